@@ -1,0 +1,24 @@
+/**
+ * Builds the app that the Functions host loads: code-split ESM in dist/, each SDK in a chunk of its own behind
+ * `import()`, so that a cold start pays for what it uses. `@azure/functions-core` exists only inside the host's worker.
+ */
+import { rm } from 'node:fs/promises';
+import { build } from 'esbuild';
+
+await rm('dist', { recursive: true, force: true });
+await build({
+  entryPoints: { 'functions/index': 'src/functions/index.ts' },
+  outdir: 'dist',
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node22',
+  minify: true,
+  sourcemap: true,
+  legalComments: 'none',
+  external: ['@azure/functions-core'],
+  // CommonJS dependencies call require() for Node's own modules; an ES module has none unless it makes one.
+  banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
+  logLevel: 'warning',
+});

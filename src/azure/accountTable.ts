@@ -1,0 +1,41 @@
+/** Accounts: one partition an account, with its record, its audit entries and, in the end, its tombstone. */
+import type { AccountRecord } from '../core/account.ts';
+import type { AuditEntry } from '../core/audit.ts';
+import { LostRace } from '../core/errors.ts';
+import { fold } from '../core/names.ts';
+import type { AccountStore } from '../core/ports.ts';
+import { auditKey, auditRange } from './auditRows.ts';
+import { type OpenTable, rowOf } from './tables.ts';
+
+export function createAccountStore(open: OpenTable): AccountStore {
+  const table = open('accounts');
+  const recordKey = (name: string) => ({ partitionKey: fold(name), rowKey: 'record' });
+  const auditRows = (name: string, entries: readonly AuditEntry[]) =>
+    entries.map((entry) => rowOf(auditKey(fold(name), entry), entry));
+
+  return {
+    read: (name) => table.read<AccountRecord>(recordKey(name)),
+
+    async create(record, entries) {
+      await table.batch(rowOf(recordKey(record.name), record), undefined, auditRows(record.name, entries));
+    },
+
+    async save({ value, etag }, entries) {
+      await table.batch(rowOf(recordKey(value.name), value), etag, auditRows(value.name, entries));
+    },
+
+    async bury({ value: record, etag }) {
+      const { name, instanceId, owner, audit } = record;
+      const tombstone = { name, instanceId, owner, audit, deletedAt: record.updatedAt };
+      const key = { partitionKey: fold(name), rowKey: `tombstone:${instanceId}` };
+      await table.put(rowOf(key, tombstone));
+      if (!(await table.remove(recordKey(name), etag)) && (await table.read(recordKey(name))) !== undefined)
+        throw new LostRace('The record has changed while it was cleared away.');
+    },
+
+    async audit(name, instanceId) {
+      const rows = await table.query<AuditEntry>(auditRange(fold(name), instanceId), Number.POSITIVE_INFINITY);
+      return rows.map((row) => row.value);
+    },
+  };
+}

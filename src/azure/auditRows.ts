@@ -1,0 +1,14 @@
+/** Where audit entries stand: in the partition of what they are about, in order of their sequence numbers. */
+import type { AuditEntry } from '../core/audit.ts';
+import { odata, type RowKey } from './tables.ts';
+
+export const auditKey = (partitionKey: string, entry: AuditEntry): RowKey => ({
+  partitionKey,
+  rowKey: `audit:${entry.chain}:${String(entry.sequence).padStart(10, '0')}`,
+});
+
+/** `;` is the character behind `:`: the range holds every entry of the chain and nothing else. */
+export function auditRange(partitionKey: string, chain: string): string {
+  const [from, to] = [`audit:${chain}:`, `audit:${chain};`];
+  return odata`PartitionKey eq ${partitionKey} and RowKey gt ${from} and RowKey lt ${to}`;
+}

@@ -1,0 +1,56 @@
+/** Bindings: one partition a binding, with its watch, the watch's audit entries, and a row per bound account and version. */
+import type { AuditEntry } from '../core/audit.ts';
+import type { BindingStore, BoundAccount } from '../core/ports.ts';
+import type { Watch } from '../core/watch.ts';
+import { auditKey, auditRange } from './auditRows.ts';
+import { type OpenTable, odata, rowOf } from './tables.ts';
+
+export function createBindingStore(open: OpenTable): BindingStore {
+  const table = open('bindings');
+  const watchKey = (bindingId: string) => ({ partitionKey: bindingId, rowKey: 'watch' });
+  const boundKey = (bindingId: string, { version, name, instanceId }: BoundAccount) => ({
+    partitionKey: bindingId,
+    rowKey: `bound:${version}:${name}:${instanceId}`,
+  });
+  const auditRows = (entries: readonly AuditEntry[]) =>
+    entries.map((entry) => rowOf(auditKey(entry.chain, entry), entry));
+
+  return {
+    readWatch: (bindingId) => table.read<Watch>(watchKey(bindingId)),
+
+    async createWatch(watch, entries) {
+      await table.batch(rowOf(watchKey(watch.binding.id), watch), undefined, auditRows(entries));
+    },
+
+    async saveWatch({ value, etag }, entries) {
+      const row = rowOf(watchKey(value.binding.id), value);
+      const next = entries.length === 0 ? table.replace(row, etag) : table.batch(row, etag, auditRows(entries));
+      return { value, etag: await next };
+    },
+
+    async putAccount(bindingId, account) {
+      // `follows` stands as a column too, so that the service can pick by it.
+      await table.put({ ...rowOf(boundKey(bindingId, account), account), follows: account.follows });
+    },
+
+    readAccount: (bindingId, account) => table.read<BoundAccount>(boundKey(bindingId, account)),
+
+    async removeAccount(bindingId, { value, etag }) {
+      await table.remove(boundKey(bindingId, value), etag);
+    },
+
+    async accounts(bindingId, { version, limit, onlyFollowing, from }) {
+      const [first, end] = [from ?? `bound:${version}:`, `bound:${version};`];
+      const range = odata`PartitionKey eq ${bindingId} and RowKey gt ${first} and RowKey lt ${end}`;
+      const filter = onlyFollowing === true ? `${range} and follows eq true` : range;
+      const rows = await table.query<BoundAccount>(filter, limit);
+      const last = rows.at(-1);
+      return rows.length < limit || last === undefined ? { rows } : { rows, next: last.rowKey };
+    },
+
+    async audit(bindingId) {
+      const rows = await table.query<AuditEntry>(auditRange(bindingId, bindingId), Number.POSITIVE_INFINITY);
+      return rows.map((row) => row.value);
+    },
+  };
+}

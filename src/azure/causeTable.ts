@@ -1,0 +1,108 @@
+/**
+ * From what went over the wire to a cause: the first row that fits. Unknown answers are UnknownResponse, never a denial.
+ * Sources: `rec` recorded traffic of the real service in an official SDK repository, `doc` Microsoft's documentation,
+ * `src` source of the SDK or of Node, `inf` inferred.
+ */
+import type { Cause } from '../core/causes.ts';
+import type { WireRecord } from './keyVaultTransport.ts';
+
+interface Row {
+  readonly when: (wire: WireRecord) => boolean;
+  readonly cause: Cause;
+  readonly source: string;
+}
+
+const status = (code: number) => (wire: WireRecord) => wire.status === code;
+const inner =
+  (...codes: string[]) =>
+  (wire: WireRecord) =>
+    wire.status === 403 && wire.innerCode !== undefined && codes.includes(wire.innerCode);
+const network =
+  (...codes: string[]) =>
+  (wire: WireRecord) =>
+    wire.networkCode !== undefined && codes.includes(wire.networkCode);
+const aadsts =
+  (...codes: string[]) =>
+  (wire: WireRecord) =>
+    wire.credentialError?.aadsts !== undefined && codes.includes(wire.credentialError.aadsts);
+
+export const causeTable: readonly Row[] = [
+  // No token: nothing was asked of the vault.
+  { when: aadsts('700016', '7000229', '7000112'), cause: 'IdentityNotAuthorized', source: 'doc: Entra error codes' },
+  { when: aadsts('90002'), cause: 'TenantMismatch', source: 'doc: Entra error codes' },
+  {
+    when: (wire) => wire.credentialError?.name === 'TenantNotAllowed',
+    cause: 'TenantMismatch',
+    source: 'src: @azure/identity tenantIdUtils',
+  },
+  { when: (wire) => wire.credentialError !== undefined, cause: 'IdentityUnavailable', source: 'src: @azure/identity' },
+
+  // No answer.
+  { when: (wire) => wire.timedOut === true, cause: 'VaultTimeout', source: 'src: AbortSignal.timeout' },
+  { when: network('ETIMEDOUT', 'ESOCKETTIMEDOUT'), cause: 'VaultTimeout', source: 'src: Node' },
+  { when: network('ENOTFOUND'), cause: 'VaultNotFound', source: 'rec: azurerm provider #30455' },
+  { when: network('EAI_AGAIN', 'EAI_FAIL', 'EAI_NODATA', 'ESERVFAIL'), cause: 'DnsFailure', source: 'src: Node' },
+  {
+    when: network('ECONNREFUSED', 'ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ENETUNREACH', 'EHOSTUNREACH', 'ENETDOWN'),
+    cause: 'ConnectionFailed',
+    source: 'src: Node',
+  },
+  {
+    when: (wire) => /CERT|TLS|SSL|EPROTO|UNABLE_TO_/.test(wire.networkCode ?? ''),
+    cause: 'TlsFailure',
+    source: 'src: Node and OpenSSL error codes',
+  },
+
+  // Denied by the customer's side.
+  { when: inner('KeyDisabled'), cause: 'KeyDisabled', source: 'rec: azure-sdk-for-python #45342' },
+  {
+    when: inner('ForbiddenByRbac', 'AccessDenied', 'ForbiddenByPolicy'),
+    cause: 'KeyPermissionDenied',
+    source: 'doc: Key Vault, rbac-abac and common-error-codes',
+  },
+  {
+    when: inner('KeyOperationForbidden'),
+    cause: 'KeyOperationNotAllowed',
+    source: 'doc: Key Vault SDK troubleshooting',
+  },
+  {
+    when: (wire) => wire.status === 404 && wire.code === 'KeyNotFound',
+    cause: 'KeyNotFound',
+    source: 'rec: azure-sdk-for-net, GetKey',
+  },
+
+  // The network's rules.
+  { when: inner('ForbiddenByFirewall'), cause: 'VaultFirewallDenied', source: 'doc: Key Vault, common-error-codes' },
+  { when: inner('ForbiddenByConnection'), cause: 'VaultPrivateLinkDenied', source: 'rec: public issue reports' },
+  {
+    when: inner('ForbiddenByNsp', 'ForbiddenByNetworkSecurityPerimeter'),
+    cause: 'NetworkPerimeterDenied',
+    source: 'inf: inner code not published',
+  },
+  { when: inner('KeyExpired'), cause: 'KeyExpired', source: 'inf' },
+  { when: inner('KeyNotYetValid'), cause: 'KeyNotYetValid', source: 'rec: smallstep azurekms' },
+
+  // Token refused by the vault.
+  {
+    when: (wire) => wire.status === 401 && wire.akv === 'AKV10032',
+    cause: 'TenantMismatch',
+    source: 'doc: Key Vault, rest-error-codes',
+  },
+  { when: status(401), cause: 'IdentityUnavailable', source: 'doc: Key Vault, rest-error-codes' },
+
+  // Busy or broken.
+  { when: status(429), cause: 'Throttled', source: 'rec: AzureSignTool #219' },
+  { when: status(408), cause: 'VaultTimeout', source: 'doc: HTTP' },
+  { when: (wire) => (wire.status ?? 0) >= 500, cause: 'VaultUnavailable', source: 'doc: Key Vault, rest-error-codes' },
+
+  // The vault could not decrypt what we gave it: our blob or our version is wrong, nobody has denied anything.
+  {
+    when: (wire) => wire.status === 400 && wire.code === 'BadParameter',
+    cause: 'KeyMaterialMismatch',
+    source: 'rec: azure-sdk-for-js #30125',
+  },
+];
+
+export function causeOf(wire: WireRecord): Cause {
+  return causeTable.find((row) => row.when(wire))?.cause ?? 'UnknownResponse';
+}

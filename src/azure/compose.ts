@@ -1,0 +1,145 @@
+/**
+ * Wires the core to Azure. Nothing happens at load: each SDK is imported on first use, settings are read on the first call, and
+ * a setting that is missing fails that call with its name.
+ */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { bindingOf } from '../core/binding.ts';
+import { bytesOf } from '../core/bytes.ts';
+import type { KeyVault, Log, Random, Reach } from '../core/ports.ts';
+import { loadRing } from '../core/ring.ts';
+import type { Rings, Service } from '../core/service.ts';
+import { wrapRsaOaep256 } from './rsaWrap.ts';
+import { identifierIn, readSettings, type Settings } from './settings.ts';
+
+const random: Random = { bytes: (length) => bytesOf(randomBytes(length)), uuid: randomUUID };
+
+const systemAssigned = { useSystemAssignedIdentity: true } as const;
+
+export async function compose(
+  environment: Readonly<Record<string, string | undefined>>,
+  log: Log,
+  replace: Partial<Service> = {},
+): Promise<Service> {
+  const settings = readSettings(environment);
+  const [stores, queue] = await Promise.all([openStores(settings), openQueue(settings)]);
+  const clock = { now: () => Date.now() };
+  const keyVault = lazyKeyVault(settings);
+  const parts = { ...stores, queue, keyVault, clock, random, log, ...replace };
+  const loadRings = () => openRings(settings, parts);
+  return {
+    ...parts,
+    policy: settings.policy,
+    cloud: settings.KEYWARD_CLOUD,
+    homeTenantId: settings.KEYWARD_TENANT_ID,
+    rings: onceUnlessItFails(loadRings),
+    controlLook: (reach) => controlLook(reach, settings, parts),
+    ...replace,
+  };
+}
+
+async function openStores(settings: Settings) {
+  const [{ TableClient }, { openTables }, accounts, bindings, small] = await Promise.all([
+    import('@azure/data-tables'),
+    import('./tables.ts'),
+    import('./accountTable.ts'),
+    import('./bindingTable.ts'),
+    import('./smallTables.ts'),
+  ]);
+  const { AzureWebJobsStorage: connection, AzureWebJobsStorage__tableServiceUri: serviceUri } = settings;
+  const credential = connection === undefined ? await storageCredential() : undefined;
+  const open = openTables((name) =>
+    connection !== undefined || serviceUri === undefined || credential === undefined
+      ? TableClient.fromConnectionString(connection ?? '', name, { allowInsecureConnection: isDevelopment(settings) })
+      : new TableClient(serviceUri, name, credential),
+  );
+  return {
+    accounts: accounts.createAccountStore(open),
+    bindings: bindings.createBindingStore(open),
+    vaults: small.createVaultStore(open),
+    directory: small.createDirectory(open),
+    claims: small.createClaims(open),
+    ringStore: small.createRingStore(open),
+  };
+}
+
+async function openQueue(settings: Settings) {
+  const { createWorkQueue } = await import('./workQueue.ts');
+  const { AzureWebJobsStorage: connectionString, AzureWebJobsStorage__queueServiceUri: serviceUrl } = settings;
+  if (connectionString !== undefined || serviceUrl === undefined)
+    return createWorkQueue({ connectionString: connectionString ?? '' });
+  return createWorkQueue({ serviceUrl, credential: await storageCredential() });
+}
+
+async function storageCredential() {
+  const { ManagedIdentityCredential } = await import('@azure/identity');
+  return new ManagedIdentityCredential();
+}
+
+const isDevelopment = (settings: Settings): boolean => settings.AZURE_FUNCTIONS_ENVIRONMENT === 'Development';
+
+function lazyKeyVault(settings: Settings): KeyVault {
+  const remote = onceUnlessItFails(async () => {
+    const [{ createKeyVault }, { createKeyVaultTransport }, { createCredentials }] = await Promise.all([
+      import('./keyVault.ts'),
+      import('./keyVaultTransport.ts'),
+      import('./credentials.ts'),
+    ]);
+    const emulatorUrl = settings.KEYWARD_KEY_VAULT_EMULATOR;
+    const httpClient = createKeyVaultTransport({
+      cloud: settings.KEYWARD_CLOUD,
+      ...(emulatorUrl === undefined ? {} : { emulatorUrl }),
+    });
+    const deadlineSeconds = settings.policy.lookDeadlineSeconds;
+    return createKeyVault({ httpClient, credentialOf: createCredentials(), deadlineSeconds });
+  });
+  return {
+    describe: async (...asked) => (await remote()).describe(...asked),
+    unwrap: async (...asked) => (await remote()).unwrap(...asked),
+    wrap: wrapRsaOaep256,
+  };
+}
+
+async function openRings(
+  settings: Settings,
+  ports: Pick<Service, 'keyVault' | 'ringStore' | 'directory' | 'clock' | 'random'>,
+): Promise<Rings> {
+  const ringPorts = { ...ports, rings: ports.ringStore };
+  const systemKey = operatorKey('KEYWARD_SYSTEM_KEY', settings);
+  const atRestKey = operatorKey('KEYWARD_AT_REST_KEY', settings);
+  const [system, atRest, audit] = await Promise.all([
+    loadRing('system', systemKey, ringPorts),
+    loadRing('at-rest', atRestKey, ringPorts),
+    loadRing('audit', atRestKey, ringPorts),
+  ]);
+  return { system, atRest, audit };
+}
+
+function operatorKey(name: 'KEYWARD_SYSTEM_KEY' | 'KEYWARD_AT_REST_KEY', settings: Settings): Reach {
+  return bindingOf(identifierIn(name, settings), settings.KEYWARD_TENANT_ID, systemAssigned);
+}
+
+/** The same identity unwraps something of the operator's: the newest wrapping of the system ring. */
+async function controlLook(
+  reach: Pick<Reach, 'identity' | 'tenantId'>,
+  settings: Settings,
+  ports: Pick<Service, 'keyVault' | 'ringStore'>,
+): Promise<'good' | 'failed'> {
+  const [row] = (await ports.ringStore.rows('system')).sort((a, b) => b.createdAt - a.createdAt);
+  if (row === undefined) return 'failed';
+  const control = { ...operatorKey('KEYWARD_SYSTEM_KEY', settings), identity: reach.identity };
+  const opened = await ports.keyVault.unwrap(control, row.keyVersion, row.wrapped);
+  if (opened.ok) opened.value.fill(0);
+  return opened.ok ? 'good' : 'failed';
+}
+
+/** Single flight, kept when it succeeds, begun again when it has failed. */
+function onceUnlessItFails<T>(load: () => Promise<T>): () => Promise<T> {
+  let loaded: Promise<T> | undefined;
+  return () => {
+    loaded ??= load().catch((error: unknown) => {
+      loaded = undefined;
+      throw error;
+    });
+    return loaded;
+  };
+}

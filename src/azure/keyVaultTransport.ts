@@ -1,0 +1,162 @@
+/**
+ * The one transport under every Key Vault client. It refuses hosts off the allow-list (INV-8), reroutes to the emulator in
+ * development, pays each vault's challenge once and not once per client, and records what went over the wire: causes are
+ * read from that record, never from the error the SDK throws, which can hide it (an empty 503 becomes a TypeError).
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import {
+  createDefaultHttpClient,
+  createHttpHeaders,
+  createPipelineRequest,
+  type HttpClient,
+  type PipelineRequest,
+  type PipelineResponse,
+  RestError,
+} from '@azure/core-rest-pipeline';
+import { type Cloud, isKeyVaultHost } from '../core/keyIdentifier.ts';
+
+/** What one call showed on the wire: status and closed words only, never bodies or headers with secrets. */
+export interface WireRecord {
+  status?: number;
+  code?: string;
+  innerCode?: string;
+  networkCode?: string;
+  timedOut?: boolean;
+  /** Set by the credential: the error's class, and Entra's AADSTS number when it has one. */
+  credentialError?: { readonly name: string; readonly aadsts?: string };
+  requestId?: string;
+  region?: string;
+  retryAfterSeconds?: number;
+  /** The key version that answered. */
+  kid?: string;
+  /** Where a 401 names an AKV error. */
+  akv?: string;
+}
+
+const recording = new AsyncLocalStorage<WireRecord>();
+
+/** Runs one SDK call and hands out what it showed on the wire, whether it succeeded or threw. */
+export async function recorded<T>(call: () => Promise<T>): Promise<{ wire: WireRecord; result?: T; error?: unknown }> {
+  const wire: WireRecord = {};
+  try {
+    return { wire, result: await recording.run(wire, call) };
+  } catch (error) {
+    return { wire, error };
+  }
+}
+
+export function noteCredentialError(error: WireRecord['credentialError'] & object): void {
+  const wire = recording.getStore();
+  if (wire !== undefined) wire.credentialError = error;
+}
+
+export interface TransportOptions {
+  readonly cloud: Cloud;
+  /** Development only. */
+  readonly emulatorUrl?: string;
+}
+
+export function createKeyVaultTransport(options: TransportOptions): HttpClient {
+  const wireClient = createDefaultHttpClient();
+  const challenges = new Map<string, string>();
+  return {
+    async sendRequest(request) {
+      const { host } = new URL(request.url);
+      if (!isKeyVaultHost(host, options.cloud))
+        throw new RestError(`Refused: ${host} is not a Key Vault host.`, { code: 'HostNotAllowed' });
+      const remembered = challenges.get(host);
+      if (remembered !== undefined && !request.headers.has('authorization')) return challenge(request, remembered);
+
+      const wire = recording.getStore() ?? {};
+      const response = await sendOnWire(wireClient, request, host, options.emulatorUrl, wire);
+      const asked = response.headers.get('www-authenticate');
+      if (response.status === 401 && asked !== undefined) challenges.set(host, asked);
+      readInto(wire, response);
+      return response;
+    },
+  };
+}
+
+/** The vault's own 401, given back without a round trip: the SDK sends nothing of value before it has a token. */
+function challenge(request: PipelineRequest, header: string): PipelineResponse {
+  const headers = createHttpHeaders({ 'www-authenticate': header });
+  return { request, status: 401, headers, bodyAsText: '{"error":{"code":"Unauthorized"}}' };
+}
+
+async function sendOnWire(
+  client: HttpClient,
+  request: PipelineRequest,
+  host: string,
+  emulatorUrl: string | undefined,
+  wire: WireRecord,
+): Promise<PipelineResponse> {
+  try {
+    if (emulatorUrl === undefined) return await client.sendRequest(request);
+    const response = await client.sendRequest(rerouted(request, host, emulatorUrl));
+    const networkError = response.headers.get('x-emulator-network-error');
+    if (networkError !== undefined) throw new RestError(`${networkError} (emulated)`, { code: networkError, request });
+    return { ...response, request };
+  } catch (error) {
+    if (error instanceof Error && error.name === 'AbortError') wire.timedOut = true;
+    else wire.networkCode = codeOf(error);
+    throw error;
+  }
+}
+
+/** The same request to the emulator, which knows the vault by its Host header. */
+function rerouted(request: PipelineRequest, host: string, emulatorUrl: string): PipelineRequest {
+  const { pathname, search } = new URL(request.url);
+  const headers = createHttpHeaders(request.headers.toJSON());
+  headers.set('host', host);
+  return createPipelineRequest({
+    ...request,
+    url: new URL(pathname + search, emulatorUrl).href,
+    headers,
+    allowInsecureConnection: true,
+  });
+}
+
+function codeOf(error: unknown): string {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if ('code' in at && typeof at.code === 'string') return at.code;
+  }
+  return 'UNKNOWN';
+}
+
+function readInto(wire: WireRecord, { status, headers, bodyAsText }: PipelineResponse): void {
+  wire.status = status;
+  set(wire, 'requestId', headers.get('x-ms-request-id'));
+  set(wire, 'region', headers.get('x-ms-keyvault-region'));
+  const retryAfter = Number(headers.get('retry-after'));
+  if (retryAfter > 0) wire.retryAfterSeconds = retryAfter;
+  const body = parsed(bodyAsText);
+  set(wire, 'kid', body.kid ?? body.key?.kid);
+  set(wire, 'code', word(body.error?.code));
+  set(wire, 'innerCode', word(body.error?.innererror?.code ?? body.error?.innerError?.code));
+  set(wire, 'akv', /AKV\d{5}/.exec(body.error?.message ?? '')?.[0]);
+}
+
+function set<K extends keyof WireRecord>(wire: WireRecord, field: K, value: WireRecord[K] | undefined): void {
+  if (value === undefined) delete wire[field];
+  else wire[field] = value;
+}
+
+interface AnyBody {
+  kid?: string;
+  key?: { kid?: string };
+  error?: { code?: string; message?: string; innererror?: { code?: string }; innerError?: { code?: string } };
+}
+
+/** Bodies can be empty, HTML, or anything: what is not the envelope says nothing. */
+function parsed(text: string | null | undefined): AnyBody {
+  try {
+    const body: unknown = JSON.parse(text ?? '');
+    return typeof body === 'object' && body !== null ? body : {};
+  } catch {
+    return {};
+  }
+}
+
+/** Codes are words; anything else is somebody's text and stays out of records and logs. */
+const word = (value: unknown): string | undefined =>
+  typeof value === 'string' && /^[A-Za-z]{1,64}$/.test(value) ? value : undefined;

@@ -1,0 +1,77 @@
+/** App settings, read once and checked: a bad value names its setting and what it should be. */
+import * as z from 'zod';
+import { keyVaultSuffixes, parseKeyIdentifier } from '../core/keyIdentifier.ts';
+import { type Policy, policySchema } from '../core/policy.ts';
+
+const cloud = z.enum(Object.keys(keyVaultSuffixes) as [keyof typeof keyVaultSuffixes]).default('public');
+
+const schema = z
+  .object({
+    /** Which cloud's Key Vault suffixes are allowed: public, usgov or china. */
+    KEYWARD_CLOUD: cloud,
+    /** The tenant of the operator's own vault and of customers' vaults in the same tenant. */
+    KEYWARD_TENANT_ID: z.guid(),
+    /** RSA key in the operator's vault that wraps the system ring; versionless. */
+    KEYWARD_SYSTEM_KEY: z.string(),
+    /** Another RSA key of the operator: wraps the at-rest ring and the audit ring; versionless. */
+    KEYWARD_AT_REST_KEY: z.string(),
+    /** Tables and queues: a connection string (development), or service addresses reached by managed identity. */
+    AzureWebJobsStorage: z.string().optional(),
+    AzureWebJobsStorage__tableServiceUri: z.url({ protocol: /^https$/ }).optional(),
+    AzureWebJobsStorage__queueServiceUri: z.url({ protocol: /^https$/ }).optional(),
+    /** Development only: where the Key Vault emulator listens. */
+    KEYWARD_KEY_VAULT_EMULATOR: z.url({ protocol: /^http$/, hostname: /^(127\.0\.0\.1|localhost)$/ }).optional(),
+    AZURE_FUNCTIONS_ENVIRONMENT: z.string().optional(),
+  })
+  .refine((s) => s.KEYWARD_KEY_VAULT_EMULATOR === undefined || s.AZURE_FUNCTIONS_ENVIRONMENT === 'Development', {
+    path: ['KEYWARD_KEY_VAULT_EMULATOR'],
+    message: 'is only allowed when AZURE_FUNCTIONS_ENVIRONMENT is Development',
+  })
+  .refine((s) => s.AzureWebJobsStorage !== undefined || s.AzureWebJobsStorage__tableServiceUri !== undefined, {
+    path: ['AzureWebJobsStorage__tableServiceUri'],
+    message: 'is missing: the tables need a service address (or AzureWebJobsStorage a connection string)',
+  })
+  .refine((s) => s.AzureWebJobsStorage !== undefined || s.AzureWebJobsStorage__queueServiceUri !== undefined, {
+    path: ['AzureWebJobsStorage__queueServiceUri'],
+    message: 'is missing: the queue needs a service address (or AzureWebJobsStorage a connection string)',
+  });
+
+export type Settings = z.infer<typeof schema> & { readonly policy: Policy };
+
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+}
+
+/** `lookIntervalHealthySeconds` is set by `KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS`. */
+export const settingOfPolicy = (name: string): string =>
+  `KEYWARD_${name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+
+/** @throws SettingsError that names every setting at fault. */
+export function readSettings(environment: Readonly<Record<string, string | undefined>>): Settings {
+  const settings = checked(schema, environment, (name) => name);
+  const numbers = Object.keys(policySchema.shape).flatMap((name) => {
+    const value = environment[settingOfPolicy(name)];
+    return value === undefined || value === '' ? [] : [[name, value]];
+  });
+  const policy = checked(policySchema, Object.fromEntries(numbers), settingOfPolicy);
+  for (const name of ['KEYWARD_SYSTEM_KEY', 'KEYWARD_AT_REST_KEY'] as const) {
+    const pinned = identifierIn(name, settings).version !== undefined;
+    if (pinned) throw new SettingsError(`${name} must not name a version: the service follows its own keys.`);
+  }
+  return { ...settings, policy };
+}
+
+export function identifierIn(name: 'KEYWARD_SYSTEM_KEY' | 'KEYWARD_AT_REST_KEY', settings: z.infer<typeof schema>) {
+  try {
+    return parseKeyIdentifier(settings[name], settings.KEYWARD_CLOUD);
+  } catch (error) {
+    throw new SettingsError(`${name}: ${error instanceof Error ? error.message : 'is no key identifier'}`);
+  }
+}
+
+function checked<T>(shape: z.ZodType<T>, input: unknown, nameOf: (field: string) => string): T {
+  const result = shape.safeParse(input);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map((issue) => `${nameOf(String(issue.path[0]))}: ${issue.message}`);
+  throw new SettingsError(`Settings are not usable. ${problems.join('; ')}`);
+}

@@ -1,0 +1,118 @@
+/** The tables that hold one kind of small row each: vaults, directory, claims, rings. */
+import { vaultIdOf } from '../core/binding.ts';
+import { base64, fromBase64 } from '../core/bytes.ts';
+import { LostRace } from '../core/errors.ts';
+import { fold, indexKey } from '../core/names.ts';
+import type { Claims, Directory, RingStore, VaultStore } from '../core/ports.ts';
+import type { RingName, RingRow } from '../core/ring.ts';
+import type { EpochMs } from '../core/time.ts';
+import { type OpenTable, odata, rowOf } from './tables.ts';
+
+const everything = Number.POSITIVE_INFINITY;
+
+/** One partition a vault: a row per binding, and who works on it. Small: it grows with keys, not with accounts. */
+export function createVaultStore(open: OpenTable): VaultStore {
+  const table = open('vaults');
+  const workerKey = (vaultId: string) => ({ partitionKey: vaultId, rowKey: 'worker' });
+  interface Work {
+    readonly worker: string;
+    readonly until: EpochMs;
+  }
+
+  return {
+    async addBinding(vaultHost, bindingId) {
+      const partitionKey = vaultIdOf(vaultHost);
+      await table.insert(rowOf({ partitionKey, rowKey: 'vault' }, { vaultHost }));
+      await table.insert(rowOf({ partitionKey, rowKey: `binding:${bindingId}` }, { bindingId }));
+    },
+
+    async bindings(vaultId) {
+      const range = odata`PartitionKey eq ${vaultId} and RowKey gt 'binding:' and RowKey lt 'binding;'`;
+      return (await table.query<{ bindingId: string }>(range, everything)).map((row) => row.value.bindingId);
+    },
+
+    async *list() {
+      for (const row of await table.query(odata`RowKey eq 'vault'`, everything)) yield row.partitionKey;
+    },
+
+    async beginWork(vaultId, worker, now, until) {
+      const current = await table.read<Work>(workerKey(vaultId));
+      const row = rowOf(workerKey(vaultId), { worker, until } satisfies Work);
+      if (current === undefined) return table.insert(row);
+      if (current.value.until > now && current.value.worker !== worker) return false;
+      try {
+        await table.replace(row, current.etag);
+        return true;
+      } catch (error) {
+        if (error instanceof LostRace) return false;
+        throw error;
+      }
+    },
+
+    async endWork(vaultId, worker) {
+      const current = await table.read<Work>(workerKey(vaultId));
+      if (current?.value.worker === worker) await table.remove(workerKey(vaultId), current.etag);
+    },
+  };
+}
+
+export function createDirectory(open: OpenTable): Directory {
+  const table = open('directory');
+  const key = (name: string) => ({ partitionKey: 'accounts', rowKey: fold(name) });
+
+  return {
+    async put(name) {
+      await table.insert(rowOf(key(name), {}));
+    },
+    async remove(name) {
+      await table.remove(key(name));
+    },
+    async page(limit, after = '') {
+      const filter = odata`PartitionKey eq 'accounts' and RowKey gt ${fold(after)}`;
+      const names = (await table.query(filter, limit)).map((row) => row.rowKey);
+      const next = names.at(-1);
+      return names.length < limit || next === undefined ? { names } : { names, next };
+    },
+    async isEmpty() {
+      return (await table.query(odata`PartitionKey eq 'accounts'`, 1)).length === 0;
+    },
+  };
+}
+
+export function createClaims(open: OpenTable): Claims {
+  const table = open('claims');
+  const key = (kind: string, value: string) => ({
+    partitionKey: indexKey('claim', kind, fold(value)),
+    rowKey: 'claim',
+  });
+  const ownerOf: Claims['ownerOf'] = async (kind, value) =>
+    (await table.read<{ owner: string }>(key(kind, value)))?.value.owner;
+
+  return {
+    ownerOf,
+    async claim(kind, value, owner, at) {
+      const inserted = await table.insert(rowOf(key(kind, value), { kind, value: fold(value), owner, at }));
+      return inserted ? owner : ((await ownerOf(kind, value)) ?? owner);
+    },
+  };
+}
+
+export function createRingStore(open: OpenTable): RingStore {
+  const table = open('rings');
+  const key = ({ ring, generation, keyVersion }: RingRow) => ({
+    partitionKey: ring,
+    rowKey: `${String(generation).padStart(10, '0')}:${keyVersion}`,
+  });
+  type StoredRow = Omit<RingRow, 'wrapped'> & { wrapped: string };
+
+  return {
+    async rows(ring: RingName) {
+      const rows = await table.query<StoredRow>(odata`PartitionKey eq ${ring}`, everything);
+      return rows.map((row) => ({ ...row.value, wrapped: fromBase64(row.value.wrapped) }));
+    },
+    insert: (row) => table.insert(rowOf(key(row), { ...row, wrapped: base64(row.wrapped) })),
+    async remove(row) {
+      await table.remove(key(row));
+    },
+  };
+}

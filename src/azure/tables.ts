@@ -1,0 +1,160 @@
+/**
+ * Azure Table Storage, as the adapters beside this file use it: clients, the form of a row, and errors turned into words.
+ * A row's value stands as JSON in `data` with its format version in `v`. Limits (Table service data model): 64 KiB a
+ * property, 1 MiB an entity, 100 entities a batch.
+ */
+import { odata, RestError, type TableClient, TableTransaction } from '@azure/data-tables';
+import { LostRace, Unavailable } from '../core/errors.ts';
+import type { Stored } from '../core/ports.ts';
+import type { EpochMs } from '../core/time.ts';
+
+export { odata };
+
+const formatVersion = 1;
+
+export interface RowKey {
+  readonly partitionKey: string;
+  readonly rowKey: string;
+}
+
+export type Row = RowKey & { readonly v: number; readonly data: string };
+
+export interface ReadRow<T> extends Stored<T> {
+  readonly rowKey: string;
+  readonly partitionKey: string;
+  readonly writtenAt: EpochMs;
+}
+
+export type TableName = 'accounts' | 'bindings' | 'vaults' | 'directory' | 'claims' | 'rings';
+export type OpenTable = (name: TableName) => Table;
+
+export const rowOf = (key: RowKey, value: unknown): Row => ({ ...key, v: formatVersion, data: JSON.stringify(value) });
+
+/** Each table is created when it is first used: harmless when it is there, and a fresh storage account needs no script. */
+export function openTables(clientOf: (tableName: string) => TableClient): OpenTable {
+  const tables = new Map<TableName, Table>();
+  return (name) => {
+    const table = tables.get(name) ?? new Table(clientOf(`keyward${name}`));
+    tables.set(name, table);
+    return table;
+  };
+}
+
+export class Table {
+  readonly #client: TableClient;
+  #created: Promise<unknown> | undefined;
+
+  constructor(client: TableClient) {
+    this.#client = client;
+  }
+
+  async read<T>(key: RowKey): Promise<Stored<T> | undefined> {
+    try {
+      return await this.#run(async (client) => {
+        const entity = await client.getEntity<Row>(key.partitionKey, key.rowKey);
+        return { value: valueIn<T>(entity), etag: entity.etag };
+      });
+    } catch (error) {
+      if (error instanceof NotThere) return undefined;
+      throw error;
+    }
+  }
+
+  /** At most `limit` rows in key order that pass the filter. */
+  async query<T>(filter: string, limit: number): Promise<ReadRow<T>[]> {
+    return this.#run(async (client) => {
+      const rows: ReadRow<T>[] = [];
+      const pages = client
+        .listEntities<Row>({ queryOptions: { filter } })
+        .byPage({ maxPageSize: Math.min(limit, 1000) });
+      for await (const page of pages) {
+        for (const entity of page) {
+          rows.push({
+            value: valueIn<T>(entity),
+            etag: entity.etag,
+            rowKey: entity.rowKey ?? '',
+            partitionKey: entity.partitionKey ?? '',
+            writtenAt: Date.parse(entity.timestamp ?? ''),
+          });
+          if (rows.length === limit) return rows;
+        }
+      }
+      return rows;
+    });
+  }
+
+  /** False when a row of this key exists already. */
+  async insert(row: Row): Promise<boolean> {
+    try {
+      await this.#run((client) => client.createEntity(row));
+      return true;
+    } catch (error) {
+      if (error instanceof LostRace) return false;
+      throw error;
+    }
+  }
+
+  async put(row: Row & { readonly follows?: boolean }): Promise<void> {
+    await this.#run((client) => client.upsertEntity(row, 'Replace'));
+  }
+
+  /** @throws LostRace when the etag no longer fits. */
+  async replace(row: Row, etag: string): Promise<string> {
+    const result = await this.#run((client) => client.updateEntity(row, 'Replace', { etag }));
+    return result.etag ?? '';
+  }
+
+  /** False when the row has changed, or is gone. */
+  async remove(key: RowKey, etag = '*'): Promise<boolean> {
+    try {
+      await this.#run((client) => client.deleteEntity(key.partitionKey, key.rowKey, { etag }));
+      return true;
+    } catch (error) {
+      if (error instanceof LostRace || error instanceof NotThere) return false;
+      throw error;
+    }
+  }
+
+  /** The first row inserted, or replaced where its etag is given, and the others inserted: all or nothing. @throws LostRace */
+  async batch(first: Row, etag: string | undefined, inserts: readonly Row[]): Promise<string> {
+    const transaction = new TableTransaction();
+    if (etag === undefined) transaction.createEntity(first);
+    else transaction.updateEntity(first, 'Replace', { etag });
+    for (const row of inserts) transaction.createEntity(row);
+    const result = await this.#run((client) => client.submitTransaction(transaction.actions));
+    return result.subResponses[0]?.etag ?? '';
+  }
+
+  async #run<R>(operation: (client: TableClient) => Promise<R>): Promise<R> {
+    try {
+      this.#created ??= this.#client.createTable();
+      await this.#created;
+      return await operation(this.#client);
+    } catch (error) {
+      throw translated(error, () => {
+        this.#created = undefined;
+      });
+    }
+  }
+}
+
+class NotThere extends Error {}
+
+function translated(error: unknown, forgetCreation: () => void): unknown {
+  if (!(error instanceof RestError)) return error;
+  if (error.statusCode === 404) {
+    if (`${error.code} ${error.message}`.includes('TableNotFound')) forgetCreation();
+    return new NotThere('There is no such row.');
+  }
+  if (error.statusCode === 409 || error.statusCode === 412) return new LostRace('The row has changed.');
+  forgetCreation();
+  return new Unavailable('StorageUnavailable', 'The tables of this service do not answer. Try again.', 5, {
+    info: { status: error.statusCode ?? 0 },
+  });
+}
+
+function valueIn<T>(entity: { v?: unknown; data?: unknown }): T {
+  if (entity.v !== formatVersion || typeof entity.data !== 'string')
+    throw new TypeError(`A row has format version ${String(entity.v)}, which this version of Keyward does not know.`);
+  return JSON.parse(entity.data) as T;
+}

@@ -1,0 +1,119 @@
+/**
+ * Opening and wrapping account keys. Whatever is wrapped by a customer key is handed out only after a remote unwrap has
+ * opened it (INV-1): nobody can store a blob that the vault cannot open. Opening is always remote and fresh here (INV-12).
+ */
+import type { ActiveAccount } from './account.ts';
+import { wrappedByOf } from './account.ts';
+import type { Binding } from './binding.ts';
+import { type Bytes, base64, equalBytes, fromBase64, wipe } from './bytes.ts';
+import {
+  accountKeyPayload,
+  atRestGeneration,
+  type Inner,
+  KeyMaterialMismatch,
+  type KeyPlace,
+  openAtRest,
+  openBySystemRing,
+  openPayload,
+  sealAtRest,
+  sealBySystemRing,
+} from './envelope.ts';
+import { versionedIdentifier } from './keyIdentifier.ts';
+import type { Answer, KeyDescription, Observed } from './ports.ts';
+import type { Service } from './service.ts';
+import type { EpochMs } from './time.ts';
+
+export const placeOf = (record: ActiveAccount): KeyPlace => ({
+  instanceId: record.instanceId,
+  generation: record.accountKeyGeneration,
+});
+
+export interface Proven {
+  readonly wrappedAccountKey: string;
+  /** When the remote unwrap that proved it began. */
+  readonly at: EpochMs;
+  readonly observed: Observed;
+}
+
+type KeyTools = Pick<Service, 'keyVault' | 'rings' | 'random' | 'clock'>;
+
+/** Wraps under the system ring: no call leaves the process. */
+export async function wrapBySystemKey(place: KeyPlace, accountKey: Bytes, tools: KeyTools): Promise<string> {
+  const { system } = await tools.rings();
+  const payload = accountKeyPayload(place, accountKey);
+  const inner = sealBySystemRing(payload, place, system.newest, tools.random.bytes(12));
+  wipe(payload);
+  return closeAtRest(inner, place, 'SystemKey', tools);
+}
+
+/**
+ * Wraps under one version of a customer key, locally, and proves it by a remote unwrap.
+ * A vault that opens the blob to other bytes, or cannot open it, is told as KeyMaterialMismatch; nothing was stored.
+ */
+export async function wrapByCustomerKey(
+  place: KeyPlace,
+  accountKey: Bytes,
+  binding: Binding,
+  key: Pick<KeyDescription, 'version' | 'publicKey'>,
+  tools: KeyTools,
+): Promise<Answer<Proven>> {
+  const payload = accountKeyPayload(place, accountKey);
+  try {
+    const wrapped = tools.keyVault.wrap(key.publicKey, payload);
+    const at = tools.clock.now();
+    const opened = await tools.keyVault.unwrap(binding, key.version, wrapped);
+    if (!opened.ok) return opened;
+    const same = equalBytes(opened.value, payload);
+    wipe(opened.value);
+    if (!same) return { ok: false, cause: 'KeyMaterialMismatch', observed: opened.observed };
+    const wrappedBy = versionedIdentifier(binding, key.version);
+    const wrappedAccountKey = await closeAtRest({ by: 'CustomerKey', wrapped }, place, wrappedBy, tools);
+    return { ok: true, value: { wrappedAccountKey, at, observed: opened.observed }, observed: opened.observed };
+  } finally {
+    wipe(payload);
+  }
+}
+
+/** Opens the account key by a fresh remote unwrap, or under the system ring. The caller wipes the value. */
+export async function openAccountKey(record: ActiveAccount, tools: KeyTools): Promise<Answer<Bytes>> {
+  const place = placeOf(record);
+  const began = tools.clock.now();
+  let observed: Observed = { durationMs: 0 };
+  try {
+    const inner = await openOuter(record, tools);
+    if (inner.by === 'SystemKey') {
+      const { system } = await tools.rings();
+      const payload = openBySystemRing(inner, place, system.kek(inner.ringGeneration));
+      return { ok: true, value: unpack(payload, place), observed: { durationMs: tools.clock.now() - began } };
+    }
+    if (record.encryption.type !== 'CustomerKey') throw new KeyMaterialMismatch('The record says SystemKey.');
+    const { binding, version } = record.encryption;
+    const opened = await tools.keyVault.unwrap(binding, version, inner.wrapped);
+    if (!opened.ok) return opened;
+    observed = opened.observed;
+    return { ok: true, value: unpack(opened.value, place), observed };
+  } catch (error) {
+    if (error instanceof KeyMaterialMismatch) return { ok: false, cause: 'KeyMaterialMismatch', observed };
+    throw error;
+  }
+}
+
+function unpack(payload: Bytes, place: KeyPlace): Bytes {
+  try {
+    return openPayload(payload, place);
+  } finally {
+    wipe(payload);
+  }
+}
+
+async function openOuter(record: ActiveAccount, tools: KeyTools): Promise<Inner> {
+  const { atRest } = await tools.rings();
+  const stored = fromBase64(record.wrappedAccountKey);
+  const kek = atRest.kek(atRestGeneration(stored));
+  return openAtRest(stored, placeOf(record), wrappedByOf(record.encryption), kek);
+}
+
+async function closeAtRest(inner: Inner, place: KeyPlace, wrappedBy: string, tools: KeyTools): Promise<string> {
+  const { atRest } = await tools.rings();
+  return base64(sealAtRest(inner, place, wrappedBy, atRest.newest, tools.random.bytes(12)));
+}

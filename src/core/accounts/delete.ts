@@ -1,0 +1,51 @@
+/**
+ * Deleting an account. First the wrapped key goes, in one batch with the audit entry: from then on nothing of the account
+ * can be opened by anybody (crypto-shredding). What is left is cleared away resumably; a tombstone keeps the audit's head.
+ */
+import { boundOf, etagOf } from '../account.ts';
+import type { Actor } from '../audit.ts';
+import { retryLostRaces } from '../errors.ts';
+import { parseAccountName } from '../names.ts';
+import type { Service } from '../service.ts';
+import { findAccount } from './read.ts';
+import { checkPreconditions, type Preconditions, saveAccount, storedOf } from './write.ts';
+
+/** Answers whether there was an account to delete. Works in the Customer Key Inaccessible state too. */
+export async function deleteAccount(
+  name: string,
+  conditions: Preconditions,
+  actor: Actor,
+  service: Service,
+): Promise<boolean> {
+  const folded = parseAccountName(name);
+  const existed = await retryLostRaces(async () => {
+    const current = await findAccount(folded, service);
+    checkPreconditions(conditions, current && etagOf(current.record));
+    if (current === undefined) return false;
+    const { tags: _tags, encryption, wrappedAccountKey: _shredded, accountKeyGeneration: _, ...facts } = current.record;
+    const bound =
+      encryption.type === 'CustomerKey'
+        ? { bound: { bindingId: encryption.binding.id, account: boundOf(current.record, encryption) } }
+        : {};
+    const deleting = { ...facts, lifecycle: 'deleting', ...bound } as const;
+    await saveAccount(storedOf(current), deleting, [{ type: 'AccountDeleted', actor }], service);
+    return true;
+  });
+  await finishDelete(folded, service);
+  return existed;
+}
+
+/** Clears away what a delete has left, if there is one under way. Safe to repeat, by anybody. */
+export async function finishDelete(folded: string, service: Service): Promise<void> {
+  await retryLostRaces(async () => {
+    const stored = await service.accounts.read(folded);
+    if (stored?.value.lifecycle !== 'deleting') return;
+    const { bound } = stored.value;
+    if (bound !== undefined) {
+      const row = await service.bindings.readAccount(bound.bindingId, bound.account);
+      if (row !== undefined) await service.bindings.removeAccount(bound.bindingId, row);
+    }
+    await service.directory.remove(folded);
+    await service.accounts.bury(stored);
+  });
+}

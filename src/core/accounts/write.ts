@@ -1,0 +1,75 @@
+/** Saving a record with its audit entry, in one batch: the only way in which an account changes (INV-6, INV-7). */
+import type { AccountRecord, AccountView, ActiveAccount } from '../account.ts';
+import { type AuditFacts, appendEntry, emptyChain, headOf } from '../audit.ts';
+import { LostRace, Refusal } from '../errors.ts';
+import type { Stored } from '../ports.ts';
+import type { Service } from '../service.ts';
+
+type WriteTools = Pick<Service, 'accounts' | 'rings' | 'clock'>;
+
+/** @throws LostRace when the name has been taken meanwhile. */
+export async function insertAccount(
+  record: Omit<ActiveAccount, 'audit' | 'revision'>,
+  facts: AuditFacts,
+  tools: WriteTools,
+): Promise<void> {
+  const { audit } = await tools.rings();
+  const entry = appendEntry(record.instanceId, emptyChain, facts, tools.clock.now(), audit.newest);
+  await tools.accounts.create({ ...record, revision: 1, audit: headOf(entry) }, [entry]);
+}
+
+/** @throws LostRace when another writer was faster. */
+export async function saveAccount(
+  before: Stored<AccountRecord>,
+  next: AccountRecord,
+  facts: readonly AuditFacts[],
+  tools: WriteTools,
+): Promise<void> {
+  const { audit } = await tools.rings();
+  const now = tools.clock.now();
+  let head = before.value.audit;
+  const entries = facts.map((fact) => {
+    const entry = appendEntry(next.instanceId, head, fact, now, audit.newest);
+    head = headOf(entry);
+    return entry;
+  });
+  const revision = before.value.revision + 1;
+  await tools.accounts.save({ value: { ...next, revision, updatedAt: now, audit: head }, etag: before.etag }, entries);
+}
+
+export const storedOf = (view: AccountView): Stored<ActiveAccount> => ({ value: view.record, etag: view.etag });
+
+/** Conditions that a caller may set on a write (RFC 9110, 13.1). */
+export interface Preconditions {
+  readonly ifMatch?: string;
+  readonly ifNoneMatch?: '*';
+}
+
+/** @throws Refusal PreconditionFailed */
+export function checkPreconditions(conditions: Preconditions, current: string | undefined): void {
+  const { ifMatch, ifNoneMatch } = conditions;
+  const failed =
+    (ifMatch !== undefined && (current === undefined || (ifMatch !== '*' && ifMatch !== current))) ||
+    (ifNoneMatch === '*' && current !== undefined);
+  if (failed) {
+    throw new Refusal(
+      'PreconditionFailed',
+      current === undefined
+        ? 'If-Match is set, and there is no such account.'
+        : `The account has changed, or exists: its ETag is ${current}. Read it again.`,
+      { target: ifMatch === undefined ? 'If-None-Match' : 'If-Match' },
+    );
+  }
+}
+
+/** With a condition set by the caller a lost race is the caller's to see; without one, deciding again is right. */
+export async function withPreconditions<T>(conditions: Preconditions, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    if (!(error instanceof LostRace) || conditions.ifMatch === undefined) throw error;
+    throw new Refusal('PreconditionFailed', 'The account changed while this call was at work. Read it again.', {
+      target: 'If-Match',
+    });
+  }
+}

@@ -1,0 +1,63 @@
+/** Small helpers over bytes. Key bytes stay in buffers from birth to `wipe`: they never become strings. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+export const utf8 = (text: string): Bytes => bytesOf(Buffer.from(text, 'utf8'));
+
+export const base64 = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+
+export const fromBase64 = (text: string): Bytes => bytesOf(Buffer.from(text, 'base64'));
+
+export const hex = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+
+export const sha256 = (bytes: Uint8Array): Bytes => bytesOf(createHash('sha256').update(bytes).digest());
+
+/** A copy in a buffer of its own, so that wiping it touches nothing else (small Node buffers share a pool). */
+export function bytesOf(source: Uint8Array): Bytes {
+  const copy = new Uint8Array(source.byteLength);
+  copy.set(source);
+  return copy;
+}
+
+export function concat(...parts: readonly Uint8Array[]): Bytes {
+  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  let offset = 0;
+  for (const part of parts) {
+    joined.set(part, offset);
+    offset += part.byteLength;
+  }
+  return joined;
+}
+
+/** Unsigned 32-bit, big-endian. */
+export function uint32(value: number): Bytes {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value);
+  return bytes;
+}
+
+export function readUint32(bytes: Uint8Array, offset: number): number {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(offset);
+}
+
+/** Each part behind its own length (uint32), so that no two lists of parts give the same bytes. */
+export function lengthPrefixed(...parts: readonly (Uint8Array | string)[]): Bytes {
+  return concat(
+    ...parts.flatMap((part) => {
+      const bytes = typeof part === 'string' ? utf8(part) : part;
+      return [uint32(bytes.byteLength), bytes];
+    }),
+  );
+}
+
+/** Equality in constant time for equal lengths; the lengths themselves are no secret here. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.byteLength === b.byteLength && timingSafeEqual(a, b);
+}
+
+export function wipe(...buffers: readonly (Uint8Array | undefined)[]): void {
+  for (const buffer of buffers) buffer?.fill(0);
+}

@@ -1,0 +1,109 @@
+/**
+ * What a caller is told, named by what to do next. Codes form a closed union and are part of the interface;
+ * messages may change.
+ *
+ *   Refusal      change the request, or the key; the same call will fail again
+ *   Unavailable  the same call will work later; `retryAfterSeconds` says when to try
+ *   LostRace     another writer was faster (inside the core only): read again and decide again
+ */
+import { type Cause, classOf, isCause } from './causes.ts';
+
+/** Codes that are not causes, to HTTP status. With `statusOf`, the one place where a status is decided. */
+const statusOfCode = {
+  InvalidRequestContent: 400,
+  InvalidParameter: 400,
+  PropertyNotChangeable: 400,
+  AuthenticationFailed: 401,
+  AuthorizationFailed: 403,
+  CustomerKeyInaccessible: 403,
+  AccountNotFound: 404,
+  NotFound: 404,
+  Conflict: 409,
+  PreconditionFailed: 412,
+  RequestTooLarge: 413,
+  InternalError: 500,
+  CustomerKeyUnreachable: 503,
+  ServiceUnavailable: 503,
+} as const;
+
+export type ErrorCode = keyof typeof statusOfCode | Cause;
+
+export function statusOf(code: ErrorCode): number {
+  if (!isCause(code)) return statusOfCode[code];
+  if (code === 'OwnerMismatch') return 403;
+  if (code === 'StorageUnavailable') return 503;
+  switch (classOf(code)) {
+    case 'denied':
+    case 'networkPolicy':
+    case 'misconfigured':
+    case 'unusableKey':
+      return 400;
+    case 'unreachable':
+      return 503;
+    case 'ours':
+      return 500;
+  }
+}
+
+/** One finding among several, in the shape of an ARM error detail. */
+export interface ErrorDetail {
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** The property at fault, as the caller wrote it: `properties.encryption.keyVaultProperties.keyIdentifier`. */
+  readonly target?: string;
+}
+
+export interface ErrorExtras {
+  readonly target?: string;
+  readonly details?: readonly ErrorDetail[];
+  /** For programs: flat facts, never key material nor upstream text. */
+  readonly info?: Readonly<Record<string, string | number>>;
+}
+
+export abstract class KeywardError extends Error {
+  readonly code: ErrorCode;
+  readonly extras: ErrorExtras;
+
+  constructor(code: ErrorCode, message: string, extras: ErrorExtras = {}) {
+    super(message);
+    this.code = code;
+    this.extras = extras;
+  }
+}
+
+export class Refusal extends KeywardError {
+  override readonly name = 'Refusal';
+}
+
+export class Unavailable extends KeywardError {
+  override readonly name = 'Unavailable';
+  readonly retryAfterSeconds: number;
+
+  constructor(code: ErrorCode, message: string, retryAfterSeconds: number, extras: ErrorExtras = {}) {
+    super(code, message, extras);
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+/** A conditional write found that the row has changed. Never leaves the core: `retryLostRaces` reads again. */
+export class LostRace extends Error {
+  override readonly name = 'LostRace';
+}
+
+/** Runs a read-decide-write again when another writer was faster. Five losses in a row are a storm: try later. */
+export async function retryLostRaces<T>(attempt: () => Promise<T>): Promise<T> {
+  for (let tries = 0; tries < 5; tries++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof LostRace)) throw error;
+    }
+  }
+  throw new Unavailable('ServiceUnavailable', 'Too many writers work on the same account. Try again.', 2);
+}
+
+/** For logs: our own errors by code, others by class alone, because their messages can hold what somebody else sent. */
+export function describeError(error: unknown): string {
+  if (error instanceof KeywardError) return `${error.name} ${error.code}`;
+  return error instanceof Error ? error.name : 'unknown';
+}

@@ -1,0 +1,44 @@
+/**
+ * Names as customers write them, and the keys that tables make of them. Table keys are case-sensitive and forbid
+ * `/ \ # ?` and control characters (Azure Table Storage, "Understanding the Table service data model"); Key Vault names
+ * and account names ignore case. So names are folded to lower case, and everything longer becomes a hash.
+ */
+import { hex, lengthPrefixed, sha256 } from './bytes.ts';
+import { Refusal } from './errors.ts';
+
+/** AMS: 3 to 24 characters, lower-case letters and digits. Here hyphens inside are allowed as well, and any case. */
+const accountName = /^[a-z0-9](?:[a-z0-9-]{1,22})[a-z0-9]$/;
+const guid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const owner = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$/;
+
+export const fold = (name: string): string => name.toLowerCase();
+
+/** The folded name, or a refusal that says what a name looks like. */
+export function parseAccountName(name: string): string {
+  const folded = fold(name);
+  if (accountName.test(folded)) return folded;
+  throw new Refusal(
+    'InvalidParameter',
+    'An account name has 3 to 24 letters, digits and hyphens, and begins and ends with a letter or digit.',
+    { target: 'accountName' },
+  );
+}
+
+export function parseOwner(text: string): string {
+  if (owner.test(text)) return text;
+  throw new Refusal(
+    'InvalidParameter',
+    'An owner has 1 to 128 letters, digits, dots, underscores, hyphens and @, and begins with a letter or digit.',
+    { target: 'properties.owner' },
+  );
+}
+
+export const isGuid = (text: string): boolean => guid.test(text);
+
+/** A table key for a list of parts that may hold anything: 128 bits of SHA-256 over the parts, length-prefixed. */
+export function indexKey(...parts: readonly string[]): string {
+  return hex(sha256(lengthPrefixed(...parts))).slice(0, 32);
+}
+
+/** `West Europe`, `westeurope` and `WESTEUROPE` are one region. */
+export const foldRegion = (region: string): string => region.replaceAll(/\s+/g, '').toLowerCase();

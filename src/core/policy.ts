@@ -1,0 +1,75 @@
+/**
+ * The numbers that Keyward's bounds rest on, with their units in the names. Defaults are the published ones;
+ * docs/architecture.md derives the bounds from them.
+ */
+import * as z from 'zod';
+import type { DeniedCause } from './causes.ts';
+
+const positiveSeconds = (fallback: number) => z.coerce.number().positive().max(86_400).default(fallback);
+const positiveCount = (fallback: number) => z.coerce.number().int().positive().max(1000).default(fallback);
+
+export const policySchema = z
+  .object({
+    lookIntervalHealthySeconds: positiveSeconds(60),
+    lookIntervalSuspectSeconds: positiveSeconds(10),
+    lookIntervalInaccessibleSeconds: positiveSeconds(30),
+    /** Looks closer together than this count as one, whatever asked for them. */
+    lookSpacingSeconds: positiveSeconds(10),
+    /** How long one look may take before it counts as VaultTimeout. */
+    lookDeadlineSeconds: positiveSeconds(5),
+    /** How often the latest version of a followed key is read when no event has announced one. */
+    versionCheckIntervalSeconds: positiveSeconds(240),
+    confirmKeyDisabledLooks: positiveCount(2),
+    confirmKeyNotFoundLooks: positiveCount(3),
+    confirmKeyNotFoundSeconds: positiveSeconds(30),
+    confirmPermissionLooks: positiveCount(3),
+    confirmPermissionSeconds: positiveSeconds(60),
+    confirmVaultNotFoundLooks: positiveCount(3),
+    confirmVaultNotFoundSeconds: positiveSeconds(900),
+    /** Accounts re-wrapped, or brought up to date, in one message of work. */
+    accountsPerMessage: positiveCount(50),
+  })
+  .refine((policy) => policy.lookIntervalSuspectSeconds >= policy.lookSpacingSeconds, {
+    path: ['lookIntervalSuspectSeconds'],
+    message: 'must not be below lookSpacingSeconds: looks closer together confirm nothing',
+  });
+
+export type Policy = z.infer<typeof policySchema>;
+
+export const defaultPolicy: Policy = policySchema.parse({});
+
+export interface Confirmation {
+  readonly looks: number;
+  /** Least time between the first and the last of the looks that count. */
+  readonly overMs: number;
+  /** Whether our own ability to reach Key Vault must have been shown at the same time. */
+  readonly needsControlLook: boolean;
+}
+
+/** What it takes to believe a denial. Why these numbers: docs/architecture.md, "Confirmation". */
+export function confirmationOf(cause: DeniedCause, policy: Policy): Confirmation {
+  switch (cause) {
+    case 'KeyDisabled':
+      return { looks: policy.confirmKeyDisabledLooks, overMs: 0, needsControlLook: false };
+    case 'KeyNotFound':
+    case 'KeyOperationNotAllowed':
+      return {
+        looks: policy.confirmKeyNotFoundLooks,
+        overMs: policy.confirmKeyNotFoundSeconds * 1000,
+        needsControlLook: false,
+      };
+    case 'KeyPermissionDenied':
+    case 'IdentityNotAuthorized':
+      return {
+        looks: policy.confirmPermissionLooks,
+        overMs: policy.confirmPermissionSeconds * 1000,
+        needsControlLook: true,
+      };
+    case 'VaultNotFound':
+      return {
+        looks: policy.confirmVaultNotFoundLooks,
+        overMs: policy.confirmVaultNotFoundSeconds * 1000,
+        needsControlLook: true,
+      };
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * What the core needs from outside, in its own words. Adapters stand in src/azure, one a port. A port answers with
+ * values where the answer is an expected one (a denial, a missing row, a lost race told by name) and throws
+ * `Unavailable` when the store itself does not answer.
+ */
+import type { AccountRecord } from './account.ts';
+import type { AuditEntry } from './audit.ts';
+import type { Binding } from './binding.ts';
+import type { Bytes } from './bytes.ts';
+import type { Cause } from './causes.ts';
+import type { RingName, RingRow } from './ring.ts';
+import type { EpochMs } from './time.ts';
+import type { Watch } from './watch.ts';
+
+export interface Clock {
+  now(): EpochMs;
+}
+
+export interface Random {
+  bytes(length: number): Bytes;
+  uuid(): string;
+}
+
+/** Constant messages, variable fields; never key material, tokens, wrapped blobs, query strings or upstream bodies. */
+export interface Log {
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** How a key is reached: the part of a binding that an adapter needs. */
+export type Reach = Pick<Binding, 'vaultHost' | 'vaultName' | 'keyName' | 'tenantId' | 'identity'>;
+
+/** What the transport saw while it asked, for logs and audit. */
+export interface Observed {
+  readonly status?: number;
+  readonly innerCode?: string;
+  readonly networkCode?: string;
+  /** Key Vault's `x-ms-request-id`: what its support asks for, and what the customer's own log shows. */
+  readonly requestId?: string;
+  readonly region?: string;
+  readonly retryAfterSeconds?: number;
+  readonly durationMs: number;
+}
+
+export type Answer<T> =
+  | { readonly ok: true; readonly value: T; readonly observed: Observed }
+  | { readonly ok: false; readonly cause: Cause; readonly observed: Observed };
+
+/** A key version as the vault describes it. */
+export interface KeyDescription {
+  readonly version: string;
+  readonly keyType: string;
+  /** Modulus length; 0 when the key is not RSA. */
+  readonly bits: number;
+  readonly enabled: boolean;
+  readonly notBefore?: EpochMs;
+  readonly expiresOn?: EpochMs;
+  readonly operations: readonly string[];
+  readonly recoveryLevel: string;
+  readonly region?: string;
+  readonly publicKey: RsaPublicKey;
+}
+
+export interface RsaPublicKey {
+  readonly n: Bytes;
+  readonly e: Bytes;
+}
+
+/** Key Vault. Causes come as values; nothing here throws for what a vault answers, or does not answer. */
+export interface KeyVault {
+  /** The named version, or the latest. */
+  describe(reach: Reach, version?: string): Promise<Answer<KeyDescription>>;
+  /** A remote unwrap (RSA-OAEP-256) by exactly this version. The caller wipes the value. */
+  unwrap(reach: Reach, version: string, wrapped: Bytes): Promise<Answer<Bytes>>;
+  /** Local: RSA-OAEP-256 with the public key, as Key Vault's own guidance advises. Proves nothing until unwrapped remotely. */
+  wrap(key: RsaPublicKey, plain: Bytes): Bytes;
+}
+
+export interface Stored<T> {
+  readonly value: T;
+  readonly etag: string;
+}
+
+/** Accounts with their audit entries, one partition an account. @throws LostRace when the etag no longer fits. */
+export interface AccountStore {
+  read(name: string): Promise<Stored<AccountRecord> | undefined>;
+  /** Inserts record and entries in one batch. @throws LostRace when the name is taken. */
+  create(record: AccountRecord, entries: readonly AuditEntry[]): Promise<void>;
+  /** Replaces the record and inserts the entries, in one batch. */
+  save(record: Stored<AccountRecord>, entries: readonly AuditEntry[]): Promise<void>;
+  /** Replaces the record by a tombstone that keeps the audit's head; the audit stays. */
+  bury(record: Stored<AccountRecord>): Promise<void>;
+  audit(name: string, instanceId: string): Promise<AuditEntry[]>;
+}
+
+/**
+ * One account's row under its binding and version: a hint of who to visit, never the truth about the account. A row is put
+ * down before a record names its version, and taken away under its etag after the record has left it.
+ */
+export interface BoundAccount {
+  readonly name: string;
+  readonly instanceId: string;
+  readonly version: string;
+  readonly follows: boolean;
+}
+
+export interface BoundPage {
+  readonly rows: readonly (Stored<BoundAccount> & { readonly writtenAt: EpochMs })[];
+  /** Give it back to continue. Absent on the last page. */
+  readonly next?: string;
+}
+
+/** Watches with their audit entries and the accounts bound, one partition a binding. */
+export interface BindingStore {
+  readWatch(bindingId: string): Promise<Stored<Watch> | undefined>;
+  /** Insert if absent. @throws LostRace when it exists. */
+  createWatch(watch: Watch, entries: readonly AuditEntry[]): Promise<void>;
+  /** @throws LostRace when the etag no longer fits. Answers with the new etag. */
+  saveWatch(watch: Stored<Watch>, entries: readonly AuditEntry[]): Promise<Stored<Watch>>;
+  /** Idempotent; changes the row's etag every time. */
+  putAccount(bindingId: string, account: BoundAccount): Promise<void>;
+  readAccount(bindingId: string, account: BoundAccount): Promise<Stored<BoundAccount> | undefined>;
+  /** Only while the etag fits; a row that has changed, or is gone, is left as it is. */
+  removeAccount(bindingId: string, row: Stored<BoundAccount>): Promise<void>;
+  accounts(bindingId: string, page: AccountPageRequest): Promise<BoundPage>;
+  audit(bindingId: string): Promise<AuditEntry[]>;
+}
+
+export interface AccountPageRequest {
+  readonly version: string;
+  readonly limit: number;
+  readonly onlyFollowing?: boolean;
+  readonly from?: string;
+}
+
+/** Which bindings a vault has, and who works on it. */
+export interface VaultStore {
+  /** Idempotent: puts the binding into the vault's partition. */
+  addBinding(vaultHost: string, bindingId: string): Promise<void>;
+  bindings(vaultId: string): Promise<string[]>;
+  /** Every vault that has a binding. */
+  list(): AsyncIterable<string>;
+  /** Makes the caller the vault's only worker until the time given; false: somebody else is. */
+  beginWork(vaultId: string, worker: string, now: EpochMs, until: EpochMs): Promise<boolean>;
+  endWork(vaultId: string, worker: string): Promise<void>;
+}
+
+/** The order in which LIST shows accounts: by name. Rows are hints; the record decides. */
+export interface Directory {
+  put(name: string): Promise<void>;
+  remove(name: string): Promise<void>;
+  page(limit: number, after?: string): Promise<{ names: string[]; next?: string }>;
+  isEmpty(): Promise<boolean>;
+}
+
+export type ClaimKind = 'vault' | 'tenant' | 'userAssignedIdentity';
+
+/** What belongs to which owner (insert if absent). */
+export interface Claims {
+  ownerOf(kind: ClaimKind, value: string): Promise<string | undefined>;
+  /** The owner that holds the claim afterwards: the caller, or whoever was first. */
+  claim(kind: ClaimKind, value: string, owner: string, at: EpochMs): Promise<string>;
+}
+
+/** Ring rows are insert-only but for wrappings that a newer, proven one has replaced. */
+export interface RingStore {
+  rows(ring: RingName): Promise<RingRow[]>;
+  /** False when a row of this generation and key version exists already. */
+  insert(row: RingRow): Promise<boolean>;
+  remove(row: RingRow): Promise<void>;
+}
+
+/** Wake-ups. What is due stands in the tables; a lost message costs time, never truth. */
+export interface WorkQueue {
+  send(message: VaultWork, delayMs?: number): Promise<void>;
+}
+
+export interface VaultWork {
+  readonly vault: string;
+  /** Look at the vault's keys now (at most once per key per `lookSpacingSeconds`): all of them, or the one named. */
+  readonly lookNow?: { readonly keyName?: string };
+  /** Who asked, for the log. */
+  readonly askedBy: 'event' | 'sweep' | 'admin' | 'wake';
+}

@@ -1,0 +1,45 @@
+/** Everything that a story of the core is told with. Wired in src/azure/compose.ts. */
+import type { Cloud } from './keyIdentifier.ts';
+import type { Policy } from './policy.ts';
+import type {
+  AccountStore,
+  BindingStore,
+  Claims,
+  Clock,
+  Directory,
+  KeyVault,
+  Log,
+  Random,
+  Reach,
+  RingStore,
+  VaultStore,
+  WorkQueue,
+} from './ports.ts';
+import type { Ring } from './ring.ts';
+
+export interface Service {
+  readonly accounts: AccountStore;
+  readonly bindings: BindingStore;
+  readonly vaults: VaultStore;
+  readonly directory: Directory;
+  readonly claims: Claims;
+  readonly ringStore: RingStore;
+  readonly queue: WorkQueue;
+  readonly keyVault: KeyVault;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly policy: Policy;
+  readonly cloud: Cloud;
+  readonly homeTenantId: string;
+  /** Loaded once per process. @throws Unavailable while the operator's vault does not answer. */
+  readonly rings: () => Promise<Rings>;
+  /** An operator-owned key that every identity of ours may unwrap with: shows whether a denial is ours. */
+  readonly controlLook: (reach: Pick<Reach, 'identity' | 'tenantId'>) => Promise<'good' | 'failed'>;
+}
+
+export interface Rings {
+  readonly system: Ring;
+  readonly atRest: Ring;
+  readonly audit: Ring;
+}

@@ -1,0 +1,11 @@
+/** Milliseconds since 1970-01-01T00:00Z: the one unit of time inside; ISO 8601 text at the edges, seconds only in names that say so. */
+export type EpochMs = number;
+
+/** `2026-11-23T19:49:00.000Z`, the form of every time that leaves the process. */
+export function iso(at: EpochMs): string {
+  // biome-ignore lint/style/noRestrictedGlobals: formats the instant it is given; it reads no clock.
+  return new Date(at).toISOString();
+}
+
+export const seconds = (n: number): number => n * 1000;
+export const minutes = (n: number): number => n * 60_000;

@@ -1,0 +1,192 @@
+/**
+ * The watch: what is known of one binding, and the state machine that turns evidence into a verdict.
+ *
+ *                 a denied look                 confirmed (policy.ts)
+ *   Accessible ─────────────────▶ Suspect ─────────────────────────────▶ Inaccessible
+ *       ▲  ▲ │ nobody answers        │ a good look                            │
+ *       │  │ └─▶ Unreachable ────────┤ (a denied look: Suspect)               │
+ *       │  └─────────┘ a good look   │                                        │
+ *       └────────────────────────────┴────────────────────────────────────────┘  a good look, at any time
+ *
+ * An outage changes nothing that a customer can feel: in Suspect it neither counts nor resets, in Inaccessible it does not
+ * restore. Pure: no I/O, no clock. A watch holds a verdict for every key version that still wraps somebody, because in
+ * the middle of a rotation the old version can be disabled while the new one works.
+ */
+import type { Binding } from './binding.ts';
+import { type Cause, type DeniedCause, isDenied } from './causes.ts';
+import { confirmationOf, type Policy } from './policy.ts';
+import type { EpochMs } from './time.ts';
+
+export type WatchStatus = 'Accessible' | 'Suspect' | 'Inaccessible' | 'Unreachable';
+
+/** Denied looks of one cause since the last good look; only those at least `lookSpacingSeconds` apart are in `looks`. */
+interface Denials {
+  readonly looks: number;
+  readonly firstAt: EpochMs;
+  readonly lastAt: EpochMs;
+}
+
+export interface Verdict {
+  readonly status: WatchStatus;
+  /** Absent exactly when Accessible. */
+  readonly cause?: Cause;
+  /** When this status began. */
+  readonly since: EpochMs;
+  /** When the evidence that this verdict rests on was taken. */
+  readonly evidenceAt: EpochMs;
+  readonly lastAccessibleAt: EpochMs;
+  readonly denials: Readonly<Partial<Record<DeniedCause, Denials>>>;
+}
+
+/** A verdict that refused or restored accounts, kept until every account's own chain has it. */
+export interface Transition {
+  readonly epoch: number;
+  readonly version: string;
+  readonly to: 'CustomerKeyInaccessible' | 'Enabled';
+  readonly cause?: Cause;
+  readonly at: EpochMs;
+}
+
+export interface Watch {
+  readonly binding: Binding;
+  readonly versions: Readonly<Record<string, Verdict>>;
+  /** Counts verdicts that refuse or restore. */
+  readonly epoch: number;
+  /** The last epoch that stands in the chain of every account it touched. */
+  readonly reconciledEpoch: number;
+  readonly transitions: readonly Transition[];
+  readonly nextLookAt: EpochMs;
+  readonly lastLookAt: EpochMs;
+  /** The version that accounts following the latest belong on. Absent until the first read. */
+  readonly targetVersion?: string;
+  readonly nextVersionCheckAt: EpochMs;
+  readonly lastVersionCheckAt: EpochMs;
+  /** A newer version that cannot be used, and why: accounts stay where they are. */
+  readonly unusableVersion?: { readonly version: string; readonly cause: Cause; readonly since: EpochMs };
+  readonly audit: { readonly sequence: number; readonly hash: string };
+}
+
+/** What one look showed. It names its binding and version, and when it was taken: it proves nothing else. */
+export interface Evidence {
+  readonly bindingId: string;
+  readonly version: string;
+  readonly takenAt: EpochMs;
+  /** Absent: the account key was opened. */
+  readonly cause?: Cause;
+  /** Whether the same identity could unwrap with the operator's control key just then; absent when not tried. */
+  readonly controlLook?: 'good' | 'failed';
+}
+
+export function accessibleVerdict(at: EpochMs): Verdict {
+  return { status: 'Accessible', since: at, evidenceAt: at, lastAccessibleAt: at, denials: {} };
+}
+
+/** The verdict after one more piece of evidence; the same object when the evidence is not newer than what it rests on. */
+export function judge(verdict: Verdict, evidence: Evidence, policy: Policy): Verdict {
+  const at = evidence.takenAt;
+  if (at <= verdict.evidenceAt) return verdict;
+  const cause = attributed(evidence);
+  if (cause === undefined) {
+    const since = verdict.status === 'Accessible' ? verdict.since : at;
+    return { ...accessibleVerdict(at), since };
+  }
+  const seen = { ...verdict, evidenceAt: at };
+  if (!isDenied(cause)) return afterOutage(seen, cause, at);
+
+  const denials = { ...verdict.denials, [cause]: counted(verdict.denials[cause], at, policy) };
+  if (verdict.status === 'Inaccessible') return { ...seen, cause, denials };
+  return isConfirmed(cause, denials[cause], evidence, policy)
+    ? { ...seen, status: 'Inaccessible', cause, denials, since: at }
+    : { ...seen, status: 'Suspect', cause, denials, since: verdict.status === 'Suspect' ? verdict.since : at };
+}
+
+/** A denial while our own control look failed is our own trouble, not the customer's. */
+function attributed(evidence: Evidence): Cause | undefined {
+  const { cause } = evidence;
+  if (cause !== undefined && isDenied(cause) && evidence.controlLook === 'failed') return 'IdentityUnavailable';
+  return cause;
+}
+
+function afterOutage(seen: Verdict, cause: Cause, at: EpochMs): Verdict {
+  switch (seen.status) {
+    case 'Suspect':
+    case 'Inaccessible':
+      return seen;
+    case 'Unreachable':
+      return { ...seen, cause };
+    case 'Accessible':
+      return { ...seen, status: 'Unreachable', cause, since: at };
+  }
+}
+
+function counted(before: Denials | undefined, at: EpochMs, policy: Policy): Denials {
+  if (before === undefined) return { looks: 1, firstAt: at, lastAt: at };
+  return at - before.lastAt < policy.lookSpacingSeconds * 1000
+    ? before
+    : { looks: before.looks + 1, firstAt: before.firstAt, lastAt: at };
+}
+
+function isConfirmed(cause: DeniedCause, denials: Denials | undefined, evidence: Evidence, policy: Policy): boolean {
+  const needed = confirmationOf(cause, policy);
+  return (
+    denials !== undefined &&
+    denials.looks >= needed.looks &&
+    denials.lastAt - denials.firstAt >= needed.overMs &&
+    (!needed.needsControlLook || evidence.controlLook === 'good')
+  );
+}
+
+/** The watch after the evidence, with a new epoch when a verdict now refuses or restores accounts. */
+export function observe(watch: Watch, evidence: Evidence, policy: Policy): Watch {
+  const before = watch.versions[evidence.version];
+  if (before === undefined || evidence.bindingId !== watch.binding.id) return watch;
+  const after = judge(before, evidence, policy);
+  if (after === before) return watch;
+
+  const versions = { ...watch.versions, [evidence.version]: after };
+  const lastLookAt = Math.max(watch.lastLookAt, evidence.takenAt);
+  const seen = { ...watch, versions, lastLookAt, nextLookAt: nextLookAt(watch, versions, evidence.takenAt, policy) };
+  const refusedBefore = before.status === 'Inaccessible';
+  const refusedAfter = after.status === 'Inaccessible';
+  if (refusedBefore === refusedAfter) return seen;
+
+  const transition: Transition = {
+    epoch: watch.epoch + 1,
+    version: evidence.version,
+    to: refusedAfter ? 'CustomerKeyInaccessible' : 'Enabled',
+    at: evidence.takenAt,
+    ...(after.cause === undefined ? {} : { cause: after.cause }),
+  };
+  return { ...seen, epoch: transition.epoch, transitions: [...watch.transitions, transition] };
+}
+
+/** The soonest look that any version of the binding is due, or that somebody asked for after this one had begun. */
+function nextLookAt(watch: Watch, versions: Watch['versions'], takenAt: EpochMs, policy: Policy): EpochMs {
+  const intervals = Object.values(versions).map((verdict) => intervalSeconds(verdict.status, policy));
+  const due = takenAt + Math.min(policy.lookIntervalHealthySeconds, ...intervals) * 1000;
+  return watch.nextLookAt > takenAt ? Math.min(due, soonest(watch.nextLookAt, takenAt, policy)) : due;
+}
+
+function intervalSeconds(status: WatchStatus, policy: Policy): number {
+  switch (status) {
+    case 'Suspect':
+      return policy.lookIntervalSuspectSeconds;
+    case 'Inaccessible':
+      return policy.lookIntervalInaccessibleSeconds;
+    case 'Accessible':
+    case 'Unreachable':
+      return policy.lookIntervalHealthySeconds;
+  }
+}
+
+/** When somebody asks for a look, or a version check, now: at once, or as soon as it is no repetition. */
+export function soonest(now: EpochMs, lastAt: EpochMs, policy: Policy): EpochMs {
+  return Math.max(now, lastAt + policy.lookSpacingSeconds * 1000);
+}
+
+/** The watch after a read of the key's latest version that began at `beganAt`; requests made since then stand. */
+export function afterVersionCheck(watch: Watch, beganAt: EpochMs, policy: Policy): Watch {
+  const due = beganAt + policy.versionCheckIntervalSeconds * 1000;
+  const asked = watch.nextVersionCheckAt > beganAt ? soonest(watch.nextVersionCheckAt, beganAt, policy) : due;
+  return { ...watch, lastVersionCheckAt: beganAt, nextVersionCheckAt: Math.min(due, asked) };
+}

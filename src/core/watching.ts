@@ -1,0 +1,91 @@
+/** Reading and writing watches: what the stories do around the pure machine of watch.ts. */
+import { type AuditFacts, appendEntry, emptyChain, headOf } from './audit.ts';
+import type { Binding } from './binding.ts';
+import { retryLostRaces } from './errors.ts';
+import type { Stored } from './ports.ts';
+import type { Service } from './service.ts';
+import type { EpochMs } from './time.ts';
+import { accessibleVerdict, observe, type Watch } from './watch.ts';
+
+type WatchTools = Pick<Service, 'bindings' | 'vaults' | 'rings' | 'policy' | 'clock'>;
+
+const keyward = { kind: 'keyward', id: 'watch' } as const;
+
+/**
+ * Makes sure that the binding is watched and its watch knows this version, on the strength of a remote unwrap that has just
+ * succeeded. Comes before any record names the version, so that there is always somebody to say no.
+ */
+export async function ensureWatched(
+  binding: Binding,
+  version: string,
+  goodLookAt: EpochMs,
+  tools: WatchTools,
+): Promise<Watch> {
+  await tools.vaults.addBinding(binding.vaultHost, binding.id);
+  return retryLostRaces(async () => {
+    const stored = await tools.bindings.readWatch(binding.id);
+    if (stored === undefined) return createWatch(binding, version, goodLookAt, tools);
+    const known = stored.value.versions[version] !== undefined;
+    const evidence = { bindingId: binding.id, version, takenAt: goodLookAt };
+    const next = known
+      ? observe(stored.value, evidence, tools.policy)
+      : { ...stored.value, versions: { ...stored.value.versions, [version]: accessibleVerdict(goodLookAt) } };
+    return next === stored.value ? next : (await saveWatch(stored, next, [], tools)).value;
+  });
+}
+
+async function createWatch(binding: Binding, version: string, at: EpochMs, tools: WatchTools): Promise<Watch> {
+  const { audit } = await tools.rings();
+  const entry = appendEntry(
+    binding.id,
+    emptyChain,
+    { type: 'WatchCreated', actor: keyward, key: version },
+    tools.clock.now(),
+    audit.newest,
+  );
+  const watch: Watch = {
+    binding,
+    versions: { [version]: accessibleVerdict(at) },
+    epoch: 0,
+    reconciledEpoch: 0,
+    transitions: [],
+    lastLookAt: at,
+    nextLookAt: at + tools.policy.lookIntervalHealthySeconds * 1000,
+    lastVersionCheckAt: 0,
+    nextVersionCheckAt: at + tools.policy.versionCheckIntervalSeconds * 1000,
+    audit: headOf(entry),
+  };
+  await tools.bindings.createWatch(watch, [entry]);
+  return watch;
+}
+
+/** Saves what has become of a watch; a changed verdict or version goes with its audit entry, in one batch (INV-6). */
+export async function saveWatch(
+  stored: Stored<Watch>,
+  next: Watch,
+  extra: readonly AuditFacts[],
+  tools: Pick<Service, 'bindings' | 'rings' | 'clock'>,
+): Promise<Stored<Watch>> {
+  const facts = [...verdictFacts(stored.value, next), ...extra];
+  if (facts.length === 0) return tools.bindings.saveWatch({ value: next, etag: stored.etag }, []);
+  const { audit } = await tools.rings();
+  let head = stored.value.audit;
+  const entries = facts.map((fact) => {
+    const entry = appendEntry(next.binding.id, head, fact, tools.clock.now(), audit.newest);
+    head = headOf(entry);
+    return entry;
+  });
+  return tools.bindings.saveWatch({ value: { ...next, audit: head }, etag: stored.etag }, entries);
+}
+
+function verdictFacts(before: Watch, after: Watch): AuditFacts[] {
+  return Object.entries(after.versions).flatMap(([version, verdict]): AuditFacts[] => {
+    const was = before.versions[version]?.status;
+    if (was === undefined || was === verdict.status) return [];
+    const epoch = after.epoch > before.epoch ? { epoch: after.epoch } : {};
+    const cause = verdict.cause === undefined ? {} : { cause: verdict.cause };
+    return [
+      { type: 'VerdictChanged', actor: keyward, key: version, before: was, after: verdict.status, ...cause, ...epoch },
+    ];
+  });
+}

@@ -1,0 +1,167 @@
+/** An account as JSON: what a caller may write, checked by one schema, and what a caller reads. Property names are AMS's. */
+import * as z from 'zod';
+import { type AccountView, currentKeyIdentifier, etagOf, stateOf, verdictOn } from '../core/account.ts';
+import type { AccountWish } from '../core/accounts/put.ts';
+import type { KeyVaultIdentity } from '../core/binding.ts';
+import { meaningOf, remedyOf } from '../core/causes.ts';
+import { Refusal } from '../core/errors.ts';
+import { keyIdentifierTarget } from '../core/keyIdentifier.ts';
+import { iso } from '../core/time.ts';
+
+/** What only the service sets: accepted and ignored, so that what was read can be sent back. */
+const readOnly = z.unknown().optional();
+
+const tags = z
+  .record(
+    z
+      .string()
+      .min(1)
+      .max(512)
+      .regex(/^[^<>%&\\?/]*$/)
+      .refine((name) => name !== '__proto__'),
+    z.string().max(256),
+  )
+  .refine((value) => Object.keys(value).length <= 50, 'At most 50 tags.');
+
+const encryption = z.strictObject({
+  type: z.enum(['SystemKey', 'CustomerKey']),
+  keyVaultProperties: z
+    .strictObject({ keyIdentifier: z.string().min(1).max(300), currentKeyIdentifier: readOnly })
+    .optional(),
+  identity: z
+    .strictObject({
+      useSystemAssignedIdentity: z.boolean(),
+      userAssignedIdentity: z.string().min(1).max(500).optional(),
+    })
+    .optional(),
+  ...{ status: readOnly, cause: readOnly, since: readOnly, lastAccessibleAt: readOnly, nextLookAt: readOnly },
+  ...{ meaning: readOnly, remedy: readOnly, accountKeyGeneration: readOnly, warnings: readOnly },
+});
+
+const account = z.strictObject({
+  location: z.string().min(1).max(90).optional(),
+  tags: tags.optional(),
+  properties: z
+    .strictObject({
+      owner: z.string().min(1).max(128).optional(),
+      encryption: encryption.optional(),
+      ...{ accountId: readOnly, state: readOnly, provisioningState: readOnly },
+    })
+    .optional(),
+  ...{ id: readOnly, name: readOnly, type: readOnly, etag: readOnly, systemData: readOnly },
+});
+
+/** @throws Refusal InvalidRequestContent that names every field at fault. */
+export function parseAccount(body: unknown): AccountWish {
+  const parsed = account.safeParse(body);
+  if (!parsed.success) throw malformed(parsed.error);
+  const { location, tags: newTags, properties } = parsed.data;
+  return {
+    ...(location === undefined ? {} : { location }),
+    ...(newTags === undefined ? {} : { tags: newTags }),
+    ...(properties?.owner === undefined ? {} : { owner: properties.owner }),
+    ...(properties?.encryption === undefined ? {} : { encryption: encryptionWish(properties.encryption) }),
+  };
+}
+
+function encryptionWish(wish: z.infer<typeof encryption>): NonNullable<AccountWish['encryption']> {
+  if (wish.type === 'SystemKey') {
+    if (wish.keyVaultProperties !== undefined)
+      throw contradiction(keyIdentifierTarget, 'A key identifier goes with type CustomerKey only.');
+    return { type: 'SystemKey' };
+  }
+  if (wish.keyVaultProperties === undefined)
+    throw contradiction(keyIdentifierTarget, 'Type CustomerKey needs keyVaultProperties.keyIdentifier.');
+  return {
+    type: 'CustomerKey',
+    keyIdentifier: wish.keyVaultProperties.keyIdentifier,
+    identity: identityOf(wish.identity),
+  };
+}
+
+const userAssigned =
+  /^\/subscriptions\/[^/]+\/resourcegroups\/[^/]+\/providers\/microsoft\.managedidentity\/userassignedidentities\/[^/]+$/i;
+
+function identityOf(wish: z.infer<typeof encryption>['identity']): KeyVaultIdentity {
+  const target = 'properties.encryption.identity';
+  const named = wish?.userAssignedIdentity;
+  if (wish === undefined || wish.useSystemAssignedIdentity) {
+    if (named !== undefined)
+      throw contradiction(target, 'useSystemAssignedIdentity and userAssignedIdentity exclude each other.');
+    return { useSystemAssignedIdentity: true };
+  }
+  if (named === undefined || !userAssigned.test(named))
+    throw contradiction(`${target}.userAssignedIdentity`, 'This must be the resource id of a user-assigned identity.');
+  return { useSystemAssignedIdentity: false, userAssignedIdentity: named };
+}
+
+const contradiction = (target: string, message: string): Refusal =>
+  new Refusal('InvalidRequestContent', message, { target });
+
+function malformed(error: z.ZodError): Refusal {
+  const details = error.issues.map((issue) => {
+    const unknown = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 5) : [];
+    const target = [...issue.path, ...unknown].map(String).join('.').slice(0, 200) || 'body';
+    return { code: 'InvalidRequestContent' as const, message: issue.message.slice(0, 300), target };
+  });
+  const [first] = details;
+  return new Refusal('InvalidRequestContent', `The body does not fit at '${first?.target}': ${first?.message}`, {
+    target: first?.target ?? 'body',
+    details,
+  });
+}
+
+export function renderAccount(view: AccountView) {
+  const { record } = view;
+  return {
+    id: `/accounts/${record.name}`,
+    name: record.name,
+    type: 'Keyward/accounts',
+    location: record.location,
+    tags: record.tags,
+    properties: {
+      accountId: record.instanceId,
+      owner: record.owner,
+      state: stateOf(view),
+      provisioningState: 'Succeeded',
+      encryption: renderEncryption(view),
+    },
+    systemData: { createdAt: iso(record.createdAt), lastModifiedAt: iso(record.updatedAt) },
+    etag: etagOf(record),
+  };
+}
+
+function renderEncryption(view: AccountView) {
+  const { encryption: current, accountKeyGeneration } = view.record;
+  if (current.type === 'SystemKey') return { type: 'SystemKey', accountKeyGeneration };
+  const verdict = verdictOn(view);
+  const { cause } = verdict ?? {};
+  return {
+    type: 'CustomerKey',
+    keyVaultProperties: {
+      keyIdentifier: current.keyIdentifier,
+      currentKeyIdentifier: currentKeyIdentifier(current),
+    },
+    identity: current.binding.identity,
+    accountKeyGeneration,
+    status: verdict?.status ?? 'Unknown',
+    ...(verdict === undefined ? {} : { since: iso(verdict.since), lastAccessibleAt: iso(verdict.lastAccessibleAt) }),
+    ...(cause === undefined ? {} : { cause, meaning: meaningOf(cause), remedy: remedyOf(cause, current.binding) }),
+    ...(view.watch === undefined ? {} : { nextLookAt: iso(view.watch.nextLookAt) }),
+    warnings: warningsOf(view),
+  };
+}
+
+function warningsOf({ record, watch }: AccountView) {
+  if (record.encryption.type !== 'CustomerKey' || watch === undefined) return [];
+  const { unusableVersion, targetVersion, binding } = watch;
+  const { follows, version } = record.encryption;
+  if (follows && unusableVersion !== undefined) {
+    const { cause } = unusableVersion;
+    const newest = { keyVersion: unusableVersion.version, cause, since: iso(unusableVersion.since) };
+    return [{ code: 'NewVersionUnusable', ...newest, remedy: remedyOf(cause, binding) }];
+  }
+  if (!follows && targetVersion !== undefined && targetVersion !== version)
+    return [{ code: 'NewerVersionAvailable', keyVersion: targetVersion }];
+  return [];
+}

@@ -1,0 +1,71 @@
+/** The accounts' HTTP calls: parse, call the core, render. */
+import type { HttpRequest } from '@azure/functions';
+import { etagOf } from '../core/account.ts';
+import { deleteAccount } from '../core/accounts/delete.ts';
+import { patchAccount, putAccount } from '../core/accounts/put.ts';
+import { getAccount, listAccounts } from '../core/accounts/read.ts';
+import type { Preconditions } from '../core/accounts/write.ts';
+import { Refusal } from '../core/errors.ts';
+import { parseAccountName } from '../core/names.ts';
+import { parseAccount, renderAccount } from './accountJson.ts';
+import { absoluteUrl, type RouteHandler, readJson } from './http.ts';
+
+const defaultPageSize = 100;
+
+export const listAccountsRoute: RouteHandler = async ({ request, service }) => {
+  const limit = pageSizeOf(request.query.get('$top'));
+  const { accounts, next } = await listAccounts(limit, skipOf(request.query.get('$skipToken')), service);
+  const link = next === undefined ? undefined : `/api/accounts?$top=${limit}&$skipToken=${encodeURIComponent(next)}`;
+  const nextLink = link === undefined ? {} : { nextLink: absoluteUrl(request, link) };
+  return { status: 200, jsonBody: { value: accounts.map(renderAccount), ...nextLink } };
+};
+
+export const getAccountRoute: RouteHandler = async ({ request, service }) =>
+  answer(200, await getAccount(nameIn(request), service));
+
+export const putAccountRoute: RouteHandler = async ({ request, actor, service }) => {
+  const wish = parseAccount(await readJson(request));
+  const { view, created } = await putAccount(nameIn(request), wish, conditionsIn(request), actor, service);
+  return answer(created ? 201 : 200, view);
+};
+
+export const patchAccountRoute: RouteHandler = async ({ request, actor, service }) => {
+  const wish = parseAccount(await readJson(request));
+  return answer(200, await patchAccount(nameIn(request), wish, conditionsIn(request), actor, service));
+};
+
+export const deleteAccountRoute: RouteHandler = async ({ request, actor, service }) => {
+  const existed = await deleteAccount(nameIn(request), conditionsIn(request), actor, service);
+  return { status: existed ? 200 : 204 };
+};
+
+const nameIn = (request: HttpRequest): string => request.params.accountName ?? '';
+
+function answer(status: number, view: Parameters<typeof renderAccount>[0]) {
+  return { status, headers: { ETag: etagOf(view.record) }, jsonBody: renderAccount(view) };
+}
+
+function conditionsIn(request: HttpRequest): Preconditions {
+  const ifMatch = request.headers.get('if-match');
+  const ifNoneMatch = request.headers.get('if-none-match');
+  if (ifNoneMatch !== null && ifNoneMatch !== '*')
+    throw new Refusal('InvalidParameter', 'If-None-Match can only be *: create, never replace.', {
+      target: 'If-None-Match',
+    });
+  return { ...(ifMatch === null ? {} : { ifMatch }), ...(ifNoneMatch === null ? {} : { ifNoneMatch: '*' as const }) };
+}
+
+function pageSizeOf(top: string | null): number {
+  const size = top === null ? defaultPageSize : Number(top);
+  if (Number.isInteger(size) && size >= 1 && size <= defaultPageSize) return size;
+  throw new Refusal('InvalidParameter', `$top is a whole number from 1 to ${defaultPageSize}.`, { target: '$top' });
+}
+
+function skipOf(token: string | null): string | undefined {
+  if (token === null) return undefined;
+  try {
+    return parseAccountName(token);
+  } catch {
+    throw new Refusal('InvalidParameter', '$skipToken is not one that a nextLink carried.', { target: '$skipToken' });
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * Who calls, and whether they may. Two ways, chosen by the setting KEYWARD_AUTH: `entra`, bearer tokens with app roles, verified
+ * here; `functionKeys`, for development and small set-ups, verified by the Functions host. Anything missing or half configured
+ * lets nobody in.
+ */
+import type { HttpRequest } from '@azure/functions';
+import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from 'jose';
+import * as z from 'zod';
+import type { Actor } from '../core/audit.ts';
+import { Refusal, Unavailable } from '../core/errors.ts';
+import type { Route } from './routes.ts';
+
+const entraSettings = z.object({
+  KEYWARD_TENANT_ID: z.guid(),
+  /** The application id URI, or client id, that callers ask tokens for. */
+  KEYWARD_AUTH_AUDIENCE: z.string().min(1),
+  /** Default: Microsoft Entra ID's for the tenant. */
+  KEYWARD_AUTH_ISSUER: z.url().optional(),
+  KEYWARD_AUTH_JWKS_URL: z.url().optional(),
+});
+
+/** Read at registration: the host checks function keys only where the app asks it to. */
+export const authLevel = (): 'anonymous' | 'function' =>
+  process.env.KEYWARD_AUTH === 'entra' ? 'anonymous' : 'function';
+
+/** @throws Refusal AuthenticationFailed | AuthorizationFailed */
+export async function authorize(request: HttpRequest, route: Route): Promise<Actor> {
+  if (route.scope === 'public') return { kind: 'principal', id: 'anonymous' };
+  switch (process.env.KEYWARD_AUTH) {
+    case 'functionKeys':
+      // The host has compared the key already: this function is registered with authLevel `function`.
+      return { kind: 'functionKey', id: 'functionKey' };
+    case 'entra':
+      return authorizeBearer(request, route);
+    default:
+      throw unauthenticated('KEYWARD_AUTH is neither entra nor functionKeys: nobody is let in.');
+  }
+}
+
+async function authorizeBearer(request: HttpRequest, route: Route): Promise<Actor> {
+  const settings = entraSettings.safeParse(process.env);
+  if (!settings.success) throw unauthenticated('The settings for bearer tokens are incomplete: nobody is let in.');
+  const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(request.headers.get('authorization') ?? '')?.[1];
+  if (token === undefined) throw unauthenticated('A bearer token is needed: Authorization: Bearer <token>.');
+  const claims = await verify(token, settings.data);
+  const roles = Array.isArray(claims.roles) ? claims.roles : [];
+  const id = claims.oid;
+  if (typeof id !== 'string') throw unauthenticated('The token names no principal (oid).');
+  if (!roles.includes(route.role))
+    throw new Refusal('AuthorizationFailed', `The caller ${id} lacks the app role ${route.role}.`);
+  return { kind: 'principal', id };
+}
+
+type KeySet = ReturnType<typeof createRemoteJWKSet>;
+const keySets = new Map<string, KeySet>();
+
+async function verify(token: string, settings: z.infer<typeof entraSettings>): Promise<JWTPayload> {
+  const authority = `https://login.microsoftonline.com/${settings.KEYWARD_TENANT_ID}`;
+  const url = settings.KEYWARD_AUTH_JWKS_URL ?? `${authority}/discovery/v2.0/keys`;
+  const keys = keySets.get(url) ?? createRemoteJWKSet(new URL(url));
+  keySets.set(url, keys);
+  try {
+    const { payload } = await jwtVerify(token, keys, {
+      issuer: settings.KEYWARD_AUTH_ISSUER ?? `${authority}/v2.0`,
+      audience: settings.KEYWARD_AUTH_AUDIENCE,
+      algorithms: ['RS256'],
+      clockTolerance: 60,
+      requiredClaims: ['exp'],
+    });
+    return payload;
+  } catch (error) {
+    if (error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError))
+      throw new Unavailable('ServiceUnavailable', 'The keys that tokens are verified with could not be read.', 5);
+    throw unauthenticated(`The token is not valid: ${error.code}.`);
+  }
+}
+
+const unauthenticated = (message: string): Refusal => new Refusal('AuthenticationFailed', message);

@@ -1,0 +1,99 @@
+/**
+ * The one way an HTTP call takes: authorize, the gate of the inaccessible state, the route's handler; and the one place where
+ * errors become answers. An unforeseen error says nothing outside but its request id.
+ */
+import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
+import { refuseWhileInaccessible } from '../core/accounts/inaccessible.ts';
+import { findAccount } from '../core/accounts/read.ts';
+import type { Actor } from '../core/audit.ts';
+import { describeError, KeywardError, Refusal, statusOf, Unavailable } from '../core/errors.ts';
+import { parseAccountName } from '../core/names.ts';
+import type { Service } from '../core/service.ts';
+import { authorize } from './authorize.ts';
+import type { Route } from './routes.ts';
+import { inInvocation, keyward } from './service.ts';
+
+export interface Call {
+  readonly request: HttpRequest;
+  readonly actor: Actor;
+  readonly service: Service;
+}
+
+export type RouteHandler = (call: Call) => Promise<HttpResponseInit>;
+
+export function handlerOf(route: Route): HttpHandler {
+  return (request, context) =>
+    inInvocation(context, async () => {
+      const requestId = { 'x-ms-request-id': context.invocationId };
+      try {
+        const actor = await authorize(request, route);
+        const service = await keyward();
+        if (route.scope === 'account' && route.whileInaccessible !== 'allowed') await gate(request, service);
+        const answer = await route.handler({ request, actor, service });
+        return { ...answer, headers: { ...answer.headers, ...requestId } };
+      } catch (error) {
+        const answer = answerOf(error, context);
+        return { ...answer, headers: { ...answer.headers, ...requestId } };
+      }
+    });
+}
+
+async function gate(request: HttpRequest, service: Service): Promise<void> {
+  const view = await findAccount(parseAccountName(request.params.accountName ?? ''), service);
+  if (view !== undefined) refuseWhileInaccessible(view);
+}
+
+function answerOf(error: unknown, context: InvocationContext): HttpResponseInit {
+  if (error instanceof KeywardError) {
+    const { target, details, info } = error.extras;
+    const additionalInfo = info === undefined ? {} : { additionalInfo: [{ type: 'Keyward', info }] };
+    const retryAfter = error instanceof Unavailable ? { 'Retry-After': String(error.retryAfterSeconds) } : undefined;
+    return {
+      status: statusOf(error.code),
+      ...(retryAfter === undefined ? {} : { headers: retryAfter }),
+      jsonBody: {
+        error: {
+          code: error.code,
+          message: error.message,
+          ...(target === undefined ? {} : { target }),
+          ...(details === undefined ? {} : { details }),
+          ...additionalInfo,
+        },
+      },
+    };
+  }
+  // A settings error is the operator's own text; anything else may hold what somebody sent us.
+  const isSettings = error instanceof Error && error.name === 'SettingsError';
+  context.error('A call failed', isSettings ? error.message : describeError(error), framesOf(error));
+  const message = `Something unforeseen happened. Give the operator the request id ${context.invocationId}.`;
+  return { status: 500, jsonBody: { error: { code: 'InternalError', message } } };
+}
+
+const framesOf = (error: unknown): string =>
+  error instanceof Error
+    ? (error.stack ?? '')
+        .split('\n')
+        .filter((line) => /^\s+at /.test(line))
+        .slice(0, 6)
+        .join('')
+    : '';
+
+const maxBodyBytes = 64 * 1024;
+
+/** The body as JSON. @throws Refusal RequestTooLarge | InvalidRequestContent */
+export async function readJson(request: HttpRequest): Promise<unknown> {
+  const bytes = await request.arrayBuffer();
+  if (bytes.byteLength > maxBodyBytes)
+    throw new Refusal('RequestTooLarge', `The body is larger than ${maxBodyBytes} bytes.`);
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    throw new Refusal('InvalidRequestContent', 'The body is not JSON in UTF-8.', { target: 'body' });
+  }
+}
+
+/** Absolute links carry the address that callers use, which behind a gateway is not the one that the app sees. */
+export function absoluteUrl(request: HttpRequest, pathAndQuery: string): string {
+  const base = process.env.KEYWARD_PUBLIC_BASE_URL || new URL(request.url).origin;
+  return new URL(pathAndQuery, base).href;
+}

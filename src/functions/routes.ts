@@ -1,0 +1,51 @@
+/**
+ * Every HTTP route, once: registration, the gate of the Customer Key Inaccessible state, permissions and the tests that walk all
+ * routes read this table. A route that does not say otherwise is refused in the inaccessible state.
+ */
+import {
+  deleteAccountRoute,
+  getAccountRoute,
+  listAccountsRoute,
+  patchAccountRoute,
+  putAccountRoute,
+} from './accounts.ts';
+import type { RouteHandler } from './http.ts';
+
+export type Role = 'Accounts.Read' | 'Accounts.Write';
+
+export interface Route {
+  /** The function's name in Azure. */
+  readonly name: string;
+  readonly method: 'GET' | 'PUT' | 'PATCH' | 'POST' | 'DELETE';
+  /** Under `/api`. */
+  readonly path: string;
+  /** `account`: a call on one account, or on accounts; `operator`: the operator's own; `public`: open to all. */
+  readonly scope: 'account' | 'operator' | 'public';
+  readonly role: Role;
+  /** INV-3: exactly account GET, LIST and DELETE. */
+  readonly whileInaccessible?: 'allowed';
+  readonly handler: RouteHandler;
+}
+
+export const routes: readonly Route[] = [
+  {
+    ...{ name: 'accountsList', method: 'GET', path: 'accounts', scope: 'account', role: 'Accounts.Read' },
+    ...{ whileInaccessible: 'allowed', handler: listAccountsRoute },
+  },
+  {
+    ...{ name: 'accountsGet', method: 'GET', path: 'accounts/{accountName}', scope: 'account', role: 'Accounts.Read' },
+    ...{ whileInaccessible: 'allowed', handler: getAccountRoute },
+  },
+  {
+    ...{ name: 'accountsPut', method: 'PUT', path: 'accounts/{accountName}', scope: 'account', role: 'Accounts.Write' },
+    handler: putAccountRoute,
+  },
+  {
+    ...{ name: 'accountsPatch', method: 'PATCH', path: 'accounts/{accountName}', scope: 'account' },
+    ...{ role: 'Accounts.Write', handler: patchAccountRoute },
+  },
+  {
+    ...{ name: 'accountsDelete', method: 'DELETE', path: 'accounts/{accountName}', scope: 'account' },
+    ...{ role: 'Accounts.Write', whileInaccessible: 'allowed', handler: deleteAccountRoute },
+  },
+];

@@ -1,0 +1,21 @@
+/**
+ * Azurite as a process of its own: `node src/local/azuriteMain.ts '{"dir":".local/storage","ports":{"table":10002}}'`.
+ * Prints one JSON line with the URLs and the connection string; ends with SIGTERM or with its stdin.
+ */
+import * as z from 'zod';
+import { startAzurite } from './azurite.ts';
+import { jsonArgument, runAsOwnProcess } from './ownProcess.ts';
+
+const port = z.int().min(0).max(65_535);
+const Options = z.strictObject({
+  dir: z.string().min(1).exactOptional(),
+  inMemory: z.boolean().exactOptional(),
+  ports: z
+    .strictObject({ table: port.exactOptional(), queue: port.exactOptional(), blob: port.exactOptional() })
+    .exactOptional(),
+});
+
+await runAsOwnProcess(
+  () => startAzurite(jsonArgument(Options)),
+  ({ tableUrl, queueUrl, blobUrl, connectionString }) => ({ tableUrl, queueUrl, blobUrl, connectionString }),
+);

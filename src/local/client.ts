@@ -1,0 +1,45 @@
+/** What a caller of the service does over HTTP: for the demo, the tests and whoever starts the stack. */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: bodies of many shapes; the callers look at what they expect.
+  readonly body: any;
+}
+
+export type Caller = (
+  method: string,
+  path: string,
+  body?: unknown,
+  headers?: Readonly<Record<string, string>>,
+) => Promise<Answer>;
+
+/** Calls the API with a function key, or whatever headers are given. */
+export function caller(baseUrl: string, identification: Readonly<Record<string, string>>): Caller {
+  return async (method, path, body, headers = {}) => {
+    const response = await fetch(new URL(path, baseUrl), {
+      method,
+      headers: { 'content-type': 'application/json', ...identification, ...headers },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
+  };
+}
+
+/** Asks until the answer satisfies, and says what was last seen when it never does. */
+export async function until<T>(
+  what: string,
+  ask: () => Promise<T>,
+  isIt: (seen: T) => boolean,
+  withinMs = 20_000,
+): Promise<T> {
+  const end = Date.now() + withinMs;
+  for (;;) {
+    const seen = await ask();
+    if (isIt(seen)) return seen;
+    if (Date.now() > end) throw new Error(`${what}: not within ${withinMs} ms; last seen ${JSON.stringify(seen)}`);
+    await sleep(50);
+  }
+}

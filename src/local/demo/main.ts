@@ -1,0 +1,21 @@
+/** `npm run demo`: the main job, told step by step on the embedded stack. `-- --json` for programs. */
+import { startStack } from '../stack.ts';
+import { createNarrator } from './narrator.ts';
+import { compressedTime, story } from './story.ts';
+
+const json = process.argv.includes('--json');
+const narrator = createNarrator(json, (line) => process.stdout.write(`${line}\n`));
+
+if (!json) {
+  process.stdout.write(
+    'Keyward demo: the built app with the real Azure SDK clients, on Azurite and a Key Vault emulator on this machine.\n' +
+      'Looks that are a minute apart in production are seconds apart here.\n',
+  );
+}
+const stack = await startStack({ settings: compressedTime });
+try {
+  await story(stack, narrator);
+} finally {
+  await stack.stop();
+}
+process.exitCode = narrator.close() ? 0 : 1;

@@ -1,0 +1,304 @@
+/** The story: told through HTTP calls of the service's operator and the hands of customers on their own vaults. */
+import { type Caller, caller, until } from '../client.ts';
+import { location } from '../operator.ts';
+import type { Stack } from '../stack.ts';
+import type { Narrator } from './narrator.ts';
+
+/** A minute becomes two seconds: the same rules, and a demo that nobody has to wait for. */
+export const compressedTime = {
+  KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS: '2',
+  KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS: '1',
+  KEYWARD_LOOK_INTERVAL_INACCESSIBLE_SECONDS: '1',
+  KEYWARD_LOOK_SPACING_SECONDS: '1',
+  KEYWARD_CONFIRM_KEY_NOT_FOUND_SECONDS: '2',
+  KEYWARD_CONFIRM_PERMISSION_SECONDS: '3',
+  KEYWARD_VERSION_CHECK_INTERVAL_SECONDS: '4',
+  KEYWARD_SWEEP_SCHEDULE: '*/2 * * * * *',
+};
+
+const key = 'https://contoso-keys.vault.azure.net/keys/media';
+const customerKey = (keyIdentifier: string) => ({
+  properties: { encryption: { type: 'CustomerKey', keyVaultProperties: { keyIdentifier } } },
+});
+
+export async function story(stack: Stack, narrator: Narrator): Promise<void> {
+  const api = caller(stack.host.url, { 'x-functions-key': stack.host.keys.function });
+  narrator.chapter('An account gets its key');
+  await gettingKeys(stack, api, narrator);
+  narrator.chapter('Keys that may not be used');
+  await refusedKeys(stack, api, narrator);
+  narrator.chapter('The customer rotates the key');
+  await rotation(stack, api, narrator);
+  narrator.chapter('The customer takes the key away, and gives it back');
+  await revocation(stack, api, narrator);
+  narrator.chapter('Key Vault is down, which is nobody’s revocation');
+  await outage(stack, api, narrator);
+}
+
+async function gettingKeys(stack: Stack, api: Caller, { tell }: Narrator): Promise<void> {
+  await tell({
+    title: 'The service starts: its functions are registered from the built bundle',
+    run: async () => [stack.host.functions.map(({ name }) => name).join(', ')],
+  });
+  await tell({
+    title: 'An account is created; its account key is wrapped by the system key',
+    run: async () => {
+      const { body } = await expected(
+        201,
+        api('PUT', '/api/accounts/alpha', { location, properties: { owner: 'contoso' } }),
+      );
+      same('encryption type', body.properties.encryption.type, 'SystemKey');
+      return [`alpha: ${body.properties.state}, ${body.properties.encryption.type}`];
+    },
+  });
+  await tell({
+    title: 'The customer’s own key takes over, followed without a version',
+    run: async () => {
+      await stack.createCustomerVault('contoso-keys');
+      await stack.keyVault('POST', '/vaults/contoso-keys/keys/media', { kty: 'RSA', size: 3072 });
+      const { body } = await expected(200, api('PATCH', '/api/accounts/alpha', customerKey(key)));
+      const { keyVaultProperties, accountKeyGeneration } = body.properties.encryption;
+      same('key identifier', keyVaultProperties.keyIdentifier, key);
+      same('account key generation', accountKeyGeneration, 2);
+      return [
+        `now wrapped by ${keyVaultProperties.currentKeyIdentifier}`,
+        'with a new account key, proven by a remote unwrap',
+      ];
+    },
+  });
+}
+
+async function refusedKeys(stack: Stack, api: Caller, { tell }: Narrator): Promise<void> {
+  const before = await versionOf(api);
+  await tell({
+    title: 'An elliptic-curve key is refused',
+    run: async () => {
+      await stack.keyVault('POST', '/vaults/contoso-keys/keys/curve', { kty: 'EC', curve: 'P-256' });
+      const wish = customerKey('https://contoso-keys.vault.azure.net/keys/curve');
+      return told(await api('PATCH', '/api/accounts/alpha', wish), 400, 'KeyTypeUnsupported');
+    },
+  });
+  await tell({
+    title: 'A vault without purge protection is refused',
+    run: async () => {
+      await stack.createCustomerVault('contoso-loose', { recoveryLevel: 'Recoverable+Purgeable' });
+      await stack.keyVault('POST', '/vaults/contoso-loose/keys/media', { kty: 'RSA', size: 2048 });
+      const wish = customerKey('https://contoso-loose.vault.azure.net/keys/media');
+      return told(await api('PATCH', '/api/accounts/alpha', wish), 400, 'PurgeProtectionMissing');
+    },
+  });
+  await tell({
+    title: 'Another owner’s vault is refused, before any call leaves for it',
+    run: async () => {
+      const asked = await requestsTo(stack, 'contoso-keys');
+      await expected(201, api('PUT', '/api/accounts/mallory', { location, properties: { owner: 'fabrikam' } }));
+      const answer = await api('PATCH', '/api/accounts/mallory', customerKey(key));
+      const lines = told(answer, 403, 'OwnerMismatch');
+      same('calls to the vault', await requestsTo(stack, 'contoso-keys'), asked);
+      return lines;
+    },
+  });
+  await tell({
+    title: 'Through all of this the account stayed on its key',
+    run: async () => {
+      same('current key version', await versionOf(api), before);
+      return [`alpha is still on …/${before.slice(0, 8)}`];
+    },
+  });
+}
+
+async function rotation(stack: Stack, api: Caller, { tell }: Narrator): Promise<void> {
+  let latest = '';
+  let eventId = '';
+  await tell({
+    title: 'A new key version: the event arrives and the account key is re-wrapped',
+    run: async () => {
+      const before = await versionOf(api);
+      latest = await rotate(stack);
+      await until(
+        'the account is on the new version',
+        () => versionOf(api),
+        (version) => version === latest,
+      );
+      eventId = (await stack.keyVault<{ id: string }[]>('GET', '/events')).at(-1)?.id ?? '';
+      return [`…/${before.slice(0, 8)} → …/${latest.slice(0, 8)}`];
+    },
+  });
+  await tell({
+    title: 'The same event a second time changes nothing',
+    run: async () => {
+      const { etag } = await account(api);
+      await stack.keyVault('POST', `/events/${eventId}/redeliver`);
+      await seenByASweep(stack);
+      same('ETag', (await account(api)).etag, etag);
+      return [`ETag unchanged: ${etag}`];
+    },
+  });
+  await tell({
+    title: 'An old event, held up on its way until a newer version is in use, changes nothing',
+    run: async () => {
+      await stack.keyVault('PUT', '/events/mode', { mode: 'hold' });
+      await rotate(stack);
+      latest = await rotate(stack);
+      await until(
+        'the sweep found the newest version by itself',
+        () => versionOf(api),
+        (version) => version === latest,
+      );
+      const { etag } = await account(api);
+      await stack.keyVault('POST', '/events/release', { order: 'reverse' });
+      await stack.keyVault('PUT', '/events/mode', { mode: 'normal' });
+      await seenByASweep(stack);
+      same('ETag', (await account(api)).etag, etag);
+      return [
+        `two versions without an event: the sweep moved to …/${latest.slice(0, 8)}; the late events moved nothing`,
+      ];
+    },
+  });
+}
+
+async function revocation(stack: Stack, api: Caller, { tell }: Narrator): Promise<void> {
+  await tell({
+    title: 'The key is deleted: one denial makes it Suspect, and refuses nobody yet',
+    run: async () => {
+      await stack.keyVault('DELETE', '/vaults/contoso-keys/keys/media');
+      const seen = await until(
+        'Suspect',
+        () => account(api),
+        (now) => statusOf(now) === 'Suspect',
+      );
+      same('state', seen.properties.state, 'Enabled');
+      return [`${statusOf(seen)}: ${seen.properties.encryption.cause}`];
+    },
+  });
+  await tell({
+    title: 'The denial is confirmed: Customer Key Inaccessible',
+    run: async () => {
+      const seen = await until(
+        'inaccessible',
+        () => account(api),
+        (now) => now.properties.state !== 'Enabled',
+      );
+      same('state', seen.properties.state, 'CustomerKeyInaccessible');
+      return [
+        `${seen.properties.encryption.cause}: ${seen.properties.encryption.meaning}`,
+        seen.properties.encryption.remedy,
+      ];
+    },
+  });
+  await tell({
+    title: 'GET and LIST work; a PATCH is refused with cause and remedy',
+    run: async () => {
+      await expected(200, api('GET', '/api/accounts/alpha'));
+      const { body } = await expected(200, api('GET', '/api/accounts'));
+      same('accounts listed', body.value.length, 2);
+      return told(
+        await api('PATCH', '/api/accounts/alpha', { tags: { team: 'media' } }),
+        403,
+        'CustomerKeyInaccessible',
+      );
+    },
+  });
+  await tell({
+    title: 'The key is recovered: the account is Enabled again by itself',
+    run: async () => {
+      await stack.keyVault('POST', '/vaults/contoso-keys/keys/media/recover');
+      const seen = await until(
+        'Enabled',
+        () => account(api),
+        (now) => now.properties.state === 'Enabled',
+      );
+      await expected(200, api('PATCH', '/api/accounts/alpha', { tags: { team: 'media' } }));
+      return [`${seen.properties.state}, ${statusOf(seen)}; the PATCH goes through`];
+    },
+  });
+}
+
+async function outage(stack: Stack, api: Caller, { tell }: Narrator): Promise<void> {
+  await tell({
+    title: 'Key Vault answers 503 for a while: Unreachable, and never disabled',
+    run: async () => {
+      const fault = { vault: 'contoso-keys', action: 'status', status: 503, body: 'empty' };
+      await stack.keyVault('POST', '/faults', fault);
+      await until(
+        'Unreachable',
+        () => account(api),
+        (now) => statusOf(now) === 'Unreachable',
+      );
+      const states = new Set<string>();
+      const end = Date.now() + 6_000;
+      await until(
+        'six seconds of it',
+        async () => states.add((await account(api)).properties.state),
+        () => Date.now() > end,
+      );
+      same('states seen', [...states].join(), 'Enabled');
+      const { cause } = (await account(api)).properties.encryption;
+      await stack.keyVault('DELETE', '/faults');
+      await until(
+        'Accessible',
+        () => account(api),
+        (now) => statusOf(now) === 'Accessible',
+      );
+      return [`${cause} for three looks: Enabled throughout, and Accessible again when the vault was`];
+    },
+  });
+  await tell({
+    title: 'An account can be deleted while its key is inaccessible',
+    run: async () => {
+      await stack.keyVault('DELETE', '/vaults/contoso-keys/keys/media');
+      await until(
+        'inaccessible',
+        () => account(api),
+        (now) => now.properties.state !== 'Enabled',
+      );
+      await expected(200, api('DELETE', '/api/accounts/alpha'));
+      await expected(404, api('GET', '/api/accounts/alpha'));
+      return ['its wrapped key is gone: nothing of it can be opened by anybody, whatever becomes of the customer key'];
+    },
+  });
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the account's JSON, as a caller sees it.
+const account = async (api: Caller): Promise<any> => (await expected(200, api('GET', '/api/accounts/alpha'))).body;
+
+const versionOf = async (api: Caller): Promise<string> =>
+  (await account(api)).properties.encryption.keyVaultProperties.currentKeyIdentifier.split('/').at(-1);
+
+const statusOf = (seen: { properties: { encryption: { status: string } } }): string =>
+  seen.properties.encryption.status;
+
+async function rotate(stack: Stack): Promise<string> {
+  const made = await stack.keyVault<{ key: { kid: string } }>('POST', '/vaults/contoso-keys/keys/media/rotate');
+  return made.key.kid.split('/').at(-1) ?? '';
+}
+
+async function requestsTo(stack: Stack, vault: string): Promise<number> {
+  const { requests } = await stack.keyVault<{ requests: unknown[] }>('GET', `/requests?vault=${vault}`);
+  return requests.length;
+}
+
+/** Two looks later whatever an event could have set off has happened. */
+async function seenByASweep(stack: Stack): Promise<void> {
+  const before = await requestsTo(stack, 'contoso-keys');
+  await until(
+    'two looks',
+    () => requestsTo(stack, 'contoso-keys'),
+    (count) => count >= before + 2,
+  );
+}
+
+async function expected(status: number, answer: ReturnType<Caller>) {
+  const got = await answer;
+  if (got.status !== status) throw new Error(`expected ${status}, got ${got.status}: ${JSON.stringify(got.body)}`);
+  return got;
+}
+
+function told(answer: Awaited<ReturnType<Caller>>, status: number, code: string): string[] {
+  same('status and code', `${answer.status} ${answer.body?.error?.code}`, `${status} ${code}`);
+  return [`${answer.status} ${code}: ${answer.body.error.message}`];
+}
+
+function same(what: string, got: unknown, wanted: unknown): void {
+  if (got !== wanted) throw new Error(`${what}: expected ${String(wanted)}, got ${String(got)}`);
+}

@@ -1,0 +1,129 @@
+/**
+ * One invocation, in the order of the Node worker (azure-functions-nodejs-worker, InvocationHandler): arguments,
+ * preInvocation hooks, the function, postInvocation hooks, the response. A preInvocation hook that throws fails the
+ * call and skips the postInvocation hooks; a postInvocation hook may change result and error.
+ */
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { LoadedFunction } from './functionInfo.ts';
+import { insideApp } from './functionsCore.ts';
+import { type InvocationName, type Log, speakingAs } from './logs.ts';
+import type { Registration } from './registration.ts';
+import type { CoreInvocationContext, FunctionCallback, InvocationResponse, TypedData } from './rpc.ts';
+
+export interface Invocation {
+  data: TypedData;
+  triggerMetadata?: Record<string, TypedData>;
+  /** W3C trace context of the caller; made up when absent. */
+  traceParent?: string;
+}
+
+export type Outcome =
+  | { kind: 'Succeeded'; invocationId: string; response: InvocationResponse }
+  | { kind: 'Failed'; invocationId: string; error: unknown };
+
+export interface Invoker {
+  /** Never rejects: what a failure means is the trigger's affair. */
+  invoke(target: LoadedFunction, invocation: Invocation): Promise<Outcome>;
+  readonly inFlight: number;
+  /** Resolves once nothing is in flight. */
+  idle(): Promise<void>;
+}
+
+const newTraceParent = () => `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-01`;
+
+/** Data that hooks share for one scope: they may change it, not replace it. */
+function hookContext<T extends object>(fields: T, hookData: object, appHookData: object): T {
+  for (const [name, value] of Object.entries({ hookData, appHookData })) {
+    Object.defineProperty(fields, name, { value, enumerable: true });
+  }
+  return fields;
+}
+
+async function runHooks(registration: Registration, name: 'preInvocation' | 'postInvocation', context: object) {
+  for (const hook of registration.hooks(name)) await hook(context);
+}
+
+async function runModel(
+  registration: Registration,
+  core: CoreInvocationContext,
+  callback: FunctionCallback,
+  appHookData: object,
+): Promise<InvocationResponse> {
+  if (registration.model === undefined) throw new Error('The app has set no programming model.');
+  const model = await registration.model.getInvocationModel(core);
+  const { context, inputs } = await model.getArguments();
+  const hookData = {};
+
+  const pre = hookContext({ invocationContext: context, inputs, functionCallback: callback }, hookData, appHookData);
+  core.state = 'preInvocationHooks';
+  await runHooks(registration, 'preInvocation', pre);
+
+  const post = hookContext(
+    { invocationContext: context, inputs: pre.inputs, result: null as unknown, error: null as unknown },
+    hookData,
+    appHookData,
+  );
+  core.state = 'invocation';
+  try {
+    post.result = await model.invokeFunction(context, pre.inputs, pre.functionCallback);
+  } catch (error) {
+    post.error = error ?? new Error('The function threw nothing.');
+  }
+  core.state = 'postInvocationHooks';
+  await runHooks(registration, 'postInvocation', post);
+  core.state = undefined;
+
+  if (post.error !== null && post.error !== undefined) throw post.error;
+  return await model.getResponse(context, post.result);
+}
+
+const describeError = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error);
+
+export function createInvoker(registration: Registration, appHookData: object, log: Log): Invoker {
+  const running = new Set<Promise<Outcome>>();
+
+  async function run(target: LoadedFunction, invocation: Invocation): Promise<Outcome> {
+    const { metadata, callback } = target.registered;
+    const name: InvocationName = { functionName: metadata.name, invocationId: randomUUID() };
+    const { invocationId } = name;
+    const core: CoreInvocationContext = {
+      invocationId,
+      request: {
+        invocationId,
+        inputData: [{ name: target.bindingName, data: invocation.data }],
+        triggerMetadata: invocation.triggerMetadata ?? {},
+        traceContext: { traceParent: invocation.traceParent ?? newTraceParent(), traceState: '', attributes: {} },
+      },
+      metadata,
+      state: undefined,
+      log: (level, category, message) => registration.log(level, category, message),
+    };
+    const category = `Function.${metadata.name}`;
+    log('information', category, 'Executing', name);
+    try {
+      const response = await insideApp(registration, () =>
+        speakingAs(name, () => runModel(registration, core, callback, appHookData)),
+      );
+      log('information', category, 'Executed: succeeded', name);
+      return { kind: 'Succeeded', invocationId, response };
+    } catch (error) {
+      log('error', category, `Executed: failed: ${describeError(error)}`, name);
+      return { kind: 'Failed', invocationId, error };
+    }
+  }
+
+  return {
+    invoke(target, invocation) {
+      const promise = run(target, invocation);
+      running.add(promise);
+      return promise.finally(() => running.delete(promise));
+    },
+    get inFlight() {
+      return running.size;
+    },
+    async idle() {
+      while (running.size > 0) await Promise.all(running);
+    },
+  };
+}

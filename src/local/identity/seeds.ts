@@ -1,0 +1,97 @@
+/**
+ * What can be put into the issuer, by the control calls and by the options of `startIdentity` alike.
+ * Ids are compared without case, as Entra does, so they are kept in lower case.
+ */
+import * as z from 'zod';
+
+const guid = z.guid('must be a GUID').toLowerCase();
+const name = z.string().regex(/^[\w.-]{1,80}$/, 'must be 1 to 80 letters, digits, ".", "_" or "-"');
+const roles = z.array(z.string().min(1)).max(50);
+
+export const TenantId = guid;
+export const Name = name;
+
+export const TenantBody = z.strictObject({
+  displayName: z.string().exactOptional(),
+  /**
+   * What a client hears whose app is not installed here. Both are seen in the field; Entra's error reference does not
+   * say which one a client credentials request gets.
+   */
+  missingApp: z.enum(['AADSTS7000229', 'AADSTS700016']).default('AADSTS7000229'),
+});
+
+export const IdentityBody = z.strictObject({
+  tenantId: guid,
+  kind: z.enum(['systemAssigned', 'userAssigned', 'application']),
+  clientId: guid.exactOptional(),
+  objectId: guid.exactOptional(),
+  roles: roles.default([]),
+  /** ARM id; a user-assigned identity can be asked for by it. */
+  resourceId: z.string().startsWith('/subscriptions/', 'must be an ARM id: /subscriptions/...').exactOptional(),
+  /** Client secret; `application` only. */
+  secret: z.string().min(1).exactOptional(),
+});
+
+export const RolesBody = z.strictObject({ roles });
+
+export const InstallBody = z.strictObject({
+  /** Of the service principal in that tenant: what a grant on a key names. New with each installation. */
+  objectId: guid.exactOptional(),
+  /** False: the tenant's administrator has disabled the enterprise application. */
+  enabled: z.boolean().default(true),
+});
+
+export const FederatedCredentialBody = z
+  .strictObject({
+    /** Default: the home tenant of the app, as Entra writes it for a managed identity. */
+    issuer: z.string().min(1).exactOptional(),
+    subject: z.string().min(1).exactOptional(),
+    /** In place of `subject`: the managed identity whose object id is the subject. */
+    identity: name.exactOptional(),
+    audiences: z.array(z.string().min(1)).length(1).default(['api://AzureADTokenExchange']),
+  })
+  .refine((body) => (body.subject === undefined) !== (body.identity === undefined), {
+    error: 'give either `subject` or `identity`',
+    path: ['subject'],
+  });
+
+/** One year: longer than any token of Entra's. */
+const lifetime = z.int().min(1).max(31_536_000);
+export const LifetimeBody = z.strictObject({ msi: lifetime.exactOptional(), token: lifetime.exactOptional() });
+export const ClockBody = z.strictObject({ offsetSeconds: z.int() });
+export const AudiencesBody = z.strictObject({ audiences: z.array(z.string().min(1)).min(1) });
+export const MintBody = z.strictObject({ identity: name, resource: z.string().min(1), tenant: guid.exactOptional() });
+
+export const FaultBody = z.strictObject({
+  endpoint: z.enum(['msi', 'token']),
+  clientId: guid.exactOptional(),
+  tenantId: guid.exactOptional(),
+  /** How many requests it hits; without it, all until it is deleted. */
+  count: z.int().min(1).exactOptional(),
+  effect: z.discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z.literal('answer'),
+      status: z.int().min(200).max(599),
+      /** An object is sent as JSON, a string as it is. */
+      body: z.union([z.string(), z.record(z.string(), z.unknown())]).exactOptional(),
+      headers: z.record(z.string(), z.string()).exactOptional(),
+    }),
+    z.strictObject({ kind: z.literal('reset') }),
+    z.strictObject({ kind: z.literal('hang') }),
+    z.strictObject({ kind: z.literal('delay'), ms: z.int().min(0).max(600_000) }),
+  ]),
+});
+
+/** The options of `startIdentity` that can be written as JSON; the process takes them as its argument. */
+export const Seeds = z.strictObject({
+  port: z.int().min(0).max(65_535).exactOptional(),
+  identityHeader: z.string().min(1).exactOptional(),
+  apiAudience: z.string().min(1).exactOptional(),
+  lifetimeSeconds: LifetimeBody.exactOptional(),
+  tenants: z.array(TenantBody.extend({ tenantId: guid })).exactOptional(),
+  identities: z.array(IdentityBody.extend({ name })).exactOptional(),
+  apps: z.array(InstallBody.extend({ tenantId: guid, identity: name })).exactOptional(),
+  federatedCredentials: z
+    .array(z.strictObject({ app: name, name, credential: FederatedCredentialBody }))
+    .exactOptional(),
+});

@@ -1,0 +1,52 @@
+/** What the calls of the control API have in common: a row of its table, and reading input with errors that help. */
+import * as z from 'zod';
+import { Refused } from './errors.ts';
+import type { Vault } from './model.ts';
+import type { World } from './world.ts';
+
+export type ControlCall = {
+  world: World;
+  params: Record<string, string>;
+  query: Record<string, string>;
+  body: unknown;
+};
+
+export type ControlRoute = {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** With `:name` for a parameter. */
+  path: string;
+  about: string;
+  /** A body that works, for the help text. */
+  example?: unknown;
+  run(call: ControlCall): unknown;
+};
+
+/** Reads a body by its schema; a fault is a 400 that names the field. */
+export function read<T>(schema: z.ZodType<T>, body: unknown): T {
+  const result = schema.safeParse(body ?? {});
+  if (result.success) return result.data;
+  const faults = result.error.issues.map((issue) => {
+    const field = issue.path.join('.');
+    return field === '' ? issue.message : `${field}: ${issue.message}`;
+  });
+  throw new Refused({ status: 400, code: 'BadRequest', message: faults.join('; ') });
+}
+
+export function notThere(what: string): Refused {
+  return new Refused({ status: 404, code: 'NotFound', message: `There is no ${what}.` });
+}
+
+export function param(call: ControlCall, name: string): string {
+  return call.params[name] ?? '';
+}
+
+export function vaultOf(call: ControlCall): Vault {
+  const vault = call.world.vaults.get(param(call, 'vault').toLowerCase());
+  if (vault === undefined) throw notThere(`vault ${param(call, 'vault')}`);
+  return vault;
+}
+
+/** Seconds since 1970, or ISO 8601; null takes the value away. */
+export const time = z
+  .union([z.number().int(), z.iso.datetime({ offset: true }).transform((text) => Math.floor(Date.parse(text) / 1000))])
+  .nullish();

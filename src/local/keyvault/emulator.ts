@@ -1,0 +1,163 @@
+/**
+ * A Key Vault on this machine: the keys data plane on the wire, with real RSA, and a control API for everything that in
+ * Azure is somebody else's doing (vaults, roles, firewalls, outages, time).
+ *
+ * One plain HTTP server. A request whose Host header names a vault is that vault's; one to the loopback address is the
+ * control API's. Where a client must see its network fail, the answer is 421 with `x-emulator-network-error: CODE`, and
+ * the client's transport makes the error of it.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createClock } from './clock.ts';
+import { answerControl } from './control.ts';
+import { answerDataPlane } from './dataPlane.ts';
+import { createDelivery, documentedRetryMs } from './delivery.ts';
+import { createFaults } from './faults.ts';
+import { hostName, isControlHost } from './hosts.ts';
+import { openKeySource } from './keySource.ts';
+import type { Timings } from './model.ts';
+import { createCatchUp } from './passingTime.ts';
+import { createRequestLog } from './requestLog.ts';
+import { createTokenVerifier } from './tokens.ts';
+import type { Outcome, WireRequest } from './wire.ts';
+import { allSubscriptions, type World } from './world.ts';
+
+export type KeyVaultOptions = {
+  /** 0, the default, takes a free port. */
+  port?: number;
+  /** The local token issuer: its keys for a tenant are at `{identityUrl}/{tenantId}/discovery/v2.0/keys`. */
+  identityUrl: string;
+  /** A file of ready private keys; see keySource.ts. */
+  keyPool?: string;
+  timings?: Partial<Timings>;
+};
+
+export type KeyVaultEmulator = { url: string; stop(): Promise<void> };
+
+const MAX_BODY_BYTES = 1_048_576;
+const CATCH_UP_MS = 1_000;
+
+export async function startKeyVault(options: KeyVaultOptions): Promise<KeyVaultEmulator> {
+  const stopping = new AbortController();
+  const world = await createWorld(options, stopping.signal);
+  const server = createServer((request, response) => {
+    handle(world, request, response).catch((error: unknown) => {
+      if (response.destroyed) return;
+      const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      send(response, 500, {}, JSON.stringify({ error: { code: 'EmulatorFailure', message } }));
+    });
+  });
+  // Longer than a client keeps an idle connection, so that it never writes into one that is being closed.
+  server.keepAliveTimeout = 120_000;
+  await listen(server, options.port ?? 0);
+  world.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const timer = setInterval(() => void world.catchUp(), CATCH_UP_MS).unref();
+
+  return {
+    url: world.url,
+    async stop() {
+      clearInterval(timer);
+      stopping.abort();
+      world.delivery.stop();
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+async function createWorld(options: KeyVaultOptions, stopping: AbortSignal): Promise<World> {
+  const timings: Timings = {
+    deleteDelayMs: 50,
+    recoverDelayMs: 50,
+    grantDelayMs: 0,
+    eventRetryMs: documentedRetryMs,
+    eventTimeoutMs: 30_000,
+    ...options.timings,
+  };
+  const world: World = {
+    clock: createClock(),
+    timings,
+    vaults: new Map(),
+    resourceSubscriptions: new Map(),
+    faults: createFaults(),
+    requests: createRequestLog(),
+    delivery: createDelivery(
+      () => world.timings,
+      (subscription) => allSubscriptions(world).includes(subscription),
+    ),
+    source: await openKeySource(options.keyPool),
+    verify: createTokenVerifier(options.identityUrl),
+    url: '',
+    catchUp: () => dueWork(),
+    stopping,
+  };
+  const dueWork = createCatchUp(world);
+  return world;
+}
+
+function listen(server: Server, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+async function handle(world: World, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const body = await readAll(request);
+  if (body === undefined) {
+    send(response, 413, { connection: 'close' }, '');
+    return;
+  }
+  const wire: WireRequest = {
+    method: request.method ?? 'GET',
+    target: request.url ?? '/',
+    host: hostName(request.headers.host),
+    headers: Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)])),
+    body,
+    address: request.socket.remoteAddress ?? '127.0.0.1',
+  };
+  if (isControlHost(wire.host)) {
+    const { status, headers, body: text } = await answerControl(world, wire);
+    send(response, status, headers, text);
+    return;
+  }
+  play(await answerDataPlane(world, wire), response);
+}
+
+function play(outcome: Outcome, response: ServerResponse): void {
+  switch (outcome.kind) {
+    case 'answer':
+      send(response, outcome.status, outcome.headers, outcome.body);
+      return;
+    case 'network':
+      send(response, 421, { 'x-emulator-network-error': outcome.code }, '');
+      return;
+    case 'reset':
+      response.socket?.resetAndDestroy();
+      return;
+    case 'hang':
+      // The connection stays open until the client or stop() closes it.
+      return;
+  }
+}
+
+function send(response: ServerResponse, status: number, headers: Record<string, string>, body: string): void {
+  const length = status === 204 ? {} : { 'content-length': Buffer.byteLength(body) };
+  response.writeHead(status, { ...headers, ...length }).end(body);
+}
+
+async function readAll(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request) {
+    const bytes = chunk as Buffer;
+    size += bytes.length;
+    if (size > MAX_BODY_BYTES) return undefined;
+    chunks.push(bytes);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

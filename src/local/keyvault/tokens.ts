@@ -1,0 +1,75 @@
+/**
+ * Bearer tokens: RS256 JWTs from the local issuer, which serves a JWKS per tenant. Tokens carry real time, so their
+ * expiry is judged by real time and not by the emulator's clock.
+ */
+import { createRemoteJWKSet, decodeJwt, errors, jwtVerify } from 'jose';
+import { type Caller, type Refusal, Refused } from './errors.ts';
+import { challengeAuthority, tokenResource } from './hosts.ts';
+import type { Vault } from './model.ts';
+import { expiredToken, missingToken, unreadableToken, wrongAudience, wrongIssuer } from './refusals.ts';
+
+export type TokenVerifier = (vault: Vault, authorization: string | undefined) => Promise<Caller>;
+
+export function createTokenVerifier(identityUrl: string): TokenVerifier {
+  const keySets = new Map<string, ReturnType<typeof createRemoteJWKSet>>();
+  const keySet = (tenantId: string) => {
+    const known = keySets.get(tenantId);
+    if (known) return known;
+    // No cool-down: a restarted local issuer has new keys at the same address.
+    const made = createRemoteJWKSet(new URL(`${identityUrl}/${tenantId}/discovery/v2.0/keys`), { cooldownDuration: 0 });
+    keySets.set(tenantId, made);
+    return made;
+  };
+
+  return async (vault, authorization) => {
+    const token = /^(?:Bearer|PoP) +(\S+)$/i.exec(authorization ?? '')?.[1];
+    if (token === undefined) throw challenged(vault, authorization ? unreadableToken() : missingToken());
+    const claims = readable(token);
+    if (claims === undefined) throw challenged(vault, unreadableToken());
+
+    const issuer = `https://sts.windows.net/${vault.tenantId}/`;
+    if (text(claims.iss).toLowerCase() !== issuer) throw challenged(vault, wrongIssuer(issuer, String(claims.iss)));
+    const resource = tokenResource(vault.kind, vault.cloud);
+    const audiences = [claims.aud].flat();
+    if (!audiences.some((audience) => audience?.replace(/\/$/, '') === resource)) {
+      throw challenged(vault, wrongAudience(resource, String(claims.aud)));
+    }
+    try {
+      await jwtVerify(token, keySet(vault.tenantId), { algorithms: ['RS256'] });
+    } catch (error) {
+      throw signatureRefusal(vault, error);
+    }
+    return { oid: text(claims.oid), appid: text(claims.appid), iss: issuer };
+  };
+}
+
+function readable(token: string) {
+  try {
+    return decodeJwt(token);
+  } catch {
+    return undefined;
+  }
+}
+
+function text(claim: unknown): string {
+  return typeof claim === 'string' ? claim : '';
+}
+
+function signatureRefusal(vault: Vault, error: unknown): Refused {
+  if (error instanceof errors.JWTExpired) return challenged(vault, expiredToken());
+  if (error instanceof errors.JOSEError && !(error instanceof errors.JWKSTimeout)) {
+    return challenged(vault, unreadableToken());
+  }
+  // Not the caller's doing: the issuer that the emulator was told of does not answer.
+  return new Refused({ status: 503, code: 'ServiceUnavailable', message: 'The token issuer cannot be reached.' });
+}
+
+/** Every 401 carries the challenge, from which a client learns tenant and resource. */
+function challenged(vault: Vault, refusal: Refusal): Refused {
+  const authority = challengeAuthority(vault.cloud, vault.tenantId);
+  const resource = tokenResource(vault.kind, vault.cloud);
+  return new Refused({
+    ...refusal,
+    headers: { 'www-authenticate': `Bearer authorization="${authority}", resource="${resource}"` },
+  });
+}
