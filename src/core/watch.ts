@@ -179,6 +179,20 @@ function intervalSeconds(status: WatchStatus, policy: Policy): number {
   }
 }
 
+/**
+ * Whether a look is due. A sweep looks at everything that it would otherwise meet only after its next round: a watch last
+ * looked at a moment after a sweep is a moment short of due at the next one, and would wait for twice the interval.
+ */
+export function isLookDue(watch: Watch, now: EpochMs, isSweep: boolean, policy: Policy): boolean {
+  return watch.nextLookAt <= now || (isSweep && watch.lastLookAt + halfSweepMs(policy) <= now);
+}
+
+export function isVersionCheckDue(watch: Watch, now: EpochMs, isSweep: boolean, policy: Policy): boolean {
+  return watch.nextVersionCheckAt <= now + (isSweep ? halfSweepMs(policy) : 0);
+}
+
+const halfSweepMs = (policy: Policy): number => policy.lookIntervalHealthySeconds * 500;
+
 /** When somebody asks for a look, or a version check, now: at once, or as soon as it is no repetition. */
 export function soonest(now: EpochMs, lastAt: EpochMs, policy: Policy): EpochMs {
   return Math.max(now, lastAt + policy.lookSpacingSeconds * 1000);

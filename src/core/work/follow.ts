@@ -8,7 +8,7 @@ import { violationsOf } from '../keyRules.ts';
 import type { Answer, KeyDescription } from '../ports.ts';
 import type { Service } from '../service.ts';
 import type { EpochMs } from '../time.ts';
-import { afterVersionCheck, type Watch } from '../watch.ts';
+import { afterVersionCheck, isVersionCheckDue, type Watch } from '../watch.ts';
 import { saveWatch } from '../watching.ts';
 import { rewrapFollowers, versionsBehind } from './rewrap.ts';
 
@@ -17,9 +17,9 @@ const keyward = { kind: 'keyward', id: 'follow' } as const;
 export type Followed = 'notDue' | 'checked' | 'unfinished';
 
 /** One GET at most, then at most `accountsPerMessage` re-wraps; `unfinished` asks for another message at once. */
-export async function followLatest(bindingId: string, service: Service): Promise<Followed> {
+export async function followLatest(bindingId: string, isSweep: boolean, service: Service): Promise<Followed> {
   const stored = await service.bindings.readWatch(bindingId);
-  if (stored === undefined || !(await isDue(stored.value, service))) return 'notDue';
+  if (stored === undefined || !(await isDue(stored.value, isSweep, service))) return 'notDue';
   const beganAt = service.clock.now();
   const answer = await service.keyVault.describe(stored.value.binding);
   const found = await retryLostRaces(() => recordLatest(bindingId, beganAt, answer, service));
@@ -29,8 +29,8 @@ export async function followLatest(bindingId: string, service: Service): Promise
 }
 
 /** Due by time, or because somebody is still on an older version. A key that is being denied is left in peace. */
-async function isDue(watch: Watch, service: Service): Promise<boolean> {
-  if (watch.nextVersionCheckAt <= service.clock.now()) return true;
+async function isDue(watch: Watch, isSweep: boolean, service: Service): Promise<boolean> {
+  if (isVersionCheckDue(watch, service.clock.now(), isSweep, service.policy)) return true;
   for (const version of versionsBehind(watch)) {
     if (watch.versions[version]?.status !== 'Accessible') continue;
     const behind = { version, onlyFollowing: true, limit: 1 };

@@ -8,7 +8,7 @@ import { wipe } from '../bytes.ts';
 import { isDenied } from '../causes.ts';
 import { retryLostRaces } from '../errors.ts';
 import type { Service } from '../service.ts';
-import { type Evidence, observe, type Watch } from '../watch.ts';
+import { type Evidence, isLookDue, observe, type Watch } from '../watch.ts';
 import { saveWatch } from '../watching.ts';
 import { boundAccounts, isAnyBound } from './boundAccounts.ts';
 
@@ -16,9 +16,10 @@ import { boundAccounts, isAnyBound } from './boundAccounts.ts';
 const staleRowMs = 3_600_000;
 
 /** Looks if a look is due. Answers whether it did. */
-export async function lookAtBinding(bindingId: string, service: Service): Promise<boolean> {
+export async function lookAtBinding(bindingId: string, isSweep: boolean, service: Service): Promise<boolean> {
   const stored = await service.bindings.readWatch(bindingId);
-  if (stored === undefined || stored.value.nextLookAt > service.clock.now()) return false;
+  const now = service.clock.now();
+  if (stored === undefined || !isLookDue(stored.value, now, isSweep, service.policy)) return false;
   const watch = stored.value;
   const evidence: Evidence[] = [];
   const unused: string[] = [];

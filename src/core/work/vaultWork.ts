@@ -23,13 +23,13 @@ const busyDelayMs = 3_000;
 export async function workOnVault(message: VaultWork, service: Service): Promise<void> {
   const { vault, lookNow } = message;
   const ids = await service.vaults.bindings(vault);
-  if (lookNow === undefined) return workOnDue(vault, ids, service);
+  if (lookNow === undefined) return workOnDue(vault, ids, message.askedBy === 'sweep', service);
   const now = service.clock.now();
   const starts = await requestLooks(ids, lookNow, now, service);
   for (const startAt of starts) {
     if (startAt > now) await service.queue.send({ vault, askedBy: 'wake' }, startAt - now);
   }
-  if (starts.has(now)) await workOnDue(vault, ids, service);
+  if (starts.has(now)) await workOnDue(vault, ids, false, service);
 }
 
 /** The times that this request brought forward; none when others have asked for the same already. */
@@ -69,15 +69,15 @@ async function saved(watch: Stored<Watch>, service: Service): Promise<boolean> {
   }
 }
 
-async function workOnDue(vault: string, ids: readonly string[], service: Service): Promise<void> {
+async function workOnDue(vault: string, ids: readonly string[], isSweep: boolean, service: Service): Promise<void> {
   const now = service.clock.now();
   const worker = service.random.uuid();
   if (!(await service.vaults.beginWork(vault, worker, now, now + workerLeaseMs)))
-    return service.queue.send({ vault, askedBy: 'wake' }, busyDelayMs);
+    return service.queue.send({ vault, askedBy: isSweep ? 'sweep' : 'wake' }, busyDelayMs);
   let wakeAt: number | undefined;
   try {
     for (const id of ids) {
-      const next = await workOnBinding(id, service);
+      const next = await workOnBinding(id, isSweep, service);
       if (next !== undefined) wakeAt = Math.min(wakeAt ?? next, next);
     }
   } finally {
@@ -88,11 +88,11 @@ async function workOnDue(vault: string, ids: readonly string[], service: Service
 }
 
 /** When this binding needs its vault awake again before the next sweep comes round; one binding's failure stops no other. */
-async function workOnBinding(id: string, service: Service): Promise<number | undefined> {
+async function workOnBinding(id: string, isSweep: boolean, service: Service): Promise<number | undefined> {
   try {
-    const looked = await lookAtBinding(id, service);
+    const looked = await lookAtBinding(id, isSweep, service);
     await reconcile(id, service);
-    const followed = await followLatest(id, service);
+    const followed = await followLatest(id, isSweep, service);
     if (followed === 'unfinished') return service.clock.now();
     const watch = await service.bindings.readWatch(id);
     if (watch === undefined || !(looked || followed === 'checked')) return undefined;

@@ -42,7 +42,7 @@ function keepHidden(
     renewal = renewal.then(renew);
   }, ms / 2);
   const giveUp = () => clearInterval(timer);
-  void abandoned.addEventListener && ((..._: unknown[]) => 0)('abort', giveUp);
+  abandoned.addEventListener('abort', giveUp);
   return {
     /** Ends the renewals and tells the receipt to delete or release with. */
     async end(): Promise<string> {

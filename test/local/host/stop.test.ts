@@ -6,6 +6,8 @@ import { appFolder, eventually, gate, startApp } from './app.ts';
 
 /** What a host changes in its process while it runs. */
 const surroundings = () => [Module.prototype.require, Reflect.get(console, 'log'), process.env.HOST_TEST_GONE];
+// Taken before any host has run here.
+const before = surroundings();
 
 describe('stop', () => {
   test('lets a request that is under way finish, and refuses new ones', async () => {
@@ -52,7 +54,6 @@ describe('stop', () => {
   });
 
   test('leaves nothing: timers do not fire, connections end, require, console and environment are as before', async () => {
-    const before = surroundings();
     const { host, probe } = await startApp({
       source: `app.timer('tick', { schedule: '* * * * * *', handler() { probe.seen.push(1); } });
         app.http('a', { authLevel: 'anonymous', handler() {} });`,
@@ -76,7 +77,6 @@ describe('stop', () => {
   });
 
   test('is not needed after a start that failed', async () => {
-    const before = surroundings();
     await expect(startApp({ source: "throw new Error('x');", settings: { HOST_TEST_GONE: '1' } })).rejects.toThrow('x');
     expect(surroundings()).toEqual(before);
   });

@@ -1,0 +1,133 @@
+/**
+ * A laboratory: the real core and the real adapters on the real wire and real tables, in virtual time. What the sweep's timer and
+ * the queue's trigger do in Azure is done here by `advance`, in order and without waiting.
+ */
+import { compose } from '../../azure/compose.ts';
+import type { AccountView } from '../../core/account.ts';
+import { patchAccount, putAccount } from '../../core/accounts/put.ts';
+import { getAccount } from '../../core/accounts/read.ts';
+import type { Log, LogFields } from '../../core/ports.ts';
+import type { Service } from '../../core/service.ts';
+import { sweep } from '../../core/work/sweep.ts';
+import { workOnVault } from '../../core/work/vaultWork.ts';
+import { startAzurite } from '../azurite.ts';
+import { startIdentity } from '../identity/issuer.ts';
+import { type KeyVaultControl, keyVaultControl } from '../keyvault/controlClient.ts';
+import { startKeyVault } from '../keyvault/emulator.ts';
+import {
+  appPrincipalId,
+  createOperatorVault,
+  directory,
+  homeTenantId,
+  location,
+  operatorSettings,
+} from '../operator.ts';
+import { createVirtualClock, createVirtualQueue, type VirtualClock, type VirtualQueue } from './virtualTime.ts';
+
+export interface LabOptions {
+  readonly settings?: Readonly<Record<string, string>>;
+  readonly keyPool?: string;
+}
+
+export interface LogLine {
+  readonly level: keyof Log;
+  readonly message: string;
+  readonly fields: LogFields;
+}
+
+export interface Lab {
+  readonly service: Service;
+  readonly clock: VirtualClock;
+  readonly queue: VirtualQueue;
+  readonly keyVault: KeyVaultControl;
+  readonly identityUrl: string;
+  readonly log: LogLine[];
+  /** Another process on the same tables: its own memory, the same world. */
+  another(replace?: Partial<Service>): Promise<Service>;
+  /** A customer vault with an RSA key and our grant on it. Answers with the key's versionless identifier. */
+  vaultWithKey(vault: string, more?: Record<string, unknown>): Promise<string>;
+  /** An account of the owner; under the customer key where one is named. */
+  account(name: string, owner: string, keyIdentifier?: string): Promise<AccountView>;
+  move(name: string, keyIdentifier: string): Promise<AccountView>;
+  view(name: string): Promise<AccountView>;
+  /** Lets time pass: sweeps every minute, messages when they show. */
+  advance(ms: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const sweepEveryMs = 60_000;
+export const tester = { kind: 'principal', id: 'tester' } as const;
+const systemAssigned = { useSystemAssignedIdentity: true } as const;
+
+export async function startLab(options: LabOptions = {}): Promise<Lab> {
+  const [azurite, identity] = await Promise.all([startAzurite(), startIdentity(directory)]);
+  const emulator = await startKeyVault({
+    identityUrl: identity.url,
+    timings: { deleteDelayMs: 0, recoverDelayMs: 0 },
+    ...(options.keyPool === undefined ? {} : { keyPool: options.keyPool }),
+  });
+  const keyVault = keyVaultControl(emulator.url);
+  await createOperatorVault(keyVault);
+  // The managed identity's credential reads these from the process, as in Azure.
+  Object.assign(process.env, identity.environment);
+
+  const settings = { ...operatorSettings(azurite, identity, emulator.url), ...options.settings };
+  const clock = createVirtualClock(Date.now());
+  const queue = createVirtualQueue(clock);
+  const lines: LogLine[] = [];
+  const another = (replace: Partial<Service> = {}) => compose(settings, logInto(lines), { clock, queue, ...replace });
+  const service = await another();
+  let nextSweepAt = clock.now() + sweepEveryMs;
+
+  const lab: Lab = {
+    ...{ service, clock, queue, keyVault, identityUrl: identity.url, log: lines, another },
+    async vaultWithKey(vault, more = {}) {
+      await keyVault('POST', '/vaults', { name: vault, tenantId: homeTenantId, location, ...more });
+      await keyVault('PUT', `/vaults/${vault}/grants/${appPrincipalId}`, {
+        permissions: 'cryptoServiceEncryptionUser',
+      });
+      await keyVault('POST', `/vaults/${vault}/keys/cmk`, { kty: 'RSA', size: 2048, fixture: 0 });
+      return `https://${vault}.vault.azure.net/keys/cmk`;
+    },
+    async account(name, owner, keyIdentifier) {
+      const customerKey =
+        keyIdentifier === undefined
+          ? {}
+          : { encryption: { type: 'CustomerKey', keyIdentifier, identity: systemAssigned } as const };
+      return (await putAccount(name, { owner, location, ...customerKey }, {}, tester, service)).view;
+    },
+    move(name, keyIdentifier) {
+      const encryption = { type: 'CustomerKey', keyIdentifier, identity: systemAssigned } as const;
+      return patchAccount(name, { encryption }, {}, tester, service);
+    },
+    view: (name) => getAccount(name, service),
+    async advance(ms) {
+      const end = clock.now() + ms;
+      for (;;) {
+        const nextAt = Math.min(nextSweepAt, queue.nextAt() ?? Number.POSITIVE_INFINITY);
+        if (nextAt > end) break;
+        clock.set(Math.max(clock.now(), nextAt));
+        if (nextAt === nextSweepAt) {
+          nextSweepAt += sweepEveryMs;
+          await sweep(service);
+        } else await queue.deliver((message) => workOnVault(message, service));
+      }
+      clock.set(end);
+    },
+    async stop() {
+      await emulator.stop();
+      await identity.stop();
+      await azurite.stop();
+    },
+  };
+  return lab;
+}
+
+function logInto(lines: LogLine[]): Log {
+  const at =
+    (level: keyof Log) =>
+    (message: string, fields: LogFields = {}) => {
+      lines.push({ level, message, fields });
+    };
+  return { info: at('info'), warn: at('warn'), error: at('error') };
+}

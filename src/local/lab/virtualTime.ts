@@ -1,0 +1,70 @@
+/** Time that passes when it is told to: ten minutes of looks in a moment, with nothing left to chance. */
+import type { Clock, VaultWork, WorkQueue } from '../../core/ports.ts';
+import type { EpochMs } from '../../core/time.ts';
+
+export interface VirtualClock extends Clock {
+  set(to: EpochMs): void;
+}
+
+export function createVirtualClock(startAt: EpochMs): VirtualClock {
+  let current = startAt;
+  return {
+    now: () => current,
+    set(to) {
+      current = to;
+    },
+  };
+}
+
+interface Waiting {
+  readonly message: VaultWork;
+  visibleAt: EpochMs;
+  dequeued: number;
+}
+
+/** A queue over virtual time that keeps the promises of the real one: delays in whole seconds, at least once, poison in the end. */
+export interface VirtualQueue extends WorkQueue {
+  /** The time at which the next message shows; undefined when there is none. */
+  nextAt(): EpochMs | undefined;
+  /** Hands the next message that shows to the handler; a handler that throws gets it again later, five times in all. */
+  deliver(handler: (message: VaultWork) => Promise<void>): Promise<void>;
+  /** What was given up. */
+  readonly poison: readonly VaultWork[];
+  readonly length: number;
+}
+
+const maxDequeueCount = 5;
+const visibilityAfterFailureMs = 10_000;
+
+export function createVirtualQueue(clock: Clock): VirtualQueue {
+  const waiting: Waiting[] = [];
+  const poison: VaultWork[] = [];
+  const first = () => waiting.toSorted((a, b) => a.visibleAt - b.visibleAt)[0];
+
+  return {
+    poison,
+    get length() {
+      return waiting.length;
+    },
+    async send(message, delayMs = 0) {
+      const visibleAt = clock.now() + Math.ceil(delayMs / 1000) * 1000;
+      // As on the wire: what arrives is a copy, and JSON.
+      waiting.push({ message: JSON.parse(JSON.stringify(message)), visibleAt, dequeued: 0 });
+    },
+    nextAt: () => first()?.visibleAt,
+    async deliver(handler) {
+      const next = first();
+      if (next === undefined || next.visibleAt > clock.now()) return;
+      next.dequeued += 1;
+      try {
+        await handler(next.message);
+        waiting.splice(waiting.indexOf(next), 1);
+      } catch {
+        next.visibleAt = clock.now() + visibilityAfterFailureMs;
+        if (next.dequeued < maxDequeueCount) return;
+        waiting.splice(waiting.indexOf(next), 1);
+        poison.push(next.message);
+      }
+    },
+  };
+}
