@@ -1,9 +1,8 @@
 /** The tables that hold one kind of small row each: vaults, directory, claims, rings. */
 import { vaultIdOf } from '../core/binding.ts';
 import { base64, fromBase64 } from '../core/bytes.ts';
-import { LostRace } from '../core/errors.ts';
 import { fold, indexKey } from '../core/names.ts';
-import type { Claims, Directory, RingStore, VaultStore } from '../core/ports.ts';
+import type { Claims, Directory, RingStore, VaultStore, WorkTicket } from '../core/ports.ts';
 import type { RingName, RingRow } from '../core/ring.ts';
 import type { EpochMs } from '../core/time.ts';
 import { type OpenTable, odata, rowOf } from './tables.ts';
@@ -14,10 +13,7 @@ const everything = Number.POSITIVE_INFINITY;
 export function createVaultStore(open: OpenTable): VaultStore {
   const table = open('vaults');
   const workerKey = (vaultId: string) => ({ partitionKey: vaultId, rowKey: 'worker' });
-  interface Work {
-    readonly worker: string;
-    readonly until: EpochMs;
-  }
+  type Work = { readonly until: EpochMs };
 
   return {
     async addBinding(vaultHost, bindingId) {
@@ -35,23 +31,18 @@ export function createVaultStore(open: OpenTable): VaultStore {
       for (const row of await table.query(odata`RowKey eq 'vault'`, everything)) yield row.partitionKey;
     },
 
-    async beginWork(vaultId, worker, now, until) {
+    async beginWork(vaultId, now, until) {
+      const row = rowOf(workerKey(vaultId), { until } satisfies Work);
+      const fresh = await table.insert(row);
+      if (fresh !== undefined) return fresh as WorkTicket;
       const current = await table.read<Work>(workerKey(vaultId));
-      const row = rowOf(workerKey(vaultId), { worker, until } satisfies Work);
-      if (current === undefined) return table.insert(row);
-      if (current.value.until > now && current.value.worker !== worker) return false;
-      try {
-        await table.replace(row, current.etag);
-        return true;
-      } catch (error) {
-        if (error instanceof LostRace) return false;
-        throw error;
-      }
+      if (current === undefined || current.value.until > now) return undefined;
+      // Left behind by a worker that died.
+      return (await table.replaceIfUnchanged(row, current.etag)) as WorkTicket | undefined;
     },
 
-    async endWork(vaultId, worker) {
-      const current = await table.read<Work>(workerKey(vaultId));
-      if (current?.value.worker === worker) await table.remove(workerKey(vaultId), current.etag);
+    async endWork(vaultId, ticket) {
+      await table.remove(workerKey(vaultId), ticket);
     },
   };
 }
@@ -92,7 +83,7 @@ export function createClaims(open: OpenTable): Claims {
     ownerOf,
     async claim(kind, value, owner, at) {
       const inserted = await table.insert(rowOf(key(kind, value), { kind, value: fold(value), owner, at }));
-      return inserted ? owner : ((await ownerOf(kind, value)) ?? owner);
+      return inserted !== undefined ? owner : ((await ownerOf(kind, value)) ?? owner);
     },
   };
 }
@@ -110,7 +101,9 @@ export function createRingStore(open: OpenTable): RingStore {
       const rows = await table.query<StoredRow>(odata`PartitionKey eq ${ring}`, everything);
       return rows.map((row) => ({ ...row.value, wrapped: fromBase64(row.value.wrapped) }));
     },
-    insert: (row) => table.insert(rowOf(key(row), { ...row, wrapped: base64(row.wrapped) })),
+    async insert(row) {
+      return (await table.insert(rowOf(key(row), { ...row, wrapped: base64(row.wrapped) }))) !== undefined;
+    },
     async remove(row) {
       await table.remove(key(row));
     },

@@ -83,15 +83,9 @@ export class Table {
     });
   }
 
-  /** False when a row of this key exists already. */
-  async insert(row: Row): Promise<boolean> {
-    try {
-      await this.#run((client) => client.createEntity(row));
-      return true;
-    } catch (error) {
-      if (error instanceof LostRace) return false;
-      throw error;
-    }
+  /** The new row's etag; undefined when a row of this key exists already. */
+  insert(row: Row): Promise<string | undefined> {
+    return unlessLost(async () => (await this.#run((client) => client.createEntity(row))).etag ?? '');
   }
 
   async put(row: Row & { readonly follows?: boolean }): Promise<void> {
@@ -102,6 +96,11 @@ export class Table {
   async replace(row: Row, etag: string): Promise<string> {
     const result = await this.#run((client) => client.updateEntity(row, 'Replace', { etag }));
     return result.etag ?? '';
+  }
+
+  /** The new etag; undefined when the etag no longer fits. */
+  replaceIfUnchanged(row: Row, etag: string): Promise<string | undefined> {
+    return unlessLost(() => this.replace(row, etag));
   }
 
   /** False when the row has changed, or is gone. */
@@ -135,6 +134,15 @@ export class Table {
         this.#created = undefined;
       });
     }
+  }
+}
+
+async function unlessLost<R>(write: () => Promise<R>): Promise<R | undefined> {
+  try {
+    return await write();
+  } catch (error) {
+    if (error instanceof LostRace) return undefined;
+    throw error;
   }
 }
 

@@ -142,10 +142,14 @@ export interface VaultStore {
   bindings(vaultId: string): Promise<string[]>;
   /** Every vault that has a binding. */
   list(): AsyncIterable<string>;
-  /** Makes the caller the vault's only worker until the time given; false: somebody else is. */
-  beginWork(vaultId: string, worker: string, now: EpochMs, until: EpochMs): Promise<boolean>;
-  endWork(vaultId: string, worker: string): Promise<void>;
+  /** Makes the caller the vault's only worker until the time given; undefined: somebody else is. */
+  beginWork(vaultId: string, now: EpochMs, until: EpochMs): Promise<WorkTicket | undefined>;
+  /** Harmless when the ticket has run out and somebody else has begun. */
+  endWork(vaultId: string, ticket: WorkTicket): Promise<void>;
 }
+
+/** Shows who the worker of a vault is: the etag of its row. */
+export type WorkTicket = string & { readonly ticket: unique symbol };
 
 /** The order in which LIST shows accounts: by name. Rows are hints; the record decides. */
 export interface Directory {

@@ -180,18 +180,18 @@ function intervalSeconds(status: WatchStatus, policy: Policy): number {
 }
 
 /**
- * Whether a look is due. A sweep looks at everything that it would otherwise meet only after its next round: a watch last
- * looked at a moment after a sweep is a moment short of due at the next one, and would wait for twice the interval.
+ * Whether a look is due. A sweep looks at everything that has not just been looked at: whoever waited for the exact minute would
+ * be a moment short of due when the sweep comes by, and wait for two. So no two looks are further apart than one sweep and
+ * `lookSpacingSeconds`.
  */
 export function isLookDue(watch: Watch, now: EpochMs, isSweep: boolean, policy: Policy): boolean {
-  return watch.nextLookAt <= now || (isSweep && watch.lastLookAt + halfSweepMs(policy) <= now);
+  return watch.nextLookAt <= now || (isSweep && watch.lastLookAt + policy.lookSpacingSeconds * 1000 <= now);
 }
 
+/** The same for the latest version: a sweep does early what would be due before the next one is half-way. */
 export function isVersionCheckDue(watch: Watch, now: EpochMs, isSweep: boolean, policy: Policy): boolean {
-  return watch.nextVersionCheckAt <= now + (isSweep ? halfSweepMs(policy) : 0);
+  return watch.nextVersionCheckAt <= now + (isSweep ? policy.lookIntervalHealthySeconds * 500 : 0);
 }
-
-const halfSweepMs = (policy: Policy): number => policy.lookIntervalHealthySeconds * 500;
 
 /** When somebody asks for a look, or a version check, now: at once, or as soon as it is no repetition. */
 export function soonest(now: EpochMs, lastAt: EpochMs, policy: Policy): EpochMs {

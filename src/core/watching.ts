@@ -1,11 +1,12 @@
 /** Reading and writing watches: what the stories do around the pure machine of watch.ts. */
 import { type AuditFacts, appendEntry, emptyChain, headOf } from './audit.ts';
 import type { Binding } from './binding.ts';
-import { retryLostRaces } from './errors.ts';
+import { LostRace, retryLostRaces } from './errors.ts';
+import type { Policy } from './policy.ts';
 import type { Stored } from './ports.ts';
 import type { Service } from './service.ts';
 import type { EpochMs } from './time.ts';
-import { accessibleVerdict, observe, type Watch } from './watch.ts';
+import { accessibleVerdict, type Evidence, observe, type Watch } from './watch.ts';
 
 type WatchTools = Pick<Service, 'bindings' | 'vaults' | 'rings' | 'policy' | 'clock'>;
 
@@ -25,13 +26,15 @@ export async function ensureWatched(
   return retryLostRaces(async () => {
     const stored = await tools.bindings.readWatch(binding.id);
     if (stored === undefined) return createWatch(binding, version, goodLookAt, tools);
-    const known = stored.value.versions[version] !== undefined;
     const evidence = { bindingId: binding.id, version, takenAt: goodLookAt };
-    const next = known
-      ? observe(stored.value, evidence, tools.policy)
-      : { ...stored.value, versions: { ...stored.value.versions, [version]: accessibleVerdict(goodLookAt) } };
-    return next === stored.value ? next : (await saveWatch(stored, next, [], tools)).value;
+    const { value } = await updateWatch(stored, (watch) => withGoodLook(watch, evidence, tools.policy), tools);
+    return value;
   });
+}
+
+function withGoodLook(watch: Watch, evidence: Evidence, policy: Policy): Watch {
+  if (watch.versions[evidence.version] !== undefined) return observe(watch, evidence, policy);
+  return { ...watch, versions: { ...watch.versions, [evidence.version]: accessibleVerdict(evidence.takenAt) } };
 }
 
 async function createWatch(binding: Binding, version: string, at: EpochMs, tools: WatchTools): Promise<Watch> {
@@ -59,23 +62,45 @@ async function createWatch(binding: Binding, version: string, at: EpochMs, tools
   return watch;
 }
 
-/** Saves what has become of a watch; a changed verdict or version goes with its audit entry, in one batch (INV-6). */
-export async function saveWatch(
+/**
+ * Changes a watch by a pure decision; when another writer was faster, reads it again and decides again. A changed verdict goes
+ * with its audit entry, in one batch (INV-6). `facts` are entries of other kinds that the decision calls for.
+ */
+export async function updateWatch(
   stored: Stored<Watch>,
+  decide: (watch: Watch) => Watch,
+  tools: Pick<Service, 'bindings' | 'rings' | 'clock'>,
+  facts: (before: Watch, after: Watch) => readonly AuditFacts[] = () => [],
+): Promise<Stored<Watch>> {
+  let current = stored;
+  return retryLostRaces(async () => {
+    const before = current.value;
+    const after = decide(before);
+    if (after === before) return current;
+    try {
+      return await saveWatch(current, after, [...verdictFacts(before, after), ...facts(before, after)], tools);
+    } catch (error) {
+      if (error instanceof LostRace) current = (await tools.bindings.readWatch(before.binding.id)) ?? current;
+      throw error;
+    }
+  });
+}
+
+async function saveWatch(
+  { value, etag }: Stored<Watch>,
   next: Watch,
-  extra: readonly AuditFacts[],
+  facts: readonly AuditFacts[],
   tools: Pick<Service, 'bindings' | 'rings' | 'clock'>,
 ): Promise<Stored<Watch>> {
-  const facts = [...verdictFacts(stored.value, next), ...extra];
-  if (facts.length === 0) return tools.bindings.saveWatch({ value: next, etag: stored.etag }, []);
+  if (facts.length === 0) return tools.bindings.saveWatch({ value: next, etag }, []);
   const { audit } = await tools.rings();
-  let head = stored.value.audit;
+  let head = value.audit;
   const entries = facts.map((fact) => {
     const entry = appendEntry(next.binding.id, head, fact, tools.clock.now(), audit.newest);
     head = headOf(entry);
     return entry;
   });
-  return tools.bindings.saveWatch({ value: { ...next, audit: head }, etag: stored.etag }, entries);
+  return tools.bindings.saveWatch({ value: { ...next, audit: head }, etag }, entries);
 }
 
 function verdictFacts(before: Watch, after: Watch): AuditFacts[] {

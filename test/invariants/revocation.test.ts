@@ -68,23 +68,24 @@ describe('INV-2: no outage changes an account’s state', () => {
     ['a refused connection', { action: 'network', code: 'ECONNREFUSED' }],
     ['a 403 whose inner code nobody knows', { action: 'forbidden', inner: 'SomethingNew' }],
   ];
-  test.each(outages)(
-    '%s for half an hour: Unreachable, Enabled throughout, and Accessible afterwards',
-    async (name, fault) => {
-      const { lab } = world;
-      const vault = `out-${outages.findIndex(([title]) => title === name)}`;
-      const key = await lab.vaultWithKey(vault);
-      await lab.account(vault, 'contoso', key);
-      const { id } = await lab.keyVault<{ id: string }>('POST', '/faults', { vault, ...fault });
-      for (let minute = 0; minute < 30; minute++) {
-        await lab.advance(60 * seconds);
-        expect(await statusOf(vault)).toMatch(/^Enabled Unreachable/);
-      }
-      await lab.keyVault('DELETE', `/faults/${id}`);
-      await lab.advance(60 * seconds);
-      expect(await statusOf(vault)).toBe('Enabled Accessible');
-    },
-  );
+  test('half an hour of each: Unreachable, Enabled throughout, and Accessible afterwards', async () => {
+    const { lab } = world;
+    const vaults = outages.map((_, index) => `out-${index}`);
+    for (const [index, [, fault]] of outages.entries()) {
+      const vault = `out-${index}`;
+      await lab.account(vault, 'contoso', await lab.vaultWithKey(vault));
+      await lab.keyVault('POST', '/faults', { vault, ...fault });
+    }
+    await lab.advance(10 * seconds);
+    for (let minute = 0; minute < 30; minute += 5) {
+      await lab.advance(5 * 60 * seconds);
+      for (const [index, [title]] of outages.entries())
+        expect(`${title}: ${await statusOf(`out-${index}`)}`).toMatch(/: Enabled Unreachable/);
+    }
+    await lab.keyVault('DELETE', '/faults');
+    await lab.advance(60 * seconds);
+    for (const vault of vaults) expect(await statusOf(vault)).toBe('Enabled Accessible');
+  });
 
   test('every vault denies because our own identity is gone: the control look fails too, and nobody is disabled', async () => {
     const { lab } = world;

@@ -2,34 +2,40 @@
  * Following the latest version of a key: find out that there is a newer one, see whether it may be used, and re-wrap the
  * accounts that follow. A version that cannot be used is told, and everybody stays where they are.
  */
+
+import type { AuditFacts } from '../audit.ts';
 import { isDenied } from '../causes.ts';
-import { retryLostRaces } from '../errors.ts';
 import { violationsOf } from '../keyRules.ts';
-import type { Answer, KeyDescription } from '../ports.ts';
+import type { Policy } from '../policy.ts';
+import type { Answer, KeyDescription, Stored } from '../ports.ts';
 import type { Service } from '../service.ts';
 import type { EpochMs } from '../time.ts';
 import { afterVersionCheck, isVersionCheckDue, type Watch } from '../watch.ts';
-import { saveWatch } from '../watching.ts';
+import { updateWatch } from '../watching.ts';
 import { rewrapFollowers, versionsBehind } from './rewrap.ts';
 
 const keyward = { kind: 'keyward', id: 'follow' } as const;
 
-export type Followed = 'notDue' | 'checked' | 'unfinished';
+export interface Followed {
+  readonly watch: Stored<Watch>;
+  /** More accounts are behind than one message re-wraps. */
+  readonly unfinished: boolean;
+}
 
-/** One GET at most, then at most `accountsPerMessage` re-wraps; `unfinished` asks for another message at once. */
-export async function followLatest(bindingId: string, isSweep: boolean, service: Service): Promise<Followed> {
-  const stored = await service.bindings.readWatch(bindingId);
-  if (stored === undefined || !(await isDue(stored.value, isSweep, service))) return 'notDue';
+/** One GET, then at most `accountsPerMessage` re-wraps. */
+export async function followLatest(stored: Stored<Watch>, service: Service): Promise<Followed> {
   const beganAt = service.clock.now();
   const answer = await service.keyVault.describe(stored.value.binding);
-  const found = await retryLostRaces(() => recordLatest(bindingId, beganAt, answer, service));
-  if (!answer.ok || found?.targetVersion !== answer.value.version) return 'checked';
-  const { done } = await rewrapFollowers(found, answer.value, service);
-  return done ? 'checked' : 'unfinished';
+  const decide = (watch: Watch) => withLatest(watch, answer, beganAt, service.policy);
+  const found = await updateWatch(stored, decide, service, factsOf);
+  if (!answer.ok || found.value.targetVersion !== answer.value.version) return { watch: found, unfinished: false };
+  const { done } = await rewrapFollowers(found.value, answer.value, service);
+  if (versionsBehind(found.value).length === 0) return { watch: found, unfinished: false };
+  return { watch: (await service.bindings.readWatch(found.value.binding.id)) ?? found, unfinished: !done };
 }
 
 /** Due by time, or because somebody is still on an older version. A key that is being denied is left in peace. */
-async function isDue(watch: Watch, isSweep: boolean, service: Service): Promise<boolean> {
+export async function isFollowDue(watch: Watch, isSweep: boolean, service: Service): Promise<boolean> {
   if (isVersionCheckDue(watch, service.clock.now(), isSweep, service.policy)) return true;
   for (const version of versionsBehind(watch)) {
     if (watch.versions[version]?.status !== 'Accessible') continue;
@@ -39,31 +45,30 @@ async function isDue(watch: Watch, isSweep: boolean, service: Service): Promise<
   return false;
 }
 
-async function recordLatest(
-  bindingId: string,
-  beganAt: EpochMs,
-  answer: Answer<KeyDescription>,
-  service: Service,
-): Promise<Watch | undefined> {
-  const stored = await service.bindings.readWatch(bindingId);
-  if (stored === undefined) return undefined;
-  const watch = afterVersionCheck(stored.value, beganAt, service.policy);
+function withLatest(before: Watch, answer: Answer<KeyDescription>, beganAt: EpochMs, policy: Policy): Watch {
+  const watch = afterVersionCheck(before, beganAt, policy);
   // The looks judge access. A key that is denied is read again in its time, one that did not answer with the next look.
   if (!answer.ok) {
     const { nextLookAt, nextVersionCheckAt } = watch;
-    const nextAt = isDenied(answer.cause) ? nextVersionCheckAt : Math.min(nextLookAt, nextVersionCheckAt);
-    return (await saveWatch(stored, { ...watch, nextVersionCheckAt: nextAt }, [], service)).value;
+    return isDenied(answer.cause) ? watch : { ...watch, nextVersionCheckAt: Math.min(nextLookAt, nextVersionCheckAt) };
   }
   const { version, region } = answer.value;
-  const [violation] = violationsOf(answer.value, { location: region ?? '' }, beganAt);
-  if (violation !== undefined && watch.versions[version] === undefined) {
-    if (watch.unusableVersion?.version === version) return (await saveWatch(stored, watch, [], service)).value;
-    const unusableVersion = { version, cause: violation, since: beganAt };
-    const facts = { type: 'NewVersionUnusable', actor: keyward, key: version, cause: violation } as const;
-    return (await saveWatch(stored, { ...watch, unusableVersion }, [facts], service)).value;
+  const [cause] = violationsOf(answer.value, { location: region ?? '' }, beganAt);
+  if (cause !== undefined && watch.versions[version] === undefined) {
+    const since = watch.unusableVersion?.version === version ? watch.unusableVersion.since : beganAt;
+    return { ...watch, unusableVersion: { version, cause, since } };
   }
   const { unusableVersion: _mended, ...usable } = watch;
-  const isNew = watch.targetVersion !== version && watch.versions[version] === undefined;
-  const facts = isNew ? ([{ type: 'NewVersionFound', actor: keyward, key: version }] as const) : [];
-  return (await saveWatch(stored, { ...usable, targetVersion: version }, facts, service)).value;
+  return { ...usable, targetVersion: version };
+}
+
+/** A new version is told once, and so is one that cannot be used. */
+function factsOf(before: Watch, after: Watch): AuditFacts[] {
+  const { unusableVersion, targetVersion } = after;
+  if (unusableVersion !== undefined && unusableVersion.version !== before.unusableVersion?.version) {
+    const { version: key, cause } = unusableVersion;
+    return [{ type: 'NewVersionUnusable', actor: keyward, key, cause }];
+  }
+  const isNew = targetVersion !== before.targetVersion && after.versions[targetVersion ?? ''] === undefined;
+  return isNew && targetVersion !== undefined ? [{ type: 'NewVersionFound', actor: keyward, key: targetVersion }] : [];
 }

@@ -6,21 +6,22 @@ import type { ActiveAccount } from '../account.ts';
 import { openAccountKey } from '../accountKeys.ts';
 import { wipe } from '../bytes.ts';
 import { isDenied } from '../causes.ts';
-import { retryLostRaces } from '../errors.ts';
+import { LostRace } from '../errors.ts';
+import type { Policy } from '../policy.ts';
+import type { Stored } from '../ports.ts';
 import type { Service } from '../service.ts';
-import { type Evidence, isLookDue, observe, type Watch } from '../watch.ts';
-import { saveWatch } from '../watching.ts';
+import type { EpochMs } from '../time.ts';
+import { type Evidence, observe, type Watch } from '../watch.ts';
+import { updateWatch } from '../watching.ts';
 import { boundAccounts, isAnyBound } from './boundAccounts.ts';
 
 /** A row is put down before its record is written: one that misleads is left alone until no writer can be that slow. */
 const staleRowMs = 3_600_000;
 
-/** Looks if a look is due. Answers whether it did. */
-export async function lookAtBinding(bindingId: string, isSweep: boolean, service: Service): Promise<boolean> {
-  const stored = await service.bindings.readWatch(bindingId);
-  const now = service.clock.now();
-  if (stored === undefined || !isLookDue(stored.value, now, isSweep, service.policy)) return false;
+/** Looks at every version in use, and records what was seen. */
+export async function lookAtBinding(stored: Stored<Watch>, service: Service): Promise<Stored<Watch>> {
   const watch = stored.value;
+  const began = service.clock.now();
   const evidence: Evidence[] = [];
   const unused: string[] = [];
   for (const version of Object.keys(watch.versions)) {
@@ -28,8 +29,15 @@ export async function lookAtBinding(bindingId: string, isSweep: boolean, service
     if (seen === 'unused') unused.push(version);
     else evidence.push(seen);
   }
-  await retryLostRaces(() => record(bindingId, evidence, unused, service));
-  return true;
+  if (evidence.some((one) => one.cause === 'KeyMaterialMismatch'))
+    service.log.error('A wrapped account key does not open to what its record names', { bindingId: watch.binding.id });
+  const observed = await updateWatch(stored, (before) => afterLook(before, evidence, began, service.policy), service);
+  return unused.length === 0 ? observed : withoutUnused(observed, unused, service);
+}
+
+function afterLook(watch: Watch, evidence: readonly Evidence[], began: EpochMs, policy: Policy): Watch {
+  if (evidence.length === 0) return { ...watch, nextLookAt: began + policy.lookIntervalHealthySeconds * 1000 };
+  return evidence.reduce((seen, one) => observe(seen, one, policy), watch);
 }
 
 async function lookAtVersion(watch: Watch, version: string, service: Service): Promise<Evidence | 'unused'> {
@@ -72,32 +80,26 @@ function isWrappedBy({ encryption }: ActiveAccount, bindingId: string, version: 
   return encryption.type === 'CustomerKey' && encryption.binding.id === bindingId && encryption.version === version;
 }
 
-async function record(
-  bindingId: string,
-  evidence: readonly Evidence[],
+/**
+ * A version that wraps nobody leaves the watch, once no row names it. A row is put down before its version is made known to the
+ * watch, so whoever moves onto the version meanwhile changes the watch, and this write loses the race.
+ */
+async function withoutUnused(
+  stored: Stored<Watch>,
   unused: readonly string[],
   service: Service,
-): Promise<void> {
-  const stored = await service.bindings.readWatch(bindingId);
-  if (stored === undefined) return;
-  let next = stored.value;
-  for (const one of evidence) next = observe(next, one, service.policy);
-  if (evidence.length === 0)
-    next = { ...next, nextLookAt: service.clock.now() + service.policy.lookIntervalHealthySeconds * 1000 };
-  next = await withoutUnused(next, unused, service);
-  const mismatch = evidence.find((one) => one.cause === 'KeyMaterialMismatch');
-  if (mismatch !== undefined)
-    service.log.error('A wrapped account key does not open to what its record names', { bindingId });
-  await saveWatch(stored, next, [], service);
-}
-
-/** A version that wraps nobody leaves the watch, once no row names it: a row is put down before anybody moves onto it. */
-async function withoutUnused(watch: Watch, unused: readonly string[], service: Service): Promise<Watch> {
-  let versions = watch.versions;
+): Promise<Stored<Watch>> {
+  const { binding, versions } = stored.value;
+  const gone: string[] = [];
   for (const version of unused) {
-    if (Object.keys(versions).length === 1 || (await isAnyBound(watch.binding.id, version, service))) continue;
-    const { [version]: _gone, ...rest } = versions;
-    versions = rest;
+    if (!(await isAnyBound(binding.id, version, service))) gone.push(version);
   }
-  return versions === watch.versions ? watch : { ...watch, versions };
+  const rest = Object.fromEntries(Object.entries(versions).filter(([version]) => !gone.includes(version)));
+  if (gone.length === 0 || Object.keys(rest).length === 0) return stored;
+  try {
+    return await service.bindings.saveWatch({ value: { ...stored.value, versions: rest }, etag: stored.etag }, []);
+  } catch (error) {
+    if (error instanceof LostRace) return stored;
+    throw error;
+  }
 }

@@ -5,21 +5,21 @@
 import { saveAccount } from '../accounts/write.ts';
 import { catchUp } from '../catchUp.ts';
 import { retryLostRaces } from '../errors.ts';
+import type { Stored } from '../ports.ts';
 import type { Service } from '../service.ts';
 import type { Watch } from '../watch.ts';
-import { saveWatch } from '../watching.ts';
+import { updateWatch } from '../watching.ts';
 import { boundAccounts } from './boundAccounts.ts';
 
-export async function reconcile(bindingId: string, service: Service): Promise<void> {
-  const stored = await service.bindings.readWatch(bindingId);
-  if (stored === undefined || stored.value.reconciledEpoch === stored.value.epoch) return;
+export async function reconcile(stored: Stored<Watch>, service: Service): Promise<Stored<Watch>> {
   const watch = stored.value;
+  if (watch.reconciledEpoch === watch.epoch) return stored;
   for (const version of new Set(watch.transitions.map((transition) => transition.version))) {
-    for await (const row of boundAccounts(bindingId, { version }, service)) {
+    for await (const row of boundAccounts(watch.binding.id, { version }, service)) {
       await retryLostRaces(() => reconcileAccount(row.value.name, watch, service));
     }
   }
-  await retryLostRaces(() => markReconciled(bindingId, watch.epoch, service));
+  return updateWatch(stored, (before) => reconciledUpTo(before, watch.epoch), service);
 }
 
 async function reconcileAccount(name: string, watch: Watch, service: Service): Promise<void> {
@@ -29,9 +29,7 @@ async function reconcileAccount(name: string, watch: Watch, service: Service): P
   if (facts.length > 0) await saveAccount(stored, record, facts, service);
 }
 
-async function markReconciled(bindingId: string, epoch: number, service: Service): Promise<void> {
-  const stored = await service.bindings.readWatch(bindingId);
-  if (stored === undefined || stored.value.reconciledEpoch >= epoch) return;
-  const transitions = stored.value.transitions.filter((one) => one.epoch > epoch);
-  await saveWatch(stored, { ...stored.value, reconciledEpoch: epoch, transitions }, [], service);
+function reconciledUpTo(watch: Watch, epoch: number): Watch {
+  if (watch.reconciledEpoch >= epoch) return watch;
+  return { ...watch, reconciledEpoch: epoch, transitions: watch.transitions.filter((one) => one.epoch > epoch) };
 }

@@ -10,8 +10,8 @@ import { describeError, LostRace } from '../errors.ts';
 import type { Stored, VaultWork } from '../ports.ts';
 import type { Service } from '../service.ts';
 import type { EpochMs } from '../time.ts';
-import { soonest, type Watch } from '../watch.ts';
-import { followLatest } from './follow.ts';
+import { isLookDue, soonest, type Watch } from '../watch.ts';
+import { followLatest, isFollowDue } from './follow.ts';
 import { lookAtBinding } from './look.ts';
 import { reconcile } from './reconcile.ts';
 
@@ -71,37 +71,37 @@ async function saved(watch: Stored<Watch>, service: Service): Promise<boolean> {
 
 async function workOnDue(vault: string, ids: readonly string[], isSweep: boolean, service: Service): Promise<void> {
   const now = service.clock.now();
-  const worker = service.random.uuid();
-  if (!(await service.vaults.beginWork(vault, worker, now, now + workerLeaseMs)))
-    return service.queue.send({ vault, askedBy: isSweep ? 'sweep' : 'wake' }, busyDelayMs);
-  let wakeAt: number | undefined;
+  const work = await service.vaults.beginWork(vault, now, now + workerLeaseMs);
+  if (work === undefined) return service.queue.send({ vault, askedBy: isSweep ? 'sweep' : 'wake' }, busyDelayMs);
+  let wakeAt = Number.POSITIVE_INFINITY;
   try {
-    for (const id of ids) {
-      const next = await workOnBinding(id, isSweep, service);
-      if (next !== undefined) wakeAt = Math.min(wakeAt ?? next, next);
-    }
+    for (const id of ids) wakeAt = Math.min(wakeAt, await workOnBinding(id, isSweep, service));
   } finally {
-    await service.vaults.endWork(vault, worker);
+    await service.vaults.endWork(vault, work);
   }
-  if (wakeAt !== undefined)
+  // Sooner than the sweep comes round anyway.
+  if (wakeAt < service.clock.now() + service.policy.lookIntervalHealthySeconds * 1000)
     await service.queue.send({ vault, askedBy: 'wake' }, Math.max(0, wakeAt - service.clock.now()));
 }
 
-/** When this binding needs its vault awake again before the next sweep comes round; one binding's failure stops no other. */
-async function workOnBinding(id: string, isSweep: boolean, service: Service): Promise<number | undefined> {
+const never = Number.POSITIVE_INFINITY;
+
+/** When this binding needs its vault awake again; one binding's failure stops no other. */
+async function workOnBinding(id: string, isSweep: boolean, service: Service): Promise<EpochMs> {
   try {
-    const looked = await lookAtBinding(id, isSweep, service);
-    await reconcile(id, service);
-    const followed = await followLatest(id, isSweep, service);
-    if (followed === 'unfinished') return service.clock.now();
-    const watch = await service.bindings.readWatch(id);
-    if (watch === undefined || !(looked || followed === 'checked')) return undefined;
-    const { nextLookAt, nextVersionCheckAt } = watch.value;
-    const sweepAt = service.clock.now() + service.policy.lookIntervalHealthySeconds * 1000;
-    const wakeAt = Math.min(nextLookAt, nextVersionCheckAt);
-    return wakeAt < sweepAt ? wakeAt : undefined;
+    let watch = await service.bindings.readWatch(id);
+    if (watch === undefined) return never;
+    const isLooking = isLookDue(watch.value, service.clock.now(), isSweep, service.policy);
+    if (isLooking) watch = await lookAtBinding(watch, service);
+    watch = await reconcile(watch, service);
+    const isFollowing = await isFollowDue(watch.value, isSweep, service);
+    if (!isFollowing) return isLooking ? nextWakeOf(watch.value) : never;
+    const followed = await followLatest(watch, service);
+    return followed.unfinished ? service.clock.now() : nextWakeOf(followed.watch.value);
   } catch (error) {
     service.log.error('Work on a binding failed', { bindingId: id, error: describeError(error) });
-    return undefined;
+    return never;
   }
 }
+
+const nextWakeOf = (watch: Watch): EpochMs => Math.min(watch.nextLookAt, watch.nextVersionCheckAt);

@@ -30,7 +30,9 @@ export const eventRoutes: ControlRoute[] = [
     example,
     async run(call) {
       const vault = vaultOf(call);
-      const made = await subscribed(call, vault.changes, armId(vault));
+      // Put again, with another endpoint say, it is the same subscription: it goes on concerning what it did.
+      const before = vault.subscriptions.find(({ name }) => name === param(call, 'name'));
+      const made = await subscribed(call, before?.since ?? vault.changes, armId(vault));
       vault.subscriptions = replaced(vault.subscriptions, made);
       return made;
     },

@@ -5,7 +5,7 @@ import { seconds } from './clock.ts';
 import { type ControlCall, type ControlRoute, notThere, param, read, time, vaultOf } from './controlCall.ts';
 import { fromJwk, fromPem } from './crypto.ts';
 import * as keys from './keys.ts';
-import type { Key, KeyVersion, Vault } from './model.ts';
+import { type Key, type KeyVersion, keyTypes, type Vault } from './model.ts';
 import { createVersion, importVersion, rotateKey } from './newVersions.ts';
 import { setRotationPolicy } from './operations.ts';
 import { policyBody } from './rotationPolicy.ts';
@@ -21,7 +21,7 @@ const common = {
 
 const newKey = z.strictObject({
   ...common,
-  kty: z.enum(['RSA', 'RSA-HSM', 'EC', 'EC-HSM']).default('RSA'),
+  kty: z.enum(keyTypes).default('RSA'),
   size: z.number().optional(),
   curve: z.string().optional(),
   fixture: z.number().int().nonnegative().optional(),

@@ -7,14 +7,14 @@ import { createVault, deleteVault, purgeVault, recoverVault, retentionDays } fro
 import { viewVault } from './vaultView.ts';
 import { tellAccessPolicyChanged, tellVaultDeleted } from './world.ts';
 
-const throttle = z.strictObject({
+export const throttle = z.strictObject({
   enabled: z.boolean().optional(),
   burstSeconds: z.number().positive().optional(),
   perSecond: z.record(z.string(), z.number().positive()).optional(),
   retryAfterSeconds: z.number().nonnegative().nullable().optional(),
 });
 
-const answers = z.strictObject({
+export const answers = z.strictObject({
   policyInnerCode: z.enum(['AccessDenied', 'ForbiddenByPolicy']).optional(),
   innerErrors: z.boolean().optional(),
   wrapOnDisabled: z.enum(['refused', 'allowed']).optional(),

@@ -18,6 +18,7 @@ import { openKeySource } from './keySource.ts';
 import type { Timings } from './model.ts';
 import { createCatchUp } from './passingTime.ts';
 import { createRequestLog } from './requestLog.ts';
+import { openSnapshot } from './snapshot.ts';
 import { createTokenVerifier } from './tokens.ts';
 import type { Outcome, WireRequest } from './wire.ts';
 import { allSubscriptions, type World } from './world.ts';
@@ -30,9 +31,18 @@ export type KeyVaultOptions = {
   /** A file of ready private keys; see keySource.ts. */
   keyPool?: string;
   timings?: Partial<Timings>;
+  /** A folder where the vaults outlive the process; absent: in memory. See snapshot.ts. */
+  dir?: string;
+  /** Forgets what the folder holds. */
+  fresh?: boolean;
 };
 
-export type KeyVaultEmulator = { url: string; stop(): Promise<void> };
+export type KeyVaultEmulator = {
+  url: string;
+  /** With `dir`: names these keys, from when the folder was begun and over every restart. */
+  dataId?: string;
+  stop(): Promise<void>;
+};
 
 const MAX_BODY_BYTES = 1_048_576;
 const CATCH_UP_MS = 1_000;
@@ -40,21 +50,31 @@ const CATCH_UP_MS = 1_000;
 export async function startKeyVault(options: KeyVaultOptions): Promise<KeyVaultEmulator> {
   const stopping = new AbortController();
   const world = await createWorld(options, stopping.signal);
+  const { dir, fresh = false } = options;
+  const snapshot = dir === undefined ? undefined : await openSnapshot(dir, world, fresh);
   const server = createServer((request, response) => {
-    handle(world, request, response).catch((error: unknown) => {
-      if (response.destroyed) return;
-      const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      send(response, 500, {}, JSON.stringify({ error: { code: 'EmulatorFailure', message } }));
-    });
+    handle(world, request, response)
+      .catch((error: unknown) => {
+        if (response.destroyed) return;
+        const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+        send(response, 500, {}, JSON.stringify({ error: { code: 'EmulatorFailure', message } }));
+      })
+      .finally(() => snapshot?.touch());
   });
   // Longer than a client keeps an idle connection, so that it never writes into one that is being closed.
   server.keepAliveTimeout = 120_000;
-  await listen(server, options.port ?? 0);
+  try {
+    await listen(server, options.port ?? 0);
+  } catch (error) {
+    await snapshot?.close();
+    throw error;
+  }
   world.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const timer = setInterval(() => void world.catchUp(), CATCH_UP_MS).unref();
+  const timer = setInterval(() => void world.catchUp().finally(() => snapshot?.touch()), CATCH_UP_MS).unref();
 
   return {
     url: world.url,
+    ...(snapshot === undefined ? {} : { dataId: snapshot.id }),
     async stop() {
       clearInterval(timer);
       stopping.abort();
@@ -62,6 +82,7 @@ export async function startKeyVault(options: KeyVaultOptions): Promise<KeyVaultE
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();
       await closed;
+      await snapshot?.close();
     },
   };
 }

@@ -60,7 +60,8 @@ export type RoleAssignment = {
   until?: Moment;
 };
 
-export type KeyType = 'RSA' | 'RSA-HSM' | 'EC' | 'EC-HSM';
+export const keyTypes = ['RSA', 'RSA-HSM', 'EC', 'EC-HSM'] as const;
+export type KeyType = (typeof keyTypes)[number];
 
 export type KeyVersion = {
   id: string;

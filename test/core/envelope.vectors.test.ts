@@ -1,0 +1,85 @@
+/** Vectors made by another implementation: what has once been written stays readable, and what is broken fails where it says. */
+import { constants, createPrivateKey, privateDecrypt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { type Bytes, bytesOf } from '../../src/core/bytes.ts';
+import {
+  atRestGeneration,
+  type Inner,
+  type Kek,
+  KeyMaterialMismatch,
+  openAtRest,
+  openBySystemRing,
+  openPayload,
+} from '../../src/core/envelope.ts';
+
+interface Vector {
+  name: string;
+  instanceId: string;
+  generation: number;
+  wrappedBy: string;
+  rsaKey?: number;
+  stored: string;
+  accountKey?: string;
+  fails?: string;
+  error?: string;
+}
+
+interface Vectors {
+  atRestRing: Record<string, string>;
+  systemRing: Record<string, string>;
+  good: Vector[];
+  broken: Vector[];
+}
+
+const read = (path: string): unknown => JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8'));
+const vectors = read('../vectors/accountKey.json') as Vectors;
+const fixtures = read('../fixtures/rsaKeys.json') as { keys: { jwk: JsonWebKey }[] };
+
+function kekOf(ring: Record<string, string>, generation: number): Kek {
+  const key = ring[generation];
+  if (key === undefined) throw new Error(`The vectors have no ring generation ${generation}.`);
+  return { generation, key: bytesOf(Buffer.from(key, 'hex')) };
+}
+
+function unwrap(wrapped: Bytes, index = 0): Bytes {
+  const key = createPrivateKey({ key: fixtures.keys[index]?.jwk ?? {}, format: 'jwk' });
+  return bytesOf(privateDecrypt({ key, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' }, wrapped));
+}
+
+/** Opens a vector as the service would, and tells the step that it has come to. */
+function open(vector: Vector): { step: string; error?: unknown; accountKey?: string } {
+  const stored = bytesOf(Buffer.from(vector.stored, 'base64'));
+  const place = { instanceId: vector.instanceId, generation: vector.generation };
+  let step = 'atRestGeneration';
+  try {
+    const generation = atRestGeneration(stored);
+    step = 'openAtRest';
+    const inner: Inner = openAtRest(stored, place, vector.wrappedBy, kekOf(vectors.atRestRing, generation));
+    step = inner.by === 'SystemKey' ? 'openBySystemRing' : 'unwrap';
+    const payload =
+      inner.by === 'SystemKey'
+        ? openBySystemRing(inner, place, kekOf(vectors.systemRing, inner.ringGeneration))
+        : unwrap(inner.wrapped, vector.rsaKey);
+    step = 'openPayload';
+    return { step: 'done', accountKey: Buffer.from(openPayload(payload, place)).toString('hex') };
+  } catch (error) {
+    return { step, error };
+  }
+}
+
+describe('the frozen vectors of format version 1', () => {
+  it.each(vectors.good.map((vector) => [vector.name, vector] as const))('open: %s', (_, vector) => {
+    expect(open(vector)).toEqual({ step: 'done', accountKey: vector.accountKey });
+  });
+
+  it.each(vectors.broken.map((vector) => [vector.name, vector.fails, vector] as const))(
+    'do not open: %s fails in %s with KeyMaterialMismatch',
+    (_, step, vector) => {
+      const failed = open(vector);
+      expect(failed.step).toBe(step);
+      expect(failed.error).toBeInstanceOf(KeyMaterialMismatch);
+      expect((failed.error as Error).name).toBe(vector.error);
+    },
+  );
+});

@@ -1,0 +1,285 @@
+import { constants, createPublicKey, publicEncrypt } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { currentKeyIdentifier } from '../../src/core/account.ts';
+import { openAccountKey } from '../../src/core/accountKeys.ts';
+import { deleteAccount } from '../../src/core/accounts/delete.ts';
+import { patchAccount, putAccount } from '../../src/core/accounts/put.ts';
+import { firstBrokenLink } from '../../src/core/audit.ts';
+import type { KeyVault, RsaPublicKey } from '../../src/core/ports.ts';
+import { tester } from '../../src/local/lab/lab.ts';
+import { location } from '../../src/local/operator.ts';
+import { failure, useLab } from '../lab.ts';
+
+const seconds = 1000;
+const world = useLab();
+const systemAssigned = { useSystemAssignedIdentity: true } as const;
+const by = (keyIdentifier: string) => ({
+  encryption: { type: 'CustomerKey', keyIdentifier, identity: systemAssigned } as const,
+});
+
+/** The account key by a fresh remote unwrap, in hex; fails the test when it does not open. */
+async function openedKey(name: string): Promise<string> {
+  const { record } = await world.lab.view(name);
+  const opened = await openAccountKey(record, world.lab.service);
+  if (!opened.ok) throw new Error(`${name} does not open: ${opened.cause}`);
+  return Buffer.from(opened.value).toString('hex');
+}
+
+const currentVersion = async (name: string): Promise<string> => {
+  const { encryption } = (await world.lab.view(name)).record;
+  return encryption.type === 'CustomerKey' ? (currentKeyIdentifier(encryption).split('/').at(-1) ?? '') : 'SystemKey';
+};
+
+describe('INV-1: an account key is never lost by us', () => {
+  const rsa = (oaepHash: string) => (key: RsaPublicKey, plain: Uint8Array) => {
+    const [n, e] = [key.n, key.e].map((part) => Buffer.from(part).toString('base64url'));
+    const publicKey = createPublicKey({ key: { kty: 'RSA', n: n ?? '', e: e ?? '' }, format: 'jwk' });
+    return new Uint8Array(
+      publicEncrypt({ key: publicKey, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash }, plain),
+    );
+  };
+
+  test('a wrap with another OAEP hash is found out by the remote unwrap, and nothing is stored', async () => {
+    const { lab } = world;
+    const key = await lab.vaultWithKey('sha1-kv');
+    const keyVault: KeyVault = { ...lab.service.keyVault, wrap: rsa('sha1') };
+    const wrongly = await lab.another({ keyVault });
+    const error = await failure(putAccount('sha1', { owner: 'contoso', location, ...by(key) }, {}, tester, wrongly));
+    expect(error.code).toBe('KeyMaterialMismatch');
+    expect(await lab.service.accounts.read('sha1')).toBeUndefined();
+  });
+
+  test('a wrap with another version’s public key is found out at rotation, and the account stays where it was', async () => {
+    const { lab } = world;
+    const key = await lab.vaultWithKey('stale-kv');
+    await lab.account('stale', 'contoso', key);
+    const [version, accountKey] = [await currentVersion('stale'), await openedKey('stale')];
+    const { record } = await lab.view('stale');
+    if (record.encryption.type !== 'CustomerKey') throw new Error('unexpected');
+    const old = await lab.service.keyVault.describe(record.encryption.binding, version);
+    if (!old.ok) throw new Error(old.cause);
+    await lab.keyVault('POST', '/vaults/stale-kv/keys/cmk/rotate');
+    const wrap: KeyVault['wrap'] = (_key, plain) => lab.service.keyVault.wrap(old.value.publicKey, plain);
+    const wrongly = await lab.another({ keyVault: { ...lab.service.keyVault, wrap } });
+    const { workOnVault } = await import('../../src/core/work/vaultWork.ts');
+    const { vaultIdOf } = await import('../../src/core/binding.ts');
+    const vault = vaultIdOf('stale-kv.vault.azure.net');
+    lab.clock.set(lab.clock.now() + 300 * seconds);
+    await workOnVault({ vault, askedBy: 'sweep' }, wrongly);
+    expect(lab.log.some((line) => line.fields.cause === 'KeyMaterialMismatch')).toBe(true);
+    expect(await currentVersion('stale')).toBe(version);
+    expect(await openedKey('stale')).toBe(accountKey);
+  });
+
+  test('rotation re-wraps the same account key under the new version', async () => {
+    const { lab } = world;
+    const key = await lab.vaultWithKey('rotate-kv');
+    for (const name of ['rotate-a', 'rotate-b']) await lab.account(name, 'contoso', key);
+    const [before, accountKeys] = [
+      await currentVersion('rotate-a'),
+      [await openedKey('rotate-a'), await openedKey('rotate-b')],
+    ];
+    await lab.keyVault('POST', '/vaults/rotate-kv/keys/cmk/rotate');
+    await lab.advance(300 * seconds);
+    expect(await currentVersion('rotate-a')).not.toBe(before);
+    expect(await currentVersion('rotate-b')).toBe(await currentVersion('rotate-a'));
+    expect([await openedKey('rotate-a'), await openedKey('rotate-b')]).toEqual(accountKeys);
+    // The old version leaves the watch once it wraps nobody.
+    await lab.advance(60 * seconds);
+    const { watch } = await lab.view('rotate-a');
+    expect(Object.keys(watch?.versions ?? {})).toEqual([await currentVersion('rotate-a')]);
+  });
+
+  test('a new version that cannot be used is told once, and everybody stays on the old one', async () => {
+    const { lab } = world;
+    const key = await lab.vaultWithKey('unusable-kv');
+    await lab.account('unusable', 'contoso', key);
+    const version = await currentVersion('unusable');
+    await lab.keyVault('POST', '/vaults/unusable-kv/keys/cmk', { kty: 'RSA', size: 2048, keyOps: ['sign', 'verify'] });
+    await lab.advance(900 * seconds);
+    expect(await currentVersion('unusable')).toBe(version);
+    const { watch } = await lab.view('unusable');
+    expect(watch?.unusableVersion?.cause).toBe('KeyOperationNotAllowed');
+    const told = (await lab.service.bindings.audit(watch?.binding.id ?? '')).filter(
+      (e) => e.type === 'NewVersionUnusable',
+    );
+    expect(told).toHaveLength(1);
+  });
+
+  test('a pinned identifier stays on its version', async () => {
+    const { lab } = world;
+    const key = await lab.vaultWithKey('pinned-kv');
+    await lab.account('follower', 'contoso', key);
+    const version = await currentVersion('follower');
+    await lab.account('pinned', 'contoso', `${key}/${version}`);
+    await lab.keyVault('POST', '/vaults/pinned-kv/keys/cmk/rotate');
+    await lab.advance(400 * seconds);
+    expect(await currentVersion('pinned')).toBe(version);
+    expect(await currentVersion('follower')).not.toBe(version);
+  });
+
+  test('whoever dies between any two effects of a move leaves an account that opens, and the move can be repeated', async () => {
+    const { lab } = world;
+    const [from, to] = [await lab.vaultWithKey('from-kv'), await lab.vaultWithKey('to-kv')];
+    const accountKeys = new Set<string>();
+    for (let effect = 1; ; effect++) {
+      const name = `dying-${effect}`;
+      await lab.account(name, 'contoso', from);
+      accountKeys.add(await openedKey(name));
+      const { service, reached } = dyingAt(effect);
+      const moved = await patchAccount(name, by(to), {}, tester, await service).then(
+        () => true,
+        () => false,
+      );
+      accountKeys.delete(await openedKey(name));
+      await lab.move(name, to);
+      expect((await lab.view(name)).record.encryption).toMatchObject({ keyIdentifier: to });
+      expect(accountKeys.size).toBe(0);
+      if (moved && !reached()) break;
+      expect(effect).toBeLessThan(40);
+    }
+  });
+});
+
+/** A process that dies at its n-th effect: half of them before the effect takes place, half of them after. */
+function dyingAt(effect: number) {
+  const { lab } = world;
+  let count = 0;
+  let died = false;
+  const mortal = <T extends object>(port: T): T =>
+    new Proxy(port, {
+      get(target, name, receiver) {
+        const member: unknown = Reflect.get(target, name, receiver);
+        if (typeof member !== 'function') return member;
+        return (...args: unknown[]) => {
+          if (died) throw new Error('dead');
+          count += 1;
+          if (count !== effect) return member.apply(target, args);
+          died = true;
+          if (effect % 2 === 0) throw new Error('died before the effect');
+          return Promise.resolve(member.apply(target, args)).then(() => {
+            throw new Error('died after the effect');
+          });
+        };
+      },
+    });
+  const { accounts, bindings, vaults, claims, keyVault, directory } = lab.service;
+  const service = lab.another({
+    accounts: mortal(accounts),
+    bindings: mortal(bindings),
+    vaults: mortal(vaults),
+    claims: mortal(claims),
+    directory: mortal(directory),
+    keyVault: { ...mortal(keyVault), wrap: keyVault.wrap },
+    rings: lab.service.rings,
+  });
+  return { service, reached: () => died };
+}
+
+describe('INV-7: two instances never overwrite each other', () => {
+  test('of two changes at once both take effect, one after the other, and both stand in the audit', async () => {
+    const { lab } = world;
+    await lab.account('contended', 'contoso');
+    const [one, two] = [lab.service, await lab.another()];
+    await Promise.all(
+      Array.from({ length: 4 }, (_, n) =>
+        patchAccount('contended', { tags: { n: String(n) } }, {}, tester, n % 2 === 0 ? one : two),
+      ),
+    );
+    const { record } = await lab.view('contended');
+    const entries = await lab.service.accounts.audit('contended', record.instanceId);
+    expect(entries.map((entry) => entry.type)).toEqual(['AccountCreated', ...Array(4).fill('AccountUpdated')]);
+    const { audit } = await lab.service.rings();
+    expect(
+      firstBrokenLink(record.instanceId, entries, record.audit, (generation) => audit.kek(generation)),
+    ).toBeUndefined();
+  });
+
+  test('a look in flight while the account moves to another key changes nothing about the account', async () => {
+    const { lab } = world;
+    const [from, to] = [await lab.vaultWithKey('left-kv'), await lab.vaultWithKey('joined-kv')];
+    await lab.account('mover', 'contoso', from);
+    await lab.move('mover', to);
+    await lab.keyVault('DELETE', '/vaults/left-kv/keys/cmk');
+    await lab.advance(600 * seconds);
+    const view = await lab.view('mover');
+    expect(view.watch?.versions[await currentVersion('mover')]?.status).toBe('Accessible');
+  });
+});
+
+describe('INV-8: nothing is sent to a host that is no Key Vault of the cloud', () => {
+  test('a key identifier on another host is refused before any request', async () => {
+    const { lab } = world;
+    await lab.account('hosts', 'contoso');
+    const { requests: before } = await lab.keyVault<{ requests: unknown[] }>('GET', '/requests');
+    for (const host of [
+      'evil.example.com',
+      'kv.vault.azure.net.evil.com',
+      'a.b.vault.azure.net',
+      '127.0.0.1',
+      'kv.vault.azure.cn',
+    ]) {
+      const error = await failure(lab.move('hosts', `https://${host}/keys/cmk`));
+      expect(`${host} ${error.code}`).toBe(`${host} VaultHostNotAllowed`);
+    }
+    const { requests: after } = await lab.keyVault<{ requests: unknown[] }>('GET', '/requests');
+    expect(after).toHaveLength(before.length);
+  });
+});
+
+describe('INV-10: an account uses only keys of its own owner', () => {
+  test('another owner gets one opaque refusal before any call leaves for the vault, also after the account is gone', async () => {
+    const { lab } = world;
+    const key = await lab.vaultWithKey('owned-kv');
+    await lab.account('owned', 'contoso', key);
+    await deleteAccount('owned', {}, tester, lab.service);
+    await lab.account('thief', 'fabrikam');
+    await lab.keyVault('DELETE', '/requests');
+    const real = await failure(lab.move('thief', key));
+    const invented = await failure(lab.move('thief', `${key}-that-does-not-exist`));
+    expect([real.code, real.message]).toEqual([invented.code, invented.message]);
+    expect(real.code).toBe('OwnerMismatch');
+    expect((await lab.keyVault<{ requests: unknown[] }>('GET', '/requests?vault=owned-kv')).requests).toEqual([]);
+  });
+
+  test('a vault is claimed only by an account whose key has been proven', async () => {
+    const { lab } = world;
+    const key = await lab.vaultWithKey('squatted-kv');
+    await lab.account('squatter', 'fabrikam');
+    await failure(lab.move('squatter', `${key}-that-does-not-exist`));
+    await lab.account('rightful', 'contoso', key);
+    expect((await failure(lab.move('squatter', key))).code).toBe('OwnerMismatch');
+  });
+});
+
+describe('INV-11: rings', () => {
+  test('two processes that start at once on empty tables use one ring', async () => {
+    const { lab } = world;
+    const others = await Promise.all([lab.another(), lab.another(), lab.another()]);
+    const rings = await Promise.all(others.map((service) => service.rings()));
+    const keys = new Set(rings.map(({ system }) => Buffer.from(system.newest.key).toString('hex')));
+    expect(keys.size).toBe(1);
+  });
+});
+
+describe('INV-12: nobody saves an account from its customer’s revocation', () => {
+  test('an account whose key has just been disabled, before any look saw it, cannot be moved to another key or back to the system key', async () => {
+    const { lab } = world;
+    const [from, to] = [await lab.vaultWithKey('revoked-kv'), await lab.vaultWithKey('refuge-kv')];
+    await lab.account('fugitive', 'contoso', from);
+    await lab.keyVault('PATCH', '/vaults/revoked-kv/keys/cmk', { enabled: false });
+    expect((await failure(lab.move('fugitive', to))).code).toBe('CustomerKeyUnreachable');
+    const back = patchAccount('fugitive', { encryption: { type: 'SystemKey' } }, {}, tester, lab.service);
+    expect((await failure(back)).code).toBe('CustomerKeyUnreachable');
+    expect((await lab.view('fugitive')).record.encryption).toMatchObject({ keyIdentifier: from });
+  });
+
+  test('an account that leaves the system key gets a new account key, so that an older copy of its row opens nothing new', async () => {
+    const { lab } = world;
+    await lab.account('leaver', 'contoso');
+    const before = await openedKey('leaver');
+    await lab.move('leaver', await lab.vaultWithKey('leaver-kv'));
+    expect(await openedKey('leaver')).not.toBe(before);
+    expect((await lab.view('leaver')).record.accountKeyGeneration).toBe(2);
+  });
+});
