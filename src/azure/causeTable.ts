@@ -28,7 +28,11 @@ const aadsts =
 
 export const causeTable: readonly Row[] = [
   // No token: nothing was asked of the vault.
-  { when: aadsts('700016', '7000229', '7000112'), cause: 'IdentityNotAuthorized', source: 'doc: Entra error codes' },
+  {
+    when: aadsts('700016', '7000229', '7000112', '53003'),
+    cause: 'IdentityNotAuthorized',
+    source: 'doc: Entra error codes',
+  },
   { when: aadsts('90002'), cause: 'TenantMismatch', source: 'doc: Entra error codes' },
   {
     when: (wire) => wire.credentialError?.name === 'TenantNotAllowed',
@@ -72,13 +76,13 @@ export const causeTable: readonly Row[] = [
   },
 
   // The network's rules.
+  {
+    when: (wire) => wire.status === 403 && wire.perimeter === true,
+    cause: 'NetworkPerimeterDenied',
+    source: 'rec: public issue reports ("Request was not allowed by NSP rules"; inner code ForbiddenByFirewall)',
+  },
   { when: inner('ForbiddenByFirewall'), cause: 'VaultFirewallDenied', source: 'doc: Key Vault, common-error-codes' },
   { when: inner('ForbiddenByConnection'), cause: 'VaultPrivateLinkDenied', source: 'rec: public issue reports' },
-  {
-    when: inner('ForbiddenByNsp', 'ForbiddenByNetworkSecurityPerimeter'),
-    cause: 'NetworkPerimeterDenied',
-    source: 'inf: inner code not published',
-  },
   { when: inner('KeyExpired'), cause: 'KeyExpired', source: 'inf' },
   { when: inner('KeyNotYetValid'), cause: 'KeyNotYetValid', source: 'rec: smallstep azurekms' },
 

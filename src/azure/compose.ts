@@ -22,7 +22,7 @@ export async function compose(
 ): Promise<Service> {
   const settings = readSettings(environment);
   const [stores, queue] = await Promise.all([openStores(settings), openQueue(settings)]);
-  const clock = { now: () => Date.now() };
+  const clock = { now: () => Date.now(), monotonic: () => performance.now() };
   const keyVault = lazyKeyVault(settings);
   const parts = { ...stores, queue, keyVault, clock, random, log, ...replace };
   const loadRings = () => openRings(settings, parts);

@@ -31,6 +31,8 @@ export interface WireRecord {
   kid?: string;
   /** Where a 401 names an AKV error. */
   akv?: string;
+  /** The refusal speaks of a network security perimeter: its inner code is the firewall's. */
+  perimeter?: true;
 }
 
 const recording = new AsyncLocalStorage<WireRecord>();
@@ -133,6 +135,7 @@ function readInto(wire: WireRecord, { status, headers, bodyAsText }: PipelineRes
   set(wire, 'kid', body.kid ?? body.key?.kid);
   set(wire, 'code', word(body.error?.code));
   set(wire, 'innerCode', word(body.error?.innererror?.code ?? body.error?.innerError?.code));
+  set(wire, 'perimeter', /\bNSP\b/.test(body.error?.message ?? '') ? true : undefined);
   set(wire, 'akv', /AKV\d{5}/.exec(body.error?.message ?? '')?.[0]);
 }
 

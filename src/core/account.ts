@@ -2,6 +2,7 @@
 import type { ChainHead } from './audit.ts';
 import type { Binding } from './binding.ts';
 import { fold } from './names.ts';
+import type { Policy } from './policy.ts';
 import type { BoundAccount } from './ports.ts';
 import type { EpochMs } from './time.ts';
 import type { Verdict, Watch } from './watch.ts';
@@ -94,4 +95,21 @@ export function boundOf(
 ): BoundAccount {
   const { version, follows } = encryption;
   return { name: fold(record.name), instanceId: record.instanceId, version, follows };
+}
+
+/**
+ * The latest moment at which the account key could still be in use anywhere, once the key has been denied or its vault has gone
+ * silent: leases are renewed on good evidence only (INV-4). Absent while the key is accessible.
+ */
+export function keyReleasedBy(verdict: Verdict, policy: Policy): EpochMs | undefined {
+  const firstDenials = Object.values(verdict.denials).map((denials) => denials.firstAt);
+  switch (verdict.status) {
+    case 'Accessible':
+      return undefined;
+    case 'Suspect':
+    case 'Inaccessible':
+      return Math.min(...firstDenials) + policy.leaseSeconds * 1000;
+    case 'Unreachable':
+      return verdict.since + (policy.leaseSeconds + policy.leaseGraceSeconds) * 1000;
+  }
 }

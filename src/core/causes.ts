@@ -213,6 +213,9 @@ const catalogue = {
 
 export type Cause = keyof typeof catalogue;
 export type DeniedCause = { [C in Cause]: (typeof catalogue)[C]['class'] extends 'denied' ? C : never }[Cause];
+export type NetworkPolicyCause = {
+  [C in Cause]: (typeof catalogue)[C]['class'] extends 'networkPolicy' ? C : never;
+}[Cause];
 export type UnusableKeyCause = {
   [C in Cause]: (typeof catalogue)[C]['class'] extends 'unusableKey' ? C : never;
 }[Cause];

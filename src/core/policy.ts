@@ -3,7 +3,7 @@
  * docs/architecture.md derives the bounds from them.
  */
 import * as z from 'zod';
-import type { DeniedCause } from './causes.ts';
+import { type Cause, classOf, type DeniedCause, type NetworkPolicyCause } from './causes.ts';
 
 const positiveSeconds = (fallback: number) => z.coerce.number().positive().max(86_400).default(fallback);
 const positiveCount = (fallback: number) => z.coerce.number().int().positive().max(1000).default(fallback);
@@ -26,6 +26,13 @@ export const policySchema = z
     confirmPermissionSeconds: positiveSeconds(60),
     confirmVaultNotFoundLooks: positiveCount(3),
     confirmVaultNotFoundSeconds: positiveSeconds(900),
+    /** Whether a firewall, private link or perimeter that shuts us out for long counts as the customer's denial. */
+    networkPolicyDisables: z.stringbool().default(false),
+    confirmNetworkPolicyLooks: positiveCount(3),
+    confirmNetworkPolicySeconds: positiveSeconds(900),
+    /** How long an unwrapped account key may stay in one process's memory, and how much longer while its vault is unreachable. */
+    leaseSeconds: positiveSeconds(300),
+    leaseGraceSeconds: z.coerce.number().min(0).max(86_400).default(600),
     /** Accounts re-wrapped, or brought up to date, in one message of work. */
     accountsPerMessage: positiveCount(50),
   })
@@ -46,8 +53,16 @@ export interface Confirmation {
   readonly needsControlLook: boolean;
 }
 
+export type DenyingCause = DeniedCause | NetworkPolicyCause;
+
+/** Whether this cause may lead to Inaccessible at all. */
+export function isDenying(cause: Cause, policy: Policy): cause is DenyingCause {
+  const kind = classOf(cause);
+  return kind === 'denied' || (kind === 'networkPolicy' && policy.networkPolicyDisables);
+}
+
 /** What it takes to believe a denial. Why these numbers: docs/architecture.md, "Confirmation". */
-export function confirmationOf(cause: DeniedCause, policy: Policy): Confirmation {
+export function confirmationOf(cause: DenyingCause, policy: Policy): Confirmation {
   switch (cause) {
     case 'KeyDisabled':
       return { looks: policy.confirmKeyDisabledLooks, overMs: 0, needsControlLook: false };
@@ -63,6 +78,14 @@ export function confirmationOf(cause: DeniedCause, policy: Policy): Confirmation
       return {
         looks: policy.confirmPermissionLooks,
         overMs: policy.confirmPermissionSeconds * 1000,
+        needsControlLook: true,
+      };
+    case 'VaultFirewallDenied':
+    case 'VaultPrivateLinkDenied':
+    case 'NetworkPerimeterDenied':
+      return {
+        looks: policy.confirmNetworkPolicyLooks,
+        overMs: policy.confirmNetworkPolicySeconds * 1000,
         needsControlLook: true,
       };
     case 'VaultNotFound':

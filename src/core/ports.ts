@@ -14,6 +14,8 @@ import type { Watch } from './watch.ts';
 
 export interface Clock {
   now(): EpochMs;
+  /** Milliseconds from any fixed moment: never goes back, whatever becomes of the wall clock. */
+  monotonic(): number;
 }
 
 export interface Random {

@@ -13,8 +13,8 @@
  * the middle of a rotation the old version can be disabled while the new one works.
  */
 import type { Binding } from './binding.ts';
-import { type Cause, type DeniedCause, isDenied } from './causes.ts';
-import { confirmationOf, type Policy } from './policy.ts';
+import type { Cause } from './causes.ts';
+import { confirmationOf, type DenyingCause, isDenying, type Policy } from './policy.ts';
 import type { EpochMs } from './time.ts';
 
 export type WatchStatus = 'Accessible' | 'Suspect' | 'Inaccessible' | 'Unreachable';
@@ -35,7 +35,7 @@ export interface Verdict {
   /** When the evidence that this verdict rests on was taken. */
   readonly evidenceAt: EpochMs;
   readonly lastAccessibleAt: EpochMs;
-  readonly denials: Readonly<Partial<Record<DeniedCause, Denials>>>;
+  readonly denials: Readonly<Partial<Record<DenyingCause, Denials>>>;
 }
 
 /** A verdict that refused or restored accounts, kept until every account's own chain has it. */
@@ -85,13 +85,13 @@ export function accessibleVerdict(at: EpochMs): Verdict {
 export function judge(verdict: Verdict, evidence: Evidence, policy: Policy): Verdict {
   const at = evidence.takenAt;
   if (at <= verdict.evidenceAt) return verdict;
-  const cause = attributed(evidence);
+  const cause = attributed(evidence, policy);
   if (cause === undefined) {
     const since = verdict.status === 'Accessible' ? verdict.since : at;
     return { ...accessibleVerdict(at), since };
   }
   const seen = { ...verdict, evidenceAt: at };
-  if (!isDenied(cause)) return afterOutage(seen, cause, at);
+  if (!isDenying(cause, policy)) return afterOutage(seen, cause, at);
 
   const denials = { ...verdict.denials, [cause]: counted(verdict.denials[cause], at, policy) };
   if (verdict.status === 'Inaccessible') return { ...seen, cause, denials };
@@ -101,10 +101,9 @@ export function judge(verdict: Verdict, evidence: Evidence, policy: Policy): Ver
 }
 
 /** A denial while our own control look failed is our own trouble, not the customer's. */
-function attributed(evidence: Evidence): Cause | undefined {
-  const { cause } = evidence;
-  if (cause !== undefined && isDenied(cause) && evidence.controlLook === 'failed') return 'IdentityUnavailable';
-  return cause;
+function attributed({ cause, controlLook }: Evidence, policy: Policy): Cause | undefined {
+  if (cause === undefined || controlLook !== 'failed' || !isDenying(cause, policy)) return cause;
+  return cause === 'VaultNotFound' ? 'DnsFailure' : 'IdentityUnavailable';
 }
 
 function afterOutage(seen: Verdict, cause: Cause, at: EpochMs): Verdict {
@@ -126,7 +125,7 @@ function counted(before: Denials | undefined, at: EpochMs, policy: Policy): Deni
     : { looks: before.looks + 1, firstAt: before.firstAt, lastAt: at };
 }
 
-function isConfirmed(cause: DeniedCause, denials: Denials | undefined, evidence: Evidence, policy: Policy): boolean {
+function isConfirmed(cause: DenyingCause, denials: Denials | undefined, evidence: Evidence, policy: Policy): boolean {
   const needed = confirmationOf(cause, policy);
   return (
     denials !== undefined &&

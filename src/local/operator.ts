@@ -1,5 +1,6 @@
 /** The operator of the embedded stack: tenant, identities, vault and app settings. Ids are fixed, so that data on disk stays theirs. */
 import type { Azurite } from './azurite.ts';
+import type { HostKeys } from './host/host.ts';
 import type { Identity, IdentityOptions } from './identity/issuer.ts';
 import type { KeyVaultControl } from './keyvault/controlClient.ts';
 
@@ -10,7 +11,26 @@ export const location = 'westeurope';
 export const appPrincipalId = '22222222-2222-4222-8222-222222222222';
 export const apiAudience = 'api://keyward';
 
+/**
+ * LOCAL ONLY: everybody can read these here. Fixed, so that what was copied from one run works in the next; a deployed app's
+ * keys are made by Azure.
+ */
+export const localHostKeys: HostKeys = {
+  master: 'local-only-master-key',
+  function: 'local-only-function-key',
+  eventgrid_extension: 'local-only-eventgrid-key',
+};
+
+/** LOCAL ONLY, like the keys above. */
 const application = { tenantId: homeTenantId, kind: 'application', secret: 'local-only' } as const;
+const operatorIds = {
+  clientId: '33333333-3333-4333-8333-333333333331',
+  objectId: '33333333-3333-4333-8333-333333333332',
+};
+const auditorIds = {
+  clientId: '44444444-4444-4444-8444-444444444441',
+  objectId: '44444444-4444-4444-8444-444444444442',
+};
 
 /** What the token issuer knows from the start. */
 export const directory: IdentityOptions = {
@@ -18,22 +38,25 @@ export const directory: IdentityOptions = {
   tenants: [{ tenantId: homeTenantId, displayName: 'Operator' }],
   identities: [
     { name: 'keyward-app', tenantId: homeTenantId, kind: 'systemAssigned', objectId: appPrincipalId },
-    { name: 'operator', ...application, roles: ['Accounts.Read', 'Accounts.Write'] },
-    { name: 'auditor', ...application, roles: ['Accounts.Read'] },
+    { name: 'operator', ...application, ...operatorIds, roles: ['Accounts.Read', 'Accounts.Write'] },
+    { name: 'auditor', ...application, ...auditorIds, roles: ['Accounts.Read'] },
   ],
 };
 
 const operatorVault = 'keyward-operator';
 
-/** Idempotent: the emulator may have read it from disk. */
+/** Makes what is missing: the emulator may have read all of it, or what a killed process got done, from disk. */
 export async function createOperatorVault(keyVault: KeyVaultControl): Promise<void> {
-  const vaults = await keyVault<{ name: string }[]>('GET', '/vaults');
-  if (vaults.some(({ name }) => name === operatorVault)) return;
-  await keyVault('POST', '/vaults', { name: operatorVault, tenantId: homeTenantId, location });
+  const vaults = await keyVault<{ name: string; keys: string[] }[]>('GET', '/vaults');
+  const known = vaults.find(({ name }) => name === operatorVault);
+  if (known === undefined) {
+    await keyVault('POST', '/vaults', { name: operatorVault, tenantId: homeTenantId, location });
+  }
   await keyVault('PUT', `/vaults/${operatorVault}/grants/${appPrincipalId}`, {
     permissions: 'cryptoServiceEncryptionUser',
   });
   for (const key of ['system', 'at-rest']) {
+    if (known?.keys.includes(key)) continue;
     await keyVault('POST', `/vaults/${operatorVault}/keys/${key}`, { kty: 'RSA', size: 2048 });
   }
 }
@@ -53,4 +76,20 @@ export function operatorSettings(azurite: Azurite, identity: Identity, keyVaultU
     KEYWARD_AUTH_ISSUER: `${identity.url}/${homeTenantId}/v2.0`,
     KEYWARD_AUTH_JWKS_URL: `${identity.url}/${homeTenantId}/discovery/v2.0/keys`,
   };
+}
+
+/** A bearer token of the operator's, as its own service would get one: by client credentials. */
+export async function operatorToken(identity: Identity): Promise<string> {
+  const response = await fetch(`${identity.url}/${homeTenantId}/oauth2/v2.0/token`, {
+    method: 'POST',
+    body: new URLSearchParams({
+      grant_type: 'client_credentials',
+      client_id: operatorIds.clientId,
+      client_secret: application.secret,
+      scope: `${apiAudience}/.default`,
+    }),
+  });
+  const answer = (await response.json()) as { access_token?: string };
+  if (answer.access_token === undefined) throw new Error(`The token issuer answered ${JSON.stringify(answer)}`);
+  return answer.access_token;
 }

@@ -3,6 +3,9 @@
  * Functions dev host with the real SDK clients; Azurite keeps its tables and queues; the Key Vault emulator and the token issuer
  * answer on the wire.
  */
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type Azurite, startAzurite } from './azurite.ts';
 import { type Host, type LogSink, startHost } from './host/host.ts';
 import { type Identity, startIdentity } from './identity/issuer.ts';
@@ -13,19 +16,25 @@ import {
   createOperatorVault,
   directory,
   homeTenantId,
+  localHostKeys,
   location,
   operatorSettings,
+  subscriptionId,
 } from './operator.ts';
 
 export interface StackOptions {
   /** App settings over the defaults. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** Where data outlives a restart; absent: in memory. */
+  /** Where data outlives a restart, and with it the function keys; absent: in memory. */
   readonly dir?: string;
+  /** Forgets what `dir` holds. */
+  readonly fresh?: boolean;
   readonly port?: number;
   /** A file of ready RSA keys for the emulator, instead of generating them. */
   readonly keyPool?: string;
   readonly timers?: boolean;
+  /** How long `stop` waits for work in flight. */
+  readonly drainMs?: number;
   readonly onLog?: LogSink;
 }
 
@@ -39,6 +48,10 @@ export interface Stack {
   readonly settings: Readonly<Record<string, string>>;
   /** One customer vault in the home tenant, with the app's grant and its event subscription. */
   createCustomerVault(name: string, more?: Record<string, unknown>): Promise<void>;
+  /** Sends a vault's events to this host. A vault from disk has those of an earlier one, whose address may have gone. */
+  subscribeToVault(name: string): Promise<void>;
+  /** Sends this host the deletes of vaults and role assignments. */
+  subscribeToResources(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -48,47 +61,79 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     for (const part of running.splice(0).reverse()) await part.stop();
   };
   try {
-    const [azurite, identity] = await Promise.all([
-      startAzurite(options.dir === undefined ? {} : { dir: `${options.dir}/azurite` }),
-      startIdentity(directory),
-    ]);
-    running.push(azurite, identity);
+    const identity = await startIdentity(directory);
+    running.push(identity);
     const emulator = await startKeyVault({
       identityUrl: identity.url,
       timings: { deleteDelayMs: 200, recoverDelayMs: 500, eventRetryMs: [1_000, 2_000, 5_000] },
-      ...(options.keyPool === undefined ? {} : { keyPool: options.keyPool }),
+      ...given(options, 'keyPool', 'dir', 'fresh'),
     });
     running.push(emulator);
+    const azurite = await startAzurite(
+      options.dir === undefined ? {} : { dir: await tables(options, emulator.dataId) },
+    );
+    running.push(azurite);
     const keyVault = keyVaultControl(emulator.url);
     await createOperatorVault(keyVault);
     const settings = { ...operatorSettings(azurite, identity, emulator.url), ...options.settings };
     const host = await startHost({
-      appDir: new URL('../..', import.meta.url).pathname,
+      appDir: fileURLToPath(new URL('../..', import.meta.url)),
       settings,
-      ...(options.port === undefined ? {} : { port: options.port }),
-      ...(options.timers === undefined ? {} : { timers: options.timers }),
-      ...(options.onLog === undefined ? {} : { onLog: options.onLog }),
+      ...(options.dir === undefined ? {} : { keys: localHostKeys }),
+      ...given(options, 'port', 'timers', 'drainMs', 'onLog'),
     });
     running.push(host);
-    const createCustomerVault: Stack['createCustomerVault'] = (name, more) => customerVault(keyVault, host, name, more);
-    return { host, azurite, identity, keyVault, keyVaultUrl: emulator.url, settings, createCustomerVault, stop };
+    const hands = customerHands(keyVault, host);
+    return { host, azurite, identity, keyVault, keyVaultUrl: emulator.url, settings, ...hands, stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-async function customerVault(
+/**
+ * The folder of the tables. What is in them is wrapped by keys of the emulator, and those without these open nothing: the
+ * folder remembers whose it is.
+ */
+async function tables({ dir = '', fresh }: StackOptions, keyVaultDataId = ''): Promise<string> {
+  const folder = join(dir, 'azurite');
+  const note = join(folder, 'keyvault-data-id');
+  if (fresh) await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const owner = await readFile(note, 'utf8').catch(() => undefined);
+  if (owner === undefined) await writeFile(note, keyVaultDataId);
+  else if (owner !== keyVaultDataId)
+    throw new Error(
+      `${folder} holds accounts whose keys are not in ${join(dir, 'keyvault.json')}: put that file back, or begin anew with --fresh.`,
+    );
+  return folder;
+}
+
+/** What customers and the operator do around a vault, beyond single calls. */
+function customerHands(
   keyVault: KeyVaultControl,
   host: Host,
-  name: string,
-  more: Record<string, unknown> = {},
-): Promise<void> {
-  await keyVault('POST', '/vaults', { name, tenantId: homeTenantId, location, ...more });
-  await keyVault('PUT', `/vaults/${name}/grants/${appPrincipalId}`, { permissions: 'cryptoServiceEncryptionUser' });
-  const webhook = `${host.url}/runtime/webhooks/EventGrid?functionName=keyEvents&code=${host.keys.eventgrid_extension}`;
-  await keyVault('PUT', `/vaults/${name}/eventSubscriptions/keyward`, {
-    endpoint: webhook,
-    destination: 'azureFunction',
-  });
+): Pick<Stack, 'createCustomerVault' | 'subscribeToVault' | 'subscribeToResources'> {
+  const subscribe = (scope: string, functionName: string) =>
+    keyVault<void>('PUT', `${scope}/eventSubscriptions/keyward`, {
+      endpoint: `${host.url}/runtime/webhooks/EventGrid?functionName=${functionName}&code=${host.keys.eventgrid_extension}`,
+      destination: 'azureFunction',
+    });
+  const subscribeToVault = (name: string) => subscribe(`/vaults/${name}`, 'keyEvents');
+  return {
+    subscribeToVault,
+    subscribeToResources: () => subscribe(`/subscriptions/${subscriptionId}`, 'resourceEvents'),
+    async createCustomerVault(name, more = {}) {
+      await keyVault('POST', '/vaults', { name, tenantId: homeTenantId, location, ...more });
+      await keyVault('PUT', `/vaults/${name}/grants/${appPrincipalId}`, { permissions: 'cryptoServiceEncryptionUser' });
+      await subscribeToVault(name);
+    },
+  };
+}
+
+/** The options of these names that were given: an absent one must not become `undefined`. */
+function given<K extends keyof StackOptions>(options: StackOptions, ...names: K[]): Pick<StackOptions, K> {
+  return Object.fromEntries(
+    names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]),
+  ) as Pick<StackOptions, K>;
 }

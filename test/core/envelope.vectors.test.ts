@@ -1,8 +1,7 @@
 /** Vectors made by another implementation: what has once been written stays readable, and what is broken fails where it says. */
-import { constants, createPrivateKey, privateDecrypt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type Bytes, bytesOf } from '../../src/core/bytes.ts';
+import { bytesOf } from '../../src/core/bytes.ts';
 import {
   atRestGeneration,
   type Inner,
@@ -12,6 +11,7 @@ import {
   openBySystemRing,
   openPayload,
 } from '../../src/core/envelope.ts';
+import { decrypted, fixtureKey } from './rsaFixtures.ts';
 
 interface Vector {
   name: string;
@@ -32,19 +32,12 @@ interface Vectors {
   broken: Vector[];
 }
 
-const read = (path: string): unknown => JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8'));
-const vectors = read('../vectors/accountKey.json') as Vectors;
-const fixtures = read('../fixtures/rsaKeys.json') as { keys: { jwk: JsonWebKey }[] };
+const vectors: Vectors = JSON.parse(readFileSync(new URL('../vectors/accountKey.json', import.meta.url), 'utf8'));
 
 function kekOf(ring: Record<string, string>, generation: number): Kek {
   const key = ring[generation];
   if (key === undefined) throw new Error(`The vectors have no ring generation ${generation}.`);
   return { generation, key: bytesOf(Buffer.from(key, 'hex')) };
-}
-
-function unwrap(wrapped: Bytes, index = 0): Bytes {
-  const key = createPrivateKey({ key: fixtures.keys[index]?.jwk ?? {}, format: 'jwk' });
-  return bytesOf(privateDecrypt({ key, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' }, wrapped));
 }
 
 /** Opens a vector as the service would, and tells the step that it has come to. */
@@ -60,7 +53,7 @@ function open(vector: Vector): { step: string; error?: unknown; accountKey?: str
     const payload =
       inner.by === 'SystemKey'
         ? openBySystemRing(inner, place, kekOf(vectors.systemRing, inner.ringGeneration))
-        : unwrap(inner.wrapped, vector.rsaKey);
+        : decrypted(fixtureKey(vector.rsaKey ?? 0), inner.wrapped);
     step = 'openPayload';
     return { step: 'done', accountKey: Buffer.from(openPayload(payload, place)).toString('hex') };
   } catch (error) {

@@ -5,9 +5,9 @@
 import type { ActiveAccount } from '../account.ts';
 import { openAccountKey } from '../accountKeys.ts';
 import { wipe } from '../bytes.ts';
-import { isDenied } from '../causes.ts';
+import type { Cause } from '../causes.ts';
 import { LostRace } from '../errors.ts';
-import type { Policy } from '../policy.ts';
+import { isDenying, type Policy } from '../policy.ts';
 import type { Stored } from '../ports.ts';
 import type { Service } from '../service.ts';
 import type { EpochMs } from '../time.ts';
@@ -18,14 +18,19 @@ import { boundAccounts, isAnyBound } from './boundAccounts.ts';
 /** A row is put down before its record is written: one that misleads is left alone until no writer can be that slow. */
 const staleRowMs = 3_600_000;
 
+/** What the looks of one round at a vault have in common: a vault that does not answer is asked once for all its keys. */
+export interface Round {
+  silence?: Cause;
+}
+
 /** Looks at every version in use, and records what was seen. */
-export async function lookAtBinding(stored: Stored<Watch>, service: Service): Promise<Stored<Watch>> {
+export async function lookAtBinding(stored: Stored<Watch>, round: Round, service: Service): Promise<Stored<Watch>> {
   const watch = stored.value;
   const began = service.clock.now();
   const evidence: Evidence[] = [];
   const unused: string[] = [];
   for (const version of Object.keys(watch.versions)) {
-    const seen = await lookAtVersion(watch, version, service);
+    const seen = await lookAtVersion(watch, version, round, service);
     if (seen === 'unused') unused.push(version);
     else evidence.push(seen);
   }
@@ -40,30 +45,36 @@ function afterLook(watch: Watch, evidence: readonly Evidence[], began: EpochMs, 
   return evidence.reduce((seen, one) => observe(seen, one, policy), watch);
 }
 
-async function lookAtVersion(watch: Watch, version: string, service: Service): Promise<Evidence | 'unused'> {
+async function lookAtVersion(
+  watch: Watch,
+  version: string,
+  round: Round,
+  service: Service,
+): Promise<Evidence | 'unused'> {
+  const { binding } = watch;
+  const about = { bindingId: binding.id, version };
+  if (round.silence !== undefined) return { ...about, takenAt: service.clock.now(), cause: round.silence };
   const sample = await sampleOf(watch, version, service);
   if (sample === undefined) return 'unused';
   const takenAt = service.clock.now();
   const opened = await openAccountKey(sample, service);
   if (opened.ok) wipe(opened.value);
   const cause = opened.ok ? undefined : opened.cause;
-  const controlLook = cause !== undefined && isDenied(cause) ? await service.controlLook(watch.binding) : undefined;
-  service.log.info('Looked at a key', {
-    bindingId: watch.binding.id,
-    version,
-    cause: cause ?? 'none',
-    controlLook,
-    keyVaultRequestId: opened.observed.requestId,
-    durationMs: opened.observed.durationMs,
-  });
+  if (cause !== undefined && silences.has(cause)) round.silence = cause;
+  const controlLook =
+    cause !== undefined && isDenying(cause, service.policy) ? await service.controlLook(binding) : undefined;
+  const { requestId: keyVaultRequestId, durationMs } = opened.observed;
+  service.log.info('Looked at a key', { ...about, cause: cause ?? 'none', controlLook, keyVaultRequestId, durationMs });
   return {
-    bindingId: watch.binding.id,
-    version,
+    ...about,
     takenAt,
     ...(cause === undefined ? {} : { cause }),
     ...(controlLook === undefined ? {} : { controlLook }),
   };
 }
+
+/** Causes that speak of the way to the vault, not of a key in it: asking for its next key would only wait again. */
+const silences: ReadonlySet<Cause> = new Set(['VaultTimeout', 'ConnectionFailed', 'DnsFailure', 'TlsFailure']);
 
 /** An account that this version really wraps. Rows are hints: the record decides, and a row that misleads is passed by. */
 async function sampleOf(watch: Watch, version: string, service: Service): Promise<ActiveAccount | undefined> {

@@ -12,7 +12,7 @@ import type { Service } from '../service.ts';
 import type { EpochMs } from '../time.ts';
 import { isLookDue, soonest, type Watch } from '../watch.ts';
 import { followLatest, isFollowDue } from './follow.ts';
-import { lookAtBinding } from './look.ts';
+import { lookAtBinding, type Round } from './look.ts';
 import { reconcile } from './reconcile.ts';
 
 /** How long a worker that died keeps others off its vault. */
@@ -74,8 +74,9 @@ async function workOnDue(vault: string, ids: readonly string[], isSweep: boolean
   const work = await service.vaults.beginWork(vault, now, now + workerLeaseMs);
   if (work === undefined) return service.queue.send({ vault, askedBy: isSweep ? 'sweep' : 'wake' }, busyDelayMs);
   let wakeAt = Number.POSITIVE_INFINITY;
+  const round: Round = {};
   try {
-    for (const id of ids) wakeAt = Math.min(wakeAt, await workOnBinding(id, isSweep, service));
+    for (const id of ids) wakeAt = Math.min(wakeAt, await workOnBinding(id, isSweep, round, service));
   } finally {
     await service.vaults.endWork(vault, work);
   }
@@ -87,14 +88,14 @@ async function workOnDue(vault: string, ids: readonly string[], isSweep: boolean
 const never = Number.POSITIVE_INFINITY;
 
 /** When this binding needs its vault awake again; one binding's failure stops no other. */
-async function workOnBinding(id: string, isSweep: boolean, service: Service): Promise<EpochMs> {
+async function workOnBinding(id: string, isSweep: boolean, round: Round, service: Service): Promise<EpochMs> {
   try {
     let watch = await service.bindings.readWatch(id);
     if (watch === undefined) return never;
     const isLooking = isLookDue(watch.value, service.clock.now(), isSweep, service.policy);
-    if (isLooking) watch = await lookAtBinding(watch, service);
+    if (isLooking) watch = await lookAtBinding(watch, round, service);
     watch = await reconcile(watch, service);
-    const isFollowing = await isFollowDue(watch.value, isSweep, service);
+    const isFollowing = round.silence === undefined && (await isFollowDue(watch.value, isSweep, service));
     if (!isFollowing) return isLooking ? nextWakeOf(watch.value) : never;
     const followed = await followLatest(watch, service);
     return followed.unfinished ? service.clock.now() : nextWakeOf(followed.watch.value);

@@ -93,6 +93,7 @@ function textOf(id: string, { clock, vaults, resourceSubscriptions }: Kept): str
 function createWriter(file: string, text: () => string) {
   let written = '';
   let timer: NodeJS.Timeout | undefined;
+  let closed = false;
   let last: Promise<void> = Promise.resolve();
 
   const writeNow = async () => {
@@ -114,12 +115,14 @@ function createWriter(file: string, text: () => string) {
   return {
     write,
     touch() {
+      if (closed) return;
       timer ??= setTimeout(() => {
         timer = undefined;
         write().catch(complain);
       }, DELAY_MS).unref();
     },
     close() {
+      closed = true;
       clearTimeout(timer);
       return write();
     },

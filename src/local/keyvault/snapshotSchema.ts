@@ -4,7 +4,6 @@
  */
 import { createPrivateKey, KeyObject } from 'node:crypto';
 import * as z from 'zod';
-import type { Moment } from './clock.ts';
 import { answers, throttle } from './controlVaults.ts';
 import { clouds, vaultKinds } from './hosts.ts';
 import { authModels, firewallModes, keyTypes, permissions, recoveryLevels } from './model.ts';
@@ -26,7 +25,7 @@ const privateKey = z.codec(
 );
 
 /** By the clock only: the monotonic time of the process that wrote it says nothing to this one. */
-const moment = z.codec(z.number(), z.custom<Moment>(), {
+const moment = z.codec(z.number(), z.object({ clock: z.number(), real: z.number() }), {
   decode: (clock) => ({ clock, real: performance.now() + clock - Date.now() }),
   encode: ({ clock }) => clock,
 });

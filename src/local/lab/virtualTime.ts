@@ -10,6 +10,7 @@ export function createVirtualClock(startAt: EpochMs): VirtualClock {
   let current = startAt;
   return {
     now: () => current,
+    monotonic: () => current - startAt,
     set(to) {
       current = to;
     },

@@ -1,0 +1,201 @@
+/**
+ * `npm start`: the embedded stack with its data on disk, a page of calls to paste, and then a line for whatever happens.
+ * `npm start -- --help` tells the options.
+ */
+import { writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { setInterval as every } from 'node:timers';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { readSettings, settingOfPolicy } from '../azure/settings.ts';
+import { policySchema } from '../core/policy.ts';
+import type { LogRecord } from './host/host.ts';
+import { isAtLeast } from './host/logs.ts';
+import { localHostKeys, location, operatorToken } from './operator.ts';
+import { type Stack, startStack } from './stack.ts';
+
+const usage = `npm start -- [options]
+  --port N       where the API listens; 0 takes any free port (7071)
+  --dir FOLDER   where the data is kept (.keyward in the project)
+  --fresh        begins with empty data
+  --auth entra   bearer tokens of the local issuer, instead of function keys`;
+
+const vault = 'contoso-keys';
+const keyIdentifier = `https://${vault}.vault.azure.net/keys/media`;
+/** Functions whose own words are worth a line. */
+const told = ['vaultWork', 'keyEvents', 'resourceEvents', 'sweep'];
+/** A token lives for an hour. */
+const TOKEN_RENEWAL_MS = 30 * 60_000;
+/** Under npm one Ctrl-C can arrive twice: from the terminal, and passed on by npm. */
+const SAME_KEY_PRESS_MS = 500;
+/** Long enough for a look (5 s at most) to end in order, in nearly every case; what is cut off is done again later. */
+const DRAIN_MS = 3_000;
+
+type Options = { port: number; dir: string; fresh: boolean; auth: 'entra' | 'functionKeys' };
+
+function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      port: { type: 'string', default: '7071' },
+      dir: { type: 'string', default: fileURLToPath(new URL('../../.keyward', import.meta.url)) },
+      fresh: { type: 'boolean', default: false },
+      auth: { type: 'string', default: 'functionKeys' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    console.log(usage);
+    process.exit(0);
+  }
+  const { auth, fresh } = values;
+  if (!/^\d{1,5}$/.test(values.port) || Number(values.port) > 65_535)
+    throw new Error('--port is a number up to 65535.');
+  if (auth !== 'entra' && auth !== 'functionKeys') throw new Error('--auth is entra or functionKeys.');
+  return { port: Number(values.port), dir: resolve(values.dir), fresh, auth };
+}
+
+/** The pace of looks and sweeps may be set in the environment; tenant, keys and addresses are always the local ones. */
+function paceSettings(): Record<string, string> {
+  const names = [...Object.keys(policySchema.shape).map(settingOfPolicy), 'KEYWARD_SWEEP_SCHEDULE'];
+  return Object.fromEntries(names.map((name) => [name, process.env[name] ?? '']).filter(([, value]) => value !== ''));
+}
+
+/** The customer's vault that the page speaks of. What a developer did to it in an earlier run stays. */
+async function prepareVaults(stack: Stack): Promise<void> {
+  type Seen = { name: string; deleted?: string; keys: string[]; subscriptions: { name: string }[] };
+  const vaults = await stack.keyVault<Seen[]>('GET', '/vaults');
+  const known = vaults.find(({ name }) => name === vault);
+  if (known === undefined) await stack.createCustomerVault(vault);
+  if (!known?.keys.includes('media')) {
+    await stack.keyVault('POST', `/vaults/${vault}/keys/media`, { kty: 'RSA', size: 3072 });
+  }
+  for (const { name, deleted, subscriptions } of vaults) {
+    const isOurs = name === vault || subscriptions.some((one) => one.name === 'keyward');
+    if (isOurs && deleted === undefined) await stack.subscribeToVault(name);
+  }
+  await stack.subscribeToResources();
+  // A block of lines pasted at once must work: no wait between deleting a key and recovering it.
+  await stack.keyVault('PUT', '/timings', { deleteDelayMs: 0 });
+}
+
+/** What identifies the caller, as an argument of curl. A token is too long to paste and expires: curl reads it from a file. */
+async function identification(stack: Stack, { auth, dir }: Options): Promise<string> {
+  if (auth === 'functionKeys') return `-H 'x-functions-key: ${localHostKeys.function}'`;
+  const file = join(dir, 'authorization');
+  const renew = async () => {
+    await writeFile(file, `Authorization: Bearer ${await operatorToken(stack.identity)}\n`, { mode: 0o600 });
+  };
+  await renew();
+  every(() => void renew().catch((error) => console.error(String(error))), TOKEN_RENEWAL_MS).unref();
+  return `-H ${quoted(`@${file}`)}`;
+}
+
+const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
+
+function page(stack: Stack, who: string, { dir }: Options): string {
+  const { host, keyVaultUrl, identity, settings } = stack;
+  const { policy } = readSettings({ ...process.env, ...settings });
+  const curl = (method: string, url: string, rest = '') =>
+    `curl -sS -w '\\n'${method === 'GET' ? '' : ` -X ${method}`} ${quoted(url)}${rest}`;
+  const api = (method: string, path: string, body?: unknown) => {
+    const json = body === undefined ? '' : ` -H 'content-type: application/json' -d ${quoted(JSON.stringify(body))}`;
+    return curl(method, `${host.url}/api/accounts${path}`, ` ${who}${json}`);
+  };
+  const customer = (method: string, path: string) => curl(method, `${keyVaultUrl}/control/vaults/${vault}/keys${path}`);
+  const inForce = Object.entries(settings).filter(([name]) => name.startsWith('KEYWARD_'));
+  const customerKey = { encryption: { type: 'CustomerKey', keyVaultProperties: { keyIdentifier } } };
+
+  return `
+Keyward is running, all of it on this machine. Ctrl-C stops it.
+
+  API            ${host.url}/api/accounts
+  Key Vault      ${keyVaultUrl}/control   what customers do to their vaults
+  Token issuer   ${identity.url}/control   tenants, identities, tokens
+  Data           ${dir}   kept; npm start -- --fresh begins anew
+
+Settings in force
+${inForce.map(([name, value]) => `  ${name.padEnd(27)}${value}`).join('\n')}
+  Looks: every ${policy.lookIntervalHealthySeconds} s, ${policy.lookIntervalSuspectSeconds} s while Suspect, \
+${policy.lookIntervalInaccessibleSeconds} s while Inaccessible.
+
+# An account is created, then given the key that the customer has in the vault ${vault}
+${api('PUT', '/alpha', { location, properties: { owner: 'contoso' } })}
+${api('PATCH', '/alpha', { properties: customerKey })}
+
+# The customer rotates the key; within seconds currentKeyIdentifier names the new version
+${customer('POST', '/media/rotate')}
+${api('GET', '/alpha')}
+
+# The customer deletes the key; ask again and again: Suspect at the next sweep, CustomerKeyInaccessible once confirmed
+${customer('DELETE', '/media')}
+${api('GET', '/alpha')}
+
+# The key is recovered, and the account Enabled again by itself
+${customer('POST', '/media/recover')}
+${api('GET', '')}
+
+# Everything else that can be done to the vaults, and to the identities
+${curl('GET', `${keyVaultUrl}/control`)}
+${curl('GET', `${identity.url}/control`)}
+
+What happens from now on:
+`;
+}
+
+/** Warnings of anybody; of the functions that work by themselves, whatever they say; but not that there was nothing to do. */
+function tell({ level, category, functionName = '', message, at }: LogRecord): void {
+  const isAppsWord = category.endsWith('.User') && told.includes(functionName) && isAtLeast(level, 'information');
+  if (!isAppsWord && !isAtLeast(level, 'warning')) return;
+  if (message === 'Swept {"vaults":0}') return;
+  const severity = isAtLeast(level, 'warning') ? `${level}: ` : '';
+  console.log(
+    `${new Date(at).toTimeString().slice(0, 8)}  ${(functionName || 'host').padEnd(14)}  ${severity}${message}`,
+  );
+}
+
+/** The first signal stops in order, a second one at once. */
+function stopOnSignal(stack: Stack, { dir }: Options): void {
+  let firstAt: number | undefined;
+  const stop = () => {
+    if (firstAt !== undefined && Date.now() - firstAt > SAME_KEY_PRESS_MS) process.exit(130);
+    if (firstAt !== undefined) return;
+    firstAt = Date.now();
+    console.log('\nStopping. Ctrl-C again does not wait.');
+    stack.stop().then(
+      () => {
+        console.log(`Stopped; the data is in ${dir}`);
+        process.exit(0);
+      },
+      (error: unknown) => fail(error),
+    );
+  };
+  process.on('SIGINT', stop).on('SIGTERM', stop);
+}
+
+function fail(error: unknown, options?: Options): never {
+  const { code, message } = error instanceof Error ? (error as NodeJS.ErrnoException) : new Error(String(error));
+  const isPort = code === 'EADDRINUSE' && options !== undefined;
+  const hint = isPort
+    ? `Port ${options.port} is taken. Choose another: npm start -- --port ${options.port + 1}`
+    : message;
+  console.error(`npm start: ${hint}`);
+  process.exit(1);
+}
+
+let options: Options | undefined;
+try {
+  options = readOptions();
+  const { port, dir, fresh, auth } = options;
+  const settings = { KEYWARD_AUTH: auth, ...paceSettings() };
+  let isReady = false;
+  const onLog = (record: LogRecord) => {
+    if (isReady || isAtLeast(record.level, 'warning')) tell(record);
+  };
+  const stack = await startStack({ port, dir, fresh, settings, drainMs: DRAIN_MS, onLog });
+  stopOnSignal(stack, options);
+  await prepareVaults(stack);
+  console.log(page(stack, await identification(stack, options), options));
+  isReady = true;
+} catch (error) {
+  fail(error, options);
+}

@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest';
+import { readCredentialError } from '../../src/azure/credentials.ts';
+import { noteCredentialError, recorded } from '../../src/azure/keyVaultTransport.ts';
+
+const named = (name: string, message: string): Error => Object.assign(new Error(message), { name });
+
+describe('a credential error', () => {
+  it.each<[string, unknown, object]>([
+    [
+      'has its AADSTS number',
+      named(
+        'AuthenticationRequiredError',
+        "invalid_client: 700016 - AADSTS700016: Application 'x' was not found in t.",
+      ),
+      { name: 'Entra', aadsts: '700016' },
+    ],
+    [
+      'of a tenant that is not allowed is told by its words',
+      new Error('The current credential is not configured to acquire tokens for tenant X. To enable it add it.'),
+      { name: 'TenantNotAllowed' },
+    ],
+    [
+      'INV-9: is its class alone, and none of its text',
+      named('CredentialUnavailableError', 'ManagedIdentityCredential: Authentication failed. Message secret'),
+      { name: 'CredentialUnavailableError' },
+    ],
+    ['that is no error has no class', 'secret', { name: 'unknown' }],
+  ])('%s', (_, error, expected) => {
+    expect(readCredentialError(error)).toEqual(expected);
+  });
+
+  it('stands in the record of the call that it ended, and of no other', async () => {
+    const [failed, other] = await Promise.all([
+      recorded(async () => noteCredentialError({ name: 'CredentialUnavailableError' })),
+      recorded(async () => 'fine'),
+    ]);
+    expect(failed.wire).toEqual({ credentialError: { name: 'CredentialUnavailableError' } });
+    expect(other.wire).toEqual({});
+    expect(() => noteCredentialError({ name: 'x' })).not.toThrow();
+  });
+});

@@ -1,0 +1,123 @@
+import { describe, expect, it } from 'vitest';
+import { readSettings, SettingsError } from '../../src/azure/settings.ts';
+import { designPolicy } from '../core/builders.ts';
+
+const needed = {
+  KEYWARD_TENANT_ID: 'aaaaaaaa-0000-4000-8000-000000000001',
+  KEYWARD_SYSTEM_KEY: 'https://operator.vault.azure.net/keys/system',
+  KEYWARD_AT_REST_KEY: 'https://operator.vault.azure.net/keys/at-rest',
+  AzureWebJobsStorage: 'DefaultEndpointsProtocol=https;AccountName=secret',
+};
+const { AzureWebJobsStorage: _connection, ...withoutStorage } = needed;
+const byIdentity = {
+  ...withoutStorage,
+  AzureWebJobsStorage__tableServiceUri: 'https://keyward.table.core.windows.net',
+  AzureWebJobsStorage__queueServiceUri: 'https://keyward.queue.core.windows.net',
+};
+
+function complaint(environment: Record<string, string | undefined>): string {
+  try {
+    readSettings(environment);
+  } catch (error) {
+    expect(error).toBeInstanceOf(SettingsError);
+    return (error as Error).message;
+  }
+  throw new Error('The settings were accepted.');
+}
+
+describe('the settings', () => {
+  it('are the needed ones, the public cloud and the published policy', () => {
+    expect(readSettings({ ...needed, PATH: '/bin' })).toEqual({
+      ...needed,
+      KEYWARD_CLOUD: 'public',
+      policy: designPolicy,
+    });
+  });
+
+  it('may name the storage services instead of a connection string', () => {
+    expect(readSettings(byIdentity)).toMatchObject(byIdentity);
+  });
+
+  it.each([
+    ['KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS', '120', { lookIntervalHealthySeconds: 120 }],
+    ['KEYWARD_CONFIRM_KEY_DISABLED_LOOKS', '3', { confirmKeyDisabledLooks: 3 }],
+    ['KEYWARD_CONFIRM_VAULT_NOT_FOUND_SECONDS', '1800', { confirmVaultNotFoundSeconds: 1800 }],
+    ['KEYWARD_ACCOUNTS_PER_MESSAGE', '', {}],
+  ])('%s=%s changes that number of the policy alone', (name, value, changes) => {
+    expect(readSettings({ ...needed, [name]: value }).policy).toEqual({ ...designPolicy, ...changes });
+  });
+
+  it.each<[string, Record<string, string | undefined>]>([
+    ['KEYWARD_TENANT_ID', { KEYWARD_TENANT_ID: undefined }],
+    ['KEYWARD_TENANT_ID', { KEYWARD_TENANT_ID: 'contoso.onmicrosoft.com' }],
+    ['KEYWARD_SYSTEM_KEY', { KEYWARD_SYSTEM_KEY: undefined }],
+    ['KEYWARD_SYSTEM_KEY', { KEYWARD_SYSTEM_KEY: '' }],
+    ['KEYWARD_SYSTEM_KEY', { KEYWARD_SYSTEM_KEY: 'https://evil.com/keys/system' }],
+    ['KEYWARD_SYSTEM_KEY', { KEYWARD_SYSTEM_KEY: `${needed.KEYWARD_SYSTEM_KEY}/ee059b2bb5bc48398a53b168c6cdcb10` }],
+    ['KEYWARD_SYSTEM_KEY', { KEYWARD_CLOUD: 'china' }],
+    ['KEYWARD_AT_REST_KEY', { KEYWARD_AT_REST_KEY: undefined }],
+    ['KEYWARD_AT_REST_KEY', { KEYWARD_AT_REST_KEY: `${needed.KEYWARD_AT_REST_KEY}/` }],
+    ['KEYWARD_CLOUD', { KEYWARD_CLOUD: 'germany' }],
+    [
+      'AzureWebJobsStorage__tableServiceUri',
+      { ...byIdentity, AzureWebJobsStorage: undefined, AzureWebJobsStorage__tableServiceUri: undefined },
+    ],
+    [
+      'AzureWebJobsStorage__tableServiceUri',
+      { AzureWebJobsStorage__tableServiceUri: 'http://keyward.table.core.windows.net' },
+    ],
+    [
+      'AzureWebJobsStorage__queueServiceUri',
+      { ...byIdentity, AzureWebJobsStorage: undefined, AzureWebJobsStorage__queueServiceUri: undefined },
+    ],
+    ['KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS', { KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS: 'soon' }],
+    ['KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS', { KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS: '5' }],
+    ['KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS', { KEYWARD_LOOK_SPACING_SECONDS: '20' }],
+    ['KEYWARD_CONFIRM_KEY_NOT_FOUND_LOOKS', { KEYWARD_CONFIRM_KEY_NOT_FOUND_LOOKS: '0' }],
+  ])('name %s when %j is wrong', (name, changes) => {
+    expect(complaint({ ...needed, ...changes })).toContain(`${name}:`.replace(/:$/, ''));
+  });
+
+  it('name every setting at fault at once', () => {
+    const message = complaint({});
+    for (const name of ['KEYWARD_TENANT_ID', 'KEYWARD_SYSTEM_KEY', 'KEYWARD_AT_REST_KEY'])
+      expect(message).toContain(name);
+  });
+
+  it('never tell the connection string', () => {
+    expect(complaint({ AzureWebJobsStorage: needed.AzureWebJobsStorage })).not.toContain('secret');
+  });
+});
+
+describe('the emulator of Key Vault', () => {
+  const emulator = { ...needed, KEYWARD_KEY_VAULT_EMULATOR: 'http://127.0.0.1:4711' };
+
+  it('is taken in development', () => {
+    const settings = readSettings({ ...emulator, AZURE_FUNCTIONS_ENVIRONMENT: 'Development' });
+    expect(settings.KEYWARD_KEY_VAULT_EMULATOR).toBe('http://127.0.0.1:4711');
+  });
+
+  it.each([undefined, '', 'Production', 'Staging', 'development'])(
+    'is refused when the environment is %j',
+    (environment) => {
+      expect(complaint({ ...emulator, AZURE_FUNCTIONS_ENVIRONMENT: environment })).toContain(
+        'KEYWARD_KEY_VAULT_EMULATOR',
+      );
+    },
+  );
+
+  it.each([
+    'https://127.0.0.1:4711',
+    'http://evil.com',
+    'http://127.0.0.1.evil.com',
+    'http://127.0.0.1@evil.com',
+    'here',
+  ])('is on this machine: %s is refused', (address) => {
+    const environment = {
+      ...emulator,
+      KEYWARD_KEY_VAULT_EMULATOR: address,
+      AZURE_FUNCTIONS_ENVIRONMENT: 'Development',
+    };
+    expect(complaint(environment)).toContain('KEYWARD_KEY_VAULT_EMULATOR');
+  });
+});

@@ -1,0 +1,177 @@
+/** What the documents say twice is compared with the code that says it first. */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { readSettings, settingOfPolicy } from '../src/azure/settings.ts';
+import { appendEntry, emptyChain } from '../src/core/audit.ts';
+import { type Bytes, bytesOf, hex } from '../src/core/bytes.ts';
+import { actorOf, causes, classOf, isCause, remedyOf } from '../src/core/causes.ts';
+import { accountKeyPayload, formatInner, type Kek, sealAtRest, sealBySystemRing } from '../src/core/envelope.ts';
+import { defaultPolicy } from '../src/core/policy.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+const documents = [root, join(root, 'docs')].flatMap((folder) =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => relative(root, join(folder, name))),
+);
+
+describe('docs/runbook.md', () => {
+  const sections = causeSections(read('docs/runbook.md'));
+
+  it('has one section for every cause, under its class, and no other', () => {
+    const told = sections.map(({ cause, class: group }) => `${group}/${cause}`);
+    expect(told.toSorted()).toEqual(causes.map((cause) => `${classOf(cause)}/${cause}`).toSorted());
+  });
+
+  it.each(sections)('says of $cause who acts, as the code does', ({ cause, text }) => {
+    if (!isCause(cause)) throw new Error(`${cause} is no cause`);
+    expect(/\*\*Who acts:\*\* (\w+)/.exec(text)?.[1]).toBe(actorOf(cause));
+  });
+
+  it.each(sections)('says what $cause means, what to do, and what Keyward does meanwhile', ({ text }) => {
+    const told = [...text.matchAll(/^- \*\*([^*]+):\*\*/gm)].map((found) => found[1]);
+    expect(told).toEqual(['Meaning', 'Who acts', 'Do', 'Meanwhile']);
+  });
+
+  it.each(sections)('holds the command that the remedy of $cause names', ({ cause, text }) => {
+    if (!isCause(cause)) throw new Error(`${cause} is no cause`);
+    const remedy = remedyOf(cause, { vaultName: '<vault>', keyName: '<key>' });
+    const command = /\baz [^,]*/.exec(remedy)?.[0] ?? '';
+    expect(text).toContain(command);
+  });
+});
+
+describe('docs/operations.md', () => {
+  const rows = settingRows(read('docs/operations.md'));
+
+  it('names every setting that the code reads, once, and no other', () => {
+    const policy = Object.keys(defaultPolicy).map(settingOfPolicy);
+    expect(rows.map(({ name }) => name).toSorted()).toEqual(
+      [...new Set([...settingsInSource(), ...policy])].toSorted(),
+    );
+  });
+
+  it.each(Object.entries(defaultPolicy))('has the default and unit of %s', (name, fallback) => {
+    const row = rows.find((one) => one.name === settingOfPolicy(name));
+    expect(row).toMatchObject({ unit: name.endsWith('Seconds') ? 's' : 'count', fallback: String(fallback) });
+  });
+
+  it('has the default of KEYWARD_CLOUD, and requires what the code requires', () => {
+    const required = {
+      KEYWARD_TENANT_ID: '11111111-1111-4111-8111-111111111111',
+      KEYWARD_SYSTEM_KEY: 'https://operator.vault.azure.net/keys/system',
+      KEYWARD_AT_REST_KEY: 'https://operator.vault.azure.net/keys/at-rest',
+    };
+    const storage = { AzureWebJobsStorage: 'UseDevelopmentStorage=true' };
+    const { KEYWARD_CLOUD } = readSettings({ ...required, ...storage });
+    expect(rows.find(({ name }) => name === 'KEYWARD_CLOUD')?.fallback).toBe(`\`${KEYWARD_CLOUD}\``);
+    for (const missing of Object.keys(required)) {
+      const others = Object.fromEntries(Object.entries(required).filter(([name]) => name !== missing));
+      expect(() => readSettings({ ...others, ...storage })).toThrow(missing);
+      expect(rows.find(({ name }) => name === missing)?.meaning).toMatch(/^Required\./);
+    }
+  });
+});
+
+describe('docs/envelope.md', () => {
+  it('has a worked example that the code repeats byte by byte', () => {
+    const example = workedExample(read('docs/envelope.md'));
+    const bytes = (name: string): Bytes => bytesOf(Buffer.from(example(name), 'hex'));
+    const kek = (name: string): Kek => ({ generation: 1, key: bytes(name) });
+    const place = { instanceId: example('instance'), generation: Number(example('generation')) };
+
+    const payload = accountKeyPayload(place, bytes('account key'));
+    const inner = sealBySystemRing(payload, place, kek('system KEK 1'), bytes('nonce, inner'));
+    const outer = sealAtRest(inner, place, example('wrapped-by'), kek('at-rest KEK 1'), bytes('nonce, outer'));
+    expect(hex(payload)).toBe(example('payload'));
+    expect(hex(formatInner(inner))).toBe(example('inner layer'));
+    expect(hex(outer)).toBe(example('outer layer'));
+
+    const { chain, at, type, actor, key } = JSON.parse(example('canonical entry'));
+    const entry = appendEntry(chain, emptyChain, { type, actor, key }, Date.parse(at), kek('audit KEK 1'));
+    expect(entry).toEqual({ ...JSON.parse(example('canonical entry')), hash: example('entry hash') });
+  });
+});
+
+describe.each(documents)('%s', (document) => {
+  const text = read(document);
+
+  it('links only to files and headings that exist', () => {
+    const broken = [...text.matchAll(/\]\(([^)\s]+)\)/g)]
+      .map((found) => found[1] ?? '')
+      .filter((link) => !/^[a-z]+:/.test(link) && !linkHolds(document, link));
+    expect(broken).toEqual([]);
+  });
+
+  it('names only npm scripts that exist', () => {
+    const scripts = Object.keys(JSON.parse(read('package.json')).scripts);
+    const named = [...text.matchAll(/\bnpm (?:run (?:--silent )?([\w:-]+)|(test|start)\b)/g)];
+    expect(scripts).toEqual(expect.arrayContaining(named.map((found) => found[1] ?? found[2])));
+  });
+});
+
+interface CauseSection {
+  readonly class: string;
+  readonly cause: string;
+  readonly text: string;
+}
+
+function causeSections(markdown: string): CauseSection[] {
+  return markdown
+    .split(/^## /m)
+    .slice(1)
+    .flatMap((chapter) => {
+      const [heading = '', ...sections] = chapter.split(/^### /m);
+      const group = heading.split('\n', 1)[0] ?? '';
+      return sections.map((text) => ({ class: group, cause: text.split('\n', 1)[0] ?? '', text }));
+    });
+}
+
+function settingRows(markdown: string) {
+  const [, settings = ''] = /^## Settings$([\s\S]*?)^## /m.exec(markdown) ?? [];
+  return [...settings.matchAll(/^\| `(\w+)` \| (.+?) \| (.+?) \| (.+) \|$/gm)].map(
+    ([, name = '', unit, fallback, meaning]) => ({ name, unit, fallback, meaning }),
+  );
+}
+
+/** Every name of an app setting in the source of the app; the embedded stack's own are not the app's. */
+function settingsInSource(): string[] {
+  return ['src/core', 'src/azure', 'src/functions']
+    .flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
+    )
+    .filter((path) => path.endsWith('.ts'))
+    .flatMap(
+      (path) => read(path).match(/\b(?:KEYWARD_[A-Z][A-Z_]*|AzureWebJobsStorage\w*|AZURE_FUNCTIONS_\w+)/g) ?? [],
+    );
+}
+
+function workedExample(markdown: string): (name: string) => string {
+  const [, block = ''] = /<!-- vector -->\n```\n([\s\S]*?)\n```/.exec(markdown) ?? [];
+  const lines = new Map(block.split('\n').map((line) => line.split(/ {2,}/) as [string, string]));
+  return (name) => {
+    const value = lines.get(name);
+    if (value === undefined) throw new Error(`The worked example has no line '${name}'.`);
+    return value;
+  };
+}
+
+function linkHolds(document: string, link: string): boolean {
+  const [path = '', anchor] = link.split('#');
+  const target = path === '' ? document : join(dirname(document), path);
+  if (statSync(join(root, target), { throwIfNoEntry: false }) === undefined) return false;
+  return anchor === undefined || headingsOf(read(target)).includes(anchor);
+}
+
+/** As GitHub makes anchors of headings. */
+const headingsOf = (markdown: string): string[] =>
+  [...markdown.matchAll(/^#+ (.+)$/gm)].map((found) =>
+    (found[1] ?? '')
+      .toLowerCase()
+      .replaceAll(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
+  );
