@@ -57,7 +57,9 @@ describe('docs/operations.md', () => {
 
   it.each(Object.entries(defaultPolicy))('has the default and unit of %s', (name, fallback) => {
     const row = rows.find((one) => one.name === settingOfPolicy(name));
-    expect(row).toMatchObject({ unit: name.endsWith('Seconds') ? 's' : 'count', fallback: String(fallback) });
+    const number = { unit: name.endsWith('Seconds') ? 's' : 'count', fallback: String(fallback) };
+    const choice = { unit: '`true`, `false`', fallback: `\`${fallback}\`` };
+    expect(row).toMatchObject(typeof fallback === 'boolean' ? choice : number);
   });
 
   it('has the default of KEYWARD_CLOUD, and requires what the code requires', () => {

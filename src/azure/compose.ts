@@ -5,7 +5,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { bindingOf } from '../core/binding.ts';
 import { bytesOf } from '../core/bytes.ts';
-import type { KeyVault, Log, Random, Reach } from '../core/ports.ts';
+import type { DailyWork, KeyVault, Log, Random, Reach, VaultWork } from '../core/ports.ts';
 import { loadRing } from '../core/ring.ts';
 import type { Rings, Service } from '../core/service.ts';
 import { wrapRsaOaep256 } from './rsaWrap.ts';
@@ -21,10 +21,10 @@ export async function compose(
   replace: Partial<Service> = {},
 ): Promise<Service> {
   const settings = readSettings(environment);
-  const [stores, queue] = await Promise.all([openStores(settings), openQueue(settings)]);
+  const [stores, queues] = await Promise.all([openStores(settings), openQueues(settings)]);
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
   const keyVault = lazyKeyVault(settings);
-  const parts = { ...stores, queue, keyVault, clock, random, log, ...replace };
+  const parts = { ...stores, ...queues, keyVault, clock, random, log, ...replace };
   const loadRings = () => openRings(settings, parts);
   return {
     ...parts,
@@ -62,12 +62,17 @@ async function openStores(settings: Settings) {
   };
 }
 
-async function openQueue(settings: Settings) {
+async function openQueues(settings: Settings) {
   const { createWorkQueue } = await import('./workQueue.ts');
   const { AzureWebJobsStorage: connectionString, AzureWebJobsStorage__queueServiceUri: serviceUrl } = settings;
-  if (connectionString !== undefined || serviceUrl === undefined)
-    return createWorkQueue({ connectionString: connectionString ?? '' });
-  return createWorkQueue({ serviceUrl, credential: await storageCredential() });
+  const access =
+    connectionString !== undefined || serviceUrl === undefined
+      ? { connectionString: connectionString ?? '' }
+      : { serviceUrl, credential: await storageCredential() };
+  return {
+    queue: createWorkQueue<VaultWork>('vault-work', access),
+    dailyQueue: createWorkQueue<DailyWork>('daily-pass', access),
+  };
 }
 
 async function storageCredential() {

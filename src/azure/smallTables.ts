@@ -41,6 +41,11 @@ export function createVaultStore(open: OpenTable): VaultStore {
       return (await table.replaceIfUnchanged(row, current.etag)) as WorkTicket | undefined;
     },
 
+    async keepWork(vaultId, ticket, until) {
+      const row = rowOf(workerKey(vaultId), { until } satisfies Work);
+      return (await table.replaceIfUnchanged(row, ticket)) as WorkTicket | undefined;
+    },
+
     async endWork(vaultId, ticket) {
       await table.remove(workerKey(vaultId), ticket);
     },

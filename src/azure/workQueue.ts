@@ -1,21 +1,19 @@
-/** The vault-work queue. Messages are JSON in base64, as the Functions queue trigger reads them by default. */
+/** Our queues. Messages are JSON in base64, as the Functions queue trigger reads them by default. */
 
 import type { TokenCredential } from '@azure/identity';
 import { QueueClient, QueueServiceClient } from '@azure/storage-queue';
 import { Unavailable } from '../core/errors.ts';
 import type { WorkQueue } from '../core/ports.ts';
 
-export const workQueueName = 'vault-work';
-
 export type QueueAccess =
   | { readonly connectionString: string }
   | { readonly serviceUrl: string; readonly credential: TokenCredential };
 
-export function createWorkQueue(access: QueueAccess): WorkQueue {
+export function createWorkQueue<Message>(name: string, access: QueueAccess): WorkQueue<Message> {
   const client =
     'connectionString' in access
-      ? new QueueClient(access.connectionString, workQueueName)
-      : new QueueServiceClient(access.serviceUrl, access.credential).getQueueClient(workQueueName);
+      ? new QueueClient(access.connectionString, name)
+      : new QueueServiceClient(access.serviceUrl, access.credential).getQueueClient(name);
   let created: Promise<unknown> | undefined;
 
   return {

@@ -146,6 +146,8 @@ export interface VaultStore {
   list(): AsyncIterable<string>;
   /** Makes the caller the vault's only worker until the time given; undefined: somebody else is. */
   beginWork(vaultId: string, now: EpochMs, until: EpochMs): Promise<WorkTicket | undefined>;
+  /** A worker that is slow goes on; undefined: its time had run out and somebody else has begun. */
+  keepWork(vaultId: string, ticket: WorkTicket, until: EpochMs): Promise<WorkTicket | undefined>;
   /** Harmless when the ticket has run out and somebody else has begun. */
   endWork(vaultId: string, ticket: WorkTicket): Promise<void>;
 }
@@ -179,8 +181,8 @@ export interface RingStore {
 }
 
 /** Wake-ups. What is due stands in the tables; a lost message costs time, never truth. */
-export interface WorkQueue {
-  send(message: VaultWork, delayMs?: number): Promise<void>;
+export interface WorkQueue<Message> {
+  send(message: Message, delayMs?: number): Promise<void>;
 }
 
 export interface VaultWork {
@@ -190,3 +192,8 @@ export interface VaultWork {
   /** Who asked, for the log. */
   readonly askedBy: 'event' | 'sweep' | 'admin' | 'wake';
 }
+
+/** One page of the daily pass. */
+export type DailyWork =
+  | { readonly visit: 'accounts'; readonly after?: string }
+  | { readonly visit: 'rows'; readonly vault: string };

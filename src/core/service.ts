@@ -6,6 +6,7 @@ import type {
   BindingStore,
   Claims,
   Clock,
+  DailyWork,
   Directory,
   KeyVault,
   Log,
@@ -13,6 +14,7 @@ import type {
   Reach,
   RingStore,
   VaultStore,
+  VaultWork,
   WorkQueue,
 } from './ports.ts';
 import type { Ring } from './ring.ts';
@@ -24,7 +26,8 @@ export interface Service {
   readonly directory: Directory;
   readonly claims: Claims;
   readonly ringStore: RingStore;
-  readonly queue: WorkQueue;
+  readonly queue: WorkQueue<VaultWork>;
+  readonly dailyQueue: WorkQueue<DailyWork>;
   readonly keyVault: KeyVault;
   readonly clock: Clock;
   readonly random: Random;

@@ -1,12 +1,15 @@
 /** An account as JSON: what a caller may write, checked by one schema, and what a caller reads. Property names are AMS's. */
 import * as z from 'zod';
-import { type AccountView, currentKeyIdentifier, etagOf, stateOf, verdictOn } from '../core/account.ts';
+import { type AccountView, currentKeyIdentifier, etagOf, keyReleasedBy, stateOf, verdictOn } from '../core/account.ts';
 import type { AccountWish } from '../core/accounts/put.ts';
 import type { KeyVaultIdentity } from '../core/binding.ts';
 import { meaningOf, remedyOf } from '../core/causes.ts';
 import { Refusal } from '../core/errors.ts';
 import { keyIdentifierTarget } from '../core/keyIdentifier.ts';
+import type { Policy } from '../core/policy.ts';
 import { iso } from '../core/time.ts';
+import type { Verdict } from '../core/watch.ts';
+import { parsed } from './http.ts';
 
 /** What only the service sets: accepted and ignored, so that what was read can be sent back. */
 const readOnly = z.unknown().optional();
@@ -34,7 +37,14 @@ const encryption = z.strictObject({
       userAssignedIdentity: z.string().min(1).max(500).optional(),
     })
     .optional(),
-  ...{ status: readOnly, cause: readOnly, since: readOnly, lastAccessibleAt: readOnly, nextLookAt: readOnly },
+  ...{
+    status: readOnly,
+    cause: readOnly,
+    since: readOnly,
+    lastAccessibleAt: readOnly,
+    nextLookAt: readOnly,
+    keyReleasedBy: readOnly,
+  },
   ...{ meaning: readOnly, remedy: readOnly, accountKeyGeneration: readOnly, warnings: readOnly },
 });
 
@@ -53,9 +63,7 @@ const account = z.strictObject({
 
 /** @throws Refusal InvalidRequestContent that names every field at fault. */
 export function parseAccount(body: unknown): AccountWish {
-  const parsed = account.safeParse(body);
-  if (!parsed.success) throw malformed(parsed.error);
-  const { location, tags: newTags, properties } = parsed.data;
+  const { location, tags: newTags, properties } = parsed(account, body);
   return {
     ...(location === undefined ? {} : { location }),
     ...(newTags === undefined ? {} : { tags: newTags }),
@@ -98,20 +106,7 @@ function identityOf(wish: z.infer<typeof encryption>['identity']): KeyVaultIdent
 const contradiction = (target: string, message: string): Refusal =>
   new Refusal('InvalidRequestContent', message, { target });
 
-function malformed(error: z.ZodError): Refusal {
-  const details = error.issues.map((issue) => {
-    const unknown = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 5) : [];
-    const target = [...issue.path, ...unknown].map(String).join('.').slice(0, 200) || 'body';
-    return { code: 'InvalidRequestContent' as const, message: issue.message.slice(0, 300), target };
-  });
-  const [first] = details;
-  return new Refusal('InvalidRequestContent', `The body does not fit at '${first?.target}': ${first?.message}`, {
-    target: first?.target ?? 'body',
-    details,
-  });
-}
-
-export function renderAccount(view: AccountView) {
+export function renderAccount(view: AccountView, policy: Policy) {
   const { record } = view;
   return {
     id: `/accounts/${record.name}`,
@@ -124,14 +119,14 @@ export function renderAccount(view: AccountView) {
       owner: record.owner,
       state: stateOf(view),
       provisioningState: 'Succeeded',
-      encryption: renderEncryption(view),
+      encryption: renderEncryption(view, policy),
     },
     systemData: { createdAt: iso(record.createdAt), lastModifiedAt: iso(record.updatedAt) },
     etag: etagOf(record),
   };
 }
 
-function renderEncryption(view: AccountView) {
+function renderEncryption(view: AccountView, policy: Policy) {
   const { encryption: current, accountKeyGeneration } = view.record;
   if (current.type === 'SystemKey') return { type: 'SystemKey', accountKeyGeneration };
   const verdict = verdictOn(view);
@@ -145,10 +140,19 @@ function renderEncryption(view: AccountView) {
     identity: current.binding.identity,
     accountKeyGeneration,
     status: verdict?.status ?? 'Unknown',
-    ...(verdict === undefined ? {} : { since: iso(verdict.since), lastAccessibleAt: iso(verdict.lastAccessibleAt) }),
+    ...(verdict === undefined ? {} : renderVerdict(verdict, policy)),
     ...(cause === undefined ? {} : { cause, meaning: meaningOf(cause), remedy: remedyOf(cause, current.binding) }),
     ...(view.watch === undefined ? {} : { nextLookAt: iso(view.watch.nextLookAt) }),
     warnings: warningsOf(view),
+  };
+}
+
+function renderVerdict(verdict: Verdict, policy: Policy) {
+  const releasedBy = keyReleasedBy(verdict, policy);
+  return {
+    since: iso(verdict.since),
+    lastAccessibleAt: iso(verdict.lastAccessibleAt),
+    ...(releasedBy === undefined ? {} : { keyReleasedBy: iso(releasedBy) }),
   };
 }
 

@@ -1,12 +1,13 @@
 /** The accounts' HTTP calls: parse, call the core, render. */
 import type { HttpRequest } from '@azure/functions';
-import { etagOf } from '../core/account.ts';
+import { type AccountView, etagOf } from '../core/account.ts';
 import { deleteAccount } from '../core/accounts/delete.ts';
 import { patchAccount, putAccount } from '../core/accounts/put.ts';
 import { getAccount, listAccounts } from '../core/accounts/read.ts';
 import type { Preconditions } from '../core/accounts/write.ts';
 import { Refusal } from '../core/errors.ts';
 import { parseAccountName } from '../core/names.ts';
+import type { Service } from '../core/service.ts';
 import { parseAccount, renderAccount } from './accountJson.ts';
 import { absoluteUrl, type RouteHandler, readJson } from './http.ts';
 
@@ -17,21 +18,21 @@ export const listAccountsRoute: RouteHandler = async ({ request, service }) => {
   const { accounts, next } = await listAccounts(limit, skipOf(request.query.get('$skipToken')), service);
   const link = next === undefined ? undefined : `/api/accounts?$top=${limit}&$skipToken=${encodeURIComponent(next)}`;
   const nextLink = link === undefined ? {} : { nextLink: absoluteUrl(request, link) };
-  return { status: 200, jsonBody: { value: accounts.map(renderAccount), ...nextLink } };
+  return { status: 200, jsonBody: { value: accounts.map((view) => renderAccount(view, service.policy)), ...nextLink } };
 };
 
 export const getAccountRoute: RouteHandler = async ({ request, service }) =>
-  answer(200, await getAccount(nameIn(request), service));
+  answer(200, await getAccount(nameIn(request), service), service);
 
 export const putAccountRoute: RouteHandler = async ({ request, actor, service }) => {
   const wish = parseAccount(await readJson(request));
   const { view, created } = await putAccount(nameIn(request), wish, conditionsIn(request), actor, service);
-  return answer(created ? 201 : 200, view);
+  return answer(created ? 201 : 200, view, service);
 };
 
 export const patchAccountRoute: RouteHandler = async ({ request, actor, service }) => {
   const wish = parseAccount(await readJson(request));
-  return answer(200, await patchAccount(nameIn(request), wish, conditionsIn(request), actor, service));
+  return answer(200, await patchAccount(nameIn(request), wish, conditionsIn(request), actor, service), service);
 };
 
 export const deleteAccountRoute: RouteHandler = async ({ request, actor, service }) => {
@@ -41,8 +42,8 @@ export const deleteAccountRoute: RouteHandler = async ({ request, actor, service
 
 const nameIn = (request: HttpRequest): string => request.params.accountName ?? '';
 
-function answer(status: number, view: Parameters<typeof renderAccount>[0]) {
-  return { status, headers: { ETag: etagOf(view.record) }, jsonBody: renderAccount(view) };
+function answer(status: number, view: AccountView, { policy }: Service) {
+  return { status, headers: { ETag: etagOf(view.record) }, jsonBody: renderAccount(view, policy) };
 }
 
 function conditionsIn(request: HttpRequest): Preconditions {

@@ -3,6 +3,7 @@
  * errors become answers. An unforeseen error says nothing outside but its request id.
  */
 import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
+import type * as z from 'zod';
 import { refuseWhileInaccessible } from '../core/accounts/inaccessible.ts';
 import { findAccount } from '../core/accounts/read.ts';
 import type { Actor } from '../core/audit.ts';
@@ -90,6 +91,19 @@ export async function readJson(request: HttpRequest): Promise<unknown> {
   } catch {
     throw new Refusal('InvalidRequestContent', 'The body is not JSON in UTF-8.', { target: 'body' });
   }
+}
+
+/** Input by its schema. @throws Refusal InvalidRequestContent that names every field at fault */
+export function parsed<T>(schema: z.ZodType<T>, input: unknown): T {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  const details = result.error.issues.map((issue) => {
+    const unknown = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 5) : [];
+    const target = [...issue.path, ...unknown].map(String).join('.').slice(0, 200) || 'body';
+    return { code: 'InvalidRequestContent' as const, message: issue.message.slice(0, 300), target };
+  });
+  const { target = 'body', message = '' } = details[0] ?? {};
+  throw new Refusal('InvalidRequestContent', `The body does not fit at '${target}': ${message}`, { target, details });
 }
 
 /** Absolute links carry the address that callers use, which behind a gateway is not the one that the app sees. */

@@ -10,8 +10,9 @@ import {
   putAccountRoute,
 } from './accounts.ts';
 import type { RouteHandler } from './http.ts';
+import { lookNowRoute } from './looks.ts';
 
-export type Role = 'Accounts.Read' | 'Accounts.Write';
+export type Role = 'Accounts.Read' | 'Accounts.Write' | 'Keys.Operate';
 
 export interface Route {
   /** The function's name in Azure. */
@@ -47,5 +48,9 @@ export const routes: readonly Route[] = [
   {
     ...{ name: 'accountsDelete', method: 'DELETE', path: 'accounts/{accountName}', scope: 'account' },
     ...{ role: 'Accounts.Write', whileInaccessible: 'allowed', handler: deleteAccountRoute },
+  },
+  {
+    ...{ name: 'operatorLooks', method: 'POST', path: 'operator/looks', scope: 'operator', role: 'Keys.Operate' },
+    handler: lookNowRoute,
   },
 ];

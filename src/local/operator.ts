@@ -38,7 +38,7 @@ export const directory: IdentityOptions = {
   tenants: [{ tenantId: homeTenantId, displayName: 'Operator' }],
   identities: [
     { name: 'keyward-app', tenantId: homeTenantId, kind: 'systemAssigned', objectId: appPrincipalId },
-    { name: 'operator', ...application, ...operatorIds, roles: ['Accounts.Read', 'Accounts.Write'] },
+    { name: 'operator', ...application, ...operatorIds, roles: ['Accounts.Read', 'Accounts.Write', 'Keys.Operate'] },
     { name: 'auditor', ...application, ...auditorIds, roles: ['Accounts.Read'] },
   ],
 };

@@ -114,7 +114,7 @@ Keyward is running, all of it on this machine. Ctrl-C stops it.
   Data           ${dir}   kept; npm start -- --fresh begins anew
 
 Settings in force
-${inForce.map(([name, value]) => `  ${name.padEnd(27)}${value}`).join('\n')}
+${inForce.map(([name, value]) => `  ${name.padEnd(28)}${value}`).join('\n')}
   Looks: every ${policy.lookIntervalHealthySeconds} s, ${policy.lookIntervalSuspectSeconds} s while Suspect, \
 ${policy.lookIntervalInaccessibleSeconds} s while Inaccessible.
 
@@ -172,13 +172,12 @@ function stopOnSignal(stack: Stack, { dir }: Options): void {
   process.on('SIGINT', stop).on('SIGTERM', stop);
 }
 
-function fail(error: unknown, options?: Options): never {
-  const { code, message } = error instanceof Error ? (error as NodeJS.ErrnoException) : new Error(String(error));
-  const isPort = code === 'EADDRINUSE' && options !== undefined;
-  const hint = isPort
-    ? `Port ${options.port} is taken. Choose another: npm start -- --port ${options.port + 1}`
-    : message;
-  console.error(`npm start: ${hint}`);
+function fail(error: unknown, { port }: Partial<Options> = {}): never {
+  const isPortTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE' && port !== undefined;
+  const message = error instanceof Error ? error.message : String(error);
+  console.error(
+    `npm start: ${isPortTaken ? `port ${port} is taken. Choose another: npm start -- --port ${port + 1}` : message}`,
+  );
   process.exit(1);
 }
 

@@ -19,10 +19,11 @@ const documented: [string, WireRecord, Cause][] = [
   ['an application not in the tenant', entra('700016'), 'IdentityNotAuthorized'],
   ['a missing service principal', entra('7000229'), 'IdentityNotAuthorized'],
   ['a disabled application', entra('7000112'), 'IdentityNotAuthorized'],
+  ['conditional access', entra('53003'), 'IdentityNotAuthorized'],
 
   ['the firewall', forbidden('ForbiddenByFirewall'), 'VaultFirewallDenied'],
   ['private link only', forbidden('ForbiddenByConnection'), 'VaultPrivateLinkDenied'],
-  ['a network security perimeter (inferred)', forbidden('ForbiddenByNsp'), 'NetworkPerimeterDenied'],
+  ['a network security perimeter', { ...forbidden('ForbiddenByFirewall'), perimeter: true }, 'NetworkPerimeterDenied'],
 
   ['a tenant that does not exist', entra('90002'), 'TenantMismatch'],
   ['a tenant that is not allowed', { credentialError: { name: 'TenantNotAllowed' } }, 'TenantMismatch'],
@@ -33,7 +34,6 @@ const documented: [string, WireRecord, Cause][] = [
   ['no matching federated credential', entra('70021'), 'IdentityUnavailable'],
   ['an assertion that has expired', entra('700024'), 'IdentityUnavailable'],
   ['a bad secret of ours', entra('7000215'), 'IdentityUnavailable'],
-  ['conditional access', entra('53003'), 'IdentityUnavailable'],
   ['a missing resource principal', entra('500011'), 'IdentityUnavailable'],
 
   ['throttling', { status: 429, code: 'Throttled' }, 'Throttled'],
@@ -119,13 +119,15 @@ describe('the cause of what was seen on the wire', () => {
       {
         name: fc.constantFrom('Entra', 'TenantNotAllowed', 'CredentialUnavailableError', 'AuthenticationRequiredError'),
         aadsts: fc.oneof(
-          fc.constantFrom('700016', '7000229', '7000112', '90002', '70021'),
+          fc.constantFrom('700016', '7000229', '7000112', '53003', '90002', '70021'),
           fc.stringMatching(/^\d{4,8}$/),
         ),
       },
       { requiredKeys: ['name'] },
     );
-    const wires = fc.record({
+    /** Half of the records are a known one with something else beside it. */
+    const known = fc.constantFrom(...documented.map(([, wire]) => wire));
+    const random = fc.record({
       status: fc.option(
         fc.oneof(fc.constantFrom(200, 400, 401, 403, 404, 429, 503), fc.integer({ min: 100, max: 599 })),
         { nil: undefined },
@@ -135,8 +137,13 @@ describe('the cause of what was seen on the wire', () => {
       networkCode: words([...networkCodes, 'UNKNOWN']),
       timedOut: fc.option(fc.boolean(), { nil: undefined }),
       credentialError: fc.option(credential, { nil: undefined }),
+      perimeter: fc.option(fc.constant(true as const), { nil: undefined }),
       akv: words(['AKV10032', 'AKV10022', 'AKV10000']),
     });
+    const wires = fc.oneof(
+      random,
+      fc.tuple(random, known).map(([noise, wire]) => ({ ...noise, ...wire })),
+    );
     const seen = new Set<Cause>();
     fc.assert(
       fc.property(wires, (generated) => {

@@ -209,6 +209,18 @@ describe('the record of a call', () => {
       { status: 401, body: error({ code: 'Unauthorized', message: 'AKV10032: Invalid issuer.' }) },
       { status: 401, code: 'Unauthorized', akv: 'AKV10032' },
     ],
+    [
+      "a perimeter, though its code is the firewall's",
+      {
+        status: 403,
+        body: error({
+          code: 'Forbidden',
+          message: 'Request was not allowed by NSP rules and the client address is not authorized.',
+          innererror: { code: 'ForbiddenByFirewall' },
+        }),
+      },
+      { status: 403, code: 'Forbidden', innerCode: 'ForbiddenByFirewall', perimeter: true },
+    ],
     ['an empty body', { status: 503, body: '' }, { status: 503 }],
     ['HTML', { status: 403, body: '<html>Forbidden by proxy</html>' }, { status: 403 }],
     ['a JSON text', { status: 403, body: '"KeyDisabled"' }, { status: 403 }],

@@ -22,6 +22,11 @@ export const designPolicy: Policy = {
   confirmPermissionSeconds: 60,
   confirmVaultNotFoundLooks: 3,
   confirmVaultNotFoundSeconds: 900,
+  networkPolicyDisables: false,
+  confirmNetworkPolicyLooks: 3,
+  confirmNetworkPolicySeconds: 900,
+  leaseSeconds: 300,
+  leaseGraceSeconds: 600,
   accountsPerMessage: 50,
 };
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type Confirmation, confirmationOf, defaultPolicy, policySchema } from '../../src/core/policy.ts';
-import { designCauses, designPolicy } from './builders.ts';
+import { type Confirmation, confirmationOf, defaultPolicy, isDenying, policySchema } from '../../src/core/policy.ts';
+import { deniedCauses, designCauses, designPolicy, harmlessCauses } from './builders.ts';
 
 describe('the policy', () => {
   it('has the defaults of the design', () => {
@@ -12,9 +12,31 @@ describe('the policy', () => {
     [['KeyNotFound', 'KeyOperationNotAllowed'], { looks: 3, overMs: 30_000, needsControlLook: false }],
     [['KeyPermissionDenied', 'IdentityNotAuthorized'], { looks: 3, overMs: 60_000, needsControlLook: true }],
     [['VaultNotFound'], { looks: 3, overMs: 900_000, needsControlLook: true }],
+    [
+      ['VaultFirewallDenied', 'VaultPrivateLinkDenied', 'NetworkPerimeterDenied'],
+      { looks: 3, overMs: 900_000, needsControlLook: true },
+    ],
   ])('believes %j after %j', (causes, expected) => {
-    for (const cause of designCauses.denied.filter((word) => causes.includes(word)))
+    for (const cause of [...designCauses.denied, ...designCauses.networkPolicy].filter((word) => causes.includes(word)))
       expect(confirmationOf(cause, defaultPolicy)).toEqual(expected);
+  });
+
+  it("INV-2: lets nothing lead to Inaccessible but the customer's denials, and the network's where the operator says so", () => {
+    const denying = (policy: typeof defaultPolicy) =>
+      [...deniedCauses, ...harmlessCauses].filter((cause) => isDenying(cause, policy));
+    expect(denying(defaultPolicy)).toEqual(deniedCauses);
+    const strict = policySchema.parse({ networkPolicyDisables: 'true' });
+    expect(denying(strict)).toEqual([...deniedCauses, ...designCauses.networkPolicy]);
+  });
+
+  it.each([
+    ['true', true],
+    ['1', true],
+    ['false', false],
+    ['0', false],
+    ['no', false],
+  ])('reads networkPolicyDisables = %j as %s', (text, expected) => {
+    expect(policySchema.parse({ networkPolicyDisables: text }).networkPolicyDisables).toBe(expected);
   });
 
   it('takes its confirmations from its own numbers', () => {
@@ -32,6 +54,9 @@ describe('the policy', () => {
     ['confirmKeyDisabledLooks', '1.5'],
     ['confirmKeyDisabledLooks', '0'],
     ['accountsPerMessage', '1001'],
+    ['networkPolicyDisables', 'perhaps'],
+    ['leaseSeconds', '0'],
+    ['leaseGraceSeconds', '-1'],
     ['lookIntervalSuspectSeconds', '9'],
   ])('refuses %s = %j, by name', (name, value) => {
     const result = policySchema.safeParse({ [name]: value });

@@ -76,7 +76,7 @@ export function ringStage(options: { keyVault: KeyVault; hasAccounts?: boolean; 
       page: async () => ({ names: [] }),
       isEmpty: async () => options.hasAccounts !== true,
     },
-    clock: { now: () => start },
+    clock: { now: () => start, monotonic: () => 0 },
     random: { bytes: (length) => bytesOf(randomBytes(length)), uuid: randomUUID },
   };
 }

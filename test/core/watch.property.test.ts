@@ -179,6 +179,26 @@ describe('the watch, over random histories', () => {
     );
   });
 
+  it("INV-2: lets the network's rules disable only where the operator says so, and then only confirmed", () => {
+    const strict = { ...designPolicy, networkPolicyDisables: true };
+    const rules = fc.constantFrom<Cause>('VaultFirewallDenied', 'VaultPrivateLinkDenied', 'Throttled');
+    const refusals = fc.array(fc.tuple(gapMs, rules, control, fc.constant(version1)), { maxLength: 30 }).map(historyOf);
+    const disabled = { lax: 0, strict: 0 };
+    fc.assert(
+      fc.property(refusals, (looks) => {
+        const verdict = looks.reduce((before, look) => judge(before, look, strict), aVerdict());
+        if (judged(looks).status === 'Inaccessible') disabled.lax++;
+        if (verdict.status !== 'Inaccessible') return;
+        disabled.strict++;
+        const seen = counting(looks.filter((look) => look.cause === verdict.cause && look.controlLook !== 'failed'));
+        expect(seen.length).toBeGreaterThanOrEqual(3);
+        expect((looks.at(-1)?.takenAt ?? 0) - start).toBeGreaterThan(900_000);
+      }),
+      runs,
+    );
+    expect(disabled).toEqual({ lax: 0, strict: expect.toSatisfy((count: number) => count > 10) });
+  });
+
   it('has a cause exactly when it is not Accessible', () => {
     fc.assert(
       fc.property(history, (looks) => {

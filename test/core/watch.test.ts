@@ -1,11 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import type { Cause } from '../../src/core/causes.ts';
-import { afterVersionCheck, type Evidence, judge, observe, soonest, type Verdict } from '../../src/core/watch.ts';
+import {
+  afterVersionCheck,
+  type Evidence,
+  isLookDue,
+  isVersionCheckDue,
+  judge,
+  observe,
+  soonest,
+  type Verdict,
+} from '../../src/core/watch.ts';
 import {
   aLook,
   aVerdict,
   aWatch,
   type Control,
+  designCauses,
   designPolicy,
   harmlessCauses,
   start,
@@ -13,8 +23,8 @@ import {
   version2,
 } from './builders.ts';
 
-const judged = (looks: readonly Evidence[], from: Verdict = aVerdict()): Verdict =>
-  looks.reduce((verdict, look) => judge(verdict, look, designPolicy), from);
+const judged = (looks: readonly Evidence[], from: Verdict = aVerdict(), policy = designPolicy): Verdict =>
+  looks.reduce((verdict, look) => judge(verdict, look, policy), from);
 
 const denials = (cause: Cause, seconds: readonly number[], control?: Control): Evidence[] =>
   seconds.map((at) => aLook(at, cause, control));
@@ -49,9 +59,14 @@ describe('INV-2: a denial disables only when it is confirmed', () => {
     expect(judged(looks)).toMatchObject({ status: 'Suspect', cause: 'KeyDisabled', since: start + 5_000 });
   });
 
-  it('never disables while the control look fails, and says that the trouble is ours', () => {
-    const looks = denials('KeyPermissionDenied', [5, 35, 65, 95, 1000], 'failed');
-    expect(judged(looks)).toMatchObject({ status: 'Unreachable', cause: 'IdentityUnavailable', denials: {} });
+  it.each<[Cause, Cause]>([
+    ['KeyDisabled', 'IdentityUnavailable'],
+    ['KeyPermissionDenied', 'IdentityUnavailable'],
+    ['IdentityNotAuthorized', 'IdentityUnavailable'],
+    ['VaultNotFound', 'DnsFailure'],
+  ])('%s never disables while the control look fails: the trouble is ours, %s', (cause, ours) => {
+    const looks = denials(cause, [5, 35, 65, 95, 2000], 'failed');
+    expect(judged(looks)).toMatchObject({ status: 'Unreachable', cause: ours, denials: {} });
   });
 
   it('waits for a good control look when the denials before it had none', () => {
@@ -94,6 +109,27 @@ describe('INV-2: an outage changes nothing that a customer can feel', () => {
   it('turns a denial during an outage into a suspicion like any other', () => {
     const verdict = judged([aLook(60, 'VaultTimeout'), aLook(120, 'KeyDisabled')]);
     expect(verdict).toMatchObject({ status: 'Suspect', cause: 'KeyDisabled', since: start + 120_000 });
+  });
+});
+
+describe("what the network's rules refuse", () => {
+  const strict = { ...designPolicy, networkPolicyDisables: true };
+  const quarterHour = [5, 300, 905];
+
+  it.each(designCauses.networkPolicy)('%s is an outage, however long, unless the operator says otherwise', (cause) => {
+    expect(judged(denials(cause, quarterHour, 'good'))).toMatchObject({ status: 'Unreachable', cause, denials: {} });
+  });
+
+  it.each<[number[], Control, Verdict['status']]>([
+    [[5], 'good', 'Suspect'],
+    [quarterHour, 'good', 'Inaccessible'],
+    [[5, 300, 904.999], 'good', 'Suspect'],
+    [[5, 905], 'good', 'Suspect'],
+    [quarterHour, undefined, 'Suspect'],
+    [quarterHour, 'failed', 'Unreachable'],
+  ])('seen at %j s with control look %s is, where the operator lets it disable, %s', (seconds, control, status) => {
+    for (const cause of designCauses.networkPolicy)
+      expect(judged(denials(cause, seconds, control), aVerdict(), strict).status).toBe(status);
   });
 });
 
@@ -228,7 +264,30 @@ describe('the next look', () => {
   });
 });
 
+describe('a look', () => {
+  const watch = aWatch({ lastLookAt: start, nextLookAt: start + 60_000 });
+
+  it.each([
+    [60, false, true],
+    [59.999, false, false],
+    [59.999, true, true],
+    [10, true, true],
+    [9.999, true, false],
+  ])('%d s after the last one, by a sweep (%s), is due: %s', (seconds, isSweep, due) => {
+    expect(isLookDue(watch, start + seconds * 1000, isSweep, designPolicy)).toBe(due);
+  });
+});
+
 describe('the next version check', () => {
+  it.each([
+    [240, false, true],
+    [239.999, false, false],
+    [210, true, true],
+    [209.999, true, false],
+  ])('%d s after the last one, by a sweep (%s), is due: %s', (seconds, isSweep, due) => {
+    expect(isVersionCheckDue(aWatch(), start + seconds * 1000, isSweep, designPolicy)).toBe(due);
+  });
+
   it.each<[string, number, number]>([
     ['in 4 minutes when nobody asked', 100, 340],
     ['10 s after this one when an event came during it', 103, 110],

@@ -6,6 +6,9 @@ export type BoundRow = BoundPage['rows'][number];
 
 const pageSize = 100;
 
+/** A row is put down before its record is written: one that misleads is left alone until no writer can be that slow. */
+export const staleRowMs = 3_600_000;
+
 export async function* boundAccounts(
   bindingId: string,
   wanted: Pick<AccountPageRequest, 'version' | 'onlyFollowing'>,

@@ -59,7 +59,8 @@ export function concernOfKeyEvent(event: ReceivedEvent, cloud: Cloud): Concern |
   return keyName === undefined ? vault : { ...vault, keyName: fold(keyName) };
 }
 
-function concernOfVault(vaultName: string | undefined, cloud: Cloud): Concern | undefined {
+/** Undefined when the name is no vault's. */
+export function concernOfVault(vaultName: string | undefined, cloud: Cloud): Concern | undefined {
   const vaultHost = fold(vaultName ?? '') + keyVaultSuffixes[cloud][0];
   return isKeyVaultHost(vaultHost, cloud) ? { vaultHost } : undefined;
 }

@@ -13,10 +13,7 @@ import type { Service } from '../service.ts';
 import type { EpochMs } from '../time.ts';
 import { type Evidence, observe, type Watch } from '../watch.ts';
 import { updateWatch } from '../watching.ts';
-import { boundAccounts, isAnyBound } from './boundAccounts.ts';
-
-/** A row is put down before its record is written: one that misleads is left alone until no writer can be that slow. */
-const staleRowMs = 3_600_000;
+import { boundAccounts, isAnyBound, staleRowMs } from './boundAccounts.ts';
 
 /** What the looks of one round at a vault have in common: a vault that does not answer is asked once for all its keys. */
 export interface Round {
@@ -73,8 +70,14 @@ async function lookAtVersion(
   };
 }
 
-/** Causes that speak of the way to the vault, not of a key in it: asking for its next key would only wait again. */
-const silences: ReadonlySet<Cause> = new Set(['VaultTimeout', 'ConnectionFailed', 'DnsFailure', 'TlsFailure']);
+/** Causes that speak of the vault or the way to it, not of a key: asking for its next key would only wait, or burden, again. */
+const silences: ReadonlySet<Cause> = new Set([
+  'Throttled',
+  'VaultTimeout',
+  'ConnectionFailed',
+  'DnsFailure',
+  'TlsFailure',
+]);
 
 /** An account that this version really wraps. Rows are hints: the record decides, and a row that misleads is passed by. */
 async function sampleOf(watch: Watch, version: string, service: Service): Promise<ActiveAccount | undefined> {

@@ -17,6 +17,8 @@ import { reconcile } from './reconcile.ts';
 
 /** How long a worker that died keeps others off its vault. */
 const workerLeaseMs = 60_000;
+/** How long one message of work goes on; functionTimeout in host.json is far above it. */
+const budgetMs = 120_000;
 /** When a vault has a worker already, its due looks wait this long. */
 const busyDelayMs = 3_000;
 
@@ -70,19 +72,32 @@ async function saved(watch: Stored<Watch>, service: Service): Promise<boolean> {
 }
 
 async function workOnDue(vault: string, ids: readonly string[], isSweep: boolean, service: Service): Promise<void> {
-  const now = service.clock.now();
-  const work = await service.vaults.beginWork(vault, now, now + workerLeaseMs);
-  if (work === undefined) return service.queue.send({ vault, askedBy: isSweep ? 'sweep' : 'wake' }, busyDelayMs);
-  let wakeAt = Number.POSITIVE_INFINITY;
+  const { clock, queue, vaults } = service;
+  const began = clock.now();
+  let keptAt = began;
+  let ticket = await vaults.beginWork(vault, began, began + workerLeaseMs);
+  if (ticket === undefined) return queue.send({ vault, askedBy: isSweep ? 'sweep' : 'wake' }, busyDelayMs);
   const round: Round = {};
+  let wakeAt = never;
   try {
-    for (const id of ids) wakeAt = Math.min(wakeAt, await workOnBinding(id, isSweep, round, service));
+    for (const id of ids) {
+      if (clock.now() - keptAt > workerLeaseMs / 3) {
+        keptAt = clock.now();
+        ticket = await vaults.keepWork(vault, ticket, keptAt + workerLeaseMs);
+        if (ticket === undefined) return;
+      }
+      // What is left stands in the tables: the next message goes on there, well inside the function's own time limit.
+      wakeAt =
+        clock.now() - began > budgetMs
+          ? clock.now()
+          : Math.min(wakeAt, await workOnBinding(id, isSweep, round, service));
+    }
   } finally {
-    await service.vaults.endWork(vault, work);
+    if (ticket !== undefined) await vaults.endWork(vault, ticket);
   }
   // Sooner than the sweep comes round anyway.
-  if (wakeAt < service.clock.now() + service.policy.lookIntervalHealthySeconds * 1000)
-    await service.queue.send({ vault, askedBy: 'wake' }, Math.max(0, wakeAt - service.clock.now()));
+  if (wakeAt < clock.now() + service.policy.lookIntervalHealthySeconds * 1000)
+    await queue.send({ vault, askedBy: 'wake' }, Math.max(0, wakeAt - clock.now()));
 }
 
 const never = Number.POSITIVE_INFINITY;
@@ -92,6 +107,7 @@ async function workOnBinding(id: string, isSweep: boolean, round: Round, service
   try {
     let watch = await service.bindings.readWatch(id);
     if (watch === undefined) return never;
+    noteLateness(watch.value, service);
     const isLooking = isLookDue(watch.value, service.clock.now(), isSweep, service.policy);
     if (isLooking) watch = await lookAtBinding(watch, round, service);
     watch = await reconcile(watch, service);
@@ -106,3 +122,10 @@ async function workOnBinding(id: string, isSweep: boolean, round: Round, service
 }
 
 const nextWakeOf = (watch: Watch): EpochMs => Math.min(watch.nextLookAt, watch.nextVersionCheckAt);
+
+/** A look that comes a whole interval late says that sweeps, or workers, do not keep up: docs/operations.md has the alert. */
+function noteLateness(watch: Watch, { clock, policy, log }: Service): void {
+  const lateMs = clock.now() - watch.nextLookAt;
+  if (lateMs > policy.lookIntervalHealthySeconds * 1000)
+    log.warn('A look came late', { bindingId: watch.binding.id, lateMs });
+}

@@ -24,7 +24,7 @@ interface Waiting {
 }
 
 /** A queue over virtual time that keeps the promises of the real one: delays in whole seconds, at least once, poison in the end. */
-export interface VirtualQueue extends WorkQueue {
+export interface VirtualQueue extends WorkQueue<VaultWork> {
   /** The time at which the next message shows; undefined when there is none. */
   nextAt(): EpochMs | undefined;
   /** Hands the next message that shows to the handler; a handler that throws gets it again later, five times in all. */

@@ -1,0 +1,30 @@
+/** Once a day: a timer begins, and a queue carries the pass on page by page, so that no one invocation has it all to do. */
+import type { StorageQueueHandler, TimerHandler } from '@azure/functions';
+import * as z from 'zod';
+import { clearRows, visitAccounts } from '../core/work/dailyPass.ts';
+import { inInvocation, keyward } from './service.ts';
+
+const page = z.union([
+  z.strictObject({ visit: z.literal('accounts'), after: z.string().max(24).optional() }),
+  z.strictObject({ visit: z.literal('rows'), vault: z.string().regex(/^[0-9a-f]{32}$/) }),
+]);
+
+export const startDailyPass: TimerHandler = (_timer, context) =>
+  inInvocation(context, async () => {
+    const { dailyQueue, vaults } = await keyward();
+    await dailyQueue.send({ visit: 'accounts' });
+    for await (const vault of vaults.list()) await dailyQueue.send({ visit: 'rows', vault });
+  });
+
+export const dailyPass: StorageQueueHandler = (input, context) =>
+  inInvocation(context, async () => {
+    const service = await keyward();
+    const message = page.safeParse(input);
+    if (!message.success) return service.log.error('Dropped a message that is no page of the daily pass');
+    if (message.data.visit === 'rows') {
+      const cleared = await clearRows(message.data.vault, service);
+      return service.log.info('Cleared rows that accounts had left', { vault: message.data.vault, cleared });
+    }
+    const after = await visitAccounts(message.data.after, service);
+    if (after !== undefined) await service.dailyQueue.send({ visit: 'accounts', after });
+  });

@@ -1,0 +1,344 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { location } from '../../src/local/operator.ts';
+import {
+  accountOf,
+  customerKey,
+  got,
+  keyIdentifierTarget,
+  newAccount,
+  refused,
+  requestsTo,
+  totalRequests,
+  useStack,
+  vaultWithKey,
+  versionOf,
+  withCustomerKey,
+} from './support.ts';
+
+const world = useStack();
+
+const standing = '/api/accounts/standing';
+
+beforeAll(async () => {
+  const key = await vaultWithKey(world, 'good-kv');
+  await got(201, world.api('PUT', standing, withCustomerKey('contoso', key)));
+  await got(201, world.api('PUT', '/api/accounts/system', newAccount()));
+});
+
+/** Refused to an account with a customer key, to one without, and to a new one; and none of them is changed by it. */
+async function refusedEverywhere(identifier: string, status: number, code: string) {
+  const { api } = world;
+  const before = [await accountOf(api, 'standing'), await accountOf(api, 'system')];
+  const answers = [
+    await refused(status, code, api('PATCH', standing, customerKey(identifier))),
+    await refused(status, code, api('PUT', '/api/accounts/system', withCustomerKey('contoso', identifier))),
+    await refused(status, code, api('PUT', '/api/accounts/never', withCustomerKey('contoso', identifier))),
+  ];
+  for (const { body } of answers) expect(body.error.target).toBe(keyIdentifierTarget);
+  // An event that was seen meanwhile may have changed what is shown of the look, and nothing else.
+  expect([(await accountOf(api, 'standing')).etag, await accountOf(api, 'system')]).toEqual([before[0].etag, before[1]]);
+  await refused(404, 'AccountNotFound', api('GET', '/api/accounts/never'));
+  return answers[0] ?? expect.fail();
+}
+
+const past = '2020-01-01T00:00:00Z';
+const future = '2040-01-01T00:00:00Z';
+// The rules: Azure Media Services, "Customer-managed keys", and facts/customer-managed-keys.md.
+const unusable: [title: string, code: string, vault: Record<string, unknown>, key: Record<string, unknown>][] = [
+  ['on an elliptic curve', 'KeyTypeUnsupported', {}, { kty: 'EC', size: undefined, curve: 'P-256' }],
+  ['on an elliptic curve in an HSM', 'KeyTypeUnsupported', {}, { kty: 'EC-HSM', size: undefined, curve: 'P-384' }],
+  ['that is disabled', 'KeyDisabled', {}, { enabled: false }],
+  ['that has expired', 'KeyExpired', {}, { exp: past }],
+  ['that is not yet valid', 'KeyNotYetValid', {}, { nbf: future }],
+  ['that permits everything but unwrapKey', 'KeyOperationNotAllowed', {}, { keyOps: ['wrapKey', 'encrypt', 'sign'] }],
+  ['that permits everything but wrapKey', 'KeyOperationNotAllowed', {}, { keyOps: ['unwrapKey', 'decrypt'] }],
+  ['in a vault without purge protection', 'PurgeProtectionMissing', { recoveryLevel: 'Recoverable+Purgeable' }, {}],
+  [
+    'in a vault with short retention and without purge protection',
+    'PurgeProtectionMissing',
+    { recoveryLevel: 'CustomizedRecoverable+Purgeable', recoverableDays: 7 },
+    {},
+  ],
+  ['in a vault without soft delete', 'SoftDeleteMissing', { recoveryLevel: 'Purgeable' }, {}],
+  ['in another region', 'RegionMismatch', { location: 'northeurope' }, {}],
+  ['behind a firewall', 'VaultFirewallDenied', { firewall: 'ForbiddenByFirewall' }, {}],
+  ['behind a private link', 'VaultPrivateLinkDenied', { firewall: 'ForbiddenByConnection' }, {}],
+  ['behind a network security perimeter', 'NetworkPerimeterDenied', { firewall: 'NetworkSecurityPerimeter' }, {}],
+  ['of another tenant', 'TenantMismatch', { tenantId: '33333333-3333-4333-8333-333333333333' }, {}],
+];
+
+describe('a key is refused with 400, its own code and the property at fault, and nothing is stored:', () => {
+  test.each(unusable.map((row, index) => [...row, index] as const))('a key %s: %s', async (...row) => {
+    const [, code, vault, key, index] = row;
+    const identifier = await vaultWithKey(world, `unusable-${index}-kv`, vault, key);
+    const { body } = await refusedEverywhere(identifier, 400, code);
+    // The person who reads it knows which vault, or that only the operator can help.
+    expect(body.error.message.length).toBeGreaterThan(40);
+    // Nothing was wrapped: the vault was asked to open nothing.
+    expect(await requestsTo(world, `unusable-${index}-kv`, 'unwrapkey')).toEqual([]);
+  });
+
+  test('a version that is disabled, though the latest is not', async () => {
+    const key = await vaultWithKey(world, 'old-version-kv');
+    const first = await world.stack.keyVault<{ key: { kid: string } }>('POST', '/vaults/old-version-kv/keys/cmk/rotate');
+    await world.stack.keyVault('PATCH', `/vaults/old-version-kv/keys/cmk/${first.key.kid.split('/').at(-1)}`, {
+      enabled: false,
+    });
+    await world.stack.keyVault('POST', '/vaults/old-version-kv/keys/cmk/rotate');
+    await refusedEverywhere(first.key.kid, 400, 'KeyDisabled');
+    await got(201, world.api('PUT', '/api/accounts/newest', withCustomerKey('contoso', key)));
+    await got(200, world.api('DELETE', '/api/accounts/newest'));
+  });
+
+  test('a key that nobody has granted us', async () => {
+    await vaultWithKey(world, 'no-grant-kv');
+    const { stack } = world;
+    const [grant] = (await stack.keyVault<{ roleAssignments: { principal: string }[] }>('GET', '/vaults/no-grant-kv'))
+      .roleAssignments;
+    await stack.keyVault('DELETE', `/vaults/no-grant-kv/grants/${grant?.principal}`);
+    await refusedEverywhere('https://no-grant-kv.vault.azure.net/keys/cmk', 400, 'KeyPermissionDenied');
+    // May be read, but not unwrapped with.
+    await stack.keyVault('PUT', `/vaults/no-grant-kv/grants/${grant?.principal}`, { permissions: ['get', 'wrapKey'] });
+    await refusedEverywhere('https://no-grant-kv.vault.azure.net/keys/cmk', 400, 'KeyPermissionDenied');
+    // May be unwrapped with, but not read.
+    await stack.keyVault('DELETE', `/vaults/no-grant-kv/grants/${grant?.principal}`);
+    await stack.keyVault('PUT', `/vaults/no-grant-kv/grants/${grant?.principal}`, { permissions: ['unwrapKey'] });
+    await refusedEverywhere('https://no-grant-kv.vault.azure.net/keys/cmk', 400, 'KeyPermissionDenied');
+  });
+
+  test('a key that is not there, was deleted, or has no such version', async () => {
+    const key = await vaultWithKey(world, 'missing-kv');
+    await refusedEverywhere('https://missing-kv.vault.azure.net/keys/absent', 400, 'KeyNotFound');
+    await refusedEverywhere(`${key}/${'0'.repeat(32)}`, 400, 'KeyNotFound');
+    await world.stack.keyVault('DELETE', '/vaults/missing-kv/keys/cmk');
+    await refusedEverywhere(key, 400, 'KeyNotFound');
+  });
+
+  test('a vault that does not exist, or was deleted', async () => {
+    await refusedEverywhere('https://no-such-kv.vault.azure.net/keys/cmk', 400, 'VaultNotFound');
+    const key = await vaultWithKey(world, 'deleted-kv');
+    await world.stack.keyVault('DELETE', '/vaults/deleted-kv');
+    await refusedEverywhere(key, 400, 'VaultNotFound');
+  });
+
+  test('INV-8: a host that is no Key Vault of the cloud, and nothing is sent anywhere', async () => {
+    const before = await totalRequests(world);
+    for (const host of [
+      'evil.example',
+      'good-kv.vault.azure.net.evil.example',
+      'good-kv.vault.azure.cn',
+      'good-kv.vault.usgovcloudapi.net',
+      'a.b.vault.azure.net',
+      'vault.azure.net',
+      '.vault.azure.net',
+      'good-kv.vault.azure.net.',
+      '127.0.0.1',
+      '169.254.169.254',
+      '[::1]',
+      'good_kv.vault.azure.net',
+    ]) {
+      const code = host.startsWith('[') ? 'KeyIdentifierMalformed' : 'VaultHostNotAllowed';
+      await refusedEverywhere(`https://${host}/keys/cmk`, 400, code);
+    }
+    expect(await totalRequests(world)).toBe(before);
+  });
+
+  test('a key with several faults, with all of them at once in details', async () => {
+    const vault = { recoveryLevel: 'Recoverable+Purgeable', location: 'northeurope' };
+    const key = { enabled: false, exp: past, keyOps: ['encrypt'] };
+    const identifier = await vaultWithKey(world, 'several-kv', vault, key);
+    const answer = await world.api('PATCH', standing, customerKey(identifier));
+    expect(answer.status).toBe(400);
+    const { code, details } = answer.body.error;
+    expect(details.map((one: { code: string }) => one.code).sort()).toEqual([
+      'KeyDisabled',
+      'KeyExpired',
+      'KeyOperationNotAllowed',
+      'PurgeProtectionMissing',
+      'RegionMismatch',
+    ]);
+    expect(details[0].code).toBe(code);
+    for (const detail of details) {
+      expect(detail).toEqual({ code: expect.any(String), message: expect.any(String), target: keyIdentifierTarget });
+      // Each finding says something of its own.
+      expect(details.filter((one: { message: string }) => one.message === detail.message)).toHaveLength(1);
+    }
+  });
+});
+
+describe('what the caller is told of a refused key', () => {
+  test('is cause and Key Vault request id, and the command that mends it, with this vault and key in it', async () => {
+    const identifier = await vaultWithKey(world, 'mend-kv', {}, { enabled: false });
+    const { body } = await refusedEverywhere(identifier, 400, 'KeyDisabled');
+    expect(body.error.message).toContain('--vault-name mend-kv --name cmk');
+    expect(body.error.additionalInfo[0].info).toMatchObject({
+      cause: 'KeyDisabled',
+      keyVaultRequestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    });
+  });
+
+  test('INV-9: says nothing that only Key Vault knows', async () => {
+    const identifier = await vaultWithKey(world, 'quiet-kv', { firewall: 'ForbiddenByFirewall' });
+    const { body } = await refusedEverywhere(identifier, 400, 'VaultFirewallDenied');
+    for (const upstream of ['Client address', 'appid=', 'oid=', '127.0.0.1', 'iss='])
+      expect(JSON.stringify(body)).not.toContain(upstream);
+  });
+});
+
+describe('INV-1: what Key Vault does not open is not stored:', () => {
+  test('wrong bytes from unwrap leave the account where it is', async () => {
+    const identifier = await vaultWithKey(world, 'wrong-bytes-kv');
+    await world.stack.keyVault('POST', '/faults', { vault: 'wrong-bytes-kv', action: 'wrongUnwrap' });
+    try {
+      await refusedEverywhere(identifier, 500, 'KeyMaterialMismatch');
+    } finally {
+      await world.stack.keyVault('DELETE', '/faults');
+    }
+  });
+});
+
+describe('INV-2: a vault that cannot be asked is a matter of time: 503 with Retry-After, and nothing is stored', () => {
+  const faults: [title: string, code: string, fault: Record<string, unknown>, retryAfter?: string][] = [
+    ['503 with an empty body', 'VaultUnavailable', { action: 'status', status: 503, body: 'empty' }],
+    ['503 with a time', 'VaultUnavailable', { action: 'status', status: 503, retryAfter: 17 }, '17'],
+    ['502 of a proxy', 'VaultUnavailable', { action: 'status', status: 502, body: 'html' }],
+    ['429 without a time', 'Throttled', { action: 'throttled' }],
+    ['429 with a time', 'Throttled', { action: 'throttled', retryAfter: 23 }, '23'],
+    ['a name that cannot be looked up', 'DnsFailure', { action: 'network', code: 'EAI_AGAIN' }],
+    ['no connection', 'ConnectionFailed', { action: 'network', code: 'ECONNREFUSED' }],
+    ['a connection that breaks', 'ConnectionFailed', { action: 'reset' }],
+    ['a certificate that has expired', 'TlsFailure', { action: 'network', code: 'CERT_HAS_EXPIRED' }],
+    ['a 403 that nobody knows', 'UnknownResponse', { action: 'forbidden', inner: 'ForbiddenByMoonPhase' }],
+    ['a 418', 'UnknownResponse', { action: 'status', status: 418 }],
+  ];
+
+  test.each(faults)('%s: %s', async (_title, code, fault, retryAfter) => {
+    const { stack } = world;
+    const identifier = 'https://shaky-kv.vault.azure.net/keys/cmk';
+    const vaults = await stack.keyVault<{ name: string }[]>('GET', '/vaults');
+    if (!vaults.some(({ name }) => name === 'shaky-kv')) await vaultWithKey(world, 'shaky-kv');
+    // While the key is read, and while the wrapped account key is opened.
+    for (const operation of ['get', 'unwrapkey']) {
+      await stack.keyVault('POST', '/faults', { vault: 'shaky-kv', operation, ...fault });
+      try {
+        const { headers } = await refusedEverywhere(identifier, 503, code);
+        expect(Number(headers.get('retry-after')), operation).toBeGreaterThanOrEqual(1);
+        if (retryAfter !== undefined) expect(headers.get('retry-after'), operation).toBe(retryAfter);
+      } finally {
+        await stack.keyVault('DELETE', '/faults');
+      }
+    }
+  });
+
+  test('and once the vault answers, the same call goes through', async () => {
+    const identifier = await vaultWithKey(world, 'once-kv');
+    await world.stack.keyVault('POST', '/faults', { vault: 'once-kv', action: 'status', status: 503, count: 1 });
+    const wish = withCustomerKey('contoso', identifier);
+    await refused(503, 'VaultUnavailable', world.api('PUT', '/api/accounts/once', wish));
+    await got(201, world.api('PUT', '/api/accounts/once', wish));
+  });
+});
+
+describe('INV-10: an account uses only keys of its own owner:', () => {
+  test('another owner’s vault is refused in one opaque way, before any call leaves for it', async () => {
+    const { api } = world;
+    await got(201, api('PUT', '/api/accounts/intruder', newAccount('mallory')));
+    const { etag } = await accountOf(api, 'intruder');
+    const before = await totalRequests(world);
+    const told = new Set<string>();
+    for (const key of ['cmk', 'absent', `cmk/${'1'.repeat(32)}`]) {
+      for (const host of ['good-kv', 'GOOD-KV']) {
+        const wish = customerKey(`https://${host}.vault.azure.net/keys/${key}`);
+        const answers = [
+          await refused(403, 'OwnerMismatch', api('PATCH', '/api/accounts/intruder', wish)),
+          await refused(
+            403,
+            'OwnerMismatch',
+            api('PUT', '/api/accounts/intruder-2', { location, properties: { owner: 'mallory', ...wish.properties } }),
+          ),
+        ];
+        for (const { body } of answers) {
+          expect(body.error.target).toBe(keyIdentifierTarget);
+          told.add(JSON.stringify(body));
+        }
+      }
+    }
+    // One answer, whatever was asked: it must not tell one customer about another.
+    expect(told.size).toBe(1);
+    for (const secret of ['contoso', 'good-kv']) expect([...told].join()).not.toContain(secret);
+    expect(await totalRequests(world)).toBe(before);
+    expect((await accountOf(api, 'intruder')).etag).toBe(etag);
+    await refused(404, 'AccountNotFound', api('GET', '/api/accounts/intruder-2'));
+  });
+
+  test('the claim outlives the accounts of the owner', async () => {
+    const { api } = world;
+    const key = await vaultWithKey(world, 'outlives-kv');
+    await got(201, api('PUT', '/api/accounts/outlived', withCustomerKey('first', key)));
+    await got(200, api('DELETE', '/api/accounts/outlived'));
+    await refused(403, 'OwnerMismatch', api('PUT', '/api/accounts/outlived', withCustomerKey('second', key)));
+    await got(201, api('PUT', '/api/accounts/outlived', withCustomerKey('first', key)));
+  });
+
+  test('a key that was refused claims nothing', async () => {
+    const { api, stack } = world;
+    const key = await vaultWithKey(world, 'unclaimed-kv', {}, { enabled: false });
+    await refused(400, 'KeyDisabled', api('PUT', '/api/accounts/hasty', withCustomerKey('hasty', key)));
+    await stack.keyVault('PATCH', '/vaults/unclaimed-kv/keys/cmk', { enabled: true });
+    await got(201, api('PUT', '/api/accounts/rightful', withCustomerKey('rightful', key)));
+  });
+
+  test('of two owners who race for one vault exactly one wins', async () => {
+    const { api } = world;
+    for (const round of [1, 2, 3]) {
+      const key = await vaultWithKey(world, `race-${round}-kv`);
+      const owners = ['north', 'south'];
+      const answers = await Promise.all(
+        owners.map((owner) => api('PUT', `/api/accounts/${owner}-${round}`, withCustomerKey(owner, key))),
+      );
+      expect(answers.map(({ status }) => status).sort()).toEqual([201, 403]);
+      const loser = answers.findIndex(({ status }) => status === 403);
+      expect(answers[loser]?.body.error.code).toBe('OwnerMismatch');
+      await refused(404, 'AccountNotFound', api('GET', `/api/accounts/${owners[loser]}-${round}`));
+      // And it stays so.
+      const again = withCustomerKey(owners[loser] ?? '', key);
+      await refused(403, 'OwnerMismatch', api('PUT', `/api/accounts/${owners[loser]}-${round}`, again));
+    }
+  });
+
+  test('an identity that we do not have is refused or unavailable, and never used for another owner', async () => {
+    const { api } = world;
+    const key = await vaultWithKey(world, 'identity-kv');
+    const resourceId =
+      '/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/unknown';
+    const wish = withCustomerKey('identity', key);
+    const answer = await refused(
+      503,
+      'IdentityUnavailable',
+      api('PUT', '/api/accounts/identity', {
+        ...wish,
+        properties: {
+          ...wish.properties,
+          encryption: {
+            ...wish.properties.encryption,
+            identity: { useSystemAssignedIdentity: false, userAssignedIdentity: resourceId },
+          },
+        },
+      }),
+    );
+    expect(answer.body.error.target).toBe(keyIdentifierTarget);
+    expect(await requestsTo(world, 'identity-kv', 'get')).toEqual(
+      (await requestsTo(world, 'identity-kv', 'get')).filter(({ status }) => status === 401),
+    );
+    await refused(404, 'AccountNotFound', api('GET', '/api/accounts/identity'));
+  });
+});
+
+test('through all of it the account stayed on its key', async () => {
+  const version = await versionOf(world.api, 'standing');
+  const { versions } = await world.stack.keyVault<{ versions: { key: { kid: string } }[] }>(
+    'GET',
+    '/vaults/good-kv/keys/cmk',
+  );
+  expect(versions.map(({ key }) => key.kid.split('/').at(-1))).toEqual([version]);
+});

@@ -1,0 +1,149 @@
+import { QueueServiceClient } from '@azure/storage-queue';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Azurite, startAzurite } from '../../src/local/azurite.ts';
+import { type Caller, caller, until } from '../../src/local/client.ts';
+import { type Host, type LogRecord, startHost } from '../../src/local/host/host.ts';
+import { appDir } from './support.ts';
+
+let azurite: Azurite | undefined;
+let host: Host | undefined;
+let call: Caller;
+let url: string;
+const records: LogRecord[] = [];
+
+/** What the host itself needs to index the triggers, and nothing of the app's. */
+async function startBare(storage: Azurite): Promise<Host> {
+  const settings = {
+    AzureWebJobsStorage: storage.connectionString,
+    KEYWARD_SWEEP_SCHEDULE: '0 * * * * *',
+    KEYWARD_AUTH: 'functionKeys',
+  };
+  return startHost({ appDir, settings, timers: false, onLog: (record) => records.push(record) });
+}
+
+beforeAll(async () => {
+  azurite = await startAzurite();
+  host = await startBare(azurite);
+  url = host.url;
+  call = caller(host.url, { 'x-functions-key': host.keys.function });
+});
+
+afterAll(async () => {
+  await host?.stop();
+  await azurite?.stop();
+});
+
+const running = (): Host => {
+  if (host === undefined) throw new Error('The host starts when the tests begin.');
+  return host;
+};
+
+const errorsOf = (name: string) =>
+  records.filter((one) => one.functionName === name && one.level === 'error').map((one) => one.message);
+
+describe('the built bundle', () => {
+  test('registers exactly the accounts’ HTTP functions, two event triggers, the sweep and the vault worker', () => {
+    const http = (name: string, method: string, route: string) => ({
+      ...{ name, trigger: 'httpTrigger', methods: [method], route, authLevel: 'function' },
+    });
+    const byName = running().functions.toSorted((a, b) => a.name.localeCompare(b.name));
+    expect(byName).toEqual([
+      http('accountsDelete', 'DELETE', 'accounts/{accountName}'),
+      http('accountsGet', 'GET', 'accounts/{accountName}'),
+      http('accountsList', 'GET', 'accounts'),
+      http('accountsPatch', 'PATCH', 'accounts/{accountName}'),
+      http('accountsPut', 'PUT', 'accounts/{accountName}'),
+      { name: 'keyEvents', trigger: 'eventGridTrigger', many: false },
+      { name: 'resourceEvents', trigger: 'eventGridTrigger', many: false },
+      // `%KEYWARD_SWEEP_SCHEDULE%`, resolved by the host.
+      expect.objectContaining({ name: 'sweep', trigger: 'timerTrigger', schedule: '0 * * * * *' }),
+      { name: 'vaultWork', trigger: 'queueTrigger', queueName: 'vault-work', connection: 'AzureWebJobsStorage' },
+    ]);
+  });
+
+  test('asks the host for a function key on every HTTP function', async () => {
+    const anonymous = caller(url, {});
+    for (const [method, path] of [
+      ['GET', '/api/accounts'],
+      ['GET', '/api/accounts/abc'],
+      ['PUT', '/api/accounts/abc'],
+      ['PATCH', '/api/accounts/abc'],
+      ['DELETE', '/api/accounts/abc'],
+    ] as const) {
+      expect((await anonymous(method, path)).status, `${method} ${path}`).toBe(401);
+    }
+  });
+
+  test('serves nothing beside its routes', async () => {
+    expect((await call('GET', '/api/')).status).toBe(404);
+    expect((await call('POST', '/api/accounts/abc', {})).status).toBe(404);
+    expect((await call('GET', '/api/accounts/abc/anything')).status).toBe(404);
+  });
+});
+
+describe('without its settings the app loads, and', () => {
+  test('answers each call with 500 InternalError and a request id, and its log names every missing setting', async () => {
+    for (const [method, path] of [
+      ['GET', '/api/accounts'],
+      ['GET', '/api/accounts/abc'],
+      ['PUT', '/api/accounts/abc'],
+      ['PATCH', '/api/accounts/abc'],
+      ['DELETE', '/api/accounts/abc'],
+    ] as const) {
+      records.length = 0;
+      const body = method === 'PUT' || method === 'PATCH' ? {} : undefined;
+      const answer = await call(method, path, body);
+      const requestId = answer.headers.get('x-ms-request-id') ?? '';
+      expect(requestId).toMatch(/^[0-9a-f-]{36}$/);
+      expect(answer).toMatchObject({ status: 500, body: { error: { code: 'InternalError' } } });
+      expect(answer.body.error.message).toContain(requestId);
+      // The caller is not told how the operator's app is set up.
+      expect(JSON.stringify(answer.body)).not.toContain('KEYWARD');
+      const said = records.filter((one) => one.level === 'error' && one.invocationId === requestId);
+      const text = said.map((one) => one.message).join('\n');
+      for (const name of ['KEYWARD_TENANT_ID', 'KEYWARD_SYSTEM_KEY', 'KEYWARD_AT_REST_KEY'])
+        expect(text, `${method} ${path}`).toContain(name);
+    }
+  });
+
+  test('fails an event, so that Event Grid delivers it again', async () => {
+    for (const name of ['keyEvents', 'resourceEvents']) {
+      const response = await fetch(
+        `${url}/runtime/webhooks/EventGrid?functionName=${name}&code=${running().keys.eventgrid_extension}`,
+        {
+          method: 'POST',
+          headers: { 'aeg-event-type': 'Notification', 'content-type': 'application/json' },
+          body: JSON.stringify([{ id: '1', eventType: 'Microsoft.KeyVault.KeyExpired', topic: '', subject: '' }]),
+        },
+      );
+      expect(response.status, name).toBe(500);
+      expect(errorsOf(name).join()).toContain('KEYWARD_TENANT_ID');
+    }
+  });
+
+  test('fails a queue message, which stays in the queue to be tried again', async () => {
+    const queue = QueueServiceClient.fromConnectionString(azurite?.connectionString ?? '').getQueueClient('vault-work');
+    await until(
+      'the queue exists',
+      () => queue.exists(),
+      (exists) => exists,
+    );
+    const work = { vault: '0'.repeat(32), askedBy: 'sweep' };
+    await queue.sendMessage(Buffer.from(JSON.stringify(work)).toString('base64'));
+    await until(
+      'the message was tried',
+      async () => errorsOf('vaultWork'),
+      (errors) => errors.some((text) => text.includes('KEYWARD_TENANT_ID')),
+    );
+    // Hidden until the next attempt, and there.
+    await until(
+      'one message is left',
+      async () => (await queue.getProperties()).approximateMessagesCount,
+      (count) => count === 1,
+    );
+  });
+
+  test('fails the sweep, so that the failure shows', async () => {
+    await expect(running().invokeTimer('sweep')).rejects.toThrow('KEYWARD_TENANT_ID');
+  });
+});

@@ -1,0 +1,133 @@
+/** What the tests of the built app share: one stack for a test file, a caller, and the customer's hands on vaults and keys. */
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { type Answer, type Caller, caller, until } from '../../src/local/client.ts';
+import { type ChildHost, spawnHost } from '../../src/local/host/child.ts';
+import type { LogRecord } from '../../src/local/host/host.ts';
+import { location } from '../../src/local/operator.ts';
+import { type Stack, type StackOptions, startStack } from '../../src/local/stack.ts';
+
+export const appDir = fileURLToPath(new URL('../..', import.meta.url));
+export const keyPool = fileURLToPath(new URL('../fixtures/rsaKeys.json', import.meta.url));
+/** ARM's name of the property that names a customer key: Azure Media Services, `KeyVaultProperties`. */
+export const keyIdentifierTarget = 'properties.encryption.keyVaultProperties.keyIdentifier';
+
+export interface World {
+  readonly stack: Stack;
+  /** With a function key. */
+  readonly api: Caller;
+  readonly records: readonly LogRecord[];
+}
+
+export function useStack(options: StackOptions = {}): World {
+  let stack: Stack | undefined;
+  const records: LogRecord[] = [];
+  beforeAll(async () => {
+    stack = await startStack({ keyPool, timers: false, onLog: (record) => records.push(record), ...options });
+  });
+  afterAll(() => stack?.stop());
+  const opened = () => {
+    if (stack === undefined) throw new Error('The stack starts when the tests begin.');
+    return stack;
+  };
+  return {
+    get stack() {
+      return opened();
+    },
+    get api() {
+      return caller(opened().host.url, { 'x-functions-key': opened().host.keys.function });
+    },
+    records,
+  };
+}
+
+/** Another instance of the app, in a process of its own, on the same storage. */
+export function spawnInstance(
+  { stack }: World,
+  settings: Readonly<Record<string, string>> = stack.settings,
+): Promise<ChildHost> {
+  return spawnHost({ appDir, settings: { ...settings }, timers: false }, () => undefined);
+}
+
+export const newAccount = (owner = 'contoso') => ({ location, properties: { owner } });
+
+export const customerKey = (keyIdentifier: string) => ({
+  properties: { encryption: { type: 'CustomerKey', keyVaultProperties: { keyIdentifier } } },
+});
+
+export const withCustomerKey = (owner: string, keyIdentifier: string) => ({
+  location,
+  properties: { owner, ...customerKey(keyIdentifier).properties },
+});
+
+/** A customer's vault with an RSA key `cmk`; answers the versionless identifier. */
+export async function vaultWithKey(
+  { stack }: World,
+  name: string,
+  vault: Record<string, unknown> = {},
+  key: Record<string, unknown> = {},
+): Promise<string> {
+  await stack.createCustomerVault(name, vault);
+  await stack.keyVault('POST', `/vaults/${name}/keys/cmk`, { kty: 'RSA', size: 2048, ...key });
+  return `https://${name}.vault.azure.net/keys/cmk`;
+}
+
+/** A next version of `cmk`; answers the version. */
+export async function rotate({ stack }: World, vault: string): Promise<string> {
+  const made = await stack.keyVault<{ key: { kid: string } }>('POST', `/vaults/${vault}/keys/cmk/rotate`);
+  return made.key.kid.split('/').at(-1) ?? '';
+}
+
+export interface SeenRequest {
+  readonly at: string;
+  readonly operation: string;
+  readonly status: number | string;
+}
+
+/** What reached a vault, oldest first. */
+export async function requestsTo({ stack }: World, vault: string, operation?: string): Promise<SeenRequest[]> {
+  const query = operation === undefined ? '' : `&operation=${operation}`;
+  return (await stack.keyVault<{ requests: SeenRequest[] }>('GET', `/requests?vault=${vault}${query}`)).requests;
+}
+
+export const totalRequests = async ({ stack }: World): Promise<number> =>
+  (await stack.keyVault<{ total: number }>('GET', '/requests')).total;
+
+export async function got(status: number, answer: Promise<Answer>): Promise<Answer> {
+  const { status: seen, headers, body } = await answer;
+  expect({ status: seen, body }).toEqual({ status, body });
+  return { status: seen, headers, body };
+}
+
+/** An error in the shape of Azure Resource Manager (RPC contract, "Error response content"), and which. */
+export async function refused(status: number, code: string, answer: Promise<Answer>): Promise<Answer> {
+  const seen = await answer;
+  expect({ status: seen.status, code: seen.body?.error?.code, message: seen.body?.error?.message }).toEqual({
+    status,
+    code,
+    message: expect.stringMatching(/\S/),
+  });
+  expect(Object.keys(seen.body)).toEqual(['error']);
+  return seen;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the account's JSON, as a caller sees it.
+export const accountOf = async (api: Caller, name: string): Promise<any> =>
+  (await got(200, api('GET', `/api/accounts/${name}`))).body;
+
+export const versionOf = async (api: Caller, name: string): Promise<string> =>
+  (await accountOf(api, name)).properties.encryption.keyVaultProperties.currentKeyIdentifier.split('/').at(-1);
+
+/** Sweeps until the account is as told. */
+export function sweptUntil(
+  world: World,
+  name: string,
+  // biome-ignore lint/suspicious/noExplicitAny: the account's JSON, as a caller sees it.
+  isIt: (account: any) => boolean,
+) {
+  const ask = async () => {
+    await world.stack.host.invokeTimer('sweep');
+    return accountOf(world.api, name);
+  };
+  return until(`account ${name}`, ask, isIt, 12_000);
+}

@@ -1,0 +1,197 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { caller } from '../../src/local/client.ts';
+import { compressedTime } from '../../src/local/demo/story.ts';
+import { keyVaultControl } from '../../src/local/keyvault/controlClient.ts';
+
+const run = promisify(execFile);
+const project = fileURLToPath(new URL('../..', import.meta.url));
+const environment = { ...process.env, ...compressedTime };
+
+let dir: string;
+beforeAll(async () => {
+  if (!existsSync(join(project, 'dist/functions/index.js'))) {
+    await run(process.execPath, ['build.ts'], { cwd: project });
+  }
+  dir = await mkdtemp(join(tmpdir(), 'keyward-start-'));
+});
+const children = new Set<ChildProcess>();
+afterEach(() => {
+  for (const child of children) child.kill('SIGKILL');
+  children.clear();
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** `npm start` without the build; `ready` is the page, once it is there. */
+function start(data: string, ...more: string[]) {
+  const parameters = ['src/local/start.ts', '--dir', join(dir, data), '--port', '0', ...more];
+  const child = spawn(process.execPath, parameters, { cwd: project, env: environment });
+  children.add(child);
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (text) => {
+    out += text;
+  });
+  child.stderr.on('data', (text) => {
+    err += text;
+  });
+  const ended = new Promise<Ended>((done) => child.once('close', (code) => done({ code, out, err })));
+  const ready = async () => {
+    await expect.poll(() => out + err, { timeout: 30_000 }).toContain('What happens from now on');
+    return out;
+  };
+  return { child, ready, ended, said: () => out };
+}
+
+const curlLines = (page: string) => page.split('\n').filter((line) => line.startsWith('curl '));
+const urlOf = (page: string, name: string) => new RegExp(`^ {2}${name} +(http://[\\d.:]+)`, 'm').exec(page)?.[1] ?? '';
+
+/** Runs a line as it is printed, and once more asks curl, by one argument at its end, for the status of the answer. */
+async function paste(line: string) {
+  const { stdout } = await run('/bin/sh', ['-c', `${line} -w '\\n%{http_code}'`]);
+  const [, text = '', status] = /^([\s\S]*)\n(\d{3})$/.exec(stdout) ?? [];
+  return { status: Number(status), text };
+}
+
+it('keeps an account and its key over a restart, and every printed line works', { timeout: 120_000 }, async () => {
+  const first = start('main');
+  const page = await first.ready();
+  const lines = curlLines(page);
+  expect(lines).toHaveLength(10);
+  const look = lines.find((line) => line.includes('/api/accounts/alpha') && !line.includes(' -X ')) ?? '';
+  const account = async () => JSON.parse((await paste(look)).text).properties;
+  const currently = async () => (await account()).encryption.keyVaultProperties.currentKeyIdentifier;
+  const within = { timeout: 20_000, interval: 250 };
+
+  let version = '';
+  for (const line of lines) {
+    const { status, text } = await paste(line);
+    expect([200, 201], `${line}\n${text}`).toContain(status);
+    if (line.includes(' -X PATCH ')) version = await currently();
+    if (line.includes('/rotate')) await expect.poll(currently, within).not.toBe(version);
+    if (line.includes(' -X DELETE ')) {
+      await expect.poll(async () => (await account()).encryption.status, within).toBe('Suspect');
+      await expect.poll(async () => (await account()).state, within).toBe('CustomerKeyInaccessible');
+    }
+    if (line.includes('/recover')) await expect.poll(async () => (await account()).state, within).toBe('Enabled');
+  }
+  const before = await account();
+  expect(first.said()).toMatch(/^\d\d:\d\d:\d\d {2}keyEvents +Received an event \{.*KeyNewVersionCreated/m);
+  expect(first.said()).toMatch(/^\d\d:\d\d:\d\d {2}vaultWork +Looked at a key \{.*"cause":"KeyNotFound"/m);
+  expect(first.said()).not.toContain('Execut');
+  const askedAt = Date.now();
+  first.child.kill('SIGINT');
+  expect(await first.ended).toMatchObject({ code: 0, err: '' });
+  expect(Date.now() - askedAt).toBeLessThan(6_000);
+
+  const second = start('main');
+  const again = await second.ready();
+  const keyVault = keyVaultControl(urlOf(again, 'Key Vault'));
+  // The key as it was printed by the first run: what was copied goes on working.
+  const key = /x-functions-key: ([\w-]+)/.exec(page)?.[1] ?? '';
+  const api = caller(urlOf(again, 'API'), { 'x-functions-key': key });
+  const { body } = await api('GET', '/api/accounts/alpha');
+  expect(body.properties).toMatchObject({ accountId: before.accountId, owner: 'contoso', state: 'Enabled' });
+
+  // Moving to another key opens the account key under the old one first.
+  await keyVault('POST', '/vaults/contoso-keys/keys/other', { kty: 'RSA', size: 2048 });
+  const keyIdentifier = 'https://contoso-keys.vault.azure.net/keys/other';
+  const moved = await api('PATCH', '/api/accounts/alpha', {
+    properties: { encryption: { type: 'CustomerKey', keyVaultProperties: { keyIdentifier } } },
+  });
+  expect(moved.status, JSON.stringify(moved.body)).toBe(200);
+
+  // Events reach the host at the address it has now.
+  const rotated = await keyVault<{ key: { kid: string } }>('POST', '/vaults/contoso-keys/keys/other/rotate');
+  const current = async () =>
+    (await api('GET', '/api/accounts/alpha')).body.properties.encryption.keyVaultProperties.currentKeyIdentifier;
+  await expect.poll(current, within).toBe(rotated.key.kid);
+  const grants = await keyVault<{ roleAssignments: { principal: string }[] }>('GET', '/vaults/contoso-keys');
+  const [grant] = grants.roleAssignments;
+  await keyVault('DELETE', `/vaults/contoso-keys/grants/${grant?.principal}`);
+  await expect.poll(second.said, within).toMatch(/resourceEvents +Received an event \{.*ResourceDeleteSuccess.*true\}/);
+
+  second.child.kill('SIGTERM');
+  expect(await second.ended).toMatchObject({ code: 0, err: '' });
+});
+
+it('takes bearer tokens when asked to, and refuses function keys then', { timeout: 60_000 }, async () => {
+  const entra = start("it's entra", '--auth', 'entra');
+  const page = await entra.ready();
+  expect(page).toMatch(/KEYWARD_AUTH +entra/);
+  for (const line of curlLines(page)) {
+    const { status, text } = await paste(line);
+    expect([200, 201], `${line}\n${text}`).toContain(status);
+  }
+  const withKey = caller(urlOf(page, 'API'), { 'x-functions-key': 'local-only-function-key' });
+  expect(await withKey('GET', '/api/accounts')).toMatchObject({ status: 401 });
+  entra.child.kill('SIGINT');
+  expect((await entra.ended).code).toBe(0);
+});
+
+it('does not wait for work in flight when it is interrupted a second time', { timeout: 60_000 }, async () => {
+  const stack = start('hurried');
+  const page = await stack.ready();
+  const [create = '', giveKey = ''] = curlLines(page);
+  await paste(create);
+  const slow = { vault: 'contoso-keys', action: 'delay', delayMs: 20_000 };
+  await keyVaultControl(urlOf(page, 'Key Vault'))('POST', '/faults', slow);
+  const cutOff = paste(giveKey).catch(() => undefined);
+  await sleep(500);
+
+  stack.child.kill('SIGINT');
+  // The same key press, passed on by npm: one signal.
+  stack.child.kill('SIGINT');
+  await sleep(800);
+  expect(stack.child.exitCode).toBeNull();
+  stack.child.kill('SIGINT');
+  expect((await stack.ended).code).toBe(130);
+  await cutOff;
+});
+
+it('says in one line what is in the way of a start', { timeout: 60_000 }, async () => {
+  const other = createServer().listen(0, '127.0.0.1');
+  await new Promise((listening) => other.once('listening', listening));
+  const { port } = other.address() as AddressInfo;
+  const onTakenPort = await start('taken', '--port', String(port)).ended;
+  other.close();
+  const hint = `npm start: port ${port} is taken. Choose another: npm start -- --port ${port + 1}\n`;
+  expect(onTakenPort).toEqual({ code: 1, out: '', err: hint });
+
+  const running = start('taken');
+  await running.ready();
+  const sameFolder = await start('taken').ended;
+  expect(sameFolder).toMatchObject({
+    code: 1,
+    err: `npm start: ${join(dir, 'taken')} is in use by another process.\n`,
+  });
+  running.child.kill('SIGINT');
+  await running.ended;
+
+  await rm(join(dir, 'taken/keyvault.json'));
+  const withoutKeys = await start('taken').ended;
+  expect(withoutKeys.code).toBe(1);
+  expect(withoutKeys.err).toMatch(/^npm start: .*azurite holds accounts whose keys are not in .*keyvault\.json: .*\n$/);
+  const anew = start('taken', '--fresh');
+  await anew.ready();
+  anew.child.kill('SIGINT');
+  expect((await anew.ended).code).toBe(0);
+
+  const unknown = await start('taken', '--prot', '1').ended;
+  expect([unknown.code, unknown.err.split('\n').length]).toEqual([1, 2]);
+});
