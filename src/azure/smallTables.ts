@@ -57,11 +57,10 @@ export function createDirectory(open: OpenTable): Directory {
   const key = (name: string) => ({ partitionKey: 'accounts', rowKey: fold(name) });
 
   return {
-    async put(name) {
-      await table.insert(rowOf(key(name), {}));
-    },
-    async remove(name) {
-      await table.remove(key(name));
+    put: (name) => table.put(rowOf(key(name), {})),
+    find: async (name) => (await table.read(key(name)))?.etag,
+    async remove(name, etag) {
+      await table.remove(key(name), etag);
     },
     async page(limit, after = '') {
       const filter = odata`PartitionKey eq 'accounts' and RowKey gt ${fold(after)}`;
@@ -95,9 +94,10 @@ export function createClaims(open: OpenTable): Claims {
 
 export function createRingStore(open: OpenTable): RingStore {
   const table = open('rings');
-  const key = ({ ring, generation, keyVersion }: RingRow) => ({
+  // A KEK's first wrapping has one place whatever key version made it: of two first starts only one can insert it.
+  const key = ({ ring, generation, keyVersion, isFirst }: RingRow) => ({
     partitionKey: ring,
-    rowKey: `${String(generation).padStart(10, '0')}:${keyVersion}`,
+    rowKey: `${String(generation).padStart(10, '0')}:${isFirst ? 'first' : keyVersion}`,
   });
   type StoredRow = Omit<RingRow, 'wrapped'> & { wrapped: string };
 

@@ -81,12 +81,13 @@ export async function openAccountKey(record: ActiveAccount, tools: KeyTools): Pr
   let observed: Observed = { durationMs: 0 };
   try {
     const inner = await openOuter(record, tools);
-    if (inner.by === 'SystemKey') {
+    if (inner.by === 'SystemKey' && record.encryption.type === 'SystemKey') {
       const { system } = await tools.rings();
       const payload = openBySystemRing(inner, place, system.kek(inner.ringGeneration));
       return { ok: true, value: unpack(payload, place), observed: { durationMs: tools.clock.now() - began } };
     }
-    if (record.encryption.type !== 'CustomerKey') throw new KeyMaterialMismatch('The record says SystemKey.');
+    if (inner.by !== 'CustomerKey' || record.encryption.type !== 'CustomerKey')
+      throw new KeyMaterialMismatch('The record names another kind of key.');
     const { binding, version } = record.encryption;
     const opened = await tools.keyVault.unwrap(binding, version, inner.wrapped);
     if (!opened.ok) return opened;

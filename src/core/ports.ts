@@ -157,8 +157,12 @@ export type WorkTicket = string & { readonly ticket: unique symbol };
 
 /** The order in which LIST shows accounts: by name. Rows are hints; the record decides. */
 export interface Directory {
+  /** Idempotent; changes the row's etag every time. */
   put(name: string): Promise<void>;
-  remove(name: string): Promise<void>;
+  /** The row's etag. */
+  find(name: string): Promise<string | undefined>;
+  /** Only while the etag fits. */
+  remove(name: string, etag: string): Promise<void>;
   page(limit: number, after?: string): Promise<{ names: string[]; next?: string }>;
   isEmpty(): Promise<boolean>;
 }

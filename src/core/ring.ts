@@ -19,6 +19,8 @@ export interface RingRow {
   readonly ring: RingName;
   readonly generation: number;
   readonly keyVersion: string;
+  /** The wrapping that the KEK was born with. */
+  readonly isFirst: boolean;
   readonly wrapped: Bytes;
   readonly createdAt: EpochMs;
 }
@@ -63,7 +65,14 @@ async function makeFirstKek(ring: RingName, operatorKey: Reach, ports: RingPorts
   wipe(key, payload, proof);
   if (!proven) throw new KeyMaterialMismatch(`The first KEK of the ${ring} ring did not come back as it was wrapped.`);
   // The loser of this insert uses the winner's KEK: both read the rows again.
-  await rings.insert({ ring, generation: 1, keyVersion: description.version, wrapped, createdAt: clock.now() });
+  await rings.insert({
+    ring,
+    generation: 1,
+    keyVersion: description.version,
+    isFirst: true,
+    wrapped,
+    createdAt: clock.now(),
+  });
 }
 
 async function openRing(ring: RingName, rows: RingRow[], operatorKey: Reach, keyVault: KeyVault): Promise<Ring> {

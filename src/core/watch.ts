@@ -100,9 +100,14 @@ export function judge(verdict: Verdict, evidence: Evidence, policy: Policy): Ver
     : { ...seen, status: 'Suspect', cause, denials, since: verdict.status === 'Suspect' ? verdict.since : at };
 }
 
+/** Whether a look that showed this cause must be followed by a control look. */
+export function needsControlLook(cause: Cause, policy: Policy): boolean {
+  return isDenying(cause, policy) && confirmationOf(cause, policy).needsControlLook;
+}
+
 /** A denial while our own control look failed is our own trouble, not the customer's. */
 function attributed({ cause, controlLook }: Evidence, policy: Policy): Cause | undefined {
-  if (cause === undefined || controlLook !== 'failed' || !isDenying(cause, policy)) return cause;
+  if (cause === undefined || controlLook !== 'failed' || !needsControlLook(cause, policy)) return cause;
   return cause === 'VaultNotFound' ? 'DnsFailure' : 'IdentityUnavailable';
 }
 
@@ -142,9 +147,7 @@ export function observe(watch: Watch, evidence: Evidence, policy: Policy): Watch
   const after = judge(before, evidence, policy);
   if (after === before) return watch;
 
-  const versions = { ...watch.versions, [evidence.version]: after };
-  const lastLookAt = Math.max(watch.lastLookAt, evidence.takenAt);
-  const seen = { ...watch, versions, lastLookAt, nextLookAt: nextLookAt(watch, versions, evidence.takenAt, policy) };
+  const seen = { ...watch, versions: { ...watch.versions, [evidence.version]: after } };
   const refusedBefore = before.status === 'Inaccessible';
   const refusedAfter = after.status === 'Inaccessible';
   if (refusedBefore === refusedAfter) return seen;
@@ -159,11 +162,14 @@ export function observe(watch: Watch, evidence: Evidence, policy: Policy): Watch
   return { ...seen, epoch: transition.epoch, transitions: [...watch.transitions, transition] };
 }
 
-/** The soonest look that any version of the binding is due, or that somebody asked for after this one had begun. */
-function nextLookAt(watch: Watch, versions: Watch['versions'], takenAt: EpochMs, policy: Policy): EpochMs {
-  const intervals = Object.values(versions).map((verdict) => intervalSeconds(verdict.status, policy));
-  const due = takenAt + Math.min(policy.lookIntervalHealthySeconds, ...intervals) * 1000;
-  return watch.nextLookAt > takenAt ? Math.min(due, soonest(watch.nextLookAt, takenAt, policy)) : due;
+/** The watch after a look at every version of the binding, which began at `beganAt`. */
+export function afterLook(watch: Watch, evidence: readonly Evidence[], beganAt: EpochMs, policy: Policy): Watch {
+  const seen = evidence.reduce((before, one) => observe(before, one, policy), watch);
+  const intervals = Object.values(seen.versions).map((verdict) => intervalSeconds(verdict.status, policy));
+  const due = beganAt + Math.min(policy.lookIntervalHealthySeconds, ...intervals) * 1000;
+  // Somebody asked for another look after this one had begun.
+  const asked = watch.nextLookAt > beganAt ? soonest(watch.nextLookAt, beganAt, policy) : due;
+  return { ...seen, lastLookAt: Math.max(watch.lastLookAt, beganAt), nextLookAt: Math.min(due, asked) };
 }
 
 function intervalSeconds(status: WatchStatus, policy: Policy): number {

@@ -33,8 +33,13 @@ export async function ensureWatched(
 }
 
 function withGoodLook(watch: Watch, evidence: Evidence, policy: Policy): Watch {
-  if (watch.versions[evidence.version] !== undefined) return observe(watch, evidence, policy);
-  return { ...watch, versions: { ...watch.versions, [evidence.version]: accessibleVerdict(evidence.takenAt) } };
+  const nextVersionCheckAt = Math.min(
+    watch.nextVersionCheckAt,
+    evidence.takenAt + policy.versionCheckIntervalSeconds * 1000,
+  );
+  const checked = nextVersionCheckAt === watch.nextVersionCheckAt ? watch : { ...watch, nextVersionCheckAt };
+  if (watch.versions[evidence.version] !== undefined) return observe(checked, evidence, policy);
+  return { ...checked, versions: { ...watch.versions, [evidence.version]: accessibleVerdict(evidence.takenAt) } };
 }
 
 async function createWatch(binding: Binding, version: string, at: EpochMs, tools: WatchTools): Promise<Watch> {
@@ -107,7 +112,8 @@ function verdictFacts(before: Watch, after: Watch): AuditFacts[] {
   return Object.entries(after.versions).flatMap(([version, verdict]): AuditFacts[] => {
     const was = before.versions[version]?.status;
     if (was === undefined || was === verdict.status) return [];
-    const epoch = after.epoch > before.epoch ? { epoch: after.epoch } : {};
+    const transition = after.transitions.find((one) => one.epoch > before.epoch && one.version === version);
+    const epoch = transition === undefined ? {} : { epoch: transition.epoch };
     const cause = verdict.cause === undefined ? {} : { cause: verdict.cause };
     return [
       { type: 'VerdictChanged', actor: keyward, key: version, before: was, after: verdict.status, ...cause, ...epoch },

@@ -24,7 +24,9 @@ const tags = z
       .refine((name) => name !== '__proto__'),
     z.string().max(256),
   )
-  .refine((value) => Object.keys(value).length <= 50, 'At most 50 tags.');
+  .refine((value) => Object.keys(value).length <= 50, 'At most 50 tags.')
+  // A table property holds 32 Ki characters, and the whole account stands in one.
+  .refine((value) => JSON.stringify(value).length <= 8192, 'All tags together have at most 8,192 characters.');
 
 const encryption = z.strictObject({
   type: z.enum(['SystemKey', 'CustomerKey']),

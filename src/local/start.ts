@@ -170,6 +170,10 @@ function stopOnSignal(stack: Stack, { dir }: Options): void {
     );
   };
   process.on('SIGINT', stop).on('SIGTERM', stop);
+  // The terminal was closed: the data is saved all the same, although nobody can be told.
+  process.on('SIGHUP', stop);
+  process.stdout.on('error', () => undefined);
+  process.stderr.on('error', () => undefined);
 }
 
 function fail(error: unknown, { port }: Partial<Options> = {}): never {

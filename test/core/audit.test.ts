@@ -106,6 +106,10 @@ describe('INV-6: a chain', () => {
     expect(firstBrokenLink(chain, chainOf(6), head, kekOf)).not.toBeUndefined();
   });
 
+  it('with a head that counts one entry more is broken behind its last entry', () => {
+    expect(firstBrokenLink(chain, five, { ...head, sequence: 6 }, kekOf)).toBe(6);
+  });
+
   it('of another account is broken from its first entry, though every link of it is right', () => {
     const other = chainOf(5, 'other');
     expect(firstBrokenLink('other', other, { sequence: 5, hash: other[4]?.hash ?? '' }, kekOf)).toBeUndefined();

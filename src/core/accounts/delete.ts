@@ -4,6 +4,7 @@
  */
 import { boundOf, etagOf } from '../account.ts';
 import type { Actor } from '../audit.ts';
+import { catchUp } from '../catchUp.ts';
 import { retryLostRaces } from '../errors.ts';
 import { parseAccountName } from '../names.ts';
 import type { Service } from '../service.ts';
@@ -22,13 +23,14 @@ export async function deleteAccount(
     const current = await findAccount(folded, service);
     checkPreconditions(conditions, current && etagOf(current.record));
     if (current === undefined) return false;
-    const { tags: _tags, encryption, wrappedAccountKey: _shredded, accountKeyGeneration: _, ...facts } = current.record;
+    const { record, facts: pending } = catchUp(current.record, current.watch);
+    const { tags: _tags, encryption, wrappedAccountKey: _shredded, accountKeyGeneration: _, ...about } = record;
     const bound =
       encryption.type === 'CustomerKey'
-        ? { bound: { bindingId: encryption.binding.id, account: boundOf(current.record, encryption) } }
+        ? { bound: { bindingId: encryption.binding.id, account: boundOf(record, encryption) } }
         : {};
-    const deleting = { ...facts, lifecycle: 'deleting', ...bound } as const;
-    await saveAccount(storedOf(current), deleting, [{ type: 'AccountDeleted', actor }], service);
+    const deleting = { ...about, lifecycle: 'deleting', ...bound } as const;
+    await saveAccount(storedOf(current), deleting, [...pending, { type: 'AccountDeleted', actor }], service);
     return true;
   });
   await finishDelete(folded, service);
@@ -45,7 +47,9 @@ export async function finishDelete(folded: string, service: Service): Promise<vo
       const row = await service.bindings.readAccount(bound.bindingId, bound.account);
       if (row !== undefined) await service.bindings.removeAccount(bound.bindingId, row);
     }
-    await service.directory.remove(folded);
+    // By its etag, read before: a row that a new account of this name has put down again meanwhile stays.
+    const listed = await service.directory.find(folded);
     await service.accounts.bury(stored);
+    if (listed !== undefined) await service.directory.remove(folded, listed);
   });
 }

@@ -28,7 +28,10 @@ export async function followLatest(stored: Stored<Watch>, service: Service): Pro
   const answer = await service.keyVault.describe(stored.value.binding);
   const decide = (watch: Watch) => withLatest(watch, answer, beganAt, service.policy);
   const found = await updateWatch(stored, decide, service, factsOf);
-  if (!answer.ok || found.value.targetVersion !== answer.value.version) return { watch: found, unfinished: false };
+  // A version that has become unusable wraps nothing new, also where it wraps somebody already.
+  const isUsable =
+    answer.ok && violationsOf(answer.value, { location: answer.value.region ?? '' }, beganAt).length === 0;
+  if (!isUsable || found.value.targetVersion !== answer.value.version) return { watch: found, unfinished: false };
   const { done } = await rewrapFollowers(found.value, answer.value, service);
   if (versionsBehind(found.value).length === 0) return { watch: found, unfinished: false };
   return { watch: (await service.bindings.readWatch(found.value.binding.id)) ?? found, unfinished: !done };

@@ -2,16 +2,15 @@
  * A look: one remote unwrap of a real wrapped account key for each version of a binding that still wraps somebody, however
  * many accounts share it. What it showed is evidence for the watch, and for nothing else (INV-7).
  */
-import type { ActiveAccount } from '../account.ts';
+import { type ActiveAccount, wrappedByOf } from '../account.ts';
 import { openAccountKey } from '../accountKeys.ts';
 import { wipe } from '../bytes.ts';
 import type { Cause } from '../causes.ts';
 import { LostRace } from '../errors.ts';
-import { isDenying, type Policy } from '../policy.ts';
 import type { Stored } from '../ports.ts';
 import type { Service } from '../service.ts';
 import type { EpochMs } from '../time.ts';
-import { type Evidence, observe, type Watch } from '../watch.ts';
+import { afterLook, type Evidence, needsControlLook, type Watch } from '../watch.ts';
 import { updateWatch } from '../watching.ts';
 import { boundAccounts, isAnyBound, staleRowMs } from './boundAccounts.ts';
 
@@ -19,6 +18,15 @@ import { boundAccounts, isAnyBound, staleRowMs } from './boundAccounts.ts';
 export interface Round {
   silence?: Cause;
 }
+
+/** Causes that speak of the vault, or the way to it: asking for its next key would only wait, or burden it, again. */
+const silences: ReadonlySet<Cause> = new Set([
+  'Throttled',
+  'VaultTimeout',
+  'ConnectionFailed',
+  'DnsFailure',
+  'TlsFailure',
+]);
 
 /** Looks at every version in use, and records what was seen. */
 export async function lookAtBinding(stored: Stored<Watch>, round: Round, service: Service): Promise<Stored<Watch>> {
@@ -31,16 +39,23 @@ export async function lookAtBinding(stored: Stored<Watch>, round: Round, service
     if (seen === 'unused') unused.push(version);
     else evidence.push(seen);
   }
-  if (evidence.some((one) => one.cause === 'KeyMaterialMismatch'))
-    service.log.error('A wrapped account key does not open to what its record names', { bindingId: watch.binding.id });
+  if (evidence.length === 0) return withoutUnused(await asleep(stored, began, service), unused, service);
   const observed = await updateWatch(stored, (before) => afterLook(before, evidence, began, service.policy), service);
   return unused.length === 0 ? observed : withoutUnused(observed, unused, service);
 }
 
-function afterLook(watch: Watch, evidence: readonly Evidence[], began: EpochMs, policy: Policy): Watch {
-  if (evidence.length === 0) return { ...watch, nextLookAt: began + policy.lookIntervalHealthySeconds * 1000 };
-  return evidence.reduce((seen, one) => observe(seen, one, policy), watch);
+const day = 86_400_000;
+
+/** Nobody is bound: there is nothing to look with, and no reason to ask the customer's vault for anything. */
+function asleep(stored: Stored<Watch>, began: EpochMs, service: Service): Promise<Stored<Watch>> {
+  const decide = (before: Watch) => ({
+    ...afterLook(before, [], began, service.policy),
+    nextVersionCheckAt: began + day,
+  });
+  return updateWatch(stored, decide, service);
 }
+
+const maxSamples = 5;
 
 async function lookAtVersion(
   watch: Watch,
@@ -48,46 +63,51 @@ async function lookAtVersion(
   round: Round,
   service: Service,
 ): Promise<Evidence | 'unused'> {
-  const { binding } = watch;
-  const about = { bindingId: binding.id, version };
+  const about = { bindingId: watch.binding.id, version };
   if (round.silence !== undefined) return { ...about, takenAt: service.clock.now(), cause: round.silence };
-  const sample = await sampleOf(watch, version, service);
-  if (sample === undefined) return 'unused';
-  const takenAt = service.clock.now();
-  const opened = await openAccountKey(sample, service);
-  if (opened.ok) wipe(opened.value);
-  const cause = opened.ok ? undefined : opened.cause;
-  if (cause !== undefined && silences.has(cause)) round.silence = cause;
-  const controlLook =
-    cause !== undefined && isDenying(cause, service.policy) ? await service.controlLook(binding) : undefined;
-  const { requestId: keyVaultRequestId, durationMs } = opened.observed;
-  service.log.info('Looked at a key', { ...about, cause: cause ?? 'none', controlLook, keyVaultRequestId, durationMs });
-  return {
-    ...about,
-    takenAt,
-    ...(cause === undefined ? {} : { cause }),
-    ...(controlLook === undefined ? {} : { controlLook }),
-  };
+  let seen: Evidence | 'unused' = 'unused';
+  let tries = 0;
+  for await (const sample of samplesOf(watch, version, service)) {
+    seen = { ...about, ...(await lookWith(sample, watch, round, service)) };
+    tries += 1;
+    // One account's bytes are wrong, which says nothing about the key: look with another's.
+    if (seen.cause !== 'KeyMaterialMismatch' || tries === maxSamples) break;
+  }
+  return seen;
 }
 
-/** Causes that speak of the vault or the way to it, not of a key: asking for its next key would only wait, or burden, again. */
-const silences: ReadonlySet<Cause> = new Set([
-  'Throttled',
-  'VaultTimeout',
-  'ConnectionFailed',
-  'DnsFailure',
-  'TlsFailure',
-]);
+async function lookWith(
+  sample: ActiveAccount,
+  { binding }: Watch,
+  round: Round,
+  service: Service,
+): Promise<Pick<Evidence, 'takenAt' | 'cause' | 'controlLook'>> {
+  const { log, policy, clock } = service;
+  const takenAt = clock.now();
+  const opened = await openAccountKey(sample, service);
+  const { requestId: keyVaultRequestId, durationMs } = opened.observed;
+  const about = { account: sample.name, key: wrappedByOf(sample.encryption), keyVaultRequestId, durationMs };
+  if (opened.ok) {
+    wipe(opened.value);
+    log.info('Looked at a key', { ...about, cause: 'none' });
+    return { takenAt };
+  }
+  const { cause } = opened;
+  if (silences.has(cause)) round.silence = cause;
+  if (cause === 'KeyMaterialMismatch') log.error('An account key does not open to what its record names', about);
+  const control = needsControlLook(cause, policy) ? await service.controlLook(binding) : undefined;
+  log.info('Looked at a key', { ...about, cause, controlLook: control });
+  return control === undefined ? { takenAt, cause } : { takenAt, cause, controlLook: control };
+}
 
-/** An account that this version really wraps. Rows are hints: the record decides, and a row that misleads is passed by. */
-async function sampleOf(watch: Watch, version: string, service: Service): Promise<ActiveAccount | undefined> {
+/** Accounts that this version really wraps. Rows are hints: the record decides, and a row that misleads is passed by. */
+async function* samplesOf(watch: Watch, version: string, service: Service): AsyncGenerator<ActiveAccount> {
   const bindingId = watch.binding.id;
   for await (const row of boundAccounts(bindingId, { version }, service)) {
     const stored = await service.accounts.read(row.value.name);
-    if (stored?.value.lifecycle === 'active' && isWrappedBy(stored.value, bindingId, version)) return stored.value;
-    if (service.clock.now() - row.writtenAt > staleRowMs) await service.bindings.removeAccount(bindingId, row);
+    if (stored?.value.lifecycle === 'active' && isWrappedBy(stored.value, bindingId, version)) yield stored.value;
+    else if (service.clock.now() - row.writtenAt > staleRowMs) await service.bindings.removeAccount(bindingId, row);
   }
-  return undefined;
 }
 
 function isWrappedBy({ encryption }: ActiveAccount, bindingId: string, version: string): boolean {

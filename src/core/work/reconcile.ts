@@ -11,22 +11,29 @@ import type { Watch } from '../watch.ts';
 import { updateWatch } from '../watching.ts';
 import { boundAccounts } from './boundAccounts.ts';
 
-export async function reconcile(stored: Stored<Watch>, service: Service): Promise<Stored<Watch>> {
+export async function reconcile(
+  stored: Stored<Watch>,
+  service: Service,
+): Promise<{ watch: Stored<Watch>; done: boolean }> {
   const watch = stored.value;
-  if (watch.reconciledEpoch === watch.epoch) return stored;
+  if (watch.reconciledEpoch === watch.epoch) return { watch: stored, done: true };
+  let left = service.policy.accountsPerMessage * 10;
   for (const version of new Set(watch.transitions.map((transition) => transition.version))) {
     for await (const row of boundAccounts(watch.binding.id, { version }, service)) {
-      await retryLostRaces(() => reconcileAccount(row.value.name, watch, service));
+      const caughtUp = await retryLostRaces(() => reconcileAccount(row.value.name, watch, service));
+      if (caughtUp && --left === 0) return { watch: stored, done: false };
     }
   }
-  return updateWatch(stored, (before) => reconciledUpTo(before, watch.epoch), service);
+  return { watch: await updateWatch(stored, (before) => reconciledUpTo(before, watch.epoch), service), done: true };
 }
 
-async function reconcileAccount(name: string, watch: Watch, service: Service): Promise<void> {
+/** Whether there was anything to write. */
+async function reconcileAccount(name: string, watch: Watch, service: Service): Promise<boolean> {
   const stored = await service.accounts.read(name);
-  if (stored?.value.lifecycle !== 'active') return;
+  if (stored?.value.lifecycle !== 'active') return false;
   const { record, facts } = catchUp(stored.value, watch);
   if (facts.length > 0) await saveAccount(stored, record, facts, service);
+  return facts.length > 0;
 }
 
 function reconciledUpTo(watch: Watch, epoch: number): Watch {

@@ -3,7 +3,7 @@
  * one, and only then one conditional write names the new blob (INV-1, INV-7, INV-12). Costs two unwraps an account; what is
  * encrypted below the account key is untouched. It can stop anywhere and be begun again.
  */
-import type { ActiveAccount, CustomerKeyEncryption } from '../account.ts';
+import type { AccountRecord, ActiveAccount, CustomerKeyEncryption } from '../account.ts';
 import { boundOf, wrappedByOf } from '../account.ts';
 import { openAccountKey, type Proven, placeOf, wrapByCustomerKey } from '../accountKeys.ts';
 import { saveAccount } from '../accounts/write.ts';
@@ -16,7 +16,7 @@ import type { KeyDescription, Stored } from '../ports.ts';
 import type { Service } from '../service.ts';
 import type { Watch } from '../watch.ts';
 import { ensureWatched } from '../watching.ts';
-import { type BoundRow, boundAccounts } from './boundAccounts.ts';
+import { type BoundRow, boundAccounts, staleRowMs } from './boundAccounts.ts';
 
 const keyward = { kind: 'keyward', id: 'rewrap' } as const;
 
@@ -26,17 +26,26 @@ export function versionsBehind(watch: Watch): string[] {
   return Object.keys(watch.versions).filter((version) => version !== watch.targetVersion);
 }
 
+/** One run towards a version. */
+interface Rotation {
+  readonly watch: Watch;
+  readonly target: KeyDescription;
+  /** The watch learns the version with the first account: for the others it knows it already. */
+  isWatched: boolean;
+}
+
 /** At most `accountsPerMessage` of the accounts that follow the latest version and are behind it. */
 export async function rewrapFollowers(
   watch: Watch,
   target: KeyDescription,
   service: Service,
 ): Promise<{ done: boolean }> {
+  const rotation: Rotation = { watch, target, isWatched: watch.versions[target.version] !== undefined };
   let left = service.policy.accountsPerMessage;
   for (const version of versionsBehind(watch)) {
     for await (const row of boundAccounts(watch.binding.id, { version, onlyFollowing: true }, service)) {
       if (left === 0) return { done: false };
-      const trouble = await retryLostRaces(() => rewrapAccount(row, watch, target, service));
+      const trouble = await retryLostRaces(() => rewrapAccount(row, rotation, service));
       if (trouble === 'alreadyThere') continue;
       left -= 1;
       if (trouble === undefined) continue;
@@ -51,45 +60,53 @@ export async function rewrapFollowers(
 /** Undefined when the account has been re-wrapped; else what stood in the way. */
 async function rewrapAccount(
   row: BoundRow,
-  watch: Watch,
-  target: KeyDescription,
+  rotation: Rotation,
   service: Service,
 ): Promise<Cause | 'alreadyThere' | undefined> {
   const stored = await service.accounts.read(row.value.name);
-  if (stored?.value.lifecycle !== 'active' || stored.value.instanceId !== row.value.instanceId) return 'alreadyThere';
-  const record = stored.value;
-  const { encryption } = record;
-  const isBehind =
-    encryption.type === 'CustomerKey' &&
-    encryption.binding.id === watch.binding.id &&
-    encryption.follows &&
-    encryption.version !== target.version;
-  if (!isBehind) return 'alreadyThere';
-  const trouble = await rewrapRecord({ value: record, etag: stored.etag }, encryption, watch, target, service);
+  const bindingId = rotation.watch.binding.id;
+  const behind = stored === undefined ? undefined : recordBehind(stored, row, rotation);
+  if (behind === undefined) {
+    if (service.clock.now() - row.writtenAt > staleRowMs) await service.bindings.removeAccount(bindingId, row);
+    return 'alreadyThere';
+  }
+  const trouble = await rewrapRecord(behind.stored, behind.encryption, rotation, service);
   // The row was listed before the record was read, and the record has left it: nobody can be on the way back unseen.
-  if (trouble === undefined) await service.bindings.removeAccount(watch.binding.id, row);
+  if (trouble === undefined) await service.bindings.removeAccount(bindingId, row);
   return trouble;
+}
+
+interface Behind {
+  readonly stored: Stored<ActiveAccount>;
+  readonly encryption: CustomerKeyEncryption;
+}
+
+/** The record decides whether the account behind a row still waits for the version. */
+function recordBehind({ value, etag }: Stored<AccountRecord>, row: BoundRow, rotation: Rotation): Behind | undefined {
+  if (value.lifecycle !== 'active' || value.instanceId !== row.value.instanceId) return undefined;
+  const { encryption } = value;
+  if (encryption.type === 'SystemKey' || encryption.binding.id !== rotation.watch.binding.id) return undefined;
+  const isBehind = encryption.follows && encryption.version !== rotation.target.version;
+  return isBehind ? { stored: { value, etag }, encryption } : undefined;
 }
 
 async function rewrapRecord(
   stored: Stored<ActiveAccount>,
   encryption: CustomerKeyEncryption,
-  watch: Watch,
-  target: KeyDescription,
+  rotation: Rotation,
   service: Service,
 ): Promise<Cause | undefined> {
-  const record = stored.value;
-  const opened = await openAccountKey(record, service);
+  const { binding } = encryption;
+  const { version } = rotation.target;
+  const opened = await openAccountKey(stored.value, service);
   if (!opened.ok) return opened.cause;
   try {
-    const proven = await wrapByCustomerKey(placeOf(record), opened.value, encryption.binding, target, service);
+    const proven = await wrapByCustomerKey(placeOf(stored.value), opened.value, binding, rotation.target, service);
     if (!proven.ok) return proven.cause;
-    await ensureWatched(encryption.binding, target.version, proven.value.at, service);
-    await service.bindings.putAccount(
-      encryption.binding.id,
-      boundOf(record, { ...encryption, version: target.version }),
-    );
-    await saveRewrapped(stored, watch, target.version, proven.value, service);
+    await service.bindings.putAccount(binding.id, boundOf(stored.value, { ...encryption, version }));
+    if (!rotation.isWatched) await ensureWatched(binding, version, proven.value.at, service);
+    rotation.isWatched = true;
+    await saveRewrapped(stored, rotation.watch, version, proven.value, service);
     return undefined;
   } finally {
     wipe(opened.value);

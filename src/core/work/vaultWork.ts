@@ -6,11 +6,13 @@
  *                 └────────┴─▶ one worker a vault ─▶ each due binding: look ─▶ reconcile ─▶ follow the latest version
  */
 
-import { describeError, LostRace } from '../errors.ts';
-import type { Stored, VaultWork } from '../ports.ts';
+import { describeError } from '../errors.ts';
+import type { Policy } from '../policy.ts';
+import type { VaultWork } from '../ports.ts';
 import type { Service } from '../service.ts';
 import type { EpochMs } from '../time.ts';
 import { isLookDue, soonest, type Watch } from '../watch.ts';
+import { updateWatch } from '../watching.ts';
 import { followLatest, isFollowDue } from './follow.ts';
 import { lookAtBinding, type Round } from './look.ts';
 import { reconcile } from './reconcile.ts';
@@ -31,7 +33,7 @@ export async function workOnVault(message: VaultWork, service: Service): Promise
   for (const startAt of starts) {
     if (startAt > now) await service.queue.send({ vault, askedBy: 'wake' }, startAt - now);
   }
-  if (starts.has(now)) await workOnDue(vault, ids, false, service);
+  if ([...starts].some((startAt) => startAt <= now)) await workOnDue(vault, ids, false, service);
 }
 
 /** The times that this request brought forward; none when others have asked for the same already. */
@@ -45,30 +47,19 @@ async function requestLooks(
   for (const id of ids) {
     const stored = await service.bindings.readWatch(id);
     if (stored === undefined) continue;
-    const watch = stored.value;
-    if (wanted.keyName !== undefined && watch.binding.keyName !== wanted.keyName) continue;
-    const lookAt = soonest(now, watch.lastLookAt, service.policy);
-    const checkAt = soonest(now, watch.lastVersionCheckAt, service.policy);
-    const isSooner = lookAt < watch.nextLookAt || checkAt < watch.nextVersionCheckAt;
-    const next = {
-      ...watch,
-      nextLookAt: Math.min(watch.nextLookAt, lookAt),
-      nextVersionCheckAt: Math.min(watch.nextVersionCheckAt, checkAt),
-    };
-    if (isSooner && (await saved({ value: next, etag: stored.etag }, service))) starts.add(lookAt).add(checkAt);
+    if (wanted.keyName !== undefined && stored.value.binding.keyName !== wanted.keyName) continue;
+    const asked = await updateWatch(stored, (watch) => broughtForward(watch, now, service.policy), service);
+    if (asked !== stored) starts.add(asked.value.nextLookAt).add(asked.value.nextVersionCheckAt);
   }
   return starts;
 }
 
-/** A worker that saves at the same moment is looking right now: the wake-up of the faster writer serves us too. */
-async function saved(watch: Stored<Watch>, service: Service): Promise<boolean> {
-  try {
-    await service.bindings.saveWatch(watch, []);
-    return true;
-  } catch (error) {
-    if (error instanceof LostRace) return false;
-    throw error;
-  }
+/** The same watch when nothing comes sooner. */
+function broughtForward(watch: Watch, now: EpochMs, policy: Policy): Watch {
+  const nextLookAt = Math.min(watch.nextLookAt, soonest(now, watch.lastLookAt, policy));
+  const nextVersionCheckAt = Math.min(watch.nextVersionCheckAt, soonest(now, watch.lastVersionCheckAt, policy));
+  const isSooner = nextLookAt < watch.nextLookAt || nextVersionCheckAt < watch.nextVersionCheckAt;
+  return isSooner ? { ...watch, nextLookAt, nextVersionCheckAt } : watch;
 }
 
 async function workOnDue(vault: string, ids: readonly string[], isSweep: boolean, service: Service): Promise<void> {
@@ -110,7 +101,9 @@ async function workOnBinding(id: string, isSweep: boolean, round: Round, service
     noteLateness(watch.value, service);
     const isLooking = isLookDue(watch.value, service.clock.now(), isSweep, service.policy);
     if (isLooking) watch = await lookAtBinding(watch, round, service);
-    watch = await reconcile(watch, service);
+    const reconciled = await reconcile(watch, service);
+    watch = reconciled.watch;
+    if (!reconciled.done) return service.clock.now();
     const isFollowing = round.silence === undefined && (await isFollowDue(watch.value, isSweep, service));
     if (!isFollowing) return isLooking ? nextWakeOf(watch.value) : never;
     const followed = await followLatest(watch, service);

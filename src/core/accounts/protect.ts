@@ -1,0 +1,88 @@
+/** Putting an account key under a key: the system key, or a customer key that has been checked and proven first. */
+import type { AccountView, ActiveAccount, Encryption } from '../account.ts';
+import { openAccountKey, type Proven, wrapByCustomerKey, wrapBySystemKey } from '../accountKeys.ts';
+import type { AuditFacts } from '../audit.ts';
+import { type Bytes, wipe } from '../bytes.ts';
+import { acceptCustomerKey, type CustomerKeyWish, claimFor, keyTrouble } from '../customerKey.ts';
+import type { KeyPlace } from '../envelope.ts';
+import type { Service } from '../service.ts';
+import type { EpochMs } from '../time.ts';
+import { keyUnreachable } from './inaccessible.ts';
+
+export type EncryptionWish = { readonly type: 'SystemKey' } | ({ readonly type: 'CustomerKey' } & CustomerKeyWish);
+
+export interface Protected {
+  readonly encryption: Encryption;
+  readonly wrappedAccountKey: string;
+  readonly accountKeyGeneration: number;
+  /** When a remote unwrap proved it; now, under the system key. */
+  readonly provenAt: EpochMs;
+  /** Key Vault's request id of the proof. */
+  readonly facts: Pick<AuditFacts, 'keyVaultRequestId'>;
+}
+
+type Owned = Pick<ActiveAccount, 'owner' | 'location'>;
+
+/** A new account key, of this generation, under the wish's key. Nothing is stored but the owner's claim. */
+export async function protectNewKey(
+  place: KeyPlace,
+  wish: EncryptionWish,
+  account: Owned,
+  service: Service,
+): Promise<Protected> {
+  const accountKey = service.random.bytes(32);
+  try {
+    return await protect(place, accountKey, wish, account, service);
+  } finally {
+    wipe(accountKey);
+  }
+}
+
+/**
+ * The account's key under another key. Leaving a customer key takes a fresh remote unwrap under it, never a lease (INV-12);
+ * leaving the system key makes a new account key, so that no older copy of the row opens what the new one protects.
+ */
+export async function moveAccountKey(current: AccountView, wish: EncryptionWish, service: Service): Promise<Protected> {
+  const { record } = current;
+  const { instanceId, accountKeyGeneration: generation } = record;
+  if (record.encryption.type === 'SystemKey')
+    return protectNewKey({ instanceId, generation: generation + 1 }, wish, record, service);
+  const opened = await openAccountKey(record, service);
+  if (!opened.ok) throw keyUnreachable(current, opened.cause);
+  try {
+    return await protect({ instanceId, generation }, opened.value, wish, record, service);
+  } finally {
+    wipe(opened.value);
+  }
+}
+
+async function protect(
+  place: KeyPlace,
+  accountKey: Bytes,
+  wish: EncryptionWish,
+  account: Owned,
+  service: Service,
+): Promise<Protected> {
+  const accountKeyGeneration = place.generation;
+  if (wish.type === 'SystemKey') {
+    const wrappedAccountKey = await wrapBySystemKey(place, accountKey, service);
+    const provenAt = service.clock.now();
+    return { encryption: wish, wrappedAccountKey, accountKeyGeneration, provenAt, facts: {} };
+  }
+  const { identifier, binding, description } = await acceptCustomerKey(wish, account, service);
+  const proven = await wrapByCustomerKey(place, accountKey, binding, description, service);
+  if (!proven.ok) throw keyTrouble(proven.cause, binding, proven.observed);
+  await claimFor(account.owner, binding, service);
+  const { version } = description;
+  const follows = identifier.version === undefined;
+  return {
+    encryption: { type: 'CustomerKey', keyIdentifier: identifier.text, follows, version, binding, reconciledEpoch: 0 },
+    wrappedAccountKey: proven.value.wrappedAccountKey,
+    accountKeyGeneration,
+    provenAt: proven.value.at,
+    facts: requestIdOf(proven.value),
+  };
+}
+
+const requestIdOf = (proven: Proven): Pick<AuditFacts, 'keyVaultRequestId'> =>
+  proven.observed.requestId === undefined ? {} : { keyVaultRequestId: proven.observed.requestId };

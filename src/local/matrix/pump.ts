@@ -1,0 +1,76 @@
+/**
+ * Time for many vaults side by side: what is due at one moment runs together, as it would on a queue trigger, so that a vault that
+ * does not answer holds up nobody's test. Within a vault messages keep their order.
+ */
+import pLimit from 'p-limit';
+import { vaultIdOf } from '../../core/binding.ts';
+import type { VaultWork } from '../../core/ports.ts';
+import type { Service } from '../../core/service.ts';
+import { sweep } from '../../core/work/sweep.ts';
+import { workOnVault } from '../../core/work/vaultWork.ts';
+import type { Lab } from '../lab/lab.ts';
+
+export interface Pump {
+  /** Lets time pass; `afterEach` is called after each moment at which something was done. */
+  advance(ms: number, afterEach?: () => Promise<void>): Promise<void>;
+  /** This vault is nobody's business any more: not swept, its messages dropped. */
+  retire(vault: string): void;
+}
+
+const sweepEveryMs = 60_000;
+const visibilityAfterFailureMs = 10_000;
+const atATime = 10;
+
+/** `service` does the work: by default the laboratory's own; another may have a clock of its own. */
+export function createPump(lab: Lab, service: Service = lab.service): Pump {
+  const { clock, queue } = lab;
+  const retired = new Set<string>();
+  let nextSweepAt = clock.now() + sweepEveryMs;
+  const living = {
+    ...service.vaults,
+    async *list() {
+      for await (const vault of service.vaults.list()) if (!retired.has(vault)) yield vault;
+    },
+  };
+
+  async function handle(message: VaultWork): Promise<void> {
+    try {
+      await workOnVault(message, service);
+    } catch {
+      await queue.send(message, visibilityAfterFailureMs);
+    }
+  }
+
+  async function deliverDue(): Promise<void> {
+    const byVault = new Map<string, VaultWork[]>();
+    while ((queue.nextAt() ?? Number.POSITIVE_INFINITY) <= clock.now()) {
+      await queue.deliver(async (message) => {
+        if (!retired.has(message.vault)) byVault.set(message.vault, [...(byVault.get(message.vault) ?? []), message]);
+      });
+    }
+    const limit = pLimit(atATime);
+    const inOrder = async (messages: readonly VaultWork[]) => {
+      for (const message of messages) await handle(message);
+    };
+    await Promise.all([...byVault.values()].map((messages) => limit(inOrder, messages)));
+  }
+
+  return {
+    async advance(ms, afterEach) {
+      const end = clock.now() + ms;
+      for (;;) {
+        const nextAt = Math.min(nextSweepAt, queue.nextAt() ?? Number.POSITIVE_INFINITY);
+        if (nextAt > end) break;
+        clock.set(Math.max(clock.now(), nextAt));
+        if (nextAt === nextSweepAt) {
+          nextSweepAt += sweepEveryMs;
+          await sweep({ vaults: living, queue });
+        }
+        await deliverDue();
+        await afterEach?.();
+      }
+      clock.set(end);
+    },
+    retire: (vault) => void retired.add(vaultIdOf(`${vault}.vault.azure.net`)),
+  };
+}

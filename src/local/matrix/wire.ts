@@ -1,0 +1,74 @@
+/**
+ * A wire between Keyward and the Key Vault emulator, on which a vault can be made to answer anything at all: what no emulator of
+ * a well-behaved service would say, byte for byte. Everything else goes through as it is.
+ */
+import diagnostics from 'node:diagnostics_channel';
+import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** Plays an answer. `path` is that of the request: `/keys/cmk/<version>/unwrapkey`. */
+export type Player = (response: ServerResponse, path: string) => void;
+
+export interface Wire {
+  readonly url: string;
+  /** From now on. */
+  leadTo(emulatorUrl: string): void;
+  play(vault: string, player: Player): void;
+  /** The vault answers for itself again. */
+  release(vault: string): void;
+  stop(): Promise<void>;
+}
+
+export async function startWire(): Promise<Wire> {
+  const players = new Map<string, Player>();
+  const agent = new Agent({ keepAlive: true });
+  let emulatorUrl: string | undefined;
+  const server = createServer((asked, response) => {
+    const player = players.get(asked.headers.host?.split('.', 1)[0] ?? '');
+    if (player !== undefined) asked.resume().on('end', () => player(response, asked.url ?? '/'));
+    else forward(asked, response, emulatorUrl ?? '', agent);
+  });
+  server.keepAliveTimeout = 120_000;
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    leadTo(url) {
+      emulatorUrl = url;
+    },
+    play: (vault, player) => void players.set(vault, player),
+    release: (vault) => void players.delete(vault),
+    async stop() {
+      agent.destroy();
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+function forward(asked: IncomingMessage, response: ServerResponse, emulatorUrl: string, agent: Agent): void {
+  const { method, headers, url } = asked;
+  const onward = request(new URL(url ?? '/', emulatorUrl), { method, headers, agent }, (answer) => {
+    response.writeHead(answer.statusCode ?? 500, answer.headers);
+    answer.pipe(response);
+  });
+  onward.on('error', () => response.socket?.resetAndDestroy());
+  response.on('close', () => {
+    if (!response.writableFinished) onward.destroy();
+  });
+  asked.pipe(onward);
+}
+
+/** Where `call` sends its request with `fetch`. */
+export async function originAskedBy(call: () => Promise<unknown>): Promise<string> {
+  let origin = '';
+  const note = (message: unknown) => {
+    origin = String((message as { request: { origin: unknown } }).request.origin);
+  };
+  diagnostics.subscribe('undici:request:create', note);
+  try {
+    await call();
+  } finally {
+    diagnostics.unsubscribe('undici:request:create', note);
+  }
+  return origin;
+}

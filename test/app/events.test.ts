@@ -1,0 +1,285 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { until } from '../../src/local/client.ts';
+import { homeTenantId, location, subscriptionId } from '../../src/local/operator.ts';
+import {
+  accountOf,
+  got,
+  requestsTo,
+  rotate,
+  useStack,
+  vaultWithKey,
+  versionOf,
+  type World,
+  withCustomerKey,
+} from './support.ts';
+
+const spacingMs = 1000;
+/** No timer runs: whatever happens here, events have set it off. */
+const world = useStack({ settings: { KEYWARD_LOOK_SPACING_SECONDS: String(spacingMs / 1000) } });
+const principal = '22222222-2222-4222-8222-222222222222';
+
+const hookOf = ({ stack }: World, functionName: string) =>
+  `${stack.host.url}/runtime/webhooks/EventGrid?functionName=${functionName}&code=${stack.host.keys.eventgrid_extension}`;
+
+interface Emitted {
+  readonly id: string;
+  readonly type: string;
+  readonly subject: string;
+  readonly event: Record<string, unknown>;
+  readonly deliveries: { state: string; lastOutcome?: number | string }[];
+}
+
+const eventsOf = (type: string) =>
+  world.stack
+    .keyVault<Emitted[]>('GET', '/events')
+    .then((events) => events.filter((event) => event.type.endsWith(`.${type}`)));
+
+/** Posts as Event Grid does; its status. */
+async function deliver(functionName: string, events: unknown): Promise<number> {
+  const response = await fetch(hookOf(world, functionName), {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'aeg-event-type': 'Notification' },
+    body: JSON.stringify(events),
+  });
+  await response.body?.cancel();
+  return response.status;
+}
+
+async function account(name: string, more: Record<string, unknown> = {}): Promise<void> {
+  const key = await vaultWithKey(world, name, more);
+  await got(201, world.api('PUT', `/api/accounts/${name}`, withCustomerKey(name, key)));
+}
+
+const onVersion = (name: string, version: string, withinMs = 6000) =>
+  until(
+    `${name} is on the new version`,
+    () => versionOf(world.api, name),
+    (seen) => seen === version,
+    withinMs,
+  );
+
+/** How often the vault worker has run to its end. */
+const worked = () =>
+  world.records.filter(({ functionName, message }) => functionName === 'vaultWork' && message === 'Executed: succeeded')
+    .length;
+
+/** Whatever the events so far have set off has been done: nothing new for longer than any pause between polls. */
+async function settled(): Promise<void> {
+  let seen = -1;
+  while (seen !== worked()) {
+    seen = worked();
+    await sleep(2500);
+  }
+}
+
+const looksAt = (vault: string) => requestsTo(world, vault, 'unwrapkey');
+
+beforeEach(() => world.stack.keyVault('PUT', '/events/mode', { mode: 'normal' }));
+
+describe('a new version of a key is followed within seconds of its event', () => {
+  test('in the Event Grid schema', async () => {
+    await account('grid-kv');
+    const before = await accountOf(world.api, 'grid-kv');
+    const latest = await rotate(world, 'grid-kv');
+    await onVersion('grid-kv', latest);
+    const after = await accountOf(world.api, 'grid-kv');
+    // The customer's own words, the account and its key are the same; only what wraps the key is new.
+    expect(after.properties.encryption.keyVaultProperties.keyIdentifier).toBe(
+      before.properties.encryption.keyVaultProperties.keyIdentifier,
+    );
+    expect(after.properties.encryption.accountKeyGeneration).toBe(before.properties.encryption.accountKeyGeneration);
+    expect(after.properties.accountId).toBe(before.properties.accountId);
+    expect(after.etag).not.toBe(before.etag);
+    const [event] = (await eventsOf('KeyNewVersionCreated')).filter((one) => JSON.stringify(one).includes(latest));
+    expect(event?.deliveries).toEqual([expect.objectContaining({ state: 'delivered', lastOutcome: 202 })]);
+  });
+
+  test('in the CloudEvents schema', async () => {
+    await account('cloud-kv');
+    await world.stack.keyVault('PUT', '/vaults/cloud-kv/eventSubscriptions/keyward', {
+      endpoint: hookOf(world, 'keyEvents'),
+      destination: 'azureFunction',
+      schema: 'cloudEvents',
+    });
+    const latest = await rotate(world, 'cloud-kv');
+    await onVersion('cloud-kv', latest);
+  });
+
+  test('for all accounts of the key, and no other key of the vault', async () => {
+    await account('many-kv');
+    const key = 'https://many-kv.vault.azure.net/keys/cmk';
+    for (const name of ['many-1', 'many-2', 'many-3'])
+      await got(201, world.api('PUT', `/api/accounts/${name}`, withCustomerKey('many-kv', key)));
+    await world.stack.keyVault('POST', '/vaults/many-kv/keys/other', { kty: 'RSA', size: 2048 });
+    const other = withCustomerKey('many-kv', 'https://many-kv.vault.azure.net/keys/other');
+    await got(201, world.api('PUT', '/api/accounts/many-other', other));
+    const { etag } = await accountOf(world.api, 'many-other');
+    const before = (await requestsTo(world, 'many-kv')).length;
+    const latest = await rotate(world, 'many-kv');
+    for (const name of ['many-kv', 'many-1', 'many-2', 'many-3']) await onVersion(name, latest);
+    expect((await accountOf(world.api, 'many-other')).etag).toBe(etag);
+    const since = (await world.stack.keyVault<{ requests: { key?: string }[] }>('GET', '/requests?vault=many-kv')).requests;
+    expect(since.slice(before).filter((one) => one.key === 'other')).toEqual([]);
+  });
+
+  test('though the event comes with keys in another letter case and numbers as text', async () => {
+    await account('odd-kv');
+    await world.stack.keyVault('PUT', '/events/mode', { mode: 'drop' });
+    const latest = await rotate(world, 'odd-kv');
+    const event = {
+      id: 7,
+      EventType: 'microsoft.keyvault.keynewversioncreated',
+      ' topic ': '/SUBSCRIPTIONS/S/RESOURCEGROUPS/G/PROVIDERS/MICROSOFT.KEYVAULT/VAULTS/ODD-KV',
+      data: { objecttype: 'KEY', OBJECTNAME: 'CMK', NBF: '1', exp: null },
+    };
+    expect(await deliver('keyEvents', [event])).toBe(202);
+    await onVersion('odd-kv', latest);
+  });
+});
+
+describe('INV-5: events choose who to look at, never what to do:', () => {
+  test('doubled, repeated, late and reordered ones change nothing', async () => {
+    await account('order-kv');
+    await world.stack.keyVault('PUT', '/events/mode', { mode: 'hold' });
+    await rotate(world, 'order-kv');
+    await rotate(world, 'order-kv');
+    await world.stack.keyVault('PUT', '/events/mode', { mode: 'twice' });
+    const latest = await rotate(world, 'order-kv');
+    await onVersion('order-kv', latest);
+    const { etag } = await accountOf(world.api, 'order-kv');
+
+    await world.stack.keyVault('POST', '/events/release', { order: 'reverse' });
+    const told = (await eventsOf('KeyNewVersionCreated')).filter(({ event }) => JSON.stringify(event).includes('order-kv'));
+    expect(told).toHaveLength(4);
+    for (const { id } of told) await world.stack.keyVault('POST', `/events/${id}/redeliver`);
+    await settled();
+    expect((await accountOf(world.api, 'order-kv')).etag).toBe(etag);
+    expect(await versionOf(world.api, 'order-kv')).toBe(latest);
+  });
+
+  test('forged ones change nothing, and a storm of them cannot hasten a confirmation', async () => {
+    await account('storm-kv');
+    await world.stack.keyVault('PATCH', '/vaults/storm-kv/keys/cmk', { enabled: false });
+    const begun = (await looksAt('storm-kv')).length;
+    const topic = `/subscriptions/${subscriptionId}/resourceGroups/g/providers/Microsoft.KeyVault/vaults/storm-kv`;
+    const forged = ['KeyNewVersionCreated', 'KeyNearExpiry', 'KeyExpired', 'VaultAccessPolicyChanged'].map((type) => ({
+      ...{ id: randomUUID(), topic, subject: 'cmk', eventType: `Microsoft.KeyVault.${type}` },
+      data: { VaultName: 'storm-kv', ObjectType: 'Key', ObjectName: 'cmk', Version: 'f'.repeat(32), Id: 'https://evil/' },
+    }));
+    const end = Date.now() + 2200;
+    while (Date.now() < end) {
+      expect(await deliver('keyEvents', forged)).toBe(202);
+      await sleep(50);
+    }
+    const looks = (await looksAt('storm-kv')).slice(begun).map(({ at }) => Date.parse(at));
+    expect(looks.length).toBeGreaterThan(0);
+    // 5 % for what passes between the moment a look is decided on and the moment it arrives.
+    for (const [index, at] of looks.slice(1).entries())
+      expect(at - (looks[index] ?? 0)).toBeGreaterThanOrEqual(spacingMs * 0.95);
+    await world.stack.keyVault('PATCH', '/vaults/storm-kv/keys/cmk', { enabled: true });
+  });
+
+  test('ones about a version that cannot be used leave the account where it is, with a warning', async () => {
+    await account('unusable-kv');
+    const { etag } = await accountOf(world.api, 'unusable-kv');
+    const made = await world.stack.keyVault<{ key: { kid: string } }>('POST', '/vaults/unusable-kv/keys/cmk', {
+      ...{ kty: 'RSA', size: 2048, enabled: false },
+    });
+    const warned = await until(
+      'a warning',
+      () => accountOf(world.api, 'unusable-kv'),
+      ({ properties }) => properties.encryption.warnings.length > 0,
+    );
+    const keyVersion = made.key.kid.split('/').at(-1);
+    expect(warned.properties.encryption.warnings).toEqual([
+      expect.objectContaining({ code: 'NewVersionUnusable', keyVersion, cause: 'KeyDisabled' }),
+    ]);
+    expect(warned).toMatchObject({ etag, properties: { state: 'Enabled', encryption: { status: 'Accessible' } } });
+  });
+});
+
+describe('an event about a vault leads to a look at that vault, and at no other:', () => {
+  /** A look soon after another counts as one: so first the time must pass in which nobody looks again. */
+  async function lookedAt(name: string, act: () => Promise<unknown>) {
+    await account(name);
+    await account(`${name}-b`);
+    await settled();
+    const before = { mine: (await looksAt(name)).length, other: (await requestsTo(world, `${name}-b`)).length };
+    await act();
+    await until(
+      'a look',
+      () => looksAt(name),
+      (looks) => looks.length > before.mine,
+      6000,
+    );
+    expect((await requestsTo(world, `${name}-b`)).length).toBe(before.other);
+    return accountOf(world.api, name);
+  }
+
+  async function subscribeToResources(): Promise<void> {
+    await world.stack.keyVault('PUT', `/subscriptions/${subscriptionId}/eventSubscriptions/keyward`, {
+      endpoint: hookOf(world, 'resourceEvents'),
+      destination: 'azureFunction',
+    });
+  }
+
+  test.concurrent('VaultAccessPolicyChanged', async () => {
+    const name = 'policy-kv';
+    const seen = await lookedAt(name, async () => {
+      // Switched to access policies, in which nobody is named: two denials begin with one event.
+      await world.stack.keyVault('PATCH', `/vaults/${name}`, { authModel: 'policy' });
+    });
+    expect((await eventsOf('VaultAccessPolicyChanged')).filter(({ subject }) => subject === name)).toHaveLength(1);
+    expect(seen.properties.state).toBe('Enabled');
+    await until(
+      'Suspect',
+      () => accountOf(world.api, name),
+      ({ properties }) => properties.encryption.status === 'Suspect',
+    );
+    expect((await accountOf(world.api, name)).properties.encryption.cause).toBe('KeyPermissionDenied');
+  });
+
+  test.concurrent('ResourceDeleteSuccess of a role assignment', async () => {
+    const name = 'assignment-kv';
+    await subscribeToResources();
+    await lookedAt(name, () => world.stack.keyVault('DELETE', `/vaults/${name}/grants/${principal}`));
+    const seen = await until(
+      'Suspect',
+      () => accountOf(world.api, name),
+      ({ properties }) => properties.encryption.status === 'Suspect',
+    );
+    expect(seen.properties).toMatchObject({ state: 'Enabled', encryption: { cause: 'KeyPermissionDenied' } });
+  });
+
+  test.concurrent('ResourceDeleteSuccess of the vault', async () => {
+    const name = 'removed-kv';
+    await subscribeToResources();
+    await account(name);
+    await account(`${name}-b`);
+    await settled();
+    const other = (await requestsTo(world, `${name}-b`)).length;
+    await world.stack.keyVault('DELETE', `/vaults/${name}`);
+    const seen = await until(
+      'Suspect',
+      () => accountOf(world.api, name),
+      ({ properties }) => properties.encryption.status === 'Suspect',
+    );
+    expect(seen.properties).toMatchObject({ state: 'Enabled', encryption: { cause: 'VaultNotFound' } });
+    expect((await requestsTo(world, `${name}-b`)).length).toBe(other);
+  });
+});
+
+test('an event for a vault that nobody uses any more is acknowledged', async () => {
+  const name = 'left-kv';
+  await world.stack.createCustomerVault(name, { tenantId: homeTenantId, location });
+  await world.stack.keyVault('POST', `/vaults/${name}/keys/cmk`, { kty: 'RSA', size: 2048 });
+  const [event] = (await eventsOf('KeyNewVersionCreated')).filter((one) => JSON.stringify(one).includes(name));
+  await until(
+    'delivered',
+    async () => (await eventsOf('KeyNewVersionCreated')).find(({ id }) => id === event?.id)?.deliveries[0]?.state,
+    (state) => state === 'delivered',
+  );
+  expect(await requestsTo(world, name)).toEqual([]);
+});

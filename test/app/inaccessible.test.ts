@@ -1,0 +1,261 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Caller, caller } from '../../src/local/client.ts';
+import type { ChildHost } from '../../src/local/host/child.ts';
+import { type Route, routes } from '../../src/functions/routes.ts';
+import {
+  accountOf,
+  got,
+  newAccount,
+  refused,
+  requestsTo,
+  spawnInstance,
+  sweptUntil,
+  useStack,
+  vaultWithKey,
+  withCustomerKey,
+} from './support.ts';
+
+/** The same rules as in production, a minute in less than a second. Looks happen when the tests sweep. */
+const world = useStack({
+  settings: {
+    KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS: '1',
+    KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS: '0.2',
+    KEYWARD_LOOK_INTERVAL_INACCESSIBLE_SECONDS: '0.2',
+    KEYWARD_LOOK_SPACING_SECONDS: '0.2',
+    KEYWARD_CONFIRM_KEY_NOT_FOUND_SECONDS: '0.5',
+    KEYWARD_CONFIRM_PERMISSION_SECONDS: '0.5',
+    KEYWARD_CONFIRM_VAULT_NOT_FOUND_SECONDS: '0.5',
+  },
+});
+
+let second: ChildHost | undefined;
+let other: Caller;
+
+beforeAll(async () => {
+  const key = await vaultWithKey(world, 'locked-kv');
+  for (const name of ['locked', 'locked-2']) await got(201, world.api('PUT', `/api/accounts/${name}`, withCustomerKey('locked', key)));
+  await got(201, world.api('PUT', '/api/accounts/free', newAccount()));
+  second = await spawnInstance(world);
+  other = caller(second.url, { 'x-functions-key': second.keys.function });
+});
+afterAll(() => second?.stop());
+
+const setEnabled = (vault: string, enabled: boolean) =>
+  world.stack.keyVault('PATCH', `/vaults/${vault}/keys/cmk`, { enabled });
+
+// biome-ignore lint/suspicious/noExplicitAny: the account's JSON, as a caller sees it.
+const isInaccessible = (account: any) => account.properties.state === 'CustomerKeyInaccessible';
+// biome-ignore lint/suspicious/noExplicitAny: the account's JSON, as a caller sees it.
+const isEnabled = (account: any) => account.properties.state === 'Enabled';
+
+async function lock(name: string, vault: string) {
+  await setEnabled(vault, false);
+  return sweptUntil(world, name, isInaccessible);
+}
+
+/** A call on this route and account that would go through, were the account not inaccessible. */
+function callOn(api: Caller, { method, path }: Route, account: string) {
+  const url = `/api/${path.replace('{accountName}', account).replace(/\{[^}]+\}/g, 'something')}`;
+  return api(method, url, method === 'GET' || method === 'DELETE' ? undefined : { tags: { by: method } });
+}
+
+const accountRoutes = routes.filter(({ scope }) => scope === 'account');
+/** INV-3, in its own words, not in the table's. */
+const passing = ['GET accounts', 'GET accounts/{accountName}', 'DELETE accounts/{accountName}'];
+
+describe('INV-3: in the Customer Key Inaccessible state', () => {
+  test('the walk below sees reads, changes and deletes of accounts', () => {
+    const seen = accountRoutes.map(({ method, path }) => `${method} ${path}`);
+    expect(seen).toEqual(expect.arrayContaining([...passing, 'PUT accounts/{accountName}', 'PATCH accounts/{accountName}']));
+  });
+
+  test('of all routes on accounts exactly GET, LIST and DELETE pass; all others are refused with cause, since and remedy', async () => {
+    const { api } = world;
+    const seen = await lock('locked', 'locked-kv');
+    const { since } = seen.properties.encryption;
+    const before = await accountOf(api, 'locked');
+    const passed: string[] = [];
+    // The delete comes last: after it there is nothing left to refuse.
+    const order = accountRoutes.toSorted((a, b) => Number(a.method === 'DELETE') - Number(b.method === 'DELETE'));
+    for (const route of order) {
+      const answer = await callOn(api, route, 'locked');
+      const what = `${route.method} ${route.path}`;
+      if (answer.status < 400) {
+        passed.push(what);
+        continue;
+      }
+      expect({ what, status: answer.status, code: answer.body.error.code }).toEqual({
+        ...{ what, status: 403, code: 'CustomerKeyInaccessible' },
+      });
+      expect(answer.body.error.additionalInfo).toEqual([
+        {
+          type: 'Keyward',
+          info: { cause: 'KeyDisabled', since, remedy: expect.stringContaining('--vault-name locked-kv --name cmk') },
+        },
+      ]);
+      expect(answer.body.error.message).toContain(since);
+      expect(answer.headers.get('x-ms-request-id')).toMatch(/\S/);
+      expect((await accountOf(api, 'locked')).etag).toBe(before.etag);
+    }
+    expect(passed.sort()).toEqual(passing.toSorted());
+    await refused(404, 'AccountNotFound', api('GET', '/api/accounts/locked'));
+  });
+
+  test('whatever is sent is refused alike: good, bad, back to the system key, or to another key', async () => {
+    const { api } = world;
+    await lock('locked-2', 'locked-kv');
+    const spare = await vaultWithKey(world, 'spare-kv');
+    const { etag } = await accountOf(api, 'locked-2');
+    for (const body of [
+      {},
+      'no json',
+      { colour: 'red' },
+      newAccount('somebody-else'),
+      { properties: { encryption: { type: 'SystemKey' } } },
+      // INV-12: nobody can save an account from its customer's revocation by moving it to another key.
+      withCustomerKey('locked', spare),
+    ]) {
+      for (const method of ['PUT', 'PATCH']) {
+        for (const headers of [{}, { 'if-match': '"stale"' }, { 'if-none-match': '*' }])
+          await refused(403, 'CustomerKeyInaccessible', api(method, '/api/accounts/LOCKED-2', body, headers));
+      }
+    }
+    expect((await accountOf(api, 'locked-2')).etag).toBe(etag);
+    expect(await requestsTo(world, 'spare-kv')).toEqual([]);
+  });
+
+  test('GET and LIST show status, cause, meaning, remedy and since', async () => {
+    const { api } = world;
+    await lock('locked-2', 'locked-kv');
+    const account = await accountOf(api, 'locked-2');
+    expect(account.properties.encryption).toMatchObject({
+      status: 'Inaccessible',
+      cause: 'KeyDisabled',
+      meaning: expect.stringMatching(/disabled/),
+      remedy: expect.stringContaining('--enabled true'),
+      since: expect.stringMatching(/^\d{4}-/),
+      lastAccessibleAt: expect.stringMatching(/^\d{4}-/),
+    });
+    const { body } = await got(200, api('GET', '/api/accounts'));
+    const listed = body.value.find((one: { name: string }) => one.name === 'locked-2');
+    expect(listed.properties).toMatchObject({ state: 'CustomerKeyInaccessible', encryption: { cause: 'KeyDisabled' } });
+  });
+
+  test('other accounts are not touched', async () => {
+    const { api } = world;
+    await lock('locked-2', 'locked-kv');
+    await got(200, api('PATCH', '/api/accounts/free', { tags: { a: 'b' } }));
+    await got(200, api('PUT', '/api/accounts/free', { tags: {} }));
+  });
+
+  test('a second instance refuses from the moment the verdict is stored, and lets through from the moment access is back', async () => {
+    const { api } = world;
+    const key = await vaultWithKey(world, 'two-kv');
+    await got(201, api('PUT', '/api/accounts/two', withCustomerKey('two', key)));
+    await got(200, other('PATCH', '/api/accounts/two', { tags: { by: 'second' } }));
+    for (const _round of [1, 2]) {
+      await lock('two', 'two-kv');
+      const change = { tags: { by: 'nobody' } };
+      await refused(403, 'CustomerKeyInaccessible', other('PATCH', '/api/accounts/two', change));
+      await refused(403, 'CustomerKeyInaccessible', api('PATCH', '/api/accounts/two', change));
+      expect(isInaccessible(await accountOf(other, 'two'))).toBe(true);
+      await setEnabled('two-kv', true);
+      await sweptUntil(world, 'two', isEnabled);
+      await got(200, other('PATCH', '/api/accounts/two', { tags: { by: 'second' } }));
+      await got(200, api('PATCH', '/api/accounts/two', { tags: { by: 'first' } }));
+    }
+  });
+
+  test('an account that is deleted and created again under the system key is free', async () => {
+    const { api } = world;
+    const key = await vaultWithKey(world, 'anew-kv');
+    await got(201, api('PUT', '/api/accounts/anew', withCustomerKey('anew', key)));
+    await lock('anew', 'anew-kv');
+    await got(200, other('DELETE', '/api/accounts/anew'));
+    await got(201, api('PUT', '/api/accounts/anew', newAccount('anew')));
+    await got(200, other('PATCH', '/api/accounts/anew', { tags: { a: 'b' } }));
+  });
+});
+
+describe('each way to take a key away ends in its own cause, and access comes back by itself:', () => {
+  const ways: [cause: string, take: (vault: string) => Promise<unknown>, give: (vault: string) => Promise<unknown>][] = [
+    [
+      'KeyNotFound',
+      (vault) => world.stack.keyVault('DELETE', `/vaults/${vault}/keys/cmk`),
+      (vault) => world.stack.keyVault('POST', `/vaults/${vault}/keys/cmk/recover`),
+    ],
+    [
+      'KeyPermissionDenied',
+      (vault) => world.stack.keyVault('DELETE', `/vaults/${vault}/grants/${principal}`),
+      (vault) => world.stack.keyVault('PUT', `/vaults/${vault}/grants/${principal}`, grant),
+    ],
+    [
+      'KeyOperationNotAllowed',
+      (vault) => world.stack.keyVault('PATCH', `/vaults/${vault}/keys/cmk`, { keyOps: ['encrypt'] }),
+      (vault) => world.stack.keyVault('PATCH', `/vaults/${vault}/keys/cmk`, { keyOps: ['wrapKey', 'unwrapKey'] }),
+    ],
+    [
+      'VaultNotFound',
+      (vault) => world.stack.keyVault('DELETE', `/vaults/${vault}`),
+      async (vault) => {
+        await world.stack.keyVault('POST', `/vaults/${vault}/recover`);
+        // Key Vault docs: role assignments do not come back with the vault.
+        await world.stack.keyVault('PUT', `/vaults/${vault}/grants/${principal}`, grant);
+      },
+    ],
+  ];
+  const principal = '22222222-2222-4222-8222-222222222222';
+  const grant = { permissions: 'cryptoServiceEncryptionUser' };
+
+  test.concurrent.each(ways)('%s', async (cause, take, give) => {
+    const { api } = world;
+    const name = cause.toLowerCase().slice(0, 20);
+    const key = await vaultWithKey(world, name);
+    await got(201, api('PUT', `/api/accounts/${name}`, withCustomerKey(name, key)));
+    await take(name);
+    const lost = await sweptUntil(world, name, isInaccessible);
+    expect(lost.properties.encryption.cause).toBe(cause);
+    const told = await refused(403, 'CustomerKeyInaccessible', api('PATCH', `/api/accounts/${name}`, { tags: { a: 'b' } }));
+    expect(told.body.error.additionalInfo[0].info.cause).toBe(cause);
+    await give(name);
+    await sweptUntil(world, name, isEnabled);
+    await got(200, api('PATCH', `/api/accounts/${name}`, { tags: { a: 'b' } }));
+  });
+});
+
+describe('INV-2: no outage makes an account inaccessible:', () => {
+  const outages: [title: string, fault: Record<string, unknown>][] = [
+    ['503', { action: 'status', status: 503, body: 'empty' }],
+    ['429', { action: 'throttled' }],
+    ['a name that cannot be looked up just now', { action: 'network', code: 'EAI_AGAIN' }],
+    ['an answer that nobody knows', { action: 'forbidden', inner: 'ForbiddenByMoonPhase' }],
+  ];
+
+  test.concurrent.each(outages.map((row, index) => [...row, `outage-${index}`] as const))('%s', async (_title, fault, name) => {
+    const { api, stack } = world;
+    const key = await vaultWithKey(world, name);
+    await got(201, api('PUT', `/api/accounts/${name}`, withCustomerKey(name, key)));
+    const { id } = await stack.keyVault<{ id: string }>('POST', '/faults', { vault: name, ...fault });
+    await sweptUntil(world, name, (account) => account.properties.encryption.status === 'Unreachable');
+    const unwraps = (await requestsTo(world, name, 'unwrapkey')).length;
+    await sweptUntil(world, name, (account) => {
+      expect(account.properties.state).toBe('Enabled');
+      return true;
+    });
+    // Many more looks than any denial needs to be confirmed.
+    const end = Date.now() + 1500;
+    while (Date.now() < end) {
+      await stack.host.invokeTimer('sweep');
+      expect((await accountOf(api, name)).properties.state).toBe('Enabled');
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    expect((await requestsTo(world, name, 'unwrapkey')).length).toBeGreaterThan(unwraps);
+    // What needs the key waits; what does not, goes on.
+    await got(200, api('PATCH', `/api/accounts/${name}`, { tags: { a: 'b' } }));
+    const system = { properties: { encryption: { type: 'SystemKey' } } };
+    const wait = await refused(503, 'CustomerKeyUnreachable', api('PATCH', `/api/accounts/${name}`, system));
+    expect(Number(wait.headers.get('retry-after'))).toBeGreaterThan(0);
+    await stack.keyVault('DELETE', `/faults/${id}`);
+    await sweptUntil(world, name, (account) => account.properties.encryption.status === 'Accessible');
+  });
+});
