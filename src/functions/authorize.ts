@@ -16,8 +16,18 @@ const entraSettings = z.object({
   KEYWARD_AUTH_AUDIENCE: z.string().min(1),
   /** Default: Microsoft Entra ID's for the tenant. */
   KEYWARD_AUTH_ISSUER: z.url().optional(),
-  KEYWARD_AUTH_JWKS_URL: z.url().optional(),
+  KEYWARD_AUTH_JWKS_URL: signingKeysUrl().optional(),
 });
+
+/** Keys that come over an open line could be anybody's: https, but for the local issuer of a development machine. */
+function signingKeysUrl() {
+  return z
+    .url()
+    .refine(
+      (url) => url.startsWith('https://') || process.env.AZURE_FUNCTIONS_ENVIRONMENT === 'Development',
+      'https only',
+    );
+}
 
 /** Read at registration: the host checks function keys only where the app asks it to. */
 export const authLevel = (): 'anonymous' | 'function' =>

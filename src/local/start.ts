@@ -7,12 +7,13 @@ import { join, resolve } from 'node:path';
 import { setInterval as every } from 'node:timers';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { readSettings, settingOfPolicy } from '../azure/settings.ts';
+import { settingOfPolicy } from '../azure/settings.ts';
 import { policySchema } from '../core/policy.ts';
 import type { LogRecord } from './host/host.ts';
 import { isAtLeast } from './host/logs.ts';
-import { localHostKeys, location, operatorToken } from './operator.ts';
+import { localHostKeys, operatorToken } from './operator.ts';
 import { type Stack, startStack } from './stack.ts';
+import { quoted, startPage, vault } from './startPage.ts';
 
 const usage = `npm start -- [options]
   --port N       where the API listens; 0 takes any free port (7071)
@@ -20,8 +21,6 @@ const usage = `npm start -- [options]
   --fresh        begins with empty data
   --auth entra   bearer tokens of the local issuer, instead of function keys`;
 
-const vault = 'contoso-keys';
-const keyIdentifier = `https://${vault}.vault.azure.net/keys/media`;
 /** Functions whose own words are worth a line. */
 const told = ['vaultWork', 'keyEvents', 'resourceEvents', 'sweep'];
 /** A token lives for an hour. */
@@ -90,58 +89,6 @@ async function identification(stack: Stack, { auth, dir }: Options): Promise<str
   return `-H ${quoted(`@${file}`)}`;
 }
 
-const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
-
-function page(stack: Stack, who: string, { dir }: Options): string {
-  const { host, keyVaultUrl, identity, settings } = stack;
-  const { policy } = readSettings({ ...process.env, ...settings });
-  const curl = (method: string, url: string, rest = '') =>
-    `curl -sS -w '\\n'${method === 'GET' ? '' : ` -X ${method}`} ${quoted(url)}${rest}`;
-  const api = (method: string, path: string, body?: unknown) => {
-    const json = body === undefined ? '' : ` -H 'content-type: application/json' -d ${quoted(JSON.stringify(body))}`;
-    return curl(method, `${host.url}/api/accounts${path}`, ` ${who}${json}`);
-  };
-  const customer = (method: string, path: string) => curl(method, `${keyVaultUrl}/control/vaults/${vault}/keys${path}`);
-  const inForce = Object.entries(settings).filter(([name]) => name.startsWith('KEYWARD_'));
-  const customerKey = { encryption: { type: 'CustomerKey', keyVaultProperties: { keyIdentifier } } };
-
-  return `
-Keyward is running, all of it on this machine. Ctrl-C stops it.
-
-  API            ${host.url}/api/accounts
-  Key Vault      ${keyVaultUrl}/control   what customers do to their vaults
-  Token issuer   ${identity.url}/control   tenants, identities, tokens
-  Data           ${dir}   kept; npm start -- --fresh begins anew
-
-Settings in force
-${inForce.map(([name, value]) => `  ${name.padEnd(28)}${value}`).join('\n')}
-  Looks: every ${policy.lookIntervalHealthySeconds} s, ${policy.lookIntervalSuspectSeconds} s while Suspect, \
-${policy.lookIntervalInaccessibleSeconds} s while Inaccessible.
-
-# An account is created, then given the key that the customer has in the vault ${vault}
-${api('PUT', '/alpha', { location, properties: { owner: 'contoso' } })}
-${api('PATCH', '/alpha', { properties: customerKey })}
-
-# The customer rotates the key; within seconds currentKeyIdentifier names the new version
-${customer('POST', '/media/rotate')}
-${api('GET', '/alpha')}
-
-# The customer deletes the key; ask again and again: Suspect at the next sweep, CustomerKeyInaccessible once confirmed
-${customer('DELETE', '/media')}
-${api('GET', '/alpha')}
-
-# The key is recovered, and the account Enabled again by itself
-${customer('POST', '/media/recover')}
-${api('GET', '')}
-
-# Everything else that can be done to the vaults, and to the identities
-${curl('GET', `${keyVaultUrl}/control`)}
-${curl('GET', `${identity.url}/control`)}
-
-What happens from now on:
-`;
-}
-
 /** Warnings of anybody; of the functions that work by themselves, whatever they say; but not that there was nothing to do. */
 function tell({ level, category, functionName = '', message, at }: LogRecord): void {
   const isAppsWord = category.endsWith('.User') && told.includes(functionName) && isAtLeast(level, 'information');
@@ -197,7 +144,7 @@ try {
   const stack = await startStack({ port, dir, fresh, settings, drainMs: DRAIN_MS, onLog });
   stopOnSignal(stack, options);
   await prepareVaults(stack);
-  console.log(page(stack, await identification(stack, options), options));
+  console.log(startPage(stack, await identification(stack, options), dir));
   isReady = true;
 } catch (error) {
   fail(error, options);

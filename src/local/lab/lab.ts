@@ -108,7 +108,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
         if (nextAt > end) break;
         clock.set(Math.max(clock.now(), nextAt));
         if (nextAt === nextSweepAt) {
-          nextSweepAt += sweepEveryMs;
+          nextSweepAt = clock.now() + sweepEveryMs;
           await sweep(service);
         } else await queue.deliver((message) => workOnVault(message, service));
       }

@@ -1,0 +1,172 @@
+import { describe, expect, test } from 'vitest';
+import { boundOf, stateOf, verdictOn } from '../../src/core/account.ts';
+import { deleteAccount } from '../../src/core/accounts/delete.ts';
+import { putAccount } from '../../src/core/accounts/put.ts';
+import { vaultIdOf } from '../../src/core/binding.ts';
+import { clearRows, visitAccounts } from '../../src/core/work/dailyPass.ts';
+import { concernsOfDiagnostics } from '../../src/core/work/diagnostics.ts';
+import { wake } from '../../src/core/work/events.ts';
+import { lookNow } from '../../src/core/work/lookNow.ts';
+import { type Lab, tester } from '../../src/local/lab/lab.ts';
+import { location } from '../../src/local/operator.ts';
+import { failure, useLab } from '../lab.ts';
+
+const seconds = 1000;
+const hour = 3600 * seconds;
+const world = useLab();
+
+async function bound(lab: Lab, name: string) {
+  const { record } = await lab.view(name);
+  if (record.encryption.type !== 'CustomerKey') throw new Error(`${name} has no customer key`);
+  return {
+    id: record.encryption.binding.id,
+    row: boundOf(record, record.encryption),
+    version: record.encryption.version,
+  };
+}
+
+describe('the daily pass', () => {
+  test('finds an account whose row is lost, says so loudly, and puts the row back', async () => {
+    const { lab } = world;
+    await lab.account('forgotten', 'contoso', await lab.vaultWithKey('forgotten-kv'));
+    const { id, row } = await bound(lab, 'forgotten');
+    const stored = await lab.service.bindings.readAccount(id, row);
+    if (stored === undefined) throw new Error('no row');
+    await lab.service.bindings.removeAccount(id, stored);
+    for (let after: string | undefined; ; ) {
+      after = await visitAccounts(after, lab.service);
+      if (after === undefined) break;
+    }
+    expect(lab.log.some((line) => line.level === 'error' && line.message === 'An account was not watched')).toBe(true);
+    expect(await lab.service.bindings.readAccount(id, row)).toBeDefined();
+    await lab.keyVault('PATCH', '/vaults/forgotten-kv/keys/cmk', { enabled: false });
+    await lab.advance(180 * seconds);
+    expect(stateOf(await lab.view('forgotten'))).toBe('CustomerKeyInaccessible');
+  });
+
+  test('clears rows that accounts have left, but none that a slow writer may be about to use', async () => {
+    const { lab } = world;
+    const key = await lab.vaultWithKey('rows-kv');
+    await lab.account('stays', 'contoso', key);
+    const { id, row } = await bound(lab, 'stays');
+    const stray = { ...row, name: 'never-written' };
+    await lab.service.bindings.putAccount(id, stray);
+    const vault = vaultIdOf('rows-kv.vault.azure.net');
+    expect(await clearRows(vault, lab.service)).toBe(0);
+    const later = await lab.another({ clock: { ...lab.clock, now: () => Date.now() + 2 * hour } });
+    expect(await clearRows(vault, later)).toBe(1);
+    expect(await lab.service.bindings.readAccount(id, stray)).toBeUndefined();
+    expect(await lab.service.bindings.readAccount(id, row)).toBeDefined();
+  });
+
+  test('finishes a delete that was interrupted after the wrapped key was gone', async () => {
+    const { lab } = world;
+    await lab.account('half-gone', 'contoso');
+    const accounts = { ...lab.service.accounts, bury: () => Promise.reject(new Error('died')) };
+    await failure(deleteAccount('half-gone', {}, tester, await lab.another({ accounts })));
+    expect((await lab.service.accounts.read('half-gone'))?.value).not.toHaveProperty('wrappedAccountKey');
+    await visitAccounts(undefined, lab.service);
+    expect(await lab.service.accounts.read('half-gone')).toBeUndefined();
+    expect((await lab.service.directory.page(100)).names).not.toContain('half-gone');
+  });
+});
+
+test('an account created again over an interrupted delete is listed', async () => {
+  const { lab } = world;
+  await lab.account('phoenix', 'contoso');
+  const accounts = { ...lab.service.accounts, bury: () => Promise.reject(new Error('died')) };
+  await failure(deleteAccount('phoenix', {}, tester, await lab.another({ accounts })));
+  const { created } = await putAccount('phoenix', { owner: 'fabrikam', location }, {}, tester, lab.service);
+  expect(created).toBe(true);
+  expect((await lab.service.directory.page(100)).names).toContain('phoenix');
+});
+
+describe('look now', () => {
+  test('tells at once what one look shows, and asking often confirms nothing sooner (INV-5)', async () => {
+    const { lab } = world;
+    const key = await lab.vaultWithKey('now-kv');
+    await lab.account('now', 'contoso', key);
+    await lab.keyVault('PATCH', '/vaults/now-kv/keys/cmk', { enabled: false });
+    for (let n = 0; n < 5; n++) {
+      lab.clock.set(lab.clock.now() + 1 * seconds);
+      const [watch] = await lookNow({ account: 'now' }, lab.service);
+      expect(Object.values(watch?.versions ?? {}).map(({ status, cause }) => `${status} ${cause}`)).toEqual([
+        'Suspect KeyDisabled',
+      ]);
+    }
+    lab.clock.set(lab.clock.now() + 10 * seconds);
+    await lookNow({ keyIdentifier: key }, lab.service);
+    expect(stateOf(await lab.view('now'))).toBe('CustomerKeyInaccessible');
+  });
+
+  test('refuses what nothing is bound to', async () => {
+    const { lab } = world;
+    await lab.account('plain', 'contoso');
+    expect((await failure(lookNow({ account: 'plain' }, lab.service))).code).toBe('NotFound');
+    const unknown = { keyIdentifier: 'https://nobodys-kv.vault.azure.net/keys/cmk' };
+    expect((await failure(lookNow(unknown, lab.service))).code).toBe('NotFound');
+  });
+});
+
+describe('diagnostic records', () => {
+  const record = (operationName: string, httpStatusCode: number) => ({
+    category: 'AuditEvent',
+    operationName,
+    resultType: 'Success',
+    properties: { id: 'https://logged-kv.vault.azure.net/keys/CMK', httpStatusCode },
+    resourceId: '/SUBSCRIPTIONS/S/RESOURCEGROUPS/R/PROVIDERS/MICROSOFT.KEYVAULT/VAULTS/LOGGED-KV',
+  });
+
+  test('are judged by their status code, several in a message, and concern a key', () => {
+    const message = { records: [record('KeyDelete', 200), record('KeyDelete', 404), record('KeyGet', 200), {}, null] };
+    expect(concernsOfDiagnostics(message, 'public')).toEqual([
+      { vaultHost: 'logged-kv.vault.azure.net', keyName: 'cmk' },
+    ]);
+    for (const junk of [undefined, null, 'text', [], { records: 'none' }, { records: [{ operationName: 1 }] }])
+      expect(concernsOfDiagnostics(junk, 'public')).toEqual([]);
+  });
+
+  test('mean a look now: a deleted key is Suspect before any sweep comes by', async () => {
+    const { lab } = world;
+    await lab.account('logged', 'contoso', await lab.vaultWithKey('logged-kv'));
+    await lab.advance(15 * seconds);
+    await lab.keyVault('DELETE', '/vaults/logged-kv/keys/cmk');
+    for (const concern of concernsOfDiagnostics({ records: [record('KeyDelete', 200)] }, 'public'))
+      expect(await wake(concern, lab.service)).toBe(true);
+    await lab.advance(0);
+    expect(verdictOn(await lab.view('logged'))?.status).toBe('Suspect');
+  });
+});
+
+test('one account whose bytes are wrong is alarmed, and hides the revocation of nobody else on the key', async () => {
+  const { lab } = world;
+  const key = await lab.vaultWithKey('mixed-kv');
+  for (const name of ['mixed-a', 'mixed-b']) await lab.account(name, 'contoso', key);
+  const stored = await lab.service.accounts.read('mixed-a');
+  if (stored?.value.lifecycle !== 'active') throw new Error('unexpected');
+  const { wrappedAccountKey } = (await lab.view('mixed-b')).record;
+  await lab.service.accounts.save({ value: { ...stored.value, wrappedAccountKey }, etag: stored.etag }, []);
+  await lab.advance(120 * seconds);
+  expect(verdictOn(await lab.view('mixed-b'))?.status).toBe('Accessible');
+  expect(lab.log.some((line) => line.level === 'error' && line.fields.account === 'mixed-a')).toBe(true);
+  await lab.keyVault('DELETE', '/vaults/mixed-kv/keys/cmk');
+  await lab.advance(180 * seconds);
+  expect(stateOf(await lab.view('mixed-b'))).toBe('CustomerKeyInaccessible');
+});
+
+test('one probe asks a silent vault for all of its keys', async () => {
+  const { lab } = world;
+  await lab.vaultWithKey('silent-kv');
+  for (let n = 0; n < 5; n++) {
+    await lab.keyVault('POST', `/vaults/silent-kv/keys/key-${n}`, { kty: 'RSA', size: 2048, fixture: 1 });
+    await lab.account(`silent-${n}`, 'contoso', `https://silent-kv.vault.azure.net/keys/key-${n}`);
+  }
+  await lab.advance(70 * seconds);
+  await lab.keyVault('POST', '/faults', { vault: 'silent-kv', action: 'network', code: 'ECONNREFUSED' });
+  await lab.keyVault('DELETE', '/requests');
+  await lab.advance(60 * seconds);
+  const { requests } = await lab.keyVault<{ requests: unknown[] }>('GET', '/requests?vault=silent-kv');
+  expect(requests).toHaveLength(1);
+  for (let n = 0; n < 5; n++) expect(verdictOn(await lab.view(`silent-${n}`))?.cause).toBe('ConnectionFailed');
+  await lab.keyVault('DELETE', '/faults');
+});
