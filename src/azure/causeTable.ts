@@ -41,6 +41,9 @@ export const causeTable: readonly Row[] = [
   },
   { when: (wire) => wire.credentialError !== undefined, cause: 'IdentityUnavailable', source: 'src: @azure/identity' },
 
+  // Not asked.
+  { when: network('HostNotAllowed'), cause: 'VaultHostNotAllowed', source: 'src: keyVaultTransport.ts' },
+
   // No answer.
   { when: (wire) => wire.timedOut === true, cause: 'VaultTimeout', source: 'src: AbortSignal.timeout' },
   { when: network('ETIMEDOUT', 'ESOCKETTIMEDOUT'), cause: 'VaultTimeout', source: 'src: Node' },
@@ -77,7 +80,7 @@ export const causeTable: readonly Row[] = [
 
   // The network's rules.
   {
-    when: (wire) => wire.status === 403 && wire.perimeter === true,
+    when: (wire) => inner('ForbiddenByFirewall')(wire) && wire.perimeter === true,
     cause: 'NetworkPerimeterDenied',
     source: 'rec: public issue reports ("Request was not allowed by NSP rules"; inner code ForbiddenByFirewall)',
   },

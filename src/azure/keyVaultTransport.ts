@@ -64,12 +64,14 @@ export function createKeyVaultTransport(options: TransportOptions): HttpClient {
   return {
     async sendRequest(request) {
       const { host } = new URL(request.url);
-      if (!isKeyVaultHost(host, options.cloud))
+      const wire = recording.getStore() ?? {};
+      if (!isKeyVaultHost(host, options.cloud)) {
+        wire.networkCode = 'HostNotAllowed';
         throw new RestError(`Refused: ${host} is not a Key Vault host.`, { code: 'HostNotAllowed' });
+      }
       const remembered = challenges.get(host);
       if (remembered !== undefined && !request.headers.has('authorization')) return challenge(request, remembered);
 
-      const wire = recording.getStore() ?? {};
       const response = await sendOnWire(wireClient, request, host, options.emulatorUrl, wire);
       const asked = response.headers.get('www-authenticate');
       if (response.status === 401 && asked !== undefined) challenges.set(host, asked);
@@ -130,12 +132,12 @@ function readInto(wire: WireRecord, { status, headers, bodyAsText }: PipelineRes
   set(wire, 'requestId', headers.get('x-ms-request-id'));
   set(wire, 'region', headers.get('x-ms-keyvault-region'));
   const retryAfter = Number(headers.get('retry-after'));
-  if (retryAfter > 0) wire.retryAfterSeconds = retryAfter;
+  set(wire, 'retryAfterSeconds', retryAfter > 0 ? retryAfter : undefined);
   const body = parsed(bodyAsText);
   set(wire, 'kid', body.kid ?? body.key?.kid);
   set(wire, 'code', word(body.error?.code));
   set(wire, 'innerCode', word(body.error?.innererror?.code ?? body.error?.innerError?.code));
-  set(wire, 'perimeter', /\bNSP\b/.test(body.error?.message ?? '') ? true : undefined);
+  set(wire, 'perimeter', /not allowed by NSP rules/i.test(body.error?.message ?? '') ? true : undefined);
   set(wire, 'akv', /AKV\d{5}/.exec(body.error?.message ?? '')?.[0]);
 }
 

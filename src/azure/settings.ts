@@ -58,7 +58,14 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     const pinned = identifierIn(name, settings).version !== undefined;
     if (pinned) throw new SettingsError(`${name} must not name a version: the service follows its own keys.`);
   }
+  if (sameKey(settings))
+    throw new SettingsError('KEYWARD_SYSTEM_KEY and KEYWARD_AT_REST_KEY name the same key: the two layers need two.');
   return { ...settings, policy };
+}
+
+function sameKey(settings: z.infer<typeof schema>): boolean {
+  const [one, two] = [identifierIn('KEYWARD_SYSTEM_KEY', settings), identifierIn('KEYWARD_AT_REST_KEY', settings)];
+  return one.vaultHost === two.vaultHost && one.keyName === two.keyName;
 }
 
 export function identifierIn(name: 'KEYWARD_SYSTEM_KEY' | 'KEYWARD_AT_REST_KEY', settings: z.infer<typeof schema>) {

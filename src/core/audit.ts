@@ -86,10 +86,19 @@ export function firstBrokenLink(
   for (const { hash, ...body } of entries) {
     const links =
       body.chain === chain && body.sequence === previous.sequence + 1 && body.previousHash === previous.hash;
-    if (!links || hashOf(body, kekOf(body.keyGeneration)) !== hash) return previous.sequence + 1;
+    if (!links || !hashIs(hash, body, kekOf)) return previous.sequence + 1;
     previous = { sequence: body.sequence, hash };
   }
   return previous.sequence === head.sequence && previous.hash === head.hash ? undefined : previous.sequence + 1;
+}
+
+/** What cannot be hashed at all, an unknown key generation or text that is none, is no entry of ours either. */
+function hashIs(hash: string, body: Omit<AuditEntry, 'hash'>, kekOf: (generation: number) => Kek): boolean {
+  try {
+    return hashOf(body, kekOf(body.keyGeneration)) === hash;
+  } catch {
+    return false;
+  }
 }
 
 function hashOf(body: Omit<AuditEntry, 'hash'>, key: Kek): string {

@@ -7,7 +7,7 @@ import { hex, lengthPrefixed, sha256 } from './bytes.ts';
 import { Refusal } from './errors.ts';
 
 /** AMS: 3 to 24 characters, lower-case letters and digits. Here hyphens inside are allowed as well, and any case. */
-const accountName = /^[a-z0-9](?:[a-z0-9-]{1,22})[a-z0-9]$/;
+const accountName = /^[A-Za-z0-9][A-Za-z0-9-]{1,22}[A-Za-z0-9]$/;
 const guid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const owner = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$/;
 
@@ -15,8 +15,8 @@ export const fold = (name: string): string => name.toLowerCase();
 
 /** The folded name, or a refusal that says what a name looks like. */
 export function parseAccountName(name: string): string {
-  const folded = fold(name);
-  if (accountName.test(folded)) return folded;
+  // Before folding: folding turns some foreign letters (the Kelvin sign) into ours.
+  if (accountName.test(name)) return fold(name);
   throw new Refusal(
     'InvalidParameter',
     'An account name has 3 to 24 letters, digits and hyphens, and begins and ends with a letter or digit.',

@@ -60,10 +60,12 @@ async function makeFirstKek(ring: RingName, operatorKey: Reach, ports: RingPorts
   const key = random.bytes(32);
   const payload = kekPayload(ring, 1, key);
   const wrapped = keyVault.wrap(description.publicKey, payload);
-  const proof = required(await keyVault.unwrap(operatorKey, description.version, wrapped), ring);
-  const proven = equalBytes(proof, payload);
-  wipe(key, payload, proof);
-  if (!proven) throw new KeyMaterialMismatch(`The first KEK of the ${ring} ring did not come back as it was wrapped.`);
+  const proof = await keyVault.unwrap(operatorKey, description.version, wrapped);
+  const isProven = proof.ok && equalBytes(proof.value, payload);
+  wipe(key, payload, proof.ok ? proof.value : undefined);
+  required(proof, ring);
+  if (!isProven)
+    throw new KeyMaterialMismatch(`The first KEK of the ${ring} ring did not come back as it was wrapped.`);
   // The loser of this insert uses the winner's KEK: both read the rows again.
   await rings.insert({
     ring,

@@ -142,7 +142,7 @@ function isConfirmed(cause: DenyingCause, denials: Denials | undefined, evidence
 
 /** The watch after the evidence, with a new epoch when a verdict now refuses or restores accounts. */
 export function observe(watch: Watch, evidence: Evidence, policy: Policy): Watch {
-  const before = watch.versions[evidence.version];
+  const before = Object.hasOwn(watch.versions, evidence.version) ? watch.versions[evidence.version] : undefined;
   if (before === undefined || evidence.bindingId !== watch.binding.id) return watch;
   const after = judge(before, evidence, policy);
   if (after === before) return watch;
@@ -162,13 +162,20 @@ export function observe(watch: Watch, evidence: Evidence, policy: Policy): Watch
   return { ...seen, epoch: transition.epoch, transitions: [...watch.transitions, transition] };
 }
 
-/** The watch after a look at every version of the binding, which began at `beganAt`. */
-export function afterLook(watch: Watch, evidence: readonly Evidence[], beganAt: EpochMs, policy: Policy): Watch {
+/**
+ * The watch after a look at every version of the binding, which began at `beganAt` when it was planned for `plannedAt`. A look
+ * that somebody has brought forward since then stands.
+ */
+export function afterLook(
+  watch: Watch,
+  evidence: readonly Evidence[],
+  { beganAt, plannedAt }: { readonly beganAt: EpochMs; readonly plannedAt: EpochMs },
+  policy: Policy,
+): Watch {
   const seen = evidence.reduce((before, one) => observe(before, one, policy), watch);
   const intervals = Object.values(seen.versions).map((verdict) => intervalSeconds(verdict.status, policy));
   const due = beganAt + Math.min(policy.lookIntervalHealthySeconds, ...intervals) * 1000;
-  // Somebody asked for another look after this one had begun.
-  const asked = watch.nextLookAt > beganAt ? soonest(watch.nextLookAt, beganAt, policy) : due;
+  const asked = watch.nextLookAt < plannedAt ? soonest(watch.nextLookAt, beganAt, policy) : due;
   return { ...seen, lastLookAt: Math.max(watch.lastLookAt, beganAt), nextLookAt: Math.min(due, asked) };
 }
 
@@ -190,7 +197,9 @@ function intervalSeconds(status: WatchStatus, policy: Policy): number {
  * `lookSpacingSeconds`.
  */
 export function isLookDue(watch: Watch, now: EpochMs, isSweep: boolean, policy: Policy): boolean {
-  return watch.nextLookAt <= now || (isSweep && watch.lastLookAt + policy.lookSpacingSeconds * 1000 <= now);
+  if (watch.nextLookAt <= now) return true;
+  const isHealthyPace = watch.nextLookAt - watch.lastLookAt >= policy.lookIntervalHealthySeconds * 1000;
+  return isSweep && isHealthyPace && watch.lastLookAt + policy.lookSpacingSeconds * 1000 <= now;
 }
 
 /** The same for the latest version: a sweep does early what would be due before the next one is half-way. */
@@ -203,9 +212,13 @@ export function soonest(now: EpochMs, lastAt: EpochMs, policy: Policy): EpochMs 
   return Math.max(now, lastAt + policy.lookSpacingSeconds * 1000);
 }
 
-/** The watch after a read of the key's latest version that began at `beganAt`; requests made since then stand. */
-export function afterVersionCheck(watch: Watch, beganAt: EpochMs, policy: Policy): Watch {
+/** The watch after a read of the key's latest version; a check that was brought forward since it began stands. */
+export function afterVersionCheck(
+  watch: Watch,
+  { beganAt, plannedAt }: { readonly beganAt: EpochMs; readonly plannedAt: EpochMs },
+  policy: Policy,
+): Watch {
   const due = beganAt + policy.versionCheckIntervalSeconds * 1000;
-  const asked = watch.nextVersionCheckAt > beganAt ? soonest(watch.nextVersionCheckAt, beganAt, policy) : due;
+  const asked = watch.nextVersionCheckAt < plannedAt ? soonest(watch.nextVersionCheckAt, beganAt, policy) : due;
   return { ...watch, lastVersionCheckAt: beganAt, nextVersionCheckAt: Math.min(due, asked) };
 }

@@ -35,7 +35,10 @@ async function refusedEverywhere(identifier: string, status: number, code: strin
     await refused(status, code, api('PUT', '/api/accounts/never', withCustomerKey('contoso', identifier))),
   ];
   for (const { body } of answers) expect(body.error.target).toBe(keyIdentifierTarget);
-  expect([(await accountOf(api, 'standing')).etag, await accountOf(api, 'system')]).toEqual([before[0].etag, before[1]]);
+  expect([(await accountOf(api, 'standing')).etag, await accountOf(api, 'system')]).toEqual([
+    before[0].etag,
+    before[1],
+  ]);
   await refused(404, 'AccountNotFound', api('GET', '/api/accounts/never'));
   return answers[0] ?? expect.fail();
 }
@@ -79,7 +82,10 @@ describe('a key is refused with 400, its own code and the property at fault, and
 
   test('a version that is disabled, though the latest is not', async () => {
     const key = await vaultWithKey(world, 'old-version-kv');
-    const first = await world.stack.keyVault<{ key: { kid: string } }>('POST', '/vaults/old-version-kv/keys/cmk/rotate');
+    const first = await world.stack.keyVault<{ key: { kid: string } }>(
+      'POST',
+      '/vaults/old-version-kv/keys/cmk/rotate',
+    );
     await world.stack.keyVault('PATCH', `/vaults/old-version-kv/keys/cmk/${first.key.kid.split('/').at(-1)}`, {
       enabled: false,
     });

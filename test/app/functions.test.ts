@@ -1,5 +1,6 @@
 import { QueueServiceClient } from '@azure/storage-queue';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { routes } from '../../src/functions/routes.ts';
 import { type Azurite, startAzurite } from '../../src/local/azurite.ts';
 import { type Caller, caller, until } from '../../src/local/client.ts';
 import { type Host, type LogRecord, startHost } from '../../src/local/host/host.ts';
@@ -42,22 +43,37 @@ const errorsOf = (name: string) =>
   records.filter((one) => one.functionName === name && one.level === 'error').map((one) => one.message);
 
 describe('the built bundle', () => {
-  test('registers exactly the accounts’ HTTP functions, two event triggers, the sweep and the vault worker', () => {
-    const http = (name: string, method: string, route: string) => ({
-      ...{ name, trigger: 'httpTrigger', methods: [method], route, authLevel: 'function' },
-    });
-    const byName = running().functions.toSorted((a, b) => a.name.localeCompare(b.name));
-    expect(byName).toEqual([
-      http('accountsDelete', 'DELETE', 'accounts/{accountName}'),
-      http('accountsGet', 'GET', 'accounts/{accountName}'),
-      http('accountsList', 'GET', 'accounts'),
-      http('accountsPatch', 'PATCH', 'accounts/{accountName}'),
-      http('accountsPut', 'PUT', 'accounts/{accountName}'),
+  test('registers exactly the routes of the table, two event triggers, the sweep, the daily pass and their queues', () => {
+    const of = (trigger: string) => running().functions.filter((one) => one.trigger === trigger);
+    const byName = (a: { name: string }, b: { name: string }) => a.name.localeCompare(b.name);
+    expect(of('httpTrigger').toSorted(byName)).toEqual(
+      routes
+        .map(({ name, method, path, scope }) => ({
+          ...{ name, trigger: 'httpTrigger', methods: [method], route: path },
+          authLevel: scope === 'public' ? 'anonymous' : 'function',
+        }))
+        .toSorted(byName),
+    );
+    expect(of('httpTrigger').map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['accountsDelete', 'accountsGet', 'accountsList', 'accountsPatch', 'accountsPut']),
+    );
+    expect(of('eventGridTrigger').toSorted(byName)).toEqual([
       { name: 'keyEvents', trigger: 'eventGridTrigger', many: false },
       { name: 'resourceEvents', trigger: 'eventGridTrigger', many: false },
-      // `%KEYWARD_SWEEP_SCHEDULE%`, resolved by the host.
-      expect.objectContaining({ name: 'sweep', trigger: 'timerTrigger', schedule: '0 * * * * *' }),
-      { name: 'vaultWork', trigger: 'queueTrigger', queueName: 'vault-work', connection: 'AzureWebJobsStorage' },
+    ]);
+    // `%KEYWARD_SWEEP_SCHEDULE%`, resolved by the host.
+    const [sweep, daily, ...noMore] = of('timerTrigger').toSorted((a, b) => b.name.localeCompare(a.name));
+    expect([sweep, daily, ...noMore]).toEqual([
+      expect.objectContaining({ name: 'sweep', schedule: '0 * * * * *' }),
+      expect.objectContaining({ name: 'startDailyPass' }),
+    ]);
+    const queue = (name: string, queueName: string) => ({
+      ...{ name, trigger: 'queueTrigger', queueName, connection: 'AzureWebJobsStorage' },
+    });
+    expect(of('queueTrigger').toSorted(byName)).toEqual([
+      queue('dailyPass', 'daily-pass'),
+      queue('vaultWork', 'vault-work'),
+      queue('vaultWorkPoison', 'vault-work-poison'),
     ]);
   });
 

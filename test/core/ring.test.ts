@@ -22,6 +22,7 @@ const payload = (ring: number, generation: number, fill: number, length = 32, fo
 function row(changes: Partial<RingRow> & { plain?: Uint8Array; by?: typeof oldKey }): RingRow {
   const { plain = payload(1, 1, 0xaa), by = oldKey, ...rest } = changes;
   return {
+    isFirst: false,
     ring: 'system',
     generation: 1,
     keyVersion: oldVersion,
@@ -42,7 +43,9 @@ describe('INV-11: the first start', () => {
   ])('makes the %s ring: one KEK, wrapped by the latest version', async (ring, code) => {
     const stage = ringStage({ keyVault: vaultWith(keys) });
     const { newest, kek } = await loadRing(ring, operatorKey, stage);
-    expect(stage.stored).toMatchObject([{ ring, generation: 1, keyVersion: newVersion, createdAt: start }]);
+    expect(stage.stored).toMatchObject([
+      { ring, generation: 1, keyVersion: newVersion, isFirst: true, createdAt: start },
+    ]);
     const wrapped = stage.stored[0]?.wrapped ?? new Uint8Array();
     expect(decrypted(newKey, wrapped)).toEqual(Uint8Array.from([1, code, 0, 0, 0, 1, ...newest.key]));
     expect(newest.generation).toBe(1);
@@ -66,6 +69,22 @@ describe('INV-11: the first start', () => {
     expect(stage.stored).toHaveLength(1);
     expect(b?.newest).toEqual(a?.newest);
     expect(c?.newest).toEqual(a?.newest);
+  });
+
+  it('of two processes makes one ring though the key was rotated between them and the slower one is late', async () => {
+    const quick = ringStage({ keyVault: vaultWith(new Map([[oldVersion, oldKey]])) });
+    const quickStart = Promise.withResolvers<void>();
+    const insert = async (made: RingRow) => {
+      await quickStart.promise;
+      return quick.rings.insert({ ...made, createdAt: start + 500 });
+    };
+    const slow = { ...quick, keyVault: vaultWith(keys), rings: { ...quick.rings, insert } };
+    const late = loadRing('system', operatorKey, slow);
+    const first = await loadRing('system', operatorKey, quick);
+    quickStart.resolve();
+    expect((await late).newest).toEqual(first.newest);
+    expect((await loadRing('system', operatorKey, slow)).newest).toEqual(first.newest);
+    expect(quick.stored).toHaveLength(1);
   });
 
   it('is none beside stored accounts: a missing ring is refused, and none is made', async () => {

@@ -47,12 +47,13 @@ export interface RingStage extends RingPorts {
   readonly inserts: RingRow[];
 }
 
-/** Insert-only rows as the port promises them: one for each ring, generation and key version. */
+/** Insert-only rows as the port promises them: one for each ring, generation and key version, and one first of each generation. */
 export function ringStage(options: { keyVault: KeyVault; hasAccounts?: boolean; stored?: RingRow[] }): RingStage {
   const stored = options.stored ?? [];
   const inserts: RingRow[] = [];
-  const same = (a: RingRow) => (b: RingRow) =>
-    a.ring === b.ring && a.generation === b.generation && a.keyVersion === b.keyVersion;
+  const place = ({ ring, generation, keyVersion, isFirst }: RingRow) =>
+    JSON.stringify([ring, generation, isFirst ? 'first' : keyVersion]);
+  const same = (a: RingRow) => (b: RingRow) => place(a) === place(b);
   const rings: RingStore = {
     rows: async (ring) => stored.filter((row) => row.ring === ring),
     async insert(row) {
@@ -72,6 +73,7 @@ export function ringStage(options: { keyVault: KeyVault; hasAccounts?: boolean; 
     keyVault: options.keyVault,
     directory: {
       put: async () => {},
+      find: async () => undefined,
       remove: async () => {},
       page: async () => ({ names: [] }),
       isEmpty: async () => options.hasAccounts !== true,

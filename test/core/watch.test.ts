@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { Cause } from '../../src/core/causes.ts';
 import {
+  afterLook,
   afterVersionCheck,
   type Evidence,
   isLookDue,
   isVersionCheckDue,
   judge,
+  needsControlLook,
   observe,
   soonest,
   type Verdict,
@@ -60,13 +62,25 @@ describe('INV-2: a denial disables only when it is confirmed', () => {
   });
 
   it.each<[Cause, Cause]>([
-    ['KeyDisabled', 'IdentityUnavailable'],
     ['KeyPermissionDenied', 'IdentityUnavailable'],
     ['IdentityNotAuthorized', 'IdentityUnavailable'],
     ['VaultNotFound', 'DnsFailure'],
   ])('%s never disables while the control look fails: the trouble is ours, %s', (cause, ours) => {
     const looks = denials(cause, [5, 35, 65, 95, 2000], 'failed');
     expect(judged(looks)).toMatchObject({ status: 'Unreachable', cause: ours, denials: {} });
+  });
+
+  it.each([
+    ['KeyDisabled', false],
+    ['KeyNotFound', false],
+    ['KeyOperationNotAllowed', false],
+    ['KeyPermissionDenied', true],
+    ['IdentityNotAuthorized', true],
+    ['VaultNotFound', true],
+    ['VaultFirewallDenied', false],
+    ['VaultTimeout', false],
+  ] as const)('%s asks for a control look: %s', (cause, needed) => {
+    expect(needsControlLook(cause, designPolicy)).toBe(needed);
   });
 
   it('waits for a good control look when the denials before it had none', () => {
@@ -221,6 +235,13 @@ describe('the transitions of a watch', () => {
 });
 
 describe('the next look', () => {
+  /** The watch after rounds of looks, each begun when its evidence was taken, and as planned. */
+  const looked = (looks: readonly Evidence[]) =>
+    looks.reduce(
+      (watch, look) => afterLook(watch, [look], { beganAt: look.takenAt, plannedAt: watch.nextLookAt }, designPolicy),
+      aWatch(),
+    );
+
   it.each<[string, Evidence[], number]>([
     ['60 s after a good one', [aLook(60)], 120],
     ['10 s after a denied one, while suspect', [aLook(60, 'KeyDisabled')], 70],
@@ -233,15 +254,25 @@ describe('the next look', () => {
       130,
     ],
   ])('is %s', (_, looks, expectedSeconds) => {
-    const after = looks.reduce((watch, look) => observe(watch, look, designPolicy), aWatch());
+    const after = looked(looks);
     expect(after.nextLookAt).toBe(start + expectedSeconds * 1000);
     expect(after.lastLookAt).toBe(looks.at(-1)?.takenAt);
   });
 
-  it('is as soon as its most pressing version is due', () => {
-    const suspect = judged(denials('KeyDisabled', [50]));
-    const both = aWatch({ versions: { [version1]: aVerdict(), [version2]: suspect } });
-    expect(observe(both, aLook(60), designPolicy).nextLookAt).toBe(start + 70_000);
+  const asPlanned = { beganAt: start + 60_000, plannedAt: start + 60_000 };
+
+  it('counts from when the round of looks began, and is as soon as its most pressing version is due', () => {
+    const both = aWatch({ versions: { [version1]: aVerdict(), [version2]: aVerdict() } });
+    const seen = [aLook(61), { ...aLook(62, 'KeyDisabled'), version: version2 }];
+    const after = afterLook(both, seen, asPlanned, designPolicy);
+    expect(after).toMatchObject({ lastLookAt: start + 60_000, nextLookAt: start + 70_000 });
+    expect(after.versions[version1]?.status).toBe('Accessible');
+    expect(after.versions[version2]?.status).toBe('Suspect');
+  });
+
+  it('is due again after a round that had nothing to look with', () => {
+    const after = afterLook(aWatch(), [], asPlanned, designPolicy);
+    expect(after).toEqual({ ...aWatch(), lastLookAt: start + 60_000, nextLookAt: start + 120_000 });
   });
 
   it.each<[string, number, number]>([
@@ -250,7 +281,27 @@ describe('the next look', () => {
     ['was asked for later than it is due: when it is due', 500, 120],
   ])('stands when it %s', (_, askedFor, expectedSeconds) => {
     const asked = aWatch({ nextLookAt: start + askedFor * 1000 });
-    expect(observe(asked, aLook(60), designPolicy).nextLookAt).toBe(start + expectedSeconds * 1000);
+    const broughtForward = { beganAt: start + 60_000, plannedAt: start + 1_000_000 };
+    const after = afterLook(asked, [aLook(60)], broughtForward, designPolicy);
+    expect(after.nextLookAt).toBe(start + expectedSeconds * 1000);
+  });
+
+  it('is not the old plan again when a sweep has come by before it', () => {
+    const early = { beganAt: start + 45_000, plannedAt: start + 60_000 };
+    expect(afterLook(aWatch(), [aLook(45)], early, designPolicy).nextLookAt).toBe(start + 105_000);
+  });
+
+  it('INV-5: of a look whose evidence came late is still as far off as a look must be to count', () => {
+    const first = { beganAt: start + 60_000, plannedAt: start + 60_000 };
+    const suspect = afterLook(aWatch(), [aLook(60, 'KeyDisabled')], first, designPolicy);
+    const second = { beganAt: suspect.nextLookAt, plannedAt: suspect.nextLookAt };
+    const after = afterLook(suspect, [aLook(70, 'KeyDisabled')], second, designPolicy);
+    expect(after.versions[version1]?.status).toBe('Inaccessible');
+  });
+
+  it('is asked for by no event: evidence alone does not move it', () => {
+    const { lastLookAt, nextLookAt } = observe(aWatch(), aLook(30, 'KeyDisabled'), designPolicy);
+    expect({ lastLookAt, nextLookAt }).toEqual({ lastLookAt: start, nextLookAt: start + 60_000 });
   });
 
   it.each([
@@ -288,14 +339,19 @@ describe('the next version check', () => {
     expect(isVersionCheckDue(aWatch(), start + seconds * 1000, isSweep, designPolicy)).toBe(due);
   });
 
-  it.each<[string, number, number]>([
-    ['in 4 minutes when nobody asked', 100, 340],
-    ['10 s after this one when an event came during it', 103, 110],
-    ['when asked for, if that is after those 10 s', 150, 150],
-    ['never later than 4 minutes', 900, 340],
-  ])('is %s', (_, askedFor, expectedSeconds) => {
+  it.each<[string, number, number, number]>([
+    ['in 4 minutes when nobody asked', 100, 100, 340],
+    ['in 4 minutes when a sweep did it before its time', 120, 120, 340],
+    ['10 s after this one when an event came during it', 100.5, 240, 110],
+    ['when asked for, if that is after those 10 s', 150, 240, 150],
+    ['never later than 4 minutes', 900, 1000, 340],
+  ])('is %s', (_, askedFor, planned, expectedSeconds) => {
     const watch = aWatch({ nextVersionCheckAt: start + askedFor * 1000 });
-    const after = afterVersionCheck(watch, start + 100_000, designPolicy);
+    const after = afterVersionCheck(
+      watch,
+      { beganAt: start + 100_000, plannedAt: start + planned * 1000 },
+      designPolicy,
+    );
     expect(after).toEqual({
       ...watch,
       lastVersionCheckAt: start + 100_000,

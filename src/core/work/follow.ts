@@ -25,8 +25,9 @@ export interface Followed {
 /** One GET, then at most `accountsPerMessage` re-wraps. */
 export async function followLatest(stored: Stored<Watch>, service: Service): Promise<Followed> {
   const beganAt = service.clock.now();
+  const when = { beganAt, plannedAt: stored.value.nextVersionCheckAt };
   const answer = await service.keyVault.describe(stored.value.binding);
-  const decide = (watch: Watch) => withLatest(watch, answer, beganAt, service.policy);
+  const decide = (watch: Watch) => withLatest(watch, answer, when, service.policy);
   const found = await updateWatch(stored, decide, service, factsOf);
   // A version that has become unusable wraps nothing new, also where it wraps somebody already.
   const isUsable =
@@ -48,8 +49,14 @@ export async function isFollowDue(watch: Watch, isSweep: boolean, service: Servi
   return false;
 }
 
-function withLatest(before: Watch, answer: Answer<KeyDescription>, beganAt: EpochMs, policy: Policy): Watch {
-  const watch = afterVersionCheck(before, beganAt, policy);
+function withLatest(
+  before: Watch,
+  answer: Answer<KeyDescription>,
+  when: { readonly beganAt: EpochMs; readonly plannedAt: EpochMs },
+  policy: Policy,
+): Watch {
+  const { beganAt } = when;
+  const watch = afterVersionCheck(before, when, policy);
   // The looks judge access. A key that is denied is read again in its time, one that did not answer with the next look.
   if (!answer.ok) {
     const { nextLookAt, nextVersionCheckAt } = watch;

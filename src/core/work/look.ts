@@ -31,26 +31,30 @@ const silences: ReadonlySet<Cause> = new Set([
 /** Looks at every version in use, and records what was seen. */
 export async function lookAtBinding(stored: Stored<Watch>, round: Round, service: Service): Promise<Stored<Watch>> {
   const watch = stored.value;
-  const began = service.clock.now();
+  const when = { beganAt: service.clock.now(), plannedAt: watch.nextLookAt };
   const evidence: Evidence[] = [];
   const unused: string[] = [];
   for (const version of Object.keys(watch.versions)) {
-    const seen = await lookAtVersion(watch, version, round, service);
+    const seen = await lookAtVersion(watch, version, when.beganAt, round, service);
     if (seen === 'unused') unused.push(version);
     else evidence.push(seen);
   }
-  if (evidence.length === 0) return withoutUnused(await asleep(stored, began, service), unused, service);
-  const observed = await updateWatch(stored, (before) => afterLook(before, evidence, began, service.policy), service);
+  if (evidence.length === 0) return withoutUnused(await asleep(stored, when, service), unused, service);
+  const observed = await updateWatch(stored, (before) => afterLook(before, evidence, when, service.policy), service);
   return unused.length === 0 ? observed : withoutUnused(observed, unused, service);
 }
 
 const day = 86_400_000;
 
 /** Nobody is bound: there is nothing to look with, and no reason to ask the customer's vault for anything. */
-function asleep(stored: Stored<Watch>, began: EpochMs, service: Service): Promise<Stored<Watch>> {
+function asleep(
+  stored: Stored<Watch>,
+  when: { beganAt: EpochMs; plannedAt: EpochMs },
+  service: Service,
+): Promise<Stored<Watch>> {
   const decide = (before: Watch) => ({
-    ...afterLook(before, [], began, service.policy),
-    nextVersionCheckAt: began + day,
+    ...afterLook(before, [], when, service.policy),
+    nextVersionCheckAt: when.beganAt + day,
   });
   return updateWatch(stored, decide, service);
 }
@@ -60,11 +64,13 @@ const maxSamples = 5;
 async function lookAtVersion(
   watch: Watch,
   version: string,
+  takenAt: EpochMs,
   round: Round,
   service: Service,
 ): Promise<Evidence | 'unused'> {
-  const about = { bindingId: watch.binding.id, version };
-  if (round.silence !== undefined) return { ...about, takenAt: service.clock.now(), cause: round.silence };
+  // All evidence of a look is as old as its beginning: so the next look, planned from there, is far enough off to count.
+  const about = { bindingId: watch.binding.id, version, takenAt };
+  if (round.silence !== undefined) return { ...about, cause: round.silence };
   let seen: Evidence | 'unused' = 'unused';
   let tries = 0;
   for await (const sample of samplesOf(watch, version, service)) {
@@ -81,23 +87,22 @@ async function lookWith(
   { binding }: Watch,
   round: Round,
   service: Service,
-): Promise<Pick<Evidence, 'takenAt' | 'cause' | 'controlLook'>> {
-  const { log, policy, clock } = service;
-  const takenAt = clock.now();
+): Promise<Pick<Evidence, 'cause' | 'controlLook'>> {
+  const { log, policy } = service;
   const opened = await openAccountKey(sample, service);
   const { requestId: keyVaultRequestId, durationMs } = opened.observed;
   const about = { account: sample.name, key: wrappedByOf(sample.encryption), keyVaultRequestId, durationMs };
   if (opened.ok) {
     wipe(opened.value);
     log.info('Looked at a key', { ...about, cause: 'none' });
-    return { takenAt };
+    return {};
   }
   const { cause } = opened;
   if (silences.has(cause)) round.silence = cause;
   if (cause === 'KeyMaterialMismatch') log.error('An account key does not open to what its record names', about);
   const control = needsControlLook(cause, policy) ? await service.controlLook(binding) : undefined;
   log.info('Looked at a key', { ...about, cause, controlLook: control });
-  return control === undefined ? { takenAt, cause } : { takenAt, cause, controlLook: control };
+  return control === undefined ? { cause } : { cause, controlLook: control };
 }
 
 /** Accounts that this version really wraps. Rows are hints: the record decides, and a row that misleads is passed by. */

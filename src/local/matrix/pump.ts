@@ -13,6 +13,8 @@ import type { Lab } from '../lab/lab.ts';
 export interface Pump {
   /** Lets time pass; `afterEach` is called after each moment at which something was done. */
   advance(ms: number, afterEach?: () => Promise<void>): Promise<void>;
+  /** Lets time pass until a second after the next sweep has looked: a change then waits longest to be seen. */
+  advancePastSweep(): Promise<void>;
   /** This vault is nobody's business any more: not swept, its messages dropped. */
   retire(vault: string): void;
 }
@@ -55,7 +57,8 @@ export function createPump(lab: Lab, service: Service = lab.service): Pump {
     await Promise.all([...byVault.values()].map((messages) => limit(inOrder, messages)));
   }
 
-  return {
+  const pump: Pump = {
+    advancePastSweep: () => pump.advance(nextSweepAt - clock.now() + 1_000),
     async advance(ms, afterEach) {
       const end = clock.now() + ms;
       for (;;) {
@@ -73,4 +76,5 @@ export function createPump(lab: Lab, service: Service = lab.service): Pump {
     },
     retire: (vault) => void retired.add(vaultIdOf(`${vault}.vault.azure.net`)),
   };
+  return pump;
 }

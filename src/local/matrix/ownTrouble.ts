@@ -1,0 +1,111 @@
+/** The trouble is ours: our identity, our names, our vault. Every customer's vault then seems to say no, and nobody may be disabled. */
+import { clearFaults, outage, type Row } from './row.ts';
+import { createIdentity, grantEverywhere, identityOf, operatorVault, type World } from './world.ts';
+
+/** The endpoint that gives us tokens fails for the identity that this row alone uses. */
+function tokenFault(name: string, effect: Readonly<Record<string, unknown>>, evidence: Row['evidence']): Row {
+  return {
+    name: `token endpoint: ${name}`,
+    evidence,
+    ownIdentity: true,
+    async inject({ identity }, vault) {
+      const { clientId } = await identity<{ clientId: string }>('GET', `/identities/${identityOf(vault)}`);
+      await identity('POST', '/faults', { endpoint: 'msi', clientId, effect });
+    },
+    async end({ identity }, vault) {
+      const { clientId } = await identity<{ clientId: string }>('GET', `/identities/${identityOf(vault)}`);
+      const faults = await identity<{ id: number; clientId?: string }[]>('GET', '/faults');
+      for (const { id } of faults.filter((one) => one.clientId === clientId)) await identity('DELETE', `/faults/${id}`);
+    },
+    expect: outage('IdentityUnavailable'),
+  };
+}
+
+const answering = (status: number, body: unknown) => ({ kind: 'answer', status, body });
+
+const deleteIdentity = (world: World, vault: string) => world.identity('DELETE', `/identities/${identityOf(vault)}`);
+
+async function bringBack(world: World, vault: string): Promise<void> {
+  await grantEverywhere(world, vault, await createIdentity(world, vault));
+}
+
+export const ownIdentity: readonly Row[] = [
+  tokenFault('400', answering(400, { statusCode: 400, message: 'No User Assigned Identity found.' }), 'documented'),
+  tokenFault(
+    '400 that quotes AADSTS700016, as if a customer had removed our application',
+    answering(400, { statusCode: 400, message: 'AADSTS700016: Application was not found in the directory.' }),
+    'recorded',
+  ),
+  tokenFault('429', answering(429, ''), 'documented'),
+  tokenFault('500', answering(500, { statusCode: 500, message: 'InternalServerError' }), 'documented'),
+  tokenFault('503 with HTML', answering(503, '<html>Service Unavailable</html>'), 'inferred'),
+  tokenFault('200 with HTML', answering(200, '<html>Welcome</html>'), 'inferred'),
+  tokenFault('a reset connection', { kind: 'reset' }, 'inferred'),
+  tokenFault('no answer', { kind: 'hang' }, 'inferred'),
+  {
+    name: 'our identity is deleted, and later created again and granted everywhere',
+    evidence: 'documented',
+    ownIdentity: true,
+    inject: deleteIdentity,
+    end: bringBack,
+    expect: outage('IdentityUnavailable'),
+  },
+  {
+    name: 'our identity is deleted and created again: every vault, our own too, denies it until it is granted',
+    evidence: 'documented',
+    ownIdentity: true,
+    async inject(world, vault) {
+      await deleteIdentity(world, vault);
+      await createIdentity(world, vault);
+    },
+    end: bringBack,
+    expect: outage('IdentityUnavailable'),
+  },
+];
+
+/** Faults of this vault and of the operator's, together. */
+function both(body: Readonly<Record<string, unknown>>, operators = body): Pick<Row, 'inject' | 'end'> {
+  return {
+    async inject({ lab }, vault) {
+      await lab.keyVault('POST', '/faults', { vault: operatorVault, ...operators });
+      await lab.keyVault('POST', '/faults', { vault, ...body });
+    },
+    async end(world, vault) {
+      await clearFaults(world, operatorVault);
+      await clearFaults(world, vault);
+    },
+  };
+}
+
+const denied = { action: 'forbidden', inner: 'ForbiddenByRbac' };
+
+export const everybody: readonly Row[] = [
+  {
+    name: 'no name exists any more, that of our own vault neither: our resolver',
+    evidence: 'inferred',
+    alone: true,
+    ...both({ action: 'network', code: 'ENOTFOUND' }),
+    expect: outage('DnsFailure'),
+  },
+  {
+    name: 'no name can be looked up (EAI_AGAIN)',
+    evidence: 'documented',
+    alone: true,
+    ...both({ action: 'network', code: 'EAI_AGAIN' }),
+    expect: outage('DnsFailure'),
+  },
+  {
+    name: 'every vault answers 403 ForbiddenByRbac, our own too',
+    evidence: 'inferred',
+    alone: true,
+    ...both(denied),
+    expect: outage('IdentityUnavailable'),
+  },
+  {
+    name: "the grant is removed while our own vault answers 503: nothing shows that the denial is the customer's",
+    evidence: 'inferred',
+    alone: true,
+    ...both(denied, { action: 'status', status: 503 }),
+    expect: outage('IdentityUnavailable'),
+  },
+];

@@ -1,0 +1,207 @@
+/**
+ * Runs the rows: all of them side by side in one laboratory, each on a vault and an account of its own; those that befall every
+ * vault afterwards, one by one.
+ *
+ *   settle ─▶ inject ─▶ looks 1, 2, 3 ─▶ 10 minutes ─▶ end ─▶ one more minute      (a few: 20 minutes)
+ *
+ * Faults begin a second after a sweep has looked, so the first look that can see one comes as late as it ever does.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import pLimit from 'p-limit';
+import { stateOf, verdictOn } from '../../core/account.ts';
+import type { Cause } from '../../core/causes.ts';
+import type { EpochMs } from '../../core/time.ts';
+import type { LabOptions } from '../lab/lab.ts';
+import { createPump, type Pump } from './pump.ts';
+import type { Row } from './row.ts';
+import { accountWithOwnIdentity, openWorld, patiently, tokensForgottenMs, type World } from './world.ts';
+
+/** What Keyward did, as the account's own interface and the audit of its watch tell it. */
+export interface Outcome {
+  readonly row: Row;
+  readonly cause?: Cause;
+  readonly after1?: string;
+  readonly after2?: string;
+  readonly after3?: string;
+  readonly afterTenMinutes?: string;
+  readonly afterTwentyMinutes?: string;
+  readonly afterEnd?: string;
+  /** Seconds from the beginning of the fault until every account of the key was refused. */
+  readonly refusedAfterSeconds?: number;
+  /** Seconds from the end of the fault until the key was accessible again. */
+  readonly restoredAfterSeconds?: number;
+  readonly wrongDisable: boolean;
+  readonly missedDisable: boolean;
+  /** Where it is not as expected; empty when all is well. */
+  readonly differences: readonly string[];
+}
+
+export interface RunOptions extends LabOptions {
+  readonly onProgress?: (text: string) => void;
+}
+
+const second = 1000;
+const minute = 60 * second;
+const setUpAtATime = 4;
+
+/** What is known of one row while it runs. */
+interface Course {
+  readonly row: Row;
+  readonly vault: string;
+  bindingId: string;
+  beganAt: EpochMs;
+  endedAt: EpochMs;
+  looks: number;
+  seen: Partial<Record<'after1' | 'after2' | 'after3' | 'afterTenMinutes' | 'afterTwentyMinutes' | 'afterEnd', string>>;
+  cause?: Cause;
+}
+
+export async function runMatrix(rows: readonly Row[], options: RunOptions = {}): Promise<Outcome[]> {
+  const world = await openWorld(options);
+  try {
+    return await runIn(world, rows, options.onProgress ?? (() => undefined));
+  } finally {
+    await world.stop();
+  }
+}
+
+async function runIn(world: World, rows: readonly Row[], tell: (text: string) => void): Promise<Outcome[]> {
+  const pump = createPump(world.lab);
+  const courses = rows.map((row, index): Course => {
+    return { row, vault: `row-${index + 1}`, bindingId: '', beganAt: 0, endedAt: 0, looks: 0, seen: {} };
+  });
+  const together = courses.filter(({ row }) => row.alone === undefined);
+  const alone = courses.filter(({ row }) => row.alone);
+  if (together.length > 0) await runTogether(together, world, pump, tell);
+  for (const course of alone) {
+    tell(`alone: ${course.row.name}`);
+    await runTogether([course], world, pump, () => undefined);
+  }
+  return Promise.all(courses.map((course) => outcomeOf(course, world)));
+}
+
+async function runTogether(
+  courses: readonly Course[],
+  world: World,
+  pump: Pump,
+  tell: (text: string) => void,
+): Promise<void> {
+  const { clock } = world.lab;
+  const limit = pLimit(setUpAtATime);
+  tell(`${courses.length} vaults and accounts`);
+  await Promise.all(courses.map((course) => limit(() => setUp(course, world))));
+  await pump.advancePastSweep();
+  for (const course of courses) await expectAccessible(course, world);
+  if (courses.some(({ row }) => row.ownIdentity)) await sleep(tokensForgottenMs);
+
+  tell('faults begin');
+  for (const course of courses) {
+    await course.row.inject(world, course.vault);
+    course.beganAt = clock.now();
+  }
+  const follow = lookFollower(courses, world);
+  for (let passed = 1; passed <= 10; passed++) {
+    await pump.advance(minute, follow);
+    tell(`minute ${passed}`);
+  }
+  const [short, long] = [false, true].map((isLong) =>
+    courses.filter(({ row }) => (row.expect.afterTwentyMinutes !== undefined) === isLong),
+  ) as [Course[], Course[]];
+  for (const course of courses) await sample(course, 'afterTenMinutes', world);
+  await finish(short, world, pump, follow);
+  tell('faults end');
+  if (long.length === 0) return;
+  await pump.advance(9 * minute, follow);
+  tell('minute 20');
+  for (const course of long) await sample(course, 'afterTwentyMinutes', world);
+  await finish(long, world, pump, follow);
+}
+
+async function setUp({ row, vault }: Course, world: World): Promise<void> {
+  const key = await world.lab.vaultWithKey(vault, row.vault);
+  await patiently<unknown>(() =>
+    row.ownIdentity ? accountWithOwnIdentity(world, vault, key) : world.lab.account(vault, vault, key),
+  );
+}
+
+async function expectAccessible(course: Course, { lab }: World): Promise<void> {
+  const view = await lab.view(course.vault);
+  const verdict = verdictOn(view);
+  course.bindingId = view.watch?.binding.id ?? '';
+  if (verdict?.status === 'Accessible') return;
+  throw new Error(`Before its fault, "${course.row.name}" is ${verdict?.status} ${verdict?.cause ?? ''}`);
+}
+
+/** Counts each row's looks in the log, a moment's looks as one, and notes what the first three led to. */
+function lookFollower(courses: readonly Course[], world: World): () => Promise<void> {
+  const byBinding = new Map(courses.map((course) => [course.bindingId, course]));
+  let read = world.lab.log.length;
+  return async () => {
+    const lines = world.lab.log.slice(read);
+    read = world.lab.log.length;
+    const looked = new Set(
+      lines.filter(({ message }) => message === 'Looked at a key').map(({ fields }) => String(fields.bindingId)),
+    );
+    for (const bindingId of looked) {
+      const course = byBinding.get(bindingId);
+      if (course === undefined || course.endedAt > 0) continue;
+      course.looks += 1;
+      if (course.looks <= 3) await sample(course, `after${course.looks as 1 | 2 | 3}`, world);
+    }
+  };
+}
+
+async function sample(course: Course, when: keyof Course['seen'], { lab }: World): Promise<void> {
+  const view = await lab.view(course.vault);
+  const verdict = verdictOn(view);
+  course.seen[when] = `${stateOf(view)} ${verdict?.status}`;
+  // That of the last look under the fault: what stands there when it is believed.
+  if (when === 'afterEnd') return;
+  if (verdict?.cause === undefined) delete course.cause;
+  else course.cause = verdict.cause;
+}
+
+async function finish(
+  courses: readonly Course[],
+  world: World,
+  pump: Pump,
+  follow: () => Promise<void>,
+): Promise<void> {
+  for (const course of courses) {
+    await course.row.end(world, course.vault);
+    course.endedAt = world.lab.clock.now();
+  }
+  await pump.advance(minute, follow);
+  for (const course of courses) {
+    await sample(course, 'afterEnd', world);
+    pump.retire(course.vault);
+  }
+}
+
+async function outcomeOf(course: Course, { lab }: World): Promise<Outcome> {
+  const { row, seen, cause, bindingId, beganAt, endedAt } = course;
+  const changes = (await lab.service.bindings.audit(bindingId))
+    .filter(({ type }) => type === 'VerdictChanged')
+    .map(({ at, after }) => ({ at: Date.parse(at), after }));
+  const refusedAt = changes.find(({ at, after }) => at > beganAt && after === 'Inaccessible')?.at;
+  const restoredAt = changes.find(({ at, after }) => at > endedAt && after === 'Accessible')?.at;
+  const differences = differencesOf({ ...seen, ...(cause === undefined ? {} : { cause }) }, row.expect);
+  const shouldRefuse = Object.values(row.expect).some((state) => state.includes('Inaccessible'));
+  return {
+    row,
+    ...seen,
+    ...(cause === undefined ? {} : { cause }),
+    ...(refusedAt === undefined ? {} : { refusedAfterSeconds: (refusedAt - beganAt) / second }),
+    ...(restoredAt === undefined ? {} : { restoredAfterSeconds: (restoredAt - endedAt) / second }),
+    wrongDisable: refusedAt !== undefined && !shouldRefuse,
+    missedDisable: shouldRefuse && (refusedAt === undefined || refusedAt > endedAt),
+    differences,
+  };
+}
+
+function differencesOf(seen: Partial<Row['expect']>, expected: Row['expect']): string[] {
+  const fields = ['cause', 'after1', 'after2', 'after3', 'afterTenMinutes', 'afterTwentyMinutes', 'afterEnd'] as const;
+  return fields
+    .filter((field) => seen[field] !== expected[field])
+    .map((field) => `${field}: expected ${expected[field] ?? 'nothing'}, saw ${seen[field] ?? 'nothing'}`);
+}

@@ -1,0 +1,357 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { exportJWK, exportSPKI, generateKeyPair, importJWK, type JWTPayload, SignJWT } from 'jose';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Route, routes } from '../../src/functions/routes.ts';
+import { type Answer, caller } from '../../src/local/client.ts';
+import type { ChildHost } from '../../src/local/host/child.ts';
+import { apiAudience, homeTenantId } from '../../src/local/operator.ts';
+import { got, newAccount, refused, spawnInstance, useStack } from './support.ts';
+
+const world = useStack({ settings: { KEYWARD_AUTH: 'entra' } });
+const otherTenantId = '99999999-9999-4999-8999-999999999999';
+
+const control = async (method: string, path: string, body: unknown): Promise<Record<string, string>> => {
+  const response = await fetch(`${world.stack.identity.url}/control${path}`, { method, body: JSON.stringify(body) });
+  expect(response.ok, `${method} ${path}`).toBe(true);
+  return response.json() as Promise<Record<string, string>>;
+};
+
+/** A token as the issuer makes it for whoever asks. */
+const tokenOf = async (identity: string, resource = apiAudience): Promise<string> =>
+  (await control('POST', '/token', { identity, resource })).access_token ?? '';
+
+const callWith = (headers: Record<string, string>) => caller(world.stack.host.url, headers);
+const bearer = (token: string) => callWith({ authorization: `Bearer ${token}` });
+
+function callOn(api: ReturnType<typeof bearer>, { method, path }: Pick<Route, 'method' | 'path'>): Promise<Answer> {
+  const url = `/api/${path.replace(/\{[^}]+\}/g, 'nobody')}`;
+  return api(method, url, method === 'GET' || method === 'DELETE' ? undefined : {});
+}
+
+const guarded = routes.filter(({ scope }) => scope !== 'public');
+const roles = [...new Set(guarded.map(({ role }) => role as string))];
+
+async function refusedEverywhere(headers: Record<string, string>): Promise<void> {
+  for (const route of guarded) {
+    const answer = await refused(401, 'AuthenticationFailed', callOn(callWith(headers), route));
+    expect(answer.headers.get('x-ms-request-id')).toMatch(/\S/);
+  }
+}
+
+beforeAll(async () => {
+  for (const [index, role] of [...roles, 'none'].entries()) {
+    await control('PUT', `/identities/role-${index}`, {
+      ...{ tenantId: homeTenantId, kind: 'application', secret: 's' },
+      roles: role === 'none' ? [] : [role],
+    });
+  }
+  await control('PUT', `/tenants/${otherTenantId}`, {});
+  await control('PUT', '/identities/stranger', {
+    ...{ tenantId: otherTenantId, kind: 'application', secret: 's', roles },
+  });
+  await control('PUT', '/identities/everything', { tenantId: homeTenantId, kind: 'application', secret: 's', roles });
+});
+
+describe('an app role lets in exactly where the route table asks for it:', () => {
+  test('reading asks for Accounts.Read, and changing for Accounts.Write', () => {
+    const asked = routes.filter(({ path }) => /^accounts(\/\{accountName\})?$/.test(path));
+    expect(Object.fromEntries(asked.map(({ method, path, role }) => [`${method} ${path}`, role]))).toEqual({
+      'GET accounts': 'Accounts.Read',
+      'GET accounts/{accountName}': 'Accounts.Read',
+      'PUT accounts/{accountName}': 'Accounts.Write',
+      'PATCH accounts/{accountName}': 'Accounts.Write',
+      'DELETE accounts/{accountName}': 'Accounts.Write',
+    });
+  });
+
+  test.each([...roles, 'none'].map((role, index) => [role, index] as const))('%s', async (role, index) => {
+    const token = await tokenOf(`role-${index}`);
+    for (const route of guarded) {
+      const answer = await callOn(bearer(token), route);
+      const what = `${route.method} ${route.path}`;
+      const seen = { what, isLetIn: answer.status !== 403 && answer.status !== 401 };
+      expect(seen).toEqual({ what, isLetIn: role === route.role });
+      if (role === route.role) continue;
+      expect(answer).toMatchObject({ status: 403, body: { error: { code: 'AuthorizationFailed' } } });
+      expect(answer.body.error.message).toContain(route.role);
+    }
+  });
+
+  test('all roles of a caller count', async () => {
+    const api = bearer(await tokenOf('everything'));
+    await got(201, api('PUT', '/api/accounts/permitted', newAccount()));
+    await got(200, api('GET', '/api/accounts/permitted'));
+    await got(200, api('DELETE', '/api/accounts/permitted'));
+  });
+
+  test('who may not is not told whether there is such an account, or what is wrong with the call', async () => {
+    const api = bearer(await tokenOf(`role-${roles.length}`));
+    const told = [
+      await refused(403, 'AuthorizationFailed', api('GET', '/api/accounts/nobody')),
+      await refused(403, 'AuthorizationFailed', api('GET', '/api/accounts/-')),
+      await refused(403, 'AuthorizationFailed', api('GET', '/api/accounts?$top=nonsense')),
+    ];
+    expect(new Set(told.map(({ body }) => body.error.message)).size).toBe(1);
+    await refused(403, 'AuthorizationFailed', api('PUT', '/api/accounts/nobody', 'no json'));
+  });
+});
+
+describe('nobody is let in, with 401,', () => {
+  test('without a token, or with something else', async () => {
+    await refusedEverywhere({});
+    const token = await tokenOf('everything');
+    for (const authorization of [
+      'Bearer',
+      'Bearer ',
+      'Bearer x',
+      'Bearer a.b.c',
+      `Basic ${token}`,
+      token,
+      `Bearer ${token} ${token}`,
+      `Bearer ${token}x`,
+      `Bearer ${token.slice(0, -4)}`,
+    ]) {
+      await refused(401, 'AuthenticationFailed', callWith({ authorization })('GET', '/api/accounts'));
+    }
+  });
+
+  test('with a function key instead', async () => {
+    const { keys } = world.stack.host;
+    for (const key of [keys.function, keys.master, keys.eventgrid_extension]) {
+      await refused(401, 'AuthenticationFailed', callWith({ 'x-functions-key': key })('GET', '/api/accounts'));
+      await refused(401, 'AuthenticationFailed', callWith({})('GET', `/api/accounts?code=${key}`));
+    }
+  });
+
+  test('with a token for somebody else', async () => {
+    await refusedEverywhere({ authorization: `Bearer ${await tokenOf('everything', 'https://vault.azure.net')}` });
+    await control('PUT', '/api-audiences', { audiences: [apiAudience, 'api://another'] });
+    // In all but the audience a token for us: version 2.0, our tenant's issuer, and all roles.
+    const token = await tokenOf('everything', 'api://another');
+    expect(JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())).toMatchObject({
+      roles,
+      ver: '2.0',
+    });
+    await refusedEverywhere({ authorization: `Bearer ${token}` });
+  });
+
+  test('with a token of another tenant', async () => {
+    await refusedEverywhere({ authorization: `Bearer ${await tokenOf('stranger')}` });
+  });
+
+  test('with a token that has expired, or is not valid yet', async () => {
+    for (const offsetSeconds of [-7200, 7200]) {
+      await control('PUT', '/clock', { offsetSeconds });
+      const token = await tokenOf('everything');
+      await control('PUT', '/clock', { offsetSeconds: 0 });
+      await refusedEverywhere({ authorization: `Bearer ${token}` });
+    }
+  });
+});
+
+type KeyPair = Awaited<ReturnType<typeof generateKeyPair>>;
+
+/** An issuer of our own under the app's settings, to say what the real one never would. */
+describe('a forged token is refused with 401:', () => {
+  const issuer = 'https://issuer.example/v2.0';
+  let server: Server;
+  let url: string;
+  let privateKey: KeyPair['privateKey'];
+  let publicKey: KeyPair['publicKey'];
+  let answerWith: () => { status: number; body: string };
+  const before: Record<string, string | undefined> = {};
+
+  beforeAll(async () => {
+    ({ privateKey, publicKey } = await generateKeyPair('RS256', { extractable: true }));
+    const jwks = { keys: [{ ...(await exportJWK(publicKey)), kid: 'ours', use: 'sig', alg: 'RS256' }] };
+    answerWith = () => ({ status: 200, body: JSON.stringify(jwks) });
+    server = createServer((_request, response) => {
+      const { status, body } = answerWith();
+      response.writeHead(status, { 'content-type': 'application/json' }).end(body);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    set({ KEYWARD_AUTH_JWKS_URL: `${url}/keys`, KEYWARD_AUTH_ISSUER: issuer });
+  });
+  afterAll(() => {
+    set(before);
+    server.closeAllConnections();
+    server.close();
+  });
+
+  /** The app reads these settings on each call. */
+  function set(settings: Record<string, string | undefined>): void {
+    for (const [name, value] of Object.entries(settings)) {
+      before[name] ??= process.env[name];
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  }
+
+  const now = () => Math.floor(Date.now() / 1000);
+  const claims = (more: Record<string, unknown> = {}): JWTPayload => ({
+    ...{
+      aud: apiAudience,
+      iss: issuer,
+      oid: 'someone',
+      tid: homeTenantId,
+      roles,
+      iat: now(),
+      nbf: now(),
+      exp: now() + 600,
+    },
+    ...more,
+  });
+  const signed = (payload: JWTPayload, header: Record<string, unknown> = {}) =>
+    new SignJWT(payload).setProtectedHeader({ alg: 'RS256', kid: 'ours', ...header }).sign(privateKey);
+  const list = (token: string) => bearer(token)('GET', '/api/accounts');
+  const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+  test('one that is not forged is let in', async () => {
+    await got(200, list(await signed(claims())));
+  });
+
+  test.each<[title: string, claims: Record<string, unknown>]>([
+    ['of another issuer', { iss: 'https://issuer.example/another/v2.0' }],
+    ['of no issuer', { iss: undefined }],
+    ['of no audience', { aud: undefined }],
+    ['for several that we are not among', { aud: ['api://a', 'api://b'] }],
+    ['that never expires', { exp: undefined }],
+    ['that expired two minutes ago', { exp: Math.floor(Date.now() / 1000) - 120 }],
+    ['that is valid in two minutes', { nbf: Math.floor(Date.now() / 1000) + 120 }],
+    ['that names no principal', { oid: undefined }],
+    ['whose principal is a number', { oid: 7 }],
+  ])('one %s', async (_title, more) => {
+    await refused(401, 'AuthenticationFailed', list(await signed(claims(more))));
+  });
+
+  test('one whose roles are text lets in nowhere', async () => {
+    const text = await signed(claims({ roles: 'Accounts.Read' }));
+    await refused(403, 'AuthorizationFailed', list(text));
+    const scopes = await signed(claims({ roles: undefined, scp: 'Accounts.Read' }));
+    await refused(403, 'AuthorizationFailed', list(scopes));
+  });
+
+  test('one with alg none', async () => {
+    for (const alg of ['none', 'None', 'NONE']) {
+      const unsigned = `${encoded({ alg, typ: 'JWT', kid: 'ours' })}.${encoded(claims())}.`;
+      await refused(401, 'AuthenticationFailed', list(unsigned));
+      await refused(401, 'AuthenticationFailed', list(`${unsigned}AAAA`));
+    }
+  });
+
+  test('one with HS256, signed with the public key', async () => {
+    const jwk = await exportJWK(publicKey);
+    const secrets = [await exportSPKI(publicKey), JSON.stringify(jwk), jwk.n ?? ''];
+    for (const secret of secrets) {
+      const header = { alg: 'HS256', kid: 'ours' };
+      const token = await new SignJWT(claims()).setProtectedHeader(header).sign(new TextEncoder().encode(secret));
+      await refused(401, 'AuthenticationFailed', list(token));
+    }
+  });
+
+  test('one signed by somebody else under our key id, or with a key of its own in the header', async () => {
+    const stranger = await generateKeyPair('RS256', { extractable: true });
+    const jwk = await exportJWK(stranger.publicKey);
+    const headers: Record<string, unknown>[] = [{}, { jwk }, { jku: `${url}/evil` }, { kid: 'another', jwk }];
+    for (const header of headers) {
+      const token = await new SignJWT(claims())
+        .setProtectedHeader({ alg: 'RS256', kid: 'ours', ...header })
+        .sign(await importJWK(await exportJWK(stranger.privateKey), 'RS256'));
+      await refused(401, 'AuthenticationFailed', list(token));
+    }
+  });
+
+  test('one whose claims were changed after it was signed', async () => {
+    const [head, , signature] = (await signed(claims({ roles: [] }))).split('.');
+    await refused(401, 'AuthenticationFailed', list(`${head}.${encoded(claims())}.${signature}`));
+  });
+
+  test('INV-9: an answer and the log tell no token', async () => {
+    const token = await signed(claims({ exp: now() - 600 }));
+    const { body } = await refused(401, 'AuthenticationFailed', list(token));
+    const said = JSON.stringify([body, world.records]);
+    for (const part of token.split('.').slice(1)) expect(said).not.toContain(part);
+  });
+
+  // An outage of ours or of Entra's is a matter of time: the same call works later.
+  test.each<[title: string, status: number, body: string]>([
+    ['a server error', 500, ''],
+    ['too many requests', 429, '{}'],
+    ['a page of a proxy', 200, '<html></html>'],
+    ['JSON that holds no keys', 200, '{"error":"x"}'],
+  ])('but while the keys cannot be read it is 503 with Retry-After: %s', async (title, status, body) => {
+    set({ KEYWARD_AUTH_JWKS_URL: `${url}/${encodeURIComponent(title)}` });
+    const good = answerWith;
+    answerWith = () => ({ status, body });
+    try {
+      const answer = await refused(503, 'ServiceUnavailable', list(await signed(claims())));
+      expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+    } finally {
+      answerWith = good;
+      set({ KEYWARD_AUTH_JWKS_URL: `${url}/keys` });
+    }
+  });
+
+  test('half configured, nobody is let in', async () => {
+    const token = await signed(claims());
+    for (const name of ['KEYWARD_AUTH_AUDIENCE', 'KEYWARD_TENANT_ID']) {
+      for (const value of [undefined, '']) {
+        const was = process.env[name];
+        set({ [name]: value });
+        try {
+          await refusedEverywhere({ authorization: `Bearer ${token}` });
+        } finally {
+          set({ [name]: was });
+        }
+      }
+    }
+    await got(200, list(token));
+  });
+});
+
+describe('an instance', () => {
+  const hosts: ChildHost[] = [];
+  afterAll(() => Promise.all(hosts.map((host) => host.stop())));
+
+  const start = async (auth: string | undefined): Promise<ChildHost> => {
+    const { KEYWARD_AUTH: _auth, ...settings } = world.stack.settings;
+    const host = await spawnInstance(world, auth === undefined ? settings : { ...settings, KEYWARD_AUTH: auth });
+    hosts.push(host);
+    return host;
+  };
+
+  test('without KEYWARD_AUTH, or with one that nobody knows, lets nobody in', async () => {
+    const was = process.env.KEYWARD_AUTH;
+    // A child has the environment of its parent, and this one must have none.
+    delete process.env.KEYWARD_AUTH;
+    const [unset, unknown] = await Promise.all([start(undefined), start('Entra')]);
+    process.env.KEYWARD_AUTH = was;
+    const token = await tokenOf('everything');
+    for (const host of [unset, unknown]) {
+      const both = { authorization: `Bearer ${token}`, 'x-functions-key': host.keys.master };
+      for (const route of guarded) {
+        await refused(401, 'AuthenticationFailed', callOn(caller(host.url, both), route));
+        expect((await callOn(caller(host.url, { authorization: `Bearer ${token}` }), route)).status).toBe(401);
+      }
+    }
+  });
+
+  test('with functionKeys lets in whoever has a function key, and nobody else', async () => {
+    const host = await start('functionKeys');
+    const withKey = (key: string) => caller(host.url, { 'x-functions-key': key });
+    for (const headers of [
+      {},
+      { 'x-functions-key': 'wrong' },
+      { 'x-functions-key': host.keys.eventgrid_extension },
+      { authorization: `Bearer ${await tokenOf('everything')}` },
+    ]) {
+      for (const route of guarded) expect((await callOn(caller(host.url, headers), route)).status).toBe(401);
+    }
+    await got(200, withKey(host.keys.function)('GET', '/api/accounts'));
+    await got(200, withKey(host.keys.master)('GET', '/api/accounts'));
+    await got(200, caller(host.url, {})('GET', `/api/accounts?code=${host.keys.function}`));
+    await got(201, withKey(host.keys.function)('PUT', '/api/accounts/keyed', newAccount()));
+  });
+});

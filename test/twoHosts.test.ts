@@ -1,0 +1,293 @@
+/**
+ * Two hosts of the built app on the same storage, both sweeping and both working, while customers disable, enable and rotate their
+ * keys and one host after the other is killed at random moments. What they leave behind must be the truth, told once.
+ * `TWO_HOSTS_SEED=n` repeats the choices of an earlier run; the moments of the two processes stay their own.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { compose } from '../src/azure/compose.ts';
+import { type CustomerKeyEncryption, stateOf } from '../src/core/account.ts';
+import { getAccount } from '../src/core/accounts/read.ts';
+import { type AuditEntry, firstBrokenLink } from '../src/core/audit.ts';
+import type { Log } from '../src/core/ports.ts';
+import type { Service } from '../src/core/service.ts';
+import type { Watch } from '../src/core/watch.ts';
+import { startAzurite } from '../src/local/azurite.ts';
+import { caller } from '../src/local/client.ts';
+import { compressedTime } from '../src/local/demo/story.ts';
+import { type ChildHost, spawnHost } from '../src/local/host/child.ts';
+import { startIdentity } from '../src/local/identity/issuer.ts';
+import { type KeyVaultControl, keyVaultControl } from '../src/local/keyvault/controlClient.ts';
+import { startKeyVault } from '../src/local/keyvault/emulator.ts';
+import {
+  appPrincipalId,
+  createOperatorVault,
+  directory,
+  homeTenantId,
+  localHostKeys,
+  location,
+  operatorSettings,
+} from '../src/local/operator.ts';
+import { keyPool } from './lab.ts';
+
+const seed = Number(process.env.TWO_HOSTS_SEED ?? Math.floor(Math.random() * 1e6));
+const chaosMs = 15_000;
+/** A killed worker keeps others off its vault for 60 s; then come a sweep, a confirmation and a re-wrap. */
+const settleWithinMs = 100_000;
+const vaults = { 'pair-a': ['k0', 'k1', 'k2'], 'pair-b': ['k0'], 'pair-c': ['k0', 'k1'] };
+const keys = Object.entries(vaults).flatMap(([vault, names]) => names.map((key) => ({ vault, key })));
+type KeyOf = (typeof keys)[number];
+const names = Array.from({ length: 20 }, (_, n) => `pair-${String(n).padStart(2, '0')}`);
+
+/** Mulberry32: the same numbers for the same seed. */
+function randomFrom(start: number): (below: number) => number {
+  let state = start;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+  };
+}
+
+const pick = <T>(from: readonly T[], random: (below: number) => number): T => {
+  const one = from[random(from.length)];
+  if (one === undefined) throw new Error('Nothing to pick from.');
+  return one;
+};
+
+const silent: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const undo: (() => Promise<unknown>)[] = [];
+const hosts: ChildHost[] = [];
+const kills: string[] = [];
+let keyVault: KeyVaultControl;
+let service: Service;
+let settled = 'never';
+
+beforeAll(async () => {
+  const [azurite, identity] = await Promise.all([startAzurite(), startIdentity(directory)]);
+  undo.push(azurite.stop, identity.stop);
+  const emulator = await startKeyVault({ identityUrl: identity.url, keyPool });
+  undo.push(emulator.stop);
+  keyVault = keyVaultControl(emulator.url);
+  await createOperatorVault(keyVault);
+  const settings = { ...operatorSettings(azurite, identity, emulator.url), ...compressedTime };
+  Object.assign(process.env, identity.environment);
+  service = await compose(settings, silent);
+  const start = (port = 0) =>
+    spawnHost(
+      {
+        appDir: fileURLToPath(new URL('..', import.meta.url)),
+        ...{ settings, port, keys: localHostKeys, queueVisibilityMs: 3_000 },
+      },
+      () => undefined,
+    );
+  hosts.push(...(await Promise.all([start(), start()])));
+  undo.push(() => Promise.all(hosts.map((host) => host.kill())));
+
+  await createKeysAndAccounts();
+  const end = Date.now() + chaosMs;
+  await Promise.all([customers(end, randomFrom(seed)), killer(end, randomFrom(seed + 1), start)]);
+  settled = await settling();
+}, 180_000);
+
+afterAll(async () => {
+  for (const step of undo.reverse()) await step();
+});
+
+async function createKeysAndAccounts(): Promise<void> {
+  for (const [vault, keyNames] of Object.entries(vaults)) {
+    await keyVault('POST', '/vaults', { name: vault, tenantId: homeTenantId, location });
+    await keyVault('PUT', `/vaults/${vault}/grants/${appPrincipalId}`, { permissions: 'cryptoServiceEncryptionUser' });
+    // Half of the events find their host dead, and are sent again until it is back.
+    const [host] = hosts;
+    await keyVault('PUT', `/vaults/${vault}/eventSubscriptions/keyward`, {
+      endpoint: `${host?.url}/runtime/webhooks/EventGrid?functionName=keyEvents&code=${host?.keys.eventgrid_extension}`,
+      destination: 'azureFunction',
+    });
+    for (const key of keyNames) await newVersion({ vault, key }, 0);
+  }
+  await Promise.all(
+    names.map(async (name, n) => {
+      const { vault, key } = keys[n % keys.length] ?? { vault: '', key: '' };
+      const encryption = {
+        type: 'CustomerKey',
+        keyVaultProperties: { keyIdentifier: `https://${vault}.vault.azure.net/keys/${key}` },
+      };
+      const body = { location, properties: { owner: 'contoso', encryption } };
+      const api = caller(hosts[n % 2]?.url ?? '', { 'x-functions-key': localHostKeys.function });
+      const answer = await api('PUT', `/api/accounts/${name}`, body);
+      if (answer.status !== 201) throw new Error(`PUT ${name}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    }),
+  );
+}
+
+const newVersion = ({ vault, key }: KeyOf, fixture: number) =>
+  keyVault('POST', `/vaults/${vault}/keys/${key}`, { kty: 'RSA', size: 2048, fixture });
+
+interface Version {
+  readonly id: string;
+  readonly enabled: boolean;
+}
+
+/** Oldest first. */
+async function versionsOf({ vault, key }: KeyOf): Promise<Version[]> {
+  const { versions } = await keyVault<{ versions: { key: { kid: string }; attributes: { enabled: boolean } }[] }>(
+    'GET',
+    `/vaults/${vault}/keys/${key}`,
+  );
+  return versions.map((one) => ({ id: one.key.kid.split('/').at(-1) ?? '', enabled: one.attributes.enabled }));
+}
+
+/** Disables, enables and rotates. */
+async function customers(end: number, random: (below: number) => number): Promise<void> {
+  while (Date.now() < end) {
+    const target = pick(keys, random);
+    const deed = random(10);
+    if (deed < 2) await newVersion(target, random(8));
+    else {
+      const version = pick(await versionsOf(target), random);
+      const enabled = deed >= 6;
+      await keyVault('PATCH', `/vaults/${target.vault}/keys/${target.key}/${version.id}`, { enabled });
+    }
+    await sleep(100 + random(500));
+  }
+}
+
+/** SIGKILL for one of the two, which then comes back on the same port. */
+async function killer(
+  end: number,
+  random: (below: number) => number,
+  start: (port: number) => Promise<ChildHost>,
+): Promise<void> {
+  while (Date.now() < end) {
+    await sleep(300 + random(2_000));
+    const victim = random(2);
+    const host = hosts[victim];
+    if (host === undefined) return;
+    await host.kill();
+    kills.push(`host ${victim}`);
+    await sleep(random(1_000));
+    hosts[victim] = await start(Number(new URL(host.url).port));
+  }
+}
+
+/** Until nothing is left to do; what is left when the time is over. */
+async function settling(): Promise<string> {
+  const end = Date.now() + settleWithinMs;
+  for (;;) {
+    const left = await unsettled();
+    if (left.length === 0) return 'settled';
+    if (Date.now() > end) return left.join('\n');
+    await sleep(500);
+  }
+}
+
+async function unsettled(): Promise<string[]> {
+  const left = (await watches()).flatMap(({ epoch, reconciledEpoch, binding }) =>
+    epoch === reconciledEpoch ? [] : [`${binding.vaultName}/${binding.keyName}: ${reconciledEpoch} of epoch ${epoch}`],
+  );
+  for (const name of names) {
+    const { seen, truth } = await judged(name);
+    if (seen !== truth) left.push(`${name}: ${seen}, and the truth is ${truth}`);
+  }
+  return left;
+}
+
+/** What the account is, and what its key makes of it: its version decides, and a usable latest version is where it belongs. */
+async function judged(name: string): Promise<{ seen: string; truth: string }> {
+  const view = await getAccount(name, service);
+  const { version, binding } = customerKeyOf(view.record);
+  const versions = await versionsOf({ vault: binding.vaultName, key: binding.keyName });
+  const isEnabled = versions.find((one) => one.id === version)?.enabled === true;
+  const latest = versions.at(-1);
+  const belongsOn = isEnabled && latest?.enabled === true ? latest.id : version;
+  return {
+    seen: `${stateOf(view)} on ${version}`,
+    truth: `${isEnabled ? 'Enabled' : 'CustomerKeyInaccessible'} on ${belongsOn}`,
+  };
+}
+
+function customerKeyOf({ encryption }: { encryption: { type: string } }): CustomerKeyEncryption {
+  if (encryption.type !== 'CustomerKey') throw new Error('Every account here has a customer key.');
+  return encryption as CustomerKeyEncryption;
+}
+
+async function watches(): Promise<Watch[]> {
+  const ids = new Set<string>();
+  for (const name of names) ids.add(customerKeyOf((await getAccount(name, service)).record).binding.id);
+  const found = await Promise.all([...ids].map((id) => service.bindings.readWatch(id)));
+  return found.flatMap((watch) => (watch === undefined ? [] : [watch.value]));
+}
+
+/** The verdicts that an account's, or a watch's, chain tells: direction, version and epoch. */
+const verdictsIn = (entries: readonly AuditEntry[]): AuditEntry[] =>
+  entries.filter(({ type }) => type === 'CustomerKeyInaccessible' || type === 'CustomerKeyRestored');
+
+describe(`two hosts on one storage, one of them killed at random moments (seed ${seed})`, () => {
+  test('both were killed or one of them was, and what they left behind settled by itself', () => {
+    expect(kills.length).toBeGreaterThan(2);
+    expect(settled).toBe('settled');
+  });
+
+  test.each(names)('%s is what its key makes of it', async (name) => {
+    const { seen, truth } = await judged(name);
+    expect(seen).toBe(truth);
+  });
+
+  test('INV-6: every chain is whole, of accounts and of watches', async () => {
+    const { audit } = await service.rings();
+    const kekOf = (generation: number) => audit.kek(generation);
+    for (const name of names) {
+      const { record } = await getAccount(name, service);
+      const entries = await service.accounts.audit(name, record.instanceId);
+      expect({ name, broken: firstBrokenLink(record.instanceId, entries, record.audit, kekOf) }).toEqual({ name });
+    }
+    for (const watch of await watches()) {
+      const { id, keyName: name } = watch.binding;
+      const entries = await service.bindings.audit(id);
+      expect({ name, broken: firstBrokenLink(id, entries, watch.audit, kekOf) }).toEqual({ name });
+    }
+  });
+
+  test('INV-6: each account tells its verdicts in turn, each epoch once, and none that its watch did not give', async () => {
+    const given = new Set<string>();
+    for (const { binding } of await watches()) {
+      for (const { epoch, key, after } of await service.bindings.audit(binding.id)) {
+        if (epoch !== undefined) given.add(`${binding.keyName} ${key} ${epoch} ${after === 'Inaccessible'}`);
+      }
+    }
+    for (const name of names) {
+      const view = await getAccount(name, service);
+      const { keyName } = customerKeyOf(view.record).binding;
+      const entries = await service.accounts.audit(name, view.record.instanceId);
+      const told = verdictsIn(entries);
+      const story = entries.map(({ type, key, epoch }) => `${type} ${key?.slice(-8)} ${epoch ?? ''}`.trim());
+      const turns = told.map((_, n) => (n % 2 === 0 ? 'CustomerKeyInaccessible' : 'CustomerKeyRestored'));
+      expect({ name, story, turns: told.map(({ type }) => type) }).toEqual({ name, story, turns });
+      expect(told.length % 2 === 0 ? 'Enabled' : 'CustomerKeyInaccessible').toBe(stateOf(view));
+      const epochs = told.map(({ epoch }) => epoch ?? 0);
+      expect(epochs).toEqual([...new Set(epochs)].sort((a, b) => a - b));
+      const isRefusal = ({ type }: AuditEntry) => type === 'CustomerKeyInaccessible';
+      const invented = told.filter(
+        (one) => !given.has(`${keyName} ${one.key?.split('/').at(-1)} ${one.epoch} ${isRefusal(one)}`),
+      );
+      expect({ name, invented }).toEqual({ name, invented: [] });
+    }
+  });
+
+  test('no verdict waits for its accounts, and no vault is stuck: every key is looked at again', async () => {
+    const before = await watches();
+    expect(before.map(({ epoch, reconciledEpoch }) => reconciledEpoch - epoch)).toEqual(before.map(() => 0));
+    expect(before).toHaveLength(keys.length);
+    const end = Date.now() + 12_000;
+    let waiting = before;
+    while (waiting.length > 0 && Date.now() < end) {
+      await sleep(250);
+      const now = new Map((await watches()).map((watch) => [watch.binding.id, watch]));
+      waiting = waiting.filter(({ binding, lastLookAt }) => (now.get(binding.id)?.lastLookAt ?? 0) <= lastLookAt);
+    }
+    expect(waiting.map(({ binding }) => `${binding.vaultName}/${binding.keyName}`)).toEqual([]);
+  });
+});
