@@ -14,19 +14,27 @@ import { parsed } from './http.ts';
 /** What only the service sets: accepted and ignored, so that what was read can be sent back. */
 const readOnly = z.unknown().optional();
 
-const tags = z
+const anyTags = z
   .record(
     z
       .string()
       .min(1)
       .max(512)
-      .regex(/^[^<>%&\\?/]*$/)
-      .refine((name) => name !== '__proto__'),
+      .regex(/^[^<>%&\\?/]*$/),
     z.string().max(256),
   )
   .refine((value) => Object.keys(value).length <= 50, 'At most 50 tags.')
   // A table property holds 32 Ki characters, and the whole account stands in one.
   .refine((value) => JSON.stringify(value).length <= 8192, 'All tags together have at most 8,192 characters.');
+
+/** A record passes this one name over without a word, so it is looked for before. */
+const tags = z
+  .unknown()
+  .refine(
+    (value) => typeof value !== 'object' || value === null || !Object.hasOwn(value, '__proto__'),
+    "No tag can be named '__proto__'.",
+  )
+  .pipe(anyTags);
 
 const encryption = z.strictObject({
   type: z.enum(['SystemKey', 'CustomerKey']),

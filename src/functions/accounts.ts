@@ -57,8 +57,8 @@ function conditionsIn(request: HttpRequest): Preconditions {
 }
 
 function pageSizeOf(top: string | null): number {
-  const size = top === null ? defaultPageSize : Number(top);
-  if (Number.isInteger(size) && size >= 1 && size <= defaultPageSize) return size;
+  const size = top === null ? defaultPageSize : /^\d{1,3}$/.test(top) ? Number(top) : 0;
+  if (size >= 1 && size <= defaultPageSize) return size;
   throw new Refusal('InvalidParameter', `$top is a whole number from 1 to ${defaultPageSize}.`, { target: '$top' });
 }
 

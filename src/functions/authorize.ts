@@ -79,10 +79,23 @@ async function verify(token: string, settings: z.infer<typeof entraSettings>): P
     });
     return payload;
   } catch (error) {
-    if (error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError))
-      throw new Unavailable('ServiceUnavailable', 'The keys that tokens are verified with could not be read.', 5);
-    throw unauthenticated(`The token is not valid: ${error.code}.`);
+    if (error instanceof errors.JOSEError && tokenFaults.has(error.code))
+      throw unauthenticated(`The token is not valid: ${error.code}.`);
+    throw new Unavailable('ServiceUnavailable', 'The keys that tokens are verified with could not be read.', 5);
   }
 }
+
+/** What is wrong with a token; any other failure is one of reading the keys, and says nothing about the caller. */
+const tokenFaults: ReadonlySet<string> = new Set([
+  'ERR_JWT_CLAIM_VALIDATION_FAILED',
+  'ERR_JWT_EXPIRED',
+  'ERR_JWT_INVALID',
+  'ERR_JWS_INVALID',
+  'ERR_JWS_SIGNATURE_VERIFICATION_FAILED',
+  'ERR_JOSE_ALG_NOT_ALLOWED',
+  'ERR_JOSE_NOT_SUPPORTED',
+  'ERR_JWKS_NO_MATCHING_KEY',
+  'ERR_JWKS_MULTIPLE_MATCHING_KEYS',
+]);
 
 const unauthenticated = (message: string): Refusal => new Refusal('AuthenticationFailed', message);

@@ -80,6 +80,8 @@ const framesOf = (error: unknown): string =>
     : '';
 
 const maxBodyBytes = 64 * 1024;
+/** Enough to mend a body with; the answer to a hostile one stays small. */
+const maxDetails = 20;
 
 /** The body as JSON. @throws Refusal RequestTooLarge | InvalidRequestContent */
 export async function readJson(request: HttpRequest): Promise<unknown> {
@@ -97,7 +99,7 @@ export async function readJson(request: HttpRequest): Promise<unknown> {
 export function parsed<T>(schema: z.ZodType<T>, input: unknown): T {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
-  const details = result.error.issues.map((issue) => {
+  const details = result.error.issues.slice(0, maxDetails).map((issue) => {
     const unknown = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 5) : [];
     const target = [...issue.path, ...unknown].map(String).join('.').slice(0, 200) || 'body';
     return { code: 'InvalidRequestContent' as const, message: issue.message.slice(0, 300), target };
@@ -109,5 +111,5 @@ export function parsed<T>(schema: z.ZodType<T>, input: unknown): T {
 /** Absolute links carry the address that callers use, which behind a gateway is not the one that the app sees. */
 export function absoluteUrl(request: HttpRequest, pathAndQuery: string): string {
   const base = process.env.KEYWARD_PUBLIC_BASE_URL || new URL(request.url).origin;
-  return new URL(pathAndQuery, base).href;
+  return base.replace(/\/+$/, '') + pathAndQuery;
 }

@@ -63,11 +63,12 @@ const onVersion = (name: string, version: string, withinMs = 6000) =>
 /** Whatever has been set off at a vault so far is done: nothing new for longer than any pause between polls. */
 async function settled(vault: string): Promise<void> {
   let seen = -1;
-  for (;;) {
+  let quietSince = Date.now();
+  while (Date.now() - quietSince < 2200) {
     const now = (await requestsTo(world, vault)).length;
-    if (now === seen) return;
+    if (now !== seen) quietSince = Date.now();
     seen = now;
-    await sleep(2500);
+    await sleep(100);
   }
 }
 

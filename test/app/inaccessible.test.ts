@@ -268,7 +268,7 @@ describe.concurrent('INV-2: no outage makes an account inaccessible:', () => {
     while (Date.now() < end) {
       await stack.host.invokeTimer('sweep');
       expect((await accountOf(api, name)).properties.state).toBe('Enabled');
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await new Promise((resolve) => setTimeout(resolve, 250));
     }
     expect((await requestsTo(world, name, 'unwrapkey')).length).toBeGreaterThan(unwraps);
     // What needs the key waits; what does not, goes on.

@@ -1,4 +1,5 @@
 /** What the tests of the built app share: one stack for a test file, a caller, and the customer's hands on vaults and keys. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { type Answer, type Caller, caller, until } from '../../src/local/client.ts';
@@ -127,6 +128,7 @@ export function sweptUntil(
 ) {
   const ask = async () => {
     await world.stack.host.invokeTimer('sweep');
+    await sleep(200);
     return accountOf(world.api, name);
   };
   return until(`account ${name}`, ask, isIt, 12_000);

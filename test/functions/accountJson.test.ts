@@ -148,11 +148,12 @@ describe('the body of a PUT', () => {
   });
 
   it('can set no prototype', () => {
-    for (const text of ['{"__proto__":{"location":"x"}}', '{"properties":{"__proto__":{"owner":"x"}}}'])
-      expect(refusalOf(JSON.parse(text)).code).toBe('InvalidRequestContent');
-    const { tags } = parseAccount(JSON.parse('{"tags":{"a":"b","__proto__":"x"}}'));
-    expect(Object.entries(tags ?? {})).toEqual([['a', 'b']]);
-    expect(Object.getPrototypeOf(tags)).toBe(Object.prototype);
+    const bodies = [
+      '{"__proto__":{"location":"x"}}',
+      '{"properties":{"__proto__":{"owner":"x"}}}',
+      '{"tags":{"a":"b","__proto__":"x"}}',
+    ];
+    for (const text of bodies) expect(refusalOf(JSON.parse(text)).code).toBe('InvalidRequestContent');
   });
 });
 

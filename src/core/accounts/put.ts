@@ -5,13 +5,14 @@
  * claim vault and identity → row under the binding → watch knows the version → record with its audit entry → read the watch
  * again. Whatever dies in between leaves a claim, a row or a watch too many, all harmless, and never a record too many.
  */
+import canonicalize from 'canonicalize';
 import { type AccountView, type ActiveAccount, type Encryption, etagOf, wrappedByOf } from '../account.ts';
 import type { Actor, AuditFacts } from '../audit.ts';
 import { bindingOf } from '../binding.ts';
 import { catchUp } from '../catchUp.ts';
 import { Refusal, retryLostRaces } from '../errors.ts';
 import { parseKeyIdentifier } from '../keyIdentifier.ts';
-import { fold, parseAccountName, parseOwner } from '../names.ts';
+import { fold, foldRegion, parseAccountName, parseOwner } from '../names.ts';
 import type { Service } from '../service.ts';
 import { bind, confirmWatched, leaveBinding, rowToLeave } from './bind.ts';
 import { finishDelete } from './delete.ts';
@@ -93,8 +94,8 @@ async function createAccount(name: string, wish: AccountWish, actor: Actor, serv
 
 async function changeAccount(current: AccountView, wish: AccountWish, actor: Actor, service: Service): Promise<void> {
   const { record, facts: pending } = catchUp(current.record, current.watch);
-  refuseChange(record, wish);
-  const tags = wish.tags ?? record.tags;
+  refuseChange(record, wish, service);
+  const tags = wish.tags === undefined || isSame(wish.tags, record.tags) ? record.tags : wish.tags;
   if (wish.encryption === undefined || isSameEncryption(record.encryption, wish.encryption, service)) {
     if (tags === record.tags) return;
     await saveAccount(storedOf(current), { ...record, tags }, [...pending, { type: 'AccountUpdated', actor }], service);
@@ -110,9 +111,14 @@ async function changeAccount(current: AccountView, wish: AccountWish, actor: Act
   await leaveBinding(record.encryption, encryption, leaving, service);
 }
 
-function refuseChange(record: ActiveAccount, wish: AccountWish): void {
+const isSame = (one: Readonly<Record<string, string>>, two: Readonly<Record<string, string>>): boolean =>
+  canonicalize(one) === canonicalize(two);
+
+/** What can be refused without asking anybody, before the account's present key is asked for anything. */
+function refuseChange(record: ActiveAccount, wish: AccountWish, { cloud }: Service): void {
+  if (wish.encryption?.type === 'CustomerKey') parseKeyIdentifier(wish.encryption.keyIdentifier, cloud);
   if (wish.owner !== undefined && wish.owner !== record.owner) throw notChangeable('properties.owner', 'The owner');
-  if (wish.location !== undefined && fold(wish.location) !== fold(record.location))
+  if (wish.location !== undefined && foldRegion(wish.location) !== foldRegion(record.location))
     throw notChangeable('location', 'The location');
 }
 
