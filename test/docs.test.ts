@@ -57,7 +57,8 @@ describe('docs/operations.md', () => {
 
   it.each(Object.entries(defaultPolicy))('has the default and unit of %s', (name, fallback) => {
     const row = rows.find((one) => one.name === settingOfPolicy(name));
-    const number = { unit: name.endsWith('Seconds') ? 's' : 'count', fallback: String(fallback) };
+    const unit = name.endsWith('Seconds') ? 's' : name.endsWith('Percent') ? '%' : 'count';
+    const number = { unit, fallback: String(fallback) };
     const choice = { unit: '`true`, `false`', fallback: `\`${fallback}\`` };
     expect(row).toMatchObject(typeof fallback === 'boolean' ? choice : number);
   });

@@ -228,25 +228,6 @@ describe('INV-4: no unwrapped account key outlives its lease', () => {
     leases.clear();
     expect([keys.every(isZero), leases.size()]).toEqual([true, 0]);
   });
-
-  test('a key that was being opened while clear() wiped all is not kept', async () => {
-    const [{ leases, use, answers }, view] = [await bench(), await anAccount()];
-    const { unwrap } = world.lab.service.keyVault;
-    let go: () => void = () => undefined;
-    const gate = new Promise<void>((resolve) => {
-      go = resolve;
-    });
-    answers(async (...asked) => {
-      await gate;
-      return unwrap(...asked);
-    });
-    const used = use(view).catch(() => undefined);
-    await sleep(20);
-    leases.clear();
-    go();
-    await used;
-    expect(leases.size()).toBe(0);
-  });
 });
 
 describe('INV-4: one unwrap is in flight however many callers wait', () => {

@@ -35,6 +35,7 @@ const seed = Number(process.env.TWO_HOSTS_SEED ?? Math.floor(Math.random() * 1e6
 const chaosMs = 15_000;
 /** A killed worker keeps others off its vault for 60 s; then come a sweep, a confirmation and a re-wrap. */
 const settleWithinMs = 100_000;
+const lookedAtAgainWithinMs = 75_000;
 const vaults = { 'pair-a': ['k0', 'k1', 'k2'], 'pair-b': ['k0'], 'pair-c': ['k0', 'k1'] };
 const keys = Object.entries(vaults).flatMap(([vault, names]) => names.map((key) => ({ vault, key })));
 type KeyOf = (typeof keys)[number];
@@ -266,7 +267,8 @@ describe(`two hosts on one storage, one of them killed at random moments (seed $
       const story = entries.map(({ type, key, epoch }) => `${type} ${key?.slice(-8)} ${epoch ?? ''}`.trim());
       const turns = told.map((_, n) => (n % 2 === 0 ? 'CustomerKeyInaccessible' : 'CustomerKeyRestored'));
       expect({ name, story, turns: told.map(({ type }) => type) }).toEqual({ name, story, turns });
-      expect(told.length % 2 === 0 ? 'Enabled' : 'CustomerKeyInaccessible').toBe(stateOf(view));
+      const last = told.length % 2 === 0 ? 'Enabled' : 'CustomerKeyInaccessible';
+      expect({ name, story, last }).toEqual({ name, story, last: stateOf(view) });
       const epochs = told.map(({ epoch }) => epoch ?? 0);
       expect(epochs).toEqual([...new Set(epochs)].sort((a, b) => a - b));
       const isRefusal = ({ type }: AuditEntry) => type === 'CustomerKeyInaccessible';
@@ -281,7 +283,7 @@ describe(`two hosts on one storage, one of them killed at random moments (seed $
     const before = await watches();
     expect(before.map(({ epoch, reconciledEpoch }) => reconciledEpoch - epoch)).toEqual(before.map(() => 0));
     expect(before).toHaveLength(keys.length);
-    const end = Date.now() + 12_000;
+    const end = Date.now() + lookedAtAgainWithinMs;
     let waiting = before;
     while (waiting.length > 0 && Date.now() < end) {
       await sleep(250);
@@ -289,5 +291,5 @@ describe(`two hosts on one storage, one of them killed at random moments (seed $
       waiting = waiting.filter(({ binding, lastLookAt }) => (now.get(binding.id)?.lastLookAt ?? 0) <= lastLookAt);
     }
     expect(waiting.map(({ binding }) => `${binding.vaultName}/${binding.keyName}`)).toEqual([]);
-  });
+  }, 120_000);
 });

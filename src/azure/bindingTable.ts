@@ -40,12 +40,13 @@ export function createBindingStore(open: OpenTable): BindingStore {
     },
 
     async accounts(bindingId, { version, limit, onlyFollowing, from }) {
-      const [first, end] = [from ?? `bound:${version}:`, `bound:${version};`];
+      const prefix = version === undefined ? 'bound' : `bound:${version}`;
+      const [first, end] = [from ?? `${prefix}:`, `${prefix};`];
       const range = odata`PartitionKey eq ${bindingId} and RowKey gt ${first} and RowKey lt ${end}`;
       const filter = onlyFollowing === true ? `${range} and follows eq true` : range;
-      const rows = await table.query<BoundAccount>(filter, limit);
-      const last = rows.at(-1);
-      return rows.length < limit || last === undefined ? { rows } : { rows, next: last.rowKey };
+      const found = await table.query<BoundAccount>(filter, limit);
+      const last = found.at(-1);
+      return found.length < limit || last === undefined ? { rows: found } : { rows: found, next: last.rowKey };
     },
 
     async audit(bindingId) {

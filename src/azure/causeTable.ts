@@ -39,6 +39,7 @@ export const causeTable: readonly Row[] = [
     cause: 'TenantMismatch',
     source: 'src: @azure/identity tenantIdUtils',
   },
+  { when: (wire) => wire.awaitsToken === true, cause: 'IdentityUnavailable', source: 'src: credentials.ts' },
   { when: (wire) => wire.credentialError !== undefined, cause: 'IdentityUnavailable', source: 'src: @azure/identity' },
 
   // Not asked.
@@ -50,9 +51,24 @@ export const causeTable: readonly Row[] = [
   { when: network('ENOTFOUND'), cause: 'VaultNotFound', source: 'rec: azurerm provider #30455' },
   { when: network('EAI_AGAIN', 'EAI_FAIL', 'EAI_NODATA', 'ESERVFAIL'), cause: 'DnsFailure', source: 'src: Node' },
   {
-    when: network('ECONNREFUSED', 'ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ENETUNREACH', 'EHOSTUNREACH', 'ENETDOWN'),
+    when: network(
+      'ECONNREFUSED',
+      'ECONNRESET',
+      'ECONNABORTED',
+      'EPIPE',
+      'ENETUNREACH',
+      'EHOSTUNREACH',
+      'ENETDOWN',
+      'EADDRNOTAVAIL',
+    ),
     cause: 'ConnectionFailed',
     source: 'src: Node',
+  },
+  // A connection that broke in the middle of an answer, or before the request was out.
+  {
+    when: network('PARSE_ERROR', 'REQUEST_SEND_ERROR'),
+    cause: 'ConnectionFailed',
+    source: 'src: @azure/core-rest-pipeline RestError',
   },
   {
     when: (wire) => /CERT|TLS|SSL|EPROTO|UNABLE_TO_/.test(wire.networkCode ?? ''),

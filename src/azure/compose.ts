@@ -3,15 +3,20 @@
  * a setting that is missing fails that call with its name.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { bindingOf } from '../core/binding.ts';
 import { bytesOf } from '../core/bytes.ts';
+import { createLeases } from '../core/leases.ts';
 import type { DailyWork, KeyVault, Log, Random, Reach, VaultWork } from '../core/ports.ts';
 import { loadRing } from '../core/ring.ts';
+import { createAccountMemory, forgetful } from '../core/secrets/memory.ts';
 import type { Rings, Service } from '../core/service.ts';
 import { wrapRsaOaep256 } from './rsaWrap.ts';
 import { identifierIn, readSettings, type Settings } from './settings.ts';
 
 const random: Random = { bytes: (length) => bytesOf(randomBytes(length)), uuid: randomUUID };
+
+const pause = (ms: number): Promise<void> => sleep(ms);
 
 const systemAssigned = { useSystemAssignedIdentity: true } as const;
 
@@ -24,24 +29,31 @@ export async function compose(
   const [stores, queues] = await Promise.all([openStores(settings), openQueues(settings)]);
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
   const keyVault = lazyKeyVault(settings);
-  const parts = { ...stores, ...queues, keyVault, clock, random, log, ...replace };
+  const parts = { ...stores, ...queues, keyVault, clock, pause, random, log, ...replace };
   const loadRings = () => openRings(settings, parts);
+  const { policy } = settings;
+  const rings = replace.rings ?? onceUnlessItFails(loadRings);
+  const memory = createAccountMemory(parts, policy);
   return {
     ...parts,
-    policy: settings.policy,
+    policy,
     cloud: settings.KEYWARD_CLOUD,
     homeTenantId: settings.KEYWARD_TENANT_ID,
-    rings: onceUnlessItFails(loadRings),
+    rings,
+    memory,
+    leases: createLeases({ ...parts, rings, policy }),
     controlLook: (reach) => controlLook(reach, settings, parts),
     ...replace,
+    accounts: forgetful(parts.accounts, memory),
   };
 }
 
 async function openStores(settings: Settings) {
-  const [{ TableClient }, { openTables }, accounts, bindings, small] = await Promise.all([
+  const [{ TableClient }, { openTables }, accounts, secrets, bindings, small] = await Promise.all([
     import('@azure/data-tables'),
     import('./tables.ts'),
     import('./accountTable.ts'),
+    import('./secretTable.ts'),
     import('./bindingTable.ts'),
     import('./smallTables.ts'),
   ]);
@@ -54,6 +66,7 @@ async function openStores(settings: Settings) {
   );
   return {
     accounts: accounts.createAccountStore(open),
+    secrets: secrets.createSecretStore(open),
     bindings: bindings.createBindingStore(open),
     vaults: small.createVaultStore(open),
     directory: small.createDirectory(open),

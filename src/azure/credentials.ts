@@ -1,7 +1,7 @@
 /** Tokens for an identity of ours. One cached credential per (tenant, identity); each keeps its own token cache. */
 import { ManagedIdentityCredential, type TokenCredential } from '@azure/identity';
 import type { KeyVaultIdentity } from '../core/binding.ts';
-import { noteCredentialError } from './keyVaultTransport.ts';
+import { awaitingToken, noteCredentialError } from './keyVaultTransport.ts';
 
 export type CredentialOf = (identity: KeyVaultIdentity) => TokenCredential;
 
@@ -15,8 +15,13 @@ export function createCredentials(): CredentialOf {
   };
 }
 
+/** The next look is the retry: a token that is waited for longer than a look may take helps nobody. */
+const once = { retryOptions: { maxRetries: 0 } };
+
 function managedIdentity(resourceId: string): TokenCredential {
-  return resourceId === '' ? new ManagedIdentityCredential() : new ManagedIdentityCredential({ resourceId });
+  return resourceId === ''
+    ? new ManagedIdentityCredential(once)
+    : new ManagedIdentityCredential({ resourceId, ...once });
 }
 
 /** Writes down why there was no token: further up, the SDK's error would hide it. */
@@ -24,7 +29,7 @@ function watched(credential: TokenCredential): TokenCredential {
   return {
     async getToken(scopes, options) {
       try {
-        return await credential.getToken(scopes, options);
+        return await awaitingToken(() => credential.getToken(scopes, options));
       } catch (error) {
         noteCredentialError(readCredentialError(error));
         throw error;

@@ -1,5 +1,4 @@
 /** The Key Vault port over @azure/keyvault-keys. */
-import type { HttpClient } from '@azure/core-rest-pipeline';
 import { CryptographyClient, KeyClient, type KeyVaultKey } from '@azure/keyvault-keys';
 import { LRUCache } from 'lru-cache';
 import { type Bytes, bytesOf } from '../core/bytes.ts';
@@ -7,10 +6,10 @@ import { versionedIdentifier } from '../core/keyIdentifier.ts';
 import type { Answer, KeyDescription, KeyVault, Observed, Reach } from '../core/ports.ts';
 import { causeOf } from './causeTable.ts';
 import type { CredentialOf } from './credentials.ts';
-import { recorded, type WireRecord } from './keyVaultTransport.ts';
+import { type KeyVaultTransport, recorded, type WireRecord } from './keyVaultTransport.ts';
 
 export interface KeyVaultOptions {
-  readonly httpClient: HttpClient;
+  readonly httpClient: KeyVaultTransport;
   readonly credentialOf: CredentialOf;
   readonly deadlineSeconds: number;
 }
@@ -47,11 +46,13 @@ export function createKeyVault(options: KeyVaultOptions): Pick<KeyVault, 'descri
   }
 
   async function asked<T, R>(
+    reach: Reach,
     call: (signal: AbortSignal) => Promise<T>,
     read: (result: T, wire: WireRecord) => R | undefined,
   ): Promise<Answer<R>> {
     const began = performance.now();
-    const { wire, result } = await recorded(() => call(AbortSignal.timeout(options.deadlineSeconds * 1000)));
+    const { wire, result } = await recorded(() => inTime(call, options.deadlineSeconds * 1000));
+    if (wire.credentialError !== undefined) options.httpClient.forgetChallenge(reach.vaultHost);
     const observed = observedOf(wire, performance.now() - began);
     const value = result === undefined ? undefined : read(result, wire);
     return value === undefined ? { ok: false, cause: causeOf(wire), observed } : { ok: true, value, observed };
@@ -60,18 +61,30 @@ export function createKeyVault(options: KeyVaultOptions): Pick<KeyVault, 'descri
   return {
     describe: (reach, version) =>
       asked(
+        reach,
         (abortSignal) =>
           clientOf(reach).getKey(reach.keyName, { abortSignal, ...(version === undefined ? {} : { version }) }),
         describe,
       ),
     unwrap: (reach, version, wrapped) =>
       asked(
+        reach,
         (abortSignal) => cryptographyOf(reach, version).unwrapKey('RSA-OAEP-256', wrapped, { abortSignal }),
         // Only the version that was asked for proves anything about it.
         ({ result }, wire): Bytes | undefined =>
-          wire.kid?.toLowerCase().endsWith(`/${version}`) ? bytesOf(result) : undefined,
+          result !== undefined && wire.kid?.toLowerCase().endsWith(`/${version}`) ? bytesOf(result) : undefined,
       ),
   };
+}
+
+/** The SDK hands the signal to requests to the vault, but not to those for a token: what takes longer is given up here. */
+async function inTime<T>(call: (signal: AbortSignal) => Promise<T>, ms: number): Promise<T> {
+  const signal = AbortSignal.timeout(ms);
+  const tooLate = new Promise<never>((_resolve, reject) => {
+    // After the pipeline's own answer to the signal, which tells more.
+    signal.addEventListener('abort', () => setTimeout(reject, 50, signal.reason), { once: true });
+  });
+  return Promise.race([call(signal), tooLate]);
 }
 
 const identityOf = (reach: Reach): string =>

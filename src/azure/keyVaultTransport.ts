@@ -22,6 +22,8 @@ export interface WireRecord {
   innerCode?: string;
   networkCode?: string;
   timedOut?: boolean;
+  /** A token has been asked for and has not come. */
+  awaitsToken?: boolean;
   /** Set by the credential: the error's class, and Entra's AADSTS number when it has one. */
   credentialError?: { readonly name: string; readonly aadsts?: string };
   requestId?: string;
@@ -47,6 +49,15 @@ export async function recorded<T>(call: () => Promise<T>): Promise<{ wire: WireR
   }
 }
 
+/** Runs `ask` for a token; a call that is given up meanwhile was waiting for us, not for the vault. */
+export async function awaitingToken<T>(ask: () => Promise<T>): Promise<T> {
+  const wire = recording.getStore() ?? {};
+  wire.awaitsToken = true;
+  const token = await ask();
+  wire.awaitsToken = false;
+  return token;
+}
+
 export function noteCredentialError(error: WireRecord['credentialError'] & object): void {
   const wire = recording.getStore();
   if (wire !== undefined) wire.credentialError = error;
@@ -58,10 +69,17 @@ export interface TransportOptions {
   readonly emulatorUrl?: string;
 }
 
-export function createKeyVaultTransport(options: TransportOptions): HttpClient {
+export interface KeyVaultTransport extends HttpClient {
+  /** A challenge that led to no token may be an old one: the vault is asked for it again. */
+  forgetChallenge(host: string): void;
+}
+
+export function createKeyVaultTransport(options: TransportOptions): KeyVaultTransport {
   const wireClient = createDefaultHttpClient();
   const challenges = new Map<string, string>();
   return {
+    forgetChallenge: (host) => void challenges.delete(host),
+
     async sendRequest(request) {
       const { host } = new URL(request.url);
       const wire = recording.getStore() ?? {};
@@ -134,7 +152,7 @@ function readInto(wire: WireRecord, { status, headers, bodyAsText }: PipelineRes
   const retryAfter = Number(headers.get('retry-after'));
   set(wire, 'retryAfterSeconds', retryAfter > 0 ? retryAfter : undefined);
   const body = parsed(bodyAsText);
-  set(wire, 'kid', body.kid ?? body.key?.kid);
+  set(wire, 'kid', textIn(body.kid) ?? textIn(body.key?.kid));
   set(wire, 'code', word(body.error?.code));
   set(wire, 'innerCode', word(body.error?.innererror?.code ?? body.error?.innerError?.code));
   set(wire, 'perimeter', /not allowed by NSP rules/i.test(body.error?.message ?? '') ? true : undefined);
@@ -161,6 +179,8 @@ function parsed(text: string | null | undefined): AnyBody {
     return {};
   }
 }
+
+const textIn = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
 /** Codes are words; anything else is somebody's text and stays out of records and logs. */
 const word = (value: unknown): string | undefined =>

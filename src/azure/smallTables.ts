@@ -5,6 +5,7 @@ import { fold, indexKey } from '../core/names.ts';
 import type { Claims, Directory, RingStore, VaultStore, WorkTicket } from '../core/ports.ts';
 import type { RingName, RingRow } from '../core/ring.ts';
 import type { EpochMs } from '../core/time.ts';
+import type { Budget } from '../core/vaultBudget.ts';
 import { type OpenTable, odata, rowOf } from './tables.ts';
 
 const everything = Number.POSITIVE_INFINITY;
@@ -13,6 +14,7 @@ const everything = Number.POSITIVE_INFINITY;
 export function createVaultStore(open: OpenTable): VaultStore {
   const table = open('vaults');
   const workerKey = (vaultId: string) => ({ partitionKey: vaultId, rowKey: 'worker' });
+  const budgetKey = (vaultId: string) => ({ partitionKey: vaultId, rowKey: 'budget' });
   type Work = { readonly until: EpochMs };
 
   return {
@@ -49,6 +51,9 @@ export function createVaultStore(open: OpenTable): VaultStore {
     async endWork(vaultId, ticket) {
       await table.remove(workerKey(vaultId), ticket);
     },
+
+    readBudget: async (vaultId) => (await table.read<Budget>(budgetKey(vaultId)))?.value,
+    saveBudget: (vaultId, budget) => table.put(rowOf(budgetKey(vaultId), budget)),
   };
 }
 

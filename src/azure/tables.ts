@@ -98,7 +98,7 @@ export class Table {
     return result.etag ?? '';
   }
 
-  /** The new etag; undefined when the etag no longer fits. */
+  /** The new etag; undefined when the etag no longer fits, or the row is gone. */
   replaceIfUnchanged(row: Row, etag: string): Promise<string | undefined> {
     return unlessLost(() => this.replace(row, etag));
   }
@@ -124,6 +124,19 @@ export class Table {
     return result.subResponses[0]?.etag ?? '';
   }
 
+  /** All rows of one partition, at most 100; false when one of them was gone already, and then none is removed. */
+  async removeTogether(keys: readonly RowKey[]): Promise<boolean> {
+    const transaction = new TableTransaction();
+    for (const { partitionKey, rowKey } of keys) transaction.deleteEntity(partitionKey, rowKey);
+    try {
+      await this.#run((client) => client.submitTransaction(transaction.actions));
+      return true;
+    } catch (error) {
+      if (error instanceof LostRace || error instanceof NotThere) return false;
+      throw error;
+    }
+  }
+
   async #run<R>(operation: (client: TableClient) => Promise<R>): Promise<R> {
     try {
       this.#created ??= this.#client.createTable();
@@ -141,7 +154,7 @@ async function unlessLost<R>(write: () => Promise<R>): Promise<R | undefined> {
   try {
     return await write();
   } catch (error) {
-    if (error instanceof LostRace) return undefined;
+    if (error instanceof LostRace || error instanceof NotThere) return undefined;
     throw error;
   }
 }

@@ -20,9 +20,25 @@ export interface CustomerKeyEncryption {
   readonly binding: Binding;
   /** The watch's last epoch that stands in this account's chain. */
   readonly reconciledEpoch: number;
+  /** When the account key was last re-wrapped on this binding. Absent: not since the account came to it. */
+  readonly rewrappedAt?: EpochMs;
 }
 
 export type Encryption = { readonly type: 'SystemKey' } | CustomerKeyEncryption;
+
+/**
+ * Keys that the account has left while some of its secrets may still be under them. They open and never seal.
+ *
+ *   moving    a pass over the secrets brings them under the account key
+ *   retiring  begun at least `olderKeyWaitSeconds` later: the older keys go after a pass that finds nothing under them, and every
+ *             writer that reads this after its save knows that the pass may have missed it
+ */
+export interface OlderAccountKeys {
+  readonly phase: 'moving' | 'retiring';
+  readonly since: EpochMs;
+  /** base64 of the envelope of docs/envelope.md, kind `accountKeys`: sealed under the account key. */
+  readonly keys: readonly { readonly generation: number; readonly sealed: string }[];
+}
 
 interface AccountFacts {
   /** As written at creation; folded it is the account's partition. */
@@ -46,6 +62,10 @@ export interface ActiveAccount extends AccountFacts {
   readonly accountKeyGeneration: number;
   /** base64 of the envelope of docs/envelope.md. */
   readonly wrappedAccountKey: string;
+  /** Absent once every secret is under the account key. */
+  readonly olderAccountKeys?: OlderAccountKeys;
+  /** Every reveal of a secret leaves an audit entry. */
+  readonly auditReveals?: boolean;
 }
 
 /** The wrapped key is gone already, so nothing can be opened any more; what is left is to clear away. */

@@ -14,14 +14,22 @@ export type AuditType =
   | 'AccountUpdated'
   | 'AccountKeyChanged'
   | 'AccountKeyRewrapped'
+  | 'AccountKeyRotated'
+  | 'OlderAccountKeysRetiring'
+  | 'OlderAccountKeysDestroyed'
   | 'AccountDeleted'
+  | 'SecretsRevealed'
+  | 'JobInputResolved'
+  | 'SecretIntegrityFailed'
   | 'CustomerKeyInaccessible'
   | 'CustomerKeyRestored'
   | 'KeyMaterialMismatch'
   | 'WatchCreated'
   | 'VerdictChanged'
   | 'NewVersionFound'
-  | 'NewVersionUnusable';
+  | 'NewVersionUnusable'
+  | 'RotationStarted'
+  | 'RotationCompleted';
 
 /** Who did it: a person or program that called, or one of the triggers. */
 export interface Actor {
@@ -39,8 +47,12 @@ export interface AuditFacts {
   /** Key Vault's request id of the call that this rests on. */
   readonly keyVaultRequestId?: string;
   readonly epoch?: number;
+  /** `<kind>/<name>` of each secret that the entry is about. */
+  readonly secrets?: readonly string[];
   readonly before?: string;
   readonly after?: string;
+  /** How many accounts a rotation re-wrapped. */
+  readonly accounts?: number;
 }
 
 export interface AuditEntry extends AuditFacts {

@@ -45,12 +45,16 @@ export function readUint32(bytes: Uint8Array, offset: number): number {
 
 /** Each part behind its own length (uint32), so that no two lists of parts give the same bytes. */
 export function lengthPrefixed(...parts: readonly (Uint8Array | string)[]): Bytes {
-  return concat(
-    ...parts.flatMap((part) => {
-      const bytes = typeof part === 'string' ? utf8(part) : part;
-      return [uint32(bytes.byteLength), bytes];
-    }),
-  );
+  const all = parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'utf8') : part));
+  const joined = new Uint8Array(all.reduce((sum, part) => sum + 4 + part.byteLength, 0));
+  const lengths = new DataView(joined.buffer);
+  let offset = 0;
+  for (const part of all) {
+    lengths.setUint32(offset, part.byteLength);
+    joined.set(part, offset + 4);
+    offset += 4 + part.byteLength;
+  }
+  return joined;
 }
 
 /** Equality in constant time for equal lengths; the lengths themselves are no secret here. */

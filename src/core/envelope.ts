@@ -21,9 +21,9 @@ const wrappedAccountKeyKind = 1;
 const byCustomerKey = 1;
 const bySystemRing = 2;
 const guidLength = 16;
-const keyLength = 32;
-const nonceLength = 12;
-const tagLength = 16;
+export const keyLength = 32;
+export const nonceLength = 12;
+export const tagLength = 16;
 const payloadLength = 1 + guidLength + 4 + keyLength;
 const sealedPayloadLength = 1 + 4 + nonceLength + payloadLength + tagLength;
 const rsaLengths = new Set([256, 384, 512]);
@@ -42,7 +42,7 @@ export interface Kek {
   readonly key: Bytes;
 }
 
-const guidBytes = (guid: string): Bytes => bytesOf(Buffer.from(guid.replaceAll('-', ''), 'hex'));
+export const guidBytes = (guid: string): Bytes => bytesOf(Buffer.from(guid.replaceAll('-', ''), 'hex'));
 
 /** What a key wraps: never the bare account key, so that a swapped or stale blob is recognised. */
 export function accountKeyPayload(place: KeyPlace, accountKey: Bytes): Bytes {
@@ -128,22 +128,36 @@ function subkey(kek: Kek, place: KeyPlace, layer: 'system' | 'at-rest'): Bytes {
   return new Uint8Array(hkdfSync('sha256', kek.key, guidBytes(place.instanceId), info, keyLength));
 }
 
-type Cipher = 'aes-256-gcm' | 'chacha20-poly1305';
+export type Cipher = 'aes-256-gcm' | 'chacha20-poly1305';
 
-/** nonce | ciphertext | tag. The key is a subkey of ours: wiped here. */
+/** Under a subkey that serves this once: wiped here. */
 function seal(algorithm: Cipher, key: Bytes, nonce: Bytes, plain: Bytes, aad: Bytes): Bytes {
   try {
-    const cipher = createCipheriv(algorithm as 'aes-256-gcm', key, nonce, { authTagLength: tagLength });
-    cipher.setAAD(aad);
-    const ciphertext = cipher.update(plain);
-    cipher.final();
-    return concat(nonce, ciphertext, cipher.getAuthTag());
+    return sealBox(algorithm, key, nonce, plain, aad);
   } finally {
     key.fill(0);
   }
 }
 
 function open(algorithm: Cipher, key: Bytes, sealed: Bytes, aad: Bytes): Bytes {
+  try {
+    return openBox(algorithm, key, sealed, aad);
+  } finally {
+    key.fill(0);
+  }
+}
+
+/** nonce | ciphertext | tag. The key stays the caller's. */
+export function sealBox(algorithm: Cipher, key: Bytes, nonce: Bytes, plain: Uint8Array, aad: Uint8Array): Bytes {
+  const cipher = createCipheriv(algorithm as 'aes-256-gcm', key, nonce, { authTagLength: tagLength });
+  cipher.setAAD(aad);
+  const ciphertext = cipher.update(plain);
+  cipher.final();
+  return concat(nonce, ciphertext, cipher.getAuthTag());
+}
+
+/** @throws KeyMaterialMismatch */
+export function openBox(algorithm: Cipher, key: Bytes, sealed: Uint8Array, aad: Uint8Array): Bytes {
   try {
     const nonce = sealed.subarray(0, nonceLength);
     const decipher = createDecipheriv(algorithm as 'aes-256-gcm', key, nonce, { authTagLength: tagLength });
@@ -154,7 +168,5 @@ function open(algorithm: Cipher, key: Bytes, sealed: Bytes, aad: Bytes): Bytes {
     return plain;
   } catch {
     throw new KeyMaterialMismatch('A layer does not open under the key and place that the record names.');
-  } finally {
-    key.fill(0);
   }
 }

@@ -12,8 +12,9 @@ import { LRUCache } from 'lru-cache';
 import { type AccountView, verdictOn, wrappedByOf } from './account.ts';
 import { openAccountKey } from './accountKeys.ts';
 import { keyUnreachable } from './accounts/inaccessible.ts';
-import { type Bytes, wipe } from './bytes.ts';
+import type { Bytes } from './bytes.ts';
 import { type Cause, classOf } from './causes.ts';
+import { wipeAccountKey } from './secrets/subkeys.ts';
 import type { Service } from './service.ts';
 import type { EpochMs } from './time.ts';
 
@@ -53,7 +54,7 @@ export function createLeases(tools: Pick<Service, 'keyVault' | 'rings' | 'random
     max: maxLeases,
     ttlAutopurge: true,
     ttl: policy.leaseSeconds * 1000,
-    dispose: ({ accountKey }) => wipe(accountKey),
+    dispose: ({ accountKey }) => wipeAccountKey(accountKey),
   });
   const inFlight = new Map<string, Promise<Lease | Cause>>();
 

@@ -33,8 +33,14 @@ export const policySchema = z
     /** How long an unwrapped account key may stay in one process's memory, and how much longer while its vault is unreachable. */
     leaseSeconds: positiveSeconds(300),
     leaseGraceSeconds: z.coerce.number().min(0).max(86_400).default(600),
-    /** Accounts re-wrapped, or brought up to date, in one message of work. */
-    accountsPerMessage: positiveCount(50),
+    /** Accounts re-wrapped, or brought up to date, in one message of work; re-wraps also end after a minute. */
+    accountsPerMessage: positiveCount(1000),
+    /** How much of a vault's documented limit re-wraps and looks may use: the vault is the customer's. */
+    vaultSharePercent: z.coerce.number().positive().max(100).default(25),
+    /** From how long before its expiry a key version is warned of; Key Vault's own event comes 30 days before. */
+    keyNearExpiryDays: positiveCount(30),
+    /** How long a version must not have been the latest before it may be called safe to disable. */
+    safeToDisableAfterSeconds: positiveSeconds(900),
   })
   .refine((policy) => policy.lookIntervalSuspectSeconds >= policy.lookSpacingSeconds, {
     path: ['lookIntervalSuspectSeconds'],

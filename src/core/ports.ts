@@ -9,7 +9,9 @@ import type { Binding } from './binding.ts';
 import type { Bytes } from './bytes.ts';
 import type { Cause } from './causes.ts';
 import type { RingName, RingRow } from './ring.ts';
+import type { SealedKind } from './secretEnvelope.ts';
 import type { EpochMs } from './time.ts';
+import type { Budget } from './vaultBudget.ts';
 import type { Watch } from './watch.ts';
 
 export interface Clock {
@@ -97,6 +99,48 @@ export interface AccountStore {
   audit(name: string, instanceId: string): Promise<AuditEntry[]>;
 }
 
+export type SecretKind = Exclude<SealedKind, 'accountKeys'>;
+
+/** Where a secret stands; account and name folded. */
+export interface SecretRef {
+  readonly account: string;
+  readonly kind: SecretKind;
+  readonly name: string;
+}
+
+/** A protected secret, and what may be told of it. */
+export interface SecretRow {
+  /** As written. */
+  readonly name: string;
+  readonly label?: string;
+  /** base64 of the envelope of docs/envelope.md. */
+  readonly sealed: string;
+  /** New with every value; the secret's ETag. Moving it under another key is no change. */
+  readonly version: string;
+  readonly createdAt: EpochMs;
+  readonly updatedAt: EpochMs;
+}
+
+export type StoredSecret = Stored<SecretRow> & { readonly ref: SecretRef };
+
+export interface SecretPage {
+  readonly rows: readonly StoredSecret[];
+  /** Give it back to continue. Absent on the last page. */
+  readonly next?: string;
+}
+
+/** Secrets, in their account's partition. Every write is conditional; one that was too late answers undefined, or false. */
+export interface SecretStore {
+  read(ref: SecretRef): Promise<StoredSecret | undefined>;
+  /** In the order of names; of one kind, or all. */
+  page(account: string, asked: { kind?: SecretKind; limit: number; after?: string }): Promise<SecretPage>;
+  insert(ref: SecretRef, row: SecretRow): Promise<string | undefined>;
+  replace(ref: SecretRef, row: SecretRow, etag: string): Promise<string | undefined>;
+  remove(ref: SecretRef, etag: string): Promise<boolean>;
+  /** Removes every secret of the account. Can stop anywhere and be begun again. */
+  clear(account: string): Promise<void>;
+}
+
 /**
  * One account's row under its binding and version: a hint of who to visit, never the truth about the account. A row is put
  * down before a record names its version, and taken away under its etag after the record has left it.
@@ -131,7 +175,8 @@ export interface BindingStore {
 }
 
 export interface AccountPageRequest {
-  readonly version: string;
+  /** Absent: whatever version. */
+  readonly version?: string;
   readonly limit: number;
   readonly onlyFollowing?: boolean;
   readonly from?: string;
@@ -150,6 +195,9 @@ export interface VaultStore {
   keepWork(vaultId: string, ticket: WorkTicket, until: EpochMs): Promise<WorkTicket | undefined>;
   /** Harmless when the ticket has run out and somebody else has begun. */
   endWork(vaultId: string, ticket: WorkTicket): Promise<void>;
+  /** What the vault's workers have left to spend: travels from one to the next. Only the worker writes it. */
+  readBudget(vaultId: string): Promise<Budget | undefined>;
+  saveBudget(vaultId: string, budget: Budget): Promise<void>;
 }
 
 /** Shows who the worker of a vault is: the etag of its row. */
@@ -197,7 +245,19 @@ export interface VaultWork {
   readonly askedBy: 'event' | 'sweep' | 'admin' | 'wake';
 }
 
+/** A pass over an account's secrets that brings them under its newest key, and how far it is. */
+export interface MoveWork {
+  readonly visit: 'secrets';
+  readonly account: string;
+  /** The phase that the pass belongs to: another one begins from the start. */
+  readonly since?: EpochMs | undefined;
+  readonly after?: string | undefined;
+  /** Secrets under an older key that this pass has met. */
+  readonly found?: number | undefined;
+}
+
 /** One page of the daily pass. */
 export type DailyWork =
   | { readonly visit: 'accounts'; readonly after?: string }
-  | { readonly visit: 'rows'; readonly vault: string };
+  | { readonly visit: 'rows'; readonly vault: string }
+  | MoveWork;

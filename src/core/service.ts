@@ -1,5 +1,6 @@
 /** Everything that a story of the core is told with. Wired in src/azure/compose.ts. */
 import type { Cloud } from './keyIdentifier.ts';
+import type { Leases } from './leases.ts';
 import type { Policy } from './policy.ts';
 import type {
   AccountStore,
@@ -13,14 +14,17 @@ import type {
   Random,
   Reach,
   RingStore,
+  SecretStore,
   VaultStore,
   VaultWork,
   WorkQueue,
 } from './ports.ts';
 import type { Ring } from './ring.ts';
+import type { AccountMemory } from './secrets/memory.ts';
 
 export interface Service {
   readonly accounts: AccountStore;
+  readonly secrets: SecretStore;
   readonly bindings: BindingStore;
   readonly vaults: VaultStore;
   readonly directory: Directory;
@@ -30,6 +34,8 @@ export interface Service {
   readonly dailyQueue: WorkQueue<DailyWork>;
   readonly keyVault: KeyVault;
   readonly clock: Clock;
+  /** Lets well under a second pass, to even out calls within a message; longer waits are delayed messages. */
+  readonly pause: (ms: number) => Promise<void>;
   readonly random: Random;
   readonly log: Log;
   readonly policy: Policy;
@@ -37,6 +43,9 @@ export interface Service {
   readonly homeTenantId: string;
   /** Loaded once per process. @throws Unavailable while the operator's vault does not answer. */
   readonly rings: () => Promise<Rings>;
+  /** One for the process: unwrapped account keys are nowhere else. */
+  readonly leases: Leases;
+  readonly memory: AccountMemory;
   /** An operator-owned key that every identity of ours may unwrap with: shows whether a denial is ours. */
   readonly controlLook: (reach: Pick<Reach, 'identity' | 'tenantId'>) => Promise<'good' | 'failed'>;
 }

@@ -12,6 +12,7 @@
  * restore. Pure: no I/O, no clock. A watch holds a verdict for every key version that still wraps somebody, because in
  * the middle of a rotation the old version can be disabled while the new one works.
  */
+import type { Actor } from './audit.ts';
 import type { Binding } from './binding.ts';
 import type { Cause } from './causes.ts';
 import { confirmationOf, type DenyingCause, isDenying, type Policy } from './policy.ts';
@@ -47,6 +48,40 @@ export interface Transition {
   readonly at: EpochMs;
 }
 
+export interface UnusableVersion {
+  readonly version: string;
+  readonly cause: Cause;
+  readonly since: EpochMs;
+  /** It breaks no rule, but the vault did not open what it had wrapped: only a proof clears it. */
+  readonly failedProof?: true;
+}
+
+/** With what its operations weigh in the vault's limits. */
+export interface LatestVersion {
+  readonly version: string;
+  readonly since: EpochMs;
+  readonly keyType: string;
+  readonly bits: number;
+}
+
+export interface Expiry {
+  /** Absent: the version does not expire. */
+  readonly expiresOn?: EpochMs;
+  readonly readAt: EpochMs;
+  /** As of the last version check. */
+  readonly warning?: 'KeyNearExpiry' | 'KeyExpired';
+}
+
+export interface Rotation {
+  readonly to: string;
+  readonly since: EpochMs;
+  readonly done: number;
+  /** Accounts that could not be re-wrapped in the present pass. */
+  readonly failed: number;
+  /** The pass is over: those that failed are tried again with the next version check. */
+  readonly isWaiting: boolean;
+}
+
 export interface Watch {
   readonly binding: Binding;
   readonly versions: Readonly<Record<string, Verdict>>;
@@ -57,12 +92,24 @@ export interface Watch {
   readonly transitions: readonly Transition[];
   readonly nextLookAt: EpochMs;
   readonly lastLookAt: EpochMs;
+  /** Counts recorded looks: what shows, whatever clocks say, that nobody has looked since. */
+  readonly lookCount: number;
   /** The version that accounts following the latest belong on. Absent until the first read. */
   readonly targetVersion?: string;
   readonly nextVersionCheckAt: EpochMs;
   readonly lastVersionCheckAt: EpochMs;
   /** A newer version that cannot be used, and why: accounts stay where they are. */
-  readonly unusableVersion?: { readonly version: string; readonly cause: Cause; readonly since: EpochMs };
+  readonly unusableVersion?: UnusableVersion;
+  /** The newest version as the vault tells it, usable or not, and since when it is known to be. Absent until the first read. */
+  readonly latest?: LatestVersion;
+  /** When a version was found not to be the latest any more. */
+  readonly superseded?: Readonly<Record<string, EpochMs>>;
+  /** What is known of versions' expiry dates. */
+  readonly expiries?: Readonly<Record<string, Expiry>>;
+  /** Under way, or waiting to try again the accounts that could not be re-wrapped. */
+  readonly rotation?: Rotation;
+  /** An operator wants every account that follows re-wrapped that has not been since. */
+  readonly forced?: { readonly at: EpochMs; readonly by: Actor };
   readonly audit: { readonly sequence: number; readonly hash: string };
 }
 
@@ -71,6 +118,8 @@ export interface Evidence {
   readonly bindingId: string;
   readonly version: string;
   readonly takenAt: EpochMs;
+  /** The watch's `lookCount` when a look began. Absent on other evidence, which is held against the time of the last. */
+  readonly afterLooks?: number;
   /** Absent: the account key was opened. */
   readonly cause?: Cause;
   /** Whether the same identity could unwrap with the operator's control key just then; absent when not tried. */
@@ -82,9 +131,14 @@ export function accessibleVerdict(at: EpochMs): Verdict {
 }
 
 /** The verdict after one more piece of evidence; the same object when the evidence is not newer than what it rests on. */
-export function judge(verdict: Verdict, evidence: Evidence, policy: Policy): Verdict {
+export function judge(
+  verdict: Verdict,
+  evidence: Evidence,
+  policy: Policy,
+  isNewest = evidence.takenAt > verdict.evidenceAt,
+): Verdict {
   const at = evidence.takenAt;
-  if (at <= verdict.evidenceAt) return verdict;
+  if (!isNewest) return verdict;
   const cause = attributed(evidence, policy);
   if (cause === undefined) {
     const since = verdict.status === 'Accessible' ? verdict.since : at;
@@ -124,7 +178,7 @@ function afterOutage(seen: Verdict, cause: Cause, at: EpochMs): Verdict {
 }
 
 function counted(before: Denials | undefined, at: EpochMs, policy: Policy): Denials {
-  if (before === undefined) return { looks: 1, firstAt: at, lastAt: at };
+  if (before === undefined || at < before.firstAt) return { looks: 1, firstAt: at, lastAt: at };
   return at - before.lastAt < policy.lookSpacingSeconds * 1000
     ? before
     : { looks: before.looks + 1, firstAt: before.firstAt, lastAt: at };
@@ -144,7 +198,9 @@ function isConfirmed(cause: DenyingCause, denials: Denials | undefined, evidence
 export function observe(watch: Watch, evidence: Evidence, policy: Policy): Watch {
   const before = Object.hasOwn(watch.versions, evidence.version) ? watch.versions[evidence.version] : undefined;
   if (before === undefined || evidence.bindingId !== watch.binding.id) return watch;
-  const after = judge(before, evidence, policy);
+  // Nobody has looked since this look began: it is the newest, also where a clock has been set back since the last.
+  const isNewest = evidence.afterLooks === undefined ? undefined : evidence.afterLooks === watch.lookCount;
+  const after = judge(before, evidence, policy, isNewest);
   if (after === before) return watch;
 
   const seen = { ...watch, versions: { ...watch.versions, [evidence.version]: after } };
@@ -172,11 +228,14 @@ export function afterLook(
   { beganAt, plannedAt }: { readonly beganAt: EpochMs; readonly plannedAt: EpochMs },
   policy: Policy,
 ): Watch {
+  // Another worker's look was recorded while this one was under way.
+  if (evidence.some(({ afterLooks }) => afterLooks !== undefined && afterLooks !== watch.lookCount)) return watch;
   const seen = evidence.reduce((before, one) => observe(before, one, policy), watch);
   const intervals = Object.values(seen.versions).map((verdict) => intervalSeconds(verdict.status, policy));
   const due = beganAt + Math.min(policy.lookIntervalHealthySeconds, ...intervals) * 1000;
-  const asked = watch.nextLookAt < plannedAt ? soonest(watch.nextLookAt, beganAt, policy) : due;
-  return { ...seen, lastLookAt: Math.max(watch.lastLookAt, beganAt), nextLookAt: Math.min(due, asked) };
+  const asked =
+    watch.nextLookAt < plannedAt ? Math.max(watch.nextLookAt, beganAt + policy.lookSpacingSeconds * 1000) : due;
+  return { ...seen, lookCount: watch.lookCount + 1, lastLookAt: beganAt, nextLookAt: Math.min(due, asked) };
 }
 
 function intervalSeconds(status: WatchStatus, policy: Policy): number {
@@ -197,7 +256,8 @@ function intervalSeconds(status: WatchStatus, policy: Policy): number {
  * `lookSpacingSeconds`.
  */
 export function isLookDue(watch: Watch, now: EpochMs, isSweep: boolean, policy: Policy): boolean {
-  if (watch.nextLookAt <= now) return true;
+  // Further off than any plan is: made by a clock that has been set back since.
+  if (watch.nextLookAt <= now || watch.nextLookAt > now + policy.lookIntervalHealthySeconds * 2000) return true;
   const isHealthyPace = watch.nextLookAt - watch.lastLookAt >= policy.lookIntervalHealthySeconds * 1000;
   return isSweep && isHealthyPace && watch.lastLookAt + policy.lookSpacingSeconds * 1000 <= now;
 }
@@ -207,9 +267,14 @@ export function isVersionCheckDue(watch: Watch, now: EpochMs, isSweep: boolean, 
   return watch.nextVersionCheckAt <= now + (isSweep ? policy.lookIntervalHealthySeconds * 500 : 0);
 }
 
+/** Nobody answers for some version of the key: its newest version is asked for once somebody does. */
+export const isSilent = ({ versions }: Watch): boolean =>
+  Object.values(versions).some(({ status }) => status === 'Unreachable');
+
 /** When somebody asks for a look, or a version check, now: at once, or as soon as it is no repetition. */
 export function soonest(now: EpochMs, lastAt: EpochMs, policy: Policy): EpochMs {
-  return Math.max(now, lastAt + policy.lookSpacingSeconds * 1000);
+  const spacingMs = policy.lookSpacingSeconds * 1000;
+  return Math.min(Math.max(now, lastAt + spacingMs), now + spacingMs);
 }
 
 /** The watch after a read of the key's latest version; a check that was brought forward since it began stands. */
@@ -219,6 +284,9 @@ export function afterVersionCheck(
   policy: Policy,
 ): Watch {
   const due = beganAt + policy.versionCheckIntervalSeconds * 1000;
-  const asked = watch.nextVersionCheckAt < plannedAt ? soonest(watch.nextVersionCheckAt, beganAt, policy) : due;
+  const asked =
+    watch.nextVersionCheckAt < plannedAt
+      ? Math.max(watch.nextVersionCheckAt, beganAt + policy.lookSpacingSeconds * 1000)
+      : due;
   return { ...watch, lastVersionCheckAt: beganAt, nextVersionCheckAt: Math.min(due, asked) };
 }

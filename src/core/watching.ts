@@ -58,6 +58,7 @@ async function createWatch(binding: Binding, version: string, at: EpochMs, tools
     reconciledEpoch: 0,
     transitions: [],
     lastLookAt: at,
+    lookCount: 0,
     nextLookAt: at + tools.policy.lookIntervalHealthySeconds * 1000,
     lastVersionCheckAt: 0,
     nextVersionCheckAt: at + tools.policy.versionCheckIntervalSeconds * 1000,

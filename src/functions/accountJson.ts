@@ -1,6 +1,14 @@
 /** An account as JSON: what a caller may write, checked by one schema, and what a caller reads. Property names are AMS's. */
 import * as z from 'zod';
-import { type AccountView, currentKeyIdentifier, etagOf, keyReleasedBy, stateOf, verdictOn } from '../core/account.ts';
+import {
+  type AccountView,
+  currentKeyIdentifier,
+  etagOf,
+  keyReleasedBy,
+  type OlderAccountKeys,
+  stateOf,
+  verdictOn,
+} from '../core/account.ts';
 import type { AccountWish } from '../core/accounts/put.ts';
 import type { KeyVaultIdentity } from '../core/binding.ts';
 import { meaningOf, remedyOf } from '../core/causes.ts';
@@ -56,6 +64,7 @@ const encryption = z.strictObject({
     keyReleasedBy: readOnly,
   },
   ...{ meaning: readOnly, remedy: readOnly, accountKeyGeneration: readOnly, warnings: readOnly },
+  olderAccountKeys: readOnly,
 });
 
 const account = z.strictObject({
@@ -65,6 +74,7 @@ const account = z.strictObject({
     .strictObject({
       owner: z.string().min(1).max(128).optional(),
       encryption: encryption.optional(),
+      auditReveals: z.boolean().optional(),
       ...{ accountId: readOnly, state: readOnly, provisioningState: readOnly },
     })
     .optional(),
@@ -78,6 +88,7 @@ export function parseAccount(body: unknown): AccountWish {
     ...(location === undefined ? {} : { location }),
     ...(newTags === undefined ? {} : { tags: newTags }),
     ...(properties?.owner === undefined ? {} : { owner: properties.owner }),
+    ...(properties?.auditReveals === undefined ? {} : { auditReveals: properties.auditReveals }),
     ...(properties?.encryption === undefined ? {} : { encryption: encryptionWish(properties.encryption) }),
   };
 }
@@ -129,6 +140,7 @@ export function renderAccount(view: AccountView, policy: Policy) {
       owner: record.owner,
       state: stateOf(view),
       provisioningState: 'Succeeded',
+      auditReveals: record.auditReveals ?? false,
       encryption: renderEncryption(view, policy),
     },
     systemData: { createdAt: iso(record.createdAt), lastModifiedAt: iso(record.updatedAt) },
@@ -137,8 +149,9 @@ export function renderAccount(view: AccountView, policy: Policy) {
 }
 
 function renderEncryption(view: AccountView, policy: Policy) {
-  const { encryption: current, accountKeyGeneration } = view.record;
-  if (current.type === 'SystemKey') return { type: 'SystemKey', accountKeyGeneration };
+  const { encryption: current, accountKeyGeneration, olderAccountKeys } = view.record;
+  const older = olderAccountKeys === undefined ? {} : { olderAccountKeys: renderOlder(olderAccountKeys) };
+  if (current.type === 'SystemKey') return { type: 'SystemKey', accountKeyGeneration, ...older };
   const verdict = verdictOn(view);
   const { cause } = verdict ?? {};
   return {
@@ -149,6 +162,7 @@ function renderEncryption(view: AccountView, policy: Policy) {
     },
     identity: current.binding.identity,
     accountKeyGeneration,
+    ...older,
     status: verdict?.status ?? 'Unknown',
     ...(verdict === undefined ? {} : renderVerdict(verdict, policy)),
     ...(cause === undefined ? {} : { cause, meaning: meaningOf(cause), remedy: remedyOf(cause, current.binding) }),
@@ -156,6 +170,13 @@ function renderEncryption(view: AccountView, policy: Policy) {
     warnings: warningsOf(view),
   };
 }
+
+/** How far the account is from resting on its newest key alone. */
+const renderOlder = ({ phase, since, keys }: OlderAccountKeys) => ({
+  phase,
+  since: iso(since),
+  generations: keys.map(({ generation }) => generation),
+});
 
 function renderVerdict(verdict: Verdict, policy: Policy) {
   const releasedBy = keyReleasedBy(verdict, policy);
@@ -168,14 +189,19 @@ function renderVerdict(verdict: Verdict, policy: Policy) {
 
 function warningsOf({ record, watch }: AccountView) {
   if (record.encryption.type !== 'CustomerKey' || watch === undefined) return [];
-  const { unusableVersion, targetVersion, binding } = watch;
+  const { unusableVersion, targetVersion, rotation, binding } = watch;
   const { follows, version } = record.encryption;
-  if (follows && unusableVersion !== undefined) {
+  const { expiresOn, warning } = watch.expiries?.[version] ?? {};
+  const expiry = warning === undefined || expiresOn === undefined ? [] : [{ code: warning, expiresOn: iso(expiresOn) }];
+  if (unusableVersion !== undefined && unusableVersion.version !== version) {
+    if (!follows) return expiry;
     const { cause } = unusableVersion;
     const newest = { keyVersion: unusableVersion.version, cause, since: iso(unusableVersion.since) };
-    return [{ code: 'NewVersionUnusable', ...newest, remedy: remedyOf(cause, binding) }];
+    return [{ code: 'NewVersionUnusable', ...newest, remedy: remedyOf(cause, binding) }, ...expiry];
   }
-  if (!follows && targetVersion !== undefined && targetVersion !== version)
-    return [{ code: 'NewerVersionAvailable', keyVersion: targetVersion }];
-  return [];
+  if (targetVersion === undefined || targetVersion === version) return expiry;
+  // Who follows is being re-wrapped; who is pinned has to be moved by its owner.
+  const { since, done, failed } = rotation ?? {};
+  const progress = !follows || since === undefined ? {} : { rotation: { since: iso(since), done, failed } };
+  return [{ code: 'NewerVersionAvailable', keyVersion: targetVersion, ...progress }, ...expiry];
 }

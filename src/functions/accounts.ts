@@ -4,17 +4,15 @@ import { type AccountView, etagOf } from '../core/account.ts';
 import { deleteAccount } from '../core/accounts/delete.ts';
 import { patchAccount, putAccount } from '../core/accounts/put.ts';
 import { getAccount, listAccounts } from '../core/accounts/read.ts';
-import type { Preconditions } from '../core/accounts/write.ts';
 import { Refusal } from '../core/errors.ts';
 import { parseAccountName } from '../core/names.ts';
 import type { Service } from '../core/service.ts';
 import { parseAccount, renderAccount } from './accountJson.ts';
+import { conditionsIn, pageSizeOf } from './asked.ts';
 import { absoluteUrl, type RouteHandler, readJson } from './http.ts';
 
-const defaultPageSize = 100;
-
 export const listAccountsRoute: RouteHandler = async ({ request, service }) => {
-  const limit = pageSizeOf(request.query.get('$top'));
+  const limit = pageSizeOf(request);
   const { accounts, next } = await listAccounts(limit, skipOf(request.query.get('$skipToken')), service);
   const link = next === undefined ? undefined : `/api/accounts?$top=${limit}&$skipToken=${encodeURIComponent(next)}`;
   const nextLink = link === undefined ? {} : { nextLink: absoluteUrl(request, link) };
@@ -44,22 +42,6 @@ const nameIn = (request: HttpRequest): string => request.params.accountName ?? '
 
 function answer(status: number, view: AccountView, { policy }: Service) {
   return { status, headers: { ETag: etagOf(view.record) }, jsonBody: renderAccount(view, policy) };
-}
-
-function conditionsIn(request: HttpRequest): Preconditions {
-  const ifMatch = request.headers.get('if-match');
-  const ifNoneMatch = request.headers.get('if-none-match');
-  if (ifNoneMatch !== null && ifNoneMatch !== '*')
-    throw new Refusal('InvalidParameter', 'If-None-Match can only be *: create, never replace.', {
-      target: 'If-None-Match',
-    });
-  return { ...(ifMatch === null ? {} : { ifMatch }), ...(ifNoneMatch === null ? {} : { ifNoneMatch: '*' as const }) };
-}
-
-function pageSizeOf(top: string | null): number {
-  const size = top === null ? defaultPageSize : /^\d{1,3}$/.test(top) ? Number(top) : 0;
-  if (size >= 1 && size <= defaultPageSize) return size;
-  throw new Refusal('InvalidParameter', `$top is a whole number from 1 to ${defaultPageSize}.`, { target: '$top' });
 }
 
 function skipOf(token: string | null): string | undefined {

@@ -1,12 +1,17 @@
 /** Once a day: a timer begins, and a queue carries the pass on page by page, so that no one invocation has it all to do. */
 import type { StorageQueueHandler, TimerHandler } from '@azure/functions';
 import * as z from 'zod';
+import { moveSecrets } from '../core/secrets/move.ts';
 import { clearRows, visitAccounts } from '../core/work/dailyPass.ts';
 import { inInvocation, keyward } from './service.ts';
 
 const page = z.union([
   z.strictObject({ visit: z.literal('accounts'), after: z.string().max(24).optional() }),
   z.strictObject({ visit: z.literal('rows'), vault: z.string().regex(/^[0-9a-f]{32}$/) }),
+  z.strictObject({
+    ...{ visit: z.literal('secrets'), account: z.string().max(24), since: z.number().optional() },
+    ...{ after: z.string().max(300).optional(), found: z.number().optional() },
+  }),
 ]);
 
 export const startDailyPass: TimerHandler = (_timer, context) =>
@@ -24,6 +29,10 @@ export const dailyPass: StorageQueueHandler = (input, context) =>
     if (message.data.visit === 'rows') {
       const cleared = await clearRows(message.data.vault, service);
       return service.log.info('Cleared rows that accounts had left', { vault: message.data.vault, cleared });
+    }
+    if (message.data.visit === 'secrets') {
+      const next = await moveSecrets(message.data, service);
+      return next && service.dailyQueue.send(next.work, next.delayMs);
     }
     const after = await visitAccounts(message.data.after, service);
     if (after !== undefined) await service.dailyQueue.send({ visit: 'accounts', after });

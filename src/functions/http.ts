@@ -9,6 +9,7 @@ import { findAccount } from '../core/accounts/read.ts';
 import type { Actor } from '../core/audit.ts';
 import { describeError, KeywardError, Refusal, statusOf, Unavailable } from '../core/errors.ts';
 import { parseAccountName } from '../core/names.ts';
+import type { KnownAccount } from '../core/secrets/memory.ts';
 import type { Service } from '../core/service.ts';
 import { authorize } from './authorize.ts';
 import type { Route } from './routes.ts';
@@ -18,6 +19,8 @@ export interface Call {
   readonly request: HttpRequest;
   readonly actor: Actor;
   readonly service: Service;
+  /** Where the gate stands beside the handler: the account as the gate reads it. */
+  readonly known?: Promise<KnownAccount>;
 }
 
 export type RouteHandler = (call: Call) => Promise<HttpResponseInit>;
@@ -29,8 +32,7 @@ export function handlerOf(route: Route): HttpHandler {
       try {
         const actor = await authorize(request, route);
         const service = await keyward();
-        if (route.scope === 'account' && route.whileInaccessible !== 'allowed') await gate(request, service);
-        const answer = await route.handler({ request, actor, service });
+        const answer = await gated(route, { request, actor, service });
         return { ...answer, headers: { ...answer.headers, ...requestId } };
       } catch (error) {
         const answer = answerOf(error, context);
@@ -39,9 +41,23 @@ export function handlerOf(route: Route): HttpHandler {
     });
 }
 
-async function gate(request: HttpRequest, service: Service): Promise<void> {
-  const view = await findAccount(parseAccountName(request.params.accountName ?? ''), service);
+/** The gate comes before the handler, or stands beside it: no answer leaves that the gate has not let through. */
+async function gated(route: Route, call: Call): Promise<HttpResponseInit> {
+  const { request, service } = call;
+  if (route.scope !== 'account' || route.whileInaccessible === 'allowed') return route.handler(call);
+  const name = parseAccountName(request.params.accountName ?? '');
+  if (route.gate !== 'beside') {
+    const view = await findAccount(name, service);
+    if (view !== undefined) refuseWhileInaccessible(view);
+    return route.handler(call);
+  }
+  const known = service.memory.view(name);
+  const answer = route.handler({ ...call, known });
+  // Awaited below: the gate's refusal is told first, whatever became of the handler.
+  answer.catch(() => undefined);
+  const { view } = await known;
   if (view !== undefined) refuseWhileInaccessible(view);
+  return answer;
 }
 
 function answerOf(error: unknown, context: InvocationContext): HttpResponseInit {

@@ -32,13 +32,18 @@ const auditorIds = {
   objectId: '44444444-4444-4444-8444-444444444442',
 };
 
+const operatorRoles = [
+  ...['Accounts.Read', 'Accounts.Write', 'Keys.Operate'],
+  ...['Secrets.Read', 'Secrets.Write', 'Secrets.Reveal', 'Secrets.Resolve'],
+];
+
 /** What the token issuer knows from the start. */
 export const directory: IdentityOptions = {
   apiAudience,
   tenants: [{ tenantId: homeTenantId, displayName: 'Operator' }],
   identities: [
     { name: 'keyward-app', tenantId: homeTenantId, kind: 'systemAssigned', objectId: appPrincipalId },
-    { name: 'operator', ...application, ...operatorIds, roles: ['Accounts.Read', 'Accounts.Write', 'Keys.Operate'] },
+    { name: 'operator', ...application, ...operatorIds, roles: operatorRoles },
     { name: 'auditor', ...application, ...auditorIds, roles: ['Accounts.Read'] },
   ],
 };

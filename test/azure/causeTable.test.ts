@@ -23,6 +23,8 @@ const documented: [string, WireRecord, Cause][] = [
 
   ['the firewall', forbidden('ForbiddenByFirewall'), 'VaultFirewallDenied'],
   ['private link only', forbidden('ForbiddenByConnection'), 'VaultPrivateLinkDenied'],
+  ['a connection that breaks in the middle of an answer', { networkCode: 'PARSE_ERROR' }, 'ConnectionFailed'],
+  ['a token that does not come in time', { awaitsToken: true }, 'IdentityUnavailable'],
   ['a host that is no Key Vault', { networkCode: 'HostNotAllowed' }, 'VaultHostNotAllowed'],
   ['a network security perimeter', { ...forbidden('ForbiddenByFirewall'), perimeter: true }, 'NetworkPerimeterDenied'],
 
@@ -89,7 +91,6 @@ const unknown: [string, WireRecord][] = [
   ['a success that is none', { status: 200 }],
   ['the answer of another key version', { status: 200, kid: 'https://contoso.vault.azure.net/keys/cmk/2' }],
   ['a network error without a code', { networkCode: 'UNKNOWN' }],
-  ['a network error of the SDK', { networkCode: 'REQUEST_SEND_ERROR' }],
 ];
 
 const denials: Cause[] = [

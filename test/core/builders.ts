@@ -27,7 +27,10 @@ export const designPolicy: Policy = {
   confirmNetworkPolicySeconds: 900,
   leaseSeconds: 300,
   leaseGraceSeconds: 600,
-  accountsPerMessage: 50,
+  accountsPerMessage: 1000,
+  vaultSharePercent: 25,
+  keyNearExpiryDays: 30,
+  safeToDisableAfterSeconds: 900,
 };
 
 /** The closed list of DESIGN section 5, by class. */
@@ -100,6 +103,7 @@ export function aWatch(changes: Partial<Watch> = {}): Watch {
     reconciledEpoch: 0,
     transitions: [],
     lastLookAt: start,
+    lookCount: 0,
     nextLookAt: start + 60_000,
     lastVersionCheckAt: start,
     nextVersionCheckAt: start + 240_000,

@@ -272,7 +272,12 @@ describe('the next look', () => {
 
   it('is due again after a round that had nothing to look with', () => {
     const after = afterLook(aWatch(), [], asPlanned, designPolicy);
-    expect(after).toEqual({ ...aWatch(), lastLookAt: start + 60_000, nextLookAt: start + 120_000 });
+    expect(after).toEqual({
+      ...aWatch(),
+      lookCount: 1,
+      lastLookAt: start + 60_000,
+      nextLookAt: start + 120_000,
+    });
   });
 
   it.each<[string, number, number]>([
@@ -299,6 +304,22 @@ describe('the next look', () => {
     expect(after.versions[version1]?.status).toBe('Inaccessible');
   });
 
+  it('INV-7: is planned, and evidence kept, by the look that was recorded first of two at once', () => {
+    const both = { beganAt: start + 60_000, plannedAt: start + 60_000 };
+    const first = afterLook(aWatch(), [{ ...aLook(60), afterLooks: 0 }], both, designPolicy);
+    expect(afterLook(first, [{ ...aLook(60.5, 'KeyDisabled'), afterLooks: 0 }], both, designPolicy)).toBe(first);
+  });
+
+  it('counts when the clock that took the last one has been set back an hour since', () => {
+    const ahead = { beganAt: start + 3_600_000, plannedAt: start + 3_600_000 };
+    const before = afterLook(aWatch(), [{ ...aLook(3600), afterLooks: 0 }], ahead, designPolicy);
+    const now = { beganAt: start + 10_000, plannedAt: before.nextLookAt };
+    expect(isLookDue(before, now.beganAt, false, designPolicy)).toBe(true);
+    const after = afterLook(before, [{ ...aLook(10, 'KeyDisabled'), afterLooks: 1 }], now, designPolicy);
+    expect(after.versions[version1]?.status).toBe('Suspect');
+    expect(after.nextLookAt).toBe(start + 20_000);
+  });
+
   it('is asked for by no event: evidence alone does not move it', () => {
     const { lastLookAt, nextLookAt } = observe(aWatch(), aLook(30, 'KeyDisabled'), designPolicy);
     expect({ lastLookAt, nextLookAt }).toEqual({ lastLookAt: start, nextLookAt: start + 60_000 });
@@ -309,7 +330,8 @@ describe('the next look', () => {
     [55, 50, 60],
     [60, 50, 60],
     [50, 50, 60],
-    [10, 50, 60],
+    // By a clock behind the one that looked: no longer than from now on.
+    [10, 50, 20],
   ])('INV-5: asked for at %i s after a look at %i s is at %i s', (now, last, expected) => {
     expect(soonest(start + now * 1000, start + last * 1000, designPolicy)).toBe(start + expected * 1000);
   });

@@ -24,7 +24,8 @@ export async function deleteAccount(
     checkPreconditions(conditions, current && etagOf(current.record));
     if (current === undefined) return false;
     const { record, facts: pending } = catchUp(current.record, current.watch);
-    const { tags: _tags, encryption, wrappedAccountKey: _shredded, accountKeyGeneration: _, ...about } = record;
+    const { tags: _tags, encryption, accountKeyGeneration: _, auditReveals: __, ...keys } = record;
+    const { wrappedAccountKey: _shredded, olderAccountKeys: _shreddedToo, ...about } = keys;
     const bound =
       encryption.type === 'CustomerKey'
         ? { bound: { bindingId: encryption.binding.id, account: boundOf(record, encryption) } }
@@ -43,6 +44,7 @@ export async function finishDelete(folded: string, service: Service): Promise<vo
     const stored = await service.accounts.read(folded);
     if (stored?.value.lifecycle !== 'deleting') return;
     const { bound } = stored.value;
+    await service.secrets.clear(folded);
     if (bound !== undefined) {
       const row = await service.bindings.readAccount(bound.bindingId, bound.account);
       if (row !== undefined) await service.bindings.removeAccount(bound.bindingId, row);

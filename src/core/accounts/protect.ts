@@ -1,10 +1,13 @@
 /** Putting an account key under a key: the system key, or a customer key that has been checked and proven first. */
-import type { AccountView, ActiveAccount, Encryption } from '../account.ts';
+import type { AccountView, ActiveAccount, Encryption, OlderAccountKeys } from '../account.ts';
 import { openAccountKey, type Proven, wrapByCustomerKey, wrapBySystemKey } from '../accountKeys.ts';
 import type { AuditFacts } from '../audit.ts';
 import { type Bytes, wipe } from '../bytes.ts';
 import { acceptCustomerKey, type CustomerKeyWish, claimFor, keyTrouble } from '../customerKey.ts';
 import type { KeyPlace } from '../envelope.ts';
+import { Refusal } from '../errors.ts';
+import { keepOlderKeys } from '../secrets/crypt.ts';
+import { wipeAccountKey } from '../secrets/subkeys.ts';
 import type { Service } from '../service.ts';
 import type { EpochMs } from '../time.ts';
 import { keyUnreachable } from './inaccessible.ts';
@@ -15,6 +18,8 @@ export interface Protected {
   readonly encryption: Encryption;
   readonly wrappedAccountKey: string;
   readonly accountKeyGeneration: number;
+  /** Set where the account key is a new one. */
+  readonly olderAccountKeys?: OlderAccountKeys;
   /** When a remote unwrap proved it; now, under the system key. */
   readonly provenAt: EpochMs;
   /** Key Vault's request id of the proof. */
@@ -45,14 +50,43 @@ export async function protectNewKey(
 export async function moveAccountKey(current: AccountView, wish: EncryptionWish, service: Service): Promise<Protected> {
   const { record } = current;
   const { instanceId, accountKeyGeneration: generation } = record;
-  if (record.encryption.type === 'SystemKey')
-    return protectNewKey({ instanceId, generation: generation + 1 }, wish, record, service);
+  if (record.encryption.type === 'SystemKey') return renewAccountKey(current, wish, service);
   const opened = await openAccountKey(record, service);
   if (!opened.ok) throw keyUnreachable(current, opened.cause);
   try {
     return await protect({ instanceId, generation }, opened.value, wish, record, service);
   } finally {
     wipe(opened.value);
+  }
+}
+
+const maxOlderKeys = 8;
+
+/**
+ * A new account key under the wish's key. The one that is left, and those that it had taken over, stay readable under the new one
+ * until every secret has been moved. Rests on a fresh unwrap of the one that is left (INV-12).
+ */
+export async function renewAccountKey(
+  { record, ...view }: AccountView,
+  wish: EncryptionWish,
+  service: Service,
+): Promise<Protected> {
+  const kept = record.olderAccountKeys;
+  if ((kept?.keys.length ?? 0) >= maxOlderKeys)
+    throw new Refusal('Conflict', 'Secrets are still being moved from earlier account keys. Try again later.');
+  const { atRest } = await service.rings();
+  const opened = await openAccountKey(record, service);
+  if (!opened.ok) throw keyUnreachable({ record, ...view }, opened.cause);
+  const generation = record.accountKeyGeneration + 1;
+  const accountKey = service.random.bytes(32);
+  try {
+    const made = await protect({ instanceId: record.instanceId, generation }, accountKey, wish, record, service);
+    const keys = keepOlderKeys(opened.value, record, { accountKey, generation }, atRest, service.random);
+    const since = Math.max(service.clock.now(), (kept?.since ?? 0) + 1);
+    return { ...made, olderAccountKeys: { phase: 'moving', since, keys } };
+  } finally {
+    wipeAccountKey(opened.value);
+    wipeAccountKey(accountKey);
   }
 }
 

@@ -14,10 +14,11 @@ import { Refusal, retryLostRaces } from '../errors.ts';
 import { parseKeyIdentifier } from '../keyIdentifier.ts';
 import { fold, foldRegion, parseAccountName, parseOwner } from '../names.ts';
 import type { Service } from '../service.ts';
-import { bind, confirmWatched, leaveBinding, rowToLeave } from './bind.ts';
+import { bind, confirmWatched } from './bind.ts';
 import { finishDelete } from './delete.ts';
 import { type EncryptionWish, moveAccountKey, protectNewKey } from './protect.ts';
 import { findAccount, getAccount } from './read.ts';
+import { saveMoved } from './saveMoved.ts';
 import {
   checkPreconditions,
   insertAccount,
@@ -33,6 +34,7 @@ export interface AccountWish {
   readonly location?: string;
   readonly tags?: Readonly<Record<string, string>>;
   readonly encryption?: EncryptionWish;
+  readonly auditReveals?: boolean;
 }
 
 export type Written = { readonly view: AccountView; readonly created: boolean };
@@ -76,7 +78,7 @@ async function createAccount(name: string, wish: AccountWish, actor: Actor, serv
   const location = needed(wish.location, 'location');
   const now = service.clock.now();
   const instanceId = service.random.uuid();
-  const { encryption: wanted = { type: 'SystemKey' }, tags = {} } = wish;
+  const { encryption: wanted = { type: 'SystemKey' }, tags = {}, auditReveals = false } = wish;
   const { provenAt, facts, ...key } = await protectNewKey(
     { instanceId, generation: 1 },
     wanted,
@@ -86,7 +88,7 @@ async function createAccount(name: string, wish: AccountWish, actor: Actor, serv
   await finishDelete(fold(name), service);
   await service.directory.put(fold(name));
   const encryption = await bind({ name, instanceId }, key.encryption, provenAt, service);
-  const about = { name, instanceId, owner, location, tags, createdAt: now, updatedAt: now } as const;
+  const about = { name, instanceId, owner, location, tags, auditReveals, createdAt: now, updatedAt: now } as const;
   const created: AuditFacts = { type: 'AccountCreated', actor, key: wrappedByOf(encryption), ...facts };
   await insertAccount({ lifecycle: 'active', ...about, ...key, encryption }, created, service);
   await confirmWatched(encryption, provenAt, service);
@@ -95,20 +97,17 @@ async function createAccount(name: string, wish: AccountWish, actor: Actor, serv
 async function changeAccount(current: AccountView, wish: AccountWish, actor: Actor, service: Service): Promise<void> {
   const { record, facts: pending } = catchUp(current.record, current.watch);
   refuseChange(record, wish, service);
+  const auditReveals = wish.auditReveals ?? record.auditReveals ?? false;
   const tags = wish.tags === undefined || isSame(wish.tags, record.tags) ? record.tags : wish.tags;
   if (wish.encryption === undefined || isSameEncryption(record.encryption, wish.encryption, service)) {
-    if (tags === record.tags) return;
-    await saveAccount(storedOf(current), { ...record, tags }, [...pending, { type: 'AccountUpdated', actor }], service);
+    if (tags === record.tags && auditReveals === (record.auditReveals ?? false)) return;
+    const next = { ...record, tags, auditReveals };
+    await saveAccount(storedOf(current), next, [...pending, { type: 'AccountUpdated', actor }], service);
     return;
   }
-  const { provenAt, facts, ...key } = await moveAccountKey({ ...current, record }, wish.encryption, service);
-  const leaving = await rowToLeave(record, service);
-  const encryption = await bind(record, key.encryption, provenAt, service);
-  const [before, after] = [wrappedByOf(record.encryption), wrappedByOf(encryption)];
-  const changed: AuditFacts = { type: 'AccountKeyChanged', actor, before, after, ...facts };
-  await saveAccount(storedOf(current), { ...record, ...key, encryption, tags }, [...pending, changed], service);
-  await confirmWatched(encryption, provenAt, service);
-  await leaveBinding(record.encryption, encryption, leaving, service);
+  const moved = await moveAccountKey({ ...current, record }, wish.encryption, service);
+  const change: AuditFacts = { type: 'AccountKeyChanged', actor };
+  await saveMoved(current, { ...record, tags, auditReveals }, moved, { pending, change }, service);
 }
 
 const isSame = (one: Readonly<Record<string, string>>, two: Readonly<Record<string, string>>): boolean =>

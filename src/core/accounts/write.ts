@@ -46,7 +46,7 @@ export interface Preconditions {
 }
 
 /** @throws Refusal PreconditionFailed */
-export function checkPreconditions(conditions: Preconditions, current: string | undefined): void {
+export function checkPreconditions(conditions: Preconditions, current: string | undefined, what = 'account'): void {
   const { ifMatch, ifNoneMatch } = conditions;
   const failed =
     (ifMatch !== undefined && (current === undefined || (ifMatch !== '*' && ifMatch !== current))) ||
@@ -55,8 +55,8 @@ export function checkPreconditions(conditions: Preconditions, current: string | 
     throw new Refusal(
       'PreconditionFailed',
       current === undefined
-        ? 'If-Match is set, and there is no such account.'
-        : `The account has changed, or exists: its ETag is ${current}. Read it again.`,
+        ? `If-Match is set, and there is no such ${what}.`
+        : `The ${what} has changed, or exists: its ETag is ${current}. Read it again.`,
       { target: ifMatch === undefined ? 'If-None-Match' : 'If-Match' },
     );
   }

@@ -69,7 +69,7 @@ async function lookAtVersion(
   service: Service,
 ): Promise<Evidence | 'unused'> {
   // All evidence of a look is as old as its beginning: so the next look, planned from there, is far enough off to count.
-  const about = { bindingId: watch.binding.id, version, takenAt };
+  const about = { bindingId: watch.binding.id, version, takenAt, afterLooks: watch.lookCount };
   if (round.silence !== undefined) return { ...about, cause: round.silence };
   let seen: Evidence | 'unused' = 'unused';
   let tries = 0;

@@ -17,7 +17,7 @@ export async function reconcile(
 ): Promise<{ watch: Stored<Watch>; done: boolean }> {
   const watch = stored.value;
   if (watch.reconciledEpoch === watch.epoch) return { watch: stored, done: true };
-  let left = service.policy.accountsPerMessage * 10;
+  let left = service.policy.accountsPerMessage;
   for (const version of new Set(watch.transitions.map((transition) => transition.version))) {
     for await (const row of boundAccounts(watch.binding.id, { version }, service)) {
       const caughtUp = await retryLostRaces(() => reconcileAccount(row.value.name, watch, service));

@@ -1,22 +1,17 @@
 /**
- * Re-wrapping an account key: opened under the old version, wrapped locally under the new one, opened remotely under the new
- * one, and only then one conditional write names the new blob (INV-1, INV-7, INV-12). Costs two unwraps an account; what is
- * encrypted below the account key is untouched. It can stop anywhere and be begun again.
+ * Re-wrapping all accounts of a key that follow its latest version, slice by slice. Rows say who to visit and records decide, so
+ * it can stop anywhere and be begun again. One account's failure stops no other; one old version that does not open holds
+ * up nobody on another; a new version that does not open what it has wrapped ends the run at its first account.
  */
-import type { AccountRecord, ActiveAccount, CustomerKeyEncryption } from '../account.ts';
-import { boundOf, wrappedByOf } from '../account.ts';
-import { openAccountKey, type Proven, placeOf, wrapByCustomerKey } from '../accountKeys.ts';
-import { saveAccount } from '../accounts/write.ts';
-import type { AuditFacts } from '../audit.ts';
-import { wipe } from '../bytes.ts';
-import { catchUp } from '../catchUp.ts';
-import { type Cause, classOf } from '../causes.ts';
-import { retryLostRaces } from '../errors.ts';
-import type { KeyDescription, Stored } from '../ports.ts';
+import type { Actor } from '../audit.ts';
+import { classOf } from '../causes.ts';
+import { describeError, retryLostRaces, Unavailable } from '../errors.ts';
+import type { KeyDescription } from '../ports.ts';
 import type { Service } from '../service.ts';
+import type { EpochMs } from '../time.ts';
 import type { Watch } from '../watch.ts';
-import { ensureWatched } from '../watching.ts';
 import { type BoundRow, boundAccounts, staleRowMs } from './boundAccounts.ts';
+import { type Bound, boundIn, type Goal, isNamed, rewrapAccount, type Trouble } from './rewrapAccount.ts';
 
 const keyward = { kind: 'keyward', id: 'rewrap' } as const;
 
@@ -26,114 +21,151 @@ export function versionsBehind(watch: Watch): string[] {
   return Object.keys(watch.versions).filter((version) => version !== watch.targetVersion);
 }
 
-/** One run towards a version. */
-interface Rotation {
+/** Those whose accounts open now, as far as is known. */
+export const openVersionsBehind = (watch: Watch): string[] =>
+  versionsBehind(watch).filter((version) => watch.versions[version]?.status === 'Accessible');
+
+/** One pass over the accounts of a binding, on the strength of one read of its newest version. */
+export interface Run extends Goal {
   readonly watch: Watch;
-  readonly target: KeyDescription;
-  /** The watch learns the version with the first account: for the others it knows it already. */
-  isWatched: boolean;
+  readonly actor: Actor;
+  readonly rows: AsyncGenerator<BoundRow, void>;
+  /** Rows to visit again, because the vault did not answer for them. */
+  readonly again: BoundRow[];
+  /** Old versions that have just been found not to open. */
+  readonly blocked: Set<string>;
+  /** Nobody has been re-wrapped yet, and the last try failed: one account goes first. */
+  isInDoubt: boolean;
+  /** Every row has been visited. */
+  isOver: boolean;
+  failed: number;
+  moved: number;
+  readonly startedAt: EpochMs;
 }
 
-/** At most `accountsPerMessage` of the accounts that follow the latest version and are behind it. */
-export async function rewrapFollowers(
+export interface Slice {
+  rewrapped: number;
+  /** Why it ended before its time: the vault must be left in peace, or the new version does not open. */
+  stop?: Trouble;
+  error?: unknown;
+}
+
+export function beginRun(watch: Watch, target: KeyDescription, service: Service): Run {
+  const blocked = new Set<string>();
+  return {
+    ...{ watch, target, blocked, again: [], actor: watch.forced?.by ?? keyward },
+    rows: rowsToVisit(watch, blocked, service),
+    isWatched: watch.versions[target.version] !== undefined,
+    isInDoubt: watch.unusableVersion?.version === target.version,
+    ...{ isOver: false, failed: 0, moved: 0, startedAt: service.clock.now() },
+  };
+}
+
+async function* rowsToVisit(
   watch: Watch,
-  target: KeyDescription,
+  blocked: ReadonlySet<string>,
   service: Service,
-): Promise<{ done: boolean }> {
-  const rotation: Rotation = { watch, target, isWatched: watch.versions[target.version] !== undefined };
-  let left = service.policy.accountsPerMessage;
-  for (const version of versionsBehind(watch)) {
+): AsyncGenerator<BoundRow, void> {
+  const inPlace = watch.forced === undefined || watch.targetVersion === undefined ? [] : [watch.targetVersion];
+  for (const version of [...openVersionsBehind(watch), ...inPlace]) {
     for await (const row of boundAccounts(watch.binding.id, { version, onlyFollowing: true }, service)) {
-      if (left === 0) return { done: false };
-      const trouble = await retryLostRaces(() => rewrapAccount(row, rotation, service));
-      if (trouble === 'alreadyThere') continue;
-      left -= 1;
-      if (trouble === undefined) continue;
-      service.log.warn('An account key was not re-wrapped', { account: row.value.name, cause: trouble });
-      // A vault that does not answer, or denies, will not answer the next account either: leave it to the next look.
-      if (classOf(trouble) !== 'ours') return { done: true };
+      if (blocked.has(version)) break;
+      yield row;
     }
   }
-  return { done: true };
 }
 
-/** Undefined when the account has been re-wrapped; else what stood in the way. */
-async function rewrapAccount(
-  row: BoundRow,
-  rotation: Rotation,
-  service: Service,
-): Promise<Cause | 'alreadyThere' | undefined> {
-  const stored = await service.accounts.read(row.value.name);
-  const bindingId = rotation.watch.binding.id;
-  const behind = stored === undefined ? undefined : recordBehind(stored, row, rotation);
-  if (behind === undefined) {
-    if (service.clock.now() - row.writtenAt > staleRowMs) await service.bindings.removeAccount(bindingId, row);
-    return 'alreadyThere';
-  }
-  const trouble = await rewrapRecord(behind.stored, behind.encryption, rotation, service);
-  // The row was listed before the record was read, and the record has left it: nobody can be on the way back unseen.
-  if (trouble === undefined) await service.bindings.removeAccount(bindingId, row);
-  return trouble;
+export interface SliceLimits {
+  readonly until: EpochMs;
+  /** Accounts. */
+  readonly atOnce: number;
+  readonly most: number;
 }
 
-interface Behind {
-  readonly stored: Stored<ActiveAccount>;
-  readonly encryption: CustomerKeyEncryption;
+/** Goes on with the run as far as the limits permit. Accounts that are begun are finished. */
+export async function rewrapSlice(run: Run, limits: SliceLimits, service: Service): Promise<Slice> {
+  const slice: Slice = { rewrapped: 0 };
+  let underWay = 0;
+  const goesOn = () => !run.isOver && slice.stop === undefined && slice.error === undefined;
+  const mayBegin = () => goesOn() && service.clock.now() < limits.until && slice.rewrapped + underWay < limits.most;
+  const visitor = async () => {
+    while (mayBegin()) {
+      underWay += 1;
+      await visitNext(run, slice, service);
+      underWay -= 1;
+    }
+  };
+  if (run.isInDoubt || !run.isWatched) await visitNext(run, slice, service);
+  await Promise.all(Array.from({ length: limits.atOnce }, visitor));
+  if (run.again.length > 0) run.isOver = false;
+  return slice;
 }
 
-/** The record decides whether the account behind a row still waits for the version. */
-function recordBehind({ value, etag }: Stored<AccountRecord>, row: BoundRow, rotation: Rotation): Behind | undefined {
-  if (value.lifecycle !== 'active' || value.instanceId !== row.value.instanceId) return undefined;
-  const { encryption } = value;
-  if (encryption.type === 'SystemKey' || encryption.binding.id !== rotation.watch.binding.id) return undefined;
-  const isBehind = encryption.follows && encryption.version !== rotation.target.version;
-  return isBehind ? { stored: { value, etag }, encryption } : undefined;
-}
-
-async function rewrapRecord(
-  stored: Stored<ActiveAccount>,
-  encryption: CustomerKeyEncryption,
-  rotation: Rotation,
-  service: Service,
-): Promise<Cause | undefined> {
-  const { binding } = encryption;
-  const { version } = rotation.target;
-  const opened = await openAccountKey(stored.value, service);
-  if (!opened.ok) return opened.cause;
+/** Never throws: what is not one account's trouble ends the slice, and is told once all who are at work have finished. */
+async function visitNext(run: Run, slice: Slice, service: Service): Promise<void> {
   try {
-    const proven = await wrapByCustomerKey(placeOf(stored.value), opened.value, binding, rotation.target, service);
-    if (!proven.ok) return proven.cause;
-    await service.bindings.putAccount(binding.id, boundOf(stored.value, { ...encryption, version }));
-    if (!rotation.isWatched) await ensureWatched(binding, version, proven.value.at, service);
-    rotation.isWatched = true;
-    await saveRewrapped(stored, rotation.watch, version, proven.value, service);
-    return undefined;
-  } finally {
-    wipe(opened.value);
+    const row = run.again.pop() ?? (await run.rows.next()).value;
+    if (row !== undefined) await visit(row, run, slice, service);
+    else if (slice.error === undefined) run.isOver = true;
+  } catch (error) {
+    slice.error ??= error;
   }
 }
 
-async function saveRewrapped(
-  stored: Stored<ActiveAccount>,
-  watch: Watch,
-  version: string,
-  proven: Proven,
-  service: Service,
-): Promise<void> {
-  const { record, facts } = catchUp(stored.value, watch);
-  if (record.encryption.type !== 'CustomerKey') return;
-  const next = {
-    ...record,
-    encryption: { ...record.encryption, version },
-    wrappedAccountKey: proven.wrappedAccountKey,
-  };
-  const { requestId } = proven.observed;
-  const rewrapped: AuditFacts = {
-    type: 'AccountKeyRewrapped',
-    actor: keyward,
-    before: wrappedByOf(record.encryption),
-    after: wrappedByOf(next.encryption),
-    ...(requestId === undefined ? {} : { keyVaultRequestId: requestId }),
-  };
-  await saveAccount(stored, next, [...facts, rewrapped], service);
+async function visit(row: BoundRow, run: Run, slice: Slice, service: Service): Promise<void> {
+  const account = row.value.name;
+  try {
+    const outcome = await retryLostRaces(() => rewrapRow(row, run, service));
+    if (outcome === 'notDue') return;
+    if (outcome === 'done') {
+      slice.rewrapped += 1;
+      run.moved += 1;
+      run.isInDoubt = false;
+      return;
+    }
+    noteTrouble(outcome, row, run, slice, service);
+  } catch (error) {
+    if (error instanceof Unavailable && error.code === 'StorageUnavailable') throw error;
+    run.failed += 1;
+    service.log.error('An account could not be re-wrapped', { account, error: describeError(error) });
+  }
+}
+
+function noteTrouble(trouble: Trouble, row: BoundRow, run: Run, slice: Slice, { log }: Service): void {
+  const { at, cause, observed } = trouble;
+  const about = { account: row.value.name, cause, version: at, keyVaultRequestId: observed.requestId };
+  // No answer for one account is none for the next: leave it to the next look. Throttled: to the next message.
+  if (classOf(cause) === 'unreachable') {
+    slice.stop ??= trouble;
+    run.again.push(row);
+    if (cause === 'Throttled') return;
+  } else if (at === 'new') slice.stop = trouble;
+  else if (cause === 'KeyMaterialMismatch') {
+    run.failed += 1;
+    log.error('An account key does not open to what its record names', about);
+    return;
+  } else run.blocked.add(row.value.version);
+  log.warn('An account key was not re-wrapped', about);
+}
+
+/** Read again when somebody else has just changed the account's key: what it needs now, the record says. */
+async function rewrapRow(row: BoundRow, run: Run, service: Service): Promise<Trouble | 'done' | 'notDue'> {
+  const bindingId = run.watch.binding.id;
+  const account = boundIn(await service.accounts.read(row.value.name));
+  if (account === undefined || !isNamed(account, row, bindingId)) {
+    if (service.clock.now() - row.writtenAt > staleRowMs) await service.bindings.removeAccount(bindingId, row);
+    return 'notDue';
+  }
+  if (!isDue(account, run)) return 'notDue';
+  const trouble = await rewrapAccount(account, run, service);
+  if (trouble !== undefined) return trouble;
+  // The row was listed before the record was read, and the record has left it: nobody can be on the way back unseen.
+  if (row.value.version !== run.target.version) await service.bindings.removeAccount(bindingId, row);
+  return 'done';
+}
+
+/** The record decides whether the account still waits for the version. */
+function isDue({ encryption }: Bound, { watch, target }: Run): boolean {
+  const isForced = watch.forced !== undefined && (encryption.rewrappedAt ?? 0) < watch.forced.at;
+  return encryption.follows && (encryption.version !== target.version || isForced);
 }

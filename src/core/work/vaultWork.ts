@@ -8,19 +8,25 @@
 
 import { describeError } from '../errors.ts';
 import type { Policy } from '../policy.ts';
-import type { VaultWork } from '../ports.ts';
+import type { Stored, VaultWork, WorkTicket } from '../ports.ts';
 import type { Service } from '../service.ts';
 import type { EpochMs } from '../time.ts';
-import { isLookDue, soonest, type Watch } from '../watch.ts';
+import { costOf } from '../vaultBudget.ts';
+import { isLookDue, isSilent, soonest, type Watch } from '../watch.ts';
 import { updateWatch } from '../watching.ts';
-import { followLatest, isFollowDue } from './follow.ts';
+import { type Following, followLatest, isFollowDue } from './follow.ts';
 import { lookAtBinding, type Round } from './look.ts';
 import { reconcile } from './reconcile.ts';
+import { createSpending } from './spending.ts';
 
 /** How long a worker that died keeps others off its vault. */
 const workerLeaseMs = 60_000;
 /** How long one message of work goes on; functionTimeout in host.json is far above it. */
 const budgetMs = 120_000;
+/** How long of that re-wraps go on, and how long at a stretch before looks that are due come first. */
+const rewrapMs = 60_000;
+const maxSliceMs = 3_000;
+const minSliceMs = 500;
 /** When a vault has a worker already, its due looks wait this long. */
 const busyDelayMs = 3_000;
 
@@ -62,59 +68,121 @@ function broughtForward(watch: Watch, now: EpochMs, policy: Policy): Watch {
   return isSooner ? { ...watch, nextLookAt, nextVersionCheckAt } : watch;
 }
 
+/** What one message keeps while it works, round by round. */
+interface Message extends Following {
+  readonly vault: string;
+  readonly ids: readonly string[];
+  readonly began: EpochMs;
+  readonly service: Service;
+  /** Undefined: the time had run out, and somebody else has begun. */
+  ticket: WorkTicket | undefined;
+  keptAt: EpochMs;
+  /** By binding: when it needs its vault awake again. */
+  readonly wakes: Map<string, EpochMs>;
+}
+
 async function workOnDue(vault: string, ids: readonly string[], isSweep: boolean, service: Service): Promise<void> {
-  const { clock, queue, vaults } = service;
+  const { clock, queue, vaults, policy } = service;
   const began = clock.now();
-  let keptAt = began;
-  let ticket = await vaults.beginWork(vault, began, began + workerLeaseMs);
+  const ticket = await vaults.beginWork(vault, began, began + workerLeaseMs);
   if (ticket === undefined) return queue.send({ vault, askedBy: isSweep ? 'sweep' : 'wake' }, busyDelayMs);
-  const round: Round = {};
-  let wakeAt = never;
+  const spending = createSpending(() => vaults.readBudget(vault), service);
+  const about = { vault, ids, began, service, ticket, keptAt: began, left: policy.accountsPerMessage };
+  const message: Message = { ...about, spending, runs: new Map(), wakes: new Map() };
   try {
-    for (const id of ids) {
-      if (clock.now() - keptAt > workerLeaseMs / 3) {
-        keptAt = clock.now();
-        ticket = await vaults.keepWork(vault, ticket, keptAt + workerLeaseMs);
-        if (ticket === undefined) return;
-      }
-      // What is left stands in the tables: the next message goes on there, well inside the function's own time limit.
-      wakeAt =
-        clock.now() - began > budgetMs
-          ? clock.now()
-          : Math.min(wakeAt, await workOnBinding(id, isSweep, round, service));
-    }
+    let goesOn = await workOneRound(isSweep, message);
+    while (goesOn) goesOn = await workOneRound(false, message);
+    if (spending.isOpen && message.ticket !== undefined) await vaults.saveBudget(vault, spending.budget);
   } finally {
-    if (ticket !== undefined) await vaults.endWork(vault, ticket);
+    if (message.ticket !== undefined) await vaults.endWork(vault, message.ticket);
   }
+  if (message.ticket === undefined) return;
+  const wakeAt = Math.min(...message.wakes.values());
   // Sooner than the sweep comes round anyway.
-  if (wakeAt < clock.now() + service.policy.lookIntervalHealthySeconds * 1000)
+  if (wakeAt < clock.now() + policy.lookIntervalHealthySeconds * 1000)
     await queue.send({ vault, askedBy: 'wake' }, Math.max(0, wakeAt - clock.now()));
 }
 
-const never = Number.POSITIVE_INFINITY;
+/**
+ * Looks at every binding first; then re-wraps for a few seconds, or until the next look is due: however long a rotation takes, no
+ * look waits for it. Answers whether this message goes on with another round.
+ */
+async function workOneRound(isSweep: boolean, message: Message): Promise<boolean> {
+  const { began, wakes, spending, service } = message;
+  const { clock } = service;
+  const round: Round = {};
+  const watches: Stored<Watch>[] = [];
+  for (const id of message.ids) {
+    if (!(await keepWork(message))) return false;
+    // What is left stands in the tables: the next message goes on there, well inside the function's own time limit.
+    if (clock.now() - began > budgetMs) wakes.set(id, clock.now());
+    else watches.push(...(await onBinding(id, service, () => lookIfDue(id, isSweep, round, message), [])));
+  }
+  if (round.silence !== undefined) return false;
 
-/** When this binding needs its vault awake again; one binding's failure stops no other. */
-async function workOnBinding(id: string, isSweep: boolean, round: Round, service: Service): Promise<EpochMs> {
+  const nextLookAt = Math.min(...watches.map(({ value }) => value.nextLookAt));
+  let isUnfinished = false;
+  for (const watch of watches) {
+    if (!(await keepWork(message))) return false;
+    const now = clock.now();
+    const until = Math.min(now + maxSliceMs, Math.max(now + minSliceMs, nextLookAt));
+    const { id } = watch.value.binding;
+    isUnfinished =
+      (await onBinding(id, service, () => followIfDue(watch, until, isSweep, message), false)) || isUnfinished;
+  }
+  return isUnfinished && spending.resumeAt === undefined && message.left > 0 && clock.now() - began < rewrapMs;
+}
+
+/** One binding's failure stops no other. */
+async function onBinding<T>(bindingId: string, { log }: Service, work: () => Promise<T>, otherwise: T): Promise<T> {
   try {
-    let watch = await service.bindings.readWatch(id);
-    if (watch === undefined) return never;
-    noteLateness(watch.value, service);
-    const isLooking = isLookDue(watch.value, service.clock.now(), isSweep, service.policy);
-    if (isLooking) watch = await lookAtBinding(watch, round, service);
-    const reconciled = await reconcile(watch, service);
-    watch = reconciled.watch;
-    if (!reconciled.done) return service.clock.now();
-    const isFollowing = round.silence === undefined && (await isFollowDue(watch.value, isSweep, service));
-    if (!isFollowing) return isLooking ? nextWakeOf(watch.value) : never;
-    const followed = await followLatest(watch, service);
-    return followed.unfinished ? service.clock.now() : nextWakeOf(followed.watch.value);
+    return await work();
   } catch (error) {
-    service.log.error('Work on a binding failed', { bindingId: id, error: describeError(error) });
-    return never;
+    log.error('Work on a binding failed', { bindingId, error: describeError(error) });
+    return otherwise;
   }
 }
 
-const nextWakeOf = (watch: Watch): EpochMs => Math.min(watch.nextLookAt, watch.nextVersionCheckAt);
+async function keepWork(message: Message): Promise<boolean> {
+  const { vault, ticket, service } = message;
+  const now = service.clock.now();
+  if (ticket !== undefined && now - message.keptAt > workerLeaseMs / 3) {
+    message.keptAt = now;
+    message.ticket = await service.vaults.keepWork(vault, ticket, now + workerLeaseMs);
+  }
+  return message.ticket !== undefined;
+}
+
+/** The watch after its look, and its accounts' audit; none when there is more audit to write than fits a message. */
+async function lookIfDue(id: string, isSweep: boolean, round: Round, message: Message): Promise<Stored<Watch>[]> {
+  const { service, spending, wakes } = message;
+  let watch = await service.bindings.readWatch(id);
+  if (watch === undefined) return [];
+  noteLateness(watch.value, service);
+  if (isLookDue(watch.value, service.clock.now(), isSweep, service.policy)) {
+    const keyVault = spending.counted(costOf(watch.value.latest));
+    watch = await lookAtBinding(watch, round, { ...service, keyVault });
+    wakes.set(id, nextWakeOf(watch.value));
+  }
+  const reconciled = await reconcile(watch, service);
+  if (!reconciled.done) wakes.set(id, service.clock.now());
+  return reconciled.done ? [reconciled.watch] : [];
+}
+
+/** Whether there is more to re-wrap. */
+async function followIfDue(watch: Stored<Watch>, until: EpochMs, isSweep: boolean, message: Message): Promise<boolean> {
+  const { service, runs, spending, wakes } = message;
+  const { id } = watch.value.binding;
+  if (!runs.has(id) && !(await isFollowDue(watch.value, isSweep, service))) return false;
+  const followed = await followLatest(watch, until, isSweep, message, service);
+  const { unfinished } = followed;
+  wakes.set(id, unfinished ? (spending.resumeAt ?? service.clock.now()) : nextWakeOf(followed.watch.value));
+  return unfinished;
+}
+
+/** While nobody answers, versions wait for the looks. */
+const nextWakeOf = (watch: Watch): EpochMs =>
+  isSilent(watch) ? watch.nextLookAt : Math.min(watch.nextLookAt, watch.nextVersionCheckAt);
 
 /** A look that comes a whole interval late says that sweeps, or workers, do not keep up: docs/operations.md has the alert. */
 function noteLateness(watch: Watch, { clock, policy, log }: Service): void {

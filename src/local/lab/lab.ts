@@ -40,6 +40,7 @@ export interface Lab {
   readonly clock: VirtualClock;
   readonly queue: VirtualQueue;
   readonly keyVault: KeyVaultControl;
+  readonly keyVaultUrl: string;
   readonly identityUrl: string;
   readonly log: LogLine[];
   /** Another process on the same tables: its own memory, the same world. */
@@ -75,12 +76,14 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const clock = createVirtualClock(Date.now());
   const queue = createVirtualQueue(clock);
   const lines: LogLine[] = [];
-  const another = (replace: Partial<Service> = {}) => compose(settings, logInto(lines), { clock, queue, ...replace });
+  const pause = async (ms: number) => clock.set(clock.now() + ms);
+  const another = (replace: Partial<Service> = {}) =>
+    compose(settings, logInto(lines), { clock, pause, queue, ...replace });
   const service = await another();
   let nextSweepAt = clock.now() + sweepEveryMs;
 
   const lab: Lab = {
-    ...{ service, clock, queue, keyVault, identityUrl: identity.url, log: lines, another },
+    ...{ service, clock, queue, keyVault, keyVaultUrl: emulator.url, identityUrl: identity.url, log: lines, another },
     async vaultWithKey(vault, more = {}) {
       await keyVault('POST', '/vaults', { name: vault, tenantId: homeTenantId, location, ...more });
       await keyVault('PUT', `/vaults/${vault}/grants/${appPrincipalId}`, {
@@ -112,7 +115,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
           await sweep(service);
         } else await queue.deliver((message) => workOnVault(message, service));
       }
-      clock.set(end);
+      clock.set(Math.max(clock.now(), end));
     },
     async stop() {
       await emulator.stop();

@@ -2,6 +2,7 @@
  * Time for many vaults side by side: what is due at one moment runs together, as it would on a queue trigger, so that a vault that
  * does not answer holds up nobody's test. Within a vault messages keep their order.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import { vaultIdOf } from '../../core/binding.ts';
 import type { VaultWork } from '../../core/ports.ts';
@@ -17,16 +18,25 @@ export interface Pump {
   advancePastSweep(): Promise<void>;
   /** This vault is nobody's business any more: not swept, its messages dropped. */
   retire(vault: string): void;
+  /** Ids of the vaults whose work did not end in `stuckAfterMs` of real time. They were left alone from then on. */
+  readonly stuck: readonly string[];
 }
 
 const sweepEveryMs = 60_000;
 const visibilityAfterFailureMs = 10_000;
 const atATime = 10;
+/** Far beyond any deadline of a look: whoever needs longer holds up a worker, and with it other customers' vaults. */
+const stuckAfterMs = 10_000;
+export const stuckWork = `a look did not end within ${stuckAfterMs / 1000} s of real time`;
+
+/** The emulator's vaults are all of the public cloud. */
+export const idOf = (vault: string): string => vaultIdOf(`${vault}.vault.azure.net`);
 
 /** `service` does the work: by default the laboratory's own; another may have a clock of its own. */
 export function createPump(lab: Lab, service: Service = lab.service): Pump {
   const { clock, queue } = lab;
   const retired = new Set<string>();
+  const stuck: string[] = [];
   let nextSweepAt = clock.now() + sweepEveryMs;
   const living = {
     ...service.vaults,
@@ -36,10 +46,17 @@ export function createPump(lab: Lab, service: Service = lab.service): Pump {
   };
 
   async function handle(message: VaultWork): Promise<void> {
+    if (retired.has(message.vault)) return;
+    const ended = new AbortController();
+    const tooLong = sleep(stuckAfterMs, 'stuck', { signal: ended.signal }).catch(() => 'ended');
     try {
-      await workOnVault(message, service);
+      if ((await Promise.race([workOnVault(message, service), tooLong])) !== 'stuck') return;
+      retired.add(message.vault);
+      stuck.push(message.vault);
     } catch {
       await queue.send(message, visibilityAfterFailureMs);
+    } finally {
+      ended.abort();
     }
   }
 
@@ -58,9 +75,12 @@ export function createPump(lab: Lab, service: Service = lab.service): Pump {
   }
 
   const pump: Pump = {
-    advancePastSweep: () => pump.advance(nextSweepAt - clock.now() + 1_000),
+    stuck,
+    advancePastSweep: () => pump.advance(Math.max(0, nextSweepAt - clock.now()) + 1_000),
     async advance(ms, afterEach) {
       const end = clock.now() + ms;
+      // Somebody else has moved the clock: a timer that is past due fires once, not once for each time it has missed.
+      nextSweepAt = Math.max(nextSweepAt, clock.now());
       for (;;) {
         const nextAt = Math.min(nextSweepAt, queue.nextAt() ?? Number.POSITIVE_INFINITY);
         if (nextAt > end) break;
@@ -74,7 +94,7 @@ export function createPump(lab: Lab, service: Service = lab.service): Pump {
       }
       clock.set(end);
     },
-    retire: (vault) => void retired.add(vaultIdOf(`${vault}.vault.azure.net`)),
+    retire: (vault) => void retired.add(idOf(vault)),
   };
   return pump;
 }

@@ -12,7 +12,7 @@ import { stateOf, verdictOn } from '../../core/account.ts';
 import type { Cause } from '../../core/causes.ts';
 import type { EpochMs } from '../../core/time.ts';
 import type { LabOptions } from '../lab/lab.ts';
-import { createPump, type Pump } from './pump.ts';
+import { createPump, idOf, type Pump, stuckWork } from './pump.ts';
 import type { Row } from './row.ts';
 import { accountWithOwnIdentity, openWorld, patiently, tokensForgottenMs, type World } from './world.ts';
 
@@ -77,7 +77,7 @@ async function runIn(world: World, rows: readonly Row[], tell: (text: string) =>
     tell(`alone: ${course.row.name}`);
     await runTogether([course], world, pump, () => undefined);
   }
-  return Promise.all(courses.map((course) => outcomeOf(course, world)));
+  return Promise.all(courses.map((course) => outcomeOf(course, world, pump.stuck)));
 }
 
 async function runTogether(
@@ -134,16 +134,16 @@ async function expectAccessible(course: Course, { lab }: World): Promise<void> {
 
 /** Counts each row's looks in the log, a moment's looks as one, and notes what the first three led to. */
 function lookFollower(courses: readonly Course[], world: World): () => Promise<void> {
-  const byBinding = new Map(courses.map((course) => [course.bindingId, course]));
+  const byAccount = new Map(courses.map((course) => [course.vault, course]));
   let read = world.lab.log.length;
   return async () => {
     const lines = world.lab.log.slice(read);
     read = world.lab.log.length;
     const looked = new Set(
-      lines.filter(({ message }) => message === 'Looked at a key').map(({ fields }) => String(fields.bindingId)),
+      lines.filter(({ message }) => message === 'Looked at a key').map(({ fields }) => fields.account),
     );
-    for (const bindingId of looked) {
-      const course = byBinding.get(bindingId);
+    for (const account of looked) {
+      const course = byAccount.get(String(account));
       if (course === undefined || course.endedAt > 0) continue;
       course.looks += 1;
       if (course.looks <= 3) await sample(course, `after${course.looks as 1 | 2 | 3}`, world);
@@ -178,14 +178,17 @@ async function finish(
   }
 }
 
-async function outcomeOf(course: Course, { lab }: World): Promise<Outcome> {
-  const { row, seen, cause, bindingId, beganAt, endedAt } = course;
+async function outcomeOf(course: Course, { lab }: World, stuck: readonly string[]): Promise<Outcome> {
+  const { row, vault, seen, cause, bindingId, beganAt, endedAt } = course;
   const changes = (await lab.service.bindings.audit(bindingId))
     .filter(({ type }) => type === 'VerdictChanged')
     .map(({ at, after }) => ({ at: Date.parse(at), after }));
   const refusedAt = changes.find(({ at, after }) => at > beganAt && after === 'Inaccessible')?.at;
   const restoredAt = changes.find(({ at, after }) => at > endedAt && after === 'Accessible')?.at;
-  const differences = differencesOf({ ...seen, ...(cause === undefined ? {} : { cause }) }, row.expect);
+  const differences = [
+    ...differencesOf({ ...seen, ...(cause === undefined ? {} : { cause }) }, row.expect),
+    ...(stuck.includes(idOf(vault)) ? [stuckWork] : []),
+  ];
   const shouldRefuse = Object.values(row.expect).some((state) => state.includes('Inaccessible'));
   return {
     row,

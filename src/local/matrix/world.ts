@@ -23,7 +23,7 @@ export interface Principal {
 export const operatorVault = 'keyward-operator';
 
 /** Seconds that a look may take in real time here: a vault that hangs is met at every sweep. */
-const lookDeadlineSeconds = 1;
+const lookDeadlineSeconds = 0.6;
 /** Tokens of user-assigned identities are kept for a second at most, so that the loss of one shows at the next look. */
 const tokenLifetimeSeconds = 2;
 export const tokensForgottenMs = 1_100;

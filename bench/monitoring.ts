@@ -1,0 +1,22 @@
+/**
+ * `npm run bench -- monitoring`: how soon a revocation takes hold and how soon access is back, in real time; that no fault disables
+ * wrongly; and what watching costs. One part after the other, so that none slows another down.
+ */
+import type { Bench } from './report.ts';
+
+const parts = [
+  './monitoring/refusal.ts',
+  './monitoring/matrix.ts',
+  './monitoring/grace.ts',
+  './monitoring/sweepCost.ts',
+];
+
+const monitoring: Bench = async (report) => {
+  const failed: string[] = [];
+  for (const part of parts) {
+    await report.inOwnProcess(new URL(part, import.meta.url)).catch((error: Error) => failed.push(error.message));
+  }
+  if (failed.length > 0) throw new Error(failed.join('; '));
+};
+
+export default monitoring;

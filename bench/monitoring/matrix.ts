@@ -1,0 +1,19 @@
+/** The whole fault matrix, in virtual time: nobody is disabled who must not be, and everybody is who must. */
+import { rows } from '../../src/local/matrix/rows.ts';
+import { runMatrix } from '../../src/local/matrix/run.ts';
+import type { Bench } from '../report.ts';
+import { keyPool } from '../seed.ts';
+
+const matrix: Bench = async (report) => {
+  const outcomes = await runMatrix(rows, { keyPool, onProgress: (text) => report.progress(`matrix: ${text}`) });
+  const wrong = outcomes.filter(({ wrongDisable }) => wrongDisable);
+  const missed = outcomes.filter(({ missedDisable }) => missedDisable);
+  for (const { row } of wrong) report.progress(`disabled wrongly: ${row.name}`);
+  for (const { row } of missed) report.progress(`not disabled: ${row.name}`);
+  const causes = new Set(outcomes.flatMap(({ cause }) => cause ?? []));
+  report.figure('monitoring.wrongDisables', wrong.length, 'rows', { exactly: 0 });
+  report.figure('monitoring.missedDisables', missed.length, 'rows', { exactly: 0 });
+  report.figure('monitoring.causes', causes.size, 'causes', { atLeast: 20 });
+};
+
+export default matrix;

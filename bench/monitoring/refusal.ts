@@ -1,0 +1,166 @@
+/**
+ * From the customer's change in the vault to the last of the accounts refusing, or working again, on either of two hosts: in real
+ * time, at the default cadence, with the host.json that ships, and as if every event were lost. Each change is made right after
+ * Keyward has looked at the vault, when it takes longest to be seen. An account counts when a PATCH through that host is answered
+ * 403 CustomerKeyInaccessible; it is back when a GET says Enabled, and for the first and the last a PATCH goes through. The answer's
+ * arrival is the moment, so the time that it takes to ask all of them is in the figure.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import pLimit from 'p-limit';
+import { compose } from '../../src/azure/compose.ts';
+import { type Caller, caller } from '../../src/local/client.ts';
+import { spawnHost } from '../../src/local/host/child.ts';
+import { appPrincipalId, homeTenantId, location } from '../../src/local/operator.ts';
+import { type Stack, startStack } from '../../src/local/stack.ts';
+import type { Bench, Report } from '../report.ts';
+import { keyPool, seedAccounts } from '../seed.ts';
+
+interface Scenario {
+  readonly vault: string;
+  readonly accounts: number;
+  /** With its goal in seconds. Absent: access is given back as soon as it has been refused, right after the look that refused it. */
+  readonly figure?: readonly [name: string, atMost: number];
+  readonly revoke: Change;
+  readonly giveBack: Change;
+}
+
+type Change = (stack: Stack, vault: string) => Promise<unknown>;
+
+const setEnabled =
+  (enabled: boolean): Change =>
+  ({ keyVault }, vault) =>
+    keyVault('PATCH', `/vaults/${vault}/keys/cmk`, { enabled });
+const disabling = { revoke: setEnabled(false), giveBack: setEnabled(true) };
+const deleting: { revoke: Change; giveBack: Change } = {
+  revoke: ({ keyVault }, vault) => keyVault('DELETE', `/vaults/${vault}/keys/cmk`),
+  giveBack: ({ keyVault }, vault) => keyVault('POST', `/vaults/${vault}/keys/cmk/recover`),
+};
+const removingTheGrant: { revoke: Change; giveBack: Change } = {
+  revoke: ({ keyVault }, vault) => keyVault('DELETE', `/vaults/${vault}/grants/${appPrincipalId}`),
+  giveBack: (stack, vault) => grant(stack, vault),
+};
+
+const scenarios: readonly Scenario[] = [
+  { vault: 'disable-1', accounts: 1, figure: ['disabledToRefusedSeconds.1', 120], ...disabling },
+  { vault: 'disable-1000', accounts: 1_000, figure: ['disabledToRefusedSeconds.1000', 120], ...disabling },
+  { vault: 'delete-1', accounts: 1, figure: ['deletedToRefusedSeconds.1', 120], ...deleting },
+  { vault: 'delete-1000', accounts: 1_000, figure: ['deletedToRefusedSeconds.1000', 120], ...deleting },
+  { vault: 'ungrant-1000', accounts: 1_000, figure: ['grantRemovedToRefusedSeconds', 180], ...removingTheGrant },
+  // Refused half a minute after a sweep: the next look is due when that of the sweep after it has just gone by.
+  { vault: 'restore-1000', accounts: 1_000, ...deleting },
+];
+const restoreGoalSeconds = 60;
+const pollMs = 500;
+const callsAtATime = 16;
+/** Well beyond every goal: a figure that misses is told, too. */
+const giveUpMs = 330_000;
+
+const grant = ({ keyVault }: Stack, vault: string) =>
+  keyVault('PUT', `/vaults/${vault}/grants/${appPrincipalId}`, { permissions: 'cryptoServiceEncryptionUser' });
+
+const refusal: Bench = async (report) => {
+  const stack = await startStack({ keyPool, onLog: () => undefined });
+  const appDir = fileURLToPath(new URL('../..', import.meta.url));
+  const other = await spawnHost(
+    { appDir, settings: { ...stack.settings }, keys: stack.host.keys, timers: false },
+    () => undefined,
+  );
+  const hosts = [stack.host.url, other.url].map((url) => caller(url, { 'x-functions-key': stack.host.keys.function }));
+  try {
+    await Promise.all(scenarios.map((scenario) => createVault(stack, scenario)));
+    const service = await compose(stack.settings, { info() {}, warn() {}, error() {} });
+    for (const scenario of scenarios) {
+      report.progress(`${scenario.vault}: ${scenario.accounts} accounts are made`);
+      await seedAccounts(namesOf(scenario), `https://${scenario.vault}.vault.azure.net/keys/cmk`, service);
+    }
+    const restores = await Promise.all(scenarios.map((scenario) => play(scenario, stack, hosts, report)));
+    report.figure('monitoring.restoreSeconds', Math.max(...restores), 's', { atMost: restoreGoalSeconds });
+  } finally {
+    await other.stop();
+    await stack.stop();
+  }
+};
+
+/** Without a subscription to its events. */
+async function createVault(stack: Stack, { vault }: Scenario): Promise<void> {
+  await stack.keyVault('POST', '/vaults', { name: vault, tenantId: homeTenantId, location });
+  await grant(stack, vault);
+  await stack.keyVault('POST', `/vaults/${vault}/keys/cmk`, { kty: 'RSA', size: 2048, fixture: 0 });
+}
+
+const namesOf = ({ vault, accounts }: Scenario): string[] =>
+  Array.from({ length: accounts }, (_, n) => `${vault}-${String(n).padStart(4, '0')}`);
+
+/** Takes access away and gives it back. Answers with the seconds until the last account worked again. */
+async function play(scenario: Scenario, stack: Stack, hosts: readonly Caller[], report: Report): Promise<number> {
+  const { vault, figure, revoke, giveBack } = scenario;
+  await nextLook(stack, vault);
+  report.progress(`${vault}: access is taken away`);
+  const revokedAt = performance.now();
+  await revoke(stack, vault);
+  const giveUpAt = revokedAt + giveUpMs;
+  await untilEach(endsOf(scenario), isRefused, giveUpAt, hosts);
+  if (figure !== undefined) {
+    const refusedAt = await untilEach(namesOf(scenario), isRefused, giveUpAt, hosts);
+    report.figure(`monitoring.${figure[0]}`, (refusedAt - revokedAt) / 1000, 's', { atMost: figure[1] });
+    await nextLook(stack, vault);
+  }
+  report.progress(`${vault}: access is given back`);
+  const givenAt = performance.now();
+  await giveBack(stack, vault);
+  await untilEach(endsOf(scenario), isServed, givenAt + giveUpMs, hosts);
+  const restored = ((await untilEach(namesOf(scenario), isEnabled, givenAt + giveUpMs, hosts)) - givenAt) / 1000;
+  report.progress(`${vault}: every account works again after ${restored.toFixed(1)} s`);
+  return restored;
+}
+
+/** Resolves right after the vault has answered a look that began after this call. */
+async function nextLook({ keyVault }: Stack, vault: string): Promise<void> {
+  type Seen = { requests: { status: number | string }[] };
+  const answered = async () => {
+    const { requests } = await keyVault<Seen>('GET', `/requests?vault=${vault}&operation=unwrapkey`);
+    return requests.filter(({ status }) => status !== 401).length;
+  };
+  const before = await answered();
+  while ((await answered()) === before) await sleep(100);
+}
+
+type Probe = (host: Caller, name: string) => Promise<boolean>;
+
+/** A PATCH that changes nothing. */
+const patched = (host: Caller, name: string) => host('PATCH', `/api/accounts/${name}`, {});
+
+const isRefused: Probe = async (host, name) => {
+  const { status, body } = await patched(host, name);
+  return status === 403 && body?.error?.code === 'CustomerKeyInaccessible';
+};
+const isEnabled: Probe = async (host, name) =>
+  (await host('GET', `/api/accounts/${name}`)).body?.properties?.state === 'Enabled';
+const isServed: Probe = async (host, name) =>
+  (await isEnabled(host, name)) && (await patched(host, name)).status === 200;
+
+const endsOf = (scenario: Scenario): string[] => {
+  const names = namesOf(scenario);
+  return [...new Set([names[0] ?? '', names.at(-1) ?? ''])];
+};
+
+/** Asks for each account on each host until it is as told. Answers with the moment of the last answer. */
+async function untilEach(
+  names: readonly string[],
+  isIt: Probe,
+  giveUpAt: number,
+  hosts: readonly Caller[],
+): Promise<number> {
+  const limit = pLimit(callsAtATime);
+  const untilIt = async (host: Caller, name: string) => {
+    while (!(await limit(isIt, host, name))) {
+      if (performance.now() > giveUpAt) return;
+      await sleep(pollMs);
+    }
+  };
+  await Promise.all(hosts.flatMap((host) => names.map((name) => untilIt(host, name))));
+  return performance.now();
+}
+
+export default refusal;

@@ -1,0 +1,118 @@
+/**
+ * What watching costs: calls to Key Vault a key and sweep, and what all calls become when the same keys have ten times the accounts.
+ * Counted on the wire: the emulator's own counts (challenges included), and every request that reaches the storage emulator.
+ */
+import diagnostics from 'node:diagnostics_channel';
+import type { IncomingMessage } from 'node:http';
+import pLimit from 'p-limit';
+import { ACCOUNT_NAME } from '../../src/local/azurite.ts';
+import { type Lab, startLab } from '../../src/local/lab/lab.ts';
+import { appPrincipalId, homeTenantId, location } from '../../src/local/operator.ts';
+import type { Bench } from '../report.ts';
+import { keyPool, seedAccounts } from '../seed.ts';
+
+const vaultCount = 50;
+const keysOfVault = 10;
+const keyCount = vaultCount * keysOfVault;
+const accountsBefore = 1_000;
+const growth = 10;
+const sweeps = 4;
+const minuteMs = 60_000;
+
+interface Calls {
+  readonly keyVault: number;
+  readonly storage: number;
+}
+
+const sweepCost: Bench = async (report) => {
+  const lab = await startLab({ keyPool });
+  const count = counterOf(lab);
+  try {
+    const keys = await createKeys(lab);
+    const measured: Calls[] = [];
+    for (const accounts of [accountsBefore, accountsBefore * growth]) {
+      await seed(lab, keys, accounts / keyCount, (done) =>
+        report.progress(`sweep cost: ${done} accounts on ${keyCount} keys`),
+      );
+      await lab.advance(minuteMs);
+      const before = await count();
+      for (let n = 1; n <= sweeps; n++) {
+        await lab.advance(minuteMs);
+        report.progress(`sweep cost: sweep ${n} of ${sweeps} over ${accounts} accounts`);
+      }
+      measured.push(difference(before, await count()));
+    }
+    const [few, many] = measured as [Calls, Calls];
+    for (const { keyVault, storage } of measured)
+      report.progress(`sweep cost: ${keyVault} to Key Vault, ${storage} to storage`);
+    report.figure('sweep.keyVaultCallsPerKey', many.keyVault / sweeps / keyCount, 'calls', { atMost: 1.35 });
+    const total = ({ keyVault, storage }: Calls) => keyVault + storage;
+    report.figure('sweep.costGrowth', total(many) / total(few), 'times', { atMost: 1.05 });
+  } finally {
+    await lab.stop();
+  }
+};
+
+const difference = (from: Calls, to: Calls): Calls => ({
+  keyVault: to.keyVault - from.keyVault,
+  storage: to.storage - from.storage,
+});
+
+/** Messages that the laboratory's queue would have sent count as calls to storage. */
+function counterOf(lab: Lab): () => Promise<Calls> {
+  let storage = 0;
+  diagnostics.subscribe('http.server.request.start', (message) => {
+    const { request } = message as { request: IncomingMessage };
+    if (request.url?.startsWith(`/${ACCOUNT_NAME}`)) storage += 1;
+  });
+  const send = lab.queue.send.bind(lab.queue);
+  lab.queue.send = (...sent) => {
+    storage += 1;
+    return send(...sent);
+  };
+  return async () => ({
+    keyVault: (await lab.keyVault<{ total: number }>('GET', '/requests?vault=none')).total,
+    storage,
+  });
+}
+
+async function createKeys({ keyVault }: Lab): Promise<string[]> {
+  const keys: string[] = [];
+  for (let v = 0; v < vaultCount; v++) {
+    const vault = `cost-${v}`;
+    await keyVault('POST', '/vaults', { name: vault, tenantId: homeTenantId, location });
+    await keyVault('PUT', `/vaults/${vault}/grants/${appPrincipalId}`, { permissions: 'cryptoServiceEncryptionUser' });
+    for (let k = 0; k < keysOfVault; k++) {
+      await keyVault('POST', `/vaults/${vault}/keys/k${k}`, { kty: 'RSA', size: 2048, fixture: k % 8 });
+      keys.push(`https://${vault}.vault.azure.net/keys/k${k}`);
+    }
+  }
+  return keys;
+}
+
+/** Brings every key to so many accounts. */
+async function seed(lab: Lab, keys: readonly string[], perKey: number, tell: (done: number) => void): Promise<void> {
+  const limit = pLimit(4);
+  let done = 0;
+  await Promise.all(
+    keys.map((key, k) =>
+      limit(async () => {
+        const all = Array.from({ length: perKey }, (_, n) => `cost-${k}-${n}`);
+        const isSeeded = (name: string) => name !== all[0] && Number(name.split('-')[2]) < (seeded.get(key) ?? 0);
+        await seedAccounts(
+          all.filter((name) => !isSeeded(name)),
+          key,
+          lab.service,
+        );
+        seeded.set(key, perKey);
+        done += perKey;
+        if (++finished % 50 === 0) tell(done);
+      }),
+    ),
+  );
+}
+
+const seeded = new Map<string, number>();
+let finished = 0;
+
+export default sweepCost;

@@ -1,0 +1,50 @@
+/**
+ * From the event's POST to the saved re-wrap of a single account, with the host.json that ships: the median of 20. A record is read
+ * until it names the new version; the moment of that read counts.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Service } from '../../src/core/service.ts';
+import type { Bench } from '../report.ts';
+import { seedAccounts } from '../seed.ts';
+import { postNewVersionEvent, startProcesses } from './processes.ts';
+
+const times = 20;
+const giveUpMs = 60_000;
+
+const eventToRewrapped: Bench = async (report) => {
+  const processes = await startProcesses();
+  try {
+    const { keyVault, service } = processes;
+    const host = await processes.host();
+    const seconds: number[] = [];
+    for (let n = 0; n < times; n++) {
+      const vault = `event-${n}`;
+      await seedAccounts([vault], await processes.vaultWithKey(vault, { size: 2048 }), service);
+      const before = await versionOf(vault, service);
+      await keyVault('POST', `/vaults/${vault}/keys/cmk/rotate`);
+      // A pause of its own length each time, so that polling is met at every phase.
+      await sleep(2_000 + 137 * n);
+      const began = performance.now();
+      await postNewVersionEvent(vault, host);
+      while ((await versionOf(vault, service)) === before) {
+        if (performance.now() - began > giveUpMs) throw new Error(`${vault} was not re-wrapped.`);
+        await sleep(20);
+      }
+      seconds.push((performance.now() - began) / 1000);
+      report.progress(`rotation: event ${n + 1} of ${times}: ${seconds.at(-1)?.toFixed(2)} s`);
+    }
+    const sorted = seconds.toSorted((a, b) => a - b);
+    const median = ((sorted[times / 2 - 1] ?? 0) + (sorted[times / 2] ?? 0)) / 2;
+    report.figure('rotation.eventToRewrappedSeconds', median, 's', { atMost: 3 });
+  } finally {
+    await processes.stop();
+  }
+};
+
+async function versionOf(name: string, { accounts }: Service): Promise<string> {
+  const stored = await accounts.read(name);
+  const encryption = stored?.value.lifecycle === 'active' ? stored.value.encryption : undefined;
+  return encryption?.type === 'CustomerKey' ? encryption.version : '';
+}
+
+export default eventToRewrapped;

@@ -1,0 +1,97 @@
+/** The stack with every part in a process of its own, so that none takes another's turn: tables, vaults, tokens, and hosts. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { compose } from '../../src/azure/compose.ts';
+import type { Log } from '../../src/core/ports.ts';
+import type { Service } from '../../src/core/service.ts';
+import { type ChildHost, spawnHost } from '../../src/local/host/child.ts';
+import type { Identity } from '../../src/local/identity/issuer.ts';
+import { type KeyVaultControl, keyVaultControl } from '../../src/local/keyvault/controlClient.ts';
+import {
+  appPrincipalId,
+  createOperatorVault,
+  directory,
+  homeTenantId,
+  localHostKeys,
+  location,
+  operatorSettings,
+} from '../../src/local/operator.ts';
+import { keyPool } from '../seed.ts';
+
+export interface Processes {
+  readonly keyVault: KeyVaultControl;
+  /** In this process, for seeding and for watching the records. */
+  readonly service: Service;
+  host(settings?: Readonly<Record<string, string>>): Promise<ChildHost>;
+  /** A vault with our grant and an RSA key `cmk`; answers with its versionless identifier. */
+  vaultWithKey(vault: string, key: Record<string, unknown>): Promise<string>;
+  stop(): Promise<void>;
+}
+
+const silent: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const local = (path: string) => fileURLToPath(new URL(`../../src/local/${path}`, import.meta.url));
+
+export async function startProcesses(): Promise<Processes> {
+  const children: ChildProcess[] = [];
+  const hosts: ChildHost[] = [];
+  const start = async <T>(path: string, ...args: string[]): Promise<T> => {
+    const child = spawn(process.execPath, [local(path), ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+    children.push(child);
+    const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
+    return JSON.parse(line) as T;
+  };
+  const azurite = await start<Parameters<typeof operatorSettings>[0]>('azuriteMain.ts', '{"inMemory":true}');
+  const identity = await start<Identity>('identity/main.ts', JSON.stringify(directory));
+  const emulator = await start<{ url: string }>(
+    'keyvault/main.ts',
+    ...['--identity-url', identity.url, '--key-pool', keyPool],
+  );
+  const keyVault = keyVaultControl(emulator.url);
+  await createOperatorVault(keyVault);
+  const settings = operatorSettings(azurite, identity, emulator.url);
+  Object.assign(process.env, identity.environment);
+
+  return {
+    keyVault,
+    service: await compose(settings, silent),
+    async host(more = {}) {
+      const options = { appDir: fileURLToPath(new URL('../..', import.meta.url)), keys: localHostKeys };
+      const host = await spawnHost({ ...options, settings: { ...settings, ...more } }, () => undefined);
+      hosts.push(host);
+      return host;
+    },
+    async vaultWithKey(vault, key) {
+      await keyVault('POST', '/vaults', { name: vault, tenantId: homeTenantId, location });
+      await keyVault('PUT', `/vaults/${vault}/grants/${appPrincipalId}`, {
+        permissions: 'cryptoServiceEncryptionUser',
+      });
+      await keyVault('POST', `/vaults/${vault}/keys/cmk`, { kty: 'RSA', ...key });
+      return `https://${vault}.vault.azure.net/keys/cmk`;
+    },
+    async stop() {
+      await Promise.all(hosts.map((host) => host.kill()));
+      for (const child of children.reverse()) child.stdin?.end();
+    },
+  };
+}
+
+/** The event as Event Grid posts it to the function. */
+export async function postNewVersionEvent(vault: string, host: ChildHost): Promise<void> {
+  const id = `/subscriptions/s/resourceGroups/r/providers/Microsoft.KeyVault/vaults/${vault}`;
+  const data = { Id: id, VaultName: vault, ObjectType: 'Key', ObjectName: 'cmk' };
+  const event = {
+    ...{ id: crypto.randomUUID(), topic: id, subject: 'cmk', eventType: 'Microsoft.KeyVault.KeyNewVersionCreated' },
+    ...{ eventTime: new Date().toISOString(), data, dataVersion: '1', metadataVersion: '1' },
+  };
+  const answer = await fetch(
+    `${host.url}/runtime/webhooks/EventGrid?functionName=keyEvents&code=${host.keys.eventgrid_extension}`,
+    {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'aeg-event-type': 'Notification' },
+      body: JSON.stringify([event]),
+    },
+  );
+  if (!answer.ok) throw new Error(`The host answered ${answer.status} to the event.`);
+}

@@ -1,0 +1,67 @@
+/**
+ * How much of a vault's limit a rotation uses: calls that the vault served a second, by its documented limit (RSA-3072 in software,
+ * 100 a second, a bucket of one second's worth), from the first call after the event to the last. Alone and with the whole limit
+ * for its share; then two hosts with the default share, which together must stay within it.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Bench, Report } from '../report.ts';
+import { seedAccounts } from '../seed.ts';
+import { namesOf } from './measure.ts';
+import { type Processes, postNewVersionEvent, startProcesses } from './processes.ts';
+
+const accounts = 1_000;
+const limitPerSecond = 100;
+const giveUpMs = 240_000;
+
+const throttleLimit: Bench = async (report) => {
+  const alone = await measure('limit-alone', 1, '100', report);
+  report.figure('rotation.ofThrottleLimit', alone, 'of the limit', { atLeast: 0.9 });
+  const shared = await measure('limit-shared', 2, '25', report);
+  report.figure('rotation.ofThrottleLimit.twoHosts', shared, 'of the limit', { atLeast: 0.2 });
+  report.figure('rotation.ofThrottleLimit.twoHostsAtMost', shared, 'of the limit', { atMost: 0.25 });
+};
+
+async function measure(vault: string, hosts: number, sharePercent: string, report: Report): Promise<number> {
+  const processes = await startProcesses();
+  try {
+    const { keyVault, service } = processes;
+    report.progress(`rotation: ${accounts} accounts for ${vault}`);
+    const key = await processes.vaultWithKey(vault, { size: 3072 });
+    await seedAccounts(namesOf(vault, accounts), key, service);
+    const running = [];
+    for (let n = 0; n < hosts; n++) running.push(await processes.host({ KEYWARD_VAULT_SHARE_PERCENT: sharePercent }));
+    await keyVault('PATCH', `/vaults/${vault}`, { throttle: { enabled: true, burstSeconds: 1 } });
+    await keyVault('POST', `/vaults/${vault}/keys/cmk/rotate`);
+    await sleep(2_000);
+    await keyVault('DELETE', '/requests');
+    for (const host of running) await postNewVersionEvent(vault, host);
+    return await servedShare(vault, processes, report);
+  } finally {
+    await processes.stop();
+  }
+}
+
+interface Requests {
+  readonly requests: readonly { readonly at: string; readonly status: number | string; readonly operation: string }[];
+}
+
+/** Until two unwraps an account have been served, and the looks beside them. */
+async function servedShare(vault: string, { keyVault }: Processes, report: Report): Promise<number> {
+  const began = performance.now();
+  for (;;) {
+    await sleep(1_000);
+    const { requests } = await keyVault<Requests>('GET', `/requests?vault=${vault}`);
+    const served = requests.filter(({ status }) => status === 200);
+    const throttled = requests.filter(({ status }) => status === 429).length;
+    report.progress(`rotation: ${served.length} calls served, ${throttled} throttled`);
+    const isOver = served.length >= 2 * accounts;
+    if (performance.now() - began > giveUpMs) throw new Error(`${served.length} calls in ${giveUpMs / 1000} s`);
+    if (!isOver) continue;
+    const unwraps = served.filter(({ operation }) => operation === 'unwrapkey').map(({ at }) => Date.parse(at));
+    const seconds = (Math.max(...unwraps) - Math.min(...unwraps)) / 1000;
+    report.progress(`rotation: ${served.length} calls in ${seconds} s`);
+    return (served.length - 1) / seconds / limitPerSecond;
+  }
+}
+
+export default throttleLimit;

@@ -1,0 +1,59 @@
+/** Many accounts under one key, straight through storage: each with an account key of its own, really wrapped, and its audit entry. */
+import { fileURLToPath } from 'node:url';
+import pLimit from 'p-limit';
+import { type ActiveAccount, boundOf, wrappedByOf } from '../src/core/account.ts';
+import { putAccount } from '../src/core/accounts/put.ts';
+import { findAccount } from '../src/core/accounts/read.ts';
+import { insertAccount } from '../src/core/accounts/write.ts';
+import { base64, wipe } from '../src/core/bytes.ts';
+import { accountKeyPayload, sealAtRest } from '../src/core/envelope.ts';
+import type { RsaPublicKey } from '../src/core/ports.ts';
+import type { Service } from '../src/core/service.ts';
+import { location } from '../src/local/operator.ts';
+
+export const keyPool = fileURLToPath(new URL('../test/fixtures/rsaKeys.json', import.meta.url));
+
+const actor = { kind: 'principal', id: 'bench' } as const;
+const atATime = 16;
+
+/** The first of the names comes in by the front door, which claims the vault, proves the key and makes the watch; unless it is there. */
+export async function seedAccounts(names: readonly string[], keyIdentifier: string, service: Service): Promise<void> {
+  const [first = '', ...others] = names;
+  const template = (await findAccount(first, service))?.record ?? (await createFirst(first, keyIdentifier, service));
+  if (template.encryption.type !== 'CustomerKey') throw new Error(`${first} has no customer key.`);
+  const { binding, version } = template.encryption;
+  const described = await service.keyVault.describe(binding, version);
+  if (!described.ok) throw new Error(`The key of ${first} cannot be read: ${described.cause}`);
+  const limit = pLimit(atATime);
+  await Promise.all(others.map((name) => limit(() => seedAccount(name, template, described.value.publicKey, service))));
+}
+
+async function createFirst(name: string, keyIdentifier: string, service: Service): Promise<ActiveAccount> {
+  const identity = { useSystemAssignedIdentity: true } as const;
+  const encryption = { type: 'CustomerKey', keyIdentifier, identity } as const;
+  const owner = new URL(keyIdentifier).hostname.split('.', 1)[0] ?? '';
+  return (await putAccount(name, { owner, location, encryption }, {}, actor, service)).view.record;
+}
+
+/** Row, name in the list, record with its entry: the order of writes of core/accounts/put.ts. */
+async function seedAccount(
+  name: string,
+  template: ActiveAccount,
+  publicKey: RsaPublicKey,
+  service: Service,
+): Promise<void> {
+  const { audit: _audit, revision: _revision, ...alike } = template;
+  const { encryption } = template;
+  if (encryption.type !== 'CustomerKey') return;
+  const place = { instanceId: service.random.uuid(), generation: template.accountKeyGeneration };
+  const accountKey = service.random.bytes(32);
+  const payload = accountKeyPayload(place, accountKey);
+  const inner = { by: 'CustomerKey', wrapped: service.keyVault.wrap(publicKey, payload) } as const;
+  wipe(accountKey, payload);
+  const { atRest } = await service.rings();
+  const sealed = sealAtRest(inner, place, wrappedByOf(encryption), atRest.newest, service.random.bytes(12));
+  const record = { ...alike, name, instanceId: place.instanceId, wrappedAccountKey: base64(sealed) };
+  await service.bindings.putAccount(encryption.binding.id, boundOf(record, encryption));
+  await service.directory.put(name);
+  await insertAccount(record, { type: 'AccountCreated', actor, key: wrappedByOf(encryption) }, service);
+}

@@ -1,0 +1,31 @@
+/**
+ * Rotating an account key itself, after a suspected leak: a new key of the next generation under the same customer key or the
+ * system key. The older one opens and seals nothing new; a pass in the background moves the secrets and then destroys it.
+ */
+import type { AccountView, Encryption } from '../account.ts';
+import type { Actor } from '../audit.ts';
+import { catchUp } from '../catchUp.ts';
+import { retryLostRaces } from '../errors.ts';
+import type { Service } from '../service.ts';
+import { refuseWhileInaccessible } from './inaccessible.ts';
+import { type EncryptionWish, renewAccountKey } from './protect.ts';
+import { getAccount } from './read.ts';
+import { saveMoved } from './saveMoved.ts';
+
+/** @throws Refusal AccountNotFound | CustomerKeyInaccessible @throws Unavailable CustomerKeyUnreachable */
+export function rotateAccountKey(name: string, actor: Actor, service: Service): Promise<AccountView> {
+  return retryLostRaces(async () => {
+    const current = await getAccount(name, service);
+    refuseWhileInaccessible(current);
+    const { record, facts: pending } = catchUp(current.record, current.watch);
+    const renewed = await renewAccountKey({ ...current, record }, wishOf(record.encryption), service);
+    const change = { type: 'AccountKeyRotated', actor } as const;
+    await saveMoved(current, record, renewed, { pending, change }, service);
+    return getAccount(name, service);
+  });
+}
+
+function wishOf(encryption: Encryption): EncryptionWish {
+  if (encryption.type === 'SystemKey') return { type: 'SystemKey' };
+  return { type: 'CustomerKey', keyIdentifier: encryption.keyIdentifier, identity: encryption.binding.identity };
+}

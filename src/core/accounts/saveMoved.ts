@@ -1,0 +1,28 @@
+/** Saving an account that has come under another key, or has a new one: bound first, then written, then the old row removed. */
+import { type AccountView, type ActiveAccount, wrappedByOf } from '../account.ts';
+import type { AuditFacts } from '../audit.ts';
+import { fold } from '../names.ts';
+import type { Service } from '../service.ts';
+import { bind, confirmWatched, leaveBinding, rowToLeave } from './bind.ts';
+import type { Protected } from './protect.ts';
+import { saveAccount, storedOf } from './write.ts';
+
+/** `pending` comes first in the audit; `change` is completed by where from, where to, and the proof. */
+export async function saveMoved(
+  current: AccountView,
+  record: ActiveAccount,
+  { provenAt, facts: proof, ...key }: Protected,
+  audit: { readonly pending: readonly AuditFacts[]; readonly change: AuditFacts },
+  service: Service,
+): Promise<void> {
+  const leaving = await rowToLeave(record, service);
+  const encryption = await bind(record, key.encryption, provenAt, service);
+  const [before, after] = [wrappedByOf(record.encryption), wrappedByOf(encryption)];
+  const change: AuditFacts = { ...audit.change, before, after, ...proof };
+  await saveAccount(storedOf(current), { ...record, ...key, encryption }, [...audit.pending, change], service);
+  await confirmWatched(encryption, provenAt, service);
+  await leaveBinding(record.encryption, encryption, leaving, service);
+  // Only a wake-up: the record says that there are secrets to move, and the daily pass reads it.
+  if (key.olderAccountKeys !== undefined)
+    await service.dailyQueue.send({ visit: 'secrets', account: fold(record.name) });
+}

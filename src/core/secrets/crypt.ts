@@ -1,0 +1,95 @@
+/** Protecting and opening one secret with a leased account key: both layers, under the rings as they are loaded. */
+import type { ActiveAccount } from '../account.ts';
+import { type Bytes, base64, fromBase64, wipe } from '../bytes.ts';
+import { KeyMaterialMismatch, nonceLength } from '../envelope.ts';
+import type { Random } from '../ports.ts';
+import type { Ring } from '../ring.ts';
+import { openSecret, parseSecret, type SecretPlace, sealSecret } from '../secretEnvelope.ts';
+import { accountSubkey, atRestSubkey, wipeAccountKey } from './subkeys.ts';
+
+export type Place = Omit<SecretPlace, 'generation'>;
+/** What an account's secrets are sealed under: its key's generation now, and those that some are still under. */
+export type KeyHolder = Pick<ActiveAccount, 'instanceId' | 'accountKeyGeneration' | 'olderAccountKeys'>;
+
+/** The plain bytes as they are stored. The caller wipes them. */
+export function protectSecret(
+  plain: Uint8Array,
+  place: SecretPlace,
+  accountKey: Bytes,
+  atRest: Ring,
+  random: Random,
+): Bytes {
+  const ring = atRest.newest;
+  const keys = {
+    inner: accountSubkey(accountKey, place.instanceId, place.kind),
+    outer: atRestSubkey(ring, place.instanceId),
+  };
+  return sealSecret(plain, place, keys, ring, random.bytes(2 * nonceLength));
+}
+
+/**
+ * The plain bytes of what is stored, under the account key or one of the older ones that it has taken over. The caller wipes them.
+ * @throws KeyMaterialMismatch
+ */
+export function revealSecret(stored: Bytes, place: Place, accountKey: Bytes, holder: KeyHolder, atRest: Ring): Bytes {
+  const { ringGeneration, generation } = parseSecret(stored);
+  const outer = atRestSubkey(atRest.kek(ringGeneration), place.instanceId);
+  if (generation === holder.accountKeyGeneration)
+    return openSecret(
+      stored,
+      { ...place, generation },
+      { inner: accountSubkey(accountKey, place.instanceId, place.kind), outer },
+    );
+  const older = olderKey(generation, accountKey, holder, atRest);
+  try {
+    const inner = accountSubkey(older, place.instanceId, place.kind);
+    return openSecret(stored, { ...place, generation }, { inner, outer });
+  } finally {
+    wipeAccountKey(older);
+  }
+}
+
+/** An older account key is kept as a secret under the one that took its place. */
+function olderKey(generation: number, accountKey: Bytes, holder: KeyHolder, atRest: Ring): Bytes {
+  const kept = holder.olderAccountKeys?.keys.find((one) => one.generation === generation);
+  if (kept === undefined) throw new KeyMaterialMismatch(`The account has no key of generation ${generation}.`);
+  const sealed = fromBase64(kept.sealed);
+  const place = { ...olderKeyPlace(holder.instanceId, generation), generation: holder.accountKeyGeneration };
+  const { ringGeneration } = parseSecret(sealed);
+  return openSecret(sealed, place, {
+    inner: accountSubkey(accountKey, holder.instanceId, 'accountKeys'),
+    outer: atRestSubkey(atRest.kek(ringGeneration), holder.instanceId),
+  });
+}
+
+const olderKeyPlace = (instanceId: string, generation: number): Place => ({
+  instanceId,
+  kind: 'accountKeys',
+  name: String(generation),
+});
+
+interface KeptKey {
+  readonly generation: number;
+  readonly sealed: string;
+}
+
+/** The key that is left, and those that it had taken over, each sealed under the new one. */
+export function keepOlderKeys(
+  left: Bytes,
+  before: KeyHolder,
+  fresh: { readonly accountKey: Bytes; readonly generation: number },
+  atRest: Ring,
+  random: Random,
+): KeptKey[] {
+  const keep = (key: Bytes, generation: number): KeptKey => {
+    const place = { ...olderKeyPlace(before.instanceId, generation), generation: fresh.generation };
+    return { generation, sealed: base64(protectSecret(key, place, fresh.accountKey, atRest, random)) };
+  };
+  const taken = (before.olderAccountKeys?.keys ?? []).map(({ generation }) => {
+    const key = olderKey(generation, left, before, atRest);
+    const kept = keep(key, generation);
+    wipe(key);
+    return kept;
+  });
+  return [...taken, keep(left, before.accountKeyGeneration)];
+}

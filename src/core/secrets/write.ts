@@ -1,0 +1,137 @@
+/**
+ * Writing secrets. A writer may be held up anywhere between sealing and saving, even while the account key is rotated and the older
+ * one destroyed. Two things keep its secret readable:
+ *
+ *   replacing   is conditional on the row that was read. Whoever destroys an older key has moved every row under it before, so the
+ *               late writer's condition fails and it begins again
+ *   after it    the writer reads the record again, and is done only when the key it sealed under is one that a pass over the
+ *               secrets, still to come, will find. Otherwise it seals anew: it has the plain bytes still
+ */
+import type { AccountView, ActiveAccount } from '../account.ts';
+import { accountNotFound, findAccount } from '../accounts/read.ts';
+import { checkPreconditions, type Preconditions } from '../accounts/write.ts';
+import { type Bytes, base64, fromBase64, wipe } from '../bytes.ts';
+import { LostRace, Refusal, retryLostRaces } from '../errors.ts';
+import type { SecretRef, SecretRow, StoredSecret } from '../ports.ts';
+import { plainLengthOf } from '../secretEnvelope.ts';
+import type { Service } from '../service.ts';
+import { protectSecret } from './crypt.ts';
+import { headerOf, placeOf } from './opening.ts';
+import { accountToServe, secretEtagOf } from './read.ts';
+
+export interface SecretWish {
+  /** As written: its folded form is the reference's. */
+  readonly name: string;
+  readonly label?: string;
+  /** A value that is given; or its length where we make one: an existing value then stays. The caller wipes it. */
+  readonly value: { readonly given: Bytes } | { readonly ofLength: number | undefined };
+}
+
+const defaultLength = 16;
+
+/** @throws Refusal AccountNotFound | CustomerKeyInaccessible | PreconditionFailed @throws Unavailable */
+export function putSecret(
+  ref: SecretRef,
+  wish: SecretWish,
+  conditions: Preconditions,
+  service: Service,
+): Promise<{ secret: StoredSecret; created: boolean }> {
+  // A lost race is read again even where the caller sets a condition: the ETag tells whether the value is still the caller's.
+  return retryLostRaces(async () => {
+    let [view, row] = await Promise.all([accountToServe(ref.account, service), service.secrets.read(ref)]);
+    checkPreconditions(conditions, row && secretEtagOf(row), 'secret');
+    // The row was moved under a key that the record, read a moment before, did not have yet.
+    if (row !== undefined && (headerOf(row)?.generation ?? 0) > view.record.accountKeyGeneration)
+      view = await accountToServe(ref.account, service);
+    const secret =
+      row !== undefined && keepsValue(row, wish)
+        ? await relabel(row, wish, service)
+        : await seal(view, row, ref, wish, service);
+    return { secret, created: row === undefined };
+  });
+}
+
+function keepsValue(row: StoredSecret, { value }: SecretWish): boolean {
+  if ('given' in value) return false;
+  const length = plainLengthOf(fromBase64(row.value.sealed));
+  if (value.ofLength === undefined || value.ofLength === length) return true;
+  throw new Refusal('PropertyNotChangeable', `The value has ${length} bytes. Give a value, or delete the key first.`, {
+    target: 'properties.length',
+  });
+}
+
+async function relabel(row: StoredSecret, { name, label }: SecretWish, service: Service): Promise<StoredSecret> {
+  if (row.value.name === name && row.value.label === label) return row;
+  const { label: _, ...kept } = row.value;
+  const changes = { name, version: service.random.uuid(), updatedAt: service.clock.now() };
+  return saved(row.ref, { ...kept, ...changes, ...(label === undefined ? {} : { label }) }, row.etag, service);
+}
+
+async function seal(
+  view: AccountView,
+  row: StoredSecret | undefined,
+  ref: SecretRef,
+  wish: SecretWish,
+  service: Service,
+): Promise<StoredSecret> {
+  const made = 'given' in wish.value ? undefined : service.random.bytes(wish.value.ofLength ?? defaultLength);
+  const plain = 'given' in wish.value ? wish.value.given : (made ?? new Uint8Array(0));
+  try {
+    const now = service.clock.now();
+    const about = {
+      name: wish.name,
+      ...(wish.label === undefined ? {} : { label: wish.label }),
+      version: service.random.uuid(),
+      createdAt: row?.value.createdAt ?? now,
+      updatedAt: now,
+    };
+    const sealed = await sealedUnder(view, ref, plain, service);
+    const secret = await saved(ref, { ...about, sealed }, row?.etag, service);
+    return await settled(secret, view.record, plain, service);
+  } finally {
+    wipe(made);
+  }
+}
+
+async function sealedUnder(view: AccountView, ref: SecretRef, plain: Bytes, service: Service): Promise<string> {
+  const { atRest } = await service.rings();
+  const place = { ...placeOf(view.record, ref), generation: view.record.accountKeyGeneration };
+  return service.leases.withAccountKey(view, (accountKey) =>
+    base64(protectSecret(plain, place, accountKey, atRest, service.random)),
+  );
+}
+
+async function saved(
+  ref: SecretRef,
+  value: SecretRow,
+  etag: string | undefined,
+  { secrets }: Pick<Service, 'secrets'>,
+): Promise<StoredSecret> {
+  const saving = etag === undefined ? secrets.insert(ref, value) : secrets.replace(ref, value, etag);
+  const newEtag = await saving;
+  if (newEtag === undefined) throw new LostRace('The secret has changed.');
+  return { ref, value, etag: newEtag };
+}
+
+/** Goes on until what is saved is under a key that will not be destroyed without it. */
+async function settled(
+  secret: StoredSecret,
+  sealedBy: ActiveAccount,
+  plain: Bytes,
+  service: Service,
+): Promise<StoredSecret> {
+  const view = await findAccount(secret.ref.account, service);
+  if (view === undefined || view.record.instanceId !== sealedBy.instanceId) {
+    await service.secrets.remove(secret.ref, secret.etag);
+    throw accountNotFound(secret.ref.account);
+  }
+  const { accountKeyGeneration, olderAccountKeys: older } = view.record;
+  const generation = sealedBy.accountKeyGeneration;
+  if (generation === accountKeyGeneration) return secret;
+  if (older?.phase === 'moving' && older.keys.some((one) => one.generation === generation)) return secret;
+  const value = { ...secret.value, sealed: await sealedUnder(view, secret.ref, plain, service) };
+  const etag = await service.secrets.replace(secret.ref, value, secret.etag);
+  // Moved, replaced or deleted by somebody else since: it is theirs, and no longer under the older key by our doing.
+  if (etag === undefined) return secret;
+  return settled({ ...secret, value, etag }, view.record, plain, service);
+}

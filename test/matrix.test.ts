@@ -1,0 +1,64 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { Row } from '../src/local/matrix/row.ts';
+import { rows } from '../src/local/matrix/rows.ts';
+import { type Outcome, runMatrix } from '../src/local/matrix/run.ts';
+import { keyPool } from './lab.ts';
+
+/** All rows run side by side, once; each test reads what became of its own. */
+let outcomes: ReadonlyMap<string, Outcome>;
+beforeAll(async () => {
+  outcomes = new Map((await runMatrix(rows, { keyPool })).map((outcome) => [outcome.row.name, outcome]));
+}, 120_000);
+
+function outcomeOf({ name }: Row): Outcome {
+  const outcome = outcomes.get(name);
+  if (outcome === undefined) throw new Error(`"${name}" did not run.`);
+  return outcome;
+}
+
+const named = (some: readonly Row[]) => some.map((row) => [row.name, row] as const);
+const isRefused = ({ expect: expected }: Row) =>
+  expected.afterTenMinutes.includes('Inaccessible') || expected.afterTwentyMinutes !== undefined;
+
+describe('the fault matrix', () => {
+  test('has a row of its own for each name, and enough of them', () => {
+    expect(new Set(rows.map(({ name }) => name)).size).toBe(rows.length);
+    expect(rows.length).toBeGreaterThanOrEqual(45);
+  });
+
+  test.each(named(rows))('%s', (_name, row) => {
+    expect(outcomeOf(row).differences).toEqual([]);
+  });
+});
+
+describe('INV-2: no outage changes an account’s state', () => {
+  test.each(named(rows.filter((row) => !isRefused(row))))('%s disables nobody', (_name, row) => {
+    const { wrongDisable, refusedAfterSeconds } = outcomeOf(row);
+    expect({ wrongDisable, refusedAfterSeconds }).toEqual({ wrongDisable: false, refusedAfterSeconds: undefined });
+  });
+});
+
+describe('the published bounds, at the worst phase of the sweep', () => {
+  const bounds: Record<string, number> = {
+    KeyDisabled: 120,
+    KeyNotFound: 120,
+    KeyOperationNotAllowed: 120,
+    KeyPermissionDenied: 180,
+    VaultNotFound: 960,
+  };
+  const inTurn = 'denials of three causes in turn: none of them is confirmed by another';
+  test.each(named(rows.filter((row) => isRefused(row) && row.name !== inTurn)))(
+    '%s is refused in time',
+    (_name, row) => {
+      const { cause, refusedAfterSeconds, missedDisable } = outcomeOf(row);
+      expect(missedDisable).toBe(false);
+      expect(refusedAfterSeconds).toBeLessThanOrEqual(bounds[cause ?? ''] ?? 0);
+    },
+  );
+
+  test.each(
+    named(rows.filter((row) => row.expect.cause !== undefined && row.expect.afterEnd === 'Enabled Accessible')),
+  )('after %s access is back within a minute, and nobody has to do anything', (_name, row) => {
+    expect(outcomeOf(row).restoredAfterSeconds).toBeLessThanOrEqual(60);
+  });
+});

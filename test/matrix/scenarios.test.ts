@@ -1,0 +1,218 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { vaultIdOf } from '../../src/core/binding.ts';
+import { workOnVault } from '../../src/core/work/vaultWork.ts';
+import { createPump } from '../../src/local/matrix/pump.ts';
+import { clearFaults } from '../../src/local/matrix/row.ts';
+import {
+  accountWithOwnIdentity,
+  createIdentity,
+  grantEverywhere,
+  identityOf,
+  operatorVault,
+  tokensForgottenMs,
+} from '../../src/local/matrix/world.ts';
+import { minute, second, useStage } from './support.ts';
+
+const world = useStage();
+
+const accessible = 'Enabled Accessible';
+const denied = { action: 'forbidden', inner: 'KeyDisabled' };
+const outage = { action: 'status', status: 503, body: 'empty' };
+
+describe('answers that change', () => {
+  test('INV-2: denied, good, denied is two suspicions and no confirmation', async () => {
+    const { stage } = world;
+    await stage.account('flapping');
+    await stage.pump.advancePastSweep();
+    for (let time = 0; time < 5; time++) {
+      await stage.fault('flapping', { ...denied, operation: 'unwrapkey', count: 1 });
+      await stage.pump.advance(59 * second);
+      expect(await stage.status('flapping'), `time ${time}`).toBe('Enabled Suspect KeyDisabled');
+      await stage.pump.advance(10 * second);
+      expect(await stage.status('flapping'), `time ${time}`).toBe(accessible);
+      await stage.pump.advancePastSweep();
+    }
+  });
+
+  test('a denial during an outage is suspected, and confirmed by denials alone', async () => {
+    const { stage } = world;
+    await stage.account('in-outage');
+    await stage.pump.advancePastSweep();
+    await stage.fault('in-outage', outage);
+    await stage.pump.advance(2 * minute);
+    expect(await stage.status('in-outage')).toBe('Enabled Unreachable VaultUnavailable');
+    await clearFaults(stage, 'in-outage');
+    await stage.fault('in-outage', denied);
+    await stage.pump.advance(59 * second);
+    expect(await stage.status('in-outage')).toBe('Enabled Suspect KeyDisabled');
+    await stage.pump.advance(11 * second);
+    expect(await stage.status('in-outage')).toBe('CustomerKeyInaccessible Inaccessible KeyDisabled');
+  });
+
+  test('INV-2: an outage during the confirmation neither confirms nor clears', async () => {
+    const { stage } = world;
+    await stage.account('then-outage');
+    await stage.pump.advancePastSweep();
+    await stage.fault('then-outage', denied);
+    await stage.pump.advance(59 * second);
+    await clearFaults(stage, 'then-outage');
+    await stage.fault('then-outage', outage);
+    await stage.pump.advance(10 * minute);
+    expect(await stage.status('then-outage')).toMatch(/^Enabled (Suspect|Unreachable)/);
+    await clearFaults(stage, 'then-outage');
+    await stage.fault('then-outage', denied);
+    await stage.pump.advance(70 * second);
+    expect(await stage.status('then-outage')).toBe('CustomerKeyInaccessible Inaccessible KeyDisabled');
+    await clearFaults(stage, 'then-outage');
+    await stage.fault('then-outage', outage);
+    await stage.pump.advance(5 * minute);
+    expect(await stage.status('then-outage'), 'an outage restores nobody').toMatch(/^CustomerKeyInaccessible/);
+    await clearFaults(stage, 'then-outage');
+    await stage.pump.advance(60 * second);
+    expect(await stage.status('then-outage')).toBe(accessible);
+  });
+
+  test('one good look during the confirmation ends it, and the next denial begins anew', async () => {
+    const { stage } = world;
+    await stage.account('recovers');
+    await stage.pump.advancePastSweep();
+    await stage.lab.keyVault('DELETE', '/vaults/recovers/keys/cmk');
+    await stage.pump.advance(59 * second + 20 * second);
+    expect(await stage.status('recovers')).toBe('Enabled Suspect KeyNotFound');
+    await stage.lab.keyVault('POST', '/vaults/recovers/keys/cmk/recover');
+    await stage.pump.advance(10 * second);
+    expect(await stage.status('recovers')).toBe(accessible);
+    await stage.lab.keyVault('DELETE', '/vaults/recovers/keys/cmk');
+    await stage.pump.advancePastSweep();
+    expect(await stage.status('recovers')).toBe('Enabled Suspect KeyNotFound');
+    await stage.pump.advance(20 * second);
+    expect(await stage.status('recovers'), 'earlier denials do not count').toBe('Enabled Suspect KeyNotFound');
+  });
+});
+
+describe('INV-2: trouble of our own, met by every vault at once', () => {
+  test('our identity is deleted and created anew: every vault denies, nobody is disabled, and grants restore', async () => {
+    const { stage } = world;
+    const names = ['mi-a', 'mi-b', 'mi-c'];
+    for (const name of names) await accountWithOwnIdentity(stage, name, await stage.lab.vaultWithKey(name));
+    await stage.pump.advancePastSweep();
+    await sleep(tokensForgottenMs);
+    for (const name of names) {
+      await stage.identity('DELETE', `/identities/${identityOf(name)}`);
+      await createIdentity(stage, name);
+    }
+    await stage.pump.advance(30 * minute);
+    for (const name of names) expect(await stage.status(name)).toBe('Enabled Unreachable IdentityUnavailable');
+    for (const name of names) await grantEverywhere(stage, name, await createIdentity(stage, name));
+    await stage.pump.advance(60 * second);
+    for (const name of names) expect(await stage.status(name)).toBe(accessible);
+  });
+
+  test.each([['EAI_AGAIN'], ['ENOTFOUND']])('our resolver says %s to every name, for half an hour', async (code) => {
+    const { stage } = world;
+    const names = ['dns-a', 'dns-b'].map((name) => `${name}-${code.toLowerCase().replace('_', '')}`);
+    for (const name of names) await stage.account(name);
+    await stage.pump.advancePastSweep();
+    const { id } = await stage.lab.keyVault<{ id: string }>('POST', '/faults', { action: 'network', code });
+    await stage.pump.advance(30 * minute);
+    for (const name of names) expect(await stage.status(name)).toBe('Enabled Unreachable DnsFailure');
+    await stage.lab.keyVault('DELETE', `/faults/${id}`);
+    await stage.pump.advance(60 * second);
+    for (const name of names) expect(await stage.status(name)).toBe(accessible);
+  });
+});
+
+test('one vault of many is deleted: its accounts are refused after a quarter of an hour, no other is touched', async () => {
+  const { stage } = world;
+  const names = ['many-a', 'many-b', 'many-c', 'many-d'];
+  for (const name of names) await stage.account(name);
+  await stage.pump.advancePastSweep();
+  await stage.lab.keyVault('DELETE', '/vaults/many-b');
+  await stage.pump.advance(15 * minute);
+  expect(await stage.status('many-b')).toBe('Enabled Suspect VaultNotFound');
+  await stage.pump.advance(1 * minute + 10 * second);
+  expect(await stage.status('many-b')).toBe('CustomerKeyInaccessible Inaccessible VaultNotFound');
+  for (const name of names.filter((one) => one !== 'many-b')) expect(await stage.status(name)).toBe(accessible);
+});
+
+describe('the clock of an instance leaps, while time goes on as ever', () => {
+  test.each([
+    ['an hour forward, and back when it is set right', 60 * minute],
+    ['an hour back, and forward when it is set right', -60 * minute],
+  ])('%s: no denial confirmed sooner, none missed, access restored in time', async (_title, leap) => {
+    const { stage } = world;
+    const { lab } = stage;
+    const name = leap > 0 ? 'leaps-on' : 'leaps-back';
+    await stage.account(name);
+    let skew = 0;
+    const clock = { now: () => lab.clock.now() + skew, monotonic: () => lab.clock.monotonic() };
+    const pump = createPump(lab, await lab.another({ clock }));
+    await pump.advancePastSweep();
+    skew = leap;
+    await pump.advance(3 * minute);
+    expect(await stage.status(name)).toBe(accessible);
+    skew = 0;
+    await lab.keyVault('DELETE', `/vaults/${name}/keys/cmk`);
+    await pump.advance(15 * second);
+    expect(await stage.status(name), 'too soon').not.toContain('Inaccessible');
+    await pump.advance(2 * minute);
+    expect(await stage.status(name)).toBe('CustomerKeyInaccessible Inaccessible KeyNotFound');
+    skew = leap;
+    await lab.keyVault('POST', `/vaults/${name}/keys/cmk/recover`);
+    await pump.advance(70 * second);
+    expect(await stage.status(name)).toBe(accessible);
+  });
+});
+
+describe('INV-7: evidence applies only to the binding it was made for, and only when it is newer', () => {
+  const work = (vault: string) => ({ vault: vaultIdOf(`${vault}.vault.azure.net`), askedBy: 'sweep' }) as const;
+  const late = { action: 'lateAnswer', delayMs: 300, operation: 'unwrapkey', count: 1 };
+
+  test('a good answer that arrives after a newer denial restores nobody', async () => {
+    const { stage } = world;
+    const { lab, pump } = stage;
+    await stage.account('late-good');
+    await pump.advancePastSweep();
+    await lab.keyVault('PATCH', '/vaults/late-good/keys/cmk', { enabled: false });
+    await pump.advance(59 * second);
+    expect(await stage.status('late-good')).toBe('Enabled Suspect KeyDisabled');
+    await lab.keyVault('PATCH', '/vaults/late-good/keys/cmk', { enabled: true });
+    lab.clock.set(lab.clock.now() + 10 * second);
+    await stage.fault('late-good', late);
+    const slow = workOnVault(work('late-good'), lab.service);
+    await sleep(150);
+    // The worker is taken for dead, and another takes its vault over.
+    await lab.keyVault('PATCH', '/vaults/late-good/keys/cmk', { enabled: false });
+    lab.clock.set(lab.clock.now() + 10 * minute);
+    const other = await lab.another();
+    await workOnVault(work('late-good'), other);
+    const before = await stage.status('late-good');
+    expect(before).toBe('CustomerKeyInaccessible Inaccessible KeyDisabled');
+    await slow;
+    expect(await stage.status('late-good')).toBe(before);
+  });
+
+  test('a denial that arrives after the account has moved to another key says nothing of the new one', async () => {
+    const { stage } = world;
+    const { lab, pump } = stage;
+    await stage.account('moves-off');
+    await lab.keyVault('POST', '/vaults/moves-off/keys/other', { kty: 'RSA', size: 2048, fixture: 1 });
+    await pump.advancePastSweep();
+    lab.clock.set(lab.clock.now() + 30 * second);
+    await stage.fault('moves-off', { ...late, key: 'cmk' });
+    await stage.fault('moves-off', { ...denied, key: 'cmk', operation: 'unwrapkey', count: 1 });
+    const slow = workOnVault(work('moves-off'), lab.service);
+    await sleep(100);
+    await lab.move('moves-off', 'https://moves-off.vault.azure.net/keys/other');
+    await slow;
+    expect(await stage.status('moves-off')).toBe(accessible);
+    await pump.advance(2 * minute);
+    expect(await stage.status('moves-off')).toBe(accessible);
+  });
+});
+
+test('the stage is left without faults on the operator’s vault', async () => {
+  const faults = await world.stage.lab.keyVault<{ vault?: string }[]>('GET', '/faults');
+  expect(faults.filter(({ vault }) => vault === operatorVault || vault === undefined)).toEqual([]);
+});

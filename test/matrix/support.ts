@@ -1,0 +1,44 @@
+import { afterAll, beforeAll } from 'vitest';
+import { stateOf, verdictOn } from '../../src/core/account.ts';
+import { createPump, type Pump } from '../../src/local/matrix/pump.ts';
+import { openWorld, type World } from '../../src/local/matrix/world.ts';
+import { keyPool } from '../lab.ts';
+
+export const second = 1000;
+export const minute = 60 * second;
+
+export interface Stage extends World {
+  readonly pump: Pump;
+  /** A vault with a key, and an account on it of the same name. */
+  account(name: string): Promise<void>;
+  fault(vault: string, body: Readonly<Record<string, unknown>>): Promise<unknown>;
+  /** "Enabled Suspect KeyDisabled" */
+  status(name: string): Promise<string>;
+}
+
+export function useStage(): { readonly stage: Stage } {
+  let stage: Stage | undefined;
+  beforeAll(async () => {
+    const world = await openWorld({ keyPool });
+    const { lab } = world;
+    stage = {
+      ...world,
+      pump: createPump(lab),
+      async account(name) {
+        await lab.account(name, name, await lab.vaultWithKey(name));
+      },
+      fault: (vault, body) => lab.keyVault('POST', '/faults', { vault, ...body }),
+      async status(name) {
+        const view = await lab.view(name);
+        return [stateOf(view), verdictOn(view)?.status, verdictOn(view)?.cause].filter(Boolean).join(' ');
+      },
+    };
+  });
+  afterAll(() => stage?.stop());
+  return {
+    get stage() {
+      if (stage === undefined) throw new Error('The stage opens when the tests begin.');
+      return stage;
+    },
+  };
+}

@@ -1,0 +1,74 @@
+/** What the tests of rotation share: accounts by their versions and keys, and processes that die at a chosen moment. */
+import { openAccountKey } from '../../src/core/accountKeys.ts';
+import { vaultIdOf } from '../../src/core/binding.ts';
+import type { Service } from '../../src/core/service.ts';
+import type { Lab } from '../../src/local/lab/lab.ts';
+
+export const seconds = 1000;
+export const vaultId = (vault: string): string => vaultIdOf(`${vault}.vault.azure.net`);
+
+export async function versionOf(name: string, lab: Lab): Promise<string> {
+  const { encryption } = (await lab.view(name)).record;
+  return encryption.type === 'CustomerKey' ? encryption.version : 'SystemKey';
+}
+
+/** The account key by a fresh remote unwrap, in hex; throws when it does not open. */
+export async function openedKey(name: string, lab: Lab): Promise<string> {
+  const opened = await openAccountKey((await lab.view(name)).record, lab.service);
+  if (!opened.ok) throw new Error(`${name} does not open: ${opened.cause}`);
+  return Buffer.from(opened.value).toString('hex');
+}
+
+/** A new version of the vault's key `cmk`; answers with it. */
+export async function rotateKey(vault: string, lab: Lab, more: Record<string, unknown> = {}): Promise<string> {
+  await lab.keyVault('POST', `/vaults/${vault}/keys/cmk`, { kty: 'RSA', size: 2048, ...more });
+  return latestVersion(vault, lab);
+}
+
+export async function latestVersion(vault: string, lab: Lab): Promise<string> {
+  const vaultHost = `${vault}.vault.azure.net`;
+  const reach = { vaultHost, vaultName: vault, keyName: 'cmk', tenantId: lab.service.homeTenantId };
+  const answer = await lab.service.keyVault.describe({ ...reach, identity: { useSystemAssignedIdentity: true } });
+  if (!answer.ok) throw new Error(answer.cause);
+  return answer.value.version;
+}
+
+/** The types of the entries in the chain of the account's watch. */
+export async function watchAudit(name: string, lab: Lab): Promise<string[]> {
+  const { watch } = await lab.view(name);
+  return (await lab.service.bindings.audit(watch?.binding.id ?? '')).map(({ type }) => type);
+}
+
+export async function rewrapsOf(name: string, lab: Lab): Promise<{ before?: string; after?: string }[]> {
+  const { record } = await lab.view(name);
+  const entries = await lab.service.accounts.audit(name, record.instanceId);
+  return entries.filter(({ type }) => type === 'AccountKeyRewrapped');
+}
+
+const ports = ['accounts', 'bindings', 'vaults', 'keyVault', 'queue'] as const;
+
+/** A process that dies at its n-th effect, before or after it takes place: from then on every call of it fails. */
+export async function dyingAt(effect: number, when: 'before' | 'after', lab: Lab) {
+  let count = 0;
+  let died = false;
+  const mortal = <T extends object>(port: T): T =>
+    new Proxy(port, {
+      get(target, name, receiver) {
+        const member: unknown = Reflect.get(target, name, receiver);
+        if (typeof member !== 'function' || name === 'wrap') return member;
+        return async (...args: unknown[]) => {
+          if (died) throw new Error('dead');
+          count += 1;
+          const isLast = count === effect;
+          died = isLast;
+          if (isLast && when === 'before') throw new Error('died before the effect');
+          const result: unknown = await member.apply(target, args);
+          if (isLast) throw new Error('died after the effect');
+          return result;
+        };
+      },
+    });
+  const dying = Object.fromEntries(ports.map((name) => [name, mortal(lab.service[name])])) as Partial<Service>;
+  const service = await lab.another({ ...dying, rings: lab.service.rings });
+  return { service, hasDied: () => died };
+}
