@@ -1,6 +1,8 @@
 /** The whole fault matrix, in virtual time: nobody is disabled who must not be, and everybody is who must. */
+import { startLab } from '../../src/local/lab/lab.ts';
 import { rows } from '../../src/local/matrix/rows.ts';
 import { runMatrix } from '../../src/local/matrix/run.ts';
+import { causesTold, runSetTime } from '../../src/local/matrix/setTime.ts';
 import type { Bench } from '../report.ts';
 import { keyPool } from '../seed.ts';
 
@@ -10,7 +12,10 @@ const matrix: Bench = async (report) => {
   const missed = outcomes.filter(({ missedDisable }) => missedDisable);
   for (const { row } of wrong) report.progress(`disabled wrongly: ${row.name}`);
   for (const { row } of missed) report.progress(`not disabled: ${row.name}`);
-  const causes = new Set(outcomes.flatMap(({ cause }) => cause ?? []));
+  const lab = await startLab({ keyPool });
+  const refusals = await runSetTime(lab);
+  await lab.stop();
+  const causes = new Set([...outcomes.flatMap(({ cause }) => cause ?? []), ...causesTold(refusals)]);
   report.figure('monitoring.wrongDisables', wrong.length, 'rows', { exactly: 0 });
   report.figure('monitoring.missedDisables', missed.length, 'rows', { exactly: 0 });
   report.figure('monitoring.causes', causes.size, 'causes', { atLeast: 20 });

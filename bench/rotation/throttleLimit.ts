@@ -14,31 +14,39 @@ const limitPerSecond = 100;
 const giveUpMs = 240_000;
 
 const throttleLimit: Bench = async (report) => {
-  const alone = await measure('limit-alone', 1, '100', report);
-  report.figure('rotation.ofThrottleLimit', alone, 'of the limit', { atLeast: 0.9 });
-  const shared = await measure('limit-shared', 2, '25', report);
-  report.figure('rotation.ofThrottleLimit.twoHosts', shared, 'of the limit', { atLeast: 0.2 });
-  report.figure('rotation.ofThrottleLimit.twoHostsAtMost', shared, 'of the limit', { atMost: 0.25 });
-};
-
-async function measure(vault: string, hosts: number, sharePercent: string, report: Report): Promise<number> {
   const processes = await startProcesses();
   try {
-    const { keyVault, service } = processes;
-    report.progress(`rotation: ${accounts} accounts for ${vault}`);
-    const key = await processes.vaultWithKey(vault, { size: 3072 });
-    await seedAccounts(namesOf(vault, accounts), key, service);
-    const running = [];
-    for (let n = 0; n < hosts; n++) running.push(await processes.host({ KEYWARD_VAULT_SHARE_PERCENT: sharePercent }));
-    await keyVault('PATCH', `/vaults/${vault}`, { throttle: { enabled: true, burstSeconds: 1 } });
-    await keyVault('POST', `/vaults/${vault}/keys/cmk/rotate`);
-    await sleep(2_000);
-    await keyVault('DELETE', '/requests');
-    for (const host of running) await postNewVersionEvent(vault, host);
-    return await servedShare(vault, processes, report);
+    const alone = await measure('limit-alone', 1, '100', processes, report);
+    report.figure('rotation.ofThrottleLimit', alone, 'of the limit', { atLeast: 0.9 });
+    const shared = await measure('limit-shared', 2, '25', processes, report);
+    report.figure('rotation.ofThrottleLimit.twoHosts', shared, 'of the limit', { atLeast: 0.2 });
+    report.figure('rotation.ofThrottleLimit.twoHostsAtMost', shared, 'of the limit', { atMost: 0.25 });
   } finally {
     await processes.stop();
   }
+};
+
+async function measure(
+  vault: string,
+  hosts: number,
+  sharePercent: string,
+  processes: Processes,
+  report: Report,
+): Promise<number> {
+  const { keyVault, service } = processes;
+  report.progress(`rotation: ${accounts} accounts for ${vault}`);
+  const key = await processes.vaultWithKey(vault, { size: 3072 });
+  await seedAccounts(namesOf(vault, accounts), key, service);
+  const running = [];
+  for (let n = 0; n < hosts; n++) running.push(await processes.host({ KEYWARD_VAULT_SHARE_PERCENT: sharePercent }));
+  await keyVault('PATCH', `/vaults/${vault}`, { throttle: { enabled: true, burstSeconds: 1 } });
+  await keyVault('POST', `/vaults/${vault}/keys/cmk/rotate`);
+  await sleep(2_000);
+  await keyVault('DELETE', '/requests');
+  for (const host of running) await postNewVersionEvent(vault, host);
+  const share = await servedShare(vault, processes, report);
+  for (const host of running) await host.stop();
+  return share;
 }
 
 interface Requests {

@@ -9,8 +9,8 @@ import type { Cipher } from '../../src/core/envelope.ts';
 import { protectSecret, revealSecret } from '../../src/core/secrets/crypt.ts';
 import type { Bench } from '../report.ts';
 
-const rounds = 41;
-const operationsARound = 4_000;
+const rounds = 31;
+const operationsARound = 2_000;
 
 const random = { bytes: (length: number) => bytesOf(randomBytes(length)), uuid: () => '' };
 const plain = random.bytes(16);

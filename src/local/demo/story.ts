@@ -25,12 +25,14 @@ export async function story(stack: Stack, narrator: Narrator): Promise<void> {
   const api = caller(stack.host.url, { 'x-functions-key': stack.host.keys.function });
   narrator.chapter('An account gets its key');
   await gettingKeys(stack, api, narrator);
+  narrator.chapter('A secret under the account key');
+  const contentKey = await storingSecrets(api, narrator);
   narrator.chapter('Keys that may not be used');
   await refusedKeys(stack, api, narrator);
   narrator.chapter('The customer rotates the key');
   await rotation(stack, api, narrator);
   narrator.chapter('The customer takes the key away, and gives it back');
-  await revocation(stack, api, narrator);
+  await revocation(stack, api, contentKey, narrator);
   narrator.chapter('Key Vault is down, which is nobody’s revocation');
   await outage(stack, api, narrator);
 }
@@ -66,6 +68,41 @@ async function gettingKeys(stack: Stack, api: Caller, { tell }: Narrator): Promi
       ];
     },
   });
+}
+
+const contentKeyPath = '/api/accounts/alpha/contentKeys/9d5d2b1e-6c1f-4f0a-8c53-4d9c1f6f0001';
+
+async function reveal(api: Caller): Promise<string> {
+  const { body, headers } = await expected(200, api('POST', `${contentKeyPath}/reveal`));
+  same('Cache-Control', headers.get('cache-control'), 'no-store');
+  return body.properties.value;
+}
+
+/** Answers with the content key as it was first revealed. */
+async function storingSecrets(api: Caller, { tell }: Narrator): Promise<string> {
+  let value = '';
+  await tell({
+    title: 'A content key is made and stored; neither PUT nor GET shows it',
+    run: async () => {
+      const put = await expected(201, api('PUT', contentKeyPath, { properties: { length: 16 } }));
+      const read = await expected(200, api('GET', contentKeyPath));
+      same(
+        'value in PUT and GET',
+        [put, read].some(({ body }) => 'value' in body.properties),
+        false,
+      );
+      return ['encrypted by the account key, and once more by the service’s own at-rest key'];
+    },
+  });
+  await tell({
+    title: 'It is revealed on request, and only so',
+    run: async () => {
+      value = await reveal(api);
+      same('bytes', Buffer.from(value, 'base64').length, 16);
+      return ['16 bytes, Cache-Control: no-store'];
+    },
+  });
+  return value;
 }
 
 async function refusedKeys(stack: Stack, api: Caller, { tell }: Narrator): Promise<void> {
@@ -157,7 +194,7 @@ async function rotation(stack: Stack, api: Caller, { tell }: Narrator): Promise<
   });
 }
 
-async function revocation(stack: Stack, api: Caller, { tell }: Narrator): Promise<void> {
+async function revocation(stack: Stack, api: Caller, contentKey: string, { tell }: Narrator): Promise<void> {
   await tell({
     title: 'The key is deleted: one denial makes it Suspect, and refuses nobody yet',
     run: async () => {
@@ -200,6 +237,10 @@ async function revocation(stack: Stack, api: Caller, { tell }: Narrator): Promis
     },
   });
   await tell({
+    title: 'The content key is refused, though this process has just used it',
+    run: async () => told(await api('POST', `${contentKeyPath}/reveal`), 403, 'CustomerKeyInaccessible'),
+  });
+  await tell({
     title: 'The key is recovered: the account is Enabled again by itself',
     run: async () => {
       await stack.keyVault('POST', '/vaults/contoso-keys/keys/media/recover');
@@ -210,6 +251,13 @@ async function revocation(stack: Stack, api: Caller, { tell }: Narrator): Promis
       );
       await expected(200, api('PATCH', '/api/accounts/alpha', { tags: { team: 'media' } }));
       return [`${seen.properties.state}, ${statusOf(seen)}; the PATCH goes through`];
+    },
+  });
+  await tell({
+    title: 'The content key is revealed again, the same as before',
+    run: async () => {
+      same('content key', (await reveal(api)) === contentKey, true);
+      return ['re-wrapped twice and revoked once in between: what lies below the account key was never touched'];
     },
   });
 }

@@ -1,9 +1,11 @@
 /** `npm run matrix`: the fault matrix for people; `-- --json` for programs, `-- <words>` for the rows whose names hold them. */
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { headLine, lineOf, summaryOf, toJson } from './print.ts';
+import { startLab } from '../lab/lab.ts';
+import { headLine, lineOf, lineOfRefusal, summaryOf, toJson, toJsonOfRefusal } from './print.ts';
 import { rows } from './rows.ts';
 import { runMatrix } from './run.ts';
+import { causesTold, runSetTime } from './setTime.ts';
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } });
 const wanted = positionals.join(' ').toLowerCase();
@@ -29,4 +31,18 @@ else {
   for (const outcome of outcomes) console.log(lineOf(outcome));
   console.log(summaryOf(outcomes));
 }
-process.exitCode = outcomes.every(({ differences }) => differences.length === 0) ? 0 : 1;
+
+const lab = await startLab({ keyPool });
+const refusals = wanted === '' ? await runSetTime(lab) : [];
+await lab.stop();
+if (!values.json && refusals.length > 0) console.log('\nRefused when the key is set, before anything is stored');
+for (const outcome of refusals)
+  console.log(values.json ? JSON.stringify(toJsonOfRefusal(outcome)) : lineOfRefusal(outcome));
+if (!values.json) {
+  const told = new Set([...outcomes.flatMap(({ cause }) => cause ?? []), ...causesTold(refusals)]);
+  console.log(`\n${told.size} causes told apart by looks and refusals together`);
+}
+const isAsExpected =
+  outcomes.every(({ differences }) => differences.length === 0) &&
+  refusals.every(({ row, told, isUnchanged }) => told === row.cause && isUnchanged);
+process.exitCode = isAsExpected ? 0 : 1;

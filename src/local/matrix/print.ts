@@ -1,5 +1,6 @@
 /** The matrix in words and columns. */
 import type { Outcome } from './run.ts';
+import type { SetTimeOutcome } from './setTime.ts';
 
 interface Column {
   readonly title: string;
@@ -51,4 +52,15 @@ export function summaryOf(outcomes: readonly Outcome[]): string {
 
 export function toJson({ row, ...outcome }: Outcome): Record<string, unknown> {
   return { name: row.name, evidence: row.evidence, ...outcome };
+}
+
+export function lineOfRefusal({ row, told, isUnchanged }: SetTimeOutcome): string {
+  const [cause, injected] = columns;
+  const line = [row.cause.padEnd(cause?.width ?? 0), row.name.padEnd(injected?.width ?? 0), row.evidence].join('  ');
+  if (told !== row.cause) return `${line}\n    NOT AS EXPECTED: ${told}`;
+  return isUnchanged ? line : `${line}\n    NOT AS EXPECTED: the account has changed`;
+}
+
+export function toJsonOfRefusal({ row, told, isUnchanged }: SetTimeOutcome): Record<string, unknown> {
+  return { name: row.name, evidence: row.evidence, cause: row.cause, told, isUnchanged };
 }

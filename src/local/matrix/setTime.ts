@@ -1,0 +1,102 @@
+/**
+ * The other half of the matrix: causes that a key is refused for when it is set, before anything is stored. Each is produced in a
+ * vault of its own and must be told by its own word, with the account left as it was.
+ */
+import type { Cause } from '../../core/causes.ts';
+import { KeywardError } from '../../core/errors.ts';
+import type { Lab } from '../lab/lab.ts';
+import type { Evidence } from './row.ts';
+
+export interface SetTimeRow {
+  readonly name: string;
+  readonly cause: Cause;
+  readonly evidence: Evidence;
+  /** Prepares the vault, and answers with the key identifier that a caller then asks for. */
+  readonly wish: (lab: Lab, vault: string) => Promise<string>;
+}
+
+export interface SetTimeOutcome {
+  readonly row: SetTimeRow;
+  /** The code of the refusal, or what happened instead. */
+  readonly told: string;
+  /** The account is as it was before. */
+  readonly isUnchanged: boolean;
+}
+
+const key = async (lab: Lab, vault: string, body: Record<string, unknown>, more: Record<string, unknown> = {}) => {
+  const { keyVault } = lab;
+  await lab.vaultWithKey(vault, more);
+  await keyVault('POST', `/vaults/${vault}/keys/other`, { kty: 'RSA', size: 2048, ...body });
+  return `https://${vault}.vault.azure.net/keys/other`;
+};
+const hour = 3_600_000;
+const inHours = (hours: number) => new Date(Date.now() + hours * hour).toISOString();
+
+export const setTimeRows: readonly SetTimeRow[] = [
+  {
+    ...{ name: 'an elliptic-curve key', cause: 'KeyTypeUnsupported', evidence: 'documented' },
+    wish: (lab, vault) => key(lab, vault, { kty: 'EC', size: undefined, curve: 'P-256' }),
+  },
+  {
+    ...{ name: 'a key past its expiry date', cause: 'KeyExpired', evidence: 'documented' },
+    wish: (lab, vault) => key(lab, vault, { exp: inHours(-1) }),
+  },
+  {
+    ...{ name: 'a key that is not active yet', cause: 'KeyNotYetValid', evidence: 'documented' },
+    wish: (lab, vault) => key(lab, vault, { nbf: inHours(24) }),
+  },
+  {
+    ...{ name: 'a disabled key', cause: 'KeyDisabled', evidence: 'documented' },
+    wish: (lab, vault) => key(lab, vault, { enabled: false }),
+  },
+  {
+    ...{ name: 'a key without unwrapKey', cause: 'KeyOperationNotAllowed', evidence: 'documented' },
+    wish: (lab, vault) => key(lab, vault, { keyOps: ['encrypt', 'decrypt', 'wrapKey'] }),
+  },
+  {
+    ...{ name: 'a vault without soft delete', cause: 'SoftDeleteMissing', evidence: 'documented' },
+    wish: (lab, vault) => key(lab, vault, {}, { recoveryLevel: 'Purgeable' }),
+  },
+  {
+    ...{ name: 'a vault without purge protection', cause: 'PurgeProtectionMissing', evidence: 'documented' },
+    wish: (lab, vault) => key(lab, vault, {}, { recoveryLevel: 'CustomizedRecoverable+Purgeable', recoverableDays: 7 }),
+  },
+  {
+    ...{ name: 'a vault in another region', cause: 'RegionMismatch', evidence: 'documented' },
+    wish: (lab, vault) => key(lab, vault, {}, { location: 'northeurope' }),
+  },
+  {
+    ...{ name: 'a vault of another owner', cause: 'OwnerMismatch', evidence: 'documented' },
+    async wish(lab, vault) {
+      const owned = await lab.vaultWithKey(vault);
+      await lab.account(`${vault}-owner`, 'fabrikam', owned);
+      return owned;
+    },
+  },
+  {
+    ...{ name: 'a host that is no Key Vault', cause: 'VaultHostNotAllowed', evidence: 'documented' },
+    wish: async (_lab, vault) => `https://${vault}.vault.azure.net.example.com/keys/cmk`,
+  },
+  {
+    ...{ name: 'an identifier of a secret', cause: 'KeyIdentifierMalformed', evidence: 'documented' },
+    wish: async (_lab, vault) => `https://${vault}.vault.azure.net/secrets/cmk`,
+  },
+];
+
+export async function runSetTime(lab: Lab, rows: readonly SetTimeRow[] = setTimeRows): Promise<SetTimeOutcome[]> {
+  const outcomes: SetTimeOutcome[] = [];
+  for (const [index, row] of rows.entries()) {
+    const name = `set-${index}`;
+    const before = await lab.account(name, 'contoso');
+    const told = await lab.move(name, await row.wish(lab, `set-time-${index}`)).then(
+      () => 'accepted',
+      (error: unknown) => (error instanceof KeywardError ? error.code : String(error)),
+    );
+    outcomes.push({ row, told, isUnchanged: (await lab.view(name)).etag === before.etag });
+  }
+  return outcomes;
+}
+
+/** The causes that were told by their own word. */
+export const causesTold = (outcomes: readonly SetTimeOutcome[]): Cause[] =>
+  outcomes.flatMap(({ row, told }) => (row.cause === told ? [row.cause] : []));

@@ -1,0 +1,17 @@
+import { beforeAll, expect, test } from 'vitest';
+import { runSetTime, type SetTimeOutcome, setTimeRows } from '../../src/local/matrix/setTime.ts';
+import { useLab } from '../lab.ts';
+
+const world = useLab();
+let outcomes: SetTimeOutcome[] = [];
+beforeAll(async () => {
+  outcomes = await runSetTime(world.lab);
+});
+
+test.each(setTimeRows.map((row, index) => [row.name, index] as const))(
+  '%s is refused by its own word, and the account is as it was',
+  (_name, index) => {
+    const { row, told, isUnchanged } = outcomes[index] ?? {};
+    expect({ told, isUnchanged }).toEqual({ told: row?.cause, isUnchanged: true });
+  },
+);
