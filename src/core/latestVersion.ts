@@ -46,11 +46,14 @@ export function withLatest(
 export const brokenRules = (key: KeyDescription, now: EpochMs) =>
   violationsOf(key, { location: key.region ?? '' }, now);
 
+/** Every other version that is known is not the latest from now on, unless it was found not to be before. */
 function withNewest(watch: Watch, { version, keyType, bits }: KeyDescription, at: EpochMs): Watch {
   const { latest } = watch;
   if (latest?.version === version) return watch;
-  const { [version]: _again, ...others } = watch.superseded ?? {};
-  const superseded = latest === undefined ? others : { ...others, [latest.version]: at };
+  const others = [...Object.keys(watch.versions), ...(latest === undefined ? [] : [latest.version])];
+  const left = Object.fromEntries(others.map((one) => [one, at]));
+  const { [version]: _newest, ...superseded } = { ...left, ...watch.superseded };
+  if (latest !== undefined) superseded[latest.version] = at;
   const newestFirst = Object.entries(superseded).toSorted(([, a], [, b]) => b - a);
   const kept = newestFirst.filter(([one], n) => n < maxSuperseded || watch.versions[one] !== undefined);
   return { ...watch, latest: { version, since: at, keyType, bits }, superseded: Object.fromEntries(kept) };

@@ -140,7 +140,7 @@ export function renderAccount(view: AccountView, policy: Policy) {
       owner: record.owner,
       state: stateOf(view),
       provisioningState: 'Succeeded',
-      auditReveals: record.auditReveals ?? false,
+      ...(record.auditReveals === true ? { auditReveals: true } : {}),
       encryption: renderEncryption(view, policy),
     },
     systemData: { createdAt: iso(record.createdAt), lastModifiedAt: iso(record.updatedAt) },

@@ -19,7 +19,8 @@ export function conditionsIn(request: HttpRequest): Preconditions {
 /** `$top`, or as many as there can be. @throws Refusal InvalidParameter */
 export function pageSizeOf(request: HttpRequest): number {
   const top = request.query.get('$top');
-  const size = top === null ? maxPageSize : Number(top);
-  if (Number.isInteger(size) && size >= 1 && size <= maxPageSize) return size;
+  // Digits only: Number would read 1e1 and 0x10 as well.
+  const size = top === null ? maxPageSize : Number(/^[1-9]\d{0,2}$/.test(top) ? top : Number.NaN);
+  if (size >= 1 && size <= maxPageSize) return size;
   throw new Refusal('InvalidParameter', `$top is a whole number from 1 to ${maxPageSize}.`, { target: '$top' });
 }

@@ -1,7 +1,7 @@
 /** Once a day: a timer begins, and a queue carries the pass on page by page, so that no one invocation has it all to do. */
 import type { StorageQueueHandler, TimerHandler } from '@azure/functions';
 import * as z from 'zod';
-import { moveSecrets } from '../core/secrets/move.ts';
+import { moveSecrets, wakeMoves } from '../core/secrets/move.ts';
 import { clearRows, visitAccounts } from '../core/work/dailyPass.ts';
 import { inInvocation, keyward } from './service.ts';
 
@@ -34,6 +34,7 @@ export const dailyPass: StorageQueueHandler = (input, context) =>
       const next = await moveSecrets(message.data, service);
       return next && service.dailyQueue.send(next.work, next.delayMs);
     }
+    await wakeMoves(message.data.after, service);
     const after = await visitAccounts(message.data.after, service);
     if (after !== undefined) await service.dailyQueue.send({ visit: 'accounts', after });
   });

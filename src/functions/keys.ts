@@ -81,7 +81,8 @@ function queryOf(request: HttpRequest, name: string): string {
 }
 
 function pageSizeIn(request: HttpRequest): number {
-  const size = Number(request.query.get('$top') ?? maxPage);
-  if (Number.isInteger(size) && size >= 1 && size <= maxPage) return size;
+  const text = request.query.get('$top') ?? String(maxPage);
+  const size = Number(text);
+  if (/^[0-9]+$/.test(text) && size >= 1 && size <= maxPage) return size;
   throw new Refusal('InvalidParameter', `$top is a whole number from 1 to ${maxPage}.`, { target: '$top' });
 }

@@ -15,6 +15,7 @@ import { findAccount } from '../accounts/read.ts';
 import { saveAccount, storedOf } from '../accounts/write.ts';
 import { base64, wipe } from '../bytes.ts';
 import { LostRace, Unavailable } from '../errors.ts';
+import { fold } from '../names.ts';
 import type { MoveWork, StoredSecret } from '../ports.ts';
 import type { Service } from '../service.ts';
 import { protectSecret } from './crypt.ts';
@@ -28,6 +29,18 @@ const pagesAMessage = 5;
 const savesAtOnce = 10;
 const keyward = { kind: 'keyward', id: 'secrets' } as const;
 
+const accountsAPage = 200;
+
+/** Begins the pass again for every account of a page of LIST that still has an older key: a wake-up may have been lost. */
+export async function wakeMoves(after: string | undefined, service: Service): Promise<void> {
+  const { names } = await service.directory.page(accountsAPage, after);
+  for (const name of names) {
+    const record = (await service.accounts.read(name))?.value;
+    if (record?.lifecycle === 'active' && record.olderAccountKeys !== undefined)
+      await service.dailyQueue.send(start(name, record.olderAccountKeys));
+  }
+}
+
 export interface Next {
   readonly work: MoveWork;
   readonly delayMs: number;
@@ -39,7 +52,7 @@ export async function moveSecrets(asked: MoveWork, service: Service): Promise<Ne
   const older = view?.record.olderAccountKeys;
   if (view === undefined || older === undefined || stateOf(view) !== 'Enabled') return undefined;
   // A message of an earlier phase has seen nothing of this one.
-  const work = asked.since === older.since ? asked : { ...start(asked.account, older) };
+  const work = asked.since === older.since ? asked : start(asked.account, older);
   try {
     return await pass(view, older, work, service);
   } catch (error) {
@@ -129,7 +142,7 @@ async function stillBehind(refs: readonly StoredSecret['ref'][], view: AccountVi
 
 async function nothingFound(view: AccountView, older: OlderAccountKeys, service: Service): Promise<Next | undefined> {
   const now = service.clock.now();
-  const account = view.record.name.toLowerCase();
+  const account = fold(view.record.name);
   const { olderAccountKeys: _destroyed, ...without } = view.record;
   const generations = older.keys.map((one) => one.generation).join(', ');
   if (older.phase === 'retiring') {
