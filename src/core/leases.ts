@@ -49,7 +49,8 @@ const idleInGraceMs = 2 * graceStepMs;
 
 export function createLeases(tools: Pick<Service, 'keyVault' | 'rings' | 'random' | 'clock' | 'policy'>): Leases {
   const { clock, policy } = tools;
-  const graceMs = policy.leaseGraceSeconds * 1000;
+  /** From the opening to the end of grace; jitter shortens leases, not this. */
+  const longestMs = (policy.leaseSeconds + policy.leaseGraceSeconds) * 1000;
   const leases = new LRUCache<string, Lease>({
     max: maxLeases,
     ttlAutopurge: true,
@@ -84,7 +85,7 @@ export function createLeases(tools: Pick<Service, 'keyVault' | 'rings' | 'random
   function stillHeld(id: string, isDenied: boolean): Lease | undefined {
     const lease = leases.get(id);
     if (lease === undefined) return undefined;
-    if (ageOf(lease) < lease.lifeMs + (lease.isInGrace && !isDenied ? graceMs : 0)) return lease;
+    if (ageOf(lease) < (lease.isInGrace && !isDenied ? longestMs : lease.lifeMs)) return lease;
     leases.delete(id);
     return undefined;
   }
@@ -94,7 +95,9 @@ export function createLeases(tools: Pick<Service, 'keyVault' | 'rings' | 'random
     held.isInGrace = classOf(cause) === 'unreachable';
     held.renewAfter = held.isInGrace ? clock.monotonic() + graceStepMs : Number.POSITIVE_INFINITY;
     const leaseLeftMs = held.lifeMs - ageOf(held);
-    const leftMs = held.isInGrace ? Math.min(leaseLeftMs + graceMs, Math.max(leaseLeftMs, idleInGraceMs)) : leaseLeftMs;
+    const leftMs = held.isInGrace
+      ? Math.min(longestMs - ageOf(held), Math.max(leaseLeftMs, idleInGraceMs))
+      : leaseLeftMs;
     if (leftMs <= 0) leases.delete(id);
     else leases.set(id, held, { ttl: leftMs, noDisposeOnSet: true });
     return leftMs <= 0 ? cause : held;

@@ -13,8 +13,8 @@ test('a rotation that the vault throttles with a Retry-After ends its message, a
   const { lab } = world;
   await lab.account('later', 'contoso', await lab.vaultWithKey('later-kv'));
   const target = await rotateKey('later-kv', lab);
-  lab.clock.set(lab.clock.now() + 300 * seconds);
-  // The look of the sweep and the read of the version pass; the first unwrap of the re-wrap does not.
+  lab.clock.set(lab.clock.now() + 30 * seconds);
+  // The look and the read of the version pass; the first unwrap of the re-wrap does not.
   await workOnVault({ vault: vaultId('later-kv'), lookNow: {}, askedBy: 'event' }, await throttledOnce());
   const waiting = (lab.queue.nextAt() ?? 0) - lab.clock.now();
   expect(waiting).toBeGreaterThan(6 * seconds);
