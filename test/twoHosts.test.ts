@@ -35,6 +35,8 @@ const seed = Number(process.env.TWO_HOSTS_SEED ?? Math.floor(Math.random() * 1e6
 const chaosMs = 15_000;
 /** A killed worker keeps others off its vault for 60 s; then come a sweep, a confirmation and a re-wrap. */
 const settleWithinMs = 100_000;
+/** The work of a host that was killed is taken over within seconds, as everything here happens in seconds. */
+const quickSuccession = { KEYWARD_WORKER_LEASE_SECONDS: '6' };
 const lookedAtAgainWithinMs = 75_000;
 const vaults = { 'pair-a': ['k0', 'k1', 'k2'], 'pair-b': ['k0'], 'pair-c': ['k0', 'k1'] };
 const keys = Object.entries(vaults).flatMap(([vault, names]) => names.map((key) => ({ vault, key })));
@@ -73,7 +75,7 @@ beforeAll(async () => {
   undo.push(emulator.stop);
   keyVault = keyVaultControl(emulator.url);
   await createOperatorVault(keyVault);
-  const settings = { ...operatorSettings(azurite, identity, emulator.url), ...compressedTime };
+  const settings = { ...operatorSettings(azurite, identity, emulator.url), ...compressedTime, ...quickSuccession };
   Object.assign(process.env, identity.environment);
   service = await compose(settings, silent);
   const start = (port = 0) =>

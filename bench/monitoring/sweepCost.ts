@@ -103,6 +103,7 @@ async function seed(lab: Lab, keys: readonly string[], perKey: number, tell: (do
           all.filter((name) => !isSeeded(name)),
           key,
           lab.service,
+          false,
         );
         seeded.set(key, perKey);
         done += perKey;

@@ -35,6 +35,8 @@ export const policySchema = z
     leaseGraceSeconds: z.coerce.number().min(0).max(86_400).default(600),
     /** Accounts re-wrapped, or brought up to date, in one message of work; re-wraps also end after a minute. */
     accountsPerMessage: positiveCount(1000),
+    /** How long a worker that died keeps others off its vault. */
+    workerLeaseSeconds: positiveSeconds(60),
     /** How much of a vault's documented limit re-wraps and looks may use: the vault is the customer's. */
     vaultSharePercent: z.coerce.number().positive().max(100).default(25),
     /** From how long before its expiry a key version is warned of; Key Vault's own event comes 30 days before. */

@@ -28,6 +28,7 @@ export const designPolicy: Policy = {
   leaseSeconds: 300,
   leaseGraceSeconds: 600,
   accountsPerMessage: 1000,
+  workerLeaseSeconds: 60,
   vaultSharePercent: 25,
   keyNearExpiryDays: 30,
   safeToDisableAfterSeconds: 900,

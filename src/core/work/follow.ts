@@ -78,7 +78,9 @@ async function checkVersion(stored: Stored<Watch>, following: Following, service
   const found = await updateWatch(stored, decide, service, versionFacts);
   // A version that has become unusable wraps nothing new, also where it wraps somebody already.
   const isUsable = answer.ok && brokenRules(answer.value, beganAt).length === 0;
-  if (isUsable && found.value.targetVersion === answer.value.version)
+  // One that refuses those who are on it is no place to go: its next look restores them first, and then the others follow.
+  const isRefused = answer.ok && found.value.versions[answer.value.version]?.status === 'Inaccessible';
+  if (isUsable && !isRefused && found.value.targetVersion === answer.value.version)
     following.runs.set(binding.id, beginRun(found.value, answer.value, service));
   return found;
 }

@@ -94,7 +94,10 @@ const isSameKey = (a: ActiveAccount, b: ActiveAccount): boolean =>
 async function saveRewrapped({ stored }: Bound, goal: Goal, proven: Proven, service: Service): Promise<void> {
   const { record, facts } = catchUp(stored.value, goal.watch);
   if (record.encryption.type !== 'CustomerKey') return;
-  const encryption = { ...record.encryption, version: goal.target.version, rewrappedAt: proven.at };
+  // Verdicts on the new version from before the account came to it are not the account's.
+  const reconciledEpoch = goal.watch?.epoch ?? record.encryption.reconciledEpoch;
+  const moved = { version: goal.target.version, rewrappedAt: proven.at, reconciledEpoch };
+  const encryption = { ...record.encryption, ...moved };
   const { requestId } = proven.observed;
   const rewrapped: AuditFacts = {
     type: 'AccountKeyRewrapped',

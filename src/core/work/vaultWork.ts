@@ -19,8 +19,6 @@ import { lookAtBinding, type Round } from './look.ts';
 import { reconcile } from './reconcile.ts';
 import { createSpending } from './spending.ts';
 
-/** How long a worker that died keeps others off its vault. */
-const workerLeaseMs = 60_000;
 /** How long one message of work goes on; functionTimeout in host.json is far above it. */
 const budgetMs = 120_000;
 /** How long of that re-wraps go on, and how long at a stretch before looks that are due come first. */
@@ -84,7 +82,7 @@ interface Message extends Following {
 async function workOnDue(vault: string, ids: readonly string[], isSweep: boolean, service: Service): Promise<void> {
   const { clock, queue, vaults, policy } = service;
   const began = clock.now();
-  const ticket = await vaults.beginWork(vault, began, began + workerLeaseMs);
+  const ticket = await vaults.beginWork(vault, began, began + policy.workerLeaseSeconds * 1000);
   if (ticket === undefined) return queue.send({ vault, askedBy: isSweep ? 'sweep' : 'wake' }, busyDelayMs);
   const spending = createSpending(() => vaults.readBudget(vault), service);
   const about = { vault, ids, began, service, ticket, keptAt: began, left: policy.accountsPerMessage };
@@ -146,9 +144,10 @@ async function onBinding<T>(bindingId: string, { log }: Service, work: () => Pro
 async function keepWork(message: Message): Promise<boolean> {
   const { vault, ticket, service } = message;
   const now = service.clock.now();
-  if (ticket !== undefined && now - message.keptAt > workerLeaseMs / 3) {
+  const leaseMs = service.policy.workerLeaseSeconds * 1000;
+  if (ticket !== undefined && now - message.keptAt > leaseMs / 3) {
     message.keptAt = now;
-    message.ticket = await service.vaults.keepWork(vault, ticket, now + workerLeaseMs);
+    message.ticket = await service.vaults.keepWork(vault, ticket, now + leaseMs);
   }
   return message.ticket !== undefined;
 }
@@ -164,8 +163,11 @@ async function lookIfDue(id: string, isSweep: boolean, round: Round, message: Me
     watch = await lookAtBinding(watch, round, { ...service, keyVault });
     wakes.set(id, nextWakeOf(watch.value));
   }
+  const isBehind = watch.value.reconciledEpoch !== watch.value.epoch;
   const reconciled = await reconcile(watch, service);
   if (!reconciled.done) wakes.set(id, service.clock.now());
+  // The message that should have told of the next look may be lost, or was the one that had no time to end.
+  else if (isBehind || isSweep) wakes.set(id, nextWakeOf(reconciled.watch.value));
   return reconciled.done ? [reconciled.watch] : [];
 }
 
