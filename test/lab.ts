@@ -1,15 +1,17 @@
 /** One laboratory for a test file: the SDK keeps its token source per process, and a file has a process of its own. */
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, beforeEach } from 'vitest';
 import { type Lab, type LabOptions, startLab } from '../src/local/lab/lab.ts';
 
 export const keyPool = fileURLToPath(new URL('fixtures/rsaKeys.json', import.meta.url));
 
+/** Each test begins a new page of the laboratory: vaults of the tests before it stay, and time no longer passes for them. */
 export function useLab(options: LabOptions = {}): { readonly lab: Lab } {
   let lab: Lab | undefined;
   beforeAll(async () => {
     lab = await startLab({ keyPool, ...options });
   });
+  beforeEach(() => lab?.turnPage());
   afterAll(() => lab?.stop());
   return {
     get lab() {

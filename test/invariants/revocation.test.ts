@@ -68,7 +68,7 @@ describe('INV-2: no outage changes an account’s state', () => {
     ['a refused connection', { action: 'network', code: 'ECONNREFUSED' }],
     ['a 403 whose inner code nobody knows', { action: 'forbidden', inner: 'SomethingNew' }],
   ];
-  test('half an hour of each: Unreachable, Enabled throughout, and Accessible afterwards', async () => {
+  test('ten minutes of each: Unreachable, Enabled throughout, and Accessible afterwards', async () => {
     const { lab } = world;
     const vaults = outages.map((_, index) => `out-${index}`);
     for (const [index, [, fault]] of outages.entries()) {
@@ -77,7 +77,7 @@ describe('INV-2: no outage changes an account’s state', () => {
       await lab.keyVault('POST', '/faults', { vault, ...fault });
     }
     await lab.advance(10 * seconds);
-    for (let minute = 0; minute < 30; minute += 5) {
+    for (let minute = 0; minute < 10; minute += 5) {
       await lab.advance(5 * 60 * seconds);
       for (const [index, [title]] of outages.entries())
         expect(`${title}: ${await statusOf(`out-${index}`)}`).toMatch(/: Enabled Unreachable/);

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, beforeEach } from 'vitest';
 import { stateOf, verdictOn } from '../../src/core/account.ts';
 import { createPump, type Pump } from '../../src/local/matrix/pump.ts';
 import { openWorld, type World } from '../../src/local/matrix/world.ts';
@@ -18,6 +18,7 @@ export interface Stage extends World {
 
 export function useStage(): { readonly stage: Stage } {
   let stage: Stage | undefined;
+  const played: string[] = [];
   beforeAll(async () => {
     const world = await openWorld({ keyPool });
     const { lab } = world;
@@ -26,6 +27,7 @@ export function useStage(): { readonly stage: Stage } {
       pump: createPump(lab),
       async account(name) {
         await lab.account(name, name, await lab.vaultWithKey(name));
+        played.push(name);
       },
       fault: (vault, body) => lab.keyVault('POST', '/faults', { vault, ...body }),
       async status(name) {
@@ -33,6 +35,10 @@ export function useStage(): { readonly stage: Stage } {
         return [stateOf(view), verdictOn(view)?.status, verdictOn(view)?.cause].filter(Boolean).join(' ');
       },
     };
+  });
+  // Time goes on for the vaults of one test only.
+  beforeEach(() => {
+    for (const vault of played.splice(0)) stage?.pump.retire(vault);
   });
   afterAll(() => stage?.stop());
   return {

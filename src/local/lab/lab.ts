@@ -6,7 +6,7 @@ import { compose } from '../../azure/compose.ts';
 import type { AccountView } from '../../core/account.ts';
 import { patchAccount, putAccount } from '../../core/accounts/put.ts';
 import { getAccount } from '../../core/accounts/read.ts';
-import type { Log, LogFields } from '../../core/ports.ts';
+import type { Log, LogFields, VaultWork } from '../../core/ports.ts';
 import type { Service } from '../../core/service.ts';
 import { sweep } from '../../core/work/sweep.ts';
 import { workOnVault } from '../../core/work/vaultWork.ts';
@@ -51,6 +51,8 @@ export interface Lab {
   account(name: string, owner: string, keyIdentifier?: string): Promise<AccountView>;
   move(name: string, keyIdentifier: string): Promise<AccountView>;
   view(name: string): Promise<AccountView>;
+  /** From now on time passes without the vaults that there are: whoever comes next pays for its own only. */
+  turnPage(): Promise<void>;
   /** Lets time pass: sweeps every minute, messages when they show. */
   advance(ms: number): Promise<void>;
   stop(): Promise<void>;
@@ -81,6 +83,16 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     compose(settings, logInto(lines), { clock, pause, queue, ...replace });
   const service = await another();
   let nextSweepAt = clock.now() + sweepEveryMs;
+  const past = new Set<string>();
+  const present = {
+    ...service.vaults,
+    async *list() {
+      for await (const vault of service.vaults.list()) if (!past.has(vault)) yield vault;
+    },
+  };
+  const work = async (message: VaultWork) => {
+    if (!past.has(message.vault)) await workOnVault(message, service);
+  };
 
   const lab: Lab = {
     ...{ service, clock, queue, keyVault, keyVaultUrl: emulator.url, identityUrl: identity.url, log: lines, another },
@@ -104,6 +116,9 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
       return patchAccount(name, { encryption }, {}, tester, service);
     },
     view: (name) => getAccount(name, service),
+    async turnPage() {
+      for await (const vault of service.vaults.list()) past.add(vault);
+    },
     async advance(ms) {
       const end = clock.now() + ms;
       for (;;) {
@@ -112,8 +127,8 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
         clock.set(Math.max(clock.now(), nextAt));
         if (nextAt === nextSweepAt) {
           nextSweepAt = clock.now() + sweepEveryMs;
-          await sweep(service);
-        } else await queue.deliver((message) => workOnVault(message, service));
+          await sweep({ queue, vaults: present });
+        } else await queue.deliver(work);
       }
       clock.set(Math.max(clock.now(), end));
     },
