@@ -45,7 +45,7 @@ async function refusedEverywhere(identifier: string, status: number, code: strin
 
 const past = '2020-01-01T00:00:00Z';
 const future = '2040-01-01T00:00:00Z';
-// The rules: Azure Media Services, "Customer-managed keys", and facts/customer-managed-keys.md.
+// The rules: Azure Media Services, "Customer-managed keys", and docs/runbook.md.
 const unusable: [title: string, code: string, vault: Record<string, unknown>, key: Record<string, unknown>][] = [
   ['on an elliptic curve', 'KeyTypeUnsupported', {}, { kty: 'EC', size: undefined, curve: 'P-256' }],
   ['on an elliptic curve in an HSM', 'KeyTypeUnsupported', {}, { kty: 'EC-HSM', size: undefined, curve: 'P-384' }],

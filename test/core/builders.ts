@@ -7,7 +7,7 @@ import type { Evidence, Verdict, Watch } from '../../src/core/watch.ts';
 /** 2026-11-23T12:00:00.000Z, written as a number so that nothing of ours computes it. */
 export const start = 1_795_435_200_000;
 
-/** The defaults of DESIGN section 5. */
+/** The published defaults: docs/operations.md. */
 export const designPolicy: Policy = {
   lookIntervalHealthySeconds: 60,
   lookIntervalSuspectSeconds: 10,
@@ -34,7 +34,7 @@ export const designPolicy: Policy = {
   safeToDisableAfterSeconds: 900,
 };
 
-/** The closed list of DESIGN section 5, by class. */
+/** The closed list of causes, by class: docs/runbook.md. */
 export const designCauses = {
   denied: [
     'KeyDisabled',

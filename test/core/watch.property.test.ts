@@ -15,7 +15,7 @@ import {
   version2,
 } from './builders.ts';
 
-/** DESIGN section 5, "Confirmation": looks, least span in ms, control look needed. */
+/** docs/architecture.md, "Confirmation": looks, least span in ms, control look needed. */
 type Rules = Partial<Record<Cause, readonly [number, number, boolean]>>;
 const needs: Rules = {
   KeyDisabled: [2, 0, false],
