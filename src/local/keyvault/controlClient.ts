@@ -1,4 +1,4 @@
-/** Calls the control API; for tests, the demo and whoever starts the emulator. */
+/** Calls the control API of the emulator, or of the token issuer, which speaks alike; for tests, the demo and whoever starts them. */
 export type ControlMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 export type KeyVaultControl = <T = unknown>(method: ControlMethod, path: string, body?: unknown) => Promise<T>;

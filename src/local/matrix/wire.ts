@@ -2,7 +2,6 @@
  * A wire between Keyward and the Key Vault emulator, on which a vault can be made to answer anything at all: what no emulator of
  * a well-behaved service would say, byte for byte. Everything else goes through as it is.
  */
-import diagnostics from 'node:diagnostics_channel';
 import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -56,19 +55,4 @@ function forward(asked: IncomingMessage, response: ServerResponse, emulatorUrl: 
     if (!response.writableFinished) onward.destroy();
   });
   asked.pipe(onward);
-}
-
-/** Where `call` sends its request with `fetch`. */
-export async function originAskedBy(call: () => Promise<unknown>): Promise<string> {
-  let origin = '';
-  const note = (message: unknown) => {
-    origin = String((message as { request: { origin: unknown } }).request.origin);
-  };
-  diagnostics.subscribe('undici:request:create', note);
-  try {
-    await call();
-  } finally {
-    diagnostics.unsubscribe('undici:request:create', note);
-  }
-  return origin;
 }

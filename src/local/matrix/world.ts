@@ -2,15 +2,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { putAccount } from '../../core/accounts/put.ts';
 import { Unavailable } from '../../core/errors.ts';
+import { type KeyVaultControl, keyVaultControl } from '../keyvault/controlClient.ts';
 import { type Lab, type LabOptions, startLab, tester } from '../lab/lab.ts';
 import { homeTenantId, location } from '../operator.ts';
-import { originAskedBy, startWire, type Wire } from './wire.ts';
+import { startWire, type Wire } from './wire.ts';
 
 export interface World {
   readonly lab: Lab;
   readonly wire: Wire;
   /** The token issuer's control API. */
-  readonly identity: <T = unknown>(method: string, path: string, body?: unknown) => Promise<T>;
+  readonly identity: KeyVaultControl;
   stop(): Promise<void>;
 }
 
@@ -36,8 +37,8 @@ export async function openWorld(options: LabOptions = {}): Promise<World> {
     ...options.settings,
   };
   const lab = await startLab({ ...options, settings });
-  wire.leadTo(await originAskedBy(() => lab.keyVault('GET', '/clock')));
-  const identity = control(lab.identityUrl);
+  wire.leadTo(lab.keyVaultUrl);
+  const identity = keyVaultControl(lab.identityUrl);
   // Takes and keeps the system-assigned identity's token, which lives for a day, before the others' become short-lived.
   await patiently(() => lab.account('operator', 'operator'));
   await identity('PUT', '/lifetime', { msi: tokenLifetimeSeconds });
@@ -49,18 +50,6 @@ export async function openWorld(options: LabOptions = {}): Promise<World> {
       await lab.stop();
       await wire.stop();
     },
-  };
-}
-
-function control(url: string): World['identity'] {
-  return async <T>(method: string, path: string, body?: unknown) => {
-    const response = await fetch(`${url}/control${path}`, {
-      method,
-      ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
-    });
-    const text = await response.text();
-    if (!response.ok) throw new Error(`${method} /control${path} answered ${response.status}: ${text}`);
-    return (text === '' ? undefined : JSON.parse(text)) as T;
   };
 }
 
