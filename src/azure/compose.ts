@@ -72,6 +72,7 @@ async function openStores(settings: Settings) {
     directory: small.createDirectory(open),
     claims: small.createClaims(open),
     ringStore: small.createRingStore(open),
+    serviceAudit: small.createServiceAuditStore(open),
   };
 }
 

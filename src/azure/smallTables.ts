@@ -1,11 +1,14 @@
-/** The tables that hold one kind of small row each: vaults, directory, claims, rings. */
+/** The tables that hold one kind of small row each: vaults, directory, claims, rings, and the service's own chain. */
+import type { AuditEntry, ChainHead } from '../core/audit.ts';
 import { vaultIdOf } from '../core/binding.ts';
 import { base64, fromBase64 } from '../core/bytes.ts';
 import { fold, indexKey } from '../core/names.ts';
-import type { Claims, Directory, RingStore, VaultStore, WorkTicket } from '../core/ports.ts';
+import type { Claims, Directory, RingStore, ServiceAuditStore, VaultStore, WorkTicket } from '../core/ports.ts';
 import type { RingName, RingRow } from '../core/ring.ts';
+import { serviceChain } from '../core/serviceAudit.ts';
 import type { EpochMs } from '../core/time.ts';
 import type { Budget } from '../core/vaultBudget.ts';
+import { auditKey, auditRange } from './auditRows.ts';
 import { type OpenTable, odata, rowOf } from './tables.ts';
 
 const everything = Number.POSITIVE_INFINITY;
@@ -116,6 +119,23 @@ export function createRingStore(open: OpenTable): RingStore {
     },
     async remove(row) {
       await table.remove(key(row));
+    },
+  };
+}
+
+export function createServiceAuditStore(open: OpenTable): ServiceAuditStore {
+  const table = open('service');
+  const headKey = { partitionKey: serviceChain, rowKey: 'head' };
+
+  return {
+    head: () => table.read<ChainHead>(headKey),
+    async append(etag, head, entries) {
+      const rows = entries.map((entry) => rowOf(auditKey(serviceChain, entry), entry));
+      await table.batch(rowOf(headKey, head), etag, rows);
+    },
+    async audit() {
+      const rows = await table.query<AuditEntry>(auditRange(serviceChain, serviceChain), everything);
+      return rows.map((row) => row.value);
     },
   };
 }

@@ -85,6 +85,17 @@ export function appendEntry(chain: string, head: ChainHead, facts: AuditFacts, a
   return { ...body, hash: hashOf(body, key) };
 }
 
+/** Several at once: the entries, and the chain's head after them. */
+export function appendEntries(chain: string, head: ChainHead, facts: readonly AuditFacts[], at: EpochMs, key: Kek) {
+  let last = head;
+  const entries = facts.map((fact) => {
+    const entry = appendEntry(chain, last, fact, at, key);
+    last = headOf(entry);
+    return entry;
+  });
+  return { entries, head: last };
+}
+
 export const headOf = (entry: AuditEntry): ChainHead => ({ sequence: entry.sequence, hash: entry.hash });
 
 /** The sequence number of the first broken link, or undefined when the chain is whole up to the head given. */

@@ -4,7 +4,7 @@
  * `Unavailable` when the store itself does not answer.
  */
 import type { AccountRecord } from './account.ts';
-import type { AuditEntry } from './audit.ts';
+import type { AuditEntry, ChainHead } from './audit.ts';
 import type { Binding } from './binding.ts';
 import type { Bytes } from './bytes.ts';
 import type { Cause } from './causes.ts';
@@ -222,6 +222,14 @@ export interface Claims {
   ownerOf(kind: ClaimKind, value: string): Promise<string | undefined>;
   /** The owner that holds the claim afterwards: the caller, or whoever was first. */
   claim(kind: ClaimKind, value: string, owner: string, at: EpochMs): Promise<string>;
+}
+
+/** The service's own chain: head and entries in one partition. */
+export interface ServiceAuditStore {
+  head(): Promise<Stored<ChainHead> | undefined>;
+  /** Head and entries in one batch. @throws LostRace when another writer was faster. */
+  append(etag: string | undefined, head: ChainHead, entries: readonly AuditEntry[]): Promise<void>;
+  audit(): Promise<AuditEntry[]>;
 }
 
 /** Ring rows are insert-only but for wrappings that a newer, proven one has replaced. */

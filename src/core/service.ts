@@ -15,6 +15,7 @@ import type {
   Reach,
   RingStore,
   SecretStore,
+  ServiceAuditStore,
   VaultStore,
   VaultWork,
   WorkQueue,
@@ -30,6 +31,7 @@ export interface Service {
   readonly directory: Directory;
   readonly claims: Claims;
   readonly ringStore: RingStore;
+  readonly serviceAudit: ServiceAuditStore;
   readonly queue: WorkQueue<VaultWork>;
   readonly dailyQueue: WorkQueue<DailyWork>;
   readonly keyVault: KeyVault;

@@ -1,5 +1,5 @@
 /** Reading and writing watches: what the stories do around the pure machine of watch.ts. */
-import { type AuditFacts, appendEntry, emptyChain, headOf } from './audit.ts';
+import { type AuditFacts, appendEntries, appendEntry, emptyChain, headOf } from './audit.ts';
 import type { Binding } from './binding.ts';
 import { LostRace, retryLostRaces } from './errors.ts';
 import type { Policy } from './policy.ts';
@@ -100,12 +100,7 @@ async function saveWatch(
 ): Promise<Stored<Watch>> {
   if (facts.length === 0) return tools.bindings.saveWatch({ value: next, etag }, []);
   const { audit } = await tools.rings();
-  let head = value.audit;
-  const entries = facts.map((fact) => {
-    const entry = appendEntry(next.binding.id, head, fact, tools.clock.now(), audit.newest);
-    head = headOf(entry);
-    return entry;
-  });
+  const { entries, head } = appendEntries(next.binding.id, value.audit, facts, tools.clock.now(), audit.newest);
   return tools.bindings.saveWatch({ value: { ...next, audit: head }, etag }, entries);
 }
 

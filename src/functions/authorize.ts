@@ -8,7 +8,7 @@ import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from 'jose';
 import * as z from 'zod';
 import type { Actor } from '../core/audit.ts';
 import { Refusal, Unavailable } from '../core/errors.ts';
-import type { Route } from './routes.ts';
+import { type Role, type Route, roles } from './route.ts';
 
 const entraSettings = z.object({
   KEYWARD_TENANT_ID: z.guid(),
@@ -33,13 +33,19 @@ function signingKeysUrl() {
 export const authLevel = (): 'anonymous' | 'function' =>
   process.env.KEYWARD_AUTH === 'entra' ? 'anonymous' : 'function';
 
+/** Who calls, and which roles they have: a call can need one more than its route names, for what it asks for. */
+export interface Caller {
+  readonly actor: Actor;
+  readonly roles: ReadonlySet<Role>;
+}
+
 /** @throws Refusal AuthenticationFailed | AuthorizationFailed */
-export async function authorize(request: HttpRequest, route: Route): Promise<Actor> {
-  if (route.scope === 'public') return { kind: 'principal', id: 'anonymous' };
+export async function authorize(request: HttpRequest, route: Route): Promise<Caller> {
+  if (route.scope === 'public') return { actor: { kind: 'principal', id: 'anonymous' }, roles: new Set() };
   switch (process.env.KEYWARD_AUTH) {
     case 'functionKeys':
       // The host has compared the key already: this function is registered with authLevel `function`.
-      return { kind: 'functionKey', id: 'functionKey' };
+      return { actor: { kind: 'functionKey', id: 'functionKey' }, roles: new Set(roles) };
     case 'entra':
       return authorizeBearer(request, route);
     default:
@@ -47,18 +53,18 @@ export async function authorize(request: HttpRequest, route: Route): Promise<Act
   }
 }
 
-async function authorizeBearer(request: HttpRequest, route: Route): Promise<Actor> {
+async function authorizeBearer(request: HttpRequest, route: Route): Promise<Caller> {
   const settings = entraSettings.safeParse(process.env);
   if (!settings.success) throw unauthenticated('The settings for bearer tokens are incomplete: nobody is let in.');
   const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(request.headers.get('authorization') ?? '')?.[1];
   if (token === undefined) throw unauthenticated('A bearer token is needed: Authorization: Bearer <token>.');
   const claims = await verify(token, settings.data);
-  const roles = Array.isArray(claims.roles) ? claims.roles : [];
+  const given: readonly unknown[] = Array.isArray(claims.roles) ? claims.roles : [];
   const id = claims.oid;
   if (typeof id !== 'string') throw unauthenticated('The token names no principal (oid).');
-  if (!roles.includes(route.role))
+  if (!given.includes(route.role))
     throw new Refusal('AuthorizationFailed', `The caller ${id} lacks the app role ${route.role}.`);
-  return { kind: 'principal', id };
+  return { actor: { kind: 'principal', id }, roles: new Set(roles.filter((role) => given.includes(role))) };
 }
 
 type KeySet = ReturnType<typeof createRemoteJWKSet>;

@@ -6,18 +6,16 @@ import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } fr
 import type * as z from 'zod';
 import { refuseWhileInaccessible } from '../core/accounts/inaccessible.ts';
 import { findAccount } from '../core/accounts/read.ts';
-import type { Actor } from '../core/audit.ts';
 import { describeError, KeywardError, Refusal, statusOf, Unavailable } from '../core/errors.ts';
 import { parseAccountName } from '../core/names.ts';
 import type { KnownAccount } from '../core/secrets/memory.ts';
 import type { Service } from '../core/service.ts';
-import { authorize } from './authorize.ts';
-import type { Route } from './routes.ts';
+import { authorize, type Caller } from './authorize.ts';
+import type { Route } from './route.ts';
 import { inInvocation, keyward } from './service.ts';
 
-export interface Call {
+export interface Call extends Caller {
   readonly request: HttpRequest;
-  readonly actor: Actor;
   readonly service: Service;
   /** Where the gate stands beside the handler: the account as the gate reads it. */
   readonly known?: Promise<KnownAccount>;
@@ -30,9 +28,9 @@ export function handlerOf(route: Route): HttpHandler {
     inInvocation(context, async () => {
       const requestId = { 'x-ms-request-id': context.invocationId };
       try {
-        const actor = await authorize(request, route);
+        const caller = await authorize(request, route);
         const service = await keyward();
-        const answer = await gated(route, { request, actor, service });
+        const answer = await gated(route, { request, ...caller, service });
         return { ...answer, headers: { ...answer.headers, ...requestId } };
       } catch (error) {
         const answer = answerOf(error, context);

@@ -6,7 +6,7 @@ import * as z from 'zod';
 import { revealOne } from '../core/secrets/reveal.ts';
 import { jobInputIn, maxFiles, maxUrlLength, parseJobInput, withoutQueries } from '../core/secrets/values.ts';
 import { parsed, type RouteHandler } from './http.ts';
-import type { Route } from './routes.ts';
+import type { Route } from './route.ts';
 import { label, resource } from './secretJson.ts';
 import { refIn, renderRevealed, type SecretApi, secretRoutes } from './secrets.ts';
 

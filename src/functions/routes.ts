@@ -10,40 +10,12 @@ import {
   putAccountRoute,
 } from './accounts.ts';
 import { contentKeyRoutes } from './contentKeys.ts';
-import type { RouteHandler } from './http.ts';
 import { jobInputRoutes } from './jobInputs.ts';
 import { keyAccountsRoute, keyUsageRoute, rewrapRoute } from './keys.ts';
 import { lookNowRoute } from './looks.ts';
 import { rotateAccountKeyRoute } from './rotateAccountKey.ts';
+import type { Route } from './route.ts';
 import { tokenKeyRoutes } from './tokenKeys.ts';
-
-export type Role =
-  | 'Accounts.Read'
-  | 'Accounts.Write'
-  | 'Secrets.Read'
-  | 'Secrets.Write'
-  | 'Secrets.Reveal'
-  | 'Secrets.Resolve'
-  | 'Keys.Operate';
-
-export interface Route {
-  /** The function's name in Azure. */
-  readonly name: string;
-  readonly method: 'GET' | 'PUT' | 'PATCH' | 'POST' | 'DELETE';
-  /** Under `/api`. */
-  readonly path: string;
-  /** `account`: a call on one account, or on accounts; `operator`: the operator's own; `public`: open to all. */
-  readonly scope: 'account' | 'operator' | 'public';
-  readonly role: Role;
-  /** INV-3: exactly account GET, LIST and DELETE. */
-  readonly whileInaccessible?: 'allowed';
-  /**
-   * `beside`: the handler begins while the gate is reading the account, and does nothing but read until it has the account from
-   * the gate; its answer waits for the gate. Otherwise the gate comes first.
-   */
-  readonly gate?: 'beside';
-  readonly handler: RouteHandler;
-}
 
 export const routes: readonly Route[] = [
   {

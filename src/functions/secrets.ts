@@ -14,7 +14,7 @@ import { putSecret, type SecretWish } from '../core/secrets/write.ts';
 import { iso } from '../core/time.ts';
 import { conditionsIn, pageSizeOf } from './asked.ts';
 import { absoluteUrl, type Call, type RouteHandler, readJson } from './http.ts';
-import type { Route } from './routes.ts';
+import type { Route } from './route.ts';
 
 type Properties = Readonly<Record<string, unknown>>;
 

@@ -1,6 +1,6 @@
 /** Saving a record with its audit entry, in one batch: the only way in which an account changes (INV-6, INV-7). */
 import type { AccountRecord, AccountView, ActiveAccount } from '../account.ts';
-import { type AuditFacts, appendEntry, emptyChain, headOf } from '../audit.ts';
+import { type AuditFacts, appendEntries, appendEntry, emptyChain, headOf } from '../audit.ts';
 import { LostRace, Refusal } from '../errors.ts';
 import type { Stored } from '../ports.ts';
 import type { Service } from '../service.ts';
@@ -27,12 +27,7 @@ export async function saveAccount(
 ): Promise<void> {
   const { audit } = await tools.rings();
   const now = tools.clock.now();
-  let head = before.value.audit;
-  const entries = facts.map((fact) => {
-    const entry = appendEntry(next.instanceId, head, fact, now, audit.newest);
-    head = headOf(entry);
-    return entry;
-  });
+  const { entries, head } = appendEntries(next.instanceId, before.value.audit, facts, now, audit.newest);
   const revision = before.value.revision + 1;
   await tools.accounts.save({ value: { ...next, revision, updatedAt: now, audit: head }, etag: before.etag }, entries);
 }

@@ -1,0 +1,52 @@
+/** What is said of an HTTP route, once: who may call it, when, and what goes in and comes out. */
+import type * as z from 'zod';
+import type { RouteHandler } from './http.ts';
+
+/** App roles of the bearer tokens. One does not include another. */
+export const roles = [
+  'Accounts.Read',
+  'Accounts.Write',
+  'Secrets.Read',
+  'Secrets.Write',
+  'Secrets.Reveal',
+  'Secrets.Resolve',
+  'Keys.Operate',
+  /** Letting go of a customer's hold: an account from its customer key back to the system key, a claim. */
+  'Keys.Release',
+  'Audit.Read',
+] as const;
+
+export type Role = (typeof roles)[number];
+
+export interface Route {
+  /** The function's name in Azure. */
+  readonly name: string;
+  readonly method: 'GET' | 'PUT' | 'PATCH' | 'POST' | 'DELETE';
+  /** Under `/api`. */
+  readonly path: string;
+  /** `account`: a call on one account, or on accounts; `operator`: the operator's own; `public`: open to all. */
+  readonly scope: 'account' | 'operator' | 'public';
+  readonly role: Role;
+  /** INV-3: exactly account GET, LIST and DELETE. */
+  readonly whileInaccessible?: 'allowed';
+  /**
+   * `beside`: the handler begins while the gate is reading the account, and does nothing but read until it has the account from
+   * the gate; its answer waits for the gate. Otherwise the gate comes first.
+   */
+  readonly gate?: 'beside';
+  /** What the OpenAPI document says of the route. Absent: the contract is somebody else's published one. */
+  readonly contract?: Contract;
+  readonly handler: RouteHandler;
+}
+
+export interface Contract {
+  /** One line, as a heading. */
+  readonly summary: string;
+  readonly query?: Readonly<Record<string, z.ZodType>>;
+  /** The schema that parses the body. */
+  readonly body?: z.ZodType;
+  /** If-Match is honoured; `create`: If-None-Match: * too. */
+  readonly conditional?: 'match' | 'create';
+  /** Success statuses with the schema of their bodies; `undefined`: no body. Errors are alike on every route. */
+  readonly answers: Readonly<Record<number, z.ZodType | undefined>>;
+}
