@@ -4,15 +4,16 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { bindingOf } from '../core/binding.ts';
+import { bindingOf, isFederated } from '../core/binding.ts';
 import { bytesOf } from '../core/bytes.ts';
 import { createLeases } from '../core/leases.ts';
 import type { DailyWork, KeyVault, Log, Random, Reach, VaultWork } from '../core/ports.ts';
 import { loadRing } from '../core/ring.ts';
 import { createAccountMemory, forgetful } from '../core/secrets/memory.ts';
 import type { Rings, Service } from '../core/service.ts';
+import type { Credentials } from './credentials.ts';
 import { wrapRsaOaep256 } from './rsaWrap.ts';
-import { identifierIn, readSettings, type Settings } from './settings.ts';
+import { identifierIn, isDevelopment, readSettings, type Settings } from './settings.ts';
 
 const random: Random = { bytes: (length) => bytesOf(randomBytes(length)), uuid: randomUUID };
 
@@ -28,7 +29,7 @@ export async function compose(
   const settings = readSettings(environment);
   const [stores, queues] = await Promise.all([openStores(settings), openQueues(settings)]);
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
-  const keyVault = lazyKeyVault(settings);
+  const { keyVault, exchangesAtHome } = lazyKeyVault(settings);
   const parts = { ...stores, ...queues, keyVault, clock, pause, random, log, ...replace };
   const loadRings = () => openRings(settings, parts);
   const { policy } = settings;
@@ -42,7 +43,7 @@ export async function compose(
     rings,
     memory,
     leases: createLeases({ ...parts, rings, policy }),
-    controlLook: (reach) => controlLook(reach, settings, parts),
+    controlLook: (reach) => controlLook(reach, settings, { ...parts, exchangesAtHome }),
     ...replace,
     accounts: forgetful(parts.accounts, memory),
   };
@@ -94,27 +95,31 @@ async function storageCredential() {
   return new ManagedIdentityCredential();
 }
 
-const isDevelopment = (settings: Settings): boolean => settings.AZURE_FUNCTIONS_ENVIRONMENT === 'Development';
-
-function lazyKeyVault(settings: Settings): KeyVault {
+function lazyKeyVault(settings: Settings): { keyVault: KeyVault } & Pick<Credentials, 'exchangesAtHome'> {
   const remote = onceUnlessItFails(async () => {
     const [{ createKeyVault }, { createKeyVaultTransport }, { createCredentials }] = await Promise.all([
       import('./keyVault.ts'),
       import('./keyVaultTransport.ts'),
       import('./credentials.ts'),
     ]);
-    const emulatorUrl = settings.KEYWARD_KEY_VAULT_EMULATOR;
-    const httpClient = createKeyVaultTransport({
-      cloud: settings.KEYWARD_CLOUD,
-      ...(emulatorUrl === undefined ? {} : { emulatorUrl }),
-    });
+    const { KEYWARD_KEY_VAULT_EMULATOR: emulatorUrl, KEYWARD_ENTRA_EMULATOR: entraEmulatorUrl } = settings;
+    const { KEYWARD_CLOUD: cloud, KEYWARD_TENANT_ID: homeTenantId } = settings;
     const deadlineSeconds = settings.policy.lookDeadlineSeconds;
-    return createKeyVault({ httpClient, credentialOf: createCredentials(), deadlineSeconds });
+    const httpClient = createKeyVaultTransport({ cloud, ...(emulatorUrl === undefined ? {} : { emulatorUrl }) });
+    const credentials = createCredentials({
+      ...{ cloud, homeTenantId, deadlineSeconds },
+      ...(entraEmulatorUrl === undefined ? {} : { entraEmulatorUrl }),
+    });
+    const { exchangesAtHome } = credentials;
+    return { ...createKeyVault({ httpClient, credentials, deadlineSeconds }), exchangesAtHome };
   });
   return {
-    describe: async (...asked) => (await remote()).describe(...asked),
-    unwrap: async (...asked) => (await remote()).unwrap(...asked),
-    wrap: wrapRsaOaep256,
+    keyVault: {
+      describe: async (...asked) => (await remote()).describe(...asked),
+      unwrap: async (...asked) => (await remote()).unwrap(...asked),
+      wrap: wrapRsaOaep256,
+    },
+    exchangesAtHome: async (identity) => (await remote()).exchangesAtHome(identity),
   };
 }
 
@@ -137,18 +142,23 @@ function operatorKey(name: 'KEYWARD_SYSTEM_KEY' | 'KEYWARD_AT_REST_KEY', setting
   return bindingOf(identifierIn(name, settings), settings.KEYWARD_TENANT_ID, systemAssigned);
 }
 
-/** The same identity unwraps something of the operator's: the newest wrapping of the system ring. */
+/**
+ * The same identity unwraps something of the operator's: the newest wrapping of the system ring. An application has no grant there:
+ * for it the app's own identity unwraps, and the token exchange must work in the home tenant.
+ */
 async function controlLook(
-  reach: Pick<Reach, 'identity' | 'tenantId'>,
+  { identity }: Pick<Reach, 'identity' | 'tenantId'>,
   settings: Settings,
-  ports: Pick<Service, 'keyVault' | 'ringStore'>,
+  ports: Pick<Service, 'keyVault' | 'ringStore'> & Pick<Credentials, 'exchangesAtHome'>,
 ): Promise<'good' | 'failed'> {
   const [row] = (await ports.ringStore.rows('system')).sort((a, b) => b.createdAt - a.createdAt);
   if (row === undefined) return 'failed';
-  const control = { ...operatorKey('KEYWARD_SYSTEM_KEY', settings), identity: reach.identity };
-  const opened = await ports.keyVault.unwrap(control, row.keyVersion, row.wrapped);
+  const speaks = isFederated(identity) ? ports.exchangesAtHome(identity) : true;
+  const control = operatorKey('KEYWARD_SYSTEM_KEY', settings);
+  const reach = isFederated(identity) ? control : { ...control, identity };
+  const opened = await ports.keyVault.unwrap(reach, row.keyVersion, row.wrapped);
   if (opened.ok) opened.value.fill(0);
-  return opened.ok ? 'good' : 'failed';
+  return opened.ok && (await speaks) ? 'good' : 'failed';
 }
 
 /** Single flight, kept when it succeeds, begun again when it has failed. */

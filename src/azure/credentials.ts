@@ -1,47 +1,152 @@
-/** Tokens for an identity of ours. One cached credential per (tenant, identity); each keeps its own token cache. */
-import { ManagedIdentityCredential, type TokenCredential } from '@azure/identity';
-import type { KeyVaultIdentity } from '../core/binding.ts';
+/**
+ * Tokens for the identities of ours. Within the home tenant a managed identity's own; in another tenant those of an application
+ * that a managed identity speaks for:
+ *
+ *   managed identity ── token for the exchange ──▶ token endpoint of the account's tenant ──▶ token of the application there
+ *
+ * Nobody asks for a token of another tenant than the account's (INV-8): what the vault's challenge names is compared first.
+ */
+import {
+  AzureAuthorityHosts,
+  ClientAssertionCredential,
+  type GetTokenOptions,
+  ManagedIdentityCredential,
+  type TokenCredential,
+} from '@azure/identity';
+import { LRUCache } from 'lru-cache';
+import { type FederatedIdentity, isFederated, whoIs } from '../core/binding.ts';
+import type { Cloud } from '../core/keyIdentifier.ts';
+import type { Reach } from '../core/ports.ts';
+import { throughEntraEmulator } from './entraEmulator.ts';
+import { inTime } from './inTime.ts';
 import { awaitingToken, noteCredentialError } from './keyVaultTransport.ts';
 
-export type CredentialOf = (identity: KeyVaultIdentity) => TokenCredential;
+type Who = Pick<Reach, 'tenantId' | 'identity'>;
 
-export function createCredentials(): CredentialOf {
-  const known = new Map<string, TokenCredential>();
-  return (identity) => {
-    const resourceId = identity.useSystemAssignedIdentity ? '' : identity.userAssignedIdentity.toLowerCase();
-    const credential = known.get(resourceId) ?? watched(managedIdentity(resourceId));
-    known.set(resourceId, credential);
-    return credential;
-  };
+export interface Credentials {
+  /** For calls to a vault. Why there was no token stands in the record of the call: further up the SDK's error hides it. */
+  of(who: Who): TokenCredential;
+  /**
+   * Whether the identity may speak for its application at home: the same exchange as in the customer's tenant, so a refusal
+   * there is not ours. Asks anew each time; an earlier answer proves nothing.
+   */
+  exchangesAtHome(identity: FederatedIdentity): Promise<boolean>;
 }
+
+export interface CredentialOptions {
+  readonly cloud: Cloud;
+  readonly homeTenantId: string;
+  readonly deadlineSeconds: number;
+  /** Development only. */
+  readonly entraEmulatorUrl?: string;
+}
+
+/** Microsoft Entra docs, "Configure an application to trust a managed identity"; Key Vault docs, "About keys, secrets & certificates". */
+const entra = {
+  public: {
+    authorityHost: AzureAuthorityHosts.AzurePublicCloud,
+    exchange: 'api://AzureADTokenExchange/.default',
+    keyVault: 'https://vault.azure.net/.default',
+  },
+  usgov: {
+    authorityHost: AzureAuthorityHosts.AzureGovernment,
+    exchange: 'api://AzureADTokenExchangeUSGov/.default',
+    keyVault: 'https://vault.usgovcloudapi.net/.default',
+  },
+  china: {
+    authorityHost: AzureAuthorityHosts.AzureChina,
+    exchange: 'api://AzureADTokenExchangeChina/.default',
+    keyVault: 'https://vault.azure.cn/.default',
+  },
+} as const satisfies Record<Cloud, object>;
 
 /** The next look is the retry: a token that is waited for longer than a look may take helps nobody. */
 const once = { retryOptions: { maxRetries: 0 } };
 
-function managedIdentity(resourceId: string): TokenCredential {
-  return resourceId === ''
-    ? new ManagedIdentityCredential(once)
-    : new ManagedIdentityCredential({ resourceId, ...once });
-}
+const mostCredentials = 500;
 
-/** Writes down why there was no token: further up, the SDK's error would hide it. */
-function watched(credential: TokenCredential): TokenCredential {
+export function createCredentials(options: CredentialOptions): Credentials {
+  const { authorityHost, exchange, keyVault } = entra[options.cloud];
+  const emulator = options.entraEmulatorUrl;
+  const network = emulator === undefined ? {} : { httpClient: throughEntraEmulator(authorityHost, emulator) };
+  const known = new LRUCache<string, TokenCredential>({ max: mostCredentials });
+
+  function federated(identity: FederatedIdentity, tenantId: string): TokenCredential {
+    const speaker = managedIdentity(identity.userAssignedIdentity);
+    const assertion = async () => (await speaker.getToken(exchange)).token;
+    return new ClientAssertionCredential(tenantId, identity.federatedIdentityClientId, assertion, {
+      ...{ authorityHost, additionallyAllowedTenants: [], disableInstanceDiscovery: true },
+      ...network,
+      ...once,
+    });
+  }
+
+  function credentialOf({ tenantId, identity }: Who): TokenCredential {
+    if (isFederated(identity)) return federated(identity, tenantId);
+    return managedIdentity(identity.useSystemAssignedIdentity ? undefined : identity.userAssignedIdentity);
+  }
+
   return {
-    async getToken(scopes, options) {
-      try {
-        return await awaitingToken(() => credential.getToken(scopes, options));
-      } catch (error) {
-        noteCredentialError(readCredentialError(error));
-        throw error;
-      }
+    of(who) {
+      const id = [who.tenantId, ...whoIs(who.identity)].join(' ');
+      return {
+        async getToken(scopes, asked: GetTokenOptions = {}) {
+          const credential = known.get(id) ?? credentialOf(who);
+          known.set(id, credential);
+          try {
+            checkTenant(who.tenantId, asked.tenantId);
+            return await awaitingToken(() => credential.getToken(scopes, { ...asked, tenantId: who.tenantId }));
+          } catch (error) {
+            // MSAL repeats a failure of the token endpoint for a minute without asking; the next look shall ask.
+            known.delete(id);
+            noteCredentialError(readCredentialError(error));
+            throw error;
+          }
+        },
+      };
+    },
+
+    exchangesAtHome(identity) {
+      const exchange = async () => federated(identity, options.homeTenantId).getToken(keyVault);
+      return inTime(exchange, options.deadlineSeconds * 1000).then(
+        () => true,
+        () => false,
+      );
     },
   };
 }
 
+function checkTenant(ours: string, challenged = ours): void {
+  if (challenged.toLowerCase() !== ours.toLowerCase()) throw new TenantNotAllowed();
+}
+
+/** The vault asks for a token of another tenant than the account names. */
+class TenantNotAllowed extends Error {
+  override readonly name = 'TenantNotAllowed';
+}
+
+/** Our managed identity gave no token. Whatever the text quotes, no customer has refused anything. */
+class NoManagedIdentity extends Error {
+  override readonly name = 'NoManagedIdentity';
+}
+
+function managedIdentity(resourceId: string | undefined): Pick<ManagedIdentityCredential, 'getToken'> {
+  const credential =
+    resourceId === undefined
+      ? new ManagedIdentityCredential(once)
+      : new ManagedIdentityCredential({ resourceId, ...once });
+  return {
+    getToken: (scopes, options) =>
+      credential.getToken(scopes, options).catch((cause: unknown) => {
+        throw new NoManagedIdentity('The managed identity gave no token.', { cause });
+      }),
+  };
+}
+
+/** Its class, and Entra's AADSTS number where Entra has refused the application; never its text. */
 export function readCredentialError(error: unknown): { name: string; aadsts?: string } {
-  const message = error instanceof Error ? error.message : '';
-  const aadsts = /AADSTS(\d{4,8})/.exec(message)?.[1];
-  if (aadsts !== undefined) return { name: 'Entra', aadsts };
-  if (message.includes('not configured to acquire tokens for tenant')) return { name: 'TenantNotAllowed' };
-  return { name: error instanceof Error ? error.name : 'unknown' };
+  if (!(error instanceof Error)) return { name: 'unknown' };
+  if (error.cause instanceof NoManagedIdentity) return { name: error.cause.name };
+  const aadsts = error instanceof NoManagedIdentity ? undefined : /AADSTS(\d{4,8})/.exec(error.message)?.[1];
+  return aadsts === undefined ? { name: error.name } : { name: 'Entra', aadsts };
 }

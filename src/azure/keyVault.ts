@@ -1,16 +1,18 @@
 /** The Key Vault port over @azure/keyvault-keys. */
 import { CryptographyClient, KeyClient, type KeyVaultKey } from '@azure/keyvault-keys';
 import { LRUCache } from 'lru-cache';
+import { whoIs } from '../core/binding.ts';
 import { type Bytes, bytesOf } from '../core/bytes.ts';
 import { versionedIdentifier } from '../core/keyIdentifier.ts';
 import type { Answer, KeyDescription, KeyVault, Observed, Reach } from '../core/ports.ts';
 import { causeOf } from './causeTable.ts';
-import type { CredentialOf } from './credentials.ts';
+import type { Credentials } from './credentials.ts';
+import { inTime } from './inTime.ts';
 import { type KeyVaultTransport, recorded, type WireRecord } from './keyVaultTransport.ts';
 
 export interface KeyVaultOptions {
   readonly httpClient: KeyVaultTransport;
-  readonly credentialOf: CredentialOf;
+  readonly credentials: Credentials;
   readonly deadlineSeconds: number;
 }
 
@@ -25,7 +27,7 @@ export function createKeyVault(options: KeyVaultOptions): Pick<KeyVault, 'descri
     const id = `${reach.vaultHost} ${identityOf(reach)}`;
     const client =
       clients.get(id) ??
-      new KeyClient(`https://${reach.vaultHost}`, options.credentialOf(reach.identity), {
+      new KeyClient(`https://${reach.vaultHost}`, options.credentials.of(reach), {
         httpClient: options.httpClient,
         ...noRetries,
       });
@@ -37,7 +39,7 @@ export function createKeyVault(options: KeyVaultOptions): Pick<KeyVault, 'descri
     const id = `${versionedIdentifier(reach, version)} ${identityOf(reach)}`;
     const client =
       cryptography.get(id) ??
-      new CryptographyClient(bareKey(reach, version), options.credentialOf(reach.identity), {
+      new CryptographyClient(bareKey(reach, version), options.credentials.of(reach), {
         httpClient: options.httpClient,
         ...noRetries,
       });
@@ -77,18 +79,7 @@ export function createKeyVault(options: KeyVaultOptions): Pick<KeyVault, 'descri
   };
 }
 
-/** The SDK hands the signal to requests to the vault, but not to those for a token: what takes longer is given up here. */
-async function inTime<T>(call: (signal: AbortSignal) => Promise<T>, ms: number): Promise<T> {
-  const signal = AbortSignal.timeout(ms);
-  const tooLate = new Promise<never>((_resolve, reject) => {
-    // After the pipeline's own answer to the signal, which tells more.
-    signal.addEventListener('abort', () => setTimeout(reject, 50, signal.reason), { once: true });
-  });
-  return Promise.race([call(signal), tooLate]);
-}
-
-const identityOf = (reach: Reach): string =>
-  `${reach.tenantId} ${reach.identity.useSystemAssignedIdentity ? '' : reach.identity.userAssignedIdentity.toLowerCase()}`;
+const identityOf = (reach: Reach): string => [reach.tenantId, ...whoIs(reach.identity)].join(' ');
 
 /**
  * A key without material, operations or dates: the client then sends every operation to the vault, and does not refuse by its

@@ -5,6 +5,11 @@ import { type Policy, policySchema } from '../core/policy.ts';
 
 const cloud = z.enum(Object.keys(keyVaultSuffixes) as [keyof typeof keyVaultSuffixes]).default('public');
 
+const onThisMachine = z.url({ protocol: /^http$/, hostname: /^(127\.0\.0\.1|localhost)$/ });
+const developmentOnly = 'is only allowed when AZURE_FUNCTIONS_ENVIRONMENT is Development';
+export const isDevelopment = (settings: { AZURE_FUNCTIONS_ENVIRONMENT?: string | undefined }): boolean =>
+  settings.AZURE_FUNCTIONS_ENVIRONMENT === 'Development';
+
 const schema = z
   .object({
     /** Which cloud's Key Vault suffixes are allowed: public, usgov or china. */
@@ -20,12 +25,18 @@ const schema = z
     AzureWebJobsStorage__tableServiceUri: z.url({ protocol: /^https$/ }).optional(),
     AzureWebJobsStorage__queueServiceUri: z.url({ protocol: /^https$/ }).optional(),
     /** Development only: where the Key Vault emulator listens. */
-    KEYWARD_KEY_VAULT_EMULATOR: z.url({ protocol: /^http$/, hostname: /^(127\.0\.0\.1|localhost)$/ }).optional(),
+    KEYWARD_KEY_VAULT_EMULATOR: onThisMachine.optional(),
+    /** Development only: where the token issuer listens that stands for Microsoft Entra ID. */
+    KEYWARD_ENTRA_EMULATOR: onThisMachine.optional(),
     AZURE_FUNCTIONS_ENVIRONMENT: z.string().optional(),
   })
-  .refine((s) => s.KEYWARD_KEY_VAULT_EMULATOR === undefined || s.AZURE_FUNCTIONS_ENVIRONMENT === 'Development', {
+  .refine(({ KEYWARD_KEY_VAULT_EMULATOR: url, ...s }) => url === undefined || isDevelopment(s), {
     path: ['KEYWARD_KEY_VAULT_EMULATOR'],
-    message: 'is only allowed when AZURE_FUNCTIONS_ENVIRONMENT is Development',
+    message: developmentOnly,
+  })
+  .refine(({ KEYWARD_ENTRA_EMULATOR: url, ...s }) => url === undefined || isDevelopment(s), {
+    path: ['KEYWARD_ENTRA_EMULATOR'],
+    message: developmentOnly,
   })
   .refine((s) => s.AzureWebJobsStorage !== undefined || s.AzureWebJobsStorage__tableServiceUri !== undefined, {
     path: ['AzureWebJobsStorage__tableServiceUri'],

@@ -9,6 +9,8 @@
  *   unusableKey    refused when set; for a new version: stay on the old one and warn
  *   ours           our own trouble: alarm, never disables
  */
+import type { KeyVaultIdentity } from './binding.ts';
+
 export type CauseClass = 'denied' | 'networkPolicy' | 'unreachable' | 'misconfigured' | 'unusableKey' | 'ours';
 
 type Actor = 'customer' | 'operator' | 'nobody';
@@ -19,7 +21,7 @@ interface CauseFacts {
   readonly actor: Actor;
   /** One sentence for a person who has never seen the word. */
   readonly meaning: string;
-  /** What to type, or to do. `{vault}` and `{key}` are filled in. */
+  /** What to type, or to do. `{vault}`, `{key}` and `{application}` are filled in. */
   readonly remedy: string;
 }
 
@@ -53,7 +55,7 @@ const catalogue = {
     class: 'denied',
     actor: 'customer',
     meaning: "The customer's tenant refuses our application: it was removed, disabled, or never consented to.",
-    remedy: 'Install it in the tenant again: az ad sp create --id <application id>, then grant it the key of {vault}',
+    remedy: 'Install it in the tenant again: az ad sp create --id {application}, then grant it the key of {vault}',
   },
   VaultNotFound: {
     class: 'denied',
@@ -122,7 +124,7 @@ const catalogue = {
     actor: 'operator',
     meaning: 'This service could not obtain a token for its own identity.',
     remedy:
-      'Check the managed identity of the Functions app and the health of Microsoft Entra ID; no customer need act.',
+      'Check the managed identity of the Functions app, the application that it speaks for, and the health of Microsoft Entra ID; no customer need act.',
   },
   UnknownResponse: {
     class: 'unreachable',
@@ -232,7 +234,17 @@ export const meaningOf = (cause: Cause): string => catalogue[cause].meaning;
 
 export const actorOf = (cause: Cause): Actor => catalogue[cause].actor;
 
-/** What to do about it, with the names of this vault and key in the command to type. */
-export function remedyOf(cause: Cause, at: { vaultName: string; keyName: string }): string {
-  return catalogue[cause].remedy.replaceAll('{vault}', at.vaultName).replaceAll('{key}', at.keyName);
+/** What to do about it, with the names of this vault, key and application in the command to type. */
+export function remedyOf(
+  cause: Cause,
+  { vaultName, keyName, identity }: { vaultName: string; keyName: string; identity?: KeyVaultIdentity },
+): string {
+  const application =
+    identity !== undefined && 'federatedIdentityClientId' in identity
+      ? identity.federatedIdentityClientId
+      : '<application id>';
+  return catalogue[cause].remedy
+    .replaceAll('{vault}', vaultName)
+    .replaceAll('{key}', keyName)
+    .replaceAll('{application}', application);
 }

@@ -2,7 +2,7 @@
  * Accepting a customer key: everything that is checked before one byte is wrapped with it, in an order in which nothing
  * leaves the process before the identifier and the owner's right to the vault are known to be good (INV-8, INV-10).
  */
-import { type Binding, bindingOf, type KeyVaultIdentity } from './binding.ts';
+import { type Binding, bindingOf, isFederated, type KeyVaultIdentity } from './binding.ts';
 import { type Cause, classOf, meaningOf, remedyOf } from './causes.ts';
 import { type ErrorExtras, Refusal, Unavailable } from './errors.ts';
 import { type KeyIdentifier, keyIdentifierTarget, parseKeyIdentifier } from './keyIdentifier.ts';
@@ -51,7 +51,7 @@ export async function acceptCustomerKey(
   return { identifier, binding, description: answer.value };
 }
 
-/** Makes the vault and identity the owner's, just before the first record names them. First come, and stays. */
+/** Makes vault, tenant and identity the owner's, just before the first record names them. First come, and stays. */
 export async function claimFor(owner: string, binding: Binding, tools: AcceptTools): Promise<void> {
   for (const [kind, value] of claimsOf(binding, tools.homeTenantId)) {
     const holder = await tools.claims.claim(kind, value, owner, tools.clock.now());
@@ -59,11 +59,15 @@ export async function claimFor(owner: string, binding: Binding, tools: AcceptToo
   }
 }
 
-function claimsOf(binding: Binding, homeTenantId: string): [ClaimKind, string][] {
-  const claims: [ClaimKind, string][] = [['vault', binding.vaultHost]];
-  if (binding.tenantId !== homeTenantId.toLowerCase()) claims.push(['tenant', binding.tenantId]);
-  if (!binding.identity.useSystemAssignedIdentity)
-    claims.push(['userAssignedIdentity', binding.identity.userAssignedIdentity.toLowerCase()]);
+/**
+ * An identity that only speaks for an application is nobody's own: operators share one among all customers, and alone it opens
+ * nothing. Neither is the application: what it may open stands in a tenant and a vault, and both are claimed.
+ */
+function claimsOf({ vaultHost, tenantId, identity }: Binding, homeTenantId: string): [ClaimKind, string][] {
+  const claims: [ClaimKind, string][] = [['vault', vaultHost]];
+  if (tenantId !== homeTenantId.toLowerCase()) claims.push(['tenant', tenantId]);
+  if (!identity.useSystemAssignedIdentity && !isFederated(identity))
+    claims.push(['userAssignedIdentity', identity.userAssignedIdentity.toLowerCase()]);
   return claims;
 }
 

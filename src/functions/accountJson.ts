@@ -44,6 +44,8 @@ const tags = z
   )
   .pipe(anyTags);
 
+const guid = z.guid().transform((text) => text.toLowerCase());
+
 const encryption = z.strictObject({
   type: z.enum(['SystemKey', 'CustomerKey']),
   keyVaultProperties: z
@@ -53,6 +55,8 @@ const encryption = z.strictObject({
     .strictObject({
       useSystemAssignedIdentity: z.boolean(),
       userAssignedIdentity: z.string().min(1).max(500).optional(),
+      federatedIdentityClientId: guid.optional(),
+      tenantId: guid.optional(),
     })
     .optional(),
   ...{
@@ -111,17 +115,30 @@ function encryptionWish(wish: z.infer<typeof encryption>): NonNullable<AccountWi
 const userAssigned =
   /^\/subscriptions\/[^/]+\/resourcegroups\/[^/]+\/providers\/microsoft\.managedidentity\/userassignedidentities\/[^/]+$/i;
 
-function identityOf(wish: z.infer<typeof encryption>['identity']): KeyVaultIdentity {
+function identityOf(
+  wish: z.infer<typeof encryption>['identity'] = { useSystemAssignedIdentity: true },
+): KeyVaultIdentity {
   const target = 'properties.encryption.identity';
-  const named = wish?.userAssignedIdentity;
-  if (wish === undefined || wish.useSystemAssignedIdentity) {
-    if (named !== undefined)
-      throw contradiction(target, 'useSystemAssignedIdentity and userAssignedIdentity exclude each other.');
-    return { useSystemAssignedIdentity: true };
-  }
-  if (named === undefined || !userAssigned.test(named))
+  const { useSystemAssignedIdentity, userAssignedIdentity, federatedIdentityClientId, tenantId } = wish;
+  if (useSystemAssignedIdentity && userAssignedIdentity !== undefined)
+    throw contradiction(target, 'useSystemAssignedIdentity and userAssignedIdentity exclude each other.');
+  if (useSystemAssignedIdentity && federatedIdentityClientId !== undefined)
+    throw contradiction(
+      `${target}.federatedIdentityClientId`,
+      'Only a user-assigned identity can speak for an application: name it in userAssignedIdentity.',
+    );
+  if (federatedIdentityClientId === undefined && tenantId !== undefined)
+    throw contradiction(
+      `${target}.tenantId`,
+      'A tenant goes with federatedIdentityClientId only: a managed identity alone reaches vaults of its own tenant.',
+    );
+  if (useSystemAssignedIdentity) return { useSystemAssignedIdentity };
+  if (userAssignedIdentity === undefined || !userAssigned.test(userAssignedIdentity))
     throw contradiction(`${target}.userAssignedIdentity`, 'This must be the resource id of a user-assigned identity.');
-  return { useSystemAssignedIdentity: false, userAssignedIdentity: named };
+  if (federatedIdentityClientId === undefined) return { useSystemAssignedIdentity, userAssignedIdentity };
+  if (tenantId === undefined)
+    throw contradiction(`${target}.tenantId`, 'federatedIdentityClientId needs the tenant that the vault belongs to.');
+  return { useSystemAssignedIdentity, userAssignedIdentity, federatedIdentityClientId, tenantId };
 }
 
 const contradiction = (target: string, message: string): Refusal =>

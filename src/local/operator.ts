@@ -75,6 +75,7 @@ export function operatorSettings(azurite: Azurite, identity: Identity, keyVaultU
     KEYWARD_SYSTEM_KEY: `https://${operatorVault}.vault.azure.net/keys/system`,
     KEYWARD_AT_REST_KEY: `https://${operatorVault}.vault.azure.net/keys/at-rest`,
     KEYWARD_KEY_VAULT_EMULATOR: keyVaultUrl,
+    KEYWARD_ENTRA_EMULATOR: identity.url,
     KEYWARD_SWEEP_SCHEDULE: '0 * * * * *',
     KEYWARD_AUTH: 'functionKeys',
     KEYWARD_AUTH_AUDIENCE: apiAudience,
