@@ -28,16 +28,24 @@ const aadsts =
 
 export const causeTable: readonly Row[] = [
   // No token: nothing was asked of the vault.
+  // Of the tenant's own doing: the application is not there, its principal is missing or disabled, conditional access.
   {
-    when: aadsts('700016', '7000229', '7000112', '53003'),
+    when: aadsts('700016', '7000112', '53003'),
     cause: 'IdentityNotAuthorized',
     source: 'doc: Entra error codes',
   },
+  { when: aadsts('7000229'), cause: 'IdentityNotAuthorized', source: 'rec: public issue reports' },
   { when: aadsts('90002'), cause: 'TenantMismatch', source: 'doc: Entra error codes' },
   {
     when: (wire) => wire.credentialError?.name === 'TenantNotAllowed',
     cause: 'TenantMismatch',
-    source: 'src: @azure/identity tenantIdUtils',
+    source: 'src: credentials.ts',
+  },
+  // The application does not trust our managed identity (any more), or its token has run out: its federated credential is ours.
+  {
+    when: aadsts('70021', '700211', '700212', '700213', '700024', '700027'),
+    cause: 'IdentityUnavailable',
+    source: 'doc: Entra, workload identity federation',
   },
   { when: (wire) => wire.awaitsToken === true, cause: 'IdentityUnavailable', source: 'src: credentials.ts' },
   { when: (wire) => wire.credentialError !== undefined, cause: 'IdentityUnavailable', source: 'src: @azure/identity' },

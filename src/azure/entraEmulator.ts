@@ -5,8 +5,9 @@ export function throughEntraEmulator(authorityHost: string, emulatorUrl: string)
   const client = createDefaultHttpClient();
   return {
     sendRequest(request) {
-      const { origin, pathname, search } = new URL(request.url);
+      const { origin, host, pathname, search } = new URL(request.url);
       if (origin !== authorityHost) throw new Error(`Refused: ${origin} is not the authority.`);
+      request.headers.set('host', host);
       request.url = new URL(pathname + search, emulatorUrl).href;
       request.allowInsecureConnection = true;
       return client.sendRequest(request);

@@ -15,11 +15,6 @@ describe('a credential error', () => {
       { name: 'Entra', aadsts: '700016' },
     ],
     [
-      'of a tenant that is not allowed is told by its words',
-      new Error('The current credential is not configured to acquire tokens for tenant X. To enable it add it.'),
-      { name: 'TenantNotAllowed' },
-    ],
-    [
       'INV-9: is its class alone, and none of its text',
       named('CredentialUnavailableError', 'ManagedIdentityCredential: Authentication failed. Message secret'),
       { name: 'CredentialUnavailableError' },
