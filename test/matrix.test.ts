@@ -44,6 +44,7 @@ describe('the published bounds, at the worst phase of the sweep', () => {
     KeyNotFound: 120,
     KeyOperationNotAllowed: 120,
     KeyPermissionDenied: 180,
+    IdentityNotAuthorized: 180,
     VaultNotFound: 960,
   };
   const inTurn = 'denials of three causes in turn: none of them is confirmed by another';

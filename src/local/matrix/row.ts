@@ -27,6 +27,8 @@ export interface Row {
   readonly vault?: Readonly<Record<string, unknown>>;
   /** The account uses an identity of its own, which no other row does. */
   readonly ownIdentity?: true;
+  /** The vault belongs to a tenant of its own, and an application of ours reaches it. */
+  readonly acrossTenants?: true;
   /** Befalls every vault: runs after the others, on its own. */
   readonly alone?: true;
   inject(world: World, vault: string): Promise<unknown>;

@@ -1,4 +1,5 @@
 /** The fault matrix: one row for each cause and each shape of answer. */
+import { acrossTenants } from './acrossTenants.ts';
 import { answers } from './answers.ts';
 import { denials } from './denials.ts';
 import { everybody, ownIdentity } from './ownTrouble.ts';
@@ -13,5 +14,6 @@ export const rows: readonly Row[] = [
   ...silence,
   ...dates,
   ...ownIdentity,
+  ...acrossTenants,
   ...everybody,
 ];

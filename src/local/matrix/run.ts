@@ -14,7 +14,14 @@ import type { EpochMs } from '../../core/time.ts';
 import type { LabOptions } from '../lab/lab.ts';
 import { createPump, idOf, type Pump, stuckWork } from './pump.ts';
 import type { Row } from './row.ts';
-import { accountWithOwnIdentity, openWorld, patiently, tokensForgottenMs, type World } from './world.ts';
+import {
+  accountAcrossTenants,
+  accountWithOwnIdentity,
+  openWorld,
+  patiently,
+  tokensForgottenMs,
+  type World,
+} from './world.ts';
 
 /** What Keyward did, as the account's own interface and the audit of its watch tell it. */
 export interface Outcome {
@@ -92,7 +99,7 @@ async function runTogether(
   await Promise.all(courses.map((course) => limit(() => setUp(course, world))));
   await pump.advancePastSweep();
   for (const course of courses) await expectAccessible(course, world);
-  if (courses.some(({ row }) => row.ownIdentity)) await sleep(tokensForgottenMs);
+  if (courses.some(({ row }) => row.ownIdentity || row.acrossTenants)) await sleep(tokensForgottenMs);
 
   tell('faults begin');
   for (const course of courses) {
@@ -118,6 +125,7 @@ async function runTogether(
 }
 
 async function setUp({ row, vault }: Course, world: World): Promise<void> {
+  if (row.acrossTenants) return accountAcrossTenants(world, vault);
   const key = await world.lab.vaultWithKey(vault, row.vault);
   await patiently<unknown>(() =>
     row.ownIdentity ? accountWithOwnIdentity(world, vault, key) : world.lab.account(vault, vault, key),

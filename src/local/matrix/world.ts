@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { putAccount } from '../../core/accounts/put.ts';
 import { Unavailable } from '../../core/errors.ts';
+import { type Controls, installApplication, registerApplication, speakerOf, tenantOf } from '../acrossTenants.ts';
 import { type KeyVaultControl, keyVaultControl } from '../keyvault/controlClient.ts';
 import { type Lab, type LabOptions, startLab, tester } from '../lab/lab.ts';
 import { homeTenantId, location } from '../operator.ts';
@@ -25,7 +26,7 @@ export const operatorVault = 'keyward-operator';
 
 /** Seconds that a look may take in real time here: a vault that hangs is met at every sweep. */
 const lookDeadlineSeconds = 0.6;
-/** Tokens of user-assigned identities are kept for a second at most, so that the loss of one shows at the next look. */
+/** Tokens of user-assigned identities and applications are kept for a second at most, so that the loss of one shows at the next look. */
 const tokenLifetimeSeconds = 2;
 export const tokensForgottenMs = 1_100;
 
@@ -41,7 +42,7 @@ export async function openWorld(options: LabOptions = {}): Promise<World> {
   const identity = keyVaultControl(lab.identityUrl);
   // Takes and keeps the system-assigned identity's token, which lives for a day, before the others' become short-lived.
   await patiently(() => lab.account('operator', 'operator'));
-  await identity('PUT', '/lifetime', { msi: tokenLifetimeSeconds });
+  await identity('PUT', '/lifetime', { msi: tokenLifetimeSeconds, token: tokenLifetimeSeconds });
   return {
     lab,
     wire,
@@ -66,7 +67,7 @@ export async function patiently<T>(act: () => Promise<T>): Promise<T> {
 }
 
 /** Where the resource id of the identity that only this vault is reached with ends. */
-export const identityOf = (vault: string): string => `${vault}-identity`;
+export const identityOf = speakerOf;
 
 /** Puts the identity of a vault into the directory; one that was deleted comes back as somebody else. */
 export function createIdentity(world: World, vault: string): Promise<Principal> {
@@ -88,4 +89,15 @@ export async function accountWithOwnIdentity(world: World, vault: string, keyIde
   const identity = { useSystemAssignedIdentity: false, userAssignedIdentity: principal.resourceId } as const;
   const encryption = { type: 'CustomerKey', keyIdentifier, identity } as const;
   await putAccount(vault, { owner: vault, location, encryption }, {}, tester, world.lab.service);
+}
+
+export const controlsOf = ({ identity, lab }: World): Controls => ({ identity, keyVault: lab.keyVault });
+
+/** A vault with a key in a tenant of its own, and an account on it. */
+export async function accountAcrossTenants(world: World, vault: string): Promise<void> {
+  const identity = await registerApplication(vault, controlsOf(world));
+  const keyIdentifier = await world.lab.vaultWithKey(vault, { tenantId: tenantOf(vault) });
+  await installApplication(vault, vault, controlsOf(world));
+  const encryption = { type: 'CustomerKey', keyIdentifier, identity } as const;
+  await patiently(() => putAccount(vault, { owner: vault, location, encryption }, {}, tester, world.lab.service));
 }
