@@ -37,13 +37,23 @@ export interface WireRecord {
   perimeter?: true;
 }
 
-const recording = new AsyncLocalStorage<WireRecord>();
+/**
+ * A call and its record. The SDK renews a token while the one at hand is still good, beside the call that bears it: how that goes
+ * says nothing about the call.
+ */
+interface Call {
+  readonly wire: WireRecord;
+  bearsToken: boolean;
+}
+
+const recording = new AsyncLocalStorage<Call>();
+const currentCall = (): Call => recording.getStore() ?? { wire: {}, bearsToken: false };
 
 /** Runs one SDK call and hands out what it showed on the wire, whether it succeeded or threw. */
 export async function recorded<T>(call: () => Promise<T>): Promise<{ wire: WireRecord; result?: T; error?: unknown }> {
   const wire: WireRecord = {};
   try {
-    return { wire, result: await recording.run(wire, call) };
+    return { wire, result: await recording.run({ wire, bearsToken: false }, call) };
   } catch (error) {
     return { wire, error };
   }
@@ -51,16 +61,24 @@ export async function recorded<T>(call: () => Promise<T>): Promise<{ wire: WireR
 
 /** Runs `ask` for a token; a call that is given up meanwhile was waiting for us, not for the vault. */
 export async function awaitingToken<T>(ask: () => Promise<T>): Promise<T> {
-  const wire = recording.getStore() ?? {};
-  wire.awaitsToken = true;
+  const call = currentCall();
+  if (!call.bearsToken) call.wire.awaitsToken = true;
   const token = await ask();
-  wire.awaitsToken = false;
+  delete call.wire.awaitsToken;
   return token;
 }
 
 export function noteCredentialError(error: WireRecord['credentialError'] & object): void {
-  const wire = recording.getStore();
-  if (wire !== undefined) wire.credentialError = error;
+  const call = currentCall();
+  if (!call.bearsToken) call.wire.credentialError = error;
+}
+
+/** From here on the vault decides, until it answers that it wants another token. */
+function noteToken(call: Call, bearsToken: boolean): void {
+  call.bearsToken = bearsToken;
+  if (!bearsToken) return;
+  delete call.wire.awaitsToken;
+  delete call.wire.credentialError;
 }
 
 export interface TransportOptions {
@@ -82,7 +100,8 @@ export function createKeyVaultTransport(options: TransportOptions): KeyVaultTran
 
     async sendRequest(request) {
       const { host } = new URL(request.url);
-      const wire = recording.getStore() ?? {};
+      const call = currentCall();
+      const { wire } = call;
       if (!isKeyVaultHost(host, options.cloud)) {
         wire.networkCode = 'HostNotAllowed';
         throw new RestError(`Refused: ${host} is not a Key Vault host.`, { code: 'HostNotAllowed' });
@@ -90,7 +109,9 @@ export function createKeyVaultTransport(options: TransportOptions): KeyVaultTran
       const remembered = challenges.get(host);
       if (remembered !== undefined && !request.headers.has('authorization')) return challenge(request, remembered);
 
+      noteToken(call, request.headers.has('authorization'));
       const response = await sendOnWire(wireClient, request, host, options.emulatorUrl, wire);
+      if (response.status === 401) noteToken(call, false);
       const asked = response.headers.get('www-authenticate');
       if (response.status === 401 && asked !== undefined) challenges.set(host, asked);
       readInto(wire, response);

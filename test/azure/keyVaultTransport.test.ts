@@ -7,7 +7,13 @@ import {
   RestError,
 } from '@azure/core-rest-pipeline';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createKeyVaultTransport, recorded, type WireRecord } from '../../src/azure/keyVaultTransport.ts';
+import {
+  awaitingToken,
+  createKeyVaultTransport,
+  noteCredentialError,
+  recorded,
+  type WireRecord,
+} from '../../src/azure/keyVaultTransport.ts';
 
 interface Answer {
   status?: number;
@@ -180,6 +186,28 @@ describe('the challenge of a vault', () => {
 });
 
 describe('the record of a call', () => {
+  const disabled = { status: 403, body: error({ code: 'Forbidden', innererror: { code: 'KeyDisabled' } }) };
+
+  it('tells nothing of a token that is renewed beside the call, whatever becomes of it', async () => {
+    answer = () => disabled;
+    const { wire } = await recorded(async () => {
+      const renewed = awaitingToken(() => new Promise<never>(() => undefined));
+      await rerouting().sendRequest(get(key, { token: 't' }));
+      noteCredentialError({ name: 'Entra', aadsts: '7000229' });
+      return Promise.race([renewed, 'answered']);
+    });
+    expect(wire).toEqual({ status: 403, code: 'Forbidden', innerCode: 'KeyDisabled' });
+  });
+
+  it('tells of the next token when the vault wants another', async () => {
+    answer = asks(challenge);
+    const { wire } = await recorded(async () => {
+      await rerouting().sendRequest(get(key, { token: 't' }));
+      noteCredentialError({ name: 'TenantNotAllowed' });
+    });
+    expect(wire).toMatchObject({ status: 401, credentialError: { name: 'TenantNotAllowed' } });
+  });
+
   it('holds status, codes, region, request id and the key version that answered', async () => {
     const headers = { 'x-ms-request-id': 'r1', 'x-ms-keyvault-region': 'westeurope', 'retry-after': '7' };
     expect(

@@ -28,7 +28,7 @@ export const operatorVault = 'keyward-operator';
 const lookDeadlineSeconds = 0.6;
 /** Tokens of user-assigned identities and applications are kept for a second at most, so that the loss of one shows at the next look. */
 const tokenLifetimeSeconds = 2;
-export const tokensForgottenMs = 1_100;
+export const tokensForgottenMs = 1_700;
 
 export async function openWorld(options: LabOptions = {}): Promise<World> {
   const wire = await startWire();
