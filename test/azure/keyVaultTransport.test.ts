@@ -200,7 +200,7 @@ describe('the record of a call', () => {
   });
 
   it('tells of the next token when the vault wants another', async () => {
-    answer = asks(challenge);
+    answer = () => ({ status: 401, body: error({ code: 'Unauthorized', message: 'AKV10032: Invalid issuer.' }) });
     const { wire } = await recorded(async () => {
       await rerouting().sendRequest(get(key, { token: 't' }));
       noteCredentialError({ name: 'TenantNotAllowed' });

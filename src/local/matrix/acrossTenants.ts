@@ -53,28 +53,10 @@ export const acrossTenants: readonly Row[] = [
     expect: refusedAfterSeveral('IdentityNotAuthorized'),
   },
   {
-    name: 'the same, where Entra says AADSTS700016',
-    evidence: 'documented',
-    acrossTenants: true,
-    async inject(world, vault) {
-      await world.identity('PUT', `/tenants/${tenantOf(vault)}`, { missingApp: 'AADSTS700016' });
-      await remove(world, vault);
-    },
-    end: install,
-    expect: refusedAfterSeveral('IdentityNotAuthorized'),
-  },
-  {
     name: 'the customer disables our application in the tenant',
     evidence: 'documented',
     acrossTenants: true,
     ...disabledIn(tenantOf),
-    expect: refusedAfterSeveral('IdentityNotAuthorized'),
-  },
-  {
-    name: 'the customer’s conditional access blocks our application',
-    evidence: 'inferred',
-    acrossTenants: true,
-    ...tokenAnswer(entraSays(53003), 'customer'),
     expect: refusedAfterSeveral('IdentityNotAuthorized'),
   },
   {
@@ -116,24 +98,10 @@ export const acrossTenants: readonly Row[] = [
     expect: outage('TenantMismatch'),
   },
   {
-    name: 'the token endpoint says a code that nobody knows, in the customer’s tenant only',
-    evidence: 'inferred',
-    acrossTenants: true,
-    ...tokenAnswer(entraSays(7999999), 'customer'),
-    expect: outage('IdentityUnavailable'),
-  },
-  {
     name: 'the token endpoint answers 503 to our application',
     evidence: 'inferred',
     acrossTenants: true,
     ...tokenAnswer({ kind: 'answer', status: 503, body: '' }, 'everywhere'),
-    expect: outage('IdentityUnavailable'),
-  },
-  {
-    name: 'the token endpoint does not answer our application',
-    evidence: 'inferred',
-    acrossTenants: true,
-    ...tokenAnswer({ kind: 'hang' }, 'everywhere'),
     expect: outage('IdentityUnavailable'),
   },
 ];
