@@ -129,6 +129,16 @@ const bodies: [title: string, body: unknown, target: string][] = [
     userAssigned('/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v'),
     `${inIdentity}.userAssignedIdentity`,
   ],
+  [
+    'a tenant for an identity that has tokens of its own tenant alone',
+    identity({ useSystemAssignedIdentity: true, tenantId: 'aaaaaaaa-0000-4000-8000-000000000001' }),
+    `${inIdentity}.tenantId`,
+  ],
+  [
+    'an application that is no GUID',
+    identity({ useSystemAssignedIdentity: false, federatedIdentityClientId: 'app' }),
+    `${inIdentity}.federatedIdentityClientId`,
+  ],
   ['an identity of 501 characters', userAssigned('/'.repeat(501)), `${inIdentity}.userAssignedIdentity`],
 ];
 

@@ -89,20 +89,18 @@ describe('the settings', () => {
   });
 });
 
-describe('the emulator of Key Vault', () => {
-  const emulator = { ...needed, KEYWARD_KEY_VAULT_EMULATOR: 'http://127.0.0.1:4711' };
+describe.each(['KEYWARD_KEY_VAULT_EMULATOR', 'KEYWARD_ENTRA_EMULATOR'] as const)('%s', (name) => {
+  const emulator = { ...needed, [name]: 'http://127.0.0.1:4711' };
 
   it('is taken in development', () => {
     const settings = readSettings({ ...emulator, AZURE_FUNCTIONS_ENVIRONMENT: 'Development' });
-    expect(settings.KEYWARD_KEY_VAULT_EMULATOR).toBe('http://127.0.0.1:4711');
+    expect(settings[name]).toBe('http://127.0.0.1:4711');
   });
 
   it.each([undefined, '', 'Production', 'Staging', 'development'])(
     'is refused when the environment is %j',
     (environment) => {
-      expect(complaint({ ...emulator, AZURE_FUNCTIONS_ENVIRONMENT: environment })).toContain(
-        'KEYWARD_KEY_VAULT_EMULATOR',
-      );
+      expect(complaint({ ...emulator, AZURE_FUNCTIONS_ENVIRONMENT: environment })).toContain(name);
     },
   );
 
@@ -113,11 +111,7 @@ describe('the emulator of Key Vault', () => {
     'http://127.0.0.1@evil.com',
     'here',
   ])('is on this machine: %s is refused', (address) => {
-    const environment = {
-      ...emulator,
-      KEYWARD_KEY_VAULT_EMULATOR: address,
-      AZURE_FUNCTIONS_ENVIRONMENT: 'Development',
-    };
-    expect(complaint(environment)).toContain('KEYWARD_KEY_VAULT_EMULATOR');
+    const environment = { ...emulator, [name]: address, AZURE_FUNCTIONS_ENVIRONMENT: 'Development' };
+    expect(complaint(environment)).toContain(name);
   });
 });

@@ -49,8 +49,18 @@ describe('the list of causes', () => {
       'az keyvault key set-attributes --vault-name contoso --name cmk --ops wrapKey unwrapKey',
     ],
     ['VaultNotFound', 'az keyvault recover --name contoso'],
+    ['IdentityNotAuthorized', 'az ad sp create --id <application id>'],
   ])('%s says what to type', (cause, command) => {
     expect(remedyOf(cause, at)).toContain(command);
+  });
+
+  it('IdentityNotAuthorized names the application, where the account has one', () => {
+    const federatedIdentityClientId = 'cccccccc-0000-4000-8000-000000000001';
+    const identity = {
+      ...({ useSystemAssignedIdentity: false, userAssignedIdentity: '/subscriptions/s/x/a' } as const),
+      ...{ federatedIdentityClientId, tenantId: 'aaaaaaaa-0000-4000-8000-000000000001' },
+    };
+    expect(remedyOf('IdentityNotAuthorized', { ...at, identity })).toContain(`--id ${federatedIdentityClientId},`);
   });
 });
 

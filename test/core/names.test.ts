@@ -130,7 +130,20 @@ describe('a binding', () => {
     expect(bindingOf(key(cmk), tenant, named('KEYWARD')).id).toBe(bindingOf(key(cmk), tenant, named('keyward')).id);
   });
 
-  it('is another one for another key, vault, suffix, tenant or identity', () => {
+  const inTenant = (tenantId: string, federatedIdentityClientId: string): KeyVaultIdentity => ({
+    ...{ useSystemAssignedIdentity: false, userAssignedIdentity: '/subscriptions/s/x/a' },
+    ...{ federatedIdentityClientId, tenantId },
+  });
+  const [other, app] = ['bbbbbbbb-0000-4000-8000-000000000002', 'cccccccc-0000-4000-8000-000000000001'];
+
+  it('is of the tenant that its identity names, and of the home tenant where it names none', () => {
+    expect(bindingOf(key(cmk), tenant, inTenant(other.toUpperCase(), app)).tenantId).toBe(other);
+    expect(bound.tenantId).toBe(tenant);
+    const shouted = inTenant(other.toUpperCase(), app.toUpperCase());
+    expect(bindingOf(key(cmk), tenant, shouted).id).toBe(bindingOf(key(cmk), tenant, inTenant(other, app)).id);
+  });
+
+  it('is another one for another key, vault, suffix, tenant, identity or application', () => {
     const others = [
       bound,
       bindingOf(key('https://contoso.vault.azure.net/keys/cmk2'), tenant, own),
@@ -139,6 +152,9 @@ describe('a binding', () => {
       bindingOf(key(cmk), 'aaaaaaaa-0000-4000-8000-000000000002', own),
       bindingOf(key(cmk), tenant, named('a')),
       bindingOf(key(cmk), tenant, named('b')),
+      bindingOf(key(cmk), tenant, inTenant(other, app)),
+      bindingOf(key(cmk), tenant, inTenant(tenant, app)),
+      bindingOf(key(cmk), tenant, inTenant(other, 'cccccccc-0000-4000-8000-000000000002')),
     ];
     expect(new Set(others.map((binding) => binding.id)).size).toBe(others.length);
     for (const { id } of others) expect(id).toMatch(/^[0-9a-f]{32}$/);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ActiveAccount, CustomerKeyEncryption, Encryption } from '../../src/core/account.ts';
 import type { AccountWish } from '../../src/core/accounts/put.ts';
+import type { FederatedIdentity } from '../../src/core/binding.ts';
 import { Refusal } from '../../src/core/errors.ts';
 import type { Verdict } from '../../src/core/watch.ts';
 import { parseAccount, renderAccount } from '../../src/functions/accountJson.ts';
@@ -9,6 +10,12 @@ import { aBinding, aVerdict, aWatch, designPolicy, start, version1, version2 } f
 const cmk = 'https://contoso.vault.azure.net/keys/cmk';
 const identityId =
   '/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/keyward';
+const application = 'cccccccc-0000-4000-8000-000000000001';
+const tenant = 'bbbbbbbb-0000-4000-8000-000000000002';
+const federated: FederatedIdentity = {
+  ...{ useSystemAssignedIdentity: false, userAssignedIdentity: identityId },
+  ...{ federatedIdentityClientId: application, tenantId: tenant },
+};
 const keyIdentifierTarget = 'properties.encryption.keyVaultProperties.keyIdentifier';
 
 const encrypted = (encryption: unknown) => ({ properties: { encryption } });
@@ -32,6 +39,7 @@ function refusalOf(body: unknown): Refusal {
 describe('the body of a PUT', () => {
   const systemAssigned = { useSystemAssignedIdentity: true };
   const userAssigned = { useSystemAssignedIdentity: false, userAssignedIdentity: identityId };
+  const inIdentity = 'properties.encryption.identity';
 
   it.each<[string, unknown, AccountWish]>([
     ['may be empty', {}, {}],
@@ -61,6 +69,15 @@ describe('the body of a PUT', () => {
           identity: { useSystemAssignedIdentity: false, userAssignedIdentity: identityId },
         },
       },
+    ],
+    [
+      'may name an application that the identity speaks for, and its tenant, in whatever case',
+      byCustomerKey({
+        ...userAssigned,
+        federatedIdentityClientId: application.toUpperCase(),
+        tenantId: tenant.toUpperCase(),
+      }),
+      { encryption: { type: 'CustomerKey', keyIdentifier: cmk, identity: federated } },
     ],
     [
       'may hold what only the service sets, which is ignored',
@@ -136,6 +153,37 @@ describe('the body of a PUT', () => {
       byCustomerKey({ useSystemAssignedIdentity: 'true' }),
       'properties.encryption.identity.useSystemAssignedIdentity',
     ],
+    [
+      'an application that the app’s own identity should speak for',
+      byCustomerKey({ ...systemAssigned, federatedIdentityClientId: application, tenantId: tenant }),
+      `${inIdentity}.federatedIdentityClientId`,
+    ],
+    [
+      'an application without an identity that speaks for it',
+      byCustomerKey({ useSystemAssignedIdentity: false, federatedIdentityClientId: application, tenantId: tenant }),
+      `${inIdentity}.userAssignedIdentity`,
+    ],
+    [
+      'an application without the tenant of the vault',
+      byCustomerKey({ ...userAssigned, federatedIdentityClientId: application }),
+      `${inIdentity}.tenantId`,
+    ],
+    ['a tenant without an application', byCustomerKey({ ...userAssigned, tenantId: tenant }), `${inIdentity}.tenantId`],
+    [
+      'a tenant for the app’s own identity',
+      byCustomerKey({ ...systemAssigned, tenantId: tenant }),
+      `${inIdentity}.tenantId`,
+    ],
+    [
+      'an application that is no GUID',
+      byCustomerKey({ ...federated, federatedIdentityClientId: 'keyward' }),
+      `${inIdentity}.federatedIdentityClientId`,
+    ],
+    [
+      'a tenant that is no GUID',
+      byCustomerKey({ ...federated, tenantId: 'contoso.onmicrosoft.com' }),
+      `${inIdentity}.tenantId`,
+    ],
   ])('is refused for %s, by name', (_, body, target) => {
     expect(refusalOf(body)).toMatchObject({ code: 'InvalidRequestContent', extras: { target } });
   });
@@ -205,9 +253,12 @@ describe('an account as JSON', () => {
   it.each<[string, Encryption]>([
     ['the system key', { type: 'SystemKey' }],
     ['a customer key', own],
+    ['a customer key of another tenant', { ...own, binding: { ...aBinding, identity: federated } }],
   ])('under %s can be sent back as it was read', (_, encryption) => {
     const wish = parseAccount(JSON.parse(JSON.stringify(shown(encryption))));
     expect(wish).toMatchObject({ location: 'westeurope', owner: 'contoso', encryption: { type: encryption.type } });
+    if (encryption.type === 'CustomerKey')
+      expect(wish.encryption).toMatchObject({ keyIdentifier: cmk, identity: encryption.binding.identity });
   });
 
   const denied = {
