@@ -125,7 +125,7 @@ class TenantNotAllowed extends Error {
   override readonly name = 'TenantNotAllowed';
 }
 
-/** Our managed identity gave no token. Whatever the text quotes, no customer has refused anything. */
+/** Our managed identity gave no token: no customer has refused anything, whatever codes the text of the cause quotes. */
 class NoManagedIdentity extends Error {
   override readonly name = 'NoManagedIdentity';
 }
@@ -146,7 +146,6 @@ function managedIdentity(resourceId: string | undefined): Pick<ManagedIdentityCr
 /** Its class, and Entra's AADSTS number where Entra has refused the application; never its text. */
 export function readCredentialError(error: unknown): { name: string; aadsts?: string } {
   if (!(error instanceof Error)) return { name: 'unknown' };
-  if (error.cause instanceof NoManagedIdentity) return { name: error.cause.name };
-  const aadsts = error instanceof NoManagedIdentity ? undefined : /AADSTS(\d{4,8})/.exec(error.message)?.[1];
+  const aadsts = /AADSTS(\d{4,8})/.exec(error.message)?.[1];
   return aadsts === undefined ? { name: error.name } : { name: 'Entra', aadsts };
 }

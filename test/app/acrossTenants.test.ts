@@ -96,21 +96,6 @@ test('an account lives on a key of another tenant: created, used, rotated, revok
   expect(await versionOf(api, 'across')).toBe(newest);
 });
 
-test('INV-2: an application that is disabled at home, and so everywhere, is our trouble: nobody is refused', async () => {
-  const { api } = world;
-  const { key, identity } = await customerIn('fabrikam', 'fabrikam-kv');
-  await got(201, api('PUT', '/api/accounts/ours', account('fabrikam', key, identity)));
-  const setEnabled = (tenant: string, enabled: boolean) =>
-    controls.identity('PUT', `/tenants/${tenant}/apps/${applicationOf('fabrikam')}`, { enabled });
-  await setEnabled(world.stack.settings.KEYWARD_TENANT_ID ?? '', false);
-  await setEnabled(tenantOf('fabrikam'), false);
-  const seen = await sweptUntil(world, 'ours', ({ properties }) => properties.encryption.status !== 'Accessible');
-  expect(seen.properties).toMatchObject({
-    state: 'Enabled',
-    encryption: { status: 'Unreachable', cause: 'IdentityUnavailable' },
-  });
-});
-
 describe('INV-10: an account uses only tenants of its own owner:', () => {
   test('another owner is refused in one opaque way, before any call leaves for the vault', async () => {
     const { api } = world;

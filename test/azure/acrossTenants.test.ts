@@ -97,7 +97,11 @@ describe('the credential of an application in another tenant', () => {
   });
 });
 
-const answering = (status: number, text: string) => ({ kind: 'answer', status, body: { error_description: text } });
+const answering = (status: number, message: string) => ({
+  kind: 'answer',
+  status,
+  body: { statusCode: status, message },
+});
 const refusing = (code: number) => ({
   ...{ kind: 'answer', status: 400 },
   body: { error: 'interaction_required', error_description: `AADSTS${code}: refused.`, error_codes: [code] },
