@@ -153,12 +153,13 @@ async function controlLook(
 ): Promise<'good' | 'failed'> {
   const [row] = (await ports.ringStore.rows('system')).sort((a, b) => b.createdAt - a.createdAt);
   if (row === undefined) return 'failed';
-  const speaks = isFederated(identity) ? ports.exchangesAtHome(identity) : true;
   const control = operatorKey('KEYWARD_SYSTEM_KEY', settings);
-  const reach = isFederated(identity) ? control : { ...control, identity };
-  const opened = await ports.keyVault.unwrap(reach, row.keyVersion, row.wrapped);
+  const [opened, speaks] = await Promise.all([
+    ports.keyVault.unwrap(isFederated(identity) ? control : { ...control, identity }, row.keyVersion, row.wrapped),
+    isFederated(identity) ? ports.exchangesAtHome(identity) : true,
+  ]);
   if (opened.ok) opened.value.fill(0);
-  return opened.ok && (await speaks) ? 'good' : 'failed';
+  return opened.ok && speaks ? 'good' : 'failed';
 }
 
 /** Single flight, kept when it succeeds, begun again when it has failed. */

@@ -63,6 +63,7 @@ const entra = {
 /** The next look is the retry: a token that is waited for longer than a look may take helps nobody. */
 const once = { retryOptions: { maxRetries: 0 } };
 
+/** Clients keep the tokens that they have: a credential that is let go costs its clients' next token, nothing else. */
 const mostCredentials = 500;
 
 export function createCredentials(options: CredentialOptions): Credentials {
