@@ -108,8 +108,8 @@ export function createCredentials(options: CredentialOptions): Credentials {
     },
 
     exchangesAtHome(identity) {
-      const exchange = async () => federated(identity, options.homeTenantId).getToken(keyVault);
-      return inTime(exchange, options.deadlineSeconds * 1000).then(
+      const asked = async () => federated(identity, options.homeTenantId).getToken(keyVault);
+      return inTime(asked, options.deadlineSeconds * 1000).then(
         () => true,
         () => false,
       );
