@@ -6,7 +6,7 @@
  *   Unavailable  the same call will work later; `retryAfterSeconds` says when to try
  *   LostRace     another writer was faster (inside the core only): read again and decide again
  */
-import { type Cause, classOf, isCause } from './causes.ts';
+import { type Cause, causes, classOf, isCause } from './causes.ts';
 
 /** Codes that are not causes, to HTTP status. With `statusOf`, the one place where a status is decided. */
 const statusOfCode = {
@@ -27,6 +27,8 @@ const statusOfCode = {
 } as const;
 
 export type ErrorCode = keyof typeof statusOfCode | Cause;
+
+export const errorCodes = [...Object.keys(statusOfCode), ...causes] as readonly ErrorCode[];
 
 export function statusOf(code: ErrorCode): number {
   if (!isCause(code)) return statusOfCode[code];
