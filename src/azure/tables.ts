@@ -92,9 +92,9 @@ export class Table {
     await this.#run((client) => client.upsertEntity(row, 'Replace'));
   }
 
-  /** @throws LostRace when the etag no longer fits. */
+  /** @throws LostRace when the etag no longer fits, or the row is gone. */
   async replace(row: Row, etag: string): Promise<string> {
-    const result = await this.#run((client) => client.updateEntity(row, 'Replace', { etag }));
+    const result = await goneIsLost(this.#run((client) => client.updateEntity(row, 'Replace', { etag })));
     return result.etag ?? '';
   }
 
@@ -120,7 +120,7 @@ export class Table {
     if (etag === undefined) transaction.createEntity(first);
     else transaction.updateEntity(first, 'Replace', { etag });
     for (const row of inserts) transaction.createEntity(row);
-    const result = await this.#run((client) => client.submitTransaction(transaction.actions));
+    const result = await goneIsLost(this.#run((client) => client.submitTransaction(transaction.actions)));
     return result.subResponses[0]?.etag ?? '';
   }
 
@@ -147,6 +147,15 @@ export class Table {
         this.#created = undefined;
       });
     }
+  }
+}
+
+/** Who writes over a row has read it: when it is gone since, another writer was faster. */
+async function goneIsLost<R>(write: Promise<R>): Promise<R> {
+  try {
+    return await write;
+  } catch (error) {
+    throw error instanceof NotThere ? new LostRace('The row is gone.') : error;
   }
 }
 

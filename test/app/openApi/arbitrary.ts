@@ -241,7 +241,6 @@ const header = fc.constantFrom<readonly string[]>(
     ['Authorization', 'Bearer a.b.c'],
     ['Authorization', 'Basic x'],
     ['Range', 'bytes=0-1'],
-    ['Expect', '200-ok'],
   ],
   ...[
     ['traceparent', 'nonsense'],
@@ -284,12 +283,14 @@ export function requestFor({ method, path, spec }: Operation, judge: Judge): fc.
     .map(([own, more]) => [...own, ...more].filter((part) => part !== '').join('&'));
   const schema = spec.requestBody?.content['application/json'].schema;
   const wish = schema === undefined ? undefined : arbitraryOf(schema, judge);
+  const { examples } = judge.resolve(schema) ?? {};
   const body: fc.Arbitrary<string | undefined> =
     wish === undefined
       ? fc.oneof({ weight: 9, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: hostileBody })
       : fc.oneof(
-          { weight: 4, arbitrary: wish.map((value) => JSON.stringify(value)) },
-          { weight: 4, arbitrary: nearly(wish) },
+          { weight: 3, arbitrary: fc.constantFrom(...examples).map((value) => JSON.stringify(value)) },
+          { weight: 3, arbitrary: wish.map((value) => JSON.stringify(value)) },
+          { weight: 3, arbitrary: nearly(fc.oneof(wish, fc.constantFrom(...examples))) },
           { weight: 2, arbitrary: hostileBody },
         );
   const bytes = fc.tuple(body, fc.nat(60)).map(([json, dice]) => {
