@@ -7,7 +7,7 @@ import { requestFor, type WireRequest } from './openApi/arbitrary.ts';
 import { type Judge, judgeBy, type Seen } from './openApi/judge.ts';
 import { got, newAccount, useStack, vaultWithKey, withCustomerKey } from './support.ts';
 
-const batches = 260;
+const batches = 250;
 const atOnce = 20;
 const world = useStack();
 const agent = new Agent({ keepAlive: true, maxSockets: atOnce });
@@ -79,14 +79,15 @@ test('at least 5,000 requests, sound, nearly sound and hostile: no 5xx, no silen
   const requests = fc.oneof(
     ...judge.operations.map((operation) => ({
       // More that makes than that unmakes, or nearly all would be 404.
-      weight: { PUT: 4, DELETE: 1 }[operation.method] ?? 2,
+      weight: { PUT: 3, DELETE: 1 }[operation.method] ?? 2,
       arbitrary: requestFor(operation, judge),
     })),
   );
   const batch = fc.array(requests, { minLength: atOnce, maxLength: atOnce });
   const found: string[] = [];
+  let begun = 0;
   const property = fc.asyncProperty(batch, async (wires) => {
-    await standing();
+    if (begun++ % 10 === 0) await standing();
     await Promise.all(
       wires.map(async (wire) => {
         const faults = await faultsOf(wire).catch((error: Error) => [error.message]);
@@ -102,7 +103,7 @@ test('at least 5,000 requests, sound, nearly sound and hostile: no 5xx, no silen
   expect(numRuns * atOnce).toBeGreaterThanOrEqual(5000);
   // Both sides of every gate were met.
   for (const status of [200, 201, 204, 400, 404, 412]) expect(statuses.get(status), `${status}`).toBeGreaterThan(5);
-}, 60_000);
+}, 120_000);
 
 const told = ({ method, target, headers, body }: WireRequest): string =>
   [method, target, headers.join('|'), body].map((part) => String(part).slice(0, 300)).join(' ');
