@@ -147,7 +147,7 @@ const writeIfMatch: Act = async ({ account, caller, n, call, tally }, expect) =>
 const putSecret: Act = async ({ account, caller, call }, expect) =>
   expect(
     [200, 201],
-    await call('PUT', `${account}/contentKeys/${contentKey(caller % 8)}`, { properties: { length: 32 } }),
+    await call('PUT', `${account}/contentKeys/${contentKey(caller % 8)}`, { properties: { length: 16 } }),
   );
 
 const reveal: Act = async ({ account, call }, expect) =>
