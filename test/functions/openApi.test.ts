@@ -13,6 +13,7 @@ const bodyOf = (part: Json): Json => part?.content?.['application/json'].schema;
 test('the document is OpenAPI 3.1, by the meta-schema of the OpenAPI Initiative', async () => {
   expect(await new Validator().validate(document)).toEqual({ valid: true });
   expect(document.openapi).toMatch(/^3\.1\./);
+  expect(document.info.version).toBe(JSON.parse(readFileSync('package.json', 'utf8')).version);
 });
 
 test('every route is in it with its method, path and role, but those of Azure Media Services’ published contract', () => {
