@@ -24,6 +24,10 @@ export const identity = z
   .union([
     z.strictObject({ useSystemAssignedIdentity: z.literal(true) }),
     z.strictObject({ useSystemAssignedIdentity: z.literal(false), userAssignedIdentity: z.string() }),
+    z.strictObject({
+      ...{ useSystemAssignedIdentity: z.literal(false), userAssignedIdentity: z.string() },
+      ...{ federatedIdentityClientId: guid, tenantId: guid },
+    }),
   ])
   .meta({ id: 'Identity', description: 'The managed identity that the key is reached with.' });
 
