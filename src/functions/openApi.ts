@@ -43,17 +43,21 @@ type SchemaOf = (schema: z.ZodType, io: 'input' | 'output') => Json;
 function collectSchemas(): { schemaOf: SchemaOf; components: Json } {
   const components: Json = {};
   const schemaOf: SchemaOf = (schema, io) => {
-    const { $schema, $defs = {}, ...json } = z.toJSONSchema(schema, { io, override: seeThroughGuards(io) });
+    const { $schema, $defs = {}, ...json } = z.toJSONSchema(schema, { io, override: completing(io) });
     Object.assign(components, $defs);
     return json;
   };
   return { schemaOf, components };
 }
 
-/** `z.unknown().refine(...).pipe(schema)`: the guard before a schema says nothing that JSON Schema could. */
-const seeThroughGuards =
+/** Where zod leaves out what we know. */
+const completing =
   (io: 'input' | 'output') =>
-  ({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodTypes; jsonSchema: object }): void => {
+  ({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodTypes; jsonSchema: z.core.JSONSchema.BaseSchema }): void => {
+    // An example beside a transform could be of what goes in or of what comes out: ours are as a caller writes them.
+    const { examples } = z.globalRegistry.get(zodSchema) ?? {};
+    if (Array.isArray(examples)) jsonSchema.examples = examples;
+    // `z.unknown().refine(...).pipe(schema)`: the guard before a schema says nothing that JSON Schema could.
     const { def } = zodSchema._zod;
     if (def.type !== 'pipe' || (def.in as z.core.$ZodTypes)._zod.def.type !== 'unknown') return;
     const { $schema, ...behind } = z.toJSONSchema(def.out, { io });

@@ -1,9 +1,21 @@
 /** The document, compared with the truth: every answer of a busy life is judged by it, and every success it promises is seen. */
 import { TableClient } from '@azure/data-tables';
 import { beforeAll, expect, test } from 'vitest';
+import { installApplication, registerApplication, tenantOf } from '../../src/local/acrossTenants.ts';
 import { type Caller, caller, until } from '../../src/local/client.ts';
+import { keyVaultControl } from '../../src/local/keyvault/controlClient.ts';
 import { type Judge, judgeBy } from './openApi/judge.ts';
-import { customerKey, newAccount, rotate, useStack, vaultWithKey, versionOf, withCustomerKey } from './support.ts';
+import {
+  accountOf,
+  customerKey,
+  got,
+  newAccount,
+  rotate,
+  useStack,
+  vaultWithKey,
+  versionOf,
+  withCustomerKey,
+} from './support.ts';
 
 /** The same rules as in production, a minute in less than a second. */
 const world = useStack({
@@ -94,6 +106,18 @@ test('accounts: created, changed, moved, rotated, refused, listed, deleted', asy
   await api('POST', '/api/operator/rewraps', { account: 'plain' });
   await api('DELETE', '/api/accounts/plain');
   await api('DELETE', '/api/accounts/plain');
+});
+
+test('an account on a key of another tenant', async () => {
+  const controls = { identity: keyVaultControl(world.stack.identity.url), keyVault: world.stack.keyVault };
+  const identity = await registerApplication('fabrikam', controls);
+  const key = await vaultWithKey(world, 'fabrikam-kv', { tenantId: tenantOf('fabrikam') });
+  await installApplication('fabrikam', 'fabrikam-kv', controls);
+  const { location, properties } = withCustomerKey('fabrikam', key);
+  const encryption = { ...properties.encryption, identity };
+  await got(201, api('PUT', '/api/accounts/across', { location, properties: { ...properties, encryption } }));
+  await api('POST', '/api/operator/looks', { account: 'across' });
+  expect((await accountOf(api, 'across')).properties.encryption.identity).toEqual(identity);
 });
 
 test('secrets: written, revealed one and many, damaged, deleted', async () => {
