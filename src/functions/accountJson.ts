@@ -46,19 +46,19 @@ const tags = z
 
 const guid = z.guid().transform((text) => text.toLowerCase());
 
+export const identity = z.strictObject({
+  useSystemAssignedIdentity: z.boolean(),
+  userAssignedIdentity: z.string().min(1).max(500).optional(),
+  federatedIdentityClientId: guid.optional(),
+  tenantId: guid.optional(),
+});
+
 const encryption = z.strictObject({
   type: z.enum(['SystemKey', 'CustomerKey']),
   keyVaultProperties: z
     .strictObject({ keyIdentifier: z.string().min(1).max(300), currentKeyIdentifier: readOnly })
     .optional(),
-  identity: z
-    .strictObject({
-      useSystemAssignedIdentity: z.boolean(),
-      userAssignedIdentity: z.string().min(1).max(500).optional(),
-      federatedIdentityClientId: guid.optional(),
-      tenantId: guid.optional(),
-    })
-    .optional(),
+  identity: identity.optional(),
   ...{
     status: readOnly,
     cause: readOnly,
@@ -71,7 +71,7 @@ const encryption = z.strictObject({
   olderAccountKeys: readOnly,
 });
 
-const account = z.strictObject({
+export const account = z.strictObject({
   location: z.string().min(1).max(90).optional(),
   tags: tags.optional(),
   properties: z
@@ -86,8 +86,10 @@ const account = z.strictObject({
 });
 
 /** @throws Refusal InvalidRequestContent that names every field at fault. */
-export function parseAccount(body: unknown): AccountWish {
-  const { location, tags: newTags, properties } = parsed(account, body);
+export const parseAccount = (body: unknown): AccountWish => wishIn(parsed(account, body));
+
+/** @throws Refusal InvalidRequestContent when the encryption contradicts itself. */
+export function wishIn({ location, tags: newTags, properties }: z.infer<typeof account>): AccountWish {
   return {
     ...(location === undefined ? {} : { location }),
     ...(newTags === undefined ? {} : { tags: newTags }),
@@ -115,10 +117,11 @@ function encryptionWish(wish: z.infer<typeof encryption>): NonNullable<AccountWi
 const userAssigned =
   /^\/subscriptions\/[^/]+\/resourcegroups\/[^/]+\/providers\/microsoft\.managedidentity\/userassignedidentities\/[^/]+$/i;
 
-function identityOf(
-  wish: z.infer<typeof encryption>['identity'] = { useSystemAssignedIdentity: true },
+/** @throws Refusal InvalidRequestContent */
+export function identityOf(
+  wish: z.infer<typeof identity> = { useSystemAssignedIdentity: true },
+  target = 'properties.encryption.identity',
 ): KeyVaultIdentity {
-  const target = 'properties.encryption.identity';
   const { useSystemAssignedIdentity, userAssignedIdentity, federatedIdentityClientId, tenantId } = wish;
   if (useSystemAssignedIdentity && userAssignedIdentity !== undefined)
     throw contradiction(target, 'useSystemAssignedIdentity and userAssignedIdentity exclude each other.');

@@ -9,13 +9,16 @@ import {
   patchAccountRoute,
   putAccountRoute,
 } from './accounts.ts';
+import { claimRoutes } from './claims.ts';
 import { contentKeyRoutes } from './contentKeys.ts';
 import { jobInputRoutes } from './jobInputs.ts';
 import { keyAccountsRoute, keyUsageRoute, rewrapRoute } from './keys.ts';
 import { lookNowRoute } from './looks.ts';
+import { repairIdentityApi } from './repairIdentity.ts';
 import { rotateAccountKeyRoute } from './rotateAccountKey.ts';
 import type { Route } from './route.ts';
 import { tokenKeyRoutes } from './tokenKeys.ts';
+import { validateEncryptionApi } from './validateEncryption.ts';
 
 export const routes: readonly Route[] = [
   {
@@ -38,6 +41,7 @@ export const routes: readonly Route[] = [
     ...{ name: 'accountsDelete', method: 'DELETE', path: 'accounts/{accountName}', scope: 'account' },
     ...{ role: 'Accounts.Write', whileInaccessible: 'allowed', handler: deleteAccountRoute },
   },
+  validateEncryptionApi,
   ...contentKeyRoutes,
   ...jobInputRoutes,
   ...tokenKeyRoutes,
@@ -45,6 +49,8 @@ export const routes: readonly Route[] = [
     ...{ name: 'operatorRotateAccountKey', method: 'POST', path: 'operator/accounts/{accountName}/rotateAccountKey' },
     ...{ scope: 'operator', role: 'Keys.Operate', handler: rotateAccountKeyRoute },
   },
+  repairIdentityApi,
+  ...claimRoutes,
   {
     ...{ name: 'operatorLooks', method: 'POST', path: 'operator/looks', scope: 'operator', role: 'Keys.Operate' },
     handler: lookNowRoute,

@@ -269,7 +269,9 @@ describe('INV-12: nobody saves an account from its customer’s revocation', () 
     await lab.account('fugitive', 'contoso', from);
     await lab.keyVault('PATCH', '/vaults/revoked-kv/keys/cmk', { enabled: false });
     expect((await failure(lab.move('fugitive', to))).code).toBe('CustomerKeyUnreachable');
-    const back = patchAccount('fugitive', { encryption: { type: 'SystemKey' } }, {}, tester, lab.service);
+    const back = patchAccount('fugitive', { encryption: { type: 'SystemKey' } }, {}, tester, lab.service, {
+      mayRelease: true,
+    });
     expect((await failure(back)).code).toBe('CustomerKeyUnreachable');
     expect((await lab.view('fugitive')).record.encryption).toMatchObject({ keyIdentifier: from });
   });
