@@ -8,7 +8,7 @@
  */
 import type { ErrorCode } from './errorCatalogue.ts';
 
-export { type ErrorCode, statusOf } from './errorCatalogue.ts';
+export { type ErrorCode, errorCodes, statusOf } from './errorCatalogue.ts';
 
 /** One finding among several, in the shape of an ARM error detail. */
 export interface ErrorDetail {

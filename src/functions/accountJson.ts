@@ -71,7 +71,8 @@ const encryption = z.strictObject({
   olderAccountKeys: readOnly,
 });
 
-export const account = z.strictObject({
+/** The body of PUT and PATCH. */
+export const accountBody = z.strictObject({
   location: z.string().min(1).max(90).optional(),
   tags: tags.optional(),
   properties: z
@@ -86,10 +87,10 @@ export const account = z.strictObject({
 });
 
 /** @throws Refusal InvalidRequestContent that names every field at fault. */
-export const parseAccount = (body: unknown): AccountWish => wishIn(parsed(account, body));
+export const parseAccount = (body: unknown): AccountWish => wishIn(parsed(accountBody, body));
 
 /** @throws Refusal InvalidRequestContent when the encryption contradicts itself. */
-export function wishIn({ location, tags: newTags, properties }: z.infer<typeof account>): AccountWish {
+export function wishIn({ location, tags: newTags, properties }: z.infer<typeof accountBody>): AccountWish {
   return {
     ...(location === undefined ? {} : { location }),
     ...(newTags === undefined ? {} : { tags: newTags }),

@@ -11,7 +11,15 @@ import type { Contract, Route } from './route.ts';
 const kinds = ['vault', 'tenant', 'userAssignedIdentity'] as const satisfies readonly ClaimKind[];
 const query = { kind: z.enum(kinds), value: z.string().min(1).max(500) };
 
-const answer = z.strictObject({ ...query, owner: z.string(), claimedAt: z.iso.datetime() });
+const answer = z.strictObject({ ...query, owner: z.string(), claimedAt: z.iso.datetime() }).meta({
+  id: 'Claim',
+  examples: [
+    {
+      ...{ kind: 'vault', value: 'contoso-keys.vault.azure.net', owner: 'contoso' },
+      claimedAt: '2026-11-23T19:41:00.000Z',
+    },
+  ],
+});
 const render = ({ kind, value, owner, at }: Claim): z.infer<typeof answer> => ({
   ...{ kind, value, owner, claimedAt: iso(at) },
 });

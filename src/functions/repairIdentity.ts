@@ -3,11 +3,14 @@ import * as z from 'zod';
 import { etagOf } from '../core/account.ts';
 import { repairIdentity } from '../core/accounts/repairIdentity.ts';
 import { parseAccountName } from '../core/names.ts';
-import { account, identity, identityOf, renderAccount } from './accountJson.ts';
+import { accountBody, identity, identityOf, renderAccount } from './accountJson.ts';
 import { parsed, type RouteHandler, readJson } from './http.ts';
 import type { Route } from './route.ts';
 
-const body = z.strictObject({ identity });
+const body = z.strictObject({ identity }).meta({
+  id: 'IdentityRepair',
+  examples: [{ identity: { useSystemAssignedIdentity: true } }],
+});
 
 const handler: RouteHandler = async ({ request, actor, service }) => {
   const name = parseAccountName(request.params.accountName ?? '');
@@ -22,6 +25,6 @@ export const repairIdentityApi: Route = {
   contract: {
     summary: "Reach an account's customer key by another identity, while it is not accessible",
     body,
-    answers: { 200: account },
+    answers: { 200: accountBody },
   },
 };

@@ -117,6 +117,19 @@ describe('a dry run', () => {
   });
 });
 
+test('INV-9: a dry run says nothing that only Key Vault knows', async () => {
+  const { lab } = world;
+  const key = await lab.vaultWithKey('dry-quiet', { firewall: 'ForbiddenByFirewall' });
+  const shut = (await dryRun(key)).checks;
+  expect(failed(shut)).toEqual(['VaultFirewallDenied']);
+  const other = await lab.vaultWithKey('dry-quiet-2');
+  await revoke('dry-quiet-2');
+  const denied = (await dryRun(other)).checks;
+  expect(failed(denied)).toEqual(['KeyPermissionDenied']);
+  for (const upstream of ['Client address', 'appid=', 'oid=', '127.0.0.1', 'iss=', appPrincipalId])
+    expect(JSON.stringify([shut, denied])).not.toContain(upstream);
+});
+
 describe('a grant that is on its way', () => {
   /** Time passes in the dry run's own pauses; the grant arrives in the one numbered. */
   async function withGrantAfter(pauses: number, vault: string) {
