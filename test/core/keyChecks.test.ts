@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { bindingOf } from '../../src/core/binding.ts';
 import type { Cause } from '../../src/core/causes.ts';
 import { Refusal } from '../../src/core/errors.ts';
-import { type Check, checksOf, isValid, type KeyFacts } from '../../src/core/keyChecks.ts';
+import { type Check, checksOf, isValid } from '../../src/core/keyChecks.ts';
+import type { KeyFacts } from '../../src/core/keyFindings.ts';
 import type { KeyDescription } from '../../src/core/ports.ts';
 import { start, version1 } from './builders.ts';
 
@@ -143,6 +144,8 @@ describe('the checks of a customer key', () => {
     const checks = look(keyed(expiresOn === undefined ? {} : { expiresOn }));
     expect(notPassed(checks)).toEqual(expected);
     expect(isValid(checks)).toBe(!expected.some((one) => one.includes('fail')));
+    const rotate = 'az keyvault key rotate --vault-name contoso --name cmk';
+    if (expected.length > 0) expect(named(checks, 'keyExpiry').remedy).toContain(rotate);
   });
 
   it('take a region that the vault does not tell for unknown, and for no fault', () => {
