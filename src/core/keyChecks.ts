@@ -2,7 +2,7 @@
  * Everything that is checked of a customer key before it may wrap, as one list in a fixed order. Pure: customerKey.ts gathers the
  * facts, this says what they mean. The dry run tells the list whole; PUT and PATCH tell of it what fails and what warns.
  */
-import { type Cause, meaningOf, remedyOf } from './causes.ts';
+import { meaningOf, remedyOf } from './causes.ts';
 import {
   answerFound,
   type Found,
