@@ -7,7 +7,7 @@ import { firstBrokenLink } from '../../src/core/audit.ts';
 import type { KeyVaultIdentity } from '../../src/core/binding.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { appPrincipalId, homeTenantId, location } from '../../src/local/operator.ts';
-import { failure, useLab } from '../lab.ts';
+import { dyingAt, failure, useLab } from '../lab.ts';
 
 const world = useLab();
 const operator = { kind: 'principal', id: 'operator' } as const;
@@ -180,4 +180,36 @@ test('a change of identity by PATCH leaves no row behind either', async () => {
   const { record } = await patchAccount('patched', { encryption }, {}, tester, lab.service);
   const row = { name: 'patched', instanceId: record.instanceId, version: old.version, follows: true };
   expect(await lab.service.bindings.readAccount(old.binding.id, row)).toBeUndefined();
+});
+
+test('INV-1: whoever dies between any two effects of a repair leaves an account that the repair brings back', async () => {
+  const { lab } = world;
+  const key = await lab.vaultWithKey('dying-kv');
+  const names = Array.from({ length: 20 }, (_, n) => `dying-${n + 1}`);
+  const keyOf = async (name: string): Promise<string> => {
+    const opened = await openAccountKey((await lab.view(name)).record, lab.service);
+    return opened.ok ? Buffer.from(opened.value).toString('hex') : opened.cause;
+  };
+  const before = new Map<string, string>();
+  for (const name of names) {
+    await lab.account(name, 'dying', key);
+    before.set(name, await keyOf(name));
+  }
+  await lab.keyVault('DELETE', `/vaults/dying-kv/grants/${appPrincipalId}`);
+  await lab.advance(5 * minutes);
+  const { identity } = await identityFor('dying', 'dying-kv');
+  let isWhole = false;
+  for (const [n, name] of names.entries()) {
+    const { service, reached } = dyingAt(lab, n + 1);
+    await repairIdentity(name, identity, operator, await service).catch(() => undefined);
+    isWhole = !reached();
+    const { status } = verdictOn(await lab.view(name)) ?? {};
+    // Where the record was written the account is back already; everywhere else nothing has happened yet.
+    expect(await keyOf(name)).toBe(status === 'Accessible' ? before.get(name) : 'KeyPermissionDenied');
+    if (status !== 'Accessible') await repair(name, identity);
+    expect(stateOf(await lab.view(name))).toBe('Enabled');
+    expect(await keyOf(name)).toBe(before.get(name));
+    if (isWhole) break;
+  }
+  expect(isWhole).toBe(true);
 });
