@@ -5,6 +5,8 @@ import { patchAccount, putAccount } from '../../src/core/accounts/put.ts';
 import { repairIdentity } from '../../src/core/accounts/repairIdentity.ts';
 import { firstBrokenLink } from '../../src/core/audit.ts';
 import type { KeyVaultIdentity } from '../../src/core/binding.ts';
+import { installApplication, registerApplication, speakerOf } from '../../src/local/acrossTenants.ts';
+import { keyVaultControl } from '../../src/local/keyvault/controlClient.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { appPrincipalId, homeTenantId, location } from '../../src/local/operator.ts';
 import { dyingAt, failure, useLab } from '../lab.ts';
@@ -116,6 +118,31 @@ describe('repair of the identity', () => {
     expect(verdictOn(await lab.view('early-2'))?.status).toBe('Unreachable');
     expect(verdictOn(await repair('early-2', identity))?.status).toBe('Accessible');
   });
+});
+
+test('repair takes another application too, where the vault is in another tenant', async () => {
+  const { lab } = world;
+  const controls = { identity: keyVaultControl(lab.identityUrl), keyVault: lab.keyVault };
+  const lost = await registerApplication('far', controls);
+  const keyIdentifier = await lab.vaultWithKey('far-kv', { tenantId: lost.tenantId });
+  await installApplication('far', 'far-kv', controls);
+  const encryption = { type: 'CustomerKey', keyIdentifier, identity: lost } as const;
+  await putAccount('far', { owner: 'far', location, encryption }, {}, tester, lab.service);
+  const { roleAssignments } = await lab.keyVault<{ roleAssignments: { principal: string }[] }>('GET', '/vaults/far-kv');
+  for (const { principal } of roleAssignments) await lab.keyVault('DELETE', `/vaults/far-kv/grants/${principal}`);
+  await lab.advance(70_000);
+  expect(['Suspect', 'Unreachable']).toContain(verdictOn(await lab.view('far'))?.status);
+
+  const application = { tenantId: homeTenantId, kind: 'application' };
+  const { clientId } = await controls.identity<{ clientId: string }>('PUT', '/identities/far-next', application);
+  await controls.identity('PUT', '/identities/far-next/federated-credentials/keyward', { identity: speakerOf('far') });
+  const installed = `/tenants/${lost.tenantId}/apps/far-next`;
+  const { objectId } = await controls.identity<{ objectId: string }>('PUT', installed, {});
+  const permissions = 'cryptoServiceEncryptionUser';
+  await lab.keyVault('PUT', `/vaults/far-kv/grants/${objectId}`, { permissions });
+  const identity = { ...lost, federatedIdentityClientId: clientId };
+  expect(verdictOn(await repair('far', identity))?.status).toBe('Accessible');
+  expect((await encryptionOf('far')).binding).toMatchObject({ tenantId: lost.tenantId, identity });
 });
 
 describe('repair is refused, and the account stays as it is,', () => {
