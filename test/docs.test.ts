@@ -8,7 +8,10 @@ import { appendEntry, emptyChain } from '../src/core/audit.ts';
 import { type Bytes, bytesOf, hex } from '../src/core/bytes.ts';
 import { actorOf, causes, classOf, isCause, remedyOf } from '../src/core/causes.ts';
 import { accountKeyPayload, formatInner, type Kek, sealAtRest, sealBySystemRing } from '../src/core/envelope.ts';
+import { actorOfError, errorCodes, meaningOfError, remedyOfError, statusOf } from '../src/core/errorCatalogue.ts';
+import { checkNames } from '../src/core/keyChecks.ts';
 import { defaultPolicy } from '../src/core/policy.ts';
+import { roles } from '../src/functions/route.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -45,8 +48,38 @@ describe('docs/runbook.md', () => {
   });
 });
 
+describe('docs/errors.md', () => {
+  const text = read('docs/errors.md');
+  const rows = [...text.matchAll(/^\| `(\w+)` \| (\d{3}) \| (\w+) \| (.+) \|$/gm)];
+
+  it('has every code that an answer can carry, once, and no other', () => {
+    expect(rows.map(([, code]) => code)).toEqual(errorCodes);
+  });
+
+  it.each(errorCodes)('says of %s the status and who acts, as the code does', (code) => {
+    const [, , status, actor] = rows.find((row) => row[1] === code) ?? [];
+    expect([Number(status), actor]).toEqual([statusOf(code), actorOfError(code)]);
+  });
+
+  it.each(errorCodes)('says what to do about %s: here, or in the runbook for a cause', (code) => {
+    const told = rows.find((row) => row[1] === code)?.[4];
+    const link = `[runbook](runbook.md#${code.toLowerCase()})`;
+    expect(told).toBe(isCause(code) ? link : `${meaningOfError(code)} | ${remedyOfError(code)}`);
+  });
+});
+
 describe('docs/operations.md', () => {
   const rows = settingRows(read('docs/operations.md'));
+
+  it('names every app role, once', () => {
+    const told = [...read('docs/operations.md').matchAll(/^\| `(\w+\.\w+)` \| /gm)].map((found) => found[1]);
+    expect(told.toSorted()).toEqual(roles.toSorted());
+  });
+
+  it('lists the checks of the dry run in their order', () => {
+    const [, section = ''] = /^### Dry run$([\s\S]*?)^##/m.exec(read('docs/operations.md')) ?? [];
+    expect([...section.matchAll(/^\| `(\w+)` \| /gm)].map((found) => found[1])).toEqual(checkNames);
+  });
 
   it('names every setting that the code reads, once, and no other', () => {
     const policy = Object.keys(defaultPolicy).map(settingOfPolicy);

@@ -30,3 +30,37 @@ export async function failure(promise: Promise<unknown>): Promise<Error & { code
   }
   throw new Error('Expected an error.');
 }
+
+/** A process that dies at its n-th effect: half of them before the effect takes place, half of them after. */
+export function dyingAt(lab: Lab, effect: number) {
+  let count = 0;
+  let died = false;
+  const mortal = <T extends object>(port: T): T =>
+    new Proxy(port, {
+      get(target, name, receiver) {
+        const member: unknown = Reflect.get(target, name, receiver);
+        if (typeof member !== 'function') return member;
+        return (...args: unknown[]) => {
+          if (died) throw new Error('dead');
+          count += 1;
+          if (count !== effect) return member.apply(target, args);
+          died = true;
+          if (effect % 2 === 0) throw new Error('died before the effect');
+          return Promise.resolve(member.apply(target, args)).then(() => {
+            throw new Error('died after the effect');
+          });
+        };
+      },
+    });
+  const { accounts, bindings, vaults, claims, keyVault, directory } = lab.service;
+  const service = lab.another({
+    accounts: mortal(accounts),
+    bindings: mortal(bindings),
+    vaults: mortal(vaults),
+    claims: mortal(claims),
+    directory: mortal(directory),
+    keyVault: { ...mortal(keyVault), wrap: keyVault.wrap },
+    rings: lab.service.rings,
+  });
+  return { service, reached: () => died };
+}

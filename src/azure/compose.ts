@@ -40,6 +40,7 @@ export async function compose(
     policy,
     cloud: settings.KEYWARD_CLOUD,
     homeTenantId: settings.KEYWARD_TENANT_ID,
+    ownerTag: settings.KEYWARD_OWNER_TAG || undefined,
     rings,
     memory,
     leases: createLeases({ ...parts, rings, policy }),

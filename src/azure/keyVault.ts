@@ -92,7 +92,7 @@ function bareKey(reach: Reach, version: string): KeyVaultKey {
 }
 
 function describe(key: KeyVaultKey, wire: WireRecord): KeyDescription | undefined {
-  const { version, enabled, notBefore, expiresOn, recoveryLevel } = key.properties;
+  const { version, enabled, notBefore, expiresOn, recoveryLevel, tags } = key.properties;
   if (version === undefined) return undefined;
   const n = bytesOf(key.key?.n ?? new Uint8Array(0));
   return {
@@ -106,6 +106,7 @@ function describe(key: KeyVaultKey, wire: WireRecord): KeyDescription | undefine
     ...(notBefore === undefined ? {} : { notBefore: notBefore.getTime() }),
     ...(expiresOn === undefined ? {} : { expiresOn: expiresOn.getTime() }),
     ...(wire.region === undefined ? {} : { region: wire.region }),
+    ...(tags === undefined ? {} : { tags }),
   };
 }
 

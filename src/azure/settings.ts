@@ -20,6 +20,8 @@ const schema = z
     KEYWARD_SYSTEM_KEY: z.string(),
     /** Another RSA key of the operator: wraps the at-rest ring and the audit ring; versionless. */
     KEYWARD_AT_REST_KEY: z.string(),
+    /** The tag of a customer key that must hold the owner of the account: proof that the owner wants it used here. */
+    KEYWARD_OWNER_TAG: z.string().max(256).optional(),
     /** Tables and queues: a connection string (development), or service addresses reached by managed identity. */
     AzureWebJobsStorage: z.string().optional(),
     AzureWebJobsStorage__tableServiceUri: z.url({ protocol: /^https$/ }).optional(),

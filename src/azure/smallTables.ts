@@ -2,8 +2,9 @@
 import type { AuditEntry, ChainHead } from '../core/audit.ts';
 import { vaultIdOf } from '../core/binding.ts';
 import { base64, fromBase64 } from '../core/bytes.ts';
+import { LostRace } from '../core/errors.ts';
 import { fold, indexKey } from '../core/names.ts';
-import type { Claims, Directory, RingStore, ServiceAuditStore, VaultStore, WorkTicket } from '../core/ports.ts';
+import type { Claim, Claims, Directory, RingStore, ServiceAuditStore, VaultStore, WorkTicket } from '../core/ports.ts';
 import type { RingName, RingRow } from '../core/ring.ts';
 import { serviceChain } from '../core/serviceAudit.ts';
 import type { EpochMs } from '../core/time.ts';
@@ -88,15 +89,25 @@ export function createClaims(open: OpenTable): Claims {
     partitionKey: indexKey('claim', kind, fold(value)),
     rowKey: 'claim',
   });
-  const ownerOf: Claims['ownerOf'] = async (kind, value) =>
-    (await table.read<{ owner: string }>(key(kind, value)))?.value.owner;
+  const find: Claims['find'] = (kind, value) => table.read<Claim>(key(kind, value));
+  const mark: Claims['mark'] = async ({ value: { isReleasing: _, ...claim }, etag }, isReleasing) => {
+    const value: Claim = isReleasing ? { ...claim, isReleasing } : claim;
+    const next = await table.replaceIfUnchanged(rowOf(key(claim.kind, claim.value), value), etag);
+    return next === undefined ? undefined : { value, etag: next };
+  };
 
   return {
-    ownerOf,
+    ...{ find, mark },
     async claim(kind, value, owner, at) {
-      const inserted = await table.insert(rowOf(key(kind, value), { kind, value: fold(value), owner, at }));
-      return inserted !== undefined ? owner : ((await ownerOf(kind, value)) ?? owner);
+      const fresh: Claim = { kind, value: fold(value), owner, at };
+      if ((await table.insert(rowOf(key(kind, value), fresh))) !== undefined) return owner;
+      const held = await find(kind, value);
+      if (held === undefined) throw new LostRace('The claim has just been released.');
+      if (held.value.owner !== owner || held.value.isReleasing === undefined) return held.value.owner;
+      if ((await mark(held, false)) === undefined) throw new LostRace('The claim is being released.');
+      return owner;
     },
+    release: ({ value, etag }) => table.remove(key(value.kind, value.value), etag),
   };
 }
 

@@ -59,19 +59,31 @@ export async function wrapByCustomerKey(
 ): Promise<Answer<Proven>> {
   const payload = accountKeyPayload(place, accountKey);
   try {
-    const wrapped = tools.keyVault.wrap(key.publicKey, payload);
     const at = tools.clock.now();
-    const opened = await tools.keyVault.unwrap(binding, key.version, wrapped);
-    if (!opened.ok) return opened;
-    const same = equalBytes(opened.value, payload);
-    wipe(opened.value);
-    if (!same) return { ok: false, cause: 'KeyMaterialMismatch', observed: opened.observed };
+    const { observed, ...proof } = await proveWrap(payload, binding, key, tools);
+    if (!proof.ok) return { ...proof, observed };
     const wrappedBy = versionedIdentifier(binding, key.version);
-    const wrappedAccountKey = await closeAtRest({ by: 'CustomerKey', wrapped }, place, wrappedBy, tools);
-    return { ok: true, value: { wrappedAccountKey, at, observed: opened.observed }, observed: opened.observed };
+    const wrappedAccountKey = await closeAtRest({ by: 'CustomerKey', wrapped: proof.value }, place, wrappedBy, tools);
+    return { ok: true, value: { wrappedAccountKey, at, observed }, observed };
   } finally {
     wipe(payload);
   }
+}
+
+/** Wraps locally, and hands the blob out only if the vault opens it to the same bytes. */
+export async function proveWrap(
+  payload: Bytes,
+  binding: Binding,
+  key: Pick<KeyDescription, 'version' | 'publicKey'>,
+  { keyVault }: Pick<Service, 'keyVault'>,
+): Promise<Answer<Bytes>> {
+  const wrapped = keyVault.wrap(key.publicKey, payload);
+  const opened = await keyVault.unwrap(binding, key.version, wrapped);
+  if (!opened.ok) return opened;
+  const same = equalBytes(opened.value, payload);
+  wipe(opened.value);
+  const { observed } = opened;
+  return same ? { ok: true, value: wrapped, observed } : { ok: false, cause: 'KeyMaterialMismatch', observed };
 }
 
 /** Opens the account key by a fresh remote unwrap, or under the system ring. The caller wipes the value. */

@@ -15,6 +15,7 @@ export type AuditType =
   | 'AccountKeyChanged'
   | 'AccountKeyRewrapped'
   | 'AccountKeyRotated'
+  | 'IdentityRepaired'
   | 'OlderAccountKeysRetiring'
   | 'OlderAccountKeysDestroyed'
   | 'AccountDeleted'
@@ -29,7 +30,8 @@ export type AuditType =
   | 'NewVersionFound'
   | 'NewVersionUnusable'
   | 'RotationStarted'
-  | 'RotationCompleted';
+  | 'RotationCompleted'
+  | 'ClaimReleased';
 
 /** Who did it: a person or program that called, or one of the triggers. */
 export interface Actor {
@@ -51,6 +53,8 @@ export interface AuditFacts {
   readonly secrets?: readonly string[];
   readonly before?: string;
   readonly after?: string;
+  /** `<kind>/<value>`. */
+  readonly claim?: string;
   /** How many accounts a rotation re-wrapped. */
   readonly accounts?: number;
 }

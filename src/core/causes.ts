@@ -43,7 +43,7 @@ const catalogue = {
     actor: 'customer',
     meaning: "The account's identity may not unwrap with the key.",
     remedy:
-      'Grant it again (role assignments take up to 10 minutes): az role assignment create --role "Key Vault Crypto Service Encryption User" --assignee-object-id <principal id> --scope <resource id of vault {vault}>/keys/{key}',
+      'Grant it again (role assignments take up to 10 minutes): az role assignment create --role "Key Vault Crypto Service Encryption User" --assignee-object-id <principal id> --assignee-principal-type ServicePrincipal --scope "$(az keyvault show --name {vault} --query id -o tsv)/keys/{key}"',
   },
   KeyOperationNotAllowed: {
     class: 'denied',

@@ -1,13 +1,15 @@
 /**
- * Accepting a customer key: everything that is checked before one byte is wrapped with it, in an order in which nothing
+ * Accepting a customer key: everything that is looked at before one byte is wrapped with it, in an order in which nothing
  * leaves the process before the identifier and the owner's right to the vault are known to be good (INV-8, INV-10).
  */
-import { type Binding, bindingOf, isFederated, type KeyVaultIdentity } from './binding.ts';
-import { type Cause, classOf, meaningOf, remedyOf } from './causes.ts';
-import { type ErrorExtras, Refusal, Unavailable } from './errors.ts';
+import { type Binding, bindingOf, type KeyVaultIdentity } from './binding.ts';
+import { type Cause, classOf, isCause, meaningOf, remedyOf } from './causes.ts';
+import { claimsOf, ownerMismatch } from './claims.ts';
+import { type ErrorDetail, type ErrorExtras, Refusal, Unavailable } from './errors.ts';
+import { type Check, checksOf, isValid, told } from './keyChecks.ts';
+import type { KeyFacts } from './keyFindings.ts';
 import { type KeyIdentifier, keyIdentifierTarget, parseKeyIdentifier } from './keyIdentifier.ts';
-import { violationsOf } from './keyRules.ts';
-import type { ClaimKind, KeyDescription, Observed } from './ports.ts';
+import type { Answer, KeyDescription, Observed } from './ports.ts';
 import type { Service } from './service.ts';
 
 export interface CustomerKeyWish {
@@ -19,86 +21,115 @@ export interface AcceptedKey {
   readonly identifier: KeyIdentifier;
   readonly binding: Binding;
   readonly description: KeyDescription;
+  /** What to tell when the key does not open what was wrapped with it. */
+  readonly refusedBy: (proof: Answer<unknown>) => Refusal | Unavailable;
 }
 
-type AcceptTools = Pick<Service, 'keyVault' | 'claims' | 'clock' | 'cloud' | 'homeTenantId'>;
+export interface Owned {
+  readonly owner: string;
+  readonly location: string;
+}
 
-/** @throws Refusal with every rule that the key breaks in `details`; Unavailable when the vault could not be asked. */
+export type AcceptTools = Pick<
+  Service,
+  'keyVault' | 'claims' | 'clock' | 'cloud' | 'homeTenantId' | 'policy' | 'ownerTag'
+>;
+
+/** @throws Refusal with everything that fails or warns in `details`; Unavailable when the vault could not be asked. */
 export async function acceptCustomerKey(
   wish: CustomerKeyWish,
-  account: { owner: string; location: string },
+  account: Owned,
   tools: AcceptTools,
 ): Promise<AcceptedKey> {
-  const identifier = parseKeyIdentifier(wish.keyIdentifier, tools.cloud);
+  const facts = await factsOf(wish, account, tools);
+  const refusedBy = (proof?: Answer<unknown>) =>
+    refusalOf(checked(proof === undefined ? facts : { ...facts, proof }, account, tools), facts, proof);
+  const { identifier, binding, described } = facts;
+  const isGood = isValid(checked(facts, account, tools));
+  if (!isGood || identifier instanceof Refusal || binding === undefined || described?.ok !== true) throw refusedBy();
+  return { identifier, binding, description: described.value, refusedBy };
+}
+
+/** What can be seen of a wish without wrapping anything. */
+export async function factsOf(wish: CustomerKeyWish, { owner }: Owned, tools: AcceptTools): Promise<KeyFacts> {
+  const identifier = identifierIn(wish.keyIdentifier, tools);
+  if (identifier instanceof Refusal) return { identifier };
   const binding = bindingOf(identifier, tools.homeTenantId, wish.identity);
-  for (const [kind, value] of claimsOf(binding, tools.homeTenantId)) {
-    const holder = await tools.claims.ownerOf(kind, value);
-    if (holder !== undefined && holder !== account.owner) throw ownerMismatch();
-  }
-  const answer = await tools.keyVault.describe(binding, identifier.version);
-  if (!answer.ok) throw keyTrouble(answer.cause, binding, answer.observed);
-  const violations = violationsOf(answer.value, account, tools.clock.now());
-  const [first] = violations;
-  if (first !== undefined) {
-    throw keyTrouble(first, binding, answer.observed, {
-      details: violations.map((cause) => ({
-        code: cause,
-        message: explain(cause, binding),
-        target: keyIdentifierTarget,
-      })),
-    });
-  }
-  return { identifier, binding, description: answer.value };
+  const mayUse = await mayBeUsed(binding, owner, tools);
+  if (!mayUse) return { identifier, binding, mayUse };
+  const described = await tools.keyVault.describe(binding, identifier.version);
+  return { identifier, binding, mayUse, described };
 }
 
-/** Makes vault, tenant and identity the owner's, just before the first record names them. First come, and stays. */
-export async function claimFor(owner: string, binding: Binding, tools: AcceptTools): Promise<void> {
-  for (const [kind, value] of claimsOf(binding, tools.homeTenantId)) {
-    const holder = await tools.claims.claim(kind, value, owner, tools.clock.now());
-    if (holder !== owner) throw ownerMismatch();
-  }
-}
-
-/**
- * An identity that only speaks for an application is nobody's own: operators share one among all customers, and alone it opens
- * nothing. Neither is the application: what it may open stands in a tenant and a vault, and both are claimed.
- */
-function claimsOf({ vaultHost, tenantId, identity }: Binding, homeTenantId: string): [ClaimKind, string][] {
-  const claims: [ClaimKind, string][] = [['vault', vaultHost]];
-  if (tenantId !== homeTenantId.toLowerCase()) claims.push(['tenant', tenantId]);
-  if (!identity.useSystemAssignedIdentity && !isFederated(identity))
-    claims.push(['userAssignedIdentity', identity.userAssignedIdentity.toLowerCase()]);
-  return claims;
-}
-
-/** One answer, whatever is claimed and by whom: it must not tell one customer about another. */
-function ownerMismatch(): Refusal {
-  return new Refusal('OwnerMismatch', `${meaningOf('OwnerMismatch')} ${remedyOf('OwnerMismatch', nowhere)}`, {
-    target: keyIdentifierTarget,
+export const checked = (facts: KeyFacts, account: Owned, { clock, policy, ownerTag }: AcceptTools): Check[] =>
+  checksOf(facts, {
+    ...{ owner: account.owner, location: account.location, now: clock.now() },
+    nearExpiryDays: policy.keyNearExpiryDays,
+    ...(ownerTag === undefined ? {} : { ownerTag }),
   });
+
+function identifierIn(text: string, { cloud }: AcceptTools): KeyIdentifier | Refusal {
+  try {
+    return parseKeyIdentifier(text, cloud);
+  } catch (error) {
+    if (error instanceof Refusal) return error;
+    throw error;
+  }
 }
-const nowhere = { vaultName: '', keyName: '' };
+
+async function mayBeUsed(binding: Binding, owner: string, { claims, homeTenantId }: AcceptTools): Promise<boolean> {
+  for (const [kind, value] of claimsOf(binding, homeTenantId)) {
+    const holder = (await claims.find(kind, value))?.value.owner;
+    if (holder !== undefined && holder !== owner) return false;
+  }
+  return true;
+}
+
+/** Before any call leaves for the vault. @throws Refusal OwnerMismatch */
+export async function refuseForeign(binding: Binding, owner: string, tools: AcceptTools): Promise<void> {
+  if (!(await mayBeUsed(binding, owner, tools))) throw ownerMismatch();
+}
+
+/** The first thing that fails gives the code; all that fails, and then all that warns, stands in `details`. */
+function refusalOf(
+  checks: readonly Check[],
+  { described }: KeyFacts,
+  proof: Answer<unknown> | undefined,
+): Refusal | Unavailable {
+  const failed = checks.filter(({ result }) => result === 'fail');
+  const [first] = failed;
+  if (first?.cause === undefined || !isCause(first.cause)) throw new TypeError('No check of the key has failed.');
+  const details = [...failed, ...checks.filter(({ result }) => result === 'warn')].flatMap(detailOf);
+  const observed = proof?.observed ?? described?.observed;
+  return trouble(first.cause, told(first), observed, { target: keyIdentifierTarget, details });
+}
+
+const detailOf = (check: Check): ErrorDetail[] =>
+  check.cause === undefined ? [] : [{ code: check.cause, message: told(check), target: keyIdentifierTarget }];
 
 /** What a caller is told when a key cannot be used now: for good, or for the moment. */
 export function keyTrouble(
   cause: Cause,
   binding: Binding,
   observed: Observed,
-  extras: ErrorExtras = {},
+  target: string = keyIdentifierTarget,
 ): Refusal | Unavailable {
-  const told: ErrorExtras = {
-    target: keyIdentifierTarget,
-    ...extras,
-    info: {
-      cause,
-      ...(observed.requestId === undefined ? {} : { keyVaultRequestId: observed.requestId }),
-      ...(observed.innerCode === undefined ? {} : { keyVaultInnerCode: observed.innerCode }),
-    },
-  };
-  const message = explain(cause, binding);
-  return classOf(cause) === 'unreachable'
-    ? new Unavailable(cause, message, observed.retryAfterSeconds ?? 10, told)
-    : new Refusal(cause, message, told);
+  return trouble(cause, `${meaningOf(cause)} ${remedyOf(cause, binding)}`, observed, { target });
 }
 
-const explain = (cause: Cause, binding: Binding): string => `${meaningOf(cause)} ${remedyOf(cause, binding)}`;
+function trouble(
+  cause: Cause,
+  message: string,
+  observed: Observed | undefined,
+  about: ErrorExtras,
+): Refusal | Unavailable {
+  const { requestId, innerCode, retryAfterSeconds = 10 } = observed ?? {};
+  const seen = {
+    ...(requestId === undefined ? {} : { keyVaultRequestId: requestId }),
+    ...(innerCode === undefined ? {} : { keyVaultInnerCode: innerCode }),
+  };
+  const extras = observed === undefined ? about : { ...about, info: { cause, ...seen } };
+  return classOf(cause) === 'unreachable'
+    ? new Unavailable(cause, message, retryAfterSeconds, extras)
+    : new Refusal(cause, message, extras);
+}

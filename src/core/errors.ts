@@ -1,55 +1,19 @@
 /**
- * What a caller is told, named by what to do next. Codes form a closed union and are part of the interface;
- * messages may change.
+ * What a caller is told, named by what to do next. Codes form a closed union (errorCatalogue.ts) and are part of the
+ * interface; messages may change.
  *
  *   Refusal      change the request, or the key; the same call will fail again
  *   Unavailable  the same call will work later; `retryAfterSeconds` says when to try
  *   LostRace     another writer was faster (inside the core only): read again and decide again
  */
-import { type Cause, causes, classOf, isCause } from './causes.ts';
+import type { ErrorCode } from './errorCatalogue.ts';
 
-/** Codes that are not causes, to HTTP status. With `statusOf`, the one place where a status is decided. */
-const statusOfCode = {
-  InvalidRequestContent: 400,
-  InvalidParameter: 400,
-  PropertyNotChangeable: 400,
-  AuthenticationFailed: 401,
-  AuthorizationFailed: 403,
-  CustomerKeyInaccessible: 403,
-  AccountNotFound: 404,
-  NotFound: 404,
-  Conflict: 409,
-  PreconditionFailed: 412,
-  RequestTooLarge: 413,
-  InternalError: 500,
-  CustomerKeyUnreachable: 503,
-  ServiceUnavailable: 503,
-} as const;
-
-export type ErrorCode = keyof typeof statusOfCode | Cause;
-
-export const errorCodes = [...Object.keys(statusOfCode), ...causes] as readonly ErrorCode[];
-
-export function statusOf(code: ErrorCode): number {
-  if (!isCause(code)) return statusOfCode[code];
-  if (code === 'OwnerMismatch') return 403;
-  if (code === 'StorageUnavailable') return 503;
-  switch (classOf(code)) {
-    case 'denied':
-    case 'networkPolicy':
-    case 'misconfigured':
-    case 'unusableKey':
-      return 400;
-    case 'unreachable':
-      return 503;
-    case 'ours':
-      return 500;
-  }
-}
+export { type ErrorCode, errorCodes, statusOf } from './errorCatalogue.ts';
 
 /** One finding among several, in the shape of an ARM error detail. */
 export interface ErrorDetail {
-  readonly code: ErrorCode;
+  /** `KeyNearExpiry` refuses nothing: it stands beside what does. */
+  readonly code: ErrorCode | 'KeyNearExpiry';
   readonly message: string;
   /** The property at fault, as the caller wrote it: `properties.encryption.keyVaultProperties.keyIdentifier`. */
   readonly target?: string;

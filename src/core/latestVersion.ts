@@ -5,7 +5,7 @@
  */
 import type { AuditFacts } from './audit.ts';
 import { isDenied } from './causes.ts';
-import { violationsOf } from './keyRules.ts';
+import { expiryOf, violationsOf } from './keyRules.ts';
 import type { Policy } from './policy.ts';
 import type { Answer, KeyDescription } from './ports.ts';
 import type { EpochMs } from './time.ts';
@@ -71,9 +71,8 @@ export function withExpiry(watch: Watch, key: KeyDescription, now: EpochMs, poli
 
 function withWarning({ expiresOn, readAt }: Expiry, now: EpochMs, policy: Policy): Expiry {
   if (expiresOn === undefined) return { readAt };
-  if (expiresOn <= now) return { readAt, expiresOn, warning: 'KeyExpired' };
-  const isNear = expiresOn - now <= policy.keyNearExpiryDays * dayMs;
-  return { readAt, expiresOn, ...(isNear ? { warning: 'KeyNearExpiry' } : {}) };
+  const warning = expiryOf(expiresOn, now, policy.keyNearExpiryDays);
+  return { readAt, expiresOn, ...(warning === undefined ? {} : { warning }) };
 }
 
 /** Versions in use whose expiry has not been read for a day: older ones, that somebody is pinned to. */

@@ -65,6 +65,8 @@ export interface KeyDescription {
   readonly recoveryLevel: string;
   readonly region?: string;
   readonly publicKey: RsaPublicKey;
+  /** The customer's own words. */
+  readonly tags?: Readonly<Record<string, string>>;
 }
 
 export interface RsaPublicKey {
@@ -217,11 +219,25 @@ export interface Directory {
 
 export type ClaimKind = 'vault' | 'tenant' | 'userAssignedIdentity';
 
+export interface Claim {
+  readonly kind: ClaimKind;
+  /** Folded. */
+  readonly value: string;
+  readonly owner: string;
+  readonly at: EpochMs;
+  /** Somebody is about to release it. It still counts, and whoever claims it takes the mark away. */
+  readonly isReleasing?: true;
+}
+
 /** What belongs to which owner (insert if absent). */
 export interface Claims {
-  ownerOf(kind: ClaimKind, value: string): Promise<string | undefined>;
-  /** The owner that holds the claim afterwards: the caller, or whoever was first. */
+  find(kind: ClaimKind, value: string): Promise<Stored<Claim> | undefined>;
+  /** The owner that holds the claim afterwards: the caller, or whoever was first. @throws LostRace while it is being released. */
   claim(kind: ClaimKind, value: string, owner: string, at: EpochMs): Promise<string>;
+  /** Only as it was read; undefined: it has changed, or is gone. */
+  mark(claim: Stored<Claim>, isReleasing: boolean): Promise<Stored<Claim> | undefined>;
+  /** Only as it was read; false: it has changed, or is gone. */
+  release(claim: Stored<Claim>): Promise<boolean>;
 }
 
 /** The service's own chain: head and entries in one partition. */

@@ -36,13 +36,15 @@ export interface Service {
   readonly dailyQueue: WorkQueue<DailyWork>;
   readonly keyVault: KeyVault;
   readonly clock: Clock;
-  /** Lets well under a second pass, to even out calls within a message; longer waits are delayed messages. */
+  /** Lets well under a second pass in a message, where longer waits are delayed messages; seconds where a caller asks for it. */
   readonly pause: (ms: number) => Promise<void>;
   readonly random: Random;
   readonly log: Log;
   readonly policy: Policy;
   readonly cloud: Cloud;
   readonly homeTenantId: string;
+  /** The tag that a customer key must carry, with the account's owner as its value. */
+  readonly ownerTag: string | undefined;
   /** Loaded once per process. @throws Unavailable while the operator's vault does not answer. */
   readonly rings: () => Promise<Rings>;
   /** One for the process: unwrapped account keys are nowhere else. */

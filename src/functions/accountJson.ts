@@ -46,6 +46,13 @@ const tags = z
 const guid = z.guid().transform((text) => text.toLowerCase());
 const keyExample = 'https://contoso-keys.vault.azure.net/keys/media';
 
+export const identity = z.strictObject({
+  useSystemAssignedIdentity: z.boolean(),
+  userAssignedIdentity: z.string().min(1).max(500).optional().meta({ description: 'A resource id.' }),
+  federatedIdentityClientId: guid.optional(),
+  tenantId: guid.optional(),
+});
+
 const encryption = z.strictObject({
   type: z.enum(['SystemKey', 'CustomerKey']),
   keyVaultProperties: z
@@ -58,14 +65,7 @@ const encryption = z.strictObject({
       currentKeyIdentifier: readOnly,
     })
     .optional(),
-  identity: z
-    .strictObject({
-      useSystemAssignedIdentity: z.boolean(),
-      userAssignedIdentity: z.string().min(1).max(500).optional().meta({ description: 'A resource id.' }),
-      federatedIdentityClientId: guid.optional(),
-      tenantId: guid.optional(),
-    })
-    .optional(),
+  identity: identity.optional(),
   ...{
     status: readOnly,
     cause: readOnly,
@@ -113,8 +113,10 @@ export const accountBody = z
   });
 
 /** @throws Refusal InvalidRequestContent that names every field at fault. */
-export function parseAccount(body: unknown): AccountWish {
-  const { location, tags: newTags, properties } = parsed(accountBody, body);
+export const parseAccount = (body: unknown): AccountWish => wishIn(parsed(accountBody, body));
+
+/** @throws Refusal InvalidRequestContent when the encryption contradicts itself. */
+export function wishIn({ location, tags: newTags, properties }: z.infer<typeof accountBody>): AccountWish {
   return {
     ...(location === undefined ? {} : { location }),
     ...(newTags === undefined ? {} : { tags: newTags }),
@@ -142,10 +144,11 @@ function encryptionWish(wish: z.infer<typeof encryption>): NonNullable<AccountWi
 const userAssigned =
   /^\/subscriptions\/[^/]+\/resourcegroups\/[^/]+\/providers\/microsoft\.managedidentity\/userassignedidentities\/[^/]+$/i;
 
-function identityOf(
-  wish: z.infer<typeof encryption>['identity'] = { useSystemAssignedIdentity: true },
+/** @throws Refusal InvalidRequestContent */
+export function identityOf(
+  wish: z.infer<typeof identity> = { useSystemAssignedIdentity: true },
+  target = 'properties.encryption.identity',
 ): KeyVaultIdentity {
-  const target = 'properties.encryption.identity';
   const { useSystemAssignedIdentity, userAssignedIdentity, federatedIdentityClientId, tenantId } = wish;
   if (useSystemAssignedIdentity && userAssignedIdentity !== undefined)
     throw contradiction(target, 'useSystemAssignedIdentity and userAssignedIdentity exclude each other.');

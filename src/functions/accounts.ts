@@ -2,7 +2,7 @@
 import type { HttpRequest } from '@azure/functions';
 import { type AccountView, etagOf } from '../core/account.ts';
 import { deleteAccount } from '../core/accounts/delete.ts';
-import { patchAccount, putAccount } from '../core/accounts/put.ts';
+import { type Permitted, patchAccount, putAccount } from '../core/accounts/put.ts';
 import { getAccount, listAccounts } from '../core/accounts/read.ts';
 import { Refusal } from '../core/errors.ts';
 import { parseAccountName } from '../core/names.ts';
@@ -10,6 +10,7 @@ import type { Service } from '../core/service.ts';
 import { parseAccount, renderAccount } from './accountJson.ts';
 import { conditionsIn, pageSizeOf } from './asked.ts';
 import { absoluteUrl, type RouteHandler, readJson } from './http.ts';
+import type { Role } from './route.ts';
 
 export const listAccountsRoute: RouteHandler = async ({ request, service }) => {
   const limit = pageSizeOf(request);
@@ -22,21 +23,27 @@ export const listAccountsRoute: RouteHandler = async ({ request, service }) => {
 export const getAccountRoute: RouteHandler = async ({ request, service }) =>
   answer(200, await getAccount(nameIn(request), service), service);
 
-export const putAccountRoute: RouteHandler = async ({ request, actor, service }) => {
+export const putAccountRoute: RouteHandler = async ({ request, actor, roles, service }) => {
   const wish = parseAccount(await readJson(request));
-  const { view, created } = await putAccount(nameIn(request), wish, conditionsIn(request), actor, service);
+  const permitted = permittedTo(roles);
+  const { view, created } = await putAccount(nameIn(request), wish, conditionsIn(request), actor, service, permitted);
   return answer(created ? 201 : 200, view, service);
 };
 
-export const patchAccountRoute: RouteHandler = async ({ request, actor, service }) => {
+export const patchAccountRoute: RouteHandler = async ({ request, actor, roles, service }) => {
   const wish = parseAccount(await readJson(request));
-  return answer(200, await patchAccount(nameIn(request), wish, conditionsIn(request), actor, service), service);
+  const permitted = permittedTo(roles);
+  const view = await patchAccount(nameIn(request), wish, conditionsIn(request), actor, service, permitted);
+  return answer(200, view, service);
 };
 
 export const deleteAccountRoute: RouteHandler = async ({ request, actor, service }) => {
   const existed = await deleteAccount(nameIn(request), conditionsIn(request), actor, service);
   return { status: existed ? 200 : 204 };
 };
+
+/** What a caller's app roles permit beyond the one that the route asks for. */
+const permittedTo = (roles: ReadonlySet<Role>): Permitted => ({ mayRelease: roles.has('Keys.Release') });
 
 const nameIn = (request: HttpRequest): string => request.params.accountName ?? '';
 

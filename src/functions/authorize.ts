@@ -14,7 +14,10 @@ const entraSettings = z.object({
   KEYWARD_TENANT_ID: z.guid(),
   /** The application id URI, or client id, that callers ask tokens for. */
   KEYWARD_AUTH_AUDIENCE: z.string().min(1),
-  /** Default: Microsoft Entra ID's for the tenant. */
+  /**
+   * Default: Microsoft Entra ID's for the tenant, of version 2.0 tokens. An application whose manifest does not ask for those
+   * (`requestedAccessTokenVersion`: 2) gets version 1.0, with the issuer https://sts.windows.net/<tenant>/.
+   */
   KEYWARD_AUTH_ISSUER: z.url().optional(),
   KEYWARD_AUTH_JWKS_URL: signingKeysUrl().optional(),
 });
@@ -60,6 +63,9 @@ async function authorizeBearer(request: HttpRequest, route: Route): Promise<Call
   if (token === undefined) throw unauthenticated('A bearer token is needed: Authorization: Bearer <token>.');
   const claims = await verify(token, settings.data);
   const given: readonly unknown[] = Array.isArray(claims.roles) ? claims.roles : [];
+  // The issuer names the tenant too, but KEYWARD_AUTH_ISSUER can be one that speaks for several.
+  if (claims.tid !== settings.data.KEYWARD_TENANT_ID.toLowerCase())
+    throw unauthenticated('The token is of another tenant.');
   const id = claims.oid;
   if (typeof id !== 'string') throw unauthenticated('The token names no principal (oid).');
   if (!given.includes(route.role))

@@ -5,8 +5,10 @@ import { errorCodes, type KeywardError } from '../core/errors.ts';
 const code = z.enum(errorCodes).meta({ id: 'ErrorCode', description: 'Closed list; the message may change.' });
 const target = z.string().optional().meta({ description: 'The parameter or property at fault.' });
 
-/** One finding among several. */
-export const errorDetail = z.strictObject({ code, message: z.string(), target }).meta({ id: 'ErrorDetail' });
+/** One finding among several: an error's, or a warning's beside it. */
+export const errorDetail = z
+  .strictObject({ code: z.enum([...errorCodes, 'KeyNearExpiry']), message: z.string(), target })
+  .meta({ id: 'ErrorDetail' });
 
 export const errorAnswer = z
   .strictObject({

@@ -11,15 +11,18 @@ import {
   patchAccountRoute,
   putAccountRoute,
 } from './accounts.ts';
+import { claimRoutes } from './claims.ts';
 import { contentKeyRoutes } from './contentKeys.ts';
 import { jobInputRoutes } from './jobInputs.ts';
 import { keyContracts, lookContract } from './keyContract.ts';
 import { keyAccountsRoute, keyUsageRoute, rewrapRoute } from './keys.ts';
 import { lookNowRoute } from './looks.ts';
 import { openApiRoute } from './openApiRoute.ts';
+import { repairIdentityApi } from './repairIdentity.ts';
 import { rotateAccountKeyRoute } from './rotateAccountKey.ts';
 import type { Route } from './route.ts';
 import { tokenKeyRoutes } from './tokenKeys.ts';
+import { validateEncryptionApi } from './validateEncryption.ts';
 
 const documented: readonly Route[] = [
   {
@@ -43,6 +46,7 @@ const documented: readonly Route[] = [
     ...{ role: 'Accounts.Write', whileInaccessible: 'allowed' },
     ...{ contract: accountContracts.delete, handler: deleteAccountRoute },
   },
+  validateEncryptionApi,
   ...contentKeyRoutes,
   ...jobInputRoutes,
   ...tokenKeyRoutes,
@@ -51,6 +55,8 @@ const documented: readonly Route[] = [
     ...{ scope: 'operator', role: 'Keys.Operate', contract: accountContracts.rotateKey },
     handler: rotateAccountKeyRoute,
   },
+  repairIdentityApi,
+  ...claimRoutes,
   {
     ...{ name: 'operatorLooks', method: 'POST', path: 'operator/looks', scope: 'operator', role: 'Keys.Operate' },
     ...{ contract: lookContract, handler: lookNowRoute },

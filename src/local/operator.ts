@@ -33,7 +33,7 @@ const auditorIds = {
 };
 
 const operatorRoles = [
-  ...['Accounts.Read', 'Accounts.Write', 'Keys.Operate'],
+  ...['Accounts.Read', 'Accounts.Write', 'Keys.Operate', 'Keys.Release'],
   ...['Secrets.Read', 'Secrets.Write', 'Secrets.Reveal', 'Secrets.Resolve'],
 ];
 

@@ -192,6 +192,43 @@ describe('what the caller is told of a refused key', () => {
   });
 });
 
+describe('POST validateEncryption', () => {
+  const dryRun = (name: string, body: Record<string, unknown>) =>
+    world.api('POST', `/api/accounts/${name}/validateEncryption`, body);
+
+  test('answers 200 with every check, for an account that exists and for one that does not', async () => {
+    const vault = { recoveryLevel: 'Recoverable+Purgeable', location: 'northeurope' };
+    const identifier = await vaultWithKey(world, 'dry-kv', vault, { enabled: false });
+    const before = await accountOf(world.api, 'standing');
+    for (const [name, wish] of [
+      ['standing', customerKey(identifier)],
+      ['never', withCustomerKey('contoso', identifier)],
+    ] as const) {
+      const { body } = await got(200, dryRun(name, { ...wish, waitSeconds: 0 }));
+      expect(body.valid).toBe(false);
+      expect(body.checks).toHaveLength(17);
+      const faults = body.checks.filter(({ result }: { result: string }) => result === 'fail');
+      expect(faults.map(({ cause }: { cause: string }) => cause)).toEqual([
+        ...['KeyDisabled', 'PurgeProtectionMissing', 'RegionMismatch'],
+      ]);
+      for (const { message, remedy } of faults) expect([message, remedy].join(' ')).toMatch(/\S{2}/);
+    }
+    expect(await accountOf(world.api, 'standing')).toEqual(before);
+    await refused(404, 'AccountNotFound', world.api('GET', '/api/accounts/never'));
+  });
+
+  test('takes what GET has shown', async () => {
+    const { body } = await got(200, dryRun('standing', await accountOf(world.api, 'standing')));
+    expect(body.valid).toBe(true);
+  });
+
+  test.each([[61], [-1], ['5'], [null]])('refuses to wait for %j seconds', async (waitSeconds) => {
+    const wish = customerKey('https://good-kv.vault.azure.net/keys/cmk');
+    const { body } = await refused(400, 'InvalidRequestContent', dryRun('standing', { ...wish, waitSeconds }));
+    expect(body.error.target).toBe('waitSeconds');
+  });
+});
+
 describe('INV-1: what Key Vault does not open is not stored:', () => {
   test('wrong bytes from unwrap leave the account where it is', async () => {
     const identifier = await vaultWithKey(world, 'wrong-bytes-kv');

@@ -2,12 +2,22 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { exportJWK, exportSPKI, generateKeyPair, importJWK, type JWTPayload, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Route } from '../../src/functions/route.ts';
+import { type Route, roles } from '../../src/functions/route.ts';
 import { routes } from '../../src/functions/routes.ts';
 import { type Answer, caller } from '../../src/local/client.ts';
 import type { ChildHost } from '../../src/local/host/child.ts';
 import { apiAudience, homeTenantId } from '../../src/local/operator.ts';
-import { got, newAccount, refused, spawnInstance, useStack } from './support.ts';
+import {
+  accountOf,
+  got,
+  newAccount,
+  refused,
+  requestsTo,
+  spawnInstance,
+  useStack,
+  vaultWithKey,
+  withCustomerKey,
+} from './support.ts';
 
 const world = useStack({ settings: { KEYWARD_AUTH: 'entra' } });
 const otherTenantId = '99999999-9999-4999-8999-999999999999';
@@ -31,7 +41,6 @@ function callOn(api: ReturnType<typeof bearer>, { method, path }: Pick<Route, 'm
 }
 
 const guarded = routes.filter(({ scope }) => scope !== 'public');
-const roles = [...new Set(guarded.map(({ role }) => role as string))];
 
 async function refusedEverywhere(headers: Record<string, string>): Promise<void> {
   for (const route of guarded) {
@@ -79,6 +88,11 @@ describe('an app role lets in exactly where the route table asks for it:', () =>
     }
   });
 
+  test('no route is open, unless it shows nothing but that the service lives', () => {
+    const open = routes.filter(({ scope }) => scope === 'public').map(({ path }) => path);
+    expect(open.filter((path) => !/live/i.test(path))).toEqual([]);
+  });
+
   test('all roles of a caller count', async () => {
     const api = bearer(await tokenOf('everything'));
     await got(201, api('PUT', '/api/accounts/permitted', newAccount()));
@@ -95,6 +109,97 @@ describe('an app role lets in exactly where the route table asks for it:', () =>
     ];
     expect(new Set(told.map(({ body }) => body.error.message)).size).toBe(1);
     await refused(403, 'AuthorizationFailed', api('PUT', '/api/accounts/nobody', 'no json'));
+  });
+});
+
+describe('Keys.Release', () => {
+  const systemKey = { properties: { encryption: { type: 'SystemKey' } } };
+  const letGo = [
+    ['PATCH', systemKey],
+    ['PUT', { ...newAccount('holder'), properties: { owner: 'holder', ...systemKey.properties } }],
+  ] as const;
+
+  test('is needed beside Accounts.Write to take an account back to the system key; nothing is asked of the vault without it', async () => {
+    const writer = bearer(await tokenOf(`role-${roles.indexOf('Accounts.Write')}`));
+    const all = bearer(await tokenOf('everything'));
+    const key = await vaultWithKey(world, 'holder-kv');
+    await got(201, writer('PUT', '/api/accounts/holder', withCustomerKey('holder', key)));
+    const before = [await accountOf(all, 'holder'), await requestsTo(world, 'holder-kv')];
+    for (const [method, body] of letGo) {
+      const answer = await refused(403, 'AuthorizationFailed', writer(method, '/api/accounts/holder', body));
+      expect(answer.body.error.message).toContain('Keys.Release');
+    }
+    expect([await accountOf(all, 'holder'), await requestsTo(world, 'holder-kv')]).toEqual(before);
+    // What lets go of nothing needs no more than before.
+    await got(200, writer('PATCH', '/api/accounts/holder', { tags: { a: 'b' } }));
+    await got(201, writer('PUT', '/api/accounts/unheld', newAccount()));
+    await got(200, writer('PATCH', '/api/accounts/unheld', systemKey));
+
+    await got(200, all('PATCH', '/api/accounts/holder', systemKey));
+    expect((await accountOf(all, 'holder')).properties.encryption.type).toBe('SystemKey');
+  });
+
+  test('releases claims, which Keys.Operate only sees', async () => {
+    const operator = bearer(await tokenOf(`role-${roles.indexOf('Keys.Operate')}`));
+    const releaser = bearer(await tokenOf(`role-${roles.indexOf('Keys.Release')}`));
+    const all = bearer(await tokenOf('everything'));
+    const key = await vaultWithKey(world, 'claimed-kv');
+    await got(201, all('PUT', '/api/accounts/claimed', withCustomerKey('claimed', key)));
+    const claim = '/api/operator/claims?kind=vault&value=claimed-kv.vault.azure.net';
+    const { body } = await got(200, operator('GET', claim));
+    expect(body).toEqual({
+      ...{ kind: 'vault', value: 'claimed-kv.vault.azure.net', owner: 'claimed' },
+      claimedAt: expect.stringMatching(/^\d{4}-.*Z$/),
+    });
+    await refused(403, 'AuthorizationFailed', operator('DELETE', claim));
+    await refused(403, 'AuthorizationFailed', releaser('GET', claim));
+    const used = await refused(409, 'Conflict', releaser('DELETE', claim));
+    expect(used.body.error.additionalInfo[0].info).toEqual({ accounts: 1, account: 'claimed' });
+    await got(200, all('DELETE', '/api/accounts/claimed'));
+    await got(200, releaser('DELETE', claim));
+    await refused(404, 'NotFound', releaser('DELETE', claim));
+  });
+
+  test.each([
+    ['', 'kind'],
+    ['?kind=vault', 'value'],
+    ['?kind=vault&value=', 'value'],
+    ['?kind=key&value=x', 'kind'],
+    ['?kind=__proto__&value=x', 'kind'],
+  ])('a claim that is not named is told by the parameter at fault: %j', async (query, target) => {
+    const all = bearer(await tokenOf('everything'));
+    for (const method of ['GET', 'DELETE']) {
+      const answer = await refused(400, 'InvalidParameter', all(method, `/api/operator/claims${query}`));
+      expect(answer.body.error.target).toBe(target);
+    }
+  });
+});
+
+describe('every answer, and every line that a call leaves in the log, carries the call’s request id:', () => {
+  test('good ones, refused ones, and those of callers who are nobody', async () => {
+    const all = bearer(await tokenOf('everything'));
+    const answers = [
+      await all('GET', '/api/accounts'),
+      await all('GET', '/api/accounts/nobody'),
+      await all('PUT', '/api/accounts/nobody', 'no json'),
+      await callWith({})('GET', '/api/accounts'),
+      await bearer(await tokenOf(`role-${roles.length}`))('GET', '/api/accounts'),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([200, 404, 400, 401, 403]);
+    const ids = answers.map(({ headers }) => headers.get('x-ms-request-id'));
+    expect(new Set(ids).size).toBe(answers.length);
+    for (const id of ids) expect(id).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  test('a look that an operator asks for is told under its id', async () => {
+    const all = bearer(await tokenOf('everything'));
+    const key = await vaultWithKey(world, 'logged-kv');
+    await got(201, all('PUT', '/api/accounts/logged', withCustomerKey('logged', key)));
+    const looked = await got(200, all('POST', '/api/operator/looks', { account: 'logged' }));
+    const line = world.records.find(
+      ({ message }) => message.startsWith('Looked at a key') && message.includes('logged'),
+    );
+    expect(line?.invocationId).toBe(looked.headers.get('x-ms-request-id'));
   });
 });
 
@@ -223,8 +328,28 @@ describe('a forged token is refused with 401:', () => {
     ['that is valid in two minutes', { nbf: Math.floor(Date.now() / 1000) + 120 }],
     ['that names no principal', { oid: undefined }],
     ['whose principal is a number', { oid: 7 }],
+    ['of another tenant, from an issuer of several', { tid: otherTenantId }],
+    ['of no tenant', { tid: undefined }],
   ])('one %s', async (_title, more) => {
     await refused(401, 'AuthenticationFailed', list(await signed(claims(more))));
+  });
+
+  test('and the keys that tokens are verified with are read once for many calls', async () => {
+    set({ KEYWARD_AUTH_JWKS_URL: `${url}/cached` });
+    const good = answerWith;
+    let reads = 0;
+    answerWith = () => {
+      reads += 1;
+      return good();
+    };
+    for (const _call of [1, 2, 3]) await got(200, list(await signed(claims())));
+    answerWith = good;
+    set({ KEYWARD_AUTH_JWKS_URL: `${url}/keys` });
+    expect(reads).toBe(1);
+  });
+
+  test('within a minute of its expiry a token still counts: clocks differ', async () => {
+    await got(200, list(await signed(claims({ exp: now() - 30 }))));
   });
 
   test('one whose roles are text lets in nowhere', async () => {

@@ -1,17 +1,22 @@
 /**
  * Putting an account on the list of those that its key's watch speaks for. The row comes first, then the watch learns the
- * version, then (by the caller) the record names it, then the watch is read again: an extra row is a hint too many, while a
- * record without a row or a watch would be an account that nobody looks at.
+ * version, then the owner claims vault and identity, then (by the caller) the record names it, then the watch is read again: an
+ * extra row is a hint too many, while a record without a row or a watch would be an account that nobody looks at, and a claim
+ * before the row could be released in between (claims.ts).
  */
 import { type ActiveAccount, boundOf, type Encryption, wrappedByOf } from '../account.ts';
+import { claimFor } from '../claims.ts';
 import type { BoundAccount, Stored } from '../ports.ts';
 import type { Service } from '../service.ts';
 import type { EpochMs } from '../time.ts';
 import { ensureWatched } from '../watching.ts';
 
-/** Before the record is written. Answers with the encryption to write: it has all verdicts up to now. */
+/**
+ * Before the record is written. Answers with the encryption to write: it has all verdicts up to now.
+ * @throws Refusal OwnerMismatch when another owner was faster
+ */
 export async function bind(
-  record: Pick<ActiveAccount, 'name' | 'instanceId'>,
+  record: Pick<ActiveAccount, 'name' | 'instanceId' | 'owner'>,
   encryption: Encryption,
   provenAt: EpochMs,
   service: Service,
@@ -20,6 +25,7 @@ export async function bind(
   const { binding, version } = encryption;
   await service.bindings.putAccount(binding.id, boundOf(record, encryption));
   const watch = await ensureWatched(binding, version, provenAt, service);
+  await claimFor(record.owner, binding, service);
   return { ...encryption, reconciledEpoch: watch.epoch };
 }
 
@@ -44,6 +50,8 @@ export async function leaveBinding(
   row: Stored<BoundAccount> | undefined,
   service: Service,
 ): Promise<void> {
-  if (before.type === 'SystemKey' || row === undefined || wrappedByOf(before) === wrappedByOf(after)) return;
+  if (before.type === 'SystemKey' || row === undefined) return;
+  const isSameRow = after.type === 'CustomerKey' && after.binding.id === before.binding.id;
+  if (isSameRow && wrappedByOf(before) === wrappedByOf(after)) return;
   await service.bindings.removeAccount(before.binding.id, row);
 }

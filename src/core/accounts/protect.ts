@@ -1,9 +1,9 @@
 /** Putting an account key under a key: the system key, or a customer key that has been checked and proven first. */
-import type { AccountView, ActiveAccount, Encryption, OlderAccountKeys } from '../account.ts';
+import type { AccountView, Encryption, OlderAccountKeys } from '../account.ts';
 import { openAccountKey, type Proven, wrapByCustomerKey, wrapBySystemKey } from '../accountKeys.ts';
 import type { AuditFacts } from '../audit.ts';
 import { type Bytes, wipe } from '../bytes.ts';
-import { acceptCustomerKey, type CustomerKeyWish, claimFor, keyTrouble } from '../customerKey.ts';
+import { acceptCustomerKey, type CustomerKeyWish, type Owned } from '../customerKey.ts';
 import type { KeyPlace } from '../envelope.ts';
 import { Refusal } from '../errors.ts';
 import { keepOlderKeys } from '../secrets/crypt.ts';
@@ -26,9 +26,7 @@ export interface Protected {
   readonly facts: Pick<AuditFacts, 'keyVaultRequestId'>;
 }
 
-type Owned = Pick<ActiveAccount, 'owner' | 'location'>;
-
-/** A new account key, of this generation, under the wish's key. Nothing is stored but the owner's claim. */
+/** A new account key, of this generation, under the wish's key. Nothing is stored. */
 export async function protectNewKey(
   place: KeyPlace,
   wish: EncryptionWish,
@@ -103,10 +101,9 @@ async function protect(
     const provenAt = service.clock.now();
     return { encryption: wish, wrappedAccountKey, accountKeyGeneration, provenAt, facts: {} };
   }
-  const { identifier, binding, description } = await acceptCustomerKey(wish, account, service);
+  const { identifier, binding, description, refusedBy } = await acceptCustomerKey(wish, account, service);
   const proven = await wrapByCustomerKey(place, accountKey, binding, description, service);
-  if (!proven.ok) throw keyTrouble(proven.cause, binding, proven.observed);
-  await claimFor(account.owner, binding, service);
+  if (!proven.ok) throw refusedBy(proven);
   const { version } = description;
   const follows = identifier.version === undefined;
   return {

@@ -2,7 +2,7 @@
  * Creating and changing accounts.
  *
  * Order on the way to a customer key, and why: check the key (nothing is stored yet) → wrap and prove by a remote unwrap →
- * claim vault and identity → row under the binding → watch knows the version → record with its audit entry → read the watch
+ * row under the binding → watch knows the version → claim vault and identity → record with its audit entry → read the watch
  * again. Whatever dies in between leaves a claim, a row or a watch too many, all harmless, and never a record too many.
  */
 import canonicalize from 'canonicalize';
@@ -10,6 +10,7 @@ import { type AccountView, type ActiveAccount, type Encryption, etagOf, wrappedB
 import type { Actor, AuditFacts } from '../audit.ts';
 import { bindingOf } from '../binding.ts';
 import { catchUp } from '../catchUp.ts';
+import type { Owned } from '../customerKey.ts';
 import { Refusal, retryLostRaces } from '../errors.ts';
 import { parseKeyIdentifier } from '../keyIdentifier.ts';
 import { fold, foldRegion, parseAccountName, parseOwner } from '../names.ts';
@@ -37,6 +38,12 @@ export interface AccountWish {
   readonly auditReveals?: boolean;
 }
 
+/** What the caller may do beyond writing accounts. Nothing, unless it is said. */
+export interface Permitted {
+  /** Take an account from its customer key back to the system key. */
+  readonly mayRelease?: boolean;
+}
+
 export type Written = { readonly view: AccountView; readonly created: boolean };
 
 /** PUT: creates the account, or changes it to the wish. */
@@ -46,13 +53,14 @@ export function putAccount(
   conditions: Preconditions,
   actor: Actor,
   service: Service,
+  permitted: Permitted = {},
 ): Promise<Written> {
   const folded = parseAccountName(name);
   return racing(folded, wish, service, async () => {
     const current = await findAccount(folded, service);
     checkPreconditions(conditions, current && etagOf(current.record));
     if (current === undefined) await createAccount(name, wish, actor, service);
-    else await withPreconditions(conditions, () => changeAccount(current, wish, actor, service));
+    else await withPreconditions(conditions, () => changeAccount(current, wish, { actor, ...permitted }, service));
     return { view: await getAccount(folded, service), created: current === undefined };
   });
 }
@@ -64,11 +72,12 @@ export function patchAccount(
   conditions: Preconditions,
   actor: Actor,
   service: Service,
+  permitted: Permitted = {},
 ): Promise<AccountView> {
   return racing(parseAccountName(name), wish, service, async () => {
     const current = await getAccount(name, service);
     checkPreconditions(conditions, etagOf(current.record));
-    await withPreconditions(conditions, () => changeAccount(current, wish, actor, service));
+    await withPreconditions(conditions, () => changeAccount(current, wish, { actor, ...permitted }, service));
     return getAccount(name, service);
   });
 }
@@ -83,8 +92,7 @@ function racing<T>(name: string, wish: AccountWish, { memory }: Service, attempt
 }
 
 async function createAccount(name: string, wish: AccountWish, actor: Actor, service: Service): Promise<void> {
-  const owner = parseOwner(needed(wish.owner, 'properties.owner'));
-  const location = needed(wish.location, 'location');
+  const { owner, location } = ownedOf(wish);
   const now = service.clock.now();
   const instanceId = service.random.uuid();
   const { encryption: wanted = { type: 'SystemKey' }, tags = {}, auditReveals = false } = wish;
@@ -96,16 +104,24 @@ async function createAccount(name: string, wish: AccountWish, actor: Actor, serv
   );
   await finishDelete(fold(name), service);
   await service.directory.put(fold(name));
-  const encryption = await bind({ name, instanceId }, key.encryption, provenAt, service);
+  const encryption = await bind({ name, instanceId, owner }, key.encryption, provenAt, service);
   const about = { name, instanceId, owner, location, tags, auditReveals, createdAt: now, updatedAt: now } as const;
   const created: AuditFacts = { type: 'AccountCreated', actor, key: wrappedByOf(encryption), ...facts };
   await insertAccount({ lifecycle: 'active', ...about, ...key, encryption }, created, service);
   await confirmWatched(encryption, provenAt, service);
 }
 
-async function changeAccount(current: AccountView, wish: AccountWish, actor: Actor, service: Service): Promise<void> {
+async function changeAccount(
+  current: AccountView,
+  wish: AccountWish,
+  { actor, mayRelease = false }: Permitted & { readonly actor: Actor },
+  service: Service,
+): Promise<void> {
   const { record, facts: pending } = catchUp(current.record, current.watch);
-  refuseChange(record, wish, service);
+  refuseChange(record, wish);
+  refuseRelease(record, wish, mayRelease);
+  // Before the account's present key is asked for anything.
+  if (wish.encryption?.type === 'CustomerKey') parseKeyIdentifier(wish.encryption.keyIdentifier, service.cloud);
   const auditReveals = wish.auditReveals ?? record.auditReveals ?? false;
   const tags = wish.tags === undefined || isSame(wish.tags, record.tags) ? record.tags : wish.tags;
   if (wish.encryption === undefined || isSameEncryption(record.encryption, wish.encryption, service)) {
@@ -122,12 +138,21 @@ async function changeAccount(current: AccountView, wish: AccountWish, actor: Act
 const isSame = (one: Readonly<Record<string, string>>, two: Readonly<Record<string, string>>): boolean =>
   canonicalize(one) === canonicalize(two);
 
-/** What can be refused without asking anybody, before the account's present key is asked for anything. */
-function refuseChange(record: ActiveAccount, wish: AccountWish, { cloud }: Service): void {
-  if (wish.encryption?.type === 'CustomerKey') parseKeyIdentifier(wish.encryption.keyIdentifier, cloud);
+/** @throws Refusal PropertyNotChangeable */
+export function refuseChange(record: ActiveAccount, wish: AccountWish): void {
   if (wish.owner !== undefined && wish.owner !== record.owner) throw notChangeable('properties.owner', 'The owner');
   if (wish.location !== undefined && foldRegion(wish.location) !== foldRegion(record.location))
     throw notChangeable('location', 'The location');
+}
+
+/** A customer's hold on the account ends here, so writing accounts is not enough. */
+function refuseRelease(record: ActiveAccount, wish: AccountWish, mayRelease: boolean): void {
+  if (mayRelease || record.encryption.type === 'SystemKey' || wish.encryption?.type !== 'SystemKey') return;
+  throw new Refusal(
+    'AuthorizationFailed',
+    'Taking an account from its customer key back to the system key needs the app role Keys.Release.',
+    { target: 'properties.encryption.type' },
+  );
 }
 
 const notChangeable = (target: string, what: string): Refusal =>
@@ -140,6 +165,11 @@ function isSameEncryption(current: Encryption, wish: EncryptionWish, service: Se
   if (current.keyIdentifier !== wish.keyIdentifier) return false;
   const identifier = parseKeyIdentifier(wish.keyIdentifier, service.cloud);
   return bindingOf(identifier, service.homeTenantId, wish.identity).id === current.binding.id;
+}
+
+/** Owner and location of an account that is not there yet. @throws Refusal InvalidRequestContent | InvalidParameter */
+export function ownedOf(wish: AccountWish): Owned {
+  return { owner: parseOwner(needed(wish.owner, 'properties.owner')), location: needed(wish.location, 'location') };
 }
 
 function needed(value: string | undefined, target: string): string {

@@ -7,7 +7,7 @@ import { bind, confirmWatched, leaveBinding, rowToLeave } from './bind.ts';
 import type { Protected } from './protect.ts';
 import { saveAccount, storedOf } from './write.ts';
 
-/** `pending` comes first in the audit; `change` is completed by where from, where to, and the proof. */
+/** `pending` comes first in the audit; `change` is completed by the proof and, unless it says so itself, where from and where to. */
 export async function saveMoved(
   current: AccountView,
   record: ActiveAccount,
@@ -18,7 +18,7 @@ export async function saveMoved(
   const leaving = await rowToLeave(record, service);
   const encryption = await bind(record, key.encryption, provenAt, service);
   const [before, after] = [wrappedByOf(record.encryption), wrappedByOf(encryption)];
-  const change: AuditFacts = { ...audit.change, before, after, ...proof };
+  const change: AuditFacts = { before, after, ...audit.change, ...proof };
   await saveAccount(storedOf(current), { ...record, ...key, encryption }, [...audit.pending, change], service);
   await confirmWatched(encryption, provenAt, service);
   await leaveBinding(record.encryption, encryption, leaving, service);

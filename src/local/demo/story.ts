@@ -108,6 +108,26 @@ async function storingSecrets(api: Caller, { tell }: Narrator): Promise<string> 
 async function refusedKeys(stack: Stack, api: Caller, { tell }: Narrator): Promise<void> {
   const before = await versionOf(api);
   await tell({
+    title: 'A dry run of a bad key lists three failures at once, and changes nothing',
+    run: async () => {
+      await stack.createCustomerVault('contoso-bad', {
+        recoveryLevel: 'Recoverable+Purgeable',
+        location: 'northeurope',
+      });
+      await stack.keyVault('POST', '/vaults/contoso-bad/keys/media', { kty: 'RSA', size: 2048, enabled: false });
+      const { etag } = await account(api);
+      const wish = customerKey('https://contoso-bad.vault.azure.net/keys/media');
+      const { body } = await expected(200, api('POST', '/api/accounts/alpha/validateEncryption', wish));
+      const failed: { cause: string; seen: string }[] = body.checks.filter(
+        (one: { result: string }) => one.result === 'fail',
+      );
+      const causes = failed.map(({ cause }) => cause).join(', ');
+      same('failures', causes, 'KeyDisabled, PurgeProtectionMissing, RegionMismatch');
+      same('ETag', (await account(api)).etag, etag);
+      return failed.map(({ cause, seen }) => `${cause}: ${seen}`);
+    },
+  });
+  await tell({
     title: 'An elliptic-curve key is refused',
     run: async () => {
       await stack.keyVault('POST', '/vaults/contoso-keys/keys/curve', { kty: 'EC', curve: 'P-256' });

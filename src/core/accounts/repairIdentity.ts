@@ -1,0 +1,69 @@
+/**
+ * Repair of the identity: while an account's key is not accessible, the operator may change which identity reaches the same
+ * version of the same key, and nothing else. It rests on a fresh unwrap of the account's real wrapped key with the new identity
+ * (INV-12), so it helps where our identity was at fault and never where the customer has taken the key away.
+ */
+import canonicalize from 'canonicalize';
+import type { AccountView, CustomerKeyEncryption } from '../account.ts';
+import { currentKeyIdentifier, verdictOn } from '../account.ts';
+import { openAccountKey } from '../accountKeys.ts';
+import type { Actor } from '../audit.ts';
+import { type Binding, bindingOf, type KeyVaultIdentity } from '../binding.ts';
+import { wipe } from '../bytes.ts';
+import { catchUp } from '../catchUp.ts';
+import { keyTrouble, refuseForeign } from '../customerKey.ts';
+import { Refusal, retryLostRaces } from '../errors.ts';
+import { parseKeyIdentifier } from '../keyIdentifier.ts';
+import type { Service } from '../service.ts';
+import { getAccount } from './read.ts';
+import { saveMoved } from './saveMoved.ts';
+
+/** @throws Refusal Conflict, or why the key does not open with the identity; Unavailable when the vault could not be asked. */
+export function repairIdentity(
+  name: string,
+  identity: KeyVaultIdentity,
+  actor: Actor,
+  service: Service,
+): Promise<AccountView> {
+  return retryLostRaces(async () => {
+    const current = await getAccount(name, service);
+    const { record, facts: pending } = catchUp(current.record, current.watch);
+    const { rewrappedAt: _ofTheOldBinding, ...encryption } = repairable({ ...current, record });
+    const key = parseKeyIdentifier(encryption.keyIdentifier, service.cloud);
+    const binding = bindingOf(key, service.homeTenantId, identity);
+    if (binding.id === encryption.binding.id)
+      throw new Refusal('Conflict', "The account's key is reached by this identity already.", { target: 'identity' });
+    await refuseForeign(binding, record.owner, service);
+
+    const repaired = { ...encryption, binding };
+    const provenAt = service.clock.now();
+    const opened = await openAccountKey({ ...record, encryption: repaired }, service);
+    if (!opened.ok) throw keyTrouble(opened.cause, binding, opened.observed, 'identity');
+    wipe(opened.value);
+
+    const { wrappedAccountKey, accountKeyGeneration } = record;
+    const { requestId } = opened.observed;
+    const facts = requestId === undefined ? {} : { keyVaultRequestId: requestId };
+    const change = {
+      ...({ type: 'IdentityRepaired', actor, key: currentKeyIdentifier(encryption) } as const),
+      ...{ before: whoReaches(encryption.binding), after: whoReaches(binding) },
+    };
+    const moved = { encryption: repaired, wrappedAccountKey, accountKeyGeneration, provenAt, facts };
+    await saveMoved(current, record, moved, { pending, change }, service);
+    return getAccount(name, service);
+  });
+}
+
+/** @throws Refusal Conflict while the key is accessible, or there is none. */
+function repairable(view: AccountView): CustomerKeyEncryption {
+  const { encryption } = view.record;
+  if (encryption.type === 'SystemKey')
+    throw new Refusal('Conflict', 'The account is under the system key: no identity of a customer key to repair.');
+  const status = verdictOn(view)?.status;
+  if (status === undefined || status === 'Accessible')
+    throw new Refusal('Conflict', "The account's key is accessible: change its identity with PATCH.");
+  return encryption;
+}
+
+/** For the audit: tenant and identity, as one text that is the same for the same. */
+const whoReaches = ({ tenantId, identity }: Binding): string => canonicalize({ tenantId, ...identity }) ?? '';

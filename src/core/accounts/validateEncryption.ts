@@ -1,0 +1,73 @@
+/**
+ * The dry run of a change of key: the same facts and the same checks as PUT and PATCH, every one of them told, and nothing changed,
+ * stored or claimed. In place of the account key random bytes are wrapped. It says nothing of the key that the account is under
+ * now, which a change also needs to open.
+ */
+import { proveWrap } from '../accountKeys.ts';
+import { wipe } from '../bytes.ts';
+import { type CustomerKeyWish, checked, factsOf, type Owned } from '../customerKey.ts';
+import { Refusal } from '../errors.ts';
+import { type Check, isValid } from '../keyChecks.ts';
+import type { KeyFacts } from '../keyFindings.ts';
+import type { Service } from '../service.ts';
+import { type AccountWish, ownedOf, refuseChange } from './put.ts';
+import { findAccount } from './read.ts';
+
+export interface Validation {
+  readonly valid: boolean;
+  /** In the order of `checkNames`; none for the system key. */
+  readonly checks: readonly Check[];
+}
+
+export const maxWaitSeconds = 60;
+const retryEveryMs = 5_000;
+
+/** `waitSeconds`: how long to ask again, every 5 s, while a grant may be on its way. @throws Refusal as PUT and PATCH do, but for the key */
+export async function validateEncryption(
+  name: string,
+  wish: AccountWish,
+  waitSeconds: number,
+  service: Service,
+): Promise<Validation> {
+  const { encryption } = wish;
+  if (encryption === undefined)
+    throw new Refusal('InvalidRequestContent', "A dry run needs 'properties.encryption'.", {
+      target: 'properties.encryption',
+    });
+  const current = await findAccount(name, service);
+  if (current !== undefined) refuseChange(current.record, wish);
+  const account = current?.record ?? ownedOf(wish);
+  if (encryption.type === 'SystemKey') return { valid: true, checks: [] };
+  const end = service.clock.now() + waitSeconds * 1000;
+  for (;;) {
+    const checks = await look(encryption, account, service);
+    if (!isOnItsWay(checks) || service.clock.now() + retryEveryMs > end) return { valid: isValid(checks), checks };
+    await service.pause(retryEveryMs);
+  }
+}
+
+/** Role assignments take up to 10 minutes (Azure RBAC docs, "Troubleshoot"), and look like no grant until then. */
+const isOnItsWay = (checks: readonly Check[]): boolean => checks.some(({ cause }) => cause === 'KeyPermissionDenied');
+
+async function look(wish: CustomerKeyWish, account: Owned, service: Service): Promise<readonly Check[]> {
+  return checked(await tried(await factsOf(wish, account, service), service), account, service);
+}
+
+/** The facts, and what the vault makes of an unwrap: of our own wrap, or of random bytes where the key could not be read. */
+async function tried(facts: KeyFacts, service: Service): Promise<KeyFacts> {
+  const { identifier, binding, described } = facts;
+  if (identifier instanceof Refusal || binding === undefined || described === undefined) return facts;
+  if (!described.ok) {
+    if (described.cause !== 'KeyPermissionDenied' || identifier.version === undefined) return facts;
+    const probe = await service.keyVault.unwrap(binding, identifier.version, service.random.bytes(256));
+    if (probe.ok) wipe(probe.value);
+    return { ...facts, probe };
+  }
+  if (!described.value.keyType.startsWith('RSA')) return facts;
+  const payload = service.random.bytes(32);
+  try {
+    return { ...facts, proof: await proveWrap(payload, binding, described.value, service) };
+  } finally {
+    wipe(payload);
+  }
+}

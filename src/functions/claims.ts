@@ -1,0 +1,63 @@
+/** `/api/operator/claims?kind=&value=`: who holds a vault, tenant or identity (GET), and letting go of it (DELETE). */
+import type { HttpRequest } from '@azure/functions';
+import * as z from 'zod';
+import { Refusal } from '../core/errors.ts';
+import type { Claim, ClaimKind } from '../core/ports.ts';
+import { iso } from '../core/time.ts';
+import { type ClaimName, getClaim, releaseClaim } from '../core/work/releaseClaim.ts';
+import type { RouteHandler } from './http.ts';
+import type { Contract, Route } from './route.ts';
+
+const kinds = ['vault', 'tenant', 'userAssignedIdentity'] as const satisfies readonly ClaimKind[];
+const query = { kind: z.enum(kinds), value: z.string().min(1).max(500) };
+
+const answer = z.strictObject({ ...query, owner: z.string(), claimedAt: z.iso.datetime() }).meta({
+  id: 'Claim',
+  examples: [
+    {
+      ...{ kind: 'vault', value: 'contoso-keys.vault.azure.net', owner: 'contoso' },
+      claimedAt: '2026-11-23T19:41:00.000Z',
+    },
+  ],
+});
+const render = ({ kind, value, owner, at }: Claim): z.infer<typeof answer> => ({
+  ...{ kind, value, owner, claimedAt: iso(at) },
+});
+
+/** @throws Refusal InvalidParameter */
+function nameIn(request: HttpRequest): ClaimName {
+  const kind = query.kind.safeParse(request.query.get('kind'));
+  if (!kind.success) throw new Refusal('InvalidParameter', `kind is one of ${kinds.join(', ')}.`, { target: 'kind' });
+  const value = query.value.safeParse(request.query.get('value'));
+  if (!value.success)
+    throw new Refusal(
+      'InvalidParameter',
+      'value is the host of a vault, a tenant id, or the resource id of an identity.',
+      {
+        target: 'value',
+      },
+    );
+  return { kind: kind.data, value: value.data };
+}
+
+const getRoute: RouteHandler = async ({ request, service }) => ({
+  ...{ status: 200, jsonBody: render(await getClaim(nameIn(request), service)) },
+});
+
+const releaseRoute: RouteHandler = async ({ request, actor, service }) => ({
+  ...{ status: 200, jsonBody: render(await releaseClaim(nameIn(request), actor, service)) },
+});
+
+const contract = (summary: string): Contract => ({ summary, query, answers: { 200: answer } });
+const claims = { path: 'operator/claims', scope: 'operator' } as const;
+
+export const claimRoutes: readonly Route[] = [
+  {
+    ...{ name: 'operatorClaimsGet', method: 'GET', ...claims, role: 'Keys.Operate', handler: getRoute },
+    contract: contract('Who holds a vault, tenant or identity'),
+  },
+  {
+    ...{ name: 'operatorClaimsRelease', method: 'DELETE', ...claims, role: 'Keys.Release', handler: releaseRoute },
+    contract: contract('Release a claim that no account is bound through'),
+  },
+];

@@ -1,0 +1,216 @@
+import { describe, expect, test } from 'vitest';
+import { deleteAccount } from '../../src/core/accounts/delete.ts';
+import { patchAccount, putAccount } from '../../src/core/accounts/put.ts';
+import { firstBrokenLink } from '../../src/core/audit.ts';
+import type { Service } from '../../src/core/service.ts';
+import { getClaim, releaseClaim } from '../../src/core/work/releaseClaim.ts';
+import { tester } from '../../src/local/lab/lab.ts';
+import { location } from '../../src/local/operator.ts';
+import { failure, useLab } from '../lab.ts';
+
+const world = useLab();
+const operator = { kind: 'principal', id: 'operator' } as const;
+const claimOf = (vault: string) => ({ kind: 'vault', value: `${vault}.vault.azure.net` }) as const;
+const release = (vault: string, service = world.lab.service) => releaseClaim(claimOf(vault), operator, service);
+const by = (keyIdentifier: string) => ({
+  encryption: { type: 'CustomerKey', keyIdentifier, identity: { useSystemAssignedIdentity: true } } as const,
+});
+const put = (name: string, owner: string, key: string, service: Service = world.lab.service) =>
+  putAccount(name, { owner, location, ...by(key) }, {}, tester, service);
+const holder = async (vault: string): Promise<string | undefined> => {
+  const { kind, value } = claimOf(vault);
+  return (await world.lab.service.claims.find(kind, value))?.value.owner;
+};
+const releases = async (vault: string) =>
+  (await world.lab.service.serviceAudit.audit()).filter(({ claim }) => claim === `vault/${vault}.vault.azure.net`);
+
+describe('INV-10: the operator releases a claim', () => {
+  test('and sees before who holds it, in whatever case it is asked for', async () => {
+    const { lab } = world;
+    await put('seen', 'contoso', await lab.vaultWithKey('seen-kv'));
+    const asked = { kind: 'vault', value: 'SEEN-KV.vault.azure.net' } as const;
+    expect(await getClaim(asked, lab.service)).toMatchObject({ owner: 'contoso', value: 'seen-kv.vault.azure.net' });
+    expect(await failure(getClaim(claimOf('nobodys-kv'), lab.service))).toMatchObject({ code: 'NotFound' });
+    expect(await failure(release('nobodys-kv'))).toMatchObject({ code: 'NotFound' });
+  });
+
+  test('not while an account is bound through it, and is told how many and one of them', async () => {
+    const key = await world.lab.vaultWithKey('used-kv');
+    for (const name of ['used-a', 'used-b']) await put(name, 'contoso', key);
+    const error = await failure(release('used-kv'));
+    expect(error).toMatchObject({ code: 'Conflict', extras: { info: { accounts: 2 } } });
+    expect(error.message).toMatch(/2, 'used-[ab]' among them/);
+    expect(await holder('used-kv')).toBe('contoso');
+    expect(await failure(put('used-c', 'fabrikam', key))).toMatchObject({ code: 'OwnerMismatch' });
+    // Asking leaves nothing behind that would stand in the way of the owner.
+    await put('used-d', 'contoso', key);
+    expect(await releases('used-kv')).toEqual([]);
+  });
+
+  test('once nobody is, and the next owner takes the vault; the release stands in the service’s chain', async () => {
+    const { lab } = world;
+    const key = await lab.vaultWithKey('freed-kv');
+    await put('freed', 'contoso', key);
+    await put('freed-2', 'contoso', key);
+    await patchAccount('freed-2', { encryption: { type: 'SystemKey' } }, {}, tester, lab.service, { mayRelease: true });
+    await deleteAccount('freed', {}, tester, lab.service);
+    expect(await failure(put('freed-3', 'fabrikam', key))).toMatchObject({ code: 'OwnerMismatch' });
+    expect(await release('freed-kv')).toMatchObject({ owner: 'contoso' });
+    await put('freed-3', 'fabrikam', key);
+    expect(await holder('freed-kv')).toBe('fabrikam');
+
+    expect(await releases('freed-kv')).toMatchObject([{ type: 'ClaimReleased', actor: operator, before: 'contoso' }]);
+    const [entries, head, { audit }] = await Promise.all([
+      ...([lab.service.serviceAudit.audit(), lab.service.serviceAudit.head(), lab.service.rings()] as const),
+    ]);
+    expect(firstBrokenLink('service', entries, head?.value ?? expect.fail(), (n) => audit.kek(n))).toBeUndefined();
+  });
+
+  test('of a user-assigned identity, whichever vaults it was used for', async () => {
+    const { lab } = world;
+    const body = { tenantId: '11111111-1111-4111-8111-111111111111', kind: 'userAssigned' };
+    const made = await fetch(`${lab.identityUrl}/control/identities/claimed`, {
+      method: 'PUT',
+      body: JSON.stringify(body),
+    });
+    const { objectId, resourceId } = (await made.json()) as { objectId: string; resourceId: string };
+    const key = await lab.vaultWithKey('identity-kv');
+    const permissions = 'cryptoServiceEncryptionUser';
+    await lab.keyVault('PUT', `/vaults/identity-kv/grants/${objectId}`, { permissions });
+    const identity = { useSystemAssignedIdentity: false, userAssignedIdentity: resourceId } as const;
+    const wish = { owner: 'contoso', location, encryption: { ...by(key).encryption, identity } };
+    await putAccount('identified', wish, {}, tester, lab.service);
+    const claim = { kind: 'userAssignedIdentity', value: resourceId } as const;
+    expect(await failure(releaseClaim(claim, operator, lab.service))).toMatchObject({ code: 'Conflict' });
+    await deleteAccount('identified', {}, tester, lab.service);
+    expect(await releaseClaim(claim, operator, lab.service)).toMatchObject({ owner: 'contoso' });
+  });
+});
+
+/** Runs `meanwhile` once, before the nth call that changes or reads something of the claims or the rows. */
+function interrupted(
+  at: number,
+  meanwhile: () => Promise<unknown>,
+): { replace: Partial<Service>; steps: () => number } {
+  const { claims, bindings, accounts, vaults } = world.lab.service;
+  let steps = 0;
+  const watched = <T extends object>(port: T): T =>
+    new Proxy(port, {
+      get(target, name) {
+        const call = Reflect.get(target, name);
+        if (typeof call !== 'function' || name === 'list') return call;
+        return async (...given: unknown[]) => {
+          if (++steps === at) await meanwhile();
+          return Reflect.apply(call, target, given);
+        };
+      },
+    });
+  const replace = {
+    ...{ claims: watched(claims), bindings: watched(bindings), accounts: watched(accounts), vaults: watched(vaults) },
+  };
+  return { replace, steps: () => steps };
+}
+
+describe('INV-10: a release while an account is being bound never leaves an account without its owner’s claim', () => {
+  /** After whatever happened: an account under the key, and then its owner's claim; and no third thing. */
+  async function settled(name: string, vault: string, owner: string): Promise<void> {
+    const stored = await world.lab.service.accounts.read(name);
+    if (stored?.value.lifecycle === 'active') expect(await holder(vault)).toBe(owner);
+  }
+
+  test('wherever in the binding the release comes', async () => {
+    const { lab } = world;
+    let outcomes = '';
+    for (let at = 1; ; at++) {
+      const vault = `bind-${at}-kv`;
+      const key = await lab.vaultWithKey(vault);
+      await put(`before-${at}`, 'contoso', key);
+      await deleteAccount(`before-${at}`, {}, tester, lab.service);
+      const done = await release(vault)
+        .then(() => put(`again-${at}`, 'contoso', key))
+        .then(() => deleteAccount(`again-${at}`, {}, tester, lab.service));
+      expect(done).toBe(true);
+      const { replace, steps } = interrupted(at, () =>
+        release(vault).then(
+          () => (outcomes += 'r'),
+          ({ code }) => (outcomes += code === 'Conflict' ? 'c' : '?'),
+        ),
+      );
+      await put(`bound-${at}`, 'contoso', key, await lab.another(replace));
+      await settled(`bound-${at}`, vault, 'contoso');
+      if (steps() < at) break;
+    }
+    // Early it is released and claimed again; late it is refused; never anything else.
+    expect(outcomes).toMatch(/^r+c+$/);
+  });
+
+  test('wherever in the release the binding comes', async () => {
+    const { lab } = world;
+    const outcomes = new Set<string>();
+    for (let at = 1; ; at++) {
+      const vault = `free-${at}-kv`;
+      const key = await lab.vaultWithKey(vault);
+      await put(`early-${at}`, 'contoso', key);
+      await deleteAccount(`early-${at}`, {}, tester, lab.service);
+      const { replace, steps } = interrupted(at, () => put(`late-${at}`, 'contoso', key));
+      const released = await release(vault, await lab.another(replace)).then(
+        () => 'released',
+        ({ code }) => code,
+      );
+      outcomes.add(released);
+      await settled(`late-${at}`, vault, 'contoso');
+      if (steps() < at) break;
+      expect(released).toBe('Conflict');
+    }
+    expect([...outcomes].sort()).toEqual(['Conflict', 'released']);
+  });
+
+  test('nor does an owner who was faster lose the vault to one who was being bound', async () => {
+    const { lab } = world;
+    const vault = 'swift-kv';
+    const key = await lab.vaultWithKey(vault);
+    await put('swift-old', 'contoso', key);
+    await deleteAccount('swift-old', {}, tester, lab.service);
+    // Released and taken by another owner just before the first one's record would be written.
+    const claim = async () => {
+      await release(vault);
+      await put('swift-new', 'fabrikam', key);
+    };
+    const { claims } = lab.service;
+    let isFirst = true;
+    const slow: Partial<Service> = {
+      bindings: {
+        ...lab.service.bindings,
+        putAccount: async (...given) => {
+          if (isFirst) await claim();
+          isFirst = false;
+          return lab.service.bindings.putAccount(...given);
+        },
+      },
+    };
+    const error = await failure(put('swift-late', 'contoso', key, await lab.another(slow)));
+    expect(error).toMatchObject({ code: 'OwnerMismatch' });
+    expect(await lab.service.accounts.read('swift-late')).toBeUndefined();
+    expect((await claims.find('vault', `${vault}.vault.azure.net`))?.value.owner).toBe('fabrikam');
+  });
+});
+
+// Last, because time does not go back: rows of the tests above would be old from here on.
+describe('hours after the last row was written', () => {
+  test('records decide: an account that is bound still stands in the way, a row that was left behind does not', async () => {
+    const { lab } = world;
+    const [used, left] = [await lab.vaultWithKey('aged-kv'), await lab.vaultWithKey('left-kv')];
+    await put('aged', 'contoso', used);
+    await put('left', 'contoso', left);
+    const { encryption } = (await lab.view('left')).record;
+    if (encryption.type !== 'CustomerKey') return expect.fail();
+    const { binding, version } = encryption;
+    const instanceId = '0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff';
+    await lab.service.bindings.putAccount(binding.id, { name: 'never', instanceId, version, follows: true });
+    await deleteAccount('left', {}, tester, lab.service);
+    expect(await failure(release('left-kv'))).toMatchObject({ code: 'Conflict' });
+    lab.clock.set(lab.clock.now() + 2 * 3_600_000);
+    expect(await failure(release('aged-kv'))).toMatchObject({ code: 'Conflict' });
+    expect(await release('left-kv')).toMatchObject({ owner: 'contoso' });
+  });
+});
