@@ -7,7 +7,7 @@ param email string
 
 var receivers = empty(email) ? [] : [{ name: 'operator', emailAddress: email, useCommonAlertSchema: true }]
 
-// Log lines are a constant text and then their fields as JSON. `atLeast` lines in `window` fire the alert; `fewerThan`: their absence does.
+// Log lines are a constant text and then their fields as JSON. Logs come minutes late: no window is shorter than five.
 var fields = '| extend fields = parse_json(substring(Message, indexof(Message, "{")))'
 var alerts = [
   {
