@@ -6,8 +6,11 @@ import { rm } from 'node:fs/promises';
 import { type BuildOptions, build } from 'esbuild';
 import { routes } from './src/functions/routes.ts';
 
-/** What registration needs of the route table; the bundle has it as text and loads the table with the first call. */
-const builtRoutes = routes.map(({ name, method, path, scope }) => ({ name, method, path, scope }));
+/**
+ * What registration needs of the route table: all of it but schemas and, since JSON has none, functions. The bundle has it as text and
+ * loads the table with the first call.
+ */
+const builtRoutes = routes.map(({ contract: _, ...route }) => route);
 
 export const bundle = {
   entryPoints: { 'functions/index': 'src/functions/index.ts' },
