@@ -3,7 +3,7 @@
  * Source maps stay in dist/: they are five times the app, and a cold start would fetch them with it.
  */
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { zipSync } from 'fflate';
 
@@ -18,7 +18,7 @@ export async function packageFiles(): Promise<Files> {
   const inDist = await readdir(join(root, 'dist'), { recursive: true, withFileTypes: true });
   const chunks = inDist
     .filter((entry) => entry.isFile() && entry.name.endsWith('.js'))
-    .map((entry) => join(entry.parentPath, entry.name).slice(root.length));
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)).replaceAll(sep, '/'));
   const files = await Promise.all(
     ['host.json', 'LICENSE', ...chunks].map(async (path) => [path, await readFile(join(root, path))] as const),
   );
