@@ -52,6 +52,9 @@ param authJwksUrl string = ''
 @description('Origin of links, where a gateway stands in front.')
 param publicBaseUrl string = ''
 
+@description('Name of the tag by which a customer\'s key must name the owner of its account. Empty: none is asked for.')
+param ownerTag string = ''
+
 @allowed([
   'public'
   'usgov'
@@ -184,6 +187,7 @@ module app 'modules/app.bicep' = {
     authIssuer: authIssuer
     authJwksUrl: authJwksUrl
     publicBaseUrl: publicBaseUrl
+    ownerTag: ownerTag
     diagnosticsEventHub: diagnosticsEventHub
     diagnosticsNamespace: diagnosticsNamespace
     policy: policy

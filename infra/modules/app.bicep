@@ -18,6 +18,7 @@ param authAudience string
 param authIssuer string
 param authJwksUrl string
 param publicBaseUrl string
+param ownerTag string
 param diagnosticsEventHub string
 param diagnosticsNamespace string
 param policy object
@@ -55,6 +56,7 @@ var optionalSettings = {
   KEYWARD_AUTH_ISSUER: authIssuer
   KEYWARD_AUTH_JWKS_URL: authJwksUrl
   KEYWARD_PUBLIC_BASE_URL: publicBaseUrl
+  KEYWARD_OWNER_TAG: ownerTag
   KEYWARD_DIAGNOSTICS_EVENT_HUB: diagnosticsEventHub
   KEYWARD_DIAGNOSTICS__fullyQualifiedNamespace: diagnosticsNamespace
   KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS: string(policy.?lookIntervalHealthySeconds ?? '')
