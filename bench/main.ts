@@ -13,6 +13,7 @@ const benches: Readonly<Record<string, string>> = {
   secrets: './secrets.ts',
   rotation: './rotation.ts',
   http: './http.ts',
+  startup: './startup.ts',
 };
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } });

@@ -4,6 +4,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { installApplication, registerApplication, tenantOf } from '../../src/local/acrossTenants.ts';
 import { type Caller, caller, until } from '../../src/local/client.ts';
 import { keyVaultControl } from '../../src/local/keyvault/controlClient.ts';
+import { appPrincipalId, homeTenantId } from '../../src/local/operator.ts';
 import { type Judge, judgeBy } from './openApi/judge.ts';
 import {
   accountOf,
@@ -97,6 +98,14 @@ test('accounts: created, changed, moved, rotated, refused, listed, deleted', asy
   await api('PUT', '/api/accounts/stolen', withCustomerKey('fabrikam', key));
   await vaultWithKey(world, 'weak-kv', { recoveryLevel: 'Recoverable+Purgeable' }, { size: 2048, keyOps: ['sign'] });
   await api('PATCH', account, customerKey('https://weak-kv.vault.azure.net/keys/cmk'));
+  await api('POST', `${account}/validateEncryption`, customerKey('https://weak-kv.vault.azure.net/keys/cmk'));
+  await api('POST', `${account}/validateEncryption`, { ...customerKey(key), waitSeconds: 61 });
+  const claim = '/api/operator/claims?kind=vault&value=';
+  await api('GET', `${claim}busy-kv.vault.azure.net`);
+  await api('GET', `${claim}weak-kv.vault.azure.net`);
+  await api('GET', '/api/operator/claims?kind=nothing');
+  await api('DELETE', `${claim}busy-kv.vault.azure.net`);
+  await api('POST', '/api/operator/accounts/busy/repairIdentity', { identity: { useSystemAssignedIdentity: true } });
   await api('GET', '/api/operator/keys/usage');
   await api('POST', '/api/operator/rewraps', {});
   await api('POST', '/api/operator/rewraps', { account: 'nobody' });
@@ -185,6 +194,22 @@ test('keys: rotated, not usable, disabled, restored, silent', async () => {
   await api('PATCH', account, customerKey('https://busy-kv.vault.azure.net/keys/another'));
   await world.stack.keyVault('DELETE', '/faults');
   await become('Accessible');
+});
+
+test('an account that is reached by another identity, and a claim that nobody needs any more', async () => {
+  const claim = '/api/operator/claims?kind=vault&value=lost-kv.vault.azure.net';
+  await api('PUT', '/api/accounts/lost', withCustomerKey('contoso', await vaultWithKey(world, 'lost-kv')));
+  const identities = keyVaultControl(world.stack.identity.url);
+  const spare = { tenantId: homeTenantId, kind: 'userAssigned' };
+  const made = await identities<{ objectId: string; resourceId: string }>('PUT', '/identities/spare', spare);
+  const permissions = 'cryptoServiceEncryptionUser';
+  await world.stack.keyVault('PUT', `/vaults/lost-kv/grants/${made.objectId}`, { permissions });
+  await world.stack.keyVault('DELETE', `/vaults/lost-kv/grants/${appPrincipalId}`);
+  await api('POST', '/api/operator/looks', { account: 'lost' });
+  const identity = { useSystemAssignedIdentity: false, userAssignedIdentity: made.resourceId };
+  await got(200, api('POST', '/api/operator/accounts/lost/repairIdentity', { identity }));
+  await got(200, api('DELETE', '/api/accounts/lost'));
+  await got(200, api('DELETE', claim));
 });
 
 test('an account whose key is gone is refused, read, listed and deleted', async () => {
