@@ -5,7 +5,7 @@ import { LostRace } from '../core/errors.ts';
 import { fold } from '../core/names.ts';
 import type { AccountStore } from '../core/ports.ts';
 import { auditKey, auditRange } from './auditRows.ts';
-import { type OpenTable, rowOf } from './tables.ts';
+import { type OpenTable, odata, rowOf } from './tables.ts';
 
 export function createAccountStore(open: OpenTable): AccountStore {
   const table = open('accounts');
@@ -36,6 +36,11 @@ export function createAccountStore(open: OpenTable): AccountStore {
     async audit(name, instanceId) {
       const rows = await table.query<AuditEntry>(auditRange(fold(name), instanceId), Number.POSITIVE_INFINITY);
       return rows.map((row) => row.value);
+    },
+
+    async names(limit, after = '') {
+      const filter = odata`PartitionKey gt ${after} and RowKey eq 'record'`;
+      return (await table.query(filter, limit)).map((row) => row.partitionKey);
     },
   };
 }

@@ -8,9 +8,10 @@ import { bindingOf, isFederated } from '../core/binding.ts';
 import { bytesOf } from '../core/bytes.ts';
 import { createLeases } from '../core/leases.ts';
 import type { DailyWork, KeyVault, Log, Random, Reach, VaultWork } from '../core/ports.ts';
-import { loadRing } from '../core/ring.ts';
+import { createRings } from '../core/rings/keeper.ts';
+import { isWrappedBy, type OperatorKeys, versionIn } from '../core/rings/kek.ts';
 import { createAccountMemory, forgetful } from '../core/secrets/memory.ts';
-import type { Rings, Service } from '../core/service.ts';
+import type { Service } from '../core/service.ts';
 import type { Credentials } from './credentials.ts';
 import { wrapRsaOaep256 } from './rsaWrap.ts';
 import { identifierIn, isDevelopment, readSettings, type Settings } from './settings.ts';
@@ -30,10 +31,10 @@ export async function compose(
   const [stores, queues] = await Promise.all([openStores(settings), openQueues(settings)]);
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
   const { keyVault, exchangesAtHome } = lazyKeyVault(settings);
-  const parts = { ...stores, ...queues, keyVault, clock, pause, random, log, ...replace };
-  const loadRings = () => openRings(settings, parts);
+  const operatorKeys = operatorKeysIn(settings);
+  const parts = { ...stores, ...queues, keyVault, operatorKeys, clock, pause, random, log, ...replace };
   const { policy } = settings;
-  const rings = replace.rings ?? onceUnlessItFails(loadRings);
+  const rings = replace.rings ?? createRings(parts);
   const memory = createAccountMemory(parts, policy);
   return {
     ...parts,
@@ -44,19 +45,20 @@ export async function compose(
     rings,
     memory,
     leases: createLeases({ ...parts, rings, policy }),
-    controlLook: (reach) => controlLook(reach, settings, { ...parts, exchangesAtHome }),
+    controlLook: (reach) => controlLook(reach, { ...parts, exchangesAtHome }),
     ...replace,
     accounts: forgetful(parts.accounts, memory),
   };
 }
 
 async function openStores(settings: Settings) {
-  const [{ TableClient }, { openTables }, accounts, secrets, bindings, small] = await Promise.all([
+  const [{ TableClient }, { openTables }, accounts, secrets, bindings, rings, small] = await Promise.all([
     import('@azure/data-tables'),
     import('./tables.ts'),
     import('./accountTable.ts'),
     import('./secretTable.ts'),
     import('./bindingTable.ts'),
+    import('./ringTable.ts'),
     import('./smallTables.ts'),
   ]);
   const { AzureWebJobsStorage: connection, AzureWebJobsStorage__tableServiceUri: serviceUri } = settings;
@@ -73,7 +75,7 @@ async function openStores(settings: Settings) {
     vaults: small.createVaultStore(open),
     directory: small.createDirectory(open),
     claims: small.createClaims(open),
-    ringStore: small.createRingStore(open),
+    ringStore: rings.createRingStore(open),
     serviceAudit: small.createServiceAuditStore(open),
   };
 }
@@ -124,40 +126,35 @@ function lazyKeyVault(settings: Settings): { keyVault: KeyVault } & Pick<Credent
   };
 }
 
-async function openRings(
-  settings: Settings,
-  ports: Pick<Service, 'keyVault' | 'ringStore' | 'directory' | 'clock' | 'random'>,
-): Promise<Rings> {
-  const ringPorts = { ...ports, rings: ports.ringStore };
-  const systemKey = operatorKey('KEYWARD_SYSTEM_KEY', settings);
-  const atRestKey = operatorKey('KEYWARD_AT_REST_KEY', settings);
-  const [system, atRest, audit] = await Promise.all([
-    loadRing('system', systemKey, ringPorts),
-    loadRing('at-rest', atRestKey, ringPorts),
-    loadRing('audit', atRestKey, ringPorts),
-  ]);
-  return { system, atRest, audit };
-}
-
-function operatorKey(name: 'KEYWARD_SYSTEM_KEY' | 'KEYWARD_AT_REST_KEY', settings: Settings): Reach {
-  return bindingOf(identifierIn(name, settings), settings.KEYWARD_TENANT_ID, systemAssigned);
+function operatorKeysIn(settings: Settings): OperatorKeys {
+  const reach = (name: Parameters<typeof identifierIn>[0]): Reach =>
+    bindingOf(identifierIn(name, settings), settings.KEYWARD_TENANT_ID, systemAssigned);
+  const [system, atRest] = [reach('KEYWARD_SYSTEM_KEY'), reach('KEYWARD_AT_REST_KEY')];
+  const recovery = settings.KEYWARD_RECOVERY_KEY === undefined ? {} : { recovery: reach('KEYWARD_RECOVERY_KEY') };
+  return { system, atRest, ...recovery };
 }
 
 /**
- * The same identity unwraps something of the operator's: the newest wrapping of the system ring. An application has no grant there:
- * for it the app's own identity unwraps, and the token exchange must work in the home tenant.
+ * The same identity unwraps something of the operator's: the newest wrapping of the system ring by the system key. An application has
+ * no grant there: for it the app's own identity unwraps, and the token exchange must work in the home tenant.
  */
 async function controlLook(
   { identity }: Pick<Reach, 'identity' | 'tenantId'>,
-  settings: Settings,
-  ports: Pick<Service, 'keyVault' | 'ringStore'> & Pick<Credentials, 'exchangesAtHome'>,
+  {
+    keyVault,
+    ringStore,
+    operatorKeys,
+    exchangesAtHome,
+  }: Pick<Service, 'keyVault' | 'ringStore' | 'operatorKeys'> & Pick<Credentials, 'exchangesAtHome'>,
 ): Promise<'good' | 'failed'> {
-  const [row] = (await ports.ringStore.rows('system')).sort((a, b) => b.createdAt - a.createdAt);
+  const { rows } = (await ringStore.read()).rings.system;
+  const ours = rows.filter((one) => isWrappedBy(one, operatorKeys.system));
+  const [row] = ours.toSorted((a, b) => b.createdAt - a.createdAt);
   if (row === undefined) return 'failed';
-  const control = operatorKey('KEYWARD_SYSTEM_KEY', settings);
+  const control = operatorKeys.system;
   const [opened, speaks] = await Promise.all([
-    ports.keyVault.unwrap(isFederated(identity) ? control : { ...control, identity }, row.keyVersion, row.wrapped),
-    isFederated(identity) ? ports.exchangesAtHome(identity) : true,
+    keyVault.unwrap(isFederated(identity) ? control : { ...control, identity }, versionIn(row), row.wrapped),
+    isFederated(identity) ? exchangesAtHome(identity) : true,
   ]);
   if (opened.ok) opened.value.fill(0);
   return opened.ok && speaks ? 'good' : 'failed';

@@ -22,6 +22,8 @@ const schema = z
     KEYWARD_AT_REST_KEY: z.string(),
     /** The tag of a customer key that must hold the owner of the account: proof that the owner wants it used here. */
     KEYWARD_OWNER_TAG: z.string().max(256).optional(),
+    /** RSA key in a second vault of the operator, that every KEK is wrapped by as well; versionless. */
+    KEYWARD_RECOVERY_KEY: z.string().optional(),
     /** Tables and queues: a connection string (development), or service addresses reached by managed identity. */
     AzureWebJobsStorage: z.string().optional(),
     AzureWebJobsStorage__tableServiceUri: z.url({ protocol: /^https$/ }).optional(),
@@ -67,13 +69,26 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     return value === undefined || value === '' ? [] : [[name, value]];
   });
   const policy = checked(policySchema, Object.fromEntries(numbers), settingOfPolicy);
-  for (const name of ['KEYWARD_SYSTEM_KEY', 'KEYWARD_AT_REST_KEY'] as const) {
+  for (const name of operatorKeyNames) {
+    if (settings[name] === undefined) continue;
     const pinned = identifierIn(name, settings).version !== undefined;
     if (pinned) throw new SettingsError(`${name} must not name a version: the service follows its own keys.`);
   }
   if (sameKey(settings))
     throw new SettingsError('KEYWARD_SYSTEM_KEY and KEYWARD_AT_REST_KEY name the same key: the two layers need two.');
+  if (sharesVault(settings))
+    throw new SettingsError(
+      'KEYWARD_RECOVERY_KEY is in the vault of a key that it is to stand in for: it needs a vault of its own.',
+    );
   return { ...settings, policy };
+}
+
+const operatorKeyNames = ['KEYWARD_SYSTEM_KEY', 'KEYWARD_AT_REST_KEY', 'KEYWARD_RECOVERY_KEY'] as const;
+
+function sharesVault(settings: z.infer<typeof schema>): boolean {
+  if (settings.KEYWARD_RECOVERY_KEY === undefined) return false;
+  const [system, atRest, recovery] = operatorKeyNames.map((name) => identifierIn(name, settings).vaultHost);
+  return recovery === system || recovery === atRest;
 }
 
 function sameKey(settings: z.infer<typeof schema>): boolean {
@@ -81,9 +96,9 @@ function sameKey(settings: z.infer<typeof schema>): boolean {
   return one.vaultHost === two.vaultHost && one.keyName === two.keyName;
 }
 
-export function identifierIn(name: 'KEYWARD_SYSTEM_KEY' | 'KEYWARD_AT_REST_KEY', settings: z.infer<typeof schema>) {
+export function identifierIn(name: (typeof operatorKeyNames)[number], settings: z.infer<typeof schema>) {
   try {
-    return parseKeyIdentifier(settings[name], settings.KEYWARD_CLOUD);
+    return parseKeyIdentifier(settings[name] ?? '', settings.KEYWARD_CLOUD);
   } catch (error) {
     throw new SettingsError(`${name}: ${error instanceof Error ? error.message : 'is no key identifier'}`);
   }

@@ -1,11 +1,9 @@
-/** The tables that hold one kind of small row each: vaults, directory, claims, rings, and the service's own chain. */
+/** The tables that hold one kind of small row each: vaults, directory, claims, and the service's own chain. */
 import type { AuditEntry, ChainHead } from '../core/audit.ts';
 import { vaultIdOf } from '../core/binding.ts';
-import { base64, fromBase64 } from '../core/bytes.ts';
 import { LostRace } from '../core/errors.ts';
 import { fold, indexKey } from '../core/names.ts';
-import type { Claim, Claims, Directory, RingStore, ServiceAuditStore, VaultStore, WorkTicket } from '../core/ports.ts';
-import type { RingName, RingRow } from '../core/ring.ts';
+import type { Claim, Claims, Directory, ServiceAuditStore, VaultStore, WorkTicket } from '../core/ports.ts';
 import { serviceChain } from '../core/serviceAudit.ts';
 import type { EpochMs } from '../core/time.ts';
 import type { Budget } from '../core/vaultBudget.ts';
@@ -108,29 +106,6 @@ export function createClaims(open: OpenTable): Claims {
       return owner;
     },
     release: ({ value, etag }) => table.remove(key(value.kind, value.value), etag),
-  };
-}
-
-export function createRingStore(open: OpenTable): RingStore {
-  const table = open('rings');
-  // A KEK's first wrapping has one place whatever key version made it: of two first starts only one can insert it.
-  const key = ({ ring, generation, keyVersion, isFirst }: RingRow) => ({
-    partitionKey: ring,
-    rowKey: `${String(generation).padStart(10, '0')}:${isFirst ? 'first' : keyVersion}`,
-  });
-  type StoredRow = Omit<RingRow, 'wrapped'> & { wrapped: string };
-
-  return {
-    async rows(ring: RingName) {
-      const rows = await table.query<StoredRow>(odata`PartitionKey eq ${ring}`, everything);
-      return rows.map((row) => ({ ...row.value, wrapped: fromBase64(row.value.wrapped) }));
-    },
-    async insert(row) {
-      return (await table.insert(rowOf(key(row), { ...row, wrapped: base64(row.wrapped) }))) !== undefined;
-    },
-    async remove(row) {
-      await table.remove(key(row));
-    },
   };
 }
 

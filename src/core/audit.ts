@@ -16,6 +16,7 @@ export type AuditType =
   | 'AccountKeyRewrapped'
   | 'AccountKeyRotated'
   | 'IdentityRepaired'
+  | 'AccountKeyResealed'
   | 'OlderAccountKeysRetiring'
   | 'OlderAccountKeysDestroyed'
   | 'AccountDeleted'
@@ -31,7 +32,13 @@ export type AuditType =
   | 'NewVersionUnusable'
   | 'RotationStarted'
   | 'RotationCompleted'
-  | 'ClaimReleased';
+  | 'ClaimReleased'
+  | 'RingRewrapped'
+  | 'RingRestored'
+  | 'RingGenerationCreated'
+  | 'RingGenerationActivated'
+  | 'RingGenerationRetiring'
+  | 'RingGenerationDestroyed';
 
 /** Who did it: a person or program that called, or one of the triggers. */
 export interface Actor {
@@ -55,6 +62,8 @@ export interface AuditFacts {
   readonly after?: string;
   /** `<kind>/<value>`. */
   readonly claim?: string;
+  /** `<ring>/<generation>`: what an entry of the service's own chain is about. */
+  readonly ring?: string;
   /** How many accounts a rotation re-wrapped. */
   readonly accounts?: number;
 }

@@ -41,6 +41,11 @@ export const policySchema = z
     vaultSharePercent: z.coerce.number().positive().max(100).default(25),
     /** From how long before its expiry a key version is warned of; Key Vault's own event comes 30 days before. */
     keyNearExpiryDays: positiveCount(30),
+    /**
+     * How old a ring's KEK may become before a newer one takes its place; 0: never by itself. NIST SP 800-57 part 1 gives a key that
+     * wraps keys at most two years of wrapping.
+     */
+    ringRotationDays: z.coerce.number().int().min(0).max(3650).default(365),
     /** How long a version must not have been the latest before it may be called safe to disable. */
     safeToDisableAfterSeconds: positiveSeconds(900),
   })

@@ -8,7 +8,7 @@ import type { AuditEntry, ChainHead } from './audit.ts';
 import type { Binding } from './binding.ts';
 import type { Bytes } from './bytes.ts';
 import type { Cause } from './causes.ts';
-import type { RingName, RingRow } from './ring.ts';
+import type { KeyCheck, RingName, RingRow, RingState, StoredRings } from './rings/ring.ts';
 import type { SealedKind } from './secretEnvelope.ts';
 import type { EpochMs } from './time.ts';
 import type { Budget } from './vaultBudget.ts';
@@ -99,6 +99,8 @@ export interface AccountStore {
   /** Replaces the record by a tombstone that keeps the audit's head; the audit stays. */
   bury(record: Stored<AccountRecord>): Promise<void>;
   audit(name: string, instanceId: string): Promise<AuditEntry[]>;
+  /** Names of all records, in order, from the accounts' own table: none that a list has lost is left out. */
+  names(limit: number, after?: string): Promise<string[]>;
 }
 
 export type SecretKind = Exclude<SealedKind, 'accountKeys'>;
@@ -248,12 +250,16 @@ export interface ServiceAuditStore {
   audit(): Promise<AuditEntry[]>;
 }
 
-/** Ring rows are insert-only but for wrappings that a newer, proven one has replaced. */
+/** Ring rows are insert-only but for wrappings that a newer, proven one has replaced, and generations that are destroyed. */
 export interface RingStore {
-  rows(ring: RingName): Promise<RingRow[]>;
-  /** False when a row of this generation and key version exists already. */
+  read(): Promise<StoredRings>;
+  /** False when its place is taken: one for each generation and key version, and one for the first wrapping of each generation. */
   insert(row: RingRow): Promise<boolean>;
+  /** A first wrapping leaves its place taken: no late first start can make the generation again. */
   remove(row: RingRow): Promise<void>;
+  /** Without an etag: only where there is none yet. @throws LostRace */
+  saveState(ring: RingName, state: RingState, etag: string | undefined): Promise<void>;
+  saveCheck(check: KeyCheck): Promise<void>;
 }
 
 /** Wake-ups. What is due stands in the tables; a lost message costs time, never truth. */
@@ -280,8 +286,12 @@ export interface MoveWork {
   readonly found?: number | undefined;
 }
 
-/** One page of the daily pass. */
+/** One page of the daily pass, and other work in the background. */
 export type DailyWork =
   | { readonly visit: 'accounts'; readonly after?: string }
   | { readonly visit: 'rows'; readonly vault: string }
+  /** Go on with the pass of this ring's rotation. */
+  | { readonly visit: 'ring'; readonly ring: RingName }
+  /** Look at the operator's own keys now, unless somebody has since. */
+  | { readonly visit: 'operatorKeys'; readonly askedAt: EpochMs }
   | MoveWork;

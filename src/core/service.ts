@@ -20,7 +20,8 @@ import type {
   VaultWork,
   WorkQueue,
 } from './ports.ts';
-import type { Ring } from './ring.ts';
+import type { OperatorKeys } from './rings/kek.ts';
+import type { Ring } from './rings/ring.ts';
 import type { AccountMemory } from './secrets/memory.ts';
 
 export interface Service {
@@ -45,8 +46,12 @@ export interface Service {
   readonly homeTenantId: string;
   /** The tag that a customer key must carry, with the account's owner as its value. */
   readonly ownerTag: string | undefined;
-  /** Loaded once per process. @throws Unavailable while the operator's vault does not answer. */
-  readonly rings: () => Promise<Rings>;
+  readonly operatorKeys: OperatorKeys;
+  /**
+   * As this process has them, read again once a minute; `fresh`: as they are stored after the call.
+   * @throws Unavailable while there are none yet, or none that are fresh.
+   */
+  readonly rings: (read?: 'fresh') => Promise<Rings>;
   /** One for the process: unwrapped account keys are nowhere else. */
   readonly leases: Leases;
   readonly memory: AccountMemory;
@@ -58,4 +63,6 @@ export interface Rings {
   readonly system: Ring;
   readonly atRest: Ring;
   readonly audit: Ring;
+  /** By the monotonic clock: what is sealed with these and saved until then needs no second look (rings/late.ts). */
+  readonly sureUntil: number;
 }

@@ -1,7 +1,13 @@
-/** Once a day: a timer begins, and a queue carries the pass on page by page, so that no one invocation has it all to do. */
+/**
+ * Once a day: a timer begins, and a queue carries the pass on page by page, so that no one invocation has it all to do. The queue
+ * carries other work in the background as well: secrets that are moved to a new account key, and the service's own rings.
+ */
 import type { StorageQueueHandler, TimerHandler } from '@azure/functions';
 import * as z from 'zod';
-import { moveSecrets, wakeMoves } from '../core/secrets/move.ts';
+import { workOnPass } from '../core/rings/pass.ts';
+import { ringNames } from '../core/rings/ring.ts';
+import { lookAtOperatorKeys } from '../core/rings/tend.ts';
+import { moveSecrets } from '../core/secrets/move.ts';
 import { clearRows, visitAccounts } from '../core/work/dailyPass.ts';
 import { inInvocation, keyward } from './service.ts';
 
@@ -12,6 +18,8 @@ const page = z.union([
     ...{ visit: z.literal('secrets'), account: z.string().max(24), since: z.number().optional() },
     ...{ after: z.string().max(300).optional(), found: z.number().optional() },
   }),
+  z.strictObject({ visit: z.literal('ring'), ring: z.enum(ringNames) }),
+  z.strictObject({ visit: z.literal('operatorKeys'), askedAt: z.number() }),
 ]);
 
 export const startDailyPass: TimerHandler = (_timer, context) =>
@@ -34,7 +42,8 @@ export const dailyPass: StorageQueueHandler = (input, context) =>
       const next = await moveSecrets(message.data, service);
       return next && service.dailyQueue.send(next.work, next.delayMs);
     }
-    await wakeMoves(message.data.after, service);
+    if (message.data.visit === 'ring') return workOnPass(message.data.ring, service);
+    if (message.data.visit === 'operatorKeys') return lookAtOperatorKeys(message.data.askedAt, service);
     const after = await visitAccounts(message.data.after, service);
     if (after !== undefined) await service.dailyQueue.send({ visit: 'accounts', after });
   });

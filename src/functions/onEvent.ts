@@ -4,6 +4,7 @@
  */
 import type { InvocationContext } from '@azure/functions';
 import type { Cloud } from '../core/keyIdentifier.ts';
+import { wakeRings } from '../core/rings/tend.ts';
 import { type Concern, type ReceivedEvent, readEvent, wake } from '../core/work/events.ts';
 import { inInvocation, keyward } from './service.ts';
 
@@ -15,7 +16,8 @@ export function onEvent(input: unknown, context: InvocationContext, concernOf: C
     const event = readEvent(input);
     if (event === undefined) return service.log.warn('Acknowledged something that is no event');
     const concern = concernOf(event, service.cloud);
-    const woken = concern !== undefined && (await wake(concern, service));
+    const isOurs = concern !== undefined && (await wakeRings(concern, service));
+    const woken = (concern !== undefined && (await wake(concern, service))) || isOurs;
     service.log.info('Received an event', {
       eventId: event.id.slice(0, 64),
       eventType: event.type.slice(0, 64),

@@ -19,6 +19,7 @@ import { keyAccountsRoute, keyUsageRoute, rewrapRoute } from './keys.ts';
 import { lookNowRoute } from './looks.ts';
 import { openApiRoute } from './openApiRoute.ts';
 import { repairIdentityApi } from './repairIdentity.ts';
+import { ringsContract, ringsRoute, rotateRingContract, rotateRingRoute } from './rings.ts';
 import { rotateAccountKeyRoute } from './rotateAccountKey.ts';
 import type { Route } from './route.ts';
 import { tokenKeyRoutes } from './tokenKeys.ts';
@@ -78,6 +79,14 @@ const documented: readonly Route[] = [
   {
     ...{ name: 'operatorRewraps', method: 'POST', path: 'operator/rewraps', scope: 'operator', role: 'Keys.Operate' },
     ...{ contract: keyContracts.rewrap, handler: rewrapRoute },
+  },
+  {
+    ...{ name: 'operatorRings', method: 'GET', path: 'operator/rings', scope: 'operator', role: 'Keys.Operate' },
+    ...{ contract: ringsContract, handler: ringsRoute },
+  },
+  {
+    ...{ name: 'operatorRotateRing', method: 'POST', path: 'operator/rings/{ring}/rotate', scope: 'operator' },
+    ...{ role: 'Keys.Operate', contract: rotateRingContract, handler: rotateRingRoute },
   },
 ];
 

@@ -31,6 +31,7 @@ export const designPolicy: Policy = {
   workerLeaseSeconds: 60,
   vaultSharePercent: 25,
   keyNearExpiryDays: 30,
+  ringRotationDays: 365,
   safeToDisableAfterSeconds: 900,
 };
 

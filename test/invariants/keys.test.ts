@@ -43,6 +43,7 @@ describe('INV-1: an account key is never lost by us', () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('sha1-kv');
     const keyVault: KeyVault = { ...lab.service.keyVault, wrap: rsa('sha1') };
+    await lab.service.rings();
     const wrongly = await lab.another({ keyVault });
     const error = await failure(putAccount('sha1', { owner: 'contoso', location, ...by(key) }, {}, tester, wrongly));
     expect(error.code).toBe('KeyMaterialMismatch');

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { rotateAccountKey } from '../../src/core/accounts/rotate.ts';
 import type { Bytes } from '../../src/core/bytes.ts';
 import type { DailyWork } from '../../src/core/ports.ts';
-import { wakeMoves } from '../../src/core/secrets/move.ts';
 import { accountSubkey, atRestSubkey, wipeAccountKey } from '../../src/core/secrets/subkeys.ts';
+import { visitAccounts } from '../../src/core/work/dailyPass.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { useLab } from '../lab.ts';
 import { bytes, put, reveal } from './support.ts';
@@ -55,6 +55,6 @@ test('a pass whose wake-up was lost is begun again by the daily pass', async () 
   await lab.account('unmoved', 'contoso');
   const { record } = await rotateAccountKey('lost', tester, service);
   sent.length = 0;
-  await wakeMoves(undefined, service);
+  await visitAccounts(undefined, service);
   expect(sent).toEqual([{ visit: 'secrets', account: 'lost', since: record.olderAccountKeys?.since, found: 0 }]);
 });

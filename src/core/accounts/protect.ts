@@ -3,7 +3,7 @@ import type { AccountView, Encryption, OlderAccountKeys } from '../account.ts';
 import { openAccountKey, type Proven, wrapByCustomerKey, wrapBySystemKey } from '../accountKeys.ts';
 import type { AuditFacts } from '../audit.ts';
 import { type Bytes, wipe } from '../bytes.ts';
-import { acceptCustomerKey, type CustomerKeyWish, type Owned } from '../customerKey.ts';
+import { acceptCustomerKey, type CustomerKeyWish, keyTrouble, type Owned } from '../customerKey.ts';
 import type { KeyPlace } from '../envelope.ts';
 import { Refusal } from '../errors.ts';
 import { keepOlderKeys } from '../secrets/crypt.ts';
@@ -26,20 +26,6 @@ export interface Protected {
   readonly facts: Pick<AuditFacts, 'keyVaultRequestId'>;
 }
 
-/** A new account key, of this generation, under the wish's key. Nothing is stored. */
-export async function protectNewKey(
-  place: KeyPlace,
-  wish: EncryptionWish,
-  account: Owned,
-  service: Service,
-): Promise<Protected> {
-  const accountKey = service.random.bytes(32);
-  try {
-    return await protect(place, accountKey, wish, account, service);
-  } finally {
-    wipe(accountKey);
-  }
-}
 
 /**
  * The account's key under another key. Leaving a customer key takes a fresh remote unwrap under it, never a lease (INV-12);
@@ -88,7 +74,8 @@ export async function renewAccountKey(
   }
 }
 
-async function protect(
+/** An account key under the wish's key. Nothing is stored. */
+export async function protect(
   place: KeyPlace,
   accountKey: Bytes,
   wish: EncryptionWish,
@@ -113,6 +100,22 @@ async function protect(
     provenAt: proven.value.at,
     facts: requestIdOf(proven.value),
   };
+}
+
+/** The same account key under the same key, sealed with the rings as they are now. */
+export async function sealAnew(
+  place: KeyPlace,
+  accountKey: Bytes,
+  encryption: Encryption,
+  service: Service,
+): Promise<string> {
+  if (encryption.type === 'SystemKey') return wrapBySystemKey(place, accountKey, service);
+  const { binding, version } = encryption;
+  const described = await service.keyVault.describe(binding, version);
+  if (!described.ok) throw keyTrouble(described.cause, binding, described.observed);
+  const proven = await wrapByCustomerKey(place, accountKey, binding, described.value, service);
+  if (!proven.ok) throw keyTrouble(proven.cause, binding, proven.observed);
+  return proven.value.wrappedAccountKey;
 }
 
 const requestIdOf = (proven: Proven): Pick<AuditFacts, 'keyVaultRequestId'> =>

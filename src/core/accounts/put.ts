@@ -9,15 +9,17 @@ import canonicalize from 'canonicalize';
 import { type AccountView, type ActiveAccount, type Encryption, etagOf, wrappedByOf } from '../account.ts';
 import type { Actor, AuditFacts } from '../audit.ts';
 import { bindingOf } from '../binding.ts';
+import { type Bytes, wipe } from '../bytes.ts';
 import { catchUp } from '../catchUp.ts';
 import type { Owned } from '../customerKey.ts';
 import { Refusal, retryLostRaces } from '../errors.ts';
 import { parseKeyIdentifier } from '../keyIdentifier.ts';
 import { fold, foldRegion, parseAccountName, parseOwner } from '../names.ts';
-import type { Service } from '../service.ts';
+import { isLasting } from '../rings/late.ts';
+import type { Rings, Service } from '../service.ts';
 import { bind, confirmWatched } from './bind.ts';
 import { finishDelete } from './delete.ts';
-import { type EncryptionWish, moveAccountKey, protectNewKey } from './protect.ts';
+import { type EncryptionWish, moveAccountKey, protect, sealAnew } from './protect.ts';
 import { findAccount, getAccount } from './read.ts';
 import { saveMoved } from './saveMoved.ts';
 import {
@@ -96,19 +98,53 @@ async function createAccount(name: string, wish: AccountWish, actor: Actor, serv
   const now = service.clock.now();
   const instanceId = service.random.uuid();
   const { encryption: wanted = { type: 'SystemKey' }, tags = {}, auditReveals = false } = wish;
-  const { provenAt, facts, ...key } = await protectNewKey(
-    { instanceId, generation: 1 },
-    wanted,
-    { owner, location },
-    service,
-  );
-  await finishDelete(fold(name), service);
-  await service.directory.put(fold(name));
-  const encryption = await bind({ name, instanceId, owner }, key.encryption, provenAt, service);
   const about = { name, instanceId, owner, location, tags, auditReveals, createdAt: now, updatedAt: now } as const;
-  const created: AuditFacts = { type: 'AccountCreated', actor, key: wrappedByOf(encryption), ...facts };
-  await insertAccount({ lifecycle: 'active', ...about, ...key, encryption }, created, service);
-  await confirmWatched(encryption, provenAt, service);
+  const place = { instanceId, generation: 1 };
+  if (wanted.type === 'CustomerKey') parseKeyIdentifier(wanted.keyIdentifier, service.cloud);
+  const rings = await service.rings();
+  const accountKey = service.random.bytes(32);
+  try {
+    const { provenAt, facts, ...key } = await protect(place, accountKey, wanted, { owner, location }, service);
+    await finishDelete(fold(name), service);
+    await service.directory.put(fold(name));
+    const encryption = await bind({ name, instanceId, owner }, key.encryption, provenAt, service);
+    const created: AuditFacts = { type: 'AccountCreated', actor, key: wrappedByOf(encryption), ...facts };
+    const record = { lifecycle: 'active', ...about, ...key, encryption } as const;
+    await insertAccount(record, created, service);
+    await settled(record, accountKey, rings, service);
+    await confirmWatched(encryption, provenAt, service);
+  } finally {
+    wipe(accountKey);
+  }
+}
+
+/** Goes on until what is saved is under ring generations that will not be destroyed without it (rings/late.ts). */
+async function settled(
+  { name, instanceId, accountKeyGeneration, encryption, wrappedAccountKey }: Omit<ActiveAccount, 'audit' | 'revision'>,
+  accountKey: Bytes,
+  used: Rings,
+  service: Service,
+): Promise<void> {
+  let [saved, rings] = [wrappedAccountKey, used];
+  while (!(await isLasting(rings, service))) {
+    rings = await service.rings();
+    const anew = await sealAnew({ instanceId, generation: accountKeyGeneration }, accountKey, encryption, service);
+    const isOurs = await retryLostRaces(async () => {
+      const stored = await service.accounts.read(fold(name));
+      // Changed or deleted by somebody else since: it is theirs.
+      if (stored?.value.lifecycle !== 'active' || stored.value.wrappedAccountKey !== saved) return false;
+      const resealed = { type: 'AccountKeyResealed', actor: { kind: 'keyward', id: 'rings' } } as const;
+      await saveAccount(
+        { value: stored.value, etag: stored.etag },
+        { ...stored.value, wrappedAccountKey: anew },
+        [resealed],
+        service,
+      );
+      return true;
+    });
+    if (!isOurs) return;
+    saved = anew;
+  }
 }
 
 async function changeAccount(

@@ -3,20 +3,23 @@ import type { ActiveAccount } from '../account.ts';
 import { type Bytes, base64, fromBase64, wipe } from '../bytes.ts';
 import { KeyMaterialMismatch, nonceLength } from '../envelope.ts';
 import type { Random } from '../ports.ts';
-import type { Ring } from '../ring.ts';
-import { openSecret, parseSecret, type SecretPlace, sealSecret } from '../secretEnvelope.ts';
+import type { Ring } from '../rings/ring.ts';
+import { moveOuterLayer, openSecret, parseSecret, type SecretPlace, sealSecret } from '../secretEnvelope.ts';
 import { accountSubkey, atRestSubkey, wipeAccountKey } from './subkeys.ts';
 
 export type Place = Omit<SecretPlace, 'generation'>;
 /** What an account's secrets are sealed under: its key's generation now, and those that some are still under. */
 export type KeyHolder = Pick<ActiveAccount, 'instanceId' | 'accountKeyGeneration' | 'olderAccountKeys'>;
 
+/** What is needed of the at-rest ring. */
+type Keks = Pick<Ring, 'newest' | 'kek'>;
+
 /** The plain bytes as they are stored. The caller wipes them. */
 export function protectSecret(
   plain: Uint8Array,
   place: SecretPlace,
   accountKey: Bytes,
-  atRest: Ring,
+  atRest: Keks,
   random: Random,
 ): Bytes {
   const ring = atRest.newest;
@@ -31,7 +34,7 @@ export function protectSecret(
  * The plain bytes of what is stored, under the account key or one of the older ones that it has taken over. The caller wipes them.
  * @throws KeyMaterialMismatch
  */
-export function revealSecret(stored: Bytes, place: Place, accountKey: Bytes, holder: KeyHolder, atRest: Ring): Bytes {
+export function revealSecret(stored: Bytes, place: Place, accountKey: Bytes, holder: KeyHolder, atRest: Keks): Bytes {
   const { ringGeneration, generation } = parseSecret(stored);
   const outer = atRestSubkey(atRest.kek(ringGeneration), place.instanceId);
   if (generation === holder.accountKeyGeneration)
@@ -50,7 +53,7 @@ export function revealSecret(stored: Bytes, place: Place, accountKey: Bytes, hol
 }
 
 /** An older account key is kept as a secret under the one that took its place. */
-function olderKey(generation: number, accountKey: Bytes, holder: KeyHolder, atRest: Ring): Bytes {
+function olderKey(generation: number, accountKey: Bytes, holder: KeyHolder, atRest: Keks): Bytes {
   const kept = holder.olderAccountKeys?.keys.find((one) => one.generation === generation);
   if (kept === undefined) throw new KeyMaterialMismatch(`The account has no key of generation ${generation}.`);
   const sealed = fromBase64(kept.sealed);
@@ -68,6 +71,27 @@ const olderKeyPlace = (instanceId: string, generation: number): Place => ({
   name: String(generation),
 });
 
+/** The same older keys, with their outer layers under the newest at-rest KEK. @throws KeyMaterialMismatch */
+export function resealOlderKeys(holder: KeyHolder, atRest: Keks, random: Random): KeyHolder['olderAccountKeys'] {
+  if (holder.olderAccountKeys === undefined) return undefined;
+  const keys = holder.olderAccountKeys.keys.map(({ generation, sealed }) => {
+    const place = { ...olderKeyPlace(holder.instanceId, generation), generation: holder.accountKeyGeneration };
+    const moved = resealOuter(fromBase64(sealed), place, atRest, random);
+    return { generation, sealed: moved === undefined ? sealed : base64(moved) };
+  });
+  return { ...holder.olderAccountKeys, keys };
+}
+
+/** With the outer layer under the newest at-rest KEK; undefined when it is. The account key is not needed. @throws KeyMaterialMismatch */
+export function resealOuter(stored: Bytes, place: SecretPlace, atRest: Keks, random: Random): Bytes | undefined {
+  const ring = atRest.newest;
+  const { ringGeneration } = parseSecret(stored);
+  if (ringGeneration >= ring.generation) return undefined;
+  const from = atRestSubkey(atRest.kek(ringGeneration), place.instanceId);
+  const to = { subkey: atRestSubkey(ring, place.instanceId), ring, nonce: random.bytes(nonceLength) };
+  return moveOuterLayer(stored, place, from, to);
+}
+
 interface KeptKey {
   readonly generation: number;
   readonly sealed: string;
@@ -78,7 +102,7 @@ export function keepOlderKeys(
   left: Bytes,
   before: KeyHolder,
   fresh: { readonly accountKey: Bytes; readonly generation: number },
-  atRest: Ring,
+  atRest: Keks,
   random: Random,
 ): KeptKey[] {
   const keep = (key: Bytes, generation: number): KeptKey => {

@@ -96,6 +96,7 @@ export function forgetful(accounts: AccountStore, memory: AccountMemory): Accoun
   return {
     read: (name) => accounts.read(name),
     audit: (name, instanceId) => accounts.audit(name, instanceId),
+    names: (limit, after) => accounts.names(limit, after),
     create: (record, entries) => afterwards(accounts.create(record, entries), record.name),
     save: (record, entries) => afterwards(accounts.save(record, entries), record.value.name),
     bury: (record) => afterwards(accounts.bury(record), record.value.name),

@@ -9,7 +9,7 @@
  * sealing and saving loses by the row's etag. A pass may stop anywhere: the record says that there is one to do.
  */
 import pLimit from 'p-limit';
-import type { AccountView, OlderAccountKeys } from '../account.ts';
+import type { AccountView, ActiveAccount, OlderAccountKeys } from '../account.ts';
 import { stateOf } from '../account.ts';
 import { findAccount } from '../accounts/read.ts';
 import { saveAccount, storedOf } from '../accounts/write.ts';
@@ -17,28 +17,21 @@ import { base64, wipe } from '../bytes.ts';
 import { LostRace, Unavailable } from '../errors.ts';
 import { fold } from '../names.ts';
 import type { MoveWork, StoredSecret } from '../ports.ts';
+import { olderKeyWaitMs } from '../rings/times.ts';
 import type { Service } from '../service.ts';
 import { protectSecret } from './crypt.ts';
 import { alarm } from './entries.ts';
 import { headerOf, openRows, placeOf } from './opening.ts';
 
-/** Longer than any handler may run (`functionTimeout` in host.json: 10 minutes). */
-export const olderKeyWaitMs = 15 * 60_000;
 const rowsAPage = 100;
 const pagesAMessage = 5;
 const savesAtOnce = 10;
 const keyward = { kind: 'keyward', id: 'secrets' } as const;
 
-const accountsAPage = 200;
-
-/** Begins the pass again for every account of a page of LIST that still has an older key: a wake-up may have been lost. */
-export async function wakeMoves(after: string | undefined, service: Service): Promise<void> {
-  const { names } = await service.directory.page(accountsAPage, after);
-  for (const name of names) {
-    const record = (await service.accounts.read(name))?.value;
-    if (record?.lifecycle === 'active' && record.olderAccountKeys !== undefined)
-      await service.dailyQueue.send(start(name, record.olderAccountKeys));
-  }
+/** Begins the pass again for an account that still has an older key: a wake-up may have been lost. */
+export async function wakeMove(record: ActiveAccount, service: Pick<Service, 'dailyQueue'>): Promise<void> {
+  if (record.olderAccountKeys !== undefined)
+    await service.dailyQueue.send(start(fold(record.name), record.olderAccountKeys));
 }
 
 export interface Next {

@@ -34,3 +34,9 @@ export function wipeAccountKey(accountKey: Bytes): void {
   wipe(accountKey, ...(underAccountKeys.get(accountKey)?.values() ?? []));
   underAccountKeys.delete(accountKey);
 }
+
+/** What was derived from a KEK that is no longer used. */
+export function forgetKek(kek: Kek): void {
+  underKeks.get(kek)?.clear();
+  underKeks.delete(kek);
+}

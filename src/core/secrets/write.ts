@@ -1,11 +1,12 @@
 /**
- * Writing secrets. A writer may be held up anywhere between sealing and saving, even while the account key is rotated and the older
- * one destroyed. Two things keep its secret readable:
+ * Writing secrets. A writer may be held up anywhere between sealing and saving, even while the account key or the at-rest ring is
+ * rotated and the older one destroyed. Two things keep its secret readable:
  *
  *   replacing   is conditional on the row that was read. Whoever destroys an older key has moved every row under it before, so the
  *               late writer's condition fails and it begins again
- *   after it    the writer reads the record again, and is done only when the key it sealed under is one that a pass over the
- *               secrets, still to come, will find. Otherwise it seals anew: it has the plain bytes still
+ *   after it    the writer reads the record again, and the rings where it is late (rings/late.ts), and is done only when what it
+ *               sealed under is what a pass over the secrets, still to come, will find. Otherwise it seals anew: it has the plain
+ *               bytes still
  */
 import type { AccountView, ActiveAccount } from '../account.ts';
 import { accountNotFound, findAccount } from '../accounts/read.ts';
@@ -13,8 +14,9 @@ import { checkPreconditions, type Preconditions } from '../accounts/write.ts';
 import { type Bytes, base64, fromBase64, wipe } from '../bytes.ts';
 import { LostRace, Refusal, retryLostRaces } from '../errors.ts';
 import type { SecretRef, SecretRow, StoredSecret } from '../ports.ts';
+import { isLasting } from '../rings/late.ts';
 import { plainLengthOf } from '../secretEnvelope.ts';
-import type { Service } from '../service.ts';
+import type { Rings, Service } from '../service.ts';
 import { protectSecret } from './crypt.ts';
 import { headerOf, placeOf } from './opening.ts';
 import { accountToServe, secretEtagOf } from './read.ts';
@@ -85,12 +87,20 @@ async function seal(
       createdAt: row?.value.createdAt ?? now,
       updatedAt: now,
     };
+    const rings = await ringsFor(row, service);
     const sealed = await sealedUnder(view, ref, plain, service);
     const secret = await saved(ref, { ...about, sealed }, row?.etag, service);
-    return await settled(secret, view.record, plain, service);
+    return await settled(secret, view.record, rings, plain, service);
   } finally {
     wipe(made);
   }
+}
+
+/** Never older than what the row to be replaced is under: a row that a pass has moved does not go back. */
+async function ringsFor(row: StoredSecret | undefined, { rings }: Pick<Service, 'rings'>): Promise<Rings> {
+  const known = await rings();
+  const stands = row === undefined ? 0 : (headerOf(row)?.ringGeneration ?? 0);
+  return stands > known.atRest.newest.generation ? rings('fresh') : known;
 }
 
 async function sealedUnder(view: AccountView, ref: SecretRef, plain: Bytes, service: Service): Promise<string> {
@@ -117,9 +127,11 @@ async function saved(
 async function settled(
   secret: StoredSecret,
   sealedBy: ActiveAccount,
+  used: Rings,
   plain: Bytes,
   service: Service,
 ): Promise<StoredSecret> {
+  const isAtRest = await isLasting(used, service);
   const view = await findAccount(secret.ref.account, service);
   if (view === undefined || view.record.instanceId !== sealedBy.instanceId) {
     await service.secrets.remove(secret.ref, secret.etag);
@@ -127,11 +139,12 @@ async function settled(
   }
   const { accountKeyGeneration, olderAccountKeys: older } = view.record;
   const generation = sealedBy.accountKeyGeneration;
-  if (generation === accountKeyGeneration) return secret;
-  if (older?.phase === 'moving' && older.keys.some((one) => one.generation === generation)) return secret;
+  const isBeingMoved = older?.phase === 'moving' && older.keys.some((one) => one.generation === generation);
+  if (isAtRest && (generation === accountKeyGeneration || isBeingMoved)) return secret;
+  const rings = await service.rings();
   const value = { ...secret.value, sealed: await sealedUnder(view, secret.ref, plain, service) };
   const etag = await service.secrets.replace(secret.ref, value, secret.etag);
   // Moved, replaced or deleted by somebody else since: it is theirs, and no longer under the older key by our doing.
   if (etag === undefined) return secret;
-  return settled({ ...secret, value, etag }, view.record, plain, service);
+  return settled({ ...secret, value, etag }, view.record, rings, plain, service);
 }

@@ -1,11 +1,13 @@
 /**
  * Once a day everything is visited, page by page, to find what no other path would: an account that its key's row has lost (it
- * would never be looked at: alarmed and mended), and rows that accounts have left behind (cleared away).
+ * would never be looked at: alarmed and mended), one whose secrets are still under an older key though nobody moves them, and
+ * rows that accounts have left behind (cleared away).
  */
 import { boundOf, wrappedByOf } from '../account.ts';
 import { finishDelete } from '../accounts/delete.ts';
 import { vaultIdOf } from '../binding.ts';
 import { retryLostRaces } from '../errors.ts';
+import { wakeMove } from '../secrets/move.ts';
 import type { Service } from '../service.ts';
 import { boundAccounts, staleRowMs } from './boundAccounts.ts';
 
@@ -21,7 +23,9 @@ export async function visitAccounts(after: string | undefined, service: Service)
 async function visitAccount(name: string, service: Service): Promise<void> {
   const stored = await service.accounts.read(name);
   if (stored?.value.lifecycle === 'deleting') return finishDelete(name, service);
-  if (stored === undefined || stored.value.encryption.type === 'SystemKey') return;
+  if (stored === undefined) return;
+  await wakeMove(stored.value, service);
+  if (stored.value.encryption.type === 'SystemKey') return;
   const { encryption } = stored.value;
   const bound = boundOf(stored.value, encryption);
   const { id, vaultHost } = encryption.binding;

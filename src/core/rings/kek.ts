@@ -1,0 +1,114 @@
+/** One KEK and its wrappings: how it is wrapped, proven and opened by the operator's keys, byte by byte as docs/envelope.md says. */
+import { type Bytes, bytesOf, concat, equalBytes, uint32, wipe } from '../bytes.ts';
+import type { Cause } from '../causes.ts';
+import { type Kek, KeyMaterialMismatch, keyLength } from '../envelope.ts';
+import { Unavailable } from '../errors.ts';
+import { versionedIdentifier } from '../keyIdentifier.ts';
+import type { Answer, KeyDescription, KeyVault, Reach } from '../ports.ts';
+import type { OpenKek, RingName, RingRow } from './ring.ts';
+
+/** The operator's keys, as the settings name them. */
+export interface OperatorKeys {
+  readonly system: Reach;
+  /** Of the at-rest ring and the audit ring. */
+  readonly atRest: Reach;
+  /** In a second vault: wraps every KEK as well. */
+  readonly recovery?: Reach;
+}
+
+export const keyOf = (ring: RingName, keys: OperatorKeys): Reach => (ring === 'system' ? keys.system : keys.atRest);
+
+const ringCode: Readonly<Record<RingName, number>> = { system: 1, 'at-rest': 2, audit: 3 };
+
+/** 01 | ring | generation (4) | KEK (32). The caller wipes it. */
+function kekPayload(ring: RingName, generation: number, key: Bytes): Bytes {
+  return concat(Uint8Array.of(1, ringCode[ring]), uint32(generation), key);
+}
+
+/** Wraps locally, and hands out nothing that a remote unwrap has not opened to the same bytes (INV-11). */
+export async function wrapProven(
+  ring: RingName,
+  kek: Kek,
+  key: Reach,
+  description: Pick<KeyDescription, 'version' | 'publicKey'>,
+  keyVault: KeyVault,
+): Promise<Answer<Pick<RingRow, 'ring' | 'generation' | 'key' | 'wrapped'>>> {
+  const payload = kekPayload(ring, kek.generation, kek.key);
+  const wrapped = keyVault.wrap(description.publicKey, payload);
+  wipe(payload);
+  const place = { ring, generation: kek.generation, key: versionedIdentifier(key, description.version), wrapped };
+  const proof = await prove(place, kek, key, keyVault);
+  return proof.ok ? { ...proof, value: place } : proof;
+}
+
+/** A remote unwrap that gives exactly this KEK. */
+export async function prove(
+  row: Pick<RingRow, 'ring' | 'key' | 'wrapped'>,
+  kek: Kek,
+  key: Reach,
+  keyVault: KeyVault,
+): Promise<Answer<true>> {
+  const opened = await keyVault.unwrap(key, versionIn(row), row.wrapped);
+  if (!opened.ok) return opened;
+  const payload = kekPayload(row.ring, kek.generation, kek.key);
+  const isSame = equalBytes(opened.value, payload);
+  wipe(opened.value, payload);
+  const { observed } = opened;
+  return isSame ? { ok: true, value: true, observed } : { ok: false, cause: 'KeyMaterialMismatch', observed };
+}
+
+export const versionIn = ({ key }: Pick<RingRow, 'key'>): string => key.slice(key.lastIndexOf('/') + 1);
+
+/** Only keys that the settings name are asked: a row cannot send us to another vault. */
+export const isWrappedBy = (row: Pick<RingRow, 'key'>, key: Reach): boolean =>
+  row.key === versionedIdentifier(key, versionIn(row));
+
+/**
+ * Opens a KEK under the first of its wrappings that a vault still opens: those of the ring's own key before those of the recovery key,
+ * newest first. @throws KeyMaterialMismatch when it opens to something else @throws Unavailable
+ */
+export async function openKek(
+  ring: RingName,
+  generation: number,
+  rows: readonly RingRow[],
+  keys: OperatorKeys,
+  keyVault: KeyVault,
+): Promise<OpenKek> {
+  const newestFirst = rows.filter((row) => row.generation === generation).toSorted((a, b) => b.createdAt - a.createdAt);
+  const ways = [
+    ['operator', keyOf(ring, keys)],
+    ['recovery', keys.recovery],
+  ] as const;
+  let cause: Cause | undefined;
+  for (const [openedBy, key] of ways) {
+    for (const row of key === undefined ? [] : newestFirst.filter((one) => isWrappedBy(one, key))) {
+      const opened = key === undefined ? undefined : await keyVault.unwrap(key, versionIn(row), row.wrapped);
+      if (opened?.ok) return { generation, key: kekIn(opened.value, ring, generation), openedBy };
+      // What the ring's own key said tells the operator more than what the recovery key did.
+      cause ??= opened?.cause;
+    }
+  }
+  throw cause === undefined ? unknownKey(ring, newestFirst) : ringUnavailable(ring, cause);
+}
+
+/** The KEK in an opened payload, which is wiped. @throws KeyMaterialMismatch */
+function kekIn(payload: Bytes, ring: RingName, generation: number): Bytes {
+  const header = kekPayload(ring, generation, new Uint8Array(0));
+  const isOurs =
+    payload.byteLength === header.byteLength + keyLength && equalBytes(payload.subarray(0, header.byteLength), header);
+  const key = bytesOf(payload.subarray(header.byteLength));
+  wipe(payload);
+  if (!isOurs) throw new KeyMaterialMismatch(`Generation ${generation} of the ${ring} ring holds another key.`);
+  return key;
+}
+
+export function ringUnavailable(ring: RingName, cause: Cause): Unavailable {
+  const message = `The ${ring} ring could not be opened in the operator's vault: ${cause}.`;
+  return new Unavailable('ServiceUnavailable', message, 10, { info: { cause } });
+}
+
+function unknownKey(ring: RingName, rows: readonly RingRow[]): Unavailable {
+  const named = [...new Set(rows.map(({ key }) => key))].join(' and ');
+  const message = `The ${ring} ring is wrapped by ${named}, which no setting names.`;
+  return new Unavailable('ServiceUnavailable', message, 60, { info: { cause: 'KeyNotFound' } });
+}

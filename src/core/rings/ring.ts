@@ -1,0 +1,157 @@
+/**
+ * Rings: AES-256 KEKs of the service, each wrapped by RSA keys of the operator. What is stored of a ring, and what a process sees of
+ * it. Pure.
+ *
+ *   rows     insert-only wrappings of each generation; a first wrapping that is dropped leaves its place taken (a marker)
+ *   state    which generation is sealed with, and how far a rotation to a newer one is
+ */
+import type { Actor } from '../audit.ts';
+import type { Bytes } from '../bytes.ts';
+import { type Kek, KeyMaterialMismatch } from '../envelope.ts';
+import { Unavailable } from '../errors.ts';
+import type { Stored } from '../ports.ts';
+import type { EpochMs } from '../time.ts';
+
+/** `system` wraps account keys, `at-rest` is the second layer over everything, `audit` keys the chains. */
+export const ringNames = ['system', 'at-rest', 'audit'] as const;
+export type RingName = (typeof ringNames)[number];
+
+/** One wrapping of one KEK. */
+export interface RingRow {
+  readonly ring: RingName;
+  readonly generation: number;
+  /** Which of the operator's keys wraps it: its own, or the one that everything can be restored with. */
+  readonly role: 'operator' | 'recovery';
+  /** The key identifier, with version. */
+  readonly key: string;
+  /** The wrapping that the KEK was born with. */
+  readonly isFirst: boolean;
+  readonly wrapped: Bytes;
+  readonly createdAt: EpochMs;
+}
+
+/**
+ *   arriving   the newer KEK is stored and proven, and every process has time to load it; nobody seals with it
+ *   moving     it is sealed with; passes over all accounts move what is under older ones
+ *   retiring   begun longer after that than any handler runs: the older ones go after a pass that finds nothing under them, and
+ *              every writer that reads this after its save knows that the pass may have missed it
+ */
+export interface RingRotation {
+  readonly phase: 'arriving' | 'moving' | 'retiring';
+  readonly to: number;
+  readonly since: EpochMs;
+  readonly by: Actor;
+  /** Absent while the KEK is arriving. */
+  readonly pass?: RingPass;
+}
+
+/** A full pass over all accounts, and how far it is. */
+export interface RingPass {
+  readonly round: number;
+  /** Not before. */
+  readonly startAt: EpochMs;
+  /** The last account that was visited. Absent at the start. */
+  readonly after?: string;
+  /** This round found nothing under an older generation. */
+  readonly isClean: boolean;
+  readonly visited: number;
+  /** Under an older generation when this round met them. */
+  readonly found: number;
+  /** Of these, not to be opened. */
+  readonly stuck: number;
+  /** In all rounds. */
+  readonly moved: number;
+}
+
+export interface RingState {
+  /** The generation that is sealed with, and since when. */
+  readonly sealing: number;
+  readonly since: EpochMs;
+  readonly rotation?: RingRotation;
+}
+
+export interface StoredRing {
+  readonly rows: readonly RingRow[];
+  /** Generations whose first wrapping has been dropped. */
+  readonly markers: readonly { readonly generation: number; readonly createdAt: EpochMs }[];
+  /** Absent before the first rotation. */
+  readonly state?: Stored<RingState>;
+}
+
+/** The last time that the newest versions of the operator's keys were read. */
+export interface KeyCheck {
+  readonly checkedAt: EpochMs;
+  /** A vault did not answer. */
+  readonly failed: boolean;
+}
+
+export interface StoredRings {
+  readonly rings: Readonly<Record<RingName, StoredRing>>;
+  readonly check?: KeyCheck;
+}
+
+/** Those that have a wrapping, in order. */
+export const generationsOf = ({ rows }: StoredRing): number[] =>
+  [...new Set(rows.map((row) => row.generation))].toSorted((a, b) => a - b);
+
+/** Numbers are never used twice, also where a generation has been destroyed. */
+export const lastGeneration = ({ rows, markers }: StoredRing): number =>
+  Math.max(0, ...[...rows, ...markers].map(({ generation }) => generation));
+
+/** Dropped on purpose, and not only missing: nothing of it is left but the marker. */
+export const isDestroyed = ({ rows, markers }: StoredRing, generation: number): boolean =>
+  markers.some((one) => one.generation === generation) && !rows.some((row) => row.generation === generation);
+
+/** Without a state the lowest generation: one that is newer has not been activated. */
+export const sealingOf = (stored: StoredRing): number => stored.state?.value.sealing ?? generationsOf(stored)[0] ?? 1;
+
+export const bornAt = ({ rows, markers }: StoredRing, generation: number): EpochMs | undefined =>
+  [...rows.filter(({ isFirst }) => isFirst), ...markers].find((one) => one.generation === generation)?.createdAt;
+
+/** A ring as a process sees it: as it was read, with what could be opened. */
+export interface Ring {
+  /** What to seal with. @throws Unavailable while it cannot be opened and the older ones must not be used any more. */
+  readonly newest: Kek;
+  /** @throws KeyMaterialMismatch when no such generation exists. @throws Unavailable when it could not be opened yet. */
+  kek(generation: number): Kek;
+  /** Whether what is sealed under it stays readable: a pass still to come will meet it, or none is needed. */
+  keeps(generation: number): boolean;
+  /** The recovery key opened it: no key of the ring itself does. */
+  isRestored(generation: number): boolean;
+  /** Seals with an older generation, because the newest could not be opened. */
+  readonly isBehind: boolean;
+}
+
+export interface OpenKek extends Kek {
+  readonly openedBy: RingRow['role'];
+}
+
+export function ringOf(name: RingName, stored: StoredRing, opened: ReadonlyMap<number, OpenKek>): Ring {
+  const sealing = sealingOf(stored);
+  const isMoving = stored.state?.value.rotation?.phase === 'moving';
+  const fallback = isMoving ? Math.max(0, ...[...opened.keys()].filter((one) => one < sealing)) : 0;
+  const kekToSealWith = opened.get(sealing) ?? opened.get(fallback);
+  const exists = (generation: number) => stored.rows.some((row) => row.generation === generation);
+  return {
+    get newest() {
+      if (kekToSealWith !== undefined) return kekToSealWith;
+      throw notOpened(name, sealing);
+    },
+    kek(generation) {
+      const kek = opened.get(generation);
+      if (kek !== undefined) return kek;
+      if (exists(generation)) throw notOpened(name, generation);
+      throw new KeyMaterialMismatch(`The ${name} ring has no generation ${generation}.`);
+    },
+    keeps: (generation) => generation >= sealing || name === 'audit' || (isMoving && exists(generation)),
+    isRestored: (generation) => opened.get(generation)?.openedBy === 'recovery',
+    isBehind: kekToSealWith?.generation !== sealing,
+  };
+}
+
+const notOpened = (name: RingName, generation: number): Unavailable =>
+  new Unavailable(
+    'ServiceUnavailable',
+    `Generation ${generation} of the ${name} ring has not been opened in the operator's vault yet. Try again.`,
+    10,
+  );
