@@ -47,11 +47,13 @@ async function alone(
   }
 }
 
-async function tend(stored: StoredRings, service: Service): Promise<void> {
-  if (isCheckDue(stored, service)) await checkOperatorKeys(stored, service);
+async function tend(before: StoredRings, service: Service): Promise<void> {
+  const isDue = isCheckDue(before, service);
+  if (isDue) await checkOperatorKeys(before, service);
+  const stored = isDue ? await service.ringStore.read() : before;
   for (const ring of ringNames) {
     try {
-      await stepRotation(ring, (await service.ringStore.read()).rings[ring], service);
+      await stepRotation(ring, stored.rings[ring], service);
     } catch (error) {
       service.log.error('Work on a ring failed', { ring, error: describeError(error) });
     }

@@ -17,29 +17,29 @@ export function createVirtualClock(startAt: EpochMs): VirtualClock {
   };
 }
 
-interface Waiting {
-  readonly message: VaultWork;
+interface Waiting<Message> {
+  readonly message: Message;
   visibleAt: EpochMs;
   dequeued: number;
 }
 
 /** A queue over virtual time that keeps the promises of the real one: delays in whole seconds, at least once, poison in the end. */
-export interface VirtualQueue extends WorkQueue<VaultWork> {
+export interface VirtualQueue<Message = VaultWork> extends WorkQueue<Message> {
   /** The time at which the next message shows; undefined when there is none. */
   nextAt(): EpochMs | undefined;
   /** Hands the next message that shows to the handler; a handler that throws gets it again later, five times in all. */
-  deliver(handler: (message: VaultWork) => Promise<void>): Promise<void>;
+  deliver(handler: (message: Message) => Promise<void>): Promise<void>;
   /** What was given up. */
-  readonly poison: readonly VaultWork[];
+  readonly poison: readonly Message[];
   readonly length: number;
 }
 
 const maxDequeueCount = 5;
 const visibilityAfterFailureMs = 10_000;
 
-export function createVirtualQueue(clock: Clock): VirtualQueue {
-  const waiting: Waiting[] = [];
-  const poison: VaultWork[] = [];
+export function createVirtualQueue<Message = VaultWork>(clock: Clock): VirtualQueue<Message> {
+  const waiting: Waiting<Message>[] = [];
+  const poison: Message[] = [];
   const first = () => waiting.toSorted((a, b) => a.visibleAt - b.visibleAt)[0];
 
   return {

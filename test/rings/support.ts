@@ -1,0 +1,92 @@
+/** What the tests of the rings share: sweeps and the daily queue in virtual time, and short ways to see what is stored. */
+import type { DailyWork } from '../../src/core/ports.ts';
+import { workOnPass } from '../../src/core/rings/pass.ts';
+import type { RingName, StoredRing } from '../../src/core/rings/ring.ts';
+import { askForRotation } from '../../src/core/rings/rotate.ts';
+import { lookAtOperatorKeys, tendRings } from '../../src/core/rings/tend.ts';
+import { moveSecrets } from '../../src/core/secrets/move.ts';
+import type { Rings, Service } from '../../src/core/service.ts';
+import { type Lab, tester } from '../../src/local/lab/lab.ts';
+import { createVirtualQueue, type VirtualQueue } from '../../src/local/lab/virtualTime.ts';
+
+export const minutes = 60_000;
+export const operatorVault = 'keyward-operator';
+/** From the request to the destruction of the older generations, with time to spare. */
+export const wholeRotationMs = 40 * minutes;
+
+export interface RingWorld {
+  /** The process that sweeps. */
+  readonly service: Service;
+  readonly daily: VirtualQueue<DailyWork>;
+  /** Another process, whose messages go to the same queue. */
+  another(replace?: Partial<Service>): Promise<Service>;
+  /** Lets time pass: a sweep of the rings each minute, or more seldom, and messages when they show. */
+  advance(ms: number, sweepEveryMs?: number): Promise<void>;
+}
+
+export async function ringWorld(lab: Lab, replace: Partial<Service> = {}): Promise<RingWorld> {
+  const daily = createVirtualQueue<DailyWork>(lab.clock);
+  const another = (more: Partial<Service> = {}) => lab.another({ dailyQueue: daily, ...more });
+  const service = await another(replace);
+  return {
+    ...{ service, daily, another },
+    async advance(ms, sweepEveryMs = 1 * minutes) {
+      const end = lab.clock.now() + ms;
+      for (let nextSweepAt = lab.clock.now(); ; ) {
+        const nextAt = Math.min(nextSweepAt, daily.nextAt() ?? Number.POSITIVE_INFINITY);
+        if (nextAt > end) break;
+        lab.clock.set(Math.max(lab.clock.now(), nextAt));
+        if (nextAt < nextSweepAt) await daily.deliver((message) => work(message, service));
+        else {
+          nextSweepAt += sweepEveryMs;
+          await tendRings(service);
+        }
+      }
+      lab.clock.set(end);
+    },
+  };
+}
+
+/** As src/functions/dailyPass.ts does. */
+async function work(message: DailyWork, service: Service): Promise<void> {
+  if (message.visit === 'ring') return workOnPass(message.ring, service);
+  if (message.visit === 'operatorKeys') return lookAtOperatorKeys(message.askedAt, service);
+  if (message.visit !== 'secrets') return;
+  const next = await moveSecrets(message, service);
+  if (next !== undefined) await service.dailyQueue.send(next.work, next.delayMs);
+}
+
+export const stored = async (ring: RingName, { ringStore }: Service): Promise<StoredRing> =>
+  (await ringStore.read()).rings[ring];
+
+export const at = (rings: Rings, ring: RingName) =>
+  ring === 'system' ? rings.system : ring === 'at-rest' ? rings.atRest : rings.audit;
+
+export const phaseOf = async (ring: RingName, service: Service) =>
+  (await stored(ring, service)).state?.value.rotation?.phase ?? 'resting';
+
+export async function rotateWhole(ring: RingName, { service, advance }: RingWorld): Promise<void> {
+  await askForRotation(ring, tester, service);
+  await advance(wholeRotationMs, 3 * minutes);
+}
+
+/** The versions that a key of the operator has, oldest first. */
+export async function versionsOf(key: string, lab: Lab, vault = operatorVault): Promise<string[]> {
+  const { versions } = await lab.keyVault<{ versions: { key: { kid: string } }[] }>(
+    'GET',
+    `/vaults/${vault}/keys/${key}`,
+  );
+  return versions.map(({ key: { kid } }) => kid);
+}
+
+/** Types and subjects of the entries in the service's own chain since there were so many. */
+export const serviceEntries = async ({ serviceAudit }: Service, since = 0): Promise<string[]> =>
+  (await serviceAudit.audit()).slice(since).map(({ type, ring = '' }) => `${type} ${ring}`);
+
+export const requestsTo = async (vault: string, lab: Lab): Promise<{ operation: string }[]> =>
+  (await lab.keyVault<{ requests: { operation: string }[] }>('GET', `/requests?vault=${vault}`)).requests;
+
+/** Rows of accounts as they stand, with their etags. */
+export async function accountEtags(names: readonly string[], { accounts }: Service): Promise<(string | undefined)[]> {
+  return Promise.all(names.map(async (name) => (await accounts.read(name))?.etag));
+}
