@@ -1,0 +1,124 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { openAccountKey } from '../../src/core/accountKeys.ts';
+import { bindingOf } from '../../src/core/binding.ts';
+import { hex } from '../../src/core/bytes.ts';
+import { parseKeyIdentifier } from '../../src/core/keyIdentifier.ts';
+import type { Reach } from '../../src/core/ports.ts';
+import { ringNames } from '../../src/core/rings/ring.ts';
+import { homeTenantId } from '../../src/local/operator.ts';
+import { failure, useLab } from '../lab.ts';
+import { bytes, put, reveal } from '../secrets/support.ts';
+import { minutes, operatorVault, type RingWorld, ringWorld, rotateWhole, serviceEntries, stored } from './support.ts';
+
+const world = useLab();
+let rings: RingWorld;
+
+const keyIn = (vault: string, key: string): Reach => {
+  const identifier = parseKeyIdentifier(`https://${vault}.vault.azure.net/keys/${key}`, 'public');
+  return bindingOf(identifier, homeTenantId, { useSystemAssignedIdentity: true });
+};
+
+beforeAll(async () => {
+  const { lab } = world;
+  await lab.vaultWithKey('keyward-recovery');
+  const operatorKeys = { ...lab.service.operatorKeys, recovery: keyIn('keyward-recovery', 'cmk') };
+  rings = await ringWorld(lab, { operatorKeys });
+  await rings.service.rings();
+  await rings.advance(5 * minutes);
+});
+
+const rowsOf = async () => {
+  const all = await Promise.all(ringNames.map((ring) => stored(ring, rings.service)));
+  return all.flatMap(({ rows }) => rows);
+};
+
+describe('the recovery key', () => {
+  test('wraps every KEK as well, proven, and the newest of its versions does', async () => {
+    const { lab } = world;
+    const versions = async () =>
+      new Set((await rowsOf()).filter(({ role }) => role === 'recovery').map(({ key }) => key));
+    expect((await rowsOf()).map(({ ring, role }) => `${ring} ${role}`).toSorted()).toEqual(
+      ringNames.flatMap((ring) => [`${ring} operator`, `${ring} recovery`]).toSorted(),
+    );
+    const [before] = await versions();
+    await lab.keyVault('POST', '/vaults/keyward-recovery/keys/cmk', { kty: 'RSA', size: 2048, fixture: 1 });
+    await rings.advance(5 * minutes);
+    expect((await versions()).size).toBe(1);
+    expect(await versions()).not.toContain(before);
+  });
+
+  test('wraps a new KEK before anything is sealed with it', async () => {
+    const { lab } = world;
+    await lab.keyVault('POST', '/faults', { vault: 'keyward-recovery', action: 'status', status: 503 });
+    await rotateWhole('system', rings);
+    const { system } = await rings.service.rings('fresh');
+    expect(system.newest.generation).toBe(1);
+    await lab.keyVault('DELETE', '/faults');
+    await rings.advance(40 * minutes, 2 * minutes);
+    const now = await rings.service.rings('fresh');
+    expect(now.system.newest.generation).toBe(2);
+    const { rows } = await stored('system', rings.service);
+    expect(rows.map(({ generation, role }) => `${generation} ${role}`).toSorted()).toEqual([
+      '2 operator',
+      '2 recovery',
+    ]);
+  });
+});
+
+// docs/operations.md, "Losing the operator's vault". Last: there is no way back.
+test('the drill: the operator’s vault is gone for good, and everything opens again under new keys in a new vault', async () => {
+  const { lab } = world;
+  const key = await lab.vaultWithKey('drill-kv');
+  await lab.account('drill-s', 'contoso');
+  await lab.account('drill-c', 'contoso', key);
+  const names = ['drill-s', 'drill-c'];
+  for (const name of names) await put(rings.service, name, 'tokenKeys', 'k', bytes(`token of ${name}`));
+  const opens = async (name: string, service = rings.service) => {
+    const opened = await openAccountKey((await lab.view(name)).record, service);
+    return opened.ok ? hex(opened.value) : opened.cause;
+  };
+  const keys = await Promise.all(names.map((name) => opens(name)));
+  const entries = (await rings.service.serviceAudit.audit()).length;
+
+  await lab.keyVault('DELETE', `/vaults/${operatorVault}`);
+  const lost = await rings.another({ operatorKeys: rings.service.operatorKeys });
+  expect((await lost.rings()).system.isRestored(2)).toBe(true);
+  const without = await rings.another({ operatorKeys: lab.service.operatorKeys });
+  expect((await failure(without.rings())).code).toBe('ServiceUnavailable');
+
+  for (const name of ['system', 'at-rest']) {
+    const vault = `keyward-new-${name}`;
+    await lab.vaultWithKey(vault);
+  }
+  const operatorKeys = {
+    system: keyIn('keyward-new-system', 'cmk'),
+    atRest: keyIn('keyward-new-at-rest', 'cmk'),
+    recovery: keyIn('keyward-recovery', 'cmk'),
+  };
+  const restored = await ringWorld(lab, { operatorKeys });
+  for (const [n, name] of names.entries()) {
+    expect(await opens(name, restored.service)).toBe(keys[n]);
+    expect(await reveal(restored.service, name, 'tokenKeys', 'k')).toBe(hex(bytes(`token of ${name}`)));
+  }
+  lab.clock.set(lab.clock.now() + 5 * minutes);
+  await restored.advance(1 * minutes);
+  const operators = (await rowsOf()).filter(({ role }) => role === 'operator').map(({ key: by }) => by);
+  expect(operators.every((by) => by.startsWith('https://keyward-new-'))).toBe(true);
+  expect(operators).toHaveLength(3);
+  expect((await serviceEntries(restored.service, entries)).toSorted()).toEqual([
+    'RingRestored at-rest/1',
+    'RingRestored audit/1',
+    'RingRestored system/2',
+  ]);
+
+  // From now on the recovery key is not needed.
+  await lab.keyVault('POST', '/faults', { vault: 'keyward-recovery', action: 'status', status: 503 });
+  const fresh = await rings.another({ operatorKeys });
+  for (const [n, name] of names.entries()) expect(await opens(name, fresh)).toBe(keys[n]);
+  expect((await fresh.rings()).system.isRestored(2)).toBe(false);
+  const again = (await restored.service.serviceAudit.audit()).length;
+  await lab.keyVault('DELETE', '/faults');
+  await lab.keyVault('POST', '/vaults/keyward-new-system/keys/cmk', { kty: 'RSA', size: 2048, fixture: 1 });
+  await restored.advance(5 * minutes);
+  expect(await serviceEntries(restored.service, again)).toEqual(['RingRewrapped system/2']);
+});
