@@ -1,10 +1,10 @@
 /**
  * `npm run bench -- secrets`: what protecting a secret costs beside the bare ciphers, what a reveal costs in calls, and what a page
- * costs beside one. One part after the other, so that none slows another down.
+ * costs beside one; and what a new version of the system key costs. One part after the other, so that none slows another down.
  */
 import type { Bench } from './report.ts';
 
-const parts = ['./secrets/ciphers.ts', './secrets/calls.ts'];
+const parts = ['./secrets/ciphers.ts', './secrets/calls.ts', './secrets/systemKey.ts'];
 
 const secrets: Bench = async (report) => {
   const failed: string[] = [];

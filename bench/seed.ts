@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import pLimit from 'p-limit';
 import { type ActiveAccount, boundOf, wrappedByOf } from '../src/core/account.ts';
+import { wrapBySystemKey } from '../src/core/accountKeys.ts';
 import { putAccount } from '../src/core/accounts/put.ts';
 import { findAccount } from '../src/core/accounts/read.ts';
 import { insertAccount } from '../src/core/accounts/write.ts';
@@ -67,4 +68,21 @@ async function seedAccount(
   await service.bindings.putAccount(encryption.binding.id, boundOf(record, encryption));
   if (isListed) await service.directory.put(name);
   await insertAccount(record, { type: 'AccountCreated', actor, key: wrappedByOf(encryption) }, service);
+}
+
+/** So many accounts under the system key, each with an account key of its own: as an account is made, but not listed. */
+export async function seedUnderSystemKey(names: readonly string[], service: Service): Promise<void> {
+  const limit = pLimit(atATime);
+  const seed = async (name: string) => {
+    const place = { instanceId: service.random.uuid(), generation: 1 };
+    const accountKey = service.random.bytes(32);
+    const wrappedAccountKey = await wrapBySystemKey(place, accountKey, service);
+    wipe(accountKey);
+    const now = service.clock.now();
+    const about = { name, instanceId: place.instanceId, owner: 'contoso', location, createdAt: now, updatedAt: now };
+    const key = { encryption: { type: 'SystemKey' }, accountKeyGeneration: 1, wrappedAccountKey } as const;
+    const created = { type: 'AccountCreated', actor, key: 'SystemKey' } as const;
+    await insertAccount({ lifecycle: 'active', ...about, tags: {}, ...key }, created, service);
+  };
+  await Promise.all(names.map((name) => limit(() => seed(name))));
 }

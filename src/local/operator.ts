@@ -48,7 +48,7 @@ export const directory: IdentityOptions = {
   ],
 };
 
-const operatorVault = 'keyward-operator';
+export const operatorVault = 'keyward-operator';
 
 /** Makes what is missing: the emulator may have read all of it, or what a killed process got done, from disk. */
 export async function createOperatorVault(keyVault: KeyVaultControl): Promise<void> {

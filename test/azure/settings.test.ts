@@ -57,6 +57,12 @@ describe('the settings', () => {
     ['KEYWARD_SYSTEM_KEY', { KEYWARD_CLOUD: 'china' }],
     ['KEYWARD_AT_REST_KEY', { KEYWARD_AT_REST_KEY: undefined }],
     ['KEYWARD_AT_REST_KEY', { KEYWARD_AT_REST_KEY: `${needed.KEYWARD_AT_REST_KEY}/` }],
+    ['KEYWARD_RECOVERY_KEY', { KEYWARD_RECOVERY_KEY: 'https://evil.com/keys/recovery' }],
+    ['KEYWARD_RECOVERY_KEY', { KEYWARD_RECOVERY_KEY: 'https://operator.vault.azure.net/keys/recovery' }],
+    [
+      'KEYWARD_RECOVERY_KEY',
+      { KEYWARD_RECOVERY_KEY: 'https://second.vault.azure.net/keys/recovery/ee059b2bb5bc48398a53b168c6cdcb10' },
+    ],
     ['KEYWARD_CLOUD', { KEYWARD_CLOUD: 'germany' }],
     [
       'AzureWebJobsStorage__tableServiceUri',

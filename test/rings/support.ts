@@ -8,9 +8,10 @@ import { moveSecrets } from '../../src/core/secrets/move.ts';
 import type { Rings, Service } from '../../src/core/service.ts';
 import { type Lab, tester } from '../../src/local/lab/lab.ts';
 import { createVirtualQueue, type VirtualQueue } from '../../src/local/lab/virtualTime.ts';
+import { operatorVault } from '../../src/local/operator.ts';
 
+export { operatorVault };
 export const minutes = 60_000;
-export const operatorVault = 'keyward-operator';
 /** From the request to the destruction of the older generations, with time to spare. */
 export const wholeRotationMs = 40 * minutes;
 

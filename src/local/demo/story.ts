@@ -1,6 +1,6 @@
 /** The story: told through HTTP calls of the service's operator and the hands of customers on their own vaults. */
 import { type Caller, caller, until } from '../client.ts';
-import { location } from '../operator.ts';
+import { location, operatorVault } from '../operator.ts';
 import type { Stack } from '../stack.ts';
 import type { Narrator } from './narrator.ts';
 
@@ -31,6 +31,8 @@ export async function story(stack: Stack, narrator: Narrator): Promise<void> {
   await refusedKeys(stack, api, narrator);
   narrator.chapter('The customer rotates the key');
   await rotation(stack, api, narrator);
+  narrator.chapter('The operator rotates the system key');
+  await operatorRotation(stack, api, narrator);
   narrator.chapter('The customer takes the key away, and gives it back');
   await revocation(stack, api, contentKey, narrator);
   narrator.chapter('Key Vault is down, which is nobody’s revocation');
@@ -209,6 +211,40 @@ async function rotation(stack: Stack, api: Caller, { tell }: Narrator): Promise<
       same('ETag', (await account(api)).etag, etag);
       return [
         `two versions without an event: the sweep moved to …/${latest.slice(0, 8)}; the late events moved nothing`,
+      ];
+    },
+  });
+}
+
+async function operatorRotation(stack: Stack, api: Caller, { tell }: Narrator): Promise<void> {
+  const tokenKey = '/api/accounts/mallory/tokenKeys/player';
+  const keyValue = Buffer.from('a token key of mallory').toString('base64');
+  // biome-ignore lint/suspicious/noExplicitAny: the ring's JSON, as a caller sees it.
+  const systemRing = async (): Promise<any> => (await expected(200, api('GET', '/api/operator/rings'))).body.value[0];
+  await tell({
+    title: 'A new version of the system key: its ring is re-wrapped, and no account is touched',
+    run: async () => {
+      await expected(201, api('PUT', tokenKey, { properties: { keyValue } }));
+      const etags = async () => {
+        const { body } = await expected(200, api('GET', '/api/accounts'));
+        return body.value.map((one: { etag: string }) => one.etag).join();
+      };
+      const before = { etags: await etags(), keys: (await systemRing()).generations[0].keys };
+      const made = await stack.keyVault<{ key: { kid: string } }>(
+        'POST',
+        `/vaults/${operatorVault}/keys/system/rotate`,
+      );
+      const ring = await until('the ring is under the new version', systemRing, ({ generations }) => {
+        return generations[0].keys.join() === made.key.kid;
+      });
+      same('ETags of all accounts', await etags(), before.etags);
+      const old = before.keys[0].split('/').at(-1);
+      await stack.keyVault('PATCH', `/vaults/${operatorVault}/keys/system/${old}`, { enabled: false });
+      const { body } = await expected(200, api('POST', `${tokenKey}/reveal`));
+      same('token key of an account under the system key', body.properties.keyValue, keyValue);
+      return [
+        `system ring, generation ${ring.sealing}: …/${old.slice(0, 8)} → …/${made.key.kid.split('/').at(-1)?.slice(0, 8)}`,
+        'found by the sweep, proven by one unwrap; the older version is disabled, and the accounts open',
       ];
     },
   });
