@@ -4,11 +4,11 @@
  * so loudly.
  */
 import { wipe } from '../bytes.ts';
-import type { Kek } from '../envelope.ts';
+import { type Kek, KeyMaterialMismatch } from '../envelope.ts';
 import { describeError } from '../errors.ts';
 import { forgetKek } from '../secrets/subkeys.ts';
 import type { Rings } from '../service.ts';
-import { openKek } from './kek.ts';
+import { linkOf, openKek } from './kek.ts';
 import { loadRings, type RingPorts } from './load.ts';
 import {
   generationsOf,
@@ -17,6 +17,7 @@ import {
   type RingName,
   ringNames,
   ringOf,
+  type StoredRing,
   type StoredRings,
   sealingOf,
 } from './ring.ts';
@@ -46,8 +47,8 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     const readAt = clock.monotonic();
     try {
       const stored = withLost(await loadRings(ports, (ring) => opened[ring].size > 0));
-      await Promise.all(ringNames.map((ring) => openNew(ring, stored)));
       for (const ring of ringNames) letGo(ring, stored);
+      await Promise.all(ringNames.map((ring) => openNew(ring, stored)));
       current = seen(stored, readAt);
       last = stored;
       dueAt = readAt + ringAgeMs;
@@ -81,6 +82,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
       if (opened[ring].has(generation)) continue;
       try {
         const kek = await openKek(ring, generation, stored.rows, ports.operatorKeys, ports.keyVault);
+        refuseUnlinked(ring, kek, stored);
         opened[ring].set(generation, kek);
         if (kek.openedBy === 'recovery')
           log.error('A ring was opened by the recovery key: no key of its own opens it', { ring, generation });
@@ -89,6 +91,17 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
         log.error('A generation of a ring could not be opened', { ring, generation, error: describeError(error) });
       }
     }
+  }
+
+  /** @throws KeyMaterialMismatch when it was not made by somebody who had the KEK before it. */
+  function refuseUnlinked(ring: RingName, kek: Kek, stored: StoredRing): void {
+    const known = [...generationsOf(stored), ...opened[ring].keys()];
+    const before = opened[ring].get(Math.max(0, ...known.filter((generation) => generation < kek.generation)));
+    if (before === undefined) return;
+    const link = linkOf(ring, kek, before);
+    if (stored.rows.some((row) => row.generation === kek.generation && row.link === link)) return;
+    wipe(kek.key);
+    throw new KeyMaterialMismatch(`Generation ${kek.generation} of the ${ring} ring was not made by this service.`);
   }
 
   /** Destroyed KEKs leave the memory; those whose rows are only missing are the last copy of what was there. */

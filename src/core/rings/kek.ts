@@ -1,5 +1,6 @@
 /** One KEK and its wrappings: how it is wrapped, proven and opened by the operator's keys, byte by byte as docs/envelope.md says. */
-import { type Bytes, bytesOf, concat, equalBytes, uint32, wipe } from '../bytes.ts';
+import { createHmac } from 'node:crypto';
+import { type Bytes, bytesOf, concat, equalBytes, lengthPrefixed, uint32, wipe } from '../bytes.ts';
 import type { Cause } from '../causes.ts';
 import { type Kek, KeyMaterialMismatch, keyLength } from '../envelope.ts';
 import { Unavailable } from '../errors.ts';
@@ -56,6 +57,17 @@ export async function prove(
   const { observed } = opened;
   return isSame ? { ok: true, value: true, observed } : { ok: false, cause: 'KeyMaterialMismatch', observed };
 }
+
+/**
+ * Anybody can wrap bytes of their own with the public part of a key. So a KEK carries a proof, under the KEK before it, that it was made
+ * here: who can write the table alone cannot have the service seal with a KEK that they know.
+ */
+export const linkOf = (ring: RingName, kek: Kek, before: Kek): string => {
+  const text = lengthPrefixed('keyward/ring-link/1', ring, uint32(kek.generation), kek.key);
+  const link = createHmac('sha256', before.key).update(text).digest('base64url');
+  wipe(text);
+  return link;
+};
 
 export const versionIn = ({ key }: Pick<RingRow, 'key'>): string => key.slice(key.lastIndexOf('/') + 1);
 

@@ -4,9 +4,10 @@
  * a wrapping that was there once, is a refusal to write and never a new ring (INV-11).
  */
 import { wipe } from '../bytes.ts';
+import type { Kek } from '../envelope.ts';
 import { Unavailable } from '../errors.ts';
 import type { Answer, Clock, Directory, KeyVault, Log, Random, RingStore } from '../ports.ts';
-import { keyOf, type OperatorKeys, ringUnavailable, wrapProven } from './kek.ts';
+import { keyOf, linkOf, type OperatorKeys, ringUnavailable, wrapProven } from './kek.ts';
 import { lastGeneration, type RingName, type RingRow, ringNames, type StoredRing, type StoredRings } from './ring.ts';
 
 export interface RingPorts {
@@ -35,15 +36,16 @@ async function makeRing(ring: RingName, stored: StoredRing, ports: RingPorts): P
       `The ${ring} ring is missing although accounts are stored. Nothing is written until it is restored from a back-up.`,
       60,
     );
-  const made = await makeKek(ring, 1, ports);
+  const made = await makeKek(ring, 1, undefined, ports);
   // The loser of this insert uses the winner's KEK: both read the rows again.
   await ports.ringStore.insert(made);
 }
 
-/** A new KEK and its first wrapping, proven. Nothing is stored. @throws Unavailable with the cause */
+/** A new KEK and its first wrapping, proven. `before`: the KEK whose place it takes. Nothing is stored. @throws Unavailable with the cause */
 export async function makeKek(
   ring: RingName,
   generation: number,
+  before: Kek | undefined,
   { keyVault, operatorKeys, clock, random }: Pick<RingPorts, 'keyVault' | 'operatorKeys' | 'clock' | 'random'>,
 ): Promise<RingRow> {
   const operatorKey = keyOf(ring, operatorKeys);
@@ -51,7 +53,8 @@ export async function makeKek(
   const key = random.bytes(32);
   try {
     const made = required(await wrapProven(ring, { generation, key }, operatorKey, description, keyVault), ring);
-    return { ...made, role: 'operator', isFirst: true, createdAt: clock.now() };
+    const link = before === undefined ? {} : { link: linkOf(ring, { generation, key }, before) };
+    return { ...made, ...link, role: 'operator', isFirst: true, createdAt: clock.now() };
   } finally {
     wipe(key);
   }

@@ -106,8 +106,14 @@ async function rewrap(
     service.log.error('A ring does not open under the newest version of its key: it stays on the one before', cause);
     return false;
   }
+  const link = stored.rows.find((row) => row.generation === generation)?.link;
+  const linked = link === undefined ? {} : { link };
   if (proven.value !== true)
-    await service.ringStore.insert({ ...proven.value, role, isFirst: false, createdAt: service.clock.now() });
+    await service.ringStore.insert({
+      ...proven.value,
+      ...linked,
+      ...{ role, isFirst: false, createdAt: service.clock.now() },
+    });
   const isRestored = role === 'operator' && opened.isRestored(generation) && !rows.some((row) => isWrappedBy(row, key));
   const { requestId } = proven.observed;
   const fact = {

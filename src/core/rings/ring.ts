@@ -27,6 +27,8 @@ export interface RingRow {
   /** The wrapping that the KEK was born with. */
   readonly isFirst: boolean;
   readonly wrapped: Bytes;
+  /** Shows that who made this KEK had the one before. Absent in the first generation. */
+  readonly link?: string;
   readonly createdAt: EpochMs;
 }
 

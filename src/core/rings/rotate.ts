@@ -7,7 +7,7 @@
  */
 import type { Actor, AuditFacts } from '../audit.ts';
 import { Refusal } from '../errors.ts';
-import type { Service } from '../service.ts';
+import type { Rings, Service } from '../service.ts';
 import { recordForService } from '../serviceAudit.ts';
 import type { EpochMs } from '../time.ts';
 import { makeKek } from './load.ts';
@@ -16,6 +16,7 @@ import {
   bornAt,
   generationsOf,
   lastGeneration,
+  type Ring,
   type RingName,
   type RingPass,
   type RingRotation,
@@ -47,7 +48,8 @@ export const wakePass = (ring: RingName, { dailyQueue }: Pick<Service, 'dailyQue
 async function beginRotation(ring: RingName, stored: StoredRing, actor: Actor, service: Service): Promise<void> {
   // Whoever made it did not live to say so. It is proven, and nothing is under it.
   const orphan = generationsOf(stored).find((generation) => generation > sealingOf(stored));
-  const made = orphan === undefined ? await makeKek(ring, lastGeneration(stored) + 1, service) : undefined;
+  const before = keksOf(ring, await service.rings()).kek(sealingOf(stored));
+  const made = orphan === undefined ? await makeKek(ring, lastGeneration(stored) + 1, before, service) : undefined;
   const to = made?.generation ?? orphan ?? 0;
   if (made !== undefined && !(await service.ringStore.insert(made)))
     throw new Refusal('Conflict', `A rotation of the ${ring} ring has just been begun by somebody else.`);
@@ -55,6 +57,9 @@ async function beginRotation(ring: RingName, stored: StoredRing, actor: Actor, s
   await save(ring, stored, { phase: 'arriving', to, since: service.clock.now(), by: actor }, service);
   service.log.info('A rotation of a ring has begun', { ring, to });
 }
+
+const keksOf = (ring: RingName, rings: Rings): Ring =>
+  ring === 'system' ? rings.system : ring === 'at-rest' ? rings.atRest : rings.audit;
 
 /** What is due for the ring now. */
 export async function stepRotation(ring: RingName, stored: StoredRing, service: Service): Promise<void> {
@@ -96,9 +101,8 @@ async function activate(ring: RingName, stored: StoredRing, rotation: RingRotati
     service.log.warn('A new generation of a ring waits until all of its keys wrap it', about);
     return checkOperatorKeys(await service.ringStore.read(), service);
   }
-  const rings = await service.rings('fresh');
   // Throws when this process cannot open it: then others may not either.
-  (ring === 'system' ? rings.system : ring === 'at-rest' ? rings.atRest : rings.audit).kek(to);
+  keksOf(ring, await service.rings('fresh')).kek(to);
   await tell('RingGenerationActivated', ring, to, by, service);
   const now = service.clock.now();
   const state: RingState = { sealing: to, since: now };

@@ -244,7 +244,7 @@ async function operatorRotation(stack: Stack, api: Caller, { tell }: Narrator): 
       same('token key of an account under the system key', body.properties.keyValue, keyValue);
       return [
         `system ring, generation ${ring.sealing}: …/${old.slice(0, 8)} → …/${made.key.kid.split('/').at(-1)?.slice(0, 8)}`,
-        'found by the sweep, proven by one unwrap; the older version is disabled, and the accounts open',
+        'found by the sweep, proven by one unwrap; the older version is disabled, and the accounts work',
       ];
     },
   });

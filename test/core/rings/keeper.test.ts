@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { KeyMaterialMismatch } from '../../../src/core/envelope.ts';
 import { Unavailable } from '../../../src/core/errors.ts';
@@ -38,6 +39,19 @@ function row(changes: Partial<RingRow> & { plain?: Uint8Array; by?: typeof oldKe
 const at = (rings: Rings, ring: RingName): Ring =>
   ring === 'system' ? rings.system : ring === 'at-rest' ? rings.atRest : rings.audit;
 const load = async (stage: RingStage, ring: RingName = 'system') => at(await createRings(stage)(), ring);
+/** HMAC-SHA-256 under the KEK before it, over length-prefixed parts: docs/envelope.md. */
+const linked = (ring: RingName, generation: number, fill: number, before: number): string => {
+  const parts = [Buffer.from('keyward/ring-link/1'), Buffer.from(ring), Buffer.alloc(4), Buffer.alloc(32, fill)];
+  parts[2]?.writeUInt32BE(generation);
+  const hmac = createHmac('sha256', Buffer.alloc(32, before));
+  for (const part of parts) {
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(part.length);
+    hmac.update(length).update(part);
+  }
+  return hmac.digest('base64url');
+};
+
 /** The rows given, beside rings that are as they should be. */
 const beside = (rows: RingRow[]) => [
   ...rows,
@@ -156,7 +170,8 @@ describe('INV-11: the first start', () => {
 
 describe('a stored ring', () => {
   it('gives each generation its KEK, and that which its state names to seal with: without one the lowest', async () => {
-    const rows = [10, 9].map((n) => row({ generation: n, plain: payload(1, n, n) }));
+    const link = linked('system', 10, 10, 9);
+    const rows = [10, 9].map((n) => row({ generation: n, plain: payload(1, n, n), ...(n === 10 ? { link } : {}) }));
     const stage = ringStage({ keyVault: vaultWith(keys), stored: beside(rows), hasAccounts: true });
     expect((await load(stage)).newest.generation).toBe(9);
     stage.states.set('system', { sealing: 10, since: start });
@@ -265,7 +280,8 @@ describe('the recovery key', () => {
 });
 
 describe('the rings of a running process', () => {
-  const second = row({ generation: 2, plain: payload(1, 2, 0xbb) });
+  const link = linked('system', 2, 0xbb, 0xaa);
+  const second = row({ generation: 2, plain: payload(1, 2, 0xbb), link });
   const running = async (keyVault = vaultWith(keys)) => {
     const vault = { current: keyVault };
     const unwrap: KeyVault['unwrap'] = (...asked) => vault.current.unwrap(...asked);
@@ -340,6 +356,27 @@ describe('the rings of a running process', () => {
     expect(retiring.system.kek(1).generation).toBe(1);
     expect([retiring.system.keeps(1), retiring.system.keeps(2)]).toEqual([false, true]);
   });
+
+  it.each([
+    ['no proof', undefined],
+    ['a made-up proof', linked('system', 2, 0xbb, 0xcc)],
+    ['the proof of another ring', linked('at-rest', 2, 0xbb, 0xaa)],
+  ])(
+    'never take a KEK that somebody wrapped with the public key alone, with %s that it was made here',
+    async (_, made) => {
+      const { stage, rings, later } = await running();
+      const { link: _link, ...planted } = second;
+      stage.stored.push({ ...planted, ...(made === undefined ? {} : { link: made }) });
+      stage.states.set('system', { sealing: 2, since: start });
+      later();
+      const now = await rings();
+      expect(() => now.system.newest).toThrow(Unavailable);
+      expect(() => now.system.kek(2)).toThrow(Unavailable);
+      expect(now.system.kek(1).generation).toBe(1);
+      await expect(createRings(stage)()).rejects.toThrow(KeyMaterialMismatch);
+      expect(stage.lines.some(({ level }) => level === 'error')).toBe(true);
+    },
+  );
 
   it('lose a KEK that was destroyed, and wipe it when nobody can be using it any more', async () => {
     const { stage, rings, later } = await running();
