@@ -8,12 +8,23 @@ import type { EpochMs } from '../time.ts';
 import type { Concern } from '../work/events.ts';
 import { checkOperatorKeys, isCheckDue } from './rewrap.ts';
 import { ringNames, type StoredRings } from './ring.ts';
-import { stepRotation } from './rotate.ts';
+import { nextRotationAt, stepRotation } from './rotate.ts';
 
 const busyDelayMs = 3_000;
 
-export const tendRings = (service: Service): Promise<void> =>
-  alone(undefined, service, async (stored) => tend(stored, service));
+/** Mostly there is nothing to do, and it costs one query. */
+export async function tendRings(service: Service): Promise<void> {
+  if (isAnythingDue(await service.ringStore.read(), service))
+    await alone(undefined, service, (stored) => tend(stored, service));
+}
+
+function isAnythingDue(stored: StoredRings, service: Service): boolean {
+  const isRotationDue = ringNames.some((ring) => {
+    const at = nextRotationAt(stored.rings[ring], service.policy);
+    return stored.rings[ring].state?.value.rotation !== undefined || (at !== undefined && service.clock.now() >= at);
+  });
+  return isRotationDue || isCheckDue(stored, service);
+}
 
 /** An event has come that concerns the operator's keys. */
 export const lookAtOperatorKeys = (askedAt: EpochMs, service: Service): Promise<void> =>
