@@ -18,45 +18,49 @@ import type { Contract } from './route.ts';
 
 const time = z.iso.datetime();
 
-const ringBody = z.object({
-  ring: z.enum(ringNames),
-  sealing: z.number().describe('The generation that is sealed with.'),
-  since: time.optional().describe('Since when.'),
-  nextRotationAt: time.optional().describe('When a newer KEK is due by age.'),
-  generations: z.array(
-    z.object({
-      generation: z.number(),
-      createdAt: time.optional(),
-      keys: z.array(z.string()).describe('The versions of the operator’s keys that wrap it.'),
-      recoveryKeys: z.array(z.string()),
-    }),
-  ),
-  rotation: z
-    .object({
-      phase: z.enum(['arriving', 'moving', 'retiring']),
-      to: z.number(),
-      since: time,
-      pass: z
-        .object({
-          round: z.number(),
-          startAt: time,
-          visited: z.number().describe('Accounts, in this round.'),
-          found: z.number().describe('Under an older generation, in this round.'),
-          stuck: z.number().describe('Of these, not to be opened.'),
-          moved: z.number().describe('In all rounds.'),
-        })
-        .optional(),
-    })
-    .optional(),
-});
+const ringBody = z
+  .object({
+    ring: z.enum(ringNames),
+    sealing: z.number().describe('The generation that is sealed with.'),
+    since: time.optional().describe('Since when.'),
+    nextRotationAt: time.optional().describe('When a newer KEK is due by age.'),
+    generations: z.array(
+      z.object({
+        generation: z.number(),
+        createdAt: time.optional(),
+        keys: z.array(z.string()).describe('The versions of the operator’s keys that wrap it.'),
+        recoveryKeys: z.array(z.string()),
+      }),
+    ),
+    rotation: z
+      .object({
+        phase: z.enum(['arriving', 'moving', 'retiring']),
+        to: z.number(),
+        since: time,
+        pass: z
+          .object({
+            round: z.number(),
+            startAt: time,
+            visited: z.number().describe('Accounts, in this round.'),
+            found: z.number().describe('Under an older generation, in this round.'),
+            stuck: z.number().describe('Of these, not to be opened.'),
+            moved: z.number().describe('In all rounds.'),
+          })
+          .optional(),
+      })
+      .optional(),
+  })
+  .meta({ id: 'Ring' });
 
 type RingBody = z.infer<typeof ringBody>;
 
-const ringsBody = z.object({
-  value: z.array(ringBody),
-  keysCheckedAt: time.optional().describe('When the newest versions of the operator’s keys were last read.'),
-  keysAnswered: z.boolean().optional().describe('Whether all of them answered, and could be proven.'),
-});
+const ringsBody = z
+  .object({
+    value: z.array(ringBody),
+    keysCheckedAt: time.optional().describe('When the newest versions of the operator’s keys were last read.'),
+    keysAnswered: z.boolean().optional().describe('Whether all of them answered, and could be proven.'),
+  })
+  .meta({ id: 'RingList' });
 
 export const ringsContract: Contract = {
   summary: 'The service’s own rings, what wraps them, and how far a rotation is',

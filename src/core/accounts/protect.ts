@@ -26,7 +26,6 @@ export interface Protected {
   readonly facts: Pick<AuditFacts, 'keyVaultRequestId'>;
 }
 
-
 /**
  * The account's key under another key. Leaving a customer key takes a fresh remote unwrap under it, never a lease (INV-12);
  * leaving the system key makes a new account key, so that no older copy of the row opens what the new one protects.
