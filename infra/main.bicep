@@ -54,6 +54,8 @@ param publicBaseUrl string = ''
 
 @description('Name of the tag by which a customer\'s key must name the owner of its account. Empty: none is asked for.')
 param ownerTag string = ''
+@description('RSA key in a second vault of yours that wraps every ring as well: docs/operations.md. Versionless.')
+param recoveryKey string = ''
 
 @allowed([
   'public'
@@ -188,6 +190,7 @@ module app 'modules/app.bicep' = {
     authJwksUrl: authJwksUrl
     publicBaseUrl: publicBaseUrl
     ownerTag: ownerTag
+    recoveryKey: recoveryKey
     diagnosticsEventHub: diagnosticsEventHub
     diagnosticsNamespace: diagnosticsNamespace
     policy: policy

@@ -75,6 +75,54 @@ var alerts = [
     threshold: 10
   }
   {
+    name: 'operator-key-unanswered'
+    severity: 1
+    query: 'AppTraces | where Message startswith "The vault of an operator key does not answer"'
+    window: 'PT15M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'operator-key-unusable'
+    severity: 1
+    query: 'AppTraces | where Message startswith "The newest version of an operator key cannot be used"'
+    window: 'PT15M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'ring-by-recovery-key'
+    severity: 0
+    query: 'AppTraces | where Message startswith "A ring was opened by the recovery key"'
+    window: 'PT5M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'rings-not-read'
+    severity: 1
+    query: 'AppTraces | where Message startswith "The rings could not be read again"'
+    window: 'PT15M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'ring-rows-missing'
+    severity: 0
+    query: 'AppTraces | where Message startswith "The rows of a ring are missing"'
+    window: 'PT5M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'ring-rotation-stuck'
+    severity: 2
+    query: 'AppTraces | where Message startswith "Rows that do not open keep an older generation"'
+    window: 'PT1H'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
     name: 'no-sweep'
     severity: 0
     query: 'AppTraces | where Message startswith "Swept"'

@@ -19,6 +19,7 @@ param authIssuer string
 param authJwksUrl string
 param publicBaseUrl string
 param ownerTag string
+param recoveryKey string
 param diagnosticsEventHub string
 param diagnosticsNamespace string
 param policy object
@@ -57,6 +58,7 @@ var optionalSettings = {
   KEYWARD_AUTH_JWKS_URL: authJwksUrl
   KEYWARD_PUBLIC_BASE_URL: publicBaseUrl
   KEYWARD_OWNER_TAG: ownerTag
+  KEYWARD_RECOVERY_KEY: recoveryKey
   KEYWARD_DIAGNOSTICS_EVENT_HUB: diagnosticsEventHub
   KEYWARD_DIAGNOSTICS__fullyQualifiedNamespace: diagnosticsNamespace
   KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS: string(policy.?lookIntervalHealthySeconds ?? '')
@@ -81,6 +83,7 @@ var optionalSettings = {
   KEYWARD_WORKER_LEASE_SECONDS: string(policy.?workerLeaseSeconds ?? '')
   KEYWARD_VAULT_SHARE_PERCENT: string(policy.?vaultSharePercent ?? '')
   KEYWARD_KEY_NEAR_EXPIRY_DAYS: string(policy.?keyNearExpiryDays ?? '')
+  KEYWARD_RING_ROTATION_DAYS: string(policy.?ringRotationDays ?? '')
   KEYWARD_SAFE_TO_DISABLE_AFTER_SECONDS: string(policy.?safeToDisableAfterSeconds ?? '')
 }
 var givenSettings = filter(items(optionalSettings), setting => !empty(setting.value))

@@ -59,7 +59,7 @@ async function followKey(use: Use, stored: StoredRings, now: EpochMs, service: S
   const { log } = service;
   const answer = await service.keyVault.describe(use.key);
   if (!answer.ok) {
-    log.error("The operator's vault does not answer: running processes go on, new ones cannot start", {
+    log.error('The vault of an operator key does not answer: running processes go on, new ones cannot start', {
       ...{ key: nameOf(use.key), cause: answer.cause, keyVaultRequestId: answer.observed.requestId },
     });
     return false;
@@ -67,7 +67,7 @@ async function followKey(use: Use, stored: StoredRings, now: EpochMs, service: S
   const [broken] = brokenRules(answer.value, now);
   if (broken !== undefined) {
     const about = { key: versionedIdentifier(use.key, answer.value.version), cause: broken };
-    log.error("The newest version of an operator's key cannot be used: the rings stay on the one before", about);
+    log.error('The newest version of an operator key cannot be used: the rings stay on the one before', about);
     return true;
   }
   let areAllProven = true;
