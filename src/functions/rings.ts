@@ -17,6 +17,7 @@ import type { RouteHandler } from './http.ts';
 import type { Contract } from './route.ts';
 
 const time = z.iso.datetime();
+const wrapping = 'https://keyward-operator.vault.azure.net/keys/system/2f1c0d9e8b7a46559483726150a1b2c3';
 
 const ringBody = z
   .object({
@@ -50,7 +51,17 @@ const ringBody = z
       })
       .optional(),
   })
-  .meta({ id: 'Ring' });
+  .meta({
+    id: 'Ring',
+    examples: [
+      {
+        ring: 'system',
+        sealing: 1,
+        since: '2026-11-23T19:40:00.000Z',
+        generations: [{ generation: 1, createdAt: '2026-11-23T19:40:00.000Z', keys: [wrapping], recoveryKeys: [] }],
+      },
+    ],
+  });
 
 type RingBody = z.infer<typeof ringBody>;
 
@@ -60,7 +71,23 @@ const ringsBody = z
     keysCheckedAt: time.optional().describe('When the newest versions of the operator’s keys were last read.'),
     keysAnswered: z.boolean().optional().describe('Whether all of them answered, and could be proven.'),
   })
-  .meta({ id: 'RingList' });
+  .meta({
+    id: 'RingList',
+    examples: [
+      {
+        value: [
+          {
+            ring: 'system',
+            sealing: 1,
+            since: '2026-11-23T19:40:00.000Z',
+            generations: [{ generation: 1, createdAt: '2026-11-23T19:40:00.000Z', keys: [wrapping], recoveryKeys: [] }],
+          },
+        ],
+        keysCheckedAt: '2026-11-23T19:44:00.000Z',
+        keysAnswered: true,
+      },
+    ],
+  });
 
 export const ringsContract: Contract = {
   summary: 'The service’s own rings, what wraps them, and how far a rotation is',
@@ -69,6 +96,7 @@ export const ringsContract: Contract = {
 
 export const rotateRingContract: Contract = {
   summary: 'A new KEK for a ring; where a rotation is stuck, its pass tries again now',
+  params: { ring: z.enum(ringNames).meta({ examples: ['system'] }) },
   answers: { 202: ringBody },
 };
 

@@ -107,6 +107,8 @@ test('accounts: created, changed, moved, rotated, refused, listed, deleted', asy
   await api('DELETE', `${claim}busy-kv.vault.azure.net`);
   await api('POST', '/api/operator/accounts/busy/repairIdentity', { identity: { useSystemAssignedIdentity: true } });
   await api('GET', '/api/operator/keys/usage');
+  await api('GET', '/api/operator/rings');
+  await api('POST', '/api/operator/rings/audit/rotate');
   await api('POST', '/api/operator/rewraps', {});
   await api('POST', '/api/operator/rewraps', { account: 'nobody' });
   await recorded(caller(world.stack.host.url, {}))('GET', account);
