@@ -6,6 +6,9 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bindingOf, isFederated } from '../core/binding.ts';
 import { bytesOf } from '../core/bytes.ts';
+import type { Cause } from '../core/causes.ts';
+import { Unavailable } from '../core/errors.ts';
+import { createKeyCount, inTime, type Part } from '../core/health.ts';
 import { createLeases } from '../core/leases.ts';
 import type { DailyWork, KeyVault, Log, Random, Reach, VaultWork } from '../core/ports.ts';
 import { loadRing } from '../core/ring.ts';
@@ -14,6 +17,8 @@ import type { Rings, Service } from '../core/service.ts';
 import type { Credentials } from './credentials.ts';
 import { wrapRsaOaep256 } from './rsaWrap.ts';
 import { identifierIn, isDevelopment, readSettings, type Settings } from './settings.ts';
+
+export { SettingsError } from './settings.ts';
 
 const random: Random = { bytes: (length) => bytesOf(randomBytes(length)), uuid: randomUUID };
 
@@ -27,7 +32,7 @@ export async function compose(
   replace: Partial<Service> = {},
 ): Promise<Service> {
   const settings = readSettings(environment);
-  const [stores, queues] = await Promise.all([openStores(settings), openQueues(settings)]);
+  const [stores, { countOf, ...queues }] = await Promise.all([openStores(settings), openQueues(settings)]);
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
   const { keyVault, exchangesAtHome } = lazyKeyVault(settings);
   const parts = { ...stores, ...queues, keyVault, clock, pause, random, log, ...replace };
@@ -45,6 +50,17 @@ export async function compose(
     memory,
     leases: createLeases({ ...parts, rings, policy }),
     controlLook: (reach) => controlLook(reach, settings, { ...parts, exchangesAtHome }),
+    parts: [
+      { name: 'tables', silence: 'StorageUnavailable', ask: async () => void (await parts.sweepMark.read()) },
+      { name: 'queue', silence: 'StorageUnavailable', ask: async () => void (await countOf('vault-work')) },
+      {
+        name: 'operatorVault',
+        silence: 'VaultTimeout',
+        ask: () => troubleWithSystemKey(systemAssigned, settings, impatient(parts), 'keyWillDo'),
+      },
+    ] satisfies Part[],
+    keyCounts: createKeyCount(parts),
+    poisoned: async () => (await countOf('vault-work-poison')) + (await countOf('daily-pass-poison')),
     ...replace,
     accounts: forgetful(parts.accounts, memory),
   };
@@ -75,11 +91,12 @@ async function openStores(settings: Settings) {
     claims: small.createClaims(open),
     ringStore: small.createRingStore(open),
     serviceAudit: small.createServiceAuditStore(open),
+    sweepMark: small.createSweepMark(open),
   };
 }
 
 async function openQueues(settings: Settings) {
-  const { createWorkQueue } = await import('./workQueue.ts');
+  const { countMessages, createWorkQueue } = await import('./workQueue.ts');
   const { AzureWebJobsStorage: connectionString, AzureWebJobsStorage__queueServiceUri: serviceUrl } = settings;
   const access =
     connectionString !== undefined || serviceUrl === undefined
@@ -88,6 +105,7 @@ async function openQueues(settings: Settings) {
   return {
     queue: createWorkQueue<VaultWork>('vault-work', access),
     dailyQueue: createWorkQueue<DailyWork>('daily-pass', access),
+    countOf: (name: string) => countMessages(name, access),
   };
 }
 
@@ -144,23 +162,51 @@ function operatorKey(name: 'KEYWARD_SYSTEM_KEY' | 'KEYWARD_AT_REST_KEY', setting
 }
 
 /**
- * The same identity unwraps something of the operator's: the newest wrapping of the system ring. An application has no grant there:
- * for it the app's own identity unwraps, and the token exchange must work in the home tenant.
+ * The same identity unwraps something of the operator's. An application has no grant there: for it the app's own identity unwraps,
+ * and the token exchange must work in the home tenant.
  */
 async function controlLook(
   { identity }: Pick<Reach, 'identity' | 'tenantId'>,
   settings: Settings,
   ports: Pick<Service, 'keyVault' | 'ringStore'> & Pick<Credentials, 'exchangesAtHome'>,
 ): Promise<'good' | 'failed'> {
-  const [row] = (await ports.ringStore.rows('system')).sort((a, b) => b.createdAt - a.createdAt);
-  if (row === undefined) return 'failed';
-  const control = operatorKey('KEYWARD_SYSTEM_KEY', settings);
-  const [opened, speaks] = await Promise.all([
-    ports.keyVault.unwrap(isFederated(identity) ? control : { ...control, identity }, row.keyVersion, row.wrapped),
+  const [trouble, speaks] = await Promise.all([
+    troubleWithSystemKey(isFederated(identity) ? systemAssigned : identity, settings, ports),
     isFederated(identity) ? ports.exchangesAtHome(identity) : true,
   ]);
-  if (opened.ok) opened.value.fill(0);
-  return opened.ok && speaks ? 'good' : 'failed';
+  return trouble === undefined && speaks ? 'good' : 'failed';
+}
+
+/**
+ * The identity unwraps something of the operator's, the newest wrapping of the system ring: why it cannot, or undefined. Before
+ * there is a ring there is nothing to unwrap; for readiness the description of the key will do then.
+ */
+async function troubleWithSystemKey(
+  identity: Reach['identity'],
+  settings: Settings,
+  ports: Pick<Service, 'keyVault' | 'ringStore'>,
+  withoutRing?: 'keyWillDo',
+): Promise<Cause | undefined> {
+  const key = { ...operatorKey('KEYWARD_SYSTEM_KEY', settings), identity };
+  const [row] = (await ports.ringStore.rows('system')).sort((a, b) => b.createdAt - a.createdAt);
+  if (row === undefined && withoutRing === undefined) return 'UnknownResponse';
+  const answer =
+    row === undefined
+      ? await ports.keyVault.describe(key)
+      : await ports.keyVault.unwrap(key, row.keyVersion, row.wrapped);
+  if (!answer.ok) return answer.cause;
+  if (answer.value instanceof Uint8Array) answer.value.fill(0);
+  return undefined;
+}
+
+/** Tables that do not answer are not the vault's fault: given up well before the vault's own deadline. */
+function impatient<Ports extends Pick<Service, 'ringStore' | 'pause'>>(ports: Ports): Ports {
+  const rows: Service['ringStore']['rows'] = async (ring) => {
+    const read = await inTime(ports.ringStore.rows(ring), ports, 1_000);
+    if (read === undefined) throw new Unavailable('StorageUnavailable', 'The rings could not be read in time.', 5);
+    return read;
+  };
+  return { ...ports, ringStore: { ...ports.ringStore, rows } };
 }
 
 /** Single flight, kept when it succeeds, begun again when it has failed. */

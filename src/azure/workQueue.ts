@@ -1,7 +1,7 @@
 /** Our queues. Messages are JSON in base64, as the Functions queue trigger reads them by default. */
 
 import type { TokenCredential } from '@azure/identity';
-import { QueueClient, QueueServiceClient } from '@azure/storage-queue';
+import { QueueClient, QueueServiceClient, RestError } from '@azure/storage-queue';
 import { Unavailable } from '../core/errors.ts';
 import type { WorkQueue } from '../core/ports.ts';
 
@@ -9,11 +9,23 @@ export type QueueAccess =
   | { readonly connectionString: string }
   | { readonly serviceUrl: string; readonly credential: TokenCredential };
 
+const clientOf = (name: string, access: QueueAccess): QueueClient =>
+  'connectionString' in access
+    ? new QueueClient(access.connectionString, name)
+    : new QueueServiceClient(access.serviceUrl, access.credential).getQueueClient(name);
+
+/** About how many messages are in a queue; none where there is no queue yet. Throws when the service does not answer. */
+export async function countMessages(name: string, access: QueueAccess): Promise<number> {
+  try {
+    return (await clientOf(name, access).getProperties()).approximateMessagesCount ?? 0;
+  } catch (error) {
+    if (error instanceof RestError && error.statusCode === 404) return 0;
+    throw error;
+  }
+}
+
 export function createWorkQueue<Message>(name: string, access: QueueAccess): WorkQueue<Message> {
-  const client =
-    'connectionString' in access
-      ? new QueueClient(access.connectionString, name)
-      : new QueueServiceClient(access.serviceUrl, access.credential).getQueueClient(name);
+  const client = clientOf(name, access);
   let created: Promise<unknown> | undefined;
 
   return {

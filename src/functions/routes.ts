@@ -11,6 +11,8 @@ import {
 } from './accounts.ts';
 import { claimRoutes } from './claims.ts';
 import { contentKeyRoutes } from './contentKeys.ts';
+import { eventRoutes } from './events.ts';
+import { healthRoutes } from './health.ts';
 import { jobInputRoutes } from './jobInputs.ts';
 import { keyAccountsRoute, keyUsageRoute, rewrapRoute } from './keys.ts';
 import { lookNowRoute } from './looks.ts';
@@ -73,4 +75,6 @@ export const routes: readonly Route[] = [
     ...{ name: 'operatorRewraps', method: 'POST', path: 'operator/rewraps', scope: 'operator', role: 'Keys.Operate' },
     handler: rewrapRoute,
   },
+  ...eventRoutes,
+  ...healthRoutes,
 ];

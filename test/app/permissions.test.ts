@@ -20,6 +20,8 @@ import {
 } from './support.ts';
 
 const world = useStack({ settings: { KEYWARD_AUTH: 'entra' } });
+/** Azure docs, event-grid/secure-webhook-delivery: the application of Event Grid in the public cloud. */
+const eventGrid = '4962773b-9cdb-44cf-a8bf-237846a00ab7';
 const otherTenantId = '99999999-9999-4999-8999-999999999999';
 
 const control = async (method: string, path: string, body: unknown): Promise<Record<string, string>> => {
@@ -54,6 +56,8 @@ beforeAll(async () => {
     await control('PUT', `/identities/role-${index}`, {
       ...{ tenantId: homeTenantId, kind: 'application', secret: 's' },
       roles: role === 'none' ? [] : [role],
+      // Deliveries come from Event Grid itself, and from nobody else who has its role.
+      ...(role === 'AzureEventGridSecureWebhookSubscriber' ? { clientId: eventGrid } : {}),
     });
   }
   await control('PUT', `/tenants/${otherTenantId}`, {});
