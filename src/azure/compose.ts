@@ -67,20 +67,27 @@ export async function compose(
 }
 
 async function openStores(settings: Settings) {
-  const [{ TableClient }, { openTables }, accounts, secrets, bindings, small] = await Promise.all([
-    import('@azure/data-tables'),
-    import('./tables.ts'),
-    import('./accountTable.ts'),
-    import('./secretTable.ts'),
-    import('./bindingTable.ts'),
-    import('./smallTables.ts'),
-  ]);
+  const [{ TableClient }, { tableHttp, tableRetries }, { openTables }, accounts, secrets, bindings, small] =
+    await Promise.all([
+      import('@azure/data-tables'),
+      import('./storageClients.ts'),
+      import('./tables.ts'),
+      import('./accountTable.ts'),
+      import('./secretTable.ts'),
+      import('./bindingTable.ts'),
+      import('./smallTables.ts'),
+    ]);
   const { AzureWebJobsStorage: connection, AzureWebJobsStorage__tableServiceUri: serviceUri } = settings;
   const credential = connection === undefined ? await storageCredential() : undefined;
+  const options = {
+    httpClient: tableHttp(settings.policy.storageDeadlineSeconds),
+    retryOptions: tableRetries,
+    allowInsecureConnection: isDevelopment(settings),
+  };
   const open = openTables((name) =>
     connection !== undefined || serviceUri === undefined || credential === undefined
-      ? TableClient.fromConnectionString(connection ?? '', name, { allowInsecureConnection: isDevelopment(settings) })
-      : new TableClient(serviceUri, name, credential),
+      ? TableClient.fromConnectionString(connection ?? '', name, options)
+      : new TableClient(serviceUri, name, credential, options),
   );
   return {
     accounts: accounts.createAccountStore(open),
@@ -98,10 +105,11 @@ async function openStores(settings: Settings) {
 async function openQueues(settings: Settings) {
   const { countMessages, createWorkQueue } = await import('./workQueue.ts');
   const { AzureWebJobsStorage: connectionString, AzureWebJobsStorage__queueServiceUri: serviceUrl } = settings;
+  const { storageDeadlineSeconds: deadlineSeconds } = settings.policy;
   const access =
     connectionString !== undefined || serviceUrl === undefined
-      ? { connectionString: connectionString ?? '' }
-      : { serviceUrl, credential: await storageCredential() };
+      ? { connectionString: connectionString ?? '', deadlineSeconds }
+      : { serviceUrl, credential: await storageCredential(), deadlineSeconds };
   return {
     queue: createWorkQueue<VaultWork>('vault-work', access),
     dailyQueue: createWorkQueue<DailyWork>('daily-pass', access),
