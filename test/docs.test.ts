@@ -113,6 +113,41 @@ describe('docs/operations.md', () => {
   });
 });
 
+describe('docs/operations.md, on what the app says of itself,', () => {
+  const [, telling = ''] = /^## Telemetry$([\s\S]*?)^## Backup/m.exec(read('docs/operations.md')) ?? [];
+  const code = sourceOfApp();
+  const literals = (level: string) => [
+    ...new Set([...code.matchAll(new RegExp(`\\b${level}\\(\\s*'([^']+)'`, 'g'))].map((found) => found[1] ?? '')),
+  ];
+
+  it('names only log messages that the code writes, at the level that it says', () => {
+    // A row can name two messages of a level; alerts on a line name it with or without its level.
+    for (const [, level = '', names = ''] of telling.matchAll(/log (error|warning) ((?:`[A-Z][^`]+`(?:, )?)+)/g)) {
+      const written = literals(level === 'error' ? 'error' : 'warn');
+      for (const [, name] of names.matchAll(/`([^`]+)`/g)) expect(written).toContain(name);
+    }
+    for (const [, name = ''] of telling.matchAll(/(?:the |no |log )line `([A-Z][^`]+)`/g))
+      expect(code).toContain(`'${name}'`);
+  });
+
+  it('explains every error that is logged', () => {
+    const explained = [...telling.matchAll(/`([A-Z][^`]+)`/g)].map((found) => found[1]);
+    const errors = literals('log\\.error');
+    expect(errors.length).toBeGreaterThan(5);
+    expect(explained).toEqual(expect.arrayContaining(errors));
+  });
+
+  it('has a row for every metric, and no other', () => {
+    const rows = [...telling.matchAll(/^\| `(keyward\.[a-z.]+)` \|/gm)].map((found) => found[1]);
+    const metrics = [...read('src/core/metrics.ts').matchAll(/readonly '(keyward\.[a-z.]+)'/g)].map(
+      (found) => found[1],
+    );
+    expect(rows.toSorted()).toEqual(metrics.toSorted());
+    const named = [...telling.matchAll(/`(keyward\.[a-z.]+)`/g)].map((found) => found[1]);
+    expect(metrics).toEqual(expect.arrayContaining(named));
+  });
+});
+
 describe('docs/envelope.md', () => {
   it('has a worked example that the code repeats byte by byte', () => {
     const example = workedExample(read('docs/envelope.md'));
@@ -174,17 +209,19 @@ function settingRows(markdown: string) {
   );
 }
 
-/** Every name of an app setting in the source of the app; the embedded stack's own are not the app's. */
-function settingsInSource(): string[] {
-  return ['src/core', 'src/azure', 'src/functions']
+/** The embedded stack is not the app. */
+const sourceOfApp = (): string =>
+  ['src/core', 'src/azure', 'src/functions']
     .flatMap((folder) =>
       readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
     )
     .filter((path) => path.endsWith('.ts'))
-    .flatMap(
-      (path) => read(path).match(/\b(?:KEYWARD_[A-Z][A-Z_]*|AzureWebJobsStorage\w*|AZURE_FUNCTIONS_\w+)/g) ?? [],
-    );
-}
+    .map(read)
+    .join('\n');
+
+/** Every name of an app setting in the source of the app. */
+const settingsInSource = (): string[] =>
+  sourceOfApp().match(/\b(?:KEYWARD_[A-Z][A-Z_]*|AzureWebJobsStorage\w*|AZURE_FUNCTIONS_\w+)/g) ?? [];
 
 function workedExample(markdown: string): (name: string) => string {
   const [, block = ''] = /<!-- vector -->\n```\n([\s\S]*?)\n```/.exec(markdown) ?? [];
