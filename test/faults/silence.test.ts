@@ -49,7 +49,7 @@ test.each([
 
 test('a table whose first creation was refused is made by the next call', async () => {
   proxy.arm(1, '409');
-  expect((await failure(service.claims.ownerOf('vault', 'v'))).code).toBe('StorageUnavailable');
+  expect((await failure(service.ringStore.rows('audit'))).code).toBe('StorageUnavailable');
   proxy.disarm();
-  expect(await service.claims.ownerOf('vault', 'v')).toBeUndefined();
+  expect(await service.ringStore.rows('audit')).toEqual([]);
 });
