@@ -3,10 +3,16 @@
  * `import()`, so that a cold start pays for what it uses. `@azure/functions-core` exists only inside the host's worker.
  */
 import { rm } from 'node:fs/promises';
-import { build } from 'esbuild';
+import { type BuildOptions, build } from 'esbuild';
+import { routes } from './src/functions/routes.ts';
 
-await rm('dist', { recursive: true, force: true });
-await build({
+/**
+ * What registration needs of the route table: all of it but schemas and, since JSON has none, functions. The bundle has it as text and
+ * loads the table with the first call.
+ */
+const builtRoutes = routes.map(({ contract: _, ...route }) => route);
+
+export const bundle = {
   entryPoints: { 'functions/index': 'src/functions/index.ts' },
   outdir: 'dist',
   bundle: true,
@@ -18,7 +24,13 @@ await build({
   sourcemap: true,
   legalComments: 'none',
   external: ['@azure/functions-core'],
+  define: { BUILT_ROUTES: JSON.stringify(builtRoutes) },
   // CommonJS dependencies call require() for Node's own modules; an ES module has none unless it makes one.
   banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
   logLevel: 'warning',
-});
+} as const satisfies BuildOptions;
+
+if (import.meta.main) {
+  await rm('dist', { recursive: true, force: true });
+  await build(bundle);
+}

@@ -12,6 +12,8 @@ const benches: Readonly<Record<string, string>> = {
   monitoring: './monitoring.ts',
   secrets: './secrets.ts',
   rotation: './rotation.ts',
+  http: './http.ts',
+  startup: './startup.ts',
 };
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } });

@@ -12,11 +12,12 @@ import { actorOfError, errorCodes, meaningOfError, remedyOfError, statusOf } fro
 import { checkNames } from '../src/core/keyChecks.ts';
 import { defaultPolicy } from '../src/core/policy.ts';
 import { roles } from '../src/functions/route.ts';
+import { settingRows, settingsInSource, sourceOfApp } from './settings.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
-const documents = [root, join(root, 'docs')].flatMap((folder) =>
+const documents = [root, join(root, 'docs'), join(root, 'infra/customer')].flatMap((folder) =>
   readdirSync(folder)
     .filter((name) => name.endsWith('.md'))
     .map((name) => relative(root, join(folder, name))),
@@ -83,10 +84,7 @@ describe('docs/operations.md', () => {
   });
 
   it('names every setting that the code reads, once, and no other', () => {
-    const policy = Object.keys(defaultPolicy).map(settingOfPolicy);
-    expect(rows.map(({ name }) => name).toSorted()).toEqual(
-      [...new Set([...settingsInSource(), ...policy])].toSorted(),
-    );
+    expect(rows.map(({ name }) => name).toSorted()).toEqual(settingsInSource().toSorted());
   });
 
   it.each(Object.entries(defaultPolicy))('has the default and unit of %s', (name, fallback) => {
@@ -202,27 +200,6 @@ function causeSections(markdown: string): CauseSection[] {
       return sections.map((text) => ({ class: group, cause: text.split('\n', 1)[0] ?? '', text }));
     });
 }
-
-function settingRows(markdown: string) {
-  const [, settings = ''] = /^## Settings$([\s\S]*?)^## /m.exec(markdown) ?? [];
-  return [...settings.matchAll(/^\| `(\w+)` \| (.+?) \| (.+?) \| (.+) \|$/gm)].map(
-    ([, name = '', unit, fallback, meaning]) => ({ name, unit, fallback, meaning }),
-  );
-}
-
-/** The embedded stack is not the app. */
-const sourceOfApp = (): string =>
-  ['src/core', 'src/azure', 'src/functions']
-    .flatMap((folder) =>
-      readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
-    )
-    .filter((path) => path.endsWith('.ts'))
-    .map(read)
-    .join('\n');
-
-/** Every name of an app setting in the source of the app. */
-const settingsInSource = (): string[] =>
-  sourceOfApp().match(/\b(?:KEYWARD_[A-Z][A-Z_]*|AzureWebJobsStorage\w*|AZURE_FUNCTIONS_\w+)/g) ?? [];
 
 function workedExample(markdown: string): (name: string) => string {
   const [, block = ''] = /<!-- vector -->\n```\n([\s\S]*?)\n```/.exec(markdown) ?? [];

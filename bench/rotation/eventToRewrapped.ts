@@ -4,9 +4,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Service } from '../../src/core/service.ts';
+import { postNewVersionEvent, startProcesses } from '../processes.ts';
 import type { Bench } from '../report.ts';
 import { seedAccounts } from '../seed.ts';
-import { postNewVersionEvent, startProcesses } from './processes.ts';
 
 const times = 20;
 const giveUpMs = 60_000;

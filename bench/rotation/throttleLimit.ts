@@ -4,10 +4,10 @@
  * for its share; then two hosts with the default share, which together must stay within it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Processes, postNewVersionEvent, startProcesses } from '../processes.ts';
 import type { Bench, Report } from '../report.ts';
 import { seedAccounts } from '../seed.ts';
 import { namesOf } from './measure.ts';
-import { type Processes, postNewVersionEvent, startProcesses } from './processes.ts';
 
 const accounts = 1_000;
 const limitPerSecond = 100;

@@ -97,9 +97,9 @@ export class Table {
     }
   }
 
-  /** @throws LostRace when the etag no longer fits. */
+  /** @throws LostRace when the etag no longer fits, or the row is gone. */
   async replace(row: Row, etag: string): Promise<string> {
-    const result = await this.#run((client) => client.updateEntity(row, 'Replace', { etag }));
+    const result = await goneIsLost(this.#run((client) => client.updateEntity(row, 'Replace', { etag })));
     return result.etag ?? '';
   }
 
@@ -126,7 +126,7 @@ export class Table {
     else transaction.updateEntity(first, 'Replace', { etag });
     for (const row of inserts) transaction.createEntity(row);
     try {
-      const result = await this.#run((client) => client.submitTransaction(transaction.actions));
+      const result = await goneIsLost(this.#run((client) => client.submitTransaction(transaction.actions)));
       return result.subResponses[0]?.etag ?? '';
     } catch (error) {
       // When an answer is lost the SDK tries again, and the second try loses to the first: then what stands there is ours.
@@ -171,6 +171,15 @@ export class Table {
       if (!isFromStorage(error)) throw error;
       throw unavailable(error);
     }
+  }
+}
+
+/** Who writes over a row has read it: when it is gone since, another writer was faster. */
+async function goneIsLost<R>(write: Promise<R>): Promise<R> {
+  try {
+    return await write;
+  } catch (error) {
+    throw error instanceof NotThere ? new LostRace('The row is gone.') : error;
   }
 }
 

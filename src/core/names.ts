@@ -7,16 +7,16 @@ import { hex, lengthPrefixed, sha256 } from './bytes.ts';
 import { Refusal } from './errors.ts';
 
 /** AMS: 3 to 24 characters, lower-case letters and digits. Here hyphens inside are allowed as well, and any case. */
-const accountName = /^[A-Za-z0-9][A-Za-z0-9-]{1,22}[A-Za-z0-9]$/;
+export const accountNamePattern = /^[A-Za-z0-9][A-Za-z0-9-]{1,22}[A-Za-z0-9]$/;
 const guid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-const owner = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$/;
+export const ownerPattern = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$/;
 
 export const fold = (name: string): string => name.toLowerCase();
 
 /** The folded name, or a refusal that says what a name looks like. */
 export function parseAccountName(name: string): string {
   // Before folding: folding turns some foreign letters (the Kelvin sign) into ours.
-  if (accountName.test(name)) return fold(name);
+  if (accountNamePattern.test(name)) return fold(name);
   throw new Refusal(
     'InvalidParameter',
     'An account name has 3 to 24 letters, digits and hyphens, and begins and ends with a letter or digit.',
@@ -25,7 +25,7 @@ export function parseAccountName(name: string): string {
 }
 
 export function parseOwner(text: string): string {
-  if (owner.test(text)) return text;
+  if (ownerPattern.test(text)) return text;
   throw new Refusal(
     'InvalidParameter',
     'An owner has 1 to 128 letters, digits, dots, underscores, hyphens and @, and begins with a letter or digit.',

@@ -14,13 +14,12 @@ import type { KeyVaultIdentity } from '../core/binding.ts';
 import { meaningOf, remedyOf } from '../core/causes.ts';
 import { Refusal } from '../core/errors.ts';
 import { keyIdentifierTarget } from '../core/keyIdentifier.ts';
+import { ownerPattern } from '../core/names.ts';
 import type { Policy } from '../core/policy.ts';
 import { iso } from '../core/time.ts';
 import type { Verdict } from '../core/watch.ts';
 import { parsed } from './http.ts';
-
-/** What only the service sets: accepted and ignored, so that what was read can be sent back. */
-const readOnly = z.unknown().optional();
+import { readOnly } from './secretJson.ts';
 
 const anyTags = z
   .record(
@@ -45,10 +44,11 @@ const tags = z
   .pipe(anyTags);
 
 const guid = z.guid().transform((text) => text.toLowerCase());
+const keyExample = 'https://contoso-keys.vault.azure.net/keys/media';
 
 export const identity = z.strictObject({
   useSystemAssignedIdentity: z.boolean(),
-  userAssignedIdentity: z.string().min(1).max(500).optional(),
+  userAssignedIdentity: z.string().min(1).max(500).optional().meta({ description: 'A resource id.' }),
   federatedIdentityClientId: guid.optional(),
   tenantId: guid.optional(),
 });
@@ -56,7 +56,14 @@ export const identity = z.strictObject({
 const encryption = z.strictObject({
   type: z.enum(['SystemKey', 'CustomerKey']),
   keyVaultProperties: z
-    .strictObject({ keyIdentifier: z.string().min(1).max(300), currentKeyIdentifier: readOnly })
+    .strictObject({
+      keyIdentifier: z
+        .string()
+        .min(1)
+        .max(300)
+        .meta({ examples: [keyExample] }),
+      currentKeyIdentifier: readOnly,
+    })
     .optional(),
   identity: identity.optional(),
   ...{
@@ -72,19 +79,38 @@ const encryption = z.strictObject({
 });
 
 /** The body of PUT and PATCH. */
-export const accountBody = z.strictObject({
-  location: z.string().min(1).max(90).optional(),
-  tags: tags.optional(),
-  properties: z
-    .strictObject({
-      owner: z.string().min(1).max(128).optional(),
-      encryption: encryption.optional(),
-      auditReveals: z.boolean().optional(),
-      ...{ accountId: readOnly, state: readOnly, provisioningState: readOnly },
-    })
-    .optional(),
-  ...{ id: readOnly, name: readOnly, type: readOnly, etag: readOnly, systemData: readOnly },
-});
+export const accountBody = z
+  .strictObject({
+    location: z
+      .string()
+      .min(1)
+      .max(90)
+      .optional()
+      .meta({ description: "The region of the account's vaults.", examples: ['westeurope'] }),
+    tags: tags.optional(),
+    properties: z
+      .strictObject({
+        owner: z
+          .string()
+          .min(1)
+          .max(128)
+          .optional()
+          .meta({ pattern: ownerPattern.source, examples: ['contoso'] }),
+        encryption: encryption.optional(),
+        auditReveals: z.boolean().optional(),
+        ...{ accountId: readOnly, state: readOnly, provisioningState: readOnly },
+      })
+      .optional(),
+    ...{ id: readOnly, name: readOnly, type: readOnly, etag: readOnly, systemData: readOnly },
+  })
+  .meta({
+    id: 'AccountWish',
+    description: 'A new account needs location and owner, which never change. What is absent stays as it is.',
+    examples: [
+      { location: 'westeurope', tags: { team: 'media' }, properties: { owner: 'contoso' } },
+      { properties: { encryption: { type: 'CustomerKey', keyVaultProperties: { keyIdentifier: keyExample } } } },
+    ],
+  });
 
 /** @throws Refusal InvalidRequestContent that names every field at fault. */
 export const parseAccount = (body: unknown): AccountWish => wishIn(parsed(accountBody, body));

@@ -32,10 +32,6 @@ function signingKeysUrl() {
     );
 }
 
-/** Read at registration: the host checks function keys only where the app asks it to. */
-export const authLevel = (): 'anonymous' | 'function' =>
-  process.env.KEYWARD_AUTH === 'entra' ? 'anonymous' : 'function';
-
 /** Who calls, and which roles they have: a call can need one more than its route names, for what it asks for. */
 export interface Caller {
   readonly actor: Actor;

@@ -9,7 +9,14 @@ import type { RouteHandler } from './http.ts';
 import type { Contract, Route } from './route.ts';
 
 const kinds = ['vault', 'tenant', 'userAssignedIdentity'] as const satisfies readonly ClaimKind[];
-const query = { kind: z.enum(kinds), value: z.string().min(1).max(500) };
+const query = {
+  kind: z.enum(kinds).meta({ examples: ['vault'] }),
+  value: z
+    .string()
+    .min(1)
+    .max(500)
+    .meta({ examples: ['contoso-keys.vault.azure.net'] }),
+};
 
 const answer = z.strictObject({ ...query, owner: z.string(), claimedAt: z.iso.datetime() }).meta({
   id: 'Claim',

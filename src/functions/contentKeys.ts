@@ -2,21 +2,33 @@
 import * as z from 'zod';
 import { base64 } from '../core/bytes.ts';
 import { parseContentKey } from '../core/secrets/values.ts';
+import { guid } from './contractParts.ts';
 import { parsed } from './http.ts';
 import { label, readOnly, resource } from './secretJson.ts';
 import { type SecretApi, secretRoutes } from './secrets.ts';
 
-const contentKey = z.strictObject({
-  ...resource,
-  properties: z
-    .strictObject({
-      value: z.string().max(100).optional(),
-      length: z.literal([16, 32]).optional(),
-      labelReferenceInStreamingPolicy: label,
-      ...{ id: readOnly, accountKeyGeneration: readOnly },
-    })
-    .optional(),
-});
+const value = z.string().max(100).meta({ contentEncoding: 'base64', description: '16 or 32 bytes.' });
+const id = '9d5d2b1e-6c1f-4f0a-8c53-4d9c1f6f0001';
+const told = { labelReferenceInStreamingPolicy: 'cenc-default' };
+const revealed = { value: 'hJ5h5tHxPYp6JQ3dqYRz0g==' };
+
+const contentKey = z
+  .strictObject({
+    ...resource,
+    properties: z
+      .strictObject({
+        value: value.optional(),
+        length: z.literal([16, 32]).optional().meta({ description: 'Bytes of a key that is made here.' }),
+        labelReferenceInStreamingPolicy: label,
+        ...{ id: readOnly, accountKeyGeneration: readOnly },
+      })
+      .optional(),
+  })
+  .meta({
+    id: 'ContentKeyWish',
+    description: 'Without a value, a key that is there keeps its own.',
+    examples: [{ properties: { length: 16, ...told } }, { properties: revealed }],
+  });
 
 const api: SecretApi = {
   kind: 'contentKeys',
@@ -35,6 +47,12 @@ const api: SecretApi = {
     };
   },
   revealed: (plain) => ({ value: base64(plain) }),
+  schemas: {
+    ...{ noun: 'ContentKey', called: 'a content key', name: guid.meta({ examples: [id] }), nameExample: id },
+    body: contentKey,
+    ...{ told: { id: guid, labelReferenceInStreamingPolicy: label }, toldExample: { id, ...told } },
+    ...{ revealed: { value }, revealedExample: revealed },
+  },
 };
 
 export const contentKeyRoutes = secretRoutes(api);

@@ -32,7 +32,19 @@ const maxEvents = 5000;
 const maxVaults = 100;
 
 const event = z.looseObject({});
-const delivery = z.union([z.array(event).min(1).max(maxEvents), event], 'Give an event, or an array of events.');
+const example = {
+  ...{ specversion: '1.0', id: '1', type: 'Microsoft.KeyVault.KeyNewVersionCreated', subject: 'media' },
+  source: '/subscriptions/<id>/resourceGroups/keys/providers/Microsoft.KeyVault/vaults/contoso-keys',
+  data: { VaultName: 'contoso-keys', ObjectType: 'Key', ObjectName: 'media' },
+};
+const delivery = z
+  .union([z.array(event).min(1).max(maxEvents), event], 'Give an event, or an array of events.')
+  .meta({ id: 'Delivery', examples: [example, [example]] });
+
+const validation = z.strictObject({ validationResponse: z.string() }).meta({
+  ...{ id: 'WebhookValidation', description: "To the Event Grid schema's validation event." },
+  examples: [{ validationResponse: '512d38b6-c7b8-40c8-89fe-f46f9e9622b6' }],
+});
 
 const receiveRoute: RouteHandler = async ({ request, service, ...caller }) => {
   refuseOthers(caller, service.cloud);
@@ -84,7 +96,7 @@ export const eventRoutes: readonly Route[] = [
     contract: {
       summary: 'Receives events of Event Grid, in either schema',
       body: delivery,
-      answers: { 200: z.strictObject({ validationResponse: z.string() }), 202: undefined },
+      answers: { 200: validation, 202: undefined },
     },
   },
   {

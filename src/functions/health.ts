@@ -13,7 +13,7 @@ import type { BareHandler } from './http.ts';
 import type { Route } from './route.ts';
 import { keyward } from './service.ts';
 
-const alive = z.strictObject({ status: z.literal('alive') });
+const alive = z.strictObject({ status: z.literal('alive') }).meta({ id: 'Alive', examples: [{ status: 'alive' }] });
 
 const liveRoute: BareHandler = async () => ({
   status: 200,
@@ -21,7 +21,7 @@ const liveRoute: BareHandler = async () => ({
 });
 
 const count = z.int().min(0);
-const ready = z.strictObject({
+const readySchema = z.strictObject({
   status: z.enum(['ready', 'notReady']),
   settings: z.strictObject({ status: z.enum(['ok', 'failed']), names: z.array(z.string()) }),
   parts: z.array(
@@ -41,6 +41,21 @@ const ready = z.strictObject({
     })
     .optional(),
   poisonedMessages: count.optional(),
+});
+const ready = readySchema.meta({
+  id: 'Readiness',
+  examples: [
+    {
+      ...{ status: 'ready', settings: { status: 'ok', names: [] } },
+      parts: [{ name: 'tables', status: 'ok', durationMs: 4 }],
+      sweep: { lastSweptAt: '2026-11-23T19:49:00.000Z', ageSeconds: 12 },
+      keys: {
+        ...{ Accessible: 41, Suspect: 0, Inaccessible: 1, Unreachable: 0 },
+        ...{ isComplete: true, countedAt: '2026-11-23T19:49:10.000Z' },
+      },
+      poisonedMessages: 0,
+    },
+  ],
 });
 
 /** 200, or 503 with the same body. Settings that are missing or wrong are told by their names, never their values. */
@@ -95,6 +110,9 @@ export const healthRoutes: readonly Route[] = [
   },
   {
     ...{ name: 'healthReady', method: 'GET', path: 'health/ready', scope: 'operator', role, bare: readyRoute },
-    contract: { summary: 'Says what this service needs, and which of it answers', answers: { 200: ready, 503: ready } },
+    contract: {
+      summary: 'Says what this service needs, and which of it answers',
+      ...{ answers: { 200: ready, 503: ready }, headers: { 200: ['Cache-Control'], 503: ['Cache-Control'] } },
+    },
   },
 ];

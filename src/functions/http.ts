@@ -12,6 +12,7 @@ import { parseAccountName } from '../core/names.ts';
 import type { KnownAccount } from '../core/secrets/memory.ts';
 import type { Service } from '../core/service.ts';
 import { authorize, type Caller } from './authorize.ts';
+import { renderError } from './errorJson.ts';
 import type { Route } from './route.ts';
 import { inInvocation, keyward, log } from './service.ts';
 
@@ -66,21 +67,11 @@ async function gated(route: Extract<Route, { handler: RouteHandler }>, call: Cal
 function answerOf(error: unknown, context: InvocationContext): HttpResponseInit {
   measure(log, 'keyward.refusals', 1, { code: error instanceof KeywardError ? error.code : 'InternalError' });
   if (error instanceof KeywardError) {
-    const { target, details, info } = error.extras;
-    const additionalInfo = info === undefined ? {} : { additionalInfo: [{ type: 'Keyward', info }] };
     const retryAfter = error instanceof Unavailable ? { 'Retry-After': String(error.retryAfterSeconds) } : undefined;
     return {
       status: statusOf(error.code),
       ...(retryAfter === undefined ? {} : { headers: retryAfter }),
-      jsonBody: {
-        error: {
-          code: error.code,
-          message: error.message,
-          ...(target === undefined ? {} : { target }),
-          ...(details === undefined ? {} : { details }),
-          ...additionalInfo,
-        },
-      },
+      jsonBody: renderError(error),
     };
   }
   // A settings error is the operator's own text; anything else may hold what somebody sent us.

@@ -1,44 +1,68 @@
-/** The whole app on one page. Registration only: no settings are needed and nothing is called before the first invocation. */
+/**
+ * The whole app on one page. Registration only: no settings are needed and nothing is called before the first invocation. What
+ * handles calls is loaded by the first one, so that a cold start pays for the library of Azure Functions and little more.
+ */
 import { app, type StorageQueueHandler } from '@azure/functions';
-import { authLevel } from './authorize.ts';
-import { dailyPass, startDailyPass } from './dailyPass.ts';
-import { handlerOf } from './http.ts';
-import { keyEvents } from './keyEvents.ts';
-import { keyVaultLogs } from './keyVaultLogs.ts';
-import { vaultWorkPoison } from './poison.ts';
-import { resourceEvents } from './resourceEvents.ts';
-import { routes } from './routes.ts';
-import { sweep } from './sweep.ts';
-import { vaultWork } from './vaultWork.ts';
+import { authLevel } from './authLevel.ts';
+import type { Route } from './route.ts';
 
-for (const route of routes) {
-  app.http(route.name, {
-    methods: [route.method],
-    route: route.path,
-    authLevel: route.scope === 'public' ? 'anonymous' : authLevel(),
-    handler: handlerOf(route),
+type Registered = Omit<Route, 'handler' | 'contract'>;
+
+/** What registration needs of the route table, written into the bundle by build.ts; the table itself brings every schema along. */
+declare const BUILT_ROUTES: readonly Registered[] | undefined;
+
+const routes = typeof BUILT_ROUTES === 'undefined' ? (await import('./routes.ts')).routes : BUILT_ROUTES;
+
+for (const { name, method, path, scope } of routes) {
+  app.http(name, {
+    methods: [method],
+    route: path,
+    authLevel: scope === 'public' ? 'anonymous' : authLevel(),
+    handler: onFirstCall(async () => (await import('./handlers.ts')).handlerNamed(name)),
   });
 }
 
-app.eventGrid('keyEvents', { handler: keyEvents });
-app.eventGrid('resourceEvents', { handler: resourceEvents });
+app.eventGrid('keyEvents', { handler: onFirstCall(async () => (await import('./keyEvents.ts')).keyEvents) });
+app.eventGrid('resourceEvents', {
+  handler: onFirstCall(async () => (await import('./resourceEvents.ts')).resourceEvents),
+});
 if (process.env.KEYWARD_DIAGNOSTICS_EVENT_HUB) {
   app.eventHub('keyVaultLogs', {
     eventHubName: '%KEYWARD_DIAGNOSTICS_EVENT_HUB%',
     connection: 'KEYWARD_DIAGNOSTICS',
     cardinality: 'many',
-    handler: keyVaultLogs,
+    handler: onFirstCall(async () => (await import('./keyVaultLogs.ts')).keyVaultLogs),
   });
 }
 
-app.timer('sweep', { schedule: '%KEYWARD_SWEEP_SCHEDULE%', handler: sweep });
-app.timer('startDailyPass', { schedule: '0 30 3 * * *', handler: startDailyPass });
+app.timer('sweep', {
+  schedule: '%KEYWARD_SWEEP_SCHEDULE%',
+  handler: onFirstCall(async () => (await import('./sweep.ts')).sweep),
+});
+app.timer('startDailyPass', {
+  schedule: '0 30 3 * * *',
+  handler: onFirstCall(async () => (await import('./dailyPass.ts')).startDailyPass),
+});
 
-const queue = (queueName: string, handler: StorageQueueHandler) => ({
+const queue = (queueName: string, load: () => Promise<StorageQueueHandler>) => ({
   queueName,
   connection: 'AzureWebJobsStorage',
-  handler,
+  handler: onFirstCall(load),
 });
-app.storageQueue('vaultWork', queue('vault-work', vaultWork));
-app.storageQueue('vaultWorkPoison', queue('vault-work-poison', vaultWorkPoison));
-app.storageQueue('dailyPass', queue('daily-pass', dailyPass));
+app.storageQueue(
+  'vaultWork',
+  queue('vault-work', async () => (await import('./vaultWork.ts')).vaultWork),
+);
+app.storageQueue(
+  'vaultWorkPoison',
+  queue('vault-work-poison', async () => (await import('./poison.ts')).vaultWorkPoison),
+);
+app.storageQueue(
+  'dailyPass',
+  queue('daily-pass', async () => (await import('./dailyPass.ts')).dailyPass),
+);
+
+/** `import()` gives the same module every time: only the first call of a process waits for it. */
+function onFirstCall<A extends unknown[], R>(load: () => Promise<(...args: A) => R>) {
+  return async (...args: A): Promise<Awaited<R>> => await (await load())(...args);
+}

@@ -6,15 +6,22 @@ import * as z from 'zod';
 import { revealOne } from '../core/secrets/reveal.ts';
 import { jobInputIn, maxFiles, maxUrlLength, parseJobInput, withoutQueries } from '../core/secrets/values.ts';
 import { parsed, type RouteHandler } from './http.ts';
-import type { Route } from './route.ts';
-import { label, resource } from './secretJson.ts';
+import type { Contract, Route } from './route.ts';
+import { secretAnswer } from './secretContract.ts';
+import { label, resource, secretName } from './secretJson.ts';
 import { refIn, renderRevealed, type SecretApi, secretRoutes } from './secrets.ts';
 
 const url = z.string().min(1).max(maxUrlLength);
-const jobInput = z.strictObject({
-  ...resource,
-  properties: z.strictObject({ baseUri: url.optional(), files: z.array(url).min(1).max(maxFiles), label }),
+const baseUri = url.optional().meta({ description: 'An absolute https URL.' });
+const files = z.array(url).min(1).max(maxFiles).meta({ description: 'Absolute https URLs, or paths below baseUri.' });
+const query = '?sv=2025-05-05&sig=c2lnbmF0dXJl';
+const example = (credential: string) => ({
+  ...{ baseUri: `https://contoso.blob.core.windows.net/input/${credential}`, files: ['trailer.mp4'] },
 });
+
+const jobInput = z
+  .strictObject({ ...resource, properties: z.strictObject({ baseUri, files, label }) })
+  .meta({ id: 'JobInputWish', examples: [{ properties: { ...example(query), label: 'trailer' } }] });
 
 const api: SecretApi = {
   kind: 'jobInputs',
@@ -26,6 +33,23 @@ const api: SecretApi = {
   },
   told: ({ value }) => (value.label === undefined ? {} : { label: value.label }),
   revealed: (plain) => ({ ...withoutQueries(jobInputIn(plain)) }),
+  schemas: {
+    ...{ noun: 'JobInput', called: 'a job input', name: secretName, nameExample: 'trailer', body: jobInput },
+    ...{ told: { label }, toldExample: { label: 'trailer' } },
+    ...{ revealed: { baseUri, files }, revealedExample: example('') },
+  },
+};
+
+const resolved = secretAnswer(api.schemas, {
+  ...{ id: 'ResolvedJobInput', kind: api.kind, shape: { label, baseUri, files } },
+  example: { label: 'trailer', ...example(query) },
+});
+
+const resolveContract: Contract = {
+  summary: 'Reveals a job input with its query strings',
+  params: { name: secretName },
+  answers: { 200: resolved.schema },
+  headers: { 200: ['Cache-Control'] },
 };
 
 const resolve: RouteHandler = async ({ request, service, ...asking }) => {
@@ -38,6 +62,7 @@ export const jobInputRoutes: readonly Route[] = [
   ...secretRoutes(api),
   {
     ...{ name: 'jobInputsResolve', method: 'POST', path: 'accounts/{accountName}/jobInputs/{name}/resolve' },
-    ...{ scope: 'account', role: 'Secrets.Resolve', gate: 'beside', handler: resolve },
+    ...{ scope: 'account', role: 'Secrets.Resolve', gate: 'beside' },
+    ...{ contract: resolveContract, handler: resolve },
   },
 ];

@@ -3,14 +3,15 @@
  * up, and re-wraps on request. Keys are named by `?keyIdentifier=`; a version in it is taken as the key's.
  */
 import type { HttpRequest } from '@azure/functions';
-import * as z from 'zod';
 import { remedyOf } from '../core/causes.ts';
 import { Refusal } from '../core/errors.ts';
 import { iso } from '../core/time.ts';
 import { forceAccount, forceKey } from '../core/work/forceRewrap.ts';
 import { type HolderPage, holdersOf, keyUsage, type VersionUsage } from '../core/work/usage.ts';
 import { renderAccount } from './accountJson.ts';
+import { pageSizeOf } from './asked.ts';
 import { absoluteUrl, parsed, type RouteHandler, readJson } from './http.ts';
+import { accountOrKey } from './keyContract.ts';
 
 /** `GET /api/operator/keys/usage` */
 export const keyUsageRoute: RouteHandler = async ({ request, service }) => {
@@ -35,15 +36,13 @@ const renderVersion = ({ notLatestSince, ...usage }: VersionUsage) => ({
   ...(notLatestSince === undefined ? {} : { notLatestSince: iso(notLatestSince) }),
 });
 
-const maxPage = 100;
-
 /** `GET /api/operator/keys/accounts`: those whose records name `?version=`. */
 export const keyAccountsRoute: RouteHandler = async ({ request, service }) => {
   const keyIdentifier = queryOf(request, 'keyIdentifier');
   const version = queryOf(request, 'version').toLowerCase();
   if (!/^[0-9a-f]{32}$/.test(version))
     throw new Refusal('InvalidParameter', 'version is 32 hexadecimal digits.', { target: 'version' });
-  const limit = pageSizeIn(request);
+  const limit = pageSizeOf(request);
   const token = request.query.get('$skipToken');
   const after = token === null ? {} : { after: token };
   const page = await holdersOf(keyIdentifier, version, { limit, ...after }, service);
@@ -57,14 +56,9 @@ function nextLink(request: HttpRequest, query: URLSearchParams, { next }: Holder
   return { nextLink: absoluteUrl(request, `/api/operator/keys/accounts?${query}`) };
 }
 
-const wish = z.union(
-  [z.strictObject({ account: z.string().max(24) }), z.strictObject({ keyIdentifier: z.string().max(300) })],
-  'Give either account or keyIdentifier.',
-);
-
 /** `POST /api/operator/rewraps`: one account at once; a key's accounts by the worker, to be followed by their usage. */
 export const rewrapRoute: RouteHandler = async ({ request, actor, service }) => {
-  const target = parsed(wish, await readJson(request));
+  const target = parsed(accountOrKey, await readJson(request));
   if ('account' in target) {
     const view = await forceAccount(target.account, actor, service);
     return { status: 200, jsonBody: renderAccount(view, service.policy) };
@@ -78,11 +72,4 @@ function queryOf(request: HttpRequest, name: string): string {
   const value = request.query.get(name) ?? '';
   if (value !== '') return value;
   throw new Refusal('InvalidParameter', `This call needs ?${name}=.`, { target: name });
-}
-
-function pageSizeIn(request: HttpRequest): number {
-  const text = request.query.get('$top') ?? String(maxPage);
-  const size = Number(text);
-  if (/^[0-9]+$/.test(text) && size >= 1 && size <= maxPage) return size;
-  throw new Refusal('InvalidParameter', `$top is a whole number from 1 to ${maxPage}.`, { target: '$top' });
 }

@@ -1,18 +1,13 @@
 /** `POST /api/operator/looks`: look at a key now, by account or by key identifier, and tell what was seen. */
-import * as z from 'zod';
 import { meaningOf, remedyOf } from '../core/causes.ts';
 import { iso } from '../core/time.ts';
 import type { Watch } from '../core/watch.ts';
 import { type LookTarget, lookNow } from '../core/work/lookNow.ts';
 import { parsed, type RouteHandler, readJson } from './http.ts';
-
-const body = z.union(
-  [z.strictObject({ account: z.string().max(24) }), z.strictObject({ keyIdentifier: z.string().max(300) })],
-  'Give either account or keyIdentifier.',
-);
+import { accountOrKey } from './keyContract.ts';
 
 export const lookNowRoute: RouteHandler = async ({ request, service }) => {
-  const target: LookTarget = parsed(body, await readJson(request));
+  const target: LookTarget = parsed(accountOrKey, await readJson(request));
   return { status: 200, jsonBody: { value: (await lookNow(target, service)).map(renderWatch) } };
 };
 

@@ -3,7 +3,8 @@ import * as z from 'zod';
 import { etagOf } from '../core/account.ts';
 import { repairIdentity } from '../core/accounts/repairIdentity.ts';
 import { parseAccountName } from '../core/names.ts';
-import { accountBody, identity, identityOf, renderAccount } from './accountJson.ts';
+import { accountAnswer } from './accountContract.ts';
+import { identity, identityOf, renderAccount } from './accountJson.ts';
 import { parsed, type RouteHandler, readJson } from './http.ts';
 import type { Route } from './route.ts';
 
@@ -25,6 +26,7 @@ export const repairIdentityApi: Route = {
   contract: {
     summary: "Reach an account's customer key by another identity, while it is not accessible",
     body,
-    answers: { 200: accountBody },
+    answers: { 200: accountAnswer },
+    headers: { 200: ['ETag'] },
   },
 };

@@ -50,9 +50,19 @@ interface RouteFacts {
   readonly contract?: Contract;
 }
 
+/** Headers of success answers, beside the request id that every answer carries. */
+export type AnswerHeader = 'ETag' | 'Location' | 'Cache-Control';
+
+/**
+ * What the document at /api/openapi.json says of a route. Schemas of bodies and answers have a name and an example:
+ * `.meta({ id: 'Account', examples: [...] })`. Those of answers are strict objects: what is not in them is not answered.
+ */
 export interface Contract {
   /** One line, as a heading. */
   readonly summary: string;
+  /** Path parameters; `accountName` is the same everywhere, and known. */
+  readonly params?: Readonly<Record<string, z.ZodType>>;
+  /** Those that may be absent are `.optional()`. */
   readonly query?: Readonly<Record<string, z.ZodType>>;
   /** The schema that parses the body. */
   readonly body?: z.ZodType;
@@ -60,4 +70,6 @@ export interface Contract {
   readonly conditional?: 'match' | 'create';
   /** Success statuses with the schema of their bodies; `undefined`: no body. Errors are alike on every route. */
   readonly answers: Readonly<Record<number, z.ZodType | undefined>>;
+  /** By success status. */
+  readonly headers?: Readonly<Record<number, readonly AnswerHeader[]>>;
 }

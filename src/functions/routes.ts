@@ -2,6 +2,8 @@
  * Every HTTP route, once: registration, the gate of the Customer Key Inaccessible state, permissions and the tests that walk all
  * routes read this table. A route that does not say otherwise is refused in the inaccessible state.
  */
+
+import { accountContracts } from './accountContract.ts';
 import {
   deleteAccountRoute,
   getAccountRoute,
@@ -14,34 +16,37 @@ import { contentKeyRoutes } from './contentKeys.ts';
 import { eventRoutes } from './events.ts';
 import { healthRoutes } from './health.ts';
 import { jobInputRoutes } from './jobInputs.ts';
+import { keyContracts, lookContract } from './keyContract.ts';
 import { keyAccountsRoute, keyUsageRoute, rewrapRoute } from './keys.ts';
 import { lookNowRoute } from './looks.ts';
+import { openApiRoute } from './openApiRoute.ts';
 import { repairIdentityApi } from './repairIdentity.ts';
 import { rotateAccountKeyRoute } from './rotateAccountKey.ts';
 import type { Route } from './route.ts';
 import { tokenKeyRoutes } from './tokenKeys.ts';
 import { validateEncryptionApi } from './validateEncryption.ts';
 
-export const routes: readonly Route[] = [
+const documented: readonly Route[] = [
   {
     ...{ name: 'accountsList', method: 'GET', path: 'accounts', scope: 'account', role: 'Accounts.Read' },
-    ...{ whileInaccessible: 'allowed', handler: listAccountsRoute },
+    ...{ whileInaccessible: 'allowed', contract: accountContracts.list, handler: listAccountsRoute },
   },
   {
     ...{ name: 'accountsGet', method: 'GET', path: 'accounts/{accountName}', scope: 'account', role: 'Accounts.Read' },
-    ...{ whileInaccessible: 'allowed', handler: getAccountRoute },
+    ...{ whileInaccessible: 'allowed', contract: accountContracts.get, handler: getAccountRoute },
   },
   {
     ...{ name: 'accountsPut', method: 'PUT', path: 'accounts/{accountName}', scope: 'account', role: 'Accounts.Write' },
-    handler: putAccountRoute,
+    ...{ contract: accountContracts.put, handler: putAccountRoute },
   },
   {
     ...{ name: 'accountsPatch', method: 'PATCH', path: 'accounts/{accountName}', scope: 'account' },
-    ...{ role: 'Accounts.Write', handler: patchAccountRoute },
+    ...{ role: 'Accounts.Write', contract: accountContracts.patch, handler: patchAccountRoute },
   },
   {
     ...{ name: 'accountsDelete', method: 'DELETE', path: 'accounts/{accountName}', scope: 'account' },
-    ...{ role: 'Accounts.Write', whileInaccessible: 'allowed', handler: deleteAccountRoute },
+    ...{ role: 'Accounts.Write', whileInaccessible: 'allowed' },
+    ...{ contract: accountContracts.delete, handler: deleteAccountRoute },
   },
   validateEncryptionApi,
   ...contentKeyRoutes,
@@ -49,13 +54,14 @@ export const routes: readonly Route[] = [
   ...tokenKeyRoutes,
   {
     ...{ name: 'operatorRotateAccountKey', method: 'POST', path: 'operator/accounts/{accountName}/rotateAccountKey' },
-    ...{ scope: 'operator', role: 'Keys.Operate', handler: rotateAccountKeyRoute },
+    ...{ scope: 'operator', role: 'Keys.Operate', contract: accountContracts.rotateKey },
+    handler: rotateAccountKeyRoute,
   },
   repairIdentityApi,
   ...claimRoutes,
   {
     ...{ name: 'operatorLooks', method: 'POST', path: 'operator/looks', scope: 'operator', role: 'Keys.Operate' },
-    handler: lookNowRoute,
+    ...{ contract: lookContract, handler: lookNowRoute },
   },
   {
     ...{
@@ -65,16 +71,19 @@ export const routes: readonly Route[] = [
       scope: 'operator',
       role: 'Keys.Operate',
     },
-    handler: keyUsageRoute,
+    ...{ contract: keyContracts.usage, handler: keyUsageRoute },
   },
   {
     ...{ name: 'operatorKeyAccounts', method: 'GET', path: 'operator/keys/accounts', scope: 'operator' },
-    ...{ role: 'Keys.Operate', handler: keyAccountsRoute },
+    ...{ role: 'Keys.Operate', contract: keyContracts.accounts, handler: keyAccountsRoute },
   },
   {
     ...{ name: 'operatorRewraps', method: 'POST', path: 'operator/rewraps', scope: 'operator', role: 'Keys.Operate' },
-    handler: rewrapRoute,
+    ...{ contract: keyContracts.rewrap, handler: rewrapRoute },
   },
   ...eventRoutes,
   ...healthRoutes,
 ];
+
+/** The document tells of every route with a contract, and of itself. */
+export const routes: readonly Route[] = [...documented, openApiRoute(() => routes)];

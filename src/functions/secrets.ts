@@ -15,6 +15,7 @@ import { iso } from '../core/time.ts';
 import { conditionsIn, pageSizeOf } from './asked.ts';
 import { absoluteUrl, type Call, type RouteHandler, readJson } from './http.ts';
 import type { Route } from './route.ts';
+import { type SecretSchemas, secretContracts } from './secretContract.ts';
 
 type Properties = Readonly<Record<string, unknown>>;
 
@@ -27,6 +28,7 @@ export interface SecretApi {
   /** What may always be told. */
   told(secret: StoredSecret): Properties;
   revealed(plain: Bytes): Properties;
+  readonly schemas: SecretSchemas;
 }
 
 const noStore = { 'Cache-Control': 'no-store' } as const;
@@ -131,21 +133,35 @@ const revealMany =
 
 /** The six routes of a kind. */
 export function secretRoutes(api: SecretApi): readonly Route[] {
-  const all = `accounts/{accountName}/${api.kind}`;
+  const { kind } = api;
+  const all = `accounts/{accountName}/${kind}`;
   const one = `${all}/{${api.parameter}}`;
   const scope = 'account';
+  const contracts = secretContracts(kind, api.schemas);
   return [
-    { name: `${api.kind}List`, method: 'GET', path: all, scope, role: 'Secrets.Read', handler: list(api) },
-    { name: `${api.kind}Get`, method: 'GET', path: one, scope, role: 'Secrets.Read', handler: get(api) },
-    { name: `${api.kind}Put`, method: 'PUT', path: one, scope, role: 'Secrets.Write', handler: put(api) },
-    { name: `${api.kind}Delete`, method: 'DELETE', path: one, scope, role: 'Secrets.Write', handler: remove(api) },
     {
-      ...{ name: `${api.kind}Reveal`, method: 'POST', path: `${one}/reveal`, scope, role: 'Secrets.Reveal' },
-      ...{ gate: 'beside', handler: reveal(api) },
+      ...{ name: `${kind}List`, method: 'GET', path: all, scope, role: 'Secrets.Read' },
+      ...{ contract: contracts.list, handler: list(api) },
     },
     {
-      ...{ name: `${api.kind}RevealPage`, method: 'POST', path: `${all}/reveal`, scope, role: 'Secrets.Reveal' },
-      ...{ gate: 'beside', handler: revealMany(api) },
+      ...{ name: `${kind}Get`, method: 'GET', path: one, scope, role: 'Secrets.Read' },
+      ...{ contract: contracts.get, handler: get(api) },
+    },
+    {
+      ...{ name: `${kind}Put`, method: 'PUT', path: one, scope, role: 'Secrets.Write' },
+      ...{ contract: contracts.put, handler: put(api) },
+    },
+    {
+      ...{ name: `${kind}Delete`, method: 'DELETE', path: one, scope, role: 'Secrets.Write' },
+      ...{ contract: contracts.delete, handler: remove(api) },
+    },
+    {
+      ...{ name: `${kind}Reveal`, method: 'POST', path: `${one}/reveal`, scope, role: 'Secrets.Reveal' },
+      ...{ gate: 'beside', contract: contracts.reveal, handler: reveal(api) },
+    },
+    {
+      ...{ name: `${kind}RevealPage`, method: 'POST', path: `${all}/reveal`, scope, role: 'Secrets.Reveal' },
+      ...{ gate: 'beside', contract: contracts.revealPage, handler: revealMany(api) },
     },
   ];
 }

@@ -3,13 +3,15 @@ import * as z from 'zod';
 import { base64 } from '../core/bytes.ts';
 import { parseTokenKey } from '../core/secrets/values.ts';
 import { parsed } from './http.ts';
-import { resource } from './secretJson.ts';
+import { resource, secretName } from './secretJson.ts';
 import { type SecretApi, secretRoutes } from './secrets.ts';
 
-const tokenKey = z.strictObject({
-  ...resource,
-  properties: z.strictObject({ keyValue: z.string().max(2000) }),
-});
+const keyValue = z.string().max(2000).meta({ contentEncoding: 'base64', description: '1 to 1,024 bytes.' });
+const example = { keyValue: '5tHxPYp6JQ3dqYRz0gBv2Q==' };
+
+const tokenKey = z
+  .strictObject({ ...resource, properties: z.strictObject({ keyValue }) })
+  .meta({ id: 'TokenKeyWish', examples: [{ properties: example }] });
 
 const api: SecretApi = {
   kind: 'tokenKeys',
@@ -19,6 +21,10 @@ const api: SecretApi = {
   }),
   told: () => ({}),
   revealed: (plain) => ({ keyValue: base64(plain) }),
+  schemas: {
+    ...{ noun: 'TokenKey', called: 'a token key', name: secretName, nameExample: 'player', body: tokenKey },
+    ...{ told: {}, toldExample: {}, revealed: { keyValue }, revealedExample: example },
+  },
 };
 
 export const tokenKeyRoutes = secretRoutes(api);

@@ -23,6 +23,8 @@ import {
 } from './operator.ts';
 
 export interface StackOptions {
+  /** The folder of the built app; absent: this project's own. */
+  readonly appDir?: string;
   /** App settings over the defaults. */
   readonly settings?: Readonly<Record<string, string>>;
   /** Where data outlives a restart, and with it the function keys; absent: in memory. */
@@ -77,7 +79,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     await createOperatorVault(keyVault);
     const settings = { ...operatorSettings(azurite, identity, emulator.url), ...options.settings };
     const host = await startHost({
-      appDir: fileURLToPath(new URL('../..', import.meta.url)),
+      appDir: options.appDir ?? fileURLToPath(new URL('../..', import.meta.url)),
       settings,
       ...(options.dir === undefined ? {} : { keys: localHostKeys }),
       ...given(options, 'port', 'timers', 'drainMs', 'onLog'),

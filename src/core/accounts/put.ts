@@ -56,7 +56,7 @@ export function putAccount(
   permitted: Permitted = {},
 ): Promise<Written> {
   const folded = parseAccountName(name);
-  return retryLostRaces(async () => {
+  return racing(folded, wish, service, async () => {
     const current = await findAccount(folded, service);
     checkPreconditions(conditions, current && etagOf(current.record));
     if (current === undefined) await createAccount(name, wish, actor, service);
@@ -74,12 +74,21 @@ export function patchAccount(
   service: Service,
   permitted: Permitted = {},
 ): Promise<AccountView> {
-  return retryLostRaces(async () => {
+  return racing(parseAccountName(name), wish, service, async () => {
     const current = await getAccount(name, service);
     checkPreconditions(conditions, etagOf(current.record));
     await withPreconditions(conditions, () => changeAccount(current, wish, { actor, ...permitted }, service));
     return getAccount(name, service);
   });
+}
+
+/**
+ * Writers of this process that ask no vault take turns at an account: however many come at once, none of them loses to another.
+ * Whoever may have to wait for a vault keeps nobody waiting, and decides again when the race is lost.
+ */
+function racing<T>(name: string, wish: AccountWish, { memory }: Service, attempt: () => Promise<T>): Promise<T> {
+  const race = () => retryLostRaces(attempt);
+  return wish.encryption === undefined ? memory.inTurn(name, race) : race();
 }
 
 async function createAccount(name: string, wish: AccountWish, actor: Actor, service: Service): Promise<void> {

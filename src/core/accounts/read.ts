@@ -1,20 +1,34 @@
 /** Reading accounts: the record beside its watch, as every call sees it. */
-import type { AccountView } from '../account.ts';
+import { type AccountView, verdictOn } from '../account.ts';
 import { Refusal } from '../errors.ts';
 import { fold, parseAccountName } from '../names.ts';
 import type { Service } from '../service.ts';
 
-type ReadTools = Pick<Service, 'accounts' | 'bindings'>;
+type ReadTools = Pick<Service, 'accounts' | 'bindings'> & Partial<Pick<Service, 'memory'>>;
 
-/** Undefined when there is no such account, or it is being deleted. */
+/**
+ * Undefined when there is no such account, or it is being deleted. The watch that the record named the last time is read beside
+ * the record. That is a guess and costs a read when it is wrong: what counts is the watch that this record names.
+ */
 export async function findAccount(name: string, tools: ReadTools): Promise<AccountView | undefined> {
-  const stored = await tools.accounts.read(fold(name));
-  if (stored === undefined || stored.value.lifecycle === 'deleting') return undefined;
-  const record = stored.value;
-  const { etag } = stored;
-  if (record.encryption.type === 'SystemKey') return { record, etag };
-  const watch = await tools.bindings.readWatch(record.encryption.binding.id);
-  return watch === undefined ? { record, etag } : { record, etag, watch: watch.value };
+  const { accounts, bindings, memory } = tools;
+  const folded = fold(name);
+  const guess = memory?.bindingOf(folded);
+  const early = guess === undefined ? undefined : bindings.readWatch(guess);
+  // Awaited below, or not wanted.
+  early?.catch(() => undefined);
+  const stored = await accounts.read(folded);
+  const found = stored?.value.lifecycle === 'active' ? stored.value : undefined;
+  const binding = found?.encryption.type === 'CustomerKey' ? found.encryption.binding.id : undefined;
+  memory?.noteBinding(folded, binding);
+  if (stored === undefined || found === undefined) return undefined;
+  const view = { record: found, etag: stored.etag };
+  if (binding === undefined) return view;
+  const guessed = binding === guess ? (await early)?.value : undefined;
+  // A watch that was read a moment before the record may not know its version yet.
+  if (guessed !== undefined && verdictOn({ ...view, watch: guessed }) !== undefined) return { ...view, watch: guessed };
+  const watch = await bindings.readWatch(binding);
+  return watch === undefined ? view : { ...view, watch: watch.value };
 }
 
 /** @throws Refusal AccountNotFound */

@@ -25,6 +25,9 @@ export interface AccountMemory {
   /** The account as it stands, of a record that may be a few seconds old. */
   view(name: string): Promise<KnownAccount>;
   forget(name: string): void;
+  /** The binding that the account's record named when it was last read here: a guess. */
+  bindingOf(foldedName: string): string | undefined;
+  noteBinding(foldedName: string, bindingId: string | undefined): void;
   /** Work of this process that would otherwise race for one account's row, one after the other. */
   inTurn<T>(name: string, work: () => Promise<T>): Promise<T>;
 }
@@ -37,12 +40,14 @@ interface Remembered {
 }
 
 const accountsAtOnce = 5_000;
+const bindingsAtOnce = 50_000;
 
 export function createAccountMemory(
   tools: { readonly accounts: AccountStore; readonly bindings: BindingStore; readonly clock: Clock },
   policy: Pick<Policy, 'lookSpacingSeconds'>,
 ): AccountMemory {
   const records = new LRUCache<string, Remembered>({ max: accountsAtOnce });
+  const bindingIds = new LRUCache<string, string>({ max: bindingsAtOnce });
   const turns = new LRUCache<string, LimitFunction>({ max: accountsAtOnce });
   const { clock } = tools;
 
@@ -70,6 +75,12 @@ export function createAccountMemory(
     },
     forget(name) {
       records.delete(fold(name));
+      bindingIds.delete(fold(name));
+    },
+    bindingOf: (name) => bindingIds.get(name),
+    noteBinding(name, bindingId) {
+      if (bindingId === undefined) bindingIds.delete(name);
+      else bindingIds.set(name, bindingId);
     },
     inTurn(name, work) {
       const turn = turns.get(fold(name)) ?? pLimit(1);

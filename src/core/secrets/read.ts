@@ -9,12 +9,12 @@ import type { Service } from '../service.ts';
 import { pathOf } from './entries.ts';
 
 export const maxNameLength = 128;
-const name = /^[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9_-])?$/;
+export const secretNamePattern = /^[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9_-])?$/;
 
 /** A content key is named by a UUID, as in AMS; others as their owner likes. @throws Refusal InvalidParameter */
 export function parseSecretName(kind: SecretKind, text: string): string {
   const folded = fold(text);
-  if (kind === 'contentKeys' ? isGuid(folded) : name.test(folded)) return folded;
+  if (kind === 'contentKeys' ? isGuid(folded) : secretNamePattern.test(folded)) return folded;
   throw new Refusal(
     'InvalidParameter',
     kind === 'contentKeys'

@@ -3,12 +3,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { compose } from '../../src/azure/compose.ts';
-import type { Log } from '../../src/core/ports.ts';
-import type { Service } from '../../src/core/service.ts';
-import { type ChildHost, spawnHost } from '../../src/local/host/child.ts';
-import type { Identity } from '../../src/local/identity/issuer.ts';
-import { type KeyVaultControl, keyVaultControl } from '../../src/local/keyvault/controlClient.ts';
+import { compose } from '../src/azure/compose.ts';
+import type { Log } from '../src/core/ports.ts';
+import type { Service } from '../src/core/service.ts';
+import { type ChildHost, spawnHost } from '../src/local/host/child.ts';
+import type { Identity } from '../src/local/identity/issuer.ts';
+import { type KeyVaultControl, keyVaultControl } from '../src/local/keyvault/controlClient.ts';
 import {
   appPrincipalId,
   createOperatorVault,
@@ -17,11 +17,13 @@ import {
   localHostKeys,
   location,
   operatorSettings,
-} from '../../src/local/operator.ts';
-import { keyPool } from '../seed.ts';
+} from '../src/local/operator.ts';
+import { keyPool } from './seed.ts';
 
 export interface Processes {
   readonly keyVault: KeyVaultControl;
+  /** Of the storage account. */
+  readonly connectionString: string;
   /** In this process, for seeding and for watching the records. */
   readonly service: Service;
   host(settings?: Readonly<Record<string, string>>): Promise<ChildHost>;
@@ -31,7 +33,7 @@ export interface Processes {
 }
 
 const silent: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
-const local = (path: string) => fileURLToPath(new URL(`../../src/local/${path}`, import.meta.url));
+const local = (path: string) => fileURLToPath(new URL(`../src/local/${path}`, import.meta.url));
 
 export async function startProcesses(): Promise<Processes> {
   const children: ChildProcess[] = [];
@@ -55,9 +57,10 @@ export async function startProcesses(): Promise<Processes> {
 
   return {
     keyVault,
+    connectionString: azurite.connectionString,
     service: await compose(settings, silent),
     async host(more = {}) {
-      const options = { appDir: fileURLToPath(new URL('../..', import.meta.url)), keys: localHostKeys };
+      const options = { appDir: fileURLToPath(new URL('..', import.meta.url)), keys: localHostKeys };
       const host = await spawnHost({ ...options, settings: { ...settings, ...more } }, () => undefined);
       hosts.push(host);
       return host;

@@ -1,0 +1,17 @@
+/**
+ * `npm run bench -- http`: what an answer costs beside the table reads it needs, and whether anybody is refused who should not be
+ * while much goes on at once. One part after the other, so that none slows another down.
+ */
+import type { Bench } from './report.ts';
+
+const parts = ['./http/getAccount.ts', './http/load.ts'];
+
+const http: Bench = async (report) => {
+  const failed: string[] = [];
+  for (const part of parts) {
+    await report.inOwnProcess(new URL(part, import.meta.url)).catch((error: Error) => failed.push(error.message));
+  }
+  if (failed.length > 0) throw new Error(failed.join('; '));
+};
+
+export default http;

@@ -1,0 +1,68 @@
+/**
+ * GET of an account with a customer key, through the dev host, beside the two table reads that it rests on (record and watch, in
+ * parallel, with the same SDK and connections that stay). One and the other take turns, so that a busy machine slows both down
+ * alike. Tables, vaults and the host are processes of their own.
+ */
+import { TableClient } from '@azure/data-tables';
+import type { Service } from '../../src/core/service.ts';
+import { startProcesses } from '../processes.ts';
+import type { Bench } from '../report.ts';
+import { keepAliveClient } from './client.ts';
+
+const warmUps = 300;
+const rounds = 1_000;
+const median = (values: number[]): number => values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+
+const getAccount: Bench = async (report) => {
+  const processes = await startProcesses();
+  try {
+    const key = await processes.vaultWithKey('bench-http', { size: 2048 });
+    const host = await processes.host();
+    const client = keepAliveClient(host.url, host.keys.function, 1);
+    const encryption = { type: 'CustomerKey', keyVaultProperties: { keyIdentifier: key } };
+    const wish = { location: 'westeurope', properties: { owner: 'contoso', encryption } };
+    const { status, text } = await client.call('PUT', '/api/accounts/bench', wish);
+    if (status !== 201) throw new Error(`PUT: ${status} ${text}`);
+
+    const bindingId = await bindingOf('bench', processes.service);
+    const table = (name: string) =>
+      TableClient.fromConnectionString(processes.connectionString, name, { allowInsecureConnection: true });
+    const [accounts, bindings] = [table('keywardaccounts'), table('keywardbindings')];
+    const reads = () => Promise.all([accounts.getEntity('bench', 'record'), bindings.getEntity(bindingId, 'watch')]);
+    const get = async () => {
+      const answer = await client.call('GET', '/api/accounts/bench');
+      if (answer.status !== 200) throw new Error(`GET: ${answer.status}`);
+    };
+
+    report.progress('reading an account, and its two rows');
+    const [whole, bare]: [number[], number[]] = [[], []];
+    for (let n = -warmUps; n < rounds; n++) {
+      const [first, second] = n % 2 === 0 ? [get, reads] : [reads, get];
+      const [one, two] = [await timed(first), await timed(second)];
+      if (n < 0) continue;
+      whole.push(n % 2 === 0 ? one : two);
+      bare.push(n % 2 === 0 ? two : one);
+    }
+    client.close();
+    const [got, read] = [median(whole), median(bare)];
+    report.progress(`GET ${got.toFixed(2)} ms, the two reads ${read.toFixed(2)} ms`);
+    report.figure('http.getAccountOfTableRead', got / read, 'times the reads', { atMost: 2 });
+  } finally {
+    await processes.stop();
+  }
+};
+
+async function bindingOf(name: string, { accounts }: Service): Promise<string> {
+  const stored = await accounts.read(name);
+  if (stored?.value.lifecycle !== 'active' || stored.value.encryption.type !== 'CustomerKey')
+    throw new Error(`${name} has no customer key.`);
+  return stored.value.encryption.binding.id;
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await work();
+  return performance.now() - began;
+}
+
+export default getAccount;

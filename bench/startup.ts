@@ -1,0 +1,85 @@
+/**
+ * `npm run bench -- startup`: what a cold start pays before the first call, and with it. Every number is a process of its own; the
+ * variants take turns, so that a busy machine slows all of them alike, and medians are compared.
+ */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { startAzurite } from '../src/local/azurite.ts';
+import { homeTenantId } from '../src/local/operator.ts';
+import type { Bench } from './report.ts';
+import type { Loaded } from './startup/load.ts';
+import { buildVariants } from './startup/variants.ts';
+
+const rounds = 10;
+
+const startup: Bench = async ({ figure, progress }) => {
+  const { floor, bundled, unbundled, eager, loader, bundleBytes } = await buildVariants();
+  const azurite = await startAzurite();
+  const settings = settingsWith(azurite.connectionString);
+  const load = (entry: string, ...more: string[]) => loadOnce(loader, [entry, ...more], settings);
+  const turns = {
+    floor: () => load(floor),
+    bundled: () => load(bundled),
+    unbundled: () => load(unbundled),
+    bundledRead: () => load(bundled, 'read'),
+    eagerRead: () => load(eager, 'read'),
+  };
+  try {
+    // Not counted: it makes the table, and brings the files into the system's cache.
+    for (const turn of Object.values(turns)) await turn();
+    const seen: Record<keyof typeof turns, Loaded[]> = {
+      floor: [],
+      bundled: [],
+      unbundled: [],
+      bundledRead: [],
+      eagerRead: [],
+    };
+    for (let round = 1; round <= rounds; round++) {
+      for (const [name, turn] of Object.entries(turns)) seen[name as keyof typeof turns].push(await turn());
+      progress(`startup: round ${round} of ${rounds}`);
+    }
+    const loadMs = (name: keyof typeof turns) => median(seen[name].map((one) => one.loadMs));
+    const firstReadMs = (name: keyof typeof turns) => median(seen[name].map((one) => one.firstReadMs ?? Number.NaN));
+    progress(
+      `startup: load ${loadMs('floor').toFixed(1)} ms floor, ${loadMs('bundled').toFixed(1)} bundled, ${loadMs('unbundled').toFixed(1)} unbundled; with a first read ${firstReadMs('bundledRead').toFixed(1)}, eager ${firstReadMs('eagerRead').toFixed(1)}`,
+    );
+    figure('startup.ofFloor', loadMs('bundled') / loadMs('floor'), 'times', { atMost: 2.5 });
+    figure('startup.vsUnbundled', loadMs('unbundled') / loadMs('bundled'), 'times', { atLeast: 4 });
+    figure('startup.firstReadOfEager', firstReadMs('bundledRead') / firstReadMs('eagerRead'), 'times', { atMost: 1.2 });
+    figure('startup.bundleKiB', bundleBytes / 1024, 'KiB', { atMost: 1500 });
+    // Of Node itself mostly; the smallest instance of Flex Consumption has 512 MB.
+    figure('startup.residentMiB', median(seen.bundled.map((one) => one.residentMiB)), 'MiB', { atMost: 128 });
+  } finally {
+    await azurite.stop();
+  }
+};
+
+async function loadOnce(loader: string, args: string[], settings: NodeJS.ProcessEnv): Promise<Loaded> {
+  const child = fork(loader, args, { env: { PATH: process.env.PATH, ...settings }, execArgv: [] });
+  const said = once(child, 'message') as Promise<[Loaded]>;
+  const ended = once(child, 'exit').then(([code]) => {
+    throw new Error(`${args.join(' ')} ended with ${code} before it said anything`);
+  });
+  const [loaded] = await Promise.race([said, ended]);
+  await ended.catch(() => undefined);
+  return loaded;
+}
+
+const settingsWith = (connectionString: string): NodeJS.ProcessEnv => ({
+  AZURE_FUNCTIONS_ENVIRONMENT: 'Development',
+  AzureWebJobsStorage: connectionString,
+  KEYWARD_TENANT_ID: homeTenantId,
+  KEYWARD_SYSTEM_KEY: 'https://keyward-operator.vault.azure.net/keys/system',
+  KEYWARD_AT_REST_KEY: 'https://keyward-operator.vault.azure.net/keys/at-rest',
+  KEYWARD_SWEEP_SCHEDULE: '0 * * * * *',
+  KEYWARD_AUTH: 'functionKeys',
+});
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  const [low = Number.NaN, high = Number.NaN] = [sorted[Math.ceil(sorted.length / 2) - 1], sorted[middle]];
+  return (low + high) / 2;
+}
+
+export default startup;

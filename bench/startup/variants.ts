@@ -1,0 +1,67 @@
+/** The same app, built in the ways that the bench compares, beside each other in build/startup/. */
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { build, type Metafile } from 'esbuild';
+import { bundle } from '../../build.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const folder = `${root}build/startup`;
+const entry = `${root}${bundle.entryPoints['functions/index']}`;
+
+export interface Variants {
+  /** What a Functions app of this library cannot do without: `@azure/functions`, as it is published. */
+  readonly floor: string;
+  /** What is deployed. */
+  readonly bundled: string;
+  /** The app as its sources are: every package plain, from node_modules, and the route table itself instead of build.ts's list of it. */
+  readonly unbundled: string;
+  /** One file, in which everything that is otherwise loaded on first use is loaded at once. */
+  readonly eager: string;
+  /** The program that loads one of them. */
+  readonly loader: string;
+  /** All chunks of what is deployed, without source maps. */
+  readonly bundleBytes: number;
+}
+
+export async function buildVariants(): Promise<Variants> {
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const floor = `${folder}/floor.js`;
+  await writeFile(floor, "import '@azure/functions';\n");
+  const shared = { ...bundle, absWorkingDir: root };
+  const { metafile } = await build({ ...shared, outdir: `${folder}/bundled`, metafile: true });
+  await build({
+    ...shared,
+    outdir: `${folder}/unbundled`,
+    packages: 'external',
+    external: [],
+    minify: false,
+    banner: {},
+    define: {},
+  });
+  const everything = [...onFirstUse(metafile), entry].map((path) => `import ${JSON.stringify(path)};`).join('\n');
+  await writeFile(`${folder}/eager.ts`, everything);
+  await build({ ...shared, entryPoints: [`${folder}/eager.ts`], outdir: folder, splitting: false });
+  const loader = `${folder}/load.js`;
+  await build({
+    entryPoints: [`${root}bench/startup/load.ts`],
+    outfile: loader,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+  });
+  const index = 'functions/index.js';
+  const chunks = Object.entries(metafile.outputs).filter(([path]) => path.endsWith('.js'));
+  return {
+    ...{ floor, loader, bundled: `${folder}/bundled/${index}`, unbundled: `${folder}/unbundled/${index}` },
+    eager: `${folder}/eager.js`,
+    bundleBytes: chunks.reduce((sum, [, { bytes }]) => sum + bytes, 0),
+  };
+}
+
+/** The files that an `import()` of ours names. */
+function onFirstUse({ inputs }: Metafile): string[] {
+  const ours = Object.entries(inputs).filter(([path]) => path.startsWith('src/'));
+  const named = ours.flatMap(([, { imports }]) => imports.filter(({ kind }) => kind === 'dynamic-import'));
+  return [...new Set(named.map(({ path }) => `${root}${path}`))];
+}

@@ -1,0 +1,233 @@
+// The operator's side: everything that Keyward needs in its own subscription, but for the event subscriptions, which want the
+// functions to be there first: infra/events.bicep. docs/deploy.md says what to type and in what order.
+targetScope = 'resourceGroup'
+
+@description('The first part of every name.')
+@minLength(3)
+@maxLength(10)
+param name string = 'keyward'
+
+param location string = resourceGroup().location
+
+param tags object = {}
+
+@description('az functionapp list-flexconsumption-runtimes --runtime node says which your region has.')
+@allowed([
+  '22'
+  '24'
+])
+param nodeVersion string = '24'
+
+@description('An upper bound, for the cost and for the vaults that are asked.')
+@minValue(40)
+@maxValue(1000)
+param maximumInstanceCount int = 40
+
+@allowed([
+  512
+  2048
+  4096
+])
+param instanceMemoryMB int = 512
+
+@description('Instances that are always there: {name, instanceCount}, where the name is http or function:sweep, function:vaultWork and so on. The published bounds hold without one but for a start from nothing.')
+param alwaysReady array = []
+
+@description('entra: bearer tokens with app roles. functionKeys: for development and small set-ups.')
+@allowed([
+  'entra'
+  'functionKeys'
+])
+param auth string = 'entra'
+
+@description('The application id URI, or client id, that callers ask tokens for. Needed with entra.')
+param authAudience string = ''
+
+@description('Only in clouds where the issuer is not the public one.')
+param authIssuer string = ''
+
+@description('Only in clouds where the signing keys are not at the public address.')
+param authJwksUrl string = ''
+
+@description('Origin of links, where a gateway stands in front.')
+param publicBaseUrl string = ''
+
+@description('Name of the tag by which a customer\'s key must name the owner of its account. Empty: none is asked for.')
+param ownerTag string = ''
+
+@description('Client id of the application whose token deliveries to the webhook must carry. Empty: Event Grid\'s own, which is not known for China.')
+param eventGridApplication string = ''
+
+@allowed([
+  'public'
+  'usgov'
+  'china'
+])
+param cloud string = 'public'
+
+@description('Numbers of the policy over their defaults, by their name in docs/operations.md in camel case: { leaseSeconds: 300 }.')
+param policy object = {}
+
+@description('Keys in hardware: makes the vaults premium. Not to be changed afterwards.')
+param hsm bool = false
+
+@description('A further key, in a vault of its own, that opens the rings when the operator\'s vault is lost.')
+param recoveryVault bool = true
+
+@description('User-assigned identities that accounts may name: {id, principalId}. Each may unwrap with the system key: that is the control look.')
+param userAssignedIdentities array = []
+
+@description('Key that encrypts the storage account at rest, with Azure\'s own double encryption around it: https://{vault}.vault.azure.net/keys/{key}. Empty: Microsoft\'s key. It is configured apart from Keyward\'s at-rest key, which encrypts inside the tables.')
+param storageKeyIdentifier string = ''
+
+@description('Resource id of the user-assigned identity that reaches that key. It needs Key Vault Crypto Service Encryption User on it beforehand.')
+param storageKeyIdentityId string = ''
+
+@description('Geo-redundant by default: docs/deploy.md, when a region fails.')
+@allowed([
+  'Standard_LRS'
+  'Standard_ZRS'
+  'Standard_GRS'
+  'Standard_GZRS'
+])
+param storageSku string = 'Standard_GRS'
+
+@description('Subnet for outgoing calls, delegated to Microsoft.App/environments. Empty: none.')
+param subnetId string = ''
+
+@description('Event hub that customers\' vaults stream their diagnostic records to: its name, and the host name of its namespace.')
+param diagnosticsEventHub string = ''
+param diagnosticsNamespace string = ''
+
+@description('Who is written to when an alert fires. Empty: alerts are only shown.')
+param alertEmail string = ''
+
+param logRetentionDays int = 90
+
+var suffix = take(uniqueString(resourceGroup().id), 8)
+var appName = '${name}-${suffix}'
+var allTags = union({ application: 'keyward' }, tags)
+
+module monitoring 'modules/monitoring.bicep' = {
+  name: 'monitoring'
+  params: {
+    name: appName
+    location: location
+    tags: allTags
+    retentionDays: logRetentionDays
+  }
+}
+
+module storage 'modules/storage.bicep' = {
+  name: 'storage'
+  params: {
+    name: '${toLower(name)}${suffix}'
+    location: location
+    tags: allTags
+    sku: storageSku
+    keyIdentifier: storageKeyIdentifier
+    keyIdentityId: storageKeyIdentityId
+  }
+}
+
+module operatorVault 'modules/vault.bicep' = {
+  name: 'operatorVault'
+  params: {
+    name: '${name}-op-${suffix}'
+    location: location
+    tags: allTags
+    hsm: hsm
+    keyNames: [
+      'system'
+      'at-rest'
+    ]
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
+
+module recovery 'modules/vault.bicep' = if (recoveryVault) {
+  name: 'recoveryVault'
+  params: {
+    name: '${name}-rc-${suffix}'
+    location: location
+    tags: allTags
+    hsm: hsm
+    keyNames: [
+      'recovery'
+    ]
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
+
+module announcements 'modules/announcements.bicep' = {
+  name: 'announcements'
+  params: {
+    name: '${name}-announcements-${suffix}'
+    location: location
+    tags: allTags
+  }
+}
+
+module app 'modules/app.bicep' = {
+  name: 'app'
+  params: {
+    name: appName
+    location: location
+    tags: allTags
+    nodeVersion: nodeVersion
+    maximumInstanceCount: maximumInstanceCount
+    instanceMemoryMB: instanceMemoryMB
+    alwaysReady: alwaysReady
+    userAssignedIdentities: userAssignedIdentities
+    subnetId: subnetId
+    storageName: storage.outputs.name
+    packageContainer: storage.outputs.packageContainer
+    insightsName: monitoring.outputs.insightsName
+    operatorVaultUri: operatorVault.outputs.uri
+    cloud: cloud
+    auth: auth
+    authAudience: authAudience
+    authIssuer: authIssuer
+    authJwksUrl: authJwksUrl
+    publicBaseUrl: publicBaseUrl
+    ownerTag: ownerTag
+    eventGridApplication: eventGridApplication
+    diagnosticsEventHub: diagnosticsEventHub
+    diagnosticsNamespace: diagnosticsNamespace
+    policy: policy
+  }
+}
+
+module grants 'modules/grants.bicep' = {
+  name: 'grants'
+  params: {
+    principalId: app.outputs.principalId
+    userAssignedIdentities: userAssignedIdentities
+    storageName: storage.outputs.name
+    operatorVaultName: operatorVault.outputs.name
+    recoveryVaultName: recoveryVault ? '${name}-rc-${suffix}' : ''
+    announcementTopicName: announcements.outputs.name
+    insightsName: monitoring.outputs.insightsName
+  }
+  dependsOn: [
+    recovery
+  ]
+}
+
+module alerts 'modules/alerts.bicep' = {
+  name: 'alerts'
+  params: {
+    name: name
+    location: location
+    tags: allTags
+    workspaceId: monitoring.outputs.workspaceId
+    email: alertEmail
+  }
+}
+
+output appName string = app.outputs.name
+output hostName string = app.outputs.hostName
+output principalId string = app.outputs.principalId
+output storageName string = storage.outputs.name
+output operatorVaultName string = operatorVault.outputs.name
+output announcementTopicName string = announcements.outputs.name

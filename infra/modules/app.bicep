@@ -1,0 +1,169 @@
+// The Functions app on Flex Consumption, and every app setting of docs/operations.md.
+param name string
+param location string
+param tags object
+param nodeVersion string
+param maximumInstanceCount int
+param instanceMemoryMB int
+param alwaysReady array
+param userAssignedIdentities array
+param subnetId string
+param storageName string
+param packageContainer string
+param insightsName string
+param operatorVaultUri string
+param cloud string
+param auth string
+param authAudience string
+param authIssuer string
+param authJwksUrl string
+param publicBaseUrl string
+param ownerTag string
+param eventGridApplication string
+param diagnosticsEventHub string
+param diagnosticsNamespace string
+param policy object
+
+resource storage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
+  name: storageName
+}
+
+resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
+  name: insightsName
+}
+
+// What the platform asks for: the host's own storage by identity, and where the logs go.
+var platformSettings = {
+  AzureWebJobsStorage__credential: 'managedidentity'
+  AzureWebJobsStorage__blobServiceUri: storage.properties.primaryEndpoints.blob
+  APPLICATIONINSIGHTS_CONNECTION_STRING: insights.properties.ConnectionString
+  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD'
+}
+
+var requiredSettings = {
+  KEYWARD_TENANT_ID: tenant().tenantId
+  KEYWARD_SYSTEM_KEY: '${operatorVaultUri}keys/system'
+  KEYWARD_AT_REST_KEY: '${operatorVaultUri}keys/at-rest'
+  KEYWARD_CLOUD: cloud
+  KEYWARD_AUTH: auth
+  KEYWARD_SWEEP_SCHEDULE: '0 * * * * *'
+  AzureWebJobsStorage__tableServiceUri: storage.properties.primaryEndpoints.table
+  AzureWebJobsStorage__queueServiceUri: storage.properties.primaryEndpoints.queue
+}
+
+// Left out while empty: the app then takes its default.
+var optionalSettings = {
+  KEYWARD_AUTH_AUDIENCE: authAudience
+  KEYWARD_AUTH_ISSUER: authIssuer
+  KEYWARD_AUTH_JWKS_URL: authJwksUrl
+  KEYWARD_PUBLIC_BASE_URL: publicBaseUrl
+  KEYWARD_OWNER_TAG: ownerTag
+  KEYWARD_EVENT_GRID_APPLICATION: eventGridApplication
+  KEYWARD_DIAGNOSTICS_EVENT_HUB: diagnosticsEventHub
+  KEYWARD_DIAGNOSTICS__fullyQualifiedNamespace: diagnosticsNamespace
+  KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS: string(policy.?lookIntervalHealthySeconds ?? '')
+  KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS: string(policy.?lookIntervalSuspectSeconds ?? '')
+  KEYWARD_LOOK_INTERVAL_INACCESSIBLE_SECONDS: string(policy.?lookIntervalInaccessibleSeconds ?? '')
+  KEYWARD_LOOK_SPACING_SECONDS: string(policy.?lookSpacingSeconds ?? '')
+  KEYWARD_LOOK_DEADLINE_SECONDS: string(policy.?lookDeadlineSeconds ?? '')
+  KEYWARD_VERSION_CHECK_INTERVAL_SECONDS: string(policy.?versionCheckIntervalSeconds ?? '')
+  KEYWARD_CONFIRM_KEY_DISABLED_LOOKS: string(policy.?confirmKeyDisabledLooks ?? '')
+  KEYWARD_CONFIRM_KEY_NOT_FOUND_LOOKS: string(policy.?confirmKeyNotFoundLooks ?? '')
+  KEYWARD_CONFIRM_KEY_NOT_FOUND_SECONDS: string(policy.?confirmKeyNotFoundSeconds ?? '')
+  KEYWARD_CONFIRM_PERMISSION_LOOKS: string(policy.?confirmPermissionLooks ?? '')
+  KEYWARD_CONFIRM_PERMISSION_SECONDS: string(policy.?confirmPermissionSeconds ?? '')
+  KEYWARD_CONFIRM_VAULT_NOT_FOUND_LOOKS: string(policy.?confirmVaultNotFoundLooks ?? '')
+  KEYWARD_CONFIRM_VAULT_NOT_FOUND_SECONDS: string(policy.?confirmVaultNotFoundSeconds ?? '')
+  KEYWARD_NETWORK_POLICY_DISABLES: toLower(string(policy.?networkPolicyDisables ?? ''))
+  KEYWARD_CONFIRM_NETWORK_POLICY_LOOKS: string(policy.?confirmNetworkPolicyLooks ?? '')
+  KEYWARD_CONFIRM_NETWORK_POLICY_SECONDS: string(policy.?confirmNetworkPolicySeconds ?? '')
+  KEYWARD_LEASE_SECONDS: string(policy.?leaseSeconds ?? '')
+  KEYWARD_LEASE_GRACE_SECONDS: string(policy.?leaseGraceSeconds ?? '')
+  KEYWARD_ACCOUNTS_PER_MESSAGE: string(policy.?accountsPerMessage ?? '')
+  KEYWARD_WORKER_LEASE_SECONDS: string(policy.?workerLeaseSeconds ?? '')
+  KEYWARD_VAULT_SHARE_PERCENT: string(policy.?vaultSharePercent ?? '')
+  KEYWARD_KEY_NEAR_EXPIRY_DAYS: string(policy.?keyNearExpiryDays ?? '')
+  KEYWARD_STORAGE_DEADLINE_SECONDS: string(policy.?storageDeadlineSeconds ?? '')
+  KEYWARD_SAFE_TO_DISABLE_AFTER_SECONDS: string(policy.?safeToDisableAfterSeconds ?? '')
+}
+var givenSettings = filter(items(optionalSettings), setting => !empty(setting.value))
+
+resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
+  name: '${name}-plan'
+  location: location
+  tags: tags
+  kind: 'functionapp'
+  sku: {
+    name: 'FC1'
+    tier: 'FlexConsumption'
+  }
+  properties: {
+    reserved: true
+  }
+}
+
+resource app 'Microsoft.Web/sites@2024-11-01' = {
+  name: name
+  location: location
+  tags: tags
+  kind: 'functionapp,linux'
+  identity: {
+    type: empty(userAssignedIdentities) ? 'SystemAssigned' : 'SystemAssigned, UserAssigned'
+    userAssignedIdentities: empty(userAssignedIdentities) ? null : toObject(userAssignedIdentities, one => one.id, one => {})
+  }
+  properties: {
+    serverFarmId: plan.id
+    httpsOnly: true
+    virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
+    siteConfig: {
+      minTlsVersion: '1.2'
+    }
+    functionAppConfig: {
+      deployment: {
+        storage: {
+          type: 'blobContainer'
+          value: '${storage.properties.primaryEndpoints.blob}${packageContainer}'
+          authentication: {
+            type: 'SystemAssignedIdentity'
+          }
+        }
+      }
+      runtime: {
+        name: 'node'
+        version: nodeVersion
+      }
+      scaleAndConcurrency: {
+        maximumInstanceCount: maximumInstanceCount
+        instanceMemoryMB: instanceMemoryMB
+        alwaysReady: alwaysReady
+      }
+    }
+  }
+}
+
+resource settings 'Microsoft.Web/sites/config@2024-11-01' = {
+  parent: app
+  name: 'appsettings'
+  properties: union(platformSettings, requiredSettings, toObject(givenSettings, one => one.key, one => one.value))
+}
+
+// Deployment is by identity as well: no publishing passwords.
+resource noFtpPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-11-01' = {
+  parent: app
+  name: 'ftp'
+  properties: {
+    allow: false
+  }
+}
+
+resource noScmPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-11-01' = {
+  parent: app
+  name: 'scm'
+  properties: {
+    allow: false
+  }
+}
+
+output name string = app.name
+output hostName string = app.properties.defaultHostName
+output principalId string = app.identity.principalId

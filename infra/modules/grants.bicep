@@ -1,0 +1,117 @@
+// What the app may do, and nothing more: each role on the narrowest scope that serves.
+param principalId string
+param userAssignedIdentities array
+param storageName string
+param operatorVaultName string
+param recoveryVaultName string
+param announcementTopicName string
+param insightsName string
+
+var blobDataOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
+var queueDataContributor = '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
+var tableDataContributor = '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
+var cryptoServiceEncryptionUser = 'e147488a-f6f5-4113-8e2d-b22465e65bf6'
+var eventGridDataSender = 'd5a91429-5739-47e2-a06b-3470a27159e7'
+var monitoringMetricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
+
+// Blobs are the host's own: leases of timers, and the package.
+var storageRoles = [
+  blobDataOwner
+  queueDataContributor
+  tableDataContributor
+]
+var operatorKeyNames = [
+  'system'
+  'at-rest'
+]
+
+resource storage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
+  name: storageName
+}
+
+resource operatorVault 'Microsoft.KeyVault/vaults@2024-11-01' existing = {
+  name: operatorVaultName
+}
+
+resource operatorKeys 'Microsoft.KeyVault/vaults/keys@2024-11-01' existing = [for keyName in operatorKeyNames: {
+  parent: operatorVault
+  name: keyName
+}]
+
+resource recoveryVault 'Microsoft.KeyVault/vaults@2024-11-01' existing = if (!empty(recoveryVaultName)) {
+  name: empty(recoveryVaultName) ? 'none' : recoveryVaultName
+}
+
+resource recoveryKey 'Microsoft.KeyVault/vaults/keys@2024-11-01' existing = if (!empty(recoveryVaultName)) {
+  parent: recoveryVault
+  name: 'recovery'
+}
+
+resource topic 'Microsoft.EventGrid/topics@2025-02-15' existing = {
+  name: announcementTopicName
+}
+
+resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
+  name: insightsName
+}
+
+resource onStorage 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for role in storageRoles: {
+  name: guid(storage.id, principalId, role)
+  scope: storage
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role)
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+  }
+}]
+
+resource onOperatorKeys 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (keyName, index) in operatorKeyNames: {
+  name: guid(operatorVault.id, keyName, principalId, cryptoServiceEncryptionUser)
+  scope: operatorKeys[index]
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', cryptoServiceEncryptionUser)
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+  }
+}]
+
+resource onRecoveryKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(recoveryVaultName)) {
+  name: guid(resourceGroup().id, recoveryVaultName, principalId, cryptoServiceEncryptionUser)
+  scope: recoveryKey
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', cryptoServiceEncryptionUser)
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
+// The control look: the identity that a customer's key is reached by unwraps with the system key.
+resource controlLooks 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for one in userAssignedIdentities: {
+  name: guid(operatorVault.id, 'system', one.principalId, cryptoServiceEncryptionUser)
+  scope: operatorKeys[0]
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', cryptoServiceEncryptionUser)
+    principalId: one.principalId
+    principalType: 'ServicePrincipal'
+  }
+}]
+
+resource onTopic 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(topic.id, principalId, eventGridDataSender)
+  scope: topic
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', eventGridDataSender)
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
+resource onInsights 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(insights.id, principalId, monitoringMetricsPublisher)
+  scope: insights
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', monitoringMetricsPublisher)
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * `npm run package`: build/keyward.zip, which is all that Azure needs. Files of one build always give the same bytes.
+ * Source maps stay in dist/: they are five times the app, and a cold start would fetch them with it.
+ */
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { zipSync } from 'fflate';
+
+const root = fileURLToPath(new URL('.', import.meta.url));
+/** The zip format has no time zone and begins in 1980. */
+const noTime = new Date(1980, 0, 1);
+
+export type Files = Readonly<Record<string, Uint8Array>>;
+
+/** What is in the package, by path: host.json and package.json at the root, as the Functions host looks for them, and the chunks. */
+export async function packageFiles(): Promise<Files> {
+  const inDist = await readdir(join(root, 'dist'), { recursive: true, withFileTypes: true });
+  const chunks = inDist
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.js'))
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)).replaceAll(sep, '/'));
+  const files = await Promise.all(
+    ['host.json', 'LICENSE', ...chunks].map(async (path) => [path, await readFile(join(root, path))] as const),
+  );
+  const all = [...files, ['package.json', await reducedPackageJson()] as const];
+  return Object.fromEntries(all.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Everything is in the bundle: nobody shall install dependencies, or run a script, where it lands. */
+async function reducedPackageJson(): Promise<Uint8Array> {
+  const { name, version, license, type, main, engines } = JSON.parse(
+    await readFile(join(root, 'package.json'), 'utf8'),
+  ) as Record<string, unknown>;
+  return Buffer.from(`${JSON.stringify({ name, version, license, private: true, type, main, engines }, null, 2)}\n`);
+}
+
+export const zipOf = (files: Files): Uint8Array => zipSync(files, { level: 9, mtime: noTime });
+
+if (import.meta.main) {
+  const files = await packageFiles();
+  const zip = zipOf(files);
+  await mkdir(join(root, 'build'), { recursive: true });
+  await writeFile(join(root, 'build/keyward.zip'), zip);
+  console.log(contentsOf(files));
+  console.log(`\nbuild/keyward.zip: ${kib(zip.length)} KiB`);
+}
+
+/** Every file but the many small chunks, which are counted. */
+function contentsOf(files: Files): string {
+  const isChunk = (path: string) => path.startsWith('dist/') && path !== 'dist/functions/index.js';
+  const named = Object.entries(files).filter(([path]) => !isChunk(path));
+  const chunks = Object.entries(files).filter(([path]) => isChunk(path));
+  const bytes = chunks.reduce((sum, [, { length }]) => sum + length, 0);
+  const rows = [
+    ...named.map(([path, { length }]) => [path, length] as const),
+    [`dist/: ${chunks.length} chunks`, bytes] as const,
+  ];
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, length]) => `${name.padEnd(width)}  ${kib(length).padStart(7)} KiB`).join('\n');
+}
+
+function kib(bytes: number): string {
+  return (bytes / 1024).toFixed(1);
+}

@@ -1,0 +1,262 @@
+/** The document, compared with the truth: every answer of a busy life is judged by it, and every success it promises is seen. */
+import { TableClient } from '@azure/data-tables';
+import { beforeAll, expect, test } from 'vitest';
+import { installApplication, registerApplication, tenantOf } from '../../src/local/acrossTenants.ts';
+import { type Caller, caller, until } from '../../src/local/client.ts';
+import { keyVaultControl } from '../../src/local/keyvault/controlClient.ts';
+import { appPrincipalId, homeTenantId } from '../../src/local/operator.ts';
+import { type Judge, judgeBy } from './openApi/judge.ts';
+import {
+  accountOf,
+  customerKey,
+  got,
+  newAccount,
+  rotate,
+  useStack,
+  vaultWithKey,
+  versionOf,
+  withCustomerKey,
+} from './support.ts';
+
+/** The same rules as in production, a minute in less than a second. */
+const world = useStack({
+  settings: {
+    KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS: '0.5',
+    KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS: '0.3',
+    KEYWARD_LOOK_INTERVAL_INACCESSIBLE_SECONDS: '0.3',
+    KEYWARD_LOOK_SPACING_SECONDS: '0.3',
+  },
+});
+
+const seen = new Set<string>();
+const faults: string[] = [];
+let told = '';
+let judge: Judge;
+let api: Caller;
+
+/** Judges each answer as it passes. */
+function recorded(call: Caller): Caller {
+  return async (method, path, body, headers) => {
+    const answer = await call(method, path, body, headers);
+    const operation = judge.operationAt(method, new URL(path, 'http://any').pathname);
+    if (operation === undefined) throw new Error(`${method} ${path} is not in the document.`);
+    const text = answer.body === undefined ? '' : JSON.stringify(answer.body);
+    told += text;
+    seen.add(`${operation.id} ${answer.status}`);
+    faults.push(...judge.faultsOf(operation, { ...answer, text }));
+    return answer;
+  };
+}
+
+beforeAll(async () => {
+  const { status, body } = await world.api('GET', '/api/openapi.json');
+  expect(status).toBe(200);
+  judge = judgeBy(body);
+  api = recorded(world.api);
+});
+
+const account = '/api/accounts/busy';
+
+// biome-ignore lint/suspicious/noExplicitAny: the account's JSON, as a caller sees it.
+type Account = any;
+
+async function become(status: string): Promise<Account> {
+  const ask = async () => {
+    await world.stack.host.invokeTimer('sweep');
+    return (await api('GET', account)).body;
+  };
+  return until(status, ask, (one: Account) => one.properties.encryption.status === status, 12_000);
+}
+
+const secrets = {
+  contentKeys: { name: '9d5d2b1e-6c1f-4f0a-8c53-4d9c1f6f0001', body: { properties: { length: 16 } } },
+  jobInputs: { name: 'trailer', body: { properties: { files: ['https://a.example/b?sig=c'], label: 'a' } } },
+  tokenKeys: { name: 'player', body: { properties: { keyValue: 'AAECAw==' } } },
+} as const;
+
+test('accounts: created, changed, moved, rotated, refused, listed, deleted', async () => {
+  const key = await vaultWithKey(world, 'busy-kv');
+  await api('PUT', account, { ...newAccount(), tags: { a: 'b' } });
+  await api('PUT', account, { ...newAccount(), properties: { owner: 'contoso', auditReveals: true } });
+  await api('PATCH', account, customerKey(key));
+  await api('PUT', '/api/accounts/busy-2', withCustomerKey('contoso', `${key}/${await versionOf(api, 'busy')}`));
+  await api('GET', '/api/accounts?$top=1');
+  await api('GET', '/api/accounts?$top=0');
+  await api('POST', '/api/operator/looks', { account: 'busy' });
+  await api('POST', '/api/operator/accounts/busy/rotateAccountKey');
+  await api('GET', account);
+
+  // Refused, in every way that a caller can mend.
+  await api('PUT', account, { nonsense: true }, { 'if-none-match': 'x' });
+  await api('PUT', account, '{');
+  await api('PUT', account, ' '.repeat(70_000));
+  await api('PATCH', account, { location: 'northeurope' });
+  await api('PATCH', account, { tags: {} }, { 'if-match': '"x"' });
+  await api('GET', '/api/accounts/nobody');
+  await api('GET', '/api/accounts/-');
+  await api('PATCH', account, customerKey('https://nowhere-kv.vault.azure.net/keys/cmk'));
+  await api('PUT', '/api/accounts/stolen', withCustomerKey('fabrikam', key));
+  await vaultWithKey(world, 'weak-kv', { recoveryLevel: 'Recoverable+Purgeable' }, { size: 2048, keyOps: ['sign'] });
+  await api('PATCH', account, customerKey('https://weak-kv.vault.azure.net/keys/cmk'));
+  await api('POST', `${account}/validateEncryption`, customerKey('https://weak-kv.vault.azure.net/keys/cmk'));
+  await api('POST', `${account}/validateEncryption`, { ...customerKey(key), waitSeconds: 61 });
+  const claim = '/api/operator/claims?kind=vault&value=';
+  await api('GET', `${claim}busy-kv.vault.azure.net`);
+  await api('GET', `${claim}weak-kv.vault.azure.net`);
+  await api('GET', '/api/operator/claims?kind=nothing');
+  await api('DELETE', `${claim}busy-kv.vault.azure.net`);
+  await api('POST', '/api/operator/accounts/busy/repairIdentity', { identity: { useSystemAssignedIdentity: true } });
+  await api('GET', '/api/operator/keys/usage');
+  await api('POST', '/api/operator/rewraps', {});
+  await api('POST', '/api/operator/rewraps', { account: 'nobody' });
+  await recorded(caller(world.stack.host.url, {}))('GET', account);
+
+  await api('PUT', '/api/accounts/plain', newAccount());
+  await api('POST', '/api/operator/rewraps', { account: 'plain' });
+  await api('DELETE', '/api/accounts/plain');
+  await api('DELETE', '/api/accounts/plain');
+});
+
+test('an account on a key of another tenant', async () => {
+  const controls = { identity: keyVaultControl(world.stack.identity.url), keyVault: world.stack.keyVault };
+  const identity = await registerApplication('fabrikam', controls);
+  const key = await vaultWithKey(world, 'fabrikam-kv', { tenantId: tenantOf('fabrikam') });
+  await installApplication('fabrikam', 'fabrikam-kv', controls);
+  const { location, properties } = withCustomerKey('fabrikam', key);
+  const encryption = { ...properties.encryption, identity };
+  await got(201, api('PUT', '/api/accounts/across', { location, properties: { ...properties, encryption } }));
+  await api('POST', '/api/operator/looks', { account: 'across' });
+  expect((await accountOf(api, 'across')).properties.encryption.identity).toEqual(identity);
+});
+
+test('secrets: written, revealed one and many, damaged, deleted', async () => {
+  for (const [kind, { name, body }] of Object.entries(secrets)) {
+    const [all, one] = [`${account}/${kind}`, `${account}/${kind}/${name}`];
+    await api('PUT', one, body);
+    await api('PUT', one, body);
+    await api('PUT', one, body, { 'if-none-match': '*' });
+    await api('PUT', one, { properties: {}, more: 1 });
+    await api('PUT', `${all}/${name.replace(/.$/, '2')}`, body);
+    await api('GET', one);
+    await api('GET', `${all}?$top=1`);
+    await api('GET', `${all}?$skipToken=%00`);
+    await api('POST', `${one}/reveal`);
+    await api('POST', `${all}/reveal?$top=1`);
+    await damage(kind, name);
+    await api('POST', `${one}/reveal`);
+    await api('POST', `${all}/reveal`);
+    await api('DELETE', `${all}/${name.replace(/.$/, '2')}`);
+    await api('DELETE', `${all}/${name.replace(/.$/, '2')}`);
+    await api('GET', `${all}/${name.replace(/.$/, '2')}`);
+  }
+  await api('PUT', `${account}/jobInputs/trailer`, secrets.jobInputs.body);
+  await api('POST', `${account}/jobInputs/trailer/resolve`);
+  await api('POST', `${account}/jobInputs/nothing/resolve`);
+});
+
+/** What is stored is no longer what was sealed. */
+async function damage(kind: string, name: string): Promise<void> {
+  const options = { allowInsecureConnection: true };
+  const { connectionString } = world.stack.azurite;
+  const table = TableClient.fromConnectionString(connectionString, 'keywardaccounts', options);
+  const row = await table.getEntity<{ data: string }>('busy', `secret:${kind}:${name}`);
+  const value = JSON.parse(row.data);
+  value.sealed = value.sealed.replace(/.{8}$/, 'AAAAAAAA');
+  await table.updateEntity({ partitionKey: 'busy', rowKey: row.rowKey ?? '', data: JSON.stringify(value) }, 'Merge');
+}
+
+test('keys: rotated, not usable, disabled, restored, silent', async () => {
+  const usage = '/api/operator/keys/usage?keyIdentifier=https://busy-kv.vault.azure.net/keys/cmk';
+  const before = await versionOf(api, 'busy');
+  await rotate(world, 'busy-kv');
+  await api('POST', '/api/operator/rewraps', { keyIdentifier: 'https://busy-kv.vault.azure.net/keys/cmk' });
+  await api('POST', '/api/operator/rewraps', { account: 'busy' });
+  await api('GET', usage);
+  await api('GET', usage.replace('usage', 'accounts').concat(`&version=${before}&$top=1`));
+  await api('GET', usage.replace('usage', 'accounts').concat('&version=1'));
+  await become('Accessible');
+  await api('GET', '/api/accounts/busy-2');
+
+  // A next version that expires tomorrow: a warning; and one that may not wrap.
+  const exp = new Date(Date.now() + 86_400_000).toISOString();
+  await world.stack.keyVault('POST', '/vaults/busy-kv/keys/cmk', { kty: 'RSA', size: 2048, exp });
+  await api('POST', '/api/operator/rewraps', { account: 'busy' });
+  await api('GET', account);
+  await world.stack.keyVault('POST', '/vaults/busy-kv/keys/cmk', { kty: 'EC', curve: 'P-256' });
+  await api('POST', '/api/operator/rewraps', { account: 'busy' });
+  await api('POST', '/api/operator/rewraps', { keyIdentifier: 'https://busy-kv.vault.azure.net/keys/cmk' });
+  await become('Accessible');
+  await api('GET', usage);
+
+  await world.stack.keyVault('POST', '/faults', { vault: 'busy-kv', action: 'status', status: 503 });
+  await become('Unreachable');
+  await api('POST', '/api/operator/accounts/busy/rotateAccountKey');
+  await api('PATCH', account, customerKey('https://busy-kv.vault.azure.net/keys/another'));
+  await world.stack.keyVault('DELETE', '/faults');
+  await become('Accessible');
+});
+
+test('events of another tenant, their handshakes, and health', async () => {
+  const validation = { eventType: 'Microsoft.EventGrid.SubscriptionValidationEvent', data: { validationCode: 'c' } };
+  await got(200, api('POST', '/api/events', [{ ...validation, id: '1', topic: '/', subject: '' }]));
+  await got(202, api('POST', '/api/events', { specversion: '1.0', id: '1', type: 'any', source: '/', subject: '' }));
+  await api('POST', '/api/events', []);
+  await got(200, api('OPTIONS', '/api/events', undefined, { 'webhook-request-origin': 'eventgrid.azure.net' }));
+  await got(200, api('GET', '/api/health/live'));
+  await got(200, api('GET', '/api/health/ready'));
+});
+
+test('an account that is reached by another identity, and a claim that nobody needs any more', async () => {
+  const claim = '/api/operator/claims?kind=vault&value=lost-kv.vault.azure.net';
+  await api('PUT', '/api/accounts/lost', withCustomerKey('contoso', await vaultWithKey(world, 'lost-kv')));
+  const identities = keyVaultControl(world.stack.identity.url);
+  const spare = { tenantId: homeTenantId, kind: 'userAssigned' };
+  const made = await identities<{ objectId: string; resourceId: string }>('PUT', '/identities/spare', spare);
+  const permissions = 'cryptoServiceEncryptionUser';
+  await world.stack.keyVault('PUT', `/vaults/lost-kv/grants/${made.objectId}`, { permissions });
+  await world.stack.keyVault('DELETE', `/vaults/lost-kv/grants/${appPrincipalId}`);
+  await api('POST', '/api/operator/looks', { account: 'lost' });
+  const identity = { useSystemAssignedIdentity: false, userAssignedIdentity: made.resourceId };
+  await got(200, api('POST', '/api/operator/accounts/lost/repairIdentity', { identity }));
+  await got(200, api('DELETE', '/api/accounts/lost'));
+  await got(200, api('DELETE', claim));
+});
+
+test('an account whose key is gone is refused, read, listed and deleted', async () => {
+  const { body } = await api('GET', account);
+  const version = body.properties.encryption.keyVaultProperties.currentKeyIdentifier.split('/').at(-1);
+  await world.stack.keyVault('PATCH', `/vaults/busy-kv/keys/cmk/${version}`, { enabled: false });
+  await become('Inaccessible');
+  await api('PATCH', account, { tags: {} });
+  await api('POST', `${account}/contentKeys/reveal`);
+  await api('POST', '/api/operator/looks', { account: 'busy' });
+  await api('GET', '/api/accounts');
+  await api('DELETE', account);
+  await api('GET', '/api/openapi.json');
+});
+
+test('no answer held what the document does not foresee', () => {
+  expect(faults).toEqual([]);
+});
+
+test('every success that the document promises was seen, and every kind of refusal', () => {
+  const promised = judge.operations.flatMap(({ id, spec }) =>
+    Object.keys(spec.responses)
+      .filter((status) => status < '400')
+      .map((status) => `${id} ${status}`),
+  );
+  expect(promised.filter((one) => !seen.has(one))).toEqual([]);
+  const refusals = new Set([...seen].map((one) => Number(one.split(' ')[1])).filter((status) => status >= 400));
+  expect([...refusals].sort()).toEqual([400, 401, 403, 404, 409, 412, 413, 500, 503]);
+});
+
+test('what an account can be warned of was seen, and a secret that does not open among others', () => {
+  const words = [
+    'NewVersionUnusable',
+    'NewerVersionAvailable',
+    'KeyNearExpiry',
+    'olderAccountKeys',
+    'KeyMaterialMismatch',
+  ];
+  expect(words.filter((word) => !told.includes(word))).toEqual([]);
+});

@@ -1,0 +1,104 @@
+/** Judges answers by the document at /api/openapi.json: whatever it does not foresee is a fault of one of the two. */
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+
+// biome-ignore lint/suspicious/noExplicitAny: the document, read as JSON.
+export type Json = any;
+
+export interface Operation {
+  readonly id: string;
+  readonly method: string;
+  /** With its parameters in braces. */
+  readonly path: string;
+  readonly spec: Json;
+}
+
+export interface Seen {
+  readonly status: number;
+  readonly headers: { get(name: string): string | null };
+  /** As it came. */
+  readonly text: string;
+}
+
+export interface Judge {
+  readonly operations: readonly Operation[];
+  /** The operation that a request is for: literals ignore case, parameters are one segment. */
+  operationAt(method: string, path: string): Operation | undefined;
+  /** What the document does not foresee. */
+  faultsOf(operation: Operation, seen: Seen): string[];
+  validates(schema: Json, value: unknown): string | undefined;
+  resolve(json: Json): Json;
+}
+
+const toldHeaders = ['x-ms-request-id', 'ETag', 'Location', 'Cache-Control', 'Retry-After'];
+
+export const operationsOf = (document: Json): Operation[] =>
+  Object.entries<Json>(document.paths).flatMap(([path, methods]) =>
+    Object.entries<Json>(methods).map(([method, spec]) => ({
+      ...{ id: spec.operationId, method: method.toUpperCase(), path, spec },
+    })),
+  );
+
+export function judgeBy(document: Json): Judge {
+  const ajv = new Ajv2020({ strict: false, allErrors: false });
+  addFormats.default(ajv);
+  ajv.addSchema(document, 'document');
+  const compiled = new Map<string, ReturnType<typeof ajv.compile>>();
+
+  const resolve = (json: Json): Json =>
+    typeof json?.$ref === 'string'
+      ? json.$ref
+          .slice(2)
+          .split('/')
+          .reduce((at: Json, name: string) => at[name], document)
+      : json;
+
+  function validates(schema: Json, value: unknown): string | undefined {
+    const text = JSON.stringify(schema);
+    const check = compiled.get(text) ?? ajv.compile(JSON.parse(text.replaceAll('"#/', '"document#/')));
+    compiled.set(text, check);
+    return check(value) ? undefined : ajv.errorsText(check.errors);
+  }
+
+  const operations = operationsOf(document);
+  const patterns = operations.map((operation) => ({
+    operation,
+    pattern: new RegExp(`^${operation.path.replace(/[.$]/g, '\\$&').replace(/\{\w+\}/g, '[^/]+')}/?$`, 'i'),
+  }));
+
+  return {
+    operations,
+    resolve,
+    validates,
+    operationAt: (method, path) =>
+      patterns.find(({ operation, pattern }) => operation.method === method && pattern.test(path))?.operation,
+    faultsOf(operation, { status, headers, text }) {
+      const response = resolve(operation.spec.responses[status]);
+      if (response === undefined) return [`${operation.id}: status ${status} is not in the document`];
+      // The Functions host itself refuses a function key, without a word.
+      if (status === 401 && text === '') return [];
+      const named = Object.keys(response.headers).map((name) => name.toLowerCase());
+      const faults = toldHeaders
+        .filter((name) => (headers.get(name) !== null) !== named.includes(name.toLowerCase()))
+        .map((name) => `the header ${name} is ${headers.get(name) === null ? 'absent' : 'not in the document'}`);
+      for (const [name, header] of Object.entries<Json>(response.headers)) {
+        const fault = validates(resolve(header).schema, headers.get(name));
+        if (fault !== undefined) faults.push(`header ${name}: ${fault}`);
+      }
+      faults.push(...bodyFaults(response, status, headers, text));
+      return faults.map((fault) => `${operation.id} ${status}: ${fault}`);
+    },
+  };
+
+  function bodyFaults(response: Json, status: number, headers: Seen['headers'], text: string): string[] {
+    if (response.content === undefined) return text === '' ? [] : ['a body that is not in the document'];
+    if (headers.get('content-type')?.split(';')[0] !== 'application/json')
+      return [`content-type ${headers.get('content-type')}`];
+    const body = JSON.parse(text);
+    const fault = validates(response.content['application/json'].schema, body);
+    if (fault !== undefined) return [`${fault} in ${text.slice(0, 500)}`];
+    // Each status lists its codes in the description.
+    const codes: string[] = response.description.split(/[,.\s]+/);
+    return status < 400 || codes.includes(body.error.code) ? [] : [`code ${body.error.code}`];
+  }
+}

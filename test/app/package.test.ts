@@ -1,0 +1,123 @@
+/** The package that goes to Azure, unpacked where nothing else is: no node_modules, no sources. */
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { QueueServiceClient } from '@azure/storage-queue';
+import { unzipSync } from 'fflate';
+import { afterAll, describe, expect, test } from 'vitest';
+import { packageFiles, zipOf } from '../../package.ts';
+import { until } from '../../src/local/client.ts';
+import { accountOf, got, rotate, useStack, vaultWithKey, versionOf, withCustomerKey } from './support.ts';
+
+const zip = zipOf(await packageFiles());
+const appDir = await mkdtemp(join(tmpdir(), 'keyward-package-'));
+for (const [path, bytes] of Object.entries(unzipSync(zip))) {
+  await mkdir(dirname(join(appDir, path)), { recursive: true });
+  await writeFile(join(appDir, path), bytes);
+}
+
+describe('the package', () => {
+  test('has what the Functions host looks for at its root, the chunks, and nothing else', () => {
+    const paths = Object.keys(unzipSync(zip));
+    expect(paths).toEqual(expect.arrayContaining(['host.json', 'package.json', 'dist/functions/index.js']));
+    const others = paths.filter((path) => !/^(host\.json|package\.json|LICENSE|dist\/[\w/-]+\.js)$/.test(path));
+    expect(others).toEqual([]);
+  });
+
+  test('has the same bytes whenever the same files are packed', async () => {
+    expect(Buffer.from(zipOf(await packageFiles())).equals(zip)).toBe(true);
+  });
+
+  test('loads without any setting, calls nobody, reads nothing but itself, and little of that before the first call', async () => {
+    const options = { env: {}, cwd: appDir };
+    // The permission model throws on any file outside, on processes and on workers; sockets are counted by hand.
+    const rights = ['--permission', `--allow-fs-read=${appDir}`];
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      [...rights, '--input-type=module', '-e', loadAndTell],
+      options,
+    );
+    const { functions, calls, loaded } = JSON.parse(stdout);
+    expect(functions).toEqual(expect.arrayContaining(['accountsGet', 'keyEvents', 'sweep', 'vaultWork']));
+    expect(calls).toEqual([]);
+    const files = await packageFiles();
+    const bytes = loaded.map((path: string) => files[path]?.length ?? Number.NaN);
+    // The library of Azure Functions is 75 KiB of it. Who exceeds this has a static import in functions/index.ts that can be lazy.
+    expect(Math.max(...bytes)).toBeGreaterThan(50 * 1024);
+    expect(bytes.reduce((sum: number, one: number) => sum + one, 0)).toBeLessThan(100 * 1024);
+  });
+});
+
+/** Registers into a list instead of a host, as the Node worker's seam has it: `require('@azure/functions-core')`. */
+const loadAndTell = `
+  import { Module, registerHooks } from 'node:module';
+  import net from 'node:net';
+  import dns from 'node:dns';
+  const functions = [], calls = [], loaded = [];
+  const core = { registerFunction: ({ name }) => functions.push(name), registerHook() {}, setProgrammingModel() {}, getProgrammingModel() {}, log() {}, version: '3.9.1', hostVersion: '4.1045.0' };
+  const real = Module.prototype.require;
+  Module.prototype.require = function (id) { return id === '@azure/functions-core' ? core : real.call(this, id); };
+  net.Socket.prototype.connect = () => { calls.push('connect'); throw new Error('No network.'); };
+  dns.lookup = () => { calls.push('lookup'); throw new Error('No network.'); };
+  globalThis.fetch = () => { calls.push('fetch'); throw new Error('No network.'); };
+  const here = 'file://' + process.cwd() + '/';
+  registerHooks({ load(url, context, next) { if (url.startsWith(here)) loaded.push(url.slice(here.length)); return next(url, context); } });
+  await import(here + 'dist/functions/index.js');
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  console.log(JSON.stringify({ functions, calls, loaded }));
+`;
+
+describe('the package in the host', () => {
+  const world = useStack({ appDir, settings: { KEYWARD_LOOK_SPACING_SECONDS: '1' } });
+  const ran = (name: string) =>
+    world.records.filter((one) => one.functionName === name && one.message === 'Executed: succeeded').length;
+
+  afterAll(() => rm(appDir, { recursive: true, force: true }));
+
+  test('serves a request, and an event and its queue message move the account to the new version', async () => {
+    const key = await vaultWithKey(world, 'packed');
+    await got(201, world.api('PUT', '/api/accounts/packed', withCustomerKey('packed', key)));
+    expect(ran('accountsPut')).toBe(1);
+    const version = await rotate(world, 'packed');
+    await until(
+      'the account is on the new version',
+      () => versionOf(world.api, 'packed'),
+      (seen) => seen === version,
+    );
+    expect(ran('keyEvents')).toBeGreaterThan(0);
+    await until(
+      'the message is done',
+      async () => ran('vaultWork'),
+      (times) => times > 0,
+    );
+  });
+
+  test('sweeps by its timer, and the sweep looks at the key through the queue', async () => {
+    const lookedAt = async () => (await accountOf(world.api, 'packed')).properties.encryption.lastAccessibleAt;
+    const before = await lookedAt();
+    await until(
+      'a sweep has looked at the key',
+      async () => {
+        await world.stack.host.invokeTimer('sweep');
+        return lookedAt();
+      },
+      (seen) => seen > before,
+    );
+    expect(ran('sweep')).toBeGreaterThan(0);
+  });
+
+  test('takes a queue message that it did not write itself', async () => {
+    const { connectionString } = world.stack.azurite;
+    const queue = QueueServiceClient.fromConnectionString(connectionString).getQueueClient('vault-work');
+    const before = ran('vaultWork');
+    const work = { vault: '0'.repeat(32), askedBy: 'sweep' };
+    await queue.sendMessage(Buffer.from(JSON.stringify(work)).toString('base64'));
+    await until(
+      'the message was worked on',
+      async () => ran('vaultWork'),
+      (times) => times > before,
+    );
+  });
+});

@@ -1,0 +1,93 @@
+import { globSync, readFileSync } from 'node:fs';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { describe, expect, test } from 'vitest';
+import { openApiOf } from '../../src/functions/openApi.ts';
+import { routes } from '../../src/functions/routes.ts';
+import { type Json, judgeBy } from '../app/openApi/judge.ts';
+
+const document: Json = openApiOf(routes);
+const judge = judgeBy(document);
+const { operations, resolve } = judge;
+const bodyOf = (part: Json): Json => part?.content?.['application/json'].schema;
+
+test('the document is OpenAPI 3.1, by the meta-schema of the OpenAPI Initiative', async () => {
+  expect(await new Validator().validate(document)).toEqual({ valid: true });
+  expect(document.openapi).toMatch(/^3\.1\./);
+  expect(document.info.version).toBe(JSON.parse(readFileSync('package.json', 'utf8')).version);
+});
+
+test('every route is in it with its method, path and role, but those of Azure Media Services’ published contract', () => {
+  const ours = routes.filter(({ path }) => !path.startsWith('subscriptions/'));
+  expect(operations.map(({ id, method, path, spec }) => [id, method, path, spec.security])).toEqual(
+    ours.map(({ name, method, path, scope, role }) => [
+      ...[name, method, `/api/${path}`],
+      scope === 'public' ? [] : [{ entra: [role] }, { functionKey: [] }],
+    ]),
+  );
+  expect(routes.filter(({ contract }) => contract === undefined)).toEqual(
+    routes.filter((route) => !ours.includes(route)),
+  );
+});
+
+test('an operation has the parameters of its path, and nobody has one that is not in its path', () => {
+  for (const { path, spec } of operations) {
+    const inPath = spec.parameters.map(resolve).filter((one: Json) => one.in === 'path');
+    const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+    expect(inPath.map((one: Json) => one.name)).toEqual(names);
+  }
+});
+
+test('every query parameter that the code reads is in it, and the other way round', () => {
+  const sources = globSync('src/functions/*.ts').map((file) => readFileSync(file, 'utf8'));
+  const read = sources.flatMap((text) =>
+    [...text.matchAll(/(?:query\.get\(|queryOf\(request, )'([^']+)'/g)].map(([, name]) => name),
+  );
+  const told = operations.flatMap(({ spec }) => spec.parameters.map(resolve).filter((one: Json) => one.in === 'query'));
+  expect(new Set(told.map((one: Json) => one.name))).toEqual(new Set(read));
+});
+
+test('an operation that changes by If-Match says so: all that PUT, PATCH or DELETE what has an ETag', () => {
+  const conditional = operations.filter(({ spec }) => spec.responses[412] !== undefined);
+  const changing = operations.filter(({ method, id }) => /PUT|PATCH|DELETE/.test(method) && !id.startsWith('operator'));
+  expect(conditional).toEqual(changing);
+  for (const { spec } of conditional)
+    expect(spec.parameters.map(resolve).map((one: Json) => one.name)).toContain('If-Match');
+});
+
+describe('examples', () => {
+  const schemas: [string, Json][] = operations.flatMap(({ id, spec }) => [
+    ...(spec.requestBody === undefined ? [] : [[`${id}: body`, bodyOf(spec.requestBody)] as [string, Json]]),
+    ...Object.entries<Json>(spec.responses)
+      .filter(([status]) => status < '400' || id === 'accountsGet')
+      .map(([status, response]): [string, Json] => [`${id}: ${status}`, bodyOf(resolve(response))])
+      .filter(([, schema]) => schema !== undefined),
+  ]);
+
+  test.each(schemas)('%s has some, and its schema accepts them', (_what, schema) => {
+    const { examples } = resolve(schema);
+    expect(examples?.length).toBeGreaterThan(0);
+    for (const example of examples) expect(judge.validates(schema, example)).toBeUndefined();
+  });
+
+  test('of parameters are accepted too, and whoever must be given has one', () => {
+    for (const { spec } of operations) {
+      for (const { name, schema, required } of spec.parameters.map(resolve)) {
+        if (required) expect(schema.examples, name).toBeDefined();
+        for (const example of schema.examples ?? []) expect(judge.validates(schema, example)).toBeUndefined();
+      }
+    }
+  });
+});
+
+test('schemas of answers are closed: a property that is not in them does not pass', () => {
+  const open: string[] = [];
+  const visit = (schema: Json, where: string): void => {
+    if (typeof schema !== 'object' || schema === null) return;
+    if (schema.type === 'object' && (schema.additionalProperties ?? true) === true) open.push(where);
+    for (const [name, inner] of Object.entries(schema)) if (name !== 'examples') visit(inner, `${where}.${name}`);
+  };
+  for (const [name, schema] of Object.entries<Json>(document.components.schemas)) {
+    if (name !== 'OpenApiDocument' && !name.endsWith('Wish')) visit(schema, name);
+  }
+  expect(open).toEqual([]);
+});

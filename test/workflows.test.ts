@@ -1,0 +1,50 @@
+/** The public workflows: what others' code may do in them is said by commit, and by permission. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const folder = `${root}.github/workflows/`;
+const workflows = readdirSync(folder).map((name) => ({ name, text: readFileSync(folder + name, 'utf8') }));
+
+describe.each(workflows)('$name', ({ text }) => {
+  it('pins each action by commit, with its version beside it', () => {
+    const used = [...text.matchAll(/^\s*-?\s*uses:\s*(.+)$/gm)].map(([, action = '']) => action);
+    expect(used.length).toBeGreaterThan(0);
+    expect(used.filter((action) => !/^[\w.-]+\/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/.test(action))).toEqual([]);
+  });
+
+  it('permits nothing by default, and each job what it needs', () => {
+    expect(text).toMatch(/^permissions: \{\}$/m);
+    const [, jobs = ''] = text.split(/^jobs:$/m);
+    const names = [...jobs.matchAll(/^ {2}(\w+):$/gm)].map(([, name]) => name);
+    expect(jobs.match(/^ {4}permissions:$/gm)).toHaveLength(names.length);
+  });
+
+  it('runs no text of a pull request, and leaves no token behind', () => {
+    expect(text).not.toMatch(/pull_request_target|github\.event\.(pull_request|issue|comment)|github\.head_ref/);
+    const checkouts = text.match(/uses: actions\/checkout@/g) ?? [];
+    expect(text.match(/persist-credentials: false/g)).toHaveLength(checkouts.length);
+  });
+});
+
+describe('ci.yml', () => {
+  const text = workflows.find(({ name }) => name === 'ci.yml')?.text ?? '';
+
+  it('runs every step of .ci/run', () => {
+    const steps = [...readFileSync(`${root}.ci/run`, 'utf8').matchAll(/^step (.+)$/gm)].map(([, step]) => step);
+    const run = [...text.matchAll(/^\s*- run: (.+)$/gm)].map(([, command]) => command);
+    expect(run).toEqual(expect.arrayContaining(steps));
+  });
+
+  it('compiles every template that is deployed, and all parameter files', () => {
+    for (const file of ['infra/main.bicep', 'infra/events.bicep', 'infra/customer/main.bicep'])
+      expect(text).toContain(file);
+    const parameters = ['infra', 'infra/customer'].flatMap((place) =>
+      readdirSync(root + place)
+        .filter((name) => name.endsWith('.bicepparam'))
+        .map((name) => `${place}/${name}`),
+    );
+    for (const file of parameters) expect(text).toContain(file);
+  });
+});
