@@ -57,6 +57,9 @@ param ownerTag string = ''
 @description('RSA key in a second vault of yours that wraps every ring as well: docs/operations.md. Versionless.')
 param recoveryKey string = ''
 
+@description('Client id of the application whose token deliveries to the webhook must carry. Empty: Event Grid\'s own, which is not known for China.')
+param eventGridApplication string = ''
+
 @allowed([
   'public'
   'usgov'
@@ -191,6 +194,7 @@ module app 'modules/app.bicep' = {
     publicBaseUrl: publicBaseUrl
     ownerTag: ownerTag
     recoveryKey: recoveryKey
+    eventGridApplication: eventGridApplication
     diagnosticsEventHub: diagnosticsEventHub
     diagnosticsNamespace: diagnosticsNamespace
     policy: policy

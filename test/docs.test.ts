@@ -12,7 +12,7 @@ import { actorOfError, errorCodes, meaningOfError, remedyOfError, statusOf } fro
 import { checkNames } from '../src/core/keyChecks.ts';
 import { defaultPolicy } from '../src/core/policy.ts';
 import { roles } from '../src/functions/route.ts';
-import { settingRows, settingsInSource } from './settings.ts';
+import { settingRows, settingsInSource, sourceOfApp } from './settings.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -73,7 +73,8 @@ describe('docs/operations.md', () => {
   const rows = settingRows(read('docs/operations.md'));
 
   it('names every app role, once', () => {
-    const told = [...read('docs/operations.md').matchAll(/^\| `(\w+\.\w+)` \| /gm)].map((found) => found[1]);
+    const [, table = ''] = /^\| app role \|([\s\S]*?)\n\n/m.exec(read('docs/operations.md')) ?? [];
+    const told = [...table.matchAll(/^\| `([\w.]+)` \| /gm)].map((found) => found[1]);
     expect(told.toSorted()).toEqual(roles.toSorted());
   });
 
@@ -108,6 +109,41 @@ describe('docs/operations.md', () => {
       expect(() => readSettings({ ...others, ...storage })).toThrow(missing);
       expect(rows.find(({ name }) => name === missing)?.meaning).toMatch(/^Required\./);
     }
+  });
+});
+
+describe('docs/operations.md, on what the app says of itself,', () => {
+  const [, telling = ''] = /^## Telemetry$([\s\S]*?)^## Backup/m.exec(read('docs/operations.md')) ?? [];
+  const code = sourceOfApp();
+  const literals = (level: string) => [
+    ...new Set([...code.matchAll(new RegExp(`\\b${level}\\(\\s*'([^']+)'`, 'g'))].map((found) => found[1] ?? '')),
+  ];
+
+  it('names only log messages that the code writes, at the level that it says', () => {
+    // A row can name two messages of a level; alerts on a line name it with or without its level.
+    for (const [, level = '', names = ''] of telling.matchAll(/log (error|warning) ((?:`[A-Z][^`]+`(?:, )?)+)/g)) {
+      const written = literals(level === 'error' ? 'error' : 'warn');
+      for (const [, name] of names.matchAll(/`([^`]+)`/g)) expect(written).toContain(name);
+    }
+    for (const [, name = ''] of telling.matchAll(/(?:the |no |log )line `([A-Z][^`]+)`/g))
+      expect(code).toContain(`'${name}'`);
+  });
+
+  it('explains every error that is logged', () => {
+    const explained = [...telling.matchAll(/`([A-Z][^`]+)`/g)].map((found) => found[1]);
+    const errors = literals('log\\.error');
+    expect(errors.length).toBeGreaterThan(5);
+    expect(explained).toEqual(expect.arrayContaining(errors));
+  });
+
+  it('has a row for every metric, and no other', () => {
+    const rows = [...telling.matchAll(/^\| `(keyward\.[a-z.]+)` \|/gm)].map((found) => found[1]);
+    const metrics = [...read('src/core/metrics.ts').matchAll(/readonly '(keyward\.[a-z.]+)'/g)].map(
+      (found) => found[1],
+    );
+    expect(rows.toSorted()).toEqual(metrics.toSorted());
+    const named = [...telling.matchAll(/`(keyward\.[a-z.]+)`/g)].map((found) => found[1]);
+    expect(metrics).toEqual(expect.arrayContaining(named));
   });
 });
 

@@ -72,6 +72,7 @@ async function bench(options: { policy?: Partial<Policy>; jitter?: number; clock
   const service = await world.lab.another();
   const jitterByte = () => Uint8Array.of(options.jitter ?? 0);
   const leases = createLeases({
+    log: service.log,
     rings: service.rings,
     keyVault,
     clock: options.clock ?? clock,

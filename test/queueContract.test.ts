@@ -72,7 +72,7 @@ async function realBench(finished: Finished): Promise<Bench> {
   const work = service.getQueueClient(name);
   const poison = service.getQueueClient(`${name}-poison`);
   return {
-    queue: createWorkQueue<VaultWork>(name, { connectionString }),
+    queue: createWorkQueue<VaultWork>(name, { connectionString, deadlineSeconds: 10 }),
     hiddenSeconds: 1,
     handleBy(by) {
       Object.assign(probe, { handle: by });

@@ -7,18 +7,19 @@ import { defaultPolicy } from '../src/core/policy.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Every name of an app setting in the source of the app; the embedded stack's own are not the app's. */
-export function settingsInSource(): string[] {
-  const named = ['src/core', 'src/azure', 'src/functions']
+/** The embedded stack is not the app. */
+export const sourceOfApp = (): string =>
+  ['src/core', 'src/azure', 'src/functions']
     .flatMap((folder) =>
       readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(root, folder, name)),
     )
     .filter((path) => path.endsWith('.ts'))
-    .flatMap(
-      (path) =>
-        readFileSync(path, 'utf8').match(/\b(?:KEYWARD_[A-Z][A-Z_]*|AzureWebJobsStorage\w*|AZURE_FUNCTIONS_\w+)/g) ??
-        [],
-    );
+    .map((path) => readFileSync(path, 'utf8'))
+    .join('\n');
+
+/** Every name of an app setting in the source of the app. */
+export function settingsInSource(): string[] {
+  const named = sourceOfApp().match(/\b(?:KEYWARD_[A-Z][A-Z_]*|AzureWebJobsStorage\w*|AZURE_FUNCTIONS_\w+)/g) ?? [];
   return [...new Set([...named, ...Object.keys(defaultPolicy).map(settingOfPolicy)])];
 }
 

@@ -51,6 +51,30 @@ var alerts = [
     threshold: 0
   }
   {
+    name: 'account-rewrap-fails'
+    severity: 2
+    query: 'AppTraces | where Message startswith "An account could not be re-wrapped"'
+    window: 'PT15M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'wake-up-not-sent'
+    severity: 2
+    query: 'AppTraces | where Message startswith "A wake-up was not sent"'
+    window: 'PT15M'
+    operator: 'GreaterThan'
+    threshold: 10
+  }
+  {
+    name: 'message-dropped'
+    severity: 2
+    query: 'AppTraces | where Message startswith "Dropped a message that is no vault work"'
+    window: 'PT1H'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
     name: 'vault-work-given-up'
     severity: 1
     query: 'AppTraces | where Message startswith "Work on a vault was given up"'
@@ -77,7 +101,7 @@ var alerts = [
   {
     name: 'operator-key-unanswered'
     severity: 1
-    query: 'AppTraces | where Message startswith "The vault of an operator key does not answer"'
+    query: 'AppTraces | where Message startswith "The vault of an operator key does not answer: running processes go on, new ones cannot start"'
     window: 'PT15M'
     operator: 'GreaterThan'
     threshold: 0
@@ -85,7 +109,7 @@ var alerts = [
   {
     name: 'operator-key-unusable'
     severity: 1
-    query: 'AppTraces | where Message startswith "The newest version of an operator key cannot be used"'
+    query: 'AppTraces | where Message startswith "The newest version of an operator key cannot be used: the rings stay on the one before"'
     window: 'PT15M'
     operator: 'GreaterThan'
     threshold: 0
@@ -93,7 +117,7 @@ var alerts = [
   {
     name: 'ring-by-recovery-key'
     severity: 0
-    query: 'AppTraces | where Message startswith "A ring was opened by the recovery key"'
+    query: 'AppTraces | where Message startswith "A ring was opened by the recovery key: no key of its own opens it"'
     window: 'PT5M'
     operator: 'GreaterThan'
     threshold: 0
@@ -101,15 +125,23 @@ var alerts = [
   {
     name: 'rings-not-read'
     severity: 1
-    query: 'AppTraces | where Message startswith "The rings could not be read again"'
+    query: 'AppTraces | where Message startswith "The rings could not be read again: this process goes on with those it has"'
     window: 'PT15M'
     operator: 'GreaterThan'
     threshold: 0
   }
   {
+    name: 'ring-work-fails'
+    severity: 2
+    query: 'AppTraces | where Message startswith "Work on a ring failed"'
+    window: 'PT1H'
+    operator: 'GreaterThan'
+    threshold: 5
+  }
+  {
     name: 'ring-rows-missing'
     severity: 0
-    query: 'AppTraces | where Message startswith "The rows of a ring are missing"'
+    query: 'AppTraces | where Message startswith "The rows of a ring are missing: restore them before this process ends"'
     window: 'PT5M'
     operator: 'GreaterThan'
     threshold: 0
@@ -117,7 +149,7 @@ var alerts = [
   {
     name: 'ring-rotation-stuck'
     severity: 2
-    query: 'AppTraces | where Message startswith "Rows that do not open keep an older generation"'
+    query: 'AppTraces | where Message startswith "Rows that do not open keep an older generation of a ring from being destroyed"'
     window: 'PT1H'
     operator: 'GreaterThan'
     threshold: 0

@@ -20,6 +20,7 @@ param authJwksUrl string
 param publicBaseUrl string
 param ownerTag string
 param recoveryKey string
+param eventGridApplication string
 param diagnosticsEventHub string
 param diagnosticsNamespace string
 param policy object
@@ -59,6 +60,7 @@ var optionalSettings = {
   KEYWARD_PUBLIC_BASE_URL: publicBaseUrl
   KEYWARD_OWNER_TAG: ownerTag
   KEYWARD_RECOVERY_KEY: recoveryKey
+  KEYWARD_EVENT_GRID_APPLICATION: eventGridApplication
   KEYWARD_DIAGNOSTICS_EVENT_HUB: diagnosticsEventHub
   KEYWARD_DIAGNOSTICS__fullyQualifiedNamespace: diagnosticsNamespace
   KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS: string(policy.?lookIntervalHealthySeconds ?? '')
@@ -84,6 +86,7 @@ var optionalSettings = {
   KEYWARD_VAULT_SHARE_PERCENT: string(policy.?vaultSharePercent ?? '')
   KEYWARD_KEY_NEAR_EXPIRY_DAYS: string(policy.?keyNearExpiryDays ?? '')
   KEYWARD_RING_ROTATION_DAYS: string(policy.?ringRotationDays ?? '')
+  KEYWARD_STORAGE_DEADLINE_SECONDS: string(policy.?storageDeadlineSeconds ?? '')
   KEYWARD_SAFE_TO_DISABLE_AFTER_SECONDS: string(policy.?safeToDisableAfterSeconds ?? '')
 }
 var givenSettings = filter(items(optionalSettings), setting => !empty(setting.value))

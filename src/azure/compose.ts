@@ -6,6 +6,9 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bindingOf, isFederated } from '../core/binding.ts';
 import { bytesOf } from '../core/bytes.ts';
+import type { Cause } from '../core/causes.ts';
+import { Unavailable } from '../core/errors.ts';
+import { createKeyCount, inTime, type Part } from '../core/health.ts';
 import { createLeases } from '../core/leases.ts';
 import type { DailyWork, KeyVault, Log, Random, Reach, VaultWork } from '../core/ports.ts';
 import { createRings } from '../core/rings/keeper.ts';
@@ -15,6 +18,8 @@ import type { Service } from '../core/service.ts';
 import type { Credentials } from './credentials.ts';
 import { wrapRsaOaep256 } from './rsaWrap.ts';
 import { identifierIn, isDevelopment, readSettings, type Settings } from './settings.ts';
+
+export { SettingsError } from './settings.ts';
 
 const random: Random = { bytes: (length) => bytesOf(randomBytes(length)), uuid: randomUUID };
 
@@ -28,7 +33,7 @@ export async function compose(
   replace: Partial<Service> = {},
 ): Promise<Service> {
   const settings = readSettings(environment);
-  const [stores, queues] = await Promise.all([openStores(settings), openQueues(settings)]);
+  const [stores, { countOf, ...queues }] = await Promise.all([openStores(settings), openQueues(settings)]);
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
   const { keyVault, exchangesAtHome } = lazyKeyVault(settings);
   const operatorKeys = operatorKeysIn(settings);
@@ -46,27 +51,45 @@ export async function compose(
     memory,
     leases: createLeases({ ...parts, rings, policy }),
     controlLook: (reach) => controlLook(reach, { ...parts, exchangesAtHome }),
+    parts: [
+      { name: 'tables', silence: 'StorageUnavailable', ask: async () => void (await parts.sweepMark.read()) },
+      { name: 'queue', silence: 'StorageUnavailable', ask: async () => void (await countOf('vault-work')) },
+      {
+        name: 'operatorVault',
+        silence: 'VaultTimeout',
+        ask: () => troubleWithSystemKey(systemAssigned, impatient(parts), 'keyWillDo'),
+      },
+    ] satisfies Part[],
+    keyCounts: createKeyCount(parts),
+    poisoned: async () => (await countOf('vault-work-poison')) + (await countOf('daily-pass-poison')),
     ...replace,
     accounts: forgetful(parts.accounts, memory),
   };
 }
 
 async function openStores(settings: Settings) {
-  const [{ TableClient }, { openTables }, accounts, secrets, bindings, rings, small] = await Promise.all([
-    import('@azure/data-tables'),
-    import('./tables.ts'),
-    import('./accountTable.ts'),
-    import('./secretTable.ts'),
-    import('./bindingTable.ts'),
-    import('./ringTable.ts'),
-    import('./smallTables.ts'),
-  ]);
+  const [{ TableClient }, { tableHttp, tableRetries }, { openTables }, accounts, secrets, bindings, rings, small] =
+    await Promise.all([
+      import('@azure/data-tables'),
+      import('./storageClients.ts'),
+      import('./tables.ts'),
+      import('./accountTable.ts'),
+      import('./secretTable.ts'),
+      import('./bindingTable.ts'),
+      import('./ringTable.ts'),
+      import('./smallTables.ts'),
+    ]);
   const { AzureWebJobsStorage: connection, AzureWebJobsStorage__tableServiceUri: serviceUri } = settings;
   const credential = connection === undefined ? await storageCredential() : undefined;
+  const options = {
+    httpClient: tableHttp(settings.policy.storageDeadlineSeconds),
+    retryOptions: tableRetries,
+    allowInsecureConnection: isDevelopment(settings),
+  };
   const open = openTables((name) =>
     connection !== undefined || serviceUri === undefined || credential === undefined
-      ? TableClient.fromConnectionString(connection ?? '', name, { allowInsecureConnection: isDevelopment(settings) })
-      : new TableClient(serviceUri, name, credential),
+      ? TableClient.fromConnectionString(connection ?? '', name, options)
+      : new TableClient(serviceUri, name, credential, options),
   );
   return {
     accounts: accounts.createAccountStore(open),
@@ -77,19 +100,22 @@ async function openStores(settings: Settings) {
     claims: small.createClaims(open),
     ringStore: rings.createRingStore(open),
     serviceAudit: small.createServiceAuditStore(open),
+    sweepMark: small.createSweepMark(open),
   };
 }
 
 async function openQueues(settings: Settings) {
-  const { createWorkQueue } = await import('./workQueue.ts');
+  const { countMessages, createWorkQueue } = await import('./workQueue.ts');
   const { AzureWebJobsStorage: connectionString, AzureWebJobsStorage__queueServiceUri: serviceUrl } = settings;
+  const { storageDeadlineSeconds: deadlineSeconds } = settings.policy;
   const access =
     connectionString !== undefined || serviceUrl === undefined
-      ? { connectionString: connectionString ?? '' }
-      : { serviceUrl, credential: await storageCredential() };
+      ? { connectionString: connectionString ?? '', deadlineSeconds }
+      : { serviceUrl, credential: await storageCredential(), deadlineSeconds };
   return {
     queue: createWorkQueue<VaultWork>('vault-work', access),
     dailyQueue: createWorkQueue<DailyWork>('daily-pass', access),
+    countOf: (name: string) => countMessages(name, access),
   };
 }
 
@@ -135,29 +161,49 @@ function operatorKeysIn(settings: Settings): OperatorKeys {
 }
 
 /**
- * The same identity unwraps something of the operator's: the newest wrapping of the system ring by the system key. An application has
- * no grant there: for it the app's own identity unwraps, and the token exchange must work in the home tenant.
+ * The same identity unwraps something of the operator's. An application has no grant there: for it the app's own identity unwraps,
+ * and the token exchange must work in the home tenant.
  */
 async function controlLook(
   { identity }: Pick<Reach, 'identity' | 'tenantId'>,
-  {
-    keyVault,
-    ringStore,
-    operatorKeys,
-    exchangesAtHome,
-  }: Pick<Service, 'keyVault' | 'ringStore' | 'operatorKeys'> & Pick<Credentials, 'exchangesAtHome'>,
+  ports: Pick<Service, 'keyVault' | 'ringStore' | 'operatorKeys'> & Pick<Credentials, 'exchangesAtHome'>,
 ): Promise<'good' | 'failed'> {
+  const [trouble, speaks] = await Promise.all([
+    troubleWithSystemKey(isFederated(identity) ? systemAssigned : identity, ports),
+    isFederated(identity) ? ports.exchangesAtHome(identity) : true,
+  ]);
+  return trouble === undefined && speaks ? 'good' : 'failed';
+}
+
+/**
+ * The identity unwraps something of the operator's, the newest wrapping of the system ring by the system key: why it cannot, or undefined. Before
+ * there is a ring there is nothing to unwrap; for readiness the description of the key will do then.
+ */
+async function troubleWithSystemKey(
+  identity: Reach['identity'],
+  { keyVault, ringStore, operatorKeys }: Pick<Service, 'keyVault' | 'ringStore' | 'operatorKeys'>,
+  withoutRing?: 'keyWillDo',
+): Promise<Cause | undefined> {
+  const key = { ...operatorKeys.system, identity };
   const { rows } = (await ringStore.read()).rings.system;
   const ours = rows.filter((one) => isWrappedBy(one, operatorKeys.system));
   const [row] = ours.toSorted((a, b) => b.createdAt - a.createdAt);
-  if (row === undefined) return 'failed';
-  const control = operatorKeys.system;
-  const [opened, speaks] = await Promise.all([
-    keyVault.unwrap(isFederated(identity) ? control : { ...control, identity }, versionIn(row), row.wrapped),
-    isFederated(identity) ? exchangesAtHome(identity) : true,
-  ]);
-  if (opened.ok) opened.value.fill(0);
-  return opened.ok && speaks ? 'good' : 'failed';
+  if (row === undefined && withoutRing === undefined) return 'UnknownResponse';
+  const answer =
+    row === undefined ? await keyVault.describe(key) : await keyVault.unwrap(key, versionIn(row), row.wrapped);
+  if (!answer.ok) return answer.cause;
+  if (answer.value instanceof Uint8Array) answer.value.fill(0);
+  return undefined;
+}
+
+/** Tables that do not answer are not the vault's fault: given up well before the vault's own deadline. */
+function impatient<Ports extends Pick<Service, 'ringStore' | 'pause'>>(ports: Ports): Ports {
+  const read: Service['ringStore']['read'] = async () => {
+    const rings = await inTime(ports.ringStore.read(), ports, 1_000);
+    if (rings === undefined) throw new Unavailable('StorageUnavailable', 'The rings could not be read in time.', 5);
+    return rings;
+  };
+  return { ...ports, ringStore: { ...ports.ringStore, read } };
 }
 
 /** Single flight, kept when it succeeds, begun again when it has failed. */

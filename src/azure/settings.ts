@@ -55,6 +55,13 @@ export type Settings = z.infer<typeof schema> & { readonly policy: Policy };
 
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';
+  /** The settings at fault. */
+  readonly settings: readonly string[];
+
+  constructor(settings: readonly string[], message: string) {
+    super(message);
+    this.settings = settings;
+  }
 }
 
 /** `lookIntervalHealthySeconds` is set by `KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS`. */
@@ -72,12 +79,16 @@ export function readSettings(environment: Readonly<Record<string, string | undef
   for (const name of operatorKeyNames) {
     if (settings[name] === undefined) continue;
     const pinned = identifierIn(name, settings).version !== undefined;
-    if (pinned) throw new SettingsError(`${name} must not name a version: the service follows its own keys.`);
+    if (pinned) throw new SettingsError([name], `${name} must not name a version: the service follows its own keys.`);
   }
   if (sameKey(settings))
-    throw new SettingsError('KEYWARD_SYSTEM_KEY and KEYWARD_AT_REST_KEY name the same key: the two layers need two.');
+    throw new SettingsError(
+      ['KEYWARD_SYSTEM_KEY', 'KEYWARD_AT_REST_KEY'],
+      'KEYWARD_SYSTEM_KEY and KEYWARD_AT_REST_KEY name the same key: the two layers need two.',
+    );
   if (sharesVault(settings))
     throw new SettingsError(
+      ['KEYWARD_RECOVERY_KEY'],
       'KEYWARD_RECOVERY_KEY is in the vault of a key that it is to stand in for: it needs a vault of its own.',
     );
   return { ...settings, policy };
@@ -100,13 +111,15 @@ export function identifierIn(name: (typeof operatorKeyNames)[number], settings: 
   try {
     return parseKeyIdentifier(settings[name] ?? '', settings.KEYWARD_CLOUD);
   } catch (error) {
-    throw new SettingsError(`${name}: ${error instanceof Error ? error.message : 'is no key identifier'}`);
+    throw new SettingsError([name], `${name}: ${error instanceof Error ? error.message : 'is no key identifier'}`);
   }
 }
 
 function checked<T>(shape: z.ZodType<T>, input: unknown, nameOf: (field: string) => string): T {
   const result = shape.safeParse(input);
   if (result.success) return result.data;
-  const problems = result.error.issues.map((issue) => `${nameOf(String(issue.path[0]))}: ${issue.message}`);
-  throw new SettingsError(`Settings are not usable. ${problems.join('; ')}`);
+  const problems = result.error.issues.map(({ path, message }) => ({ setting: nameOf(String(path[0])), message }));
+  const settings = [...new Set(problems.map(({ setting }) => setting))];
+  const told = problems.map(({ setting, message }) => `${setting}: ${message}`);
+  throw new SettingsError(settings, `Settings are not usable. ${told.join('; ')}`);
 }

@@ -1,9 +1,9 @@
-/** The tables that hold one kind of small row each: vaults, directory, claims, and the service's own chain. */
+/** The tables of small rows: vaults, directory, claims, and the service's own: its chain, and the mark of the last sweep. */
 import type { AuditEntry, ChainHead } from '../core/audit.ts';
 import { vaultIdOf } from '../core/binding.ts';
 import { LostRace } from '../core/errors.ts';
 import { fold, indexKey } from '../core/names.ts';
-import type { Claim, Claims, Directory, ServiceAuditStore, VaultStore, WorkTicket } from '../core/ports.ts';
+import type { Claim, Claims, Directory, ServiceAuditStore, SweepMark, VaultStore, WorkTicket } from '../core/ports.ts';
 import { serviceChain } from '../core/serviceAudit.ts';
 import type { EpochMs } from '../core/time.ts';
 import type { Budget } from '../core/vaultBudget.ts';
@@ -123,5 +123,15 @@ export function createServiceAuditStore(open: OpenTable): ServiceAuditStore {
       const rows = await table.query<AuditEntry>(auditRange(serviceChain, serviceChain), everything);
       return rows.map((row) => row.value);
     },
+  };
+}
+
+export function createSweepMark(open: OpenTable): SweepMark {
+  const table = open('service');
+  const key = { partitionKey: 'sweep', rowKey: 'last' };
+
+  return {
+    read: async () => (await table.read<{ at: EpochMs }>(key))?.value.at,
+    write: (at) => table.put(rowOf(key, { at })),
   };
 }

@@ -89,7 +89,12 @@ export class Table {
   }
 
   async put(row: Row & { readonly follows?: boolean }): Promise<void> {
-    await this.#run((client) => client.upsertEntity(row, 'Replace'));
+    try {
+      await this.#run((client) => client.upsertEntity(row, 'Replace'));
+    } catch (error) {
+      // There is no race to lose: whatever was in the way, it is gone soon.
+      throw error instanceof LostRace ? unavailable({ statusCode: 409 }) : error;
+    }
   }
 
   /** @throws LostRace when the etag no longer fits, or the row is gone. */
@@ -120,8 +125,15 @@ export class Table {
     if (etag === undefined) transaction.createEntity(first);
     else transaction.updateEntity(first, 'Replace', { etag });
     for (const row of inserts) transaction.createEntity(row);
-    const result = await goneIsLost(this.#run((client) => client.submitTransaction(transaction.actions)));
-    return result.subResponses[0]?.etag ?? '';
+    try {
+      const result = await goneIsLost(this.#run((client) => client.submitTransaction(transaction.actions)));
+      return result.subResponses[0]?.etag ?? '';
+    } catch (error) {
+      // When an answer is lost the SDK tries again, and the second try loses to the first: then what stands there is ours.
+      const there = error instanceof LostRace ? await this.read(first) : undefined;
+      if (there === undefined || JSON.stringify(there.value) !== first.data) throw error;
+      return there.etag;
+    }
   }
 
   /** All rows of one partition, at most 100; false when one of them was gone already, and then none is removed. */
@@ -138,14 +150,26 @@ export class Table {
   }
 
   async #run<R>(operation: (client: TableClient) => Promise<R>): Promise<R> {
+    await this.#create();
     try {
-      this.#created ??= this.#client.createTable();
-      await this.#created;
       return await operation(this.#client);
     } catch (error) {
       throw translated(error, () => {
         this.#created = undefined;
       });
+    }
+  }
+
+  /** Whatever the first call of a table fails with, the next one makes it anew. */
+  async #create(): Promise<void> {
+    const creation = this.#created ?? this.#client.createTable();
+    this.#created = creation;
+    try {
+      await creation;
+    } catch (error) {
+      if (this.#created === creation) this.#created = undefined;
+      if (!isFromStorage(error)) throw error;
+      throw unavailable(error);
     }
   }
 }
@@ -170,18 +194,24 @@ async function unlessLost<R>(write: () => Promise<R>): Promise<R | undefined> {
 
 class NotThere extends Error {}
 
+/** A try that went over its deadline is aborted, and that is no RestError. */
+const isFromStorage = (error: unknown): error is Error & Partial<RestError> =>
+  error instanceof RestError || (error instanceof Error && error.name === 'AbortError');
+
 function translated(error: unknown, forgetCreation: () => void): unknown {
-  if (!(error instanceof RestError)) return error;
-  if (error.statusCode === 404) {
-    if (`${error.code} ${error.message}`.includes('TableNotFound')) forgetCreation();
+  if (!isFromStorage(error)) return error;
+  const { statusCode, code, message } = error;
+  if (statusCode === 404) {
+    if (`${code} ${message}`.includes('TableNotFound')) forgetCreation();
     return new NotThere('There is no such row.');
   }
-  if (error.statusCode === 409 || error.statusCode === 412) return new LostRace('The row has changed.');
-  forgetCreation();
-  return new Unavailable('StorageUnavailable', 'The tables of this service do not answer. Try again.', 5, {
-    info: { status: error.statusCode ?? 0 },
-  });
+  return statusCode === 409 || statusCode === 412 ? new LostRace('The row has changed.') : unavailable(error);
 }
+
+const unavailable = ({ statusCode = 0 }: Partial<RestError>): Unavailable =>
+  new Unavailable('StorageUnavailable', 'The tables of this service do not answer. Try again.', 5, {
+    info: { status: statusCode },
+  });
 
 function valueIn<T>(entity: { v?: unknown; data?: unknown }): T {
   if (entity.v !== formatVersion || typeof entity.data !== 'string')

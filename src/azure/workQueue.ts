@@ -1,29 +1,48 @@
 /** Our queues. Messages are JSON in base64, as the Functions queue trigger reads them by default. */
 
 import type { TokenCredential } from '@azure/identity';
-import { QueueClient, QueueServiceClient } from '@azure/storage-queue';
+import { type QueueClient, QueueServiceClient, RestError } from '@azure/storage-queue';
 import { Unavailable } from '../core/errors.ts';
 import type { WorkQueue } from '../core/ports.ts';
+import { queueRetries } from './storageClients.ts';
 
-export type QueueAccess =
+export type QueueAccess = { readonly deadlineSeconds: number } & (
   | { readonly connectionString: string }
-  | { readonly serviceUrl: string; readonly credential: TokenCredential };
+  | { readonly serviceUrl: string; readonly credential: TokenCredential }
+);
+
+function clientOf(name: string, access: QueueAccess): QueueClient {
+  const options = { retryOptions: queueRetries };
+  return 'connectionString' in access
+    ? QueueServiceClient.fromConnectionString(access.connectionString, options).getQueueClient(name)
+    : new QueueServiceClient(access.serviceUrl, access.credential, options).getQueueClient(name);
+}
+
+const deadlineOf = ({ deadlineSeconds }: QueueAccess) => ({ abortSignal: AbortSignal.timeout(deadlineSeconds * 1000) });
+
+/** About how many messages are in a queue; none where there is no queue yet. Throws when the service does not answer. */
+export async function countMessages(name: string, access: QueueAccess): Promise<number> {
+  try {
+    return (await clientOf(name, access).getProperties(deadlineOf(access))).approximateMessagesCount ?? 0;
+  } catch (error) {
+    if (error instanceof RestError && error.statusCode === 404) return 0;
+    throw error;
+  }
+}
 
 export function createWorkQueue<Message>(name: string, access: QueueAccess): WorkQueue<Message> {
-  const client =
-    'connectionString' in access
-      ? new QueueClient(access.connectionString, name)
-      : new QueueServiceClient(access.serviceUrl, access.credential).getQueueClient(name);
+  const client = clientOf(name, access);
   let created: Promise<unknown> | undefined;
 
   return {
     async send(message, delayMs = 0) {
       try {
-        created ??= client.createIfNotExists();
+        created ??= client.createIfNotExists(deadlineOf(access));
         await created;
         const text = Buffer.from(JSON.stringify(message)).toString('base64');
         // Whole seconds: rounded up, because a look that comes too early does not count.
-        await client.sendMessage(text, { visibilityTimeout: Math.ceil(delayMs / 1000) });
+        const visibilityTimeout = Math.ceil(delayMs / 1000);
+        await client.sendMessage(text, { visibilityTimeout, ...deadlineOf(access) });
       } catch {
         created = undefined;
         throw new Unavailable('StorageUnavailable', 'The work queue of this service does not answer. Try again.', 5);

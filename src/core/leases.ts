@@ -14,6 +14,7 @@ import { openAccountKey } from './accountKeys.ts';
 import { keyUnreachable } from './accounts/inaccessible.ts';
 import type { Bytes } from './bytes.ts';
 import { type Cause, classOf } from './causes.ts';
+import { measure } from './metrics.ts';
 import { wipeAccountKey } from './secrets/subkeys.ts';
 import type { Service } from './service.ts';
 import type { EpochMs } from './time.ts';
@@ -47,7 +48,9 @@ const graceStepMs = 10_000;
 /** In grace an idle key is wiped soon: nobody who could learn of a denial is asking for it. */
 const idleInGraceMs = 2 * graceStepMs;
 
-export function createLeases(tools: Pick<Service, 'keyVault' | 'rings' | 'random' | 'clock' | 'policy'>): Leases {
+export function createLeases(
+  tools: Pick<Service, 'keyVault' | 'rings' | 'random' | 'clock' | 'policy' | 'log'>,
+): Leases {
   const { clock, policy } = tools;
   /** From the opening to the end of grace; jitter shortens leases, not this. */
   const longestMs = (policy.leaseSeconds + policy.leaseGraceSeconds) * 1000;
@@ -73,6 +76,7 @@ export function createLeases(tools: Pick<Service, 'keyVault' | 'rings' | 'random
     const renewAfter = openedMonotonic + lifeMs * 0.8;
     const lease: Lease = { accountKey: opened.value, openedAt, openedMonotonic, lifeMs, renewAfter, isInGrace: false };
     leases.set(id, lease, { ttl: lifeMs });
+    measure(tools.log, 'keyward.leases', leases.size, {});
     return lease;
   }
 

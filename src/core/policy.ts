@@ -17,6 +17,8 @@ export const policySchema = z
     lookSpacingSeconds: positiveSeconds(10),
     /** How long one look may take before it counts as VaultTimeout. */
     lookDeadlineSeconds: positiveSeconds(5),
+    /** How long a call to the tables or queues may wait for an answer. */
+    storageDeadlineSeconds: positiveSeconds(10),
     /** How often the latest version of a followed key is read when no event has announced one. */
     versionCheckIntervalSeconds: positiveSeconds(240),
     confirmKeyDisabledLooks: positiveCount(2),

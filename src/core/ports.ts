@@ -8,7 +8,7 @@ import type { AuditEntry, ChainHead } from './audit.ts';
 import type { Binding } from './binding.ts';
 import type { Bytes } from './bytes.ts';
 import type { Cause } from './causes.ts';
-import type { KeyCheck, RingName, RingRow, RingState, StoredRings } from './rings/ring.ts';
+import type { KeyCheck, RingName, RingRotation, RingRow, RingState, StoredRings } from './rings/ring.ts';
 import type { SealedKind } from './secretEnvelope.ts';
 import type { EpochMs } from './time.ts';
 import type { Budget } from './vaultBudget.ts';
@@ -27,11 +27,65 @@ export interface Random {
 
 /** Constant messages, variable fields; never key material, tokens, wrapped blobs, query strings or upstream bodies. */
 export interface Log {
-  info(message: string, fields?: LogFields): void;
-  warn(message: string, fields?: LogFields): void;
-  error(message: string, fields?: LogFields): void;
+  info<F extends LogFields>(message: string, fields?: Known<F>): void;
+  warn<F extends LogFields>(message: string, fields?: Known<F>): void;
+  error<F extends LogFields>(message: string, fields?: Known<F>): void;
 }
-export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** Every field that a log line can have: what is not in here is not logged. */
+interface FieldTypes {
+  /** Names of ours. */
+  account: string;
+  bindingId: string;
+  vault: string;
+  key: string;
+  version: string;
+  secret: string;
+  kind: SecretKind;
+  first: string;
+  actorKind: string;
+  actor: string;
+  eventId: string;
+  eventType: string;
+  keyVaultRequestId: string;
+  /** Words of closed lists. */
+  cause: Cause | 'none';
+  controlLook: 'good' | 'failed';
+  ring: RingName;
+  phase: RingRotation['phase'];
+  role: RingRow['role'];
+  /** `describeError`. */
+  error: string;
+  /** Numbers. */
+  durationMs: number;
+  lateMs: number;
+  vaults: number;
+  concerns: number;
+  woken: number | boolean;
+  events: number;
+  strange: number;
+  left: number;
+  cleared: number;
+  count: number;
+  found: number;
+  moved: number;
+  stuck: number;
+  round: number;
+  visited: number;
+  generation: number;
+  sealing: number;
+  /** Of metrics (metrics.ts). */
+  metric: string;
+  value: number;
+  status: string;
+  from: string;
+  to: string;
+  result: string;
+  code: string;
+}
+export type LogFields = { readonly [Name in keyof FieldTypes]?: FieldTypes[Name] | undefined };
+/** A spread brings no other field in either. */
+type Known<F> = F & { readonly [Name in Exclude<keyof F, keyof LogFields>]: never };
 
 /** How a key is reached: the part of a binding that an adapter needs. */
 export type Reach = Pick<Binding, 'vaultHost' | 'vaultName' | 'keyName' | 'tenantId' | 'identity'>;
@@ -202,6 +256,12 @@ export interface VaultStore {
   /** What the vault's workers have left to spend: travels from one to the next. Only the worker writes it. */
   readBudget(vaultId: string): Promise<Budget | undefined>;
   saveBudget(vaultId: string, budget: Budget): Promise<void>;
+}
+
+/** When the last sweep ended: shows everybody whether the timer runs. */
+export interface SweepMark {
+  read(): Promise<EpochMs | undefined>;
+  write(at: EpochMs): Promise<void>;
 }
 
 /** Shows who the worker of a vault is: the etag of its row. */

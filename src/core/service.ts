@@ -1,4 +1,5 @@
 /** Everything that a story of the core is told with. Wired in src/azure/compose.ts. */
+import type { KeyCounts, Part } from './health.ts';
 import type { Cloud } from './keyIdentifier.ts';
 import type { Leases } from './leases.ts';
 import type { Policy } from './policy.ts';
@@ -16,6 +17,7 @@ import type {
   RingStore,
   SecretStore,
   ServiceAuditStore,
+  SweepMark,
   VaultStore,
   VaultWork,
   WorkQueue,
@@ -33,6 +35,7 @@ export interface Service {
   readonly claims: Claims;
   readonly ringStore: RingStore;
   readonly serviceAudit: ServiceAuditStore;
+  readonly sweepMark: SweepMark;
   readonly queue: WorkQueue<VaultWork>;
   readonly dailyQueue: WorkQueue<DailyWork>;
   readonly keyVault: KeyVault;
@@ -57,6 +60,11 @@ export interface Service {
   readonly memory: AccountMemory;
   /** An operator-owned key that every identity of ours may unwrap with: shows whether a denial is ours. */
   readonly controlLook: (reach: Pick<Reach, 'identity' | 'tenantId'>) => Promise<'good' | 'failed'>;
+  /** What readiness asks. */
+  readonly parts: readonly Part[];
+  readonly keyCounts: () => Promise<KeyCounts>;
+  /** Messages in the poison queues, about. */
+  readonly poisoned: () => Promise<number>;
 }
 
 export interface Rings {

@@ -2,13 +2,14 @@
 import { type AuditFacts, appendEntries, appendEntry, emptyChain, headOf } from './audit.ts';
 import type { Binding } from './binding.ts';
 import { LostRace, retryLostRaces } from './errors.ts';
+import { measure } from './metrics.ts';
 import type { Policy } from './policy.ts';
 import type { Stored } from './ports.ts';
 import type { Service } from './service.ts';
 import type { EpochMs } from './time.ts';
-import { accessibleVerdict, type Evidence, observe, type Watch } from './watch.ts';
+import { accessibleVerdict, type Evidence, observe, type Verdict, type Watch, type WatchStatus } from './watch.ts';
 
-type WatchTools = Pick<Service, 'bindings' | 'vaults' | 'rings' | 'policy' | 'clock'>;
+type WatchTools = Pick<Service, 'bindings' | 'vaults' | 'rings' | 'policy' | 'clock' | 'log'>;
 
 const keyward = { kind: 'keyward', id: 'watch' } as const;
 
@@ -75,7 +76,7 @@ async function createWatch(binding: Binding, version: string, at: EpochMs, tools
 export async function updateWatch(
   stored: Stored<Watch>,
   decide: (watch: Watch) => Watch,
-  tools: Pick<Service, 'bindings' | 'rings' | 'clock'>,
+  tools: Pick<Service, 'bindings' | 'rings' | 'clock' | 'log'>,
   facts: (before: Watch, after: Watch) => readonly AuditFacts[] = () => [],
 ): Promise<Stored<Watch>> {
   let current = stored;
@@ -84,7 +85,10 @@ export async function updateWatch(
     const after = decide(before);
     if (after === before) return current;
     try {
-      return await saveWatch(current, after, [...verdictFacts(before, after), ...facts(before, after)], tools);
+      const saved = await saveWatch(current, after, [...verdictFacts(before, after), ...facts(before, after)], tools);
+      for (const { was, verdict } of changesOf(before, after))
+        measure(tools.log, 'keyward.transitions', 1, { from: was, to: verdict.status, cause: verdict.cause ?? 'none' });
+      return saved;
     } catch (error) {
       if (error instanceof LostRace) current = (await tools.bindings.readWatch(before.binding.id)) ?? current;
       throw error;
@@ -104,15 +108,25 @@ async function saveWatch(
   return tools.bindings.saveWatch({ value: { ...next, audit: head }, etag }, entries);
 }
 
-function verdictFacts(before: Watch, after: Watch): AuditFacts[] {
-  return Object.entries(after.versions).flatMap(([version, verdict]): AuditFacts[] => {
+interface Change {
+  readonly version: string;
+  readonly was: WatchStatus;
+  readonly verdict: Verdict;
+}
+
+const changesOf = (before: Watch, after: Watch): Change[] =>
+  Object.entries(after.versions).flatMap(([version, verdict]) => {
     const was = before.versions[version]?.status;
-    if (was === undefined || was === verdict.status) return [];
+    return was === undefined || was === verdict.status ? [] : [{ version, was, verdict }];
+  });
+
+const verdictFacts = (before: Watch, after: Watch): AuditFacts[] =>
+  changesOf(before, after).map(({ version, was, verdict }) => {
     const transition = after.transitions.find((one) => one.epoch > before.epoch && one.version === version);
     const epoch = transition === undefined ? {} : { epoch: transition.epoch };
     const cause = verdict.cause === undefined ? {} : { cause: verdict.cause };
-    return [
-      { type: 'VerdictChanged', actor: keyward, key: version, before: was, after: verdict.status, ...cause, ...epoch },
-    ];
+    return {
+      ...{ type: 'VerdictChanged', actor: keyward, key: version, before: was, after: verdict.status },
+      ...{ ...cause, ...epoch },
+    };
   });
-}

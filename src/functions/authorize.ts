@@ -36,6 +36,8 @@ function signingKeysUrl() {
 export interface Caller {
   readonly actor: Actor;
   readonly roles: ReadonlySet<Role>;
+  /** The client id of the application that the token was issued to. Absent: a function key. */
+  readonly application?: string;
 }
 
 /** @throws Refusal AuthenticationFailed | AuthorizationFailed */
@@ -66,7 +68,9 @@ async function authorizeBearer(request: HttpRequest, route: Route): Promise<Call
   if (typeof id !== 'string') throw unauthenticated('The token names no principal (oid).');
   if (!given.includes(route.role))
     throw new Refusal('AuthorizationFailed', `The caller ${id} lacks the app role ${route.role}.`);
-  return { actor: { kind: 'principal', id }, roles: new Set(roles.filter((role) => given.includes(role))) };
+  const application = String(claims.azp ?? claims.appid ?? '');
+  const has = new Set(roles.filter((role) => given.includes(role)));
+  return { actor: { kind: 'principal', id }, roles: has, application };
 }
 
 type KeySet = ReturnType<typeof createRemoteJWKSet>;

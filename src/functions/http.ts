@@ -7,13 +7,14 @@ import type * as z from 'zod';
 import { refuseWhileInaccessible } from '../core/accounts/inaccessible.ts';
 import { findAccount } from '../core/accounts/read.ts';
 import { describeError, KeywardError, Refusal, statusOf, Unavailable } from '../core/errors.ts';
+import { measure } from '../core/metrics.ts';
 import { parseAccountName } from '../core/names.ts';
 import type { KnownAccount } from '../core/secrets/memory.ts';
 import type { Service } from '../core/service.ts';
 import { authorize, type Caller } from './authorize.ts';
 import { renderError } from './errorJson.ts';
 import type { Route } from './route.ts';
-import { inInvocation, keyward } from './service.ts';
+import { inInvocation, keyward, log } from './service.ts';
 
 export interface Call extends Caller {
   readonly request: HttpRequest;
@@ -23,6 +24,8 @@ export interface Call extends Caller {
 }
 
 export type RouteHandler = (call: Call) => Promise<HttpResponseInit>;
+/** For what must answer while settings are missing or wrong. */
+export type BareHandler = (call: Omit<Call, 'service' | 'known'>) => Promise<HttpResponseInit>;
 
 export function handlerOf(route: Route): HttpHandler {
   return (request, context) =>
@@ -30,8 +33,10 @@ export function handlerOf(route: Route): HttpHandler {
       const requestId = { 'x-ms-request-id': context.invocationId };
       try {
         const caller = await authorize(request, route);
-        const service = await keyward();
-        const answer = await gated(route, { request, ...caller, service });
+        const answer =
+          route.bare === undefined
+            ? await gated(route, { request, ...caller, service: await keyward() })
+            : await route.bare({ request, ...caller });
         return { ...answer, headers: { ...answer.headers, ...requestId } };
       } catch (error) {
         const answer = answerOf(error, context);
@@ -41,7 +46,7 @@ export function handlerOf(route: Route): HttpHandler {
 }
 
 /** The gate comes before the handler, or stands beside it: no answer leaves that the gate has not let through. */
-async function gated(route: Route, call: Call): Promise<HttpResponseInit> {
+async function gated(route: Extract<Route, { handler: RouteHandler }>, call: Call): Promise<HttpResponseInit> {
   const { request, service } = call;
   if (route.scope !== 'account' || route.whileInaccessible === 'allowed') return route.handler(call);
   const name = parseAccountName(request.params.accountName ?? '');
@@ -60,6 +65,7 @@ async function gated(route: Route, call: Call): Promise<HttpResponseInit> {
 }
 
 function answerOf(error: unknown, context: InvocationContext): HttpResponseInit {
+  measure(log, 'keyward.refusals', 1, { code: error instanceof KeywardError ? error.code : 'InternalError' });
   if (error instanceof KeywardError) {
     const retryAfter = error instanceof Unavailable ? { 'Retry-After': String(error.retryAfterSeconds) } : undefined;
     return {
@@ -89,10 +95,9 @@ const maxBodyBytes = 64 * 1024;
 const maxDetails = 20;
 
 /** The body as JSON. @throws Refusal RequestTooLarge | InvalidRequestContent */
-export async function readJson(request: HttpRequest): Promise<unknown> {
+export async function readJson(request: HttpRequest, maxBytes = maxBodyBytes): Promise<unknown> {
   const bytes = await request.arrayBuffer();
-  if (bytes.byteLength > maxBodyBytes)
-    throw new Refusal('RequestTooLarge', `The body is larger than ${maxBodyBytes} bytes.`);
+  if (bytes.byteLength > maxBytes) throw new Refusal('RequestTooLarge', `The body is larger than ${maxBytes} bytes.`);
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {

@@ -1,6 +1,6 @@
 /** What is said of an HTTP route, once: who may call it, when, and what goes in and comes out. */
 import type * as z from 'zod';
-import type { RouteHandler } from './http.ts';
+import type { BareHandler, RouteHandler } from './http.ts';
 
 /** App roles of the bearer tokens. One does not include another. */
 export const roles = [
@@ -14,18 +14,30 @@ export const roles = [
   /** Letting go of a customer's hold: an account from its customer key back to the system key, a claim. */
   'Keys.Release',
   'Audit.Read',
+  /** Event Grid's: the name is the one that Microsoft's scripts for secure webhooks give the role. */
+  'AzureEventGridSecureWebhookSubscriber',
 ] as const;
 
 export type Role = (typeof roles)[number];
 
-export interface Route {
+/** A route has a handler, or a bare one, which answers whatever the settings are. */
+export type Route = RouteFacts &
+  (
+    | { readonly handler: RouteHandler; readonly bare?: undefined }
+    | { readonly bare: BareHandler; readonly handler?: undefined }
+  );
+
+interface RouteFacts {
   /** The function's name in Azure. */
   readonly name: string;
-  readonly method: 'GET' | 'PUT' | 'PATCH' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'PUT' | 'PATCH' | 'POST' | 'DELETE' | 'OPTIONS';
   /** Under `/api`. */
   readonly path: string;
-  /** `account`: a call on one account, or on accounts; `operator`: the operator's own; `public`: open to all. */
-  readonly scope: 'account' | 'operator' | 'public';
+  /**
+   * `account`: a call on one account, or on accounts; `operator`: the operator's own; `events`: Event Grid's; `public`: open to
+   * all, and so without effect.
+   */
+  readonly scope: 'account' | 'operator' | 'events' | 'public';
   readonly role: Role;
   /** INV-3: exactly account GET, LIST and DELETE. */
   readonly whileInaccessible?: 'allowed';
@@ -36,7 +48,6 @@ export interface Route {
   readonly gate?: 'beside';
   /** What the OpenAPI document says of the route. Absent: the contract is somebody else's published one. */
   readonly contract?: Contract;
-  readonly handler: RouteHandler;
 }
 
 /** Headers of success answers, beside the request id that every answer carries. */

@@ -13,6 +13,8 @@ import {
 } from './accounts.ts';
 import { claimRoutes } from './claims.ts';
 import { contentKeyRoutes } from './contentKeys.ts';
+import { eventRoutes } from './events.ts';
+import { healthRoutes } from './health.ts';
 import { jobInputRoutes } from './jobInputs.ts';
 import { keyContracts, lookContract } from './keyContract.ts';
 import { keyAccountsRoute, keyUsageRoute, rewrapRoute } from './keys.ts';
@@ -88,6 +90,8 @@ const documented: readonly Route[] = [
     ...{ name: 'operatorRotateRing', method: 'POST', path: 'operator/rings/{ring}/rotate', scope: 'operator' },
     ...{ role: 'Keys.Operate', contract: rotateRingContract, handler: rotateRingRoute },
   },
+  ...eventRoutes,
+  ...healthRoutes,
 ];
 
 /** The document tells of every route with a contract, and of itself. */

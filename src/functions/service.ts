@@ -10,7 +10,7 @@ const running = new AsyncLocalStorage<InvocationContext>();
 export const inInvocation = <T>(context: InvocationContext, work: () => Promise<T>): Promise<T> =>
   running.run(context, work);
 
-const log: Log = {
+export const log: Log = {
   info: (message, fields) => running.getStore()?.info(message, textOf(fields)),
   warn: (message, fields) => running.getStore()?.warn(message, textOf(fields)),
   error: (message, fields) => running.getStore()?.error(message, textOf(fields)),

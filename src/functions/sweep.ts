@@ -1,13 +1,13 @@
 /** Timer trigger: the guarantee behind every event. */
 import type { TimerHandler } from '@azure/functions';
 import { tendRings } from '../core/rings/tend.ts';
-import { sweep as sweepVaults } from '../core/work/sweep.ts';
+import { timedSweep } from '../core/work/sweep.ts';
 import { inInvocation, keyward } from './service.ts';
 
 export const sweep: TimerHandler = (_timer, context) =>
   inInvocation(context, async () => {
     const service = await keyward();
-    service.log.info('Swept', { vaults: await sweepVaults(service) });
+    service.log.info('Swept', { vaults: await timedSweep(service) });
     // After the customers': trouble with our own keys is no reason to look at theirs late.
     await tendRings(service);
   });

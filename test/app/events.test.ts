@@ -282,6 +282,18 @@ describe.concurrent('an event about a vault leads to a look at that vault, and a
   });
 });
 
+test('with function keys the webhook for other tenants takes the key in its address', async () => {
+  await account('keyed-kv');
+  const endpoint = `${world.stack.host.url}/api/events?code=${world.stack.host.keys.function}`;
+  await world.stack.keyVault('PUT', '/vaults/keyed-kv/eventSubscriptions/keyward', {
+    endpoint,
+    destination: 'webhook',
+  });
+  await onVersion('keyed-kv', await rotate(world, 'keyed-kv'));
+  const response = await fetch(endpoint.replace('code=', 'code=x'), { method: 'POST', body: '[{}]' });
+  expect(response.status).toBe(401);
+});
+
 test('an event for a vault that nobody uses any more is acknowledged', async () => {
   const name = 'left-kv';
   await world.stack.createCustomerVault(name, { tenantId: homeTenantId, location });

@@ -122,6 +122,42 @@ describe('without its settings the app loads, and', () => {
     }
   });
 
+  test('is alive, and tells by readiness which settings are missing', async () => {
+    expect(await caller(url, {})('GET', '/api/health/live')).toMatchObject({ status: 200, body: { status: 'alive' } });
+    const { status, body } = await call('GET', '/api/health/ready');
+    expect({ status, body }).toEqual({
+      status: 503,
+      body: {
+        status: 'notReady',
+        settings: { status: 'failed', names: ['KEYWARD_TENANT_ID', 'KEYWARD_SYSTEM_KEY', 'KEYWARD_AT_REST_KEY'] },
+        parts: [],
+      },
+    });
+  });
+
+  test('tells which of them is wrong, and never its value', async () => {
+    const vault = 'https://operator.vault.azure.net/keys';
+    const wrong = {
+      KEYWARD_TENANT_ID: 'a-secret-of-ours',
+      KEYWARD_SYSTEM_KEY: `${vault}/same`,
+      KEYWARD_AT_REST_KEY: `${vault}/same`,
+    };
+    const tenant = '11111111-1111-4111-8111-111111111111';
+    for (const [settings, names] of [
+      [wrong, ['KEYWARD_TENANT_ID']],
+      [{ ...wrong, KEYWARD_TENANT_ID: tenant }, ['KEYWARD_SYSTEM_KEY', 'KEYWARD_AT_REST_KEY']],
+    ] as const) {
+      Object.assign(process.env, settings);
+      try {
+        const { status, body } = await call('GET', '/api/health/ready');
+        expect({ status, settings: body.settings }).toEqual({ status: 503, settings: { status: 'failed', names } });
+        for (const value of Object.values(settings)) expect(JSON.stringify(body)).not.toContain(value);
+      } finally {
+        for (const name of Object.keys(settings)) delete process.env[name];
+      }
+    }
+  });
+
   test('fails an event, so that Event Grid delivers it again', async () => {
     for (const name of ['keyEvents', 'resourceEvents']) {
       const response = await fetch(

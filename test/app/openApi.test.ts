@@ -198,6 +198,16 @@ test('keys: rotated, not usable, disabled, restored, silent', async () => {
   await become('Accessible');
 });
 
+test('events of another tenant, their handshakes, and health', async () => {
+  const validation = { eventType: 'Microsoft.EventGrid.SubscriptionValidationEvent', data: { validationCode: 'c' } };
+  await got(200, api('POST', '/api/events', [{ ...validation, id: '1', topic: '/', subject: '' }]));
+  await got(202, api('POST', '/api/events', { specversion: '1.0', id: '1', type: 'any', source: '/', subject: '' }));
+  await api('POST', '/api/events', []);
+  await got(200, api('OPTIONS', '/api/events', undefined, { 'webhook-request-origin': 'eventgrid.azure.net' }));
+  await got(200, api('GET', '/api/health/live'));
+  await got(200, api('GET', '/api/health/ready'));
+});
+
 test('an account that is reached by another identity, and a claim that nobody needs any more', async () => {
   const claim = '/api/operator/claims?kind=vault&value=lost-kv.vault.azure.net';
   await api('PUT', '/api/accounts/lost', withCustomerKey('contoso', await vaultWithKey(world, 'lost-kv')));

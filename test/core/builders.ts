@@ -14,6 +14,7 @@ export const designPolicy: Policy = {
   lookIntervalInaccessibleSeconds: 30,
   lookSpacingSeconds: 10,
   lookDeadlineSeconds: 5,
+  storageDeadlineSeconds: 10,
   versionCheckIntervalSeconds: 240,
   confirmKeyDisabledLooks: 2,
   confirmKeyNotFoundLooks: 3,

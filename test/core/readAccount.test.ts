@@ -49,7 +49,7 @@ test('INV-7: whatever another process has done to it since, what comes is the wa
   const second = await findAccount('moved', reader);
   expect([first, second].map((view) => view?.watch?.binding.vaultName)).toEqual(['moved-kv', 'moved-2-kv']);
 
-  await patchAccount('moved', { encryption: { type: 'SystemKey' } }, {}, tester, lab.service);
+  await patchAccount('moved', { encryption: { type: 'SystemKey' } }, {}, tester, lab.service, { mayRelease: true });
   expect((await findAccount('moved', reader))?.watch).toBeUndefined();
   await deleteAccount('moved', {}, tester, lab.service);
   expect(await findAccount('moved', reader)).toBeUndefined();

@@ -62,7 +62,7 @@ describe('a new KEK of a ring, on request', () => {
     for (const name of names)
       for (const n of [1, 2, 3]) await put(lab.service, name, 'contentKeys', keyId(n), bytes(`${name} ${n}`));
     // An older account key that nobody moves stays readable too.
-    await rotateAccountKey('whole-s', tester, await lab.another({ dailyQueue: { send: async () => undefined } }));
+    await rotateAccountKey('whole-s', {}, tester, await lab.another({ dailyQueue: { send: async () => undefined } }));
     const etag = secretEtagOf({
       ...(await row(lab.service, 'whole-c', 'contentKeys', keyId(1))),
       ref: refOf('whole-c', 'contentKeys', keyId(1)),

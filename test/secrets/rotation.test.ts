@@ -90,7 +90,7 @@ describe('rotating an account key after a suspected leak', () => {
       return answer.ok ? hex(answer.value) : answer.cause;
     };
     const leaked = await opened();
-    const { record } = await rotateAccountKey(name, tester, lab.service);
+    const { record } = await rotateAccountKey(name, {}, tester, lab.service);
     expect(record).toMatchObject({
       accountKeyGeneration: 2,
       olderAccountKeys: { phase: 'moving', keys: [{ generation: 1 }] },
@@ -99,7 +99,7 @@ describe('rotating an account key after a suspected leak', () => {
     await allReadable(name, 5);
     // Again, before the first is through: all three generations are readable.
     await put(lab.service, name, 'contentKeys', keyId(5), bytes('5'));
-    await rotateAccountKey(name, tester, lab.service);
+    await rotateAccountKey(name, {}, tester, lab.service);
     await put(lab.service, name, 'contentKeys', keyId(6), bytes('6'));
     expect(new Set(await generationsOf(name))).toEqual(new Set([1, 2, 3]));
     await allReadable(name, 7);
@@ -117,14 +117,14 @@ describe('rotating an account key after a suspected leak', () => {
     await filled('fresh', 1, await lab.vaultWithKey('fresh-kv'));
     await reveal(lab.service, 'fresh', 'contentKeys', keyId(0));
     await lab.keyVault('PATCH', '/vaults/fresh-kv/keys/cmk', { enabled: false });
-    expect((await failure(rotateAccountKey('fresh', tester, lab.service))).code).toBe('CustomerKeyUnreachable');
+    expect((await failure(rotateAccountKey('fresh', {}, tester, lab.service))).code).toBe('CustomerKeyUnreachable');
     await reveal(lab.service, 'fresh', 'contentKeys', keyId(0));
   });
 
   test('an older key is destroyed only when the wait is over and a second full pass finds nothing', async () => {
     const { lab } = world;
     await filled('waiting', 3);
-    await rotateAccountKey('waiting', tester, lab.service);
+    await rotateAccountKey('waiting', {}, tester, lab.service);
     const phase = async () => (await lab.view('waiting')).record.olderAccountKeys?.phase;
     const began = lab.clock.now();
     const first = await moveSecrets({ visit: 'secrets', account: 'waiting' }, lab.service);
@@ -149,7 +149,7 @@ describe('rotating an account key after a suspected leak', () => {
   test('a pass that dies anywhere is begun again, and nothing is lost', async () => {
     const { lab } = world;
     await filled('mortal', 12);
-    await rotateAccountKey('mortal', tester, lab.service);
+    await rotateAccountKey('mortal', {}, tester, lab.service);
     let saves = 0;
     const dying = await lab.another({
       secrets: {
@@ -174,7 +174,7 @@ describe('rotating an account key after a suspected leak', () => {
 
 describe('INV-1, for what rests on an account key: a writer paused between encrypt and save, across a whole rotation', () => {
   const wholeRotation = (account: string) => async () => {
-    await rotateAccountKey(account, tester, world.lab.service);
+    await rotateAccountKey(account, {}, tester, world.lab.service);
     await moveAll(world.lab, account);
     expect((await world.lab.view(account)).record.olderAccountKeys).toBeUndefined();
   };
@@ -200,7 +200,7 @@ describe('INV-1, for what rests on an account key: a writer paused between encry
     const { lab } = world;
     await filled('late-c', 2);
     const late = await heldUp(async () => {
-      await rotateAccountKey('late-c', tester, lab.service);
+      await rotateAccountKey('late-c', {}, tester, lab.service);
       let next = await moveSecrets({ visit: 'secrets', account: 'late-c' }, lab.service);
       while (next !== undefined && (await lab.view('late-c')).record.olderAccountKeys?.phase !== 'retiring') {
         lab.clock.set(lab.clock.now() + next.delayMs);
@@ -216,7 +216,7 @@ describe('INV-1, for what rests on an account key: a writer paused between encry
   test('a pass that is itself held up across the next rotation overwrites nothing', async () => {
     const { lab } = world;
     await filled('late-d', 3);
-    await rotateAccountKey('late-d', tester, lab.service);
+    await rotateAccountKey('late-d', {}, tester, lab.service);
     const late = await heldUp(wholeRotation('late-d'));
     await moveSecrets({ visit: 'secrets', account: 'late-d' }, late);
     expect(new Set(await generationsOf('late-d'))).toEqual(new Set([3]));

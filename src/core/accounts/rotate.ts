@@ -2,7 +2,7 @@
  * Rotating an account key itself, after a suspected leak: a new key of the next generation under the same customer key or the
  * system key. The older one opens and seals nothing new; a pass in the background moves the secrets and then destroys it.
  */
-import type { AccountView, Encryption } from '../account.ts';
+import { type AccountView, type Encryption, etagOf } from '../account.ts';
 import type { Actor } from '../audit.ts';
 import { catchUp } from '../catchUp.ts';
 import { retryLostRaces } from '../errors.ts';
@@ -11,16 +11,26 @@ import { refuseWhileInaccessible } from './inaccessible.ts';
 import { type EncryptionWish, renewAccountKey } from './protect.ts';
 import { getAccount } from './read.ts';
 import { saveMoved } from './saveMoved.ts';
+import { checkPreconditions, type Preconditions, withPreconditions } from './write.ts';
 
-/** @throws Refusal AccountNotFound | CustomerKeyInaccessible @throws Unavailable CustomerKeyUnreachable */
-export function rotateAccountKey(name: string, actor: Actor, service: Service): Promise<AccountView> {
+/**
+ * Each call is a rotation: who tries again after a lost answer says by If-Match what is to be rotated.
+ * @throws Refusal AccountNotFound | CustomerKeyInaccessible | PreconditionFailed @throws Unavailable CustomerKeyUnreachable
+ */
+export function rotateAccountKey(
+  name: string,
+  conditions: Preconditions,
+  actor: Actor,
+  service: Service,
+): Promise<AccountView> {
   return retryLostRaces(async () => {
     const current = await getAccount(name, service);
     refuseWhileInaccessible(current);
+    checkPreconditions(conditions, etagOf(current.record));
     const { record, facts: pending } = catchUp(current.record, current.watch);
     const renewed = await renewAccountKey({ ...current, record }, wishOf(record.encryption), service);
     const change = { type: 'AccountKeyRotated', actor } as const;
-    await saveMoved(current, record, renewed, { pending, change }, service);
+    await withPreconditions(conditions, () => saveMoved(current, record, renewed, { pending, change }, service));
     return getAccount(name, service);
   });
 }

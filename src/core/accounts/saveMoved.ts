@@ -1,6 +1,7 @@
 /** Saving an account that has come under another key, or has a new one: bound first, then written, then the old row removed. */
 import { type AccountView, type ActiveAccount, wrappedByOf } from '../account.ts';
 import type { AuditFacts } from '../audit.ts';
+import { describeError } from '../errors.ts';
 import { fold } from '../names.ts';
 import type { Service } from '../service.ts';
 import { bind, confirmWatched, leaveBinding, rowToLeave } from './bind.ts';
@@ -22,7 +23,14 @@ export async function saveMoved(
   await saveAccount(storedOf(current), { ...record, ...key, encryption }, [...audit.pending, change], service);
   await confirmWatched(encryption, provenAt, service);
   await leaveBinding(record.encryption, encryption, leaving, service);
-  // Only a wake-up: the record says that there are secrets to move, and the daily pass reads it.
-  if (key.olderAccountKeys !== undefined)
-    await service.dailyQueue.send({ visit: 'secrets', account: fold(record.name) });
+  if (key.olderAccountKeys !== undefined) await wakeMover(fold(record.name), service);
+}
+
+/** Only a wake-up: the record says that there are secrets to move, and the daily pass reads it. So nothing fails for it. */
+async function wakeMover(account: string, { dailyQueue, log }: Service): Promise<void> {
+  try {
+    await dailyQueue.send({ visit: 'secrets', account });
+  } catch (error) {
+    log.warn('A wake-up was not sent', { account, error: describeError(error) });
+  }
 }

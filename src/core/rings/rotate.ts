@@ -55,7 +55,7 @@ async function beginRotation(ring: RingName, stored: StoredRing, actor: Actor, s
     throw new Refusal('Conflict', `A rotation of the ${ring} ring has just been begun by somebody else.`);
   await tell('RingGenerationCreated', ring, to, actor, service);
   await save(ring, stored, { phase: 'arriving', to, since: service.clock.now(), by: actor }, service);
-  service.log.info('A rotation of a ring has begun', { ring, to });
+  service.log.info('A rotation of a ring has begun', { ring, generation: to });
 }
 
 const keksOf = (ring: RingName, rings: Rings): Ring =>

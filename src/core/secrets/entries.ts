@@ -2,6 +2,7 @@
 import type { AccountView } from '../account.ts';
 import { type Actor, type AuditFacts, appendEntry, headOf } from '../audit.ts';
 import { Refusal, retryLostRaces } from '../errors.ts';
+import { measure } from '../metrics.ts';
 import { fold } from '../names.ts';
 import type { SecretRef } from '../ports.ts';
 import type { Service } from '../service.ts';
@@ -46,6 +47,7 @@ export async function tellReveal(
     actorKind: actor.kind,
     actor: actor.id,
   });
+  measure(tools.log, 'keyward.reveals', refs.length, { kind: first.kind });
 }
 
 const keyward = { kind: 'keyward', id: 'secrets' } as const;

@@ -94,3 +94,20 @@ export function concernOfResourceEvent(event: ReceivedEvent, cloud: Cloud): Conc
   const vaultName = vaultNameIn(event.subject) ?? (typeof resource === 'string' ? vaultNameIn(resource) : undefined);
   return concernOfVault(vaultName, cloud);
 }
+
+/** Of an event of either kind. */
+export const concernOfEvent = (event: ReceivedEvent, cloud: Cloud): Concern | undefined =>
+  concernOfKeyEvent(event, cloud) ?? concernOfResourceEvent(event, cloud);
+
+/** One concern a vault: where events name several of its keys, the vault itself. */
+export function concernsByVault(events: readonly ReceivedEvent[], cloud: Cloud): Concern[] {
+  const concerns = new Map<string, Concern>();
+  for (const event of events) {
+    const concern = concernOfEvent(event, cloud);
+    if (concern === undefined) continue;
+    const { vaultHost, keyName } = concern;
+    const known = concerns.get(vaultHost);
+    concerns.set(vaultHost, known === undefined || known.keyName === keyName ? concern : { vaultHost });
+  }
+  return [...concerns.values()];
+}

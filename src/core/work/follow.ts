@@ -3,6 +3,7 @@
  * accounts that follow, a slice at a time. A version that cannot be used is told, and everybody stays where they are.
  */
 import { brokenRules, unreadExpiries, versionFacts, withExpiry, withLatest } from '../latestVersion.ts';
+import { measure } from '../metrics.ts';
 import type { Stored } from '../ports.ts';
 import type { Service } from '../service.ts';
 import type { EpochMs } from '../time.ts';
@@ -54,8 +55,12 @@ export async function followLatest(
   const cost = costOf(run.target);
   const atOnce = Math.min(maxAtOnce, Math.ceil(spending.perSecond(cost) * accountSeconds));
   const paced = { ...service, keyVault: spending.paced(cost) };
+  const failedBefore = run.failed;
   const slice = await rewrapSlice(run, { until, atOnce, most: following.left }, paced);
   following.left -= slice.rewrapped;
+  if (slice.rewrapped > 0) measure(service.log, 'keyward.rewraps', slice.rewrapped, { result: 'done' });
+  if (run.failed > failedBefore)
+    measure(service.log, 'keyward.rewraps', run.failed - failedBefore, { result: 'failed' });
   const isComplete = run.isOver && run.failed === 0 && !(await leavesSomebody(run, service));
   const current = (slice.rewrapped > 0 ? await service.bindings.readWatch(bindingId) : undefined) ?? watch;
   const decide = (before: Watch) => withSlice(before, run, slice, isComplete);

@@ -7,6 +7,7 @@ import { openAccountKey } from '../accountKeys.ts';
 import { wipe } from '../bytes.ts';
 import type { Cause } from '../causes.ts';
 import { LostRace } from '../errors.ts';
+import { measure } from '../metrics.ts';
 import type { Stored } from '../ports.ts';
 import type { Service } from '../service.ts';
 import type { EpochMs } from '../time.ts';
@@ -41,6 +42,10 @@ export async function lookAtBinding(stored: Stored<Watch>, round: Round, service
   }
   if (evidence.length === 0) return withoutUnused(await asleep(stored, when, service), unused, service);
   const observed = await updateWatch(stored, (before) => afterLook(before, evidence, when, service.policy), service);
+  for (const { version, cause = 'none' } of evidence) {
+    const status = observed.value.versions[version]?.status;
+    if (status !== undefined) measure(service.log, 'keyward.looks', 1, { status, cause });
+  }
   return unused.length === 0 ? observed : withoutUnused(observed, unused, service);
 }
 
@@ -92,6 +97,7 @@ async function lookWith(
   const opened = await openAccountKey(sample, service);
   const { requestId: keyVaultRequestId, durationMs } = opened.observed;
   const about = { account: sample.name, key: wrappedByOf(sample.encryption), keyVaultRequestId, durationMs };
+  measure(log, 'keyward.looks.ms', durationMs, { cause: opened.ok ? 'none' : opened.cause });
   if (opened.ok) {
     wipe(opened.value);
     log.info('Looked at a key', { ...about, cause: 'none' });

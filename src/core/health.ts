@@ -1,0 +1,144 @@
+/**
+ * Readiness: what this service needs, asked all at once and each with a deadline, so that one that hangs holds up nobody. And
+ * how the keys are, counted over watches: the cost follows keys, not accounts.
+ */
+import pLimit from 'p-limit';
+import { type Cause, isCause } from './causes.ts';
+import { KeywardError } from './errors.ts';
+import type { Service } from './service.ts';
+import type { EpochMs } from './time.ts';
+import type { Watch, WatchStatus } from './watch.ts';
+
+export interface Part {
+  readonly name: 'tables' | 'queue' | 'operatorVault' | 'announcementTopic';
+  /** The word for an answer that does not come. */
+  readonly silence: Cause;
+  /** What is wrong; undefined: it answers. May throw, and may hang. */
+  ask(): Promise<Cause | undefined>;
+}
+
+export interface PartHealth {
+  readonly name: Part['name'];
+  readonly status: 'ok' | 'failed';
+  readonly durationMs: number;
+  readonly cause?: Cause;
+}
+
+type Tools = Pick<Service, 'clock' | 'pause'>;
+
+const deadlineMs = 3_000;
+
+/** The answer, or undefined when none has come in time. What comes later is dropped. */
+export async function inTime<T>(
+  asking: Promise<T>,
+  { pause }: Pick<Service, 'pause'>,
+  withinMs = deadlineMs,
+): Promise<T | undefined> {
+  asking.catch(() => undefined);
+  return Promise.race([asking, pause(withinMs).then(() => undefined)]);
+}
+
+export const checkParts = (parts: readonly Part[], tools: Tools): Promise<PartHealth[]> =>
+  Promise.all(
+    parts.map(async (part) => {
+      const began = tools.clock.monotonic();
+      const answer = await inTime(answerOf(part), tools);
+      const cause = answer === undefined ? part.silence : answer.cause;
+      const durationMs = Math.round(tools.clock.monotonic() - began);
+      return { name: part.name, durationMs, ...(cause === undefined ? { status: 'ok' } : { status: 'failed', cause }) };
+    }),
+  );
+
+async function answerOf(part: Part): Promise<{ readonly cause: Cause | undefined }> {
+  try {
+    return { cause: await part.ask() };
+  } catch (error) {
+    return { cause: error instanceof KeywardError && isCause(error.code) ? error.code : part.silence };
+  }
+}
+
+/** A key is as well as its worst version in use. */
+const fromWorst = ['Inaccessible', 'Suspect', 'Unreachable', 'Accessible'] as const satisfies readonly WatchStatus[];
+
+export function statusOfKey({ versions }: Pick<Watch, 'versions'>): WatchStatus {
+  const seen = new Set(Object.values(versions).map(({ status }) => status));
+  return fromWorst.find((status) => seen.has(status)) ?? 'Accessible';
+}
+
+export interface KeyCounts {
+  readonly byStatus: Readonly<Record<WatchStatus, number>>;
+  /** False: there are more keys than are counted. */
+  readonly isComplete: boolean;
+  readonly countedAt: EpochMs;
+}
+
+const maxKeys = 5_000;
+const readsAtOnce = 32;
+const freshMs = 10_000;
+
+/** Counts at most once in ten seconds, however many ask. */
+export function createKeyCount(tools: Pick<Service, 'vaults' | 'bindings' | 'clock'>): () => Promise<KeyCounts> {
+  let last: { readonly at: number; readonly counts: Promise<KeyCounts> } | undefined;
+  return () => {
+    const now = tools.clock.monotonic();
+    if (last === undefined || now - last.at >= freshMs) {
+      const counts = countKeys(tools);
+      const mine = { at: now, counts };
+      last = mine;
+      counts.catch(() => {
+        if (last === mine) last = undefined;
+      });
+    }
+    return last.counts;
+  };
+}
+
+async function countKeys({
+  vaults,
+  bindings,
+  clock,
+}: Pick<Service, 'vaults' | 'bindings' | 'clock'>): Promise<KeyCounts> {
+  const byStatus = { Accessible: 0, Suspect: 0, Inaccessible: 0, Unreachable: 0 };
+  const countedAt = clock.now();
+  const limit = pLimit(readsAtOnce);
+  const ids: string[] = [];
+  for await (const vault of vaults.list()) {
+    ids.push(...(await vaults.bindings(vault)));
+    if (ids.length > maxKeys) break;
+  }
+  await limit.map(ids.slice(0, maxKeys), async (id) => {
+    const watch = await bindings.readWatch(id);
+    if (watch !== undefined) byStatus[statusOfKey(watch.value)] += 1;
+  });
+  return { byStatus, isComplete: ids.length <= maxKeys, countedAt };
+}
+
+export interface Readiness {
+  readonly isReady: boolean;
+  readonly parts: readonly PartHealth[];
+  /** The next three are absent where they could not be read in time. */
+  readonly sweep?: { readonly lastSweptAt?: EpochMs };
+  readonly keys?: KeyCounts;
+  /** Messages that were given up and lie in the poison queues. */
+  readonly poisoned?: number;
+}
+
+/** Never throws. What is told beside the parts is for people: it makes nothing unready. */
+export async function readiness(
+  service: Pick<Service, 'parts' | 'sweepMark' | 'keyCounts' | 'poisoned' | 'clock' | 'pause'>,
+): Promise<Readiness> {
+  const told = <T>(asking: Promise<T>) => inTime(asking, service).catch(() => undefined);
+  const [parts, sweep, keys, poisoned] = await Promise.all([
+    checkParts(service.parts, service),
+    told(service.sweepMark.read().then((at) => (at === undefined ? {} : { lastSweptAt: at }))),
+    told(service.keyCounts()),
+    told(service.poisoned()),
+  ]);
+  return {
+    isReady: parts.every(({ status }) => status === 'ok'),
+    parts,
+    ...(sweep === undefined ? {} : { sweep }),
+    ...(keys === undefined ? {} : { keys }),
+    ...(poisoned === undefined ? {} : { poisoned }),
+  };
+}

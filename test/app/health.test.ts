@@ -1,0 +1,85 @@
+import { describe, expect, test } from 'vitest';
+import { caller } from '../../src/local/client.ts';
+import { got, useStack, vaultWithKey, withCustomerKey } from './support.ts';
+
+const world = useStack();
+const ready = () => world.api('GET', '/api/health/ready');
+const partsIn = ({ body }: Awaited<ReturnType<typeof ready>>): Record<string, { status: string; cause?: string }> =>
+  Object.fromEntries(body.parts.map((part: { name: string }) => [part.name, part]));
+
+test('liveness is open to all, and says nothing else', async () => {
+  const { body } = await got(200, caller(world.stack.host.url, {})('GET', '/api/health/live'));
+  expect(body).toEqual({ status: 'alive' });
+});
+
+test('readiness is not open', async () => {
+  expect((await caller(world.stack.host.url, {})('GET', '/api/health/ready')).status).toBe(401);
+});
+
+describe('readiness', () => {
+  test('before the first account and the first sweep: all parts answer, and there is no key', async () => {
+    const answer = await got(200, ready());
+    expect(answer.body).toMatchObject({
+      status: 'ready',
+      settings: { status: 'ok', names: [] },
+      keys: { Accessible: 0, Suspect: 0, Inaccessible: 0, Unreachable: 0, isComplete: true },
+      poisonedMessages: 0,
+    });
+    expect(answer.body).not.toHaveProperty('sweep');
+    const ok = expect.objectContaining({ status: 'ok', durationMs: expect.any(Number) });
+    expect(partsIn(answer)).toEqual({ tables: ok, queue: ok, operatorVault: ok });
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+  });
+
+  test('after a sweep: its age, and the keys by status', async () => {
+    const key = await vaultWithKey(world, 'health-kv');
+    for (const name of ['health-1', 'health-2'])
+      await got(201, world.api('PUT', `/api/accounts/${name}`, withCustomerKey('contoso', key)));
+    await world.stack.host.invokeTimer('sweep');
+    const { body } = await got(200, ready());
+    expect(body.sweep.ageSeconds).toBeLessThan(10);
+    expect(Date.now() - Date.parse(body.sweep.lastSweptAt)).toBeLessThan(10_000);
+    await world.stack.host.invokeTimer('sweep');
+    expect(world.records.some(({ message }) => message.includes('"metric":"keyward.sweeps.ms"'))).toBe(true);
+  });
+
+  // Counted at most once in ten seconds: what another instance counts is its own.
+  test.each([
+    [
+      'answers that the key is gone',
+      { action: 'status', status: 404, body: 'json', code: 'KeyNotFound' },
+      'KeyNotFound',
+    ],
+    ['hangs', { action: 'hang' }, 'VaultTimeout'],
+  ])(
+    'while the operator’s vault %s: 503 in time, with the cause, and the other parts as they are',
+    async (_t, fault, cause) => {
+      await world.stack.keyVault('POST', '/faults', { vault: 'keyward-operator', ...fault });
+      try {
+        const began = Date.now();
+        const answer = await got(503, ready());
+        expect(Date.now() - began).toBeLessThan(4500);
+        expect(answer.body.status).toBe('notReady');
+        expect(answer.body.keys).toMatchObject({ isComplete: true });
+        expect(partsIn(answer)).toMatchObject({
+          ...{ tables: { status: 'ok' }, queue: { status: 'ok' } },
+          operatorVault: { status: 'failed', cause, meaning: expect.stringMatching(/\S/) },
+        });
+      } finally {
+        await world.stack.keyVault('DELETE', '/faults');
+      }
+      await got(200, ready());
+    },
+  );
+
+  test('while storage is gone: 503 in time, and the vault is not blamed', async () => {
+    await world.stack.azurite.stop();
+    const began = Date.now();
+    const answer = await got(503, ready());
+    expect(Date.now() - began).toBeLessThan(4500);
+    const failed = expect.objectContaining({ status: 'failed', cause: 'StorageUnavailable' });
+    expect(partsIn(answer)).toEqual({ tables: failed, queue: failed, operatorVault: failed });
+    expect(answer.body).not.toHaveProperty('poisonedMessages');
+    await got(200, caller(world.stack.host.url, {})('GET', '/api/health/live'));
+  });
+});

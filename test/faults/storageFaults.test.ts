@@ -1,0 +1,370 @@
+/**
+ * Every call to tables and queues that an operation makes is spoilt once in every way; then the caller tries again. After that the
+ * state must be as if it had been done once, and every audit chain whole.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { compose } from '../../src/azure/compose.ts';
+import { etagOf } from '../../src/core/account.ts';
+import { openAccountKey } from '../../src/core/accountKeys.ts';
+import { deleteAccount } from '../../src/core/accounts/delete.ts';
+import { patchAccount, putAccount } from '../../src/core/accounts/put.ts';
+import { getAccount } from '../../src/core/accounts/read.ts';
+import { rotateAccountKey } from '../../src/core/accounts/rotate.ts';
+import { type AuditType, firstBrokenLink } from '../../src/core/audit.ts';
+import { vaultIdOf } from '../../src/core/binding.ts';
+import { hex } from '../../src/core/bytes.ts';
+import type { Log, SecretKind } from '../../src/core/ports.ts';
+import { moveSecrets } from '../../src/core/secrets/move.ts';
+import { refOf } from '../../src/core/secrets/read.ts';
+import { deleteSecret } from '../../src/core/secrets/remove.ts';
+import { revealOne, revealPage } from '../../src/core/secrets/reveal.ts';
+import { putSecret } from '../../src/core/secrets/write.ts';
+import type { Service } from '../../src/core/service.ts';
+import { forceAccount } from '../../src/core/work/forceRewrap.ts';
+import { lookNow } from '../../src/core/work/lookNow.ts';
+import { workOnVault } from '../../src/core/work/vaultWork.ts';
+import { type Azurite, startAzurite } from '../../src/local/azurite.ts';
+import { startIdentity } from '../../src/local/identity/issuer.ts';
+import { type KeyVaultControl, keyVaultControl } from '../../src/local/keyvault/controlClient.ts';
+import { startKeyVault } from '../../src/local/keyvault/emulator.ts';
+import { tester } from '../../src/local/lab/lab.ts';
+import {
+  appPrincipalId,
+  createOperatorVault,
+  directory,
+  homeTenantId,
+  location,
+  operatorSettings,
+} from '../../src/local/operator.ts';
+import { keyPool } from '../lab.ts';
+import { type Fault, faultsFor, type StorageProxy, startStorageProxy } from './storageProxy.ts';
+
+const silent: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const undo: (() => Promise<unknown>)[] = [];
+let azurite: Azurite;
+let keyVault: KeyVaultControl;
+let settings: Record<string, string>;
+/** On the tables themselves: what it sees is what there is. */
+let witness: Service;
+const benches: Bench[] = [];
+
+interface Bench {
+  readonly proxy: StorageProxy;
+  readonly service: Service;
+  /** A vault with a key, for whoever needs no own one. Each bench has its own: so there are no races but those that are made. */
+  readonly vault: string;
+}
+
+/** Cases run side by side, each on a process's worth of clients of its own. */
+const atOnce = 8;
+
+beforeAll(async () => {
+  const [storage, identity] = await Promise.all([startAzurite(), startIdentity(directory)]);
+  azurite = storage;
+  const emulator = await startKeyVault({ identityUrl: identity.url, keyPool, timings: { deleteDelayMs: 0 } });
+  undo.push(azurite.stop, identity.stop, emulator.stop);
+  keyVault = keyVaultControl(emulator.url);
+  await createOperatorVault(keyVault);
+  Object.assign(process.env, identity.environment);
+  settings = {
+    ...operatorSettings(azurite, identity, emulator.url),
+    // How long a worker that failed keeps the sweep's off.
+    KEYWARD_WORKER_LEASE_SECONDS: '0.3',
+  };
+  witness = await compose(settings, silent);
+  await createAccount(witness, 'first');
+  for (let n = 0; n < atOnce; n += 1) {
+    const proxy = await startStorageProxy(azurite);
+    undo.push(proxy.stop);
+    const service = await compose({ ...settings, AzureWebJobsStorage: proxy.connectionString }, silent);
+    // Tables exist, and rings are loaded.
+    await createAccount(service, `bench-${n}`);
+    await service.queue.send({ vault: '0'.repeat(32), askedBy: 'sweep' });
+    await service.dailyQueue.send({ visit: 'accounts' });
+    const vault = `bench-${n}-kv`;
+    await createVault(vault);
+    benches.push({ proxy, service, vault });
+  }
+});
+
+afterAll(async () => {
+  for (const step of undo.reverse()) await step();
+});
+
+const identity = { useSystemAssignedIdentity: true } as const;
+const by = (vault: string) => ({
+  type: 'CustomerKey' as const,
+  keyIdentifier: `https://${vault}.vault.azure.net/keys/cmk`,
+  identity,
+});
+
+async function createVault(vault: string): Promise<void> {
+  await keyVault('POST', '/vaults', { name: vault, tenantId: homeTenantId, location });
+  await keyVault('PUT', `/vaults/${vault}/grants/${appPrincipalId}`, { permissions: 'cryptoServiceEncryptionUser' });
+  await keyVault('POST', `/vaults/${vault}/keys/cmk`, { kty: 'RSA', size: 2048, fixture: 0 });
+}
+
+const createAccount = (service: Service, name: string, encryption?: ReturnType<typeof by>) =>
+  putAccount(
+    name,
+    { owner: 'contoso', location, auditReveals: true, ...(encryption === undefined ? {} : { encryption }) },
+    {},
+    tester,
+    service,
+  );
+
+const put = (service: Service, account: string, name: string, value: string, kind: SecretKind = 'tokenKeys') =>
+  putSecret(refOf(account, kind, name), { name, value: { given: Buffer.from(value) } }, {}, service);
+
+/** What `setUp` answers with, `act` is given, the first time and when it is tried again. */
+interface Operation {
+  setUp(bench: Bench, account: string): Promise<unknown>;
+  act(bench: Bench, account: string, given: unknown): Promise<unknown>;
+  /** What follows in any case, where it is not the caller's part to try again. */
+  afterwards?(bench: Bench, account: string): Promise<unknown>;
+}
+
+const underSystemKey = ({ service }: Bench, account: string) => createAccount(service, account);
+const underCustomerKey = ({ service, vault }: Bench, account: string) => createAccount(service, account, by(vault));
+/** The account's vault has its name. */
+const underOwnKey = async ({ service }: Bench, account: string) => {
+  await createVault(account);
+  await createAccount(service, account, by(account));
+};
+const withSecrets = async ({ service }: Bench, account: string) => {
+  await createAccount(service, account);
+  await put(service, account, 'a', 'value a');
+  await put(service, account, 'b', 'value b');
+};
+const moveAll = async ({ service }: Bench, account: string) => {
+  let next = await moveSecrets({ visit: 'secrets', account }, service);
+  for (let page = 0; next !== undefined && next.delayMs === 0 && page < 10; page += 1)
+    next = await moveSecrets(next.work, service);
+};
+
+const operations: Record<string, Operation> = {
+  'PUT creates an account': {
+    setUp: async () => undefined,
+    act: underSystemKey,
+  },
+  'PUT creates an account under a customer key': {
+    setUp: (_bench, account) => createVault(account),
+    act: ({ service }, account) => createAccount(service, account, by(account)),
+  },
+  'PUT changes an account': {
+    setUp: underSystemKey,
+    act: ({ service }, account) => putAccount(account, { tags: { a: 'b' } }, {}, tester, service),
+  },
+  'PATCH to a customer key': {
+    setUp: withSecrets,
+    act: ({ service, vault }, account) => patchAccount(account, { encryption: by(vault) }, {}, tester, service),
+  },
+  'PATCH back to the system key': {
+    setUp: underCustomerKey,
+    act: ({ service }, account) =>
+      patchAccount(account, { encryption: { type: 'SystemKey' } }, {}, tester, service, { mayRelease: true }),
+  },
+  'DELETE of an account': {
+    setUp: async (bench, account) => {
+      await underCustomerKey(bench, account);
+      await put(bench.service, account, 'a', 'value a');
+    },
+    act: ({ service }, account) => deleteAccount(account, {}, tester, service),
+  },
+  'POST rotateAccountKey': {
+    setUp: async (bench, account) => {
+      await withSecrets(bench, account);
+      return etagOf((await getAccount(account, bench.service)).record);
+    },
+    // Each call is a rotation: who is to make one, whatever becomes of answers, says which key it is of.
+    act: async ({ service }, account, ifMatch) =>
+      rotateAccountKey(account, { ifMatch: String(ifMatch) }, tester, service),
+  },
+  'a pass that moves secrets': {
+    setUp: async (bench, account) => {
+      await withSecrets(bench, account);
+      await rotateAccountKey(account, {}, tester, bench.service);
+    },
+    act: moveAll,
+  },
+  'PUT creates a secret': {
+    setUp: underSystemKey,
+    act: ({ service }, account) => put(service, account, 'a', 'value a'),
+  },
+  'PUT replaces a secret': {
+    setUp: withSecrets,
+    act: ({ service }, account) => put(service, account, 'a', 'another value'),
+  },
+  'DELETE of a secret': {
+    setUp: withSecrets,
+    act: ({ service }, account) => deleteSecret(refOf(account, 'tokenKeys', 'a'), {}, service),
+  },
+  'POST reveal': {
+    setUp: withSecrets,
+    act: ({ service }, account) =>
+      revealOne(refOf(account, 'tokenKeys', 'a'), 'SecretsRevealed', { actor: tester }, service),
+  },
+  'POST reveal of a page': {
+    setUp: withSecrets,
+    act: ({ service }, account) => revealPage({ account, kind: 'tokenKeys', limit: 100 }, { actor: tester }, service),
+  },
+  'POST rewraps of an account': {
+    setUp: underCustomerKey,
+    act: ({ service }, account) => forceAccount(account, tester, service),
+  },
+  'POST looks': {
+    setUp: underCustomerKey,
+    act: ({ service }, account) => lookNow({ account }, service),
+  },
+  'a vault’s work: a look, a new version, and its re-wrap': {
+    setUp: async (bench, account) => {
+      await underOwnKey(bench, account);
+      await keyVault('POST', `/vaults/${account}/keys/cmk`, { kty: 'RSA', size: 2048, fixture: 1 });
+    },
+    act: ({ service }, account) =>
+      workOnVault({ vault: vaultIdOf(`${account}.vault.azure.net`), lookNow: {}, askedBy: 'event' }, service),
+    afterwards: async ({ service }, account) => {
+      for (let sweeps = 0; sweeps < 3 && !(await isNewest(account)); sweeps += 1) {
+        await sleep(350);
+        await workOnVault({ vault: vaultIdOf(`${account}.vault.azure.net`), askedBy: 'sweep' }, service);
+      }
+    },
+  },
+};
+
+/** What there is, without what is new each time: names, keys' generations and values, and the types of the audit's entries. */
+async function stateOf(account: string): Promise<unknown> {
+  const stored = await witness.accounts.read(account);
+  if (stored === undefined) return { account: 'none' };
+  const record = stored.value;
+  if (record.lifecycle !== 'active') return { account: record.lifecycle };
+  const opened = await openAccountKey(record, witness);
+  const secrets = await revealPage({ account, kind: 'tokenKeys', limit: 100 }, { actor: tester }, await reader());
+  const entries = await witness.accounts.audit(account, record.instanceId);
+  const { encryption } = record;
+  return {
+    ...{ generation: record.accountKeyGeneration, older: record.olderAccountKeys?.phase, tags: record.tags },
+    key: encryption.type === 'CustomerKey' ? { isNewest: await isNewest(account) } : 'SystemKey',
+    opens: opened.ok,
+    secrets: secrets.secrets.map(({ row, plain }) => [row.value.name, plain === undefined ? undefined : hex(plain)]),
+    audit: entries.map(({ type }) => type).filter((type, index, all) => !isDoneAgain(type, all[index - 1])),
+  };
+}
+
+/** To be asked again to reveal or re-wrap is to do it again: each time it was done, there is an entry. */
+const isDoneAgain = (type: AuditType, before: AuditType | undefined) =>
+  type === before && (type === 'SecretsRevealed' || type === 'AccountKeyRewrapped');
+
+/** Reveals without leaving a trace in the audit. */
+const reader = async (): Promise<Service> => ({
+  ...witness,
+  accounts: { ...witness.accounts, save: async () => undefined },
+});
+
+async function isNewest(account: string): Promise<boolean> {
+  const stored = await witness.accounts.read(account);
+  const { encryption } = stored?.value.lifecycle === 'active' ? stored.value : {};
+  if (encryption?.type !== 'CustomerKey') return false;
+  const latest = await witness.keyVault.describe(encryption.binding);
+  return latest.ok && latest.value.version === encryption.version;
+}
+
+/** INV-6: every chain of the account, and of its watch, up to the head that its record keeps. */
+async function brokenChains(account: string): Promise<unknown[]> {
+  const { audit } = await witness.rings();
+  const stored = await witness.accounts.read(account);
+  if (stored === undefined) return [];
+  const { instanceId, audit: head } = stored.value;
+  const broken = [
+    firstBrokenLink(instanceId, await witness.accounts.audit(account, instanceId), head, (kek) => audit.kek(kek)),
+  ];
+  const encryption = stored.value.lifecycle === 'active' ? stored.value.encryption : undefined;
+  if (encryption?.type === 'CustomerKey') {
+    const { id } = encryption.binding;
+    const watch = await witness.bindings.readWatch(id);
+    const entries = await witness.bindings.audit(id);
+    broken.push(watch === undefined ? -1 : firstBrokenLink(id, entries, watch.value.audit, (kek) => audit.kek(kek)));
+  }
+  return broken.filter((link) => link !== undefined);
+}
+
+let cases = 0;
+let accounts = 0;
+const nextName = () => {
+  accounts += 1;
+  return `faulty-${accounts}`;
+};
+
+interface Outcome {
+  readonly at: number;
+  readonly fault: Fault;
+  readonly problem: unknown;
+}
+
+/** One call spoilt. Answers what is wrong afterwards. */
+async function spoil(
+  { setUp, act, afterwards }: Operation,
+  expected: unknown,
+  { at, fault }: { readonly at: number; readonly fault: Fault },
+  bench: Bench,
+): Promise<Outcome | undefined> {
+  const account = nextName();
+  const { proxy } = bench;
+  const given = await setUp(bench, account);
+  const attempt = () => act(bench, account, given).then(() => undefined, codeOf);
+  proxy.arm(at, fault);
+  const first = await attempt();
+  if (!proxy.disarm().hit) return undefined;
+  cases += 1;
+  const problems: unknown[] = [];
+  if (first !== undefined) {
+    const again = await attempt();
+    if (!isOrderly(first) || (again !== undefined && again !== 'PreconditionFailed')) problems.push({ first, again });
+  }
+  await afterwards?.(bench, account);
+  const seen = await stateOf(account).catch(codeOf);
+  if (JSON.stringify(seen) !== JSON.stringify(expected)) problems.push(seen);
+  problems.push(...(await brokenChains(account)).map((link) => ({ brokenAt: link })));
+  return problems.length === 0 ? undefined : { at, fault, problem: problems };
+}
+
+/** Unavailable for a moment; or, where the caller had set a condition, told to read again. */
+const isOrderly = (code: string) => code === 'StorageUnavailable' || code === 'PreconditionFailed';
+
+const codeOf = (error: Error & { code?: string }): string => error.code ?? String(error);
+
+describe('INV-1, INV-6, INV-7: after a storage fault at any call, and one more try of the caller, all is as if done once:', () => {
+  test.each(Object.entries(operations))(
+    '%s',
+    async (_title, operation) => {
+      const [bench] = benches;
+      if (bench === undefined) throw new Error('There is no bench.');
+      const reference = nextName();
+      const given = await operation.setUp(bench, reference);
+      bench.proxy.arm(1);
+      await operation.act(bench, reference, given);
+      const { methods } = bench.proxy.disarm();
+      expect(methods.some((method) => method !== 'GET')).toBe(true);
+      const expected = await stateOf(reference);
+
+      const todo = methods.flatMap((method, index) =>
+        faultsFor(method, index + 1).map((fault) => ({ at: index + 1, fault })),
+      );
+      const wrong: Outcome[] = [];
+      const work = async (one: Bench) => {
+        for (let next = todo.shift(); next !== undefined; next = todo.shift()) {
+          const outcome = await spoil(operation, expected, next, one);
+          if (outcome !== undefined) wrong.push(outcome);
+        }
+      };
+      await Promise.all(benches.map(work));
+      expect(wrong).toEqual([]);
+    },
+    120_000,
+  );
+
+  test('and there were hundreds of them', () => {
+    expect(cases).toBeGreaterThan(250);
+  });
+});

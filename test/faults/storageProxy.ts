@@ -1,0 +1,156 @@
+/**
+ * A proxy between the app's SDK clients and Azurite that spoils chosen requests on the wire, as Azure Storage or the network would.
+ * Requests are counted from `arm` on; the one of the number given is spoilt, and with a lasting fault also its repetitions.
+ */
+import { createServer, type IncomingMessage, request as requestTo, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { ACCOUNT_KEY, ACCOUNT_NAME, type Azurite } from '../../src/local/azurite.ts';
+
+/** Azure Storage answers these to writes only (Table service and Queue service error codes). */
+const conflicts = ['412', '409'] as const;
+const outages = ['429', '500', 'broken connection'] as const;
+const lostAnswers = ['answer lost once', 'answer lost'] as const;
+export type Fault = (typeof conflicts | typeof outages | typeof lostAnswers)[number] | 'silence';
+
+/**
+ * What can befall a call. What comes to the same for the app (a race that is lost, no answer) takes turns from call to call;
+ * `STORAGE_FAULTS=all` has them all at every call.
+ */
+export function faultsFor(method: string, at: number): readonly Fault[] {
+  const some = process.env.STORAGE_FAULTS === 'all' ? <T>(all: readonly T[]) => all : oneOf(at);
+  return method === 'GET' ? some(outages) : [...some(conflicts), ...some(outages), ...lostAnswers];
+}
+
+const oneOf =
+  (turn: number) =>
+  <T>(all: readonly T[]): readonly T[] =>
+    all.slice(turn % all.length, (turn % all.length) + 1);
+
+/** The SDK tries these again by itself: only a fault that lasts reaches the app. */
+const lasting: ReadonlySet<Fault> = new Set(['429', '500', 'broken connection', 'answer lost']);
+
+export interface StorageProxy {
+  readonly connectionString: string;
+  /** From 1. Without a fault, only counts. */
+  arm(at: number, fault?: Fault): void;
+  /** Ends the fault. The methods of the requests since `arm`, and whether one was spoilt. */
+  disarm(): { readonly methods: readonly string[]; readonly hit: boolean };
+  stop(): Promise<void>;
+}
+
+export async function startStorageProxy({ tableUrl, queueUrl }: Azurite): Promise<StorageProxy> {
+  let armed: { readonly at: number; readonly fault: Fault | undefined; spoilt?: string } | undefined;
+  let methods: string[] = [];
+  let hit = false;
+
+  /** What is to be done to this request. */
+  function faultFor({ method = 'GET', url }: IncomingMessage, body: Buffer): Fault | undefined {
+    methods.push(method);
+    if (armed?.fault === undefined) return undefined;
+    const what = `${method} ${url} ${body.toString('latin1').replace(/(batch|changeset)_[\w-]+/g, '')}`;
+    const isRepetition = armed.spoilt === what && lasting.has(armed.fault);
+    if (methods.length !== armed.at && !isRepetition) return undefined;
+    armed.spoilt = what;
+    // Calls that go side by side may have changed places.
+    if (method === 'GET' && /^4(09|12)$|^answer/.test(armed.fault)) return undefined;
+    hit = true;
+    return armed.fault;
+  }
+
+  const servers = await Promise.all(
+    [tableUrl, queueUrl].map((target) =>
+      listen((request, body, response) => {
+        const fault = faultFor(request, body);
+        if (fault === 'silence') return;
+        if (fault === 'broken connection') return response.destroy();
+        if (fault === undefined || fault.startsWith('answer'))
+          return forward(target, request, body, response, fault !== undefined);
+        refuse(Number(fault), request, response);
+      }),
+    ),
+  );
+  const [table = '', queue = ''] = servers.map(
+    (server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}/${ACCOUNT_NAME}`,
+  );
+  return {
+    connectionString: `DefaultEndpointsProtocol=http;AccountName=${ACCOUNT_NAME};AccountKey=${ACCOUNT_KEY};QueueEndpoint=${queue};TableEndpoint=${table}`,
+    arm(at, fault) {
+      armed = { at, fault };
+      methods = [];
+      hit = false;
+    },
+    disarm() {
+      armed = undefined;
+      return { methods, hit };
+    },
+    async stop() {
+      for (const server of servers) {
+        server.closeAllConnections();
+        server.close();
+      }
+    },
+  };
+}
+
+async function listen(
+  handle: (request: IncomingMessage, body: Buffer, response: ServerResponse) => void,
+): Promise<Server> {
+  const server = createServer(async (request, response) => {
+    const parts: Buffer[] = [];
+    for await (const part of request) parts.push(part);
+    handle(request, Buffer.concat(parts), response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return server;
+}
+
+/** With `isLost` the request takes effect, and the connection breaks instead of the answer. */
+function forward(target: string, request: IncomingMessage, body: Buffer, response: ServerResponse, isLost: boolean) {
+  const { host, port } = new URL(target);
+  const headers = { ...request.headers, host };
+  const { method = 'GET', url = '/' } = request;
+  const out = requestTo({ host: '127.0.0.1', port, method, path: url, headers }, (answer) => {
+    if (isLost) {
+      answer.resume().on('end', () => response.destroy());
+      return;
+    }
+    response.writeHead(answer.statusCode ?? 500, answer.headers);
+    answer.pipe(response);
+  });
+  out.on('error', () => response.destroy());
+  out.end(body);
+}
+
+const words: Readonly<Record<number, string>> = {
+  412: 'UpdateConditionNotSatisfied',
+  409: 'EntityAlreadyExists',
+  429: 'TooManyRequests',
+  500: 'InternalError',
+};
+
+/** A batch that is refused is answered 202, with the refusal inside (Table service docs, "Performing entity group transactions"). */
+function refuse(status: number, { url = '' }: IncomingMessage, response: ServerResponse): void {
+  const code = words[status] ?? '';
+  const error = JSON.stringify({ 'odata.error': { code, message: { lang: 'en-US', value: `${code}.` } } });
+  if (!url.includes('$batch') || status === 429 || status === 500) {
+    response.writeHead(status, { 'content-type': 'application/json', 'x-ms-error-code': code }).end(error);
+    return;
+  }
+  const inner = [
+    '--batchresponse_1',
+    'Content-Type: multipart/mixed; boundary=changesetresponse_1',
+    '',
+    '--changesetresponse_1',
+    'Content-Type: application/http',
+    'Content-Transfer-Encoding: binary',
+    '',
+    `HTTP/1.1 ${status} Refused`,
+    'Content-Type: application/json',
+    '',
+    error,
+    '--changesetresponse_1--',
+    '--batchresponse_1--',
+    '',
+  ].join('\r\n');
+  response.writeHead(202, { 'content-type': 'multipart/mixed; boundary=batchresponse_1' }).end(inner);
+}
