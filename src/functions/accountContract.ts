@@ -134,6 +134,6 @@ export const accountContracts = {
   },
   rotateKey: {
     summary: 'Makes a new account key; secrets are moved to it in the background',
-    ...{ answers: { 202: accountAnswer }, headers: { 202: headers } },
+    ...{ conditional: 'match', answers: { 202: accountAnswer }, headers: { 202: headers } },
   },
 } as const satisfies Record<string, Contract>;
