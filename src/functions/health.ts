@@ -95,9 +95,9 @@ const ageOf = (at: number, now: number) => ({
   ageSeconds: Math.max(0, Math.round((now - at) / 1000)),
 });
 
-const answerOf = (status: number, jsonBody: z.infer<typeof ready>): HttpResponseInit => ({
+const answerOf = (status: 200 | 503, jsonBody: z.infer<typeof ready>): HttpResponseInit => ({
   status,
-  headers: { 'Cache-Control': 'no-store' },
+  headers: status === 200 ? { 'Cache-Control': 'no-store' } : { 'Retry-After': '10' },
   jsonBody,
 });
 
@@ -112,7 +112,7 @@ export const healthRoutes: readonly Route[] = [
     ...{ name: 'healthReady', method: 'GET', path: 'health/ready', scope: 'operator', role, bare: readyRoute },
     contract: {
       summary: 'Says what this service needs, and which of it answers',
-      ...{ answers: { 200: ready, 503: ready }, headers: { 200: ['Cache-Control'], 503: ['Cache-Control'] } },
+      ...{ answers: { 200: ready, 503: ready }, headers: { 200: ['Cache-Control'] } },
     },
   },
 ];

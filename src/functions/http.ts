@@ -98,11 +98,34 @@ const maxDetails = 20;
 export async function readJson(request: HttpRequest, maxBytes = maxBodyBytes): Promise<unknown> {
   const bytes = await request.arrayBuffer();
   if (bytes.byteLength > maxBytes) throw new Refusal('RequestTooLarge', `The body is larger than ${maxBytes} bytes.`);
+  let text: string;
+  let body: unknown;
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    body = JSON.parse(text);
   } catch {
     throw new Refusal('InvalidRequestContent', 'The body is not JSON in UTF-8.', { target: 'body' });
   }
+  const half = /\\u[dD][89A-Fa-f]/.test(text) ? placeOfHalfCharacter(body) : undefined;
+  if (half === undefined) return body;
+  const target = half.slice(0, 200);
+  throw new Refusal('InvalidRequestContent', `'${target}' holds half of a surrogate pair: write whole characters.`, {
+    target,
+  });
+}
+
+/** JSON can escape half of a surrogate pair, which is no text: it has no UTF-8, and no canonical form (RFC 8785, 3.2.2.2). */
+function placeOfHalfCharacter(body: unknown): string | undefined {
+  const left: [path: string, value: unknown][] = [['', body]];
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    const [path, value] = next;
+    if (typeof value === 'string' && !value.isWellFormed()) return path || 'body';
+    for (const [key, inner] of typeof value === 'object' ? Object.entries(value ?? {}) : []) {
+      if (!key.isWellFormed()) return path || 'body';
+      left.push([path === '' ? key : `${path}.${key}`, inner]);
+    }
+  }
+  return undefined;
 }
 
 /** Input by its schema. @throws Refusal InvalidRequestContent that names every field at fault */

@@ -66,15 +66,14 @@ const completing =
 
 function operationOf(route: Omit<Route, 'contract'>, contract: Contract, schemaOf: SchemaOf): Json {
   const { summary, body, answers, headers: told = {} } = contract;
-  const success = Object.entries(answers).map(([status, schema]) => [
-    status,
-    answerOf(schema && schemaOf(schema, 'output'), told[Number(status)] ?? []),
-  ]);
+  const success = Object.entries(answers)
+    .filter(([status]) => Number(status) < 400)
+    .map(([status, schema]) => [status, answerOf(schema && schemaOf(schema, 'output'), told[Number(status)] ?? [])]);
   const errors = errorStatuses
     .filter(
       (status) => (status !== 413 || body !== undefined) && (status !== 412 || contract.conditional !== undefined),
     )
-    .map((status) => [status, { $ref: `#/components/responses/Error${status}` }]);
+    .map((status) => [status, errorOf(status, answers[status], schemaOf)]);
   return {
     ...{ operationId: route.name, summary, tags: [tagOf(route.path)] },
     ...(route.scope === 'public'
@@ -144,17 +143,24 @@ const answerOf = (schema: Json | undefined, names: readonly AnswerHeader[]): Jso
   ...(schema === undefined ? {} : { content: json(schema) }),
 });
 
+/** An error as everywhere; `own`: or what this route says instead. */
+function errorOf(status: number, own: z.ZodType | undefined, schemaOf: SchemaOf): Json {
+  if (own === undefined) return { $ref: `#/components/responses/Error${status}` };
+  return errorResponse(status, json({ anyOf: [own, errorAnswer].map((schema) => schemaOf(schema, 'output')) }));
+}
+
 const errorStatuses = [...new Set(errorCodes.map(statusOf))].sort((a, b) => a - b);
 
 function errorResponses(schemaOf: SchemaOf): Json {
   const content = json(schemaOf(errorAnswer, 'output'));
-  const entries = errorStatuses.map((status) => {
-    const codes = errorCodes.filter((code) => statusOf(code) === status).join(', ');
-    const byHost = status === 401 ? ' With function keys the Functions host answers, and without a body.' : '';
-    const retry = status === 503 ? { 'Retry-After': { $ref: '#/components/headers/RetryAfter' } } : {};
-    return [`Error${status}`, { description: `${codes}.${byHost}`, headers: { ...headersOf(), ...retry }, content }];
-  });
-  return Object.fromEntries(entries);
+  return Object.fromEntries(errorStatuses.map((status) => [`Error${status}`, errorResponse(status, content)]));
+}
+
+function errorResponse(status: number, content: Json): Json {
+  const codes = errorCodes.filter((code) => statusOf(code) === status).join(', ');
+  const byHost = status === 401 ? ' With function keys the Functions host answers, and without a body.' : '';
+  const retry = status === 503 ? { 'Retry-After': { $ref: '#/components/headers/RetryAfter' } } : {};
+  return { description: `${codes}.${byHost}`, headers: { ...headersOf(), ...retry }, content };
 }
 
 const securitySchemes = {

@@ -68,7 +68,7 @@ export interface Contract {
   readonly body?: z.ZodType;
   /** If-Match is honoured; `create`: If-None-Match: * too. */
   readonly conditional?: 'match' | 'create';
-  /** Success statuses with the schema of their bodies; `undefined`: no body. Errors are alike on every route. */
+  /** Statuses with the schema of their bodies; `undefined`: no body. Errors are alike on every route, but for one that is named here. */
   readonly answers: Readonly<Record<number, z.ZodType | undefined>>;
   /** By success status. */
   readonly headers?: Readonly<Record<number, readonly AnswerHeader[]>>;

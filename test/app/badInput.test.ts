@@ -54,6 +54,13 @@ const bodies: [title: string, body: unknown, target: string][] = [
   ['an empty body', '', 'body'],
   ['blanks', '  \n', 'body'],
 
+  ['half a character in a tag', '{"tags":{"a":"\\ud800"}}', 'tags.a'],
+  ['half a character in the name of a tag', '{"tags":{"\\uDFFF":"v"}}', 'tags'],
+  [
+    'half a character below thousands of levels',
+    `${'{"a":'.repeat(9000)}"\\udbff"${'}'.repeat(9000)}`,
+    'a.'.repeat(100),
+  ],
   ['an unknown property', { colour: 'red' }, 'colour'],
   ['an unknown property of properties', { properties: { colour: 1 } }, 'properties.colour'],
   ['an unknown property of encryption', byKey({ colour: 1 }), 'properties.encryption.colour'],

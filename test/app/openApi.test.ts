@@ -4,7 +4,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { installApplication, registerApplication, tenantOf } from '../../src/local/acrossTenants.ts';
 import { type Caller, caller, until } from '../../src/local/client.ts';
 import { keyVaultControl } from '../../src/local/keyvault/controlClient.ts';
-import { appPrincipalId, homeTenantId } from '../../src/local/operator.ts';
+import { appPrincipalId, homeTenantId, operatorVault } from '../../src/local/operator.ts';
 import { type Judge, judgeBy } from './openApi/judge.ts';
 import {
   accountOf,
@@ -206,6 +206,9 @@ test('events of another tenant, their handshakes, and health', async () => {
   await got(200, api('OPTIONS', '/api/events', undefined, { 'webhook-request-origin': 'eventgrid.azure.net' }));
   await got(200, api('GET', '/api/health/live'));
   await got(200, api('GET', '/api/health/ready'));
+  await world.stack.keyVault('POST', '/faults', { vault: operatorVault, action: 'status', status: 503, body: 'empty' });
+  await got(503, api('GET', '/api/health/ready'));
+  await world.stack.keyVault('DELETE', '/faults');
 });
 
 test('an account that is reached by another identity, and a claim that nobody needs any more', async () => {

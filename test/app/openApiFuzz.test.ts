@@ -67,6 +67,8 @@ function send({ method, target, headers, body }: WireRequest): Promise<Seen> {
 /** As hosts read it: dot segments are resolved, encoded ones too (WHATWG URL; Kestrel does the same). */
 const pathOf = (target: string): string => URL.parse(target, 'http://host')?.pathname ?? '';
 
+const lastFailure = () => world.records.findLast(({ level }) => level === 'error')?.message ?? '';
+
 const statuses = new Map<number, number>();
 
 async function faultsOf(wire: WireRequest): Promise<string[]> {
@@ -74,7 +76,7 @@ async function faultsOf(wire: WireRequest): Promise<string[]> {
   const operation = judge.operationAt(wire.method, pathOf(wire.target));
   statuses.set(seen.status, (statuses.get(seen.status) ?? 0) + 1);
   // Readiness has answered 503 where this machine was too busy for one of its parts: that is what it is for.
-  if (seen.status >= 500 && operation?.id !== 'healthReady') return [`${seen.status} ${seen.text}`];
+  if (seen.status >= 500 && operation?.id !== 'healthReady') return [`${seen.status} ${seen.text} ${lastFailure()}`];
   // A path that has become none of ours: the host knows of no such function, and says nothing.
   if (operation === undefined)
     return seen.status === 404 && seen.text === '' ? [] : [`${seen.status} for no operation`];

@@ -6,7 +6,7 @@
  *                 └─ the audit ring ends here: chains stay to be verified, so it keeps every generation
  */
 import type { Actor, AuditFacts } from '../audit.ts';
-import { Refusal } from '../errors.ts';
+import { Refusal, retryLostRaces } from '../errors.ts';
 import type { Rings, Service } from '../service.ts';
 import { recordForService } from '../serviceAudit.ts';
 import type { EpochMs } from '../time.ts';
@@ -33,13 +33,16 @@ const keyward = { kind: 'keyward', id: 'rings' } as const;
 export async function askForRotation(ring: RingName, actor: Actor, service: Service): Promise<void> {
   // Makes the rings where nobody has needed them yet.
   await service.rings();
-  const stored = (await service.ringStore.read()).rings[ring];
-  const rotation = stored.state?.value.rotation;
-  if (rotation === undefined) return beginRotation(ring, stored, actor, service);
-  if (rotation.pass === undefined || rotation.pass.stuck === 0)
-    throw new Refusal('Conflict', `A rotation of the ${ring} ring is under way already.`, { target: 'ring' });
-  await save(ring, stored, { ...rotation, pass: nextRound(rotation.pass, service.clock.now()) }, service);
-  await wakePass(ring, service);
+  // Two who ask at once: the later one is told of the rotation that the other has begun.
+  await retryLostRaces(async () => {
+    const stored = (await service.ringStore.read()).rings[ring];
+    const rotation = stored.state?.value.rotation;
+    if (rotation === undefined) return beginRotation(ring, stored, actor, service);
+    if (rotation.pass === undefined || rotation.pass.stuck === 0)
+      throw new Refusal('Conflict', `A rotation of the ${ring} ring is under way already.`, { target: 'ring' });
+    await save(ring, stored, { ...rotation, pass: nextRound(rotation.pass, service.clock.now()) }, service);
+    await wakePass(ring, service);
+  });
 }
 
 export const wakePass = (ring: RingName, { dailyQueue }: Pick<Service, 'dailyQueue'>): Promise<void> =>

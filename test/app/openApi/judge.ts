@@ -85,12 +85,12 @@ export function judgeBy(document: Json): Judge {
         const fault = validates(resolve(header).schema, headers.get(name));
         if (fault !== undefined) faults.push(`header ${name}: ${fault}`);
       }
-      faults.push(...bodyFaults(response, status, headers, text));
+      faults.push(...bodyFaults(response, headers, text));
       return faults.map((fault) => `${operation.id} ${status}: ${fault}`);
     },
   };
 
-  function bodyFaults(response: Json, status: number, headers: Seen['headers'], text: string): string[] {
+  function bodyFaults(response: Json, headers: Seen['headers'], text: string): string[] {
     if (response.content === undefined) return text === '' ? [] : ['a body that is not in the document'];
     if (headers.get('content-type')?.split(';')[0] !== 'application/json')
       return [`content-type ${headers.get('content-type')}`];
@@ -99,6 +99,6 @@ export function judgeBy(document: Json): Judge {
     if (fault !== undefined) return [`${fault} in ${text.slice(0, 500)}`];
     // Each status lists its codes in the description.
     const codes: string[] = response.description.split(/[,.\s]+/);
-    return status < 400 || codes.includes(body.error.code) ? [] : [`code ${body.error.code}`];
+    return body.error === undefined || codes.includes(body.error.code) ? [] : [`code ${body.error.code}`];
   }
 }
