@@ -42,7 +42,13 @@ export async function story(stack: Stack, narrator: Narrator): Promise<void> {
 async function gettingKeys(stack: Stack, api: Caller, { tell }: Narrator): Promise<void> {
   await tell({
     title: 'The service starts: its functions are registered from the built bundle',
-    run: async () => [stack.host.functions.map(({ name }) => name).join(', ')],
+    run: async () => {
+      const { functions } = stack.host;
+      const routes = functions.filter(({ trigger }) => trigger === 'httpTrigger');
+      const others = functions.filter(({ trigger }) => trigger !== 'httpTrigger');
+      const told = others.map(({ name, trigger }) => `${name} (${trigger.replace('Trigger', '')})`);
+      return [`${routes.length} HTTP routes, and ${told.join(', ')}`];
+    },
   });
   await tell({
     title: 'An account is created; its account key is wrapped by the system key',
