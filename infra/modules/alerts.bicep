@@ -139,6 +139,14 @@ var alerts = [
     threshold: 5
   }
   {
+    name: 'ring-rows-strange'
+    severity: 0
+    query: 'AppTraces | where Message startswith "A row of a ring is not one that this service writes: it is passed by" or Message startswith "A ring is said to be sealed with an older generation than before: that is not believed"'
+    window: 'PT5M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
     name: 'ring-rows-missing'
     severity: 0
     query: 'AppTraces | where Message startswith "The rows of a ring are missing: restore them before this process ends"'

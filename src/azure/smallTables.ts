@@ -75,9 +75,6 @@ export function createDirectory(open: OpenTable): Directory {
       const next = names.at(-1);
       return names.length < limit || next === undefined ? { names } : { names, next };
     },
-    async isEmpty() {
-      return (await table.query(odata`PartitionKey eq 'accounts'`, 1)).length === 0;
-    },
   };
 }
 

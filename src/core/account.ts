@@ -4,6 +4,7 @@ import type { Binding } from './binding.ts';
 import { fold } from './names.ts';
 import type { Policy } from './policy.ts';
 import type { BoundAccount } from './ports.ts';
+import type { RingName } from './rings/ring.ts';
 import type { EpochMs } from './time.ts';
 import type { Verdict, Watch } from './watch.ts';
 
@@ -64,6 +65,11 @@ export interface ActiveAccount extends AccountFacts {
   readonly wrappedAccountKey: string;
   /** Absent once every secret is under the account key. */
   readonly olderAccountKeys?: OlderAccountKeys;
+  /**
+   * By ring: no KEK before this one may seal the record, because those are being destroyed. Noted so that a writer who read the
+   * record before finds it changed.
+   */
+  readonly keksFrom?: Readonly<Partial<Record<RingName, number>>>;
   /** Every reveal of a secret leaves an audit entry. */
   readonly auditReveals?: boolean;
 }

@@ -276,7 +276,6 @@ export interface Directory {
   /** Only while the etag fits. */
   remove(name: string, etag: string): Promise<void>;
   page(limit: number, after?: string): Promise<{ names: string[]; next?: string }>;
-  isEmpty(): Promise<boolean>;
 }
 
 export type ClaimKind = 'vault' | 'tenant' | 'userAssignedIdentity';

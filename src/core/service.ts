@@ -71,6 +71,6 @@ export interface Rings {
   readonly system: Ring;
   readonly atRest: Ring;
   readonly audit: Ring;
-  /** By the monotonic clock: what is sealed with these and saved until then needs no second look (rings/late.ts). */
-  readonly sureUntil: number;
+  /** What is sealed with these and saved by now needs no second look (rings/late.ts). */
+  readonly isSure: () => boolean;
 }

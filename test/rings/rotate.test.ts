@@ -1,10 +1,11 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { openAccountKey } from '../../src/core/accountKeys.ts';
-import { putAccount } from '../../src/core/accounts/put.ts';
+import { patchAccount, putAccount } from '../../src/core/accounts/put.ts';
 import { rotateAccountKey } from '../../src/core/accounts/rotate.ts';
 import { firstBrokenLink } from '../../src/core/audit.ts';
 import { base64, fromBase64, hex } from '../../src/core/bytes.ts';
 import { atRestGeneration } from '../../src/core/envelope.ts';
+import { LostRace } from '../../src/core/errors.ts';
 import type { RingName } from '../../src/core/rings/ring.ts';
 import { askForRotation } from '../../src/core/rings/rotate.ts';
 import { tendRings } from '../../src/core/rings/tend.ts';
@@ -191,7 +192,46 @@ describe('a new KEK of a ring, on request', () => {
   });
 });
 
+test('INV-11: a row that was put down before a new KEK is made is not taken for it', async () => {
+  const { ringStore } = rings.service;
+  const before = await newestOf('system');
+  const [first] = (await stored('system', rings.service)).rows;
+  if (first === undefined) throw new Error('There is no ring.');
+  await ringStore.insert({ ...first, generation: before + 1, isFirst: true });
+  await rotateWhole('system', rings);
+  expect(await newestOf('system')).toBe(before + 2);
+  expect(await generationsLeft('system')).toEqual(new Set([before + 2]));
+});
+
 describe('a pass', () => {
+  test('goes past an account that others write to all the time, and ends when it has come to rest', async () => {
+    const { lab } = world;
+    const before = await newestOf('at-rest');
+    for (const name of ['busy-a', 'calm-b']) await lab.account(name, 'contoso');
+    const { accounts } = lab.service;
+    let isBusy = true;
+    const besides = await ringWorld(lab, {
+      accounts: {
+        ...accounts,
+        async save(record, entries) {
+          if (isBusy && record.value.name === 'busy-a') throw new LostRace('Another writer was faster.');
+          await accounts.save(record, entries);
+        },
+      },
+    });
+    await askForRotation('at-rest', tester, besides.service);
+    await besides.advance(20 * minutes, 3 * minutes);
+    expect(await generationOf('calm-b')).toBe(before + 1);
+    expect((await stored('at-rest', besides.service)).state?.value.rotation).toMatchObject({
+      phase: 'moving',
+      pass: { isClean: false, stuck: 0 },
+    });
+    isBusy = false;
+    await besides.advance(wholeRotationMs, 3 * minutes);
+    expect(await generationOf('busy-a')).toBe(before + 1);
+    expect(await generationsLeft('at-rest')).toEqual(new Set([before + 1]));
+  });
+
   test('that dies anywhere is begun again, and nothing is lost', async () => {
     const { lab } = world;
     const names = Array.from({ length: 6 }, (_, n) => `mortal-${n}`);
@@ -287,7 +327,7 @@ describe('a pass', () => {
 
 describe('INV-1: a writer paused between encrypt and save, across a whole rotation with the destruction of the older KEK', () => {
   /** A process whose first write of this kind is held up until something else has happened. */
-  const heldUp = (port: 'create' | 'insert' | 'replace', until: () => Promise<unknown>) => {
+  const heldUp = (port: 'create' | 'save' | 'insert' | 'replace', until: () => Promise<unknown>) => {
     const { accounts, secrets } = world.lab.service;
     let first = true;
     const late = <A extends unknown[], R>(write: (...args: A) => Promise<R>) => {
@@ -301,6 +341,7 @@ describe('INV-1: a writer paused between encrypt and save, across a whole rotati
     };
     const writes = {
       create: { accounts: { ...accounts, create: late(accounts.create) } },
+      save: { accounts: { ...accounts, save: late(accounts.save) } },
       insert: { secrets: { ...secrets, insert: late(secrets.insert) } },
       replace: { secrets: { ...secrets, replace: late(secrets.replace) } },
     };
@@ -347,6 +388,27 @@ describe('INV-1: a writer paused between encrypt and save, across a whole rotati
       expect(firstBrokenLink(record.instanceId, chain, record.audit, (one) => audit.kek(one))).toBeUndefined();
     },
     20_000,
+  );
+
+  test.each<RingName>(['system', 'at-rest'])(
+    'taking an account back to the system key, or rotating its key (%s ring): it loses, and begins again',
+    async (ring) => {
+      const { lab } = world;
+      for (const [name, change] of [
+        [
+          `back-${ring}`,
+          (late: Service, name: string) =>
+            patchAccount(name, { encryption: { type: 'SystemKey' } }, {}, tester, late, { mayRelease: true }),
+        ],
+        [`anew-${ring}`, (late: Service, name: string) => rotateAccountKey(name, {}, tester, late)],
+      ] as const) {
+        await lab.account(name, 'contoso', await lab.vaultWithKey(`${name}-kv`));
+        const { revision } = (await lab.view(name)).record;
+        await change(await heldUp('save', whole(ring)), name);
+        expect(await opens(name, await lab.another())).toMatch(/^[0-9a-f]{64}$/);
+        expect((await lab.view(name)).record.revision).toBe(revision + 1);
+      }
+    },
   );
 
   test('creating a secret', async () => {

@@ -25,11 +25,20 @@ export async function saveAccount(
   facts: readonly AuditFacts[],
   tools: WriteTools,
 ): Promise<void> {
+  const revised = { ...next, revision: before.value.revision + 1, updatedAt: tools.clock.now() };
+  await saveUnseen(before, revised, facts, tools);
+}
+
+/** A change that no caller sees: the account's ETag and time stay. @throws LostRace when another writer was faster. */
+export async function saveUnseen(
+  before: Stored<AccountRecord>,
+  next: AccountRecord,
+  facts: readonly AuditFacts[],
+  tools: WriteTools,
+): Promise<void> {
   const { audit } = await tools.rings();
-  const now = tools.clock.now();
-  const { entries, head } = appendEntries(next.instanceId, before.value.audit, facts, now, audit.newest);
-  const revision = before.value.revision + 1;
-  await tools.accounts.save({ value: { ...next, revision, updatedAt: now, audit: head }, etag: before.etag }, entries);
+  const { entries, head } = appendEntries(next.instanceId, before.value.audit, facts, tools.clock.now(), audit.newest);
+  await tools.accounts.save({ value: { ...next, audit: head }, etag: before.etag }, entries);
 }
 
 export const storedOf = (view: AccountView): Stored<ActiveAccount> => ({ value: view.record, etag: view.etag });

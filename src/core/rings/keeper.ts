@@ -8,20 +8,23 @@ import { type Kek, KeyMaterialMismatch } from '../envelope.ts';
 import { describeError } from '../errors.ts';
 import { forgetKek } from '../secrets/subkeys.ts';
 import type { Rings } from '../service.ts';
+import type { EpochMs } from '../time.ts';
 import { linkOf, openKek } from './kek.ts';
 import { loadRings, type RingPorts } from './load.ts';
 import {
   generationsOf,
+  hasRow,
   isDestroyed,
   type OpenKek,
   type RingName,
+  type RingRow,
   ringNames,
   ringOf,
   type StoredRing,
   type StoredRings,
   sealingOf,
 } from './ring.ts';
-import { olderKeyWaitMs, ringAgeMs, sureMs } from './times.ts';
+import { arrivingMs, olderKeyWaitMs, ringAgeMs, sureMs } from './times.ts';
 
 const retryMs = 10_000;
 
@@ -45,11 +48,12 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
   async function readOnce(): Promise<Rings> {
     const number = ++begun;
     const readAt = clock.monotonic();
+    const ageMs = ageFrom(readAt, clock.now());
     try {
-      const stored = withLost(await loadRings(ports, (ring) => opened[ring].size > 0));
+      const stored = believable(await loadRings(ports, (ring) => opened[ring].size > 0));
       for (const ring of ringNames) letGo(ring, stored);
       await Promise.all(ringNames.map((ring) => openNew(ring, stored)));
-      current = seen(stored, readAt);
+      current = seen(stored, ageMs);
       last = stored;
       dueAt = readAt + ringAgeMs;
       done = number;
@@ -65,15 +69,35 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     }
   }
 
-  /** A ring that has vanished from the table is as it was read before. */
-  function withLost(stored: StoredRings): StoredRings {
-    const kept = ringNames.filter((ring) => stored.rings[ring].rows.length === 0 && last !== undefined);
-    for (const ring of kept)
+  /** The older of the two ages that the clocks tell. */
+  const ageFrom = (readAt: number, readAtWall: EpochMs) => () =>
+    Math.max(Math.abs(clock.now() - readAtWall), clock.monotonic() - readAt);
+
+  /** What was read, but for what only somebody who writes into the table can have done. */
+  function believable(stored: StoredRings): StoredRings {
+    const rings = Object.fromEntries(ringNames.map((ring) => [ring, believableRing(ring, stored.rings[ring])]));
+    return { ...stored, rings: rings as StoredRings['rings'] };
+  }
+
+  function believableRing(ring: RingName, read: StoredRing): StoredRing {
+    const before = last?.rings[ring];
+    if (before !== undefined && read.rows.length === 0) {
       log.error('The rows of a ring are missing: restore them before this process ends', { ring });
-    return {
-      ...stored,
-      rings: { ...stored.rings, ...Object.fromEntries(kept.map((ring) => [ring, last?.rings[ring]])) },
-    };
+      return before;
+    }
+    // Generations count from 1, and a new one is newer than all there were.
+    const isNew = (generation: number) => before !== undefined && !hasRow(before.rows, generation);
+    const isOurs = ({ generation }: RingRow) =>
+      Number.isSafeInteger(generation) &&
+      generation > 0 &&
+      !(isNew(generation) && generation < sealingOf(before ?? read));
+    const strange = read.rows.filter((row) => !isOurs(row));
+    for (const { generation } of strange)
+      log.error('A row of a ring is not one that this service writes: it is passed by', { ring, generation });
+    const stored = { ...read, rows: read.rows.filter(isOurs) };
+    if (before?.state === undefined || sealingOf(stored) >= sealingOf(before)) return stored;
+    log.error('A ring is said to be sealed with an older generation than before: that is not believed', { ring });
+    return { ...stored, state: before.state };
   }
 
   async function openNew(ring: RingName, { rings }: StoredRings): Promise<void> {
@@ -87,19 +111,21 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
         if (kek.openedBy === 'recovery')
           log.error('A ring was opened by the recovery key: no key of its own opens it', { ring, generation });
       } catch (error) {
-        if (current === undefined && generation === sealingOf(stored)) throw error;
+        // Whoever has none of the ring yet cannot tell which of two KEKs that do not go together is ours.
+        const isForged = error instanceof KeyMaterialMismatch;
+        if (current === undefined && (isForged || generation === sealingOf(stored))) throw error;
         log.error('A generation of a ring could not be opened', { ring, generation, error: describeError(error) });
       }
     }
   }
 
-  /** @throws KeyMaterialMismatch when it was not made by somebody who had the KEK before it. */
+  /** @throws KeyMaterialMismatch when it was not made by somebody who had a KEK before it. */
   function refuseUnlinked(ring: RingName, kek: Kek, stored: StoredRing): void {
-    const known = [...generationsOf(stored), ...opened[ring].keys()];
-    const before = opened[ring].get(Math.max(0, ...known.filter((generation) => generation < kek.generation)));
-    if (before === undefined) return;
-    const link = linkOf(ring, kek, before);
-    if (stored.rows.some((row) => row.generation === kek.generation && row.link === link)) return;
+    const isOlder = (generation: number) => generation < kek.generation;
+    if (!generationsOf(stored).some(isOlder) && ![...opened[ring].keys()].some(isOlder)) return;
+    const links = stored.rows.filter((row) => row.generation === kek.generation).map((row) => row.link);
+    const before = [...opened[ring].values()].filter(({ generation }) => isOlder(generation));
+    if (before.some((one) => links.includes(linkOf(ring, kek, one)))) return;
     wipe(kek.key);
     throw new KeyMaterialMismatch(`Generation ${kek.generation} of the ${ring} ring was not made by this service.`);
   }
@@ -108,10 +134,10 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
   function letGo(ring: RingName, { rings }: StoredRings): void {
     const now = clock.monotonic();
     for (const [generation, kek] of opened[ring]) {
-      if (isDestroyed(rings[ring], generation)) {
+      if (isDestroyed(ring, rings[ring], generation)) {
         opened[ring].delete(generation);
         leaving.push({ kek, at: now });
-      } else if (!rings[ring].rows.some((row) => row.generation === generation))
+      } else if (!hasRow(rings[ring].rows, generation))
         log.error('The rows of a ring are missing: restore them before this process ends', { ring, generation });
     }
     for (const gone of leaving.filter(({ at }) => now - at >= olderKeyWaitMs)) {
@@ -121,11 +147,12 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     }
   }
 
-  function seen({ rings }: StoredRings, readAt: number): Rings {
-    const of = (ring: RingName) => ringOf(ring, rings[ring], new Map(opened[ring]));
+  function seen({ rings }: StoredRings, ageMs: () => number): Rings {
+    const isOld = () => ageMs() >= arrivingMs;
+    const of = (ring: RingName) => ringOf(ring, rings[ring], new Map(opened[ring]), clock.now(), isOld);
     const [system, atRest, audit] = [of('system'), of('at-rest'), of('audit')];
     const isBehind = system.isBehind || atRest.isBehind;
-    return { system, atRest, audit, sureUntil: isBehind ? Number.NEGATIVE_INFINITY : readAt + sureMs };
+    return { system, atRest, audit, isSure: () => !isBehind && ageMs() < sureMs };
   }
 
   function read(): Promise<Rings> {

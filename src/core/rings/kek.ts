@@ -35,8 +35,12 @@ export async function wrapProven(
   keyVault: KeyVault,
 ): Promise<Answer<Pick<RingRow, 'ring' | 'generation' | 'key' | 'wrapped'>>> {
   const payload = kekPayload(ring, kek.generation, kek.key);
-  const wrapped = keyVault.wrap(description.publicKey, payload);
-  wipe(payload);
+  let wrapped: Bytes;
+  try {
+    wrapped = keyVault.wrap(description.publicKey, payload);
+  } finally {
+    wipe(payload);
+  }
   const place = { ring, generation: kek.generation, key: versionedIdentifier(key, description.version), wrapped };
   const proof = await prove(place, kek, key, keyVault);
   return proof.ok ? { ...proof, value: place } : proof;
@@ -87,17 +91,15 @@ export async function openKek(
   keyVault: KeyVault,
 ): Promise<OpenKek> {
   const newestFirst = rows.filter((row) => row.generation === generation).toSorted((a, b) => b.createdAt - a.createdAt);
-  const ways = [
-    ['operator', keyOf(ring, keys)],
-    ['recovery', keys.recovery],
-  ] as const;
+  const ways: [OpenKek['openedBy'], Reach][] = [['operator', keyOf(ring, keys)]];
+  if (keys.recovery !== undefined) ways.push(['recovery', keys.recovery]);
   let cause: Cause | undefined;
   for (const [openedBy, key] of ways) {
-    for (const row of key === undefined ? [] : newestFirst.filter((one) => isWrappedBy(one, key))) {
-      const opened = key === undefined ? undefined : await keyVault.unwrap(key, versionIn(row), row.wrapped);
-      if (opened?.ok) return { generation, key: kekIn(opened.value, ring, generation), openedBy };
+    for (const row of newestFirst.filter((one) => isWrappedBy(one, key))) {
+      const opened = await keyVault.unwrap(key, versionIn(row), row.wrapped);
+      if (opened.ok) return { generation, key: kekIn(opened.value, ring, generation), openedBy };
       // What the ring's own key said tells the operator more than what the recovery key did.
-      cause ??= opened?.cause;
+      cause ??= opened.cause;
     }
   }
   throw cause === undefined ? unknownKey(ring, newestFirst) : ringUnavailable(ring, cause);

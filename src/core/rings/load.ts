@@ -6,14 +6,14 @@
 import { wipe } from '../bytes.ts';
 import type { Kek } from '../envelope.ts';
 import { Unavailable } from '../errors.ts';
-import type { Answer, Clock, Directory, KeyVault, Log, Random, RingStore } from '../ports.ts';
+import type { AccountStore, Answer, Clock, KeyVault, Log, Random, RingStore } from '../ports.ts';
 import { keyOf, linkOf, type OperatorKeys, ringUnavailable, wrapProven } from './kek.ts';
 import { lastGeneration, type RingName, type RingRow, ringNames, type StoredRing, type StoredRings } from './ring.ts';
 
 export interface RingPorts {
   readonly keyVault: KeyVault;
   readonly ringStore: RingStore;
-  readonly directory: Directory;
+  readonly accounts: Pick<AccountStore, 'names'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -30,7 +30,9 @@ export async function loadRings(ports: RingPorts, has: (ring: RingName) => boole
 }
 
 async function makeRing(ring: RingName, stored: StoredRing, ports: RingPorts): Promise<void> {
-  if (lastGeneration(stored) > 0 || stored.state !== undefined || !(await ports.directory.isEmpty()))
+  const isUsed = lastGeneration(stored) > 0 || stored.state !== undefined;
+  // The accounts' own table, and not the list: a name that the list has lost would be a key lost.
+  if (isUsed || (await ports.accounts.names(1)).length > 0)
     throw new Unavailable(
       'ServiceUnavailable',
       `The ${ring} ring is missing although accounts are stored. Nothing is written until it is restored from a back-up.`,

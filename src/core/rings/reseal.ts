@@ -5,7 +5,7 @@
 import pLimit from 'p-limit';
 import { type ActiveAccount, wrappedByOf } from '../account.ts';
 import { placeOf } from '../accountKeys.ts';
-import { saveAccount } from '../accounts/write.ts';
+import { saveUnseen } from '../accounts/write.ts';
 import { base64, fromBase64, wipe } from '../bytes.ts';
 import {
   atRestGeneration,
@@ -24,7 +24,7 @@ import { resealOlderKeys, resealOuter } from '../secrets/crypt.ts';
 import { alarm } from '../secrets/entries.ts';
 import { placeOf as placeOfSecret, storedBytes } from '../secrets/opening.ts';
 import type { Rings, Service } from '../service.ts';
-import type { RingName } from './ring.ts';
+import type { RingName, RingRotation } from './ring.ts';
 
 export interface Visited {
   /** Under an older generation, or not to be told. */
@@ -35,9 +35,14 @@ export interface Visited {
 }
 
 /** Everything that the ring protects in one account. Rows that do not open are told and left as they are. @throws Unavailable */
-export async function visitAccount(name: string, ring: RingName, service: Service): Promise<Visited> {
+export async function visitAccount(
+  name: string,
+  ring: RingName,
+  rotation: Pick<RingRotation, 'phase' | 'to'>,
+  service: Service,
+): Promise<Visited> {
   const visited: Visited = { found: 0, moved: 0, stuck: 0 };
-  const account = await resealRecord(name, visited, service);
+  const account = await resealRecord(name, ring, rotation, visited, service);
   if (account !== undefined && ring === 'at-rest') await resealSecrets(account, visited, service);
   return visited;
 }
@@ -45,6 +50,8 @@ export async function visitAccount(name: string, ring: RingName, service: Servic
 /** The record as it stands afterwards. */
 async function resealRecord(
   name: string,
+  ring: RingName,
+  { phase, to }: Pick<RingRotation, 'phase' | 'to'>,
   visited: Visited,
   service: Service,
 ): Promise<Stored<ActiveAccount> | undefined> {
@@ -54,9 +61,13 @@ async function resealRecord(
     const account = { value: stored.value, etag: stored.etag };
     try {
       const keys = resealed(account.value, await service.rings(), service.random);
-      if (keys === undefined) return account;
+      const isNoted = phase !== 'retiring' || account.value.keksFrom?.[ring] === to;
+      if (keys === undefined && isNoted) return account;
+      const keksFrom = isNoted ? {} : { keksFrom: { ...account.value.keksFrom, [ring]: to } };
       const entry = { type: 'AccountKeyResealed', actor: { kind: 'keyward', id: 'rings' } } as const;
-      await saveAccount(account, { ...account.value, ...keys }, [entry], service);
+      const entries = keys === undefined ? [] : [entry];
+      await saveUnseen(account, { ...account.value, ...keys, ...keksFrom }, entries, service);
+      if (keys === undefined) return account;
       visited.found += 1;
       visited.moved += 1;
     } catch (error) {

@@ -12,7 +12,15 @@ import type { Service } from '../service.ts';
 import { recordForService } from '../serviceAudit.ts';
 import type { EpochMs } from '../time.ts';
 import { isWrappedBy, keyOf, type OperatorKeys, prove, wrapProven } from './kek.ts';
-import { generationsOf, type RingName, type RingRow, ringNames, type StoredRing, type StoredRings } from './ring.ts';
+import {
+  generationsOf,
+  type RingName,
+  type RingRow,
+  ringIn,
+  ringNames,
+  type StoredRing,
+  type StoredRings,
+} from './ring.ts';
 
 const keyward = { kind: 'keyward', id: 'rings' } as const;
 /** After a vault did not answer: with the next sweep. */
@@ -72,8 +80,17 @@ async function followKey(use: Use, stored: StoredRings, now: EpochMs, service: S
   }
   let areAllProven = true;
   for (const ring of use.rings) {
-    for (const generation of generationsOf(stored.rings[ring]))
-      areAllProven = (await rewrap(ring, generation, stored.rings[ring], use, answer.value, service)) && areAllProven;
+    for (const generation of generationsOf(stored.rings[ring])) {
+      try {
+        const isProven = await rewrap(ring, generation, stored.rings[ring], use, answer.value, service);
+        areAllProven = areAllProven && isProven;
+      } catch (error) {
+        // One generation's trouble keeps none of the others back.
+        areAllProven = false;
+        const about = { ring, generation, key: nameOf(use.key), error: describeError(error) };
+        log.error('A ring could not be re-wrapped', about);
+      }
+    }
   }
   return areAllProven;
 }
@@ -93,7 +110,7 @@ async function rewrap(
   if (present !== undefined && older.length === 0) return true;
 
   const rings = await service.rings();
-  const opened = ring === 'system' ? rings.system : ring === 'at-rest' ? rings.atRest : rings.audit;
+  const opened = ringIn(rings, ring);
   const kek = opened.kek(generation);
   // A wrapping that somebody put there and did not live to drop the others for is proven again.
   const proven =

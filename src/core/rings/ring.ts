@@ -11,6 +11,7 @@ import { type Kek, KeyMaterialMismatch } from '../envelope.ts';
 import { Unavailable } from '../errors.ts';
 import type { Stored } from '../ports.ts';
 import type { EpochMs } from '../time.ts';
+import { behindMs } from './times.ts';
 
 /** `system` wraps account keys, `at-rest` is the second layer over everything, `audit` keys the chains. */
 export const ringNames = ['system', 'at-rest', 'audit'] as const;
@@ -100,9 +101,19 @@ export const generationsOf = ({ rows }: StoredRing): number[] =>
 export const lastGeneration = ({ rows, markers }: StoredRing): number =>
   Math.max(0, ...[...rows, ...markers].map(({ generation }) => generation));
 
-/** Dropped on purpose, and not only missing: nothing of it is left but the marker. */
-export const isDestroyed = ({ rows, markers }: StoredRing, generation: number): boolean =>
-  markers.some((one) => one.generation === generation) && !rows.some((row) => row.generation === generation);
+/**
+ * Dropped on purpose, and not only missing: nothing of it is left but the marker, and it is older than what is sealed with. The audit
+ * ring keeps every generation.
+ */
+export function isDestroyed(ring: RingName, stored: StoredRing, generation: number): boolean {
+  const { rows, markers, state } = stored;
+  const isGone = markers.some((one) => one.generation === generation) && !hasRow(rows, generation);
+  const phase = state?.value.rotation?.phase ?? 'retiring';
+  return isGone && ring !== 'audit' && phase === 'retiring' && generation < sealingOf(stored);
+}
+
+export const hasRow = (rows: readonly RingRow[], generation: number): boolean =>
+  rows.some((row) => row.generation === generation);
 
 /** Without a state the lowest generation: one that is newer has not been activated. */
 export const sealingOf = (stored: StoredRing): number => stored.state?.value.sealing ?? generationsOf(stored)[0] ?? 1;
@@ -112,9 +123,17 @@ export const bornAt = ({ rows, markers }: StoredRing, generation: number): Epoch
 
 /** A ring as a process sees it: as it was read, with what could be opened. */
 export interface Ring {
-  /** What to seal with. @throws Unavailable while it cannot be opened and the older ones must not be used any more. */
+  /**
+   * What to seal with. @throws Unavailable while it cannot be opened and the older ones must not be used any more, or when the
+   * ring was read too long ago to know.
+   */
   readonly newest: Kek;
-  /** @throws KeyMaterialMismatch when no such generation exists. @throws Unavailable when it could not be opened yet. */
+  /** The generation of `newest`; undefined where that throws for as long as the ring is not read again. */
+  readonly sealsWith: number | undefined;
+  /**
+   * @throws KeyMaterialMismatch when no such generation exists. @throws Unavailable when it could not be opened yet, or may have
+   * come since the ring was read.
+   */
   kek(generation: number): Kek;
   /** Whether what is sealed under it stays readable: a pass still to come will meet it, or none is needed. */
   keeps(generation: number): boolean;
@@ -124,32 +143,65 @@ export interface Ring {
   readonly isBehind: boolean;
 }
 
+export const ringIn = (
+  rings: { readonly system: Ring; readonly atRest: Ring; readonly audit: Ring },
+  name: RingName,
+): Ring => (name === 'system' ? rings.system : name === 'at-rest' ? rings.atRest : rings.audit);
+
 export interface OpenKek extends Kek {
   readonly openedBy: RingRow['role'];
 }
 
-export function ringOf(name: RingName, stored: StoredRing, opened: ReadonlyMap<number, OpenKek>): Ring {
+/** `isOld`: the ring was read so long ago that a newer generation may have come and be sealed with. */
+export function ringOf(
+  name: RingName,
+  stored: StoredRing,
+  opened: ReadonlyMap<number, OpenKek>,
+  now: EpochMs,
+  isOld: () => boolean,
+): Ring {
   const sealing = sealingOf(stored);
   const isMoving = stored.state?.value.rotation?.phase === 'moving';
-  const fallback = isMoving ? Math.max(0, ...[...opened.keys()].filter((one) => one < sealing)) : 0;
-  const kekToSealWith = opened.get(sealing) ?? opened.get(fallback);
-  const exists = (generation: number) => stored.rows.some((row) => row.generation === generation);
+  const kekToSealWith = opened.get(sealing) ?? olderToSealWith(name, stored, opened, now);
   return {
     get newest() {
-      if (kekToSealWith !== undefined) return kekToSealWith;
-      throw notOpened(name, sealing);
+      if (kekToSealWith === undefined) throw notOpened(name, sealing);
+      if (isOld()) throw readLongAgo(name);
+      return kekToSealWith;
     },
+    sealsWith: kekToSealWith?.generation,
     kek(generation) {
       const kek = opened.get(generation);
       if (kek !== undefined) return kek;
-      if (exists(generation)) throw notOpened(name, generation);
+      if (hasRow(stored.rows, generation)) throw notOpened(name, generation);
+      if (isOld() && generation > lastGeneration(stored)) throw readLongAgo(name);
       throw new KeyMaterialMismatch(`The ${name} ring has no generation ${generation}.`);
     },
-    keeps: (generation) => generation >= sealing || name === 'audit' || (isMoving && exists(generation)),
+    keeps: (generation) => generation >= sealing || name === 'audit' || (isMoving && hasRow(stored.rows, generation)),
     isRestored: (generation) => opened.get(generation)?.openedBy === 'recovery',
     isBehind: kekToSealWith?.generation !== sealing,
   };
 }
+
+/**
+ * What a process seals with that could not open the newest KEK: an older one, while no pass can have begun that would miss it. The
+ * audit ring keeps every generation, so there any will do.
+ */
+function olderToSealWith(
+  name: RingName,
+  { state }: StoredRing,
+  opened: ReadonlyMap<number, OpenKek>,
+  now: EpochMs,
+): OpenKek | undefined {
+  const rotation = state?.value.rotation;
+  const isInTime = rotation?.phase === 'moving' && now - rotation.since < behindMs;
+  const sealing = state?.value.sealing ?? 0;
+  const older = [...opened.keys()].filter((generation) => generation < sealing);
+  return name === 'audit' || isInTime ? opened.get(Math.max(...older)) : undefined;
+}
+
+const readLongAgo = (name: RingName): Unavailable =>
+  new Unavailable('ServiceUnavailable', `The ${name} ring could not be read again for minutes. Try again.`, 10);
 
 const notOpened = (name: RingName, generation: number): Unavailable =>
   new Unavailable(

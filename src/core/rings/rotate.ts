@@ -7,7 +7,7 @@
  */
 import type { Actor, AuditFacts } from '../audit.ts';
 import { Refusal, retryLostRaces } from '../errors.ts';
-import type { Rings, Service } from '../service.ts';
+import type { Service } from '../service.ts';
 import { recordForService } from '../serviceAudit.ts';
 import type { EpochMs } from '../time.ts';
 import { makeKek } from './load.ts';
@@ -21,6 +21,7 @@ import {
   type RingPass,
   type RingRotation,
   type RingState,
+  ringIn,
   type StoredRing,
   sealingOf,
 } from './ring.ts';
@@ -49,9 +50,10 @@ export const wakePass = (ring: RingName, { dailyQueue }: Pick<Service, 'dailyQue
   dailyQueue.send({ visit: 'ring', ring });
 
 async function beginRotation(ring: RingName, stored: StoredRing, actor: Actor, service: Service): Promise<void> {
-  // Whoever made it did not live to say so. It is proven, and nothing is under it.
-  const orphan = generationsOf(stored).find((generation) => generation > sealingOf(stored));
-  const before = keksOf(ring, await service.rings()).kek(sealingOf(stored));
+  const rings = await service.rings('fresh');
+  // Whoever made it did not live to say so. It opens, and shows that it was made here; nothing is under it.
+  const orphan = generationsOf(stored).find((one) => one > sealingOf(stored) && isOpen(ringIn(rings, ring), one));
+  const before = ringIn(rings, ring).kek(sealingOf(stored));
   const made = orphan === undefined ? await makeKek(ring, lastGeneration(stored) + 1, before, service) : undefined;
   const to = made?.generation ?? orphan ?? 0;
   if (made !== undefined && !(await service.ringStore.insert(made)))
@@ -61,8 +63,13 @@ async function beginRotation(ring: RingName, stored: StoredRing, actor: Actor, s
   service.log.info('A rotation of a ring has begun', { ring, generation: to });
 }
 
-const keksOf = (ring: RingName, rings: Rings): Ring =>
-  ring === 'system' ? rings.system : ring === 'at-rest' ? rings.atRest : rings.audit;
+function isOpen(ring: Ring, generation: number): boolean {
+  try {
+    return ring.kek(generation) !== undefined;
+  } catch {
+    return false;
+  }
+}
 
 /** What is due for the ring now. */
 export async function stepRotation(ring: RingName, stored: StoredRing, service: Service): Promise<void> {
@@ -105,7 +112,7 @@ async function activate(ring: RingName, stored: StoredRing, rotation: RingRotati
     return checkOperatorKeys(await service.ringStore.read(), service);
   }
   // Throws when this process cannot open it: then others may not either.
-  keksOf(ring, await service.rings('fresh')).kek(to);
+  ringIn(await service.rings('fresh'), ring).kek(to);
   await tell('RingGenerationActivated', ring, to, by, service);
   const now = service.clock.now();
   const state: RingState = { sealing: to, since: now };
@@ -118,19 +125,35 @@ async function activate(ring: RingName, stored: StoredRing, rotation: RingRotati
 const firstRound: Omit<RingPass, 'startAt'> = { round: 1, isClean: false, visited: 0, found: 0, stuck: 0, moved: 0 };
 
 export const nextRound = ({ round, moved }: RingPass, startAt: EpochMs): RingPass => ({
-  ...{ ...firstRound, round: round + 1, moved, startAt },
+  ...firstRound,
+  ...{ round: round + 1, moved, startAt },
 });
 
 async function retire(ring: RingName, stored: StoredRing, rotation: RingRotation, service: Service): Promise<void> {
-  await tell('RingGenerationRetiring', ring, rotation.to - 1, rotation.by, service);
+  for (const generation of generationsOf(stored).filter((one) => one < rotation.to))
+    await tell('RingGenerationRetiring', ring, generation, rotation.by, service);
   const now = service.clock.now();
   const pass = { ...firstRound, moved: rotation.pass?.moved ?? 0, startAt: now };
   await save(ring, stored, { ...rotation, phase: 'retiring', since: now, pass }, service);
   await wakePass(ring, service);
 }
 
-/** A pass that began while they were retiring has found nothing under them. Rows first: a crash begins that pass again. */
+/**
+ * A pass that began while they were retiring has found nothing under them. Rows first: a crash begins that pass again. Not beside a check
+ * of the operator's keys, which could wrap anew what is being dropped: then the pass's last slice comes again.
+ */
 export async function destroyOlder(ring: RingName, rotation: RingRotation, service: Service): Promise<void> {
+  const { vaults, clock, policy } = service;
+  const ticket = await vaults.beginWork('rings', clock.now(), clock.now() + policy.workerLeaseSeconds * 1000);
+  if (ticket === undefined) return;
+  try {
+    await destroy(ring, rotation, service);
+  } finally {
+    await vaults.endWork('rings', ticket);
+  }
+}
+
+async function destroy(ring: RingName, rotation: RingRotation, service: Service): Promise<void> {
   const stored = (await service.ringStore.read()).rings[ring];
   const { state } = stored;
   if (state?.value.rotation?.phase !== 'retiring' || state.value.rotation.to !== rotation.to) return;

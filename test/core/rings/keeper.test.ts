@@ -347,14 +347,122 @@ describe('the rings of a running process', () => {
     later();
     const behind = await rings();
     expect(behind.system.newest.generation).toBe(1);
-    expect(behind.sureUntil).toBe(Number.NEGATIVE_INFINITY);
+    expect(behind.isSure()).toBe(false);
     expect([behind.system.keeps(1), behind.system.keeps(2)]).toEqual([true, true]);
+    // Nine minutes after the activation at the latest: the older one can be retiring six minutes later.
+    later(8 * 60_000 - 1);
+    expect((await rings()).system.newest.generation).toBe(1);
+    later(1);
+    await rings('fresh');
+    await expect(rings().then(({ system }) => system.newest)).rejects.toThrow(Unavailable);
     stage.states.set('system', { sealing: 2, since: start, rotation: { ...moving, phase: 'retiring' } });
     later();
     const retiring = await rings();
     expect(() => retiring.system.newest).toThrow(Unavailable);
     expect(retiring.system.kek(1).generation).toBe(1);
     expect([retiring.system.keeps(1), retiring.system.keeps(2)]).toEqual([false, true]);
+  });
+
+  it('INV-2: of the audit are kept with an older generation for as long as it takes: it keeps them all', async () => {
+    const { stage, rings, vault, later } = await running();
+    vault.current = { ...vaultWith(keys), unwrap: async () => failing('VaultTimeout') };
+    const auditLink = linked('audit', 2, 0xbb, 0xaa);
+    stage.stored.push(row({ ring: 'audit', generation: 2, plain: payload(3, 2, 0xbb), link: auditLink }));
+    stage.states.set('audit', { sealing: 2, since: start });
+    later(24 * 3_600_000);
+    expect((await rings()).audit.newest.generation).toBe(1);
+  });
+
+  it('that could not be read again for five minutes open, and seal nothing: a newer KEK may have come', async () => {
+    const { stage, rings, later } = await running();
+    const { read } = stage.ringStore;
+    stage.ringStore.read = () => Promise.reject(new Unavailable('StorageUnavailable', 'no', 5));
+    later(5 * 60_000 - 1);
+    expect((await rings()).system.newest.generation).toBe(1);
+    await expect(rings().then(({ system }) => system.kek(2))).rejects.toThrow(KeyMaterialMismatch);
+    later(1);
+    const old = await rings();
+    expect(() => old.system.newest).toThrow(Unavailable);
+    expect(old.system.kek(1).generation).toBe(1);
+    // Not known here, which no longer says that there is none.
+    expect(() => old.system.kek(2)).toThrow(Unavailable);
+    stage.ringStore.read = read;
+    later(10_000);
+    expect((await rings()).system.newest.generation).toBe(1);
+  });
+
+  it('are as old as the older of both clocks says', async () => {
+    const { stage, rings } = await running();
+    const held = await rings();
+    const clocks = (now: number, monotonic: number) =>
+      Object.assign(stage.clock, { now: () => start + now, monotonic: () => monotonic });
+    clocks(0, 11 * 60_000);
+    expect(held.isSure()).toBe(false);
+    clocks(11 * 60_000, 0);
+    expect(held.isSure()).toBe(false);
+    clocks(0, 0);
+    expect(held.isSure()).toBe(true);
+  });
+
+  it.each([
+    ['a generation 0', 0],
+    ['a generation before that which is sealed with', 2],
+    ['a generation that is no number', Number.NaN],
+  ])('pass by a row of %s, which is none of theirs, and say so', async (_, generation) => {
+    const { stage, rings, later } = await running();
+    // Third generations, of which the second was destroyed.
+    stage.stored.push(second, {
+      ...row({ generation: 3, plain: payload(1, 3, 0xcc) }),
+      link: linked('system', 3, 0xcc, 0xbb),
+    });
+    stage.states.set('system', { sealing: 3, since: start });
+    await rings('fresh');
+    stage.stored.splice(stage.stored.indexOf(second), 1);
+    await rings('fresh');
+    stage.stored.push(row({ generation, plain: payload(1, generation, 0xee) }));
+    later();
+    const now = await rings();
+    expect(now.system.newest).toMatchObject({ generation: 3, key: new Uint8Array(32).fill(0xcc) });
+    expect(stage.lines.map(({ message }) => message)).toContain(
+      'A row of a ring is not one that this service writes: it is passed by',
+    );
+  });
+
+  it('never seal with an older generation again because a row says so', async () => {
+    const { stage, rings, later } = await running();
+    stage.stored.push(second);
+    stage.states.set('system', { sealing: 2, since: start });
+    await rings('fresh');
+    stage.states.set('system', { sealing: 1, since: start });
+    later();
+    expect((await rings()).system.newest.generation).toBe(2);
+    expect(stage.lines.map(({ message }) => message)).toContain(
+      'A ring is said to be sealed with an older generation than before: that is not believed',
+    );
+  });
+
+  it.each([
+    ['the first KEK', row({ plain: payload(1, 1, 0xee) }), second],
+    [
+      'one in between',
+      row({ generation: 2, plain: payload(1, 2, 0xee) }),
+      row({ generation: 3, plain: payload(1, 3, 0xcc), link: linked('system', 3, 0xcc, 0xbb) }),
+    ],
+  ])('are not loaded at all by a new process where %s was put in somebody else’s place', async (_, planted, ours) => {
+    const stage = ringStage({ keyVault: vaultWith(keys), stored: beside([planted, ours]), hasAccounts: true });
+    await expect(createRings(stage)()).rejects.toThrow(KeyMaterialMismatch);
+  });
+
+  it('take no KEK whose forerunner could not be opened, however it is linked', async () => {
+    const { stage, rings, later } = await running();
+    // Nobody can open the one; the other is linked to it by whoever made both.
+    stage.stored.push(row({ generation: 2, plain: payload(1, 9, 0xdd) }));
+    stage.stored.push(row({ generation: 3, plain: payload(1, 3, 0xee), link: linked('system', 3, 0xee, 0xdd) }));
+    stage.states.set('system', { sealing: 3, since: start });
+    later();
+    const now = await rings();
+    expect(() => now.system.newest).toThrow(Unavailable);
+    expect(() => now.system.kek(3)).toThrow(Unavailable);
   });
 
   it.each([
@@ -393,6 +501,31 @@ describe('the rings of a running process', () => {
     later(15 * 60_000);
     await rings();
     expect(key).toEqual(new Uint8Array(32));
+  });
+
+  it('INV-1: keep what is sealed with, and every KEK of the audit, when only the marker of its row is left', async () => {
+    const { stage, rings, later } = await running();
+    stage.stored.push({ ...second, isFirst: true });
+    const auditLink = linked('audit', 2, 0xbb, 0xaa);
+    stage.stored.push(row({ ring: 'audit', generation: 2, plain: payload(3, 2, 0xbb), link: auditLink }));
+    for (const ring of ['system', 'audit'] as const) stage.states.set(ring, { sealing: 2, since: start });
+    await rings('fresh');
+    const lost = stage.stored.filter(
+      ({ ring, generation }) => (ring === 'system' && generation === 2) || (ring === 'audit' && generation === 1),
+    );
+    for (const one of lost) {
+      stage.markers.push({ ...one, isFirst: true });
+      stage.stored.splice(stage.stored.indexOf(one), 1);
+    }
+    later();
+    later(20 * 60_000);
+    const now = await rings('fresh');
+    expect(now.system.newest).toMatchObject({ generation: 2, key: new Uint8Array(32).fill(0xbb) });
+    expect(now.audit.kek(1).key).toEqual(new Uint8Array(32).fill(0xaa));
+    const told = stage.lines.filter(({ message }) => message.startsWith('The rows of a ring are missing'));
+    expect(new Set(told.map(({ fields }) => `${fields.ring}/${fields.generation}`))).toEqual(
+      new Set(['system/2', 'audit/1']),
+    );
   });
 
   it('INV-1: are the last copy when the rows are gone, and are kept', async () => {

@@ -118,13 +118,7 @@ export function ringStage({ keyVault, hasAccounts, stored = [], keys = operatorK
       void lines.push({ level, message, fields });
   const stage: RingStage = {
     ...{ stored, markers, states, inserts, lines, time, ringStore, keyVault, operatorKeys: keys, reads: 0 },
-    directory: {
-      put: async () => {},
-      find: async () => undefined,
-      remove: async () => {},
-      page: async () => ({ names: [] }),
-      isEmpty: async () => hasAccounts !== true,
-    },
+    accounts: { names: async () => (hasAccounts === true ? ['a'] : []) },
     clock: { now: () => time.now, monotonic: () => time.now - start },
     random: { bytes: (length: number) => bytesOf(randomBytes(length)), uuid: randomUUID },
     log: { info: at('info'), warn: at('warn'), error: at('error') },
