@@ -66,6 +66,18 @@ test('INV-6, INV-7: and so is the key changed', async () => {
   await expectWholeChain('busy-c', { AccountKeyChanged: 1, SecretsRevealed: 1 });
 });
 
+test('INV-1: a wrapped key that was sealed anew meanwhile is not brought back, though no caller sees that change', async () => {
+  const { lab } = world;
+  await lab.account('resealed', 'contoso');
+  const read = await lab.service.accounts.read('resealed');
+  if (read?.value.lifecycle !== 'active') expect.fail();
+  const anew = { ...read.value, wrappedAccountKey: 'sealed anew' };
+  await lab.service.accounts.save({ value: anew, etag: read.etag }, []);
+  const saving = saveAccount(read, read.value, [{ type: 'AccountUpdated', actor: tester }], lab.service);
+  await expect(saving).rejects.toThrow(LostRace);
+  expect((await lab.view('resealed')).record.wrappedAccountKey).toBe('sealed anew');
+});
+
 test('INV-7: whoever was overtaken by a change loses, and writes nothing', async () => {
   const { lab } = world;
   await lab.account('changed', 'contoso');

@@ -1,4 +1,5 @@
 /** Saving a record with its audit entry, in one batch: the only way in which an account changes (INV-6, INV-7). */
+import canonicalize from 'canonicalize';
 import type { AccountRecord, AccountView, ActiveAccount } from '../account.ts';
 import { type AuditFacts, appendEntries, appendEntry, emptyChain, headOf } from '../audit.ts';
 import { LostRace, Refusal } from '../errors.ts';
@@ -18,30 +19,44 @@ export async function insertAccount(
   await tools.accounts.create({ ...record, revision: 1, audit: headOf(entry) }, [entry]);
 }
 
-const maxTries = 5;
-
-/** Entries that were added meanwhile, and changed nothing else, are in nobody's way. @throws LostRace when another writer was faster. */
+/** @throws LostRace when another writer was faster. */
 export async function saveAccount(
   before: Stored<AccountRecord>,
   next: AccountRecord,
   facts: readonly AuditFacts[],
   tools: WriteTools,
 ): Promise<void> {
+  const revised = { ...next, revision: before.value.revision + 1, updatedAt: tools.clock.now() };
+  await saveUnseen(before, revised, facts, tools);
+}
+
+const maxTries = 5;
+
+/** Entries that were added since the record was read, and changed nothing else of it, are in nobody's way. */
+async function saveUnseen(
+  before: Stored<AccountRecord>,
+  next: AccountRecord,
+  facts: readonly AuditFacts[],
+  tools: WriteTools,
+): Promise<void> {
   const { audit } = await tools.rings();
-  const now = tools.clock.now();
-  const { name, instanceId, revision } = before.value;
   let current = before;
   for (let tries = 1; ; tries++) {
-    const { entries, head } = appendEntries(instanceId, current.value.audit, facts, now, audit.newest);
-    const value = { ...next, revision: revision + 1, updatedAt: now, audit: head };
+    const now = tools.clock.now();
+    const { entries, head } = appendEntries(next.instanceId, current.value.audit, facts, now, audit.newest);
     try {
-      return await tools.accounts.save({ value, etag: current.etag }, entries);
+      return await tools.accounts.save({ value: { ...next, audit: head }, etag: current.etag }, entries);
     } catch (error) {
-      const again = error instanceof LostRace && tries < maxTries ? await tools.accounts.read(name) : undefined;
-      if (again?.value.instanceId !== instanceId || again.value.revision !== revision) throw error;
+      const again = error instanceof LostRace && tries < maxTries ? await tools.accounts.read(next.name) : undefined;
+      if (again === undefined || !isSameButForAudit(again.value, before.value)) throw error;
       current = again;
     }
   }
+}
+
+/** Not by the revision: what no caller sees, a blob under another KEK, changes the record as well. */
+function isSameButForAudit({ audit: _, ...one }: AccountRecord, { audit: __, ...other }: AccountRecord): boolean {
+  return canonicalize(one) === canonicalize(other);
 }
 
 export const storedOf = (view: AccountView): Stored<ActiveAccount> => ({ value: view.record, etag: view.etag });
