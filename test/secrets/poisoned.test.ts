@@ -64,7 +64,8 @@ describe.each(poisons.map(([what, poison], n) => ({ what, poison, account: `pois
       expect((await auditOf(lab, account)).at(-1)).toMatchObject({
         ...{ type: 'SecretIntegrityFailed', secrets: ['tokenKeys/b'] },
       });
-      await put(lab.service, account, 'tokenKeys', 'b', bytes('again'));
+      const { secret } = await put(lab.service, account, 'tokenKeys', 'b', bytes('again'));
+      expect(secret.value.createdAt).toBe(lab.clock.now());
       expect(await reveal(lab.service, account, 'tokenKeys', 'b')).toBe(hex(bytes('again')));
       await poison(account);
       expect(await deleteSecret(refOf(account, 'tokenKeys', 'b'), {}, lab.service)).toBe(true);

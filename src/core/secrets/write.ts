@@ -110,7 +110,8 @@ async function seal(
       name: wish.name,
       ...(wish.label === undefined ? {} : { label: wish.label }),
       version: service.random.uuid(),
-      createdAt: row?.value.createdAt ?? now,
+      // 0: the row that is replaced did not tell.
+      createdAt: row?.value.createdAt || now,
       updatedAt: now,
     };
     const rings = await ringsFor(row, service);
