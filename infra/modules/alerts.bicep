@@ -27,6 +27,14 @@ var alerts = [
     threshold: 0
   }
   {
+    name: 'secrets-not-moved'
+    severity: 2
+    query: 'AppTraces | where Message startswith "Secrets were not moved, and are tried again"'
+    window: 'PT1H'
+    operator: 'GreaterThan'
+    threshold: 30
+  }
+  {
     name: 'account-key-damaged'
     severity: 0
     query: 'AppTraces | where Message startswith "An account key does not open to what its record names"'
@@ -79,6 +87,14 @@ var alerts = [
     severity: 1
     query: 'AppTraces | where Message startswith "Work on a vault was given up"'
     window: 'PT15M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'account-passed-by'
+    severity: 2
+    query: 'AppTraces | where Message startswith "The daily pass went by an account"'
+    window: 'PT1H'
     operator: 'GreaterThan'
     threshold: 0
   }

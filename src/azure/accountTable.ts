@@ -5,11 +5,12 @@ import { LostRace } from '../core/errors.ts';
 import { fold } from '../core/names.ts';
 import type { AccountStore } from '../core/ports.ts';
 import { auditKey, auditRange } from './auditRows.ts';
-import { type OpenTable, odata, rowOf } from './tables.ts';
+import { keyOnly, type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
+
+export const recordKey = (name: string): RowKey => ({ partitionKey: fold(name), rowKey: 'record' });
 
 export function createAccountStore(open: OpenTable): AccountStore {
   const table = open('accounts');
-  const recordKey = (name: string) => ({ partitionKey: fold(name), rowKey: 'record' });
   const auditRows = (name: string, entries: readonly AuditEntry[]) =>
     entries.map((entry) => rowOf(auditKey(fold(name), entry), entry));
 
@@ -40,7 +41,7 @@ export function createAccountStore(open: OpenTable): AccountStore {
 
     async names(limit, after = '') {
       const filter = odata`PartitionKey gt ${after} and RowKey eq 'record'`;
-      return (await table.query(filter, limit)).map((row) => row.partitionKey);
+      return (await table.query(filter, limit, keyOnly)).map((row) => row.partitionKey);
     },
   };
 }

@@ -2,7 +2,7 @@
 import { CryptographyClient, KeyClient, type KeyVaultKey } from '@azure/keyvault-keys';
 import { LRUCache } from 'lru-cache';
 import { whoIs } from '../core/binding.ts';
-import { type Bytes, bytesOf } from '../core/bytes.ts';
+import { type Bytes, bytesOf, wipe } from '../core/bytes.ts';
 import { versionedIdentifier } from '../core/keyIdentifier.ts';
 import type { Answer, KeyDescription, KeyVault, Observed, Reach } from '../core/ports.ts';
 import { causeOf } from './causeTable.ts';
@@ -72,11 +72,17 @@ export function createKeyVault(options: KeyVaultOptions): Pick<KeyVault, 'descri
       asked(
         reach,
         (abortSignal) => cryptographyOf(reach, version).unwrapKey('RSA-OAEP-256', wrapped, { abortSignal }),
-        // Only the version that was asked for proves anything about it.
-        ({ result }, wire): Bytes | undefined =>
-          result !== undefined && wire.kid?.toLowerCase().endsWith(`/${version}`) ? bytesOf(result) : undefined,
+        ({ result }, wire) => taken(result, wire, version),
       ),
   };
+}
+
+/** Only the version that was asked for proves anything about it. The SDK's own buffer is wiped. */
+function taken(result: Uint8Array | undefined, wire: WireRecord, version: string): Bytes | undefined {
+  const isAsked = wire.kid?.toLowerCase().endsWith(`/${version}`) === true;
+  const value = result !== undefined && isAsked ? bytesOf(result) : undefined;
+  wipe(result);
+  return value;
 }
 
 const identityOf = (reach: Reach): string => [reach.tenantId, ...whoIs(reach.identity)].join(' ');

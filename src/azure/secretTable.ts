@@ -1,6 +1,7 @@
 /** Protected secrets: in their account's partition, one row each, `secret:<kind>:<folded name>`. */
 import type { SecretKind, SecretRef, SecretRow, SecretStore } from '../core/ports.ts';
-import { type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
+import { recordKey } from './accountTable.ts';
+import { keyOnly, type OpenTable, odata, type RowKey, rowOf, valueIfAny } from './tables.ts';
 
 /** Azure Table Storage: 100 operations in an entity-group transaction. */
 const batchLimit = 100;
@@ -15,26 +16,42 @@ function refOf({ partitionKey: account, rowKey }: RowKey): SecretRef {
   return { account, kind: kind as SecretKind, name: name.join(':') };
 }
 
+const isTime = (value: unknown): boolean => typeof value === 'number' && Math.abs(value) <= 8.64e15;
+
+/**
+ * Whoever can write the table can put anything into a row. One that has not the form of a secret stands in its place as a secret
+ * that does not open, so that it is told and can be written again or deleted, and stops none of the others.
+ */
+function secretIn(value: unknown, { name }: SecretRef): SecretRow {
+  const { label, version, createdAt, updatedAt, ...row }: Partial<Record<keyof SecretRow, unknown>> = Object(value);
+  const isSecret =
+    [row.name, row.sealed, version, label ?? ''].every((text) => typeof text === 'string') &&
+    [createdAt, updatedAt].every(isTime);
+  return isSecret ? (value as SecretRow) : { name, sealed: '', version: '', createdAt: 0, updatedAt: 0 };
+}
+
 export function createSecretStore(open: OpenTable): SecretStore {
   const table = open('accounts');
 
   /** `;` is the character behind `:`: the range holds every secret, of the kind, and nothing else. */
-  const query = (account: string, kind: SecretKind | undefined, limit: number, after?: string) => {
+  const rangeOf = (account: string, kind: SecretKind | undefined, after?: string) => {
     const [from, to] = kind === undefined ? ['secret:', 'secret;'] : [`secret:${kind}:`, `secret:${kind};`];
-    const range = odata`PartitionKey eq ${account} and RowKey gt ${after ?? from} and RowKey lt ${to}`;
-    return table.query<SecretRow>(range, limit);
+    return odata`PartitionKey eq ${account} and RowKey gt ${after ?? from} and RowKey lt ${to}`;
   };
 
   return {
     async read(ref) {
-      const row = await table.read<SecretRow>(keyOf(ref));
-      return row === undefined ? undefined : { ...row, ref };
+      const row = await table.read(keyOf(ref), valueIfAny);
+      return row === undefined ? undefined : { ref, value: secretIn(row.value, ref), etag: row.etag };
     },
 
     async page(account, { kind, limit, after }) {
       const from = after === undefined || kind === undefined ? after : keyOf({ account, kind, name: after }).rowKey;
-      const found = await query(account, kind, limit, from);
-      const rows = found.map(({ value, etag, ...key }) => ({ value, etag, ref: refOf(key) }));
+      const found = await table.query(rangeOf(account, kind, from), limit, valueIfAny);
+      const rows = found.map(({ value, etag, ...key }) => {
+        const ref = refOf(key);
+        return { ref, value: secretIn(value, ref), etag };
+      });
       const last = found.at(-1);
       if (found.length < limit || last === undefined) return { rows };
       return { rows, next: kind === undefined ? last.rowKey : refOf(last).name };
@@ -44,11 +61,11 @@ export function createSecretStore(open: OpenTable): SecretStore {
     replace: (ref, row, etag) => table.replaceIfUnchanged(rowOf(keyOf(ref), row), etag),
     remove: (ref, etag) => table.remove(keyOf(ref), etag),
 
-    async clear(account) {
-      for (;;) {
-        const rows = await query(account, undefined, batchLimit);
-        if (rows.length === 0) return;
-        await table.removeTogether(rows);
+    async clear(account, recordEtag) {
+      for (let etag = recordEtag; ; ) {
+        const rows = await table.query(rangeOf(account, undefined), batchLimit - 1, keyOnly);
+        if (rows.length === 0) return etag;
+        etag = await table.removeTogether(rows, recordKey(account), etag);
       }
     },
   };

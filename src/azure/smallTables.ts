@@ -8,7 +8,7 @@ import { serviceChain } from '../core/serviceAudit.ts';
 import type { EpochMs } from '../core/time.ts';
 import type { Budget } from '../core/vaultBudget.ts';
 import { auditKey, auditRange } from './auditRows.ts';
-import { type OpenTable, odata, rowOf } from './tables.ts';
+import { keyOnly, type OpenTable, odata, rowOf } from './tables.ts';
 
 const everything = Number.POSITIVE_INFINITY;
 
@@ -32,7 +32,7 @@ export function createVaultStore(open: OpenTable): VaultStore {
     },
 
     async *list() {
-      for (const row of await table.query(odata`RowKey eq 'vault'`, everything)) yield row.partitionKey;
+      for (const row of await table.query(odata`RowKey eq 'vault'`, everything, keyOnly)) yield row.partitionKey;
     },
 
     async beginWork(vaultId, now, until) {
@@ -65,13 +65,13 @@ export function createDirectory(open: OpenTable): Directory {
 
   return {
     put: (name) => table.put(rowOf(key(name), {})),
-    find: async (name) => (await table.read(key(name)))?.etag,
+    find: async (name) => (await table.read(key(name), keyOnly))?.etag,
     async remove(name, etag) {
       await table.remove(key(name), etag);
     },
     async page(limit, after = '') {
       const filter = odata`PartitionKey eq 'accounts' and RowKey gt ${fold(after)}`;
-      const names = (await table.query(filter, limit)).map((row) => row.rowKey);
+      const names = (await table.query(filter, limit, keyOnly)).map((row) => row.rowKey);
       const next = names.at(-1);
       return names.length < limit || next === undefined ? { names } : { names, next };
     },

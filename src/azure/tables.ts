@@ -48,11 +48,11 @@ export class Table {
     this.#client = client;
   }
 
-  async read<T>(key: RowKey): Promise<Stored<T> | undefined> {
+  async read<T>(key: RowKey, read: (entity: Partial<Row>) => T = valueIn<T>): Promise<Stored<T> | undefined> {
     try {
       return await this.#run(async (client) => {
         const entity = await client.getEntity<Row>(key.partitionKey, key.rowKey);
-        return { value: valueIn<T>(entity), etag: entity.etag };
+        return { value: read(entity), etag: entity.etag };
       });
     } catch (error) {
       if (error instanceof NotThere) return undefined;
@@ -61,7 +61,7 @@ export class Table {
   }
 
   /** At most `limit` rows in key order that pass the filter. */
-  async query<T>(filter: string, limit: number): Promise<ReadRow<T>[]> {
+  async query<T>(filter: string, limit: number, read: (entity: Partial<Row>) => T = valueIn<T>): Promise<ReadRow<T>[]> {
     return this.#run(async (client) => {
       const rows: ReadRow<T>[] = [];
       const pages = client
@@ -70,7 +70,7 @@ export class Table {
       for await (const page of pages) {
         for (const entity of page) {
           rows.push({
-            value: valueIn<T>(entity),
+            value: read(entity),
             etag: entity.etag,
             rowKey: entity.rowKey ?? '',
             partitionKey: entity.partitionKey ?? '',
@@ -136,17 +136,13 @@ export class Table {
     }
   }
 
-  /** All rows of one partition, at most 100; false when one of them was gone already, and then none is removed. */
-  async removeTogether(keys: readonly RowKey[]): Promise<boolean> {
+  /** Rows of one partition, at most 99, while another row there is as it was read: that one's new etag. All or nothing. @throws LostRace */
+  async removeTogether(keys: readonly RowKey[], { partitionKey, rowKey }: RowKey, etag: string): Promise<string> {
     const transaction = new TableTransaction();
-    for (const { partitionKey, rowKey } of keys) transaction.deleteEntity(partitionKey, rowKey);
-    try {
-      await this.#run((client) => client.submitTransaction(transaction.actions));
-      return true;
-    } catch (error) {
-      if (error instanceof LostRace || error instanceof NotThere) return false;
-      throw error;
-    }
+    transaction.updateEntity({ partitionKey, rowKey }, 'Merge', { etag });
+    for (const key of keys) transaction.deleteEntity(key.partitionKey, key.rowKey);
+    const result = await goneIsLost(this.#run((client) => client.submitTransaction(transaction.actions)));
+    return result.subResponses[0]?.etag ?? '';
   }
 
   async #run<R>(operation: (client: TableClient) => Promise<R>): Promise<R> {
@@ -218,3 +214,15 @@ function valueIn<T>(entity: { v?: unknown; data?: unknown }): T {
     throw new TypeError(`A row has format version ${String(entity.v)}, which this version of Keyward does not know.`);
   return JSON.parse(entity.data) as T;
 }
+
+/** For rows in which anybody who writes the table may have put anything: undefined when there is no value of ours in it. */
+export function valueIfAny(entity: Partial<Row>): unknown {
+  try {
+    return valueIn<unknown>(entity);
+  } catch {
+    return undefined;
+  }
+}
+
+/** For rows whose keys say it all: one that holds something else stops nobody. */
+export const keyOnly = (): undefined => undefined;

@@ -31,7 +31,7 @@ export type Encryption = { readonly type: 'SystemKey' } | CustomerKeyEncryption;
  * Keys that the account has left while some of its secrets may still be under them. They open and never seal.
  *
  *   moving    a pass over the secrets brings them under the account key
- *   retiring  begun at least `olderKeyWaitSeconds` later: the older keys go after a pass that finds nothing under them, and every
+ *   retiring  begun at least `olderKeyWaitMs` (rings/times.ts) later: the older keys go after a pass that finds nothing under them, and every
  *             writer that reads this after its save knows that the pass may have missed it
  */
 export interface OlderAccountKeys {

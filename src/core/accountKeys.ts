@@ -18,6 +18,7 @@ import {
   sealAtRest,
   sealBySystemRing,
 } from './envelope.ts';
+import { Refusal } from './errors.ts';
 import { versionedIdentifier } from './keyIdentifier.ts';
 import type { Answer, KeyDescription, Observed } from './ports.ts';
 import type { Service } from './service.ts';
@@ -41,9 +42,12 @@ type KeyTools = Pick<Service, 'keyVault' | 'rings' | 'random' | 'clock'>;
 export async function wrapBySystemKey(place: KeyPlace, accountKey: Bytes, tools: KeyTools): Promise<string> {
   const { system } = await tools.rings();
   const payload = accountKeyPayload(place, accountKey);
-  const inner = sealBySystemRing(payload, place, system.newest, tools.random.bytes(12));
-  wipe(payload);
-  return closeAtRest(inner, place, 'SystemKey', tools);
+  try {
+    const inner = sealBySystemRing(payload, place, system.newest, tools.random.bytes(12));
+    return await closeAtRest(inner, place, 'SystemKey', tools);
+  } finally {
+    wipe(payload);
+  }
 }
 
 /**
@@ -111,6 +115,25 @@ export async function openAccountKey(record: ActiveAccount, tools: KeyTools): Pr
   }
 }
 
+/**
+ * Whether the rings still open what is theirs of the stored key: nobody is asked for it, so a customer key may be gone all the same.
+ * @throws Refusal KeyMaterialMismatch @throws Unavailable
+ */
+export async function refuseUnlessKept(record: ActiveAccount, tools: Pick<Service, 'rings'>): Promise<void> {
+  try {
+    const inner = await openOuter(record, tools);
+    const { system } = await tools.rings();
+    if (inner.by === 'SystemKey') system.kek(inner.ringGeneration);
+  } catch (error) {
+    if (!(error instanceof KeyMaterialMismatch)) throw error;
+    throw new Refusal(
+      'KeyMaterialMismatch',
+      'The stored key of this account does not open under the key-encrypting keys that there are. Nothing was changed. Restore its record, with the ring rows of that time, from a back-up; an account that protects nothing yet can be deleted and created again.',
+      { target: record.name },
+    );
+  }
+}
+
 function unpack(payload: Bytes, place: KeyPlace): Bytes {
   try {
     return openPayload(payload, place);
@@ -119,7 +142,7 @@ function unpack(payload: Bytes, place: KeyPlace): Bytes {
   }
 }
 
-async function openOuter(record: ActiveAccount, tools: KeyTools): Promise<Inner> {
+async function openOuter(record: ActiveAccount, tools: Pick<Service, 'rings'>): Promise<Inner> {
   const { atRest } = await tools.rings();
   const stored = fromBase64(record.wrappedAccountKey);
   const kek = atRest.kek(atRestGeneration(stored));

@@ -9,36 +9,37 @@ import type { Cause } from './causes.ts';
 import type { Kek } from './envelope.ts';
 import { type EpochMs, iso } from './time.ts';
 
-export type AuditType =
-  | 'AccountCreated'
-  | 'AccountUpdated'
-  | 'AccountKeyChanged'
-  | 'AccountKeyRewrapped'
-  | 'AccountKeyRotated'
-  | 'IdentityRepaired'
-  | 'AccountKeyResealed'
-  | 'OlderAccountKeysRetiring'
-  | 'OlderAccountKeysDestroyed'
-  | 'AccountDeleted'
-  | 'SecretsRevealed'
-  | 'JobInputResolved'
-  | 'SecretIntegrityFailed'
-  | 'CustomerKeyInaccessible'
-  | 'CustomerKeyRestored'
-  | 'KeyMaterialMismatch'
-  | 'WatchCreated'
-  | 'VerdictChanged'
-  | 'NewVersionFound'
-  | 'NewVersionUnusable'
-  | 'RotationStarted'
-  | 'RotationCompleted'
-  | 'ClaimReleased'
-  | 'RingRewrapped'
-  | 'RingRestored'
-  | 'RingGenerationCreated'
-  | 'RingGenerationActivated'
-  | 'RingGenerationRetiring'
-  | 'RingGenerationDestroyed';
+export const auditTypes = [
+  'AccountCreated',
+  'AccountUpdated',
+  'AccountKeyChanged',
+  'AccountKeyRewrapped',
+  'AccountKeyRotated',
+  'IdentityRepaired',
+  'AccountKeyResealed',
+  'OlderAccountKeysRetiring',
+  'OlderAccountKeysDestroyed',
+  'AccountDeleted',
+  'SecretsRevealed',
+  'JobInputResolved',
+  'SecretIntegrityFailed',
+  'CustomerKeyInaccessible',
+  'CustomerKeyRestored',
+  'WatchCreated',
+  'VerdictChanged',
+  'NewVersionFound',
+  'NewVersionUnusable',
+  'RotationStarted',
+  'RotationCompleted',
+  'ClaimReleased',
+  'RingRewrapped',
+  'RingRestored',
+  'RingGenerationCreated',
+  'RingGenerationActivated',
+  'RingGenerationRetiring',
+  'RingGenerationDestroyed',
+] as const;
+export type AuditType = (typeof auditTypes)[number];
 
 /** Who did it: a person or program that called, or one of the triggers. */
 export interface Actor {

@@ -3,12 +3,18 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 
-export const utf8 = (text: string): Bytes => bytesOf(Buffer.from(text, 'utf8'));
+/** In a buffer of its own: text can be a secret. */
+export const utf8 = (text: string): Bytes => new TextEncoder().encode(text);
 
 export const base64 = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
 
-export const fromBase64 = (text: string): Bytes => bytesOf(Buffer.from(text, 'base64'));
+/** Written into the buffer that is handed out: `Buffer.from` would leave a second copy, in the pool that small buffers share. */
+export function fromBase64(text: string): Bytes {
+  const bytes = new Uint8Array(Buffer.byteLength(text, 'base64'));
+  const length = Buffer.from(bytes.buffer).write(text, 'base64');
+  return bytes.subarray(0, length);
+}
 
 export const hex = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');

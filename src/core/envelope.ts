@@ -9,7 +9,7 @@
  *   what is wrapped: 01 | account GUID (16) | account key generation (4) | account key (32)
  */
 import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
-import { type Bytes, bytesOf, concat, lengthPrefixed, readUint32, uint32, utf8 } from './bytes.ts';
+import { type Bytes, bytesOf, concat, lengthPrefixed, readUint32, uint32, utf8, wipe } from './bytes.ts';
 
 /** The bytes are not what the record says: truncated, edited, swapped, or of another account or generation. */
 export class KeyMaterialMismatch extends Error {
@@ -163,9 +163,13 @@ export function openBox(algorithm: Cipher, key: Bytes, sealed: Uint8Array, aad: 
     const decipher = createDecipheriv(algorithm as 'aes-256-gcm', key, nonce, { authTagLength: tagLength });
     decipher.setAAD(aad);
     decipher.setAuthTag(sealed.subarray(sealed.byteLength - tagLength));
-    const plain = bytesOf(decipher.update(sealed.subarray(nonceLength, sealed.byteLength - tagLength)));
-    decipher.final();
-    return plain;
+    const plain = decipher.update(sealed.subarray(nonceLength, sealed.byteLength - tagLength));
+    try {
+      decipher.final();
+      return bytesOf(plain);
+    } finally {
+      wipe(plain);
+    }
   } catch {
     throw new KeyMaterialMismatch('A layer does not open under the key and place that the record names.');
   }

@@ -195,8 +195,11 @@ export interface SecretStore {
   insert(ref: SecretRef, row: SecretRow): Promise<string | undefined>;
   replace(ref: SecretRef, row: SecretRow, etag: string): Promise<string | undefined>;
   remove(ref: SecretRef, etag: string): Promise<boolean>;
-  /** Removes every secret of the account. Can stop anywhere and be begun again. */
-  clear(account: string): Promise<void>;
+  /**
+   * Removes every secret of an account while its record is as it was read: answers with the record's etag after that. Can stop anywhere
+   * and be begun again. @throws LostRace
+   */
+  clear(account: string, recordEtag: string): Promise<string>;
 }
 
 /**
@@ -343,6 +346,10 @@ export interface MoveWork {
   readonly after?: string | undefined;
   /** Secrets under an older key that this pass has met. */
   readonly found?: number | undefined;
+  /** Of these, not to be opened. */
+  readonly stuck?: number | undefined;
+  /** How often the chain of messages has paused in this phase. */
+  readonly pauses?: number | undefined;
 }
 
 /** One page of the daily pass, and other work in the background. */

@@ -11,12 +11,13 @@ import { moveSecrets } from '../core/secrets/move.ts';
 import { clearRows, visitAccounts } from '../core/work/dailyPass.ts';
 import { inInvocation, keyward } from './service.ts';
 
-const page = z.union([
+export const dailyMessage = z.union([
   z.strictObject({ visit: z.literal('accounts'), after: z.string().max(24).optional() }),
   z.strictObject({ visit: z.literal('rows'), vault: z.string().regex(/^[0-9a-f]{32}$/) }),
   z.strictObject({
     ...{ visit: z.literal('secrets'), account: z.string().max(24), since: z.number().optional() },
-    ...{ after: z.string().max(300).optional(), found: z.number().optional() },
+    ...{ after: z.string().max(1024).optional(), found: z.number().optional() },
+    ...{ stuck: z.number().optional(), pauses: z.number().optional() },
   }),
   z.strictObject({ visit: z.literal('ring'), ring: z.enum(ringNames) }),
   z.strictObject({ visit: z.literal('operatorKeys'), askedAt: z.number() }),
@@ -32,7 +33,7 @@ export const startDailyPass: TimerHandler = (_timer, context) =>
 export const dailyPass: StorageQueueHandler = (input, context) =>
   inInvocation(context, async () => {
     const service = await keyward();
-    const message = page.safeParse(input);
+    const message = dailyMessage.safeParse(input);
     if (!message.success) return service.log.error('Dropped a message that is no page of the daily pass');
     if (message.data.visit === 'rows') {
       const cleared = await clearRows(message.data.vault, service);

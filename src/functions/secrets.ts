@@ -122,13 +122,17 @@ const revealMany =
     const { request, service, ...asking } = call;
     const asked = pageOf(api, call);
     const { secrets, next } = await revealPage(asked, asking, service);
-    const value = secrets.map(({ row, plain }) => {
-      if (plain !== undefined) return renderRevealed(api, row, plain);
-      const { code, message } = integrityFailure(row.ref);
-      return { ...render(api, row), error: { code, message } };
-    });
-    const link = linkTo(request, `accounts/${asked.account}/${api.kind}/reveal`, asked.limit, next);
-    return { status: 200, headers: noStore, jsonBody: { value, ...link } };
+    try {
+      const value = secrets.map(({ row, plain }) => {
+        if (plain !== undefined) return renderRevealed(api, row, plain);
+        const { code, message } = integrityFailure(row.ref);
+        return { ...render(api, row), error: { code, message } };
+      });
+      const link = linkTo(request, `accounts/${asked.account}/${api.kind}/reveal`, asked.limit, next);
+      return { status: 200, headers: noStore, jsonBody: { value, ...link } };
+    } finally {
+      wipe(...secrets.map(({ plain }) => plain));
+    }
   };
 
 /** The six routes of a kind. */

@@ -192,6 +192,26 @@ describe('crypto-shredding', () => {
     expect((await lab.service.secrets.page('halfway', { limit: 10 })).rows).toEqual([]);
   });
 
+  test('INV-7: who is held up in the middle of a delete takes nothing from the next account of the name', async () => {
+    const { lab } = world;
+    const { secrets } = lab.service;
+    await lab.account('reborn', 'contoso');
+    await put(lab.service, 'reborn', 'tokenKeys', 'k', bytes('old'));
+    const late = await lab.another({
+      secrets: {
+        ...secrets,
+        clear: async (...call) => {
+          await deleteAccount('reborn', {}, tester, lab.service);
+          await lab.account('reborn', 'contoso');
+          await put(lab.service, 'reborn', 'tokenKeys', 'k', bytes('new'));
+          return secrets.clear(...call);
+        },
+      },
+    });
+    await deleteAccount('reborn', {}, tester, late);
+    expect(await reveal(lab.service, 'reborn', 'tokenKeys', 'k')).toBe(hex(bytes('new')));
+  });
+
   test('a writer that was held up while its account was deleted takes its secret away again', async () => {
     const { lab } = world;
     await lab.account('ghost', 'contoso');

@@ -53,8 +53,8 @@ test('a pass whose wake-up was lost is begun again by the daily pass', async () 
   const service = await lab.another({ dailyQueue: { send } });
   await lab.account('lost', 'contoso');
   await lab.account('unmoved', 'contoso');
-  const { record } = await rotateAccountKey('lost', {}, tester, service);
+  await rotateAccountKey('lost', {}, tester, service);
   sent.length = 0;
   await visitAccounts(undefined, service);
-  expect(sent).toEqual([{ visit: 'secrets', account: 'lost', since: record.olderAccountKeys?.since, found: 0 }]);
+  expect(sent).toEqual([{ visit: 'secrets', account: 'lost' }]);
 });

@@ -44,14 +44,15 @@ export async function finishDelete(folded: string, service: Service): Promise<vo
     const stored = await service.accounts.read(folded);
     if (stored?.value.lifecycle !== 'deleting') return;
     const { bound } = stored.value;
-    await service.secrets.clear(folded);
+    // While the record says so: whoever is held up here takes nothing from a new account of this name.
+    const etag = await service.secrets.clear(folded, stored.etag);
     if (bound !== undefined) {
       const row = await service.bindings.readAccount(bound.bindingId, bound.account);
       if (row !== undefined) await service.bindings.removeAccount(bound.bindingId, row);
     }
     // By its etag, read before: a row that a new account of this name has put down again meanwhile stays.
     const listed = await service.directory.find(folded);
-    await service.accounts.bury(stored);
+    await service.accounts.bury({ ...stored, etag });
     if (listed !== undefined) await service.directory.remove(folded, listed);
   });
 }

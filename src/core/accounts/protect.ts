@@ -56,7 +56,10 @@ export async function renewAccountKey(
 ): Promise<Protected> {
   const kept = record.olderAccountKeys;
   if ((kept?.keys.length ?? 0) >= maxOlderKeys)
-    throw new Refusal('Conflict', 'Secrets are still being moved from earlier account keys. Try again later.');
+    throw new Refusal(
+      'Conflict',
+      `Secrets are still under ${maxOlderKeys} earlier account keys, and no more are kept. Try again when olderAccountKeys is gone from the account. If it has been there for an hour, rows that do not open hold it up: the account's SecretIntegrityFailed entries and the log name them.`,
+    );
   const { atRest } = await service.rings();
   const opened = await openAccountKey(record, service);
   if (!opened.ok) throw keyUnreachable({ record, ...view }, opened.cause);

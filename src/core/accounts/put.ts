@@ -7,6 +7,7 @@
  */
 import canonicalize from 'canonicalize';
 import { type AccountView, type ActiveAccount, type Encryption, etagOf, wrappedByOf } from '../account.ts';
+import { refuseUnlessKept } from '../accountKeys.ts';
 import type { Actor, AuditFacts } from '../audit.ts';
 import { bindingOf } from '../binding.ts';
 import { type Bytes, wipe } from '../bytes.ts';
@@ -16,6 +17,7 @@ import { Refusal, retryLostRaces } from '../errors.ts';
 import { parseKeyIdentifier } from '../keyIdentifier.ts';
 import { fold, foldRegion, parseAccountName, parseOwner } from '../names.ts';
 import { isLasting } from '../rings/late.ts';
+import { removeLeftovers } from '../secrets/remove.ts';
 import type { Rings, Service } from '../service.ts';
 import { bind, confirmWatched } from './bind.ts';
 import { finishDelete } from './delete.ts';
@@ -61,6 +63,8 @@ export function putAccount(
   return racing(folded, wish, service, async () => {
     const current = await findAccount(folded, service);
     checkPreconditions(conditions, current && etagOf(current.record));
+    // A creation that was held up too long, and died, may have left a key that no ring opens: its repetition must not say all is well.
+    if (current !== undefined) await refuseUnlessKept(current.record, service);
     if (current === undefined) await createAccount(name, wish, actor, service);
     else await withPreconditions(conditions, () => changeAccount(current, wish, { actor, ...permitted }, service));
     return { view: await getAccount(folded, service), created: current === undefined };
@@ -106,6 +110,7 @@ async function createAccount(name: string, wish: AccountWish, actor: Actor, serv
   try {
     const { provenAt, facts, ...key } = await protect(place, accountKey, wanted, { owner, location }, service);
     await finishDelete(fold(name), service);
+    await removeLeftovers(fold(name), service);
     await service.directory.put(fold(name));
     const encryption = await bind({ name, instanceId, owner }, key.encryption, provenAt, service);
     const created: AuditFacts = { type: 'AccountCreated', actor, key: wrappedByOf(encryption), ...facts };

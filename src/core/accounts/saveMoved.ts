@@ -1,8 +1,8 @@
 /** Saving an account that has come under another key, or has a new one: bound first, then written, then the old row removed. */
 import { type AccountView, type ActiveAccount, wrappedByOf } from '../account.ts';
 import type { AuditFacts } from '../audit.ts';
-import { describeError } from '../errors.ts';
 import { fold } from '../names.ts';
+import { wakeMove } from '../secrets/move.ts';
 import type { Service } from '../service.ts';
 import { bind, confirmWatched, leaveBinding, rowToLeave } from './bind.ts';
 import type { Protected } from './protect.ts';
@@ -23,14 +23,5 @@ export async function saveMoved(
   await saveAccount(storedOf(current), { ...record, ...key, encryption }, [...audit.pending, change], service);
   await confirmWatched(encryption, provenAt, service);
   await leaveBinding(record.encryption, encryption, leaving, service);
-  if (key.olderAccountKeys !== undefined) await wakeMover(fold(record.name), service);
-}
-
-/** Only a wake-up: the record says that there are secrets to move, and the daily pass reads it. So nothing fails for it. */
-async function wakeMover(account: string, { dailyQueue, log }: Service): Promise<void> {
-  try {
-    await dailyQueue.send({ visit: 'secrets', account });
-  } catch (error) {
-    log.warn('A wake-up was not sent', { account, error: describeError(error) });
-  }
+  if (key.olderAccountKeys !== undefined) await wakeMove(fold(record.name), service);
 }

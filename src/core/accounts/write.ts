@@ -1,4 +1,5 @@
 /** Saving a record with its audit entry, in one batch: the only way in which an account changes (INV-6, INV-7). */
+import canonicalize from 'canonicalize';
 import type { AccountRecord, AccountView, ActiveAccount } from '../account.ts';
 import { type AuditFacts, appendEntries, appendEntry, emptyChain, headOf } from '../audit.ts';
 import { LostRace, Refusal } from '../errors.ts';
@@ -29,7 +30,12 @@ export async function saveAccount(
   await saveUnseen(before, revised, facts, tools);
 }
 
-/** A change that no caller sees: the account's ETag and time stay. @throws LostRace when another writer was faster. */
+const maxTries = 5;
+
+/**
+ * A change that no caller sees: the account's ETag and time stay. Entries that were added since the record was read, and changed nothing
+ * else of it, are in nobody's way. @throws LostRace when another writer was faster.
+ */
 export async function saveUnseen(
   before: Stored<AccountRecord>,
   next: AccountRecord,
@@ -37,8 +43,23 @@ export async function saveUnseen(
   tools: WriteTools,
 ): Promise<void> {
   const { audit } = await tools.rings();
-  const { entries, head } = appendEntries(next.instanceId, before.value.audit, facts, tools.clock.now(), audit.newest);
-  await tools.accounts.save({ value: { ...next, audit: head }, etag: before.etag }, entries);
+  let current = before;
+  for (let tries = 1; ; tries++) {
+    const now = tools.clock.now();
+    const { entries, head } = appendEntries(next.instanceId, current.value.audit, facts, now, audit.newest);
+    try {
+      return await tools.accounts.save({ value: { ...next, audit: head }, etag: current.etag }, entries);
+    } catch (error) {
+      const again = error instanceof LostRace && tries < maxTries ? await tools.accounts.read(next.name) : undefined;
+      if (again === undefined || !isSameButForAudit(again.value, before.value)) throw error;
+      current = again;
+    }
+  }
+}
+
+/** Not by the revision: what no caller sees, a blob under another KEK, changes the record as well. */
+function isSameButForAudit({ audit: _, ...one }: AccountRecord, { audit: __, ...other }: AccountRecord): boolean {
+  return canonicalize(one) === canonicalize(other);
 }
 
 export const storedOf = (view: AccountView): Stored<ActiveAccount> => ({ value: view.record, etag: view.etag });

@@ -18,6 +18,7 @@ import {
   sealBySystemRing,
 } from '../envelope.ts';
 import { retryLostRaces } from '../errors.ts';
+import { fold } from '../names.ts';
 import type { Random, Stored, StoredSecret } from '../ports.ts';
 import { parseSecret } from '../secretEnvelope.ts';
 import { resealOlderKeys, resealOuter } from '../secrets/crypt.ts';
@@ -43,11 +44,11 @@ export async function visitAccount(
 ): Promise<Visited> {
   const visited: Visited = { found: 0, moved: 0, stuck: 0 };
   const account = await resealRecord(name, ring, rotation, visited, service);
-  if (account !== undefined && ring === 'at-rest') await resealSecrets(account, visited, service);
+  if (account !== undefined && ring === 'at-rest') await resealSecrets(name, account, visited, service);
   return visited;
 }
 
-/** The record as it stands afterwards. */
+/** The account as it was read; undefined where there is none, or another's record stands in its place. */
 async function resealRecord(
   name: string,
   ring: RingName,
@@ -60,6 +61,7 @@ async function resealRecord(
     if (stored?.value.lifecycle !== 'active') return undefined;
     const account = { value: stored.value, etag: stored.etag };
     try {
+      if (fold(account.value.name) !== name) throw new KeyMaterialMismatch('The record is not that of this account.');
       const keys = resealed(account.value, await service.rings(), service.random);
       const isNoted = phase !== 'retiring' || account.value.keksFrom?.[ring] === to;
       if (keys === undefined && isNoted) return account;
@@ -75,6 +77,7 @@ async function resealRecord(
       visited.found += 1;
       visited.stuck += 1;
       service.log.error('An account key does not open to what its record names', { account: name });
+      if (fold(account.value.name) !== name) return undefined;
     }
     return account;
   });
@@ -110,15 +113,19 @@ function underNewest(inner: Inner, place: KeyPlace, system: Rings['system'], ran
 }
 
 const rowsAPage = 200;
-const savesAtOnce = 10;
+const rowsAtOnce = 10;
 
-async function resealSecrets(account: Stored<ActiveAccount>, visited: Visited, service: Service): Promise<void> {
-  const limit = pLimit(savesAtOnce);
-  const partition = account.value.name.toLowerCase();
-  const broken: StoredSecret[] = [];
+async function resealSecrets(
+  name: string,
+  account: Stored<ActiveAccount>,
+  visited: Visited,
+  service: Service,
+): Promise<void> {
+  const limit = pLimit(rowsAtOnce);
   for (let after: string | undefined, isLast = false; !isLast; ) {
-    const page = await service.secrets.page(partition, { limit: rowsAPage, ...(after === undefined ? {} : { after }) });
+    const page = await service.secrets.page(name, { limit: rowsAPage, ...(after === undefined ? {} : { after }) });
     const { atRest } = await service.rings();
+    const broken: StoredSecret[] = [];
     const saves = page.rows.map((row) =>
       limit(async () => {
         const moved = await resealSecret(row, account.value, atRest, service);
@@ -129,10 +136,10 @@ async function resealSecrets(account: Stored<ActiveAccount>, visited: Visited, s
       }),
     );
     await Promise.all(saves);
+    if (broken.length > 0) visited.stuck += await alarmed(broken, account, service);
     after = page.next;
     isLast = after === undefined;
   }
-  if (broken.length > 0) visited.stuck += await alarmed(broken, account, service);
 }
 
 /** `lost`: changed by somebody since, and met by the next round. */
@@ -163,7 +170,8 @@ async function alarmed(
 ): Promise<number> {
   const now = await service.accounts.read(account.value.name);
   if (now?.value.instanceId !== account.value.instanceId) return 0;
-  const again = await Promise.all(rows.map(({ ref }) => service.secrets.read(ref)));
+  const limit = pLimit(rowsAtOnce);
+  const again = await Promise.all(rows.map(({ ref }) => limit(() => service.secrets.read(ref))));
   const still = rows.filter(({ etag }, n) => again[n]?.etag === etag).map(({ ref }) => ref);
   if (still.length > 0) await alarm({ record: account.value, etag: account.etag }, still, service);
   return still.length;

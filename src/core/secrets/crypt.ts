@@ -1,5 +1,5 @@
 /** Protecting and opening one secret with a leased account key: both layers, under the rings as they are loaded. */
-import type { ActiveAccount } from '../account.ts';
+import type { ActiveAccount, OlderAccountKeys } from '../account.ts';
 import { type Bytes, base64, fromBase64, wipe } from '../bytes.ts';
 import { KeyMaterialMismatch, nonceLength } from '../envelope.ts';
 import type { Random } from '../ports.ts';
@@ -92,10 +92,7 @@ export function resealOuter(stored: Bytes, place: SecretPlace, atRest: Keks, ran
   return moveOuterLayer(stored, place, from, to);
 }
 
-interface KeptKey {
-  readonly generation: number;
-  readonly sealed: string;
-}
+type KeptKey = OlderAccountKeys['keys'][number];
 
 /** The key that is left, and those that it had taken over, each sealed under the new one. */
 export function keepOlderKeys(
@@ -111,9 +108,11 @@ export function keepOlderKeys(
   };
   const taken = (before.olderAccountKeys?.keys ?? []).map(({ generation }) => {
     const key = olderKey(generation, left, before, atRest);
-    const kept = keep(key, generation);
-    wipe(key);
-    return kept;
+    try {
+      return keep(key, generation);
+    } finally {
+      wipe(key);
+    }
   });
   return [...taken, keep(left, before.accountKeyGeneration)];
 }

@@ -61,8 +61,27 @@ export async function alarm(view: AccountView, refs: readonly SecretRef[], tools
       secret,
       cause: 'KeyMaterialMismatch',
     });
-  const facts = { type: 'SecretIntegrityFailed', actor: keyward, cause: 'KeyMaterialMismatch', secrets } as const;
-  await append(view, facts, tools);
+  const facts = { type: 'SecretIntegrityFailed', actor: keyward, cause: 'KeyMaterialMismatch' } as const;
+  for (const piece of pieces(secrets)) await append(view, { ...facts, secrets: piece }, tools);
+}
+
+/** An entry is one row, and a row holds 32,768 characters. A page of a hundred real names has at most half of that. */
+const maxNamesLength = 16_000;
+
+/** Names of rows that are none of ours can be long, and grow when they are written as JSON. */
+function pieces(names: readonly string[]): string[][] {
+  const all: string[][] = [];
+  let left = 0;
+  for (const name of names) {
+    const length = JSON.stringify(name).length + 1;
+    if (length > left) {
+      all.push([]);
+      left = maxNamesLength;
+    }
+    all.at(-1)?.push(name);
+    left -= length;
+  }
+  return all;
 }
 
 export const integrityFailure = (ref: SecretRef): Refusal =>

@@ -14,24 +14,36 @@ import { stateOf } from '../account.ts';
 import { findAccount } from '../accounts/read.ts';
 import { saveAccount, storedOf } from '../accounts/write.ts';
 import { base64, wipe } from '../bytes.ts';
-import { LostRace, Unavailable } from '../errors.ts';
-import { fold } from '../names.ts';
-import type { MoveWork, StoredSecret } from '../ports.ts';
+import { describeError, LostRace, retryLostRaces, Unavailable } from '../errors.ts';
+import type { MoveWork, SecretRef, StoredSecret } from '../ports.ts';
 import { olderKeyWaitMs } from '../rings/times.ts';
 import type { Service } from '../service.ts';
 import { protectSecret } from './crypt.ts';
 import { alarm } from './entries.ts';
-import { headerOf, openRows, placeOf } from './opening.ts';
+import { headerOf, openRows, orWiped, placeOf } from './opening.ts';
 
 const rowsAPage = 100;
 const pagesAMessage = 5;
-const savesAtOnce = 10;
+const rowsAtOnce = 10;
+/** Before a round that another made necessary, and where there was no going on: nothing turns without a pause, whatever the reason. */
+const pauseMs = 60_000;
+/** A day of them. Then the chain of messages ends, because the daily pass has begun another. */
+const maxPauses = 24 * 60;
 const keyward = { kind: 'keyward', id: 'secrets' } as const;
 
-/** Begins the pass again for an account that still has an older key: a wake-up may have been lost. */
-export async function wakeMove(record: ActiveAccount, service: Pick<Service, 'dailyQueue'>): Promise<void> {
-  if (record.olderAccountKeys !== undefined)
-    await service.dailyQueue.send(start(fold(record.name), record.olderAccountKeys));
+/**
+ * Begins the pass for an account that has an older key. Only a wake-up: the record says that there are secrets to move, and the daily
+ * pass reads it. So nothing fails for it.
+ */
+export async function wakeMove(
+  account: string,
+  { dailyQueue, log }: Pick<Service, 'dailyQueue' | 'log'>,
+): Promise<void> {
+  try {
+    await dailyQueue.send({ visit: 'secrets', account });
+  } catch (error) {
+    log.warn('A wake-up was not sent', { account, error: describeError(error) });
+  }
 }
 
 export interface Next {
@@ -43,25 +55,30 @@ export interface Next {
 export async function moveSecrets(asked: MoveWork, service: Service): Promise<Next | undefined> {
   const view = await findAccount(asked.account, service);
   const older = view?.record.olderAccountKeys;
-  if (view === undefined || older === undefined || stateOf(view) !== 'Enabled') return undefined;
+  if (view === undefined || older === undefined) return undefined;
   // A message of an earlier phase has seen nothing of this one.
   const work = asked.since === older.since ? asked : start(asked.account, older);
+  if (stateOf(view) !== 'Enabled') return paused(work);
   try {
     return await pass(view, older, work, service);
   } catch (error) {
-    if (error instanceof LostRace) return { work, delayMs: 0 };
-    if (!(error instanceof Unavailable) || error.code !== 'CustomerKeyUnreachable') throw error;
-    service.log.warn('Secrets were not moved: the account key could not be opened', { account: work.account });
-    return undefined;
+    const isStorage = error instanceof Unavailable && error.code === 'StorageUnavailable';
+    if (isStorage || !(error instanceof LostRace || error instanceof Unavailable)) throw error;
+    service.log.warn('Secrets were not moved, and are tried again', {
+      ...{ account: work.account, error: describeError(error) },
+    });
+    return paused(work);
   }
 }
 
-const start = (account: string, { since }: OlderAccountKeys): MoveWork => ({
-  visit: 'secrets',
-  account,
-  since,
-  found: 0,
+const start = (account: string, { since }: OlderAccountKeys, pauses = 0): MoveWork => ({
+  ...{ visit: 'secrets', account, since, found: 0, stuck: 0, pauses },
 });
+
+function paused(work: MoveWork): Next | undefined {
+  const pauses = (work.pauses ?? 0) + 1;
+  return pauses > maxPauses ? undefined : { work: { ...work, pauses }, delayMs: pauseMs };
+}
 
 async function pass(
   view: AccountView,
@@ -69,8 +86,7 @@ async function pass(
   work: MoveWork,
   service: Service,
 ): Promise<Next | undefined> {
-  let { after, found = 0 } = work;
-  let stuck = 0;
+  let { after, found = 0, stuck = 0 } = work;
   for (let pages = 0; pages < pagesAMessage; pages++) {
     const page = await service.secrets.page(work.account, {
       limit: rowsAPage,
@@ -83,25 +99,29 @@ async function pass(
     if (after === undefined) break;
   }
   service.log.info('Moved secrets under the newest account key', { account: work.account, found, stuck });
-  if (after !== undefined) return { work: { ...work, after, found }, delayMs: 0 };
-  if (found > 0) return stuck > 0 ? undefined : { work: start(work.account, older), delayMs: 0 };
-  return nothingFound(view, older, service);
+  if (after !== undefined) return { work: { ...work, after, found, stuck }, delayMs: 0 };
+  // Rows that do not open are told once a round, and the daily pass begins the next one.
+  if (stuck > 0) return undefined;
+  if (found > 0) return paused(start(work.account, older, work.pauses));
+  return nothingFound(view.record, older, work, service);
 }
 
 /** How many could not be moved. */
 async function moveRows(view: AccountView, rows: readonly StoredSecret[], service: Service): Promise<number> {
   const opened = await openRows(view, rows, service);
-  const { atRest } = await service.rings();
   const generation = view.record.accountKeyGeneration;
-  const sealed = await service.leases.withAccountKey(view, (accountKey) =>
-    opened.map(({ row, plain }) => {
-      if (plain === undefined) return undefined;
-      const place = { ...placeOf(view.record, row.ref), generation };
-      return base64(protectSecret(plain, place, accountKey, atRest, service.random));
-    }),
-  );
+  const sealed = await orWiped(opened, async () => {
+    const { atRest } = await service.rings();
+    return service.leases.withAccountKey(view, (accountKey) =>
+      opened.map(({ row, plain }) => {
+        if (plain === undefined) return undefined;
+        const place = { ...placeOf(view.record, row.ref), generation };
+        return base64(protectSecret(plain, place, accountKey, atRest, service.random));
+      }),
+    );
+  });
   wipe(...opened.map(({ plain }) => plain));
-  const limit = pLimit(savesAtOnce);
+  const limit = pLimit(rowsAtOnce);
   const saves = opened.map(({ row }, n) => ({ row, bytes: sealed[n] }));
   // A row that has changed meanwhile is met by the next pass.
   await Promise.all(
@@ -116,37 +136,59 @@ async function moveRows(view: AccountView, rows: readonly StoredSecret[], servic
   if (still.length === 0) return 0;
   const now = await findAccount(view.record.name, service);
   if (now?.record.accountKeyGeneration !== generation) throw new LostRace('The account key was rotated again.');
-  await alarm(
-    view,
-    still.map(({ ref }) => ref),
-    service,
-  );
+  await alarm(view, still, service);
   return still.length;
 }
 
 /** A row that somebody moved or wrote between our reads is none to be alarmed about. */
-async function stillBehind(refs: readonly StoredSecret['ref'][], view: AccountView, service: Service) {
-  const rows = (await Promise.all(refs.map((ref) => service.secrets.read(ref)))).filter((row) => row !== undefined);
+async function stillBehind(refs: readonly SecretRef[], view: AccountView, service: Service): Promise<SecretRef[]> {
+  const limit = pLimit(rowsAtOnce);
+  const read = await Promise.all(refs.map((ref) => limit(() => service.secrets.read(ref))));
+  const rows = read.filter((row) => row !== undefined);
   return (await openRows(view, rows, service)).flatMap(({ row, plain }) => {
     wipe(plain);
-    return plain === undefined ? [row] : [];
+    return plain === undefined ? [row.ref] : [];
   });
 }
 
-async function nothingFound(view: AccountView, older: OlderAccountKeys, service: Service): Promise<Next | undefined> {
+async function nothingFound(
+  record: ActiveAccount,
+  older: OlderAccountKeys,
+  work: MoveWork,
+  service: Service,
+): Promise<Next | undefined> {
   const now = service.clock.now();
-  const account = fold(view.record.name);
-  const { olderAccountKeys: _destroyed, ...without } = view.record;
-  const generations = older.keys.map((one) => one.generation).join(', ');
+  const { account, pauses } = work;
   if (older.phase === 'retiring') {
-    const destroyed = { type: 'OlderAccountKeysDestroyed', actor: keyward, before: generations } as const;
-    await saveAccount(storedOf(view), without, [destroyed], service);
+    await endPhase(record, older, 'OlderAccountKeysDestroyed', undefined, service);
     return undefined;
   }
   const waitMs = older.since + olderKeyWaitMs - now;
-  if (waitMs > 0) return { work: start(account, older), delayMs: waitMs };
-  const retiring: OlderAccountKeys = { ...older, phase: 'retiring', since: Math.max(now, older.since + 1) };
-  const entry = { type: 'OlderAccountKeysRetiring', actor: keyward, before: generations } as const;
-  await saveAccount(storedOf(view), { ...without, olderAccountKeys: retiring }, [entry], service);
-  return { work: start(account, retiring), delayMs: 0 };
+  if (waitMs > 0) return { work: start(account, older, pauses), delayMs: waitMs };
+  const retiring = { phase: 'retiring', since: Math.max(now, older.since + 1) } as const;
+  const isOurs = await endPhase(record, older, 'OlderAccountKeysRetiring', retiring, service);
+  return isOurs ? { work: start(account, { ...older, ...retiring }), delayMs: 0 } : undefined;
+}
+
+/**
+ * On the record as it stands now: whoever has changed something else in it since the pass began is in nobody's way. Not where the
+ * account key was rotated again, or the phase has ended: then there is another pass.
+ */
+function endPhase(
+  { name, instanceId, accountKeyGeneration }: ActiveAccount,
+  { since, keys }: OlderAccountKeys,
+  type: 'OlderAccountKeysRetiring' | 'OlderAccountKeysDestroyed',
+  next: Pick<OlderAccountKeys, 'phase' | 'since'> | undefined,
+  service: Service,
+): Promise<boolean> {
+  const before = keys.map(({ generation }) => generation).join(', ');
+  return retryLostRaces(async () => {
+    const now = await findAccount(name, service);
+    if (now?.record.instanceId !== instanceId || now.record.accountKeyGeneration !== accountKeyGeneration) return false;
+    const { olderAccountKeys: older, ...without } = now.record;
+    if (older?.since !== since) return false;
+    const record = next === undefined ? without : { ...without, olderAccountKeys: { ...older, ...next } };
+    await saveAccount(storedOf(now), record, [{ type, actor: keyward, before }], service);
+    return true;
+  });
 }

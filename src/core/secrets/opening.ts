@@ -1,9 +1,10 @@
 /** From a stored row to plain bytes, with the account's leased key. */
-import type { AccountView } from '../account.ts';
-import { type Bytes, base64, fromBase64 } from '../bytes.ts';
+import type { AccountView, ActiveAccount } from '../account.ts';
+import { type Bytes, base64, fromBase64, wipe } from '../bytes.ts';
 import { KeyMaterialMismatch } from '../envelope.ts';
 import { fold } from '../names.ts';
 import type { SecretRef, StoredSecret } from '../ports.ts';
+import type { Ring } from '../rings/ring.ts';
 import { parseSecret, type SecretHeader } from '../secretEnvelope.ts';
 import type { Service } from '../service.ts';
 import { type Place, revealSecret } from './crypt.ts';
@@ -47,14 +48,30 @@ export async function openRows(view: AccountView, rows: readonly StoredSecret[],
   if (rows.length === 0) return [];
   const { atRest } = await tools.rings();
   const { record } = view;
-  return tools.leases.withAccountKey(view, (accountKey) =>
-    rows.map((row) => {
-      try {
-        return { row, plain: revealSecret(storedBytes(row), placeOf(record, row.ref), accountKey, record, atRest) };
-      } catch (error) {
-        if (error instanceof KeyMaterialMismatch) return { row, plain: undefined };
-        throw error;
-      }
+  const opened: Opened[] = [];
+  return orWiped(opened, () =>
+    tools.leases.withAccountKey(view, (accountKey) => {
+      for (const row of rows) opened.push({ row, plain: plainIn(row, record, accountKey, atRest) });
+      return opened;
     }),
   );
+}
+
+function plainIn(row: StoredSecret, record: ActiveAccount, accountKey: Bytes, atRest: Ring): Bytes | undefined {
+  try {
+    return revealSecret(storedBytes(row), placeOf(record, row.ref), accountKey, record, atRest);
+  } catch (error) {
+    if (error instanceof KeyMaterialMismatch) return undefined;
+    throw error;
+  }
+}
+
+/** Opened for work that does not come to its end, plain bytes are nobody's to wipe but ours. */
+export async function orWiped<T>(opened: readonly Opened[], work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    wipe(...opened.map(({ plain }) => plain));
+    throw error;
+  }
 }

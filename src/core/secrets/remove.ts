@@ -1,4 +1,4 @@
-/** Deleting one secret. Needs no key, and is refused in the inaccessible state like every other call on secrets. */
+/** Deleting secrets. Needs no key; a call for one is refused in the inaccessible state like every other call on secrets. */
 import { checkPreconditions, type Preconditions } from '../accounts/write.ts';
 import { LostRace, retryLostRaces } from '../errors.ts';
 import type { SecretRef } from '../ports.ts';
@@ -14,4 +14,19 @@ export function deleteSecret(ref: SecretRef, conditions: Preconditions, service:
     if (!(await service.secrets.remove(ref, row.etag))) throw new LostRace('The secret has changed.');
     return true;
   });
+}
+
+/**
+ * Before an account is created: rows that a writer left who died between a late save and its removal, after the earlier account of
+ * this name was gone. What was there before there was seen to be no account belongs to none, and goes as it was read.
+ * @throws LostRace when somebody has created the account meanwhile.
+ */
+export async function removeLeftovers(account: string, { accounts, secrets }: Service): Promise<void> {
+  for (let after: string | undefined, isLast = false; !isLast; isLast = after === undefined) {
+    const page = await secrets.page(account, { limit: 100, ...(after === undefined ? {} : { after }) });
+    if (page.rows.length > 0 && (await accounts.read(account)) !== undefined)
+      throw new LostRace('The account is being created by somebody else.');
+    await Promise.all(page.rows.map(({ ref, etag }) => secrets.remove(ref, etag)));
+    after = page.next;
+  }
 }

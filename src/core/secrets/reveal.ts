@@ -11,7 +11,7 @@ import type { SecretKind, SecretRef, StoredSecret } from '../ports.ts';
 import type { Service } from '../service.ts';
 import { alarm, integrityFailure, tellReveal } from './entries.ts';
 import type { KnownAccount } from './memory.ts';
-import { type Opened, openRows } from './opening.ts';
+import { type Opened, openRows, orWiped } from './opening.ts';
 import { secretNotFound } from './read.ts';
 
 export interface Revealed {
@@ -47,7 +47,7 @@ export async function revealOne(
     await alarm(view, [ref], service);
     throw integrityFailure(ref);
   }
-  await toldFirst(view, type, [{ row: one.row, plain: one.plain }], actor, service);
+  await orWiped(opened, () => tellReveal(view, type, [ref], actor, service));
   return { row: one.row, plain: one.plain };
 }
 
@@ -69,10 +69,12 @@ export async function revealPage(
     return page.rows;
   };
   const { view, opened } = await openAnew(asked.account, read, known, service);
-  const broken = opened.filter(({ plain }) => plain === undefined).map(({ row }) => row.ref);
-  if (broken.length > 0) await alarm(view, broken, service);
-  const good = opened.flatMap(({ row, plain }) => (plain === undefined ? [] : [{ row, plain }]));
-  await toldFirst(view, 'SecretsRevealed', good, actor, service);
+  const refs = (areBroken: boolean) =>
+    opened.filter(({ plain }) => (plain === undefined) === areBroken).map(({ row }) => row.ref);
+  await orWiped(opened, async () => {
+    await alarm(view, refs(true), service);
+    await tellReveal(view, 'SecretsRevealed', refs(false), actor, service);
+  });
   return next === undefined ? { secrets: opened } : { secrets: opened, next };
 }
 
@@ -113,25 +115,4 @@ async function attempt(
   if (view === undefined) throw accountNotFound(account);
   refuseWhileInaccessible(view);
   return { view, opened: await openRows(view, await reading, service) };
-}
-
-async function toldFirst(
-  view: AccountView,
-  type: 'SecretsRevealed' | 'JobInputResolved',
-  revealed: readonly Revealed[],
-  actor: Actor,
-  service: Service,
-): Promise<void> {
-  try {
-    await tellReveal(
-      view,
-      type,
-      revealed.map(({ row }) => row.ref),
-      actor,
-      service,
-    );
-  } catch (error) {
-    wipe(...revealed.map(({ plain }) => plain));
-    throw error;
-  }
 }

@@ -3,7 +3,7 @@
  * query string is a credential. Names and limits are Azure Media Services' (JobInputHttp, ContentKeyPolicySymmetricTokenKey,
  * StreamingLocatorContentKey) where it had any.
  */
-import { type Bytes, base64, fromBase64, utf8 } from '../bytes.ts';
+import { type Bytes, base64, fromBase64, utf8, wipe } from '../bytes.ts';
 import { KeyMaterialMismatch } from '../envelope.ts';
 import { Refusal } from '../errors.ts';
 import { maxSecretLength } from '../secretEnvelope.ts';
@@ -22,23 +22,29 @@ export interface JobInput {
 
 const invalid = (target: string, message: string): Refusal => new Refusal('InvalidRequestContent', message, { target });
 
+/** A value that is not taken is a secret all the same. */
+function refused(value: Bytes, target: string, message: string): Refusal {
+  wipe(value);
+  return invalid(target, message);
+}
+
 /** Standard base64 with padding (RFC 4648, section 4), and nothing else. The caller wipes the value. */
 export function parseBase64(text: string, target: string): Bytes {
   const bytes = fromBase64(text);
   if (base64(bytes) === text) return bytes;
-  throw invalid(target, 'This must be base64 (RFC 4648, section 4) with padding and without line breaks.');
+  throw refused(bytes, target, 'This must be base64 (RFC 4648, section 4) with padding and without line breaks.');
 }
 
 export function parseContentKey(text: string, target: string): Bytes {
   const key = parseBase64(text, target);
   if (contentKeyLengths.includes(key.byteLength)) return key;
-  throw invalid(target, 'A content key has 16 or 32 bytes.');
+  throw refused(key, target, 'A content key has 16 or 32 bytes.');
 }
 
 export function parseTokenKey(text: string, target: string): Bytes {
   const key = parseBase64(text, target);
   if (key.byteLength >= 1 && key.byteLength <= maxTokenKeyLength) return key;
-  throw invalid(target, `A token key has 1 to ${maxTokenKeyLength} bytes.`);
+  throw refused(key, target, `A token key has 1 to ${maxTokenKeyLength} bytes.`);
 }
 
 const target = 'properties';
@@ -58,7 +64,7 @@ export function parseJobInput({ baseUri, files }: JobInput): Bytes {
   }
   const bytes = utf8(JSON.stringify(baseUri === undefined ? { files } : { baseUri, files }));
   if (bytes.byteLength > maxSecretLength)
-    throw invalid(`${target}.files`, `All together has at most ${maxSecretLength} bytes as JSON in UTF-8.`);
+    throw refused(bytes, `${target}.files`, `All together has at most ${maxSecretLength} bytes as JSON in UTF-8.`);
   return bytes;
 }
 

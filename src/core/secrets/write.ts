@@ -11,14 +11,16 @@
 import type { AccountView, ActiveAccount } from '../account.ts';
 import { accountNotFound, findAccount } from '../accounts/read.ts';
 import { checkPreconditions, type Preconditions } from '../accounts/write.ts';
-import { type Bytes, base64, fromBase64, wipe } from '../bytes.ts';
+import { type Bytes, base64, wipe } from '../bytes.ts';
+import { KeyMaterialMismatch } from '../envelope.ts';
 import { LostRace, Refusal, retryLostRaces } from '../errors.ts';
 import type { SecretRef, SecretRow, StoredSecret } from '../ports.ts';
 import { isLasting } from '../rings/late.ts';
-import { plainLengthOf } from '../secretEnvelope.ts';
+import { parseSecret, plainLengthOf } from '../secretEnvelope.ts';
 import type { Rings, Service } from '../service.ts';
 import { protectSecret } from './crypt.ts';
-import { headerOf, placeOf } from './opening.ts';
+import { alarm, integrityFailure } from './entries.ts';
+import { headerOf, placeOf, storedBytes } from './opening.ts';
 import { accountToServe, secretEtagOf } from './read.ts';
 
 export interface SecretWish {
@@ -46,20 +48,44 @@ export function putSecret(
     if (row !== undefined && (headerOf(row)?.generation ?? 0) > view.record.accountKeyGeneration)
       view = await accountToServe(ref.account, service);
     const secret =
-      row !== undefined && keepsValue(row, wish)
+      row !== undefined && (await keepsValue(view, row, wish, service))
         ? await relabel(row, wish, service)
         : await seal(view, row, ref, wish, service);
     return { secret, created: row === undefined };
   });
 }
 
-function keepsValue(row: StoredSecret, { value }: SecretWish): boolean {
+/** @throws Refusal PropertyNotChangeable | KeyMaterialMismatch */
+async function keepsValue(
+  view: AccountView,
+  row: StoredSecret,
+  { value }: SecretWish,
+  service: Service,
+): Promise<boolean> {
   if ('given' in value) return false;
-  const length = plainLengthOf(fromBase64(row.value.sealed));
+  const length = await keptLength(view, row, service);
   if (value.ofLength === undefined || value.ofLength === length) return true;
   throw new Refusal('PropertyNotChangeable', `The value has ${length} bytes. Give a value, or delete the key first.`, {
     target: 'properties.length',
   });
+}
+
+/** Nobody is told of a value that is kept while there is no key to it. The account key is not opened for that. */
+async function keptLength(view: AccountView, row: StoredSecret, service: Service): Promise<number> {
+  try {
+    const stored = storedBytes(row);
+    const { generation, ringGeneration } = parseSecret(stored);
+    const { atRest } = await ringsFor(row, service);
+    atRest.kek(ringGeneration);
+    const { accountKeyGeneration, olderAccountKeys: older } = view.record;
+    if (generation !== accountKeyGeneration && !older?.keys.some((one) => one.generation === generation))
+      throw new KeyMaterialMismatch(`The account has no key of generation ${generation}.`);
+    return plainLengthOf(stored);
+  } catch (error) {
+    if (!(error instanceof KeyMaterialMismatch)) throw error;
+    await alarm(view, [row.ref], service);
+    throw integrityFailure(row.ref);
+  }
 }
 
 async function relabel(row: StoredSecret, { name, label }: SecretWish, service: Service): Promise<StoredSecret> {
@@ -84,7 +110,8 @@ async function seal(
       name: wish.name,
       ...(wish.label === undefined ? {} : { label: wish.label }),
       version: service.random.uuid(),
-      createdAt: row?.value.createdAt ?? now,
+      // 0: the row that is replaced did not tell.
+      createdAt: row?.value.createdAt || now,
       updatedAt: now,
     };
     const rings = await ringsFor(row, service);

@@ -6,7 +6,7 @@
 import { boundOf, wrappedByOf } from '../account.ts';
 import { finishDelete } from '../accounts/delete.ts';
 import { vaultIdOf } from '../binding.ts';
-import { retryLostRaces } from '../errors.ts';
+import { describeError, retryLostRaces, Unavailable } from '../errors.ts';
 import { wakeMove } from '../secrets/move.ts';
 import type { Service } from '../service.ts';
 import { boundAccounts, staleRowMs } from './boundAccounts.ts';
@@ -16,7 +16,15 @@ const pageSize = 200;
 /** One page of accounts; where to go on, or undefined at the end. */
 export async function visitAccounts(after: string | undefined, service: Service): Promise<string | undefined> {
   const { names, next } = await service.directory.page(pageSize, after);
-  for (const name of names) await retryLostRaces(() => visitAccount(name, service));
+  for (const name of names) {
+    try {
+      await retryLostRaces(() => visitAccount(name, service));
+    } catch (error) {
+      // Without storage there is no going on: the message comes again.
+      if (error instanceof Unavailable && error.code === 'StorageUnavailable') throw error;
+      service.log.error('The daily pass went by an account', { account: name, error: describeError(error) });
+    }
+  }
   return next;
 }
 
@@ -24,7 +32,7 @@ async function visitAccount(name: string, service: Service): Promise<void> {
   const stored = await service.accounts.read(name);
   if (stored?.value.lifecycle === 'deleting') return finishDelete(name, service);
   if (stored === undefined) return;
-  await wakeMove(stored.value, service);
+  if (stored.value.olderAccountKeys !== undefined) await wakeMove(name, service);
   if (stored.value.encryption.type === 'SystemKey') return;
   const { encryption } = stored.value;
   const bound = boundOf(stored.value, encryption);

@@ -43,6 +43,8 @@ export interface Lab {
   readonly keyVaultUrl: string;
   readonly identityUrl: string;
   readonly log: LogLine[];
+  /** For a hand in the tables that goes past the app. */
+  readonly connectionString: string;
   /** Another process on the same tables: its own memory, the same world. */
   another(replace?: Partial<Service>): Promise<Service>;
   /** A customer vault with an RSA key and our grant on it. Answers with the key's versionless identifier. */
@@ -96,6 +98,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
 
   const lab: Lab = {
     ...{ service, clock, queue, keyVault, keyVaultUrl: emulator.url, identityUrl: identity.url, log: lines, another },
+    connectionString: azurite.connectionString,
     async vaultWithKey(vault, more = {}) {
       await keyVault('POST', '/vaults', { name: vault, tenantId: homeTenantId, location, ...more });
       await keyVault('PUT', `/vaults/${vault}/grants/${appPrincipalId}`, {

@@ -1,0 +1,91 @@
+/** Changes of an account whose audit grows all the time: entries are in nobody's way, and none of them is lost. */
+import { expect, test } from 'vitest';
+import { etagOf } from '../../src/core/account.ts';
+import { patchAccount } from '../../src/core/accounts/put.ts';
+import { rotateAccountKey } from '../../src/core/accounts/rotate.ts';
+import { saveAccount } from '../../src/core/accounts/write.ts';
+import { LostRace } from '../../src/core/errors.ts';
+import type { Service } from '../../src/core/service.ts';
+import { tester } from '../../src/local/lab/lab.ts';
+import { useLab } from '../lab.ts';
+import { audited, auditOf, bytes, put, reveal } from '../secrets/support.ts';
+
+const world = useLab();
+
+/** A process that is overtaken by an audited reveal whenever it waits for a vault; and how often it has waited. */
+async function overtaken(account: string): Promise<{ service: Service; unwraps: () => number }> {
+  const { lab } = world;
+  const other = await lab.another();
+  let unwraps = 0;
+  const { keyVault } = lab.service;
+  const unwrap: typeof keyVault.unwrap = async (...call) => {
+    // The operator's keys are unwrapped with as well, when the process opens its rings.
+    if (call[0].keyName === 'cmk') {
+      unwraps += 1;
+      await reveal(other, account, 'tokenKeys', 'k');
+    }
+    return keyVault.unwrap(...call);
+  };
+  return { service: await lab.another({ keyVault: { ...keyVault, unwrap } }), unwraps: () => unwraps };
+}
+
+async function expectWholeChain(account: string, types: Record<string, number>): Promise<void> {
+  const entries = await auditOf(world.lab, account);
+  expect(entries.map(({ sequence }) => sequence)).toEqual(entries.map((_, n) => n + 1));
+  expect(entries.slice(1).map(({ previousHash }) => previousHash)).toEqual(entries.slice(0, -1).map((one) => one.hash));
+  const { audit } = (await world.lab.view(account)).record;
+  expect(audit).toEqual({ sequence: entries.length, hash: entries.at(-1)?.hash });
+  for (const [type, count] of Object.entries(types))
+    expect(entries.filter((one) => one.type === type)).toHaveLength(count);
+}
+
+test('INV-6, INV-7: an account key is rotated in one round of vault calls, with If-Match too, while every reveal is audited', async () => {
+  const { lab } = world;
+  await audited(lab, 'busy-r');
+  await lab.move('busy-r', await lab.vaultWithKey('busy-r-kv'));
+  await put(lab.service, 'busy-r', 'tokenKeys', 'k', bytes('k'));
+  const { service, unwraps } = await overtaken('busy-r');
+  const ifMatch = etagOf((await lab.view('busy-r')).record);
+  const { record } = await rotateAccountKey('busy-r', { ifMatch }, tester, service);
+  expect(record.accountKeyGeneration).toBe(3);
+  expect(unwraps()).toBe(2);
+  await expectWholeChain('busy-r', { AccountKeyRotated: 1, SecretsRevealed: 2 });
+  expect(await reveal(await lab.another(), 'busy-r', 'tokenKeys', 'k')).toBe('6b');
+});
+
+test('INV-6, INV-7: and so is the key changed', async () => {
+  const { lab } = world;
+  await audited(lab, 'busy-c');
+  await put(lab.service, 'busy-c', 'tokenKeys', 'k', bytes('k'));
+  const keyIdentifier = await lab.vaultWithKey('busy-c-kv');
+  const { service, unwraps } = await overtaken('busy-c');
+  const encryption = { type: 'CustomerKey', keyIdentifier, identity: { useSystemAssignedIdentity: true } } as const;
+  const ifMatch = etagOf((await lab.view('busy-c')).record);
+  await patchAccount('busy-c', { encryption }, { ifMatch }, tester, service);
+  expect(unwraps()).toBe(1);
+  await expectWholeChain('busy-c', { AccountKeyChanged: 1, SecretsRevealed: 1 });
+});
+
+test('INV-1: a wrapped key that was sealed anew meanwhile is not brought back, though no caller sees that change', async () => {
+  const { lab } = world;
+  await lab.account('resealed', 'contoso');
+  const read = await lab.service.accounts.read('resealed');
+  if (read?.value.lifecycle !== 'active') expect.fail();
+  const anew = { ...read.value, wrappedAccountKey: 'sealed anew' };
+  await lab.service.accounts.save({ value: anew, etag: read.etag }, []);
+  const saving = saveAccount(read, read.value, [{ type: 'AccountUpdated', actor: tester }], lab.service);
+  await expect(saving).rejects.toThrow(LostRace);
+  expect((await lab.view('resealed')).record.wrappedAccountKey).toBe('sealed anew');
+});
+
+test('INV-7: whoever was overtaken by a change loses, and writes nothing', async () => {
+  const { lab } = world;
+  await lab.account('changed', 'contoso');
+  const read = await lab.service.accounts.read('changed');
+  if (read === undefined) expect.fail();
+  await patchAccount('changed', { tags: { a: 'b' } }, {}, tester, lab.service);
+  const saving = saveAccount(read, read.value, [{ type: 'AccountUpdated', actor: tester }], lab.service);
+  await expect(saving).rejects.toThrow(LostRace);
+  expect((await lab.view('changed')).record.tags).toEqual({ a: 'b' });
+  await expectWholeChain('changed', { AccountUpdated: 1 });
+});

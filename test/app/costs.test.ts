@@ -1,0 +1,65 @@
+/** What each operation costs in table transactions: as docs/architecture.md says, counted on the wire, the gate's reads among them. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { readFileSync } from 'node:fs';
+import type { ClientRequest } from 'node:http';
+import { expect, test } from 'vitest';
+import { got, newAccount, useStack, vaultWithKey, withCustomerKey } from './support.ts';
+
+const world = useStack();
+
+const rows = new Map(
+  [...readFileSync(new URL('../../docs/architecture.md', import.meta.url), 'utf8').matchAll(/^\| (.+?) \| (.+?) \|/gm)]
+    .map(([, operation = '', cost = '']) => [operation, cost] as const)
+    .filter(([, cost]) => /^\d/.test(cost)),
+);
+/** `1 / 2`: under the system key, and under a customer key. */
+const told = (operation: string): number[] => (rows.get(operation) ?? '').split(' / ').map(Number);
+
+/** A batch is one. */
+async function cost(status: number, answer: () => ReturnType<typeof world.api>): Promise<number> {
+  const { host } = new URL(world.stack.azurite.tableUrl);
+  let count = 0;
+  const counted = (message: unknown) => {
+    if ((message as { request: ClientRequest }).request.getHeader('host') === host) count += 1;
+  };
+  subscribe('http.client.request.start', counted);
+  try {
+    await got(status, answer());
+    return count;
+  } finally {
+    unsubscribe('http.client.request.start', counted);
+  }
+}
+
+test('operations cost the table transactions that are told', async () => {
+  const { api } = world;
+  const [first, second] = [await vaultWithKey(world, 'costs-kv'), await vaultWithKey(world, 'costs-2-kv')];
+  // Rings, tables and the vaults' tokens are had once.
+  await got(201, api('PUT', '/api/accounts/warm', withCustomerKey('contoso', second)));
+  await got(201, api('PUT', '/api/accounts/warm/tokenKeys/k', { properties: { keyValue: 'AAAA' } }));
+
+  const put = (name: string, body: unknown) => cost(201, () => api('PUT', `/api/accounts/${name}`, body));
+  expect([await put('costs-s', newAccount())]).toEqual(told('PUT, new, system key'));
+  expect([await put('costs-c', withCustomerKey('contoso', first))]).toEqual(
+    told('PUT, new, customer key, first of its vault'),
+  );
+  expect([await put('costs-d', withCustomerKey('contoso', first))]).toEqual(
+    told('PUT, new, customer key that is watched already'),
+  );
+
+  const both = async (status: number, call: (at: string) => ReturnType<typeof api>) => [
+    await cost(status, () => call('/api/accounts/costs-s')),
+    await cost(status, () => call('/api/accounts/costs-c')),
+  ];
+  expect(await both(200, (at) => api('GET', at))).toEqual(told('GET, system key / customer key'));
+  expect(await both(200, (at) => api('PATCH', at, { tags: { a: 'b' } }))).toEqual(
+    told('PATCH of tags, system key / customer key'),
+  );
+  const secret = { properties: { keyValue: 'AAAA' } };
+  expect(await both(201, (at) => api('PUT', `${at}/tokenKeys/k`, secret))).toEqual(told('secret: PUT'));
+  expect(await both(200, (at) => api('GET', `${at}/tokenKeys`))).toEqual(
+    told('secret: GET, LIST of a page, system key / customer key'),
+  );
+  expect(await both(200, (at) => api('DELETE', `${at}/tokenKeys/k`))).toEqual(told('secret: DELETE'));
+  expect(await both(200, (at) => api('DELETE', at))).toEqual(told('DELETE, system key / customer key'));
+});

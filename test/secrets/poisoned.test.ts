@@ -1,0 +1,162 @@
+/** Rows that somebody has put, or damaged, past the app: each stops nothing but itself, and can be mended by the calls that there are. */
+import { TableClient } from '@azure/data-tables';
+import { describe, expect, test } from 'vitest';
+import { deleteAccount } from '../../src/core/accounts/delete.ts';
+import { rotateAccountKey } from '../../src/core/accounts/rotate.ts';
+import { hex } from '../../src/core/bytes.ts';
+import { visitAccount } from '../../src/core/rings/reseal.ts';
+import { alarm } from '../../src/core/secrets/entries.ts';
+import { listSecrets, refOf } from '../../src/core/secrets/read.ts';
+import { deleteSecret } from '../../src/core/secrets/remove.ts';
+import { revealPage } from '../../src/core/secrets/reveal.ts';
+import { visitAccounts } from '../../src/core/work/dailyPass.ts';
+import { tester } from '../../src/local/lab/lab.ts';
+import { failure, useLab } from '../lab.ts';
+import { auditOf, bytes, keyId, moveAll, put, reveal, row } from './support.ts';
+
+const world = useLab();
+
+const table = (name: string) =>
+  TableClient.fromConnectionString(world.lab.connectionString, `keyward${name}`, { allowInsecureConnection: true });
+
+/** Whatever stood there. */
+async function write(account: string, rowKey: string, v: number, data: unknown): Promise<void> {
+  const text = typeof data === 'string' ? data : JSON.stringify(data);
+  await table('accounts').upsertEntity({ partitionKey: account, rowKey, v, data: text }, 'Replace');
+}
+
+const asked = (account: string) => ({ account, kind: 'tokenKeys', limit: 100 }) as const;
+
+const poisons: [what: string, poison: (account: string) => Promise<void>][] = [
+  ['a format version that nobody knows', (account) => write(account, 'secret:tokenKeys:b', 9, {})],
+  ['no JSON', (account) => write(account, 'secret:tokenKeys:b', 1, '{')],
+  ['null', (account) => write(account, 'secret:tokenKeys:b', 1, null)],
+  [
+    'a time that is none',
+    async (account) => {
+      const { value } = await row(world.lab.service, account, 'tokenKeys', 'b');
+      await write(account, 'secret:tokenKeys:b', 1, { ...value, createdAt: 'yesterday' });
+    },
+  ],
+  [
+    'a time that no date has',
+    async (account) => {
+      const { value } = await row(world.lab.service, account, 'tokenKeys', 'b');
+      await write(account, 'secret:tokenKeys:b', 1, { ...value, updatedAt: 1e300 });
+    },
+  ],
+];
+
+describe.each(poisons.map(([what, poison], n) => ({ what, poison, account: `poison-${n}` })))(
+  'a secret’s row that holds $what',
+  ({ poison, account }) => {
+    test('stands in its page as one that does not open, and is told; it can be written again, or deleted', async () => {
+      const { lab } = world;
+      await lab.account(account, 'contoso');
+      for (const name of ['a', 'b', 'c']) await put(lab.service, account, 'tokenKeys', name, bytes(name));
+      await poison(account);
+      const { rows } = await listSecrets(asked(account), lab.service);
+      expect(rows.map(({ ref }) => ref.name)).toEqual(['a', 'b', 'c']);
+      expect(rows.every(({ value }) => Number.isFinite(new Date(value.createdAt).getTime()))).toBe(true);
+      const { secrets } = await revealPage(asked(account), { actor: tester }, lab.service);
+      expect(secrets.map(({ plain }) => plain && hex(plain))).toEqual(['61', undefined, '63']);
+      expect((await failure(reveal(lab.service, account, 'tokenKeys', 'b'))).code).toBe('KeyMaterialMismatch');
+      expect((await auditOf(lab, account)).at(-1)).toMatchObject({
+        ...{ type: 'SecretIntegrityFailed', secrets: ['tokenKeys/b'] },
+      });
+      const { secret } = await put(lab.service, account, 'tokenKeys', 'b', bytes('again'));
+      expect(secret.value.createdAt).toBe(lab.clock.now());
+      expect(await reveal(lab.service, account, 'tokenKeys', 'b')).toBe(hex(bytes('again')));
+      await poison(account);
+      expect(await deleteSecret(refOf(account, 'tokenKeys', 'b'), {}, lab.service)).toBe(true);
+    });
+
+    test('keeps an older account key, and no account from being deleted and created again', async () => {
+      const { lab } = world;
+      await put(lab.service, account, 'tokenKeys', 'b', bytes('b'));
+      await poison(account);
+      await rotateAccountKey(account, {}, tester, lab.service);
+      await moveAll(lab, account);
+      expect((await lab.view(account)).record.olderAccountKeys?.phase).toBe('moving');
+      expect(await reveal(await lab.another(), account, 'tokenKeys', 'c')).toBe('63');
+      expect(await deleteAccount(account, {}, tester, lab.service)).toBe(true);
+      await lab.account(account, 'fabrikam');
+      expect((await listSecrets(asked(account), lab.service)).rows).toEqual([]);
+    });
+  },
+);
+
+test('a row under a name that is none is passed by when the account is deleted, and taken along', async () => {
+  const { lab } = world;
+  await lab.account('odd', 'contoso');
+  await write('odd', 'secret:odd', 1, {});
+  await deleteAccount('odd', {}, tester, lab.service);
+  await expect(table('accounts').getEntity('odd', 'secret:odd')).rejects.toMatchObject({ statusCode: 404 });
+});
+
+describe('a record that cannot be read', () => {
+  test('is one name among the others for the passes over all accounts, and stops none of them', async () => {
+    const { lab } = world;
+    await lab.account('zz-after', 'contoso');
+    await put(lab.service, 'zz-after', 'tokenKeys', 'k', bytes('k'));
+    await write('broken', 'record', 9, {});
+    await lab.service.directory.put('broken');
+    const { service } = lab;
+    expect(await service.accounts.names(100)).toEqual(expect.arrayContaining(['broken', 'zz-after']));
+
+    await rotateAccountKey('zz-after', {}, tester, lab.service);
+    const woken: string[] = [];
+    lab.log.length = 0;
+    await visitAccounts(undefined, {
+      ...service,
+      dailyQueue: { send: async (message) => void ('account' in message && woken.push(message.account)) },
+    });
+    expect(woken).toEqual(['zz-after']);
+    expect(lab.log.filter(({ level }) => level === 'error')).toEqual([
+      {
+        level: 'error',
+        message: 'The daily pass went by an account',
+        fields: { account: 'broken', error: 'TypeError' },
+      },
+    ]);
+    await table('accounts').deleteEntity('broken', 'record');
+    await table('directory').deleteEntity('accounts', 'broken');
+  });
+
+  test('a name whose row in the list holds nothing of ours is listed all the same', async () => {
+    const { lab } = world;
+    await lab.account('listed', 'contoso');
+    await table('directory').updateEntity({ partitionKey: 'accounts', rowKey: 'listed', v: 9, data: '{' }, 'Replace');
+    expect((await lab.service.directory.page(100)).names).toContain('listed');
+  });
+
+  test('a record that is another’s is left alone by a ring’s pass, and alarmed', async () => {
+    const { lab } = world;
+    await lab.account('renamed', 'contoso');
+    const record = await table('accounts').getEntity<{ data: string }>('renamed', 'record');
+    await write('renamed', 'record', 1, { ...JSON.parse(record.data), name: 'another' });
+    lab.log.length = 0;
+    expect(await visitAccount('renamed', 'at-rest', { phase: 'moving', to: 2 }, lab.service)).toEqual({
+      found: 1,
+      moved: 0,
+      stuck: 1,
+    });
+    expect(lab.log).toEqual([
+      {
+        level: 'error',
+        message: 'An account key does not open to what its record names',
+        fields: { account: 'renamed' },
+      },
+    ]);
+    await table('accounts').deleteEntity('renamed', 'record');
+  });
+});
+
+test('INV-6: however many secrets do not open, each is named in the account’s chain', async () => {
+  const { lab } = world;
+  const view = await lab.account('many', 'contoso');
+  const refs = Array.from({ length: 700 }, (_, n) => refOf('many', 'contentKeys', keyId(n)));
+  await alarm(view, refs, lab.service);
+  const told = (await auditOf(lab, 'many')).flatMap(({ secrets = [] }) => secrets);
+  expect(told).toEqual(refs.map(({ name }) => `contentKeys/${name}`));
+});
