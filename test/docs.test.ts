@@ -4,9 +4,10 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { readSettings, settingOfPolicy } from '../src/azure/settings.ts';
-import { appendEntry, emptyChain } from '../src/core/audit.ts';
+import { appendEntry, auditTypes, emptyChain } from '../src/core/audit.ts';
 import { type Bytes, bytesOf, hex } from '../src/core/bytes.ts';
 import { actorOf, causes, classOf, isCause, remedyOf } from '../src/core/causes.ts';
+import { flawNames } from '../src/core/chainCheck.ts';
 import { accountKeyPayload, formatInner, type Kek, sealAtRest, sealBySystemRing } from '../src/core/envelope.ts';
 import { actorOfError, errorCodes, meaningOfError, remedyOfError, statusOf } from '../src/core/errorCatalogue.ts';
 import { checkNames } from '../src/core/keyChecks.ts';
@@ -83,6 +84,12 @@ describe('docs/operations.md', () => {
     expect([...section.matchAll(/^\| `(\w+)` \| /gm)].map((found) => found[1])).toEqual(checkNames);
   });
 
+  it('tells every flaw of a chain', () => {
+    const [, section = ''] = /^#### When a link is broken$([\s\S]*?)^###? /m.exec(read('docs/operations.md')) ?? [];
+    const told = [...section.matchAll(/^\| `(\w+)` \| /gm)].map(([, flaw]) => flaw);
+    expect(told).toEqual(flawNames);
+  });
+
   it('names every setting that the code reads, once, and no other', () => {
     expect(rows.map(({ name }) => name).toSorted()).toEqual(settingsInSource().toSorted());
   });
@@ -148,6 +155,11 @@ describe('docs/operations.md, on what the app says of itself,', () => {
 });
 
 describe('docs/envelope.md', () => {
+  it('names every type of an audit entry, and no other', () => {
+    const [, types = ''] = /^`type` is one of ([\s\S]*?)\n\n/m.exec(read('docs/envelope.md')) ?? [];
+    expect([...types.matchAll(/`(\w+)`/g)].map((found) => found[1]).toSorted()).toEqual(auditTypes.toSorted());
+  });
+
   it('has a worked example that the code repeats byte by byte', () => {
     const example = workedExample(read('docs/envelope.md'));
     const bytes = (name: string): Bytes => bytesOf(Buffer.from(example(name), 'hex'));

@@ -61,7 +61,7 @@ export class Table {
   }
 
   /** At most `limit` rows in key order that pass the filter. */
-  async query<T>(filter: string, limit: number): Promise<ReadRow<T>[]> {
+  async query<T>(filter: string, limit: number, read: (entity: Partial<Row>) => T = valueIn<T>): Promise<ReadRow<T>[]> {
     return this.#run(async (client) => {
       const rows: ReadRow<T>[] = [];
       const pages = client
@@ -70,7 +70,7 @@ export class Table {
       for await (const page of pages) {
         for (const entity of page) {
           rows.push({
-            value: valueIn<T>(entity),
+            value: read(entity),
             etag: entity.etag,
             rowKey: entity.rowKey ?? '',
             partitionKey: entity.partitionKey ?? '',
@@ -217,4 +217,13 @@ function valueIn<T>(entity: { v?: unknown; data?: unknown }): T {
   if (entity.v !== formatVersion || typeof entity.data !== 'string')
     throw new TypeError(`A row has format version ${String(entity.v)}, which this version of Keyward does not know.`);
   return JSON.parse(entity.data) as T;
+}
+
+/** For rows in which anybody who writes the table may have put anything: undefined when there is no value of ours in it. */
+export function valueIfAny(entity: Partial<Row>): unknown {
+  try {
+    return valueIn<unknown>(entity);
+  } catch {
+    return undefined;
+  }
 }

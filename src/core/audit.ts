@@ -7,38 +7,56 @@ import { createHmac } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import type { Cause } from './causes.ts';
 import type { Kek } from './envelope.ts';
+import type { ErrorCode } from './errorCatalogue.ts';
 import { type EpochMs, iso } from './time.ts';
 
-export type AuditType =
-  | 'AccountCreated'
-  | 'AccountUpdated'
-  | 'AccountKeyChanged'
-  | 'AccountKeyRewrapped'
-  | 'AccountKeyRotated'
-  | 'IdentityRepaired'
-  | 'AccountKeyResealed'
-  | 'OlderAccountKeysRetiring'
-  | 'OlderAccountKeysDestroyed'
-  | 'AccountDeleted'
-  | 'SecretsRevealed'
-  | 'JobInputResolved'
-  | 'SecretIntegrityFailed'
-  | 'CustomerKeyInaccessible'
-  | 'CustomerKeyRestored'
-  | 'KeyMaterialMismatch'
-  | 'WatchCreated'
-  | 'VerdictChanged'
-  | 'NewVersionFound'
-  | 'NewVersionUnusable'
-  | 'RotationStarted'
-  | 'RotationCompleted'
-  | 'ClaimReleased'
-  | 'RingRewrapped'
-  | 'RingRestored'
-  | 'RingGenerationCreated'
-  | 'RingGenerationActivated'
-  | 'RingGenerationRetiring'
-  | 'RingGenerationDestroyed';
+export const auditTypes = [
+  'AccountCreated',
+  'AccountUpdated',
+  'AccountKeyChanged',
+  'AccountKeyRewrapped',
+  'AccountKeyRotated',
+  'IdentityRepaired',
+  'AccountKeyResealed',
+  'OlderAccountKeysRetiring',
+  'OlderAccountKeysDestroyed',
+  'AccountDeleted',
+  'SecretsRevealed',
+  'JobInputResolved',
+  'KeyUsed',
+  'SecretIntegrityFailed',
+  'CallRefused',
+  'CustomerKeyInaccessible',
+  'CustomerKeyRestored',
+  'WatchCreated',
+  'VerdictChanged',
+  'NewVersionFound',
+  'NewVersionUnusable',
+  'RotationStarted',
+  'RotationCompleted',
+  'ClaimReleased',
+  'RingRewrapped',
+  'RingRestored',
+  'RingGenerationCreated',
+  'RingGenerationActivated',
+  'RingGenerationRetiring',
+  'RingGenerationDestroyed',
+] as const;
+export type AuditType = (typeof auditTypes)[number];
+
+/** What an account's key is unwrapped for. */
+export const keyPurposes = ['look', 'lease', 'rewrap', 'create', 'change', 'rotate', 'repair'] as const;
+export type KeyPurpose = (typeof keyPurposes)[number];
+
+/** Calls whose refusal is told: somebody has tried to get round a customer's hold (docs/operations.md). */
+export const dangerousCalls = [
+  'ReleaseToSystemKey',
+  'UseForeignKey',
+  'ChangeKeyWhileInaccessible',
+  'RepairIdentity',
+  'ReleaseClaim',
+] as const;
+export type DangerousCall = (typeof dangerousCalls)[number];
 
 /** Who did it: a person or program that called, or one of the triggers. */
 export interface Actor {
@@ -66,6 +84,14 @@ export interface AuditFacts {
   readonly ring?: string;
   /** How many accounts a rotation re-wrapped. */
   readonly accounts?: number;
+  /** What a remote unwrap was for, and how long the vault took. `cause` says why it did not open; absent: it did. */
+  readonly purpose?: KeyPurpose;
+  readonly durationMs?: number;
+  /** The dangerous call that was refused, and with which code. */
+  readonly asked?: DangerousCall;
+  readonly code?: ErrorCode;
+  /** In the service's own chain: the account that was named, which there is not. */
+  readonly account?: string;
 }
 
 export interface AuditEntry extends AuditFacts {
@@ -111,33 +137,8 @@ export function appendEntries(chain: string, head: ChainHead, facts: readonly Au
 
 export const headOf = (entry: AuditEntry): ChainHead => ({ sequence: entry.sequence, hash: entry.hash });
 
-/** The sequence number of the first broken link, or undefined when the chain is whole up to the head given. */
-export function firstBrokenLink(
-  chain: string,
-  entries: readonly AuditEntry[],
-  head: ChainHead,
-  kekOf: (generation: number) => Kek,
-): number | undefined {
-  let previous = emptyChain;
-  for (const { hash, ...body } of entries) {
-    const links =
-      body.chain === chain && body.sequence === previous.sequence + 1 && body.previousHash === previous.hash;
-    if (!links || !hashIs(hash, body, kekOf)) return previous.sequence + 1;
-    previous = { sequence: body.sequence, hash };
-  }
-  return previous.sequence === head.sequence && previous.hash === head.hash ? undefined : previous.sequence + 1;
-}
-
-/** What cannot be hashed at all, an unknown key generation or text that is none, is no entry of ours either. */
-function hashIs(hash: string, body: Omit<AuditEntry, 'hash'>, kekOf: (generation: number) => Kek): boolean {
-  try {
-    return hashOf(body, kekOf(body.keyGeneration)) === hash;
-  } catch {
-    return false;
-  }
-}
-
-function hashOf(body: Omit<AuditEntry, 'hash'>, key: Kek): string {
+/** What an entry of this content is hashed to under this key. */
+export function hashOf(body: object, key: Kek): string {
   const text = canonicalize(body);
   if (text === undefined) throw new TypeError('An audit entry has no canonical form.');
   return createHmac('sha256', key.key).update(text, 'utf8').digest('base64url');

@@ -11,6 +11,7 @@ import {
   patchAccountRoute,
   putAccountRoute,
 } from './accounts.ts';
+import { auditRoutes } from './audit.ts';
 import { claimRoutes } from './claims.ts';
 import { contentKeyRoutes } from './contentKeys.ts';
 import { eventRoutes } from './events.ts';
@@ -90,6 +91,7 @@ const documented: readonly Route[] = [
     ...{ name: 'operatorRotateRing', method: 'POST', path: 'operator/rings/{ring}/rotate', scope: 'operator' },
     ...{ role: 'Keys.Operate', contract: rotateRingContract, handler: rotateRingRoute },
   },
+  ...auditRoutes,
   ...eventRoutes,
   ...healthRoutes,
 ];

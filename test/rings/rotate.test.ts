@@ -2,7 +2,6 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { openAccountKey } from '../../src/core/accountKeys.ts';
 import { putAccount } from '../../src/core/accounts/put.ts';
 import { rotateAccountKey } from '../../src/core/accounts/rotate.ts';
-import { firstBrokenLink } from '../../src/core/audit.ts';
 import { base64, fromBase64, hex } from '../../src/core/bytes.ts';
 import { atRestGeneration } from '../../src/core/envelope.ts';
 import type { RingName } from '../../src/core/rings/ring.ts';
@@ -12,8 +11,10 @@ import { olderKeyWaitMs } from '../../src/core/rings/times.ts';
 import { parseSecret } from '../../src/core/secretEnvelope.ts';
 import { refOf, secretEtagOf } from '../../src/core/secrets/read.ts';
 import type { Service } from '../../src/core/service.ts';
+import { ownEntries } from '../../src/local/entries.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { location } from '../../src/local/operator.ts';
+import { firstBrokenLink } from '../chain.ts';
 import { failure, useLab } from '../lab.ts';
 import { auditOf, bytes, keyId, put, reveal, row } from '../secrets/support.ts';
 import {
@@ -71,7 +72,7 @@ describe('a new KEK of a ring, on request', () => {
     await lab.keyVault('PATCH', '/vaults/gone-kv/keys/cmk', { enabled: false });
     await lab.advance(3 * minutes);
     const before = await newestOf('at-rest');
-    const entries = (await rings.service.serviceAudit.audit()).length;
+    const entries = (await ownEntries(rings.service)).length;
 
     await askForRotation('at-rest', tester, rings.service);
     const readable = async () => {
@@ -113,7 +114,7 @@ describe('a new KEK of a ring, on request', () => {
     const { audit } = await fresh.rings();
     const chain = await auditOf(lab, 'whole-x');
     expect(
-      firstBrokenLink(record.instanceId, chain, record.audit, (generation) => audit.kek(generation)),
+      await firstBrokenLink(record.instanceId, chain, record.audit, (generation) => audit.kek(generation)),
     ).toBeUndefined();
   }, 30_000);
 
@@ -146,7 +147,7 @@ describe('a new KEK of a ring, on request', () => {
     const { record } = await lab.view('chained');
     const { audit } = await fresh.rings();
     expect(
-      firstBrokenLink(record.instanceId, chain, record.audit, (generation) => audit.kek(generation)),
+      await firstBrokenLink(record.instanceId, chain, record.audit, (generation) => audit.kek(generation)),
     ).toBeUndefined();
   });
 
@@ -330,7 +331,7 @@ describe('INV-1: a writer paused between encrypt and save, across a whole rotati
       const { audit } = await fresh.rings();
       const chain = await auditOf(lab, name);
       expect(chain.map(({ type }) => type)).toEqual(['AccountCreated', 'AccountKeyResealed']);
-      expect(firstBrokenLink(record.instanceId, chain, record.audit, (one) => audit.kek(one))).toBeUndefined();
+      expect(await firstBrokenLink(record.instanceId, chain, record.audit, (one) => audit.kek(one))).toBeUndefined();
     },
     20_000,
   );
