@@ -77,7 +77,7 @@ const secrets = {
 test('accounts: created, changed, moved, rotated, refused, listed, deleted', async () => {
   const key = await vaultWithKey(world, 'busy-kv');
   await api('PUT', account, { ...newAccount(), tags: { a: 'b' } });
-  await api('PUT', account, { ...newAccount(), properties: { owner: 'contoso', auditReveals: true } });
+  await api('PUT', account, { ...newAccount(), properties: { owner: 'contoso', auditKeyUse: true } });
   await api('PATCH', account, customerKey(key));
   await api('PUT', '/api/accounts/busy-2', withCustomerKey('contoso', `${key}/${await versionOf(api, 'busy')}`));
   await api('GET', '/api/accounts?$top=1');

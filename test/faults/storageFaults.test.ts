@@ -110,7 +110,7 @@ async function createVault(vault: string): Promise<void> {
 const createAccount = (service: Service, name: string, encryption?: ReturnType<typeof by>) =>
   putAccount(
     name,
-    { owner: 'contoso', location, auditReveals: true, ...(encryption === undefined ? {} : { encryption }) },
+    { owner: 'contoso', location, auditKeyUse: true, ...(encryption === undefined ? {} : { encryption }) },
     {},
     tester,
     service,

@@ -245,8 +245,8 @@ describe('the audit of reveals', () => {
     const { lab } = world;
     await lab.account('wishes', 'contoso');
     await put(lab.service, 'wishes', 'tokenKeys', 'k', bytes('token'));
-    for (const auditReveals of [true, false]) {
-      await patchAccount('wishes', { auditReveals }, {}, tester, lab.service);
+    for (const auditKeyUse of [true, false]) {
+      await patchAccount('wishes', { auditKeyUse }, {}, tester, lab.service);
       await reveal(lab.service, 'wishes', 'tokenKeys', 'k');
     }
     const types = (await auditOf(lab, 'wishes')).map(({ type }) => type);

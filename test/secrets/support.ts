@@ -52,4 +52,4 @@ export async function moveAll(lab: Lab, account: string, service = lab.service):
 }
 
 export const audited = (lab: Lab, name: string) =>
-  putAccount(name, { owner: 'contoso', location, auditReveals: true }, {}, tester, lab.service);
+  putAccount(name, { owner: 'contoso', location, auditKeyUse: true }, {}, tester, lab.service);

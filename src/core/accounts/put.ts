@@ -5,7 +5,6 @@
  * row under the binding → watch knows the version → claim vault and identity → record with its audit entry → read the watch
  * again. Whatever dies in between leaves a claim, a row or a watch too many, all harmless, and never a record too many.
  */
-import canonicalize from 'canonicalize';
 import { type AccountView, type ActiveAccount, type Encryption, etagOf, wrappedByOf } from '../account.ts';
 import type { Actor, AuditFacts } from '../audit.ts';
 import { bindingOf } from '../binding.ts';
@@ -22,6 +21,7 @@ import { finishDelete } from './delete.ts';
 import { type EncryptionWish, moveAccountKey, protect, sealAnew } from './protect.ts';
 import { findAccount, getAccount } from './read.ts';
 import { saveMoved } from './saveMoved.ts';
+import { settingsFacts } from './settings.ts';
 import {
   checkPreconditions,
   insertAccount,
@@ -37,7 +37,7 @@ export interface AccountWish {
   readonly location?: string;
   readonly tags?: Readonly<Record<string, string>>;
   readonly encryption?: EncryptionWish;
-  readonly auditReveals?: boolean;
+  readonly auditKeyUse?: boolean;
 }
 
 /** What the caller may do beyond writing accounts. Nothing, unless it is said. */
@@ -97,8 +97,8 @@ async function createAccount(name: string, wish: AccountWish, actor: Actor, serv
   const { owner, location } = ownedOf(wish);
   const now = service.clock.now();
   const instanceId = service.random.uuid();
-  const { encryption: wanted = { type: 'SystemKey' }, tags = {}, auditReveals = false } = wish;
-  const about = { name, instanceId, owner, location, tags, auditReveals, createdAt: now, updatedAt: now } as const;
+  const { encryption: wanted = { type: 'SystemKey' }, tags = {}, auditKeyUse = false } = wish;
+  const about = { name, instanceId, owner, location, tags, auditKeyUse, createdAt: now, updatedAt: now } as const;
   const place = { instanceId, generation: 1 };
   if (wanted.type === 'CustomerKey') parseKeyIdentifier(wanted.keyIdentifier, service.cloud);
   const rings = await service.rings();
@@ -158,21 +158,18 @@ async function changeAccount(
   refuseRelease(record, wish, mayRelease);
   // Before the account's present key is asked for anything.
   if (wish.encryption?.type === 'CustomerKey') parseKeyIdentifier(wish.encryption.keyIdentifier, service.cloud);
-  const auditReveals = wish.auditReveals ?? record.auditReveals ?? false;
-  const tags = wish.tags === undefined || isSame(wish.tags, record.tags) ? record.tags : wish.tags;
+  const auditKeyUse = wish.auditKeyUse ?? record.auditKeyUse ?? false;
+  const tags = wish.tags ?? record.tags;
+  const next = { ...record, tags, auditKeyUse };
+  const changes = settingsFacts(record, next, actor);
   if (wish.encryption === undefined || isSameEncryption(record.encryption, wish.encryption, service)) {
-    if (tags === record.tags && auditReveals === (record.auditReveals ?? false)) return;
-    const next = { ...record, tags, auditReveals };
-    await saveAccount(storedOf(current), next, [...pending, { type: 'AccountUpdated', actor }], service);
+    if (changes.length > 0) await saveAccount(storedOf(current), next, [...pending, ...changes], service);
     return;
   }
   const moved = await moveAccountKey({ ...current, record }, wish.encryption, service);
   const change: AuditFacts = { type: 'AccountKeyChanged', actor };
-  await saveMoved(current, { ...record, tags, auditReveals }, moved, { pending, change }, service);
+  await saveMoved(current, next, moved, { pending: [...pending, ...changes], change }, service);
 }
-
-const isSame = (one: Readonly<Record<string, string>>, two: Readonly<Record<string, string>>): boolean =>
-  canonicalize(one) === canonicalize(two);
 
 /** @throws Refusal PropertyNotChangeable */
 export function refuseChange(record: ActiveAccount, wish: AccountWish): void {

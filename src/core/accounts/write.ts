@@ -18,7 +18,9 @@ export async function insertAccount(
   await tools.accounts.create({ ...record, revision: 1, audit: headOf(entry) }, [entry]);
 }
 
-/** @throws LostRace when another writer was faster. */
+const maxTries = 5;
+
+/** Entries that were added meanwhile, and changed nothing else, are in nobody's way. @throws LostRace when another writer was faster. */
 export async function saveAccount(
   before: Stored<AccountRecord>,
   next: AccountRecord,
@@ -27,9 +29,19 @@ export async function saveAccount(
 ): Promise<void> {
   const { audit } = await tools.rings();
   const now = tools.clock.now();
-  const { entries, head } = appendEntries(next.instanceId, before.value.audit, facts, now, audit.newest);
-  const revision = before.value.revision + 1;
-  await tools.accounts.save({ value: { ...next, revision, updatedAt: now, audit: head }, etag: before.etag }, entries);
+  const { name, instanceId, revision } = before.value;
+  let current = before;
+  for (let tries = 1; ; tries++) {
+    const { entries, head } = appendEntries(instanceId, current.value.audit, facts, now, audit.newest);
+    const value = { ...next, revision: revision + 1, updatedAt: now, audit: head };
+    try {
+      return await tools.accounts.save({ value, etag: current.etag }, entries);
+    } catch (error) {
+      const again = error instanceof LostRace && tries < maxTries ? await tools.accounts.read(name) : undefined;
+      if (again?.value.instanceId !== instanceId || again.value.revision !== revision) throw error;
+      current = again;
+    }
+  }
 }
 
 export const storedOf = (view: AccountView): Stored<ActiveAccount> => ({ value: view.record, etag: view.etag });
