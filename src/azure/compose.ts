@@ -41,6 +41,7 @@ export async function compose(
   const { policy } = settings;
   const rings = replace.rings ?? createRings(parts);
   const memory = createAccountMemory(parts, policy);
+  const accounts = forgetful(parts.accounts, memory);
   return {
     ...parts,
     policy,
@@ -49,7 +50,7 @@ export async function compose(
     ownerTag: settings.KEYWARD_OWNER_TAG || undefined,
     rings,
     memory,
-    leases: createLeases({ ...parts, rings, policy }),
+    leases: createLeases({ ...parts, accounts, memory, rings, policy }),
     controlLook: (reach) => controlLook(reach, { ...parts, exchangesAtHome }),
     parts: [
       { name: 'tables', silence: 'StorageUnavailable', ask: async () => void (await parts.sweepMark.read()) },
@@ -63,7 +64,7 @@ export async function compose(
     keyCounts: createKeyCount(parts),
     poisoned: async () => (await countOf('vault-work-poison')) + (await countOf('daily-pass-poison')),
     ...replace,
-    accounts: forgetful(parts.accounts, memory),
+    accounts,
   };
 }
 

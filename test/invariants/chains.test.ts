@@ -32,7 +32,7 @@ async function look(bindingId: string): Promise<void> {
   const { service, clock } = world.lab;
   const stored = (await service.bindings.readWatch(bindingId)) ?? expect.fail();
   clock.set(Math.max(clock.now(), stored.value.nextLookAt));
-  await lookAtBinding(stored, {}, service);
+  await lookAtBinding(stored, { used: [] }, service);
 }
 
 const typesOf = async (name: string, instanceId: string) =>

@@ -13,6 +13,7 @@ import { catchUp } from '../catchUp.ts';
 import type { Owned } from '../customerKey.ts';
 import { Refusal, retryLostRaces } from '../errors.ts';
 import { parseKeyIdentifier } from '../keyIdentifier.ts';
+import { withKeyUse } from '../keyUse.ts';
 import { fold, foldRegion, parseAccountName, parseOwner } from '../names.ts';
 import { isLasting } from '../rings/late.ts';
 import type { Rings, Service } from '../service.ts';
@@ -93,23 +94,30 @@ function racing<T>(name: string, wish: AccountWish, { memory }: Service, attempt
   return wish.encryption === undefined ? memory.inTurn(name, race) : race();
 }
 
-async function createAccount(name: string, wish: AccountWish, actor: Actor, service: Service): Promise<void> {
-  const { owner, location } = ownedOf(wish);
+function createAccount(name: string, wish: AccountWish, actor: Actor, service: Service): Promise<void> {
+  const owned = ownedOf(wish);
+  const { tags = {}, auditKeyUse = false } = wish;
+  const record = { name, instanceId: service.random.uuid(), ...owned, tags, auditKeyUse };
+  return withKeyUse({ record, purpose: 'create', actor }, service, (noting) => create(record, wish, actor, noting));
+}
+
+type NewAccount = Pick<ActiveAccount, 'name' | 'instanceId' | 'owner' | 'location' | 'tags' | 'auditKeyUse'>;
+
+async function create(about: NewAccount, wish: AccountWish, actor: Actor, service: Service): Promise<void> {
+  const { name, instanceId, owner } = about;
   const now = service.clock.now();
-  const instanceId = service.random.uuid();
-  const { encryption: wanted = { type: 'SystemKey' }, tags = {}, auditKeyUse = false } = wish;
-  const about = { name, instanceId, owner, location, tags, auditKeyUse, createdAt: now, updatedAt: now } as const;
+  const { encryption: wanted = { type: 'SystemKey' } } = wish;
   const place = { instanceId, generation: 1 };
   if (wanted.type === 'CustomerKey') parseKeyIdentifier(wanted.keyIdentifier, service.cloud);
   const rings = await service.rings();
   const accountKey = service.random.bytes(32);
   try {
-    const { provenAt, facts, ...key } = await protect(place, accountKey, wanted, { owner, location }, service);
+    const { provenAt, facts, ...key } = await protect(place, accountKey, wanted, about, service);
     await finishDelete(fold(name), service);
     await service.directory.put(fold(name));
     const encryption = await bind({ name, instanceId, owner }, key.encryption, provenAt, service);
     const created: AuditFacts = { type: 'AccountCreated', actor, key: wrappedByOf(encryption), ...facts };
-    const record = { lifecycle: 'active', ...about, ...key, encryption } as const;
+    const record = { lifecycle: 'active', ...about, createdAt: now, updatedAt: now, ...key, encryption } as const;
     await insertAccount(record, created, service);
     await settled(record, accountKey, rings, service);
     await confirmWatched(encryption, provenAt, service);
@@ -166,9 +174,12 @@ async function changeAccount(
     if (changes.length > 0) await saveAccount(storedOf(current), next, [...pending, ...changes], service);
     return;
   }
-  const moved = await moveAccountKey({ ...current, record }, wish.encryption, service);
-  const change: AuditFacts = { type: 'AccountKeyChanged', actor };
-  await saveMoved(current, next, moved, { pending: [...pending, ...changes], change }, service);
+  const { encryption } = wish;
+  await withKeyUse({ record: next, purpose: 'change', actor }, service, async (noting) => {
+    const moved = await moveAccountKey({ ...current, record }, encryption, noting);
+    const change: AuditFacts = { type: 'AccountKeyChanged', actor };
+    await saveMoved(current, next, moved, { pending: [...pending, ...changes], change }, noting);
+  });
 }
 
 /** @throws Refusal PropertyNotChangeable */

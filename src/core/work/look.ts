@@ -7,6 +7,7 @@ import { openAccountKey } from '../accountKeys.ts';
 import { wipe } from '../bytes.ts';
 import type { Cause } from '../causes.ts';
 import { LostRace } from '../errors.ts';
+import { type KeyUse, noting, tellKeyUse } from '../keyUse.ts';
 import { measure } from '../metrics.ts';
 import type { Stored } from '../ports.ts';
 import type { Service } from '../service.ts';
@@ -15,9 +16,19 @@ import { afterLook, type Evidence, needsControlLook, type Watch } from '../watch
 import { updateWatch } from '../watching.ts';
 import { boundAccounts, isAnyBound, staleRowMs } from './boundAccounts.ts';
 
+const keyward = { kind: 'keyward', id: 'look' } as const;
+
 /** What the looks of one round at a vault have in common: a vault that does not answer is asked once for all its keys. */
 export interface Round {
   silence?: Cause;
+  /** Told once the looks are done: they wait for nobody's audit. */
+  readonly used: { readonly record: ActiveAccount; readonly uses: readonly KeyUse[] }[];
+}
+
+export async function tellLooks({ used }: Round, service: Service): Promise<void> {
+  const tell = ({ record, uses }: (typeof used)[number]) =>
+    tellKeyUse({ record, purpose: 'look', actor: keyward }, uses, service);
+  await Promise.all(used.splice(0).map(tell));
 }
 
 /** Causes that speak of the vault, or the way to it: asking for its next key would only wait, or burden it, again. */
@@ -94,7 +105,9 @@ async function lookWith(
   service: Service,
 ): Promise<Pick<Evidence, 'cause' | 'controlLook'>> {
   const { log, policy } = service;
-  const opened = await openAccountKey(sample, service);
+  const uses: KeyUse[] = [];
+  const opened = await openAccountKey(sample, { ...service, keyVault: noting(service.keyVault, uses) });
+  round.used.push({ record: sample, uses });
   const { requestId: keyVaultRequestId, durationMs } = opened.observed;
   const about = { account: sample.name, key: wrappedByOf(sample.encryption), keyVaultRequestId, durationMs };
   measure(log, 'keyward.looks.ms', durationMs, { cause: opened.ok ? 'none' : opened.cause });
