@@ -11,6 +11,7 @@ import { Unavailable } from '../core/errors.ts';
 import { createKeyCount, inTime, type Part } from '../core/health.ts';
 import { createLeases } from '../core/leases.ts';
 import type { DailyWork, KeyVault, Log, Random, Reach, VaultWork } from '../core/ports.ts';
+import { createRefusedCalls } from '../core/refusedCalls.ts';
 import { createRings } from '../core/rings/keeper.ts';
 import { isWrappedBy, type OperatorKeys, versionIn } from '../core/rings/kek.ts';
 import { createAccountMemory, forgetful } from '../core/secrets/memory.ts';
@@ -50,6 +51,7 @@ export async function compose(
     ownerTag: settings.KEYWARD_OWNER_TAG || undefined,
     rings,
     memory,
+    refusedCalls: createRefusedCalls({ ...parts, accounts, memory, rings }),
     leases: createLeases({ ...parts, accounts, memory, rings, policy }),
     controlLook: (reach) => controlLook(reach, { ...parts, exchangesAtHome }),
     parts: [

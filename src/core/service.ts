@@ -22,6 +22,7 @@ import type {
   VaultWork,
   WorkQueue,
 } from './ports.ts';
+import type { RefusedCalls } from './refusedCalls.ts';
 import type { OperatorKeys } from './rings/kek.ts';
 import type { Ring } from './rings/ring.ts';
 import type { AccountMemory } from './secrets/memory.ts';
@@ -58,6 +59,7 @@ export interface Service {
   /** One for the process: unwrapped account keys are nowhere else. */
   readonly leases: Leases;
   readonly memory: AccountMemory;
+  readonly refusedCalls: RefusedCalls;
   /** An operator-owned key that every identity of ours may unwrap with: shows whether a denial is ours. */
   readonly controlLook: (reach: Pick<Reach, 'identity' | 'tenantId'>) => Promise<'good' | 'failed'>;
   /** What readiness asks. */

@@ -14,6 +14,7 @@ import {
 import { auditRoutes } from './audit.ts';
 import { claimRoutes } from './claims.ts';
 import { contentKeyRoutes } from './contentKeys.ts';
+import { changeDanger } from './dangers.ts';
 import { eventRoutes } from './events.ts';
 import { healthRoutes } from './health.ts';
 import { jobInputRoutes } from './jobInputs.ts';
@@ -39,11 +40,11 @@ const documented: readonly Route[] = [
   },
   {
     ...{ name: 'accountsPut', method: 'PUT', path: 'accounts/{accountName}', scope: 'account', role: 'Accounts.Write' },
-    ...{ contract: accountContracts.put, handler: putAccountRoute },
+    ...{ contract: accountContracts.put, handler: putAccountRoute, danger: changeDanger },
   },
   {
     ...{ name: 'accountsPatch', method: 'PATCH', path: 'accounts/{accountName}', scope: 'account' },
-    ...{ role: 'Accounts.Write', contract: accountContracts.patch, handler: patchAccountRoute },
+    ...{ role: 'Accounts.Write', contract: accountContracts.patch, handler: patchAccountRoute, danger: changeDanger },
   },
   {
     ...{ name: 'accountsDelete', method: 'DELETE', path: 'accounts/{accountName}', scope: 'account' },
