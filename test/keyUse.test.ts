@@ -8,7 +8,7 @@ import type { Service } from '../src/core/service.ts';
 import { verifyChain } from '../src/core/verifyChain.ts';
 import { forceAccount } from '../src/core/work/forceRewrap.ts';
 import { lookNow } from '../src/core/work/lookNow.ts';
-import { accountEntries } from '../src/local/entries.ts';
+import { accountEntries, bindingEntries } from '../src/local/entries.ts';
 import { tester } from '../src/local/lab/lab.ts';
 import { location } from '../src/local/operator.ts';
 import { useLab } from './lab.ts';
@@ -82,9 +82,17 @@ describe('an account that asks for it', () => {
     expect(await usesOf('denied')).toEqual(['create opened tester', 'look KeyDisabled look']);
     await lab.advance(10_000);
     expect((await lab.view('denied')).watch?.epoch).toBe(1);
-    expect((await entriesOf('denied')).map(({ type }) => type)).toEqual([
+    const entries = await entriesOf('denied');
+    expect(entries.map(({ type }) => type)).toEqual([
       ...['AccountCreated', 'KeyUsed', 'KeyUsed', 'CustomerKeyInaccessible', 'KeyUsed'],
     ]);
+    // The verdict, in both chains, names the look that it rests on.
+    const look = { keyVaultRequestId: entries[4]?.keyVaultRequestId, trigger: 'wake' };
+    expect(look.keyVaultRequestId).toMatch(/^[0-9a-f-]{36}$/);
+    expect(entries[3]).toMatchObject(look);
+    const { watch } = await lab.view('denied');
+    const verdicts = await bindingEntries(watch?.binding.id ?? '', lab.service);
+    expect(verdicts.at(-1)).toMatchObject({ type: 'VerdictChanged', ...look });
   });
 
   test('is told of a change that its vault refuses', async () => {

@@ -65,7 +65,20 @@ export interface Actor {
   readonly id: string;
 }
 
-export interface AuditFacts {
+/** What began work that nobody called for. */
+export const triggers = ['event', 'sweep', 'admin', 'wake'] as const;
+
+export interface Trigger {
+  readonly trigger: (typeof triggers)[number];
+  /** Of the event: what its sender wrote there, and no more than that. */
+  readonly eventId?: string;
+}
+
+/** Entries of our own doing name what began it. */
+export const withTrigger = (facts: readonly AuditFacts[], trigger: Trigger | undefined): readonly AuditFacts[] =>
+  trigger === undefined ? facts : facts.map((one) => (one.actor.kind === 'keyward' ? { ...one, ...trigger } : one));
+
+export interface AuditFacts extends Partial<Trigger> {
   readonly type: AuditType;
   readonly actor: Actor;
   readonly cause?: Cause;

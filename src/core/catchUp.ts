@@ -51,5 +51,6 @@ function factsOf(transition: Transition, key: string): AuditFacts {
     key,
     epoch: transition.epoch,
     ...(transition.cause === undefined ? {} : { cause: transition.cause }),
+    ...(transition.keyVaultRequestId === undefined ? {} : { keyVaultRequestId: transition.keyVaultRequestId }),
   };
 }

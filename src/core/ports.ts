@@ -4,7 +4,7 @@
  * `Unavailable` when the store itself does not answer.
  */
 import type { AccountRecord } from './account.ts';
-import type { AuditEntry, ChainHead } from './audit.ts';
+import type { AuditEntry, ChainHead, Trigger } from './audit.ts';
 import type { Binding } from './binding.ts';
 import type { Bytes } from './bytes.ts';
 import type { Cause } from './causes.ts';
@@ -360,8 +360,9 @@ export interface VaultWork {
   readonly vault: string;
   /** Look at the vault's keys now (at most once per key per `lookSpacingSeconds`): all of them, or the one named. */
   readonly lookNow?: { readonly keyName?: string };
-  /** Who asked, for the log. */
-  readonly askedBy: 'event' | 'sweep' | 'admin' | 'wake';
+  /** Who asked; of an event, which. */
+  readonly askedBy: Trigger['trigger'];
+  readonly eventId?: string;
 }
 
 /** A pass over an account's secrets that brings them under its newest key, and how far it is. */

@@ -1,4 +1,5 @@
 /** Everything that a story of the core is told with. Wired in src/azure/compose.ts. */
+import type { Trigger } from './audit.ts';
 import type { KeyCounts, Part } from './health.ts';
 import type { Cloud } from './keyIdentifier.ts';
 import type { Leases } from './leases.ts';
@@ -28,6 +29,8 @@ import type { Ring } from './rings/ring.ts';
 import type { AccountMemory } from './secrets/memory.ts';
 
 export interface Service {
+  /** Of the message of work that is under way; absent in a call. */
+  readonly trigger?: Trigger;
   readonly accounts: AccountStore;
   readonly secrets: SecretStore;
   readonly bindings: BindingStore;

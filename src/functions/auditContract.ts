@@ -1,6 +1,6 @@
 /** The contracts of the audit: entries as they are stored, and what a verification has found. */
 import * as z from 'zod';
-import { auditTypes, dangerousCalls, keyPurposes } from '../core/audit.ts';
+import { auditTypes, dangerousCalls, keyPurposes, triggers } from '../core/audit.ts';
 import { flawNames } from '../core/chainCheck.ts';
 import { errorCodes } from '../core/errors.ts';
 import { cause, count, guid, identity, keyIdentifier, pageOf, paging, time } from './contractParts.ts';
@@ -18,6 +18,8 @@ const entry = z
   .strictObject({
     type: z.enum(auditTypes),
     actor: z.strictObject({ kind: z.enum(['principal', 'functionKey', 'keyward']), id: z.string() }),
+    trigger: z.enum(triggers).optional().meta({ description: 'What began it, where nobody called.' }),
+    eventId: z.string().optional().meta({ description: 'As its sender wrote it.' }),
     cause: cause.optional(),
     key: z.string().optional(),
     keyVaultRequestId: z.string().optional(),
@@ -45,7 +47,7 @@ const unreadable = z.strictObject({ sequence, unreadable: z.literal(true) }).met
 
 const entryExample = {
   type: 'AccountKeyRewrapped',
-  actor: { kind: 'keyward', id: 'rewrap' },
+  ...{ actor: { kind: 'keyward', id: 'rewrap' }, trigger: 'event', eventId: '9d5d2b1e-6c1f-4f0a-8c53-4d9c1f6f0001' },
   before: 'https://contoso-keys.vault.azure.net/keys/media/2f1c0d9e8b7a46559483726150a1b2c3',
   after: 'https://contoso-keys.vault.azure.net/keys/media/9f1c0d9e8b7a46559483726150a1b2c3',
   keyVaultRequestId: 'c1f9a1d0-5d2e-4b5f-9d4e-0a1b2c3d4e5f',

@@ -3,7 +3,19 @@ import { randomUUID } from 'node:crypto';
 import { TableClient, type TableEntityResult } from '@azure/data-tables';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type AuditEntry, type ChainHead, hashOf } from '../../src/core/audit.ts';
-import { customerKey, got, newAccount, refused, rotate, sweptUntil, useStack, vaultWithKey } from './support.ts';
+import { until } from '../../src/local/client.ts';
+import {
+  customerKey,
+  got,
+  newAccount,
+  refused,
+  rotate,
+  sweptUntil,
+  useStack,
+  vaultWithKey,
+  versionOf,
+  withCustomerKey,
+} from './support.ts';
 
 const world = useStack();
 const tags = (n: number) => ({ tags: { n: String(n) } });
@@ -116,6 +128,28 @@ describe('reading the audit', () => {
     expect(await verified('audit')).toMatchObject({ chain: 'service', result: 'whole' });
     expect(await read('/api/operator/audit')).toEqual(expect.any(Array));
     await refused(404, 'NotFound', world.api('GET', `/api/operator/bindings/${'0'.repeat(32)}/audit`));
+  });
+
+  test('names the event that began what Keyward did, and what the vault answered then', async () => {
+    await got(
+      201,
+      world.api('PUT', '/api/accounts/evented', withCustomerKey('contoso', await vaultWithKey(world, 'evented-kv'))),
+    );
+    const version = await rotate(world, 'evented-kv');
+    await until(
+      'the re-wrap',
+      () => versionOf(world.api, 'evented'),
+      (now) => now === version,
+    );
+    const [event] = (await world.stack.keyVault<{ id: string; subject: string }[]>('GET', '/events')).slice(-1);
+    const [entry] = (await read('/api/operator/accounts/evented/audit')).slice(-1);
+    expect(entry).toMatchObject({
+      ...{ type: 'AccountKeyRewrapped', actor: { kind: 'keyward', id: 'rewrap' }, eventId: event?.id },
+      ...{
+        trigger: expect.stringMatching(/^(event|wake)$/),
+        keyVaultRequestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      },
+    });
   });
 
   test.each([

@@ -1,11 +1,11 @@
 /** Saving a record with its audit entry, in one batch: the only way in which an account changes (INV-6, INV-7). */
 import type { AccountRecord, AccountView, ActiveAccount } from '../account.ts';
-import { type AuditFacts, appendEntries, appendEntry, emptyChain, headOf } from '../audit.ts';
+import { type AuditFacts, appendEntries, appendEntry, emptyChain, headOf, withTrigger } from '../audit.ts';
 import { LostRace, Refusal } from '../errors.ts';
 import type { Stored } from '../ports.ts';
 import type { Service } from '../service.ts';
 
-type WriteTools = Pick<Service, 'accounts' | 'rings' | 'clock'>;
+type WriteTools = Pick<Service, 'accounts' | 'rings' | 'clock' | 'trigger'>;
 
 /** @throws LostRace when the name has been taken meanwhile. */
 export async function insertAccount(
@@ -30,9 +30,10 @@ export async function saveAccount(
   const { audit } = await tools.rings();
   const now = tools.clock.now();
   const { name, instanceId, revision } = before.value;
+  const told = withTrigger(facts, tools.trigger);
   let current = before;
   for (let tries = 1; ; tries++) {
-    const { entries, head } = appendEntries(instanceId, current.value.audit, facts, now, audit.newest);
+    const { entries, head } = appendEntries(instanceId, current.value.audit, told, now, audit.newest);
     const value = { ...next, revision: revision + 1, updatedAt: now, audit: head };
     try {
       return await tools.accounts.save({ value, etag: current.etag }, entries);

@@ -103,25 +103,26 @@ async function lookWith(
   { binding }: Watch,
   round: Round,
   service: Service,
-): Promise<Pick<Evidence, 'cause' | 'controlLook'>> {
+): Promise<Pick<Evidence, 'cause' | 'controlLook' | 'keyVaultRequestId'>> {
   const { log, policy } = service;
   const uses: KeyUse[] = [];
   const opened = await openAccountKey(sample, { ...service, keyVault: noting(service.keyVault, uses) });
   round.used.push({ record: sample, uses });
   const { requestId: keyVaultRequestId, durationMs } = opened.observed;
+  const proof = keyVaultRequestId === undefined ? {} : { keyVaultRequestId };
   const about = { account: sample.name, key: wrappedByOf(sample.encryption), keyVaultRequestId, durationMs };
   measure(log, 'keyward.looks.ms', durationMs, { cause: opened.ok ? 'none' : opened.cause });
   if (opened.ok) {
     wipe(opened.value);
     log.info('Looked at a key', { ...about, cause: 'none' });
-    return {};
+    return proof;
   }
   const { cause } = opened;
   if (silences.has(cause)) round.silence = cause;
   if (cause === 'KeyMaterialMismatch') log.error('An account key does not open to what its record names', about);
   const control = needsControlLook(cause, policy) ? await service.controlLook(binding) : undefined;
   log.info('Looked at a key', { ...about, cause, controlLook: control });
-  return control === undefined ? { cause } : { cause, controlLook: control };
+  return control === undefined ? { cause, ...proof } : { cause, controlLook: control, ...proof };
 }
 
 /** Accounts that this version really wraps. Rows are hints: the record decides, and a row that misleads is passed by. */

@@ -28,14 +28,16 @@ const minSliceMs = 500;
 /** When a vault has a worker already, its due looks wait this long. */
 const busyDelayMs = 3_000;
 
-export async function workOnVault(message: VaultWork, service: Service): Promise<void> {
-  const { vault, lookNow } = message;
+export async function workOnVault(message: VaultWork, tools: Service): Promise<void> {
+  const { vault, lookNow, askedBy: trigger } = message;
+  const event = message.eventId === undefined ? {} : { eventId: message.eventId };
+  const service = { ...tools, trigger: { trigger, ...event } };
   const ids = await service.vaults.bindings(vault);
   if (lookNow === undefined) return workOnDue(vault, ids, message.askedBy === 'sweep', service);
   const now = service.clock.now();
   const starts = await requestLooks(ids, lookNow, now, service);
   for (const startAt of starts) {
-    if (startAt > now) await service.queue.send({ vault, askedBy: 'wake' }, startAt - now);
+    if (startAt > now) await service.queue.send({ vault, askedBy: 'wake', ...event }, startAt - now);
   }
   if ([...starts].some((startAt) => startAt <= now)) await workOnDue(vault, ids, false, service);
 }
@@ -82,8 +84,10 @@ interface Message extends Following {
 async function workOnDue(vault: string, ids: readonly string[], isSweep: boolean, service: Service): Promise<void> {
   const { clock, queue, vaults, policy } = service;
   const began = clock.now();
+  const eventId = service.trigger?.eventId;
+  const event = eventId === undefined ? {} : { eventId };
   const ticket = await vaults.beginWork(vault, began, began + policy.workerLeaseSeconds * 1000);
-  if (ticket === undefined) return queue.send({ vault, askedBy: isSweep ? 'sweep' : 'wake' }, busyDelayMs);
+  if (ticket === undefined) return queue.send({ vault, askedBy: isSweep ? 'sweep' : 'wake', ...event }, busyDelayMs);
   const spending = createSpending(() => vaults.readBudget(vault), service);
   const about = { vault, ids, began, service, ticket, keptAt: began, left: policy.accountsPerMessage };
   const message: Message = { ...about, spending, runs: new Map(), wakes: new Map() };
