@@ -58,10 +58,10 @@ export const dangerousCalls = [
 ] as const;
 export type DangerousCall = (typeof dangerousCalls)[number];
 
-/** Who did it: a person or program that called, or one of the triggers. */
+/** Who did it: a person or program that called, or Keyward by itself. */
 export interface Actor {
   readonly kind: 'principal' | 'functionKey' | 'keyward';
-  /** Object id, key name, or the trigger. */
+  /** Object id, `functionKey`, or the part of Keyward that acted. */
   readonly id: string;
 }
 

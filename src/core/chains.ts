@@ -14,6 +14,16 @@ export interface Chain {
   /** As it is kept beside the chain at the moment of the call. */
   head(): Promise<ChainHead>;
   page(asked: ChainPageRequest): Promise<ChainPage>;
+  /** What to say where neither an entry nor a head is there. The service's own chain may be empty. */
+  readonly absent?: Refusal;
+}
+
+/** A head that somebody has written over is none. */
+function headIn(kept: { readonly audit?: unknown } | undefined): ChainHead {
+  const { sequence, hash } = (kept?.audit ?? {}) as Partial<Record<keyof ChainHead, unknown>>;
+  return Number.isSafeInteger(sequence) && typeof hash === 'string'
+    ? { sequence: sequence as number, hash }
+    : emptyChain;
 }
 
 /** One account that has, or had, the name. */
@@ -28,15 +38,19 @@ export interface Instance {
 /**
  * The chain of the instance; without one, of the present account, else of the one that was deleted last. An instance that neither a
  * record nor a tombstone knows has entries all the same where somebody has removed those.
- * @throws Refusal AccountNotFound | NotFound
+ * @throws Refusal AccountNotFound
  */
 export async function accountChain(name: string, instanceId: string | undefined, tools: ChainTools): Promise<Chain> {
   const folded = parseAccountName(name);
   const id = instanceId ?? (await latestInstance(folded, tools));
-  const head = async () => (await findInstance(folded, id, tools))?.audit ?? emptyChain;
-  const chain: Chain = { id, head, page: (asked) => tools.accounts.audit(folded, id, asked) };
-  if ((await head()) !== emptyChain || (await chain.page({ limit: 1 })).rows.length > 0) return chain;
-  throw new Refusal('NotFound', `No account of the name '${folded}' has, or had, this id.`, { target: 'accountId' });
+  return {
+    id,
+    head: async () => headIn(await findInstance(folded, id, tools)),
+    page: (asked) => tools.accounts.audit(folded, id, asked),
+    absent: new Refusal('NotFound', `No account of the name '${folded}' has, or had, this id.`, {
+      target: 'accountId',
+    }),
+  };
 }
 
 async function latestInstance(name: string, tools: ChainTools): Promise<string> {
@@ -77,17 +91,26 @@ export async function instancesOf(name: string, page: ChainPageRequest, tools: C
   return { instances, ...(next === undefined ? {} : { next }) };
 }
 
-/** @throws Refusal NotFound */
-export async function bindingChain(bindingId: string, { bindings }: ChainTools): Promise<Chain> {
+export function bindingChain(bindingId: string, { bindings }: ChainTools): Chain {
   const id = fold(bindingId);
-  const head = async () => (await bindings.readWatch(id))?.value.audit ?? emptyChain;
-  const chain: Chain = { id, head, page: (asked) => bindings.audit(id, asked) };
-  if ((await head()) !== emptyChain || (await chain.page({ limit: 1 })).rows.length > 0) return chain;
-  throw new Refusal('NotFound', 'There is no binding of this id.', { target: 'bindingId' });
+  return {
+    id,
+    head: async () => headIn((await bindings.readWatch(id))?.value),
+    page: (asked) => bindings.audit(id, asked),
+    absent: new Refusal('NotFound', 'There is no binding of this id.', { target: 'bindingId' }),
+  };
 }
 
-export const ownChain = ({ serviceAudit }: ChainTools): Chain => ({
+export const ownChain = ({ serviceAudit }: Pick<ChainTools, 'serviceAudit'>): Chain => ({
   id: serviceChain,
-  head: async () => (await serviceAudit.head())?.value ?? emptyChain,
+  head: async () => headIn({ audit: (await serviceAudit.head())?.value }),
   page: (asked) => serviceAudit.audit(asked),
 });
+
+/** @throws Refusal NotFound */
+export async function readChain(chain: Chain, asked: ChainPageRequest): Promise<ChainPage> {
+  const page = await chain.page(asked);
+  const isEmpty = page.rows.length === 0 && asked.after === undefined;
+  if (isEmpty && chain.absent !== undefined && (await chain.head()).sequence === 0) throw chain.absent;
+  return page;
+}

@@ -36,9 +36,11 @@ const timeMs = 90_000;
 
 type Tools = Pick<Service, 'rings' | 'clock' | 'log'>;
 
+/** @throws Refusal NotFound where there is nothing, and nothing was announced @throws Unavailable */
 export async function verifyChain(chain: Chain, wish: VerificationWish, tools: Tools): Promise<Verification> {
   const seen = await walk(chain, wish, tools);
-  const { broken } = seen;
+  const { broken, verified, result } = seen;
+  if (result === 'whole' && verified.sequence === 0 && chain.absent !== undefined) throw chain.absent;
   if (broken !== undefined) tools.log.error('An audit chain is broken', { chain: chain.id, ...broken });
   return seen;
 }

@@ -97,7 +97,10 @@ export const accountBody = z
           .optional()
           .meta({ pattern: ownerPattern.source, examples: ['contoso'] }),
         encryption: encryption.optional(),
-        auditKeyUse: z.boolean().optional(),
+        auditKeyUse: z
+          .boolean()
+          .optional()
+          .meta({ description: "Every use of the account's key, and every reveal, stands in its audit." }),
         ...{ accountId: readOnly, state: readOnly, provisioningState: readOnly },
       })
       .optional(),

@@ -4,7 +4,7 @@
  */
 import type { HttpRequest } from '@azure/functions';
 import { flaws } from '../core/chainCheck.ts';
-import { accountChain, bindingChain, type Chain, instancesOf, ownChain } from '../core/chains.ts';
+import { accountChain, bindingChain, type Chain, instancesOf, ownChain, readChain } from '../core/chains.ts';
 import { Refusal } from '../core/errors.ts';
 import { parseKeyIdentifier } from '../core/keyIdentifier.ts';
 import { isGuid } from '../core/names.ts';
@@ -64,7 +64,7 @@ const read =
   async ({ request, service }) => {
     const asked = askedPage(request, (token) => entryToken.test(token));
     const chain = await find(request, service);
-    const { rows, next } = await chain.page(asked);
+    const { rows, next } = await readChain(chain, asked);
     // The pages that follow are of the same account, whoever has its name by then.
     const same = find === ofAccount ? { accountId: chain.id } : {};
     const value = rows.map(({ place, entry }) => entryOf(place, entry));

@@ -42,7 +42,7 @@ const entry = z
 
 const unreadable = z.strictObject({ sequence, unreadable: z.literal(true) }).meta({
   id: 'UnreadableAuditEntry',
-  description: 'A row that holds no entry of ours: somebody has written over it.',
+  description: 'A row that holds no entry that this version knows: somebody has written over it.',
 });
 
 const entryExample = {

@@ -6,6 +6,7 @@ import type { HttpRequest } from '@azure/functions';
 import { isCause } from '../core/causes.ts';
 import type { Refusal } from '../core/errors.ts';
 import { parseKeyIdentifier } from '../core/keyIdentifier.ts';
+import { parseAccountName } from '../core/names.ts';
 import type { RefusedCall } from '../core/refusedCalls.ts';
 import type { Service } from '../core/service.ts';
 import { parseAccount } from './accountJson.ts';
@@ -14,9 +15,12 @@ import { readJson } from './http.ts';
 /** What was asked, or undefined: nothing dangerous. @throws Refusal where the call says nothing that can be read: the same */
 export type Danger = (refusal: Refusal, request: HttpRequest, service: Service) => Promise<RefusedCall | undefined>;
 
+/** @throws Refusal InvalidParameter */
+const accountIn = (request: HttpRequest): string => parseAccountName(request.params.accountName ?? '');
+
 /** PUT and PATCH of an account. */
 export const changeDanger: Danger = async ({ code, extras }, request, service) => {
-  const account = request.params.accountName ?? '';
+  const account = accountIn(request);
   if (code === 'AuthorizationFailed')
     // The role that the route asks for has no target.
     return extras.target === undefined ? undefined : { asked: 'ReleaseToSystemKey', account };
@@ -35,5 +39,5 @@ const keyIn = (identifier: string, { cloud }: Service): Pick<RefusedCall, 'key'>
 /** Repair of the identity: whatever stood in its way, but for a call that says nothing. */
 export const repairDanger: Danger = async ({ code }, request) =>
   code === 'AuthorizationFailed' || code === 'Conflict' || isCause(code)
-    ? { asked: 'RepairIdentity', account: request.params.accountName ?? '' }
+    ? { asked: 'RepairIdentity', account: accountIn(request) }
     : undefined;

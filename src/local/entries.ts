@@ -21,5 +21,4 @@ export const accountEntries = (name: string, instanceId: string, { accounts }: P
 export const bindingEntries = (bindingId: string, { bindings }: Pick<Service, 'bindings'>) =>
   entriesOf((asked) => bindings.audit(bindingId, asked));
 
-export const ownEntries = (service: Pick<Service, 'serviceAudit' | 'accounts' | 'bindings'>) =>
-  entriesOf(ownChain(service).page);
+export const ownEntries = (service: Pick<Service, 'serviceAudit'>) => entriesOf(ownChain(service).page);

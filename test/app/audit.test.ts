@@ -251,6 +251,11 @@ describe('INV-6: who can write the table and does not have the audit key is foun
       },
     ],
     [
+      'writes over the head',
+      ...([1, 'BeyondHead'] as const),
+      async (name) => put(name, 'record', { ...(await stored<object>(name, 'record')), audit: 'none' }),
+    ],
+    [
       'puts in an entry of another account',
       ...([2, 'Foreign'] as const),
       async (name, id) => put(name, place(id, 2), await stored('donor', place(donor, 2))),
@@ -322,5 +327,11 @@ describe('INV-6: who can write the table and does not have the audit key is foun
     const path = `/api/operator/accounts/traceless/audit/verify?accountId=${id}`;
     const { body } = await got(200, world.api('POST', path, {}));
     expect(body).toMatchObject({ result: 'broken', broken: { sequence: 1, flaw: 'BeyondHead' } });
+    // And then the entries too: nothing is left but what was announced.
+    const { sequence, hash } = await stored<AuditEntry>('traceless', place(id, 6));
+    for (const { rowKey } of await partitionOf('traceless')) await remove('traceless', rowKey ?? '');
+    await refused(404, 'NotFound', world.api('POST', path, {}));
+    const announced = await got(200, world.api('POST', path, { announced: [{ sequence, hash }] }));
+    expect(announced.body).toMatchObject({ result: 'broken', broken: { sequence: 1, flaw: 'Missing' } });
   });
 });

@@ -112,7 +112,9 @@ describe('a dangerous call that is refused', () => {
     const claim = '/api/operator/claims?kind=vault&value=Claimed-kv.vault.azure.net';
     await refused(403, 'AuthorizationFailed', writer.api('DELETE', claim));
     await refused(409, 'Conflict', operator('DELETE', claim));
+    // Nothing that can be read was asked of it.
     await refused(403, 'AuthorizationFailed', writer.api('DELETE', '/api/operator/claims?kind=x'));
+    await refused(403, 'AuthorizationFailed', repair(writer.api, 'a%2Fb%3F'.padEnd(400, 'c')));
     const key = 'https://claimed-kv.vault.azure.net/keys/cmk';
     for (const name of ['thief-1', 'thief-2', 'thief-3'])
       await refused(403, 'OwnerMismatch', writer.api('PUT', `/api/accounts/${name}`, withCustomerKey('thief', key)));
