@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { appendToChain } from '../../src/core/accounts/append.ts';
 import { deleteAccount } from '../../src/core/accounts/delete.ts';
 import { patchAccount } from '../../src/core/accounts/put.ts';
+import type { Actor } from '../../src/core/audit.ts';
 import { accountChain } from '../../src/core/chains.ts';
 import type { AccountStore } from '../../src/core/ports.ts';
 import type { Service } from '../../src/core/service.ts';
@@ -88,6 +89,31 @@ describe('an entry that is added while a change is under way', () => {
     await expect(patchAccount('changed', { tags: { a: 'b' } }, { ifMatch }, tester, busy)).rejects.toMatchObject({
       code: 'PreconditionFailed',
     });
+  });
+});
+
+describe('a refused call', () => {
+  test('is told once a minute for each caller, account and call, however often it is made', async () => {
+    const { lab } = world;
+    const { record } = await lab.account('refusing', 'contoso');
+    const other = { kind: 'principal', id: 'other' } as const;
+    const tell = (asked: 'RepairIdentity' | 'UseForeignKey', actor: Actor = tester) =>
+      lab.service.refusedCalls.tell({ asked, account: 'Refusing' }, 'Conflict', actor);
+    const toldSoFar = async () =>
+      (await accountEntries('refusing', record.instanceId, lab.service))
+        .slice(1)
+        .map(({ asked, actor }) => `${asked} ${actor.id}`);
+    await Promise.all(Array.from({ length: 20 }, () => tell('RepairIdentity')));
+    await tell('UseForeignKey');
+    await tell('RepairIdentity', other);
+    expect(await toldSoFar()).toEqual(['RepairIdentity tester', 'UseForeignKey tester', 'RepairIdentity other']);
+    lab.clock.set(lab.clock.now() + 59_000);
+    await tell('RepairIdentity');
+    expect(await toldSoFar()).toHaveLength(3);
+    lab.clock.set(lab.clock.now() + 1_000);
+    await tell('RepairIdentity');
+    expect(await toldSoFar()).toHaveLength(4);
+    expect((await lab.view('refusing')).record.revision).toBe(1);
   });
 });
 

@@ -2,6 +2,7 @@
  * A look: one remote unwrap of a real wrapped account key for each version of a binding that still wraps somebody, however
  * many accounts share it. What it showed is evidence for the watch, and for nothing else (INV-7).
  */
+import pLimit from 'p-limit';
 import { type ActiveAccount, wrappedByOf } from '../account.ts';
 import { openAccountKey } from '../accountKeys.ts';
 import { wipe } from '../bytes.ts';
@@ -25,9 +26,12 @@ export interface Round {
   readonly used: { readonly record: ActiveAccount; readonly uses: readonly KeyUse[] }[];
 }
 
+const tellAtOnce = 10;
+
 export async function tellLooks({ used }: Round, service: Service): Promise<void> {
+  const limit = pLimit(tellAtOnce);
   const tell = ({ record, uses }: (typeof used)[number]) =>
-    tellKeyUse({ record, purpose: 'look', actor: keyward }, uses, service);
+    limit(() => tellKeyUse({ record, purpose: 'look', actor: keyward }, uses, service));
   await Promise.all(used.splice(0).map(tell));
 }
 
