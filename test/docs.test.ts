@@ -4,9 +4,10 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { readSettings, settingOfPolicy } from '../src/azure/settings.ts';
-import { appendEntry, auditTypes, emptyChain } from '../src/core/audit.ts';
+import { appendEntry, auditTypes, dangerousCalls, emptyChain } from '../src/core/audit.ts';
 import { type Bytes, bytesOf, hex } from '../src/core/bytes.ts';
 import { actorOf, causes, classOf, isCause, remedyOf } from '../src/core/causes.ts';
+import { flawNames } from '../src/core/chainCheck.ts';
 import { accountKeyPayload, formatInner, type Kek, sealAtRest, sealBySystemRing } from '../src/core/envelope.ts';
 import { actorOfError, errorCodes, meaningOfError, remedyOfError, statusOf } from '../src/core/errorCatalogue.ts';
 import { checkNames } from '../src/core/keyChecks.ts';
@@ -81,6 +82,17 @@ describe('docs/operations.md', () => {
   it('lists the checks of the dry run in their order', () => {
     const [, section = ''] = /^### Dry run$([\s\S]*?)^##/m.exec(read('docs/operations.md')) ?? [];
     expect([...section.matchAll(/^\| `(\w+)` \| /gm)].map((found) => found[1])).toEqual(checkNames);
+  });
+
+  it('lists the dangerous calls whose refusal is audited', () => {
+    const [, section = ''] = /^#### Refused calls$([\s\S]*?)^#/m.exec(read('docs/operations.md')) ?? [];
+    expect([...section.matchAll(/^\| `(\w+)` \| /gm)].map(([, asked]) => asked)).toEqual(dangerousCalls);
+  });
+
+  it('tells every flaw of a chain', () => {
+    const [, section = ''] = /^#### When a link is broken$([\s\S]*?)^###? /m.exec(read('docs/operations.md')) ?? [];
+    const told = [...section.matchAll(/^\| `(\w+)` \| /gm)].map(([, flaw]) => flaw);
+    expect(told).toEqual(flawNames);
   });
 
   it('names every setting that the code reads, once, and no other', () => {

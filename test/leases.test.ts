@@ -73,7 +73,7 @@ async function bench(options: { policy?: Partial<Policy>; jitter?: number; clock
   const jitterByte = () => Uint8Array.of(options.jitter ?? 0);
   const leases = createLeases({
     log: service.log,
-    rings: service.rings,
+    ...{ rings: service.rings, accounts: service.accounts, memory: service.memory },
     keyVault,
     clock: options.clock ?? clock,
     random: { ...random, bytes: (length) => (length === 1 ? jitterByte() : random.bytes(length)) },

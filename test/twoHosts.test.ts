@@ -9,13 +9,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compose } from '../src/azure/compose.ts';
 import { type CustomerKeyEncryption, stateOf } from '../src/core/account.ts';
 import { getAccount } from '../src/core/accounts/read.ts';
-import { type AuditEntry, firstBrokenLink } from '../src/core/audit.ts';
+import type { AuditEntry } from '../src/core/audit.ts';
 import type { Log } from '../src/core/ports.ts';
 import type { Service } from '../src/core/service.ts';
 import type { Watch } from '../src/core/watch.ts';
 import { startAzurite } from '../src/local/azurite.ts';
 import { caller } from '../src/local/client.ts';
 import { compressedTime } from '../src/local/demo/story.ts';
+import { accountEntries, bindingEntries } from '../src/local/entries.ts';
 import { type ChildHost, spawnHost } from '../src/local/host/child.ts';
 import { startIdentity } from '../src/local/identity/issuer.ts';
 import { type KeyVaultControl, keyVaultControl } from '../src/local/keyvault/controlClient.ts';
@@ -29,6 +30,7 @@ import {
   location,
   operatorSettings,
 } from '../src/local/operator.ts';
+import { firstBrokenLink } from './chain.ts';
 import { keyPool } from './lab.ts';
 
 const seed = Number(process.env.TWO_HOSTS_SEED ?? Math.floor(Math.random() * 1e6));
@@ -244,27 +246,29 @@ describe(`two hosts on one storage, one of them killed at random moments (seed $
     const kekOf = (generation: number) => audit.kek(generation);
     for (const name of names) {
       const { record } = await getAccount(name, service);
-      const entries = await service.accounts.audit(name, record.instanceId);
-      expect({ name, broken: firstBrokenLink(record.instanceId, entries, record.audit, kekOf) }).toEqual({ name });
+      const entries = await accountEntries(name, record.instanceId, service);
+      expect({ name, broken: await firstBrokenLink(record.instanceId, entries, record.audit, kekOf) }).toEqual({
+        name,
+      });
     }
     for (const watch of await watches()) {
       const { id, keyName: name } = watch.binding;
-      const entries = await service.bindings.audit(id);
-      expect({ name, broken: firstBrokenLink(id, entries, watch.audit, kekOf) }).toEqual({ name });
+      const entries = await bindingEntries(id, service);
+      expect({ name, broken: await firstBrokenLink(id, entries, watch.audit, kekOf) }).toEqual({ name });
     }
   });
 
   test('INV-6: each account tells its verdicts in turn, each epoch once, and none that its watch did not give', async () => {
     const given = new Set<string>();
     for (const { binding } of await watches()) {
-      for (const { epoch, key, after } of await service.bindings.audit(binding.id)) {
+      for (const { epoch, key, after } of await bindingEntries(binding.id, service)) {
         if (epoch !== undefined) given.add(`${binding.keyName} ${key} ${epoch} ${after === 'Inaccessible'}`);
       }
     }
     for (const name of names) {
       const view = await getAccount(name, service);
       const { keyName } = customerKeyOf(view.record).binding;
-      const entries = await service.accounts.audit(name, view.record.instanceId);
+      const entries = await accountEntries(name, view.record.instanceId, service);
       const told = verdictsIn(entries);
       const story = entries.map(({ type, key, epoch }) => `${type} ${key?.slice(-8)} ${epoch ?? ''}`.trim());
       const turns = told.map((_, n) => (n % 2 === 0 ? 'CustomerKeyInaccessible' : 'CustomerKeyRestored'));

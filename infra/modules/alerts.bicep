@@ -19,6 +19,14 @@ var alerts = [
     threshold: 0
   }
   {
+    name: 'audit-chain-broken'
+    severity: 0
+    query: 'AppTraces | where Message startswith "An audit chain is broken"'
+    window: 'PT5M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
     name: 'account-key-rotation-stuck'
     severity: 2
     query: 'AppTraces | where Message startswith "Moved secrets under the newest account key" ${fields} | where toint(fields.stuck) > 0'

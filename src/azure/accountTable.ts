@@ -3,14 +3,18 @@ import type { AccountRecord } from '../core/account.ts';
 import type { AuditEntry } from '../core/audit.ts';
 import { LostRace } from '../core/errors.ts';
 import { fold } from '../core/names.ts';
-import type { AccountStore } from '../core/ports.ts';
-import { auditKey, auditRange } from './auditRows.ts';
+import type { AccountStore, Tombstone } from '../core/ports.ts';
+import { auditKey, auditPage } from './auditRows.ts';
 import { keyOnly, type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
 
 export const recordKey = (name: string): RowKey => ({ partitionKey: fold(name), rowKey: 'record' });
 
 export function createAccountStore(open: OpenTable): AccountStore {
   const table = open('accounts');
+  const tombstoneKey = (name: string, instanceId: string) => ({
+    partitionKey: fold(name),
+    rowKey: `tombstone:${instanceId}`,
+  });
   const auditRows = (name: string, entries: readonly AuditEntry[]) =>
     entries.map((entry) => rowOf(auditKey(fold(name), entry), entry));
 
@@ -27,16 +31,22 @@ export function createAccountStore(open: OpenTable): AccountStore {
 
     async bury({ value: record, etag }) {
       const { name, instanceId, owner, audit } = record;
-      const tombstone = { name, instanceId, owner, audit, deletedAt: record.updatedAt };
-      const key = { partitionKey: fold(name), rowKey: `tombstone:${instanceId}` };
-      await table.put(rowOf(key, tombstone));
+      const tombstone: Tombstone = { name, instanceId, owner, audit, deletedAt: record.updatedAt };
+      await table.put(rowOf(tombstoneKey(name, instanceId), tombstone));
       if (!(await table.remove(recordKey(name), etag)) && (await table.read(recordKey(name))) !== undefined)
         throw new LostRace('The record has changed while it was cleared away.');
     },
 
-    async audit(name, instanceId) {
-      const rows = await table.query<AuditEntry>(auditRange(fold(name), instanceId), Number.POSITIVE_INFINITY);
-      return rows.map((row) => row.value);
+    audit: (name, instanceId, page) => auditPage(table, fold(name), instanceId, page),
+
+    tombstone: async (name, instanceId) => (await table.read<Tombstone>(tombstoneKey(name, instanceId)))?.value,
+
+    async tombstones(name, { limit, after = '' }) {
+      const [from, to] = [tombstoneKey(name, after).rowKey, 'tombstone;'];
+      const range = odata`PartitionKey eq ${fold(name)} and RowKey gt ${from} and RowKey lt ${to}`;
+      const tombstones = (await table.query<Tombstone>(range, limit)).map((row) => row.value);
+      const last = tombstones.at(-1);
+      return tombstones.length < limit || last === undefined ? { tombstones } : { tombstones, next: last.instanceId };
     },
 
     async names(limit, after = '') {

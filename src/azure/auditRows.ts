@@ -1,14 +1,31 @@
 /** Where audit entries stand: in the partition of what they are about, in order of their sequence numbers. */
 import type { AuditEntry } from '../core/audit.ts';
-import { odata, type RowKey } from './tables.ts';
+import type { ChainPage, ChainPageRequest } from '../core/ports.ts';
+import { odata, type RowKey, type Table, valueIfAny } from './tables.ts';
+
+const digits = 10;
 
 export const auditKey = (partitionKey: string, entry: AuditEntry): RowKey => ({
   partitionKey,
-  rowKey: `audit:${entry.chain}:${String(entry.sequence).padStart(10, '0')}`,
+  rowKey: `audit:${entry.chain}:${String(entry.sequence).padStart(digits, '0')}`,
 });
 
-/** `;` is the character behind `:`: the range holds every entry of the chain and nothing else. */
-export function auditRange(partitionKey: string, chain: string): string {
-  const [from, to] = [`audit:${chain}:`, `audit:${chain};`];
-  return odata`PartitionKey eq ${partitionKey} and RowKey gt ${from} and RowKey lt ${to}`;
+/** A page of the chain: never more than is asked for. Every key that begins with a digit is in its range, in whatever form. */
+export async function auditPage(
+  table: Table,
+  partitionKey: string,
+  chain: string,
+  { limit, after }: ChainPageRequest,
+): Promise<ChainPage> {
+  const prefix = `audit:${chain}:`;
+  // `:` is the character behind the digits.
+  const [from, to] = [`${prefix}${after?.padStart(digits, '0') ?? '0'}`, `${prefix}:`];
+  const range = odata`PartitionKey eq ${partitionKey} and RowKey gt ${from} and RowKey lt ${to}`;
+  const found = await table.query(range, limit, valueIfAny);
+  const rows = found.map(({ rowKey, value }) => ({ place: placeIn(rowKey.slice(prefix.length)), entry: value }));
+  const last = found.at(-1);
+  return found.length < limit || last === undefined ? { rows } : { rows, next: last.rowKey.slice(prefix.length) };
 }
+
+/** 0 where it is none. */
+const placeIn = (text: string): number => (/^\d{10}$/.test(text) ? Number(text) : 0);

@@ -2,7 +2,7 @@
 import type { AuditEntry } from '../core/audit.ts';
 import type { BindingStore, BoundAccount } from '../core/ports.ts';
 import type { Watch } from '../core/watch.ts';
-import { auditKey, auditRange } from './auditRows.ts';
+import { auditKey, auditPage } from './auditRows.ts';
 import { type OpenTable, odata, rowOf } from './tables.ts';
 
 export function createBindingStore(open: OpenTable): BindingStore {
@@ -49,9 +49,6 @@ export function createBindingStore(open: OpenTable): BindingStore {
       return found.length < limit || last === undefined ? { rows: found } : { rows: found, next: last.rowKey };
     },
 
-    async audit(bindingId) {
-      const rows = await table.query<AuditEntry>(auditRange(bindingId, bindingId), Number.POSITIVE_INFINITY);
-      return rows.map((row) => row.value);
-    },
+    audit: (bindingId, page) => auditPage(table, bindingId, bindingId, page),
   };
 }

@@ -11,6 +11,7 @@ import { Unavailable } from '../core/errors.ts';
 import { createKeyCount, inTime, type Part } from '../core/health.ts';
 import { createLeases } from '../core/leases.ts';
 import type { DailyWork, KeyVault, Log, Random, Reach, VaultWork } from '../core/ports.ts';
+import { createRefusedCalls } from '../core/refusedCalls.ts';
 import { createRings } from '../core/rings/keeper.ts';
 import { isWrappedBy, type OperatorKeys, versionIn } from '../core/rings/kek.ts';
 import { createAccountMemory, forgetful } from '../core/secrets/memory.ts';
@@ -41,6 +42,7 @@ export async function compose(
   const { policy } = settings;
   const rings = replace.rings ?? createRings(parts);
   const memory = createAccountMemory(parts, policy);
+  const accounts = forgetful(parts.accounts, memory);
   return {
     ...parts,
     policy,
@@ -49,7 +51,8 @@ export async function compose(
     ownerTag: settings.KEYWARD_OWNER_TAG || undefined,
     rings,
     memory,
-    leases: createLeases({ ...parts, rings, policy }),
+    refusedCalls: createRefusedCalls({ ...parts, accounts, memory, rings }),
+    leases: createLeases({ ...parts, accounts, memory, rings, policy }),
     controlLook: (reach) => controlLook(reach, { ...parts, exchangesAtHome }),
     parts: [
       { name: 'tables', silence: 'StorageUnavailable', ask: async () => void (await parts.sweepMark.read()) },
@@ -63,7 +66,7 @@ export async function compose(
     keyCounts: createKeyCount(parts),
     poisoned: async () => (await countOf('vault-work-poison')) + (await countOf('daily-pass-poison')),
     ...replace,
-    accounts: forgetful(parts.accounts, memory),
+    accounts,
   };
 }
 

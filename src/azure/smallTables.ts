@@ -1,5 +1,5 @@
 /** The tables of small rows: vaults, directory, claims, and the service's own: its chain, and the mark of the last sweep. */
-import type { AuditEntry, ChainHead } from '../core/audit.ts';
+import type { ChainHead } from '../core/audit.ts';
 import { vaultIdOf } from '../core/binding.ts';
 import { LostRace } from '../core/errors.ts';
 import { fold, indexKey } from '../core/names.ts';
@@ -7,7 +7,7 @@ import type { Claim, Claims, Directory, ServiceAuditStore, SweepMark, VaultStore
 import { serviceChain } from '../core/serviceAudit.ts';
 import type { EpochMs } from '../core/time.ts';
 import type { Budget } from '../core/vaultBudget.ts';
-import { auditKey, auditRange } from './auditRows.ts';
+import { auditKey, auditPage } from './auditRows.ts';
 import { keyOnly, type OpenTable, odata, rowOf } from './tables.ts';
 
 const everything = Number.POSITIVE_INFINITY;
@@ -116,10 +116,7 @@ export function createServiceAuditStore(open: OpenTable): ServiceAuditStore {
       const rows = entries.map((entry) => rowOf(auditKey(serviceChain, entry), entry));
       await table.batch(rowOf(headKey, head), etag, rows);
     },
-    async audit() {
-      const rows = await table.query<AuditEntry>(auditRange(serviceChain, serviceChain), everything);
-      return rows.map((row) => row.value);
-    },
+    audit: (page) => auditPage(table, serviceChain, serviceChain, page),
   };
 }
 

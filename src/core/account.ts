@@ -70,15 +70,21 @@ export interface ActiveAccount extends AccountFacts {
    * record before finds it changed.
    */
   readonly keksFrom?: Readonly<Partial<Record<RingName, number>>>;
-  /** Every reveal of a secret leaves an audit entry. */
-  readonly auditReveals?: boolean;
+  /** Every use of the account key, and every reveal of a secret, leaves an audit entry: the customer's own access log. */
+  readonly auditKeyUse?: boolean;
 }
 
 /** The wrapped key is gone already, so nothing can be opened any more; what is left is to clear away. */
 export interface DeletingAccount extends AccountFacts {
   readonly lifecycle: 'deleting';
   /** The row that is left to clear away. */
-  readonly bound?: { readonly bindingId: string; readonly account: BoundAccount };
+  readonly bound?: {
+    readonly bindingId: string;
+    readonly account: BoundAccount;
+    /** The watch's last epoch that stands in the chain, and the key that its verdicts are told of. */
+    readonly reconciledEpoch: number;
+    readonly key: string;
+  };
 }
 
 export type AccountRecord = ActiveAccount | DeletingAccount;

@@ -7,6 +7,7 @@ import { createHmac } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import type { Cause } from './causes.ts';
 import type { Kek } from './envelope.ts';
+import type { ErrorCode } from './errorCatalogue.ts';
 import { type EpochMs, iso } from './time.ts';
 
 export const auditTypes = [
@@ -22,7 +23,9 @@ export const auditTypes = [
   'AccountDeleted',
   'SecretsRevealed',
   'JobInputResolved',
+  'KeyUsed',
   'SecretIntegrityFailed',
+  'CallRefused',
   'CustomerKeyInaccessible',
   'CustomerKeyRestored',
   'WatchCreated',
@@ -41,14 +44,41 @@ export const auditTypes = [
 ] as const;
 export type AuditType = (typeof auditTypes)[number];
 
-/** Who did it: a person or program that called, or one of the triggers. */
+/** What an account's key is unwrapped for. */
+export const keyPurposes = ['look', 'lease', 'rewrap', 'create', 'change', 'rotate', 'repair'] as const;
+export type KeyPurpose = (typeof keyPurposes)[number];
+
+/** Calls whose refusal is told: somebody has tried to get round a customer's hold (docs/operations.md). */
+export const dangerousCalls = [
+  'ReleaseToSystemKey',
+  'UseForeignKey',
+  'ChangeKeyWhileInaccessible',
+  'RepairIdentity',
+  'ReleaseClaim',
+] as const;
+export type DangerousCall = (typeof dangerousCalls)[number];
+
+/** Who did it: a person or program that called, or Keyward by itself. */
 export interface Actor {
   readonly kind: 'principal' | 'functionKey' | 'keyward';
-  /** Object id, key name, or the trigger. */
+  /** Object id, `functionKey`, or the part of Keyward that acted. */
   readonly id: string;
 }
 
-export interface AuditFacts {
+/** What began work that nobody called for. */
+export const triggers = ['event', 'sweep', 'admin', 'wake'] as const;
+
+export interface Trigger {
+  readonly trigger: (typeof triggers)[number];
+  /** Of the event: what its sender wrote there, and no more than that. */
+  readonly eventId?: string;
+}
+
+/** Entries of our own doing name what began it. */
+export const withTrigger = (facts: readonly AuditFacts[], trigger: Trigger | undefined): readonly AuditFacts[] =>
+  trigger === undefined ? facts : facts.map((one) => (one.actor.kind === 'keyward' ? { ...one, ...trigger } : one));
+
+export interface AuditFacts extends Partial<Trigger> {
   readonly type: AuditType;
   readonly actor: Actor;
   readonly cause?: Cause;
@@ -67,6 +97,14 @@ export interface AuditFacts {
   readonly ring?: string;
   /** How many accounts a rotation re-wrapped. */
   readonly accounts?: number;
+  /** What a remote unwrap was for, and how long the vault took. `cause` says why it did not open; absent: it did. */
+  readonly purpose?: KeyPurpose;
+  readonly durationMs?: number;
+  /** The dangerous call that was refused, and with which code. */
+  readonly asked?: DangerousCall;
+  readonly code?: ErrorCode;
+  /** In the service's own chain: the account that was named, which there is not. */
+  readonly account?: string;
 }
 
 export interface AuditEntry extends AuditFacts {
@@ -112,33 +150,8 @@ export function appendEntries(chain: string, head: ChainHead, facts: readonly Au
 
 export const headOf = (entry: AuditEntry): ChainHead => ({ sequence: entry.sequence, hash: entry.hash });
 
-/** The sequence number of the first broken link, or undefined when the chain is whole up to the head given. */
-export function firstBrokenLink(
-  chain: string,
-  entries: readonly AuditEntry[],
-  head: ChainHead,
-  kekOf: (generation: number) => Kek,
-): number | undefined {
-  let previous = emptyChain;
-  for (const { hash, ...body } of entries) {
-    const links =
-      body.chain === chain && body.sequence === previous.sequence + 1 && body.previousHash === previous.hash;
-    if (!links || !hashIs(hash, body, kekOf)) return previous.sequence + 1;
-    previous = { sequence: body.sequence, hash };
-  }
-  return previous.sequence === head.sequence && previous.hash === head.hash ? undefined : previous.sequence + 1;
-}
-
-/** What cannot be hashed at all, an unknown key generation or text that is none, is no entry of ours either. */
-function hashIs(hash: string, body: Omit<AuditEntry, 'hash'>, kekOf: (generation: number) => Kek): boolean {
-  try {
-    return hashOf(body, kekOf(body.keyGeneration)) === hash;
-  } catch {
-    return false;
-  }
-}
-
-function hashOf(body: Omit<AuditEntry, 'hash'>, key: Kek): string {
+/** What an entry of this content is hashed to under this key. */
+export function hashOf(body: object, key: Kek): string {
   const text = canonicalize(body);
   if (text === undefined) throw new TypeError('An audit entry has no canonical form.');
   return createHmac('sha256', key.key).update(text, 'utf8').digest('base64url');

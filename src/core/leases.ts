@@ -14,6 +14,7 @@ import { openAccountKey } from './accountKeys.ts';
 import { keyUnreachable } from './accounts/inaccessible.ts';
 import type { Bytes } from './bytes.ts';
 import { type Cause, classOf } from './causes.ts';
+import { type KeyUse, noting, tellKeyUse } from './keyUse.ts';
 import { measure } from './metrics.ts';
 import { wipeAccountKey } from './secrets/subkeys.ts';
 import type { Service } from './service.ts';
@@ -43,13 +44,14 @@ export interface Leases {
   clear(): void;
 }
 
+const keyward = { kind: 'keyward', id: 'lease' } as const;
 const maxLeases = 20_000;
 const graceStepMs = 10_000;
 /** In grace an idle key is wiped soon: nobody who could learn of a denial is asking for it. */
 const idleInGraceMs = 2 * graceStepMs;
 
 export function createLeases(
-  tools: Pick<Service, 'keyVault' | 'rings' | 'random' | 'clock' | 'policy' | 'log'>,
+  tools: Pick<Service, 'keyVault' | 'accounts' | 'memory' | 'rings' | 'random' | 'clock' | 'policy' | 'log'>,
 ): Leases {
   const { clock, policy } = tools;
   /** From the opening to the end of grace; jitter shortens leases, not this. */
@@ -69,14 +71,20 @@ export function createLeases(
   async function open(id: string, view: AccountView): Promise<Lease | Cause> {
     const openedAt = clock.now();
     const openedMonotonic = clock.monotonic();
-    const opened = await openAccountKey(view.record, tools);
-    if (!opened.ok) return opened.cause;
+    const uses: KeyUse[] = [];
+    const opened = await openAccountKey(view.record, { ...tools, keyVault: noting(tools.keyVault, uses) });
+    const told = () => tellKeyUse({ record: view.record, purpose: 'lease', actor: keyward }, uses, tools);
+    if (!opened.ok) {
+      await told();
+      return opened.cause;
+    }
     const jitter = 1 - (tools.random.bytes(1)[0] ?? 0) / 2560;
     const lifeMs = policy.leaseSeconds * 1000 * jitter;
     const renewAfter = openedMonotonic + lifeMs * 0.8;
     const lease: Lease = { accountKey: opened.value, openedAt, openedMonotonic, lifeMs, renewAfter, isInGrace: false };
     leases.set(id, lease, { ttl: lifeMs });
     measure(tools.log, 'keyward.leases', leases.size, {});
+    await told();
     return lease;
   }
 

@@ -4,10 +4,11 @@
  * `Unavailable` when the store itself does not answer.
  */
 import type { AccountRecord } from './account.ts';
-import type { AuditEntry, ChainHead } from './audit.ts';
+import type { AuditEntry, ChainHead, Trigger } from './audit.ts';
 import type { Binding } from './binding.ts';
 import type { Bytes } from './bytes.ts';
 import type { Cause } from './causes.ts';
+import type { ChainRow, Flaw } from './chainCheck.ts';
 import type { KeyCheck, RingName, RingRotation, RingRow, RingState, StoredRings } from './rings/ring.ts';
 import type { SealedKind } from './secretEnvelope.ts';
 import type { EpochMs } from './time.ts';
@@ -45,6 +46,7 @@ interface FieldTypes {
   first: string;
   actorKind: string;
   actor: string;
+  chain: string;
   eventId: string;
   eventType: string;
   keyVaultRequestId: string;
@@ -52,6 +54,7 @@ interface FieldTypes {
   cause: Cause | 'none';
   controlLook: 'good' | 'failed';
   ring: RingName;
+  flaw: Flaw;
   phase: RingRotation['phase'];
   role: RingRow['role'];
   /** `describeError`. */
@@ -74,6 +77,7 @@ interface FieldTypes {
   visited: number;
   generation: number;
   sealing: number;
+  sequence: number;
   /** Of metrics (metrics.ts). */
   metric: string;
   value: number;
@@ -152,9 +156,34 @@ export interface AccountStore {
   save(record: Stored<AccountRecord>, entries: readonly AuditEntry[]): Promise<void>;
   /** Replaces the record by a tombstone that keeps the audit's head; the audit stays. */
   bury(record: Stored<AccountRecord>): Promise<void>;
-  audit(name: string, instanceId: string): Promise<AuditEntry[]>;
+  audit(name: string, instanceId: string, page: ChainPageRequest): Promise<ChainPage>;
+  tombstone(name: string, instanceId: string): Promise<Tombstone | undefined>;
+  /** Of all accounts that had the name, in the order of their ids. */
+  tombstones(name: string, page: ChainPageRequest): Promise<{ tombstones: Tombstone[]; next?: string }>;
   /** Names of all records, in order, from the accounts' own table: none that a list has lost is left out. */
   names(limit: number, after?: string): Promise<string[]>;
+}
+
+/** What is left of an account that was deleted. */
+export interface Tombstone {
+  readonly name: string;
+  readonly instanceId: string;
+  readonly owner: string;
+  readonly audit: ChainHead;
+  readonly deletedAt: EpochMs;
+}
+
+export interface ChainPageRequest {
+  readonly limit: number;
+  /** A page's `next`. */
+  readonly after?: string;
+}
+
+/** Rows of a chain as they stand, in the order of their places. */
+export interface ChainPage {
+  readonly rows: readonly ChainRow[];
+  /** Give it back to continue. Absent on the last page. */
+  readonly next?: string;
 }
 
 export type SecretKind = Exclude<SealedKind, 'accountKeys'>;
@@ -232,7 +261,7 @@ export interface BindingStore {
   /** Only while the etag fits; a row that has changed, or is gone, is left as it is. */
   removeAccount(bindingId: string, row: Stored<BoundAccount>): Promise<void>;
   accounts(bindingId: string, page: AccountPageRequest): Promise<BoundPage>;
-  audit(bindingId: string): Promise<AuditEntry[]>;
+  audit(bindingId: string, page: ChainPageRequest): Promise<ChainPage>;
 }
 
 export interface AccountPageRequest {
@@ -309,7 +338,7 @@ export interface ServiceAuditStore {
   head(): Promise<Stored<ChainHead> | undefined>;
   /** Head and entries in one batch. @throws LostRace when another writer was faster. */
   append(etag: string | undefined, head: ChainHead, entries: readonly AuditEntry[]): Promise<void>;
-  audit(): Promise<AuditEntry[]>;
+  audit(page: ChainPageRequest): Promise<ChainPage>;
 }
 
 /** Ring rows are insert-only but for wrappings that a newer, proven one has replaced, and generations that are destroyed. */
@@ -333,8 +362,9 @@ export interface VaultWork {
   readonly vault: string;
   /** Look at the vault's keys now (at most once per key per `lookSpacingSeconds`): all of them, or the one named. */
   readonly lookNow?: { readonly keyName?: string };
-  /** Who asked, for the log. */
-  readonly askedBy: 'event' | 'sweep' | 'admin' | 'wake';
+  /** Who asked; of an event, which. */
+  readonly askedBy: Trigger['trigger'];
+  readonly eventId?: string;
 }
 
 /** A pass over an account's secrets that brings them under its newest key, and how far it is. */

@@ -1,4 +1,5 @@
 /** Everything that a story of the core is told with. Wired in src/azure/compose.ts. */
+import type { Trigger } from './audit.ts';
 import type { KeyCounts, Part } from './health.ts';
 import type { Cloud } from './keyIdentifier.ts';
 import type { Leases } from './leases.ts';
@@ -22,11 +23,14 @@ import type {
   VaultWork,
   WorkQueue,
 } from './ports.ts';
+import type { RefusedCalls } from './refusedCalls.ts';
 import type { OperatorKeys } from './rings/kek.ts';
 import type { Ring } from './rings/ring.ts';
 import type { AccountMemory } from './secrets/memory.ts';
 
 export interface Service {
+  /** Of the message of work that is under way; absent in a call. */
+  readonly trigger?: Trigger;
   readonly accounts: AccountStore;
   readonly secrets: SecretStore;
   readonly bindings: BindingStore;
@@ -58,6 +62,7 @@ export interface Service {
   /** One for the process: unwrapped account keys are nowhere else. */
   readonly leases: Leases;
   readonly memory: AccountMemory;
+  readonly refusedCalls: RefusedCalls;
   /** An operator-owned key that every identity of ours may unwrap with: shows whether a denial is ours. */
   readonly controlLook: (reach: Pick<Reach, 'identity' | 'tenantId'>) => Promise<'good' | 'failed'>;
   /** What readiness asks. */

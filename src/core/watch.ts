@@ -35,6 +35,8 @@ export interface Verdict {
   readonly since: EpochMs;
   /** When the evidence that this verdict rests on was taken. */
   readonly evidenceAt: EpochMs;
+  /** Key Vault's request id of it, where there is one. */
+  readonly keyVaultRequestId?: string;
   readonly lastAccessibleAt: EpochMs;
   readonly denials: Readonly<Partial<Record<DenyingCause, Denials>>>;
 }
@@ -45,6 +47,7 @@ export interface Transition {
   readonly version: string;
   readonly to: 'CustomerKeyInaccessible' | 'Enabled';
   readonly cause?: Cause;
+  readonly keyVaultRequestId?: string;
   readonly at: EpochMs;
 }
 
@@ -124,6 +127,7 @@ export interface Evidence {
   readonly cause?: Cause;
   /** Whether the same identity could unwrap with the operator's control key just then; absent when not tried. */
   readonly controlLook?: 'good' | 'failed';
+  readonly keyVaultRequestId?: string;
 }
 
 export function accessibleVerdict(at: EpochMs): Verdict {
@@ -200,8 +204,11 @@ export function observe(watch: Watch, evidence: Evidence, policy: Policy): Watch
   if (before === undefined || evidence.bindingId !== watch.binding.id) return watch;
   // Nobody has looked since this look began: it is the newest, also where a clock has been set back since the last.
   const isNewest = evidence.afterLooks === undefined ? undefined : evidence.afterLooks === watch.lookCount;
-  const after = judge(before, evidence, policy, isNewest);
-  if (after === before) return watch;
+  const judged = judge(before, evidence, policy, isNewest);
+  if (judged === before) return watch;
+  const { keyVaultRequestId: _ofTheLookBefore, ...verdict } = judged;
+  const proof = evidence.keyVaultRequestId === undefined ? {} : { keyVaultRequestId: evidence.keyVaultRequestId };
+  const after: Verdict = { ...verdict, ...proof };
 
   const seen = { ...watch, versions: { ...watch.versions, [evidence.version]: after } };
   const refusedBefore = before.status === 'Inaccessible';
@@ -214,6 +221,7 @@ export function observe(watch: Watch, evidence: Evidence, policy: Policy): Watch
     to: refusedAfter ? 'CustomerKeyInaccessible' : 'Enabled',
     at: evidence.takenAt,
     ...(after.cause === undefined ? {} : { cause: after.cause }),
+    ...proof,
   };
   return { ...seen, epoch: transition.epoch, transitions: [...watch.transitions, transition] };
 }

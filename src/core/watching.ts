@@ -1,5 +1,5 @@
 /** Reading and writing watches: what the stories do around the pure machine of watch.ts. */
-import { type AuditFacts, appendEntries, appendEntry, emptyChain, headOf } from './audit.ts';
+import { type AuditFacts, appendEntries, appendEntry, emptyChain, headOf, withTrigger } from './audit.ts';
 import type { Binding } from './binding.ts';
 import { LostRace, retryLostRaces } from './errors.ts';
 import { measure } from './metrics.ts';
@@ -9,7 +9,7 @@ import type { Service } from './service.ts';
 import type { EpochMs } from './time.ts';
 import { accessibleVerdict, type Evidence, observe, type Verdict, type Watch, type WatchStatus } from './watch.ts';
 
-type WatchTools = Pick<Service, 'bindings' | 'vaults' | 'rings' | 'policy' | 'clock' | 'log'>;
+type WatchTools = Pick<Service, 'bindings' | 'vaults' | 'rings' | 'policy' | 'clock' | 'log' | 'trigger'>;
 
 const keyward = { kind: 'keyward', id: 'watch' } as const;
 
@@ -76,7 +76,7 @@ async function createWatch(binding: Binding, version: string, at: EpochMs, tools
 export async function updateWatch(
   stored: Stored<Watch>,
   decide: (watch: Watch) => Watch,
-  tools: Pick<Service, 'bindings' | 'rings' | 'clock' | 'log'>,
+  tools: Pick<Service, 'bindings' | 'rings' | 'clock' | 'log' | 'trigger'>,
   facts: (before: Watch, after: Watch) => readonly AuditFacts[] = () => [],
 ): Promise<Stored<Watch>> {
   let current = stored;
@@ -100,11 +100,12 @@ async function saveWatch(
   { value, etag }: Stored<Watch>,
   next: Watch,
   facts: readonly AuditFacts[],
-  tools: Pick<Service, 'bindings' | 'rings' | 'clock'>,
+  tools: Pick<Service, 'bindings' | 'rings' | 'clock' | 'trigger'>,
 ): Promise<Stored<Watch>> {
   if (facts.length === 0) return tools.bindings.saveWatch({ value: next, etag }, []);
   const { audit } = await tools.rings();
-  const { entries, head } = appendEntries(next.binding.id, value.audit, facts, tools.clock.now(), audit.newest);
+  const told = withTrigger(facts, tools.trigger);
+  const { entries, head } = appendEntries(next.binding.id, value.audit, told, tools.clock.now(), audit.newest);
   return tools.bindings.saveWatch({ value: { ...next, audit: head }, etag }, entries);
 }
 
@@ -125,8 +126,10 @@ const verdictFacts = (before: Watch, after: Watch): AuditFacts[] =>
     const transition = after.transitions.find((one) => one.epoch > before.epoch && one.version === version);
     const epoch = transition === undefined ? {} : { epoch: transition.epoch };
     const cause = verdict.cause === undefined ? {} : { cause: verdict.cause };
+    const { keyVaultRequestId } = verdict;
+    const proof = keyVaultRequestId === undefined ? {} : { keyVaultRequestId };
     return {
       ...{ type: 'VerdictChanged', actor: keyward, key: version, before: was, after: verdict.status },
-      ...{ ...cause, ...epoch },
+      ...{ ...cause, ...epoch, ...proof },
     };
   });

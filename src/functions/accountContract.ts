@@ -103,7 +103,7 @@ export const accountAnswer = z
       owner: z.string(),
       state: z.enum(['Enabled', 'CustomerKeyInaccessible']),
       provisioningState: z.literal('Succeeded'),
-      auditReveals: z.literal(true).optional(),
+      auditKeyUse: z.literal(true).optional(),
       encryption,
     }),
     ...{ systemData, etag },

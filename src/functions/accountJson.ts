@@ -97,7 +97,10 @@ export const accountBody = z
           .optional()
           .meta({ pattern: ownerPattern.source, examples: ['contoso'] }),
         encryption: encryption.optional(),
-        auditReveals: z.boolean().optional(),
+        auditKeyUse: z
+          .boolean()
+          .optional()
+          .meta({ description: "Every use of the account's key, and every reveal, stands in its audit." }),
         ...{ accountId: readOnly, state: readOnly, provisioningState: readOnly },
       })
       .optional(),
@@ -121,7 +124,7 @@ export function wishIn({ location, tags: newTags, properties }: z.infer<typeof a
     ...(location === undefined ? {} : { location }),
     ...(newTags === undefined ? {} : { tags: newTags }),
     ...(properties?.owner === undefined ? {} : { owner: properties.owner }),
-    ...(properties?.auditReveals === undefined ? {} : { auditReveals: properties.auditReveals }),
+    ...(properties?.auditKeyUse === undefined ? {} : { auditKeyUse: properties.auditKeyUse }),
     ...(properties?.encryption === undefined ? {} : { encryption: encryptionWish(properties.encryption) }),
   };
 }
@@ -187,7 +190,7 @@ export function renderAccount(view: AccountView, policy: Policy) {
       owner: record.owner,
       state: stateOf(view),
       provisioningState: 'Succeeded',
-      ...(record.auditReveals === true ? { auditReveals: true } : {}),
+      ...(record.auditKeyUse === true ? { auditKeyUse: true } : {}),
       encryption: renderEncryption(view, policy),
     },
     systemData: { createdAt: iso(record.createdAt), lastModifiedAt: iso(record.updatedAt) },

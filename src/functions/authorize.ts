@@ -40,21 +40,27 @@ export interface Caller {
   readonly application?: string;
 }
 
-/** @throws Refusal AuthenticationFailed | AuthorizationFailed */
-export async function authorize(request: HttpRequest, route: Route): Promise<Caller> {
+/** Who calls. @throws Refusal AuthenticationFailed */
+export async function authenticate(request: HttpRequest, route: Route): Promise<Caller> {
   if (route.scope === 'public') return { actor: { kind: 'principal', id: 'anonymous' }, roles: new Set() };
   switch (process.env.KEYWARD_AUTH) {
     case 'functionKeys':
       // The host has compared the key already: this function is registered with authLevel `function`.
       return { actor: { kind: 'functionKey', id: 'functionKey' }, roles: new Set(roles) };
     case 'entra':
-      return authorizeBearer(request, route);
+      return authenticateBearer(request);
     default:
       throw unauthenticated('KEYWARD_AUTH is neither entra nor functionKeys: nobody is let in.');
   }
 }
 
-async function authorizeBearer(request: HttpRequest, route: Route): Promise<Caller> {
+/** Whether they may. @throws Refusal AuthorizationFailed */
+export function authorize({ actor, roles: given }: Caller, { scope, role }: Route): void {
+  if (scope !== 'public' && !given.has(role))
+    throw new Refusal('AuthorizationFailed', `The caller ${actor.id} lacks the app role ${role}.`);
+}
+
+async function authenticateBearer(request: HttpRequest): Promise<Caller> {
   const settings = entraSettings.safeParse(process.env);
   if (!settings.success) throw unauthenticated('The settings for bearer tokens are incomplete: nobody is let in.');
   const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(request.headers.get('authorization') ?? '')?.[1];
@@ -66,8 +72,6 @@ async function authorizeBearer(request: HttpRequest, route: Route): Promise<Call
     throw unauthenticated('The token is of another tenant.');
   const id = claims.oid;
   if (typeof id !== 'string') throw unauthenticated('The token names no principal (oid).');
-  if (!given.includes(route.role))
-    throw new Refusal('AuthorizationFailed', `The caller ${id} lacks the app role ${route.role}.`);
   const application = String(claims.azp ?? claims.appid ?? '');
   const has = new Set(roles.filter((role) => given.includes(role)));
   return { actor: { kind: 'principal', id }, roles: has, application };

@@ -2,9 +2,11 @@
 import type { HttpRequest } from '@azure/functions';
 import * as z from 'zod';
 import { Refusal } from '../core/errors.ts';
+import { fold } from '../core/names.ts';
 import type { Claim, ClaimKind } from '../core/ports.ts';
 import { iso } from '../core/time.ts';
 import { type ClaimName, getClaim, releaseClaim } from '../core/work/releaseClaim.ts';
+import type { Danger } from './dangers.ts';
 import type { RouteHandler } from './http.ts';
 import type { Contract, Route } from './route.ts';
 
@@ -55,6 +57,13 @@ const releaseRoute: RouteHandler = async ({ request, actor, service }) => ({
   ...{ status: 200, jsonBody: render(await releaseClaim(nameIn(request), actor, service)) },
 });
 
+/** A claim that is not released, because an account needs it or the caller may not. */
+const releaseDanger: Danger = async ({ code }, request) => {
+  if (code !== 'AuthorizationFailed' && code !== 'Conflict') return undefined;
+  const { kind, value } = nameIn(request);
+  return { asked: 'ReleaseClaim', claim: `${kind}/${fold(value)}` };
+};
+
 const contract = (summary: string): Contract => ({ summary, query, answers: { 200: answer } });
 const claims = { path: 'operator/claims', scope: 'operator' } as const;
 
@@ -65,6 +74,7 @@ export const claimRoutes: readonly Route[] = [
   },
   {
     ...{ name: 'operatorClaimsRelease', method: 'DELETE', ...claims, role: 'Keys.Release', handler: releaseRoute },
+    danger: releaseDanger,
     contract: contract('Release a claim that no account is bound through'),
   },
 ];

@@ -7,11 +7,12 @@ import type * as z from 'zod';
 import { refuseWhileInaccessible } from '../core/accounts/inaccessible.ts';
 import { findAccount } from '../core/accounts/read.ts';
 import { describeError, KeywardError, Refusal, statusOf, Unavailable } from '../core/errors.ts';
+import { inTime } from '../core/health.ts';
 import { measure } from '../core/metrics.ts';
 import { parseAccountName } from '../core/names.ts';
 import type { KnownAccount } from '../core/secrets/memory.ts';
 import type { Service } from '../core/service.ts';
-import { authorize, type Caller } from './authorize.ts';
+import { authenticate, authorize, type Caller } from './authorize.ts';
 import { renderError } from './errorJson.ts';
 import type { Route } from './route.ts';
 import { inInvocation, keyward, log } from './service.ts';
@@ -31,14 +32,17 @@ export function handlerOf(route: Route): HttpHandler {
   return (request, context) =>
     inInvocation(context, async () => {
       const requestId = { 'x-ms-request-id': context.invocationId };
+      let caller: Caller | undefined;
       try {
-        const caller = await authorize(request, route);
+        caller = await authenticate(request, route);
+        authorize(caller, route);
         const answer =
           route.bare === undefined
             ? await gated(route, { request, ...caller, service: await keyward() })
             : await route.bare({ request, ...caller });
         return { ...answer, headers: { ...answer.headers, ...requestId } };
       } catch (error) {
+        if (error instanceof Refusal && caller !== undefined) await audited(error, route, request, caller);
         const answer = answerOf(error, context);
         return { ...answer, headers: { ...answer.headers, ...requestId } };
       }
@@ -62,6 +66,23 @@ async function gated(route: Extract<Route, { handler: RouteHandler }>, call: Cal
   const { view } = await known;
   if (view !== undefined) refuseWhileInaccessible(view);
   return answer;
+}
+
+/** No refusal waits longer for its entry, and none fails with it. */
+const auditWithinMs = 2_000;
+
+async function audited(refusal: Refusal, { danger }: Route, request: HttpRequest, { actor }: Caller): Promise<void> {
+  if (danger === undefined) return;
+  try {
+    const service = await keyward();
+    const call = await danger(refusal, request, service);
+    if (call === undefined) return;
+    const telling = service.refusedCalls.tell(call, refusal.code, actor).then(() => 'told' as const);
+    if ((await inTime(telling, service, auditWithinMs)) === 'told') return;
+    log.warn('A refusal was not audited', { error: 'late' });
+  } catch (error) {
+    if (!(error instanceof Refusal)) log.warn('A refusal was not audited', { error: describeError(error) });
+  }
 }
 
 function answerOf(error: unknown, context: InvocationContext): HttpResponseInit {
@@ -94,9 +115,18 @@ const maxBodyBytes = 64 * 1024;
 /** Enough to mend a body with; the answer to a hostile one stays small. */
 const maxDetails = 20;
 
+/** A body can be read once: what a refusal is about is read off it again (dangers.ts). */
+const bodies = new WeakMap<HttpRequest, Promise<ArrayBuffer>>();
+
+function bodyOf(request: HttpRequest): Promise<ArrayBuffer> {
+  const body = bodies.get(request) ?? request.arrayBuffer();
+  bodies.set(request, body);
+  return body;
+}
+
 /** The body as JSON. @throws Refusal RequestTooLarge | InvalidRequestContent */
 export async function readJson(request: HttpRequest, maxBytes = maxBodyBytes): Promise<unknown> {
-  const bytes = await request.arrayBuffer();
+  const bytes = await bodyOf(request);
   if (bytes.byteLength > maxBytes) throw new Refusal('RequestTooLarge', `The body is larger than ${maxBytes} bytes.`);
   let text: string;
   let body: unknown;

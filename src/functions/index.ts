@@ -6,7 +6,7 @@ import { app, type StorageQueueHandler } from '@azure/functions';
 import { authLevel } from './authLevel.ts';
 import type { Route } from './route.ts';
 
-type Registered = Omit<Route, 'handler' | 'contract'>;
+type Registered = Omit<Route, 'handler' | 'contract' | 'danger'>;
 
 /** What registration needs of the route table, written into the bundle by build.ts; the table itself brings every schema along. */
 declare const BUILT_ROUTES: readonly Registered[] | undefined;

@@ -68,7 +68,8 @@ export const rewrapRoute: RouteHandler = async ({ request, actor, service }) => 
   return { status: 202, headers: { Location: absoluteUrl(request, `/api/operator/keys/usage?${query}`) } };
 };
 
-function queryOf(request: HttpRequest, name: string): string {
+/** @throws Refusal InvalidParameter */
+export function queryOf(request: HttpRequest, name: string): string {
   const value = request.query.get(name) ?? '';
   if (value !== '') return value;
   throw new Refusal('InvalidParameter', `This call needs ?${name}=.`, { target: name });

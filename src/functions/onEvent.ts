@@ -5,7 +5,7 @@
 import type { InvocationContext } from '@azure/functions';
 import type { Cloud } from '../core/keyIdentifier.ts';
 import { wakeRings } from '../core/rings/tend.ts';
-import { type Concern, type ReceivedEvent, readEvent, wake } from '../core/work/events.ts';
+import { type Concern, eventIdOf, type ReceivedEvent, readEvent, wake } from '../core/work/events.ts';
 import { inInvocation, keyward } from './service.ts';
 
 type ConcernOf = (event: ReceivedEvent, cloud: Cloud) => Concern | undefined;
@@ -15,7 +15,8 @@ export function onEvent(input: unknown, context: InvocationContext, concernOf: C
     const service = await keyward();
     const event = readEvent(input);
     if (event === undefined) return service.log.warn('Acknowledged something that is no event');
-    const concern = concernOf(event, service.cloud);
+    const found = concernOf(event, service.cloud);
+    const concern = found === undefined ? undefined : { ...found, ...eventIdOf(event) };
     const isOurs = concern !== undefined && (await wakeRings(concern, service));
     const woken = (concern !== undefined && (await wake(concern, service))) || isOurs;
     service.log.info('Received an event', {

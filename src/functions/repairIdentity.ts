@@ -5,6 +5,7 @@ import { repairIdentity } from '../core/accounts/repairIdentity.ts';
 import { parseAccountName } from '../core/names.ts';
 import { accountAnswer } from './accountContract.ts';
 import { identity, identityOf, renderAccount } from './accountJson.ts';
+import { repairDanger } from './dangers.ts';
 import { parsed, type RouteHandler, readJson } from './http.ts';
 import type { Route } from './route.ts';
 
@@ -22,7 +23,7 @@ const handler: RouteHandler = async ({ request, actor, service }) => {
 
 export const repairIdentityApi: Route = {
   ...{ name: 'operatorRepairIdentity', method: 'POST', path: 'operator/accounts/{accountName}/repairIdentity' },
-  ...{ scope: 'operator', role: 'Keys.Operate', handler },
+  ...{ scope: 'operator', role: 'Keys.Operate', handler, danger: repairDanger },
   contract: {
     summary: "Reach an account's customer key by another identity, while it is not accessible",
     body,

@@ -11,8 +11,10 @@ import {
   patchAccountRoute,
   putAccountRoute,
 } from './accounts.ts';
+import { auditRoutes } from './audit.ts';
 import { claimRoutes } from './claims.ts';
 import { contentKeyRoutes } from './contentKeys.ts';
+import { changeDanger } from './dangers.ts';
 import { eventRoutes } from './events.ts';
 import { healthRoutes } from './health.ts';
 import { jobInputRoutes } from './jobInputs.ts';
@@ -38,11 +40,11 @@ const documented: readonly Route[] = [
   },
   {
     ...{ name: 'accountsPut', method: 'PUT', path: 'accounts/{accountName}', scope: 'account', role: 'Accounts.Write' },
-    ...{ contract: accountContracts.put, handler: putAccountRoute },
+    ...{ contract: accountContracts.put, handler: putAccountRoute, danger: changeDanger },
   },
   {
     ...{ name: 'accountsPatch', method: 'PATCH', path: 'accounts/{accountName}', scope: 'account' },
-    ...{ role: 'Accounts.Write', contract: accountContracts.patch, handler: patchAccountRoute },
+    ...{ role: 'Accounts.Write', contract: accountContracts.patch, handler: patchAccountRoute, danger: changeDanger },
   },
   {
     ...{ name: 'accountsDelete', method: 'DELETE', path: 'accounts/{accountName}', scope: 'account' },
@@ -90,6 +92,7 @@ const documented: readonly Route[] = [
     ...{ name: 'operatorRotateRing', method: 'POST', path: 'operator/rings/{ring}/rotate', scope: 'operator' },
     ...{ role: 'Keys.Operate', contract: rotateRingContract, handler: rotateRingRoute },
   },
+  ...auditRoutes,
   ...eventRoutes,
   ...healthRoutes,
 ];

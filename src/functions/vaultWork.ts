@@ -1,13 +1,18 @@
 /** Queue trigger: one vault's work. A message that is none of ours is logged and dropped: repeating would not mend it. */
 import type { StorageQueueHandler } from '@azure/functions';
 import * as z from 'zod';
+import { triggers } from '../core/audit.ts';
 import { workOnVault } from '../core/work/vaultWork.ts';
 import { inInvocation, keyward } from './service.ts';
 
 const message = z.object({
   vault: z.string().regex(/^[0-9a-f]{32}$/),
   lookNow: z.object({ keyName: z.string().max(127).optional() }).optional(),
-  askedBy: z.enum(['event', 'sweep', 'admin', 'wake']),
+  askedBy: z.enum(triggers),
+  eventId: z
+    .string()
+    .regex(/^[\w-]{1,64}$/)
+    .optional(),
 });
 
 export const vaultWork: StorageQueueHandler = (input, context) =>
@@ -15,8 +20,9 @@ export const vaultWork: StorageQueueHandler = (input, context) =>
     const service = await keyward();
     const parsed = message.safeParse(input);
     if (!parsed.success) return service.log.error('Dropped a message that is no vault work');
-    const { vault, lookNow, askedBy } = parsed.data;
+    const { vault, lookNow, askedBy, eventId } = parsed.data;
     const { keyName } = lookNow ?? {};
     const wanted = lookNow === undefined ? {} : { lookNow: keyName === undefined ? {} : { keyName } };
-    await workOnVault({ vault, askedBy, ...wanted }, service);
+    const event = eventId === undefined ? {} : { eventId };
+    await workOnVault({ vault, askedBy, ...event, ...wanted }, service);
   });

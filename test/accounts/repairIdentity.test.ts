@@ -3,12 +3,13 @@ import { type CustomerKeyEncryption, stateOf, verdictOn } from '../../src/core/a
 import { openAccountKey } from '../../src/core/accountKeys.ts';
 import { patchAccount, putAccount } from '../../src/core/accounts/put.ts';
 import { repairIdentity } from '../../src/core/accounts/repairIdentity.ts';
-import { firstBrokenLink } from '../../src/core/audit.ts';
 import type { KeyVaultIdentity } from '../../src/core/binding.ts';
 import { installApplication, registerApplication, speakerOf } from '../../src/local/acrossTenants.ts';
+import { accountEntries } from '../../src/local/entries.ts';
 import { keyVaultControl } from '../../src/local/keyvault/controlClient.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { appPrincipalId, homeTenantId, location } from '../../src/local/operator.ts';
+import { firstBrokenLink } from '../chain.ts';
 import { dyingAt, failure, useLab } from '../lab.ts';
 
 const world = useLab();
@@ -87,7 +88,7 @@ describe('repair of the identity', () => {
     await lostGrant('told-kv');
     const { identity } = await identityFor('told', 'told-kv');
     const { record } = await repair('told-kv', identity);
-    const entries = await lab.service.accounts.audit('told-kv', record.instanceId);
+    const entries = await accountEntries('told-kv', record.instanceId, lab.service);
     expect(entries.map(({ type }) => type)).toEqual(['AccountCreated', 'CustomerKeyInaccessible', 'IdentityRepaired']);
     const entry = entries.at(-1);
     expect(entry).toMatchObject({ actor: operator, keyVaultRequestId: expect.stringMatching(/^[0-9a-f-]{36}$/) });
@@ -95,7 +96,7 @@ describe('repair of the identity', () => {
     expect(JSON.parse(entry?.before ?? '')).toEqual({ tenantId: homeTenantId, ...systemAssigned });
     expect(JSON.parse(entry?.after ?? '')).toEqual({ tenantId: homeTenantId, ...identity });
     const { audit } = await lab.service.rings();
-    expect(firstBrokenLink(record.instanceId, entries, record.audit, (n) => audit.kek(n))).toBeUndefined();
+    expect(await firstBrokenLink(record.instanceId, entries, record.audit, (n) => audit.kek(n))).toBeUndefined();
   });
 
   test('works in Suspect and Unreachable too, and at once', async () => {

@@ -77,7 +77,7 @@ const secrets = {
 test('accounts: created, changed, moved, rotated, refused, listed, deleted', async () => {
   const key = await vaultWithKey(world, 'busy-kv');
   await api('PUT', account, { ...newAccount(), tags: { a: 'b' } });
-  await api('PUT', account, { ...newAccount(), properties: { owner: 'contoso', auditReveals: true } });
+  await api('PUT', account, { ...newAccount(), properties: { owner: 'contoso', auditKeyUse: true } });
   await api('PATCH', account, customerKey(key));
   await api('PUT', '/api/accounts/busy-2', withCustomerKey('contoso', `${key}/${await versionOf(api, 'busy')}`));
   await api('GET', '/api/accounts?$top=1');
@@ -156,15 +156,21 @@ test('secrets: written, revealed one and many, damaged, deleted', async () => {
   await api('POST', `${account}/jobInputs/nothing/resolve`);
 });
 
+const accountsTable = () =>
+  TableClient.fromConnectionString(world.stack.azurite.connectionString, 'keywardaccounts', {
+    allowInsecureConnection: true,
+  });
+const entityOf = (partition: string, rowKey: string) => accountsTable().getEntity<{ data: string }>(partition, rowKey);
+
 /** What is stored is no longer what was sealed. */
 async function damage(kind: string, name: string): Promise<void> {
-  const options = { allowInsecureConnection: true };
-  const { connectionString } = world.stack.azurite;
-  const table = TableClient.fromConnectionString(connectionString, 'keywardaccounts', options);
-  const row = await table.getEntity<{ data: string }>('busy', `secret:${kind}:${name}`);
+  const row = await entityOf('busy', `secret:${kind}:${name}`);
   const value = JSON.parse(row.data);
   value.sealed = value.sealed.replace(/.{8}$/, 'AAAAAAAA');
-  await table.updateEntity({ partitionKey: 'busy', rowKey: row.rowKey ?? '', data: JSON.stringify(value) }, 'Merge');
+  await accountsTable().updateEntity(
+    { partitionKey: 'busy', rowKey: row.rowKey ?? '', data: JSON.stringify(value) },
+    'Merge',
+  );
 }
 
 test('keys: rotated, not usable, disabled, restored, silent', async () => {
@@ -238,6 +244,30 @@ test('an account whose key is gone is refused, read, listed and deleted', async 
   await api('GET', '/api/accounts');
   await api('DELETE', account);
   await api('GET', '/api/openapi.json');
+});
+
+test('the audit: of the account that is gone, of its key, and of the service; verified, and broken', async () => {
+  const audit = '/api/operator/accounts/busy/audit';
+  const { body } = await got(200, api('GET', `${audit}?$top=100`));
+  const announced = body.value
+    .slice(-3)
+    .map(({ sequence, hash }: { sequence: number; hash: string }) => ({ sequence, hash }));
+  await got(200, api('POST', `${audit}/verify`, { announced }));
+  await api('GET', `${audit}?$top=2`);
+  await api('GET', '/api/operator/accounts/busy/instances');
+  await api('GET', '/api/operator/accounts/nobody/audit');
+  const key = 'https://busy-kv.vault.azure.net/keys/cmk';
+  const bindings = await got(200, api('GET', `/api/operator/bindings?keyIdentifier=${key}`));
+  const binding = `/api/operator/bindings/${bindings.body.value[0].bindingId}/audit`;
+  await api('GET', binding);
+  await api('POST', `${binding}/verify`, {});
+  await api('GET', '/api/operator/audit');
+  await api('POST', '/api/operator/audit/verify', {});
+  const { rowKey } = await entityOf('busy', `audit:${body.value[2].chain}:0000000003`);
+  await accountsTable().updateEntity({ partitionKey: 'busy', rowKey: rowKey ?? '', data: '{' }, 'Merge');
+  const broken = await got(200, api('POST', `${audit}/verify`, {}));
+  expect(broken.body.broken).toMatchObject({ sequence: 3, flaw: 'Edited' });
+  expect((await got(200, api('GET', audit))).body.value[2]).toEqual({ sequence: 3, unreadable: true });
 });
 
 test('no answer held what the document does not foresee', () => {

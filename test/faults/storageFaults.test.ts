@@ -11,7 +11,7 @@ import { deleteAccount } from '../../src/core/accounts/delete.ts';
 import { patchAccount, putAccount } from '../../src/core/accounts/put.ts';
 import { getAccount } from '../../src/core/accounts/read.ts';
 import { rotateAccountKey } from '../../src/core/accounts/rotate.ts';
-import { type AuditType, firstBrokenLink } from '../../src/core/audit.ts';
+import type { AuditType } from '../../src/core/audit.ts';
 import { vaultIdOf } from '../../src/core/binding.ts';
 import { hex } from '../../src/core/bytes.ts';
 import type { Log, SecretKind } from '../../src/core/ports.ts';
@@ -25,6 +25,7 @@ import { forceAccount } from '../../src/core/work/forceRewrap.ts';
 import { lookNow } from '../../src/core/work/lookNow.ts';
 import { workOnVault } from '../../src/core/work/vaultWork.ts';
 import { type Azurite, startAzurite } from '../../src/local/azurite.ts';
+import { accountEntries, bindingEntries } from '../../src/local/entries.ts';
 import { startIdentity } from '../../src/local/identity/issuer.ts';
 import { type KeyVaultControl, keyVaultControl } from '../../src/local/keyvault/controlClient.ts';
 import { startKeyVault } from '../../src/local/keyvault/emulator.ts';
@@ -37,6 +38,7 @@ import {
   location,
   operatorSettings,
 } from '../../src/local/operator.ts';
+import { firstBrokenLink } from '../chain.ts';
 import { keyPool } from '../lab.ts';
 import { type Fault, faultsFor, type StorageProxy, startStorageProxy } from './storageProxy.ts';
 
@@ -108,7 +110,7 @@ async function createVault(vault: string): Promise<void> {
 const createAccount = (service: Service, name: string, encryption?: ReturnType<typeof by>) =>
   putAccount(
     name,
-    { owner: 'contoso', location, auditReveals: true, ...(encryption === undefined ? {} : { encryption }) },
+    { owner: 'contoso', location, auditKeyUse: true, ...(encryption === undefined ? {} : { encryption }) },
     {},
     tester,
     service,
@@ -241,14 +243,18 @@ async function stateOf(account: string): Promise<unknown> {
   if (record.lifecycle !== 'active') return { account: record.lifecycle };
   const opened = await openAccountKey(record, witness);
   const secrets = await revealPage({ account, kind: 'tokenKeys', limit: 100 }, { actor: tester }, await reader());
-  const entries = await witness.accounts.audit(account, record.instanceId);
+  const entries = await accountEntries(account, record.instanceId, witness);
   const { encryption } = record;
   return {
     ...{ generation: record.accountKeyGeneration, older: record.olderAccountKeys?.phase, tags: record.tags },
     key: encryption.type === 'CustomerKey' ? { isNewest: await isNewest(account) } : 'SystemKey',
     opens: opened.ok,
     secrets: secrets.secrets.map(({ row, plain }) => [row.value.name, plain === undefined ? undefined : hex(plain)]),
-    audit: entries.map(({ type }) => type).filter((type, index, all) => !isDoneAgain(type, all[index - 1])),
+    audit: entries
+      .map(({ type }) => type)
+      // Told after the use, and lost rather than that anything fails with it.
+      .filter((type) => type !== 'KeyUsed')
+      .filter((type, index, all) => !isDoneAgain(type, all[index - 1])),
   };
 }
 
@@ -277,14 +283,18 @@ async function brokenChains(account: string): Promise<unknown[]> {
   if (stored === undefined) return [];
   const { instanceId, audit: head } = stored.value;
   const broken = [
-    firstBrokenLink(instanceId, await witness.accounts.audit(account, instanceId), head, (kek) => audit.kek(kek)),
+    await firstBrokenLink(instanceId, await accountEntries(account, instanceId, witness), head, (kek) =>
+      audit.kek(kek),
+    ),
   ];
   const encryption = stored.value.lifecycle === 'active' ? stored.value.encryption : undefined;
   if (encryption?.type === 'CustomerKey') {
     const { id } = encryption.binding;
     const watch = await witness.bindings.readWatch(id);
-    const entries = await witness.bindings.audit(id);
-    broken.push(watch === undefined ? -1 : firstBrokenLink(id, entries, watch.value.audit, (kek) => audit.kek(kek)));
+    const entries = await bindingEntries(id, witness);
+    broken.push(
+      watch === undefined ? -1 : await firstBrokenLink(id, entries, watch.value.audit, (kek) => audit.kek(kek)),
+    );
   }
   return broken.filter((link) => link !== undefined);
 }

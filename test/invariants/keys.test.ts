@@ -4,10 +4,11 @@ import { currentKeyIdentifier } from '../../src/core/account.ts';
 import { openAccountKey } from '../../src/core/accountKeys.ts';
 import { deleteAccount } from '../../src/core/accounts/delete.ts';
 import { patchAccount, putAccount } from '../../src/core/accounts/put.ts';
-import { firstBrokenLink } from '../../src/core/audit.ts';
 import type { KeyVault, RsaPublicKey } from '../../src/core/ports.ts';
+import { accountEntries, bindingEntries } from '../../src/local/entries.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { location } from '../../src/local/operator.ts';
+import { firstBrokenLink } from '../chain.ts';
 import { dyingAt, failure, useLab } from '../lab.ts';
 
 const seconds = 1000;
@@ -101,7 +102,7 @@ describe('INV-1: an account key is never lost by us', () => {
     expect(await currentVersion('unusable')).toBe(version);
     const { watch } = await lab.view('unusable');
     expect(watch?.unusableVersion?.cause).toBe('KeyOperationNotAllowed');
-    const told = (await lab.service.bindings.audit(watch?.binding.id ?? '')).filter(
+    const told = (await bindingEntries(watch?.binding.id ?? '', lab.service)).filter(
       (e) => e.type === 'NewVersionUnusable',
     );
     expect(told).toHaveLength(1);
@@ -153,11 +154,11 @@ describe('INV-7: two instances never overwrite each other', () => {
       ),
     );
     const { record } = await lab.view('contended');
-    const entries = await lab.service.accounts.audit('contended', record.instanceId);
+    const entries = await accountEntries('contended', record.instanceId, lab.service);
     expect(entries.map((entry) => entry.type)).toEqual(['AccountCreated', ...Array(4).fill('AccountUpdated')]);
     const { audit } = await lab.service.rings();
     expect(
-      firstBrokenLink(record.instanceId, entries, record.audit, (generation) => audit.kek(generation)),
+      await firstBrokenLink(record.instanceId, entries, record.audit, (generation) => audit.kek(generation)),
     ).toBeUndefined();
   });
 

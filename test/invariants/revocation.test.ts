@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { stateOf, verdictOn } from '../../src/core/account.ts';
 import { refuseWhileInaccessible } from '../../src/core/accounts/inaccessible.ts';
+import { accountEntries } from '../../src/local/entries.ts';
 import { failure, useLab } from '../lab.ts';
 
 const seconds = 1000;
@@ -38,7 +39,7 @@ describe('a key that is disabled', () => {
     await lab.advance(120 * seconds);
     for (const name of ['shared-a', 'shared-b', 'shared-c']) {
       const { record } = await lab.view(name);
-      const types = (await lab.service.accounts.audit(name, record.instanceId)).map((entry) => entry.type);
+      const types = (await accountEntries(name, record.instanceId, lab.service)).map((entry) => entry.type);
       expect(types).toEqual(['AccountCreated', 'CustomerKeyInaccessible', 'CustomerKeyRestored']);
     }
   });

@@ -5,6 +5,7 @@ import { hex } from '../../src/core/bytes.ts';
 import { parseKeyIdentifier } from '../../src/core/keyIdentifier.ts';
 import type { Reach } from '../../src/core/ports.ts';
 import { ringNames } from '../../src/core/rings/ring.ts';
+import { ownEntries } from '../../src/local/entries.ts';
 import { homeTenantId } from '../../src/local/operator.ts';
 import { failure, useLab } from '../lab.ts';
 import { bytes, put, reveal } from '../secrets/support.ts';
@@ -78,7 +79,7 @@ test('the drill: the operator’s vault is gone for good, and everything opens a
     return opened.ok ? hex(opened.value) : opened.cause;
   };
   const keys = await Promise.all(names.map((name) => opens(name)));
-  const entries = (await rings.service.serviceAudit.audit()).length;
+  const entries = (await ownEntries(rings.service)).length;
 
   await lab.keyVault('DELETE', `/vaults/${operatorVault}`);
   const lost = await rings.another({ operatorKeys: rings.service.operatorKeys });
@@ -116,7 +117,7 @@ test('the drill: the operator’s vault is gone for good, and everything opens a
   const fresh = await rings.another({ operatorKeys });
   for (const [n, name] of names.entries()) expect(await opens(name, fresh)).toBe(keys[n]);
   expect((await fresh.rings()).system.isRestored(2)).toBe(false);
-  const again = (await restored.service.serviceAudit.audit()).length;
+  const again = (await ownEntries(restored.service)).length;
   await lab.keyVault('DELETE', '/faults');
   await lab.keyVault('POST', '/vaults/keyward-new-system/keys/cmk', { kty: 'RSA', size: 2048, fixture: 1 });
   await restored.advance(5 * minutes);

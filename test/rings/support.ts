@@ -6,6 +6,7 @@ import { askForRotation } from '../../src/core/rings/rotate.ts';
 import { lookAtOperatorKeys, tendRings } from '../../src/core/rings/tend.ts';
 import { moveSecrets } from '../../src/core/secrets/move.ts';
 import type { Rings, Service } from '../../src/core/service.ts';
+import { ownEntries } from '../../src/local/entries.ts';
 import { type Lab, tester } from '../../src/local/lab/lab.ts';
 import { createVirtualQueue, type VirtualQueue } from '../../src/local/lab/virtualTime.ts';
 import { operatorVault } from '../../src/local/operator.ts';
@@ -81,8 +82,8 @@ export async function versionsOf(key: string, lab: Lab, vault = operatorVault): 
 }
 
 /** Types and subjects of the entries in the service's own chain since there were so many. */
-export const serviceEntries = async ({ serviceAudit }: Service, since = 0): Promise<string[]> =>
-  (await serviceAudit.audit()).slice(since).map(({ type, ring = '' }) => `${type} ${ring}`);
+export const serviceEntries = async (service: Service, since = 0): Promise<string[]> =>
+  (await ownEntries(service)).slice(since).map(({ type, ring = '' }) => `${type} ${ring}`);
 
 export const requestsTo = async (vault: string, lab: Lab): Promise<{ operation: string }[]> =>
   (await lab.keyVault<{ requests: { operation: string }[] }>('GET', `/requests?vault=${vault}`)).requests;

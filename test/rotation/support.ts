@@ -2,6 +2,7 @@
 import { openAccountKey } from '../../src/core/accountKeys.ts';
 import { vaultIdOf } from '../../src/core/binding.ts';
 import type { Service } from '../../src/core/service.ts';
+import { accountEntries, bindingEntries } from '../../src/local/entries.ts';
 import type { Lab } from '../../src/local/lab/lab.ts';
 
 export const seconds = 1000;
@@ -36,12 +37,12 @@ export async function latestVersion(vault: string, lab: Lab): Promise<string> {
 /** The types of the entries in the chain of the account's watch. */
 export async function watchAudit(name: string, lab: Lab): Promise<string[]> {
   const { watch } = await lab.view(name);
-  return (await lab.service.bindings.audit(watch?.binding.id ?? '')).map(({ type }) => type);
+  return (await bindingEntries(watch?.binding.id ?? '', lab.service)).map(({ type }) => type);
 }
 
 export async function rewrapsOf(name: string, lab: Lab): Promise<{ before?: string; after?: string }[]> {
   const { record } = await lab.view(name);
-  const entries = await lab.service.accounts.audit(name, record.instanceId);
+  const entries = await accountEntries(name, record.instanceId, lab.service);
   return entries.filter(({ type }) => type === 'AccountKeyRewrapped');
 }
 

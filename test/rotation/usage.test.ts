@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { forceAccount, forceKey } from '../../src/core/work/forceRewrap.ts';
 import { holdersOf, keyUsage } from '../../src/core/work/usage.ts';
 import { workOnVault } from '../../src/core/work/vaultWork.ts';
+import { bindingEntries } from '../../src/local/entries.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { failure, useLab } from '../lab.ts';
 import { openedKey, rewrapsOf, rotateKey, seconds, vaultId, versionOf } from './support.ts';
@@ -145,7 +146,7 @@ describe('a re-wrap that an operator asks for', () => {
     }
     const { watch } = await lab.view('all-a');
     expect([watch?.forced, watch?.rotation]).toEqual([undefined, undefined]);
-    const entries = await lab.service.bindings.audit(watch?.binding.id ?? '');
+    const entries = await bindingEntries(watch?.binding.id ?? '', lab.service);
     expect(entries.find(({ type }) => type === 'RotationCompleted')).toMatchObject({ actor: tester, accounts: 3 });
   });
 });

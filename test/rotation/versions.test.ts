@@ -3,6 +3,7 @@ import { deleteAccount } from '../../src/core/accounts/delete.ts';
 import type { KeyVault } from '../../src/core/ports.ts';
 import { workOnVault } from '../../src/core/work/vaultWork.ts';
 import { renderAccount } from '../../src/functions/accountJson.ts';
+import { bindingEntries } from '../../src/local/entries.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { useLab } from '../lab.ts';
 import { openedKey, rewrapsOf, rotateKey, seconds, vaultId, versionOf, watchAudit } from './support.ts';
@@ -131,7 +132,7 @@ describe('rotation', () => {
       'RotationCompleted',
     ]);
     const { watch } = await lab.view('told-a');
-    const [last] = (await lab.service.bindings.audit(watch?.binding.id ?? '')).toReversed();
+    const [last] = (await bindingEntries(watch?.binding.id ?? '', lab.service)).toReversed();
     expect(last).toMatchObject({ key: next, accounts: 2 });
   });
 

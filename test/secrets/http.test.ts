@@ -242,7 +242,7 @@ describe('INV-9: after a busy scenario', () => {
     const { api, stack } = world;
     await account('busy');
     const at = '/api/accounts/busy';
-    await api('PATCH', at, { properties: { auditReveals: true } });
+    await api('PATCH', at, { properties: { auditKeyUse: true } });
     const keys = [1, 2, 3, 4].map((n) => Buffer.from(`content-key-no-${n}`.padEnd(16, '#')));
     const token = Buffer.from('a token key that nobody may see in any table');
     const url = `${signed}clip.mp4${query}`;

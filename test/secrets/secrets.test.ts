@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { deleteAccount } from '../../src/core/accounts/delete.ts';
 import { patchAccount } from '../../src/core/accounts/put.ts';
-import { firstBrokenLink } from '../../src/core/audit.ts';
 import { hex } from '../../src/core/bytes.ts';
 import { getSecret, listSecrets, refOf, secretEtagOf } from '../../src/core/secrets/read.ts';
 import { deleteSecret } from '../../src/core/secrets/remove.ts';
 import { revealPage } from '../../src/core/secrets/reveal.ts';
 import { putSecret } from '../../src/core/secrets/write.ts';
+import { accountEntries } from '../../src/local/entries.ts';
 import { tester } from '../../src/local/lab/lab.ts';
+import { firstBrokenLink } from '../chain.ts';
 import { failure, useLab } from '../lab.ts';
 import { audited, auditOf, bytes, keyId, put, reveal, row } from './support.ts';
 
@@ -169,7 +170,7 @@ describe('crypto-shredding', () => {
     expect(await deleteAccount('shred', {}, tester, lab.service)).toBe(true);
     expect((await lab.service.secrets.page('shred', { limit: 1000 })).rows).toEqual([]);
     expect(await lab.service.accounts.read('shred')).toBeUndefined();
-    const entries = await lab.service.accounts.audit('shred', record.instanceId);
+    const entries = await accountEntries('shred', record.instanceId, lab.service);
     expect(entries.at(-1)?.type).toBe('AccountDeleted');
     // The next account of the name begins with nothing.
     await lab.account('shred', 'contoso');
@@ -254,7 +255,9 @@ describe('the audit of reveals', () => {
     const { record } = await lab.view('audited');
     expect(record.revision).toBe(revision);
     const { audit } = await lab.service.rings();
-    const broken = firstBrokenLink(record.instanceId, await auditOf(lab, 'audited'), record.audit, (n) => audit.kek(n));
+    const broken = await firstBrokenLink(record.instanceId, await auditOf(lab, 'audited'), record.audit, (n) =>
+      audit.kek(n),
+    );
     expect(broken).toBeUndefined();
   });
 
@@ -262,8 +265,8 @@ describe('the audit of reveals', () => {
     const { lab } = world;
     await lab.account('wishes', 'contoso');
     await put(lab.service, 'wishes', 'tokenKeys', 'k', bytes('token'));
-    for (const auditReveals of [true, false]) {
-      await patchAccount('wishes', { auditReveals }, {}, tester, lab.service);
+    for (const auditKeyUse of [true, false]) {
+      await patchAccount('wishes', { auditKeyUse }, {}, tester, lab.service);
       await reveal(lab.service, 'wishes', 'tokenKeys', 'k');
     }
     const types = (await auditOf(lab, 'wishes')).map(({ type }) => type);

@@ -8,6 +8,7 @@ import { refOf } from '../../src/core/secrets/read.ts';
 import { revealOne } from '../../src/core/secrets/reveal.ts';
 import { putSecret } from '../../src/core/secrets/write.ts';
 import type { Service } from '../../src/core/service.ts';
+import { accountEntries } from '../../src/local/entries.ts';
 import { type Lab, tester } from '../../src/local/lab/lab.ts';
 import { location } from '../../src/local/operator.ts';
 
@@ -27,7 +28,7 @@ export async function reveal(service: Service, account: string, kind: SecretKind
 
 export async function auditOf(lab: Lab, account: string): Promise<AuditEntry[]> {
   const { record } = await lab.view(account);
-  return lab.service.accounts.audit(account, record.instanceId);
+  return accountEntries(account, record.instanceId, lab.service);
 }
 
 export async function row(
@@ -51,4 +52,4 @@ export async function moveAll(lab: Lab, account: string, service = lab.service):
 }
 
 export const audited = (lab: Lab, name: string) =>
-  putAccount(name, { owner: 'contoso', location, auditReveals: true }, {}, tester, lab.service);
+  putAccount(name, { owner: 'contoso', location, auditKeyUse: true }, {}, tester, lab.service);

@@ -2,10 +2,10 @@
  * Deleting an account. First the wrapped key goes, in one batch with the audit entry: from then on nothing of the account
  * can be opened by anybody (crypto-shredding). What is left is cleared away resumably; a tombstone keeps the audit's head.
  */
-import { boundOf, etagOf } from '../account.ts';
+import { boundOf, etagOf, wrappedByOf } from '../account.ts';
 import type { Actor } from '../audit.ts';
-import { catchUp } from '../catchUp.ts';
-import { retryLostRaces } from '../errors.ts';
+import { catchUp, catchUpDeleted } from '../catchUp.ts';
+import { LostRace, retryLostRaces } from '../errors.ts';
 import { parseAccountName } from '../names.ts';
 import type { Service } from '../service.ts';
 import { findAccount } from './read.ts';
@@ -24,11 +24,16 @@ export async function deleteAccount(
     checkPreconditions(conditions, current && etagOf(current.record));
     if (current === undefined) return false;
     const { record, facts: pending } = catchUp(current.record, current.watch);
-    const { tags: _tags, encryption, accountKeyGeneration: _, auditReveals: __, ...keys } = record;
+    const { tags: _tags, encryption, accountKeyGeneration: _, auditKeyUse: __, ...keys } = record;
     const { wrappedAccountKey: _shredded, olderAccountKeys: _shreddedToo, ...about } = keys;
     const bound =
       encryption.type === 'CustomerKey'
-        ? { bound: { bindingId: encryption.binding.id, account: boundOf(record, encryption) } }
+        ? {
+            bound: {
+              ...{ bindingId: encryption.binding.id, account: boundOf(record, encryption) },
+              ...{ reconciledEpoch: encryption.reconciledEpoch, key: wrappedByOf(encryption) },
+            },
+          }
         : {};
     const deleting = { ...about, lifecycle: 'deleting', ...bound } as const;
     await saveAccount(storedOf(current), deleting, [...pending, { type: 'AccountDeleted', actor }], service);
@@ -47,6 +52,13 @@ export async function finishDelete(folded: string, service: Service): Promise<vo
     // While the record says so: whoever is held up here takes nothing from a new account of this name.
     const etag = await service.secrets.clear(folded, stored.etag);
     if (bound !== undefined) {
+      // Before the row goes: from then on nobody would bring the chain up to a verdict that was stored just before the deletion.
+      const watch = await service.bindings.readWatch(bound.bindingId);
+      const { record, facts } = catchUpDeleted(stored.value, watch?.value);
+      if (facts.length > 0) {
+        await saveAccount({ ...stored, etag }, record, facts, service);
+        throw new LostRace('The record has its last verdicts now: go on from there.');
+      }
       const row = await service.bindings.readAccount(bound.bindingId, bound.account);
       if (row !== undefined) await service.bindings.removeAccount(bound.bindingId, row);
     }

@@ -5,7 +5,6 @@
  * row under the binding → watch knows the version → claim vault and identity → record with its audit entry → read the watch
  * again. Whatever dies in between leaves a claim, a row or a watch too many, all harmless, and never a record too many.
  */
-import canonicalize from 'canonicalize';
 import { type AccountView, type ActiveAccount, type Encryption, etagOf, wrappedByOf } from '../account.ts';
 import { refuseUnlessKept } from '../accountKeys.ts';
 import type { Actor, AuditFacts } from '../audit.ts';
@@ -15,6 +14,7 @@ import { catchUp } from '../catchUp.ts';
 import type { Owned } from '../customerKey.ts';
 import { Refusal, retryLostRaces } from '../errors.ts';
 import { parseKeyIdentifier } from '../keyIdentifier.ts';
+import { withKeyUse } from '../keyUse.ts';
 import { fold, foldRegion, parseAccountName, parseOwner } from '../names.ts';
 import { isLasting } from '../rings/late.ts';
 import { removeLeftovers } from '../secrets/remove.ts';
@@ -24,6 +24,7 @@ import { finishDelete } from './delete.ts';
 import { type EncryptionWish, moveAccountKey, protect, sealAnew } from './protect.ts';
 import { findAccount, getAccount } from './read.ts';
 import { saveMoved } from './saveMoved.ts';
+import { settingsFacts } from './settings.ts';
 import {
   checkPreconditions,
   insertAccount,
@@ -39,7 +40,7 @@ export interface AccountWish {
   readonly location?: string;
   readonly tags?: Readonly<Record<string, string>>;
   readonly encryption?: EncryptionWish;
-  readonly auditReveals?: boolean;
+  readonly auditKeyUse?: boolean;
 }
 
 /** What the caller may do beyond writing accounts. Nothing, unless it is said. */
@@ -97,24 +98,31 @@ function racing<T>(name: string, wish: AccountWish, { memory }: Service, attempt
   return wish.encryption === undefined ? memory.inTurn(name, race) : race();
 }
 
-async function createAccount(name: string, wish: AccountWish, actor: Actor, service: Service): Promise<void> {
-  const { owner, location } = ownedOf(wish);
+function createAccount(name: string, wish: AccountWish, actor: Actor, service: Service): Promise<void> {
+  const owned = ownedOf(wish);
+  const { tags = {}, auditKeyUse = false } = wish;
+  const record = { name, instanceId: service.random.uuid(), ...owned, tags, auditKeyUse };
+  return withKeyUse({ record, purpose: 'create', actor }, service, (noting) => create(record, wish, actor, noting));
+}
+
+type NewAccount = Pick<ActiveAccount, 'name' | 'instanceId' | 'owner' | 'location' | 'tags' | 'auditKeyUse'>;
+
+async function create(about: NewAccount, wish: AccountWish, actor: Actor, service: Service): Promise<void> {
+  const { name, instanceId, owner } = about;
   const now = service.clock.now();
-  const instanceId = service.random.uuid();
-  const { encryption: wanted = { type: 'SystemKey' }, tags = {}, auditReveals = false } = wish;
-  const about = { name, instanceId, owner, location, tags, auditReveals, createdAt: now, updatedAt: now } as const;
+  const { encryption: wanted = { type: 'SystemKey' } } = wish;
   const place = { instanceId, generation: 1 };
   if (wanted.type === 'CustomerKey') parseKeyIdentifier(wanted.keyIdentifier, service.cloud);
   const rings = await service.rings();
   const accountKey = service.random.bytes(32);
   try {
-    const { provenAt, facts, ...key } = await protect(place, accountKey, wanted, { owner, location }, service);
+    const { provenAt, facts, ...key } = await protect(place, accountKey, wanted, about, service);
     await finishDelete(fold(name), service);
     await removeLeftovers(fold(name), service);
     await service.directory.put(fold(name));
     const encryption = await bind({ name, instanceId, owner }, key.encryption, provenAt, service);
     const created: AuditFacts = { type: 'AccountCreated', actor, key: wrappedByOf(encryption), ...facts };
-    const record = { lifecycle: 'active', ...about, ...key, encryption } as const;
+    const record = { lifecycle: 'active', ...about, createdAt: now, updatedAt: now, ...key, encryption } as const;
     await insertAccount(record, created, service);
     await settled(record, accountKey, rings, service);
     await confirmWatched(encryption, provenAt, service);
@@ -163,21 +171,21 @@ async function changeAccount(
   refuseRelease(record, wish, mayRelease);
   // Before the account's present key is asked for anything.
   if (wish.encryption?.type === 'CustomerKey') parseKeyIdentifier(wish.encryption.keyIdentifier, service.cloud);
-  const auditReveals = wish.auditReveals ?? record.auditReveals ?? false;
-  const tags = wish.tags === undefined || isSame(wish.tags, record.tags) ? record.tags : wish.tags;
+  const auditKeyUse = wish.auditKeyUse ?? record.auditKeyUse ?? false;
+  const tags = wish.tags ?? record.tags;
+  const next = { ...record, tags, auditKeyUse };
+  const changes = settingsFacts(record, next, actor);
   if (wish.encryption === undefined || isSameEncryption(record.encryption, wish.encryption, service)) {
-    if (tags === record.tags && auditReveals === (record.auditReveals ?? false)) return;
-    const next = { ...record, tags, auditReveals };
-    await saveAccount(storedOf(current), next, [...pending, { type: 'AccountUpdated', actor }], service);
+    if (changes.length > 0) await saveAccount(storedOf(current), next, [...pending, ...changes], service);
     return;
   }
-  const moved = await moveAccountKey({ ...current, record }, wish.encryption, service);
-  const change: AuditFacts = { type: 'AccountKeyChanged', actor };
-  await saveMoved(current, { ...record, tags, auditReveals }, moved, { pending, change }, service);
+  const { encryption } = wish;
+  await withKeyUse({ record: next, purpose: 'change', actor }, service, async (noting) => {
+    const moved = await moveAccountKey({ ...current, record }, encryption, noting);
+    const change: AuditFacts = { type: 'AccountKeyChanged', actor };
+    await saveMoved(current, next, moved, { pending: [...pending, ...changes], change }, noting);
+  });
 }
-
-const isSame = (one: Readonly<Record<string, string>>, two: Readonly<Record<string, string>>): boolean =>
-  canonicalize(one) === canonicalize(two);
 
 /** @throws Refusal PropertyNotChangeable */
 export function refuseChange(record: ActiveAccount, wish: AccountWish): void {

@@ -14,6 +14,7 @@ import { catchUp } from '../catchUp.ts';
 import { keyTrouble, refuseForeign } from '../customerKey.ts';
 import { Refusal, retryLostRaces } from '../errors.ts';
 import { parseKeyIdentifier } from '../keyIdentifier.ts';
+import { withKeyUse } from '../keyUse.ts';
 import type { Service } from '../service.ts';
 import { getAccount } from './read.ts';
 import { saveMoved } from './saveMoved.ts';
@@ -35,21 +36,23 @@ export function repairIdentity(
       throw new Refusal('Conflict', "The account's key is reached by this identity already.", { target: 'identity' });
     await refuseForeign(binding, record.owner, service);
 
-    const repaired = { ...encryption, binding };
-    const provenAt = service.clock.now();
-    const opened = await openAccountKey({ ...record, encryption: repaired }, service);
-    if (!opened.ok) throw keyTrouble(opened.cause, binding, opened.observed, 'identity');
-    wipe(opened.value);
+    await withKeyUse({ record, purpose: 'repair', actor }, service, async (noting) => {
+      const repaired = { ...encryption, binding };
+      const provenAt = noting.clock.now();
+      const opened = await openAccountKey({ ...record, encryption: repaired }, noting);
+      if (!opened.ok) throw keyTrouble(opened.cause, binding, opened.observed, 'identity');
+      wipe(opened.value);
 
-    const { wrappedAccountKey, accountKeyGeneration } = record;
-    const { requestId } = opened.observed;
-    const facts = requestId === undefined ? {} : { keyVaultRequestId: requestId };
-    const change = {
-      ...({ type: 'IdentityRepaired', actor, key: currentKeyIdentifier(encryption) } as const),
-      ...{ before: whoReaches(encryption.binding), after: whoReaches(binding) },
-    };
-    const moved = { encryption: repaired, wrappedAccountKey, accountKeyGeneration, provenAt, facts };
-    await saveMoved(current, record, moved, { pending, change }, service);
+      const { wrappedAccountKey, accountKeyGeneration } = record;
+      const { requestId } = opened.observed;
+      const facts = requestId === undefined ? {} : { keyVaultRequestId: requestId };
+      const change = {
+        ...({ type: 'IdentityRepaired', actor, key: currentKeyIdentifier(encryption) } as const),
+        ...{ before: whoReaches(encryption.binding), after: whoReaches(binding) },
+      };
+      const moved = { encryption: repaired, wrappedAccountKey, accountKeyGeneration, provenAt, facts };
+      await saveMoved(current, record, moved, { pending, change }, noting);
+    });
     return getAccount(name, service);
   });
 }

@@ -6,6 +6,7 @@ import { type AccountView, type Encryption, etagOf } from '../account.ts';
 import type { Actor } from '../audit.ts';
 import { catchUp } from '../catchUp.ts';
 import { retryLostRaces } from '../errors.ts';
+import { withKeyUse } from '../keyUse.ts';
 import type { Service } from '../service.ts';
 import { refuseWhileInaccessible } from './inaccessible.ts';
 import { type EncryptionWish, renewAccountKey } from './protect.ts';
@@ -28,9 +29,11 @@ export function rotateAccountKey(
     refuseWhileInaccessible(current);
     checkPreconditions(conditions, etagOf(current.record));
     const { record, facts: pending } = catchUp(current.record, current.watch);
-    const renewed = await renewAccountKey({ ...current, record }, wishOf(record.encryption), service);
-    const change = { type: 'AccountKeyRotated', actor } as const;
-    await withPreconditions(conditions, () => saveMoved(current, record, renewed, { pending, change }, service));
+    await withKeyUse({ record, purpose: 'rotate', actor }, service, async (noting) => {
+      const renewed = await renewAccountKey({ ...current, record }, wishOf(record.encryption), noting);
+      const change = { type: 'AccountKeyRotated', actor } as const;
+      await withPreconditions(conditions, () => saveMoved(current, record, renewed, { pending, change }, noting));
+    });
     return getAccount(name, service);
   });
 }

@@ -1,12 +1,12 @@
 /** Saving a record with its audit entry, in one batch: the only way in which an account changes (INV-6, INV-7). */
 import canonicalize from 'canonicalize';
 import type { AccountRecord, AccountView, ActiveAccount } from '../account.ts';
-import { type AuditFacts, appendEntries, appendEntry, emptyChain, headOf } from '../audit.ts';
+import { type AuditFacts, appendEntries, appendEntry, emptyChain, headOf, withTrigger } from '../audit.ts';
 import { LostRace, Refusal } from '../errors.ts';
 import type { Stored } from '../ports.ts';
 import type { Service } from '../service.ts';
 
-type WriteTools = Pick<Service, 'accounts' | 'rings' | 'clock'>;
+type WriteTools = Pick<Service, 'accounts' | 'rings' | 'clock' | 'trigger'>;
 
 /** @throws LostRace when the name has been taken meanwhile. */
 export async function insertAccount(
@@ -43,10 +43,11 @@ export async function saveUnseen(
   tools: WriteTools,
 ): Promise<void> {
   const { audit } = await tools.rings();
+  const told = withTrigger(facts, tools.trigger);
   let current = before;
   for (let tries = 1; ; tries++) {
     const now = tools.clock.now();
-    const { entries, head } = appendEntries(next.instanceId, current.value.audit, facts, now, audit.newest);
+    const { entries, head } = appendEntries(next.instanceId, current.value.audit, told, now, audit.newest);
     try {
       return await tools.accounts.save({ value: { ...next, audit: head }, etag: current.etag }, entries);
     } catch (error) {

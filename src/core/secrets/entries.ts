@@ -1,29 +1,16 @@
-/** Audit entries about secrets: in the account's chain, without touching the account itself, so its ETag stays. */
+/** Audit entries about secrets, in their account's chain. */
 import type { AccountView } from '../account.ts';
-import { type Actor, type AuditFacts, appendEntry, headOf } from '../audit.ts';
-import { Refusal, retryLostRaces } from '../errors.ts';
+import { type AppendTools, appendToChain } from '../accounts/append.ts';
+import type { Actor } from '../audit.ts';
+import { Refusal } from '../errors.ts';
 import { measure } from '../metrics.ts';
 import { fold } from '../names.ts';
 import type { SecretRef } from '../ports.ts';
 import type { Service } from '../service.ts';
 
-type EntryTools = Pick<Service, 'accounts' | 'memory' | 'rings' | 'clock' | 'log'>;
+type EntryTools = AppendTools & Pick<Service, 'log'>;
 
 export const pathOf = ({ kind, name }: Pick<SecretRef, 'kind' | 'name'>): string => `${kind}/${name}`;
-
-/** Appends to the chain of exactly this account instance; one that is gone meanwhile has no chain to append to. */
-async function append(view: AccountView, facts: AuditFacts, tools: EntryTools): Promise<void> {
-  const { audit } = await tools.rings();
-  const { name, instanceId } = view.record;
-  await tools.memory.inTurn(name, () =>
-    retryLostRaces(async () => {
-      const stored = await tools.accounts.read(fold(name));
-      if (stored === undefined || stored.value.instanceId !== instanceId) return;
-      const entry = appendEntry(instanceId, stored.value.audit, facts, tools.clock.now(), audit.newest);
-      await tools.accounts.save({ value: { ...stored.value, audit: headOf(entry) }, etag: stored.etag }, [entry]);
-    }),
-  );
-}
 
 /**
  * One structured line for every reveal, and an entry where the account asks for them. Comes before the value leaves: what cannot
@@ -38,7 +25,8 @@ export async function tellReveal(
 ): Promise<void> {
   const [first] = refs;
   if (first === undefined) return;
-  if (view.record.auditReveals === true) await append(view, { type, actor, secrets: refs.map(pathOf) }, tools);
+  if (view.record.auditKeyUse === true)
+    await appendToChain(view.record, [{ type, actor, secrets: refs.map(pathOf) }], tools);
   tools.log.info(type === 'SecretsRevealed' ? 'Secrets revealed' : 'Job input resolved', {
     account: fold(view.record.name),
     kind: first.kind,
@@ -62,7 +50,8 @@ export async function alarm(view: AccountView, refs: readonly SecretRef[], tools
       cause: 'KeyMaterialMismatch',
     });
   const facts = { type: 'SecretIntegrityFailed', actor: keyward, cause: 'KeyMaterialMismatch' } as const;
-  for (const piece of pieces(secrets)) await append(view, { ...facts, secrets: piece }, tools);
+  const entries = pieces(secrets).map((piece) => ({ ...facts, secrets: piece }));
+  await appendToChain(view.record, entries, tools);
 }
 
 /** An entry is one row, and a row holds 32,768 characters. A page of a hundred real names has at most half of that. */

@@ -95,7 +95,9 @@ export function forgetful(accounts: AccountStore, memory: AccountMemory): Accoun
   const afterwards = (change: Promise<void>, name: string) => change.finally(() => memory.forget(name));
   return {
     read: (name) => accounts.read(name),
-    audit: (name, instanceId) => accounts.audit(name, instanceId),
+    audit: (...asked) => accounts.audit(...asked),
+    tombstone: (...asked) => accounts.tombstone(...asked),
+    tombstones: (...asked) => accounts.tombstones(...asked),
     names: (limit, after) => accounts.names(limit, after),
     create: (record, entries) => afterwards(accounts.create(record, entries), record.name),
     save: (record, entries) => afterwards(accounts.save(record, entries), record.value.name),

@@ -13,6 +13,8 @@ import type { Service } from '../service.ts';
 export interface Concern {
   readonly vaultHost: string;
   readonly keyName?: string;
+  /** For the audit: the event that says so, as far as its id can be told. */
+  readonly eventId?: string;
 }
 
 /** Either schema: Event Grid's `eventType`, `topic`, or CloudEvents' `type`, `source`. */
@@ -78,7 +80,8 @@ export async function wake(concern: Concern, service: Pick<Service, 'vaults' | '
   const vault = vaultIdOf(concern.vaultHost);
   if ((await service.vaults.bindings(vault)).length === 0) return false;
   const lookNow = concern.keyName === undefined ? {} : { keyName: concern.keyName };
-  await service.queue.send({ vault, lookNow, askedBy: 'event' });
+  const event = concern.eventId === undefined ? {} : { eventId: concern.eventId };
+  await service.queue.send({ vault, lookNow, askedBy: 'event', ...event });
   return true;
 }
 
@@ -99,6 +102,10 @@ export function concernOfResourceEvent(event: ReceivedEvent, cloud: Cloud): Conc
 export const concernOfEvent = (event: ReceivedEvent, cloud: Cloud): Concern | undefined =>
   concernOfKeyEvent(event, cloud) ?? concernOfResourceEvent(event, cloud);
 
+/** An id that could be anything but one is not told. */
+export const eventIdOf = ({ id }: ReceivedEvent): Pick<Concern, 'eventId'> =>
+  /^[\w-]{1,64}$/.test(id) ? { eventId: id } : {};
+
 /** One concern a vault: where events name several of its keys, the vault itself. */
 export function concernsByVault(events: readonly ReceivedEvent[], cloud: Cloud): Concern[] {
   const concerns = new Map<string, Concern>();
@@ -107,7 +114,10 @@ export function concernsByVault(events: readonly ReceivedEvent[], cloud: Cloud):
     if (concern === undefined) continue;
     const { vaultHost, keyName } = concern;
     const known = concerns.get(vaultHost);
-    concerns.set(vaultHost, known === undefined || known.keyName === keyName ? concern : { vaultHost });
+    // Of several events the first is told.
+    const { keyName: _, ...vault } = known ?? {};
+    if (known === undefined) concerns.set(vaultHost, { ...concern, ...eventIdOf(event) });
+    else if (known.keyName !== keyName) concerns.set(vaultHost, { vaultHost, ...vault });
   }
   return [...concerns.values()];
 }

@@ -2,11 +2,13 @@
  * A look: one remote unwrap of a real wrapped account key for each version of a binding that still wraps somebody, however
  * many accounts share it. What it showed is evidence for the watch, and for nothing else (INV-7).
  */
+import pLimit from 'p-limit';
 import { type ActiveAccount, wrappedByOf } from '../account.ts';
 import { openAccountKey } from '../accountKeys.ts';
 import { wipe } from '../bytes.ts';
 import type { Cause } from '../causes.ts';
 import { LostRace } from '../errors.ts';
+import { type KeyUse, noting, tellKeyUse } from '../keyUse.ts';
 import { measure } from '../metrics.ts';
 import type { Stored } from '../ports.ts';
 import type { Service } from '../service.ts';
@@ -15,9 +17,22 @@ import { afterLook, type Evidence, needsControlLook, type Watch } from '../watch
 import { updateWatch } from '../watching.ts';
 import { boundAccounts, isAnyBound, staleRowMs } from './boundAccounts.ts';
 
+const keyward = { kind: 'keyward', id: 'look' } as const;
+
 /** What the looks of one round at a vault have in common: a vault that does not answer is asked once for all its keys. */
 export interface Round {
   silence?: Cause;
+  /** Told once the looks are done: they wait for nobody's audit. */
+  readonly used: { readonly record: ActiveAccount; readonly uses: readonly KeyUse[] }[];
+}
+
+const tellAtOnce = 10;
+
+export async function tellLooks({ used }: Round, service: Service): Promise<void> {
+  const limit = pLimit(tellAtOnce);
+  const tell = ({ record, uses }: (typeof used)[number]) =>
+    limit(() => tellKeyUse({ record, purpose: 'look', actor: keyward }, uses, service));
+  await Promise.all(used.splice(0).map(tell));
 }
 
 /** Causes that speak of the vault, or the way to it: asking for its next key would only wait, or burden it, again. */
@@ -92,23 +107,26 @@ async function lookWith(
   { binding }: Watch,
   round: Round,
   service: Service,
-): Promise<Pick<Evidence, 'cause' | 'controlLook'>> {
+): Promise<Pick<Evidence, 'cause' | 'controlLook' | 'keyVaultRequestId'>> {
   const { log, policy } = service;
-  const opened = await openAccountKey(sample, service);
+  const uses: KeyUse[] = [];
+  const opened = await openAccountKey(sample, { ...service, keyVault: noting(service.keyVault, uses) });
+  round.used.push({ record: sample, uses });
   const { requestId: keyVaultRequestId, durationMs } = opened.observed;
+  const proof = keyVaultRequestId === undefined ? {} : { keyVaultRequestId };
   const about = { account: sample.name, key: wrappedByOf(sample.encryption), keyVaultRequestId, durationMs };
   measure(log, 'keyward.looks.ms', durationMs, { cause: opened.ok ? 'none' : opened.cause });
   if (opened.ok) {
     wipe(opened.value);
     log.info('Looked at a key', { ...about, cause: 'none' });
-    return {};
+    return proof;
   }
   const { cause } = opened;
   if (silences.has(cause)) round.silence = cause;
   if (cause === 'KeyMaterialMismatch') log.error('An account key does not open to what its record names', about);
   const control = needsControlLook(cause, policy) ? await service.controlLook(binding) : undefined;
   log.info('Looked at a key', { ...about, cause, controlLook: control });
-  return control === undefined ? { cause } : { cause, controlLook: control };
+  return control === undefined ? { cause, ...proof } : { cause, controlLook: control, ...proof };
 }
 
 /** Accounts that this version really wraps. Rows are hints: the record decides, and a row that misleads is passed by. */

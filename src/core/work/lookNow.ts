@@ -6,7 +6,7 @@ import { Refusal } from '../errors.ts';
 import { parseKeyIdentifier } from '../keyIdentifier.ts';
 import type { Service } from '../service.ts';
 import type { Watch } from '../watch.ts';
-import { lookAtBinding } from './look.ts';
+import { lookAtBinding, type Round, tellLooks } from './look.ts';
 
 export type LookTarget = { readonly account: string } | { readonly keyIdentifier: string };
 
@@ -15,14 +15,17 @@ export async function lookNow(target: LookTarget, service: Service): Promise<Wat
   const ids =
     'account' in target ? await bindingOfAccount(target.account, service) : await bindingsOfKey(target, service);
   const looked: Watch[] = [];
+  const round: Round = { used: [] };
+  const asked = { ...service, trigger: { trigger: 'admin' } as const };
   for (const id of ids) {
     const stored = await service.bindings.readWatch(id);
     if (stored === undefined) continue;
-    const { value } = await lookAtBinding(stored, {}, service);
+    const { value } = await lookAtBinding(stored, round, asked);
     looked.push(value);
     // Accounts' audit, and the next look of a Suspect key, are the worker's.
     await service.queue.send({ vault: vaultIdOf(value.binding.vaultHost), askedBy: 'admin' });
   }
+  await tellLooks(round, asked);
   if (looked.length > 0) return looked;
   throw new Refusal('NotFound', 'No account is bound to this key: there is nothing to look with.', {
     target: 'keyIdentifier',

@@ -36,7 +36,9 @@ export function sliceFacts(before: Watch, run: Run, slice: Slice, isComplete: bo
   const { stop } = slice;
   if (stop?.at === 'new' && classOf(stop.cause) !== 'unreachable') {
     const isTold = before.unusableVersion?.version === to;
-    return isTold ? [] : [{ type: 'NewVersionUnusable', actor: keyward, key: to, cause: stop.cause }];
+    const { requestId } = stop.observed;
+    const proof = requestId === undefined ? {} : { keyVaultRequestId: requestId };
+    return isTold ? [] : [{ type: 'NewVersionUnusable', actor: keyward, key: to, cause: stop.cause, ...proof }];
   }
   if (!isBegun(before, run, slice)) return [];
   const { actor } = run;

@@ -3,7 +3,7 @@
  * its own chain has it too. Can stop anywhere and be begun again: the watch is marked last.
  */
 import { saveAccount } from '../accounts/write.ts';
-import { catchUp } from '../catchUp.ts';
+import { catchUp, catchUpDeleted } from '../catchUp.ts';
 import { retryLostRaces } from '../errors.ts';
 import type { Stored } from '../ports.ts';
 import type { Service } from '../service.ts';
@@ -30,8 +30,9 @@ export async function reconcile(
 /** Whether there was anything to write. */
 async function reconcileAccount(name: string, watch: Watch, service: Service): Promise<boolean> {
   const stored = await service.accounts.read(name);
-  if (stored?.value.lifecycle !== 'active') return false;
-  const { record, facts } = catchUp(stored.value, watch);
+  if (stored === undefined) return false;
+  const { value } = stored;
+  const { record, facts } = value.lifecycle === 'active' ? catchUp(value, watch) : catchUpDeleted(value, watch);
   if (facts.length > 0) await saveAccount(stored, record, facts, service);
   return facts.length > 0;
 }

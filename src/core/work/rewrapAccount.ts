@@ -12,6 +12,7 @@ import { wipe } from '../bytes.ts';
 import { catchUp } from '../catchUp.ts';
 import type { Cause } from '../causes.ts';
 import { LostRace } from '../errors.ts';
+import { withKeyUse } from '../keyUse.ts';
 import type { KeyDescription, Observed, Stored } from '../ports.ts';
 import type { Service } from '../service.ts';
 import type { Watch } from '../watch.ts';
@@ -52,7 +53,12 @@ export const isNamed = ({ stored, encryption }: Bound, { value: row }: BoundRow,
   encryption.version === row.version;
 
 /** Undefined when the account has been re-wrapped. @throws LostRace when the account's key has changed meanwhile. */
-export async function rewrapAccount(account: Bound, goal: Goal, service: Service): Promise<Trouble | undefined> {
+export function rewrapAccount(account: Bound, goal: Goal, service: Service): Promise<Trouble | undefined> {
+  const user = { record: account.stored.value, purpose: 'rewrap', actor: goal.actor } as const;
+  return withKeyUse(user, service, (noting) => rewrap(account, goal, noting));
+}
+
+async function rewrap(account: Bound, goal: Goal, service: Service): Promise<Trouble | undefined> {
   const { binding } = account.encryption;
   const record = account.stored.value;
   const opened = await openAccountKey(record, service);

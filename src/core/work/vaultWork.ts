@@ -15,7 +15,7 @@ import { costOf } from '../vaultBudget.ts';
 import { isLookDue, isSilent, soonest, type Watch } from '../watch.ts';
 import { updateWatch } from '../watching.ts';
 import { type Following, followLatest, isFollowDue } from './follow.ts';
-import { lookAtBinding, type Round } from './look.ts';
+import { lookAtBinding, type Round, tellLooks } from './look.ts';
 import { reconcile } from './reconcile.ts';
 import { createSpending } from './spending.ts';
 
@@ -28,14 +28,16 @@ const minSliceMs = 500;
 /** When a vault has a worker already, its due looks wait this long. */
 const busyDelayMs = 3_000;
 
-export async function workOnVault(message: VaultWork, service: Service): Promise<void> {
-  const { vault, lookNow } = message;
+export async function workOnVault(message: VaultWork, tools: Service): Promise<void> {
+  const { vault, lookNow, askedBy: trigger } = message;
+  const event = message.eventId === undefined ? {} : { eventId: message.eventId };
+  const service = { ...tools, trigger: { trigger, ...event } };
   const ids = await service.vaults.bindings(vault);
   if (lookNow === undefined) return workOnDue(vault, ids, message.askedBy === 'sweep', service);
   const now = service.clock.now();
   const starts = await requestLooks(ids, lookNow, now, service);
   for (const startAt of starts) {
-    if (startAt > now) await service.queue.send({ vault, askedBy: 'wake' }, startAt - now);
+    if (startAt > now) await service.queue.send({ vault, askedBy: 'wake', ...event }, startAt - now);
   }
   if ([...starts].some((startAt) => startAt <= now)) await workOnDue(vault, ids, false, service);
 }
@@ -82,8 +84,10 @@ interface Message extends Following {
 async function workOnDue(vault: string, ids: readonly string[], isSweep: boolean, service: Service): Promise<void> {
   const { clock, queue, vaults, policy } = service;
   const began = clock.now();
+  const eventId = service.trigger?.eventId;
+  const event = eventId === undefined ? {} : { eventId };
   const ticket = await vaults.beginWork(vault, began, began + policy.workerLeaseSeconds * 1000);
-  if (ticket === undefined) return queue.send({ vault, askedBy: isSweep ? 'sweep' : 'wake' }, busyDelayMs);
+  if (ticket === undefined) return queue.send({ vault, askedBy: isSweep ? 'sweep' : 'wake', ...event }, busyDelayMs);
   const spending = createSpending(() => vaults.readBudget(vault), service);
   const about = { vault, ids, began, service, ticket, keptAt: began, left: policy.accountsPerMessage };
   const message: Message = { ...about, spending, runs: new Map(), wakes: new Map() };
@@ -106,17 +110,12 @@ async function workOnDue(vault: string, ids: readonly string[], isSweep: boolean
  * look waits for it. Answers whether this message goes on with another round.
  */
 async function workOneRound(isSweep: boolean, message: Message): Promise<boolean> {
-  const { began, wakes, spending, service } = message;
+  const { began, spending, service } = message;
   const { clock } = service;
-  const round: Round = {};
-  const watches: Stored<Watch>[] = [];
-  for (const id of message.ids) {
-    if (!(await keepWork(message))) return false;
-    // What is left stands in the tables: the next message goes on there, well inside the function's own time limit.
-    if (clock.now() - began > budgetMs) wakes.set(id, clock.now());
-    else watches.push(...(await onBinding(id, service, () => lookIfDue(id, isSweep, round, message), [])));
-  }
-  if (round.silence !== undefined) return false;
+  const round: Round = { used: [] };
+  const watches = await lookAtAll(isSweep, round, message);
+  await tellLooks(round, service);
+  if (watches === undefined || round.silence !== undefined) return false;
 
   const nextLookAt = Math.min(...watches.map(({ value }) => value.nextLookAt));
   let isUnfinished = false;
@@ -129,6 +128,20 @@ async function workOneRound(isSweep: boolean, message: Message): Promise<boolean
       (await onBinding(id, service, () => followIfDue(watch, until, isSweep, message), false)) || isUnfinished;
   }
   return isUnfinished && spending.resumeAt === undefined && message.left > 0 && clock.now() - began < rewrapMs;
+}
+
+/** The watches afterwards; undefined: somebody else works on the vault now. */
+async function lookAtAll(isSweep: boolean, round: Round, message: Message): Promise<Stored<Watch>[] | undefined> {
+  const { began, wakes, service } = message;
+  const { clock } = service;
+  const watches: Stored<Watch>[] = [];
+  for (const id of message.ids) {
+    if (!(await keepWork(message))) return undefined;
+    // What is left stands in the tables: the next message goes on there, well inside the function's own time limit.
+    if (clock.now() - began > budgetMs) wakes.set(id, clock.now());
+    else watches.push(...(await onBinding(id, service, () => lookIfDue(id, isSweep, round, message), [])));
+  }
+  return watches;
 }
 
 /** One binding's failure stops no other. */

@@ -2,6 +2,8 @@
 import { type Caller, caller, until } from '../client.ts';
 import { location, operatorVault } from '../operator.ts';
 import type { Stack } from '../stack.ts';
+import { auditing } from './auditing.ts';
+import { expected, same, told } from './checks.ts';
 import type { Narrator } from './narrator.ts';
 
 /** A minute becomes two seconds: the same rules, and a demo that nobody has to wait for. */
@@ -37,6 +39,8 @@ export async function story(stack: Stack, narrator: Narrator): Promise<void> {
   await revocation(stack, api, contentKey, narrator);
   narrator.chapter('Key Vault is down, which is nobody’s revocation');
   await outage(stack, api, narrator);
+  narrator.chapter('The auditor reads what has happened, and verifies it');
+  await auditing(stack, api, narrator);
 }
 
 async function gettingKeys(stack: Stack, api: Caller, { tell }: Narrator): Promise<void> {
@@ -396,19 +400,4 @@ async function seenByASweep(stack: Stack): Promise<void> {
     () => requestsTo(stack, 'contoso-keys'),
     (count) => count >= before + 2,
   );
-}
-
-async function expected(status: number, answer: ReturnType<Caller>) {
-  const got = await answer;
-  if (got.status !== status) throw new Error(`expected ${status}, got ${got.status}: ${JSON.stringify(got.body)}`);
-  return got;
-}
-
-function told(answer: Awaited<ReturnType<Caller>>, status: number, code: string): string[] {
-  same('status and code', `${answer.status} ${answer.body?.error?.code}`, `${status} ${code}`);
-  return [`${answer.status} ${code}: ${answer.body.error.message}`];
-}
-
-function same(what: string, got: unknown, wanted: unknown): void {
-  if (got !== wanted) throw new Error(`${what}: expected ${String(wanted)}, got ${String(got)}`);
 }

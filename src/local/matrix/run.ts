@@ -11,6 +11,7 @@ import pLimit from 'p-limit';
 import { stateOf, verdictOn } from '../../core/account.ts';
 import type { Cause } from '../../core/causes.ts';
 import type { EpochMs } from '../../core/time.ts';
+import { bindingEntries } from '../entries.ts';
 import type { LabOptions } from '../lab/lab.ts';
 import { createPump, idOf, type Pump, stuckWork } from './pump.ts';
 import type { Row } from './row.ts';
@@ -188,7 +189,7 @@ async function finish(
 
 async function outcomeOf(course: Course, { lab }: World, stuck: readonly string[]): Promise<Outcome> {
   const { row, vault, seen, cause, bindingId, beganAt, endedAt } = course;
-  const changes = (await lab.service.bindings.audit(bindingId))
+  const changes = (await bindingEntries(bindingId, lab.service))
     .filter(({ type }) => type === 'VerdictChanged')
     .map(({ at, after }) => ({ at: Date.parse(at), after }));
   const refusedAt = changes.find(({ at, after }) => at > beganAt && after === 'Inaccessible')?.at;

@@ -1,0 +1,25 @@
+/** Entries about an account that change nothing of it: in its chain, and its ETag stays. */
+import { type AuditFacts, appendEntries, withTrigger } from '../audit.ts';
+import { retryLostRaces } from '../errors.ts';
+import { fold } from '../names.ts';
+import type { Service } from '../service.ts';
+
+export type AppendTools = Pick<Service, 'accounts' | 'memory' | 'rings' | 'clock' | 'trigger'>;
+
+/** To the chain of exactly this account instance; one that is gone meanwhile has no chain to append to. */
+export async function appendToChain(
+  { name, instanceId }: { readonly name: string; readonly instanceId: string },
+  facts: readonly AuditFacts[],
+  tools: AppendTools,
+): Promise<void> {
+  const { audit } = await tools.rings();
+  const told = withTrigger(facts, tools.trigger);
+  await tools.memory.inTurn(name, () =>
+    retryLostRaces(async () => {
+      const stored = await tools.accounts.read(fold(name));
+      if (stored === undefined || stored.value.instanceId !== instanceId) return;
+      const added = appendEntries(instanceId, stored.value.audit, told, tools.clock.now(), audit.newest);
+      await tools.accounts.save({ value: { ...stored.value, audit: added.head }, etag: stored.etag }, added.entries);
+    }),
+  );
+}

@@ -1,0 +1,43 @@
+/**
+ * Which refusals stand in the audit: a closed list, in docs/operations.md. Each route that has one names its own here; what a refusal
+ * is about is read off the call.
+ */
+import type { HttpRequest } from '@azure/functions';
+import { isCause } from '../core/causes.ts';
+import type { Refusal } from '../core/errors.ts';
+import { parseKeyIdentifier } from '../core/keyIdentifier.ts';
+import { parseAccountName } from '../core/names.ts';
+import type { RefusedCall } from '../core/refusedCalls.ts';
+import type { Service } from '../core/service.ts';
+import { parseAccount } from './accountJson.ts';
+import { readJson } from './http.ts';
+
+/** What was asked, or undefined: nothing dangerous. @throws Refusal where the call says nothing that can be read: the same */
+export type Danger = (refusal: Refusal, request: HttpRequest, service: Service) => Promise<RefusedCall | undefined>;
+
+/** @throws Refusal InvalidParameter */
+const accountIn = (request: HttpRequest): string => parseAccountName(request.params.accountName ?? '');
+
+/** PUT and PATCH of an account. */
+export const changeDanger: Danger = async ({ code, extras }, request, service) => {
+  const account = accountIn(request);
+  if (code === 'AuthorizationFailed')
+    // The role that the route asks for has no target.
+    return extras.target === undefined ? undefined : { asked: 'ReleaseToSystemKey', account };
+  if (code !== 'OwnerMismatch' && code !== 'CustomerKeyInaccessible') return undefined;
+  const { encryption } = parseAccount(await readJson(request));
+  if (encryption === undefined) return undefined;
+  const asked = code === 'OwnerMismatch' ? 'UseForeignKey' : 'ChangeKeyWhileInaccessible';
+  return { asked, account, ...(encryption.type === 'CustomerKey' ? keyIn(encryption.keyIdentifier, service) : {}) };
+};
+
+/** Only what has passed as a key identifier stands in the audit. */
+const keyIn = (identifier: string, { cloud }: Service): Pick<RefusedCall, 'key'> => ({
+  key: parseKeyIdentifier(identifier, cloud).text,
+});
+
+/** Repair of the identity: whatever stood in its way, but for a call that says nothing. */
+export const repairDanger: Danger = async ({ code }, request) =>
+  code === 'AuthorizationFailed' || code === 'Conflict' || isCause(code)
+    ? { asked: 'RepairIdentity', account: accountIn(request) }
+    : undefined;

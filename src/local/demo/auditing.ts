@@ -1,0 +1,64 @@
+/** The demo's last chapter: the audit of the account that was deleted is read, verified, and meddled with. */
+import { TableClient } from '@azure/data-tables';
+import type { AuditEntry } from '../../core/audit.ts';
+import type { Caller } from '../client.ts';
+import type { Stack } from '../stack.ts';
+import { expected, same } from './checks.ts';
+import type { Narrator } from './narrator.ts';
+
+const audit = '/api/operator/accounts/alpha/audit';
+
+export async function auditing(stack: Stack, api: Caller, { tell }: Narrator): Promise<void> {
+  let entries: AuditEntry[] = [];
+  await tell({
+    title: 'The account is gone; who did what, when and why stands in its chain',
+    run: async () => {
+      entries = (await expected(200, api('GET', audit))).body.value;
+      same('last entry', entries.at(-1)?.type, 'AccountDeleted');
+      return entries.map(lineOf);
+    },
+  });
+  await tell({
+    title: 'The chain is verified, with the heads that somebody has kept elsewhere',
+    run: async () => {
+      const announced = entries.slice(-3).map(({ sequence, hash }) => ({ sequence, hash }));
+      const { body } = await expected(200, api('POST', `${audit}/verify`, { announced }));
+      same('result', body.result, 'whole');
+      same('entries', body.entries, entries.length);
+      same('heads compared', body.compared, 3);
+      return [`verified: ${body.entries} entries, whole; ${body.compared} announced heads fit`];
+    },
+  });
+  await tell({
+    title: 'Somebody who can write the table edits one entry: the verification names it',
+    run: async () => {
+      const { connectionString } = stack.azurite;
+      const table = TableClient.fromConnectionString(connectionString, 'keywardaccounts', {
+        allowInsecureConnection: true,
+      });
+      const rowKey = `audit:${entries[1]?.chain}:0000000002`;
+      const write = (entry: unknown) =>
+        table.updateEntity({ partitionKey: 'alpha', rowKey, data: JSON.stringify(entry) }, 'Merge');
+      await write({ ...entries[1], actor: { kind: 'principal', id: 'somebody-else' } });
+      const { body } = await expected(200, api('POST', `${audit}/verify`, {}));
+      same('broken link', `${body.broken?.sequence} ${body.broken?.flaw}`, '2 Edited');
+      await write(entries[1]);
+      same('result', (await expected(200, api('POST', `${audit}/verify`, {}))).body.result, 'whole');
+      return [`entry 2: ${body.broken.meaning}`, 'put back as it was, the chain is whole again'];
+    },
+  });
+}
+
+/** `12  20:15:03  rewrap        AccountKeyRewrapped      …/4f1c0d9e → …/9e8b7a46` */
+function lineOf({ sequence, at, actor, type, cause, key, before, after }: AuditEntry): string {
+  const from = before === undefined ? '' : `${shortened(before)} → ${shortened(after ?? '')}`;
+  const about = [cause, from || shortened(key ?? '')].filter(Boolean).join('  ');
+  const columns = [String(sequence).padStart(2), at.slice(11, 19), actor.id.padEnd(12), type.padEnd(26), about];
+  return columns.join('  ').trimEnd();
+}
+
+/** A key by the beginning of its version; anything else as far as it fits a line. */
+function shortened(text: string): string {
+  const version = /\/keys\/[^/]+\/([0-9a-f]{8})/.exec(text)?.[1];
+  return version === undefined ? text.slice(0, 40) : `…/${version}`;
+}

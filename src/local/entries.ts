@@ -1,0 +1,24 @@
+/** Whole chains, for laboratories and tests: the app itself reads pages. */
+import type { AuditEntry } from '../core/audit.ts';
+import { ownChain } from '../core/chains.ts';
+import type { ChainPage, ChainPageRequest } from '../core/ports.ts';
+import type { Service } from '../core/service.ts';
+
+async function entriesOf(page: (asked: ChainPageRequest) => Promise<ChainPage>): Promise<AuditEntry[]> {
+  const entries: AuditEntry[] = [];
+  let after: { after?: string } = {};
+  for (;;) {
+    const { rows, next } = await page({ limit: 1000, ...after });
+    entries.push(...rows.map(({ entry }) => entry as AuditEntry));
+    if (next === undefined) return entries;
+    after = { after: next };
+  }
+}
+
+export const accountEntries = (name: string, instanceId: string, { accounts }: Pick<Service, 'accounts'>) =>
+  entriesOf((asked) => accounts.audit(name, instanceId, asked));
+
+export const bindingEntries = (bindingId: string, { bindings }: Pick<Service, 'bindings'>) =>
+  entriesOf((asked) => bindings.audit(bindingId, asked));
+
+export const ownEntries = (service: Pick<Service, 'serviceAudit'>) => entriesOf(ownChain(service).page);

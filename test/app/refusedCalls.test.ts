@@ -1,0 +1,148 @@
+/** Refusals of dangerous calls stand in the audit: docs/operations.md has the closed list. */
+import { TableClient } from '@azure/data-tables';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { AuditEntry } from '../../src/core/audit.ts';
+import { type Answer, type Caller, caller } from '../../src/local/client.ts';
+import { apiAudience, homeTenantId } from '../../src/local/operator.ts';
+import {
+  accountOf,
+  customerKey,
+  got,
+  refused,
+  sweptUntil,
+  useStack,
+  vaultWithKey,
+  withCustomerKey,
+} from './support.ts';
+
+const world = useStack({
+  settings: {
+    KEYWARD_AUTH: 'entra',
+    KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS: '0.5',
+    KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS: '0.3',
+    KEYWARD_LOOK_SPACING_SECONDS: '0.3',
+  },
+});
+
+const control = async (method: string, path: string, body: unknown): Promise<Record<string, string>> => {
+  const response = await fetch(`${world.stack.identity.url}/control${path}`, { method, body: JSON.stringify(body) });
+  expect(response.ok, `${method} ${path}`).toBe(true);
+  return response.json() as Promise<Record<string, string>>;
+};
+
+/** A caller with these roles, and its object id. */
+async function principal(name: string, roles: readonly string[]): Promise<{ api: Caller; id: string }> {
+  const made = await control('PUT', `/identities/${name}`, {
+    ...{ tenantId: homeTenantId, kind: 'application', secret: 's', roles },
+  });
+  const { access_token: token } = await control('POST', '/token', { identity: name, resource: apiAudience });
+  return { api: caller(world.stack.host.url, { authorization: `Bearer ${token}` }), id: made.objectId ?? '' };
+}
+
+const all = ['Accounts.Read', 'Accounts.Write', 'Keys.Operate', 'Keys.Release', 'Audit.Read'];
+let operator: Caller;
+let writer: { api: Caller; id: string };
+beforeAll(async () => {
+  operator = (await principal('operator', all)).api;
+  writer = await principal('writer', ['Accounts.Read', 'Accounts.Write']);
+});
+
+const auditOf = async (path: string): Promise<AuditEntry[]> =>
+  (await got(200, operator('GET', `/api/operator/${path}/audit`))).body.value;
+const refusedIn = async (path: string) => (await auditOf(path)).filter(({ type }) => type === 'CallRefused');
+const inService = async () =>
+  (await got(200, operator('GET', '/api/operator/audit'))).body.value.filter(
+    ({ type }: AuditEntry) => type === 'CallRefused',
+  );
+
+const toSystemKey = { properties: { encryption: { type: 'SystemKey' } } };
+
+describe('a dangerous call that is refused', () => {
+  test('stands in the account’s chain: what was asked, by whom, why not; once a minute, and the ETag stays', async () => {
+    const key = await vaultWithKey(world, 'held-kv');
+    await got(201, writer.api('PUT', '/api/accounts/held', withCustomerKey('held', key)));
+    const { etag } = await accountOf(operator, 'held');
+    for (let n = 0; n < 3; n++)
+      await refused(403, 'AuthorizationFailed', writer.api('PATCH', '/api/accounts/held', toSystemKey));
+    await vaultWithKey(world, 'theirs-kv');
+    const theirs = 'https://theirs-kv.vault.azure.net/keys/cmk';
+    await got(201, writer.api('PUT', '/api/accounts/theirs', withCustomerKey('theirs', theirs)));
+    await refused(403, 'OwnerMismatch', writer.api('PUT', '/api/accounts/held', customerKey(theirs)));
+    await refused(403, 'AuthorizationFailed', repair(writer.api, 'held'));
+    await refused(409, 'Conflict', repair(operator, 'held'));
+
+    const actor = { kind: 'principal', id: writer.id };
+    expect(await refusedIn('accounts/held')).toMatchObject([
+      { asked: 'ReleaseToSystemKey', code: 'AuthorizationFailed', actor },
+      { asked: 'UseForeignKey', code: 'OwnerMismatch', actor, key: theirs },
+      { asked: 'RepairIdentity', code: 'AuthorizationFailed', actor },
+      { asked: 'RepairIdentity', code: 'Conflict', actor: { kind: 'principal' } },
+    ]);
+    expect((await accountOf(operator, 'held')).etag).toBe(etag);
+    const { body } = await got(200, operator('POST', '/api/operator/accounts/held/audit/verify', {}));
+    expect(body).toMatchObject({ result: 'whole', entries: 5 });
+    expect(await refusedIn('accounts/theirs')).toEqual([]);
+  });
+
+  test('is told when it tries to change a key that is inaccessible; any other change is refused without an entry', async () => {
+    const key = await vaultWithKey(world, 'lost-kv');
+    await got(201, writer.api('PUT', '/api/accounts/lost', withCustomerKey('lost', key)));
+    await world.stack.keyVault('PATCH', '/vaults/lost-kv/keys/cmk', { enabled: false });
+    await sweptUntil(
+      { ...world, api: operator } as typeof world,
+      'lost',
+      ({ properties: { state } }) => state !== 'Enabled',
+    );
+    const change = (body: unknown) => writer.api('PATCH', '/api/accounts/lost', body);
+    await refused(403, 'CustomerKeyInaccessible', change({ tags: {} }));
+    await refused(403, 'CustomerKeyInaccessible', change('no json'));
+    expect(await refusedIn('accounts/lost')).toEqual([]);
+    await refused(403, 'CustomerKeyInaccessible', change(customerKey('https://lost-2-kv.vault.azure.net/keys/cmk')));
+    const told = { asked: 'ChangeKeyWhileInaccessible', code: 'CustomerKeyInaccessible' };
+    expect(await refusedIn('accounts/lost')).toMatchObject([
+      { ...told, key: 'https://lost-2-kv.vault.azure.net/keys/cmk', actor: { id: writer.id } },
+    ]);
+  });
+
+  test('stands in the service’s own chain where it is about a claim, or an account that there is not', async () => {
+    await got(
+      201,
+      writer.api('PUT', '/api/accounts/claimed', withCustomerKey('claimed', await vaultWithKey(world, 'claimed-kv'))),
+    );
+    const claim = '/api/operator/claims?kind=vault&value=Claimed-kv.vault.azure.net';
+    await refused(403, 'AuthorizationFailed', writer.api('DELETE', claim));
+    await refused(409, 'Conflict', operator('DELETE', claim));
+    // Nothing that can be read was asked of it.
+    await refused(403, 'AuthorizationFailed', writer.api('DELETE', '/api/operator/claims?kind=x'));
+    await refused(403, 'AuthorizationFailed', repair(writer.api, 'a%2Fb%3F'.padEnd(400, 'c')));
+    const key = 'https://claimed-kv.vault.azure.net/keys/cmk';
+    for (const name of ['thief-1', 'thief-2', 'thief-3'])
+      await refused(403, 'OwnerMismatch', writer.api('PUT', `/api/accounts/${name}`, withCustomerKey('thief', key)));
+    const about = { asked: 'ReleaseClaim', claim: 'vault/claimed-kv.vault.azure.net' };
+    expect(await inService()).toMatchObject([
+      { ...about, code: 'AuthorizationFailed', actor: { id: writer.id } },
+      { ...about, code: 'Conflict' },
+      { asked: 'UseForeignKey', code: 'OwnerMismatch', account: 'thief-1', key },
+    ]);
+  });
+
+  test('is refused all the same where its entry cannot be written', async () => {
+    const key = await vaultWithKey(world, 'full-kv');
+    const { body } = await got(201, writer.api('PUT', '/api/accounts/full', withCustomerKey('full', key)));
+    const table = TableClient.fromConnectionString(world.stack.azurite.connectionString, 'keywardaccounts', {
+      allowInsecureConnection: true,
+    });
+    // Somebody has taken the place of the next entry.
+    const rowKey = `audit:${body.properties.accountId}:0000000002`;
+    await table.createEntity({ partitionKey: 'full', rowKey, v: 1, data: '{}' });
+    await refused(403, 'AuthorizationFailed', writer.api('PATCH', '/api/accounts/full', toSystemKey));
+    const warned = world.records.filter(({ message }) => message.startsWith('A refusal was not audited'));
+    expect(warned).toHaveLength(1);
+    await table.deleteEntity('full', rowKey);
+    await refused(403, 'AuthorizationFailed', writer.api('PATCH', '/api/accounts/full', toSystemKey));
+    expect(await refusedIn('accounts/full')).toHaveLength(1);
+  });
+});
+
+const repair = (api: Caller, name: string): Promise<Answer> =>
+  api('POST', `/api/operator/accounts/${name}/repairIdentity`, { identity: { useSystemAssignedIdentity: true } });

@@ -1,0 +1,26 @@
+/** The app's own verification, over entries that a test holds in its hands. */
+import type { AuditEntry, ChainHead } from '../src/core/audit.ts';
+import type { Kek } from '../src/core/envelope.ts';
+import type { Ring } from '../src/core/rings/ring.ts';
+import type { Rings } from '../src/core/service.ts';
+import { type Verification, verifyChain } from '../src/core/verifyChain.ts';
+
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+export function verified(
+  chain: string,
+  entries: readonly AuditEntry[],
+  head: ChainHead,
+  kekOf: (generation: number) => Kek,
+): Promise<Verification> {
+  const rows = entries.map((entry) => ({ place: entry.sequence, entry }));
+  const rings = async () => ({ audit: { kek: kekOf } as Ring }) as Rings;
+  const clock = { now: () => 0, monotonic: () => 0 };
+  const page = async () => ({ rows });
+  return verifyChain({ id: chain, head: async () => head, page }, {}, { rings, clock, log: silent });
+}
+
+/** The sequence number of the first broken link, or undefined when the chain is whole up to the head given. */
+export async function firstBrokenLink(...asked: Parameters<typeof verified>): Promise<number | undefined> {
+  return (await verified(...asked)).broken?.sequence;
+}
