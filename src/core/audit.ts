@@ -28,6 +28,10 @@ export type AuditType =
   | 'KeyMaterialMismatch'
   | 'WatchCreated'
   | 'VerdictChanged'
+  | 'KeyNearExpiry'
+  | 'KeyExpired'
+  | 'IdentityUnavailable'
+  | 'IdentityAvailable'
   | 'NewVersionFound'
   | 'NewVersionUnusable'
   | 'RotationStarted'
@@ -64,6 +68,10 @@ export interface AuditFacts {
   readonly claim?: string;
   /** `<ring>/<generation>`: what an entry of the service's own chain is about. */
   readonly ring?: string;
+  /** ISO 8601: the latest moment at which the key that was lost could still be in use. */
+  readonly keyReleasedBy?: string;
+  /** ISO 8601: of the key version that the entry is about. */
+  readonly expiresOn?: string;
   /** How many accounts a rotation re-wrapped. */
   readonly accounts?: number;
 }

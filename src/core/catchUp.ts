@@ -4,6 +4,7 @@
  */
 import { type ActiveAccount, type CustomerKeyEncryption, wrappedByOf } from './account.ts';
 import type { AuditFacts } from './audit.ts';
+import { iso } from './time.ts';
 import type { Transition, Watch } from './watch.ts';
 
 const keyward = { kind: 'keyward', id: 'reconcile' } as const;
@@ -32,5 +33,6 @@ function factsOf(transition: Transition, key: string): AuditFacts {
     key,
     epoch: transition.epoch,
     ...(transition.cause === undefined ? {} : { cause: transition.cause }),
+    ...(transition.keyReleasedBy === undefined ? {} : { keyReleasedBy: iso(transition.keyReleasedBy) }),
   };
 }
