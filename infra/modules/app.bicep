@@ -12,6 +12,7 @@ param storageName string
 param packageContainer string
 param insightsName string
 param operatorVaultUri string
+param announcementsEndpoint string
 param cloud string
 param auth string
 param authAudience string
@@ -48,6 +49,7 @@ var requiredSettings = {
   KEYWARD_CLOUD: cloud
   KEYWARD_AUTH: auth
   KEYWARD_SWEEP_SCHEDULE: '0 * * * * *'
+  KEYWARD_ANNOUNCEMENTS_ENDPOINT: announcementsEndpoint
   AzureWebJobsStorage__tableServiceUri: storage.properties.primaryEndpoints.table
   AzureWebJobsStorage__queueServiceUri: storage.properties.primaryEndpoints.queue
 }

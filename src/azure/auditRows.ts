@@ -2,9 +2,12 @@
 import type { AuditEntry } from '../core/audit.ts';
 import { odata, type RowKey } from './tables.ts';
 
-export const auditKey = (partitionKey: string, entry: AuditEntry): RowKey => ({
+export const auditKey = (
+  partitionKey: string,
+  { chain, sequence }: Pick<AuditEntry, 'chain' | 'sequence'>,
+): RowKey => ({
   partitionKey,
-  rowKey: `audit:${entry.chain}:${String(entry.sequence).padStart(10, '0')}`,
+  rowKey: `audit:${chain}:${String(sequence).padStart(10, '0')}`,
 });
 
 /** `;` is the character behind `:`: the range holds every entry of the chain and nothing else. */

@@ -32,6 +32,8 @@ const schema = z
     KEYWARD_KEY_VAULT_EMULATOR: onThisMachine.optional(),
     /** Development only: where the token issuer listens that stands for Microsoft Entra ID. */
     KEYWARD_ENTRA_EMULATOR: onThisMachine.optional(),
+    /** Topic that every audit entry is announced to; http on this machine in development only. */
+    KEYWARD_ANNOUNCEMENTS_ENDPOINT: z.union([z.url({ protocol: /^https$/ }), onThisMachine]).optional(),
     AZURE_FUNCTIONS_ENVIRONMENT: z.string().optional(),
   })
   .refine(({ KEYWARD_KEY_VAULT_EMULATOR: url, ...s }) => url === undefined || isDevelopment(s), {
@@ -41,6 +43,10 @@ const schema = z
   .refine(({ KEYWARD_ENTRA_EMULATOR: url, ...s }) => url === undefined || isDevelopment(s), {
     path: ['KEYWARD_ENTRA_EMULATOR'],
     message: developmentOnly,
+  })
+  .refine(({ KEYWARD_ANNOUNCEMENTS_ENDPOINT: url, ...s }) => !url?.startsWith('http:') || isDevelopment(s), {
+    path: ['KEYWARD_ANNOUNCEMENTS_ENDPOINT'],
+    message: `must begin with https://; http://127.0.0.1 ${developmentOnly}`,
   })
   .refine((s) => s.AzureWebJobsStorage !== undefined || s.AzureWebJobsStorage__tableServiceUri !== undefined, {
     path: ['AzureWebJobsStorage__tableServiceUri'],
