@@ -10,7 +10,7 @@ import { isLate } from '../core/announcements/pass.ts';
 import { bindingOf, isFederated } from '../core/binding.ts';
 import { bytesOf } from '../core/bytes.ts';
 import type { Cause } from '../core/causes.ts';
-import { Unavailable } from '../core/errors.ts';
+import { describeError, Unavailable } from '../core/errors.ts';
 import { createKeyCount, inTime, type Part } from '../core/health.ts';
 import { createLeases } from '../core/leases.ts';
 import type { AnnouncementTopic, DailyWork, KeyVault, Log, Random, Reach, VaultWork } from '../core/ports.ts';
@@ -165,7 +165,15 @@ function lazyTopic({ KEYWARD_ANNOUNCEMENTS_ENDPOINT: endpoint }: Settings): Anno
     const { createAnnouncementTopic } = await import('./announcementTopic.ts');
     return createAnnouncementTopic(endpoint, await ownCredential());
   });
-  return { publish: async (announcements) => (await remote()).publish(announcements) };
+  return {
+    async publish(announcements) {
+      try {
+        return await (await remote()).publish(announcements);
+      } catch (error) {
+        return { outcome: 'failed', status: describeError(error) };
+      }
+    },
+  };
 }
 
 function lazyKeyVault(settings: Settings): { keyVault: KeyVault } & Pick<Credentials, 'exchangesAtHome'> {

@@ -44,21 +44,23 @@ export function createAnnouncer({ source, topic, outbox, clock, random, log }: T
   let isAtWork = false;
   const tally = createTally();
 
+  /** Never rejects: nobody waits for it, and a rejection that nobody sees would end the process. */
   async function work(): Promise<void> {
     isAtWork = true;
-    try {
-      while (waiting.length > 0) {
-        const tasks = waiting;
-        waiting = [];
-        const due = (await Promise.all(tasks.map(committed))).filter((one) => one !== undefined);
-        const { published, left, trouble } = await publishDue(due, { topic, outbox, source });
-        tally.add('published', published);
-        tally.add('failed', entriesIn(left), trouble?.status);
-        count -= entriesIn(tasks);
-      }
-    } finally {
-      isAtWork = false;
+    while (waiting.length > 0) {
+      const tasks = waiting;
+      waiting = [];
+      await announce(tasks).catch(() => undefined);
+      count -= entriesIn(tasks);
     }
+    isAtWork = false;
+  }
+
+  async function announce(tasks: readonly Task[]): Promise<void> {
+    const due = (await Promise.all(tasks.map(committed))).filter((one) => one !== undefined);
+    const { published, left, trouble } = await publishDue(due, { topic, outbox, source });
+    tally.add('published', published);
+    tally.add('failed', entriesIn(left), trouble?.status);
   }
 
   async function committed(task: Task): Promise<Due | undefined> {
@@ -72,7 +74,6 @@ export function createAnnouncer({ source, topic, outbox, clock, random, log }: T
     return undefined;
   }
 
-  /** Nobody waits for it, and what it throws would end the process. */
   function later(task: Task): void {
     const entries = task.entries.length;
     if (count + entries > mostWaiting) {
@@ -81,7 +82,7 @@ export function createAnnouncer({ source, topic, outbox, clock, random, log }: T
     }
     waiting.push(task);
     count += entries;
-    if (!isAtWork) work().catch(() => undefined);
+    if (!isAtWork) void work();
   }
 
   return {
