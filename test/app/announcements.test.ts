@@ -1,6 +1,9 @@
 /** Announcements of the built app, through the real SDK, at a topic on this machine. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TableClient, type TableEntity } from '@azure/data-tables';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { compose } from '../../src/azure/compose.ts';
+import { emptyChain, firstBrokenLink } from '../../src/core/audit.ts';
 import type { Service } from '../../src/core/service.ts';
 import { caller, until } from '../../src/local/client.ts';
 import { appPrincipalId, operatorVault } from '../../src/local/operator.ts';
@@ -23,11 +26,11 @@ const published: CloudEvent[] = [];
 const world = useStack({
   onPublished: (event) => published.push(event),
   settings: {
-    KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS: '2',
-    KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS: '1',
-    KEYWARD_LOOK_INTERVAL_INACCESSIBLE_SECONDS: '1',
-    KEYWARD_LOOK_SPACING_SECONDS: '1',
-    KEYWARD_VERSION_CHECK_INTERVAL_SECONDS: '1',
+    KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS: '1',
+    KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS: '0.2',
+    KEYWARD_LOOK_INTERVAL_INACCESSIBLE_SECONDS: '0.2',
+    KEYWARD_LOOK_SPACING_SECONDS: '0.2',
+    KEYWARD_VERSION_CHECK_INTERVAL_SECONDS: '0.5',
   },
 });
 
@@ -50,6 +53,7 @@ const isAbout = (subject: string, type: string) => (event: Arrived) =>
 async function announced(what: string, isIt: (event: Arrived) => boolean): Promise<Arrived> {
   const ask = async () => {
     await world.stack.host.invokeTimer('sweep');
+    await sleep(150);
     return seen().find(isIt);
   };
   const found = await until(what, ask, (event) => event !== undefined);
@@ -268,3 +272,34 @@ test('INV-6: what a process that is killed between commit and publish has commit
   for (const row of rows) await witness.outbox.put({ ...row, at: Date.now() - 61_000 });
   await announced('by another instance', isAbout('/accounts/killed', 'AccountCreated'));
 }, 30_000);
+
+test('a partition that was rolled back is whole by itself, and is shown by what was announced', async () => {
+  const { api, stack } = world;
+  const created = await got(201, api('PUT', '/api/accounts/rolled', newAccount()));
+  const chain: string = created.body.properties.accountId;
+  const options = { allowInsecureConnection: true };
+  const table = TableClient.fromConnectionString(stack.azurite.connectionString, 'keywardaccounts', options);
+  const record = await table.getEntity('rolled', 'record');
+  const tag = (value: string) => got(200, api('PATCH', '/api/accounts/rolled', { tags: { value } }));
+  await tag('what somebody wants forgotten');
+  await announced('the change', ({ id }) => id === `${chain}/2`);
+
+  const { partitionKey, rowKey, data, v } = record;
+  await table.upsertEntity({ partitionKey, rowKey, data, v } as TableEntity, 'Replace');
+  await table.deleteEntity('rolled', `audit:${chain}:0000000002`);
+  await tag('what stands there now');
+  await until(
+    'both are announced',
+    async () => seen().filter(({ id }) => id === `${chain}/2`),
+    (both) => both.length === 2,
+  );
+
+  const stored = await witness.accounts.read('rolled');
+  const entries = await witness.accounts.audit('rolled', chain);
+  const { audit } = await witness.rings();
+  expect(firstBrokenLink(chain, entries, stored?.value.audit ?? emptyChain, (kek) => audit.kek(kek))).toBeUndefined();
+  // Who keeps what was announced holds it against the chain.
+  const kept = seen().flatMap(({ data: one }) => (one.chain === chain ? [one] : []));
+  const lost = kept.filter(({ sequence, hash }) => entries[sequence - 1]?.hash !== hash);
+  expect(lost.map(({ sequence }) => sequence)).toEqual([2]);
+});

@@ -3,7 +3,7 @@
  * places in a chain; what stands there decides (fate.ts). One pass at a time. It can stop anywhere and be begun again.
  */
 import pLimit from 'p-limit';
-import { describeError } from '../errors.ts';
+import { describeError, Unavailable } from '../errors.ts';
 import { measure } from '../metrics.ts';
 import type { OutboxRow } from '../ports.ts';
 import type { Service } from '../service.ts';
@@ -86,6 +86,7 @@ async function dueOf(rows: readonly OutboxRow[], { outbox }: Announcer, { clock,
       if (fate === 'drop') await outbox.remove(row);
       return fate === 'announce' ? { row, entries } : undefined;
     } catch (error) {
+      if (error instanceof Unavailable) throw error;
       // One row's trouble stops no other: it is met again by the next pass.
       const about = { chain: row.chain, sequence: row.first, error: describeError(error) };
       log.error('Entries that wait to be announced could not be read', about);
