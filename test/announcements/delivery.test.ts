@@ -222,7 +222,8 @@ describe('a topic that fails', () => {
     for (const name of names) {
       await quiet(name);
       expectAnnounced(await entriesOf(name), seen());
-      expect(ids(name).map((id) => id.split('/')[1])).toEqual(['1', '2']);
+      // A process that was about to try once more may have told it too.
+      expect([...new Set(ids(name).map((id) => id.split('/')[1]))]).toEqual(['1', '2']);
     }
     expect(await isLate(announcer, service)).toBe(false);
   });
@@ -277,22 +278,24 @@ describe('a topic that fails', () => {
 });
 
 describe('a pass', () => {
-  test('goes page by page, over what cannot be read, and leaves a backlog larger than a page behind it', async () => {
+  test('goes page by page, behind what is refused and over what cannot be read, and leaves nothing else', async () => {
     const { lab } = world;
     topic().fail({ status: 503 });
-    const names = Array.from({ length: 3 }, (_, index) => `paged-${index}`);
+    const names = ['paged-0', 'paged-1', 'paged-2'];
     for (const name of names) await create(name);
     await until(
       'they were tried',
-      () => rowsOf('paged-2'),
-      (rows) => rows.length === 1,
+      async () => (await Promise.all(names.map(rowsOf))).flat(),
+      (all) => all.length === names.length,
     );
-    const [row] = await rowsOf('paged-0');
-    if (row === undefined) throw new Error('There is a row.');
-    // As many rows for one entry as two pages have and a half.
-    for (let n = 0; n < 250; n += 1) await lab.service.outbox.put({ ...row, id: `again-${n}` });
-    await lab.service.outbox.put({ ...row, chain: 'aaaa', id: 'damaged', hashes: [] });
-    topic().fail();
+    const rows = (await Promise.all(names.map(rowsOf))).flat().toSorted((x, y) => (x.chain < y.chain ? -1 : 1));
+    const [first, ...others] = rows.flatMap(({ subject }) => (subject.kind === 'account' ? [subject.name] : []));
+    const [row] = rows;
+    if (first === undefined || row === undefined) throw new Error('There are rows.');
+    // As many rows for one entry as a page has and a half, and one that is damaged, all before the others.
+    for (let n = 0; n < 150; n += 1) await lab.service.outbox.put({ ...row, id: `again-${n}` });
+    await lab.service.outbox.put({ ...row, chain: '0', id: 'damaged', hashes: [] });
+    topic().fail({ status: 400, about: ({ subject }) => subject === `/accounts/${first}` });
     // Each page takes longer than a message may: another message goes on.
     const { outbox } = lab.service;
     const page: typeof outbox.page = (asked) => {
@@ -302,12 +305,17 @@ describe('a pass', () => {
     const { sweep, messages } = await sweeper({ outbox: { ...outbox, page } });
     pass(1.1 * minute);
     await sweep();
-    for (const name of names) await quiet(name);
-    expect(ids('paged-0')).toHaveLength(251);
-    expect(messages.map(({ after }) => after === undefined)).toEqual([true, false, false]);
+    for (const name of others) await quiet(name);
+    expect(messages.map(({ after }) => after === undefined)).toEqual([true, false]);
+    expect(ids(first)).toEqual([]);
+    expect(await rowsOf(first)).toHaveLength(151);
     expect(lab.log.some(({ message }) => message === 'Rows of the outbox that cannot be read were passed by')).toBe(
       true,
     );
+    topic().fail();
+    await sweep();
+    await quiet(first);
+    expect(ids(first)).toHaveLength(151);
   });
 
   test('is one at a time: another wake-up is nothing, and a page that is to be gone on with waits', async () => {
