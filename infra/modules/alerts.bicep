@@ -171,6 +171,14 @@ var alerts = [
     threshold: 0
   }
   {
+    name: 'announcement-forged'
+    severity: 1
+    query: 'AppTraces | where Message startswith "An entry that waits to be announced does not verify"'
+    window: 'PT1H'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
     name: 'announcements-unreadable'
     severity: 2
     query: 'AppTraces | where Message startswith "Entries that wait to be announced could not be read"'

@@ -136,6 +136,10 @@ export function firstBrokenLink(
   return previous.sequence === head.sequence && previous.hash === head.hash ? undefined : previous.sequence + 1;
 }
 
+/** Whether a holder of the audit key wrote the entry as it is. Its place in the chain is another question. */
+export const isGenuine = ({ hash, ...body }: AuditEntry, kekOf: (generation: number) => Kek): boolean =>
+  hashIs(hash, body, kekOf);
+
 /** What cannot be hashed at all, an unknown key generation or text that is none, is no entry of ours either. */
 function hashIs(hash: string, body: Omit<AuditEntry, 'hash'>, kekOf: (generation: number) => Kek): boolean {
   try {

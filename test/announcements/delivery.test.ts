@@ -318,6 +318,32 @@ describe('a pass', () => {
     expect(ids(first)).toHaveLength(151);
   });
 
+  test('announces nothing that was not written with the audit key', async () => {
+    const { lab } = world;
+    await create('forged');
+    await quiet('forged');
+    const [real] = await entriesOf('forged');
+    const row = {
+      id: 'forged',
+      chain: real?.chain ?? '',
+      subject: { kind: 'account', name: 'forged', owner: 'contoso' } as const,
+      at: lab.clock.now(),
+    };
+    const hash = 'x'.repeat(43);
+    const silent = await lab.another({ topic: undefined, rings: lab.service.rings });
+    const stored = await silent.accounts.read('forged');
+    if (real === undefined || stored === undefined) throw new Error('There is an account.');
+    await silent.accounts.save(stored, [{ ...real, sequence: 2, type: 'CustomerKeyInaccessible', hash }]);
+    await lab.service.outbox.put({ ...row, first: 2, hashes: [hash] });
+    const { sweep } = await sweeper();
+    pass(1.1 * minute);
+    await sweep();
+    expect(ids('forged')).toEqual([real].map(({ chain, sequence }) => `${chain}/${sequence}`));
+    const line = lab.log.find(({ message }) => message === 'An entry that waits to be announced does not verify');
+    expect(line).toMatchObject({ level: 'error', fields: { chain: real.chain, sequence: 2 } });
+    await lab.service.outbox.remove({ ...row, first: 2, hashes: [hash] });
+  });
+
   test('is one at a time: another wake-up is nothing, and a page that is to be gone on with waits', async () => {
     const { lab } = world;
     const { sweep, service, daily } = await sweeper();

@@ -3,6 +3,7 @@
  * places in a chain; what stands there decides (fate.ts). One pass at a time. It can stop anywhere and be begun again.
  */
 import pLimit from 'p-limit';
+import { type AuditEntry, isGenuine } from '../audit.ts';
 import { describeError, Unavailable } from '../errors.ts';
 import { measure } from '../metrics.ts';
 import type { OutboxRow } from '../ports.ts';
@@ -13,7 +14,7 @@ import { fateOf } from './fate.ts';
 import { type Due, publishDue } from './publish.ts';
 
 /** Before that, whoever wrote the row is about to announce it. */
-export const waitMs = 60_000;
+const waitMs = 60_000;
 /** The sweep has come by, and the pass has had its time: who has waited for longer is late. */
 const lateMs = 180_000;
 const rowsAPage = 100;
@@ -78,13 +79,21 @@ async function passUntil(
 }
 
 /** Rows that are to be announced, with their entries, in order; those that never will be are removed. */
-async function dueOf(rows: readonly OutboxRow[], { outbox }: Announcer, { clock, log }: Service): Promise<Due[]> {
+async function dueOf(rows: readonly OutboxRow[], { outbox }: Announcer, service: Service): Promise<Due[]> {
+  const { clock, log } = service;
+  if (rows.length === 0) return [];
+  const { audit } = await service.rings();
   const visited = await pLimit(readsAtOnce).map(rows, async (row): Promise<Due | undefined> => {
     try {
       const entries = await outbox.entries(row);
       const fate = fateOf(row, entries, clock.now());
       if (fate === 'drop') await outbox.remove(row);
-      return fate === 'announce' ? { row, entries } : undefined;
+      if (fate !== 'announce') return undefined;
+      // What this process has just committed needs no such proof: here anybody who writes the tables may have been at work.
+      const isOurs = (entry: AuditEntry) => isOfRow(entry, row) && isGenuine(entry, (kek) => audit.kek(kek));
+      if (entries.every(isOurs)) return { row, entries };
+      log.error('An entry that waits to be announced does not verify', { chain: row.chain, sequence: row.first });
+      return undefined;
     } catch (error) {
       if (error instanceof Unavailable) throw error;
       // One row's trouble stops no other: it is met again by the next pass.
@@ -95,6 +104,9 @@ async function dueOf(rows: readonly OutboxRow[], { outbox }: Announcer, { clock,
   });
   return visited.filter((one) => one !== undefined);
 }
+
+const isOfRow = ({ chain, sequence }: AuditEntry, { chain: wanted, first, hashes }: OutboxRow): boolean =>
+  chain === wanted && sequence >= first && sequence < first + hashes.length;
 
 /** A batch that is refused is tried row by row: so one that can never be announced stands alone in the end. */
 async function publishAll(due: readonly Due[], announcer: Announcer, { log }: Service): Promise<'failed' | 'done'> {
