@@ -49,13 +49,13 @@ var requiredSettings = {
   KEYWARD_CLOUD: cloud
   KEYWARD_AUTH: auth
   KEYWARD_SWEEP_SCHEDULE: '0 * * * * *'
-  KEYWARD_ANNOUNCEMENTS_ENDPOINT: announcementsEndpoint
   AzureWebJobsStorage__tableServiceUri: storage.properties.primaryEndpoints.table
   AzureWebJobsStorage__queueServiceUri: storage.properties.primaryEndpoints.queue
 }
 
-// Left out while empty: the app then takes its default.
+// Left out while empty: the app then takes its default. The SDK asks for tokens of the public cloud's Event Grid, so elsewhere no topic is set.
 var optionalSettings = {
+  KEYWARD_ANNOUNCEMENTS_ENDPOINT: cloud == 'public' ? announcementsEndpoint : ''
   KEYWARD_AUTH_AUDIENCE: authAudience
   KEYWARD_AUTH_ISSUER: authIssuer
   KEYWARD_AUTH_JWKS_URL: authJwksUrl
