@@ -33,7 +33,7 @@ Keyward is running, all of it on this machine. Ctrl-C stops it.
   Data           ${dir}   kept; npm start -- --fresh begins anew
 
 Settings in force
-${inForce.map(([name, value]) => `  ${name.padEnd(28)}${value}`).join('\n')}
+${inForce.map(([name, value]) => `  ${name.padEnd(32)}${value}`).join('\n')}
   Looks: every ${policy.lookIntervalHealthySeconds} s, ${policy.lookIntervalSuspectSeconds} s while Suspect, \
 ${policy.lookIntervalInaccessibleSeconds} s while Inaccessible.
 
