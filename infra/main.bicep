@@ -186,6 +186,7 @@ module app 'modules/app.bicep' = {
     packageContainer: storage.outputs.packageContainer
     insightsName: monitoring.outputs.insightsName
     operatorVaultUri: operatorVault.outputs.uri
+    announcementsEndpoint: announcements.outputs.endpoint
     cloud: cloud
     auth: auth
     authAudience: authAudience

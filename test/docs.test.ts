@@ -4,6 +4,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { readSettings, settingOfPolicy } from '../src/azure/settings.ts';
+import { announcementSchema } from '../src/core/announcements/announcement.ts';
 import { appendEntry, auditTypes, dangerousCalls, emptyChain } from '../src/core/audit.ts';
 import { type Bytes, bytesOf, hex } from '../src/core/bytes.ts';
 import { actorOf, causes, classOf, isCause, remedyOf } from '../src/core/causes.ts';
@@ -156,6 +157,29 @@ describe('docs/operations.md, on what the app says of itself,', () => {
     expect(rows.toSorted()).toEqual(metrics.toSorted());
     const named = [...telling.matchAll(/`(keyward\.[a-z.]+)`/g)].map((found) => found[1]);
     expect(metrics).toEqual(expect.arrayContaining(named));
+  });
+});
+
+describe('docs/events.md', () => {
+  const text = read('docs/events.md');
+
+  it('has an example that the schema takes', () => {
+    const [, json = ''] = /```json\n([\s\S]*?)```/.exec(text) ?? [];
+    const { specversion, datacontenttype, ...event } = JSON.parse(json);
+    expect([specversion, datacontenttype]).toEqual(['1.0', 'application/json']);
+    expect(announcementSchema.parse(event)).toEqual(event);
+  });
+
+  it('explains every field of the schema, once, and no other', () => {
+    const rows = [...text.matchAll(/^\| ((?:`\w+`(?:, )?)+) \| (?!`Keyward)/gm)].map((found) => found[1] ?? '');
+    const told = rows.flatMap((names) => [...names.matchAll(/`(\w+)`/g)].map((found) => found[1]));
+    expect(told.toSorted()).toEqual(Object.keys(announcementSchema.shape.data.shape).toSorted());
+  });
+
+  it('tells to subscribe to types of audit entries', () => {
+    const named = [...text.matchAll(/`Keyward\.(\w+)`/g)].map((found) => found[1]);
+    expect(named.length).toBeGreaterThanOrEqual(10);
+    expect(auditTypes).toEqual(expect.arrayContaining(named));
   });
 });
 

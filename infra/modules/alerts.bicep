@@ -187,6 +187,38 @@ var alerts = [
     threshold: 0
   }
   {
+    name: 'topic-fails'
+    severity: 2
+    query: 'AppTraces | where Message startswith "The announcement topic does not take what is published: it waits"'
+    window: 'PT15M'
+    operator: 'GreaterThan'
+    threshold: 5
+  }
+  {
+    name: 'announcement-refused'
+    severity: 2
+    query: 'AppTraces | where Message startswith "The announcement topic refuses an entry: it waits for somebody to look"'
+    window: 'PT1H'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'announcement-forged'
+    severity: 1
+    query: 'AppTraces | where Message startswith "An entry that waits to be announced does not verify"'
+    window: 'PT1H'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'announcements-unreadable'
+    severity: 2
+    query: 'AppTraces | where Message startswith "Entries that wait to be announced could not be read"'
+    window: 'PT1H'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
     name: 'no-sweep'
     severity: 0
     query: 'AppTraces | where Message startswith "Swept"'

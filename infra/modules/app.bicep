@@ -12,6 +12,7 @@ param storageName string
 param packageContainer string
 param insightsName string
 param operatorVaultUri string
+param announcementsEndpoint string
 param cloud string
 param auth string
 param authAudience string
@@ -52,8 +53,9 @@ var requiredSettings = {
   AzureWebJobsStorage__queueServiceUri: storage.properties.primaryEndpoints.queue
 }
 
-// Left out while empty: the app then takes its default.
+// Left out while empty: the app then takes its default. The SDK asks for tokens of the public cloud's Event Grid, so elsewhere no topic is set.
 var optionalSettings = {
+  KEYWARD_ANNOUNCEMENTS_ENDPOINT: cloud == 'public' ? announcementsEndpoint : ''
   KEYWARD_AUTH_AUDIENCE: authAudience
   KEYWARD_AUTH_ISSUER: authIssuer
   KEYWARD_AUTH_JWKS_URL: authJwksUrl

@@ -5,9 +5,12 @@ import { odata, type RowKey, type Table, valueIfAny } from './tables.ts';
 
 const digits = 10;
 
-export const auditKey = (partitionKey: string, entry: AuditEntry): RowKey => ({
+export const auditKey = (
+  partitionKey: string,
+  { chain, sequence }: Pick<AuditEntry, 'chain' | 'sequence'>,
+): RowKey => ({
   partitionKey,
-  rowKey: `audit:${entry.chain}:${String(entry.sequence).padStart(digits, '0')}`,
+  rowKey: `audit:${chain}:${String(sequence).padStart(digits, '0')}`,
 });
 
 /** A page of the chain: never more than is asked for. Every key that begins with a digit is in its range, in whatever form. */

@@ -4,13 +4,16 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Announcer, createAnnouncer } from '../core/announcements/announcer.ts';
+import { announcing } from '../core/announcements/announcing.ts';
+import { isLate } from '../core/announcements/pass.ts';
 import { bindingOf, isFederated } from '../core/binding.ts';
 import { bytesOf } from '../core/bytes.ts';
 import type { Cause } from '../core/causes.ts';
-import { Unavailable } from '../core/errors.ts';
+import { describeError, Unavailable } from '../core/errors.ts';
 import { createKeyCount, inTime, type Part } from '../core/health.ts';
 import { createLeases } from '../core/leases.ts';
-import type { DailyWork, KeyVault, Log, Random, Reach, VaultWork } from '../core/ports.ts';
+import type { AnnouncementTopic, DailyWork, KeyVault, Log, Random, Reach, VaultWork } from '../core/ports.ts';
 import { createRefusedCalls } from '../core/refusedCalls.ts';
 import { createRings } from '../core/rings/keeper.ts';
 import { isWrappedBy, type OperatorKeys, versionIn } from '../core/rings/kek.ts';
@@ -38,11 +41,17 @@ export async function compose(
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
   const { keyVault, exchangesAtHome } = lazyKeyVault(settings);
   const operatorKeys = operatorKeysIn(settings);
-  const parts = { ...stores, ...queues, keyVault, operatorKeys, clock, pause, random, log, ...replace };
+  const topic = lazyTopic(settings);
+  const parts = { ...stores, ...queues, topic, keyVault, operatorKeys, clock, pause, random, log, ...replace };
   const { policy } = settings;
+  const announcer =
+    parts.topic === undefined
+      ? undefined
+      : createAnnouncer({ ...parts, topic: parts.topic, source: sourceIn(environment) });
+  const announced = announcer === undefined ? parts : announcing(parts, announcer);
   const rings = replace.rings ?? createRings(parts);
   const memory = createAccountMemory(parts, policy);
-  const accounts = forgetful(parts.accounts, memory);
+  const accounts = forgetful(announced.accounts, memory);
   return {
     ...parts,
     policy,
@@ -62,28 +71,42 @@ export async function compose(
         silence: 'VaultTimeout',
         ask: () => troubleWithSystemKey(systemAssigned, impatient(parts), 'keyWillDo'),
       },
+      ...(announcer === undefined ? [] : [announcementTopic(announcer, parts)]),
     ] satisfies Part[],
     keyCounts: createKeyCount(parts),
     poisoned: async () => (await countOf('vault-work-poison')) + (await countOf('daily-pass-poison')),
     ...replace,
+    announcer,
+    bindings: announced.bindings,
+    serviceAudit: announced.serviceAudit,
     accounts,
   };
 }
 
 async function openStores(settings: Settings) {
-  const [{ TableClient }, { tableHttp, tableRetries }, { openTables }, accounts, secrets, bindings, rings, small] =
-    await Promise.all([
-      import('@azure/data-tables'),
-      import('./storageClients.ts'),
-      import('./tables.ts'),
-      import('./accountTable.ts'),
-      import('./secretTable.ts'),
-      import('./bindingTable.ts'),
-      import('./ringTable.ts'),
-      import('./smallTables.ts'),
-    ]);
+  const [
+    { TableClient },
+    { tableHttp, tableRetries },
+    { openTables },
+    accounts,
+    secrets,
+    bindings,
+    rings,
+    small,
+    outbox,
+  ] = await Promise.all([
+    import('@azure/data-tables'),
+    import('./storageClients.ts'),
+    import('./tables.ts'),
+    import('./accountTable.ts'),
+    import('./secretTable.ts'),
+    import('./bindingTable.ts'),
+    import('./ringTable.ts'),
+    import('./smallTables.ts'),
+    import('./outboxTable.ts'),
+  ]);
   const { AzureWebJobsStorage: connection, AzureWebJobsStorage__tableServiceUri: serviceUri } = settings;
-  const credential = connection === undefined ? await storageCredential() : undefined;
+  const credential = connection === undefined ? await ownCredential() : undefined;
   const options = {
     httpClient: tableHttp(settings.policy.storageDeadlineSeconds),
     retryOptions: tableRetries,
@@ -104,6 +127,7 @@ async function openStores(settings: Settings) {
     ringStore: rings.createRingStore(open),
     serviceAudit: small.createServiceAuditStore(open),
     sweepMark: small.createSweepMark(open),
+    outbox: outbox.createOutbox(open),
   };
 }
 
@@ -114,7 +138,7 @@ async function openQueues(settings: Settings) {
   const access =
     connectionString !== undefined || serviceUrl === undefined
       ? { connectionString: connectionString ?? '', deadlineSeconds }
-      : { serviceUrl, credential: await storageCredential(), deadlineSeconds };
+      : { serviceUrl, credential: await ownCredential(), deadlineSeconds };
   return {
     queue: createWorkQueue<VaultWork>('vault-work', access),
     dailyQueue: createWorkQueue<DailyWork>('daily-pass', access),
@@ -122,9 +146,37 @@ async function openQueues(settings: Settings) {
   };
 }
 
-async function storageCredential() {
+async function ownCredential() {
   const { ManagedIdentityCredential } = await import('@azure/identity');
   return new ManagedIdentityCredential();
+}
+
+/** Where the app is in Azure: its own name there stays, whatever stands in front of it. */
+const sourceIn = ({ WEBSITE_HOSTNAME: host }: Readonly<Record<string, string | undefined>>): string =>
+  host === undefined || host === '' ? '/keyward' : `https://${host}`;
+
+/** Asked through what it leaves waiting: there is no way to ask a topic itself but to publish something. */
+const announcementTopic = (announcer: Announcer, tools: Pick<Service, 'clock'>): Part => ({
+  name: 'announcementTopic',
+  silence: 'StorageUnavailable',
+  ask: async () => ((await isLate(announcer, tools)) ? 'AnnouncementsLate' : undefined),
+});
+
+function lazyTopic({ KEYWARD_ANNOUNCEMENTS_ENDPOINT: endpoint }: Settings): AnnouncementTopic | undefined {
+  if (endpoint === undefined) return undefined;
+  const remote = onceUnlessItFails(async () => {
+    const { createAnnouncementTopic } = await import('./announcementTopic.ts');
+    return createAnnouncementTopic(endpoint, await ownCredential());
+  });
+  return {
+    async publish(announcements) {
+      try {
+        return await (await remote()).publish(announcements);
+      } catch (error) {
+        return { outcome: 'failed', status: describeError(error) };
+      }
+    },
+  };
 }
 
 function lazyKeyVault(settings: Settings): { keyVault: KeyVault } & Pick<Credentials, 'exchangesAtHome'> {

@@ -17,7 +17,7 @@ import { LRUCache } from 'lru-cache';
 import { type FederatedIdentity, isFederated, whoIs } from '../core/binding.ts';
 import type { Cloud } from '../core/keyIdentifier.ts';
 import type { Reach } from '../core/ports.ts';
-import { throughEntraEmulator } from './entraEmulator.ts';
+import { throughEmulator } from './emulators.ts';
 import { inTime } from './inTime.ts';
 import { awaitingToken, noteCredentialError } from './keyVaultTransport.ts';
 
@@ -69,7 +69,7 @@ const mostCredentials = 500;
 export function createCredentials(options: CredentialOptions): Credentials {
   const { authorityHost, exchange, keyVault } = entra[options.cloud];
   const emulator = options.entraEmulatorUrl;
-  const network = emulator === undefined ? {} : { httpClient: throughEntraEmulator(authorityHost, emulator) };
+  const network = emulator === undefined ? {} : { httpClient: throughEmulator(authorityHost, emulator) };
   const known = new LRUCache<string, TokenCredential>({ max: mostCredentials });
 
   function federated(identity: FederatedIdentity, tenantId: string): TokenCredential {

@@ -10,6 +10,10 @@ const developmentOnly = 'is only allowed when AZURE_FUNCTIONS_ENVIRONMENT is Dev
 export const isDevelopment = (settings: { AZURE_FUNCTIONS_ENVIRONMENT?: string | undefined }): boolean =>
   settings.AZURE_FUNCTIONS_ENVIRONMENT === 'Development';
 
+const isTopic = (url: string, mayBeHere: boolean): boolean =>
+  URL.parse(url)?.pathname === '/api/events' &&
+  (url.startsWith('https://') || (mayBeHere && onThisMachine.safeParse(url).success));
+
 const schema = z
   .object({
     /** Which cloud's Key Vault suffixes are allowed: public, usgov or china. */
@@ -32,6 +36,8 @@ const schema = z
     KEYWARD_KEY_VAULT_EMULATOR: onThisMachine.optional(),
     /** Development only: where the token issuer listens that stands for Microsoft Entra ID. */
     KEYWARD_ENTRA_EMULATOR: onThisMachine.optional(),
+    /** Topic that every audit entry is announced to; http on this machine in development only. */
+    KEYWARD_ANNOUNCEMENTS_ENDPOINT: z.string().optional(),
     AZURE_FUNCTIONS_ENVIRONMENT: z.string().optional(),
   })
   .refine(({ KEYWARD_KEY_VAULT_EMULATOR: url, ...s }) => url === undefined || isDevelopment(s), {
@@ -41,6 +47,10 @@ const schema = z
   .refine(({ KEYWARD_ENTRA_EMULATOR: url, ...s }) => url === undefined || isDevelopment(s), {
     path: ['KEYWARD_ENTRA_EMULATOR'],
     message: developmentOnly,
+  })
+  .refine(({ KEYWARD_ANNOUNCEMENTS_ENDPOINT: url, ...s }) => url === undefined || isTopic(url, isDevelopment(s)), {
+    path: ['KEYWARD_ANNOUNCEMENTS_ENDPOINT'],
+    message: `must be the endpoint of a topic, https://<topic>.<region>.eventgrid.azure.net/api/events; http://127.0.0.1 ${developmentOnly}`,
   })
   .refine((s) => s.AzureWebJobsStorage !== undefined || s.AzureWebJobsStorage__tableServiceUri !== undefined, {
     path: ['AzureWebJobsStorage__tableServiceUri'],

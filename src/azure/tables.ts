@@ -25,7 +25,7 @@ export interface ReadRow<T> extends Stored<T> {
   readonly writtenAt: EpochMs;
 }
 
-export type TableName = 'accounts' | 'bindings' | 'vaults' | 'directory' | 'claims' | 'rings' | 'service';
+export type TableName = 'accounts' | 'bindings' | 'vaults' | 'directory' | 'claims' | 'rings' | 'service' | 'outbox';
 export type OpenTable = (name: TableName) => Table;
 
 export const rowOf = (key: RowKey, value: unknown): Row => ({ ...key, v: formatVersion, data: JSON.stringify(value) });
@@ -60,8 +60,8 @@ export class Table {
     }
   }
 
-  /** At most `limit` rows in key order that pass the filter. */
-  async query<T>(filter: string, limit: number, read: (entity: Partial<Row>) => T = valueIn<T>): Promise<ReadRow<T>[]> {
+  /** At most `limit` rows in key order that pass the filter. @throws TypeError on a row that cannot be read, unless `read` is lenient. */
+  async query<T>(filter: string, limit: number, read: (entity: Entity) => T = valueIn<T>): Promise<ReadRow<T>[]> {
     return this.#run(async (client) => {
       const rows: ReadRow<T>[] = [];
       const pages = client
@@ -88,7 +88,7 @@ export class Table {
     return unlessLost(async () => (await this.#run((client) => client.createEntity(row))).etag ?? '');
   }
 
-  async put(row: Row & { readonly follows?: boolean }): Promise<void> {
+  async put(row: Row & { readonly follows?: boolean; readonly at?: string }): Promise<void> {
     try {
       await this.#run((client) => client.upsertEntity(row, 'Replace'));
     } catch (error) {
@@ -209,14 +209,19 @@ const unavailable = ({ statusCode = 0 }: Partial<RestError>): Unavailable =>
     info: { status: statusCode },
   });
 
-function valueIn<T>(entity: { v?: unknown; data?: unknown }): T {
+interface Entity {
+  readonly v?: unknown;
+  readonly data?: unknown;
+}
+
+export function valueIn<T>(entity: Entity): T {
   if (entity.v !== formatVersion || typeof entity.data !== 'string')
     throw new TypeError(`A row has format version ${String(entity.v)}, which this version of Keyward does not know.`);
   return JSON.parse(entity.data) as T;
 }
 
 /** For rows in which anybody who writes the table may have put anything: undefined when there is no value of ours in it. */
-export function valueIfAny(entity: Partial<Row>): unknown {
+export function valueIfAny(entity: Entity): unknown {
   try {
     return valueIn<unknown>(entity);
   } catch {

@@ -30,6 +30,10 @@ export const auditTypes = [
   'CustomerKeyRestored',
   'WatchCreated',
   'VerdictChanged',
+  'KeyNearExpiry',
+  'KeyExpired',
+  'IdentityUnavailable',
+  'IdentityAvailable',
   'NewVersionFound',
   'NewVersionUnusable',
   'RotationStarted',
@@ -95,6 +99,10 @@ export interface AuditFacts extends Partial<Trigger> {
   readonly claim?: string;
   /** `<ring>/<generation>`: what an entry of the service's own chain is about. */
   readonly ring?: string;
+  /** ISO 8601: the latest moment at which the key that was lost could still be in use. */
+  readonly keyReleasedBy?: string;
+  /** ISO 8601: of the key version that the entry is about. */
+  readonly expiresOn?: string;
   /** How many accounts a rotation re-wrapped. */
   readonly accounts?: number;
   /** What a remote unwrap was for, and how long the vault took. `cause` says why it did not open; absent: it did. */

@@ -4,6 +4,7 @@
  */
 import { type ActiveAccount, type DeletingAccount, wrappedByOf } from './account.ts';
 import type { AuditFacts } from './audit.ts';
+import { iso } from './time.ts';
 import type { Transition, Watch } from './watch.ts';
 
 const keyward = { kind: 'keyward', id: 'reconcile' } as const;
@@ -52,5 +53,6 @@ function factsOf(transition: Transition, key: string): AuditFacts {
     epoch: transition.epoch,
     ...(transition.cause === undefined ? {} : { cause: transition.cause }),
     ...(transition.keyVaultRequestId === undefined ? {} : { keyVaultRequestId: transition.keyVaultRequestId }),
+    ...(transition.keyReleasedBy === undefined ? {} : { keyReleasedBy: iso(transition.keyReleasedBy) }),
   };
 }

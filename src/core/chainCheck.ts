@@ -47,6 +47,10 @@ export function linkOf(
   return ours.previousHash === previous.hash ? { sequence, hash: ours.hash } : 'NotLinked';
 }
 
+/** Whether a holder of the audit key wrote the entry as it is. Its place in the chain is another question. @throws what `kekOf` does, but for a generation that does not exist */
+export const isGenuine = (entry: AuditEntry, kekOf: (generation: number) => Kek): boolean =>
+  flawOf(entry, kekOf) === undefined;
+
 /** Undefined: the process that had the audit key wrote exactly this. */
 function flawOf(entry: unknown, kekOf: (generation: number) => Kek): 'Edited' | 'KeyUnknown' | undefined {
   if (typeof entry !== 'object' || entry === null) return 'Edited';

@@ -3,25 +3,29 @@
  * how the keys are, counted over watches: the cost follows keys, not accounts.
  */
 import pLimit from 'p-limit';
+import { type Backlog, backlogOf } from './announcements/pass.ts';
 import { type Cause, isCause } from './causes.ts';
 import { KeywardError } from './errors.ts';
 import type { Service } from './service.ts';
 import type { EpochMs } from './time.ts';
 import type { Watch, WatchStatus } from './watch.ts';
 
+/** `AnnouncementsLate`: entries have been waiting for long to be announced. */
+export type PartTrouble = Cause | 'AnnouncementsLate';
+
 export interface Part {
   readonly name: 'tables' | 'queue' | 'operatorVault' | 'announcementTopic';
   /** The word for an answer that does not come. */
   readonly silence: Cause;
   /** What is wrong; undefined: it answers. May throw, and may hang. */
-  ask(): Promise<Cause | undefined>;
+  ask(): Promise<PartTrouble | undefined>;
 }
 
 export interface PartHealth {
   readonly name: Part['name'];
   readonly status: 'ok' | 'failed';
   readonly durationMs: number;
-  readonly cause?: Cause;
+  readonly cause?: PartTrouble;
 }
 
 type Tools = Pick<Service, 'clock' | 'pause'>;
@@ -49,7 +53,7 @@ export const checkParts = (parts: readonly Part[], tools: Tools): Promise<PartHe
     }),
   );
 
-async function answerOf(part: Part): Promise<{ readonly cause: Cause | undefined }> {
+async function answerOf(part: Part): Promise<{ readonly cause: PartTrouble | undefined }> {
   try {
     return { cause: await part.ask() };
   } catch (error) {
@@ -116,23 +120,27 @@ async function countKeys({
 export interface Readiness {
   readonly isReady: boolean;
   readonly parts: readonly PartHealth[];
-  /** The next three are absent where they could not be read in time. */
+  /** What follows is absent where it could not be read in time. */
   readonly sweep?: { readonly lastSweptAt?: EpochMs };
   readonly keys?: KeyCounts;
   /** Messages that were given up and lie in the poison queues. */
   readonly poisoned?: number;
+  /** Absent also where no topic is set. */
+  readonly announcements?: Backlog;
 }
 
 /** Never throws. What is told beside the parts is for people: it makes nothing unready. */
 export async function readiness(
-  service: Pick<Service, 'parts' | 'sweepMark' | 'keyCounts' | 'poisoned' | 'clock' | 'pause'>,
+  service: Pick<Service, 'parts' | 'sweepMark' | 'keyCounts' | 'poisoned' | 'announcer' | 'clock' | 'pause'>,
 ): Promise<Readiness> {
   const told = <T>(asking: Promise<T>) => inTime(asking, service).catch(() => undefined);
-  const [parts, sweep, keys, poisoned] = await Promise.all([
+  const { announcer } = service;
+  const [parts, sweep, keys, poisoned, announcements] = await Promise.all([
     checkParts(service.parts, service),
     told(service.sweepMark.read().then((at) => (at === undefined ? {} : { lastSweptAt: at }))),
     told(service.keyCounts()),
     told(service.poisoned()),
+    announcer === undefined ? undefined : told(backlogOf(announcer, service)),
   ]);
   return {
     isReady: parts.every(({ status }) => status === 'ok'),
@@ -140,5 +148,6 @@ export async function readiness(
     ...(sweep === undefined ? {} : { sweep }),
     ...(keys === undefined ? {} : { keys }),
     ...(poisoned === undefined ? {} : { poisoned }),
+    ...(announcements === undefined ? {} : { announcements }),
   };
 }

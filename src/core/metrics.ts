@@ -27,6 +27,10 @@ export interface Metrics {
   readonly 'keyward.reveals': { readonly kind: SecretKind };
   /** Calls that were not served. */
   readonly 'keyward.refusals': { readonly code: ErrorCode };
+  /** Audit entries announced; not announced, because the topic did not take them; left to the sweep, because too many waited. */
+  readonly 'keyward.announcements': { readonly result: 'published' | 'failed' | 'deferred' };
+  /** Age of the oldest entry that waits to be announced, seen by each sweep while one waits for over a minute. */
+  readonly 'keyward.announcements.oldest.ms': NoLabels;
   /** From the sweep before to this one. */
   readonly 'keyward.sweeps.ms': NoLabels;
 }

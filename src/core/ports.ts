@@ -4,6 +4,7 @@
  * `Unavailable` when the store itself does not answer.
  */
 import type { AccountRecord } from './account.ts';
+import type { Announcement } from './announcements/announcement.ts';
 import type { AuditEntry, ChainHead, Trigger } from './audit.ts';
 import type { Binding } from './binding.ts';
 import type { Bytes } from './bytes.ts';
@@ -341,6 +342,54 @@ export interface ServiceAuditStore {
   audit(page: ChainPageRequest): Promise<ChainPage>;
 }
 
+/** What a chain is about, as an announcement tells it. */
+export type ChainSubject =
+  | { readonly kind: 'account'; readonly name: string; readonly owner: string }
+  | { readonly kind: 'binding'; readonly keyIdentifier: string }
+  | { readonly kind: 'service' };
+
+/** Entries that are about to be committed, and so to be announced: written before the batch that holds them. */
+export interface OutboxRow {
+  /** Unique: writers that race for a sequence number have a row each. */
+  readonly id: string;
+  readonly chain: string;
+  readonly subject: ChainSubject;
+  /** Sequence number of the first; the others follow without a gap. */
+  readonly first: number;
+  /** One for each entry: shows whether it is this writer's that stands at its place. */
+  readonly hashes: readonly string[];
+  readonly at: EpochMs;
+}
+
+export interface OutboxPage {
+  readonly rows: readonly OutboxRow[];
+  /** Rows that are none of ours, or damaged: passed by. */
+  readonly unreadable: number;
+  /** Give it back to continue. Absent on the last page. */
+  readonly next?: string;
+}
+
+/** What is still to be announced. */
+export interface Outbox {
+  put(row: OutboxRow): Promise<void>;
+  /** Harmless when it is gone. */
+  remove(row: OutboxRow): Promise<void>;
+  /** Rows written before the time given, in order of chain and sequence. */
+  page(asked: { before: EpochMs; limit: number; after?: string | undefined }): Promise<OutboxPage>;
+  /** The entries that stand in the chain at the places of the row, whoever wrote them: all of the row's, or none. */
+  entries(row: OutboxRow): Promise<AuditEntry[]>;
+}
+
+/** `refused`: the topic does not take these events, however often it is asked. `failed`: now, or us. `status` is for the log. */
+export type Published =
+  | { readonly outcome: 'published' }
+  | { readonly outcome: 'refused' | 'failed'; readonly status: string };
+
+/** Where announcements go. Ends within seconds, and nothing here throws. */
+export interface AnnouncementTopic {
+  publish(announcements: readonly Announcement[]): Promise<Published>;
+}
+
 /** Ring rows are insert-only but for wrappings that a newer, proven one has replaced, and generations that are destroyed. */
 export interface RingStore {
   read(): Promise<StoredRings>;
@@ -390,4 +439,6 @@ export type DailyWork =
   | { readonly visit: 'ring'; readonly ring: RingName }
   /** Look at the operator's own keys now, unless somebody has since. */
   | { readonly visit: 'operatorKeys'; readonly askedAt: EpochMs }
+  /** Announce what has been waiting. */
+  | { readonly visit: 'announcements'; readonly after?: string | undefined }
   | MoveWork;

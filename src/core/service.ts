@@ -1,4 +1,6 @@
 /** Everything that a story of the core is told with. Wired in src/azure/compose.ts. */
+
+import type { Announcer } from './announcements/announcer.ts';
 import type { Trigger } from './audit.ts';
 import type { KeyCounts, Part } from './health.ts';
 import type { Cloud } from './keyIdentifier.ts';
@@ -6,6 +8,7 @@ import type { Leases } from './leases.ts';
 import type { Policy } from './policy.ts';
 import type {
   AccountStore,
+  AnnouncementTopic,
   BindingStore,
   Claims,
   Clock,
@@ -13,6 +16,7 @@ import type {
   Directory,
   KeyVault,
   Log,
+  Outbox,
   Random,
   Reach,
   RingStore,
@@ -40,6 +44,10 @@ export interface Service {
   readonly ringStore: RingStore;
   readonly serviceAudit: ServiceAuditStore;
   readonly sweepMark: SweepMark;
+  readonly outbox: Outbox;
+  /** Absent where no topic is set: then nothing is announced, and nothing written to the outbox. */
+  readonly topic?: AnnouncementTopic | undefined;
+  readonly announcer?: Announcer | undefined;
   readonly queue: WorkQueue<VaultWork>;
   readonly dailyQueue: WorkQueue<DailyWork>;
   readonly keyVault: KeyVault;

@@ -12,9 +12,10 @@
  * restore. Pure: no I/O, no clock. A watch holds a verdict for every key version that still wraps somebody, because in
  * the middle of a rotation the old version can be disabled while the new one works.
  */
+import { keyReleasedBy } from './account.ts';
 import type { Actor } from './audit.ts';
 import type { Binding } from './binding.ts';
-import type { Cause } from './causes.ts';
+import { type Cause, classOf } from './causes.ts';
 import { confirmationOf, type DenyingCause, isDenying, type Policy } from './policy.ts';
 import type { EpochMs } from './time.ts';
 
@@ -49,6 +50,8 @@ export interface Transition {
   readonly cause?: Cause;
   readonly keyVaultRequestId?: string;
   readonly at: EpochMs;
+  /** Where it refused: the latest moment at which the key could still be in use. */
+  readonly keyReleasedBy?: EpochMs;
 }
 
 export interface UnusableVersion {
@@ -113,6 +116,8 @@ export interface Watch {
   readonly rotation?: Rotation;
   /** An operator wants every account that follows re-wrapped that has not been since. */
   readonly forced?: { readonly at: EpochMs; readonly by: Actor };
+  /** When our own identity was first found to be in trouble; until a look shows that it is not. */
+  readonly identityTroubleSince?: EpochMs;
   readonly audit: { readonly sequence: number; readonly hash: string };
 }
 
@@ -210,11 +215,13 @@ export function observe(watch: Watch, evidence: Evidence, policy: Policy): Watch
   const proof = evidence.keyVaultRequestId === undefined ? {} : { keyVaultRequestId: evidence.keyVaultRequestId };
   const after: Verdict = { ...verdict, ...proof };
 
-  const seen = { ...watch, versions: { ...watch.versions, [evidence.version]: after } };
+  const versions = { ...watch.versions, [evidence.version]: after };
+  const seen = { ...withIdentity(watch, evidence, policy), versions };
   const refusedBefore = before.status === 'Inaccessible';
   const refusedAfter = after.status === 'Inaccessible';
   if (refusedBefore === refusedAfter) return seen;
 
+  const releasedBy = refusedAfter ? keyReleasedBy(after, policy) : undefined;
   const transition: Transition = {
     epoch: watch.epoch + 1,
     version: evidence.version,
@@ -222,8 +229,18 @@ export function observe(watch: Watch, evidence: Evidence, policy: Policy): Watch
     at: evidence.takenAt,
     ...(after.cause === undefined ? {} : { cause: after.cause }),
     ...proof,
+    ...(releasedBy === undefined ? {} : { keyReleasedBy: releasedBy }),
   };
   return { ...seen, epoch: transition.epoch, transitions: [...watch.transitions, transition] };
+}
+
+/** Trouble of our own identity is remembered apart from verdicts, which it leaves as they are. Silence shows nothing about it. */
+function withIdentity(watch: Watch, evidence: Evidence, policy: Policy): Watch {
+  const cause = attributed(evidence, policy);
+  if (cause === 'IdentityUnavailable') return { identityTroubleSince: evidence.takenAt, ...watch };
+  if (cause !== undefined && classOf(cause) === 'unreachable') return watch;
+  const { identityTroubleSince: _over, ...well } = watch;
+  return well;
 }
 
 /**

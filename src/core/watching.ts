@@ -3,10 +3,11 @@ import { type AuditFacts, appendEntries, appendEntry, emptyChain, headOf, withTr
 import type { Binding } from './binding.ts';
 import { LostRace, retryLostRaces } from './errors.ts';
 import { measure } from './metrics.ts';
+import { occurrenceFacts } from './occurrences.ts';
 import type { Policy } from './policy.ts';
 import type { Stored } from './ports.ts';
 import type { Service } from './service.ts';
-import type { EpochMs } from './time.ts';
+import { type EpochMs, iso } from './time.ts';
 import { accessibleVerdict, type Evidence, observe, type Verdict, type Watch, type WatchStatus } from './watch.ts';
 
 type WatchTools = Pick<Service, 'bindings' | 'vaults' | 'rings' | 'policy' | 'clock' | 'log' | 'trigger'>;
@@ -84,8 +85,9 @@ export async function updateWatch(
     const before = current.value;
     const after = decide(before);
     if (after === before) return current;
+    const told = [...verdictFacts(before, after), ...occurrenceFacts(before, after), ...facts(before, after)];
     try {
-      const saved = await saveWatch(current, after, [...verdictFacts(before, after), ...facts(before, after)], tools);
+      const saved = await saveWatch(current, after, told, tools);
       for (const { was, verdict } of changesOf(before, after))
         measure(tools.log, 'keyward.transitions', 1, { from: was, to: verdict.status, cause: verdict.cause ?? 'none' });
       return saved;
@@ -128,8 +130,10 @@ const verdictFacts = (before: Watch, after: Watch): AuditFacts[] =>
     const cause = verdict.cause === undefined ? {} : { cause: verdict.cause };
     const { keyVaultRequestId } = verdict;
     const proof = keyVaultRequestId === undefined ? {} : { keyVaultRequestId };
+    const releasedBy = transition?.keyReleasedBy;
     return {
       ...{ type: 'VerdictChanged', actor: keyward, key: version, before: was, after: verdict.status },
       ...{ ...cause, ...epoch, ...proof },
+      ...(releasedBy === undefined ? {} : { keyReleasedBy: iso(releasedBy) }),
     };
   });

@@ -1,9 +1,11 @@
 /**
  * Once a day: a timer begins, and a queue carries the pass on page by page, so that no one invocation has it all to do. The queue
- * carries other work in the background as well: secrets that are moved to a new account key, and the service's own rings.
+ * carries other work in the background as well: secrets that are moved to a new account key, the service's own rings, and what waits to
+ * be announced.
  */
 import type { StorageQueueHandler, TimerHandler } from '@azure/functions';
 import * as z from 'zod';
+import { announceWaiting } from '../core/announcements/pass.ts';
 import { workOnPass } from '../core/rings/pass.ts';
 import { ringNames } from '../core/rings/ring.ts';
 import { lookAtOperatorKeys } from '../core/rings/tend.ts';
@@ -21,6 +23,7 @@ export const dailyMessage = z.union([
   }),
   z.strictObject({ visit: z.literal('ring'), ring: z.enum(ringNames) }),
   z.strictObject({ visit: z.literal('operatorKeys'), askedAt: z.number() }),
+  z.strictObject({ visit: z.literal('announcements'), after: z.string().max(200).optional() }),
 ]);
 
 export const startDailyPass: TimerHandler = (_timer, context) =>
@@ -45,6 +48,7 @@ export const dailyPass: StorageQueueHandler = (input, context) =>
     }
     if (message.data.visit === 'ring') return workOnPass(message.data.ring, service);
     if (message.data.visit === 'operatorKeys') return lookAtOperatorKeys(message.data.askedAt, service);
+    if (message.data.visit === 'announcements') return announceWaiting(message.data.after, service);
     const after = await visitAccounts(message.data.after, service);
     if (after !== undefined) await service.dailyQueue.send({ visit: 'accounts', after });
   });

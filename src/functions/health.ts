@@ -5,8 +5,9 @@
 import type { HttpResponseInit } from '@azure/functions';
 import * as z from 'zod';
 import { SettingsError } from '../azure/compose.ts';
+import type { Backlog } from '../core/announcements/pass.ts';
 import { causes, meaningOf } from '../core/causes.ts';
-import { type PartHealth, type Readiness, readiness } from '../core/health.ts';
+import { type PartHealth, type PartTrouble, type Readiness, readiness } from '../core/health.ts';
 import type { Service } from '../core/service.ts';
 import { iso } from '../core/time.ts';
 import type { BareHandler } from './http.ts';
@@ -29,7 +30,7 @@ const readySchema = z.strictObject({
       name: z.enum(['tables', 'queue', 'operatorVault', 'announcementTopic']),
       status: z.enum(['ok', 'failed']),
       durationMs: z.number(),
-      cause: z.enum(causes).optional(),
+      cause: z.enum([...causes, 'AnnouncementsLate']).optional(),
       meaning: z.string().optional(),
     }),
   ),
@@ -41,6 +42,9 @@ const readySchema = z.strictObject({
     })
     .optional(),
   poisonedMessages: count.optional(),
+  announcements: z
+    .strictObject({ waiting: count, isComplete: z.boolean(), oldestAgeSeconds: count.optional() })
+    .optional(),
 });
 const ready = readySchema.meta({
   id: 'Readiness',
@@ -54,6 +58,7 @@ const ready = readySchema.meta({
         ...{ isComplete: true, countedAt: '2026-11-23T19:49:10.000Z' },
       },
       poisonedMessages: 0,
+      announcements: { waiting: 0, isComplete: true },
     },
   ],
 });
@@ -71,7 +76,10 @@ const readyRoute: BareHandler = async () => {
   }
 };
 
-function answer({ isReady, parts, sweep, keys, poisoned }: Readiness, { clock }: Service): HttpResponseInit {
+function answer(
+  { isReady, parts, sweep, keys, poisoned, announcements }: Readiness,
+  { clock }: Service,
+): HttpResponseInit {
   const { lastSweptAt } = sweep ?? {};
   return answerOf(isReady ? 200 : 503, {
     status: isReady ? 'ready' : 'notReady',
@@ -82,12 +90,23 @@ function answer({ isReady, parts, sweep, keys, poisoned }: Readiness, { clock }:
       ? {}
       : { keys: { ...keys.byStatus, isComplete: keys.isComplete, countedAt: iso(keys.countedAt) } }),
     ...(poisoned === undefined ? {} : { poisonedMessages: poisoned }),
+    ...(announcements === undefined ? {} : { announcements: renderBacklog(announcements, clock.now()) }),
   });
 }
 
 const renderPart = (part: PartHealth) => ({
   ...part,
-  ...(part.cause === undefined ? {} : { meaning: meaningOf(part.cause) }),
+  ...(part.cause === undefined ? {} : { meaning: meaningOfTrouble(part.cause) }),
+});
+
+const meaningOfTrouble = (cause: PartTrouble): string =>
+  cause === 'AnnouncementsLate'
+    ? 'Audit entries have been waiting for more than three minutes to be announced.'
+    : meaningOf(cause);
+
+const renderBacklog = ({ oldestAt, ...counts }: Backlog, now: number) => ({
+  ...counts,
+  ...(oldestAt === undefined ? {} : { oldestAgeSeconds: Math.max(0, Math.round((now - oldestAt) / 1000)) }),
 });
 
 const ageOf = (at: number, now: number) => ({

@@ -1,5 +1,6 @@
 /** Timer trigger: the guarantee behind every event. */
 import type { TimerHandler } from '@azure/functions';
+import { wakeAnnouncing } from '../core/announcements/pass.ts';
 import { tendRings } from '../core/rings/tend.ts';
 import { timedSweep } from '../core/work/sweep.ts';
 import { inInvocation, keyward } from './service.ts';
@@ -8,6 +9,6 @@ export const sweep: TimerHandler = (_timer, context) =>
   inInvocation(context, async () => {
     const service = await keyward();
     service.log.info('Swept', { vaults: await timedSweep(service) });
-    // After the customers': trouble with our own keys is no reason to look at theirs late.
-    await tendRings(service);
+    // After the customers': trouble with our own keys, or our topic, is no reason to look at theirs late.
+    await Promise.all([tendRings(service), wakeAnnouncing(service)]);
   });

@@ -84,6 +84,13 @@ export function operatorSettings(azurite: Azurite, identity: Identity, keyVaultU
   };
 }
 
+/** The topic that the app announces to: only its own identity may publish there. */
+export const topicOf = (identity: Identity) => ({
+  identityUrl: identity.url,
+  tenantId: homeTenantId,
+  senders: [appPrincipalId],
+});
+
 /** A bearer token of the operator's, as its own service would get one: by client credentials. */
 export async function operatorToken(identity: Identity): Promise<string> {
   const response = await fetch(`${identity.url}/${homeTenantId}/oauth2/v2.0/token`, {

@@ -20,7 +20,9 @@ import {
   location,
   operatorSettings,
   subscriptionId,
+  topicOf,
 } from './operator.ts';
+import { type CloudEvent, startTopic, type Topic } from './topic/topic.ts';
 
 export interface StackOptions {
   /** The folder of the built app; absent: this project's own. */
@@ -35,6 +37,8 @@ export interface StackOptions {
   /** A file of ready RSA keys for the emulator, instead of generating them. */
   readonly keyPool?: string;
   readonly timers?: boolean;
+  /** With a topic to announce to; told of each event there. Absent: nothing is announced. */
+  readonly onPublished?: (event: CloudEvent) => void;
   /** How long `stop` waits for work in flight. */
   readonly drainMs?: number;
   readonly onLog?: LogSink;
@@ -47,6 +51,7 @@ export interface Stack {
   /** Customers' and the operator's hands on their vaults. */
   readonly keyVault: KeyVaultControl;
   readonly keyVaultUrl: string;
+  readonly topic?: Topic;
   readonly settings: Readonly<Record<string, string>>;
   /** One customer vault in the home tenant, with the app's grant and its event subscription. */
   createCustomerVault(name: string, more?: Record<string, unknown>): Promise<void>;
@@ -77,7 +82,11 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     running.push(azurite);
     const keyVault = keyVaultControl(emulator.url);
     await createOperatorVault(keyVault);
-    const settings = { ...operatorSettings(azurite, identity, emulator.url), ...options.settings };
+    const { onPublished } = options;
+    const topic = onPublished === undefined ? undefined : await startTopic({ ...topicOf(identity), onPublished });
+    if (topic !== undefined) running.push(topic);
+    const announcing = topic === undefined ? {} : { KEYWARD_ANNOUNCEMENTS_ENDPOINT: topic.endpoint };
+    const settings = { ...operatorSettings(azurite, identity, emulator.url), ...announcing, ...options.settings };
     const host = await startHost({
       appDir: options.appDir ?? fileURLToPath(new URL('../..', import.meta.url)),
       settings,
@@ -86,7 +95,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     });
     running.push(host);
     const hands = customerHands(keyVault, host);
-    return { host, azurite, identity, keyVault, keyVaultUrl: emulator.url, settings, ...hands, stop };
+    const announced = topic === undefined ? {} : { topic };
+    return { host, azurite, identity, keyVault, keyVaultUrl: emulator.url, ...announced, settings, ...hands, stop };
   } catch (error) {
     await stop();
     throw error;

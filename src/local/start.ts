@@ -14,6 +14,8 @@ import { isAtLeast } from './host/logs.ts';
 import { localHostKeys, operatorToken } from './operator.ts';
 import { type Stack, startStack } from './stack.ts';
 import { quoted, startPage, vault } from './startPage.ts';
+import { lineOf } from './topic/line.ts';
+import type { CloudEvent } from './topic/topic.ts';
 
 const usage = `npm start -- [options]
   --port N       where the API listens; 0 takes any free port (7071)
@@ -95,10 +97,13 @@ function tell({ level, category, functionName = '', message, at }: LogRecord): v
   if (!isAppsWord && !isAtLeast(level, 'warning')) return;
   if (message === 'Swept {"vaults":0}') return;
   const severity = isAtLeast(level, 'warning') ? `${level}: ` : '';
-  console.log(
-    `${new Date(at).toTimeString().slice(0, 8)}  ${(functionName || 'host').padEnd(14)}  ${severity}${message}`,
-  );
+  say(at, functionName || 'host', severity + message);
 }
+
+const tellAnnounced = (event: CloudEvent): void => say(Date.now(), 'announced', lineOf(event));
+
+const say = (at: number, who: string, what: string): void =>
+  console.log(`${new Date(at).toTimeString().slice(0, 8)}  ${who.padEnd(14)}  ${what}`);
 
 /** The first signal stops in order, a second one at once. */
 function stopOnSignal(stack: Stack, { dir }: Options): void {
@@ -141,7 +146,10 @@ try {
   const onLog = (record: LogRecord) => {
     if (isReady || isAtLeast(record.level, 'warning')) tell(record);
   };
-  const stack = await startStack({ port, dir, fresh, settings, drainMs: DRAIN_MS, onLog });
+  const onPublished = (event: CloudEvent) => {
+    if (isReady) tellAnnounced(event);
+  };
+  const stack = await startStack({ port, dir, fresh, settings, drainMs: DRAIN_MS, onLog, onPublished });
   stopOnSignal(stack, options);
   await prepareVaults(stack);
   console.log(startPage(stack, await identification(stack, options), dir));

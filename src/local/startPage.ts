@@ -11,7 +11,7 @@ export const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`
 
 /** `who` identifies the caller, as arguments of curl. */
 export function startPage(stack: Stack, who: string, dir: string): string {
-  const { host, keyVaultUrl, identity, settings } = stack;
+  const { host, keyVaultUrl, identity, topic, settings } = stack;
   const { policy } = readSettings({ ...process.env, ...settings });
   const curl = (method: string, url: string, rest = '') =>
     `curl -sS -w '\\n'${method === 'GET' ? '' : ` -X ${method}`} ${quoted(url)}${rest}`;
@@ -29,10 +29,11 @@ Keyward is running, all of it on this machine. Ctrl-C stops it.
   API            ${host.url}/api/accounts
   Key Vault      ${keyVaultUrl}/control   what customers do to their vaults
   Token issuer   ${identity.url}/control   tenants, identities, tokens
+  Announcements  ${topic?.url}/control/events   what was published to the topic
   Data           ${dir}   kept; npm start -- --fresh begins anew
 
 Settings in force
-${inForce.map(([name, value]) => `  ${name.padEnd(28)}${value}`).join('\n')}
+${inForce.map(([name, value]) => `  ${name.padEnd(32)}${value}`).join('\n')}
   Looks: every ${policy.lookIntervalHealthySeconds} s, ${policy.lookIntervalSuspectSeconds} s while Suspect, \
 ${policy.lookIntervalInaccessibleSeconds} s while Inaccessible.
 

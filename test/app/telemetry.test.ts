@@ -4,9 +4,12 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { isCause } from '../../src/core/causes.ts';
 import { type Answer, caller } from '../../src/local/client.ts';
 import { operatorToken } from '../../src/local/operator.ts';
+import type { CloudEvent } from '../../src/local/topic/topic.ts';
 import { got, rotate, sweptUntil, useStack, vaultWithKey, withCustomerKey } from './support.ts';
 
+const announced: CloudEvent[] = [];
 const world = useStack({
+  onPublished: (event) => announced.push(event),
   settings: {
     KEYWARD_AUTH: 'entra',
     KEYWARD_LOOK_SPACING_SECONDS: '0.2',
@@ -74,10 +77,11 @@ beforeAll(async () => {
   await api('DELETE', at);
 }, 60_000);
 
-test('INV-9: no log line, metric or answer holds key material, a token, a blob, a query string or an upstream body', () => {
+test('INV-9: no log line, metric, answer or announcement holds key material, a token, a blob, a query string or an upstream body', () => {
   const said = [
     ...world.records.map((record) => JSON.stringify(record)),
     ...answers.map(({ body }) => JSON.stringify(body) ?? ''),
+    ...announced.map((event) => JSON.stringify(event)),
   ];
   const secrets = {
     'a secret’s value': [value.toString('base64').slice(0, -2), value.toString('latin1'), value.toString('hex')],
@@ -100,6 +104,7 @@ test('INV-9: no log line, metric or answer holds key material, a token, a blob, 
   expect(
     world.records.filter((record) => JSON.stringify(record).includes(inBodies) && !/eventType/.test(record.message)),
   ).toEqual([]);
+  expect(announced.length).toBeGreaterThan(5);
   // The search would find one.
   expect(said.some((one) => one.includes('busy-kv'))).toBe(true);
 });
@@ -115,7 +120,7 @@ describe('metrics', () => {
   test('are measured of everything that happened', () => {
     expect(new Set(metrics().map(({ metric }) => metric))).toEqual(
       new Set(
-        ['looks', 'looks.ms', 'transitions', 'leases', 'reveals', 'refusals', 'sweeps.ms'].map(
+        ['looks', 'looks.ms', 'transitions', 'leases', 'reveals', 'refusals', 'sweeps.ms', 'announcements'].map(
           (one) => `keyward.${one}`,
         ),
       ),
@@ -127,6 +132,7 @@ describe('metrics', () => {
       ]),
     );
     expect(labelsOf('keyward.looks')).toContainEqual({ status: 'Inaccessible', cause: 'KeyDisabled' });
+    expect(labelsOf('keyward.announcements')).toContainEqual({ result: 'published' });
     expect(labelsOf('keyward.reveals')).toEqual([{ kind: 'jobInputs' }, { kind: 'tokenKeys' }]);
     expect(labelsOf('keyward.refusals')).toEqual(
       expect.arrayContaining([

@@ -121,3 +121,27 @@ describe.each(['KEYWARD_KEY_VAULT_EMULATOR', 'KEYWARD_ENTRA_EMULATOR'] as const)
     expect(complaint(environment)).toContain(name);
   });
 });
+
+describe('KEYWARD_ANNOUNCEMENTS_ENDPOINT', () => {
+  const name = 'KEYWARD_ANNOUNCEMENTS_ENDPOINT';
+  const here = 'http://127.0.0.1:4711/api/events';
+
+  it.each<[string, string, string | undefined]>([
+    ['a topic of Event Grid', 'https://t.westeurope-1.eventgrid.azure.net/api/events', undefined],
+    ['one on this machine, in development', here, 'Development'],
+  ])('takes %s', (_, endpoint, environment) => {
+    const settings = readSettings({ ...needed, [name]: endpoint, AZURE_FUNCTIONS_ENVIRONMENT: environment });
+    expect(settings[name]).toBe(endpoint);
+  });
+
+  it.each<[string, string, string | undefined]>([
+    ['one on this machine, in production', here, undefined],
+    ['another machine without TLS', 'http://evil.com/api/events', 'Development'],
+    ['a host without the path', 'https://t.westeurope-1.eventgrid.azure.net', undefined],
+    ['a name', 'my-topic', undefined],
+    ['nothing', '', undefined],
+  ])('refuses %s, and says what it takes', (_, endpoint, environment) => {
+    const told = complaint({ ...needed, [name]: endpoint, AZURE_FUNCTIONS_ENVIRONMENT: environment });
+    expect(told).toContain(`${name}: must be the endpoint of a topic, https://`);
+  });
+});

@@ -209,7 +209,11 @@ describe('INV-7: evidence applies only to what it was made for, and only when it
 });
 
 describe('the transitions of a watch', () => {
-  it('note each refusal and each restoration once, with cause, time and version', () => {
+  const lost = { version: version1, to: 'CustomerKeyInaccessible' };
+  /** From the first denial on nobody renews a lease of 300 s. */
+  const lease = 300_000;
+
+  it('note each refusal and each restoration once, with cause, time and version, and when a lost key is released', () => {
     const looks = [
       ...denials('KeyDisabled', [60, 70, 100, 130]),
       aLook(140, 'Throttled'),
@@ -221,9 +225,9 @@ describe('the transitions of a watch', () => {
     expect(after.epoch).toBe(10);
     expect(after.reconciledEpoch).toBe(0);
     expect(after.transitions).toEqual([
-      { epoch: 8, version: version1, to: 'CustomerKeyInaccessible', cause: 'KeyDisabled', at: start + 70_000 },
+      { ...lost, epoch: 8, cause: 'KeyDisabled', at: start + 70_000, keyReleasedBy: start + 60_000 + lease },
       { epoch: 9, version: version1, to: 'Enabled', at: start + 170_000 },
-      { epoch: 10, version: version1, to: 'CustomerKeyInaccessible', cause: 'KeyNotFound', at: start + 330_000 },
+      { ...lost, epoch: 10, cause: 'KeyNotFound', at: start + 330_000, keyReleasedBy: start + 300_000 + lease },
     ]);
   });
 
@@ -231,6 +235,26 @@ describe('the transitions of a watch', () => {
     const looks = [aLook(60, 'KeyDisabled'), aLook(65), aLook(100, 'Throttled'), aLook(160)];
     const after = looks.reduce((watch, look) => observe(watch, look, designPolicy), aWatch());
     expect(after).toMatchObject({ epoch: 0, transitions: [] });
+  });
+});
+
+describe('trouble of our own identity', () => {
+  const denied = (at: number, controlLook: 'good' | 'failed') => ({ ...aLook(at, 'KeyPermissionDenied'), controlLook });
+  const since = (looks: readonly Evidence[]) =>
+    looks.reduce((watch, look) => observe(watch, look, designPolicy), aWatch()).identityTroubleSince;
+
+  it.each<[string, Evidence[], number | undefined]>([
+    ['begins with a denial while our own key denies us too', [denied(60, 'failed')], 60],
+    ['begins when there is no token', [aLook(60, 'IdentityUnavailable')], 60],
+    ['keeps its beginning', [denied(60, 'failed'), denied(70, 'failed'), aLook(80, 'IdentityUnavailable')], 60],
+    ['is not over while nobody answers', [denied(60, 'failed'), aLook(70, 'VaultTimeout')], 60],
+    ['is seen while a denial is being confirmed', [aLook(60, 'KeyDisabled'), denied(70, 'failed')], 70],
+    ['is over with a good look', [denied(60, 'failed'), aLook(70)], undefined],
+    ['is over with a denial that our own key does not share', [denied(60, 'failed'), denied(70, 'good')], undefined],
+    ['is not a lost name', [{ ...aLook(60, 'VaultNotFound'), controlLook: 'failed' }], undefined],
+    ['is not known from old evidence', [aLook(80), denied(60, 'failed')], undefined],
+  ])('%s', (_, looks, seconds) => {
+    expect(since(looks)).toBe(seconds === undefined ? undefined : start + seconds * 1000);
   });
 });
 

@@ -93,6 +93,9 @@ it('keeps an account and its key over a restart, and every printed line works', 
   const before = await account();
   expect(first.said()).toMatch(/^\d\d:\d\d:\d\d {2}keyEvents +Received an event \{.*KeyNewVersionCreated/m);
   expect(first.said()).toMatch(/^\d\d:\d\d:\d\d {2}vaultWork +Looked at a key \{.*"cause":"KeyNotFound"/m);
+  expect(first.said()).toMatch(
+    /^\d\d:\d\d:\d\d {2}announced +Keyward\.CustomerKeyInaccessible, \/accounts\/alpha, .*keyReleasedBy /m,
+  );
   expect(first.said()).not.toContain('Execut');
   const askedAt = Date.now();
   first.child.kill('SIGINT');

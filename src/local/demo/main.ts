@@ -12,7 +12,7 @@ if (!json) {
       'Looks that are a minute apart in production are seconds apart here.\n',
   );
 }
-const stack = await startStack({ settings: compressedTime });
+const stack = await startStack({ settings: compressedTime, onPublished: () => undefined });
 try {
   await story(stack, narrator);
 } finally {

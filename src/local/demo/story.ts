@@ -2,6 +2,8 @@
 import { type Caller, caller, until } from '../client.ts';
 import { location, operatorVault } from '../operator.ts';
 import type { Stack } from '../stack.ts';
+import { lineOf } from '../topic/line.ts';
+import type { CloudEvent } from '../topic/topic.ts';
 import { auditing } from './auditing.ts';
 import { expected, same, told } from './checks.ts';
 import type { Narrator } from './narrator.ts';
@@ -326,6 +328,21 @@ async function revocation(stack: Stack, api: Caller, contentKey: string, { tell 
       return ['re-wrapped twice and revoked once in between: what lies below the account key was never touched'];
     },
   });
+  await tell({
+    title: 'All of it was announced to the operator’s Event Grid topic, straight from the audit',
+    run: async () => {
+      const type = (name: string) => announced(stack, (event) => event.type === `Keyward.${name}`);
+      const verdict = (after: string) => announced(stack, ({ data }) => (data as { after?: string }).after === after);
+      return [await verdict('Suspect'), await type('CustomerKeyInaccessible'), await type('CustomerKeyRestored')];
+    },
+  });
+}
+
+/** Waits for it: announcements hold nothing up, so they come a moment later. */
+async function announced(stack: Stack, isIt: (event: CloudEvent) => boolean): Promise<string> {
+  const ask = async () => stack.topic?.published.findLast(isIt);
+  const event = await until('an announcement', ask, (found) => found !== undefined);
+  return event === undefined ? '' : lineOf(event);
 }
 
 async function outage(stack: Stack, api: Caller, { tell }: Narrator): Promise<void> {

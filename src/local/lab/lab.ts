@@ -21,12 +21,16 @@ import {
   homeTenantId,
   location,
   operatorSettings,
+  topicOf,
 } from '../operator.ts';
+import { startTopic, type Topic } from '../topic/topic.ts';
 import { createVirtualClock, createVirtualQueue, type VirtualClock, type VirtualQueue } from './virtualTime.ts';
 
 export interface LabOptions {
   readonly settings?: Readonly<Record<string, string>>;
   readonly keyPool?: string;
+  /** With a topic that everything is announced to. */
+  readonly announces?: true;
 }
 
 export interface LogLine {
@@ -42,6 +46,8 @@ export interface Lab {
   readonly keyVault: KeyVaultControl;
   readonly keyVaultUrl: string;
   readonly identityUrl: string;
+  /** Absent unless asked for. */
+  readonly topic?: Topic;
   readonly log: LogLine[];
   /** For a hand in the tables that goes past the app. */
   readonly connectionString: string;
@@ -76,7 +82,12 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   // The managed identity's credential reads these from the process, as in Azure.
   Object.assign(process.env, identity.environment);
 
-  const settings = { ...operatorSettings(azurite, identity, emulator.url), ...options.settings };
+  const topic = options.announces ? await startTopic(topicOf(identity)) : undefined;
+  const settings = {
+    ...operatorSettings(azurite, identity, emulator.url),
+    ...(topic === undefined ? {} : { KEYWARD_ANNOUNCEMENTS_ENDPOINT: topic.endpoint }),
+    ...options.settings,
+  };
   const clock = createVirtualClock(Date.now());
   const queue = createVirtualQueue(clock);
   const lines: LogLine[] = [];
@@ -99,6 +110,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const lab: Lab = {
     ...{ service, clock, queue, keyVault, keyVaultUrl: emulator.url, identityUrl: identity.url, log: lines, another },
     connectionString: azurite.connectionString,
+    ...(topic === undefined ? {} : { topic }),
     async vaultWithKey(vault, more = {}) {
       await keyVault('POST', '/vaults', { name: vault, tenantId: homeTenantId, location, ...more });
       await keyVault('PUT', `/vaults/${vault}/grants/${appPrincipalId}`, {
@@ -136,6 +148,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
       clock.set(Math.max(clock.now(), end));
     },
     async stop() {
+      await topic?.stop();
       await emulator.stop();
       await identity.stop();
       await azurite.stop();

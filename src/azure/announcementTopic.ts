@@ -1,0 +1,47 @@
+/** Azure Event Grid, where announcements go: CloudEvents in batches, by the app's own identity. */
+import { RestError } from '@azure/core-rest-pipeline';
+import { EventGridPublisherClient } from '@azure/eventgrid';
+import type { TokenCredential } from '@azure/identity';
+import type { Announcement } from '../core/announcements/announcement.ts';
+import type { AnnouncementTopic } from '../core/ports.ts';
+import { throughEmulator } from './emulators.ts';
+import { inTime } from './inTime.ts';
+
+/** Nobody waits for it: what takes longer is left to the sweep. */
+const deadlineMs = 10_000;
+/** One more try, soon: the sweep's are the others. */
+const retryOptions = { maxRetries: 1, retryDelayInMs: 200, maxRetryDelayInMs: 1_000 };
+
+export function createAnnouncementTopic(endpoint: string, credential: TokenCredential): AnnouncementTopic {
+  const { origin, pathname } = new URL(endpoint);
+  const secure = origin.replace(/^http:/, 'https:');
+  const network = secure === origin ? {} : { httpClient: throughEmulator(secure, origin) };
+  const client = new EventGridPublisherClient(secure + pathname, 'CloudEvent', credential, {
+    retryOptions,
+    ...network,
+  });
+
+  return {
+    async publish(announcements) {
+      const events = announcements.map(cloudEventOf);
+      try {
+        await inTime((abortSignal) => client.send(events, { abortSignal }), deadlineMs);
+        return { outcome: 'published' };
+      } catch (error) {
+        return { outcome: isRefusal(error) ? 'refused' : 'failed', status: statusOf(error) };
+      }
+    },
+  };
+}
+
+const cloudEventOf = ({ time, ...event }: Announcement) => ({ ...event, time: new Date(time) });
+
+/** Event Grid answers 400 to what is no event of the topic's schema, and 413 to what is too large: again and again. */
+const isRefusal = (error: unknown): boolean =>
+  error instanceof RestError && (error.statusCode === 400 || error.statusCode === 413);
+
+/** A number, or a word for why there was none. Never the message, which can hold what somebody else sent. */
+function statusOf(error: unknown): string {
+  if (error instanceof RestError) return String(error.statusCode ?? error.code ?? error.name);
+  return error instanceof Error ? error.name : 'unknown';
+}

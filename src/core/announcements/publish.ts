@@ -1,0 +1,89 @@
+/**
+ * Publishing what rows of the outbox stand for, in batches that the topic takes. Rows that were announced are removed; a crash
+ * between the two announces them again.
+ */
+import pLimit from 'p-limit';
+import type { AuditEntry } from '../audit.ts';
+import type { AnnouncementTopic, Outbox, OutboxRow, Published } from '../ports.ts';
+import { type Announcement, announcementOf } from './announcement.ts';
+
+/** Azure Event Grid: 1 MB and 5,000 events a request; what the SDK writes around each event is less than its allowance here. */
+const batchBytes = 900_000;
+const allowanceBytes = 250;
+const batchEvents = 500;
+const removalsAtOnce = 8;
+
+export interface Due {
+  readonly row: OutboxRow;
+  readonly entries: readonly AuditEntry[];
+}
+
+export interface PublishTools {
+  readonly topic: AnnouncementTopic;
+  readonly outbox: Pick<Outbox, 'remove'>;
+  /** Of all announcements of this service. */
+  readonly source: string;
+}
+
+export interface Outcome {
+  readonly published: number;
+  /** What the topic did not take, and the first answer that said so. */
+  readonly left: readonly Due[];
+  readonly trouble?: Exclude<Published, { outcome: 'published' }>;
+}
+
+/** In the order given. Stops where the topic does not answer; what it refuses stops nobody behind it. */
+export async function publishDue(due: readonly Due[], tools: PublishTools): Promise<Outcome> {
+  let published = 0;
+  const left: Due[] = [];
+  let trouble: Outcome['trouble'];
+  for (const batch of batchesOf(due, tools.source)) {
+    if (trouble?.outcome === 'failed') {
+      left.push(...batch.due);
+      continue;
+    }
+    const answer = await tools.topic.publish(batch.announcements);
+    if (answer.outcome === 'published') {
+      published += batch.announcements.length;
+      await removeRows(batch.due, tools.outbox);
+    } else {
+      trouble = answer.outcome === 'failed' ? answer : (trouble ?? answer);
+      left.push(...batch.due);
+    }
+  }
+  return { published, left, ...(trouble === undefined ? {} : { trouble }) };
+}
+
+interface Batch {
+  readonly due: Due[];
+  readonly announcements: Announcement[];
+  bytes: number;
+}
+
+/** A row's entries go together, as they were committed: they are far fewer, and smaller, than a batch may be. */
+function batchesOf(due: readonly Due[], source: string): Batch[] {
+  const batches: Batch[] = [];
+  for (const one of due) {
+    const announcements = one.entries.map((entry) => announcementOf(entry, one.row.subject, source));
+    const bytes = announcements.reduce((sum, each) => sum + sizeOf(each), 0);
+    const open = batches.at(-1);
+    const fits =
+      open !== undefined &&
+      open.bytes + bytes <= batchBytes &&
+      open.announcements.length + announcements.length <= batchEvents;
+    const batch = fits ? open : { due: [], announcements: [], bytes: 0 };
+    if (!fits) batches.push(batch);
+    batch.due.push(one);
+    batch.announcements.push(...announcements);
+    batch.bytes += bytes;
+  }
+  return batches;
+}
+
+const sizeOf = (announcement: Announcement): number =>
+  Buffer.byteLength(JSON.stringify(announcement), 'utf8') + allowanceBytes;
+
+/** A row that could not be removed is announced again. */
+async function removeRows(due: readonly Due[], outbox: Pick<Outbox, 'remove'>): Promise<void> {
+  await pLimit(removalsAtOnce).map(due, ({ row }) => outbox.remove(row).catch(() => undefined));
+}

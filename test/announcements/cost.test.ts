@@ -1,0 +1,150 @@
+/** What docs/architecture.md says that calls on accounts cost in table transactions, without a topic and with one. */
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { compose } from '../../src/azure/compose.ts';
+import { deleteAccount } from '../../src/core/accounts/delete.ts';
+import { type AccountWish, patchAccount, putAccount } from '../../src/core/accounts/put.ts';
+import { getAccount } from '../../src/core/accounts/read.ts';
+import { wakeAnnouncing } from '../../src/core/announcements/pass.ts';
+import type { Service } from '../../src/core/service.ts';
+import { startAzurite } from '../../src/local/azurite.ts';
+import { startIdentity } from '../../src/local/identity/issuer.ts';
+import { keyVaultControl } from '../../src/local/keyvault/controlClient.ts';
+import { startKeyVault } from '../../src/local/keyvault/emulator.ts';
+import { tester } from '../../src/local/lab/lab.ts';
+import {
+  appPrincipalId,
+  createOperatorVault,
+  directory,
+  homeTenantId,
+  location,
+  operatorSettings,
+  topicOf,
+} from '../../src/local/operator.ts';
+import { startTopic } from '../../src/local/topic/topic.ts';
+import { type StorageProxy, startStorageProxy } from '../faults/storageProxy.ts';
+import { keyPool } from '../lab.ts';
+
+const undo: (() => Promise<unknown>)[] = [];
+const services = new Map<string, Service>();
+const serviceOf = (which: 'without' | 'with'): Service => {
+  const service = services.get(which);
+  if (service === undefined) throw new Error('It has started.');
+  return service;
+};
+let proxy: StorageProxy;
+
+beforeAll(async () => {
+  const [azurite, identity] = await Promise.all([startAzurite(), startIdentity(directory)]);
+  const emulator = await startKeyVault({ identityUrl: identity.url, keyPool });
+  const topic = await startTopic(topicOf(identity));
+  proxy = await startStorageProxy(azurite);
+  undo.push(azurite.stop, identity.stop, emulator.stop, topic.stop, proxy.stop);
+  await createOperatorVault(keyVaultControl(emulator.url));
+  Object.assign(process.env, identity.environment);
+  const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+  const settings = {
+    ...operatorSettings(azurite, identity, emulator.url),
+    AzureWebJobsStorage: proxy.connectionString,
+  };
+  const announcing = { ...settings, KEYWARD_ANNOUNCEMENTS_ENDPOINT: topic.endpoint };
+  for (const [name, all] of Object.entries({ without: settings, with: announcing })) {
+    const service = await compose(all, silent);
+    services.set(name, service);
+    // Warm: rings are loaded, tables known, tokens and challenges kept.
+    await wakeAnnouncing(service);
+    for (const vault of ['warm', 'one', 'two']) await createVault(`${vault}-${name}`, emulator.url);
+    await put('warm', 'warm-*/cmk')(service, name);
+    await remove('warm')(service, name);
+  }
+  await sleep(settledMs);
+});
+afterAll(async () => {
+  for (const step of undo.reverse()) await step();
+});
+
+async function createVault(vault: string, emulatorUrl: string): Promise<void> {
+  const keyVault = keyVaultControl(emulatorUrl);
+  await keyVault('POST', '/vaults', { name: vault, tenantId: homeTenantId, location });
+  await keyVault('PUT', `/vaults/${vault}/grants/${appPrincipalId}`, { permissions: 'cryptoServiceEncryptionUser' });
+  for (const key of ['cmk', 'other'])
+    await keyVault('POST', `/vaults/${vault}/keys/${key}`, { kty: 'RSA', size: 2048, fixture: 0 });
+}
+
+const settledMs = 60;
+
+async function costOf(act: () => Promise<unknown>): Promise<number> {
+  proxy.arm(1);
+  await act();
+  // What is announced is announced by then.
+  await sleep(settledMs);
+  return proxy.disarm().methods.length;
+}
+
+const root = new URL('../..', import.meta.url);
+const document = readFileSync(new URL('docs/architecture.md', root), 'utf8');
+
+/** The numbers of a row in the table of docs/architecture.md: one, or one for each kind of account. */
+function documented(row: string): number[] {
+  const line = document.split('\n').find((one) => one.startsWith(`| ${row} | `));
+  return (line?.split(' | ')[1] ?? '').split(' / ').map(Number);
+}
+
+type Act = (service: Service, which: string) => Promise<unknown>;
+const accountOf = (name: string, which: string) => `${name}-${which}`;
+const by = (key: string) => ({
+  encryption: {
+    ...{ type: 'CustomerKey' as const, identity: { useSystemAssignedIdentity: true } as const },
+    keyIdentifier: `https://${key.replace('/', '.vault.azure.net/keys/')}`,
+  },
+});
+const put =
+  (name: string, key?: string): Act =>
+  (service, which) => {
+    const wish = { owner: 'contoso', location, ...(key === undefined ? {} : by(key.replace('*', which))) };
+    return putAccount(accountOf(name, which), wish, {}, tester, service);
+  };
+const patch =
+  (name: string, wish: AccountWish | string): Act =>
+  (service, which) => {
+    const change = typeof wish === 'string' ? by(wish.replace('*', which)) : wish;
+    return patchAccount(accountOf(name, which), change, {}, tester, service, { mayRelease: true });
+  };
+const get =
+  (name: string): Act =>
+  (service, which) =>
+    getAccount(accountOf(name, which), service);
+const remove =
+  (name: string): Act =>
+  (service, which) =>
+    deleteAccount(accountOf(name, which), {}, tester, service);
+
+// In this order: each begins where the one before has ended. The last number counts batches with entries.
+test.each<[row: string, nth: number, act: Act, batches: number]>([
+  ['PUT, new, system key', 0, put('a'), 1],
+  ['GET, system key / customer key', 0, get('a'), 0],
+  ['PATCH of tags, system key / customer key', 0, patch('a', { tags: { a: 'b' } }), 1],
+  ['PUT, new, customer key, first of its vault', 0, put('b', 'one-*/cmk'), 2],
+  ['PUT, new, customer key that is watched already', 0, put('c', 'one-*/cmk'), 1],
+  ['GET, system key / customer key', 1, get('c'), 0],
+  ['PATCH of tags, system key / customer key', 1, patch('c', { tags: { a: 'b' } }), 1],
+  ['PATCH, system key → customer key, first of its vault', 0, patch('a', 'two-*/cmk'), 2],
+  ['PATCH, customer key → another new key of the same vault', 0, patch('c', 'one-*/other'), 2],
+  ['PATCH, customer key → system key', 0, patch('c', { encryption: { type: 'SystemKey' } }), 1],
+  ['DELETE, system key / customer key', 0, remove('c'), 1],
+  ['DELETE, system key / customer key', 1, remove('b'), 1],
+])(
+  '%s (%d) costs what docs/architecture.md says; with a topic two more for each batch with entries',
+  async (row, nth, act, batches) => {
+    const costs = { without: 0, with: 0 };
+    for (const which of ['without', 'with'] as const) costs[which] = await costOf(() => act(serviceOf(which), which));
+    const without = documented(row)[nth] ?? Number.NaN;
+    expect(costs).toEqual({ without, with: without + 2 * batches });
+  },
+);
+
+test('a sweep costs one query more with a topic', async () => {
+  expect(await costOf(() => wakeAnnouncing(serviceOf('without')))).toBe(0);
+  expect(await costOf(() => wakeAnnouncing(serviceOf('with')))).toBe(1);
+});

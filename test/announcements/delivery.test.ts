@@ -1,0 +1,373 @@
+/** Announcing through crashes, lost races and a topic that fails, in virtual time: what stands in a chain arrives, and nothing else. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { patchAccount, putAccount } from '../../src/core/accounts/put.ts';
+import { announceWaiting, backlogOf, isLate, wakeAnnouncing } from '../../src/core/announcements/pass.ts';
+import { LostRace } from '../../src/core/errors.ts';
+import type { DailyWork, OutboxRow } from '../../src/core/ports.ts';
+import type { Service } from '../../src/core/service.ts';
+import { until } from '../../src/local/client.ts';
+import { accountEntries } from '../../src/local/entries.ts';
+import { tester } from '../../src/local/lab/lab.ts';
+import { createVirtualQueue } from '../../src/local/lab/virtualTime.ts';
+import { location } from '../../src/local/operator.ts';
+import { failure, useLab } from '../lab.ts';
+import { arrived, expectAnnounced } from './support.ts';
+
+const world = useLab({ announces: true });
+const minute = 60_000;
+
+const topic = () => {
+  if (world.lab.topic === undefined) throw new Error('The laboratory has a topic.');
+  return world.lab.topic;
+};
+const seen = () => arrived(topic().published);
+const ids = (name: string) => seen().flatMap(({ id, data }) => (data.accountName === name ? [id] : []));
+
+const create = (name: string, service: Service = world.lab.service) =>
+  putAccount(name, { owner: 'contoso', location }, {}, tester, service);
+const tag = (name: string, value: string, service: Service = world.lab.service) =>
+  patchAccount(name, { tags: { value } }, {}, tester, service);
+
+async function entriesOf(name: string) {
+  const stored = await world.lab.service.accounts.read(name);
+  return accountEntries(name, stored?.value.instanceId ?? '', world.lab.service);
+}
+
+const rowsOf = async (name: string): Promise<OutboxRow[]> => {
+  const { lab } = world;
+  const { rows } = await lab.service.outbox.page({ before: lab.clock.now() + 1, limit: 1000 });
+  return rows.filter(({ subject }) => subject.kind === 'account' && subject.name === name);
+};
+const quiet = (name: string) =>
+  until(
+    `nothing of ${name} waits`,
+    () => rowsOf(name),
+    (rows) => rows.length === 0,
+  );
+
+/** A process that sweeps: its sweep, and the messages that come of it. */
+async function sweeper(replace: Partial<Service> = {}) {
+  const daily = createVirtualQueue<DailyWork>(world.lab.clock);
+  const service = await world.lab.another({ dailyQueue: daily, ...replace });
+  const messages: { readonly after?: string | undefined }[] = [];
+  const drain = async () => {
+    for (let at = daily.nextAt(); at !== undefined; at = daily.nextAt()) {
+      world.lab.clock.set(Math.max(world.lab.clock.now(), at));
+      await daily.deliver(async (message) => {
+        if (message.visit !== 'announcements') return;
+        messages.push(message);
+        await announceWaiting(message.after, service);
+      });
+    }
+  };
+  return {
+    ...{ service, daily, messages },
+    async sweep() {
+      await wakeAnnouncing(service);
+      await drain();
+    },
+  };
+}
+
+const pass = (ms: number) => world.lab.clock.set(world.lab.clock.now() + ms);
+
+/** A process whose n-th effect is its last: from then on nothing that it calls takes place. */
+async function dyingAt(effect: number, when: 'before' | 'after') {
+  let count = 0;
+  let died = false;
+  const mortal = <T extends object>(port: T): T =>
+    new Proxy(port, {
+      get(target, name, receiver) {
+        const member: unknown = Reflect.get(target, name, receiver);
+        if (typeof member !== 'function') return member;
+        return async (...args: unknown[]) => {
+          if (died) throw new Error('dead');
+          count += 1;
+          died = count === effect;
+          if (died && when === 'before') throw new Error('died before the effect');
+          const result: unknown = await member.apply(target, args);
+          if (count === effect) throw new Error('died after the effect');
+          return result;
+        };
+      },
+    });
+  const { outbox, topic: remote, rings } = world.lab.service;
+  if (remote === undefined) throw new Error('The laboratory has a topic.');
+  return world.lab.another({ outbox: mortal(outbox), topic: mortal(remote), rings });
+}
+
+describe('INV-6: each entry that stands in a chain is announced at least once, wherever a process dies:', () => {
+  // In order: the row is written, [the batch], the entry is published, the row is removed.
+  test.each([
+    [1, 'before', 'the row is written: nothing has happened', 0, 0],
+    [1, 'after', 'the batch is committed: nothing is announced, and the row goes in time', 0, 1],
+    [2, 'before', 'it is published', 1, 1],
+    [2, 'after', 'the row is removed: it is announced again', 1, 1],
+    [3, 'before', 'the row is removed, again', 1, 1],
+    [3, 'after', 'nothing more is to be done', 1, 0],
+  ] as const)('%d, %s: before %s', async (effect, when, _, standing, rows) => {
+    const name = `dying-${effect}-${when}`;
+    const dying = await dyingAt(effect, when);
+    await create(name, dying).catch(() => undefined);
+    await until(
+      'it is dead',
+      () => rowsOf(name),
+      (left) => left.length === rows,
+    );
+    expect(await entriesOf(name)).toHaveLength(standing);
+
+    const { sweep, service } = await sweeper();
+    pass(1.1 * minute);
+    await sweep();
+    if (standing > 0) {
+      await quiet(name);
+      expectAnnounced(await entriesOf(name), seen());
+      return;
+    }
+    expect(ids(name)).toEqual([]);
+    // For all that is known the batch may still be on its way; that is not the topic's fault.
+    expect(await rowsOf(name)).toHaveLength(rows);
+    pass(5 * minute);
+    expect(await isLate(await announcerOf(service), service)).toBe(false);
+    pass(10 * minute);
+    await sweep();
+    await quiet(name);
+    expect(ids(name)).toEqual([]);
+  });
+
+  test('a batch of which nobody knows whether it took place is announced if it did', async () => {
+    const { lab } = world;
+    const { accounts, rings } = lab.service;
+    // Written as by another process, and told as lost; the store of the laboratory would announce it itself.
+    const silent = await lab.another({ topic: undefined, rings });
+    const create_: typeof accounts.create = async (record, entries) => {
+      await silent.accounts.create(record, entries);
+      throw new Error('no answer');
+    };
+    const service = await lab.another({ accounts: { ...accounts, create: create_ }, rings });
+    expect((await failure(create('unsure', service))).message).toBe('no answer');
+    expect(ids('unsure')).toEqual([]);
+    const { sweep } = await sweeper();
+    pass(1.1 * minute);
+    await sweep();
+    expectAnnounced(await entriesOf('unsure'), seen());
+  });
+
+  test('an outbox that cannot be written refuses the change before anything has happened', async () => {
+    const { lab } = world;
+    const { outbox, rings } = lab.service;
+    const put = async () => {
+      throw new TypeError('no');
+    };
+    const service = await lab.another({ outbox: { ...outbox, put }, rings });
+    await failure(create('refused', service));
+    expect(await lab.service.accounts.read('refused')).toBeUndefined();
+  });
+});
+
+const announcerOf = async ({ announcer }: Service) => {
+  if (announcer === undefined) throw new Error('It announces.');
+  return announcer;
+};
+
+describe('INV-6: of writers that race for a sequence number', () => {
+  test('each entry that stands is announced with its hash, and the losers’ rows go at once', async () => {
+    await create('raced');
+    const writers = await Promise.all(
+      Array.from({ length: 4 }, () => world.lab.another({ rings: world.lab.service.rings })),
+    );
+    await Promise.all(writers.map((service, index) => tag('raced', String(index), service)));
+    await quiet('raced');
+    const entries = await entriesOf('raced');
+    expect(entries).toHaveLength(5);
+    expectAnnounced(entries, seen());
+  });
+
+  test('one whose answer was lost, and who was then overtaken, is announced all the same', async () => {
+    const { lab } = world;
+    const { accounts, rings } = lab.service;
+    await create('overtaken');
+    const silent = await lab.another({ topic: undefined, rings });
+    let tries = 0;
+    const save: typeof accounts.save = async (record, entries) => {
+      tries += 1;
+      await silent.accounts.save(record, entries);
+      if (tries === 1) throw new LostRace('told so');
+    };
+    const service = await lab.another({ accounts: { ...accounts, save }, rings });
+    await tag('overtaken', 'a', service);
+    await quiet('overtaken');
+    expectAnnounced(await entriesOf('overtaken'), seen());
+  });
+});
+
+describe('a topic that fails', () => {
+  test('holds up no transition; all arrives when it is back, in the order of each chain', async () => {
+    const names = Array.from({ length: 12 }, (_, index) => `late-${index}`);
+    topic().fail({ status: 503 });
+    for (const name of names) {
+      await create(name);
+      await tag(name, 'x');
+    }
+    expect(names.flatMap(ids)).toEqual([]);
+    const { sweep, service, daily } = await sweeper();
+    pass(4 * minute);
+    await sweep();
+    const announcer = await announcerOf(service);
+    expect(await isLate(announcer, service)).toBe(true);
+    expect(await backlogOf(announcer, service)).toMatchObject({ waiting: 24, isComplete: true });
+    expect(daily.length).toBe(0);
+    topic().fail();
+    await sweep();
+    for (const name of names) {
+      await quiet(name);
+      expectAnnounced(await entriesOf(name), seen());
+      // A process that was about to try once more may have told it too.
+      expect([...new Set(ids(name).map((id) => id.split('/')[1]))]).toEqual(['1', '2']);
+    }
+    expect(await isLate(announcer, service)).toBe(false);
+  });
+
+  test('and hangs: what comes meanwhile is bounded, and the rest is left to the sweep', async () => {
+    const { lab } = world;
+    const [first] = await entriesOf('raced');
+    if (first === undefined) throw new Error('There is an entry.');
+    // 2,000 entries at once, of which nothing is stored: what counts is what waits in the process.
+    const rows: string[] = [];
+    const outbox = { ...lab.service.outbox, put: async ({ id }: OutboxRow) => void rows.push(id) };
+    let publishing = 0;
+    const hanging = { publish: () => new Promise<never>(() => (publishing += 1)) };
+    const service = await lab.another({ outbox, topic: hanging, rings: lab.service.rings });
+    const announcer = await announcerOf(service);
+    for (let n = 0; n < 2_000; n += 1) {
+      const written = await announcer.commit(
+        { kind: 'service' },
+        [{ ...first, sequence: n + 1 }],
+        async () => 'written',
+      );
+      expect(written).toBe('written');
+    }
+    expect(rows).toHaveLength(2_000);
+    expect(publishing).toBe(1);
+    announcer.report();
+    const deferred = lab.log.flatMap(({ fields }) => (fields.result === 'deferred' ? (fields.value ?? 0) : []));
+    expect(deferred.reduce((sum, value) => sum + value, 0)).toBe(1_000);
+  });
+
+  test('with one entry that it refuses: the others arrive, and that one is told by its place', async () => {
+    topic().fail({ status: 503 });
+    for (const name of ['before-it', 'poison', 'behind-it']) await create(name);
+    await until(
+      'they were tried',
+      () => rowsOf('behind-it'),
+      (rows) => rows.length === 1,
+    );
+    topic().fail({ status: 400, about: ({ subject }) => subject === '/accounts/poison' });
+    const { sweep, service } = await sweeper();
+    pass(1.1 * minute);
+    await sweep();
+    for (const name of ['before-it', 'behind-it']) expectAnnounced(await entriesOf(name), seen());
+    const [row] = await rowsOf('poison');
+    const line = world.lab.log.find(({ message }) => message.startsWith('The announcement topic refuses an entry'));
+    expect(line?.fields).toEqual({ chain: row?.chain, sequence: 1, count: 1, status: '400' });
+    topic().fail();
+    await wakeAnnouncing(service);
+    await sweep();
+    expectAnnounced(await entriesOf('poison'), seen());
+  });
+});
+
+describe('a pass', () => {
+  test('goes page by page, behind what is refused and over what cannot be read, and leaves nothing else', async () => {
+    const { lab } = world;
+    topic().fail({ status: 503 });
+    const names = ['paged-0', 'paged-1', 'paged-2'];
+    for (const name of names) await create(name);
+    await until(
+      'they were tried',
+      async () => (await Promise.all(names.map(rowsOf))).flat(),
+      (all) => all.length === names.length,
+    );
+    const rows = (await Promise.all(names.map(rowsOf))).flat().toSorted((x, y) => (x.chain < y.chain ? -1 : 1));
+    const [first, ...others] = rows.flatMap(({ subject }) => (subject.kind === 'account' ? [subject.name] : []));
+    const [row] = rows;
+    if (first === undefined || row === undefined) throw new Error('There are rows.');
+    // As many rows for one entry as a page has and a half, and one that is damaged, all before the others.
+    for (let n = 0; n < 150; n += 1) await lab.service.outbox.put({ ...row, id: `again-${n}` });
+    await lab.service.outbox.put({ ...row, chain: '0', id: 'damaged', hashes: [] });
+    topic().fail({ status: 400, about: ({ subject }) => subject === `/accounts/${first}` });
+    // Each page takes longer than a message may: another message goes on.
+    const { outbox } = lab.service;
+    const page: typeof outbox.page = (asked) => {
+      pass(1.1 * minute);
+      return outbox.page(asked);
+    };
+    const { sweep, messages } = await sweeper({ outbox: { ...outbox, page } });
+    pass(1.1 * minute);
+    await sweep();
+    for (const name of others) await quiet(name);
+    expect(messages.map(({ after }) => after === undefined)).toEqual([true, false]);
+    expect(ids(first)).toEqual([]);
+    expect(await rowsOf(first)).toHaveLength(151);
+    expect(lab.log.some(({ message }) => message === 'Rows of the outbox that cannot be read were passed by')).toBe(
+      true,
+    );
+    topic().fail();
+    await sweep();
+    await quiet(first);
+    expect(ids(first)).toHaveLength(151);
+  });
+
+  test('announces nothing that was not written with the audit key', async () => {
+    const { lab } = world;
+    await create('forged');
+    await quiet('forged');
+    const [real] = await entriesOf('forged');
+    const row = {
+      id: 'forged',
+      chain: real?.chain ?? '',
+      subject: { kind: 'account', name: 'forged', owner: 'contoso' } as const,
+      at: lab.clock.now(),
+    };
+    const hash = 'x'.repeat(43);
+    const silent = await lab.another({ topic: undefined, rings: lab.service.rings });
+    const stored = await silent.accounts.read('forged');
+    if (real === undefined || stored === undefined) throw new Error('There is an account.');
+    await silent.accounts.save(stored, [{ ...real, sequence: 2, type: 'CustomerKeyInaccessible', hash }]);
+    await lab.service.outbox.put({ ...row, first: 2, hashes: [hash] });
+    const { sweep } = await sweeper();
+    pass(1.1 * minute);
+    await sweep();
+    expect(ids('forged')).toEqual([real].map(({ chain, sequence }) => `${chain}/${sequence}`));
+    const line = lab.log.find(({ message }) => message === 'An entry that waits to be announced does not verify');
+    expect(line).toMatchObject({ level: 'error', fields: { chain: real.chain, sequence: 2 } });
+    await lab.service.outbox.remove({ ...row, first: 2, hashes: [hash] });
+  });
+
+  test('is one at a time: another wake-up is nothing, and a page that is to be gone on with waits', async () => {
+    const { lab } = world;
+    const { sweep, service, daily } = await sweeper();
+    const ticket = await service.vaults.beginWork('announcements', lab.clock.now(), lab.clock.now() + minute);
+    if (ticket === undefined) throw new Error('Nobody is at work.');
+    await announceWaiting(undefined, service);
+    expect(daily.length).toBe(0);
+    await announceWaiting('a b', service);
+    expect(daily.nextAt()).toBe(lab.clock.now() + 5_000);
+    await service.vaults.endWork('announcements', ticket);
+    await sweep();
+    expect(daily.length).toBe(0);
+  });
+
+  test('does nothing where nothing is announced, and nothing is written there either', async () => {
+    const { lab } = world;
+    const service = await lab.another({ topic: undefined, rings: lab.service.rings });
+    await create('unannounced', service);
+    await sleep(20);
+    expect(service.announcer).toBeUndefined();
+    expect(await rowsOf('unannounced')).toEqual([]);
+    await wakeAnnouncing(service);
+    await announceWaiting(undefined, service);
+    expect(ids('unannounced')).toEqual([]);
+  });
+});

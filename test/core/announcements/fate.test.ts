@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest';
+import { fateAfterLostRace, fateOf } from '../../../src/core/announcements/fate.ts';
+import type { AuditEntry } from '../../../src/core/audit.ts';
+import type { OutboxRow } from '../../../src/core/ports.ts';
+
+const minute = 60_000;
+const row: OutboxRow = {
+  ...{ id: 'x', chain: 'service', subject: { kind: 'service' }, first: 4 },
+  ...{ hashes: ['a', 'b'], at: 1000 },
+};
+const entries = (...hashes: string[]) => hashes.map((hash) => ({ hash }) as AuditEntry);
+
+describe('INV-6: a row of the outbox', () => {
+  // A handler runs for ten minutes at most (host.json); a batch on its way may take a little longer.
+  it.each([
+    ['is announced when its entries stand', entries('a', 'b'), 2, 'announce'],
+    ['is announced however long they have been standing', entries('a', 'b'), 10_000, 'announce'],
+    ['waits while its batch may still be on its way', [], 10, 'wait'],
+    ['goes when no handler can be running any more', [], 16, 'drop'],
+    ['goes when another writer was first: that one has a row of its own', entries('c', 'd'), 2, 'drop'],
+    ['goes when another writer was first, with fewer entries', entries('c'), 2, 'drop'],
+  ] as const)('%s', (_, standing, minutes, fate) => {
+    expect(fateOf(row, standing, row.at + minutes * minute)).toBe(fate);
+  });
+
+  it.each([
+    ['is announced when the answer was lost, and not the race', entries('a', 'b'), 'announce'],
+    ['goes at once when another writer was first', entries('c', 'd'), 'drop'],
+    ['goes at once when the other wrote no entry', [], 'drop'],
+  ] as const)('after a lost race %s', (_, standing, fate) => {
+    expect(fateAfterLostRace(row, standing)).toBe(fate);
+  });
+});
