@@ -105,6 +105,20 @@ test('both keys are left for others on purpose, and back again: settings that th
   }
 });
 
+test('another recovery key takes the place of the one before', async () => {
+  const { lab } = world;
+  await lab.vaultWithKey('keyward-recovery-2');
+  for (const vault of ['keyward-recovery-2', 'keyward-recovery']) {
+    const changed = await ringWorld(lab, {
+      operatorKeys: { ...lab.service.operatorKeys, recovery: keyIn(vault, 'cmk') },
+    });
+    lab.clock.set(lab.clock.now() + 5 * minutes);
+    await changed.advance(1 * minutes);
+    const recovery = (await rowsOf()).filter(({ role }) => role === 'recovery');
+    expect(recovery.map(({ key }) => key.startsWith(`https://${vault}.`))).toEqual([true, true, true]);
+  }
+});
+
 // docs/operations.md, "Losing the operator's vault". Last: there is no way back.
 test('the drill: the operator’s vault is gone for good, and everything opens again under new keys in a new vault', async () => {
   const { lab } = world;
