@@ -1,4 +1,5 @@
 /** The deployment templates, as far as they can be checked without Azure's own compiler; the public workflow runs that one. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -419,7 +420,7 @@ describe('docs/deploy.md', () => {
 describe.each([
   ['docs/deploy.md', 'In every shell'],
   ['infra/customer/README.md', ''],
-])('%s', (path, common) => {
+])('the lines to type of %s', (path, common) => {
   const sections = read(path)
     .split(/^(?=## )/m)
     .slice(1);
@@ -427,6 +428,15 @@ describe.each([
     ...[...text.matchAll(/^ *```sh\n([\s\S]*?)^ *```$/gm)].map(([, code = '']) => code),
     ...[...text.replaceAll(/^ *```[\s\S]*?^ *```$/gm, '').matchAll(/`([^`\n]+)`/g)].map(([, code = '']) => code),
   ];
+  it('has only blocks that a shell can read', () => {
+    const blocks = [...read(path).matchAll(/^( *)```sh\n([\s\S]*?)^ *```$/gm)].map(([, indent = '', code = '']) =>
+      code.replaceAll(new RegExp(`^${indent}`, 'gm'), '').replaceAll(/<\w[^<>\n]*>/g, 'placeholder'),
+    );
+    expect(blocks.length).toBeGreaterThan(5);
+    const { stderr } = spawnSync('bash', ['-n'], { input: blocks.join('\n'), encoding: 'utf8' });
+    expect(stderr).toBe('');
+  });
+
   const titleOf = (section: string): string => /^## (.+)$/m.exec(section)?.[1] ?? '';
   const namesIn = (codes: readonly string[], form: RegExp): string[] =>
     codes.flatMap((code) => [...code.matchAll(form)].map(([, name = '']) => name));

@@ -17,6 +17,10 @@ const verbs: Readonly<Record<string, typeof save>> = { save, restore };
 function clientsFor(tables: string | undefined): Clients {
   const connection = process.env.AZURE_STORAGE_CONNECTION_STRING;
   if (tables !== undefined) {
+    if (!/^https:\/\//.test(tables))
+      throw new BackupError(
+        `--tables is '${tables}', which is no address. It is what this prints: az storage account show --name <storage account> --query primaryEndpoints.table -o tsv`,
+      );
     const credential = new AzureCliCredential();
     return (name) => new TableClient(tables, name, credential);
   }

@@ -188,7 +188,7 @@ var alerts = [
     query: '${metrics} | where tostring(fields.metric) == "keyward.transitions" and tostring(fields.to) == "Unreachable"'
     window: 'PT5M'
     operator: 'GreaterThan'
-    threshold: 10
+    threshold: 3
   }
   {
     name: 'rotation-stuck'

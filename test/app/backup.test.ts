@@ -194,6 +194,14 @@ test.each([[['delete', 'x']], [['save', 'x', '--nothing']]])('says how it is cal
   });
 });
 
+test('says what an endpoint is', async () => {
+  const { code, lines } = await backup('save', to('nowhere'), '--tables', 'keywardstorage');
+  expect({ code, line: lines.join('') }).toEqual({
+    code: 1,
+    line: expect.stringMatching(/^--tables is 'keywardstorage', which is no address.*primaryEndpoints\.table/),
+  });
+});
+
 test('the wrong storage account is no back-up', async () => {
   const none: Clients = (table: TableName) =>
     TableClient.fromConnectionString(world.stack.azurite.connectionString, `no${table}`, {
