@@ -8,6 +8,7 @@ import { RestError, type TableClient, type TableEntity, TableTransaction } from 
 import {
   BackupError,
   type Clients,
+  counterOf,
   hashOf,
   inGroups,
   linesOf,
@@ -33,14 +34,14 @@ export async function restore(clients: Clients, folder: string, say: Say): Promi
   for (const table of tableNames) {
     const client = clients(table);
     await createTable(client);
-    let count = 0;
+    const back = counterOf(table, say);
     const isMissing = (line: string) => !there.get(table)?.has(hashOf(line));
     for await (const group of inGroups(partitionsIn(savedLines(folder, table)), partitionsAtOnce)) {
       const missing = group.map((one) => ({ ...one, lines: one.lines.filter(isMissing) }));
       await Promise.all(missing.map((partition) => putBack(partition, client)));
-      count += missing.reduce((sum, { lines }) => sum + lines.length, 0);
+      back.add(missing.reduce((sum, { lines }) => sum + lines.length, 0));
     }
-    say(`${table}: ${summary.rows[table]} rows, ${count} of them put back now`);
+    say(`${table}: ${summary.rows[table]} rows, ${back.count} of them put back now`);
   }
   say('Done.');
 }
@@ -86,17 +87,25 @@ async function createTable(client: TableClient): Promise<void> {
 
 async function putBack({ lines }: Partition, client: TableClient): Promise<void> {
   for (let rest = lines; rest.length > 0; ) {
-    const transaction = new TableTransaction();
-    let bytes = 0;
-    let taken = 0;
-    while (taken < Math.min(rest.length, rowsAtOnce)) {
-      const line = rest[taken] ?? '';
-      bytes += Buffer.byteLength(line);
-      if (taken > 0 && bytes > bytesAtOnce) break;
-      transaction.upsertEntity(JSON.parse(line) as TableEntity, 'Replace');
-      taken += 1;
+    const some = rest.slice(0, howMany(rest));
+    const rows = some.map((line): TableEntity => JSON.parse(line));
+    const [only, ...others] = rows;
+    if (only !== undefined && others.length === 0) await client.upsertEntity(only, 'Replace');
+    else {
+      const transaction = new TableTransaction();
+      for (const row of rows) transaction.upsertEntity(row, 'Replace');
+      await client.submitTransaction(transaction.actions);
     }
-    await client.submitTransaction(transaction.actions);
-    rest = rest.slice(taken);
+    rest = rest.slice(some.length);
   }
+}
+
+/** Of the next lines, what one transaction may hold; one at least. */
+function howMany(lines: readonly string[]): number {
+  let bytes = 0;
+  const tooMany = lines.slice(0, rowsAtOnce).findIndex((line, n) => {
+    bytes += Buffer.byteLength(line);
+    return n > 0 && bytes > bytesAtOnce;
+  });
+  return tooMany === -1 ? rowsAtOnce : tooMany;
 }

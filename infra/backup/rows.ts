@@ -46,7 +46,9 @@ function lineOf(entity: Readonly<Record<string, unknown>>): string {
   const own = Object.entries(entity).filter(
     ([name]) => name !== 'etag' && name !== 'timestamp' && !name.includes('odata'),
   );
-  return JSON.stringify(Object.fromEntries(own.toSorted(([a], [b]) => (a < b ? -1 : 1))));
+  const text = JSON.stringify(Object.fromEntries(own.toSorted(([a], [b]) => (a < b ? -1 : 1))));
+  // JSON leaves these two as they are, and a reader of lines takes them for the end of one.
+  return text.replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029');
 }
 
 /** In key order, page by page. None of a table that is not there. */
@@ -74,6 +76,23 @@ export async function* partitionsIn(lines: AsyncIterable<string>): AsyncGenerato
     partition.lines.push(line);
   }
   if (partition !== undefined) yield partition;
+}
+
+const sayEvery = 10_000;
+
+/** Rows of a table so far, told now and then. */
+export function counterOf(table: TableName, say: Say): { add(rows: number): void; readonly count: number } {
+  let count = 0;
+  return {
+    add(rows) {
+      if (Math.floor((count + rows) / sayEvery) > Math.floor(count / sayEvery))
+        say(`${table}: ${count + rows} rows so far`);
+      count += rows;
+    },
+    get count() {
+      return count;
+    },
+  };
 }
 
 export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {

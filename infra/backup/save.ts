@@ -11,6 +11,7 @@ import {
   all,
   BackupError,
   type Clients,
+  counterOf,
   fileOf,
   inGroups,
   keysIn,
@@ -28,7 +29,6 @@ import {
 
 const partitionsAtOnce = 20;
 const readings = 10;
-const sayEvery = 10_000;
 
 export async function save(clients: Clients, folder: string, say: Say): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -78,23 +78,21 @@ async function saveTable(table: TableName, client: TableClient, folder: string, 
     return count;
   }
   const file = await open(`${path}.part`, 'w', 0o600);
-  let count = 0;
+  const written = counterOf(table, say);
   try {
     for await (const group of inGroups(partitionsIn(linesOf(client)), partitionsAtOnce)) {
       const settled = await Promise.all(group.map((partition) => settledOf(partition, table, client)));
       const lines = settled.flatMap((partition) => partition.lines);
       for (const line of lines) await file.write(`${line}\n`);
-      if (Math.floor((count + lines.length) / sayEvery) > Math.floor(count / sayEvery))
-        say(`${table}: ${count + lines.length} rows so far`);
-      count += lines.length;
+      written.add(lines.length);
     }
     await file.sync();
   } finally {
     await file.close();
   }
   await rename(`${path}.part`, path);
-  say(`${table}: ${count} rows`);
-  return count;
+  say(`${table}: ${written.count} rows`);
+  return written.count;
 }
 
 /** As it was at one moment: a page ends anywhere, and somebody may write between two of them. */

@@ -53,6 +53,9 @@ beforeAll(async () => {
   for (const name of ['backup-s', 'backup-c'])
     await got(201, api('PUT', `/api/accounts/${name}/tokenKeys/k`, { properties: { keyValue: secret } }));
   await world.stack.host.invokeTimer('sweep');
+  // What ends a line for some readers, and is none of JSON's escapes.
+  const odd = { partitionKey: 'odd', rowKey: 'odd', v: 1, data: '"one\u2028two\u2029three\\r\\n"' };
+  await clients('keywardclaims').createEntity(odd);
   // More than a page, and more than a transaction, in one partition.
   for (let row = 0; row < manyRows; ) {
     const transaction = new TableTransaction();
