@@ -16,28 +16,18 @@ param tags object = {}
 
 var allTags = union({ application: 'keyward' }, tags)
 var functions = '${app.id}/functions'
-var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
+var deadLetters = 'dead-letters'
 
 resource app 'Microsoft.Web/sites@2024-11-01' existing = {
   name: appName
 }
 
-resource vault 'Microsoft.KeyVault/vaults@2024-11-01' existing = {
+resource vault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
   name: operatorVaultName
 }
 
 resource storage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: storageName
-}
-
-resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01' existing = {
-  parent: storage
-  name: 'default'
-}
-
-resource deadLetters 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' existing = {
-  parent: blobs
-  name: 'dead-letters'
 }
 
 resource vaultTopic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
@@ -54,13 +44,12 @@ resource vaultTopic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
 }
 
 // Storage has no keys to give: what cannot be delivered is put down by the topic's own identity.
-resource vaultTopicMayPutDown 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(deadLetters.id, vaultTopic.id, blobDataContributor)
-  scope: deadLetters
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataContributor)
+module vaultTopicMayPutDown 'modules/deadLetterGrant.bicep' = {
+  name: 'deadLetterGrant'
+  params: {
     principalId: vaultTopic.identity.principalId
-    principalType: 'ServicePrincipal'
+    storageName: storageName
+    containerName: deadLetters
   }
 }
 
@@ -97,7 +86,7 @@ resource keyEvents 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-
         endpointType: 'StorageBlob'
         properties: {
           resourceId: storage.id
-          blobContainerName: deadLetters.name
+          blobContainerName: deadLetters
         }
       }
     }
@@ -107,26 +96,15 @@ resource keyEvents 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-
   ]
 }
 
+// A subscription is in no region, and a topic in none can have no identity: what cannot be delivered from here in a day is lost,
+// and the sweep finds out by itself.
 resource subscriptionTopic 'Microsoft.EventGrid/systemTopics@2025-02-15' = if (watchSubscription) {
   name: '${appName}-resources'
   location: 'global'
   tags: allTags
-  identity: {
-    type: 'SystemAssigned'
-  }
   properties: {
     source: subscription().id
     topicType: 'Microsoft.Resources.Subscriptions'
-  }
-}
-
-resource subscriptionTopicMayPutDown 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (watchSubscription) {
-  name: guid(deadLetters.id, subscription().id, appName, blobDataContributor)
-  scope: deadLetters
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataContributor)
-    principalId: subscriptionTopic!.identity.principalId
-    principalType: 'ServicePrincipal'
   }
 }
 
@@ -166,20 +144,5 @@ resource resourceEvents 'Microsoft.EventGrid/systemTopics/eventSubscriptions@202
       maxDeliveryAttempts: 30
       eventTimeToLiveInMinutes: 1440
     }
-    deadLetterWithResourceIdentity: {
-      identity: {
-        type: 'SystemAssigned'
-      }
-      deadLetterDestination: {
-        endpointType: 'StorageBlob'
-        properties: {
-          resourceId: storage.id
-          blobContainerName: deadLetters.name
-        }
-      }
-    }
   }
-  dependsOn: [
-    subscriptionTopicMayPutDown
-  ]
 }

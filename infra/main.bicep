@@ -2,7 +2,7 @@
 // functions to be there first: infra/events.bicep. docs/deploy.md says what to type and in what order.
 targetScope = 'resourceGroup'
 
-@description('The first part of every name.')
+@description('The first part of every name: a letter, then letters and digits.')
 @minLength(3)
 @maxLength(10)
 param name string = 'keyward'
@@ -18,8 +18,8 @@ param tags object = {}
 ])
 param nodeVersion string = '24'
 
-@description('An upper bound, for the cost and for the vaults that are asked.')
-@minValue(40)
+@description('An upper bound, for the cost and for the vaults that are asked. Azure counts it for each group of functions that scales by itself.')
+@minValue(1)
 @maxValue(1000)
 param maximumInstanceCount int = 40
 
@@ -54,7 +54,18 @@ param publicBaseUrl string = ''
 
 @description('Name of the tag by which a customer\'s key must name the owner of its account. Empty: none is asked for.')
 param ownerTag string = ''
-@description('RSA key in a second vault of yours that wraps every ring as well: docs/operations.md. Versionless.')
+
+@description('RSA keys of yours in the place of system and at-rest in the vault that is made here: docs/operations.md, To other keys. Versionless; you grant them.')
+param systemKey string = ''
+param atRestKey string = ''
+
+@description('A further key, in a vault of its own, that opens the rings when the operator\'s vault is lost.')
+param recoveryVault bool = true
+
+@description('Where that vault is. Another region outlives the loss of this one.')
+param recoveryLocation string = location
+
+@description('RSA key of yours in the place of that one, in a vault under other administrators: docs/deploy.md. Versionless; you grant it.')
 param recoveryKey string = ''
 
 @description('Client id of the application whose token deliveries to the webhook must carry. Empty: Event Grid\'s own, which is not known for China.')
@@ -67,16 +78,43 @@ param eventGridApplication string = ''
 ])
 param cloud string = 'public'
 
-@description('Numbers of the policy over their defaults, by their name in docs/operations.md in camel case: { leaseSeconds: 300 }.')
-param policy object = {}
+@description('What docs/operations.md tells of the policy, in camel case. Sealed: a name that is none of these is refused.')
+@sealed()
+type policyNumbers = {
+  lookIntervalHealthySeconds: int?
+  lookIntervalSuspectSeconds: int?
+  lookIntervalInaccessibleSeconds: int?
+  lookSpacingSeconds: int?
+  lookDeadlineSeconds: int?
+  storageDeadlineSeconds: int?
+  versionCheckIntervalSeconds: int?
+  confirmKeyDisabledLooks: int?
+  confirmKeyNotFoundLooks: int?
+  confirmKeyNotFoundSeconds: int?
+  confirmPermissionLooks: int?
+  confirmPermissionSeconds: int?
+  confirmVaultNotFoundLooks: int?
+  confirmVaultNotFoundSeconds: int?
+  networkPolicyDisables: bool?
+  confirmNetworkPolicyLooks: int?
+  confirmNetworkPolicySeconds: int?
+  leaseSeconds: int?
+  leaseGraceSeconds: int?
+  accountsPerMessage: int?
+  workerLeaseSeconds: int?
+  vaultSharePercent: int?
+  keyNearExpiryDays: int?
+  ringRotationDays: int?
+  safeToDisableAfterSeconds: int?
+}
+
+@description('Numbers of the policy over their defaults: { leaseSeconds: 300 }.')
+param policy policyNumbers = {}
 
 @description('Keys in hardware: makes the vaults premium. Not to be changed afterwards.')
 param hsm bool = false
 
-@description('A further key, in a vault of its own, that opens the rings when the operator\'s vault is lost.')
-param recoveryVault bool = true
-
-@description('User-assigned identities that accounts may name: {id, principalId}. Each may unwrap with the system key: that is the control look.')
+@description('User-assigned identities that accounts may name: {id, principalId}. Each may unwrap with the system key, for the control look, but for those with speaksForApplication: true, which reach no vault themselves.')
 param userAssignedIdentities array = []
 
 @description('Key that encrypts the storage account at rest, with Azure\'s own double encryption around it: https://{vault}.vault.azure.net/keys/{key}. Empty: Microsoft\'s key. It is configured apart from Keyward\'s at-rest key, which encrypts inside the tables.')
@@ -104,10 +142,15 @@ param diagnosticsNamespace string = ''
 @description('Who is written to when an alert fires. Empty: alerts are only shown.')
 param alertEmail string = ''
 
+@description('More secrets revealed in an hour than your service needs: somebody may be reading them in bulk.')
+param revealsPerHour int = 10000
+
 param logRetentionDays int = 90
 
 var suffix = take(uniqueString(resourceGroup().id), 8)
 var appName = '${name}-${suffix}'
+// A storage account takes small letters and digits only.
+var storagePrefix = toLower(replace(name, '-', ''))
 var allTags = union({ application: 'keyward' }, tags)
 
 module monitoring 'modules/monitoring.bicep' = {
@@ -123,7 +166,7 @@ module monitoring 'modules/monitoring.bicep' = {
 module storage 'modules/storage.bicep' = {
   name: 'storage'
   params: {
-    name: '${toLower(name)}${suffix}'
+    name: '${storagePrefix}${suffix}'
     location: location
     tags: allTags
     sku: storageSku
@@ -151,7 +194,7 @@ module recovery 'modules/vault.bicep' = if (recoveryVault) {
   name: 'recoveryVault'
   params: {
     name: '${name}-rc-${suffix}'
-    location: location
+    location: recoveryLocation
     tags: allTags
     hsm: hsm
     keyNames: [
@@ -185,8 +228,9 @@ module app 'modules/app.bicep' = {
     storageName: storage.outputs.name
     packageContainer: storage.outputs.packageContainer
     insightsName: monitoring.outputs.insightsName
-    operatorVaultUri: operatorVault.outputs.uri
     announcementsEndpoint: announcements.outputs.endpoint
+    systemKey: empty(systemKey) ? '${operatorVault.outputs.uri}keys/system' : systemKey
+    atRestKey: empty(atRestKey) ? '${operatorVault.outputs.uri}keys/at-rest' : atRestKey
     cloud: cloud
     auth: auth
     authAudience: authAudience
@@ -194,7 +238,7 @@ module app 'modules/app.bicep' = {
     authJwksUrl: authJwksUrl
     publicBaseUrl: publicBaseUrl
     ownerTag: ownerTag
-    recoveryKey: recoveryKey
+    recoveryKey: !empty(recoveryKey) ? recoveryKey : (recoveryVault ? '${recovery!.outputs.uri}keys/recovery' : '')
     eventGridApplication: eventGridApplication
     diagnosticsEventHub: diagnosticsEventHub
     diagnosticsNamespace: diagnosticsNamespace
@@ -226,6 +270,7 @@ module alerts 'modules/alerts.bicep' = {
     tags: allTags
     workspaceId: monitoring.outputs.workspaceId
     email: alertEmail
+    revealsPerHour: revealsPerHour
   }
 }
 
@@ -235,3 +280,4 @@ output principalId string = app.outputs.principalId
 output storageName string = storage.outputs.name
 output operatorVaultName string = operatorVault.outputs.name
 output announcementTopicName string = announcements.outputs.name
+output tags object = allTags

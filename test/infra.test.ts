@@ -1,12 +1,15 @@
 /** The deployment templates, as far as they can be checked without Azure's own compiler; the public workflow runs that one. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { tableNames } from '../infra/backup/rows.ts';
+import { defaultPolicy } from '../src/core/policy.ts';
 import { roles as appRoles } from '../src/functions/route.ts';
 import { bodyOf, type Declaration, everyNode, type Node, parseBicep } from './infra/bicep.ts';
 import { apiVersions, bicepFunctions, roles } from './infra/known.ts';
-import { settingRows, settingsInSource } from './settings.ts';
+import { settingRows, settingsInSource, sourceOfApp } from './settings.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -17,6 +20,8 @@ interface Template {
 }
 
 const templates: readonly Template[] = globSync('infra/**/*.{bicep,bicepparam}', { cwd: root })
+  // Somebody's own.
+  .filter((path) => path !== 'infra/production.bicepparam')
   .toSorted()
   .map((path) => ({ path, all: parseBicep(read(path)) }));
 const template = (path: string): Template => {
@@ -25,8 +30,9 @@ const template = (path: string): Template => {
   return found;
 };
 const of = ({ all }: Template, ...keywords: string[]) => all.filter(({ keyword }) => keywords.includes(keyword));
+/** Of what is computed: the names in a type are of Bicep's own. */
 const nodesOf = ({ all }: Template): Node[] =>
-  all.flatMap(({ value }) => (value === undefined ? [] : [...everyNode(value)]));
+  all.flatMap(({ keyword, value }) => (value === undefined || keyword === 'type' ? [] : [...everyNode(value)]));
 const variable = (path: string, name: string): Declaration => {
   const found = of(template(path), 'var').find((one) => one.name === name);
   if (found === undefined) throw new Error(`${path} has no var ${name}.`);
@@ -82,6 +88,36 @@ describe.each(templates)('$path', (one) => {
       value === undefined ? [] : [...everyNode(value)].filter((node) => node.kind === 'text' && isId.test(node.text)),
     );
     expect(inPlace).toEqual([]);
+  });
+
+  // Azure refuses to change the principal of a role assignment: what is made anew needs one of another name.
+  it('names each role assignment by its principal as well', () => {
+    const given = of(one, 'resource').filter(({ type }) => type.startsWith('Microsoft.Authorization/roleAssignments@'));
+    const nameless = given.filter(({ value }) => {
+      const principal = JSON.stringify(bodyOf(bodyOf(value).get('properties')).get('principalId'));
+      const name = bodyOf(value).get('name');
+      return name?.kind !== 'call' || !name.arguments.some((part) => JSON.stringify(part) === principal);
+    });
+    expect(nameless.map(({ name }) => name)).toEqual([]);
+  });
+
+  // MicrosoftDocs/azure-docs, event-grid/enable-identity-system-topics.md, "Global Azure sources".
+  it('gives an identity to nothing that is in no region', () => {
+    const global = of(one, 'resource').filter(({ value }) => {
+      const location = bodyOf(value).get('location');
+      return location?.kind === 'text' && location.text === 'global';
+    });
+    expect(global.filter(({ value }) => bodyOf(value).has('identity')).map(({ name }) => name)).toEqual([]);
+    // And what hangs on one has none to use.
+    const names = global.map(({ name }) => name);
+    const below = of(one, 'resource').filter(({ value }) => {
+      const parent = bodyOf(value).get('parent');
+      return parent?.kind === 'name' && names.includes(parent.name);
+    });
+    const usesIdentity = below.filter(({ value }) =>
+      [...bodyOf(bodyOf(value).get('properties')).keys()].some((key) => key.endsWith('WithResourceIdentity')),
+    );
+    expect(usesIdentity.map(({ name }) => name)).toEqual([]);
   });
 
   it('puts no secret out', () => {
@@ -180,22 +216,66 @@ describe('the app settings', () => {
     expect(inVariable('requiredSettings')).toEqual(expect.arrayContaining(always));
   });
 
-  it('are set by the platform only where the code does not read them', () => {
-    expect(inVariable('platformSettings').filter((name) => read_.includes(name))).toEqual([]);
+  it('that only the Functions host reads have their own table in docs/operations.md', () => {
+    const [, table = ''] = /^### The Functions host's own$([\s\S]*?)^##/m.exec(read('docs/operations.md')) ?? [];
+    const told = [...table.matchAll(/^\| `(\w+)` \| /gm)].map(([, name = '']) => name);
+    expect(told.toSorted()).toEqual(inVariable('platformSettings').toSorted());
+    expect(told.filter((name) => read_.includes(name))).toEqual([]);
+  });
+
+  it('of the policy are the names that infra/main.bicep takes, all of them: others are refused', () => {
+    const found = of(template('infra/main.bicep'), 'type').find(({ name }) => name === 'policyNumbers');
+    expect(found?.decorators).toContain('sealed');
+    expect([...bodyOf(found?.value).keys()].toSorted()).toEqual(Object.keys(defaultPolicy).toSorted());
+    const parameter = of(template('infra/main.bicep'), 'param').find(({ name }) => name === 'policy');
+    expect(parameter?.type).toBe('policyNumbers');
   });
 });
 
 describe('the alerts', () => {
-  it('watch each log line that docs/operations.md says to watch', () => {
-    const [, table = ''] = /^## What to watch$([\s\S]*?)(?=^## |$(?![\s\S]))/m.exec(read('docs/operations.md')) ?? [];
-    const lines = [...table.matchAll(/^\| log (?:error|warning|line) `([^`]+)`/gm)].map(([, message = '']) => message);
-    expect(lines.length).toBeGreaterThan(5);
-    const { value } = variable('infra/modules/alerts.bicep', 'alerts');
-    const queries = value?.kind === 'array' ? value.items.map((item) => bodyOf(item).get('query')) : [];
-    const watched = queries.map((node) =>
-      node?.kind === 'text' ? (/startswith "([^"]+)"/.exec(node.text)?.[1] ?? '') : '',
+  const [, section = ''] = /^## What to watch$([\s\S]*?)(?=^## |$(?![\s\S]))/m.exec(read('docs/operations.md')) ?? [];
+  const { value } = variable('infra/modules/alerts.bicep', 'alerts');
+  const queries = (value?.kind === 'array' ? value.items : []).map((item) => {
+    const query = bodyOf(item).get('query');
+    return query?.kind === 'text' ? query.text : '';
+  });
+  const rows = section.split('\n').filter((line) => line.startsWith('| '));
+  const firstCells = (row: string) => row.split(' | ').slice(0, 2).join(' | ');
+
+  it('watch every log line that docs/operations.md says to watch, also where a row names several', () => {
+    const signals = rows.filter((row) => /^\| log (?:error|warning|line) /.test(row)).map((row) => row.split(' | ')[0]);
+    const others = rows.filter((row) => !row.startsWith('| log ')).map(firstCells);
+    const lines = [...signals, ...others].flatMap((text = '') =>
+      [...text.matchAll(/(?<!= )`([A-Z][a-z]*(?: [^`]+)?)`/g)].map(([, message = '']) => message),
     );
-    expect(watched.toSorted(), 'Add an alert to infra/modules/alerts.bicep').toEqual(lines.toSorted());
+    const source = sourceOfApp();
+    const messages = lines.filter((line) => source.includes(`'${line}'`));
+    expect(messages.length).toBeGreaterThan(25);
+    const watched = queries.flatMap((query) => [...query.matchAll(/startswith "([^"]+)"/g)].map(([, line]) => line));
+    const missing = messages.filter((message) => !watched.includes(message));
+    expect(missing, 'Add an alert to infra/modules/alerts.bicep').toEqual([]);
+  });
+
+  it('watch every metric that docs/operations.md says to watch, by the label and value that it names', () => {
+    const asked = rows.flatMap((row) =>
+      [
+        ...firstCells(row).matchAll(/`(keyward\.[a-z.]+)`(?: with `(\w+)` = `(\w+)`(?:, or `(\w+)`)?| over (\d+))?/g),
+      ].flatMap(([, metric = '', label, first, second, over]) =>
+        [first, second ?? first].map((word) => [
+          `tostring(fields.metric) == "${metric}"`,
+          ...(label === undefined ? [] : [`tostring(fields.${label}) == "${word}"`]),
+          ...(over === undefined ? [] : [`todouble(fields.value) > ${over}`]),
+        ]),
+      ),
+    );
+    expect(asked.length).toBeGreaterThan(6);
+    const missing = asked.filter((parts) => !queries.some((query) => parts.every((part) => query.includes(part))));
+    expect(missing, 'Add an alert to infra/modules/alerts.bicep').toEqual([]);
+  });
+
+  it('watch readiness where docs/operations.md does', () => {
+    expect(rows.some((row) => row.startsWith('| readiness | 503'))).toBe(true);
+    expect(queries.some((query) => query.includes('"/api/health/ready"') && query.includes('"503"'))).toBe(true);
   });
 });
 
@@ -219,11 +299,47 @@ describe("the operator's side", () => {
     expect(
       keyNames?.kind === 'array' ? keyNames.items.map((item) => (item.kind === 'text' ? item.text : '')) : [],
     ).toEqual(granted);
-    const settings = bodyOf(variable('infra/modules/app.bicep', 'requiredSettings').value);
-    const set = ['KEYWARD_SYSTEM_KEY', 'KEYWARD_AT_REST_KEY'].map((name) => settings.get(name));
-    expect(set.map((node) => (node?.kind === 'text' ? node.text : ''))).toEqual(
-      granted.map((name) => `\${operatorVaultUri}keys/${name}`),
+    const app = of(template('infra/main.bicep'), 'module').find(({ name }) => name === 'app');
+    const passed = bodyOf(bodyOf(app?.value).get('params'));
+    const textsIn = (name: string) => {
+      const node = passed.get(name);
+      return node === undefined ? [] : [...everyNode(node)].flatMap((one) => (one.kind === 'text' ? [one.text] : []));
+    };
+    expect([...textsIn('systemKey'), ...textsIn('atRestKey')]).toEqual(
+      granted.map((name) => `\${operatorVault.outputs.uri}keys/${name}`),
     );
+    // A key that is made and granted is of no use until the app is told of it.
+    const recovery = of(template('infra/main.bicep'), 'module').find(({ name }) => name === 'recovery');
+    const recoveryKeys = bodyOf(bodyOf(recovery?.value).get('params')).get('keyNames');
+    expect(
+      recoveryKeys?.kind === 'array' && recoveryKeys.items.map((item) => item.kind === 'text' && item.text),
+    ).toEqual(['recovery']);
+    expect(textsIn('recoveryKey')).toContain(`\${recovery!.outputs.uri}keys/recovery`);
+    const settings = bodyOf(variable('infra/modules/app.bicep', 'requiredSettings').value);
+    const nameOf = (node: Node | undefined) => (node?.kind === 'name' ? node.name : '');
+    expect(['KEYWARD_SYSTEM_KEY', 'KEYWARD_AT_REST_KEY'].map((name) => nameOf(settings.get(name)))).toEqual([
+      'systemKey',
+      'atRestKey',
+    ]);
+  });
+
+  it('makes the name of the storage account of small letters and digits, whatever the first part of names is', () => {
+    const { value } = variable('infra/main.bicep', 'storagePrefix');
+    const calls =
+      value === undefined ? [] : [...everyNode(value)].flatMap((one) => (one.kind === 'call' ? one.name : []));
+    expect(calls).toEqual(['toLower', 'replace']);
+    const storage = of(template('infra/main.bicep'), 'module').find(({ name }) => name === 'storage');
+    const name = bodyOf(bodyOf(storage?.value).get('params')).get('name');
+    expect(name?.kind === 'text' && name.inside[0]).toEqual({ kind: 'name', name: 'storagePrefix' });
+  });
+
+  it('lets no identity unwrap with the system key that only speaks for an application', () => {
+    const { value } = variable('infra/modules/grants.bicep', 'lookers');
+    const flags =
+      value === undefined ? [] : [...everyNode(value)].flatMap((one) => (one.kind === 'member' ? one.name : []));
+    expect(flags).toEqual(['speaksForApplication']);
+    const looks = of(template('infra/modules/grants.bicep'), 'resource').find(({ name }) => name === 'controlLooks');
+    expect(looks?.value?.kind === 'for' && looks.value.over).toEqual({ kind: 'name', name: 'lookers' });
   });
 });
 
@@ -274,12 +390,64 @@ describe('docs/deploy.md', () => {
     }
   });
 
-  it('backs up every table, and gives every app role of the API', () => {
+  it('tells of every table that is backed up, and every table is', () => {
     const text = read('docs/deploy.md');
     const tables = [...read('docs/architecture.md').matchAll(/^\| `(keyward\w+)` \|/gm)].map(([, name = '']) => name);
-    const [, listed = ''] = /for table in ([\w ]+); do/.exec(text) ?? [];
-    expect(listed.split(' ').toSorted()).toEqual(tables.toSorted());
+    // What is lost without harm.
+    const leftOut: readonly string[] = [];
+    const saved = [...tableNames];
+    expect(saved.toSorted(), 'Add the table to infra/backup/rows.ts').toEqual(
+      tables.filter((name) => !leftOut.includes(name)).toSorted(),
+    );
+    const [, section = ''] = /^## Back up and restore$([\s\S]*?)^## /m.exec(text) ?? [];
+    const told = section.split('\n').flatMap((line) => {
+      const [, cell = ''] = /^\| (`keyward.*?) \|/.exec(line) ?? [];
+      return [...cell.matchAll(/`(keyward\w+)`/g)].map(([, name]) => name);
+    });
+    expect(told).toEqual(saved);
+    const [, emptied = ''] = /for table in ([\w ]+); do/.exec(section) ?? [];
+    expect(emptied.split(' ').map((name) => `keyward${name}`)).toEqual(saved);
+  });
+
+  it('gives every app role of the API', () => {
+    const text = read('docs/deploy.md');
     const given = [...text.matchAll(/"value":"([\w.]+)"/g)].map(([, value]) => value);
     expect(given, 'Add the role to roles.json in docs/deploy.md').toEqual(expect.arrayContaining([...appRoles]));
   });
+});
+
+/** Whoever comes back has none of the names of the last time. */
+describe.each([
+  ['docs/deploy.md', 'In every shell'],
+  ['infra/customer/README.md', ''],
+])('the lines to type of %s', (path, common) => {
+  const sections = read(path)
+    .split(/^(?=## )/m)
+    .slice(1);
+  const codeIn = (text: string): string[] => [
+    ...[...text.matchAll(/^ *```sh\n([\s\S]*?)^ *```$/gm)].map(([, code = '']) => code),
+    ...[...text.replaceAll(/^ *```[\s\S]*?^ *```$/gm, '').matchAll(/`([^`\n]+)`/g)].map(([, code = '']) => code),
+  ];
+  it('has only blocks that a shell can read', () => {
+    const blocks = [...read(path).matchAll(/^( *)```sh\n([\s\S]*?)^ *```$/gm)].map(([, indent = '', code = '']) =>
+      code.replaceAll(new RegExp(`^${indent}`, 'gm'), '').replaceAll(/<\w[^<>\n]*>/g, 'placeholder'),
+    );
+    expect(blocks.length).toBeGreaterThan(5);
+    const { stderr } = spawnSync('bash', ['-n'], { input: blocks.join('\n'), encoding: 'utf8' });
+    expect(stderr).toBe('');
+  });
+
+  const titleOf = (section: string): string => /^## (.+)$/m.exec(section)?.[1] ?? '';
+  const namesIn = (codes: readonly string[], form: RegExp): string[] =>
+    codes.flatMap((code) => [...code.matchAll(form)].map(([, name = '']) => name));
+  const made = (section: string) => namesIn(codeIn(section), /(?:^|[\s"`(])([A-Z][A-Z_]+)=/gm);
+  const everywhere = made(sections.find((section) => titleOf(section) === common) ?? '');
+
+  it.each(sections.map((section) => [titleOf(section), section]))(
+    'has a value for each name that it uses under "%s", there or in what is typed first',
+    (_, section) => {
+      const used = namesIn(codeIn(section), /\$\{?([A-Z][A-Z_]+)/g);
+      expect(used.filter((name) => ![...made(section), ...everywhere].includes(name))).toEqual([]);
+    },
+  );
 });

@@ -4,11 +4,15 @@ param location string
 param tags object
 param workspaceId string
 param email string
+param revealsPerHour int
 
 var receivers = empty(email) ? [] : [{ name: 'operator', emailAddress: email, useCommonAlertSchema: true }]
 
-// Log lines are a constant text and then their fields as JSON. Logs come minutes late: no window is shorter than five.
+// Log lines are a constant text and then their fields as JSON. Logs come minutes late: no window is shorter than five, and the one that
+// waits for something to be missing is longer: it would ring at each delay, and between the resources and the code of a first deployment.
 var fields = '| extend fields = parse_json(substring(Message, indexof(Message, "{")))'
+// A metric is a line, too.
+var metrics = 'AppTraces | where Message startswith "Metric {" ${fields}'
 var alerts = [
   {
     name: 'stored-secret-damaged'
@@ -85,7 +89,7 @@ var alerts = [
   {
     name: 'message-dropped'
     severity: 2
-    query: 'AppTraces | where Message startswith "Dropped a message that is no vault work"'
+    query: 'AppTraces | where Message startswith "Dropped a message that is no vault work" or Message startswith "Dropped a message that is no page of the daily pass"'
     window: 'PT1H'
     operator: 'GreaterThan'
     threshold: 0
@@ -133,7 +137,7 @@ var alerts = [
   {
     name: 'operator-key-unusable'
     severity: 1
-    query: 'AppTraces | where Message startswith "The newest version of an operator key cannot be used: the rings stay on the one before"'
+    query: 'AppTraces | where Message startswith "The newest version of an operator key cannot be used: the rings stay on the one before" or Message startswith "A ring does not open under the newest version of its key: it stays on the one before"'
     window: 'PT15M'
     operator: 'GreaterThan'
     threshold: 0
@@ -149,7 +153,7 @@ var alerts = [
   {
     name: 'rings-not-read'
     severity: 1
-    query: 'AppTraces | where Message startswith "The rings could not be read again: this process goes on with those it has"'
+    query: 'AppTraces | where Message startswith "The rings could not be read again: this process goes on with those it has" or Message startswith "A generation of a ring could not be opened"'
     window: 'PT15M'
     operator: 'GreaterThan'
     threshold: 0
@@ -157,7 +161,7 @@ var alerts = [
   {
     name: 'ring-work-fails'
     severity: 2
-    query: 'AppTraces | where Message startswith "Work on a ring failed"'
+    query: 'AppTraces | where Message startswith "Work on a ring failed" or Message startswith "A ring could not be re-wrapped" or Message startswith "An account could not be moved to the newest generation of a ring"'
     window: 'PT1H'
     operator: 'GreaterThan'
     threshold: 5
@@ -211,18 +215,98 @@ var alerts = [
     threshold: 0
   }
   {
+    name: 'announcements-late'
+    severity: 2
+    query: '${metrics} | where tostring(fields.metric) == "keyward.announcements.oldest.ms" and todouble(fields.value) > 300000'
+    window: 'PT15M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
     name: 'announcements-unreadable'
     severity: 2
-    query: 'AppTraces | where Message startswith "Entries that wait to be announced could not be read"'
+    query: 'AppTraces | where Message startswith "Entries that wait to be announced could not be read" or Message startswith "Rows of the outbox that cannot be read were passed by"'
     window: 'PT1H'
     operator: 'GreaterThan'
     threshold: 0
   }
   {
-    name: 'no-sweep'
-    severity: 0
-    query: 'AppTraces | where Message startswith "Swept"'
+    name: 'own-identity-unavailable'
+    severity: 1
+    query: '${metrics} | where tostring(fields.metric) == "keyward.looks" and tostring(fields.cause) == "IdentityUnavailable"'
     window: 'PT5M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'sweeps-slow'
+    severity: 1
+    query: '${metrics} | where tostring(fields.metric) == "keyward.sweeps.ms" and todouble(fields.value) > 120000'
+    window: 'PT15M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'key-taken-away'
+    severity: 2
+    query: '${metrics} | where tostring(fields.metric) == "keyward.transitions" and tostring(fields.to) == "Inaccessible"'
+    window: 'PT5M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'keys-unreachable'
+    severity: 1
+    query: '${metrics} | where tostring(fields.metric) == "keyward.transitions" and tostring(fields.to) == "Unreachable"'
+    window: 'PT5M'
+    operator: 'GreaterThan'
+    threshold: 3
+  }
+  {
+    name: 'rotation-stuck'
+    severity: 2
+    query: '${metrics} | where tostring(fields.metric) == "keyward.rewraps" and tostring(fields.result) == "failed"'
+    window: 'PT15M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'calls-fail'
+    severity: 1
+    query: '${metrics} | where tostring(fields.metric) == "keyward.refusals" and tostring(fields.code) == "InternalError"'
+    window: 'PT5M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'storage-unavailable'
+    severity: 1
+    query: '${metrics} | where tostring(fields.metric) == "keyward.refusals" and tostring(fields.code) == "StorageUnavailable"'
+    window: 'PT5M'
+    operator: 'GreaterThan'
+    threshold: 10
+  }
+  {
+    name: 'many-reveals'
+    severity: 2
+    query: '${metrics} | where tostring(fields.metric) == "keyward.reveals" | summarize revealed = sum(tolong(fields.value)) | where revealed > ${revealsPerHour}'
+    window: 'PT1H'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'not-ready'
+    severity: 1
+    query: 'AppRequests | where Url endswith "/api/health/ready" and ResultCode == "503"'
+    window: 'PT5M'
+    operator: 'GreaterThan'
+    threshold: 1
+  }
+  {
+    name: 'no-sweep'
+    severity: 1
+    query: 'AppTraces | where Message startswith "Swept"'
+    window: 'PT10M'
     operator: 'LessThan'
     threshold: 1
   }

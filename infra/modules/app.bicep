@@ -11,8 +11,9 @@ param subnetId string
 param storageName string
 param packageContainer string
 param insightsName string
-param operatorVaultUri string
 param announcementsEndpoint string
+param systemKey string
+param atRestKey string
 param cloud string
 param auth string
 param authAudience string
@@ -34,18 +35,21 @@ resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
   name: insightsName
 }
 
-// What the platform asks for: the host's own storage by identity, and where the logs go.
+// What the platform asks for: the host's own storage by identity, and where the logs go. All of them: the host's exporter leaves out
+// the lines of calls that it does not sample, and takes five a second unless it is told otherwise.
 var platformSettings = {
   AzureWebJobsStorage__credential: 'managedidentity'
   AzureWebJobsStorage__blobServiceUri: storage.properties.primaryEndpoints.blob
   APPLICATIONINSIGHTS_CONNECTION_STRING: insights.properties.ConnectionString
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD'
+  OTEL_TRACES_SAMPLER: 'microsoft.fixed_percentage'
+  OTEL_TRACES_SAMPLER_ARG: '1.0'
 }
 
 var requiredSettings = {
   KEYWARD_TENANT_ID: tenant().tenantId
-  KEYWARD_SYSTEM_KEY: '${operatorVaultUri}keys/system'
-  KEYWARD_AT_REST_KEY: '${operatorVaultUri}keys/at-rest'
+  KEYWARD_SYSTEM_KEY: systemKey
+  KEYWARD_AT_REST_KEY: atRestKey
   KEYWARD_CLOUD: cloud
   KEYWARD_AUTH: auth
   KEYWARD_SWEEP_SCHEDULE: '0 * * * * *'

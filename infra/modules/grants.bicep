@@ -29,20 +29,20 @@ resource storage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: storageName
 }
 
-resource operatorVault 'Microsoft.KeyVault/vaults@2024-11-01' existing = {
+resource operatorVault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
   name: operatorVaultName
 }
 
-resource operatorKeys 'Microsoft.KeyVault/vaults/keys@2024-11-01' existing = [for keyName in operatorKeyNames: {
+resource operatorKeys 'Microsoft.KeyVault/vaults/keys@2026-02-01' existing = [for keyName in operatorKeyNames: {
   parent: operatorVault
   name: keyName
 }]
 
-resource recoveryVault 'Microsoft.KeyVault/vaults@2024-11-01' existing = if (!empty(recoveryVaultName)) {
+resource recoveryVault 'Microsoft.KeyVault/vaults@2026-02-01' existing = if (!empty(recoveryVaultName)) {
   name: empty(recoveryVaultName) ? 'none' : recoveryVaultName
 }
 
-resource recoveryKey 'Microsoft.KeyVault/vaults/keys@2024-11-01' existing = if (!empty(recoveryVaultName)) {
+resource recoveryKey 'Microsoft.KeyVault/vaults/keys@2026-02-01' existing = if (!empty(recoveryVaultName)) {
   parent: recoveryVault
   name: 'recovery'
 }
@@ -85,8 +85,10 @@ resource onRecoveryKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = if
   }
 }
 
-// The control look: the identity that a customer's key is reached by unwraps with the system key.
-resource controlLooks 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for one in userAssignedIdentities: {
+// The control look: the identity that a customer's key is reached by unwraps with the system key. For one that speaks for an
+// application the app's own identity does.
+var lookers = filter(userAssignedIdentities, one => !(one.?speaksForApplication ?? false))
+resource controlLooks 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for one in lookers: {
   name: guid(operatorVault.id, 'system', one.principalId, cryptoServiceEncryptionUser)
   scope: operatorKeys[0]
   properties: {

@@ -6,7 +6,7 @@ param hsm bool
 param keyNames array
 param workspaceId string
 
-resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
+resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
   name: name
   location: location
   tags: tags
@@ -23,7 +23,7 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
   }
 }
 
-resource keys 'Microsoft.KeyVault/vaults/keys@2024-11-01' = [for keyName in keyNames: {
+resource keys 'Microsoft.KeyVault/vaults/keys@2026-02-01' = [for keyName in keyNames: {
   parent: vault
   name: keyName
   tags: tags

@@ -172,6 +172,7 @@ class Parser {
       case 'using':
         return { ...about, name: keyword, type: this.#takeKind('text').text, isExisting: false };
       case 'param':
+      case 'type':
       case 'var':
       case 'output': {
         const name = this.#takeKind('name').text;
@@ -210,6 +211,8 @@ class Parser {
     const [first] = operands;
     const left: Node = operands.length === 1 && first !== undefined ? first : { kind: 'operation', operands };
     if (!this.#skipped('?')) return left;
+    // A type that may be absent: `int?`.
+    if (this.#next.kind === 'newline') return left;
     const yes = this.#expression();
     this.#take(':');
     return { kind: 'operation', operands: [left, yes, this.#expression()] };

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { readSettings } from '../../src/azure/settings.ts';
 import { openAccountKey } from '../../src/core/accountKeys.ts';
 import { bindingOf } from '../../src/core/binding.ts';
 import { hex } from '../../src/core/bytes.ts';
@@ -64,6 +65,59 @@ describe('the recovery key', () => {
       '2 recovery',
     ]);
   });
+});
+
+// docs/operations.md, "To other keys".
+test('both keys are left for others on purpose, and back again: settings that the app takes, and nothing that does not open', async () => {
+  const { lab } = world;
+  await lab.vaultWithKey('keyward-moved');
+  await lab.keyVault('POST', '/vaults/keyward-moved/keys/at-rest', { kty: 'RSA', size: 2048, fixture: 3 });
+  await lab.account('move-s', 'contoso');
+  await put(rings.service, 'move-s', 'tokenKeys', 'k', bytes('token'));
+  for (const [vault, system] of [
+    ['keyward-moved', 'cmk'],
+    [operatorVault, 'system'],
+  ] as const) {
+    const identifier = (name: string, at: string = vault) => `https://${at}.vault.azure.net/keys/${name}`;
+    const settings = readSettings({
+      KEYWARD_TENANT_ID: homeTenantId,
+      KEYWARD_SYSTEM_KEY: identifier(system),
+      KEYWARD_AT_REST_KEY: identifier('at-rest'),
+      KEYWARD_RECOVERY_KEY: identifier('cmk', 'keyward-recovery'),
+      AzureWebJobsStorage: 'UseDevelopmentStorage=true',
+    });
+    expect(settings.KEYWARD_SYSTEM_KEY).toBe(identifier(system));
+    const operatorKeys = {
+      system: keyIn(vault, system),
+      atRest: keyIn(vault, 'at-rest'),
+      recovery: keyIn('keyward-recovery', 'cmk'),
+    };
+    const moved = await ringWorld(lab, { operatorKeys });
+    expect(await reveal(moved.service, 'move-s', 'tokenKeys', 'k')).toBe(hex(bytes('token')));
+    expect((await moved.service.rings()).system.isRestored(2)).toBe(true);
+    lab.clock.set(lab.clock.now() + 5 * minutes);
+    await moved.advance(1 * minutes);
+    const operators = (await rowsOf()).filter(({ role }) => role === 'operator');
+    expect(operators.map(({ key }) => key.startsWith(`https://${vault}.`))).toEqual([true, true, true]);
+    // A process that starts now needs neither the old keys nor the recovery key.
+    const restarted = await rings.another({ operatorKeys });
+    expect((await restarted.rings()).system.isRestored(2)).toBe(false);
+    expect(await reveal(restarted, 'move-s', 'tokenKeys', 'k')).toBe(hex(bytes('token')));
+  }
+});
+
+test('another recovery key takes the place of the one before', async () => {
+  const { lab } = world;
+  await lab.vaultWithKey('keyward-recovery-2');
+  for (const vault of ['keyward-recovery-2', 'keyward-recovery']) {
+    const changed = await ringWorld(lab, {
+      operatorKeys: { ...lab.service.operatorKeys, recovery: keyIn(vault, 'cmk') },
+    });
+    lab.clock.set(lab.clock.now() + 5 * minutes);
+    await changed.advance(1 * minutes);
+    const recovery = (await rowsOf()).filter(({ role }) => role === 'recovery');
+    expect(recovery.map(({ key }) => key.startsWith(`https://${vault}.`))).toEqual([true, true, true]);
+  }
 });
 
 // docs/operations.md, "Losing the operator's vault". Last: there is no way back.

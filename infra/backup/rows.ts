@@ -1,0 +1,123 @@
+/**
+ * What a back-up holds: a file of rows for each table, a row a line, in the order of the tables. A row is its two keys and its
+ * properties with their types; the time that the service keeps, and the etag, are its own and are made anew.
+ */
+import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { odata, RestError, type TableClient } from '@azure/data-tables';
+
+/** In the order to copy in, and to put back. Without rings no account key opens; what points at accounts is mended more easily than they. */
+export const tableNames = [
+  'keywardrings',
+  'keywardaccounts',
+  'keywardbindings',
+  'keywardvaults',
+  'keywarddirectory',
+  'keywardclaims',
+  'keywardservice',
+  'keywardoutbox',
+] as const;
+export type TableName = (typeof tableNames)[number];
+
+export type Clients = (table: TableName) => TableClient;
+/** Progress: tables and counts, never what is in a row. */
+export type Say = (line: string) => void;
+
+/** What the operator is told, and can do something about. */
+export class BackupError extends Error {
+  override readonly name = 'BackupError';
+}
+
+export interface Partition {
+  readonly key: string;
+  readonly lines: readonly string[];
+}
+
+export const fileOf = (folder: string, table: TableName): string => join(folder, `${table}.jsonl`);
+/** Written last: a folder without it holds no back-up. Rows by table. */
+export const summaryIn = (folder: string): string => join(folder, 'backup.json');
+export type Summary = { readonly savedAt: string; readonly rows: Readonly<Record<TableName, number>> };
+
+export const hashOf = (line: string): string => createHash('sha256').update(line).digest('base64');
+
+export const keysIn = (line: string): { partitionKey: string; rowKey: string } => JSON.parse(line);
+
+function lineOf(entity: Readonly<Record<string, unknown>>): string {
+  const own = Object.entries(entity).filter(
+    ([name]) => name !== 'etag' && name !== 'timestamp' && !name.includes('odata'),
+  );
+  const text = JSON.stringify(Object.fromEntries(own.toSorted(([a], [b]) => (a < b ? -1 : 1))));
+  // JSON leaves these two as they are, and a reader of lines takes them for the end of one.
+  return text.replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029');
+}
+
+/** In key order, page by page. None of a table that is not there. */
+export async function* linesOf(client: TableClient, filter?: string): AsyncGenerator<string> {
+  const queryOptions = filter === undefined ? {} : { filter };
+  try {
+    for await (const entity of client.listEntities({ queryOptions, disableTypeConversion: true })) yield lineOf(entity);
+  } catch (error) {
+    if (!(error instanceof RestError && error.statusCode === 404)) throw error;
+  }
+}
+
+export async function partitionOf(client: TableClient, key: string): Promise<Partition> {
+  return { key, lines: await all(linesOf(client, odata`PartitionKey eq ${key}`)) };
+}
+
+export async function* partitionsIn(lines: AsyncIterable<string>): AsyncGenerator<Partition> {
+  let partition: { key: string; lines: string[] } | undefined;
+  for await (const line of lines) {
+    const key = keysIn(line).partitionKey;
+    if (partition?.key !== key) {
+      if (partition !== undefined) yield partition;
+      partition = { key, lines: [] };
+    }
+    partition.lines.push(line);
+  }
+  if (partition !== undefined) yield partition;
+}
+
+const sayEvery = 10_000;
+
+/** Rows of a table so far, told now and then. */
+export function counterOf(table: TableName, say: Say): { add(rows: number): void; readonly count: number } {
+  let count = 0;
+  return {
+    add(rows) {
+      if (Math.floor((count + rows) / sayEvery) > Math.floor(count / sayEvery))
+        say(`${table}: ${count + rows} rows so far`);
+      count += rows;
+    },
+    get count() {
+      return count;
+    },
+  };
+}
+
+export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
+
+export async function* inGroups<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
+  let group: T[] = [];
+  for await (const item of items) {
+    group.push(item);
+    if (group.length < size) continue;
+    yield group;
+    group = [];
+  }
+  if (group.length > 0) yield group;
+}
+
+export async function* savedLines(folder: string, table: TableName): AsyncGenerator<string> {
+  const file = await open(fileOf(folder, table));
+  try {
+    for await (const line of file.readLines()) yield line;
+  } finally {
+    await file.close().catch(() => undefined);
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * Copies the tables while the app runs. A partition is one account, and of use only as it was at one moment: it is read until two
+ * readings are the same. Accounts need the rings of their time: rings are copied first, must not be under rotation, and must be
+ * the same in the end. Begun again in the same folder, tables that are whole are not copied again.
+ */
+import { access, mkdir, open, rename, writeFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { TableClient } from '@azure/data-tables';
+import { type RingState, ringNames } from '../../src/core/rings/ring.ts';
+import {
+  all,
+  BackupError,
+  type Clients,
+  counterOf,
+  fileOf,
+  inGroups,
+  keysIn,
+  linesOf,
+  type Partition,
+  partitionOf,
+  partitionsIn,
+  type Say,
+  type Summary,
+  savedLines,
+  summaryIn,
+  type TableName,
+  tableNames,
+} from './rows.ts';
+
+const partitionsAtOnce = 20;
+const readings = 10;
+
+export async function save(clients: Clients, folder: string, say: Say): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  if (await isThere(summaryIn(folder)))
+    throw new BackupError(`${folder} holds a back-up already. Name another folder.`);
+  await ringsAtRest(linesOf(clients('keywardrings')));
+  const rows: Partial<Record<TableName, number>> = {};
+  for (const table of tableNames) rows[table] = await saveTable(table, clients(table), folder, say);
+  const [first, last] = await Promise.all([
+    ringsAtRest(savedLines(folder, 'keywardrings')),
+    ringsAtRest(linesOf(clients('keywardrings'))),
+  ]);
+  if (first !== last)
+    throw new BackupError(
+      `The rings have changed since they were copied: a new version of your keys, or a rotation. Begin again in another folder, and delete ${folder}.`,
+    );
+  const summary = { savedAt: new Date().toISOString(), rows } as Summary;
+  await writeFile(summaryIn(folder), `${JSON.stringify(summary, undefined, 2)}\n`, { mode: 0o600 });
+  say(`Done: ${folder}`);
+}
+
+/** The rings' own rows in one text. When the operator's keys were last read stands beside them, and changes all the time. */
+async function ringsAtRest(lines: AsyncIterable<string>): Promise<string> {
+  const ofRings = (await all(lines)).filter((line) => ringNames.some((ring) => ring === keysIn(line).partitionKey));
+  if (ofRings.length === 0)
+    throw new BackupError('There are no rings. Is this the storage account of a service that has been called before?');
+  const rotating = ofRings.filter((line) => keysIn(line).rowKey === 'state' && stateIn(line).rotation !== undefined);
+  if (rotating.length > 0)
+    throw new BackupError(
+      `A rotation of the ${rotating.map((line) => keysIn(line).partitionKey).join(' and ')} ring is under way, and accounts are between two rings: no back-up is of use. Try again when GET /api/operator/rings shows no rotation.`,
+    );
+  return ofRings.join('\n');
+}
+
+/** A row's value is JSON in `data`: docs/envelope.md. */
+function stateIn(line: string): RingState {
+  const { data } = JSON.parse(line) as { data: string | { value: string } };
+  return JSON.parse(typeof data === 'string' ? data : data.value);
+}
+
+async function saveTable(table: TableName, client: TableClient, folder: string, say: Say): Promise<number> {
+  const path = fileOf(folder, table);
+  if (await isThere(path)) {
+    let count = 0;
+    for await (const _ of savedLines(folder, table)) count += 1;
+    say(`${table}: ${count} rows, copied before`);
+    return count;
+  }
+  const file = await open(`${path}.part`, 'w', 0o600);
+  const written = counterOf(table, say);
+  try {
+    for await (const group of inGroups(partitionsIn(linesOf(client)), partitionsAtOnce)) {
+      const settled = await Promise.all(group.map((partition) => settledOf(partition, table, client)));
+      const lines = settled.flatMap((partition) => partition.lines);
+      for (const line of lines) await file.write(`${line}\n`);
+      written.add(lines.length);
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(`${path}.part`, path);
+  say(`${table}: ${written.count} rows`);
+  return written.count;
+}
+
+/** As it was at one moment: a page ends anywhere, and somebody may write between two of them. */
+async function settledOf(partition: Partition, table: TableName, client: TableClient): Promise<Partition> {
+  let before = partition;
+  for (let reading = 0; reading < readings; reading++) {
+    const now = await partitionOf(client, partition.key);
+    if (now.lines.join('\n') === before.lines.join('\n')) return now;
+    before = now;
+    await sleep(100 * reading);
+  }
+  throw new BackupError(
+    `Somebody writes to one partition of ${table} all the time. Type the same again when less is going on, or stop the app for as long.`,
+  );
+}
+
+const isThere = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
