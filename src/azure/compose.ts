@@ -68,17 +68,19 @@ export async function compose(
 }
 
 async function openStores(settings: Settings) {
-  const [{ TableClient }, { tableHttp, tableRetries }, { openTables }, accounts, secrets, bindings, rings, small] =
-    await Promise.all([
-      import('@azure/data-tables'),
-      import('./storageClients.ts'),
-      import('./tables.ts'),
-      import('./accountTable.ts'),
-      import('./secretTable.ts'),
-      import('./bindingTable.ts'),
-      import('./ringTable.ts'),
-      import('./smallTables.ts'),
-    ]);
+  const [{ TableClient }, { tableHttp, tableRetries }, { openTables }, ...adapters] = await Promise.all([
+    import('@azure/data-tables'),
+    import('./storageClients.ts'),
+    import('./tables.ts'),
+    import('./accountTable.ts'),
+    import('./secretTable.ts'),
+    import('./bindingTable.ts'),
+    import('./ringTable.ts'),
+    import('./smallTables.ts'),
+    import('./resourceTable.ts'),
+    import('./operationTable.ts'),
+  ]);
+  const [accounts, secrets, bindings, rings, small, resources, operations] = adapters;
   const { AzureWebJobsStorage: connection, AzureWebJobsStorage__tableServiceUri: serviceUri } = settings;
   const credential = connection === undefined ? await storageCredential() : undefined;
   const options = {
@@ -94,6 +96,8 @@ async function openStores(settings: Settings) {
   return {
     accounts: accounts.createAccountStore(open),
     secrets: secrets.createSecretStore(open),
+    resources: resources.createResourceStore(open),
+    operations: operations.createOperationStore(open),
     bindings: bindings.createBindingStore(open),
     vaults: small.createVaultStore(open),
     directory: small.createDirectory(open),

@@ -25,7 +25,15 @@ export interface ReadRow<T> extends Stored<T> {
   readonly writtenAt: EpochMs;
 }
 
-export type TableName = 'accounts' | 'bindings' | 'vaults' | 'directory' | 'claims' | 'rings' | 'service';
+export type TableName =
+  | 'accounts'
+  | 'bindings'
+  | 'vaults'
+  | 'directory'
+  | 'claims'
+  | 'rings'
+  | 'service'
+  | 'operations';
 export type OpenTable = (name: TableName) => Table;
 
 export const rowOf = (key: RowKey, value: unknown): Row => ({ ...key, v: formatVersion, data: JSON.stringify(value) });

@@ -12,8 +12,10 @@ import type {
   Directory,
   KeyVault,
   Log,
+  OperationStore,
   Random,
   Reach,
+  ResourceStore,
   RingStore,
   SecretStore,
   ServiceAuditStore,
@@ -29,6 +31,8 @@ import type { AccountMemory } from './secrets/memory.ts';
 export interface Service {
   readonly accounts: AccountStore;
   readonly secrets: SecretStore;
+  readonly resources: ResourceStore;
+  readonly operations: OperationStore;
   readonly bindings: BindingStore;
   readonly vaults: VaultStore;
   readonly directory: Directory;

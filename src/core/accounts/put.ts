@@ -6,7 +6,7 @@
  * again. Whatever dies in between leaves a claim, a row or a watch too many, all harmless, and never a record too many.
  */
 import canonicalize from 'canonicalize';
-import { type AccountView, type ActiveAccount, type Encryption, etagOf, wrappedByOf } from '../account.ts';
+import { type AccountView, type ActiveAccount, type Encryption, etagOf, type Kept, wrappedByOf } from '../account.ts';
 import type { Actor, AuditFacts } from '../audit.ts';
 import { bindingOf } from '../binding.ts';
 import { type Bytes, wipe } from '../bytes.ts';
@@ -15,6 +15,7 @@ import type { Owned } from '../customerKey.ts';
 import { Refusal, retryLostRaces } from '../errors.ts';
 import { parseKeyIdentifier } from '../keyIdentifier.ts';
 import { fold, foldRegion, parseAccountName, parseOwner } from '../names.ts';
+import { isSamePlace, type Place } from '../place.ts';
 import { isLasting } from '../rings/late.ts';
 import type { Rings, Service } from '../service.ts';
 import { bind, confirmWatched } from './bind.ts';
@@ -38,6 +39,9 @@ export interface AccountWish {
   readonly tags?: Readonly<Record<string, string>>;
   readonly encryption?: EncryptionWish;
   readonly auditReveals?: boolean;
+  readonly place?: Place;
+  /** What is named here takes the place of what is kept under that name. */
+  readonly kept?: Kept;
 }
 
 /** What the caller may do beyond writing accounts. Nothing, unless it is said. */
@@ -98,7 +102,12 @@ async function createAccount(name: string, wish: AccountWish, actor: Actor, serv
   const now = service.clock.now();
   const instanceId = service.random.uuid();
   const { encryption: wanted = { type: 'SystemKey' }, tags = {}, auditReveals = false } = wish;
-  const about = { name, instanceId, owner, location, tags, auditReveals, createdAt: now, updatedAt: now } as const;
+  const { place: path, kept } = wish;
+  const about = {
+    ...{ name, instanceId, owner, location, tags, auditReveals, createdAt: now, updatedAt: now },
+    ...(path === undefined ? {} : { place: path }),
+    ...(kept === undefined ? {} : { kept: boundedKept(kept) }),
+  };
   const place = { instanceId, generation: 1 };
   if (wanted.type === 'CustomerKey') parseKeyIdentifier(wanted.keyIdentifier, service.cloud);
   const rings = await service.rings();
@@ -107,9 +116,10 @@ async function createAccount(name: string, wish: AccountWish, actor: Actor, serv
     const { provenAt, facts, ...key } = await protect(place, accountKey, wanted, { owner, location }, service);
     await finishDelete(fold(name), service);
     await service.directory.put(fold(name));
+    if (path !== undefined) await service.directory.put(fold(name), path);
     const encryption = await bind({ name, instanceId, owner }, key.encryption, provenAt, service);
     const created: AuditFacts = { type: 'AccountCreated', actor, key: wrappedByOf(encryption), ...facts };
-    const record = { lifecycle: 'active', ...about, ...key, encryption } as const;
+    const record = { lifecycle: 'active' as const, ...about, ...key, encryption };
     await insertAccount(record, created, service);
     await settled(record, accountKey, rings, service);
     await confirmWatched(encryption, provenAt, service);
@@ -160,25 +170,46 @@ async function changeAccount(
   if (wish.encryption?.type === 'CustomerKey') parseKeyIdentifier(wish.encryption.keyIdentifier, service.cloud);
   const auditReveals = wish.auditReveals ?? record.auditReveals ?? false;
   const tags = wish.tags === undefined || isSame(wish.tags, record.tags) ? record.tags : wish.tags;
+  const kept = keptAfter(record.kept, wish.kept);
+  const changed = { tags, auditReveals, ...(kept === undefined ? {} : { kept }) };
   if (wish.encryption === undefined || isSameEncryption(record.encryption, wish.encryption, service)) {
-    if (tags === record.tags && auditReveals === (record.auditReveals ?? false)) return;
-    const next = { ...record, tags, auditReveals };
+    if (tags === record.tags && kept === record.kept && auditReveals === (record.auditReveals ?? false)) return;
+    const next = { ...record, ...changed };
     await saveAccount(storedOf(current), next, [...pending, { type: 'AccountUpdated', actor }], service);
     return;
   }
   const moved = await moveAccountKey({ ...current, record }, wish.encryption, service);
   const change: AuditFacts = { type: 'AccountKeyChanged', actor };
-  await saveMoved(current, { ...record, tags, auditReveals }, moved, { pending, change }, service);
+  await saveMoved(current, { ...record, ...changed }, moved, { pending, change }, service);
 }
 
-const isSame = (one: Readonly<Record<string, string>>, two: Readonly<Record<string, string>>): boolean =>
-  canonicalize(one) === canonicalize(two);
+const isSame = (one: Kept, two: Kept): boolean => canonicalize(one) === canonicalize(two);
+
+/** A table property holds 32 Ki characters, and the whole account stands in one. */
+const maxKeptLength = 8192;
+
+function boundedKept(kept: Kept): Kept {
+  if (JSON.stringify(kept).length <= maxKeptLength) return kept;
+  throw new Refusal(
+    'InvalidRequestContent',
+    `The properties that are kept as they came have at most ${maxKeptLength} characters as JSON, all together.`,
+    { target: 'properties' },
+  );
+}
+
+/** The same object where nothing changes. */
+function keptAfter(kept: Kept | undefined, wish: Kept | undefined): Kept | undefined {
+  const next = { ...kept, ...wish };
+  return isSame(next, kept ?? {}) ? kept : boundedKept(next);
+}
 
 /** @throws Refusal PropertyNotChangeable */
 export function refuseChange(record: ActiveAccount, wish: AccountWish): void {
   if (wish.owner !== undefined && wish.owner !== record.owner) throw notChangeable('properties.owner', 'The owner');
   if (wish.location !== undefined && foldRegion(wish.location) !== foldRegion(record.location))
     throw notChangeable('location', 'The location');
+  if (wish.place !== undefined && !isSamePlace(wish.place, record.place))
+    throw notChangeable('properties.resourceGroupName', 'The subscription and resource group');
 }
 
 /** A customer's hold on the account ends here, so writing accounts is not enough. */

@@ -122,6 +122,7 @@ export function ringStage({ keyVault, hasAccounts, stored = [], keys = operatorK
       put: async () => {},
       find: async () => undefined,
       remove: async () => {},
+      pageOf: async () => ({ names: [] }),
       page: async () => ({ names: [] }),
       isEmpty: async () => hasAccounts !== true,
     },
