@@ -4,11 +4,13 @@
  */
 import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import type * as z from 'zod';
+import type { AccountView } from '../core/account.ts';
 import { refuseWhileInaccessible } from '../core/accounts/inaccessible.ts';
 import { findAccount } from '../core/accounts/read.ts';
 import { describeError, KeywardError, Refusal, statusOf, Unavailable } from '../core/errors.ts';
 import { measure } from '../core/metrics.ts';
 import { parseAccountName } from '../core/names.ts';
+import { isSamePlace } from '../core/place.ts';
 import type { KnownAccount } from '../core/secrets/memory.ts';
 import type { Service } from '../core/service.ts';
 import { authorize, type Caller } from './authorize.ts';
@@ -19,7 +21,7 @@ import { inInvocation, keyward, log } from './service.ts';
 export interface Call extends Caller {
   readonly request: HttpRequest;
   readonly service: Service;
-  /** Where the gate stands beside the handler: the account as the gate reads it. */
+  /** Where the route has a gate: the account as the gate reads it. */
   readonly known?: Promise<KnownAccount>;
 }
 
@@ -52,8 +54,8 @@ async function gated(route: Extract<Route, { handler: RouteHandler }>, call: Cal
   const name = parseAccountName(request.params.accountName ?? '');
   if (route.gate !== 'beside') {
     const view = await findAccount(name, service);
-    if (view !== undefined) refuseWhileInaccessible(view);
-    return route.handler(call);
+    if (view !== undefined && isMeant(view, request)) refuseWhileInaccessible(view);
+    return route.handler({ ...call, known: Promise.resolve({ view, isRemembered: false }) });
   }
   const known = service.memory.view(name);
   const answer = route.handler({ ...call, known });
@@ -62,6 +64,12 @@ async function gated(route: Extract<Route, { handler: RouteHandler }>, call: Cal
   const { view } = await known;
   if (view !== undefined) refuseWhileInaccessible(view);
   return answer;
+}
+
+/** A path that names a subscription is another's, unless the account has its place there. */
+function isMeant({ record }: AccountView, { params }: HttpRequest): boolean {
+  const { subscriptionId, resourceGroupName: resourceGroup = '' } = params;
+  return subscriptionId === undefined || isSamePlace(record.place, { subscriptionId, resourceGroup });
 }
 
 function answerOf(error: unknown, context: InvocationContext): HttpResponseInit {

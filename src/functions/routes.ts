@@ -11,6 +11,7 @@ import {
   patchAccountRoute,
   putAccountRoute,
 } from './accounts.ts';
+import { amsRoutes } from './ams/routes.ts';
 import { claimRoutes } from './claims.ts';
 import { contentKeyRoutes } from './contentKeys.ts';
 import { eventRoutes } from './events.ts';
@@ -92,6 +93,7 @@ const documented: readonly Route[] = [
   },
   ...eventRoutes,
   ...healthRoutes,
+  ...amsRoutes,
 ];
 
 /** The document tells of every route with a contract, and of itself. */
