@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'vitest';
 import type { AccountView } from '../../src/core/account.ts';
 import { parseBody } from '../../src/functions/ams/accountBody.ts';
+import { amsRoutes } from '../../src/functions/ams/routes.ts';
 
 interface MapperType {
   readonly name: string;
@@ -125,6 +126,13 @@ describe('every field that can hold a secret is protected, refused or known to b
     expect(kept.length).toBeGreaterThan(200);
     expect(kept.filter((field) => secretName.test(wordOf(field)))).toEqual([]);
   });
+});
+
+test('the host, which tries functions by name, comes to the routes for everything unknown last', () => {
+  const byName = amsRoutes.map(({ name }) => name).toSorted((a, b) => (a.toUpperCase() < b.toUpperCase() ? -1 : 1));
+  const unknown = amsRoutes.filter(({ path }) => path.includes('{*')).map(({ name }) => name);
+  expect(unknown).toHaveLength(5);
+  expect(new Set(byName.slice(-5))).toEqual(new Set(unknown));
 });
 
 describe('an account whose key is reached by an application in another tenant', () => {

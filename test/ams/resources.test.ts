@@ -4,7 +4,7 @@ import { putAccount } from '../../src/core/accounts/put.ts';
 import { listAccountsOf } from '../../src/core/accounts/read.ts';
 import { type Bytes, hex } from '../../src/core/bytes.ts';
 import type { Operation } from '../../src/core/operations/operation.ts';
-import { clearOperations, findOperation } from '../../src/core/operations/run.ts';
+import { beginOperation, clearOperations, continueOperation, findOperation } from '../../src/core/operations/run.ts';
 import type { StoredResource } from '../../src/core/ports.ts';
 import { getResource } from '../../src/core/resources/read.ts';
 import type { ResourceRef } from '../../src/core/resources/resource.ts';
@@ -200,6 +200,40 @@ describe('operations', () => {
     const find = ({ id }: Operation) => findOperation(id, place.subscriptionId.toLowerCase(), lab.service);
     expect((await failure(find(old))).code).toBe('NotFound');
     expect(await find(recent)).toEqual(recent);
+  });
+
+  test('INV-3: one that waits is refused like any other change once the account is inaccessible', async () => {
+    const { lab } = world;
+    const [held, wanted] = [await lab.vaultWithKey('held-kv'), await lab.vaultWithKey('wanted-kv')];
+    const by = (keyIdentifier: string) =>
+      ({ type: 'CustomerKey', keyIdentifier, identity: { useSystemAssignedIdentity: true } }) as const;
+    await putAccount('waiting', { owner: 'contoso', location, place, encryption: by(held) }, {}, tester, lab.service);
+    await lab.keyVault('POST', '/faults', { vault: 'wanted-kv', action: 'status', status: 503, body: 'empty' });
+    const change = {
+      account: 'waiting',
+      method: 'patch',
+      wish: { place, encryption: by(wanted) },
+      actor: tester,
+      mayRelease: false,
+    } as const;
+    const { operation: begun } = await beginOperation(change, {}, lab.service);
+    expect(begun.status).toBe('InProgress');
+    await lab.keyVault('PATCH', '/vaults/held-kv/keys/cmk', { enabled: false });
+    await lab.advance(180_000);
+    await lab.keyVault('DELETE', '/faults');
+    await continueOperation(begun.id, lab.service);
+    const ended = await findOperation(begun.id, place.subscriptionId, lab.service);
+    expect(ended).toMatchObject({ status: 'Failed', error: { code: 'CustomerKeyInaccessible' } });
+    expect(ended.error?.message).toMatch(
+      /KeyDisabled.*az keyvault key set-attributes|az keyvault key set-attributes.*KeyDisabled/,
+    );
+    expect(ended).not.toHaveProperty('pending');
+    const { encryption } = (await lab.view('waiting')).record;
+    expect(encryption).toMatchObject({ keyIdentifier: held });
+    // A message that comes twice finds it ended.
+    await lab.keyVault('PATCH', '/vaults/held-kv/keys/cmk', { enabled: true });
+    await continueOperation(begun.id, lab.service);
+    expect(await findOperation(begun.id, place.subscriptionId, lab.service)).toEqual(ended);
   });
 
   test('one that was given up without a word has failed', async () => {

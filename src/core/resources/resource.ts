@@ -42,8 +42,9 @@ export interface ResourceRow {
 
 /** A table key has 512 characters; a job's holds two names. */
 export const maxResourceNameLength = 200;
-/** A table property holds 32 Ki characters. */
-export const maxResourceLength = 30_000;
+/** A table property holds 32 Ki characters: the properties, and up to 200 for each secret that is named. */
+export const maxResourceLength = 20_000;
+export const maxNamedSecrets = 50;
 
 /** Azure Media Services, "Naming conventions": anything but these and control characters. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.

@@ -16,6 +16,7 @@ import type { Service } from '../service.ts';
 import {
   type Json,
   type JsonPath,
+  maxNamedSecrets,
   maxResourceLength,
   type NamedSecret,
   pathOfResource,
@@ -48,11 +49,11 @@ export function putResource(
   decide: Decide,
   service: Service,
 ): Promise<{ row: StoredResource; created: boolean }> {
-  return retryLostRaces(async () => {
+  return inTurn(ref, service, async () => {
     const [{ record }, found] = await Promise.all([accountToServe(ref.account, service), service.resources.read(ref)]);
     const current = found?.value.instanceId === record.instanceId ? found : undefined;
     const wish = decide(current);
-    checkSize(wish.properties);
+    checkSize(wish);
     const written: NamedSecret[] = [];
     try {
       for (const secret of wish.secrets ?? []) written.push(await writeSecret(ref, secret, current, service));
@@ -68,7 +69,15 @@ export function putResource(
   });
 }
 
-function checkSize(properties: Json): void {
+/** Writers of this process take turns at a resource; across processes the etag decides. */
+const inTurn = <T>(ref: ResourceRef, { memory }: Service, attempt: () => Promise<T>): Promise<T> =>
+  memory.inTurn(`${ref.account}:${pathOfResource(ref)}`, () => retryLostRaces(attempt));
+
+function checkSize({ properties, secrets = [] }: ResourceWish): void {
+  if (secrets.length > maxNamedSecrets)
+    throw new Refusal('InvalidRequestContent', `A resource has at most ${maxNamedSecrets} secrets.`, {
+      target: 'properties',
+    });
   if (JSON.stringify(properties).length <= maxResourceLength) return;
   throw new Refusal(
     'InvalidRequestContent',
@@ -134,7 +143,7 @@ async function standing(ref: ResourceRef, value: ResourceRow, { resources }: Ser
 
 /** Answers whether there was a resource to remove. @throws Refusal AccountNotFound | CustomerKeyInaccessible */
 export function removeResource(ref: ResourceRef, service: Service): Promise<boolean> {
-  return retryLostRaces(async () => {
+  return inTurn(ref, service, async () => {
     const [, row] = await Promise.all([accountToServe(ref.account, service), service.resources.read(ref)]);
     if (row === undefined) return false;
     if (!(await service.resources.remove(ref, row.etag))) throw new LostRace('The resource has changed.');
