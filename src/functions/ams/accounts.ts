@@ -40,14 +40,18 @@ export const createOrUpdate: RouteHandler = async (call) => {
   const wish = parseBody(await readJson(call.request), version, current);
   // Several accounts of a customer share a subscription, and a subscription has one customer.
   const owned = current === undefined ? { owner: fold(place.subscriptionId) } : {};
-  return change({ ...changeOf(call), method: 'put', wish: { ...wish, ...owned, place } }, version, call);
+  return answerChange({ ...changeOf(call), method: 'put', wish: { ...wish, ...owned, place } }, version, call);
 };
 
 export const update: RouteHandler = async (call) => {
   const version = versionIn(call.request, accountVersions);
   const current = await accountAt(call);
   const wish = parseBody(await readJson(call.request), version, current);
-  return change({ ...changeOf(call), method: 'patch', wish: { ...wish, place: placeIn(call.request) } }, version, call);
+  return answerChange(
+    { ...changeOf(call), method: 'patch', wish: { ...wish, place: placeIn(call.request) } },
+    version,
+    call,
+  );
 };
 
 const changeOf = ({ request, actor, roles }: Call) => ({
@@ -62,14 +66,12 @@ async function accountToPut({ request, service, known }: Call): Promise<AccountV
   throw new Refusal(
     'Conflict',
     'An account of this name has its place elsewhere: names are unique in the whole service.',
-    {
-      target: 'accountName',
-    },
+    { target: 'accountName' },
   );
 }
 
 /** Done within the call, as every change is; a version that knows long-running operations is told of one. */
-async function change(change: Change, version: AccountVersion, call: Call): Promise<HttpResponseInit> {
+async function answerChange(change: Change, version: AccountVersion, call: Call): Promise<HttpResponseInit> {
   const { request, service } = call;
   const conditions = conditionsIn(request);
   const { account, method, wish, actor, mayRelease } = change;

@@ -1,7 +1,7 @@
 /**
  * The routes of Azure Media Services' clients. Their contract is the published one, so there is none here. The host ignores case, tries
- * functions in the order of their names, and takes the first that fits: so `amsUnknown` comes last. What handles them is loaded by the first call of one
- * of them.
+ * functions in the order of their names, and takes the first that fits: so `amsUnknown` comes last. What handles them is loaded by the
+ * first call of one of them.
  */
 import type { RouteHandler } from '../http.ts';
 import type { Route } from '../route.ts';
