@@ -1,5 +1,6 @@
 import type { AzureMediaServices } from '@azure/arm-mediaservices';
 import { describe, expect, test } from 'vitest';
+import { amsRoutes } from '../../src/functions/ams/routes.ts';
 import { caller } from '../../src/local/client.ts';
 import { homeTenantId, location, operatorToken } from '../../src/local/operator.ts';
 import { got, keyIdentifierTarget, newAccount, refused, requestsTo, vaultWithKey } from '../app/support.ts';
@@ -471,3 +472,58 @@ describe('who may call', () => {
     }
   });
 });
+
+describe('hostile input', () => {
+  const hostile: unknown[] = [
+    ...['no json', 'null', '[]', '"text"', '7', '{}', '{"properties":null}', '{"properties":[]}'],
+    '{"__proto__":{"a":1},"properties":{"__proto__":{"a":1}}}',
+    { properties: { options: {}, outputs: {}, contentKeys: {}, encryption: 'CustomerKey', input: [] } },
+    { properties: { assetName: 'constructor', streamingPolicyName: 'constructor' } },
+    { properties: { assetName: 'a', streamingPolicyName: '__proto__', contentKeys: [null] } },
+    { properties: { options: [{ configuration: { '@odata.type': '__proto__' }, restriction: {} }] } },
+    {
+      properties: {
+        input: { '@odata.type': '#Microsoft.Media.JobInputs', inputs: [{ '@odata.type': [] }] },
+        outputs: [{}],
+      },
+    },
+    {
+      location,
+      identity: { type: 'SystemAssigned', userAssignedIdentities: { constructor: null } },
+      tags: { constructor: 'a' },
+    },
+    { location, properties: { storageAccounts: [{}], keyDelivery: { accessControl: 7 } } },
+    { name: {} },
+    `${'['.repeat(20_000)}${']'.repeat(20_000)}`,
+  ];
+  const names = ['a', 'constructor', '__proto__', '%00', '%2e%2e', 'ä #ß', 'A'.repeat(300)];
+
+  test('is answered by a status that is the caller’s own, on every route', async () => {
+    await create('target');
+    const writing = amsRoutes.filter(({ method }) => method === 'PUT' || method === 'PATCH' || method === 'POST');
+    expect(writing.length).toBeGreaterThan(8);
+    for (const { method, path } of writing) {
+      const version = versionOf(path);
+      const at = (name: string, account: string) =>
+        `/api/${path}`
+          .replace('{subscriptionId}', subscriptionId)
+          .replace('{resourceGroupName}', group)
+          .replace('{accountName}', account)
+          .replaceAll(/\{[^}]+\}/g, encodeURI(name));
+      const calls = [
+        ...hostile.map(
+          (body, n) => [at('a', path.endsWith('{accountName}') ? `hostile-${n}` : 'target'), body] as const,
+        ),
+        ...names.map((name) => [at(name, 'target'), {}] as const),
+      ];
+      const answers = await Promise.all(calls.map(([url, body]) => raw(method, url, version, body)));
+      for (const [n, { status }] of answers.entries())
+        expect({ call: [method, ...(calls[n] ?? [])], isServers: status >= 500 }).toMatchObject({ isServers: false });
+    }
+  });
+});
+
+const versionOf = (path: string): string => {
+  if (/transforms/.test(path)) return '2022-07-01';
+  return /streamingLocators|contentKeyPolicies/.test(path) ? '2022-08-01' : '2021-11-01';
+};

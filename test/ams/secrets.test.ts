@@ -597,17 +597,23 @@ describe('INV-9 and the inaccessible state', () => {
     });
     expect((await all(ams.mediaservices.listBySubscription())).map((one) => one.name)).toContain(name);
     const calls = [
-      ams.mediaservices.beginUpdateAndWait(group, name, { tags: {} }, poll),
-      ams.mediaservices.beginCreateOrUpdateAndWait(group, name, { location, encryption: { type: 'SystemKey' } }, poll),
-      ams.streamingLocators.listContentKeys(group, name, 'held'),
-      ams.streamingLocators.get(group, name, 'held'),
-      ams.contentKeyPolicies.getPolicyPropertiesWithSecrets(group, name, 'held'),
-      ams.contentKeyPolicies.delete(group, name, 'held'),
-      ams.jobs.get(group, name, 'held', 'held'),
-      all(ams.transforms.list(group, name)),
+      () => ams.mediaservices.beginUpdateAndWait(group, name, { tags: {} }, poll),
+      () =>
+        ams.mediaservices.beginCreateOrUpdateAndWait(
+          group,
+          name,
+          { location, encryption: { type: 'SystemKey' } },
+          poll,
+        ),
+      () => ams.streamingLocators.listContentKeys(group, name, 'held'),
+      () => ams.streamingLocators.get(group, name, 'held'),
+      () => ams.contentKeyPolicies.getPolicyPropertiesWithSecrets(group, name, 'held'),
+      () => ams.contentKeyPolicies.delete(group, name, 'held'),
+      () => ams.jobs.get(group, name, 'held', 'held'),
+      () => all(ams.transforms.list(group, name)),
     ];
     for (const call of calls) {
-      const error = await thrown(call);
+      const error = await thrown(call());
       expect(error).toMatchObject({ name: 'RestError', statusCode: 403, code: 'CustomerKeyInaccessible' });
       expect(error.details.error.additionalInfo[0].info).toMatchObject({
         cause: 'KeyDisabled',

@@ -45,17 +45,19 @@ const locator = z.strictObject({
 type Encryption = { readonly type: string; readonly label?: string };
 
 /** Azure Media Services' predefined streaming policies: the keys that each of them makes, with their labels. */
-const predefined: Readonly<Record<string, readonly Encryption[]>> = {
-  Predefined_DownloadOnly: [],
-  Predefined_ClearStreamingOnly: [],
-  Predefined_DownloadAndClearStreaming: [],
-  Predefined_ClearKey: [{ type: 'EnvelopeEncryption', label: 'clearKeyDefault' }],
-  Predefined_MultiDrmCencStreaming: [{ type: 'CommonEncryptionCenc', label: 'cencDefaultKey' }],
-  Predefined_MultiDrmStreaming: [
-    { type: 'CommonEncryptionCenc', label: 'cencDefaultKey' },
-    { type: 'CommonEncryptionCbcs', label: 'cbcsDefaultKey' },
-  ],
-};
+const predefined: ReadonlyMap<string, readonly Encryption[]> = new Map<string, readonly Encryption[]>(
+  Object.entries({
+    Predefined_DownloadOnly: [],
+    Predefined_ClearStreamingOnly: [],
+    Predefined_DownloadAndClearStreaming: [],
+    Predefined_ClearKey: [{ type: 'EnvelopeEncryption', label: 'clearKeyDefault' }],
+    Predefined_MultiDrmCencStreaming: [{ type: 'CommonEncryptionCenc', label: 'cencDefaultKey' }],
+    Predefined_MultiDrmStreaming: [
+      { type: 'CommonEncryptionCenc', label: 'cencDefaultKey' },
+      { type: 'CommonEncryptionCbcs', label: 'cbcsDefaultKey' },
+    ],
+  }),
+);
 /** What a policy of somebody's own asks for is not known here: one key of the commonest kind. */
 const unknownPolicy: readonly Encryption[] = [{ type: 'CommonEncryptionCenc' }];
 
@@ -76,7 +78,7 @@ type Wish = z.infer<typeof locator>['properties'];
 
 /** The keys as they are told of, and their values. */
 function keysOf({ contentKeys, streamingPolicyName, defaultContentKeyPolicyName }: Wish) {
-  const policy = predefined[streamingPolicyName] ?? unknownPolicy;
+  const policy = predefined.get(streamingPolicyName) ?? unknownPolicy;
   const policyName = defaultContentKeyPolicyName ?? null;
   const about = (type: string, key: string | undefined) => ({
     ...{ type, policyName, tracks: [] },
