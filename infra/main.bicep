@@ -40,7 +40,7 @@ param alwaysReady array = []
 ])
 param auth string = 'entra'
 
-@description('The application id URI, or client id, that callers ask tokens for. Needed with entra.')
+@description('What tokens must be meant for: the client id of the application or, for version 1.0 tokens, its application id URI; several are separated by spaces. Needed with entra.')
 param authAudience string = ''
 
 @description('Only in clouds where the issuer is not the public one.')
@@ -106,6 +106,8 @@ type policyNumbers = {
   keyNearExpiryDays: int?
   ringRotationDays: int?
   safeToDisableAfterSeconds: int?
+  operationRetrySeconds: int?
+  operationTimeoutSeconds: int?
 }
 
 @description('Numbers of the policy over their defaults: { leaseSeconds: 300 }.')

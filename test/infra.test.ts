@@ -394,7 +394,7 @@ describe('docs/deploy.md', () => {
     const text = read('docs/deploy.md');
     const tables = [...read('docs/architecture.md').matchAll(/^\| `(keyward\w+)` \|/gm)].map(([, name = '']) => name);
     // What is lost without harm.
-    const leftOut: readonly string[] = [];
+    const leftOut: readonly string[] = ['keywardoperations'];
     const saved = [...tableNames];
     expect(saved.toSorted(), 'Add the table to infra/backup/rows.ts').toEqual(
       tables.filter((name) => !leftOut.includes(name)).toSorted(),

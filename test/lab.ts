@@ -41,24 +41,27 @@ export function dyingAt(lab: Lab, effect: number) {
         const member: unknown = Reflect.get(target, name, receiver);
         if (typeof member !== 'function') return member;
         return (...args: unknown[]) => {
-          if (died) throw new Error('dead');
+          // As ports fail: by what they answer, not while they are called.
+          if (died) return Promise.reject(new Error('dead'));
           count += 1;
           if (count !== effect) return member.apply(target, args);
           died = true;
-          if (effect % 2 === 0) throw new Error('died before the effect');
+          if (effect % 2 === 0) return Promise.reject(new Error('died before the effect'));
           return Promise.resolve(member.apply(target, args)).then(() => {
             throw new Error('died after the effect');
           });
         };
       },
     });
-  const { accounts, bindings, vaults, claims, keyVault, directory } = lab.service;
+  const { accounts, bindings, vaults, claims, keyVault, directory, secrets, resources } = lab.service;
   const service = lab.another({
     accounts: mortal(accounts),
     bindings: mortal(bindings),
     vaults: mortal(vaults),
     claims: mortal(claims),
     directory: mortal(directory),
+    secrets: mortal(secrets),
+    resources: mortal(resources),
     keyVault: { ...mortal(keyVault), wrap: keyVault.wrap },
     rings: lab.service.rings,
   });

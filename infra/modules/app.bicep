@@ -91,6 +91,8 @@ var optionalSettings = {
   KEYWARD_WORKER_LEASE_SECONDS: string(policy.?workerLeaseSeconds ?? '')
   KEYWARD_VAULT_SHARE_PERCENT: string(policy.?vaultSharePercent ?? '')
   KEYWARD_KEY_NEAR_EXPIRY_DAYS: string(policy.?keyNearExpiryDays ?? '')
+  KEYWARD_OPERATION_RETRY_SECONDS: string(policy.?operationRetrySeconds ?? '')
+  KEYWARD_OPERATION_TIMEOUT_SECONDS: string(policy.?operationTimeoutSeconds ?? '')
   KEYWARD_RING_ROTATION_DAYS: string(policy.?ringRotationDays ?? '')
   KEYWARD_STORAGE_DEADLINE_SECONDS: string(policy.?storageDeadlineSeconds ?? '')
   KEYWARD_SAFE_TO_DISABLE_AFTER_SECONDS: string(policy.?safeToDisableAfterSeconds ?? '')

@@ -84,17 +84,7 @@ export async function compose(
 }
 
 async function openStores(settings: Settings) {
-  const [
-    { TableClient },
-    { tableHttp, tableRetries },
-    { openTables },
-    accounts,
-    secrets,
-    bindings,
-    rings,
-    small,
-    outbox,
-  ] = await Promise.all([
+  const [{ TableClient }, { tableHttp, tableRetries }, { openTables }, ...adapters] = await Promise.all([
     import('@azure/data-tables'),
     import('./storageClients.ts'),
     import('./tables.ts'),
@@ -104,7 +94,10 @@ async function openStores(settings: Settings) {
     import('./ringTable.ts'),
     import('./smallTables.ts'),
     import('./outboxTable.ts'),
+    import('./resourceTable.ts'),
+    import('./operationTable.ts'),
   ]);
+  const [accounts, secrets, bindings, rings, small, outbox, resources, operations] = adapters;
   const { AzureWebJobsStorage: connection, AzureWebJobsStorage__tableServiceUri: serviceUri } = settings;
   const credential = connection === undefined ? await ownCredential() : undefined;
   const options = {
@@ -120,6 +113,8 @@ async function openStores(settings: Settings) {
   return {
     accounts: accounts.createAccountStore(open),
     secrets: secrets.createSecretStore(open),
+    resources: resources.createResourceStore(open),
+    operations: operations.createOperationStore(open),
     bindings: bindings.createBindingStore(open),
     vaults: small.createVaultStore(open),
     directory: small.createDirectory(open),

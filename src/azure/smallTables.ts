@@ -3,6 +3,7 @@ import type { ChainHead } from '../core/audit.ts';
 import { vaultIdOf } from '../core/binding.ts';
 import { LostRace } from '../core/errors.ts';
 import { fold, indexKey } from '../core/names.ts';
+import type { Place } from '../core/place.ts';
 import type { Claim, Claims, Directory, ServiceAuditStore, SweepMark, VaultStore, WorkTicket } from '../core/ports.ts';
 import { serviceChain } from '../core/serviceAudit.ts';
 import type { EpochMs } from '../core/time.ts';
@@ -61,13 +62,17 @@ export function createVaultStore(open: OpenTable): VaultStore {
 
 export function createDirectory(open: OpenTable): Directory {
   const table = open('directory');
-  const key = (name: string) => ({ partitionKey: 'accounts', rowKey: fold(name) });
+  const key = (name: string, place?: Place) =>
+    place === undefined
+      ? { partitionKey: 'accounts', rowKey: fold(name) }
+      : { partitionKey: subscription(place), rowKey: `${fold(place.resourceGroup)}:${fold(name)}` };
+  const subscription = ({ subscriptionId }: Pick<Place, 'subscriptionId'>) => `subscription:${fold(subscriptionId)}`;
 
   return {
-    put: (name) => table.put(rowOf(key(name), {})),
-    find: async (name) => (await table.read(key(name), keyOnly))?.etag,
-    async remove(name, etag) {
-      await table.remove(key(name), etag);
+    put: (name, place) => table.put(rowOf(key(name, place), {})),
+    find: async (name, place) => (await table.read(key(name, place), keyOnly))?.etag,
+    async remove(name, etag, place) {
+      await table.remove(key(name, place), etag);
     },
     async page(limit, after = '') {
       const filter = odata`PartitionKey eq 'accounts' and RowKey gt ${fold(after)}`;
@@ -75,8 +80,20 @@ export function createDirectory(open: OpenTable): Directory {
       const next = names.at(-1);
       return names.length < limit || next === undefined ? { names } : { names, next };
     },
+    async pageOf(list, limit, after) {
+      // `;` is the character behind `:`.
+      const [from, to] = list.resourceGroup === undefined ? ['', undefined] : groupRange(list.resourceGroup);
+      const range = odata`PartitionKey eq ${subscription(list)} and RowKey gt ${after ?? from}`;
+      const filter = to === undefined ? range : `${range} and ${odata`RowKey lt ${to}`}`;
+      const rows = await table.query(filter, limit, keyOnly);
+      const names = rows.map(({ rowKey }) => rowKey.slice(rowKey.indexOf(':') + 1));
+      const next = rows.at(-1)?.rowKey;
+      return rows.length < limit || next === undefined ? { names } : { names, next };
+    },
   };
 }
+
+const groupRange = (group: string) => [`${fold(group)}:`, `${fold(group)};`] as const;
 
 export function createClaims(open: OpenTable): Claims {
   const table = open('claims');

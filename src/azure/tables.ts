@@ -25,7 +25,16 @@ export interface ReadRow<T> extends Stored<T> {
   readonly writtenAt: EpochMs;
 }
 
-export type TableName = 'accounts' | 'bindings' | 'vaults' | 'directory' | 'claims' | 'rings' | 'service' | 'outbox';
+export type TableName =
+  | 'accounts'
+  | 'bindings'
+  | 'vaults'
+  | 'directory'
+  | 'claims'
+  | 'rings'
+  | 'service'
+  | 'outbox'
+  | 'operations';
 export type OpenTable = (name: TableName) => Table;
 
 export const rowOf = (key: RowKey, value: unknown): Row => ({ ...key, v: formatVersion, data: JSON.stringify(value) });
@@ -143,6 +152,13 @@ export class Table {
     for (const key of keys) transaction.deleteEntity(key.partitionKey, key.rowKey);
     const result = await goneIsLost(this.#run((client) => client.submitTransaction(transaction.actions)));
     return result.subResponses[0]?.etag ?? '';
+  }
+
+  /** Rows of one partition, at most 100. False: somebody has removed one of them meanwhile, and none was removed here. */
+  async removeAll(keys: readonly RowKey[]): Promise<boolean> {
+    const transaction = new TableTransaction();
+    for (const key of keys) transaction.deleteEntity(key.partitionKey, key.rowKey);
+    return (await unlessLost(() => this.#run((client) => client.submitTransaction(transaction.actions)))) !== undefined;
   }
 
   async #run<R>(operation: (client: TableClient) => Promise<R>): Promise<R> {

@@ -2,6 +2,7 @@
 import type { ChainHead } from './audit.ts';
 import type { Binding } from './binding.ts';
 import { fold } from './names.ts';
+import type { Place } from './place.ts';
 import type { Policy } from './policy.ts';
 import type { BoundAccount } from './ports.ts';
 import type { RingName } from './rings/ring.ts';
@@ -41,6 +42,8 @@ export interface OlderAccountKeys {
   readonly keys: readonly { readonly generation: number; readonly sealed: string }[];
 }
 
+export type Kept = Readonly<Record<string, unknown>>;
+
 interface AccountFacts {
   /** As written at creation; folded it is the account's partition. */
   readonly name: string;
@@ -49,6 +52,8 @@ interface AccountFacts {
   /** Whom the account belongs to; never changes. */
   readonly owner: string;
   readonly location: string;
+  /** Its path on the routes of Azure Media Services; never changes. Absent: it has none. */
+  readonly place?: Place;
   readonly createdAt: EpochMs;
   readonly updatedAt: EpochMs;
   /** Counts writes; with the instance it is the account's ETag. */
@@ -59,6 +64,8 @@ interface AccountFacts {
 export interface ActiveAccount extends AccountFacts {
   readonly lifecycle: 'active';
   readonly tags: Readonly<Record<string, string>>;
+  /** Properties that mean nothing here and belong to the contract of Azure Media Services: kept as they came. */
+  readonly kept?: Kept;
   readonly encryption: Encryption;
   readonly accountKeyGeneration: number;
   /** base64 of the envelope of docs/envelope.md. */

@@ -48,6 +48,9 @@ export const policySchema = z
      * wraps keys at most two years of wrapping.
      */
     ringRotationDays: z.coerce.number().int().min(0).max(3650).default(365),
+    /** How soon a long-running operation that met a silent vault is tried again, and after how long it is given up. */
+    operationRetrySeconds: positiveSeconds(10),
+    operationTimeoutSeconds: positiveSeconds(600),
     /** How long a version must not have been the latest before it may be called safe to disable. */
     safeToDisableAfterSeconds: positiveSeconds(900),
   })

@@ -10,6 +10,9 @@ import type { Binding } from './binding.ts';
 import type { Bytes } from './bytes.ts';
 import type { Cause } from './causes.ts';
 import type { ChainRow, Flaw } from './chainCheck.ts';
+import type { Operation } from './operations/operation.ts';
+import type { Place } from './place.ts';
+import type { ResourceRef, ResourceRow } from './resources/resource.ts';
 import type { KeyCheck, RingName, RingRotation, RingRow, RingState, StoredRings } from './rings/ring.ts';
 import type { SealedKind } from './secretEnvelope.ts';
 import type { EpochMs } from './time.ts';
@@ -207,6 +210,8 @@ export interface SecretRow {
   readonly version: string;
   readonly createdAt: EpochMs;
   readonly updatedAt: EpochMs;
+  /** The resource that the secret was written for: once nothing names it, it goes. Absent: it stands for itself. */
+  readonly of?: string;
 }
 
 export type StoredSecret = Stored<SecretRow> & { readonly ref: SecretRef };
@@ -230,6 +235,32 @@ export interface SecretStore {
    * and be begun again. @throws LostRace
    */
   clear(account: string, recordEtag: string): Promise<string>;
+}
+
+export type StoredResource = Stored<ResourceRow> & { readonly ref: ResourceRef };
+
+/** Resources of another contract, in their account's partition. Every write is conditional; one that was too late answers undefined, or false. */
+export interface ResourceStore {
+  read(ref: ResourceRef): Promise<StoredResource | undefined>;
+  /** In the order of names; `under`: those of one parent. */
+  page(list: ResourceList, limit: number, after?: string): Promise<readonly StoredResource[]>;
+  insert(ref: ResourceRef, row: ResourceRow): Promise<string | undefined>;
+  replace(ref: ResourceRef, row: ResourceRow, etag: string): Promise<string | undefined>;
+  remove(ref: ResourceRef, etag: string): Promise<boolean>;
+  /** Removes every resource of an account, as `SecretStore.clear` does. @throws LostRace */
+  clear(account: string, recordEtag: string): Promise<string>;
+}
+
+export type ResourceList = Pick<ResourceRef, 'account' | 'type' | 'under'>;
+
+/** Long-running operations, by day. */
+export interface OperationStore {
+  read(id: string): Promise<Stored<Operation> | undefined>;
+  insert(operation: Operation): Promise<void>;
+  /** @throws LostRace when the etag no longer fits. */
+  replace(operation: Stored<Operation>): Promise<void>;
+  /** Removes some of those of days before the one given (`20261127`), and answers how many: none are left when it is 0. */
+  clearBefore(day: string): Promise<number>;
 }
 
 /**
@@ -300,15 +331,19 @@ export interface SweepMark {
 /** Shows who the worker of a vault is: the etag of its row. */
 export type WorkTicket = string & { readonly ticket: unique symbol };
 
+export type PlaceList = Pick<Place, 'subscriptionId'> & Partial<Place>;
+
 /** The order in which LIST shows accounts: by name. Rows are hints; the record decides. */
 export interface Directory {
-  /** Idempotent; changes the row's etag every time. */
-  put(name: string): Promise<void>;
+  /** Idempotent; changes the row's etag every time. With a place: among the accounts of its subscription, by group and name. */
+  put(name: string, place?: Place): Promise<void>;
   /** The row's etag. */
-  find(name: string): Promise<string | undefined>;
+  find(name: string, place?: Place): Promise<string | undefined>;
   /** Only while the etag fits. */
-  remove(name: string, etag: string): Promise<void>;
+  remove(name: string, etag: string, place?: Place): Promise<void>;
   page(limit: number, after?: string): Promise<{ names: string[]; next?: string }>;
+  /** Of a subscription, or of one group of it. */
+  pageOf(list: PlaceList, limit: number, after?: string): Promise<{ names: string[]; next?: string }>;
 }
 
 export type ClaimKind = 'vault' | 'tenant' | 'userAssignedIdentity';
@@ -431,6 +466,13 @@ export interface MoveWork {
   readonly pauses?: number | undefined;
 }
 
+/** Clearing secrets that were written for a resource and that none names. */
+export interface UnnamedWork {
+  readonly visit: 'unnamed';
+  readonly account: string;
+  readonly after?: string | undefined;
+}
+
 /** One page of the daily pass, and other work in the background. */
 export type DailyWork =
   | { readonly visit: 'accounts'; readonly after?: string }
@@ -441,4 +483,9 @@ export type DailyWork =
   | { readonly visit: 'operatorKeys'; readonly askedAt: EpochMs }
   /** Announce what has been waiting. */
   | { readonly visit: 'announcements'; readonly after?: string | undefined }
+  /** Try an operation again that met a silent vault. */
+  | { readonly visit: 'operation'; readonly operation: string }
+  /** Clear operations of days that are over. */
+  | { readonly visit: 'operations' }
+  | UnnamedWork
   | MoveWork;

@@ -16,9 +16,11 @@ import type {
   Directory,
   KeyVault,
   Log,
+  OperationStore,
   Outbox,
   Random,
   Reach,
+  ResourceStore,
   RingStore,
   SecretStore,
   ServiceAuditStore,
@@ -37,6 +39,8 @@ export interface Service {
   readonly trigger?: Trigger;
   readonly accounts: AccountStore;
   readonly secrets: SecretStore;
+  readonly resources: ResourceStore;
+  readonly operations: OperationStore;
   readonly bindings: BindingStore;
   readonly vaults: VaultStore;
   readonly directory: Directory;

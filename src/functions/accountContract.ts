@@ -103,6 +103,8 @@ export const accountAnswer = z
       owner: z.string(),
       state: z.enum(['Enabled', 'CustomerKeyInaccessible']),
       provisioningState: z.literal('Succeeded'),
+      subscriptionId: z.string().optional(),
+      resourceGroupName: z.string().optional(),
       auditKeyUse: z.literal(true).optional(),
       encryption,
     }),

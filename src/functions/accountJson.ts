@@ -15,6 +15,7 @@ import { meaningOf, remedyOf } from '../core/causes.ts';
 import { Refusal } from '../core/errors.ts';
 import { keyIdentifierTarget } from '../core/keyIdentifier.ts';
 import { ownerPattern } from '../core/names.ts';
+import { parsePlace } from '../core/place.ts';
 import type { Policy } from '../core/policy.ts';
 import { iso } from '../core/time.ts';
 import type { Verdict } from '../core/watch.ts';
@@ -35,7 +36,7 @@ const anyTags = z
   .refine((value) => JSON.stringify(value).length <= 8192, 'All tags together have at most 8,192 characters.');
 
 /** A record passes this one name over without a word, so it is looked for before. */
-const tags = z
+export const tags = z
   .unknown()
   .refine(
     (value) => typeof value !== 'object' || value === null || !Object.hasOwn(value, '__proto__'),
@@ -96,6 +97,13 @@ export const accountBody = z
           .max(128)
           .optional()
           .meta({ pattern: ownerPattern.source, examples: ['contoso'] }),
+        subscriptionId: z.guid().optional(),
+        resourceGroupName: z
+          .string()
+          .min(1)
+          .max(90)
+          .optional()
+          .meta({ description: 'With subscriptionId: the path of the account on the routes of Azure Media Services.' }),
         encryption: encryption.optional(),
         auditKeyUse: z
           .boolean()
@@ -124,9 +132,26 @@ export function wishIn({ location, tags: newTags, properties }: z.infer<typeof a
     ...(location === undefined ? {} : { location }),
     ...(newTags === undefined ? {} : { tags: newTags }),
     ...(properties?.owner === undefined ? {} : { owner: properties.owner }),
+    ...placeIn(properties),
     ...(properties?.auditKeyUse === undefined ? {} : { auditKeyUse: properties.auditKeyUse }),
     ...(properties?.encryption === undefined ? {} : { encryption: encryptionWish(properties.encryption) }),
   };
+}
+
+const placeTargets = {
+  subscriptionId: 'properties.subscriptionId',
+  resourceGroup: 'properties.resourceGroupName',
+};
+
+function placeIn(properties: z.infer<typeof accountBody>['properties']): Pick<AccountWish, 'place'> {
+  const { subscriptionId, resourceGroupName: resourceGroup } = properties ?? {};
+  if (subscriptionId === undefined && resourceGroup === undefined) return {};
+  if (subscriptionId === undefined || resourceGroup === undefined)
+    throw contradiction(
+      subscriptionId === undefined ? placeTargets.subscriptionId : placeTargets.resourceGroup,
+      'subscriptionId and resourceGroupName come together: they are the path of the account.',
+    );
+  return { place: parsePlace({ subscriptionId, resourceGroup }, placeTargets) };
 }
 
 function encryptionWish(wish: z.infer<typeof encryption>): NonNullable<AccountWish['encryption']> {
@@ -190,6 +215,9 @@ export function renderAccount(view: AccountView, policy: Policy) {
       owner: record.owner,
       state: stateOf(view),
       provisioningState: 'Succeeded',
+      ...(record.place === undefined
+        ? {}
+        : { subscriptionId: record.place.subscriptionId, resourceGroupName: record.place.resourceGroup }),
       ...(record.auditKeyUse === true ? { auditKeyUse: true } : {}),
       encryption: renderEncryption(view, policy),
     },

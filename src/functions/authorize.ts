@@ -12,8 +12,14 @@ import { type Role, type Route, roles } from './route.ts';
 
 const entraSettings = z.object({
   KEYWARD_TENANT_ID: z.guid(),
-  /** The application id URI, or client id, that callers ask tokens for. */
-  KEYWARD_AUTH_AUDIENCE: z.string().min(1),
+  /**
+   * What tokens must be meant for; several are separated by spaces. Of version 2.0 the client id of the application, of version 1.0 the
+   * application id URI that the caller asked for (Microsoft docs, "Access token claims reference", `aud`).
+   */
+  KEYWARD_AUTH_AUDIENCE: z
+    .string()
+    .transform((text) => text.split(' ').filter(Boolean))
+    .refine((audiences) => audiences.length > 0),
   /**
    * Default: Microsoft Entra ID's for the tenant, of version 2.0 tokens. An application whose manifest does not ask for those
    * (`requestedAccessTokenVersion`: 2) gets version 1.0, with the issuer https://sts.windows.net/<tenant>/.
@@ -45,6 +51,10 @@ export async function authenticate(request: HttpRequest, route: Route): Promise<
   if (route.scope === 'public') return { actor: { kind: 'principal', id: 'anonymous' }, roles: new Set() };
   switch (process.env.KEYWARD_AUTH) {
     case 'functionKeys':
+      if (route.bearerOnly)
+        throw unauthenticated(
+          'Clients of Azure Media Services are let in by bearer tokens only, and this service is set to function keys: its operator sets KEYWARD_AUTH to entra.',
+        );
       // The host has compared the key already: this function is registered with authLevel `function`.
       return { actor: { kind: 'functionKey', id: 'functionKey' }, roles: new Set(roles) };
     case 'entra':

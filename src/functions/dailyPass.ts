@@ -6,6 +6,8 @@
 import type { StorageQueueHandler, TimerHandler } from '@azure/functions';
 import * as z from 'zod';
 import { announceWaiting } from '../core/announcements/pass.ts';
+import { clearOperations, continueOperation } from '../core/operations/run.ts';
+import { clearUnnamed } from '../core/resources/unnamed.ts';
 import { workOnPass } from '../core/rings/pass.ts';
 import { ringNames } from '../core/rings/ring.ts';
 import { lookAtOperatorKeys } from '../core/rings/tend.ts';
@@ -24,12 +26,16 @@ export const dailyMessage = z.union([
   z.strictObject({ visit: z.literal('ring'), ring: z.enum(ringNames) }),
   z.strictObject({ visit: z.literal('operatorKeys'), askedAt: z.number() }),
   z.strictObject({ visit: z.literal('announcements'), after: z.string().max(200).optional() }),
+  z.strictObject({ visit: z.literal('operation'), operation: z.string().max(64) }),
+  z.strictObject({ visit: z.literal('operations') }),
+  z.strictObject({ visit: z.literal('unnamed'), account: z.string().max(24), after: z.string().max(300).optional() }),
 ]);
 
 export const startDailyPass: TimerHandler = (_timer, context) =>
   inInvocation(context, async () => {
     const { dailyQueue, vaults } = await keyward();
     await dailyQueue.send({ visit: 'accounts' });
+    await dailyQueue.send({ visit: 'operations' });
     for await (const vault of vaults.list()) await dailyQueue.send({ visit: 'rows', vault });
   });
 
@@ -49,6 +55,13 @@ export const dailyPass: StorageQueueHandler = (input, context) =>
     if (message.data.visit === 'ring') return workOnPass(message.data.ring, service);
     if (message.data.visit === 'operatorKeys') return lookAtOperatorKeys(message.data.askedAt, service);
     if (message.data.visit === 'announcements') return announceWaiting(message.data.after, service);
+    if (message.data.visit === 'operation') return continueOperation(message.data.operation, service);
+    if (message.data.visit === 'operations')
+      return (await clearOperations(service)) ? service.dailyQueue.send({ visit: 'operations' }) : undefined;
+    if (message.data.visit === 'unnamed') {
+      const next = await clearUnnamed(message.data, service);
+      return next && service.dailyQueue.send(next);
+    }
     const after = await visitAccounts(message.data.after, service);
     if (after !== undefined) await service.dailyQueue.send({ visit: 'accounts', after });
   });

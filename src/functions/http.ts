@@ -4,12 +4,14 @@
  */
 import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import type * as z from 'zod';
+import type { AccountView } from '../core/account.ts';
 import { refuseWhileInaccessible } from '../core/accounts/inaccessible.ts';
 import { findAccount } from '../core/accounts/read.ts';
 import { describeError, KeywardError, Refusal, statusOf, Unavailable } from '../core/errors.ts';
 import { inTime } from '../core/health.ts';
 import { measure } from '../core/metrics.ts';
 import { parseAccountName } from '../core/names.ts';
+import { isSamePlace } from '../core/place.ts';
 import type { KnownAccount } from '../core/secrets/memory.ts';
 import type { Service } from '../core/service.ts';
 import { authenticate, authorize, type Caller } from './authorize.ts';
@@ -20,7 +22,7 @@ import { inInvocation, keyward, log } from './service.ts';
 export interface Call extends Caller {
   readonly request: HttpRequest;
   readonly service: Service;
-  /** Where the gate stands beside the handler: the account as the gate reads it. */
+  /** Where the route has a gate: the account as the gate reads it. */
   readonly known?: Promise<KnownAccount>;
 }
 
@@ -56,8 +58,8 @@ async function gated(route: Extract<Route, { handler: RouteHandler }>, call: Cal
   const name = parseAccountName(request.params.accountName ?? '');
   if (route.gate !== 'beside') {
     const view = await findAccount(name, service);
-    if (view !== undefined) refuseWhileInaccessible(view);
-    return route.handler(call);
+    if (view !== undefined && isMeant(view, request)) refuseWhileInaccessible(view);
+    return route.handler({ ...call, known: Promise.resolve({ view, isRemembered: false }) });
   }
   const known = service.memory.view(name);
   const answer = route.handler({ ...call, known });
@@ -83,6 +85,12 @@ async function audited(refusal: Refusal, { danger }: Route, request: HttpRequest
   } catch (error) {
     if (!(error instanceof Refusal)) log.warn('A refusal was not audited', { error: describeError(error) });
   }
+}
+
+/** A path that names a subscription is another's, unless the account has its place there. */
+function isMeant({ record }: AccountView, { params }: HttpRequest): boolean {
+  const { subscriptionId, resourceGroupName: resourceGroup = '' } = params;
+  return subscriptionId === undefined || isSamePlace(record.place, { subscriptionId, resourceGroup });
 }
 
 function answerOf(error: unknown, context: InvocationContext): HttpResponseInit {

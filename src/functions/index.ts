@@ -13,11 +13,12 @@ declare const BUILT_ROUTES: readonly Registered[] | undefined;
 
 const routes = typeof BUILT_ROUTES === 'undefined' ? (await import('./routes.ts')).routes : BUILT_ROUTES;
 
-for (const { name, method, path, scope } of routes) {
+for (const { name, method, path, scope, bearerOnly } of routes) {
   app.http(name, {
     methods: [method],
     route: path,
-    authLevel: scope === 'public' ? 'anonymous' : authLevel(),
+    // Where no function key will do, none is asked for: the app's own refusal says what is needed.
+    authLevel: scope === 'public' || bearerOnly ? 'anonymous' : authLevel(),
     handler: onFirstCall(async () => (await import('./handlers.ts')).handlerNamed(name)),
   });
 }

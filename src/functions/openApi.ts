@@ -35,7 +35,7 @@ export function openApiOf(routes: readonly Route[]): Json {
 const description = `Errors are alike everywhere: a stable \`code\` from a closed list, a message that may change. What answers 503 \
 can be sent again after \`Retry-After\` seconds. Account and secret names ignore case.
 
-Not described here: routes whose contract is somebody else's published one, below \`/api/subscriptions\` (Azure Media Services).`;
+Not described here: routes whose contract is somebody else's published one, below \`/api/subscriptions\` and \`/api/providers\` (Azure Media Services).`;
 
 type SchemaOf = (schema: z.ZodType, io: 'input' | 'output') => Json;
 

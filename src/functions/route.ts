@@ -35,10 +35,12 @@ interface RouteFacts {
   /** Under `/api`. */
   readonly path: string;
   /**
-   * `account`: a call on one account, or on accounts; `operator`: the operator's own; `events`: Event Grid's; `public`: open to
-   * all, and so without effect.
+   * `account`: a call on one account, or on accounts; `subscription`: what Azure Resource Manager has beside them; `operator`: the
+   * operator's own; `events`: Event Grid's; `public`: open to all, and so without effect.
    */
-  readonly scope: 'account' | 'operator' | 'events' | 'public';
+  readonly scope: 'account' | 'subscription' | 'operator' | 'events' | 'public';
+  /** Only a bearer token will do: a function key names nobody whom Azure Resource Manager's clients could be. */
+  readonly bearerOnly?: true;
   readonly role: Role;
   /** INV-3: exactly account GET, LIST and DELETE. */
   readonly whileInaccessible?: 'allowed';

@@ -11,6 +11,7 @@ import {
   patchAccountRoute,
   putAccountRoute,
 } from './accounts.ts';
+import { amsRoutes } from './ams/routes.ts';
 import { auditRoutes } from './audit.ts';
 import { claimRoutes } from './claims.ts';
 import { contentKeyRoutes } from './contentKeys.ts';
@@ -95,6 +96,7 @@ const documented: readonly Route[] = [
   ...auditRoutes,
   ...eventRoutes,
   ...healthRoutes,
+  ...amsRoutes,
 ];
 
 /** The document tells of every route with a contract, and of itself. */

@@ -92,14 +92,14 @@ export const topicOf = (identity: Identity) => ({
 });
 
 /** A bearer token of the operator's, as its own service would get one: by client credentials. */
-export async function operatorToken(identity: Identity): Promise<string> {
+export async function operatorToken(identity: Identity, scope = `${apiAudience}/.default`): Promise<string> {
   const response = await fetch(`${identity.url}/${homeTenantId}/oauth2/v2.0/token`, {
     method: 'POST',
     body: new URLSearchParams({
       grant_type: 'client_credentials',
       client_id: operatorIds.clientId,
       client_secret: application.secret,
-      scope: `${apiAudience}/.default`,
+      scope,
     }),
   });
   const answer = (await response.json()) as { access_token?: string };

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { compose } from '../../src/azure/compose.ts';
 import { deleteAccount } from '../../src/core/accounts/delete.ts';
 import { type AccountWish, patchAccount, putAccount } from '../../src/core/accounts/put.ts';
-import { getAccount } from '../../src/core/accounts/read.ts';
+import { findAccount, getAccount } from '../../src/core/accounts/read.ts';
 import { wakeAnnouncing } from '../../src/core/announcements/pass.ts';
 import type { Service } from '../../src/core/service.ts';
 import { startAzurite } from '../../src/local/azurite.ts';
@@ -99,15 +99,18 @@ const by = (key: string) => ({
     keyIdentifier: `https://${key.replace('/', '.vault.azure.net/keys/')}`,
   },
 });
+/** Who writes an account comes by the gate, which reads it. */
 const put =
   (name: string, key?: string): Act =>
-  (service, which) => {
+  async (service, which) => {
+    await findAccount(accountOf(name, which), service);
     const wish = { owner: 'contoso', location, ...(key === undefined ? {} : by(key.replace('*', which))) };
     return putAccount(accountOf(name, which), wish, {}, tester, service);
   };
 const patch =
   (name: string, wish: AccountWish | string): Act =>
-  (service, which) => {
+  async (service, which) => {
+    await findAccount(accountOf(name, which), service);
     const change = typeof wish === 'string' ? by(wish.replace('*', which)) : wish;
     return patchAccount(accountOf(name, which), change, {}, tester, service, { mayRelease: true });
   };

@@ -48,9 +48,9 @@ describe('the built bundle', () => {
     const byName = (a: { name: string }, b: { name: string }) => a.name.localeCompare(b.name);
     expect(of('httpTrigger').toSorted(byName)).toEqual(
       routes
-        .map(({ name, method, path, scope }) => ({
+        .map(({ name, method, path, scope, bearerOnly }) => ({
           ...{ name, trigger: 'httpTrigger', methods: [method], route: path },
-          authLevel: scope === 'public' ? 'anonymous' : 'function',
+          authLevel: scope === 'public' || bearerOnly ? 'anonymous' : 'function',
         }))
         .toSorted(byName),
     );

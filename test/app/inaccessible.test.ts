@@ -3,6 +3,7 @@ import type { Route } from '../../src/functions/route.ts';
 import { routes } from '../../src/functions/routes.ts';
 import { type Caller, caller } from '../../src/local/client.ts';
 import type { ChildHost } from '../../src/local/host/child.ts';
+import { operatorToken } from '../../src/local/operator.ts';
 import {
   accountOf,
   got,
@@ -19,6 +20,8 @@ import {
 /** The same rules as in production, a minute in less than a second. Looks happen when the tests sweep. */
 const world = useStack({
   settings: {
+    // Tokens, because the routes of Azure Media Services' clients take nothing else.
+    KEYWARD_AUTH: 'entra',
     KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS: '1',
     KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS: '0.2',
     KEYWARD_LOOK_INTERVAL_INACCESSIBLE_SECONDS: '0.2',
@@ -35,10 +38,10 @@ let other: Caller;
 beforeAll(async () => {
   const key = await vaultWithKey(world, 'locked-kv');
   for (const name of ['locked', 'locked-2'])
-    await got(201, world.api('PUT', `/api/accounts/${name}`, withCustomerKey('locked', key)));
+    await got(201, world.api('PUT', `/api/accounts/${name}`, placed(withCustomerKey('locked', key))));
   await got(201, world.api('PUT', '/api/accounts/free', newAccount()));
   second = await spawnInstance(world);
-  other = caller(second.url, { 'x-functions-key': second.keys.function });
+  other = caller(second.url, { authorization: `Bearer ${await operatorToken(world.stack.identity)}` });
 });
 afterAll(() => second?.stop());
 
@@ -62,32 +65,72 @@ const wishOf = ({ tags, location, properties: { owner, encryption } }: any) => {
   return { tags, location, owner, type, keyVaultProperties, identity };
 };
 
+/** A path on the routes of Azure Media Services as well. */
+const place = { subscriptionId: '5b1c7c1e-53a1-4a67-9d0f-0c6d3d1f0a01', resourceGroupName: 'locked-rg' };
+const placed = (wish: ReturnType<typeof withCustomerKey>) => ({
+  ...wish,
+  properties: { ...wish.properties, ...place },
+});
+
+const armVersion = (path: string) => {
+  if (/transforms/.test(path)) return '?api-version=2022-07-01';
+  return /streamingLocators|contentKeyPolicies/.test(path) ? '?api-version=2022-08-01' : '?api-version=2021-11-01';
+};
+
+/** An operation of the account's, as a client of Azure Media Services follows it. */
+let operationId = '';
+
 /** A call on this route and account that would go through, were the account not inaccessible. */
 function callOn(api: Caller, { method, path }: Route, account: string) {
-  const url = `/api/${path.replace('{accountName}', account).replace(/\{[^}]+\}/g, 'something')}`;
+  const known = { ...place, accountName: account, operationId };
+  const filled = Object.entries(known).reduce((text, [name, value]) => text.replace(`{${name}}`, value), path);
+  const url = `/api/${filled.replace(/\{[^}]+\}/g, 'something')}${/Media/.test(path) ? armVersion(path) : ''}`;
   return api(method, url, method === 'GET' || method === 'DELETE' ? undefined : { tags: { by: method } });
 }
 
+const pathOfAccount = (name: string) =>
+  `subscriptions/${place.subscriptionId}/resourceGroups/${place.resourceGroupName}/providers/Microsoft.Media/mediaservices/${name}`;
+
 const accountRoutes = routes.filter(({ scope }) => scope === 'account');
-/** INV-3, in its own words, not in the table's. */
-const passing = ['GET accounts', 'GET accounts/{accountName}', 'DELETE accounts/{accountName}'];
+const armSubscription = 'subscriptions/{subscriptionId}';
+const armGroup = `${armSubscription}/resourceGroups/{resourceGroupName}/providers/Microsoft.Media/mediaservices`;
+const armLocation = `${armSubscription}/providers/Microsoft.Media/locations/{locationName}`;
+/** INV-3, in its own words, not in the table's. To follow an operation is a GET of its account. */
+const passing = [
+  ...['GET accounts', 'GET accounts/{accountName}', 'DELETE accounts/{accountName}'],
+  ...[`GET ${armGroup}`, `GET ${armSubscription}/providers/Microsoft.Media/mediaservices`],
+  ...[`GET ${armGroup}/{accountName}`, `DELETE ${armGroup}/{accountName}`],
+  ...[`GET ${armLocation}/mediaServicesOperationStatuses/{operationId}`],
+  ...[`GET ${armLocation}/mediaServicesOperationResults/{operationId}`],
+];
 
 describe('INV-3: in the Customer Key Inaccessible state', () => {
   test('the walk below sees reads, changes and deletes of accounts', () => {
     const seen = accountRoutes.map(({ method, path }) => `${method} ${path}`);
     expect(seen).toEqual(
-      expect.arrayContaining([...passing, 'PUT accounts/{accountName}', 'PATCH accounts/{accountName}']),
+      expect.arrayContaining([
+        ...passing,
+        ...['PUT accounts/{accountName}', 'PATCH accounts/{accountName}'],
+        ...[`PUT ${armGroup}/{accountName}`, `PATCH ${armGroup}/{accountName}`],
+        ...[`POST ${armGroup}/{accountName}/streamingLocators/{streamingLocatorName}/listContentKeys`],
+        `GET ${armGroup}/{accountName}/{*unknown}`,
+      ]),
     );
   });
 
   test('of all routes on accounts exactly GET, LIST and DELETE pass; all others are refused with cause, since and remedy', async () => {
     const { api } = world;
+    const changed = await got(
+      202,
+      api('PATCH', `/api/${pathOfAccount('locked')}?api-version=2021-11-01`, { tags: {} }),
+    );
+    operationId = /Statuses\/([^?]+)/.exec(changed.headers.get('azure-asyncoperation') ?? '')?.[1] ?? '';
     const seen = await lock('locked', 'locked-kv');
     const { since } = seen.properties.encryption;
     const before = await accountOf(api, 'locked');
     const passed: string[] = [];
     // The delete comes last: after it there is nothing left to refuse.
-    const isLast = ({ method, path }: Route) => Number(method === 'DELETE' && path === 'accounts/{accountName}');
+    const isLast = ({ method, path }: Route) => Number(method === 'DELETE' && path.endsWith('/{accountName}'));
     const order = accountRoutes.toSorted((a, b) => isLast(a) - isLast(b));
     for (const route of order) {
       const answer = await callOn(api, route, 'locked');

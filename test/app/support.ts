@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import { type Answer, type Caller, caller, until } from '../../src/local/client.ts';
 import { type ChildHost, spawnHost } from '../../src/local/host/child.ts';
 import type { LogRecord } from '../../src/local/host/host.ts';
-import { location } from '../../src/local/operator.ts';
+import { location, operatorToken } from '../../src/local/operator.ts';
 import { type Stack, type StackOptions, startStack } from '../../src/local/stack.ts';
 
 export const appDir = fileURLToPath(new URL('../..', import.meta.url));
@@ -15,16 +15,21 @@ export const keyIdentifierTarget = 'properties.encryption.keyVaultProperties.key
 
 export interface World {
   readonly stack: Stack;
-  /** With a function key. */
+  /** With a function key, or a token of the operator's where those are in use. */
   readonly api: Caller;
   readonly records: readonly LogRecord[];
 }
 
 export function useStack(options: StackOptions = {}): World {
   let stack: Stack | undefined;
+  let identification: Record<string, string> = {};
   const records: LogRecord[] = [];
   beforeAll(async () => {
     stack = await startStack({ keyPool, timers: false, onLog: (record) => records.push(record), ...options });
+    identification =
+      stack.settings.KEYWARD_AUTH === 'entra'
+        ? { authorization: `Bearer ${await operatorToken(stack.identity)}` }
+        : { 'x-functions-key': stack.host.keys.function };
   });
   afterAll(() => stack?.stop());
   const opened = () => {
@@ -36,7 +41,7 @@ export function useStack(options: StackOptions = {}): World {
       return opened();
     },
     get api() {
-      return caller(opened().host.url, { 'x-functions-key': opened().host.keys.function });
+      return caller(opened().host.url, identification);
     },
     records,
   };

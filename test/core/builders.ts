@@ -28,6 +28,8 @@ export const designPolicy: Policy = {
   confirmNetworkPolicySeconds: 900,
   leaseSeconds: 300,
   leaseGraceSeconds: 600,
+  operationRetrySeconds: 10,
+  operationTimeoutSeconds: 600,
   accountsPerMessage: 1000,
   workerLeaseSeconds: 60,
   vaultSharePercent: 25,

@@ -10,13 +10,16 @@ import { etagOf } from '../../src/core/account.ts';
 import { openAccountKey } from '../../src/core/accountKeys.ts';
 import { deleteAccount } from '../../src/core/accounts/delete.ts';
 import { patchAccount, putAccount } from '../../src/core/accounts/put.ts';
-import { getAccount } from '../../src/core/accounts/read.ts';
+import { getAccount, listAccountsOf } from '../../src/core/accounts/read.ts';
 import { rotateAccountKey } from '../../src/core/accounts/rotate.ts';
 import type { AuditType } from '../../src/core/audit.ts';
 import { vaultIdOf } from '../../src/core/binding.ts';
 import { hex } from '../../src/core/bytes.ts';
 import type { Log, SecretKind } from '../../src/core/ports.ts';
+import { revealResource } from '../../src/core/resources/reveal.ts';
+import { putResource, removeResource } from '../../src/core/resources/write.ts';
 import { moveSecrets } from '../../src/core/secrets/move.ts';
+import type { Opened } from '../../src/core/secrets/opening.ts';
 import { refOf } from '../../src/core/secrets/read.ts';
 import { deleteSecret } from '../../src/core/secrets/remove.ts';
 import { revealOne, revealPage } from '../../src/core/secrets/reveal.ts';
@@ -149,6 +152,17 @@ const withSecrets = async ({ service }: Bench, account: string) => {
   await put(service, account, 'a', 'value a');
   await put(service, account, 'b', 'value b');
 };
+/** A group of its own: the list of it is short. */
+const placeOf = (account: string) => ({
+  subscriptionId: '5b1c7c1e-53a1-4a67-9d0f-0c6d3d1f0a01',
+  resourceGroup: account,
+});
+const policyOf = (account: string) => ({ account, type: 'contentKeyPolicies', name: 'policy' }) as const;
+const putPolicy = ({ service }: Bench, account: string, value: string) => {
+  const secret = { kind: 'tokenKeys', at: ['keyValue'], value: { given: Buffer.from(value) } } as const;
+  return putResource(policyOf(account), () => ({ name: 'policy', properties: {}, secrets: [secret] }), service);
+};
+
 const moveAll = async ({ service }: Bench, account: string) => {
   let next = await moveSecrets({ visit: 'secrets', account }, service);
   for (let page = 0; next !== undefined && next.delayMs === 0 && page < 10; page += 1)
@@ -156,10 +170,11 @@ const moveAll = async ({ service }: Bench, account: string) => {
 };
 
 const operations: Record<string, Operation> = {
-  'PUT creates an account': {
+  'PUT creates an account, at a place': {
     announces: true,
     setUp: async () => undefined,
-    act: underSystemKey,
+    act: ({ service }, account) =>
+      putAccount(account, { owner: 'contoso', location, place: placeOf(account) }, {}, tester, service),
   },
   'PUT creates an account under a customer key': {
     announces: true,
@@ -180,13 +195,33 @@ const operations: Record<string, Operation> = {
     act: ({ service }, account) =>
       patchAccount(account, { encryption: { type: 'SystemKey' } }, {}, tester, service, { mayRelease: true }),
   },
-  'DELETE of an account': {
+  'DELETE of an account, at a place and with a resource': {
     announces: true,
     setUp: async (bench, account) => {
-      await underCustomerKey(bench, account);
+      const wish = { owner: 'contoso', location, place: placeOf(account), encryption: by(bench.vault) };
+      await putAccount(account, wish, {}, tester, bench.service);
       await put(bench.service, account, 'a', 'value a');
+      await putPolicy(bench, account, 'value b');
     },
     act: ({ service }, account) => deleteAccount(account, {}, tester, service),
+  },
+  'PUT creates a resource with a secret': {
+    setUp: underSystemKey,
+    act: (bench, account) => putPolicy(bench, account, 'value a'),
+  },
+  'PUT replaces a resource and its secret': {
+    setUp: async (bench, account) => {
+      await underSystemKey(bench, account);
+      await putPolicy(bench, account, 'value a');
+    },
+    act: (bench, account) => putPolicy(bench, account, 'value b'),
+  },
+  'DELETE of a resource': {
+    setUp: async (bench, account) => {
+      await underSystemKey(bench, account);
+      await putPolicy(bench, account, 'value a');
+    },
+    act: ({ service }, account) => removeResource(policyOf(account), service),
   },
   'POST rotateAccountKey': {
     setUp: async (bench, account) => {
@@ -254,7 +289,10 @@ const operations: Record<string, Operation> = {
 /** What there is, without what is new each time: names, keys' generations and values, and the types of the audit's entries. */
 async function stateOf(account: string): Promise<unknown> {
   const stored = await witness.accounts.read(account);
-  if (stored === undefined) return { account: 'none' };
+  const { accounts: listed } = await listAccountsOf(placeOf(account), 10, undefined, witness);
+  const isListed = listed.length === 1;
+  const policy = await witness.resources.read(policyOf(account));
+  if (stored === undefined) return { account: 'none', isListed, policy };
   const record = stored.value;
   if (record.lifecycle !== 'active') return { account: record.lifecycle };
   const opened = await openAccountKey(record, witness);
@@ -264,8 +302,12 @@ async function stateOf(account: string): Promise<unknown> {
   return {
     ...{ generation: record.accountKeyGeneration, older: record.olderAccountKeys?.phase, tags: record.tags },
     key: encryption.type === 'CustomerKey' ? { isNewest: await isNewest(account) } : 'SystemKey',
-    opens: opened.ok,
-    secrets: secrets.secrets.map(({ row, plain }) => [row.value.name, plain === undefined ? undefined : hex(plain)]),
+    ...{ opens: opened.ok, isListed },
+    policy: policy && (await revealResource(policy, hex, { actor: tester }, await reader())),
+    secrets: ownOf(secrets.secrets).map(({ row, plain }) => [
+      row.value.name,
+      plain === undefined ? undefined : hex(plain),
+    ]),
     audit: entries
       .map(({ type }) => type)
       // Told after the use, and lost rather than that anything fails with it.
@@ -273,6 +315,9 @@ async function stateOf(account: string): Promise<unknown> {
       .filter((type, index, all) => !isDoneAgain(type, all[index - 1])),
   };
 }
+
+/** What was written for a resource is seen in the resource; what a call that failed has left of it goes with the daily pass. */
+const ownOf = (secrets: readonly Opened[]) => secrets.filter(({ row }) => row.value.of === undefined);
 
 /** To be asked again to reveal or re-wrap is to do it again: each time it was done, there is an entry. */
 const isDoneAgain = (type: AuditType, before: AuditType | undefined) =>

@@ -7,6 +7,7 @@ import type { Actor } from '../audit.ts';
 import { catchUp, catchUpDeleted } from '../catchUp.ts';
 import { LostRace, retryLostRaces } from '../errors.ts';
 import { parseAccountName } from '../names.ts';
+import type { Place } from '../place.ts';
 import type { Service } from '../service.ts';
 import { findAccount } from './read.ts';
 import { checkPreconditions, type Preconditions, saveAccount, storedOf } from './write.ts';
@@ -24,7 +25,7 @@ export async function deleteAccount(
     checkPreconditions(conditions, current && etagOf(current.record));
     if (current === undefined) return false;
     const { record, facts: pending } = catchUp(current.record, current.watch);
-    const { tags: _tags, encryption, accountKeyGeneration: _, auditKeyUse: __, ...keys } = record;
+    const { tags: _tags, kept: _kept, encryption, accountKeyGeneration: _, auditKeyUse: __, ...keys } = record;
     const { wrappedAccountKey: _shredded, olderAccountKeys: _shreddedToo, ...about } = keys;
     const bound =
       encryption.type === 'CustomerKey'
@@ -48,9 +49,10 @@ export async function finishDelete(folded: string, service: Service): Promise<vo
   await retryLostRaces(async () => {
     const stored = await service.accounts.read(folded);
     if (stored?.value.lifecycle !== 'deleting') return;
-    const { bound } = stored.value;
+    const { bound, place } = stored.value;
     // While the record says so: whoever is held up here takes nothing from a new account of this name.
-    const etag = await service.secrets.clear(folded, stored.etag);
+    const withoutSecrets = await service.secrets.clear(folded, stored.etag);
+    const etag = await service.resources.clear(folded, withoutSecrets);
     if (bound !== undefined) {
       // Before the row goes: from then on nobody would bring the chain up to a verdict that was stored just before the deletion.
       const watch = await service.bindings.readWatch(bound.bindingId);
@@ -63,8 +65,15 @@ export async function finishDelete(folded: string, service: Service): Promise<vo
       if (row !== undefined) await service.bindings.removeAccount(bound.bindingId, row);
     }
     // By its etag, read before: a row that a new account of this name has put down again meanwhile stays.
-    const listed = await service.directory.find(folded);
+    const listed = await listedAs(folded, place, service);
     await service.accounts.bury({ ...stored, etag });
-    if (listed !== undefined) await service.directory.remove(folded, listed);
+    for (const { list, etag: asListed } of listed) await service.directory.remove(folded, asListed, list);
   });
+}
+
+/** The account's rows in the directory: among all accounts, and among those of its subscription. */
+async function listedAs(folded: string, place: Place | undefined, { directory }: Pick<Service, 'directory'>) {
+  const lists = place === undefined ? [undefined] : [undefined, place];
+  const rows = lists.map(async (list) => ({ list, etag: await directory.find(folded, list) }));
+  return (await Promise.all(rows)).flatMap(({ list, etag }) => (etag === undefined ? [] : [{ list, etag }]));
 }

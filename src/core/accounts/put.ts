@@ -5,7 +5,7 @@
  * row under the binding → watch knows the version → claim vault and identity → record with its audit entry → read the watch
  * again. Whatever dies in between leaves a claim, a row or a watch too many, all harmless, and never a record too many.
  */
-import { type AccountView, type ActiveAccount, type Encryption, etagOf, wrappedByOf } from '../account.ts';
+import { type AccountView, type ActiveAccount, type Encryption, etagOf, type Kept, wrappedByOf } from '../account.ts';
 import { refuseUnlessKept } from '../accountKeys.ts';
 import type { Actor, AuditFacts } from '../audit.ts';
 import { bindingOf } from '../binding.ts';
@@ -16,11 +16,13 @@ import { Refusal, retryLostRaces } from '../errors.ts';
 import { parseKeyIdentifier } from '../keyIdentifier.ts';
 import { withKeyUse } from '../keyUse.ts';
 import { fold, foldRegion, parseAccountName, parseOwner } from '../names.ts';
+import { isSamePlace, type Place } from '../place.ts';
 import { isLasting } from '../rings/late.ts';
 import { removeLeftovers } from '../secrets/remove.ts';
 import type { Rings, Service } from '../service.ts';
 import { bind, confirmWatched } from './bind.ts';
 import { finishDelete } from './delete.ts';
+import { boundedKept, keptAfter } from './kept.ts';
 import { type EncryptionWish, moveAccountKey, protect, sealAnew } from './protect.ts';
 import { findAccount, getAccount } from './read.ts';
 import { saveMoved } from './saveMoved.ts';
@@ -41,6 +43,9 @@ export interface AccountWish {
   readonly tags?: Readonly<Record<string, string>>;
   readonly encryption?: EncryptionWish;
   readonly auditKeyUse?: boolean;
+  readonly place?: Place;
+  /** What is named here takes the place of what is kept under that name. */
+  readonly kept?: Kept;
 }
 
 /** What the caller may do beyond writing accounts. Nothing, unless it is said. */
@@ -100,12 +105,19 @@ function racing<T>(name: string, wish: AccountWish, { memory }: Service, attempt
 
 function createAccount(name: string, wish: AccountWish, actor: Actor, service: Service): Promise<void> {
   const owned = ownedOf(wish);
-  const { tags = {}, auditKeyUse = false } = wish;
-  const record = { name, instanceId: service.random.uuid(), ...owned, tags, auditKeyUse };
+  const { tags = {}, auditKeyUse = false, place, kept } = wish;
+  const record = {
+    ...{ name, instanceId: service.random.uuid(), ...owned, tags, auditKeyUse },
+    ...(place === undefined ? {} : { place }),
+    ...(kept === undefined ? {} : { kept: boundedKept(kept) }),
+  };
   return withKeyUse({ record, purpose: 'create', actor }, service, (noting) => create(record, wish, actor, noting));
 }
 
-type NewAccount = Pick<ActiveAccount, 'name' | 'instanceId' | 'owner' | 'location' | 'tags' | 'auditKeyUse'>;
+type NewAccount = Pick<
+  ActiveAccount,
+  'name' | 'instanceId' | 'owner' | 'location' | 'tags' | 'auditKeyUse' | 'place' | 'kept'
+>;
 
 async function create(about: NewAccount, wish: AccountWish, actor: Actor, service: Service): Promise<void> {
   const { name, instanceId, owner } = about;
@@ -120,6 +132,7 @@ async function create(about: NewAccount, wish: AccountWish, actor: Actor, servic
     await finishDelete(fold(name), service);
     await removeLeftovers(fold(name), service);
     await service.directory.put(fold(name));
+    if (about.place !== undefined) await service.directory.put(fold(name), about.place);
     const encryption = await bind({ name, instanceId, owner }, key.encryption, provenAt, service);
     const created: AuditFacts = { type: 'AccountCreated', actor, key: wrappedByOf(encryption), ...facts };
     const record = { lifecycle: 'active', ...about, createdAt: now, updatedAt: now, ...key, encryption } as const;
@@ -173,7 +186,8 @@ async function changeAccount(
   if (wish.encryption?.type === 'CustomerKey') parseKeyIdentifier(wish.encryption.keyIdentifier, service.cloud);
   const auditKeyUse = wish.auditKeyUse ?? record.auditKeyUse ?? false;
   const tags = wish.tags ?? record.tags;
-  const next = { ...record, tags, auditKeyUse };
+  const kept = keptAfter(record.kept, wish.kept);
+  const next = { ...record, tags, auditKeyUse, ...(kept === undefined ? {} : { kept }) };
   const changes = settingsFacts(record, next, actor);
   if (wish.encryption === undefined || isSameEncryption(record.encryption, wish.encryption, service)) {
     if (changes.length > 0) await saveAccount(storedOf(current), next, [...pending, ...changes], service);
@@ -192,6 +206,8 @@ export function refuseChange(record: ActiveAccount, wish: AccountWish): void {
   if (wish.owner !== undefined && wish.owner !== record.owner) throw notChangeable('properties.owner', 'The owner');
   if (wish.location !== undefined && foldRegion(wish.location) !== foldRegion(record.location))
     throw notChangeable('location', 'The location');
+  if (wish.place !== undefined && !isSamePlace(wish.place, record.place))
+    throw notChangeable('properties.resourceGroupName', 'The subscription and resource group');
 }
 
 /** A customer's hold on the account ends here, so writing accounts is not enough. */

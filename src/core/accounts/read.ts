@@ -2,6 +2,8 @@
 import { type AccountView, verdictOn } from '../account.ts';
 import { Refusal } from '../errors.ts';
 import { fold, parseAccountName } from '../names.ts';
+import { isSamePlace, type Place } from '../place.ts';
+import type { PlaceList } from '../ports.ts';
 import type { Service } from '../service.ts';
 
 type ReadTools = Pick<Service, 'accounts' | 'bindings'> & Partial<Pick<Service, 'memory'>>;
@@ -50,7 +52,27 @@ export async function listAccounts(
   after: string | undefined,
   tools: ReadTools & Pick<Service, 'directory'>,
 ): Promise<AccountPage> {
-  const { names, next } = await tools.directory.page(limit, after);
+  return readListed(await tools.directory.page(limit, after), tools);
+}
+
+/** Those of a subscription, or of one group of it, by group and name. A row is a hint: the record says where the account is. */
+export async function listAccountsOf(
+  list: PlaceList,
+  limit: number,
+  after: string | undefined,
+  tools: ReadTools & Pick<Service, 'directory'>,
+): Promise<AccountPage> {
+  const { accounts, ...more } = await readListed(await tools.directory.pageOf(list, limit, after), tools);
+  return { accounts: accounts.filter(({ record }) => isListed(record.place, list)), ...more };
+}
+
+const isListed = (
+  place: Place | undefined,
+  { subscriptionId, resourceGroup = place?.resourceGroup ?? '' }: PlaceList,
+) => isSamePlace(place, { subscriptionId, resourceGroup });
+
+async function readListed(page: { names: string[]; next?: string }, tools: ReadTools): Promise<AccountPage> {
+  const { names, next } = page;
   const views = await Promise.all(names.map((name) => findAccount(name, tools)));
   const accounts = views.filter((view) => view !== undefined);
   return next === undefined ? { accounts } : { accounts, next };

@@ -28,7 +28,7 @@ export interface AccountMemory {
   /** The binding that the account's record named when it was last read here: a guess. */
   bindingOf(foldedName: string): string | undefined;
   noteBinding(foldedName: string, bindingId: string | undefined): void;
-  /** Work of this process that would otherwise race for one account's row, one after the other. */
+  /** Work of this process that would otherwise race for one row, an account's or a resource's, one after the other. */
   inTurn<T>(name: string, work: () => Promise<T>): Promise<T>;
 }
 

@@ -47,13 +47,12 @@ export function parseTokenKey(text: string, target: string): Bytes {
   throw refused(key, target, `A token key has 1 to ${maxTokenKeyLength} bytes.`);
 }
 
-const target = 'properties';
 const scheme = /^[a-z][a-z0-9+.-]*:/i;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
 const unfit = /[\u0000-\u0020\u007f\\]/;
 
 /** The bytes that are protected: JSON in UTF-8. The caller wipes them. */
-export function parseJobInput({ baseUri, files }: JobInput): Bytes {
+export function parseJobInput({ baseUri, files }: JobInput, target = 'properties'): Bytes {
   if (files.length === 0 || files.length > maxFiles)
     throw invalid(`${target}.files`, `There are 1 to ${maxFiles} files.`);
   if (baseUri !== undefined) checkUrl(baseUri, `${target}.baseUri`);

@@ -27,6 +27,8 @@ export interface SecretWish {
   /** As written: its folded form is the reference's. */
   readonly name: string;
   readonly label?: string;
+  /** The resource that the secret is written for. */
+  readonly of?: string;
   /** A value that is given; or its length where we make one: an existing value then stays. The caller wipes it. */
   readonly value: { readonly given: Bytes } | { readonly ofLength: number | undefined };
 }
@@ -109,6 +111,7 @@ async function seal(
     const about = {
       name: wish.name,
       ...(wish.label === undefined ? {} : { label: wish.label }),
+      ...ofWhat(wish, row),
       version: service.random.uuid(),
       // 0: the row that is replaced did not tell.
       createdAt: row?.value.createdAt || now,
@@ -121,6 +124,12 @@ async function seal(
   } finally {
     wipe(made);
   }
+}
+
+/** Whoever gives a secret another value leaves it to the resource that names it. */
+function ofWhat({ of: wished }: SecretWish, row: StoredSecret | undefined): Pick<SecretRow, 'of'> {
+  const of = wished ?? row?.value.of;
+  return of === undefined ? {} : { of };
 }
 
 /** Never older than what the row to be replaced is under: a row that a pass has moved does not go back. */

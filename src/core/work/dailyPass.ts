@@ -33,6 +33,7 @@ async function visitAccount(name: string, service: Service): Promise<void> {
   if (stored?.value.lifecycle === 'deleting') return finishDelete(name, service);
   if (stored === undefined) return;
   if (stored.value.olderAccountKeys !== undefined) await wakeMove(name, service);
+  if (stored.value.place !== undefined) await service.dailyQueue.send({ visit: 'unnamed', account: name });
   if (stored.value.encryption.type === 'SystemKey') return;
   const { encryption } = stored.value;
   const bound = boundOf(stored.value, encryption);

@@ -1,5 +1,7 @@
 /** `npm run demo`: the main job, told step by step on the embedded stack. `-- --json` for programs. */
+import { amsSettings } from '../amsClient.ts';
 import { startStack } from '../stack.ts';
+import { amsChapter } from './amsClient.ts';
 import { createNarrator } from './narrator.ts';
 import { compressedTime, story } from './story.ts';
 
@@ -12,9 +14,13 @@ if (!json) {
       'Looks that are a minute apart in production are seconds apart here.\n',
   );
 }
-const stack = await startStack({ settings: compressedTime, onPublished: () => undefined });
+const stack = await startStack({
+  settings: { ...compressedTime, ...amsSettings },
+  onPublished: () => undefined,
+});
 try {
   await story(stack, narrator);
+  await amsChapter(stack, narrator);
 } finally {
   await stack.stop();
 }

@@ -1,6 +1,6 @@
 /** The story: told through HTTP calls of the service's operator and the hands of customers on their own vaults. */
 import { type Caller, caller, until } from '../client.ts';
-import { location, operatorVault } from '../operator.ts';
+import { location, operatorToken, operatorVault } from '../operator.ts';
 import type { Stack } from '../stack.ts';
 import { lineOf } from '../topic/line.ts';
 import type { CloudEvent } from '../topic/topic.ts';
@@ -26,7 +26,7 @@ const customerKey = (keyIdentifier: string) => ({
 });
 
 export async function story(stack: Stack, narrator: Narrator): Promise<void> {
-  const api = caller(stack.host.url, { 'x-functions-key': stack.host.keys.function });
+  const api = caller(stack.host.url, { authorization: `Bearer ${await operatorToken(stack.identity)}` });
   narrator.chapter('An account gets its key');
   await gettingKeys(stack, api, narrator);
   narrator.chapter('A secret under the account key');

@@ -1,0 +1,47 @@
+/**
+ * A long-running operation, as Azure Resource Manager has them: a change of an account that was accepted, and what became of it. It holds
+ * the wish while something is left to do, and never a secret.
+ */
+import type { AccountWish } from '../accounts/put.ts';
+import type { Actor } from '../audit.ts';
+import type { ErrorCode, ErrorDetail } from '../errors.ts';
+import { isGuid } from '../names.ts';
+import type { Place } from '../place.ts';
+import { type EpochMs, iso } from '../time.ts';
+
+/** What is asked of which account, by whom. */
+export interface Change {
+  /** As written. */
+  readonly account: string;
+  /** PUT, which creates as well; or PATCH. */
+  readonly method: 'put' | 'patch';
+  readonly wish: AccountWish & { readonly place: Place };
+  readonly actor: Actor;
+  readonly mayRelease: boolean;
+}
+
+/** The account's instance and key as they were when the change was accepted: what it was meant to be a change of. */
+export interface Basis {
+  readonly instanceId: string;
+  readonly encryption: string;
+}
+
+export interface Operation {
+  readonly id: string;
+  readonly account: string;
+  readonly place: Place;
+  readonly startedAt: EpochMs;
+  readonly status: 'InProgress' | 'Succeeded' | 'Failed';
+  readonly endedAt?: EpochMs;
+  readonly error?: { readonly code: ErrorCode; readonly message: string; readonly details?: readonly ErrorDetail[] };
+  /** While it is in progress. */
+  readonly pending?: { readonly change: Change; readonly basis?: Basis };
+}
+
+/** Begins with its day, which is its partition. */
+export const newOperationId = (now: EpochMs, uuid: string): string => `${dayOf(now)}-${uuid}`;
+
+export const isOperationId = (text: string): boolean => /^\d{8}-/.test(text) && isGuid(text.slice(9));
+
+/** `20261127` */
+export const dayOf = (at: EpochMs): string => iso(at).slice(0, 10).replaceAll('-', '');

@@ -1,0 +1,162 @@
+/**
+ * Carrying out a change of an account as a long-running operation. It is checked, and normally done, within the call, so that
+ * whatever is refused is refused at once, with code and details. Only when the customer's vault does not answer it is left to be
+ * tried again in the background.
+ *
+ * The message that tries again is sent before the row is written, for later: a crash in between leaves a message that finds nothing.
+ */
+import type { AccountView } from '../account.ts';
+import { refuseWhileInaccessible } from '../accounts/inaccessible.ts';
+import { patchAccount, putAccount, type Written } from '../accounts/put.ts';
+import { findAccount } from '../accounts/read.ts';
+import type { Preconditions } from '../accounts/write.ts';
+import { bindingOf } from '../binding.ts';
+import { classOf, isCause, remedyOf } from '../causes.ts';
+import { KeywardError, LostRace, Refusal, Unavailable } from '../errors.ts';
+import { parseKeyIdentifier } from '../keyIdentifier.ts';
+import { fold } from '../names.ts';
+import { isInSubscription } from '../place.ts';
+import type { Service } from '../service.ts';
+import { type Basis, type Change, dayOf, isOperationId, newOperationId, type Operation } from './operation.ts';
+
+export interface Begun {
+  readonly operation: Operation;
+  /** The account after the change; before it, where it is still to be made; absent where there is none yet. */
+  readonly view: AccountView | undefined;
+  readonly created: boolean;
+}
+
+/** @throws Refusal whatever is wrong with the change @throws Unavailable for trouble that is not the vault's silence */
+export async function beginOperation(change: Change, conditions: Preconditions, service: Service): Promise<Begun> {
+  const startedAt = service.clock.now();
+  const id = newOperationId(startedAt, service.random.uuid());
+  const about = { id, account: fold(change.account), place: change.wish.place, startedAt };
+  const before = await findAccount(change.account, service);
+  try {
+    const { view, created } = await carryOut(change, conditions, service);
+    const operation = { ...about, status: 'Succeeded' as const, endedAt: service.clock.now() };
+    await service.operations.insert(operation);
+    return { operation, view, created };
+  } catch (error) {
+    if (!isSilence(error)) throw error;
+    const basis = before === undefined ? {} : { basis: basisOf(before) };
+    const operation = { ...about, status: 'InProgress' as const, pending: { change, ...basis } };
+    await tryAgain(id, service);
+    await service.operations.insert(operation);
+    return { operation, view: before, created: before === undefined };
+  }
+}
+
+async function carryOut(
+  { account, method, wish, actor, mayRelease }: Change,
+  conditions: Preconditions,
+  service: Service,
+): Promise<Written> {
+  if (method === 'put') return putAccount(account, wish, conditions, actor, service, { mayRelease });
+  return { view: await patchAccount(account, wish, conditions, actor, service, { mayRelease }), created: false };
+}
+
+/** The customer's vault did not answer, or throttled; anything else that is unavailable is ours, and the caller's to try again. */
+const isSilence = (error: unknown): error is Unavailable =>
+  error instanceof Unavailable &&
+  (error.code === 'CustomerKeyUnreachable' || (isCause(error.code) && classOf(error.code) === 'unreachable'));
+
+const tryAgain = (operation: string, { dailyQueue, policy }: Service) =>
+  dailyQueue.send({ visit: 'operation', operation }, policy.operationRetrySeconds * 1000);
+
+/** Rotation changes the version and not the key: it does not get in the way. */
+function basisOf({ record: { instanceId, encryption } }: AccountView): Basis {
+  if (encryption.type === 'SystemKey') return { instanceId, encryption: 'SystemKey' };
+  return { instanceId, encryption: `${encryption.binding.id} ${encryption.keyIdentifier}` };
+}
+
+function wishedBy({ wish: { encryption } }: Change, { cloud, homeTenantId }: Service): string {
+  if (encryption?.type !== 'CustomerKey') return 'SystemKey';
+  const { keyIdentifier, identity } = encryption;
+  return `${bindingOf(parseKeyIdentifier(keyIdentifier, cloud), homeTenantId, identity).id} ${keyIdentifier}`;
+}
+
+/** One more try, asked for by a message. Harmless when it comes twice, or too late. */
+export async function continueOperation(id: string, service: Service): Promise<void> {
+  const stored = await service.operations.read(id);
+  const { pending, ...operation } = stored?.value ?? {};
+  if (stored === undefined || pending === undefined || stored.value.status !== 'InProgress') return;
+  const end = (ending: Pick<Operation, 'status' | 'error'>) =>
+    service.operations
+      .replace({ value: { ...(operation as Operation), ...ending, endedAt: service.clock.now() }, etag: stored.etag })
+      .catch((error: unknown) => {
+        // Another message has ended it.
+        if (!(error instanceof LostRace)) throw error;
+      });
+  try {
+    await refuseOvertaken(pending.change, pending.basis, service);
+    await carryOut(pending.change, {}, service);
+  } catch (error) {
+    if (!(error instanceof KeywardError) || (error instanceof Unavailable && !isSilence(error))) throw error;
+    const isOver = service.clock.now() - stored.value.startedAt >= service.policy.operationTimeoutSeconds * 1000;
+    if (error instanceof Unavailable && !isOver) return tryAgain(id, service);
+    return end({ status: 'Failed', error: failureOf(error, pending.change, service) });
+  }
+  await end({ status: 'Succeeded' });
+}
+
+/** INV-3 holds here as well; and what somebody has changed since is not changed back. */
+async function refuseOvertaken(change: Change, basis: Basis | undefined, service: Service): Promise<void> {
+  const view = await findAccount(change.account, service);
+  if (view !== undefined) refuseWhileInaccessible(view);
+  const now = view === undefined ? undefined : basisOf(view);
+  if (now?.instanceId === basis?.instanceId && now?.encryption === basis?.encryption) return;
+  // An earlier try did it, and died before it could say so: doing it again changes nothing.
+  const isDone = now !== undefined && now.encryption === wishedBy(change, service);
+  if (isDone && (basis === undefined || basis.instanceId === now.instanceId)) return;
+  throw new Refusal(
+    'Conflict',
+    'The account was created, deleted or moved to another key while this operation waited.',
+  );
+}
+
+/** Callers are shown code and message, and nothing else: the two have cause and remedy. */
+function failureOf(
+  { code, message, extras }: KeywardError,
+  change: Change,
+  service: Service,
+): NonNullable<Operation['error']> {
+  const { info, details } = extras;
+  const cause = info?.cause ?? (isCause(code) ? code : undefined);
+  const told = cause === undefined || cause === code ? message : `${message} Cause: ${cause}.`;
+  const remedy = typeof cause === 'string' && isCause(cause) ? remedyOf(cause, keyIn(change, service)) : '';
+  const others = (details ?? []).map((detail) => detail.message).filter((text) => !message.includes(text));
+  const whole = [told, message.includes(remedy) ? '' : remedy, ...others].filter(Boolean).join(' ');
+  return { code, message: whole, ...(details === undefined ? {} : { details }) };
+}
+
+function keyIn({ wish }: Change, { cloud }: Service): { vaultName: string; keyName: string } {
+  if (wish.encryption?.type !== 'CustomerKey') return { vaultName: '<vault>', keyName: '<key>' };
+  return parseKeyIdentifier(wish.encryption.keyIdentifier, cloud);
+}
+
+/** How long after its time an operation may still be worked on: a message that failed is tried again five times. */
+const graceMs = 120_000;
+
+/**
+ * The operation, to callers of its own subscription. One that was given up without a word has failed.
+ * @throws Refusal NotFound
+ */
+export async function findOperation(id: string, subscriptionId: string, service: Service): Promise<Operation> {
+  const found = isOperationId(fold(id)) ? (await service.operations.read(fold(id)))?.value : undefined;
+  if (found === undefined || !isInSubscription(found.place, { subscriptionId }))
+    throw new Refusal('NotFound', 'This subscription has no such operation; one is kept for two days.', {
+      target: 'operationId',
+    });
+  const latest = found.startedAt + service.policy.operationTimeoutSeconds * 1000 + graceMs;
+  if (found.status !== 'InProgress' || service.clock.now() < latest) return found;
+  const message = 'The operation was given up without being done. Ask for the change again.';
+  return { ...found, status: 'Failed', endedAt: latest, error: { code: 'ServiceUnavailable', message } };
+}
+
+const keptMs = 2 * 86_400_000;
+
+/** Some of what is over; whether there is more. */
+export async function clearOperations({ operations, clock }: Service): Promise<boolean> {
+  return (await operations.clearBefore(dayOf(clock.now() - keptMs))) > 0;
+}

@@ -1,0 +1,42 @@
+/**
+ * Where Azure Resource Manager would have an account: subscription and resource group. Set at creation, never changed; as written,
+ * and compared without case. An account without a place has no path on the routes of Azure Media Services.
+ */
+import { Refusal } from './errors.ts';
+import { fold, isGuid } from './names.ts';
+
+export interface Place {
+  readonly subscriptionId: string;
+  readonly resourceGroup: string;
+}
+
+/** Azure Resource Manager, "Naming rules": letters, digits, `.`, `_`, `-`, `(` and `)`, not ending with a period. */
+const groupPattern = /^[-\w.()\p{L}\p{Nd}]{0,89}[-\w()\p{L}\p{Nd}]$/u;
+
+/** @throws Refusal InvalidParameter */
+export function parsePlace({ subscriptionId, resourceGroup }: Place, targets: Place = inPath): Place {
+  if (!isGuid(fold(subscriptionId)))
+    throw new Refusal('InvalidParameter', 'A subscription id is a GUID: 8-4-4-4-12 hexadecimal digits.', {
+      target: targets.subscriptionId,
+    });
+  if (!groupPattern.test(resourceGroup))
+    throw new Refusal(
+      'InvalidParameter',
+      "A resource group's name has 1 to 90 letters, digits, periods, underscores, hyphens and parentheses, and does not end with a period.",
+      { target: targets.resourceGroup },
+    );
+  return { subscriptionId, resourceGroup };
+}
+
+const inPath = { subscriptionId: 'subscriptionId', resourceGroup: 'resourceGroupName' };
+
+export const isSamePlace = (one: Place | undefined, two: Place | undefined): boolean =>
+  one !== undefined &&
+  two !== undefined &&
+  isInSubscription(one, two) &&
+  fold(one.resourceGroup) === fold(two.resourceGroup);
+
+export const isInSubscription = (
+  one: Pick<Place, 'subscriptionId'> | undefined,
+  two: Pick<Place, 'subscriptionId'>,
+): boolean => one !== undefined && fold(one.subscriptionId) === fold(two.subscriptionId);

@@ -1,0 +1,36 @@
+/**
+ * Clearing secrets that were written for a resource and that none names: what a call that died half-way has left. Whoever is about to
+ * name a secret has written it moments before, so what is older than an hour has nobody to wait for.
+ */
+import type { StoredSecret, UnnamedWork } from '../ports.ts';
+import type { Service } from '../service.ts';
+import { staleRowMs } from '../work/boundAccounts.ts';
+import type { ResourceRef, ResourceType } from './resource.ts';
+
+const pageSize = 100;
+
+/** One page of an account's secrets; where to go on, or undefined at the end. */
+export async function clearUnnamed(
+  { account, after }: UnnamedWork,
+  service: Service,
+): Promise<UnnamedWork | undefined> {
+  const asked = { limit: pageSize, ...(after === undefined ? {} : { after }) };
+  const { rows, next } = await service.secrets.page(account, asked);
+  let cleared = 0;
+  for (const row of rows)
+    if (await isUnnamed(row, service)) cleared += Number(await service.secrets.remove(row.ref, row.etag));
+  if (cleared > 0) service.log.info('Cleared secrets that no resource names', { account, cleared });
+  return next === undefined ? undefined : { visit: 'unnamed', account, after: next };
+}
+
+async function isUnnamed({ ref, value }: StoredSecret, service: Service): Promise<boolean> {
+  if (value.of === undefined || service.clock.now() - value.updatedAt < staleRowMs) return false;
+  const row = await service.resources.read(refIn(ref.account, value.of));
+  return !(row?.value.secrets.some(({ kind, name }) => kind === ref.kind && name === ref.name) ?? false);
+}
+
+function refIn(account: string, path: string): ResourceRef {
+  const [type, ...names] = path.split(':');
+  const [name = '', under] = names.reverse();
+  return { account, type: type as ResourceType, name, ...(under === undefined ? {} : { under }) };
+}

@@ -1,0 +1,107 @@
+/** An account as clients of Azure Media Services read it, in the shape of the version that they ask for. */
+import { type AccountView, currentKeyIdentifier, type Encryption, type Kept, verdictOn } from '../../core/account.ts';
+import type { AccountWish } from '../../core/accounts/put.ts';
+import type { KeyVaultIdentity } from '../../core/binding.ts';
+import { remedyOf } from '../../core/causes.ts';
+import { fold } from '../../core/names.ts';
+import type { Place } from '../../core/place.ts';
+import type { Service } from '../../core/service.ts';
+import { type AccountVersion, accountId, accountType, systemData } from './arm.ts';
+
+const nowhere: Place = { subscriptionId: '', resourceGroup: '' };
+
+export function renderAccount(
+  view: AccountView,
+  version: AccountVersion,
+  { homeTenantId }: Pick<Service, 'homeTenantId'>,
+  provisioningState: 'Succeeded' | 'InProgress' = 'Succeeded',
+) {
+  const { name, place = nowhere, location, tags, kept = {}, instanceId } = view.record;
+  const encryption = renderEncryption(view.record.encryption, view, version);
+  return {
+    ...headOf(name, place),
+    ...{ location, tags, ...renderIdentity(kept, homeTenantId) },
+    properties: { mediaServiceId: instanceId, ...propertiesOf({ kept, encryption, provisioningState }, version) },
+    systemData: systemData(view.record),
+  };
+}
+
+/** An account that is to be made as soon as its vault answers. */
+export function renderAwaited(
+  { name, place, wish }: { readonly name: string; readonly place: Place; readonly wish: AccountWish },
+  version: AccountVersion,
+  { homeTenantId }: Pick<Service, 'homeTenantId'>,
+) {
+  const { location, tags = {}, kept = {}, encryption: wished } = wish;
+  const encryption =
+    wished?.type !== 'CustomerKey'
+      ? { type: 'SystemKey' }
+      : {
+          type: 'CustomerKey',
+          keyVaultProperties: { keyIdentifier: wished.keyIdentifier },
+          ...identityProperty(wished.identity, version),
+        };
+  return {
+    ...headOf(name, place),
+    ...{ location, tags, ...renderIdentity(kept, homeTenantId) },
+    properties: propertiesOf({ kept, encryption, provisioningState: 'InProgress' }, version),
+  };
+}
+
+const headOf = (name: string, place: Place) => ({ id: accountId(place, name), name, type: accountType });
+
+interface Parts {
+  readonly kept: Kept;
+  readonly encryption: object;
+  readonly provisioningState: string;
+}
+
+/** A property is told from the version on that brought it. */
+function propertiesOf({ kept, encryption, provisioningState }: Parts, version: AccountVersion) {
+  const { storageAccounts = [], storageAuthentication, keyDelivery, publicNetworkAccess, minimumTlsVersion } = kept;
+  return {
+    ...{ storageAccounts, storageAuthentication, encryption, keyDelivery },
+    ...(version < '2021-06-01' ? {} : { publicNetworkAccess }),
+    ...(version < '2021-11-01' ? {} : { provisioningState, privateEndpointConnections: [] }),
+    ...(version < '2023-01-01' ? {} : { minimumTlsVersion }),
+  };
+}
+
+interface StoredIdentity {
+  readonly type: string;
+  readonly userAssignedIdentities?: Readonly<Record<string, unknown>>;
+}
+
+/** The principals behind the identities are the app's own, and are not known to it by number. */
+function renderIdentity({ identity }: Kept, tenantId: string) {
+  if (identity === undefined) return {};
+  const { type, userAssignedIdentities } = identity as StoredIdentity;
+  const ids = Object.keys(userAssignedIdentities ?? {}).map((id) => [id, { clientId: null, principalId: null }]);
+  const system = fold(type).includes('systemassigned') ? { principalId: null, tenantId } : {};
+  return {
+    identity: { type, ...system, ...(ids.length === 0 ? {} : { userAssignedIdentities: Object.fromEntries(ids) }) },
+  };
+}
+
+function renderEncryption(encryption: Encryption, view: AccountView, version: AccountVersion) {
+  if (encryption.type === 'SystemKey') return { type: 'SystemKey' };
+  const verdict = verdictOn(view);
+  const { cause } = verdict ?? {};
+  const { keyIdentifier, binding } = encryption;
+  return {
+    type: 'CustomerKey',
+    keyVaultProperties: { keyIdentifier, currentKeyIdentifier: currentKeyIdentifier(encryption) },
+    ...identityProperty(binding.identity, version),
+    ...(version < '2021-06-01' ? {} : { status: verdict?.status ?? 'Unknown' }),
+    // Not in the contract: clients pass over, or hand on, what they do not know.
+    ...(version < '2021-06-01' || cause === undefined ? {} : { cause, remedy: remedyOf(cause, binding) }),
+  };
+}
+
+function identityProperty(identity: KeyVaultIdentity, version: AccountVersion) {
+  if (version < '2021-06-01') return {};
+  const { useSystemAssignedIdentity } = identity;
+  if (useSystemAssignedIdentity) return { identity: { useSystemAssignedIdentity } };
+  const { userAssignedIdentity } = identity;
+  return { identity: { useSystemAssignedIdentity, userAssignedIdentity } };
+}

@@ -1,0 +1,198 @@
+/**
+ * What clients of Azure Media Services write about an account. The encryption becomes a wish of the core's; what means nothing here is
+ * kept as it came. Fields that are in no version of the contract are refused by name, so that nothing unknown is stored.
+ */
+import * as z from 'zod';
+import type { AccountView, Kept } from '../../core/account.ts';
+import type { AccountWish } from '../../core/accounts/put.ts';
+import type { KeyVaultIdentity } from '../../core/binding.ts';
+import { Refusal } from '../../core/errors.ts';
+import { keyIdentifierTarget } from '../../core/keyIdentifier.ts';
+import { fold } from '../../core/names.ts';
+import { identityOf, tags } from '../accountJson.ts';
+import { parsed } from '../http.ts';
+import { readOnly } from '../secretJson.ts';
+import { type AccountVersion, accountVersions } from './arm.ts';
+
+const resourceId = z.string().min(1).max(500);
+
+const resourceIdentity = z.strictObject({
+  useSystemAssignedIdentity: z.boolean(),
+  userAssignedIdentity: resourceId.nullish(),
+});
+
+const storageAccount = z.strictObject({
+  id: resourceId.nullish(),
+  type: z.enum(['Primary', 'Secondary']),
+  identity: resourceIdentity.nullish(),
+  status: readOnly,
+});
+
+const keyDelivery = z.strictObject({
+  accessControl: z
+    .strictObject({
+      defaultAction: z.enum(['Allow', 'Deny']).nullish(),
+      ipAllowList: z.array(z.string().max(64)).nullish(),
+    })
+    .nullish(),
+});
+
+const newer = (what: string) =>
+  z.undefined({ error: `${what} came with api-version 2021-06-01: use that version, or a later one.` }).optional();
+
+const encryption = (version: AccountVersion) =>
+  z.strictObject({
+    type: z.enum(['SystemKey', 'CustomerKey']),
+    keyVaultProperties: z
+      .strictObject({ keyIdentifier: z.string().min(1).max(300).nullish(), currentKeyIdentifier: readOnly })
+      .nullish(),
+    identity: version === '2020-05-01' ? newer('The identity of an encryption') : resourceIdentity.nullish(),
+    ...{ status: readOnly, cause: readOnly, remedy: readOnly },
+  });
+
+const serviceIdentity = (version: AccountVersion) =>
+  z.strictObject({
+    type: z
+      .string()
+      .max(64)
+      .refine((type) => identityTypes(version).includes(fold(type.replaceAll(' ', ''))), {
+        error: `This is one of ${identityTypes(version).join('; ')}; case does not matter.`,
+      }),
+    ...{ principalId: readOnly, tenantId: readOnly },
+    userAssignedIdentities: z
+      .record(resourceId, z.strictObject({ clientId: readOnly, principalId: readOnly }).nullable())
+      .nullish(),
+  });
+
+const identityTypes = (version: AccountVersion): readonly string[] =>
+  version === '2020-05-01'
+    ? ['systemassigned', 'none']
+    : ['systemassigned', 'userassigned', 'systemassigned,userassigned', 'none'];
+
+const bodyOf = (version: AccountVersion) =>
+  z.strictObject({
+    location: z.string().min(1).max(90).optional(),
+    tags: tags.nullish(),
+    identity: serviceIdentity(version).nullish(),
+    properties: z
+      .strictObject({
+        storageAccounts: z.array(storageAccount).max(100).nullish(),
+        storageAuthentication: z.enum(['System', 'ManagedIdentity']).nullish(),
+        encryption: encryption(version).nullish(),
+        keyDelivery: keyDelivery.nullish(),
+        publicNetworkAccess: z.enum(['Enabled', 'Disabled']).nullish(),
+        minimumTlsVersion: z.enum(['Unspecified', 'Tls10', 'Tls11', 'Tls12', 'Tls13']).nullish(),
+        ...{ mediaServiceId: readOnly, provisioningState: readOnly, privateEndpointConnections: readOnly },
+      })
+      .nullish(),
+    ...{ id: readOnly, name: readOnly, type: readOnly, systemData: readOnly },
+  });
+
+const bodies = new Map(accountVersions.map((version) => [version, bodyOf(version)] as const));
+type Body = z.infer<ReturnType<typeof bodyOf>>;
+
+/** @throws Refusal InvalidRequestContent that names every field at fault, or what contradicts itself. */
+export function parseBody(body: unknown, version: AccountVersion, current: AccountView | undefined): AccountWish {
+  const schema = bodies.get(version) ?? bodyOf(version);
+  const given = parsed(schema, body);
+  const encryptionWish = encryptionIn(given, current);
+  const kept = keptIn(given);
+  refuseContradiction({ ...current?.record.kept, ...kept }, encryptionWish, current);
+  return {
+    ...(given.location === undefined ? {} : { location: given.location }),
+    ...(given.tags === undefined || given.tags === null ? {} : { tags: given.tags }),
+    ...(encryptionWish === undefined ? {} : { encryption: encryptionWish }),
+    ...(Object.keys(kept).length === 0 ? {} : { kept }),
+  };
+}
+
+/** Without what only the service sets. */
+function keptIn({ identity, properties }: Body): Kept {
+  const { storageAccounts, storageAuthentication, keyDelivery: delivery, ...more } = properties ?? {};
+  const accounts = storageAccounts?.map(({ status: _, ...account }) => account);
+  const { publicNetworkAccess, minimumTlsVersion } = more;
+  const assigned = Object.keys(identity?.userAssignedIdentities ?? {}).map((id) => [id, {}]);
+  const all = {
+    ...(identity === undefined || identity === null
+      ? {}
+      : {
+          identity: {
+            type: identity.type,
+            ...(assigned.length === 0 ? {} : { userAssignedIdentities: Object.fromEntries(assigned) }),
+          },
+        }),
+    ...{
+      storageAccounts: accounts,
+      storageAuthentication,
+      keyDelivery: delivery,
+      publicNetworkAccess,
+      minimumTlsVersion,
+    },
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}
+
+const invalid = (target: string, message: string): Refusal => new Refusal('InvalidRequestContent', message, { target });
+
+function encryptionIn({ properties }: Body, current: AccountView | undefined): AccountWish['encryption'] {
+  const wish = properties?.encryption;
+  if (wish === undefined || wish === null) return undefined;
+  const given = wish.keyVaultProperties?.keyIdentifier ?? undefined;
+  if (wish.type === 'SystemKey') {
+    if (given !== undefined) throw invalid(keyIdentifierTarget, 'A key identifier goes with type CustomerKey only.');
+    return { type: 'SystemKey' };
+  }
+  const present = current?.record.encryption.type === 'CustomerKey' ? current.record.encryption : undefined;
+  const keyIdentifier = given ?? present?.keyIdentifier;
+  if (keyIdentifier === undefined)
+    throw invalid(keyIdentifierTarget, 'Type CustomerKey needs keyVaultProperties.keyIdentifier.');
+  return { type: 'CustomerKey', keyIdentifier, identity: identityFor(wish.identity, present?.binding.identity) };
+}
+
+/**
+ * What is absent stays as it is. So does an application that a user-assigned identity speaks for, which this contract has no word for,
+ * while that identity is named.
+ */
+function identityFor(
+  wish: z.infer<typeof resourceIdentity> | null | undefined,
+  present: KeyVaultIdentity | undefined,
+): KeyVaultIdentity {
+  if (wish === undefined || wish === null) return present ?? { useSystemAssignedIdentity: true };
+  const { useSystemAssignedIdentity, userAssignedIdentity } = wish;
+  const identity = identityOf({
+    useSystemAssignedIdentity,
+    ...(typeof userAssignedIdentity === 'string' ? { userAssignedIdentity } : {}),
+  });
+  const isPresent = userAssignedOf(present) !== undefined && userAssignedOf(present) === userAssignedOf(identity);
+  return isPresent && present !== undefined ? present : identity;
+}
+
+const userAssignedOf = (identity: KeyVaultIdentity | undefined): string | undefined =>
+  identity === undefined || identity.useSystemAssignedIdentity ? undefined : fold(identity.userAssignedIdentity);
+
+interface ServiceIdentity {
+  readonly type: string;
+  readonly userAssignedIdentities?: Readonly<Record<string, unknown>>;
+}
+
+/** An account that says which identities it has reaches its key by one of them. One that says nothing has the app's own. */
+function refuseContradiction(kept: Kept, wish: AccountWish['encryption'], current: AccountView | undefined): void {
+  const identity = kept.identity as ServiceIdentity | undefined;
+  const stays =
+    current?.record.encryption.type === 'CustomerKey' ? current.record.encryption.binding.identity : undefined;
+  const used = wish === undefined ? stays : wish.type === 'CustomerKey' ? wish.identity : undefined;
+  if (identity === undefined || used === undefined) return;
+  const types = fold(identity.type.replaceAll(' ', '')).split(',');
+  const assigned = userAssignedOf(used);
+  if (assigned === undefined && !types.includes('systemassigned'))
+    throw invalid(
+      'properties.encryption.identity',
+      'The customer key is reached by the system-assigned identity, and identity.type does not have it. Add SystemAssigned, or name one of identity.userAssignedIdentities in properties.encryption.identity.',
+    );
+  const has = Object.keys(identity.userAssignedIdentities ?? {}).map(fold);
+  if (assigned !== undefined && !(types.includes('userassigned') && has.includes(assigned)))
+    throw invalid(
+      'properties.encryption.identity.userAssignedIdentity',
+      'The customer key is reached by a user-assigned identity that is not among identity.userAssignedIdentities. Add it there, with identity.type UserAssigned.',
+    );
+}

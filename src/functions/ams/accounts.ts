@@ -1,0 +1,140 @@
+/** Accounts, to clients of Azure Media Services: parse, call the core, render. */
+import type { HttpRequest, HttpResponseInit } from '@azure/functions';
+import { type AccountView, etagOf } from '../../core/account.ts';
+import { deleteAccount } from '../../core/accounts/delete.ts';
+import { patchAccount, putAccount } from '../../core/accounts/put.ts';
+import { findAccount, listAccountsOf } from '../../core/accounts/read.ts';
+import { KeywardError, LostRace, Refusal, retryLostRaces } from '../../core/errors.ts';
+import { fold, isGuid, parseAccountName } from '../../core/names.ts';
+import type { Change } from '../../core/operations/operation.ts';
+import { beginOperation } from '../../core/operations/run.ts';
+import { isSamePlace, parsePlace } from '../../core/place.ts';
+import { conditionsIn, maxPageSize } from '../asked.ts';
+import { type Call, type RouteHandler, readJson } from '../http.ts';
+import { renderAccount, renderAwaited } from './accountAnswer.ts';
+import { parseBody } from './accountBody.ts';
+import { type AccountVersion, accountAt, accountVersions, nextLink, placeIn, versionIn } from './arm.ts';
+import { operationHeaders } from './operations.ts';
+
+const nameIn = ({ params }: HttpRequest): string => params.accountName ?? '';
+
+export const list: RouteHandler = async ({ request, service }) => {
+  const version = versionIn(request, accountVersions);
+  const { subscriptionId, resourceGroup } = placeIn(request);
+  const asked = { subscriptionId, ...(resourceGroup === '' ? {} : { resourceGroup }) };
+  const after = request.query.get('$skipToken')?.slice(0, 200);
+  const { accounts, next } = await listAccountsOf(asked, maxPageSize, after, service);
+  const value = accounts.map((view) => renderAccount(view, version, service));
+  return { status: 200, jsonBody: { value, ...nextLink(request, next) } };
+};
+
+export const get: RouteHandler = async (call) => {
+  const version = versionIn(call.request, accountVersions);
+  return answer(200, await accountAt(call), version, call);
+};
+
+export const createOrUpdate: RouteHandler = async (call) => {
+  const version = versionIn(call.request, accountVersions);
+  const place = parsePlace(placeIn(call.request));
+  const current = await accountToPut(call);
+  const wish = parseBody(await readJson(call.request), version, current);
+  // Several accounts of a customer share a subscription, and a subscription has one customer.
+  const owned = current === undefined ? { owner: fold(place.subscriptionId) } : {};
+  return answerChange({ ...changeOf(call), method: 'put', wish: { ...wish, ...owned, place } }, version, call);
+};
+
+export const update: RouteHandler = async (call) => {
+  const version = versionIn(call.request, accountVersions);
+  const current = await accountAt(call);
+  const wish = parseBody(await readJson(call.request), version, current);
+  return answerChange(
+    { ...changeOf(call), method: 'patch', wish: { ...wish, place: placeIn(call.request) } },
+    version,
+    call,
+  );
+};
+
+const changeOf = ({ request, actor, roles }: Call) => ({
+  ...{ account: nameIn(request), actor, mayRelease: roles.has('Keys.Release') },
+});
+
+/** Names are unique in the whole service. @throws Refusal Conflict */
+async function accountToPut({ request, service, known }: Call): Promise<AccountView | undefined> {
+  const name = parseAccountName(nameIn(request));
+  const view = known === undefined ? await findAccount(name, service) : (await known).view;
+  if (view === undefined || isSamePlace(view.record.place, placeIn(request))) return view;
+  throw new Refusal(
+    'Conflict',
+    'An account of this name has its place elsewhere: names are unique in the whole service.',
+    { target: 'accountName' },
+  );
+}
+
+/** Done within the call, as every change is; a version that knows long-running operations is told of one. */
+async function answerChange(change: Change, version: AccountVersion, call: Call): Promise<HttpResponseInit> {
+  const { request, service } = call;
+  const conditions = conditionsIn(request);
+  const { account, method, wish, actor, mayRelease } = change;
+  if (version < '2021-11-01') {
+    if (method === 'patch')
+      return answer(200, await patchAccount(account, wish, conditions, actor, service, { mayRelease }), version, call);
+    const { view, created } = await putAccount(account, wish, conditions, actor, service, { mayRelease });
+    return answer(created ? 201 : 200, view, version, call);
+  }
+  const { operation, view, created } = await beginOperation(change, conditions, service);
+  const location = view?.record.location ?? wish.location ?? '';
+  const headers = operationHeaders({ operation, location }, call);
+  const { place } = wish;
+  const state = operation.status === 'InProgress' ? 'InProgress' : 'Succeeded';
+  const jsonBody =
+    view === undefined
+      ? renderAwaited({ name: account, place, wish }, version, service)
+      : renderAccount(view, version, service, state);
+  return { status: method === 'patch' ? 202 : created ? 201 : 200, headers, jsonBody };
+}
+
+export const remove: RouteHandler = async (call) => {
+  const { request, service, actor } = call;
+  versionIn(request, accountVersions);
+  const conditions = conditionsIn(request);
+  const name = parseAccountName(nameIn(request));
+  const existed = await retryLostRaces(async () => {
+    const view = await findAccount(name, service);
+    // At this path there is nothing to delete.
+    if (view !== undefined && !isSamePlace(view.record.place, placeIn(request))) return false;
+    // Only the account that was seen here: one of its name may come elsewhere meanwhile.
+    const seen = view === undefined || conditions.ifMatch !== undefined ? conditions : { ifMatch: etagOf(view.record) };
+    return deleteAccount(name, seen, actor, service).catch((error: unknown) => {
+      const isOurs = conditions.ifMatch === undefined && error instanceof KeywardError;
+      if (isOurs && error.code === 'PreconditionFailed') throw new LostRace('The account has changed.');
+      throw error;
+    });
+  });
+  return { status: existed ? 200 : 204 };
+};
+
+function answer(status: number, view: AccountView, version: AccountVersion, { service }: Call): HttpResponseInit {
+  return { status, headers: { ETag: etagOf(view.record) }, jsonBody: renderAccount(view, version, service) };
+}
+
+export const checkNameAvailability: RouteHandler = async ({ request, service }) => {
+  versionIn(request, accountVersions);
+  if (!isGuid(fold(placeIn(request).subscriptionId)))
+    throw new Refusal('InvalidParameter', 'A subscription id is a GUID.', { target: 'subscriptionId' });
+  const body = await readJson(request);
+  const name = typeof body === 'object' && body !== null && 'name' in body ? body.name : undefined;
+  if (typeof name !== 'string')
+    throw new Refusal('InvalidRequestContent', "The body needs a 'name'.", { target: 'name' });
+  const taken = {
+    nameAvailable: false,
+    reason: 'AlreadyExists',
+    message: 'There is an account of this name in this service.',
+  };
+  try {
+    const isTaken = (await findAccount(parseAccountName(name), service)) !== undefined;
+    return { status: 200, jsonBody: isTaken ? taken : { nameAvailable: true } };
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return { status: 200, jsonBody: { nameAvailable: false, reason: 'Invalid', message: error.message } };
+  }
+};

@@ -1,0 +1,61 @@
+/** What the routes of Azure Media Services have in common: API versions, ids and links as Azure Resource Manager writes them. */
+import type { HttpRequest } from '@azure/functions';
+import type { AccountView } from '../../core/account.ts';
+import { accountNotFound, getAccount } from '../../core/accounts/read.ts';
+import { Refusal } from '../../core/errors.ts';
+import { isSamePlace, type Place } from '../../core/place.ts';
+import { type EpochMs, iso } from '../../core/time.ts';
+import { absoluteUrl, type Call } from '../http.ts';
+
+/** `synchronous` before 2021-11-01, long-running operations from it on. */
+export const accountVersions = ['2020-05-01', '2021-06-01', '2021-11-01', '2023-01-01'] as const;
+export const metadataVersions = ['2022-08-01'] as const;
+export const encodingVersions = ['2022-07-01'] as const;
+
+export type AccountVersion = (typeof accountVersions)[number];
+
+/** @throws Refusal InvalidParameter that names the versions there are. */
+export function versionIn<V extends string>(request: HttpRequest, supported: readonly V[]): V {
+  const asked = request.query.get('api-version');
+  const version = supported.find((one) => one === asked);
+  if (version !== undefined) return version;
+  const what =
+    asked === null ? 'The query parameter api-version is missing.' : 'This api-version is not supported here.';
+  throw new Refusal('InvalidParameter', `${what} Supported: ${supported.join(', ')}.`, { target: 'api-version' });
+}
+
+export const placeIn = ({ params }: HttpRequest): Place => ({
+  subscriptionId: params.subscriptionId ?? '',
+  resourceGroup: params.resourceGroupName ?? '',
+});
+
+/** The account of the path. One of this name that has its place elsewhere is not there. @throws Refusal AccountNotFound */
+export async function accountAt({ request, service, known }: Call): Promise<AccountView> {
+  const name = request.params.accountName ?? '';
+  const view = known === undefined ? await getAccount(name, service) : (await known).view;
+  if (view === undefined || !isSamePlace(view.record.place, placeIn(request))) throw accountNotFound(name);
+  return view;
+}
+
+export const accountType = 'Microsoft.Media/mediaservices';
+
+export const accountId = ({ subscriptionId, resourceGroup }: Place, name: string): string =>
+  `/subscriptions/${subscriptionId}/resourceGroups/${resourceGroup}/providers/${accountType}/${name}`;
+
+export const systemData = ({ createdAt, updatedAt }: { readonly createdAt: EpochMs; readonly updatedAt: EpochMs }) => ({
+  createdAt: iso(createdAt),
+  lastModifiedAt: iso(updatedAt),
+});
+
+/** Clients follow it as it is, so it is absolute and names the api-version. Nothing on the last page. */
+export function nextLink(request: HttpRequest, token: string | undefined, more: Readonly<Record<string, string>> = {}) {
+  if (token === undefined) return {};
+  const query = new URLSearchParams({
+    'api-version': request.query.get('api-version') ?? '',
+    ...more,
+    $skipToken: token,
+  });
+  return { '@odata.nextLink': absoluteUrl(request, `${new URL(request.url).pathname}?${query}`) };
+}
+
+export const noStore = { 'Cache-Control': 'no-store' } as const;

@@ -1,0 +1,115 @@
+/** Content key policies. Symmetric keys that tokens are validated with are the account's token keys; everything else is as it came. */
+import { base64, wipe } from '../../core/bytes.ts';
+import type { StoredResource } from '../../core/ports.ts';
+import { getResource } from '../../core/resources/read.ts';
+import { type Json, withAt } from '../../core/resources/resource.ts';
+import { revealResource } from '../../core/resources/reveal.ts';
+import { existing, putResource, type WishedSecret } from '../../core/resources/write.ts';
+import { parseTokenKey } from '../../core/secrets/values.ts';
+import { iso } from '../../core/time.ts';
+import { type Call, parsed, type RouteHandler, readJson } from '../http.ts';
+import { metadataVersions, noStore } from './arm.ts';
+import { type PolicyOption, policyChange, wholePolicy } from './policyBody.ts';
+import { accepted, get, list, nameIn, type ResourceApi, refIn, remove, render } from './resources.ts';
+
+const api: ResourceApi = {
+  type: 'contentKeyPolicies',
+  versions: metadataVersions,
+  parameter: 'contentKeyPolicyName',
+  told: (row) =>
+    withTimes(
+      row,
+      row.value.secrets.reduce((told, { at }) => withAt(told, at, null), row.value.properties),
+    ),
+};
+
+const withTimes = ({ value: { createdAt, updatedAt } }: StoredResource, properties: Json): Json => ({
+  ...properties,
+  ...{ created: iso(createdAt), lastModified: iso(updatedAt) },
+});
+
+interface Parts {
+  readonly options: readonly Json[];
+  readonly secrets: readonly WishedSecret[];
+}
+
+/** The options with a hole for each symmetric key, and the keys. */
+function partsOf(options: readonly PolicyOption[], newId: () => string): Parts {
+  const secrets: WishedSecret[] = [];
+  const withoutKey = (key: unknown, at: readonly (string | number)[]): unknown => {
+    if (typeof key !== 'object' || key === null || !('keyValue' in key)) return key;
+    const { keyValue, ...told } = key;
+    const given = parseTokenKey(String(keyValue), ['properties', ...at, 'keyValue'].join('.'));
+    secrets.push({ kind: 'tokenKeys', at: [...at, 'keyValue'], value: { given } });
+    return told;
+  };
+  const bare = options.map(({ policyOptionId: _, name, configuration, restriction }, index) => {
+    const at = ['options', index, 'restriction'];
+    const { primaryVerificationKey: primary, alternateVerificationKeys: others, ...about } = keysIn(restriction);
+    const keys = {
+      ...(primary === undefined
+        ? {}
+        : { primaryVerificationKey: withoutKey(primary, [...at, 'primaryVerificationKey']) }),
+      ...(others === undefined || others === null
+        ? {}
+        : {
+            alternateVerificationKeys: others.map((key, n) => withoutKey(key, [...at, 'alternateVerificationKeys', n])),
+          }),
+    };
+    return { policyOptionId: newId(), ...(name ? { name } : {}), configuration, restriction: { ...about, ...keys } };
+  });
+  return { options: bare, secrets };
+}
+
+interface Keys {
+  readonly primaryVerificationKey?: unknown;
+  readonly alternateVerificationKeys?: readonly unknown[] | null | undefined;
+}
+const keysIn = (restriction: PolicyOption['restriction']): Json & Keys => ({ ...restriction });
+
+const put = (method: 'PUT' | 'PATCH'): RouteHandler => {
+  return async (call) => {
+    await accepted(api, call);
+    const { request, service } = call;
+    const body = parsed(method === 'PUT' ? wholePolicy : policyChange, await readJson(request));
+    const { description, options } = body.properties;
+    const parts = options === undefined ? undefined : partsOf(options, () => service.random.uuid());
+    try {
+      const { row, created } = await putResource(
+        refIn(api, request),
+        (current) => {
+          const before = method === 'PATCH' ? existing(refIn(api, request), current) : current;
+          const { policyId = service.random.uuid(), description: old, options: kept } = before?.value.properties ?? {};
+          // PUT replaces all; what PATCH does not name stays.
+          const said = description ?? (method === 'PATCH' && description === undefined ? old : undefined);
+          return {
+            name: before?.value.name ?? nameIn(api, request),
+            properties: {
+              policyId,
+              ...(said === undefined ? {} : { description: said }),
+              options: parts?.options ?? kept,
+            },
+            ...(parts === undefined ? {} : { secrets: parts.secrets }),
+          };
+        },
+        service,
+      );
+      return { status: created ? 201 : 200, jsonBody: render(api, row, call) };
+    } finally {
+      for (const { value } of parts?.secrets ?? []) if ('given' in value) wipe(value.given);
+    }
+  };
+};
+
+async function withSecrets(call: Call) {
+  await accepted(api, call);
+  const { service, actor } = call;
+  const row = await getResource(refIn(api, call.request), service);
+  const properties = await revealResource(row, base64, { actor }, service);
+  return { status: 200, headers: noStore, jsonBody: withTimes(row, properties) };
+}
+
+export const contentKeyPolicies = {
+  ...{ list: list(api), get: get(api), createOrUpdate: put('PUT'), update: put('PATCH'), remove: remove(api) },
+  getPolicyPropertiesWithSecrets: withSecrets,
+};

@@ -1,0 +1,92 @@
+/** Long-running operations as Azure Resource Manager's clients follow them, and the list of what can be called. */
+import type { HttpRequest } from '@azure/functions';
+import { getAccount } from '../../core/accounts/read.ts';
+import { Refusal } from '../../core/errors.ts';
+import { foldRegion } from '../../core/names.ts';
+import type { Operation } from '../../core/operations/operation.ts';
+import { findOperation } from '../../core/operations/run.ts';
+import { isSamePlace } from '../../core/place.ts';
+import { iso } from '../../core/time.ts';
+import { absoluteUrl, type Call, type RouteHandler } from '../http.ts';
+import { renderAccount } from './accountAnswer.ts';
+import { accountVersions, placeIn, versionIn } from './arm.ts';
+
+const pathOf = ({ place: { subscriptionId }, id }: Operation, location: string, kind: 'Statuses' | 'Results'): string =>
+  `/subscriptions/${subscriptionId}/providers/Microsoft.Media/locations/${foldRegion(location)}/mediaServicesOperation${kind}/${id}`;
+
+/** Where to ask how it goes, where the result will be, and when to ask again. */
+export function operationHeaders(
+  { operation, location }: { readonly operation: Operation; readonly location: string },
+  { request, service }: Pick<Call, 'request' | 'service'>,
+): Record<string, string> {
+  const link = (kind: 'Statuses' | 'Results') =>
+    absoluteUrl(
+      request,
+      `/api${encodeURI(pathOf(operation, location, kind))}?api-version=${request.query.get('api-version')}`,
+    );
+  const seconds = operation.status === 'InProgress' ? Math.ceil(service.policy.operationRetrySeconds) : 1;
+  return { 'Azure-AsyncOperation': link('Statuses'), Location: link('Results'), 'Retry-After': String(seconds) };
+}
+
+const operationIn = ({ request, service }: Call): Promise<Operation> =>
+  findOperation(request.params.operationId ?? '', placeIn(request).subscriptionId, service);
+
+const locationIn = ({ params }: HttpRequest): string => params.locationName ?? '';
+
+export const status: RouteHandler = async (call) => {
+  versionIn(call.request, accountVersions);
+  const operation = await operationIn(call);
+  const { id: name, startedAt, endedAt, error, status: state } = operation;
+  return {
+    status: 200,
+    ...(state === 'InProgress'
+      ? { headers: operationHeaders({ operation, location: locationIn(call.request) }, call) }
+      : {}),
+    jsonBody: {
+      ...{
+        id: pathOf(operation, locationIn(call.request), 'Statuses'),
+        name,
+        status: state,
+        startTime: iso(startedAt),
+      },
+      ...(endedAt === undefined ? {} : { endTime: iso(endedAt) }),
+      ...(error === undefined ? {} : { error }),
+    },
+  };
+};
+
+/** The account as it is now. */
+export const result: RouteHandler = async (call) => {
+  const version = versionIn(call.request, accountVersions);
+  const operation = await operationIn(call);
+  const { account, place, error } = operation;
+  if (operation.status === 'InProgress')
+    return { status: 202, headers: operationHeaders({ operation, location: locationIn(call.request) }, call) };
+  if (error !== undefined)
+    throw new Refusal(error.code, error.message, error.details === undefined ? {} : { details: error.details });
+  const view = await getAccount(account, call.service);
+  if (!isSamePlace(view.record.place, place)) throw new Refusal('NotFound', 'The account of this operation is gone.');
+  return { status: 200, jsonBody: renderAccount(view, version, call.service) };
+};
+
+const provider = 'Microsoft Media Services';
+const calls = ['read', 'write', 'delete'].map((action) => `mediaservices/${action}`);
+const secretCalls = ['streamingLocators/listContentKeys', 'contentKeyPolicies/getPolicyPropertiesWithSecrets'];
+
+/** What Azure Resource Manager would name in a role. Here app roles decide. */
+export const list: RouteHandler = async ({ request }) => {
+  versionIn(request, accountVersions);
+  const names = [...calls, ...secretCalls.map((name) => `mediaservices/${name}/action`)];
+  const value = names.map((name) => {
+    const [resource = '', operation = ''] = [
+      name.slice(0, name.lastIndexOf('/')),
+      name.slice(name.lastIndexOf('/') + 1),
+    ];
+    return {
+      name: `Microsoft.Media/${name}`,
+      isDataAction: false,
+      display: { provider, resource, operation, description: name },
+    };
+  });
+  return { status: 200, jsonBody: { value } };
+};

@@ -1,0 +1,154 @@
+/**
+ * What clients of Azure Media Services write about a content key policy. Every field of the contract that can hold a secret is named
+ * here: a symmetric token key is protected, public keys must be public, and the rest is refused. What is not in the contract is refused
+ * as well, so that nothing unknown is stored.
+ */
+import { X509Certificate } from 'node:crypto';
+import * as z from 'zod';
+import { readOnly } from '../secretJson.ts';
+import { namesOf } from './names.ts';
+
+const type = <T extends string>(name: T) => z.literal(`#Microsoft.Media.${name}` as const);
+const text = z.string().max(4000);
+const duration = z.string().max(64).nullish();
+const count = z.number().int().nullish();
+
+const bytesIn = (value: string): Buffer | undefined => {
+  const bytes = Buffer.from(value, 'base64');
+  return bytes.toString('base64') === value ? bytes : undefined;
+};
+const publicNumber = (most: number, what: string) =>
+  z.string().refine((value) => {
+    const length = bytesIn(value)?.length ?? 0;
+    return length >= 1 && length <= most;
+  }, `This is the ${what} of a public key in base64, of at most ${most} bytes.`);
+
+/** A file with a private key is no certificate in this form, and is not taken. */
+const certificate = z
+  .string()
+  .max(20_000)
+  .refine((value) => {
+    const bytes = bytesIn(value);
+    try {
+      return bytes !== undefined && new X509Certificate(bytes).raw.equals(bytes);
+    } catch {
+      return false;
+    }
+  }, 'This is an X.509 certificate (DER, in base64) and nothing else: no private key, no PFX.');
+
+const tokenKey = z.discriminatedUnion('@odata.type', [
+  z.strictObject({
+    '@odata.type': type('ContentKeyPolicySymmetricTokenKey'),
+    keyValue: z
+      .string({
+        error: 'The value of the key is needed. A plain read does not show it: getPolicyPropertiesWithSecrets does.',
+      })
+      .max(2000),
+  }),
+  z.strictObject({
+    '@odata.type': type('ContentKeyPolicyRsaTokenKey'),
+    exponent: publicNumber(8, 'exponent'),
+    modulus: publicNumber(1024, 'modulus'),
+  }),
+  z.strictObject({ '@odata.type': type('ContentKeyPolicyX509CertificateTokenKey'), rawBody: certificate }),
+]);
+
+const restriction = z.discriminatedUnion('@odata.type', [
+  z.strictObject({ '@odata.type': type('ContentKeyPolicyOpenRestriction') }),
+  z.strictObject({ '@odata.type': type('ContentKeyPolicyUnknownRestriction') }),
+  z.strictObject({
+    '@odata.type': type('ContentKeyPolicyTokenRestriction'),
+    ...{ issuer: text, audience: text },
+    primaryVerificationKey: tokenKey.nullish(),
+    alternateVerificationKeys: z.array(tokenKey).max(20).nullish(),
+    requiredClaims: z
+      .array(z.strictObject({ claimType: text.nullish(), claimValue: text.nullish() }))
+      .max(50)
+      .nullish(),
+    restrictionTokenType: z.string().max(32),
+    openIdConnectDiscoveryDocument: text.nullish(),
+  }),
+]);
+
+/** Widevine lets a template bring the content key itself (`content_key_specs[].key`), and tokens of a session. */
+const secretOfTemplate = /^(key|iv)$|token$/i;
+
+const widevineTemplate = z
+  .string()
+  .max(16_000)
+  .refine((template) => {
+    try {
+      return !namesOf(JSON.parse(template)).some((name) => secretOfTemplate.test(name));
+    } catch {
+      return false;
+    }
+  }, 'A Widevine template is JSON, and holds no key and no token: content keys belong to streaming locators.');
+
+const playRight = z.strictObject({
+  firstPlayExpiration: duration,
+  ...{ scmsRestriction: count, agcAndColorStripeRestriction: count },
+  explicitAnalogTelevisionOutputRestriction: z
+    .strictObject({ bestEffort: z.boolean(), configurationData: z.number().int() })
+    .nullish(),
+  digitalVideoOnlyContentRestriction: z.boolean(),
+  imageConstraintForAnalogComponentVideoRestriction: z.boolean(),
+  imageConstraintForAnalogComputerMonitorRestriction: z.boolean(),
+  allowPassingVideoContentToUnknownOutput: z.string().max(64),
+  ...{ uncompressedDigitalVideoOpl: count, compressedDigitalVideoOpl: count, analogVideoOpl: count },
+  ...{ compressedDigitalAudioOpl: count, uncompressedDigitalAudioOpl: count },
+});
+
+const playReadyLicense = z.strictObject({
+  allowTestDevices: z.boolean(),
+  securityLevel: z.string().max(64).nullish(),
+  ...{ beginDate: duration, expirationDate: duration, relativeBeginDate: duration, relativeExpirationDate: duration },
+  gracePeriod: duration,
+  playRight: playRight.nullish(),
+  licenseType: z.string().max(64),
+  contentKeyLocation: z.discriminatedUnion('@odata.type', [
+    z.strictObject({ '@odata.type': type('ContentKeyPolicyPlayReadyContentEncryptionKeyFromHeader') }),
+    z.strictObject({
+      '@odata.type': type('ContentKeyPolicyPlayReadyContentEncryptionKeyFromKeyIdentifier'),
+      keyId: z.guid(),
+    }),
+  ]),
+  contentType: z.string().max(64),
+});
+
+const fairPlay = z
+  .looseObject({ '@odata.type': type('ContentKeyPolicyFairPlayConfiguration') })
+  .refine(
+    () => false,
+    'FairPlay configurations are refused: ask, certificate and password are secrets that this service has no place for.',
+  );
+
+const configuration = z.discriminatedUnion('@odata.type', [
+  z.strictObject({ '@odata.type': type('ContentKeyPolicyClearKeyConfiguration') }),
+  z.strictObject({ '@odata.type': type('ContentKeyPolicyUnknownConfiguration') }),
+  z.strictObject({ '@odata.type': type('ContentKeyPolicyWidevineConfiguration'), widevineTemplate }),
+  z.strictObject({
+    '@odata.type': type('ContentKeyPolicyPlayReadyConfiguration'),
+    licenses: z.array(playReadyLicense).min(1).max(20),
+    responseCustomData: text.nullish(),
+  }),
+  fairPlay,
+]);
+
+const options = z
+  .array(z.strictObject({ policyOptionId: readOnly, name: text.nullish(), configuration, restriction }))
+  .min(1)
+  .max(30);
+
+const bodyWith = <O extends z.ZodType>(optionsOf: O) =>
+  z.strictObject({
+    properties: z.strictObject({
+      ...{ policyId: readOnly, created: readOnly, lastModified: readOnly },
+      description: text.nullish(),
+      options: optionsOf,
+    }),
+    ...{ id: readOnly, name: readOnly, type: readOnly, systemData: readOnly },
+  });
+
+export const wholePolicy = bodyWith(options);
+export const policyChange = bodyWith(options.optional());
+export type PolicyOption = z.infer<typeof options>[number];

@@ -1,0 +1,94 @@
+/** What the kinds of resources have in common: GET, LIST, DELETE, and how one is rendered. What a kind holds its own file says. */
+import type { HttpRequest } from '@azure/functions';
+import { Refusal } from '../../core/errors.ts';
+import { parseAccountName } from '../../core/names.ts';
+import type { ResourceList, StoredResource } from '../../core/ports.ts';
+import { getResource, listResources } from '../../core/resources/read.ts';
+import { type Json, parseResourceName, type ResourceRef, type ResourceType } from '../../core/resources/resource.ts';
+import { removeResource } from '../../core/resources/write.ts';
+import { maxPageSize } from '../asked.ts';
+import type { Call, RouteHandler } from '../http.ts';
+import { accountAt, accountId, accountType, nextLink, placeIn, systemData, versionIn } from './arm.ts';
+
+export interface ResourceApi {
+  readonly type: ResourceType;
+  readonly versions: readonly string[];
+  /** The parameter in the path that names it. */
+  readonly parameter: string;
+  /** What may be told without opening a secret. */
+  told(row: StoredResource): Json;
+}
+
+export const nameIn = ({ parameter }: ResourceApi, { params }: HttpRequest): string => params[parameter] ?? '';
+
+/** A job is under its transform. */
+export function listIn({ type }: Pick<ResourceApi, 'type'>, { params }: HttpRequest): ResourceList {
+  const account = parseAccountName(params.accountName ?? '');
+  if (type !== 'jobs') return { account, type };
+  return { account, type, under: parseResourceName(params.transformName ?? '', 'transformName') };
+}
+
+export const refIn = (api: ResourceApi, request: HttpRequest): ResourceRef => ({
+  ...listIn(api, request),
+  name: parseResourceName(nameIn(api, request), api.parameter),
+});
+
+/** First of all: the version, and that the account is at this path. */
+export async function accepted({ versions }: Pick<ResourceApi, 'versions'>, call: Call): Promise<void> {
+  versionIn(call.request, versions);
+  await accountAt(call);
+}
+
+export function render(api: ResourceApi, row: StoredResource, { request }: Pick<Call, 'request'>) {
+  const { type } = api;
+  const { name } = row.value;
+  const { transformName = '', accountName = '' } = request.params;
+  const [path, kind] =
+    type === 'jobs' ? [`transforms/${transformName}/jobs`, 'transforms/jobs'] : ([type, type] as const);
+  return {
+    id: `${accountId(placeIn(request), accountName)}/${path}/${name}`,
+    ...{ name, type: `${accountType}/${kind}`, properties: api.told(row), systemData: systemData(row.value) },
+  };
+}
+
+export const get =
+  (api: ResourceApi): RouteHandler =>
+  async (call) => {
+    await accepted(api, call);
+    return { status: 200, jsonBody: render(api, await getResource(refIn(api, call.request), call.service), call) };
+  };
+
+/** By name. `$top` is how many there are to be in all, as in OData. */
+export const list =
+  (api: ResourceApi): RouteHandler =>
+  async (call) => {
+    await accepted(api, call);
+    const { request, service } = call;
+    for (const option of ['$filter', '$orderby'])
+      if (request.query.has(option))
+        throw new Refusal('InvalidParameter', `${option} is not supported here: lists are whole, and by name.`, {
+          target: option,
+        });
+    const top = topIn(request);
+    const limit = Math.min(maxPageSize, top ?? maxPageSize);
+    const token = request.query.get('$skipToken');
+    const after = token === null ? undefined : parseResourceName(token, '$skipToken');
+    const { rows, next } = await listResources(listIn(api, request), limit, after, service);
+    const left = top === undefined ? undefined : top - limit;
+    const link = left === 0 ? {} : nextLink(request, next, left === undefined ? {} : { $top: String(left) });
+    return { status: 200, jsonBody: { value: rows.map((row) => render(api, row, call)), ...link } };
+  };
+
+function topIn(request: HttpRequest): number | undefined {
+  const top = request.query.get('$top');
+  if (top === null) return undefined;
+  if (/^[1-9]\d{0,5}$/.test(top)) return Number(top);
+  throw new Refusal('InvalidParameter', '$top is a whole number from 1 to 999999.', { target: '$top' });
+}
+
+export const remove =
+  (api: ResourceApi): RouteHandler =>
+  async (call) => {
+    await accepted(api, call);
+    return { status: (await removeResource(refIn(api, call.request), call.service)) ? 200 : 204 };
+  };

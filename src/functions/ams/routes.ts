@@ -1,0 +1,147 @@
+/**
+ * The routes of Azure Media Services' clients. Their contract is the published one, so there is none here. The host ignores case, tries
+ * functions in the order of their names, and takes the first that fits: so `amsUnknown` comes last. What handles them is loaded by the
+ * first call of one of them.
+ */
+import type { RouteHandler } from '../http.ts';
+import type { Route } from '../route.ts';
+
+const subscription = 'subscriptions/{subscriptionId}';
+const provider = 'providers/Microsoft.Media';
+const group = `${subscription}/resourceGroups/{resourceGroupName}/${provider}/mediaservices`;
+const account = `${group}/{accountName}`;
+const location = `${subscription}/${provider}/locations/{locationName}`;
+
+const later =
+  (load: () => Promise<RouteHandler>): RouteHandler =>
+  async (call) =>
+    (await load())(call);
+
+type Facts = Pick<Route, 'role' | 'whileInaccessible'> & { readonly scope?: Route['scope'] };
+
+const on = (
+  name: string,
+  method: Route['method'],
+  path: string,
+  facts: Facts,
+  load: () => Promise<RouteHandler>,
+): Route => ({
+  ...{ name: `ams${name}`, method, path, scope: 'account', bearerOnly: true, ...facts },
+  handler: later(load),
+});
+
+const readAccounts = { role: 'Accounts.Read', whileInaccessible: 'allowed' } as const;
+const writeAccounts = { role: 'Accounts.Write' } as const;
+const readSecrets = { role: 'Secrets.Read' } as const;
+const writeSecrets = { role: 'Secrets.Write' } as const;
+const reveal = { role: 'Secrets.Reveal' } as const;
+
+const accounts = () => import('./accounts.ts');
+const operations = () => import('./operations.ts');
+const locators = async () => (await import('./streamingLocators.ts')).streamingLocators;
+const policies = async () => (await import('./contentKeyPolicies.ts')).contentKeyPolicies;
+const transforms = async () => (await import('./transforms.ts')).transforms;
+const jobs = async () => (await import('./jobs.ts')).jobs;
+
+const accountRoutes: readonly Route[] = [
+  on(
+    'AccountsListBySubscription',
+    'GET',
+    `${subscription}/${provider}/mediaservices`,
+    readAccounts,
+    async () => (await accounts()).list,
+  ),
+  on('AccountsList', 'GET', group, readAccounts, async () => (await accounts()).list),
+  on('AccountsGet', 'GET', account, readAccounts, async () => (await accounts()).get),
+  on('AccountsPut', 'PUT', account, writeAccounts, async () => (await accounts()).createOrUpdate),
+  on('AccountsPatch', 'PATCH', account, writeAccounts, async () => (await accounts()).update),
+  on(
+    'AccountsDelete',
+    'DELETE',
+    account,
+    { ...writeAccounts, whileInaccessible: 'allowed' },
+    async () => (await accounts()).remove,
+  ),
+  // An operation is a view of its account: following one is a GET.
+  on(
+    'OperationStatus',
+    'GET',
+    `${location}/mediaServicesOperationStatuses/{operationId}`,
+    readAccounts,
+    async () => (await operations()).status,
+  ),
+  on(
+    'OperationResult',
+    'GET',
+    `${location}/mediaServicesOperationResults/{operationId}`,
+    readAccounts,
+    async () => (await operations()).result,
+  ),
+  on(
+    'NameAvailability',
+    'POST',
+    `${location}/checkNameAvailability`,
+    { role: 'Accounts.Read', scope: 'subscription' },
+    async () => (await accounts()).checkNameAvailability,
+  ),
+  on(
+    'Operations',
+    'GET',
+    `${provider}/operations`,
+    { role: 'Accounts.Read', scope: 'subscription' },
+    async () => (await operations()).list,
+  ),
+];
+
+const locator = `${account}/streamingLocators/{streamingLocatorName}`;
+const policy = `${account}/contentKeyPolicies/{contentKeyPolicyName}`;
+const transform = `${account}/transforms/{transformName}`;
+const job = `${transform}/jobs/{jobName}`;
+
+const resourceRoutes: readonly Route[] = [
+  on('LocatorsList', 'GET', `${account}/streamingLocators`, readSecrets, async () => (await locators()).list),
+  on('LocatorsGet', 'GET', locator, readSecrets, async () => (await locators()).get),
+  on('LocatorsPut', 'PUT', locator, writeSecrets, async () => (await locators()).create),
+  on('LocatorsDelete', 'DELETE', locator, writeSecrets, async () => (await locators()).remove),
+  on(
+    'LocatorsListContentKeys',
+    'POST',
+    `${locator}/listContentKeys`,
+    reveal,
+    async () => (await locators()).listContentKeys,
+  ),
+  on('PoliciesList', 'GET', `${account}/contentKeyPolicies`, readSecrets, async () => (await policies()).list),
+  on('PoliciesGet', 'GET', policy, readSecrets, async () => (await policies()).get),
+  on('PoliciesPut', 'PUT', policy, writeSecrets, async () => (await policies()).createOrUpdate),
+  on('PoliciesPatch', 'PATCH', policy, writeSecrets, async () => (await policies()).update),
+  on('PoliciesDelete', 'DELETE', policy, writeSecrets, async () => (await policies()).remove),
+  on(
+    'PoliciesGetWithSecrets',
+    'POST',
+    `${policy}/getPolicyPropertiesWithSecrets`,
+    reveal,
+    async () => (await policies()).getPolicyPropertiesWithSecrets,
+  ),
+  on('TransformsList', 'GET', `${account}/transforms`, readSecrets, async () => (await transforms()).list),
+  on('TransformsGet', 'GET', transform, readSecrets, async () => (await transforms()).get),
+  on('TransformsPut', 'PUT', transform, writeSecrets, async () => (await transforms()).createOrUpdate),
+  on('TransformsDelete', 'DELETE', transform, writeSecrets, async () => (await transforms()).remove),
+  on('JobsList', 'GET', `${transform}/jobs`, readSecrets, async () => (await jobs()).list),
+  on('JobsGet', 'GET', job, readSecrets, async () => (await jobs()).get),
+  on('JobsPut', 'PUT', job, writeSecrets, async () => (await jobs()).create),
+  on('JobsDelete', 'DELETE', job, writeSecrets, async () => (await jobs()).remove),
+];
+
+const methods = { GET: 'Get', PUT: 'Put', PATCH: 'Patch', POST: 'Post', DELETE: 'Delete' } as const;
+
+const unknownRoutes = Object.entries(methods).map(([method, word]) =>
+  on(
+    `Unknown${word}`,
+    method as keyof typeof methods,
+    `${account}/{*unknown}`,
+    { role: 'Accounts.Read' },
+    async () => (await import('./unknown.ts')).unknown,
+  ),
+);
+
+export const amsRoutes: readonly Route[] = [...accountRoutes, ...resourceRoutes, ...unknownRoutes];

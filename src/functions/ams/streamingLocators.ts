@@ -1,0 +1,148 @@
+/** Streaming locators. Their content keys are the account's own: given by the caller, or made here where the streaming policy encrypts. */
+import * as z from 'zod';
+import { base64, wipe } from '../../core/bytes.ts';
+import { getResource } from '../../core/resources/read.ts';
+import type { Json } from '../../core/resources/resource.ts';
+import { revealResource } from '../../core/resources/reveal.ts';
+import { putResource, refuseExisting, type WishedSecret } from '../../core/resources/write.ts';
+import { parseContentKey } from '../../core/secrets/values.ts';
+import { iso } from '../../core/time.ts';
+import { parsed, type RouteHandler, readJson } from '../http.ts';
+import { label, readOnly } from '../secretJson.ts';
+import { metadataVersions, noStore } from './arm.ts';
+import { accepted, get, list, nameIn, type ResourceApi, refIn, remove, render } from './resources.ts';
+
+const text = z.string().min(1).max(260);
+const time = z.iso.datetime({ offset: true });
+
+const contentKey = z.strictObject({
+  id: z.guid().transform((id) => id.toLowerCase()),
+  labelReferenceInStreamingPolicy: label.nullish(),
+  value: z.string().max(100).nullish(),
+  ...{ type: readOnly, policyName: readOnly, tracks: readOnly },
+});
+
+const locator = z.strictObject({
+  properties: z.strictObject({
+    assetName: text,
+    streamingPolicyName: text,
+    startTime: time.nullish(),
+    endTime: time.nullish(),
+    streamingLocatorId: z.guid().nullish(),
+    defaultContentKeyPolicyName: text.nullish(),
+    contentKeys: z
+      .array(contentKey)
+      .max(50)
+      .refine((keys) => new Set(keys.map(({ id }) => id)).size === keys.length, 'Each id stands once.')
+      .nullish(),
+    alternativeMediaId: text.nullish(),
+    filters: z.array(text).max(50).nullish(),
+    created: readOnly,
+  }),
+  ...{ id: readOnly, name: readOnly, type: readOnly, systemData: readOnly },
+});
+
+type Encryption = { readonly type: string; readonly label?: string };
+
+/** Azure Media Services' predefined streaming policies: the keys that each of them makes, with their labels. */
+const predefined: ReadonlyMap<string, readonly Encryption[]> = new Map<string, readonly Encryption[]>(
+  Object.entries({
+    Predefined_DownloadOnly: [],
+    Predefined_ClearStreamingOnly: [],
+    Predefined_DownloadAndClearStreaming: [],
+    Predefined_ClearKey: [{ type: 'EnvelopeEncryption', label: 'clearKeyDefault' }],
+    Predefined_MultiDrmCencStreaming: [{ type: 'CommonEncryptionCenc', label: 'cencDefaultKey' }],
+    Predefined_MultiDrmStreaming: [
+      { type: 'CommonEncryptionCenc', label: 'cencDefaultKey' },
+      { type: 'CommonEncryptionCbcs', label: 'cbcsDefaultKey' },
+    ],
+  }),
+);
+/** What a policy of somebody's own asks for is not known here: one key of the commonest kind. */
+const unknownPolicy: readonly Encryption[] = [{ type: 'CommonEncryptionCenc' }];
+
+/** AMS: the end of a locator that has none. */
+const never = '9999-12-31T23:59:59.9999999Z';
+
+const api: ResourceApi = {
+  type: 'streamingLocators',
+  versions: metadataVersions,
+  parameter: 'streamingLocatorName',
+  told({ value: { properties, createdAt } }) {
+    const { contentKeys: _, ...told } = properties;
+    return { ...told, created: iso(createdAt) };
+  },
+};
+
+type Wish = z.infer<typeof locator>['properties'];
+
+/** The keys as they are told of, and their values. */
+function keysOf({ contentKeys, streamingPolicyName, defaultContentKeyPolicyName }: Wish) {
+  const policy = predefined.get(streamingPolicyName) ?? unknownPolicy;
+  const policyName = defaultContentKeyPolicyName ?? null;
+  const about = (type: string, key: string | undefined) => ({
+    ...{ type, policyName, tracks: [] },
+    ...(key === undefined ? {} : { labelReferenceInStreamingPolicy: key }),
+  });
+  const at = (index: number) => ['contentKeys', index, 'value'] as const;
+  if (contentKeys === undefined || contentKeys === null)
+    return policy.map((one, index) => ({
+      told: about(one.type, one.label),
+      secret: { kind: 'contentKeys', at: at(index), value: { ofLength: 16 }, ...labelled(one.label) } as WishedSecret,
+    }));
+  return contentKeys.map(({ id, value, labelReferenceInStreamingPolicy: given }, index) => {
+    const ofPolicy = policy.find((one) => one.label === given) ?? policy[0] ?? unknownPolicy[0];
+    const target = `properties.contentKeys.${index}.value`;
+    const known = typeof value === 'string' ? { given: parseContentKey(value, target) } : { ofLength: 16 };
+    const secret: WishedSecret = {
+      kind: 'contentKeys',
+      id,
+      at: at(index),
+      value: known,
+      ...labelled(given ?? undefined),
+    };
+    return { told: { id, ...about(ofPolicy?.type ?? '', given ?? undefined) }, secret };
+  });
+}
+
+const labelled = (key: string | undefined) => (key === undefined ? {} : { label: key });
+
+const create: RouteHandler = async (call) => {
+  await accepted(api, call);
+  const { properties } = parsed(locator, await readJson(call.request));
+  const keys = keysOf(properties);
+  const { service } = call;
+  const { contentKeys: _, startTime, endTime, streamingLocatorId, ...kept } = properties;
+  const about = {
+    ...Object.fromEntries(Object.entries(kept).filter(([, value]) => value !== undefined && value !== null)),
+    streamingLocatorId: streamingLocatorId ?? service.random.uuid(),
+    ...(typeof startTime === 'string' ? { startTime } : {}),
+    endTime: endTime ?? never,
+    contentKeys: keys.map(({ told }) => told),
+  };
+  try {
+    const { row } = await putResource(
+      refIn(api, call.request),
+      (current) => {
+        refuseExisting(current);
+        return { name: nameIn(api, call.request), properties: about, secrets: keys.map(({ secret }) => secret) };
+      },
+      service,
+    );
+    return { status: 201, jsonBody: render(api, row, call) };
+  } finally {
+    for (const { secret } of keys) if ('given' in secret.value) wipe(secret.value.given);
+  }
+};
+
+const listContentKeys: RouteHandler = async (call) => {
+  await accepted(api, call);
+  const { service, actor } = call;
+  const row = await getResource(refIn(api, call.request), service);
+  const { contentKeys } = await revealResource(row, base64, { actor }, service);
+  // A key that was made here has its id from the secret.
+  const keys = (contentKeys as readonly Json[]).map((key, index) => ({ id: row.value.secrets[index]?.name, ...key }));
+  return { status: 200, headers: noStore, jsonBody: { contentKeys: keys } };
+};
+
+export const streamingLocators = { list: list(api), get: get(api), create, remove: remove(api), listContentKeys };

@@ -1,0 +1,41 @@
+/** Transforms: what jobs stand under. They hold no secret, and nothing is encoded here. */
+import { Refusal } from '../../core/errors.ts';
+import { putResource } from '../../core/resources/write.ts';
+import { iso } from '../../core/time.ts';
+import { parsed, type RouteHandler, readJson } from '../http.ts';
+import { encodingVersions } from './arm.ts';
+import { transformBody } from './jobBody.ts';
+import { accepted, get, list, nameIn, type ResourceApi, refIn, remove, render } from './resources.ts';
+
+const api: ResourceApi = {
+  type: 'transforms',
+  versions: encodingVersions,
+  parameter: 'transformName',
+  told: ({ value: { properties, createdAt, updatedAt } }) => ({
+    ...properties,
+    ...{ created: iso(createdAt), lastModified: iso(updatedAt) },
+  }),
+};
+
+const createOrUpdate: RouteHandler = async (call) => {
+  await accepted(api, call);
+  const {
+    created: _,
+    lastModified: __,
+    ...properties
+  } = parsed(transformBody, await readJson(call.request)).properties;
+  const decide = () => ({ name: nameIn(api, call.request), properties, secrets: [] });
+  const { row, created } = await putResource(refIn(api, call.request), decide, call.service);
+  return { status: created ? 201 : 200, jsonBody: render(api, row, call) };
+};
+
+/** Jobs under a transform that is gone could not be reached any more. */
+const removeEmpty: RouteHandler = async (call) => {
+  await accepted(api, call);
+  const { account, name } = refIn(api, call.request);
+  const [job] = await call.service.resources.page({ account, type: 'jobs', under: name }, 1);
+  if (job === undefined) return remove(api)(call);
+  throw new Refusal('Conflict', 'The transform has jobs. Delete them first.', { target: 'transformName' });
+};
+
+export const transforms = { list: list(api), get: get(api), createOrUpdate, remove: removeEmpty };

@@ -1,0 +1,131 @@
+import { describe, expect, test } from 'vitest';
+import { until } from '../../src/local/client.ts';
+import { location } from '../../src/local/operator.ts';
+import { got, refused, vaultWithKey } from '../app/support.ts';
+import { accountPath, group, subscriptionId, thrown, useAms } from './support.ts';
+
+/** Ten minutes in a few seconds: tries are a second apart, the least that a queue can wait. */
+const world = useAms({ KEYWARD_OPERATION_RETRY_SECONDS: '1', KEYWARD_OPERATION_TIMEOUT_SECONDS: '3' });
+
+const encryption = (keyIdentifier: string) => ({
+  type: 'CustomerKey',
+  keyVaultProperties: { keyIdentifier },
+  identity: { useSystemAssignedIdentity: true },
+});
+const silence = (vault: string) =>
+  world.stack.keyVault<{ id: string }>('POST', '/faults', { vault, action: 'status', status: 503, body: 'empty' });
+const raw = (method: string, path: string, version: string, body?: unknown) =>
+  world.api(method, `${path}?api-version=${version}`, body);
+const local = (url: string | null) => (url ?? '').replace('https://keyward.example', '');
+
+/** An operation that waits for the vault, and the links that follow it. */
+async function waiting(method: string, name: string, body: object) {
+  const answer = await got(method === 'PUT' ? 201 : 202, raw(method, accountPath(name), '2021-11-01', body));
+  expect(answer.body.properties.provisioningState).toBe('InProgress');
+  const status = local(answer.headers.get('azure-asyncoperation'));
+  const first = await got(200, world.api('GET', status));
+  expect(first.body).toMatchObject({ status: 'InProgress', startTime: expect.any(String) });
+  expect(first.headers.get('retry-after')).toBe('1');
+  const result = local(answer.headers.get('location'));
+  const early = await got(202, world.api('GET', result));
+  expect(local(early.headers.get('location'))).toBe(result);
+  const ended = () =>
+    until(
+      'the end of the operation',
+      async () => (await world.api('GET', status)).body,
+      (seen) => seen.status !== 'InProgress',
+      15_000,
+    );
+  return { ended, result, answer };
+}
+
+describe.concurrent('a change that meets a silent vault', () => {
+  test('is tried again in the background, and succeeds when the vault answers', async () => {
+    const key = await vaultWithKey(world, 'back-kv');
+    await got(201, raw('PUT', accountPath('back'), '2021-11-01', { location }));
+    const { id } = await silence('back-kv');
+    const { ended, result } = await waiting('PATCH', 'back', { properties: { encryption: encryption(key) } });
+    await world.stack.keyVault('DELETE', `/faults/${id}`);
+    expect(await ended()).toMatchObject({ status: 'Succeeded', endTime: expect.any(String) });
+    const { body } = await got(200, world.api('GET', result));
+    expect(body.properties.encryption.keyVaultProperties.keyIdentifier).toBe(key);
+  });
+
+  test('has failed when the vault stays silent; the client’s error tells cause and remedy, and there is no account', async () => {
+    const key = await vaultWithKey(world, 'silent-kv');
+    await silence('silent-kv');
+    const { ams } = world;
+    const error = await thrown(
+      ams.mediaservices.beginCreateOrUpdateAndWait(
+        group,
+        'silent',
+        { location, encryption: encryption(key) },
+        { updateIntervalInMs: 500 },
+      ),
+    );
+    expect(error.message).toBe(
+      'The long-running operation has failed. VaultUnavailable. The vault answered with a server error. Nothing to do: service is restored with the vault. See the Azure status page for silent-kv.',
+    );
+    expect(await thrown(ams.mediaservices.get(group, 'silent'))).toMatchObject({ statusCode: 404 });
+  });
+
+  test('creates the account when the vault answers', async () => {
+    const key = await vaultWithKey(world, 'late-kv');
+    const { id } = await silence('late-kv');
+    const { ams } = world;
+    const making = ams.mediaservices.beginCreateOrUpdateAndWait(
+      group,
+      'late',
+      { location, encryption: encryption(key) },
+      { updateIntervalInMs: 300 },
+    );
+    await new Promise((resolve) => setTimeout(resolve, 800));
+    await world.stack.keyVault('DELETE', `/faults/${id}`);
+    expect((await making).encryption).toMatchObject({ type: 'CustomerKey', status: 'Accessible' });
+    expect((await got(200, world.api('GET', '/api/accounts/late'))).body.properties.owner).toBe(subscriptionId);
+  });
+
+  test('is not done over a change that came meanwhile', async () => {
+    const [wanted, other] = [await vaultWithKey(world, 'wanted-kv'), await vaultWithKey(world, 'other-kv')];
+    await got(201, raw('PUT', accountPath('overtaken'), '2021-11-01', { location }));
+    const { id } = await silence('wanted-kv');
+    const { ended, result } = await waiting('PATCH', 'overtaken', { properties: { encryption: encryption(wanted) } });
+    await got(
+      200,
+      raw('PATCH', accountPath('overtaken'), '2021-06-01', { properties: { encryption: encryption(other) } }),
+    );
+    await world.stack.keyVault('DELETE', `/faults/${id}`);
+    expect(await ended()).toMatchObject({ status: 'Failed', error: { code: 'Conflict' } });
+    await refused(409, 'Conflict', world.api('GET', result));
+    const { body } = await got(200, raw('GET', accountPath('overtaken'), '2021-11-01'));
+    expect(body.properties.encryption.keyVaultProperties.keyIdentifier).toBe(other);
+  });
+
+  test('whose key turns out to be unusable has failed with what is wrong with it', async () => {
+    const key = await vaultWithKey(world, 'curved-kv', {}, { kty: 'EC', curve: 'P-256', size: undefined });
+    const { id } = await silence('curved-kv');
+    const { ended } = await waiting('PUT', 'curved', { location, properties: { encryption: encryption(key) } });
+    await world.stack.keyVault('DELETE', `/faults/${id}`);
+    expect(await ended()).toMatchObject({
+      status: 'Failed',
+      error: {
+        code: 'KeyTypeUnsupported',
+        message: expect.stringMatching(/RSA/),
+        details: [{ code: 'KeyTypeUnsupported' }],
+      },
+    });
+  });
+
+  test('is told 503 with Retry-After by a version that knows no operations', async () => {
+    const key = await vaultWithKey(world, 'sync-kv');
+    await silence('sync-kv');
+    const answer = await refused(
+      ...([503, 'VaultUnavailable'] as const),
+      raw('PUT', accountPath('sync'), '2020-05-01', {
+        location,
+        properties: { encryption: { type: 'CustomerKey', keyVaultProperties: { keyIdentifier: key } } },
+      }),
+    );
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+  });
+});

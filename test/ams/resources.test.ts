@@ -1,0 +1,251 @@
+import { describe, expect, test } from 'vitest';
+import { deleteAccount } from '../../src/core/accounts/delete.ts';
+import { putAccount } from '../../src/core/accounts/put.ts';
+import { listAccountsOf } from '../../src/core/accounts/read.ts';
+import { type Bytes, hex } from '../../src/core/bytes.ts';
+import type { Operation } from '../../src/core/operations/operation.ts';
+import { beginOperation, clearOperations, continueOperation, findOperation } from '../../src/core/operations/run.ts';
+import type { StoredResource } from '../../src/core/ports.ts';
+import { getResource } from '../../src/core/resources/read.ts';
+import type { ResourceRef } from '../../src/core/resources/resource.ts';
+import { revealResource } from '../../src/core/resources/reveal.ts';
+import { clearUnnamed } from '../../src/core/resources/unnamed.ts';
+import { putResource, removeResource } from '../../src/core/resources/write.ts';
+import type { Service } from '../../src/core/service.ts';
+import { visitAccounts } from '../../src/core/work/dailyPass.ts';
+import { tester } from '../../src/local/lab/lab.ts';
+import { location } from '../../src/local/operator.ts';
+import { dyingAt, failure, useLab } from '../lab.ts';
+import { bytes, put } from '../secrets/support.ts';
+
+const world = useLab();
+const hour = 3_600_000;
+const place = { subscriptionId: '5B1C7C1E-53A1-4A67-9D0F-0C6D3D1F0A01', resourceGroup: 'Media' };
+
+const placed = (name: string, service = world.lab.service) =>
+  putAccount(name, { owner: 'contoso', location, place }, {}, tester, service);
+const policy = (account: string): ResourceRef => ({ account, type: 'contentKeyPolicies', name: 'policy' });
+
+const write = (ref: ResourceRef, values: readonly Bytes[], service: Service) =>
+  putResource(
+    ref,
+    () => ({
+      name: ref.name,
+      properties: { keys: values.map(() => ({})) },
+      secrets: values.map((given, index) => ({ kind: 'tokenKeys', at: ['keys', index, 'value'], value: { given } })),
+    }),
+    service,
+  );
+
+async function revealed(row: StoredResource): Promise<unknown> {
+  const { keys } = await revealResource(row, hex, { actor: tester }, world.lab.service);
+  return (keys as { value: string }[]).map(({ value }) => value);
+}
+
+const secretsOf = async (account: string) => (await world.lab.service.secrets.page(account, { limit: 100 })).rows;
+
+describe('a resource and its secrets', () => {
+  test.each<
+    [
+      what: string,
+      before: readonly Bytes[],
+      act: (ref: ResourceRef, service: Service) => Promise<unknown>,
+      after: readonly (string[] | undefined)[],
+    ]
+  >([
+    [
+      'created',
+      [],
+      (ref, service) => write(ref, [bytes('one'), bytes('two')], service),
+      [undefined, ['6f6e65', '74776f']],
+    ],
+    [
+      'replaced',
+      [bytes('old'), bytes('er')],
+      (ref, service) => write(ref, [bytes('new')], service),
+      [['6f6c64', '6572'], ['6e6577']],
+    ],
+    ['removed', [bytes('old')], removeResource, [['6f6c64'], undefined]],
+  ])(
+    '%s by whoever dies between any two effects: no row names a secret that is not there, and the daily pass clears what nothing names',
+    async (account, before, act, after) => {
+      const { lab } = world;
+      await placed(account);
+      const later = await lab.another({ clock: { ...lab.clock, now: () => lab.clock.now() + 2 * hour } });
+      for (let effect = 1; ; effect++) {
+        const ref = { ...policy(account), name: `policy-${effect}` };
+        if (before.length > 0) await write(ref, before, lab.service);
+        const mortal = dyingAt(lab, effect);
+        const done = await act(ref, await mortal.service).then(
+          () => true,
+          () => false,
+        );
+        const row = await getResource(ref, lab.service).catch(() => undefined);
+        const seen = row === undefined ? undefined : await revealed(row);
+        expect(after).toContainEqual(seen);
+        expect(await clearUnnamed({ visit: 'unnamed', account }, later)).toBeUndefined();
+        const named = row?.value.secrets.map(({ name }) => name) ?? [];
+        const left = (await secretsOf(account)).filter(({ value }) => value.of?.endsWith(`:${ref.name}`));
+        expect(left.map(({ ref: { name } }) => name).toSorted()).toEqual(named.toSorted());
+        if (row !== undefined) expect(await revealed(row)).toEqual(seen);
+        await act(ref, lab.service);
+        const last = await getResource(ref, lab.service).catch(() => undefined);
+        expect(last === undefined ? undefined : await revealed(last)).toEqual(after.at(-1));
+        if (done && !mortal.reached()) break;
+        expect(effect).toBeLessThan(60);
+      }
+    },
+  );
+
+  test('what is young, and what stands for itself, is left alone', async () => {
+    const { lab } = world;
+    await placed('young');
+    await put(lab.service, 'young', 'tokenKeys', 'own', bytes('own'));
+    const resources = { ...lab.service.resources, insert: () => Promise.reject(new Error('died')) };
+    await failure(write(policy('young'), [bytes('one')], await lab.another({ resources })));
+    const waiting = { ...lab.service.resources, insert: () => new Promise<never>(() => undefined) };
+    void write(policy('young'), [bytes('two')], await lab.another({ resources: waiting }));
+    await expect.poll(async () => (await secretsOf('young')).length).toBe(2);
+    await clearUnnamed({ visit: 'unnamed', account: 'young' }, lab.service);
+    expect(await secretsOf('young')).toHaveLength(2);
+    const later = await lab.another({ clock: { ...lab.clock, now: () => lab.clock.now() + 2 * hour } });
+    await clearUnnamed({ visit: 'unnamed', account: 'young' }, later);
+    expect((await secretsOf('young')).map(({ ref }) => ref.name)).toEqual(['own']);
+  });
+
+  test('the daily pass asks for it, for every account that has a place', async () => {
+    const { lab } = world;
+    await placed('asked');
+    await lab.account('unasked', 'contoso');
+    const sent: unknown[] = [];
+    const dailyQueue = { send: async (message: unknown) => void sent.push(message) };
+    await visitAccounts(undefined, await lab.another({ dailyQueue }));
+    expect(sent).toContainEqual({ visit: 'unnamed', account: 'asked' });
+    expect(sent).not.toContainEqual({ visit: 'unnamed', account: 'unasked' });
+  });
+
+  test('a writer that comes too late for the account’s delete leaves nothing behind', async () => {
+    const { lab } = world;
+    await placed('late');
+    const resources = {
+      ...lab.service.resources,
+      async insert(...asked: Parameters<Service['resources']['insert']>) {
+        await deleteAccount('late', {}, tester, lab.service);
+        return lab.service.resources.insert(...asked);
+      },
+    };
+    const error = await failure(write(policy('late'), [bytes('one')], await lab.another({ resources })));
+    expect(error.code).toBe('AccountNotFound');
+    await placed('late');
+    expect(await lab.service.resources.read(policy('late'))).toBeUndefined();
+    expect(await secretsOf('late')).toEqual([]);
+  });
+
+  test('a row that an earlier account of the name has left is none of the next one’s', async () => {
+    const { lab } = world;
+    await placed('reborn');
+    const { row } = await write(policy('reborn'), [], lab.service);
+    await deleteAccount('reborn', {}, tester, lab.service);
+    await placed('reborn');
+    await lab.service.resources.insert(policy('reborn'), row.value);
+    expect((await failure(getResource(policy('reborn'), lab.service))).code).toBe('NotFound');
+    expect((await write(policy('reborn'), [bytes('new')], lab.service)).created).toBe(true);
+  });
+});
+
+describe('an account is listed where its record says, and nowhere else,', () => {
+  const listed = async () =>
+    (await listAccountsOf(place, 100, undefined, world.lab.service)).accounts.map(({ record }) => record.name);
+
+  test('when its making died after its name was put down', async () => {
+    const { lab } = world;
+    const accounts = { ...lab.service.accounts, create: () => Promise.reject(new Error('died')) };
+    await failure(placed('unmade', await lab.another({ accounts })));
+    expect(await lab.service.directory.find('unmade', place)).toBeDefined();
+    expect(await listed()).not.toContain('unmade');
+    // Made elsewhere afterwards, it is there.
+    const elsewhere = { ...place, resourceGroup: 'another' };
+    await putAccount('unmade', { owner: 'contoso', location, place: elsewhere }, {}, tester, lab.service);
+    expect(await listed()).not.toContain('unmade');
+  });
+
+  test('when its delete died before its name was taken out', async () => {
+    const { lab } = world;
+    await placed('undone');
+    expect(await listed()).toContain('undone');
+    const directory = { ...lab.service.directory, remove: () => Promise.reject(new Error('died')) };
+    await failure(deleteAccount('undone', {}, tester, await lab.another({ directory })));
+    expect(await listed()).not.toContain('undone');
+    await placed('undone');
+    expect(await listed()).toContain('undone');
+    await deleteAccount('undone', {}, tester, lab.service);
+    expect(await lab.service.directory.find('undone', place)).toBeUndefined();
+  });
+});
+
+describe('operations', () => {
+  const day = 86_400_000;
+  const operation = (at: number, more: Partial<Operation> = {}): Operation => ({
+    id: `${new Date(at).toISOString().slice(0, 10).replaceAll('-', '')}-${world.lab.service.random.uuid()}`,
+    ...{ account: 'a', place, startedAt: at, status: 'Succeeded', endedAt: at, ...more },
+  });
+
+  test('are kept for two days, and cleared after that', async () => {
+    const { lab } = world;
+    const now = lab.clock.now();
+    const [old, recent] = [3, 2].map((days) => operation(now - days * day));
+    if (old === undefined || recent === undefined) throw new Error('unexpected');
+    for (const one of [old, recent, operation(now - 40 * day)]) await lab.service.operations.insert(one);
+    while (await clearOperations(lab.service));
+    const find = ({ id }: Operation) => findOperation(id, place.subscriptionId.toLowerCase(), lab.service);
+    expect((await failure(find(old))).code).toBe('NotFound');
+    expect(await find(recent)).toEqual(recent);
+  });
+
+  test('INV-3: one that waits is refused like any other change once the account is inaccessible', async () => {
+    const { lab } = world;
+    const [held, wanted] = [await lab.vaultWithKey('held-kv'), await lab.vaultWithKey('wanted-kv')];
+    const by = (keyIdentifier: string) =>
+      ({ type: 'CustomerKey', keyIdentifier, identity: { useSystemAssignedIdentity: true } }) as const;
+    await putAccount('waiting', { owner: 'contoso', location, place, encryption: by(held) }, {}, tester, lab.service);
+    await lab.keyVault('POST', '/faults', { vault: 'wanted-kv', action: 'status', status: 503, body: 'empty' });
+    const change = {
+      account: 'waiting',
+      method: 'patch',
+      wish: { place, encryption: by(wanted) },
+      actor: tester,
+      mayRelease: false,
+    } as const;
+    const { operation: begun } = await beginOperation(change, {}, lab.service);
+    expect(begun.status).toBe('InProgress');
+    await lab.keyVault('PATCH', '/vaults/held-kv/keys/cmk', { enabled: false });
+    await lab.advance(180_000);
+    await lab.keyVault('DELETE', '/faults');
+    await continueOperation(begun.id, lab.service);
+    const ended = await findOperation(begun.id, place.subscriptionId, lab.service);
+    expect(ended).toMatchObject({ status: 'Failed', error: { code: 'CustomerKeyInaccessible' } });
+    expect(ended.error?.message).toMatch(
+      /KeyDisabled.*az keyvault key set-attributes|az keyvault key set-attributes.*KeyDisabled/,
+    );
+    expect(ended).not.toHaveProperty('pending');
+    const { encryption } = (await lab.view('waiting')).record;
+    expect(encryption).toMatchObject({ keyIdentifier: held });
+    // A message that comes twice finds it ended.
+    await lab.keyVault('PATCH', '/vaults/held-kv/keys/cmk', { enabled: true });
+    await continueOperation(begun.id, lab.service);
+    expect(await findOperation(begun.id, place.subscriptionId, lab.service)).toEqual(ended);
+  });
+
+  test('one that was given up without a word has failed', async () => {
+    const { lab } = world;
+    const now = lab.clock.now();
+    const lost = operation(now - 13 * 60_000, { status: 'InProgress' });
+    const young = operation(now - 9 * 60_000, { status: 'InProgress' });
+    for (const one of [lost, young]) await lab.service.operations.insert(one);
+    expect(await findOperation(lost.id, place.subscriptionId, lab.service)).toMatchObject({
+      status: 'Failed',
+      error: { code: 'ServiceUnavailable' },
+    });
+    expect(await findOperation(young.id, place.subscriptionId, lab.service)).toMatchObject({ status: 'InProgress' });
+  });
+});
