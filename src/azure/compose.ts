@@ -42,16 +42,17 @@ export async function compose(
   const { keyVault, exchangesAtHome } = lazyKeyVault(settings);
   const operatorKeys = operatorKeysIn(settings);
   const topic = lazyTopic(settings);
-  const parts = { ...stores, ...queues, topic, keyVault, operatorKeys, clock, pause, random, log, ...replace };
+  const ports = { ...stores, ...queues, topic, keyVault, operatorKeys, clock, pause, random, log, ...replace };
   const { policy } = settings;
   const announcer =
-    parts.topic === undefined
+    ports.topic === undefined
       ? undefined
-      : createAnnouncer({ ...parts, topic: parts.topic, source: sourceIn(environment) });
-  const announced = announcer === undefined ? parts : announcing(parts, announcer);
+      : createAnnouncer({ ...ports, topic: ports.topic, source: sourceIn(environment) });
+  // Whatever is made of these from here on announces what it commits.
+  const parts = announcer === undefined ? ports : { ...ports, ...announcing(ports, announcer) };
   const rings = replace.rings ?? createRings(parts);
   const memory = createAccountMemory(parts, policy);
-  const accounts = forgetful(announced.accounts, memory);
+  const accounts = forgetful(parts.accounts, memory);
   return {
     ...parts,
     policy,
@@ -77,8 +78,8 @@ export async function compose(
     poisoned: async () => (await countOf('vault-work-poison')) + (await countOf('daily-pass-poison')),
     ...replace,
     announcer,
-    bindings: announced.bindings,
-    serviceAudit: announced.serviceAudit,
+    bindings: parts.bindings,
+    serviceAudit: parts.serviceAudit,
     accounts,
   };
 }
