@@ -40,7 +40,9 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
   const leaving: { readonly kek: Kek; readonly at: number }[] = [];
   let current: Rings | undefined;
   let last: StoredRings | undefined;
-  let dueAt = 0;
+  /** By the older of both clocks. */
+  let currentAgeMs = () => Number.POSITIVE_INFINITY;
+  let retryAt = 0;
   let begun = 0;
   let done = 0;
   let flight: Promise<Rings> | undefined;
@@ -55,12 +57,12 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
       await Promise.all(ringNames.map((ring) => openNew(ring, stored)));
       current = seen(stored, ageMs);
       last = stored;
-      dueAt = readAt + ringAgeMs;
+      currentAgeMs = ageMs;
       done = number;
       return current;
     } catch (error) {
       if (current !== undefined) {
-        dueAt = clock.monotonic() + retryMs;
+        retryAt = clock.monotonic() + retryMs;
         log.error('The rings could not be read again: this process goes on with those it has', {
           error: describeError(error),
         });
@@ -171,7 +173,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
         if (done > before) return rings;
       }
     }
-    if (current !== undefined && clock.monotonic() < dueAt) return current;
+    if (current !== undefined && (currentAgeMs() < ringAgeMs || clock.monotonic() < retryAt)) return current;
     try {
       return await read();
     } catch (error) {
