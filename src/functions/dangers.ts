@@ -3,13 +3,13 @@
  * is about is read off the call.
  */
 import type { HttpRequest } from '@azure/functions';
+import * as z from 'zod';
 import { isCause } from '../core/causes.ts';
 import type { Refusal } from '../core/errors.ts';
 import { parseKeyIdentifier } from '../core/keyIdentifier.ts';
 import { parseAccountName } from '../core/names.ts';
 import type { RefusedCall } from '../core/refusedCalls.ts';
 import type { Service } from '../core/service.ts';
-import { parseAccount } from './accountJson.ts';
 import { readJson } from './http.ts';
 
 /** What was asked, or undefined: nothing dangerous. @throws Refusal where the call says nothing that can be read: the same */
@@ -18,17 +18,25 @@ export type Danger = (refusal: Refusal, request: HttpRequest, service: Service) 
 /** @throws Refusal InvalidParameter */
 const accountIn = (request: HttpRequest): string => parseAccountName(request.params.accountName ?? '');
 
-/** PUT and PATCH of an account. */
+/** As much of a body as tells which key was asked for; either contract's. */
+const keyWish = z.object({
+  properties: z.object({
+    encryption: z.object({ keyVaultProperties: z.object({ keyIdentifier: z.string() }).optional() }),
+  }),
+});
+
+/** PUT and PATCH of an account, by either contract. */
 export const changeDanger: Danger = async ({ code, extras }, request, service) => {
   const account = accountIn(request);
   if (code === 'AuthorizationFailed')
     // The role that the route asks for has no target.
     return extras.target === undefined ? undefined : { asked: 'ReleaseToSystemKey', account };
   if (code !== 'OwnerMismatch' && code !== 'CustomerKeyInaccessible') return undefined;
-  const { encryption } = parseAccount(await readJson(request));
-  if (encryption === undefined) return undefined;
+  const wish = keyWish.safeParse(await readJson(request));
+  if (!wish.success) return undefined;
+  const { keyIdentifier } = wish.data.properties.encryption.keyVaultProperties ?? {};
   const asked = code === 'OwnerMismatch' ? 'UseForeignKey' : 'ChangeKeyWhileInaccessible';
-  return { asked, account, ...(encryption.type === 'CustomerKey' ? keyIn(encryption.keyIdentifier, service) : {}) };
+  return { asked, account, ...(keyIdentifier === undefined ? {} : keyIn(keyIdentifier, service)) };
 };
 
 /** Only what has passed as a key identifier stands in the audit. */

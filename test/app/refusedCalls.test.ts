@@ -3,7 +3,7 @@ import { TableClient } from '@azure/data-tables';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { AuditEntry } from '../../src/core/audit.ts';
 import { type Answer, type Caller, caller } from '../../src/local/client.ts';
-import { apiAudience, homeTenantId } from '../../src/local/operator.ts';
+import { apiAudience, homeTenantId, location } from '../../src/local/operator.ts';
 import {
   accountOf,
   customerKey,
@@ -82,6 +82,30 @@ describe('a dangerous call that is refused', () => {
     const { body } = await got(200, operator('POST', '/api/operator/accounts/held/audit/verify', {}));
     expect(body).toMatchObject({ result: 'whole', entries: 5 });
     expect(await refusedIn('accounts/theirs')).toEqual([]);
+  });
+
+  test('stands there by whichever contract it came', async () => {
+    const subscription = '1c5b82ee-9294-4568-b0c0-b9c523bc0d86';
+    const media = (method: string, name: string, properties: unknown) =>
+      writer.api(
+        method,
+        `/api/subscriptions/${subscription}/resourceGroups/rg/providers/Microsoft.Media/mediaservices/${name}?api-version=2021-11-01`,
+        { location, properties },
+      );
+    const encryption = {
+      type: 'CustomerKey',
+      keyVaultProperties: { keyIdentifier: await vaultWithKey(world, 'media-kv') },
+    };
+    await got(201, media('PUT', 'media', { encryption }));
+    await refused(403, 'AuthorizationFailed', media('PATCH', 'media', { encryption: { type: 'SystemKey' } }));
+    const theirs = await vaultWithKey(world, 'not-media-kv');
+    await got(201, writer.api('PUT', '/api/accounts/not-media', withCustomerKey('others', theirs)));
+    const foreign = { ...encryption, keyVaultProperties: { keyIdentifier: theirs } };
+    await refused(403, 'OwnerMismatch', media('PATCH', 'media', { encryption: foreign }));
+    expect(await refusedIn('accounts/media')).toMatchObject([
+      { asked: 'ReleaseToSystemKey', code: 'AuthorizationFailed', actor: { id: writer.id } },
+      { asked: 'UseForeignKey', code: 'OwnerMismatch', key: theirs },
+    ]);
   });
 
   test('is told when it tries to change a key that is inaccessible; any other change is refused without an entry', async () => {

@@ -3,6 +3,7 @@
  * functions in the order of their names, and takes the first that fits: so `amsUnknown` comes last. What handles them is loaded by the
  * first call of one of them.
  */
+import { changeDanger } from '../dangers.ts';
 import type { RouteHandler } from '../http.ts';
 import type { Route } from '../route.ts';
 
@@ -17,7 +18,7 @@ const later =
   async (call) =>
     (await load())(call);
 
-type Facts = Pick<Route, 'role' | 'whileInaccessible'> & { readonly scope?: Route['scope'] };
+type Facts = Pick<Route, 'role' | 'whileInaccessible' | 'danger'> & { readonly scope?: Route['scope'] };
 
 const on = (
   name: string,
@@ -32,6 +33,7 @@ const on = (
 
 const readAccounts = { role: 'Accounts.Read', whileInaccessible: 'allowed' } as const;
 const writeAccounts = { role: 'Accounts.Write' } as const;
+const changeAccounts = { ...writeAccounts, danger: changeDanger };
 const readSecrets = { role: 'Secrets.Read' } as const;
 const writeSecrets = { role: 'Secrets.Write' } as const;
 const reveal = { role: 'Secrets.Reveal' } as const;
@@ -53,8 +55,8 @@ const accountRoutes: readonly Route[] = [
   ),
   on('AccountsList', 'GET', group, readAccounts, async () => (await accounts()).list),
   on('AccountsGet', 'GET', account, readAccounts, async () => (await accounts()).get),
-  on('AccountsPut', 'PUT', account, writeAccounts, async () => (await accounts()).createOrUpdate),
-  on('AccountsPatch', 'PATCH', account, writeAccounts, async () => (await accounts()).update),
+  on('AccountsPut', 'PUT', account, changeAccounts, async () => (await accounts()).createOrUpdate),
+  on('AccountsPatch', 'PATCH', account, changeAccounts, async () => (await accounts()).update),
   on(
     'AccountsDelete',
     'DELETE',
