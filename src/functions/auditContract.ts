@@ -1,8 +1,8 @@
 /** The contracts of the audit: entries as they are stored, and what a verification has found. */
 import * as z from 'zod';
-import { auditTypes, dangerousCalls, keyPurposes, triggers } from '../core/audit.ts';
+import { auditTypes } from '../core/audit.ts';
+import { auditFacts } from '../core/auditFacts.ts';
 import { flawNames } from '../core/chainCheck.ts';
-import { errorCodes } from '../core/errors.ts';
 import { cause, count, guid, identity, keyIdentifier, pageOf, paging, time } from './contractParts.ts';
 import type { Contract } from './route.ts';
 
@@ -17,21 +17,8 @@ const hash = z.string().meta({ description: 'HMAC-SHA-256, base64url. Empty befo
 const entry = z
   .strictObject({
     type: z.enum(auditTypes),
-    actor: z.strictObject({ kind: z.enum(['principal', 'functionKey', 'keyward']), id: z.string() }),
-    trigger: z.enum(triggers).optional().meta({ description: 'What began it, where nobody called.' }),
-    eventId: z.string().optional().meta({ description: 'As its sender wrote it.' }),
+    ...auditFacts,
     cause: cause.optional(),
-    key: z.string().optional(),
-    keyVaultRequestId: z.string().optional(),
-    epoch: count.optional(),
-    secrets: z.array(z.string()).optional(),
-    ...{ before: z.string().optional(), after: z.string().optional(), claim: z.string().optional() },
-    ...{ ring: z.string().optional(), accounts: count.optional() },
-    purpose: z.enum(keyPurposes).optional(),
-    durationMs: z.number().min(0).optional(),
-    asked: z.enum(dangerousCalls).optional(),
-    code: z.enum(errorCodes).optional(),
-    account: z.string().optional(),
     chain,
     ...{ sequence, at: time, previousHash: hash, keyGeneration: count, hash },
   })

@@ -3,36 +3,11 @@
  * sequence number and hash: who keeps these can show later that a chain was rolled back. No key, no value, nothing wrapped.
  */
 import * as z from 'zod';
-import { type AuditEntry, type AuditFacts, dangerousCalls, keyPurposes, triggers } from '../audit.ts';
-import { causes } from '../causes.ts';
-import { errorCodes } from '../errorCatalogue.ts';
+import type { AuditEntry } from '../audit.ts';
+import { auditFacts } from '../auditFacts.ts';
 import type { ChainSubject } from '../ports.ts';
 
 const text = z.string().min(1);
-
-/** Every fact that an entry can have: one that is added there must be added here. */
-const facts = {
-  actor: z.strictObject({ kind: z.enum(['principal', 'functionKey', 'keyward']), id: text }),
-  cause: z.enum(causes).optional(),
-  key: text.optional(),
-  keyVaultRequestId: text.optional(),
-  epoch: z.int().positive().optional(),
-  secrets: z.array(text).readonly().optional(),
-  before: text.optional(),
-  after: text.optional(),
-  claim: text.optional(),
-  ring: text.optional(),
-  keyReleasedBy: z.iso.datetime().optional(),
-  expiresOn: z.iso.datetime().optional(),
-  accounts: z.int().min(0).optional(),
-  trigger: z.enum(triggers).optional(),
-  eventId: text.optional(),
-  purpose: z.enum(keyPurposes).optional(),
-  durationMs: z.number().min(0).optional(),
-  asked: z.enum(dangerousCalls).optional(),
-  code: z.enum(errorCodes).optional(),
-  account: text.optional(),
-} satisfies Record<keyof Omit<AuditFacts, 'type'>, z.ZodType>;
 
 export const announcementSchema = z.strictObject({
   /** `<chain>/<sequence>`: the same however often it is announced. */
@@ -52,7 +27,7 @@ export const announcementSchema = z.strictObject({
     accountId: text.optional(),
     /** Of bindings: the key, without a version. */
     keyIdentifier: text.optional(),
-    ...facts,
+    ...auditFacts,
   }),
 });
 

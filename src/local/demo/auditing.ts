@@ -44,16 +44,20 @@ export async function auditing(stack: Stack, api: Caller, { tell }: Narrator): P
       same('broken link', `${body.broken?.sequence} ${body.broken?.flaw}`, '2 Edited');
       await write(entries[1]);
       same('result', (await expected(200, api('POST', `${audit}/verify`, {}))).body.result, 'whole');
-      return [`entry 2: ${body.broken.meaning}`, 'put back as it was, the chain is whole again'];
+      return [
+        `entry 2: ${body.broken.meaning}`,
+        'the line of the log above is what an alert fires on; put back as it was, the chain is whole again',
+      ];
     },
   });
 }
 
-/** `12  20:15:03  rewrap        AccountKeyRewrapped      …/4f1c0d9e → …/9e8b7a46` */
+/** `12  20:15:03  rewrap        AccountKeyRewrapped      …/4f1c0d9e → …/9e8b7a46`; callers by the beginning of their object id. */
 function lineOf({ sequence, at, actor, type, cause, key, before, after }: AuditEntry): string {
   const from = before === undefined ? '' : `${shortened(before)} → ${shortened(after ?? '')}`;
   const about = [cause, from || shortened(key ?? '')].filter(Boolean).join('  ');
-  const columns = [String(sequence).padStart(2), at.slice(11, 19), actor.id.padEnd(12), type.padEnd(26), about];
+  const who = actor.kind === 'principal' ? `${actor.id.slice(0, 8)}…` : actor.id;
+  const columns = [String(sequence).padStart(2), at.slice(11, 19), who.padEnd(12), type.padEnd(26), about];
   return columns.join('  ').trimEnd();
 }
 
