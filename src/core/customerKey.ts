@@ -15,6 +15,8 @@ import type { Service } from './service.ts';
 export interface CustomerKeyWish {
   readonly keyIdentifier: string;
   readonly identity: KeyVaultIdentity;
+  /** Instead of the one that the identifier names, or the latest. */
+  readonly version?: string;
 }
 
 export interface AcceptedKey {
@@ -57,7 +59,7 @@ export async function factsOf(wish: CustomerKeyWish, { owner }: Owned, tools: Ac
   const binding = bindingOf(identifier, tools.homeTenantId, wish.identity);
   const mayUse = await mayBeUsed(binding, owner, tools);
   if (!mayUse) return { identifier, binding, mayUse };
-  const described = await tools.keyVault.describe(binding, identifier.version);
+  const described = await tools.keyVault.describe(binding, wish.version ?? identifier.version);
   return { identifier, binding, mayUse, described };
 }
 

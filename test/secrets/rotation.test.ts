@@ -112,6 +112,16 @@ describe('rotating an account key after a suspected leak', () => {
     ]);
   });
 
+  test('stays on the version it is on, whatever is wrong with a newer one', async () => {
+    const { lab } = world;
+    await filled('unmoved', 1, await lab.vaultWithKey('unmoved-kv'));
+    const before = (await lab.view('unmoved')).record.encryption;
+    await lab.keyVault('POST', '/vaults/unmoved-kv/keys/cmk', { kty: 'RSA', size: 2048, keyOps: ['sign', 'verify'] });
+    const { record } = await rotateAccountKey('unmoved', {}, tester, lab.service);
+    expect(record).toMatchObject({ accountKeyGeneration: 2, encryption: before });
+    await allReadable('unmoved', 1);
+  });
+
   test('INV-12: rests on a fresh unwrap, never on a lease', async () => {
     const { lab } = world;
     await filled('fresh', 1, await lab.vaultWithKey('fresh-kv'));

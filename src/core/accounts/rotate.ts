@@ -38,7 +38,9 @@ export function rotateAccountKey(
   });
 }
 
+/** The key as it is, version and all: a newer version that breaks a rule keeps no leak from being answered. */
 function wishOf(encryption: Encryption): EncryptionWish {
   if (encryption.type === 'SystemKey') return { type: 'SystemKey' };
-  return { type: 'CustomerKey', keyIdentifier: encryption.keyIdentifier, identity: encryption.binding.identity };
+  const { keyIdentifier, version, binding } = encryption;
+  return { type: 'CustomerKey', keyIdentifier, version, identity: binding.identity };
 }
