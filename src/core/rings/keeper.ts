@@ -9,6 +9,7 @@ import { describeError } from '../errors.ts';
 import { forgetKek } from '../secrets/subkeys.ts';
 import type { Rings } from '../service.ts';
 import type { EpochMs } from '../time.ts';
+import { believe } from './believe.ts';
 import { linkOf, openKek } from './kek.ts';
 import { loadRings, type RingPorts } from './load.ts';
 import {
@@ -17,7 +18,6 @@ import {
   isDestroyed,
   type OpenKek,
   type RingName,
-  type RingRow,
   ringNames,
   ringOf,
   type StoredRing,
@@ -75,31 +75,10 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
   const ageFrom = (readAt: number, readAtWall: EpochMs) => () =>
     Math.max(Math.abs(clock.now() - readAtWall), clock.monotonic() - readAt);
 
-  /** What was read, but for what only somebody who writes into the table can have done. */
   function believable(stored: StoredRings): StoredRings {
-    const rings = Object.fromEntries(ringNames.map((ring) => [ring, believableRing(ring, stored.rings[ring])]));
-    return { ...stored, rings: rings as StoredRings['rings'] };
-  }
-
-  function believableRing(ring: RingName, read: StoredRing): StoredRing {
-    const before = last?.rings[ring];
-    if (before !== undefined && read.rows.length === 0) {
-      log.error('The rows of a ring are missing: restore them before this process ends', { ring });
-      return before;
-    }
-    // Generations count from 1, and a new one is newer than all there were.
-    const isNew = (generation: number) => before !== undefined && !hasRow(before.rows, generation);
-    const isOurs = ({ generation }: RingRow) =>
-      Number.isSafeInteger(generation) &&
-      generation > 0 &&
-      !(isNew(generation) && generation < sealingOf(before ?? read));
-    const strange = read.rows.filter((row) => !isOurs(row));
-    for (const { generation } of strange)
-      log.error('A row of a ring is not one that this service writes: it is passed by', { ring, generation });
-    const stored = { ...read, rows: read.rows.filter(isOurs) };
-    if (before?.state === undefined || sealingOf(stored) >= sealingOf(before)) return stored;
-    log.error('A ring is said to be sealed with an older generation than before: that is not believed', { ring });
-    return { ...stored, state: before.state };
+    const of = (ring: RingName) =>
+      believe(ring, stored.rings[ring], last?.rings[ring], (generation) => opened[ring].has(generation), log);
+    return { ...stored, rings: { system: of('system'), 'at-rest': of('at-rest'), audit: of('audit') } };
   }
 
   async function openNew(ring: RingName, { rings }: StoredRings): Promise<void> {

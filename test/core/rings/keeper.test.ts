@@ -418,6 +418,7 @@ describe('the rings of a running process', () => {
     stage.states.set('system', { sealing: 3, since: start });
     await rings('fresh');
     stage.stored.splice(stage.stored.indexOf(second), 1);
+    stage.markers.push({ ...second, isFirst: true });
     await rings('fresh');
     stage.stored.push(row({ generation, plain: payload(1, generation, 0xee) }));
     later();
@@ -426,6 +427,20 @@ describe('the rings of a running process', () => {
     expect(stage.lines.map(({ message }) => message)).toContain(
       'A row of a ring is not one that this service writes: it is passed by',
     );
+  });
+
+  it('take back a row of an older generation that was lost and is restored', async () => {
+    const { stage, rings } = await running();
+    stage.stored.push(second);
+    stage.states.set('system', { sealing: 2, since: start });
+    await rings('fresh');
+    const first = stage.stored.filter(({ ring, generation }) => ring === 'system' && generation === 1);
+    stage.stored.splice(0, stage.stored.length, ...stage.stored.filter((one) => !first.includes(one)));
+    await rings('fresh');
+    stage.lines.length = 0;
+    stage.stored.push(...first);
+    expect((await rings('fresh')).system.kek(1).generation).toBe(1);
+    expect(stage.lines).toEqual([]);
   });
 
   it('never seal with an older generation again because a row says so', async () => {
