@@ -32,8 +32,9 @@ export function createAccountStore(open: OpenTable): AccountStore {
     async bury({ value: record, etag }) {
       const { name, instanceId, owner, audit } = record;
       const tombstone: Tombstone = { name, instanceId, owner, audit, deletedAt: record.updatedAt };
-      await table.put(rowOf(tombstoneKey(name, instanceId), tombstone));
-      if (!(await table.remove(recordKey(name), etag)) && (await table.read(recordKey(name))) !== undefined)
+      // Under the etag that the head was read with: who is held up here puts no older head into a tombstone that has the newest.
+      const next = await table.putTogether(rowOf(tombstoneKey(name, instanceId), tombstone), recordKey(name), etag);
+      if (!(await table.remove(recordKey(name), next)) && (await table.read(recordKey(name))) !== undefined)
         throw new LostRace('The record has changed while it was cleared away.');
     },
 
