@@ -352,7 +352,7 @@ describe('a pass', () => {
     if (ticket === undefined) throw new Error('Nobody is at work.');
     await announceWaiting(undefined, service);
     expect(daily.length).toBe(0);
-    await announceWaiting('a b', service);
+    await announceWaiting('a/b', service);
     expect(daily.nextAt()).toBe(lab.clock.now() + 5_000);
     await service.vaults.endWork('announcements', ticket);
     await sweep();
