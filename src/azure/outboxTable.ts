@@ -81,12 +81,18 @@ export function createOutbox(open: OpenTable): Outbox {
       const { table: name, partitionKey } = placeOf(row);
       const chain = open(name);
       const read = row.hashes.map((_, index) =>
-        chain.read<AuditEntry>(auditKey(partitionKey, { chain: row.chain, sequence: row.first + index })),
+        chain.read(auditKey(partitionKey, { chain: row.chain, sequence: row.first + index }), valueIfAny),
       );
-      return (await Promise.all(read)).flatMap((entry) => (entry === undefined ? [] : [entry.value]));
+      const standing = (await Promise.all(read)).filter((stored) => stored !== undefined);
+      const entries = standing.flatMap(({ value }) => (isEntry(value) ? [value] : []));
+      return { entries, unreadable: standing.length - entries.length };
     },
   };
 }
+
+/** As much as tells whose it is; whether it is genuine, the chain's own check says. */
+const isEntry = (value: unknown): value is AuditEntry =>
+  typeof value === 'object' && value !== null && 'hash' in value && typeof value.hash === 'string';
 
 /** None where it is none of ours, or does not stand in its place: it would be announced, and removed, by a key that it has not. */
 function ownRow(value: unknown, { partitionKey, rowKey }: RowKey): [] | [OutboxRow] {

@@ -404,6 +404,12 @@ export interface OutboxPage {
   readonly next?: string;
 }
 
+export interface Standing {
+  readonly entries: readonly AuditEntry[];
+  /** Places where something stands that is no entry. */
+  readonly unreadable: number;
+}
+
 /** What is still to be announced. */
 export interface Outbox {
   put(row: OutboxRow): Promise<void>;
@@ -411,8 +417,8 @@ export interface Outbox {
   remove(row: OutboxRow): Promise<void>;
   /** Rows written before the time given, in order of chain and sequence. */
   page(asked: { before: EpochMs; limit: number; after?: string | undefined }): Promise<OutboxPage>;
-  /** The entries that stand in the chain at the places of the row, whoever wrote them: all of the row's, or none. */
-  entries(row: OutboxRow): Promise<AuditEntry[]>;
+  /** What stands in the chain at the places of the row, whoever wrote it. Each is read by itself: a batch may come in between. */
+  entries(row: OutboxRow): Promise<Standing>;
 }
 
 /** `refused`: the topic does not take these events, however often it is asked. `failed`: now, or us. `status` is for the log. */

@@ -1,5 +1,6 @@
 /** Announcing through crashes, lost races and a topic that fails, in virtual time: what stands in a chain arrives, and nothing else. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { TableClient } from '@azure/data-tables';
 import { describe, expect, test } from 'vitest';
 import { patchAccount, putAccount } from '../../src/core/accounts/put.ts';
 import { announceWaiting, backlogOf, isLate, wakeAnnouncing } from '../../src/core/announcements/pass.ts';
@@ -199,6 +200,23 @@ describe('INV-6: of writers that race for a sequence number', () => {
     await tag('overtaken', 'a', service);
     await quiet('overtaken');
     expectAnnounced(await entriesOf('overtaken'), seen());
+  });
+
+  test('none leaves a row where somebody has taken the chain’s next place with what is no entry', async () => {
+    const { lab } = world;
+    await create('taken');
+    const chain = (await entriesOf('taken'))[0]?.chain ?? '';
+    const table = TableClient.fromConnectionString(lab.connectionString, 'keywardaccounts', {
+      allowInsecureConnection: true,
+    });
+    const taken = { partitionKey: 'taken', rowKey: `audit:${chain}:0000000002` };
+    await table.createEntity({ ...taken, v: 1, data: '{' });
+    await failure(tag('taken', 'x'));
+    await quiet('taken');
+    await table.deleteEntity(taken.partitionKey, taken.rowKey);
+    await tag('taken', 'x');
+    await quiet('taken');
+    expectAnnounced(await entriesOf('taken'), seen());
   });
 });
 

@@ -26,6 +26,8 @@ const readsAtOnce = 8;
 const passMs = 60_000;
 const busyDelayMs = 5_000;
 
+const unreadableEntries = 'Entries that wait to be announced could not be read';
+
 type Tools = Pick<Service, 'announcer' | 'dailyQueue' | 'clock' | 'log'>;
 
 /** With every sweep: a wake-up where something has been waiting, and the age of the oldest. */
@@ -86,9 +88,11 @@ async function dueOf(rows: readonly OutboxRow[], { outbox }: Announcer, service:
   const { audit } = await service.rings();
   const visited = await pLimit(readsAtOnce).map(rows, async (row): Promise<Due | undefined> => {
     try {
-      const entries = await outbox.entries(row);
-      const fate = fateOf(row, entries, clock.now());
+      const standing = await outbox.entries(row);
+      const { entries } = standing;
+      const fate = fateOf(row, standing, clock.now());
       if (fate === 'drop') await outbox.remove(row);
+      if (fate === 'unreadable') log.error(unreadableEntries, { chain: row.chain, sequence: row.first });
       if (fate !== 'announce') return undefined;
       // What this process has just committed needs no such proof: here anybody who writes the tables may have been at work.
       const isOurs = (entry: AuditEntry) => isOfRow(entry, row) && isGenuine(entry, (kek) => audit.kek(kek));
@@ -99,7 +103,7 @@ async function dueOf(rows: readonly OutboxRow[], { outbox }: Announcer, service:
       if (error instanceof Unavailable) throw error;
       // One row's trouble stops no other: it is met again by the next pass.
       const about = { chain: row.chain, sequence: row.first, error: describeError(error) };
-      log.error('Entries that wait to be announced could not be read', about);
+      log.error(unreadableEntries, about);
       return undefined;
     }
   });
