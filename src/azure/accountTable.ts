@@ -5,7 +5,7 @@ import { LostRace } from '../core/errors.ts';
 import { fold } from '../core/names.ts';
 import type { AccountStore, Tombstone } from '../core/ports.ts';
 import { auditKey, auditPage } from './auditRows.ts';
-import { keyOnly, type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
+import { keyOnly, type OpenTable, odata, type RowKey, rowOf, valueIfAny } from './tables.ts';
 
 export const recordKey = (name: string): RowKey => ({ partitionKey: fold(name), rowKey: 'record' });
 
@@ -40,14 +40,16 @@ export function createAccountStore(open: OpenTable): AccountStore {
 
     audit: (name, instanceId, page) => auditPage(table, fold(name), instanceId, page),
 
-    tombstone: async (name, instanceId) => (await table.read<Tombstone>(tombstoneKey(name, instanceId)))?.value,
+    kept: (name) => table.read(recordKey(name), valueIfAny),
+
+    tombstone: (name, instanceId) => table.read(tombstoneKey(name, instanceId), valueIfAny),
 
     async tombstones(name, { limit, after = '' }) {
       const [from, to] = [tombstoneKey(name, after).rowKey, 'tombstone;'];
       const range = odata`PartitionKey eq ${fold(name)} and RowKey gt ${from} and RowKey lt ${to}`;
-      const tombstones = (await table.query<Tombstone>(range, limit)).map((row) => row.value);
-      const last = tombstones.at(-1);
-      return tombstones.length < limit || last === undefined ? { tombstones } : { tombstones, next: last.instanceId };
+      const tombstones = await table.query(range, limit, valueIfAny);
+      const next = tombstones.length < limit ? undefined : tombstones.at(-1)?.rowKey.slice('tombstone:'.length);
+      return next === undefined ? { tombstones } : { tombstones, next };
     },
 
     async names(limit, after = '') {

@@ -161,11 +161,19 @@ export interface AccountStore {
   /** Replaces the record by a tombstone that keeps the audit's head; the audit stays. */
   bury(record: Stored<AccountRecord>): Promise<void>;
   audit(name: string, instanceId: string, page: ChainPageRequest): Promise<ChainPage>;
-  tombstone(name: string, instanceId: string): Promise<Tombstone | undefined>;
+  /** For the audit: the record, whatever somebody has made of it. */
+  kept(name: string): Promise<Kept | undefined>;
+  /** A Tombstone, unless somebody has written over it. */
+  tombstone(name: string, instanceId: string): Promise<Kept | undefined>;
   /** Of all accounts that had the name, in the order of their ids. */
-  tombstones(name: string, page: ChainPageRequest): Promise<{ tombstones: Tombstone[]; next?: string }>;
+  tombstones(name: string, page: ChainPageRequest): Promise<{ tombstones: Kept[]; next?: string }>;
   /** Names of all records, in order, from the accounts' own table: none that a list has lost is left out. */
   names(limit: number, after?: string): Promise<string[]>;
+}
+
+/** A row that keeps a chain's head, as it stands: `value` may be anything, and is undefined where nothing of ours is in it. */
+export interface Kept {
+  readonly value: unknown;
 }
 
 /** What is left of an account that was deleted. */
@@ -283,6 +291,8 @@ export interface BoundPage {
 /** Watches with their audit entries and the accounts bound, one partition a binding. */
 export interface BindingStore {
   readWatch(bindingId: string): Promise<Stored<Watch> | undefined>;
+  /** For the audit: the watch, whatever somebody has made of it. */
+  kept(bindingId: string): Promise<Kept | undefined>;
   /** Insert if absent. @throws LostRace when it exists. */
   createWatch(watch: Watch, entries: readonly AuditEntry[]): Promise<void>;
   /** @throws LostRace when the etag no longer fits. Answers with the new etag. */
@@ -372,6 +382,8 @@ export interface Claims {
 /** The service's own chain: head and entries in one partition. */
 export interface ServiceAuditStore {
   head(): Promise<Stored<ChainHead> | undefined>;
+  /** For the audit: the head, whatever somebody has made of it. */
+  kept(): Promise<Kept | undefined>;
   /** Head and entries in one batch. @throws LostRace when another writer was faster. */
   append(etag: string | undefined, head: ChainHead, entries: readonly AuditEntry[]): Promise<void>;
   audit(page: ChainPageRequest): Promise<ChainPage>;

@@ -96,6 +96,7 @@ export function forgetful(accounts: AccountStore, memory: AccountMemory): Accoun
   return {
     read: (name) => accounts.read(name),
     audit: (...asked) => accounts.audit(...asked),
+    kept: (...asked) => accounts.kept(...asked),
     tombstone: (...asked) => accounts.tombstone(...asked),
     tombstones: (...asked) => accounts.tombstones(...asked),
     names: (limit, after) => accounts.names(limit, after),
