@@ -1,5 +1,6 @@
 /** The customer's own access log: each remote unwrap of the account's key, and each reveal, where the account asks for it. */
 import { describe, expect, test } from 'vitest';
+import { deleteAccount } from '../src/core/accounts/delete.ts';
 import { patchAccount, putAccount } from '../src/core/accounts/put.ts';
 import { rotateAccountKey } from '../src/core/accounts/rotate.ts';
 import type { AuditEntry } from '../src/core/audit.ts';
@@ -124,6 +125,24 @@ describe('an account that asks for it', () => {
     const warned = lab.log.filter(({ message }) => message === 'A key use was not audited');
     expect(warned.map(({ fields }) => fields)).toEqual(Array(3).fill({ account: 'deaf', error: 'Error' }));
   });
+});
+
+test('a reveal whose account is deleted meanwhile leaves no value without an entry', async () => {
+  const { lab } = world;
+  await account('vanishing');
+  await put(lab.service, 'vanishing', 'tokenKeys', 'k', bytes('token'));
+  const { secrets } = lab.service;
+  let isDeleted = false;
+  const read: typeof secrets.read = async (ref) => {
+    const row = await secrets.read(ref);
+    if (isDeleted) await deleteAccount('vanishing', {}, tester, lab.service);
+    return row;
+  };
+  const revealing = await lab.another({ secrets: { ...secrets, read } });
+  // From here on it remembers the account.
+  await reveal(revealing, 'vanishing', 'tokenKeys', 'k');
+  isDeleted = true;
+  await expect(reveal(revealing, 'vanishing', 'tokenKeys', 'k')).rejects.toMatchObject({ code: 'AccountNotFound' });
 });
 
 test('an account that does not ask for it has none, and no write for it', async () => {

@@ -56,6 +56,7 @@ export async function tellKeyUse(
   if (record.auditKeyUse !== true || uses.length === 0) return;
   try {
     const facts = uses.map((use): AuditFacts => ({ type: 'KeyUsed', actor, purpose, ...use }));
+    // Of an account that is gone there is nobody to tell.
     await appendToChain(record, facts, tools);
   } catch (error) {
     tools.log.warn('A key use was not audited', { account: fold(record.name), error: describeError(error) });

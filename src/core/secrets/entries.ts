@@ -1,6 +1,7 @@
 /** Audit entries about secrets, in their account's chain. */
 import type { AccountView } from '../account.ts';
 import { type AppendTools, appendToChain } from '../accounts/append.ts';
+import { accountNotFound } from '../accounts/read.ts';
 import type { Actor } from '../audit.ts';
 import { Refusal } from '../errors.ts';
 import { measure } from '../metrics.ts';
@@ -14,7 +15,8 @@ export const pathOf = ({ kind, name }: Pick<SecretRef, 'kind' | 'name'>): string
 
 /**
  * One structured line for every reveal, and an entry where the account asks for them. Comes before the value leaves: what cannot
- * be audited is not revealed.
+ * be audited is not revealed, nor what is left of an account that has been deleted, or made anew, since it was read.
+ * @throws Refusal AccountNotFound
  */
 export async function tellReveal(
   view: AccountView,
@@ -25,8 +27,9 @@ export async function tellReveal(
 ): Promise<void> {
   const [first] = refs;
   if (first === undefined) return;
-  if (view.record.auditKeyUse === true)
-    await appendToChain(view.record, [{ type, actor, secrets: refs.map(pathOf) }], tools);
+  const entries = [{ type, actor, secrets: refs.map(pathOf) }];
+  if (view.record.auditKeyUse === true && !(await appendToChain(view.record, entries, tools)))
+    throw accountNotFound(fold(view.record.name));
   tools.log.info(type === 'SecretsRevealed' ? 'Secrets revealed' : 'Job input resolved', {
     account: fold(view.record.name),
     kind: first.kind,
