@@ -217,7 +217,7 @@ var alerts = [
   {
     name: 'announcements-late'
     severity: 2
-    query: '${metrics} | where tostring(fields.metric) == "keyward.announcements.oldest.ms" and todouble(fields.value) > 300000'
+    query: '${metrics} | where tostring(fields.metric) == "keyward.announcements.oldest.ms" and todouble(fields.value) > 1200000'
     window: 'PT15M'
     operator: 'GreaterThan'
     threshold: 0

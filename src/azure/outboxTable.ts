@@ -33,6 +33,7 @@ const outboxRow = z.object({
     .min(1)
     .max(100),
   at: z.number(),
+  isRefused: z.literal(true).optional(),
 });
 
 const keyOf = ({ chain, first, id }: OutboxRow): RowKey => ({

@@ -406,6 +406,8 @@ export interface OutboxRow {
   /** One for each entry: shows whether it is this writer's that stands at its place. */
   readonly hashes: readonly string[];
   readonly at: EpochMs;
+  /** The topic does not take it, and has been told of: it is tried again, and makes nothing late. */
+  readonly isRefused?: true | undefined;
 }
 
 export interface OutboxPage {

@@ -289,6 +289,9 @@ describe('a topic that fails', () => {
     const [row] = await rowsOf('poison');
     const line = world.lab.log.find(({ message }) => message.startsWith('The announcement topic refuses an entry'));
     expect(line?.fields).toEqual({ chain: row?.chain, sequence: 1, count: 1, status: '400' });
+    // It has an alert of its own: the service is as ready as it can be.
+    pass(10 * minute);
+    expect(await isLate(await announcerOf(service), service)).toBe(false);
     topic().fail();
     await wakeAnnouncing(service);
     await sweep();
@@ -354,13 +357,25 @@ describe('a pass', () => {
     if (real === undefined || stored === undefined) throw new Error('There is an account.');
     await silent.accounts.save(stored, [{ ...real, sequence: 2, type: 'CustomerKeyInaccessible', hash }]);
     await lab.service.outbox.put({ ...row, first: 2, hashes: [hash] });
-    const { sweep } = await sweeper();
+    const { sweep, service } = await sweeper();
     pass(1.1 * minute);
     await sweep();
     expect(ids('forged')).toEqual([real].map(({ chain, sequence }) => `${chain}/${sequence}`));
     const line = lab.log.find(({ message }) => message === 'An entry that waits to be announced does not verify');
     expect(line).toMatchObject({ level: 'error', fields: { chain: real.chain, sequence: 2 } });
+    pass(10 * minute);
+    expect(await isLate(await announcerOf(service), service)).toBe(false);
     await lab.service.outbox.remove({ ...row, first: 2, hashes: [hash] });
+  });
+
+  test('is woken also where nothing but what cannot be read is seen', async () => {
+    const { lab } = world;
+    const { outbox, rings } = lab.service;
+    const page: typeof outbox.page = async (asked) =>
+      asked.limit > 100 ? { rows: [], unreadable: 1_000, next: 'a/b' } : outbox.page(asked);
+    const { sweep, messages } = await sweeper({ outbox: { ...outbox, page }, rings });
+    await sweep();
+    expect(messages).toHaveLength(1);
   });
 
   test('is one at a time: another wake-up is nothing, and a page that is to be gone on with waits', async () => {
