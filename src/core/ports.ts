@@ -43,6 +43,7 @@ interface FieldTypes {
   account: string;
   bindingId: string;
   vault: string;
+  visit: string;
   key: string;
   version: string;
   secret: string;
