@@ -3,7 +3,7 @@
  * written stands as a column too, so that the service can pick by it. Small, unless the topic fails for long.
  */
 import * as z from 'zod';
-import type { AuditEntry } from '../core/audit.ts';
+import { type AuditEntry, placeText } from '../core/audit.ts';
 import { accountNamePattern, fold, ownerPattern } from '../core/names.ts';
 import type { Outbox, OutboxRow } from '../core/ports.ts';
 import { serviceChain } from '../core/serviceAudit.ts';
@@ -38,7 +38,7 @@ const outboxRow = z.object({
 
 const keyOf = ({ chain, first, id }: OutboxRow): RowKey => ({
   partitionKey: chain,
-  rowKey: `${String(first).padStart(10, '0')}:${id}`,
+  rowKey: `${placeText(first)}:${id}`,
 });
 
 /** Where the chain's entries stand. */

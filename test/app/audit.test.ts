@@ -87,6 +87,13 @@ describe('reading the audit', () => {
     );
   });
 
+  test('goes on behind a row whose key is shorter than any of ours', async () => {
+    const id = await sixEntries('short');
+    await put('short', `audit:${id}:5`, {});
+    const entries = await read('/api/operator/accounts/short/audit?$top=1');
+    expect(entries.map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5, 6, 0]);
+  });
+
   test('goes on after the account was deleted, and tells those of one name apart', async () => {
     const first = await sixEntries('reborn');
     await got(200, world.api('DELETE', '/api/accounts/reborn'));
