@@ -43,10 +43,16 @@ export async function tellReveal(
 
 const keyward = { kind: 'keyward', id: 'secrets' } as const;
 
-/** Rows that do not open to what their place says: edited, swapped or damaged. They are left as they are. */
+/**
+ * Rows that do not open to what their place says: edited, swapped or damaged. They are left as they are. The log has each attempt, the
+ * chain one entry a minute for each: nobody fills it by asking again and again.
+ */
 export async function alarm(view: AccountView, refs: readonly SecretRef[], tools: EntryTools): Promise<void> {
-  const secrets = refs.map(pathOf);
-  for (const secret of secrets)
+  const { instanceId } = view.record;
+  const idOf = (ref: SecretRef) => `${instanceId} ${pathOf(ref)}`;
+  const news = new Set(tools.memory.notAlarmed(refs.map(idOf)));
+  const secrets = refs.filter((ref) => news.has(idOf(ref))).map(pathOf);
+  for (const secret of refs.map(pathOf))
     tools.log.error('A stored secret does not open to what its place says', {
       account: fold(view.record.name),
       secret,
@@ -54,7 +60,9 @@ export async function alarm(view: AccountView, refs: readonly SecretRef[], tools
     });
   const facts = { type: 'SecretIntegrityFailed', actor: keyward, cause: 'KeyMaterialMismatch' } as const;
   const entries = pieces(secrets).map((piece) => ({ ...facts, secrets: piece }));
+  if (entries.length === 0) return;
   await appendToChain(view.record, entries, tools);
+  tools.memory.noteAlarmed([...news]);
 }
 
 /** An entry is one row, and a row holds 32,768 characters. A page of a hundred real names has at most half of that. */
