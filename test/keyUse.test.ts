@@ -1,13 +1,16 @@
 /** The customer's own access log: each remote unwrap of the account's key, and each reveal, where the account asks for it. */
 import { describe, expect, test } from 'vitest';
+import { deleteAccount } from '../src/core/accounts/delete.ts';
 import { patchAccount, putAccount } from '../src/core/accounts/put.ts';
 import { rotateAccountKey } from '../src/core/accounts/rotate.ts';
 import type { AuditEntry } from '../src/core/audit.ts';
+import { vaultIdOf } from '../src/core/binding.ts';
 import { accountChain } from '../src/core/chains.ts';
 import type { Service } from '../src/core/service.ts';
 import { verifyChain } from '../src/core/verifyChain.ts';
 import { forceAccount } from '../src/core/work/forceRewrap.ts';
 import { lookNow } from '../src/core/work/lookNow.ts';
+import { workOnVault } from '../src/core/work/vaultWork.ts';
 import { accountEntries, bindingEntries } from '../src/local/entries.ts';
 import { tester } from '../src/local/lab/lab.ts';
 import { location } from '../src/local/operator.ts';
@@ -124,6 +127,72 @@ describe('an account that asks for it', () => {
     const warned = lab.log.filter(({ message }) => message === 'A key use was not audited');
     expect(warned.map(({ fields }) => fields)).toEqual(Array(3).fill({ account: 'deaf', error: 'Error' }));
   });
+});
+
+const silent: Service['keyVault']['unwrap'] = async () => ({
+  ...{ ok: false, cause: 'ConnectionFailed', observed: { durationMs: 1 } },
+});
+
+/** A process whose entries of key use are written as `saveUse` does. */
+async function tellingBy(saveUse: () => Promise<void>, replace: Partial<Service> = {}): Promise<Service> {
+  const { accounts } = world.lab.service;
+  const save: Service['accounts']['save'] = async (record, entries) => {
+    if (entries.every(({ type }) => type === 'KeyUsed')) await saveUse();
+    await accounts.save(record, entries);
+  };
+  return world.lab.another({ accounts: { ...accounts, save }, ...replace });
+}
+
+test('a lease that cannot be renewed goes on without waiting for its entry', async () => {
+  const { lab } = world;
+  await account('held');
+  let isSilent = false;
+  const { keyVault } = lab.service;
+  const unwrap: typeof keyVault.unwrap = (...asked) => (isSilent ? silent(...asked) : keyVault.unwrap(...asked));
+  const never = () => (isSilent ? new Promise<never>(() => undefined) : Promise.resolve());
+  const service = await tellingBy(never, { keyVault: { ...keyVault, unwrap } });
+  const view = await lab.view('held');
+  const use = () => service.leases.withAccountKey(view, () => 'served');
+  expect(await use()).toBe('served');
+  isSilent = true;
+  lab.clock.set(lab.clock.now() + service.policy.leaseSeconds * 900);
+  expect(await use()).toBe('served');
+});
+
+test('the worker of a vault keeps it while its looks are told, however slowly', async () => {
+  const { lab } = world;
+  await account('slow');
+  const { keyVault, vaults, rings } = lab.service;
+  let kept = 0;
+  const keepWork: typeof vaults.keepWork = (...asked) => {
+    kept += 1;
+    return vaults.keepWork(...asked);
+  };
+  const pass = (ms: number) => lab.clock.set(lab.clock.now() + ms);
+  const replace = { keyVault: { ...keyVault, unwrap: silent }, vaults: { ...vaults, keepWork }, rings };
+  const service = await tellingBy(async () => pass(25_000), replace);
+  pass(11_000);
+  await workOnVault({ vault: vaultIdOf('slow-kv.vault.azure.net'), lookNow: {}, askedBy: 'admin' }, service);
+  expect((await usesOf('slow')).at(-1)).toBe('look ConnectionFailed look');
+  expect(kept).toBe(1);
+});
+
+test('a reveal whose account is deleted meanwhile leaves no value without an entry', async () => {
+  const { lab } = world;
+  await account('vanishing');
+  await put(lab.service, 'vanishing', 'tokenKeys', 'k', bytes('token'));
+  const { secrets } = lab.service;
+  let isDeleted = false;
+  const read: typeof secrets.read = async (ref) => {
+    const row = await secrets.read(ref);
+    if (isDeleted) await deleteAccount('vanishing', {}, tester, lab.service);
+    return row;
+  };
+  const revealing = await lab.another({ secrets: { ...secrets, read } });
+  // From here on it remembers the account.
+  await reveal(revealing, 'vanishing', 'tokenKeys', 'k');
+  isDeleted = true;
+  await expect(reveal(revealing, 'vanishing', 'tokenKeys', 'k')).rejects.toMatchObject({ code: 'AccountNotFound' });
 });
 
 test('an account that does not ask for it has none, and no write for it', async () => {

@@ -103,6 +103,30 @@ var alerts = [
     threshold: 0
   }
   {
+    name: 'daily-work-given-up'
+    severity: 2
+    query: 'AppTraces | where Message startswith "Work of the daily pass was given up"'
+    window: 'PT1H'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'refusal-not-audited'
+    severity: 1
+    query: 'AppTraces | where Message startswith "A refusal was not audited"'
+    window: 'PT15M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'key-use-not-audited'
+    severity: 2
+    query: 'AppTraces | where Message startswith "A key use was not audited"'
+    window: 'PT1H'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
     name: 'account-passed-by'
     severity: 2
     query: 'AppTraces | where Message startswith "The daily pass went by an account"'
@@ -217,7 +241,7 @@ var alerts = [
   {
     name: 'announcements-late'
     severity: 2
-    query: '${metrics} | where tostring(fields.metric) == "keyward.announcements.oldest.ms" and todouble(fields.value) > 300000'
+    query: '${metrics} | where tostring(fields.metric) == "keyward.announcements.oldest.ms" and todouble(fields.value) > 1200000'
     window: 'PT15M'
     operator: 'GreaterThan'
     threshold: 0

@@ -5,7 +5,7 @@ import { LostRace } from '../core/errors.ts';
 import { fold } from '../core/names.ts';
 import type { AccountStore, Tombstone } from '../core/ports.ts';
 import { auditKey, auditPage } from './auditRows.ts';
-import { keyOnly, type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
+import { keyOnly, type OpenTable, odata, type RowKey, rowOf, valueIfAny } from './tables.ts';
 
 export const recordKey = (name: string): RowKey => ({ partitionKey: fold(name), rowKey: 'record' });
 
@@ -32,21 +32,24 @@ export function createAccountStore(open: OpenTable): AccountStore {
     async bury({ value: record, etag }) {
       const { name, instanceId, owner, audit } = record;
       const tombstone: Tombstone = { name, instanceId, owner, audit, deletedAt: record.updatedAt };
-      await table.put(rowOf(tombstoneKey(name, instanceId), tombstone));
-      if (!(await table.remove(recordKey(name), etag)) && (await table.read(recordKey(name))) !== undefined)
+      // Under the etag that the head was read with: who is held up here puts no older head into a tombstone that has the newest.
+      const next = await table.putTogether(rowOf(tombstoneKey(name, instanceId), tombstone), recordKey(name), etag);
+      if (!(await table.remove(recordKey(name), next)) && (await table.read(recordKey(name))) !== undefined)
         throw new LostRace('The record has changed while it was cleared away.');
     },
 
     audit: (name, instanceId, page) => auditPage(table, fold(name), instanceId, page),
 
-    tombstone: async (name, instanceId) => (await table.read<Tombstone>(tombstoneKey(name, instanceId)))?.value,
+    kept: (name) => table.read(recordKey(name), valueIfAny),
+
+    tombstone: (name, instanceId) => table.read(tombstoneKey(name, instanceId), valueIfAny),
 
     async tombstones(name, { limit, after = '' }) {
       const [from, to] = [tombstoneKey(name, after).rowKey, 'tombstone;'];
       const range = odata`PartitionKey eq ${fold(name)} and RowKey gt ${from} and RowKey lt ${to}`;
-      const tombstones = (await table.query<Tombstone>(range, limit)).map((row) => row.value);
-      const last = tombstones.at(-1);
-      return tombstones.length < limit || last === undefined ? { tombstones } : { tombstones, next: last.instanceId };
+      const tombstones = await table.query(range, limit, valueIfAny);
+      const next = tombstones.length < limit ? undefined : tombstones.at(-1)?.rowKey.slice('tombstone:'.length);
+      return next === undefined ? { tombstones } : { tombstones, next };
     },
 
     async names(limit, after = '') {

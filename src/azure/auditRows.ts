@@ -1,19 +1,17 @@
 /** Where audit entries stand: in the partition of what they are about, in order of their sequence numbers. */
-import type { AuditEntry } from '../core/audit.ts';
+import { type AuditEntry, placeText } from '../core/audit.ts';
 import type { ChainPage, ChainPageRequest } from '../core/ports.ts';
 import { odata, type RowKey, type Table, valueIfAny } from './tables.ts';
-
-const digits = 10;
 
 export const auditKey = (
   partitionKey: string,
   { chain, sequence }: Pick<AuditEntry, 'chain' | 'sequence'>,
 ): RowKey => ({
   partitionKey,
-  rowKey: `audit:${chain}:${String(sequence).padStart(digits, '0')}`,
+  rowKey: `audit:${chain}:${placeText(sequence)}`,
 });
 
-/** A page of the chain: never more than is asked for. Every key that begins with a digit is in its range, in whatever form. */
+/** A page of the chain: never more than is asked for. Every key that begins with a digit is in its range, in whatever form, and so is a token. */
 export async function auditPage(
   table: Table,
   partitionKey: string,
@@ -22,7 +20,7 @@ export async function auditPage(
 ): Promise<ChainPage> {
   const prefix = `audit:${chain}:`;
   // `:` is the character behind the digits.
-  const [from, to] = [`${prefix}${after?.padStart(digits, '0') ?? '0'}`, `${prefix}:`];
+  const [from, to] = [`${prefix}${after ?? '0'}`, `${prefix}:`];
   const range = odata`PartitionKey eq ${partitionKey} and RowKey gt ${from} and RowKey lt ${to}`;
   const found = await table.query(range, limit, valueIfAny);
   const rows = found.map(({ rowKey, value }) => ({ place: placeIn(rowKey.slice(prefix.length)), entry: value }));

@@ -3,7 +3,7 @@ import type { AuditEntry } from '../core/audit.ts';
 import type { BindingStore, BoundAccount } from '../core/ports.ts';
 import type { Watch } from '../core/watch.ts';
 import { auditKey, auditPage } from './auditRows.ts';
-import { type OpenTable, odata, rowOf } from './tables.ts';
+import { type OpenTable, odata, rowOf, valueIfAny } from './tables.ts';
 
 export function createBindingStore(open: OpenTable): BindingStore {
   const table = open('bindings');
@@ -17,6 +17,7 @@ export function createBindingStore(open: OpenTable): BindingStore {
 
   return {
     readWatch: (bindingId) => table.read<Watch>(watchKey(bindingId)),
+    kept: (bindingId) => table.read(watchKey(bindingId), valueIfAny),
 
     async createWatch(watch, entries) {
       await table.batch(rowOf(watchKey(watch.binding.id), watch), undefined, auditRows(entries));

@@ -72,7 +72,7 @@ export async function compose(
         silence: 'VaultTimeout',
         ask: () => troubleWithSystemKey(systemAssigned, impatient(parts), 'keyWillDo'),
       },
-      ...(announcer === undefined ? [] : [announcementTopic(announcer, parts)]),
+      ...(announcer === undefined ? [] : [announcementTopic(announcer, { ...parts, rings })]),
     ] satisfies Part[],
     keyCounts: createKeyCount(parts),
     poisoned: async () => (await countOf('vault-work-poison')) + (await countOf('daily-pass-poison')),
@@ -152,7 +152,7 @@ const sourceIn = ({ WEBSITE_HOSTNAME: host }: Readonly<Record<string, string | u
   host === undefined || host === '' ? '/keyward' : `https://${host}`;
 
 /** Asked through what it leaves waiting: there is no way to ask a topic itself but to publish something. */
-const announcementTopic = (announcer: Announcer, tools: Pick<Service, 'clock'>): Part => ({
+const announcementTopic = (announcer: Announcer, tools: Pick<Service, 'clock' | 'rings'>): Part => ({
   name: 'announcementTopic',
   silence: 'StorageUnavailable',
   ask: async () => ((await isLate(announcer, tools)) ? 'AnnouncementsLate' : undefined),

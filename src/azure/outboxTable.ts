@@ -3,31 +3,42 @@
  * written stands as a column too, so that the service can pick by it. Small, unless the topic fails for long.
  */
 import * as z from 'zod';
-import type { AuditEntry } from '../core/audit.ts';
-import { fold } from '../core/names.ts';
+import { type AuditEntry, placeText } from '../core/audit.ts';
+import { accountNamePattern, fold, ownerPattern } from '../core/names.ts';
 import type { Outbox, OutboxRow } from '../core/ports.ts';
 import { serviceChain } from '../core/serviceAudit.ts';
 import { iso } from '../core/time.ts';
 import { auditKey } from './auditRows.ts';
-import { type OpenTable, odata, type RowKey, rowOf, type TableName, valueIn } from './tables.ts';
+import { type OpenTable, odata, type RowKey, rowOf, type TableName, valueIfAny } from './tables.ts';
 
-/** Somebody's damage to one row must hold up no other. */
+/**
+ * Somebody's damage to one row must hold up no other: what goes into a key has the form of ours, so that the store never answers for a
+ * row what would be taken for trouble of the store.
+ */
+const keyPart = z.string().regex(/^[\w-]{1,64}$/);
 const outboxRow = z.object({
-  id: z.string(),
-  chain: z.string(),
+  id: keyPart,
+  chain: keyPart,
   subject: z.discriminatedUnion('kind', [
-    z.object({ kind: z.literal('account'), name: z.string(), owner: z.string() }),
-    z.object({ kind: z.literal('binding'), keyIdentifier: z.string() }),
+    z.object({
+      kind: z.literal('account'),
+      ...{ name: z.string().regex(accountNamePattern), owner: z.string().regex(ownerPattern) },
+    }),
+    z.object({ kind: z.literal('binding'), keyIdentifier: z.string().max(300) }),
     z.object({ kind: z.literal('service') }),
   ]),
-  first: z.int().positive(),
-  hashes: z.array(z.string()).min(1).max(100),
+  first: z.int().positive().max(9_999_999_999),
+  hashes: z
+    .array(z.string().regex(/^[\w-]{43}$/))
+    .min(1)
+    .max(100),
   at: z.number(),
+  isRefused: z.literal(true).optional(),
 });
 
 const keyOf = ({ chain, first, id }: OutboxRow): RowKey => ({
   partitionKey: chain,
-  rowKey: `${String(first).padStart(10, '0')}:${id}`,
+  rowKey: `${placeText(first)}:${id}`,
 });
 
 /** Where the chain's entries stand. */
@@ -42,6 +53,9 @@ function placeOf({ subject, chain }: OutboxRow): { readonly table: TableName; re
   }
 }
 
+/** Table keys forbid it: whatever somebody puts there, the token is of two parts. */
+const betweenKeys = '/';
+
 export function createOutbox(open: OpenTable): Outbox {
   const table = open('outbox');
 
@@ -53,14 +67,14 @@ export function createOutbox(open: OpenTable): Outbox {
     },
 
     async page({ before, limit, after }) {
-      const [partition = '', row = ''] = after?.split(' ') ?? [];
+      const [partition = '', row = ''] = after?.split(betweenKeys) ?? [];
       const old = odata`at lt ${iso(before)}`;
       const behind = odata`PartitionKey gt ${partition} or (PartitionKey eq ${partition} and RowKey gt ${row})`;
       const filter = after === undefined ? old : `(${behind}) and ${old}`;
-      const found = await table.query(filter, limit, readable);
-      const rows = found.flatMap(({ value }) => (value === undefined ? [] : [value]));
+      const found = await table.query(filter, limit, valueIfAny);
+      const rows = found.flatMap(({ value, ...key }) => ownRow(value, key));
       const last = found.length < limit ? undefined : found.at(-1);
-      const next = last === undefined ? {} : { next: `${last.partitionKey} ${last.rowKey}` };
+      const next = last === undefined ? {} : { next: `${last.partitionKey}${betweenKeys}${last.rowKey}` };
       return { rows, unreadable: found.length - rows.length, ...next };
     },
 
@@ -68,17 +82,23 @@ export function createOutbox(open: OpenTable): Outbox {
       const { table: name, partitionKey } = placeOf(row);
       const chain = open(name);
       const read = row.hashes.map((_, index) =>
-        chain.read<AuditEntry>(auditKey(partitionKey, { chain: row.chain, sequence: row.first + index })),
+        chain.read(auditKey(partitionKey, { chain: row.chain, sequence: row.first + index }), valueIfAny),
       );
-      return (await Promise.all(read)).flatMap((entry) => (entry === undefined ? [] : [entry.value]));
+      const standing = (await Promise.all(read)).filter((stored) => stored !== undefined);
+      const entries = standing.flatMap(({ value }) => (isEntry(value) ? [value] : []));
+      return { entries, unreadable: standing.length - entries.length };
     },
   };
 }
 
-function readable(entity: Parameters<typeof valueIn>[0]): OutboxRow | undefined {
-  try {
-    return outboxRow.parse(valueIn(entity));
-  } catch {
-    return undefined;
-  }
+/** As much as tells whose it is; whether it is genuine, the chain's own check says. */
+const isEntry = (value: unknown): value is AuditEntry =>
+  typeof value === 'object' && value !== null && 'hash' in value && typeof value.hash === 'string';
+
+/** None where it is none of ours, or does not stand in its place: it would be announced, and removed, by a key that it has not. */
+function ownRow(value: unknown, { partitionKey, rowKey }: RowKey): [] | [OutboxRow] {
+  const { data: row } = outboxRow.safeParse(value);
+  if (row === undefined) return [];
+  const key = keyOf(row);
+  return key.partitionKey === partitionKey && key.rowKey === rowKey ? [row] : [];
 }

@@ -9,7 +9,7 @@ import { serviceChain } from '../core/serviceAudit.ts';
 import type { EpochMs } from '../core/time.ts';
 import type { Budget } from '../core/vaultBudget.ts';
 import { auditKey, auditPage } from './auditRows.ts';
-import { keyOnly, type OpenTable, odata, rowOf } from './tables.ts';
+import { keyOnly, type OpenTable, odata, rowOf, valueIfAny } from './tables.ts';
 
 const everything = Number.POSITIVE_INFINITY;
 
@@ -129,6 +129,7 @@ export function createServiceAuditStore(open: OpenTable): ServiceAuditStore {
 
   return {
     head: () => table.read<ChainHead>(headKey),
+    kept: () => table.read(headKey, valueIfAny),
     async append(etag, head, entries) {
       const rows = entries.map((entry) => rowOf(auditKey(serviceChain, entry), entry));
       await table.batch(rowOf(headKey, head), etag, rows);

@@ -146,10 +146,26 @@ export class Table {
   }
 
   /** Rows of one partition, at most 99, while another row there is as it was read: that one's new etag. All or nothing. @throws LostRace */
-  async removeTogether(keys: readonly RowKey[], { partitionKey, rowKey }: RowKey, etag: string): Promise<string> {
+  removeTogether(keys: readonly RowKey[], beside: RowKey, etag: string): Promise<string> {
+    return this.#whileAsRead(beside, etag, (transaction) => {
+      for (const key of keys) transaction.deleteEntity(key.partitionKey, key.rowKey);
+    });
+  }
+
+  /** Writes a row while another one of its partition is as it was read: that one's new etag. @throws LostRace */
+  putTogether(row: Row, beside: RowKey, etag: string): Promise<string> {
+    return this.#whileAsRead(beside, etag, (transaction) => transaction.upsertEntity(row, 'Replace'));
+  }
+
+  /** The SDK removes nothing under an etag within a transaction, so the row is touched under it. */
+  async #whileAsRead(
+    { partitionKey, rowKey }: RowKey,
+    etag: string,
+    add: (transaction: TableTransaction) => void,
+  ): Promise<string> {
     const transaction = new TableTransaction();
     transaction.updateEntity({ partitionKey, rowKey }, 'Merge', { etag });
-    for (const key of keys) transaction.deleteEntity(key.partitionKey, key.rowKey);
+    add(transaction);
     const result = await goneIsLost(this.#run((client) => client.submitTransaction(transaction.actions)));
     return result.subResponses[0]?.etag ?? '';
   }

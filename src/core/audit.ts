@@ -125,6 +125,9 @@ export interface AuditEntry extends AuditFacts {
   readonly hash: string;
 }
 
+/** In keys and tokens, so that they sort by number. */
+export const placeText = (sequence: number): string => String(sequence).padStart(10, '0');
+
 export interface ChainHead {
   readonly sequence: number;
   readonly hash: string;

@@ -1,7 +1,8 @@
 /**
  * Key use: remote unwraps of an account's key, told in its chain where the account asks for it, as the customer's own access log.
- * They are told once what they were for has come to its end, and nothing waits for them or fails with them: one that cannot be
- * written is told by the log.
+ * They are told once what they were for has come to its end: no verdict, and no key that is held already, waits for them. A call, or a
+ * lease that was opened, ends when they are told, because after an invocation nothing is sure to be written any more. Nothing fails
+ * with them: one that cannot be written is told by the log.
  */
 import type { ActiveAccount } from './account.ts';
 import { type AppendTools, appendToChain } from './accounts/append.ts';
@@ -56,6 +57,7 @@ export async function tellKeyUse(
   if (record.auditKeyUse !== true || uses.length === 0) return;
   try {
     const facts = uses.map((use): AuditFacts => ({ type: 'KeyUsed', actor, purpose, ...use }));
+    // Of an account that is gone there is nobody to tell.
     await appendToChain(record, facts, tools);
   } catch (error) {
     tools.log.warn('A key use was not audited', { account: fold(record.name), error: describeError(error) });

@@ -75,7 +75,8 @@ export function createLeases(
     const opened = await openAccountKey(view.record, { ...tools, keyVault: noting(tools.keyVault, uses) });
     const told = () => tellKeyUse({ record: view.record, purpose: 'lease', actor: keyward }, uses, tools);
     if (!opened.ok) {
-      await told();
+      // Whoever goes on with the key that is held, or is refused, waits for no audit.
+      void told();
       return opened.cause;
     }
     const jitter = 1 - (tools.random.bytes(1)[0] ?? 0) / 2560;

@@ -43,6 +43,7 @@ interface FieldTypes {
   account: string;
   bindingId: string;
   vault: string;
+  visit: string;
   key: string;
   version: string;
   secret: string;
@@ -161,11 +162,19 @@ export interface AccountStore {
   /** Replaces the record by a tombstone that keeps the audit's head; the audit stays. */
   bury(record: Stored<AccountRecord>): Promise<void>;
   audit(name: string, instanceId: string, page: ChainPageRequest): Promise<ChainPage>;
-  tombstone(name: string, instanceId: string): Promise<Tombstone | undefined>;
+  /** For the audit: the record, whatever somebody has made of it. */
+  kept(name: string): Promise<Kept | undefined>;
+  /** A Tombstone, unless somebody has written over it. */
+  tombstone(name: string, instanceId: string): Promise<Kept | undefined>;
   /** Of all accounts that had the name, in the order of their ids. */
-  tombstones(name: string, page: ChainPageRequest): Promise<{ tombstones: Tombstone[]; next?: string }>;
+  tombstones(name: string, page: ChainPageRequest): Promise<{ tombstones: Kept[]; next?: string }>;
   /** Names of all records, in order, from the accounts' own table: none that a list has lost is left out. */
   names(limit: number, after?: string): Promise<string[]>;
+}
+
+/** A row that keeps a chain's head, as it stands: `value` may be anything, and is undefined where nothing of ours is in it. */
+export interface Kept {
+  readonly value: unknown;
 }
 
 /** What is left of an account that was deleted. */
@@ -283,6 +292,8 @@ export interface BoundPage {
 /** Watches with their audit entries and the accounts bound, one partition a binding. */
 export interface BindingStore {
   readWatch(bindingId: string): Promise<Stored<Watch> | undefined>;
+  /** For the audit: the watch, whatever somebody has made of it. */
+  kept(bindingId: string): Promise<Kept | undefined>;
   /** Insert if absent. @throws LostRace when it exists. */
   createWatch(watch: Watch, entries: readonly AuditEntry[]): Promise<void>;
   /** @throws LostRace when the etag no longer fits. Answers with the new etag. */
@@ -372,6 +383,8 @@ export interface Claims {
 /** The service's own chain: head and entries in one partition. */
 export interface ServiceAuditStore {
   head(): Promise<Stored<ChainHead> | undefined>;
+  /** For the audit: the head, whatever somebody has made of it. */
+  kept(): Promise<Kept | undefined>;
   /** Head and entries in one batch. @throws LostRace when another writer was faster. */
   append(etag: string | undefined, head: ChainHead, entries: readonly AuditEntry[]): Promise<void>;
   audit(page: ChainPageRequest): Promise<ChainPage>;
@@ -394,6 +407,8 @@ export interface OutboxRow {
   /** One for each entry: shows whether it is this writer's that stands at its place. */
   readonly hashes: readonly string[];
   readonly at: EpochMs;
+  /** The topic does not take it, and has been told of: it is tried again, and makes nothing late. */
+  readonly isRefused?: true | undefined;
 }
 
 export interface OutboxPage {
@@ -404,6 +419,12 @@ export interface OutboxPage {
   readonly next?: string;
 }
 
+export interface Standing {
+  readonly entries: readonly AuditEntry[];
+  /** Places where something stands that is no entry. */
+  readonly unreadable: number;
+}
+
 /** What is still to be announced. */
 export interface Outbox {
   put(row: OutboxRow): Promise<void>;
@@ -411,8 +432,8 @@ export interface Outbox {
   remove(row: OutboxRow): Promise<void>;
   /** Rows written before the time given, in order of chain and sequence. */
   page(asked: { before: EpochMs; limit: number; after?: string | undefined }): Promise<OutboxPage>;
-  /** The entries that stand in the chain at the places of the row, whoever wrote them: all of the row's, or none. */
-  entries(row: OutboxRow): Promise<AuditEntry[]>;
+  /** What stands in the chain at the places of the row, whoever wrote it. Each is read by itself: a batch may come in between. */
+  entries(row: OutboxRow): Promise<Standing>;
 }
 
 /** `refused`: the topic does not take these events, however often it is asked. `failed`: now, or us. `status` is for the log. */

@@ -3,7 +3,7 @@
  * not matter, and no longer than a call may take. What the links, and the head kept beside them, cannot show is that all of it was
  * brought back together to an older state; heads that were announced do (INV-6).
  */
-import { type ChainHead, emptyChain } from './audit.ts';
+import { type ChainHead, emptyChain, placeText } from './audit.ts';
 import { type Flaw, linkOf } from './chainCheck.ts';
 import type { Chain } from './chains.ts';
 import type { Service } from './service.ts';
@@ -55,7 +55,7 @@ async function walk(chain: Chain, { after = emptyChain, announced = [] }: Verifi
   ].filter(({ sequence }) => sequence >= Math.max(1, after.sequence));
   let last = after;
   let compared = 0;
-  let token = String(after.sequence);
+  let token = placeText(after.sequence);
   const ended = (how: Pick<Verification, 'result' | 'broken'>): Verification => ({
     ...how,
     ...{ head, verified: last, entries: last.sequence - after.sequence, compared },

@@ -43,7 +43,7 @@ function bindingIdIn(request: HttpRequest): string {
 }
 
 /** The place of a row, as its key says it. */
-const entryToken = /^\d.{0,99}$/u;
+const entryToken = /^\d.{0,511}$/u;
 
 function askedPage(request: HttpRequest, isToken: (token: string) => boolean) {
   const limit = pageSizeOf(request);

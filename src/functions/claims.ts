@@ -20,6 +20,9 @@ const query = {
     .meta({ examples: ['contoso-keys.vault.azure.net'] }),
 };
 
+/** A host, a GUID, or a resource id. */
+const valuePattern = /^[\w./() -]+$/;
+
 const answer = z.strictObject({ ...query, owner: z.string(), claimedAt: z.iso.datetime() }).meta({
   id: 'Claim',
   examples: [
@@ -61,6 +64,8 @@ const releaseRoute: RouteHandler = async ({ request, actor, service }) => ({
 const releaseDanger: Danger = async ({ code }, request) => {
   if (code !== 'AuthorizationFailed' && code !== 'Conflict') return undefined;
   const { kind, value } = nameIn(request);
+  // Only what could be the value of a claim stands in the audit.
+  if (!valuePattern.test(value)) return undefined;
   return { asked: 'ReleaseClaim', claim: `${kind}/${fold(value)}` };
 };
 

@@ -25,7 +25,8 @@ export const dailyMessage = z.union([
   }),
   z.strictObject({ visit: z.literal('ring'), ring: z.enum(ringNames) }),
   z.strictObject({ visit: z.literal('operatorKeys'), askedAt: z.number() }),
-  z.strictObject({ visit: z.literal('announcements'), after: z.string().max(200).optional() }),
+  // Two keys of a table, whoever wrote the row: 512 characters each.
+  z.strictObject({ visit: z.literal('announcements'), after: z.string().max(1025).optional() }),
   z.strictObject({ visit: z.literal('operation'), operation: z.string().max(64) }),
   z.strictObject({ visit: z.literal('operations') }),
   z.strictObject({ visit: z.literal('unnamed'), account: z.string().max(24), after: z.string().max(300).optional() }),

@@ -79,9 +79,9 @@ async function audited(refusal: Refusal, { danger }: Route, request: HttpRequest
     const service = await keyward();
     const call = await danger(refusal, request, service);
     if (call === undefined) return;
-    const telling = service.refusedCalls.tell(call, refusal.code, actor).then(() => 'told' as const);
-    if ((await inTime(telling, service, auditWithinMs)) === 'told') return;
-    log.warn('A refusal was not audited', { error: 'late' });
+    const telling = service.refusedCalls.tell(call, refusal.code, actor);
+    const outcome = (await inTime(telling, service, auditWithinMs)) ?? 'late';
+    if (outcome !== 'told') log.warn('A refusal was not audited', { error: outcome, actor: actor.id });
   } catch (error) {
     if (!(error instanceof Refusal)) log.warn('A refusal was not audited', { error: describeError(error) });
   }

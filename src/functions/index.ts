@@ -62,6 +62,10 @@ app.storageQueue(
   'dailyPass',
   queue('daily-pass', async () => (await import('./dailyPass.ts')).dailyPass),
 );
+app.storageQueue(
+  'dailyPassPoison',
+  queue('daily-pass-poison', async () => (await import('./poison.ts')).dailyPassPoison),
+);
 
 /** `import()` gives the same module every time: only the first call of a process waits for it. */
 function onFirstCall<A extends unknown[], R>(load: () => Promise<(...args: A) => R>) {

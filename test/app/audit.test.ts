@@ -87,6 +87,13 @@ describe('reading the audit', () => {
     );
   });
 
+  test('goes on behind a row whose key is shorter than any of ours', async () => {
+    const id = await sixEntries('short');
+    await put('short', `audit:${id}:5`, {});
+    const entries = await read('/api/operator/accounts/short/audit?$top=1');
+    expect(entries.map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5, 6, 0]);
+  });
+
   test('goes on after the account was deleted, and tells those of one name apart', async () => {
     const first = await sixEntries('reborn');
     await got(200, world.api('DELETE', '/api/accounts/reborn'));
@@ -273,8 +280,15 @@ describe('INV-6: who can write the table and does not have the audit key is foun
     ],
   ];
   let donor = '';
+  let watched = '';
   beforeAll(async () => {
     donor = await sixEntries('donor');
+    const key = await vaultWithKey(world, 'watched-kv');
+    await got(201, world.api('PUT', '/api/accounts/watched', withCustomerKey('contoso', key)));
+    watched = (await got(200, world.api('GET', `/api/operator/bindings?keyIdentifier=${key}`))).body.value[0].bindingId;
+    // Stands in the service's own chain.
+    const claim = '/api/operator/claims?kind=vault&value=watched-kv.vault.azure.net';
+    await refused(409, 'Conflict', world.api('DELETE', claim));
   });
 
   test.each(tampered)('%s', async (_, sequence, flaw, tamper) => {
@@ -318,6 +332,43 @@ describe('INV-6: who can write the table and does not have the audit key is foun
     expect(await verify('rolledback', { announced: announced.slice(-1) })).toMatchObject({
       broken: { sequence: 8, flaw: 'AnnouncedDiffers' },
     });
+  });
+
+  test.each([
+    ['what is not even JSON', '{'],
+    ['null', 'null'],
+    ['a list', '[]'],
+  ])('writes %s over a record, a tombstone, a watch and the service’s head', async (_, data) => {
+    const over = (table: string, partitionKey: string, rowKey: string) =>
+      tableNamed(table).upsertEntity({ partitionKey, rowKey, v: 1, data }, 'Replace');
+    const name = `o-${randomUUID().slice(0, 12)}`;
+    const id = await sixEntries(name);
+    await over('keywardaccounts', name, 'record');
+    const path = `/api/operator/accounts/${name}/audit`;
+    const { body: refusal } = await refused(400, 'InvalidParameter', world.api('POST', `${path}/verify`, {}));
+    expect(refusal.error).toMatchObject({ target: 'accountId', message: expect.stringContaining('written over') });
+    const ofThisOne = async () => (await got(200, world.api('POST', `${path}/verify?accountId=${id}`, {}))).body;
+    const beyond = { result: 'broken', broken: { sequence: 1, flaw: 'BeyondHead' } };
+    expect(await ofThisOne()).toMatchObject(beyond);
+    expect(await read(`${path}?accountId=${id}`)).toHaveLength(6);
+    await remove(name, 'record');
+    await over('keywardaccounts', name, `tombstone:${id}`);
+    expect(await ofThisOne()).toMatchObject(beyond);
+    await refused(404, 'AccountNotFound', world.api('GET', path));
+    const { body: list } = await got(200, world.api('GET', path.replace('audit', 'instances')));
+    expect(list).toEqual({ value: [] });
+
+    // The same of a binding and of the service, with an entry of each.
+    const [binding, service] = [watched, 'audit'] as const;
+    await over('keywardbindings', binding, 'watch');
+    expect(await verified(`bindings/${binding}/audit`)).toMatchObject(beyond);
+    expect(await read(`/api/operator/bindings/${binding}/audit`)).not.toEqual([]);
+    const table = tableNamed('keywardservice');
+    const head = await table.getEntity<Row>('service', 'head');
+    await over('keywardservice', 'service', 'head');
+    expect(await verified(service)).toMatchObject({ result: 'broken', broken: { flaw: 'BeyondHead' } });
+    await table.upsertEntity({ partitionKey: 'service', rowKey: 'head', v: 1, data: head.data }, 'Replace');
+    expect(await verified(service)).toMatchObject({ result: 'whole' });
   });
 
   test('removes the account and its tombstone, and leaves the entries', async () => {

@@ -72,6 +72,7 @@ describe('the built bundle', () => {
     });
     expect(of('queueTrigger').toSorted(byName)).toEqual([
       queue('dailyPass', 'daily-pass'),
+      queue('dailyPassPoison', 'daily-pass-poison'),
       queue('vaultWork', 'vault-work'),
       queue('vaultWorkPoison', 'vault-work-poison'),
     ]);

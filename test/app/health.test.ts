@@ -1,5 +1,6 @@
+import { QueueServiceClient } from '@azure/storage-queue';
 import { describe, expect, test } from 'vitest';
-import { caller } from '../../src/local/client.ts';
+import { caller, until } from '../../src/local/client.ts';
 import { got, useStack, vaultWithKey, withCustomerKey } from './support.ts';
 
 const world = useStack();
@@ -14,6 +15,25 @@ test('liveness is open to all, and says nothing else', async () => {
 
 test('readiness is not open', async () => {
   expect((await caller(world.stack.host.url, {})('GET', '/api/health/ready')).status).toBe(401);
+});
+
+test('what was given up of either queue is told, whatever the message holds', async () => {
+  const service = QueueServiceClient.fromConnectionString(world.stack.azurite.connectionString);
+  const give = async (queue: string, message: unknown) => {
+    const poison = service.getQueueClient(`${queue}-poison`);
+    await poison.createIfNotExists();
+    await poison.sendMessage(Buffer.from(JSON.stringify(message)).toString('base64'));
+  };
+  await give('vault-work', { vault: '0'.repeat(32), askedBy: 'sweep' });
+  await give('daily-pass', { visit: 'announcements', after: 'x'.repeat(2_000) });
+  await give('daily-pass', null);
+  const told = [
+    `Work on a vault was given up {"vault":"${'0'.repeat(32)}"}`,
+    'Work of the daily pass was given up {"visit":"announcements"}',
+    'Work of the daily pass was given up {"visit":""}',
+  ];
+  const missing = async () => told.filter((line) => !world.records.some(({ message }) => message.startsWith(line)));
+  await until('all are told', missing, (left) => left.length === 0);
 });
 
 describe('readiness', () => {

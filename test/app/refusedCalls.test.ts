@@ -139,15 +139,44 @@ describe('a dangerous call that is refused', () => {
     // Nothing that can be read was asked of it.
     await refused(403, 'AuthorizationFailed', writer.api('DELETE', '/api/operator/claims?kind=x'));
     await refused(403, 'AuthorizationFailed', repair(writer.api, 'a%2Fb%3F'.padEnd(400, 'c')));
+    for (const value of ['%00', '<b>', 'a%0Ab'])
+      await refused(403, 'AuthorizationFailed', writer.api('DELETE', `/api/operator/claims?kind=vault&value=${value}`));
     const key = 'https://claimed-kv.vault.azure.net/keys/cmk';
     for (const name of ['thief-1', 'thief-2', 'thief-3'])
       await refused(403, 'OwnerMismatch', writer.api('PUT', `/api/accounts/${name}`, withCustomerKey('thief', key)));
+    const thief = { asked: 'UseForeignKey', code: 'OwnerMismatch', key };
     const about = { asked: 'ReleaseClaim', claim: 'vault/claimed-kv.vault.azure.net' };
     expect(await inService()).toMatchObject([
       { ...about, code: 'AuthorizationFailed', actor: { id: writer.id } },
       { ...about, code: 'Conflict' },
-      { asked: 'UseForeignKey', code: 'OwnerMismatch', account: 'thief-1', key },
+      ...['thief-1', 'thief-2', 'thief-3'].map((account) => ({ ...thief, account })),
     ]);
+  });
+
+  test('stands there once where many come together, and is told by the log only where one caller has too many', async () => {
+    const prober = await principal('prober', ['Accounts.Read', 'Accounts.Write']);
+    const byProber = async () =>
+      (await inService()).flatMap(({ actor, account, key }: AuditEntry) =>
+        actor.id === prober.id ? [`${account} ${key}`] : [],
+      );
+    const probe = (vault: string) => {
+      const key = `https://${vault}.vault.azure.net/keys/cmk`;
+      return refused(403, 'OwnerMismatch', prober.api('PUT', '/api/accounts/probe', withCustomerKey('thief', key)));
+    };
+    await Promise.all(Array.from({ length: 5 }, () => probe('claimed-kv')));
+    // The same account and another key is another refusal.
+    await probe('held-kv');
+    expect(await byProber()).toEqual(
+      ['claimed-kv', 'held-kv'].map((vault) => `probe https://${vault}.vault.azure.net/keys/cmk`),
+    );
+    const tooMany = () => world.records.filter(({ message }) => message.includes('"error":"tooMany"'));
+    for (let n = 0; n < 30; n++) await refused(403, 'AuthorizationFailed', repair(prober.api, `none-${n}`));
+    expect(await byProber()).toHaveLength(30);
+    expect(tooMany()).toHaveLength(2);
+    // Nobody else is held up by it.
+    await refused(403, 'AuthorizationFailed', repair(writer.api, 'none-0'));
+    const last = (await inService()).at(-1);
+    expect(last).toMatchObject({ account: 'none-0', actor: { id: writer.id } });
   });
 
   test('is refused all the same where its entry cannot be written', async () => {
@@ -159,8 +188,9 @@ describe('a dangerous call that is refused', () => {
     // Somebody has taken the place of the next entry.
     const rowKey = `audit:${body.properties.accountId}:0000000002`;
     await table.createEntity({ partitionKey: 'full', rowKey, v: 1, data: '{}' });
+    const since = world.records.length;
     await refused(403, 'AuthorizationFailed', writer.api('PATCH', '/api/accounts/full', toSystemKey));
-    const warned = world.records.filter(({ message }) => message.startsWith('A refusal was not audited'));
+    const warned = world.records.slice(since).filter(({ message }) => message.startsWith('A refusal was not audited'));
     expect(warned).toHaveLength(1);
     await table.deleteEntity('full', rowKey);
     await refused(403, 'AuthorizationFailed', writer.api('PATCH', '/api/accounts/full', toSystemKey));

@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest';
 import { deleteAccount } from '../../src/core/accounts/delete.ts';
 import { saveAccount } from '../../src/core/accounts/write.ts';
+import { accountChain } from '../../src/core/chains.ts';
 import { LostRace } from '../../src/core/errors.ts';
+import { verifyChain } from '../../src/core/verifyChain.ts';
 import { tester } from '../../src/local/lab/lab.ts';
-import { useLab } from '../lab.ts';
+import { failure, useLab } from '../lab.ts';
 
 const world = useLab();
 
@@ -16,4 +18,23 @@ test('INV-7: a record that is gone since it was read is a race lost, like one th
   const saving = saveAccount(read, read.value, [{ type: 'AccountUpdated', actor: tester }], service);
   await expect(saving).rejects.toThrow(LostRace);
   expect(await service.accounts.read('gone')).toBeUndefined();
+});
+
+test('INV-6: a delete that is held up puts no older head into the tombstone', async () => {
+  const { service } = world.lab;
+  await world.lab.account('buried', 'contoso');
+  const { accounts } = service;
+  const read = async () => (await accounts.read('buried')) ?? expect.fail();
+  const bury = async () => {
+    throw new Error('held up');
+  };
+  await failure(deleteAccount('buried', {}, tester, { ...service, accounts: { ...accounts, bury } }));
+  const heldUp = await read();
+  expect(heldUp.value.lifecycle).toBe('deleting');
+  const refused = { type: 'CallRefused', actor: tester, asked: 'RepairIdentity', code: 'AuthorizationFailed' } as const;
+  await saveAccount(heldUp, heldUp.value, [refused], service);
+  await accounts.bury(await read());
+  await expect(accounts.bury(heldUp)).rejects.toThrow(LostRace);
+  const chain = await accountChain('buried', undefined, service);
+  expect(await verifyChain(chain, {}, service)).toMatchObject({ result: 'whole', entries: 3 });
 });

@@ -15,7 +15,7 @@ import { rotateAccountKey } from '../../src/core/accounts/rotate.ts';
 import type { AuditType } from '../../src/core/audit.ts';
 import { vaultIdOf } from '../../src/core/binding.ts';
 import { hex } from '../../src/core/bytes.ts';
-import type { Log, SecretKind } from '../../src/core/ports.ts';
+import type { Log, SecretKind, Tombstone } from '../../src/core/ports.ts';
 import { revealResource } from '../../src/core/resources/reveal.ts';
 import { putResource, removeResource } from '../../src/core/resources/write.ts';
 import { moveSecrets } from '../../src/core/secrets/move.ts';
@@ -292,7 +292,11 @@ async function stateOf(account: string): Promise<unknown> {
   const { accounts: listed } = await listAccountsOf(placeOf(account), 10, undefined, witness);
   const isListed = listed.length === 1;
   const policy = await witness.resources.read(policyOf(account));
-  if (stored === undefined) return { account: 'none', isListed, policy };
+  if (stored === undefined) {
+    const buried = await buriedOf(account);
+    const entries = await Promise.all(buried.map(({ instanceId }) => accountEntries(account, instanceId, witness)));
+    return { account: 'none', isListed, policy, audits: entries.map((all) => all.map(({ type }) => type)) };
+  }
   const record = stored.value;
   if (record.lifecycle !== 'active') return { account: record.lifecycle };
   const opened = await openAccountKey(record, witness);
@@ -337,15 +341,21 @@ async function isNewest(account: string): Promise<boolean> {
   return latest.ok && latest.value.version === encryption.version;
 }
 
+/** What is left of those that had the name. */
+async function buriedOf(account: string): Promise<Tombstone[]> {
+  const { tombstones } = await witness.accounts.tombstones(account, { limit: 10 });
+  return tombstones.map(({ value }) => value as Tombstone);
+}
+
 /** INV-6: entries of the account's chain, and of its watch's, that are neither announced nor wait to be. */
 async function unannounced(account: string): Promise<unknown[]> {
-  const stored = await witness.accounts.read(account);
-  if (stored === undefined) return [];
-  const { instanceId } = stored.value;
-  const encryption = stored.value.lifecycle === 'active' ? stored.value.encryption : undefined;
+  const record = (await witness.accounts.read(account))?.value;
+  const [instance = record] = await buriedOf(account);
+  if (instance === undefined) return [];
+  const encryption = record?.lifecycle === 'active' ? record.encryption : undefined;
   const bindingId = encryption?.type === 'CustomerKey' ? encryption.binding.id : undefined;
   const entries = [
-    ...(await accountEntries(account, instanceId, witness)),
+    ...(await accountEntries(account, instance.instanceId, witness)),
     ...(bindingId === undefined ? [] : await bindingEntries(bindingId, witness)),
   ];
   // First what waits: what is missing there has been published before.
@@ -359,15 +369,13 @@ const hashIn = ({ data }: CloudEvent): string => (data as { hash: string }).hash
 /** INV-6: every chain of the account, and of its watch, up to the head that its record keeps. */
 async function brokenChains(account: string): Promise<unknown[]> {
   const { audit } = await witness.rings();
-  const stored = await witness.accounts.read(account);
-  if (stored === undefined) return [];
-  const { instanceId, audit: head } = stored.value;
-  const broken = [
-    await firstBrokenLink(instanceId, await accountEntries(account, instanceId, witness), head, (kek) =>
-      audit.kek(kek),
-    ),
-  ];
-  const encryption = stored.value.lifecycle === 'active' ? stored.value.encryption : undefined;
+  const record = (await witness.accounts.read(account))?.value;
+  const broken = [];
+  for (const { instanceId, audit: head } of record === undefined ? await buriedOf(account) : [record]) {
+    const entries = await accountEntries(account, instanceId, witness);
+    broken.push(await firstBrokenLink(instanceId, entries, head, (kek) => audit.kek(kek)));
+  }
+  const encryption = record?.lifecycle === 'active' ? record.encryption : undefined;
   if (encryption?.type === 'CustomerKey') {
     const { id } = encryption.binding;
     const watch = await witness.bindings.readWatch(id);

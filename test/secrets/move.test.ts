@@ -79,6 +79,7 @@ describe('a row that does not open', () => {
       dailyQueue: { send: async (message) => void (message.visit === 'secrets' && sent.push(message)) },
     });
     expect(sent).toEqual([{ visit: 'secrets', account: 'stuck' }]);
+    lab.clock.set(lab.clock.now() + 86_400_000);
     expect(await chain(service, { visit: 'secrets', account: 'stuck' })).toEqual([0]);
     expect(await alarms('stuck')).toBe(2);
     expect((await lab.view('stuck')).record.olderAccountKeys?.phase).toBe('moving');

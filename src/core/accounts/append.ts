@@ -6,20 +6,21 @@ import type { Service } from '../service.ts';
 
 export type AppendTools = Pick<Service, 'accounts' | 'memory' | 'rings' | 'clock' | 'trigger'>;
 
-/** To the chain of exactly this account instance; one that is gone meanwhile has no chain to append to. */
+/** To the chain of exactly this account instance. False: it is gone, and has no chain to append to; nothing is written. */
 export async function appendToChain(
   { name, instanceId }: { readonly name: string; readonly instanceId: string },
   facts: readonly AuditFacts[],
   tools: AppendTools,
-): Promise<void> {
+): Promise<boolean> {
   const { audit } = await tools.rings();
   const told = withTrigger(facts, tools.trigger);
-  await tools.memory.inTurn(name, () =>
+  return tools.memory.inTurn(name, () =>
     retryLostRaces(async () => {
       const stored = await tools.accounts.read(fold(name));
-      if (stored === undefined || stored.value.instanceId !== instanceId) return;
+      if (stored === undefined || stored.value.instanceId !== instanceId) return false;
       const added = appendEntries(instanceId, stored.value.audit, told, tools.clock.now(), audit.newest);
       await tools.accounts.save({ value: { ...stored.value, audit: added.head }, etag: stored.etag }, added.entries);
+      return true;
     }),
   );
 }

@@ -1,6 +1,7 @@
 /**
  * An announcement: one audit entry as a CloudEvent (docs/events.md). It says who, what, when and why, and carries the entry's
- * sequence number and hash: who keeps these can show later that a chain was rolled back. No key, no value, nothing wrapped.
+ * sequence number and hash: who keeps these can show later that a chain was rolled back. No key, no value of a secret,
+ * nothing wrapped.
  */
 import * as z from 'zod';
 import type { AuditEntry } from '../audit.ts';

@@ -7,7 +7,8 @@ import type { AuditEntry } from '../audit.ts';
 import { isGenuine } from '../chainCheck.ts';
 import { describeError, Unavailable } from '../errors.ts';
 import { measure } from '../metrics.ts';
-import type { OutboxRow } from '../ports.ts';
+import type { Log, OutboxRow } from '../ports.ts';
+import type { Ring } from '../rings/ring.ts';
 import type { Service } from '../service.ts';
 import type { EpochMs } from '../time.ts';
 import { type Announcer, tellFailure } from './announcer.ts';
@@ -35,9 +36,9 @@ export async function wakeAnnouncing({ announcer, dailyQueue, clock, log }: Tool
   const now = clock.now();
   const { rows, unreadable } = await announcer.outbox.page({ before: now - waitMs, limit: rowsCounted });
   if (unreadable > 0) log.error('Rows of the outbox that cannot be read were passed by', { count: unreadable });
-  if (rows.length === 0) return;
-  measure(log, 'keyward.announcements.oldest.ms', now - oldestOf(rows), {});
-  await dailyQueue.send({ visit: 'announcements' });
+  if (rows.length > 0) measure(log, 'keyward.announcements.oldest.ms', now - oldestOf(rows), {});
+  // What cannot be read may stand before what waits.
+  if (rows.length + unreadable > 0) await dailyQueue.send({ visit: 'announcements' });
 }
 
 const oldestOf = (rows: readonly OutboxRow[]): EpochMs => Math.min(...rows.map(({ at }) => at));
@@ -86,25 +87,31 @@ async function dueOf(rows: readonly OutboxRow[], { outbox }: Announcer, service:
   const { audit } = await service.rings();
   const visited = await pLimit(readsAtOnce).map(rows, async (row): Promise<Due | undefined> => {
     try {
-      const entries = await outbox.entries(row);
-      const fate = fateOf(row, entries, clock.now());
+      const standing = await outbox.entries(row);
+      const { entries } = standing;
+      const fate = fateOf(row, standing, clock.now());
       if (fate === 'drop') await outbox.remove(row);
+      if (fate === 'unreadable') tellUnreadable(row, 'noEntry', log);
       if (fate !== 'announce') return undefined;
-      // What this process has just committed needs no such proof: here anybody who writes the tables may have been at work.
-      const isOurs = (entry: AuditEntry) => isOfRow(entry, row) && isGenuine(entry, (kek) => audit.kek(kek));
-      if (entries.every(isOurs)) return { row, entries };
+      if (areOurs(row, entries, audit)) return { row, entries };
       log.error('An entry that waits to be announced does not verify', { chain: row.chain, sequence: row.first });
       return undefined;
     } catch (error) {
       if (error instanceof Unavailable) throw error;
       // One row's trouble stops no other: it is met again by the next pass.
-      const about = { chain: row.chain, sequence: row.first, error: describeError(error) };
-      log.error('Entries that wait to be announced could not be read', about);
+      tellUnreadable(row, describeError(error), log);
       return undefined;
     }
   });
   return visited.filter((one) => one !== undefined);
 }
+
+const tellUnreadable = ({ chain, first: sequence }: OutboxRow, error: string, log: Log): void =>
+  log.error('Entries that wait to be announced could not be read', { chain, sequence, error });
+
+/** What this process has just committed needs no such proof: here anybody who writes the tables may have been at work. */
+const areOurs = (row: OutboxRow, entries: readonly AuditEntry[], audit: Pick<Ring, 'kek'>): boolean =>
+  entries.every((entry) => isOfRow(entry, row) && isGenuine(entry, (generation) => audit.kek(generation)));
 
 const isOfRow = ({ chain, sequence }: AuditEntry, { chain: wanted, first, hashes }: OutboxRow): boolean =>
   chain === wanted && sequence >= first && sequence < first + hashes.length;
@@ -118,7 +125,10 @@ async function publishAll(due: readonly Due[], announcer: Announcer, { log }: Se
   for (const one of failure === undefined ? together.left : []) {
     const alone = await publishDue([one], announcer);
     published += alone.published;
-    if (alone.trouble?.outcome === 'refused') refused.push({ row: one.row, status: alone.trouble.status });
+    if (alone.trouble?.outcome === 'refused') {
+      refused.push({ row: one.row, status: alone.trouble.status });
+      if (one.row.isRefused !== true) await announcer.outbox.put({ ...one.row, isRefused: true });
+    }
     if (alone.trouble?.outcome !== 'failed') continue;
     failure = alone.trouble;
     break;
@@ -149,10 +159,22 @@ export async function backlogOf({ outbox }: Announcer, { clock }: Pick<Service, 
   return { waiting, isComplete: next === undefined, ...(rows.length === 0 ? {} : { oldestAt: oldestOf(rows) }) };
 }
 
-/** What readiness asks: an entry that stands and has not been announced for long is the topic's trouble, or the timer's. */
-export async function isLate({ outbox }: Announcer, { clock }: Pick<Service, 'clock'>): Promise<boolean> {
+/**
+ * What readiness asks: an entry that stands and has not been announced for long is the topic's trouble, or the timer's. A row that is
+ * refused, forged or damaged is told by an alert of its own, and makes no service unready that nobody could mend but by hand.
+ */
+export async function isLate(
+  { outbox }: Announcer,
+  { clock, rings }: Pick<Service, 'clock' | 'rings'>,
+): Promise<boolean> {
   const now = clock.now();
-  const { rows } = await outbox.page({ before: now - lateMs, limit: rowsJudged });
-  for (const row of rows) if (fateOf(row, await outbox.entries(row), now) === 'announce') return true;
+  const { rows } = await outbox.page({ before: now - lateMs, limit: rowsCounted });
+  const isWaiting = async (row: OutboxRow) => {
+    const standing = await outbox.entries(row);
+    if (fateOf(row, standing, now) !== 'announce') return false;
+    return areOurs(row, standing.entries, (await rings()).audit);
+  };
+  for (const row of rows.filter(({ isRefused }) => isRefused !== true).slice(0, rowsJudged))
+    if (await isWaiting(row)) return true;
   return false;
 }

@@ -1,6 +1,7 @@
 /** Audit entries about secrets, in their account's chain. */
 import type { AccountView } from '../account.ts';
 import { type AppendTools, appendToChain } from '../accounts/append.ts';
+import { accountNotFound } from '../accounts/read.ts';
 import type { Actor } from '../audit.ts';
 import { Refusal } from '../errors.ts';
 import { measure } from '../metrics.ts';
@@ -14,7 +15,8 @@ export const pathOf = ({ kind, name }: Pick<SecretRef, 'kind' | 'name'>): string
 
 /**
  * One structured line for every reveal, and an entry where the account asks for them. Comes before the value leaves: what cannot
- * be audited is not revealed.
+ * be audited is not revealed, nor what is left of an account that has been deleted, or made anew, since it was read.
+ * @throws Refusal AccountNotFound
  */
 export async function tellReveal(
   view: AccountView,
@@ -25,8 +27,9 @@ export async function tellReveal(
 ): Promise<void> {
   const [first] = refs;
   if (first === undefined) return;
-  if (view.record.auditKeyUse === true)
-    await appendToChain(view.record, [{ type, actor, secrets: refs.map(pathOf) }], tools);
+  const entries = [{ type, actor, secrets: refs.map(pathOf) }];
+  if (view.record.auditKeyUse === true && !(await appendToChain(view.record, entries, tools)))
+    throw accountNotFound(fold(view.record.name));
   tools.log.info(type === 'SecretsRevealed' ? 'Secrets revealed' : 'Job input resolved', {
     account: fold(view.record.name),
     kind: first.kind,
@@ -40,10 +43,16 @@ export async function tellReveal(
 
 const keyward = { kind: 'keyward', id: 'secrets' } as const;
 
-/** Rows that do not open to what their place says: edited, swapped or damaged. They are left as they are. */
+/**
+ * Rows that do not open to what their place says: edited, swapped or damaged. They are left as they are. The log has each attempt, the
+ * chain one entry a minute for each: nobody fills it by asking again and again.
+ */
 export async function alarm(view: AccountView, refs: readonly SecretRef[], tools: EntryTools): Promise<void> {
-  const secrets = refs.map(pathOf);
-  for (const secret of secrets)
+  const { instanceId } = view.record;
+  const idOf = (ref: SecretRef) => `${instanceId} ${pathOf(ref)}`;
+  const news = new Set(tools.memory.notAlarmed(refs.map(idOf)));
+  const secrets = refs.filter((ref) => news.has(idOf(ref))).map(pathOf);
+  for (const secret of refs.map(pathOf))
     tools.log.error('A stored secret does not open to what its place says', {
       account: fold(view.record.name),
       secret,
@@ -51,7 +60,9 @@ export async function alarm(view: AccountView, refs: readonly SecretRef[], tools
     });
   const facts = { type: 'SecretIntegrityFailed', actor: keyward, cause: 'KeyMaterialMismatch' } as const;
   const entries = pieces(secrets).map((piece) => ({ ...facts, secrets: piece }));
+  if (entries.length === 0) return;
   await appendToChain(view.record, entries, tools);
+  tools.memory.noteAlarmed([...news]);
 }
 
 /** An entry is one row, and a row holds 32,768 characters. A page of a hundred real names has at most half of that. */

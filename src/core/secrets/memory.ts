@@ -30,6 +30,9 @@ export interface AccountMemory {
   noteBinding(foldedName: string, bindingId: string | undefined): void;
   /** Work of this process that would otherwise race for one row, an account's or a resource's, one after the other. */
   inTurn<T>(name: string, work: () => Promise<T>): Promise<T>;
+  /** Those of which this process has told no alarm within a minute. */
+  notAlarmed(ids: readonly string[]): string[];
+  noteAlarmed(ids: readonly string[]): void;
 }
 
 interface Remembered {
@@ -41,6 +44,8 @@ interface Remembered {
 
 const accountsAtOnce = 5_000;
 const bindingsAtOnce = 50_000;
+const alarmsAtOnce = 10_000;
+const alarmEveryMs = 60_000;
 
 export function createAccountMemory(
   tools: { readonly accounts: AccountStore; readonly bindings: BindingStore; readonly clock: Clock },
@@ -49,6 +54,7 @@ export function createAccountMemory(
   const records = new LRUCache<string, Remembered>({ max: accountsAtOnce });
   const bindingIds = new LRUCache<string, string>({ max: bindingsAtOnce });
   const turns = new LRUCache<string, LimitFunction>({ max: accountsAtOnce });
+  const alarms = new LRUCache<string, number>({ max: alarmsAtOnce });
   const { clock } = tools;
 
   async function remembered(name: string): Promise<AccountView | undefined> {
@@ -87,6 +93,13 @@ export function createAccountMemory(
       turns.set(fold(name), turn);
       return turn(work);
     },
+    notAlarmed(ids) {
+      const since = clock.monotonic() - alarmEveryMs;
+      return ids.filter((id) => (alarms.get(id) ?? Number.NEGATIVE_INFINITY) <= since);
+    },
+    noteAlarmed(ids) {
+      for (const id of ids) alarms.set(id, clock.monotonic());
+    },
   };
 }
 
@@ -96,6 +109,7 @@ export function forgetful(accounts: AccountStore, memory: AccountMemory): Accoun
   return {
     read: (name) => accounts.read(name),
     audit: (...asked) => accounts.audit(...asked),
+    kept: (...asked) => accounts.kept(...asked),
     tombstone: (...asked) => accounts.tombstone(...asked),
     tombstones: (...asked) => accounts.tombstones(...asked),
     names: (limit, after) => accounts.names(limit, after),

@@ -28,10 +28,14 @@ export interface Round {
 
 const tellAtOnce = 10;
 
-export async function tellLooks({ used }: Round, service: Service): Promise<void> {
+/** `keep` comes after each: the worker goes on to be the vault's, however slowly the tables answer. */
+export async function tellLooks({ used }: Round, service: Service, keep?: () => Promise<unknown>): Promise<void> {
   const limit = pLimit(tellAtOnce);
   const tell = ({ record, uses }: (typeof used)[number]) =>
-    limit(() => tellKeyUse({ record, purpose: 'look', actor: keyward }, uses, service));
+    limit(async () => {
+      await tellKeyUse({ record, purpose: 'look', actor: keyward }, uses, service);
+      await keep?.();
+    });
   await Promise.all(used.splice(0).map(tell));
 }
 

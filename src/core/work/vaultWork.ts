@@ -114,7 +114,7 @@ async function workOneRound(isSweep: boolean, message: Message): Promise<boolean
   const { clock } = service;
   const round: Round = { used: [] };
   const watches = await lookAtAll(isSweep, round, message);
-  await tellLooks(round, service);
+  await tellLooks(round, service, () => keepWork(message));
   if (watches === undefined || round.silence !== undefined) return false;
 
   const nextLookAt = Math.min(...watches.map(({ value }) => value.nextLookAt));

@@ -1,0 +1,86 @@
+/** The outbox on real tables, where somebody has written past the app. */
+import { TableClient } from '@azure/data-tables';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { createOutbox } from '../../src/azure/outboxTable.ts';
+import { openTables } from '../../src/azure/tables.ts';
+import type { Outbox, OutboxPage, OutboxRow } from '../../src/core/ports.ts';
+import { type Azurite, startAzurite } from '../../src/local/azurite.ts';
+
+let azurite: Azurite;
+let outbox: Outbox;
+let table: TableClient;
+const tableNamed = (name: string) =>
+  TableClient.fromConnectionString(azurite.connectionString, name, { allowInsecureConnection: true });
+beforeAll(async () => {
+  azurite = await startAzurite();
+  outbox = createOutbox(openTables(tableNamed));
+  table = tableNamed('keywardoutbox');
+  await table.createTable();
+  await tableNamed('keywardaccounts').createTable();
+});
+afterAll(() => azurite.stop());
+beforeEach(async () => {
+  for await (const { partitionKey = '', rowKey = '' } of table.listEntities())
+    await table.deleteEntity(partitionKey, rowKey);
+});
+
+const chain = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
+const own: OutboxRow = {
+  ...{ id: '0e37df36-f698-11e6-8dd4-cb9ced3df976', chain, at: 0 },
+  subject: { kind: 'account', name: 'Contoso', owner: 'contoso' },
+  ...{ first: 1, hashes: ['a'.repeat(43), 'b'.repeat(43)] },
+};
+
+/** As somebody would write it who has the table and not the app. */
+const putAt = (partitionKey: string, rowKey: string, value: unknown) =>
+  table.upsertEntity(
+    { partitionKey, rowKey, v: 1, data: JSON.stringify(value), at: new Date(0).toISOString() },
+    'Replace',
+  );
+const page = (more: { limit?: number; after?: string | undefined } = {}): Promise<OutboxPage> =>
+  outbox.page({ before: Date.now(), limit: 10, ...more });
+
+const account = own.subject as { kind: 'account'; name: string; owner: string };
+test.each([
+  ['a name that no key can hold', { subject: { ...account, name: 'a/b' } }],
+  ['a name longer than a key', { subject: { ...account, name: 'x'.repeat(20_000) } }],
+  ['an owner that is none', { subject: { ...account, owner: 'a b' } }],
+  ['a chain that no key can hold', { chain: 'a?b' }],
+  ['an id that no key can hold', { id: 'a#b' }],
+  ['a sequence number beyond all', { first: 99_999_999_999 }],
+  ['a hash that is none', { hashes: ['x'] }],
+])('a row with %s is not read: the store would answer for it as if it were in trouble', async (_, wrong) => {
+  await outbox.put(own);
+  await putAt(chain, '0000000009:x', { ...own, ...wrong });
+  expect(await page()).toEqual({ rows: [own], unreadable: 1 });
+});
+
+test('a row that stands in another’s place is not read: it could not be removed by what it says', async () => {
+  await putAt('zz', 'zz', own);
+  await putAt(chain, '0000000002:copy', own);
+  expect(await page()).toEqual({ rows: [], unreadable: 2 });
+  await outbox.put(own);
+  expect(await page()).toMatchObject({ rows: [own], unreadable: 2 });
+  await outbox.remove(own);
+  expect(await page()).toMatchObject({ rows: [], unreadable: 2 });
+});
+
+test('pages go on over rows with any key, to the end', async () => {
+  for (const [partitionKey, rowKey] of [
+    ['a b', 'r 1'],
+    ['a b', 'r 2'],
+    ['a b', 'r'.repeat(500)],
+    ["it's", '0'],
+  ] as const)
+    await putAt(partitionKey, rowKey, own);
+  await putAt(chain, 'x', own);
+  let seen = 0;
+  let after: string | undefined;
+  for (let pages = 0; pages < 6; pages += 1) {
+    const { unreadable, next } = await page({ limit: 1, after });
+    seen += unreadable;
+    after = next;
+    if (next === undefined) break;
+  }
+  expect({ seen, after }).toEqual({ seen: 5, after: undefined });
+});
