@@ -46,6 +46,7 @@ interface FieldTypes {
   key: string;
   version: string;
   secret: string;
+  resource: string;
   kind: SecretKind;
   first: string;
   actorKind: string;
@@ -237,7 +238,11 @@ export interface SecretStore {
   clear(account: string, recordEtag: string): Promise<string>;
 }
 
-export type StoredResource = Stored<ResourceRow> & { readonly ref: ResourceRef };
+export type StoredResource = Stored<ResourceRow> & {
+  readonly ref: ResourceRef;
+  /** The row has not the form of a resource: its value stands in for it, and is no account's. What it named is not known. */
+  readonly isDamaged?: true;
+};
 
 /** Resources of another contract, in their account's partition. Every write is conditional; one that was too late answers undefined, or false. */
 export interface ResourceStore {

@@ -1,3 +1,4 @@
+import { TableClient } from '@azure/data-tables';
 import { describe, expect, test } from 'vitest';
 import { deleteAccount } from '../../src/core/accounts/delete.ts';
 import { putAccount } from '../../src/core/accounts/put.ts';
@@ -6,17 +7,19 @@ import { type Bytes, hex } from '../../src/core/bytes.ts';
 import type { Operation } from '../../src/core/operations/operation.ts';
 import { beginOperation, clearOperations, continueOperation, findOperation } from '../../src/core/operations/run.ts';
 import type { StoredResource } from '../../src/core/ports.ts';
-import { getResource } from '../../src/core/resources/read.ts';
+import { getResource, listResources } from '../../src/core/resources/read.ts';
 import type { ResourceRef } from '../../src/core/resources/resource.ts';
 import { revealResource } from '../../src/core/resources/reveal.ts';
 import { clearUnnamed } from '../../src/core/resources/unnamed.ts';
-import { putResource, removeResource } from '../../src/core/resources/write.ts';
+import { putResource, refuseExisting, removeResource } from '../../src/core/resources/write.ts';
+import { refOf } from '../../src/core/secrets/read.ts';
+import { deleteSecret } from '../../src/core/secrets/remove.ts';
 import type { Service } from '../../src/core/service.ts';
 import { visitAccounts } from '../../src/core/work/dailyPass.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { location } from '../../src/local/operator.ts';
 import { dyingAt, failure, useLab } from '../lab.ts';
-import { bytes, put } from '../secrets/support.ts';
+import { bytes, keyId, put } from '../secrets/support.ts';
 
 const world = useLab();
 const hour = 3_600_000;
@@ -152,6 +155,162 @@ describe('a resource and its secrets', () => {
     expect((await write(policy('reborn'), [bytes('new')], lab.service)).created).toBe(true);
   });
 });
+
+const locator = (account: string, name = 'locator'): ResourceRef => ({ account, type: 'streamingLocators', name });
+
+const create = (ref: ResourceRef, id: string, given: Bytes, service: Service) =>
+  putResource(
+    ref,
+    (current) => {
+      refuseExisting(current);
+      // As handlers do: no two writes of a row are alike.
+      const properties = { keys: [{}], id: service.random.uuid() };
+      return {
+        name: ref.name,
+        properties,
+        secrets: [{ kind: 'contentKeys', id, at: ['keys', 0, 'value'], value: { given } }],
+      };
+    },
+    service,
+  );
+
+const [one, two] = [bytes('0123456789abcdef'), bytes('fedcba9876543210')];
+
+describe('a content key whose id is given', () => {
+  /** Another process, held up at one call until it is let go. */
+  async function heldAt(port: 'resources' | 'secrets', method: 'insert' | 'read' | 'replace') {
+    const { lab } = world;
+    const [arrived, freed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const held = {
+      ...lab.service[port],
+      async [method](...asked: unknown[]) {
+        arrived.resolve();
+        await freed.promise;
+        return (lab.service[port] as unknown as Record<string, (...asked: unknown[]) => unknown>)[method]?.(...asked);
+      },
+    };
+    return { service: await lab.another({ [port]: held }), arrived: arrived.promise, free: freed.resolve };
+  }
+
+  const shown = async (ref: ResourceRef) => revealed(await getResource(ref, world.lab.service));
+
+  test.each([
+    ['before either row is there', 'resources', 'insert'],
+    ['while the other’s row comes', 'secrets', 'replace'],
+  ] as const)('is the one of the row that is saved, when two processes bring it %s', async (what, port, method) => {
+    const { lab } = world;
+    const account = `race-${method}`;
+    const id = keyId(what.length);
+    await placed(account);
+    const winner = await heldAt('resources', 'insert');
+    const first = create(locator(account), id, one, winner.service);
+    await winner.arrived;
+    const loser = await heldAt(port, method);
+    const second = failure(create(locator(account), id, two, loser.service));
+    await loser.arrived;
+    winner.free();
+    const { row } = await first;
+    loser.free();
+    expect((await second).code).toBe('Conflict');
+    expect(await shown(locator(account))).toEqual([hex(one)]);
+    expect((await getResource(locator(account), lab.service)).etag).toBe(row.etag);
+  });
+
+  test('that was deleted by its own name and belongs to another resource now stays when the first one goes', async () => {
+    const { lab } = world;
+    await placed('reused');
+    await create(locator('reused', 'a'), keyId(2), one, lab.service);
+    await deleteSecret(refOf('reused', 'contentKeys', keyId(2)), {}, lab.service);
+    await create(locator('reused', 'b'), keyId(2), two, lab.service);
+    await removeResource(locator('reused', 'a'), lab.service);
+    expect(await shown(locator('reused', 'b'))).toEqual([hex(two)]);
+  });
+
+  test('stays when a delete of the row before is late', async () => {
+    const { lab } = world;
+    await placed('late-delete');
+    const ref = locator('late-delete');
+    await create(ref, keyId(3), one, lab.service);
+    const resources = {
+      ...lab.service.resources,
+      async remove(...asked: Parameters<Service['resources']['remove']>) {
+        const removed = await lab.service.resources.remove(...asked);
+        await create(ref, keyId(3), two, await lab.another());
+        return removed;
+      },
+    };
+    expect(await removeResource(ref, await lab.another({ resources }))).toBe(true);
+    expect(await shown(ref)).toEqual([hex(two)]);
+  });
+
+  test('stays when a row that an earlier account of the name has left is removed: that is no resource', async () => {
+    const { lab } = world;
+    const ref = locator('stale-row');
+    await placed('stale-row');
+    const { row } = await create(ref, keyId(4), one, lab.service);
+    await deleteAccount('stale-row', {}, tester, lab.service);
+    await placed('stale-row');
+    await lab.service.resources.insert(ref, row.value);
+    await put(lab.service, 'stale-row', 'contentKeys', keyId(4), two);
+    expect(await removeResource(ref, lab.service)).toBe(false);
+    expect(await lab.service.secrets.read(refOf('stale-row', 'contentKeys', keyId(4)))).toBeDefined();
+  });
+});
+
+test.each<[what: string, data: unknown]>([
+  ['no JSON', undefined],
+  ['no object', 7],
+  ['a secret without a place', { secrets: [{ kind: 'contentKeys', name: 'x', at: ['nowhere', 0, 'value'] }] }],
+  ['a secret of a kind that there is not', { secrets: [{ kind: 'x', name: 'x', at: ['value'] }] }],
+])(
+  'a row that holds %s stops no list, counts as naming what was written for it, and can be deleted',
+  async (_, data) => {
+    const { lab } = world;
+    const account = `damaged-${lab.service.random.uuid().slice(0, 8)}`;
+    await placed(account);
+    const { row } = await create(locator(account, 'b'), keyId(5), one, lab.service);
+    await create(locator(account, 'a'), keyId(6), two, lab.service);
+    const table = TableClient.fromConnectionString(lab.connectionString, 'keywardaccounts', {
+      allowInsecureConnection: true,
+    });
+    const value = typeof data === 'object' ? { ...row.value, ...data } : data;
+    const damaged = {
+      ...{ partitionKey: account, rowKey: 'resource:streamingLocators:b', v: 1 },
+      data: JSON.stringify(value) ?? '{',
+    };
+    await table.updateEntity(damaged, 'Replace');
+    const { rows } = await listResources({ account, type: 'streamingLocators' }, 100, undefined, lab.service);
+    expect(rows.map(({ ref }) => ref.name)).toEqual(['a']);
+    expect(lab.log).toContainEqual({
+      level: 'error',
+      message: 'A stored resource has not the form of one',
+      fields: { account, resource: 'streamingLocators:b' },
+    });
+    expect((await failure(getResource(locator(account, 'b'), lab.service))).code).toBe('KeyMaterialMismatch');
+    const later = await lab.another({ clock: { ...lab.clock, now: () => lab.clock.now() + 2 * hour } });
+    await clearUnnamed({ visit: 'unnamed', account }, later);
+    expect(await secretsOf(account)).toHaveLength(2);
+    expect(await removeResource(locator(account, 'b'), lab.service)).toBe(true);
+    await clearUnnamed({ visit: 'unnamed', account }, later);
+    expect((await secretsOf(account)).map(({ ref }) => ref.name)).toEqual([keyId(6)]);
+  },
+);
+
+test.each<unknown>([7, 'jobs', 'nothing:of-ours', 'streamingLocators:a/b', 'jobs:a:b:c'])(
+  'a secret that says it was written for %j stands for itself, and stops no clearing',
+  async (of) => {
+    const { lab } = world;
+    const account = `strange-${lab.service.random.uuid().slice(0, 8)}`;
+    await placed(account);
+    await put(lab.service, account, 'tokenKeys', 'own', one);
+    const row = await lab.service.secrets.read(refOf(account, 'tokenKeys', 'own'));
+    if (row === undefined) throw new Error('unexpected');
+    await lab.service.secrets.replace(row.ref, { ...row.value, of: of as string }, row.etag);
+    const later = await lab.another({ clock: { ...lab.clock, now: () => lab.clock.now() + 2 * hour } });
+    expect(await clearUnnamed({ visit: 'unnamed', account }, later)).toBeUndefined();
+    expect(await secretsOf(account)).toHaveLength(1);
+  },
+);
 
 describe('an account is listed where its record says, and nowhere else,', () => {
   const listed = async () =>
