@@ -207,8 +207,10 @@ describe('an account', () => {
     const change = { properties: { publicNetworkAccess: 'Enabled' } };
     const { body } = await got(200, raw('PATCH', path, '2021-06-01', change));
     expect(body.properties).toMatchObject({ ...kept, publicNetworkAccess: 'Enabled' });
-    const much = { storageAccounts: Array.from({ length: 30 }, () => ({ id: 'x'.repeat(400), type: 'Secondary' })) };
-    await refused(400, 'InvalidRequestContent', raw('PATCH', path, '2021-06-01', { properties: much }));
+    const long = storage.replace(group, 'x'.repeat(300));
+    const much = { storageAccounts: Array.from({ length: 30 }, () => ({ id: long, type: 'Secondary' })) };
+    const large = await refused(400, 'InvalidRequestContent', raw('PATCH', path, '2021-06-01', { properties: much }));
+    expect(large.body.error.message).toContain('8192');
     const strange = await refused(
       400,
       'InvalidRequestContent',

@@ -22,11 +22,19 @@ export const list: RouteHandler = async ({ request, service }) => {
   const version = versionIn(request, accountVersions);
   const { subscriptionId, resourceGroup } = placeIn(request);
   const asked = { subscriptionId, ...(resourceGroup === '' ? {} : { resourceGroup }) };
-  const after = request.query.get('$skipToken')?.slice(0, 200);
+  const after = skipIn(request);
   const { accounts, next } = await listAccountsOf(asked, maxPageSize, after, service);
   const value = accounts.map((view) => renderAccount(view, version, service));
   return { status: 200, jsonBody: { value, ...nextLink(request, next) } };
 };
+
+/** @throws Refusal InvalidParameter */
+function skipIn(request: HttpRequest): string | undefined {
+  const token = request.query.get('$skipToken');
+  // A group and a name.
+  if (token === null || /^[-\w.()\p{L}\p{M}\p{Nd}]{1,200}:[a-z0-9-]{1,24}$/u.test(token)) return token ?? undefined;
+  throw new Refusal('InvalidParameter', '$skipToken is not one that a nextLink carried.', { target: '$skipToken' });
+}
 
 export const get: RouteHandler = async (call) => {
   const version = versionIn(call.request, accountVersions);

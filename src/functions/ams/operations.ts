@@ -12,7 +12,7 @@ import { renderAccount } from './accountAnswer.ts';
 import { accountVersions, placeIn, versionIn } from './arm.ts';
 
 const pathOf = ({ place: { subscriptionId }, id }: Operation, location: string, kind: 'Statuses' | 'Results'): string =>
-  `/subscriptions/${subscriptionId}/providers/Microsoft.Media/locations/${foldRegion(location)}/mediaServicesOperation${kind}/${id}`;
+  `/subscriptions/${subscriptionId}/providers/Microsoft.Media/locations/${encodeURIComponent(foldRegion(location))}/mediaServicesOperation${kind}/${id}`;
 
 /** Where to ask how it goes, where the result will be, and when to ask again. */
 export function operationHeaders(
@@ -20,10 +20,7 @@ export function operationHeaders(
   { request, service }: Pick<Call, 'request' | 'service'>,
 ): Record<string, string> {
   const link = (kind: 'Statuses' | 'Results') =>
-    absoluteUrl(
-      request,
-      `/api${encodeURI(pathOf(operation, location, kind))}?api-version=${request.query.get('api-version')}`,
-    );
+    absoluteUrl(request, `/api${pathOf(operation, location, kind)}?api-version=${request.query.get('api-version')}`);
   const seconds = operation.status === 'InProgress' ? Math.ceil(service.policy.operationRetrySeconds) : 1;
   return { 'Azure-AsyncOperation': link('Statuses'), Location: link('Results'), 'Retry-After': String(seconds) };
 }
