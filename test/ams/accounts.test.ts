@@ -405,6 +405,19 @@ test('lists follow their links over 250 accounts, by group and by subscription',
   expect(await all(ams.mediaservices.list('even'))).toHaveLength(49);
 }, 60_000);
 
+test('an account is found by its subscription alone, as 2020-05-01 has it, and by no other', async () => {
+  await create('subscribed');
+  const at = (subscription: string) =>
+    raw('GET', `/api/subscriptions/${subscription}/providers/Microsoft.Media/mediaservices/Subscribed`, '2020-05-01');
+  expect((await got(200, at(subscriptionId.toUpperCase()))).body.id).toBe(
+    `/subscriptions/${subscriptionId}/resourceGroups/${group}/providers/Microsoft.Media/mediaservices/subscribed`,
+  );
+  await refused(404, 'AccountNotFound', at(otherSubscription));
+  const list = `/api/subscriptions/${subscriptionId}/providers/Microsoft.Media/mediaservices?api-version=2020-05-01`;
+  for (const token of ['%00', 'x', "%07'", `${'x'.repeat(300)}:a`])
+    await refused(400, 'InvalidParameter', world.api('GET', `${list}&$skipToken=${token}`));
+});
+
 test('what this service has not is told by an error of Azure Resource Manager’s shape', async () => {
   await create('childless');
   for (const [method, path] of [
