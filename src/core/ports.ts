@@ -264,6 +264,10 @@ export interface OperationStore {
   insert(operation: Operation): Promise<void>;
   /** @throws LostRace when the etag no longer fits. */
   replace(operation: Stored<Operation>): Promise<void>;
+  /** That an account was, or is about to be, deleted at its place; the name folded. */
+  markDeleted(account: string, place: Place, at: EpochMs): Promise<void>;
+  /** Whether there is such a mark of that time. */
+  isDeletedSince(account: string, place: Place, time: { from: EpochMs; to: EpochMs }): Promise<boolean>;
   /** Removes some of those of days before the one given (`20261127`), and answers how many: none are left when it is 0. */
   clearBefore(day: string): Promise<number>;
 }

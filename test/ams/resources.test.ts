@@ -1,11 +1,18 @@
 import { TableClient } from '@azure/data-tables';
 import { describe, expect, test } from 'vitest';
+import { etagOf } from '../../src/core/account.ts';
 import { deleteAccount } from '../../src/core/accounts/delete.ts';
-import { putAccount } from '../../src/core/accounts/put.ts';
+import { patchAccount, putAccount } from '../../src/core/accounts/put.ts';
 import { listAccountsOf } from '../../src/core/accounts/read.ts';
 import { type Bytes, hex } from '../../src/core/bytes.ts';
-import type { Operation } from '../../src/core/operations/operation.ts';
-import { beginOperation, clearOperations, continueOperation, findOperation } from '../../src/core/operations/run.ts';
+import type { Change, Operation } from '../../src/core/operations/operation.ts';
+import {
+  beginOperation,
+  cancelCreation,
+  clearOperations,
+  continueOperation,
+  findOperation,
+} from '../../src/core/operations/run.ts';
 import type { StoredResource } from '../../src/core/ports.ts';
 import { getResource, listResources } from '../../src/core/resources/read.ts';
 import type { ResourceRef } from '../../src/core/resources/resource.ts';
@@ -393,6 +400,76 @@ describe('operations', () => {
     await lab.keyVault('PATCH', '/vaults/held-kv/keys/cmk', { enabled: true });
     await continueOperation(begun.id, lab.service);
     expect(await findOperation(begun.id, place.subscriptionId, lab.service)).toEqual(ended);
+  });
+
+  describe('that wait for a silent vault', () => {
+    const by = (keyIdentifier: string) =>
+      ({ type: 'CustomerKey', keyIdentifier, identity: { useSystemAssignedIdentity: true } }) as const;
+    const change = (account: string, method: Change['method'], wish: object): Change => ({
+      ...{ account, method, wish: { place, ...wish }, actor: tester, mayRelease: false },
+    });
+    async function silentVault(vault: string) {
+      const key = await world.lab.vaultWithKey(vault);
+      await world.lab.keyVault('POST', '/faults', { vault, action: 'status', status: 503, body: 'empty' });
+      return by(key);
+    }
+    const ended = async ({ id }: Operation) => {
+      await world.lab.keyVault('DELETE', '/faults');
+      await continueOperation(id, world.lab.service);
+      return findOperation(id, place.subscriptionId, world.lab.service);
+    };
+
+    test('hold to their caller’s conditions', async () => {
+      const { lab } = world;
+      const encryption = await silentVault('guarded-kv');
+      await placed('guarded');
+      const ifMatch = etagOf((await lab.view('guarded')).record);
+      const wish = { tags: { by: 'operation' }, encryption };
+      const guarded = await beginOperation(change('guarded', 'patch', wish), { ifMatch }, lab.service);
+      await patchAccount('guarded', { tags: { by: 'somebody' } }, {}, tester, lab.service);
+      const fresh = { owner: 'contoso', location, encryption };
+      const creation = await beginOperation(change('fresh', 'put', fresh), { ifNoneMatch: '*' }, lab.service);
+      await lab.keyVault('DELETE', '/faults');
+      // Somebody else creates it with the very same key: that is not this operation’s doing.
+      await putAccount('fresh', { ...fresh, place }, {}, tester, lab.service);
+      for (const { operation: one } of [guarded, creation])
+        expect(await ended(one)).toMatchObject({ status: 'Failed', error: { code: 'PreconditionFailed' } });
+      expect((await lab.view('guarded')).record).toMatchObject({
+        ...{ tags: { by: 'somebody' }, encryption: { type: 'SystemKey' } },
+      });
+    });
+
+    test('create nothing that was deleted meanwhile; a creation that is asked for after it goes on', async () => {
+      const { lab } = world;
+      const wish = { owner: 'contoso', location, encryption: await silentVault('ghost-kv') };
+      const before = await beginOperation(change('Ghost', 'put', wish), {}, lab.service);
+      const elsewhere = await beginOperation(change('other', 'put', wish), {}, lab.service);
+      await cancelCreation('ghost', { ...place, resourceGroup: 'MEDIA' }, lab.service);
+      await cancelCreation('other', { ...place, resourceGroup: 'elsewhere' }, lab.service);
+      lab.clock.set(lab.clock.now() + 1);
+      const after = await beginOperation(change('ghost', 'put', wish), {}, lab.service);
+      expect(await ended(before.operation)).toMatchObject({ status: 'Failed', error: { code: 'Conflict' } });
+      expect(await lab.service.accounts.read('ghost')).toBeUndefined();
+      expect(await ended(after.operation)).toMatchObject({ status: 'Succeeded' });
+      expect(await ended(elsewhere.operation)).toMatchObject({ status: 'Succeeded' });
+    });
+
+    test('are not carried out after their time; the last try in it tells what the vault said', async () => {
+      const { lab } = world;
+      const encryption = await silentVault('slow-kv');
+      const begun = async (account: string) => {
+        await placed(account);
+        return (await beginOperation(change(account, 'patch', { encryption }), {}, lab.service)).operation;
+      };
+      const [late, tried] = [await begun('too-late'), await begun('tried')];
+      lab.clock.set(tried.startedAt + 595_000);
+      await continueOperation(tried.id, lab.service);
+      lab.clock.set(late.startedAt + 600_000);
+      expect(await ended(tried)).toMatchObject({ status: 'Failed', error: { code: 'VaultUnavailable' } });
+      expect(await ended(late)).toMatchObject({ status: 'Failed', error: { code: 'ServiceUnavailable' } });
+      for (const account of ['too-late', 'tried'])
+        expect((await lab.view(account)).record.encryption.type).toBe('SystemKey');
+    });
   });
 
   test('one that was given up without a word has failed', async () => {

@@ -3,6 +3,7 @@
  * the wish while something is left to do, and never a secret.
  */
 import type { AccountWish } from '../accounts/put.ts';
+import type { Preconditions } from '../accounts/write.ts';
 import type { Actor } from '../audit.ts';
 import type { ErrorCode, ErrorDetail } from '../errors.ts';
 import { isGuid } from '../names.ts';
@@ -35,7 +36,7 @@ export interface Operation {
   readonly endedAt?: EpochMs;
   readonly error?: { readonly code: ErrorCode; readonly message: string; readonly details?: readonly ErrorDetail[] };
   /** While it is in progress. */
-  readonly pending?: { readonly change: Change; readonly basis?: Basis };
+  readonly pending?: { readonly change: Change; readonly conditions: Preconditions; readonly basis?: Basis };
 }
 
 /** Begins with its day, which is its partition. */

@@ -4,6 +4,9 @@
  * tried again in the background.
  *
  * The message that tries again is sent before the row is written, for later: a crash in between leaves a message that finds nothing.
+ *
+ * Only the key is watched here while a change waits: over other changes that came meanwhile it is done, as if it had come now, unless the
+ * caller's conditions say otherwise, which go on to hold.
  */
 import type { AccountView } from '../account.ts';
 import { refuseWhileInaccessible } from '../accounts/inaccessible.ts';
@@ -15,8 +18,9 @@ import { classOf, isCause, remedyOf } from '../causes.ts';
 import { KeywardError, LostRace, Refusal, Unavailable } from '../errors.ts';
 import { parseKeyIdentifier } from '../keyIdentifier.ts';
 import { fold } from '../names.ts';
-import { isInSubscription } from '../place.ts';
+import { isInSubscription, type Place } from '../place.ts';
 import type { Service } from '../service.ts';
+import type { EpochMs } from '../time.ts';
 import { type Basis, type Change, dayOf, isOperationId, newOperationId, type Operation } from './operation.ts';
 
 export interface Begun {
@@ -40,7 +44,7 @@ export async function beginOperation(change: Change, conditions: Preconditions, 
   } catch (error) {
     if (!isSilence(error)) throw error;
     const basis = before === undefined ? {} : { basis: basisOf(before) };
-    const operation = { ...about, status: 'InProgress' as const, pending: { change, ...basis } };
+    const operation = { ...about, status: 'InProgress' as const, pending: { change, conditions, ...basis } };
     await tryAgain(id, service);
     await service.operations.insert(operation);
     return { operation, view: before, created: before === undefined };
@@ -61,8 +65,10 @@ const isSilence = (error: unknown): error is Unavailable =>
   error instanceof Unavailable &&
   (error.code === 'CustomerKeyUnreachable' || (isCause(error.code) && classOf(error.code) === 'unreachable'));
 
-const tryAgain = (operation: string, { dailyQueue, policy }: Service) =>
-  dailyQueue.send({ visit: 'operation', operation }, policy.operationRetrySeconds * 1000);
+const retryMs = ({ policy }: Pick<Service, 'policy'>): number => policy.operationRetrySeconds * 1000;
+
+const tryAgain = (operation: string, service: Service) =>
+  service.dailyQueue.send({ visit: 'operation', operation }, retryMs(service));
 
 /** Rotation changes the version and not the key: it does not get in the way. */
 function basisOf({ record: { instanceId, encryption } }: AccountView): Basis {
@@ -81,6 +87,8 @@ export async function continueOperation(id: string, service: Service): Promise<v
   const stored = await service.operations.read(id);
   const { pending, ...operation } = stored?.value ?? {};
   if (stored === undefined || pending === undefined || stored.value.status !== 'InProgress') return;
+  const { change, conditions, basis } = pending;
+  const isOverAt = (at: EpochMs) => at - stored.value.startedAt >= service.policy.operationTimeoutSeconds * 1000;
   const end = (ending: Pick<Operation, 'status' | 'error'>) =>
     service.operations
       .replace({ value: { ...(operation as Operation), ...ending, endedAt: service.clock.now() }, etag: stored.etag })
@@ -88,20 +96,35 @@ export async function continueOperation(id: string, service: Service): Promise<v
         // Another message has ended it.
         if (!(error instanceof LostRace)) throw error;
       });
+  // Its caller has been told, or is about to be.
+  if (isOverAt(service.clock.now())) return end({ status: 'Failed', error: givenUp });
   try {
-    await refuseOvertaken(pending.change, pending.basis, service);
-    await carryOut(pending.change, {}, service);
+    await refuseOvertaken(stored.value, { change, ...(basis === undefined ? {} : { basis }) }, service);
+    await carryOut(change, conditions, service);
   } catch (error) {
     if (!(error instanceof KeywardError) || (error instanceof Unavailable && !isSilence(error))) throw error;
-    const isOver = service.clock.now() - stored.value.startedAt >= service.policy.operationTimeoutSeconds * 1000;
-    if (error instanceof Unavailable && !isOver) return tryAgain(id, service);
-    return end({ status: 'Failed', error: failureOf(error, pending.change, service) });
+    // No other try would come in time: the answer to this one is what there is to tell.
+    const isLast = isOverAt(service.clock.now() + retryMs(service));
+    if (error instanceof Unavailable && !isLast) return tryAgain(id, service);
+    return end({ status: 'Failed', error: failureOf(error, change, service) });
   }
   await end({ status: 'Succeeded' });
 }
 
-/** INV-3 holds here as well; and what somebody has changed since is not changed back. */
-async function refuseOvertaken(change: Change, basis: Basis | undefined, service: Service): Promise<void> {
+/** Before an account is deleted at its place: a creation of it that waits since before is not carried out any more. */
+export const cancelCreation = (account: string, place: Place, { operations, clock }: Service): Promise<void> =>
+  operations.markDeleted(fold(account), place, clock.now());
+
+/** INV-3 holds here as well; and an account that somebody has deleted or moved to another key since is not changed back. */
+async function refuseOvertaken(
+  { account, place, startedAt }: Operation,
+  { change, basis }: Pick<NonNullable<Operation['pending']>, 'change' | 'basis'>,
+  service: Service,
+): Promise<void> {
+  const isDeleted =
+    basis === undefined &&
+    (await service.operations.isDeletedSince(account, place, { from: startedAt, to: service.clock.now() }));
+  if (isDeleted) throw new Refusal('Conflict', 'The account was deleted while its creation waited.');
   const view = await findAccount(change.account, service);
   if (view !== undefined) refuseWhileInaccessible(view);
   const now = view === undefined ? undefined : basisOf(view);
@@ -150,9 +173,13 @@ export async function findOperation(id: string, subscriptionId: string, service:
     });
   const latest = found.startedAt + service.policy.operationTimeoutSeconds * 1000 + graceMs;
   if (found.status !== 'InProgress' || service.clock.now() < latest) return found;
-  const message = 'The operation was given up without being done. Ask for the change again.';
-  return { ...found, status: 'Failed', endedAt: latest, error: { code: 'ServiceUnavailable', message } };
+  return { ...found, status: 'Failed', endedAt: latest, error: givenUp };
 }
+
+const givenUp = {
+  code: 'ServiceUnavailable',
+  message: 'The operation was given up without being done. Ask for the change again.',
+} as const;
 
 const keptMs = 2 * 86_400_000;
 

@@ -7,7 +7,7 @@ import { findAccount, listAccountsOf } from '../../core/accounts/read.ts';
 import { KeywardError, LostRace, Refusal, retryLostRaces } from '../../core/errors.ts';
 import { fold, isGuid, parseAccountName } from '../../core/names.ts';
 import type { Change } from '../../core/operations/operation.ts';
-import { beginOperation } from '../../core/operations/run.ts';
+import { beginOperation, cancelCreation } from '../../core/operations/run.ts';
 import { isSamePlace, parsePlace } from '../../core/place.ts';
 import { conditionsIn, maxPageSize } from '../asked.ts';
 import { type Call, type RouteHandler, readJson } from '../http.ts';
@@ -110,6 +110,8 @@ export const remove: RouteHandler = async (call) => {
     const view = await findAccount(name, service);
     // At this path there is nothing to delete.
     if (view !== undefined && !isSamePlace(view.record.place, placeIn(request))) return false;
+    // With a condition there is an account that it is about, or nothing happens.
+    if (view !== undefined || conditions.ifMatch === undefined) await cancelCreation(name, placeIn(request), service);
     // Only the account that was seen here: one of its name may come elsewhere meanwhile.
     const seen = view === undefined || conditions.ifMatch !== undefined ? conditions : { ifMatch: etagOf(view.record) };
     return deleteAccount(name, seen, actor, service).catch((error: unknown) => {
