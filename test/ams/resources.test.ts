@@ -454,7 +454,26 @@ describe('operations', () => {
       expect(await ended(elsewhere.operation)).toMatchObject({ status: 'Succeeded' });
     });
 
-    test('are not carried out after their time; the last try in it tells what the vault said', async () => {
+    test('leave nothing of a creation that a DELETE could not see yet', async () => {
+      const { lab } = world;
+      const encryption = await silentVault('seen-kv');
+      const wish = { owner: 'contoso', location, encryption };
+      const { operation: begun } = await beginOperation(change('unseen', 'put', wish), {}, lab.service);
+      await lab.keyVault('DELETE', '/faults');
+      const accounts = {
+        ...lab.service.accounts,
+        async create(...asked: Parameters<Service['accounts']['create']>) {
+          await cancelCreation('unseen', place, lab.service);
+          expect(await deleteAccount('unseen', {}, tester, lab.service)).toBe(false);
+          return lab.service.accounts.create(...asked);
+        },
+      };
+      await continueOperation(begun.id, await lab.another({ accounts }));
+      expect(await ended(begun)).toMatchObject({ status: 'Failed', error: { code: 'Conflict' } });
+      expect(await lab.service.accounts.read('unseen')).toBeUndefined();
+    });
+
+    test('are not carried out after their time: what the vault said last is told', async () => {
       const { lab } = world;
       const encryption = await silentVault('slow-kv');
       const begun = async (account: string) => {
@@ -462,11 +481,13 @@ describe('operations', () => {
         return (await beginOperation(change(account, 'patch', { encryption }), {}, lab.service)).operation;
       };
       const [late, tried] = [await begun('too-late'), await begun('tried')];
-      lab.clock.set(tried.startedAt + 595_000);
+      await lab.keyVault('DELETE', '/faults');
+      await lab.keyVault('POST', '/faults', { vault: 'slow-kv', action: 'status', status: 429, body: 'empty' });
+      lab.clock.set(late.startedAt + 595_000);
       await continueOperation(tried.id, lab.service);
-      lab.clock.set(late.startedAt + 600_000);
-      expect(await ended(tried)).toMatchObject({ status: 'Failed', error: { code: 'VaultUnavailable' } });
-      expect(await ended(late)).toMatchObject({ status: 'Failed', error: { code: 'ServiceUnavailable' } });
+      lab.clock.set(tried.startedAt + 600_000);
+      expect(await ended(tried)).toMatchObject({ status: 'Failed', error: { code: 'Throttled' } });
+      expect(await ended(late)).toMatchObject({ status: 'Failed', error: { code: 'VaultUnavailable' } });
       for (const account of ['too-late', 'tried'])
         expect((await lab.view(account)).record.encryption.type).toBe('SystemKey');
     });

@@ -27,6 +27,12 @@ export interface Basis {
   readonly encryption: string;
 }
 
+export interface Failure {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly details?: readonly ErrorDetail[];
+}
+
 export interface Operation {
   readonly id: string;
   readonly account: string;
@@ -34,9 +40,15 @@ export interface Operation {
   readonly startedAt: EpochMs;
   readonly status: 'InProgress' | 'Succeeded' | 'Failed';
   readonly endedAt?: EpochMs;
-  readonly error?: { readonly code: ErrorCode; readonly message: string; readonly details?: readonly ErrorDetail[] };
+  readonly error?: Failure;
   /** While it is in progress. */
-  readonly pending?: { readonly change: Change; readonly conditions: Preconditions; readonly basis?: Basis };
+  readonly pending?: {
+    readonly change: Change;
+    readonly conditions: Preconditions;
+    readonly basis?: Basis;
+    /** What the last try came to: it is told when there is no time for another. */
+    readonly failure: Failure;
+  };
 }
 
 /** Begins with its day, which is its partition. */

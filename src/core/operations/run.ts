@@ -8,7 +8,8 @@
  * Only the key is watched here while a change waits: over other changes that came meanwhile it is done, as if it had come now, unless the
  * caller's conditions say otherwise, which go on to hold.
  */
-import type { AccountView } from '../account.ts';
+import { type AccountView, etagOf } from '../account.ts';
+import { deleteAccount } from '../accounts/delete.ts';
 import { refuseWhileInaccessible } from '../accounts/inaccessible.ts';
 import { patchAccount, putAccount, type Written } from '../accounts/put.ts';
 import { findAccount } from '../accounts/read.ts';
@@ -20,8 +21,15 @@ import { parseKeyIdentifier } from '../keyIdentifier.ts';
 import { fold } from '../names.ts';
 import { isInSubscription, type Place } from '../place.ts';
 import type { Service } from '../service.ts';
-import type { EpochMs } from '../time.ts';
-import { type Basis, type Change, dayOf, isOperationId, newOperationId, type Operation } from './operation.ts';
+import {
+  type Basis,
+  type Change,
+  dayOf,
+  type Failure,
+  isOperationId,
+  newOperationId,
+  type Operation,
+} from './operation.ts';
 
 export interface Begun {
   readonly operation: Operation;
@@ -30,21 +38,30 @@ export interface Begun {
   readonly created: boolean;
 }
 
-/** @throws Refusal whatever is wrong with the change @throws Unavailable for trouble that is not the vault's silence */
-export async function beginOperation(change: Change, conditions: Preconditions, service: Service): Promise<Begun> {
+/**
+ * `now`: what holds for the try within the call alone, where the change was made from the account as it was seen.
+ * @throws Refusal whatever is wrong with the change @throws Unavailable for trouble that is not the vault's silence
+ */
+export async function beginOperation(
+  change: Change,
+  conditions: Preconditions,
+  service: Service,
+  now: Preconditions = conditions,
+): Promise<Begun> {
   const startedAt = service.clock.now();
   const id = newOperationId(startedAt, service.random.uuid());
   const about = { id, account: fold(change.account), place: change.wish.place, startedAt };
   const before = await findAccount(change.account, service);
   try {
-    const { view, created } = await carryOut(change, conditions, service);
+    const { view, created } = await carryOut(change, now, service);
     const operation = { ...about, status: 'Succeeded' as const, endedAt: service.clock.now() };
     await service.operations.insert(operation);
     return { operation, view, created };
   } catch (error) {
     if (!isSilence(error)) throw error;
     const basis = before === undefined ? {} : { basis: basisOf(before) };
-    const operation = { ...about, status: 'InProgress' as const, pending: { change, conditions, ...basis } };
+    const pending = { change, conditions, ...basis, failure: failureOf(error, change, service) };
+    const operation = { ...about, status: 'InProgress' as const, pending };
     await tryAgain(id, service);
     await service.operations.insert(operation);
     return { operation, view: before, created: before === undefined };
@@ -65,10 +82,8 @@ const isSilence = (error: unknown): error is Unavailable =>
   error instanceof Unavailable &&
   (error.code === 'CustomerKeyUnreachable' || (isCause(error.code) && classOf(error.code) === 'unreachable'));
 
-const retryMs = ({ policy }: Pick<Service, 'policy'>): number => policy.operationRetrySeconds * 1000;
-
-const tryAgain = (operation: string, service: Service) =>
-  service.dailyQueue.send({ visit: 'operation', operation }, retryMs(service));
+const tryAgain = (operation: string, { dailyQueue, policy }: Service) =>
+  dailyQueue.send({ visit: 'operation', operation }, policy.operationRetrySeconds * 1000);
 
 /** Rotation changes the version and not the key: it does not get in the way. */
 function basisOf({ record: { instanceId, encryption } }: AccountView): Basis {
@@ -88,25 +103,28 @@ export async function continueOperation(id: string, service: Service): Promise<v
   const { pending, ...operation } = stored?.value ?? {};
   if (stored === undefined || pending === undefined || stored.value.status !== 'InProgress') return;
   const { change, conditions, basis } = pending;
-  const isOverAt = (at: EpochMs) => at - stored.value.startedAt >= service.policy.operationTimeoutSeconds * 1000;
+  const save = (value: Operation) =>
+    service.operations.replace({ value, etag: stored.etag }).catch((error: unknown) => {
+      // Another message was faster.
+      if (!(error instanceof LostRace)) throw error;
+    });
   const end = (ending: Pick<Operation, 'status' | 'error'>) =>
-    service.operations
-      .replace({ value: { ...(operation as Operation), ...ending, endedAt: service.clock.now() }, etag: stored.etag })
-      .catch((error: unknown) => {
-        // Another message has ended it.
-        if (!(error instanceof LostRace)) throw error;
-      });
+    save({ ...(operation as Operation), ...ending, endedAt: service.clock.now() });
   // Its caller has been told, or is about to be.
-  if (isOverAt(service.clock.now())) return end({ status: 'Failed', error: givenUp });
+  const isOver = service.clock.now() - stored.value.startedAt >= service.policy.operationTimeoutSeconds * 1000;
+  if (isOver) return end({ status: 'Failed', error: pending.failure });
   try {
-    await refuseOvertaken(stored.value, { change, ...(basis === undefined ? {} : { basis }) }, service);
-    await carryOut(change, conditions, service);
+    if (basis === undefined) await refuseDeleted(stored.value, service);
+    await refuseOvertaken(change, basis, service);
+    const { view, created } = await carryOut(change, conditions, service);
+    if (created) await refuseDeleted(stored.value, service, view);
   } catch (error) {
     if (!(error instanceof KeywardError) || (error instanceof Unavailable && !isSilence(error))) throw error;
-    // No other try would come in time: the answer to this one is what there is to tell.
-    const isLast = isOverAt(service.clock.now() + retryMs(service));
-    if (error instanceof Unavailable && !isLast) return tryAgain(id, service);
-    return end({ status: 'Failed', error: failureOf(error, change, service) });
+    const failure = failureOf(error, change, service);
+    if (!(error instanceof Unavailable)) return end({ status: 'Failed', error: failure });
+    await tryAgain(id, service);
+    if (failure.message !== pending.failure.message) await save({ ...stored.value, pending: { ...pending, failure } });
+    return;
   }
   await end({ status: 'Succeeded' });
 }
@@ -115,16 +133,25 @@ export async function continueOperation(id: string, service: Service): Promise<v
 export const cancelCreation = (account: string, place: Place, { operations, clock }: Service): Promise<void> =>
   operations.markDeleted(fold(account), place, clock.now());
 
-/** INV-3 holds here as well; and an account that somebody has deleted or moved to another key since is not changed back. */
-async function refuseOvertaken(
+/** A DELETE that came while the vault was asked has found no account: what was `made` meanwhile goes as it was made. */
+async function refuseDeleted(
   { account, place, startedAt }: Operation,
-  { change, basis }: Pick<NonNullable<Operation['pending']>, 'change' | 'basis'>,
   service: Service,
+  made?: AccountView,
 ): Promise<void> {
-  const isDeleted =
-    basis === undefined &&
-    (await service.operations.isDeletedSince(account, place, { from: startedAt, to: service.clock.now() }));
-  if (isDeleted) throw new Refusal('Conflict', 'The account was deleted while its creation waited.');
+  if (!(await service.operations.isDeletedSince(account, place, { from: startedAt, to: service.clock.now() }))) return;
+  if (made !== undefined) {
+    const asMade = { ifMatch: etagOf(made.record) };
+    await deleteAccount(account, asMade, { kind: 'keyward', id: 'operations' }, service).catch((error: unknown) => {
+      // Deleted, and perhaps made anew, by somebody who has seen it.
+      if (!(error instanceof Refusal) || error.code !== 'PreconditionFailed') throw error;
+    });
+  }
+  throw new Refusal('Conflict', 'The account was deleted while its creation waited.');
+}
+
+/** INV-3 holds here as well; and an account that somebody has deleted or moved to another key since is not changed back. */
+async function refuseOvertaken(change: Change, basis: Basis | undefined, service: Service): Promise<void> {
   const view = await findAccount(change.account, service);
   if (view !== undefined) refuseWhileInaccessible(view);
   const now = view === undefined ? undefined : basisOf(view);
@@ -139,11 +166,7 @@ async function refuseOvertaken(
 }
 
 /** Callers are shown code and message, and nothing else: the two have cause and remedy. */
-function failureOf(
-  { code, message, extras }: KeywardError,
-  change: Change,
-  service: Service,
-): NonNullable<Operation['error']> {
+function failureOf({ code, message, extras }: KeywardError, change: Change, service: Service): Failure {
   const { info, details } = extras;
   const cause = info?.cause ?? (isCause(code) ? code : undefined);
   const told = cause === undefined || cause === code ? message : `${message} Cause: ${cause}.`;
@@ -173,13 +196,10 @@ export async function findOperation(id: string, subscriptionId: string, service:
     });
   const latest = found.startedAt + service.policy.operationTimeoutSeconds * 1000 + graceMs;
   if (found.status !== 'InProgress' || service.clock.now() < latest) return found;
-  return { ...found, status: 'Failed', endedAt: latest, error: givenUp };
+  const message = 'The operation was given up without being done. Ask for the change again.';
+  const error = found.pending?.failure ?? { code: 'ServiceUnavailable', message };
+  return { ...found, status: 'Failed', endedAt: latest, error };
 }
-
-const givenUp = {
-  code: 'ServiceUnavailable',
-  message: 'The operation was given up without being done. Ask for the change again.',
-} as const;
 
 const keptMs = 2 * 86_400_000;
 

@@ -4,6 +4,7 @@ import { type AccountView, etagOf } from '../../core/account.ts';
 import { deleteAccount } from '../../core/accounts/delete.ts';
 import { patchAccount, putAccount } from '../../core/accounts/put.ts';
 import { findAccount, listAccountsOf } from '../../core/accounts/read.ts';
+import type { Preconditions } from '../../core/accounts/write.ts';
 import { KeywardError, LostRace, Refusal, retryLostRaces } from '../../core/errors.ts';
 import { fold, isGuid, parseAccountName } from '../../core/names.ts';
 import type { Change } from '../../core/operations/operation.ts';
@@ -12,7 +13,7 @@ import { isSamePlace, parsePlace } from '../../core/place.ts';
 import { conditionsIn, maxPageSize } from '../asked.ts';
 import { type Call, type RouteHandler, readJson } from '../http.ts';
 import { renderAccount, renderAwaited } from './accountAnswer.ts';
-import { parseBody } from './accountBody.ts';
+import { isFilledIn, parseBody } from './accountBody.ts';
 import { type AccountVersion, accountAt, accountVersions, nextLink, placeIn, versionIn } from './arm.ts';
 import { operationHeaders } from './operations.ts';
 
@@ -44,22 +45,20 @@ export const get: RouteHandler = async (call) => {
 export const createOrUpdate: RouteHandler = async (call) => {
   const version = versionIn(call.request, accountVersions);
   const place = parsePlace(placeIn(call.request));
-  const current = await accountToPut(call);
-  const wish = parseBody(await readJson(call.request), version, current);
-  // Several accounts of a customer share a subscription, and a subscription has one customer.
-  const owned = current === undefined ? { owner: fold(place.subscriptionId) } : {};
-  return answerChange({ ...changeOf(call), method: 'put', wish: { ...wish, ...owned, place } }, version, call);
+  return answerChange(call, version, accountToPut, (body, current) => {
+    const wish = parseBody(body, version, current);
+    // Several accounts of a customer share a subscription, and a subscription has one customer.
+    const owned = current === undefined ? { owner: fold(place.subscriptionId) } : {};
+    return { ...changeOf(call), method: 'put', wish: { ...wish, ...owned, place } };
+  });
 };
 
 export const update: RouteHandler = async (call) => {
   const version = versionIn(call.request, accountVersions);
-  const current = await accountAt(call);
-  const wish = parseBody(await readJson(call.request), version, current);
-  return answerChange(
-    { ...changeOf(call), method: 'patch', wish: { ...wish, place: placeIn(call.request) } },
-    version,
-    call,
-  );
+  return answerChange(call, version, accountAt, (body, current) => {
+    const wish = parseBody(body, version, current);
+    return { ...changeOf(call), method: 'patch', wish: { ...wish, place: placeIn(call.request) } };
+  });
 };
 
 const changeOf = ({ request, actor, roles }: Call) => ({
@@ -78,18 +77,47 @@ async function accountToPut({ request, service, known }: Call): Promise<AccountV
   );
 }
 
+/** What the body leaves out of the encryption is as the account had it when it was seen: of one that has changed since, it is seen anew. */
+async function answerChange(
+  call: Call,
+  version: AccountVersion,
+  look: (call: Call) => Promise<AccountView | undefined>,
+  changeFrom: (body: unknown, current: AccountView | undefined) => Change,
+): Promise<HttpResponseInit> {
+  const conditions = conditionsIn(call.request);
+  let current = await look(call);
+  const body = await readJson(call.request);
+  return retryLostRaces(async () => {
+    const change = changeFrom(body, current);
+    const isBound = isFilledIn(body, change.wish, current) && Object.keys(conditions).length === 0;
+    const now = isBound && current !== undefined ? { ifMatch: etagOf(current.record) } : conditions;
+    try {
+      return await answerOf(change, { conditions, now }, version, call);
+    } catch (error) {
+      if (!isBound || !(error instanceof KeywardError) || error.code !== 'PreconditionFailed') throw error;
+      const { known: _, ...fresh } = call;
+      current = await look(fresh);
+      throw new LostRace('The account has changed.');
+    }
+  });
+}
+
 /** Done within the call, as every change is; a version that knows long-running operations is told of one. */
-async function answerChange(change: Change, version: AccountVersion, call: Call): Promise<HttpResponseInit> {
-  const { request, service } = call;
-  const conditions = conditionsIn(request);
+async function answerOf(
+  change: Change,
+  { conditions, now }: { readonly conditions: Preconditions; readonly now: Preconditions },
+  version: AccountVersion,
+  call: Call,
+): Promise<HttpResponseInit> {
+  const { service } = call;
   const { account, method, wish, actor, mayRelease } = change;
   if (version < '2021-11-01') {
     if (method === 'patch')
-      return answer(200, await patchAccount(account, wish, conditions, actor, service, { mayRelease }), version, call);
-    const { view, created } = await putAccount(account, wish, conditions, actor, service, { mayRelease });
+      return answer(200, await patchAccount(account, wish, now, actor, service, { mayRelease }), version, call);
+    const { view, created } = await putAccount(account, wish, now, actor, service, { mayRelease });
     return answer(created ? 201 : 200, view, version, call);
   }
-  const { operation, view, created } = await beginOperation(change, conditions, service);
+  const { operation, view, created } = await beginOperation(change, conditions, service, now);
   const location = view?.record.location ?? wish.location ?? '';
   const headers = operationHeaders({ operation, location }, call);
   const { place } = wish;
