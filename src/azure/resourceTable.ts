@@ -1,6 +1,8 @@
 /** Resources of another contract: in their account's partition, one row each, `resource:<type>:<folded name>`, a part below its whole. */
+import { isGuid } from '../core/names.ts';
 import type { ResourceList, ResourceStore, SecretKind, Stored, StoredResource } from '../core/ports.ts';
 import type { ResourceRef, ResourceRow } from '../core/resources/resource.ts';
+import { secretNamePattern } from '../core/secrets/read.ts';
 import { recordKey } from './accountTable.ts';
 import { keyOnly, type OpenTable, odata, type RowKey, rowOf, valueIfAny } from './tables.ts';
 
@@ -28,8 +30,9 @@ const isTime = (value: unknown): boolean => typeof value === 'number' && Math.ab
 /** Whether a secret can be put in its place. */
 function isNamedSecret(secret: unknown, properties: unknown): boolean {
   if (!isObject(secret) || !secretKinds.has(String(secret.kind)) || typeof secret.name !== 'string') return false;
-  const { at } = secret;
-  if (!Array.isArray(at) || at.length === 0) return false;
+  const { kind, name, at } = secret;
+  if (!(kind === 'contentKeys' ? isGuid(name) : secretNamePattern.test(name)) || !Array.isArray(at) || at.length === 0)
+    return false;
   let place: unknown = properties;
   for (const step of at.slice(0, -1)) place = isObject(place) && Object.hasOwn(place, step) ? place[step] : undefined;
   return isObject(place);

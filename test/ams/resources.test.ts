@@ -204,6 +204,7 @@ describe('a content key whose id is given', () => {
   test.each([
     ['before either row is there', 'resources', 'insert'],
     ['while the other’s row comes', 'secrets', 'replace'],
+    ['after the other’s row has come', 'secrets', 'read'],
   ] as const)('is the one of the row that is saved, when two processes bring it %s', async (what, port, method) => {
     const { lab } = world;
     const account = `race-${method}`;
@@ -221,6 +222,26 @@ describe('a content key whose id is given', () => {
     expect((await second).code).toBe('Conflict');
     expect(await shown(locator(account))).toEqual([hex(one)]);
     expect((await getResource(locator(account), lab.service)).etag).toBe(row.etag);
+  });
+
+  test('stands in its row when its writer dies before it has taken it, and another loses the race', async () => {
+    const { lab } = world;
+    await placed('dies');
+    const mortal = { ...lab.service.secrets, replace: () => Promise.reject(new Error('died')) };
+    const loser = await heldAt('resources', 'insert');
+    const died = failure(create(locator('dies'), keyId(7), one, await lab.another({ secrets: mortal })));
+    expect((await died).message).toBe('died');
+    const { secrets } = (await getResource(locator('dies'), lab.service)).value;
+    await lab.service.resources.remove(locator('dies'), (await getResource(locator('dies'), lab.service)).etag);
+    const second = failure(create(locator('dies'), keyId(7), two, loser.service));
+    await loser.arrived;
+    const now = lab.clock.now();
+    const { instanceId } = (await lab.view('dies')).record;
+    const value = { name: 'locator', instanceId, properties: { keys: [{}] }, secrets, createdAt: now, updatedAt: now };
+    await lab.service.resources.insert(locator('dies'), value);
+    loser.free();
+    expect((await second).code).toBe('Conflict');
+    expect(await shown(locator('dies'))).toEqual([hex(two)]);
   });
 
   test('that was deleted by its own name and belongs to another resource now stays when the first one goes', async () => {
@@ -267,8 +288,9 @@ describe('a content key whose id is given', () => {
 test.each<[what: string, data: unknown]>([
   ['no JSON', undefined],
   ['no object', 7],
-  ['a secret without a place', { secrets: [{ kind: 'contentKeys', name: 'x', at: ['nowhere', 0, 'value'] }] }],
-  ['a secret of a kind that there is not', { secrets: [{ kind: 'x', name: 'x', at: ['value'] }] }],
+  ['a secret without a place', { secrets: [{ kind: 'contentKeys', name: keyId(5), at: ['nowhere', 0, 'value'] }] }],
+  ['a secret whose name is none', { secrets: [{ kind: 'contentKeys', name: '../x', at: ['value'] }] }],
+  ['a secret of a kind that there is not', { secrets: [{ kind: 'x', name: keyId(5), at: ['value'] }] }],
 ])(
   'a row that holds %s stops no list, counts as naming what was written for it, and can be deleted',
   async (_, data) => {
@@ -449,7 +471,8 @@ describe('operations', () => {
       lab.clock.set(lab.clock.now() + 1);
       const after = await beginOperation(change('ghost', 'put', wish), {}, lab.service);
       expect(await ended(before.operation)).toMatchObject({ status: 'Failed', error: { code: 'Conflict' } });
-      expect(await lab.service.accounts.read('ghost')).toBeUndefined();
+      const { tombstones } = await lab.service.accounts.tombstones('ghost', { limit: 1 });
+      expect([await lab.service.accounts.read('ghost'), tombstones]).toEqual([undefined, []]);
       expect(await ended(after.operation)).toMatchObject({ status: 'Succeeded' });
       expect(await ended(elsewhere.operation)).toMatchObject({ status: 'Succeeded' });
     });

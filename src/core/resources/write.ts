@@ -61,7 +61,8 @@ export function putResource(
     const replaced = wish.secrets === undefined ? [] : await ownSecrets(ref, before, service);
     const written: Written[] = [];
     try {
-      for (const secret of wish.secrets ?? []) written.push(await writeSecret(ref, secret, current, service));
+      for (const secret of wish.secrets ?? [])
+        written.push(await writeSecret(ref, secret, { found, current }, service));
       const secrets = wish.secrets === undefined ? before : written.map(({ named }) => named);
       const row = await saved(ref, { wish, secrets, record, found, current }, service);
       for (const one of written) await takeKey(ref, one, service);
@@ -101,14 +102,14 @@ interface Written {
 async function writeSecret(
   ref: ResourceRef,
   wish: WishedSecret,
-  current: StoredResource | undefined,
+  rows: Pick<Saving, 'found' | 'current'>,
   service: Service,
 ): Promise<Written> {
   const { kind, id, at } = wish;
   const name = id ?? (kind === 'contentKeys' ? service.random.uuid() : `${ref.type}-${service.random.uuid()}`);
   const secretRef = refOf(ref.account, kind, name);
   const named = { kind, name: secretRef.name, at };
-  const conditions = id === undefined ? {} : await conditionsFor(ref, secretRef, { at, current }, service);
+  const conditions = id === undefined ? {} : await conditionsFor(ref, secretRef, { at, ...rows }, service);
   const { secret } = await putSecret(secretRef, secretWish(ref, wish, name), conditions, service).catch(
     (error: unknown) => {
       if (!(error instanceof KeywardError) || error.code !== 'PreconditionFailed') throw error;
@@ -127,7 +128,7 @@ const secretWish = (ref: ResourceRef, { label, value }: WishedSecret, name: stri
 async function conditionsFor(
   ref: ResourceRef,
   secretRef: SecretRef,
-  { at, current }: Pick<WishedSecret, 'at'> & { readonly current: StoredResource | undefined },
+  { at, found, current }: Pick<WishedSecret, 'at'> & Pick<Saving, 'found' | 'current'>,
   service: Service,
 ): Promise<Preconditions> {
   const stands = await service.secrets.read(secretRef);
@@ -138,7 +139,7 @@ async function conditionsFor(
     });
   // After the secret: a row that has come since it was read may name it.
   const now = await service.resources.read(ref);
-  if (now?.etag !== current?.etag && names(now, secretRef)) throw new LostRace('The resource has come meanwhile.');
+  if (now?.etag !== found?.etag && names(now, secretRef)) throw new LostRace('The resource has come meanwhile.');
   return { ifMatch: secretEtagOf(stands) };
 }
 

@@ -101,13 +101,6 @@ const bodyOf = (version: AccountVersion) =>
 const bodies = new Map(accountVersions.map((version) => [version, bodyOf(version)] as const));
 type Body = z.infer<ReturnType<typeof bodyOf>>;
 
-/** What was left out of an encryption, and is as the account has it. */
-export function isFilledIn(body: unknown, wish: AccountWish, current: AccountView | undefined): boolean {
-  if (current?.record.encryption.type !== 'CustomerKey' || wish.encryption?.type !== 'CustomerKey') return false;
-  const { encryption } = (body as Body).properties ?? {};
-  return !encryption?.keyVaultProperties?.keyIdentifier || !encryption.identity;
-}
-
 /** @throws Refusal InvalidRequestContent that names every field at fault, or what contradicts itself. */
 export function parseBody(body: unknown, version: AccountVersion, current: AccountView | undefined): AccountWish {
   const schema = bodies.get(version) ?? bodyOf(version);

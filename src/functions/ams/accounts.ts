@@ -13,7 +13,7 @@ import { isSamePlace, parsePlace } from '../../core/place.ts';
 import { conditionsIn, maxPageSize } from '../asked.ts';
 import { type Call, type RouteHandler, readJson } from '../http.ts';
 import { renderAccount, renderAwaited } from './accountAnswer.ts';
-import { isFilledIn, parseBody } from './accountBody.ts';
+import { parseBody } from './accountBody.ts';
 import { type AccountVersion, accountAt, accountVersions, nextLink, placeIn, versionIn } from './arm.ts';
 import { operationHeaders } from './operations.ts';
 
@@ -89,12 +89,12 @@ async function answerChange(
   const body = await readJson(call.request);
   return retryLostRaces(async () => {
     const change = changeFrom(body, current);
-    const isBound = isFilledIn(body, change.wish, current) && Object.keys(conditions).length === 0;
-    const now = isBound && current !== undefined ? { ifMatch: etagOf(current.record) } : conditions;
+    const isMoving = change.wish.encryption?.type === 'CustomerKey' && Object.keys(conditions).length === 0;
+    const seen = isMoving && current !== undefined ? { ifMatch: etagOf(current.record) } : undefined;
     try {
-      return await answerOf(change, { conditions, now }, version, call);
+      return await answerOf(change, { conditions, now: seen ?? conditions }, version, call);
     } catch (error) {
-      if (!isBound || !(error instanceof KeywardError) || error.code !== 'PreconditionFailed') throw error;
+      if (seen === undefined || !(error instanceof KeywardError) || error.code !== 'PreconditionFailed') throw error;
       const { known: _, ...fresh } = call;
       current = await look(fresh);
       throw new LostRace('The account has changed.');
