@@ -1,10 +1,12 @@
 import { TableClient } from '@azure/data-tables';
+import { HttpRequest } from '@azure/functions';
 import { describe, expect, test } from 'vitest';
 import { etagOf } from '../../src/core/account.ts';
 import { deleteAccount } from '../../src/core/accounts/delete.ts';
 import { patchAccount, putAccount } from '../../src/core/accounts/put.ts';
 import { listAccountsOf } from '../../src/core/accounts/read.ts';
 import { type Bytes, hex } from '../../src/core/bytes.ts';
+import { Unavailable } from '../../src/core/errors.ts';
 import type { Change, Operation } from '../../src/core/operations/operation.ts';
 import {
   beginOperation,
@@ -23,6 +25,7 @@ import { refOf } from '../../src/core/secrets/read.ts';
 import { deleteSecret } from '../../src/core/secrets/remove.ts';
 import type { Service } from '../../src/core/service.ts';
 import { visitAccounts } from '../../src/core/work/dailyPass.ts';
+import { update } from '../../src/functions/ams/accounts.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { location } from '../../src/local/operator.ts';
 import { dyingAt, failure, useLab } from '../lab.ts';
@@ -285,6 +288,23 @@ describe('a content key whose id is given', () => {
   });
 });
 
+test('a row that an earlier account has left is in no new one’s way, whatever it names', async () => {
+  const { lab } = world;
+  const ref = locator('in-the-way');
+  await placed('in-the-way');
+  const { row } = await create(ref, keyId(8), one, lab.service);
+  await deleteAccount('in-the-way', {}, tester, lab.service);
+  await placed('in-the-way');
+  const resources = {
+    ...lab.service.resources,
+    insert: () => Promise.reject(new Unavailable('StorageUnavailable', '', 1)),
+  };
+  await failure(create(ref, keyId(8), one, await lab.another({ resources })));
+  await lab.service.resources.insert(ref, row.value);
+  await create(ref, keyId(8), two, lab.service);
+  expect(await revealed(await getResource(ref, lab.service))).toEqual([hex(two)]);
+});
+
 test.each<[what: string, data: unknown]>([
   ['no JSON', undefined],
   ['no object', 7],
@@ -529,3 +549,31 @@ describe('operations', () => {
     expect(await findOperation(young.id, place.subscriptionId, lab.service)).toMatchObject({ status: 'InProgress' });
   });
 });
+
+test.each(['2021-06-01', '2021-11-01'])(
+  'what a body leaves out of the encryption is as the account has it when it is changed, not as it was seen (%s)',
+  async (version) => {
+    const { lab } = world;
+    const { service } = lab;
+    const account = `filled-${version}`;
+    const by = (keyIdentifier: string) =>
+      ({ type: 'CustomerKey', keyIdentifier, identity: { useSystemAssignedIdentity: true } }) as const;
+    const [old, next] = [await lab.vaultWithKey(`old-${version}`), await lab.vaultWithKey(`next-${version}`)];
+    await putAccount(account, { owner: 'contoso', location, place, encryption: by(old) }, {}, tester, service);
+    const seen = await lab.view(account);
+    await patchAccount(account, { encryption: by(next) }, {}, tester, service);
+    const body = { tags: { a: 'b' }, properties: { encryption: { type: 'CustomerKey' } } };
+    const request = new HttpRequest({
+      ...{ method: 'PATCH', url: `https://app.example/api?api-version=${version}` },
+      params: { subscriptionId: place.subscriptionId, resourceGroupName: place.resourceGroup, accountName: account },
+      query: { 'api-version': version },
+      body: { string: JSON.stringify(body) },
+    });
+    const known = Promise.resolve({ view: seen, isRemembered: true });
+    const answer = await update({ request, service, actor: tester, roles: new Set(), known });
+    expect(answer.status).toBeLessThan(300);
+    const { encryption, tags } = (await lab.view(account)).record;
+    expect(encryption).toMatchObject({ keyIdentifier: next });
+    expect(tags).toEqual({ a: 'b' });
+  },
+);
