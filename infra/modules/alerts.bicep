@@ -17,7 +17,7 @@ var alerts = [
   {
     name: 'stored-secret-damaged'
     severity: 1
-    query: 'AppTraces | where Message startswith "A stored secret does not open to what its place says"'
+    query: 'AppTraces | where Message startswith "A stored secret does not open to what its place says" or Message startswith "A stored resource has not the form of one"'
     window: 'PT5M'
     operator: 'GreaterThan'
     threshold: 0

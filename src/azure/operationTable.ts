@@ -1,12 +1,21 @@
 /** Long-running operations: one partition a day, which the id begins with, so that what is over can be cleared by day. */
-import type { Operation } from '../core/operations/operation.ts';
+import { fold, indexKey } from '../core/names.ts';
+import { dayOf, type Operation } from '../core/operations/operation.ts';
+import type { Place } from '../core/place.ts';
 import type { OperationStore } from '../core/ports.ts';
+import type { EpochMs } from '../core/time.ts';
 import { keyOnly, type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
 
 /** Azure Table Storage: 100 operations in an entity-group transaction. */
 const batchLimit = 100;
 
 const keyOf = (id: string): RowKey => ({ partitionKey: id.slice(0, 8), rowKey: id });
+
+/** What was deleted that day: the last time. */
+const markKey = (day: string, account: string, { subscriptionId, resourceGroup }: Place): RowKey => ({
+  partitionKey: day,
+  rowKey: `deleted-${indexKey(account, fold(subscriptionId), fold(resourceGroup))}`,
+});
 
 export function createOperationStore(open: OpenTable): OperationStore {
   const table = open('operations');
@@ -17,6 +26,13 @@ export function createOperationStore(open: OpenTable): OperationStore {
     },
     async replace({ value, etag }) {
       await table.replace(rowOf(keyOf(value.id), value), etag);
+    },
+    markDeleted: (account, place, at) => table.put(rowOf(markKey(dayOf(at), account, place), { at })),
+    async isDeletedSince(account, place, { from, to }) {
+      // An operation waits far less than a day.
+      const days = [...new Set([dayOf(from), dayOf(to)])];
+      const marks = await Promise.all(days.map((day) => table.read<{ at: EpochMs }>(markKey(day, account, place))));
+      return marks.some((mark) => mark !== undefined && mark.value.at >= from);
     },
     async clearBefore(day) {
       const rows = await table.query(odata`PartitionKey lt ${day}`, batchLimit, keyOnly);

@@ -1,8 +1,10 @@
 /** Resources of another contract: in their account's partition, one row each, `resource:<type>:<folded name>`, a part below its whole. */
-import type { ResourceList, ResourceStore } from '../core/ports.ts';
+import { isGuid } from '../core/names.ts';
+import type { ResourceList, ResourceStore, SecretKind, Stored, StoredResource } from '../core/ports.ts';
 import type { ResourceRef, ResourceRow } from '../core/resources/resource.ts';
+import { secretNamePattern } from '../core/secrets/read.ts';
 import { recordKey } from './accountTable.ts';
-import { keyOnly, type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
+import { keyOnly, type OpenTable, odata, type RowKey, rowOf, valueIfAny } from './tables.ts';
 
 /** Azure Table Storage: 100 operations in an entity-group transaction. */
 const batchLimit = 100;
@@ -20,24 +22,61 @@ const keyOf = (ref: ResourceRef): RowKey => ({
   rowKey: `${listOf(ref)}:${encode(ref.name)}`,
 });
 
+const isObject = (value: unknown): value is Record<string | number, unknown> =>
+  typeof value === 'object' && value !== null;
+
+const isTime = (value: unknown): boolean => typeof value === 'number' && Math.abs(value) <= 8.64e15;
+
+/** Whether a secret can be put in its place. */
+function isNamedSecret(secret: unknown, properties: unknown): boolean {
+  if (!isObject(secret) || !secretKinds.has(String(secret.kind)) || typeof secret.name !== 'string') return false;
+  const { kind, name, at } = secret;
+  if (!(kind === 'contentKeys' ? isGuid(name) : secretNamePattern.test(name)) || !Array.isArray(at) || at.length === 0)
+    return false;
+  let place: unknown = properties;
+  for (const step of at.slice(0, -1)) place = isObject(place) && Object.hasOwn(place, step) ? place[step] : undefined;
+  return isObject(place);
+}
+
+const secretKinds: ReadonlySet<string> = new Set<SecretKind>(['contentKeys', 'jobInputs', 'tokenKeys']);
+
+/** Whoever can write the table can put anything into a row: one that has not the form of a resource stops none of the others. */
+function isResource(value: unknown): value is ResourceRow {
+  if (!isObject(value)) return false;
+  const { name, instanceId, properties, secrets, createdAt, updatedAt } = value;
+  return (
+    [name, instanceId].every((text) => typeof text === 'string') &&
+    [createdAt, updatedAt].every(isTime) &&
+    isObject(properties) &&
+    Array.isArray(secrets) &&
+    secrets.every((secret) => isNamedSecret(secret, properties))
+  );
+}
+
+function storedOf(ref: ResourceRef, { value, etag }: Stored<unknown>): StoredResource {
+  if (isResource(value)) return { ref, value, etag };
+  const standIn = { name: ref.name, instanceId: '', properties: {}, secrets: [], createdAt: 0, updatedAt: 0 };
+  return { ref, value: standIn, etag, isDamaged: true };
+}
+
 export function createResourceStore(open: OpenTable): ResourceStore {
   const table = open('accounts');
 
   /** `;` is the character behind `:`: the range holds every resource of the list, and nothing else. */
   const query = (account: string, [from, to]: readonly [string, string], limit: number) =>
-    table.query<ResourceRow>(odata`PartitionKey eq ${account} and RowKey gt ${from} and RowKey lt ${to}`, limit);
+    table.query(odata`PartitionKey eq ${account} and RowKey gt ${from} and RowKey lt ${to}`, limit, valueIfAny);
 
   return {
     async read(ref) {
-      const row = await table.read<ResourceRow>(keyOf(ref));
-      return row === undefined ? undefined : { ...row, ref };
+      const row = await table.read(keyOf(ref), valueIfAny);
+      return row === undefined ? undefined : storedOf(ref, row);
     },
 
     async page(list, limit, after) {
       const from = after === undefined ? `${listOf(list)}:` : keyOf({ ...list, name: after }).rowKey;
       const rows = await query(list.account, [from, `${listOf(list)};`], limit);
       const nameIn = (rowKey: string) => decode(rowKey.slice(listOf(list).length + 1));
-      return rows.map(({ value, etag, rowKey }) => ({ value, etag, ref: { ...list, name: nameIn(rowKey) } }));
+      return rows.map((row) => storedOf({ ...list, name: nameIn(row.rowKey) }, row));
     },
 
     insert: (ref, row) => table.insert(rowOf(keyOf(ref), row)),

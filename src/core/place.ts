@@ -36,6 +36,17 @@ export const isSamePlace = (one: Place | undefined, two: Place | undefined): boo
   isInSubscription(one, two) &&
   fold(one.resourceGroup) === fold(two.resourceGroup);
 
+/** A path can name a subscription alone. */
+export const isAt = (place: Place | undefined, { subscriptionId, resourceGroup }: PlacePath): boolean =>
+  resourceGroup === undefined
+    ? isInSubscription(place, { subscriptionId })
+    : isSamePlace(place, { subscriptionId, resourceGroup });
+
+interface PlacePath {
+  readonly subscriptionId: string;
+  readonly resourceGroup: string | undefined;
+}
+
 export const isInSubscription = (
   one: Pick<Place, 'subscriptionId'> | undefined,
   two: Pick<Place, 'subscriptionId'>,

@@ -47,6 +47,7 @@ interface FieldTypes {
   key: string;
   version: string;
   secret: string;
+  resource: string;
   kind: SecretKind;
   first: string;
   actorKind: string;
@@ -246,7 +247,11 @@ export interface SecretStore {
   clear(account: string, recordEtag: string): Promise<string>;
 }
 
-export type StoredResource = Stored<ResourceRow> & { readonly ref: ResourceRef };
+export type StoredResource = Stored<ResourceRow> & {
+  readonly ref: ResourceRef;
+  /** The row has not the form of a resource: its value stands in for it, and is no account's. What it named is not known. */
+  readonly isDamaged?: true;
+};
 
 /** Resources of another contract, in their account's partition. Every write is conditional; one that was too late answers undefined, or false. */
 export interface ResourceStore {
@@ -268,6 +273,10 @@ export interface OperationStore {
   insert(operation: Operation): Promise<void>;
   /** @throws LostRace when the etag no longer fits. */
   replace(operation: Stored<Operation>): Promise<void>;
+  /** That an account was, or is about to be, deleted at its place; the name folded. */
+  markDeleted(account: string, place: Place, at: EpochMs): Promise<void>;
+  /** Whether there is such a mark of that time. */
+  isDeletedSince(account: string, place: Place, time: { from: EpochMs; to: EpochMs }): Promise<boolean>;
   /** Removes some of those of days before the one given (`20261127`), and answers how many: none are left when it is 0. */
   clearBefore(day: string): Promise<number>;
 }

@@ -11,7 +11,7 @@ import { describeError, KeywardError, Refusal, statusOf, Unavailable } from '../
 import { inTime } from '../core/health.ts';
 import { measure } from '../core/metrics.ts';
 import { parseAccountName } from '../core/names.ts';
-import { isSamePlace } from '../core/place.ts';
+import { isAt } from '../core/place.ts';
 import type { KnownAccount } from '../core/secrets/memory.ts';
 import type { Service } from '../core/service.ts';
 import { authenticate, authorize, type Caller } from './authorize.ts';
@@ -89,8 +89,8 @@ async function audited(refusal: Refusal, { danger }: Route, request: HttpRequest
 
 /** A path that names a subscription is another's, unless the account has its place there. */
 function isMeant({ record }: AccountView, { params }: HttpRequest): boolean {
-  const { subscriptionId, resourceGroupName: resourceGroup = '' } = params;
-  return subscriptionId === undefined || isSamePlace(record.place, { subscriptionId, resourceGroup });
+  const { subscriptionId, resourceGroupName: resourceGroup } = params;
+  return subscriptionId === undefined || isAt(record.place, { subscriptionId, resourceGroup });
 }
 
 function answerOf(error: unknown, context: InvocationContext): HttpResponseInit {

@@ -207,8 +207,10 @@ describe('an account', () => {
     const change = { properties: { publicNetworkAccess: 'Enabled' } };
     const { body } = await got(200, raw('PATCH', path, '2021-06-01', change));
     expect(body.properties).toMatchObject({ ...kept, publicNetworkAccess: 'Enabled' });
-    const much = { storageAccounts: Array.from({ length: 30 }, () => ({ id: 'x'.repeat(400), type: 'Secondary' })) };
-    await refused(400, 'InvalidRequestContent', raw('PATCH', path, '2021-06-01', { properties: much }));
+    const long = storage.replace(group, 'x'.repeat(300));
+    const much = { storageAccounts: Array.from({ length: 30 }, () => ({ id: long, type: 'Secondary' })) };
+    const large = await refused(400, 'InvalidRequestContent', raw('PATCH', path, '2021-06-01', { properties: much }));
+    expect(large.body.error.message).toContain('8192');
     const strange = await refused(
       400,
       'InvalidRequestContent',
@@ -402,6 +404,19 @@ test('lists follow their links over 250 accounts, by group and by subscription',
   await ams.mediaservices.delete('even', 'many-000');
   expect(await all(ams.mediaservices.list('even'))).toHaveLength(49);
 }, 60_000);
+
+test('an account is found by its subscription alone, as 2020-05-01 has it, and by no other', async () => {
+  await create('subscribed');
+  const at = (subscription: string) =>
+    raw('GET', `/api/subscriptions/${subscription}/providers/Microsoft.Media/mediaservices/Subscribed`, '2020-05-01');
+  expect((await got(200, at(subscriptionId.toUpperCase()))).body.id).toBe(
+    `/subscriptions/${subscriptionId}/resourceGroups/${group}/providers/Microsoft.Media/mediaservices/subscribed`,
+  );
+  await refused(404, 'AccountNotFound', at(otherSubscription));
+  const list = `/api/subscriptions/${subscriptionId}/providers/Microsoft.Media/mediaservices?api-version=2020-05-01`;
+  for (const token of ['%00', 'x', "%07'", `${'x'.repeat(300)}:a`])
+    await refused(400, 'InvalidParameter', world.api('GET', `${list}&$skipToken=${token}`));
+});
 
 test('what this service has not is told by an error of Azure Resource Manager’s shape', async () => {
   await create('childless');

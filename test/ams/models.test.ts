@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'vitest';
 import type { AccountView } from '../../src/core/account.ts';
 import { parseBody } from '../../src/functions/ams/accountBody.ts';
+import { secretName } from '../../src/functions/ams/jobBody.ts';
 import { amsRoutes } from '../../src/functions/ams/routes.ts';
 
 interface MapperType {
@@ -56,7 +57,7 @@ const wordOf = (field: string): string => field.slice(field.indexOf('.') + 1);
 
 /** Names that a secret could have, and whatever holds bytes. */
 const suspicious =
-  / bytes$|key|ask$|pfx|password|secret|token|cred|header|uri|url|sas|sign|files$|template|custom|auth|connection|value$/i;
+  / bytes$|key|ask$|pfx|password|secret|token|cred|header|uri|url|sas|sign|files$|filename$|template|custom|auth|connection|value$/i;
 
 const named = 'a name, a switch or a choice';
 const holds = 'holds other fields, which are here';
@@ -75,6 +76,7 @@ const fates: Readonly<Record<string, string>> = {
   'ContentKeyPolicyX509CertificateTokenKey.rawBody bytes': 'public: refused where it is no certificate alone',
   'JobInputClip.files': 'names: refused where they are addresses',
   'JobInputAsset.files': 'names: refused where they are addresses',
+  'InputFile.filename': 'a name: refused where it is an address',
   'MediaServiceIdentity.userAssignedIdentities': named,
   'ResourceIdentity.userAssignedIdentity': named,
   'ResourceIdentity.useSystemAssignedIdentity': named,
@@ -122,7 +124,6 @@ describe('every field that can hold a secret is protected, refused or known to b
 
   test('encoding settings, which are kept as they came, have no name that a secret would have', () => {
     const kept = fieldsOf('TransformOutput', 'JobOutput', 'InputDefinition');
-    const secretName = /password|secret|token|credential|privatekey|accountkey|sharedaccess/i;
     expect(kept.length).toBeGreaterThan(200);
     expect(kept.filter((field) => secretName.test(wordOf(field)))).toEqual([]);
   });

@@ -5,7 +5,7 @@ import { got, refused, vaultWithKey } from '../app/support.ts';
 import { accountPath, group, subscriptionId, thrown, useAms } from './support.ts';
 
 /** Ten minutes in a few seconds: tries are a second apart, the least that a queue can wait. */
-const world = useAms({ KEYWARD_OPERATION_RETRY_SECONDS: '1', KEYWARD_OPERATION_TIMEOUT_SECONDS: '3' });
+const world = useAms({ KEYWARD_OPERATION_RETRY_SECONDS: '1', KEYWARD_OPERATION_TIMEOUT_SECONDS: '4' });
 
 const encryption = (keyIdentifier: string) => ({
   type: 'CustomerKey',
@@ -54,7 +54,8 @@ describe.concurrent('a change that meets a silent vault', () => {
   test('has failed when the vault stays silent; the client’s error tells cause and remedy, and there is no account', async () => {
     const key = await vaultWithKey(world, 'silent-kv');
     await silence('silent-kv');
-    const { ams } = world;
+    const seen: string[] = [];
+    const ams = world.clientOf(subscriptionId, { onAnswer: ({ url }) => void seen.push(url) });
     const error = await thrown(
       ams.mediaservices.beginCreateOrUpdateAndWait(
         group,
@@ -67,6 +68,10 @@ describe.concurrent('a change that meets a silent vault', () => {
       'The long-running operation has failed. VaultUnavailable. The vault answered with a server error. Nothing to do: service is restored with the vault. See the Azure status page for silent-kv.',
     );
     expect(await thrown(ams.mediaservices.get(group, 'silent'))).toMatchObject({ statusCode: 404 });
+    const status = seen.find((url) => url.includes('OperationStatuses')) ?? '';
+    const { pathname, search } = new URL(status.replace('OperationStatuses', 'OperationResults'));
+    const result = await refused(503, 'VaultUnavailable', world.api('GET', `${pathname}${search}`));
+    expect(result.headers.get('retry-after')).toBe('1');
   });
 
   test('creates the account when the vault answers', async () => {
@@ -83,6 +88,17 @@ describe.concurrent('a change that meets a silent vault', () => {
     await world.stack.keyVault('DELETE', `/faults/${id}`);
     expect((await making).encryption).toMatchObject({ type: 'CustomerKey', status: 'Accessible' });
     expect((await got(200, world.api('GET', '/api/accounts/late'))).body.properties.owner).toBe(subscriptionId);
+  });
+
+  test('creates no account that was deleted meanwhile', async () => {
+    const key = await vaultWithKey(world, 'gone-kv');
+    const { id } = await silence('gone-kv');
+    const { ended, result } = await waiting('PUT', 'gone', { location, properties: { encryption: encryption(key) } });
+    await got(204, raw('DELETE', accountPath('gone'), '2021-11-01'));
+    await world.stack.keyVault('DELETE', `/faults/${id}`);
+    expect(await ended()).toMatchObject({ status: 'Failed', error: { code: 'Conflict' } });
+    await refused(409, 'Conflict', world.api('GET', result));
+    await refused(404, 'AccountNotFound', raw('GET', accountPath('gone'), '2021-11-01'));
   });
 
   test('is not done over a change that came meanwhile', async () => {

@@ -1,22 +1,35 @@
+import { TableClient } from '@azure/data-tables';
+import { HttpRequest } from '@azure/functions';
 import { describe, expect, test } from 'vitest';
+import { etagOf } from '../../src/core/account.ts';
 import { deleteAccount } from '../../src/core/accounts/delete.ts';
-import { putAccount } from '../../src/core/accounts/put.ts';
+import { patchAccount, putAccount } from '../../src/core/accounts/put.ts';
 import { listAccountsOf } from '../../src/core/accounts/read.ts';
 import { type Bytes, hex } from '../../src/core/bytes.ts';
-import type { Operation } from '../../src/core/operations/operation.ts';
-import { beginOperation, clearOperations, continueOperation, findOperation } from '../../src/core/operations/run.ts';
+import { Unavailable } from '../../src/core/errors.ts';
+import type { Change, Operation } from '../../src/core/operations/operation.ts';
+import {
+  beginOperation,
+  cancelCreation,
+  clearOperations,
+  continueOperation,
+  findOperation,
+} from '../../src/core/operations/run.ts';
 import type { StoredResource } from '../../src/core/ports.ts';
-import { getResource } from '../../src/core/resources/read.ts';
+import { getResource, listResources } from '../../src/core/resources/read.ts';
 import type { ResourceRef } from '../../src/core/resources/resource.ts';
 import { revealResource } from '../../src/core/resources/reveal.ts';
 import { clearUnnamed } from '../../src/core/resources/unnamed.ts';
-import { putResource, removeResource } from '../../src/core/resources/write.ts';
+import { putResource, refuseExisting, removeResource } from '../../src/core/resources/write.ts';
+import { refOf } from '../../src/core/secrets/read.ts';
+import { deleteSecret } from '../../src/core/secrets/remove.ts';
 import type { Service } from '../../src/core/service.ts';
 import { visitAccounts } from '../../src/core/work/dailyPass.ts';
+import { update } from '../../src/functions/ams/accounts.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { location } from '../../src/local/operator.ts';
 import { dyingAt, failure, useLab } from '../lab.ts';
-import { bytes, put } from '../secrets/support.ts';
+import { bytes, keyId, put } from '../secrets/support.ts';
 
 const world = useLab();
 const hour = 3_600_000;
@@ -153,6 +166,201 @@ describe('a resource and its secrets', () => {
   });
 });
 
+const locator = (account: string, name = 'locator'): ResourceRef => ({ account, type: 'streamingLocators', name });
+
+const create = (ref: ResourceRef, id: string, given: Bytes, service: Service) =>
+  putResource(
+    ref,
+    (current) => {
+      refuseExisting(current);
+      // As handlers do: no two writes of a row are alike.
+      const properties = { keys: [{}], id: service.random.uuid() };
+      return {
+        name: ref.name,
+        properties,
+        secrets: [{ kind: 'contentKeys', id, at: ['keys', 0, 'value'], value: { given } }],
+      };
+    },
+    service,
+  );
+
+const [one, two] = [bytes('0123456789abcdef'), bytes('fedcba9876543210')];
+
+describe('a content key whose id is given', () => {
+  /** Another process, held up at one call until it is let go. */
+  async function heldAt(port: 'resources' | 'secrets', method: 'insert' | 'read' | 'replace') {
+    const { lab } = world;
+    const [arrived, freed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const held = {
+      ...lab.service[port],
+      async [method](...asked: unknown[]) {
+        arrived.resolve();
+        await freed.promise;
+        return (lab.service[port] as unknown as Record<string, (...asked: unknown[]) => unknown>)[method]?.(...asked);
+      },
+    };
+    return { service: await lab.another({ [port]: held }), arrived: arrived.promise, free: freed.resolve };
+  }
+
+  const shown = async (ref: ResourceRef) => revealed(await getResource(ref, world.lab.service));
+
+  test.each([
+    ['before either row is there', 'resources', 'insert'],
+    ['while the other’s row comes', 'secrets', 'replace'],
+    ['after the other’s row has come', 'secrets', 'read'],
+  ] as const)('is the one of the row that is saved, when two processes bring it %s', async (what, port, method) => {
+    const { lab } = world;
+    const account = `race-${method}`;
+    const id = keyId(what.length);
+    await placed(account);
+    const winner = await heldAt('resources', 'insert');
+    const first = create(locator(account), id, one, winner.service);
+    await winner.arrived;
+    const loser = await heldAt(port, method);
+    const second = failure(create(locator(account), id, two, loser.service));
+    await loser.arrived;
+    winner.free();
+    const { row } = await first;
+    loser.free();
+    expect((await second).code).toBe('Conflict');
+    expect(await shown(locator(account))).toEqual([hex(one)]);
+    expect((await getResource(locator(account), lab.service)).etag).toBe(row.etag);
+  });
+
+  test('stands in its row when its writer dies before it has taken it, and another loses the race', async () => {
+    const { lab } = world;
+    await placed('dies');
+    const mortal = { ...lab.service.secrets, replace: () => Promise.reject(new Error('died')) };
+    const loser = await heldAt('resources', 'insert');
+    const died = failure(create(locator('dies'), keyId(7), one, await lab.another({ secrets: mortal })));
+    expect((await died).message).toBe('died');
+    const { secrets } = (await getResource(locator('dies'), lab.service)).value;
+    await lab.service.resources.remove(locator('dies'), (await getResource(locator('dies'), lab.service)).etag);
+    const second = failure(create(locator('dies'), keyId(7), two, loser.service));
+    await loser.arrived;
+    const now = lab.clock.now();
+    const { instanceId } = (await lab.view('dies')).record;
+    const value = { name: 'locator', instanceId, properties: { keys: [{}] }, secrets, createdAt: now, updatedAt: now };
+    await lab.service.resources.insert(locator('dies'), value);
+    loser.free();
+    expect((await second).code).toBe('Conflict');
+    expect(await shown(locator('dies'))).toEqual([hex(two)]);
+  });
+
+  test('that was deleted by its own name and belongs to another resource now stays when the first one goes', async () => {
+    const { lab } = world;
+    await placed('reused');
+    await create(locator('reused', 'a'), keyId(2), one, lab.service);
+    await deleteSecret(refOf('reused', 'contentKeys', keyId(2)), {}, lab.service);
+    await create(locator('reused', 'b'), keyId(2), two, lab.service);
+    await removeResource(locator('reused', 'a'), lab.service);
+    expect(await shown(locator('reused', 'b'))).toEqual([hex(two)]);
+  });
+
+  test('stays when a delete of the row before is late', async () => {
+    const { lab } = world;
+    await placed('late-delete');
+    const ref = locator('late-delete');
+    await create(ref, keyId(3), one, lab.service);
+    const resources = {
+      ...lab.service.resources,
+      async remove(...asked: Parameters<Service['resources']['remove']>) {
+        const removed = await lab.service.resources.remove(...asked);
+        await create(ref, keyId(3), two, await lab.another());
+        return removed;
+      },
+    };
+    expect(await removeResource(ref, await lab.another({ resources }))).toBe(true);
+    expect(await shown(ref)).toEqual([hex(two)]);
+  });
+
+  test('stays when a row that an earlier account of the name has left is removed: that is no resource', async () => {
+    const { lab } = world;
+    const ref = locator('stale-row');
+    await placed('stale-row');
+    const { row } = await create(ref, keyId(4), one, lab.service);
+    await deleteAccount('stale-row', {}, tester, lab.service);
+    await placed('stale-row');
+    await lab.service.resources.insert(ref, row.value);
+    await put(lab.service, 'stale-row', 'contentKeys', keyId(4), two);
+    expect(await removeResource(ref, lab.service)).toBe(false);
+    expect(await lab.service.secrets.read(refOf('stale-row', 'contentKeys', keyId(4)))).toBeDefined();
+  });
+});
+
+test('a row that an earlier account has left is in no new one’s way, whatever it names', async () => {
+  const { lab } = world;
+  const ref = locator('in-the-way');
+  await placed('in-the-way');
+  const { row } = await create(ref, keyId(8), one, lab.service);
+  await deleteAccount('in-the-way', {}, tester, lab.service);
+  await placed('in-the-way');
+  const resources = {
+    ...lab.service.resources,
+    insert: () => Promise.reject(new Unavailable('StorageUnavailable', '', 1)),
+  };
+  await failure(create(ref, keyId(8), one, await lab.another({ resources })));
+  await lab.service.resources.insert(ref, row.value);
+  await create(ref, keyId(8), two, lab.service);
+  expect(await revealed(await getResource(ref, lab.service))).toEqual([hex(two)]);
+});
+
+test.each<[what: string, data: unknown]>([
+  ['no JSON', undefined],
+  ['no object', 7],
+  ['a secret without a place', { secrets: [{ kind: 'contentKeys', name: keyId(5), at: ['nowhere', 0, 'value'] }] }],
+  ['a secret whose name is none', { secrets: [{ kind: 'contentKeys', name: '../x', at: ['value'] }] }],
+  ['a secret of a kind that there is not', { secrets: [{ kind: 'x', name: keyId(5), at: ['value'] }] }],
+])(
+  'a row that holds %s stops no list, counts as naming what was written for it, and can be deleted',
+  async (_, data) => {
+    const { lab } = world;
+    const account = `damaged-${lab.service.random.uuid().slice(0, 8)}`;
+    await placed(account);
+    const { row } = await create(locator(account, 'b'), keyId(5), one, lab.service);
+    await create(locator(account, 'a'), keyId(6), two, lab.service);
+    const table = TableClient.fromConnectionString(lab.connectionString, 'keywardaccounts', {
+      allowInsecureConnection: true,
+    });
+    const value = typeof data === 'object' ? { ...row.value, ...data } : data;
+    const damaged = {
+      ...{ partitionKey: account, rowKey: 'resource:streamingLocators:b', v: 1 },
+      data: JSON.stringify(value) ?? '{',
+    };
+    await table.updateEntity(damaged, 'Replace');
+    const { rows } = await listResources({ account, type: 'streamingLocators' }, 100, undefined, lab.service);
+    expect(rows.map(({ ref }) => ref.name)).toEqual(['a']);
+    expect(lab.log).toContainEqual({
+      level: 'error',
+      message: 'A stored resource has not the form of one',
+      fields: { account, resource: 'streamingLocators:b' },
+    });
+    expect((await failure(getResource(locator(account, 'b'), lab.service))).code).toBe('KeyMaterialMismatch');
+    const later = await lab.another({ clock: { ...lab.clock, now: () => lab.clock.now() + 2 * hour } });
+    await clearUnnamed({ visit: 'unnamed', account }, later);
+    expect(await secretsOf(account)).toHaveLength(2);
+    expect(await removeResource(locator(account, 'b'), lab.service)).toBe(true);
+    await clearUnnamed({ visit: 'unnamed', account }, later);
+    expect((await secretsOf(account)).map(({ ref }) => ref.name)).toEqual([keyId(6)]);
+  },
+);
+
+test.each<unknown>([7, 'jobs', 'nothing:of-ours', 'streamingLocators:a/b', 'jobs:a:b:c'])(
+  'a secret that says it was written for %j stands for itself, and stops no clearing',
+  async (of) => {
+    const { lab } = world;
+    const account = `strange-${lab.service.random.uuid().slice(0, 8)}`;
+    await placed(account);
+    await put(lab.service, account, 'tokenKeys', 'own', one);
+    const row = await lab.service.secrets.read(refOf(account, 'tokenKeys', 'own'));
+    if (row === undefined) throw new Error('unexpected');
+    await lab.service.secrets.replace(row.ref, { ...row.value, of: of as string }, row.etag);
+    const later = await lab.another({ clock: { ...lab.clock, now: () => lab.clock.now() + 2 * hour } });
+    expect(await clearUnnamed({ visit: 'unnamed', account }, later)).toBeUndefined();
+    expect(await secretsOf(account)).toHaveLength(1);
+  },
+);
+
 describe('an account is listed where its record says, and nowhere else,', () => {
   const listed = async () =>
     (await listAccountsOf(place, 100, undefined, world.lab.service)).accounts.map(({ record }) => record.name);
@@ -236,6 +444,98 @@ describe('operations', () => {
     expect(await findOperation(begun.id, place.subscriptionId, lab.service)).toEqual(ended);
   });
 
+  describe('that wait for a silent vault', () => {
+    const by = (keyIdentifier: string) =>
+      ({ type: 'CustomerKey', keyIdentifier, identity: { useSystemAssignedIdentity: true } }) as const;
+    const change = (account: string, method: Change['method'], wish: object): Change => ({
+      ...{ account, method, wish: { place, ...wish }, actor: tester, mayRelease: false },
+    });
+    async function silentVault(vault: string) {
+      const key = await world.lab.vaultWithKey(vault);
+      await world.lab.keyVault('POST', '/faults', { vault, action: 'status', status: 503, body: 'empty' });
+      return by(key);
+    }
+    const ended = async ({ id }: Operation) => {
+      await world.lab.keyVault('DELETE', '/faults');
+      await continueOperation(id, world.lab.service);
+      return findOperation(id, place.subscriptionId, world.lab.service);
+    };
+
+    test('hold to their caller’s conditions', async () => {
+      const { lab } = world;
+      const encryption = await silentVault('guarded-kv');
+      await placed('guarded');
+      const ifMatch = etagOf((await lab.view('guarded')).record);
+      const wish = { tags: { by: 'operation' }, encryption };
+      const guarded = await beginOperation(change('guarded', 'patch', wish), { ifMatch }, lab.service);
+      await patchAccount('guarded', { tags: { by: 'somebody' } }, {}, tester, lab.service);
+      const fresh = { owner: 'contoso', location, encryption };
+      const creation = await beginOperation(change('fresh', 'put', fresh), { ifNoneMatch: '*' }, lab.service);
+      await lab.keyVault('DELETE', '/faults');
+      // Somebody else creates it with the very same key: that is not this operation’s doing.
+      await putAccount('fresh', { ...fresh, place }, {}, tester, lab.service);
+      for (const { operation: one } of [guarded, creation])
+        expect(await ended(one)).toMatchObject({ status: 'Failed', error: { code: 'PreconditionFailed' } });
+      expect((await lab.view('guarded')).record).toMatchObject({
+        ...{ tags: { by: 'somebody' }, encryption: { type: 'SystemKey' } },
+      });
+    });
+
+    test('create nothing that was deleted meanwhile; a creation that is asked for after it goes on', async () => {
+      const { lab } = world;
+      const wish = { owner: 'contoso', location, encryption: await silentVault('ghost-kv') };
+      const before = await beginOperation(change('Ghost', 'put', wish), {}, lab.service);
+      const elsewhere = await beginOperation(change('other', 'put', wish), {}, lab.service);
+      await cancelCreation('ghost', { ...place, resourceGroup: 'MEDIA' }, lab.service);
+      await cancelCreation('other', { ...place, resourceGroup: 'elsewhere' }, lab.service);
+      lab.clock.set(lab.clock.now() + 1);
+      const after = await beginOperation(change('ghost', 'put', wish), {}, lab.service);
+      expect(await ended(before.operation)).toMatchObject({ status: 'Failed', error: { code: 'Conflict' } });
+      const { tombstones } = await lab.service.accounts.tombstones('ghost', { limit: 1 });
+      expect([await lab.service.accounts.read('ghost'), tombstones]).toEqual([undefined, []]);
+      expect(await ended(after.operation)).toMatchObject({ status: 'Succeeded' });
+      expect(await ended(elsewhere.operation)).toMatchObject({ status: 'Succeeded' });
+    });
+
+    test('leave nothing of a creation that a DELETE could not see yet', async () => {
+      const { lab } = world;
+      const encryption = await silentVault('seen-kv');
+      const wish = { owner: 'contoso', location, encryption };
+      const { operation: begun } = await beginOperation(change('unseen', 'put', wish), {}, lab.service);
+      await lab.keyVault('DELETE', '/faults');
+      const accounts = {
+        ...lab.service.accounts,
+        async create(...asked: Parameters<Service['accounts']['create']>) {
+          await cancelCreation('unseen', place, lab.service);
+          expect(await deleteAccount('unseen', {}, tester, lab.service)).toBe(false);
+          return lab.service.accounts.create(...asked);
+        },
+      };
+      await continueOperation(begun.id, await lab.another({ accounts }));
+      expect(await ended(begun)).toMatchObject({ status: 'Failed', error: { code: 'Conflict' } });
+      expect(await lab.service.accounts.read('unseen')).toBeUndefined();
+    });
+
+    test('are not carried out after their time: what the vault said last is told', async () => {
+      const { lab } = world;
+      const encryption = await silentVault('slow-kv');
+      const begun = async (account: string) => {
+        await placed(account);
+        return (await beginOperation(change(account, 'patch', { encryption }), {}, lab.service)).operation;
+      };
+      const [late, tried] = [await begun('too-late'), await begun('tried')];
+      await lab.keyVault('DELETE', '/faults');
+      await lab.keyVault('POST', '/faults', { vault: 'slow-kv', action: 'status', status: 429, body: 'empty' });
+      lab.clock.set(late.startedAt + 595_000);
+      await continueOperation(tried.id, lab.service);
+      lab.clock.set(tried.startedAt + 600_000);
+      expect(await ended(tried)).toMatchObject({ status: 'Failed', error: { code: 'Throttled' } });
+      expect(await ended(late)).toMatchObject({ status: 'Failed', error: { code: 'VaultUnavailable' } });
+      for (const account of ['too-late', 'tried'])
+        expect((await lab.view(account)).record.encryption.type).toBe('SystemKey');
+    });
+  });
+
   test('one that was given up without a word has failed', async () => {
     const { lab } = world;
     const now = lab.clock.now();
@@ -249,3 +549,31 @@ describe('operations', () => {
     expect(await findOperation(young.id, place.subscriptionId, lab.service)).toMatchObject({ status: 'InProgress' });
   });
 });
+
+test.each(['2021-06-01', '2021-11-01'])(
+  'what a body leaves out of the encryption is as the account has it when it is changed, not as it was seen (%s)',
+  async (version) => {
+    const { lab } = world;
+    const { service } = lab;
+    const account = `filled-${version}`;
+    const by = (keyIdentifier: string) =>
+      ({ type: 'CustomerKey', keyIdentifier, identity: { useSystemAssignedIdentity: true } }) as const;
+    const [old, next] = [await lab.vaultWithKey(`old-${version}`), await lab.vaultWithKey(`next-${version}`)];
+    await putAccount(account, { owner: 'contoso', location, place, encryption: by(old) }, {}, tester, service);
+    const seen = await lab.view(account);
+    await patchAccount(account, { encryption: by(next) }, {}, tester, service);
+    const body = { tags: { a: 'b' }, properties: { encryption: { type: 'CustomerKey' } } };
+    const request = new HttpRequest({
+      ...{ method: 'PATCH', url: `https://app.example/api?api-version=${version}` },
+      params: { subscriptionId: place.subscriptionId, resourceGroupName: place.resourceGroup, accountName: account },
+      query: { 'api-version': version },
+      body: { string: JSON.stringify(body) },
+    });
+    const known = Promise.resolve({ view: seen, isRemembered: true });
+    const answer = await update({ request, service, actor: tester, roles: new Set(), known });
+    expect(answer.status).toBeLessThan(300);
+    const { encryption, tags } = (await lab.view(account)).record;
+    expect(encryption).toMatchObject({ keyIdentifier: next });
+    expect(tags).toEqual({ a: 'b' });
+  },
+);

@@ -106,7 +106,7 @@ describe('streaming locators', () => {
     await refused(404, 'NotFound', api('GET', `/api/accounts/${name}/contentKeys/${contentKeys[1]?.id}`));
   });
 
-  test.each<[policy: string, keys: [type: string, label: string | undefined][]]>([
+  test.each<[policy: string, keys: [type: string | undefined, label: string | undefined][]]>([
     ['Predefined_ClearStreamingOnly', []],
     ['Predefined_DownloadOnly', []],
     ['Predefined_DownloadAndClearStreaming', []],
@@ -119,7 +119,8 @@ describe('streaming locators', () => {
         ['CommonEncryptionCbcs', 'cbcsDefaultKey'],
       ],
     ],
-    ['A policy of our own', [['CommonEncryptionCenc', undefined]]],
+    ['predefined_clearkey', [['EnvelopeEncryption', 'clearKeyDefault']]],
+    ['A policy of our own', [[undefined, undefined]]],
   ])('have keys made here where %s encrypts', async (streamingPolicyName, keys) => {
     const { ams } = world;
     const locator = `made #${streamingPolicyName}`;

@@ -100,6 +100,7 @@ const passing = [
   ...['GET accounts', 'GET accounts/{accountName}', 'DELETE accounts/{accountName}'],
   ...[`GET ${armGroup}`, `GET ${armSubscription}/providers/Microsoft.Media/mediaservices`],
   ...[`GET ${armGroup}/{accountName}`, `DELETE ${armGroup}/{accountName}`],
+  `GET ${armSubscription}/providers/Microsoft.Media/mediaservices/{accountName}`,
   ...[`GET ${armLocation}/mediaServicesOperationStatuses/{operationId}`],
   ...[`GET ${armLocation}/mediaServicesOperationResults/{operationId}`],
 ];

@@ -3,6 +3,7 @@
  * the wish while something is left to do, and never a secret.
  */
 import type { AccountWish } from '../accounts/put.ts';
+import type { Preconditions } from '../accounts/write.ts';
 import type { Actor } from '../audit.ts';
 import type { ErrorCode, ErrorDetail } from '../errors.ts';
 import { isGuid } from '../names.ts';
@@ -26,6 +27,12 @@ export interface Basis {
   readonly encryption: string;
 }
 
+export interface Failure {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly details?: readonly ErrorDetail[];
+}
+
 export interface Operation {
   readonly id: string;
   readonly account: string;
@@ -33,9 +40,15 @@ export interface Operation {
   readonly startedAt: EpochMs;
   readonly status: 'InProgress' | 'Succeeded' | 'Failed';
   readonly endedAt?: EpochMs;
-  readonly error?: { readonly code: ErrorCode; readonly message: string; readonly details?: readonly ErrorDetail[] };
+  readonly error?: Failure;
   /** While it is in progress. */
-  readonly pending?: { readonly change: Change; readonly basis?: Basis };
+  readonly pending?: {
+    readonly change: Change;
+    readonly conditions: Preconditions;
+    readonly basis?: Basis;
+    /** What the last try came to: it is told when there is no time for another. */
+    readonly failure: Failure;
+  };
 }
 
 /** Begins with its day, which is its partition. */

@@ -4,8 +4,12 @@
  * tried again in the background.
  *
  * The message that tries again is sent before the row is written, for later: a crash in between leaves a message that finds nothing.
+ *
+ * Only the key is watched here while a change waits: over other changes that came meanwhile it is done, as if it had come now, unless the
+ * caller's conditions say otherwise, which go on to hold.
  */
-import type { AccountView } from '../account.ts';
+import { type AccountView, etagOf } from '../account.ts';
+import { deleteAccount } from '../accounts/delete.ts';
 import { refuseWhileInaccessible } from '../accounts/inaccessible.ts';
 import { patchAccount, putAccount, type Written } from '../accounts/put.ts';
 import { findAccount } from '../accounts/read.ts';
@@ -15,9 +19,17 @@ import { classOf, isCause, remedyOf } from '../causes.ts';
 import { KeywardError, LostRace, Refusal, Unavailable } from '../errors.ts';
 import { parseKeyIdentifier } from '../keyIdentifier.ts';
 import { fold } from '../names.ts';
-import { isInSubscription } from '../place.ts';
+import { isInSubscription, type Place } from '../place.ts';
 import type { Service } from '../service.ts';
-import { type Basis, type Change, dayOf, isOperationId, newOperationId, type Operation } from './operation.ts';
+import {
+  type Basis,
+  type Change,
+  dayOf,
+  type Failure,
+  isOperationId,
+  newOperationId,
+  type Operation,
+} from './operation.ts';
 
 export interface Begun {
   readonly operation: Operation;
@@ -26,21 +38,30 @@ export interface Begun {
   readonly created: boolean;
 }
 
-/** @throws Refusal whatever is wrong with the change @throws Unavailable for trouble that is not the vault's silence */
-export async function beginOperation(change: Change, conditions: Preconditions, service: Service): Promise<Begun> {
+/**
+ * `now`: what holds for the try within the call alone, where the change was made from the account as it was seen.
+ * @throws Refusal whatever is wrong with the change @throws Unavailable for trouble that is not the vault's silence
+ */
+export async function beginOperation(
+  change: Change,
+  conditions: Preconditions,
+  service: Service,
+  now: Preconditions = conditions,
+): Promise<Begun> {
   const startedAt = service.clock.now();
   const id = newOperationId(startedAt, service.random.uuid());
   const about = { id, account: fold(change.account), place: change.wish.place, startedAt };
   const before = await findAccount(change.account, service);
   try {
-    const { view, created } = await carryOut(change, conditions, service);
+    const { view, created } = await carryOut(change, now, service);
     const operation = { ...about, status: 'Succeeded' as const, endedAt: service.clock.now() };
     await service.operations.insert(operation);
     return { operation, view, created };
   } catch (error) {
     if (!isSilence(error)) throw error;
     const basis = before === undefined ? {} : { basis: basisOf(before) };
-    const operation = { ...about, status: 'InProgress' as const, pending: { change, ...basis } };
+    const pending = { change, conditions, ...basis, failure: failureOf(error, change, service) };
+    const operation = { ...about, status: 'InProgress' as const, pending };
     await tryAgain(id, service);
     await service.operations.insert(operation);
     return { operation, view: before, created: before === undefined };
@@ -81,26 +102,55 @@ export async function continueOperation(id: string, service: Service): Promise<v
   const stored = await service.operations.read(id);
   const { pending, ...operation } = stored?.value ?? {};
   if (stored === undefined || pending === undefined || stored.value.status !== 'InProgress') return;
+  const { change, conditions, basis } = pending;
+  const save = (value: Operation) =>
+    service.operations.replace({ value, etag: stored.etag }).catch((error: unknown) => {
+      // Another message was faster.
+      if (!(error instanceof LostRace)) throw error;
+    });
   const end = (ending: Pick<Operation, 'status' | 'error'>) =>
-    service.operations
-      .replace({ value: { ...(operation as Operation), ...ending, endedAt: service.clock.now() }, etag: stored.etag })
-      .catch((error: unknown) => {
-        // Another message has ended it.
-        if (!(error instanceof LostRace)) throw error;
-      });
+    save({ ...(operation as Operation), ...ending, endedAt: service.clock.now() });
+  // Its caller has been told, or is about to be.
+  const isOver = service.clock.now() - stored.value.startedAt >= service.policy.operationTimeoutSeconds * 1000;
+  if (isOver) return end({ status: 'Failed', error: pending.failure });
   try {
-    await refuseOvertaken(pending.change, pending.basis, service);
-    await carryOut(pending.change, {}, service);
+    if (basis === undefined) await refuseDeleted(stored.value, service);
+    await refuseOvertaken(change, basis, service);
+    const { view, created } = await carryOut(change, conditions, service);
+    if (created) await refuseDeleted(stored.value, service, view);
   } catch (error) {
     if (!(error instanceof KeywardError) || (error instanceof Unavailable && !isSilence(error))) throw error;
-    const isOver = service.clock.now() - stored.value.startedAt >= service.policy.operationTimeoutSeconds * 1000;
-    if (error instanceof Unavailable && !isOver) return tryAgain(id, service);
-    return end({ status: 'Failed', error: failureOf(error, pending.change, service) });
+    const failure = failureOf(error, change, service);
+    if (!(error instanceof Unavailable)) return end({ status: 'Failed', error: failure });
+    await tryAgain(id, service);
+    if (failure.message !== pending.failure.message) await save({ ...stored.value, pending: { ...pending, failure } });
+    return;
   }
   await end({ status: 'Succeeded' });
 }
 
-/** INV-3 holds here as well; and what somebody has changed since is not changed back. */
+/** Before an account is deleted at its place: a creation of it that waits since before is not carried out any more. */
+export const cancelCreation = (account: string, place: Place, { operations, clock }: Service): Promise<void> =>
+  operations.markDeleted(fold(account), place, clock.now());
+
+/** A DELETE that came while the vault was asked has found no account: what was `made` meanwhile goes as it was made. */
+async function refuseDeleted(
+  { account, place, startedAt }: Operation,
+  service: Service,
+  made?: AccountView,
+): Promise<void> {
+  if (!(await service.operations.isDeletedSince(account, place, { from: startedAt, to: service.clock.now() }))) return;
+  if (made !== undefined) {
+    const asMade = { ifMatch: etagOf(made.record) };
+    await deleteAccount(account, asMade, { kind: 'keyward', id: 'operations' }, service).catch((error: unknown) => {
+      // Deleted, and perhaps made anew, by somebody who has seen it.
+      if (!(error instanceof Refusal) || error.code !== 'PreconditionFailed') throw error;
+    });
+  }
+  throw new Refusal('Conflict', 'The account was deleted while its creation waited.');
+}
+
+/** INV-3 holds here as well; and an account that somebody has deleted or moved to another key since is not changed back. */
 async function refuseOvertaken(change: Change, basis: Basis | undefined, service: Service): Promise<void> {
   const view = await findAccount(change.account, service);
   if (view !== undefined) refuseWhileInaccessible(view);
@@ -116,11 +166,7 @@ async function refuseOvertaken(change: Change, basis: Basis | undefined, service
 }
 
 /** Callers are shown code and message, and nothing else: the two have cause and remedy. */
-function failureOf(
-  { code, message, extras }: KeywardError,
-  change: Change,
-  service: Service,
-): NonNullable<Operation['error']> {
+function failureOf({ code, message, extras }: KeywardError, change: Change, service: Service): Failure {
   const { info, details } = extras;
   const cause = info?.cause ?? (isCause(code) ? code : undefined);
   const told = cause === undefined || cause === code ? message : `${message} Cause: ${cause}.`;
@@ -151,7 +197,8 @@ export async function findOperation(id: string, subscriptionId: string, service:
   const latest = found.startedAt + service.policy.operationTimeoutSeconds * 1000 + graceMs;
   if (found.status !== 'InProgress' || service.clock.now() < latest) return found;
   const message = 'The operation was given up without being done. Ask for the change again.';
-  return { ...found, status: 'Failed', endedAt: latest, error: { code: 'ServiceUnavailable', message } };
+  const error = found.pending?.failure ?? { code: 'ServiceUnavailable', message };
+  return { ...found, status: 'Failed', endedAt: latest, error };
 }
 
 const keptMs = 2 * 86_400_000;

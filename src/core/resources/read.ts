@@ -1,13 +1,22 @@
 /** Finding resources: what may be told of them without opening any secret. */
 
+import { Refusal } from '../errors.ts';
 import type { ResourceList, StoredResource } from '../ports.ts';
 import { accountToServe } from '../secrets/read.ts';
 import type { Service } from '../service.ts';
-import { type ResourceRef, resourceNotFound } from './resource.ts';
+import { pathOfResource, type ResourceRef, resourceNotFound } from './resource.ts';
 
 /** @throws Refusal AccountNotFound | CustomerKeyInaccessible | NotFound */
 export async function getResource(ref: ResourceRef, service: Service): Promise<StoredResource> {
   const [{ record }, row] = await Promise.all([accountToServe(ref.account, service), service.resources.read(ref)]);
+  if (row?.isDamaged) {
+    tellDamaged(row, service);
+    throw new Refusal(
+      'KeyMaterialMismatch',
+      'The stored row of this resource is not what belongs there: it was edited or damaged. Nothing was changed. Restore it from a back-up, or delete the resource and write it again.',
+      { target: ref.type },
+    );
+  }
   if (row === undefined || row.value.instanceId !== record.instanceId) throw resourceNotFound(ref);
   return row;
 }
@@ -29,7 +38,11 @@ export async function listResources(
     accountToServe(list.account, service),
     service.resources.page(list, limit, after),
   ]);
+  for (const row of found) if (row.isDamaged) tellDamaged(row, service);
   const rows = found.filter(({ value }) => value.instanceId === record.instanceId);
   const next = found.length < limit ? undefined : found.at(-1)?.ref.name;
   return next === undefined ? { rows } : { rows, next };
 }
+
+const tellDamaged = ({ ref }: StoredResource, { log }: Pick<Service, 'log'>): void =>
+  log.error('A stored resource has not the form of one', { account: ref.account, resource: pathOfResource(ref) });

@@ -7,7 +7,8 @@ import { fold } from '../names.ts';
 import type { SecretKind } from '../ports.ts';
 import type { EpochMs } from '../time.ts';
 
-export type ResourceType = 'streamingLocators' | 'contentKeyPolicies' | 'transforms' | 'jobs';
+const resourceTypes = ['streamingLocators', 'contentKeyPolicies', 'transforms', 'jobs'] as const;
+export type ResourceType = (typeof resourceTypes)[number];
 
 export interface ResourceRef {
   /** Folded. */
@@ -40,7 +41,7 @@ export interface ResourceRow {
   readonly updatedAt: EpochMs;
 }
 
-/** A table key has 512 characters; a job's holds two names. */
+/** A table key has 512 characters; a job's holds two names, in which `#` is written as three. */
 export const maxResourceNameLength = 200;
 /** A table property holds 32 Ki characters: the properties, and up to 200 for each secret that is named. */
 export const maxResourceLength = 20_000;
@@ -52,18 +53,31 @@ const unfit = /[<>%&:\\?/*+.'\u0000-\u001f\u007f-\u009f]/;
 
 /** The folded name. @throws Refusal InvalidParameter */
 export function parseResourceName(text: string, target: string): string {
-  if (text.length >= 1 && text.length <= maxResourceNameLength && !unfit.test(text) && text.isWellFormed())
-    return fold(text);
+  if (isFit(text)) return fold(text);
   throw new Refusal(
     'InvalidParameter',
-    `A name has 1 to ${maxResourceNameLength} characters, and none of < > % & : \\ ? / * + . ' or a control character.`,
+    `A name has 1 to ${maxResourceNameLength} characters in lower case, where # counts as three, and none of < > % & : \\ ? / * + . ' or a control character.`,
     { target },
   );
+}
+
+function isFit(text: string): boolean {
+  const length = fold(text).replaceAll('#', '%23').length;
+  return length >= 1 && length <= maxResourceNameLength && !unfit.test(text) && text.isWellFormed();
 }
 
 /** What a secret says it was written for. */
 export const pathOfResource = ({ type, name, under }: ResourceRef): string =>
   [type, under, name].filter(Boolean).join(':');
+
+/** The resource of such a path. Undefined when it is none: whoever can write the table can put anything into a row. */
+export function resourceAt(account: string, path: unknown): ResourceRef | undefined {
+  const [head, ...parts] = String(path).split(':');
+  const type = resourceTypes.find((one) => one === head);
+  const [name = '', under, ...more] = parts.toReversed();
+  if (type === undefined || parts.length === 0 || more.length > 0 || !parts.every(isFit)) return undefined;
+  return { account, type, name, ...(under === undefined ? {} : { under }) };
+}
 
 export function resourceNotFound(ref: ResourceRef): Refusal {
   return new Refusal('NotFound', `The account '${ref.account}' has no such resource in ${ref.type}.`, {

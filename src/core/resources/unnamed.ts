@@ -5,7 +5,7 @@
 import type { StoredSecret, UnnamedWork } from '../ports.ts';
 import type { Service } from '../service.ts';
 import { staleRowMs } from '../work/boundAccounts.ts';
-import type { ResourceRef, ResourceType } from './resource.ts';
+import { resourceAt } from './resource.ts';
 
 const pageSize = 100;
 
@@ -25,12 +25,10 @@ export async function clearUnnamed(
 
 async function isUnnamed({ ref, value }: StoredSecret, service: Service): Promise<boolean> {
   if (value.of === undefined || service.clock.now() - value.updatedAt < staleRowMs) return false;
-  const row = await service.resources.read(refIn(ref.account, value.of));
+  const resource = resourceAt(ref.account, value.of);
+  if (resource === undefined) return false;
+  const row = await service.resources.read(resource);
+  // A row that cannot be read may name it.
+  if (row?.isDamaged) return false;
   return !(row?.value.secrets.some(({ kind, name }) => kind === ref.kind && name === ref.name) ?? false);
-}
-
-function refIn(account: string, path: string): ResourceRef {
-  const [type, ...names] = path.split(':');
-  const [name = '', under] = names.reverse();
-  return { account, type: type as ResourceType, name, ...(under === undefined ? {} : { under }) };
 }

@@ -3,14 +3,17 @@
  * crash leaves secrets that nothing names, which the daily pass clears (unnamed.ts), and never a row whose secret is not there.
  *
  * Every write of a row's secrets has names of its own, but for content keys whose id the caller gives: whoever replaces a row never
- * writes over what the row names now.
+ * writes over what the row names now. Two writers that bring the same id race for it: each writes over only what it has seen while no row
+ * named it, and whose row is saved takes its key by a new version, or writes it again where the other was there meanwhile.
+ *
+ * A secret is removed only as it was while it was the resource's: what has come in its place since is somebody else's.
  */
 import type { ActiveAccount } from '../account.ts';
 import { accountNotFound, findAccount } from '../accounts/read.ts';
+import type { Preconditions } from '../accounts/write.ts';
 import { describeError, KeywardError, LostRace, Refusal, retryLostRaces, Unavailable } from '../errors.ts';
-import type { SecretKind, StoredResource } from '../ports.ts';
-import { accountToServe, refOf } from '../secrets/read.ts';
-import { deleteSecret } from '../secrets/remove.ts';
+import type { SecretKind, SecretRef, StoredResource, StoredSecret } from '../ports.ts';
+import { accountToServe, refOf, secretEtagOf } from '../secrets/read.ts';
 import { putSecret, type SecretWish } from '../secrets/write.ts';
 import type { Service } from '../service.ts';
 import {
@@ -54,16 +57,20 @@ export function putResource(
     const current = found?.value.instanceId === record.instanceId ? found : undefined;
     const wish = decide(current);
     checkSize(wish);
-    const written: NamedSecret[] = [];
+    const before = current?.value.secrets ?? [];
+    const replaced = wish.secrets === undefined ? [] : await ownSecrets(ref, before, service);
+    const written: Written[] = [];
     try {
-      for (const secret of wish.secrets ?? []) written.push(await writeSecret(ref, secret, current, service));
-      const secrets = wish.secrets === undefined ? (current?.value.secrets ?? []) : written;
+      for (const secret of wish.secrets ?? [])
+        written.push(await writeSecret(ref, secret, { found, current }, service));
+      const secrets = wish.secrets === undefined ? before : written.map(({ named }) => named);
       const row = await saved(ref, { wish, secrets, record, found, current }, service);
-      if (wish.secrets !== undefined) await removeSecrets(ref, current?.value.secrets ?? [], secrets, service);
+      for (const one of written) await takeKey(ref, one, service);
+      await removeSecrets(replaced, service);
       return { row, created: current === undefined };
     } catch (error) {
       // Tables that did not answer may have the row all the same.
-      if (!(error instanceof Unavailable)) await removeSecrets(ref, written, current?.value.secrets ?? [], service);
+      if (!(error instanceof Unavailable)) await removeUnnamed(ref, written, service);
       throw error;
     }
   });
@@ -86,28 +93,65 @@ function checkSize({ properties, secrets = [] }: ResourceWish): void {
   );
 }
 
+interface Written {
+  readonly wish: WishedSecret;
+  readonly named: NamedSecret;
+  readonly stored: StoredSecret;
+}
+
 async function writeSecret(
   ref: ResourceRef,
-  { kind, id, at, ...wish }: WishedSecret,
-  current: StoredResource | undefined,
+  wish: WishedSecret,
+  rows: Pick<Saving, 'found' | 'current'>,
   service: Service,
-): Promise<NamedSecret> {
+): Promise<Written> {
+  const { kind, id, at } = wish;
   const name = id ?? (kind === 'contentKeys' ? service.random.uuid() : `${ref.type}-${service.random.uuid()}`);
   const secretRef = refOf(ref.account, kind, name);
-  const of = pathOfResource(ref);
-  const stands = id === undefined ? undefined : await service.secrets.read(secretRef);
-  const isNamed = current?.value.secrets.some((one) => one.kind === kind && one.name === secretRef.name) ?? false;
-  // Left by a call of ours that came to no row; whatever else is there is somebody's.
-  if (stands !== undefined && (stands.value.of !== of || isNamed))
+  const named = { kind, name: secretRef.name, at };
+  const conditions = id === undefined ? {} : await conditionsFor(ref, secretRef, { at, ...rows }, service);
+  const { secret } = await putSecret(secretRef, secretWish(ref, wish, name), conditions, service).catch(
+    (error: unknown) => {
+      if (!(error instanceof KeywardError) || error.code !== 'PreconditionFailed') throw error;
+      throw new LostRace('A content key of this id has come meanwhile.');
+    },
+  );
+  return { wish, named, stored: secret };
+}
+
+const secretWish = (ref: ResourceRef, { label, value }: WishedSecret, name: string): SecretWish => ({
+  ...{ name, value, of: pathOfResource(ref) },
+  ...(label === undefined ? {} : { label }),
+});
+
+/** What is left by a call of ours that came to no row is written over as it was seen; whatever else is there is somebody's. */
+async function conditionsFor(
+  ref: ResourceRef,
+  secretRef: SecretRef,
+  { at, found, current }: Pick<WishedSecret, 'at'> & Pick<Saving, 'found' | 'current'>,
+  service: Service,
+): Promise<Preconditions> {
+  const stands = await service.secrets.read(secretRef);
+  if (stands === undefined) return { ifNoneMatch: '*' };
+  if (stands.value.of !== pathOfResource(ref) || names(current, secretRef))
     throw new Refusal('Conflict', `The account has a content key of the id ${secretRef.name} already.`, {
       target: at.join('.'),
     });
-  const conditions = id === undefined || stands !== undefined ? {} : ({ ifNoneMatch: '*' } as const);
-  await putSecret(secretRef, { ...wish, name, of }, conditions, service).catch((error: unknown) => {
-    if (!(error instanceof KeywardError) || error.code !== 'PreconditionFailed') throw error;
-    throw new LostRace('A content key of this id has come meanwhile.');
-  });
-  return { kind, name: secretRef.name, at };
+  // After the secret: a row that has come since it was read may name it.
+  const now = await service.resources.read(ref);
+  if (now?.etag !== found?.etag && names(now, secretRef)) throw new LostRace('The resource has come meanwhile.');
+  return { ifMatch: secretEtagOf(stands) };
+}
+
+const names = (row: StoredResource | undefined, { kind, name }: Pick<SecretRef, 'kind' | 'name'>): boolean =>
+  row?.value.secrets.some((one) => one.kind === kind && one.name === name) ?? false;
+
+/** The row is saved: a version that no other writer has seen, or the value again where one has written or removed it meanwhile. */
+async function takeKey(ref: ResourceRef, { wish, stored }: Written, service: Service): Promise<void> {
+  if (wish.id === undefined) return;
+  const value = { ...stored.value, version: service.random.uuid() };
+  if ((await service.secrets.replace(stored.ref, value, stored.etag)) !== undefined) return;
+  await putSecret(stored.ref, secretWish(ref, wish, wish.id), {}, service);
 }
 
 interface Saving {
@@ -144,28 +188,45 @@ async function standing(ref: ResourceRef, value: ResourceRow, { resources }: Ser
 /** Answers whether there was a resource to remove. @throws Refusal AccountNotFound | CustomerKeyInaccessible */
 export function removeResource(ref: ResourceRef, service: Service): Promise<boolean> {
   return inTurn(ref, service, async () => {
-    const [, row] = await Promise.all([accountToServe(ref.account, service), service.resources.read(ref)]);
-    if (row === undefined) return false;
+    const [{ record }, row] = await Promise.all([accountToServe(ref.account, service), service.resources.read(ref)]);
+    if (row === undefined || !(row.isDamaged || row.value.instanceId === record.instanceId)) return false;
+    const secrets = await ownSecrets(ref, row.value.secrets, service);
     if (!(await service.resources.remove(ref, row.etag))) throw new LostRace('The resource has changed.');
-    await removeSecrets(ref, row.value.secrets, [], service);
+    await removeSecrets(secrets, service);
     return true;
   });
 }
 
-/** Nothing fails for what is left over: nothing names it, and the daily pass clears it. */
-async function removeSecrets(
+/** Of the secrets that a row names those that were written for it, as they are while it names them. */
+async function ownSecrets(
   ref: ResourceRef,
-  secrets: readonly NamedSecret[],
-  kept: readonly NamedSecret[],
-  service: Service,
-): Promise<void> {
-  for (const { kind, name } of secrets) {
-    if (kept.some((one) => one.kind === kind && one.name === name)) continue;
+  named: readonly NamedSecret[],
+  { secrets }: Service,
+): Promise<StoredSecret[]> {
+  const rows = await Promise.all(named.map(({ kind, name }) => secrets.read(refOf(ref.account, kind, name))));
+  return rows.filter((row) => row !== undefined).filter(({ value }) => value.of === pathOfResource(ref));
+}
+
+/** Those that were written for nothing: the row may be another writer's, and name them. */
+async function removeUnnamed(ref: ResourceRef, written: readonly Written[], service: Service): Promise<void> {
+  if (written.length === 0) return;
+  const row = await service.resources.read(ref).catch((error: unknown) => {
+    if (!(error instanceof Unavailable)) throw error;
+    return 'unknown' as const;
+  });
+  if (row === 'unknown' || row?.isDamaged) return;
+  const left = written.map(({ stored }) => stored).filter((secret) => !names(row, secret.ref));
+  await removeSecrets(left, service);
+}
+
+/** Nothing fails for what is left over: nothing names it, and the daily pass clears it. */
+async function removeSecrets(secrets: readonly StoredSecret[], service: Service): Promise<void> {
+  for (const { ref, etag } of secrets) {
     try {
-      await deleteSecret(refOf(ref.account, kind, name), {}, service);
+      await service.secrets.remove(ref, etag);
     } catch (error) {
       service.log.warn('A secret that no resource names was left to the daily pass', {
-        ...{ account: ref.account, kind, secret: name, error: describeError(error) },
+        ...{ account: ref.account, kind: ref.kind, secret: ref.name, error: describeError(error) },
       });
     }
   }

@@ -8,13 +8,19 @@ import type { AccountWish } from '../../core/accounts/put.ts';
 import type { KeyVaultIdentity } from '../../core/binding.ts';
 import { Refusal } from '../../core/errors.ts';
 import { keyIdentifierTarget } from '../../core/keyIdentifier.ts';
-import { fold } from '../../core/names.ts';
+import { fold, foldRegion } from '../../core/names.ts';
 import { identityOf, tags } from '../accountJson.ts';
 import { parsed } from '../http.ts';
 import { readOnly } from '../secretJson.ts';
 import { type AccountVersion, accountVersions } from './arm.ts';
 
-const resourceId = z.string().min(1).max(500);
+/** Shown to everybody who may read the account: a connection string has no place here. */
+const resourceId = z
+  .string()
+  .max(500)
+  .regex(/^\/subscriptions\/[^/?=;]+\/resourceGroups\/[^/?=;]+\/providers(\/[^/?=;]+){3,}$/i, {
+    error: 'This is a resource id: /subscriptions/{id}/resourceGroups/{name}/providers/{provider}/{type}/{name}.',
+  });
 
 const resourceIdentity = z.strictObject({
   useSystemAssignedIdentity: z.boolean(),
@@ -71,7 +77,11 @@ const identityTypes = (version: AccountVersion): readonly string[] =>
 
 const bodyOf = (version: AccountVersion) =>
   z.strictObject({
-    location: z.string().min(1).max(90).optional(),
+    location: z
+      .string()
+      .max(90)
+      .refine((location) => foldRegion(location) !== '', { error: 'This names a region.' })
+      .optional(),
     tags: tags.nullish(),
     identity: serviceIdentity(version).nullish(),
     properties: z
@@ -97,7 +107,9 @@ export function parseBody(body: unknown, version: AccountVersion, current: Accou
   const given = parsed(schema, body);
   const encryptionWish = encryptionIn(given, current);
   const kept = keptIn(given);
-  refuseContradiction({ ...current?.record.kept, ...kept }, encryptionWish, current);
+  // The native API may have moved the account to an identity that is not among these: whoever names neither is not asked to mend that.
+  if (kept.identity !== undefined || encryptionWish !== undefined)
+    refuseContradiction({ ...current?.record.kept, ...kept }, encryptionWish, current);
   return {
     ...(given.location === undefined ? {} : { location: given.location }),
     ...(given.tags === undefined || given.tags === null ? {} : { tags: given.tags }),
@@ -106,7 +118,7 @@ export function parseBody(body: unknown, version: AccountVersion, current: Accou
   };
 }
 
-/** Without what only the service sets. */
+/** Without what only the service sets. `null` says nothing, like what is absent. */
 function keptIn({ identity, properties }: Body): Kept {
   const { storageAccounts, storageAuthentication, keyDelivery: delivery, ...more } = properties ?? {};
   const accounts = storageAccounts?.map(({ status: _, ...account }) => account);
@@ -129,7 +141,7 @@ function keptIn({ identity, properties }: Body): Kept {
       minimumTlsVersion,
     },
   };
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined && value !== null));
 }
 
 const invalid = (target: string, message: string): Refusal => new Refusal('InvalidRequestContent', message, { target });

@@ -4,10 +4,11 @@ import { type AccountView, etagOf } from '../../core/account.ts';
 import { deleteAccount } from '../../core/accounts/delete.ts';
 import { patchAccount, putAccount } from '../../core/accounts/put.ts';
 import { findAccount, listAccountsOf } from '../../core/accounts/read.ts';
+import type { Preconditions } from '../../core/accounts/write.ts';
 import { KeywardError, LostRace, Refusal, retryLostRaces } from '../../core/errors.ts';
 import { fold, isGuid, parseAccountName } from '../../core/names.ts';
 import type { Change } from '../../core/operations/operation.ts';
-import { beginOperation } from '../../core/operations/run.ts';
+import { beginOperation, cancelCreation } from '../../core/operations/run.ts';
 import { isSamePlace, parsePlace } from '../../core/place.ts';
 import { conditionsIn, maxPageSize } from '../asked.ts';
 import { type Call, type RouteHandler, readJson } from '../http.ts';
@@ -22,11 +23,19 @@ export const list: RouteHandler = async ({ request, service }) => {
   const version = versionIn(request, accountVersions);
   const { subscriptionId, resourceGroup } = placeIn(request);
   const asked = { subscriptionId, ...(resourceGroup === '' ? {} : { resourceGroup }) };
-  const after = request.query.get('$skipToken')?.slice(0, 200);
+  const after = skipIn(request);
   const { accounts, next } = await listAccountsOf(asked, maxPageSize, after, service);
   const value = accounts.map((view) => renderAccount(view, version, service));
   return { status: 200, jsonBody: { value, ...nextLink(request, next) } };
 };
+
+/** @throws Refusal InvalidParameter */
+function skipIn(request: HttpRequest): string | undefined {
+  const token = request.query.get('$skipToken');
+  // A group and a name.
+  if (token === null || /^[-\w.()\p{L}\p{M}\p{Nd}]{1,200}:[a-z0-9-]{1,24}$/u.test(token)) return token ?? undefined;
+  throw new Refusal('InvalidParameter', '$skipToken is not one that a nextLink carried.', { target: '$skipToken' });
+}
 
 export const get: RouteHandler = async (call) => {
   const version = versionIn(call.request, accountVersions);
@@ -36,22 +45,20 @@ export const get: RouteHandler = async (call) => {
 export const createOrUpdate: RouteHandler = async (call) => {
   const version = versionIn(call.request, accountVersions);
   const place = parsePlace(placeIn(call.request));
-  const current = await accountToPut(call);
-  const wish = parseBody(await readJson(call.request), version, current);
-  // Several accounts of a customer share a subscription, and a subscription has one customer.
-  const owned = current === undefined ? { owner: fold(place.subscriptionId) } : {};
-  return answerChange({ ...changeOf(call), method: 'put', wish: { ...wish, ...owned, place } }, version, call);
+  return answerChange(call, version, accountToPut, (body, current) => {
+    const wish = parseBody(body, version, current);
+    // Several accounts of a customer share a subscription, and a subscription has one customer.
+    const owned = current === undefined ? { owner: fold(place.subscriptionId) } : {};
+    return { ...changeOf(call), method: 'put', wish: { ...wish, ...owned, place } };
+  });
 };
 
 export const update: RouteHandler = async (call) => {
   const version = versionIn(call.request, accountVersions);
-  const current = await accountAt(call);
-  const wish = parseBody(await readJson(call.request), version, current);
-  return answerChange(
-    { ...changeOf(call), method: 'patch', wish: { ...wish, place: placeIn(call.request) } },
-    version,
-    call,
-  );
+  return answerChange(call, version, accountAt, (body, current) => {
+    const wish = parseBody(body, version, current);
+    return { ...changeOf(call), method: 'patch', wish: { ...wish, place: placeIn(call.request) } };
+  });
 };
 
 const changeOf = ({ request, actor, roles }: Call) => ({
@@ -70,18 +77,47 @@ async function accountToPut({ request, service, known }: Call): Promise<AccountV
   );
 }
 
+/** What the body leaves out of the encryption is as the account had it when it was seen: of one that has changed since, it is seen anew. */
+async function answerChange(
+  call: Call,
+  version: AccountVersion,
+  look: (call: Call) => Promise<AccountView | undefined>,
+  changeFrom: (body: unknown, current: AccountView | undefined) => Change,
+): Promise<HttpResponseInit> {
+  const conditions = conditionsIn(call.request);
+  let current = await look(call);
+  const body = await readJson(call.request);
+  return retryLostRaces(async () => {
+    const change = changeFrom(body, current);
+    const isMoving = change.wish.encryption?.type === 'CustomerKey' && Object.keys(conditions).length === 0;
+    const seen = isMoving && current !== undefined ? { ifMatch: etagOf(current.record) } : undefined;
+    try {
+      return await answerOf(change, { conditions, now: seen ?? conditions }, version, call);
+    } catch (error) {
+      if (seen === undefined || !(error instanceof KeywardError) || error.code !== 'PreconditionFailed') throw error;
+      const { known: _, ...fresh } = call;
+      current = await look(fresh);
+      throw new LostRace('The account has changed.');
+    }
+  });
+}
+
 /** Done within the call, as every change is; a version that knows long-running operations is told of one. */
-async function answerChange(change: Change, version: AccountVersion, call: Call): Promise<HttpResponseInit> {
-  const { request, service } = call;
-  const conditions = conditionsIn(request);
+async function answerOf(
+  change: Change,
+  { conditions, now }: { readonly conditions: Preconditions; readonly now: Preconditions },
+  version: AccountVersion,
+  call: Call,
+): Promise<HttpResponseInit> {
+  const { service } = call;
   const { account, method, wish, actor, mayRelease } = change;
   if (version < '2021-11-01') {
     if (method === 'patch')
-      return answer(200, await patchAccount(account, wish, conditions, actor, service, { mayRelease }), version, call);
-    const { view, created } = await putAccount(account, wish, conditions, actor, service, { mayRelease });
+      return answer(200, await patchAccount(account, wish, now, actor, service, { mayRelease }), version, call);
+    const { view, created } = await putAccount(account, wish, now, actor, service, { mayRelease });
     return answer(created ? 201 : 200, view, version, call);
   }
-  const { operation, view, created } = await beginOperation(change, conditions, service);
+  const { operation, view, created } = await beginOperation(change, conditions, service, now);
   const location = view?.record.location ?? wish.location ?? '';
   const headers = operationHeaders({ operation, location }, call);
   const { place } = wish;
@@ -102,6 +138,8 @@ export const remove: RouteHandler = async (call) => {
     const view = await findAccount(name, service);
     // At this path there is nothing to delete.
     if (view !== undefined && !isSamePlace(view.record.place, placeIn(request))) return false;
+    // With a condition there is an account that it is about, or nothing happens.
+    if (view !== undefined || conditions.ifMatch === undefined) await cancelCreation(name, placeIn(request), service);
     // Only the account that was seen here: one of its name may come elsewhere meanwhile.
     const seen = view === undefined || conditions.ifMatch !== undefined ? conditions : { ifMatch: etagOf(view.record) };
     return deleteAccount(name, seen, actor, service).catch((error: unknown) => {

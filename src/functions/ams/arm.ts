@@ -3,7 +3,7 @@ import type { HttpRequest } from '@azure/functions';
 import type { AccountView } from '../../core/account.ts';
 import { accountNotFound, getAccount } from '../../core/accounts/read.ts';
 import { Refusal } from '../../core/errors.ts';
-import { isSamePlace, type Place } from '../../core/place.ts';
+import { isAt, type Place } from '../../core/place.ts';
 import { type EpochMs, iso } from '../../core/time.ts';
 import { absoluteUrl, type Call } from '../http.ts';
 
@@ -33,7 +33,8 @@ export const placeIn = ({ params }: HttpRequest): Place => ({
 export async function accountAt({ request, service, known }: Call): Promise<AccountView> {
   const name = request.params.accountName ?? '';
   const view = known === undefined ? await getAccount(name, service) : (await known).view;
-  if (view === undefined || !isSamePlace(view.record.place, placeIn(request))) throw accountNotFound(name);
+  const { subscriptionId = '', resourceGroupName: resourceGroup } = request.params;
+  if (view === undefined || !isAt(view.record.place, { subscriptionId, resourceGroup })) throw accountNotFound(name);
   return view;
 }
 

@@ -1,24 +1,34 @@
 /**
  * What clients of Azure Media Services write about transforms and jobs. Encoding settings hold no secret in the contract and are kept as
- * they came; inputs are taken field by field, because URLs are credentials.
+ * they came, but for what looks like one; inputs are taken field by field, because URLs are credentials.
  */
 import * as z from 'zod';
 import { readOnly } from '../secretJson.ts';
-import { namesOf } from './names.ts';
+import { contentsOf, tooDeep } from './names.ts';
 
 const text = z.string().max(4000);
 const type = <T extends string>(name: T) => z.literal(`#Microsoft.Media.${name}` as const);
 
 /** The contract has no such names in here: whoever writes one means a secret. */
-const secretName = /password|secret|token|credential|privatekey|accountkey|sharedaccess/i;
+export const secretName =
+  /passw|secret|token|credential|privatekey|accountkey|apikey|sharedaccess|signature|connectionstring|^sas|sas$|ur[il]s?$|^(sig|keys?|auth|authorization)$/i;
+
+/** An address can hold a credential, as can the query string of one. */
+const secretText = /:\/\/|(^|[?&;])(sig|signature|x-amz-[a-z-]+|accountkey|sharedaccess[a-z]*|token|password|pwd)=/i;
 
 /** JSON as it came, of encoding settings. */
-const settings = z
-  .record(z.string(), z.unknown())
-  .refine(
-    (value) => !namesOf(value).some((name) => secretName.test(name)),
-    'This holds a name that a secret would have: none is kept here.',
-  );
+const settings = z.record(z.string(), z.unknown()).superRefine((value, { addIssue }) => {
+  const contents = contentsOf(value);
+  const flaw =
+    contents === undefined
+      ? tooDeep
+      : contents.names.some((name) => secretName.test(name))
+        ? 'This holds a name that a secret would have: none is kept here.'
+        : contents.texts.some((text) => secretText.test(text))
+          ? 'This holds an address, or a signature: addresses can be credentials, and belong into JobInputHttp only.'
+          : undefined;
+  if (flaw !== undefined) addIssue({ code: 'custom', message: flaw });
+});
 
 const resource = { id: readOnly, name: readOnly, type: readOnly, systemData: readOnly } as const;
 
@@ -48,10 +58,16 @@ const fileName = text.refine(
   'A file of an asset is a name, not a URL.',
 );
 
+/** Of which file, where it says so (InputFile), and which tracks. */
+const inputDefinition = settings.refine(
+  ({ filename }) => fileName.nullish().safeParse(filename).success,
+  'A filename is a name, not a URL.',
+);
+
 const clip = {
   label: z.string().max(260).nullish(),
   ...{ start: clipTime, end: clipTime },
-  inputDefinitions: z.array(settings).max(100).nullish(),
+  inputDefinitions: z.array(inputDefinition).max(100).nullish(),
 };
 
 const httpInput = z.strictObject({

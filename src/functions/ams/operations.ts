@@ -1,7 +1,8 @@
 /** Long-running operations as Azure Resource Manager's clients follow them, and the list of what can be called. */
 import type { HttpRequest } from '@azure/functions';
 import { getAccount } from '../../core/accounts/read.ts';
-import { Refusal } from '../../core/errors.ts';
+import { statusOf } from '../../core/errorCatalogue.ts';
+import { type KeywardError, Refusal, Unavailable } from '../../core/errors.ts';
 import { foldRegion } from '../../core/names.ts';
 import type { Operation } from '../../core/operations/operation.ts';
 import { findOperation } from '../../core/operations/run.ts';
@@ -12,7 +13,7 @@ import { renderAccount } from './accountAnswer.ts';
 import { accountVersions, placeIn, versionIn } from './arm.ts';
 
 const pathOf = ({ place: { subscriptionId }, id }: Operation, location: string, kind: 'Statuses' | 'Results'): string =>
-  `/subscriptions/${subscriptionId}/providers/Microsoft.Media/locations/${foldRegion(location)}/mediaServicesOperation${kind}/${id}`;
+  `/subscriptions/${subscriptionId}/providers/Microsoft.Media/locations/${encodeURIComponent(foldRegion(location))}/mediaServicesOperation${kind}/${id}`;
 
 /** Where to ask how it goes, where the result will be, and when to ask again. */
 export function operationHeaders(
@@ -20,10 +21,7 @@ export function operationHeaders(
   { request, service }: Pick<Call, 'request' | 'service'>,
 ): Record<string, string> {
   const link = (kind: 'Statuses' | 'Results') =>
-    absoluteUrl(
-      request,
-      `/api${encodeURI(pathOf(operation, location, kind))}?api-version=${request.query.get('api-version')}`,
-    );
+    absoluteUrl(request, `/api${pathOf(operation, location, kind)}?api-version=${request.query.get('api-version')}`);
   const seconds = operation.status === 'InProgress' ? Math.ceil(service.policy.operationRetrySeconds) : 1;
   return { 'Azure-AsyncOperation': link('Statuses'), Location: link('Results'), 'Retry-After': String(seconds) };
 }
@@ -62,12 +60,21 @@ export const result: RouteHandler = async (call) => {
   const { account, place, error } = operation;
   if (operation.status === 'InProgress')
     return { status: 202, headers: operationHeaders({ operation, location: locationIn(call.request) }, call) };
-  if (error !== undefined)
-    throw new Refusal(error.code, error.message, error.details === undefined ? {} : { details: error.details });
+  if (error !== undefined) throw failureOf(error, call);
   const view = await getAccount(account, call.service);
   if (!isSamePlace(view.record.place, place)) throw new Refusal('NotFound', 'The account of this operation is gone.');
   return { status: 200, jsonBody: renderAccount(view, version, call.service) };
 };
+
+/** As it was refused; where asking for the change again may help, it says when. */
+function failureOf(
+  { code, message, details }: NonNullable<Operation['error']>,
+  { service }: Pick<Call, 'service'>,
+): KeywardError {
+  const extras = details === undefined ? {} : { details };
+  if (statusOf(code) !== 503) return new Refusal(code, message, extras);
+  return new Unavailable(code, message, Math.ceil(service.policy.operationRetrySeconds), extras);
+}
 
 const provider = 'Microsoft Media Services';
 const calls = ['read', 'write', 'delete'].map((action) => `mediaservices/${action}`);

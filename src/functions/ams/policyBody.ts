@@ -6,7 +6,7 @@
 import { X509Certificate } from 'node:crypto';
 import * as z from 'zod';
 import { readOnly } from '../secretJson.ts';
-import { namesOf } from './names.ts';
+import { contentsOf } from './names.ts';
 
 const type = <T extends string>(name: T) => z.literal(`#Microsoft.Media.${name}` as const);
 const text = z.string().max(4000);
@@ -78,11 +78,14 @@ const widevineTemplate = z
   .max(16_000)
   .refine((template) => {
     try {
-      return !namesOf(JSON.parse(template)).some((name) => secretOfTemplate.test(name));
+      const parsed: unknown = JSON.parse(template);
+      // JSON in a string of JSON would be looked at by nobody.
+      if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return false;
+      return contentsOf(parsed)?.names.every((name) => !secretOfTemplate.test(name)) ?? false;
     } catch {
       return false;
     }
-  }, 'A Widevine template is JSON, and holds no key and no token: content keys belong to streaming locators.');
+  }, 'A Widevine template is a JSON object, and holds no key and no token: content keys belong to streaming locators.');
 
 const playRight = z.strictObject({
   firstPlayExpiration: duration,

@@ -53,6 +53,14 @@ const accountRoutes: readonly Route[] = [
     readAccounts,
     async () => (await accounts()).list,
   ),
+  // 2020-05-01 and earlier.
+  on(
+    'AccountsGetBySubscription',
+    'GET',
+    `${subscription}/${provider}/mediaservices/{accountName}`,
+    readAccounts,
+    async () => (await accounts()).get,
+  ),
   on('AccountsList', 'GET', group, readAccounts, async () => (await accounts()).list),
   on('AccountsGet', 'GET', account, readAccounts, async () => (await accounts()).get),
   on('AccountsPut', 'PUT', account, changeAccounts, async () => (await accounts()).createOrUpdate),

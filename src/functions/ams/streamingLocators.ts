@@ -1,6 +1,7 @@
 /** Streaming locators. Their content keys are the account's own: given by the caller, or made here where the streaming policy encrypts. */
 import * as z from 'zod';
 import { base64, wipe } from '../../core/bytes.ts';
+import { fold } from '../../core/names.ts';
 import { getResource } from '../../core/resources/read.ts';
 import type { Json } from '../../core/resources/resource.ts';
 import { revealResource } from '../../core/resources/reveal.ts';
@@ -42,7 +43,7 @@ const locator = z.strictObject({
   ...{ id: readOnly, name: readOnly, type: readOnly, systemData: readOnly },
 });
 
-type Encryption = { readonly type: string; readonly label?: string };
+type Encryption = { readonly type?: string; readonly label?: string };
 
 /** Azure Media Services' predefined streaming policies: the keys that each of them makes, with their labels. */
 const predefined: ReadonlyMap<string, readonly Encryption[]> = new Map<string, readonly Encryption[]>(
@@ -56,10 +57,10 @@ const predefined: ReadonlyMap<string, readonly Encryption[]> = new Map<string, r
       { type: 'CommonEncryptionCenc', label: 'cencDefaultKey' },
       { type: 'CommonEncryptionCbcs', label: 'cbcsDefaultKey' },
     ],
-  }),
+  }).map(([name, keys]) => [fold(name), keys]),
 );
-/** What a policy of somebody's own asks for is not known here: one key of the commonest kind. */
-const unknownPolicy: readonly Encryption[] = [{ type: 'CommonEncryptionCenc' }];
+/** What a policy of somebody's own asks for is not known here: one key, of a type that is not told. */
+const unknownPolicy: readonly Encryption[] = [{}];
 
 /** AMS: the end of a locator that has none. */
 const never = '9999-12-31T23:59:59.9999999Z';
@@ -78,10 +79,11 @@ type Wish = z.infer<typeof locator>['properties'];
 
 /** The keys as they are told of, and their values. */
 function keysOf({ contentKeys, streamingPolicyName, defaultContentKeyPolicyName }: Wish) {
-  const policy = predefined.get(streamingPolicyName) ?? unknownPolicy;
+  const policy = predefined.get(fold(streamingPolicyName)) ?? unknownPolicy;
   const policyName = defaultContentKeyPolicyName ?? null;
-  const about = (type: string, key: string | undefined) => ({
-    ...{ type, policyName, tracks: [] },
+  const about = (type: string | undefined, key: string | undefined) => ({
+    ...(type === undefined ? {} : { type }),
+    ...{ policyName, tracks: [] },
     ...(key === undefined ? {} : { labelReferenceInStreamingPolicy: key }),
   });
   const at = (index: number) => ['contentKeys', index, 'value'] as const;
@@ -91,7 +93,7 @@ function keysOf({ contentKeys, streamingPolicyName, defaultContentKeyPolicyName 
       secret: { kind: 'contentKeys', at: at(index), value: { ofLength: 16 }, ...labelled(one.label) } as WishedSecret,
     }));
   return contentKeys.map(({ id, value, labelReferenceInStreamingPolicy: given }, index) => {
-    const ofPolicy = policy.find((one) => one.label === given) ?? policy[0] ?? unknownPolicy[0];
+    const ofPolicy = policy.find((one) => one.label === given) ?? policy[0];
     const target = `properties.contentKeys.${index}.value`;
     const known = typeof value === 'string' ? { given: parseContentKey(value, target) } : { ofLength: 16 };
     const secret: WishedSecret = {
@@ -101,7 +103,7 @@ function keysOf({ contentKeys, streamingPolicyName, defaultContentKeyPolicyName 
       value: known,
       ...labelled(given ?? undefined),
     };
-    return { told: { id, ...about(ofPolicy?.type ?? '', given ?? undefined) }, secret };
+    return { told: { id, ...about(ofPolicy?.type, given ?? undefined) }, secret };
   });
 }
 

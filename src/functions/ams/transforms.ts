@@ -1,7 +1,9 @@
 /** Transforms: what jobs stand under. They hold no secret, and nothing is encoded here. */
 import { Refusal } from '../../core/errors.ts';
+import { listResources } from '../../core/resources/read.ts';
 import { putResource } from '../../core/resources/write.ts';
 import { iso } from '../../core/time.ts';
+import { maxPageSize } from '../asked.ts';
 import { parsed, type RouteHandler, readJson } from '../http.ts';
 import { encodingVersions } from './arm.ts';
 import { transformBody } from './jobBody.ts';
@@ -33,8 +35,8 @@ const createOrUpdate: RouteHandler = async (call) => {
 const removeEmpty: RouteHandler = async (call) => {
   await accepted(api, call);
   const { account, name } = refIn(api, call.request);
-  const [job] = await call.service.resources.page({ account, type: 'jobs', under: name }, 1);
-  if (job === undefined) return remove(api)(call);
+  const { rows } = await listResources({ account, type: 'jobs', under: name }, maxPageSize, undefined, call.service);
+  if (rows.length === 0) return remove(api)(call);
   throw new Refusal('Conflict', 'The transform has jobs. Delete them first.', { target: 'transformName' });
 };
 
