@@ -83,7 +83,8 @@ async function audited(refusal: Refusal, { danger }: Route, request: HttpRequest
     const outcome = (await inTime(telling, service, auditWithinMs)) ?? 'late';
     if (outcome !== 'told') log.warn('A refusal was not audited', { error: outcome, actor: actor.id });
   } catch (error) {
-    if (!(error instanceof Refusal)) log.warn('A refusal was not audited', { error: describeError(error) });
+    if (!(error instanceof Refusal))
+      log.warn('A refusal was not audited', { error: describeError(error), actor: actor.id });
   }
 }
 

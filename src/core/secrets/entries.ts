@@ -50,7 +50,7 @@ const keyward = { kind: 'keyward', id: 'secrets' } as const;
 export async function alarm(view: AccountView, refs: readonly SecretRef[], tools: EntryTools): Promise<void> {
   const { instanceId } = view.record;
   const idOf = (ref: SecretRef) => `${instanceId} ${pathOf(ref)}`;
-  const news = new Set(tools.memory.notAlarmed(refs.map(idOf)));
+  const news = new Set(tools.memory.toAlarm(refs.map(idOf)));
   const secrets = refs.filter((ref) => news.has(idOf(ref))).map(pathOf);
   for (const secret of refs.map(pathOf))
     tools.log.error('A stored secret does not open to what its place says', {
@@ -61,8 +61,12 @@ export async function alarm(view: AccountView, refs: readonly SecretRef[], tools
   const facts = { type: 'SecretIntegrityFailed', actor: keyward, cause: 'KeyMaterialMismatch' } as const;
   const entries = pieces(secrets).map((piece) => ({ ...facts, secrets: piece }));
   if (entries.length === 0) return;
-  await appendToChain(view.record, entries, tools);
-  tools.memory.noteAlarmed([...news]);
+  try {
+    await appendToChain(view.record, entries, tools);
+  } catch (error) {
+    tools.memory.forgetAlarms([...news]);
+    throw error;
+  }
 }
 
 /** An entry is one row, and a row holds 32,768 characters. A page of a hundred real names has at most half of that. */

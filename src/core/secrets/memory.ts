@@ -30,9 +30,9 @@ export interface AccountMemory {
   noteBinding(foldedName: string, bindingId: string | undefined): void;
   /** Work of this process that would otherwise race for one row, an account's or a resource's, one after the other. */
   inTurn<T>(name: string, work: () => Promise<T>): Promise<T>;
-  /** Those of which this process has told no alarm within a minute. */
-  notAlarmed(ids: readonly string[]): string[];
-  noteAlarmed(ids: readonly string[]): void;
+  /** Those of which this process has told no alarm within a minute: the caller is to, or forgets that it was. */
+  toAlarm(ids: readonly string[]): string[];
+  forgetAlarms(ids: readonly string[]): void;
 }
 
 interface Remembered {
@@ -93,12 +93,14 @@ export function createAccountMemory(
       turns.set(fold(name), turn);
       return turn(work);
     },
-    notAlarmed(ids) {
-      const since = clock.monotonic() - alarmEveryMs;
-      return ids.filter((id) => (alarms.get(id) ?? Number.NEGATIVE_INFINITY) <= since);
+    toAlarm(ids) {
+      const now = clock.monotonic();
+      const news = ids.filter((id) => (alarms.get(id) ?? Number.NEGATIVE_INFINITY) <= now - alarmEveryMs);
+      for (const id of news) alarms.set(id, now);
+      return news;
     },
-    noteAlarmed(ids) {
-      for (const id of ids) alarms.set(id, clock.monotonic());
+    forgetAlarms(ids) {
+      for (const id of ids) alarms.delete(id);
     },
   };
 }
