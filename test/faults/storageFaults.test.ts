@@ -11,10 +11,12 @@ import { openAccountKey } from '../../src/core/accountKeys.ts';
 import { deleteAccount } from '../../src/core/accounts/delete.ts';
 import { patchAccount, putAccount } from '../../src/core/accounts/put.ts';
 import { getAccount, listAccountsOf } from '../../src/core/accounts/read.ts';
+import { repairIdentity } from '../../src/core/accounts/repairIdentity.ts';
 import { rotateAccountKey } from '../../src/core/accounts/rotate.ts';
 import type { AuditType } from '../../src/core/audit.ts';
-import { vaultIdOf } from '../../src/core/binding.ts';
+import { type KeyVaultIdentity, vaultIdOf } from '../../src/core/binding.ts';
 import { hex } from '../../src/core/bytes.ts';
+import { beginOperation } from '../../src/core/operations/run.ts';
 import type { Log, SecretKind, Tombstone } from '../../src/core/ports.ts';
 import { revealResource } from '../../src/core/resources/reveal.ts';
 import { putResource, removeResource } from '../../src/core/resources/write.ts';
@@ -25,11 +27,13 @@ import { deleteSecret } from '../../src/core/secrets/remove.ts';
 import { revealOne, revealPage } from '../../src/core/secrets/reveal.ts';
 import { putSecret } from '../../src/core/secrets/write.ts';
 import type { Service } from '../../src/core/service.ts';
-import { forceAccount } from '../../src/core/work/forceRewrap.ts';
+import { serviceChain } from '../../src/core/serviceAudit.ts';
+import { forceAccount, forceKey } from '../../src/core/work/forceRewrap.ts';
 import { lookNow } from '../../src/core/work/lookNow.ts';
+import { releaseClaim } from '../../src/core/work/releaseClaim.ts';
 import { workOnVault } from '../../src/core/work/vaultWork.ts';
 import { type Azurite, startAzurite } from '../../src/local/azurite.ts';
-import { accountEntries, bindingEntries } from '../../src/local/entries.ts';
+import { accountEntries, bindingEntries, ownEntries } from '../../src/local/entries.ts';
 import { startIdentity } from '../../src/local/identity/issuer.ts';
 import { type KeyVaultControl, keyVaultControl } from '../../src/local/keyvault/controlClient.ts';
 import { startKeyVault } from '../../src/local/keyvault/emulator.ts';
@@ -41,6 +45,7 @@ import {
   homeTenantId,
   location,
   operatorSettings,
+  operatorVault,
   topicOf,
 } from '../../src/local/operator.ts';
 import { type CloudEvent, startTopic, type Topic } from '../../src/local/topic/topic.ts';
@@ -53,6 +58,8 @@ const undo: (() => Promise<unknown>)[] = [];
 let azurite: Azurite;
 let keyVault: KeyVaultControl;
 let topic: Topic;
+/** An identity of the service's other than the app's own. */
+let spare: { objectId: string; identity: KeyVaultIdentity };
 let settings: Record<string, string>;
 /** On the tables themselves: what it sees is what there is. */
 let witness: Service;
@@ -78,6 +85,18 @@ beforeAll(async () => {
   keyVault = keyVaultControl(emulator.url);
   await createOperatorVault(keyVault);
   Object.assign(process.env, identity.environment);
+  const made = await keyVaultControl(identity.url)<{ objectId: string; resourceId: string }>(
+    'PUT',
+    '/identities/spare',
+    {
+      ...{ tenantId: homeTenantId, kind: 'userAssigned' },
+    },
+  );
+  spare = {
+    objectId: made.objectId,
+    identity: { useSystemAssignedIdentity: false, userAssignedIdentity: made.resourceId },
+  };
+  await keyVault('PUT', `/vaults/${operatorVault}/grants/${made.objectId}`, { permissions });
   settings = {
     ...operatorSettings(azurite, identity, emulator.url),
     // How long a worker that failed keeps the sweep's off.
@@ -113,9 +132,15 @@ const by = (vault: string) => ({
   identity,
 });
 
+const permissions = 'cryptoServiceEncryptionUser';
+const hostOf = (vault: string) => `${vault}.vault.azure.net`;
+const unlessCode = (code: string) => (error: Error & { code?: string }) => {
+  if (error.code !== code) throw error;
+};
+
 async function createVault(vault: string): Promise<void> {
   await keyVault('POST', '/vaults', { name: vault, tenantId: homeTenantId, location });
-  await keyVault('PUT', `/vaults/${vault}/grants/${appPrincipalId}`, { permissions: 'cryptoServiceEncryptionUser' });
+  await keyVault('PUT', `/vaults/${vault}/grants/${appPrincipalId}`, { permissions });
   await keyVault('POST', `/vaults/${vault}/keys/cmk`, { kty: 'RSA', size: 2048, fixture: 0 });
 }
 
@@ -265,6 +290,36 @@ const operations: Record<string, Operation> = {
     setUp: underCustomerKey,
     act: ({ service }, account) => forceAccount(account, tester, service),
   },
+  'POST rewraps of a key': {
+    setUp: underOwnKey,
+    act: ({ service }, account) => forceKey(by(account).keyIdentifier, tester, service),
+  },
+  'POST repairIdentity': {
+    setUp: async (bench, account) => {
+      await underOwnKey(bench, account);
+      await keyVault('PUT', `/vaults/${account}/grants/${spare.objectId}`, { permissions });
+      await keyVault('DELETE', `/vaults/${account}/grants/${appPrincipalId}`);
+      await lookNow({ account }, bench.service);
+    },
+    // Who is told that it is so already has it.
+    act: ({ service }, account) =>
+      repairIdentity(account, spare.identity, tester, service).catch(unlessCode('Conflict')),
+  },
+  'DELETE of a claim': {
+    setUp: async (bench, account) => {
+      await underOwnKey(bench, account);
+      await deleteAccount(account, {}, tester, bench.service);
+    },
+    act: ({ service }, account) =>
+      releaseClaim({ kind: 'vault', value: hostOf(account) }, tester, service).catch(unlessCode('NotFound')),
+  },
+  'PUT of an account on the routes of Azure Media Services': {
+    setUp: async () => undefined,
+    act: ({ service }, account) => {
+      const wish = { owner: 'contoso', location, place: placeOf(account) };
+      return beginOperation({ account, actor: tester, mayRelease: false, method: 'put', wish }, {}, service);
+    },
+  },
   'POST looks': {
     announces: true,
     setUp: underOwnKey,
@@ -292,10 +347,11 @@ async function stateOf(account: string): Promise<unknown> {
   const { accounts: listed } = await listAccountsOf(placeOf(account), 10, undefined, witness);
   const isListed = listed.length === 1;
   const policy = await witness.resources.read(policyOf(account));
+  const isClaimed = (await witness.claims.find('vault', hostOf(account))) !== undefined;
   if (stored === undefined) {
     const buried = await buriedOf(account);
     const entries = await Promise.all(buried.map(({ instanceId }) => accountEntries(account, instanceId, witness)));
-    return { account: 'none', isListed, policy, audits: entries.map((all) => all.map(({ type }) => type)) };
+    return { account: 'none', isListed, isClaimed, policy, audits: entries.map((all) => all.map(({ type }) => type)) };
   }
   const record = stored.value;
   if (record.lifecycle !== 'active') return { account: record.lifecycle };
@@ -305,7 +361,10 @@ async function stateOf(account: string): Promise<unknown> {
   const { encryption } = record;
   return {
     ...{ generation: record.accountKeyGeneration, older: record.olderAccountKeys?.phase, tags: record.tags },
-    key: encryption.type === 'CustomerKey' ? { isNewest: await isNewest(account) } : 'SystemKey',
+    key:
+      encryption.type === 'CustomerKey'
+        ? { isNewest: await isNewest(account), identity: encryption.binding.identity }
+        : 'SystemKey',
     ...{ opens: opened.ok, isListed },
     policy: policy && (await revealResource(policy, hex, { actor: tester }, await reader())),
     secrets: ownOf(secrets.secrets).map(({ row, plain }) => [
@@ -473,5 +532,16 @@ describe('INV-1, INV-6, INV-7: after a storage fault at any call, and one more t
 
   test('and there were hundreds of them', () => {
     expect(cases).toBeGreaterThan(250);
+  });
+
+  test('and the service’s own chain, in which releases of claims were written meanwhile, is whole', async () => {
+    const { audit } = await witness.rings();
+    const head = (await witness.serviceAudit.head())?.value;
+    const entries = await ownEntries(witness);
+    if (head === undefined) throw new Error('The service’s chain has no head.');
+    expect(await firstBrokenLink(serviceChain, entries, head, (kek) => audit.kek(kek))).toBe(undefined);
+    // The entry is before the deed: a claim whose release failed after it has one more.
+    const released = new Set(entries.flatMap((entry) => (entry.type === 'ClaimReleased' ? [entry.claim] : [])));
+    expect(released.size).toBeGreaterThan(10);
   });
 });
