@@ -41,6 +41,11 @@ export interface ResourceRow {
   readonly updatedAt: EpochMs;
 }
 
+export const namesSecret = (
+  row: ResourceRow | undefined,
+  { kind, name }: Pick<NamedSecret, 'kind' | 'name'>,
+): boolean => row?.secrets.some((one) => one.kind === kind && one.name === name) ?? false;
+
 /** A table key has 512 characters; a job's holds two names, in which `#` is written as three. */
 export const maxResourceNameLength = 200;
 /** A table property holds 32 Ki characters: the properties, and up to 200 for each secret that is named. */

@@ -5,7 +5,7 @@
 import type { StoredSecret, UnnamedWork } from '../ports.ts';
 import type { Service } from '../service.ts';
 import { staleRowMs } from '../work/boundAccounts.ts';
-import { resourceAt } from './resource.ts';
+import { namesSecret, resourceAt } from './resource.ts';
 
 const pageSize = 100;
 
@@ -30,5 +30,5 @@ async function isUnnamed({ ref, value }: StoredSecret, service: Service): Promis
   const row = await service.resources.read(resource);
   // A row that cannot be read may name it.
   if (row?.isDamaged) return false;
-  return !(row?.value.secrets.some(({ kind, name }) => kind === ref.kind && name === ref.name) ?? false);
+  return !namesSecret(row?.value, ref);
 }

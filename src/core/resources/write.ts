@@ -22,6 +22,7 @@ import {
   maxNamedSecrets,
   maxResourceLength,
   type NamedSecret,
+  namesSecret,
   pathOfResource,
   type ResourceRef,
   type ResourceRow,
@@ -133,18 +134,16 @@ async function conditionsFor(
 ): Promise<Preconditions> {
   const stands = await service.secrets.read(secretRef);
   if (stands === undefined) return { ifNoneMatch: '*' };
-  if (stands.value.of !== pathOfResource(ref) || names(current, secretRef))
+  if (stands.value.of !== pathOfResource(ref) || namesSecret(current?.value, secretRef))
     throw new Refusal('Conflict', `The account has a content key of the id ${secretRef.name} already.`, {
       target: at.join('.'),
     });
   // After the secret: a row that has come since it was read may name it.
   const now = await service.resources.read(ref);
-  if (now?.etag !== found?.etag && names(now, secretRef)) throw new LostRace('The resource has come meanwhile.');
+  if (now?.etag !== found?.etag && namesSecret(now?.value, secretRef))
+    throw new LostRace('The resource has come meanwhile.');
   return { ifMatch: secretEtagOf(stands) };
 }
-
-const names = (row: StoredResource | undefined, { kind, name }: Pick<SecretRef, 'kind' | 'name'>): boolean =>
-  row?.value.secrets.some((one) => one.kind === kind && one.name === name) ?? false;
 
 /** The row is saved: a version that no other writer has seen, or the value again where one has written or removed it meanwhile. */
 async function takeKey(ref: ResourceRef, { wish, stored }: Written, service: Service): Promise<void> {
@@ -215,7 +214,7 @@ async function removeUnnamed(ref: ResourceRef, written: readonly Written[], serv
     return 'unknown' as const;
   });
   if (row === 'unknown' || row?.isDamaged) return;
-  const left = written.map(({ stored }) => stored).filter((secret) => !names(row, secret.ref));
+  const left = written.map(({ stored }) => stored).filter((secret) => !namesSecret(row?.value, secret.ref));
   await removeSecrets(left, service);
 }
 
