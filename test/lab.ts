@@ -1,7 +1,8 @@
-/** One laboratory for a test file: the SDK keeps its token source per process, and a file has a process of its own. */
+/** One laboratory for a test file. */
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
 import { type Lab, type LabOptions, startLab } from '../src/local/lab/lab.ts';
+import { dying } from './dying.ts';
 
 export const keyPool = fileURLToPath(new URL('fixtures/rsaKeys.json', import.meta.url));
 
@@ -33,37 +34,18 @@ export async function failure(promise: Promise<unknown>): Promise<Error & { code
 
 /** A process that dies at its n-th effect: half of them before the effect takes place, half of them after. */
 export function dyingAt(lab: Lab, effect: number) {
-  let count = 0;
-  let died = false;
-  const mortal = <T extends object>(port: T): T =>
-    new Proxy(port, {
-      get(target, name, receiver) {
-        const member: unknown = Reflect.get(target, name, receiver);
-        if (typeof member !== 'function') return member;
-        return (...args: unknown[]) => {
-          // As ports fail: by what they answer, not while they are called.
-          if (died) return Promise.reject(new Error('dead'));
-          count += 1;
-          if (count !== effect) return member.apply(target, args);
-          died = true;
-          if (effect % 2 === 0) return Promise.reject(new Error('died before the effect'));
-          return Promise.resolve(member.apply(target, args)).then(() => {
-            throw new Error('died after the effect');
-          });
-        };
-      },
-    });
+  const { mortalPort, hasDied } = dying(effect, effect % 2 === 0 ? 'before' : 'after');
   const { accounts, bindings, vaults, claims, keyVault, directory, secrets, resources } = lab.service;
   const service = lab.another({
-    accounts: mortal(accounts),
-    bindings: mortal(bindings),
-    vaults: mortal(vaults),
-    claims: mortal(claims),
-    directory: mortal(directory),
-    secrets: mortal(secrets),
-    resources: mortal(resources),
-    keyVault: { ...mortal(keyVault), wrap: keyVault.wrap },
+    accounts: mortalPort(accounts),
+    bindings: mortalPort(bindings),
+    vaults: mortalPort(vaults),
+    claims: mortalPort(claims),
+    directory: mortalPort(directory),
+    secrets: mortalPort(secrets),
+    resources: mortalPort(resources),
+    keyVault: mortalPort(keyVault),
     rings: lab.service.rings,
   });
-  return { service, reached: () => died };
+  return { service, hasDied };
 }

@@ -228,9 +228,9 @@ test('INV-1: whoever dies between any two effects of a repair leaves an account 
   const { identity } = await identityFor('dying', 'dying-kv');
   let isWhole = false;
   for (const [n, name] of names.entries()) {
-    const { service, reached } = dyingAt(lab, n + 1);
+    const { service, hasDied } = dyingAt(lab, n + 1);
     await repairIdentity(name, identity, operator, await service).catch(() => undefined);
-    isWhole = !reached();
+    isWhole = !hasDied();
     const { status } = verdictOn(await lab.view(name)) ?? {};
     // Where the record was written the account is back already; everywhere else nothing has happened yet.
     expect(await keyOf(name)).toBe(status === 'Accessible' ? before.get(name) : 'KeyPermissionDenied');

@@ -104,7 +104,7 @@ describe('a resource and its secrets', () => {
         await act(ref, lab.service);
         const last = await getResource(ref, lab.service).catch(() => undefined);
         expect(last === undefined ? undefined : await revealed(last)).toEqual(after.at(-1));
-        if (done && !mortal.reached()) break;
+        if (done && !mortal.hasDied()) break;
         expect(effect).toBeLessThan(60);
       }
     },

@@ -12,6 +12,7 @@ import { accountEntries } from '../../src/local/entries.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { createVirtualQueue } from '../../src/local/lab/virtualTime.ts';
 import { location } from '../../src/local/operator.ts';
+import { dying } from '../dying.ts';
 import { failure, useLab } from '../lab.ts';
 import { arrived, expectAnnounced } from './support.ts';
 
@@ -75,27 +76,10 @@ const pass = (ms: number) => world.lab.clock.set(world.lab.clock.now() + ms);
 
 /** A process whose n-th effect is its last: from then on nothing that it calls takes place. */
 async function dyingAt(effect: number, when: 'before' | 'after') {
-  let count = 0;
-  let died = false;
-  const mortal = <T extends object>(port: T): T =>
-    new Proxy(port, {
-      get(target, name, receiver) {
-        const member: unknown = Reflect.get(target, name, receiver);
-        if (typeof member !== 'function') return member;
-        return async (...args: unknown[]) => {
-          if (died) throw new Error('dead');
-          count += 1;
-          died = count === effect;
-          if (died && when === 'before') throw new Error('died before the effect');
-          const result: unknown = await member.apply(target, args);
-          if (count === effect) throw new Error('died after the effect');
-          return result;
-        };
-      },
-    });
+  const { mortalPort } = dying(effect, when);
   const { outbox, topic: remote, rings } = world.lab.service;
   if (remote === undefined) throw new Error('The laboratory has a topic.');
-  return world.lab.another({ outbox: mortal(outbox), topic: mortal(remote), rings });
+  return world.lab.another({ outbox: mortalPort(outbox), topic: mortalPort(remote), rings });
 }
 
 describe('INV-6: each entry that stands in a chain is announced at least once, wherever a process dies:', () => {
@@ -109,8 +93,8 @@ describe('INV-6: each entry that stands in a chain is announced at least once, w
     [3, 'after', 'nothing more is to be done', 1, 0],
   ] as const)('%d, %s: before %s', async (effect, when, _, standing, rows) => {
     const name = `dying-${effect}-${when}`;
-    const dying = await dyingAt(effect, when);
-    await create(name, dying).catch(() => undefined);
+    const mortal = await dyingAt(effect, when);
+    await create(name, mortal).catch(() => undefined);
     await until(
       'it is dead',
       () => rowsOf(name),

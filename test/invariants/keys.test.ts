@@ -128,7 +128,7 @@ describe('INV-1: an account key is never lost by us', () => {
       const name = `dying-${effect}`;
       await lab.account(name, 'contoso', from);
       accountKeys.add(await openedKey(name));
-      const { service, reached } = dyingAt(lab, effect);
+      const { service, hasDied } = dyingAt(lab, effect);
       const moved = await patchAccount(name, by(to), {}, tester, await service).then(
         () => true,
         () => false,
@@ -137,7 +137,7 @@ describe('INV-1: an account key is never lost by us', () => {
       await lab.move(name, to);
       expect((await lab.view(name)).record.encryption).toMatchObject({ keyIdentifier: to });
       expect(accountKeys.size).toBe(0);
-      if (moved && !reached()) break;
+      if (moved && !hasDied()) break;
       expect(effect).toBeLessThan(40);
     }
   });

@@ -4,6 +4,7 @@ import { tendRings, wakeRings } from '../../src/core/rings/tend.ts';
 import type { Service } from '../../src/core/service.ts';
 import { ownEntries } from '../../src/local/entries.ts';
 import { firstBrokenLink } from '../chain.ts';
+import { dying } from '../dying.ts';
 import { useLab } from '../lab.ts';
 import { bytes, put, reveal } from '../secrets/support.ts';
 import {
@@ -136,18 +137,9 @@ describe('INV-11: a new version of an operator key', () => {
     const kek = await kekOf(rings.service);
     for (let effect = 1; ; effect++) {
       await newVersion();
-      let count = 0;
-      const mortal = <A extends unknown[], R>(call: (...args: A) => Promise<R>) => {
-        return async (...args: A): Promise<R> => {
-          count += 1;
-          if (count > effect || (count === effect && effect % 2 === 0)) throw new Error('died before the effect');
-          const result = await call(...args);
-          if (count === effect) throw new Error('died after the effect');
-          return result;
-        };
-      };
+      const { mortal, hasDied } = dying(effect, effect % 2 === 0 ? 'before' : 'after');
       const { ringStore, serviceAudit, keyVault } = rings.service;
-      const dying = await rings.another({
+      const service = await rings.another({
         rings: rings.service.rings,
         keyVault: { ...keyVault, unwrap: mortal(keyVault.unwrap) },
         serviceAudit: { ...serviceAudit, append: mortal(serviceAudit.append) },
@@ -159,11 +151,11 @@ describe('INV-11: a new version of an operator key', () => {
         },
       });
       lab.clock.set(lab.clock.now() + 5 * minutes);
-      await tendRings(dying).catch(() => undefined);
+      await tendRings(service).catch(() => undefined);
       expect(await kekOf(await rings.another())).toBe(kek);
       await rings.advance(5 * minutes);
       expect(await keysOf('system')).toEqual((await versionsOf('system', lab)).slice(-1));
-      if (count < effect) break;
+      if (!hasDied()) break;
       expect(effect).toBeLessThan(20);
     }
   });

@@ -4,6 +4,7 @@ import { vaultIdOf } from '../../src/core/binding.ts';
 import type { Service } from '../../src/core/service.ts';
 import { accountEntries, bindingEntries } from '../../src/local/entries.ts';
 import type { Lab } from '../../src/local/lab/lab.ts';
+import { dying } from '../dying.ts';
 
 export const seconds = 1000;
 export const vaultId = (vault: string): string => vaultIdOf(`${vault}.vault.azure.net`);
@@ -50,26 +51,8 @@ const ports = ['accounts', 'bindings', 'vaults', 'keyVault', 'queue'] as const;
 
 /** A process that dies at its n-th effect, before or after it takes place: from then on every call of it fails. */
 export async function dyingAt(effect: number, when: 'before' | 'after', lab: Lab) {
-  let count = 0;
-  let died = false;
-  const mortal = <T extends object>(port: T): T =>
-    new Proxy(port, {
-      get(target, name, receiver) {
-        const member: unknown = Reflect.get(target, name, receiver);
-        if (typeof member !== 'function' || name === 'wrap') return member;
-        return async (...args: unknown[]) => {
-          if (died) throw new Error('dead');
-          count += 1;
-          const isLast = count === effect;
-          died = isLast;
-          if (isLast && when === 'before') throw new Error('died before the effect');
-          const result: unknown = await member.apply(target, args);
-          if (isLast) throw new Error('died after the effect');
-          return result;
-        };
-      },
-    });
-  const dying = Object.fromEntries(ports.map((name) => [name, mortal(lab.service[name])])) as Partial<Service>;
-  const service = await lab.another({ ...dying, rings: lab.service.rings });
-  return { service, hasDied: () => died };
+  const { mortalPort, hasDied } = dying(effect, when);
+  const mortals = Object.fromEntries(ports.map((name) => [name, mortalPort(lab.service[name])])) as Partial<Service>;
+  const service = await lab.another({ ...mortals, rings: lab.service.rings });
+  return { service, hasDied };
 }
