@@ -85,13 +85,11 @@ beforeAll(async () => {
   keyVault = keyVaultControl(emulator.url);
   await createOperatorVault(keyVault);
   Object.assign(process.env, identity.environment);
-  const made = await keyVaultControl(identity.url)<{ objectId: string; resourceId: string }>(
-    'PUT',
-    '/identities/spare',
-    {
-      ...{ tenantId: homeTenantId, kind: 'userAssigned' },
-    },
-  );
+  const control = keyVaultControl(identity.url);
+  const made = await control<{ objectId: string; resourceId: string }>('PUT', '/identities/spare', {
+    tenantId: homeTenantId,
+    kind: 'userAssigned',
+  });
   spare = {
     objectId: made.objectId,
     identity: { useSystemAssignedIdentity: false, userAssignedIdentity: made.resourceId },
