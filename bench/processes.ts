@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { compose } from '../src/azure/compose.ts';
-import type { Log } from '../src/core/ports.ts';
+import type { Log } from '../src/core/base/log.ts';
 import type { Service } from '../src/core/service.ts';
 import { type ChildHost, spawnHost } from '../src/local/host/child.ts';
 import type { Identity } from '../src/local/identity/issuer.ts';

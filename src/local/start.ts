@@ -8,7 +8,7 @@ import { setInterval as every } from 'node:timers';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { settingOfPolicy } from '../azure/settings.ts';
-import { policySchema } from '../core/policy.ts';
+import { policySchema } from '../core/base/policy.ts';
 import type { LogRecord } from './host/host.ts';
 import { isAtLeast } from './host/logs.ts';
 import { localHostKeys, operatorToken } from './operator.ts';

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { FederatedIdentity } from '../../src/core/binding.ts';
+import type { FederatedIdentity } from '../../src/core/customerKey/binding.ts';
 import {
   applicationOf,
   type Controls,

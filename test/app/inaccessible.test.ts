@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Route } from '../../src/functions/route.ts';
+import type { Route } from '../../src/functions/pipeline/route.ts';
 import { routes } from '../../src/functions/routes.ts';
 import { type Caller, caller } from '../../src/local/client.ts';
 import type { ChildHost } from '../../src/local/host/child.ts';

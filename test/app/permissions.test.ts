@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { exportJWK, exportSPKI, generateKeyPair, importJWK, type JWTPayload, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Route, roles } from '../../src/functions/route.ts';
+import { type Route, roles } from '../../src/functions/pipeline/route.ts';
 import { routes } from '../../src/functions/routes.ts';
 import { type Answer, caller } from '../../src/local/client.ts';
 import type { ChildHost } from '../../src/local/host/child.ts';

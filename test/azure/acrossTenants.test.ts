@@ -6,9 +6,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { causeOf } from '../../src/azure/causeTable.ts';
 import { createCredentials } from '../../src/azure/credentials.ts';
 import { recorded } from '../../src/azure/keyVaultTransport.ts';
-import type { FederatedIdentity } from '../../src/core/binding.ts';
-import type { Cause } from '../../src/core/causes.ts';
-import type { Cloud } from '../../src/core/keyIdentifier.ts';
+import type { Cause } from '../../src/core/base/causes.ts';
+import type { FederatedIdentity } from '../../src/core/customerKey/binding.ts';
+import type { Cloud } from '../../src/core/customerKey/keyIdentifier.ts';
 import { type Identity, startIdentity } from '../../src/local/identity/issuer.ts';
 import { keyVaultControl } from '../../src/local/keyvault/controlClient.ts';
 

@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, test } from 'vitest';
-import { openApiOf } from '../../src/functions/openApi.ts';
+import { openApiOf } from '../../src/functions/http/openApi/openApi.ts';
 import { routes } from '../../src/functions/routes.ts';
 import { type Json, judgeBy } from '../app/openApi/judge.ts';
 

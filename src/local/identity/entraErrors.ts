@@ -3,7 +3,7 @@
  * codes"; wordings, `error` and status as publicly quoted answers show them).
  */
 import { randomUUID } from 'node:crypto';
-import { iso } from '../../core/time.ts';
+import { iso } from '../../core/base/time.ts';
 import type { Answer } from './http.ts';
 
 type Entry = { status: number; error: string; text: (...values: string[]) => string };

@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type * as z from 'zod';
-import type { EpochMs } from '../../core/time.ts';
+import type { EpochMs } from '../../core/base/time.ts';
 import { createDirectory } from './directory.ts';
 import { createFaults } from './faults.ts';
 import { send } from './http.ts';

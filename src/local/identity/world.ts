@@ -1,5 +1,5 @@
 /** What the endpoints share: the directory, the faults, and the settings that control calls change. */
-import type { EpochMs } from '../../core/time.ts';
+import type { EpochMs } from '../../core/base/time.ts';
 import type { Directory } from './directory.ts';
 import type { Faults } from './faults.ts';
 import { type Grant, type Minted, mint } from './tokens.ts';
