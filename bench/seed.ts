@@ -46,7 +46,7 @@ async function createFirst(name: string, keyIdentifier: string, service: Service
   return (await putAccount(name, { owner, location, encryption }, {}, actor, service)).view.record;
 }
 
-/** Row, name in the list, record with its entry: the order of writes of core/accounts/put.ts. */
+/** Row, name in the list, record with its entry: the order of writes of core/accounts/putAccount.ts. */
 async function seedAccount(
   name: string,
   template: ActiveAccount,

@@ -157,7 +157,7 @@ describe('docs/operations.md, on what the app says of itself,', () => {
 
   it('has a row for every metric, and no other', () => {
     const rows = [...telling.matchAll(/^\| `(keyward\.[a-z.]+)` \|/gm)].map((found) => found[1]);
-    const metrics = [...read('src/core/metrics.ts').matchAll(/readonly '(keyward\.[a-z.]+)'/g)].map(
+    const metrics = [...read('src/core/base/metrics.ts').matchAll(/readonly '(keyward\.[a-z.]+)'/g)].map(
       (found) => found[1],
     );
     expect(rows.toSorted()).toEqual(metrics.toSorted());

@@ -38,7 +38,7 @@ test('an operation has the parameters of its path, and nobody has one that is no
 });
 
 test('every query parameter that the code reads is in it, and the other way round', () => {
-  const sources = globSync('src/functions/*.ts').map((file) => readFileSync(file, 'utf8'));
+  const sources = globSync('src/functions/{http,pipeline}/**/*.ts').map((file) => readFileSync(file, 'utf8'));
   const read = sources.flatMap((text) =>
     [...text.matchAll(/(?:query\.get\(|queryOf\(request, )'([^']+)'/g)].map(([, name]) => name),
   );
