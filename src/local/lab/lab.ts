@@ -2,6 +2,10 @@
  * A laboratory: the real core and the real adapters on the real wire and real tables, in virtual time. What the sweep's timer and
  * the queue's trigger do in Azure is done here by `advance`, in order and without waiting.
  */
+
+import { startIdentity } from '../../../packages/entra-emulator/src/issuer.ts';
+import { type KeyVaultControl, keyVaultControl } from '../../../packages/key-vault-emulator/src/controlClient.ts';
+import { startKeyVault } from '../../../packages/key-vault-emulator/src/emulator.ts';
 import { compose } from '../../azure/compose.ts';
 import type { AccountView } from '../../core/accounts/account.ts';
 import { patchAccount, putAccount } from '../../core/accounts/putAccount.ts';
@@ -12,9 +16,6 @@ import { sweep } from '../../core/vaultWork/sweep.ts';
 import { workOnVault } from '../../core/vaultWork/vaultWork.ts';
 import type { VaultWork } from '../../core/watch/ports.ts';
 import { startAzurite } from '../azurite.ts';
-import { startIdentity } from '../identity/issuer.ts';
-import { type KeyVaultControl, keyVaultControl } from '../keyvault/controlClient.ts';
-import { startKeyVault } from '../keyvault/emulator.ts';
 import {
   appPrincipalId,
   createOperatorVault,
