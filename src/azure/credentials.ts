@@ -13,9 +13,9 @@ import {
   ManagedIdentityCredential,
   type TokenCredential,
 } from '@azure/identity';
-import { LRUCache } from 'lru-cache';
 import { type FederatedIdentity, isFederated, whoIs } from '../core/binding.ts';
 import type { Cloud } from '../core/keyIdentifier.ts';
+import { lruCache } from '../core/lru.ts';
 import type { Reach } from '../core/ports.ts';
 import { throughEmulator } from './emulators.ts';
 import { inTime } from './inTime.ts';
@@ -70,7 +70,7 @@ export function createCredentials(options: CredentialOptions): Credentials {
   const { authorityHost, exchange, keyVault } = entra[options.cloud];
   const emulator = options.entraEmulatorUrl;
   const network = emulator === undefined ? {} : { httpClient: throughEmulator(authorityHost, emulator) };
-  const known = new LRUCache<string, TokenCredential>({ max: mostCredentials });
+  const known = lruCache<TokenCredential>(mostCredentials);
 
   function federated(identity: FederatedIdentity, tenantId: string): TokenCredential {
     const speaker = managedIdentity(identity.userAssignedIdentity);

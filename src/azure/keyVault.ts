@@ -1,9 +1,9 @@
 /** The Key Vault port over @azure/keyvault-keys. */
 import { CryptographyClient, KeyClient, type KeyVaultKey } from '@azure/keyvault-keys';
-import { LRUCache } from 'lru-cache';
 import { whoIs } from '../core/binding.ts';
 import { type Bytes, bytesOf, wipe } from '../core/bytes.ts';
 import { versionedIdentifier } from '../core/keyIdentifier.ts';
+import { lruCache } from '../core/lru.ts';
 import type { Answer, KeyDescription, KeyVault, Observed, Reach } from '../core/ports.ts';
 import { causeOf } from './causeTable.ts';
 import type { Credentials } from './credentials.ts';
@@ -20,8 +20,8 @@ export interface KeyVaultOptions {
 const noRetries = { retryOptions: { maxRetries: 0 } };
 
 export function createKeyVault(options: KeyVaultOptions): Pick<KeyVault, 'describe' | 'unwrap'> {
-  const clients = new LRUCache<string, KeyClient>({ max: 500 });
-  const cryptography = new LRUCache<string, CryptographyClient>({ max: 2000 });
+  const clients = lruCache<KeyClient>(500);
+  const cryptography = lruCache<CryptographyClient>(2000);
 
   function clientOf(reach: Reach): KeyClient {
     const id = `${reach.vaultHost} ${identityOf(reach)}`;

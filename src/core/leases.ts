@@ -8,13 +8,13 @@
  * A lease ends when the wall clock or the monotonic clock says so, whichever comes first, and by a timer when nobody asks. One
  * unwrap is in flight for an account however many callers wait for it.
  */
-import { LRUCache } from 'lru-cache';
 import { type AccountView, verdictOn, wrappedByOf } from './account.ts';
 import { openAccountKey } from './accountKeys.ts';
 import { keyUnreachable } from './accounts/inaccessible.ts';
 import type { Bytes } from './bytes.ts';
 import { type Cause, classOf } from './causes.ts';
 import { type KeyUse, noting, tellKeyUse } from './keyUse.ts';
+import { lruCache } from './lru.ts';
 import { measure } from './metrics.ts';
 import { wipeAccountKey } from './secrets/subkeys.ts';
 import type { Service } from './service.ts';
@@ -56,8 +56,7 @@ export function createLeases(
   const { clock, policy } = tools;
   /** From the opening to the end of grace; jitter shortens leases, not this. */
   const longestMs = (policy.leaseSeconds + policy.leaseGraceSeconds) * 1000;
-  const leases = new LRUCache<string, Lease>({
-    max: maxLeases,
+  const leases = lruCache<Lease>(maxLeases, {
     ttlAutopurge: true,
     ttl: policy.leaseSeconds * 1000,
     dispose: ({ accountKey }) => wipeAccountKey(accountKey),

@@ -11,6 +11,8 @@ export interface TableEmulator {
   readonly httpClient: HttpClient;
   /** For `TableClient.fromConnectionString`, together with `httpClient`. */
   readonly connectionString: string;
+  /** How many requests have been sent. */
+  readonly requests: number;
 }
 
 const accountName = 'memory';
@@ -25,10 +27,15 @@ const connectionString = [
 
 export function createTableEmulator(): TableEmulator {
   const service = createService();
+  let requests = 0;
   return {
     connectionString,
+    get requests() {
+      return requests;
+    },
     httpClient: {
       async sendRequest(request) {
+        requests += 1;
         // A turn of the event loop each way: others act between sending and effect, and between effect and answer.
         await setImmediate();
         if (request.abortSignal?.aborted) throw abortError();

@@ -263,8 +263,8 @@ describe.each(implementations)('%s', (implementation, access, refused) => {
     test(`${implementation} refuses an entity of more than 1 MiB`, async () => {
       const properties = (count: number) =>
         Object.fromEntries(Array.from({ length: count }, (_, index) => [`p${index}`, 'x'.repeat(32_000)]));
-      expect(await outcomeOf(table.createEntity(named('less', properties(16))))).toBe('done');
-      expect(await outcomeOf(table.createEntity(named('more', properties(40))))).toEqual(refused.entityTooLarge);
+      expect(await outcomeOf(table.upsertEntity(named('less', properties(16))))).toBe('done');
+      expect(await outcomeOf(table.upsertEntity(named('more', properties(40))))).toEqual(refused.entityTooLarge);
     });
   });
 
