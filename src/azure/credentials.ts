@@ -13,10 +13,10 @@ import {
   ManagedIdentityCredential,
   type TokenCredential,
 } from '@azure/identity';
-import { type FederatedIdentity, isFederated, whoIs } from '../core/binding.ts';
-import type { Cloud } from '../core/keyIdentifier.ts';
-import { lruCache } from '../core/lru.ts';
-import type { Reach } from '../core/ports.ts';
+import { lruCache } from '../core/base/lruCache.ts';
+import { type FederatedIdentity, isFederated, whoIs } from '../core/customerKey/binding.ts';
+import type { Cloud } from '../core/customerKey/keyIdentifier.ts';
+import type { Reach } from '../core/customerKey/ports.ts';
 import { throughEmulator } from './emulators.ts';
 import { inTime } from './inTime.ts';
 import { awaitingToken, noteCredentialError } from './keyVaultTransport.ts';

@@ -4,7 +4,7 @@ import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { createTableEmulator } from '../../packages/table-emulator/src/tableEmulator.ts';
 import { createOutbox } from '../../src/azure/outboxTable.ts';
 import { openTables } from '../../src/azure/tables.ts';
-import type { Outbox, OutboxPage, OutboxRow } from '../../src/core/ports.ts';
+import type { Outbox, OutboxPage, OutboxRow } from '../../src/core/announcements/ports.ts';
 
 const tables = createTableEmulator();
 let outbox: Outbox;

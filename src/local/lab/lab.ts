@@ -9,13 +9,15 @@ import { startKeyVault } from '../../../packages/key-vault-emulator/src/emulator
 import { createTableEmulator } from '../../../packages/table-emulator/src/tableEmulator.ts';
 import { compose } from '../../azure/compose.ts';
 import type { TableName } from '../../azure/tables.ts';
-import type { AccountView } from '../../core/account.ts';
-import { patchAccount, putAccount } from '../../core/accounts/put.ts';
-import { getAccount } from '../../core/accounts/read.ts';
-import type { DailyWork, Log, LogFields, VaultWork } from '../../core/ports.ts';
+import type { AccountView } from '../../core/accounts/account.ts';
+import { patchAccount, putAccount } from '../../core/accounts/putAccount.ts';
+import { getAccount } from '../../core/accounts/readAccount.ts';
+import type { Log, LogFields } from '../../core/base/log.ts';
+import type { DailyWork } from '../../core/dailyPass.ts';
 import type { Service } from '../../core/service.ts';
-import { sweep } from '../../core/work/sweep.ts';
-import { workOnVault } from '../../core/work/vaultWork.ts';
+import { sweep } from '../../core/vaultWork/sweep.ts';
+import { workOnVault } from '../../core/vaultWork/vaultWork.ts';
+import type { VaultWork } from '../../core/watch/ports.ts';
 import {
   appPrincipalId,
   createOperatorVault,
@@ -51,7 +53,7 @@ export interface Lab {
   /** Absent unless asked for. */
   readonly topic?: Topic;
   readonly log: LogLine[];
-  /** A table of the app, for a hand that goes past the app. */
+  /** A table of the app, for writes that the app does not make. */
   table(name: TableName): TableClient;
   /** How many requests have reached the tables. */
   tableRequests(): number;
