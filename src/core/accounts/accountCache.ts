@@ -7,8 +7,8 @@
  * re-wrap stays within the binding, so what is remembered counts only while *all* versions of the watch are accessible. And
  * whatever fails with a remembered record is tried again with a fresh one before anybody is told.
  */
-import { LRUCache } from 'lru-cache';
 import type { Clock } from '../base/effects.ts';
+import { lruCache } from '../base/lruCache.ts';
 import { fold } from '../base/names.ts';
 import type { Policy } from '../base/policy.ts';
 import type { AccountView, ActiveAccount } from './account.ts';
@@ -30,8 +30,8 @@ export function createAccountCache(
   tools: ReadDeps & { readonly clock: Clock },
   policy: Pick<Policy, 'lookSpacingSeconds'>,
 ): AccountCache {
-  const records = new LRUCache<string, Remembered>({ max: accountsAtOnce });
-  const bindingIds = new LRUCache<string, string>({ max: bindingsAtOnce });
+  const records = lruCache<Remembered>(accountsAtOnce);
+  const bindingIds = lruCache<string>(bindingsAtOnce);
   const { clock } = tools;
 
   async function remembered(name: string): Promise<AccountView | undefined> {

@@ -1,12 +1,6 @@
-/**
- * Refusals of dangerous calls: somebody has tried to get round a customer's hold, and the account's chain says so; the service's own
- * where there is no such account. The account's ETag stays. The same refusal of the same caller is told once a minute by a process, and
- * no more than so many of one caller, so that nobody fills a table by being refused.
- */
-
-import { LRUCache } from 'lru-cache';
 import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
 import { recordForService } from '../audit/serviceAudit.ts';
+import { lruCache } from '../base/lruCache.ts';
 import { fold } from '../base/names.ts';
 import type { AccountRecord } from './account.ts';
 import { appendToChain } from './appendAuditEntry.ts';
@@ -20,8 +14,8 @@ const mostOfOneCaller = 30;
 export function createRefusedCalls(
   tools: Pick<AccountsDeps, 'accounts' | 'serialize' | 'serviceAudit' | 'rings' | 'clock'>,
 ): RefusedCalls {
-  const told = new LRUCache<string, number>({ max: rememberedAtOnce });
-  const callers = new LRUCache<string, { readonly since: number; count: number }>({ max: rememberedAtOnce });
+  const told = lruCache<number>(rememberedAtOnce);
+  const callers = lruCache<{ readonly since: number; count: number }>(rememberedAtOnce);
   const underWay = new Map<string, Promise<void>>();
 
   /** False: this caller has had as many entries as one may in a minute. */

@@ -1,6 +1,7 @@
 /** Admits each id at most once within a time, so that a repeated fault raises one alarm. */
-import { LRUCache } from 'lru-cache';
+
 import type { Clock } from './effects.ts';
+import { lruCache } from './lruCache.ts';
 
 export interface RateLimiter {
   /** Those of the ids that were not admitted within the time. */
@@ -12,7 +13,7 @@ export interface RateLimiter {
 const mostIds = 10_000;
 
 export function rateLimiter({ monotonic }: Pick<Clock, 'monotonic'>, everyMs: number): RateLimiter {
-  const admittedAt = new LRUCache<string, number>({ max: mostIds });
+  const admittedAt = lruCache<number>(mostIds);
   return {
     admit(ids) {
       const now = monotonic();
