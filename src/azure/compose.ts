@@ -68,7 +68,7 @@ export async function compose(
   const accountCache = createAccountCache(parts, policy);
   const accounts = invalidatingStore(parts.accounts, accountCache);
   const serialize = keyedMutex();
-  const alarmLimiter = rateLimiter(clock, 60_000);
+  const alarmLimiter = rateLimiter(parts.clock, 60_000);
   return {
     ...parts,
     policy,

@@ -12,11 +12,11 @@ export interface RateLimiter {
 
 const mostIds = 10_000;
 
-export function rateLimiter({ monotonic }: Pick<Clock, 'monotonic'>, everyMs: number): RateLimiter {
+export function rateLimiter(clock: Pick<Clock, 'monotonic'>, everyMs: number): RateLimiter {
   const admittedAt = lruCache<number>(mostIds);
   return {
     admit(ids) {
-      const now = monotonic();
+      const now = clock.monotonic();
       const admitted = ids.filter((id) => (admittedAt.get(id) ?? Number.NEGATIVE_INFINITY) <= now - everyMs);
       for (const id of admitted) admittedAt.set(id, now);
       return admitted;
