@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { tableNames } from '../../infra/backup/rows.ts';
-import { roles as appRoles } from '../../src/functions/route.ts';
+import { roles as appRoles } from '../../src/functions/pipeline/route.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
