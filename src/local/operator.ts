@@ -38,6 +38,13 @@ const operatorRoles = [
   ...['Secrets.Read', 'Secrets.Write', 'Secrets.Reveal', 'Secrets.Resolve'],
 ];
 
+/** A person who signs in, to find out what is wrong. */
+const onCallIds = {
+  userPrincipalName: 'on-call@operator.example',
+  objectId: '55555555-5555-4555-8555-555555555552',
+};
+const onCallRoles = ['Accounts.Read', 'Keys.Operate', 'Audit.Read'];
+
 /** What the token issuer knows from the start. */
 export const directory: IdentityOptions = {
   apiAudience,
@@ -46,6 +53,7 @@ export const directory: IdentityOptions = {
     { name: 'keyward-app', tenantId: homeTenantId, kind: 'systemAssigned', objectId: appPrincipalId },
     { name: 'operator', ...application, ...operatorIds, roles: operatorRoles },
     { name: 'auditor', ...application, ...auditorIds, roles: ['Accounts.Read'] },
+    { name: 'on-call', tenantId: homeTenantId, kind: 'user', secret: 'local-only', ...onCallIds, roles: onCallRoles },
   ],
 };
 
