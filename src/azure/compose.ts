@@ -23,7 +23,7 @@ import { rateLimiter } from '../core/base/rateLimiter.ts';
 import { bindingOf, isFederated } from '../core/customerKey/binding.ts';
 import type { KeyRef, KeyVault } from '../core/customerKey/ports.ts';
 import type { DailyWork } from '../core/dailyPass.ts';
-import { createKeyCount, type Part } from '../core/health.ts';
+import { createKeyCount, type HealthCheck } from '../core/health.ts';
 import { isWrappedBy, type OperatorKeys, versionIn } from '../core/rings/kek.ts';
 import { createRings } from '../core/rings/ringCache.ts';
 import type { Service } from '../core/service.ts';
@@ -88,10 +88,10 @@ export async function compose(
       {
         name: 'operatorVault',
         silence: 'VaultTimeout',
-        ask: () => troubleWithSystemKey(systemAssigned, impatient(parts), 'keyWillDo'),
+        ask: () => systemKeyFailure(systemAssigned, impatient(parts), 'keyWillDo'),
       },
       ...(announcer === undefined ? [] : [announcementTopic(announcer, { ...parts, rings })]),
-    ] satisfies Part[],
+    ] satisfies HealthCheck[],
     keyCounts: createKeyCount(parts),
     poisoned: async () => (await countOf('vault-work-poison')) + (await countOf('daily-pass-poison')),
     ...replace,
@@ -170,7 +170,7 @@ const sourceIn = ({ WEBSITE_HOSTNAME: host }: Readonly<Record<string, string | u
   host === undefined || host === '' ? '/keyward' : `https://${host}`;
 
 /** Asked through what it leaves waiting: there is no way to ask a topic itself but to publish something. */
-const announcementTopic = (announcer: Announcer, tools: Pick<Service, 'clock' | 'rings'>): Part => ({
+const announcementTopic = (announcer: Announcer, tools: Pick<Service, 'clock' | 'rings'>): HealthCheck => ({
   name: 'announcementTopic',
   silence: 'StorageUnavailable',
   ask: async () => ((await isLate(announcer, tools)) ? 'AnnouncementsLate' : undefined),
@@ -238,7 +238,7 @@ async function controlLook(
   ports: Pick<Service, 'keyVault' | 'ringStore' | 'operatorKeys'> & Pick<Credentials, 'exchangesAtHome'>,
 ): Promise<'good' | 'failed'> {
   const [trouble, speaks] = await Promise.all([
-    troubleWithSystemKey(isFederated(identity) ? systemAssigned : identity, ports),
+    systemKeyFailure(isFederated(identity) ? systemAssigned : identity, ports),
     isFederated(identity) ? ports.exchangesAtHome(identity) : true,
   ]);
   return trouble === undefined && speaks ? 'good' : 'failed';
@@ -248,7 +248,7 @@ async function controlLook(
  * The identity unwraps something of the operator's, the newest wrapping of the system ring by the system key: why it cannot, or undefined. Before
  * there is a ring there is nothing to unwrap; for readiness the description of the key will do then.
  */
-async function troubleWithSystemKey(
+async function systemKeyFailure(
   identity: KeyRef['identity'],
   { keyVault, ringStore, operatorKeys }: Pick<Service, 'keyVault' | 'ringStore' | 'operatorKeys'>,
   withoutRing?: 'keyWillDo',

@@ -27,7 +27,7 @@ export const ACCOUNT_NAME = 'devstoreaccount1';
 export const ACCOUNT_KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
 
 export async function startAzurite(options: AzuriteOptions = {}): Promise<Azurite> {
-  const dir = placeOf(options);
+  const dir = keyContextOf(options);
   if (dir !== undefined) await mkdir(dir, { recursive: true });
   // In a developer's shell this variable would replace the well-known account; Azurite reads it again every minute.
   delete process.env.AZURITE_ACCOUNTS;
@@ -63,7 +63,7 @@ export async function startAzurite(options: AzuriteOptions = {}): Promise<Azurit
   };
 }
 
-function placeOf({ dir, inMemory = dir === undefined }: AzuriteOptions): string | undefined {
+function keyContextOf({ dir, inMemory = dir === undefined }: AzuriteOptions): string | undefined {
   if (inMemory === (dir === undefined)) return dir;
   throw new TypeError('startAzurite: either `dir`, or `inMemory`; data is kept on disk or it is not.');
 }
