@@ -2,7 +2,7 @@
 import type { AccountRecord } from '../core/accounts/account.ts';
 import type { AccountStore } from '../core/accounts/ports.ts';
 import type { AuditEntry } from '../core/audit/auditEntry.ts';
-import type { Tombstone } from '../core/audit/ports.ts';
+import type { AccountChainStore, Tombstone } from '../core/audit/ports.ts';
 import { LostRace } from '../core/base/errors.ts';
 import { fold } from '../core/base/names.ts';
 import { auditKey, auditPage } from './auditRows.ts';
@@ -10,7 +10,7 @@ import { keyOnly, type OpenTable, odata, type RowKey, rowOf, valueIfAny } from '
 
 export const recordKey = (name: string): RowKey => ({ partitionKey: fold(name), rowKey: 'record' });
 
-export function createAccountStore(open: OpenTable): AccountStore {
+export function createAccountStore(open: OpenTable): AccountStore & AccountChainStore {
   const table = open('accounts');
   const tombstoneKey = (name: string, instanceId: string) => ({
     partitionKey: fold(name),

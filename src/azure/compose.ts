@@ -5,21 +5,23 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HttpClient } from '@azure/core-rest-pipeline';
-import { createAccountMemory, forgetful } from '../core/accounts/accountCache.ts';
+import { createAccountCache, invalidatingStore } from '../core/accounts/accountCache.ts';
 import { createLeases } from '../core/accounts/leases.ts';
 import { createRefusedCalls } from '../core/accounts/refusedCalls.ts';
-import { type Announcer, createAnnouncer } from '../core/announcements/backgroundPublisher.ts';
+import { createAnnouncer } from '../core/announcements/backgroundPublisher.ts';
 import { isLate } from '../core/announcements/outboxPass.ts';
-import type { AnnouncementTopic } from '../core/announcements/ports.ts';
+import type { AnnouncementTopic, Announcer } from '../core/announcements/ports.ts';
 import { announcing } from '../core/announcements/publishingStores.ts';
 import { bytesOf } from '../core/base/bytes.ts';
 import type { Cause } from '../core/base/causes.ts';
 import type { Random } from '../core/base/effects.ts';
 import { describeError, Unavailable } from '../core/base/errors.ts';
 import { inTime } from '../core/base/inTime.ts';
+import { keyedMutex } from '../core/base/keyedMutex.ts';
 import type { Log } from '../core/base/log.ts';
+import { rateLimiter } from '../core/base/rateLimiter.ts';
 import { bindingOf, isFederated } from '../core/customerKey/binding.ts';
-import type { KeyVault, Reach } from '../core/customerKey/ports.ts';
+import type { KeyRef, KeyVault } from '../core/customerKey/ports.ts';
 import type { DailyWork } from '../core/dailyPass.ts';
 import { createKeyCount, type Part } from '../core/health.ts';
 import { isWrappedBy, type OperatorKeys, versionIn } from '../core/rings/kek.ts';
@@ -63,8 +65,10 @@ export async function compose(
   // Every store that is created from these publishes what it commits.
   const parts = announcer === undefined ? ports : { ...ports, ...announcing(ports, announcer) };
   const rings = replace.rings ?? createRings(parts);
-  const memory = createAccountMemory(parts, policy);
-  const accounts = forgetful(parts.accounts, memory);
+  const accountCache = createAccountCache(parts, policy);
+  const accounts = invalidatingStore(parts.accounts, accountCache);
+  const serialize = keyedMutex();
+  const alarmLimiter = rateLimiter(parts.clock, 60_000);
   return {
     ...parts,
     policy,
@@ -72,10 +76,12 @@ export async function compose(
     homeTenantId: settings.KEYWARD_TENANT_ID,
     ownerTag: settings.KEYWARD_OWNER_TAG || undefined,
     rings,
-    memory,
-    refusedCalls: createRefusedCalls({ ...parts, accounts, memory, rings }),
-    leases: createLeases({ ...parts, accounts, memory, rings, policy }),
-    controlLook: (reach) => controlLook(reach, { ...parts, exchangesAtHome }),
+    accountCache,
+    serialize,
+    alarmLimiter,
+    refusedCalls: createRefusedCalls({ ...parts, accounts, serialize, rings }),
+    leases: createLeases({ ...parts, accounts, serialize, rings, policy }),
+    controlLook: (keyRef) => controlLook(keyRef, { ...parts, exchangesAtHome }),
     parts: [
       { name: 'tables', silence: 'StorageUnavailable', ask: async () => void (await parts.sweepMark.read()) },
       { name: 'queue', silence: 'StorageUnavailable', ask: async () => void (await countOf('vault-work')) },
@@ -216,10 +222,10 @@ function lazyKeyVault(settings: Settings): { keyVault: KeyVault } & Pick<Credent
 }
 
 function operatorKeysIn(settings: Settings): OperatorKeys {
-  const reach = (name: Parameters<typeof identifierIn>[0]): Reach =>
+  const keyRef = (name: Parameters<typeof identifierIn>[0]): KeyRef =>
     bindingOf(identifierIn(name, settings), settings.KEYWARD_TENANT_ID, systemAssigned);
-  const [system, atRest] = [reach('KEYWARD_SYSTEM_KEY'), reach('KEYWARD_AT_REST_KEY')];
-  const recovery = settings.KEYWARD_RECOVERY_KEY === undefined ? {} : { recovery: reach('KEYWARD_RECOVERY_KEY') };
+  const [system, atRest] = [keyRef('KEYWARD_SYSTEM_KEY'), keyRef('KEYWARD_AT_REST_KEY')];
+  const recovery = settings.KEYWARD_RECOVERY_KEY === undefined ? {} : { recovery: keyRef('KEYWARD_RECOVERY_KEY') };
   return { system, atRest, ...recovery };
 }
 
@@ -228,7 +234,7 @@ function operatorKeysIn(settings: Settings): OperatorKeys {
  * identity unwraps, and the token exchange must work in the home tenant.
  */
 async function controlLook(
-  { identity }: Pick<Reach, 'identity' | 'tenantId'>,
+  { identity }: Pick<KeyRef, 'identity' | 'tenantId'>,
   ports: Pick<Service, 'keyVault' | 'ringStore' | 'operatorKeys'> & Pick<Credentials, 'exchangesAtHome'>,
 ): Promise<'good' | 'failed'> {
   const [failure, speaks] = await Promise.all([
@@ -243,7 +249,7 @@ async function controlLook(
  * undefined. Before a ring exists there is nothing to unwrap; readiness then reads the description of the key.
  */
 async function systemKeyFailure(
-  identity: Reach['identity'],
+  identity: KeyRef['identity'],
   { keyVault, ringStore, operatorKeys }: Pick<Service, 'keyVault' | 'ringStore' | 'operatorKeys'>,
   withoutRing?: 'keyWillDo',
 ): Promise<Cause | undefined> {

@@ -17,12 +17,12 @@ import {
 import { lruCache } from '../core/base/lruCache.ts';
 import { type FederatedIdentity, isFederated, whoIs } from '../core/customerKey/binding.ts';
 import type { Cloud } from '../core/customerKey/keyIdentifier.ts';
-import type { Reach } from '../core/customerKey/ports.ts';
+import type { KeyRef } from '../core/customerKey/ports.ts';
 import { throughEmulator } from './emulators.ts';
 import { inTime } from './inTime.ts';
 import { awaitingToken, recordCredentialError } from './keyVaultTransport.ts';
 
-type Who = Pick<Reach, 'tenantId' | 'identity'>;
+type Who = Pick<KeyRef, 'tenantId' | 'identity'>;
 
 export interface Credentials {
   /** For calls to a vault. The record of the call says why there is no token, because the SDK's error hides it. */

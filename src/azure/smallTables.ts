@@ -8,10 +8,11 @@ import type { Place } from '../core/base/armPath.ts';
 import { LostRace } from '../core/base/errors.ts';
 import { fold, indexKey } from '../core/base/names.ts';
 import type { EpochMs } from '../core/base/time.ts';
+import type { WorkLock, WorkTicket } from '../core/base/workLock.ts';
 import { vaultIdOf } from '../core/customerKey/binding.ts';
 import type { Claim, Claims } from '../core/customerKey/ports.ts';
 import type { SweepMark } from '../core/vaultWork/ports.ts';
-import type { VaultStore, WorkTicket } from '../core/watch/ports.ts';
+import type { VaultBudgets, VaultDirectory } from '../core/watch/ports.ts';
 import type { Budget } from '../core/watch/vaultBudget.ts';
 import { auditKey, auditPage } from './auditRows.ts';
 import { keyOnly, type OpenTable, odata, rowOf, valueIfAny } from './tables.ts';
@@ -19,7 +20,7 @@ import { keyOnly, type OpenTable, odata, rowOf, valueIfAny } from './tables.ts';
 const everything = Number.POSITIVE_INFINITY;
 
 /** One partition for each vault: a row per binding, and its worker. It grows with keys, not with accounts. */
-export function createVaultStore(open: OpenTable): VaultStore {
+export function createVaultStore(open: OpenTable): VaultDirectory & VaultBudgets & WorkLock {
   const table = open('vaults');
   const workerKey = (vaultId: string) => ({ partitionKey: vaultId, rowKey: 'worker' });
   const budgetKey = (vaultId: string) => ({ partitionKey: vaultId, rowKey: 'budget' });
