@@ -1,5 +1,5 @@
 /**
- * The control API: everything that in Azure is somebody else's doing. JSON in, JSON out; GET /control prints the calls.
+ * The control API: what customers, operators and the platform do in Azure. JSON in, JSON out; GET /control lists the calls.
  */
 import type { ControlRoute } from './controlCall.ts';
 import { eventRoutes } from './controlEvents.ts';
