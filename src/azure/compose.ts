@@ -4,6 +4,7 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { HttpClient } from '@azure/core-rest-pipeline';
 import { createAccountMemory, forgetful } from '../core/accounts/accountCache.ts';
 import { createLeases } from '../core/accounts/leases.ts';
 import { createRefusedCalls } from '../core/accounts/refusedCalls.ts';
@@ -37,13 +38,18 @@ const pause = (ms: number): Promise<void> => sleep(ms);
 
 const systemAssigned = { useSystemAssignedIdentity: true } as const;
 
+/** @param tableTransport carries the requests of the Table Storage client where they do not go over the network. */
 export async function compose(
   environment: Readonly<Record<string, string | undefined>>,
   log: Log,
   replace: Partial<Service> = {},
+  tableTransport?: HttpClient,
 ): Promise<Service> {
   const settings = readSettings(environment);
-  const [stores, { countOf, ...queues }] = await Promise.all([openStores(settings), openQueues(settings)]);
+  const [stores, { countOf, ...queues }] = await Promise.all([
+    openStores(settings, tableTransport),
+    openQueues(settings),
+  ]);
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
   const { keyVault, exchangesAtHome } = lazyKeyVault(settings);
   const operatorKeys = operatorKeysIn(settings);
@@ -90,7 +96,7 @@ export async function compose(
   };
 }
 
-async function openStores(settings: Settings) {
+async function openStores(settings: Settings, transport?: HttpClient) {
   const [{ TableClient }, { tableHttp, tableRetries }, { openTables }, ...adapters] = await Promise.all([
     import('@azure/data-tables'),
     import('./storageClients.ts'),
@@ -108,7 +114,7 @@ async function openStores(settings: Settings) {
   const { AzureWebJobsStorage: connection, AzureWebJobsStorage__tableServiceUri: serviceUri } = settings;
   const credential = connection === undefined ? await ownCredential() : undefined;
   const options = {
-    httpClient: tableHttp(settings.policy.storageDeadlineSeconds),
+    httpClient: transport ?? tableHttp(settings.policy.storageDeadlineSeconds),
     retryOptions: tableRetries,
     allowInsecureConnection: isDevelopment(settings),
   };

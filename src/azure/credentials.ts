@@ -13,7 +13,7 @@ import {
   ManagedIdentityCredential,
   type TokenCredential,
 } from '@azure/identity';
-import { LRUCache } from 'lru-cache';
+import { lruCache } from '../core/base/lruCache.ts';
 import { type FederatedIdentity, isFederated, whoIs } from '../core/customerKey/binding.ts';
 import type { Cloud } from '../core/customerKey/keyIdentifier.ts';
 import type { Reach } from '../core/customerKey/ports.ts';
@@ -70,7 +70,7 @@ export function createCredentials(options: CredentialOptions): Credentials {
   const { authorityHost, exchange, keyVault } = entra[options.cloud];
   const emulator = options.entraEmulatorUrl;
   const network = emulator === undefined ? {} : { httpClient: throughEmulator(authorityHost, emulator) };
-  const known = new LRUCache<string, TokenCredential>({ max: mostCredentials });
+  const known = lruCache<TokenCredential>(mostCredentials);
 
   function federated(identity: FederatedIdentity, tenantId: string): TokenCredential {
     const speaker = managedIdentity(identity.userAssignedIdentity);

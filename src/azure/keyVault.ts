@@ -1,7 +1,7 @@
 /** The Key Vault port over @azure/keyvault-keys. */
 import { CryptographyClient, KeyClient, type KeyVaultKey } from '@azure/keyvault-keys';
-import { LRUCache } from 'lru-cache';
 import { type Bytes, bytesOf, wipe } from '../core/base/bytes.ts';
+import { lruCache } from '../core/base/lruCache.ts';
 import { whoIs } from '../core/customerKey/binding.ts';
 import { versionedIdentifier } from '../core/customerKey/keyIdentifier.ts';
 import type { Answer, KeyDescription, KeyVault, Observed, Reach } from '../core/customerKey/ports.ts';
@@ -20,8 +20,8 @@ export interface KeyVaultOptions {
 const noRetries = { retryOptions: { maxRetries: 0 } };
 
 export function createKeyVault(options: KeyVaultOptions): Pick<KeyVault, 'describe' | 'unwrap'> {
-  const clients = new LRUCache<string, KeyClient>({ max: 500 });
-  const cryptography = new LRUCache<string, CryptographyClient>({ max: 2000 });
+  const clients = lruCache<KeyClient>(500);
+  const cryptography = lruCache<CryptographyClient>(2000);
 
   function clientOf(reach: Reach): KeyClient {
     const id = `${reach.vaultHost} ${identityOf(reach)}`;

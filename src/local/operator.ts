@@ -1,9 +1,7 @@
 /** The operator of the embedded stack: tenant, identities, vault and app settings. Ids are fixed, so that data on disk stays theirs. */
-
 import type { Identity, IdentityOptions } from '../../packages/entra-emulator/src/issuer.ts';
 import type { HostKeys } from '../../packages/functions-host/src/host.ts';
 import type { KeyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
-import type { Azurite } from './azurite.ts';
 
 export const homeTenantId = '11111111-1111-4111-8111-111111111111';
 export const subscriptionId = '00000000-0000-4000-8000-000000000001';
@@ -75,10 +73,10 @@ export async function createOperatorVault(keyVault: KeyVaultControl): Promise<vo
   }
 }
 
-export function operatorSettings(azurite: Azurite, identity: Identity, keyVaultUrl: string): Record<string, string> {
+export function operatorSettings(storage: string, identity: Identity, keyVaultUrl: string): Record<string, string> {
   return {
     AZURE_FUNCTIONS_ENVIRONMENT: 'Development',
-    AzureWebJobsStorage: azurite.connectionString,
+    AzureWebJobsStorage: storage,
     ...identity.environment,
     KEYWARD_TENANT_ID: homeTenantId,
     KEYWARD_SYSTEM_KEY: `https://${operatorVault}.vault.azure.net/keys/system`,

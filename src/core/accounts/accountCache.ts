@@ -7,9 +7,9 @@
  * re-wrap stays within the binding, so what is remembered counts only while *all* versions of the watch are accessible. And
  * whatever fails with a remembered record is tried again with a fresh one before anybody is told.
  */
-import { LRUCache } from 'lru-cache';
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { Clock } from '../base/effects.ts';
+import { lruCache } from '../base/lruCache.ts';
 import { fold } from '../base/names.ts';
 import type { Policy } from '../base/policy.ts';
 import type { BindingStore } from '../watch/ports.ts';
@@ -53,10 +53,10 @@ export function createAccountMemory(
   tools: { readonly accounts: AccountStore; readonly bindings: BindingStore; readonly clock: Clock },
   policy: Pick<Policy, 'lookSpacingSeconds'>,
 ): AccountMemory {
-  const records = new LRUCache<string, Remembered>({ max: accountsAtOnce });
-  const bindingIds = new LRUCache<string, string>({ max: bindingsAtOnce });
-  const turns = new LRUCache<string, LimitFunction>({ max: accountsAtOnce });
-  const alarms = new LRUCache<string, number>({ max: alarmsAtOnce });
+  const records = lruCache<Remembered>(accountsAtOnce);
+  const bindingIds = lruCache<string>(bindingsAtOnce);
+  const turns = lruCache<LimitFunction>(accountsAtOnce);
+  const alarms = lruCache<number>(alarmsAtOnce);
   const { clock } = tools;
 
   async function remembered(name: string): Promise<AccountView | undefined> {

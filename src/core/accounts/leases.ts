@@ -8,9 +8,9 @@
  * A lease ends when the wall clock or the monotonic clock says so, whichever comes first, and by a timer when nobody asks. One
  * unwrap is in flight for an account however many callers wait for it.
  */
-import { LRUCache } from 'lru-cache';
 import type { Bytes } from '../base/bytes.ts';
 import { type Cause, classOf } from '../base/causes.ts';
+import { lruCache } from '../base/lruCache.ts';
 import { measure } from '../base/metrics.ts';
 import type { EpochMs } from '../base/time.ts';
 import { wipeAccountKey } from '../crypto/subkeys.ts';
@@ -56,8 +56,7 @@ export function createLeases(
   const { clock, policy } = tools;
   /** From the opening to the end of grace; jitter shortens leases, not this. */
   const longestMs = (policy.leaseSeconds + policy.leaseGraceSeconds) * 1000;
-  const leases = new LRUCache<string, Lease>({
-    max: maxLeases,
+  const leases = lruCache<Lease>(maxLeases, {
     ttlAutopurge: true,
     ttl: policy.leaseSeconds * 1000,
     dispose: ({ accountKey }) => wipeAccountKey(accountKey),

@@ -3,10 +3,10 @@
  * where there is no such account. The account's ETag stays. The same refusal of the same caller is told once a minute by a process, and
  * no more than so many of one caller, so that nobody fills a table by being refused.
  */
-import { LRUCache } from 'lru-cache';
 import type { Actor, AuditFacts, DangerousCall } from '../audit/auditEntry.ts';
 import { recordForService } from '../audit/serviceAudit.ts';
 import type { ErrorCode } from '../base/errors.ts';
+import { lruCache } from '../base/lruCache.ts';
 import { fold } from '../base/names.ts';
 import type { Service } from '../service.ts';
 import type { AccountRecord } from './account.ts';
@@ -34,8 +34,8 @@ const mostOfOneCaller = 30;
 export function createRefusedCalls(
   tools: Pick<Service, 'accounts' | 'memory' | 'serviceAudit' | 'rings' | 'clock'>,
 ): RefusedCalls {
-  const told = new LRUCache<string, number>({ max: rememberedAtOnce });
-  const callers = new LRUCache<string, { readonly since: number; count: number }>({ max: rememberedAtOnce });
+  const told = lruCache<number>(rememberedAtOnce);
+  const callers = lruCache<{ readonly since: number; count: number }>(rememberedAtOnce);
   const underWay = new Map<string, Promise<void>>();
 
   /** False: this caller has had as many entries as one may in a minute. */
