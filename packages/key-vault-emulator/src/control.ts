@@ -91,7 +91,7 @@ function help(world: World): string {
     const data = body === undefined ? '' : ` -d '${JSON.stringify(body)}'`;
     const verb = method === 'GET' ? '' : ` -X ${method}`;
     const filled = path.replaceAll(/:(\w+)/g, (_parameter, name: keyof ExampleNames) => names[name]);
-    return `# ${about}\ncurl${verb} '${world.url}${filled}'${data}\n`;
+    return `${about}:\ncurl${verb} '${world.url}${filled}'${data}\n`;
   });
   return `The control API of the Key Vault emulator.\n\n${calls.join('\n')}`;
 }

@@ -36,7 +36,7 @@ export function durationDays(text: string): number | undefined {
   return years * 365 + months * 30 + weeks * 7 + days;
 }
 
-/** What is wrong with the policy, or undefined. */
+/** The error in the policy, or undefined. */
 export function policyError(policy: z.infer<typeof rotationPolicySchema>): string | undefined {
   const times = (policy.lifetimeActions ?? []).flatMap(({ trigger }) => [
     trigger.timeAfterCreate,
