@@ -33,7 +33,7 @@ export async function until<T>(
   what: string,
   ask: () => Promise<T>,
   isIt: (seen: T) => boolean,
-  withinMs = 20_000,
+  withinMs = 50_000,
 ): Promise<T> {
   const end = Date.now() + withinMs;
   for (;;) {

@@ -11,20 +11,23 @@ import {
   refused,
   requestsTo,
   spawnInstance,
+  sweepOnce,
   sweptUntil,
   useStack,
   vaultWithKey,
   withCustomerKey,
 } from './support.ts';
 
-/** The same rules as in production, a minute in less than a second. Looks happen when the tests sweep. */
+/**
+ * The same rules as in production. Only the looks that confirm a denial come by a message of their own; all others happen when the tests
+ * sweep, so that a slow machine has no more of them to do.
+ */
 const world = useStack({
   settings: {
     // Tokens, because the routes of Azure Media Services' clients take nothing else.
     KEYWARD_AUTH: 'entra',
-    KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS: '1',
     KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS: '0.2',
-    KEYWARD_LOOK_INTERVAL_INACCESSIBLE_SECONDS: '0.2',
+    KEYWARD_LOOK_INTERVAL_INACCESSIBLE_SECONDS: '60',
     KEYWARD_LOOK_SPACING_SECONDS: '0.2',
     KEYWARD_CONFIRM_KEY_NOT_FOUND_SECONDS: '0.5',
     KEYWARD_CONFIRM_PERMISSION_SECONDS: '0.5',
@@ -312,7 +315,7 @@ describe.concurrent('INV-2: no outage makes an account inaccessible:', () => {
     // Many more looks than any denial needs to be confirmed.
     const end = Date.now() + 1500;
     while (Date.now() < end) {
-      await stack.host.invokeTimer('sweep');
+      await sweepOnce(world);
       expect((await accountOf(api, name)).properties.state).toBe('Enabled');
       await new Promise((resolve) => setTimeout(resolve, 250));
     }

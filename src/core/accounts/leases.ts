@@ -1,24 +1,15 @@
-/**
- * Leases: the bounded time that an unwrapped account key may stay in this process's memory (INV-4).
- *
- *   opened ──── lease (leaseSeconds) ────┬─ wiped
- *               renewed on use in the    └─ used on while the vault does not answer: grace, then wiped
- *               last fifth               a denial ends grace and stops renewal, at once
- *
- * A lease ends when the wall clock or the monotonic clock says so, whichever comes first, and by a timer when nobody asks. One
- * unwrap is in flight for an account however many callers wait for it.
- */
 import type { Bytes } from '../base/bytes.ts';
 import { type Cause, classOf } from '../base/causes.ts';
 import { lruCache } from '../base/lruCache.ts';
 import { measure } from '../base/metrics.ts';
 import type { EpochMs } from '../base/time.ts';
 import { wipeAccountKey } from '../crypto/subkeys.ts';
-import type { Service } from '../service.ts';
 import { type AccountView, verdictOn, wrappedByOf } from './account.ts';
 import { openAccountKey } from './accountKey.ts';
+import type { AccountsDeps } from './deps.ts';
 import { keyUnreachable } from './gate.ts';
 import { type KeyUse, noting, tellKeyUse } from './keyUse.ts';
+import type { Leases } from './processState.ts';
 
 interface Lease {
   readonly accountKey: Bytes;
@@ -32,18 +23,6 @@ interface Lease {
   isInGrace: boolean;
 }
 
-export interface Leases {
-  /**
-   * Runs `use` with the account's key, which is valid until `use` returns and never after.
-   * @throws Unavailable CustomerKeyUnreachable, with the cause.
-   */
-  withAccountKey<T>(view: AccountView, use: (accountKey: Bytes) => T): Promise<T>;
-  /** How many keys are in memory now. */
-  size(): number;
-  /** Wipes everything. */
-  clear(): void;
-}
-
 const keyward = { kind: 'keyward', id: 'lease' } as const;
 const maxLeases = 20_000;
 const graceStepMs = 10_000;
@@ -51,7 +30,7 @@ const graceStepMs = 10_000;
 const idleInGraceMs = 2 * graceStepMs;
 
 export function createLeases(
-  tools: Pick<Service, 'keyVault' | 'accounts' | 'memory' | 'rings' | 'random' | 'clock' | 'policy' | 'log'>,
+  tools: Pick<AccountsDeps, 'keyVault' | 'accounts' | 'serialize' | 'rings' | 'random' | 'clock' | 'policy' | 'log'>,
 ): Leases {
   const { clock, policy } = tools;
   /** From the opening to the end of grace; jitter shortens leases, not this. */

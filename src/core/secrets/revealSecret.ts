@@ -3,14 +3,14 @@
  * whatever fails with it is tried again with everything read anew, before anybody is refused or alarmed.
  */
 import type { AccountView } from '../accounts/account.ts';
-import type { KnownAccount } from '../accounts/accountCache.ts';
 import { refuseWhileInaccessible } from '../accounts/gate.ts';
+import type { KnownAccount } from '../accounts/processState.ts';
 import { accountNotFound } from '../accounts/readAccount.ts';
 import type { SecretRef, StoredSecret } from '../accounts/secretRow.ts';
 import type { Actor } from '../audit/auditEntry.ts';
 import { type Bytes, wipe } from '../base/bytes.ts';
 import type { SecretKind } from '../base/vocabulary.ts';
-import type { Service } from '../service.ts';
+import type { SecretsDeps } from './deps.ts';
 import { type Opened, openRows, orWiped } from './openStoredSecrets.ts';
 import { secretNotFound } from './readSecret.ts';
 import { alarm, integrityFailure, tellReveal } from './secretAudit.ts';
@@ -35,7 +35,7 @@ export async function revealOne(
   ref: SecretRef,
   type: 'SecretsRevealed' | 'JobInputResolved',
   { actor, known }: Asking,
-  service: Service,
+  service: SecretsDeps,
 ): Promise<Revealed> {
   const read = async () => {
     const row = await service.secrets.read(ref);
@@ -61,7 +61,7 @@ export interface RevealedPage {
 export async function revealPage(
   asked: { readonly account: string; readonly kind: SecretKind; readonly limit: number; readonly after?: string },
   { actor, known }: Asking,
-  service: Service,
+  service: SecretsDeps,
 ): Promise<RevealedPage> {
   let next: string | undefined;
   const read = async () => {
@@ -84,9 +84,9 @@ async function openAnew(
   account: string,
   read: () => Promise<readonly StoredSecret[]>,
   asked: Promise<KnownAccount> | undefined,
-  service: Service,
+  service: SecretsDeps,
 ): Promise<Attempt> {
-  const known = asked ?? service.memory.view(account);
+  const known = asked ?? service.accountCache.view(account);
   try {
     const first = await attempt(account, known, read, service);
     if (first.opened.every(({ plain }) => plain !== undefined)) return first;
@@ -94,8 +94,8 @@ async function openAnew(
   } catch (error) {
     if (!(await known).isRemembered) throw error;
   }
-  service.memory.forget(account);
-  return attempt(account, service.memory.view(account), read, service);
+  service.accountCache.forget(account);
+  return attempt(account, service.accountCache.view(account), read, service);
 }
 
 interface Attempt {
@@ -107,7 +107,7 @@ async function attempt(
   account: string,
   known: Promise<KnownAccount>,
   read: () => Promise<readonly StoredSecret[]>,
-  service: Service,
+  service: SecretsDeps,
 ): Promise<Attempt> {
   const reading = read();
   // Awaited below: what the account refuses is told first, whatever became of its secrets.
