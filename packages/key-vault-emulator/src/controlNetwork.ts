@@ -1,6 +1,6 @@
 /** Control calls: private endpoints of vaults, private DNS zones of the client's network, and queries of names. */
 import * as z from 'zod';
-import { type ControlRoute, notThere, param, read, vaultOf } from './controlCall.ts';
+import { type ControlRoute, notFound, param, read, vaultOf } from './controlCall.ts';
 import { lookUpAlias, privateZoneOf } from './names.ts';
 
 const privateZone = z.strictObject({
@@ -45,7 +45,7 @@ export const networkRoutes: ControlRoute[] = [
     about: "unlink the client's network from a private DNS zone",
     run(call) {
       const zone = param(call, 'zone').toLowerCase();
-      if (!call.world.network.privateZones.delete(zone)) throw notThere(`private zone ${zone}`);
+      if (!call.world.network.privateZones.delete(zone)) throw notFound(`private zone ${zone}`);
     },
   },
   {

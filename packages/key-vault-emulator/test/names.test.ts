@@ -43,5 +43,5 @@ it('a network fault for all vaults meets queries of names too; one for a single 
   expect(await lookUp(host)).toHaveProperty('alias');
   const all = await stage.control('POST', '/faults', { action: 'network', code: 'EAI_AGAIN' });
   expect(await lookUp(host)).toEqual({ code: 'EAI_AGAIN' });
-  for (const { id } of [one, all]) await stage.control('DELETE', `/faults/${id}`);
+  for (const fault of [one, all]) await stage.control('DELETE', `/faults/${(fault as { id: string }).id}`);
 });
