@@ -205,7 +205,9 @@ function lazyKeyVault(settings: Settings): { keyVault: KeyVault } & Pick<Credent
     const deadlineSeconds = settings.policy.lookDeadlineSeconds;
     const httpClient = createKeyVaultTransport({ cloud, ...(emulatorUrl === undefined ? {} : { emulatorUrl }) });
     const credentials = createCredentials({
-      ...{ cloud, homeTenantId, deadlineSeconds },
+      cloud,
+      homeTenantId,
+      deadlineSeconds,
       ...(entraEmulatorUrl === undefined ? {} : { entraEmulatorUrl }),
     });
     const { exchangesAtHome } = credentials;

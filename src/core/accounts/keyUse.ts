@@ -35,7 +35,8 @@ const wasAsked = ({ observed }: Answer<unknown>): boolean =>
 function useOf(key: string, answer: Answer<unknown>): KeyUse {
   const { requestId, durationMs } = answer.observed;
   return {
-    ...{ key, durationMs: Math.round(durationMs) },
+    key,
+    durationMs: Math.round(durationMs),
     ...(answer.ok ? {} : { cause: answer.cause }),
     ...(requestId === undefined ? {} : { keyVaultRequestId: requestId }),
   };

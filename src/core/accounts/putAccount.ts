@@ -121,7 +121,11 @@ function createAccount(name: string, input: AccountInput, actor: Actor, service:
   const owned = ownedOf(input);
   const { tags = {}, auditKeyUse = false, place, kept } = input;
   const record = {
-    ...{ name, instanceId: service.random.uuid(), ...owned, tags, auditKeyUse },
+    name,
+    instanceId: service.random.uuid(),
+    ...owned,
+    tags,
+    auditKeyUse,
     ...(place === undefined ? {} : { place }),
     ...(kept === undefined ? {} : { kept: boundedKept(kept) }),
   };

@@ -123,7 +123,9 @@ async function writeSecret(
 }
 
 const secretInput = (ref: ResourceRef, { label, value }: ResourceSecretInput, name: string): SecretInput => ({
-  ...{ name, value, of: pathOfResource(ref) },
+  name,
+  value,
+  of: pathOfResource(ref),
   ...(label === undefined ? {} : { label }),
 });
 
@@ -227,7 +229,10 @@ async function removeSecrets(secrets: readonly StoredSecret[], service: AmsDeps)
       await service.secrets.remove(ref, etag);
     } catch (error) {
       service.log.warn('A secret that no resource names was left to the daily pass', {
-        ...{ account: ref.account, kind: ref.kind, secret: ref.name, error: describeError(error) },
+        account: ref.account,
+        kind: ref.kind,
+        secret: ref.name,
+        error: describeError(error),
       });
     }
   }

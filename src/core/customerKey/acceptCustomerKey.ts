@@ -66,7 +66,9 @@ export async function factsOf(input: CustomerKeyInput, { owner }: Owned, tools: 
 
 export const checked = (facts: KeyFacts, account: Owned, { clock, policy, ownerTag }: AcceptTools): Check[] =>
   checksOf(facts, {
-    ...{ owner: account.owner, location: account.location, now: clock.now() },
+    owner: account.owner,
+    location: account.location,
+    now: clock.now(),
     nearExpiryDays: policy.keyNearExpiryDays,
     ...(ownerTag === undefined ? {} : { ownerTag }),
   });

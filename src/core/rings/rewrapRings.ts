@@ -62,7 +62,9 @@ async function followKey(use: Use, stored: StoredRings, now: EpochMs, service: R
   const answer = await service.keyVault.describe(use.key);
   if (!answer.ok) {
     log.error('The vault of an operator key does not answer: running processes go on, new ones cannot start', {
-      ...{ key: nameOf(use.key), cause: answer.cause, keyVaultRequestId: answer.observed.requestId },
+      key: nameOf(use.key),
+      cause: answer.cause,
+      keyVaultRequestId: answer.observed.requestId,
     });
     return false;
   }
@@ -123,7 +125,9 @@ async function rewrap(
     await service.ringStore.insert({
       ...proven.value,
       ...linked,
-      ...{ role, isFirst: false, createdAt: service.clock.now() },
+      role,
+      isFirst: false,
+      createdAt: service.clock.now(),
     });
   const isRestored = role === 'operator' && opened.isRestored(generation) && !rows.some((row) => isWrappedBy(row, key));
   const { requestId } = proven.observed;
@@ -133,7 +137,8 @@ async function rewrap(
       actor: keyward,
       ring: `${ring}/${generation}`,
     } as const),
-    ...{ key: target, before: older.map((row) => row.key).join(' ') || 'none' },
+    key: target,
+    before: older.map((row) => row.key).join(' ') || 'none',
     ...(requestId === undefined ? {} : { keyVaultRequestId: requestId }),
   };
   await recordForService([fact], service);

@@ -48,7 +48,8 @@ export async function keyUsage(keyIdentifier: string, service: RotationDeps): Pr
   const counts = await Promise.all(watches.map((watch) => countByVersion(watch, service)));
   const versions = new Set(watches.flatMap(knownVersions).concat(counts.flatMap((count) => [...count.keys()])));
   return {
-    ...{ key, asOf },
+    key,
+    asOf,
     versions: [...versions].map((version) => usageOf(version, watches, counts, asOf, service)),
     rotations: watches.flatMap((watch, n) => rotationOf(watch, counts[n] ?? new Map())),
     unusable: watches.flatMap(({ unusableVersion }) => unusableVersion ?? []),
@@ -120,7 +121,9 @@ function usageOf(
   const left = known.length < since.length ? undefined : Math.max(...known);
   const isAgo = left !== undefined && asOf - left >= policy.safeToDisableAfterSeconds * 1000;
   return {
-    ...{ version, accounts, pinned: sum(({ pinned }) => pinned) },
+    version,
+    accounts,
+    pinned: sum(({ pinned }) => pinned),
     isLatest: watches.some(({ latest }) => latest?.version === version),
     ...(left === undefined ? {} : { notLatestSince: left }),
     safeToDisable: accounts === 0 && isAgo,

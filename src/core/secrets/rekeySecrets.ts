@@ -51,14 +51,20 @@ export async function rekeySecrets(asked: RekeyWork, service: SecretsDeps): Prom
     const isStorage = error instanceof Unavailable && error.code === 'StorageUnavailable';
     if (isStorage || !(error instanceof LostRace || error instanceof Unavailable)) throw error;
     service.log.warn('Secrets were not moved, and are tried again', {
-      ...{ account: work.account, error: describeError(error) },
+      account: work.account,
+      error: describeError(error),
     });
     return paused(work);
   }
 }
 
 const start = (account: string, { since }: OlderAccountKeys, pauses = 0): RekeyWork => ({
-  ...{ visit: 'secrets', account, since, found: 0, stuck: 0, pauses },
+  visit: 'secrets',
+  account,
+  since,
+  found: 0,
+  stuck: 0,
+  pauses,
 });
 
 function paused(work: RekeyWork): Next | undefined {

@@ -53,7 +53,9 @@ const encryption = (version: AccountVersion) =>
       .strictObject({ keyIdentifier: z.string().min(1).max(300).nullish(), currentKeyIdentifier: readOnly })
       .nullish(),
     identity: version === '2020-05-01' ? newer('The identity of an encryption') : resourceIdentity.nullish(),
-    ...{ status: readOnly, cause: readOnly, remedy: readOnly },
+    status: readOnly,
+    cause: readOnly,
+    remedy: readOnly,
   });
 
 const serviceIdentity = (version: AccountVersion) =>
@@ -64,7 +66,8 @@ const serviceIdentity = (version: AccountVersion) =>
       .refine((type) => identityTypes(version).includes(fold(type.replaceAll(' ', ''))), {
         error: `This is one of ${identityTypes(version).join('; ')}; case does not matter.`,
       }),
-    ...{ principalId: readOnly, tenantId: readOnly },
+    principalId: readOnly,
+    tenantId: readOnly,
     userAssignedIdentities: z
       .record(resourceId, z.strictObject({ clientId: readOnly, principalId: readOnly }).nullable())
       .nullish(),
@@ -92,10 +95,15 @@ const bodyOf = (version: AccountVersion) =>
         keyDelivery: keyDelivery.nullish(),
         publicNetworkAccess: z.enum(['Enabled', 'Disabled']).nullish(),
         minimumTlsVersion: z.enum(['Unspecified', 'Tls10', 'Tls11', 'Tls12', 'Tls13']).nullish(),
-        ...{ mediaServiceId: readOnly, provisioningState: readOnly, privateEndpointConnections: readOnly },
+        mediaServiceId: readOnly,
+        provisioningState: readOnly,
+        privateEndpointConnections: readOnly,
       })
       .nullish(),
-    ...{ id: readOnly, name: readOnly, type: readOnly, systemData: readOnly },
+    id: readOnly,
+    name: readOnly,
+    type: readOnly,
+    systemData: readOnly,
   });
 
 const bodies = new Map(accountVersions.map((version) => [version, bodyOf(version)] as const));
@@ -133,13 +141,11 @@ function keptIn({ identity, properties }: Body): PassthroughProperties {
             ...(assigned.length === 0 ? {} : { userAssignedIdentities: Object.fromEntries(assigned) }),
           },
         }),
-    ...{
-      storageAccounts: accounts,
-      storageAuthentication,
-      keyDelivery: delivery,
-      publicNetworkAccess,
-      minimumTlsVersion,
-    },
+    storageAccounts: accounts,
+    storageAuthentication,
+    keyDelivery: delivery,
+    publicNetworkAccess,
+    minimumTlsVersion,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined && value !== null));
 }

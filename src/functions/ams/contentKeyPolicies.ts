@@ -26,7 +26,8 @@ const api: ResourceApi = {
 
 const withTimes = ({ value: { createdAt, updatedAt } }: StoredResource, properties: Json): Json => ({
   ...properties,
-  ...{ created: iso(createdAt), lastModified: iso(updatedAt) },
+  created: iso(createdAt),
+  lastModified: iso(updatedAt),
 });
 
 interface Parts {
@@ -111,6 +112,10 @@ async function withSecrets(call: Call) {
 }
 
 export const contentKeyPolicies = {
-  ...{ list: list(api), get: get(api), createOrUpdate: put('PUT'), update: put('PATCH'), remove: remove(api) },
+  list: list(api),
+  get: get(api),
+  createOrUpdate: put('PUT'),
+  update: put('PATCH'),
+  remove: remove(api),
   getPolicyPropertiesWithSecrets: withSecrets,
 };

@@ -41,12 +41,10 @@ export const status: RouteHandler = async (call) => {
       ? { headers: operationHeaders({ operation, location: locationIn(call.request) }, call) }
       : {}),
     jsonBody: {
-      ...{
-        id: pathOf(operation, locationIn(call.request), 'Statuses'),
-        name,
-        status: state,
-        startTime: iso(startedAt),
-      },
+      id: pathOf(operation, locationIn(call.request), 'Statuses'),
+      name,
+      status: state,
+      startTime: iso(startedAt),
       ...(endedAt === undefined ? {} : { endTime: iso(endedAt) }),
       ...(error === undefined ? {} : { error }),
     },

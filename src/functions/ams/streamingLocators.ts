@@ -20,7 +20,9 @@ const contentKey = z.strictObject({
   id: z.guid().transform((id) => id.toLowerCase()),
   labelReferenceInStreamingPolicy: label.nullish(),
   value: z.string().max(100).nullish(),
-  ...{ type: readOnly, policyName: readOnly, tracks: readOnly },
+  type: readOnly,
+  policyName: readOnly,
+  tracks: readOnly,
 });
 
 const locator = z.strictObject({
@@ -40,7 +42,10 @@ const locator = z.strictObject({
     filters: z.array(text).max(50).nullish(),
     created: readOnly,
   }),
-  ...{ id: readOnly, name: readOnly, type: readOnly, systemData: readOnly },
+  id: readOnly,
+  name: readOnly,
+  type: readOnly,
+  systemData: readOnly,
 });
 
 type Encryption = { readonly type?: string; readonly label?: string };
@@ -83,7 +88,8 @@ function keysOf({ contentKeys, streamingPolicyName, defaultContentKeyPolicyName 
   const policyName = defaultContentKeyPolicyName ?? null;
   const about = (type: string | undefined, key: string | undefined) => ({
     ...(type === undefined ? {} : { type }),
-    ...{ policyName, tracks: [] },
+    policyName,
+    tracks: [],
     ...(key === undefined ? {} : { labelReferenceInStreamingPolicy: key }),
   });
   const at = (index: number) => ['contentKeys', index, 'value'] as const;

@@ -117,7 +117,14 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   };
 
   const lab: Lab = {
-    ...{ service, clock, queue, keyVault, keyVaultUrl: emulator.url, identityUrl: identity.url, log: lines, another },
+    service,
+    clock,
+    queue,
+    keyVault,
+    keyVaultUrl: emulator.url,
+    identityUrl: identity.url,
+    log: lines,
+    another,
     table: (name) => TableClient.fromConnectionString(tables.connectionString, `keyward${name}`, tables),
     tableRequests: () => tables.requests,
     ...(topic === undefined ? {} : { topic }),

@@ -67,15 +67,16 @@ const encryption = z.strictObject({
     })
     .optional(),
   identity: identity.optional(),
-  ...{
-    status: readOnly,
-    cause: readOnly,
-    since: readOnly,
-    lastAccessibleAt: readOnly,
-    nextLookAt: readOnly,
-    keyReleasedBy: readOnly,
-  },
-  ...{ meaning: readOnly, remedy: readOnly, accountKeyGeneration: readOnly, warnings: readOnly },
+  status: readOnly,
+  cause: readOnly,
+  since: readOnly,
+  lastAccessibleAt: readOnly,
+  nextLookAt: readOnly,
+  keyReleasedBy: readOnly,
+  meaning: readOnly,
+  remedy: readOnly,
+  accountKeyGeneration: readOnly,
+  warnings: readOnly,
   olderAccountKeys: readOnly,
 });
 
@@ -109,10 +110,16 @@ export const accountBody = z
           .boolean()
           .optional()
           .meta({ description: "Every use of the account's key, and every reveal, stands in its audit." }),
-        ...{ accountId: readOnly, state: readOnly, provisioningState: readOnly },
+        accountId: readOnly,
+        state: readOnly,
+        provisioningState: readOnly,
       })
       .optional(),
-    ...{ id: readOnly, name: readOnly, type: readOnly, etag: readOnly, systemData: readOnly },
+    id: readOnly,
+    name: readOnly,
+    type: readOnly,
+    etag: readOnly,
+    systemData: readOnly,
   })
   .meta({
     id: 'AccountInput',

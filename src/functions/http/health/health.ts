@@ -37,8 +37,12 @@ const readySchema = z.strictObject({
   sweep: z.strictObject({ lastSweptAt: z.iso.datetime(), ageSeconds: count }).optional(),
   keys: z
     .strictObject({
-      ...{ Accessible: count, Suspect: count, Inaccessible: count, Unreachable: count },
-      ...{ isComplete: z.boolean(), countedAt: z.iso.datetime() },
+      Accessible: count,
+      Suspect: count,
+      Inaccessible: count,
+      Unreachable: count,
+      isComplete: z.boolean(),
+      countedAt: z.iso.datetime(),
     })
     .optional(),
   poisonedMessages: count.optional(),
@@ -50,12 +54,17 @@ const ready = readySchema.meta({
   id: 'Readiness',
   examples: [
     {
-      ...{ status: 'ready', settings: { status: 'ok', names: [] } },
+      status: 'ready',
+      settings: { status: 'ok', names: [] },
       parts: [{ name: 'tables', status: 'ok', durationMs: 4 }],
       sweep: { lastSweptAt: '2026-11-23T19:49:00.000Z', ageSeconds: 12 },
       keys: {
-        ...{ Accessible: 41, Suspect: 0, Inaccessible: 1, Unreachable: 0 },
-        ...{ isComplete: true, countedAt: '2026-11-23T19:49:10.000Z' },
+        Accessible: 41,
+        Suspect: 0,
+        Inaccessible: 1,
+        Unreachable: 0,
+        isComplete: true,
+        countedAt: '2026-11-23T19:49:10.000Z',
       },
       poisonedMessages: 0,
       announcements: { waiting: 0, isComplete: true },
@@ -71,7 +80,9 @@ const readyRoute: BareHandler = async () => {
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
     return answerOf(503, {
-      ...{ status: 'notReady', settings: { status: 'failed', names: [...error.settings] }, parts: [] },
+      status: 'notReady',
+      settings: { status: 'failed', names: [...error.settings] },
+      parts: [],
     });
   }
 };
@@ -124,14 +135,25 @@ const role = 'Audit.Read';
 
 export const healthRoutes: readonly Route[] = [
   {
-    ...{ name: 'healthLive', method: 'GET', path: 'health/live', scope: 'public', role, bare: liveRoute },
+    name: 'healthLive',
+    method: 'GET',
+    path: 'health/live',
+    scope: 'public',
+    role,
+    bare: liveRoute,
     contract: { summary: 'Says that the process answers', answers: { 200: alive } },
   },
   {
-    ...{ name: 'healthReady', method: 'GET', path: 'health/ready', scope: 'operator', role, bare: readyRoute },
+    name: 'healthReady',
+    method: 'GET',
+    path: 'health/ready',
+    scope: 'operator',
+    role,
+    bare: readyRoute,
     contract: {
       summary: 'Says what this service needs, and which of it answers',
-      ...{ answers: { 200: ready, 503: ready }, headers: { 200: ['Cache-Control'] } },
+      answers: { 200: ready, 503: ready },
+      headers: { 200: ['Cache-Control'] },
     },
   },
 ];

@@ -20,7 +20,8 @@ const contentKey = z
         value: value.optional(),
         length: z.literal([16, 32]).optional().meta({ description: 'Bytes of a key that is made here.' }),
         labelReferenceInStreamingPolicy: label,
-        ...{ id: readOnly, accountKeyGeneration: readOnly },
+        id: readOnly,
+        accountKeyGeneration: readOnly,
       })
       .optional(),
   })
@@ -48,10 +49,15 @@ const api: SecretApi = {
   },
   revealed: (plain) => ({ value: base64(plain) }),
   schemas: {
-    ...{ noun: 'ContentKey', called: 'a content key', name: guid.meta({ examples: [id] }), nameExample: id },
+    noun: 'ContentKey',
+    called: 'a content key',
+    name: guid.meta({ examples: [id] }),
+    nameExample: id,
     body: contentKey,
-    ...{ told: { id: guid, labelReferenceInStreamingPolicy: label }, readExample: { id, ...told } },
-    ...{ revealed: { value }, revealedExample: revealed },
+    told: { id: guid, labelReferenceInStreamingPolicy: label },
+    readExample: { id, ...told },
+    revealed: { value },
+    revealedExample: revealed,
   },
 };
 

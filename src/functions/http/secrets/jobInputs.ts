@@ -22,7 +22,8 @@ const baseUri = url.optional().meta({ description: 'An absolute https URL.' });
 const files = z.array(url).min(1).max(maxFiles).meta({ description: 'Absolute https URLs, or paths below baseUri.' });
 const query = '?sv=2025-05-05&sig=c2lnbmF0dXJl';
 const example = (credential: string) => ({
-  ...{ baseUri: `https://contoso.blob.core.windows.net/input/${credential}`, files: ['trailer.mp4'] },
+  baseUri: `https://contoso.blob.core.windows.net/input/${credential}`,
+  files: ['trailer.mp4'],
 });
 
 const jobInput = z
@@ -40,14 +41,22 @@ const api: SecretApi = {
   told: ({ value }) => (value.label === undefined ? {} : { label: value.label }),
   revealed: (plain) => ({ ...withoutQueries(jobInputIn(plain)) }),
   schemas: {
-    ...{ noun: 'JobInput', called: 'a job input', name: secretName, nameExample: 'trailer', body: jobInput },
-    ...{ told: { label }, readExample: { label: 'trailer' } },
-    ...{ revealed: { baseUri, files }, revealedExample: example('') },
+    noun: 'JobInput',
+    called: 'a job input',
+    name: secretName,
+    nameExample: 'trailer',
+    body: jobInput,
+    told: { label },
+    readExample: { label: 'trailer' },
+    revealed: { baseUri, files },
+    revealedExample: example(''),
   },
 };
 
 const resolved = secretAnswer(api.schemas, {
-  ...{ id: 'ResolvedJobInput', kind: api.kind, shape: { label, baseUri, files } },
+  id: 'ResolvedJobInput',
+  kind: api.kind,
+  shape: { label, baseUri, files },
   example: { label: 'trailer', ...example(query) },
 });
 
@@ -67,8 +76,13 @@ const resolve: RouteHandler = async ({ request, service, ...asking }) => {
 export const jobInputRoutes: readonly Route[] = [
   ...secretRoutes(api),
   {
-    ...{ name: 'jobInputsResolve', method: 'POST', path: 'accounts/{accountName}/jobInputs/{name}/resolve' },
-    ...{ scope: 'account', role: 'Secrets.Resolve', gate: 'beside' },
-    ...{ contract: resolveContract, handler: resolve },
+    name: 'jobInputsResolve',
+    method: 'POST',
+    path: 'accounts/{accountName}/jobInputs/{name}/resolve',
+    scope: 'account',
+    role: 'Secrets.Resolve',
+    gate: 'beside',
+    contract: resolveContract,
+    handler: resolve,
   },
 ];
