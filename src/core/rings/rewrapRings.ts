@@ -6,6 +6,7 @@
  */
 
 import { recordForService } from '../audit/serviceAudit.ts';
+import { defined } from '../base/defined.ts';
 import { describeError } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
 import { type RingName, ringNames } from '../base/vocabulary.ts';
@@ -139,7 +140,7 @@ async function rewrap(
     } as const),
     key: target,
     before: older.map((row) => row.key).join(' ') || 'none',
-    ...(requestId === undefined ? {} : { keyVaultRequestId: requestId }),
+    ...defined({ keyVaultRequestId: requestId }),
   };
   await recordForService([fact], service);
   for (const row of older) await service.ringStore.remove(row);

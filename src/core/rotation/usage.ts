@@ -2,8 +2,10 @@
  * A key's use by version, by fact: rows say which accounts to ask, and each account's record says what wraps it. Costs reads
  * in proportion to the key's own accounts, however many others the service has.
  */
+
 import pLimit from 'p-limit';
 import type { Cause } from '../base/causes.ts';
+import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { WatchStatus } from '../base/vocabulary.ts';
@@ -125,7 +127,7 @@ function usageOf(
     accounts,
     pinned: sum(({ pinned }) => pinned),
     isLatest: watches.some(({ latest }) => latest?.version === version),
-    ...(left === undefined ? {} : { notLatestSince: left }),
+    ...defined({ notLatestSince: left }),
     safeToDisable: accounts === 0 && isAgo,
   };
 }
@@ -135,7 +137,7 @@ function rotationOf({ rotation, versions }: Watch, counts: ReadonlyMap<string, C
   const behind = [...counts].filter(([version]) => version !== rotation.to);
   const left = behind.reduce((total, [, { following }]) => total + following, 0);
   const status = versions[rotation.to]?.status;
-  return [{ ...rotation, left, ...(status === undefined ? {} : { status }) }];
+  return [{ ...rotation, left, ...defined({ status }) }];
 }
 
 export interface Holder {
@@ -171,7 +173,7 @@ export async function holdersOf(
   const holders = await Promise.all(rows.map((row) => holderOf(row, id, service)));
   const following = next === undefined ? ids[at + 1] : `${id}|${next}`;
   const found = holders.filter((holder) => holder !== undefined);
-  return { holders: found, ...(following === undefined ? {} : { next: following }) };
+  return { holders: found, ...defined({ next: following }) };
 }
 
 async function holderOf(row: BoundRow, bindingId: string, service: RotationDeps): Promise<Holder | undefined> {

@@ -2,9 +2,11 @@
  * What clients of Azure Media Services write about an account. The encryption becomes a input of the core's; what means nothing here is
  * kept as it came. Fields that are in no version of the contract are refused by name, so that nothing unknown is stored.
  */
+
 import * as z from 'zod';
 import type { AccountView, PassthroughProperties } from '../../core/accounts/account.ts';
 import type { AccountInput } from '../../core/accounts/putAccount.ts';
+import { defined } from '../../core/base/defined.ts';
 import { Refusal } from '../../core/base/errors.ts';
 import { fold, foldRegion } from '../../core/base/names.ts';
 import type { KeyVaultIdentity } from '../../core/customerKey/binding.ts';
@@ -119,9 +121,9 @@ export function parseBody(body: unknown, version: AccountVersion, current: Accou
   if (kept.identity !== undefined || encryptionInput !== undefined)
     refuseContradiction({ ...current?.record.kept, ...kept }, encryptionInput, current);
   return {
-    ...(given.location === undefined ? {} : { location: given.location }),
+    ...defined({ location: given.location }),
     ...(given.tags === undefined || given.tags === null ? {} : { tags: given.tags }),
-    ...(encryptionInput === undefined ? {} : { encryption: encryptionInput }),
+    ...defined({ encryption: encryptionInput }),
     ...(Object.keys(kept).length === 0 ? {} : { kept }),
   };
 }

@@ -1,10 +1,12 @@
 /** Streaming locators. Their content keys are the account's own: given by the caller, or made here where the streaming policy encrypts. */
+
 import * as z from 'zod';
 import { getResource } from '../../core/ams/readResource.ts';
 import type { Json } from '../../core/ams/resource.ts';
 import { revealResource } from '../../core/ams/revealResource.ts';
 import { putResource, type ResourceSecretInput, refuseExisting } from '../../core/ams/writeResource.ts';
 import { base64, wipe } from '../../core/base/bytes.ts';
+import { defined } from '../../core/base/defined.ts';
 import { fold } from '../../core/base/names.ts';
 import { iso } from '../../core/base/time.ts';
 import { parseContentKey } from '../../core/secrets/secretValues.ts';
@@ -87,10 +89,10 @@ function keysOf({ contentKeys, streamingPolicyName, defaultContentKeyPolicyName 
   const policy = predefined.get(fold(streamingPolicyName)) ?? unknownPolicy;
   const policyName = defaultContentKeyPolicyName ?? null;
   const about = (type: string | undefined, key: string | undefined) => ({
-    ...(type === undefined ? {} : { type }),
+    ...defined({ type }),
     policyName,
     tracks: [],
-    ...(key === undefined ? {} : { labelReferenceInStreamingPolicy: key }),
+    ...defined({ labelReferenceInStreamingPolicy: key }),
   });
   const at = (index: number) => ['contentKeys', index, 'value'] as const;
   if (contentKeys === undefined || contentKeys === null)

@@ -2,11 +2,13 @@
  * Liveness: the process answers; open to all, and asks nobody anything. Readiness: what answers, how old the last sweep is, how the
  * keys are. Its role is Audit.Read, because who watches a service needs to read about all of it and to change nothing.
  */
+
 import type { HttpResponseInit } from '@azure/functions';
 import * as z from 'zod';
 import { SettingsError } from '../../../azure/compose.ts';
 import type { Backlog } from '../../../core/announcements/outboxPass.ts';
 import { causes, meaningOf } from '../../../core/base/causes.ts';
+import { defined } from '../../../core/base/defined.ts';
 import { iso } from '../../../core/base/time.ts';
 import { type HealthCheckResult, type HealthFailure, type Readiness, readiness } from '../../../core/health.ts';
 import type { Service } from '../../../core/service.ts';
@@ -100,7 +102,7 @@ function answer(
     ...(keys === undefined
       ? {}
       : { keys: { ...keys.byStatus, isComplete: keys.isComplete, countedAt: iso(keys.countedAt) } }),
-    ...(poisoned === undefined ? {} : { poisonedMessages: poisoned }),
+    ...defined({ poisonedMessages: poisoned }),
     ...(announcements === undefined ? {} : { announcements: renderBacklog(announcements, clock.now()) }),
   });
 }

@@ -2,7 +2,9 @@
  * Job inputs: URLs whose query strings are credentials. They never come back, not even on reveal; what the data plane needs in
  * full it asks for by `resolve`, which has a permission of its own.
  */
+
 import * as z from 'zod';
+import { defined } from '../../../core/base/defined.ts';
 import { revealOne } from '../../../core/secrets/revealSecret.ts';
 import {
   jobInputIn,
@@ -36,7 +38,7 @@ const api: SecretApi = {
   parse(body) {
     const { baseUri, files, label: told } = parsed(jobInput, body).properties;
     const given = parseJobInput(baseUri === undefined ? { files } : { baseUri, files });
-    return { ...(told === undefined ? {} : { label: told }), value: { given } };
+    return { ...defined({ label: told }), value: { given } };
   },
   told: ({ value }) => (value.label === undefined ? {} : { label: value.label }),
   revealed: (plain) => ({ ...withoutQueries(jobInputIn(plain)) }),
