@@ -1,7 +1,10 @@
 /** The Key Vault port over @azure/keyvault-keys. */
+
 import { CryptographyClient, KeyClient, type KeyVaultKey } from '@azure/keyvault-keys';
 import { type Bytes, bytesOf, wipe } from '../core/base/bytes.ts';
+import { defined } from '../core/base/defined.ts';
 import { lruCache } from '../core/base/lruCache.ts';
+import type { EpochMs } from '../core/base/time.ts';
 import { whoIs } from '../core/customerKey/binding.ts';
 import { versionedIdentifier } from '../core/customerKey/keyIdentifier.ts';
 import type { Answer, KeyDescription, KeyRef, KeyVault, Observed } from '../core/customerKey/ports.ts';
@@ -68,8 +71,7 @@ export function createKeyVault(options: KeyVaultOptions): Pick<KeyVault, 'descri
     describe: (keyRef, version) =>
       call(
         keyRef,
-        (abortSignal) =>
-          clientOf(keyRef).getKey(keyRef.keyName, { abortSignal, ...(version === undefined ? {} : { version }) }),
+        (abortSignal) => clientOf(keyRef).getKey(keyRef.keyName, { abortSignal, ...defined({ version }) }),
         (_key, body, wire) => {
           const bundle = keyBundleIn(body, keyRef.keyName);
           return bundle === undefined ? undefined : descriptionOf(bundle, wire);
@@ -114,12 +116,11 @@ function descriptionOf({ key, attributes, tags }: KeyBundle, wire: WireRecord): 
     operations: key.key_ops ?? [],
     recoveryLevel: recoveryLevel ?? 'Purgeable',
     publicKey: { n, e: bytesIn(key.e) },
-    ...(nbf == null ? {} : { notBefore: nbf * 1000 }),
-    ...(exp == null ? {} : { expiresOn: exp * 1000 }),
-    ...(wire.region === undefined ? {} : { region: wire.region }),
-    ...(tags == null ? {} : { tags }),
+    ...defined({ notBefore: ms(nbf), expiresOn: ms(exp), region: wire.region, tags: tags ?? undefined }),
   };
 }
+
+const ms = (seconds: number | null | undefined): EpochMs | undefined => (seconds == null ? undefined : seconds * 1000);
 
 const bytesIn = (base64url: string | null | undefined): Bytes => bytesOf(Buffer.from(base64url ?? '', 'base64url'));
 

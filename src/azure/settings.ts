@@ -1,5 +1,4 @@
 /** App settings, read once and checked: a bad value names its setting and what it should be. */
-import { isIP } from 'node:net';
 import * as z from 'zod';
 import { type Policy, policySchema } from '../core/base/policy.ts';
 import { keyVaultSuffixes, parseKeyIdentifier } from '../core/customerKey/keyIdentifier.ts';
@@ -15,11 +14,6 @@ const isTopic = (url: string, mayBeHere: boolean): boolean =>
   URL.parse(url)?.pathname === '/api/events' &&
   (url.startsWith('https://') || (mayBeHere && onThisMachine.safeParse(url).success));
 
-const resolvers = z
-  .string()
-  .transform((text) => text.split(',').map((address) => address.trim()))
-  .pipe(z.array(z.string().refine((address) => isIP(address) > 0, 'must be IP addresses, separated by commas')));
-
 const schema = z
   .object({
     /** The cloud whose Key Vault suffixes are allowed: public, usgov or china. */
@@ -32,8 +26,6 @@ const schema = z
     KEYWARD_AT_REST_KEY: z.string(),
     /** The tag of a customer key that must hold the owner of the account: proof that the owner wants it used here. */
     KEYWARD_OWNER_TAG: z.string().max(256).optional(),
-    /** Resolvers outside this network, by address: they show whether the name of a vault exists in public. */
-    KEYWARD_PUBLIC_RESOLVERS: resolvers.optional(),
     /** RSA key in a second vault of the operator, which wraps every KEK too; versionless. */
     KEYWARD_RECOVERY_KEY: z.string().optional(),
     /** Tables and queues: a connection string (development), or service addresses used with the managed identity. */

@@ -105,13 +105,17 @@ describe('INV-8: a host off the allow-list', () => {
 describe('in development', () => {
   it('requests go to the emulator, which knows the vault by its Host header', async () => {
     const request = createPipelineRequest({
-      ...{ url: `${key}/1/unwrapkey?api%2Dversion=7.4`, method: 'POST', body: '{"alg":"RSA-OAEP-256"}' },
+      url: `${key}/1/unwrapkey?api%2Dversion=7.4`,
+      method: 'POST',
+      body: '{"alg":"RSA-OAEP-256"}',
       headers: createHttpHeaders({ authorization: 'Bearer t', 'content-type': 'application/json' }),
     });
     const response = await rerouting().sendRequest(request);
     expect(received).toMatchObject([
       {
-        ...{ method: 'POST', url: '/keys/cmk/1/unwrapkey?api%2Dversion=7.4', body: '{"alg":"RSA-OAEP-256"}' },
+        method: 'POST',
+        url: '/keys/cmk/1/unwrapkey?api%2Dversion=7.4',
+        body: '{"alg":"RSA-OAEP-256"}',
         headers: { host: 'contoso.vault.azure.net', authorization: 'Bearer t', 'content-type': 'application/json' },
       },
     ]);
@@ -212,7 +216,10 @@ describe('the record of a call', () => {
   it('holds status, region, request id and Retry-After', async () => {
     const headers = { 'x-ms-request-id': 'r1', 'x-ms-keyvault-region': 'westeurope', 'retry-after': '7' };
     expect(await wireOf({ status: 429, headers })).toEqual({
-      ...{ status: 429, requestId: 'r1', region: 'westeurope', retryAfterSeconds: 7 },
+      status: 429,
+      requestId: 'r1',
+      region: 'westeurope',
+      retryAfterSeconds: 7,
     });
   });
 
