@@ -5,22 +5,29 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { readSettings, settingOfPolicy } from '../src/azure/settings.ts';
 import { announcementSchema } from '../src/core/announcements/announcement.ts';
-import { appendEntry, auditTypes, dangerousCalls, emptyChain } from '../src/core/audit.ts';
-import { type Bytes, bytesOf, hex } from '../src/core/bytes.ts';
-import { actorOf, causes, classOf, isCause, remedyOf } from '../src/core/causes.ts';
-import { flawNames } from '../src/core/chainCheck.ts';
-import { accountKeyPayload, formatInner, type Kek, sealAtRest, sealBySystemRing } from '../src/core/envelope.ts';
-import { actorOfError, errorCodes, meaningOfError, remedyOfError, statusOf } from '../src/core/errorCatalogue.ts';
-import { checkNames } from '../src/core/keyChecks.ts';
-import { defaultPolicy } from '../src/core/policy.ts';
-import { roles } from '../src/functions/route.ts';
+import { appendEntry, auditTypes, dangerousCalls, emptyChain } from '../src/core/audit/auditEntry.ts';
+import { flawNames } from '../src/core/audit/chainCheck.ts';
+import { type Bytes, bytesOf, hex } from '../src/core/base/bytes.ts';
+import { actorOf, causes, classOf, isCause, remedyOf } from '../src/core/base/causes.ts';
+import { actorOfError, errorCodes, meaningOfError, remedyOfError, statusOf } from '../src/core/base/errorCatalogue.ts';
+import { defaultPolicy } from '../src/core/base/policy.ts';
+import {
+  accountKeyPayload,
+  formatInner,
+  type Kek,
+  sealAtRest,
+  sealBySystemRing,
+} from '../src/core/crypto/accountKeyEnvelope.ts';
+import { checkNames } from '../src/core/customerKey/validationReport.ts';
+import { roles } from '../src/functions/pipeline/route.ts';
 import { settingRows, settingsInSource, sourceOfApp } from './settings.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
 const packages = readdirSync(join(root, 'packages')).map((name) => join(root, 'packages', name));
-const documents = [root, join(root, 'docs'), join(root, 'infra/customer'), ...packages].flatMap((folder) =>
+const folders = ['.', 'docs', 'docs/decisions', 'infra/customer'].map((folder) => join(root, folder));
+const documents = [...folders, ...packages].flatMap((folder) =>
   readdirSync(folder)
     .filter((name) => name.endsWith('.md'))
     .map((name) => relative(root, join(folder, name))),
@@ -39,9 +46,9 @@ describe('docs/runbook.md', () => {
     expect(/\*\*Who acts:\*\* (\w+)/.exec(text)?.[1]).toBe(actorOf(cause));
   });
 
-  it.each(sections)('says what $cause means, what to do, and what Keyward does meanwhile', ({ text }) => {
+  it.each(sections)('says what $cause means, who acts, what to do, and what the effect is', ({ text }) => {
     const told = [...text.matchAll(/^- \*\*([^*]+):\*\*/gm)].map((found) => found[1]);
-    expect(told).toEqual(['Meaning', 'Who acts', 'Do', 'Meanwhile']);
+    expect(told).toEqual(['Meaning', 'Who acts', 'Do', 'Effect']);
   });
 
   it.each(sections)('holds the command that the remedy of $cause names', ({ cause, text }) => {
@@ -82,17 +89,17 @@ describe('docs/operations.md', () => {
   });
 
   it('lists the checks of the dry run in their order', () => {
-    const [, section = ''] = /^### Dry run$([\s\S]*?)^##/m.exec(read('docs/operations.md')) ?? [];
+    const [, section = ''] = /^## Dry run$([\s\S]*?)^##/m.exec(read('docs/operator-calls.md')) ?? [];
     expect([...section.matchAll(/^\| `(\w+)` \| /gm)].map((found) => found[1])).toEqual(checkNames);
   });
 
   it('lists the dangerous calls whose refusal is audited', () => {
-    const [, section = ''] = /^#### Refused calls$([\s\S]*?)^#/m.exec(read('docs/operations.md')) ?? [];
+    const [, section = ''] = /^## Refused calls$([\s\S]*?)^#/m.exec(read('docs/audit.md')) ?? [];
     expect([...section.matchAll(/^\| `(\w+)` \| /gm)].map(([, asked]) => asked)).toEqual(dangerousCalls);
   });
 
   it('tells every flaw of a chain', () => {
-    const [, section = ''] = /^#### When a link is broken$([\s\S]*?)^###? /m.exec(read('docs/operations.md')) ?? [];
+    const [, section = ''] = /^## When a link is broken$([\s\S]*?)^## /m.exec(read('docs/audit.md')) ?? [];
     const told = [...section.matchAll(/^\| `(\w+)` \| /gm)].map(([, flaw]) => flaw);
     expect(told).toEqual(flawNames);
   });
@@ -152,7 +159,7 @@ describe('docs/operations.md, on what the app says of itself,', () => {
 
   it('has a row for every metric, and no other', () => {
     const rows = [...telling.matchAll(/^\| `(keyward\.[a-z.]+)` \|/gm)].map((found) => found[1]);
-    const metrics = [...read('src/core/metrics.ts').matchAll(/readonly '(keyward\.[a-z.]+)'/g)].map(
+    const metrics = [...read('src/core/base/metrics.ts').matchAll(/readonly '(keyward\.[a-z.]+)'/g)].map(
       (found) => found[1],
     );
     expect(rows.toSorted()).toEqual(metrics.toSorted());
@@ -217,6 +224,13 @@ describe.each(documents)('%s', (document) => {
       .map((found) => found[1] ?? '')
       .filter((link) => !/^[a-z]+:/.test(link) && !linkHolds(document, link));
     expect(broken).toEqual([]);
+  });
+
+  it('names only source files that exist', () => {
+    const named = [...text.matchAll(/`((?:src|core|azure|functions|local|test|tools|packages)\/[\w./-]*\w)`/g)];
+    const exists = (path: string) =>
+      [path, join('src', path), join(dirname(document), path)].some((one) => statSync(join(root, one), { throwIfNoEntry: false }) !== undefined);
+    expect(named.map(([, path = '']) => path).filter((path) => !exists(path))).toEqual([]);
   });
 
   it('names only npm scripts that exist', () => {

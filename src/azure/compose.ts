@@ -4,21 +4,30 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Announcer, createAnnouncer } from '../core/announcements/announcer.ts';
-import { announcing } from '../core/announcements/announcing.ts';
-import { isLate } from '../core/announcements/pass.ts';
-import { bindingOf, isFederated } from '../core/binding.ts';
-import { bytesOf } from '../core/bytes.ts';
-import type { Cause } from '../core/causes.ts';
-import { describeError, Unavailable } from '../core/errors.ts';
-import { createKeyCount, inTime, type Part } from '../core/health.ts';
-import { createLeases } from '../core/leases.ts';
-import type { AnnouncementTopic, DailyWork, KeyVault, Log, Random, Reach, VaultWork } from '../core/ports.ts';
-import { createRefusedCalls } from '../core/refusedCalls.ts';
-import { createRings } from '../core/rings/keeper.ts';
+import type { HttpClient } from '@azure/core-rest-pipeline';
+import { createAccountCache, invalidatingStore } from '../core/accounts/accountCache.ts';
+import { createLeases } from '../core/accounts/leases.ts';
+import { createRefusedCalls } from '../core/accounts/refusedCalls.ts';
+import { createAnnouncer } from '../core/announcements/backgroundPublisher.ts';
+import { isLate } from '../core/announcements/outboxPass.ts';
+import type { AnnouncementTopic, Announcer } from '../core/announcements/ports.ts';
+import { announcing } from '../core/announcements/publishingStores.ts';
+import { bytesOf } from '../core/base/bytes.ts';
+import type { Cause } from '../core/base/causes.ts';
+import type { Random } from '../core/base/effects.ts';
+import { describeError, Unavailable } from '../core/base/errors.ts';
+import { inTime } from '../core/base/inTime.ts';
+import { keyedMutex } from '../core/base/keyedMutex.ts';
+import type { Log } from '../core/base/log.ts';
+import { rateLimiter } from '../core/base/rateLimiter.ts';
+import { bindingOf, isFederated } from '../core/customerKey/binding.ts';
+import type { KeyRef, KeyVault } from '../core/customerKey/ports.ts';
+import type { DailyWork } from '../core/dailyPass.ts';
+import { createKeyCount, type Part } from '../core/health.ts';
 import { isWrappedBy, type OperatorKeys, versionIn } from '../core/rings/kek.ts';
-import { createAccountMemory, forgetful } from '../core/secrets/memory.ts';
+import { createRings } from '../core/rings/ringCache.ts';
 import type { Service } from '../core/service.ts';
+import type { VaultWork } from '../core/watch/ports.ts';
 import type { Credentials } from './credentials.ts';
 import { wrapRsaOaep256 } from './rsaWrap.ts';
 import { identifierIn, isDevelopment, readSettings, type Settings } from './settings.ts';
@@ -31,13 +40,18 @@ const pause = (ms: number): Promise<void> => sleep(ms);
 
 const systemAssigned = { useSystemAssignedIdentity: true } as const;
 
+/** @param tableTransport carries the requests of the Table Storage client where they do not go over the network. */
 export async function compose(
   environment: Readonly<Record<string, string | undefined>>,
   log: Log,
   replace: Partial<Service> = {},
+  tableTransport?: HttpClient,
 ): Promise<Service> {
   const settings = readSettings(environment);
-  const [stores, { countOf, ...queues }] = await Promise.all([openStores(settings), openQueues(settings)]);
+  const [stores, { countOf, ...queues }] = await Promise.all([
+    openStores(settings, tableTransport),
+    openQueues(settings),
+  ]);
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
   const { keyVault, exchangesAtHome } = lazyKeyVault(settings);
   const operatorKeys = operatorKeysIn(settings);
@@ -51,8 +65,10 @@ export async function compose(
   // Whatever is made of these from here on announces what it commits.
   const parts = announcer === undefined ? ports : { ...ports, ...announcing(ports, announcer) };
   const rings = replace.rings ?? createRings(parts);
-  const memory = createAccountMemory(parts, policy);
-  const accounts = forgetful(parts.accounts, memory);
+  const accountCache = createAccountCache(parts, policy);
+  const accounts = invalidatingStore(parts.accounts, accountCache);
+  const serialize = keyedMutex();
+  const alarmLimiter = rateLimiter(parts.clock, 60_000);
   return {
     ...parts,
     policy,
@@ -60,10 +76,12 @@ export async function compose(
     homeTenantId: settings.KEYWARD_TENANT_ID,
     ownerTag: settings.KEYWARD_OWNER_TAG || undefined,
     rings,
-    memory,
-    refusedCalls: createRefusedCalls({ ...parts, accounts, memory, rings }),
-    leases: createLeases({ ...parts, accounts, memory, rings, policy }),
-    controlLook: (reach) => controlLook(reach, { ...parts, exchangesAtHome }),
+    accountCache,
+    serialize,
+    alarmLimiter,
+    refusedCalls: createRefusedCalls({ ...parts, accounts, serialize, rings }),
+    leases: createLeases({ ...parts, accounts, serialize, rings, policy }),
+    controlLook: (keyRef) => controlLook(keyRef, { ...parts, exchangesAtHome }),
     parts: [
       { name: 'tables', silence: 'StorageUnavailable', ask: async () => void (await parts.sweepMark.read()) },
       { name: 'queue', silence: 'StorageUnavailable', ask: async () => void (await countOf('vault-work')) },
@@ -84,7 +102,7 @@ export async function compose(
   };
 }
 
-async function openStores(settings: Settings) {
+async function openStores(settings: Settings, transport?: HttpClient) {
   const [{ TableClient }, { tableHttp, tableRetries }, { openTables }, ...adapters] = await Promise.all([
     import('@azure/data-tables'),
     import('./storageClients.ts'),
@@ -102,7 +120,7 @@ async function openStores(settings: Settings) {
   const { AzureWebJobsStorage: connection = '', KEYWARD_TABLES_ENDPOINT: endpoint } = settings;
   const credential = endpoint === undefined ? undefined : await ownCredential();
   const options = {
-    httpClient: tableHttp(settings.policy.storageDeadlineSeconds),
+    httpClient: transport ?? tableHttp(settings.policy.storageDeadlineSeconds),
     retryOptions: tableRetries,
     allowInsecureConnection: isDevelopment(settings),
   };
@@ -204,10 +222,10 @@ function lazyKeyVault(settings: Settings): { keyVault: KeyVault } & Pick<Credent
 }
 
 function operatorKeysIn(settings: Settings): OperatorKeys {
-  const reach = (name: Parameters<typeof identifierIn>[0]): Reach =>
+  const keyRef = (name: Parameters<typeof identifierIn>[0]): KeyRef =>
     bindingOf(identifierIn(name, settings), settings.KEYWARD_TENANT_ID, systemAssigned);
-  const [system, atRest] = [reach('KEYWARD_SYSTEM_KEY'), reach('KEYWARD_AT_REST_KEY')];
-  const recovery = settings.KEYWARD_RECOVERY_KEY === undefined ? {} : { recovery: reach('KEYWARD_RECOVERY_KEY') };
+  const [system, atRest] = [keyRef('KEYWARD_SYSTEM_KEY'), keyRef('KEYWARD_AT_REST_KEY')];
+  const recovery = settings.KEYWARD_RECOVERY_KEY === undefined ? {} : { recovery: keyRef('KEYWARD_RECOVERY_KEY') };
   return { system, atRest, ...recovery };
 }
 
@@ -216,7 +234,7 @@ function operatorKeysIn(settings: Settings): OperatorKeys {
  * and the token exchange must work in the home tenant.
  */
 async function controlLook(
-  { identity }: Pick<Reach, 'identity' | 'tenantId'>,
+  { identity }: Pick<KeyRef, 'identity' | 'tenantId'>,
   ports: Pick<Service, 'keyVault' | 'ringStore' | 'operatorKeys'> & Pick<Credentials, 'exchangesAtHome'>,
 ): Promise<'good' | 'failed'> {
   const [trouble, speaks] = await Promise.all([
@@ -231,7 +249,7 @@ async function controlLook(
  * there is a ring there is nothing to unwrap; for readiness the description of the key will do then.
  */
 async function troubleWithSystemKey(
-  identity: Reach['identity'],
+  identity: KeyRef['identity'],
   { keyVault, ringStore, operatorKeys }: Pick<Service, 'keyVault' | 'ringStore' | 'operatorKeys'>,
   withoutRing?: 'keyWillDo',
 ): Promise<Cause | undefined> {

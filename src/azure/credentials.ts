@@ -13,15 +13,15 @@ import {
   ManagedIdentityCredential,
   type TokenCredential,
 } from '@azure/identity';
-import { LRUCache } from 'lru-cache';
-import { type FederatedIdentity, isFederated, whoIs } from '../core/binding.ts';
-import type { Cloud } from '../core/keyIdentifier.ts';
-import type { Reach } from '../core/ports.ts';
+import { lruCache } from '../core/base/lruCache.ts';
+import { type FederatedIdentity, isFederated, whoIs } from '../core/customerKey/binding.ts';
+import type { Cloud } from '../core/customerKey/keyIdentifier.ts';
+import type { KeyRef } from '../core/customerKey/ports.ts';
 import { throughEmulator } from './emulators.ts';
 import { inTime } from './inTime.ts';
 import { awaitingToken, noteCredentialError } from './keyVaultTransport.ts';
 
-type Who = Pick<Reach, 'tenantId' | 'identity'>;
+type Who = Pick<KeyRef, 'tenantId' | 'identity'>;
 
 export interface Credentials {
   /** For calls to a vault. Why there was no token stands in the record of the call: further up the SDK's error hides it. */
@@ -70,7 +70,7 @@ export function createCredentials(options: CredentialOptions): Credentials {
   const { authorityHost, exchange, keyVault } = entra[options.cloud];
   const emulator = options.entraEmulatorUrl;
   const network = emulator === undefined ? {} : { httpClient: throughEmulator(authorityHost, emulator) };
-  const known = new LRUCache<string, TokenCredential>({ max: mostCredentials });
+  const known = lruCache<TokenCredential>(mostCredentials);
 
   function federated(identity: FederatedIdentity, tenantId: string): TokenCredential {
     const speaker = managedIdentity(identity.userAssignedIdentity);

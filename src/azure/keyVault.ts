@@ -1,10 +1,10 @@
 /** The Key Vault port over @azure/keyvault-keys. */
 import { CryptographyClient, KeyClient, type KeyVaultKey } from '@azure/keyvault-keys';
-import { LRUCache } from 'lru-cache';
-import { whoIs } from '../core/binding.ts';
-import { type Bytes, bytesOf, wipe } from '../core/bytes.ts';
-import { versionedIdentifier } from '../core/keyIdentifier.ts';
-import type { Answer, KeyDescription, KeyVault, Observed, Reach } from '../core/ports.ts';
+import { type Bytes, bytesOf, wipe } from '../core/base/bytes.ts';
+import { lruCache } from '../core/base/lruCache.ts';
+import { whoIs } from '../core/customerKey/binding.ts';
+import { versionedIdentifier } from '../core/customerKey/keyIdentifier.ts';
+import type { Answer, KeyDescription, KeyRef, KeyVault, Observed } from '../core/customerKey/ports.ts';
 import { causeOf } from './causeTable.ts';
 import type { Credentials } from './credentials.ts';
 import { inTime } from './inTime.ts';
@@ -20,14 +20,14 @@ export interface KeyVaultOptions {
 const noRetries = { retryOptions: { maxRetries: 0 } };
 
 export function createKeyVault(options: KeyVaultOptions): Pick<KeyVault, 'describe' | 'unwrap'> {
-  const clients = new LRUCache<string, KeyClient>({ max: 500 });
-  const cryptography = new LRUCache<string, CryptographyClient>({ max: 2000 });
+  const clients = lruCache<KeyClient>(500);
+  const cryptography = lruCache<CryptographyClient>(2000);
 
-  function clientOf(reach: Reach): KeyClient {
-    const id = `${reach.vaultHost} ${identityOf(reach)}`;
+  function clientOf(keyRef: KeyRef): KeyClient {
+    const id = `${keyRef.vaultHost} ${identityOf(keyRef)}`;
     const client =
       clients.get(id) ??
-      new KeyClient(`https://${reach.vaultHost}`, options.credentials.of(reach), {
+      new KeyClient(`https://${keyRef.vaultHost}`, options.credentials.of(keyRef), {
         httpClient: options.httpClient,
         ...noRetries,
       });
@@ -35,11 +35,11 @@ export function createKeyVault(options: KeyVaultOptions): Pick<KeyVault, 'descri
     return client;
   }
 
-  function cryptographyOf(reach: Reach, version: string): CryptographyClient {
-    const id = `${versionedIdentifier(reach, version)} ${identityOf(reach)}`;
+  function cryptographyOf(keyRef: KeyRef, version: string): CryptographyClient {
+    const id = `${versionedIdentifier(keyRef, version)} ${identityOf(keyRef)}`;
     const client =
       cryptography.get(id) ??
-      new CryptographyClient(bareKey(reach, version), options.credentials.of(reach), {
+      new CryptographyClient(bareKey(keyRef, version), options.credentials.of(keyRef), {
         httpClient: options.httpClient,
         ...noRetries,
       });
@@ -48,30 +48,30 @@ export function createKeyVault(options: KeyVaultOptions): Pick<KeyVault, 'descri
   }
 
   async function asked<T, R>(
-    reach: Reach,
+    keyRef: KeyRef,
     call: (signal: AbortSignal) => Promise<T>,
     read: (result: T, wire: WireRecord) => R | undefined,
   ): Promise<Answer<R>> {
     const began = performance.now();
     const { wire, result } = await recorded(() => inTime(call, options.deadlineSeconds * 1000));
-    if (wire.credentialError !== undefined) options.httpClient.forgetChallenge(reach.vaultHost);
+    if (wire.credentialError !== undefined) options.httpClient.forgetChallenge(keyRef.vaultHost);
     const observed = observedOf(wire, performance.now() - began);
     const value = result === undefined ? undefined : read(result, wire);
     return value === undefined ? { ok: false, cause: causeOf(wire), observed } : { ok: true, value, observed };
   }
 
   return {
-    describe: (reach, version) =>
+    describe: (keyRef, version) =>
       asked(
-        reach,
+        keyRef,
         (abortSignal) =>
-          clientOf(reach).getKey(reach.keyName, { abortSignal, ...(version === undefined ? {} : { version }) }),
+          clientOf(keyRef).getKey(keyRef.keyName, { abortSignal, ...(version === undefined ? {} : { version }) }),
         describe,
       ),
-    unwrap: (reach, version, wrapped) =>
+    unwrap: (keyRef, version, wrapped) =>
       asked(
-        reach,
-        (abortSignal) => cryptographyOf(reach, version).unwrapKey('RSA-OAEP-256', wrapped, { abortSignal }),
+        keyRef,
+        (abortSignal) => cryptographyOf(keyRef, version).unwrapKey('RSA-OAEP-256', wrapped, { abortSignal }),
         ({ result }, wire) => taken(result, wire, version),
       ),
   };
@@ -85,16 +85,16 @@ function taken(result: Uint8Array | undefined, wire: WireRecord, version: string
   return value;
 }
 
-const identityOf = (reach: Reach): string => [reach.tenantId, ...whoIs(reach.identity)].join(' ');
+const identityOf = (keyRef: KeyRef): string => [keyRef.tenantId, ...whoIs(keyRef.identity)].join(' ');
 
 /**
  * A key without material, operations or dates: the client then sends every operation to the vault, and does not refuse by its
  * own clock what the vault permits (an expired key still unwraps: Key Vault docs, "Key attributes").
  */
-function bareKey(reach: Reach, version: string): KeyVaultKey {
-  const id = versionedIdentifier(reach, version);
-  const name = reach.keyName;
-  return { id, name, keyType: 'RSA', properties: { id, name, vaultUrl: `https://${reach.vaultHost}`, version } };
+function bareKey(keyRef: KeyRef, version: string): KeyVaultKey {
+  const id = versionedIdentifier(keyRef, version);
+  const name = keyRef.keyName;
+  return { id, name, keyType: 'RSA', properties: { id, name, vaultUrl: `https://${keyRef.vaultHost}`, version } };
 }
 
 function describe(key: KeyVaultKey, wire: WireRecord): KeyDescription | undefined {

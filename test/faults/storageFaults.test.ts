@@ -9,32 +9,34 @@ import { startIdentity } from '../../packages/entra-emulator/src/issuer.ts';
 import { type KeyVaultControl, keyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
 import { startKeyVault } from '../../packages/key-vault-emulator/src/emulator.ts';
 import { compose } from '../../src/azure/compose.ts';
-import { etagOf } from '../../src/core/account.ts';
-import { openAccountKey } from '../../src/core/accountKeys.ts';
-import { deleteAccount } from '../../src/core/accounts/delete.ts';
-import { patchAccount, putAccount } from '../../src/core/accounts/put.ts';
-import { getAccount, listAccountsOf } from '../../src/core/accounts/read.ts';
+import { etagOf } from '../../src/core/accounts/account.ts';
+import { openAccountKey } from '../../src/core/accounts/accountKey.ts';
+import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
+import { patchAccount, putAccount } from '../../src/core/accounts/putAccount.ts';
+import { getAccount, listAccountsOf } from '../../src/core/accounts/readAccount.ts';
 import { repairIdentity } from '../../src/core/accounts/repairIdentity.ts';
-import { rotateAccountKey } from '../../src/core/accounts/rotate.ts';
-import type { AuditType } from '../../src/core/audit.ts';
-import { type KeyVaultIdentity, vaultIdOf } from '../../src/core/binding.ts';
-import { hex } from '../../src/core/bytes.ts';
-import { beginOperation } from '../../src/core/operations/run.ts';
-import type { Log, SecretKind, Tombstone } from '../../src/core/ports.ts';
-import { revealResource } from '../../src/core/resources/reveal.ts';
-import { putResource, removeResource } from '../../src/core/resources/write.ts';
-import { moveSecrets } from '../../src/core/secrets/move.ts';
-import type { Opened } from '../../src/core/secrets/opening.ts';
-import { refOf } from '../../src/core/secrets/read.ts';
-import { deleteSecret } from '../../src/core/secrets/remove.ts';
-import { revealOne, revealPage } from '../../src/core/secrets/reveal.ts';
-import { putSecret } from '../../src/core/secrets/write.ts';
+import { rotateAccountKey } from '../../src/core/accounts/rotateAccountKey.ts';
+import { revealResource } from '../../src/core/ams/revealResource.ts';
+import { beginOperation } from '../../src/core/ams/runOperation.ts';
+import { putResource, removeResource } from '../../src/core/ams/writeResource.ts';
+import type { AuditType } from '../../src/core/audit/auditEntry.ts';
+import type { Tombstone } from '../../src/core/audit/ports.ts';
+import { serviceChain } from '../../src/core/audit/serviceAudit.ts';
+import { hex } from '../../src/core/base/bytes.ts';
+import type { Log } from '../../src/core/base/log.ts';
+import type { SecretKind } from '../../src/core/base/vocabulary.ts';
+import { type KeyVaultIdentity, vaultIdOf } from '../../src/core/customerKey/binding.ts';
+import { forceAccount, forceKey } from '../../src/core/rotation/forceRewrap.ts';
+import { deleteSecret } from '../../src/core/secrets/deleteSecret.ts';
+import type { Opened } from '../../src/core/secrets/openStoredSecrets.ts';
+import { refOf } from '../../src/core/secrets/readSecret.ts';
+import { moveSecrets } from '../../src/core/secrets/rekeySecrets.ts';
+import { revealOne, revealPage } from '../../src/core/secrets/revealSecret.ts';
+import { putSecret } from '../../src/core/secrets/writeSecret.ts';
 import type { Service } from '../../src/core/service.ts';
-import { serviceChain } from '../../src/core/serviceAudit.ts';
-import { forceAccount, forceKey } from '../../src/core/work/forceRewrap.ts';
-import { lookNow } from '../../src/core/work/lookNow.ts';
-import { releaseClaim } from '../../src/core/work/releaseClaim.ts';
-import { workOnVault } from '../../src/core/work/vaultWork.ts';
+import { lookNow } from '../../src/core/vaultWork/lookNow.ts';
+import { releaseClaim } from '../../src/core/vaultWork/releaseClaim.ts';
+import { workOnVault } from '../../src/core/vaultWork/vaultWork.ts';
 import { type Azurite, startAzurite } from '../../src/local/azurite.ts';
 import { accountEntries, bindingEntries, ownEntries } from '../../src/local/entries.ts';
 import { tester } from '../../src/local/lab/lab.ts';
@@ -96,7 +98,7 @@ beforeAll(async () => {
   };
   await keyVault('PUT', `/vaults/${operatorVault}/grants/${made.objectId}`, { permissions });
   settings = {
-    ...operatorSettings(azurite, identity, emulator.url),
+    ...operatorSettings(azurite.connectionString, identity, emulator.url),
     // How long a worker that failed keeps the sweep's off.
     KEYWARD_WORKER_LEASE_SECONDS: '0.3',
   };

@@ -6,14 +6,18 @@ import { sourceOfApp } from '../settings.ts';
 import { asShipped } from './deployment.ts';
 
 const operations = readFileSync(fileURLToPath(new URL('../../docs/operations.md', import.meta.url)), 'utf8');
-const [, section = ''] = /^## What to watch$([\s\S]*?)(?=^## |$(?![\s\S]))/m.exec(operations) ?? [];
-const rows = section.split('\n').filter((line) => line.startsWith('| '));
-const firstCells = (row: string) => row.split(' | ').slice(0, 2).join(' | ');
+const [, section = ''] = /^## What to watch$([\s\S]*?)^## /m.exec(operations) ?? [];
+const rows = [...section.matchAll(/^\| `([\w-]+)` \| (\d) \| (.+?) \| .+ \|$/gm)].map(
+  ([, name = '', severity, firesOn = '']) => ({ name, severity: Number(severity), firesOn }),
+);
 
 const source = sourceOfApp();
-const queries: string[] = asShipped
-  .of('Microsoft.Insights/scheduledQueryRules')
-  .map(({ properties }) => properties.criteria.allOf[0].query);
+const rules = asShipped.of('Microsoft.Insights/scheduledQueryRules').map(({ properties }) => ({
+  name: String(properties.displayName).split(': ')[1] ?? '',
+  severity: Number(properties.severity),
+  query: String(properties.criteria.allOf[0].query),
+}));
+const queries = rules.map(({ query }) => query);
 const watched = queries.flatMap((query) => [...query.matchAll(/startswith "([^"]+)"/g)].map(([, line = '']) => line));
 
 describe('the alert rules', () => {
@@ -26,37 +30,29 @@ describe('the alert rules', () => {
     ).toEqual([]);
   });
 
-  it('watch every log line that docs/operations.md says to watch, also where a row names several', () => {
-    const signals = rows.filter((row) => /^\| log (?:error|warning|line) /.test(row)).map((row) => row.split(' | ')[0]);
-    const others = rows.filter((row) => !row.startsWith('| log ')).map(firstCells);
-    const lines = [...signals, ...others].flatMap((text = '') =>
-      [...text.matchAll(/(?<!= )`([A-Z][a-z]*(?: [^`]+)?)`/g)].map(([, message = '']) => message),
+  it('have one row each in "What to watch" of docs/operations.md, with the same severity', () => {
+    const named = (all: readonly { name: string; severity: number }[]) =>
+      all.map(({ name, severity }) => `${name} ${severity}`).toSorted();
+    expect(named(rows), 'Add an alert to infra/modules/alerts.bicep, and run: npm run infra -- --write').toEqual(
+      named(rules),
     );
-    const messages = lines.filter((line) => source.includes(`'${line}'`));
-    expect(messages.length).toBeGreaterThan(25);
-    const missing = messages.filter((message) => !watched.includes(message));
-    expect(missing, 'Add an alert to infra/modules/alerts.bicep, and run: npm run infra -- --write').toEqual([]);
   });
 
-  it('watch every metric that docs/operations.md says to watch, by the label and value that it names', () => {
-    const named = rows.flatMap((row) =>
-      [
-        ...firstCells(row).matchAll(/`(keyward\.[a-z.]+)`(?: with `(\w+)` = `(\w+)`(?:, or `(\w+)`)?| over (\d+))?/g),
-      ].flatMap(([, metric = '', label, first, second, over]) =>
-        [first, second ?? first].map((word) => [
-          `tostring(fields.metric) == "${metric}"`,
-          ...(label === undefined ? [] : [`tostring(fields.${label}) == "${word}"`]),
-          ...(over === undefined ? [] : [`todouble(fields.value) > ${over}`]),
-        ]),
-      ),
+  it.each(rows)('watch with $name what its row in docs/operations.md says', ({ name, firesOn }) => {
+    const query = rules.find((rule) => rule.name === name)?.query ?? '';
+    const messages = [...firesOn.matchAll(/(?<!= )`((?!GET )[A-Z][^`]*)`/g)].map(
+      ([, message]) => `startswith "${message}"`,
     );
-    expect(named.length).toBeGreaterThan(6);
-    const missing = named.filter((parts) => !queries.some((query) => parts.every((part) => query.includes(part))));
-    expect(missing, 'Add an alert to infra/modules/alerts.bicep, and run: npm run infra -- --write').toEqual([]);
-  });
-
-  it('watch readiness where docs/operations.md does', () => {
-    expect(rows.some((row) => row.startsWith('| readiness | 503'))).toBe(true);
-    expect(queries.some((query) => query.includes('"/api/health/ready"') && query.includes('"503"'))).toBe(true);
+    const metrics = [...firesOn.matchAll(/`(keyward\.[a-z.]+)`(?: with `(\w+)` = `(\w+)`| over (\d+))?/g)].flatMap(
+      ([, metric = '', label, word, over]) => [
+        `tostring(fields.metric) == "${metric}"`,
+        ...(label === undefined ? [] : [`tostring(fields.${label}) == "${word}"`]),
+        ...(over === undefined ? [] : [`todouble(fields.value) > ${over}`]),
+      ],
+    );
+    const readiness = firesOn.includes('/api/health/ready') ? ['"/api/health/ready"', 'ResultCode == "503"'] : [];
+    const parts = [...messages, ...metrics, ...readiness];
+    expect(parts).not.toEqual([]);
+    expect(parts.filter((part) => !query.includes(part))).toEqual([]);
   });
 });

@@ -5,16 +5,16 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { tableNames } from '../../infra/backup/rows.ts';
-import { roles as appRoles } from '../../src/functions/route.ts';
+import { roles as appRoles } from '../../src/functions/pipeline/route.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
 describe('infra/customer/README.md', () => {
-  const bounds = /^## Bounds$([\s\S]*?)^## /m.exec(read('docs/architecture.md'))?.[1] ?? '';
+  const bounds = /^## Bounds$([\s\S]*?)^## /m.exec(read('docs/states-and-bounds.md'))?.[1] ?? '';
   const readme = read('infra/customer/README.md');
 
-  it('promises, for each way to cut the service off, the bound of docs/architecture.md', () => {
+  it('promises, for each way to cut the service off, the bound of docs/states-and-bounds.md', () => {
     const found = [...readme.matchAll(/^\| .+ \| `(\w+)` \| (\d+) s.* \|$/gm)].map(([, cause, seconds]) => [
       cause,
       seconds,
@@ -59,7 +59,7 @@ describe('docs/deploy.md', () => {
 
   it('tells of every table that is backed up, and every table is', () => {
     const text = read('docs/deploy.md');
-    const tables = [...read('docs/architecture.md').matchAll(/^\| `(keyward\w+)` \|/gm)].map(([, name = '']) => name);
+    const tables = [...read('docs/storage.md').matchAll(/^\| `(keyward\w+)` \|/gm)].map(([, name = '']) => name);
     // What is lost without harm.
     const leftOut: readonly string[] = ['keywardoperations'];
     const saved = [...tableNames];

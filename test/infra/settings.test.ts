@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { readSettings, settingOfPolicy } from '../../src/azure/settings.ts';
-import { defaultPolicy } from '../../src/core/policy.ts';
+import { defaultPolicy } from '../../src/core/base/policy.ts';
 import { settingRows, settingsInSource } from '../settings.ts';
 import { appSettings, asShipped, everything, ownNetwork } from './deployment.ts';
 

@@ -1,0 +1,80 @@
+/**
+ * What one process remembers of accounts between two reveals: the record as it was read a moment ago, so that record and secret
+ * need not be read one after the other. The watch, which says whether the account may be served at all, is read every time.
+ *
+ * Why that refuses in time (INV-3): another instance may have moved the account to another key meanwhile. That key was proven
+ * at the move, and no key is confirmed as lost within `lookSpacingSeconds` of a good look; a record is remembered no longer. A
+ * re-wrap stays within the binding, so what is remembered counts only while *all* versions of the watch are accessible. And
+ * whatever fails with a remembered record is tried again with a fresh one before anybody is told.
+ */
+import type { Clock } from '../base/effects.ts';
+import { lruCache } from '../base/lruCache.ts';
+import { fold } from '../base/names.ts';
+import type { Policy } from '../base/policy.ts';
+import type { AccountView, ActiveAccount } from './account.ts';
+import type { AccountStore } from './ports.ts';
+import type { AccountCache } from './processState.ts';
+import { findAccount, type ReadDeps } from './readAccount.ts';
+
+interface Remembered {
+  readonly record: ActiveAccount;
+  readonly etag: string;
+  /** By the monotonic clock, before the read began. */
+  readonly at: number;
+}
+
+const accountsAtOnce = 5_000;
+const bindingsAtOnce = 50_000;
+
+export function createAccountCache(
+  tools: ReadDeps & { readonly clock: Clock },
+  policy: Pick<Policy, 'lookSpacingSeconds'>,
+): AccountCache {
+  const records = lruCache<Remembered>(accountsAtOnce);
+  const bindingIds = lruCache<string>(bindingsAtOnce);
+  const { clock } = tools;
+
+  async function remembered(name: string): Promise<AccountView | undefined> {
+    const known = records.get(name);
+    if (known === undefined || clock.monotonic() - known.at >= policy.lookSpacingSeconds * 1000) return undefined;
+    const { record, etag } = known;
+    if (record.encryption.type === 'SystemKey') return { record, etag };
+    const watch = (await tools.bindings.readWatch(record.encryption.binding.id))?.value;
+    if (watch?.versions[record.encryption.version] === undefined) return undefined;
+    const isAccessible = Object.values(watch.versions).every(({ status }) => status === 'Accessible');
+    return isAccessible ? { record, etag, watch } : undefined;
+  }
+
+  return {
+    async view(asked) {
+      const name = fold(asked);
+      const recent = await remembered(name);
+      if (recent !== undefined) return { view: recent, isRemembered: true };
+      const at = clock.monotonic();
+      const view = await findAccount(name, tools);
+      if (view === undefined) records.delete(name);
+      else records.set(name, { record: view.record, etag: view.etag, at });
+      return { view, isRemembered: false };
+    },
+    forget(name) {
+      records.delete(fold(name));
+      bindingIds.delete(fold(name));
+    },
+    bindingOf: (name) => bindingIds.get(name),
+    noteBinding(name, bindingId) {
+      if (bindingId === undefined) bindingIds.delete(name);
+      else bindingIds.set(name, bindingId);
+    },
+  };
+}
+
+/** The store, with every change of this process forgotten in its memory. */
+export function invalidatingStore<Store extends AccountStore>(accounts: Store, cache: AccountCache): Store {
+  const afterwards = (change: Promise<void>, name: string) => change.finally(() => cache.forget(name));
+  return {
+    ...accounts,
+    create: (record, entries) => afterwards(accounts.create(record, entries), record.name),
+    save: (record, entries) => afterwards(accounts.save(record, entries), record.value.name),
+    bury: (record) => afterwards(accounts.bury(record), record.value.name),
+  };
+}

@@ -1,0 +1,120 @@
+/**
+ * Every code that an answer can carry, once: HTTP status, who acts, what it means and what to do. Causes have their own table
+ * (causes.ts), and with it the same four. docs/errors.md tells both; a test compares them.
+ */
+import { actorOf, type Cause, causes, classOf, isCause, meaningOf } from './causes.ts';
+
+export type ErrorActor = 'caller' | 'customer' | 'operator' | 'none';
+
+interface ErrorFacts {
+  readonly status: number;
+  /** Who must act. `none`: no action is needed. */
+  readonly actor: ErrorActor;
+  /** One sentence for a person who has never seen the word. */
+  readonly meaning: string;
+  readonly remedy: string;
+}
+
+const catalogue = {
+  InvalidRequestContent: {
+    ...{ status: 400, actor: 'caller' },
+    meaning: 'The body is not valid for this call.',
+    remedy: 'Correct the fields that `target` and `details` name.',
+  },
+  InvalidParameter: {
+    ...{ status: 400, actor: 'caller' },
+    meaning: 'A name in the path, a query parameter or a header has an invalid value.',
+    remedy: 'Correct the value that `target` names.',
+  },
+  PropertyNotChangeable: {
+    ...{ status: 400, actor: 'caller' },
+    meaning: 'The property is set when the account is created, and never changes.',
+    remedy: 'Leave `target` out, or send its present value.',
+  },
+  AuthenticationFailed: {
+    ...{ status: 401, actor: 'caller' },
+    meaning: 'The request has no access token, or the token is not valid for this service.',
+    remedy: 'Send a new bearer token for the audience of this service, or a function key where the service uses those.',
+  },
+  AuthorizationFailed: {
+    ...{ status: 403, actor: 'operator' },
+    meaning: 'The caller has no app role for this call.',
+    remedy: 'Assign the role that the message names to the caller.',
+  },
+  CustomerKeyInaccessible: {
+    ...{ status: 403, actor: 'customer' },
+    meaning: "The account's customer key is confirmed as denied. Only GET, LIST and DELETE of the account work.",
+    remedy: 'See the cause in `additionalInfo`. Keyward restores the account automatically when it has access again.',
+  },
+  AccountNotFound: {
+    ...{ status: 404, actor: 'caller' },
+    meaning: 'There is no account of this name.',
+    remedy: 'Check the name, or create the account.',
+  },
+  NotFound: {
+    ...{ status: 404, actor: 'caller' },
+    meaning: 'The call names an item that does not exist.',
+    remedy: 'Check the name in `target`.',
+  },
+  Conflict: {
+    ...{ status: 409, actor: 'caller' },
+    meaning: 'The call conflicts with the present state.',
+    remedy: 'The message names the conflict. Resolve it first, or try again later.',
+  },
+  PreconditionFailed: {
+    ...{ status: 412, actor: 'caller' },
+    meaning: 'The stored ETag does not match If-Match or If-None-Match.',
+    remedy: 'Read it again, and send its ETag.',
+  },
+  RequestTooLarge: {
+    ...{ status: 413, actor: 'caller' },
+    meaning: 'The body is larger than the limit.',
+    remedy: 'Send less than 64 KiB.',
+  },
+  InternalError: {
+    ...{ status: 500, actor: 'operator' },
+    meaning: 'An unexpected error occurred, or a setting is missing.',
+    remedy: 'Find the request id in the log: the line `A call failed` has the details.',
+  },
+  CustomerKeyUnreachable: {
+    ...{ status: 503, actor: 'none' },
+    meaning: 'Keyward cannot use the account key now. The account is Enabled.',
+    remedy: 'Retry after `Retry-After`. If it lasts, see the cause in `additionalInfo`.',
+  },
+  ServiceUnavailable: {
+    ...{ status: 503, actor: 'none' },
+    meaning: 'The service is busy, or it cannot read the keys that verify tokens.',
+    remedy: 'Retry after `Retry-After`.',
+  },
+} as const satisfies Record<string, ErrorFacts>;
+
+export type ErrorCode = keyof typeof catalogue | Cause;
+
+/** Causes last. */
+export const errorCodes: readonly ErrorCode[] = [...(Object.keys(catalogue) as (keyof typeof catalogue)[]), ...causes];
+
+/** The one place where a status is decided. */
+export function statusOf(code: ErrorCode): number {
+  if (!isCause(code)) return catalogue[code].status;
+  if (code === 'OwnerMismatch') return 403;
+  if (code === 'StorageUnavailable') return 503;
+  switch (classOf(code)) {
+    case 'denied':
+    case 'networkPolicy':
+    case 'misconfigured':
+    case 'unusableKey':
+      return 400;
+    case 'unreachable':
+      return 503;
+    case 'ours':
+      return 500;
+  }
+}
+
+export const actorOfError = (code: ErrorCode): ErrorActor => (isCause(code) ? actorOf(code) : catalogue[code].actor);
+
+export const meaningOfError = (code: ErrorCode): string => (isCause(code) ? meaningOf(code) : catalogue[code].meaning);
+
+/** Undefined for a cause: its remedy names vault and key (causes.ts). */
+export const remedyOfError = (code: ErrorCode): string | undefined =>
+  isCause(code) ? undefined : catalogue[code].remedy;
