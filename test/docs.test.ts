@@ -229,7 +229,9 @@ describe.each(documents)('%s', (document) => {
   it('names only source files that exist', () => {
     const named = [...text.matchAll(/`((?:src|core|azure|functions|local|test|tools|packages)\/[\w./-]*\w)`/g)];
     const exists = (path: string) =>
-      [path, join('src', path), join(dirname(document), path)].some((one) => statSync(join(root, one), { throwIfNoEntry: false }) !== undefined);
+      [path, join('src', path), join(dirname(document), path)].some(
+        (one) => statSync(join(root, one), { throwIfNoEntry: false }) !== undefined,
+      );
     expect(named.map(([, path = '']) => path).filter((path) => !exists(path))).toEqual([]);
   });
 

@@ -1,4 +1,4 @@
-/** The tables of small rows: vaults, directory, claims, and the service's own: its chain, and the mark of the last sweep. */
+/** The tables of small rows: vaults, directory, claims, the service's own chain, and the mark of the last sweep. */
 
 import type { Directory } from '../core/accounts/ports.ts';
 import type { ChainHead } from '../core/audit/auditEntry.ts';
@@ -19,7 +19,7 @@ import { keyOnly, type OpenTable, odata, rowOf, valueIfAny } from './tables.ts';
 
 const everything = Number.POSITIVE_INFINITY;
 
-/** One partition a vault: a row per binding, and who works on it. Small: it grows with keys, not with accounts. */
+/** One partition for each vault: a row per binding, and its worker. It grows with keys, not with accounts. */
 export function createVaultStore(open: OpenTable): VaultDirectory & VaultBudgets & WorkLock {
   const table = open('vaults');
   const workerKey = (vaultId: string) => ({ partitionKey: vaultId, rowKey: 'worker' });
@@ -87,7 +87,7 @@ export function createDirectory(open: OpenTable): Directory {
       return names.length < limit || next === undefined ? { names } : { names, next };
     },
     async pageOf(list, limit, after) {
-      // `;` is the character behind `:`.
+      // `;` is the character after `:`.
       const [from, to] = list.resourceGroup === undefined ? ['', undefined] : groupRange(list.resourceGroup);
       const range = odata`PartitionKey eq ${subscription(list)} and RowKey gt ${after ?? from}`;
       const filter = to === undefined ? range : `${range} and ${odata`RowKey lt ${to}`}`;
