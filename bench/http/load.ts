@@ -70,9 +70,9 @@ async function prepare(client: Client, keys: readonly string[]): Promise<void> {
     const keyIdentifier = keys[Math.floor(n / accountsAVault)];
     const owner = vaults[Math.floor(n / accountsAVault)];
     const encryption = { type: 'CustomerKey', keyVaultProperties: { keyIdentifier } };
-    const wish = { location: 'westeurope', properties: { owner, encryption } };
+    const input = { location: 'westeurope', properties: { owner, encryption } };
     for (const [path, body] of [
-      [`/api/accounts/${name}`, wish],
+      [`/api/accounts/${name}`, input],
       [`/api/accounts/${name}/contentKeys/${contentKey(0)}`, { properties: { length: 16 } }],
     ] as const) {
       const { status, text } = await client.call('PUT', path, body);

@@ -23,7 +23,7 @@ import { rateLimiter } from '../core/base/rateLimiter.ts';
 import { bindingOf, isFederated } from '../core/customerKey/binding.ts';
 import type { KeyRef, KeyVault } from '../core/customerKey/ports.ts';
 import type { DailyWork } from '../core/dailyPass.ts';
-import { createKeyCount, type Part } from '../core/health.ts';
+import { createKeyCount, type HealthCheck } from '../core/health.ts';
 import { isWrappedBy, type OperatorKeys, versionIn } from '../core/rings/kek.ts';
 import { createRings } from '../core/rings/ringCache.ts';
 import type { Service } from '../core/service.ts';
@@ -91,7 +91,7 @@ export async function compose(
         ask: () => systemKeyFailure(systemAssigned, withShortRingRead(parts), 'keyWillDo'),
       },
       ...(announcer === undefined ? [] : [announcementTopic(announcer, { ...parts, rings })]),
-    ] satisfies Part[],
+    ] satisfies HealthCheck[],
     keyCounts: createKeyCount(parts),
     poisoned: async () => (await countOf('vault-work-poison')) + (await countOf('daily-pass-poison')),
     ...replace,
@@ -170,7 +170,7 @@ const sourceIn = ({ WEBSITE_HOSTNAME: host }: Readonly<Record<string, string | u
   host === undefined || host === '' ? '/keyward' : `https://${host}`;
 
 /** Checks the entries that wait, because the only way to test a topic is to publish something. */
-const announcementTopic = (announcer: Announcer, tools: Pick<Service, 'clock' | 'rings'>): Part => ({
+const announcementTopic = (announcer: Announcer, tools: Pick<Service, 'clock' | 'rings'>): HealthCheck => ({
   name: 'announcementTopic',
   silence: 'StorageUnavailable',
   ask: async () => ((await isLate(announcer, tools)) ? 'AnnouncementsLate' : undefined),

@@ -5,7 +5,7 @@
  */
 import * as z from 'zod';
 import type { Outbox, OutboxRow } from '../core/announcements/ports.ts';
-import { type AuditEntry, placeText } from '../core/audit/auditEntry.ts';
+import { type AuditEntry, positionText } from '../core/audit/auditEntry.ts';
 import { serviceChain } from '../core/audit/serviceAudit.ts';
 import { accountNamePattern, fold, ownerPattern } from '../core/base/names.ts';
 import { iso } from '../core/base/time.ts';
@@ -39,7 +39,7 @@ const outboxRow = z.object({
 
 const keyOf = ({ chain, first, id }: OutboxRow): RowKey => ({
   partitionKey: chain,
-  rowKey: `${placeText(first)}:${id}`,
+  rowKey: `${positionText(first)}:${id}`,
 });
 
 /** The table and partition of the chain's entries. */

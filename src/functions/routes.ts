@@ -27,7 +27,7 @@ import { ringsContract, ringsRoute, rotateRingContract, rotateRingRoute } from '
 import { contentKeyRoutes } from './http/secrets/contentKeys.ts';
 import { jobInputRoutes } from './http/secrets/jobInputs.ts';
 import { tokenKeyRoutes } from './http/secrets/tokenKeys.ts';
-import { changeDanger } from './pipeline/auditedRefusals.ts';
+import { keyChangeRefusal } from './pipeline/auditedRefusals.ts';
 import type { Route } from './pipeline/route.ts';
 
 const documented: readonly Route[] = [
@@ -41,11 +41,16 @@ const documented: readonly Route[] = [
   },
   {
     ...{ name: 'accountsPut', method: 'PUT', path: 'accounts/{accountName}', scope: 'account', role: 'Accounts.Write' },
-    ...{ contract: accountContracts.put, handler: putAccountRoute, danger: changeDanger },
+    ...{ contract: accountContracts.put, handler: putAccountRoute, auditedRefusal: keyChangeRefusal },
   },
   {
     ...{ name: 'accountsPatch', method: 'PATCH', path: 'accounts/{accountName}', scope: 'account' },
-    ...{ role: 'Accounts.Write', contract: accountContracts.patch, handler: patchAccountRoute, danger: changeDanger },
+    ...{
+      role: 'Accounts.Write',
+      contract: accountContracts.patch,
+      handler: patchAccountRoute,
+      auditedRefusal: keyChangeRefusal,
+    },
   },
   {
     ...{ name: 'accountsDelete', method: 'DELETE', path: 'accounts/{accountName}', scope: 'account' },

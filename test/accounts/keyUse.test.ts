@@ -23,13 +23,13 @@ const identity = { useSystemAssignedIdentity: true } as const;
 async function account(name: string, auditKeyUse = true): Promise<string> {
   const { lab } = world;
   const keyIdentifier = await lab.vaultWithKey(`${name}-kv`);
-  const wish = {
+  const input = {
     owner: 'contoso',
     location,
     auditKeyUse,
     encryption: { type: 'CustomerKey', keyIdentifier, identity },
   };
-  return (await putAccount(name, wish as Parameters<typeof putAccount>[1], {}, tester, lab.service)).view.record
+  return (await putAccount(name, input as Parameters<typeof putAccount>[1], {}, tester, lab.service)).view.record
     .instanceId;
 }
 
@@ -172,7 +172,7 @@ test('the worker of a vault keeps it while its looks are told, however slowly', 
   const replace = { keyVault: { ...keyVault, unwrap: silent }, vaults: { ...vaults, keepWork }, rings };
   const service = await tellingBy(async () => pass(25_000), replace);
   pass(11_000);
-  await workOnVault({ vault: vaultIdOf('slow-kv.vault.azure.net'), lookNow: {}, askedBy: 'admin' }, service);
+  await workOnVault({ vault: vaultIdOf('slow-kv.vault.azure.net'), lookNow: {}, requestedBy: 'admin' }, service);
   expect((await usesOf('slow')).at(-1)).toBe('look ConnectionFailed look');
   expect(kept).toBe(1);
 });

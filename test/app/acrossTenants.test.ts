@@ -39,7 +39,7 @@ let controls: Controls;
 beforeAll(async () => {
   const { identity, keyVault } = world.stack;
   controls = { identity: keyVaultControl(identity.url), keyVault };
-  // Kept for a second or two, so that the loss of the application shows soon.
+  // PassthroughProperties for a second or two, so that the loss of the application shows soon.
   await controls.identity('PUT', '/lifetime', { token: 2 });
 });
 

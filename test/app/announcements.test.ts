@@ -1,5 +1,4 @@
 /** Announcements of the built app, through the real SDK, at a topic on this machine. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { TableClient, type TableEntity } from '@azure/data-tables';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { compose } from '../../src/azure/compose.ts';
@@ -18,6 +17,7 @@ import {
   newAccount,
   rotate,
   spawnInstance,
+  sweepOnce,
   useStack,
   vaultWithKey,
   versionOf,
@@ -54,8 +54,7 @@ const isAbout = (subject: string, type: string) => (event: Arrived) =>
 /** Sweeps until it has been announced. */
 async function announced(what: string, isIt: (event: Arrived) => boolean): Promise<Arrived> {
   const ask = async () => {
-    await world.stack.host.invokeTimer('sweep');
-    await sleep(150);
+    await sweepOnce(world);
     return seen().find(isIt);
   };
   const found = await until(what, ask, (event) => event !== undefined);
@@ -117,7 +116,7 @@ describe('what is announced', () => {
     await got(200, api('PATCH', '/api/accounts/life', { properties: { encryption: { type: 'SystemKey' } } }));
     await got(200, api('DELETE', '/api/accounts/life'));
     await announced('deleted', isAbout('/accounts/Life', 'AccountDeleted'));
-  }, 40_000);
+  });
 
   test('a version near its expiry, once, and a new one that cannot be used', async () => {
     const soon = new Date(Date.now() + 10 * 86_400_000);
@@ -152,7 +151,7 @@ describe('what is announced', () => {
         .filter(ofKey(key, 'KeyNearExpiry'))
         .map(({ data }) => data.key),
     ).toEqual([inUse, latest]);
-  }, 40_000);
+  });
 
   test('our own identity in trouble, and out of it, once each and not with every look', async () => {
     const key = await vaultWithKey(world, 'trouble-kv');
@@ -178,7 +177,7 @@ describe('what is announced', () => {
     }
     await announced('well again', ofKey(key, 'IdentityAvailable'));
     expect(seen().filter(ofKey(key, 'IdentityUnavailable'))).toHaveLength(1);
-  }, 30_000);
+  });
 
   test('the service’s own chain', async () => {
     await world.stack.keyVault('POST', `/vaults/${operatorVault}/keys/system/rotate`);
@@ -249,7 +248,7 @@ describe('a topic that is down', () => {
     await until('an empty outbox', waiting, (rows) => rows.length === 0);
     const { body } = await got(200, api('GET', '/api/health/ready'));
     expect(body.announcements).toEqual({ waiting: 0, isComplete: true });
-  }, 30_000);
+  });
 });
 
 test('INV-6: what a process that is killed between commit and publish has committed is announced by the others', async () => {
@@ -273,7 +272,7 @@ test('INV-6: what a process that is killed between commit and publish has commit
   expect(rows).toMatchObject([{ subject: { name: 'killed' }, first: 1 }]);
   for (const row of rows) await witness.outbox.put({ ...row, at: Date.now() - 61_000 });
   await announced('by another instance', isAbout('/accounts/killed', 'AccountCreated'));
-}, 30_000);
+});
 
 test('a partition that was rolled back is whole by itself, and is shown by what was announced', async () => {
   const { api, stack } = world;

@@ -181,7 +181,7 @@ describe('without its settings the app loads, and', () => {
       () => queue.exists(),
       (exists) => exists,
     );
-    const work = { vault: '0'.repeat(32), askedBy: 'sweep' };
+    const work = { vault: '0'.repeat(32), requestedBy: 'sweep' };
     await queue.sendMessage(Buffer.from(JSON.stringify(work)).toString('base64'));
     await until(
       'the message was tried',

@@ -1,4 +1,4 @@
-/** Refusals of dangerous calls stand in the audit: docs/operations.md has the closed list. */
+/** Refusals of sensitive calls stand in the audit: docs/operations.md has the closed list. */
 import { TableClient } from '@azure/data-tables';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { AuditEntry } from '../../src/core/audit/auditEntry.ts';
@@ -57,7 +57,7 @@ const inService = async () =>
 
 const toSystemKey = { properties: { encryption: { type: 'SystemKey' } } };
 
-describe('a dangerous call that is refused', () => {
+describe('a sensitive call that is refused', () => {
   test('stands in the account’s chain: what was asked, by whom, why not; once a minute, and the ETag stays', async () => {
     const key = await vaultWithKey(world, 'held-kv');
     await got(201, writer.api('PUT', '/api/accounts/held', withCustomerKey('held', key)));

@@ -114,7 +114,7 @@ describe('INV-5: events are not believed:', () => {
     expect(after).toMatchObject({ etag, properties: { state: 'Enabled', encryption: { status: 'Accessible' } } });
   });
 
-  test('what concerns nobody is acknowledged: other types, vaults that nobody uses, events that are none', async () => {
+  test('what targets nobody is acknowledged: other types, vaults that nobody uses, events that are none', async () => {
     await got(202, send([{ eventType: 'Contoso.Other' }, { id: 7 }, newVersion('nobodys-kv')]));
     await got(202, send({ specversion: '1.0', type: 'x'.repeat(5000), source: '', data: { vaultName: ['a'] } }));
     expect(await requestsTo(world, 'nobodys-kv')).toEqual([]);

@@ -35,8 +35,8 @@ test.each([
   ['a write', () => service.directory.put('a')],
   ['a read', () => service.directory.find('a')],
   ['a query', () => service.directory.page(10)],
-  ['the first call of a queue', () => service.queue.send({ vault: 'v', askedBy: 'sweep' })],
-  ['a message', () => service.queue.send({ vault: 'v', askedBy: 'sweep' })],
+  ['the first call of a queue', () => service.queue.send({ vault: 'v', requestedBy: 'sweep' })],
+  ['a message', () => service.queue.send({ vault: 'v', requestedBy: 'sweep' })],
 ] as const)('%s', async (_title, call) => {
   proxy.arm(1, 'silence');
   const began = Date.now();

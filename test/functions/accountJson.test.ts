@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ActiveAccount, CustomerKeyEncryption, Encryption } from '../../src/core/accounts/account.ts';
-import type { AccountWish } from '../../src/core/accounts/putAccount.ts';
+import type { AccountInput } from '../../src/core/accounts/putAccount.ts';
 import { Refusal } from '../../src/core/base/errors.ts';
 import type { FederatedIdentity } from '../../src/core/customerKey/binding.ts';
 import type { Verdict } from '../../src/core/watch/watch.ts';
@@ -41,7 +41,7 @@ describe('the body of a PUT', () => {
   const userAssigned = { useSystemAssignedIdentity: false, userAssignedIdentity: identityId };
   const inIdentity = 'properties.encryption.identity';
 
-  it.each<[string, unknown, AccountWish]>([
+  it.each<[string, unknown, AccountInput]>([
     ['may be empty', {}, {}],
     [
       'may name a place, tags and an owner',
@@ -91,8 +91,8 @@ describe('the body of a PUT', () => {
       },
       {},
     ],
-  ])('%s', (_, body, wish) => {
-    expect(parseAccount(body)).toEqual(wish);
+  ])('%s', (_, body, input) => {
+    expect(parseAccount(body)).toEqual(input);
   });
 
   it.each<[string, unknown, string]>([
@@ -255,10 +255,10 @@ describe('an account as JSON', () => {
     ['a customer key', own],
     ['a customer key of another tenant', { ...own, binding: { ...aBinding, identity: federated } }],
   ])('under %s can be sent back as it was read', (_, encryption) => {
-    const wish = parseAccount(JSON.parse(JSON.stringify(shown(encryption))));
-    expect(wish).toMatchObject({ location: 'westeurope', owner: 'contoso', encryption: { type: encryption.type } });
+    const input = parseAccount(JSON.parse(JSON.stringify(shown(encryption))));
+    expect(input).toMatchObject({ location: 'westeurope', owner: 'contoso', encryption: { type: encryption.type } });
     if (encryption.type === 'CustomerKey')
-      expect(wish.encryption).toMatchObject({ keyIdentifier: cmk, identity: encryption.binding.identity });
+      expect(input.encryption).toMatchObject({ keyIdentifier: cmk, identity: encryption.binding.identity });
   });
 
   const denied = {

@@ -183,14 +183,14 @@ describe('a stored ring', () => {
   it('takes the newest wrapping of a KEK, and never asks for the others', async () => {
     const asked: string[] = [];
     const vault = vaultWith(keys);
-    const noting: KeyVault = {
+    const recording: KeyVault = {
       ...vault,
       unwrap: (keyRef, version, wrapped) => {
         asked.push(version);
         return vault.unwrap(keyRef, version, wrapped);
       },
     };
-    await loadStored([row({}), row({ by: newKey, key: identifier(newVersion), createdAt: start + 1 })], noting);
+    await loadStored([row({}), row({ by: newKey, key: identifier(newVersion), createdAt: start + 1 })], recording);
     expect(asked.toSorted()).toEqual([oldVersion, oldVersion, newVersion]);
   });
 
@@ -347,7 +347,7 @@ describe('the rings of a running process', () => {
     later();
     const behind = await rings();
     expect(behind.system.newest.generation).toBe(1);
-    expect(behind.isSure()).toBe(false);
+    expect(behind.isFresh()).toBe(false);
     expect([behind.system.keeps(1), behind.system.keeps(2)]).toEqual([true, true]);
     // Nine minutes after the activation at the latest: the older one can be retiring six minutes later.
     later(8 * 60_000 - 1);
@@ -397,11 +397,11 @@ describe('the rings of a running process', () => {
     const clocks = (now: number, monotonic: number) =>
       Object.assign(stage.clock, { now: () => start + now, monotonic: () => monotonic });
     clocks(0, 11 * 60_000);
-    expect(held.isSure()).toBe(false);
+    expect(held.isFresh()).toBe(false);
     clocks(11 * 60_000, 0);
-    expect(held.isSure()).toBe(false);
+    expect(held.isFresh()).toBe(false);
     clocks(0, 0);
-    expect(held.isSure()).toBe(true);
+    expect(held.isFresh()).toBe(true);
   });
 
   it.each([

@@ -1,4 +1,4 @@
-/** Users: what a token says of one who signed in through an application. */
+/** Tokens of users who signed in through an application. */
 import type { Principal } from './directory.ts';
 import type { Grant } from './tokens.ts';
 

@@ -1,6 +1,6 @@
 /**
- * What a snapshot holds, for reading and for writing alike. Left out is what ends with the process: faults, the log of requests,
- * how full the throttling buckets are, and events that are still to be delivered.
+ * What a snapshot holds, for reading and for writing. It leaves out what ends with the process: faults, the log of
+ * requests, the level of the throttling buckets, and undelivered events.
  */
 import { createPrivateKey, KeyObject } from 'node:crypto';
 import * as z from 'zod';
@@ -24,13 +24,13 @@ const privateKey = z.codec(
   },
 );
 
-/** By the clock only: the monotonic time of the process that wrote it says nothing to this one. */
+/** By the clock only, because the monotonic time of another process has no meaning in this one. */
 const moment = z.codec(z.number(), z.object({ clock: z.number(), real: z.number() }), {
   decode: (clock) => ({ clock, real: performance.now() + clock - Date.now() }),
   encode: ({ clock }) => clock,
 });
 
-/** As a list: in an object a key could not have every name. */
+/** As a list, because an object cannot have every name as a key. */
 const mapOf = <T>(value: z.ZodType<T>) =>
   z.codec(z.array(z.object({ id: z.string(), value })), z.map(z.string(), z.custom<T>()), {
     decode: (entries) => new Map(entries.map((entry) => [entry.id, entry.value])),
@@ -50,7 +50,7 @@ const keyVersion = z.object({
   ...{ id: z.string(), kty: z.enum(keyTypes), size: optionalInt, curve: z.string().exactOptional() },
   ...{ privateKey, keyOps: texts, enabled: z.boolean(), tags: textByName.exactOptional() },
   ...{ exportable: z.boolean().exactOptional(), releasePolicy: releasePolicy.exactOptional() },
-  ...{ nbf: optionalInt, exp: optionalInt, nearExpiryToldFor: optionalInt, expiredToldFor: optionalInt },
+  ...{ nbf: optionalInt, exp: optionalInt, nearExpiryEmittedFor: optionalInt, expiredEmittedFor: optionalInt },
   ...{ created: z.int(), updated: z.int(), change: z.int() },
 });
 

@@ -17,7 +17,7 @@ import type { AccountsDeps } from './deps.ts';
 export type KeyUse = Pick<AuditFacts, 'key' | 'cause' | 'keyVaultRequestId' | 'durationMs'>;
 
 /** The vault, and a note of every unwrap that it was asked for. */
-export function noting(keyVault: KeyVault, uses: KeyUse[]): KeyVault {
+export function recordingKeyVault(keyVault: KeyVault, uses: KeyUse[]): KeyVault {
   return {
     ...keyVault,
     async unwrap(keyRef, version, wrapped) {
@@ -50,7 +50,7 @@ export interface KeyUser {
 
 type TellTools = AppendTools & Pick<AccountsDeps, 'log'>;
 
-export async function tellKeyUse(
+export async function auditKeyUses(
   { record, purpose, actor }: KeyUser,
   uses: readonly KeyUse[],
   tools: TellTools,
@@ -74,8 +74,8 @@ export async function withKeyUse<S extends TellTools & Pick<AccountsDeps, 'keyVa
   if (user.record.auditKeyUse !== true) return story(service);
   const uses: KeyUse[] = [];
   try {
-    return await story({ ...service, keyVault: noting(service.keyVault, uses) });
+    return await story({ ...service, keyVault: recordingKeyVault(service.keyVault, uses) });
   } finally {
-    await tellKeyUse(user, uses, service);
+    await auditKeyUses(user, uses, service);
   }
 }

@@ -10,7 +10,7 @@ import { type ActiveAccount, type DeletingAccount, wrappedByOf } from './account
 
 const keyward = { kind: 'keyward', id: 'reconcile' } as const;
 
-/** The record with every verdict that concerns it, and the entries that say so; the same record when it has them all. */
+/** The record with every verdict that targets it, and the entries that say so; the same record when it has them all. */
 export function catchUp(
   record: ActiveAccount,
   watch: Watch | undefined,
@@ -35,13 +35,13 @@ export function catchUpDeleted(
   return { record: { ...record, bound: { ...bound, reconciledEpoch: watch.epoch } }, facts };
 }
 
-interface Standing {
+interface ReconcileState {
   readonly reconciledEpoch: number;
   readonly version: string;
   readonly key: string;
 }
 
-const missingFacts = ({ transitions }: Watch, { reconciledEpoch, version, key }: Standing): AuditFacts[] =>
+const missingFacts = ({ transitions }: Watch, { reconciledEpoch, version, key }: ReconcileState): AuditFacts[] =>
   transitions
     .filter((transition) => transition.epoch > reconciledEpoch && transition.version === version)
     .map((transition) => factsOf(transition, key));

@@ -5,16 +5,16 @@
 import type { StoredSecret } from '../accounts/secretRow.ts';
 import { staleRowMs } from '../watch/boundAccounts.ts';
 import type { AmsDeps } from './deps.ts';
-import type { UnnamedWork } from './ports.ts';
+import type { OrphanedSecretsWork } from './ports.ts';
 import { namesSecret, resourceAt } from './resource.ts';
 
 const pageSize = 100;
 
 /** One page of an account's secrets; where to go on, or undefined at the end. */
-export async function clearUnnamed(
-  { account, after }: UnnamedWork,
+export async function deleteOrphanedSecrets(
+  { account, after }: OrphanedSecretsWork,
   service: AmsDeps,
-): Promise<UnnamedWork | undefined> {
+): Promise<OrphanedSecretsWork | undefined> {
   const asked = { limit: pageSize, ...(after === undefined ? {} : { after }) };
   const { rows, next } = await service.secrets.page(account, asked);
   let cleared = 0;

@@ -13,7 +13,7 @@ import { type BoundRow, boundAccounts } from '../watch/boundAccounts.ts';
 import type { Rotation, Watch } from '../watch/watch.ts';
 import type { RotationDeps } from './deps.ts';
 import { notLatestSince } from './latestVersion.ts';
-import { type Bound, boundIn, isNamed } from './rewrapAccount.ts';
+import { boundIn, type CustomerKeyAccount, isNamed } from './rewrapAccount.ts';
 
 export interface VersionUsage {
   readonly version: string;
@@ -95,7 +95,11 @@ async function countByVersion({ binding }: Watch, service: RotationDeps): Promis
 }
 
 /** The account behind a row, if its record says what the row says: so it counts once, wherever rows are left. */
-async function namedBy(row: BoundRow, bindingId: string, service: RotationDeps): Promise<Bound | undefined> {
+async function namedBy(
+  row: BoundRow,
+  bindingId: string,
+  service: RotationDeps,
+): Promise<CustomerKeyAccount | undefined> {
   const account = boundIn(await service.accounts.read(row.value.name));
   return account !== undefined && isNamed(account, row, bindingId) ? account : undefined;
 }

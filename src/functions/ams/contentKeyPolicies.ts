@@ -4,7 +4,7 @@ import type { StoredResource } from '../../core/ams/ports.ts';
 import { getResource } from '../../core/ams/readResource.ts';
 import { type Json, withAt } from '../../core/ams/resource.ts';
 import { revealResource } from '../../core/ams/revealResource.ts';
-import { existing, putResource, type WishedSecret } from '../../core/ams/writeResource.ts';
+import { existing, putResource, type ResourceSecretInput } from '../../core/ams/writeResource.ts';
 import { base64, wipe } from '../../core/base/bytes.ts';
 import { iso } from '../../core/base/time.ts';
 import { parseTokenKey } from '../../core/secrets/secretValues.ts';
@@ -31,12 +31,12 @@ const withTimes = ({ value: { createdAt, updatedAt } }: StoredResource, properti
 
 interface Parts {
   readonly options: readonly Json[];
-  readonly secrets: readonly WishedSecret[];
+  readonly secrets: readonly ResourceSecretInput[];
 }
 
 /** The options with a hole for each symmetric key, and the keys. */
 function partsOf(options: readonly PolicyOption[], newId: () => string): Parts {
-  const secrets: WishedSecret[] = [];
+  const secrets: ResourceSecretInput[] = [];
   const withoutKey = (key: unknown, at: readonly (string | number)[]): unknown => {
     if (typeof key !== 'object' || key === null || !('keyValue' in key)) return key;
     const { keyValue, ...told } = key;

@@ -3,7 +3,7 @@ import type { HttpRequest } from '@azure/functions';
 import { getAccount } from '../../core/accounts/readAccount.ts';
 import type { Operation } from '../../core/ams/operation.ts';
 import { findOperation } from '../../core/ams/runOperation.ts';
-import { isSamePlace } from '../../core/base/armPath.ts';
+import { isSameArmPath } from '../../core/base/armPath.ts';
 import { statusOf } from '../../core/base/errorCatalogue.ts';
 import { type KeywardError, Refusal, Unavailable } from '../../core/base/errors.ts';
 import { foldRegion } from '../../core/base/names.ts';
@@ -62,7 +62,7 @@ export const result: RouteHandler = async (call) => {
     return { status: 202, headers: operationHeaders({ operation, location: locationIn(call.request) }, call) };
   if (error !== undefined) throw failureOf(error, call);
   const view = await getAccount(account, call.service);
-  if (!isSamePlace(view.record.place, place)) throw new Refusal('NotFound', 'The account of this operation is gone.');
+  if (!isSameArmPath(view.record.place, place)) throw new Refusal('NotFound', 'The account of this operation is gone.');
   return { status: 200, jsonBody: renderAccount(view, version, call.service) };
 };
 

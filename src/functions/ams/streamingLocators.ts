@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { getResource } from '../../core/ams/readResource.ts';
 import type { Json } from '../../core/ams/resource.ts';
 import { revealResource } from '../../core/ams/revealResource.ts';
-import { putResource, refuseExisting, type WishedSecret } from '../../core/ams/writeResource.ts';
+import { putResource, type ResourceSecretInput, refuseExisting } from '../../core/ams/writeResource.ts';
 import { base64, wipe } from '../../core/base/bytes.ts';
 import { fold } from '../../core/base/names.ts';
 import { iso } from '../../core/base/time.ts';
@@ -90,13 +90,18 @@ function keysOf({ contentKeys, streamingPolicyName, defaultContentKeyPolicyName 
   if (contentKeys === undefined || contentKeys === null)
     return policy.map((one, index) => ({
       told: about(one.type, one.label),
-      secret: { kind: 'contentKeys', at: at(index), value: { ofLength: 16 }, ...labelled(one.label) } as WishedSecret,
+      secret: {
+        kind: 'contentKeys',
+        at: at(index),
+        value: { ofLength: 16 },
+        ...labelled(one.label),
+      } as ResourceSecretInput,
     }));
   return contentKeys.map(({ id, value, labelReferenceInStreamingPolicy: given }, index) => {
     const ofPolicy = policy.find((one) => one.label === given) ?? policy[0];
     const target = `properties.contentKeys.${index}.value`;
     const known = typeof value === 'string' ? { given: parseContentKey(value, target) } : { ofLength: 16 };
-    const secret: WishedSecret = {
+    const secret: ResourceSecretInput = {
       kind: 'contentKeys',
       id,
       at: at(index),

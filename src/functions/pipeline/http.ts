@@ -73,11 +73,16 @@ async function gated(route: Extract<Route, { handler: RouteHandler }>, call: Cal
 /** No refusal waits longer for its entry, and none fails with it. */
 const auditWithinMs = 2_000;
 
-async function audited(refusal: Refusal, { danger }: Route, request: HttpRequest, { actor }: Caller): Promise<void> {
-  if (danger === undefined) return;
+async function audited(
+  refusal: Refusal,
+  { auditedRefusal }: Route,
+  request: HttpRequest,
+  { actor }: Caller,
+): Promise<void> {
+  if (auditedRefusal === undefined) return;
   try {
     const service = await keyward();
-    const call = await danger(refusal, request, service);
+    const call = await auditedRefusal(refusal, request, service);
     if (call === undefined) return;
     const telling = service.refusedCalls.tell(call, refusal.code, actor);
     const outcome = (await inTime(telling, service, auditWithinMs)) ?? 'late';

@@ -52,7 +52,7 @@ function bindingIdIn(request: HttpRequest): string {
 /** The place of a row, as its key says it. */
 const entryToken = /^\d.{0,511}$/u;
 
-function askedPage(request: HttpRequest, isToken: (token: string) => boolean) {
+function requestedPage(request: HttpRequest, isToken: (token: string) => boolean) {
   const limit = pageSizeOf(request);
   const after = request.query.get('$skipToken');
   if (after === null) return { limit };
@@ -69,27 +69,27 @@ function linkTo(request: HttpRequest, next: string | undefined, more: Readonly<R
 const read =
   (find: Find): RouteHandler =>
   async ({ request, service }) => {
-    const asked = askedPage(request, (token) => entryToken.test(token));
+    const asked = requestedPage(request, (token) => entryToken.test(token));
     const chain = await find(request, service);
     const { rows, next } = await readChain(chain, asked);
     // The pages that follow are of the same account, whoever has its name by then.
     const same = find === ofAccount ? { accountId: chain.id } : {};
-    const value = rows.map(({ place, entry }) => entryOf(place, entry));
+    const value = rows.map(({ position, entry }) => entryOf(position, entry));
     return { status: 200, jsonBody: { value, ...linkTo(request, next, same) } };
   };
 
 const verify =
   (find: Find): RouteHandler =>
   async ({ request, service }) => {
-    const wish = parsed(verificationBody, await readJson(request));
+    const input = parsed(verificationBody, await readJson(request));
     const chain = await find(request, service);
-    const { broken, ...seen } = await verifyChain(chain, wish, service);
+    const { broken, ...seen } = await verifyChain(chain, input, service);
     const told = broken === undefined ? {} : { broken: { ...broken, meaning: flaws[broken.flaw] } };
     return { status: 200, jsonBody: { chain: chain.id, ...seen, ...told } };
   };
 
 const instances: RouteHandler = async ({ request, service }) => {
-  const asked = askedPage(request, isGuid);
+  const asked = requestedPage(request, isGuid);
   const page = await instancesOf(request.params.accountName ?? '', asked, service);
   const value = page.instances.map(({ instanceId, owner, audit, deletedAt }) => ({
     ...{ accountId: instanceId, owner, head: audit },

@@ -6,7 +6,7 @@ import { fold } from '../../../core/base/names.ts';
 import { iso } from '../../../core/base/time.ts';
 import type { Claim, ClaimKind } from '../../../core/customerKey/ports.ts';
 import { type ClaimName, getClaim, releaseClaim } from '../../../core/vaultWork/releaseClaim.ts';
-import type { Danger } from '../../pipeline/auditedRefusals.ts';
+import type { AuditedRefusal } from '../../pipeline/auditedRefusals.ts';
 import type { RouteHandler } from '../../pipeline/http.ts';
 import type { Contract, Route } from '../../pipeline/route.ts';
 
@@ -61,7 +61,7 @@ const releaseRoute: RouteHandler = async ({ request, actor, service }) => ({
 });
 
 /** A claim that is not released, because an account needs it or the caller may not. */
-const releaseDanger: Danger = async ({ code }, request) => {
+const releaseDanger: AuditedRefusal = async ({ code }, request) => {
   if (code !== 'AuthorizationFailed' && code !== 'Conflict') return undefined;
   const { kind, value } = nameIn(request);
   // Only what could be the value of a claim stands in the audit.
@@ -79,7 +79,7 @@ export const claimRoutes: readonly Route[] = [
   },
   {
     ...{ name: 'operatorClaimsRelease', method: 'DELETE', ...claims, role: 'Keys.Release', handler: releaseRoute },
-    danger: releaseDanger,
+    auditedRefusal: releaseDanger,
     contract: contract('Release a claim that no account is bound through'),
   },
 ];

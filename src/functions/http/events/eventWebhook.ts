@@ -14,7 +14,7 @@ import * as z from 'zod';
 import { Refusal } from '../../../core/base/errors.ts';
 import { fold } from '../../../core/base/names.ts';
 import type { Cloud } from '../../../core/customerKey/keyIdentifier.ts';
-import { concernsByVault, type ReceivedEvent, readEvent, wake } from '../../../core/vaultWork/events.ts';
+import { type ReceivedEvent, readEvent, targetsByVault, wake } from '../../../core/vaultWork/events.ts';
 import type { Caller } from '../../pipeline/authorize.ts';
 import { type BareHandler, parsed, type RouteHandler, readJson } from '../../pipeline/http.ts';
 import type { Route } from '../../pipeline/route.ts';
@@ -52,14 +52,14 @@ const receiveRoute: RouteHandler = async ({ request, service, ...caller }) => {
   const events = bodies.flatMap((body) => readEvent(body) ?? []);
   const code = validationCodeIn(events[0]);
   if (code !== undefined) return { status: 200, jsonBody: { validationResponse: code } };
-  const concerns = concernsByVault(events, service.cloud);
-  const woken = await Promise.all(concerns.slice(0, maxVaults).map((concern) => wake(concern, service)));
+  const targets = targetsByVault(events, service.cloud);
+  const woken = await Promise.all(targets.slice(0, maxVaults).map((target) => wake(target, service)));
   // What is left over, or is no event, would come again unchanged: acknowledged, and left to the sweep.
   service.log.info('Received events of another tenant', {
     events: events.length,
     strange: bodies.length - events.length,
     woken: woken.filter(Boolean).length,
-    left: Math.max(0, concerns.length - maxVaults),
+    left: Math.max(0, targets.length - maxVaults),
   });
   return { status: 202 };
 };

@@ -8,7 +8,7 @@ import { SettingsError } from '../../../azure/compose.ts';
 import type { Backlog } from '../../../core/announcements/outboxPass.ts';
 import { causes, meaningOf } from '../../../core/base/causes.ts';
 import { iso } from '../../../core/base/time.ts';
-import { type PartHealth, type PartTrouble, type Readiness, readiness } from '../../../core/health.ts';
+import { type HealthCheckResult, type HealthFailure, type Readiness, readiness } from '../../../core/health.ts';
 import type { Service } from '../../../core/service.ts';
 import type { BareHandler } from '../../pipeline/http.ts';
 import type { Route } from '../../pipeline/route.ts';
@@ -94,12 +94,12 @@ function answer(
   });
 }
 
-const renderPart = (part: PartHealth) => ({
+const renderPart = (part: HealthCheckResult) => ({
   ...part,
   ...(part.cause === undefined ? {} : { meaning: meaningOfTrouble(part.cause) }),
 });
 
-const meaningOfTrouble = (cause: PartTrouble): string =>
+const meaningOfTrouble = (cause: HealthFailure): string =>
   cause === 'AnnouncementsLate'
     ? 'Audit entries have been waiting for more than three minutes to be announced.'
     : meaningOf(cause);

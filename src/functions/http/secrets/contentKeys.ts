@@ -50,7 +50,7 @@ const api: SecretApi = {
   schemas: {
     ...{ noun: 'ContentKey', called: 'a content key', name: guid.meta({ examples: [id] }), nameExample: id },
     body: contentKey,
-    ...{ told: { id: guid, labelReferenceInStreamingPolicy: label }, toldExample: { id, ...told } },
+    ...{ told: { id: guid, labelReferenceInStreamingPolicy: label }, readExample: { id, ...told } },
     ...{ revealed: { value }, revealedExample: revealed },
   },
 };

@@ -41,7 +41,7 @@ const api: SecretApi = {
   revealed: (plain) => ({ ...withoutQueries(jobInputIn(plain)) }),
   schemas: {
     ...{ noun: 'JobInput', called: 'a job input', name: secretName, nameExample: 'trailer', body: jobInput },
-    ...{ told: { label }, toldExample: { label: 'trailer' } },
+    ...{ told: { label }, readExample: { label: 'trailer' } },
     ...{ revealed: { baseUri, files }, revealedExample: example('') },
   },
 };

@@ -15,7 +15,7 @@ export interface SecretSchemas {
   readonly body: z.ZodType;
   /** Properties that may always be told. */
   readonly told: z.ZodRawShape;
-  readonly toldExample: Readonly<Record<string, unknown>>;
+  readonly readExample: Readonly<Record<string, unknown>>;
   /** Properties that reveal adds. */
   readonly revealed: z.ZodRawShape;
   readonly revealedExample: Readonly<Record<string, unknown>>;
@@ -46,9 +46,9 @@ export function secretAnswer(
 
 export function secretContracts(kind: string, schemas: SecretSchemas) {
   const { noun, called, body, told, revealed } = schemas;
-  const plain = secretAnswer(schemas, { id: noun, kind, shape: told, example: schemas.toldExample });
+  const plain = secretAnswer(schemas, { id: noun, kind, shape: told, example: schemas.readExample });
   const shape = { ...told, ...revealed };
-  const example = { ...schemas.toldExample, ...schemas.revealedExample };
+  const example = { ...schemas.readExample, ...schemas.revealedExample };
   const open = secretAnswer(schemas, { id: `Revealed${noun}`, kind, shape, example });
   const broken = z.strictObject({ ...plain.parts, error: errorDetail }).meta({
     id: `Broken${noun}`,

@@ -12,7 +12,7 @@ import { deleteSecret } from '../../../core/secrets/deleteSecret.ts';
 import { getSecret, listSecrets, parseSecretName, refOf, secretEtagOf } from '../../../core/secrets/readSecret.ts';
 import { revealOne, revealPage } from '../../../core/secrets/revealSecret.ts';
 import { integrityFailure } from '../../../core/secrets/secretAudit.ts';
-import { putSecret, type SecretWish } from '../../../core/secrets/writeSecret.ts';
+import { putSecret, type SecretInput } from '../../../core/secrets/writeSecret.ts';
 import { absoluteUrl, type Call, type RouteHandler, readJson } from '../../pipeline/http.ts';
 import { conditionsIn, pageSizeOf } from '../../pipeline/requestParams.ts';
 import type { Route } from '../../pipeline/route.ts';
@@ -25,7 +25,7 @@ export interface SecretApi {
   /** The name of functions and, with its first letter small, of the parameter in the route. */
   readonly parameter: string;
   /** @throws Refusal InvalidRequestContent */
-  parse(body: unknown): Omit<SecretWish, 'name'>;
+  parse(body: unknown): Omit<SecretInput, 'name'>;
   /** What may always be told. */
   told(secret: StoredSecret): Properties;
   revealed(plain: Bytes): Properties;
@@ -63,13 +63,13 @@ export function renderRevealed(api: SecretApi, secret: StoredSecret, plain: Byte
 function put(api: SecretApi): RouteHandler {
   return async ({ request, service }) => {
     const ref = refIn(api, request);
-    const wish = api.parse(await readJson(request));
+    const input = api.parse(await readJson(request));
     const name = request.params[api.parameter] ?? '';
     try {
-      const { secret, created } = await putSecret(ref, { name, ...wish }, conditionsIn(request), service);
+      const { secret, created } = await putSecret(ref, { name, ...input }, conditionsIn(request), service);
       return { status: created ? 201 : 200, headers: { ETag: secretEtagOf(secret) }, jsonBody: render(api, secret) };
     } finally {
-      if ('given' in wish.value) wipe(wish.value.given);
+      if ('given' in input.value) wipe(input.value.given);
     }
   };
 }

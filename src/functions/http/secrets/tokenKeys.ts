@@ -23,7 +23,7 @@ const api: SecretApi = {
   revealed: (plain) => ({ keyValue: base64(plain) }),
   schemas: {
     ...{ noun: 'TokenKey', called: 'a token key', name: secretName, nameExample: 'player', body: tokenKey },
-    ...{ told: {}, toldExample: {}, revealed: { keyValue }, revealedExample: example },
+    ...{ told: {}, readExample: {}, revealed: { keyValue }, revealedExample: example },
   },
 };
 
