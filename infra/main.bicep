@@ -15,7 +15,7 @@ param tags tagList = {}
 
 // ---- The app
 
-@description('This lists the versions of your region: az functionapp list-flexconsumption-runtimes --runtime node')
+@description('This lists the versions of your region: az functionapp list-flexconsumption-runtimes --runtime node --location <region>')
 @allowed([
   '22'
   '24'
