@@ -48,7 +48,9 @@ describe('a part', () => {
 
 describe('readiness', () => {
   const good = {
-    ...{ clock, pause: never, parts: [part('queue', async () => undefined)] },
+    clock,
+    pause: never,
+    parts: [part('queue', async () => undefined)],
     sweepMark: { read: async () => 7, write: async () => undefined },
     keyCounts: async () => ({ byStatus: { Accessible: 1, Suspect: 0, Inaccessible: 0, Unreachable: 0 }, ...whole }),
     poisoned: async () => 3,
@@ -57,7 +59,9 @@ describe('readiness', () => {
 
   it('tells of everything', async () => {
     expect(await readiness(good)).toMatchObject({
-      ...{ isReady: true, sweep: { lastSweptAt: 7 }, poisoned: 3 },
+      isReady: true,
+      sweep: { lastSweptAt: 7 },
+      poisoned: 3,
       keys: { byStatus: { Accessible: 1 } },
     });
   });
@@ -112,7 +116,8 @@ describe('keys by their status', () => {
     const counts = createKeyCount(tools);
     const [first, second] = await Promise.all([counts(), counts()]);
     expect(first).toEqual({
-      ...{ isComplete: true, countedAt: 1000 },
+      isComplete: true,
+      countedAt: 1000,
       byStatus: { Accessible: 0, Suspect: 3, Inaccessible: 0, Unreachable: 0 },
     });
     expect(second).toBe(first);

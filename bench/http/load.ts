@@ -21,7 +21,8 @@ const load: Bench = async (report) => {
     const keys = await Promise.all(vaults.map((vault) => processes.vaultWithKey(vault, { size: 2048 })));
     // Events as a busy service has them: a sweep every five seconds, and the keys looked at by each.
     const host = await processes.host({
-      ...{ KEYWARD_SWEEP_SCHEDULE: '*/5 * * * * *', KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS: '5' },
+      KEYWARD_SWEEP_SCHEDULE: '*/5 * * * * *',
+      KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS: '5',
     });
     const client = keepAliveClient(host.url, host.keys.function, callers);
     report.progress(`making ${names.length} accounts`);

@@ -7,6 +7,7 @@ import pLimit from 'p-limit';
 import type { AnnouncementsDeps } from './announcements/deps.ts';
 import { type Backlog, backlogOf } from './announcements/outboxPass.ts';
 import { type Cause, isCause } from './base/causes.ts';
+import { defined } from './base/defined.ts';
 import type { BaseDeps } from './base/deps.ts';
 import { KeywardError } from './base/errors.ts';
 import { inTime } from './base/inTime.ts';
@@ -147,9 +148,6 @@ export async function readiness(service: HealthDeps): Promise<Readiness> {
   return {
     isReady: parts.every(({ status }) => status === 'ok'),
     parts,
-    ...(sweep === undefined ? {} : { sweep }),
-    ...(keys === undefined ? {} : { keys }),
-    ...(poisoned === undefined ? {} : { poisoned }),
-    ...(announcements === undefined ? {} : { announcements }),
+    ...defined({ sweep, keys, poisoned, announcements }),
   };
 }

@@ -360,12 +360,15 @@ async function stateOf(account: string): Promise<unknown> {
   const entries = await accountEntries(account, record.instanceId, witness);
   const { encryption } = record;
   return {
-    ...{ generation: record.accountKeyGeneration, older: record.olderAccountKeys?.phase, tags: record.tags },
+    generation: record.accountKeyGeneration,
+    older: record.olderAccountKeys?.phase,
+    tags: record.tags,
     key:
       encryption.type === 'CustomerKey'
         ? { isNewest: await isNewest(account), identity: encryption.binding.identity }
         : 'SystemKey',
-    ...{ opens: opened.ok, isListed },
+    opens: opened.ok,
+    isListed,
     policy: policy && (await revealResource(policy, hex, { actor: tester }, await reader())),
     secrets: ownOf(secrets.secrets).map(({ row, plain }) => [
       row.value.name,

@@ -34,40 +34,58 @@ const inHours = (hours: number) => new Date(Date.now() + hours * hour).toISOStri
 
 export const setTimeRows: readonly SetTimeRow[] = [
   {
-    ...{ name: 'an elliptic-curve key', cause: 'KeyTypeUnsupported', evidence: 'documented' },
+    name: 'an elliptic-curve key',
+    cause: 'KeyTypeUnsupported',
+    evidence: 'documented',
     input: (lab, vault) => key(lab, vault, { kty: 'EC', size: undefined, curve: 'P-256' }),
   },
   {
-    ...{ name: 'a key past its expiry date', cause: 'KeyExpired', evidence: 'documented' },
+    name: 'a key past its expiry date',
+    cause: 'KeyExpired',
+    evidence: 'documented',
     input: (lab, vault) => key(lab, vault, { exp: inHours(-1) }),
   },
   {
-    ...{ name: 'a key that is not active yet', cause: 'KeyNotYetValid', evidence: 'documented' },
+    name: 'a key that is not active yet',
+    cause: 'KeyNotYetValid',
+    evidence: 'documented',
     input: (lab, vault) => key(lab, vault, { nbf: inHours(24) }),
   },
   {
-    ...{ name: 'a disabled key', cause: 'KeyDisabled', evidence: 'documented' },
+    name: 'a disabled key',
+    cause: 'KeyDisabled',
+    evidence: 'documented',
     input: (lab, vault) => key(lab, vault, { enabled: false }),
   },
   {
-    ...{ name: 'a key without unwrapKey', cause: 'KeyOperationNotAllowed', evidence: 'documented' },
+    name: 'a key without unwrapKey',
+    cause: 'KeyOperationNotAllowed',
+    evidence: 'documented',
     input: (lab, vault) => key(lab, vault, { keyOps: ['encrypt', 'decrypt', 'wrapKey'] }),
   },
   {
-    ...{ name: 'a vault without soft delete', cause: 'SoftDeleteMissing', evidence: 'documented' },
+    name: 'a vault without soft delete',
+    cause: 'SoftDeleteMissing',
+    evidence: 'documented',
     input: (lab, vault) => key(lab, vault, {}, { recoveryLevel: 'Purgeable' }),
   },
   {
-    ...{ name: 'a vault without purge protection', cause: 'PurgeProtectionMissing', evidence: 'documented' },
+    name: 'a vault without purge protection',
+    cause: 'PurgeProtectionMissing',
+    evidence: 'documented',
     input: (lab, vault) =>
       key(lab, vault, {}, { recoveryLevel: 'CustomizedRecoverable+Purgeable', recoverableDays: 7 }),
   },
   {
-    ...{ name: 'a vault in another region', cause: 'RegionMismatch', evidence: 'documented' },
+    name: 'a vault in another region',
+    cause: 'RegionMismatch',
+    evidence: 'documented',
     input: (lab, vault) => key(lab, vault, {}, { location: 'northeurope' }),
   },
   {
-    ...{ name: 'a vault of another owner', cause: 'OwnerMismatch', evidence: 'documented' },
+    name: 'a vault of another owner',
+    cause: 'OwnerMismatch',
+    evidence: 'documented',
     async input(lab, vault) {
       const owned = await lab.vaultWithKey(vault);
       await lab.account(`${vault}-owner`, 'fabrikam', owned);
@@ -75,11 +93,15 @@ export const setTimeRows: readonly SetTimeRow[] = [
     },
   },
   {
-    ...{ name: 'a host that is no Key Vault', cause: 'VaultHostNotAllowed', evidence: 'documented' },
+    name: 'a host that is no Key Vault',
+    cause: 'VaultHostNotAllowed',
+    evidence: 'documented',
     input: async (_lab, vault) => `https://${vault}.vault.azure.net.example.com/keys/cmk`,
   },
   {
-    ...{ name: 'an identifier of a secret', cause: 'KeyIdentifierMalformed', evidence: 'documented' },
+    name: 'an identifier of a secret',
+    cause: 'KeyIdentifierMalformed',
+    evidence: 'documented',
     input: async (_lab, vault) => `https://${vault}.vault.azure.net/secrets/cmk`,
   },
 ];
