@@ -83,6 +83,7 @@ export async function compose(
     alarmLimiter,
     refusedCalls: createRefusedCalls({ ...parts, accounts, serialize, rings }),
     leases: createLeases({ ...parts, accounts, serialize, rings, policy }),
+    processId: random.uuid().slice(0, 8),
     controlLook: (keyRef) => controlLook(keyRef, { ...parts, exchangesAtHome }),
     parts: [
       { name: 'tables', silence: 'StorageUnavailable', ask: async () => void (await parts.sweepMark.read()) },

@@ -102,6 +102,8 @@ export interface AccountView {
   readonly etag: string;
   /** Absent under the system key. */
   readonly watch?: Watch;
+  /** When record and watch were read. */
+  readonly readAt?: EpochMs;
 }
 
 /** The verdict on the version that wraps the account key. Absent under the system key, or when the watch has lost it. */

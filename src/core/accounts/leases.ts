@@ -1,5 +1,5 @@
 import type { Bytes } from '../base/bytes.ts';
-import { type Cause, classOf } from '../base/causes.ts';
+import { type Cause, isOutage } from '../base/causes.ts';
 import { lruCache } from '../base/lruCache.ts';
 import { measure } from '../base/metrics.ts';
 import type { EpochMs } from '../base/time.ts';
@@ -7,7 +7,7 @@ import { wipeAccountKey } from '../crypto/subkeys.ts';
 import { type AccountView, verdictOn, wrappedByOf } from './account.ts';
 import { openAccountKey } from './accountKey.ts';
 import type { AccountsDeps } from './deps.ts';
-import { keyUnreachable } from './gate.ts';
+import { causeOf, keyUnreachable } from './gate.ts';
 import { auditKeyUses, type KeyUse, recordingKeyVault } from './keyUse.ts';
 import type { Leases } from './processState.ts';
 
@@ -55,7 +55,7 @@ export function createLeases(
     if (!opened.ok) {
       // Whoever goes on with the key that is held, or is refused, waits for no audit.
       void told();
-      return opened.cause;
+      return causeOf(view, opened);
     }
     const jitter = 1 - (tools.random.bytes(1)[0] ?? 0) / 2560;
     const lifeMs = policy.leaseSeconds * 1000 * jitter;
@@ -83,7 +83,7 @@ export function createLeases(
 
   /** Goes on with a key that could not be renewed, as long as its lease, or grace, lasts. */
   function goOn(id: string, held: Lease, cause: Cause): Lease | Cause {
-    held.isInGrace = classOf(cause) === 'unreachable';
+    held.isInGrace = isOutage(cause);
     held.renewAfter = held.isInGrace ? clock.monotonic() + graceStepMs : Number.POSITIVE_INFINITY;
     const leaseLeftMs = held.lifeMs - ageOf(held);
     const leftMs = held.isInGrace

@@ -34,6 +34,8 @@ export const auditTypes = [
   'KeyExpired',
   'IdentityUnavailable',
   'IdentityAvailable',
+  'KeyNotReadable',
+  'KeyReadable',
   'NewVersionFound',
   'NewVersionUnusable',
   'RotationStarted',

@@ -111,7 +111,7 @@ export const errorCodes: readonly ErrorCode[] = [...(Object.keys(catalogue) as (
 export function statusOf(code: ErrorCode): number {
   if (!isCause(code)) return catalogue[code].status;
   if (code === 'OwnerMismatch') return 403;
-  if (code === 'StorageUnavailable') return 503;
+  if (code === 'StorageUnavailable' || code === 'IdentityReplaced') return 503;
   switch (classOf(code)) {
     case 'denied':
     case 'networkPolicy':

@@ -20,11 +20,17 @@ export const keyIdentifier = z.string().meta({
 export const keyVersion = z.string().meta({ pattern: '^[0-9a-f]{32}$' });
 export const versionExample = '2f1c0d9e8b7a46559483726150a1b2c3';
 
+const principal = {
+  principalId: guid.optional().meta({ description: 'The object id that Keyward calls the vault as: grants name it.' }),
+  clientId: guid.optional(),
+};
+
 export const identity = z
   .union([
-    z.strictObject({ useSystemAssignedIdentity: z.literal(true) }),
-    z.strictObject({ useSystemAssignedIdentity: z.literal(false), userAssignedIdentity: z.string() }),
+    z.strictObject({ ...principal, useSystemAssignedIdentity: z.literal(true) }),
+    z.strictObject({ ...principal, useSystemAssignedIdentity: z.literal(false), userAssignedIdentity: z.string() }),
     z.strictObject({
+      ...principal,
       useSystemAssignedIdentity: z.literal(false),
       userAssignedIdentity: z.string(),
       federatedIdentityClientId: guid,
