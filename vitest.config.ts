@@ -6,7 +6,7 @@ process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('node_modules/.cache/no
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    include: ['{test,packages/*/test}/**/*.test.ts'],
     testTimeout: 20_000,
     hookTimeout: 30_000,
     // Most files wait more than they compute (queues polled, looks that come due): more of them at once than cores.
@@ -15,6 +15,6 @@ export default defineConfig({
     setupFiles: ['test/anew.ts'],
     // The built bundle is loaded as Node loads it: Vite must not rewrite it.
     server: { deps: { external: [/\/dist\//] } },
-    coverage: { provider: 'v8', include: ['src/**'], reporter: ['text-summary', 'html'] },
+    coverage: { provider: 'v8', include: ['src/**', 'packages/*/src/**'], reporter: ['text-summary', 'html'] },
   },
 });

@@ -1,14 +1,15 @@
 /** The stack with every part in a process of its own, so that none takes another's turn: tables, vaults, tokens, and hosts. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type { Identity } from '../packages/entra-emulator/src/issuer.ts';
+import { type ChildHost, spawnHost } from '../packages/functions-host/src/child.ts';
+import { type KeyVaultControl, keyVaultControl } from '../packages/key-vault-emulator/src/controlClient.ts';
 import { compose } from '../src/azure/compose.ts';
 import type { Log } from '../src/core/ports.ts';
 import type { Service } from '../src/core/service.ts';
-import { type ChildHost, spawnHost } from '../src/local/host/child.ts';
-import type { Identity } from '../src/local/identity/issuer.ts';
-import { type KeyVaultControl, keyVaultControl } from '../src/local/keyvault/controlClient.ts';
 import {
   appPrincipalId,
   createOperatorVault,
@@ -33,21 +34,21 @@ export interface Processes {
 }
 
 const silent: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
-const local = (path: string) => fileURLToPath(new URL(`../src/local/${path}`, import.meta.url));
+const project = fileURLToPath(new URL('..', import.meta.url));
 
 export async function startProcesses(): Promise<Processes> {
   const children: ChildProcess[] = [];
   const hosts: ChildHost[] = [];
   const start = async <T>(path: string, ...args: string[]): Promise<T> => {
-    const child = spawn(process.execPath, [local(path), ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [join(project, path), ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
     children.push(child);
     const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
     return JSON.parse(line) as T;
   };
-  const azurite = await start<Parameters<typeof operatorSettings>[0]>('azuriteMain.ts', '{"inMemory":true}');
-  const identity = await start<Identity>('identity/main.ts', JSON.stringify(directory));
+  const azurite = await start<Parameters<typeof operatorSettings>[0]>('src/local/azuriteMain.ts', '{"inMemory":true}');
+  const identity = await start<Identity>('packages/entra-emulator/src/main.ts', JSON.stringify(directory));
   const emulator = await start<{ url: string }>(
-    'keyvault/main.ts',
+    'packages/key-vault-emulator/src/main.ts',
     ...['--identity-url', identity.url, '--key-pool', keyPool],
   );
   const keyVault = keyVaultControl(emulator.url);

@@ -19,7 +19,8 @@ import { settingRows, settingsInSource, sourceOfApp } from './settings.ts';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
-const documents = [root, join(root, 'docs'), join(root, 'infra/customer')].flatMap((folder) =>
+const packages = readdirSync(join(root, 'packages')).map((name) => join(root, 'packages', name));
+const documents = [root, join(root, 'docs'), join(root, 'infra/customer'), ...packages].flatMap((folder) =>
   readdirSync(folder)
     .filter((name) => name.endsWith('.md'))
     .map((name) => relative(root, join(folder, name))),

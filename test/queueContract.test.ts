@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QueueServiceClient } from '@azure/storage-queue';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type AppFiles, startApp } from '../packages/functions-host/test/app.ts';
 import { createWorkQueue } from '../src/azure/workQueue.ts';
 import type { VaultWork, WorkQueue } from '../src/core/ports.ts';
 import { type Azurite, startAzurite } from '../src/local/azurite.ts';
 import { createVirtualClock, createVirtualQueue } from '../src/local/lab/virtualTime.ts';
-import { type AppFiles, startApp } from './local/host/app.ts';
 
 type Handler = (message: VaultWork) => Promise<void>;
 

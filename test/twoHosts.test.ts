@@ -6,6 +6,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startIdentity } from '../packages/entra-emulator/src/issuer.ts';
+import { type ChildHost, spawnHost } from '../packages/functions-host/src/child.ts';
+import { type KeyVaultControl, keyVaultControl } from '../packages/key-vault-emulator/src/controlClient.ts';
+import { startKeyVault } from '../packages/key-vault-emulator/src/emulator.ts';
 import { compose } from '../src/azure/compose.ts';
 import { type CustomerKeyEncryption, stateOf } from '../src/core/account.ts';
 import { getAccount } from '../src/core/accounts/read.ts';
@@ -17,10 +21,6 @@ import { startAzurite } from '../src/local/azurite.ts';
 import { caller } from '../src/local/client.ts';
 import { compressedTime } from '../src/local/demo/story.ts';
 import { accountEntries, bindingEntries } from '../src/local/entries.ts';
-import { type ChildHost, spawnHost } from '../src/local/host/child.ts';
-import { startIdentity } from '../src/local/identity/issuer.ts';
-import { type KeyVaultControl, keyVaultControl } from '../src/local/keyvault/controlClient.ts';
-import { startKeyVault } from '../src/local/keyvault/emulator.ts';
 import {
   appPrincipalId,
   createOperatorVault,

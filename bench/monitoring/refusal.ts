@@ -9,9 +9,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pLimit from 'p-limit';
+import { spawnHost } from '../../packages/functions-host/src/child.ts';
 import { compose } from '../../src/azure/compose.ts';
 import { type Caller, caller } from '../../src/local/client.ts';
-import { spawnHost } from '../../src/local/host/child.ts';
 import { appPrincipalId, homeTenantId, location } from '../../src/local/operator.ts';
 import { type Stack, startStack } from '../../src/local/stack.ts';
 import type { Bench, Report } from '../report.ts';

@@ -3,10 +3,10 @@
  * Arguments: the variant's entry file, and `read` to make a first table read through the function `accountsGet` as well.
  */
 import { pathToFileURL } from 'node:url';
-import { describeFunctions, isA } from '../../src/local/host/functionInfo.ts';
-import { insideApp, installFunctionsCore } from '../../src/local/host/functionsCore.ts';
-import { createInvoker } from '../../src/local/host/invoke.ts';
-import { createRegistration, type Registration } from '../../src/local/host/registration.ts';
+import { describeFunctions, isA } from '../../packages/functions-host/src/functionInfo.ts';
+import { insideApp, installFunctionsCore } from '../../packages/functions-host/src/functionsCore.ts';
+import { createInvoker } from '../../packages/functions-host/src/invoke.ts';
+import { createRegistration, type Registration } from '../../packages/functions-host/src/registration.ts';
 
 export interface Loaded {
   readonly functions: number;

@@ -3,8 +3,8 @@
  * it and grants it the vault. Names and the tenant's id follow from the customer's name, so that they need not be kept.
  */
 import { createHash } from 'node:crypto';
+import type { KeyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
 import type { FederatedIdentity } from '../core/binding.ts';
-import type { KeyVaultControl } from './keyvault/controlClient.ts';
 import { homeTenantId } from './operator.ts';
 
 /** The controls of the token issuer and of the Key Vault emulator. */

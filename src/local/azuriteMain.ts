@@ -3,8 +3,8 @@
  * Prints one JSON line with the URLs and the connection string; ends with SIGTERM or with its stdin.
  */
 import * as z from 'zod';
+import { jsonArgument, runAsOwnProcess } from '../../packages/own-process/src/ownProcess.ts';
 import { startAzurite } from './azurite.ts';
-import { jsonArgument, runAsOwnProcess } from './ownProcess.ts';
 
 const port = z.int().min(0).max(65_535);
 const Options = z.strictObject({

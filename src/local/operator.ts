@@ -1,8 +1,9 @@
 /** The operator of the embedded stack: tenant, identities, vault and app settings. Ids are fixed, so that data on disk stays theirs. */
+
+import type { Identity, IdentityOptions } from '../../packages/entra-emulator/src/issuer.ts';
+import type { HostKeys } from '../../packages/functions-host/src/host.ts';
+import type { KeyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
 import type { Azurite } from './azurite.ts';
-import type { HostKeys } from './host/host.ts';
-import type { Identity, IdentityOptions } from './identity/issuer.ts';
-import type { KeyVaultControl } from './keyvault/controlClient.ts';
 
 export const homeTenantId = '11111111-1111-4111-8111-111111111111';
 export const subscriptionId = '00000000-0000-4000-8000-000000000001';

@@ -6,11 +6,11 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type Identity, startIdentity } from '../../packages/entra-emulator/src/issuer.ts';
+import { type Host, type LogSink, startHost } from '../../packages/functions-host/src/host.ts';
+import { type KeyVaultControl, keyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
+import { startKeyVault } from '../../packages/key-vault-emulator/src/emulator.ts';
 import { type Azurite, startAzurite } from './azurite.ts';
-import { type Host, type LogSink, startHost } from './host/host.ts';
-import { type Identity, startIdentity } from './identity/issuer.ts';
-import { type KeyVaultControl, keyVaultControl } from './keyvault/controlClient.ts';
-import { startKeyVault } from './keyvault/emulator.ts';
 import {
   appPrincipalId,
   createOperatorVault,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { keyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
 import { type CustomerKeyEncryption, stateOf, verdictOn } from '../../src/core/account.ts';
 import { openAccountKey } from '../../src/core/accountKeys.ts';
 import { patchAccount, putAccount } from '../../src/core/accounts/put.ts';
@@ -6,7 +7,6 @@ import { repairIdentity } from '../../src/core/accounts/repairIdentity.ts';
 import type { KeyVaultIdentity } from '../../src/core/binding.ts';
 import { installApplication, registerApplication, speakerOf } from '../../src/local/acrossTenants.ts';
 import { accountEntries } from '../../src/local/entries.ts';
-import { keyVaultControl } from '../../src/local/keyvault/controlClient.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { appPrincipalId, homeTenantId, location } from '../../src/local/operator.ts';
 import { firstBrokenLink } from '../chain.ts';

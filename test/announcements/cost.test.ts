@@ -2,6 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startIdentity } from '../../packages/entra-emulator/src/issuer.ts';
+import { keyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
+import { startKeyVault } from '../../packages/key-vault-emulator/src/emulator.ts';
 import { compose } from '../../src/azure/compose.ts';
 import { deleteAccount } from '../../src/core/accounts/delete.ts';
 import { type AccountWish, patchAccount, putAccount } from '../../src/core/accounts/put.ts';
@@ -9,9 +12,6 @@ import { findAccount, getAccount } from '../../src/core/accounts/read.ts';
 import { wakeAnnouncing } from '../../src/core/announcements/pass.ts';
 import type { Service } from '../../src/core/service.ts';
 import { startAzurite } from '../../src/local/azurite.ts';
-import { startIdentity } from '../../src/local/identity/issuer.ts';
-import { keyVaultControl } from '../../src/local/keyvault/controlClient.ts';
-import { startKeyVault } from '../../src/local/keyvault/emulator.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import {
   appPrincipalId,

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { keyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
 import type { FederatedIdentity } from '../../src/core/binding.ts';
 import {
   applicationOf,
@@ -8,7 +9,6 @@ import {
   removeApplication,
   tenantOf,
 } from '../../src/local/acrossTenants.ts';
-import { keyVaultControl } from '../../src/local/keyvault/controlClient.ts';
 import {
   accountOf,
   got,

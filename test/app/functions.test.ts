@@ -1,9 +1,9 @@
 import { QueueServiceClient } from '@azure/storage-queue';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Host, type LogRecord, startHost } from '../../packages/functions-host/src/host.ts';
 import { routes } from '../../src/functions/routes.ts';
 import { type Azurite, startAzurite } from '../../src/local/azurite.ts';
 import { type Caller, caller, until } from '../../src/local/client.ts';
-import { type Host, type LogRecord, startHost } from '../../src/local/host/host.ts';
 import { appDir } from './support.ts';
 
 let azurite: Azurite | undefined;

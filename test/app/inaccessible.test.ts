@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ChildHost } from '../../packages/functions-host/src/child.ts';
 import type { Route } from '../../src/functions/route.ts';
 import { routes } from '../../src/functions/routes.ts';
 import { type Caller, caller } from '../../src/local/client.ts';
-import type { ChildHost } from '../../src/local/host/child.ts';
 import { operatorToken } from '../../src/local/operator.ts';
 import {
   accountOf,

@@ -1,9 +1,9 @@
 /** The document, compared with the truth: every answer of a busy life is judged by it, and every success it promises is seen. */
 import { TableClient } from '@azure/data-tables';
 import { beforeAll, expect, test } from 'vitest';
+import { keyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
 import { installApplication, registerApplication, tenantOf } from '../../src/local/acrossTenants.ts';
 import { type Caller, caller, until } from '../../src/local/client.ts';
-import { keyVaultControl } from '../../src/local/keyvault/controlClient.ts';
 import { appPrincipalId, homeTenantId, operatorVault } from '../../src/local/operator.ts';
 import { type Judge, judgeBy } from './openApi/judge.ts';
 import {

@@ -2,9 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect } from 'vitest';
+import { type ChildHost, spawnHost } from '../../packages/functions-host/src/child.ts';
+import type { LogRecord } from '../../packages/functions-host/src/host.ts';
 import { type Answer, type Caller, caller, until } from '../../src/local/client.ts';
-import { type ChildHost, spawnHost } from '../../src/local/host/child.ts';
-import type { LogRecord } from '../../src/local/host/host.ts';
 import { location, operatorToken } from '../../src/local/operator.ts';
 import { type Stack, type StackOptions, startStack } from '../../src/local/stack.ts';
 

@@ -3,14 +3,14 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { decodeJwt } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { type Identity, startIdentity } from '../../packages/entra-emulator/src/issuer.ts';
+import { keyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
 import { causeOf } from '../../src/azure/causeTable.ts';
 import { createCredentials } from '../../src/azure/credentials.ts';
 import { recorded } from '../../src/azure/keyVaultTransport.ts';
 import type { FederatedIdentity } from '../../src/core/binding.ts';
 import type { Cause } from '../../src/core/causes.ts';
 import type { Cloud } from '../../src/core/keyIdentifier.ts';
-import { type Identity, startIdentity } from '../../src/local/identity/issuer.ts';
-import { keyVaultControl } from '../../src/local/keyvault/controlClient.ts';
 
 const HOME = '11111111-1111-4111-8111-111111111111';
 const CUSTOMER = '55555555-5555-4555-8555-555555555551';

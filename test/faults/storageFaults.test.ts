@@ -5,6 +5,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startIdentity } from '../../packages/entra-emulator/src/issuer.ts';
+import { type KeyVaultControl, keyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
+import { startKeyVault } from '../../packages/key-vault-emulator/src/emulator.ts';
 import { compose } from '../../src/azure/compose.ts';
 import { etagOf } from '../../src/core/account.ts';
 import { openAccountKey } from '../../src/core/accountKeys.ts';
@@ -34,9 +37,6 @@ import { releaseClaim } from '../../src/core/work/releaseClaim.ts';
 import { workOnVault } from '../../src/core/work/vaultWork.ts';
 import { type Azurite, startAzurite } from '../../src/local/azurite.ts';
 import { accountEntries, bindingEntries, ownEntries } from '../../src/local/entries.ts';
-import { startIdentity } from '../../src/local/identity/issuer.ts';
-import { type KeyVaultControl, keyVaultControl } from '../../src/local/keyvault/controlClient.ts';
-import { startKeyVault } from '../../src/local/keyvault/emulator.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import {
   appPrincipalId,

@@ -9,9 +9,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { keyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
 import { caller } from '../../src/local/client.ts';
 import { compressedTime } from '../../src/local/demo/story.ts';
-import { keyVaultControl } from '../../src/local/keyvault/controlClient.ts';
 
 const run = promisify(execFile);
 const project = fileURLToPath(new URL('../..', import.meta.url));

@@ -2,11 +2,11 @@
 import { EventGridPublisherClient } from '@azure/eventgrid';
 import { ManagedIdentityCredential } from '@azure/identity';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type Identity, startIdentity } from '../../packages/entra-emulator/src/issuer.ts';
+import { keyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
 import { createAnnouncementTopic } from '../../src/azure/announcementTopic.ts';
 import { throughEmulator } from '../../src/azure/emulators.ts';
 import type { Announcement } from '../../src/core/announcements/announcement.ts';
-import { type Identity, startIdentity } from '../../src/local/identity/issuer.ts';
-import { keyVaultControl } from '../../src/local/keyvault/controlClient.ts';
 import { directory, topicOf } from '../../src/local/operator.ts';
 import { lineOf } from '../../src/local/topic/line.ts';
 import { startTopic, type Topic } from '../../src/local/topic/topic.ts';

@@ -2,6 +2,10 @@
  * A laboratory: the real core and the real adapters on the real wire and real tables, in virtual time. What the sweep's timer and
  * the queue's trigger do in Azure is done here by `advance`, in order and without waiting.
  */
+
+import { startIdentity } from '../../../packages/entra-emulator/src/issuer.ts';
+import { type KeyVaultControl, keyVaultControl } from '../../../packages/key-vault-emulator/src/controlClient.ts';
+import { startKeyVault } from '../../../packages/key-vault-emulator/src/emulator.ts';
 import { compose } from '../../azure/compose.ts';
 import type { AccountView } from '../../core/account.ts';
 import { patchAccount, putAccount } from '../../core/accounts/put.ts';
@@ -11,9 +15,6 @@ import type { Service } from '../../core/service.ts';
 import { sweep } from '../../core/work/sweep.ts';
 import { workOnVault } from '../../core/work/vaultWork.ts';
 import { startAzurite } from '../azurite.ts';
-import { startIdentity } from '../identity/issuer.ts';
-import { type KeyVaultControl, keyVaultControl } from '../keyvault/controlClient.ts';
-import { startKeyVault } from '../keyvault/emulator.ts';
 import {
   appPrincipalId,
   createOperatorVault,

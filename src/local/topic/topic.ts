@@ -5,8 +5,8 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as z from 'zod';
-import { answer, header, readBody } from '../host/httpMessage.ts';
-import { startServer } from '../host/server.ts';
+import { answer, header, readBody } from '../../../packages/functions-host/src/httpMessage.ts';
+import { startServer } from '../../../packages/functions-host/src/server.ts';
 import { createSenderCheck } from './senders.ts';
 
 export interface TopicOptions {

@@ -1,0 +1,152 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { controlCalls } from '../src/control/control.ts';
+import { type Identity, startIdentity } from '../src/issuer.ts';
+import { CUSTOMER, call, control, HOME, STRANGER } from './support.ts';
+
+let identity: Identity;
+beforeAll(async () => {
+  identity = await startIdentity({
+    tenants: [{ tenantId: HOME }],
+    identities: [
+      { name: 'app', tenantId: HOME, kind: 'application' },
+      { name: 'system', tenantId: HOME, kind: 'systemAssigned' },
+    ],
+  });
+});
+afterAll(() => identity.stop());
+
+describe('GET /control', () => {
+  type Listing = { calls: { call: string; does: string; curl: string }[] };
+
+  it('lists every call with a command to copy', async () => {
+    const { calls } = (await call<Listing>(identity, 'GET', '/control')).body;
+    expect(calls.map(({ call: name }) => name)).toContain('POST /control/token');
+    for (const { does, curl } of calls) {
+      expect(does).not.toBe('');
+      expect(curl).toMatch(new RegExp(`^curl -s -X (GET|PUT|POST|DELETE) '${identity.url}/control/`));
+    }
+  });
+
+  it.each(controlCalls.filter(({ example }) => example !== undefined))(
+    'gives an example for $method $path that is carried out',
+    async ({ method, path, example }) => {
+      const fresh = await startIdentity({
+        tenants: [{ tenantId: HOME }],
+        identities: [
+          { name: 'operator', tenantId: HOME, kind: 'application' },
+          { name: 'user-assigned-identity', tenantId: HOME, kind: 'userAssigned' },
+        ],
+      });
+      const there = path.replace(':tenant', HOME).replace(':name', 'operator').replace(':credential', 'any');
+      expect(await call(fresh, method, there, example)).toMatchObject({ status: 200 });
+      await fresh.stop();
+    },
+  );
+});
+
+describe('a control call with bad input', () => {
+  const aTenant = `/control/tenants/${CUSTOMER}`;
+  const anIdentity = '/control/identities/new';
+  const fault = { endpoint: 'msi', effect: { kind: 'reset' } };
+
+  it.each<[string, string, string, unknown, string]>([
+    ['a tenant id that is no GUID', 'PUT', '/control/tenants/contoso', {}, 'tenant'],
+    ['a misspelt field', 'PUT', aTenant, { missingapp: 'AADSTS700016' }, 'missingapp'],
+    ['a value off the list', 'PUT', aTenant, { missingApp: 'AADSTS1' }, 'missingApp'],
+    ['a missing field', 'PUT', anIdentity, { kind: 'application' }, 'tenantId'],
+    ['an unknown kind', 'PUT', anIdentity, { tenantId: HOME, kind: 'user' }, 'kind'],
+    ['an unknown tenant', 'PUT', anIdentity, { tenantId: STRANGER, kind: 'application' }, 'tenantId'],
+    [
+      'a secret for a managed identity',
+      'PUT',
+      anIdentity,
+      { tenantId: HOME, kind: 'userAssigned', secret: 's' },
+      'secret',
+    ],
+    ['a name with a blank', 'PUT', '/control/identities/a%20b', { tenantId: HOME, kind: 'application' }, 'name'],
+    ['roles that are no list', 'PUT', '/control/identities/app/roles', { roles: 'Reader' }, 'roles'],
+    ['a federated credential for nobody', 'PUT', '/control/identities/app/federated-credentials/f', {}, 'subject'],
+    ['a lifetime of nothing', 'PUT', '/control/lifetime', { msi: 0 }, 'msi'],
+    ['a clock set to a word', 'PUT', '/control/clock', { offsetSeconds: 'tomorrow' }, 'offsetSeconds'],
+    ['no audiences', 'PUT', '/control/api-audiences', { audiences: [] }, 'audiences'],
+    ['a fault at an unknown endpoint', 'POST', '/control/faults', { ...fault, endpoint: 'graph' }, 'endpoint'],
+    ['a fault without an effect', 'POST', '/control/faults', { endpoint: 'msi' }, 'effect'],
+    ['a fault of an unknown kind', 'POST', '/control/faults', { ...fault, effect: { kind: 'melt' } }, 'effect.kind'],
+    ['a token without a resource', 'POST', '/control/token', { identity: 'app' }, 'resource'],
+    [
+      'a token in a tenant without the app',
+      'POST',
+      '/control/token',
+      { identity: 'app', resource: 'r', tenant: STRANGER },
+      'tenant',
+    ],
+  ])('answers 400 to %s and names it', async (_what, method, path, body, target) => {
+    const reply = await call(identity, method, path, body);
+    expect(reply.status).toBe(400);
+    expect(reply.body).toMatchObject({
+      error: { code: 'BadRequest', target, message: expect.stringContaining(target) },
+    });
+  });
+
+  it('answers 400 to what is not JSON', async () => {
+    const { status, body } = await call(identity, 'PUT', aTenant, '{missingApp');
+    expect(status).toBe(400);
+    expect(body).toMatchObject({ error: { message: expect.stringContaining('not JSON') } });
+  });
+
+  it.each([
+    ['GET', '/control/identities/nobody'],
+    ['DELETE', '/control/identities/nobody'],
+    ['GET', `/control/tenants/${STRANGER}`],
+    ['DELETE', `/control/tenants/${HOME}/apps/nobody`],
+    ['DELETE', '/control/identities/app/federated-credentials/none'],
+    ['DELETE', '/control/faults/99'],
+    ['GET', '/control/nothing'],
+    ['GET', '/nothing'],
+  ])('answers 404 to %s %s', async (method, path) => {
+    expect((await call(identity, method, path)).status).toBe(404);
+  });
+
+  it('answers 405 to a path with another method', async () => {
+    expect((await call(identity, 'POST', aTenant, {})).status).toBe(405);
+  });
+
+  it.each<[string, string, unknown, string]>([
+    ['a second system-assigned identity', 'second', { tenantId: HOME, kind: 'systemAssigned' }, 'kind'],
+    ['another kind for an identity that exists', 'app', { tenantId: HOME, kind: 'userAssigned' }, 'kind'],
+    [
+      'another client id for one that exists',
+      'app',
+      { tenantId: HOME, kind: 'application', clientId: STRANGER },
+      'clientId',
+    ],
+  ])('answers 409 to %s', async (_what, name, body, target) => {
+    const reply = await call(identity, 'PUT', `/control/identities/${name}`, body);
+    expect(reply.status).toBe(409);
+    expect(reply.body).toMatchObject({ error: { code: 'Conflict', target } });
+  });
+});
+
+describe('identities and tenants', () => {
+  it('keep their ids when they are put again, and get new ones after they were deleted', async () => {
+    const put = (roles: string[]) =>
+      control(identity, 'PUT', 'identities/again', { tenantId: HOME, kind: 'application', roles });
+    const { clientId, objectId } = await put([]);
+    expect(await put(['Reader'])).toMatchObject({ clientId, objectId, roles: ['Reader'] });
+    await control(identity, 'DELETE', 'identities/again');
+    const { objectId: newObjectId } = await put([]);
+    expect(newObjectId).not.toBe(objectId);
+  });
+
+  it('go with their tenant', async () => {
+    await control(identity, 'PUT', `tenants/${CUSTOMER}`, {});
+    await control(identity, 'PUT', 'identities/theirs', { tenantId: CUSTOMER, kind: 'application' });
+    await control(identity, 'DELETE', `tenants/${CUSTOMER}`);
+    expect((await call(identity, 'GET', '/control/identities/theirs')).status).toBe(404);
+  });
+
+  it('are refused as options as they are as calls', async () => {
+    const identities = [{ name: 'x', tenantId: HOME, kind: 'application' as const }];
+    await expect(startIdentity({ identities })).rejects.toThrow('no tenant');
+  });
+});

@@ -1,0 +1,37 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+import { HOME } from './support.ts';
+
+const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+
+function run(options: unknown) {
+  const child = spawn(process.execPath, [main, JSON.stringify(options)], { stdio: 'pipe' });
+  const firstOf = async (stream: typeof child.stdout) => ((await once(createInterface(stream), 'line')) as [string])[0];
+  return {
+    child,
+    exited: once(child, 'exit'),
+    line: () => firstOf(child.stdout),
+    complaint: () => firstOf(child.stderr),
+  };
+}
+
+it.each([
+  ['its stdin closes', (child: ReturnType<typeof run>['child']) => child.stdin.end()],
+  ['it is told to terminate', (child: ReturnType<typeof run>['child']) => child.kill('SIGTERM')],
+])('prints where it listens, answers, and exits when %s', async (_when, end) => {
+  const { child, exited, line } = run({ tenants: [{ tenantId: HOME }], identityHeader: 'secret' });
+  const { url, environment } = JSON.parse(await line()) as { url: string; environment: Record<string, string> };
+  expect(environment).toEqual({ IDENTITY_ENDPOINT: `${url}/msi/token`, IDENTITY_HEADER: 'secret' });
+  expect(await (await fetch(`${url}/control/tenants`)).json()).toMatchObject([{ tenantId: HOME }]);
+  end(child);
+  expect(await exited).toEqual([0, null]);
+});
+
+it('says what is wrong with its argument and exits with 1', async () => {
+  const { exited, complaint } = run({ tenant: [] });
+  expect(await complaint()).toMatch(/JSON argument does not fit/);
+  expect(await exited).toEqual([1, null]);
+});

@@ -1,0 +1,121 @@
+import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Identity, startIdentity } from '../src/issuer.ts';
+import { CUSTOMER, call, control, HOME, STRANGER, VAULT } from './support.ts';
+
+const NOW = Date.UTC(2026, 10, 23, 12);
+const API = 'api://keyward';
+
+let identity: Identity;
+beforeAll(async () => {
+  identity = await startIdentity({
+    now: () => NOW,
+    tenants: [{ tenantId: HOME }, { tenantId: CUSTOMER }],
+    identities: [
+      { name: 'operator', tenantId: HOME, kind: 'application', roles: ['Keyward.Operator', 'Keyward.Reader'] },
+      { name: 'nobody', tenantId: HOME, kind: 'application' },
+      { name: 'system', tenantId: HOME, kind: 'systemAssigned' },
+    ],
+    apps: [{ tenantId: CUSTOMER, identity: 'operator' }],
+  });
+});
+afterAll(() => identity.stop());
+
+type Token = { access_token: string; expires_on: number };
+const mint = async (body: { identity: string; resource: string; tenant?: string }) =>
+  (await control<Token>(identity, 'POST', 'token', body)).access_token;
+const keysOf = (tenant: string) => createRemoteJWKSet(new URL(`${identity.url}/${tenant}/discovery/v2.0/keys`));
+const verify = (token: string, issuer: string, audience: string, at = NOW, tenant = HOME) =>
+  jwtVerify(token, keysOf(tenant), { issuer, audience, algorithms: ['RS256'], currentDate: new Date(at) });
+
+describe('a token for Key Vault', () => {
+  it('is of version 1.0 and verifies with the keys of the tenant', async () => {
+    const { clientId, objectId } = await control(identity, 'GET', 'identities/operator');
+    const token = await mint({ identity: 'operator', resource: VAULT });
+    const { payload } = await verify(token, `https://sts.windows.net/${HOME}/`, VAULT);
+    expect(payload).toMatchObject({
+      ver: '1.0',
+      tid: HOME,
+      oid: objectId,
+      sub: objectId,
+      appid: clientId,
+      idtyp: 'app',
+    });
+    expect(payload).not.toHaveProperty('roles');
+  });
+
+  it('names the service principal of the tenant it is for', async () => {
+    const [installed] = await control<{ objectId: string }[]>(identity, 'GET', `tenants/${CUSTOMER}/apps`);
+    const token = await mint({ identity: 'operator', resource: `${VAULT}/.default`, tenant: CUSTOMER });
+    const { payload } = await verify(token, `https://sts.windows.net/${CUSTOMER}/`, VAULT, NOW, CUSTOMER);
+    expect(payload).toMatchObject({ tid: CUSTOMER, oid: installed?.objectId });
+    expect(installed?.objectId).not.toBe((await control(identity, 'GET', 'identities/operator')).objectId);
+  });
+});
+
+describe('a token for the API', () => {
+  const issuer = () => `${identity.url}/${HOME}/v2.0`;
+
+  it('is of version 2.0 and carries the roles', async () => {
+    const { clientId, objectId } = await control(identity, 'GET', 'identities/operator');
+    const { payload } = await verify(await mint({ identity: 'operator', resource: API }), issuer(), API);
+    expect(payload).toMatchObject({ ver: '2.0', azp: clientId, oid: objectId, tid: HOME });
+    expect(payload.roles).toEqual(['Keyward.Operator', 'Keyward.Reader']);
+  });
+
+  it('has no roles claim when no role is assigned', async () => {
+    const { payload } = await verify(await mint({ identity: 'nobody', resource: API }), issuer(), API);
+    expect(payload).not.toHaveProperty('roles');
+  });
+
+  it('carries the roles of the moment', async () => {
+    await control(identity, 'PUT', 'identities/nobody/roles', { roles: ['Keyward.Reader'] });
+    const { payload } = await verify(await mint({ identity: 'nobody', resource: API }), issuer(), API);
+    expect(payload.roles).toEqual(['Keyward.Reader']);
+  });
+
+  it('is had for every audience that is named as an API', async () => {
+    await control(identity, 'PUT', 'api-audiences', { audiences: [API, 'api://other'] });
+    const token = await mint({ identity: 'system', resource: 'api://other' });
+    const { payload } = await verify(token, issuer(), 'api://other');
+    expect(payload.ver).toBe('2.0');
+  });
+});
+
+describe('verification', () => {
+  it('fails with the keys of another tenant', async () => {
+    const token = await mint({ identity: 'operator', resource: API });
+    await expect(jwtVerify(token, keysOf(CUSTOMER))).rejects.toBeInstanceOf(errors.JWKSNoMatchingKey);
+  });
+
+  it('fails when the lifetime, counted by the given clock, is over', async () => {
+    await control(identity, 'PUT', 'lifetime', { token: 60 });
+    const token = await mint({ identity: 'operator', resource: VAULT });
+    const issuer = `https://sts.windows.net/${HOME}/`;
+    await expect(verify(token, issuer, VAULT, NOW + 59_000)).resolves.toBeDefined();
+    await expect(verify(token, issuer, VAULT, NOW + 60_000)).rejects.toBeInstanceOf(errors.JWTExpired);
+  });
+
+  it('follows the clock when it is set', async () => {
+    await control(identity, 'PUT', 'clock', { offsetSeconds: 86_400 });
+    const token = await mint({ identity: 'operator', resource: VAULT });
+    await control(identity, 'PUT', 'clock', { offsetSeconds: 0 });
+    const { payload } = await verify(token, `https://sts.windows.net/${HOME}/`, VAULT, NOW + 86_400_000);
+    expect(payload.iat).toBe(NOW / 1000 + 86_400);
+  });
+
+  it('finds its way by the metadata document', async () => {
+    const { body } = await call(identity, 'GET', `/${HOME}/v2.0/.well-known/openid-configuration`);
+    expect(body).toMatchObject({
+      issuer: `${identity.url}/${HOME}/v2.0`,
+      jwks_uri: `${identity.url}/${HOME}/discovery/v2.0/keys`,
+      token_endpoint: `${identity.url}/${HOME}/oauth2/v2.0/token`,
+    });
+  });
+
+  it.each(['v2.0/.well-known/openid-configuration', 'discovery/v2.0/keys'])('knows no tenant for %s', async (path) => {
+    const { status, body } = await call(identity, 'GET', `/${STRANGER}/${path}`);
+    expect(status).toBe(400);
+    expect(body).toMatchObject({ error: 'invalid_request', error_codes: [90002] });
+  });
+});

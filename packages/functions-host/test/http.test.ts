@@ -1,0 +1,253 @@
+import { request } from 'node:http';
+import { describe, expect, test } from 'vitest';
+import { maxBodyBytes } from '../src/httpMessage.ts';
+import { eventually, gate, startApp } from './app.ts';
+
+const keys = { master: 'master-key', function: 'function-key', eventgrid_extension: 'eg-key' };
+
+/** A request that fetch would not send: raw headers, a body where none belongs. */
+function raw(url: string, options: { method: string; headers: Record<string, string>; body?: string }) {
+  return new Promise<{ status: number; text: string }>((resolve, reject) => {
+    const sent = request(url, { method: options.method, headers: options.headers }, async (response) => {
+      let text = '';
+      for await (const chunk of response) text += chunk;
+      resolve({ status: response.statusCode ?? 0, text });
+    });
+    sent.once('error', reject);
+    if (options.body === undefined) sent.flushHeaders();
+    else sent.end(options.body);
+  });
+}
+
+describe('a request', () => {
+  test('reaches the handler with method, URL, headers, query, params and body', async () => {
+    const { host } = await startApp({
+      source: `app.http('echo', { route: 'echo/{id:int}/{rest?}', methods: ['POST'], authLevel: 'anonymous', async handler(request) {
+        return { jsonBody: {
+          method: request.method, url: request.url, header: request.headers.get('x-mark'),
+          query: Object.fromEntries(request.query), params: request.params, body: await request.json(),
+        } };
+      } });`,
+    });
+    const path = '/api/echo/7?one=1&many=a&many=b&empty=';
+    const response = await fetch(host.url + path, {
+      method: 'POST',
+      headers: { 'x-mark': 'yes' },
+      body: JSON.stringify({ deep: ['ü'] }),
+    });
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toBe('application/json');
+    expect(await response.json()).toEqual({
+      method: 'POST',
+      url: host.url + path,
+      header: 'yes',
+      query: { one: '1', many: 'a,b', empty: '' },
+      params: { id: '7' },
+      body: { deep: ['ü'] },
+    });
+  });
+
+  test('and its answer are bytes, unchanged, with status and headers', async () => {
+    const { host } = await startApp({
+      source: `app.http('copy', { methods: ['PUT'], authLevel: 'anonymous', async handler(request) {
+        const body = Buffer.from(await request.arrayBuffer());
+        return { status: 201, headers: { 'x-size': String(body.length), 'content-type': 'application/octet-stream' }, body };
+      } });`,
+    });
+    const bytes = Uint8Array.from({ length: 256 }, (_, index) => index);
+    const response = await fetch(`${host.url}/api/copy`, { method: 'PUT', body: bytes });
+    expect([response.status, response.headers.get('x-size')]).toEqual([201, '256']);
+    expect(new Uint8Array(await response.arrayBuffer())).toEqual(bytes);
+  });
+
+  test('without an announced length loses its body, as it does without HTTP streaming', async () => {
+    const { host } = await startApp({
+      source: `app.http('size', { authLevel: 'anonymous', handler: async (request) => ({ body: String((await request.text()).length) }) });`,
+    });
+    const size = (headers: Record<string, string>) =>
+      raw(`${host.url}/api/size`, { method: 'POST', headers, body: 'hello' }).then((answer) => answer.text);
+    expect(await size({ 'content-length': '5' })).toBe('5');
+    expect(await size({ 'transfer-encoding': 'chunked' })).toBe('0');
+  });
+
+  test('of HEAD is answered without a body, and only where a function takes HEAD', async () => {
+    const { host } = await startApp({
+      source: `app.http('both', { methods: ['GET', 'HEAD'], authLevel: 'anonymous', handler: () => ({ body: 'four' }) });
+        app.http('get', { methods: ['GET'], authLevel: 'anonymous', handler: () => ({ body: 'x' }) });`,
+    });
+    const head = await fetch(`${host.url}/api/both`, { method: 'HEAD' });
+    expect([head.status, head.headers.get('content-length'), await head.text()]).toEqual([200, '4', '']);
+    expect((await fetch(`${host.url}/api/get`, { method: 'HEAD' })).status).toBe(404);
+  });
+
+  test('over 100 MB is refused before it is read', async () => {
+    const { host, probe } = await startApp({
+      source: `app.http('a', { authLevel: 'anonymous', handler() { probe.seen.push(1); } });`,
+    });
+    const headers = { 'content-length': String(maxBodyBytes + 1) };
+    expect((await raw(`${host.url}/api/a`, { method: 'POST', headers })).status).toBe(413);
+    expect(probe.seen).toEqual([]);
+  });
+});
+
+describe('the answer', () => {
+  const source = `
+    app.http('nothing', { authLevel: 'anonymous', handler() {} });
+    app.http('throws', { authLevel: 'anonymous', handler() { throw new Error('secret detail'); } });
+    app.http('rejects', { authLevel: 'anonymous', handler: () => Promise.reject(new Error('secret detail')) });
+    app.http('text', { authLevel: 'anonymous', handler: () => 'not an object' });
+    app.http('empty', { authLevel: 'anonymous', handler: () => ({ status: 404 }) });
+    app.http('onlyGet', { methods: ['GET'], authLevel: 'anonymous', handler: () => ({ body: 'x' }) });
+    app.http('number', { route: 'number/{id:int}', authLevel: 'anonymous', handler: () => ({ body: 'x' }) });`;
+
+  test.each([
+    ['nothing', 'GET', 204],
+    ['throws', 'GET', 500],
+    ['rejects', 'POST', 500],
+    ['text', 'GET', 500],
+    ['empty', 'GET', 404],
+    ['onlyGet', 'POST', 404],
+    ['number/x', 'GET', 404],
+    ['unknown', 'GET', 404],
+    ['../admin/nothing', 'GET', 401],
+  ])('of /api/%s to %s is %i with an empty body', async (path, method, status) => {
+    const { host } = await startApp({ source });
+    const response = await fetch(`${host.url}/api/${path}`, { method });
+    expect([response.status, await response.text()]).toEqual([status, '']);
+  });
+
+  test('to a failure says nothing; the log says it', async () => {
+    const { host, said } = await startApp({ source });
+    await fetch(`${host.url}/api/throws`);
+    expect(said('error')).toEqual([expect.stringContaining('secret detail')]);
+  });
+});
+
+describe('the route prefix', () => {
+  test.each([
+    ['v1/things', '/v1/things/ping'],
+    ['', '/ping'],
+  ])('%j of host.json leads to %s', async (routePrefix, path) => {
+    const { host } = await startApp({
+      source: `app.http('ping', { authLevel: 'anonymous', handler: () => ({ body: 'pong' }) });`,
+      hostJson: { version: '2.0', extensions: { http: { routePrefix } } },
+    });
+    expect(await (await fetch(host.url + path)).text()).toBe('pong');
+    expect((await fetch(`${host.url}/api/ping`)).status).toBe(404);
+  });
+
+  test('may hold a setting, as a route may', async () => {
+    const { host } = await startApp({
+      source: `app.http('ping', { route: '%HOST_TEST_PLACE%/ping', authLevel: 'anonymous', handler: () => ({ body: 'pong' }) });`,
+      settings: { HOST_TEST_PLACE: 'here' },
+    });
+    expect((await fetch(`${host.url}/api/here/ping`)).status).toBe(200);
+  });
+});
+
+describe('keys', () => {
+  const source = ['anonymous', 'function', 'admin']
+    .map((level) => `app.http('at-${level}', { authLevel: '${level}', handler: () => ({ body: 'in' }) });`)
+    .join('\n');
+
+  test.each<[level: string, key: string | undefined, status: number]>([
+    ['anonymous', undefined, 200],
+    ['function', undefined, 401],
+    ['function', 'wrong', 401],
+    ['function', 'function-key', 200],
+    ['function', 'master-key', 200],
+    ['function', 'eg-key', 401],
+    ['admin', 'function-key', 401],
+    ['admin', 'master-key', 200],
+  ])('level %s with %s is %i, in the header and in the query', async (level, key, status) => {
+    const { host } = await startApp({ source, keys });
+    const url = `${host.url}/api/at-${level}`;
+    const inHeader = await fetch(url, key === undefined ? {} : { headers: { 'x-functions-key': key } });
+    const inQuery = await fetch(key === undefined ? url : `${url}?code=${key}`);
+    expect([inHeader.status, inQuery.status]).toEqual([status, status]);
+    if (status === 401) expect(await inHeader.text()).toBe('');
+  });
+
+  test('in the header win over those in the query', async () => {
+    const { host } = await startApp({ source, keys });
+    const url = `${host.url}/api/at-function?code=function-key`;
+    expect((await fetch(url, { headers: { 'x-functions-key': 'wrong' } })).status).toBe(401);
+  });
+
+  test('are made up when none are given, other ones each time', async () => {
+    const { host } = await startApp({ source });
+    expect(new Set(Object.values(host.keys)).size).toBe(3);
+    expect(host.keys.master.length).toBeGreaterThan(40);
+  });
+});
+
+describe('two functions that fit one path', () => {
+  test('are decided by name, not by how specific they are', async () => {
+    const { host } = await startApp({
+      source: `
+        app.http('zList', { route: 'items/list', authLevel: 'anonymous', handler: () => ({ body: 'list' }) });
+        app.http('Item', { route: 'items/{id}', authLevel: 'anonymous', handler: () => ({ body: 'item' }) });`,
+    });
+    expect(await (await fetch(`${host.url}/api/items/list`)).text()).toBe('item');
+  });
+});
+
+describe('the bounds of host.json', () => {
+  test('let requests wait for their turn and turn away those beyond', async () => {
+    const { opened, open } = gate();
+    const { host, probe } = await startApp({
+      source: `app.http('slow', { authLevel: 'anonymous', async handler(request) {
+        probe.seen.push(request.query.get('n')); await probe.opened; return { body: 'done' };
+      } });`,
+      hostJson: { version: '2.0', extensions: { http: { maxConcurrentRequests: 1, maxOutstandingRequests: 2 } } },
+      probe: { opened },
+    });
+    const first = fetch(`${host.url}/api/slow?n=1`);
+    await eventually(() => probe.seen).toEqual(['1']);
+    // One of the two waits, the other is beyond the bound; which of them is the network's affair.
+    const others = [fetch(`${host.url}/api/slow?n=2`), fetch(`${host.url}/api/slow?n=3`)];
+    expect((await Promise.race(others)).status).toBe(429);
+    expect(probe.seen).toEqual(['1']);
+    open();
+    expect((await first).status).toBe(200);
+    expect((await Promise.all(others)).map((one) => one.status).sort()).toEqual([200, 429]);
+  });
+});
+
+describe('the admin pages', () => {
+  const source = `
+    app.http('hello', { authLevel: 'anonymous', async handler(request) { probe.seen.push(await request.text()); } });
+    app.timer('sweep', { schedule: '0 0 0 1 1 *', handler(timer) { probe.seen.push(timer.isPastDue); } });
+    app.eventGrid('events', { handler(event) { probe.seen.push(event.id); } });`;
+  const master = { 'x-functions-key': 'master-key' };
+
+  test('are for the master key alone', async () => {
+    const { host } = await startApp({ source, keys });
+    for (const path of ['/admin/host/status', '/admin/functions', '/admin/functions/sweep']) {
+      expect((await fetch(host.url + path)).status).toBe(401);
+      expect((await fetch(host.url + path, { headers: { 'x-functions-key': 'function-key' } })).status).toBe(401);
+      expect((await fetch(host.url + path, { headers: master })).status).toBe(200);
+    }
+  });
+
+  test('list the functions and tell that the host runs', async () => {
+    const { host } = await startApp({ source, keys });
+    const get = async (path: string) => (await fetch(host.url + path, { headers: master })).json();
+    expect(await get('/admin/host/status')).toMatchObject({ state: 'Running' });
+    expect(await get('/admin/functions')).toEqual(JSON.parse(JSON.stringify(host.functions)));
+  });
+
+  test('run a function by hand and answer 202 at once', async () => {
+    const { host, probe } = await startApp({ source, keys });
+    const run = async (name: string, body: string) =>
+      (await fetch(`${host.url}/admin/functions/${name}`, { method: 'POST', headers: master, body })).status;
+    expect(await run('sweep', '{"input":""}')).toBe(202);
+    await eventually(() => probe.seen).toEqual([false]);
+    expect(await run('events', JSON.stringify({ input: '{"id":"e1"}' }))).toBe(202);
+    await eventually(() => probe.seen).toEqual([false, 'e1']);
+    expect(await run('hello', '{"input":"hi"}')).toBe(202);
+    await eventually(() => probe.seen).toEqual([false, 'e1', 'hi']);
+    expect(await run('nobody', '{"input":""}')).toBe(404);
+    expect(await run('events', '{"input":"not json"}')).toBe(400);
+  });
+});

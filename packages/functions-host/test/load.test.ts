@@ -1,0 +1,251 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { describe, expect, test } from 'vitest';
+import { startHost } from '../src/host.ts';
+import { appFolder, eventually, startApp } from './app.ts';
+
+const load = (source: string, files: Record<string, string> = {}) =>
+  startHost({ appDir: appFolder({ source, files }), settings: {}, onLog: () => undefined });
+
+describe('loading an app', () => {
+  test('registers what it registers, also after a top-level await', async () => {
+    const { host } = await startApp({
+      source: `app.http('b', { route: 'things/{id}', methods: ['PUT'], authLevel: 'admin', handler() {} });
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        app.timer('c', { schedule: '0 */5 * * * *', handler() {} });
+        app.eventGrid('d', { handler() {} });`,
+      timers: false,
+    });
+    expect(host.functions).toEqual([
+      { name: 'b', trigger: 'httpTrigger', route: 'things/{id}', methods: ['PUT'], authLevel: 'admin' },
+      { name: 'c', trigger: 'timerTrigger', schedule: '0 */5 * * * *', runOnStartup: false, useMonitor: true },
+      { name: 'd', trigger: 'eventGridTrigger', many: false },
+    ]);
+  });
+
+  test('takes CommonJS, several files by a glob, and the same app again', async () => {
+    const files = {
+      'package.json': '{"main":"out/*.cjs"}',
+      'out/one.cjs': "const { app } = require('@azure/functions'); app.http('one', { handler() {} });",
+      'out/two.cjs': "const { app } = require('@azure/functions'); app.http('two', { handler() {} });",
+    };
+    const appDir = appFolder({ files });
+    for (let time = 0; time < 2; time++) {
+      const { host } = await startApp({ appDir });
+      expect(host.functions.map((one) => one.name)).toEqual(['one', 'two']);
+    }
+  });
+
+  test('gives each host of a process a copy of its own, down to the modules that it imports later', async () => {
+    const files = {
+      'state.mjs': 'export const state = { count: 0 };',
+      'lazy.mjs': "import { state } from './state.mjs'; export const next = () => ++state.count;",
+      'app.mjs': `import { app } from '@azure/functions';
+        app.http('count', { authLevel: 'anonymous', async handler() {
+          const { next } = await import('./lazy.mjs');
+          return { jsonBody: next() };
+        } });`,
+    };
+    const appDir = appFolder({ files });
+    const { host: first } = await startApp({ appDir });
+    const { host: second } = await startApp({ appDir });
+    const count = async (url: string) => (await fetch(`${url}/api/count`)).json();
+    expect([await count(first.url), await count(first.url), await count(second.url)]).toEqual([1, 2, 1]);
+  });
+
+  test('loads a code-split bundle of ES modules, @azure/functions inside, twice in one process', async () => {
+    const appDir = appFolder({
+      files: {
+        'package.json': '{"type":"module","main":"dist/index.js"}',
+        'src/index.ts': `import { app } from '@azure/functions';
+          app.http('ping', { authLevel: 'anonymous', handler: async () => ({ body: (await import('./pong.ts')).pong }) });`,
+        'src/pong.ts': "export const pong = 'pong';",
+      },
+    });
+    await build({
+      entryPoints: [join(appDir, 'src/index.ts')],
+      outdir: join(appDir, 'dist'),
+      bundle: true,
+      splitting: true,
+      format: 'esm',
+      platform: 'node',
+      minify: true,
+      external: ['@azure/functions-core'],
+      banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
+      logLevel: 'silent',
+    });
+    expect(readFileSync(join(appDir, 'dist/index.js'), 'utf8')).toContain('@azure/functions-core');
+    const { host: first } = await startApp({ appDir });
+    const { host: second } = await startApp({ appDir });
+    for (const host of [first, second]) expect(await (await fetch(`${host.url}/api/ping`)).text()).toBe('pong');
+  });
+
+  test('refuses registration after the start', async () => {
+    const { probe } = await startApp({
+      source: `app.http('early', { handler() {} });
+        setTimeout(() => { try { app.http('late', { handler() {} }); } catch (error) { probe.seen.push(error.message); } }, 20);`,
+    });
+    await eventually(() => probe.seen).toEqual(['A function can only be registered during app startup.']);
+  });
+
+  test.each([
+    [
+      'a throw at load',
+      "import { app } from '@azure/functions'; app.http('a', { handler() {} }); throw new Error('no such key');",
+      /app\.mjs of .* failed to load: no such key/,
+    ],
+    [
+      'an app that registers nothing',
+      "import { app } from '@azure/functions';",
+      /never asked for the Functions runtime/,
+    ],
+    [
+      'an app that registers after a timeout',
+      "import { app } from '@azure/functions'; app.hook.appStart(() => {}); setTimeout(() => { try { app.http('a', { handler() {} }); } catch {} }, 5);",
+      /registered none while it loaded/,
+    ],
+    ['a bundle without require', "const r = undefined; r('util');", /r is not a function/],
+    [
+      'a bad function name',
+      "import { app } from '@azure/functions'; app.http('host', { handler() {} });",
+      /'host' is not a function name/,
+    ],
+    [
+      'two functions of one name',
+      "import { app } from '@azure/functions'; app.http('a', { handler() {} }); app.http('A', { handler() {} });",
+      /'a' has already been registered/,
+    ],
+    [
+      'a trigger that is not served',
+      "import { app } from '@azure/functions'; app.storageBlob('a', { path: 'p', connection: 'C', handler() {} });",
+      /Function 'a' has a blobTrigger; this host runs HTTP, timer, queue and Event Grid triggers/,
+    ],
+    [
+      'an output binding',
+      "import { app, output } from '@azure/functions'; app.http('a', { extraOutputs: [output.storageQueue({ queueName: 'q', connection: 'C' })], handler() {} });",
+      /does not serve the binding 'queueOutput/,
+    ],
+    [
+      'a reserved route',
+      "import { app } from '@azure/functions'; app.http('a', { route: 'admin/x', handler() {} });",
+      /may not start with 'admin' or 'runtime'/,
+    ],
+    [
+      'a wrong route',
+      "import { app } from '@azure/functions'; app.http('a', { route: 'x/{y:z}', handler() {} });",
+      /Function 'a': the route 'x\/{y:z}' is not valid: 'z' is not a route constraint/,
+    ],
+    [
+      'two functions on one route',
+      "import { app } from '@azure/functions'; app.http('b', { route: 'x', handler() {} }); app.http('a', { route: 'X', methods: ['POST'], handler() {} });",
+      /Function 'b' has the route and a method of 'a'/,
+    ],
+    [
+      'a wrong schedule',
+      "import { app } from '@azure/functions'; app.timer('a', { schedule: 'daily', handler() {} });",
+      /Function 'a': schedule 'daily' is not an NCRONTAB schedule/,
+    ],
+    [
+      'a queue without a connection',
+      "import { app } from '@azure/functions'; app.storageQueue('a', { queueName: 'work', connection: 'HOST_TEST_NO', handler() {} });",
+      /Function 'a': connection names the setting HOST_TEST_NO/,
+    ],
+    [
+      'a wrong queue name',
+      "import { app } from '@azure/functions'; app.storageQueue('a', { queueName: 'my_queue', connection: 'C', handler() {} });",
+      /Function 'a': queueName 'my_queue' is none/,
+    ],
+    [
+      'HTTP streaming',
+      "import { app } from '@azure/functions'; app.setup({ capabilities: { HttpUri: 'x' } }); app.http('a', { handler() {} });",
+      /enableHttpStream/,
+    ],
+  ])('is refused for %s', async (_, source, problem) => {
+    await expect(load(source)).rejects.toThrow(problem);
+  });
+
+  test('is refused when package.json names no file or one that is not there', async () => {
+    await expect(load('', { 'package.json': '{}' })).rejects.toThrow('"main" must name the built app');
+    await expect(load('', { 'package.json': '{"main":"dist/x.js"}' })).rejects.toThrow('does not exist; is it built?');
+  });
+
+  test('runs the appStart hooks before the first call, and a throw there refuses the app', async () => {
+    const { probe } = await startApp({
+      source: `app.hook.appStart(() => { probe.seen.push('start'); }); app.http('a', { handler() {} });`,
+    });
+    expect(probe.seen).toEqual(['start']);
+    const source = `app.hook.appStart(() => { throw new Error('not today'); }); app.http('a', { handler() {} });`;
+    await expect(startApp({ source })).rejects.toThrow('not today');
+  });
+});
+
+describe('invocation hooks', () => {
+  test('may change input, function, result and error, and share data', async () => {
+    const { host } = await startApp({
+      source: `
+        app.hook.preInvocation((context) => { context.hookData.began = 1; context.inputs[0] = { name: 'changed' }; });
+        app.hook.postInvocation((context) => {
+          if (context.error) { context.error = null; context.result = { body: 'mended' }; }
+          else context.result = { body: context.result.body + context.hookData.began };
+        });
+        app.http('good', { authLevel: 'anonymous', handler: (request) => ({ body: request.name }) });
+        app.http('bad', { authLevel: 'anonymous', handler() { throw new Error('x'); } });`,
+    });
+    expect(await (await fetch(`${host.url}/api/good`)).text()).toBe('changed1');
+    expect(await (await fetch(`${host.url}/api/bad`)).text()).toBe('mended');
+  });
+
+  test('that throw before the function fail the call and skip the hooks after it', async () => {
+    const { host, probe } = await startApp({
+      source: `
+        app.hook.preInvocation(() => { throw new Error('no entry'); });
+        app.hook.postInvocation(() => { probe.seen.push('post'); });
+        app.http('a', { authLevel: 'anonymous', handler() { probe.seen.push('ran'); } });`,
+    });
+    expect((await fetch(`${host.url}/api/a`)).status).toBe(500);
+    expect(probe.seen).toEqual([]);
+  });
+});
+
+describe('logs', () => {
+  test('of context and console carry function and invocation, and the console of others is left alone', async () => {
+    const { host, records, said } = await startApp({
+      source: `console.warn('loading');
+        app.http('talk', { authLevel: 'anonymous', async handler(_, context) {
+          context.log('count', 1);
+          await new Promise((resolve) => setTimeout(resolve, 1));
+          console.error('trouble %d', 2);
+          return { body: context.invocationId };
+        } });`,
+    });
+    const invocationId = await (await fetch(`${host.url}/api/talk`)).text();
+    expect(records.filter((record) => record.category === 'Function.talk.User')).toMatchObject([
+      { level: 'information', message: 'count 1', functionName: 'talk', invocationId, at: expect.any(Number) },
+      { level: 'error', message: 'trouble 2', functionName: 'talk', invocationId },
+    ]);
+    expect(said('warning')).toEqual(['loading']);
+    const before = records.length;
+    const { info } = console;
+    info('a test speaks');
+    expect(records).toHaveLength(before);
+  });
+
+  test('pass the log hooks first', async () => {
+    const { host, records } = await startApp({
+      source: `app.hook.log((context) => { context.message = context.message.replace(/\\d/g, '#'); context.level = 'debug'; });
+        app.http('talk', { authLevel: 'anonymous', handler(_, context) { context.log('code 123'); } });`,
+    });
+    await fetch(`${host.url}/api/talk`);
+    expect(records).toContainEqual(expect.objectContaining({ message: 'code ###', level: 'debug' }));
+  });
+
+  test('survive a sink that throws', async () => {
+    const source = `app.http('talk', { authLevel: 'anonymous', handler(_, context) { context.log('x'); return { body: 'ok' }; } });`;
+    const onLog = () => {
+      throw new Error('full');
+    };
+    const { host } = await startApp({ source, onLog });
+    expect(await (await fetch(`${host.url}/api/talk`)).text()).toBe('ok');
+  });
+});

@@ -1,0 +1,286 @@
+import { type QueueClient, QueueServiceClient } from '@azure/storage-queue';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Azurite, startAzurite } from '../../../src/local/azurite.ts';
+import { decodeText, fateOf, pollPause } from '../src/queueMessage.ts';
+import { type AppFiles, eventually, type Finished, gate, startApp } from './app.ts';
+
+let azurite: Azurite;
+let service: QueueServiceClient;
+beforeAll(async () => {
+  azurite = await startAzurite({ inMemory: true });
+  service = QueueServiceClient.fromConnectionString(azurite.connectionString);
+});
+afterAll(() => azurite.stop());
+
+const base64 = (text: string) => Buffer.from(text).toString('base64');
+const unbase64 = (text: string) => Buffer.from(text, 'base64').toString();
+let queues = 0;
+const newQueue = () => `work-${++queues}`;
+
+/** Starts an app with one queue function on a queue of its own, which polls often. */
+async function startWorker(
+  finished: Finished,
+  handler: string,
+  options: Partial<Parameters<typeof startApp>[0]> & { queues?: object; name?: string } = {},
+) {
+  const { queues: knobs, name = newQueue(), ...rest } = options;
+  const setting = `HOST_TEST_${name.replace('-', '_')}`;
+  const hostJson: AppFiles['hostJson'] = {
+    version: '2.0',
+    extensions: { queues: { maxPollingInterval: '00:00:00.2', ...knobs } },
+  };
+  const started = await startApp({
+    finished,
+    source: `app.storageQueue('work', { queueName: '%${setting}%', connection: 'HOST_TEST_STORAGE', handler: ${handler} });`,
+    hostJson,
+    settings: { [setting]: name, HOST_TEST_STORAGE: azurite.connectionString },
+    ...rest,
+  });
+  const queue = service.getQueueClient(name);
+  await eventually(() => queue.exists()).toBe(true);
+  return { ...started, queue, poison: service.getQueueClient(`${name}-poison`) };
+}
+
+const remaining = async (queue: QueueClient) => (await queue.getProperties()).approximateMessagesCount;
+async function texts(queue: QueueClient): Promise<string[]> {
+  if (!(await queue.exists())) return [];
+  const answer = await queue.peekMessages({ numberOfMessages: 32 });
+  return answer.peekedMessageItems.map((item) => item.messageText);
+}
+
+describe.concurrent('a queue function', () => {
+  test('has its queue made, gets the message as JSON with what is known of it, and the message is deleted', async ({
+    onTestFinished: finished,
+  }) => {
+    const { probe, queue } = await startWorker(
+      finished,
+      '(message, context) => { probe.seen.push(message, context.triggerMetadata); }',
+    );
+    const sent = await queue.sendMessage(base64('{"vault":"v1"}'));
+    await eventually(() => probe.seen.length).toBe(2);
+    const [message, metadata] = probe.seen;
+    expect(message).toEqual({ vault: 'v1' });
+    expect(metadata).toEqual({
+      id: sent.messageId,
+      dequeueCount: 1,
+      popReceipt: expect.any(String),
+      insertionTime: sent.insertedOn.toISOString(),
+      expirationTime: sent.expiresOn.toISOString(),
+      nextVisibleTime: expect.stringMatching(/^\d{4}-.*Z$/),
+      queueTrigger: { vault: 'v1' },
+      vault: 'v1',
+    });
+    await eventually(() => remaining(queue)).toBe(0);
+  });
+
+  test.for<[text: string, message: unknown]>([
+    ['plain text', 'plain text'],
+    ['{"broken":', '{"broken":'],
+    ['[1,2]', [1, 2]],
+    ['ünï', 'ünï'],
+    // A JSON number: this is why messages are objects.
+    ['12345678901234567890', 12345678901234567000],
+  ])('gets %s as %o', async ([text, message], { onTestFinished: finished }) => {
+    const { probe, queue } = await startWorker(finished, '(message) => { probe.seen.push(message); }');
+    await queue.sendMessage(base64(text));
+    await eventually(() => probe.seen).toEqual([message]);
+  });
+
+  test('cannot trust the metadata, which the message itself can overwrite', async ({ onTestFinished: finished }) => {
+    const { probe, queue } = await startWorker(
+      finished,
+      '(message, context) => { probe.seen.push(context.triggerMetadata.dequeueCount); }',
+    );
+    await queue.sendMessage(base64('{"DEQUEUECOUNT":99}'));
+    await eventually(() => probe.seen).toEqual([99]);
+  });
+
+  test('takes plain text when host.json says messageEncoding none', async ({ onTestFinished: finished }) => {
+    const { probe, queue } = await startWorker(finished, '(message) => { probe.seen.push(message); }', {
+      queues: { messageEncoding: 'none' },
+    });
+    await queue.sendMessage('as it is');
+    await eventually(() => probe.seen).toEqual(['as it is']);
+  });
+
+  test('that fails gets the message again, after the visibility timeout of host.json, with a higher count', async ({
+    onTestFinished: finished,
+  }) => {
+    const { probe, queue, said } = await startWorker(
+      finished,
+      `(message, context) => {
+        probe.seen.push({ count: context.triggerMetadata.dequeueCount, at: Date.now() });
+        if (probe.seen.length < 2) throw new Error('not yet');
+      }`,
+      { queues: { visibilityTimeout: '00:00:01' } },
+    );
+    await queue.sendMessage(base64('{}'));
+    await eventually(() => probe.seen.length).toBe(2);
+    const [first, second] = probe.seen as { count: number; at: number }[];
+    expect([first?.count, second?.count]).toEqual([1, 2]);
+    expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThan(700);
+    await eventually(() => remaining(queue)).toBe(0);
+    expect(said('error')).toEqual([expect.stringContaining('not yet')]);
+  });
+
+  test('that fails maxDequeueCount times has the message, as it was sent, in the poison queue', async ({
+    onTestFinished: finished,
+  }) => {
+    const { probe, queue, poison } = await startWorker(
+      finished,
+      "() => { probe.seen.push(1); throw new Error('never'); }",
+      {
+        queues: { maxDequeueCount: 3 },
+      },
+    );
+    await queue.sendMessage(base64('{"n":1}'));
+    await eventually(async () => (await texts(poison)).map(unbase64)).toEqual(['{"n":1}']);
+    expect(probe.seen).toHaveLength(3);
+    await eventually(() => remaining(queue)).toBe(0);
+  });
+
+  test('does not see a message that is not base64; the poison queue does', async ({ onTestFinished: finished }) => {
+    const { probe, queue, poison, said } = await startWorker(finished, '(message) => { probe.seen.push(message); }');
+    await queue.sendMessage('not base64!');
+    await eventually(() => texts(poison)).toEqual(['not base64!']);
+    expect(probe.seen).toEqual([]);
+    expect(said('error')).toEqual([expect.stringContaining('is not base64')]);
+  });
+
+  test('does not see a message that died with its host too often', async ({ onTestFinished: finished }) => {
+    const name = newQueue();
+    const queue = service.getQueueClient(name);
+    await queue.create();
+    await queue.sendMessage(base64('{}'));
+    const taken = (await queue.receiveMessages({ visibilityTimeout: 1 })).receivedMessageItems;
+    expect(taken).toHaveLength(1);
+    const { probe, poison } = await startWorker(finished, '() => { probe.seen.push(1); }', {
+      name,
+      queues: { maxDequeueCount: 1 },
+    });
+    await eventually(() => texts(poison)).toEqual([base64('{}')]);
+    expect(probe.seen).toEqual([]);
+  });
+
+  test('works on batchSize + newBatchThreshold messages at a time and no more', async ({
+    onTestFinished: finished,
+  }) => {
+    const { opened, open } = gate();
+    const { probe, queue } = await startWorker(
+      finished,
+      `async () => {
+        probe.now = (probe.now ?? 0) + 1; probe.most = Math.max(probe.most ?? 0, probe.now);
+        await probe.opened; probe.now--; probe.seen.push(1);
+      }`,
+      { queues: { batchSize: 4, newBatchThreshold: 2 }, probe: { opened } },
+    );
+    await Promise.all(Array.from({ length: 12 }, () => queue.sendMessage(base64('{}'))));
+    await eventually(() => probe.now).toBe(4);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(probe.now).toBe(4);
+    open();
+    await eventually(() => probe.seen.length).toBe(12);
+    expect(probe.most).toBeLessThanOrEqual(6);
+  });
+
+  test('keeps a message while it runs longer than the message is hidden', async ({ onTestFinished: finished }) => {
+    const { probe, queue } = await startWorker(
+      finished,
+      'async () => { probe.seen.push(1); await new Promise((resolve) => setTimeout(resolve, 2600)); probe.done = true; }',
+      { queueVisibilityMs: 1000 },
+    );
+    await queue.sendMessage(base64('{}'));
+    await eventually(() => probe.done).toBe(true);
+    await eventually(() => remaining(queue)).toBe(0);
+    expect(probe.seen).toHaveLength(1);
+  });
+
+  test('finishes the message in hand when the host stops, and takes no other', async ({ onTestFinished: finished }) => {
+    const { opened, open } = gate();
+    const { host, probe, queue } = await startWorker(
+      finished,
+      'async (message) => { probe.seen.push(message); await probe.opened; }',
+      {
+        probe: { opened },
+      },
+    );
+    await queue.sendMessage(base64('first'));
+    await eventually(() => probe.seen).toEqual(['first']);
+    const stopped = host.stop();
+    await queue.sendMessage(base64('second'));
+    open();
+    await stopped;
+    expect(probe.seen).toEqual(['first']);
+    expect((await texts(queue)).map(unbase64)).toEqual(['second']);
+  });
+
+  test('that does not end in time is given up: its message is no longer kept and shows again', async ({
+    onTestFinished: finished,
+  }) => {
+    const { opened, open } = gate();
+    const { host, probe, queue } = await startWorker(
+      finished,
+      'async () => { probe.seen.push(1); await probe.opened; }',
+      {
+        probe: { opened },
+        queueVisibilityMs: 1000,
+        drainMs: 50,
+      },
+    );
+    await queue.sendMessage(base64('{}'));
+    await eventually(() => probe.seen.length).toBe(1);
+    await host.stop();
+    await eventually(() => texts(queue)).toHaveLength(1);
+    open();
+  });
+
+  test('whose storage does not answer warns and tries again, and the host stops all the same', async ({
+    onTestFinished: finished,
+  }) => {
+    const connectionString = azurite.connectionString.replace(azurite.queueUrl, 'http://127.0.0.1:9/devstoreaccount1');
+    const { host, said } = await startApp({
+      finished,
+      source: `app.storageQueue('work', { queueName: 'dead', connection: 'HOST_TEST_DEAD', handler() {} });`,
+      settings: { HOST_TEST_DEAD: connectionString },
+      drainMs: 100,
+    });
+    await eventually(() => said('warning')).toContainEqual(expect.stringContaining('polling dead failed'));
+    await host.stop();
+  });
+});
+
+describe('a connection', () => {
+  test('that is no connection string is refused without a word of its content', async () => {
+    const source = `app.storageQueue('work', { queueName: 'work', connection: 'HOST_TEST_WRONG', handler() {} });`;
+    const started = startApp({ source, settings: { HOST_TEST_WRONG: 'AccountKey=secret' } });
+    await expect(started).rejects.toThrow(
+      /^Function 'work': the setting HOST_TEST_WRONG is not a storage connection string$/,
+    );
+  });
+});
+
+describe('the decisions about a message', () => {
+  test.each([
+    [true, 1, 'work', 'Delete'],
+    [false, 4, 'work', 'Release'],
+    [false, 5, 'work', 'Poison'],
+    [false, 6, 'work', 'Poison'],
+    [false, 9, 'work-poison', 'Release'],
+  ])('success %s at attempt %i in queue %s: %s', (succeeded, count, name, fate) => {
+    expect(fateOf(succeeded, count, { name, maxDequeueCount: 5 })).toBe(fate);
+  });
+
+  test('pauses grow from 100 ms to the bound', () => {
+    const pauses = [1, 2, 3, 4, 5, 100].map((empty) => pollPause(empty, 2000, 0.5));
+    expect(pauses).toEqual([100, 200, 400, 800, 1600, 2000]);
+  });
+
+  test.each([
+    ['eyJhIjoxfQ==', '{"a":1}'],
+    ['', ''],
+    ['not base64!', undefined],
+    ['YQ', undefined],
+  ])('%j decodes to %j', (text, decoded) => {
+    expect(decodeText(text, 'base64')).toBe(decoded);
+  });
+});

@@ -1,0 +1,125 @@
+import { Agent, get } from 'node:http';
+import { Module } from 'node:module';
+import { describe, expect, test } from 'vitest';
+import { spawnHost } from '../src/child.ts';
+import { appFolder, eventually, gate, startApp } from './app.ts';
+
+/** What a host changes in its process while it runs. */
+const surroundings = () => [Module.prototype.require, Reflect.get(console, 'log'), process.env.HOST_TEST_GONE];
+// Taken before any host has run here.
+const before = surroundings();
+
+describe('stop', () => {
+  test('lets a request that is under way finish, and refuses new ones', async () => {
+    const { opened, open } = gate();
+    const { host, probe } = await startApp({
+      source: `app.http('slow', { authLevel: 'anonymous', async handler() { probe.seen.push('in'); await probe.opened; return { body: 'done' }; } });`,
+      probe: { opened },
+    });
+    const answer = fetch(`${host.url}/api/slow`);
+    await eventually(() => probe.seen).toEqual(['in']);
+    const stopped = host.stop();
+    await expect(fetch(`${host.url}/api/slow`)).rejects.toThrow();
+    open();
+    expect(await (await answer).text()).toBe('done');
+    await stopped;
+  });
+
+  test('waits for a bounded time only, and says what it left', async () => {
+    const { opened, open } = gate();
+    const { host, probe, said } = await startApp({
+      source: `app.http('stuck', { authLevel: 'anonymous', async handler() { probe.seen.push('in'); await probe.opened; } });`,
+      probe: { opened },
+      drainMs: 50,
+    });
+    const answer = fetch(`${host.url}/api/stuck`).catch(() => 'cut');
+    await eventually(() => probe.seen).toEqual(['in']);
+    await host.stop();
+    expect(said('warning')).toEqual(['stopped with 1 invocations in flight after 50 ms']);
+    expect(await answer).toBe('cut');
+    open();
+  });
+
+  test('runs the appTerminate hooks once, after the work, and survives a throw in one', async () => {
+    const { host, probe, said } = await startApp({
+      source: `app.hook.appTerminate(() => { probe.seen.push('end'); throw new Error('too tired'); });
+        app.timer('last', { schedule: '0 0 0 1 1 *', async handler() { await new Promise((resolve) => setTimeout(resolve, 50)); probe.seen.push('work'); } });`,
+    });
+    const work = host.invokeTimer('last');
+    await Promise.all([host.stop(), host.stop(), work]);
+    await host.stop();
+    expect(probe.seen).toEqual(['work', 'end']);
+    await expect(host.invokeTimer('last')).rejects.toThrow('The host has stopped.');
+    expect(said('error')).toEqual([expect.stringContaining('too tired')]);
+  });
+
+  test('leaves nothing: timers do not fire, connections end, require, console and environment are as before', async () => {
+    const { host, probe } = await startApp({
+      source: `app.timer('tick', { schedule: '* * * * * *', handler() { probe.seen.push(1); } });
+        app.http('a', { authLevel: 'anonymous', handler() {} });`,
+      settings: { HOST_TEST_GONE: '1' },
+    });
+    expect(surroundings()).not.toEqual(before);
+    const agent = new Agent({ keepAlive: true });
+    const socket = await new Promise<{ destroyed: boolean }>((resolve) => {
+      get(`${host.url}/api/a`, { agent }, (response) => {
+        const { socket } = response;
+        response.resume().once('end', () => resolve(socket));
+      });
+    });
+    await host.stop();
+    const ticks = probe.seen.length;
+    await eventually(() => socket.destroyed).toBe(true);
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    expect(probe.seen).toHaveLength(ticks);
+    expect(surroundings()).toEqual(before);
+    agent.destroy();
+  });
+
+  test('is not needed after a start that failed', async () => {
+    await expect(startApp({ source: "throw new Error('x');", settings: { HOST_TEST_GONE: '1' } })).rejects.toThrow('x');
+    expect(surroundings()).toEqual(before);
+  });
+});
+
+const quiet = () => undefined;
+
+describe('a host in a process of its own', () => {
+  const source = `import { app } from '@azure/functions';
+    app.http('where', { authLevel: 'function', handler: () => ({ jsonBody: [process.pid, process.env.HOST_TEST_CHILD, process.env.HOST_OPTIONS ?? null] }) });
+    app.http('die', { authLevel: 'anonymous', handler() { setImmediate(() => { throw new Error('floating'); }); } });`;
+
+  test('tells its address and keys, has settings of its own, and ends when its starter closes the pipe', async () => {
+    const child = await spawnHost({ appDir: appFolder({ source }), settings: { HOST_TEST_CHILD: 'mine' } });
+    const response = await fetch(`${child.url}/api/where?code=${child.keys.function}`);
+    expect(await response.json()).toEqual([child.process.pid, 'mine', null]);
+    expect(process.env.HOST_TEST_CHILD).toBeUndefined();
+    await child.stop();
+    expect(child.process.exitCode).toBe(0);
+  });
+
+  test('ends in order on SIGTERM, and at once when killed', async () => {
+    const appDir = appFolder({ source });
+    const [first, second] = await Promise.all([
+      spawnHost({ appDir, settings: {} }),
+      spawnHost({ appDir, settings: {} }),
+    ]);
+    first.process.kill('SIGTERM');
+    await first.stop();
+    expect(first.process.exitCode).toBe(0);
+    await second.kill();
+    expect(second.process.signalCode).toBe('SIGKILL');
+  });
+
+  test('dies of an uncaught exception, as the worker does', async () => {
+    const child = await spawnHost({ appDir: appFolder({ source }), settings: {} }, quiet);
+    await fetch(`${child.url}/api/die`).catch(() => undefined);
+    await child.stop();
+    expect(child.process.exitCode).toBe(1);
+  });
+
+  test('that cannot start says why', async () => {
+    const appDir = appFolder({ source: "throw new Error('no such key');" });
+    await expect(spawnHost({ appDir, settings: {} }, quiet)).rejects.toThrow('no such key');
+  });
+});
