@@ -8,8 +8,9 @@
  *
  * A refresh for encryption brings a new data key with it, so that no data key encrypts for longer than one status.
  */
-import { KeywardRefusal, KeywardUnavailable } from './errors.ts';
+
 import type { Attested, CallOptions, DataKeyApi } from './dataKeyApi.ts';
+import { KeywardRefusal, KeywardUnavailable } from './errors.ts';
 import { deriveKeys, type MessageKeys, messageKeyContext } from './message.ts';
 import { type Clock, type Tenure, tenureOf } from './tenure.ts';
 import { unlessAborted } from './waiting.ts';

@@ -51,7 +51,12 @@ export class KeywardClient {
    * A message of ../FORMAT.md. The same `context` is needed to decrypt it; it is not secret and not in the message.
    * @throws KeywardRefusal | KeywardUnavailable | KeyStatusError
    */
-  encrypt(account: string, plaintext: Uint8Array, context?: EncryptionContext, options?: UseOptions): Promise<Uint8Array>;
+  encrypt(
+    account: string,
+    plaintext: Uint8Array,
+    context?: EncryptionContext,
+    options?: UseOptions,
+  ): Promise<Uint8Array>;
   encrypt(
     account: string,
     plaintext: ReadableStream<Uint8Array>,
@@ -80,7 +85,9 @@ export class KeywardClient {
       },
     });
     const prefix = Uint8Array.from(newPrefix());
-    return plaintext.pipeThrough(counted).pipeThrough(encryptingStream(wrapped, keysFor, prefix, bound), ending(signal));
+    return plaintext
+      .pipeThrough(counted)
+      .pipeThrough(encryptingStream(wrapped, keysFor, prefix, bound), ending(signal));
   }
 
   /** @throws MessageError | DataKeyError | KeywardRefusal | KeywardUnavailable | KeyStatusError */
@@ -116,7 +123,10 @@ export class KeywardClient {
    */
   async rewrap(account: string, messages: readonly Uint8Array[], options: UseOptions = {}): Promise<Uint8Array[]> {
     const parsed = messages.map((message) => ({ bytes: bufferOver(message), header: headerOf(bufferOver(message)) }));
-    const keys = parsed.map(({ header }) => ({ wrapped: header.wrapped.toString('base64'), context: messageKeyContext }));
+    const keys = parsed.map(({ header }) => ({
+      wrapped: header.wrapped.toString('base64'),
+      context: messageKeyContext,
+    }));
     const items = await this.dataKeys.rewrap(account, keys, options);
     return parsed.map(({ bytes, header }, n) => {
       const item = items[n];
@@ -188,7 +198,8 @@ function checkedEndpoint(endpoint: string): string {
 
 const bufferOver = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-const ending = (signal: AbortSignal | undefined): { readonly signal?: AbortSignal } => (signal === undefined ? {} : { signal });
+const ending = (signal: AbortSignal | undefined): { readonly signal?: AbortSignal } =>
+  signal === undefined ? {} : { signal };
 
 const random = Buffer.allocUnsafeSlow(512 * prefixLength);
 let randomAt = random.length;

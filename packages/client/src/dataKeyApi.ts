@@ -1,10 +1,10 @@
 /** The calls on data keys, one function each. Every answer with plaintext carries a key status, and is given out with it or not at all. */
 import { randomBytes } from 'node:crypto';
-import { DataKeyError, KeyStatusError } from './errors.ts';
 import type { EncryptionContext } from './encryptionContext.ts';
+import { DataKeyError, KeyStatusError } from './errors.ts';
 import { type KeyOf, type KeyStatus, verifyKeyStatus } from './keyStatus.ts';
-import type { Moment } from './tenure.ts';
 import { inSpan } from './telemetry.ts';
+import type { Moment } from './tenure.ts';
 import type { Answer, Send } from './transport.ts';
 
 export interface CallOptions {
@@ -63,7 +63,14 @@ export interface DataKeyApi {
 }
 
 export function createDataKeyApi(send: Send, keyOf: KeyOf): DataKeyApi {
-  async function post(account: string, operation: string, body: object, count: number, options: CallOptions, nonce?: string) {
+  async function post(
+    account: string,
+    operation: string,
+    body: object,
+    count: number,
+    options: CallOptions,
+    nonce?: string,
+  ) {
     const path = `/api/accounts/${encodeURIComponent(account)}/dataKeys/${operation}`;
     const headers = nonce === undefined ? {} : { headers: { [nonceHeader]: nonce } };
     const request = { method: 'POST', path, body, ...headers, ...options } as const;
@@ -85,11 +92,25 @@ export function createDataKeyApi(send: Send, keyOf: KeyOf): DataKeyApi {
     async generate(account, { count = 1, length = 32, context = {} }, options = {}) {
       const nonce = newNonce();
       const answer = await post(account, 'generate', { count, length, context }, count, options, nonce);
-      const keys = itemsOf(answer, count).map((one) => ({ plaintext: bytesOf(one.plaintext), wrapped: textOf(one.wrapped) }));
-      return { ...(await attested(account, nonce, answer, keys.map(({ plaintext }) => plaintext))), keys };
+      const keys = itemsOf(answer, count).map((one) => ({
+        plaintext: bytesOf(one.plaintext),
+        wrapped: textOf(one.wrapped),
+      }));
+      return {
+        ...(await attested(
+          account,
+          nonce,
+          answer,
+          keys.map(({ plaintext }) => plaintext),
+        )),
+        keys,
+      };
     },
     async wrap(account, keys, options = {}) {
-      const value = keys.map(({ plaintext, ...rest }) => ({ plaintext: Buffer.from(plaintext).toString('base64'), ...rest }));
+      const value = keys.map(({ plaintext, ...rest }) => ({
+        plaintext: Buffer.from(plaintext).toString('base64'),
+        ...rest,
+      }));
       const answer = await post(account, 'wrap', { value }, keys.length, options);
       return itemsOf(answer, keys.length).map((one) => itemOf(one, () => textOf(one.wrapped)));
     },

@@ -19,8 +19,12 @@ export function contextHash(context: EncryptionContext): Buffer {
   const pairs = Object.entries(context);
   if (pairs.length === 0) return emptyHash;
   if (pairs.length > maxContextPairs)
-    throw new RangeError(`An encryption context has at most ${maxContextPairs} pairs, and this one has ${pairs.length}.`);
-  const encoded = pairs.map(([key, value]) => [utf8(key, 'key', key, 1, maxContextKeyLength), valueOf(key, value)] as const);
+    throw new RangeError(
+      `An encryption context has at most ${maxContextPairs} pairs, and this one has ${pairs.length}.`,
+    );
+  const encoded = pairs.map(
+    ([key, value]) => [utf8(key, 'key', key, 1, maxContextKeyLength), valueOf(key, value)] as const,
+  );
   if (encoded.length > 1) encoded.sort(([a], [b]) => Buffer.compare(a, b));
   return hashOf(encoded.flat());
 }

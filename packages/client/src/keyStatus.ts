@@ -40,7 +40,8 @@ export interface Expected {
 
 /** @throws KeyStatusError when it is forged, malformed, of another account, or was not made for this request */
 export async function verifyKeyStatus(jws: unknown, expected: Expected, keyOf: KeyOf): Promise<KeyStatus> {
-  const [, head = '', body = '', signature = ''] = (typeof jws === 'string' && jws.length <= maxLength && form.exec(jws)) || [];
+  const [, head = '', body = '', signature = ''] =
+    (typeof jws === 'string' && jws.length <= maxLength && form.exec(jws)) || [];
   const { alg, kid, typ, crit } = objectIn(head);
   if (alg !== 'EdDSA' || typ !== 'keyward-key-status' || typeof kid !== 'string' || crit !== undefined)
     throw new KeyStatusError('The key status has no header that this client accepts.');
@@ -75,7 +76,8 @@ function statusOf(claims: Record<string, unknown>): KeyStatus {
 }
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
-const isTextOrAbsent = (value: unknown): value is string | undefined => value === undefined || typeof value === 'string';
+const isTextOrAbsent = (value: unknown): value is string | undefined =>
+  value === undefined || typeof value === 'string';
 
 /** ISO 8601 with milliseconds, in UTC: the one form that Keyward writes. */
 function timeIn(value: unknown): number {

@@ -6,7 +6,15 @@
  * Each chunk is AES-256-GCM ciphertext and tag. Its nonce says where it stands and whether it is the last (the STREAM construction), so
  * that a cut, doubled or reordered chunk does not open.
  */
-import { createCipheriv, createDecipheriv, createHmac, createSecretKey, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+  timingSafeEqual,
+} from 'node:crypto';
 import { MessageError } from './errors.ts';
 
 export const formatVersion = 1;
@@ -82,7 +90,8 @@ export function parseHeader(bytes: Buffer): Header | undefined {
   };
 }
 
-const malformed = (what: string): MessageError => new MessageError('MessageMalformed', `This is no message of Keyward. ${what}`);
+const malformed = (what: string): MessageError =>
+  new MessageError('MessageMalformed', `This is no message of Keyward. ${what}`);
 
 export function headerLengthFor(wrapped: Uint8Array): number {
   return fixedLength + wrapped.byteLength + prefixLength + commitmentLength;
@@ -140,8 +149,17 @@ function nonceOf(prefix: Uint8Array, index: number, isLast: boolean): Buffer {
 }
 
 /** Writes ciphertext and tag into `out`, which has room for both. */
-export function sealChunk(keys: MessageKeys, facts: ChunkFacts, index: number, isLast: boolean, plain: Uint8Array, out: Buffer): void {
-  const cipher = createCipheriv('aes-256-gcm', keys.encrypt, nonceOf(facts.prefix, index, isLast), { authTagLength: tagLength });
+export function sealChunk(
+  keys: MessageKeys,
+  facts: ChunkFacts,
+  index: number,
+  isLast: boolean,
+  plain: Uint8Array,
+  out: Buffer,
+): void {
+  const cipher = createCipheriv('aes-256-gcm', keys.encrypt, nonceOf(facts.prefix, index, isLast), {
+    authTagLength: tagLength,
+  });
   cipher.setAAD(facts.commitment);
   out.set(cipher.update(plain));
   cipher.final();
@@ -149,9 +167,17 @@ export function sealChunk(keys: MessageKeys, facts: ChunkFacts, index: number, i
 }
 
 /** The plaintext. @throws MessageError MessageNotAuthentic: the chunk was edited, or stood elsewhere */
-export function openChunk(keys: MessageKeys, facts: ChunkFacts, index: number, isLast: boolean, sealed: Uint8Array): Buffer {
+export function openChunk(
+  keys: MessageKeys,
+  facts: ChunkFacts,
+  index: number,
+  isLast: boolean,
+  sealed: Uint8Array,
+): Buffer {
   const end = sealed.byteLength - tagLength;
-  const decipher = createDecipheriv('aes-256-gcm', keys.encrypt, nonceOf(facts.prefix, index, isLast), { authTagLength: tagLength });
+  const decipher = createDecipheriv('aes-256-gcm', keys.encrypt, nonceOf(facts.prefix, index, isLast), {
+    authTagLength: tagLength,
+  });
   decipher.setAAD(facts.commitment);
   decipher.setAuthTag(sealed.subarray(end));
   const plain = decipher.update(sealed.subarray(0, end));
@@ -160,6 +186,9 @@ export function openChunk(keys: MessageKeys, facts: ChunkFacts, index: number, i
     return plain;
   } catch {
     plain.fill(0);
-    throw new MessageError('MessageNotAuthentic', `Chunk ${index} does not open: it was edited, moved, or is not the last.`);
+    throw new MessageError(
+      'MessageNotAuthentic',
+      `Chunk ${index} does not open: it was edited, moved, or is not the last.`,
+    );
   }
 }

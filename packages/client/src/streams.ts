@@ -35,7 +35,11 @@ export function encryptingStream(
   let facts: ChunkFacts | undefined;
   let index = 0;
 
-  async function emit(plain: Buffer, isLast: boolean, out: TransformStreamDefaultController<Uint8Array>): Promise<void> {
+  async function emit(
+    plain: Buffer,
+    isLast: boolean,
+    out: TransformStreamDefaultController<Uint8Array>,
+  ): Promise<void> {
     const keys = await keysFor(wrapped);
     facts ??= begin(keys, out);
     const sealed = Buffer.allocUnsafeSlow(plain.length + tagLength);
@@ -54,7 +58,8 @@ export function encryptingStream(
   return new TransformStream({
     async transform(piece, out) {
       pieces.add(bytesOf(piece));
-      while (pieces.length > chunkLengthOf({ exponent })) await emit(pieces.take(chunkLengthOf({ exponent })), false, out);
+      while (pieces.length > chunkLengthOf({ exponent }))
+        await emit(pieces.take(chunkLengthOf({ exponent })), false, out);
     },
     flush: (out) => emit(pieces.take(pieces.length), true, out),
   });

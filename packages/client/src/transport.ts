@@ -8,7 +8,7 @@
  */
 import type { TokenCredential } from '@azure/core-auth';
 import { KeywardRefusal, KeywardUnavailable } from './errors.ts';
-import { type Clock, momentOf, type Moment } from './tenure.ts';
+import { type Clock, type Moment, momentOf } from './tenure.ts';
 import { sleep, unlessAborted } from './waiting.ts';
 
 export interface TransportOptions {
@@ -56,7 +56,7 @@ export function createTransport(options: TransportOptions): Send {
 
   async function once(request: Request, leftMs: number): Promise<Answer | KeywardUnavailable | 'unauthenticated'> {
     const sent = momentOf(clock);
-    const timeout = AbortSignal.timeout(Math.max(1, Math.min(tryMs, leftMs)));
+    const timeout = AbortSignal.timeout(Math.max(1, Math.ceil(Math.min(tryMs, leftMs))));
     const signal = request.signal === undefined ? timeout : AbortSignal.any([timeout, request.signal]);
     try {
       const response = await options.fetch(new URL(request.path, options.endpoint), {
