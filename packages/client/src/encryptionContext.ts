@@ -23,13 +23,13 @@ export function contextHash(context: EncryptionContext): Buffer {
       `An encryption context has at most ${maxContextPairs} pairs, and this one has ${pairs.length}.`,
     );
   const encoded = pairs.map(
-    ([key, value]) => [utf8(key, 'key', key, 1, maxContextKeyLength), valueOf(key, value)] as const,
+    ([key, value]) => [utf8(key, 'key', key, 1, maxContextKeyLength), textOf(key, value)] as const,
   );
   if (encoded.length > 1) encoded.sort(([a], [b]) => Buffer.compare(a, b));
   return hashOf(encoded.flat());
 }
 
-const valueOf = (key: string, value: unknown): Buffer => utf8(value, 'value', key, 0, maxContextValueLength);
+const textOf = (key: string, value: unknown): Buffer => utf8(value, 'value', key, 0, maxContextValueLength);
 
 function utf8(text: unknown, what: string, key: string, least: number, most: number): Buffer {
   const where = `The ${what} of '${key.slice(0, 80)}' in the encryption context`;

@@ -133,11 +133,11 @@ export function keywardDouble(clock: SettableClock) {
   return { fetch: fetchDouble, calls, next, account, tampering, counts: () => countsOf(calls) };
 }
 
-const countsOf = (calls: readonly Call[]): Record<string, number> =>
-  calls.reduce<Record<string, number>>(
-    (sum, { operation }) => ({ ...sum, [operation]: (sum[operation] ?? 0) + 1 }),
-    {},
-  );
+const countsOf = (calls: readonly Call[]): Record<string, number> => {
+  const counts: Record<string, number> = {};
+  for (const { operation } of calls) counts[operation] = (counts[operation] ?? 0) + 1;
+  return counts;
+};
 
 export const errorAnswer = (status: number, code: string, info?: object, headers?: Record<string, string>): Response =>
   Response.json(
