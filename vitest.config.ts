@@ -12,7 +12,7 @@ export default defineConfig({
     // Most files wait more than they compute (queues polled, looks that come due): more of them at once than cores.
     maxWorkers: 4,
     isolate: false,
-    setupFiles: ['test/anew.ts'],
+    setupFiles: ['test/resetModules.ts'],
     // The built bundle is loaded as Node loads it: Vite must not rewrite it.
     server: { deps: { external: [/\/dist\//] } },
     coverage: { provider: 'v8', include: ['src/**', 'packages/*/src/**'], reporter: ['text-summary', 'html'] },

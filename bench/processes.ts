@@ -8,7 +8,7 @@ import type { Identity } from '../packages/entra-emulator/src/issuer.ts';
 import { type ChildHost, spawnHost } from '../packages/functions-host/src/child.ts';
 import { type KeyVaultControl, keyVaultControl } from '../packages/key-vault-emulator/src/controlClient.ts';
 import { compose } from '../src/azure/compose.ts';
-import type { Log } from '../src/core/ports.ts';
+import type { Log } from '../src/core/base/log.ts';
 import type { Service } from '../src/core/service.ts';
 import {
   appPrincipalId,

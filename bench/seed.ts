@@ -1,14 +1,14 @@
 /** Many accounts under one key, straight through storage: each with an account key of its own, really wrapped, and its audit entry. */
 import { fileURLToPath } from 'node:url';
 import pLimit from 'p-limit';
-import { type ActiveAccount, boundOf, wrappedByOf } from '../src/core/account.ts';
-import { wrapBySystemKey } from '../src/core/accountKeys.ts';
-import { putAccount } from '../src/core/accounts/put.ts';
-import { findAccount } from '../src/core/accounts/read.ts';
-import { insertAccount } from '../src/core/accounts/write.ts';
-import { base64, wipe } from '../src/core/bytes.ts';
-import { accountKeyPayload, sealAtRest } from '../src/core/envelope.ts';
-import type { RsaPublicKey } from '../src/core/ports.ts';
+import { type ActiveAccount, boundOf, wrappedByOf } from '../src/core/accounts/account.ts';
+import { wrapBySystemKey } from '../src/core/accounts/accountKey.ts';
+import { putAccount } from '../src/core/accounts/putAccount.ts';
+import { findAccount } from '../src/core/accounts/readAccount.ts';
+import { insertAccount } from '../src/core/accounts/writeAccount.ts';
+import { base64, wipe } from '../src/core/base/bytes.ts';
+import { accountKeyPayload, sealAtRest } from '../src/core/crypto/accountKeyEnvelope.ts';
+import type { RsaPublicKey } from '../src/core/customerKey/ports.ts';
 import type { Service } from '../src/core/service.ts';
 import { location } from '../src/local/operator.ts';
 
@@ -46,7 +46,7 @@ async function createFirst(name: string, keyIdentifier: string, service: Service
   return (await putAccount(name, { owner, location, encryption }, {}, actor, service)).view.record;
 }
 
-/** Row, name in the list, record with its entry: the order of writes of core/accounts/put.ts. */
+/** Row, name in the list, record with its entry: the order of writes of core/accounts/putAccount.ts. */
 async function seedAccount(
   name: string,
   template: ActiveAccount,

@@ -1,9 +1,8 @@
 /** The app's own verification, over entries that a test holds in its hands. */
-import type { AuditEntry, ChainHead } from '../src/core/audit.ts';
-import type { Kek } from '../src/core/envelope.ts';
-import type { Ring } from '../src/core/rings/ring.ts';
-import type { Rings } from '../src/core/service.ts';
-import { type Verification, verifyChain } from '../src/core/verifyChain.ts';
+import type { AuditEntry, ChainHead } from '../src/core/audit/auditEntry.ts';
+import { type Verification, verifyChain } from '../src/core/audit/verifyChain.ts';
+import type { Kek } from '../src/core/crypto/accountKeyEnvelope.ts';
+import type { Ring, Rings } from '../src/core/rings/ring.ts';
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 

@@ -5,15 +5,21 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { readSettings, settingOfPolicy } from '../src/azure/settings.ts';
 import { announcementSchema } from '../src/core/announcements/announcement.ts';
-import { appendEntry, auditTypes, dangerousCalls, emptyChain } from '../src/core/audit.ts';
-import { type Bytes, bytesOf, hex } from '../src/core/bytes.ts';
-import { actorOf, causes, classOf, isCause, remedyOf } from '../src/core/causes.ts';
-import { flawNames } from '../src/core/chainCheck.ts';
-import { accountKeyPayload, formatInner, type Kek, sealAtRest, sealBySystemRing } from '../src/core/envelope.ts';
-import { actorOfError, errorCodes, meaningOfError, remedyOfError, statusOf } from '../src/core/errorCatalogue.ts';
-import { checkNames } from '../src/core/keyChecks.ts';
-import { defaultPolicy } from '../src/core/policy.ts';
-import { roles } from '../src/functions/route.ts';
+import { appendEntry, auditTypes, dangerousCalls, emptyChain } from '../src/core/audit/auditEntry.ts';
+import { flawNames } from '../src/core/audit/chainCheck.ts';
+import { type Bytes, bytesOf, hex } from '../src/core/base/bytes.ts';
+import { actorOf, causes, classOf, isCause, remedyOf } from '../src/core/base/causes.ts';
+import { actorOfError, errorCodes, meaningOfError, remedyOfError, statusOf } from '../src/core/base/errorCatalogue.ts';
+import { defaultPolicy } from '../src/core/base/policy.ts';
+import {
+  accountKeyPayload,
+  formatInner,
+  type Kek,
+  sealAtRest,
+  sealBySystemRing,
+} from '../src/core/crypto/accountKeyEnvelope.ts';
+import { checkNames } from '../src/core/customerKey/validationReport.ts';
+import { roles } from '../src/functions/pipeline/route.ts';
 import { settingRows, settingsInSource, sourceOfApp } from './settings.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -152,7 +158,7 @@ describe('docs/operations.md, on what the app says of itself,', () => {
 
   it('has a row for every metric, and no other', () => {
     const rows = [...telling.matchAll(/^\| `(keyward\.[a-z.]+)` \|/gm)].map((found) => found[1]);
-    const metrics = [...read('src/core/metrics.ts').matchAll(/readonly '(keyward\.[a-z.]+)'/g)].map(
+    const metrics = [...read('src/core/base/metrics.ts').matchAll(/readonly '(keyward\.[a-z.]+)'/g)].map(
       (found) => found[1],
     );
     expect(rows.toSorted()).toEqual(metrics.toSorted());

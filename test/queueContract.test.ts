@@ -3,7 +3,8 @@ import { QueueServiceClient } from '@azure/storage-queue';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AppFiles, startApp } from '../packages/functions-host/test/app.ts';
 import { createWorkQueue } from '../src/azure/workQueue.ts';
-import type { VaultWork, WorkQueue } from '../src/core/ports.ts';
+import type { WorkQueue } from '../src/core/base/workQueue.ts';
+import type { VaultWork } from '../src/core/watch/ports.ts';
 import { type Azurite, startAzurite } from '../src/local/azurite.ts';
 import { createVirtualClock, createVirtualQueue } from '../src/local/lab/virtualTime.ts';
 

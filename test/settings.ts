@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { settingOfPolicy } from '../src/azure/settings.ts';
-import { defaultPolicy } from '../src/core/policy.ts';
+import { defaultPolicy } from '../src/core/base/policy.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 

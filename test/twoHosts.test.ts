@@ -11,12 +11,12 @@ import { type ChildHost, spawnHost } from '../packages/functions-host/src/child.
 import { type KeyVaultControl, keyVaultControl } from '../packages/key-vault-emulator/src/controlClient.ts';
 import { startKeyVault } from '../packages/key-vault-emulator/src/emulator.ts';
 import { compose } from '../src/azure/compose.ts';
-import { type CustomerKeyEncryption, stateOf } from '../src/core/account.ts';
-import { getAccount } from '../src/core/accounts/read.ts';
-import type { AuditEntry } from '../src/core/audit.ts';
-import type { Log } from '../src/core/ports.ts';
+import { type CustomerKeyEncryption, stateOf } from '../src/core/accounts/account.ts';
+import { getAccount } from '../src/core/accounts/readAccount.ts';
+import type { AuditEntry } from '../src/core/audit/auditEntry.ts';
+import type { Log } from '../src/core/base/log.ts';
 import type { Service } from '../src/core/service.ts';
-import type { Watch } from '../src/core/watch.ts';
+import type { Watch } from '../src/core/watch/watch.ts';
 import { startAzurite } from '../src/local/azurite.ts';
 import { caller } from '../src/local/client.ts';
 import { compressedTime } from '../src/local/demo/story.ts';

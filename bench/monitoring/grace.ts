@@ -3,7 +3,7 @@
  * every way in which a vault can be silent. The vault goes away right after the lease has begun, and an account is used every ten
  * seconds until one second before the end.
  */
-import { createLeases } from '../../src/core/leases.ts';
+import { createLeases } from '../../src/core/accounts/leases.ts';
 import { startLab } from '../../src/local/lab/lab.ts';
 import type { Bench } from '../report.ts';
 import { keyPool, seedAccounts } from '../seed.ts';

@@ -8,10 +8,10 @@ import {
 } from '@azure/core-rest-pipeline';
 import { ManagedIdentityCredential } from '@azure/identity';
 import { CryptographyClient, KeyClient } from '@azure/keyvault-keys';
-import { vaultIdOf } from '../../src/core/binding.ts';
+import { vaultIdOf } from '../../src/core/customerKey/binding.ts';
 import type { Service } from '../../src/core/service.ts';
-import { wake } from '../../src/core/work/events.ts';
-import { workOnVault } from '../../src/core/work/vaultWork.ts';
+import { wake } from '../../src/core/vaultWork/events.ts';
+import { workOnVault } from '../../src/core/vaultWork/vaultWork.ts';
 import type { Lab } from '../../src/local/lab/lab.ts';
 import { seedAccounts } from '../seed.ts';
 

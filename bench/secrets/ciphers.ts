@@ -4,9 +4,9 @@
  * rounds' ratios, so that a busy machine slows both down alike.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { type Bytes, bytesOf } from '../../src/core/bytes.ts';
-import type { Cipher } from '../../src/core/envelope.ts';
-import { protectSecret, revealSecret } from '../../src/core/secrets/crypt.ts';
+import { protectSecret, revealSecret } from '../../src/core/accounts/secretLayers.ts';
+import { type Bytes, bytesOf } from '../../src/core/base/bytes.ts';
+import type { Cipher } from '../../src/core/crypto/accountKeyEnvelope.ts';
 import type { Bench } from '../report.ts';
 
 const rounds = 31;

@@ -1,7 +1,7 @@
 /** What a new version of the operator's system key costs with 10,000 accounts under it: every call to Key Vault until it is done. */
-import { openAccountKey } from '../../src/core/accountKeys.ts';
-import { wipe } from '../../src/core/bytes.ts';
-import { tendRings } from '../../src/core/rings/tend.ts';
+import { openAccountKey } from '../../src/core/accounts/accountKey.ts';
+import { wipe } from '../../src/core/base/bytes.ts';
+import { tendRings } from '../../src/core/rings/maintainRings.ts';
 import { type Lab, startLab } from '../../src/local/lab/lab.ts';
 import { operatorVault } from '../../src/local/operator.ts';
 import type { Bench } from '../report.ts';

@@ -6,7 +6,8 @@
 import { access, mkdir, open, rename, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TableClient } from '@azure/data-tables';
-import { type RingState, ringNames } from '../../src/core/rings/ring.ts';
+import { ringNames } from '../../src/core/base/vocabulary.ts';
+import type { RingState } from '../../src/core/rings/ring.ts';
 import {
   all,
   BackupError,

@@ -1,9 +1,10 @@
 /** Accounts: one partition an account, with its record, its audit entries and, in the end, its tombstone. */
-import type { AccountRecord } from '../core/account.ts';
-import type { AuditEntry } from '../core/audit.ts';
-import { LostRace } from '../core/errors.ts';
-import { fold } from '../core/names.ts';
-import type { AccountStore, Tombstone } from '../core/ports.ts';
+import type { AccountRecord } from '../core/accounts/account.ts';
+import type { AccountStore } from '../core/accounts/ports.ts';
+import type { AuditEntry } from '../core/audit/auditEntry.ts';
+import type { Tombstone } from '../core/audit/ports.ts';
+import { LostRace } from '../core/base/errors.ts';
+import { fold } from '../core/base/names.ts';
 import { auditKey, auditPage } from './auditRows.ts';
 import { keyOnly, type OpenTable, odata, type RowKey, rowOf, valueIfAny } from './tables.ts';
 

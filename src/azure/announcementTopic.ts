@@ -3,7 +3,7 @@ import { RestError } from '@azure/core-rest-pipeline';
 import { EventGridPublisherClient } from '@azure/eventgrid';
 import type { TokenCredential } from '@azure/identity';
 import type { Announcement } from '../core/announcements/announcement.ts';
-import type { AnnouncementTopic } from '../core/ports.ts';
+import type { AnnouncementTopic } from '../core/announcements/ports.ts';
 import { throughEmulator } from './emulators.ts';
 import { inTime } from './inTime.ts';
 

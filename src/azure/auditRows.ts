@@ -1,6 +1,6 @@
 /** Where audit entries stand: in the partition of what they are about, in order of their sequence numbers. */
-import { type AuditEntry, placeText } from '../core/audit.ts';
-import type { ChainPage, ChainPageRequest } from '../core/ports.ts';
+import { type AuditEntry, placeText } from '../core/audit/auditEntry.ts';
+import type { ChainPage, ChainPageRequest } from '../core/audit/ports.ts';
 import { odata, type RowKey, type Table, valueIfAny } from './tables.ts';
 
 export const auditKey = (

@@ -1,7 +1,7 @@
 /** Bindings: one partition a binding, with its watch, the watch's audit entries, and a row per bound account and version. */
-import type { AuditEntry } from '../core/audit.ts';
-import type { BindingStore, BoundAccount } from '../core/ports.ts';
-import type { Watch } from '../core/watch.ts';
+import type { AuditEntry } from '../core/audit/auditEntry.ts';
+import type { BindingStore, BoundAccount } from '../core/watch/ports.ts';
+import type { Watch } from '../core/watch/watch.ts';
 import { auditKey, auditPage } from './auditRows.ts';
 import { type OpenTable, odata, rowOf, valueIfAny } from './tables.ts';
 

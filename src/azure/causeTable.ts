@@ -3,7 +3,7 @@
  * Sources: `rec` recorded traffic of the real service in an official SDK repository, `doc` Microsoft's documentation,
  * `src` source of the SDK or of Node, `inf` inferred.
  */
-import type { Cause } from '../core/causes.ts';
+import type { Cause } from '../core/base/causes.ts';
 import type { WireRecord } from './keyVaultTransport.ts';
 
 interface Row {

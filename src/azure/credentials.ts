@@ -14,9 +14,9 @@ import {
   type TokenCredential,
 } from '@azure/identity';
 import { LRUCache } from 'lru-cache';
-import { type FederatedIdentity, isFederated, whoIs } from '../core/binding.ts';
-import type { Cloud } from '../core/keyIdentifier.ts';
-import type { Reach } from '../core/ports.ts';
+import { type FederatedIdentity, isFederated, whoIs } from '../core/customerKey/binding.ts';
+import type { Cloud } from '../core/customerKey/keyIdentifier.ts';
+import type { Reach } from '../core/customerKey/ports.ts';
 import { throughEmulator } from './emulators.ts';
 import { inTime } from './inTime.ts';
 import { awaitingToken, noteCredentialError } from './keyVaultTransport.ts';

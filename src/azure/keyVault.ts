@@ -1,10 +1,10 @@
 /** The Key Vault port over @azure/keyvault-keys. */
 import { CryptographyClient, KeyClient, type KeyVaultKey } from '@azure/keyvault-keys';
 import { LRUCache } from 'lru-cache';
-import { whoIs } from '../core/binding.ts';
-import { type Bytes, bytesOf, wipe } from '../core/bytes.ts';
-import { versionedIdentifier } from '../core/keyIdentifier.ts';
-import type { Answer, KeyDescription, KeyVault, Observed, Reach } from '../core/ports.ts';
+import { type Bytes, bytesOf, wipe } from '../core/base/bytes.ts';
+import { whoIs } from '../core/customerKey/binding.ts';
+import { versionedIdentifier } from '../core/customerKey/keyIdentifier.ts';
+import type { Answer, KeyDescription, KeyVault, Observed, Reach } from '../core/customerKey/ports.ts';
 import { causeOf } from './causeTable.ts';
 import type { Credentials } from './credentials.ts';
 import { inTime } from './inTime.ts';

@@ -13,7 +13,7 @@ import {
   type PipelineResponse,
   RestError,
 } from '@azure/core-rest-pipeline';
-import { type Cloud, isKeyVaultHost } from '../core/keyIdentifier.ts';
+import { type Cloud, isKeyVaultHost } from '../core/customerKey/keyIdentifier.ts';
 
 /** What one call showed on the wire: status and closed words only, never bodies or headers with secrets. */
 export interface WireRecord {

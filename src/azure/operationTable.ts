@@ -1,9 +1,10 @@
 /** Long-running operations: one partition a day, which the id begins with, so that what is over can be cleared by day. */
-import { fold, indexKey } from '../core/names.ts';
-import { dayOf, type Operation } from '../core/operations/operation.ts';
-import type { Place } from '../core/place.ts';
-import type { OperationStore } from '../core/ports.ts';
-import type { EpochMs } from '../core/time.ts';
+
+import { dayOf, type Operation } from '../core/ams/operation.ts';
+import type { OperationStore } from '../core/ams/ports.ts';
+import type { Place } from '../core/base/armPath.ts';
+import { fold, indexKey } from '../core/base/names.ts';
+import type { EpochMs } from '../core/base/time.ts';
 import { keyOnly, type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
 
 /** Azure Table Storage: 100 operations in an entity-group transaction. */

@@ -3,11 +3,11 @@
  * written stands as a column too, so that the service can pick by it. Small, unless the topic fails for long.
  */
 import * as z from 'zod';
-import { type AuditEntry, placeText } from '../core/audit.ts';
-import { accountNamePattern, fold, ownerPattern } from '../core/names.ts';
-import type { Outbox, OutboxRow } from '../core/ports.ts';
-import { serviceChain } from '../core/serviceAudit.ts';
-import { iso } from '../core/time.ts';
+import type { Outbox, OutboxRow } from '../core/announcements/ports.ts';
+import { type AuditEntry, placeText } from '../core/audit/auditEntry.ts';
+import { serviceChain } from '../core/audit/serviceAudit.ts';
+import { accountNamePattern, fold, ownerPattern } from '../core/base/names.ts';
+import { iso } from '../core/base/time.ts';
 import { auditKey } from './auditRows.ts';
 import { type OpenTable, odata, type RowKey, rowOf, type TableName, valueIfAny } from './tables.ts';
 

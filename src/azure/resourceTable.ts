@@ -1,8 +1,11 @@
 /** Resources of another contract: in their account's partition, one row each, `resource:<type>:<folded name>`, a part below its whole. */
-import { isGuid } from '../core/names.ts';
-import type { ResourceList, ResourceStore, SecretKind, Stored, StoredResource } from '../core/ports.ts';
-import type { ResourceRef, ResourceRow } from '../core/resources/resource.ts';
-import { secretNamePattern } from '../core/secrets/read.ts';
+
+import type { ResourceList, ResourceStore, StoredResource } from '../core/ams/ports.ts';
+import type { ResourceRef, ResourceRow } from '../core/ams/resource.ts';
+import { isGuid } from '../core/base/names.ts';
+import type { Stored } from '../core/base/stored.ts';
+import type { SecretKind } from '../core/base/vocabulary.ts';
+import { secretNamePattern } from '../core/secrets/readSecret.ts';
 import { recordKey } from './accountTable.ts';
 import { keyOnly, type OpenTable, odata, type RowKey, rowOf, valueIfAny } from './tables.ts';
 

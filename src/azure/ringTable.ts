@@ -2,12 +2,13 @@
  * The rings, in one small table that is read as a whole: a partition a ring, with its wrappings, the markers of first wrappings that
  * have been dropped, and its state; and a partition with the last reading of the operator's keys.
  */
-import { base64, fromBase64 } from '../core/bytes.ts';
-import { LostRace } from '../core/errors.ts';
-import { indexKey } from '../core/names.ts';
-import type { RingStore } from '../core/ports.ts';
-import type { KeyCheck, RingName, RingRow, RingState, StoredRing } from '../core/rings/ring.ts';
-import type { EpochMs } from '../core/time.ts';
+import { base64, fromBase64 } from '../core/base/bytes.ts';
+import { LostRace } from '../core/base/errors.ts';
+import { indexKey } from '../core/base/names.ts';
+import type { EpochMs } from '../core/base/time.ts';
+import type { RingName } from '../core/base/vocabulary.ts';
+import type { RingStore } from '../core/rings/ports.ts';
+import type { KeyCheck, RingRow, RingState, StoredRing } from '../core/rings/ring.ts';
 import { type OpenTable, odata, type ReadRow, type RowKey, rowOf } from './tables.ts';
 
 type Wrapping = Omit<RingRow, 'wrapped'> & { readonly wrapped: string };

@@ -1,7 +1,7 @@
 /** RSA-OAEP-256 with a public key: local, as Key Vault's own guidance advises ("Azure Key Vault throttling guidance"). */
 import { constants, createPublicKey, publicEncrypt } from 'node:crypto';
-import { type Bytes, bytesOf } from '../core/bytes.ts';
-import type { RsaPublicKey } from '../core/ports.ts';
+import { type Bytes, bytesOf } from '../core/base/bytes.ts';
+import type { RsaPublicKey } from '../core/customerKey/ports.ts';
 
 export function wrapRsaOaep256(key: RsaPublicKey, plain: Bytes): Bytes {
   const base64url = (bytes: Bytes) => Buffer.from(bytes).toString('base64url');

@@ -1,5 +1,8 @@
 /** Protected secrets: in their account's partition, one row each, `secret:<kind>:<folded name>`. */
-import type { SecretKind, SecretRef, SecretRow, SecretStore } from '../core/ports.ts';
+
+import type { SecretRef, SecretRow } from '../core/accounts/secretRow.ts';
+import type { SecretKind } from '../core/base/vocabulary.ts';
+import type { SecretStore } from '../core/secrets/ports.ts';
 import { recordKey } from './accountTable.ts';
 import { keyOnly, type OpenTable, odata, type RowKey, rowOf, valueIfAny } from './tables.ts';
 

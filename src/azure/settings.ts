@@ -1,7 +1,7 @@
 /** App settings, read once and checked: a bad value names its setting and what it should be. */
 import * as z from 'zod';
-import { keyVaultSuffixes, parseKeyIdentifier } from '../core/keyIdentifier.ts';
-import { type Policy, policySchema } from '../core/policy.ts';
+import { type Policy, policySchema } from '../core/base/policy.ts';
+import { keyVaultSuffixes, parseKeyIdentifier } from '../core/customerKey/keyIdentifier.ts';
 
 const cloud = z.enum(Object.keys(keyVaultSuffixes) as [keyof typeof keyVaultSuffixes]).default('public');
 

@@ -1,13 +1,18 @@
 /** The tables of small rows: vaults, directory, claims, and the service's own: its chain, and the mark of the last sweep. */
-import type { ChainHead } from '../core/audit.ts';
-import { vaultIdOf } from '../core/binding.ts';
-import { LostRace } from '../core/errors.ts';
-import { fold, indexKey } from '../core/names.ts';
-import type { Place } from '../core/place.ts';
-import type { Claim, Claims, Directory, ServiceAuditStore, SweepMark, VaultStore, WorkTicket } from '../core/ports.ts';
-import { serviceChain } from '../core/serviceAudit.ts';
-import type { EpochMs } from '../core/time.ts';
-import type { Budget } from '../core/vaultBudget.ts';
+
+import type { Directory } from '../core/accounts/ports.ts';
+import type { ChainHead } from '../core/audit/auditEntry.ts';
+import type { ServiceAuditStore } from '../core/audit/ports.ts';
+import { serviceChain } from '../core/audit/serviceAudit.ts';
+import type { Place } from '../core/base/armPath.ts';
+import { LostRace } from '../core/base/errors.ts';
+import { fold, indexKey } from '../core/base/names.ts';
+import type { EpochMs } from '../core/base/time.ts';
+import { vaultIdOf } from '../core/customerKey/binding.ts';
+import type { Claim, Claims } from '../core/customerKey/ports.ts';
+import type { SweepMark } from '../core/vaultWork/ports.ts';
+import type { VaultStore, WorkTicket } from '../core/watch/ports.ts';
+import type { Budget } from '../core/watch/vaultBudget.ts';
 import { auditKey, auditPage } from './auditRows.ts';
 import { keyOnly, type OpenTable, odata, rowOf, valueIfAny } from './tables.ts';
 

@@ -4,9 +4,9 @@
  * property, 1 MiB an entity, 100 entities a batch.
  */
 import { odata, RestError, type TableClient, TableTransaction } from '@azure/data-tables';
-import { LostRace, Unavailable } from '../core/errors.ts';
-import type { Stored } from '../core/ports.ts';
-import type { EpochMs } from '../core/time.ts';
+import { LostRace, Unavailable } from '../core/base/errors.ts';
+import type { Stored } from '../core/base/stored.ts';
+import type { EpochMs } from '../core/base/time.ts';
 
 export { odata };
 

@@ -2,8 +2,8 @@
 
 import type { TokenCredential } from '@azure/identity';
 import { type QueueClient, QueueServiceClient, RestError } from '@azure/storage-queue';
-import { Unavailable } from '../core/errors.ts';
-import type { WorkQueue } from '../core/ports.ts';
+import { Unavailable } from '../core/base/errors.ts';
+import type { WorkQueue } from '../core/base/workQueue.ts';
 import { queueRetries } from './storageClients.ts';
 
 export type QueueAccess = { readonly deadlineSeconds: number } & (

@@ -3,12 +3,14 @@
  * how the keys are, counted over watches: the cost follows keys, not accounts.
  */
 import pLimit from 'p-limit';
-import { type Backlog, backlogOf } from './announcements/pass.ts';
-import { type Cause, isCause } from './causes.ts';
-import { KeywardError } from './errors.ts';
+import { type Backlog, backlogOf } from './announcements/outboxPass.ts';
+import { type Cause, isCause } from './base/causes.ts';
+import { KeywardError } from './base/errors.ts';
+import { inTime } from './base/inTime.ts';
+import type { EpochMs } from './base/time.ts';
+import type { WatchStatus } from './base/vocabulary.ts';
 import type { Service } from './service.ts';
-import type { EpochMs } from './time.ts';
-import type { Watch, WatchStatus } from './watch.ts';
+import type { Watch } from './watch/watch.ts';
 
 /** `AnnouncementsLate`: entries have been waiting for long to be announced. */
 export type PartTrouble = Cause | 'AnnouncementsLate';
@@ -29,18 +31,6 @@ export interface PartHealth {
 }
 
 type Tools = Pick<Service, 'clock' | 'pause'>;
-
-const deadlineMs = 3_000;
-
-/** The answer, or undefined when none has come in time. What comes later is dropped. */
-export async function inTime<T>(
-  asking: Promise<T>,
-  { pause }: Pick<Service, 'pause'>,
-  withinMs = deadlineMs,
-): Promise<T | undefined> {
-  asking.catch(() => undefined);
-  return Promise.race([asking, pause(withinMs).then(() => undefined)]);
-}
 
 export const checkParts = (parts: readonly Part[], tools: Tools): Promise<PartHealth[]> =>
   Promise.all(

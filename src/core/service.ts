@@ -1,38 +1,28 @@
 /** Everything that a story of the core is told with. Wired in src/azure/compose.ts. */
 
-import type { Announcer } from './announcements/announcer.ts';
-import type { Trigger } from './audit.ts';
+import type { AccountMemory } from './accounts/accountCache.ts';
+import type { Leases } from './accounts/leases.ts';
+import type { AccountStore, Directory } from './accounts/ports.ts';
+import type { RefusedCalls } from './accounts/refusedCalls.ts';
+import type { OperationStore, ResourceStore } from './ams/ports.ts';
+import type { Announcer } from './announcements/backgroundPublisher.ts';
+import type { AnnouncementTopic, Outbox } from './announcements/ports.ts';
+import type { Trigger } from './audit/auditEntry.ts';
+import type { ServiceAuditStore } from './audit/ports.ts';
+import type { Clock, Random } from './base/effects.ts';
+import type { Log } from './base/log.ts';
+import type { Policy } from './base/policy.ts';
+import type { WorkQueue } from './base/workQueue.ts';
+import type { Cloud } from './customerKey/keyIdentifier.ts';
+import type { Claims, KeyVault, Reach } from './customerKey/ports.ts';
+import type { DailyWork } from './dailyPass.ts';
 import type { KeyCounts, Part } from './health.ts';
-import type { Cloud } from './keyIdentifier.ts';
-import type { Leases } from './leases.ts';
-import type { Policy } from './policy.ts';
-import type {
-  AccountStore,
-  AnnouncementTopic,
-  BindingStore,
-  Claims,
-  Clock,
-  DailyWork,
-  Directory,
-  KeyVault,
-  Log,
-  OperationStore,
-  Outbox,
-  Random,
-  Reach,
-  ResourceStore,
-  RingStore,
-  SecretStore,
-  ServiceAuditStore,
-  SweepMark,
-  VaultStore,
-  VaultWork,
-  WorkQueue,
-} from './ports.ts';
-import type { RefusedCalls } from './refusedCalls.ts';
 import type { OperatorKeys } from './rings/kek.ts';
-import type { Ring } from './rings/ring.ts';
-import type { AccountMemory } from './secrets/memory.ts';
+import type { RingStore } from './rings/ports.ts';
+import type { Rings } from './rings/ring.ts';
+import type { SecretStore } from './secrets/ports.ts';
+import type { SweepMark } from './vaultWork/ports.ts';
+import type { BindingStore, VaultStore, VaultWork } from './watch/ports.ts';
 
 export interface Service {
   /** Of the message of work that is under way; absent in a call. */
@@ -82,12 +72,4 @@ export interface Service {
   readonly keyCounts: () => Promise<KeyCounts>;
   /** Messages in the poison queues, about. */
   readonly poisoned: () => Promise<number>;
-}
-
-export interface Rings {
-  readonly system: Ring;
-  readonly atRest: Ring;
-  readonly audit: Ring;
-  /** What is sealed with these and saved by now needs no second look (rings/late.ts). */
-  readonly isSure: () => boolean;
 }

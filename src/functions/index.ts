@@ -3,8 +3,8 @@
  * handles calls is loaded by the first one, so that a cold start pays for the library of Azure Functions and little more.
  */
 import { app, type StorageQueueHandler } from '@azure/functions';
-import { authLevel } from './authLevel.ts';
-import type { Route } from './route.ts';
+import { authLevel } from './pipeline/authLevel.ts';
+import type { Route } from './pipeline/route.ts';
 
 type Registered = Omit<Route, 'handler' | 'contract' | 'danger'>;
 
@@ -19,30 +19,30 @@ for (const { name, method, path, scope, bearerOnly } of routes) {
     route: path,
     // Where no function key will do, none is asked for: the app's own refusal says what is needed.
     authLevel: scope === 'public' || bearerOnly ? 'anonymous' : authLevel(),
-    handler: onFirstCall(async () => (await import('./handlers.ts')).handlerNamed(name)),
+    handler: onFirstCall(async () => (await import('./pipeline/handlers.ts')).handlerNamed(name)),
   });
 }
 
-app.eventGrid('keyEvents', { handler: onFirstCall(async () => (await import('./keyEvents.ts')).keyEvents) });
+app.eventGrid('keyEvents', { handler: onFirstCall(async () => (await import('./triggers/keyEvents.ts')).keyEvents) });
 app.eventGrid('resourceEvents', {
-  handler: onFirstCall(async () => (await import('./resourceEvents.ts')).resourceEvents),
+  handler: onFirstCall(async () => (await import('./triggers/resourceEvents.ts')).resourceEvents),
 });
 if (process.env.KEYWARD_DIAGNOSTICS_EVENT_HUB) {
   app.eventHub('keyVaultLogs', {
     eventHubName: '%KEYWARD_DIAGNOSTICS_EVENT_HUB%',
     connection: 'KEYWARD_DIAGNOSTICS',
     cardinality: 'many',
-    handler: onFirstCall(async () => (await import('./keyVaultLogs.ts')).keyVaultLogs),
+    handler: onFirstCall(async () => (await import('./triggers/keyVaultLogs.ts')).keyVaultLogs),
   });
 }
 
 app.timer('sweep', {
   schedule: '%KEYWARD_SWEEP_SCHEDULE%',
-  handler: onFirstCall(async () => (await import('./sweep.ts')).sweep),
+  handler: onFirstCall(async () => (await import('./triggers/sweep.ts')).sweep),
 });
 app.timer('startDailyPass', {
   schedule: '0 30 3 * * *',
-  handler: onFirstCall(async () => (await import('./dailyPass.ts')).startDailyPass),
+  handler: onFirstCall(async () => (await import('./triggers/dailyPass.ts')).startDailyPass),
 });
 
 const queue = (queueName: string, load: () => Promise<StorageQueueHandler>) => ({
@@ -52,19 +52,19 @@ const queue = (queueName: string, load: () => Promise<StorageQueueHandler>) => (
 });
 app.storageQueue(
   'vaultWork',
-  queue('vault-work', async () => (await import('./vaultWork.ts')).vaultWork),
+  queue('vault-work', async () => (await import('./triggers/vaultWork.ts')).vaultWork),
 );
 app.storageQueue(
   'vaultWorkPoison',
-  queue('vault-work-poison', async () => (await import('./poison.ts')).vaultWorkPoison),
+  queue('vault-work-poison', async () => (await import('./triggers/poison.ts')).vaultWorkPoison),
 );
 app.storageQueue(
   'dailyPass',
-  queue('daily-pass', async () => (await import('./dailyPass.ts')).dailyPass),
+  queue('daily-pass', async () => (await import('./triggers/dailyPass.ts')).dailyPass),
 );
 app.storageQueue(
   'dailyPassPoison',
-  queue('daily-pass-poison', async () => (await import('./poison.ts')).dailyPassPoison),
+  queue('daily-pass-poison', async () => (await import('./triggers/poison.ts')).dailyPassPoison),
 );
 
 /** `import()` gives the same module every time: only the first call of a process waits for it. */

@@ -3,32 +3,32 @@
  * routes read this table. A route that does not say otherwise is refused in the inaccessible state.
  */
 
-import { accountContracts } from './accountContract.ts';
+import { amsRoutes } from './ams/routes.ts';
+import { accountContracts } from './http/accounts/accountContract.ts';
 import {
   deleteAccountRoute,
   getAccountRoute,
   listAccountsRoute,
   patchAccountRoute,
   putAccountRoute,
-} from './accounts.ts';
-import { amsRoutes } from './ams/routes.ts';
-import { auditRoutes } from './audit.ts';
-import { claimRoutes } from './claims.ts';
-import { contentKeyRoutes } from './contentKeys.ts';
-import { changeDanger } from './dangers.ts';
-import { eventRoutes } from './events.ts';
-import { healthRoutes } from './health.ts';
-import { jobInputRoutes } from './jobInputs.ts';
-import { keyContracts, lookContract } from './keyContract.ts';
-import { keyAccountsRoute, keyUsageRoute, rewrapRoute } from './keys.ts';
-import { lookNowRoute } from './looks.ts';
-import { openApiRoute } from './openApiRoute.ts';
-import { repairIdentityApi } from './repairIdentity.ts';
-import { ringsContract, ringsRoute, rotateRingContract, rotateRingRoute } from './rings.ts';
-import { rotateAccountKeyRoute } from './rotateAccountKey.ts';
-import type { Route } from './route.ts';
-import { tokenKeyRoutes } from './tokenKeys.ts';
-import { validateEncryptionApi } from './validateEncryption.ts';
+} from './http/accounts/accounts.ts';
+import { repairIdentityApi } from './http/accounts/repairIdentity.ts';
+import { rotateAccountKeyRoute } from './http/accounts/rotateAccountKey.ts';
+import { validateEncryptionApi } from './http/accounts/validateEncryption.ts';
+import { auditRoutes } from './http/audit/audit.ts';
+import { claimRoutes } from './http/claims/claims.ts';
+import { eventRoutes } from './http/events/eventWebhook.ts';
+import { healthRoutes } from './http/health/health.ts';
+import { lookNowRoute } from './http/keys/checkKey.ts';
+import { keyContracts, lookContract } from './http/keys/keyContract.ts';
+import { keyAccountsRoute, keyUsageRoute, rewrapRoute } from './http/keys/keys.ts';
+import { openApiRoute } from './http/openApi/openApiRoute.ts';
+import { ringsContract, ringsRoute, rotateRingContract, rotateRingRoute } from './http/rings/rings.ts';
+import { contentKeyRoutes } from './http/secrets/contentKeys.ts';
+import { jobInputRoutes } from './http/secrets/jobInputs.ts';
+import { tokenKeyRoutes } from './http/secrets/tokenKeys.ts';
+import { changeDanger } from './pipeline/auditedRefusals.ts';
+import type { Route } from './pipeline/route.ts';
 
 const documented: readonly Route[] = [
   {

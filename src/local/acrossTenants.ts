@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { KeyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
-import type { FederatedIdentity } from '../core/binding.ts';
+import type { FederatedIdentity } from '../core/customerKey/binding.ts';
 import { homeTenantId } from './operator.ts';
 
 /** The controls of the token issuer and of the Key Vault emulator. */

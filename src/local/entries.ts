@@ -1,7 +1,7 @@
 /** Whole chains, for laboratories and tests: the app itself reads pages. */
-import type { AuditEntry } from '../core/audit.ts';
-import { ownChain } from '../core/chains.ts';
-import type { ChainPage, ChainPageRequest } from '../core/ports.ts';
+import type { AuditEntry } from '../core/audit/auditEntry.ts';
+import { ownChain } from '../core/audit/chains.ts';
+import type { ChainPage, ChainPageRequest } from '../core/audit/ports.ts';
 import type { Service } from '../core/service.ts';
 
 async function entriesOf(page: (asked: ChainPageRequest) => Promise<ChainPage>): Promise<AuditEntry[]> {

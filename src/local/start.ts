@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import type { LogRecord } from '../../packages/functions-host/src/host.ts';
 import { isAtLeast } from '../../packages/functions-host/src/logs.ts';
 import { settingOfPolicy } from '../azure/settings.ts';
-import { policySchema } from '../core/policy.ts';
+import { policySchema } from '../core/base/policy.ts';
 import { localHostKeys, operatorToken } from './operator.ts';
 import { type Stack, startStack } from './stack.ts';
 import { quoted, startPage, vault } from './startPage.ts';

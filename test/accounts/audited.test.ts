@@ -1,10 +1,10 @@
 /** Changes of an account whose audit grows all the time: entries are in nobody's way, and none of them is lost. */
 import { expect, test } from 'vitest';
-import { etagOf } from '../../src/core/account.ts';
-import { patchAccount } from '../../src/core/accounts/put.ts';
-import { rotateAccountKey } from '../../src/core/accounts/rotate.ts';
-import { saveAccount } from '../../src/core/accounts/write.ts';
-import { LostRace } from '../../src/core/errors.ts';
+import { etagOf } from '../../src/core/accounts/account.ts';
+import { patchAccount } from '../../src/core/accounts/putAccount.ts';
+import { rotateAccountKey } from '../../src/core/accounts/rotateAccountKey.ts';
+import { saveAccount } from '../../src/core/accounts/writeAccount.ts';
+import { LostRace } from '../../src/core/base/errors.ts';
 import type { Service } from '../../src/core/service.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { useLab } from '../lab.ts';

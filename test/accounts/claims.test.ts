@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { deleteAccount } from '../../src/core/accounts/delete.ts';
-import { patchAccount, putAccount } from '../../src/core/accounts/put.ts';
+import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
+import { patchAccount, putAccount } from '../../src/core/accounts/putAccount.ts';
 import type { Service } from '../../src/core/service.ts';
-import { getClaim, releaseClaim } from '../../src/core/work/releaseClaim.ts';
+import { getClaim, releaseClaim } from '../../src/core/vaultWork/releaseClaim.ts';
 import { ownEntries } from '../../src/local/entries.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { location } from '../../src/local/operator.ts';

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { keyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
-import { type CustomerKeyEncryption, stateOf, verdictOn } from '../../src/core/account.ts';
-import { openAccountKey } from '../../src/core/accountKeys.ts';
-import { patchAccount, putAccount } from '../../src/core/accounts/put.ts';
+import { type CustomerKeyEncryption, stateOf, verdictOn } from '../../src/core/accounts/account.ts';
+import { openAccountKey } from '../../src/core/accounts/accountKey.ts';
+import { patchAccount, putAccount } from '../../src/core/accounts/putAccount.ts';
 import { repairIdentity } from '../../src/core/accounts/repairIdentity.ts';
-import type { KeyVaultIdentity } from '../../src/core/binding.ts';
+import type { KeyVaultIdentity } from '../../src/core/customerKey/binding.ts';
 import { installApplication, registerApplication, speakerOf } from '../../src/local/acrossTenants.ts';
 import { accountEntries } from '../../src/local/entries.ts';
 import { tester } from '../../src/local/lab/lab.ts';

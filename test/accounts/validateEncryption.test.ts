@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { patchAccount, putAccount } from '../../src/core/accounts/put.ts';
+import { patchAccount, putAccount } from '../../src/core/accounts/putAccount.ts';
 import { validateEncryption } from '../../src/core/accounts/validateEncryption.ts';
-import { vaultIdOf } from '../../src/core/binding.ts';
-import { KeywardError } from '../../src/core/errors.ts';
-import type { Check } from '../../src/core/keyChecks.ts';
+import { KeywardError } from '../../src/core/base/errors.ts';
+import { vaultIdOf } from '../../src/core/customerKey/binding.ts';
+import type { Check } from '../../src/core/customerKey/validationReport.ts';
 import type { Service } from '../../src/core/service.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { appPrincipalId, location } from '../../src/local/operator.ts';

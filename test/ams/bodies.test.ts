@@ -1,7 +1,7 @@
 /** What bodies and names may say on the routes of Azure Media Services, parsed without the app. */
 import { describe, expect, test } from 'vitest';
-import type { AccountView } from '../../src/core/account.ts';
-import { parseResourceName } from '../../src/core/resources/resource.ts';
+import type { AccountView } from '../../src/core/accounts/account.ts';
+import { parseResourceName } from '../../src/core/ams/resource.ts';
 import { parseBody } from '../../src/functions/ams/accountBody.ts';
 import { jobBody, transformBody } from '../../src/functions/ams/jobBody.ts';
 import { operationHeaders } from '../../src/functions/ams/operations.ts';

@@ -3,7 +3,7 @@
  * that are protected or refused is tested with the client itself (secrets.test.ts).
  */
 import { describe, expect, test } from 'vitest';
-import type { AccountView } from '../../src/core/account.ts';
+import type { AccountView } from '../../src/core/accounts/account.ts';
 import { parseBody } from '../../src/functions/ams/accountBody.ts';
 import { secretName } from '../../src/functions/ams/jobBody.ts';
 import { amsRoutes } from '../../src/functions/ams/routes.ts';

@@ -1,30 +1,30 @@
 import { TableClient } from '@azure/data-tables';
 import { HttpRequest } from '@azure/functions';
 import { describe, expect, test } from 'vitest';
-import { etagOf } from '../../src/core/account.ts';
-import { deleteAccount } from '../../src/core/accounts/delete.ts';
-import { patchAccount, putAccount } from '../../src/core/accounts/put.ts';
-import { listAccountsOf } from '../../src/core/accounts/read.ts';
-import { type Bytes, hex } from '../../src/core/bytes.ts';
-import { Unavailable } from '../../src/core/errors.ts';
-import type { Change, Operation } from '../../src/core/operations/operation.ts';
+import { etagOf } from '../../src/core/accounts/account.ts';
+import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
+import { patchAccount, putAccount } from '../../src/core/accounts/putAccount.ts';
+import { listAccountsOf } from '../../src/core/accounts/readAccount.ts';
+import type { Change, Operation } from '../../src/core/ams/operation.ts';
+import { clearUnnamed } from '../../src/core/ams/orphanedSecrets.ts';
+import type { StoredResource } from '../../src/core/ams/ports.ts';
+import { getResource, listResources } from '../../src/core/ams/readResource.ts';
+import type { ResourceRef } from '../../src/core/ams/resource.ts';
+import { revealResource } from '../../src/core/ams/revealResource.ts';
 import {
   beginOperation,
   cancelCreation,
   clearOperations,
   continueOperation,
   findOperation,
-} from '../../src/core/operations/run.ts';
-import type { StoredResource } from '../../src/core/ports.ts';
-import { getResource, listResources } from '../../src/core/resources/read.ts';
-import type { ResourceRef } from '../../src/core/resources/resource.ts';
-import { revealResource } from '../../src/core/resources/reveal.ts';
-import { clearUnnamed } from '../../src/core/resources/unnamed.ts';
-import { putResource, refuseExisting, removeResource } from '../../src/core/resources/write.ts';
-import { refOf } from '../../src/core/secrets/read.ts';
-import { deleteSecret } from '../../src/core/secrets/remove.ts';
+} from '../../src/core/ams/runOperation.ts';
+import { putResource, refuseExisting, removeResource } from '../../src/core/ams/writeResource.ts';
+import { type Bytes, hex } from '../../src/core/base/bytes.ts';
+import { Unavailable } from '../../src/core/base/errors.ts';
+import { visitAccounts } from '../../src/core/dailyPass.ts';
+import { deleteSecret } from '../../src/core/secrets/deleteSecret.ts';
+import { refOf } from '../../src/core/secrets/readSecret.ts';
 import type { Service } from '../../src/core/service.ts';
-import { visitAccounts } from '../../src/core/work/dailyPass.ts';
 import { update } from '../../src/functions/ams/accounts.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { location } from '../../src/local/operator.ts';

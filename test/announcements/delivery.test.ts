@@ -2,10 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TableClient } from '@azure/data-tables';
 import { describe, expect, test } from 'vitest';
-import { patchAccount, putAccount } from '../../src/core/accounts/put.ts';
-import { announceWaiting, backlogOf, isLate, wakeAnnouncing } from '../../src/core/announcements/pass.ts';
-import { LostRace } from '../../src/core/errors.ts';
-import type { DailyWork, OutboxRow } from '../../src/core/ports.ts';
+import { patchAccount, putAccount } from '../../src/core/accounts/putAccount.ts';
+import { announceWaiting, backlogOf, isLate, wakeAnnouncing } from '../../src/core/announcements/outboxPass.ts';
+import type { OutboxRow } from '../../src/core/announcements/ports.ts';
+import { LostRace } from '../../src/core/base/errors.ts';
+import type { DailyWork } from '../../src/core/dailyPass.ts';
 import type { Service } from '../../src/core/service.ts';
 import { until } from '../../src/local/client.ts';
 import { accountEntries } from '../../src/local/entries.ts';

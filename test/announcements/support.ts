@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import * as z from 'zod';
 import { announcementSchema } from '../../src/core/announcements/announcement.ts';
-import type { AuditEntry } from '../../src/core/audit.ts';
+import type { AuditEntry } from '../../src/core/audit/auditEntry.ts';
 import type { CloudEvent } from '../../src/local/topic/topic.ts';
 
 /** As it arrives: the SDK adds two attributes, and nothing else may be there. */

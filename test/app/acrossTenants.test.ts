@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { keyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
-import type { FederatedIdentity } from '../../src/core/binding.ts';
+import type { FederatedIdentity } from '../../src/core/customerKey/binding.ts';
 import {
   applicationOf,
   type Controls,

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { TableClient, type TableEntity } from '@azure/data-tables';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { compose } from '../../src/azure/compose.ts';
-import { emptyChain } from '../../src/core/audit.ts';
+import { emptyChain } from '../../src/core/audit/auditEntry.ts';
 import type { Service } from '../../src/core/service.ts';
 import { caller, until } from '../../src/local/client.ts';
 import { accountEntries, bindingEntries, ownEntries } from '../../src/local/entries.ts';

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { TableClient, type TableEntityResult } from '@azure/data-tables';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type AuditEntry, type ChainHead, hashOf } from '../../src/core/audit.ts';
+import { type AuditEntry, type ChainHead, hashOf } from '../../src/core/audit/auditEntry.ts';
 import { until } from '../../src/local/client.ts';
 import {
   customerKey,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ChildHost } from '../../packages/functions-host/src/child.ts';
-import type { Route } from '../../src/functions/route.ts';
+import type { Route } from '../../src/functions/pipeline/route.ts';
 import { routes } from '../../src/functions/routes.ts';
 import { type Caller, caller } from '../../src/local/client.ts';
 import { operatorToken } from '../../src/local/operator.ts';

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { exportJWK, exportSPKI, generateKeyPair, importJWK, type JWTPayload, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ChildHost } from '../../packages/functions-host/src/child.ts';
-import { type Route, roles } from '../../src/functions/route.ts';
+import { type Route, roles } from '../../src/functions/pipeline/route.ts';
 import { routes } from '../../src/functions/routes.ts';
 import { type Answer, caller } from '../../src/local/client.ts';
 import { apiAudience, homeTenantId } from '../../src/local/operator.ts';

@@ -1,7 +1,7 @@
 /** Refusals of dangerous calls stand in the audit: docs/operations.md has the closed list. */
 import { TableClient } from '@azure/data-tables';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { AuditEntry } from '../../src/core/audit.ts';
+import type { AuditEntry } from '../../src/core/audit/auditEntry.ts';
 import { type Answer, type Caller, caller } from '../../src/local/client.ts';
 import { apiAudience, homeTenantId, location } from '../../src/local/operator.ts';
 import {

@@ -1,7 +1,7 @@
 /** What a busy app says: every log line, metric and answer of a scenario in which everything secret is marked. */
 import { TableClient } from '@azure/data-tables';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { isCause } from '../../src/core/causes.ts';
+import { isCause } from '../../src/core/base/causes.ts';
 import { type Answer, caller } from '../../src/local/client.ts';
 import { operatorToken } from '../../src/local/operator.ts';
 import type { CloudEvent } from '../../src/local/topic/topic.ts';

@@ -8,9 +8,9 @@ import { keyVaultControl } from '../../packages/key-vault-emulator/src/controlCl
 import { causeOf } from '../../src/azure/causeTable.ts';
 import { createCredentials } from '../../src/azure/credentials.ts';
 import { recorded } from '../../src/azure/keyVaultTransport.ts';
-import type { FederatedIdentity } from '../../src/core/binding.ts';
-import type { Cause } from '../../src/core/causes.ts';
-import type { Cloud } from '../../src/core/keyIdentifier.ts';
+import type { Cause } from '../../src/core/base/causes.ts';
+import type { FederatedIdentity } from '../../src/core/customerKey/binding.ts';
+import type { Cloud } from '../../src/core/customerKey/keyIdentifier.ts';
 
 const HOME = '11111111-1111-4111-8111-111111111111';
 const CUSTOMER = '55555555-5555-4555-8555-555555555551';

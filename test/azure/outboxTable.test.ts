@@ -3,7 +3,7 @@ import { TableClient } from '@azure/data-tables';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createOutbox } from '../../src/azure/outboxTable.ts';
 import { openTables } from '../../src/azure/tables.ts';
-import type { Outbox, OutboxPage, OutboxRow } from '../../src/core/ports.ts';
+import type { Outbox, OutboxPage, OutboxRow } from '../../src/core/announcements/ports.ts';
 import { type Azurite, startAzurite } from '../../src/local/azurite.ts';
 
 let azurite: Azurite;

@@ -1,8 +1,8 @@
 import { createPublicKey, randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { wrapRsaOaep256 } from '../../src/azure/rsaWrap.ts';
-import { bytesOf } from '../../src/core/bytes.ts';
-import { decrypted, fixtureKey } from '../core/rsaFixtures.ts';
+import { bytesOf } from '../../src/core/base/bytes.ts';
+import { decrypted, fixtureKey } from '../rsaFixtures.ts';
 
 describe('wrapping with a public key', () => {
   it.each([

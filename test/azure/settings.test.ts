@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readSettings, SettingsError } from '../../src/azure/settings.ts';
-import { designPolicy } from '../core/builders.ts';
+import { designPolicy } from '../builders.ts';
 
 const needed = {
   KEYWARD_TENANT_ID: 'aaaaaaaa-0000-4000-8000-000000000001',

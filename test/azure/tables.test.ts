@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { deleteAccount } from '../../src/core/accounts/delete.ts';
-import { saveAccount } from '../../src/core/accounts/write.ts';
-import { accountChain } from '../../src/core/chains.ts';
-import { LostRace } from '../../src/core/errors.ts';
-import { verifyChain } from '../../src/core/verifyChain.ts';
+import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
+import { saveAccount } from '../../src/core/accounts/writeAccount.ts';
+import { accountChain } from '../../src/core/audit/chains.ts';
+import { verifyChain } from '../../src/core/audit/verifyChain.ts';
+import { LostRace } from '../../src/core/base/errors.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { failure, useLab } from '../lab.ts';
 

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { ActiveAccount, CustomerKeyEncryption, Encryption } from '../../src/core/account.ts';
-import type { AccountWish } from '../../src/core/accounts/put.ts';
-import type { FederatedIdentity } from '../../src/core/binding.ts';
-import { Refusal } from '../../src/core/errors.ts';
-import type { Verdict } from '../../src/core/watch.ts';
-import { parseAccount, renderAccount } from '../../src/functions/accountJson.ts';
-import { aBinding, aVerdict, aWatch, designPolicy, start, version1, version2 } from '../core/builders.ts';
+import type { ActiveAccount, CustomerKeyEncryption, Encryption } from '../../src/core/accounts/account.ts';
+import type { AccountWish } from '../../src/core/accounts/putAccount.ts';
+import { Refusal } from '../../src/core/base/errors.ts';
+import type { FederatedIdentity } from '../../src/core/customerKey/binding.ts';
+import type { Verdict } from '../../src/core/watch/watch.ts';
+import { parseAccount, renderAccount } from '../../src/functions/http/accounts/accountJson.ts';
+import { aBinding, aVerdict, aWatch, designPolicy, start, version1, version2 } from '../builders.ts';
 
 const cmk = 'https://contoso.vault.azure.net/keys/cmk';
 const identityId =

@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, test } from 'vitest';
-import { openApiOf } from '../../src/functions/openApi.ts';
+import { openApiOf } from '../../src/functions/http/openApi/openApi.ts';
 import { routes } from '../../src/functions/routes.ts';
 import { type Json, judgeBy } from '../app/openApi/judge.ts';
 
@@ -38,7 +38,7 @@ test('an operation has the parameters of its path, and nobody has one that is no
 });
 
 test('every query parameter that the code reads is in it, and the other way round', () => {
-  const sources = globSync('src/functions/*.ts').map((file) => readFileSync(file, 'utf8'));
+  const sources = globSync('src/functions/{http,pipeline}/**/*.ts').map((file) => readFileSync(file, 'utf8'));
   const read = sources.flatMap((text) =>
     [...text.matchAll(/(?:query\.get\(|queryOf\(request, )'([^']+)'/g)].map(([, name]) => name),
   );

@@ -1,10 +1,10 @@
 import { constants, createPublicKey, publicEncrypt } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { currentKeyIdentifier } from '../../src/core/account.ts';
-import { openAccountKey } from '../../src/core/accountKeys.ts';
-import { deleteAccount } from '../../src/core/accounts/delete.ts';
-import { patchAccount, putAccount } from '../../src/core/accounts/put.ts';
-import type { KeyVault, RsaPublicKey } from '../../src/core/ports.ts';
+import { currentKeyIdentifier } from '../../src/core/accounts/account.ts';
+import { openAccountKey } from '../../src/core/accounts/accountKey.ts';
+import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
+import { patchAccount, putAccount } from '../../src/core/accounts/putAccount.ts';
+import type { KeyVault, RsaPublicKey } from '../../src/core/customerKey/ports.ts';
 import { accountEntries, bindingEntries } from '../../src/local/entries.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { location } from '../../src/local/operator.ts';
@@ -63,8 +63,8 @@ describe('INV-1: an account key is never lost by us', () => {
     await lab.keyVault('POST', '/vaults/stale-kv/keys/cmk/rotate');
     const wrap: KeyVault['wrap'] = (_key, plain) => lab.service.keyVault.wrap(old.value.publicKey, plain);
     const wrongly = await lab.another({ keyVault: { ...lab.service.keyVault, wrap } });
-    const { workOnVault } = await import('../../src/core/work/vaultWork.ts');
-    const { vaultIdOf } = await import('../../src/core/binding.ts');
+    const { workOnVault } = await import('../../src/core/vaultWork/vaultWork.ts');
+    const { vaultIdOf } = await import('../../src/core/customerKey/binding.ts');
     const vault = vaultIdOf('stale-kv.vault.azure.net');
     lab.clock.set(lab.clock.now() + 300 * seconds);
     await workOnVault({ vault, askedBy: 'sweep' }, wrongly);

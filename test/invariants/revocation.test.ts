@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { stateOf, verdictOn } from '../../src/core/account.ts';
-import { refuseWhileInaccessible } from '../../src/core/accounts/inaccessible.ts';
+import { stateOf, verdictOn } from '../../src/core/accounts/account.ts';
+import { refuseWhileInaccessible } from '../../src/core/accounts/gate.ts';
 import { accountEntries } from '../../src/local/entries.ts';
 import { failure, useLab } from '../lab.ts';
 
@@ -107,7 +107,7 @@ describe('INV-5: events choose who to look at, never what to do', () => {
     await lab.account('storm', 'contoso', key);
     await lab.advance(30 * seconds);
     await lab.keyVault('PATCH', '/vaults/storm-kv/keys/cmk', { enabled: false });
-    const { wake } = await import('../../src/core/work/events.ts');
+    const { wake } = await import('../../src/core/vaultWork/events.ts');
     for (let n = 0; n < 1000; n++) await wake({ vaultHost: 'storm-kv.vault.azure.net', keyName: 'cmk' }, lab.service);
     const before = await unwrapsOf('storm-kv');
     await lab.advance(9 * seconds);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { vaultIdOf } from '../../src/core/binding.ts';
-import { workOnVault } from '../../src/core/work/vaultWork.ts';
+import { vaultIdOf } from '../../src/core/customerKey/binding.ts';
+import { workOnVault } from '../../src/core/vaultWork/vaultWork.ts';
 import { createPump } from '../../src/local/matrix/pump.ts';
 import { clearFaults } from '../../src/local/matrix/row.ts';
 import {

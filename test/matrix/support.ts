@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach } from 'vitest';
-import { stateOf, verdictOn } from '../../src/core/account.ts';
+import { stateOf, verdictOn } from '../../src/core/accounts/account.ts';
 import { createPump, type Pump } from '../../src/local/matrix/pump.ts';
 import { openWorld, type World } from '../../src/local/matrix/world.ts';
 import { keyPool } from '../lab.ts';

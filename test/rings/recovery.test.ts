@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readSettings } from '../../src/azure/settings.ts';
-import { openAccountKey } from '../../src/core/accountKeys.ts';
-import { bindingOf } from '../../src/core/binding.ts';
-import { hex } from '../../src/core/bytes.ts';
-import { parseKeyIdentifier } from '../../src/core/keyIdentifier.ts';
-import type { Reach } from '../../src/core/ports.ts';
-import { ringNames } from '../../src/core/rings/ring.ts';
+import { openAccountKey } from '../../src/core/accounts/accountKey.ts';
+import { hex } from '../../src/core/base/bytes.ts';
+import { ringNames } from '../../src/core/base/vocabulary.ts';
+import { bindingOf } from '../../src/core/customerKey/binding.ts';
+import { parseKeyIdentifier } from '../../src/core/customerKey/keyIdentifier.ts';
+import type { Reach } from '../../src/core/customerKey/ports.ts';
 import { ownEntries } from '../../src/local/entries.ts';
 import { homeTenantId } from '../../src/local/operator.ts';
 import { failure, useLab } from '../lab.ts';

@@ -1,6 +1,6 @@
 /** The operator's calls about rings, and the event of an operator's key, on the built app. */
 import { expect, test } from 'vitest';
-import { ringsContract, rotateRingContract } from '../../src/functions/rings.ts';
+import { ringsContract, rotateRingContract } from '../../src/functions/http/rings/rings.ts';
 import { until } from '../../src/local/client.ts';
 import { got, newAccount, refused, useStack } from '../app/support.ts';
 import { operatorVault } from './support.ts';

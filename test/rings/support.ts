@@ -1,11 +1,13 @@
 /** What the tests of the rings share: sweeps and the daily queue in virtual time, and short ways to see what is stored. */
-import type { DailyWork } from '../../src/core/ports.ts';
-import { workOnPass } from '../../src/core/rings/pass.ts';
-import type { RingName, StoredRing } from '../../src/core/rings/ring.ts';
-import { askForRotation } from '../../src/core/rings/rotate.ts';
-import { lookAtOperatorKeys, tendRings } from '../../src/core/rings/tend.ts';
-import { moveSecrets } from '../../src/core/secrets/move.ts';
-import type { Rings, Service } from '../../src/core/service.ts';
+
+import type { RingName } from '../../src/core/base/vocabulary.ts';
+import type { DailyWork } from '../../src/core/dailyPass.ts';
+import { workOnPass } from '../../src/core/reseal/resealPass.ts';
+import { lookAtOperatorKeys, tendRings } from '../../src/core/rings/maintainRings.ts';
+import type { Rings, StoredRing } from '../../src/core/rings/ring.ts';
+import { askForRotation } from '../../src/core/rings/rotateRing.ts';
+import { moveSecrets } from '../../src/core/secrets/rekeySecrets.ts';
+import type { Service } from '../../src/core/service.ts';
 import { ownEntries } from '../../src/local/entries.ts';
 import { type Lab, tester } from '../../src/local/lab/lab.ts';
 import { createVirtualQueue, type VirtualQueue } from '../../src/local/lab/virtualTime.ts';

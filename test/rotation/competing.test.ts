@@ -4,12 +4,12 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { deleteAccount } from '../../src/core/accounts/delete.ts';
-import { patchAccount, putAccount } from '../../src/core/accounts/put.ts';
-import type { VaultWork } from '../../src/core/ports.ts';
+import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
+import { patchAccount, putAccount } from '../../src/core/accounts/putAccount.ts';
 import type { Service } from '../../src/core/service.ts';
-import { wake } from '../../src/core/work/events.ts';
-import { workOnVault } from '../../src/core/work/vaultWork.ts';
+import { wake } from '../../src/core/vaultWork/events.ts';
+import { workOnVault } from '../../src/core/vaultWork/vaultWork.ts';
+import type { VaultWork } from '../../src/core/watch/ports.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { location } from '../../src/local/operator.ts';
 import { useLab } from '../lab.ts';

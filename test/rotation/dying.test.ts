@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { workOnVault } from '../../src/core/work/vaultWork.ts';
+import { workOnVault } from '../../src/core/vaultWork/vaultWork.ts';
 import { useLab } from '../lab.ts';
 import { dyingAt, openedKey, rewrapsOf, rotateKey, seconds, vaultId, versionOf } from './support.ts';
 

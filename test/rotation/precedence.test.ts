@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { namesOf } from '../../bench/rotation/measure.ts';
 import { seedAccounts } from '../../bench/seed.ts';
-import { verdictOn } from '../../src/core/account.ts';
-import { workOnVault } from '../../src/core/work/vaultWork.ts';
+import { verdictOn } from '../../src/core/accounts/account.ts';
+import { workOnVault } from '../../src/core/vaultWork/vaultWork.ts';
 import { useLab } from '../lab.ts';
 import { rotateKey, seconds, vaultId, versionOf } from './support.ts';
 

@@ -1,6 +1,6 @@
 /** What the tests of rotation share: accounts by their versions and keys, and processes that die at a chosen moment. */
-import { openAccountKey } from '../../src/core/accountKeys.ts';
-import { vaultIdOf } from '../../src/core/binding.ts';
+import { openAccountKey } from '../../src/core/accounts/accountKey.ts';
+import { vaultIdOf } from '../../src/core/customerKey/binding.ts';
 import type { Service } from '../../src/core/service.ts';
 import { accountEntries, bindingEntries } from '../../src/local/entries.ts';
 import type { Lab } from '../../src/local/lab/lab.ts';

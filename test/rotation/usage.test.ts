@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { forceAccount, forceKey } from '../../src/core/work/forceRewrap.ts';
-import { holdersOf, keyUsage } from '../../src/core/work/usage.ts';
-import { workOnVault } from '../../src/core/work/vaultWork.ts';
+import { forceAccount, forceKey } from '../../src/core/rotation/forceRewrap.ts';
+import { holdersOf, keyUsage } from '../../src/core/rotation/usage.ts';
+import { workOnVault } from '../../src/core/vaultWork/vaultWork.ts';
 import { bindingEntries } from '../../src/local/entries.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { failure, useLab } from '../lab.ts';

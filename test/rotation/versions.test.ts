@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { deleteAccount } from '../../src/core/accounts/delete.ts';
-import type { KeyVault } from '../../src/core/ports.ts';
-import { workOnVault } from '../../src/core/work/vaultWork.ts';
-import { renderAccount } from '../../src/functions/accountJson.ts';
+import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
+import type { KeyVault } from '../../src/core/customerKey/ports.ts';
+import { workOnVault } from '../../src/core/vaultWork/vaultWork.ts';
+import { renderAccount } from '../../src/functions/http/accounts/accountJson.ts';
 import { bindingEntries } from '../../src/local/entries.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { useLab } from '../lab.ts';

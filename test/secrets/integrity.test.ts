@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { base64, bytesOf, fromBase64, hex } from '../../src/core/bytes.ts';
-import type { SecretRow, Stored } from '../../src/core/ports.ts';
-import { moveOuterLayer } from '../../src/core/secretEnvelope.ts';
-import { refOf } from '../../src/core/secrets/read.ts';
-import { revealPage } from '../../src/core/secrets/reveal.ts';
-import { atRestSubkey } from '../../src/core/secrets/subkeys.ts';
+import type { SecretRow } from '../../src/core/accounts/secretRow.ts';
+import { base64, bytesOf, fromBase64, hex } from '../../src/core/base/bytes.ts';
+import type { Stored } from '../../src/core/base/stored.ts';
+import { moveOuterLayer } from '../../src/core/crypto/secretEnvelope.ts';
+import { atRestSubkey } from '../../src/core/crypto/subkeys.ts';
+import { refOf } from '../../src/core/secrets/readSecret.ts';
+import { revealPage } from '../../src/core/secrets/revealSecret.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { failure, useLab } from '../lab.ts';
 import { auditOf, bytes, keyId, moveAll, put, reveal, row } from './support.ts';

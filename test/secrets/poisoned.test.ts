@@ -1,15 +1,15 @@
 /** Rows that somebody has put, or damaged, past the app: each stops nothing but itself, and can be mended by the calls that there are. */
 import { TableClient } from '@azure/data-tables';
 import { describe, expect, test } from 'vitest';
-import { deleteAccount } from '../../src/core/accounts/delete.ts';
-import { rotateAccountKey } from '../../src/core/accounts/rotate.ts';
-import { hex } from '../../src/core/bytes.ts';
-import { visitAccount } from '../../src/core/rings/reseal.ts';
-import { alarm } from '../../src/core/secrets/entries.ts';
-import { listSecrets, refOf } from '../../src/core/secrets/read.ts';
-import { deleteSecret } from '../../src/core/secrets/remove.ts';
-import { revealPage } from '../../src/core/secrets/reveal.ts';
-import { visitAccounts } from '../../src/core/work/dailyPass.ts';
+import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
+import { rotateAccountKey } from '../../src/core/accounts/rotateAccountKey.ts';
+import { hex } from '../../src/core/base/bytes.ts';
+import { visitAccounts } from '../../src/core/dailyPass.ts';
+import { visitAccount } from '../../src/core/reseal/resealAccount.ts';
+import { deleteSecret } from '../../src/core/secrets/deleteSecret.ts';
+import { listSecrets, refOf } from '../../src/core/secrets/readSecret.ts';
+import { revealPage } from '../../src/core/secrets/revealSecret.ts';
+import { alarm } from '../../src/core/secrets/secretAudit.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { failure, useLab } from '../lab.ts';
 import { auditOf, bytes, keyId, moveAll, put, reveal, row } from './support.ts';

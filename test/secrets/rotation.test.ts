@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { openAccountKey } from '../../src/core/accountKeys.ts';
-import { rotateAccountKey } from '../../src/core/accounts/rotate.ts';
-import { fromBase64, hex } from '../../src/core/bytes.ts';
-import { olderKeyWaitMs } from '../../src/core/rings/times.ts';
-import { parseSecret } from '../../src/core/secretEnvelope.ts';
-import { moveSecrets } from '../../src/core/secrets/move.ts';
+import { openAccountKey } from '../../src/core/accounts/accountKey.ts';
+import { rotateAccountKey } from '../../src/core/accounts/rotateAccountKey.ts';
+import { fromBase64, hex } from '../../src/core/base/bytes.ts';
+import { parseSecret } from '../../src/core/crypto/secretEnvelope.ts';
+import { olderKeyWaitMs } from '../../src/core/rings/durations.ts';
+import { moveSecrets } from '../../src/core/secrets/rekeySecrets.ts';
 import type { Service } from '../../src/core/service.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { failure, useLab } from '../lab.ts';

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { deleteAccount } from '../../src/core/accounts/delete.ts';
-import { patchAccount } from '../../src/core/accounts/put.ts';
-import { hex } from '../../src/core/bytes.ts';
-import { getSecret, listSecrets, refOf, secretEtagOf } from '../../src/core/secrets/read.ts';
-import { deleteSecret } from '../../src/core/secrets/remove.ts';
-import { revealPage } from '../../src/core/secrets/reveal.ts';
-import { putSecret } from '../../src/core/secrets/write.ts';
+import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
+import { patchAccount } from '../../src/core/accounts/putAccount.ts';
+import { hex } from '../../src/core/base/bytes.ts';
+import { deleteSecret } from '../../src/core/secrets/deleteSecret.ts';
+import { getSecret, listSecrets, refOf, secretEtagOf } from '../../src/core/secrets/readSecret.ts';
+import { revealPage } from '../../src/core/secrets/revealSecret.ts';
+import { putSecret } from '../../src/core/secrets/writeSecret.ts';
 import { accountEntries } from '../../src/local/entries.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { firstBrokenLink } from '../chain.ts';

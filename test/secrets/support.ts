@@ -1,12 +1,14 @@
 /** What the tests of secrets share, on a laboratory's real tables: short ways to write, read and reveal. */
-import { putAccount } from '../../src/core/accounts/put.ts';
-import type { AuditEntry } from '../../src/core/audit.ts';
-import { type Bytes, bytesOf, hex } from '../../src/core/bytes.ts';
-import type { SecretKind, SecretRow, Stored } from '../../src/core/ports.ts';
-import { moveSecrets } from '../../src/core/secrets/move.ts';
-import { refOf } from '../../src/core/secrets/read.ts';
-import { revealOne } from '../../src/core/secrets/reveal.ts';
-import { putSecret } from '../../src/core/secrets/write.ts';
+import { putAccount } from '../../src/core/accounts/putAccount.ts';
+import type { SecretRow } from '../../src/core/accounts/secretRow.ts';
+import type { AuditEntry } from '../../src/core/audit/auditEntry.ts';
+import { type Bytes, bytesOf, hex } from '../../src/core/base/bytes.ts';
+import type { Stored } from '../../src/core/base/stored.ts';
+import type { SecretKind } from '../../src/core/base/vocabulary.ts';
+import { refOf } from '../../src/core/secrets/readSecret.ts';
+import { moveSecrets } from '../../src/core/secrets/rekeySecrets.ts';
+import { revealOne } from '../../src/core/secrets/revealSecret.ts';
+import { putSecret } from '../../src/core/secrets/writeSecret.ts';
 import type { Service } from '../../src/core/service.ts';
 import { accountEntries } from '../../src/local/entries.ts';
 import { type Lab, tester } from '../../src/local/lab/lab.ts';

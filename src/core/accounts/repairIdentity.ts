@@ -4,20 +4,20 @@
  * (INV-12), so it helps where our identity was at fault and never where the customer has taken the key away.
  */
 import canonicalize from 'canonicalize';
-import type { AccountView, CustomerKeyEncryption } from '../account.ts';
-import { currentKeyIdentifier, verdictOn } from '../account.ts';
-import { openAccountKey } from '../accountKeys.ts';
-import type { Actor } from '../audit.ts';
-import { type Binding, bindingOf, type KeyVaultIdentity } from '../binding.ts';
-import { wipe } from '../bytes.ts';
-import { catchUp } from '../catchUp.ts';
-import { keyTrouble, refuseForeign } from '../customerKey.ts';
-import { Refusal, retryLostRaces } from '../errors.ts';
-import { parseKeyIdentifier } from '../keyIdentifier.ts';
-import { withKeyUse } from '../keyUse.ts';
+import type { Actor } from '../audit/auditEntry.ts';
+import { wipe } from '../base/bytes.ts';
+import { Refusal, retryLostRaces } from '../base/errors.ts';
+import { keyTrouble, refuseForeign } from '../customerKey/acceptCustomerKey.ts';
+import { type Binding, bindingOf, type KeyVaultIdentity } from '../customerKey/binding.ts';
+import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { Service } from '../service.ts';
-import { getAccount } from './read.ts';
-import { saveMoved } from './saveMoved.ts';
+import type { AccountView, CustomerKeyEncryption } from './account.ts';
+import { currentKeyIdentifier, verdictOn } from './account.ts';
+import { openAccountKey } from './accountKey.ts';
+import { withKeyUse } from './keyUse.ts';
+import { catchUp } from './missingVerdictEntries.ts';
+import { getAccount } from './readAccount.ts';
+import { saveMoved } from './saveKeyChange.ts';
 
 /** @throws Refusal Conflict, or why the key does not open with the identity; Unavailable when the vault could not be asked. */
 export function repairIdentity(

@@ -3,15 +3,16 @@
  * stored or claimed. In place of the account key random bytes are wrapped. It says nothing of the key that the account is under
  * now, which a change also needs to open.
  */
-import { proveWrap } from '../accountKeys.ts';
-import { wipe } from '../bytes.ts';
-import { type CustomerKeyWish, checked, factsOf, type Owned } from '../customerKey.ts';
-import { Refusal } from '../errors.ts';
-import { type Check, isValid } from '../keyChecks.ts';
-import type { KeyFacts } from '../keyFindings.ts';
+
+import { wipe } from '../base/bytes.ts';
+import { Refusal } from '../base/errors.ts';
+import { type CustomerKeyWish, checked, factsOf, type Owned } from '../customerKey/acceptCustomerKey.ts';
+import type { KeyFacts } from '../customerKey/validationChecks.ts';
+import { type Check, isValid } from '../customerKey/validationReport.ts';
 import type { Service } from '../service.ts';
-import { type AccountWish, ownedOf, refuseChange } from './put.ts';
-import { findAccount } from './read.ts';
+import { proveWrap } from './accountKey.ts';
+import { type AccountWish, ownedOf, refuseChange } from './putAccount.ts';
+import { findAccount } from './readAccount.ts';
 
 export interface Validation {
   readonly valid: boolean;

@@ -4,9 +4,9 @@
  * nothing wrapped.
  */
 import * as z from 'zod';
-import type { AuditEntry } from '../audit.ts';
-import { auditFacts } from '../auditFacts.ts';
-import type { ChainSubject } from '../ports.ts';
+import type { AuditEntry } from '../audit/auditEntry.ts';
+import { auditFacts } from '../audit/auditFactsSchema.ts';
+import type { ChainSubject } from './ports.ts';
 
 const text = z.string().min(1);
 

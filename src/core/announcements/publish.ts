@@ -3,9 +3,9 @@
  * between the two announces them again.
  */
 import pLimit from 'p-limit';
-import type { AuditEntry } from '../audit.ts';
-import type { AnnouncementTopic, Outbox, OutboxRow, Published } from '../ports.ts';
+import type { AuditEntry } from '../audit/auditEntry.ts';
 import { type Announcement, announcementOf } from './announcement.ts';
+import type { AnnouncementTopic, Outbox, OutboxRow, Published } from './ports.ts';
 
 /** Azure Event Grid: 1 MB and 5,000 events a request; what the SDK writes around each event is less than its allowance here. */
 const batchBytes = 900_000;

@@ -1,12 +1,13 @@
 /** One KEK and its wrappings: how it is wrapped, proven and opened by the operator's keys, byte by byte as docs/envelope.md says. */
 import { createHmac } from 'node:crypto';
-import { type Bytes, bytesOf, concat, equalBytes, lengthPrefixed, uint32, wipe } from '../bytes.ts';
-import type { Cause } from '../causes.ts';
-import { type Kek, KeyMaterialMismatch, keyLength } from '../envelope.ts';
-import { Unavailable } from '../errors.ts';
-import { versionedIdentifier } from '../keyIdentifier.ts';
-import type { Answer, KeyDescription, KeyVault, Reach } from '../ports.ts';
-import type { OpenKek, RingName, RingRow } from './ring.ts';
+import { type Bytes, bytesOf, concat, equalBytes, lengthPrefixed, uint32, wipe } from '../base/bytes.ts';
+import type { Cause } from '../base/causes.ts';
+import { Unavailable } from '../base/errors.ts';
+import type { RingName } from '../base/vocabulary.ts';
+import { type Kek, KeyMaterialMismatch, keyLength } from '../crypto/accountKeyEnvelope.ts';
+import { versionedIdentifier } from '../customerKey/keyIdentifier.ts';
+import type { Answer, KeyDescription, KeyVault, Reach } from '../customerKey/ports.ts';
+import type { OpenKek, RingRow } from './ring.ts';
 
 /** The operator's keys, as the settings name them. */
 export interface OperatorKeys {

@@ -5,24 +5,24 @@
  *   rows     insert-only wrappings of each generation; a first wrapping that is dropped leaves its place taken (a marker)
  *   state    which generation is sealed with, and how far a rotation to a newer one is
  */
-import type { Actor } from '../audit.ts';
-import type { Bytes } from '../bytes.ts';
-import { type Kek, KeyMaterialMismatch } from '../envelope.ts';
-import { Unavailable } from '../errors.ts';
-import type { Stored } from '../ports.ts';
-import type { EpochMs } from '../time.ts';
-import { behindMs } from './times.ts';
+
+import type { Actor } from '../audit/auditEntry.ts';
+import type { Bytes } from '../base/bytes.ts';
+import { Unavailable } from '../base/errors.ts';
+import type { Stored } from '../base/stored.ts';
+import type { EpochMs } from '../base/time.ts';
+import type { RingName, RingPhase, WrappingRole } from '../base/vocabulary.ts';
+import { type Kek, KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
+import { behindMs } from './durations.ts';
 
 /** `system` wraps account keys, `at-rest` is the second layer over everything, `audit` keys the chains. */
-export const ringNames = ['system', 'at-rest', 'audit'] as const;
-export type RingName = (typeof ringNames)[number];
 
 /** One wrapping of one KEK. */
 export interface RingRow {
   readonly ring: RingName;
   readonly generation: number;
   /** Which of the operator's keys wraps it: its own, or the one that everything can be restored with. */
-  readonly role: 'operator' | 'recovery';
+  readonly role: WrappingRole;
   /** The key identifier, with version. */
   readonly key: string;
   /** The wrapping that the KEK was born with. */
@@ -40,7 +40,7 @@ export interface RingRow {
  *              every writer that reads this after its save knows that the pass may have missed it
  */
 export interface RingRotation {
-  readonly phase: 'arriving' | 'moving' | 'retiring';
+  readonly phase: RingPhase;
   readonly to: number;
   readonly since: EpochMs;
   readonly by: Actor;
@@ -209,3 +209,11 @@ const notOpened = (name: RingName, generation: number): Unavailable =>
     `Generation ${generation} of the ${name} ring has not been opened in the operator's vault yet. Try again.`,
     10,
   );
+
+export interface Rings {
+  readonly system: Ring;
+  readonly atRest: Ring;
+  readonly audit: Ring;
+  /** What is sealed with these and saved by now needs no second look (rings/late.ts). */
+  readonly isSure: () => boolean;
+}

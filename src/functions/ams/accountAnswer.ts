@@ -1,10 +1,16 @@
 /** An account as clients of Azure Media Services read it, in the shape of the version that they ask for. */
-import { type AccountView, currentKeyIdentifier, type Encryption, type Kept, verdictOn } from '../../core/account.ts';
-import type { AccountWish } from '../../core/accounts/put.ts';
-import type { KeyVaultIdentity } from '../../core/binding.ts';
-import { remedyOf } from '../../core/causes.ts';
-import { fold } from '../../core/names.ts';
-import type { Place } from '../../core/place.ts';
+import {
+  type AccountView,
+  currentKeyIdentifier,
+  type Encryption,
+  type Kept,
+  verdictOn,
+} from '../../core/accounts/account.ts';
+import type { AccountWish } from '../../core/accounts/putAccount.ts';
+import type { Place } from '../../core/base/armPath.ts';
+import { remedyOf } from '../../core/base/causes.ts';
+import { fold } from '../../core/base/names.ts';
+import type { KeyVaultIdentity } from '../../core/customerKey/binding.ts';
 import type { Service } from '../../core/service.ts';
 import { type AccountVersion, accountId, accountType, systemData } from './arm.ts';
 

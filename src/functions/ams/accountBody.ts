@@ -3,15 +3,15 @@
  * kept as it came. Fields that are in no version of the contract are refused by name, so that nothing unknown is stored.
  */
 import * as z from 'zod';
-import type { AccountView, Kept } from '../../core/account.ts';
-import type { AccountWish } from '../../core/accounts/put.ts';
-import type { KeyVaultIdentity } from '../../core/binding.ts';
-import { Refusal } from '../../core/errors.ts';
-import { keyIdentifierTarget } from '../../core/keyIdentifier.ts';
-import { fold, foldRegion } from '../../core/names.ts';
-import { identityOf, tags } from '../accountJson.ts';
-import { parsed } from '../http.ts';
-import { readOnly } from '../secretJson.ts';
+import type { AccountView, Kept } from '../../core/accounts/account.ts';
+import type { AccountWish } from '../../core/accounts/putAccount.ts';
+import { Refusal } from '../../core/base/errors.ts';
+import { fold, foldRegion } from '../../core/base/names.ts';
+import type { KeyVaultIdentity } from '../../core/customerKey/binding.ts';
+import { keyIdentifierTarget } from '../../core/customerKey/keyIdentifier.ts';
+import { identityOf, tags } from '../http/accounts/accountJson.ts';
+import { readOnly } from '../http/secrets/secretJson.ts';
+import { parsed } from '../pipeline/http.ts';
 import { type AccountVersion, accountVersions } from './arm.ts';
 
 /** Shown to everybody who may read the account: a connection string has no place here. */

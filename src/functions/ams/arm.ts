@@ -1,11 +1,11 @@
 /** What the routes of Azure Media Services have in common: API versions, ids and links as Azure Resource Manager writes them. */
 import type { HttpRequest } from '@azure/functions';
-import type { AccountView } from '../../core/account.ts';
-import { accountNotFound, getAccount } from '../../core/accounts/read.ts';
-import { Refusal } from '../../core/errors.ts';
-import { isAt, type Place } from '../../core/place.ts';
-import { type EpochMs, iso } from '../../core/time.ts';
-import { absoluteUrl, type Call } from '../http.ts';
+import type { AccountView } from '../../core/accounts/account.ts';
+import { accountNotFound, getAccount } from '../../core/accounts/readAccount.ts';
+import { isAt, type Place } from '../../core/base/armPath.ts';
+import { Refusal } from '../../core/base/errors.ts';
+import { type EpochMs, iso } from '../../core/base/time.ts';
+import { absoluteUrl, type Call } from '../pipeline/http.ts';
 
 /** `synchronous` before 2021-11-01, long-running operations from it on. */
 export const accountVersions = ['2020-05-01', '2021-06-01', '2021-11-01', '2023-01-01'] as const;

@@ -1,13 +1,14 @@
 /** Content key policies. Symmetric keys that tokens are validated with are the account's token keys; everything else is as it came. */
-import { base64, wipe } from '../../core/bytes.ts';
-import type { StoredResource } from '../../core/ports.ts';
-import { getResource } from '../../core/resources/read.ts';
-import { type Json, withAt } from '../../core/resources/resource.ts';
-import { revealResource } from '../../core/resources/reveal.ts';
-import { existing, putResource, type WishedSecret } from '../../core/resources/write.ts';
-import { parseTokenKey } from '../../core/secrets/values.ts';
-import { iso } from '../../core/time.ts';
-import { type Call, parsed, type RouteHandler, readJson } from '../http.ts';
+
+import type { StoredResource } from '../../core/ams/ports.ts';
+import { getResource } from '../../core/ams/readResource.ts';
+import { type Json, withAt } from '../../core/ams/resource.ts';
+import { revealResource } from '../../core/ams/revealResource.ts';
+import { existing, putResource, type WishedSecret } from '../../core/ams/writeResource.ts';
+import { base64, wipe } from '../../core/base/bytes.ts';
+import { iso } from '../../core/base/time.ts';
+import { parseTokenKey } from '../../core/secrets/secretValues.ts';
+import { type Call, parsed, type RouteHandler, readJson } from '../pipeline/http.ts';
 import { metadataVersions, noStore } from './arm.ts';
 import { type PolicyOption, policyChange, wholePolicy } from './policyBody.ts';
 import { accepted, get, list, nameIn, type ResourceApi, refIn, remove, render } from './resources.ts';

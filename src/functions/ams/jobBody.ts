@@ -3,7 +3,7 @@
  * they came, but for what looks like one; inputs are taken field by field, because URLs are credentials.
  */
 import * as z from 'zod';
-import { readOnly } from '../secretJson.ts';
+import { readOnly } from '../http/secrets/secretJson.ts';
 import { contentsOf, tooDeep } from './names.ts';
 
 const text = z.string().max(4000);

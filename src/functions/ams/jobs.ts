@@ -2,13 +2,14 @@
  * Jobs. Addresses that a job reads from are credentials, and become the account's job inputs: no call here gives them back. Whoever runs
  * the job asks for them by `resolve`, under the name that the job tells. Jobs are stored, not run.
  */
-import { wipe } from '../../core/bytes.ts';
-import { getResource } from '../../core/resources/read.ts';
-import { type Json, type JsonPath, withAt } from '../../core/resources/resource.ts';
-import { putResource, refuseExisting, type WishedSecret } from '../../core/resources/write.ts';
-import { parseJobInput } from '../../core/secrets/values.ts';
-import { iso } from '../../core/time.ts';
-import { parsed, type RouteHandler, readJson } from '../http.ts';
+
+import { getResource } from '../../core/ams/readResource.ts';
+import { type Json, type JsonPath, withAt } from '../../core/ams/resource.ts';
+import { putResource, refuseExisting, type WishedSecret } from '../../core/ams/writeResource.ts';
+import { wipe } from '../../core/base/bytes.ts';
+import { iso } from '../../core/base/time.ts';
+import { parseJobInput } from '../../core/secrets/secretValues.ts';
+import { parsed, type RouteHandler, readJson } from '../pipeline/http.ts';
 import { encodingVersions } from './arm.ts';
 import { type JobInput, jobBody } from './jobBody.ts';
 import { accepted, get, list, listIn, nameIn, type ResourceApi, refIn, remove, render } from './resources.ts';

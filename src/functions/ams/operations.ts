@@ -1,14 +1,14 @@
 /** Long-running operations as Azure Resource Manager's clients follow them, and the list of what can be called. */
 import type { HttpRequest } from '@azure/functions';
-import { getAccount } from '../../core/accounts/read.ts';
-import { statusOf } from '../../core/errorCatalogue.ts';
-import { type KeywardError, Refusal, Unavailable } from '../../core/errors.ts';
-import { foldRegion } from '../../core/names.ts';
-import type { Operation } from '../../core/operations/operation.ts';
-import { findOperation } from '../../core/operations/run.ts';
-import { isSamePlace } from '../../core/place.ts';
-import { iso } from '../../core/time.ts';
-import { absoluteUrl, type Call, type RouteHandler } from '../http.ts';
+import { getAccount } from '../../core/accounts/readAccount.ts';
+import type { Operation } from '../../core/ams/operation.ts';
+import { findOperation } from '../../core/ams/runOperation.ts';
+import { isSamePlace } from '../../core/base/armPath.ts';
+import { statusOf } from '../../core/base/errorCatalogue.ts';
+import { type KeywardError, Refusal, Unavailable } from '../../core/base/errors.ts';
+import { foldRegion } from '../../core/base/names.ts';
+import { iso } from '../../core/base/time.ts';
+import { absoluteUrl, type Call, type RouteHandler } from '../pipeline/http.ts';
 import { renderAccount } from './accountAnswer.ts';
 import { accountVersions, placeIn, versionIn } from './arm.ts';
 

@@ -5,7 +5,7 @@
  */
 import { X509Certificate } from 'node:crypto';
 import * as z from 'zod';
-import { readOnly } from '../secretJson.ts';
+import { readOnly } from '../http/secrets/secretJson.ts';
 import { contentsOf } from './names.ts';
 
 const type = <T extends string>(name: T) => z.literal(`#Microsoft.Media.${name}` as const);

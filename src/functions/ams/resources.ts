@@ -1,13 +1,13 @@
 /** What the kinds of resources have in common: GET, LIST, DELETE, and how one is rendered. What a kind holds its own file says. */
 import type { HttpRequest } from '@azure/functions';
-import { Refusal } from '../../core/errors.ts';
-import { parseAccountName } from '../../core/names.ts';
-import type { ResourceList, StoredResource } from '../../core/ports.ts';
-import { getResource, listResources } from '../../core/resources/read.ts';
-import { type Json, parseResourceName, type ResourceRef, type ResourceType } from '../../core/resources/resource.ts';
-import { removeResource } from '../../core/resources/write.ts';
-import { maxPageSize } from '../asked.ts';
-import type { Call, RouteHandler } from '../http.ts';
+import type { ResourceList, StoredResource } from '../../core/ams/ports.ts';
+import { getResource, listResources } from '../../core/ams/readResource.ts';
+import { type Json, parseResourceName, type ResourceRef, type ResourceType } from '../../core/ams/resource.ts';
+import { removeResource } from '../../core/ams/writeResource.ts';
+import { Refusal } from '../../core/base/errors.ts';
+import { parseAccountName } from '../../core/base/names.ts';
+import type { Call, RouteHandler } from '../pipeline/http.ts';
+import { maxPageSize } from '../pipeline/requestParams.ts';
 import { accountAt, accountId, accountType, nextLink, placeIn, systemData, versionIn } from './arm.ts';
 
 export interface ResourceApi {

@@ -3,9 +3,9 @@
  * functions in the order of their names, and takes the first that fits: so `amsUnknown` comes last. What handles them is loaded by the
  * first call of one of them.
  */
-import { changeDanger } from '../dangers.ts';
-import type { RouteHandler } from '../http.ts';
-import type { Route } from '../route.ts';
+import { changeDanger } from '../pipeline/auditedRefusals.ts';
+import type { RouteHandler } from '../pipeline/http.ts';
+import type { Route } from '../pipeline/route.ts';
 
 const subscription = 'subscriptions/{subscriptionId}';
 const provider = 'providers/Microsoft.Media';

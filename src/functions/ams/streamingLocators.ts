@@ -1,15 +1,15 @@
 /** Streaming locators. Their content keys are the account's own: given by the caller, or made here where the streaming policy encrypts. */
 import * as z from 'zod';
-import { base64, wipe } from '../../core/bytes.ts';
-import { fold } from '../../core/names.ts';
-import { getResource } from '../../core/resources/read.ts';
-import type { Json } from '../../core/resources/resource.ts';
-import { revealResource } from '../../core/resources/reveal.ts';
-import { putResource, refuseExisting, type WishedSecret } from '../../core/resources/write.ts';
-import { parseContentKey } from '../../core/secrets/values.ts';
-import { iso } from '../../core/time.ts';
-import { parsed, type RouteHandler, readJson } from '../http.ts';
-import { label, readOnly } from '../secretJson.ts';
+import { getResource } from '../../core/ams/readResource.ts';
+import type { Json } from '../../core/ams/resource.ts';
+import { revealResource } from '../../core/ams/revealResource.ts';
+import { putResource, refuseExisting, type WishedSecret } from '../../core/ams/writeResource.ts';
+import { base64, wipe } from '../../core/base/bytes.ts';
+import { fold } from '../../core/base/names.ts';
+import { iso } from '../../core/base/time.ts';
+import { parseContentKey } from '../../core/secrets/secretValues.ts';
+import { label, readOnly } from '../http/secrets/secretJson.ts';
+import { parsed, type RouteHandler, readJson } from '../pipeline/http.ts';
 import { metadataVersions, noStore } from './arm.ts';
 import { accepted, get, list, nameIn, type ResourceApi, refIn, remove, render } from './resources.ts';
 

@@ -1,10 +1,11 @@
 /** Transforms: what jobs stand under. They hold no secret, and nothing is encoded here. */
-import { Refusal } from '../../core/errors.ts';
-import { listResources } from '../../core/resources/read.ts';
-import { putResource } from '../../core/resources/write.ts';
-import { iso } from '../../core/time.ts';
-import { maxPageSize } from '../asked.ts';
-import { parsed, type RouteHandler, readJson } from '../http.ts';
+
+import { listResources } from '../../core/ams/readResource.ts';
+import { putResource } from '../../core/ams/writeResource.ts';
+import { Refusal } from '../../core/base/errors.ts';
+import { iso } from '../../core/base/time.ts';
+import { parsed, type RouteHandler, readJson } from '../pipeline/http.ts';
+import { maxPageSize } from '../pipeline/requestParams.ts';
 import { encodingVersions } from './arm.ts';
 import { transformBody } from './jobBody.ts';
 import { accepted, get, list, nameIn, type ResourceApi, refIn, remove, render } from './resources.ts';

@@ -1,6 +1,6 @@
 /** The demo's last chapter: the audit of the account that was deleted is read, verified, and meddled with. */
 import { TableClient } from '@azure/data-tables';
-import type { AuditEntry } from '../../core/audit.ts';
+import type { AuditEntry } from '../../core/audit/auditEntry.ts';
 import type { Caller } from '../client.ts';
 import type { Stack } from '../stack.ts';
 import { expected, same } from './checks.ts';

@@ -7,13 +7,14 @@ import { startIdentity } from '../../../packages/entra-emulator/src/issuer.ts';
 import { type KeyVaultControl, keyVaultControl } from '../../../packages/key-vault-emulator/src/controlClient.ts';
 import { startKeyVault } from '../../../packages/key-vault-emulator/src/emulator.ts';
 import { compose } from '../../azure/compose.ts';
-import type { AccountView } from '../../core/account.ts';
-import { patchAccount, putAccount } from '../../core/accounts/put.ts';
-import { getAccount } from '../../core/accounts/read.ts';
-import type { Log, LogFields, VaultWork } from '../../core/ports.ts';
+import type { AccountView } from '../../core/accounts/account.ts';
+import { patchAccount, putAccount } from '../../core/accounts/putAccount.ts';
+import { getAccount } from '../../core/accounts/readAccount.ts';
+import type { Log, LogFields } from '../../core/base/log.ts';
 import type { Service } from '../../core/service.ts';
-import { sweep } from '../../core/work/sweep.ts';
-import { workOnVault } from '../../core/work/vaultWork.ts';
+import { sweep } from '../../core/vaultWork/sweep.ts';
+import { workOnVault } from '../../core/vaultWork/vaultWork.ts';
+import type { VaultWork } from '../../core/watch/ports.ts';
 import { startAzurite } from '../azurite.ts';
 import {
   appPrincipalId,

@@ -1,6 +1,8 @@
 /** Time that passes when it is told to: ten minutes of looks in a moment, with nothing left to chance. */
-import type { Clock, VaultWork, WorkQueue } from '../../core/ports.ts';
-import type { EpochMs } from '../../core/time.ts';
+import type { Clock } from '../../core/base/effects.ts';
+import type { EpochMs } from '../../core/base/time.ts';
+import type { WorkQueue } from '../../core/base/workQueue.ts';
+import type { VaultWork } from '../../core/watch/ports.ts';
 
 export interface VirtualClock extends Clock {
   set(to: EpochMs): void;

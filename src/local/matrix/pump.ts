@@ -4,11 +4,11 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit from 'p-limit';
-import { vaultIdOf } from '../../core/binding.ts';
-import type { VaultWork } from '../../core/ports.ts';
+import { vaultIdOf } from '../../core/customerKey/binding.ts';
 import type { Service } from '../../core/service.ts';
-import { sweep } from '../../core/work/sweep.ts';
-import { workOnVault } from '../../core/work/vaultWork.ts';
+import { sweep } from '../../core/vaultWork/sweep.ts';
+import { workOnVault } from '../../core/vaultWork/vaultWork.ts';
+import type { VaultWork } from '../../core/watch/ports.ts';
 import type { Lab } from '../lab/lab.ts';
 
 export interface Pump {

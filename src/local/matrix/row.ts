@@ -1,5 +1,5 @@
 /** What a row of the fault matrix is, and the few ways in which rows do what they do. */
-import type { Cause } from '../../core/causes.ts';
+import type { Cause } from '../../core/base/causes.ts';
 import { appPrincipalId } from '../operator.ts';
 import type { Player } from './wire.ts';
 import type { World } from './world.ts';

@@ -8,9 +8,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit from 'p-limit';
-import { stateOf, verdictOn } from '../../core/account.ts';
-import type { Cause } from '../../core/causes.ts';
-import type { EpochMs } from '../../core/time.ts';
+import { stateOf, verdictOn } from '../../core/accounts/account.ts';
+import type { Cause } from '../../core/base/causes.ts';
+import type { EpochMs } from '../../core/base/time.ts';
 import { bindingEntries } from '../entries.ts';
 import type { LabOptions } from '../lab/lab.ts';
 import { createPump, idOf, type Pump, stuckWork } from './pump.ts';

@@ -2,8 +2,8 @@
  * The other half of the matrix: causes that a key is refused for when it is set, before anything is stored. Each is produced in a
  * vault of its own and must be told by its own word, with the account left as it was.
  */
-import type { Cause } from '../../core/causes.ts';
-import { KeywardError } from '../../core/errors.ts';
+import type { Cause } from '../../core/base/causes.ts';
+import { KeywardError } from '../../core/base/errors.ts';
 import type { Lab } from '../lab/lab.ts';
 import type { Evidence } from './row.ts';
 

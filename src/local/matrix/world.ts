@@ -1,8 +1,8 @@
 /** The laboratory of the fault matrix: a wire that can say anything, and identities of ours that can be lost one by one. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type KeyVaultControl, keyVaultControl } from '../../../packages/key-vault-emulator/src/controlClient.ts';
-import { putAccount } from '../../core/accounts/put.ts';
-import { Unavailable } from '../../core/errors.ts';
+import { putAccount } from '../../core/accounts/putAccount.ts';
+import { Unavailable } from '../../core/base/errors.ts';
 import { type Controls, installApplication, registerApplication, speakerOf, tenantOf } from '../acrossTenants.ts';
 import { type Lab, type LabOptions, startLab, tester } from '../lab/lab.ts';
 import { homeTenantId, location } from '../operator.ts';

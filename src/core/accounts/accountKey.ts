@@ -1,0 +1,156 @@
+/**
+ * Opening and wrapping account keys. Whatever is wrapped by a customer key is handed out only after a remote unwrap has
+ * opened it (INV-1): nobody can store a blob that the vault cannot open. Opening is always remote and fresh here (INV-12).
+ */
+
+import { type Bytes, base64, equalBytes, fromBase64, wipe } from '../base/bytes.ts';
+import { Refusal } from '../base/errors.ts';
+import type { EpochMs } from '../base/time.ts';
+import {
+  accountKeyPayload,
+  atRestGeneration,
+  type Inner,
+  KeyMaterialMismatch,
+  type KeyPlace,
+  openAtRest,
+  openBySystemRing,
+  openPayload,
+  sealAtRest,
+  sealBySystemRing,
+} from '../crypto/accountKeyEnvelope.ts';
+import type { Binding } from '../customerKey/binding.ts';
+import { versionedIdentifier } from '../customerKey/keyIdentifier.ts';
+import type { Answer, KeyDescription, Observed } from '../customerKey/ports.ts';
+import type { Service } from '../service.ts';
+import type { ActiveAccount } from './account.ts';
+import { wrappedByOf } from './account.ts';
+
+export const placeOf = (record: ActiveAccount): KeyPlace => ({
+  instanceId: record.instanceId,
+  generation: record.accountKeyGeneration,
+});
+
+export interface Proven {
+  readonly wrappedAccountKey: string;
+  /** When the remote unwrap that proved it began. */
+  readonly at: EpochMs;
+  readonly observed: Observed;
+}
+
+type KeyTools = Pick<Service, 'keyVault' | 'rings' | 'random' | 'clock'>;
+
+/** Wraps under the system ring: no call leaves the process. */
+export async function wrapBySystemKey(place: KeyPlace, accountKey: Bytes, tools: KeyTools): Promise<string> {
+  const { system } = await tools.rings();
+  const payload = accountKeyPayload(place, accountKey);
+  try {
+    const inner = sealBySystemRing(payload, place, system.newest, tools.random.bytes(12));
+    return await closeAtRest(inner, place, 'SystemKey', tools);
+  } finally {
+    wipe(payload);
+  }
+}
+
+/**
+ * Wraps under one version of a customer key, locally, and proves it by a remote unwrap.
+ * A vault that opens the blob to other bytes, or cannot open it, is told as KeyMaterialMismatch; nothing was stored.
+ */
+export async function wrapByCustomerKey(
+  place: KeyPlace,
+  accountKey: Bytes,
+  binding: Binding,
+  key: Pick<KeyDescription, 'version' | 'publicKey'>,
+  tools: KeyTools,
+): Promise<Answer<Proven>> {
+  const payload = accountKeyPayload(place, accountKey);
+  try {
+    const at = tools.clock.now();
+    const { observed, ...proof } = await proveWrap(payload, binding, key, tools);
+    if (!proof.ok) return { ...proof, observed };
+    const wrappedBy = versionedIdentifier(binding, key.version);
+    const wrappedAccountKey = await closeAtRest({ by: 'CustomerKey', wrapped: proof.value }, place, wrappedBy, tools);
+    return { ok: true, value: { wrappedAccountKey, at, observed }, observed };
+  } finally {
+    wipe(payload);
+  }
+}
+
+/** Wraps locally, and hands the blob out only if the vault opens it to the same bytes. */
+export async function proveWrap(
+  payload: Bytes,
+  binding: Binding,
+  key: Pick<KeyDescription, 'version' | 'publicKey'>,
+  { keyVault }: Pick<Service, 'keyVault'>,
+): Promise<Answer<Bytes>> {
+  const wrapped = keyVault.wrap(key.publicKey, payload);
+  const opened = await keyVault.unwrap(binding, key.version, wrapped);
+  if (!opened.ok) return opened;
+  const same = equalBytes(opened.value, payload);
+  wipe(opened.value);
+  const { observed } = opened;
+  return same ? { ok: true, value: wrapped, observed } : { ok: false, cause: 'KeyMaterialMismatch', observed };
+}
+
+/** Opens the account key by a fresh remote unwrap, or under the system ring. The caller wipes the value. */
+export async function openAccountKey(record: ActiveAccount, tools: KeyTools): Promise<Answer<Bytes>> {
+  const place = placeOf(record);
+  const began = tools.clock.now();
+  let observed: Observed = { durationMs: 0 };
+  try {
+    const inner = await openOuter(record, tools);
+    if (inner.by === 'SystemKey' && record.encryption.type === 'SystemKey') {
+      const { system } = await tools.rings();
+      const payload = openBySystemRing(inner, place, system.kek(inner.ringGeneration));
+      return { ok: true, value: unpack(payload, place), observed: { durationMs: tools.clock.now() - began } };
+    }
+    if (inner.by !== 'CustomerKey' || record.encryption.type !== 'CustomerKey')
+      throw new KeyMaterialMismatch('The record names another kind of key.');
+    const { binding, version } = record.encryption;
+    const opened = await tools.keyVault.unwrap(binding, version, inner.wrapped);
+    if (!opened.ok) return opened;
+    observed = opened.observed;
+    return { ok: true, value: unpack(opened.value, place), observed };
+  } catch (error) {
+    if (error instanceof KeyMaterialMismatch) return { ok: false, cause: 'KeyMaterialMismatch', observed };
+    throw error;
+  }
+}
+
+/**
+ * Whether the rings still open what is theirs of the stored key: nobody is asked for it, so a customer key may be gone all the same.
+ * @throws Refusal KeyMaterialMismatch @throws Unavailable
+ */
+export async function refuseUnlessKept(record: ActiveAccount, tools: Pick<Service, 'rings'>): Promise<void> {
+  try {
+    const inner = await openOuter(record, tools);
+    const { system } = await tools.rings();
+    if (inner.by === 'SystemKey') system.kek(inner.ringGeneration);
+  } catch (error) {
+    if (!(error instanceof KeyMaterialMismatch)) throw error;
+    throw new Refusal(
+      'KeyMaterialMismatch',
+      'The stored key of this account does not open under the key-encrypting keys that there are. Nothing was changed. Restore its record, with the ring rows of that time, from a back-up; an account that protects nothing yet can be deleted and created again.',
+      { target: record.name },
+    );
+  }
+}
+
+function unpack(payload: Bytes, place: KeyPlace): Bytes {
+  try {
+    return openPayload(payload, place);
+  } finally {
+    wipe(payload);
+  }
+}
+
+async function openOuter(record: ActiveAccount, tools: Pick<Service, 'rings'>): Promise<Inner> {
+  const { atRest } = await tools.rings();
+  const stored = fromBase64(record.wrappedAccountKey);
+  const kek = atRest.kek(atRestGeneration(stored));
+  return openAtRest(stored, placeOf(record), wrappedByOf(record.encryption), kek);
+}
+
+async function closeAtRest(inner: Inner, place: KeyPlace, wrappedBy: string, tools: KeyTools): Promise<string> {
+  const { atRest } = await tools.rings();
+  return base64(sealAtRest(inner, place, wrappedBy, atRest.newest, tools.random.bytes(12)));
+}

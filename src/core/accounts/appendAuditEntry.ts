@@ -1,0 +1,26 @@
+/** Entries about an account that change nothing of it: in its chain, and its ETag stays. */
+import { type AuditFacts, appendEntries, withTrigger } from '../audit/auditEntry.ts';
+import { retryLostRaces } from '../base/errors.ts';
+import { fold } from '../base/names.ts';
+import type { Service } from '../service.ts';
+
+export type AppendTools = Pick<Service, 'accounts' | 'memory' | 'rings' | 'clock' | 'trigger'>;
+
+/** To the chain of exactly this account instance. False: it is gone, and has no chain to append to; nothing is written. */
+export async function appendToChain(
+  { name, instanceId }: { readonly name: string; readonly instanceId: string },
+  facts: readonly AuditFacts[],
+  tools: AppendTools,
+): Promise<boolean> {
+  const { audit } = await tools.rings();
+  const told = withTrigger(facts, tools.trigger);
+  return tools.memory.inTurn(name, () =>
+    retryLostRaces(async () => {
+      const stored = await tools.accounts.read(fold(name));
+      if (stored === undefined || stored.value.instanceId !== instanceId) return false;
+      const added = appendEntries(instanceId, stored.value.audit, told, tools.clock.now(), audit.newest);
+      await tools.accounts.save({ value: { ...stored.value, audit: added.head }, etag: stored.etag }, added.entries);
+      return true;
+    }),
+  );
+}

@@ -1,0 +1,80 @@
+/**
+ * Deleting an account. First the wrapped key goes, in one batch with the audit entry: from then on nothing of the account
+ * can be opened by anybody (crypto-shredding). What is left is cleared away resumably; a tombstone keeps the audit's head.
+ */
+
+import type { Actor } from '../audit/auditEntry.ts';
+import type { Place } from '../base/armPath.ts';
+import { LostRace, retryLostRaces } from '../base/errors.ts';
+import { parseAccountName } from '../base/names.ts';
+import type { Service } from '../service.ts';
+import { boundOf, etagOf, wrappedByOf } from './account.ts';
+import { catchUp, catchUpDeleted } from './missingVerdictEntries.ts';
+import { findAccount } from './readAccount.ts';
+import { checkPreconditions, type Preconditions, saveAccount, storedOf } from './writeAccount.ts';
+
+/** Answers whether there was an account to delete. Works in the Customer Key Inaccessible state too. */
+export async function deleteAccount(
+  name: string,
+  conditions: Preconditions,
+  actor: Actor,
+  service: Service,
+): Promise<boolean> {
+  const folded = parseAccountName(name);
+  const existed = await retryLostRaces(async () => {
+    const current = await findAccount(folded, service);
+    checkPreconditions(conditions, current && etagOf(current.record));
+    if (current === undefined) return false;
+    const { record, facts: pending } = catchUp(current.record, current.watch);
+    const { tags: _tags, kept: _kept, encryption, accountKeyGeneration: _, auditKeyUse: __, ...keys } = record;
+    const { wrappedAccountKey: _shredded, olderAccountKeys: _shreddedToo, ...about } = keys;
+    const bound =
+      encryption.type === 'CustomerKey'
+        ? {
+            bound: {
+              ...{ bindingId: encryption.binding.id, account: boundOf(record, encryption) },
+              ...{ reconciledEpoch: encryption.reconciledEpoch, key: wrappedByOf(encryption) },
+            },
+          }
+        : {};
+    const deleting = { ...about, lifecycle: 'deleting', ...bound } as const;
+    await saveAccount(storedOf(current), deleting, [...pending, { type: 'AccountDeleted', actor }], service);
+    return true;
+  });
+  await finishDelete(folded, service);
+  return existed;
+}
+
+/** Clears away what a delete has left, if there is one under way. Safe to repeat, by anybody. */
+export async function finishDelete(folded: string, service: Service): Promise<void> {
+  await retryLostRaces(async () => {
+    const stored = await service.accounts.read(folded);
+    if (stored?.value.lifecycle !== 'deleting') return;
+    const { bound, place } = stored.value;
+    // While the record says so: whoever is held up here takes nothing from a new account of this name.
+    const withoutSecrets = await service.secrets.clear(folded, stored.etag);
+    const etag = await service.resources.clear(folded, withoutSecrets);
+    if (bound !== undefined) {
+      // Before the row goes: from then on nobody would bring the chain up to a verdict that was stored just before the deletion.
+      const watch = await service.bindings.readWatch(bound.bindingId);
+      const { record, facts } = catchUpDeleted(stored.value, watch?.value);
+      if (facts.length > 0) {
+        await saveAccount({ ...stored, etag }, record, facts, service);
+        throw new LostRace('The record has its last verdicts now: go on from there.');
+      }
+      const row = await service.bindings.readAccount(bound.bindingId, bound.account);
+      if (row !== undefined) await service.bindings.removeAccount(bound.bindingId, row);
+    }
+    // By its etag, read before: a row that a new account of this name has put down again meanwhile stays.
+    const listed = await listedAs(folded, place, service);
+    await service.accounts.bury({ ...stored, etag });
+    for (const { list, etag: asListed } of listed) await service.directory.remove(folded, asListed, list);
+  });
+}
+
+/** The account's rows in the directory: among all accounts, and among those of its subscription. */
+async function listedAs(folded: string, place: Place | undefined, { directory }: Pick<Service, 'directory'>) {
+  const lists = place === undefined ? [undefined] : [undefined, place];
+  const rows = lists.map(async (list) => ({ list, etag: await directory.find(folded, list) }));
+  return (await Promise.all(rows)).flatMap(({ list, etag }) => (etag === undefined ? [] : [{ list, etag }]));
+}

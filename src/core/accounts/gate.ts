@@ -1,0 +1,34 @@
+/**
+ * The gate of the Customer Key Inaccessible state (INV-3): of all calls on an account exactly GET, LIST and DELETE pass. Every
+ * account route runs through it, except those that the route table marks; the verdict is read at the moment of the call.
+ */
+
+import { type classOf, meaningOf, remedyOf } from '../base/causes.ts';
+import { Refusal, Unavailable } from '../base/errors.ts';
+import { iso } from '../base/time.ts';
+import { type AccountView, stateOf, verdictOn } from './account.ts';
+
+/** @throws Refusal CustomerKeyInaccessible with cause, since and remedy. */
+export function refuseWhileInaccessible(view: AccountView): void {
+  const { encryption } = view.record;
+  if (encryption.type === 'SystemKey' || stateOf(view) === 'Enabled') return;
+  const verdict = verdictOn(view);
+  const cause = verdict?.cause ?? 'UnknownResponse';
+  const since = iso(verdict?.since ?? 0);
+  const remedy = remedyOf(cause, encryption.binding);
+  throw new Refusal(
+    'CustomerKeyInaccessible',
+    `The customer key of this account is inaccessible since ${since}: ${meaningOf(cause)} Until access is back, the account can be read, listed and deleted, and nothing else. ${remedy}`,
+    { target: view.record.name, info: { cause, since, remedy } },
+  );
+}
+
+/** The account key could not be opened just now. Never a 403: only the verdict refuses (INV-2). */
+export function keyUnreachable(view: AccountView, cause: Parameters<typeof classOf>[0]): Unavailable {
+  return new Unavailable(
+    'CustomerKeyUnreachable',
+    `The account key could not be opened just now: ${meaningOf(cause)} Try again.`,
+    10,
+    { target: view.record.name, info: { cause } },
+  );
+}

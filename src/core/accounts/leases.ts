@@ -1,0 +1,152 @@
+/**
+ * Leases: the bounded time that an unwrapped account key may stay in this process's memory (INV-4).
+ *
+ *   opened ──── lease (leaseSeconds) ────┬─ wiped
+ *               renewed on use in the    └─ used on while the vault does not answer: grace, then wiped
+ *               last fifth               a denial ends grace and stops renewal, at once
+ *
+ * A lease ends when the wall clock or the monotonic clock says so, whichever comes first, and by a timer when nobody asks. One
+ * unwrap is in flight for an account however many callers wait for it.
+ */
+import { LRUCache } from 'lru-cache';
+import type { Bytes } from '../base/bytes.ts';
+import { type Cause, classOf } from '../base/causes.ts';
+import { measure } from '../base/metrics.ts';
+import type { EpochMs } from '../base/time.ts';
+import { wipeAccountKey } from '../crypto/subkeys.ts';
+import type { Service } from '../service.ts';
+import { type AccountView, verdictOn, wrappedByOf } from './account.ts';
+import { openAccountKey } from './accountKey.ts';
+import { keyUnreachable } from './gate.ts';
+import { type KeyUse, noting, tellKeyUse } from './keyUse.ts';
+
+interface Lease {
+  readonly accountKey: Bytes;
+  readonly openedAt: EpochMs;
+  readonly openedMonotonic: number;
+  /** Jittered, so that accounts opened together are not renewed together. */
+  readonly lifeMs: number;
+  /** By the monotonic clock. */
+  renewAfter: number;
+  /** The last renewal found nobody there. */
+  isInGrace: boolean;
+}
+
+export interface Leases {
+  /**
+   * Runs `use` with the account's key, which is valid until `use` returns and never after.
+   * @throws Unavailable CustomerKeyUnreachable, with the cause.
+   */
+  withAccountKey<T>(view: AccountView, use: (accountKey: Bytes) => T): Promise<T>;
+  /** How many keys are in memory now. */
+  size(): number;
+  /** Wipes everything. */
+  clear(): void;
+}
+
+const keyward = { kind: 'keyward', id: 'lease' } as const;
+const maxLeases = 20_000;
+const graceStepMs = 10_000;
+/** In grace an idle key is wiped soon: nobody who could learn of a denial is asking for it. */
+const idleInGraceMs = 2 * graceStepMs;
+
+export function createLeases(
+  tools: Pick<Service, 'keyVault' | 'accounts' | 'memory' | 'rings' | 'random' | 'clock' | 'policy' | 'log'>,
+): Leases {
+  const { clock, policy } = tools;
+  /** From the opening to the end of grace; jitter shortens leases, not this. */
+  const longestMs = (policy.leaseSeconds + policy.leaseGraceSeconds) * 1000;
+  const leases = new LRUCache<string, Lease>({
+    max: maxLeases,
+    ttlAutopurge: true,
+    ttl: policy.leaseSeconds * 1000,
+    dispose: ({ accountKey }) => wipeAccountKey(accountKey),
+  });
+  const inFlight = new Map<string, Promise<Lease | Cause>>();
+
+  /** The older of the two ages that the clocks tell: a wall clock set back makes no key younger. */
+  const ageOf = (lease: Lease) =>
+    Math.max(Math.abs(clock.now() - lease.openedAt), clock.monotonic() - lease.openedMonotonic);
+
+  async function open(id: string, view: AccountView): Promise<Lease | Cause> {
+    const openedAt = clock.now();
+    const openedMonotonic = clock.monotonic();
+    const uses: KeyUse[] = [];
+    const opened = await openAccountKey(view.record, { ...tools, keyVault: noting(tools.keyVault, uses) });
+    const told = () => tellKeyUse({ record: view.record, purpose: 'lease', actor: keyward }, uses, tools);
+    if (!opened.ok) {
+      // Whoever goes on with the key that is held, or is refused, waits for no audit.
+      void told();
+      return opened.cause;
+    }
+    const jitter = 1 - (tools.random.bytes(1)[0] ?? 0) / 2560;
+    const lifeMs = policy.leaseSeconds * 1000 * jitter;
+    const renewAfter = openedMonotonic + lifeMs * 0.8;
+    const lease: Lease = { accountKey: opened.value, openedAt, openedMonotonic, lifeMs, renewAfter, isInGrace: false };
+    leases.set(id, lease, { ttl: lifeMs });
+    measure(tools.log, 'keyward.leases', leases.size, {});
+    await told();
+    return lease;
+  }
+
+  function openOnce(id: string, view: AccountView): Promise<Lease | Cause> {
+    const opening = inFlight.get(id) ?? open(id, view).finally(() => inFlight.delete(id));
+    inFlight.set(id, opening);
+    return opening;
+  }
+
+  function stillHeld(id: string, isDenied: boolean): Lease | undefined {
+    const lease = leases.get(id);
+    if (lease === undefined) return undefined;
+    if (ageOf(lease) < (lease.isInGrace && !isDenied ? longestMs : lease.lifeMs)) return lease;
+    leases.delete(id);
+    return undefined;
+  }
+
+  /** Goes on with a key that could not be renewed, as long as its lease, or grace, lasts. */
+  function goOn(id: string, held: Lease, cause: Cause): Lease | Cause {
+    held.isInGrace = classOf(cause) === 'unreachable';
+    held.renewAfter = held.isInGrace ? clock.monotonic() + graceStepMs : Number.POSITIVE_INFINITY;
+    const leaseLeftMs = held.lifeMs - ageOf(held);
+    const leftMs = held.isInGrace
+      ? Math.min(longestMs - ageOf(held), Math.max(leaseLeftMs, idleInGraceMs))
+      : leaseLeftMs;
+    if (leftMs <= 0) leases.delete(id);
+    else leases.set(id, held, { ttl: leftMs, noDisposeOnSet: true });
+    return leftMs <= 0 ? cause : held;
+  }
+
+  /** The lease to use now, renewed where it is time and the verdict allows; or why there is none. */
+  async function leaseFor(id: string, view: AccountView): Promise<Lease | Cause> {
+    const verdict = verdictOn(view);
+    const isDenied = verdict?.status === 'Suspect' || verdict?.status === 'Inaccessible';
+    const held = stillHeld(id, isDenied);
+    if (held !== undefined && (isDenied || clock.monotonic() < held.renewAfter)) return held;
+    if (isDenied) return verdict.cause ?? 'UnknownResponse';
+    const opened = await openOnce(id, view);
+    if (typeof opened !== 'string') return opened;
+    const waiting = stillHeld(id, false);
+    return waiting === undefined ? opened : goOn(id, waiting, opened);
+  }
+
+  return {
+    async withAccountKey(view, use) {
+      const id = leaseId(view);
+      for (;;) {
+        const lease = await leaseFor(id, view);
+        if (typeof lease === 'string') throw keyUnreachable(view, lease);
+        // Another caller's renewal may have replaced, and wiped, this one since: look again, in the same turn as the use.
+        if (leases.peek(id) === lease) return use(lease.accountKey);
+      }
+    },
+    size() {
+      leases.purgeStale();
+      return leases.size;
+    },
+    clear: () => leases.clear(),
+  };
+}
+
+/** A lease is for one generation under one key version: after a move or a re-wrap the new key is asked. */
+const leaseId = ({ record }: AccountView): string =>
+  `${record.instanceId} ${record.accountKeyGeneration} ${wrappedByOf(record.encryption)}`;

@@ -1,0 +1,125 @@
+/** Putting an account key under a key: the system key, or a customer key that has been checked and proven first. */
+
+import type { AuditFacts } from '../audit/auditEntry.ts';
+import { type Bytes, wipe } from '../base/bytes.ts';
+import { Refusal } from '../base/errors.ts';
+import type { EpochMs } from '../base/time.ts';
+import type { KeyPlace } from '../crypto/accountKeyEnvelope.ts';
+import { wipeAccountKey } from '../crypto/subkeys.ts';
+import { acceptCustomerKey, type CustomerKeyWish, keyTrouble, type Owned } from '../customerKey/acceptCustomerKey.ts';
+import type { Service } from '../service.ts';
+import type { AccountView, Encryption, OlderAccountKeys } from './account.ts';
+import { openAccountKey, type Proven, wrapByCustomerKey, wrapBySystemKey } from './accountKey.ts';
+import { keyUnreachable } from './gate.ts';
+import { keepOlderKeys } from './secretLayers.ts';
+
+export type EncryptionWish = { readonly type: 'SystemKey' } | ({ readonly type: 'CustomerKey' } & CustomerKeyWish);
+
+export interface Protected {
+  readonly encryption: Encryption;
+  readonly wrappedAccountKey: string;
+  readonly accountKeyGeneration: number;
+  /** Set where the account key is a new one. */
+  readonly olderAccountKeys?: OlderAccountKeys;
+  /** When a remote unwrap proved it; now, under the system key. */
+  readonly provenAt: EpochMs;
+  /** Key Vault's request id of the proof. */
+  readonly facts: Pick<AuditFacts, 'keyVaultRequestId'>;
+}
+
+/**
+ * The account's key under another key. Leaving a customer key takes a fresh remote unwrap under it, never a lease (INV-12);
+ * leaving the system key makes a new account key, so that no older copy of the row opens what the new one protects.
+ */
+export async function moveAccountKey(current: AccountView, wish: EncryptionWish, service: Service): Promise<Protected> {
+  const { record } = current;
+  const { instanceId, accountKeyGeneration: generation } = record;
+  if (record.encryption.type === 'SystemKey') return renewAccountKey(current, wish, service);
+  const opened = await openAccountKey(record, service);
+  if (!opened.ok) throw keyUnreachable(current, opened.cause);
+  try {
+    return await protect({ instanceId, generation }, opened.value, wish, record, service);
+  } finally {
+    wipe(opened.value);
+  }
+}
+
+const maxOlderKeys = 8;
+
+/**
+ * A new account key under the wish's key. The one that is left, and those that it had taken over, stay readable under the new one
+ * until every secret has been moved. Rests on a fresh unwrap of the one that is left (INV-12).
+ */
+export async function renewAccountKey(
+  { record, ...view }: AccountView,
+  wish: EncryptionWish,
+  service: Service,
+): Promise<Protected> {
+  const kept = record.olderAccountKeys;
+  if ((kept?.keys.length ?? 0) >= maxOlderKeys)
+    throw new Refusal(
+      'Conflict',
+      `Secrets are still under ${maxOlderKeys} earlier account keys, and no more are kept. Try again when olderAccountKeys is gone from the account. If it has been there for an hour, rows that do not open hold it up: the account's SecretIntegrityFailed entries and the log name them.`,
+    );
+  const { atRest } = await service.rings();
+  const opened = await openAccountKey(record, service);
+  if (!opened.ok) throw keyUnreachable({ record, ...view }, opened.cause);
+  const generation = record.accountKeyGeneration + 1;
+  const accountKey = service.random.bytes(32);
+  try {
+    const made = await protect({ instanceId: record.instanceId, generation }, accountKey, wish, record, service);
+    const keys = keepOlderKeys(opened.value, record, { accountKey, generation }, atRest, service.random);
+    const since = Math.max(service.clock.now(), (kept?.since ?? 0) + 1);
+    return { ...made, olderAccountKeys: { phase: 'moving', since, keys } };
+  } finally {
+    wipeAccountKey(opened.value);
+    wipeAccountKey(accountKey);
+  }
+}
+
+/** An account key under the wish's key. Nothing is stored. */
+export async function protect(
+  place: KeyPlace,
+  accountKey: Bytes,
+  wish: EncryptionWish,
+  account: Owned,
+  service: Service,
+): Promise<Protected> {
+  const accountKeyGeneration = place.generation;
+  if (wish.type === 'SystemKey') {
+    const wrappedAccountKey = await wrapBySystemKey(place, accountKey, service);
+    const provenAt = service.clock.now();
+    return { encryption: wish, wrappedAccountKey, accountKeyGeneration, provenAt, facts: {} };
+  }
+  const { identifier, binding, description, refusedBy } = await acceptCustomerKey(wish, account, service);
+  const proven = await wrapByCustomerKey(place, accountKey, binding, description, service);
+  if (!proven.ok) throw refusedBy(proven);
+  const { version } = description;
+  const follows = identifier.version === undefined;
+  return {
+    encryption: { type: 'CustomerKey', keyIdentifier: identifier.text, follows, version, binding, reconciledEpoch: 0 },
+    wrappedAccountKey: proven.value.wrappedAccountKey,
+    accountKeyGeneration,
+    provenAt: proven.value.at,
+    facts: requestIdOf(proven.value),
+  };
+}
+
+/** The same account key under the same key, sealed with the rings as they are now. */
+export async function sealAnew(
+  place: KeyPlace,
+  accountKey: Bytes,
+  encryption: Encryption,
+  service: Service,
+): Promise<string> {
+  if (encryption.type === 'SystemKey') return wrapBySystemKey(place, accountKey, service);
+  const { binding, version } = encryption;
+  const described = await service.keyVault.describe(binding, version);
+  if (!described.ok) throw keyTrouble(described.cause, binding, described.observed);
+  const proven = await wrapByCustomerKey(place, accountKey, binding, described.value, service);
+  if (!proven.ok) throw keyTrouble(proven.cause, binding, proven.observed);
+  return proven.value.wrappedAccountKey;
+}
+
+const requestIdOf = (proven: Proven): Pick<AuditFacts, 'keyVaultRequestId'> =>
+  proven.observed.requestId === undefined ? {} : { keyVaultRequestId: proven.observed.requestId };

@@ -1,0 +1,245 @@
+/**
+ * Creating and changing accounts.
+ *
+ * Order on the way to a customer key, and why: check the key (nothing is stored yet) → wrap and prove by a remote unwrap →
+ * row under the binding → watch knows the version → claim vault and identity → record with its audit entry → read the watch
+ * again. Whatever dies in between leaves a claim, a row or a watch too many, all harmless, and never a record too many.
+ */
+
+import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
+import { isSamePlace, type Place } from '../base/armPath.ts';
+import { type Bytes, wipe } from '../base/bytes.ts';
+import { Refusal, retryLostRaces } from '../base/errors.ts';
+import { fold, foldRegion, parseAccountName, parseOwner } from '../base/names.ts';
+import type { Owned } from '../customerKey/acceptCustomerKey.ts';
+import { bindingOf } from '../customerKey/binding.ts';
+import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
+import type { Rings } from '../rings/ring.ts';
+import { isLasting } from '../rings/staleWriter.ts';
+import type { Service } from '../service.ts';
+import { type AccountView, type ActiveAccount, type Encryption, etagOf, type Kept, wrappedByOf } from './account.ts';
+import { refuseUnlessKept } from './accountKey.ts';
+import { bind, confirmWatched } from './bindAccount.ts';
+import { finishDelete } from './deleteAccount.ts';
+import { withKeyUse } from './keyUse.ts';
+import { catchUp } from './missingVerdictEntries.ts';
+import { boundedKept, keptAfter } from './passthroughProperties.ts';
+import { type EncryptionWish, moveAccountKey, protect, sealAnew } from './protectAccountKey.ts';
+import { findAccount, getAccount } from './readAccount.ts';
+import { removeLeftovers } from './removeLeftovers.ts';
+import { saveMoved } from './saveKeyChange.ts';
+import { settingsFacts } from './settingsFacts.ts';
+import {
+  checkPreconditions,
+  insertAccount,
+  type Preconditions,
+  saveAccount,
+  storedOf,
+  withPreconditions,
+} from './writeAccount.ts';
+
+/** What a caller may say about an account. On an existing account an absent property stays as it is. */
+export interface AccountWish {
+  readonly owner?: string;
+  readonly location?: string;
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly encryption?: EncryptionWish;
+  readonly auditKeyUse?: boolean;
+  readonly place?: Place;
+  /** What is named here takes the place of what is kept under that name. */
+  readonly kept?: Kept;
+}
+
+/** What the caller may do beyond writing accounts. Nothing, unless it is said. */
+export interface Permitted {
+  /** Take an account from its customer key back to the system key. */
+  readonly mayRelease?: boolean;
+}
+
+export type Written = { readonly view: AccountView; readonly created: boolean };
+
+/** PUT: creates the account, or changes it to the wish. */
+export function putAccount(
+  name: string,
+  wish: AccountWish,
+  conditions: Preconditions,
+  actor: Actor,
+  service: Service,
+  permitted: Permitted = {},
+): Promise<Written> {
+  const folded = parseAccountName(name);
+  return racing(folded, wish, service, async () => {
+    const current = await findAccount(folded, service);
+    checkPreconditions(conditions, current && etagOf(current.record));
+    // A creation that was held up too long, and died, may have left a key that no ring opens: its repetition must not say all is well.
+    if (current !== undefined) await refuseUnlessKept(current.record, service);
+    if (current === undefined) await createAccount(name, wish, actor, service);
+    else await withPreconditions(conditions, () => changeAccount(current, wish, { actor, ...permitted }, service));
+    return { view: await getAccount(folded, service), created: current === undefined };
+  });
+}
+
+/** PATCH: changes what the wish names. @throws Refusal AccountNotFound */
+export function patchAccount(
+  name: string,
+  wish: AccountWish,
+  conditions: Preconditions,
+  actor: Actor,
+  service: Service,
+  permitted: Permitted = {},
+): Promise<AccountView> {
+  return racing(parseAccountName(name), wish, service, async () => {
+    const current = await getAccount(name, service);
+    checkPreconditions(conditions, etagOf(current.record));
+    await withPreconditions(conditions, () => changeAccount(current, wish, { actor, ...permitted }, service));
+    return getAccount(name, service);
+  });
+}
+
+/**
+ * Writers of this process that ask no vault take turns at an account: however many come at once, none of them loses to another.
+ * Whoever may have to wait for a vault keeps nobody waiting, and decides again when the race is lost.
+ */
+function racing<T>(name: string, wish: AccountWish, { memory }: Service, attempt: () => Promise<T>): Promise<T> {
+  const race = () => retryLostRaces(attempt);
+  return wish.encryption === undefined ? memory.inTurn(name, race) : race();
+}
+
+function createAccount(name: string, wish: AccountWish, actor: Actor, service: Service): Promise<void> {
+  const owned = ownedOf(wish);
+  const { tags = {}, auditKeyUse = false, place, kept } = wish;
+  const record = {
+    ...{ name, instanceId: service.random.uuid(), ...owned, tags, auditKeyUse },
+    ...(place === undefined ? {} : { place }),
+    ...(kept === undefined ? {} : { kept: boundedKept(kept) }),
+  };
+  return withKeyUse({ record, purpose: 'create', actor }, service, (noting) => create(record, wish, actor, noting));
+}
+
+type NewAccount = Pick<
+  ActiveAccount,
+  'name' | 'instanceId' | 'owner' | 'location' | 'tags' | 'auditKeyUse' | 'place' | 'kept'
+>;
+
+async function create(about: NewAccount, wish: AccountWish, actor: Actor, service: Service): Promise<void> {
+  const { name, instanceId, owner } = about;
+  const now = service.clock.now();
+  const { encryption: wanted = { type: 'SystemKey' } } = wish;
+  const place = { instanceId, generation: 1 };
+  if (wanted.type === 'CustomerKey') parseKeyIdentifier(wanted.keyIdentifier, service.cloud);
+  const rings = await service.rings();
+  const accountKey = service.random.bytes(32);
+  try {
+    const { provenAt, facts, ...key } = await protect(place, accountKey, wanted, about, service);
+    await finishDelete(fold(name), service);
+    await removeLeftovers(fold(name), service);
+    await service.directory.put(fold(name));
+    if (about.place !== undefined) await service.directory.put(fold(name), about.place);
+    const encryption = await bind({ name, instanceId, owner }, key.encryption, provenAt, service);
+    const created: AuditFacts = { type: 'AccountCreated', actor, key: wrappedByOf(encryption), ...facts };
+    const record = { lifecycle: 'active', ...about, createdAt: now, updatedAt: now, ...key, encryption } as const;
+    await insertAccount(record, created, service);
+    await settled(record, accountKey, rings, service);
+    await confirmWatched(encryption, provenAt, service);
+  } finally {
+    wipe(accountKey);
+  }
+}
+
+/** Goes on until what is saved is under ring generations that will not be destroyed without it (rings/late.ts). */
+async function settled(
+  { name, instanceId, accountKeyGeneration, encryption, wrappedAccountKey }: Omit<ActiveAccount, 'audit' | 'revision'>,
+  accountKey: Bytes,
+  used: Rings,
+  service: Service,
+): Promise<void> {
+  let [saved, rings] = [wrappedAccountKey, used];
+  while (!(await isLasting(rings, service))) {
+    rings = await service.rings();
+    const anew = await sealAnew({ instanceId, generation: accountKeyGeneration }, accountKey, encryption, service);
+    const isOurs = await retryLostRaces(async () => {
+      const stored = await service.accounts.read(fold(name));
+      // Changed or deleted by somebody else since: it is theirs.
+      if (stored?.value.lifecycle !== 'active' || stored.value.wrappedAccountKey !== saved) return false;
+      const resealed = { type: 'AccountKeyResealed', actor: { kind: 'keyward', id: 'rings' } } as const;
+      await saveAccount(
+        { value: stored.value, etag: stored.etag },
+        { ...stored.value, wrappedAccountKey: anew },
+        [resealed],
+        service,
+      );
+      return true;
+    });
+    if (!isOurs) return;
+    saved = anew;
+  }
+}
+
+async function changeAccount(
+  current: AccountView,
+  wish: AccountWish,
+  { actor, mayRelease = false }: Permitted & { readonly actor: Actor },
+  service: Service,
+): Promise<void> {
+  const { record, facts: pending } = catchUp(current.record, current.watch);
+  refuseChange(record, wish);
+  refuseRelease(record, wish, mayRelease);
+  // Before the account's present key is asked for anything.
+  if (wish.encryption?.type === 'CustomerKey') parseKeyIdentifier(wish.encryption.keyIdentifier, service.cloud);
+  const auditKeyUse = wish.auditKeyUse ?? record.auditKeyUse ?? false;
+  const tags = wish.tags ?? record.tags;
+  const kept = keptAfter(record.kept, wish.kept);
+  const next = { ...record, tags, auditKeyUse, ...(kept === undefined ? {} : { kept }) };
+  const changes = settingsFacts(record, next, actor);
+  if (wish.encryption === undefined || isSameEncryption(record.encryption, wish.encryption, service)) {
+    if (changes.length > 0) await saveAccount(storedOf(current), next, [...pending, ...changes], service);
+    return;
+  }
+  const { encryption } = wish;
+  await withKeyUse({ record: next, purpose: 'change', actor }, service, async (noting) => {
+    const moved = await moveAccountKey({ ...current, record }, encryption, noting);
+    const change: AuditFacts = { type: 'AccountKeyChanged', actor };
+    await saveMoved(current, next, moved, { pending: [...pending, ...changes], change }, noting);
+  });
+}
+
+/** @throws Refusal PropertyNotChangeable */
+export function refuseChange(record: ActiveAccount, wish: AccountWish): void {
+  if (wish.owner !== undefined && wish.owner !== record.owner) throw notChangeable('properties.owner', 'The owner');
+  if (wish.location !== undefined && foldRegion(wish.location) !== foldRegion(record.location))
+    throw notChangeable('location', 'The location');
+  if (wish.place !== undefined && !isSamePlace(wish.place, record.place))
+    throw notChangeable('properties.resourceGroupName', 'The subscription and resource group');
+}
+
+/** A customer's hold on the account ends here, so writing accounts is not enough. */
+function refuseRelease(record: ActiveAccount, wish: AccountWish, mayRelease: boolean): void {
+  if (mayRelease || record.encryption.type === 'SystemKey' || wish.encryption?.type !== 'SystemKey') return;
+  throw new Refusal(
+    'AuthorizationFailed',
+    'Taking an account from its customer key back to the system key needs the app role Keys.Release.',
+    { target: 'properties.encryption.type' },
+  );
+}
+
+const notChangeable = (target: string, what: string): Refusal =>
+  new Refusal('PropertyNotChangeable', `${what} of an account is set when it is created and never changes.`, {
+    target,
+  });
+
+function isSameEncryption(current: Encryption, wish: EncryptionWish, service: Service): boolean {
+  if (current.type === 'SystemKey' || wish.type === 'SystemKey') return current.type === wish.type;
+  if (current.keyIdentifier !== wish.keyIdentifier) return false;
+  const identifier = parseKeyIdentifier(wish.keyIdentifier, service.cloud);
+  return bindingOf(identifier, service.homeTenantId, wish.identity).id === current.binding.id;
+}
+
+/** Owner and location of an account that is not there yet. @throws Refusal InvalidRequestContent | InvalidParameter */
+export function ownedOf(wish: AccountWish): Owned {
+  return { owner: parseOwner(needed(wish.owner, 'properties.owner')), location: needed(wish.location, 'location') };
+}
+
+function needed(value: string | undefined, target: string): string {
+  if (value !== undefined && value !== '') return value;
+  throw new Refusal('InvalidRequestContent', `A new account needs '${target}'.`, { target });
+}

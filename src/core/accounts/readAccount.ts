@@ -1,0 +1,84 @@
+/** Reading accounts: the record beside its watch, as every call sees it. */
+
+import { isSamePlace, type Place } from '../base/armPath.ts';
+import { Refusal } from '../base/errors.ts';
+import { fold, parseAccountName } from '../base/names.ts';
+import type { Service } from '../service.ts';
+import { type AccountView, verdictOn } from './account.ts';
+import type { PlaceList } from './ports.ts';
+
+type ReadTools = Pick<Service, 'accounts' | 'bindings'> & Partial<Pick<Service, 'memory'>>;
+
+/**
+ * Undefined when there is no such account, or it is being deleted. The watch that the record named the last time is read beside
+ * the record. That is a guess and costs a read when it is wrong: what counts is the watch that this record names.
+ */
+export async function findAccount(name: string, tools: ReadTools): Promise<AccountView | undefined> {
+  const { accounts, bindings, memory } = tools;
+  const folded = fold(name);
+  const guess = memory?.bindingOf(folded);
+  const early = guess === undefined ? undefined : bindings.readWatch(guess);
+  // Awaited below, or not wanted.
+  early?.catch(() => undefined);
+  const stored = await accounts.read(folded);
+  const found = stored?.value.lifecycle === 'active' ? stored.value : undefined;
+  const binding = found?.encryption.type === 'CustomerKey' ? found.encryption.binding.id : undefined;
+  memory?.noteBinding(folded, binding);
+  if (stored === undefined || found === undefined) return undefined;
+  const view = { record: found, etag: stored.etag };
+  if (binding === undefined) return view;
+  const guessed = binding === guess ? (await early)?.value : undefined;
+  // A watch that was read a moment before the record may not know its version yet.
+  if (guessed !== undefined && verdictOn({ ...view, watch: guessed }) !== undefined) return { ...view, watch: guessed };
+  const watch = await bindings.readWatch(binding);
+  return watch === undefined ? view : { ...view, watch: watch.value };
+}
+
+/** @throws Refusal AccountNotFound */
+export async function getAccount(name: string, tools: ReadTools): Promise<AccountView> {
+  const view = await findAccount(parseAccountName(name), tools);
+  if (view === undefined) throw accountNotFound(name);
+  return view;
+}
+
+export interface AccountPage {
+  readonly accounts: readonly AccountView[];
+  /** Give it back to continue. Absent on the last page. */
+  readonly next?: string;
+}
+
+/** By name, at most `limit` a page. A page can hold fewer: an account may go while it is read. */
+export async function listAccounts(
+  limit: number,
+  after: string | undefined,
+  tools: ReadTools & Pick<Service, 'directory'>,
+): Promise<AccountPage> {
+  return readListed(await tools.directory.page(limit, after), tools);
+}
+
+/** Those of a subscription, or of one group of it, by group and name. A row is a hint: the record says where the account is. */
+export async function listAccountsOf(
+  list: PlaceList,
+  limit: number,
+  after: string | undefined,
+  tools: ReadTools & Pick<Service, 'directory'>,
+): Promise<AccountPage> {
+  const { accounts, ...more } = await readListed(await tools.directory.pageOf(list, limit, after), tools);
+  return { accounts: accounts.filter(({ record }) => isListed(record.place, list)), ...more };
+}
+
+const isListed = (
+  place: Place | undefined,
+  { subscriptionId, resourceGroup = place?.resourceGroup ?? '' }: PlaceList,
+) => isSamePlace(place, { subscriptionId, resourceGroup });
+
+async function readListed(page: { names: string[]; next?: string }, tools: ReadTools): Promise<AccountPage> {
+  const { names, next } = page;
+  const views = await Promise.all(names.map((name) => findAccount(name, tools)));
+  const accounts = views.filter((view) => view !== undefined);
+  return next === undefined ? { accounts } : { accounts, next };
+}
+
+export function accountNotFound(name: string): Refusal {
+  return new Refusal('AccountNotFound', `There is no account '${fold(name)}'.`, { target: 'accountName' });
+}

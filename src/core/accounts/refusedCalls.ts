@@ -1,0 +1,79 @@
+/**
+ * Refusals of dangerous calls: somebody has tried to get round a customer's hold, and the account's chain says so; the service's own
+ * where there is no such account. The account's ETag stays. The same refusal of the same caller is told once a minute by a process, and
+ * no more than so many of one caller, so that nobody fills a table by being refused.
+ */
+import { LRUCache } from 'lru-cache';
+import type { Actor, AuditFacts, DangerousCall } from '../audit/auditEntry.ts';
+import { recordForService } from '../audit/serviceAudit.ts';
+import type { ErrorCode } from '../base/errors.ts';
+import { fold } from '../base/names.ts';
+import type { Service } from '../service.ts';
+import type { AccountRecord } from './account.ts';
+import { appendToChain } from './appendAuditEntry.ts';
+
+export interface RefusedCall {
+  readonly asked: DangerousCall;
+  /** The account that the call named. */
+  readonly account?: string;
+  /** The key that it named. */
+  readonly key?: string;
+  /** `<kind>/<value>`. */
+  readonly claim?: string;
+}
+
+export interface RefusedCalls {
+  /** `tooMany`: of this caller, within a minute. @throws Unavailable when it cannot be written */
+  tell(call: RefusedCall, code: ErrorCode, actor: Actor): Promise<'told' | 'tooMany'>;
+}
+
+const onceInMs = 60_000;
+const rememberedAtOnce = 10_000;
+const mostOfOneCaller = 30;
+
+export function createRefusedCalls(
+  tools: Pick<Service, 'accounts' | 'memory' | 'serviceAudit' | 'rings' | 'clock'>,
+): RefusedCalls {
+  const told = new LRUCache<string, number>({ max: rememberedAtOnce });
+  const callers = new LRUCache<string, { readonly since: number; count: number }>({ max: rememberedAtOnce });
+  const underWay = new Map<string, Promise<void>>();
+
+  /** False: this caller has had as many entries as one may in a minute. */
+  function isWithin({ kind, id }: Actor, now: number): boolean {
+    const caller = `${kind} ${id}`;
+    const known = callers.get(caller);
+    const current = known === undefined || now - known.since >= onceInMs ? { since: now, count: 0 } : known;
+    current.count += 1;
+    callers.set(caller, current);
+    return current.count <= mostOfOneCaller;
+  }
+
+  async function write(
+    stored: AccountRecord | undefined,
+    account: string | undefined,
+    facts: AuditFacts,
+  ): Promise<void> {
+    if (stored !== undefined && (await appendToChain(stored, [facts], tools))) return;
+    await recordForService([{ ...facts, ...(account === undefined ? {} : { account: fold(account) }) }], tools);
+  }
+
+  return {
+    async tell({ asked, account, ...about }, code, actor) {
+      const stored = account === undefined ? undefined : (await tools.accounts.read(fold(account)))?.value;
+      const facts: AuditFacts = { type: 'CallRefused', actor, asked, code, ...about };
+      const { key, claim } = about;
+      const whose = stored?.instanceId ?? fold(account ?? '');
+      const id = JSON.stringify([whose, asked, code, key, claim, actor.kind, actor.id]);
+      const now = tools.clock.monotonic();
+      const before = told.get(id);
+      if (before !== undefined && now - before < onceInMs) return 'told';
+      const same = underWay.get(id);
+      if (same === undefined && !isWithin(actor, now)) return 'tooMany';
+      const writing = same ?? write(stored, account, facts).finally(() => underWay.delete(id));
+      underWay.set(id, writing);
+      await writing;
+      told.set(id, now);
+      return 'told';
+    },
+  };
+}

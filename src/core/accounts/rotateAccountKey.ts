@@ -1,0 +1,47 @@
+/**
+ * Rotating an account key itself, after a suspected leak: a new key of the next generation under the same customer key or the
+ * system key. The older one opens and seals nothing new; a pass in the background moves the secrets and then destroys it.
+ */
+
+import type { Actor } from '../audit/auditEntry.ts';
+import { retryLostRaces } from '../base/errors.ts';
+import type { Service } from '../service.ts';
+import { type AccountView, type Encryption, etagOf } from './account.ts';
+import { refuseWhileInaccessible } from './gate.ts';
+import { withKeyUse } from './keyUse.ts';
+import { catchUp } from './missingVerdictEntries.ts';
+import { type EncryptionWish, renewAccountKey } from './protectAccountKey.ts';
+import { getAccount } from './readAccount.ts';
+import { saveMoved } from './saveKeyChange.ts';
+import { checkPreconditions, type Preconditions, withPreconditions } from './writeAccount.ts';
+
+/**
+ * Each call is a rotation: who tries again after a lost answer says by If-Match what is to be rotated.
+ * @throws Refusal AccountNotFound | CustomerKeyInaccessible | PreconditionFailed @throws Unavailable CustomerKeyUnreachable
+ */
+export function rotateAccountKey(
+  name: string,
+  conditions: Preconditions,
+  actor: Actor,
+  service: Service,
+): Promise<AccountView> {
+  return retryLostRaces(async () => {
+    const current = await getAccount(name, service);
+    refuseWhileInaccessible(current);
+    checkPreconditions(conditions, etagOf(current.record));
+    const { record, facts: pending } = catchUp(current.record, current.watch);
+    await withKeyUse({ record, purpose: 'rotate', actor }, service, async (noting) => {
+      const renewed = await renewAccountKey({ ...current, record }, wishOf(record.encryption), noting);
+      const change = { type: 'AccountKeyRotated', actor } as const;
+      await withPreconditions(conditions, () => saveMoved(current, record, renewed, { pending, change }, noting));
+    });
+    return getAccount(name, service);
+  });
+}
+
+/** The key as it is, version and all: a newer version that breaks a rule keeps no leak from being answered. */
+function wishOf(encryption: Encryption): EncryptionWish {
+  if (encryption.type === 'SystemKey') return { type: 'SystemKey' };
+  const { keyIdentifier, version, binding } = encryption;
+  return { type: 'CustomerKey', keyIdentifier, version, identity: binding.identity };
+}

@@ -1,0 +1,42 @@
+/** What a change of settings has changed, for the audit. */
+import canonicalize from 'canonicalize';
+import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
+import { hex, sha256, utf8 } from '../base/bytes.ts';
+import type { ActiveAccount } from './account.ts';
+
+export type AccountSettings = Pick<ActiveAccount, 'tags' | 'auditKeyUse' | 'kept'>;
+
+/** An entry stays far below the 32,768 characters of a row, however long the tags are. */
+const maxLength = 4_000;
+
+/** One entry, or none where nothing has changed. */
+export function settingsFacts(before: AccountSettings, after: AccountSettings, actor: Actor): AuditFacts[] {
+  const isSwitched = (before.auditKeyUse ?? false) !== (after.auditKeyUse ?? false);
+  const [tags, kept] = [changedNames(before.tags, after.tags), changedNames(before.kept, after.kept)];
+  if (tags.length === 0 && kept.length === 0 && !isSwitched) return [];
+  const told = ({ auditKeyUse = false, ...settings }: AccountSettings): string =>
+    short({
+      ...(tags.length > 0 ? { tags: only(tags, settings.tags) } : {}),
+      ...(kept.length > 0 ? { kept: only(kept, settings.kept) } : {}),
+      ...(isSwitched ? { auditKeyUse } : {}),
+    });
+  return [{ type: 'AccountUpdated', actor, before: told(before), after: told(after) }];
+}
+
+type Values = Readonly<Record<string, unknown>>;
+
+function changedNames(before: Values = {}, after: Values = {}): string[] {
+  const textOf = (values: Values, name: string) =>
+    Object.hasOwn(values, name) ? canonicalize(values[name]) : undefined;
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
+  return names.filter((name) => textOf(before, name) !== textOf(after, name));
+}
+
+const only = (names: readonly string[], values: Values = {}): Values =>
+  Object.fromEntries(Object.entries(values).filter(([name]) => names.includes(name)));
+
+/** What is too long is told by its hash: it can still be compared. */
+function short(settings: object): string {
+  const text = canonicalize(settings) ?? '';
+  return text.length <= maxLength ? text : `sha256:${hex(sha256(utf8(text)))}`;
+}

@@ -1,0 +1,101 @@
+/** Saving a record with its audit entry, in one batch: the only way in which an account changes (INV-6, INV-7). */
+import canonicalize from 'canonicalize';
+import { type AuditFacts, appendEntries, appendEntry, emptyChain, headOf, withTrigger } from '../audit/auditEntry.ts';
+import { LostRace, Refusal } from '../base/errors.ts';
+import type { Stored } from '../base/stored.ts';
+import type { Service } from '../service.ts';
+import type { AccountRecord, AccountView, ActiveAccount } from './account.ts';
+
+type WriteTools = Pick<Service, 'accounts' | 'rings' | 'clock' | 'trigger'>;
+
+/** @throws LostRace when the name has been taken meanwhile. */
+export async function insertAccount(
+  record: Omit<ActiveAccount, 'audit' | 'revision'>,
+  facts: AuditFacts,
+  tools: WriteTools,
+): Promise<void> {
+  const { audit } = await tools.rings();
+  const entry = appendEntry(record.instanceId, emptyChain, facts, tools.clock.now(), audit.newest);
+  await tools.accounts.create({ ...record, revision: 1, audit: headOf(entry) }, [entry]);
+}
+
+/** @throws LostRace when another writer was faster. */
+export async function saveAccount(
+  before: Stored<AccountRecord>,
+  next: AccountRecord,
+  facts: readonly AuditFacts[],
+  tools: WriteTools,
+): Promise<void> {
+  const revised = { ...next, revision: before.value.revision + 1, updatedAt: tools.clock.now() };
+  await saveUnseen(before, revised, facts, tools);
+}
+
+const maxTries = 5;
+
+/**
+ * A change that no caller sees: the account's ETag and time stay. Entries that were added since the record was read, and changed nothing
+ * else of it, are in nobody's way. @throws LostRace when another writer was faster.
+ */
+export async function saveUnseen(
+  before: Stored<AccountRecord>,
+  next: AccountRecord,
+  facts: readonly AuditFacts[],
+  tools: WriteTools,
+): Promise<void> {
+  const { audit } = await tools.rings();
+  const told = withTrigger(facts, tools.trigger);
+  let current = before;
+  for (let tries = 1; ; tries++) {
+    const now = tools.clock.now();
+    const { entries, head } = appendEntries(next.instanceId, current.value.audit, told, now, audit.newest);
+    try {
+      return await tools.accounts.save({ value: { ...next, audit: head }, etag: current.etag }, entries);
+    } catch (error) {
+      const again = error instanceof LostRace && tries < maxTries ? await tools.accounts.read(next.name) : undefined;
+      if (again === undefined || !isSameButForAudit(again.value, before.value)) throw error;
+      current = again;
+    }
+  }
+}
+
+/** Not by the revision: what no caller sees, a blob under another KEK, changes the record as well. */
+function isSameButForAudit({ audit: _, ...one }: AccountRecord, { audit: __, ...other }: AccountRecord): boolean {
+  return canonicalize(one) === canonicalize(other);
+}
+
+export const storedOf = (view: AccountView): Stored<ActiveAccount> => ({ value: view.record, etag: view.etag });
+
+/** Conditions that a caller may set on a write (RFC 9110, 13.1). */
+export interface Preconditions {
+  readonly ifMatch?: string;
+  readonly ifNoneMatch?: '*';
+}
+
+/** @throws Refusal PreconditionFailed */
+export function checkPreconditions(conditions: Preconditions, current: string | undefined, what = 'account'): void {
+  const { ifMatch, ifNoneMatch } = conditions;
+  const failed =
+    (ifMatch !== undefined && (current === undefined || (ifMatch !== '*' && ifMatch !== current))) ||
+    (ifNoneMatch === '*' && current !== undefined);
+  if (failed) {
+    throw new Refusal(
+      'PreconditionFailed',
+      current === undefined
+        ? `If-Match is set, and there is no such ${what}.`
+        : `The ${what} has changed, or exists: its ETag is ${current}. Read it again.`,
+      { target: ifMatch === undefined ? 'If-None-Match' : 'If-Match' },
+    );
+  }
+}
+
+/** With a condition set by the caller a lost race is the caller's to see; without one, deciding again is right. */
+export async function withPreconditions<T>(conditions: Preconditions, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    if (!(error instanceof LostRace) || conditions.ifMatch === undefined) throw error;
+    throw new Refusal('PreconditionFailed', 'The account changed while this call was at work. Read it again.', {
+      target: 'If-Match',
+    });
+  }
+}

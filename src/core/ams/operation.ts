@@ -1,0 +1,60 @@
+/**
+ * A long-running operation, as Azure Resource Manager has them: a change of an account that was accepted, and what became of it. It holds
+ * the wish while something is left to do, and never a secret.
+ */
+import type { AccountWish } from '../accounts/putAccount.ts';
+import type { Preconditions } from '../accounts/writeAccount.ts';
+import type { Actor } from '../audit/auditEntry.ts';
+import type { Place } from '../base/armPath.ts';
+import type { ErrorCode, ErrorDetail } from '../base/errors.ts';
+import { isGuid } from '../base/names.ts';
+import { type EpochMs, iso } from '../base/time.ts';
+
+/** What is asked of which account, by whom. */
+export interface Change {
+  /** As written. */
+  readonly account: string;
+  /** PUT, which creates as well; or PATCH. */
+  readonly method: 'put' | 'patch';
+  readonly wish: AccountWish & { readonly place: Place };
+  readonly actor: Actor;
+  readonly mayRelease: boolean;
+}
+
+/** The account's instance and key as they were when the change was accepted: what it was meant to be a change of. */
+export interface Basis {
+  readonly instanceId: string;
+  readonly encryption: string;
+}
+
+export interface Failure {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly details?: readonly ErrorDetail[];
+}
+
+export interface Operation {
+  readonly id: string;
+  readonly account: string;
+  readonly place: Place;
+  readonly startedAt: EpochMs;
+  readonly status: 'InProgress' | 'Succeeded' | 'Failed';
+  readonly endedAt?: EpochMs;
+  readonly error?: Failure;
+  /** While it is in progress. */
+  readonly pending?: {
+    readonly change: Change;
+    readonly conditions: Preconditions;
+    readonly basis?: Basis;
+    /** What the last try came to: it is told when there is no time for another. */
+    readonly failure: Failure;
+  };
+}
+
+/** Begins with its day, which is its partition. */
+export const newOperationId = (now: EpochMs, uuid: string): string => `${dayOf(now)}-${uuid}`;
+
+export const isOperationId = (text: string): boolean => /^\d{8}-/.test(text) && isGuid(text.slice(9));
+
+/** `20261127` */
+export const dayOf = (at: EpochMs): string => iso(at).slice(0, 10).replaceAll('-', '');

@@ -1,0 +1,35 @@
+/**
+ * Clearing secrets that were written for a resource and that none names: what a call that died half-way has left. Whoever is about to
+ * name a secret has written it moments before, so what is older than an hour has nobody to wait for.
+ */
+import type { StoredSecret } from '../accounts/secretRow.ts';
+import type { Service } from '../service.ts';
+import { staleRowMs } from '../watch/boundAccounts.ts';
+import type { UnnamedWork } from './ports.ts';
+import { namesSecret, resourceAt } from './resource.ts';
+
+const pageSize = 100;
+
+/** One page of an account's secrets; where to go on, or undefined at the end. */
+export async function clearUnnamed(
+  { account, after }: UnnamedWork,
+  service: Service,
+): Promise<UnnamedWork | undefined> {
+  const asked = { limit: pageSize, ...(after === undefined ? {} : { after }) };
+  const { rows, next } = await service.secrets.page(account, asked);
+  let cleared = 0;
+  for (const row of rows)
+    if (await isUnnamed(row, service)) cleared += Number(await service.secrets.remove(row.ref, row.etag));
+  if (cleared > 0) service.log.info('Cleared secrets that no resource names', { account, cleared });
+  return next === undefined ? undefined : { visit: 'unnamed', account, after: next };
+}
+
+async function isUnnamed({ ref, value }: StoredSecret, service: Service): Promise<boolean> {
+  if (value.of === undefined || service.clock.now() - value.updatedAt < staleRowMs) return false;
+  const resource = resourceAt(ref.account, value.of);
+  if (resource === undefined) return false;
+  const row = await service.resources.read(resource);
+  // A row that cannot be read may name it.
+  if (row?.isDamaged) return false;
+  return !namesSecret(row?.value, ref);
+}

@@ -1,0 +1,48 @@
+/** Finding resources: what may be told of them without opening any secret. */
+
+import { Refusal } from '../base/errors.ts';
+import { accountToServe } from '../secrets/readSecret.ts';
+import type { Service } from '../service.ts';
+import type { ResourceList, StoredResource } from './ports.ts';
+import { pathOfResource, type ResourceRef, resourceNotFound } from './resource.ts';
+
+/** @throws Refusal AccountNotFound | CustomerKeyInaccessible | NotFound */
+export async function getResource(ref: ResourceRef, service: Service): Promise<StoredResource> {
+  const [{ record }, row] = await Promise.all([accountToServe(ref.account, service), service.resources.read(ref)]);
+  if (row?.isDamaged) {
+    tellDamaged(row, service);
+    throw new Refusal(
+      'KeyMaterialMismatch',
+      'The stored row of this resource is not what belongs there: it was edited or damaged. Nothing was changed. Restore it from a back-up, or delete the resource and write it again.',
+      { target: ref.type },
+    );
+  }
+  if (row === undefined || row.value.instanceId !== record.instanceId) throw resourceNotFound(ref);
+  return row;
+}
+
+export interface ResourcePage {
+  readonly rows: readonly StoredResource[];
+  /** Give it back to continue. Absent on the last page. */
+  readonly next?: string;
+}
+
+/** By name, at most `limit` a page. */
+export async function listResources(
+  list: ResourceList,
+  limit: number,
+  after: string | undefined,
+  service: Service,
+): Promise<ResourcePage> {
+  const [{ record }, found] = await Promise.all([
+    accountToServe(list.account, service),
+    service.resources.page(list, limit, after),
+  ]);
+  for (const row of found) if (row.isDamaged) tellDamaged(row, service);
+  const rows = found.filter(({ value }) => value.instanceId === record.instanceId);
+  const next = found.length < limit ? undefined : found.at(-1)?.ref.name;
+  return next === undefined ? { rows } : { rows, next };
+}
+
+const tellDamaged = ({ ref }: StoredResource, { log }: Pick<Service, 'log'>): void =>
+  log.error('A stored resource has not the form of one', { account: ref.account, resource: pathOfResource(ref) });

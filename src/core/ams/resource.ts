@@ -1,0 +1,101 @@
+/**
+ * Resources of another contract (Azure Media Services) that hold secrets: one row each in the account's partition. What is no secret
+ * stands in the row as it came. Where a secret was, the row has a hole and says which of the account's protected secrets belongs there.
+ */
+import { Refusal } from '../base/errors.ts';
+import { fold } from '../base/names.ts';
+import type { EpochMs } from '../base/time.ts';
+import type { SecretKind } from '../base/vocabulary.ts';
+
+const resourceTypes = ['streamingLocators', 'contentKeyPolicies', 'transforms', 'jobs'] as const;
+export type ResourceType = (typeof resourceTypes)[number];
+
+export interface ResourceRef {
+  /** Folded. */
+  readonly account: string;
+  readonly type: ResourceType;
+  /** Folded. */
+  readonly name: string;
+  /** The resource that this one is a part of, folded: a job's transform. */
+  readonly under?: string;
+}
+
+export type Json = Readonly<Record<string, unknown>>;
+export type JsonPath = readonly (string | number)[];
+
+export interface NamedSecret {
+  readonly kind: SecretKind;
+  readonly name: string;
+  /** Where it belongs in the properties. */
+  readonly at: JsonPath;
+}
+
+export interface ResourceRow {
+  /** As written. */
+  readonly name: string;
+  /** The account's: a row that an earlier account of the name has left is none. */
+  readonly instanceId: string;
+  readonly properties: Json;
+  readonly secrets: readonly NamedSecret[];
+  readonly createdAt: EpochMs;
+  readonly updatedAt: EpochMs;
+}
+
+export const namesSecret = (
+  row: ResourceRow | undefined,
+  { kind, name }: Pick<NamedSecret, 'kind' | 'name'>,
+): boolean => row?.secrets.some((one) => one.kind === kind && one.name === name) ?? false;
+
+/** A table key has 512 characters; a job's holds two names, in which `#` is written as three. */
+export const maxResourceNameLength = 200;
+/** A table property holds 32 Ki characters: the properties, and up to 200 for each secret that is named. */
+export const maxResourceLength = 20_000;
+export const maxNamedSecrets = 50;
+
+/** Azure Media Services, "Naming conventions": anything but these and control characters. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+const unfit = /[<>%&:\\?/*+.'\u0000-\u001f\u007f-\u009f]/;
+
+/** The folded name. @throws Refusal InvalidParameter */
+export function parseResourceName(text: string, target: string): string {
+  if (isFit(text)) return fold(text);
+  throw new Refusal(
+    'InvalidParameter',
+    `A name has 1 to ${maxResourceNameLength} characters in lower case, where # counts as three, and none of < > % & : \\ ? / * + . ' or a control character.`,
+    { target },
+  );
+}
+
+function isFit(text: string): boolean {
+  const length = fold(text).replaceAll('#', '%23').length;
+  return length >= 1 && length <= maxResourceNameLength && !unfit.test(text) && text.isWellFormed();
+}
+
+/** What a secret says it was written for. */
+export const pathOfResource = ({ type, name, under }: ResourceRef): string =>
+  [type, under, name].filter(Boolean).join(':');
+
+/** The resource of such a path. Undefined when it is none: whoever can write the table can put anything into a row. */
+export function resourceAt(account: string, path: unknown): ResourceRef | undefined {
+  const [head, ...parts] = String(path).split(':');
+  const type = resourceTypes.find((one) => one === head);
+  const [name = '', under, ...more] = parts.toReversed();
+  if (type === undefined || parts.length === 0 || more.length > 0 || !parts.every(isFit)) return undefined;
+  return { account, type, name, ...(under === undefined ? {} : { under }) };
+}
+
+export function resourceNotFound(ref: ResourceRef): Refusal {
+  return new Refusal('NotFound', `The account '${ref.account}' has no such resource in ${ref.type}.`, {
+    target: ref.type,
+  });
+}
+
+/** The properties with something put where a secret belongs. */
+export function withAt(properties: Json, at: JsonPath, value: unknown): Json {
+  const copy = structuredClone(properties) as Record<string | number, unknown>;
+  let place = copy;
+  for (const step of at.slice(0, -1)) place = place[step] as Record<string | number, unknown>;
+  const last = at.at(-1);
+  if (last !== undefined) place[last] = value;
+  return copy;
+}

@@ -1,0 +1,209 @@
+/**
+ * Carrying out a change of an account as a long-running operation. It is checked, and normally done, within the call, so that
+ * whatever is refused is refused at once, with code and details. Only when the customer's vault does not answer it is left to be
+ * tried again in the background.
+ *
+ * The message that tries again is sent before the row is written, for later: a crash in between leaves a message that finds nothing.
+ *
+ * Only the key is watched here while a change waits: over other changes that came meanwhile it is done, as if it had come now, unless the
+ * caller's conditions say otherwise, which go on to hold.
+ */
+import { type AccountView, etagOf } from '../accounts/account.ts';
+import { deleteAccount } from '../accounts/deleteAccount.ts';
+import { refuseWhileInaccessible } from '../accounts/gate.ts';
+import { patchAccount, putAccount, type Written } from '../accounts/putAccount.ts';
+import { findAccount } from '../accounts/readAccount.ts';
+import type { Preconditions } from '../accounts/writeAccount.ts';
+import { isInSubscription, type Place } from '../base/armPath.ts';
+import { classOf, isCause, remedyOf } from '../base/causes.ts';
+import { KeywardError, LostRace, Refusal, Unavailable } from '../base/errors.ts';
+import { fold } from '../base/names.ts';
+import { bindingOf } from '../customerKey/binding.ts';
+import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
+import type { Service } from '../service.ts';
+import {
+  type Basis,
+  type Change,
+  dayOf,
+  type Failure,
+  isOperationId,
+  newOperationId,
+  type Operation,
+} from './operation.ts';
+
+export interface Begun {
+  readonly operation: Operation;
+  /** The account after the change; before it, where it is still to be made; absent where there is none yet. */
+  readonly view: AccountView | undefined;
+  readonly created: boolean;
+}
+
+/**
+ * `now`: what holds for the try within the call alone, where the change was made from the account as it was seen.
+ * @throws Refusal whatever is wrong with the change @throws Unavailable for trouble that is not the vault's silence
+ */
+export async function beginOperation(
+  change: Change,
+  conditions: Preconditions,
+  service: Service,
+  now: Preconditions = conditions,
+): Promise<Begun> {
+  const startedAt = service.clock.now();
+  const id = newOperationId(startedAt, service.random.uuid());
+  const about = { id, account: fold(change.account), place: change.wish.place, startedAt };
+  const before = await findAccount(change.account, service);
+  try {
+    const { view, created } = await carryOut(change, now, service);
+    const operation = { ...about, status: 'Succeeded' as const, endedAt: service.clock.now() };
+    await service.operations.insert(operation);
+    return { operation, view, created };
+  } catch (error) {
+    if (!isSilence(error)) throw error;
+    const basis = before === undefined ? {} : { basis: basisOf(before) };
+    const pending = { change, conditions, ...basis, failure: failureOf(error, change, service) };
+    const operation = { ...about, status: 'InProgress' as const, pending };
+    await tryAgain(id, service);
+    await service.operations.insert(operation);
+    return { operation, view: before, created: before === undefined };
+  }
+}
+
+async function carryOut(
+  { account, method, wish, actor, mayRelease }: Change,
+  conditions: Preconditions,
+  service: Service,
+): Promise<Written> {
+  if (method === 'put') return putAccount(account, wish, conditions, actor, service, { mayRelease });
+  return { view: await patchAccount(account, wish, conditions, actor, service, { mayRelease }), created: false };
+}
+
+/** The customer's vault did not answer, or throttled; anything else that is unavailable is ours, and the caller's to try again. */
+const isSilence = (error: unknown): error is Unavailable =>
+  error instanceof Unavailable &&
+  (error.code === 'CustomerKeyUnreachable' || (isCause(error.code) && classOf(error.code) === 'unreachable'));
+
+const tryAgain = (operation: string, { dailyQueue, policy }: Service) =>
+  dailyQueue.send({ visit: 'operation', operation }, policy.operationRetrySeconds * 1000);
+
+/** Rotation changes the version and not the key: it does not get in the way. */
+function basisOf({ record: { instanceId, encryption } }: AccountView): Basis {
+  if (encryption.type === 'SystemKey') return { instanceId, encryption: 'SystemKey' };
+  return { instanceId, encryption: `${encryption.binding.id} ${encryption.keyIdentifier}` };
+}
+
+function wishedBy({ wish: { encryption } }: Change, { cloud, homeTenantId }: Service): string {
+  if (encryption?.type !== 'CustomerKey') return 'SystemKey';
+  const { keyIdentifier, identity } = encryption;
+  return `${bindingOf(parseKeyIdentifier(keyIdentifier, cloud), homeTenantId, identity).id} ${keyIdentifier}`;
+}
+
+/** One more try, asked for by a message. Harmless when it comes twice, or too late. */
+export async function continueOperation(id: string, service: Service): Promise<void> {
+  const stored = await service.operations.read(id);
+  const { pending, ...operation } = stored?.value ?? {};
+  if (stored === undefined || pending === undefined || stored.value.status !== 'InProgress') return;
+  const { change, conditions, basis } = pending;
+  const save = (value: Operation) =>
+    service.operations.replace({ value, etag: stored.etag }).catch((error: unknown) => {
+      // Another message was faster.
+      if (!(error instanceof LostRace)) throw error;
+    });
+  const end = (ending: Pick<Operation, 'status' | 'error'>) =>
+    save({ ...(operation as Operation), ...ending, endedAt: service.clock.now() });
+  // Its caller has been told, or is about to be.
+  const isOver = service.clock.now() - stored.value.startedAt >= service.policy.operationTimeoutSeconds * 1000;
+  if (isOver) return end({ status: 'Failed', error: pending.failure });
+  try {
+    if (basis === undefined) await refuseDeleted(stored.value, service);
+    await refuseOvertaken(change, basis, service);
+    const { view, created } = await carryOut(change, conditions, service);
+    if (created) await refuseDeleted(stored.value, service, view);
+  } catch (error) {
+    if (!(error instanceof KeywardError) || (error instanceof Unavailable && !isSilence(error))) throw error;
+    const failure = failureOf(error, change, service);
+    if (!(error instanceof Unavailable)) return end({ status: 'Failed', error: failure });
+    await tryAgain(id, service);
+    if (failure.message !== pending.failure.message) await save({ ...stored.value, pending: { ...pending, failure } });
+    return;
+  }
+  await end({ status: 'Succeeded' });
+}
+
+/** Before an account is deleted at its place: a creation of it that waits since before is not carried out any more. */
+export const cancelCreation = (account: string, place: Place, { operations, clock }: Service): Promise<void> =>
+  operations.markDeleted(fold(account), place, clock.now());
+
+/** A DELETE that came while the vault was asked has found no account: what was `made` meanwhile goes as it was made. */
+async function refuseDeleted(
+  { account, place, startedAt }: Operation,
+  service: Service,
+  made?: AccountView,
+): Promise<void> {
+  if (!(await service.operations.isDeletedSince(account, place, { from: startedAt, to: service.clock.now() }))) return;
+  if (made !== undefined) {
+    const asMade = { ifMatch: etagOf(made.record) };
+    await deleteAccount(account, asMade, { kind: 'keyward', id: 'operations' }, service).catch((error: unknown) => {
+      // Deleted, and perhaps made anew, by somebody who has seen it.
+      if (!(error instanceof Refusal) || error.code !== 'PreconditionFailed') throw error;
+    });
+  }
+  throw new Refusal('Conflict', 'The account was deleted while its creation waited.');
+}
+
+/** INV-3 holds here as well; and an account that somebody has deleted or moved to another key since is not changed back. */
+async function refuseOvertaken(change: Change, basis: Basis | undefined, service: Service): Promise<void> {
+  const view = await findAccount(change.account, service);
+  if (view !== undefined) refuseWhileInaccessible(view);
+  const now = view === undefined ? undefined : basisOf(view);
+  if (now?.instanceId === basis?.instanceId && now?.encryption === basis?.encryption) return;
+  // An earlier try did it, and died before it could say so: doing it again changes nothing.
+  const isDone = now !== undefined && now.encryption === wishedBy(change, service);
+  if (isDone && (basis === undefined || basis.instanceId === now.instanceId)) return;
+  throw new Refusal(
+    'Conflict',
+    'The account was created, deleted or moved to another key while this operation waited.',
+  );
+}
+
+/** Callers are shown code and message, and nothing else: the two have cause and remedy. */
+function failureOf({ code, message, extras }: KeywardError, change: Change, service: Service): Failure {
+  const { info, details } = extras;
+  const cause = info?.cause ?? (isCause(code) ? code : undefined);
+  const told = cause === undefined || cause === code ? message : `${message} Cause: ${cause}.`;
+  const remedy = typeof cause === 'string' && isCause(cause) ? remedyOf(cause, keyIn(change, service)) : '';
+  const others = (details ?? []).map((detail) => detail.message).filter((text) => !message.includes(text));
+  const whole = [told, message.includes(remedy) ? '' : remedy, ...others].filter(Boolean).join(' ');
+  return { code, message: whole, ...(details === undefined ? {} : { details }) };
+}
+
+function keyIn({ wish }: Change, { cloud }: Service): { vaultName: string; keyName: string } {
+  if (wish.encryption?.type !== 'CustomerKey') return { vaultName: '<vault>', keyName: '<key>' };
+  return parseKeyIdentifier(wish.encryption.keyIdentifier, cloud);
+}
+
+/** How long after its time an operation may still be worked on: a message that failed is tried again five times. */
+const graceMs = 120_000;
+
+/**
+ * The operation, to callers of its own subscription. One that was given up without a word has failed.
+ * @throws Refusal NotFound
+ */
+export async function findOperation(id: string, subscriptionId: string, service: Service): Promise<Operation> {
+  const found = isOperationId(fold(id)) ? (await service.operations.read(fold(id)))?.value : undefined;
+  if (found === undefined || !isInSubscription(found.place, { subscriptionId }))
+    throw new Refusal('NotFound', 'This subscription has no such operation; one is kept for two days.', {
+      target: 'operationId',
+    });
+  const latest = found.startedAt + service.policy.operationTimeoutSeconds * 1000 + graceMs;
+  if (found.status !== 'InProgress' || service.clock.now() < latest) return found;
+  const message = 'The operation was given up without being done. Ask for the change again.';
+  const error = found.pending?.failure ?? { code: 'ServiceUnavailable', message };
+  return { ...found, status: 'Failed', endedAt: latest, error };
+}
+
+const keptMs = 2 * 86_400_000;
+
+/** Some of what is over; whether there is more. */
+export async function clearOperations({ operations, clock }: Service): Promise<boolean> {
+  return (await operations.clearBefore(dayOf(clock.now() - keptMs))) > 0;
+}

@@ -1,0 +1,246 @@
+/**
+ * Writing and removing resources with the secrets that they name. Secrets come before the row that names them, and go after it. So a
+ * crash leaves secrets that nothing names, which the daily pass clears (unnamed.ts), and never a row whose secret is not there.
+ *
+ * Every write of a row's secrets has names of its own, but for content keys whose id the caller gives: whoever replaces a row never
+ * writes over what the row names now. Two writers that bring the same id race for it: each writes over only what it has seen while no row
+ * named it, and whose row is saved takes its key by a new version, or writes it again where the other was there meanwhile.
+ *
+ * A secret is removed only as it was while it was the resource's: what has come in its place since is somebody else's.
+ */
+import type { ActiveAccount } from '../accounts/account.ts';
+import { accountNotFound, findAccount } from '../accounts/readAccount.ts';
+import type { SecretRef, StoredSecret } from '../accounts/secretRow.ts';
+import type { Preconditions } from '../accounts/writeAccount.ts';
+import { describeError, KeywardError, LostRace, Refusal, retryLostRaces, Unavailable } from '../base/errors.ts';
+import type { SecretKind } from '../base/vocabulary.ts';
+import { accountToServe, refOf, secretEtagOf } from '../secrets/readSecret.ts';
+import { putSecret, type SecretWish } from '../secrets/writeSecret.ts';
+import type { Service } from '../service.ts';
+import type { StoredResource } from './ports.ts';
+import {
+  type Json,
+  type JsonPath,
+  maxNamedSecrets,
+  maxResourceLength,
+  type NamedSecret,
+  namesSecret,
+  pathOfResource,
+  type ResourceRef,
+  type ResourceRow,
+  resourceNotFound,
+} from './resource.ts';
+
+/** A secret of a resource. The caller wipes its value. */
+export interface WishedSecret extends Pick<SecretWish, 'label' | 'value'> {
+  readonly kind: SecretKind;
+  /** A content key's id. Absent: one is made. */
+  readonly id?: string;
+  readonly at: JsonPath;
+}
+
+export interface ResourceWish {
+  /** As written. */
+  readonly name: string;
+  readonly properties: Json;
+  /** Absent: what the row names stays, and `properties` have its holes. */
+  readonly secrets?: readonly WishedSecret[];
+}
+
+type Decide = (current: StoredResource | undefined) => ResourceWish;
+
+/** The resource as it is decided to be from what stands there. @throws Refusal AccountNotFound | CustomerKeyInaccessible | Conflict */
+export function putResource(
+  ref: ResourceRef,
+  decide: Decide,
+  service: Service,
+): Promise<{ row: StoredResource; created: boolean }> {
+  return inTurn(ref, service, async () => {
+    const [{ record }, found] = await Promise.all([accountToServe(ref.account, service), service.resources.read(ref)]);
+    const current = found?.value.instanceId === record.instanceId ? found : undefined;
+    const wish = decide(current);
+    checkSize(wish);
+    const before = current?.value.secrets ?? [];
+    const replaced = wish.secrets === undefined ? [] : await ownSecrets(ref, before, service);
+    const written: Written[] = [];
+    try {
+      for (const secret of wish.secrets ?? [])
+        written.push(await writeSecret(ref, secret, { found, current }, service));
+      const secrets = wish.secrets === undefined ? before : written.map(({ named }) => named);
+      const row = await saved(ref, { wish, secrets, record, found, current }, service);
+      for (const one of written) await takeKey(ref, one, service);
+      await removeSecrets(replaced, service);
+      return { row, created: current === undefined };
+    } catch (error) {
+      // Tables that did not answer may have the row all the same.
+      if (!(error instanceof Unavailable)) await removeUnnamed(ref, written, service);
+      throw error;
+    }
+  });
+}
+
+/** Writers of this process take turns at a resource; across processes the etag decides. */
+const inTurn = <T>(ref: ResourceRef, { memory }: Service, attempt: () => Promise<T>): Promise<T> =>
+  memory.inTurn(`${ref.account}:${pathOfResource(ref)}`, () => retryLostRaces(attempt));
+
+function checkSize({ properties, secrets = [] }: ResourceWish): void {
+  if (secrets.length > maxNamedSecrets)
+    throw new Refusal('InvalidRequestContent', `A resource has at most ${maxNamedSecrets} secrets.`, {
+      target: 'properties',
+    });
+  if (JSON.stringify(properties).length <= maxResourceLength) return;
+  throw new Refusal(
+    'InvalidRequestContent',
+    `The properties, without their secrets, have at most ${maxResourceLength} characters as JSON.`,
+    { target: 'properties' },
+  );
+}
+
+interface Written {
+  readonly wish: WishedSecret;
+  readonly named: NamedSecret;
+  readonly stored: StoredSecret;
+}
+
+async function writeSecret(
+  ref: ResourceRef,
+  wish: WishedSecret,
+  rows: Pick<Saving, 'found' | 'current'>,
+  service: Service,
+): Promise<Written> {
+  const { kind, id, at } = wish;
+  const name = id ?? (kind === 'contentKeys' ? service.random.uuid() : `${ref.type}-${service.random.uuid()}`);
+  const secretRef = refOf(ref.account, kind, name);
+  const named = { kind, name: secretRef.name, at };
+  const conditions = id === undefined ? {} : await conditionsFor(ref, secretRef, { at, ...rows }, service);
+  const { secret } = await putSecret(secretRef, secretWish(ref, wish, name), conditions, service).catch(
+    (error: unknown) => {
+      if (!(error instanceof KeywardError) || error.code !== 'PreconditionFailed') throw error;
+      throw new LostRace('A content key of this id has come meanwhile.');
+    },
+  );
+  return { wish, named, stored: secret };
+}
+
+const secretWish = (ref: ResourceRef, { label, value }: WishedSecret, name: string): SecretWish => ({
+  ...{ name, value, of: pathOfResource(ref) },
+  ...(label === undefined ? {} : { label }),
+});
+
+/** What is left by a call of ours that came to no row is written over as it was seen; whatever else is there is somebody's. */
+async function conditionsFor(
+  ref: ResourceRef,
+  secretRef: SecretRef,
+  { at, found, current }: Pick<WishedSecret, 'at'> & Pick<Saving, 'found' | 'current'>,
+  service: Service,
+): Promise<Preconditions> {
+  const stands = await service.secrets.read(secretRef);
+  if (stands === undefined) return { ifNoneMatch: '*' };
+  if (stands.value.of !== pathOfResource(ref) || namesSecret(current?.value, secretRef))
+    throw new Refusal('Conflict', `The account has a content key of the id ${secretRef.name} already.`, {
+      target: at.join('.'),
+    });
+  // After the secret: a row that has come since it was read may name it.
+  const now = await service.resources.read(ref);
+  if (now?.etag !== found?.etag && namesSecret(now?.value, secretRef))
+    throw new LostRace('The resource has come meanwhile.');
+  return { ifMatch: secretEtagOf(stands) };
+}
+
+/** The row is saved: a version that no other writer has seen, or the value again where one has written or removed it meanwhile. */
+async function takeKey(ref: ResourceRef, { wish, stored }: Written, service: Service): Promise<void> {
+  if (wish.id === undefined) return;
+  const value = { ...stored.value, version: service.random.uuid() };
+  if ((await service.secrets.replace(stored.ref, value, stored.etag)) !== undefined) return;
+  await putSecret(stored.ref, secretWish(ref, wish, wish.id), {}, service);
+}
+
+interface Saving {
+  readonly wish: ResourceWish;
+  readonly secrets: readonly NamedSecret[];
+  readonly record: ActiveAccount;
+  readonly found: StoredResource | undefined;
+  readonly current: StoredResource | undefined;
+}
+
+async function saved(ref: ResourceRef, saving: Saving, service: Service): Promise<StoredResource> {
+  const { wish, secrets, record, found, current } = saving;
+  const now = service.clock.now();
+  const { name, properties } = wish;
+  const times = { createdAt: current?.value.createdAt ?? now, updatedAt: now };
+  const value: ResourceRow = { name, instanceId: record.instanceId, properties, secrets, ...times };
+  const { resources } = service;
+  const etag = await (found === undefined ? resources.insert(ref, value) : resources.replace(ref, value, found.etag));
+  const row = etag === undefined ? await standing(ref, value, service) : { ref, value, etag };
+  // A delete of the account may have cleared its resources just before.
+  const view = await findAccount(ref.account, service);
+  if (view?.record.instanceId === record.instanceId) return row;
+  await resources.remove(ref, row.etag);
+  throw accountNotFound(ref.account);
+}
+
+/** When an answer is lost the SDK tries again, and the second try loses to the first: then what stands there is ours. */
+async function standing(ref: ResourceRef, value: ResourceRow, { resources }: Service): Promise<StoredResource> {
+  const row = await resources.read(ref);
+  if (row !== undefined && JSON.stringify(row.value) === JSON.stringify(value)) return row;
+  throw new LostRace('The resource has changed.');
+}
+
+/** Answers whether there was a resource to remove. @throws Refusal AccountNotFound | CustomerKeyInaccessible */
+export function removeResource(ref: ResourceRef, service: Service): Promise<boolean> {
+  return inTurn(ref, service, async () => {
+    const [{ record }, row] = await Promise.all([accountToServe(ref.account, service), service.resources.read(ref)]);
+    if (row === undefined || !(row.isDamaged || row.value.instanceId === record.instanceId)) return false;
+    const secrets = await ownSecrets(ref, row.value.secrets, service);
+    if (!(await service.resources.remove(ref, row.etag))) throw new LostRace('The resource has changed.');
+    await removeSecrets(secrets, service);
+    return true;
+  });
+}
+
+/** Of the secrets that a row names those that were written for it, as they are while it names them. */
+async function ownSecrets(
+  ref: ResourceRef,
+  named: readonly NamedSecret[],
+  { secrets }: Service,
+): Promise<StoredSecret[]> {
+  const rows = await Promise.all(named.map(({ kind, name }) => secrets.read(refOf(ref.account, kind, name))));
+  return rows.filter((row) => row !== undefined).filter(({ value }) => value.of === pathOfResource(ref));
+}
+
+/** Those that were written for nothing: the row may be another writer's, and name them. */
+async function removeUnnamed(ref: ResourceRef, written: readonly Written[], service: Service): Promise<void> {
+  if (written.length === 0) return;
+  const row = await service.resources.read(ref).catch((error: unknown) => {
+    if (!(error instanceof Unavailable)) throw error;
+    return 'unknown' as const;
+  });
+  if (row === 'unknown' || row?.isDamaged) return;
+  const left = written.map(({ stored }) => stored).filter((secret) => !namesSecret(row?.value, secret.ref));
+  await removeSecrets(left, service);
+}
+
+/** Nothing fails for what is left over: nothing names it, and the daily pass clears it. */
+async function removeSecrets(secrets: readonly StoredSecret[], service: Service): Promise<void> {
+  for (const { ref, etag } of secrets) {
+    try {
+      await service.secrets.remove(ref, etag);
+    } catch (error) {
+      service.log.warn('A secret that no resource names was left to the daily pass', {
+        ...{ account: ref.account, kind: ref.kind, secret: ref.name, error: describeError(error) },
+      });
+    }
+  }
+}
+
+/** @throws Refusal NotFound */
+export const existing = (ref: ResourceRef, current: StoredResource | undefined): StoredResource => {
+  if (current === undefined) throw resourceNotFound(ref);
+  return current;
+};
+
+/** @throws Refusal Conflict */
+export function refuseExisting(current: StoredResource | undefined): void {
+  if (current === undefined) return;
+  throw new Refusal('Conflict', 'There is a resource of this name already. Delete it first, or take another name.');
+}

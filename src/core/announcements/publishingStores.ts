@@ -1,0 +1,49 @@
+/**
+ * The stores, with all entries announced that go through them. Every batch that holds an entry goes through one of these five
+ * functions, so no story of the core can forget it, or need know of it.
+ */
+import type { AccountRecord } from '../accounts/account.ts';
+import type { AccountStore } from '../accounts/ports.ts';
+import type { ServiceAuditStore } from '../audit/ports.ts';
+import type { Binding } from '../customerKey/binding.ts';
+import type { BindingStore } from '../watch/ports.ts';
+import type { Announcer } from './backgroundPublisher.ts';
+import type { ChainSubject } from './ports.ts';
+
+export interface AnnouncedStores {
+  readonly accounts: AccountStore;
+  readonly bindings: BindingStore;
+  readonly serviceAudit: ServiceAuditStore;
+}
+
+export function announcing(
+  { accounts, bindings, serviceAudit }: AnnouncedStores,
+  { commit }: Pick<Announcer, 'commit'>,
+): AnnouncedStores {
+  return {
+    accounts: {
+      ...accounts,
+      create: (record, entries) => commit(ofAccount(record), entries, () => accounts.create(record, entries)),
+      save: (record, entries) => commit(ofAccount(record.value), entries, () => accounts.save(record, entries)),
+    },
+    bindings: {
+      ...bindings,
+      createWatch: (watch, entries) =>
+        commit(ofBinding(watch.binding), entries, () => bindings.createWatch(watch, entries)),
+      saveWatch: (watch, entries) =>
+        commit(ofBinding(watch.value.binding), entries, () => bindings.saveWatch(watch, entries)),
+    },
+    serviceAudit: {
+      ...serviceAudit,
+      append: (etag, head, entries) =>
+        commit({ kind: 'service' }, entries, () => serviceAudit.append(etag, head, entries)),
+    },
+  };
+}
+
+const ofAccount = ({ name, owner }: AccountRecord): ChainSubject => ({ kind: 'account', name, owner });
+
+const ofBinding = ({ vaultHost, keyName }: Binding): ChainSubject => ({
+  kind: 'binding',
+  keyIdentifier: `https://${vaultHost}/keys/${keyName}`,
+});

@@ -1,0 +1,32 @@
+/** The facts of an audit entry as they are told: by the operator's calls, and in announcements. */
+import * as z from 'zod';
+import { causes } from '../base/causes.ts';
+import { errorCodes } from '../base/errorCatalogue.ts';
+import { type AuditFacts, dangerousCalls, keyPurposes, triggers } from './auditEntry.ts';
+
+const text = z.string().min(1);
+const count = z.int().min(0);
+
+/** Every fact that an entry can have: one that is added there must be added here, and in docs/events.md. */
+export const auditFacts = {
+  actor: z.strictObject({ kind: z.enum(['principal', 'functionKey', 'keyward']), id: text }),
+  trigger: z.enum(triggers).optional().meta({ description: 'What began it, where nobody called.' }),
+  eventId: text.optional().meta({ description: 'As its sender wrote it.' }),
+  cause: z.enum(causes).optional(),
+  key: text.optional(),
+  keyVaultRequestId: text.optional(),
+  epoch: count.optional(),
+  secrets: z.array(text).readonly().optional(),
+  before: text.optional(),
+  after: text.optional(),
+  claim: text.optional(),
+  ring: text.optional(),
+  keyReleasedBy: z.iso.datetime().optional(),
+  expiresOn: z.iso.datetime().optional(),
+  accounts: count.optional(),
+  purpose: z.enum(keyPurposes).optional(),
+  durationMs: z.number().min(0).optional(),
+  asked: z.enum(dangerousCalls).optional(),
+  code: z.enum(errorCodes).optional(),
+  account: text.optional(),
+} satisfies Record<keyof Omit<AuditFacts, 'type'>, z.ZodType>;

@@ -1,0 +1,37 @@
+/** What the audit capability needs from outside: the stored chains and what stands at their heads. */
+import type { Kept, Stored } from '../base/stored.ts';
+import type { EpochMs } from '../base/time.ts';
+import type { AuditEntry, ChainHead } from './auditEntry.ts';
+import type { ChainRow } from './chainCheck.ts';
+
+/** What is left of an account that was deleted. */
+export interface Tombstone {
+  readonly name: string;
+  readonly instanceId: string;
+  readonly owner: string;
+  readonly audit: ChainHead;
+  readonly deletedAt: EpochMs;
+}
+
+export interface ChainPageRequest {
+  readonly limit: number;
+  /** A page's `next`. */
+  readonly after?: string;
+}
+
+/** Rows of a chain as they stand, in the order of their places. */
+export interface ChainPage {
+  readonly rows: readonly ChainRow[];
+  /** Give it back to continue. Absent on the last page. */
+  readonly next?: string;
+}
+
+/** The service's own chain: head and entries in one partition. */
+export interface ServiceAuditStore {
+  head(): Promise<Stored<ChainHead> | undefined>;
+  /** For the audit: the head, whatever somebody has made of it. */
+  kept(): Promise<Kept | undefined>;
+  /** Head and entries in one batch. @throws LostRace when another writer was faster. */
+  append(etag: string | undefined, head: ChainHead, entries: readonly AuditEntry[]): Promise<void>;
+  audit(page: ChainPageRequest): Promise<ChainPage>;
+}

@@ -1,0 +1,19 @@
+/** The service's own chain: what was done to its keys, rings and claims, and so is no one account's. */
+
+import { retryLostRaces } from '../base/errors.ts';
+import type { Service } from '../service.ts';
+import { type AuditFacts, appendEntries, emptyChain } from './auditEntry.ts';
+
+export const serviceChain = 'service';
+
+export async function recordForService(
+  facts: readonly AuditFacts[],
+  { serviceAudit, rings, clock }: Pick<Service, 'serviceAudit' | 'rings' | 'clock'>,
+): Promise<void> {
+  const { audit } = await rings();
+  await retryLostRaces(async () => {
+    const before = await serviceAudit.head();
+    const added = appendEntries(serviceChain, before?.value ?? emptyChain, facts, clock.now(), audit.newest);
+    await serviceAudit.append(before?.etag, added.head, added.entries);
+  });
+}

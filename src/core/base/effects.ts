@@ -1,0 +1,14 @@
+/** Effects that come in as arguments: time and randomness. */
+import type { Bytes } from './bytes.ts';
+import type { EpochMs } from './time.ts';
+
+export interface Clock {
+  now(): EpochMs;
+  /** Milliseconds from any fixed moment: never goes back, whatever becomes of the wall clock. */
+  monotonic(): number;
+}
+
+export interface Random {
+  bytes(length: number): Bytes;
+  uuid(): string;
+}

@@ -1,0 +1,72 @@
+/** The log of the core: constant messages, and fields from a closed list. */
+import type { Cause } from './causes.ts';
+import type { Flaw, RingName, RingPhase, SecretKind, WrappingRole } from './vocabulary.ts';
+
+/** Constant messages, variable fields; never key material, tokens, wrapped blobs, query strings or upstream bodies. */
+export interface Log {
+  info<F extends LogFields>(message: string, fields?: Known<F>): void;
+  warn<F extends LogFields>(message: string, fields?: Known<F>): void;
+  error<F extends LogFields>(message: string, fields?: Known<F>): void;
+}
+
+/** Every field that a log line can have: what is not in here is not logged. */
+interface FieldTypes {
+  /** Names of ours. */
+  account: string;
+  bindingId: string;
+  vault: string;
+  visit: string;
+  key: string;
+  version: string;
+  secret: string;
+  resource: string;
+  kind: SecretKind;
+  first: string;
+  actorKind: string;
+  actor: string;
+  chain: string;
+  eventId: string;
+  eventType: string;
+  keyVaultRequestId: string;
+  /** Words of closed lists. */
+  cause: Cause | 'none';
+  controlLook: 'good' | 'failed';
+  ring: RingName;
+  flaw: Flaw;
+  phase: RingPhase;
+  role: WrappingRole;
+  /** `describeError`. */
+  error: string;
+  /** Numbers. */
+  durationMs: number;
+  lateMs: number;
+  vaults: number;
+  concerns: number;
+  woken: number | boolean;
+  events: number;
+  strange: number;
+  left: number;
+  cleared: number;
+  count: number;
+  found: number;
+  moved: number;
+  stuck: number;
+  round: number;
+  visited: number;
+  generation: number;
+  sealing: number;
+  sequence: number;
+  /** Of metrics (metrics.ts). */
+  metric: string;
+  value: number;
+  status: string;
+  from: string;
+  to: string;
+  result: string;
+  code: string;
+}
+
+export type LogFields = { readonly [Name in keyof FieldTypes]?: FieldTypes[Name] | undefined };
+
+/** A spread brings no other field in either. */
+type Known<F> = F & { readonly [Name in Exclude<keyof F, keyof LogFields>]: never };

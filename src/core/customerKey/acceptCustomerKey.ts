@@ -1,0 +1,138 @@
+/**
+ * Accepting a customer key: everything that is looked at before one byte is wrapped with it, in an order in which nothing
+ * leaves the process before the identifier and the owner's right to the vault are known to be good (INV-8, INV-10).
+ */
+
+import { type Cause, classOf, isCause, meaningOf, remedyOf } from '../base/causes.ts';
+import { type ErrorDetail, type ErrorExtras, Refusal, Unavailable } from '../base/errors.ts';
+import type { Service } from '../service.ts';
+import { type Binding, bindingOf, type KeyVaultIdentity } from './binding.ts';
+import { claimsOf, ownerMismatch } from './claims.ts';
+import { type KeyIdentifier, keyIdentifierTarget, parseKeyIdentifier } from './keyIdentifier.ts';
+import type { Answer, KeyDescription, Observed } from './ports.ts';
+import type { KeyFacts } from './validationChecks.ts';
+import { type Check, checksOf, isValid, told } from './validationReport.ts';
+
+export interface CustomerKeyWish {
+  readonly keyIdentifier: string;
+  readonly identity: KeyVaultIdentity;
+  /** Instead of the one that the identifier names, or the latest. */
+  readonly version?: string;
+}
+
+export interface AcceptedKey {
+  readonly identifier: KeyIdentifier;
+  readonly binding: Binding;
+  readonly description: KeyDescription;
+  /** What to tell when the key does not open what was wrapped with it. */
+  readonly refusedBy: (proof: Answer<unknown>) => Refusal | Unavailable;
+}
+
+export interface Owned {
+  readonly owner: string;
+  readonly location: string;
+}
+
+export type AcceptTools = Pick<
+  Service,
+  'keyVault' | 'claims' | 'clock' | 'cloud' | 'homeTenantId' | 'policy' | 'ownerTag'
+>;
+
+/** @throws Refusal with everything that fails or warns in `details`; Unavailable when the vault could not be asked. */
+export async function acceptCustomerKey(
+  wish: CustomerKeyWish,
+  account: Owned,
+  tools: AcceptTools,
+): Promise<AcceptedKey> {
+  const facts = await factsOf(wish, account, tools);
+  const refusedBy = (proof?: Answer<unknown>) =>
+    refusalOf(checked(proof === undefined ? facts : { ...facts, proof }, account, tools), facts, proof);
+  const { identifier, binding, described } = facts;
+  const isGood = isValid(checked(facts, account, tools));
+  if (!isGood || identifier instanceof Refusal || binding === undefined || described?.ok !== true) throw refusedBy();
+  return { identifier, binding, description: described.value, refusedBy };
+}
+
+/** What can be seen of a wish without wrapping anything. */
+export async function factsOf(wish: CustomerKeyWish, { owner }: Owned, tools: AcceptTools): Promise<KeyFacts> {
+  const identifier = identifierIn(wish.keyIdentifier, tools);
+  if (identifier instanceof Refusal) return { identifier };
+  const binding = bindingOf(identifier, tools.homeTenantId, wish.identity);
+  const mayUse = await mayBeUsed(binding, owner, tools);
+  if (!mayUse) return { identifier, binding, mayUse };
+  const described = await tools.keyVault.describe(binding, wish.version ?? identifier.version);
+  return { identifier, binding, mayUse, described };
+}
+
+export const checked = (facts: KeyFacts, account: Owned, { clock, policy, ownerTag }: AcceptTools): Check[] =>
+  checksOf(facts, {
+    ...{ owner: account.owner, location: account.location, now: clock.now() },
+    nearExpiryDays: policy.keyNearExpiryDays,
+    ...(ownerTag === undefined ? {} : { ownerTag }),
+  });
+
+function identifierIn(text: string, { cloud }: AcceptTools): KeyIdentifier | Refusal {
+  try {
+    return parseKeyIdentifier(text, cloud);
+  } catch (error) {
+    if (error instanceof Refusal) return error;
+    throw error;
+  }
+}
+
+async function mayBeUsed(binding: Binding, owner: string, { claims, homeTenantId }: AcceptTools): Promise<boolean> {
+  for (const [kind, value] of claimsOf(binding, homeTenantId)) {
+    const holder = (await claims.find(kind, value))?.value.owner;
+    if (holder !== undefined && holder !== owner) return false;
+  }
+  return true;
+}
+
+/** Before any call leaves for the vault. @throws Refusal OwnerMismatch */
+export async function refuseForeign(binding: Binding, owner: string, tools: AcceptTools): Promise<void> {
+  if (!(await mayBeUsed(binding, owner, tools))) throw ownerMismatch();
+}
+
+/** The first thing that fails gives the code; all that fails, and then all that warns, stands in `details`. */
+function refusalOf(
+  checks: readonly Check[],
+  { described }: KeyFacts,
+  proof: Answer<unknown> | undefined,
+): Refusal | Unavailable {
+  const failed = checks.filter(({ result }) => result === 'fail');
+  const [first] = failed;
+  if (first?.cause === undefined || !isCause(first.cause)) throw new TypeError('No check of the key has failed.');
+  const details = [...failed, ...checks.filter(({ result }) => result === 'warn')].flatMap(detailOf);
+  const observed = proof?.observed ?? described?.observed;
+  return trouble(first.cause, told(first), observed, { target: keyIdentifierTarget, details });
+}
+
+const detailOf = (check: Check): ErrorDetail[] =>
+  check.cause === undefined ? [] : [{ code: check.cause, message: told(check), target: keyIdentifierTarget }];
+
+/** What a caller is told when a key cannot be used now: for good, or for the moment. */
+export function keyTrouble(
+  cause: Cause,
+  binding: Binding,
+  observed: Observed,
+  target: string = keyIdentifierTarget,
+): Refusal | Unavailable {
+  return trouble(cause, `${meaningOf(cause)} ${remedyOf(cause, binding)}`, observed, { target });
+}
+
+function trouble(
+  cause: Cause,
+  message: string,
+  observed: Observed | undefined,
+  about: ErrorExtras,
+): Refusal | Unavailable {
+  const { requestId, innerCode, retryAfterSeconds = 10 } = observed ?? {};
+  const seen = {
+    ...(requestId === undefined ? {} : { keyVaultRequestId: requestId }),
+    ...(innerCode === undefined ? {} : { keyVaultInnerCode: innerCode }),
+  };
+  const extras = observed === undefined ? about : { ...about, info: { cause, ...seen } };
+  return classOf(cause) === 'unreachable'
+    ? new Unavailable(cause, message, retryAfterSeconds, extras)
+    : new Refusal(cause, message, extras);
+}

@@ -1,0 +1,97 @@
+/** What a customer key must be before it may wrap anything. The rules are AMS's; a pure table over what the vault said. */
+import type { UnusableKeyCause } from '../base/causes.ts';
+import { foldRegion } from '../base/names.ts';
+import { type EpochMs, iso } from '../base/time.ts';
+import type { KeyDescription } from './ports.ts';
+
+export type KeyViolation = UnusableKeyCause | 'KeyDisabled' | 'KeyOperationNotAllowed';
+
+export const ruleNames = [
+  ...(['keyType', 'keySize', 'keyEnabled', 'keyActivation', 'keyExpiry', 'keyOperations'] as const),
+  ...(['softDelete', 'purgeProtection', 'region'] as const),
+] as const;
+export type RuleName = (typeof ruleNames)[number];
+
+/** What one rule makes of a key. `unknown`: it says nothing of this key, or the vault did not tell. */
+export interface RuleFinding {
+  readonly result: 'pass' | 'fail' | 'warn' | 'unknown';
+  /** Present exactly on `fail` and `warn`. */
+  readonly cause?: KeyViolation | 'KeyNearExpiry';
+  /** What the vault said, for people. */
+  readonly seen: string;
+}
+
+/** What a key is held against. */
+export interface RuleMeasure {
+  readonly location: string;
+  readonly now: EpochMs;
+  /** From so many days before its expiry a key is warned of. */
+  readonly nearExpiryDays: number;
+}
+
+const dayMs = 86_400_000;
+const supportedBits = new Set([2048, 3072, 4096]);
+const neededOperations = ['wrapKey', 'unwrapKey'] as const;
+const isRsa = ({ keyType }: KeyDescription): boolean => keyType === 'RSA' || keyType === 'RSA-HSM';
+
+const passIf = (isGood: boolean, cause: KeyViolation, seen: string): RuleFinding =>
+  isGood ? { result: 'pass', seen } : { result: 'fail', cause, seen };
+const says = (seen: string): RuleFinding => ({ result: 'unknown', seen });
+
+/** In the order in which a person would mend them. */
+const rules: Readonly<Record<RuleName, (key: KeyDescription, measure: RuleMeasure) => RuleFinding>> = {
+  keyType: (key) => passIf(isRsa(key), 'KeyTypeUnsupported', key.keyType),
+  keySize: (key) =>
+    isRsa(key) ? passIf(supportedBits.has(key.bits), 'KeySizeUnsupported', `${key.bits} bits`) : says('not an RSA key'),
+  keyEnabled: ({ enabled }) => passIf(enabled, 'KeyDisabled', enabled ? 'enabled' : 'disabled'),
+  keyActivation: ({ notBefore }, { now }) =>
+    passIf(notBefore === undefined || notBefore <= now, 'KeyNotYetValid', dated('active from', notBefore)),
+  keyExpiry({ expiresOn }, { now, nearExpiryDays }) {
+    const cause = expiryOf(expiresOn, now, nearExpiryDays);
+    const seen = dated('expires', expiresOn);
+    if (cause === 'KeyNearExpiry') return { result: 'warn', cause, seen };
+    return passIf(cause === undefined, 'KeyExpired', seen);
+  },
+  keyOperations(key) {
+    const seen = key.operations.join(' ') || 'none';
+    if (!isRsa(key)) return says(seen);
+    const permitsBoth = neededOperations.every((operation) => key.operations.includes(operation));
+    return passIf(permitsBoth, 'KeyOperationNotAllowed', seen);
+  },
+  // Key Vault docs, "recoveryLevel": purge protection is on exactly when the level does not say Purgeable.
+  softDelete: ({ recoveryLevel }) => passIf(recoveryLevel !== 'Purgeable', 'SoftDeleteMissing', recoveryLevel),
+  purgeProtection({ recoveryLevel }) {
+    if (recoveryLevel === 'Purgeable') return says('no soft delete');
+    return passIf(!recoveryLevel.includes('Purgeable'), 'PurgeProtectionMissing', recoveryLevel);
+  },
+  // The header that names the region is not promised in prose: absent means unknown, not wrong.
+  region: ({ region }, { location }) =>
+    region === undefined
+      ? says('the vault names no region')
+      : passIf(foldRegion(region) === foldRegion(location), 'RegionMismatch', region),
+};
+
+const dated = (what: string, at: EpochMs | undefined): string => (at === undefined ? 'no date' : `${what} ${iso(at)}`);
+
+/** What a version's expiry date means today; undefined: nothing yet. */
+export function expiryOf(expiresOn: EpochMs | undefined, now: EpochMs, nearDays: number) {
+  if (expiresOn === undefined) return undefined;
+  if (expiresOn <= now) return 'KeyExpired';
+  return expiresOn - now <= nearDays * dayMs ? 'KeyNearExpiry' : undefined;
+}
+
+export const findingOf = (rule: RuleName, key: KeyDescription, measure: RuleMeasure): RuleFinding =>
+  rules[rule](key, measure);
+
+/** Every rule that the key breaks, in the order of the rules. Empty: the key may be used. */
+export function violationsOf(key: KeyDescription, account: { location: string }, now: EpochMs): KeyViolation[] {
+  const measure = { location: account.location, now, nearExpiryDays: 0 };
+  return ruleNames.flatMap((rule) => {
+    const { cause } = findingOf(rule, key, measure);
+    return cause === undefined || cause === 'KeyNearExpiry' ? [] : [cause];
+  });
+}
+
+/** The rules that every account's location was held against when its key was set: only the key itself can have changed. */
+export const brokenRules = (key: KeyDescription, now: EpochMs) =>
+  violationsOf(key, { location: key.region ?? '' }, now);

@@ -1,0 +1,96 @@
+/**
+ * Everything that is checked of a customer key before it may wrap, as one list in a fixed order. Pure: customerKey.ts gathers the
+ * facts, this says what they mean. The dry run tells the list whole; PUT and PATCH tell of it what fails and what warns.
+ */
+import { meaningOf, remedyOf } from '../base/causes.ts';
+import { ruleNames } from './keyRequirements.ts';
+import {
+  answerFound,
+  type Found,
+  identifierFound,
+  type KeyFacts,
+  type Measure,
+  notLookedAt,
+  pass,
+  proofFound,
+  ruleFound,
+  tagFound,
+} from './validationChecks.ts';
+
+export const checkNames = [
+  ...(['identifierForm', 'hostAllowed', 'ownerMayUse', 'identityToken', 'vaultReachable', 'keyReadable'] as const),
+  ...ruleNames,
+  ...(['ownerTag', 'unwrapProof'] as const),
+] as const;
+export type CheckName = (typeof checkNames)[number];
+
+export const checkResults = ['pass', 'fail', 'warn', 'unknown'] as const satisfies readonly Found['result'][];
+
+export interface Check extends Found {
+  readonly name: CheckName;
+  readonly message: string;
+}
+
+const holds: Readonly<Record<CheckName, string>> = {
+  identifierForm: 'The key identifier names a key.',
+  hostAllowed: 'The host is a Key Vault of the configured cloud.',
+  ownerMayUse: 'Vault, tenant and identity can be used by accounts of this owner.',
+  identityToken: 'The identity has a token for the vault.',
+  vaultReachable: 'The vault answers.',
+  keyReadable: 'The identity may read the key (get).',
+  keyType: 'The key is an RSA key.',
+  keySize: 'The key has 2048, 3072 or 4096 bits.',
+  keyEnabled: 'The key version is enabled.',
+  keyActivation: 'The key version is active.',
+  keyExpiry: 'The key version has not expired.',
+  keyOperations: 'The key permits wrapKey and unwrapKey.',
+  softDelete: 'The vault has soft delete.',
+  purgeProtection: 'The vault has purge protection.',
+  region: "The vault is in the account's region.",
+  ownerTag: 'The key carries the tag that names its owner, or none is asked for.',
+  unwrapProof: 'The vault opened what was wrapped with the key.',
+};
+
+/** Every check, in the order of `checkNames`. */
+export function checksOf(facts: KeyFacts, measure: Measure): Check[] {
+  const before: Found[] = [];
+  return checkNames.map((name) => {
+    const found = look(name, facts, measure, before) ?? { result: 'unknown', message: notLookedAt };
+    before.push(found);
+    const { cause } = found;
+    const message = cause === undefined || cause === 'KeyNearExpiry' ? holds[name] : meaningOf(cause);
+    const at = facts.binding ?? nowhere;
+    const remedy = cause === undefined || cause === 'KeyNearExpiry' ? {} : { remedy: remedyOf(cause, at) };
+    return { name, message, ...remedy, ...found };
+  });
+}
+
+/** Where the text names no vault. */
+const nowhere = { vaultName: '<vault>', keyName: '<key>' };
+
+function look(name: CheckName, facts: KeyFacts, measure: Measure, before: readonly Found[]): Found | undefined {
+  switch (name) {
+    case 'identifierForm':
+    case 'hostAllowed':
+      return identifierFound(name, facts);
+    case 'ownerMayUse':
+      if (facts.mayUse === undefined) return undefined;
+      return facts.mayUse ? pass : { result: 'fail', cause: 'OwnerMismatch' };
+    case 'identityToken':
+    case 'vaultReachable':
+    case 'keyReadable':
+      return answerFound(name, facts.described);
+    case 'ownerTag':
+      return tagFound(facts, measure);
+    case 'unwrapProof':
+      return proofFound(facts, before);
+    default:
+      return ruleFound(name, facts, measure);
+  }
+}
+
+/** Whether the key may be used. What is unknown does not stand in the way: a vault need not tell its region. */
+export const isValid = (checks: readonly Check[]): boolean => checks.every(({ result }) => result !== 'fail');
+
+/** One check as a person reads it. */
+export const told = ({ message, remedy }: Check): string => (remedy === undefined ? message : `${message} ${remedy}`);

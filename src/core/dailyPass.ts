@@ -1,0 +1,98 @@
+/**
+ * Once a day everything is visited, page by page, to find what no other path would: an account that its key's row has lost (it
+ * would never be looked at: alarmed and mended), one whose secrets are still under an older key though nobody moves them, and
+ * rows that accounts have left behind (cleared away).
+ */
+
+import { boundOf, wrappedByOf } from './accounts/account.ts';
+import { finishDelete } from './accounts/deleteAccount.ts';
+import type { MoveWork } from './accounts/ports.ts';
+import { wakeMove } from './accounts/requestRekey.ts';
+import type { UnnamedWork } from './ams/ports.ts';
+import { describeError, retryLostRaces, Unavailable } from './base/errors.ts';
+import type { EpochMs } from './base/time.ts';
+import type { RingName } from './base/vocabulary.ts';
+import { vaultIdOf } from './customerKey/binding.ts';
+import type { Service } from './service.ts';
+import { boundAccounts, staleRowMs } from './watch/boundAccounts.ts';
+
+/** One page of the daily pass, and other work in the background. */
+export type DailyWork =
+  | { readonly visit: 'accounts'; readonly after?: string }
+  | { readonly visit: 'rows'; readonly vault: string }
+  /** Continue the pass of this ring's rotation. */
+  | { readonly visit: 'ring'; readonly ring: RingName }
+  /** Check the operator's own keys now, unless a check has run since. */
+  | { readonly visit: 'operatorKeys'; readonly askedAt: EpochMs }
+  /** Publish what waits in the outbox. */
+  | { readonly visit: 'announcements'; readonly after?: string | undefined }
+  /** Retry an operation that met an unreachable vault. */
+  | { readonly visit: 'operation'; readonly operation: string }
+  /** Delete operations of past days. */
+  | { readonly visit: 'operations' }
+  | UnnamedWork
+  | MoveWork;
+
+const pageSize = 200;
+
+/** One page of accounts; where to go on, or undefined at the end. */
+export async function visitAccounts(after: string | undefined, service: Service): Promise<string | undefined> {
+  const { names, next } = await service.directory.page(pageSize, after);
+  for (const name of names) {
+    try {
+      await retryLostRaces(() => visitAccount(name, service));
+    } catch (error) {
+      // Without storage there is no going on: the message comes again.
+      if (error instanceof Unavailable && error.code === 'StorageUnavailable') throw error;
+      service.log.error('The daily pass went by an account', { account: name, error: describeError(error) });
+    }
+  }
+  return next;
+}
+
+async function visitAccount(name: string, service: Service): Promise<void> {
+  const stored = await service.accounts.read(name);
+  if (stored?.value.lifecycle === 'deleting') return finishDelete(name, service);
+  if (stored === undefined) return;
+  if (stored.value.olderAccountKeys !== undefined) await wakeMove(name, service);
+  if (stored.value.place !== undefined) await service.dailyQueue.send({ visit: 'unnamed', account: name });
+  if (stored.value.encryption.type === 'SystemKey') return;
+  const { encryption } = stored.value;
+  const bound = boundOf(stored.value, encryption);
+  const { id, vaultHost } = encryption.binding;
+  const [row, watch, ofVault] = await Promise.all([
+    service.bindings.readAccount(id, bound),
+    service.bindings.readWatch(id),
+    service.vaults.bindings(vaultIdOf(vaultHost)),
+  ]);
+  if (row !== undefined && watch?.value.versions[encryption.version] !== undefined && ofVault.includes(id)) return;
+  service.log.error('An account was not watched', { account: name, key: wrappedByOf(encryption) });
+  await service.vaults.addBinding(vaultHost, id);
+  await service.bindings.putAccount(id, bound);
+  if (watch !== undefined && watch.value.versions[encryption.version] === undefined)
+    await service.queue.send({ vault: vaultIdOf(vaultHost), lookNow: {}, askedBy: 'sweep' });
+}
+
+/** The rows of one vault's keys that no account stands behind any more, and that no writer can be about to use. */
+export async function clearRows(vaultId: string, service: Service): Promise<number> {
+  let cleared = 0;
+  for (const bindingId of await service.vaults.bindings(vaultId)) {
+    const watch = await service.bindings.readWatch(bindingId);
+    for (const version of Object.keys(watch?.value.versions ?? {})) {
+      for await (const row of boundAccounts(bindingId, { version }, service)) {
+        if (service.clock.now() - row.writtenAt < staleRowMs) continue;
+        const stored = await service.accounts.read(row.value.name);
+        const encryption = stored?.value.lifecycle === 'active' ? stored.value.encryption : undefined;
+        const isMeant =
+          stored?.value.instanceId === row.value.instanceId &&
+          encryption?.type === 'CustomerKey' &&
+          encryption.binding.id === bindingId &&
+          encryption.version === version;
+        if (isMeant) continue;
+        await service.bindings.removeAccount(bindingId, row);
+        cleared += 1;
+      }
+    }
+  }
+  return cleared;
+}

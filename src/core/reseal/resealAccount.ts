@@ -1,0 +1,181 @@
+/**
+ * Bringing one account, and its secrets, under the newest KEKs: both layers are the service's own, so no account key is opened and
+ * no customer key is asked. Works also while the customer key is inaccessible.
+ */
+import pLimit from 'p-limit';
+import { type ActiveAccount, wrappedByOf } from '../accounts/account.ts';
+import { placeOf } from '../accounts/accountKey.ts';
+import { resealOlderKeys, resealOuter } from '../accounts/secretLayers.ts';
+import type { StoredSecret } from '../accounts/secretRow.ts';
+import { saveUnseen } from '../accounts/writeAccount.ts';
+import { base64, fromBase64, wipe } from '../base/bytes.ts';
+import type { Random } from '../base/effects.ts';
+import { retryLostRaces } from '../base/errors.ts';
+import { fold } from '../base/names.ts';
+import type { Stored } from '../base/stored.ts';
+import type { RingName } from '../base/vocabulary.ts';
+import {
+  atRestGeneration,
+  type Inner,
+  KeyMaterialMismatch,
+  type KeyPlace,
+  openAtRest,
+  openBySystemRing,
+  sealAtRest,
+  sealBySystemRing,
+} from '../crypto/accountKeyEnvelope.ts';
+import { parseSecret } from '../crypto/secretEnvelope.ts';
+import type { RingRotation, Rings } from '../rings/ring.ts';
+import { placeOf as placeOfSecret, storedBytes } from '../secrets/openStoredSecrets.ts';
+import { alarm } from '../secrets/secretAudit.ts';
+import type { Service } from '../service.ts';
+
+export interface Visited {
+  /** Under an older generation, or not to be told. */
+  found: number;
+  moved: number;
+  /** Of those found, not to be opened. */
+  stuck: number;
+}
+
+/** Everything that the ring protects in one account. Rows that do not open are told and left as they are. @throws Unavailable */
+export async function visitAccount(
+  name: string,
+  ring: RingName,
+  rotation: Pick<RingRotation, 'phase' | 'to'>,
+  service: Service,
+): Promise<Visited> {
+  const visited: Visited = { found: 0, moved: 0, stuck: 0 };
+  const account = await resealRecord(name, ring, rotation, visited, service);
+  if (account !== undefined && ring === 'at-rest') await resealSecrets(name, account, visited, service);
+  return visited;
+}
+
+/** The account as it was read; undefined where there is none, or another's record stands in its place. */
+async function resealRecord(
+  name: string,
+  ring: RingName,
+  { phase, to }: Pick<RingRotation, 'phase' | 'to'>,
+  visited: Visited,
+  service: Service,
+): Promise<Stored<ActiveAccount> | undefined> {
+  return retryLostRaces(async () => {
+    const stored = await service.accounts.read(name);
+    if (stored?.value.lifecycle !== 'active') return undefined;
+    const account = { value: stored.value, etag: stored.etag };
+    try {
+      if (fold(account.value.name) !== name) throw new KeyMaterialMismatch('The record is not that of this account.');
+      const keys = resealed(account.value, await service.rings(), service.random);
+      const isNoted = phase !== 'retiring' || account.value.keksFrom?.[ring] === to;
+      if (keys === undefined && isNoted) return account;
+      const keksFrom = isNoted ? {} : { keksFrom: { ...account.value.keksFrom, [ring]: to } };
+      const entry = { type: 'AccountKeyResealed', actor: { kind: 'keyward', id: 'rings' } } as const;
+      const entries = keys === undefined ? [] : [entry];
+      await saveUnseen(account, { ...account.value, ...keys, ...keksFrom }, entries, service);
+      if (keys === undefined) return account;
+      visited.found += 1;
+      visited.moved += 1;
+    } catch (error) {
+      if (!(error instanceof KeyMaterialMismatch)) throw error;
+      visited.found += 1;
+      visited.stuck += 1;
+      service.log.error('An account key does not open to what its record names', { account: name });
+      if (fold(account.value.name) !== name) return undefined;
+    }
+    return account;
+  });
+}
+
+/** Both layers under the newest KEKs; undefined when they are, or under still newer ones. @throws KeyMaterialMismatch */
+export function resealed(
+  record: ActiveAccount,
+  { system, atRest }: Rings,
+  random: Random,
+): Pick<ActiveAccount, 'wrappedAccountKey' | 'olderAccountKeys'> | undefined {
+  const stored = fromBase64(record.wrappedAccountKey);
+  const place = placeOf(record);
+  const wrappedBy = wrappedByOf(record.encryption);
+  const generation = atRestGeneration(stored);
+  const before = openAtRest(stored, place, wrappedBy, atRest.kek(generation));
+  const inner = underNewest(before, place, system, random);
+  const older = resealOlderKeys(record, atRest, random);
+  const areOlderKept = older?.keys.every(({ sealed }, n) => sealed === record.olderAccountKeys?.keys[n]?.sealed);
+  if (inner === before && generation >= atRest.newest.generation && areOlderKept !== false) return undefined;
+  const sealed = sealAtRest(inner, place, wrappedBy, atRest.newest, random.bytes(12));
+  return { wrappedAccountKey: base64(sealed), ...(older === undefined ? {} : { olderAccountKeys: older }) };
+}
+
+function underNewest(inner: Inner, place: KeyPlace, system: Rings['system'], random: Random): Inner {
+  if (inner.by === 'CustomerKey' || inner.ringGeneration >= system.newest.generation) return inner;
+  const payload = openBySystemRing(inner, place, system.kek(inner.ringGeneration));
+  try {
+    return sealBySystemRing(payload, place, system.newest, random.bytes(12));
+  } finally {
+    wipe(payload);
+  }
+}
+
+const rowsAPage = 200;
+const rowsAtOnce = 10;
+
+async function resealSecrets(
+  name: string,
+  account: Stored<ActiveAccount>,
+  visited: Visited,
+  service: Service,
+): Promise<void> {
+  const limit = pLimit(rowsAtOnce);
+  for (let after: string | undefined, isLast = false; !isLast; ) {
+    const page = await service.secrets.page(name, { limit: rowsAPage, ...(after === undefined ? {} : { after }) });
+    const { atRest } = await service.rings();
+    const broken: StoredSecret[] = [];
+    const saves = page.rows.map((row) =>
+      limit(async () => {
+        const moved = await resealSecret(row, account.value, atRest, service);
+        if (moved === 'newest') return;
+        visited.found += 1;
+        if (moved === 'moved') visited.moved += 1;
+        if (moved === 'broken') broken.push(row);
+      }),
+    );
+    await Promise.all(saves);
+    if (broken.length > 0) visited.stuck += await alarmed(broken, account, service);
+    after = page.next;
+    isLast = after === undefined;
+  }
+}
+
+/** `lost`: changed by somebody since, and met by the next round. */
+async function resealSecret(
+  row: StoredSecret,
+  record: ActiveAccount,
+  atRest: Rings['atRest'],
+  { secrets, random }: Pick<Service, 'secrets' | 'random'>,
+): Promise<'newest' | 'moved' | 'lost' | 'broken'> {
+  try {
+    const stored = storedBytes(row);
+    const { generation } = parseSecret(stored);
+    const moved = resealOuter(stored, { ...placeOfSecret(record, row.ref), generation }, atRest, random);
+    if (moved === undefined) return 'newest';
+    const saved = await secrets.replace(row.ref, { ...row.value, sealed: base64(moved) }, row.etag);
+    return saved === undefined ? 'lost' : 'moved';
+  } catch (error) {
+    if (error instanceof KeyMaterialMismatch) return 'broken';
+    throw error;
+  }
+}
+
+/** How many are still as they were read, in the account as it was read: others are somebody's work of this moment. */
+async function alarmed(
+  rows: readonly StoredSecret[],
+  account: Stored<ActiveAccount>,
+  service: Service,
+): Promise<number> {
+  const now = await service.accounts.read(account.value.name);
+  if (now?.value.instanceId !== account.value.instanceId) return 0;
+  const limit = pLimit(rowsAtOnce);
+  const again = await Promise.all(rows.map(({ ref }) => limit(() => service.secrets.read(ref))));
+  const still = rows.filter(({ etag }, n) => again[n]?.etag === etag).map(({ ref }) => ref);
+  if (still.length > 0) await alarm({ record: account.value, etag: account.etag }, still, service);
+  return still.length;
+}

@@ -1,0 +1,117 @@
+/**
+ * A pass of a ring's rotation: every account there is, in the order of the accounts' own table, slice by slice. How far it is stands in
+ * the ring's state; a message only says go on. One worker at a time, and where there are two all the same, etags keep them from harm.
+ */
+import { describeError, LostRace, Unavailable } from '../base/errors.ts';
+import type { EpochMs } from '../base/time.ts';
+import type { RingName } from '../base/vocabulary.ts';
+import { settleMs } from '../rings/durations.ts';
+import { type RingPass, type RingRotation, ringIn, type StoredRing } from '../rings/ring.ts';
+import { destroyOlder, isPassDue, nextRound, save, wakePass } from '../rings/rotateRing.ts';
+import type { Service } from '../service.ts';
+import { visitAccount } from './resealAccount.ts';
+
+/** How long one message goes on; far below what a worker that died keeps others off for. */
+const sliceMs = 20_000;
+const namesAPage = 48;
+const accountsAtOnce = 8;
+/** Rows that do not open are tried again once a day, or when the operator asks. */
+const stuckRetryMs = 24 * 3_600_000;
+
+export async function workOnPass(ring: RingName, service: Service): Promise<void> {
+  const { vaults, clock, policy, log } = service;
+  const ticket = await vaults.beginWork(`ring-${ring}`, clock.now(), clock.now() + policy.workerLeaseSeconds * 1000);
+  if (ticket === undefined) return;
+  let isMoreDue = false;
+  try {
+    const stored = (await service.ringStore.read()).rings[ring];
+    const rotation = stored.state?.value.rotation;
+    if (rotation?.pass === undefined || !isPassDue(rotation, clock.now())) return;
+    isMoreDue = await workOneSlice(ring, stored, rotation, rotation.pass, service);
+  } catch (error) {
+    // Another worker has gone on: what it did stands in the state.
+    if (!(error instanceof LostRace)) throw error;
+    log.info('A pass of a ring went on elsewhere', { ring });
+  } finally {
+    await vaults.endWork(`ring-${ring}`, ticket);
+  }
+  // Not before the work is given up, or whoever is woken would find it taken.
+  if (isMoreDue) await wakePass(ring, service);
+}
+
+/** Whether there is more to do at once. */
+async function workOneSlice(
+  ring: RingName,
+  stored: StoredRing,
+  rotation: RingRotation,
+  began: RingPass,
+  service: Service,
+): Promise<boolean> {
+  const { newest } = ringIn(await service.rings('fresh'), ring);
+  if (newest.generation !== rotation.to)
+    throw new Unavailable(
+      'ServiceUnavailable',
+      `This process cannot seal with the newest KEK of the ${ring} ring.`,
+      10,
+    );
+  const { pass, isOver } = await visitAccounts(ring, rotation, began, service);
+  const { round, visited, found, moved, stuck } = pass;
+  service.log.info('Moved accounts under the newest generation of a ring', {
+    ...{ ring, phase: rotation.phase, round, visited, found, moved, stuck },
+  });
+  if (!isOver) {
+    await save(ring, stored, { ...rotation, pass }, service);
+    return true;
+  }
+  if (found === 0 && rotation.phase === 'retiring') {
+    await destroyOlder(ring, rotation, service);
+    return false;
+  }
+  if (stuck > 0)
+    service.log.error('Rows that do not open keep an older generation of a ring from being destroyed', { ring, stuck });
+  await save(ring, stored, { ...rotation, pass: afterRound(pass, service.clock.now()) }, service);
+  return false;
+}
+
+/** What is stuck stays told until the next round; one that only found something comes again when others have settled. */
+function afterRound({ after: _done, ...pass }: RingPass, now: EpochMs): RingPass {
+  if (pass.found === 0) return { ...pass, isClean: true };
+  return pass.stuck === 0 ? nextRound(pass, now + settleMs) : { ...pass, startAt: now + stuckRetryMs };
+}
+
+async function visitAccounts(
+  ring: RingName,
+  rotation: RingRotation,
+  began: RingPass,
+  service: Service,
+): Promise<{ pass: RingPass; isOver: boolean }> {
+  const until = service.clock.now() + sliceMs;
+  // A round that had to wait for stuck rows is counted anew.
+  let pass = began.after === undefined ? { ...began, visited: 0, found: 0, stuck: 0 } : began;
+  for (;;) {
+    const names = await service.accounts.names(namesAPage, pass.after);
+    for (let next = 0; next < names.length; next += accountsAtOnce) {
+      if (service.clock.now() >= until) return { pass, isOver: false };
+      const some = names.slice(next, next + accountsAtOnce);
+      const visits = await Promise.all(some.map((name) => visit(name, ring, rotation, service)));
+      const sum = (of: 'found' | 'moved' | 'stuck') => visits.reduce((total, one) => total + one[of], pass[of]);
+      const counts = { found: sum('found'), moved: sum('moved'), stuck: sum('stuck') };
+      pass = { ...pass, ...counts, visited: pass.visited + some.length, after: some.at(-1) ?? '' };
+    }
+    if (names.length < namesAPage) return { pass, isOver: true };
+  }
+}
+
+/** One account's failure stops no other, and keeps the older generation. Without storage there is no going on. */
+async function visit(name: string, ring: RingName, rotation: RingRotation, service: Service) {
+  try {
+    return await visitAccount(name, ring, rotation, service);
+  } catch (error) {
+    if (error instanceof Unavailable && error.code === 'StorageUnavailable') throw error;
+    service.log.error('An account could not be moved to the newest generation of a ring', {
+      ...{ account: name, ring, error: describeError(error) },
+    });
+    // An account that others write to all the time will have its turn; what is wrong with it stays wrong.
+    return { found: 1, moved: 0, stuck: error instanceof Unavailable ? 0 : 1 };
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * What is due for the service's own keys: with every sweep, and when an event says so. One worker at a time. An event can only
+ * bring the next look at the operator's keys forward, and not to sooner than `lookSpacingSeconds` after the last (INV-5).
+ */
+import { describeError } from '../base/errors.ts';
+import type { EpochMs } from '../base/time.ts';
+import { ringNames } from '../base/vocabulary.ts';
+import type { Service } from '../service.ts';
+import { checkOperatorKeys, isCheckDue } from './rewrapRings.ts';
+import type { StoredRings } from './ring.ts';
+import { nextRotationAt, stepRotation } from './rotateRing.ts';
+
+const busyDelayMs = 3_000;
+
+/** Mostly there is nothing to do, and it costs one query. */
+export async function tendRings(service: Service): Promise<void> {
+  if (isAnythingDue(await service.ringStore.read(), service))
+    await alone(undefined, service, (stored) => tend(stored, service));
+}
+
+function isAnythingDue(stored: StoredRings, service: Service): boolean {
+  const isRotationDue = ringNames.some((ring) => {
+    const at = nextRotationAt(stored.rings[ring], service.policy);
+    return stored.rings[ring].state?.value.rotation !== undefined || (at !== undefined && service.clock.now() >= at);
+  });
+  return isRotationDue || isCheckDue(stored, service);
+}
+
+/** An event has come that concerns the operator's keys. */
+export const lookAtOperatorKeys = (askedAt: EpochMs, service: Service): Promise<void> =>
+  alone(askedAt, service, async (stored) => {
+    const checkedAt = stored.check?.checkedAt ?? 0;
+    // Somebody has looked since: that look was this event's too.
+    if (checkedAt >= askedAt) return;
+    const waitMs = checkedAt + service.policy.lookSpacingSeconds * 1000 - service.clock.now();
+    if (waitMs > 0) await service.dailyQueue.send({ visit: 'operatorKeys', askedAt }, waitMs);
+    else await checkOperatorKeys(stored, service);
+  });
+
+async function alone(
+  askedAt: EpochMs | undefined,
+  service: Service,
+  work: (stored: StoredRings) => Promise<void>,
+): Promise<void> {
+  const { vaults, clock, policy, dailyQueue } = service;
+  const ticket = await vaults.beginWork('rings', clock.now(), clock.now() + policy.workerLeaseSeconds * 1000);
+  if (ticket === undefined) {
+    if (askedAt !== undefined) await dailyQueue.send({ visit: 'operatorKeys', askedAt }, busyDelayMs);
+    return;
+  }
+  try {
+    const stored = await service.ringStore.read();
+    // Nobody has needed the rings yet.
+    if (ringNames.every((ring) => stored.rings[ring].rows.length === 0)) return;
+    await work(stored);
+  } finally {
+    await vaults.endWork('rings', ticket);
+  }
+}
+
+async function tend(before: StoredRings, service: Service): Promise<void> {
+  const isDue = isCheckDue(before, service);
+  if (isDue) await checkOperatorKeys(before, service);
+  const stored = isDue ? await service.ringStore.read() : before;
+  for (const ring of ringNames) {
+    try {
+      await stepRotation(ring, stored.rings[ring], service);
+    } catch (error) {
+      service.log.error('Work on a ring failed', { ring, error: describeError(error) });
+    }
+  }
+}
+
+/** Wakes the work on the operator's keys if the event concerns their vault. Answers whether it did. */
+export async function wakeRings(
+  { vaultHost, keyName }: { readonly vaultHost: string; readonly keyName?: string },
+  service: Service,
+): Promise<boolean> {
+  const { system, atRest, recovery } = service.operatorKeys;
+  const isOurs = [system, atRest, recovery].some(
+    (key) => key?.vaultHost === vaultHost && (keyName === undefined || key.keyName === keyName),
+  );
+  if (isOurs) await service.dailyQueue.send({ visit: 'operatorKeys', askedAt: service.clock.now() });
+  return isOurs;
+}

@@ -1,0 +1,149 @@
+/**
+ * Keeping every KEK wrapped by the newest version of the operator's keys. A newer version adds a wrapping, proves it by a remote
+ * unwrap, and only then drops the older ones (INV-11). The KEK is the one in memory, which a remote unwrap has opened before: so a
+ * new version costs one read of the key and one unwrap for each generation, however many accounts there are. A version that
+ * breaks a rule or fails the proof wraps nothing: the rings stay where they are, and it is told loudly.
+ */
+
+import { recordForService } from '../audit/serviceAudit.ts';
+import { describeError } from '../base/errors.ts';
+import type { EpochMs } from '../base/time.ts';
+import { type RingName, ringNames } from '../base/vocabulary.ts';
+import { versionedIdentifier } from '../customerKey/keyIdentifier.ts';
+import { brokenRules } from '../customerKey/keyRequirements.ts';
+import type { KeyDescription, Reach } from '../customerKey/ports.ts';
+import type { Service } from '../service.ts';
+import { isWrappedBy, keyOf, type OperatorKeys, prove, wrapProven } from './kek.ts';
+import { generationsOf, type RingRow, ringIn, type StoredRing, type StoredRings } from './ring.ts';
+
+const keyward = { kind: 'keyward', id: 'rings' } as const;
+/** After a vault did not answer: with the next sweep. */
+const retryMs = 60_000;
+
+export const isCheckDue = ({ check }: StoredRings, { clock, policy }: Pick<Service, 'clock' | 'policy'>): boolean => {
+  if (check === undefined) return true;
+  const intervalMs = policy.versionCheckIntervalSeconds * 1000;
+  return clock.now() - check.checkedAt >= (check.failed ? Math.min(retryMs, intervalMs) : intervalMs);
+};
+
+/** Reads the newest version of each of the operator's keys, and re-wraps what is under an older one. */
+export async function checkOperatorKeys(stored: StoredRings, service: Service): Promise<void> {
+  const checkedAt = service.clock.now();
+  let failed = false;
+  for (const use of usesOf(service.operatorKeys)) {
+    try {
+      failed = !(await followKey(use, stored, checkedAt, service)) || failed;
+    } catch (error) {
+      failed = true;
+      service.log.error('A ring could not be re-wrapped', { key: nameOf(use.key), error: describeError(error) });
+    }
+  }
+  await service.ringStore.saveCheck({ checkedAt, failed });
+}
+
+/** One key, and what it wraps. */
+interface Use {
+  readonly key: Reach;
+  readonly role: RingRow['role'];
+  readonly rings: readonly RingName[];
+}
+
+const usesOf = (keys: OperatorKeys): Use[] => [
+  { key: keys.system, role: 'operator', rings: ['system'] },
+  { key: keys.atRest, role: 'operator', rings: ['at-rest', 'audit'] },
+  ...(keys.recovery === undefined ? [] : [{ key: keys.recovery, role: 'recovery', rings: ringNames } as const]),
+];
+
+const nameOf = (key: Reach): string => versionedIdentifier(key, '').slice(0, -1);
+
+/** False when the vault did not answer, or its answer proves nothing. */
+async function followKey(use: Use, stored: StoredRings, now: EpochMs, service: Service): Promise<boolean> {
+  const { log } = service;
+  const answer = await service.keyVault.describe(use.key);
+  if (!answer.ok) {
+    log.error('The vault of an operator key does not answer: running processes go on, new ones cannot start', {
+      ...{ key: nameOf(use.key), cause: answer.cause, keyVaultRequestId: answer.observed.requestId },
+    });
+    return false;
+  }
+  const [broken] = brokenRules(answer.value, now);
+  if (broken !== undefined) {
+    const about = { key: versionedIdentifier(use.key, answer.value.version), cause: broken };
+    log.error('The newest version of an operator key cannot be used: the rings stay on the one before', about);
+    return true;
+  }
+  let areAllProven = true;
+  for (const ring of use.rings) {
+    for (const generation of generationsOf(stored.rings[ring])) {
+      try {
+        const isProven = await rewrap(ring, generation, stored.rings[ring], use, answer.value, service);
+        areAllProven = areAllProven && isProven;
+      } catch (error) {
+        // One generation's trouble keeps none of the others back.
+        areAllProven = false;
+        const about = { ring, generation, key: nameOf(use.key), error: describeError(error) };
+        log.error('A ring could not be re-wrapped', about);
+      }
+    }
+  }
+  return areAllProven;
+}
+
+async function rewrap(
+  ring: RingName,
+  generation: number,
+  stored: StoredRing,
+  { key, role }: Use,
+  description: KeyDescription,
+  service: Service,
+): Promise<boolean> {
+  const rows = stored.rows.filter((row) => row.generation === generation && row.role === role);
+  const target = versionedIdentifier(key, description.version);
+  const present = rows.find((row) => row.key === target);
+  const older = rows.filter((row) => row.key !== target);
+  if (present !== undefined && older.length === 0) return true;
+
+  const rings = await service.rings();
+  const opened = ringIn(rings, ring);
+  const kek = opened.kek(generation);
+  // A wrapping that somebody put there and did not live to drop the others for is proven again.
+  const proven =
+    present === undefined
+      ? await wrapProven(ring, kek, key, description, service.keyVault)
+      : await prove(present, kek, key, service.keyVault);
+  const about = { ring, generation, key: target };
+  if (!proven.ok) {
+    const cause = { ...about, cause: proven.cause, keyVaultRequestId: proven.observed.requestId };
+    service.log.error('A ring does not open under the newest version of its key: it stays on the one before', cause);
+    return false;
+  }
+  const link = stored.rows.find((row) => row.generation === generation)?.link;
+  const linked = link === undefined ? {} : { link };
+  if (proven.value !== true)
+    await service.ringStore.insert({
+      ...proven.value,
+      ...linked,
+      ...{ role, isFirst: false, createdAt: service.clock.now() },
+    });
+  const isRestored = role === 'operator' && opened.isRestored(generation) && !rows.some((row) => isWrappedBy(row, key));
+  const { requestId } = proven.observed;
+  const fact = {
+    ...({
+      type: isRestored ? 'RingRestored' : 'RingRewrapped',
+      actor: keyward,
+      ring: `${ring}/${generation}`,
+    } as const),
+    ...{ key: target, before: older.map((row) => row.key).join(' ') || 'none' },
+    ...(requestId === undefined ? {} : { keyVaultRequestId: requestId }),
+  };
+  await recordForService([fact], service);
+  for (const row of older) await service.ringStore.remove(row);
+  service.log.info('A ring was re-wrapped', { ...about, role });
+  return true;
+}
+
+/** Whether every key that is set wraps the generation. */
+export const isFullyWrapped = (ring: RingName, generation: number, { rows }: StoredRing, keys: OperatorKeys): boolean =>
+  [keyOf(ring, keys), keys.recovery].every(
+    (key) => key === undefined || rows.some((row) => row.generation === generation && isWrappedBy(row, key)),
+  );

@@ -1,0 +1,191 @@
+/**
+ * A new KEK for a ring, on request or when the present one is old, phase by phase (ring.ts). Each step is one conditional write of the
+ * ring's state, and can be repeated; its entry in the service's chain comes before it, at least once.
+ *
+ *   begin ─▶ arriving ─▶ moving ─▶ retiring ─▶ older generations destroyed
+ *                 └─ the audit ring ends here: chains stay to be verified, so it keeps every generation
+ */
+import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
+import { recordForService } from '../audit/serviceAudit.ts';
+import { Refusal, retryLostRaces } from '../base/errors.ts';
+import type { EpochMs } from '../base/time.ts';
+import type { RingName } from '../base/vocabulary.ts';
+import type { Service } from '../service.ts';
+import { arrivingMs, olderKeyWaitMs, settleMs } from './durations.ts';
+import { makeKek } from './loadRings.ts';
+import { checkOperatorKeys, isFullyWrapped } from './rewrapRings.ts';
+import {
+  bornAt,
+  generationsOf,
+  lastGeneration,
+  type Ring,
+  type RingPass,
+  type RingRotation,
+  type RingState,
+  ringIn,
+  type StoredRing,
+  sealingOf,
+} from './ring.ts';
+
+const dayMs = 86_400_000;
+const keyward = { kind: 'keyward', id: 'rings' } as const;
+
+/** Which rotations are under way is told by the state; what an operator asks of a pass that is stuck is to try again now. */
+export async function askForRotation(ring: RingName, actor: Actor, service: Service): Promise<void> {
+  // Makes the rings where nobody has needed them yet.
+  await service.rings();
+  // Two who ask at once: the later one is told of the rotation that the other has begun.
+  await retryLostRaces(async () => {
+    const stored = (await service.ringStore.read()).rings[ring];
+    const rotation = stored.state?.value.rotation;
+    if (rotation === undefined) return beginRotation(ring, stored, actor, service);
+    if (rotation.pass === undefined || rotation.pass.stuck === 0)
+      throw new Refusal('Conflict', `A rotation of the ${ring} ring is under way already.`, { target: 'ring' });
+    await save(ring, stored, { ...rotation, pass: nextRound(rotation.pass, service.clock.now()) }, service);
+    await wakePass(ring, service);
+  });
+}
+
+export const wakePass = (ring: RingName, { dailyQueue }: Pick<Service, 'dailyQueue'>): Promise<void> =>
+  dailyQueue.send({ visit: 'ring', ring });
+
+async function beginRotation(ring: RingName, stored: StoredRing, actor: Actor, service: Service): Promise<void> {
+  const rings = await service.rings('fresh');
+  // Whoever made it did not live to say so. It opens, and shows that it was made here; nothing is under it.
+  const orphan = generationsOf(stored).find((one) => one > sealingOf(stored) && isOpen(ringIn(rings, ring), one));
+  const before = ringIn(rings, ring).kek(sealingOf(stored));
+  const made = orphan === undefined ? await makeKek(ring, lastGeneration(stored) + 1, before, service) : undefined;
+  const to = made?.generation ?? orphan ?? 0;
+  if (made !== undefined && !(await service.ringStore.insert(made)))
+    throw new Refusal('Conflict', `A rotation of the ${ring} ring has just been begun by somebody else.`);
+  await tell('RingGenerationCreated', ring, to, actor, service);
+  await save(ring, stored, { phase: 'arriving', to, since: service.clock.now(), by: actor }, service);
+  service.log.info('A rotation of a ring has begun', { ring, generation: to });
+}
+
+function isOpen(ring: Ring, generation: number): boolean {
+  try {
+    return ring.kek(generation) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** What is due for the ring now. */
+export async function stepRotation(ring: RingName, stored: StoredRing, service: Service): Promise<void> {
+  const now = service.clock.now();
+  const rotation = stored.state?.value.rotation;
+  if (rotation === undefined) {
+    const dueAt = nextRotationAt(stored, service.policy);
+    if (dueAt !== undefined && now >= dueAt) await beginRotation(ring, stored, keyward, service);
+    return;
+  }
+  switch (rotation.phase) {
+    case 'arriving':
+      if (now - rotation.since >= arrivingMs) await activate(ring, stored, rotation, service);
+      return;
+    case 'moving':
+      if (rotation.pass?.isClean && now - rotation.since >= olderKeyWaitMs)
+        await retire(ring, stored, rotation, service);
+      else if (isPassDue(rotation, now)) await wakePass(ring, service);
+      return;
+    case 'retiring':
+      if (isPassDue(rotation, now)) await wakePass(ring, service);
+  }
+}
+
+/** When a newer KEK is due by age; undefined where none is. */
+export function nextRotationAt(stored: StoredRing, policy: { readonly ringRotationDays: number }): EpochMs | undefined {
+  const since = stored.state?.value.since ?? bornAt(stored, sealingOf(stored));
+  const isOff = policy.ringRotationDays === 0 || stored.state?.value.rotation !== undefined;
+  return since === undefined || isOff ? undefined : since + policy.ringRotationDays * dayMs;
+}
+
+export const isPassDue = ({ pass }: RingRotation, now: EpochMs): boolean =>
+  pass !== undefined && !pass.isClean && now >= pass.startAt;
+
+async function activate(ring: RingName, stored: StoredRing, rotation: RingRotation, service: Service): Promise<void> {
+  const { to, by } = rotation;
+  if (!isFullyWrapped(ring, to, stored, service.operatorKeys)) {
+    const about = { ring, generation: to };
+    service.log.warn('A new generation of a ring waits until all of its keys wrap it', about);
+    return checkOperatorKeys(await service.ringStore.read(), service);
+  }
+  // Throws when this process cannot open it: then others may not either.
+  ringIn(await service.rings('fresh'), ring).kek(to);
+  await tell('RingGenerationActivated', ring, to, by, service);
+  const now = service.clock.now();
+  const state: RingState = { sealing: to, since: now };
+  const pass: RingPass = { ...firstRound, startAt: now + settleMs };
+  const moving: RingState = { ...state, rotation: { phase: 'moving', to, since: now, by, pass } };
+  await service.ringStore.saveState(ring, ring === 'audit' ? state : moving, stored.state?.etag);
+  service.log.info('A new generation of a ring is sealed with', { ring, generation: to });
+}
+
+const firstRound: Omit<RingPass, 'startAt'> = { round: 1, isClean: false, visited: 0, found: 0, stuck: 0, moved: 0 };
+
+export const nextRound = ({ round, moved }: RingPass, startAt: EpochMs): RingPass => ({
+  ...firstRound,
+  ...{ round: round + 1, moved, startAt },
+});
+
+async function retire(ring: RingName, stored: StoredRing, rotation: RingRotation, service: Service): Promise<void> {
+  for (const generation of generationsOf(stored).filter((one) => one < rotation.to))
+    await tell('RingGenerationRetiring', ring, generation, rotation.by, service);
+  const now = service.clock.now();
+  const pass = { ...firstRound, moved: rotation.pass?.moved ?? 0, startAt: now };
+  await save(ring, stored, { ...rotation, phase: 'retiring', since: now, pass }, service);
+  await wakePass(ring, service);
+}
+
+/**
+ * A pass that began while they were retiring has found nothing under them. Rows first: a crash begins that pass again. Not beside a check
+ * of the operator's keys, which could wrap anew what is being dropped: then the pass's last slice comes again.
+ */
+export async function destroyOlder(ring: RingName, rotation: RingRotation, service: Service): Promise<void> {
+  const { vaults, clock, policy } = service;
+  const ticket = await vaults.beginWork('rings', clock.now(), clock.now() + policy.workerLeaseSeconds * 1000);
+  if (ticket === undefined) return;
+  try {
+    await destroy(ring, rotation, service);
+  } finally {
+    await vaults.endWork('rings', ticket);
+  }
+}
+
+async function destroy(ring: RingName, rotation: RingRotation, service: Service): Promise<void> {
+  const stored = (await service.ringStore.read()).rings[ring];
+  const { state } = stored;
+  if (state?.value.rotation?.phase !== 'retiring' || state.value.rotation.to !== rotation.to) return;
+  const older = stored.rows.filter(({ generation }) => generation < rotation.to);
+  for (const generation of new Set(older.map((row) => row.generation)))
+    await tell('RingGenerationDestroyed', ring, generation, rotation.by, service);
+  for (const row of older) await service.ringStore.remove(row);
+  const { rotation: _over, ...resting } = state.value;
+  await service.ringStore.saveState(ring, resting, state.etag);
+  service.log.info('The older generations of a ring are destroyed', { ring, sealing: resting.sealing });
+}
+
+/** @throws LostRace */
+export async function save(
+  ring: RingName,
+  stored: StoredRing,
+  rotation: RingRotation,
+  { ringStore }: Pick<Service, 'ringStore'>,
+): Promise<void> {
+  const { sealing, since } = stored.state?.value ?? {
+    sealing: sealingOf(stored),
+    since: bornAt(stored, sealingOf(stored)) ?? rotation.since,
+  };
+  await ringStore.saveState(ring, { sealing, since, rotation }, stored.state?.etag);
+}
+
+function tell(
+  type: AuditFacts['type'],
+  ring: RingName,
+  generation: number,
+  actor: Actor,
+  service: Service,
+): Promise<void> {
+  return recordForService([{ type, actor, ring: `${ring}/${generation}` }], service);
+}

@@ -1,0 +1,30 @@
+/**
+ * What a process that has a ring believes of what it reads of it anew: all but what only somebody who writes into the table can have
+ * done. Generations count from 1, a new one is newer than all there were, and nobody goes back to an older one.
+ */
+import type { Log } from '../base/log.ts';
+import type { RingName } from '../base/vocabulary.ts';
+import { hasRow, type RingRow, type StoredRing, sealingOf } from './ring.ts';
+
+/** `before`: as it was believed the last time; `knows`: generations that this process has opened. */
+export function believe(
+  ring: RingName,
+  read: StoredRing,
+  before: StoredRing | undefined,
+  knows: (generation: number) => boolean,
+  log: Log,
+): StoredRing {
+  if (before !== undefined && read.rows.length === 0) {
+    log.error('The rows of a ring are missing: restore them before this process ends', { ring });
+    return before;
+  }
+  const isLate = (generation: number): boolean =>
+    before !== undefined && generation < sealingOf(before) && !hasRow(before.rows, generation) && !knows(generation);
+  const isOurs = ({ generation }: RingRow) => Number.isSafeInteger(generation) && generation > 0 && !isLate(generation);
+  for (const { generation } of read.rows.filter((row) => !isOurs(row)))
+    log.error('A row of a ring is not one that this service writes: it is passed by', { ring, generation });
+  const stored = { ...read, rows: read.rows.filter(isOurs) };
+  if (before?.state === undefined || sealingOf(stored) >= sealingOf(before)) return stored;
+  log.error('A ring is said to be sealed with an older generation than before: that is not believed', { ring });
+  return { ...stored, state: before.state };
+}

@@ -1,0 +1,138 @@
+/**
+ * Following the latest version of a key: find out that there is a newer one, see whether it may be used, and re-wrap the
+ * accounts that follow, a slice at a time. A version that cannot be used is told, and everybody stays where they are.
+ */
+
+import { measure } from '../base/metrics.ts';
+import type { Stored } from '../base/stored.ts';
+import type { EpochMs } from '../base/time.ts';
+import { brokenRules } from '../customerKey/keyRequirements.ts';
+import type { Service } from '../service.ts';
+import type { Spending } from '../watch/pacedKeyVault.ts';
+import { updateWatch } from '../watch/updateWatch.ts';
+import { costOf } from '../watch/vaultBudget.ts';
+import { isSilent, isVersionCheckDue, type Watch } from '../watch/watch.ts';
+import { unreadExpiries, versionFacts, withExpiry, withLatest } from './latestVersion.ts';
+import { beginRun, openVersionsBehind, type Run, rewrapSlice, versionsBehind } from './rewrapBatch.ts';
+import { sliceFacts, withSlice } from './rotationProgress.ts';
+
+export interface Followed {
+  readonly watch: Stored<Watch>;
+  /** There is more to re-wrap, and nothing in the way. */
+  readonly unfinished: boolean;
+}
+
+/** What one message of work keeps from slice to slice. */
+export interface Following {
+  readonly spending: Spending;
+  /** By binding: so the newest version is read once a message. */
+  readonly runs: Map<string, Run>;
+  /** Accounts that this message may still re-wrap. */
+  left: number;
+}
+
+/** So many accounts are under way as make use of what the vault bears, when each takes this long. */
+const accountSeconds = 0.2;
+const maxAtOnce = 16;
+
+/** One GET, or none when the message has made it, and re-wraps until the time given. */
+export async function followLatest(
+  stored: Stored<Watch>,
+  until: EpochMs,
+  isSweep: boolean,
+  following: Following,
+  service: Service,
+): Promise<Followed> {
+  const { runs, spending } = following;
+  const bindingId = stored.value.binding.id;
+  let watch = stored;
+  if (!runs.has(bindingId) || isVersionCheckDue(stored.value, service.clock.now(), isSweep, service.policy)) {
+    runs.delete(bindingId);
+    watch = await checkVersion(stored, following, service);
+  }
+  const run = runs.get(bindingId);
+  if (run === undefined) return { watch, unfinished: false };
+
+  await spending.open();
+  const cost = costOf(run.target);
+  const atOnce = Math.min(maxAtOnce, Math.ceil(spending.perSecond(cost) * accountSeconds));
+  const paced = { ...service, keyVault: spending.paced(cost) };
+  const failedBefore = run.failed;
+  const slice = await rewrapSlice(run, { until, atOnce, most: following.left }, paced);
+  following.left -= slice.rewrapped;
+  if (slice.rewrapped > 0) measure(service.log, 'keyward.rewraps', slice.rewrapped, { result: 'done' });
+  if (run.failed > failedBefore)
+    measure(service.log, 'keyward.rewraps', run.failed - failedBefore, { result: 'failed' });
+  const isComplete = run.isOver && run.failed === 0 && !(await leavesSomebody(run, service));
+  const current = (slice.rewrapped > 0 ? await service.bindings.readWatch(bindingId) : undefined) ?? watch;
+  const decide = (before: Watch) => withSlice(before, run, slice, isComplete);
+  const facts = (before: Watch) => sliceFacts(before, run, slice, isComplete);
+  watch = await updateWatch(current, decide, service, facts);
+  if (slice.error !== undefined) throw slice.error;
+  if (run.isOver) watch = await readExpiries(watch, run, following, service);
+  const isStopped = run.isOver || (slice.stop !== undefined && slice.stop.cause !== 'Throttled');
+  if (isStopped) runs.delete(bindingId);
+  return { watch, unfinished: !isStopped };
+}
+
+/** Reads the newest version; a run begins where it may be used and somebody may be behind. */
+async function checkVersion(stored: Stored<Watch>, following: Following, service: Service): Promise<Stored<Watch>> {
+  const beganAt = service.clock.now();
+  const { binding, latest } = stored.value;
+  const when = { beganAt, plannedAt: stored.value.nextVersionCheckAt };
+  const answer = await following.spending.counted(costOf(latest)).describe(binding);
+  const decide = (watch: Watch) => withLatest(watch, answer, when, service.policy);
+  const found = await updateWatch(stored, decide, service, versionFacts);
+  // A version that has become unusable wraps nothing new, also where it wraps somebody already.
+  const isUsable = answer.ok && brokenRules(answer.value, beganAt).length === 0;
+  // One that refuses those who are on it is no place to go: its next look restores them first, and then the others follow.
+  const isRefused = answer.ok && found.value.versions[answer.value.version]?.status === 'Inaccessible';
+  if (isUsable && !isRefused && found.value.targetVersion === answer.value.version)
+    following.runs.set(binding.id, beginRun(found.value, answer.value, service));
+  return found;
+}
+
+/** Due by time, or because somebody is still on an older version. A key that is being denied is left in peace. */
+export async function isFollowDue(watch: Watch, isSweep: boolean, service: Service): Promise<boolean> {
+  if (isSilent(watch)) return false;
+  if (isVersionCheckDue(watch, service.clock.now(), isSweep, service.policy)) return true;
+  const { targetVersion, unusableVersion, rotation, forced } = watch;
+  // What failed is tried again with the next version check, and not with every message.
+  const hasFailed =
+    unusableVersion?.version === targetVersion || (rotation?.to === targetVersion && rotation?.isWaiting);
+  if (targetVersion === undefined || hasFailed) return false;
+  if (forced !== undefined) return true;
+  for (const version of openVersionsBehind(watch)) {
+    const behind = { version, onlyFollowing: true, limit: 1 };
+    if ((await service.bindings.accounts(watch.binding.id, behind)).rows.length > 0) return true;
+  }
+  return false;
+}
+
+/** Accounts that follow, on versions that do not open now: they are left for when they do. */
+async function leavesSomebody(run: Run, service: Service): Promise<boolean> {
+  for (const version of versionsBehind(run.watch)) {
+    if (run.watch.versions[version]?.status === 'Accessible' && !run.blocked.has(version)) continue;
+    const behind = { version, onlyFollowing: true, limit: 1 };
+    if ((await service.bindings.accounts(run.watch.binding.id, behind)).rows.length > 0) return true;
+  }
+  return false;
+}
+
+/** Older versions that somebody is pinned to have expiry dates too. Once a day, and not while accounts are on the move. */
+async function readExpiries(
+  stored: Stored<Watch>,
+  run: Run,
+  following: Following,
+  service: Service,
+): Promise<Stored<Watch>> {
+  let watch = stored;
+  const keyVault = following.spending.counted(costOf(run.target));
+  for (const version of run.moved === 0 ? unreadExpiries(stored.value, service.clock.now()) : []) {
+    const answer = await keyVault.describe(stored.value.binding, version);
+    if (!answer.ok) break;
+    const read = (before: Watch) => withExpiry(before, answer.value, service.clock.now(), service.policy);
+    watch = await updateWatch(watch, read, service);
+  }
+  return watch;
+}

@@ -1,0 +1,65 @@
+/**
+ * Re-wraps that an operator asks for. One account: at once, and told. A key: the worker does it, through the same budget as a
+ * rotation. Both read the newest version first, whatever was seen of it before, and re-wrap in place who is on it already.
+ */
+import { type AccountView, boundOf } from '../accounts/account.ts';
+import { keyUnreachable, refuseWhileInaccessible } from '../accounts/gate.ts';
+import { getAccount } from '../accounts/readAccount.ts';
+import type { Actor } from '../audit/auditEntry.ts';
+import { classOf } from '../base/causes.ts';
+import { Refusal, retryLostRaces } from '../base/errors.ts';
+import { keyTrouble } from '../customerKey/acceptCustomerKey.ts';
+import { vaultIdOf } from '../customerKey/binding.ts';
+import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
+import { brokenRules } from '../customerKey/keyRequirements.ts';
+import type { Service } from '../service.ts';
+import { updateWatch } from '../watch/updateWatch.ts';
+import type { Watch } from '../watch/watch.ts';
+import { boundIn, rewrapAccount } from './rewrapAccount.ts';
+import { watchesOf } from './usage.ts';
+
+/** @throws Refusal when the account has no customer key, or its version may not wrap; Unavailable when the vault does not open. */
+export function forceAccount(name: string, actor: Actor, service: Service): Promise<AccountView> {
+  return retryLostRaces(async () => {
+    const view = await getAccount(name, service);
+    refuseWhileInaccessible(view);
+    const { record, etag, watch } = view;
+    const account = boundIn({ value: record, etag });
+    if (account === undefined)
+      throw new Refusal('Conflict', 'The account is under the system key: there is no customer key to re-wrap with.', {
+        target: 'account',
+      });
+    const { binding, follows, version } = account.encryption;
+    const described = await service.keyVault.describe(binding, follows ? undefined : version);
+    if (!described.ok) throw keyTrouble(described.cause, binding, described.observed);
+    const [broken] = brokenRules(described.value, service.clock.now());
+    if (broken !== undefined) throw keyTrouble(broken, binding, described.observed);
+    const { value: target } = described;
+    const leaving = await service.bindings.readAccount(binding.id, boundOf(record, account.encryption));
+    const trouble = await rewrapAccount(account, { target, watch, actor, isWatched: false }, service);
+    if (trouble?.at === 'old' || (trouble !== undefined && classOf(trouble.cause) === 'unreachable'))
+      throw keyUnreachable(view, trouble.cause);
+    if (trouble !== undefined) throw keyTrouble(trouble.cause, binding, trouble.observed);
+    if (leaving !== undefined && target.version !== version) await service.bindings.removeAccount(binding.id, leaving);
+    return getAccount(name, service);
+  });
+}
+
+/** The watches that the request is written on. @throws Refusal NotFound when nothing is bound to the key. */
+export async function forceKey(keyIdentifier: string, actor: Actor, service: Service): Promise<Watch[]> {
+  const watches = await watchesOf(parseKeyIdentifier(keyIdentifier, service.cloud), service);
+  const asked: Watch[] = [];
+  for (const { binding } of watches) {
+    const stored = await service.bindings.readWatch(binding.id);
+    if (stored === undefined) continue;
+    const { value } = await updateWatch(stored, (watch) => withForce(watch, actor, service), service);
+    asked.push(value);
+    await service.queue.send({ vault: vaultIdOf(binding.vaultHost), askedBy: 'admin' });
+  }
+  return asked;
+}
+
+function withForce(watch: Watch, by: Actor, { clock }: Service): Watch {
+  const at = clock.now();
+  return { ...watch, forced: { at, by }, nextVersionCheckAt: at };
+}

@@ -1,0 +1,118 @@
+/**
+ * Re-wrapping one account key: opened under the old version, wrapped locally under the new one, opened remotely under the new
+ * one, and only then one conditional write names the new blob (INV-1, INV-7, INV-12). Costs two unwraps; what is encrypted
+ * below the account key is untouched. It can stop anywhere and be begun again.
+ */
+import type { AccountRecord, ActiveAccount, CustomerKeyEncryption } from '../accounts/account.ts';
+import { boundOf, wrappedByOf } from '../accounts/account.ts';
+import { openAccountKey, type Proven, placeOf, wrapByCustomerKey } from '../accounts/accountKey.ts';
+import { withKeyUse } from '../accounts/keyUse.ts';
+import { catchUp } from '../accounts/missingVerdictEntries.ts';
+import { saveAccount } from '../accounts/writeAccount.ts';
+import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
+import { wipe } from '../base/bytes.ts';
+import type { Cause } from '../base/causes.ts';
+import { LostRace } from '../base/errors.ts';
+import type { Stored } from '../base/stored.ts';
+import type { KeyDescription, Observed } from '../customerKey/ports.ts';
+import type { Service } from '../service.ts';
+import type { BoundRow } from '../watch/boundAccounts.ts';
+import { ensureWatched } from '../watch/updateWatch.ts';
+import type { Watch } from '../watch/watch.ts';
+
+/** An account with a customer key, read together. */
+export interface Bound {
+  readonly stored: Stored<ActiveAccount>;
+  readonly encryption: CustomerKeyEncryption;
+}
+
+export interface Goal {
+  readonly target: KeyDescription;
+  /** Absent when the binding has lost it: then there are no verdicts to catch up with. */
+  readonly watch: Watch | undefined;
+  readonly actor: Actor;
+  /** The watch learns the version with the first account: for the others it knows it already. */
+  isWatched: boolean;
+}
+
+/** Which of the two versions stood in the way, and how. */
+export interface Trouble {
+  readonly at: 'old' | 'new';
+  readonly cause: Cause;
+  readonly observed: Observed;
+}
+
+export function boundIn(stored: Stored<AccountRecord> | undefined): Bound | undefined {
+  if (stored?.value.lifecycle !== 'active' || stored.value.encryption.type === 'SystemKey') return undefined;
+  return { stored: { value: stored.value, etag: stored.etag }, encryption: stored.value.encryption };
+}
+
+/** Whether the record still says what the row says. */
+export const isNamed = ({ stored, encryption }: Bound, { value: row }: BoundRow, bindingId: string): boolean =>
+  stored.value.instanceId === row.instanceId &&
+  encryption.binding.id === bindingId &&
+  encryption.version === row.version;
+
+/** Undefined when the account has been re-wrapped. @throws LostRace when the account's key has changed meanwhile. */
+export function rewrapAccount(account: Bound, goal: Goal, service: Service): Promise<Trouble | undefined> {
+  const user = { record: account.stored.value, purpose: 'rewrap', actor: goal.actor } as const;
+  return withKeyUse(user, service, (noting) => rewrap(account, goal, noting));
+}
+
+async function rewrap(account: Bound, goal: Goal, service: Service): Promise<Trouble | undefined> {
+  const { binding } = account.encryption;
+  const record = account.stored.value;
+  const opened = await openAccountKey(record, service);
+  if (!opened.ok) return { at: 'old', ...opened };
+  try {
+    const proven = await wrapByCustomerKey(placeOf(record), opened.value, binding, goal.target, service);
+    if (!proven.ok) return { at: 'new', ...proven };
+    await service.bindings.putAccount(
+      binding.id,
+      boundOf(record, { ...account.encryption, version: goal.target.version }),
+    );
+    if (!goal.isWatched) await ensureWatched(binding, goal.target.version, proven.value.at, service);
+    goal.isWatched = true;
+    await save(account, goal, proven.value, service);
+    return undefined;
+  } finally {
+    wipe(opened.value);
+  }
+}
+
+/** Whoever has changed something else of the account meanwhile costs a read, and no second proof. */
+async function save(account: Bound, goal: Goal, proven: Proven, service: Service): Promise<void> {
+  let current = account;
+  for (let tries = 1; ; tries++) {
+    try {
+      return await saveRewrapped(current, goal, proven, service);
+    } catch (error) {
+      if (!(error instanceof LostRace) || tries === 5) throw error;
+      const again = boundIn(await service.accounts.read(account.stored.value.name));
+      if (again === undefined || !isSameKey(again.stored.value, account.stored.value)) throw error;
+      current = again;
+    }
+  }
+}
+
+const isSameKey = (a: ActiveAccount, b: ActiveAccount): boolean =>
+  a.instanceId === b.instanceId && a.wrappedAccountKey === b.wrappedAccountKey;
+
+async function saveRewrapped({ stored }: Bound, goal: Goal, proven: Proven, service: Service): Promise<void> {
+  const { record, facts } = catchUp(stored.value, goal.watch);
+  if (record.encryption.type !== 'CustomerKey') return;
+  // Verdicts on the new version from before the account came to it are not the account's.
+  const reconciledEpoch = goal.watch?.epoch ?? record.encryption.reconciledEpoch;
+  const moved = { version: goal.target.version, rewrappedAt: proven.at, reconciledEpoch };
+  const encryption = { ...record.encryption, ...moved };
+  const { requestId } = proven.observed;
+  const rewrapped: AuditFacts = {
+    type: 'AccountKeyRewrapped',
+    actor: goal.actor,
+    before: wrappedByOf(record.encryption),
+    after: wrappedByOf(encryption),
+    ...(requestId === undefined ? {} : { keyVaultRequestId: requestId }),
+  };
+  const next = { ...record, encryption, wrappedAccountKey: proven.wrappedAccountKey };
+  await saveAccount(stored, next, [...facts, rewrapped], service);
+}

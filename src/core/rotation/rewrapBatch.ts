@@ -1,0 +1,171 @@
+/**
+ * Re-wrapping all accounts of a key that follow its latest version, slice by slice. Rows say who to visit and records decide, so
+ * it can stop anywhere and be begun again. One account's failure stops no other; one old version that does not open holds
+ * up nobody on another; a new version that does not open what it has wrapped ends the run at its first account.
+ */
+import type { Actor } from '../audit/auditEntry.ts';
+import { classOf } from '../base/causes.ts';
+import { describeError, retryLostRaces, Unavailable } from '../base/errors.ts';
+import type { EpochMs } from '../base/time.ts';
+import type { KeyDescription } from '../customerKey/ports.ts';
+import type { Service } from '../service.ts';
+import { type BoundRow, boundAccounts, staleRowMs } from '../watch/boundAccounts.ts';
+import type { Watch } from '../watch/watch.ts';
+import { type Bound, boundIn, type Goal, isNamed, rewrapAccount, type Trouble } from './rewrapAccount.ts';
+
+const keyward = { kind: 'keyward', id: 'rewrap' } as const;
+
+/** The versions that still wrap somebody and are not the one to be on. */
+export function versionsBehind(watch: Watch): string[] {
+  if (watch.targetVersion === undefined) return [];
+  return Object.keys(watch.versions).filter((version) => version !== watch.targetVersion);
+}
+
+/** Those whose accounts open now, as far as is known. */
+export const openVersionsBehind = (watch: Watch): string[] =>
+  versionsBehind(watch).filter((version) => watch.versions[version]?.status === 'Accessible');
+
+/** One pass over the accounts of a binding, on the strength of one read of its newest version. */
+export interface Run extends Goal {
+  readonly watch: Watch;
+  readonly actor: Actor;
+  readonly rows: AsyncGenerator<BoundRow, void>;
+  /** Rows to visit again, because the vault did not answer for them. */
+  readonly again: BoundRow[];
+  /** Old versions that have just been found not to open. */
+  readonly blocked: Set<string>;
+  /** Nobody has been re-wrapped yet, and the last try failed: one account goes first. */
+  isInDoubt: boolean;
+  /** Every row has been visited. */
+  isOver: boolean;
+  failed: number;
+  moved: number;
+  readonly startedAt: EpochMs;
+}
+
+export interface Slice {
+  rewrapped: number;
+  /** Why it ended before its time: the vault must be left in peace, or the new version does not open. */
+  stop?: Trouble;
+  error?: unknown;
+}
+
+export function beginRun(watch: Watch, target: KeyDescription, service: Service): Run {
+  const blocked = new Set<string>();
+  return {
+    ...{ watch, target, blocked, again: [], actor: watch.forced?.by ?? keyward },
+    rows: rowsToVisit(watch, blocked, service),
+    isWatched: watch.versions[target.version] !== undefined,
+    isInDoubt: watch.unusableVersion?.version === target.version,
+    ...{ isOver: false, failed: 0, moved: 0, startedAt: service.clock.now() },
+  };
+}
+
+async function* rowsToVisit(
+  watch: Watch,
+  blocked: ReadonlySet<string>,
+  service: Service,
+): AsyncGenerator<BoundRow, void> {
+  const inPlace = watch.forced === undefined || watch.targetVersion === undefined ? [] : [watch.targetVersion];
+  for (const version of [...openVersionsBehind(watch), ...inPlace]) {
+    for await (const row of boundAccounts(watch.binding.id, { version, onlyFollowing: true }, service)) {
+      if (blocked.has(version)) break;
+      yield row;
+    }
+  }
+}
+
+export interface SliceLimits {
+  readonly until: EpochMs;
+  /** Accounts. */
+  readonly atOnce: number;
+  readonly most: number;
+}
+
+/** Goes on with the run as far as the limits permit. Accounts that are begun are finished. */
+export async function rewrapSlice(run: Run, limits: SliceLimits, service: Service): Promise<Slice> {
+  const slice: Slice = { rewrapped: 0 };
+  let underWay = 0;
+  const goesOn = () => !run.isOver && slice.stop === undefined && slice.error === undefined;
+  const mayBegin = () => goesOn() && service.clock.now() < limits.until && slice.rewrapped + underWay < limits.most;
+  const visitor = async () => {
+    while (mayBegin()) {
+      underWay += 1;
+      await visitNext(run, slice, service);
+      underWay -= 1;
+    }
+  };
+  if (run.isInDoubt || !run.isWatched) await visitNext(run, slice, service);
+  await Promise.all(Array.from({ length: limits.atOnce }, visitor));
+  if (run.again.length > 0) run.isOver = false;
+  return slice;
+}
+
+/** Never throws: what is not one account's trouble ends the slice, and is told once all who are at work have finished. */
+async function visitNext(run: Run, slice: Slice, service: Service): Promise<void> {
+  try {
+    const row = run.again.pop() ?? (await run.rows.next()).value;
+    if (row !== undefined) await visit(row, run, slice, service);
+    else if (slice.error === undefined) run.isOver = true;
+  } catch (error) {
+    slice.error ??= error;
+  }
+}
+
+async function visit(row: BoundRow, run: Run, slice: Slice, service: Service): Promise<void> {
+  const account = row.value.name;
+  try {
+    const outcome = await retryLostRaces(() => rewrapRow(row, run, service));
+    if (outcome === 'notDue') return;
+    if (outcome === 'done') {
+      slice.rewrapped += 1;
+      run.moved += 1;
+      run.isInDoubt = false;
+      return;
+    }
+    noteTrouble(outcome, row, run, slice, service);
+  } catch (error) {
+    if (error instanceof Unavailable && error.code === 'StorageUnavailable') throw error;
+    run.failed += 1;
+    service.log.error('An account could not be re-wrapped', { account, error: describeError(error) });
+  }
+}
+
+function noteTrouble(trouble: Trouble, row: BoundRow, run: Run, slice: Slice, { log }: Service): void {
+  const { at, cause, observed } = trouble;
+  const about = { account: row.value.name, cause, version: at, keyVaultRequestId: observed.requestId };
+  // No answer for one account is none for the next: leave it to the next look. Throttled: to the next message.
+  if (classOf(cause) === 'unreachable') {
+    slice.stop ??= trouble;
+    run.again.push(row);
+    if (cause === 'Throttled') return;
+  } else if (at === 'new') slice.stop = trouble;
+  else if (cause === 'KeyMaterialMismatch') {
+    run.failed += 1;
+    log.error('An account key does not open to what its record names', about);
+    return;
+  } else run.blocked.add(row.value.version);
+  log.warn('An account key was not re-wrapped', about);
+}
+
+/** Read again when somebody else has just changed the account's key: what it needs now, the record says. */
+async function rewrapRow(row: BoundRow, run: Run, service: Service): Promise<Trouble | 'done' | 'notDue'> {
+  const bindingId = run.watch.binding.id;
+  const account = boundIn(await service.accounts.read(row.value.name));
+  if (account === undefined || !isNamed(account, row, bindingId)) {
+    if (service.clock.now() - row.writtenAt > staleRowMs) await service.bindings.removeAccount(bindingId, row);
+    return 'notDue';
+  }
+  if (!isDue(account, run)) return 'notDue';
+  const trouble = await rewrapAccount(account, run, service);
+  if (trouble !== undefined) return trouble;
+  // The row was listed before the record was read, and the record has left it: nobody can be on the way back unseen.
+  if (row.value.version !== run.target.version) await service.bindings.removeAccount(bindingId, row);
+  return 'done';
+}
+
+/** The record decides whether the account still waits for the version. */
+function isDue({ encryption }: Bound, { watch, target }: Run): boolean {
+  const isForced = watch.forced !== undefined && (encryption.rewrappedAt ?? 0) < watch.forced.at;
+  return encryption.follows && (encryption.version !== target.version || isForced);
+}

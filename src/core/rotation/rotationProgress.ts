@@ -1,0 +1,62 @@
+/**
+ * What a slice of re-wraps means for the watch: how far the rotation is, whether it is over, and whether the new version has
+ * been found not to open what it wraps. Pure. Written after each slice, so a crash forgets the count of one slice and
+ * none of its work.
+ */
+import type { AuditFacts } from '../audit/auditEntry.ts';
+import { classOf } from '../base/causes.ts';
+import type { Rotation, Watch } from '../watch/watch.ts';
+import type { Run, Slice } from './rewrapBatch.ts';
+
+const keyward = { kind: 'keyward', id: 'follow' } as const;
+
+/** The same watch when there is nothing to write. */
+export function withSlice(before: Watch, run: Run, slice: Slice, isComplete: boolean): Watch {
+  const to = run.target.version;
+  // Meanwhile the rotation goes to a still newer version: what this slice did for the older one counts for nothing.
+  if (before.targetVersion !== to) return before;
+  const { stop } = slice;
+  if (stop?.at === 'new' && classOf(stop.cause) !== 'unreachable') {
+    const since = before.unusableVersion?.version === to ? before.unusableVersion.since : run.startedAt;
+    const { forced: _pointless, ...staying } = before;
+    return { ...staying, unusableVersion: { version: to, cause: stop.cause, since, failedProof: true } };
+  }
+  const { unusableVersion, ...mended } = before;
+  const watch = slice.rewrapped > 0 && unusableVersion?.version === to ? mended : before;
+  if (!isComplete) return isBegun(before, run, slice) ? { ...watch, rotation: progressOf(before, run, slice) } : watch;
+  const { rotation: _over, forced, ...rest } = watch;
+  if (!isBegun(before, run, slice) && forced === undefined) return watch;
+  // A request that came while this run was under way is for the next one.
+  return forced === undefined || forced.at === run.watch.forced?.at ? rest : { ...rest, forced };
+}
+
+export function sliceFacts(before: Watch, run: Run, slice: Slice, isComplete: boolean): AuditFacts[] {
+  const to = run.target.version;
+  if (before.targetVersion !== to) return [];
+  const { stop } = slice;
+  if (stop?.at === 'new' && classOf(stop.cause) !== 'unreachable') {
+    const isTold = before.unusableVersion?.version === to;
+    const { requestId } = stop.observed;
+    const proof = requestId === undefined ? {} : { keyVaultRequestId: requestId };
+    return isTold ? [] : [{ type: 'NewVersionUnusable', actor: keyward, key: to, cause: stop.cause, ...proof }];
+  }
+  if (!isBegun(before, run, slice)) return [];
+  const { actor } = run;
+  const started: AuditFacts[] = before.rotation?.to === to ? [] : [{ type: 'RotationStarted', actor, key: to }];
+  const { done: accounts } = progressOf(before, run, slice);
+  return isComplete ? [...started, { type: 'RotationCompleted', actor, key: to, accounts }] : started;
+}
+
+const isBegun = (before: Watch, run: Run, slice: Slice): boolean =>
+  before.rotation?.to === run.target.version || slice.rewrapped > 0 || run.failed > 0;
+
+function progressOf({ rotation }: Watch, run: Run, slice: Slice): Rotation {
+  const running = rotation?.to === run.target.version ? rotation : undefined;
+  return {
+    to: run.target.version,
+    since: running?.since ?? run.startedAt,
+    done: (running?.done ?? 0) + slice.rewrapped,
+    failed: run.failed,
+    isWaiting: run.isOver,
+  };
+}

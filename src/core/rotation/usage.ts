@@ -1,0 +1,176 @@
+/**
+ * A key's use by version, by fact: rows say which accounts to ask, and each account's record says what wraps it. Costs reads
+ * in proportion to the key's own accounts, however many others the service has.
+ */
+import pLimit from 'p-limit';
+import type { Cause } from '../base/causes.ts';
+import { Refusal } from '../base/errors.ts';
+import type { EpochMs } from '../base/time.ts';
+import type { WatchStatus } from '../base/vocabulary.ts';
+import { vaultIdOf } from '../customerKey/binding.ts';
+import { type KeyIdentifier, parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
+import type { Service } from '../service.ts';
+import { type BoundRow, boundAccounts } from '../watch/boundAccounts.ts';
+import type { Rotation, Watch } from '../watch/watch.ts';
+import { notLatestSince } from './latestVersion.ts';
+import { type Bound, boundIn, isNamed } from './rewrapAccount.ts';
+
+export interface VersionUsage {
+  readonly version: string;
+  readonly accounts: number;
+  /** Of these, pinned to the version: only their owner can move them. */
+  readonly pinned: number;
+  readonly isLatest: boolean;
+  readonly notLatestSince?: EpochMs;
+  readonly safeToDisable: boolean;
+}
+
+export interface KeyUsage {
+  readonly key: KeyIdentifier;
+  /** When the reading of it began: what came later may not be in it. */
+  readonly asOf: EpochMs;
+  readonly versions: readonly VersionUsage[];
+  readonly rotations: readonly RotationUsage[];
+  readonly unusable: readonly { readonly version: string; readonly cause: Cause; readonly since: EpochMs }[];
+}
+
+/** One for each binding (identity, tenant) of the key that has one under way. */
+export type RotationUsage = Rotation & { readonly left: number; readonly status?: WatchStatus };
+
+/** One read at a time for each of so many accounts. */
+const readsAtOnce = 16;
+
+/** @throws Refusal NotFound when nothing is bound to the key. */
+export async function keyUsage(keyIdentifier: string, service: Service): Promise<KeyUsage> {
+  const asOf = service.clock.now();
+  const key = parseKeyIdentifier(keyIdentifier, service.cloud);
+  const watches = await watchesOf(key, service);
+  const counts = await Promise.all(watches.map((watch) => countByVersion(watch, service)));
+  const versions = new Set(watches.flatMap(knownVersions).concat(counts.flatMap((count) => [...count.keys()])));
+  return {
+    ...{ key, asOf },
+    versions: [...versions].map((version) => usageOf(version, watches, counts, asOf, service)),
+    rotations: watches.flatMap((watch, n) => rotationOf(watch, counts[n] ?? new Map())),
+    unusable: watches.flatMap(({ unusableVersion }) => unusableVersion ?? []),
+  };
+}
+
+/** The watch of every binding of the key, whichever identity or tenant reaches it. */
+export async function watchesOf(key: KeyIdentifier, service: Service): Promise<Watch[]> {
+  const ids = await service.vaults.bindings(vaultIdOf(key.vaultHost));
+  const stored = await Promise.all(ids.map((id) => service.bindings.readWatch(id)));
+  const watches = stored.flatMap((one) => (one?.value.binding.keyName === key.keyName ? [one.value] : []));
+  if (watches.length > 0) return watches;
+  throw new Refusal('NotFound', 'No account is bound to this key.', { target: 'keyIdentifier' });
+}
+
+const knownVersions = ({ versions, latest, unusableVersion, superseded }: Watch): string[] => [
+  ...Object.keys(versions),
+  ...Object.keys(superseded ?? {}),
+  ...[latest?.version, unusableVersion?.version].filter((version) => version !== undefined),
+];
+
+interface Count {
+  following: number;
+  pinned: number;
+}
+
+async function countByVersion({ binding }: Watch, service: Service): Promise<Map<string, Count>> {
+  const counts = new Map<string, Count>();
+  const limit = pLimit(readsAtOnce);
+  const visits: Promise<void>[] = [];
+  for await (const row of boundAccounts(binding.id, {}, service)) {
+    const visit = async () => {
+      const account = await namedBy(row, binding.id, service);
+      if (account === undefined) return;
+      const { encryption } = account;
+      const count = counts.get(encryption.version) ?? { following: 0, pinned: 0 };
+      count[encryption.follows ? 'following' : 'pinned'] += 1;
+      counts.set(encryption.version, count);
+    };
+    visits.push(limit(visit));
+  }
+  await Promise.all(visits);
+  return counts;
+}
+
+/** The account behind a row, if its record says what the row says: so it counts once, wherever rows are left. */
+async function namedBy(row: BoundRow, bindingId: string, service: Service): Promise<Bound | undefined> {
+  const account = boundIn(await service.accounts.read(row.value.name));
+  return account !== undefined && isNamed(account, row, bindingId) ? account : undefined;
+}
+
+function usageOf(
+  version: string,
+  watches: readonly Watch[],
+  counts: readonly Map<string, Count>[],
+  asOf: EpochMs,
+  { policy }: Service,
+): VersionUsage {
+  const sum = (of: (count: Count) => number) =>
+    counts.reduce((total, count) => total + of(count.get(version) ?? { following: 0, pinned: 0 }), 0);
+  const accounts = sum(({ following, pinned }) => following + pinned);
+  const since = watches.map((watch) => notLatestSince(watch, version));
+  const known = since.filter((at) => at !== undefined);
+  // Each binding reads the vault in its own time: the last one to find out decides.
+  const left = known.length < since.length ? undefined : Math.max(...known);
+  const isAgo = left !== undefined && asOf - left >= policy.safeToDisableAfterSeconds * 1000;
+  return {
+    ...{ version, accounts, pinned: sum(({ pinned }) => pinned) },
+    isLatest: watches.some(({ latest }) => latest?.version === version),
+    ...(left === undefined ? {} : { notLatestSince: left }),
+    safeToDisable: accounts === 0 && isAgo,
+  };
+}
+
+function rotationOf({ rotation, versions }: Watch, counts: ReadonlyMap<string, Count>): RotationUsage[] {
+  if (rotation === undefined) return [];
+  const behind = [...counts].filter(([version]) => version !== rotation.to);
+  const left = behind.reduce((total, [, { following }]) => total + following, 0);
+  const status = versions[rotation.to]?.status;
+  return [{ ...rotation, left, ...(status === undefined ? {} : { status }) }];
+}
+
+export interface Holder {
+  readonly account: string;
+  readonly owner: string;
+  readonly follows: boolean;
+  readonly keyIdentifier: string;
+}
+
+export interface HolderPage {
+  readonly holders: readonly Holder[];
+  readonly next?: string;
+}
+
+/**
+ * The accounts whose records name the version, a page of rows at a time: a page can hold fewer, or none, and still not be
+ * the last. @throws Refusal NotFound | InvalidParameter
+ */
+export async function holdersOf(
+  keyIdentifier: string,
+  version: string,
+  page: { readonly limit: number; readonly after?: string },
+  service: Service,
+): Promise<HolderPage> {
+  const watches = await watchesOf(parseKeyIdentifier(keyIdentifier, service.cloud), service);
+  const ids = watches.map(({ binding }) => binding.id);
+  const [id = '', from = ''] = page.after?.split('|') ?? [ids[0]];
+  const at = ids.indexOf(id);
+  if (at < 0 || (from !== '' && !from.startsWith(`bound:${version}:`)))
+    throw new Refusal('InvalidParameter', '$skipToken is not one that a nextLink carried.', { target: '$skipToken' });
+  const asked = { version, limit: page.limit, ...(from === '' ? {} : { from }) };
+  const { rows, next } = await service.bindings.accounts(id, asked);
+  const holders = await Promise.all(rows.map((row) => holderOf(row, id, service)));
+  const following = next === undefined ? ids[at + 1] : `${id}|${next}`;
+  const found = holders.filter((holder) => holder !== undefined);
+  return { holders: found, ...(following === undefined ? {} : { next: following }) };
+}
+
+async function holderOf(row: BoundRow, bindingId: string, service: Service): Promise<Holder | undefined> {
+  const account = await namedBy(row, bindingId, service);
+  if (account === undefined) return undefined;
+  const { name, owner } = account.stored.value;
+  const { follows, keyIdentifier } = account.encryption;
+  return { account: name, owner, follows, keyIdentifier };
+}

@@ -1,0 +1,18 @@
+/** Deleting secrets. Needs no key; a call for one is refused in the inaccessible state like every other call on secrets. */
+
+import type { SecretRef } from '../accounts/secretRow.ts';
+import { checkPreconditions, type Preconditions } from '../accounts/writeAccount.ts';
+import { LostRace, retryLostRaces } from '../base/errors.ts';
+import type { Service } from '../service.ts';
+import { accountToServe, secretEtagOf } from './readSecret.ts';
+
+/** Answers whether there was a secret to delete. @throws Refusal AccountNotFound | CustomerKeyInaccessible | PreconditionFailed */
+export function deleteSecret(ref: SecretRef, conditions: Preconditions, service: Service): Promise<boolean> {
+  return retryLostRaces(async () => {
+    const [, row] = await Promise.all([accountToServe(ref.account, service), service.secrets.read(ref)]);
+    checkPreconditions(conditions, row && secretEtagOf(row), 'secret');
+    if (row === undefined) return false;
+    if (!(await service.secrets.remove(ref, row.etag))) throw new LostRace('The secret has changed.');
+    return true;
+  });
+}

@@ -1,0 +1,18 @@
+/** What the secrets capability needs from outside. */
+import type { SecretPage, SecretRef, SecretRow, StoredSecret } from '../accounts/secretRow.ts';
+import type { SecretKind } from '../base/vocabulary.ts';
+
+/** Secrets, in their account's partition. Every write is conditional; one that was too late answers undefined, or false. */
+export interface SecretStore {
+  read(ref: SecretRef): Promise<StoredSecret | undefined>;
+  /** In the order of names; of one kind, or all. */
+  page(account: string, asked: { kind?: SecretKind; limit: number; after?: string }): Promise<SecretPage>;
+  insert(ref: SecretRef, row: SecretRow): Promise<string | undefined>;
+  replace(ref: SecretRef, row: SecretRow, etag: string): Promise<string | undefined>;
+  remove(ref: SecretRef, etag: string): Promise<boolean>;
+  /**
+   * Removes every secret of an account while its record is as it was read: answers with the record's etag after that. Can stop anywhere
+   * and be begun again. @throws LostRace
+   */
+  clear(account: string, recordEtag: string): Promise<string>;
+}

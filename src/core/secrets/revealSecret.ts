@@ -1,0 +1,119 @@
+/**
+ * Revealing secrets. Record, watch and secret are read side by side; a record that is a few seconds old may serve (memory.ts), and
+ * whatever fails with it is tried again with everything read anew, before anybody is refused or alarmed.
+ */
+import type { AccountView } from '../accounts/account.ts';
+import type { KnownAccount } from '../accounts/accountCache.ts';
+import { refuseWhileInaccessible } from '../accounts/gate.ts';
+import { accountNotFound } from '../accounts/readAccount.ts';
+import type { SecretRef, StoredSecret } from '../accounts/secretRow.ts';
+import type { Actor } from '../audit/auditEntry.ts';
+import { type Bytes, wipe } from '../base/bytes.ts';
+import type { SecretKind } from '../base/vocabulary.ts';
+import type { Service } from '../service.ts';
+import { type Opened, openRows, orWiped } from './openStoredSecrets.ts';
+import { secretNotFound } from './readSecret.ts';
+import { alarm, integrityFailure, tellReveal } from './secretAudit.ts';
+
+export interface Revealed {
+  readonly row: StoredSecret;
+  /** The caller wipes it. */
+  readonly plain: Bytes;
+}
+
+export interface Asking {
+  readonly actor: Actor;
+  /** The account, where the caller has begun to read it already. */
+  readonly known?: Promise<KnownAccount>;
+}
+
+/**
+ * One secret.
+ * @throws Refusal AccountNotFound | NotFound | CustomerKeyInaccessible | KeyMaterialMismatch @throws Unavailable
+ */
+export async function revealOne(
+  ref: SecretRef,
+  type: 'SecretsRevealed' | 'JobInputResolved',
+  { actor, known }: Asking,
+  service: Service,
+): Promise<Revealed> {
+  const read = async () => {
+    const row = await service.secrets.read(ref);
+    if (row === undefined) throw secretNotFound(ref);
+    return [row];
+  };
+  const { view, opened } = await openAnew(ref.account, read, known, service);
+  const [one] = opened;
+  if (one?.plain === undefined) {
+    await alarm(view, [ref], service);
+    throw integrityFailure(ref);
+  }
+  await orWiped(opened, () => tellReveal(view, type, [ref], actor, service));
+  return { row: one.row, plain: one.plain };
+}
+
+export interface RevealedPage {
+  readonly secrets: readonly Opened[];
+  readonly next?: string;
+}
+
+/** One page, in the order of names. A row that does not open stops none of the others: its plain bytes are undefined. */
+export async function revealPage(
+  asked: { readonly account: string; readonly kind: SecretKind; readonly limit: number; readonly after?: string },
+  { actor, known }: Asking,
+  service: Service,
+): Promise<RevealedPage> {
+  let next: string | undefined;
+  const read = async () => {
+    const page = await service.secrets.page(asked.account, asked);
+    next = page.next;
+    return page.rows;
+  };
+  const { view, opened } = await openAnew(asked.account, read, known, service);
+  const refs = (areBroken: boolean) =>
+    opened.filter(({ plain }) => (plain === undefined) === areBroken).map(({ row }) => row.ref);
+  await orWiped(opened, async () => {
+    await alarm(view, refs(true), service);
+    await tellReveal(view, 'SecretsRevealed', refs(false), actor, service);
+  });
+  return next === undefined ? { secrets: opened } : { secrets: opened, next };
+}
+
+/** Twice at most: a remembered record may be behind, and a row may have come under another key between two reads. */
+async function openAnew(
+  account: string,
+  read: () => Promise<readonly StoredSecret[]>,
+  asked: Promise<KnownAccount> | undefined,
+  service: Service,
+): Promise<Attempt> {
+  const known = asked ?? service.memory.view(account);
+  try {
+    const first = await attempt(account, known, read, service);
+    if (first.opened.every(({ plain }) => plain !== undefined)) return first;
+    wipe(...first.opened.map(({ plain }) => plain));
+  } catch (error) {
+    if (!(await known).isRemembered) throw error;
+  }
+  service.memory.forget(account);
+  return attempt(account, service.memory.view(account), read, service);
+}
+
+interface Attempt {
+  readonly view: AccountView;
+  readonly opened: readonly Opened[];
+}
+
+async function attempt(
+  account: string,
+  known: Promise<KnownAccount>,
+  read: () => Promise<readonly StoredSecret[]>,
+  service: Service,
+): Promise<Attempt> {
+  const reading = read();
+  // Awaited below: what the account refuses is told first, whatever became of its secrets.
+  reading.catch(() => undefined);
+  const { view } = await known;
+  if (view === undefined) throw accountNotFound(account);
+  refuseWhileInaccessible(view);
+  return { view, opened: await openRows(view, await reading, service) };
+}

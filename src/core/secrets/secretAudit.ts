@@ -1,0 +1,96 @@
+/** Audit entries about secrets, in their account's chain. */
+import type { AccountView } from '../accounts/account.ts';
+import { type AppendTools, appendToChain } from '../accounts/appendAuditEntry.ts';
+import { accountNotFound } from '../accounts/readAccount.ts';
+import type { SecretRef } from '../accounts/secretRow.ts';
+import type { Actor } from '../audit/auditEntry.ts';
+import { Refusal } from '../base/errors.ts';
+import { measure } from '../base/metrics.ts';
+import { fold } from '../base/names.ts';
+import type { Service } from '../service.ts';
+
+type EntryTools = AppendTools & Pick<Service, 'log'>;
+
+export const pathOf = ({ kind, name }: Pick<SecretRef, 'kind' | 'name'>): string => `${kind}/${name}`;
+
+/**
+ * One structured line for every reveal, and an entry where the account asks for them. Comes before the value leaves: what cannot
+ * be audited is not revealed, nor what is left of an account that has been deleted, or made anew, since it was read.
+ * @throws Refusal AccountNotFound
+ */
+export async function tellReveal(
+  view: AccountView,
+  type: 'SecretsRevealed' | 'JobInputResolved',
+  refs: readonly SecretRef[],
+  actor: Actor,
+  tools: EntryTools,
+): Promise<void> {
+  const [first] = refs;
+  if (first === undefined) return;
+  const entries = [{ type, actor, secrets: refs.map(pathOf) }];
+  if (view.record.auditKeyUse === true && !(await appendToChain(view.record, entries, tools)))
+    throw accountNotFound(fold(view.record.name));
+  tools.log.info(type === 'SecretsRevealed' ? 'Secrets revealed' : 'Job input resolved', {
+    account: fold(view.record.name),
+    kind: first.kind,
+    first: first.name,
+    count: refs.length,
+    actorKind: actor.kind,
+    actor: actor.id,
+  });
+  measure(tools.log, 'keyward.reveals', refs.length, { kind: first.kind });
+}
+
+const keyward = { kind: 'keyward', id: 'secrets' } as const;
+
+/**
+ * Rows that do not open to what their place says: edited, swapped or damaged. They are left as they are. The log has each attempt, the
+ * chain one entry a minute for each: nobody fills it by asking again and again.
+ */
+export async function alarm(view: AccountView, refs: readonly SecretRef[], tools: EntryTools): Promise<void> {
+  const { instanceId } = view.record;
+  const idOf = (ref: SecretRef) => `${instanceId} ${pathOf(ref)}`;
+  const news = new Set(tools.memory.toAlarm(refs.map(idOf)));
+  const secrets = refs.filter((ref) => news.has(idOf(ref))).map(pathOf);
+  for (const secret of refs.map(pathOf))
+    tools.log.error('A stored secret does not open to what its place says', {
+      account: fold(view.record.name),
+      secret,
+      cause: 'KeyMaterialMismatch',
+    });
+  const facts = { type: 'SecretIntegrityFailed', actor: keyward, cause: 'KeyMaterialMismatch' } as const;
+  const entries = pieces(secrets).map((piece) => ({ ...facts, secrets: piece }));
+  if (entries.length === 0) return;
+  try {
+    await appendToChain(view.record, entries, tools);
+  } catch (error) {
+    tools.memory.forgetAlarms([...news]);
+    throw error;
+  }
+}
+
+/** An entry is one row, and a row holds 32,768 characters. A page of a hundred real names has at most half of that. */
+const maxNamesLength = 16_000;
+
+/** Names of rows that are none of ours can be long, and grow when they are written as JSON. */
+function pieces(names: readonly string[]): string[][] {
+  const all: string[][] = [];
+  let left = 0;
+  for (const name of names) {
+    const length = JSON.stringify(name).length + 1;
+    if (length > left) {
+      all.push([]);
+      left = maxNamesLength;
+    }
+    all.at(-1)?.push(name);
+    left -= length;
+  }
+  return all;
+}
+
+export const integrityFailure = (ref: SecretRef): Refusal =>
+  new Refusal(
+    'KeyMaterialMismatch',
+    `The stored bytes of ${pathOf(ref)} are not what belongs there: the row was edited, swapped or damaged. Nothing was changed. Write the secret again, or restore its row from a back-up.`,
+    { target: ref.name },
+  );

@@ -1,0 +1,187 @@
+/**
+ * Writing secrets. A writer may be held up anywhere between sealing and saving, even while the account key or the at-rest ring is
+ * rotated and the older one destroyed. Two things keep its secret readable:
+ *
+ *   replacing   is conditional on the row that was read. Whoever destroys an older key has moved every row under it before, so the
+ *               late writer's condition fails and it begins again
+ *   after it    the writer reads the record again, and the rings where it is late (rings/late.ts), and is done only when what it
+ *               sealed under is what a pass over the secrets, still to come, will find. Otherwise it seals anew: it has the plain
+ *               bytes still
+ */
+import type { AccountView, ActiveAccount } from '../accounts/account.ts';
+import { accountNotFound, findAccount } from '../accounts/readAccount.ts';
+import { protectSecret } from '../accounts/secretLayers.ts';
+import type { SecretRef, SecretRow, StoredSecret } from '../accounts/secretRow.ts';
+import { checkPreconditions, type Preconditions } from '../accounts/writeAccount.ts';
+import { type Bytes, base64, wipe } from '../base/bytes.ts';
+import { LostRace, Refusal, retryLostRaces } from '../base/errors.ts';
+import { KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
+import { parseSecret, plainLengthOf } from '../crypto/secretEnvelope.ts';
+import type { Rings } from '../rings/ring.ts';
+import { isLasting } from '../rings/staleWriter.ts';
+import type { Service } from '../service.ts';
+import { headerOf, placeOf, storedBytes } from './openStoredSecrets.ts';
+import { accountToServe, secretEtagOf } from './readSecret.ts';
+import { alarm, integrityFailure } from './secretAudit.ts';
+
+export interface SecretWish {
+  /** As written: its folded form is the reference's. */
+  readonly name: string;
+  readonly label?: string;
+  /** The resource that the secret is written for. */
+  readonly of?: string;
+  /** A value that is given; or its length where we make one: an existing value then stays. The caller wipes it. */
+  readonly value: { readonly given: Bytes } | { readonly ofLength: number | undefined };
+}
+
+const defaultLength = 16;
+
+/** @throws Refusal AccountNotFound | CustomerKeyInaccessible | PreconditionFailed @throws Unavailable */
+export function putSecret(
+  ref: SecretRef,
+  wish: SecretWish,
+  conditions: Preconditions,
+  service: Service,
+): Promise<{ secret: StoredSecret; created: boolean }> {
+  // A lost race is read again even where the caller sets a condition: the ETag tells whether the value is still the caller's.
+  return retryLostRaces(async () => {
+    let [view, row] = await Promise.all([accountToServe(ref.account, service), service.secrets.read(ref)]);
+    checkPreconditions(conditions, row && secretEtagOf(row), 'secret');
+    // The row was moved under a key that the record, read a moment before, did not have yet.
+    if (row !== undefined && (headerOf(row)?.generation ?? 0) > view.record.accountKeyGeneration)
+      view = await accountToServe(ref.account, service);
+    const secret =
+      row !== undefined && (await keepsValue(view, row, wish, service))
+        ? await relabel(row, wish, service)
+        : await seal(view, row, ref, wish, service);
+    return { secret, created: row === undefined };
+  });
+}
+
+/** @throws Refusal PropertyNotChangeable | KeyMaterialMismatch */
+async function keepsValue(
+  view: AccountView,
+  row: StoredSecret,
+  { value }: SecretWish,
+  service: Service,
+): Promise<boolean> {
+  if ('given' in value) return false;
+  const length = await keptLength(view, row, service);
+  if (value.ofLength === undefined || value.ofLength === length) return true;
+  throw new Refusal('PropertyNotChangeable', `The value has ${length} bytes. Give a value, or delete the key first.`, {
+    target: 'properties.length',
+  });
+}
+
+/** Nobody is told of a value that is kept while there is no key to it. The account key is not opened for that. */
+async function keptLength(view: AccountView, row: StoredSecret, service: Service): Promise<number> {
+  try {
+    const stored = storedBytes(row);
+    const { generation, ringGeneration } = parseSecret(stored);
+    const { atRest } = await ringsFor(row, service);
+    atRest.kek(ringGeneration);
+    const { accountKeyGeneration, olderAccountKeys: older } = view.record;
+    if (generation !== accountKeyGeneration && !older?.keys.some((one) => one.generation === generation))
+      throw new KeyMaterialMismatch(`The account has no key of generation ${generation}.`);
+    return plainLengthOf(stored);
+  } catch (error) {
+    if (!(error instanceof KeyMaterialMismatch)) throw error;
+    await alarm(view, [row.ref], service);
+    throw integrityFailure(row.ref);
+  }
+}
+
+async function relabel(row: StoredSecret, { name, label }: SecretWish, service: Service): Promise<StoredSecret> {
+  if (row.value.name === name && row.value.label === label) return row;
+  const { label: _, ...kept } = row.value;
+  const changes = { name, version: service.random.uuid(), updatedAt: service.clock.now() };
+  return saved(row.ref, { ...kept, ...changes, ...(label === undefined ? {} : { label }) }, row.etag, service);
+}
+
+async function seal(
+  view: AccountView,
+  row: StoredSecret | undefined,
+  ref: SecretRef,
+  wish: SecretWish,
+  service: Service,
+): Promise<StoredSecret> {
+  const made = 'given' in wish.value ? undefined : service.random.bytes(wish.value.ofLength ?? defaultLength);
+  const plain = 'given' in wish.value ? wish.value.given : (made ?? new Uint8Array(0));
+  try {
+    const now = service.clock.now();
+    const about = {
+      name: wish.name,
+      ...(wish.label === undefined ? {} : { label: wish.label }),
+      ...ofWhat(wish, row),
+      version: service.random.uuid(),
+      // 0: the row that is replaced did not tell.
+      createdAt: row?.value.createdAt || now,
+      updatedAt: now,
+    };
+    const rings = await ringsFor(row, service);
+    const sealed = await sealedUnder(view, ref, plain, service);
+    const secret = await saved(ref, { ...about, sealed }, row?.etag, service);
+    return await settled(secret, view.record, rings, plain, service);
+  } finally {
+    wipe(made);
+  }
+}
+
+/** Whoever gives a secret another value leaves it to the resource that names it. */
+function ofWhat({ of: wished }: SecretWish, row: StoredSecret | undefined): Pick<SecretRow, 'of'> {
+  const of = wished ?? row?.value.of;
+  return of === undefined ? {} : { of };
+}
+
+/** Never older than what the row to be replaced is under: a row that a pass has moved does not go back. */
+async function ringsFor(row: StoredSecret | undefined, { rings }: Pick<Service, 'rings'>): Promise<Rings> {
+  const known = await rings();
+  const stands = row === undefined ? 0 : (headerOf(row)?.ringGeneration ?? 0);
+  return stands > known.atRest.newest.generation ? rings('fresh') : known;
+}
+
+async function sealedUnder(view: AccountView, ref: SecretRef, plain: Bytes, service: Service): Promise<string> {
+  const { atRest } = await service.rings();
+  const place = { ...placeOf(view.record, ref), generation: view.record.accountKeyGeneration };
+  return service.leases.withAccountKey(view, (accountKey) =>
+    base64(protectSecret(plain, place, accountKey, atRest, service.random)),
+  );
+}
+
+async function saved(
+  ref: SecretRef,
+  value: SecretRow,
+  etag: string | undefined,
+  { secrets }: Pick<Service, 'secrets'>,
+): Promise<StoredSecret> {
+  const saving = etag === undefined ? secrets.insert(ref, value) : secrets.replace(ref, value, etag);
+  const newEtag = await saving;
+  if (newEtag === undefined) throw new LostRace('The secret has changed.');
+  return { ref, value, etag: newEtag };
+}
+
+/** Goes on until what is saved is under a key that will not be destroyed without it. */
+async function settled(
+  secret: StoredSecret,
+  sealedBy: ActiveAccount,
+  used: Rings,
+  plain: Bytes,
+  service: Service,
+): Promise<StoredSecret> {
+  const isAtRest = await isLasting(used, service);
+  const view = await findAccount(secret.ref.account, service);
+  if (view === undefined || view.record.instanceId !== sealedBy.instanceId) {
+    await service.secrets.remove(secret.ref, secret.etag);
+    throw accountNotFound(secret.ref.account);
+  }
+  const { accountKeyGeneration, olderAccountKeys: older } = view.record;
+  const generation = sealedBy.accountKeyGeneration;
+  const isBeingMoved = older?.phase === 'moving' && older.keys.some((one) => one.generation === generation);
+  if (isAtRest && (generation === accountKeyGeneration || isBeingMoved)) return secret;
+  const rings = await service.rings();
+  const value = { ...secret.value, sealed: await sealedUnder(view, secret.ref, plain, service) };
+  const etag = await service.secrets.replace(secret.ref, value, secret.etag);
+  // Moved, replaced or deleted by somebody else since: it is theirs, and no longer under the older key by our doing.
+  if (etag === undefined) return secret;
+  return settled({ ...secret, value, etag }, view.record, rings, plain, service);
+}

@@ -1,0 +1,59 @@
+/**
+ * Key Vault diagnostic records (category AuditEvent), where a customer streams them: the only push source that sees a key deleted
+ * or disabled. Judged by `properties.httpStatusCode`, because `resultType` says Success for a 404 as well (Key Vault docs,
+ * "Azure Key Vault logging"). Like every event they mean "look now" and nothing else (INV-5).
+ */
+
+import { fold } from '../base/names.ts';
+import { type Cloud, keyVaultSuffixes } from '../customerKey/keyIdentifier.ts';
+import type { Concern } from './events.ts';
+import { concernOfVault, vaultNameIn } from './events.ts';
+
+const telling = new Set(
+  [
+    'KeyDelete',
+    'KeyPurge',
+    'KeyRecover',
+    'KeyUpdate',
+    'KeyCreate',
+    'KeyImport',
+    'KeyRotate',
+    'VaultDelete',
+    'VaultRecover',
+    'VaultPatch',
+    'VaultPut',
+  ].map(fold),
+);
+
+/** The concerns of one Event Hubs message: an envelope of several records, or anything else, which concerns nobody. */
+export function concernsOfDiagnostics(message: unknown, cloud: Cloud): Concern[] {
+  const records = fieldOf(message, 'records');
+  if (!Array.isArray(records)) return [];
+  return records.flatMap((record) => concernOfRecord(record, cloud) ?? []);
+}
+
+function concernOfRecord(record: unknown, cloud: Cloud): Concern | undefined {
+  const operation = fieldOf(record, 'operationName');
+  const properties = fieldOf(record, 'properties');
+  const status = Number(fieldOf(properties, 'httpStatusCode'));
+  if (typeof operation !== 'string' || !telling.has(fold(operation)) || !(status >= 200 && status < 300))
+    return undefined;
+  const resourceId = fieldOf(record, 'resourceId');
+  const vault = concernOfVault(typeof resourceId === 'string' ? vaultNameIn(resourceId) : undefined, cloud);
+  if (vault === undefined) return undefined;
+  const keyName = keyNameIn(fieldOf(properties, 'id'), cloud);
+  return keyName === undefined ? vault : { ...vault, keyName };
+}
+
+/** `https://contoso.vault.azure.net/keys/name[/version]` → `name`. */
+function keyNameIn(id: unknown, cloud: Cloud): string | undefined {
+  if (typeof id !== 'string' || !fold(id).includes(`${keyVaultSuffixes[cloud][0]}/keys/`)) return undefined;
+  const name = /\/keys\/([0-9a-z-]{1,127})(?:\/|$)/.exec(fold(id))?.[1];
+  return name;
+}
+
+function fieldOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
+    ? (value as Record<string, unknown>)[name]
+    : undefined;
+}

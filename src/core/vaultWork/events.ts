@@ -1,0 +1,123 @@
+/**
+ * Events say who to look at, never what to do (INV-5). Each is read as tolerantly as the real ones demand (keys in any case,
+ * numbers as text, fields missing), and nothing in it is trusted: it can only name a vault that is already watched.
+ */
+
+import { fold } from '../base/names.ts';
+import { vaultIdOf } from '../customerKey/binding.ts';
+import type { Cloud } from '../customerKey/keyIdentifier.ts';
+import { isKeyVaultHost, keyVaultSuffixes } from '../customerKey/keyIdentifier.ts';
+import type { Service } from '../service.ts';
+
+/** What an event concerns: a vault, and the key when it names one. */
+export interface Concern {
+  readonly vaultHost: string;
+  readonly keyName?: string;
+  /** For the audit: the event that says so, as far as its id can be told. */
+  readonly eventId?: string;
+}
+
+/** Either schema: Event Grid's `eventType`, `topic`, or CloudEvents' `type`, `source`. */
+export interface ReceivedEvent {
+  readonly id: string;
+  readonly type: string;
+  readonly source: string;
+  readonly subject: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** Undefined when it is no event at all; then it is acknowledged and logged, since redelivery would not mend it. */
+export function readEvent(input: unknown): ReceivedEvent | undefined {
+  const fields = folded(input);
+  if (fields === undefined) return undefined;
+  const text = (...names: string[]) =>
+    names.map((name) => fields[name]).find((value) => typeof value === 'string') ?? '';
+  const type = text('eventtype', 'type') as string;
+  const source = text('topic', 'source') as string;
+  if (type === '') return undefined;
+  const subject = text('subject') as string;
+  return { id: text('id') as string, type, source, subject, data: folded(fields.data) ?? {} };
+}
+
+/** Keys trimmed and in lower case: published samples of Key Vault events differ in both. */
+function folded(input: unknown): Readonly<Record<string, unknown>> | undefined {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) return undefined;
+  return Object.fromEntries(Object.entries(input).map(([key, value]) => [fold(key.trim()), value]));
+}
+
+const keyEventTypes = new Set(
+  ['KeyNewVersionCreated', 'KeyNearExpiry', 'KeyExpired', 'VaultAccessPolicyChanged'].map((type) =>
+    fold(`Microsoft.KeyVault.${type}`),
+  ),
+);
+
+/** The vault, and key, that a Key Vault event concerns; undefined for types that say nothing about keys. */
+export function concernOfKeyEvent(event: ReceivedEvent, cloud: Cloud): Concern | undefined {
+  if (!keyEventTypes.has(fold(event.type))) return undefined;
+  const vaultName = vaultNameIn(event.source) ?? textOf(event.data.vaultname);
+  const vault = concernOfVault(vaultName, cloud);
+  if (vault === undefined) return undefined;
+  const keyName = fold(textOf(event.data.objecttype) ?? '') === 'key' ? textOf(event.data.objectname) : undefined;
+  return keyName === undefined ? vault : { ...vault, keyName: fold(keyName) };
+}
+
+/** Undefined when the name is no vault's. */
+export function concernOfVault(vaultName: string | undefined, cloud: Cloud): Concern | undefined {
+  const vaultHost = fold(vaultName ?? '') + keyVaultSuffixes[cloud][0];
+  return isKeyVaultHost(vaultHost, cloud) ? { vaultHost } : undefined;
+}
+
+/** The vault below, or named in, an Azure Resource Manager id. Its letter case differs from event to event. */
+export function vaultNameIn(resourceId: string): string | undefined {
+  return /\/providers\/microsoft\.keyvault\/vaults\/([^/]+)/.exec(fold(resourceId))?.[1];
+}
+
+const textOf = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' && value.length <= 127 ? value : undefined;
+
+/** Wakes the vault if anybody's key is there. Answers whether it did. */
+export async function wake(concern: Concern, service: Pick<Service, 'vaults' | 'queue'>): Promise<boolean> {
+  const vault = vaultIdOf(concern.vaultHost);
+  if ((await service.vaults.bindings(vault)).length === 0) return false;
+  const lookNow = concern.keyName === undefined ? {} : { keyName: concern.keyName };
+  const event = concern.eventId === undefined ? {} : { eventId: concern.eventId };
+  await service.queue.send({ vault, lookNow, askedBy: 'event', ...event });
+  return true;
+}
+
+const resourceEventTypes = /^microsoft\.resources\.resource(write|delete|action)success$/;
+
+/**
+ * The vault that an Azure Resource Manager event concerns: itself deleted, recovered or changed, or a role assignment on it. An
+ * assignment at a wider scope names no vault, and is left to the next sweep.
+ */
+export function concernOfResourceEvent(event: ReceivedEvent, cloud: Cloud): Concern | undefined {
+  if (!resourceEventTypes.test(fold(event.type))) return undefined;
+  const resource = folded(event.data)?.resourceuri;
+  const vaultName = vaultNameIn(event.subject) ?? (typeof resource === 'string' ? vaultNameIn(resource) : undefined);
+  return concernOfVault(vaultName, cloud);
+}
+
+/** Of an event of either kind. */
+export const concernOfEvent = (event: ReceivedEvent, cloud: Cloud): Concern | undefined =>
+  concernOfKeyEvent(event, cloud) ?? concernOfResourceEvent(event, cloud);
+
+/** An id that could be anything but one is not told. */
+export const eventIdOf = ({ id }: ReceivedEvent): Pick<Concern, 'eventId'> =>
+  /^[\w-]{1,64}$/.test(id) ? { eventId: id } : {};
+
+/** One concern a vault: where events name several of its keys, the vault itself. */
+export function concernsByVault(events: readonly ReceivedEvent[], cloud: Cloud): Concern[] {
+  const concerns = new Map<string, Concern>();
+  for (const event of events) {
+    const concern = concernOfEvent(event, cloud);
+    if (concern === undefined) continue;
+    const { vaultHost, keyName } = concern;
+    const known = concerns.get(vaultHost);
+    // Of several events the first is told.
+    const { keyName: _, ...vault } = known ?? {};
+    if (known === undefined) concerns.set(vaultHost, { ...concern, ...eventIdOf(event) });
+    else if (known.keyName !== keyName) concerns.set(vaultHost, { vaultHost, ...vault });
+  }
+  return [...concerns.values()];
+}

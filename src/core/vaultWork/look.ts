@@ -1,0 +1,172 @@
+/**
+ * A look: one remote unwrap of a real wrapped account key for each version of a binding that still wraps somebody, however
+ * many accounts share it. What it showed is evidence for the watch, and for nothing else (INV-7).
+ */
+import pLimit from 'p-limit';
+import { type ActiveAccount, wrappedByOf } from '../accounts/account.ts';
+import { openAccountKey } from '../accounts/accountKey.ts';
+import { type KeyUse, noting, tellKeyUse } from '../accounts/keyUse.ts';
+import { wipe } from '../base/bytes.ts';
+import type { Cause } from '../base/causes.ts';
+import { LostRace } from '../base/errors.ts';
+import { measure } from '../base/metrics.ts';
+import type { Stored } from '../base/stored.ts';
+import type { EpochMs } from '../base/time.ts';
+import type { Service } from '../service.ts';
+import { boundAccounts, isAnyBound, staleRowMs } from '../watch/boundAccounts.ts';
+import { updateWatch } from '../watch/updateWatch.ts';
+import { afterLook, type Evidence, needsControlLook, type Watch } from '../watch/watch.ts';
+
+const keyward = { kind: 'keyward', id: 'look' } as const;
+
+/** What the looks of one round at a vault have in common: a vault that does not answer is asked once for all its keys. */
+export interface Round {
+  silence?: Cause;
+  /** Told once the looks are done: they wait for nobody's audit. */
+  readonly used: { readonly record: ActiveAccount; readonly uses: readonly KeyUse[] }[];
+}
+
+const tellAtOnce = 10;
+
+/** `keep` comes after each: the worker goes on to be the vault's, however slowly the tables answer. */
+export async function tellLooks({ used }: Round, service: Service, keep?: () => Promise<unknown>): Promise<void> {
+  const limit = pLimit(tellAtOnce);
+  const tell = ({ record, uses }: (typeof used)[number]) =>
+    limit(async () => {
+      await tellKeyUse({ record, purpose: 'look', actor: keyward }, uses, service);
+      await keep?.();
+    });
+  await Promise.all(used.splice(0).map(tell));
+}
+
+/** Causes that speak of the vault, or the way to it: asking for its next key would only wait, or burden it, again. */
+const silences: ReadonlySet<Cause> = new Set([
+  'Throttled',
+  'VaultTimeout',
+  'ConnectionFailed',
+  'DnsFailure',
+  'TlsFailure',
+]);
+
+/** Looks at every version in use, and records what was seen. */
+export async function lookAtBinding(stored: Stored<Watch>, round: Round, service: Service): Promise<Stored<Watch>> {
+  const watch = stored.value;
+  const when = { beganAt: service.clock.now(), plannedAt: watch.nextLookAt };
+  const evidence: Evidence[] = [];
+  const unused: string[] = [];
+  for (const version of Object.keys(watch.versions)) {
+    const seen = await lookAtVersion(watch, version, when.beganAt, round, service);
+    if (seen === 'unused') unused.push(version);
+    else evidence.push(seen);
+  }
+  if (evidence.length === 0) return withoutUnused(await asleep(stored, when, service), unused, service);
+  const observed = await updateWatch(stored, (before) => afterLook(before, evidence, when, service.policy), service);
+  for (const { version, cause = 'none' } of evidence) {
+    const status = observed.value.versions[version]?.status;
+    if (status !== undefined) measure(service.log, 'keyward.looks', 1, { status, cause });
+  }
+  return unused.length === 0 ? observed : withoutUnused(observed, unused, service);
+}
+
+const day = 86_400_000;
+
+/** Nobody is bound: there is nothing to look with, and no reason to ask the customer's vault for anything. */
+function asleep(
+  stored: Stored<Watch>,
+  when: { beganAt: EpochMs; plannedAt: EpochMs },
+  service: Service,
+): Promise<Stored<Watch>> {
+  const decide = (before: Watch) => ({
+    ...afterLook(before, [], when, service.policy),
+    nextVersionCheckAt: when.beganAt + day,
+  });
+  return updateWatch(stored, decide, service);
+}
+
+const maxSamples = 5;
+
+async function lookAtVersion(
+  watch: Watch,
+  version: string,
+  takenAt: EpochMs,
+  round: Round,
+  service: Service,
+): Promise<Evidence | 'unused'> {
+  // All evidence of a look is as old as its beginning: so the next look, planned from there, is far enough off to count.
+  const about = { bindingId: watch.binding.id, version, takenAt, afterLooks: watch.lookCount };
+  if (round.silence !== undefined) return { ...about, cause: round.silence };
+  let seen: Evidence | 'unused' = 'unused';
+  let tries = 0;
+  for await (const sample of samplesOf(watch, version, service)) {
+    seen = { ...about, ...(await lookWith(sample, watch, round, service)) };
+    tries += 1;
+    // One account's bytes are wrong, which says nothing about the key: look with another's.
+    if (seen.cause !== 'KeyMaterialMismatch' || tries === maxSamples) break;
+  }
+  return seen;
+}
+
+async function lookWith(
+  sample: ActiveAccount,
+  { binding }: Watch,
+  round: Round,
+  service: Service,
+): Promise<Pick<Evidence, 'cause' | 'controlLook' | 'keyVaultRequestId'>> {
+  const { log, policy } = service;
+  const uses: KeyUse[] = [];
+  const opened = await openAccountKey(sample, { ...service, keyVault: noting(service.keyVault, uses) });
+  round.used.push({ record: sample, uses });
+  const { requestId: keyVaultRequestId, durationMs } = opened.observed;
+  const proof = keyVaultRequestId === undefined ? {} : { keyVaultRequestId };
+  const about = { account: sample.name, key: wrappedByOf(sample.encryption), keyVaultRequestId, durationMs };
+  measure(log, 'keyward.looks.ms', durationMs, { cause: opened.ok ? 'none' : opened.cause });
+  if (opened.ok) {
+    wipe(opened.value);
+    log.info('Looked at a key', { ...about, cause: 'none' });
+    return proof;
+  }
+  const { cause } = opened;
+  if (silences.has(cause)) round.silence = cause;
+  if (cause === 'KeyMaterialMismatch') log.error('An account key does not open to what its record names', about);
+  const control = needsControlLook(cause, policy) ? await service.controlLook(binding) : undefined;
+  log.info('Looked at a key', { ...about, cause, controlLook: control });
+  return control === undefined ? { cause, ...proof } : { cause, controlLook: control, ...proof };
+}
+
+/** Accounts that this version really wraps. Rows are hints: the record decides, and a row that misleads is passed by. */
+async function* samplesOf(watch: Watch, version: string, service: Service): AsyncGenerator<ActiveAccount> {
+  const bindingId = watch.binding.id;
+  for await (const row of boundAccounts(bindingId, { version }, service)) {
+    const stored = await service.accounts.read(row.value.name);
+    if (stored?.value.lifecycle === 'active' && isWrappedBy(stored.value, bindingId, version)) yield stored.value;
+    else if (service.clock.now() - row.writtenAt > staleRowMs) await service.bindings.removeAccount(bindingId, row);
+  }
+}
+
+function isWrappedBy({ encryption }: ActiveAccount, bindingId: string, version: string): boolean {
+  return encryption.type === 'CustomerKey' && encryption.binding.id === bindingId && encryption.version === version;
+}
+
+/**
+ * A version that wraps nobody leaves the watch, once no row names it. A row is put down before its version is made known to the
+ * watch, so whoever moves onto the version meanwhile changes the watch, and this write loses the race.
+ */
+async function withoutUnused(
+  stored: Stored<Watch>,
+  unused: readonly string[],
+  service: Service,
+): Promise<Stored<Watch>> {
+  const { binding, versions } = stored.value;
+  const gone: string[] = [];
+  for (const version of unused) {
+    if (!(await isAnyBound(binding.id, version, service))) gone.push(version);
+  }
+  const rest = Object.fromEntries(Object.entries(versions).filter(([version]) => !gone.includes(version)));
+  if (gone.length === 0 || Object.keys(rest).length === 0) return stored;
+  try {
+    return await service.bindings.saveWatch({ value: { ...stored.value, versions: rest }, etag: stored.etag }, []);
+  } catch (error) {
+    if (error instanceof LostRace) return stored;
+    throw error;
+  }
+}

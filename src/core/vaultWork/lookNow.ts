@@ -1,0 +1,49 @@
+/** An operator's look: at once, and told. What it shows counts like any other look, so asking often confirms nothing sooner. */
+
+import { getAccount } from '../accounts/readAccount.ts';
+import { Refusal } from '../base/errors.ts';
+import { vaultIdOf } from '../customerKey/binding.ts';
+import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
+import type { Service } from '../service.ts';
+import type { Watch } from '../watch/watch.ts';
+import { lookAtBinding, type Round, tellLooks } from './look.ts';
+
+export type LookTarget = { readonly account: string } | { readonly keyIdentifier: string };
+
+/** The watches after the look. @throws Refusal when nothing is bound to what is named. */
+export async function lookNow(target: LookTarget, service: Service): Promise<Watch[]> {
+  const ids =
+    'account' in target ? await bindingOfAccount(target.account, service) : await bindingsOfKey(target, service);
+  const looked: Watch[] = [];
+  const round: Round = { used: [] };
+  const asked = { ...service, trigger: { trigger: 'admin' } as const };
+  for (const id of ids) {
+    const stored = await service.bindings.readWatch(id);
+    if (stored === undefined) continue;
+    const { value } = await lookAtBinding(stored, round, asked);
+    looked.push(value);
+    // Accounts' audit, and the next look of a Suspect key, are the worker's.
+    await service.queue.send({ vault: vaultIdOf(value.binding.vaultHost), askedBy: 'admin' });
+  }
+  await tellLooks(round, asked);
+  if (looked.length > 0) return looked;
+  throw new Refusal('NotFound', 'No account is bound to this key: there is nothing to look with.', {
+    target: 'keyIdentifier',
+  });
+}
+
+async function bindingOfAccount(name: string, service: Service): Promise<string[]> {
+  const { encryption } = (await getAccount(name, service)).record;
+  if (encryption.type === 'CustomerKey') return [encryption.binding.id];
+  throw new Refusal('NotFound', 'The account is under the system key: it has no customer key to look at.', {
+    target: 'account',
+  });
+}
+
+/** Every binding of the key, whichever identity or tenant reaches it. */
+async function bindingsOfKey({ keyIdentifier }: { keyIdentifier: string }, service: Service): Promise<string[]> {
+  const key = parseKeyIdentifier(keyIdentifier, service.cloud);
+  const ids = await service.vaults.bindings(vaultIdOf(key.vaultHost));
+  const watches = await Promise.all(ids.map((id) => service.bindings.readWatch(id)));
+  return watches.flatMap((watch) => (watch?.value.binding.keyName === key.keyName ? [watch.value.binding.id] : []));
+}

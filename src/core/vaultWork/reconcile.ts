@@ -1,0 +1,44 @@
+/**
+ * Verdicts refuse and restore accounts the moment they are stored; this visits every account that a verdict touched, so that
+ * its own chain has it too. Can stop anywhere and be begun again: the watch is marked last.
+ */
+
+import { catchUp, catchUpDeleted } from '../accounts/missingVerdictEntries.ts';
+import { saveAccount } from '../accounts/writeAccount.ts';
+import { retryLostRaces } from '../base/errors.ts';
+import type { Stored } from '../base/stored.ts';
+import type { Service } from '../service.ts';
+import { boundAccounts } from '../watch/boundAccounts.ts';
+import { updateWatch } from '../watch/updateWatch.ts';
+import type { Watch } from '../watch/watch.ts';
+
+export async function reconcile(
+  stored: Stored<Watch>,
+  service: Service,
+): Promise<{ watch: Stored<Watch>; done: boolean }> {
+  const watch = stored.value;
+  if (watch.reconciledEpoch === watch.epoch) return { watch: stored, done: true };
+  let left = service.policy.accountsPerMessage;
+  for (const version of new Set(watch.transitions.map((transition) => transition.version))) {
+    for await (const row of boundAccounts(watch.binding.id, { version }, service)) {
+      const caughtUp = await retryLostRaces(() => reconcileAccount(row.value.name, watch, service));
+      if (caughtUp && --left === 0) return { watch: stored, done: false };
+    }
+  }
+  return { watch: await updateWatch(stored, (before) => reconciledUpTo(before, watch.epoch), service), done: true };
+}
+
+/** Whether there was anything to write. */
+async function reconcileAccount(name: string, watch: Watch, service: Service): Promise<boolean> {
+  const stored = await service.accounts.read(name);
+  if (stored === undefined) return false;
+  const { value } = stored;
+  const { record, facts } = value.lifecycle === 'active' ? catchUp(value, watch) : catchUpDeleted(value, watch);
+  if (facts.length > 0) await saveAccount(stored, record, facts, service);
+  return facts.length > 0;
+}
+
+function reconciledUpTo(watch: Watch, epoch: number): Watch {
+  if (watch.reconciledEpoch >= epoch) return watch;
+  return { ...watch, reconciledEpoch: epoch, transitions: watch.transitions.filter((one) => one.epoch > epoch) };
+}

@@ -1,0 +1,95 @@
+/**
+ * The operator lets go of a claim: the vault, tenant or identity is then free for whoever is bound through it first. Refused while
+ * any account is bound through it, or is being bound: claims.ts says how the two see each other.
+ */
+import type { Actor } from '../audit/auditEntry.ts';
+import { recordForService } from '../audit/serviceAudit.ts';
+import { LostRace, Refusal, retryLostRaces } from '../base/errors.ts';
+import { fold } from '../base/names.ts';
+import { vaultIdOf } from '../customerKey/binding.ts';
+import { claimsOf } from '../customerKey/claims.ts';
+import type { Claim, ClaimKind } from '../customerKey/ports.ts';
+import type { Service } from '../service.ts';
+import { type BoundRow, boundAccounts, staleRowMs } from '../watch/boundAccounts.ts';
+
+export interface ClaimName {
+  readonly kind: ClaimKind;
+  readonly value: string;
+}
+
+/** @throws Refusal NotFound */
+export async function getClaim(name: ClaimName, service: Service): Promise<Claim> {
+  return (await found(name, service)).value;
+}
+
+/** Answers with the claim that was released. @throws Refusal NotFound | Conflict */
+export function releaseClaim(name: ClaimName, actor: Actor, service: Service): Promise<Claim> {
+  return retryLostRaces(async () => {
+    const marked = await service.claims.mark(await found(name, service), true);
+    if (marked === undefined) throw new LostRace();
+    // A re-wrap steps from row to row, and can step past the reader: who finds nobody looks again.
+    const bound = (await boundThrough(name, service)) ?? (await boundThrough(name, service));
+    if (bound !== undefined) {
+      await service.claims.mark(marked, false);
+      throw inUse(bound);
+    }
+    const { kind, value, owner } = marked.value;
+    // Before the deed, so that there is none without its entry; an account that is bound in this moment leaves one too many.
+    await recordForService([{ type: 'ClaimReleased', actor, claim: `${kind}/${value}`, before: owner }], service);
+    if (!(await service.claims.release(marked))) throw new LostRace();
+    return marked.value;
+  });
+}
+
+async function found({ kind, value }: ClaimName, { claims }: Service) {
+  const claim = await claims.find(kind, fold(value));
+  if (claim !== undefined) return claim;
+  throw new Refusal('NotFound', 'Nobody holds this claim.', { target: 'value' });
+}
+
+interface BoundThrough {
+  readonly count: number;
+  readonly first: string;
+}
+
+function inUse({ count, first }: BoundThrough): Refusal {
+  const many = count < maxCounted ? String(count) : `${maxCounted} or more`;
+  const message = `Accounts are bound through it, or were being bound in the last hour: ${many}, '${first}' among them. Delete or move them first.`;
+  return new Refusal('Conflict', message, { target: 'value', info: { accounts: count, account: first } });
+}
+
+/** Counting stops here: the number only says whether it is few or many. */
+const maxCounted = 100;
+
+async function boundThrough(name: ClaimName, service: Service): Promise<BoundThrough | undefined> {
+  const names = new Set<string>();
+  for await (const vault of vaultsOf(name, service)) {
+    for (const id of await service.vaults.bindings(vault)) {
+      const watch = await service.bindings.readWatch(id);
+      if (watch === undefined || !isThrough(claimsOf(watch.value.binding, service.homeTenantId), name)) continue;
+      for await (const row of boundAccounts(id, {}, service)) {
+        if (await mayStand(row, id, service)) names.add(row.value.name);
+        if (names.size >= maxCounted) break;
+      }
+    }
+  }
+  const [first] = names;
+  return first === undefined ? undefined : { count: names.size, first };
+}
+
+async function* vaultsOf({ kind, value }: ClaimName, { vaults }: Service): AsyncGenerator<string> {
+  if (kind === 'vault') yield vaultIdOf(value);
+  else yield* vaults.list();
+}
+
+const isThrough = (claims: readonly [ClaimKind, string][], { kind, value }: ClaimName): boolean =>
+  claims.some(([k, v]) => k === kind && fold(v) === fold(value));
+
+/** The record says so, or nobody knows yet: a row is put down before its record is written. */
+async function mayStand(row: BoundRow, bindingId: string, { accounts, clock }: Service): Promise<boolean> {
+  if (clock.now() - row.writtenAt < staleRowMs) return true;
+  const stored = await accounts.read(row.value.name);
+  if (stored?.value.lifecycle !== 'active' || stored.value.instanceId !== row.value.instanceId) return false;
+  const { encryption } = stored.value;
+  return encryption.type === 'CustomerKey' && encryption.binding.id === bindingId;
+}

@@ -1,0 +1,208 @@
+/**
+ * One vault's work: look at each due binding, re-wrap what is due, catch the accounts' audit up. Every trigger ends here.
+ *
+ *   event, admin ─▶ requestLooks: marks the watch due, now or as soon as a look can count
+ *   sweep, wake  ─┐        │ only the call that marked it goes on, so a storm of events is one look
+ *                 └────────┴─▶ one worker a vault ─▶ each due binding: look ─▶ reconcile ─▶ follow the latest version
+ */
+
+import { describeError } from '../base/errors.ts';
+import type { Policy } from '../base/policy.ts';
+import type { Stored } from '../base/stored.ts';
+import type { EpochMs } from '../base/time.ts';
+import { type Following, followLatest, isFollowDue } from '../rotation/followLatestVersion.ts';
+import type { Service } from '../service.ts';
+import { createSpending } from '../watch/pacedKeyVault.ts';
+import type { VaultWork, WorkTicket } from '../watch/ports.ts';
+import { updateWatch } from '../watch/updateWatch.ts';
+import { costOf } from '../watch/vaultBudget.ts';
+import { isLookDue, isSilent, soonest, type Watch } from '../watch/watch.ts';
+import { lookAtBinding, type Round, tellLooks } from './look.ts';
+import { reconcile } from './reconcile.ts';
+
+/** How long one message of work goes on; functionTimeout in host.json is far above it. */
+const budgetMs = 120_000;
+/** How long of that re-wraps go on, and how long at a stretch before looks that are due come first. */
+const rewrapMs = 60_000;
+const maxSliceMs = 3_000;
+const minSliceMs = 500;
+/** When a vault has a worker already, its due looks wait this long. */
+const busyDelayMs = 3_000;
+
+export async function workOnVault(message: VaultWork, tools: Service): Promise<void> {
+  const { vault, lookNow, askedBy: trigger } = message;
+  const event = message.eventId === undefined ? {} : { eventId: message.eventId };
+  const service = { ...tools, trigger: { trigger, ...event } };
+  const ids = await service.vaults.bindings(vault);
+  if (lookNow === undefined) return workOnDue(vault, ids, message.askedBy === 'sweep', service);
+  const now = service.clock.now();
+  const starts = await requestLooks(ids, lookNow, now, service);
+  for (const startAt of starts) {
+    if (startAt > now) await service.queue.send({ vault, askedBy: 'wake', ...event }, startAt - now);
+  }
+  if ([...starts].some((startAt) => startAt <= now)) await workOnDue(vault, ids, false, service);
+}
+
+/** The times that this request brought forward; none when others have asked for the same already. */
+async function requestLooks(
+  ids: readonly string[],
+  wanted: { readonly keyName?: string },
+  now: EpochMs,
+  service: Service,
+): Promise<Set<EpochMs>> {
+  const starts = new Set<EpochMs>();
+  for (const id of ids) {
+    const stored = await service.bindings.readWatch(id);
+    if (stored === undefined) continue;
+    if (wanted.keyName !== undefined && stored.value.binding.keyName !== wanted.keyName) continue;
+    const asked = await updateWatch(stored, (watch) => broughtForward(watch, now, service.policy), service);
+    if (asked !== stored) starts.add(asked.value.nextLookAt).add(asked.value.nextVersionCheckAt);
+  }
+  return starts;
+}
+
+/** The same watch when nothing comes sooner. */
+function broughtForward(watch: Watch, now: EpochMs, policy: Policy): Watch {
+  const nextLookAt = Math.min(watch.nextLookAt, soonest(now, watch.lastLookAt, policy));
+  const nextVersionCheckAt = Math.min(watch.nextVersionCheckAt, soonest(now, watch.lastVersionCheckAt, policy));
+  const isSooner = nextLookAt < watch.nextLookAt || nextVersionCheckAt < watch.nextVersionCheckAt;
+  return isSooner ? { ...watch, nextLookAt, nextVersionCheckAt } : watch;
+}
+
+/** What one message keeps while it works, round by round. */
+interface Message extends Following {
+  readonly vault: string;
+  readonly ids: readonly string[];
+  readonly began: EpochMs;
+  readonly service: Service;
+  /** Undefined: the time had run out, and somebody else has begun. */
+  ticket: WorkTicket | undefined;
+  keptAt: EpochMs;
+  /** By binding: when it needs its vault awake again. */
+  readonly wakes: Map<string, EpochMs>;
+}
+
+async function workOnDue(vault: string, ids: readonly string[], isSweep: boolean, service: Service): Promise<void> {
+  const { clock, queue, vaults, policy } = service;
+  const began = clock.now();
+  const eventId = service.trigger?.eventId;
+  const event = eventId === undefined ? {} : { eventId };
+  const ticket = await vaults.beginWork(vault, began, began + policy.workerLeaseSeconds * 1000);
+  if (ticket === undefined) return queue.send({ vault, askedBy: isSweep ? 'sweep' : 'wake', ...event }, busyDelayMs);
+  const spending = createSpending(() => vaults.readBudget(vault), service);
+  const about = { vault, ids, began, service, ticket, keptAt: began, left: policy.accountsPerMessage };
+  const message: Message = { ...about, spending, runs: new Map(), wakes: new Map() };
+  try {
+    let goesOn = await workOneRound(isSweep, message);
+    while (goesOn) goesOn = await workOneRound(false, message);
+    if (spending.isOpen && message.ticket !== undefined) await vaults.saveBudget(vault, spending.budget);
+  } finally {
+    if (message.ticket !== undefined) await vaults.endWork(vault, message.ticket);
+  }
+  if (message.ticket === undefined) return;
+  const wakeAt = Math.min(...message.wakes.values());
+  // Sooner than the sweep comes round anyway.
+  if (wakeAt < clock.now() + policy.lookIntervalHealthySeconds * 1000)
+    await queue.send({ vault, askedBy: 'wake' }, Math.max(0, wakeAt - clock.now()));
+}
+
+/**
+ * Looks at every binding first; then re-wraps for a few seconds, or until the next look is due: however long a rotation takes, no
+ * look waits for it. Answers whether this message goes on with another round.
+ */
+async function workOneRound(isSweep: boolean, message: Message): Promise<boolean> {
+  const { began, spending, service } = message;
+  const { clock } = service;
+  const round: Round = { used: [] };
+  const watches = await lookAtAll(isSweep, round, message);
+  await tellLooks(round, service, () => keepWork(message));
+  if (watches === undefined || round.silence !== undefined) return false;
+
+  const nextLookAt = Math.min(...watches.map(({ value }) => value.nextLookAt));
+  let isUnfinished = false;
+  for (const watch of watches) {
+    if (!(await keepWork(message))) return false;
+    const now = clock.now();
+    const until = Math.min(now + maxSliceMs, Math.max(now + minSliceMs, nextLookAt));
+    const { id } = watch.value.binding;
+    isUnfinished =
+      (await onBinding(id, service, () => followIfDue(watch, until, isSweep, message), false)) || isUnfinished;
+  }
+  return isUnfinished && spending.resumeAt === undefined && message.left > 0 && clock.now() - began < rewrapMs;
+}
+
+/** The watches afterwards; undefined: somebody else works on the vault now. */
+async function lookAtAll(isSweep: boolean, round: Round, message: Message): Promise<Stored<Watch>[] | undefined> {
+  const { began, wakes, service } = message;
+  const { clock } = service;
+  const watches: Stored<Watch>[] = [];
+  for (const id of message.ids) {
+    if (!(await keepWork(message))) return undefined;
+    // What is left stands in the tables: the next message goes on there, well inside the function's own time limit.
+    if (clock.now() - began > budgetMs) wakes.set(id, clock.now());
+    else watches.push(...(await onBinding(id, service, () => lookIfDue(id, isSweep, round, message), [])));
+  }
+  return watches;
+}
+
+/** One binding's failure stops no other. */
+async function onBinding<T>(bindingId: string, { log }: Service, work: () => Promise<T>, otherwise: T): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    log.error('Work on a binding failed', { bindingId, error: describeError(error) });
+    return otherwise;
+  }
+}
+
+async function keepWork(message: Message): Promise<boolean> {
+  const { vault, ticket, service } = message;
+  const now = service.clock.now();
+  const leaseMs = service.policy.workerLeaseSeconds * 1000;
+  if (ticket !== undefined && now - message.keptAt > leaseMs / 3) {
+    message.keptAt = now;
+    message.ticket = await service.vaults.keepWork(vault, ticket, now + leaseMs);
+  }
+  return message.ticket !== undefined;
+}
+
+/** The watch after its look, and its accounts' audit; none when there is more audit to write than fits a message. */
+async function lookIfDue(id: string, isSweep: boolean, round: Round, message: Message): Promise<Stored<Watch>[]> {
+  const { service, spending, wakes } = message;
+  let watch = await service.bindings.readWatch(id);
+  if (watch === undefined) return [];
+  noteLateness(watch.value, service);
+  if (isLookDue(watch.value, service.clock.now(), isSweep, service.policy)) {
+    const keyVault = spending.counted(costOf(watch.value.latest));
+    watch = await lookAtBinding(watch, round, { ...service, keyVault });
+    wakes.set(id, nextWakeOf(watch.value));
+  }
+  const isBehind = watch.value.reconciledEpoch !== watch.value.epoch;
+  const reconciled = await reconcile(watch, service);
+  if (!reconciled.done) wakes.set(id, service.clock.now());
+  // The message that should have told of the next look may be lost, or was the one that had no time to end.
+  else if (isBehind || isSweep) wakes.set(id, nextWakeOf(reconciled.watch.value));
+  return reconciled.done ? [reconciled.watch] : [];
+}
+
+/** Whether there is more to re-wrap. */
+async function followIfDue(watch: Stored<Watch>, until: EpochMs, isSweep: boolean, message: Message): Promise<boolean> {
+  const { service, runs, spending, wakes } = message;
+  const { id } = watch.value.binding;
+  if (!runs.has(id) && !(await isFollowDue(watch.value, isSweep, service))) return false;
+  const followed = await followLatest(watch, until, isSweep, message, service);
+  const { unfinished } = followed;
+  wakes.set(id, unfinished ? (spending.resumeAt ?? service.clock.now()) : nextWakeOf(followed.watch.value));
+  return unfinished;
+}
+
+/** While nobody answers, versions wait for the looks. */
+const nextWakeOf = (watch: Watch): EpochMs =>
+  isSilent(watch) ? watch.nextLookAt : Math.min(watch.nextLookAt, watch.nextVersionCheckAt);
+
+/** A look that comes a whole interval late says that sweeps, or workers, do not keep up: docs/operations.md has the alert. */
+function noteLateness(watch: Watch, { clock, policy, log }: Service): void {
+  const lateMs = clock.now() - watch.nextLookAt;
+  if (lateMs > policy.lookIntervalHealthySeconds * 1000)
+    log.warn('A look came late', { bindingId: watch.binding.id, lateMs });
+}

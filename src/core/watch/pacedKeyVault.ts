@@ -1,0 +1,119 @@
+/**
+ * Spending a vault's budget within one message of work. Looks are asked at once and held against what comes after them;
+ * re-wraps wait their turn, in order, and only for moments: when the vault needs longer, the message ends and another one
+ * comes when it is time. Leases and checks of new keys are not in the budget: they come first, from the part of the limit
+ * that is never ours, and where the vault throttles it is the re-wraps that slow down.
+ */
+
+import type { EpochMs } from '../base/time.ts';
+import type { Answer, KeyVault } from '../customerKey/ports.ts';
+import type { Service } from '../service.ts';
+import { afterAnswer, afterRefusal, type Budget, filled, newBudget, spent, waitMs } from './vaultBudget.ts';
+
+export interface Spending {
+  /** The vault as looks ask it. `cost` in seconds of the vault (vaultBudget.ts). */
+  counted(cost: number): KeyVault;
+  /** The vault as re-wraps ask it. Answers Throttled without asking when it would have to wait long: see `resumeAt`. */
+  paced(cost: number): KeyVault;
+  /** Reads what is left of the vault's budget; before any re-wrap. Looks that came before are held against it. */
+  open(): Promise<void>;
+  readonly isOpen: boolean;
+  /** How many operations of this cost a second the vault bears now. */
+  perSecond(cost: number): number;
+  /** When re-wraps may go on; absent while they may. */
+  readonly resumeAt: EpochMs | undefined;
+  readonly budget: Budget;
+}
+
+/** Longer waits are delayed messages. */
+const maxPauseMs = 500;
+/** What is sent evenly does not arrive so: to keep within the share at the vault's end takes a little less. */
+const margin = 0.98;
+/** So often one call is asked again before its account is left for later. */
+const maxTries = 8;
+
+export function createSpending(
+  read: () => Promise<Budget | undefined>,
+  { keyVault, clock, pause, policy }: Pick<Service, 'keyVault' | 'clock' | 'pause' | 'policy'>,
+): Spending {
+  const share = (policy.vaultSharePercent / 100) * margin;
+  let budget: Budget = { ...newBudget, at: clock.now() };
+  let isOpen = false;
+  let resumeAt: EpochMs | undefined;
+  let line: Promise<boolean> = Promise.resolve(true);
+
+  const now = (): Budget => {
+    budget = filled(budget, share, clock.now());
+    return budget;
+  };
+
+  async function admitted(cost: number): Promise<boolean> {
+    while (resumeAt === undefined) {
+      const ms = waitMs(now(), cost, share);
+      if (ms <= 0) {
+        budget = spent(budget, cost);
+        return true;
+      }
+      if (ms > maxPauseMs) resumeAt = clock.now() + ms;
+      else await pause(Math.ceil(ms));
+    }
+    return false;
+  }
+
+  function turn(cost: number): Promise<boolean> {
+    line = line.then(() => admitted(cost));
+    return line;
+  }
+
+  async function noted<T>(ask: () => Promise<Answer<T>>): Promise<Answer<T>> {
+    const askedAt = clock.now();
+    const answer = await ask();
+    const isRefused = !answer.ok && answer.cause === 'Throttled';
+    const { retryAfterSeconds } = answer.observed;
+    if (isRefused) budget = afterRefusal(now(), askedAt, retryAfterSeconds, clock.now());
+    else budget = afterAnswer(budget, askedAt);
+    return answer;
+  }
+
+  async function inTurn<T>(cost: number, ask: () => Promise<Answer<T>>): Promise<Answer<T>> {
+    let answer: Answer<T> = { ok: false, cause: 'Throttled', observed: { durationMs: 0 } };
+    for (let tries = 0; tries < maxTries; tries++) {
+      if (!(await turn(cost))) return answer;
+      answer = await noted(ask);
+      if (answer.ok || answer.cause !== 'Throttled') return answer;
+    }
+    return answer;
+  }
+
+  function atOnce<T>(cost: number, ask: () => Promise<Answer<T>>): Promise<Answer<T>> {
+    budget = spent(now(), cost);
+    return noted(ask);
+  }
+
+  const through = (ask: typeof inTurn, cost: number): KeyVault => ({
+    describe: (...asked) => ask(cost, () => keyVault.describe(...asked)),
+    unwrap: (...asked) => ask(cost, () => keyVault.unwrap(...asked)),
+    wrap: keyVault.wrap,
+  });
+
+  return {
+    async open() {
+      if (isOpen) return;
+      const saved = (await read()) ?? newBudget;
+      budget = spent(filled(saved, share, clock.now()), Math.max(0, -budget.seconds));
+      isOpen = true;
+    },
+    get isOpen() {
+      return isOpen;
+    },
+    counted: (cost) => through(atOnce, cost),
+    paced: (cost) => through(inTurn, cost),
+    perSecond: (cost) => (share * now().pace) / cost,
+    get resumeAt() {
+      return resumeAt;
+    },
+    get budget() {
+      return budget;
+    },
+  };
+}

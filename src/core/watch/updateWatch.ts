@@ -1,0 +1,140 @@
+/** Reading and writing watches: what the stories do around the pure machine of watch.ts. */
+import { type AuditFacts, appendEntries, appendEntry, emptyChain, headOf, withTrigger } from '../audit/auditEntry.ts';
+import { LostRace, retryLostRaces } from '../base/errors.ts';
+import { measure } from '../base/metrics.ts';
+import type { Policy } from '../base/policy.ts';
+import type { Stored } from '../base/stored.ts';
+import { type EpochMs, iso } from '../base/time.ts';
+import type { WatchStatus } from '../base/vocabulary.ts';
+import type { Binding } from '../customerKey/binding.ts';
+import type { Service } from '../service.ts';
+import { accessibleVerdict, type Evidence, observe, type Verdict, type Watch } from './watch.ts';
+import { occurrenceFacts } from './watchAuditFacts.ts';
+
+type WatchTools = Pick<Service, 'bindings' | 'vaults' | 'rings' | 'policy' | 'clock' | 'log' | 'trigger'>;
+
+const keyward = { kind: 'keyward', id: 'watch' } as const;
+
+/**
+ * Makes sure that the binding is watched and its watch knows this version, on the strength of a remote unwrap that has just
+ * succeeded. Comes before any record names the version, so that there is always somebody to say no.
+ */
+export async function ensureWatched(
+  binding: Binding,
+  version: string,
+  goodLookAt: EpochMs,
+  tools: WatchTools,
+): Promise<Watch> {
+  await tools.vaults.addBinding(binding.vaultHost, binding.id);
+  return retryLostRaces(async () => {
+    const stored = await tools.bindings.readWatch(binding.id);
+    if (stored === undefined) return createWatch(binding, version, goodLookAt, tools);
+    const evidence = { bindingId: binding.id, version, takenAt: goodLookAt };
+    const { value } = await updateWatch(stored, (watch) => withGoodLook(watch, evidence, tools.policy), tools);
+    return value;
+  });
+}
+
+function withGoodLook(watch: Watch, evidence: Evidence, policy: Policy): Watch {
+  const nextVersionCheckAt = Math.min(
+    watch.nextVersionCheckAt,
+    evidence.takenAt + policy.versionCheckIntervalSeconds * 1000,
+  );
+  const checked = nextVersionCheckAt === watch.nextVersionCheckAt ? watch : { ...watch, nextVersionCheckAt };
+  if (watch.versions[evidence.version] !== undefined) return observe(checked, evidence, policy);
+  return { ...checked, versions: { ...watch.versions, [evidence.version]: accessibleVerdict(evidence.takenAt) } };
+}
+
+async function createWatch(binding: Binding, version: string, at: EpochMs, tools: WatchTools): Promise<Watch> {
+  const { audit } = await tools.rings();
+  const entry = appendEntry(
+    binding.id,
+    emptyChain,
+    { type: 'WatchCreated', actor: keyward, key: version },
+    tools.clock.now(),
+    audit.newest,
+  );
+  const watch: Watch = {
+    binding,
+    versions: { [version]: accessibleVerdict(at) },
+    epoch: 0,
+    reconciledEpoch: 0,
+    transitions: [],
+    lastLookAt: at,
+    lookCount: 0,
+    nextLookAt: at + tools.policy.lookIntervalHealthySeconds * 1000,
+    lastVersionCheckAt: 0,
+    nextVersionCheckAt: at + tools.policy.versionCheckIntervalSeconds * 1000,
+    audit: headOf(entry),
+  };
+  await tools.bindings.createWatch(watch, [entry]);
+  return watch;
+}
+
+/**
+ * Changes a watch by a pure decision; when another writer was faster, reads it again and decides again. A changed verdict goes
+ * with its audit entry, in one batch (INV-6). `facts` are entries of other kinds that the decision calls for.
+ */
+export async function updateWatch(
+  stored: Stored<Watch>,
+  decide: (watch: Watch) => Watch,
+  tools: Pick<Service, 'bindings' | 'rings' | 'clock' | 'log' | 'trigger'>,
+  facts: (before: Watch, after: Watch) => readonly AuditFacts[] = () => [],
+): Promise<Stored<Watch>> {
+  let current = stored;
+  return retryLostRaces(async () => {
+    const before = current.value;
+    const after = decide(before);
+    if (after === before) return current;
+    const told = [...verdictFacts(before, after), ...occurrenceFacts(before, after), ...facts(before, after)];
+    try {
+      const saved = await saveWatch(current, after, told, tools);
+      for (const { was, verdict } of changesOf(before, after))
+        measure(tools.log, 'keyward.transitions', 1, { from: was, to: verdict.status, cause: verdict.cause ?? 'none' });
+      return saved;
+    } catch (error) {
+      if (error instanceof LostRace) current = (await tools.bindings.readWatch(before.binding.id)) ?? current;
+      throw error;
+    }
+  });
+}
+
+async function saveWatch(
+  { value, etag }: Stored<Watch>,
+  next: Watch,
+  facts: readonly AuditFacts[],
+  tools: Pick<Service, 'bindings' | 'rings' | 'clock' | 'trigger'>,
+): Promise<Stored<Watch>> {
+  if (facts.length === 0) return tools.bindings.saveWatch({ value: next, etag }, []);
+  const { audit } = await tools.rings();
+  const told = withTrigger(facts, tools.trigger);
+  const { entries, head } = appendEntries(next.binding.id, value.audit, told, tools.clock.now(), audit.newest);
+  return tools.bindings.saveWatch({ value: { ...next, audit: head }, etag }, entries);
+}
+
+interface Change {
+  readonly version: string;
+  readonly was: WatchStatus;
+  readonly verdict: Verdict;
+}
+
+const changesOf = (before: Watch, after: Watch): Change[] =>
+  Object.entries(after.versions).flatMap(([version, verdict]) => {
+    const was = before.versions[version]?.status;
+    return was === undefined || was === verdict.status ? [] : [{ version, was, verdict }];
+  });
+
+const verdictFacts = (before: Watch, after: Watch): AuditFacts[] =>
+  changesOf(before, after).map(({ version, was, verdict }) => {
+    const transition = after.transitions.find((one) => one.epoch > before.epoch && one.version === version);
+    const epoch = transition === undefined ? {} : { epoch: transition.epoch };
+    const cause = verdict.cause === undefined ? {} : { cause: verdict.cause };
+    const { keyVaultRequestId } = verdict;
+    const proof = keyVaultRequestId === undefined ? {} : { keyVaultRequestId };
+    const releasedBy = transition?.keyReleasedBy;
+    return {
+      ...{ type: 'VerdictChanged', actor: keyward, key: version, before: was, after: verdict.status },
+      ...{ ...cause, ...epoch, ...proof },
+      ...(releasedBy === undefined ? {} : { keyReleasedBy: iso(releasedBy) }),
+    };
+  });

@@ -1,0 +1,141 @@
+/** What callers are told of an account, and the contracts of the accounts' calls. */
+import * as z from 'zod';
+import {
+  cause,
+  count,
+  etag,
+  guid,
+  identity,
+  keyIdentifier,
+  keyVersion,
+  pageOf,
+  paging,
+  systemData,
+  systemDataExample,
+  time,
+  versionExample,
+} from '../../pipeline/contractParts.ts';
+import type { Contract } from '../../pipeline/route.ts';
+import { accountBody } from './accountJson.ts';
+
+const warning = z
+  .union([
+    z.strictObject({
+      ...{ code: z.literal('NewVersionUnusable'), keyVersion, cause, since: time },
+      remedy: z.string(),
+    }),
+    z.strictObject({
+      ...{ code: z.literal('NewerVersionAvailable'), keyVersion },
+      rotation: z.strictObject({ since: time, done: count, failed: count }).optional(),
+    }),
+    z.strictObject({ code: z.enum(['KeyNearExpiry', 'KeyExpired']), expiresOn: time }),
+  ])
+  .meta({ id: 'KeyWarning' });
+
+/** How far the account is from resting on its newest key alone. */
+const olderAccountKeys = z
+  .strictObject({ phase: z.enum(['moving', 'retiring']), since: time, generations: z.array(count) })
+  .optional();
+
+const encryption = z.union([
+  z.strictObject({ type: z.literal('SystemKey'), accountKeyGeneration: count, olderAccountKeys }),
+  z.strictObject({
+    type: z.literal('CustomerKey'),
+    keyVaultProperties: z.strictObject({
+      keyIdentifier,
+      currentKeyIdentifier: z.string().meta({ description: 'The version that wraps the account key now.' }),
+    }),
+    identity,
+    ...{ accountKeyGeneration: count, olderAccountKeys },
+    status: z.enum(['Accessible', 'Suspect', 'Inaccessible', 'Unreachable', 'Unknown']),
+    since: time.optional(),
+    lastAccessibleAt: time.optional(),
+    keyReleasedBy: time.optional().meta({
+      description: 'The latest moment at which an account key that was refused could still be in use.',
+    }),
+    ...{ cause: cause.optional(), meaning: z.string().optional() },
+    remedy: z.string().optional().meta({ description: 'What to type, or to do.' }),
+    nextLookAt: time.optional(),
+    warnings: z.array(warning),
+  }),
+]);
+
+const example = {
+  id: '/accounts/contoso-media',
+  name: 'contoso-media',
+  type: 'Keyward/accounts',
+  location: 'westeurope',
+  tags: { team: 'media' },
+  properties: {
+    accountId: '0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff',
+    owner: 'contoso',
+    state: 'Enabled',
+    provisioningState: 'Succeeded',
+    encryption: {
+      type: 'CustomerKey',
+      keyVaultProperties: {
+        keyIdentifier: 'https://contoso-keys.vault.azure.net/keys/media',
+        currentKeyIdentifier: `https://contoso-keys.vault.azure.net/keys/media/${versionExample}`,
+      },
+      identity: { useSystemAssignedIdentity: true },
+      accountKeyGeneration: 2,
+      status: 'Suspect',
+      since: '2026-11-23T19:49:00.000Z',
+      lastAccessibleAt: '2026-11-23T19:48:00.000Z',
+      keyReleasedBy: '2026-11-23T19:54:00.000Z',
+      cause: 'KeyDisabled',
+      meaning: 'The key version that wraps the account key is disabled.',
+      remedy: 'Enable it again: az keyvault key set-attributes --vault-name contoso-keys --name media --enabled true',
+      nextLookAt: '2026-11-23T19:49:10.000Z',
+      warnings: [],
+    },
+  },
+  systemData: systemDataExample,
+  etag: '"0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff.2"',
+};
+
+export const accountAnswer = z
+  .strictObject({
+    ...{ id: z.string(), name: z.string(), type: z.literal('Keyward/accounts'), location: z.string() },
+    tags: z.record(z.string(), z.string()),
+    properties: z.strictObject({
+      accountId: guid.meta({ description: 'Not shared with a later account of the same name.' }),
+      owner: z.string(),
+      state: z.enum(['Enabled', 'CustomerKeyInaccessible']),
+      provisioningState: z.literal('Succeeded'),
+      subscriptionId: z.string().optional(),
+      resourceGroupName: z.string().optional(),
+      auditKeyUse: z.literal(true).optional(),
+      encryption,
+    }),
+    ...{ systemData, etag },
+  })
+  .meta({ id: 'Account', examples: [example] });
+
+const headers = ['ETag'] as const;
+
+export const accountContracts = {
+  list: {
+    summary: 'Lists accounts by name',
+    query: paging,
+    answers: { 200: pageOf('AccountList', accountAnswer, [example]) },
+  },
+  get: { summary: 'Gets an account', answers: { 200: accountAnswer }, headers: { 200: headers } },
+  put: {
+    summary: 'Creates an account, or changes what the body names',
+    ...{ body: accountBody, conditional: 'create' },
+    ...{ answers: { 200: accountAnswer, 201: accountAnswer }, headers: { 200: headers, 201: headers } },
+  },
+  patch: {
+    summary: 'Changes what the body names',
+    ...{ body: accountBody, conditional: 'match', answers: { 200: accountAnswer }, headers: { 200: headers } },
+  },
+  delete: {
+    summary: 'Destroys the account key, then clears the account away',
+    ...{ conditional: 'match', answers: { 200: undefined, 204: undefined } },
+  },
+  rotateKey: {
+    summary: 'Makes a new account key; secrets are moved to it in the background',
+    ...{ conditional: 'match', answers: { 202: accountAnswer }, headers: { 202: headers } },
+  },
+} as const satisfies Record<string, Contract>;

@@ -1,0 +1,285 @@
+/** An account as JSON: what a caller may write, checked by one schema, and what a caller reads. Property names are AMS's. */
+import * as z from 'zod';
+import {
+  type AccountView,
+  currentKeyIdentifier,
+  etagOf,
+  type OlderAccountKeys,
+  stateOf,
+  verdictOn,
+} from '../../../core/accounts/account.ts';
+import type { AccountWish } from '../../../core/accounts/putAccount.ts';
+import { parsePlace } from '../../../core/base/armPath.ts';
+import { meaningOf, remedyOf } from '../../../core/base/causes.ts';
+import { Refusal } from '../../../core/base/errors.ts';
+import { ownerPattern } from '../../../core/base/names.ts';
+import type { Policy } from '../../../core/base/policy.ts';
+import { iso } from '../../../core/base/time.ts';
+import type { KeyVaultIdentity } from '../../../core/customerKey/binding.ts';
+import { keyIdentifierTarget } from '../../../core/customerKey/keyIdentifier.ts';
+import type { Verdict } from '../../../core/watch/watch.ts';
+import { keyReleasedBy } from '../../../core/watch/watch.ts';
+import { parsed } from '../../pipeline/http.ts';
+import { readOnly } from '../secrets/secretJson.ts';
+
+const anyTags = z
+  .record(
+    z
+      .string()
+      .min(1)
+      .max(512)
+      .regex(/^[^<>%&\\?/]*$/),
+    z.string().max(256),
+  )
+  .refine((value) => Object.keys(value).length <= 50, 'At most 50 tags.')
+  // A table property holds 32 Ki characters, and the whole account stands in one.
+  .refine((value) => JSON.stringify(value).length <= 8192, 'All tags together have at most 8,192 characters.');
+
+/** A record passes this one name over without a word, so it is looked for before. */
+export const tags = z
+  .unknown()
+  .refine(
+    (value) => typeof value !== 'object' || value === null || !Object.hasOwn(value, '__proto__'),
+    "No tag can be named '__proto__'.",
+  )
+  .pipe(anyTags);
+
+const guid = z.guid().transform((text) => text.toLowerCase());
+const keyExample = 'https://contoso-keys.vault.azure.net/keys/media';
+
+export const identity = z.strictObject({
+  useSystemAssignedIdentity: z.boolean(),
+  userAssignedIdentity: z.string().min(1).max(500).optional().meta({ description: 'A resource id.' }),
+  federatedIdentityClientId: guid.optional(),
+  tenantId: guid.optional(),
+});
+
+const encryption = z.strictObject({
+  type: z.enum(['SystemKey', 'CustomerKey']),
+  keyVaultProperties: z
+    .strictObject({
+      keyIdentifier: z
+        .string()
+        .min(1)
+        .max(300)
+        .meta({ examples: [keyExample] }),
+      currentKeyIdentifier: readOnly,
+    })
+    .optional(),
+  identity: identity.optional(),
+  ...{
+    status: readOnly,
+    cause: readOnly,
+    since: readOnly,
+    lastAccessibleAt: readOnly,
+    nextLookAt: readOnly,
+    keyReleasedBy: readOnly,
+  },
+  ...{ meaning: readOnly, remedy: readOnly, accountKeyGeneration: readOnly, warnings: readOnly },
+  olderAccountKeys: readOnly,
+});
+
+/** The body of PUT and PATCH. */
+export const accountBody = z
+  .strictObject({
+    location: z
+      .string()
+      .min(1)
+      .max(90)
+      .optional()
+      .meta({ description: "The region of the account's vaults.", examples: ['westeurope'] }),
+    tags: tags.optional(),
+    properties: z
+      .strictObject({
+        owner: z
+          .string()
+          .min(1)
+          .max(128)
+          .optional()
+          .meta({ pattern: ownerPattern.source, examples: ['contoso'] }),
+        subscriptionId: z.guid().optional(),
+        resourceGroupName: z
+          .string()
+          .min(1)
+          .max(90)
+          .optional()
+          .meta({ description: 'With subscriptionId: the path of the account on the routes of Azure Media Services.' }),
+        encryption: encryption.optional(),
+        auditKeyUse: z
+          .boolean()
+          .optional()
+          .meta({ description: "Every use of the account's key, and every reveal, stands in its audit." }),
+        ...{ accountId: readOnly, state: readOnly, provisioningState: readOnly },
+      })
+      .optional(),
+    ...{ id: readOnly, name: readOnly, type: readOnly, etag: readOnly, systemData: readOnly },
+  })
+  .meta({
+    id: 'AccountWish',
+    description: 'A new account needs location and owner, which never change. What is absent stays as it is.',
+    examples: [
+      { location: 'westeurope', tags: { team: 'media' }, properties: { owner: 'contoso' } },
+      { properties: { encryption: { type: 'CustomerKey', keyVaultProperties: { keyIdentifier: keyExample } } } },
+    ],
+  });
+
+/** @throws Refusal InvalidRequestContent that names every field at fault. */
+export const parseAccount = (body: unknown): AccountWish => wishIn(parsed(accountBody, body));
+
+/** @throws Refusal InvalidRequestContent when the encryption contradicts itself. */
+export function wishIn({ location, tags: newTags, properties }: z.infer<typeof accountBody>): AccountWish {
+  return {
+    ...(location === undefined ? {} : { location }),
+    ...(newTags === undefined ? {} : { tags: newTags }),
+    ...(properties?.owner === undefined ? {} : { owner: properties.owner }),
+    ...placeIn(properties),
+    ...(properties?.auditKeyUse === undefined ? {} : { auditKeyUse: properties.auditKeyUse }),
+    ...(properties?.encryption === undefined ? {} : { encryption: encryptionWish(properties.encryption) }),
+  };
+}
+
+const placeTargets = {
+  subscriptionId: 'properties.subscriptionId',
+  resourceGroup: 'properties.resourceGroupName',
+};
+
+function placeIn(properties: z.infer<typeof accountBody>['properties']): Pick<AccountWish, 'place'> {
+  const { subscriptionId, resourceGroupName: resourceGroup } = properties ?? {};
+  if (subscriptionId === undefined && resourceGroup === undefined) return {};
+  if (subscriptionId === undefined || resourceGroup === undefined)
+    throw contradiction(
+      subscriptionId === undefined ? placeTargets.subscriptionId : placeTargets.resourceGroup,
+      'subscriptionId and resourceGroupName come together: they are the path of the account.',
+    );
+  return { place: parsePlace({ subscriptionId, resourceGroup }, placeTargets) };
+}
+
+function encryptionWish(wish: z.infer<typeof encryption>): NonNullable<AccountWish['encryption']> {
+  if (wish.type === 'SystemKey') {
+    if (wish.keyVaultProperties !== undefined)
+      throw contradiction(keyIdentifierTarget, 'A key identifier goes with type CustomerKey only.');
+    return { type: 'SystemKey' };
+  }
+  if (wish.keyVaultProperties === undefined)
+    throw contradiction(keyIdentifierTarget, 'Type CustomerKey needs keyVaultProperties.keyIdentifier.');
+  return {
+    type: 'CustomerKey',
+    keyIdentifier: wish.keyVaultProperties.keyIdentifier,
+    identity: identityOf(wish.identity),
+  };
+}
+
+const userAssigned =
+  /^\/subscriptions\/[^/]+\/resourcegroups\/[^/]+\/providers\/microsoft\.managedidentity\/userassignedidentities\/[^/]+$/i;
+
+/** @throws Refusal InvalidRequestContent */
+export function identityOf(
+  wish: z.infer<typeof identity> = { useSystemAssignedIdentity: true },
+  target = 'properties.encryption.identity',
+): KeyVaultIdentity {
+  const { useSystemAssignedIdentity, userAssignedIdentity, federatedIdentityClientId, tenantId } = wish;
+  if (useSystemAssignedIdentity && userAssignedIdentity !== undefined)
+    throw contradiction(target, 'useSystemAssignedIdentity and userAssignedIdentity exclude each other.');
+  if (useSystemAssignedIdentity && federatedIdentityClientId !== undefined)
+    throw contradiction(
+      `${target}.federatedIdentityClientId`,
+      'Only a user-assigned identity can speak for an application: name it in userAssignedIdentity.',
+    );
+  if (federatedIdentityClientId === undefined && tenantId !== undefined)
+    throw contradiction(
+      `${target}.tenantId`,
+      'A tenant goes with federatedIdentityClientId only: a managed identity alone reaches vaults of its own tenant.',
+    );
+  if (useSystemAssignedIdentity) return { useSystemAssignedIdentity };
+  if (userAssignedIdentity === undefined || !userAssigned.test(userAssignedIdentity))
+    throw contradiction(`${target}.userAssignedIdentity`, 'This must be the resource id of a user-assigned identity.');
+  if (federatedIdentityClientId === undefined) return { useSystemAssignedIdentity, userAssignedIdentity };
+  if (tenantId === undefined)
+    throw contradiction(`${target}.tenantId`, 'federatedIdentityClientId needs the tenant that the vault belongs to.');
+  return { useSystemAssignedIdentity, userAssignedIdentity, federatedIdentityClientId, tenantId };
+}
+
+const contradiction = (target: string, message: string): Refusal =>
+  new Refusal('InvalidRequestContent', message, { target });
+
+export function renderAccount(view: AccountView, policy: Policy) {
+  const { record } = view;
+  return {
+    id: `/accounts/${record.name}`,
+    name: record.name,
+    type: 'Keyward/accounts',
+    location: record.location,
+    tags: record.tags,
+    properties: {
+      accountId: record.instanceId,
+      owner: record.owner,
+      state: stateOf(view),
+      provisioningState: 'Succeeded',
+      ...(record.place === undefined
+        ? {}
+        : { subscriptionId: record.place.subscriptionId, resourceGroupName: record.place.resourceGroup }),
+      ...(record.auditKeyUse === true ? { auditKeyUse: true } : {}),
+      encryption: renderEncryption(view, policy),
+    },
+    systemData: { createdAt: iso(record.createdAt), lastModifiedAt: iso(record.updatedAt) },
+    etag: etagOf(record),
+  };
+}
+
+function renderEncryption(view: AccountView, policy: Policy) {
+  const { encryption: current, accountKeyGeneration, olderAccountKeys } = view.record;
+  const older = olderAccountKeys === undefined ? {} : { olderAccountKeys: renderOlder(olderAccountKeys) };
+  if (current.type === 'SystemKey') return { type: 'SystemKey', accountKeyGeneration, ...older };
+  const verdict = verdictOn(view);
+  const { cause } = verdict ?? {};
+  return {
+    type: 'CustomerKey',
+    keyVaultProperties: {
+      keyIdentifier: current.keyIdentifier,
+      currentKeyIdentifier: currentKeyIdentifier(current),
+    },
+    identity: current.binding.identity,
+    accountKeyGeneration,
+    ...older,
+    status: verdict?.status ?? 'Unknown',
+    ...(verdict === undefined ? {} : renderVerdict(verdict, policy)),
+    ...(cause === undefined ? {} : { cause, meaning: meaningOf(cause), remedy: remedyOf(cause, current.binding) }),
+    ...(view.watch === undefined ? {} : { nextLookAt: iso(view.watch.nextLookAt) }),
+    warnings: warningsOf(view),
+  };
+}
+
+/** How far the account is from resting on its newest key alone. */
+const renderOlder = ({ phase, since, keys }: OlderAccountKeys) => ({
+  phase,
+  since: iso(since),
+  generations: keys.map(({ generation }) => generation),
+});
+
+function renderVerdict(verdict: Verdict, policy: Policy) {
+  const releasedBy = keyReleasedBy(verdict, policy);
+  return {
+    since: iso(verdict.since),
+    lastAccessibleAt: iso(verdict.lastAccessibleAt),
+    ...(releasedBy === undefined ? {} : { keyReleasedBy: iso(releasedBy) }),
+  };
+}
+
+function warningsOf({ record, watch }: AccountView) {
+  if (record.encryption.type !== 'CustomerKey' || watch === undefined) return [];
+  const { unusableVersion, targetVersion, rotation, binding } = watch;
+  const { follows, version } = record.encryption;
+  const { expiresOn, warning } = watch.expiries?.[version] ?? {};
+  const expiry = warning === undefined || expiresOn === undefined ? [] : [{ code: warning, expiresOn: iso(expiresOn) }];
+  if (unusableVersion !== undefined && unusableVersion.version !== version) {
+    if (!follows) return expiry;
+    const { cause } = unusableVersion;
+    const newest = { keyVersion: unusableVersion.version, cause, since: iso(unusableVersion.since) };
+    return [{ code: 'NewVersionUnusable', ...newest, remedy: remedyOf(cause, binding) }, ...expiry];
+  }
+  if (targetVersion === undefined || targetVersion === version) return expiry;
+  // Who follows is being re-wrapped; who is pinned has to be moved by its owner.
+  const { since, done, failed } = rotation ?? {};
+  const progress = !follows || since === undefined ? {} : { rotation: { since: iso(since), done, failed } };
+  return [{ code: 'NewerVersionAvailable', keyVersion: targetVersion, ...progress }, ...expiry];
+}

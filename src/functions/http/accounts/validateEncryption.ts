@@ -1,0 +1,61 @@
+/** `POST /api/accounts/{accountName}/validateEncryption`: the dry run of a change of key. Body: what PUT or PATCH would be sent. */
+import * as z from 'zod';
+import { maxWaitSeconds, validateEncryption } from '../../../core/accounts/validateEncryption.ts';
+import { causes } from '../../../core/base/causes.ts';
+import { parseAccountName } from '../../../core/base/names.ts';
+import { checkNames, checkResults } from '../../../core/customerKey/validationReport.ts';
+import { parsed, type RouteHandler, readJson } from '../../pipeline/http.ts';
+import type { Route } from '../../pipeline/route.ts';
+import { accountBody, wishIn } from './accountJson.ts';
+
+const keyIdentifier = 'https://contoso-keys.vault.azure.net/keys/media';
+
+const body = accountBody.extend({ waitSeconds: z.number().min(0).max(maxWaitSeconds).optional() }).meta({
+  id: 'EncryptionDryRun',
+  description: 'What PUT or PATCH would be sent. waitSeconds: how long to ask again while permission is missing.',
+  examples: [
+    { properties: { encryption: { type: 'CustomerKey', keyVaultProperties: { keyIdentifier } } }, waitSeconds: 30 },
+  ],
+});
+
+const check = z.strictObject({
+  name: z.enum(checkNames),
+  result: z.enum(checkResults),
+  cause: z.enum([...causes, 'KeyNearExpiry']).optional(),
+  message: z.string(),
+  seen: z.string().optional(),
+  remedy: z.string().optional(),
+});
+
+const answer = z.strictObject({ valid: z.boolean(), checks: z.array(check) }).meta({
+  id: 'EncryptionValidation',
+  description: 'Every check, in a fixed order; none for the system key.',
+  examples: [
+    {
+      valid: false,
+      checks: [
+        {
+          ...{ name: 'region', result: 'fail', cause: 'RegionMismatch', seen: 'northeurope' },
+          message: 'The vault is in another region than the account.',
+          remedy: "Use a vault in the account's region.",
+        },
+      ],
+    },
+  ],
+});
+
+const handler: RouteHandler = async ({ request, service }) => {
+  const { waitSeconds = 0, ...wish } = parsed(body, await readJson(request));
+  const name = parseAccountName(request.params.accountName ?? '');
+  return { status: 200, jsonBody: await validateEncryption(name, wishIn(wish), waitSeconds, service) };
+};
+
+export const validateEncryptionApi: Route = {
+  ...{ name: 'accountsValidateEncryption', method: 'POST', path: 'accounts/{accountName}/validateEncryption' },
+  ...{ scope: 'account', role: 'Accounts.Read', handler },
+  contract: {
+    summary: 'Check an encryption against the vault without changing anything',
+    body,
+    answers: { 200: answer },
+  },
+};

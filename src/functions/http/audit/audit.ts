@@ -1,0 +1,148 @@
+/**
+ * The operator's calls about the audit: reading and verifying the chain of an account, of a key's binding, and the service's own. An
+ * account's can be read after it was deleted; which of the accounts of a name, `?accountId=` says.
+ */
+import type { HttpRequest } from '@azure/functions';
+import { flaws } from '../../../core/audit/chainCheck.ts';
+import {
+  accountChain,
+  bindingChain,
+  type Chain,
+  instancesOf,
+  ownChain,
+  readChain,
+} from '../../../core/audit/chains.ts';
+import { verifyChain } from '../../../core/audit/verifyChain.ts';
+import { Refusal } from '../../../core/base/errors.ts';
+import { isGuid } from '../../../core/base/names.ts';
+import { iso } from '../../../core/base/time.ts';
+import { parseKeyIdentifier } from '../../../core/customerKey/keyIdentifier.ts';
+import { watchesOf } from '../../../core/rotation/usage.ts';
+import type { Service } from '../../../core/service.ts';
+import { absoluteUrl, parsed, type RouteHandler, readJson } from '../../pipeline/http.ts';
+import { pageSizeOf } from '../../pipeline/requestParams.ts';
+import type { Route } from '../../pipeline/route.ts';
+import { queryOf } from '../keys/keys.ts';
+import { auditContracts, bindingIdPattern, entryOf, verificationBody } from './auditContract.ts';
+
+type Find = (request: HttpRequest, service: Service) => Promise<Chain>;
+
+const ofAccount: Find = (request, service) =>
+  accountChain(request.params.accountName ?? '', accountIdIn(request), service);
+const ofBinding: Find = async (request, service) => bindingChain(bindingIdIn(request), service);
+const ofService: Find = async (_, service) => ownChain(service);
+
+/** @throws Refusal InvalidParameter */
+function accountIdIn(request: HttpRequest): string | undefined {
+  const id = request.query.get('accountId')?.toLowerCase();
+  if (id === undefined || isGuid(id)) return id;
+  throw new Refusal('InvalidParameter', "accountId is the account's properties.accountId, a GUID.", {
+    target: 'accountId',
+  });
+}
+
+function bindingIdIn(request: HttpRequest): string {
+  const id = request.params.bindingId ?? '';
+  if (bindingIdPattern.test(id)) return id;
+  throw new Refusal('InvalidParameter', 'A binding id is 32 hexadecimal digits: GET operator/bindings lists them.', {
+    target: 'bindingId',
+  });
+}
+
+/** The place of a row, as its key says it. */
+const entryToken = /^\d.{0,511}$/u;
+
+function askedPage(request: HttpRequest, isToken: (token: string) => boolean) {
+  const limit = pageSizeOf(request);
+  const after = request.query.get('$skipToken');
+  if (after === null) return { limit };
+  if (isToken(after)) return { limit, after };
+  throw new Refusal('InvalidParameter', '$skipToken is not one that a nextLink carried.', { target: '$skipToken' });
+}
+
+function linkTo(request: HttpRequest, next: string | undefined, more: Readonly<Record<string, string>> = {}) {
+  if (next === undefined) return {};
+  const query = new URLSearchParams({ ...more, $top: String(pageSizeOf(request)), $skipToken: next });
+  return { nextLink: absoluteUrl(request, `${new URL(request.url).pathname}?${query}`) };
+}
+
+const read =
+  (find: Find): RouteHandler =>
+  async ({ request, service }) => {
+    const asked = askedPage(request, (token) => entryToken.test(token));
+    const chain = await find(request, service);
+    const { rows, next } = await readChain(chain, asked);
+    // The pages that follow are of the same account, whoever has its name by then.
+    const same = find === ofAccount ? { accountId: chain.id } : {};
+    const value = rows.map(({ place, entry }) => entryOf(place, entry));
+    return { status: 200, jsonBody: { value, ...linkTo(request, next, same) } };
+  };
+
+const verify =
+  (find: Find): RouteHandler =>
+  async ({ request, service }) => {
+    const wish = parsed(verificationBody, await readJson(request));
+    const chain = await find(request, service);
+    const { broken, ...seen } = await verifyChain(chain, wish, service);
+    const told = broken === undefined ? {} : { broken: { ...broken, meaning: flaws[broken.flaw] } };
+    return { status: 200, jsonBody: { chain: chain.id, ...seen, ...told } };
+  };
+
+const instances: RouteHandler = async ({ request, service }) => {
+  const asked = askedPage(request, isGuid);
+  const page = await instancesOf(request.params.accountName ?? '', asked, service);
+  const value = page.instances.map(({ instanceId, owner, audit, deletedAt }) => ({
+    ...{ accountId: instanceId, owner, head: audit },
+    ...(deletedAt === undefined ? {} : { deletedAt: iso(deletedAt) }),
+  }));
+  return { status: 200, jsonBody: { value, ...linkTo(request, page.next) } };
+};
+
+const bindings: RouteHandler = async ({ request, service }) => {
+  const watches = await watchesOf(parseKeyIdentifier(queryOf(request, 'keyIdentifier'), service.cloud), service);
+  const value = watches.map(({ binding: { id, vaultHost, keyName, tenantId, identity }, audit }) => ({
+    ...{ bindingId: id, key: `https://${vaultHost}/keys/${keyName}`, tenantId, identity, head: audit },
+  }));
+  return { status: 200, jsonBody: { value } };
+};
+
+const operator = { scope: 'operator', role: 'Audit.Read' } as const;
+const reading = { ...operator, method: 'GET' } as const;
+const verifying = { ...operator, method: 'POST' } as const;
+const account = 'operator/accounts/{accountName}';
+const binding = 'operator/bindings/{bindingId}';
+
+export const auditRoutes: readonly Route[] = [
+  {
+    ...{ ...reading, name: 'operatorAccountAudit', path: `${account}/audit` },
+    ...{ contract: auditContracts.account, handler: read(ofAccount) },
+  },
+  {
+    ...{ ...verifying, name: 'operatorAccountAuditVerify', path: `${account}/audit/verify` },
+    ...{ contract: auditContracts.verifyAccount, handler: verify(ofAccount) },
+  },
+  {
+    ...{ ...reading, name: 'operatorAccountInstances', path: `${account}/instances` },
+    ...{ contract: auditContracts.instances, handler: instances },
+  },
+  {
+    ...{ ...reading, name: 'operatorBindings', path: 'operator/bindings' },
+    ...{ contract: auditContracts.bindings, handler: bindings },
+  },
+  {
+    ...{ ...reading, name: 'operatorBindingAudit', path: `${binding}/audit` },
+    ...{ contract: auditContracts.binding, handler: read(ofBinding) },
+  },
+  {
+    ...{ ...verifying, name: 'operatorBindingAuditVerify', path: `${binding}/audit/verify` },
+    ...{ contract: auditContracts.verifyBinding, handler: verify(ofBinding) },
+  },
+  {
+    ...{ ...reading, name: 'operatorAudit', path: 'operator/audit' },
+    ...{ contract: auditContracts.service, handler: read(ofService) },
+  },
+  {
+    ...{ ...verifying, name: 'operatorAuditVerify', path: 'operator/audit/verify' },
+    ...{ contract: auditContracts.verifyService, handler: verify(ofService) },
+  },
+];

@@ -1,0 +1,109 @@
+/**
+ * The webhook for events of vaults in other tenants: `POST /api/events`, into the same work as the Event Grid triggers.
+ *
+ * Event Grid sends a token of Microsoft Entra ID with every message, the validation event included; it is issued in our tenant, for
+ * our application, to Event Grid's own (Azure docs, event-grid/secure-webhook-delivery). Verified like any other; then it must have
+ * been issued to Event Grid itself, because those docs have the customer's application that writes the subscription hold the same
+ * role. With function keys the key in the subscription's URL is enough.
+ *
+ * The CloudEvents handshake (OPTIONS) is open: it "doesn't aim to establish an authentication or authorization context" (Azure docs,
+ * event-grid/end-point-validation-cloud-events-schema), and no document says that it carries a token. It reads nothing, does
+ * nothing, and gives consent to Event Grid alone; what is delivered on the strength of it needs a token all the same.
+ */
+import * as z from 'zod';
+import { Refusal } from '../../../core/base/errors.ts';
+import { fold } from '../../../core/base/names.ts';
+import type { Cloud } from '../../../core/customerKey/keyIdentifier.ts';
+import { concernsByVault, type ReceivedEvent, readEvent, wake } from '../../../core/vaultWork/events.ts';
+import type { Caller } from '../../pipeline/authorize.ts';
+import { type BareHandler, parsed, type RouteHandler, readJson } from '../../pipeline/http.ts';
+import type { Route } from '../../pipeline/route.ts';
+
+/** Event Grid's application, alike in every tenant of a cloud (the scripts beside secure-webhook-delivery). China's is not published. */
+const eventGridApps: Readonly<Partial<Record<Cloud, string>>> = {
+  public: '4962773b-9cdb-44cf-a8bf-237846a00ab7',
+  usgov: '54316b56-3481-47f9-8f30-0300f5542a7b',
+};
+
+/** Event Grid's own limits of a batch: 1 MiB, 5,000 events (Azure docs, event-grid/delivery-and-retry, "Output batching"). */
+const maxDeliveryBytes = 1024 * 1024;
+const maxEvents = 5000;
+/** Each costs a read and a message, and Event Grid waits for 30 s. One subscription is for one vault, or one resource group's. */
+const maxVaults = 100;
+
+const event = z.looseObject({});
+const example = {
+  ...{ specversion: '1.0', id: '1', type: 'Microsoft.KeyVault.KeyNewVersionCreated', subject: 'media' },
+  source: '/subscriptions/<id>/resourceGroups/keys/providers/Microsoft.KeyVault/vaults/contoso-keys',
+  data: { VaultName: 'contoso-keys', ObjectType: 'Key', ObjectName: 'media' },
+};
+const delivery = z
+  .union([z.array(event).min(1).max(maxEvents), event], 'Give an event, or an array of events.')
+  .meta({ id: 'Delivery', examples: [example, [example]] });
+
+const validation = z.strictObject({ validationResponse: z.string() }).meta({
+  ...{ id: 'WebhookValidation', description: "To the Event Grid schema's validation event." },
+  examples: [{ validationResponse: '512d38b6-c7b8-40c8-89fe-f46f9e9622b6' }],
+});
+
+const receiveRoute: RouteHandler = async ({ request, service, ...caller }) => {
+  refuseOthers(caller, service.cloud);
+  const bodies = [parsed(delivery, await readJson(request, maxDeliveryBytes))].flat();
+  const events = bodies.flatMap((body) => readEvent(body) ?? []);
+  const code = validationCodeIn(events[0]);
+  if (code !== undefined) return { status: 200, jsonBody: { validationResponse: code } };
+  const concerns = concernsByVault(events, service.cloud);
+  const woken = await Promise.all(concerns.slice(0, maxVaults).map((concern) => wake(concern, service)));
+  // What is left over, or is no event, would come again unchanged: acknowledged, and left to the sweep.
+  service.log.info('Received events of another tenant', {
+    events: events.length,
+    strange: bodies.length - events.length,
+    woken: woken.filter(Boolean).length,
+    left: Math.max(0, concerns.length - maxVaults),
+  });
+  return { status: 202 };
+};
+
+/** @throws Refusal AuthorizationFailed */
+function refuseOthers({ actor, application }: Caller, cloud: Cloud): void {
+  if (actor.kind === 'functionKey') return;
+  const expected = process.env.KEYWARD_EVENT_GRID_APPLICATION || eventGridApps[cloud];
+  if (expected !== undefined && application !== undefined && fold(application) === fold(expected)) return;
+  throw new Refusal('AuthorizationFailed', `The application ${application} is not Event Grid.`);
+}
+
+/** Azure docs, event-grid/end-point-validation-event-grid-events-schema: the code goes back as it came. */
+function validationCodeIn(first: ReceivedEvent | undefined): string | undefined {
+  if (fold(first?.type ?? '') !== 'microsoft.eventgrid.subscriptionvalidationevent') return undefined;
+  const code = first?.data.validationcode;
+  if (typeof code === 'string' && code.length <= 256) return code;
+  throw new Refusal('InvalidRequestContent', 'The validation event holds no validationCode.', { target: 'data' });
+}
+
+/** Abuse protection of CloudEvents (HTTP 1.1 Web Hooks for Event Delivery, 4). Without these headers it is no consent. */
+const handshakeRoute: BareHandler = async ({ request }) => {
+  const origin = request.headers.get('webhook-request-origin') ?? '';
+  const isEventGrid = /^eventgrid\.azure\.(net|us|cn)$/i.test(origin);
+  const consent = isEventGrid ? { 'WebHook-Allowed-Origin': origin, 'WebHook-Allowed-Rate': '*' } : {};
+  return { status: 200, headers: { Allow: 'POST, OPTIONS', ...consent } };
+};
+
+const role = 'AzureEventGridSecureWebhookSubscriber';
+
+export const eventRoutes: readonly Route[] = [
+  {
+    ...{ name: 'eventsReceive', method: 'POST', path: 'events', scope: 'events', role, handler: receiveRoute },
+    contract: {
+      summary: 'Receives events of Event Grid, in either schema',
+      body: delivery,
+      answers: { 200: validation, 202: undefined },
+    },
+  },
+  {
+    ...{ name: 'eventsHandshake', method: 'OPTIONS', path: 'events', scope: 'public', role, bare: handshakeRoute },
+    contract: {
+      summary: 'Consents to deliveries of Event Grid in the CloudEvents schema',
+      answers: { 200: undefined },
+    },
+  },
+];

@@ -1,0 +1,137 @@
+/**
+ * Liveness: the process answers; open to all, and asks nobody anything. Readiness: what answers, how old the last sweep is, how the
+ * keys are. Its role is Audit.Read, because who watches a service needs to read about all of it and to change nothing.
+ */
+import type { HttpResponseInit } from '@azure/functions';
+import * as z from 'zod';
+import { SettingsError } from '../../../azure/compose.ts';
+import type { Backlog } from '../../../core/announcements/outboxPass.ts';
+import { causes, meaningOf } from '../../../core/base/causes.ts';
+import { iso } from '../../../core/base/time.ts';
+import { type PartHealth, type PartTrouble, type Readiness, readiness } from '../../../core/health.ts';
+import type { Service } from '../../../core/service.ts';
+import type { BareHandler } from '../../pipeline/http.ts';
+import type { Route } from '../../pipeline/route.ts';
+import { keyward } from '../../pipeline/service.ts';
+
+const alive = z.strictObject({ status: z.literal('alive') }).meta({ id: 'Alive', examples: [{ status: 'alive' }] });
+
+const liveRoute: BareHandler = async () => ({
+  status: 200,
+  jsonBody: { status: 'alive' } satisfies z.infer<typeof alive>,
+});
+
+const count = z.int().min(0);
+const readySchema = z.strictObject({
+  status: z.enum(['ready', 'notReady']),
+  settings: z.strictObject({ status: z.enum(['ok', 'failed']), names: z.array(z.string()) }),
+  parts: z.array(
+    z.strictObject({
+      name: z.enum(['tables', 'queue', 'operatorVault', 'announcementTopic']),
+      status: z.enum(['ok', 'failed']),
+      durationMs: z.number(),
+      cause: z.enum([...causes, 'AnnouncementsLate']).optional(),
+      meaning: z.string().optional(),
+    }),
+  ),
+  sweep: z.strictObject({ lastSweptAt: z.iso.datetime(), ageSeconds: count }).optional(),
+  keys: z
+    .strictObject({
+      ...{ Accessible: count, Suspect: count, Inaccessible: count, Unreachable: count },
+      ...{ isComplete: z.boolean(), countedAt: z.iso.datetime() },
+    })
+    .optional(),
+  poisonedMessages: count.optional(),
+  announcements: z
+    .strictObject({ waiting: count, isComplete: z.boolean(), oldestAgeSeconds: count.optional() })
+    .optional(),
+});
+const ready = readySchema.meta({
+  id: 'Readiness',
+  examples: [
+    {
+      ...{ status: 'ready', settings: { status: 'ok', names: [] } },
+      parts: [{ name: 'tables', status: 'ok', durationMs: 4 }],
+      sweep: { lastSweptAt: '2026-11-23T19:49:00.000Z', ageSeconds: 12 },
+      keys: {
+        ...{ Accessible: 41, Suspect: 0, Inaccessible: 1, Unreachable: 0 },
+        ...{ isComplete: true, countedAt: '2026-11-23T19:49:10.000Z' },
+      },
+      poisonedMessages: 0,
+      announcements: { waiting: 0, isComplete: true },
+    },
+  ],
+});
+
+/** 200, or 503 with the same body. Settings that are missing or wrong are told by their names, never their values. */
+const readyRoute: BareHandler = async () => {
+  try {
+    const service = await keyward();
+    return answer(await readiness(service), service);
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    return answerOf(503, {
+      ...{ status: 'notReady', settings: { status: 'failed', names: [...error.settings] }, parts: [] },
+    });
+  }
+};
+
+function answer(
+  { isReady, parts, sweep, keys, poisoned, announcements }: Readiness,
+  { clock }: Service,
+): HttpResponseInit {
+  const { lastSweptAt } = sweep ?? {};
+  return answerOf(isReady ? 200 : 503, {
+    status: isReady ? 'ready' : 'notReady',
+    settings: { status: 'ok', names: [] },
+    parts: parts.map(renderPart),
+    ...(lastSweptAt === undefined ? {} : { sweep: ageOf(lastSweptAt, clock.now()) }),
+    ...(keys === undefined
+      ? {}
+      : { keys: { ...keys.byStatus, isComplete: keys.isComplete, countedAt: iso(keys.countedAt) } }),
+    ...(poisoned === undefined ? {} : { poisonedMessages: poisoned }),
+    ...(announcements === undefined ? {} : { announcements: renderBacklog(announcements, clock.now()) }),
+  });
+}
+
+const renderPart = (part: PartHealth) => ({
+  ...part,
+  ...(part.cause === undefined ? {} : { meaning: meaningOfTrouble(part.cause) }),
+});
+
+const meaningOfTrouble = (cause: PartTrouble): string =>
+  cause === 'AnnouncementsLate'
+    ? 'Audit entries have been waiting for more than three minutes to be announced.'
+    : meaningOf(cause);
+
+const renderBacklog = ({ oldestAt, ...counts }: Backlog, now: number) => ({
+  ...counts,
+  ...(oldestAt === undefined ? {} : { oldestAgeSeconds: Math.max(0, Math.round((now - oldestAt) / 1000)) }),
+});
+
+const ageOf = (at: number, now: number) => ({
+  lastSweptAt: iso(at),
+  ageSeconds: Math.max(0, Math.round((now - at) / 1000)),
+});
+
+const answerOf = (status: 200 | 503, jsonBody: z.infer<typeof ready>): HttpResponseInit => ({
+  status,
+  headers: status === 200 ? { 'Cache-Control': 'no-store' } : { 'Retry-After': '10' },
+  jsonBody,
+});
+
+const role = 'Audit.Read';
+
+export const healthRoutes: readonly Route[] = [
+  {
+    ...{ name: 'healthLive', method: 'GET', path: 'health/live', scope: 'public', role, bare: liveRoute },
+    contract: { summary: 'Says that the process answers', answers: { 200: alive } },
+  },
+  {
+    ...{ name: 'healthReady', method: 'GET', path: 'health/ready', scope: 'operator', role, bare: readyRoute },
+    contract: {
+      summary: 'Says what this service needs, and which of it answers',
+      ...{ answers: { 200: ready, 503: ready }, headers: { 200: ['Cache-Control'] } },
+    },
+  },
+];

@@ -1,0 +1,30 @@
+/** `POST /api/operator/looks`: look at a key now, by account or by key identifier, and tell what was seen. */
+import { meaningOf, remedyOf } from '../../../core/base/causes.ts';
+import { iso } from '../../../core/base/time.ts';
+import { type LookTarget, lookNow } from '../../../core/vaultWork/lookNow.ts';
+import type { Watch } from '../../../core/watch/watch.ts';
+import { parsed, type RouteHandler, readJson } from '../../pipeline/http.ts';
+import { accountOrKey } from './keyContract.ts';
+
+export const lookNowRoute: RouteHandler = async ({ request, service }) => {
+  const target: LookTarget = parsed(accountOrKey, await readJson(request));
+  return { status: 200, jsonBody: { value: (await lookNow(target, service)).map(renderWatch) } };
+};
+
+function renderWatch({ binding, versions, nextLookAt }: Watch) {
+  return {
+    key: `https://${binding.vaultHost}/keys/${binding.keyName}`,
+    identity: binding.identity,
+    nextLookAt: iso(nextLookAt),
+    versions: Object.entries(versions).map(([version, verdict]) => ({
+      version,
+      status: verdict.status,
+      since: iso(verdict.since),
+      lookedAt: iso(verdict.evidenceAt),
+      lastAccessibleAt: iso(verdict.lastAccessibleAt),
+      ...(verdict.cause === undefined
+        ? {}
+        : { cause: verdict.cause, meaning: meaningOf(verdict.cause), remedy: remedyOf(verdict.cause, binding) }),
+    })),
+  };
+}

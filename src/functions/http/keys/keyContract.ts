@@ -1,0 +1,145 @@
+/** The contracts of the operator's calls about keys. */
+import * as z from 'zod';
+import {
+  accountName,
+  cause,
+  count,
+  identity,
+  keyIdentifier,
+  keyVersion,
+  pageOf,
+  paging,
+  time,
+  versionExample,
+} from '../../pipeline/contractParts.ts';
+import type { Contract } from '../../pipeline/route.ts';
+import { accountAnswer } from '../accounts/accountContract.ts';
+
+const example = 'https://contoso-keys.vault.azure.net/keys/media';
+
+/** The body that names what to look at, or to re-wrap. */
+export const accountOrKey = z
+  .union(
+    [
+      z.strictObject({
+        account: z
+          .string()
+          .max(24)
+          .meta({ pattern: accountName.meta()?.pattern as string }),
+      }),
+      z.strictObject({
+        keyIdentifier: z
+          .string()
+          .max(300)
+          .meta({ examples: [example] }),
+      }),
+    ],
+    'Give either account or keyIdentifier.',
+  )
+  .meta({ id: 'AccountOrKey', examples: [{ account: 'contoso-media' }, { keyIdentifier: example }] });
+
+const versionUsage = z.strictObject({
+  version: keyVersion,
+  accounts: count,
+  pinned: count.meta({ description: 'Of these, pinned to the version: only their owner can move them.' }),
+  isLatest: z.boolean(),
+  notLatestSince: time.optional(),
+  safeToDisable: z.boolean(),
+});
+
+const keyUsage = z
+  .strictObject({
+    keyIdentifier,
+    asOf: time,
+    versions: z.array(versionUsage),
+    rotations: z.array(
+      z.strictObject({
+        ...{ to: keyVersion, since: time, done: count, left: count, failed: count },
+        waiting: z.literal(true).optional(),
+      }),
+    ),
+    unusableVersions: z.array(z.strictObject({ version: keyVersion, cause, since: time, remedy: z.string() })),
+  })
+  .meta({
+    id: 'KeyUsage',
+    examples: [
+      {
+        keyIdentifier: example,
+        asOf: '2026-11-23T19:50:00.000Z',
+        versions: [{ version: versionExample, accounts: 12, pinned: 0, isLatest: true, safeToDisable: false }],
+        rotations: [],
+        unusableVersions: [],
+      },
+    ],
+  });
+
+const holder = z
+  .strictObject({ account: z.string(), owner: z.string(), follows: z.boolean(), keyIdentifier })
+  .meta({ id: 'KeyHolder' });
+const holderExample = { account: 'contoso-media', owner: 'contoso', follows: true, keyIdentifier: example };
+
+const named = keyIdentifier.meta({ description: 'The key; a version in it is passed over.', examples: [example] });
+
+export const keyContracts = {
+  usage: {
+    summary: 'Tells by version how many accounts a key wraps, and which versions are safe to disable',
+    query: { keyIdentifier: named },
+    answers: { 200: keyUsage },
+  },
+  accounts: {
+    summary: 'Lists the accounts that one version wraps',
+    query: {
+      keyIdentifier: named,
+      version: keyVersion.meta({ pattern: '^[0-9a-fA-F]{32}$', examples: [versionExample] }),
+      ...paging,
+    },
+    answers: { 200: pageOf('KeyHolderList', holder, [holderExample]) },
+  },
+  rewrap: {
+    summary: "Re-wraps one account at once, or a key's accounts in the background",
+    body: accountOrKey,
+    answers: { 200: accountAnswer, 202: undefined },
+    headers: { 202: ['Location'] },
+  },
+} as const satisfies Record<string, Contract>;
+
+const version = z.strictObject({
+  version: keyVersion,
+  status: z.enum(['Accessible', 'Suspect', 'Inaccessible', 'Unreachable']),
+  ...{ since: time, lookedAt: time, lastAccessibleAt: time },
+  ...{ cause: cause.optional(), meaning: z.string().optional(), remedy: z.string().optional() },
+});
+
+const looks = z
+  .strictObject({
+    value: z.array(z.strictObject({ key: keyIdentifier, identity, nextLookAt: time, versions: z.array(version) })),
+  })
+  .meta({
+    id: 'Looks',
+    examples: [
+      {
+        value: [
+          {
+            key: example,
+            identity: { useSystemAssignedIdentity: true },
+            nextLookAt: '2026-11-23T19:51:00.000Z',
+            versions: [
+              {
+                version: versionExample,
+                status: 'Accessible',
+                since: '2026-11-23T19:41:00.000Z',
+                lookedAt: '2026-11-23T19:50:00.000Z',
+                lastAccessibleAt: '2026-11-23T19:50:00.000Z',
+              },
+            ],
+          },
+        ],
+      },
+    ],
+  });
+
+export const lookContract: Contract = {
+  summary: 'Looks at a key now, and tells what was seen',
+  body: accountOrKey,
+  answers: { 200: looks },
+};

@@ -1,0 +1,76 @@
+/**
+ * The operator's calls about keys: how many accounts each version wraps and which may be disabled, the accounts that hold a version
+ * up, and re-wraps on request. Keys are named by `?keyIdentifier=`; a version in it is taken as the key's.
+ */
+import type { HttpRequest } from '@azure/functions';
+import { remedyOf } from '../../../core/base/causes.ts';
+import { Refusal } from '../../../core/base/errors.ts';
+import { iso } from '../../../core/base/time.ts';
+import { forceAccount, forceKey } from '../../../core/rotation/forceRewrap.ts';
+import { type HolderPage, holdersOf, keyUsage, type VersionUsage } from '../../../core/rotation/usage.ts';
+import { absoluteUrl, parsed, type RouteHandler, readJson } from '../../pipeline/http.ts';
+import { pageSizeOf } from '../../pipeline/requestParams.ts';
+import { renderAccount } from '../accounts/accountJson.ts';
+import { accountOrKey } from './keyContract.ts';
+
+/** `GET /api/operator/keys/usage` */
+export const keyUsageRoute: RouteHandler = async ({ request, service }) => {
+  const { key, asOf, versions, rotations, unusable } = await keyUsage(queryOf(request, 'keyIdentifier'), service);
+  const body = {
+    keyIdentifier: `https://${key.vaultHost}/keys/${key.keyName}`,
+    asOf: iso(asOf),
+    versions: versions.map(renderVersion),
+    rotations: rotations.map(({ to, since, done, left, failed, isWaiting }) => ({
+      ...{ to, since: iso(since), done, left, failed },
+      ...(isWaiting ? { waiting: true } : {}),
+    })),
+    unusableVersions: unusable.map(({ version, cause, since }) => ({
+      ...{ version, cause, since: iso(since), remedy: remedyOf(cause, key) },
+    })),
+  };
+  return { status: 200, jsonBody: body };
+};
+
+const renderVersion = ({ notLatestSince, ...usage }: VersionUsage) => ({
+  ...usage,
+  ...(notLatestSince === undefined ? {} : { notLatestSince: iso(notLatestSince) }),
+});
+
+/** `GET /api/operator/keys/accounts`: those whose records name `?version=`. */
+export const keyAccountsRoute: RouteHandler = async ({ request, service }) => {
+  const keyIdentifier = queryOf(request, 'keyIdentifier');
+  const version = queryOf(request, 'version').toLowerCase();
+  if (!/^[0-9a-f]{32}$/.test(version))
+    throw new Refusal('InvalidParameter', 'version is 32 hexadecimal digits.', { target: 'version' });
+  const limit = pageSizeOf(request);
+  const token = request.query.get('$skipToken');
+  const after = token === null ? {} : { after: token };
+  const page = await holdersOf(keyIdentifier, version, { limit, ...after }, service);
+  const query = new URLSearchParams({ keyIdentifier, version, $top: String(limit) });
+  return { status: 200, jsonBody: { value: page.holders, ...nextLink(request, query, page) } };
+};
+
+function nextLink(request: HttpRequest, query: URLSearchParams, { next }: HolderPage) {
+  if (next === undefined) return {};
+  query.set('$skipToken', next);
+  return { nextLink: absoluteUrl(request, `/api/operator/keys/accounts?${query}`) };
+}
+
+/** `POST /api/operator/rewraps`: one account at once; a key's accounts by the worker, to be followed by their usage. */
+export const rewrapRoute: RouteHandler = async ({ request, actor, service }) => {
+  const target = parsed(accountOrKey, await readJson(request));
+  if ('account' in target) {
+    const view = await forceAccount(target.account, actor, service);
+    return { status: 200, jsonBody: renderAccount(view, service.policy) };
+  }
+  await forceKey(target.keyIdentifier, actor, service);
+  const query = new URLSearchParams({ keyIdentifier: target.keyIdentifier });
+  return { status: 202, headers: { Location: absoluteUrl(request, `/api/operator/keys/usage?${query}`) } };
+};
+
+/** @throws Refusal InvalidParameter */
+export function queryOf(request: HttpRequest, name: string): string {
+  const value = request.query.get(name) ?? '';
+  if (value !== '') return value;
+  throw new Refusal('InvalidParameter', `This call needs ?${name}=.`, { target: name });
+}

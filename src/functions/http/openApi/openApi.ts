@@ -1,0 +1,175 @@
+/**
+ * The OpenAPI 3.1 document, made from the route table: its schemas are the ones that parse bodies, and the ones that answers are
+ * tested against. https://spec.openapis.org/oas/v3.1.1
+ */
+import * as z from 'zod';
+import { errorCodes, statusOf } from '../../../core/base/errors.ts';
+import { accountName } from '../../pipeline/contractParts.ts';
+import { errorAnswer } from '../../pipeline/errorJson.ts';
+import type { AnswerHeader, Contract, Route } from '../../pipeline/route.ts';
+
+type Json = Record<string, unknown>;
+
+export function openApiOf(routes: readonly Route[]): Json {
+  const { schemaOf, components } = collectSchemas();
+  const responses = errorResponses(schemaOf);
+  const paths: Record<string, Json> = {};
+  for (const { contract, ...route } of routes) {
+    if (contract === undefined) continue;
+    const path = `/api/${route.path}`;
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operationOf(route, contract, schemaOf) };
+  }
+  const document = {
+    openapi: '3.1.1',
+    info: {
+      ...{ title: 'Keyward', version: '0.1.0', license: { name: 'MIT', identifier: 'MIT' } },
+      summary: 'Customer-managed keys for a multi-tenant service',
+      description,
+    },
+    paths,
+    components: { schemas: components, responses, headers, parameters: conditionParameters, securitySchemes },
+  };
+  return JSON.parse(JSON.stringify(document).replaceAll('"#/$defs/', '"#/components/schemas/'));
+}
+
+const description = `Errors are alike everywhere: a stable \`code\` from a closed list, a message that may change. What answers 503 \
+can be sent again after \`Retry-After\` seconds. Account and secret names ignore case.
+
+Not described here: routes whose contract is somebody else's published one, below \`/api/subscriptions\` and \`/api/providers\` (Azure Media Services).`;
+
+type SchemaOf = (schema: z.ZodType, io: 'input' | 'output') => Json;
+
+/** Schemas with an id go into the components, once. */
+function collectSchemas(): { schemaOf: SchemaOf; components: Json } {
+  const components: Json = {};
+  const schemaOf: SchemaOf = (schema, io) => {
+    const { $schema, $defs = {}, ...json } = z.toJSONSchema(schema, { io, override: completing(io) });
+    Object.assign(components, $defs);
+    return json;
+  };
+  return { schemaOf, components };
+}
+
+/** Where zod leaves out what we know. */
+const completing =
+  (io: 'input' | 'output') =>
+  ({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodTypes; jsonSchema: z.core.JSONSchema.BaseSchema }): void => {
+    // An example beside a transform could be of what goes in or of what comes out: ours are as a caller writes them.
+    const { examples } = z.globalRegistry.get(zodSchema) ?? {};
+    if (Array.isArray(examples)) jsonSchema.examples = examples;
+    // `z.unknown().refine(...).pipe(schema)`: the guard before a schema says nothing that JSON Schema could.
+    const { def } = zodSchema._zod;
+    if (def.type !== 'pipe' || (def.in as z.core.$ZodTypes)._zod.def.type !== 'unknown') return;
+    const { $schema, ...behind } = z.toJSONSchema(def.out, { io });
+    Object.assign(jsonSchema, behind);
+  };
+
+function operationOf(route: Omit<Route, 'contract'>, contract: Contract, schemaOf: SchemaOf): Json {
+  const { summary, body, answers, headers: told = {} } = contract;
+  const success = Object.entries(answers)
+    .filter(([status]) => Number(status) < 400)
+    .map(([status, schema]) => [status, answerOf(schema && schemaOf(schema, 'output'), told[Number(status)] ?? [])]);
+  const errors = errorStatuses
+    .filter(
+      (status) => (status !== 413 || body !== undefined) && (status !== 412 || contract.conditional !== undefined),
+    )
+    .map((status) => [status, errorOf(status, answers[status], schemaOf)]);
+  return {
+    ...{ operationId: route.name, summary, tags: [tagOf(route.path)] },
+    ...(route.scope === 'public'
+      ? { security: [] }
+      : {
+          description: `App role: ${route.role}.`,
+          security: [{ entra: [route.role] }, { functionKey: [] }],
+        }),
+    parameters: parametersOf(route.path, contract, schemaOf),
+    ...(body === undefined ? {} : { requestBody: { required: true, content: json(schemaOf(body, 'input')) } }),
+    responses: Object.fromEntries([...success, ...errors]),
+  };
+}
+
+/** The last word that is no parameter and no verb: `accounts`, `contentKeys`; all of the operator's calls are together. */
+function tagOf(path: string): string {
+  const [first = '', , third] = path.split('/');
+  return first === 'accounts' ? (third ?? first) : first.replace('.json', '');
+}
+
+function parametersOf(path: string, contract: Contract, schemaOf: SchemaOf): Json[] {
+  const known: Contract['params'] = { accountName, ...contract.params };
+  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({
+    ...{ name, in: 'path', required: true, schema: schemaOf(known[name] ?? z.string(), 'input') },
+  }));
+  const inQuery = Object.entries(contract.query ?? {}).map(([name, schema]) => ({
+    ...{ name, in: 'query', required: !schema.safeParse(undefined).success, schema: schemaOf(schema, 'input') },
+  }));
+  const conditions = contract.conditional === undefined ? [] : conditionsOf[contract.conditional];
+  return [...inPath, ...inQuery, ...conditions.map((name) => ({ $ref: `#/components/parameters/${name}` }))];
+}
+
+const conditionsOf = { match: ['IfMatch'], create: ['IfMatch', 'IfNoneMatch'] } as const;
+
+const conditionParameters = {
+  IfMatch: {
+    ...{
+      name: 'If-Match',
+      in: 'header',
+      schema: { type: 'string', examples: ['"0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff.2"'] },
+    },
+    description: 'An ETag as it was read, or `*`. When it is not the present one any more: 412.',
+  },
+  IfNoneMatch: {
+    ...{ name: 'If-None-Match', in: 'header', schema: { const: '*' } },
+    description: 'Create, never replace. When it exists: 412.',
+  },
+};
+
+const headers = {
+  RequestId: { description: 'Name it when you report an error.', required: true, schema: { type: 'string' } },
+  RetryAfter: { description: 'Seconds.', required: true, schema: { type: 'string', pattern: '^[0-9]+$' } },
+  ETag: { description: 'Changes with every write.', required: true, schema: { type: 'string' } },
+  Location: { description: 'Where to follow the work.', required: true, schema: { type: 'string', format: 'uri' } },
+  'Cache-Control': { description: 'no-store', required: true, schema: { const: 'no-store' } },
+} as const satisfies Record<AnswerHeader | 'RequestId' | 'RetryAfter', Json>;
+
+const headersOf = (...names: readonly AnswerHeader[]): Json => ({
+  'x-ms-request-id': { $ref: '#/components/headers/RequestId' },
+  ...Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }])),
+});
+
+const json = (schema: Json): Json => ({ 'application/json': { schema } });
+
+const answerOf = (schema: Json | undefined, names: readonly AnswerHeader[]): Json => ({
+  ...{ description: schema === undefined ? 'Done; no body.' : 'Done.', headers: headersOf(...names) },
+  ...(schema === undefined ? {} : { content: json(schema) }),
+});
+
+/** An error as everywhere; `own`: or what this route says instead. */
+function errorOf(status: number, own: z.ZodType | undefined, schemaOf: SchemaOf): Json {
+  if (own === undefined) return { $ref: `#/components/responses/Error${status}` };
+  return errorResponse(status, json({ anyOf: [own, errorAnswer].map((schema) => schemaOf(schema, 'output')) }));
+}
+
+const errorStatuses = [...new Set(errorCodes.map(statusOf))].sort((a, b) => a - b);
+
+function errorResponses(schemaOf: SchemaOf): Json {
+  const content = json(schemaOf(errorAnswer, 'output'));
+  return Object.fromEntries(errorStatuses.map((status) => [`Error${status}`, errorResponse(status, content)]));
+}
+
+function errorResponse(status: number, content: Json): Json {
+  const codes = errorCodes.filter((code) => statusOf(code) === status).join(', ');
+  const byHost = status === 401 ? ' With function keys the Functions host answers, and without a body.' : '';
+  const retry = status === 503 ? { 'Retry-After': { $ref: '#/components/headers/RetryAfter' } } : {};
+  return { description: `${codes}.${byHost}`, headers: { ...headersOf(), ...retry }, content };
+}
+
+const securitySchemes = {
+  entra: {
+    ...{ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+    description: 'Microsoft Entra ID, with the app role that the operation names. Where KEYWARD_AUTH is `entra`.',
+  },
+  functionKey: {
+    ...{ type: 'apiKey', in: 'header', name: 'x-functions-key' },
+    description: 'Where KEYWARD_AUTH is `functionKeys`.',
+  },
+};

@@ -1,0 +1,23 @@
+/** `GET /api/openapi.json`. Like every route but liveness it asks for a role: what there is to call is nobody else's business. */
+import * as z from 'zod';
+import { absoluteUrl } from '../../pipeline/http.ts';
+import type { Route } from '../../pipeline/route.ts';
+
+const document = z.looseObject({ openapi: z.string(), info: z.looseObject({}), paths: z.looseObject({}) }).meta({
+  id: 'OpenApiDocument',
+  description: 'OpenAPI 3.1: this document.',
+  examples: [{ openapi: '3.1.1', info: {}, paths: {} }],
+});
+
+/** Made on the first call of a process: most never ask. */
+export function openApiRoute(routes: () => readonly Route[]): Route {
+  let made: Promise<object> | undefined;
+  return {
+    ...{ name: 'openApi', method: 'GET', path: 'openapi.json', scope: 'operator', role: 'Accounts.Read' },
+    contract: { summary: 'This document', answers: { 200: document } },
+    async handler({ request }) {
+      made ??= import('./openApi.ts').then(({ openApiOf }) => openApiOf(routes()));
+      return { status: 200, jsonBody: { ...(await made), servers: [{ url: absoluteUrl(request, '') }] } };
+    },
+  };
+}

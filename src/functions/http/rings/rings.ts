@@ -1,0 +1,141 @@
+/** The operator's calls about the service's own rings: what wraps them, how far a rotation is, and a new KEK on request. */
+import * as z from 'zod';
+import { Refusal } from '../../../core/base/errors.ts';
+import { type EpochMs, iso } from '../../../core/base/time.ts';
+import { type RingName, ringNames } from '../../../core/base/vocabulary.ts';
+import { bornAt, generationsOf, type RingRotation, type StoredRing, sealingOf } from '../../../core/rings/ring.ts';
+import { askForRotation, nextRotationAt } from '../../../core/rings/rotateRing.ts';
+import type { Service } from '../../../core/service.ts';
+import type { RouteHandler } from '../../pipeline/http.ts';
+import type { Contract } from '../../pipeline/route.ts';
+
+const time = z.iso.datetime();
+const wrapping = 'https://keyward-operator.vault.azure.net/keys/system/2f1c0d9e8b7a46559483726150a1b2c3';
+
+const ringBody = z
+  .object({
+    ring: z.enum(ringNames),
+    sealing: z.number().describe('The generation that is sealed with.'),
+    since: time.optional().describe('Since when.'),
+    nextRotationAt: time.optional().describe('When a newer KEK is due by age.'),
+    generations: z.array(
+      z.object({
+        generation: z.number(),
+        createdAt: time.optional(),
+        keys: z.array(z.string()).describe('The versions of the operator’s keys that wrap it.'),
+        recoveryKeys: z.array(z.string()),
+      }),
+    ),
+    rotation: z
+      .object({
+        phase: z.enum(['arriving', 'moving', 'retiring']),
+        to: z.number(),
+        since: time,
+        pass: z
+          .object({
+            round: z.number(),
+            startAt: time,
+            visited: z.number().describe('Accounts, in this round.'),
+            found: z.number().describe('Under an older generation, in this round.'),
+            stuck: z.number().describe('Of these, not to be opened.'),
+            moved: z.number().describe('In all rounds.'),
+          })
+          .optional(),
+      })
+      .optional(),
+  })
+  .meta({
+    id: 'Ring',
+    examples: [
+      {
+        ring: 'system',
+        sealing: 1,
+        since: '2026-11-23T19:40:00.000Z',
+        generations: [{ generation: 1, createdAt: '2026-11-23T19:40:00.000Z', keys: [wrapping], recoveryKeys: [] }],
+      },
+    ],
+  });
+
+type RingBody = z.infer<typeof ringBody>;
+
+const ringsBody = z
+  .object({
+    value: z.array(ringBody),
+    keysCheckedAt: time.optional().describe('When the newest versions of the operator’s keys were last read.'),
+    keysAnswered: z.boolean().optional().describe('Whether all of them answered, and could be proven.'),
+  })
+  .meta({
+    id: 'RingList',
+    examples: [
+      {
+        value: [
+          {
+            ring: 'system',
+            sealing: 1,
+            since: '2026-11-23T19:40:00.000Z',
+            generations: [{ generation: 1, createdAt: '2026-11-23T19:40:00.000Z', keys: [wrapping], recoveryKeys: [] }],
+          },
+        ],
+        keysCheckedAt: '2026-11-23T19:44:00.000Z',
+        keysAnswered: true,
+      },
+    ],
+  });
+
+export const ringsContract: Contract = {
+  summary: 'The service’s own rings, what wraps them, and how far a rotation is',
+  answers: { 200: ringsBody },
+};
+
+export const rotateRingContract: Contract = {
+  summary: 'A new KEK for a ring; where a rotation is stuck, its pass tries again now',
+  params: { ring: z.enum(ringNames).meta({ examples: ['system'] }) },
+  answers: { 202: ringBody },
+};
+
+/** `GET /api/operator/rings` */
+export const ringsRoute: RouteHandler = async ({ service }) => {
+  const { rings, check } = await service.ringStore.read();
+  const checked = check && { keysCheckedAt: iso(check.checkedAt), keysAnswered: !check.failed };
+  const body: z.infer<typeof ringsBody> = {
+    value: ringNames.map((ring) => render(ring, rings[ring], service)),
+    ...checked,
+  };
+  return { status: 200, jsonBody: body };
+};
+
+/** `POST /api/operator/rings/{ring}/rotate` */
+export const rotateRingRoute: RouteHandler = async ({ request, actor, service }) => {
+  const ring = ringNames.find((name) => name === request.params.ring);
+  if (ring === undefined)
+    throw new Refusal('InvalidParameter', `A ring is one of ${ringNames.join(', ')}.`, { target: 'ring' });
+  await askForRotation(ring, actor, service);
+  const stored = (await service.ringStore.read()).rings[ring];
+  return { status: 202, jsonBody: render(ring, stored, service) };
+};
+
+function render(ring: RingName, stored: StoredRing, { policy }: Pick<Service, 'policy'>): RingBody {
+  const { rotation } = stored.state?.value ?? {};
+  const sealing = sealingOf(stored);
+  return {
+    ...{ ring, sealing },
+    ...timeOf('since', stored.state?.value.since ?? bornAt(stored, sealing)),
+    ...timeOf('nextRotationAt', nextRotationAt(stored, policy)),
+    generations: generationsOf(stored).map((generation) => {
+      const rows = stored.rows.filter((row) => row.generation === generation);
+      const keys = (role: string) => rows.filter((row) => row.role === role).map((row) => row.key);
+      const created = timeOf('createdAt', bornAt(stored, generation));
+      return { generation, ...created, keys: keys('operator'), recoveryKeys: keys('recovery') };
+    }),
+    ...(rotation === undefined ? {} : { rotation: renderRotation(rotation) }),
+  };
+}
+
+function renderRotation({ phase, to, since, pass }: RingRotation): NonNullable<RingBody['rotation']> {
+  if (pass === undefined) return { phase, to, since: iso(since) };
+  const { round, startAt, visited, found, stuck, moved } = pass;
+  return { phase, to, since: iso(since), pass: { round, startAt: iso(startAt), visited, found, stuck, moved } };
+}
+
+const timeOf = <K extends string>(name: K, at: EpochMs | undefined): Partial<Record<K, string>> =>
+  at === undefined ? {} : ({ [name]: iso(at) } as Record<K, string>);

@@ -1,0 +1,58 @@
+/** Content keys: named by a UUID; given, or made here. */
+import * as z from 'zod';
+import { base64 } from '../../../core/base/bytes.ts';
+import { parseContentKey } from '../../../core/secrets/secretValues.ts';
+import { guid } from '../../pipeline/contractParts.ts';
+import { parsed } from '../../pipeline/http.ts';
+import { label, readOnly, resource } from './secretJson.ts';
+import { type SecretApi, secretRoutes } from './secrets.ts';
+
+const value = z.string().max(100).meta({ contentEncoding: 'base64', description: '16 or 32 bytes.' });
+const id = '9d5d2b1e-6c1f-4f0a-8c53-4d9c1f6f0001';
+const told = { labelReferenceInStreamingPolicy: 'cenc-default' };
+const revealed = { value: 'hJ5h5tHxPYp6JQ3dqYRz0g==' };
+
+const contentKey = z
+  .strictObject({
+    ...resource,
+    properties: z
+      .strictObject({
+        value: value.optional(),
+        length: z.literal([16, 32]).optional().meta({ description: 'Bytes of a key that is made here.' }),
+        labelReferenceInStreamingPolicy: label,
+        ...{ id: readOnly, accountKeyGeneration: readOnly },
+      })
+      .optional(),
+  })
+  .meta({
+    id: 'ContentKeyWish',
+    description: 'Without a value, a key that is there keeps its own.',
+    examples: [{ properties: { length: 16, ...told } }, { properties: revealed }],
+  });
+
+const api: SecretApi = {
+  kind: 'contentKeys',
+  parameter: 'id',
+  parse(body) {
+    const { value, length, labelReferenceInStreamingPolicy } = parsed(contentKey, body).properties ?? {};
+    return {
+      ...(labelReferenceInStreamingPolicy === undefined ? {} : { label: labelReferenceInStreamingPolicy }),
+      value: value === undefined ? { ofLength: length } : { given: parseContentKey(value, 'properties.value') },
+    };
+  },
+  told({ ref, value }) {
+    return {
+      id: ref.name,
+      ...(value.label === undefined ? {} : { labelReferenceInStreamingPolicy: value.label }),
+    };
+  },
+  revealed: (plain) => ({ value: base64(plain) }),
+  schemas: {
+    ...{ noun: 'ContentKey', called: 'a content key', name: guid.meta({ examples: [id] }), nameExample: id },
+    body: contentKey,
+    ...{ told: { id: guid, labelReferenceInStreamingPolicy: label }, toldExample: { id, ...told } },
+    ...{ revealed: { value }, revealedExample: revealed },
+  },
+};
+
+export const contentKeyRoutes = secretRoutes(api);

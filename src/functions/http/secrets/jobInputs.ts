@@ -1,0 +1,74 @@
+/**
+ * Job inputs: URLs whose query strings are credentials. They never come back, not even on reveal; what the data plane needs in
+ * full it asks for by `resolve`, which has a permission of its own.
+ */
+import * as z from 'zod';
+import { revealOne } from '../../../core/secrets/revealSecret.ts';
+import {
+  jobInputIn,
+  maxFiles,
+  maxUrlLength,
+  parseJobInput,
+  withoutQueries,
+} from '../../../core/secrets/secretValues.ts';
+import { parsed, type RouteHandler } from '../../pipeline/http.ts';
+import type { Contract, Route } from '../../pipeline/route.ts';
+import { secretAnswer } from './secretContract.ts';
+import { label, resource, secretName } from './secretJson.ts';
+import { refIn, renderRevealed, type SecretApi, secretRoutes } from './secrets.ts';
+
+const url = z.string().min(1).max(maxUrlLength);
+const baseUri = url.optional().meta({ description: 'An absolute https URL.' });
+const files = z.array(url).min(1).max(maxFiles).meta({ description: 'Absolute https URLs, or paths below baseUri.' });
+const query = '?sv=2025-05-05&sig=c2lnbmF0dXJl';
+const example = (credential: string) => ({
+  ...{ baseUri: `https://contoso.blob.core.windows.net/input/${credential}`, files: ['trailer.mp4'] },
+});
+
+const jobInput = z
+  .strictObject({ ...resource, properties: z.strictObject({ baseUri, files, label }) })
+  .meta({ id: 'JobInputWish', examples: [{ properties: { ...example(query), label: 'trailer' } }] });
+
+const api: SecretApi = {
+  kind: 'jobInputs',
+  parameter: 'name',
+  parse(body) {
+    const { baseUri, files, label: told } = parsed(jobInput, body).properties;
+    const given = parseJobInput(baseUri === undefined ? { files } : { baseUri, files });
+    return { ...(told === undefined ? {} : { label: told }), value: { given } };
+  },
+  told: ({ value }) => (value.label === undefined ? {} : { label: value.label }),
+  revealed: (plain) => ({ ...withoutQueries(jobInputIn(plain)) }),
+  schemas: {
+    ...{ noun: 'JobInput', called: 'a job input', name: secretName, nameExample: 'trailer', body: jobInput },
+    ...{ told: { label }, toldExample: { label: 'trailer' } },
+    ...{ revealed: { baseUri, files }, revealedExample: example('') },
+  },
+};
+
+const resolved = secretAnswer(api.schemas, {
+  ...{ id: 'ResolvedJobInput', kind: api.kind, shape: { label, baseUri, files } },
+  example: { label: 'trailer', ...example(query) },
+});
+
+const resolveContract: Contract = {
+  summary: 'Reveals a job input with its query strings',
+  params: { name: secretName },
+  answers: { 200: resolved.schema },
+  headers: { 200: ['Cache-Control'] },
+};
+
+const resolve: RouteHandler = async ({ request, service, ...asking }) => {
+  const { row, plain } = await revealOne(refIn(api, request), 'JobInputResolved', asking, service);
+  const jsonBody = renderRevealed(api, row, plain, (bytes) => ({ ...jobInputIn(bytes) }));
+  return { status: 200, headers: { 'Cache-Control': 'no-store' }, jsonBody };
+};
+
+export const jobInputRoutes: readonly Route[] = [
+  ...secretRoutes(api),
+  {
+    ...{ name: 'jobInputsResolve', method: 'POST', path: 'accounts/{accountName}/jobInputs/{name}/resolve' },
+    ...{ scope: 'account', role: 'Secrets.Resolve', gate: 'beside' },
+    ...{ contract: resolveContract, handler: resolve },
+  },
+];

@@ -1,0 +1,87 @@
+/** The contracts of the calls that the kinds of secrets have in common, made of what each kind says of itself. */
+import * as z from 'zod';
+import { etag, pageOf, paging, systemData, systemDataExample } from '../../pipeline/contractParts.ts';
+import { errorDetail } from '../../pipeline/errorJson.ts';
+import type { AnswerHeader, Contract } from '../../pipeline/route.ts';
+
+export interface SecretSchemas {
+  /** As in `ContentKey`: names of schemas begin with it. */
+  readonly noun: string;
+  /** As in `a content key`. */
+  readonly called: string;
+  /** The parameter in the path. */
+  readonly name: z.ZodType;
+  readonly nameExample: string;
+  readonly body: z.ZodType;
+  /** Properties that may always be told. */
+  readonly told: z.ZodRawShape;
+  readonly toldExample: Readonly<Record<string, unknown>>;
+  /** Properties that reveal adds. */
+  readonly revealed: z.ZodRawShape;
+  readonly revealedExample: Readonly<Record<string, unknown>>;
+}
+
+const noStore: readonly AnswerHeader[] = ['Cache-Control'];
+
+/** A secret with the properties given, as it is answered. */
+export function secretAnswer(
+  { nameExample }: SecretSchemas,
+  { id, kind, shape, example }: { id: string; kind: string; shape: z.ZodRawShape; example: object },
+) {
+  const type = `Keyward/accounts/${kind}`;
+  const whole = {
+    id: `/accounts/contoso-media/${kind}/${nameExample}`,
+    name: nameExample,
+    type,
+    properties: example,
+    systemData: systemDataExample,
+    etag: '"5b9f0c1a-7c0e-4f4e-9d2a-3c1d2e4f5a6b"',
+  };
+  const parts = {
+    ...{ id: z.string(), name: z.string(), type: z.literal(type) },
+    ...{ properties: z.strictObject(shape), systemData, etag },
+  };
+  return { parts, whole, schema: z.strictObject(parts).meta({ id, examples: [whole] }) };
+}
+
+export function secretContracts(kind: string, schemas: SecretSchemas) {
+  const { noun, called, body, told, revealed } = schemas;
+  const plain = secretAnswer(schemas, { id: noun, kind, shape: told, example: schemas.toldExample });
+  const shape = { ...told, ...revealed };
+  const example = { ...schemas.toldExample, ...schemas.revealedExample };
+  const open = secretAnswer(schemas, { id: `Revealed${noun}`, kind, shape, example });
+  const broken = z.strictObject({ ...plain.parts, error: errorDetail }).meta({
+    id: `Broken${noun}`,
+    description: 'One that does not open to what its place says. The others of the page are not kept back.',
+  });
+  const params = { [kind === 'contentKeys' ? 'id' : 'name']: schemas.name };
+  const contracts = {
+    list: {
+      summary: `Lists ${kind}, without their values`,
+      ...{ query: paging, answers: { 200: pageOf(`${noun}List`, plain.schema, [plain.whole]) } },
+    },
+    get: {
+      summary: `Gets ${called}, without its value`,
+      params,
+      answers: { 200: plain.schema },
+      headers: { 200: ['ETag'] },
+    },
+    put: {
+      ...{ summary: `Creates or changes ${called}`, params, body, conditional: 'create' },
+      ...{ answers: { 200: plain.schema, 201: plain.schema }, headers: { 200: ['ETag'], 201: ['ETag'] } },
+    },
+    delete: {
+      ...{ summary: `Deletes ${called}`, params, conditional: 'match', answers: { 200: undefined, 204: undefined } },
+    },
+    reveal: {
+      ...{ summary: `Reveals ${called}`, params, answers: { 200: open.schema }, headers: { 200: noStore } },
+    },
+    revealPage: {
+      summary: `Reveals a page of ${kind}`,
+      query: paging,
+      answers: { 200: pageOf(`Revealed${noun}List`, z.union([open.schema, broken]), [open.whole]) },
+      headers: { 200: noStore },
+    },
+  } as const satisfies Record<string, Contract>;
+  return contracts;
+}

@@ -1,0 +1,30 @@
+/** Symmetric keys that tokens are validated with. */
+import * as z from 'zod';
+import { base64 } from '../../../core/base/bytes.ts';
+import { parseTokenKey } from '../../../core/secrets/secretValues.ts';
+import { parsed } from '../../pipeline/http.ts';
+import { resource, secretName } from './secretJson.ts';
+import { type SecretApi, secretRoutes } from './secrets.ts';
+
+const keyValue = z.string().max(2000).meta({ contentEncoding: 'base64', description: '1 to 1,024 bytes.' });
+const example = { keyValue: '5tHxPYp6JQ3dqYRz0gBv2Q==' };
+
+const tokenKey = z
+  .strictObject({ ...resource, properties: z.strictObject({ keyValue }) })
+  .meta({ id: 'TokenKeyWish', examples: [{ properties: example }] });
+
+const api: SecretApi = {
+  kind: 'tokenKeys',
+  parameter: 'name',
+  parse: (body) => ({
+    value: { given: parseTokenKey(parsed(tokenKey, body).properties.keyValue, 'properties.keyValue') },
+  }),
+  told: () => ({}),
+  revealed: (plain) => ({ keyValue: base64(plain) }),
+  schemas: {
+    ...{ noun: 'TokenKey', called: 'a token key', name: secretName, nameExample: 'player', body: tokenKey },
+    ...{ told: {}, toldExample: {}, revealed: { keyValue }, revealedExample: example },
+  },
+};
+
+export const tokenKeyRoutes = secretRoutes(api);

@@ -1,0 +1,51 @@
+/**
+ * Which refusals stand in the audit: a closed list, in docs/operations.md. Each route that has one names its own here; what a refusal
+ * is about is read off the call.
+ */
+import type { HttpRequest } from '@azure/functions';
+import * as z from 'zod';
+import type { RefusedCall } from '../../core/accounts/refusedCalls.ts';
+import { isCause } from '../../core/base/causes.ts';
+import type { Refusal } from '../../core/base/errors.ts';
+import { parseAccountName } from '../../core/base/names.ts';
+import { parseKeyIdentifier } from '../../core/customerKey/keyIdentifier.ts';
+import type { Service } from '../../core/service.ts';
+import { readJson } from './http.ts';
+
+/** What was asked, or undefined: nothing dangerous. @throws Refusal where the call says nothing that can be read: the same */
+export type Danger = (refusal: Refusal, request: HttpRequest, service: Service) => Promise<RefusedCall | undefined>;
+
+/** @throws Refusal InvalidParameter */
+const accountIn = (request: HttpRequest): string => parseAccountName(request.params.accountName ?? '');
+
+/** As much of a body as tells which key was asked for; either contract's. */
+const keyWish = z.object({
+  properties: z.object({
+    encryption: z.object({ keyVaultProperties: z.object({ keyIdentifier: z.string() }).optional() }),
+  }),
+});
+
+/** PUT and PATCH of an account, by either contract. */
+export const changeDanger: Danger = async ({ code, extras }, request, service) => {
+  const account = accountIn(request);
+  if (code === 'AuthorizationFailed')
+    // The role that the route asks for has no target.
+    return extras.target === undefined ? undefined : { asked: 'ReleaseToSystemKey', account };
+  if (code !== 'OwnerMismatch' && code !== 'CustomerKeyInaccessible') return undefined;
+  const wish = keyWish.safeParse(await readJson(request));
+  if (!wish.success) return undefined;
+  const { keyIdentifier } = wish.data.properties.encryption.keyVaultProperties ?? {};
+  const asked = code === 'OwnerMismatch' ? 'UseForeignKey' : 'ChangeKeyWhileInaccessible';
+  return { asked, account, ...(keyIdentifier === undefined ? {} : keyIn(keyIdentifier, service)) };
+};
+
+/** Only what has passed as a key identifier stands in the audit. */
+const keyIn = (identifier: string, { cloud }: Service): Pick<RefusedCall, 'key'> => ({
+  key: parseKeyIdentifier(identifier, cloud).text,
+});
+
+/** Repair of the identity: whatever stood in its way, but for a call that says nothing. */
+export const repairDanger: Danger = async ({ code }, request) =>
+  code === 'AuthorizationFailed' || code === 'Conflict' || isCause(code)
+    ? { asked: 'RepairIdentity', account: accountIn(request) }
+    : undefined;

@@ -1,0 +1,58 @@
+/** What the contracts of many routes are made of. Formats are for readers and clients: what parses is in the core. */
+import * as z from 'zod';
+import { causes } from '../../core/base/causes.ts';
+import { accountNamePattern } from '../../core/base/names.ts';
+import { maxPageSize } from './requestParams.ts';
+
+/** UTC, with milliseconds. */
+export const time = z.string().meta({ format: 'date-time' });
+export const guid = z.string().meta({ format: 'uuid' });
+export const count = z.int().min(0);
+export const cause = z
+  .enum(causes)
+  .meta({ id: 'Cause', description: 'What a look at a key, or a check of it, showed.' });
+export const etag = z.string().meta({ description: 'As in the header ETag; give it back in If-Match.' });
+
+export const keyIdentifier = z.string().meta({
+  description: 'https://{vault}/keys/{key}, with a version or without.',
+  examples: ['https://contoso-keys.vault.azure.net/keys/media'],
+});
+export const keyVersion = z.string().meta({ pattern: '^[0-9a-f]{32}$' });
+export const versionExample = '2f1c0d9e8b7a46559483726150a1b2c3';
+
+export const identity = z
+  .union([
+    z.strictObject({ useSystemAssignedIdentity: z.literal(true) }),
+    z.strictObject({ useSystemAssignedIdentity: z.literal(false), userAssignedIdentity: z.string() }),
+    z.strictObject({
+      ...{ useSystemAssignedIdentity: z.literal(false), userAssignedIdentity: z.string() },
+      ...{ federatedIdentityClientId: guid, tenantId: guid },
+    }),
+  ])
+  .meta({ id: 'Identity', description: 'The managed identity that the key is reached with.' });
+
+export const systemData = z
+  .strictObject({ createdAt: time, lastModifiedAt: time })
+  .meta({ id: 'SystemData', description: 'When it was created, and last written.' });
+export const systemDataExample = { createdAt: '2026-11-23T19:40:00.000Z', lastModifiedAt: '2026-11-23T19:41:00.000Z' };
+
+export const accountName = z.string().meta({
+  description: 'Case does not matter.',
+  pattern: accountNamePattern.source,
+  examples: ['contoso-media'],
+});
+
+const top = z
+  .int()
+  .min(1)
+  .max(maxPageSize)
+  .optional()
+  .meta({ description: 'How many at most.', examples: [10] });
+const skipToken = z.string().optional().meta({ description: 'From nextLink; of no use otherwise.' });
+export const paging = { $top: top, $skipToken: skipToken } as const;
+
+/** One page of a list. A page can hold fewer than asked for and still not be the last. */
+export function pageOf(id: string, item: z.ZodType, examples: readonly unknown[]) {
+  const nextLink = z.string().optional().meta({ format: 'uri', description: 'Absent on the last page.' });
+  return z.strictObject({ value: z.array(item), nextLink }).meta({ id, examples: [{ value: examples }] });
+}

@@ -1,0 +1,57 @@
+/** An error as JSON, in the shape of Azure Resource Manager (RPC contract, "Error response content"). */
+import * as z from 'zod';
+import { errorCodes, type KeywardError } from '../../core/base/errors.ts';
+
+const code = z.enum(errorCodes).meta({ id: 'ErrorCode', description: 'Closed list; the message may change.' });
+const target = z.string().optional().meta({ description: 'The parameter or property at fault.' });
+
+/** One finding among several: an error's, or a warning's beside it. */
+export const errorDetail = z
+  .strictObject({ code: z.enum([...errorCodes, 'KeyNearExpiry']), message: z.string(), target })
+  .meta({ id: 'ErrorDetail' });
+
+export const errorAnswer = z
+  .strictObject({
+    error: z.strictObject({
+      code,
+      message: z.string().min(1),
+      target,
+      details: z.array(errorDetail).optional(),
+      additionalInfo: z
+        .array(
+          z.strictObject({
+            type: z.literal('Keyward'),
+            info: z
+              .record(z.string(), z.union([z.string(), z.number()]))
+              .meta({ description: 'For programs: flat facts, among them `cause`.' }),
+          }),
+        )
+        .optional(),
+    }),
+  })
+  .meta({
+    id: 'ErrorAnswer',
+    examples: [
+      {
+        error: {
+          code: 'InvalidParameter',
+          message:
+            'An account name has 3 to 24 letters, digits and hyphens, and begins and ends with a letter or digit.',
+          target: 'accountName',
+        },
+      },
+    ],
+  });
+
+export function renderError({ code, message, extras }: KeywardError) {
+  const { target, details, info } = extras;
+  return {
+    error: {
+      code,
+      message,
+      ...(target === undefined ? {} : { target }),
+      ...(details === undefined ? {} : { details }),
+      ...(info === undefined ? {} : { additionalInfo: [{ type: 'Keyward', info }] }),
+    },
+  };
+}

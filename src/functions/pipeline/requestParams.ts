@@ -1,0 +1,26 @@
+/** What callers may say beside the body, alike on every route: conditions on a write, and the size of a page. */
+import type { HttpRequest } from '@azure/functions';
+import type { Preconditions } from '../../core/accounts/writeAccount.ts';
+import { Refusal } from '../../core/base/errors.ts';
+
+export const maxPageSize = 100;
+
+/** @throws Refusal InvalidParameter */
+export function conditionsIn(request: HttpRequest): Preconditions {
+  const ifMatch = request.headers.get('if-match');
+  const ifNoneMatch = request.headers.get('if-none-match');
+  if (ifNoneMatch !== null && ifNoneMatch !== '*')
+    throw new Refusal('InvalidParameter', 'If-None-Match can only be *: create, never replace.', {
+      target: 'If-None-Match',
+    });
+  return { ...(ifMatch === null ? {} : { ifMatch }), ...(ifNoneMatch === null ? {} : { ifNoneMatch: '*' as const }) };
+}
+
+/** `$top`, or as many as there can be. @throws Refusal InvalidParameter */
+export function pageSizeOf(request: HttpRequest): number {
+  const top = request.query.get('$top');
+  // Digits only: Number would read 1e1 and 0x10 as well.
+  const size = top === null ? maxPageSize : Number(/^[1-9]\d{0,2}$/.test(top) ? top : Number.NaN);
+  if (size >= 1 && size <= maxPageSize) return size;
+  throw new Refusal('InvalidParameter', `$top is a whole number from 1 to ${maxPageSize}.`, { target: '$top' });
+}

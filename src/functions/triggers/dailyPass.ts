@@ -1,0 +1,68 @@
+/**
+ * Once a day: a timer begins, and a queue carries the pass on page by page, so that no one invocation has it all to do. The queue
+ * carries other work in the background as well: secrets that are moved to a new account key, the service's own rings, and what waits to
+ * be announced.
+ */
+import type { StorageQueueHandler, TimerHandler } from '@azure/functions';
+import * as z from 'zod';
+import { clearUnnamed } from '../../core/ams/orphanedSecrets.ts';
+import { clearOperations, continueOperation } from '../../core/ams/runOperation.ts';
+import { announceWaiting } from '../../core/announcements/outboxPass.ts';
+import { ringNames } from '../../core/base/vocabulary.ts';
+import { clearRows, visitAccounts } from '../../core/dailyPass.ts';
+import { workOnPass } from '../../core/reseal/resealPass.ts';
+import { lookAtOperatorKeys } from '../../core/rings/maintainRings.ts';
+import { moveSecrets } from '../../core/secrets/rekeySecrets.ts';
+import { inInvocation, keyward } from '../pipeline/service.ts';
+
+export const dailyMessage = z.union([
+  z.strictObject({ visit: z.literal('accounts'), after: z.string().max(24).optional() }),
+  z.strictObject({ visit: z.literal('rows'), vault: z.string().regex(/^[0-9a-f]{32}$/) }),
+  z.strictObject({
+    ...{ visit: z.literal('secrets'), account: z.string().max(24), since: z.number().optional() },
+    ...{ after: z.string().max(1024).optional(), found: z.number().optional() },
+    ...{ stuck: z.number().optional(), pauses: z.number().optional() },
+  }),
+  z.strictObject({ visit: z.literal('ring'), ring: z.enum(ringNames) }),
+  z.strictObject({ visit: z.literal('operatorKeys'), askedAt: z.number() }),
+  // Two keys of a table, whoever wrote the row: 512 characters each.
+  z.strictObject({ visit: z.literal('announcements'), after: z.string().max(1025).optional() }),
+  z.strictObject({ visit: z.literal('operation'), operation: z.string().max(64) }),
+  z.strictObject({ visit: z.literal('operations') }),
+  z.strictObject({ visit: z.literal('unnamed'), account: z.string().max(24), after: z.string().max(300).optional() }),
+]);
+
+export const startDailyPass: TimerHandler = (_timer, context) =>
+  inInvocation(context, async () => {
+    const { dailyQueue, vaults } = await keyward();
+    await dailyQueue.send({ visit: 'accounts' });
+    await dailyQueue.send({ visit: 'operations' });
+    for await (const vault of vaults.list()) await dailyQueue.send({ visit: 'rows', vault });
+  });
+
+export const dailyPass: StorageQueueHandler = (input, context) =>
+  inInvocation(context, async () => {
+    const service = await keyward();
+    const message = dailyMessage.safeParse(input);
+    if (!message.success) return service.log.error('Dropped a message that is no page of the daily pass');
+    if (message.data.visit === 'rows') {
+      const cleared = await clearRows(message.data.vault, service);
+      return service.log.info('Cleared rows that accounts had left', { vault: message.data.vault, cleared });
+    }
+    if (message.data.visit === 'secrets') {
+      const next = await moveSecrets(message.data, service);
+      return next && service.dailyQueue.send(next.work, next.delayMs);
+    }
+    if (message.data.visit === 'ring') return workOnPass(message.data.ring, service);
+    if (message.data.visit === 'operatorKeys') return lookAtOperatorKeys(message.data.askedAt, service);
+    if (message.data.visit === 'announcements') return announceWaiting(message.data.after, service);
+    if (message.data.visit === 'operation') return continueOperation(message.data.operation, service);
+    if (message.data.visit === 'operations')
+      return (await clearOperations(service)) ? service.dailyQueue.send({ visit: 'operations' }) : undefined;
+    if (message.data.visit === 'unnamed') {
+      const next = await clearUnnamed(message.data, service);
+      return next && service.dailyQueue.send(next);
+    }
+    const after = await visitAccounts(message.data.after, service);
+    if (after !== undefined) await service.dailyQueue.send({ visit: 'accounts', after });
+  });

@@ -1,0 +1,28 @@
+/** Queue trigger: one vault's work. A message that is none of ours is logged and dropped: repeating would not mend it. */
+import type { StorageQueueHandler } from '@azure/functions';
+import * as z from 'zod';
+import { triggers } from '../../core/audit/auditEntry.ts';
+import { workOnVault } from '../../core/vaultWork/vaultWork.ts';
+import { inInvocation, keyward } from '../pipeline/service.ts';
+
+const message = z.object({
+  vault: z.string().regex(/^[0-9a-f]{32}$/),
+  lookNow: z.object({ keyName: z.string().max(127).optional() }).optional(),
+  askedBy: z.enum(triggers),
+  eventId: z
+    .string()
+    .regex(/^[\w-]{1,64}$/)
+    .optional(),
+});
+
+export const vaultWork: StorageQueueHandler = (input, context) =>
+  inInvocation(context, async () => {
+    const service = await keyward();
+    const parsed = message.safeParse(input);
+    if (!parsed.success) return service.log.error('Dropped a message that is no vault work');
+    const { vault, lookNow, askedBy, eventId } = parsed.data;
+    const { keyName } = lookNow ?? {};
+    const wanted = lookNow === undefined ? {} : { lookNow: keyName === undefined ? {} : { keyName } };
+    const event = eventId === undefined ? {} : { eventId };
+    await workOnVault({ vault, askedBy, ...event, ...wanted }, service);
+  });

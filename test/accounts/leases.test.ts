@@ -1,0 +1,454 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, test } from 'vitest';
+import { type AccountView, verdictOn } from '../../src/core/accounts/account.ts';
+import { createLeases, type Leases } from '../../src/core/accounts/leases.ts';
+import type { Bytes } from '../../src/core/base/bytes.ts';
+import { type Cause, causes, classOf } from '../../src/core/base/causes.ts';
+import type { Clock } from '../../src/core/base/effects.ts';
+import { defaultPolicy, type Policy } from '../../src/core/base/policy.ts';
+import type { WatchStatus } from '../../src/core/base/vocabulary.ts';
+import type { Answer, KeyVault } from '../../src/core/customerKey/ports.ts';
+import type { Verdict } from '../../src/core/watch/watch.ts';
+import { failure, useLab } from '../lab.ts';
+
+const seconds = 1000;
+const { leaseSeconds, leaseGraceSeconds } = defaultPolicy;
+const world = useLab();
+
+/** Two clocks that go their own ways, as a machine's can. */
+interface TwoClocks extends Clock {
+  wallMs: number;
+  monotonicMs: number;
+  pass(ms: number): void;
+}
+
+function twoClocks(): TwoClocks {
+  return {
+    wallMs: world.lab.clock.now(),
+    monotonicMs: 5_000,
+    now() {
+      return this.wallMs;
+    },
+    monotonic() {
+      return this.monotonicMs;
+    },
+    pass(ms) {
+      this.wallMs += ms;
+      this.monotonicMs += ms;
+    },
+  };
+}
+
+type Unwrap = KeyVault['unwrap'];
+
+interface Bench {
+  readonly leases: Leases;
+  readonly clock: TwoClocks;
+  readonly unwraps: () => number;
+  /** What the vault answers from now on; undefined: the emulator again. */
+  answers(instead: Unwrap | undefined): void;
+  /** Uses the account's key; the buffer itself, to see later what has become of it. */
+  use(view: AccountView): Promise<Bytes>;
+  /** `served`, or the code and cause of the refusal. */
+  outcome(view: AccountView): Promise<string>;
+}
+
+const opened: Leases[] = [];
+afterEach(() => {
+  for (const leases of opened.splice(0)) leases.clear();
+});
+
+/** Leases of a process of its own over the real vault, tables and rings, whose time passes as told. */
+async function bench(options: { policy?: Partial<Policy>; jitter?: number; clock?: Clock } = {}): Promise<Bench> {
+  const clock = twoClocks();
+  let count = 0;
+  let instead: Unwrap | undefined;
+  const { keyVault: real, random } = world.lab.service;
+  const keyVault: KeyVault = {
+    ...real,
+    unwrap: (...asked) => {
+      count += 1;
+      return (instead ?? real.unwrap)(...asked);
+    },
+  };
+  const service = await world.lab.another();
+  const jitterByte = () => Uint8Array.of(options.jitter ?? 0);
+  const leases = createLeases({
+    log: service.log,
+    ...{ rings: service.rings, accounts: service.accounts, memory: service.memory },
+    keyVault,
+    clock: options.clock ?? clock,
+    random: { ...random, bytes: (length) => (length === 1 ? jitterByte() : random.bytes(length)) },
+    policy: { ...defaultPolicy, ...options.policy },
+  });
+  opened.push(leases);
+  const use = (view: AccountView) => leases.withAccountKey(view, (accountKey) => accountKey);
+  return {
+    leases,
+    clock,
+    unwraps: () => count,
+    answers(unwrap) {
+      instead = unwrap;
+    },
+    use,
+    async outcome(view) {
+      try {
+        return isZero(await use(view)) ? 'zeroed' : 'served';
+      } catch (error) {
+        const { code, extras } = error as { code: string; extras: { info?: { cause?: string } } };
+        return `${code} ${extras.info?.cause}`;
+      }
+    },
+  };
+}
+
+const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0);
+const refusedWith =
+  (cause: Cause): Unwrap =>
+  async (): Promise<Answer<Bytes>> => ({ ok: false, cause, observed: { durationMs: 1 } });
+const unreachable = refusedWith('VaultUnavailable');
+
+let made = 0;
+/** An account under a customer key of its own. */
+async function anAccount(): Promise<AccountView> {
+  made += 1;
+  const name = `lease-${made}`;
+  return world.lab.account(name, 'contoso', await world.lab.vaultWithKey(`${name}-kv`));
+}
+
+/** The account as a call would find it after a look that ended in this status. */
+function withVerdict(view: AccountView, status: WatchStatus, cause?: Cause): AccountView {
+  const verdict = verdictOn(view);
+  const { encryption } = view.record;
+  if (verdict === undefined || view.watch === undefined || encryption.type !== 'CustomerKey')
+    throw new Error('The account has no watch.');
+  const changed: Verdict = { ...verdict, status, ...(cause === undefined ? {} : { cause }) };
+  return { ...view, watch: { ...view.watch, versions: { [encryption.version]: changed } } };
+}
+
+/** A call every ten seconds; what the last one was told. */
+async function inUseFor(ms: number, view: AccountView, { clock, outcome }: Bench): Promise<string[]> {
+  const told: string[] = [];
+  for (let passed = 0; passed < ms; passed += 10 * seconds) {
+    clock.pass(Math.min(10 * seconds, ms - passed));
+    told.push(await outcome(view));
+  }
+  return told;
+}
+
+describe('INV-4: no unwrapped account key outlives its lease', () => {
+  test('within the lease the key is opened once, and it is the account’s key each time', async () => {
+    const [{ clock, unwraps, use }, view] = [await bench(), await anAccount()];
+    const first = Buffer.from(await use(view));
+    clock.pass(0.7 * leaseSeconds * seconds);
+    expect(Buffer.from(await use(view))).toEqual(first);
+    expect(isZero(first)).toBe(false);
+    expect(unwraps()).toBe(1);
+  });
+
+  const leaps: [string, (clock: TwoClocks) => void][] = [
+    ['both clocks go on', (clock) => clock.pass(leaseSeconds * seconds)],
+    ['the monotonic clock alone goes on', (clock) => (clock.monotonicMs += leaseSeconds * seconds)],
+    ['the wall clock leaps forward', (clock) => (clock.wallMs += leaseSeconds * seconds)],
+    ['the wall clock is set back by a lease', (clock) => (clock.wallMs -= leaseSeconds * seconds)],
+    ['the wall clock is set back by a day', (clock) => (clock.wallMs -= 86_400 * seconds)],
+    [
+      'the wall clock is set back again and again while time goes on',
+      (clock) => {
+        for (let n = 0; n < leaseSeconds; n++) {
+          clock.monotonicMs += seconds;
+          clock.wallMs -= 1;
+        }
+      },
+    ],
+  ];
+  test.each(leaps)('it ends when %s: the key is wiped, and asked for anew', async (_, leap) => {
+    const [{ clock, unwraps, use, outcome, answers }, view] = [await bench(), await anAccount()];
+    const key = await use(view);
+    leap(clock);
+    answers(refusedWith('KeyDisabled'));
+    expect(await outcome(view)).toBe('CustomerKeyUnreachable KeyDisabled');
+    expect(isZero(key)).toBe(true);
+    expect(unwraps()).toBe(2);
+  });
+
+  test.each([0, 1, 127, 255])('jitter byte %i makes no lease longer than leaseSeconds', async (jitter) => {
+    const [{ clock, use, outcome, answers }, view] = [await bench({ jitter }), await anAccount()];
+    const key = await use(view);
+    answers(refusedWith('KeyDisabled'));
+    clock.pass(leaseSeconds * seconds);
+    expect(await outcome(view)).toBe('CustomerKeyUnreachable KeyDisabled');
+    expect(isZero(key)).toBe(true);
+  });
+
+  test('accounts opened together are not renewed together', async () => {
+    const [early, late] = [await bench({ jitter: 255 }), await bench({ jitter: 0 })];
+    const view = await anAccount();
+    for (const { use, clock } of [early, late]) {
+      await use(view);
+      clock.pass(0.75 * leaseSeconds * seconds);
+      await use(view);
+    }
+    expect([early.unwraps(), late.unwraps()]).toEqual([2, 1]);
+  });
+
+  test('a key in use is renewed before its lease ends, and the old buffer is wiped', async () => {
+    const [{ clock, unwraps, use }, view] = [await bench(), await anAccount()];
+    const old = await use(view);
+    const copy = Buffer.from(old);
+    clock.pass(0.85 * leaseSeconds * seconds);
+    const renewed = await use(view);
+    expect(unwraps()).toBe(2);
+    expect(isZero(old)).toBe(true);
+    expect(Buffer.from(renewed)).toEqual(copy);
+  });
+
+  test('nobody asks: a timer wipes it', async () => {
+    const real: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
+    const [{ leases, use }, view] = [await bench({ policy: { leaseSeconds: 0.2 }, clock: real }), await anAccount()];
+    const key = await use(view);
+    expect([isZero(key), leases.size()]).toEqual([false, 1]);
+    await sleep(350);
+    expect([isZero(key), leases.size()]).toEqual([true, 0]);
+  });
+
+  test('nobody asks in grace either: a timer wipes it no later than lease and grace', async () => {
+    const real: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
+    const policy = { leaseSeconds: 0.5, leaseGraceSeconds: 0.2 };
+    const [{ use, answers }, view] = [await bench({ policy, clock: real }), await anAccount()];
+    const key = await use(view);
+    answers(unreachable);
+    await sleep(420);
+    await use(view);
+    await sleep(400);
+    expect(isZero(key)).toBe(true);
+  });
+
+  test('clear() wipes all', async () => {
+    const [{ leases, use }, views] = [await bench(), [await anAccount(), await anAccount()]];
+    const keys = await Promise.all(views.map(use));
+    expect([keys.some(isZero), leases.size()]).toEqual([false, 2]);
+    leases.clear();
+    expect([keys.every(isZero), leases.size()]).toEqual([true, 0]);
+  });
+});
+
+describe('INV-4: one unwrap is in flight however many callers wait', () => {
+  test('of a hundred callers at once, when there is no lease', async () => {
+    const [{ unwraps, outcome, leases }, view] = [await bench(), await anAccount()];
+    const told = await Promise.all(Array.from({ length: 100 }, () => outcome(view)));
+    expect(new Set(told)).toEqual(new Set(['served']));
+    expect([unwraps(), leases.size()]).toEqual([1, 1]);
+  });
+
+  test('of a hundred callers at once, when the lease is due for renewal', async () => {
+    const [{ clock, unwraps, use, outcome }, view] = [await bench(), await anAccount()];
+    await use(view);
+    clock.pass(0.85 * leaseSeconds * seconds);
+    const told = await Promise.all(Array.from({ length: 100 }, () => outcome(view)));
+    expect(new Set(told)).toEqual(new Set(['served']));
+    expect(unwraps()).toBe(2);
+  });
+
+  test('one that fails is told to all who waited, and the next caller tries again', async () => {
+    const [{ unwraps, outcome, answers }, view] = [await bench(), await anAccount()];
+    answers(unreachable);
+    const told = await Promise.all(Array.from({ length: 10 }, () => outcome(view)));
+    expect(new Set(told)).toEqual(new Set(['CustomerKeyUnreachable VaultUnavailable']));
+    expect(unwraps()).toBe(1);
+    answers(undefined);
+    expect(await outcome(view)).toBe('served');
+  });
+
+  test('a key that another caller’s renewal replaces meanwhile is never used zeroed', async () => {
+    const [{ clock, outcome, answers }, view] = [await bench(), await anAccount()];
+    const { unwrap } = world.lab.service.keyVault;
+    answers(async (...asked) => {
+      await sleep(Math.random() * 5);
+      return unwrap(...asked);
+    });
+    const told: string[] = [];
+    const calls: Promise<unknown>[] = [];
+    for (let n = 0; n < 60; n++) {
+      calls.push(outcome(view).then((one) => told.push(one)));
+      if (n % 3 === 0) clock.pass(0.17 * leaseSeconds * seconds);
+      if (n % 2 === 0) await sleep(Math.random() * 4);
+    }
+    await Promise.all(calls);
+    expect(told).toEqual(Array(60).fill('served'));
+  });
+});
+
+describe('INV-4: a denied look stops renewal at once and ends any grace', () => {
+  const denied: [WatchStatus, Cause][] = [
+    ['Suspect', 'KeyDisabled'],
+    ['Suspect', 'KeyPermissionDenied'],
+    ['Inaccessible', 'KeyNotFound'],
+  ];
+  test.each(denied)('%s (%s): used on to the end of its lease, never renewed', async (status, cause) => {
+    const [one, view] = [await bench(), await anAccount()];
+    const key = await one.use(view);
+    const afterwards = withVerdict(view, status, cause);
+    const told = await inUseFor(leaseSeconds * seconds - 1, afterwards, one);
+    expect(new Set(told)).toEqual(new Set(['served']));
+    one.clock.pass(1);
+    expect(await one.outcome(afterwards)).toBe(`CustomerKeyUnreachable ${cause}`);
+    expect([isZero(key), one.unwraps()]).toEqual([true, 1]);
+  });
+
+  test('an account without a lease gets none while its key is Suspect', async () => {
+    const [{ unwraps, outcome }, view] = [await bench(), await anAccount()];
+    expect(await outcome(withVerdict(view, 'Suspect', 'KeyDisabled'))).toBe('CustomerKeyUnreachable KeyDisabled');
+    expect(unwraps()).toBe(0);
+  });
+
+  test('in grace, a denied look ends it: the key is wiped with the next call', async () => {
+    const [one, view] = [await bench(), await anAccount()];
+    const key = await one.use(view);
+    one.answers(unreachable);
+    const told = await inUseFor((leaseSeconds + 60) * seconds, view, one);
+    expect(told.at(-1)).toBe('served');
+    expect(await one.outcome(withVerdict(view, 'Suspect', 'KeyDisabled'))).toBe('CustomerKeyUnreachable KeyDisabled');
+    expect(isZero(key)).toBe(true);
+  });
+
+  test('a vault that denies the renewal itself, before any look, gives no grace', async () => {
+    const [one, view] = [await bench(), await anAccount()];
+    const key = await one.use(view);
+    one.answers(refusedWith('KeyDisabled'));
+    const told = await inUseFor((leaseSeconds + 30) * seconds, view, one);
+    expect(told.lastIndexOf('served')).toBeLessThan(leaseSeconds / 10);
+    expect(told.at(-1)).toBe('CustomerKeyUnreachable KeyDisabled');
+    expect(isZero(key)).toBe(true);
+  });
+
+  test('a renewal denied once is not taken back by an outage that follows', async () => {
+    const [one, view] = [await bench(), await anAccount()];
+    await one.use(view);
+    one.answers(refusedWith('KeyDisabled'));
+    one.clock.pass(0.9 * leaseSeconds * seconds);
+    await one.use(view);
+    one.answers(unreachable);
+    const told = await inUseFor(leaseSeconds * seconds, view, one);
+    expect(told.lastIndexOf('served')).toBeLessThan(0.1 * (leaseSeconds / 10));
+  });
+});
+
+describe('INV-4: grace is only for a vault that does not answer', () => {
+  const unanswered = causes.filter((cause) => classOf(cause) === 'unreachable');
+  test.each(unanswered)('%s: served through the lease and well into grace', async (cause) => {
+    const [one, view] = [await bench(), await anAccount()];
+    await one.use(view);
+    one.answers(refusedWith(cause));
+    const told = await inUseFor((leaseSeconds + 0.5 * leaseGraceSeconds) * seconds, view, one);
+    expect(new Set(told)).toEqual(new Set(['served']));
+  });
+
+  const answered = causes.filter((cause) => classOf(cause) !== 'unreachable');
+  test.each(answered)('%s: not beyond the lease', async (cause) => {
+    const [one, view] = [await bench(), await anAccount()];
+    await one.use(view);
+    one.answers(refusedWith(cause));
+    const told = await inUseFor((leaseSeconds + 20) * seconds, view, one);
+    expect(told.slice(-2)).toEqual(Array(2).fill(`CustomerKeyUnreachable ${cause}`));
+  });
+
+  test('never beyond lease + grace, and then the key is wiped', async () => {
+    const [one, view] = [await bench(), await anAccount()];
+    const key = await one.use(view);
+    one.answers(unreachable);
+    const told = await inUseFor((leaseSeconds + leaseGraceSeconds) * seconds, view, one);
+    expect(told.at(-1)).toBe('CustomerKeyUnreachable VaultUnavailable');
+    expect(told.slice(0, -1)).toEqual(Array(told.length - 1).fill('served'));
+    expect(isZero(key)).toBe(true);
+  });
+
+  test('the wall clock alone ends it as well', async () => {
+    const [one, view] = [await bench(), await anAccount()];
+    const key = await one.use(view);
+    one.answers(unreachable);
+    await inUseFor((leaseSeconds + 10) * seconds, view, one);
+    one.clock.wallMs -= 86_400 * seconds;
+    expect(await one.outcome(view)).toBe('CustomerKeyUnreachable VaultUnavailable');
+    expect(isZero(key)).toBe(true);
+  });
+
+  test('in grace the vault is asked again every ten seconds, not at every call', async () => {
+    const [one, view] = [await bench(), await anAccount()];
+    await one.use(view);
+    one.answers(unreachable);
+    await inUseFor(leaseSeconds * seconds, view, one);
+    const before = one.unwraps();
+    for (let n = 0; n < 100; n++) {
+      one.clock.pass(0.5 * seconds);
+      await one.use(view);
+    }
+    expect(one.unwraps() - before).toBeLessThanOrEqual(5);
+  });
+
+  test('when the vault is back, the lease is renewed and a whole one', async () => {
+    const [one, view] = [await bench(), await anAccount()];
+    await one.use(view);
+    one.answers(unreachable);
+    await inUseFor((leaseSeconds + 100) * seconds, view, one);
+    one.answers(undefined);
+    one.clock.pass(10 * seconds);
+    await one.use(view);
+    const before = one.unwraps();
+    one.clock.pass(0.7 * leaseSeconds * seconds);
+    expect(await one.outcome(view)).toBe('served');
+    expect(one.unwraps()).toBe(before);
+  });
+});
+
+describe('INV-2: no outage is a refusal of the key', () => {
+  test('whoever holds a lease is served while the vault is down; a fresh instance gets 503 CustomerKeyUnreachable', async () => {
+    const [running, fresh, view] = [await bench(), await bench(), await anAccount()];
+    await running.use(view);
+    const { vaultName } = view.watch?.binding ?? {};
+    await world.lab.keyVault('POST', '/faults', { vault: vaultName, action: 'status', status: 503, body: 'empty' });
+    try {
+      const told = await inUseFor((leaseSeconds + 0.5 * leaseGraceSeconds) * seconds, view, running);
+      expect(new Set(told)).toEqual(new Set(['served']));
+      const error = await failure(fresh.use(view));
+      expect([error.name, error.code]).toEqual(['Unavailable', 'CustomerKeyUnreachable']);
+      expect(error).toMatchObject({ retryAfterSeconds: expect.any(Number) });
+      expect(await fresh.outcome(view)).toBe('CustomerKeyUnreachable VaultUnavailable');
+    } finally {
+      await world.lab.keyVault('DELETE', '/faults');
+    }
+    expect(await fresh.outcome(view)).toBe('served');
+  });
+
+  test.each([0, 255])('whatever the jitter (%i), lease and grace are served to their end', async (jitter) => {
+    const [one, view] = [await bench({ jitter }), await anAccount()];
+    await one.use(view);
+    one.answers(unreachable);
+    const told = await inUseFor((leaseSeconds + leaseGraceSeconds) * seconds - seconds, view, one);
+    expect(told).toEqual(Array(told.length).fill('served'));
+  });
+});
+
+describe('A lease is for one key', () => {
+  test('an account that moves to another key is opened under that one', async () => {
+    const [{ unwraps, use, outcome, answers }, view] = [await bench(), await anAccount()];
+    const before = Buffer.from(await use(view));
+    const moved = await world.lab.move(view.record.name, await world.lab.vaultWithKey(`${view.record.name}-next-kv`));
+    expect(Buffer.from(await use(moved))).toEqual(before);
+    expect(unwraps()).toBe(2);
+    const third = await world.lab.move(view.record.name, await world.lab.vaultWithKey(`${view.record.name}-last-kv`));
+    answers(refusedWith('KeyDisabled'));
+    expect(await outcome(third)).toBe('CustomerKeyUnreachable KeyDisabled');
+  });
+
+  test('accounts do not share one', async () => {
+    const [{ use }, a, b] = [await bench(), await anAccount(), await anAccount()];
+    expect(Buffer.from(await use(a))).not.toEqual(Buffer.from(await use(b)));
+  });
+
+  test('an account under the system key is opened without a call to any vault', async () => {
+    const [{ unwraps, outcome }, view] = [await bench(), await world.lab.account('lease-system', 'contoso')];
+    expect(await outcome(view)).toBe('served');
+    expect(unwraps()).toBe(0);
+  });
+});

@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest';
+import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
+import { patchAccount, putAccount } from '../../src/core/accounts/putAccount.ts';
+import { findAccount } from '../../src/core/accounts/readAccount.ts';
+import type { Service } from '../../src/core/service.ts';
+import { tester } from '../../src/local/lab/lab.ts';
+import { location } from '../../src/local/operator.ts';
+import { useLab } from '../lab.ts';
+
+const world = useLab();
+
+const keyOf = (keyIdentifier: string) =>
+  ({
+    encryption: { type: 'CustomerKey', keyIdentifier, identity: { useSystemAssignedIdentity: true } },
+  }) as const;
+
+/** The names of the reads, as they begin and end. */
+function observed(service: Service): { service: Service; reads: string[] } {
+  const reads: string[] = [];
+  const told = async <T>(name: string, read: Promise<T>): Promise<T> => {
+    reads.push(`${name} begins`);
+    const result = await read;
+    reads.push(`${name} ends`);
+    return result;
+  };
+  const accounts = { ...service.accounts, read: (name: string) => told('record', service.accounts.read(name)) };
+  const bindings = { ...service.bindings, readWatch: (id: string) => told('watch', service.bindings.readWatch(id)) };
+  return { reads, service: { ...service, accounts, bindings } };
+}
+
+test('an account that was read before is read with its watch side by side', async () => {
+  await world.lab.account('twice', 'twice', await world.lab.vaultWithKey('twice-kv'));
+  const { service, reads } = observed(await world.lab.another());
+  await findAccount('twice', service);
+  expect(reads).toEqual(['record begins', 'record ends', 'watch begins', 'watch ends']);
+  reads.length = 0;
+  const view = await findAccount('Twice', service);
+  expect(reads.slice(0, 2).sort()).toEqual(['record begins', 'watch begins']);
+  expect(reads).toHaveLength(4);
+  expect(view).toEqual(await world.lab.view('twice'));
+});
+
+test('INV-7: whatever another process has done to it since, what comes is the watch that the record names', async () => {
+  const { lab } = world;
+  await lab.account('moved', 'moved', await lab.vaultWithKey('moved-kv'));
+  const reader = await lab.another();
+  const first = await findAccount('moved', reader);
+  await patchAccount('moved', keyOf(await lab.vaultWithKey('moved-2-kv')), {}, tester, lab.service);
+  const second = await findAccount('moved', reader);
+  expect([first, second].map((view) => view?.watch?.binding.vaultName)).toEqual(['moved-kv', 'moved-2-kv']);
+
+  await patchAccount('moved', { encryption: { type: 'SystemKey' } }, {}, tester, lab.service, { mayRelease: true });
+  expect((await findAccount('moved', reader))?.watch).toBeUndefined();
+  await deleteAccount('moved', {}, tester, lab.service);
+  expect(await findAccount('moved', reader)).toBeUndefined();
+  await putAccount('moved', { owner: 'moved', location }, {}, tester, lab.service);
+  expect((await findAccount('moved', reader))?.record.encryption).toEqual({ type: 'SystemKey' });
+});

@@ -1,0 +1,167 @@
+import { createHash } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Refusal } from '../../src/core/base/errors.ts';
+import { foldRegion, indexKey, isGuid, parseAccountName, parseOwner } from '../../src/core/base/names.ts';
+import { bindingOf, type KeyVaultIdentity, vaultIdOf } from '../../src/core/customerKey/binding.ts';
+import { parseKeyIdentifier } from '../../src/core/customerKey/keyIdentifier.ts';
+
+const refusalOf = (call: () => unknown): unknown => {
+  try {
+    return call();
+  } catch (error) {
+    return error instanceof Refusal ? [error.code, error.extras.target] : error;
+  }
+};
+
+describe('an account name', () => {
+  it.each([
+    ['abc', 'abc'],
+    ['Contoso-Media-1', 'contoso-media-1'],
+    ['1ab', '1ab'],
+    ['A'.repeat(24), 'a'.repeat(24)],
+  ])('%s is the partition %s', (name, folded) => {
+    expect(parseAccountName(name)).toBe(folded);
+  });
+
+  it.each([
+    ...[
+      '',
+      'ab',
+      'a'.repeat(25),
+      '-abc',
+      'abc-',
+      'a b',
+      'a_b',
+      'a.b',
+      'a/b',
+      'a\\b',
+      'a#b',
+      'a?b',
+      'abc\n',
+      'äbc',
+      'a\u0000c',
+    ],
+    // U+0130 folds to two characters.
+    'ab\u0130',
+  ])('is never %j', (name) => {
+    expect(refusalOf(() => parseAccountName(name))).toEqual(['InvalidParameter', 'accountName']);
+  });
+
+  it('is a valid table key, or a refusal, whatever the text', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 30 }), (text) => {
+        const folded = refusalOf(() => parseAccountName(text));
+        if (typeof folded === 'string') expect(folded).toMatch(/^[a-z0-9][a-z0-9-]{1,22}[a-z0-9]$/);
+        else expect(folded).toEqual(['InvalidParameter', 'accountName']);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
+
+describe('an owner', () => {
+  it.each(['c', 'Contoso', 'ops@contoso.com', 'a_b-c.d', '1'.repeat(128)])('may be %s, and keeps its case', (text) => {
+    expect(parseOwner(text)).toBe(text);
+  });
+
+  it.each(['', '.a', '@a', 'a b', 'a/b', "a'b", 'a\n', 'é', '1'.repeat(129)])('is never %j', (text) => {
+    expect(refusalOf(() => parseOwner(text))).toEqual(['InvalidParameter', 'properties.owner']);
+  });
+});
+
+describe('a GUID', () => {
+  it.each([
+    ['aaaaaaaa-0000-4000-8000-000000000001', true],
+    ['AAAAAAAA-0000-4000-8000-000000000001', false],
+    ['{aaaaaaaa-0000-4000-8000-000000000001}', false],
+    ['aaaaaaaa000040008000000000000001', false],
+    ['aaaaaaaa-0000-4000-8000-000000000001\n', false],
+    ['', false],
+  ])('%j: %s', (text, expected) => {
+    expect(isGuid(text)).toBe(expected);
+  });
+});
+
+describe('a region', () => {
+  it.each(['West Europe', 'westeurope', 'WESTEUROPE', ' West\tEurope '])('%j is westeurope', (region) => {
+    expect(foldRegion(region)).toBe('westeurope');
+  });
+});
+
+describe('an index key', () => {
+  it('is 128 bits of SHA-256 over the parts, each behind its length', () => {
+    const bytes = Buffer.from('00000003' + '616263' + '00000000' + '00000002' + 'c3a9', 'hex');
+    const expected = createHash('sha256').update(bytes).digest('hex').slice(0, 32);
+    expect(indexKey('abc', '', 'é')).toBe(expected);
+  });
+
+  it('is another one for other parts, however they are cut', () => {
+    const parts = fc.array(fc.string({ maxLength: 6 }), { maxLength: 4 });
+    fc.assert(
+      fc.property(parts, parts, (a, b) => {
+        expect(indexKey(...a) === indexKey(...b)).toBe(JSON.stringify(a) === JSON.stringify(b));
+      }),
+    );
+    expect(indexKey('ab', 'c')).not.toBe(indexKey('a', 'bc'));
+  });
+});
+
+describe('a binding', () => {
+  const tenant = 'aaaaaaaa-0000-4000-8000-000000000001';
+  const own: KeyVaultIdentity = { useSystemAssignedIdentity: true };
+  const named = (name: string): KeyVaultIdentity => ({
+    useSystemAssignedIdentity: false,
+    userAssignedIdentity: `/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/${name}`,
+  });
+  const key = (text: string) => parseKeyIdentifier(text, 'public');
+  const cmk = 'https://contoso.vault.azure.net/keys/cmk';
+  const bound = bindingOf(key(cmk), tenant, own);
+
+  it.each([
+    ['the key in another case', bindingOf(key('https://CONTOSO.vault.azure.net/keys/CMK'), tenant, own)],
+    ['the tenant in another case', bindingOf(key(cmk), tenant.toUpperCase(), own)],
+    ['a pinned version', bindingOf(key(`${cmk}/ee059b2bb5bc48398a53b168c6cdcb10`), tenant, own)],
+  ])('is the same with %s', (_, other) => {
+    expect(other).toEqual(bound);
+  });
+
+  it('is the same for an identity in another case', () => {
+    expect(bindingOf(key(cmk), tenant, named('KEYWARD')).id).toBe(bindingOf(key(cmk), tenant, named('keyward')).id);
+  });
+
+  const inTenant = (tenantId: string, federatedIdentityClientId: string): KeyVaultIdentity => ({
+    ...{ useSystemAssignedIdentity: false, userAssignedIdentity: '/subscriptions/s/x/a' },
+    ...{ federatedIdentityClientId, tenantId },
+  });
+  const [other, app] = ['bbbbbbbb-0000-4000-8000-000000000002', 'cccccccc-0000-4000-8000-000000000001'];
+
+  it('is of the tenant that its identity names, and of the home tenant where it names none', () => {
+    expect(bindingOf(key(cmk), tenant, inTenant(other.toUpperCase(), app)).tenantId).toBe(other);
+    expect(bound.tenantId).toBe(tenant);
+    const shouted = inTenant(other.toUpperCase(), app.toUpperCase());
+    expect(bindingOf(key(cmk), tenant, shouted).id).toBe(bindingOf(key(cmk), tenant, inTenant(other, app)).id);
+  });
+
+  it('is another one for another key, vault, suffix, tenant, identity or application', () => {
+    const others = [
+      bound,
+      bindingOf(key('https://contoso.vault.azure.net/keys/cmk2'), tenant, own),
+      bindingOf(key('https://contoso2.vault.azure.net/keys/cmk'), tenant, own),
+      bindingOf(key('https://contoso.managedhsm.azure.net/keys/cmk'), tenant, own),
+      bindingOf(key(cmk), 'aaaaaaaa-0000-4000-8000-000000000002', own),
+      bindingOf(key(cmk), tenant, named('a')),
+      bindingOf(key(cmk), tenant, named('b')),
+      bindingOf(key(cmk), tenant, inTenant(other, app)),
+      bindingOf(key(cmk), tenant, inTenant(tenant, app)),
+      bindingOf(key(cmk), tenant, inTenant(other, 'cccccccc-0000-4000-8000-000000000002')),
+    ];
+    expect(new Set(others.map((binding) => binding.id)).size).toBe(others.length);
+    for (const { id } of others) expect(id).toMatch(/^[0-9a-f]{32}$/);
+  });
+
+  it('is worked on in the partition of its vault, which ignores case', () => {
+    expect(vaultIdOf('CONTOSO.vault.azure.net')).toBe(vaultIdOf('contoso.vault.azure.net'));
+    expect(vaultIdOf('contoso.vault.azure.net')).not.toBe(vaultIdOf('contoso.managedhsm.azure.net'));
+  });
+});

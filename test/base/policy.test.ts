@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import {
+  type Confirmation,
+  confirmationOf,
+  defaultPolicy,
+  isDenying,
+  policySchema,
+} from '../../src/core/base/policy.ts';
+import { deniedCauses, designCauses, designPolicy, harmlessCauses } from '../builders.ts';
+
+describe('the policy', () => {
+  it('has the defaults of the design', () => {
+    expect(defaultPolicy).toEqual(designPolicy);
+  });
+
+  it.each<[string[], Confirmation]>([
+    [['KeyDisabled'], { looks: 2, overMs: 0, needsControlLook: false }],
+    [['KeyNotFound', 'KeyOperationNotAllowed'], { looks: 3, overMs: 30_000, needsControlLook: false }],
+    [['KeyPermissionDenied', 'IdentityNotAuthorized'], { looks: 3, overMs: 60_000, needsControlLook: true }],
+    [['VaultNotFound'], { looks: 3, overMs: 900_000, needsControlLook: true }],
+    [
+      ['VaultFirewallDenied', 'VaultPrivateLinkDenied', 'NetworkPerimeterDenied'],
+      { looks: 3, overMs: 900_000, needsControlLook: true },
+    ],
+  ])('believes %j after %j', (causes, expected) => {
+    for (const cause of [...designCauses.denied, ...designCauses.networkPolicy].filter((word) => causes.includes(word)))
+      expect(confirmationOf(cause, defaultPolicy)).toEqual(expected);
+  });
+
+  it("INV-2: lets nothing lead to Inaccessible but the customer's denials, and the network's where the operator says so", () => {
+    const denying = (policy: typeof defaultPolicy) =>
+      [...deniedCauses, ...harmlessCauses].filter((cause) => isDenying(cause, policy));
+    expect(denying(defaultPolicy)).toEqual(deniedCauses);
+    const strict = policySchema.parse({ networkPolicyDisables: 'true' });
+    expect(denying(strict)).toEqual([...deniedCauses, ...designCauses.networkPolicy]);
+  });
+
+  it.each([
+    ['true', true],
+    ['1', true],
+    ['false', false],
+    ['0', false],
+    ['no', false],
+  ])('reads networkPolicyDisables = %j as %s', (text, expected) => {
+    expect(policySchema.parse({ networkPolicyDisables: text }).networkPolicyDisables).toBe(expected);
+  });
+
+  it('takes its confirmations from its own numbers', () => {
+    const policy = policySchema.parse({ confirmKeyDisabledLooks: '5', confirmVaultNotFoundSeconds: 1800 });
+    expect(confirmationOf('KeyDisabled', policy).looks).toBe(5);
+    expect(confirmationOf('VaultNotFound', policy).overMs).toBe(1_800_000);
+  });
+
+  it.each<[string, unknown]>([
+    ['lookIntervalHealthySeconds', '0'],
+    ['lookIntervalHealthySeconds', '-1'],
+    ['lookIntervalHealthySeconds', 'soon'],
+    ['lookIntervalHealthySeconds', '86401'],
+    ['lookIntervalHealthySeconds', 'Infinity'],
+    ['confirmKeyDisabledLooks', '1.5'],
+    ['confirmKeyDisabledLooks', '0'],
+    ['accountsPerMessage', '1001'],
+    ['networkPolicyDisables', 'perhaps'],
+    ['leaseSeconds', '0'],
+    ['leaseGraceSeconds', '-1'],
+    ['lookIntervalSuspectSeconds', '9'],
+  ])('refuses %s = %j, by name', (name, value) => {
+    const result = policySchema.safeParse({ [name]: value });
+    expect(result.error?.issues.map((issue) => issue.path)).toEqual([[name]]);
+  });
+});

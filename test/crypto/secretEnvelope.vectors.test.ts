@@ -1,0 +1,132 @@
+/** Vectors made by another implementation: what has once been written stays readable, and what is broken fails where it says. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, test } from 'vitest';
+import { type Bytes, base64, bytesOf, hex } from '../../src/core/base/bytes.ts';
+import { type Kek, KeyMaterialMismatch } from '../../src/core/crypto/accountKeyEnvelope.ts';
+import {
+  innerSubkey,
+  maxSecretLength,
+  moveOuterLayer,
+  openSecret,
+  outerSubkey,
+  parseSecret,
+  type SealedKind,
+  sealSecret,
+} from '../../src/core/crypto/secretEnvelope.ts';
+
+interface Vector {
+  readonly name: string;
+  readonly instanceId: string;
+  readonly kind: SealedKind;
+  readonly secret: string;
+  readonly generation: number;
+  readonly stored: string;
+  readonly plain?: string;
+  readonly fails?: string;
+  readonly error?: string;
+}
+
+const file = new URL('../vectors/secrets.json', import.meta.url);
+const recipe = fileURLToPath(new URL('../vectors/makeSecretVectors.py', import.meta.url));
+const vectors: {
+  readonly atRestRing: Record<string, string>;
+  readonly accountKeys: Record<string, string>;
+  readonly good: Vector[];
+  readonly broken: Vector[];
+} = JSON.parse(readFileSync(file, 'utf8'));
+
+function keyOf(keys: Record<string, string>, generation: number): Bytes {
+  const key = keys[generation];
+  if (key === undefined) throw new Error(`The vectors have no key of generation ${generation}.`);
+  return bytesOf(Buffer.from(key, 'hex'));
+}
+const kekOf = (generation: number): Kek => ({ generation, key: keyOf(vectors.atRestRing, generation) });
+const storedOf = ({ stored }: Vector): Bytes => bytesOf(Buffer.from(stored, 'base64'));
+const placeOf = ({ instanceId, kind, secret: name, generation }: Vector) => ({ instanceId, kind, name, generation });
+
+/** Opens a vector as the service would, in the place where it is read, and tells the step that it has come to. */
+function open(vector: Vector): { step: string; error?: unknown; plain?: string } {
+  const place = placeOf(vector);
+  const accountKey = keyOf(vectors.accountKeys, vector.generation);
+  let step = 'parseSecret';
+  try {
+    const { ringGeneration } = parseSecret(storedOf(vector));
+    const outer = outerSubkey(kekOf(ringGeneration), vector.instanceId);
+    step = 'outer';
+    // The outer layer alone: put under another KEK, which opens it and not what is inside.
+    moveOuterLayer(storedOf(vector), place, outer, { subkey: outer, ring: kekOf(2), nonce: new Uint8Array(12) });
+    step = 'inner';
+    const inner = innerSubkey(accountKey, vector.instanceId, vector.kind);
+    const plain = hex(openSecret(storedOf(vector), place, { inner, outer }));
+    return { step: 'done', plain };
+  } catch (error) {
+    return { step, error };
+  }
+}
+
+describe('the frozen vectors of protected secrets, format version 1', () => {
+  it.each(vectors.good.map((vector) => [vector.name, vector] as const))('open: %s', (_, vector) => {
+    expect(open(vector)).toEqual({ step: 'done', plain: vector.plain });
+  });
+
+  it.each(vectors.broken.map((vector) => [vector.name, vector.fails, vector] as const))(
+    'do not open: %s fails in %s with KeyMaterialMismatch',
+    (_, step, vector) => {
+      const failed = open(vector);
+      expect(failed.step).toBe(step);
+      expect(failed.error).toBeInstanceOf(KeyMaterialMismatch);
+      expect((failed.error as Error).name).toBe(vector.error);
+    },
+  );
+
+  it('hold every failure that the format promises', () => {
+    const names = vectors.broken.map(({ name }) => name).join('\n');
+    for (const what of [
+      'truncated',
+      'tag flipped',
+      'wrong account',
+      'wrong kind',
+      'wrong generation',
+      'unknown version',
+      'oversized',
+    ])
+      expect(names).toContain(what);
+  });
+});
+
+const python = ['/usr/bin/python3', 'python3'].find((path) => {
+  try {
+    execFileSync(path, ['-c', 'import cryptography'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+});
+
+describe.skipIf(python === undefined)('the second implementation', () => {
+  const run = (args: string[], input = '') =>
+    execFileSync(python ?? '', [recipe, ...args], { input, encoding: 'utf8' });
+
+  test('makes the same vectors again, byte by byte', () => {
+    expect(run([])).toBe(readFileSync(file, 'utf8'));
+  });
+
+  test('opens what Keyward seals', () => {
+    const plains = [0, 1, 16, 32, 1024, maxSecretLength].map((length) => new Uint8Array(length).fill(length % 251));
+    const [first] = vectors.good;
+    if (first === undefined) throw new Error('no vectors');
+    const place = placeOf(first);
+    const ring = kekOf(3);
+    const keys = {
+      inner: innerSubkey(keyOf(vectors.accountKeys, place.generation), place.instanceId, place.kind),
+      outer: outerSubkey(ring, place.instanceId),
+    };
+    const sealed = plains.map((plain) =>
+      sealSecret(plain, place, keys, ring, new Uint8Array(24).fill(plain.byteLength % 7)),
+    );
+    const asked = sealed.map((bytes) => ({ ...place, secret: place.name, stored: base64(bytes) }));
+    expect(run(['--open'], JSON.stringify(asked)).trimEnd().split('\n')).toEqual(plains.map(hex));
+  });
+});

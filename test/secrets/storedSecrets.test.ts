@@ -1,0 +1,85 @@
+/** What a PUT says of what is there already, and what it leaves of what was there before. */
+import { describe, expect, test } from 'vitest';
+import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
+import { putAccount } from '../../src/core/accounts/putAccount.ts';
+import { base64, fromBase64 } from '../../src/core/base/bytes.ts';
+import { listSecrets, refOf } from '../../src/core/secrets/readSecret.ts';
+import { putSecret } from '../../src/core/secrets/writeSecret.ts';
+import { tester } from '../../src/local/lab/lab.ts';
+import { location } from '../../src/local/operator.ts';
+import { failure, useLab } from '../lab.ts';
+import { auditOf, bytes, keyId, put, reveal, row } from './support.ts';
+
+const world = useLab();
+
+describe('what is put again without a value', () => {
+  const at = (index: number, value: number) => (sealed: string) => {
+    const stored = fromBase64(sealed);
+    stored[index] = value;
+    return base64(stored);
+  };
+
+  test.each<[string, (sealed: string) => string]>([
+    ['cut off', (sealed) => base64(fromBase64(sealed).subarray(0, 60))],
+    ['under an account key that is gone', at(9, 7)],
+    ['under a KEK that is gone', at(5, 77)],
+  ])('is not called kept where it is %s', async (_what, edit) => {
+    const { lab } = world;
+    if ((await lab.service.accounts.read('kept')) === undefined) await lab.account('kept', 'contoso');
+    const ref = refOf('kept', 'contentKeys', keyId(1));
+    const wish = (ofLength?: number) => ({ name: keyId(1), value: { ofLength } });
+    await put(lab.service, 'kept', 'contentKeys', keyId(1), bytes('0123456789abcdef'));
+    expect((await putSecret(ref, wish(16), {}, lab.service)).created).toBe(false);
+    const { value, etag } = await row(lab.service, 'kept', 'contentKeys', keyId(1));
+    await lab.service.secrets.replace(ref, { ...value, sealed: edit(value.sealed) }, etag);
+    for (const again of [wish(), wish(16)])
+      expect((await failure(putSecret(ref, again, {}, lab.service))).code).toBe('KeyMaterialMismatch');
+    expect((await auditOf(lab, 'kept')).at(-1)?.type).toBe('SecretIntegrityFailed');
+  });
+});
+
+test('an account whose key is under a KEK that is gone is not told as well when it is put again', async () => {
+  const { lab } = world;
+  const { record, etag } = await lab.account('dead', 'contoso');
+  const stored = fromBase64(record.wrappedAccountKey);
+  stored[5] = 77;
+  await lab.service.accounts.save({ value: { ...record, wrappedAccountKey: base64(stored) }, etag }, []);
+  const again = await failure(putAccount('dead', { owner: 'contoso', location }, {}, tester, lab.service));
+  expect(again.code).toBe('KeyMaterialMismatch');
+  expect(again.message).toContain('back-up');
+});
+
+describe('a secret that a writer left behind who died after the account was deleted', () => {
+  test('is gone before an account of this name is there', async () => {
+    const { lab } = world;
+    await lab.account('heir', 'contoso');
+    await put(lab.service, 'heir', 'tokenKeys', 'k', bytes('k'));
+    const { value } = await row(lab.service, 'heir', 'tokenKeys', 'k');
+    await deleteAccount('heir', {}, tester, lab.service);
+    await lab.service.secrets.insert(refOf('heir', 'tokenKeys', 'k'), value);
+    await lab.account('heir', 'contoso');
+    expect((await listSecrets({ account: 'heir', kind: 'tokenKeys', limit: 100 }, lab.service)).rows).toEqual([]);
+  });
+
+  test('is looked for without harm to what another creator of the account has stored already', async () => {
+    const { lab } = world;
+    const { secrets } = lab.service;
+    let first = true;
+    const late = await lab.another({
+      secrets: {
+        ...secrets,
+        page: async (account, page) => {
+          if (first) {
+            first = false;
+            await lab.account('twins', 'contoso');
+            await put(lab.service, 'twins', 'tokenKeys', 'k', bytes('k'));
+          }
+          return secrets.page(account, page);
+        },
+      },
+    });
+    const { created } = await putAccount('twins', { owner: 'contoso', location }, {}, tester, late);
+    expect(created).toBe(false);
+    expect(await reveal(lab.service, 'twins', 'tokenKeys', 'k')).toBe('6b');
+  });
+});

@@ -1,0 +1,92 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { concernsOfDiagnostics } from '../../src/core/vaultWork/diagnostics.ts';
+
+/** facts 1.3: a real record, shortened. */
+const record = {
+  ...{
+    time: '2024-04-04T06:47:34.7178619Z',
+    category: 'AuditEvent',
+    operationName: 'KeyDelete',
+    resultType: 'Success',
+  },
+  properties: { id: 'https://sample-kv.vault.azure.net/keys/cmk-key', httpStatusCode: 200 },
+  ...{
+    resourceId: '/SUBSCRIPTIONS/S/RESOURCEGROUPS/RG/PROVIDERS/MICROSOFT.KEYVAULT/VAULTS/SAMPLE-KV',
+    durationMs: '44',
+  },
+};
+const vault = { vaultHost: 'sample-kv.vault.azure.net' };
+const key = { ...vault, keyName: 'cmk-key' };
+const concerns = (...records: unknown[]) => concernsOfDiagnostics({ records }, 'public');
+const withProperties = (changes: object) => ({ ...record, properties: { ...record.properties, ...changes } });
+
+describe('a Key Vault diagnostic record', () => {
+  it.each(['KeyDelete', 'KeyPurge', 'KeyRecover', 'KeyUpdate', 'KeyCreate', 'KeyImport', 'KeyRotate', 'KEYDELETE'])(
+    'of %s concerns the key',
+    (operationName) => {
+      expect(concerns({ ...record, operationName })).toEqual([key]);
+    },
+  );
+
+  it.each<[string, unknown, object]>([
+    [
+      'with a version in its id',
+      withProperties({ id: `${record.properties.id}/ee059b2bb5bc48398a53b168c6cdcb10` }),
+      key,
+    ],
+    ['with its id in upper case', withProperties({ id: record.properties.id.toUpperCase() }), key],
+    ['with its status as text', withProperties({ httpStatusCode: '200' }), key],
+    ['of the vault itself', { ...record, operationName: 'VaultDelete', properties: { httpStatusCode: 200 } }, vault],
+    ['without an id', withProperties({ id: undefined }), vault],
+    ['with an id that is no key', withProperties({ id: 'https://sample-kv.vault.azure.net/secrets/x' }), vault],
+    ['with an id of another host', withProperties({ id: 'https://evil.com/keys/cmk-key' }), vault],
+  ])('%s concerns %j', (_, input, expected) => {
+    expect(concerns(input)).toEqual([expected]);
+  });
+
+  it.each<[string, unknown]>([
+    ['that only reads', { ...record, operationName: 'KeyGet' }],
+    ['that unwraps', { ...record, operationName: 'KeyUnwrap' }],
+    ['of something that failed, though its result says Success', withProperties({ httpStatusCode: 404 })],
+    ['of something refused', withProperties({ httpStatusCode: 403 })],
+    ['without a status', { ...record, properties: {} }],
+    ['without properties', { ...record, properties: undefined }],
+    [
+      'of another resource',
+      { ...record, resourceId: '/subscriptions/s/resourceGroups/rg/providers/Microsoft.Web/sites/x' },
+    ],
+    ['of a vault that cannot be', { ...record, resourceId: `${record.resourceId}.EVIL.COM` }],
+    ['that is no record', 'KeyDelete'],
+    ['that is null', null],
+  ])('%s concerns nobody', (_, input) => {
+    expect(concerns(input)).toEqual([]);
+  });
+
+  it('is one of several in a message, each for itself', () => {
+    expect(concerns(record, 7, { ...record, operationName: 'KeyGet' }, record)).toEqual([key, key]);
+  });
+
+  it('INV-5: is read without an error whatever it is, and can name no host but a vault of the cloud', () => {
+    const records = fc.array(
+      fc.oneof(
+        fc.jsonValue(),
+        fc.record({
+          operationName: fc.oneof(fc.constant('KeyDelete'), fc.jsonValue()),
+          resourceId: fc.oneof(
+            fc.string().map((name) => record.resourceId + name),
+            fc.jsonValue(),
+          ),
+          properties: fc.oneof(fc.record({ httpStatusCode: fc.constant(200), id: fc.jsonValue() }), fc.jsonValue()),
+        }),
+      ),
+    );
+    fc.assert(
+      fc.property(fc.oneof(fc.jsonValue(), fc.record({ records })), (message) => {
+        for (const { vaultHost } of concernsOfDiagnostics(message, 'public'))
+          expect(vaultHost).toMatch(/^[a-z][a-z0-9-]{1,22}[a-z0-9]\.vault\.azure\.net$/);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});

@@ -1,0 +1,122 @@
+import { describe, expect, it } from 'vitest';
+import {
+  afterAnswer,
+  afterRefusal,
+  type Budget,
+  costOf,
+  filled,
+  newBudget,
+  spent,
+  waitMs,
+} from '../../src/core/watch/vaultBudget.ts';
+
+const rsa3072 = { keyType: 'RSA', bits: 3072 };
+
+describe('what an operation costs', () => {
+  // Key Vault docs, "service limits": per 10 s, divided by ten.
+  it.each([
+    ['RSA', 2048, 400],
+    ['RSA', 3072, 100],
+    ['RSA', 4096, 50],
+    ['RSA-HSM', 2048, 200],
+    ['RSA-HSM', 3072, 50],
+    ['RSA-HSM', 4096, 25],
+  ])('%s %i: %i a second', (keyType, bits, perSecond) => {
+    expect(1 / costOf({ keyType, bits })).toBeCloseTo(perSecond);
+  });
+
+  it('is weighted: one RSA-4096-HSM operation is eight RSA-2048-HSM ones', () => {
+    const [dear, cheap] = [costOf({ keyType: 'RSA-HSM', bits: 4096 }), costOf({ keyType: 'RSA-HSM', bits: 2048 })];
+    expect(dear / cheap).toBeCloseTo(8);
+  });
+
+  it('of a key that nobody has described is that of the cheapest: only looks ask for one', () => {
+    expect(costOf(undefined)).toBe(costOf({ keyType: 'RSA', bits: 2048 }));
+  });
+});
+
+/** A vault as the service keeps it: a bucket of one second's worth, and 429 when it is empty. */
+function vaultOf(perSecond: number) {
+  let tokens = perSecond;
+  let at = 0;
+  return (now: number): boolean => {
+    tokens = Math.min(perSecond, tokens + ((now - at) / 1000) * perSecond);
+    at = now;
+    if (tokens < 1) return false;
+    tokens -= 1;
+    return true;
+  };
+}
+
+/** Asks as fast as the budget permits, for a minute; answers with the calls served in each half. */
+function run(perSecond: number, share: number, retryAfterSeconds?: number) {
+  const serves = vaultOf(perSecond);
+  const cost = costOf(rsa3072);
+  const served = [0, 0];
+  let refused = 0;
+  let budget: Budget = newBudget;
+  for (let now = 1; now < 60_000; now += 1) {
+    budget = filled(budget, share, now);
+    if (waitMs(budget, cost, share) > 0) continue;
+    budget = spent(budget, cost);
+    if (serves(now)) {
+      budget = afterAnswer(budget, now);
+      served[now < 30_000 ? 0 : 1] = (served[now < 30_000 ? 0 : 1] ?? 0) + 1;
+    } else {
+      refused += 1;
+      budget = afterRefusal(budget, now, retryAfterSeconds, now);
+    }
+  }
+  return { perSecond: (served[1] ?? 0) / 30, refused };
+}
+
+describe('the pace', () => {
+  it.each([1, 0.5, 0.25, 0.1])('is the share %d of the documented limit, and nobody is throttled', (share) => {
+    const { perSecond, refused } = run(100, share);
+    expect(perSecond).toBeLessThanOrEqual(100 * share + 0.1);
+    expect(perSecond).toBeGreaterThan(99 * share);
+    expect(refused).toBe(0);
+  });
+
+  it.each([
+    [80, undefined],
+    [50, undefined],
+    [20, undefined],
+    [8, undefined],
+    [80, 1],
+    [50, 1],
+    [20, 1],
+    [8, 1],
+  ])('settles in 30 s near what the vault has left, %i a second, with Retry-After %s', (left, retryAfter) => {
+    const { perSecond } = run(left, 1, retryAfter);
+    expect(perSecond).toBeGreaterThan(left * 0.9);
+    expect(perSecond).toBeLessThanOrEqual(left * 1.1);
+  });
+
+  it('is slowed once by refusals of calls that were under way together', () => {
+    const slowed = afterRefusal(newBudget, 1000, undefined, 1050);
+    expect(slowed.pace).toBeLessThan(1);
+    expect(afterRefusal(slowed, 1040, undefined, 1060)).toMatchObject({ pace: slowed.pace, refusals: 1 });
+    expect(afterRefusal(slowed, 1050, undefined, 1200).pace).toBeLessThan(slowed.pace);
+  });
+
+  it('asks nothing before a Retry-After is over', () => {
+    const budget = filled(afterRefusal(newBudget, 1000, 5, 1000), 1, 3000);
+    expect(waitMs(budget, 0.01, 1)).toBe(3000);
+  });
+
+  it('doubles the quiet time with each refusal in a row when there is no Retry-After', () => {
+    let budget = newBudget;
+    const waits = [1, 2, 3, 4].map((n) => {
+      budget = afterRefusal({ ...budget, at: n * 20_000 }, n * 20_000, undefined, n * 20_000);
+      return waitMs(budget, 0, 1);
+    });
+    expect(waits).toEqual([100, 200, 400, 800]);
+    expect(afterAnswer(budget, 90_000).refusals).toBe(0);
+  });
+
+  it('holds what looks spent in advance against what waits', () => {
+    const budget = spent(filled(newBudget, 0.25, 60_000), 0.5);
+    expect(waitMs(budget, 0.01, 0.25)).toBeGreaterThan(1500);
+  });
+});
