@@ -41,6 +41,21 @@ export interface OlderAccountKeys {
   readonly keys: readonly { readonly generation: number; readonly sealed: string }[];
 }
 
+/**
+ * One generation of the account key that has wrapped data keys. Callers hold the wrapped forms, so what opens them stays until the
+ * operator destroys it, also when the account has a newer key; the account key itself is not retained for that.
+ */
+export interface DataKeyGeneration {
+  readonly generation: number;
+  /** When it began to wrap data keys. */
+  readonly since: EpochMs;
+  /** When the account got a newer key. Absent: it is the newest. */
+  readonly supersededAt?: EpochMs;
+  /** base64 of the envelope of docs/envelope.md, kind `dataKeys`: sealed under the account key. Absent: destroyed. */
+  readonly sealed?: string;
+  readonly destroyedAt?: EpochMs;
+}
+
 export type Kept = Readonly<Record<string, unknown>>;
 
 interface AccountFacts {
@@ -76,6 +91,10 @@ export interface ActiveAccount extends AccountFacts {
    * record before finds it changed.
    */
   readonly keksFrom?: Readonly<Partial<Record<RingName, number>>>;
+  /** Absent until the account's first data key; in the order of generations. */
+  readonly dataKeyGenerations?: readonly DataKeyGeneration[];
+  /** Shortens the lease of the account key: seconds, or 0 when every use must ask the vault. Absent: the service's own. */
+  readonly leaseSeconds?: number;
   /** Every use of the account key, and every reveal of a secret, leaves an audit entry: the customer's own access log. */
   readonly auditKeyUse?: boolean;
 }

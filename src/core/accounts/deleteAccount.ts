@@ -26,8 +26,9 @@ export async function deleteAccount(
     checkPreconditions(conditions, current && etagOf(current.record));
     if (current === undefined) return false;
     const { record, facts: pending } = catchUp(current.record, current.watch);
-    const { tags: _tags, kept: _kept, encryption, accountKeyGeneration: _, auditKeyUse: __, ...keys } = record;
-    const { wrappedAccountKey: _shredded, olderAccountKeys: _shreddedToo, ...about } = keys;
+    const { tags: _tags, kept: _kept, encryption, accountKeyGeneration: _, auditKeyUse: __, ...settings } = record;
+    const { leaseSeconds: ___, wrappedAccountKey: _shredded, ...keys } = settings;
+    const { olderAccountKeys: _shreddedToo, dataKeyGenerations: _andThese, ...about } = keys;
     const bound =
       encryption.type === 'CustomerKey'
         ? {

@@ -8,8 +8,9 @@ import type { KeyPlace } from '../crypto/accountKeyEnvelope.ts';
 import { wipeAccountKey } from '../crypto/subkeys.ts';
 import { acceptCustomerKey, type CustomerKeyWish, keyTrouble, type Owned } from '../customerKey/acceptCustomerKey.ts';
 import type { Service } from '../service.ts';
-import type { AccountView, Encryption, OlderAccountKeys } from './account.ts';
+import type { AccountView, DataKeyGeneration, Encryption, OlderAccountKeys } from './account.ts';
 import { openAccountKey, type Proven, wrapByCustomerKey, wrapBySystemKey } from './accountKey.ts';
+import { refuseTooManyGenerations, takeOverGenerations } from './dataKeyGenerations.ts';
 import { keyUnreachable } from './gate.ts';
 import { keepOlderKeys } from './secretLayers.ts';
 
@@ -21,6 +22,8 @@ export interface Protected {
   readonly accountKeyGeneration: number;
   /** Set where the account key is a new one. */
   readonly olderAccountKeys?: OlderAccountKeys;
+  /** Set where the account key is a new one and has data keys. */
+  readonly dataKeyGenerations?: readonly DataKeyGeneration[];
   /** When a remote unwrap proved it; now, under the system key. */
   readonly provenAt: EpochMs;
   /** Key Vault's request id of the proof. */
@@ -61,6 +64,7 @@ export async function renewAccountKey(
       'Conflict',
       `Secrets are still under ${maxOlderKeys} earlier account keys, and no more are kept. Try again when olderAccountKeys is gone from the account. If it has been there for an hour, rows that do not open hold it up: the account's SecretIntegrityFailed entries and the log name them.`,
     );
+  refuseTooManyGenerations(record);
   const { atRest } = await service.rings();
   const opened = await openAccountKey(record, service);
   if (!opened.ok) throw keyUnreachable({ record, ...view }, opened.cause);
@@ -69,8 +73,14 @@ export async function renewAccountKey(
   try {
     const made = await protect({ instanceId: record.instanceId, generation }, accountKey, wish, record, service);
     const keys = keepOlderKeys(opened.value, record, { accountKey, generation }, atRest, service.random);
-    const since = Math.max(service.clock.now(), (kept?.since ?? 0) + 1);
-    return { ...made, olderAccountKeys: { phase: 'moving', since, keys } };
+    const now = service.clock.now();
+    const tools = { atRest, random: service.random };
+    const dataKeyGenerations = takeOverGenerations(opened.value, record, { accountKey, generation }, now, tools);
+    return {
+      ...made,
+      olderAccountKeys: { phase: 'moving', since: Math.max(now, (kept?.since ?? 0) + 1), keys },
+      ...(dataKeyGenerations === undefined ? {} : { dataKeyGenerations }),
+    };
   } finally {
     wipeAccountKey(opened.value);
     wipeAccountKey(accountKey);

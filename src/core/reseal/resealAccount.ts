@@ -5,6 +5,7 @@
 import pLimit from 'p-limit';
 import { type ActiveAccount, wrappedByOf } from '../accounts/account.ts';
 import { placeOf } from '../accounts/accountKey.ts';
+import { resealGenerations } from '../accounts/dataKeyGenerations.ts';
 import { resealOlderKeys, resealOuter } from '../accounts/secretLayers.ts';
 import type { StoredSecret } from '../accounts/secretRow.ts';
 import { saveUnseen } from '../accounts/writeAccount.ts';
@@ -91,7 +92,7 @@ export function resealed(
   record: ActiveAccount,
   { system, atRest }: Rings,
   random: Random,
-): Pick<ActiveAccount, 'wrappedAccountKey' | 'olderAccountKeys'> | undefined {
+): Pick<ActiveAccount, 'wrappedAccountKey' | 'olderAccountKeys' | 'dataKeyGenerations'> | undefined {
   const stored = fromBase64(record.wrappedAccountKey);
   const place = placeOf(record);
   const wrappedBy = wrappedByOf(record.encryption);
@@ -100,9 +101,16 @@ export function resealed(
   const inner = underNewest(before, place, system, random);
   const older = resealOlderKeys(record, atRest, random);
   const areOlderKept = older?.keys.every(({ sealed }, n) => sealed === record.olderAccountKeys?.keys[n]?.sealed);
-  if (inner === before && generation >= atRest.newest.generation && areOlderKept !== false) return undefined;
+  const dataKeys = resealGenerations(record, { atRest, random });
+  const areDataKeysKept = dataKeys?.every(({ sealed }, n) => sealed === record.dataKeyGenerations?.[n]?.sealed);
+  const areKept = areOlderKept !== false && areDataKeysKept !== false;
+  if (inner === before && generation >= atRest.newest.generation && areKept) return undefined;
   const sealed = sealAtRest(inner, place, wrappedBy, atRest.newest, random.bytes(12));
-  return { wrappedAccountKey: base64(sealed), ...(older === undefined ? {} : { olderAccountKeys: older }) };
+  return {
+    wrappedAccountKey: base64(sealed),
+    ...(older === undefined ? {} : { olderAccountKeys: older }),
+    ...(dataKeys === undefined ? {} : { dataKeyGenerations: dataKeys }),
+  };
 }
 
 function underNewest(inner: Inner, place: KeyPlace, system: Rings['system'], random: Random): Inner {
