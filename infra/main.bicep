@@ -151,9 +151,24 @@ param logRetentionDays int = 90
 
 var suffix = take(uniqueString(resourceGroup().id), 8)
 var appName = '${name}-${suffix}'
+var operatorVaultName = '${name}-op-${suffix}'
+var recoveryVaultName = '${name}-rc-${suffix}'
+var vaultSuffix = environment().suffixes.keyvaultDns
 // A storage account takes small letters and digits only.
 var storagePrefix = toLower(replace(name, '-', ''))
 var allTags = union({ application: 'keyward' }, tags)
+
+var operatorKeys = 'https://${operatorVaultName}${vaultSuffix}/keys'
+var recoveryKeys = 'https://${recoveryVaultName}${vaultSuffix}/keys'
+var keySettings = union(
+  {
+    KEYWARD_SYSTEM_KEY: empty(systemKey) ? '${operatorKeys}/system' : systemKey
+    KEYWARD_AT_REST_KEY: empty(atRestKey) ? '${operatorKeys}/at-rest' : atRestKey
+  },
+  !empty(recoveryKey)
+    ? { KEYWARD_RECOVERY_KEY: recoveryKey }
+    : recoveryVault ? { KEYWARD_RECOVERY_KEY: '${recoveryKeys}/recovery' } : {}
+)
 
 module monitoring 'modules/monitoring.bicep' = {
   name: 'monitoring'
@@ -180,7 +195,7 @@ module storage 'modules/storage.bicep' = {
 module operatorVault 'modules/vault.bicep' = {
   name: 'operatorVault'
   params: {
-    name: '${name}-op-${suffix}'
+    name: operatorVaultName
     location: location
     tags: allTags
     hsm: hsm
@@ -195,7 +210,7 @@ module operatorVault 'modules/vault.bicep' = {
 module recovery 'modules/vault.bicep' = if (recoveryVault) {
   name: 'recoveryVault'
   params: {
-    name: '${name}-rc-${suffix}'
+    name: recoveryVaultName
     location: recoveryLocation
     tags: allTags
     hsm: hsm
@@ -231,8 +246,7 @@ module app 'modules/app.bicep' = {
     packageContainer: storage.outputs.packageContainer
     insightsName: monitoring.outputs.insightsName
     announcementsEndpoint: announcements.outputs.endpoint
-    systemKey: empty(systemKey) ? '${operatorVault.outputs.uri}keys/system' : systemKey
-    atRestKey: empty(atRestKey) ? '${operatorVault.outputs.uri}keys/at-rest' : atRestKey
+    keySettings: keySettings
     cloud: cloud
     auth: auth
     authAudience: authAudience
@@ -240,7 +254,6 @@ module app 'modules/app.bicep' = {
     authJwksUrl: authJwksUrl
     publicBaseUrl: publicBaseUrl
     ownerTag: ownerTag
-    recoveryKey: !empty(recoveryKey) ? recoveryKey : (recoveryVault ? '${recovery!.outputs.uri}keys/recovery' : '')
     eventGridApplication: eventGridApplication
     diagnosticsEventHub: diagnosticsEventHub
     diagnosticsNamespace: diagnosticsNamespace
@@ -255,7 +268,7 @@ module grants 'modules/grants.bicep' = {
     userAssignedIdentities: userAssignedIdentities
     storageName: storage.outputs.name
     operatorVaultName: operatorVault.outputs.name
-    recoveryVaultName: recoveryVault ? '${name}-rc-${suffix}' : ''
+    recoveryVaultName: recoveryVault ? recoveryVaultName : ''
     announcementTopicName: announcements.outputs.name
     insightsName: monitoring.outputs.insightsName
   }

@@ -45,9 +45,9 @@ describe('docs/runbook.md', () => {
     expect(/\*\*Who acts:\*\* (\w+)/.exec(text)?.[1]).toBe(actorOf(cause));
   });
 
-  it.each(sections)('says what $cause means, what to do, and what Keyward does meanwhile', ({ text }) => {
+  it.each(sections)('says what $cause means, who acts, what to do, and what the effect is', ({ text }) => {
     const told = [...text.matchAll(/^- \*\*([^*]+):\*\*/gm)].map((found) => found[1]);
-    expect(told).toEqual(['Meaning', 'Who acts', 'Do', 'Meanwhile']);
+    expect(told).toEqual(['Meaning', 'Who acts', 'Do', 'Effect']);
   });
 
   it.each(sections)('holds the command that the remedy of $cause names', ({ cause, text }) => {
@@ -88,17 +88,17 @@ describe('docs/operations.md', () => {
   });
 
   it('lists the checks of the dry run in their order', () => {
-    const [, section = ''] = /^### Dry run$([\s\S]*?)^##/m.exec(read('docs/operations.md')) ?? [];
+    const [, section = ''] = /^## Dry run$([\s\S]*?)^##/m.exec(read('docs/operator-calls.md')) ?? [];
     expect([...section.matchAll(/^\| `(\w+)` \| /gm)].map((found) => found[1])).toEqual(checkNames);
   });
 
   it('lists the dangerous calls whose refusal is audited', () => {
-    const [, section = ''] = /^#### Refused calls$([\s\S]*?)^#/m.exec(read('docs/operations.md')) ?? [];
+    const [, section = ''] = /^## Refused calls$([\s\S]*?)^#/m.exec(read('docs/audit.md')) ?? [];
     expect([...section.matchAll(/^\| `(\w+)` \| /gm)].map(([, asked]) => asked)).toEqual(dangerousCalls);
   });
 
   it('tells every flaw of a chain', () => {
-    const [, section = ''] = /^#### When a link is broken$([\s\S]*?)^###? /m.exec(read('docs/operations.md')) ?? [];
+    const [, section = ''] = /^## When a link is broken$([\s\S]*?)^## /m.exec(read('docs/audit.md')) ?? [];
     const told = [...section.matchAll(/^\| `(\w+)` \| /gm)].map(([, flaw]) => flaw);
     expect(told).toEqual(flawNames);
   });

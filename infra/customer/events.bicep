@@ -45,7 +45,7 @@ resource vault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
   name: vaultName
 }
 
-resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = if (empty(existingTopic)) {
+resource newTopic 'Microsoft.EventGrid/systemTopics@2025-02-15' = if (empty(existingTopic)) {
   name: topicName
   location: location
   tags: tags
@@ -55,9 +55,14 @@ resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = if (empty(existin
   }
 }
 
+resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
+  name: topicName
+}
+
 // Without dead letters: an event that is lost costs the service minutes, and no more.
 resource subscriptionToKeyward 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = {
-  name: '${topicName}/keyward'
+  parent: topic
+  name: 'keyward'
   properties: {
     destination: empty(functionId) ? webhookDestination : functionDestination
     eventDeliverySchema: 'EventGridSchema'
@@ -75,6 +80,6 @@ resource subscriptionToKeyward 'Microsoft.EventGrid/systemTopics/eventSubscripti
     }
   }
   dependsOn: [
-    topic
+    newTopic
   ]
 }

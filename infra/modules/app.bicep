@@ -12,8 +12,7 @@ param storageName string
 param packageContainer string
 param insightsName string
 param announcementsEndpoint string
-param systemKey string
-param atRestKey string
+param keySettings object
 param cloud string
 param auth string
 param authAudience string
@@ -21,26 +20,22 @@ param authIssuer string
 param authJwksUrl string
 param publicBaseUrl string
 param ownerTag string
-param recoveryKey string
 param eventGridApplication string
 param diagnosticsEventHub string
 param diagnosticsNamespace string
 param policy object
 
-resource storage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
-  name: storageName
-}
-
 resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
   name: insightsName
 }
 
-// What the platform asks for: the host's own storage by identity, and where the logs go. All of them: the host's exporter leaves out
-// the lines of calls that it does not sample, and takes five a second unless it is told otherwise.
+var storageSuffix = environment().suffixes.storage
+
+// What the Functions host reads: its own storage by identity, and where the logs go. The host's exporter drops the log
+// lines of calls that it does not sample, and samples five calls a second by default. Alerts need every line.
 var platformSettings = {
   AzureWebJobsStorage__credential: 'managedidentity'
-  AzureWebJobsStorage__blobServiceUri: storage.properties.primaryEndpoints.blob
-  APPLICATIONINSIGHTS_CONNECTION_STRING: insights.properties.ConnectionString
+  AzureWebJobsStorage__blobServiceUri: 'https://${storageName}.blob.${storageSuffix}/'
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD'
   OTEL_TRACES_SAMPLER: 'microsoft.fixed_percentage'
   OTEL_TRACES_SAMPLER_ARG: '1.0'
@@ -48,24 +43,20 @@ var platformSettings = {
 
 var requiredSettings = {
   KEYWARD_TENANT_ID: tenant().tenantId
-  KEYWARD_SYSTEM_KEY: systemKey
-  KEYWARD_AT_REST_KEY: atRestKey
   KEYWARD_CLOUD: cloud
   KEYWARD_AUTH: auth
   KEYWARD_SWEEP_SCHEDULE: '0 * * * * *'
-  AzureWebJobsStorage__tableServiceUri: storage.properties.primaryEndpoints.table
-  AzureWebJobsStorage__queueServiceUri: storage.properties.primaryEndpoints.queue
+  AzureWebJobsStorage__tableServiceUri: 'https://${storageName}.table.${storageSuffix}/'
+  AzureWebJobsStorage__queueServiceUri: 'https://${storageName}.queue.${storageSuffix}/'
 }
 
-// Left out while empty: the app then takes its default. The SDK asks for tokens of the public cloud's Event Grid, so elsewhere no topic is set.
+// An empty one is not deployed: the app then uses its default.
 var optionalSettings = {
-  KEYWARD_ANNOUNCEMENTS_ENDPOINT: cloud == 'public' ? announcementsEndpoint : ''
   KEYWARD_AUTH_AUDIENCE: authAudience
   KEYWARD_AUTH_ISSUER: authIssuer
   KEYWARD_AUTH_JWKS_URL: authJwksUrl
   KEYWARD_PUBLIC_BASE_URL: publicBaseUrl
   KEYWARD_OWNER_TAG: ownerTag
-  KEYWARD_RECOVERY_KEY: recoveryKey
   KEYWARD_EVENT_GRID_APPLICATION: eventGridApplication
   KEYWARD_DIAGNOSTICS_EVENT_HUB: diagnosticsEventHub
   KEYWARD_DIAGNOSTICS__fullyQualifiedNamespace: diagnosticsNamespace
@@ -97,7 +88,14 @@ var optionalSettings = {
   KEYWARD_STORAGE_DEADLINE_SECONDS: string(policy.?storageDeadlineSeconds ?? '')
   KEYWARD_SAFE_TO_DISABLE_AFTER_SECONDS: string(policy.?safeToDisableAfterSeconds ?? '')
 }
-var givenSettings = filter(items(optionalSettings), setting => !empty(setting.value))
+var givenSettings = toObject(filter(items(optionalSettings), one => !empty(one.value)), one => one.key, one => one.value)
+
+// What the deployment itself makes. The SDK requests tokens for Event Grid of the public cloud only, so other clouds get no
+// topic.
+var madeSettings = union(
+  { APPLICATIONINSIGHTS_CONNECTION_STRING: insights.properties.ConnectionString },
+  cloud == 'public' ? { KEYWARD_ANNOUNCEMENTS_ENDPOINT: announcementsEndpoint } : {}
+)
 
 resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
   name: '${name}-plan'
@@ -133,7 +131,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
       deployment: {
         storage: {
           type: 'blobContainer'
-          value: '${storage.properties.primaryEndpoints.blob}${packageContainer}'
+          value: 'https://${storageName}.blob.${storageSuffix}/${packageContainer}'
           authentication: {
             type: 'SystemAssignedIdentity'
           }
@@ -155,7 +153,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
 resource settings 'Microsoft.Web/sites/config@2024-11-01' = {
   parent: app
   name: 'appsettings'
-  properties: union(platformSettings, requiredSettings, toObject(givenSettings, one => one.key, one => one.value))
+  properties: union(platformSettings, requiredSettings, keySettings, givenSettings, madeSettings)
 }
 
 // Deployment is by identity as well: no publishing passwords.

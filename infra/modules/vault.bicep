@@ -76,4 +76,3 @@ resource records 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
 }
 
 output name string = vault.name
-output uri string = vault.properties.vaultUri

@@ -1,4 +1,4 @@
-/** What docs/architecture.md says that calls on accounts cost in table transactions, without a topic and with one. */
+/** What docs/costs.md says that calls on accounts cost in table transactions, without a topic and with one. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -83,9 +83,9 @@ async function costOf(act: () => Promise<unknown>): Promise<number> {
 }
 
 const root = new URL('../..', import.meta.url);
-const document = readFileSync(new URL('docs/architecture.md', root), 'utf8');
+const document = readFileSync(new URL('docs/costs.md', root), 'utf8');
 
-/** The numbers of a row in the table of docs/architecture.md: one, or one for each kind of account. */
+/** The numbers of a row in the table of docs/costs.md: one, or one for each kind of account. */
 function documented(row: string): number[] {
   const line = document.split('\n').find((one) => one.startsWith(`| ${row} | `));
   return (line?.split(' | ')[1] ?? '').split(' / ').map(Number);
@@ -138,7 +138,7 @@ test.each<[row: string, nth: number, act: Act, batches: number]>([
   ['DELETE, system key / customer key', 0, remove('c'), 1],
   ['DELETE, system key / customer key', 1, remove('b'), 1],
 ])(
-  '%s (%d) costs what docs/architecture.md says; with a topic two more for each batch with entries',
+  '%s (%d) costs what docs/costs.md says; with a topic two more for each batch with entries',
   async (row, nth, act, batches) => {
     const costs = { without: 0, with: 0 };
     for (const which of ['without', 'with'] as const) costs[which] = await costOf(() => act(serviceOf(which), which));

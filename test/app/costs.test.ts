@@ -1,4 +1,4 @@
-/** What each operation costs in table transactions: as docs/architecture.md says, counted on the wire, the gate's reads among them. */
+/** What each operation costs in table transactions: as docs/costs.md says, counted on the wire, the gate's reads among them. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { readFileSync } from 'node:fs';
 import type { ClientRequest } from 'node:http';
@@ -8,7 +8,7 @@ import { got, newAccount, useStack, vaultWithKey, withCustomerKey } from './supp
 const world = useStack();
 
 const rows = new Map(
-  [...readFileSync(new URL('../../docs/architecture.md', import.meta.url), 'utf8').matchAll(/^\| (.+?) \| (.+?) \|/gm)]
+  [...readFileSync(new URL('../../docs/costs.md', import.meta.url), 'utf8').matchAll(/^\| (.+?) \| (.+?) \|/gm)]
     .map(([, operation = '', cost = '']) => [operation, cost] as const)
     .filter(([, cost]) => /^\d/.test(cost)),
 );

@@ -13,11 +13,11 @@ import type { KeyVaultIdentity } from '../customerKey/binding.ts';
 
 export type CauseClass = 'denied' | 'networkPolicy' | 'unreachable' | 'misconfigured' | 'unusableKey' | 'ours';
 
-type Actor = 'customer' | 'operator' | 'nobody';
+type Actor = 'customer' | 'operator' | 'none';
 
 interface CauseFacts {
   readonly class: CauseClass;
-  /** Who has to act. `nobody`: it passes by itself. */
+  /** Who must act. `none`: no action is needed. */
   readonly actor: Actor;
   /** One sentence for a person who has never seen the word. */
   readonly meaning: string;
@@ -84,20 +84,20 @@ const catalogue = {
   },
   Throttled: {
     class: 'unreachable',
-    actor: 'nobody',
+    actor: 'none',
     meaning: 'The vault answers that it gets too many requests.',
     remedy:
       'Nothing to do: looks go on more slowly. If it lasts, spread the load on vault {vault} over several vaults.',
   },
   VaultUnavailable: {
     class: 'unreachable',
-    actor: 'nobody',
+    actor: 'none',
     meaning: 'The vault answered with a server error.',
     remedy: 'Nothing to do: service is restored with the vault. See the Azure status page for {vault}.',
   },
   VaultTimeout: {
     class: 'unreachable',
-    actor: 'nobody',
+    actor: 'none',
     meaning: 'The vault did not answer in time.',
     remedy: 'Nothing to do unless it lasts: then check the network path to {vault}.',
   },
@@ -109,7 +109,7 @@ const catalogue = {
   },
   ConnectionFailed: {
     class: 'unreachable',
-    actor: 'nobody',
+    actor: 'none',
     meaning: 'No connection to the vault could be made or kept.',
     remedy: 'Nothing to do unless it lasts: then check routes and outbound rules towards {vault}.',
   },
@@ -185,7 +185,7 @@ const catalogue = {
     class: 'unusableKey',
     actor: 'customer',
     meaning: 'The vault has no soft delete: a deleted key could not be brought back.',
-    remedy: 'Enable it: az keyvault update --name {vault} --enable-soft-delete true',
+    remedy: 'Enable it: az keyvault update --name {vault} --set properties.enableSoftDelete=true',
   },
   PurgeProtectionMissing: {
     class: 'unusableKey',

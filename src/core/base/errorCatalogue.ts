@@ -4,11 +4,11 @@
  */
 import { actorOf, type Cause, causes, classOf, isCause, meaningOf } from './causes.ts';
 
-export type ErrorActor = 'caller' | 'customer' | 'operator' | 'nobody';
+export type ErrorActor = 'caller' | 'customer' | 'operator' | 'none';
 
 interface ErrorFacts {
   readonly status: number;
-  /** Who has to act. `nobody`: it passes by itself. */
+  /** Who must act. `none`: no action is needed. */
   readonly actor: ErrorActor;
   /** One sentence for a person who has never seen the word. */
   readonly meaning: string;
@@ -18,33 +18,33 @@ interface ErrorFacts {
 const catalogue = {
   InvalidRequestContent: {
     ...{ status: 400, actor: 'caller' },
-    meaning: 'The body is not what the call takes.',
-    remedy: 'Mend the fields that `target` and `details` name.',
+    meaning: 'The body is not valid for this call.',
+    remedy: 'Correct the fields that `target` and `details` name.',
   },
   InvalidParameter: {
     ...{ status: 400, actor: 'caller' },
-    meaning: 'A name in the path, a query parameter or a header has a value that it cannot have.',
-    remedy: 'Mend what `target` names.',
+    meaning: 'A name in the path, a query parameter or a header has an invalid value.',
+    remedy: 'Correct the value that `target` names.',
   },
   PropertyNotChangeable: {
     ...{ status: 400, actor: 'caller' },
     meaning: 'The property is set when the account is created, and never changes.',
-    remedy: 'Leave `target` out, or send the value that it has.',
+    remedy: 'Leave `target` out, or send its present value.',
   },
   AuthenticationFailed: {
     ...{ status: 401, actor: 'caller' },
-    meaning: 'Nobody is named by what came with the call: no token, or none that is valid here.',
-    remedy: 'Send a fresh bearer token for the audience of this service, or a function key where those are in use.',
+    meaning: 'The request has no access token, or the token is not valid for this service.',
+    remedy: 'Send a new bearer token for the audience of this service, or a function key where the service uses those.',
   },
   AuthorizationFailed: {
     ...{ status: 403, actor: 'operator' },
-    meaning: 'The caller is known, and lacks an app role.',
-    remedy: 'Assign the role that the message names to the caller, or leave the call to somebody who has it.',
+    meaning: 'The caller has no app role for this call.',
+    remedy: 'Assign the role that the message names to the caller.',
   },
   CustomerKeyInaccessible: {
     ...{ status: 403, actor: 'customer' },
-    meaning: "The denial of the account's customer key is confirmed: the account can be read, listed and deleted.",
-    remedy: 'See the cause in `additionalInfo`. When access is back the account comes back by itself.',
+    meaning: "The account's customer key is confirmed as denied. Only GET, LIST and DELETE of the account work.",
+    remedy: 'See the cause in `additionalInfo`. Keyward restores the account automatically when it has access again.',
   },
   AccountNotFound: {
     ...{ status: 404, actor: 'caller' },
@@ -53,38 +53,38 @@ const catalogue = {
   },
   NotFound: {
     ...{ status: 404, actor: 'caller' },
-    meaning: 'There is nothing of the kind that the call names.',
-    remedy: 'Check what `target` names.',
+    meaning: 'The call names an item that does not exist.',
+    remedy: 'Check the name in `target`.',
   },
   Conflict: {
     ...{ status: 409, actor: 'caller' },
-    meaning: 'The call does not fit what is there now.',
-    remedy: 'The message says what is in the way; change that first, or try again later.',
+    meaning: 'The call conflicts with the present state.',
+    remedy: 'The message names the conflict. Resolve it first, or try again later.',
   },
   PreconditionFailed: {
     ...{ status: 412, actor: 'caller' },
-    meaning: 'What is stored is not what If-Match or If-None-Match asked for.',
+    meaning: 'The stored ETag does not match If-Match or If-None-Match.',
     remedy: 'Read it again, and send its ETag.',
   },
   RequestTooLarge: {
     ...{ status: 413, actor: 'caller' },
-    meaning: 'The body is larger than this service reads.',
+    meaning: 'The body is larger than the limit.',
     remedy: 'Send less than 64 KiB.',
   },
   InternalError: {
     ...{ status: 500, actor: 'operator' },
-    meaning: 'Something unforeseen happened, or a setting is missing.',
-    remedy: 'Look for the request id in the log: `A call failed` says the rest.',
+    meaning: 'An unexpected error occurred, or a setting is missing.',
+    remedy: 'Find the request id in the log: the line `A call failed` has the details.',
   },
   CustomerKeyUnreachable: {
-    ...{ status: 503, actor: 'nobody' },
-    meaning: 'The account key could not be opened just now. The account is Enabled.',
-    remedy: 'Try again after `Retry-After`. If it lasts, see the cause in `additionalInfo`.',
+    ...{ status: 503, actor: 'none' },
+    meaning: 'Keyward cannot use the account key now. The account is Enabled.',
+    remedy: 'Retry after `Retry-After`. If it lasts, see the cause in `additionalInfo`.',
   },
   ServiceUnavailable: {
-    ...{ status: 503, actor: 'nobody' },
-    meaning: 'This service is busy, or the keys that tokens are verified with could not be read.',
-    remedy: 'Try again after `Retry-After`.',
+    ...{ status: 503, actor: 'none' },
+    meaning: 'The service is busy, or it cannot read the keys that verify tokens.',
+    remedy: 'Retry after `Retry-After`.',
   },
 } as const satisfies Record<string, ErrorFacts>;
 

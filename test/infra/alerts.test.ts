@@ -1,0 +1,58 @@
+/** The alert rules that are deployed, beside what docs/operations.md says to watch and what the code logs. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { sourceOfApp } from '../settings.ts';
+import { asShipped } from './deployment.ts';
+
+const operations = readFileSync(fileURLToPath(new URL('../../docs/operations.md', import.meta.url)), 'utf8');
+const [, section = ''] = /^## What to watch$([\s\S]*?)^## /m.exec(operations) ?? [];
+const rows = [...section.matchAll(/^\| `([\w-]+)` \| (\d) \| (.+?) \| .+ \|$/gm)].map(
+  ([, name = '', severity, firesOn = '']) => ({ name, severity: Number(severity), firesOn }),
+);
+
+const source = sourceOfApp();
+const rules = asShipped.of('Microsoft.Insights/scheduledQueryRules').map(({ properties }) => ({
+  name: String(properties.displayName).split(': ')[1] ?? '',
+  severity: Number(properties.severity),
+  query: String(properties.criteria.allOf[0].query),
+}));
+const queries = rules.map(({ query }) => query);
+const watched = queries.flatMap((query) => [...query.matchAll(/startswith "([^"]+)"/g)].map(([, line = '']) => line));
+
+describe('the alert rules', () => {
+  it('watch only log lines that the code writes', () => {
+    const messages = watched.filter((line) => line !== 'Metric {');
+    expect(messages.length).toBeGreaterThan(25);
+    expect(
+      messages.filter((line) => !source.includes(`'${line}'`)),
+      'Rename it in infra/modules/alerts.bicep',
+    ).toEqual([]);
+  });
+
+  it('have one row each in "What to watch" of docs/operations.md, with the same severity', () => {
+    const named = (all: readonly { name: string; severity: number }[]) =>
+      all.map(({ name, severity }) => `${name} ${severity}`).toSorted();
+    expect(named(rows), 'Add an alert to infra/modules/alerts.bicep, and run: npm run infra -- --write').toEqual(
+      named(rules),
+    );
+  });
+
+  it.each(rows)('watch with $name what its row in docs/operations.md says', ({ name, firesOn }) => {
+    const query = rules.find((rule) => rule.name === name)?.query ?? '';
+    const messages = [...firesOn.matchAll(/(?<!= )`((?!GET )[A-Z][^`]*)`/g)].map(
+      ([, message]) => `startswith "${message}"`,
+    );
+    const metrics = [...firesOn.matchAll(/`(keyward\.[a-z.]+)`(?: with `(\w+)` = `(\w+)`| over (\d+))?/g)].flatMap(
+      ([, metric = '', label, word, over]) => [
+        `tostring(fields.metric) == "${metric}"`,
+        ...(label === undefined ? [] : [`tostring(fields.${label}) == "${word}"`]),
+        ...(over === undefined ? [] : [`todouble(fields.value) > ${over}`]),
+      ],
+    );
+    const readiness = firesOn.includes('/api/health/ready') ? ['"/api/health/ready"', 'ResultCode == "503"'] : [];
+    const parts = [...messages, ...metrics, ...readiness];
+    expect(parts).not.toEqual([]);
+    expect(parts.filter((part) => !query.includes(part))).toEqual([]);
+  });
+});
