@@ -20,6 +20,8 @@ import type { Log } from '../core/base/log.ts';
 import { bindingOf, isFederated } from '../core/customerKey/binding.ts';
 import type { KeyVault, Reach } from '../core/customerKey/ports.ts';
 import type { DailyWork } from '../core/dailyPass.ts';
+import { createSeenMarks } from '../core/dataKeys/lastSeen.ts';
+import { createStatusKeys } from '../core/dataKeys/statusKeys.ts';
 import { createKeyCount, type Part } from '../core/health.ts';
 import { isWrappedBy, type OperatorKeys, versionIn } from '../core/rings/kek.ts';
 import { createRings } from '../core/rings/ringCache.ts';
@@ -68,6 +70,8 @@ export async function compose(
     rings,
     memory,
     refusedCalls: createRefusedCalls({ ...parts, accounts, memory, rings }),
+    seenMarks: createSeenMarks(),
+    statusKeys: createStatusKeys({ ...parts, rings }),
     leases: createLeases({ ...parts, accounts, memory, rings, policy }),
     controlLook: (reach) => controlLook(reach, { ...parts, exchangesAtHome }),
     parts: [
@@ -103,8 +107,9 @@ async function openStores(settings: Settings) {
     import('./outboxTable.ts'),
     import('./resourceTable.ts'),
     import('./operationTable.ts'),
+    import('./dataKeyTables.ts'),
   ]);
-  const [accounts, secrets, bindings, rings, small, outbox, resources, operations] = adapters;
+  const [accounts, secrets, bindings, rings, small, outbox, resources, operations, dataKeys] = adapters;
   const { AzureWebJobsStorage: connection, AzureWebJobsStorage__tableServiceUri: serviceUri } = settings;
   const credential = connection === undefined ? await ownCredential() : undefined;
   const options = {
@@ -120,6 +125,8 @@ async function openStores(settings: Settings) {
   return {
     accounts: accounts.createAccountStore(open),
     secrets: secrets.createSecretStore(open),
+    dataKeyUse: dataKeys.createDataKeyUseStore(open),
+    statusKeyStore: dataKeys.createStatusKeyStore(open),
     resources: resources.createResourceStore(open),
     operations: operations.createOperationStore(open),
     bindings: bindings.createBindingStore(open),

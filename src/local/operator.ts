@@ -35,7 +35,7 @@ const auditorIds = {
 
 const operatorRoles = [
   ...['Accounts.Read', 'Accounts.Write', 'Keys.Operate', 'Keys.Release', 'Audit.Read'],
-  ...['Secrets.Read', 'Secrets.Write', 'Secrets.Reveal', 'Secrets.Resolve'],
+  ...['Secrets.Read', 'Secrets.Write', 'Secrets.Reveal', 'Secrets.Resolve', 'DataKeys.Use'],
 ];
 
 /** What the token issuer knows from the start. */

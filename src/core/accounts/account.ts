@@ -2,6 +2,7 @@
 import type { ChainHead } from '../audit/auditEntry.ts';
 import type { Place } from '../base/armPath.ts';
 import { fold } from '../base/names.ts';
+import type { Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { RingName } from '../base/vocabulary.ts';
 import type { Binding } from '../customerKey/binding.ts';
@@ -152,4 +153,13 @@ export function boundOf(
 ): BoundAccount {
   const { version, follows } = encryption;
   return { name: fold(record.name), instanceId: record.instanceId, version, follows };
+}
+
+/** Where the account permits no lease, what was opened for one use ends this long after its unwrap began: time for the answer to travel. */
+export const onceTermMs = 10_000;
+
+/** The policy as it is for this account: `leaseSeconds` of the account shorten the service's own, and 0 means no grace either. */
+export function leasePolicyOf({ leaseSeconds }: Pick<ActiveAccount, 'leaseSeconds'>, policy: Policy): Policy {
+  if (leaseSeconds === 0) return { ...policy, leaseSeconds: onceTermMs / 1000, leaseGraceSeconds: 0 };
+  return { ...policy, leaseSeconds: Math.min(policy.leaseSeconds, leaseSeconds ?? policy.leaseSeconds) };
 }

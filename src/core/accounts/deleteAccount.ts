@@ -55,6 +55,7 @@ export async function finishDelete(folded: string, service: Service): Promise<vo
     // While the record says so: whoever is held up here takes nothing from a new account of this name.
     const withoutSecrets = await service.secrets.clear(folded, stored.etag);
     const etag = await service.resources.clear(folded, withoutSecrets);
+    await service.dataKeyUse.clear(folded);
     if (bound !== undefined) {
       // Before the row goes: from then on nobody would bring the chain up to a verdict that was stored just before the deletion.
       const watch = await service.bindings.readWatch(bound.bindingId);

@@ -45,6 +45,7 @@ export interface AccountWish {
   readonly tags?: Readonly<Record<string, string>>;
   readonly encryption?: EncryptionWish;
   readonly auditKeyUse?: boolean;
+  readonly leaseSeconds?: number;
   readonly place?: Place;
   /** What is named here takes the place of what is kept under that name. */
   readonly kept?: Kept;
@@ -107,10 +108,11 @@ function racing<T>(name: string, wish: AccountWish, { memory }: Service, attempt
 
 function createAccount(name: string, wish: AccountWish, actor: Actor, service: Service): Promise<void> {
   const owned = ownedOf(wish);
-  const { tags = {}, auditKeyUse = false, place, kept } = wish;
+  const { tags = {}, auditKeyUse = false, leaseSeconds, place, kept } = wish;
   const record = {
     ...{ name, instanceId: service.random.uuid(), ...owned, tags, auditKeyUse },
     ...(place === undefined ? {} : { place }),
+    ...(leaseSeconds === undefined ? {} : { leaseSeconds }),
     ...(kept === undefined ? {} : { kept: boundedKept(kept) }),
   };
   return withKeyUse({ record, purpose: 'create', actor }, service, (noting) => create(record, wish, actor, noting));
@@ -118,7 +120,7 @@ function createAccount(name: string, wish: AccountWish, actor: Actor, service: S
 
 type NewAccount = Pick<
   ActiveAccount,
-  'name' | 'instanceId' | 'owner' | 'location' | 'tags' | 'auditKeyUse' | 'place' | 'kept'
+  'name' | 'instanceId' | 'owner' | 'location' | 'tags' | 'auditKeyUse' | 'leaseSeconds' | 'place' | 'kept'
 >;
 
 async function create(about: NewAccount, wish: AccountWish, actor: Actor, service: Service): Promise<void> {
@@ -189,7 +191,12 @@ async function changeAccount(
   const auditKeyUse = wish.auditKeyUse ?? record.auditKeyUse ?? false;
   const tags = wish.tags ?? record.tags;
   const kept = keptAfter(record.kept, wish.kept);
-  const next = { ...record, tags, auditKeyUse, ...(kept === undefined ? {} : { kept }) };
+  const { leaseSeconds } = wish;
+  const next = {
+    ...{ ...record, tags, auditKeyUse },
+    ...(leaseSeconds === undefined ? {} : { leaseSeconds }),
+    ...(kept === undefined ? {} : { kept }),
+  };
   const changes = settingsFacts(record, next, actor);
   if (wish.encryption === undefined || isSameEncryption(record.encryption, wish.encryption, service)) {
     if (changes.length > 0) await saveAccount(storedOf(current), next, [...pending, ...changes], service);

@@ -66,7 +66,10 @@ export function wrapDataKey(plain: Uint8Array, context: DataKeyContext, keys: Da
   const bound = boundTo(context);
   const box = sealBox('aes-256-gcm', keys.inner, nonces.subarray(0, nonceLength), plain, bound.inner);
   const inner = concat(Uint8Array.of(byDataKeyMaterial), box);
-  return concat(bound.header, sealBox('chacha20-poly1305', keys.outer, nonces.subarray(nonceLength), inner, bound.outer));
+  return concat(
+    bound.header,
+    sealBox('chacha20-poly1305', keys.outer, nonces.subarray(nonceLength), inner, bound.outer),
+  );
 }
 
 /** The caller wipes the value. @throws KeyMaterialMismatch */
@@ -100,7 +103,8 @@ export function newDataKeyMaterial(accountKey: Bytes, instanceId: string, outer:
 
 /** The keys in opened material, which is wiped. The caller wipes both. @throws KeyMaterialMismatch */
 export function dataKeyMaterialIn(material: Bytes): DataKeyMaterial {
-  if (material.byteLength !== materialLength) throw new KeyMaterialMismatch('The data key material has the wrong length.');
+  if (material.byteLength !== materialLength)
+    throw new KeyMaterialMismatch('The data key material has the wrong length.');
   const keys = { inner: bytesOf(material.subarray(0, keyLength)), outer: bytesOf(material.subarray(keyLength)) };
   wipe(material);
   return keys;

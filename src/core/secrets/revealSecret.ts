@@ -4,9 +4,8 @@
  */
 import type { AccountView } from '../accounts/account.ts';
 import type { KnownAccount } from '../accounts/accountCache.ts';
-import { refuseWhileInaccessible } from '../accounts/gate.ts';
-import { accountNotFound } from '../accounts/readAccount.ts';
 import type { SecretRef, StoredSecret } from '../accounts/secretRow.ts';
+import { serveAccount } from '../accounts/serveAccount.ts';
 import type { Actor } from '../audit/auditEntry.ts';
 import { type Bytes, wipe } from '../base/bytes.ts';
 import type { SecretKind } from '../base/vocabulary.ts';
@@ -79,41 +78,26 @@ export async function revealPage(
   return next === undefined ? { secrets: opened } : { secrets: opened, next };
 }
 
-/** Twice at most: a remembered record may be behind, and a row may have come under another key between two reads. */
-async function openAnew(
-  account: string,
-  read: () => Promise<readonly StoredSecret[]>,
-  asked: Promise<KnownAccount> | undefined,
-  service: Service,
-): Promise<Attempt> {
-  const known = asked ?? service.memory.view(account);
-  try {
-    const first = await attempt(account, known, read, service);
-    if (first.opened.every(({ plain }) => plain !== undefined)) return first;
-    wipe(...first.opened.map(({ plain }) => plain));
-  } catch (error) {
-    if (!(await known).isRemembered) throw error;
-  }
-  service.memory.forget(account);
-  return attempt(account, service.memory.view(account), read, service);
-}
-
 interface Attempt {
   readonly view: AccountView;
   readonly opened: readonly Opened[];
 }
 
-async function attempt(
+/** Twice at most: a remembered record may be behind, and a row may have come under another key between two reads. */
+function openAnew(
   account: string,
-  known: Promise<KnownAccount>,
   read: () => Promise<readonly StoredSecret[]>,
+  known: Promise<KnownAccount> | undefined,
   service: Service,
 ): Promise<Attempt> {
-  const reading = read();
-  // Awaited below: what the account refuses is told first, whatever became of its secrets.
-  reading.catch(() => undefined);
-  const { view } = await known;
-  if (view === undefined) throw accountNotFound(account);
-  refuseWhileInaccessible(view);
-  return { view, opened: await openRows(view, await reading, service) };
+  const attempt = async (served: Promise<AccountView>): Promise<Attempt> => {
+    const reading = read();
+    // Awaited below: what the account refuses is told first, whatever became of its secrets.
+    reading.catch(() => undefined);
+    const view = await served;
+    return { view, opened: await openRows(view, await reading, service) };
+  };
+  const isWhole = ({ opened }: Attempt) => opened.every(({ plain }) => plain !== undefined);
+  const discard = ({ opened }: Attempt) => wipe(...opened.map(({ plain }) => plain));
+  return serveAccount(account, known, { attempt, isWhole, discard }, service);
 }

@@ -4,16 +4,18 @@ import {
   type AccountView,
   currentKeyIdentifier,
   etagOf,
+  leasePolicyOf,
   type OlderAccountKeys,
   stateOf,
   verdictOn,
 } from '../../../core/accounts/account.ts';
 import type { AccountWish } from '../../../core/accounts/putAccount.ts';
+
 import { parsePlace } from '../../../core/base/armPath.ts';
 import { meaningOf, remedyOf } from '../../../core/base/causes.ts';
 import { Refusal } from '../../../core/base/errors.ts';
 import { ownerPattern } from '../../../core/base/names.ts';
-import type { Policy } from '../../../core/base/policy.ts';
+import { leastLeaseSeconds, longestLeaseSeconds, type Policy } from '../../../core/base/policy.ts';
 import { iso } from '../../../core/base/time.ts';
 import type { KeyVaultIdentity } from '../../../core/customerKey/binding.ts';
 import { keyIdentifierTarget } from '../../../core/customerKey/keyIdentifier.ts';
@@ -109,6 +111,12 @@ export const accountBody = z
           .boolean()
           .optional()
           .meta({ description: "Every use of the account's key, and every reveal, stands in its audit." }),
+        leaseSeconds: z
+          .union([z.literal(0), z.int().min(leastLeaseSeconds).max(longestLeaseSeconds)])
+          .optional()
+          .meta({
+            description: `Shortens the time for which a process or a client may hold a key of the account: ${leastLeaseSeconds} to ${longestLeaseSeconds} seconds, or 0 when every use must ask the vault. Absent: ${longestLeaseSeconds}.`,
+          }),
         ...{ accountId: readOnly, state: readOnly, provisioningState: readOnly },
       })
       .optional(),
@@ -134,6 +142,7 @@ export function wishIn({ location, tags: newTags, properties }: z.infer<typeof a
     ...(properties?.owner === undefined ? {} : { owner: properties.owner }),
     ...placeIn(properties),
     ...(properties?.auditKeyUse === undefined ? {} : { auditKeyUse: properties.auditKeyUse }),
+    ...(properties?.leaseSeconds === undefined ? {} : { leaseSeconds: properties.leaseSeconds }),
     ...(properties?.encryption === undefined ? {} : { encryption: encryptionWish(properties.encryption) }),
   };
 }
@@ -219,6 +228,7 @@ export function renderAccount(view: AccountView, policy: Policy) {
         ? {}
         : { subscriptionId: record.place.subscriptionId, resourceGroupName: record.place.resourceGroup }),
       ...(record.auditKeyUse === true ? { auditKeyUse: true } : {}),
+      ...(record.leaseSeconds === undefined ? {} : { leaseSeconds: record.leaseSeconds }),
       encryption: renderEncryption(view, policy),
     },
     systemData: { createdAt: iso(record.createdAt), lastModifiedAt: iso(record.updatedAt) },
@@ -242,7 +252,7 @@ function renderEncryption(view: AccountView, policy: Policy) {
     accountKeyGeneration,
     ...older,
     status: verdict?.status ?? 'Unknown',
-    ...(verdict === undefined ? {} : renderVerdict(verdict, policy)),
+    ...(verdict === undefined ? {} : renderVerdict(verdict, leasePolicyOf(view.record, policy))),
     ...(cause === undefined ? {} : { cause, meaning: meaningOf(cause), remedy: remedyOf(cause, current.binding) }),
     ...(view.watch === undefined ? {} : { nextLookAt: iso(view.watch.nextLookAt) }),
     warnings: warningsOf(view),
