@@ -10,6 +10,7 @@ import { type KeyVaultControl, keyVaultControl } from '../packages/key-vault-emu
 import { compose } from '../src/azure/compose.ts';
 import type { Log } from '../src/core/base/log.ts';
 import type { Service } from '../src/core/service.ts';
+import type { Azurite } from '../src/local/azurite.ts';
 import {
   appPrincipalId,
   createOperatorVault,
@@ -45,7 +46,7 @@ export async function startProcesses(): Promise<Processes> {
     const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
     return JSON.parse(line) as T;
   };
-  const azurite = await start<Parameters<typeof operatorSettings>[0]>('src/local/azuriteMain.ts', '{"inMemory":true}');
+  const azurite = await start<Azurite>('src/local/azuriteMain.ts', '{"inMemory":true}');
   const identity = await start<Identity>('packages/entra-emulator/src/main.ts', JSON.stringify(directory));
   const emulator = await start<{ url: string }>(
     'packages/key-vault-emulator/src/main.ts',
@@ -53,7 +54,7 @@ export async function startProcesses(): Promise<Processes> {
   );
   const keyVault = keyVaultControl(emulator.url);
   await createOperatorVault(keyVault);
-  const settings = operatorSettings(azurite, identity, emulator.url);
+  const settings = operatorSettings(azurite.connectionString, identity, emulator.url);
   Object.assign(process.env, identity.environment);
 
   return {

@@ -26,7 +26,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
 const packages = readdirSync(join(root, 'packages')).map((name) => join(root, 'packages', name));
-const documents = [root, join(root, 'docs'), join(root, 'infra/customer'), ...packages].flatMap((folder) =>
+const folders = ['.', 'docs', 'docs/decisions', 'infra/customer'].map((folder) => join(root, folder));
+const documents = [...folders, ...packages].flatMap((folder) =>
   readdirSync(folder)
     .filter((name) => name.endsWith('.md'))
     .map((name) => relative(root, join(folder, name))),
@@ -223,6 +224,15 @@ describe.each(documents)('%s', (document) => {
       .map((found) => found[1] ?? '')
       .filter((link) => !/^[a-z]+:/.test(link) && !linkHolds(document, link));
     expect(broken).toEqual([]);
+  });
+
+  it('names only source files that exist', () => {
+    const named = [...text.matchAll(/`((?:src|core|azure|functions|local|test|tools|packages)\/[\w./-]*\w)`/g)];
+    const exists = (path: string) =>
+      [path, join('src', path), join(dirname(document), path)].some(
+        (one) => statSync(join(root, one), { throwIfNoEntry: false }) !== undefined,
+      );
+    expect(named.map(([, path = '']) => path).filter((path) => !exists(path))).toEqual([]);
   });
 
   it('names only npm scripts that exist', () => {

@@ -77,7 +77,11 @@ beforeAll(async () => {
   undo.push(emulator.stop);
   keyVault = keyVaultControl(emulator.url);
   await createOperatorVault(keyVault);
-  const settings = { ...operatorSettings(azurite, identity, emulator.url), ...compressedTime, ...quickSuccession };
+  const settings = {
+    ...operatorSettings(azurite.connectionString, identity, emulator.url),
+    ...compressedTime,
+    ...quickSuccession,
+  };
   Object.assign(process.env, identity.environment);
   service = await compose(settings, silent);
   const start = (port = 0) =>

@@ -1,11 +1,8 @@
 /**
  * What watching costs: calls to Key Vault a key and sweep, and what all calls become when the same keys have ten times the accounts.
- * Counted on the wire: the emulator's own counts (challenges included), and every request that reaches the storage emulator.
+ * Counted by the emulators: every request that reaches a vault (challenges included) or the tables.
  */
-import diagnostics from 'node:diagnostics_channel';
-import type { IncomingMessage } from 'node:http';
 import pLimit from 'p-limit';
-import { ACCOUNT_NAME } from '../../src/local/azurite.ts';
 import { type Lab, startLab } from '../../src/local/lab/lab.ts';
 import { appPrincipalId, homeTenantId, location } from '../../src/local/operator.ts';
 import type { Bench } from '../report.ts';
@@ -60,19 +57,15 @@ const difference = (from: Calls, to: Calls): Calls => ({
 
 /** Messages that the laboratory's queue would have sent count as calls to storage. */
 function counterOf(lab: Lab): () => Promise<Calls> {
-  let storage = 0;
-  diagnostics.subscribe('http.server.request.start', (message) => {
-    const { request } = message as { request: IncomingMessage };
-    if (request.url?.startsWith(`/${ACCOUNT_NAME}`)) storage += 1;
-  });
+  let messages = 0;
   const send = lab.queue.send.bind(lab.queue);
   lab.queue.send = (...sent) => {
-    storage += 1;
+    messages += 1;
     return send(...sent);
   };
   return async () => ({
     keyVault: (await lab.keyVault<{ total: number }>('GET', '/requests?vault=none')).total,
-    storage,
+    storage: messages + lab.tableRequests(),
   });
 }
 

@@ -1,8 +1,8 @@
-/** Accounts: one partition an account, with its record, its audit entries and, in the end, its tombstone. */
+/** Accounts: one partition for each account, with its record, its audit entries and, after a delete, its tombstone. */
 import type { AccountRecord } from '../core/accounts/account.ts';
 import type { AccountStore } from '../core/accounts/ports.ts';
 import type { AuditEntry } from '../core/audit/auditEntry.ts';
-import type { Tombstone } from '../core/audit/ports.ts';
+import type { AccountChainStore, Tombstone } from '../core/audit/ports.ts';
 import { LostRace } from '../core/base/errors.ts';
 import { fold } from '../core/base/names.ts';
 import { auditKey, auditPage } from './auditRows.ts';
@@ -10,7 +10,7 @@ import { keyOnly, type OpenTable, odata, type RowKey, rowOf, valueIfAny } from '
 
 export const recordKey = (name: string): RowKey => ({ partitionKey: fold(name), rowKey: 'record' });
 
-export function createAccountStore(open: OpenTable): AccountStore {
+export function createAccountStore(open: OpenTable): AccountStore & AccountChainStore {
   const table = open('accounts');
   const tombstoneKey = (name: string, instanceId: string) => ({
     partitionKey: fold(name),
@@ -33,10 +33,10 @@ export function createAccountStore(open: OpenTable): AccountStore {
     async bury({ value: record, etag }) {
       const { name, instanceId, owner, audit } = record;
       const tombstone: Tombstone = { name, instanceId, owner, audit, deletedAt: record.updatedAt };
-      // Under the etag that the head was read with: who is held up here puts no older head into a tombstone that has the newest.
+      // Under the ETag that the head was read with: a delayed writer replaces no newer head in the tombstone.
       const next = await table.putTogether(rowOf(tombstoneKey(name, instanceId), tombstone), recordKey(name), etag);
       if (!(await table.remove(recordKey(name), next)) && (await table.read(recordKey(name))) !== undefined)
-        throw new LostRace('The record has changed while it was cleared away.');
+        throw new LostRace('The record changed while its account was being deleted.');
     },
 
     audit: (name, instanceId, page) => auditPage(table, fold(name), instanceId, page),

@@ -1,11 +1,14 @@
-/** Bindings: one partition a binding, with its watch, the watch's audit entries, and a row per bound account and version. */
+/**
+ * Bindings: one partition for each, with its watch, the watch's audit entries, and a row per bound account and version.
+ */
 import type { AuditEntry } from '../core/audit/auditEntry.ts';
-import type { BindingStore, BoundAccount } from '../core/watch/ports.ts';
+import type { BindingChainStore } from '../core/audit/ports.ts';
+import type { BoundAccount, BoundAccountStore, WatchStore } from '../core/watch/ports.ts';
 import type { Watch } from '../core/watch/watch.ts';
 import { auditKey, auditPage } from './auditRows.ts';
 import { type OpenTable, odata, rowOf, valueIfAny } from './tables.ts';
 
-export function createBindingStore(open: OpenTable): BindingStore {
+export function createBindingStore(open: OpenTable): WatchStore & BoundAccountStore & BindingChainStore {
   const table = open('bindings');
   const watchKey = (bindingId: string) => ({ partitionKey: bindingId, rowKey: 'watch' });
   const boundKey = (bindingId: string, { version, name, instanceId }: BoundAccount) => ({
@@ -30,7 +33,7 @@ export function createBindingStore(open: OpenTable): BindingStore {
     },
 
     async putAccount(bindingId, account) {
-      // `follows` stands as a column too, so that the service can pick by it.
+      // `follows` is a column too, so that Table Storage can filter by it.
       await table.put({ ...rowOf(boundKey(bindingId, account), account), follows: account.follows });
     },
 

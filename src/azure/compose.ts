@@ -1,26 +1,29 @@
 /**
- * Wires the core to Azure. Nothing happens at load: each SDK is imported on first use, settings are read on the first call, and
- * a setting that is missing fails that call with its name.
+ * Connects the core to Azure. Loading this file does nothing: each SDK is imported on first use, and the settings are
+ * read on the first call. A missing setting fails that call with its name.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createAccountMemory, forgetful } from '../core/accounts/accountCache.ts';
+import type { HttpClient } from '@azure/core-rest-pipeline';
+import { createAccountCache, invalidatingStore } from '../core/accounts/accountCache.ts';
 import { createLeases } from '../core/accounts/leases.ts';
 import { createRefusedCalls } from '../core/accounts/refusedCalls.ts';
-import { type Announcer, createAnnouncer } from '../core/announcements/backgroundPublisher.ts';
+import { createAnnouncer } from '../core/announcements/backgroundPublisher.ts';
 import { isLate } from '../core/announcements/outboxPass.ts';
-import type { AnnouncementTopic } from '../core/announcements/ports.ts';
+import type { AnnouncementTopic, Announcer } from '../core/announcements/ports.ts';
 import { announcing } from '../core/announcements/publishingStores.ts';
 import { bytesOf } from '../core/base/bytes.ts';
 import type { Cause } from '../core/base/causes.ts';
 import type { Random } from '../core/base/effects.ts';
 import { describeError, Unavailable } from '../core/base/errors.ts';
 import { inTime } from '../core/base/inTime.ts';
+import { keyedMutex } from '../core/base/keyedMutex.ts';
 import type { Log } from '../core/base/log.ts';
+import { rateLimiter } from '../core/base/rateLimiter.ts';
 import { bindingOf, isFederated } from '../core/customerKey/binding.ts';
-import type { KeyVault, Reach } from '../core/customerKey/ports.ts';
+import type { KeyRef, KeyVault } from '../core/customerKey/ports.ts';
 import type { DailyWork } from '../core/dailyPass.ts';
-import { createSeenMarks } from '../core/dataKeys/lastSeen.ts';
+import { seenStepMs } from '../core/dataKeys/lastSeen.ts';
 import { createStatusKeys } from '../core/dataKeys/statusKeys.ts';
 import { createKeyCount, type Part } from '../core/health.ts';
 import { isWrappedBy, type OperatorKeys, versionIn } from '../core/rings/kek.ts';
@@ -39,13 +42,18 @@ const pause = (ms: number): Promise<void> => sleep(ms);
 
 const systemAssigned = { useSystemAssignedIdentity: true } as const;
 
+/** @param tableTransport carries the requests of the Table Storage client where they do not go over the network. */
 export async function compose(
   environment: Readonly<Record<string, string | undefined>>,
   log: Log,
   replace: Partial<Service> = {},
+  tableTransport?: HttpClient,
 ): Promise<Service> {
   const settings = readSettings(environment);
-  const [stores, { countOf, ...queues }] = await Promise.all([openStores(settings), openQueues(settings)]);
+  const [stores, { countOf, ...queues }] = await Promise.all([
+    openStores(settings, tableTransport),
+    openQueues(settings),
+  ]);
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
   const { keyVault, exchangesAtHome } = lazyKeyVault(settings);
   const operatorKeys = operatorKeysIn(settings);
@@ -56,11 +64,13 @@ export async function compose(
     ports.topic === undefined
       ? undefined
       : createAnnouncer({ ...ports, topic: ports.topic, source: sourceIn(environment) });
-  // Whatever is made of these from here on announces what it commits.
+  // Every store that is created from these publishes what it commits.
   const parts = announcer === undefined ? ports : { ...ports, ...announcing(ports, announcer) };
   const rings = replace.rings ?? createRings(parts);
-  const memory = createAccountMemory(parts, policy);
-  const accounts = forgetful(parts.accounts, memory);
+  const accountCache = createAccountCache(parts, policy);
+  const accounts = invalidatingStore(parts.accounts, accountCache);
+  const serialize = keyedMutex();
+  const alarmLimiter = rateLimiter(parts.clock, 60_000);
   return {
     ...parts,
     policy,
@@ -68,19 +78,21 @@ export async function compose(
     homeTenantId: settings.KEYWARD_TENANT_ID,
     ownerTag: settings.KEYWARD_OWNER_TAG || undefined,
     rings,
-    memory,
-    refusedCalls: createRefusedCalls({ ...parts, accounts, memory, rings }),
-    seenMarks: createSeenMarks(),
+    accountCache,
+    serialize,
+    alarmLimiter,
+    refusedCalls: createRefusedCalls({ ...parts, accounts, serialize, rings }),
+    seenLimiter: rateLimiter(parts.clock, seenStepMs),
     statusKeys: createStatusKeys({ ...parts, rings }),
-    leases: createLeases({ ...parts, accounts, memory, rings, policy }),
-    controlLook: (reach) => controlLook(reach, { ...parts, exchangesAtHome }),
+    leases: createLeases({ ...parts, accounts, serialize, rings, policy }),
+    controlLook: (keyRef) => controlLook(keyRef, { ...parts, exchangesAtHome }),
     parts: [
       { name: 'tables', silence: 'StorageUnavailable', ask: async () => void (await parts.sweepMark.read()) },
       { name: 'queue', silence: 'StorageUnavailable', ask: async () => void (await countOf('vault-work')) },
       {
         name: 'operatorVault',
         silence: 'VaultTimeout',
-        ask: () => troubleWithSystemKey(systemAssigned, impatient(parts), 'keyWillDo'),
+        ask: () => systemKeyFailure(systemAssigned, withShortRingRead(parts), 'keyWillDo'),
       },
       ...(announcer === undefined ? [] : [announcementTopic(announcer, { ...parts, rings })]),
     ] satisfies Part[],
@@ -94,7 +106,7 @@ export async function compose(
   };
 }
 
-async function openStores(settings: Settings) {
+async function openStores(settings: Settings, transport?: HttpClient) {
   const [{ TableClient }, { tableHttp, tableRetries }, { openTables }, ...adapters] = await Promise.all([
     import('@azure/data-tables'),
     import('./storageClients.ts'),
@@ -113,7 +125,7 @@ async function openStores(settings: Settings) {
   const { AzureWebJobsStorage: connection, AzureWebJobsStorage__tableServiceUri: serviceUri } = settings;
   const credential = connection === undefined ? await ownCredential() : undefined;
   const options = {
-    httpClient: tableHttp(settings.policy.storageDeadlineSeconds),
+    httpClient: transport ?? tableHttp(settings.policy.storageDeadlineSeconds),
     retryOptions: tableRetries,
     allowInsecureConnection: isDevelopment(settings),
   };
@@ -160,11 +172,11 @@ async function ownCredential() {
   return new ManagedIdentityCredential();
 }
 
-/** Where the app is in Azure: its own name there stays, whatever stands in front of it. */
+/** The app's own address in Azure. A gateway in front of the app does not change it. */
 const sourceIn = ({ WEBSITE_HOSTNAME: host }: Readonly<Record<string, string | undefined>>): string =>
   host === undefined || host === '' ? '/keyward' : `https://${host}`;
 
-/** Asked through what it leaves waiting: there is no way to ask a topic itself but to publish something. */
+/** Checks the entries that wait, because the only way to test a topic is to publish something. */
 const announcementTopic = (announcer: Announcer, tools: Pick<Service, 'clock' | 'rings'>): Part => ({
   name: 'announcementTopic',
   silence: 'StorageUnavailable',
@@ -173,7 +185,7 @@ const announcementTopic = (announcer: Announcer, tools: Pick<Service, 'clock' | 
 
 function lazyTopic({ KEYWARD_ANNOUNCEMENTS_ENDPOINT: endpoint }: Settings): AnnouncementTopic | undefined {
   if (endpoint === undefined) return undefined;
-  const remote = onceUnlessItFails(async () => {
+  const remote = lazy(async () => {
     const { createAnnouncementTopic } = await import('./announcementTopic.ts');
     return createAnnouncementTopic(endpoint, await ownCredential());
   });
@@ -189,7 +201,7 @@ function lazyTopic({ KEYWARD_ANNOUNCEMENTS_ENDPOINT: endpoint }: Settings): Anno
 }
 
 function lazyKeyVault(settings: Settings): { keyVault: KeyVault } & Pick<Credentials, 'exchangesAtHome'> {
-  const remote = onceUnlessItFails(async () => {
+  const remote = lazy(async () => {
     const [{ createKeyVault }, { createKeyVaultTransport }, { createCredentials }] = await Promise.all([
       import('./keyVault.ts'),
       import('./keyVaultTransport.ts'),
@@ -217,34 +229,34 @@ function lazyKeyVault(settings: Settings): { keyVault: KeyVault } & Pick<Credent
 }
 
 function operatorKeysIn(settings: Settings): OperatorKeys {
-  const reach = (name: Parameters<typeof identifierIn>[0]): Reach =>
+  const keyRef = (name: Parameters<typeof identifierIn>[0]): KeyRef =>
     bindingOf(identifierIn(name, settings), settings.KEYWARD_TENANT_ID, systemAssigned);
-  const [system, atRest] = [reach('KEYWARD_SYSTEM_KEY'), reach('KEYWARD_AT_REST_KEY')];
-  const recovery = settings.KEYWARD_RECOVERY_KEY === undefined ? {} : { recovery: reach('KEYWARD_RECOVERY_KEY') };
+  const [system, atRest] = [keyRef('KEYWARD_SYSTEM_KEY'), keyRef('KEYWARD_AT_REST_KEY')];
+  const recovery = settings.KEYWARD_RECOVERY_KEY === undefined ? {} : { recovery: keyRef('KEYWARD_RECOVERY_KEY') };
   return { system, atRest, ...recovery };
 }
 
 /**
- * The same identity unwraps something of the operator's. An application has no grant there: for it the app's own identity unwraps,
- * and the token exchange must work in the home tenant.
+ * The same identity unwraps with the operator's system key. An application has no grant there: for it the app's own
+ * identity unwraps, and the token exchange must work in the home tenant.
  */
 async function controlLook(
-  { identity }: Pick<Reach, 'identity' | 'tenantId'>,
+  { identity }: Pick<KeyRef, 'identity' | 'tenantId'>,
   ports: Pick<Service, 'keyVault' | 'ringStore' | 'operatorKeys'> & Pick<Credentials, 'exchangesAtHome'>,
 ): Promise<'good' | 'failed'> {
-  const [trouble, speaks] = await Promise.all([
-    troubleWithSystemKey(isFederated(identity) ? systemAssigned : identity, ports),
+  const [failure, speaks] = await Promise.all([
+    systemKeyFailure(isFederated(identity) ? systemAssigned : identity, ports),
     isFederated(identity) ? ports.exchangesAtHome(identity) : true,
   ]);
-  return trouble === undefined && speaks ? 'good' : 'failed';
+  return failure === undefined && speaks ? 'good' : 'failed';
 }
 
 /**
- * The identity unwraps something of the operator's, the newest wrapping of the system ring by the system key: why it cannot, or undefined. Before
- * there is a ring there is nothing to unwrap; for readiness the description of the key will do then.
+ * The identity unwraps the newest wrapping of the system ring by the system key. Returns the cause of a failure, or
+ * undefined. Before a ring exists there is nothing to unwrap; readiness then reads the description of the key.
  */
-async function troubleWithSystemKey(
-  identity: Reach['identity'],
+async function systemKeyFailure(
+  identity: KeyRef['identity'],
   { keyVault, ringStore, operatorKeys }: Pick<Service, 'keyVault' | 'ringStore' | 'operatorKeys'>,
   withoutRing?: 'keyWillDo',
 ): Promise<Cause | undefined> {
@@ -260,8 +272,8 @@ async function troubleWithSystemKey(
   return undefined;
 }
 
-/** Tables that do not answer are not the vault's fault: given up well before the vault's own deadline. */
-function impatient<Ports extends Pick<Service, 'ringStore' | 'pause'>>(ports: Ports): Ports {
+/** Slow tables must not count as a failure of the vault, so the read ends well before the vault's own deadline. */
+function withShortRingRead<Ports extends Pick<Service, 'ringStore' | 'pause'>>(ports: Ports): Ports {
   const read: Service['ringStore']['read'] = async () => {
     const rings = await inTime(ports.ringStore.read(), ports, 1_000);
     if (rings === undefined) throw new Unavailable('StorageUnavailable', 'The rings could not be read in time.', 5);
@@ -270,8 +282,8 @@ function impatient<Ports extends Pick<Service, 'ringStore' | 'pause'>>(ports: Po
   return { ...ports, ringStore: { ...ports.ringStore, read } };
 }
 
-/** Single flight, kept when it succeeds, begun again when it has failed. */
-function onceUnlessItFails<T>(load: () => Promise<T>): () => Promise<T> {
+/** Loads once and shares the result. A failed load is repeated by the next call. */
+function lazy<T>(load: () => Promise<T>): () => Promise<T> {
   let loaded: Promise<T> | undefined;
   return () => {
     loaded ??= load().catch((error: unknown) => {

@@ -1,10 +1,10 @@
 /** The Key Vault port over @azure/keyvault-keys. */
 import { CryptographyClient, KeyClient, type KeyVaultKey } from '@azure/keyvault-keys';
-import { LRUCache } from 'lru-cache';
 import { type Bytes, bytesOf, wipe } from '../core/base/bytes.ts';
+import { lruCache } from '../core/base/lruCache.ts';
 import { whoIs } from '../core/customerKey/binding.ts';
 import { versionedIdentifier } from '../core/customerKey/keyIdentifier.ts';
-import type { Answer, KeyDescription, KeyVault, Observed, Reach } from '../core/customerKey/ports.ts';
+import type { Answer, KeyDescription, KeyRef, KeyVault, Observed } from '../core/customerKey/ports.ts';
 import { causeOf } from './causeTable.ts';
 import type { Credentials } from './credentials.ts';
 import { inTime } from './inTime.ts';
@@ -16,18 +16,18 @@ export interface KeyVaultOptions {
   readonly deadlineSeconds: number;
 }
 
-/** Retries are the caller's affair: a look that fails is followed by the next look, and each is counted. */
+/** The caller retries: the next look follows a failed one, and each look counts. */
 const noRetries = { retryOptions: { maxRetries: 0 } };
 
 export function createKeyVault(options: KeyVaultOptions): Pick<KeyVault, 'describe' | 'unwrap'> {
-  const clients = new LRUCache<string, KeyClient>({ max: 500 });
-  const cryptography = new LRUCache<string, CryptographyClient>({ max: 2000 });
+  const clients = lruCache<KeyClient>(500);
+  const cryptography = lruCache<CryptographyClient>(2000);
 
-  function clientOf(reach: Reach): KeyClient {
-    const id = `${reach.vaultHost} ${identityOf(reach)}`;
+  function clientOf(keyRef: KeyRef): KeyClient {
+    const id = `${keyRef.vaultHost} ${identityOf(keyRef)}`;
     const client =
       clients.get(id) ??
-      new KeyClient(`https://${reach.vaultHost}`, options.credentials.of(reach), {
+      new KeyClient(`https://${keyRef.vaultHost}`, options.credentials.of(keyRef), {
         httpClient: options.httpClient,
         ...noRetries,
       });
@@ -35,11 +35,11 @@ export function createKeyVault(options: KeyVaultOptions): Pick<KeyVault, 'descri
     return client;
   }
 
-  function cryptographyOf(reach: Reach, version: string): CryptographyClient {
-    const id = `${versionedIdentifier(reach, version)} ${identityOf(reach)}`;
+  function cryptographyOf(keyRef: KeyRef, version: string): CryptographyClient {
+    const id = `${versionedIdentifier(keyRef, version)} ${identityOf(keyRef)}`;
     const client =
       cryptography.get(id) ??
-      new CryptographyClient(bareKey(reach, version), options.credentials.of(reach), {
+      new CryptographyClient(bareKey(keyRef, version), options.credentials.of(keyRef), {
         httpClient: options.httpClient,
         ...noRetries,
       });
@@ -47,54 +47,54 @@ export function createKeyVault(options: KeyVaultOptions): Pick<KeyVault, 'descri
     return client;
   }
 
-  async function asked<T, R>(
-    reach: Reach,
-    call: (signal: AbortSignal) => Promise<T>,
+  async function call<T, R>(
+    keyRef: KeyRef,
+    send: (signal: AbortSignal) => Promise<T>,
     read: (result: T, wire: WireRecord) => R | undefined,
   ): Promise<Answer<R>> {
     const began = performance.now();
-    const { wire, result } = await recorded(() => inTime(call, options.deadlineSeconds * 1000));
-    if (wire.credentialError !== undefined) options.httpClient.forgetChallenge(reach.vaultHost);
+    const { wire, result } = await recorded(() => inTime(send, options.deadlineSeconds * 1000));
+    if (wire.credentialError !== undefined) options.httpClient.forgetChallenge(keyRef.vaultHost);
     const observed = observedOf(wire, performance.now() - began);
     const value = result === undefined ? undefined : read(result, wire);
     return value === undefined ? { ok: false, cause: causeOf(wire), observed } : { ok: true, value, observed };
   }
 
   return {
-    describe: (reach, version) =>
-      asked(
-        reach,
+    describe: (keyRef, version) =>
+      call(
+        keyRef,
         (abortSignal) =>
-          clientOf(reach).getKey(reach.keyName, { abortSignal, ...(version === undefined ? {} : { version }) }),
+          clientOf(keyRef).getKey(keyRef.keyName, { abortSignal, ...(version === undefined ? {} : { version }) }),
         describe,
       ),
-    unwrap: (reach, version, wrapped) =>
-      asked(
-        reach,
-        (abortSignal) => cryptographyOf(reach, version).unwrapKey('RSA-OAEP-256', wrapped, { abortSignal }),
-        ({ result }, wire) => taken(result, wire, version),
+    unwrap: (keyRef, version, wrapped) =>
+      call(
+        keyRef,
+        (abortSignal) => cryptographyOf(keyRef, version).unwrapKey('RSA-OAEP-256', wrapped, { abortSignal }),
+        ({ result }, wire) => bytesIfVersion(result, wire, version),
       ),
   };
 }
 
-/** Only the version that was asked for proves anything about it. The SDK's own buffer is wiped. */
-function taken(result: Uint8Array | undefined, wire: WireRecord, version: string): Bytes | undefined {
-  const isAsked = wire.kid?.toLowerCase().endsWith(`/${version}`) === true;
-  const value = result !== undefined && isAsked ? bytesOf(result) : undefined;
+/** Only an answer of the requested version counts. Wipes the SDK's own buffer. */
+function bytesIfVersion(result: Uint8Array | undefined, wire: WireRecord, version: string): Bytes | undefined {
+  const isRequestedVersion = wire.kid?.toLowerCase().endsWith(`/${version}`) === true;
+  const value = result !== undefined && isRequestedVersion ? bytesOf(result) : undefined;
   wipe(result);
   return value;
 }
 
-const identityOf = (reach: Reach): string => [reach.tenantId, ...whoIs(reach.identity)].join(' ');
+const identityOf = (keyRef: KeyRef): string => [keyRef.tenantId, ...whoIs(keyRef.identity)].join(' ');
 
 /**
- * A key without material, operations or dates: the client then sends every operation to the vault, and does not refuse by its
- * own clock what the vault permits (an expired key still unwraps: Key Vault docs, "Key attributes").
+ * A key without material, operations or dates. With it the client sends every operation to the vault, and does not
+ * refuse by its own clock what the vault permits (an expired key still unwraps: Key Vault docs, "Key attributes").
  */
-function bareKey(reach: Reach, version: string): KeyVaultKey {
-  const id = versionedIdentifier(reach, version);
-  const name = reach.keyName;
-  return { id, name, keyType: 'RSA', properties: { id, name, vaultUrl: `https://${reach.vaultHost}`, version } };
+function bareKey(keyRef: KeyRef, version: string): KeyVaultKey {
+  const id = versionedIdentifier(keyRef, version);
+  const name = keyRef.keyName;
+  return { id, name, keyType: 'RSA', properties: { id, name, vaultUrl: `https://${keyRef.vaultHost}`, version } };
 }
 
 function describe(key: KeyVaultKey, wire: WireRecord): KeyDescription | undefined {

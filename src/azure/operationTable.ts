@@ -1,4 +1,6 @@
-/** Long-running operations: one partition a day, which the id begins with, so that what is over can be cleared by day. */
+/**
+ * Long-running operations: one partition for each day, with which the id begins, so that old ones are deleted by day.
+ */
 
 import { dayOf, type Operation } from '../core/ams/operation.ts';
 import type { OperationStore } from '../core/ams/ports.ts';
@@ -12,7 +14,7 @@ const batchLimit = 100;
 
 const keyOf = (id: string): RowKey => ({ partitionKey: id.slice(0, 8), rowKey: id });
 
-/** What was deleted that day: the last time. */
+/** The last delete of the account on that day. */
 const markKey = (day: string, account: string, { subscriptionId, resourceGroup }: Place): RowKey => ({
   partitionKey: day,
   rowKey: `deleted-${indexKey(account, fold(subscriptionId), fold(resourceGroup))}`,

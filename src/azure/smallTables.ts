@@ -1,4 +1,4 @@
-/** The tables of small rows: vaults, directory, claims, and the service's own: its chain, and the mark of the last sweep. */
+/** The tables of small rows: vaults, directory, claims, the service's own chain, and the mark of the last sweep. */
 
 import type { Directory } from '../core/accounts/ports.ts';
 import type { ChainHead } from '../core/audit/auditEntry.ts';
@@ -8,18 +8,19 @@ import type { Place } from '../core/base/armPath.ts';
 import { LostRace } from '../core/base/errors.ts';
 import { fold, indexKey } from '../core/base/names.ts';
 import type { EpochMs } from '../core/base/time.ts';
+import type { WorkLock, WorkTicket } from '../core/base/workLock.ts';
 import { vaultIdOf } from '../core/customerKey/binding.ts';
 import type { Claim, Claims } from '../core/customerKey/ports.ts';
 import type { SweepMark } from '../core/vaultWork/ports.ts';
-import type { VaultStore, WorkTicket } from '../core/watch/ports.ts';
+import type { VaultBudgets, VaultDirectory } from '../core/watch/ports.ts';
 import type { Budget } from '../core/watch/vaultBudget.ts';
 import { auditKey, auditPage } from './auditRows.ts';
 import { keyOnly, type OpenTable, odata, rowOf, valueIfAny } from './tables.ts';
 
 const everything = Number.POSITIVE_INFINITY;
 
-/** One partition a vault: a row per binding, and who works on it. Small: it grows with keys, not with accounts. */
-export function createVaultStore(open: OpenTable): VaultStore {
+/** One partition for each vault: a row per binding, and its worker. It grows with keys, not with accounts. */
+export function createVaultStore(open: OpenTable): VaultDirectory & VaultBudgets & WorkLock {
   const table = open('vaults');
   const workerKey = (vaultId: string) => ({ partitionKey: vaultId, rowKey: 'worker' });
   const budgetKey = (vaultId: string) => ({ partitionKey: vaultId, rowKey: 'budget' });
@@ -86,7 +87,7 @@ export function createDirectory(open: OpenTable): Directory {
       return names.length < limit || next === undefined ? { names } : { names, next };
     },
     async pageOf(list, limit, after) {
-      // `;` is the character behind `:`.
+      // `;` is the character after `:`.
       const [from, to] = list.resourceGroup === undefined ? ['', undefined] : groupRange(list.resourceGroup);
       const range = odata`PartitionKey eq ${subscription(list)} and RowKey gt ${after ?? from}`;
       const filter = to === undefined ? range : `${range} and ${odata`RowKey lt ${to}`}`;

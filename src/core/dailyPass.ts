@@ -8,35 +8,33 @@ import { boundOf, wrappedByOf } from './accounts/account.ts';
 import { finishDelete } from './accounts/deleteAccount.ts';
 import type { MoveWork } from './accounts/ports.ts';
 import { wakeMove } from './accounts/requestRekey.ts';
-import type { UnnamedWork } from './ams/ports.ts';
+import type { OperationWork, UnnamedWork } from './ams/ports.ts';
+import type { AnnouncementWork } from './announcements/deps.ts';
 import { describeError, retryLostRaces, Unavailable } from './base/errors.ts';
-import type { EpochMs } from './base/time.ts';
-import type { RingName } from './base/vocabulary.ts';
+import type { WorkQueue } from './base/workQueue.ts';
 import { vaultIdOf } from './customerKey/binding.ts';
-import type { Service } from './service.ts';
+import type { RingWork } from './rings/deps.ts';
+import type { VaultWorkDeps } from './vaultWork/deps.ts';
 import { boundAccounts, staleRowMs } from './watch/boundAccounts.ts';
 
 /** One page of the daily pass, and other work in the background. */
 export type DailyWork =
   | { readonly visit: 'accounts'; readonly after?: string }
   | { readonly visit: 'rows'; readonly vault: string }
-  /** Continue the pass of this ring's rotation. */
-  | { readonly visit: 'ring'; readonly ring: RingName }
-  /** Check the operator's own keys now, unless a check has run since. */
-  | { readonly visit: 'operatorKeys'; readonly askedAt: EpochMs }
-  /** Publish what waits in the outbox. */
-  | { readonly visit: 'announcements'; readonly after?: string | undefined }
-  /** Retry an operation that met an unreachable vault. */
-  | { readonly visit: 'operation'; readonly operation: string }
-  /** Delete operations of past days. */
-  | { readonly visit: 'operations' }
+  | RingWork
+  | AnnouncementWork
+  | OperationWork
   | UnnamedWork
   | MoveWork;
+
+interface DailyPassDeps extends Omit<VaultWorkDeps, 'dailyQueue'> {
+  readonly dailyQueue: WorkQueue<DailyWork>;
+}
 
 const pageSize = 200;
 
 /** One page of accounts; where to go on, or undefined at the end. */
-export async function visitAccounts(after: string | undefined, service: Service): Promise<string | undefined> {
+export async function visitAccounts(after: string | undefined, service: DailyPassDeps): Promise<string | undefined> {
   const { names, next } = await service.directory.page(pageSize, after);
   for (const name of names) {
     try {
@@ -50,7 +48,7 @@ export async function visitAccounts(after: string | undefined, service: Service)
   return next;
 }
 
-async function visitAccount(name: string, service: Service): Promise<void> {
+async function visitAccount(name: string, service: DailyPassDeps): Promise<void> {
   const stored = await service.accounts.read(name);
   if (stored?.value.lifecycle === 'deleting') return finishDelete(name, service);
   if (stored === undefined) return;
@@ -74,7 +72,7 @@ async function visitAccount(name: string, service: Service): Promise<void> {
 }
 
 /** The rows of one vault's keys that no account stands behind any more, and that no writer can be about to use. */
-export async function clearRows(vaultId: string, service: Service): Promise<number> {
+export async function clearRows(vaultId: string, service: DailyPassDeps): Promise<number> {
   let cleared = 0;
   for (const bindingId of await service.vaults.bindings(vaultId)) {
     const watch = await service.bindings.readWatch(bindingId);

@@ -2,14 +2,18 @@
  * Readiness: what this service needs, asked all at once and each with a deadline, so that one that hangs holds up nobody. And
  * how the keys are, counted over watches: the cost follows keys, not accounts.
  */
+
 import pLimit from 'p-limit';
+import type { AnnouncementsDeps } from './announcements/deps.ts';
 import { type Backlog, backlogOf } from './announcements/outboxPass.ts';
 import { type Cause, isCause } from './base/causes.ts';
+import type { BaseDeps } from './base/deps.ts';
 import { KeywardError } from './base/errors.ts';
 import { inTime } from './base/inTime.ts';
 import type { EpochMs } from './base/time.ts';
 import type { WatchStatus } from './base/vocabulary.ts';
-import type { Service } from './service.ts';
+import type { VaultWorkDeps } from './vaultWork/deps.ts';
+import type { WatchDeps } from './watch/deps.ts';
 import type { Watch } from './watch/watch.ts';
 
 /** `AnnouncementsLate`: entries have been waiting for long to be announced. */
@@ -23,6 +27,16 @@ export interface Part {
   ask(): Promise<PartTrouble | undefined>;
 }
 
+export interface HealthDeps
+  extends Pick<BaseDeps, 'clock' | 'pause'>,
+    Pick<AnnouncementsDeps, 'announcer'>,
+    Pick<VaultWorkDeps, 'sweepMark'> {
+  readonly parts: readonly Part[];
+  readonly keyCounts: () => Promise<KeyCounts>;
+  /** Messages in the poison queues, about. */
+  readonly poisoned: () => Promise<number>;
+}
+
 export interface PartHealth {
   readonly name: Part['name'];
   readonly status: 'ok' | 'failed';
@@ -30,7 +44,7 @@ export interface PartHealth {
   readonly cause?: PartTrouble;
 }
 
-type Tools = Pick<Service, 'clock' | 'pause'>;
+type Tools = Pick<BaseDeps, 'clock' | 'pause'>;
 
 export const checkParts = (parts: readonly Part[], tools: Tools): Promise<PartHealth[]> =>
   Promise.all(
@@ -71,7 +85,7 @@ const readsAtOnce = 32;
 const freshMs = 10_000;
 
 /** Counts at most once in ten seconds, however many ask. */
-export function createKeyCount(tools: Pick<Service, 'vaults' | 'bindings' | 'clock'>): () => Promise<KeyCounts> {
+export function createKeyCount(tools: Pick<WatchDeps, 'vaults' | 'bindings' | 'clock'>): () => Promise<KeyCounts> {
   let last: { readonly at: number; readonly counts: Promise<KeyCounts> } | undefined;
   return () => {
     const now = tools.clock.monotonic();
@@ -91,7 +105,7 @@ async function countKeys({
   vaults,
   bindings,
   clock,
-}: Pick<Service, 'vaults' | 'bindings' | 'clock'>): Promise<KeyCounts> {
+}: Pick<WatchDeps, 'vaults' | 'bindings' | 'clock'>): Promise<KeyCounts> {
   const byStatus = { Accessible: 0, Suspect: 0, Inaccessible: 0, Unreachable: 0 };
   const countedAt = clock.now();
   const limit = pLimit(readsAtOnce);
@@ -120,9 +134,7 @@ export interface Readiness {
 }
 
 /** Never throws. What is told beside the parts is for people: it makes nothing unready. */
-export async function readiness(
-  service: Pick<Service, 'parts' | 'sweepMark' | 'keyCounts' | 'poisoned' | 'announcer' | 'clock' | 'pause'>,
-): Promise<Readiness> {
+export async function readiness(service: HealthDeps): Promise<Readiness> {
   const told = <T>(asking: Promise<T>) => inTime(asking, service).catch(() => undefined);
   const { announcer } = service;
   const [parts, sweep, keys, poisoned, announcements] = await Promise.all([

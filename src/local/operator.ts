@@ -1,9 +1,7 @@
 /** The operator of the embedded stack: tenant, identities, vault and app settings. Ids are fixed, so that data on disk stays theirs. */
-
 import type { Identity, IdentityOptions } from '../../packages/entra-emulator/src/issuer.ts';
 import type { HostKeys } from '../../packages/functions-host/src/host.ts';
 import type { KeyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
-import type { Azurite } from './azurite.ts';
 
 export const homeTenantId = '11111111-1111-4111-8111-111111111111';
 export const subscriptionId = '00000000-0000-4000-8000-000000000001';
@@ -38,6 +36,13 @@ const operatorRoles = [
   ...['Secrets.Read', 'Secrets.Write', 'Secrets.Reveal', 'Secrets.Resolve', 'DataKeys.Use'],
 ];
 
+/** A person who signs in, to find out what is wrong. */
+const onCallIds = {
+  userPrincipalName: 'on-call@operator.example',
+  objectId: '55555555-5555-4555-8555-555555555552',
+};
+const onCallRoles = ['Accounts.Read', 'Keys.Operate', 'Audit.Read'];
+
 /** What the token issuer knows from the start. */
 export const directory: IdentityOptions = {
   apiAudience,
@@ -46,6 +51,7 @@ export const directory: IdentityOptions = {
     { name: 'keyward-app', tenantId: homeTenantId, kind: 'systemAssigned', objectId: appPrincipalId },
     { name: 'operator', ...application, ...operatorIds, roles: operatorRoles },
     { name: 'auditor', ...application, ...auditorIds, roles: ['Accounts.Read'] },
+    { name: 'on-call', tenantId: homeTenantId, kind: 'user', secret: 'local-only', ...onCallIds, roles: onCallRoles },
   ],
 };
 
@@ -67,10 +73,10 @@ export async function createOperatorVault(keyVault: KeyVaultControl): Promise<vo
   }
 }
 
-export function operatorSettings(azurite: Azurite, identity: Identity, keyVaultUrl: string): Record<string, string> {
+export function operatorSettings(storage: string, identity: Identity, keyVaultUrl: string): Record<string, string> {
   return {
     AZURE_FUNCTIONS_ENVIRONMENT: 'Development',
-    AzureWebJobsStorage: azurite.connectionString,
+    AzureWebJobsStorage: storage,
     ...identity.environment,
     KEYWARD_TENANT_ID: homeTenantId,
     KEYWARD_SYSTEM_KEY: `https://${operatorVault}.vault.azure.net/keys/system`,

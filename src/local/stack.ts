@@ -86,7 +86,11 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const topic = onPublished === undefined ? undefined : await startTopic({ ...topicOf(identity), onPublished });
     if (topic !== undefined) running.push(topic);
     const announcing = topic === undefined ? {} : { KEYWARD_ANNOUNCEMENTS_ENDPOINT: topic.endpoint };
-    const settings = { ...operatorSettings(azurite, identity, emulator.url), ...announcing, ...options.settings };
+    const settings = {
+      ...operatorSettings(azurite.connectionString, identity, emulator.url),
+      ...announcing,
+      ...options.settings,
+    };
     const host = await startHost({
       appDir: options.appDir ?? fileURLToPath(new URL('../..', import.meta.url)),
       settings,

@@ -29,6 +29,8 @@ const told = ['vaultWork', 'keyEvents', 'resourceEvents', 'sweep'];
 const TOKEN_RENEWAL_MS = 30 * 60_000;
 /** Under npm one Ctrl-C can arrive twice: from the terminal, and passed on by npm. */
 const SAME_KEY_PRESS_MS = 500;
+/** How often to check that the npm process is still there. */
+const PARENT_CHECK_MS = 1_000;
 /** Long enough for a look (5 s at most) to end in order, in nearly every case; what is cut off is done again later. */
 const DRAIN_MS = 3_000;
 
@@ -124,6 +126,11 @@ function stopOnSignal(stack: Stack, { dir }: Options): void {
   process.on('SIGINT', stop).on('SIGTERM', stop);
   // The terminal was closed: the data is saved all the same, although nobody can be told.
   process.on('SIGHUP', stop);
+  // A signal to npm ends npm's shell, which does not pass it on. Windows never changes the parent's id.
+  const parent = process.ppid;
+  every(() => {
+    if (process.ppid !== parent && firstAt === undefined) stop();
+  }, PARENT_CHECK_MS).unref();
   process.stdout.on('error', () => undefined);
   process.stderr.on('error', () => undefined);
 }

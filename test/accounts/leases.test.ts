@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type AccountView, verdictOn } from '../../src/core/accounts/account.ts';
-import { createLeases, type Leases } from '../../src/core/accounts/leases.ts';
+import { createLeases } from '../../src/core/accounts/leases.ts';
+import type { Leases } from '../../src/core/accounts/processState.ts';
 import type { Bytes } from '../../src/core/base/bytes.ts';
 import { type Cause, causes, classOf } from '../../src/core/base/causes.ts';
 import type { Clock } from '../../src/core/base/effects.ts';
@@ -75,7 +76,7 @@ async function bench(options: { policy?: Partial<Policy>; jitter?: number; clock
   const jitterByte = () => Uint8Array.of(options.jitter ?? 0);
   const leases = createLeases({
     log: service.log,
-    ...{ rings: service.rings, accounts: service.accounts, memory: service.memory },
+    ...{ rings: service.rings, accounts: service.accounts, serialize: service.serialize },
     keyVault,
     clock: options.clock ?? clock,
     random: { ...random, bytes: (length) => (length === 1 ? jitterByte() : random.bytes(length)) },

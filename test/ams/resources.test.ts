@@ -1,4 +1,3 @@
-import { TableClient } from '@azure/data-tables';
 import { HttpRequest } from '@azure/functions';
 import { describe, expect, test } from 'vitest';
 import { etagOf } from '../../src/core/accounts/account.ts';
@@ -319,9 +318,7 @@ test.each<[what: string, data: unknown]>([
     await placed(account);
     const { row } = await create(locator(account, 'b'), keyId(5), one, lab.service);
     await create(locator(account, 'a'), keyId(6), two, lab.service);
-    const table = TableClient.fromConnectionString(lab.connectionString, 'keywardaccounts', {
-      allowInsecureConnection: true,
-    });
+    const table = lab.table('accounts');
     const value = typeof data === 'object' ? { ...row.value, ...data } : data;
     const damaged = {
       ...{ partitionKey: account, rowKey: 'resource:streamingLocators:b', v: 1 },

@@ -45,7 +45,7 @@ beforeAll(async () => {
   Object.assign(process.env, identity.environment);
   const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
   const settings = {
-    ...operatorSettings(azurite, identity, emulator.url),
+    ...operatorSettings(azurite.connectionString, identity, emulator.url),
     AzureWebJobsStorage: proxy.connectionString,
   };
   const announcing = { ...settings, KEYWARD_ANNOUNCEMENTS_ENDPOINT: topic.endpoint };

@@ -1,6 +1,5 @@
 /** Announcing through crashes, lost races and a topic that fails, in virtual time: what stands in a chain arrives, and nothing else. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { TableClient } from '@azure/data-tables';
 import { describe, expect, test } from 'vitest';
 import { patchAccount, putAccount } from '../../src/core/accounts/putAccount.ts';
 import { announceWaiting, backlogOf, isLate, wakeAnnouncing } from '../../src/core/announcements/outboxPass.ts';
@@ -191,9 +190,7 @@ describe('INV-6: of writers that race for a sequence number', () => {
     const { lab } = world;
     await create('taken');
     const chain = (await entriesOf('taken'))[0]?.chain ?? '';
-    const table = TableClient.fromConnectionString(lab.connectionString, 'keywardaccounts', {
-      allowInsecureConnection: true,
-    });
+    const table = lab.table('accounts');
     const taken = { partitionKey: 'taken', rowKey: `audit:${chain}:0000000002` };
     await table.createEntity({ ...taken, v: 1, data: '{' });
     await failure(tag('taken', 'x'));

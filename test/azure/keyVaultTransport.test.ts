@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
   awaitingToken,
   createKeyVaultTransport,
-  noteCredentialError,
+  recordCredentialError,
   recorded,
   type WireRecord,
 } from '../../src/azure/keyVaultTransport.ts';
@@ -193,7 +193,7 @@ describe('the record of a call', () => {
     const { wire } = await recorded(async () => {
       const renewed = awaitingToken(() => new Promise<never>(() => undefined));
       await rerouting().sendRequest(get(key, { token: 't' }));
-      noteCredentialError({ name: 'Entra', aadsts: '7000229' });
+      recordCredentialError({ name: 'Entra', aadsts: '7000229' });
       return Promise.race([renewed, 'answered']);
     });
     expect(wire).toEqual({ status: 403, code: 'Forbidden', innerCode: 'KeyDisabled' });
@@ -203,7 +203,7 @@ describe('the record of a call', () => {
     answer = () => ({ status: 401, body: error({ code: 'Unauthorized', message: 'AKV10032: Invalid issuer.' }) });
     const { wire } = await recorded(async () => {
       await rerouting().sendRequest(get(key, { token: 't' }));
-      noteCredentialError({ name: 'TenantNotAllowed' });
+      recordCredentialError({ name: 'TenantNotAllowed' });
     });
     expect(wire).toMatchObject({ status: 401, credentialError: { name: 'TenantNotAllowed' } });
   });

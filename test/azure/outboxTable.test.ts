@@ -1,24 +1,21 @@
 /** The outbox on real tables, where somebody has written past the app. */
 import { TableClient } from '@azure/data-tables';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeAll, beforeEach, expect, test } from 'vitest';
+import { createTableEmulator } from '../../packages/table-emulator/src/tableEmulator.ts';
 import { createOutbox } from '../../src/azure/outboxTable.ts';
 import { openTables } from '../../src/azure/tables.ts';
 import type { Outbox, OutboxPage, OutboxRow } from '../../src/core/announcements/ports.ts';
-import { type Azurite, startAzurite } from '../../src/local/azurite.ts';
 
-let azurite: Azurite;
+const tables = createTableEmulator();
 let outbox: Outbox;
 let table: TableClient;
-const tableNamed = (name: string) =>
-  TableClient.fromConnectionString(azurite.connectionString, name, { allowInsecureConnection: true });
+const tableNamed = (name: string) => TableClient.fromConnectionString(tables.connectionString, name, tables);
 beforeAll(async () => {
-  azurite = await startAzurite();
   outbox = createOutbox(openTables(tableNamed));
   table = tableNamed('keywardoutbox');
   await table.createTable();
   await tableNamed('keywardaccounts').createTable();
 });
-afterAll(() => azurite.stop());
 beforeEach(async () => {
   for await (const { partitionKey = '', rowKey = '' } of table.listEntities())
     await table.deleteEntity(partitionKey, rowKey);

@@ -98,7 +98,7 @@ beforeAll(async () => {
   };
   await keyVault('PUT', `/vaults/${operatorVault}/grants/${made.objectId}`, { permissions });
   settings = {
-    ...operatorSettings(azurite, identity, emulator.url),
+    ...operatorSettings(azurite.connectionString, identity, emulator.url),
     // How long a worker that failed keeps the sweep's off.
     KEYWARD_WORKER_LEASE_SECONDS: '0.3',
   };

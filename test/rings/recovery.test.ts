@@ -5,7 +5,7 @@ import { hex } from '../../src/core/base/bytes.ts';
 import { ringNames } from '../../src/core/base/vocabulary.ts';
 import { bindingOf } from '../../src/core/customerKey/binding.ts';
 import { parseKeyIdentifier } from '../../src/core/customerKey/keyIdentifier.ts';
-import type { Reach } from '../../src/core/customerKey/ports.ts';
+import type { KeyRef } from '../../src/core/customerKey/ports.ts';
 import { ownEntries } from '../../src/local/entries.ts';
 import { homeTenantId } from '../../src/local/operator.ts';
 import { failure, useLab } from '../lab.ts';
@@ -15,7 +15,7 @@ import { minutes, operatorVault, type RingWorld, ringWorld, rotateWhole, service
 const world = useLab();
 let rings: RingWorld;
 
-const keyIn = (vault: string, key: string): Reach => {
+const keyIn = (vault: string, key: string): KeyRef => {
   const identifier = parseKeyIdentifier(`https://${vault}.vault.azure.net/keys/${key}`, 'public');
   return bindingOf(identifier, homeTenantId, { useSystemAssignedIdentity: true });
 };

@@ -185,9 +185,9 @@ describe('a stored ring', () => {
     const vault = vaultWith(keys);
     const noting: KeyVault = {
       ...vault,
-      unwrap: (reach, version, wrapped) => {
+      unwrap: (keyRef, version, wrapped) => {
         asked.push(version);
-        return vault.unwrap(reach, version, wrapped);
+        return vault.unwrap(keyRef, version, wrapped);
       },
     };
     await loadStored([row({}), row({ by: newKey, key: identifier(newVersion), createdAt: start + 1 })], noting);
@@ -245,9 +245,9 @@ describe('the recovery key', () => {
   /** Vaults of which each has the keys it is given. */
   const vaults = (of: Record<string, Map<string, typeof oldKey>>, asked: string[] = []): KeyVault => ({
     ...vaultWith(keys),
-    unwrap(reach, version, wrapped) {
-      asked.push(reach.vaultName);
-      return vaultWith(of[reach.vaultName] ?? new Map()).unwrap(reach, version, wrapped);
+    unwrap(keyRef, version, wrapped) {
+      asked.push(keyRef.vaultName);
+      return vaultWith(of[keyRef.vaultName] ?? new Map()).unwrap(keyRef, version, wrapped);
     },
   });
 

@@ -5,7 +5,7 @@ import type { Cause } from '../../src/core/base/causes.ts';
 import type { LogFields } from '../../src/core/base/log.ts';
 import type { EpochMs } from '../../src/core/base/time.ts';
 import type { RingName } from '../../src/core/base/vocabulary.ts';
-import type { Answer, KeyVault, Reach } from '../../src/core/customerKey/ports.ts';
+import type { Answer, KeyRef, KeyVault } from '../../src/core/customerKey/ports.ts';
 import type { OperatorKeys } from '../../src/core/rings/kek.ts';
 import type { RingPorts } from '../../src/core/rings/loadRings.ts';
 import type { RingStore } from '../../src/core/rings/ports.ts';
@@ -46,7 +46,7 @@ export function vaultWith(versions: Map<string, KeyObject>): KeyVault {
   };
 }
 
-const inVault = (name: string, keyName: string): Reach => ({
+const inVault = (name: string, keyName: string): KeyRef => ({
   ...aBinding,
   ...{ vaultHost: `${name}.vault.azure.net`, vaultName: name, keyName },
 });

@@ -1,6 +1,6 @@
 /** Rows that somebody has put, or damaged, past the app: each stops nothing but itself, and can be mended by the calls that there are. */
-import { TableClient } from '@azure/data-tables';
 import { describe, expect, test } from 'vitest';
+import type { TableName } from '../../src/azure/tables.ts';
 import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
 import { rotateAccountKey } from '../../src/core/accounts/rotateAccountKey.ts';
 import { hex } from '../../src/core/base/bytes.ts';
@@ -16,8 +16,7 @@ import { auditOf, bytes, keyId, moveAll, put, reveal, row } from './support.ts';
 
 const world = useLab();
 
-const table = (name: string) =>
-  TableClient.fromConnectionString(world.lab.connectionString, `keyward${name}`, { allowInsecureConnection: true });
+const table = (name: TableName) => world.lab.table(name);
 
 /** Whatever stood there. */
 async function write(account: string, rowKey: string, v: number, data: unknown): Promise<void> {

@@ -83,6 +83,7 @@ export function createDirectory() {
       const objectId = before?.objectId ?? body.objectId ?? randomUUID();
       const put: Principal = { name, ...body, clientId, objectId };
       if (body.kind === 'userAssigned') put.resourceId ??= defaultResourceId(name);
+      if (body.kind === 'user') put.userPrincipalName ??= `${name.toLowerCase()}@${body.tenantId}.example`;
       principals.set(name, put);
       if (before === undefined && put.kind === 'application') {
         const { tenantId } = put;
@@ -114,6 +115,7 @@ export function createDirectory() {
       installations.delete(key);
     },
 
+    credentialNames: (name = '') => [...(credentials.get(name)?.keys() ?? [])],
     federatedCredentials: (name: string) => [...(credentials.get(application(name).name)?.values() ?? [])],
     putFederatedCredential(app: string, name: string, body: z.output<typeof FederatedCredentialBody>) {
       const { tenantId } = application(app);
@@ -135,8 +137,11 @@ export function createDirectory() {
       throw new DirectoryRefusal(code, target, message);
     };
     if (!tenants.has(body.tenantId)) refuse('BadRequest', 'tenantId', `no tenant ${body.tenantId}: put it first`);
-    if (body.secret !== undefined && body.kind !== 'application') {
-      refuse('BadRequest', 'secret', 'only an application has a secret');
+    if (body.secret !== undefined && body.kind !== 'application' && body.kind !== 'user') {
+      refuse('BadRequest', 'secret', 'only an application or a user has a secret');
+    }
+    if (body.userPrincipalName !== undefined && body.kind !== 'user') {
+      refuse('BadRequest', 'userPrincipalName', 'only a user has a userPrincipalName');
     }
     for (const field of ['tenantId', 'kind', 'clientId', 'objectId'] as const) {
       const changes = before !== undefined && body[field] !== undefined && body[field] !== before[field];

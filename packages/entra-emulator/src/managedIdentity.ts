@@ -43,7 +43,7 @@ export function askedIdentity({ directory }: World, query: URLSearchParams): Pri
   const objectId = asked('principal_id', 'object_id');
 
   return directory.findPrincipal((candidate) => {
-    if (candidate.kind === 'application') return false;
+    if (candidate.kind === 'application' || candidate.kind === 'user') return false;
     if (clientId !== undefined) return candidate.clientId === clientId;
     if (resourceId !== undefined) return candidate.resourceId?.toLowerCase() === resourceId;
     if (objectId !== undefined) return candidate.objectId === objectId;

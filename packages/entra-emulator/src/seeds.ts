@@ -22,14 +22,20 @@ export const TenantBody = z.strictObject({
 
 export const IdentityBody = z.strictObject({
   tenantId: guid,
-  kind: z.enum(['systemAssigned', 'userAssigned', 'application']),
+  kind: z.enum(['systemAssigned', 'userAssigned', 'application', 'user']),
   clientId: guid.exactOptional(),
   objectId: guid.exactOptional(),
   roles: roles.default([]),
   /** ARM id; a user-assigned identity can be asked for by it. */
   resourceId: z.string().startsWith('/subscriptions/', 'must be an ARM id: /subscriptions/...').exactOptional(),
-  /** Client secret; `application` only. */
+  /** Client secret of an application, or password of a user. */
   secret: z.string().min(1).exactOptional(),
+  /** Of a user, who signs in with it; default: `{name}@{tenantId}.example`. */
+  userPrincipalName: z
+    .string()
+    .regex(/^[^@\s]+@[^@\s]+$/, 'must be name@domain')
+    .toLowerCase()
+    .exactOptional(),
 });
 
 export const RolesBody = z.strictObject({ roles });
@@ -60,7 +66,13 @@ const lifetime = z.int().min(1).max(31_536_000);
 export const LifetimeBody = z.strictObject({ msi: lifetime.exactOptional(), token: lifetime.exactOptional() });
 export const ClockBody = z.strictObject({ offsetSeconds: z.int() });
 export const AudiencesBody = z.strictObject({ audiences: z.array(z.string().min(1)).min(1) });
-export const MintBody = z.strictObject({ identity: name, resource: z.string().min(1), tenant: guid.exactOptional() });
+export const MintBody = z.strictObject({
+  identity: name,
+  resource: z.string().min(1),
+  tenant: guid.exactOptional(),
+  /** For a user: the application that the user signed in to. */
+  clientId: guid.exactOptional(),
+});
 
 export const FaultBody = z.strictObject({
   endpoint: z.enum(['msi', 'token']),

@@ -4,20 +4,23 @@
  * `api://AzureADTokenExchange`, whose tokens serve as assertions, is of version 2.0 too, since a federated credential for a
  * managed identity names the v2.0 issuer.
  */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import type { JWTPayload } from 'jose';
 import { entraIssuer } from './directory.ts';
 import { sign } from './signing.ts';
 
 export type Grant = {
   tenantId: string;
+  /** Of the application that gets the token. */
   clientId: string;
   objectId: string;
   roles: string[];
   audience: string;
-  /** How the client proved itself: `1` by secret, `2` by assertion or certificate; managed identities show `2`. */
-  proof: '1' | '2';
+  /** How the client proved itself: `0` not at all (a public client), `1` by secret, `2` by assertion or certificate. */
+  proof: '0' | '1' | '2';
   resourceId?: string | undefined;
+  /** Present: the token is a user's, for the delegated permission `scope`. */
+  user?: { userPrincipalName: string; displayName: string; scope: string } | undefined;
 };
 
 export type TokenSettings = { url: string; now: number; lifetimeSeconds: number; apiAudiences: ReadonlySet<string> };
@@ -41,15 +44,27 @@ function claimsOf(grant: Grant, { url, apiAudiences }: TokenSettings): JWTPayloa
 
 function version1(grant: Grant): JWTPayload {
   const issuer = `https://sts.windows.net/${grant.tenantId}/`;
-  return { ...common(grant, issuer), appid: grant.clientId, appidacr: grant.proof, idp: issuer, ver: '1.0' };
+  const { user } = grant;
+  const names = user === undefined ? {} : { upn: user.userPrincipalName, unique_name: user.userPrincipalName };
+  return { ...common(grant, issuer), appid: grant.clientId, appidacr: grant.proof, idp: issuer, ...names, ver: '1.0' };
 }
 
 function version2(grant: Grant, issuer: string): JWTPayload {
   const roles = grant.roles.length === 0 ? {} : { roles: grant.roles };
-  return { ...common(grant, issuer), azp: grant.clientId, azpacr: grant.proof, ...roles, ver: '2.0' };
+  const { user } = grant;
+  const names = user === undefined ? {} : { preferred_username: user.userPrincipalName };
+  return { ...common(grant, issuer), azp: grant.clientId, azpacr: grant.proof, ...names, ...roles, ver: '2.0' };
 }
 
-function common({ audience, objectId, tenantId, resourceId }: Grant, issuer: string): JWTPayload {
+/** Of a user's token `sub` differs for each resource, and `scp` names the delegated permission. */
+function common({ audience, objectId, tenantId, resourceId, user }: Grant, issuer: string): JWTPayload {
+  const who =
+    user === undefined
+      ? { sub: objectId, idtyp: 'app' }
+      : { sub: pairwise(objectId, audience), name: user.displayName, scp: user.scope };
   const mirid = resourceId === undefined ? {} : { xms_mirid: resourceId };
-  return { aud: audience, iss: issuer, oid: objectId, sub: objectId, tid: tenantId, idtyp: 'app', ...mirid };
+  return { aud: audience, iss: issuer, oid: objectId, tid: tenantId, ...who, ...mirid };
 }
+
+const pairwise = (objectId: string, audience: string) =>
+  createHash('sha256').update(`${objectId} ${audience}`).digest('base64url');

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type * as z from 'zod';
 import { controlCalls } from '../src/control/control.ts';
 import { type Identity, startIdentity } from '../src/issuer.ts';
+import type { Seeds } from '../src/seeds.ts';
 import { CUSTOMER, call, control, HOME, STRANGER } from './support.ts';
 
 let identity: Identity;
@@ -27,21 +29,39 @@ describe('GET /control', () => {
     }
   });
 
-  it.each(controlCalls.filter(({ example }) => example !== undefined))(
-    'gives an example for $method $path that is carried out',
-    async ({ method, path, example }) => {
-      const fresh = await startIdentity({
-        tenants: [{ tenantId: HOME }],
-        identities: [
-          { name: 'operator', tenantId: HOME, kind: 'application' },
-          { name: 'user-assigned-identity', tenantId: HOME, kind: 'userAssigned' },
-        ],
-      });
-      const there = path.replace(':tenant', HOME).replace(':name', 'operator').replace(':credential', 'any');
-      expect(await call(fresh, method, there, example)).toMatchObject({ status: 200 });
-      await fresh.stop();
-    },
-  );
+  it('prints command lines that run as printed, for each call with an example', async () => {
+    const calls = await listed(startWith([{ name: 'assigned', tenantId: HOME, kind: 'userAssigned' }]));
+    for (const { curl, status } of calls) expect([curl, status]).toEqual([curl, 200]);
+    expect(calls).toHaveLength(controlCalls.filter(({ example }) => example !== undefined).length);
+  });
+
+  it('prints only app roles that an identity has', async () => {
+    const calls = await listed(
+      startWith([{ name: 'app', tenantId: HOME, kind: 'application', roles: ['A', 'B', 'C'] }]),
+    );
+    const roles = calls.flatMap(({ curl }) => JSON.parse(/"roles":(\[[^\]]*\])/.exec(curl)?.[1] ?? '[]'));
+    expect(new Set(roles)).toEqual(new Set(['A', 'B']));
+  });
+
+  const startWith = (identities: z.input<typeof Seeds>['identities'] & object) =>
+    startIdentity({
+      tenants: [{ tenantId: HOME }],
+      identities: [{ name: 'operator', tenantId: HOME, kind: 'application' }, ...identities],
+    });
+
+  /** Runs each printed line that has a body, and stops the emulator. */
+  async function listed(starting: Promise<Identity>): Promise<{ curl: string; status: number }[]> {
+    const fresh = await starting;
+    const { calls } = (await call<Listing>(fresh, 'GET', '/control')).body;
+    const done: { curl: string; status: number }[] = [];
+    for (const { curl } of calls) {
+      const [, method = '', url = '', body] = /^curl -s -X (\w+) '([^']+)' -d '(.*)'$/.exec(curl) ?? [];
+      if (body === undefined) continue;
+      done.push({ curl, status: (await call(fresh, method, url.slice(fresh.url.length), body)).status });
+    }
+    await fresh.stop();
+    return done;
+  }
 });
 
 describe('a control call with bad input', () => {
@@ -54,7 +74,7 @@ describe('a control call with bad input', () => {
     ['a misspelt field', 'PUT', aTenant, { missingapp: 'AADSTS700016' }, 'missingapp'],
     ['a value off the list', 'PUT', aTenant, { missingApp: 'AADSTS1' }, 'missingApp'],
     ['a missing field', 'PUT', anIdentity, { kind: 'application' }, 'tenantId'],
-    ['an unknown kind', 'PUT', anIdentity, { tenantId: HOME, kind: 'user' }, 'kind'],
+    ['an unknown kind', 'PUT', anIdentity, { tenantId: HOME, kind: 'group' }, 'kind'],
     ['an unknown tenant', 'PUT', anIdentity, { tenantId: STRANGER, kind: 'application' }, 'tenantId'],
     [
       'a secret for a managed identity',

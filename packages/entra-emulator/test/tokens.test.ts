@@ -15,6 +15,13 @@ beforeAll(async () => {
       { name: 'operator', tenantId: HOME, kind: 'application', roles: ['Keyward.Operator', 'Keyward.Reader'] },
       { name: 'nobody', tenantId: HOME, kind: 'application' },
       { name: 'system', tenantId: HOME, kind: 'systemAssigned' },
+      {
+        name: 'alex',
+        tenantId: HOME,
+        kind: 'user',
+        roles: ['Keys.Operate'],
+        userPrincipalName: 'Alex@contoso.example',
+      },
     ],
     apps: [{ tenantId: CUSTOMER, identity: 'operator' }],
   });
@@ -22,7 +29,7 @@ beforeAll(async () => {
 afterAll(() => identity.stop());
 
 type Token = { access_token: string; expires_on: number };
-const mint = async (body: { identity: string; resource: string; tenant?: string }) =>
+const mint = async (body: { identity: string; resource: string; tenant?: string; clientId?: string }) =>
   (await control<Token>(identity, 'POST', 'token', body)).access_token;
 const keysOf = (tenant: string) => createRemoteJWKSet(new URL(`${identity.url}/${tenant}/discovery/v2.0/keys`));
 const verify = (token: string, issuer: string, audience: string, at = NOW, tenant = HOME) =>
@@ -79,6 +86,28 @@ describe('a token for the API', () => {
     const token = await mint({ identity: 'system', resource: 'api://other' });
     const { payload } = await verify(token, issuer(), 'api://other');
     expect(payload.ver).toBe('2.0');
+  });
+});
+
+describe('a token of a user', () => {
+  it('has app roles, the delegated permission and the client, and no claim that only applications have', async () => {
+    const { objectId } = await control(identity, 'GET', 'identities/alex');
+    const token = await mint({ identity: 'alex', resource: API });
+    const { payload } = await verify(token, `${identity.url}/${HOME}/v2.0`, API);
+    expect(payload).toMatchObject({
+      ...{ oid: objectId, tid: HOME, ver: '2.0', azpacr: '0', scp: 'user_impersonation', roles: ['Keys.Operate'] },
+      // The client id of the Azure CLI, as azure-cli's source has it.
+      ...{ azp: '04b07795-8ddb-461a-bbee-02f9e1bf7b46', preferred_username: 'alex@contoso.example' },
+    });
+    expect(payload).not.toHaveProperty('idtyp');
+    expect(payload.sub).not.toBe(objectId);
+  });
+
+  it('names the user and the client of version 1.0 for Key Vault', async () => {
+    const clientId = '99999999-0000-4000-8000-000000000001';
+    const token = await mint({ identity: 'alex', resource: VAULT, clientId });
+    const { payload } = await verify(token, `https://sts.windows.net/${HOME}/`, VAULT);
+    expect(payload).toMatchObject({ ver: '1.0', appid: clientId, appidacr: '0', upn: 'alex@contoso.example' });
   });
 });
 

@@ -1,7 +1,7 @@
 /** The JSON shapes of keys on the wire, as in the recorded traffic of the SDKs' live tests. */
 import { seconds } from './clock.ts';
 import { publicJwk } from './crypto.ts';
-import { hasSoftDelete, type Key, type KeyVersion, type Vault } from './model.ts';
+import { hasSoftDelete, type Key, type KeyVersion, type ReleasePolicy, type Vault } from './model.ts';
 
 export function keyUrl(vault: Vault, key: Key): string {
   return `https://${vault.host}/keys/${key.name}`;
@@ -21,8 +21,16 @@ export function keyBundle(vault: Vault, key: Key, version: KeyVersion) {
     },
     attributes: attributes(vault, version),
     ...(version.tags === undefined ? {} : { tags: version.tags }),
+    ...(version.releasePolicy === undefined ? {} : { release_policy: releasePolicyBody(version.releasePolicy) }),
   };
 }
+
+/** With the defaults that azure-rest-api-specs names for KeyReleasePolicy. */
+const releasePolicyBody = ({ contentType, data, immutable }: ReleasePolicy) => ({
+  contentType: contentType ?? 'application/json; charset=utf-8',
+  data,
+  immutable: immutable ?? false,
+});
 
 export function deletedKeyBundle(vault: Vault, key: Key, version: KeyVersion) {
   return { ...deletion(vault, key), ...keyBundle(vault, key, version) };
@@ -60,7 +68,7 @@ function attributes(vault: Vault, version: KeyVersion) {
     updated: version.updated,
     recoveryLevel: vault.recoveryLevel,
     ...(hasSoftDelete(vault.recoveryLevel) ? { recoverableDays: vault.recoverableDays } : {}),
-    exportable: false,
+    exportable: version.exportable ?? false,
     hsmPlatform: version.kty.endsWith('-HSM') ? '2' : '0',
   };
 }

@@ -8,6 +8,7 @@ import { keyRoutes } from './controlKeys.ts';
 import { testingRoutes } from './controlTesting.ts';
 import { vaultRoutes } from './controlVaults.ts';
 import { errorBody, Refused } from './errors.ts';
+import { type ExampleNames, exampleNames } from './exampleNames.ts';
 import type { WireRequest } from './wire.ts';
 import type { World } from './world.ts';
 
@@ -24,7 +25,7 @@ export type ControlAnswer = { status: number; headers: Record<string, string>; b
 export async function answerControl(world: World, request: WireRequest): Promise<ControlAnswer> {
   const [path = '', query = ''] = request.target.split('?', 2);
   if (request.method === 'GET' && /^\/(control\/?)?$/.test(path)) {
-    return { status: 200, headers: { 'content-type': 'text/plain; charset=utf-8' }, body: help(world.url) };
+    return { status: 200, headers: { 'content-type': 'text/plain; charset=utf-8' }, body: help(world) };
   }
   try {
     const { route, params } = find(request.method, path);
@@ -82,11 +83,15 @@ function json(status: number, body: unknown): ControlAnswer {
   };
 }
 
-function help(url: string): string {
+/** The calls as lines to paste: each parameter has the name of something that exists, as far as there is one. */
+function help(world: World): string {
+  const names = exampleNames(world);
   const calls = controlRoutes.map(({ method, path, about, example }) => {
-    const data = example === undefined ? '' : ` -d '${JSON.stringify(example)}'`;
+    const body = example?.(names);
+    const data = body === undefined ? '' : ` -d '${JSON.stringify(body)}'`;
     const verb = method === 'GET' ? '' : ` -X ${method}`;
-    return `# ${about}\ncurl${verb} '${url}${path}'${data}\n`;
+    const filled = path.replaceAll(/:(\w+)/g, (_parameter, name: keyof ExampleNames) => names[name]);
+    return `# ${about}\ncurl${verb} '${world.url}${filled}'${data}\n`;
   });
   return `The control API of the Key Vault emulator.\n\n${calls.join('\n')}`;
 }

@@ -1,6 +1,7 @@
 /** What the calls of the control API have in common: a row of its table, and reading input with errors that help. */
 import * as z from 'zod';
 import { Refused } from './errors.ts';
+import type { ExampleNames } from './exampleNames.ts';
 import type { Vault } from './model.ts';
 import type { World } from './world.ts';
 
@@ -17,7 +18,7 @@ export type ControlRoute = {
   path: string;
   about: string;
   /** A body that works, for the help text. */
-  example?: unknown;
+  example?(names: ExampleNames): unknown;
   run(call: ControlCall): unknown;
 };
 

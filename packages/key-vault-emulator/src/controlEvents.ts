@@ -27,7 +27,7 @@ export const eventRoutes: ControlRoute[] = [
     method: 'PUT',
     path: '/control/vaults/:vault/eventSubscriptions/:name',
     about: "subscribe to a vault's events; schema eventGrid or cloudEvents; a webhook has to pass the handshake",
-    example,
+    example: () => example,
     async run(call) {
       const vault = vaultOf(call);
       // Put again, with another endpoint say, it is the same subscription: it goes on concerning what it did.
@@ -48,11 +48,11 @@ export const eventRoutes: ControlRoute[] = [
   },
   {
     method: 'PUT',
-    path: '/control/subscriptions/:id/eventSubscriptions/:name',
+    path: '/control/subscriptions/:subscription/eventSubscriptions/:name',
     about: 'subscribe to the deletes of vaults and role assignments in an Azure subscription',
-    example: { ...example, endpoint: example.endpoint.replace('keyEvents', 'resourceEvents') },
+    example: () => ({ ...example, endpoint: example.endpoint.replace('keyEvents', 'resourceEvents') }),
     async run(call) {
-      const id = param(call, 'id').toLowerCase();
+      const id = param(call, 'subscription').toLowerCase();
       const made = await subscribed(call, 0, `/subscriptions/${id}`);
       const all = call.world.resourceSubscriptions;
       all.set(id, replaced(all.get(id) ?? [], made));
@@ -61,10 +61,10 @@ export const eventRoutes: ControlRoute[] = [
   },
   {
     method: 'DELETE',
-    path: '/control/subscriptions/:id/eventSubscriptions/:name',
+    path: '/control/subscriptions/:subscription/eventSubscriptions/:name',
     about: 'unsubscribe',
     run(call) {
-      const id = param(call, 'id').toLowerCase();
+      const id = param(call, 'subscription').toLowerCase();
       const all = call.world.resourceSubscriptions;
       all.set(id, without(all.get(id) ?? [], param(call, 'name')));
     },
@@ -103,7 +103,7 @@ export const eventRoutes: ControlRoute[] = [
     method: 'PUT',
     path: '/control/events/mode',
     about: `how events travel from now on: ${deliveryModes.join(', ')}`,
-    example: { mode: 'hold' },
+    example: () => ({ mode: 'hold' }),
     run({ world, body }) {
       world.delivery.setMode(read(mode, body).mode);
       return { mode: world.delivery.mode() };
@@ -113,14 +113,14 @@ export const eventRoutes: ControlRoute[] = [
     method: 'POST',
     path: '/control/events/release',
     about: 'send the held events, in reverse order unless told: emitted, reverse, shuffled',
-    example: { order: 'reverse' },
+    example: () => ({ order: 'reverse' }),
     run: async ({ world, body }) => ({ released: await world.delivery.release(read(release, body).order) }),
   },
   {
     method: 'POST',
-    path: '/control/events/:id/redeliver',
+    path: '/control/events/:event/redeliver',
     about: 'send an event again, with the same id',
-    run: (call) => ({ sent: call.world.delivery.redeliver(param(call, 'id')) }),
+    run: (call) => ({ sent: call.world.delivery.redeliver(param(call, 'event')) }),
   },
 ];
 

@@ -25,7 +25,7 @@ export const grantRoutes: ControlRoute[] = [
     method: 'PUT',
     path: '/control/vaults/:vault/grants/:principal',
     about: 'grant permissions to an object id; "key" narrows the scope (RBAC), "model" if not the vault\'s own',
-    example: { permissions: 'cryptoServiceEncryptionUser' },
+    example: () => ({ permissions: 'cryptoServiceEncryptionUser' }),
     run(call) {
       const vault = vaultOf(call);
       const { permissions: granted, key, model = vault.authModel } = read(grant, call.body);

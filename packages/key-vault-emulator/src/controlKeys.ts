@@ -45,7 +45,7 @@ export const keyRoutes: ControlRoute[] = [
     method: 'POST',
     path: '/control/vaults/:vault/keys/:key',
     about: 'create a key or its next version; times in seconds or ISO 8601',
-    example: { kty: 'RSA', size: 3072, exp: '2030-01-01T00:00:00Z' },
+    example: () => ({ kty: 'RSA', size: 3072, exp: '2030-01-01T00:00:00Z' }),
     async run(call) {
       const { kty, size, curve, fixture, ...rest } = read(newKey, call.body);
       const input = { kty, size, curve, ...update(rest) };
@@ -79,14 +79,14 @@ export const keyRoutes: ControlRoute[] = [
     method: 'PATCH',
     path: '/control/vaults/:vault/keys/:key',
     about: 'change the latest version: enabled, nbf, exp (null takes it away), keyOps, tags',
-    example: { enabled: false },
+    example: () => ({ enabled: false }),
     run: change,
   },
   {
     method: 'PATCH',
     path: '/control/vaults/:vault/keys/:key/:version',
     about: 'change one version',
-    example: { exp: null },
+    example: () => ({ exp: null }),
     run: change,
   },
   {
@@ -102,10 +102,10 @@ export const keyRoutes: ControlRoute[] = [
     method: 'PUT',
     path: '/control/vaults/:vault/keys/:key/rotationpolicy',
     about: 'set the rotation policy, in the shape of the data plane',
-    example: {
+    example: () => ({
       lifetimeActions: [{ trigger: { timeBeforeExpiry: 'P30D' }, action: { type: 'Notify' } }],
       attributes: { expiryTime: 'P90D' },
-    },
+    }),
     async run(call) {
       const { vault, key } = anyKey(call);
       setRotationPolicy(key, call.body, seconds(call.world.clock.now()));

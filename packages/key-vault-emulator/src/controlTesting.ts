@@ -66,7 +66,7 @@ export const testingRoutes: ControlRoute[] = [
     method: 'PUT',
     path: '/control/clock',
     about: 'set the time ("now"), or its distance from real time ("offsetMs")',
-    example: { offsetMs: 0 },
+    example: () => ({ offsetMs: 0 }),
     async run({ world, body }) {
       const { offsetMs, now } = read(clockSetting, body);
       world.clock.setOffset(now === undefined ? (offsetMs ?? 0) : Date.parse(now) - Date.now());
@@ -78,7 +78,7 @@ export const testingRoutes: ControlRoute[] = [
     method: 'POST',
     path: '/control/clock/advance',
     about: 'go on by ms, seconds, days',
-    example: { days: 60 },
+    example: () => ({ days: 60 }),
     async run({ world, body }) {
       world.clock.setOffset(world.clock.offsetMs() + read(clockAdvance, body));
       await world.catchUp();
@@ -90,7 +90,7 @@ export const testingRoutes: ControlRoute[] = [
     method: 'PUT',
     path: '/control/timings',
     about: 'change deleteDelayMs, recoverDelayMs, grantDelayMs, eventRetryMs (list), eventTimeoutMs',
-    example: { deleteDelayMs: 8000, recoverDelayMs: 10000 },
+    example: () => ({ deleteDelayMs: 8000, recoverDelayMs: 10000 }),
     run({ world, body }) {
       const given = Object.entries(read(timings, body)).filter(([, value]) => value !== undefined);
       Object.assign(world.timings, Object.fromEntries(given));
@@ -105,16 +105,16 @@ export const testingRoutes: ControlRoute[] = [
       'add a fault for vault, key, operation (each optional), "count" times or until cleared, optionally after delayMs; ' +
       'action: status {status, body: json|html|empty, retryAfter, headers}, throttled {retryAfter}, forbidden {inner}, ' +
       'reset, hang, network {code}, wrongUnwrap, delay, lateAnswer (decided at once, sent after delayMs)',
-    example: { vault: 'contoso-kv', operation: 'unwrapkey', action: 'status', status: 503, body: 'empty', count: 3 },
+    example: ({ vault }) => ({ vault, operation: 'unwrapkey', action: 'status', status: 503, body: 'empty', count: 3 }),
     run: ({ world, body }) => world.faults.add(read(fault, body)),
   },
   { method: 'DELETE', path: '/control/faults', about: 'clear all faults', run: ({ world }) => world.faults.clear() },
   {
     method: 'DELETE',
-    path: '/control/faults/:id',
+    path: '/control/faults/:fault',
     about: 'clear one fault',
     run(call) {
-      if (!call.world.faults.remove(param(call, 'id'))) throw notThere(`fault ${param(call, 'id')}`);
+      if (!call.world.faults.remove(param(call, 'fault'))) throw notThere(`fault ${param(call, 'fault')}`);
     },
   },
   {

@@ -57,7 +57,7 @@ export const vaultRoutes: ControlRoute[] = [
     method: 'POST',
     path: '/control/vaults',
     about: 'create a vault or Managed HSM',
-    example: { name: 'contoso-kv', tenantId: '11111111-1111-4111-8111-111111111111', location: 'westeurope' },
+    example: ({ tenant }) => ({ name: 'fabrikam-keys', tenantId: tenant, location: 'westeurope' }),
     run({ world, body }) {
       const input = read(newVault, body);
       const { throttle: limits, answers: settings, ...rest } = input;
@@ -81,7 +81,7 @@ export const vaultRoutes: ControlRoute[] = [
     method: 'PATCH',
     path: '/control/vaults/:vault',
     about: `change firewall (${firewallModes.join(', ')}), authModel (rbac, policy), recoveryLevel, throttle, answers`,
-    example: { firewall: 'ForbiddenByFirewall' },
+    example: () => ({ firewall: 'ForbiddenByFirewall' }),
     run(call) {
       const vault = vaultOf(call);
       const change = read(changes, call.body);

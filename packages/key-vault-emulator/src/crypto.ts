@@ -14,12 +14,17 @@ const generate = promisify(generateKeyPair);
 
 export const RSA_SIZES = [2048, 3072, 4096] as const;
 
-/** Key Vault's curve names, with the names that OpenSSL and JWK use. */
+/** Key Vault's curve names with those of OpenSSL. Source: azure-rest-api-specs, JsonWebKeyCurveName. */
 export const CURVES: Readonly<Record<string, string>> = {
   'P-256': 'prime256v1',
+  'P-256K': 'secp256k1',
   'P-384': 'secp384r1',
   'P-521': 'secp521r1',
 };
+
+/** The curve that node:crypto and RFC 8812 name `secp256k1` is `P-256K` in Key Vault's JWKs. */
+const vaultCurve = (crv: string | undefined) => (crv === 'secp256k1' ? 'P-256K' : crv);
+const nodeCurve = (crv: unknown) => (crv === 'P-256K' ? 'secp256k1' : crv);
 
 type Padding = { padding: number; oaepHash?: string };
 
@@ -64,7 +69,9 @@ export function decrypt(key: KeyObject, alg: string, value: Buffer): Buffer | un
 export function publicJwk(key: KeyObject): Record<string, string> {
   const { n, e, crv, x, y } = createPublicKey(key).export({ format: 'jwk' });
   return Object.fromEntries(
-    Object.entries({ n, e, crv, x, y }).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+    Object.entries({ n, e, crv: vaultCurve(crv), x, y }).filter(
+      (entry): entry is [string, string] => typeof entry[1] === 'string',
+    ),
   );
 }
 
@@ -80,7 +87,8 @@ export function shapeOf(key: KeyObject): KeyShape | undefined {
 export function fromJwk(jwk: Record<string, unknown>): KeyObject | undefined {
   try {
     const kty = typeof jwk.kty === 'string' ? jwk.kty.replace(/-HSM$/, '') : jwk.kty;
-    return createPrivateKey({ key: { ...jwk, kty } as JsonWebKeyInput, format: 'jwk' });
+    const crv = jwk.crv === undefined ? {} : { crv: nodeCurve(jwk.crv) };
+    return createPrivateKey({ key: { ...jwk, kty, ...crv } as JsonWebKeyInput, format: 'jwk' });
   } catch {
     return undefined;
   }

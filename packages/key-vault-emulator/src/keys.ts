@@ -1,8 +1,16 @@
 /** Keys in a vault: finding them, changing them, and their way through deletion. newVersions.ts makes them. */
 import { type Clock, DAY_MS, seconds } from './clock.ts';
 import { Refused } from './errors.ts';
-import { hasPurgeProtection, hasSoftDelete, type Key, type KeyType, type KeyVersion, type Vault } from './model.ts';
-import { beingDeleted, deletedKeyNotFound, invalidValue, purgeProtected } from './refusals.ts';
+import {
+  hasPurgeProtection,
+  hasSoftDelete,
+  type Key,
+  type KeyType,
+  type KeyVersion,
+  type ReleasePolicy,
+  type Vault,
+} from './model.ts';
+import { badParameter, beingDeleted, deletedKeyNotFound, invalidValue, purgeProtected } from './refusals.ts';
 
 export type KeyAttributes = {
   enabled?: boolean | undefined;
@@ -11,6 +19,8 @@ export type KeyAttributes = {
 };
 
 export type NewKey = {
+  exportable?: boolean | undefined;
+  releasePolicy?: ReleasePolicy | undefined;
   kty: KeyType;
   size?: number | undefined;
   curve?: string | undefined;
@@ -19,7 +29,7 @@ export type NewKey = {
   tags?: Record<string, string> | undefined;
 };
 
-export type KeyUpdate = Pick<NewKey, 'keyOps' | 'attributes' | 'tags'>;
+export type KeyUpdate = Pick<NewKey, 'keyOps' | 'attributes' | 'tags' | 'exportable' | 'releasePolicy'>;
 
 export const RSA_OPS = ['encrypt', 'decrypt', 'sign', 'verify', 'wrapKey', 'unwrapKey'];
 export const EC_OPS = ['sign', 'verify'];
@@ -44,6 +54,14 @@ export function deletedKey(vault: Vault, name: string, clock: Clock): Key | unde
 
 export function updateVersion(vault: Vault, version: KeyVersion, update: KeyUpdate, clock: Clock): void {
   const { enabled, nbf, exp } = update.attributes ?? {};
+  const { exportable = version.exportable ?? false, releasePolicy } = update;
+  if (exportable !== (version.exportable ?? false)) {
+    throw new Refused(badParameter('The exportable attribute of a key cannot change.'));
+  }
+  if (releasePolicy !== undefined && version.releasePolicy?.immutable === true) {
+    throw new Refused(badParameter('The release policy of this key is immutable.'));
+  }
+  if (releasePolicy !== undefined) version.releasePolicy = releasePolicy;
   if (enabled !== undefined) version.enabled = enabled;
   if (nbf === null) delete version.nbf;
   else if (nbf !== undefined) version.nbf = nbf;
@@ -87,7 +105,7 @@ function settledDeletedKey(vault: Vault, name: string, clock: Clock): Key {
 
 /** What the service lets a key of this type be used for. */
 export function checkedOps(kty: KeyType, ops: readonly string[]): readonly string[] {
-  const possible = kty.startsWith('EC') ? EC_OPS : [...RSA_OPS, 'import', 'export'];
-  if (ops.some((op) => !possible.includes(op))) throw new Refused(invalidValue());
+  const possible = kty.startsWith('EC') ? EC_OPS : [...RSA_OPS, 'import'];
+  if (ops.some((op) => op !== 'export' && !possible.includes(op))) throw new Refused(invalidValue());
   return ops;
 }

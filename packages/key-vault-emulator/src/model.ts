@@ -63,12 +63,15 @@ export type RoleAssignment = {
 export const keyTypes = ['RSA', 'RSA-HSM', 'EC', 'EC-HSM'] as const;
 export type KeyType = (typeof keyTypes)[number];
 
+/** Who may export the private key. `data` is base64url; the emulator stores the policy and never evaluates it. */
+export type ReleasePolicy = { contentType?: string; data: string; immutable?: boolean };
+
 export type KeyVersion = {
   id: string;
   kty: KeyType;
   /** RSA: bits of the modulus. */
   size?: number;
-  /** EC: P-256, P-384, P-521. */
+  /** EC: P-256, P-256K, P-384, P-521. */
   curve?: string;
   privateKey: KeyObject;
   keyOps: readonly string[];
@@ -79,6 +82,8 @@ export type KeyVersion = {
   created: number;
   updated: number;
   tags?: Record<string, string>;
+  exportable?: boolean;
+  releasePolicy?: ReleasePolicy;
   /** Position in the vault's order of changes: expiry events concern versions changed after subscribing. */
   change: number;
   /** The exp for which the event was already emitted. */

@@ -49,8 +49,8 @@ export function importVersion(
 export async function rotateKey(vault: Vault, name: string, source: KeySource, clock: Clock) {
   const latest = findVersion(liveKey(vault, name, clock), undefined);
   if (latest === undefined) throw new Refused(keyNotFound(name));
-  const { kty, size, curve, keyOps, tags } = latest;
-  return createVersion(vault, name, { kty, size, curve, keyOps, tags }, source, clock);
+  const { kty, size, curve, keyOps, tags, exportable } = latest;
+  return createVersion(vault, name, { kty, size, curve, keyOps, tags, exportable }, source, clock);
 }
 
 function refuseTakenName(vault: Vault, name: string, clock: Clock): void {
@@ -63,8 +63,10 @@ function refuseTakenName(vault: Vault, name: string, clock: Clock): void {
 
 async function newPrivateKey(input: NewKey, source: KeySource, fixture?: number): Promise<KeyObject> {
   if (input.kty.startsWith('EC')) {
-    if (!Object.hasOwn(CURVES, input.curve ?? '')) throw new Refused(invalidValue());
-    return source.ec(input.curve ?? '');
+    // The default is the service's own (azure-sdk-for-js, recording_can_create_an_ec_key.json).
+    const curve = input.curve ?? 'P-256';
+    if (!Object.hasOwn(CURVES, curve)) throw new Refused(invalidValue());
+    return source.ec(curve);
   }
   const size = input.size ?? 2048;
   if (!isRsaSize(size)) throw new Refused(invalidValue());
@@ -87,6 +89,11 @@ function addVersion(vault: Vault, name: string, privateKey: KeyObject, input: Ne
   const now = seconds(clock.now());
   const exp = input.attributes?.exp ?? expiryOfNewVersion(key.rotationPolicy, clock.now());
   const nbf = input.attributes?.nbf ?? undefined;
+  // azure-rest-api-specs, KeyAttributes.exportable: the first version of an exportable key needs a release policy.
+  const releasePolicy = input.releasePolicy ?? (input.exportable ? key.versions.at(-1)?.releasePolicy : undefined);
+  if (input.exportable && releasePolicy === undefined) {
+    throw new Refused(badParameter('An exportable key needs a release policy.'));
+  }
   vault.changes += 1;
   const version: KeyVersion = {
     id: randomUUID().replaceAll('-', ''),
@@ -100,6 +107,8 @@ function addVersion(vault: Vault, name: string, privateKey: KeyObject, input: Ne
     created: now,
     updated: now,
     ...(input.tags === undefined ? {} : { tags: input.tags }),
+    ...(input.exportable ? { exportable: true } : {}),
+    ...(releasePolicy === undefined ? {} : { releasePolicy }),
     change: vault.changes,
   };
   key.versions.push(version);

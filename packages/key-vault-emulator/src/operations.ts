@@ -6,7 +6,7 @@ import { decrypt, encrypt, fromBase64url, fromJwk } from './crypto.ts';
 import { Refused } from './errors.ts';
 import * as keys from './keys.ts';
 import { deletedItems, liveItems, page, versionItems } from './lists.ts';
-import type { Key, KeyType, KeyVersion, Vault } from './model.ts';
+import { type Key, type KeyType, type KeyVersion, keyTypes, type Vault } from './model.ts';
 import { createVersion, importVersion, rotateKey } from './newVersions.ts';
 import {
   badParameter,
@@ -14,6 +14,7 @@ import {
   invalidValue,
   keyNotFound,
   notBase64url,
+  notEmulated,
   undecryptable,
 } from './refusals.ts';
 import { policyBody, policyFault, rotationPolicySchema } from './rotationPolicy.ts';
@@ -23,18 +24,33 @@ import { tellKeyEvent, type World } from './world.ts';
 export type Success = { status: number; body?: unknown };
 
 const attributes = z
-  .object({ enabled: z.boolean().nullish(), nbf: z.number().int().nullish(), exp: z.number().int().nullish() })
+  .object({
+    enabled: z.boolean().nullish(),
+    nbf: z.number().int().nullish(),
+    exp: z.number().int().nullish(),
+    exportable: z.boolean().nullish(),
+    external_key: z.unknown().optional(),
+  })
+  .nullish();
+const releasePolicy = z
+  .object({
+    contentType: z.string().nullish(),
+    data: z.string().refine((text) => fromBase64url(text) !== undefined),
+    immutable: z.boolean().nullish(),
+  })
   .nullish();
 const tags = z.record(z.string(), z.string()).nullish();
 const keyOps = z.array(z.string()).nullish();
 
 const createBody = z.object({
-  kty: z.enum(['RSA', 'RSA-HSM', 'EC', 'EC-HSM']),
+  kty: z.enum([...keyTypes, 'oct', 'oct-HSM']),
+  public_exponent: z.number().nullish(),
   key_size: z.number().nullish(),
   crv: z.string().nullish(),
   key_ops: keyOps,
   attributes,
   tags,
+  release_policy: releasePolicy,
 });
 const importBody = z.object({
   Hsm: z.boolean().nullish(),
@@ -42,8 +58,9 @@ const importBody = z.object({
   key: z.looseObject({ kty: z.string(), key_ops: keyOps }),
   attributes,
   tags,
+  release_policy: releasePolicy,
 });
-const updateBody = z.object({ key_ops: keyOps, attributes, tags });
+const updateBody = z.object({ key_ops: keyOps, attributes, tags, release_policy: releasePolicy });
 const cryptoBody = z.object({ alg: z.string(), value: z.unknown().optional() });
 
 export async function carryOut(world: World, vault: Vault, route: Route, body: unknown): Promise<Success> {
@@ -63,11 +80,12 @@ export async function carryOut(world: World, vault: Vault, route: Route, body: u
     }
     case 'create': {
       const input = parse(createBody, body);
-      const made = await createVersion(vault, name, newKey(input.kty, input), world.source, clock);
+      const made = await createVersion(vault, name, newKey(input), world.source, clock);
       return newVersion(world, vault, made);
     }
     case 'import': {
       const input = parse(importBody, body);
+      if (input.key.kty.startsWith('oct')) throw new Refused(notEmulated(`keys of the type ${input.key.kty}`));
       const privateKey = fromJwk(input.key);
       if (privateKey === undefined) throw new Refused(invalidValue());
       const hsm = input.Hsm ?? input.hsm ?? input.key.kty.endsWith('-HSM');
@@ -156,13 +174,31 @@ function newVersion(world: World, vault: Vault, { key, version }: { key: Key; ve
   return { status: 200, body: keyBundle(vault, key, version) };
 }
 
-function newKey(kty: KeyType, input: z.infer<typeof createBody>): keys.NewKey {
-  return { ...update(input), kty, size: input.key_size ?? undefined, curve: input.crv ?? undefined };
+function newKey({ kty, ...input }: z.infer<typeof createBody>): keys.NewKey {
+  if (typeof input.public_exponent === 'number' && input.public_exponent !== 65_537) {
+    throw new Refused(notEmulated('a public exponent other than 65537'));
+  }
+  return { ...update(input), kty: emulatedType(kty), size: input.key_size ?? undefined, curve: input.crv ?? undefined };
+}
+
+function emulatedType(kty: string): KeyType {
+  const known = keyTypes.find((one) => one === kty);
+  if (known === undefined) throw new Refused(notEmulated(`keys of the type ${kty}`));
+  return known;
 }
 
 function update(input: z.infer<typeof updateBody>): keys.KeyUpdate {
-  const { enabled, nbf, exp } = input.attributes ?? {};
+  const { enabled, nbf, exp, exportable, external_key: externalKey } = input.attributes ?? {};
+  if (externalKey !== undefined && externalKey !== null) throw new Refused(notEmulated('external keys'));
+  const { contentType, data = '', immutable } = input.release_policy ?? {};
+  const policy = {
+    data,
+    ...(typeof contentType === 'string' ? { contentType } : {}),
+    ...(typeof immutable === 'boolean' ? { immutable } : {}),
+  };
   return {
+    exportable: exportable ?? undefined,
+    releasePolicy: input.release_policy ? policy : undefined,
     keyOps: input.key_ops ?? undefined,
     tags: input.tags ?? undefined,
     attributes: { enabled: enabled ?? undefined, nbf: nbf ?? undefined, exp: exp ?? undefined },

@@ -139,6 +139,12 @@ export const deletedButRecoverable = (name: string) =>
     `Key ${name} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the key can only be recovered or purged.`,
   );
 
+// 501: the emulator's own, so that no answer that looks like the vault's misleads the reader.
+
+export const notEmulated = (what: string) => ({
+  ...({ status: 501, code: 'NotEmulated', message: `The Key Vault emulator does not have ${what}.` } as const),
+});
+
 // 429: AzureSignTool #219, captured without a Retry-After header.
 
 export const throttled = (retryAfterSeconds?: number | null): Refusal => ({

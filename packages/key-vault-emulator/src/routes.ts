@@ -3,6 +3,8 @@
  * slashes and double slashes (an empty version: `/keys/n//wrapkey`) and encode the dash in `api-version`.
  * Routes: azure-rest-api-specs, specification/keyvault/data-plane/Keys/routes.tsp.
  */
+import { notEmulated } from './refusals.ts';
+
 export const operations = [
   'list',
   'listversions',
@@ -33,7 +35,12 @@ export type NoRoute = { status: 404 | 405 | 501; code: string; message: string }
 
 const KEY_NAME = /^[0-9a-zA-Z-]{1,127}$/;
 const crypto = new Set(['wrapkey', 'unwrapkey', 'encrypt', 'decrypt']);
-const notEmulated = new Set(['sign', 'verify', 'release', 'backup', 'restore', 'attestation']);
+const operationsLeftOut = new Set(['sign', 'verify', 'release', 'backup', 'attestation']);
+/** Routes of a vault or Managed HSM beside keys: azure-rest-api-specs, specification/keyvault/data-plane. */
+const collectionsLeftOut = new Set([
+  ...['secrets', 'deletedsecrets', 'certificates', 'deletedcertificates', 'storage', 'deletedstorage', 'rng'],
+  ...['backup', 'restore', 'restorekeys', 'selectiverestore', 'providers', 'settings', 'securitydomain', 'ekm'],
+]);
 
 const notFound: NoRoute = { status: 404, code: 'NotFound', message: 'Resource not found.' };
 const badMethod: NoRoute = { status: 405, code: 'MethodNotAllowed', message: 'The method is not allowed here.' };
@@ -53,7 +60,9 @@ export function parseRoute(method: string, target: string): Route | NoRoute {
       ? keysRoute(method, key, rest)
       : collection.toLowerCase() === 'deletedkeys'
         ? deletedKeysRoute(method, key, rest)
-        : notFound;
+        : collectionsLeftOut.has(collection.toLowerCase())
+          ? notEmulated(`${method} /${collection}`)
+          : notFound;
   if ('status' in found) return found;
   if (found.key !== undefined && !KEY_NAME.test(found.key)) return notFound;
   return { ...found, query: new URLSearchParams(query) };
@@ -63,14 +72,13 @@ type Found = Omit<Route, 'query'> | NoRoute;
 
 function keysRoute(method: string, key: string, rest: string[]): Found {
   if (key === '') return method === 'GET' ? { operation: 'list' } : badMethod;
+  if (method === 'POST' && rest.length === 0 && key.toLowerCase() === 'restore') return notEmulated('restore');
   const last = rest.at(-1)?.toLowerCase() ?? '';
   if (rest.length <= 2 && crypto.has(last)) {
     if (method !== 'POST') return badMethod;
     return { operation: last as CryptoOperation, key, ...versionOf(rest.length === 2 ? rest[0] : undefined) };
   }
-  if (notEmulated.has(last)) {
-    return { status: 501, code: 'NotEmulated', message: `The emulator does not have the operation ${last}.` };
-  }
+  if (operationsLeftOut.has(last)) return notEmulated(`the operation ${last}`);
   if (rest.length > 1) return notFound;
   switch (last) {
     case 'create':

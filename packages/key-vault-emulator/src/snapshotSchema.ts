@@ -42,9 +42,14 @@ const texts = z.array(z.string()).readonly();
 const textByName = z.record(z.string(), z.string());
 const permissionList = z.array(z.enum(permissions)).readonly();
 
+const releasePolicy = z.object({
+  ...{ contentType: z.string().exactOptional(), data: z.string(), immutable: z.boolean().exactOptional() },
+});
+
 const keyVersion = z.object({
   ...{ id: z.string(), kty: z.enum(keyTypes), size: optionalInt, curve: z.string().exactOptional() },
   ...{ privateKey, keyOps: texts, enabled: z.boolean(), tags: textByName.exactOptional() },
+  ...{ exportable: z.boolean().exactOptional(), releasePolicy: releasePolicy.exactOptional() },
   ...{ nbf: optionalInt, exp: optionalInt, nearExpiryToldFor: optionalInt, expiredToldFor: optionalInt },
   ...{ created: z.int(), updated: z.int(), change: z.int() },
 });

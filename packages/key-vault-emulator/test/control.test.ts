@@ -25,8 +25,25 @@ const send = async (method: string, path: string, body?: unknown) => {
 describe('the control API', () => {
   it('prints its calls with a curl line each', async () => {
     const text = await (await fetch(`${stage.url}/control`)).text();
-    expect(text).toContain(`curl -X POST '${stage.url}/control/vaults' -d '{"name":"contoso-kv"`);
+    expect(text).toContain(`curl -X POST '${stage.url}/control/vaults' -d '{"name":"fabrikam-keys"`);
     expect(text.match(/^curl /gm)?.length).toBeGreaterThan(30);
+  });
+
+  it('prints lines that name a vault, key and principal that exist', async () => {
+    const { name } = await stage.vault();
+    await stage.key(name, 'media');
+    const text = await (await fetch(`${stage.url}/control`)).text();
+    expect(new Set([...text.matchAll(/control\/vaults\/([^/']+)/g)].map(([, vault]) => vault))).toEqual(
+      new Set([name]),
+    );
+    expect(text).toContain(`"vault":"${name}","operation":"unwrapkey"`);
+    const reads = [...text.matchAll(/^curl '([^']+)'$/gm)].map(([, url = '']) => url);
+    for (const url of reads) {
+      // It needs the code of a handshake, which no line can know.
+      if (url.endsWith('/validate')) continue;
+      expect([url, (await fetch(url)).status]).toEqual([url, 200]);
+    }
+    expect(reads.length).toBeGreaterThan(8);
   });
 
   it.each([

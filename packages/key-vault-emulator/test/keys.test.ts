@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openStage, SERVICE, type Stage } from './helpers.ts';
+import { OFFICER, openStage, SERVICE, type Stage } from './helpers.ts';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -98,6 +98,56 @@ describe('keys through the SDK', () => {
     const read = await client.getKey('cmk');
     expect(read.properties).toMatchObject({ enabled: false, expiresOn, tags: { a: '1' } });
     expect(read.keyOperations).toEqual(['unwrapKey']);
+  });
+
+  it('creates an elliptic curve key on P-256 when the request names no curve', async () => {
+    const { name } = await stage.vault();
+    const made = await stage.call(name, 'POST', '/keys/ec/create', { kty: 'EC' }, { oid: OFFICER });
+    expect([made.status, made.json.key.crv]).toEqual([200, 'P-256']);
+    expect(await stage.control('POST', `/vaults/${name}/keys/ec`, { kty: 'EC' })).toMatchObject({
+      key: { crv: 'P-256' },
+    });
+  });
+
+  it('creates and imports a key on the curve P-256K, which node:crypto names secp256k1', async () => {
+    const { name } = await stage.vault();
+    const made = await stage.call(name, 'POST', '/keys/k/create', { kty: 'EC', crv: 'P-256K' }, { oid: OFFICER });
+    expect([made.status, made.json.key.crv]).toEqual([200, 'P-256K']);
+    const { d, ...jwk } = generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).privateKey.export({ format: 'jwk' });
+    const key = { ...jwk, d, crv: 'P-256K' };
+    const imported = await stage.call(name, 'PUT', '/keys/k', { key }, { oid: OFFICER });
+    expect(imported.json.key).toMatchObject({ kty: 'EC', crv: 'P-256K', x: jwk.x, y: jwk.y });
+  });
+
+  it('stores the release policy of an exportable key, and shows both on every version', async () => {
+    const { name } = await stage.vault();
+    const as = { oid: OFFICER };
+    const body = { kty: 'RSA-HSM', attributes: { exportable: true }, release_policy: { data: 'e30' } };
+    const policy = { contentType: 'application/json; charset=utf-8', data: 'e30', immutable: false };
+    const both = { status: 200, json: { attributes: { exportable: true }, release_policy: policy } };
+    expect(await stage.call(name, 'POST', '/keys/x/create', body, as)).toMatchObject(both);
+    expect(await stage.call(name, 'POST', '/keys/x/rotate', undefined, as)).toMatchObject(both);
+    expect(await stage.call(name, 'GET', '/keys/x', undefined, as)).toMatchObject(both);
+    const changed = { release_policy: { data: 'e30', immutable: true } };
+    const answer = await stage.call(name, 'PATCH', '/keys/x', changed, as);
+    expect(answer.json.release_policy).toEqual({ ...policy, immutable: true });
+    expect((await stage.call(name, 'PATCH', '/keys/x', changed, as)).status).toBe(400);
+  });
+
+  it('refuses an exportable key that has no release policy', async () => {
+    const { name } = await stage.vault();
+    const body = { kty: 'RSA-HSM', attributes: { exportable: true } };
+    expect((await stage.call(name, 'POST', '/keys/x/create', body, { oid: OFFICER })).status).toBe(400);
+  });
+
+  it.each([
+    ['an octet key', { kty: 'oct-HSM' }],
+    ['a public exponent of its own', { kty: 'RSA', public_exponent: 3 }],
+    ['an external key', { kty: 'RSA', attributes: { external_key: { id: 'k' } } }],
+  ])('answers 501 to the creation of %s, which it cannot emulate', async (_what, body) => {
+    const { name } = await stage.vault();
+    const answer = await stage.call(name, 'POST', '/keys/x/create', body, { oid: OFFICER });
+    expect([answer.status, answer.json.error.code]).toEqual([501, 'NotEmulated']);
   });
 
   it('creates every kind of key, and refuses sizes and curves that the service does not have', async () => {

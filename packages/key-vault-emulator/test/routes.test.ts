@@ -35,11 +35,22 @@ describe('routes', () => {
   });
 
   it.each([
-    ['GET', '/secrets/n', 404],
+    ['GET', '/nothing', 404],
     ['GET', '/keys/with_underscore', 404],
     ['POST', '/keys/n', 405],
     ['GET', '/keys/n/v/wrapkey', 405],
     ['POST', '/keys/n/v/sign', 501],
+    ['POST', '/keys/n/v/release', 501],
+    ['GET', '/keys/n/v/attestation', 501],
+    ['POST', '/keys/n/backup', 501],
+    ['POST', '/keys/restore', 501],
+    ['POST', '/rng', 501],
+    ['GET', '/secrets', 501],
+    ['GET', '/secrets/n/v', 501],
+    ['PUT', '/Certificates/n', 501],
+    ['GET', '/deletedsecrets', 501],
+    ['PUT', '/providers/Microsoft.Authorization/roleAssignments/r', 501],
+    ['POST', '/securitydomain/download', 501],
     ['GET', '/keys/n/a/b/c', 404],
   ])('%s %s is refused with %i', (method, target, status) => {
     expect(parseRoute(method, target)).toMatchObject({ status });

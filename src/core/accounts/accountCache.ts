@@ -7,35 +7,14 @@
  * re-wrap stays within the binding, so what is remembered counts only while *all* versions of the watch are accessible. And
  * whatever fails with a remembered record is tried again with a fresh one before anybody is told.
  */
-import { LRUCache } from 'lru-cache';
-import pLimit, { type LimitFunction } from 'p-limit';
 import type { Clock } from '../base/effects.ts';
+import { lruCache } from '../base/lruCache.ts';
 import { fold } from '../base/names.ts';
 import type { Policy } from '../base/policy.ts';
-import type { BindingStore } from '../watch/ports.ts';
 import type { AccountView, ActiveAccount } from './account.ts';
 import type { AccountStore } from './ports.ts';
-import { findAccount } from './readAccount.ts';
-
-export interface KnownAccount {
-  /** Undefined when there is no such account, or it is being deleted. */
-  readonly view: AccountView | undefined;
-  readonly isRemembered: boolean;
-}
-
-export interface AccountMemory {
-  /** The account as it stands, of a record that may be a few seconds old. */
-  view(name: string): Promise<KnownAccount>;
-  forget(name: string): void;
-  /** The binding that the account's record named when it was last read here: a guess. */
-  bindingOf(foldedName: string): string | undefined;
-  noteBinding(foldedName: string, bindingId: string | undefined): void;
-  /** Work of this process that would otherwise race for one row, an account's or a resource's, one after the other. */
-  inTurn<T>(name: string, work: () => Promise<T>): Promise<T>;
-  /** Those of which this process has told no alarm within a minute: the caller is to, or forgets that it was. */
-  toAlarm(ids: readonly string[]): string[];
-  forgetAlarms(ids: readonly string[]): void;
-}
+import type { AccountCache } from './processState.ts';
+import { findAccount, type ReadDeps } from './readAccount.ts';
 
 interface Remembered {
   readonly record: ActiveAccount;
@@ -46,17 +25,13 @@ interface Remembered {
 
 const accountsAtOnce = 5_000;
 const bindingsAtOnce = 50_000;
-const alarmsAtOnce = 10_000;
-const alarmEveryMs = 60_000;
 
-export function createAccountMemory(
-  tools: { readonly accounts: AccountStore; readonly bindings: BindingStore; readonly clock: Clock },
+export function createAccountCache(
+  tools: ReadDeps & { readonly clock: Clock },
   policy: Pick<Policy, 'lookSpacingSeconds'>,
-): AccountMemory {
-  const records = new LRUCache<string, Remembered>({ max: accountsAtOnce });
-  const bindingIds = new LRUCache<string, string>({ max: bindingsAtOnce });
-  const turns = new LRUCache<string, LimitFunction>({ max: accountsAtOnce });
-  const alarms = new LRUCache<string, number>({ max: alarmsAtOnce });
+): AccountCache {
+  const records = lruCache<Remembered>(accountsAtOnce);
+  const bindingIds = lruCache<string>(bindingsAtOnce);
   const { clock } = tools;
 
   async function remembered(name: string): Promise<AccountView | undefined> {
@@ -90,33 +65,14 @@ export function createAccountMemory(
       if (bindingId === undefined) bindingIds.delete(name);
       else bindingIds.set(name, bindingId);
     },
-    inTurn(name, work) {
-      const turn = turns.get(fold(name)) ?? pLimit(1);
-      turns.set(fold(name), turn);
-      return turn(work);
-    },
-    toAlarm(ids) {
-      const now = clock.monotonic();
-      const news = ids.filter((id) => (alarms.get(id) ?? Number.NEGATIVE_INFINITY) <= now - alarmEveryMs);
-      for (const id of news) alarms.set(id, now);
-      return news;
-    },
-    forgetAlarms(ids) {
-      for (const id of ids) alarms.delete(id);
-    },
   };
 }
 
 /** The store, with every change of this process forgotten in its memory. */
-export function forgetful(accounts: AccountStore, memory: AccountMemory): AccountStore {
-  const afterwards = (change: Promise<void>, name: string) => change.finally(() => memory.forget(name));
+export function invalidatingStore<Store extends AccountStore>(accounts: Store, cache: AccountCache): Store {
+  const afterwards = (change: Promise<void>, name: string) => change.finally(() => cache.forget(name));
   return {
-    read: (name) => accounts.read(name),
-    audit: (...asked) => accounts.audit(...asked),
-    kept: (...asked) => accounts.kept(...asked),
-    tombstone: (...asked) => accounts.tombstone(...asked),
-    tombstones: (...asked) => accounts.tombstones(...asked),
-    names: (limit, after) => accounts.names(limit, after),
+    ...accounts,
     create: (record, entries) => afterwards(accounts.create(record, entries), record.name),
     save: (record, entries) => afterwards(accounts.save(record, entries), record.value.name),
     bury: (record) => afterwards(accounts.bury(record), record.value.name),

@@ -21,9 +21,9 @@ import {
 import type { Binding } from '../customerKey/binding.ts';
 import { versionedIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { Answer, KeyDescription, Observed } from '../customerKey/ports.ts';
-import type { Service } from '../service.ts';
 import type { ActiveAccount } from './account.ts';
 import { wrappedByOf } from './account.ts';
+import type { AccountsDeps } from './deps.ts';
 
 export const placeOf = (record: ActiveAccount): KeyPlace => ({
   instanceId: record.instanceId,
@@ -37,7 +37,7 @@ export interface Proven {
   readonly observed: Observed;
 }
 
-type KeyTools = Pick<Service, 'keyVault' | 'rings' | 'random' | 'clock'>;
+type KeyTools = Pick<AccountsDeps, 'keyVault' | 'rings' | 'random' | 'clock'>;
 
 /** Wraps under the system ring: no call leaves the process. */
 export async function wrapBySystemKey(place: KeyPlace, accountKey: Bytes, tools: KeyTools): Promise<string> {
@@ -80,7 +80,7 @@ export async function proveWrap(
   payload: Bytes,
   binding: Binding,
   key: Pick<KeyDescription, 'version' | 'publicKey'>,
-  { keyVault }: Pick<Service, 'keyVault'>,
+  { keyVault }: Pick<AccountsDeps, 'keyVault'>,
 ): Promise<Answer<Bytes>> {
   const wrapped = keyVault.wrap(key.publicKey, payload);
   const opened = await keyVault.unwrap(binding, key.version, wrapped);
@@ -120,7 +120,7 @@ export async function openAccountKey(record: ActiveAccount, tools: KeyTools): Pr
  * Whether the rings still open what is theirs of the stored key: nobody is asked for it, so a customer key may be gone all the same.
  * @throws Refusal KeyMaterialMismatch @throws Unavailable
  */
-export async function refuseUnlessKept(record: ActiveAccount, tools: Pick<Service, 'rings'>): Promise<void> {
+export async function refuseUnlessKept(record: ActiveAccount, tools: Pick<AccountsDeps, 'rings'>): Promise<void> {
   try {
     const inner = await openOuter(record, tools);
     const { system } = await tools.rings();
@@ -143,7 +143,7 @@ function unpack(payload: Bytes, place: KeyPlace): Bytes {
   }
 }
 
-async function openOuter(record: ActiveAccount, tools: Pick<Service, 'rings'>): Promise<Inner> {
+async function openOuter(record: ActiveAccount, tools: Pick<AccountsDeps, 'rings'>): Promise<Inner> {
   const { atRest } = await tools.rings();
   const stored = fromBase64(record.wrappedAccountKey);
   const kek = atRest.kek(atRestGeneration(stored));

@@ -2,9 +2,9 @@
 import { type AuditFacts, appendEntries, withTrigger } from '../audit/auditEntry.ts';
 import { retryLostRaces } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
-import type { Service } from '../service.ts';
+import type { AccountsDeps } from './deps.ts';
 
-export type AppendTools = Pick<Service, 'accounts' | 'memory' | 'rings' | 'clock' | 'trigger'>;
+export type AppendTools = Pick<AccountsDeps, 'accounts' | 'serialize' | 'rings' | 'clock' | 'trigger'>;
 
 /** To the chain of exactly this account instance. False: it is gone, and has no chain to append to; nothing is written. */
 export async function appendToChain(
@@ -14,7 +14,7 @@ export async function appendToChain(
 ): Promise<boolean> {
   const { audit } = await tools.rings();
   const told = withTrigger(facts, tools.trigger);
-  return tools.memory.inTurn(name, () =>
+  return tools.serialize(fold(name), () =>
     retryLostRaces(async () => {
       const stored = await tools.accounts.read(fold(name));
       if (stored === undefined || stored.value.instanceId !== instanceId) return false;

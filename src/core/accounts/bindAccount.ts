@@ -8,10 +8,10 @@
 import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import { claimFor } from '../customerKey/claims.ts';
-import type { Service } from '../service.ts';
 import type { BoundAccount } from '../watch/ports.ts';
 import { ensureWatched } from '../watch/updateWatch.ts';
 import { type ActiveAccount, boundOf, type Encryption, wrappedByOf } from './account.ts';
+import type { AccountsDeps } from './deps.ts';
 
 /**
  * Before the record is written. Answers with the encryption to write: it has all verdicts up to now.
@@ -21,7 +21,7 @@ export async function bind(
   record: Pick<ActiveAccount, 'name' | 'instanceId' | 'owner'>,
   encryption: Encryption,
   provenAt: EpochMs,
-  service: Service,
+  service: AccountsDeps,
 ): Promise<Encryption> {
   if (encryption.type === 'SystemKey') return encryption;
   const { binding, version } = encryption;
@@ -32,7 +32,7 @@ export async function bind(
 }
 
 /** After the record is written: a version that nobody seemed to use may have left the watch meanwhile. */
-export async function confirmWatched(encryption: Encryption, provenAt: EpochMs, service: Service): Promise<void> {
+export async function confirmWatched(encryption: Encryption, provenAt: EpochMs, service: AccountsDeps): Promise<void> {
   if (encryption.type === 'SystemKey') return;
   const watch = await service.bindings.readWatch(encryption.binding.id);
   if (watch?.value.versions[encryption.version] === undefined)
@@ -40,7 +40,10 @@ export async function confirmWatched(encryption: Encryption, provenAt: EpochMs, 
 }
 
 /** The row of the key that the account is leaving, as it stands before the record is written. */
-export async function rowToLeave(record: ActiveAccount, service: Service): Promise<Stored<BoundAccount> | undefined> {
+export async function rowToLeave(
+  record: ActiveAccount,
+  service: AccountsDeps,
+): Promise<Stored<BoundAccount> | undefined> {
   const { encryption } = record;
   if (encryption.type === 'SystemKey') return undefined;
   return service.bindings.readAccount(encryption.binding.id, boundOf(record, encryption));
@@ -50,7 +53,7 @@ export async function leaveBinding(
   before: Encryption,
   after: Encryption,
   row: Stored<BoundAccount> | undefined,
-  service: Service,
+  service: AccountsDeps,
 ): Promise<void> {
   if (before.type === 'SystemKey' || row === undefined) return;
   const isSameRow = after.type === 'CustomerKey' && after.binding.id === before.binding.id;

@@ -7,8 +7,8 @@ import type { Actor } from '../audit/auditEntry.ts';
 import type { Place } from '../base/armPath.ts';
 import { LostRace, retryLostRaces } from '../base/errors.ts';
 import { parseAccountName } from '../base/names.ts';
-import type { Service } from '../service.ts';
 import { boundOf, etagOf, wrappedByOf } from './account.ts';
+import type { AccountsDeps } from './deps.ts';
 import { catchUp, catchUpDeleted } from './missingVerdictEntries.ts';
 import { findAccount } from './readAccount.ts';
 import { checkPreconditions, type Preconditions, saveAccount, storedOf } from './writeAccount.ts';
@@ -18,7 +18,7 @@ export async function deleteAccount(
   name: string,
   conditions: Preconditions,
   actor: Actor,
-  service: Service,
+  service: AccountsDeps,
 ): Promise<boolean> {
   const folded = parseAccountName(name);
   const existed = await retryLostRaces(async () => {
@@ -47,7 +47,7 @@ export async function deleteAccount(
 }
 
 /** Clears away what a delete has left, if there is one under way. Safe to repeat, by anybody. */
-export async function finishDelete(folded: string, service: Service): Promise<void> {
+export async function finishDelete(folded: string, service: AccountsDeps): Promise<void> {
   await retryLostRaces(async () => {
     const stored = await service.accounts.read(folded);
     if (stored?.value.lifecycle !== 'deleting') return;
@@ -75,7 +75,7 @@ export async function finishDelete(folded: string, service: Service): Promise<vo
 }
 
 /** The account's rows in the directory: among all accounts, and among those of its subscription. */
-async function listedAs(folded: string, place: Place | undefined, { directory }: Pick<Service, 'directory'>) {
+async function listedAs(folded: string, place: Place | undefined, { directory }: Pick<AccountsDeps, 'directory'>) {
   const lists = place === undefined ? [undefined] : [undefined, place];
   const rows = lists.map(async (list) => ({ list, etag: await directory.find(folded, list) }));
   return (await Promise.all(rows)).flatMap(({ list, etag }) => (etag === undefined ? [] : [{ list, etag }]));

@@ -10,9 +10,9 @@ import { describeError } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
 import { versionedIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { Answer, KeyVault } from '../customerKey/ports.ts';
-import type { Service } from '../service.ts';
 import type { ActiveAccount } from './account.ts';
 import { type AppendTools, appendToChain } from './appendAuditEntry.ts';
+import type { AccountsDeps } from './deps.ts';
 
 export type KeyUse = Pick<AuditFacts, 'key' | 'cause' | 'keyVaultRequestId' | 'durationMs'>;
 
@@ -20,9 +20,9 @@ export type KeyUse = Pick<AuditFacts, 'key' | 'cause' | 'keyVaultRequestId' | 'd
 export function noting(keyVault: KeyVault, uses: KeyUse[]): KeyVault {
   return {
     ...keyVault,
-    async unwrap(reach, version, wrapped) {
-      const answer = await keyVault.unwrap(reach, version, wrapped);
-      if (wasAsked(answer)) uses.push(useOf(versionedIdentifier(reach, version), answer));
+    async unwrap(keyRef, version, wrapped) {
+      const answer = await keyVault.unwrap(keyRef, version, wrapped);
+      if (wasAsked(answer)) uses.push(useOf(versionedIdentifier(keyRef, version), answer));
       return answer;
     },
   };
@@ -48,7 +48,7 @@ export interface KeyUser {
   readonly actor: Actor;
 }
 
-type TellTools = AppendTools & Pick<Service, 'log'>;
+type TellTools = AppendTools & Pick<AccountsDeps, 'log'>;
 
 export async function tellKeyUse(
   { record, purpose, actor }: KeyUser,
@@ -66,7 +66,7 @@ export async function tellKeyUse(
 }
 
 /** A story with a vault that notes, and what it has noted told at its end, however it ends. */
-export async function withKeyUse<S extends TellTools & Pick<Service, 'keyVault'>, T>(
+export async function withKeyUse<S extends TellTools & Pick<AccountsDeps, 'keyVault'>, T>(
   user: KeyUser,
   service: S,
   story: (service: S) => Promise<T>,

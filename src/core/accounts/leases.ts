@@ -1,25 +1,16 @@
-/**
- * Leases: the bounded time that an unwrapped account key may stay in this process's memory (INV-4).
- *
- *   opened ──── lease (leaseSeconds) ────┬─ wiped
- *               renewed on use in the    └─ used on while the vault does not answer: grace, then wiped
- *               last fifth               a denial ends grace and stops renewal, at once
- *
- * A lease ends when the wall clock or the monotonic clock says so, whichever comes first, and by a timer when nobody asks. One
- * unwrap is in flight for an account however many callers wait for it.
- */
-import { LRUCache } from 'lru-cache';
 import type { Bytes } from '../base/bytes.ts';
 import { type Cause, classOf } from '../base/causes.ts';
+import { lruCache } from '../base/lruCache.ts';
 import { measure } from '../base/metrics.ts';
 import type { EpochMs } from '../base/time.ts';
 import { wipeAccountKey } from '../crypto/subkeys.ts';
-import type { Service } from '../service.ts';
 import type { Verdict } from '../watch/watch.ts';
 import { type AccountView, leasePolicyOf, onceTermMs, verdictOn, wrappedByOf } from './account.ts';
 import { openAccountKey } from './accountKey.ts';
+import type { AccountsDeps } from './deps.ts';
 import { keyUnreachable } from './gate.ts';
 import { type KeyUse, noting, tellKeyUse } from './keyUse.ts';
+import type { Leases, LeaseTerm } from './processState.ts';
 
 interface Lease {
   readonly accountKey: Bytes;
@@ -35,29 +26,6 @@ interface Lease {
   isInGrace: boolean;
 }
 
-/** How long what was opened under a lease may be used outside of this process. */
-export interface LeaseTerm {
-  /** When this was found: the span to `notAfter` is exact, whatever becomes of the wall clock afterwards. */
-  readonly from: EpochMs;
-  readonly notAfter: EpochMs;
-  /** The account permits no lease: what was opened is for one use. */
-  readonly once: boolean;
-  /** The same for all terms of one lease, but in grace, where each term is a new one. */
-  readonly leaseId: string;
-}
-
-export interface Leases {
-  /**
-   * Runs `use` with the account's key, which is valid until `use` returns and never after.
-   * @throws Unavailable CustomerKeyUnreachable, with the cause.
-   */
-  withAccountKey<T>(view: AccountView, use: (accountKey: Bytes, term: LeaseTerm) => T): Promise<T>;
-  /** How many keys are in memory now. */
-  size(): number;
-  /** Wipes everything. */
-  clear(): void;
-}
-
 const keyward = { kind: 'keyward', id: 'lease' } as const;
 const maxLeases = 20_000;
 const graceStepMs = 10_000;
@@ -67,11 +35,10 @@ const idleInGraceMs = 2 * graceStepMs;
 const graceTermMs = 60_000;
 
 export function createLeases(
-  tools: Pick<Service, 'keyVault' | 'accounts' | 'memory' | 'rings' | 'random' | 'clock' | 'policy' | 'log'>,
+  tools: Pick<AccountsDeps, 'keyVault' | 'accounts' | 'serialize' | 'rings' | 'random' | 'clock' | 'policy' | 'log'>,
 ): Leases {
   const { clock, policy } = tools;
-  const leases = new LRUCache<string, Lease>({
-    max: maxLeases,
+  const leases = lruCache<Lease>(maxLeases, {
     ttlAutopurge: true,
     ttl: policy.leaseSeconds * 1000,
     dispose: ({ accountKey }) => wipeAccountKey(accountKey),

@@ -1,10 +1,10 @@
 /** What the accounts capability needs from outside. */
 import type { AuditEntry } from '../audit/auditEntry.ts';
-import type { ChainPage, ChainPageRequest } from '../audit/ports.ts';
 import type { Place } from '../base/armPath.ts';
-import type { Kept, Stored } from '../base/stored.ts';
+import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { AccountRecord } from './account.ts';
+import type { SecretPage, SecretRef } from './secretRow.ts';
 
 /** Accounts with their audit entries, one partition an account. @throws LostRace when the etag no longer fits. */
 export interface AccountStore {
@@ -15,13 +15,6 @@ export interface AccountStore {
   save(record: Stored<AccountRecord>, entries: readonly AuditEntry[]): Promise<void>;
   /** Replaces the record by a tombstone that keeps the audit's head; the audit stays. */
   bury(record: Stored<AccountRecord>): Promise<void>;
-  audit(name: string, instanceId: string, page: ChainPageRequest): Promise<ChainPage>;
-  /** For the audit: the record, whatever somebody has made of it. */
-  kept(name: string): Promise<Kept | undefined>;
-  /** A Tombstone, unless somebody has written over it. */
-  tombstone(name: string, instanceId: string): Promise<Kept | undefined>;
-  /** Of all accounts that had the name, in the order of their ids. */
-  tombstones(name: string, page: ChainPageRequest): Promise<{ tombstones: Kept[]; next?: string }>;
   /** Names of all records, in order, from the accounts' own table: none that a list has lost is left out. */
   names(limit: number, after?: string): Promise<string[]>;
 }
@@ -54,4 +47,23 @@ export interface MoveWork {
   readonly stuck?: number | undefined;
   /** How often the chain of messages has paused in this phase. */
   readonly pauses?: number | undefined;
+}
+
+/** What else an account's partition holds, and a delete clears away. */
+export interface SecretRows {
+  page(account: string, request: { limit: number; after?: string }): Promise<SecretPage>;
+  remove(ref: SecretRef, etag: string): Promise<boolean>;
+  /** @throws LostRace when the record's etag no longer fits. Returns the record's etag after that. */
+  clear(account: string, recordEtag: string): Promise<string>;
+}
+
+export interface ResourceRows {
+  /** @throws LostRace when the record's etag no longer fits. Returns the record's etag after that. */
+  clear(account: string, recordEtag: string): Promise<string>;
+}
+
+/** What a deletion needs of the rows about an account's data keys. */
+export interface DataKeyRows {
+  /** Removes them, of every instance that had the name. */
+  clear(account: string): Promise<void>;
 }

@@ -7,10 +7,10 @@ import type { EpochMs } from '../base/time.ts';
 import type { KeyPlace } from '../crypto/accountKeyEnvelope.ts';
 import { wipeAccountKey } from '../crypto/subkeys.ts';
 import { acceptCustomerKey, type CustomerKeyWish, keyTrouble, type Owned } from '../customerKey/acceptCustomerKey.ts';
-import type { Service } from '../service.ts';
 import type { AccountView, DataKeyGeneration, Encryption, OlderAccountKeys } from './account.ts';
 import { openAccountKey, type Proven, wrapByCustomerKey, wrapBySystemKey } from './accountKey.ts';
 import { refuseTooManyGenerations, takeOverGenerations } from './dataKeyGenerations.ts';
+import type { AccountsDeps } from './deps.ts';
 import { keyUnreachable } from './gate.ts';
 import { keepOlderKeys } from './secretLayers.ts';
 
@@ -34,7 +34,11 @@ export interface Protected {
  * The account's key under another key. Leaving a customer key takes a fresh remote unwrap under it, never a lease (INV-12);
  * leaving the system key makes a new account key, so that no older copy of the row opens what the new one protects.
  */
-export async function moveAccountKey(current: AccountView, wish: EncryptionWish, service: Service): Promise<Protected> {
+export async function moveAccountKey(
+  current: AccountView,
+  wish: EncryptionWish,
+  service: AccountsDeps,
+): Promise<Protected> {
   const { record } = current;
   const { instanceId, accountKeyGeneration: generation } = record;
   if (record.encryption.type === 'SystemKey') return renewAccountKey(current, wish, service);
@@ -56,7 +60,7 @@ const maxOlderKeys = 8;
 export async function renewAccountKey(
   { record, ...view }: AccountView,
   wish: EncryptionWish,
-  service: Service,
+  service: AccountsDeps,
 ): Promise<Protected> {
   const kept = record.olderAccountKeys;
   if ((kept?.keys.length ?? 0) >= maxOlderKeys)
@@ -93,7 +97,7 @@ export async function protect(
   accountKey: Bytes,
   wish: EncryptionWish,
   account: Owned,
-  service: Service,
+  service: AccountsDeps,
 ): Promise<Protected> {
   const accountKeyGeneration = place.generation;
   if (wish.type === 'SystemKey') {
@@ -120,7 +124,7 @@ export async function sealAnew(
   place: KeyPlace,
   accountKey: Bytes,
   encryption: Encryption,
-  service: Service,
+  service: AccountsDeps,
 ): Promise<string> {
   if (encryption.type === 'SystemKey') return wrapBySystemKey(place, accountKey, service);
   const { binding, version } = encryption;

@@ -16,11 +16,11 @@ import { bindingOf } from '../customerKey/binding.ts';
 import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { Rings } from '../rings/ring.ts';
 import { isLasting } from '../rings/staleWriter.ts';
-import type { Service } from '../service.ts';
 import { type AccountView, type ActiveAccount, type Encryption, etagOf, type Kept, wrappedByOf } from './account.ts';
 import { refuseUnlessKept } from './accountKey.ts';
 import { bind, confirmWatched } from './bindAccount.ts';
 import { finishDelete } from './deleteAccount.ts';
+import type { AccountsDeps } from './deps.ts';
 import { withKeyUse } from './keyUse.ts';
 import { catchUp } from './missingVerdictEntries.ts';
 import { boundedKept, keptAfter } from './passthroughProperties.ts';
@@ -65,7 +65,7 @@ export function putAccount(
   wish: AccountWish,
   conditions: Preconditions,
   actor: Actor,
-  service: Service,
+  service: AccountsDeps,
   permitted: Permitted = {},
 ): Promise<Written> {
   const folded = parseAccountName(name);
@@ -86,7 +86,7 @@ export function patchAccount(
   wish: AccountWish,
   conditions: Preconditions,
   actor: Actor,
-  service: Service,
+  service: AccountsDeps,
   permitted: Permitted = {},
 ): Promise<AccountView> {
   return racing(parseAccountName(name), wish, service, async () => {
@@ -101,12 +101,17 @@ export function patchAccount(
  * Writers of this process that ask no vault take turns at an account: however many come at once, none of them loses to another.
  * Whoever may have to wait for a vault keeps nobody waiting, and decides again when the race is lost.
  */
-function racing<T>(name: string, wish: AccountWish, { memory }: Service, attempt: () => Promise<T>): Promise<T> {
+function racing<T>(
+  name: string,
+  wish: AccountWish,
+  { serialize }: AccountsDeps,
+  attempt: () => Promise<T>,
+): Promise<T> {
   const race = () => retryLostRaces(attempt);
-  return wish.encryption === undefined ? memory.inTurn(name, race) : race();
+  return wish.encryption === undefined ? serialize(name, race) : race();
 }
 
-function createAccount(name: string, wish: AccountWish, actor: Actor, service: Service): Promise<void> {
+function createAccount(name: string, wish: AccountWish, actor: Actor, service: AccountsDeps): Promise<void> {
   const owned = ownedOf(wish);
   const { tags = {}, auditKeyUse = false, leaseSeconds, place, kept } = wish;
   const record = {
@@ -123,7 +128,7 @@ type NewAccount = Pick<
   'name' | 'instanceId' | 'owner' | 'location' | 'tags' | 'auditKeyUse' | 'leaseSeconds' | 'place' | 'kept'
 >;
 
-async function create(about: NewAccount, wish: AccountWish, actor: Actor, service: Service): Promise<void> {
+async function create(about: NewAccount, wish: AccountWish, actor: Actor, service: AccountsDeps): Promise<void> {
   const { name, instanceId, owner } = about;
   const now = service.clock.now();
   const { encryption: wanted = { type: 'SystemKey' } } = wish;
@@ -153,7 +158,7 @@ async function settled(
   { name, instanceId, accountKeyGeneration, encryption, wrappedAccountKey }: Omit<ActiveAccount, 'audit' | 'revision'>,
   accountKey: Bytes,
   used: Rings,
-  service: Service,
+  service: AccountsDeps,
 ): Promise<void> {
   let [saved, rings] = [wrappedAccountKey, used];
   while (!(await isLasting(rings, service))) {
@@ -181,7 +186,7 @@ async function changeAccount(
   current: AccountView,
   wish: AccountWish,
   { actor, mayRelease = false }: Permitted & { readonly actor: Actor },
-  service: Service,
+  service: AccountsDeps,
 ): Promise<void> {
   const { record, facts: pending } = catchUp(current.record, current.watch);
   refuseChange(record, wish);
@@ -234,7 +239,7 @@ const notChangeable = (target: string, what: string): Refusal =>
     target,
   });
 
-function isSameEncryption(current: Encryption, wish: EncryptionWish, service: Service): boolean {
+function isSameEncryption(current: Encryption, wish: EncryptionWish, service: AccountsDeps): boolean {
   if (current.type === 'SystemKey' || wish.type === 'SystemKey') return current.type === wish.type;
   if (current.keyIdentifier !== wish.keyIdentifier) return false;
   const identifier = parseKeyIdentifier(wish.keyIdentifier, service.cloud);

@@ -3,27 +3,30 @@
 import { isSamePlace, type Place } from '../base/armPath.ts';
 import { Refusal } from '../base/errors.ts';
 import { fold, parseAccountName } from '../base/names.ts';
-import type { Service } from '../service.ts';
 import { type AccountView, verdictOn } from './account.ts';
+import type { AccountsDeps } from './deps.ts';
 import type { PlaceList } from './ports.ts';
 
-type ReadTools = Pick<Service, 'accounts' | 'bindings'> & Partial<Pick<Service, 'memory'>>;
+export interface ReadDeps extends Partial<Pick<AccountsDeps, 'accountCache'>> {
+  readonly accounts: Pick<AccountsDeps['accounts'], 'read'>;
+  readonly bindings: Pick<AccountsDeps['bindings'], 'readWatch'>;
+}
 
 /**
  * Undefined when there is no such account, or it is being deleted. The watch that the record named the last time is read beside
  * the record. That is a guess and costs a read when it is wrong: what counts is the watch that this record names.
  */
-export async function findAccount(name: string, tools: ReadTools): Promise<AccountView | undefined> {
-  const { accounts, bindings, memory } = tools;
+export async function findAccount(name: string, tools: ReadDeps): Promise<AccountView | undefined> {
+  const { accounts, bindings, accountCache } = tools;
   const folded = fold(name);
-  const guess = memory?.bindingOf(folded);
+  const guess = accountCache?.bindingOf(folded);
   const early = guess === undefined ? undefined : bindings.readWatch(guess);
   // Awaited below, or not wanted.
   early?.catch(() => undefined);
   const stored = await accounts.read(folded);
   const found = stored?.value.lifecycle === 'active' ? stored.value : undefined;
   const binding = found?.encryption.type === 'CustomerKey' ? found.encryption.binding.id : undefined;
-  memory?.noteBinding(folded, binding);
+  accountCache?.noteBinding(folded, binding);
   if (stored === undefined || found === undefined) return undefined;
   const view = { record: found, etag: stored.etag };
   if (binding === undefined) return view;
@@ -35,7 +38,7 @@ export async function findAccount(name: string, tools: ReadTools): Promise<Accou
 }
 
 /** @throws Refusal AccountNotFound */
-export async function getAccount(name: string, tools: ReadTools): Promise<AccountView> {
+export async function getAccount(name: string, tools: ReadDeps): Promise<AccountView> {
   const view = await findAccount(parseAccountName(name), tools);
   if (view === undefined) throw accountNotFound(name);
   return view;
@@ -51,7 +54,7 @@ export interface AccountPage {
 export async function listAccounts(
   limit: number,
   after: string | undefined,
-  tools: ReadTools & Pick<Service, 'directory'>,
+  tools: ReadDeps & Pick<AccountsDeps, 'directory'>,
 ): Promise<AccountPage> {
   return readListed(await tools.directory.page(limit, after), tools);
 }
@@ -61,7 +64,7 @@ export async function listAccountsOf(
   list: PlaceList,
   limit: number,
   after: string | undefined,
-  tools: ReadTools & Pick<Service, 'directory'>,
+  tools: ReadDeps & Pick<AccountsDeps, 'directory'>,
 ): Promise<AccountPage> {
   const { accounts, ...more } = await readListed(await tools.directory.pageOf(list, limit, after), tools);
   return { accounts: accounts.filter(({ record }) => isListed(record.place, list)), ...more };
@@ -72,7 +75,7 @@ const isListed = (
   { subscriptionId, resourceGroup = place?.resourceGroup ?? '' }: PlaceList,
 ) => isSamePlace(place, { subscriptionId, resourceGroup });
 
-async function readListed(page: { names: string[]; next?: string }, tools: ReadTools): Promise<AccountPage> {
+async function readListed(page: { names: string[]; next?: string }, tools: ReadDeps): Promise<AccountPage> {
   const { names, next } = page;
   const views = await Promise.all(names.map((name) => findAccount(name, tools)));
   const accounts = views.filter((view) => view !== undefined);

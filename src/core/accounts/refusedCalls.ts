@@ -1,41 +1,21 @@
-/**
- * Refusals of dangerous calls: somebody has tried to get round a customer's hold, and the account's chain says so; the service's own
- * where there is no such account. The account's ETag stays. The same refusal of the same caller is told once a minute by a process, and
- * no more than so many of one caller, so that nobody fills a table by being refused.
- */
-import { LRUCache } from 'lru-cache';
-import type { Actor, AuditFacts, DangerousCall } from '../audit/auditEntry.ts';
+import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
 import { recordForService } from '../audit/serviceAudit.ts';
-import type { ErrorCode } from '../base/errors.ts';
+import { lruCache } from '../base/lruCache.ts';
 import { fold } from '../base/names.ts';
-import type { Service } from '../service.ts';
 import type { AccountRecord } from './account.ts';
 import { appendToChain } from './appendAuditEntry.ts';
-
-export interface RefusedCall {
-  readonly asked: DangerousCall;
-  /** The account that the call named. */
-  readonly account?: string;
-  /** The key that it named. */
-  readonly key?: string;
-  /** `<kind>/<value>`. */
-  readonly claim?: string;
-}
-
-export interface RefusedCalls {
-  /** `tooMany`: of this caller, within a minute. @throws Unavailable when it cannot be written */
-  tell(call: RefusedCall, code: ErrorCode, actor: Actor): Promise<'told' | 'tooMany'>;
-}
+import type { AccountsDeps } from './deps.ts';
+import type { RefusedCalls } from './processState.ts';
 
 const onceInMs = 60_000;
 const rememberedAtOnce = 10_000;
 const mostOfOneCaller = 30;
 
 export function createRefusedCalls(
-  tools: Pick<Service, 'accounts' | 'memory' | 'serviceAudit' | 'rings' | 'clock'>,
+  tools: Pick<AccountsDeps, 'accounts' | 'serialize' | 'serviceAudit' | 'rings' | 'clock'>,
 ): RefusedCalls {
-  const told = new LRUCache<string, number>({ max: rememberedAtOnce });
-  const callers = new LRUCache<string, { readonly since: number; count: number }>({ max: rememberedAtOnce });
+  const told = lruCache<number>(rememberedAtOnce);
+  const callers = lruCache<{ readonly since: number; count: number }>(rememberedAtOnce);
   const underWay = new Map<string, Promise<void>>();
 
   /** False: this caller has had as many entries as one may in a minute. */

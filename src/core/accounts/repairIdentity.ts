@@ -10,10 +10,10 @@ import { Refusal, retryLostRaces } from '../base/errors.ts';
 import { keyTrouble, refuseForeign } from '../customerKey/acceptCustomerKey.ts';
 import { type Binding, bindingOf, type KeyVaultIdentity } from '../customerKey/binding.ts';
 import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
-import type { Service } from '../service.ts';
 import type { AccountView, CustomerKeyEncryption } from './account.ts';
 import { currentKeyIdentifier, verdictOn } from './account.ts';
 import { openAccountKey } from './accountKey.ts';
+import type { AccountsDeps } from './deps.ts';
 import { withKeyUse } from './keyUse.ts';
 import { catchUp } from './missingVerdictEntries.ts';
 import { getAccount } from './readAccount.ts';
@@ -24,7 +24,7 @@ export function repairIdentity(
   name: string,
   identity: KeyVaultIdentity,
   actor: Actor,
-  service: Service,
+  service: AccountsDeps,
 ): Promise<AccountView> {
   return retryLostRaces(async () => {
     const current = await getAccount(name, service);

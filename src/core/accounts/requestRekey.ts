@@ -1,6 +1,6 @@
 /** The wake-up that begins the pass over an account's secrets after its account key has changed. */
 import { describeError } from '../base/errors.ts';
-import type { Service } from '../service.ts';
+import type { AccountsDeps } from './deps.ts';
 
 /**
  * Begins the pass for an account that has an older key. Only a wake-up: the record says that there are secrets to move, and the daily
@@ -8,7 +8,7 @@ import type { Service } from '../service.ts';
  */
 export async function wakeMove(
   account: string,
-  { dailyQueue, log }: Pick<Service, 'dailyQueue' | 'log'>,
+  { dailyQueue, log }: Pick<AccountsDeps, 'dailyQueue' | 'log'>,
 ): Promise<void> {
   try {
     await dailyQueue.send({ visit: 'secrets', account });

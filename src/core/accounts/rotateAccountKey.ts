@@ -5,8 +5,8 @@
 
 import type { Actor } from '../audit/auditEntry.ts';
 import { retryLostRaces } from '../base/errors.ts';
-import type { Service } from '../service.ts';
 import { type AccountView, type Encryption, etagOf } from './account.ts';
+import type { AccountsDeps } from './deps.ts';
 import { refuseWhileInaccessible } from './gate.ts';
 import { withKeyUse } from './keyUse.ts';
 import { catchUp } from './missingVerdictEntries.ts';
@@ -23,7 +23,7 @@ export function rotateAccountKey(
   name: string,
   conditions: Preconditions,
   actor: Actor,
-  service: Service,
+  service: AccountsDeps,
 ): Promise<AccountView> {
   return retryLostRaces(async () => {
     const current = await getAccount(name, service);

@@ -2,9 +2,9 @@
 
 import type { AuditFacts } from '../audit/auditEntry.ts';
 import { fold } from '../base/names.ts';
-import type { Service } from '../service.ts';
 import { type AccountView, type ActiveAccount, wrappedByOf } from './account.ts';
 import { bind, confirmWatched, leaveBinding, rowToLeave } from './bindAccount.ts';
+import type { AccountsDeps } from './deps.ts';
 import type { Protected } from './protectAccountKey.ts';
 import { wakeMove } from './requestRekey.ts';
 import { saveAccount, storedOf } from './writeAccount.ts';
@@ -15,7 +15,7 @@ export async function saveMoved(
   record: ActiveAccount,
   { provenAt, facts: proof, ...key }: Protected,
   audit: { readonly pending: readonly AuditFacts[]; readonly change: AuditFacts },
-  service: Service,
+  service: AccountsDeps,
 ): Promise<void> {
   const leaving = await rowToLeave(record, service);
   const encryption = await bind(record, key.encryption, provenAt, service);

@@ -3,10 +3,10 @@
  * it, the refusal of the inaccessible state, then the lease. A record from the cache can be a few seconds old, so whatever fails with
  * it is tried again with a fresh one before the caller sees a failure.
  */
-import type { Service } from '../service.ts';
 import type { AccountView } from './account.ts';
-import type { KnownAccount } from './accountCache.ts';
+import type { AccountsDeps } from './deps.ts';
 import { refuseWhileInaccessible } from './gate.ts';
+import type { KnownAccount } from './processState.ts';
 import { accountNotFound } from './readAccount.ts';
 
 export interface Attempts<T> {
@@ -22,9 +22,9 @@ export async function serveAccount<T>(
   account: string,
   known: Promise<KnownAccount> | undefined,
   { attempt, isWhole, discard }: Attempts<T>,
-  service: Pick<Service, 'memory'>,
+  { accountCache }: Pick<AccountsDeps, 'accountCache'>,
 ): Promise<T> {
-  const first = known ?? service.memory.view(account);
+  const first = known ?? accountCache.view(account);
   try {
     const result = await attempt(served(account, first));
     if (isWhole(result)) return result;
@@ -32,8 +32,8 @@ export async function serveAccount<T>(
   } catch (error) {
     if (!(await first).isRemembered) throw error;
   }
-  service.memory.forget(account);
-  return attempt(served(account, service.memory.view(account)));
+  accountCache.forget(account);
+  return attempt(served(account, accountCache.view(account)));
 }
 
 async function served(account: string, known: Promise<KnownAccount>): Promise<AccountView> {

@@ -9,8 +9,8 @@ import { Refusal } from '../base/errors.ts';
 import { type CustomerKeyWish, checked, factsOf, type Owned } from '../customerKey/acceptCustomerKey.ts';
 import type { KeyFacts } from '../customerKey/validationChecks.ts';
 import { type Check, isValid } from '../customerKey/validationReport.ts';
-import type { Service } from '../service.ts';
 import { proveWrap } from './accountKey.ts';
+import type { AccountsDeps } from './deps.ts';
 import { type AccountWish, ownedOf, refuseChange } from './putAccount.ts';
 import { findAccount } from './readAccount.ts';
 
@@ -28,7 +28,7 @@ export async function validateEncryption(
   name: string,
   wish: AccountWish,
   waitSeconds: number,
-  service: Service,
+  service: AccountsDeps,
 ): Promise<Validation> {
   const { encryption } = wish;
   if (encryption === undefined)
@@ -50,12 +50,12 @@ export async function validateEncryption(
 /** Role assignments take up to 10 minutes (Azure RBAC docs, "Troubleshoot"), and look like no grant until then. */
 const isOnItsWay = (checks: readonly Check[]): boolean => checks.some(({ cause }) => cause === 'KeyPermissionDenied');
 
-async function look(wish: CustomerKeyWish, account: Owned, service: Service): Promise<readonly Check[]> {
+async function look(wish: CustomerKeyWish, account: Owned, service: AccountsDeps): Promise<readonly Check[]> {
   return checked(await tried(await factsOf(wish, account, service), service), account, service);
 }
 
 /** The facts, and what the vault makes of an unwrap: of our own wrap, or of random bytes where the key could not be read. */
-async function tried(facts: KeyFacts, service: Service): Promise<KeyFacts> {
+async function tried(facts: KeyFacts, service: AccountsDeps): Promise<KeyFacts> {
   const { identifier, binding, described } = facts;
   if (identifier instanceof Refusal || binding === undefined || described === undefined) return facts;
   if (!described.ok) {

@@ -3,10 +3,10 @@ import canonicalize from 'canonicalize';
 import { type AuditFacts, appendEntries, appendEntry, emptyChain, headOf, withTrigger } from '../audit/auditEntry.ts';
 import { LostRace, Refusal } from '../base/errors.ts';
 import type { Stored } from '../base/stored.ts';
-import type { Service } from '../service.ts';
 import type { AccountRecord, AccountView, ActiveAccount } from './account.ts';
+import type { AccountsDeps } from './deps.ts';
 
-type WriteTools = Pick<Service, 'accounts' | 'rings' | 'clock' | 'trigger'>;
+type WriteTools = Pick<AccountsDeps, 'accounts' | 'rings' | 'clock' | 'trigger'>;
 
 /** @throws LostRace when the name has been taken meanwhile. */
 export async function insertAccount(

@@ -3,8 +3,8 @@
  * name a secret has written it moments before, so what is older than an hour has nobody to wait for.
  */
 import type { StoredSecret } from '../accounts/secretRow.ts';
-import type { Service } from '../service.ts';
 import { staleRowMs } from '../watch/boundAccounts.ts';
+import type { AmsDeps } from './deps.ts';
 import type { UnnamedWork } from './ports.ts';
 import { namesSecret, resourceAt } from './resource.ts';
 
@@ -13,7 +13,7 @@ const pageSize = 100;
 /** One page of an account's secrets; where to go on, or undefined at the end. */
 export async function clearUnnamed(
   { account, after }: UnnamedWork,
-  service: Service,
+  service: AmsDeps,
 ): Promise<UnnamedWork | undefined> {
   const asked = { limit: pageSize, ...(after === undefined ? {} : { after }) };
   const { rows, next } = await service.secrets.page(account, asked);
@@ -24,7 +24,7 @@ export async function clearUnnamed(
   return next === undefined ? undefined : { visit: 'unnamed', account, after: next };
 }
 
-async function isUnnamed({ ref, value }: StoredSecret, service: Service): Promise<boolean> {
+async function isUnnamed({ ref, value }: StoredSecret, service: AmsDeps): Promise<boolean> {
   if (value.of === undefined || service.clock.now() - value.updatedAt < staleRowMs) return false;
   const resource = resourceAt(ref.account, value.of);
   if (resource === undefined) return false;

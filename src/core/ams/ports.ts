@@ -39,6 +39,11 @@ export interface OperationStore {
   clearBefore(day: string): Promise<number>;
 }
 
+/** Retrying an operation that met an unreachable vault, and deleting operations of past days. */
+export type OperationWork =
+  | { readonly visit: 'operation'; readonly operation: string }
+  | { readonly visit: 'operations' };
+
 /** Clearing secrets that were written for a resource and that none names. */
 export interface UnnamedWork {
   readonly visit: 'unnamed';

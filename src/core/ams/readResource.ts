@@ -2,12 +2,12 @@
 
 import { Refusal } from '../base/errors.ts';
 import { accountToServe } from '../secrets/readSecret.ts';
-import type { Service } from '../service.ts';
+import type { AmsDeps } from './deps.ts';
 import type { ResourceList, StoredResource } from './ports.ts';
 import { pathOfResource, type ResourceRef, resourceNotFound } from './resource.ts';
 
 /** @throws Refusal AccountNotFound | CustomerKeyInaccessible | NotFound */
-export async function getResource(ref: ResourceRef, service: Service): Promise<StoredResource> {
+export async function getResource(ref: ResourceRef, service: AmsDeps): Promise<StoredResource> {
   const [{ record }, row] = await Promise.all([accountToServe(ref.account, service), service.resources.read(ref)]);
   if (row?.isDamaged) {
     tellDamaged(row, service);
@@ -32,7 +32,7 @@ export async function listResources(
   list: ResourceList,
   limit: number,
   after: string | undefined,
-  service: Service,
+  service: AmsDeps,
 ): Promise<ResourcePage> {
   const [{ record }, found] = await Promise.all([
     accountToServe(list.account, service),
@@ -44,5 +44,5 @@ export async function listResources(
   return next === undefined ? { rows } : { rows, next };
 }
 
-const tellDamaged = ({ ref }: StoredResource, { log }: Pick<Service, 'log'>): void =>
+const tellDamaged = ({ ref }: StoredResource, { log }: Pick<AmsDeps, 'log'>): void =>
   log.error('A stored resource has not the form of one', { account: ref.account, resource: pathOfResource(ref) });

@@ -3,7 +3,7 @@ import { type Bytes, wipe } from '../base/bytes.ts';
 import { Refusal } from '../base/errors.ts';
 import { refOf } from '../secrets/readSecret.ts';
 import { type Asking, revealOne } from '../secrets/revealSecret.ts';
-import type { Service } from '../service.ts';
+import type { AmsDeps } from './deps.ts';
 import type { StoredResource } from './ports.ts';
 import { type Json, type NamedSecret, withAt } from './resource.ts';
 
@@ -12,7 +12,7 @@ export async function revealResource(
   { ref, value }: StoredResource,
   shown: (plain: Bytes) => string,
   { actor }: Pick<Asking, 'actor'>,
-  service: Service,
+  service: AmsDeps,
 ): Promise<Json> {
   const open = async ({ kind, name, at }: NamedSecret) => {
     try {

@@ -20,7 +20,7 @@ import { KeywardError, LostRace, Refusal, Unavailable } from '../base/errors.ts'
 import { fold } from '../base/names.ts';
 import { bindingOf } from '../customerKey/binding.ts';
 import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
-import type { Service } from '../service.ts';
+import type { AmsDeps } from './deps.ts';
 import {
   type Basis,
   type Change,
@@ -45,7 +45,7 @@ export interface Begun {
 export async function beginOperation(
   change: Change,
   conditions: Preconditions,
-  service: Service,
+  service: AmsDeps,
   now: Preconditions = conditions,
 ): Promise<Begun> {
   const startedAt = service.clock.now();
@@ -71,7 +71,7 @@ export async function beginOperation(
 async function carryOut(
   { account, method, wish, actor, mayRelease }: Change,
   conditions: Preconditions,
-  service: Service,
+  service: AmsDeps,
 ): Promise<Written> {
   if (method === 'put') return putAccount(account, wish, conditions, actor, service, { mayRelease });
   return { view: await patchAccount(account, wish, conditions, actor, service, { mayRelease }), created: false };
@@ -82,7 +82,7 @@ const isSilence = (error: unknown): error is Unavailable =>
   error instanceof Unavailable &&
   (error.code === 'CustomerKeyUnreachable' || (isCause(error.code) && classOf(error.code) === 'unreachable'));
 
-const tryAgain = (operation: string, { dailyQueue, policy }: Service) =>
+const tryAgain = (operation: string, { dailyQueue, policy }: AmsDeps) =>
   dailyQueue.send({ visit: 'operation', operation }, policy.operationRetrySeconds * 1000);
 
 /** Rotation changes the version and not the key: it does not get in the way. */
@@ -91,14 +91,14 @@ function basisOf({ record: { instanceId, encryption } }: AccountView): Basis {
   return { instanceId, encryption: `${encryption.binding.id} ${encryption.keyIdentifier}` };
 }
 
-function wishedBy({ wish: { encryption } }: Change, { cloud, homeTenantId }: Service): string {
+function wishedBy({ wish: { encryption } }: Change, { cloud, homeTenantId }: AmsDeps): string {
   if (encryption?.type !== 'CustomerKey') return 'SystemKey';
   const { keyIdentifier, identity } = encryption;
   return `${bindingOf(parseKeyIdentifier(keyIdentifier, cloud), homeTenantId, identity).id} ${keyIdentifier}`;
 }
 
 /** One more try, asked for by a message. Harmless when it comes twice, or too late. */
-export async function continueOperation(id: string, service: Service): Promise<void> {
+export async function continueOperation(id: string, service: AmsDeps): Promise<void> {
   const stored = await service.operations.read(id);
   const { pending, ...operation } = stored?.value ?? {};
   if (stored === undefined || pending === undefined || stored.value.status !== 'InProgress') return;
@@ -130,13 +130,13 @@ export async function continueOperation(id: string, service: Service): Promise<v
 }
 
 /** Before an account is deleted at its place: a creation of it that waits since before is not carried out any more. */
-export const cancelCreation = (account: string, place: Place, { operations, clock }: Service): Promise<void> =>
+export const cancelCreation = (account: string, place: Place, { operations, clock }: AmsDeps): Promise<void> =>
   operations.markDeleted(fold(account), place, clock.now());
 
 /** A DELETE that came while the vault was asked has found no account: what was `made` meanwhile goes as it was made. */
 async function refuseDeleted(
   { account, place, startedAt }: Operation,
-  service: Service,
+  service: AmsDeps,
   made?: AccountView,
 ): Promise<void> {
   if (!(await service.operations.isDeletedSince(account, place, { from: startedAt, to: service.clock.now() }))) return;
@@ -151,7 +151,7 @@ async function refuseDeleted(
 }
 
 /** INV-3 holds here as well; and an account that somebody has deleted or moved to another key since is not changed back. */
-async function refuseOvertaken(change: Change, basis: Basis | undefined, service: Service): Promise<void> {
+async function refuseOvertaken(change: Change, basis: Basis | undefined, service: AmsDeps): Promise<void> {
   const view = await findAccount(change.account, service);
   if (view !== undefined) refuseWhileInaccessible(view);
   const now = view === undefined ? undefined : basisOf(view);
@@ -166,7 +166,7 @@ async function refuseOvertaken(change: Change, basis: Basis | undefined, service
 }
 
 /** Callers are shown code and message, and nothing else: the two have cause and remedy. */
-function failureOf({ code, message, extras }: KeywardError, change: Change, service: Service): Failure {
+function failureOf({ code, message, extras }: KeywardError, change: Change, service: AmsDeps): Failure {
   const { info, details } = extras;
   const cause = info?.cause ?? (isCause(code) ? code : undefined);
   const told = cause === undefined || cause === code ? message : `${message} Cause: ${cause}.`;
@@ -176,7 +176,7 @@ function failureOf({ code, message, extras }: KeywardError, change: Change, serv
   return { code, message: whole, ...(details === undefined ? {} : { details }) };
 }
 
-function keyIn({ wish }: Change, { cloud }: Service): { vaultName: string; keyName: string } {
+function keyIn({ wish }: Change, { cloud }: AmsDeps): { vaultName: string; keyName: string } {
   if (wish.encryption?.type !== 'CustomerKey') return { vaultName: '<vault>', keyName: '<key>' };
   return parseKeyIdentifier(wish.encryption.keyIdentifier, cloud);
 }
@@ -188,7 +188,7 @@ const graceMs = 120_000;
  * The operation, to callers of its own subscription. One that was given up without a word has failed.
  * @throws Refusal NotFound
  */
-export async function findOperation(id: string, subscriptionId: string, service: Service): Promise<Operation> {
+export async function findOperation(id: string, subscriptionId: string, service: AmsDeps): Promise<Operation> {
   const found = isOperationId(fold(id)) ? (await service.operations.read(fold(id)))?.value : undefined;
   if (found === undefined || !isInSubscription(found.place, { subscriptionId }))
     throw new Refusal('NotFound', 'This subscription has no such operation; one is kept for two days.', {
@@ -204,6 +204,6 @@ export async function findOperation(id: string, subscriptionId: string, service:
 const keptMs = 2 * 86_400_000;
 
 /** Some of what is over; whether there is more. */
-export async function clearOperations({ operations, clock }: Service): Promise<boolean> {
+export async function clearOperations({ operations, clock }: AmsDeps): Promise<boolean> {
   return (await operations.clearBefore(dayOf(clock.now() - keptMs))) > 0;
 }

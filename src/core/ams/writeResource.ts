@@ -16,7 +16,7 @@ import { describeError, KeywardError, LostRace, Refusal, retryLostRaces, Unavail
 import type { SecretKind } from '../base/vocabulary.ts';
 import { accountToServe, refOf, secretEtagOf } from '../secrets/readSecret.ts';
 import { putSecret, type SecretWish } from '../secrets/writeSecret.ts';
-import type { Service } from '../service.ts';
+import type { AmsDeps } from './deps.ts';
 import type { StoredResource } from './ports.ts';
 import {
   type Json,
@@ -53,7 +53,7 @@ type Decide = (current: StoredResource | undefined) => ResourceWish;
 export function putResource(
   ref: ResourceRef,
   decide: Decide,
-  service: Service,
+  service: AmsDeps,
 ): Promise<{ row: StoredResource; created: boolean }> {
   return inTurn(ref, service, async () => {
     const [{ record }, found] = await Promise.all([accountToServe(ref.account, service), service.resources.read(ref)]);
@@ -80,8 +80,8 @@ export function putResource(
 }
 
 /** Writers of this process take turns at a resource; across processes the etag decides. */
-const inTurn = <T>(ref: ResourceRef, { memory }: Service, attempt: () => Promise<T>): Promise<T> =>
-  memory.inTurn(`${ref.account}:${pathOfResource(ref)}`, () => retryLostRaces(attempt));
+const inTurn = <T>(ref: ResourceRef, { serialize }: AmsDeps, attempt: () => Promise<T>): Promise<T> =>
+  serialize(`${ref.account}:${pathOfResource(ref)}`, () => retryLostRaces(attempt));
 
 function checkSize({ properties, secrets = [] }: ResourceWish): void {
   if (secrets.length > maxNamedSecrets)
@@ -106,7 +106,7 @@ async function writeSecret(
   ref: ResourceRef,
   wish: WishedSecret,
   rows: Pick<Saving, 'found' | 'current'>,
-  service: Service,
+  service: AmsDeps,
 ): Promise<Written> {
   const { kind, id, at } = wish;
   const name = id ?? (kind === 'contentKeys' ? service.random.uuid() : `${ref.type}-${service.random.uuid()}`);
@@ -132,7 +132,7 @@ async function conditionsFor(
   ref: ResourceRef,
   secretRef: SecretRef,
   { at, found, current }: Pick<WishedSecret, 'at'> & Pick<Saving, 'found' | 'current'>,
-  service: Service,
+  service: AmsDeps,
 ): Promise<Preconditions> {
   const stands = await service.secrets.read(secretRef);
   if (stands === undefined) return { ifNoneMatch: '*' };
@@ -148,7 +148,7 @@ async function conditionsFor(
 }
 
 /** The row is saved: a version that no other writer has seen, or the value again where one has written or removed it meanwhile. */
-async function takeKey(ref: ResourceRef, { wish, stored }: Written, service: Service): Promise<void> {
+async function takeKey(ref: ResourceRef, { wish, stored }: Written, service: AmsDeps): Promise<void> {
   if (wish.id === undefined) return;
   const value = { ...stored.value, version: service.random.uuid() };
   if ((await service.secrets.replace(stored.ref, value, stored.etag)) !== undefined) return;
@@ -163,7 +163,7 @@ interface Saving {
   readonly current: StoredResource | undefined;
 }
 
-async function saved(ref: ResourceRef, saving: Saving, service: Service): Promise<StoredResource> {
+async function saved(ref: ResourceRef, saving: Saving, service: AmsDeps): Promise<StoredResource> {
   const { wish, secrets, record, found, current } = saving;
   const now = service.clock.now();
   const { name, properties } = wish;
@@ -180,14 +180,14 @@ async function saved(ref: ResourceRef, saving: Saving, service: Service): Promis
 }
 
 /** When an answer is lost the SDK tries again, and the second try loses to the first: then what stands there is ours. */
-async function standing(ref: ResourceRef, value: ResourceRow, { resources }: Service): Promise<StoredResource> {
+async function standing(ref: ResourceRef, value: ResourceRow, { resources }: AmsDeps): Promise<StoredResource> {
   const row = await resources.read(ref);
   if (row !== undefined && JSON.stringify(row.value) === JSON.stringify(value)) return row;
   throw new LostRace('The resource has changed.');
 }
 
 /** Answers whether there was a resource to remove. @throws Refusal AccountNotFound | CustomerKeyInaccessible */
-export function removeResource(ref: ResourceRef, service: Service): Promise<boolean> {
+export function removeResource(ref: ResourceRef, service: AmsDeps): Promise<boolean> {
   return inTurn(ref, service, async () => {
     const [{ record }, row] = await Promise.all([accountToServe(ref.account, service), service.resources.read(ref)]);
     if (row === undefined || !(row.isDamaged || row.value.instanceId === record.instanceId)) return false;
@@ -202,14 +202,14 @@ export function removeResource(ref: ResourceRef, service: Service): Promise<bool
 async function ownSecrets(
   ref: ResourceRef,
   named: readonly NamedSecret[],
-  { secrets }: Service,
+  { secrets }: AmsDeps,
 ): Promise<StoredSecret[]> {
   const rows = await Promise.all(named.map(({ kind, name }) => secrets.read(refOf(ref.account, kind, name))));
   return rows.filter((row) => row !== undefined).filter(({ value }) => value.of === pathOfResource(ref));
 }
 
 /** Those that were written for nothing: the row may be another writer's, and name them. */
-async function removeUnnamed(ref: ResourceRef, written: readonly Written[], service: Service): Promise<void> {
+async function removeUnnamed(ref: ResourceRef, written: readonly Written[], service: AmsDeps): Promise<void> {
   if (written.length === 0) return;
   const row = await service.resources.read(ref).catch((error: unknown) => {
     if (!(error instanceof Unavailable)) throw error;
@@ -221,7 +221,7 @@ async function removeUnnamed(ref: ResourceRef, written: readonly Written[], serv
 }
 
 /** Nothing fails for what is left over: nothing names it, and the daily pass clears it. */
-async function removeSecrets(secrets: readonly StoredSecret[], service: Service): Promise<void> {
+async function removeSecrets(secrets: readonly StoredSecret[], service: AmsDeps): Promise<void> {
   for (const { ref, etag } of secrets) {
     try {
       await service.secrets.remove(ref, etag);

@@ -9,25 +9,14 @@
  * and where too much waits in this process already. So each entry that stands is announced at least once. A lost race is looked
  * into in the background too: mostly the entries are another's, but an answer can have been lost and another writer have come by.
  */
-import type { AuditEntry } from '../audit/auditEntry.ts';
+
 import { LostRace } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { measure } from '../base/metrics.ts';
-import type { Service } from '../service.ts';
+import type { AnnouncementsDeps } from './deps.ts';
 import { fateAfterLostRace } from './outboxDecision.ts';
-import type { ChainSubject, Outbox } from './ports.ts';
-import { type Due, type PublishTools, publishDue } from './publish.ts';
-
-export interface Announcer extends PublishTools {
-  readonly outbox: Outbox;
-  /**
-   * Runs a write that commits these entries of one chain, and has them announced after it.
-   * @throws Unavailable before the write, when the outbox cannot be written: nothing has happened then.
-   */
-  commit<T>(subject: ChainSubject, entries: readonly AuditEntry[], write: () => Promise<T>): Promise<T>;
-  /** Logs what has happened in the background since: after an invocation has ended nothing can be logged in its name. */
-  report(): void;
-}
+import type { Announcer, Outbox, PublishTools } from './ports.ts';
+import { type Due, publishDue } from './publish.ts';
 
 interface Task extends Due {
   /** Another writer was faster, as far as is known. */
@@ -37,7 +26,7 @@ interface Task extends Due {
 /** Entries that wait in this process; more are left to the sweep. */
 const mostWaiting = 1_000;
 
-type Tools = PublishTools & { readonly outbox: Outbox } & Pick<Service, 'clock' | 'random' | 'log'>;
+type Tools = PublishTools & { readonly outbox: Outbox } & Pick<AnnouncementsDeps, 'clock' | 'random' | 'log'>;
 
 export function createAnnouncer({ source, topic, outbox, clock, random, log }: Tools): Announcer {
   let waiting: Task[] = [];

@@ -10,10 +10,10 @@ import type { Log } from '../base/log.ts';
 import { measure } from '../base/metrics.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { Ring } from '../rings/ring.ts';
-import type { Service } from '../service.ts';
-import { type Announcer, tellFailure } from './backgroundPublisher.ts';
+import { tellFailure } from './backgroundPublisher.ts';
+import type { AnnouncementsDeps } from './deps.ts';
 import { fateOf } from './outboxDecision.ts';
-import type { OutboxRow } from './ports.ts';
+import type { Announcer, OutboxRow } from './ports.ts';
 import { type Due, publishDue } from './publish.ts';
 
 /** Before that, whoever wrote the row is about to announce it. */
@@ -28,7 +28,7 @@ const readsAtOnce = 8;
 const passMs = 60_000;
 const busyDelayMs = 5_000;
 
-type Tools = Pick<Service, 'announcer' | 'dailyQueue' | 'clock' | 'log'>;
+type Tools = Pick<AnnouncementsDeps, 'announcer' | 'dailyQueue' | 'clock' | 'log'>;
 
 /** With every sweep: a wake-up where something has been waiting, and the age of the oldest. */
 export async function wakeAnnouncing({ announcer, dailyQueue, clock, log }: Tools): Promise<void> {
@@ -44,7 +44,7 @@ export async function wakeAnnouncing({ announcer, dailyQueue, clock, log }: Tool
 
 const oldestOf = (rows: readonly OutboxRow[]): EpochMs => Math.min(...rows.map(({ at }) => at));
 
-export async function announceWaiting(after: string | undefined, service: Service): Promise<void> {
+export async function announceWaiting(after: string | undefined, service: AnnouncementsDeps): Promise<void> {
   const { announcer, vaults, clock, dailyQueue } = service;
   if (announcer === undefined) return;
   const until = clock.now() + passMs;
@@ -68,7 +68,7 @@ async function passUntil(
   until: EpochMs,
   from: string | undefined,
   announcer: Announcer,
-  service: Service,
+  service: AnnouncementsDeps,
 ): Promise<string | undefined> {
   let after = from;
   do {
@@ -82,7 +82,7 @@ async function passUntil(
 }
 
 /** Rows that are to be announced, with their entries, in order; those that never will be are removed. */
-async function dueOf(rows: readonly OutboxRow[], { outbox }: Announcer, service: Service): Promise<Due[]> {
+async function dueOf(rows: readonly OutboxRow[], { outbox }: Announcer, service: AnnouncementsDeps): Promise<Due[]> {
   const { clock, log } = service;
   if (rows.length === 0) return [];
   const { audit } = await service.rings();
@@ -118,7 +118,11 @@ const isOfRow = ({ chain, sequence }: AuditEntry, { chain: wanted, first, hashes
   chain === wanted && sequence >= first && sequence < first + hashes.length;
 
 /** A batch that is refused is tried row by row: so one that can never be announced stands alone in the end. */
-async function publishAll(due: readonly Due[], announcer: Announcer, { log }: Service): Promise<'failed' | 'done'> {
+async function publishAll(
+  due: readonly Due[],
+  announcer: Announcer,
+  { log }: AnnouncementsDeps,
+): Promise<'failed' | 'done'> {
   const together = await publishDue(due, announcer);
   let { published } = together;
   let failure = together.trouble?.outcome === 'failed' ? together.trouble : undefined;
@@ -154,7 +158,7 @@ export interface Backlog {
   readonly oldestAt?: EpochMs;
 }
 
-export async function backlogOf({ outbox }: Announcer, { clock }: Pick<Service, 'clock'>): Promise<Backlog> {
+export async function backlogOf({ outbox }: Announcer, { clock }: Pick<AnnouncementsDeps, 'clock'>): Promise<Backlog> {
   const { rows, next } = await outbox.page({ before: clock.now(), limit: rowsCounted });
   const waiting = rows.reduce((sum, { hashes }) => sum + hashes.length, 0);
   return { waiting, isComplete: next === undefined, ...(rows.length === 0 ? {} : { oldestAt: oldestOf(rows) }) };
@@ -166,7 +170,7 @@ export async function backlogOf({ outbox }: Announcer, { clock }: Pick<Service, 
  */
 export async function isLate(
   { outbox }: Announcer,
-  { clock, rings }: Pick<Service, 'clock' | 'rings'>,
+  { clock, rings }: Pick<AnnouncementsDeps, 'clock' | 'rings'>,
 ): Promise<boolean> {
   const now = clock.now();
   const { rows } = await outbox.page({ before: now - lateMs, limit: rowsCounted });

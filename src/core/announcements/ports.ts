@@ -58,3 +58,21 @@ export type Published =
 export interface AnnouncementTopic {
   publish(announcements: readonly Announcement[]): Promise<Published>;
 }
+
+export interface PublishTools {
+  readonly topic: AnnouncementTopic;
+  readonly outbox: Pick<Outbox, 'remove'>;
+  /** Of all announcements of this service. */
+  readonly source: string;
+}
+
+export interface Announcer extends PublishTools {
+  readonly outbox: Outbox;
+  /**
+   * Runs a write that commits these entries of one chain, and has them announced after it.
+   * @throws Unavailable before the write, when the outbox cannot be written: nothing has happened then.
+   */
+  commit<T>(subject: ChainSubject, entries: readonly AuditEntry[], write: () => Promise<T>): Promise<T>;
+  /** Logs what has happened in the background since: after an invocation has ended nothing can be logged in its name. */
+  report(): void;
+}

@@ -2,10 +2,11 @@
  * Publishing what rows of the outbox stand for, in batches that the topic takes. Rows that were announced are removed; a crash
  * between the two announces them again.
  */
+
 import pLimit from 'p-limit';
 import type { AuditEntry } from '../audit/auditEntry.ts';
 import { type Announcement, announcementOf } from './announcement.ts';
-import type { AnnouncementTopic, Outbox, OutboxRow, Published } from './ports.ts';
+import type { Outbox, OutboxRow, Published, PublishTools } from './ports.ts';
 
 /** Azure Event Grid: 1 MB and 5,000 events a request; what the SDK writes around each event is less than its allowance here. */
 const batchBytes = 900_000;
@@ -16,13 +17,6 @@ const removalsAtOnce = 8;
 export interface Due {
   readonly row: OutboxRow;
   readonly entries: readonly AuditEntry[];
-}
-
-export interface PublishTools {
-  readonly topic: AnnouncementTopic;
-  readonly outbox: Pick<Outbox, 'remove'>;
-  /** Of all announcements of this service. */
-  readonly source: string;
 }
 
 export interface Outcome {

@@ -3,18 +3,11 @@
  * functions, so no story of the core can forget it, or need know of it.
  */
 import type { AccountRecord } from '../accounts/account.ts';
-import type { AccountStore } from '../accounts/ports.ts';
-import type { ServiceAuditStore } from '../audit/ports.ts';
+import type { AccountsDeps } from '../accounts/deps.ts';
 import type { Binding } from '../customerKey/binding.ts';
-import type { BindingStore } from '../watch/ports.ts';
-import type { Announcer } from './backgroundPublisher.ts';
-import type { ChainSubject } from './ports.ts';
+import type { Announcer, ChainSubject } from './ports.ts';
 
-export interface AnnouncedStores {
-  readonly accounts: AccountStore;
-  readonly bindings: BindingStore;
-  readonly serviceAudit: ServiceAuditStore;
-}
+export type AnnouncedStores = Pick<AccountsDeps, 'accounts' | 'bindings' | 'serviceAudit'>;
 
 export function announcing(
   { accounts, bindings, serviceAudit }: AnnouncedStores,

@@ -4,12 +4,12 @@ import { Refusal } from '../base/errors.ts';
 import { fold, isGuid, parseAccountName } from '../base/names.ts';
 import type { Kept } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
-import type { Service } from '../service.ts';
 import { type ChainHead, emptyChain } from './auditEntry.ts';
+import type { AuditDeps } from './deps.ts';
 import type { ChainPage, ChainPageRequest } from './ports.ts';
 import { serviceChain } from './serviceAudit.ts';
 
-type ChainTools = Pick<Service, 'accounts' | 'bindings' | 'serviceAudit'>;
+type ChainTools = Pick<AuditDeps, 'accounts' | 'bindings' | 'serviceAudit'>;
 
 export interface Chain {
   readonly id: string;

@@ -26,6 +26,24 @@ export interface ChainPage {
   readonly next?: string;
 }
 
+/** Chains of account instances, and what is stored at their heads. */
+export interface AccountChainStore {
+  audit(name: string, instanceId: string, page: ChainPageRequest): Promise<ChainPage>;
+  /** For the audit: the record, whatever somebody has made of it. */
+  kept(name: string): Promise<Kept | undefined>;
+  /** A Tombstone, unless somebody has written over it. */
+  tombstone(name: string, instanceId: string): Promise<Kept | undefined>;
+  /** Of all accounts that had the name, in the order of their ids. */
+  tombstones(name: string, page: ChainPageRequest): Promise<{ tombstones: Kept[]; next?: string }>;
+}
+
+/** Chains of bindings. */
+export interface BindingChainStore {
+  /** For the audit: the watch, whatever somebody has made of it. */
+  kept(bindingId: string): Promise<Kept | undefined>;
+  audit(bindingId: string, page: ChainPageRequest): Promise<ChainPage>;
+}
+
 /** The service's own chain: head and entries in one partition. */
 export interface ServiceAuditStore {
   head(): Promise<Stored<ChainHead> | undefined>;

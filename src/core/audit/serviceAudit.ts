@@ -1,14 +1,14 @@
 /** The service's own chain: what was done to its keys, rings and claims, and so is no one account's. */
 
 import { retryLostRaces } from '../base/errors.ts';
-import type { Service } from '../service.ts';
 import { type AuditFacts, appendEntries, emptyChain } from './auditEntry.ts';
+import type { AuditDeps } from './deps.ts';
 
 export const serviceChain = 'service';
 
 export async function recordForService(
   facts: readonly AuditFacts[],
-  { serviceAudit, rings, clock }: Pick<Service, 'serviceAudit' | 'rings' | 'clock'>,
+  { serviceAudit, rings, clock }: Pick<AuditDeps, 'serviceAudit' | 'rings' | 'clock'>,
 ): Promise<void> {
   const { audit } = await rings();
   await retryLostRaces(async () => {

@@ -5,10 +5,10 @@
  */
 
 import type { Flaw } from '../base/vocabulary.ts';
-import type { Service } from '../service.ts';
 import { type ChainHead, emptyChain, placeText } from './auditEntry.ts';
 import { linkOf } from './chainCheck.ts';
 import type { Chain } from './chains.ts';
+import type { AuditDeps } from './deps.ts';
 
 export interface Verification {
   /** `unfinished`: the call's time is over; go on after `verified`. */
@@ -36,7 +36,7 @@ const pageSize = 1000;
 /** The load balancer of Azure Functions ends a call after 230 s. The last page has its own time, and storage its tries. */
 const timeMs = 90_000;
 
-type Tools = Pick<Service, 'rings' | 'clock' | 'log'>;
+type Tools = Pick<AuditDeps, 'rings' | 'clock' | 'log'>;
 
 /** @throws Refusal NotFound where there is nothing, and nothing was announced @throws Unavailable */
 export async function verifyChain(chain: Chain, wish: VerificationWish, tools: Tools): Promise<Verification> {

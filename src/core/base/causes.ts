@@ -9,7 +9,6 @@
  *   unusableKey    refused when set; for a new version: stay on the old one and warn
  *   ours           our own trouble: alarm, never disables
  */
-import type { KeyVaultIdentity } from '../customerKey/binding.ts';
 
 export type CauseClass = 'denied' | 'networkPolicy' | 'unreachable' | 'misconfigured' | 'unusableKey' | 'ours';
 
@@ -237,11 +236,11 @@ export const actorOf = (cause: Cause): Actor => catalogue[cause].actor;
 /** What to do about it, with the names of this vault, key and application in the command to type. */
 export function remedyOf(
   cause: Cause,
-  { vaultName, keyName, identity }: { vaultName: string; keyName: string; identity?: KeyVaultIdentity },
+  { vaultName, keyName, identity }: { vaultName: string; keyName: string; identity?: object },
 ): string {
   const application =
     identity !== undefined && 'federatedIdentityClientId' in identity
-      ? identity.federatedIdentityClientId
+      ? String(identity.federatedIdentityClientId)
       : '<application id>';
   return catalogue[cause].remedy
     .replaceAll('{vault}', vaultName)

@@ -2,13 +2,13 @@
  * Subkeys, kept as long as what they come from: deriving one costs more than sealing a content key with it. Those of an account
  * key live and die with its buffer (`wipeAccountKey`); those of the at-rest ring are the service's own, and the least used goes first.
  */
-import { LRUCache } from 'lru-cache';
 import { type Bytes, wipe } from '../base/bytes.ts';
+import { lruCache } from '../base/lruCache.ts';
 import type { Kek } from './accountKeyEnvelope.ts';
 import { innerSubkey, outerSubkey, type SealedKind } from './secretEnvelope.ts';
 
 const underAccountKeys = new WeakMap<Bytes, Map<SealedKind, Bytes>>();
-const underKeks = new WeakMap<Kek, LRUCache<string, Bytes>>();
+const underKeks = new WeakMap<Kek, ReturnType<typeof lruCache<Bytes>>>();
 const accountsAtOnce = 20_000;
 
 /** Valid until the account key is wiped, and never after. */
@@ -22,7 +22,7 @@ export function accountSubkey(accountKey: Bytes, instanceId: string, kind: Seale
 
 /** Valid for this turn: another account's may take its place. */
 export function atRestSubkey(kek: Kek, instanceId: string): Bytes {
-  const known = underKeks.get(kek) ?? new LRUCache<string, Bytes>({ max: accountsAtOnce, dispose: (key) => wipe(key) });
+  const known = underKeks.get(kek) ?? lruCache<Bytes>(accountsAtOnce, { dispose: (key) => wipe(key) });
   underKeks.set(kek, known);
   const subkey = known.get(instanceId) ?? outerSubkey(kek, instanceId);
   if (!known.has(instanceId)) known.set(instanceId, subkey);

@@ -5,9 +5,9 @@
 
 import { type Cause, classOf, isCause, meaningOf, remedyOf } from '../base/causes.ts';
 import { type ErrorDetail, type ErrorExtras, Refusal, Unavailable } from '../base/errors.ts';
-import type { Service } from '../service.ts';
 import { type Binding, bindingOf, type KeyVaultIdentity } from './binding.ts';
 import { claimsOf, ownerMismatch } from './claims.ts';
+import type { CustomerKeyDeps } from './deps.ts';
 import { type KeyIdentifier, keyIdentifierTarget, parseKeyIdentifier } from './keyIdentifier.ts';
 import type { Answer, KeyDescription, Observed } from './ports.ts';
 import type { KeyFacts } from './validationChecks.ts';
@@ -34,7 +34,7 @@ export interface Owned {
 }
 
 export type AcceptTools = Pick<
-  Service,
+  CustomerKeyDeps,
   'keyVault' | 'claims' | 'clock' | 'cloud' | 'homeTenantId' | 'policy' | 'ownerTag'
 >;
 

@@ -7,8 +7,8 @@
 
 import { meaningOf, remedyOf } from '../base/causes.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
-import type { Service } from '../service.ts';
 import { type Binding, isFederated } from './binding.ts';
+import type { CustomerKeyDeps } from './deps.ts';
 import { keyIdentifierTarget } from './keyIdentifier.ts';
 import type { ClaimKind } from './ports.ts';
 
@@ -29,7 +29,7 @@ export function claimsOf({ vaultHost, tenantId, identity }: Binding, homeTenantI
 export async function claimFor(
   owner: string,
   binding: Binding,
-  { claims, clock, homeTenantId }: Pick<Service, 'claims' | 'clock' | 'homeTenantId'>,
+  { claims, clock, homeTenantId }: Pick<CustomerKeyDeps, 'claims' | 'clock' | 'homeTenantId'>,
 ): Promise<void> {
   for (const [kind, value] of claimsOf(binding, homeTenantId)) {
     const holder = await retryLostRaces(() => claims.claim(kind, value, owner, clock.now()));

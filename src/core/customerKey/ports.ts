@@ -6,7 +6,7 @@ import type { EpochMs } from '../base/time.ts';
 import type { Binding } from './binding.ts';
 
 /** How a key is reached: the part of a binding that an adapter needs. */
-export type Reach = Pick<Binding, 'vaultHost' | 'vaultName' | 'keyName' | 'tenantId' | 'identity'>;
+export type KeyRef = Pick<Binding, 'vaultHost' | 'vaultName' | 'keyName' | 'tenantId' | 'identity'>;
 
 /** What the transport saw while it asked, for logs and audit. */
 export interface Observed {
@@ -49,9 +49,9 @@ export interface RsaPublicKey {
 /** Key Vault. Causes come as values; nothing here throws for what a vault answers, or does not answer. */
 export interface KeyVault {
   /** The named version, or the latest. */
-  describe(reach: Reach, version?: string): Promise<Answer<KeyDescription>>;
+  describe(keyRef: KeyRef, version?: string): Promise<Answer<KeyDescription>>;
   /** A remote unwrap (RSA-OAEP-256) by exactly this version. The caller wipes the value. */
-  unwrap(reach: Reach, version: string, wrapped: Bytes): Promise<Answer<Bytes>>;
+  unwrap(keyRef: KeyRef, version: string, wrapped: Bytes): Promise<Answer<Bytes>>;
   /** Local: RSA-OAEP-256 with the public key, as Key Vault's own guidance advises. Proves nothing until unwrapped remotely. */
   wrap(key: RsaPublicKey, plain: Bytes): Bytes;
 }

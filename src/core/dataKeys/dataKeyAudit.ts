@@ -7,7 +7,7 @@ import type { Bytes } from '../base/bytes.ts';
 import { measure } from '../base/metrics.ts';
 import { fold } from '../base/names.ts';
 import type { DataKeyOperation } from '../base/vocabulary.ts';
-import type { Service } from '../service.ts';
+import type { DataKeysDeps } from './deps.ts';
 
 /**
  * Comes before the answer leaves: what cannot be audited is not given out, nor what belongs to an account that has been deleted since it
@@ -17,7 +17,7 @@ export async function auditDataKeys(
   { record }: AccountView,
   { operation, contexts }: { readonly operation: DataKeyOperation; readonly contexts: readonly Bytes[] },
   actor: Actor,
-  tools: AppendTools & Pick<Service, 'log'>,
+  tools: AppendTools & Pick<DataKeysDeps, 'log'>,
 ): Promise<void> {
   const account = fold(record.name);
   const count = contexts.length;

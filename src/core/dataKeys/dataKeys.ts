@@ -3,8 +3,7 @@
  * call is one turn of the account's lease, whatever the number of keys; one key that does not unwrap stops none of the others.
  */
 import type { AccountView } from '../accounts/account.ts';
-import type { KnownAccount } from '../accounts/accountCache.ts';
-import type { LeaseTerm } from '../accounts/leases.ts';
+import type { KnownAccount, LeaseTerm } from '../accounts/processState.ts';
 import { serveAccount } from '../accounts/serveAccount.ts';
 import type { Actor } from '../audit/auditEntry.ts';
 import { type Bytes, wipe } from '../base/bytes.ts';
@@ -12,8 +11,8 @@ import type { ErrorCode } from '../base/errors.ts';
 import type { DataKeyOperation } from '../base/vocabulary.ts';
 import { KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
 import { noncesLength, parseWrappedDataKey, unwrapDataKey, wrapDataKey } from '../crypto/dataKeyEnvelope.ts';
-import type { Service } from '../service.ts';
 import { auditDataKeys } from './dataKeyAudit.ts';
+import type { DataKeysDeps } from './deps.ts';
 import { noteSeen } from './lastSeen.ts';
 import { type MaterialOf, withMaterial, withNewestGeneration } from './openGenerations.ts';
 
@@ -54,7 +53,7 @@ export interface BoundBytes {
 export function generateDataKeys(
   input: { readonly count: number; readonly length: number; readonly contextHash: Bytes; readonly isPlain: boolean },
   call: DataKeyCall,
-  service: Service,
+  service: DataKeysDeps,
 ): Promise<DataKeysAnswer> {
   const { count, length, contextHash, isPlain } = input;
   const operation = isPlain ? 'generate' : 'generateWithoutPlaintext';
@@ -74,7 +73,7 @@ export function generateDataKeys(
 export function wrapDataKeys(
   keys: readonly BoundBytes[],
   call: DataKeyCall,
-  service: Service,
+  service: DataKeysDeps,
 ): Promise<DataKeysAnswer> {
   return run('wrap', contextsOf(keys), call, service, (view, materialOf) =>
     keys.map(wrapper(view, materialOf, service)),
@@ -85,7 +84,7 @@ export function wrapDataKeys(
 export function unwrapDataKeys(
   keys: readonly BoundBytes[],
   call: DataKeyCall,
-  service: Service,
+  service: DataKeysDeps,
 ): Promise<DataKeysAnswer> {
   return run('unwrap', contextsOf(keys), call, service, (view, materialOf) =>
     keys.map((key) => unwrapOne(key, view, materialOf)),
@@ -96,7 +95,7 @@ export function unwrapDataKeys(
 export function rewrapDataKeys(
   keys: readonly BoundBytes[],
   call: DataKeyCall,
-  service: Service,
+  service: DataKeysDeps,
 ): Promise<DataKeysAnswer> {
   return run('rewrap', contextsOf(keys), call, service, (view, materialOf) => {
     const seal = wrapper(view, materialOf, service);
@@ -117,7 +116,7 @@ async function run(
   operation: DataKeyOperation,
   contexts: readonly Bytes[],
   { account, actor, known }: DataKeyCall,
-  service: Service,
+  service: DataKeysDeps,
   work: (view: AccountView, materialOf: MaterialOf) => DataKeyItem[],
 ): Promise<DataKeysAnswer> {
   const attempt = async (served: Promise<AccountView>): Promise<DataKeysAnswer> => {
@@ -140,7 +139,7 @@ async function run(
 /** Plain bytes of an answer that is not given out, or has been. */
 export const wipeItems = ({ items }: Pick<DataKeysAnswer, 'items'>): void => wipe(...items.map(({ plain }) => plain));
 
-function wrapper({ record }: AccountView, materialOf: MaterialOf, { random }: Pick<Service, 'random'>) {
+function wrapper({ record }: AccountView, materialOf: MaterialOf, { random }: Pick<DataKeysDeps, 'random'>) {
   const { instanceId, accountKeyGeneration: generation } = record;
   return ({ bytes, contextHash }: BoundBytes): DataKeyItem => {
     const material = materialOf(generation);

@@ -7,7 +7,7 @@ import type { Actor } from '../audit/auditEntry.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
 import { type EpochMs, iso } from '../base/time.ts';
 import { olderKeyWaitMs } from '../rings/durations.ts';
-import type { Service } from '../service.ts';
+import type { DataKeysDeps } from './deps.ts';
 import { dataKeyUsage, type GenerationUsage, seenStepMs } from './lastSeen.ts';
 
 /**
@@ -19,7 +19,7 @@ export function destroyGeneration(
   generation: number,
   notSeenSince: EpochMs,
   actor: Actor,
-  service: Service,
+  service: DataKeysDeps,
 ): Promise<AccountView> {
   return retryLostRaces(async () => {
     const current = await getAccount(account, service);

@@ -4,17 +4,16 @@
  * holds in every client that keeps this rule.
  */
 import { type AccountView, verdictOn } from '../accounts/account.ts';
-import type { KnownAccount } from '../accounts/accountCache.ts';
-import type { LeaseTerm } from '../accounts/leases.ts';
+import type { KnownAccount, LeaseTerm } from '../accounts/processState.ts';
 import { serveAccount } from '../accounts/serveAccount.ts';
 import { fold, indexKey } from '../base/names.ts';
 import { iso } from '../base/time.ts';
-import type { Service } from '../service.ts';
+import type { DataKeysDeps } from './deps.ts';
 
 /** A caller's random text, which the status repeats: it shows that the status is no older than the call. */
 export const noncePattern = /^[\w-]{16,64}$/;
 
-type SignTools = Pick<Service, 'statusKeys'>;
+type SignTools = Pick<DataKeysDeps, 'statusKeys'>;
 
 export function signKeyStatus(
   view: AccountView,
@@ -33,7 +32,7 @@ export function signKeyStatus(
 export function signRefusedStatus(
   view: AccountView,
   nonce: string | undefined,
-  { statusKeys, clock }: SignTools & Pick<Service, 'clock'>,
+  { statusKeys, clock }: SignTools & Pick<DataKeysDeps, 'clock'>,
 ): Promise<string> {
   const at = iso(clock.now());
   const cause = verdictOn(view)?.cause ?? 'UnknownResponse';
@@ -66,7 +65,7 @@ export interface StatusNow {
 export function keyStatusNow(
   account: string,
   known: Promise<KnownAccount> | undefined,
-  service: Service,
+  service: DataKeysDeps,
 ): Promise<StatusNow> {
   const attempt = async (served: Promise<AccountView>): Promise<StatusNow> => {
     const view = await served;

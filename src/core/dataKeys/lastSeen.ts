@@ -2,37 +2,30 @@
  * When wrapped data keys of a generation were last seen, for the operator who wants to destroy it: exact to some minutes, so that most
  * calls write nothing.
  */
-import { LRUCache } from 'lru-cache';
 import type { AccountView } from '../accounts/account.ts';
 import { describeError } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
 import type { EpochMs } from '../base/time.ts';
-import type { Service } from '../service.ts';
 import type { DataKeyItem } from './dataKeys.ts';
+import type { DataKeysDeps } from './deps.ts';
 
 /** A generation that is in use all the time is marked again after this time, by each process. */
 export const seenStepMs = 10 * 60_000;
 
-/** What this process has marked, and when by the monotonic clock. */
-export type SeenMarks = LRUCache<string, number>;
-
-export const createSeenMarks = (): SeenMarks => new LRUCache({ max: 50_000 });
-
 /** Nothing fails for it: what could not be marked is marked by the next call. */
 export async function noteSeen(
   { items, view }: { readonly items: readonly DataKeyItem[]; readonly view: AccountView },
-  { dataKeyUse, seenMarks, clock, log }: Pick<Service, 'dataKeyUse' | 'seenMarks' | 'clock' | 'log'>,
+  { dataKeyUse, seenLimiter, clock, log }: Pick<DataKeysDeps, 'dataKeyUse' | 'seenLimiter' | 'clock' | 'log'>,
 ): Promise<void> {
   const { name, instanceId } = view.record;
   const generations = new Set(items.flatMap(({ seen }) => seen ?? []));
   for (const generation of generations) {
     const id = `${instanceId} ${generation}`;
-    if (clock.monotonic() - (seenMarks.get(id) ?? Number.NEGATIVE_INFINITY) < seenStepMs) continue;
-    seenMarks.set(id, clock.monotonic());
+    if (seenLimiter.admit([id]).length === 0) continue;
     try {
       await dataKeyUse.markSeen(fold(name), instanceId, generation, clock.now());
     } catch (error) {
-      seenMarks.delete(id);
+      seenLimiter.release([id]);
       log.warn('The use of a data key generation was not noted', {
         account: fold(name),
         generation,
@@ -55,7 +48,7 @@ export interface GenerationUsage {
 /** Every generation that has wrapped data keys, oldest first. */
 export async function dataKeyUsage(
   { record }: AccountView,
-  { dataKeyUse }: Pick<Service, 'dataKeyUse'>,
+  { dataKeyUse }: Pick<DataKeysDeps, 'dataKeyUse'>,
 ): Promise<GenerationUsage[]> {
   const seen = await dataKeyUse.lastSeen(fold(record.name), record.instanceId);
   return (record.dataKeyGenerations ?? []).map(({ sealed: _, ...one }) => {

@@ -2,7 +2,7 @@
 import type { AccountView } from '../accounts/account.ts';
 import { isOpen, withNewGeneration } from '../accounts/dataKeyGenerations.ts';
 import { refuseWhileInaccessible } from '../accounts/gate.ts';
-import type { LeaseTerm } from '../accounts/leases.ts';
+import type { LeaseTerm } from '../accounts/processState.ts';
 import { accountNotFound, getAccount } from '../accounts/readAccount.ts';
 import { openInRecord } from '../accounts/secretLayers.ts';
 import { saveUnseen, storedOf } from '../accounts/writeAccount.ts';
@@ -11,7 +11,7 @@ import { Refusal, retryLostRaces } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
 import { KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
 import { type DataKeyMaterial, dataKeyMaterialIn } from '../crypto/dataKeyEnvelope.ts';
-import type { Service } from '../service.ts';
+import type { DataKeysDeps } from './deps.ts';
 
 /** `destroyed`: by the operator; undefined: the account never wrapped a data key under this generation. */
 export type MaterialOf = (generation: number) => DataKeyMaterial | 'destroyed' | undefined;
@@ -21,7 +21,7 @@ export interface InTurn<T> {
   readonly term: LeaseTerm;
 }
 
-type OpenTools = Pick<Service, 'rings' | 'leases' | 'log'>;
+type OpenTools = Pick<DataKeysDeps, 'rings' | 'leases' | 'log'>;
 
 /** Runs `work` in one turn of the lease. @throws Unavailable CustomerKeyUnreachable @throws Refusal KeyMaterialMismatch */
 export async function withMaterial<T>(
@@ -62,10 +62,10 @@ function damaged({ record: { name } }: AccountView, { log }: OpenTools): Refusal
 }
 
 /** The account with material for its newest key, which is made at the first use. @throws Refusal AccountNotFound | CustomerKeyInaccessible */
-export async function withNewestGeneration(view: AccountView, service: Service): Promise<AccountView> {
+export async function withNewestGeneration(view: AccountView, service: DataKeysDeps): Promise<AccountView> {
   if (hasNewest(view)) return view;
   const { name, instanceId } = view.record;
-  return service.memory.inTurn(name, () =>
+  return service.serialize(fold(name), () =>
     retryLostRaces(async () => {
       const current = await getAccount(name, service);
       if (current.record.instanceId !== instanceId) throw accountNotFound(fold(name));

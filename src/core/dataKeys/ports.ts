@@ -1,13 +1,12 @@
 /** What the data keys capability needs from outside. */
+import type { DataKeyRows } from '../accounts/ports.ts';
 import type { EpochMs } from '../base/time.ts';
 
 /** When wrapped data keys of a generation were last unwrapped: in the account's partition, a row each. */
-export interface DataKeyUseStore {
+export interface DataKeyUseStore extends DataKeyRows {
   markSeen(account: string, instanceId: string, generation: number, at: EpochMs): Promise<void>;
   /** By generation. */
   lastSeen(account: string, instanceId: string): Promise<ReadonlyMap<number, EpochMs>>;
-  /** Of every instance that had the name. */
-  clear(account: string): Promise<void>;
 }
 
 /** A key pair that key statuses are signed with. */

@@ -6,13 +6,13 @@
  * is left out, and no pass of the ring waits for it.
  */
 import { CompactSign, calculateJwkThumbprint } from 'jose';
+import type { AccountsDeps } from '../accounts/deps.ts';
 import { base64, fromBase64, wipe } from '../base/bytes.ts';
 import { describeError, Unavailable } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
 import { KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
 import { openStatusKey, type StatusKeyPair, sealStatusKey, statusKeyGeneration } from '../crypto/statusKeyEnvelope.ts';
-import type { Service } from '../service.ts';
-import type { StatusKeyRow } from './ports.ts';
+import type { StatusKeyRow, StatusKeyStore } from './ports.ts';
 
 const dayMs = 24 * 3_600_000;
 /** A pair signs for this long, and is published for some time after it has been superseded. */
@@ -40,11 +40,13 @@ export interface StatusKeys {
   published(): Promise<readonly PublicStatusKey[]>;
 }
 
+interface StatusKeyDeps extends Pick<AccountsDeps, 'rings' | 'random' | 'clock' | 'log'> {
+  readonly statusKeyStore: StatusKeyStore;
+}
+
 type OpenPair = StatusKeyPair & StatusKeyRow & { readonly kid: string; readonly ringGeneration: number };
 
-export function createStatusKeys(
-  tools: Pick<Service, 'statusKeyStore' | 'rings' | 'random' | 'clock' | 'log'>,
-): StatusKeys {
+export function createStatusKeys(tools: StatusKeyDeps): StatusKeys {
   const { statusKeyStore: store, clock, random, log } = tools;
   const opened = new Map<string, OpenPair>();
   let current: { readonly pairs: readonly OpenPair[]; readonly at: number } | undefined;

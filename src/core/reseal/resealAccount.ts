@@ -29,7 +29,7 @@ import { parseSecret } from '../crypto/secretEnvelope.ts';
 import type { RingRotation, Rings } from '../rings/ring.ts';
 import { placeOf as placeOfSecret, storedBytes } from '../secrets/openStoredSecrets.ts';
 import { alarm } from '../secrets/secretAudit.ts';
-import type { Service } from '../service.ts';
+import type { ResealDeps } from './deps.ts';
 
 export interface Visited {
   /** Under an older generation, or not to be told. */
@@ -44,7 +44,7 @@ export async function visitAccount(
   name: string,
   ring: RingName,
   rotation: Pick<RingRotation, 'phase' | 'to'>,
-  service: Service,
+  service: ResealDeps,
 ): Promise<Visited> {
   const visited: Visited = { found: 0, moved: 0, stuck: 0 };
   const account = await resealRecord(name, ring, rotation, visited, service);
@@ -58,7 +58,7 @@ async function resealRecord(
   ring: RingName,
   { phase, to }: Pick<RingRotation, 'phase' | 'to'>,
   visited: Visited,
-  service: Service,
+  service: ResealDeps,
 ): Promise<Stored<ActiveAccount> | undefined> {
   return retryLostRaces(async () => {
     const stored = await service.accounts.read(name);
@@ -130,7 +130,7 @@ async function resealSecrets(
   name: string,
   account: Stored<ActiveAccount>,
   visited: Visited,
-  service: Service,
+  service: ResealDeps,
 ): Promise<void> {
   const limit = pLimit(rowsAtOnce);
   for (let after: string | undefined, isLast = false; !isLast; ) {
@@ -158,7 +158,7 @@ async function resealSecret(
   row: StoredSecret,
   record: ActiveAccount,
   atRest: Rings['atRest'],
-  { secrets, random }: Pick<Service, 'secrets' | 'random'>,
+  { secrets, random }: Pick<ResealDeps, 'secrets' | 'random'>,
 ): Promise<'newest' | 'moved' | 'lost' | 'broken'> {
   try {
     const stored = storedBytes(row);
@@ -177,7 +177,7 @@ async function resealSecret(
 async function alarmed(
   rows: readonly StoredSecret[],
   account: Stored<ActiveAccount>,
-  service: Service,
+  service: ResealDeps,
 ): Promise<number> {
   const now = await service.accounts.read(account.value.name);
   if (now?.value.instanceId !== account.value.instanceId) return 0;

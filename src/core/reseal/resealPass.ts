@@ -8,7 +8,7 @@ import type { RingName } from '../base/vocabulary.ts';
 import { settleMs } from '../rings/durations.ts';
 import { type RingPass, type RingRotation, ringIn, type StoredRing } from '../rings/ring.ts';
 import { destroyOlder, isPassDue, nextRound, save, wakePass } from '../rings/rotateRing.ts';
-import type { Service } from '../service.ts';
+import type { ResealDeps } from './deps.ts';
 import { visitAccount } from './resealAccount.ts';
 
 /** How long one message goes on; far below what a worker that died keeps others off for. */
@@ -18,7 +18,7 @@ const accountsAtOnce = 8;
 /** Rows that do not open are tried again once a day, or when the operator asks. */
 const stuckRetryMs = 24 * 3_600_000;
 
-export async function workOnPass(ring: RingName, service: Service): Promise<void> {
+export async function workOnPass(ring: RingName, service: ResealDeps): Promise<void> {
   const { vaults, clock, policy, log } = service;
   const ticket = await vaults.beginWork(`ring-${ring}`, clock.now(), clock.now() + policy.workerLeaseSeconds * 1000);
   if (ticket === undefined) return;
@@ -45,7 +45,7 @@ async function workOneSlice(
   stored: StoredRing,
   rotation: RingRotation,
   began: RingPass,
-  service: Service,
+  service: ResealDeps,
 ): Promise<boolean> {
   const { newest } = ringIn(await service.rings('fresh'), ring);
   if (newest.generation !== rotation.to)
@@ -83,7 +83,7 @@ async function visitAccounts(
   ring: RingName,
   rotation: RingRotation,
   began: RingPass,
-  service: Service,
+  service: ResealDeps,
 ): Promise<{ pass: RingPass; isOver: boolean }> {
   const until = service.clock.now() + sliceMs;
   // A round that had to wait for stuck rows is counted anew.
@@ -103,7 +103,7 @@ async function visitAccounts(
 }
 
 /** One account's failure stops no other, and keeps the older generation. Without storage there is no going on. */
-async function visit(name: string, ring: RingName, rotation: RingRotation, service: Service) {
+async function visit(name: string, ring: RingName, rotation: RingRotation, service: ResealDeps) {
   try {
     return await visitAccount(name, ring, rotation, service);
   } catch (error) {

@@ -6,19 +6,19 @@ import { Unavailable } from '../base/errors.ts';
 import type { RingName } from '../base/vocabulary.ts';
 import { type Kek, KeyMaterialMismatch, keyLength } from '../crypto/accountKeyEnvelope.ts';
 import { versionedIdentifier } from '../customerKey/keyIdentifier.ts';
-import type { Answer, KeyDescription, KeyVault, Reach } from '../customerKey/ports.ts';
+import type { Answer, KeyDescription, KeyRef, KeyVault } from '../customerKey/ports.ts';
 import type { OpenKek, RingRow } from './ring.ts';
 
 /** The operator's keys, as the settings name them. */
 export interface OperatorKeys {
-  readonly system: Reach;
+  readonly system: KeyRef;
   /** Of the at-rest ring and the audit ring. */
-  readonly atRest: Reach;
+  readonly atRest: KeyRef;
   /** In a second vault: wraps every KEK as well. */
-  readonly recovery?: Reach;
+  readonly recovery?: KeyRef;
 }
 
-export const keyOf = (ring: RingName, keys: OperatorKeys): Reach => (ring === 'system' ? keys.system : keys.atRest);
+export const keyOf = (ring: RingName, keys: OperatorKeys): KeyRef => (ring === 'system' ? keys.system : keys.atRest);
 
 const ringCode: Readonly<Record<RingName, number>> = { system: 1, 'at-rest': 2, audit: 3 };
 
@@ -31,7 +31,7 @@ function kekPayload(ring: RingName, generation: number, key: Bytes): Bytes {
 export async function wrapProven(
   ring: RingName,
   kek: Kek,
-  key: Reach,
+  key: KeyRef,
   description: Pick<KeyDescription, 'version' | 'publicKey'>,
   keyVault: KeyVault,
 ): Promise<Answer<Pick<RingRow, 'ring' | 'generation' | 'key' | 'wrapped'>>> {
@@ -51,7 +51,7 @@ export async function wrapProven(
 export async function prove(
   row: Pick<RingRow, 'ring' | 'key' | 'wrapped'>,
   kek: Kek,
-  key: Reach,
+  key: KeyRef,
   keyVault: KeyVault,
 ): Promise<Answer<true>> {
   const opened = await keyVault.unwrap(key, versionIn(row), row.wrapped);
@@ -77,7 +77,7 @@ export const linkOf = (ring: RingName, kek: Kek, before: Kek): string => {
 export const versionIn = ({ key }: Pick<RingRow, 'key'>): string => key.slice(key.lastIndexOf('/') + 1);
 
 /** Only keys that the settings name are asked: a row cannot send us to another vault. */
-export const isWrappedBy = (row: Pick<RingRow, 'key'>, key: Reach): boolean =>
+export const isWrappedBy = (row: Pick<RingRow, 'key'>, key: KeyRef): boolean =>
   row.key === versionedIdentifier(key, versionIn(row));
 
 /**
@@ -92,7 +92,7 @@ export async function openKek(
   keyVault: KeyVault,
 ): Promise<OpenKek> {
   const newestFirst = rows.filter((row) => row.generation === generation).toSorted((a, b) => b.createdAt - a.createdAt);
-  const ways: [OpenKek['openedBy'], Reach][] = [['operator', keyOf(ring, keys)]];
+  const ways: [OpenKek['openedBy'], KeyRef][] = [['operator', keyOf(ring, keys)]];
   if (keys.recovery !== undefined) ways.push(['recovery', keys.recovery]);
   let cause: Cause | undefined;
   for (const [openedBy, key] of ways) {

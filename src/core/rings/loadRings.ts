@@ -4,7 +4,6 @@
  * a wrapping that was there once, is a refusal to write and never a new ring (INV-11).
  */
 
-import type { AccountStore } from '../accounts/ports.ts';
 import { wipe } from '../base/bytes.ts';
 import type { Clock, Random } from '../base/effects.ts';
 import { Unavailable } from '../base/errors.ts';
@@ -19,7 +18,7 @@ import { lastGeneration, type RingRow, type StoredRing, type StoredRings } from 
 export interface RingPorts {
   readonly keyVault: KeyVault;
   readonly ringStore: RingStore;
-  readonly accounts: Pick<AccountStore, 'names'>;
+  readonly accounts: { names(limit: number): Promise<string[]> };
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;

@@ -5,7 +5,7 @@
 import { describeError } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
 import { ringNames } from '../base/vocabulary.ts';
-import type { Service } from '../service.ts';
+import type { RingsDeps } from './deps.ts';
 import { checkOperatorKeys, isCheckDue } from './rewrapRings.ts';
 import type { StoredRings } from './ring.ts';
 import { nextRotationAt, stepRotation } from './rotateRing.ts';
@@ -13,12 +13,12 @@ import { nextRotationAt, stepRotation } from './rotateRing.ts';
 const busyDelayMs = 3_000;
 
 /** Mostly there is nothing to do, and it costs one query. */
-export async function tendRings(service: Service): Promise<void> {
+export async function tendRings(service: RingsDeps): Promise<void> {
   if (isAnythingDue(await service.ringStore.read(), service))
     await alone(undefined, service, (stored) => tend(stored, service));
 }
 
-function isAnythingDue(stored: StoredRings, service: Service): boolean {
+function isAnythingDue(stored: StoredRings, service: RingsDeps): boolean {
   const isRotationDue = ringNames.some((ring) => {
     const at = nextRotationAt(stored.rings[ring], service.policy);
     return stored.rings[ring].state?.value.rotation !== undefined || (at !== undefined && service.clock.now() >= at);
@@ -27,7 +27,7 @@ function isAnythingDue(stored: StoredRings, service: Service): boolean {
 }
 
 /** An event has come that concerns the operator's keys. */
-export const lookAtOperatorKeys = (askedAt: EpochMs, service: Service): Promise<void> =>
+export const lookAtOperatorKeys = (askedAt: EpochMs, service: RingsDeps): Promise<void> =>
   alone(askedAt, service, async (stored) => {
     const checkedAt = stored.check?.checkedAt ?? 0;
     // Somebody has looked since: that look was this event's too.
@@ -39,7 +39,7 @@ export const lookAtOperatorKeys = (askedAt: EpochMs, service: Service): Promise<
 
 async function alone(
   askedAt: EpochMs | undefined,
-  service: Service,
+  service: RingsDeps,
   work: (stored: StoredRings) => Promise<void>,
 ): Promise<void> {
   const { vaults, clock, policy, dailyQueue } = service;
@@ -58,7 +58,7 @@ async function alone(
   }
 }
 
-async function tend(before: StoredRings, service: Service): Promise<void> {
+async function tend(before: StoredRings, service: RingsDeps): Promise<void> {
   const isDue = isCheckDue(before, service);
   if (isDue) await checkOperatorKeys(before, service);
   const stored = isDue ? await service.ringStore.read() : before;
@@ -74,7 +74,7 @@ async function tend(before: StoredRings, service: Service): Promise<void> {
 /** Wakes the work on the operator's keys if the event concerns their vault. Answers whether it did. */
 export async function wakeRings(
   { vaultHost, keyName }: { readonly vaultHost: string; readonly keyName?: string },
-  service: Service,
+  service: RingsDeps,
 ): Promise<boolean> {
   const { system, atRest, recovery } = service.operatorKeys;
   const isOurs = [system, atRest, recovery].some(

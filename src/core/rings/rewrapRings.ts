@@ -11,8 +11,8 @@ import type { EpochMs } from '../base/time.ts';
 import { type RingName, ringNames } from '../base/vocabulary.ts';
 import { versionedIdentifier } from '../customerKey/keyIdentifier.ts';
 import { brokenRules } from '../customerKey/keyRequirements.ts';
-import type { KeyDescription, Reach } from '../customerKey/ports.ts';
-import type { Service } from '../service.ts';
+import type { KeyDescription, KeyRef } from '../customerKey/ports.ts';
+import type { RingsDeps } from './deps.ts';
 import { isWrappedBy, keyOf, type OperatorKeys, prove, wrapProven } from './kek.ts';
 import { generationsOf, type RingRow, ringIn, type StoredRing, type StoredRings } from './ring.ts';
 
@@ -20,14 +20,14 @@ const keyward = { kind: 'keyward', id: 'rings' } as const;
 /** After a vault did not answer: with the next sweep. */
 const retryMs = 60_000;
 
-export const isCheckDue = ({ check }: StoredRings, { clock, policy }: Pick<Service, 'clock' | 'policy'>): boolean => {
+export const isCheckDue = ({ check }: StoredRings, { clock, policy }: Pick<RingsDeps, 'clock' | 'policy'>): boolean => {
   if (check === undefined) return true;
   const intervalMs = policy.versionCheckIntervalSeconds * 1000;
   return clock.now() - check.checkedAt >= (check.failed ? Math.min(retryMs, intervalMs) : intervalMs);
 };
 
 /** Reads the newest version of each of the operator's keys, and re-wraps what is under an older one. */
-export async function checkOperatorKeys(stored: StoredRings, service: Service): Promise<void> {
+export async function checkOperatorKeys(stored: StoredRings, service: RingsDeps): Promise<void> {
   const checkedAt = service.clock.now();
   let failed = false;
   for (const use of usesOf(service.operatorKeys)) {
@@ -43,7 +43,7 @@ export async function checkOperatorKeys(stored: StoredRings, service: Service): 
 
 /** One key, and what it wraps. */
 interface Use {
-  readonly key: Reach;
+  readonly key: KeyRef;
   readonly role: RingRow['role'];
   readonly rings: readonly RingName[];
 }
@@ -54,10 +54,10 @@ const usesOf = (keys: OperatorKeys): Use[] => [
   ...(keys.recovery === undefined ? [] : [{ key: keys.recovery, role: 'recovery', rings: ringNames } as const]),
 ];
 
-const nameOf = (key: Reach): string => versionedIdentifier(key, '').slice(0, -1);
+const nameOf = (key: KeyRef): string => versionedIdentifier(key, '').slice(0, -1);
 
 /** False when the vault did not answer, or its answer proves nothing. */
-async function followKey(use: Use, stored: StoredRings, now: EpochMs, service: Service): Promise<boolean> {
+async function followKey(use: Use, stored: StoredRings, now: EpochMs, service: RingsDeps): Promise<boolean> {
   const { log } = service;
   const answer = await service.keyVault.describe(use.key);
   if (!answer.ok) {
@@ -95,7 +95,7 @@ async function rewrap(
   stored: StoredRing,
   { key, role }: Use,
   description: KeyDescription,
-  service: Service,
+  service: RingsDeps,
 ): Promise<boolean> {
   const rows = stored.rows.filter((row) => row.generation === generation && row.role === role);
   const target = versionedIdentifier(key, description.version);

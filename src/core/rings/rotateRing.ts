@@ -10,7 +10,7 @@ import { recordForService } from '../audit/serviceAudit.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { RingName } from '../base/vocabulary.ts';
-import type { Service } from '../service.ts';
+import type { RingsDeps } from './deps.ts';
 import { arrivingMs, olderKeyWaitMs, settleMs } from './durations.ts';
 import { makeKek } from './loadRings.ts';
 import { checkOperatorKeys, isFullyWrapped } from './rewrapRings.ts';
@@ -31,7 +31,7 @@ const dayMs = 86_400_000;
 const keyward = { kind: 'keyward', id: 'rings' } as const;
 
 /** Which rotations are under way is told by the state; what an operator asks of a pass that is stuck is to try again now. */
-export async function askForRotation(ring: RingName, actor: Actor, service: Service): Promise<void> {
+export async function askForRotation(ring: RingName, actor: Actor, service: RingsDeps): Promise<void> {
   // Makes the rings where nobody has needed them yet.
   await service.rings();
   // Two who ask at once: the later one is told of the rotation that the other has begun.
@@ -46,10 +46,10 @@ export async function askForRotation(ring: RingName, actor: Actor, service: Serv
   });
 }
 
-export const wakePass = (ring: RingName, { dailyQueue }: Pick<Service, 'dailyQueue'>): Promise<void> =>
+export const wakePass = (ring: RingName, { dailyQueue }: Pick<RingsDeps, 'dailyQueue'>): Promise<void> =>
   dailyQueue.send({ visit: 'ring', ring });
 
-async function beginRotation(ring: RingName, stored: StoredRing, actor: Actor, service: Service): Promise<void> {
+async function beginRotation(ring: RingName, stored: StoredRing, actor: Actor, service: RingsDeps): Promise<void> {
   const rings = await service.rings('fresh');
   // Whoever made it did not live to say so. It opens, and shows that it was made here; nothing is under it.
   const orphan = generationsOf(stored).find((one) => one > sealingOf(stored) && isOpen(ringIn(rings, ring), one));
@@ -72,7 +72,7 @@ function isOpen(ring: Ring, generation: number): boolean {
 }
 
 /** What is due for the ring now. */
-export async function stepRotation(ring: RingName, stored: StoredRing, service: Service): Promise<void> {
+export async function stepRotation(ring: RingName, stored: StoredRing, service: RingsDeps): Promise<void> {
   const now = service.clock.now();
   const rotation = stored.state?.value.rotation;
   if (rotation === undefined) {
@@ -104,7 +104,7 @@ export function nextRotationAt(stored: StoredRing, policy: { readonly ringRotati
 export const isPassDue = ({ pass }: RingRotation, now: EpochMs): boolean =>
   pass !== undefined && !pass.isClean && now >= pass.startAt;
 
-async function activate(ring: RingName, stored: StoredRing, rotation: RingRotation, service: Service): Promise<void> {
+async function activate(ring: RingName, stored: StoredRing, rotation: RingRotation, service: RingsDeps): Promise<void> {
   const { to, by } = rotation;
   if (!isFullyWrapped(ring, to, stored, service.operatorKeys)) {
     const about = { ring, generation: to };
@@ -129,7 +129,7 @@ export const nextRound = ({ round, moved }: RingPass, startAt: EpochMs): RingPas
   ...{ round: round + 1, moved, startAt },
 });
 
-async function retire(ring: RingName, stored: StoredRing, rotation: RingRotation, service: Service): Promise<void> {
+async function retire(ring: RingName, stored: StoredRing, rotation: RingRotation, service: RingsDeps): Promise<void> {
   for (const generation of generationsOf(stored).filter((one) => one < rotation.to))
     await tell('RingGenerationRetiring', ring, generation, rotation.by, service);
   const now = service.clock.now();
@@ -142,7 +142,7 @@ async function retire(ring: RingName, stored: StoredRing, rotation: RingRotation
  * A pass that began while they were retiring has found nothing under them. Rows first: a crash begins that pass again. Not beside a check
  * of the operator's keys, which could wrap anew what is being dropped: then the pass's last slice comes again.
  */
-export async function destroyOlder(ring: RingName, rotation: RingRotation, service: Service): Promise<void> {
+export async function destroyOlder(ring: RingName, rotation: RingRotation, service: RingsDeps): Promise<void> {
   const { vaults, clock, policy } = service;
   const ticket = await vaults.beginWork('rings', clock.now(), clock.now() + policy.workerLeaseSeconds * 1000);
   if (ticket === undefined) return;
@@ -153,7 +153,7 @@ export async function destroyOlder(ring: RingName, rotation: RingRotation, servi
   }
 }
 
-async function destroy(ring: RingName, rotation: RingRotation, service: Service): Promise<void> {
+async function destroy(ring: RingName, rotation: RingRotation, service: RingsDeps): Promise<void> {
   const stored = (await service.ringStore.read()).rings[ring];
   const { state } = stored;
   if (state?.value.rotation?.phase !== 'retiring' || state.value.rotation.to !== rotation.to) return;
@@ -171,7 +171,7 @@ export async function save(
   ring: RingName,
   stored: StoredRing,
   rotation: RingRotation,
-  { ringStore }: Pick<Service, 'ringStore'>,
+  { ringStore }: Pick<RingsDeps, 'ringStore'>,
 ): Promise<void> {
   const { sealing, since } = stored.state?.value ?? {
     sealing: sealingOf(stored),
@@ -185,7 +185,7 @@ function tell(
   ring: RingName,
   generation: number,
   actor: Actor,
-  service: Service,
+  service: RingsDeps,
 ): Promise<void> {
   return recordForService([{ type, actor, ring: `${ring}/${generation}` }], service);
 }

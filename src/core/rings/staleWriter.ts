@@ -9,11 +9,11 @@
  * replaced by one that is sealed no older than it was, and one under an older KEK is moved by the pass.
  */
 
-import type { Service } from '../service.ts';
+import type { RingsDeps } from './deps.ts';
 import type { Ring, Rings } from './ring.ts';
 
 /** After a save. `used`: the rings as they were read before anything was sealed. @throws Unavailable */
-export async function isLasting(used: Rings, { rings }: Pick<Service, 'rings'>): Promise<boolean> {
+export async function isLasting(used: Rings, { rings }: Pick<RingsDeps, 'rings'>): Promise<boolean> {
   if (used.isSure()) return true;
   const now = await rings('fresh');
   // A ring that could not be sealed with was not sealed with.

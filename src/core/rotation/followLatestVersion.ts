@@ -7,11 +7,11 @@ import { measure } from '../base/metrics.ts';
 import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import { brokenRules } from '../customerKey/keyRequirements.ts';
-import type { Service } from '../service.ts';
 import type { Spending } from '../watch/pacedKeyVault.ts';
 import { updateWatch } from '../watch/updateWatch.ts';
 import { costOf } from '../watch/vaultBudget.ts';
 import { isSilent, isVersionCheckDue, type Watch } from '../watch/watch.ts';
+import type { RotationDeps } from './deps.ts';
 import { unreadExpiries, versionFacts, withExpiry, withLatest } from './latestVersion.ts';
 import { beginRun, openVersionsBehind, type Run, rewrapSlice, versionsBehind } from './rewrapBatch.ts';
 import { sliceFacts, withSlice } from './rotationProgress.ts';
@@ -41,7 +41,7 @@ export async function followLatest(
   until: EpochMs,
   isSweep: boolean,
   following: Following,
-  service: Service,
+  service: RotationDeps,
 ): Promise<Followed> {
   const { runs, spending } = following;
   const bindingId = stored.value.binding.id;
@@ -76,7 +76,11 @@ export async function followLatest(
 }
 
 /** Reads the newest version; a run begins where it may be used and somebody may be behind. */
-async function checkVersion(stored: Stored<Watch>, following: Following, service: Service): Promise<Stored<Watch>> {
+async function checkVersion(
+  stored: Stored<Watch>,
+  following: Following,
+  service: RotationDeps,
+): Promise<Stored<Watch>> {
   const beganAt = service.clock.now();
   const { binding, latest } = stored.value;
   const when = { beganAt, plannedAt: stored.value.nextVersionCheckAt };
@@ -93,7 +97,7 @@ async function checkVersion(stored: Stored<Watch>, following: Following, service
 }
 
 /** Due by time, or because somebody is still on an older version. A key that is being denied is left in peace. */
-export async function isFollowDue(watch: Watch, isSweep: boolean, service: Service): Promise<boolean> {
+export async function isFollowDue(watch: Watch, isSweep: boolean, service: RotationDeps): Promise<boolean> {
   if (isSilent(watch)) return false;
   if (isVersionCheckDue(watch, service.clock.now(), isSweep, service.policy)) return true;
   const { targetVersion, unusableVersion, rotation, forced } = watch;
@@ -110,7 +114,7 @@ export async function isFollowDue(watch: Watch, isSweep: boolean, service: Servi
 }
 
 /** Accounts that follow, on versions that do not open now: they are left for when they do. */
-async function leavesSomebody(run: Run, service: Service): Promise<boolean> {
+async function leavesSomebody(run: Run, service: RotationDeps): Promise<boolean> {
   for (const version of versionsBehind(run.watch)) {
     if (run.watch.versions[version]?.status === 'Accessible' && !run.blocked.has(version)) continue;
     const behind = { version, onlyFollowing: true, limit: 1 };
@@ -124,7 +128,7 @@ async function readExpiries(
   stored: Stored<Watch>,
   run: Run,
   following: Following,
-  service: Service,
+  service: RotationDeps,
 ): Promise<Stored<Watch>> {
   let watch = stored;
   const keyVault = following.spending.counted(costOf(run.target));

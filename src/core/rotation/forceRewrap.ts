@@ -12,14 +12,14 @@ import { keyTrouble } from '../customerKey/acceptCustomerKey.ts';
 import { vaultIdOf } from '../customerKey/binding.ts';
 import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
 import { brokenRules } from '../customerKey/keyRequirements.ts';
-import type { Service } from '../service.ts';
 import { updateWatch } from '../watch/updateWatch.ts';
 import type { Watch } from '../watch/watch.ts';
+import type { RotationDeps } from './deps.ts';
 import { boundIn, rewrapAccount } from './rewrapAccount.ts';
 import { watchesOf } from './usage.ts';
 
 /** @throws Refusal when the account has no customer key, or its version may not wrap; Unavailable when the vault does not open. */
-export function forceAccount(name: string, actor: Actor, service: Service): Promise<AccountView> {
+export function forceAccount(name: string, actor: Actor, service: RotationDeps): Promise<AccountView> {
   return retryLostRaces(async () => {
     const view = await getAccount(name, service);
     refuseWhileInaccessible(view);
@@ -46,7 +46,7 @@ export function forceAccount(name: string, actor: Actor, service: Service): Prom
 }
 
 /** The watches that the request is written on. @throws Refusal NotFound when nothing is bound to the key. */
-export async function forceKey(keyIdentifier: string, actor: Actor, service: Service): Promise<Watch[]> {
+export async function forceKey(keyIdentifier: string, actor: Actor, service: RotationDeps): Promise<Watch[]> {
   const watches = await watchesOf(parseKeyIdentifier(keyIdentifier, service.cloud), service);
   const asked: Watch[] = [];
   for (const { binding } of watches) {
@@ -59,7 +59,7 @@ export async function forceKey(keyIdentifier: string, actor: Actor, service: Ser
   return asked;
 }
 
-function withForce(watch: Watch, by: Actor, { clock }: Service): Watch {
+function withForce(watch: Watch, by: Actor, { clock }: RotationDeps): Watch {
   const at = clock.now();
   return { ...watch, forced: { at, by }, nextVersionCheckAt: at };
 }

@@ -15,10 +15,10 @@ import type { Cause } from '../base/causes.ts';
 import { LostRace } from '../base/errors.ts';
 import type { Stored } from '../base/stored.ts';
 import type { KeyDescription, Observed } from '../customerKey/ports.ts';
-import type { Service } from '../service.ts';
 import type { BoundRow } from '../watch/boundAccounts.ts';
 import { ensureWatched } from '../watch/updateWatch.ts';
 import type { Watch } from '../watch/watch.ts';
+import type { RotationDeps } from './deps.ts';
 
 /** An account with a customer key, read together. */
 export interface Bound {
@@ -54,12 +54,12 @@ export const isNamed = ({ stored, encryption }: Bound, { value: row }: BoundRow,
   encryption.version === row.version;
 
 /** Undefined when the account has been re-wrapped. @throws LostRace when the account's key has changed meanwhile. */
-export function rewrapAccount(account: Bound, goal: Goal, service: Service): Promise<Trouble | undefined> {
+export function rewrapAccount(account: Bound, goal: Goal, service: RotationDeps): Promise<Trouble | undefined> {
   const user = { record: account.stored.value, purpose: 'rewrap', actor: goal.actor } as const;
   return withKeyUse(user, service, (noting) => rewrap(account, goal, noting));
 }
 
-async function rewrap(account: Bound, goal: Goal, service: Service): Promise<Trouble | undefined> {
+async function rewrap(account: Bound, goal: Goal, service: RotationDeps): Promise<Trouble | undefined> {
   const { binding } = account.encryption;
   const record = account.stored.value;
   const opened = await openAccountKey(record, service);
@@ -81,7 +81,7 @@ async function rewrap(account: Bound, goal: Goal, service: Service): Promise<Tro
 }
 
 /** Whoever has changed something else of the account meanwhile costs a read, and no second proof. */
-async function save(account: Bound, goal: Goal, proven: Proven, service: Service): Promise<void> {
+async function save(account: Bound, goal: Goal, proven: Proven, service: RotationDeps): Promise<void> {
   let current = account;
   for (let tries = 1; ; tries++) {
     try {
@@ -98,7 +98,7 @@ async function save(account: Bound, goal: Goal, proven: Proven, service: Service
 const isSameKey = (a: ActiveAccount, b: ActiveAccount): boolean =>
   a.instanceId === b.instanceId && a.wrappedAccountKey === b.wrappedAccountKey;
 
-async function saveRewrapped({ stored }: Bound, goal: Goal, proven: Proven, service: Service): Promise<void> {
+async function saveRewrapped({ stored }: Bound, goal: Goal, proven: Proven, service: RotationDeps): Promise<void> {
   const { record, facts } = catchUp(stored.value, goal.watch);
   if (record.encryption.type !== 'CustomerKey') return;
   // Verdicts on the new version from before the account came to it are not the account's.

@@ -8,9 +8,9 @@ import { classOf } from '../base/causes.ts';
 import { describeError, retryLostRaces, Unavailable } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { KeyDescription } from '../customerKey/ports.ts';
-import type { Service } from '../service.ts';
 import { type BoundRow, boundAccounts, staleRowMs } from '../watch/boundAccounts.ts';
 import type { Watch } from '../watch/watch.ts';
+import type { RotationDeps } from './deps.ts';
 import { type Bound, boundIn, type Goal, isNamed, rewrapAccount, type Trouble } from './rewrapAccount.ts';
 
 const keyward = { kind: 'keyward', id: 'rewrap' } as const;
@@ -50,7 +50,7 @@ export interface Slice {
   error?: unknown;
 }
 
-export function beginRun(watch: Watch, target: KeyDescription, service: Service): Run {
+export function beginRun(watch: Watch, target: KeyDescription, service: RotationDeps): Run {
   const blocked = new Set<string>();
   return {
     ...{ watch, target, blocked, again: [], actor: watch.forced?.by ?? keyward },
@@ -64,7 +64,7 @@ export function beginRun(watch: Watch, target: KeyDescription, service: Service)
 async function* rowsToVisit(
   watch: Watch,
   blocked: ReadonlySet<string>,
-  service: Service,
+  service: RotationDeps,
 ): AsyncGenerator<BoundRow, void> {
   const inPlace = watch.forced === undefined || watch.targetVersion === undefined ? [] : [watch.targetVersion];
   for (const version of [...openVersionsBehind(watch), ...inPlace]) {
@@ -83,7 +83,7 @@ export interface SliceLimits {
 }
 
 /** Goes on with the run as far as the limits permit. Accounts that are begun are finished. */
-export async function rewrapSlice(run: Run, limits: SliceLimits, service: Service): Promise<Slice> {
+export async function rewrapSlice(run: Run, limits: SliceLimits, service: RotationDeps): Promise<Slice> {
   const slice: Slice = { rewrapped: 0 };
   let underWay = 0;
   const goesOn = () => !run.isOver && slice.stop === undefined && slice.error === undefined;
@@ -102,7 +102,7 @@ export async function rewrapSlice(run: Run, limits: SliceLimits, service: Servic
 }
 
 /** Never throws: what is not one account's trouble ends the slice, and is told once all who are at work have finished. */
-async function visitNext(run: Run, slice: Slice, service: Service): Promise<void> {
+async function visitNext(run: Run, slice: Slice, service: RotationDeps): Promise<void> {
   try {
     const row = run.again.pop() ?? (await run.rows.next()).value;
     if (row !== undefined) await visit(row, run, slice, service);
@@ -112,7 +112,7 @@ async function visitNext(run: Run, slice: Slice, service: Service): Promise<void
   }
 }
 
-async function visit(row: BoundRow, run: Run, slice: Slice, service: Service): Promise<void> {
+async function visit(row: BoundRow, run: Run, slice: Slice, service: RotationDeps): Promise<void> {
   const account = row.value.name;
   try {
     const outcome = await retryLostRaces(() => rewrapRow(row, run, service));
@@ -131,7 +131,7 @@ async function visit(row: BoundRow, run: Run, slice: Slice, service: Service): P
   }
 }
 
-function noteTrouble(trouble: Trouble, row: BoundRow, run: Run, slice: Slice, { log }: Service): void {
+function noteTrouble(trouble: Trouble, row: BoundRow, run: Run, slice: Slice, { log }: RotationDeps): void {
   const { at, cause, observed } = trouble;
   const about = { account: row.value.name, cause, version: at, keyVaultRequestId: observed.requestId };
   // No answer for one account is none for the next: leave it to the next look. Throttled: to the next message.
@@ -149,7 +149,7 @@ function noteTrouble(trouble: Trouble, row: BoundRow, run: Run, slice: Slice, { 
 }
 
 /** Read again when somebody else has just changed the account's key: what it needs now, the record says. */
-async function rewrapRow(row: BoundRow, run: Run, service: Service): Promise<Trouble | 'done' | 'notDue'> {
+async function rewrapRow(row: BoundRow, run: Run, service: RotationDeps): Promise<Trouble | 'done' | 'notDue'> {
   const bindingId = run.watch.binding.id;
   const account = boundIn(await service.accounts.read(row.value.name));
   if (account === undefined || !isNamed(account, row, bindingId)) {

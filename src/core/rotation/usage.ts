@@ -9,9 +9,9 @@ import type { EpochMs } from '../base/time.ts';
 import type { WatchStatus } from '../base/vocabulary.ts';
 import { vaultIdOf } from '../customerKey/binding.ts';
 import { type KeyIdentifier, parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
-import type { Service } from '../service.ts';
 import { type BoundRow, boundAccounts } from '../watch/boundAccounts.ts';
 import type { Rotation, Watch } from '../watch/watch.ts';
+import type { RotationDeps } from './deps.ts';
 import { notLatestSince } from './latestVersion.ts';
 import { type Bound, boundIn, isNamed } from './rewrapAccount.ts';
 
@@ -41,7 +41,7 @@ export type RotationUsage = Rotation & { readonly left: number; readonly status?
 const readsAtOnce = 16;
 
 /** @throws Refusal NotFound when nothing is bound to the key. */
-export async function keyUsage(keyIdentifier: string, service: Service): Promise<KeyUsage> {
+export async function keyUsage(keyIdentifier: string, service: RotationDeps): Promise<KeyUsage> {
   const asOf = service.clock.now();
   const key = parseKeyIdentifier(keyIdentifier, service.cloud);
   const watches = await watchesOf(key, service);
@@ -56,7 +56,7 @@ export async function keyUsage(keyIdentifier: string, service: Service): Promise
 }
 
 /** The watch of every binding of the key, whichever identity or tenant reaches it. */
-export async function watchesOf(key: KeyIdentifier, service: Service): Promise<Watch[]> {
+export async function watchesOf(key: KeyIdentifier, service: RotationDeps): Promise<Watch[]> {
   const ids = await service.vaults.bindings(vaultIdOf(key.vaultHost));
   const stored = await Promise.all(ids.map((id) => service.bindings.readWatch(id)));
   const watches = stored.flatMap((one) => (one?.value.binding.keyName === key.keyName ? [one.value] : []));
@@ -75,7 +75,7 @@ interface Count {
   pinned: number;
 }
 
-async function countByVersion({ binding }: Watch, service: Service): Promise<Map<string, Count>> {
+async function countByVersion({ binding }: Watch, service: RotationDeps): Promise<Map<string, Count>> {
   const counts = new Map<string, Count>();
   const limit = pLimit(readsAtOnce);
   const visits: Promise<void>[] = [];
@@ -95,7 +95,7 @@ async function countByVersion({ binding }: Watch, service: Service): Promise<Map
 }
 
 /** The account behind a row, if its record says what the row says: so it counts once, wherever rows are left. */
-async function namedBy(row: BoundRow, bindingId: string, service: Service): Promise<Bound | undefined> {
+async function namedBy(row: BoundRow, bindingId: string, service: RotationDeps): Promise<Bound | undefined> {
   const account = boundIn(await service.accounts.read(row.value.name));
   return account !== undefined && isNamed(account, row, bindingId) ? account : undefined;
 }
@@ -105,7 +105,7 @@ function usageOf(
   watches: readonly Watch[],
   counts: readonly Map<string, Count>[],
   asOf: EpochMs,
-  { policy }: Service,
+  { policy }: RotationDeps,
 ): VersionUsage {
   const sum = (of: (count: Count) => number) =>
     counts.reduce((total, count) => total + of(count.get(version) ?? { following: 0, pinned: 0 }), 0);
@@ -151,7 +151,7 @@ export async function holdersOf(
   keyIdentifier: string,
   version: string,
   page: { readonly limit: number; readonly after?: string },
-  service: Service,
+  service: RotationDeps,
 ): Promise<HolderPage> {
   const watches = await watchesOf(parseKeyIdentifier(keyIdentifier, service.cloud), service);
   const ids = watches.map(({ binding }) => binding.id);
@@ -167,7 +167,7 @@ export async function holdersOf(
   return { holders: found, ...(following === undefined ? {} : { next: following }) };
 }
 
-async function holderOf(row: BoundRow, bindingId: string, service: Service): Promise<Holder | undefined> {
+async function holderOf(row: BoundRow, bindingId: string, service: RotationDeps): Promise<Holder | undefined> {
   const account = await namedBy(row, bindingId, service);
   if (account === undefined) return undefined;
   const { name, owner } = account.stored.value;

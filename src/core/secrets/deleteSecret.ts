@@ -3,11 +3,11 @@
 import type { SecretRef } from '../accounts/secretRow.ts';
 import { checkPreconditions, type Preconditions } from '../accounts/writeAccount.ts';
 import { LostRace, retryLostRaces } from '../base/errors.ts';
-import type { Service } from '../service.ts';
+import type { SecretsDeps } from './deps.ts';
 import { accountToServe, secretEtagOf } from './readSecret.ts';
 
 /** Answers whether there was a secret to delete. @throws Refusal AccountNotFound | CustomerKeyInaccessible | PreconditionFailed */
-export function deleteSecret(ref: SecretRef, conditions: Preconditions, service: Service): Promise<boolean> {
+export function deleteSecret(ref: SecretRef, conditions: Preconditions, service: SecretsDeps): Promise<boolean> {
   return retryLostRaces(async () => {
     const [, row] = await Promise.all([accountToServe(ref.account, service), service.secrets.read(ref)]);
     checkPreconditions(conditions, row && secretEtagOf(row), 'secret');

@@ -7,9 +7,9 @@ import { fold } from '../base/names.ts';
 import { KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
 import { parseSecret, type SecretHeader } from '../crypto/secretEnvelope.ts';
 import type { Ring } from '../rings/ring.ts';
-import type { Service } from '../service.ts';
+import type { SecretsDeps } from './deps.ts';
 
-type OpenTools = Pick<Service, 'rings' | 'leases'>;
+type OpenTools = Pick<SecretsDeps, 'rings' | 'leases'>;
 
 export const placeOf = ({ instanceId }: { readonly instanceId: string }, { kind, name }: SecretRef): Place => ({
   instanceId,

@@ -6,7 +6,7 @@ import type { SecretPage, SecretRef, StoredSecret } from '../accounts/secretRow.
 import { Refusal } from '../base/errors.ts';
 import { fold, isGuid, parseAccountName } from '../base/names.ts';
 import type { SecretKind } from '../base/vocabulary.ts';
-import type { Service } from '../service.ts';
+import type { SecretsDeps } from './deps.ts';
 import { pathOf } from './secretAudit.ts';
 
 export const maxNameLength = 128;
@@ -38,14 +38,14 @@ export function secretNotFound(ref: SecretRef): Refusal {
 }
 
 /** The account that a call on its secrets is about. @throws Refusal AccountNotFound | CustomerKeyInaccessible */
-export async function accountToServe(account: string, service: Service): Promise<AccountView> {
+export async function accountToServe(account: string, service: SecretsDeps): Promise<AccountView> {
   const view = await getAccount(account, service);
   refuseWhileInaccessible(view);
   return view;
 }
 
 /** @throws Refusal AccountNotFound | CustomerKeyInaccessible | NotFound */
-export async function getSecret(ref: SecretRef, service: Service): Promise<StoredSecret> {
+export async function getSecret(ref: SecretRef, service: SecretsDeps): Promise<StoredSecret> {
   const [, row] = await Promise.all([accountToServe(ref.account, service), service.secrets.read(ref)]);
   if (row === undefined) throw secretNotFound(ref);
   return row;
@@ -54,7 +54,7 @@ export async function getSecret(ref: SecretRef, service: Service): Promise<Store
 /** By name, at most `limit` a page. */
 export async function listSecrets(
   asked: { readonly account: string; readonly kind: SecretKind; readonly limit: number; readonly after?: string },
-  service: Service,
+  service: SecretsDeps,
 ): Promise<SecretPage> {
   const [, page] = await Promise.all([
     accountToServe(asked.account, service),

@@ -19,7 +19,7 @@ import { saveAccount, storedOf } from '../accounts/writeAccount.ts';
 import { base64, wipe } from '../base/bytes.ts';
 import { describeError, LostRace, retryLostRaces, Unavailable } from '../base/errors.ts';
 import { olderKeyWaitMs } from '../rings/durations.ts';
-import type { Service } from '../service.ts';
+import type { SecretsDeps } from './deps.ts';
 import { headerOf, openRows, orWiped, placeOf } from './openStoredSecrets.ts';
 import { alarm } from './secretAudit.ts';
 
@@ -38,7 +38,7 @@ export interface Next {
 }
 
 /** One message of a pass. What is next, or undefined: all done, or left to the daily pass. */
-export async function moveSecrets(asked: MoveWork, service: Service): Promise<Next | undefined> {
+export async function moveSecrets(asked: MoveWork, service: SecretsDeps): Promise<Next | undefined> {
   const view = await findAccount(asked.account, service);
   const older = view?.record.olderAccountKeys;
   if (view === undefined || older === undefined) return undefined;
@@ -70,7 +70,7 @@ async function pass(
   view: AccountView,
   older: OlderAccountKeys,
   work: MoveWork,
-  service: Service,
+  service: SecretsDeps,
 ): Promise<Next | undefined> {
   let { after, found = 0, stuck = 0 } = work;
   for (let pages = 0; pages < pagesAMessage; pages++) {
@@ -93,7 +93,7 @@ async function pass(
 }
 
 /** How many could not be moved. */
-async function moveRows(view: AccountView, rows: readonly StoredSecret[], service: Service): Promise<number> {
+async function moveRows(view: AccountView, rows: readonly StoredSecret[], service: SecretsDeps): Promise<number> {
   const opened = await openRows(view, rows, service);
   const generation = view.record.accountKeyGeneration;
   const sealed = await orWiped(opened, async () => {
@@ -127,7 +127,7 @@ async function moveRows(view: AccountView, rows: readonly StoredSecret[], servic
 }
 
 /** A row that somebody moved or wrote between our reads is none to be alarmed about. */
-async function stillBehind(refs: readonly SecretRef[], view: AccountView, service: Service): Promise<SecretRef[]> {
+async function stillBehind(refs: readonly SecretRef[], view: AccountView, service: SecretsDeps): Promise<SecretRef[]> {
   const limit = pLimit(rowsAtOnce);
   const read = await Promise.all(refs.map((ref) => limit(() => service.secrets.read(ref))));
   const rows = read.filter((row) => row !== undefined);
@@ -141,7 +141,7 @@ async function nothingFound(
   record: ActiveAccount,
   older: OlderAccountKeys,
   work: MoveWork,
-  service: Service,
+  service: SecretsDeps,
 ): Promise<Next | undefined> {
   const now = service.clock.now();
   const { account, pauses } = work;
@@ -165,7 +165,7 @@ function endPhase(
   { since, keys }: OlderAccountKeys,
   type: 'OlderAccountKeysRetiring' | 'OlderAccountKeysDestroyed',
   next: Pick<OlderAccountKeys, 'phase' | 'since'> | undefined,
-  service: Service,
+  service: SecretsDeps,
 ): Promise<boolean> {
   const before = keys.map(({ generation }) => generation).join(', ');
   return retryLostRaces(async () => {

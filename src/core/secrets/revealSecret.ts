@@ -3,13 +3,13 @@
  * whatever fails with it is tried again with everything read anew, before anybody is refused or alarmed.
  */
 import type { AccountView } from '../accounts/account.ts';
-import type { KnownAccount } from '../accounts/accountCache.ts';
+import type { KnownAccount } from '../accounts/processState.ts';
 import type { SecretRef, StoredSecret } from '../accounts/secretRow.ts';
 import { serveAccount } from '../accounts/serveAccount.ts';
 import type { Actor } from '../audit/auditEntry.ts';
 import { type Bytes, wipe } from '../base/bytes.ts';
 import type { SecretKind } from '../base/vocabulary.ts';
-import type { Service } from '../service.ts';
+import type { SecretsDeps } from './deps.ts';
 import { type Opened, openRows, orWiped } from './openStoredSecrets.ts';
 import { secretNotFound } from './readSecret.ts';
 import { alarm, integrityFailure, tellReveal } from './secretAudit.ts';
@@ -34,7 +34,7 @@ export async function revealOne(
   ref: SecretRef,
   type: 'SecretsRevealed' | 'JobInputResolved',
   { actor, known }: Asking,
-  service: Service,
+  service: SecretsDeps,
 ): Promise<Revealed> {
   const read = async () => {
     const row = await service.secrets.read(ref);
@@ -60,7 +60,7 @@ export interface RevealedPage {
 export async function revealPage(
   asked: { readonly account: string; readonly kind: SecretKind; readonly limit: number; readonly after?: string },
   { actor, known }: Asking,
-  service: Service,
+  service: SecretsDeps,
 ): Promise<RevealedPage> {
   let next: string | undefined;
   const read = async () => {
@@ -88,7 +88,7 @@ function openAnew(
   account: string,
   read: () => Promise<readonly StoredSecret[]>,
   known: Promise<KnownAccount> | undefined,
-  service: Service,
+  service: SecretsDeps,
 ): Promise<Attempt> {
   const attempt = async (served: Promise<AccountView>): Promise<Attempt> => {
     const reading = read();

@@ -7,9 +7,9 @@ import type { Actor } from '../audit/auditEntry.ts';
 import { Refusal } from '../base/errors.ts';
 import { measure } from '../base/metrics.ts';
 import { fold } from '../base/names.ts';
-import type { Service } from '../service.ts';
+import type { SecretsDeps } from './deps.ts';
 
-type EntryTools = AppendTools & Pick<Service, 'log'>;
+type EntryTools = AppendTools & Pick<SecretsDeps, 'log' | 'alarmLimiter'>;
 
 export const pathOf = ({ kind, name }: Pick<SecretRef, 'kind' | 'name'>): string => `${kind}/${name}`;
 
@@ -50,7 +50,7 @@ const keyward = { kind: 'keyward', id: 'secrets' } as const;
 export async function alarm(view: AccountView, refs: readonly SecretRef[], tools: EntryTools): Promise<void> {
   const { instanceId } = view.record;
   const idOf = (ref: SecretRef) => `${instanceId} ${pathOf(ref)}`;
-  const news = new Set(tools.memory.toAlarm(refs.map(idOf)));
+  const news = new Set(tools.alarmLimiter.admit(refs.map(idOf)));
   const secrets = refs.filter((ref) => news.has(idOf(ref))).map(pathOf);
   for (const secret of refs.map(pathOf))
     tools.log.error('A stored secret does not open to what its place says', {
@@ -64,7 +64,7 @@ export async function alarm(view: AccountView, refs: readonly SecretRef[], tools
   try {
     await appendToChain(view.record, entries, tools);
   } catch (error) {
-    tools.memory.forgetAlarms([...news]);
+    tools.alarmLimiter.release([...news]);
     throw error;
   }
 }

@@ -19,7 +19,7 @@ import { KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
 import { parseSecret, plainLengthOf } from '../crypto/secretEnvelope.ts';
 import type { Rings } from '../rings/ring.ts';
 import { isLasting } from '../rings/staleWriter.ts';
-import type { Service } from '../service.ts';
+import type { SecretsDeps } from './deps.ts';
 import { headerOf, placeOf, storedBytes } from './openStoredSecrets.ts';
 import { accountToServe, secretEtagOf } from './readSecret.ts';
 import { alarm, integrityFailure } from './secretAudit.ts';
@@ -41,7 +41,7 @@ export function putSecret(
   ref: SecretRef,
   wish: SecretWish,
   conditions: Preconditions,
-  service: Service,
+  service: SecretsDeps,
 ): Promise<{ secret: StoredSecret; created: boolean }> {
   // A lost race is read again even where the caller sets a condition: the ETag tells whether the value is still the caller's.
   return retryLostRaces(async () => {
@@ -63,7 +63,7 @@ async function keepsValue(
   view: AccountView,
   row: StoredSecret,
   { value }: SecretWish,
-  service: Service,
+  service: SecretsDeps,
 ): Promise<boolean> {
   if ('given' in value) return false;
   const length = await keptLength(view, row, service);
@@ -74,7 +74,7 @@ async function keepsValue(
 }
 
 /** Nobody is told of a value that is kept while there is no key to it. The account key is not opened for that. */
-async function keptLength(view: AccountView, row: StoredSecret, service: Service): Promise<number> {
+async function keptLength(view: AccountView, row: StoredSecret, service: SecretsDeps): Promise<number> {
   try {
     const stored = storedBytes(row);
     const { generation, ringGeneration } = parseSecret(stored);
@@ -91,7 +91,7 @@ async function keptLength(view: AccountView, row: StoredSecret, service: Service
   }
 }
 
-async function relabel(row: StoredSecret, { name, label }: SecretWish, service: Service): Promise<StoredSecret> {
+async function relabel(row: StoredSecret, { name, label }: SecretWish, service: SecretsDeps): Promise<StoredSecret> {
   if (row.value.name === name && row.value.label === label) return row;
   const { label: _, ...kept } = row.value;
   const changes = { name, version: service.random.uuid(), updatedAt: service.clock.now() };
@@ -103,7 +103,7 @@ async function seal(
   row: StoredSecret | undefined,
   ref: SecretRef,
   wish: SecretWish,
-  service: Service,
+  service: SecretsDeps,
 ): Promise<StoredSecret> {
   const made = 'given' in wish.value ? undefined : service.random.bytes(wish.value.ofLength ?? defaultLength);
   const plain = 'given' in wish.value ? wish.value.given : (made ?? new Uint8Array(0));
@@ -134,13 +134,13 @@ function ofWhat({ of: wished }: SecretWish, row: StoredSecret | undefined): Pick
 }
 
 /** Never older than what the row to be replaced is under: a row that a pass has moved does not go back. */
-async function ringsFor(row: StoredSecret | undefined, { rings }: Pick<Service, 'rings'>): Promise<Rings> {
+async function ringsFor(row: StoredSecret | undefined, { rings }: Pick<SecretsDeps, 'rings'>): Promise<Rings> {
   const known = await rings();
   const stands = row === undefined ? 0 : (headerOf(row)?.ringGeneration ?? 0);
   return stands > known.atRest.newest.generation ? rings('fresh') : known;
 }
 
-async function sealedUnder(view: AccountView, ref: SecretRef, plain: Bytes, service: Service): Promise<string> {
+async function sealedUnder(view: AccountView, ref: SecretRef, plain: Bytes, service: SecretsDeps): Promise<string> {
   const { atRest } = await service.rings();
   const place = { ...placeOf(view.record, ref), generation: view.record.accountKeyGeneration };
   return service.leases.withAccountKey(view, (accountKey) =>
@@ -152,7 +152,7 @@ async function saved(
   ref: SecretRef,
   value: SecretRow,
   etag: string | undefined,
-  { secrets }: Pick<Service, 'secrets'>,
+  { secrets }: Pick<SecretsDeps, 'secrets'>,
 ): Promise<StoredSecret> {
   const saving = etag === undefined ? secrets.insert(ref, value) : secrets.replace(ref, value, etag);
   const newEtag = await saving;
@@ -166,7 +166,7 @@ async function settled(
   sealedBy: ActiveAccount,
   used: Rings,
   plain: Bytes,
-  service: Service,
+  service: SecretsDeps,
 ): Promise<StoredSecret> {
   const isAtRest = await isLasting(used, service);
   const view = await findAccount(secret.ref.account, service);

@@ -7,7 +7,7 @@ import { fold } from '../base/names.ts';
 import { vaultIdOf } from '../customerKey/binding.ts';
 import type { Cloud } from '../customerKey/keyIdentifier.ts';
 import { isKeyVaultHost, keyVaultSuffixes } from '../customerKey/keyIdentifier.ts';
-import type { Service } from '../service.ts';
+import type { VaultWorkDeps } from './deps.ts';
 
 /** What an event concerns: a vault, and the key when it names one. */
 export interface Concern {
@@ -76,7 +76,7 @@ const textOf = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' && value.length <= 127 ? value : undefined;
 
 /** Wakes the vault if anybody's key is there. Answers whether it did. */
-export async function wake(concern: Concern, service: Pick<Service, 'vaults' | 'queue'>): Promise<boolean> {
+export async function wake(concern: Concern, service: Pick<VaultWorkDeps, 'vaults' | 'queue'>): Promise<boolean> {
   const vault = vaultIdOf(concern.vaultHost);
   if ((await service.vaults.bindings(vault)).length === 0) return false;
   const lookNow = concern.keyName === undefined ? {} : { keyName: concern.keyName };

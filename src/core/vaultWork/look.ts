@@ -12,10 +12,10 @@ import { LostRace } from '../base/errors.ts';
 import { measure } from '../base/metrics.ts';
 import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
-import type { Service } from '../service.ts';
 import { boundAccounts, isAnyBound, staleRowMs } from '../watch/boundAccounts.ts';
 import { updateWatch } from '../watch/updateWatch.ts';
 import { afterLook, type Evidence, needsControlLook, type Watch } from '../watch/watch.ts';
+import type { VaultWorkDeps } from './deps.ts';
 
 const keyward = { kind: 'keyward', id: 'look' } as const;
 
@@ -29,7 +29,7 @@ export interface Round {
 const tellAtOnce = 10;
 
 /** `keep` comes after each: the worker goes on to be the vault's, however slowly the tables answer. */
-export async function tellLooks({ used }: Round, service: Service, keep?: () => Promise<unknown>): Promise<void> {
+export async function tellLooks({ used }: Round, service: VaultWorkDeps, keep?: () => Promise<unknown>): Promise<void> {
   const limit = pLimit(tellAtOnce);
   const tell = ({ record, uses }: (typeof used)[number]) =>
     limit(async () => {
@@ -49,7 +49,11 @@ const silences: ReadonlySet<Cause> = new Set([
 ]);
 
 /** Looks at every version in use, and records what was seen. */
-export async function lookAtBinding(stored: Stored<Watch>, round: Round, service: Service): Promise<Stored<Watch>> {
+export async function lookAtBinding(
+  stored: Stored<Watch>,
+  round: Round,
+  service: VaultWorkDeps,
+): Promise<Stored<Watch>> {
   const watch = stored.value;
   const when = { beganAt: service.clock.now(), plannedAt: watch.nextLookAt };
   const evidence: Evidence[] = [];
@@ -74,7 +78,7 @@ const day = 86_400_000;
 function asleep(
   stored: Stored<Watch>,
   when: { beganAt: EpochMs; plannedAt: EpochMs },
-  service: Service,
+  service: VaultWorkDeps,
 ): Promise<Stored<Watch>> {
   const decide = (before: Watch) => ({
     ...afterLook(before, [], when, service.policy),
@@ -90,7 +94,7 @@ async function lookAtVersion(
   version: string,
   takenAt: EpochMs,
   round: Round,
-  service: Service,
+  service: VaultWorkDeps,
 ): Promise<Evidence | 'unused'> {
   // All evidence of a look is as old as its beginning: so the next look, planned from there, is far enough off to count.
   const about = { bindingId: watch.binding.id, version, takenAt, afterLooks: watch.lookCount };
@@ -110,7 +114,7 @@ async function lookWith(
   sample: ActiveAccount,
   { binding }: Watch,
   round: Round,
-  service: Service,
+  service: VaultWorkDeps,
 ): Promise<Pick<Evidence, 'cause' | 'controlLook' | 'keyVaultRequestId'>> {
   const { log, policy } = service;
   const uses: KeyUse[] = [];
@@ -134,7 +138,7 @@ async function lookWith(
 }
 
 /** Accounts that this version really wraps. Rows are hints: the record decides, and a row that misleads is passed by. */
-async function* samplesOf(watch: Watch, version: string, service: Service): AsyncGenerator<ActiveAccount> {
+async function* samplesOf(watch: Watch, version: string, service: VaultWorkDeps): AsyncGenerator<ActiveAccount> {
   const bindingId = watch.binding.id;
   for await (const row of boundAccounts(bindingId, { version }, service)) {
     const stored = await service.accounts.read(row.value.name);
@@ -154,7 +158,7 @@ function isWrappedBy({ encryption }: ActiveAccount, bindingId: string, version: 
 async function withoutUnused(
   stored: Stored<Watch>,
   unused: readonly string[],
-  service: Service,
+  service: VaultWorkDeps,
 ): Promise<Stored<Watch>> {
   const { binding, versions } = stored.value;
   const gone: string[] = [];

@@ -4,14 +4,14 @@ import { getAccount } from '../accounts/readAccount.ts';
 import { Refusal } from '../base/errors.ts';
 import { vaultIdOf } from '../customerKey/binding.ts';
 import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
-import type { Service } from '../service.ts';
 import type { Watch } from '../watch/watch.ts';
+import type { VaultWorkDeps } from './deps.ts';
 import { lookAtBinding, type Round, tellLooks } from './look.ts';
 
 export type LookTarget = { readonly account: string } | { readonly keyIdentifier: string };
 
 /** The watches after the look. @throws Refusal when nothing is bound to what is named. */
-export async function lookNow(target: LookTarget, service: Service): Promise<Watch[]> {
+export async function lookNow(target: LookTarget, service: VaultWorkDeps): Promise<Watch[]> {
   const ids =
     'account' in target ? await bindingOfAccount(target.account, service) : await bindingsOfKey(target, service);
   const looked: Watch[] = [];
@@ -32,7 +32,7 @@ export async function lookNow(target: LookTarget, service: Service): Promise<Wat
   });
 }
 
-async function bindingOfAccount(name: string, service: Service): Promise<string[]> {
+async function bindingOfAccount(name: string, service: VaultWorkDeps): Promise<string[]> {
   const { encryption } = (await getAccount(name, service)).record;
   if (encryption.type === 'CustomerKey') return [encryption.binding.id];
   throw new Refusal('NotFound', 'The account is under the system key: it has no customer key to look at.', {
@@ -41,7 +41,7 @@ async function bindingOfAccount(name: string, service: Service): Promise<string[
 }
 
 /** Every binding of the key, whichever identity or tenant reaches it. */
-async function bindingsOfKey({ keyIdentifier }: { keyIdentifier: string }, service: Service): Promise<string[]> {
+async function bindingsOfKey({ keyIdentifier }: { keyIdentifier: string }, service: VaultWorkDeps): Promise<string[]> {
   const key = parseKeyIdentifier(keyIdentifier, service.cloud);
   const ids = await service.vaults.bindings(vaultIdOf(key.vaultHost));
   const watches = await Promise.all(ids.map((id) => service.bindings.readWatch(id)));

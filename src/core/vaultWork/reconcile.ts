@@ -7,14 +7,14 @@ import { catchUp, catchUpDeleted } from '../accounts/missingVerdictEntries.ts';
 import { saveAccount } from '../accounts/writeAccount.ts';
 import { retryLostRaces } from '../base/errors.ts';
 import type { Stored } from '../base/stored.ts';
-import type { Service } from '../service.ts';
 import { boundAccounts } from '../watch/boundAccounts.ts';
 import { updateWatch } from '../watch/updateWatch.ts';
 import type { Watch } from '../watch/watch.ts';
+import type { VaultWorkDeps } from './deps.ts';
 
 export async function reconcile(
   stored: Stored<Watch>,
-  service: Service,
+  service: VaultWorkDeps,
 ): Promise<{ watch: Stored<Watch>; done: boolean }> {
   const watch = stored.value;
   if (watch.reconciledEpoch === watch.epoch) return { watch: stored, done: true };
@@ -29,7 +29,7 @@ export async function reconcile(
 }
 
 /** Whether there was anything to write. */
-async function reconcileAccount(name: string, watch: Watch, service: Service): Promise<boolean> {
+async function reconcileAccount(name: string, watch: Watch, service: VaultWorkDeps): Promise<boolean> {
   const stored = await service.accounts.read(name);
   if (stored === undefined) return false;
   const { value } = stored;

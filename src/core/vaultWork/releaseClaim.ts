@@ -9,8 +9,8 @@ import { fold } from '../base/names.ts';
 import { vaultIdOf } from '../customerKey/binding.ts';
 import { claimsOf } from '../customerKey/claims.ts';
 import type { Claim, ClaimKind } from '../customerKey/ports.ts';
-import type { Service } from '../service.ts';
 import { type BoundRow, boundAccounts, staleRowMs } from '../watch/boundAccounts.ts';
+import type { VaultWorkDeps } from './deps.ts';
 
 export interface ClaimName {
   readonly kind: ClaimKind;
@@ -18,12 +18,12 @@ export interface ClaimName {
 }
 
 /** @throws Refusal NotFound */
-export async function getClaim(name: ClaimName, service: Service): Promise<Claim> {
+export async function getClaim(name: ClaimName, service: VaultWorkDeps): Promise<Claim> {
   return (await found(name, service)).value;
 }
 
 /** Answers with the claim that was released. @throws Refusal NotFound | Conflict */
-export function releaseClaim(name: ClaimName, actor: Actor, service: Service): Promise<Claim> {
+export function releaseClaim(name: ClaimName, actor: Actor, service: VaultWorkDeps): Promise<Claim> {
   return retryLostRaces(async () => {
     const marked = await service.claims.mark(await found(name, service), true);
     if (marked === undefined) throw new LostRace();
@@ -41,7 +41,7 @@ export function releaseClaim(name: ClaimName, actor: Actor, service: Service): P
   });
 }
 
-async function found({ kind, value }: ClaimName, { claims }: Service) {
+async function found({ kind, value }: ClaimName, { claims }: VaultWorkDeps) {
   const claim = await claims.find(kind, fold(value));
   if (claim !== undefined) return claim;
   throw new Refusal('NotFound', 'Nobody holds this claim.', { target: 'value' });
@@ -61,7 +61,7 @@ function inUse({ count, first }: BoundThrough): Refusal {
 /** Counting stops here: the number only says whether it is few or many. */
 const maxCounted = 100;
 
-async function boundThrough(name: ClaimName, service: Service): Promise<BoundThrough | undefined> {
+async function boundThrough(name: ClaimName, service: VaultWorkDeps): Promise<BoundThrough | undefined> {
   const names = new Set<string>();
   for await (const vault of vaultsOf(name, service)) {
     for (const id of await service.vaults.bindings(vault)) {
@@ -77,7 +77,7 @@ async function boundThrough(name: ClaimName, service: Service): Promise<BoundThr
   return first === undefined ? undefined : { count: names.size, first };
 }
 
-async function* vaultsOf({ kind, value }: ClaimName, { vaults }: Service): AsyncGenerator<string> {
+async function* vaultsOf({ kind, value }: ClaimName, { vaults }: VaultWorkDeps): AsyncGenerator<string> {
   if (kind === 'vault') yield vaultIdOf(value);
   else yield* vaults.list();
 }
@@ -86,7 +86,7 @@ const isThrough = (claims: readonly [ClaimKind, string][], { kind, value }: Clai
   claims.some(([k, v]) => k === kind && fold(v) === fold(value));
 
 /** The record says so, or nobody knows yet: a row is put down before its record is written. */
-async function mayStand(row: BoundRow, bindingId: string, { accounts, clock }: Service): Promise<boolean> {
+async function mayStand(row: BoundRow, bindingId: string, { accounts, clock }: VaultWorkDeps): Promise<boolean> {
   if (clock.now() - row.writtenAt < staleRowMs) return true;
   const stored = await accounts.read(row.value.name);
   if (stored?.value.lifecycle !== 'active' || stored.value.instanceId !== row.value.instanceId) return false;

@@ -1,10 +1,10 @@
 /** The timer's story: wake every vault that has a key. What is due there stands in the tables, and the worker decides. */
 
 import { measure } from '../base/metrics.ts';
-import type { Service } from '../service.ts';
+import type { VaultWorkDeps } from './deps.ts';
 
 /** Answers with the number of vaults woken. One send that fails stops the sweep; the next tick begins anew. */
-export async function sweep(service: Pick<Service, 'vaults' | 'queue'>): Promise<number> {
+export async function sweep(service: Pick<VaultWorkDeps, 'vaults' | 'queue'>): Promise<number> {
   let vaults = 0;
   for await (const vault of service.vaults.list()) {
     await service.queue.send({ vault, askedBy: 'sweep' });
@@ -15,7 +15,7 @@ export async function sweep(service: Pick<Service, 'vaults' | 'queue'>): Promise
 
 /** The sweep as the timer makes it: it leaves a mark, so that everybody can see how long ago it was. */
 export async function timedSweep(
-  service: Pick<Service, 'vaults' | 'queue' | 'sweepMark' | 'clock' | 'log'>,
+  service: Pick<VaultWorkDeps, 'vaults' | 'queue' | 'sweepMark' | 'clock' | 'log'>,
 ): Promise<number> {
   const before = await service.sweepMark.read();
   const vaults = await sweep(service);

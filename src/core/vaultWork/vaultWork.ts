@@ -10,13 +10,14 @@ import { describeError } from '../base/errors.ts';
 import type { Policy } from '../base/policy.ts';
 import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
+import type { WorkTicket } from '../base/workLock.ts';
 import { type Following, followLatest, isFollowDue } from '../rotation/followLatestVersion.ts';
-import type { Service } from '../service.ts';
 import { createSpending } from '../watch/pacedKeyVault.ts';
-import type { VaultWork, WorkTicket } from '../watch/ports.ts';
+import type { VaultWork } from '../watch/ports.ts';
 import { updateWatch } from '../watch/updateWatch.ts';
 import { costOf } from '../watch/vaultBudget.ts';
 import { isLookDue, isSilent, soonest, type Watch } from '../watch/watch.ts';
+import type { VaultWorkDeps } from './deps.ts';
 import { lookAtBinding, type Round, tellLooks } from './look.ts';
 import { reconcile } from './reconcile.ts';
 
@@ -29,7 +30,7 @@ const minSliceMs = 500;
 /** When a vault has a worker already, its due looks wait this long. */
 const busyDelayMs = 3_000;
 
-export async function workOnVault(message: VaultWork, tools: Service): Promise<void> {
+export async function workOnVault(message: VaultWork, tools: VaultWorkDeps): Promise<void> {
   const { vault, lookNow, askedBy: trigger } = message;
   const event = message.eventId === undefined ? {} : { eventId: message.eventId };
   const service = { ...tools, trigger: { trigger, ...event } };
@@ -48,7 +49,7 @@ async function requestLooks(
   ids: readonly string[],
   wanted: { readonly keyName?: string },
   now: EpochMs,
-  service: Service,
+  service: VaultWorkDeps,
 ): Promise<Set<EpochMs>> {
   const starts = new Set<EpochMs>();
   for (const id of ids) {
@@ -74,7 +75,7 @@ interface Message extends Following {
   readonly vault: string;
   readonly ids: readonly string[];
   readonly began: EpochMs;
-  readonly service: Service;
+  readonly service: VaultWorkDeps;
   /** Undefined: the time had run out, and somebody else has begun. */
   ticket: WorkTicket | undefined;
   keptAt: EpochMs;
@@ -82,7 +83,12 @@ interface Message extends Following {
   readonly wakes: Map<string, EpochMs>;
 }
 
-async function workOnDue(vault: string, ids: readonly string[], isSweep: boolean, service: Service): Promise<void> {
+async function workOnDue(
+  vault: string,
+  ids: readonly string[],
+  isSweep: boolean,
+  service: VaultWorkDeps,
+): Promise<void> {
   const { clock, queue, vaults, policy } = service;
   const began = clock.now();
   const eventId = service.trigger?.eventId;
@@ -146,7 +152,12 @@ async function lookAtAll(isSweep: boolean, round: Round, message: Message): Prom
 }
 
 /** One binding's failure stops no other. */
-async function onBinding<T>(bindingId: string, { log }: Service, work: () => Promise<T>, otherwise: T): Promise<T> {
+async function onBinding<T>(
+  bindingId: string,
+  { log }: VaultWorkDeps,
+  work: () => Promise<T>,
+  otherwise: T,
+): Promise<T> {
   try {
     return await work();
   } catch (error) {
@@ -201,7 +212,7 @@ const nextWakeOf = (watch: Watch): EpochMs =>
   isSilent(watch) ? watch.nextLookAt : Math.min(watch.nextLookAt, watch.nextVersionCheckAt);
 
 /** A look that comes a whole interval late says that sweeps, or workers, do not keep up: docs/operations.md has the alert. */
-function noteLateness(watch: Watch, { clock, policy, log }: Service): void {
+function noteLateness(watch: Watch, { clock, policy, log }: VaultWorkDeps): void {
   const lateMs = clock.now() - watch.nextLookAt;
   if (lateMs > policy.lookIntervalHealthySeconds * 1000)
     log.warn('A look came late', { bindingId: watch.binding.id, lateMs });

@@ -1,6 +1,6 @@
 /** The accounts of a binding, page by page: hints of who to visit. */
 
-import type { Service } from '../service.ts';
+import type { WatchDeps } from './deps.ts';
 import type { AccountPageRequest, BoundPage } from './ports.ts';
 
 export type BoundRow = BoundPage['rows'][number];
@@ -13,7 +13,7 @@ export const staleRowMs = 3_600_000;
 export async function* boundAccounts(
   bindingId: string,
   wanted: Pick<AccountPageRequest, 'version' | 'onlyFollowing'>,
-  service: Pick<Service, 'bindings'>,
+  service: Pick<WatchDeps, 'bindings'>,
 ): AsyncGenerator<BoundRow> {
   let from: string | undefined;
   do {
@@ -30,7 +30,7 @@ export async function* boundAccounts(
 export async function isAnyBound(
   bindingId: string,
   version: string,
-  service: Pick<Service, 'bindings'>,
+  service: Pick<WatchDeps, 'bindings'>,
 ): Promise<boolean> {
   return (await service.bindings.accounts(bindingId, { version, limit: 1 })).rows.length > 0;
 }

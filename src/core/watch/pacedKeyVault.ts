@@ -7,7 +7,7 @@
 
 import type { EpochMs } from '../base/time.ts';
 import type { Answer, KeyVault } from '../customerKey/ports.ts';
-import type { Service } from '../service.ts';
+import type { WatchDeps } from './deps.ts';
 import { afterAnswer, afterRefusal, type Budget, filled, newBudget, spent, waitMs } from './vaultBudget.ts';
 
 export interface Spending {
@@ -34,7 +34,7 @@ const maxTries = 8;
 
 export function createSpending(
   read: () => Promise<Budget | undefined>,
-  { keyVault, clock, pause, policy }: Pick<Service, 'keyVault' | 'clock' | 'pause' | 'policy'>,
+  { keyVault, clock, pause, policy }: Pick<WatchDeps, 'keyVault' | 'clock' | 'pause' | 'policy'>,
 ): Spending {
   const share = (policy.vaultSharePercent / 100) * margin;
   let budget: Budget = { ...newBudget, at: clock.now() };

@@ -1,7 +1,6 @@
 /** What the watch capability needs from outside: bindings with their bound accounts, and vaults with their work. */
 import type { AuditEntry, Trigger } from '../audit/auditEntry.ts';
-import type { ChainPage, ChainPageRequest } from '../audit/ports.ts';
-import type { Kept, Stored } from '../base/stored.ts';
+import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { Budget } from './vaultBudget.ts';
 import type { Watch } from './watch.ts';
@@ -31,44 +30,39 @@ export interface AccountPageRequest {
   readonly from?: string;
 }
 
-/** Watches with their audit entries and the accounts bound, one partition a binding. */
-export interface BindingStore {
+/** Watches with their audit entries, one partition per binding. */
+export interface WatchStore {
   readWatch(bindingId: string): Promise<Stored<Watch> | undefined>;
-  /** For the audit: the watch, whatever somebody has made of it. */
-  kept(bindingId: string): Promise<Kept | undefined>;
   /** Insert if absent. @throws LostRace when it exists. */
   createWatch(watch: Watch, entries: readonly AuditEntry[]): Promise<void>;
   /** @throws LostRace when the etag no longer fits. Answers with the new etag. */
   saveWatch(watch: Stored<Watch>, entries: readonly AuditEntry[]): Promise<Stored<Watch>>;
+}
+
+/** The accounts of a binding, in its partition. */
+export interface BoundAccountStore {
   /** Idempotent; changes the row's etag every time. */
   putAccount(bindingId: string, account: BoundAccount): Promise<void>;
   readAccount(bindingId: string, account: BoundAccount): Promise<Stored<BoundAccount> | undefined>;
   /** Only while the etag fits; a row that has changed, or is gone, is left as it is. */
   removeAccount(bindingId: string, row: Stored<BoundAccount>): Promise<void>;
   accounts(bindingId: string, page: AccountPageRequest): Promise<BoundPage>;
-  audit(bindingId: string, page: ChainPageRequest): Promise<ChainPage>;
 }
 
-/** Which bindings a vault has, and who works on it. */
-export interface VaultStore {
+/** Which bindings a vault has. */
+export interface VaultDirectory {
   /** Idempotent: puts the binding into the vault's partition. */
   addBinding(vaultHost: string, bindingId: string): Promise<void>;
   bindings(vaultId: string): Promise<string[]>;
   /** Every vault that has a binding. */
   list(): AsyncIterable<string>;
-  /** Makes the caller the vault's only worker until the time given; undefined: somebody else is. */
-  beginWork(vaultId: string, now: EpochMs, until: EpochMs): Promise<WorkTicket | undefined>;
-  /** A worker that is slow goes on; undefined: its time had run out and somebody else has begun. */
-  keepWork(vaultId: string, ticket: WorkTicket, until: EpochMs): Promise<WorkTicket | undefined>;
-  /** Harmless when the ticket has run out and somebody else has begun. */
-  endWork(vaultId: string, ticket: WorkTicket): Promise<void>;
-  /** What the vault's workers have left to spend: travels from one to the next. Only the worker writes it. */
+}
+
+/** What the vault's workers have left to spend: travels from one to the next. Only the worker writes it. */
+export interface VaultBudgets {
   readBudget(vaultId: string): Promise<Budget | undefined>;
   saveBudget(vaultId: string, budget: Budget): Promise<void>;
 }
-
-/** Shows who the worker of a vault is: the etag of its row. */
-export type WorkTicket = string & { readonly ticket: unique symbol };
 
 export interface VaultWork {
   readonly vault: string;

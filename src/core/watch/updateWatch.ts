@@ -7,11 +7,11 @@ import type { Stored } from '../base/stored.ts';
 import { type EpochMs, iso } from '../base/time.ts';
 import type { WatchStatus } from '../base/vocabulary.ts';
 import type { Binding } from '../customerKey/binding.ts';
-import type { Service } from '../service.ts';
+import type { WatchDeps } from './deps.ts';
 import { accessibleVerdict, type Evidence, observe, type Verdict, type Watch } from './watch.ts';
 import { occurrenceFacts } from './watchAuditFacts.ts';
 
-type WatchTools = Pick<Service, 'bindings' | 'vaults' | 'rings' | 'policy' | 'clock' | 'log' | 'trigger'>;
+type WatchTools = Pick<WatchDeps, 'bindings' | 'vaults' | 'rings' | 'policy' | 'clock' | 'log' | 'trigger'>;
 
 const keyward = { kind: 'keyward', id: 'watch' } as const;
 
@@ -78,7 +78,7 @@ async function createWatch(binding: Binding, version: string, at: EpochMs, tools
 export async function updateWatch(
   stored: Stored<Watch>,
   decide: (watch: Watch) => Watch,
-  tools: Pick<Service, 'bindings' | 'rings' | 'clock' | 'log' | 'trigger'>,
+  tools: Pick<WatchDeps, 'bindings' | 'rings' | 'clock' | 'log' | 'trigger'>,
   facts: (before: Watch, after: Watch) => readonly AuditFacts[] = () => [],
 ): Promise<Stored<Watch>> {
   let current = stored;
@@ -103,7 +103,7 @@ async function saveWatch(
   { value, etag }: Stored<Watch>,
   next: Watch,
   facts: readonly AuditFacts[],
-  tools: Pick<Service, 'bindings' | 'rings' | 'clock' | 'trigger'>,
+  tools: Pick<WatchDeps, 'bindings' | 'rings' | 'clock' | 'trigger'>,
 ): Promise<Stored<Watch>> {
   if (facts.length === 0) return tools.bindings.saveWatch({ value: next, etag }, []);
   const { audit } = await tools.rings();

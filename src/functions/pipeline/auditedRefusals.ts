@@ -4,7 +4,7 @@
  */
 import type { HttpRequest } from '@azure/functions';
 import * as z from 'zod';
-import type { RefusedCall } from '../../core/accounts/refusedCalls.ts';
+import type { RefusedCall } from '../../core/accounts/processState.ts';
 import { isCause } from '../../core/base/causes.ts';
 import type { Refusal } from '../../core/base/errors.ts';
 import { parseAccountName } from '../../core/base/names.ts';

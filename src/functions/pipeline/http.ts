@@ -5,8 +5,8 @@
 import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import type * as z from 'zod';
 import type { AccountView } from '../../core/accounts/account.ts';
-import type { KnownAccount } from '../../core/accounts/accountCache.ts';
 import { refuseWhileInaccessible } from '../../core/accounts/gate.ts';
+import type { KnownAccount } from '../../core/accounts/processState.ts';
 import { findAccount } from '../../core/accounts/readAccount.ts';
 import { isAt } from '../../core/base/armPath.ts';
 import { describeError, KeywardError, Refusal, statusOf, Unavailable } from '../../core/base/errors.ts';
@@ -63,7 +63,7 @@ async function gated(route: Extract<Route, { handler: RouteHandler }>, call: Cal
     if (view !== undefined && isMeant(view, request)) await refuse(view, route, call);
     return route.handler({ ...call, known: Promise.resolve({ view, isRemembered: false }) });
   }
-  const known = service.memory.view(name);
+  const known = service.accountCache.view(name);
   const answer = route.handler({ ...call, known });
   // Awaited below: the gate's refusal is told first, whatever became of the handler.
   answer.catch(() => undefined);

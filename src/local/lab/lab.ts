@@ -1,21 +1,23 @@
 /**
- * A laboratory: the real core and the real adapters on the real wire and real tables, in virtual time. What the sweep's timer and
+ * A laboratory: the real core and the real adapters on the real wire, with tables in memory, in virtual time. What the sweep's timer and
  * the queue's trigger do in Azure is done here by `advance`, in order and without waiting.
  */
-
+import { TableClient } from '@azure/data-tables';
 import { startIdentity } from '../../../packages/entra-emulator/src/issuer.ts';
 import { type KeyVaultControl, keyVaultControl } from '../../../packages/key-vault-emulator/src/controlClient.ts';
 import { startKeyVault } from '../../../packages/key-vault-emulator/src/emulator.ts';
+import { createTableEmulator } from '../../../packages/table-emulator/src/tableEmulator.ts';
 import { compose } from '../../azure/compose.ts';
+import type { TableName } from '../../azure/tables.ts';
 import type { AccountView } from '../../core/accounts/account.ts';
 import { patchAccount, putAccount } from '../../core/accounts/putAccount.ts';
 import { getAccount } from '../../core/accounts/readAccount.ts';
 import type { Log, LogFields } from '../../core/base/log.ts';
+import type { DailyWork } from '../../core/dailyPass.ts';
 import type { Service } from '../../core/service.ts';
 import { sweep } from '../../core/vaultWork/sweep.ts';
 import { workOnVault } from '../../core/vaultWork/vaultWork.ts';
 import type { VaultWork } from '../../core/watch/ports.ts';
-import { startAzurite } from '../azurite.ts';
 import {
   appPrincipalId,
   createOperatorVault,
@@ -51,8 +53,10 @@ export interface Lab {
   /** Absent unless asked for. */
   readonly topic?: Topic;
   readonly log: LogLine[];
-  /** For a hand in the tables that goes past the app. */
-  readonly connectionString: string;
+  /** A table of the app, for writes that the app does not make. */
+  table(name: TableName): TableClient;
+  /** How many requests have reached the tables. */
+  tableRequests(): number;
   /** Another process on the same tables: its own memory, the same world. */
   another(replace?: Partial<Service>): Promise<Service>;
   /** A customer vault with an RSA key and our grant on it. Answers with the key's versionless identifier. */
@@ -73,7 +77,8 @@ export const tester = { kind: 'principal', id: 'tester' } as const;
 const systemAssigned = { useSystemAssignedIdentity: true } as const;
 
 export async function startLab(options: LabOptions = {}): Promise<Lab> {
-  const [azurite, identity] = await Promise.all([startAzurite(), startIdentity(directory)]);
+  const tables = createTableEmulator();
+  const identity = await startIdentity(directory);
   const emulator = await startKeyVault({
     identityUrl: identity.url,
     timings: { deleteDelayMs: 0, recoverDelayMs: 0 },
@@ -86,16 +91,18 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
 
   const topic = options.announces ? await startTopic(topicOf(identity)) : undefined;
   const settings = {
-    ...operatorSettings(azurite, identity, emulator.url),
+    // Both queues are virtual: nothing is sent to this endpoint.
+    ...operatorSettings(`${tables.connectionString};QueueEndpoint=http://127.0.0.1:9/memory`, identity, emulator.url),
     ...(topic === undefined ? {} : { KEYWARD_ANNOUNCEMENTS_ENDPOINT: topic.endpoint }),
     ...options.settings,
   };
   const clock = createVirtualClock(Date.now());
   const queue = createVirtualQueue(clock);
+  const dailyQueue = createVirtualQueue<DailyWork>(clock);
   const lines: LogLine[] = [];
   const pause = async (ms: number) => clock.set(clock.now() + ms);
   const another = (replace: Partial<Service> = {}) =>
-    compose(settings, logInto(lines), { clock, pause, queue, ...replace });
+    compose(settings, logInto(lines), { clock, pause, queue, dailyQueue, ...replace }, tables.httpClient);
   const service = await another();
   let nextSweepAt = clock.now() + sweepEveryMs;
   const past = new Set<string>();
@@ -111,7 +118,8 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
 
   const lab: Lab = {
     ...{ service, clock, queue, keyVault, keyVaultUrl: emulator.url, identityUrl: identity.url, log: lines, another },
-    connectionString: azurite.connectionString,
+    table: (name) => TableClient.fromConnectionString(tables.connectionString, `keyward${name}`, tables),
+    tableRequests: () => tables.requests,
     ...(topic === undefined ? {} : { topic }),
     async vaultWithKey(vault, more = {}) {
       await keyVault('POST', '/vaults', { name: vault, tenantId: homeTenantId, location, ...more });
@@ -153,7 +161,6 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
       await topic?.stop();
       await emulator.stop();
       await identity.stop();
-      await azurite.stop();
     },
   };
   return lab;

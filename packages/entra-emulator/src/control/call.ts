@@ -3,6 +3,7 @@ import * as z from 'zod';
 import type { Answer } from '../http.ts';
 import { Name, TenantId } from '../seeds.ts';
 import type { World } from '../world.ts';
+import type { ExampleNames } from './exampleNames.ts';
 
 export type Params = Record<string, string>;
 
@@ -12,7 +13,9 @@ export type ControlCall = {
   path: string;
   does: string;
   /** A body to copy. */
-  example?: unknown;
+  example?(names: ExampleNames): unknown;
+  /** In the line to paste, for `:name`; default: an application that exists. */
+  exampleName?: string;
   answer(world: World, params: Params, body: unknown): Answer | Promise<Answer>;
 };
 

@@ -5,12 +5,13 @@ import type { Answer } from '../http.ts';
 import type { World } from '../world.ts';
 import type { ControlCall, Params } from './call.ts';
 import { directoryCalls } from './directoryCalls.ts';
+import { type ExampleNames, exampleNames } from './exampleNames.ts';
 import { issuingCalls } from './issuingCalls.ts';
 
 export const controlCalls: ControlCall[] = [...directoryCalls, ...issuingCalls];
 
 export async function answerControl(world: World, method: string, path: string, text: string): Promise<Answer> {
-  if (/^\/control\/?$/.test(path) && method === 'GET') return { status: 200, body: listing(world.url) };
+  if (/^\/control\/?$/.test(path) && method === 'GET') return { status: 200, body: listing(world) };
   const onPath = controlCalls.flatMap((call) => {
     const params = match(call.path, path);
     return params === undefined ? [] : [{ call, params }];
@@ -24,11 +25,19 @@ export async function answerControl(world: World, method: string, path: string, 
   }
 }
 
-function listing(url: string) {
+/** Each call with a line to paste, whose parameters name what exists. */
+function listing(world: World) {
+  const existing = exampleNames(world);
   return {
-    calls: controlCalls.map(({ method, path, does, example }) => {
-      const data = example === undefined ? '' : ` -d '${JSON.stringify(example)}'`;
-      return { call: `${method} ${path}`, does, curl: `curl -s -X ${method} '${url}${path}'${data}` };
+    calls: controlCalls.map(({ method, path, does, example, exampleName }) => {
+      const names = { ...existing, ...(exampleName === undefined ? {} : { name: exampleName }) };
+      const body = example?.(names);
+      const data = body === undefined ? '' : ` -d '${JSON.stringify(body)}'`;
+      const filled = path.replaceAll(
+        /:(tenant|name|credential|id)/g,
+        (_, name: keyof ExampleNames) => `${names[name]}`,
+      );
+      return { call: `${method} ${path}`, does, curl: `curl -s -X ${method} '${world.url}${filled}'${data}` };
     }),
   };
 }

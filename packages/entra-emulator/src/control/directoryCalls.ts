@@ -19,7 +19,7 @@ export const directoryCalls: ControlCall[] = [
     method: 'PUT',
     path: '/control/tenants/:tenant',
     does: 'Adds or changes a tenant; missingApp: what clients hear of apps it has not installed.',
-    example: { displayName: 'Contoso', missingApp: 'AADSTS7000229' },
+    example: () => ({ displayName: 'Contoso', missingApp: 'AADSTS7000229' }),
     answer: taking(TenantBody, (world, params, body) => world.directory.putTenant(tenantIn(params), body)),
   },
   {
@@ -41,7 +41,7 @@ export const directoryCalls: ControlCall[] = [
     method: 'PUT',
     path: '/control/tenants/:tenant/apps/:name',
     does: 'Installs an application in a tenant, or disables (enabled: false) or enables it there.',
-    example: { enabled: true },
+    example: () => ({ enabled: true }),
     answer: taking(InstallBody, (world, params, body) =>
       world.directory.install(tenantIn(params), nameIn(params), body),
     ),
@@ -70,13 +70,9 @@ export const directoryCalls: ControlCall[] = [
   {
     method: 'PUT',
     path: '/control/identities/:name',
-    does: 'Adds an identity (systemAssigned, userAssigned, application), or changes its roles, secret or resourceId.',
-    example: {
-      tenantId: '11111111-1111-4111-8111-111111111111',
-      kind: 'application',
-      roles: ['Keyward.Operator'],
-      secret: 'open sesame',
-    },
+    does: 'Adds an identity (systemAssigned, userAssigned, application, user), or changes its roles, secret or resourceId.',
+    exampleName: 'example-app',
+    example: ({ tenant, roles }) => ({ tenantId: tenant, kind: 'application', roles }),
     answer: taking(IdentityBody, (world, params, body) => world.directory.putPrincipal(nameIn(params), body)),
   },
   {
@@ -92,7 +88,7 @@ export const directoryCalls: ControlCall[] = [
     method: 'PUT',
     path: '/control/identities/:name/roles',
     does: 'Sets the app roles in its tokens for the API.',
-    example: { roles: ['Keyward.Reader'] },
+    example: ({ roles }) => ({ roles }),
     answer: taking(RolesBody, (world, params, { roles }) => world.directory.setRoles(nameIn(params), roles)),
   },
   {
@@ -105,7 +101,7 @@ export const directoryCalls: ControlCall[] = [
     method: 'PUT',
     path: '/control/identities/:name/federated-credentials/:credential',
     does: 'Lets a managed identity (by name, or by its object id as subject) speak for an application.',
-    example: { identity: 'user-assigned-identity' },
+    example: ({ managedIdentity }) => ({ identity: managedIdentity }),
     answer: taking(FederatedCredentialBody, (world, params, body) =>
       world.directory.putFederatedCredential(nameIn(params), credentialIn(params), body),
     ),

@@ -25,7 +25,7 @@ export const repairIdentityApi: Route = {
   ...{ name: 'operatorRepairIdentity', method: 'POST', path: 'operator/accounts/{accountName}/repairIdentity' },
   ...{ scope: 'operator', role: 'Keys.Operate', handler, danger: repairDanger },
   contract: {
-    summary: "Reach an account's customer key by another identity, while it is not accessible",
+    summary: "KeyRef an account's customer key by another identity, while it is not accessible",
     body,
     answers: { 200: accountAnswer },
     headers: { 200: ['ETag'] },

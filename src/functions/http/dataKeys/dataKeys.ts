@@ -1,5 +1,5 @@
 /** The calls on data keys, below an account. */
-import type { HttpRequest, HttpResponseInit } from '@azure/functions';
+import type { HttpResponseInit } from '@azure/functions';
 import type * as z from 'zod';
 import { base64, wipe } from '../../../core/base/bytes.ts';
 import { Refusal } from '../../../core/base/errors.ts';
@@ -19,7 +19,6 @@ import {
 import { contextHashOf } from '../../../core/dataKeys/encryptionContext.ts';
 import { signKeyStatus } from '../../../core/dataKeys/keyStatus.ts';
 import { parseBase64 } from '../../../core/secrets/secretValues.ts';
-import type { Service } from '../../../core/service.ts';
 import { type Call, parsed, type RouteHandler, readJson } from '../../pipeline/http.ts';
 import type { Route } from '../../pipeline/route.ts';
 import { dataKeyContracts, generateBody, wrapBody, wrappedBody } from './dataKeyContract.ts';
@@ -40,7 +39,7 @@ const generate =
     const { count = 1, length = 32, context = {} } = parsed(generateBody, await readJson(call.request, maxBodyBytes));
     const input = { count, length, contextHash: contextHashOf(context), isPlain };
     const answer = await generateDataKeys(input, callOf(call), call.service);
-    return respond(call, answer, ({ plain, wrapped }) => ({
+    return respond(call, answer, isPlain, ({ plain, wrapped }) => ({
       ...(plain === undefined ? {} : { plaintext: base64(plain) }),
       ...(wrapped === undefined ? {} : { wrapped: base64(wrapped) }),
     }));
@@ -53,7 +52,9 @@ const wrap: RouteHandler = async (call) => {
     for (const [n, { plaintext, context = {} }] of value.entries())
       keys.push({ bytes: plainKeyIn(plaintext, n), contextHash: contextHashOf(context, `value.${n}.context`) });
     const answer = await wrapDataKeys(keys, callOf(call), call.service);
-    return await respond(call, answer, ({ wrapped }) => (wrapped === undefined ? {} : { wrapped: base64(wrapped) }));
+    return await respond(call, answer, false, ({ wrapped }) =>
+      wrapped === undefined ? {} : { wrapped: base64(wrapped) },
+    );
   } finally {
     wipe(...keys.map(({ bytes }) => bytes));
   }
@@ -78,7 +79,7 @@ function wrappedKeysIn({ value }: z.infer<typeof wrappedBody>): BoundBytes[] {
 const unwrap: RouteHandler = async (call) => {
   const keys = wrappedKeysIn(parsed(wrappedBody, await readJson(call.request, maxBodyBytes)));
   const answer = await unwrapDataKeys(keys, callOf(call), call.service);
-  return respond(call, answer, ({ plain, ...item }) =>
+  return respond(call, answer, true, ({ plain, ...item }) =>
     plain === undefined ? failureOf(item) : { plaintext: base64(plain), accountKeyGeneration: item.generation },
   );
 };
@@ -86,24 +87,23 @@ const unwrap: RouteHandler = async (call) => {
 const rewrap: RouteHandler = async (call) => {
   const keys = wrappedKeysIn(parsed(wrappedBody, await readJson(call.request, maxBodyBytes)));
   const answer = await rewrapDataKeys(keys, callOf(call), call.service);
-  return respond(call, answer, ({ wrapped, ...item }) =>
+  return respond(call, answer, false, ({ wrapped, ...item }) =>
     wrapped === undefined ? failureOf(item) : { wrapped: base64(wrapped), accountKeyGeneration: item.generation },
   );
 };
 
 const failureOf = ({ failure }: DataKeyItem) => ({ error: failure });
 
-/** With a key status where plaintext leaves. The plain bytes are wiped. */
+/** With a key status where plaintext can leave. The plain bytes are wiped. */
 async function respond(
-  { request, service }: { readonly request: HttpRequest; readonly service: Service },
+  { request, service }: Call,
   answer: DataKeysAnswer,
+  isPlain: boolean,
   render: (item: DataKeyItem) => object,
 ): Promise<HttpResponseInit> {
   const { items, view, term } = answer;
   try {
-    const isPlain = items.some(({ plain }) => plain !== undefined);
-    const nonce = nonceIn(request);
-    const status = isPlain ? { keyStatus: await signKeyStatus(view, term, nonce, service) } : {};
+    const status = isPlain ? { keyStatus: await signKeyStatus(view, term, nonceIn(request), service) } : {};
     const { accountKeyGeneration } = view.record;
     const jsonBody = { value: items.map(render), accountKeyGeneration, ...status };
     return { status: 200, headers: { 'Cache-Control': 'no-store' }, jsonBody };

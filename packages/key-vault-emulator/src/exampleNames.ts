@@ -1,0 +1,24 @@
+/** The names in the control API's example lines: what exists now, or, for what is missing, a name that can be created. */
+import type { World } from './world.ts';
+
+export type ExampleNames = Readonly<
+  Record<'vault' | 'key' | 'version' | 'principal' | 'name' | 'subscription' | 'tenant' | 'event' | 'fault', string>
+>;
+
+const unusedId = '00000000-0000-4000-8000-000000000001';
+
+export function exampleNames({ vaults, delivery, faults }: World): ExampleNames {
+  const vault = [...vaults.values()].findLast(({ deleted }) => deleted === undefined);
+  const key = [...(vault?.keys.values() ?? [])].findLast(({ deleted }) => deleted === undefined);
+  return {
+    vault: vault?.name ?? 'contoso-keys',
+    key: key?.name ?? 'cmk',
+    version: key?.versions.at(-1)?.id ?? unusedId.replaceAll('-', ''),
+    principal: vault?.roleAssignments.at(-1)?.principal ?? unusedId,
+    name: vault?.subscriptions.at(-1)?.name ?? 'events',
+    subscription: vault?.subscriptionId ?? unusedId,
+    tenant: vault?.tenantId ?? unusedId,
+    event: delivery.list().at(-1)?.event.id ?? unusedId,
+    fault: faults.list().at(-1)?.id ?? unusedId,
+  };
+}

@@ -1,0 +1,23 @@
+import type { Serialize } from '../base/keyedMutex.ts';
+import type { WorkQueue } from '../base/workQueue.ts';
+import type { CustomerKeyDeps } from '../customerKey/deps.ts';
+import type { Rings } from '../rings/ring.ts';
+import type { WatchDeps } from '../watch/deps.ts';
+import type { AccountStore, DataKeyRows, Directory, MoveWork, ResourceRows, SecretRows } from './ports.ts';
+import type { AccountCache, Leases, RefusedCalls } from './processState.ts';
+
+export interface AccountsDeps extends CustomerKeyDeps, WatchDeps {
+  readonly accounts: WatchDeps['accounts'] & AccountStore;
+  readonly directory: Directory;
+  readonly secrets: SecretRows;
+  readonly resources: ResourceRows;
+  readonly dataKeyUse: DataKeyRows;
+  readonly dailyQueue: WorkQueue<MoveWork>;
+  readonly rings: (read?: 'fresh') => Promise<Rings>;
+  /** One for the process: unwrapped account keys are nowhere else. */
+  readonly leases: Leases;
+  readonly accountCache: AccountCache;
+  /** Work of this process on one account or resource, one after the other. */
+  readonly serialize: Serialize;
+  readonly refusedCalls: RefusedCalls;
+}

@@ -1,0 +1,13 @@
+import type { BaseDeps } from '../base/deps.ts';
+import type { Keks } from '../crypto/keks.ts';
+import type { Trigger } from './auditEntry.ts';
+import type { AccountChainStore, BindingChainStore, ServiceAuditStore } from './ports.ts';
+
+export interface AuditDeps extends BaseDeps {
+  /** What began the work of the message that is being processed; absent in a call. */
+  readonly trigger?: Trigger;
+  readonly serviceAudit: ServiceAuditStore;
+  readonly accounts: AccountChainStore;
+  readonly bindings: BindingChainStore;
+  readonly rings: (read?: 'fresh') => Promise<{ readonly audit: Keks }>;
+}

@@ -1,0 +1,12 @@
+import type { BaseDeps } from '../base/deps.ts';
+import type { Cloud } from './keyIdentifier.ts';
+import type { Claims, KeyVault } from './ports.ts';
+
+export interface CustomerKeyDeps extends BaseDeps {
+  readonly keyVault: KeyVault;
+  readonly claims: Claims;
+  readonly cloud: Cloud;
+  readonly homeTenantId: string;
+  /** The tag that a customer key must carry, with the account's owner as its value. */
+  readonly ownerTag: string | undefined;
+}

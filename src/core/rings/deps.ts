@@ -1,0 +1,29 @@
+import type { AuditDeps } from '../audit/deps.ts';
+import type { EpochMs } from '../base/time.ts';
+import type { RingName } from '../base/vocabulary.ts';
+import type { WorkLock } from '../base/workLock.ts';
+import type { WorkQueue } from '../base/workQueue.ts';
+import type { KeyVault } from '../customerKey/ports.ts';
+import type { OperatorKeys } from './kek.ts';
+import type { RingStore } from './ports.ts';
+import type { Rings } from './ring.ts';
+
+/** Work on rings in the background. */
+export type RingWork =
+  /** Continue the pass of this ring's rotation. */
+  | { readonly visit: 'ring'; readonly ring: RingName }
+  /** Check the operator's own keys now, unless a check has run since. */
+  | { readonly visit: 'operatorKeys'; readonly askedAt: EpochMs };
+
+export interface RingsDeps extends Omit<AuditDeps, 'rings'> {
+  readonly keyVault: KeyVault;
+  readonly ringStore: RingStore;
+  readonly operatorKeys: OperatorKeys;
+  /**
+   * As this process has them, read again once a minute; `fresh`: as they are stored after the call.
+   * @throws Unavailable while there are none yet, or none that are fresh.
+   */
+  readonly rings: (read?: 'fresh') => Promise<Rings>;
+  readonly vaults: WorkLock;
+  readonly dailyQueue: WorkQueue<RingWork>;
+}
