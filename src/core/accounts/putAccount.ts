@@ -10,7 +10,7 @@ import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
 import { isSamePlace, type Place } from '../base/armPath.ts';
 import { type Bytes, wipe } from '../base/bytes.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
-import { fold, foldRegion, parseAccountName, parseOwner } from '../base/names.ts';
+import { fold, foldRegion, parseAccountName, parseAmsName, parseOwner } from '../base/names.ts';
 import type { Owned } from '../customerKey/acceptCustomerKey.ts';
 import { bindingOf } from '../customerKey/binding.ts';
 import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
@@ -114,6 +114,7 @@ function racing<T>(
 function createAccount(name: string, wish: AccountWish, actor: Actor, service: AccountsDeps): Promise<void> {
   const owned = ownedOf(wish);
   const { tags = {}, auditKeyUse = false, leaseSeconds, place, kept } = wish;
+  if (place !== undefined) parseAmsName(name);
   const record = {
     ...{ name, instanceId: service.random.uuid(), ...owned, tags, auditKeyUse },
     ...(place === undefined ? {} : { place }),

@@ -5,8 +5,8 @@ import { getAccount } from '../accounts/readAccount.ts';
 import { saveAccount, storedOf } from '../accounts/writeAccount.ts';
 import type { Actor } from '../audit/auditEntry.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
+import type { Policy } from '../base/policy.ts';
 import { type EpochMs, iso } from '../base/time.ts';
-import { olderKeyWaitMs } from '../rings/durations.ts';
 import type { DataKeysDeps } from './deps.ts';
 import { dataKeyUsage, type GenerationUsage, seenStepMs } from './lastSeen.ts';
 
@@ -30,7 +30,7 @@ export function destroyGeneration(
       });
     if (usage.destroyedAt !== undefined) return current;
     const now = service.clock.now();
-    refuseWhileInUse(usage, notSeenSince, now);
+    refuseWhileInUse(usage, notSeenSince, now, service.policy);
     const { record } = current;
     const dataKeyGenerations = record.dataKeyGenerations?.map((one): DataKeyGeneration => {
       if (one.generation !== generation || !isOpen(one)) return one;
@@ -45,14 +45,19 @@ export function destroyGeneration(
 }
 
 /** @throws Refusal Conflict */
-function refuseWhileInUse(usage: GenerationUsage, notSeenSince: EpochMs, now: EpochMs): void {
+function refuseWhileInUse(
+  usage: GenerationUsage,
+  notSeenSince: EpochMs,
+  now: EpochMs,
+  { leaseSeconds }: Pick<Policy, 'leaseSeconds'>,
+): void {
   const { generation, isNewest, supersededAt, lastSeenAt } = usage;
   if (isNewest)
     throw conflict(
       `Generation ${generation} is the newest: rotate the account key, and wrap the data keys again first.`,
     );
-  // A process that has not read the newer key yet may still wrap under this one.
-  const freeAt = (supersededAt ?? now) + olderKeyWaitMs;
+  // A process that has not read the newer key yet may still wrap under this one: for seconds, and far shorter than a lease.
+  const freeAt = (supersededAt ?? now) + leaseSeconds * 1000;
   if (now < freeAt) throw conflict(`Generation ${generation} can still be in use. Try again after ${iso(freeAt)}.`);
   if (lastSeenAt === undefined || lastSeenAt + seenStepMs <= notSeenSince) return;
   throw conflict(

@@ -1,6 +1,6 @@
 /** What wraps the data keys of an account, opened for one turn with its leased account key. */
 import type { AccountView } from '../accounts/account.ts';
-import { isOpen, withNewGeneration } from '../accounts/dataKeyGenerations.ts';
+import { isOpen, type OpenGeneration, withNewGeneration } from '../accounts/dataKeyGenerations.ts';
 import { refuseWhileInaccessible } from '../accounts/gate.ts';
 import type { LeaseTerm } from '../accounts/processState.ts';
 import { accountNotFound, getAccount } from '../accounts/readAccount.ts';
@@ -38,14 +38,20 @@ export async function withMaterial<T>(
       const found = record.dataKeyGenerations?.find((one) => one.generation === generation);
       if (known !== undefined || found === undefined) return known;
       if (!isOpen(found)) return 'destroyed';
-      const material = dataKeyMaterialIn(openInRecord('dataKeys', found, accountKey, record, atRest));
+      const material = open(found);
       opened.set(generation, material);
       return material;
     };
+    /** Damage of the record is an alarm; what a caller sends is checked elsewhere, and never one. */
+    const open = (found: OpenGeneration): DataKeyMaterial => {
+      try {
+        return dataKeyMaterialIn(openInRecord('dataKeys', found, accountKey, record, atRest));
+      } catch (error) {
+        throw error instanceof KeyMaterialMismatch ? damaged(view, tools) : error;
+      }
+    };
     try {
       return { value: work(materialOf), term };
-    } catch (error) {
-      throw error instanceof KeyMaterialMismatch ? damaged(view, tools) : error;
     } finally {
       for (const { inner, outer } of opened.values()) wipe(inner, outer);
     }
@@ -53,7 +59,7 @@ export async function withMaterial<T>(
 }
 
 function damaged({ record: { name } }: AccountView, { log }: OpenTools): Refusal {
-  log.error('What data keys are wrapped with does not open', { account: fold(name), cause: 'KeyMaterialMismatch' });
+  log.error('An account key does not open to what its record names', { account: fold(name) });
   return new Refusal(
     'KeyMaterialMismatch',
     'What the data keys of this account are wrapped with does not open: its record was edited or damaged. Nothing was changed. Restore the record from a back-up.',
