@@ -13,6 +13,7 @@ import {
   newAccount,
   refused,
   rotate,
+  sweepOnce,
   useStack,
   vaultWithKey,
   versionOf,
@@ -65,10 +66,10 @@ type Account = any;
 
 async function become(status: string): Promise<Account> {
   const ask = async () => {
-    await world.stack.host.invokeTimer('sweep');
+    await sweepOnce(world);
     return (await api('GET', account)).body;
   };
-  return until(status, ask, (one: Account) => one.properties.encryption.status === status, 12_000);
+  return until(status, ask, (one: Account) => one.properties.encryption.status === status);
 }
 
 const secrets = {

@@ -14,7 +14,7 @@ import {
 import { destroyGeneration } from '../../src/core/dataKeys/destroyGeneration.ts';
 import { contextHashOf, type EncryptionContext } from '../../src/core/dataKeys/encryptionContext.ts';
 import { dataKeyUsage } from '../../src/core/dataKeys/lastSeen.ts';
-import { moveSecrets } from '../../src/core/secrets/rekeySecrets.ts';
+import { rekeySecrets } from '../../src/core/secrets/rekeySecrets.ts';
 import type { Service } from '../../src/core/service.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { failure, useLab } from '../lab.ts';
@@ -220,10 +220,10 @@ describe('destroying a generation', () => {
     await lab.account('passed', 'contoso');
     const { wrapped, plain } = await generated('passed');
     await rotated('passed');
-    let next = await moveSecrets({ visit: 'secrets', account: 'passed' }, lab.service);
+    let next = await rekeySecrets({ visit: 'secrets', account: 'passed' }, lab.service);
     while (next !== undefined) {
       lab.clock.set(lab.clock.now() + next.delayMs);
-      next = await moveSecrets(next.work, lab.service);
+      next = await rekeySecrets(next.work, lab.service);
     }
     expect((await auditOf(lab, 'passed')).at(-1)?.type).toBe('OlderAccountKeysDestroyed');
     expect(await unwrapped('passed', wrapped)).toBe(plain);

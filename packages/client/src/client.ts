@@ -41,7 +41,11 @@ export class KeywardClient {
     const { scope = 'api://keyward/.default', deadlineSeconds = 30, clock = systemClock } = options;
     this.#clock = clock;
     const send = createTransport({
-      ...{ endpoint: checkedEndpoint(endpoint), credential, scope, clock, deadlineMs: deadlineSeconds * 1000 },
+      endpoint: checkedEndpoint(endpoint),
+      credential,
+      scope,
+      clock,
+      deadlineMs: deadlineSeconds * 1000,
       fetch: options.fetch ?? globalThis.fetch,
     });
     this.dataKeys = createDataKeyApi(send, createStatusKeys(send, clock));

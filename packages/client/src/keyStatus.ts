@@ -69,7 +69,13 @@ function statusOf(claims: Record<string, unknown>): KeyStatus {
     notAfter - issuedAt <= longestMs;
   if (!isWhole) throw new KeyStatusError('The key status lacks a claim, or holds one that cannot be.');
   return {
-    ...{ account, accountId, accountKeyGeneration, epoch, issuedAt, notAfter, once: once === true },
+    account,
+    accountId,
+    accountKeyGeneration,
+    epoch,
+    issuedAt,
+    notAfter,
+    once: once === true,
     ...(binding === undefined ? {} : { binding }),
     ...(cause === undefined ? {} : { cause }),
   };

@@ -68,7 +68,9 @@ export function createTransport(options: TransportOptions): Send {
           ...request.headers,
         },
         ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
-        ...{ signal, redirect: 'error', cache: 'no-store' },
+        signal,
+        redirect: 'error',
+        cache: 'no-store',
       });
       const body = await bodyOf(response);
       if (response.ok || response.status === 304)
@@ -132,7 +134,11 @@ function failureOf(response: Response, body: unknown): KeywardUnavailable {
     return new KeywardUnavailable(word, text, retryAfterSeconds(headers.get('retry-after')));
   const { cause, since, remedy, actor } = additionalInfo?.[0]?.info ?? {};
   throw new KeywardRefusal(word, text, {
-    ...{ cause: textOf(cause), since: textOf(since), remedy: textOf(remedy), actor: textOf(actor), status },
+    cause: textOf(cause),
+    since: textOf(since),
+    remedy: textOf(remedy),
+    actor: textOf(actor),
+    status,
     requestId: headers.get('x-ms-request-id') ?? undefined,
   });
 }

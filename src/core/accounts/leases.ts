@@ -9,7 +9,7 @@ import { type AccountView, leasePolicyOf, onceTermMs, verdictOn, wrappedByOf } f
 import { openAccountKey } from './accountKey.ts';
 import type { AccountsDeps } from './deps.ts';
 import { keyUnreachable } from './gate.ts';
-import { type KeyUse, noting, tellKeyUse } from './keyUse.ts';
+import { auditKeyUses, type KeyUse, recordingKeyVault } from './keyUse.ts';
 import type { Leases, LeaseTerm } from './processState.ts';
 
 interface Lease {
@@ -50,11 +50,11 @@ export function createLeases(
     Math.max(Math.abs(clock.now() - lease.openedAt), clock.monotonic() - lease.openedMonotonic);
 
   /** The account key by a fresh unwrap; the audit has it, or waits for nobody where the unwrap failed. */
-  async function unwrap(view: AccountView): Promise<{ key: Bytes; told: Promise<void> } | Cause> {
+  async function unwrap(view: AccountView): Promise<{ key: Bytes; audited: Promise<void> } | Cause> {
     const uses: KeyUse[] = [];
-    const opened = await openAccountKey(view.record, { ...tools, keyVault: noting(tools.keyVault, uses) });
-    const told = tellKeyUse({ record: view.record, purpose: 'lease', actor: keyward }, uses, tools);
-    return opened.ok ? { key: opened.value, told } : opened.cause;
+    const opened = await openAccountKey(view.record, { ...tools, keyVault: recordingKeyVault(tools.keyVault, uses) });
+    const audited = auditKeyUses({ record: view.record, purpose: 'lease', actor: keyward }, uses, tools);
+    return opened.ok ? { key: opened.value, audited } : opened.cause;
   }
 
   async function open(id: string, view: AccountView): Promise<Lease | Cause> {
@@ -73,7 +73,7 @@ export function createLeases(
     };
     leases.set(id, lease, { ttl: lifeMs });
     measure(tools.log, 'keyward.leases', leases.size, {});
-    await opened.told;
+    await opened.audited;
     return lease;
   }
 
@@ -138,7 +138,7 @@ export function createLeases(
     } finally {
       wipeAccountKey(opened.key);
     }
-    await opened.told;
+    await opened.audited;
     return result;
   }
 

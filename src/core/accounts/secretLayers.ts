@@ -8,14 +8,14 @@ import {
   openSecret,
   parseSecret,
   type SealedKind,
-  type SecretPlace,
+  type SecretContext,
   sealSecret,
 } from '../crypto/secretEnvelope.ts';
 import { accountSubkey, atRestSubkey, wipeAccountKey } from '../crypto/subkeys.ts';
 import type { Ring } from '../rings/ring.ts';
 import type { ActiveAccount, OlderAccountKeys } from './account.ts';
 
-export type Place = Omit<SecretPlace, 'generation'>;
+export type SecretAddress = Omit<SecretContext, 'generation'>;
 /** What an account's secrets are sealed under: its key's generation now, and those that some are still under. */
 export type KeyHolder = Pick<ActiveAccount, 'instanceId' | 'accountKeyGeneration' | 'olderAccountKeys'>;
 
@@ -25,42 +25,48 @@ type Keks = Pick<Ring, 'newest' | 'kek'>;
 /** The plain bytes as they are stored. The caller wipes them. */
 export function protectSecret(
   plain: Uint8Array,
-  place: SecretPlace,
+  context: SecretContext,
   accountKey: Bytes,
   atRest: Keks,
   random: Random,
 ): Bytes {
   const ring = atRest.newest;
   const keys = {
-    inner: accountSubkey(accountKey, place.instanceId, place.kind),
-    outer: atRestSubkey(ring, place.instanceId),
+    inner: accountSubkey(accountKey, context.instanceId, context.kind),
+    outer: atRestSubkey(ring, context.instanceId),
   };
-  return sealSecret(plain, place, keys, ring, random.bytes(2 * nonceLength));
+  return sealSecret(plain, context, keys, ring, random.bytes(2 * nonceLength));
 }
 
 /**
  * The plain bytes of what is stored, under the account key or one of the older ones that it has taken over. The caller wipes them.
  * @throws KeyMaterialMismatch
  */
-export function revealSecret(stored: Bytes, place: Place, accountKey: Bytes, holder: KeyHolder, atRest: Keks): Bytes {
+export function revealSecret(
+  stored: Bytes,
+  context: SecretAddress,
+  accountKey: Bytes,
+  holder: KeyHolder,
+  atRest: Keks,
+): Bytes {
   const { ringGeneration, generation } = parseSecret(stored);
-  const outer = atRestSubkey(atRest.kek(ringGeneration), place.instanceId);
+  const outer = atRestSubkey(atRest.kek(ringGeneration), context.instanceId);
   if (generation === holder.accountKeyGeneration)
     return openSecret(
       stored,
-      { ...place, generation },
-      { inner: accountSubkey(accountKey, place.instanceId, place.kind), outer },
+      { ...context, generation },
+      { inner: accountSubkey(accountKey, context.instanceId, context.kind), outer },
     );
   const older = olderKey(generation, accountKey, holder, atRest);
   try {
-    const inner = accountSubkey(older, place.instanceId, place.kind);
-    return openSecret(stored, { ...place, generation }, { inner, outer });
+    const inner = accountSubkey(older, context.instanceId, context.kind);
+    return openSecret(stored, { ...context, generation }, { inner, outer });
   } finally {
     wipeAccountKey(older);
   }
 }
 
-/** An older account key is kept as a secret under the one that took its place. */
+/** An older account key is kept as a secret under the one that took its context. */
 function olderKey(generation: number, accountKey: Bytes, holder: KeyHolder, atRest: Keks): Bytes {
   const kept = holder.olderAccountKeys?.keys.find((one) => one.generation === generation);
   if (kept === undefined) throw new KeyMaterialMismatch(`The account has no key of generation ${generation}.`);
@@ -74,7 +80,7 @@ interface Sealed {
   readonly sealed: string;
 }
 
-function placeInRecord(kind: InRecord, { generation }: Pick<Sealed, 'generation'>, holder: KeyHolder): SecretPlace {
+function contextInRecord(kind: InRecord, { generation }: Pick<Sealed, 'generation'>, holder: KeyHolder): SecretContext {
   const { instanceId, accountKeyGeneration } = holder;
   return { instanceId, kind, name: String(generation), generation: accountKeyGeneration };
 }
@@ -83,7 +89,7 @@ function placeInRecord(kind: InRecord, { generation }: Pick<Sealed, 'generation'
 export function openInRecord(kind: InRecord, one: Sealed, accountKey: Bytes, holder: KeyHolder, atRest: Keks): Bytes {
   const sealed = fromBase64(one.sealed);
   const { ringGeneration } = parseSecret(sealed);
-  return openSecret(sealed, placeInRecord(kind, one, holder), {
+  return openSecret(sealed, contextInRecord(kind, one, holder), {
     inner: accountSubkey(accountKey, holder.instanceId, kind),
     outer: atRestSubkey(atRest.kek(ringGeneration), holder.instanceId),
   });
@@ -98,12 +104,12 @@ export function sealInRecord(
   holder: KeyHolder,
   { atRest, random }: { readonly atRest: Keks; readonly random: Random },
 ): string {
-  return base64(protectSecret(plain, placeInRecord(kind, { generation }, holder), accountKey, atRest, random));
+  return base64(protectSecret(plain, contextInRecord(kind, { generation }, holder), accountKey, atRest, random));
 }
 
 /** With the outer layer under the newest at-rest KEK; the same text when it is. @throws KeyMaterialMismatch */
 export function resealInRecord(kind: InRecord, one: Sealed, holder: KeyHolder, atRest: Keks, random: Random): string {
-  const moved = resealOuter(fromBase64(one.sealed), placeInRecord(kind, one, holder), atRest, random);
+  const moved = resealOuter(fromBase64(one.sealed), contextInRecord(kind, one, holder), atRest, random);
   return moved === undefined ? one.sealed : base64(moved);
 }
 
@@ -118,13 +124,13 @@ export function resealOlderKeys(holder: KeyHolder, atRest: Keks, random: Random)
 }
 
 /** With the outer layer under the newest at-rest KEK; undefined when it is. The account key is not needed. @throws KeyMaterialMismatch */
-export function resealOuter(stored: Bytes, place: SecretPlace, atRest: Keks, random: Random): Bytes | undefined {
+export function resealOuter(stored: Bytes, context: SecretContext, atRest: Keks, random: Random): Bytes | undefined {
   const ring = atRest.newest;
   const { ringGeneration } = parseSecret(stored);
   if (ringGeneration >= ring.generation) return undefined;
-  const from = atRestSubkey(atRest.kek(ringGeneration), place.instanceId);
-  const to = { subkey: atRestSubkey(ring, place.instanceId), ring, nonce: random.bytes(nonceLength) };
-  return moveOuterLayer(stored, place, from, to);
+  const from = atRestSubkey(atRest.kek(ringGeneration), context.instanceId);
+  const to = { subkey: atRestSubkey(ring, context.instanceId), ring, nonce: random.bytes(nonceLength) };
+  return moveOuterLayer(stored, context, from, to);
 }
 
 type KeptKey = OlderAccountKeys['keys'][number];

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { causes } from '../base/causes.ts';
 import { errorCodes } from '../base/errorCatalogue.ts';
 import { dataKeyOperations } from '../base/vocabulary.ts';
-import { type AuditFacts, dangerousCalls, keyPurposes, triggers } from './auditEntry.ts';
+import { type AuditFacts, keyPurposes, sensitiveCalls, triggers } from './auditEntry.ts';
 
 const text = z.string().min(1);
 const count = z.int().min(0);
@@ -30,7 +30,7 @@ export const auditFacts = {
   operation: z.enum(dataKeyOperations).optional(),
   count: count.optional(),
   contexts: z.array(text).readonly().optional(),
-  asked: z.enum(dangerousCalls).optional(),
+  asked: z.enum(sensitiveCalls).optional(),
   code: z.enum(errorCodes).optional(),
   account: text.optional(),
 } satisfies Record<keyof Omit<AuditFacts, 'type'>, z.ZodType>;

@@ -4,6 +4,7 @@ import { isOpen } from '../accounts/dataKeyGenerations.ts';
 import { getAccount } from '../accounts/readAccount.ts';
 import { saveAccount, storedOf } from '../accounts/writeAccount.ts';
 import type { Actor } from '../audit/auditEntry.ts';
+import { defined } from '../base/defined.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
 import type { Policy } from '../base/policy.ts';
 import { type EpochMs, iso } from '../base/time.ts';
@@ -37,7 +38,7 @@ export function destroyGeneration(
       const { sealed: _destroyed, ...left } = one;
       return { ...left, destroyedAt: now };
     });
-    const next = { ...record, ...(dataKeyGenerations === undefined ? {} : { dataKeyGenerations }) };
+    const next = { ...record, ...defined({ dataKeyGenerations }) };
     const entry = { type: 'DataKeyGenerationDestroyed', actor, before: String(generation) } as const;
     await saveAccount(storedOf(current), next, [entry], service);
     return getAccount(account, service);

@@ -6,6 +6,7 @@
 import { type AccountView, verdictOn } from '../accounts/account.ts';
 import type { KnownAccount, LeaseTerm } from '../accounts/processState.ts';
 import { serveAccount } from '../accounts/serveAccount.ts';
+import { defined } from '../base/defined.ts';
 import { fold, indexKey } from '../base/names.ts';
 import { iso } from '../base/time.ts';
 import type { DataKeysDeps } from './deps.ts';
@@ -23,7 +24,8 @@ export function signKeyStatus(
 ): Promise<string> {
   return statusKeys.sign({
     ...aboutAccount(view, nonce),
-    ...{ issuedAt: iso(term.from), notAfter: iso(term.notAfter) },
+    issuedAt: iso(term.from),
+    notAfter: iso(term.notAfter),
     ...(term.once ? { once: true } : {}),
   });
 }
@@ -47,7 +49,7 @@ function aboutAccount({ record, watch }: AccountView, nonce: string | undefined)
     accountKeyGeneration: record.accountKeyGeneration,
     epoch: watch?.epoch ?? 0,
     ...(encryption.type === 'CustomerKey' ? { binding: encryption.binding.id } : {}),
-    ...(nonce === undefined ? {} : { nonce }),
+    ...defined({ nonce }),
   };
 }
 

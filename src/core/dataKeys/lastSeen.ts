@@ -3,6 +3,7 @@
  * calls write nothing.
  */
 import type { AccountView } from '../accounts/account.ts';
+import { defined } from '../base/defined.ts';
 import { describeError } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
 import type { EpochMs } from '../base/time.ts';
@@ -54,6 +55,6 @@ export async function dataKeyUsage(
   return (record.dataKeyGenerations ?? []).map(({ sealed: _, ...one }) => {
     const lastSeenAt = seen.get(one.generation);
     const isNewest = one.generation === record.accountKeyGeneration;
-    return { ...one, isNewest, ...(lastSeenAt === undefined ? {} : { lastSeenAt }) };
+    return { ...one, isNewest, ...defined({ lastSeenAt }) };
   });
 }

@@ -5,7 +5,7 @@ import { refuseWhileInaccessible } from '../accounts/gate.ts';
 import type { LeaseTerm } from '../accounts/processState.ts';
 import { accountNotFound, getAccount } from '../accounts/readAccount.ts';
 import { openInRecord } from '../accounts/secretLayers.ts';
-import { saveUnseen, storedOf } from '../accounts/writeAccount.ts';
+import { saveWithSameEtag, storedOf } from '../accounts/writeAccount.ts';
 import { wipe } from '../base/bytes.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
@@ -85,7 +85,7 @@ export async function withNewestGeneration(view: AccountView, service: DataKeysD
       );
       const after = String(record.accountKeyGeneration);
       const created = { type: 'DataKeyGenerationCreated', actor: keyward, after } as const;
-      await saveUnseen(storedOf(current), { ...record, dataKeyGenerations }, [created], service);
+      await saveWithSameEtag(storedOf(current), { ...record, dataKeyGenerations }, [created], service);
       return getAccount(name, service);
     }),
   );

@@ -1,6 +1,6 @@
 /** What is said of an HTTP route, once: who may call it, when, and what goes in and comes out. */
 import type * as z from 'zod';
-import type { Danger } from './auditedRefusals.ts';
+import type { AuditedRefusal } from './auditedRefusals.ts';
 import type { BareHandler, RouteHandler, WhenRefused } from './http.ts';
 
 /** App roles of the bearer tokens. One does not include another. */
@@ -53,7 +53,7 @@ interface RouteFacts {
   /** What the refusal of the inaccessible state carries beside what it says. */
   readonly whenRefused?: WhenRefused;
   /** Which refusals of the call stand in the audit. */
-  readonly danger?: Danger;
+  readonly auditedRefusal?: AuditedRefusal;
   /** What the OpenAPI document says of the route. Absent: the contract is somebody else's published one. */
   readonly contract?: Contract;
 }

@@ -97,23 +97,33 @@ const nonce = 'Send a random text in x-keyward-nonce: the key status repeats it.
 export const dataKeyContracts = {
   generate: {
     summary: `Generates data keys, plain and wrapped. ${nonce}`,
-    ...{ body: generateBody, answers: { 200: generated }, headers },
+    body: generateBody,
+    answers: { 200: generated },
+    headers,
   },
   generateWithoutPlaintext: {
     summary: 'Generates data keys, wrapped only',
-    ...{ body: generateBody, answers: { 200: generatedWithout }, headers },
+    body: generateBody,
+    answers: { 200: generatedWithout },
+    headers,
   },
   wrap: {
     summary: "Wraps the caller's own data keys",
-    ...{ body: wrapBody, answers: { 200: generatedWithout }, headers },
+    body: wrapBody,
+    answers: { 200: generatedWithout },
+    headers,
   },
   unwrap: {
     summary: `Unwraps data keys; one that does not unwrap stops none of the others. ${nonce}`,
-    ...{ body: wrappedBody, answers: { 200: unwrapped }, headers },
+    body: wrappedBody,
+    answers: { 200: unwrapped },
+    headers,
   },
   rewrap: {
     summary: 'Wraps data keys under the newest generation of the account key, without plaintext',
-    ...{ body: wrappedBody, answers: { 200: rewrapped }, headers },
+    body: wrappedBody,
+    answers: { 200: rewrapped },
+    headers,
   },
 } as const satisfies Record<string, Contract>;
 
@@ -126,8 +136,12 @@ const jwks = z
   .strictObject({
     keys: z.array(
       z.strictObject({
-        ...{ kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: z.string(), kid: z.string() },
-        ...{ alg: z.literal('EdDSA'), use: z.literal('sig') },
+        kty: z.literal('OKP'),
+        crv: z.literal('Ed25519'),
+        x: z.string(),
+        kid: z.string(),
+        alg: z.literal('EdDSA'),
+        use: z.literal('sig'),
       }),
     ),
   })
@@ -138,8 +152,12 @@ const jwks = z
       {
         keys: [
           {
-            ...{ kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' },
-            ...{ kid: 'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k', alg: 'EdDSA', use: 'sig' },
+            kty: 'OKP',
+            crv: 'Ed25519',
+            x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo',
+            kid: 'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k',
+            alg: 'EdDSA',
+            use: 'sig',
           },
         ],
       },
@@ -176,8 +194,11 @@ const usage = z
       {
         value: [
           {
-            ...{ generation: 1, isNewest: false, since: '2026-05-02T08:00:00.000Z' },
-            ...{ supersededAt: '2026-11-02T08:00:00.000Z', lastSeenAt: '2026-11-20T12:30:00.000Z' },
+            generation: 1,
+            isNewest: false,
+            since: '2026-05-02T08:00:00.000Z',
+            supersededAt: '2026-11-02T08:00:00.000Z',
+            lastSeenAt: '2026-11-20T12:30:00.000Z',
           },
           { generation: 2, isNewest: true, since: '2026-11-02T08:00:00.000Z' },
         ],
@@ -199,6 +220,7 @@ export const usageContracts = {
   destroy: {
     summary: 'Destroys what opens the data keys of an older generation, for ever',
     params: { generation: z.string().meta({ pattern: '^[1-9][0-9]{0,9}$', examples: ['1'] }) },
-    ...{ body: destroyBody, answers: { 200: usage } },
+    body: destroyBody,
+    answers: { 200: usage },
   },
 } as const satisfies Record<string, Contract>;

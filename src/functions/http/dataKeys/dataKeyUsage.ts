@@ -13,7 +13,9 @@ import { destroyBody, usageContracts } from './dataKeyContract.ts';
 async function usageOf(view: AccountView, service: Service) {
   const generations = await dataKeyUsage(view, service);
   const value = generations.map(({ generation, isNewest, since, supersededAt, lastSeenAt, destroyedAt }) => ({
-    ...{ generation, isNewest, since: iso(since) },
+    generation,
+    isNewest,
+    since: iso(since),
     ...(supersededAt === undefined ? {} : { supersededAt: iso(supersededAt) }),
     ...(lastSeenAt === undefined ? {} : { lastSeenAt: iso(lastSeenAt) }),
     ...(destroyedAt === undefined ? {} : { destroyedAt: iso(destroyedAt) }),
@@ -37,11 +39,21 @@ const path = 'operator/accounts/{accountName}/dataKeyGenerations';
 
 export const dataKeyUsageRoutes: readonly Route[] = [
   {
-    ...{ name: 'operatorDataKeyUsage', method: 'GET', path, scope: 'operator', role: 'Keys.Operate' },
-    ...{ contract: usageContracts.usage, handler: usage },
+    name: 'operatorDataKeyUsage',
+    method: 'GET',
+    path,
+    scope: 'operator',
+    role: 'Keys.Operate',
+    contract: usageContracts.usage,
+    handler: usage,
   },
   {
-    ...{ name: 'operatorDestroyDataKeyGeneration', method: 'POST', path: `${path}/{generation}/destroy` },
-    ...{ scope: 'operator', role: 'Keys.Operate', contract: usageContracts.destroy, handler: destroy },
+    name: 'operatorDestroyDataKeyGeneration',
+    method: 'POST',
+    path: `${path}/{generation}/destroy`,
+    scope: 'operator',
+    role: 'Keys.Operate',
+    contract: usageContracts.destroy,
+    handler: destroy,
   },
 ];

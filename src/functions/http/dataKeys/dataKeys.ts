@@ -2,6 +2,7 @@
 import type { HttpResponseInit } from '@azure/functions';
 import type * as z from 'zod';
 import { base64, wipe } from '../../../core/base/bytes.ts';
+import { defined } from '../../../core/base/defined.ts';
 import { Refusal } from '../../../core/base/errors.ts';
 import { parseAccountName } from '../../../core/base/names.ts';
 import { dataKeyLengths } from '../../../core/crypto/dataKeyEnvelope.ts';
@@ -30,7 +31,7 @@ const maxBodyBytes = 1024 * 1024;
 const callOf = ({ request, actor, known }: Call): DataKeyCall => ({
   account: parseAccountName(request.params.accountName ?? ''),
   actor,
-  ...(known === undefined ? {} : { known }),
+  ...defined({ known }),
 });
 
 const generate =
@@ -115,15 +116,23 @@ async function respond(
 const handlers = {
   generate: generate(true),
   generateWithoutPlaintext: generate(false),
-  ...{ wrap, unwrap, rewrap },
+  wrap,
+  unwrap,
+  rewrap,
 } as const satisfies Record<keyof typeof dataKeyContracts, RouteHandler>;
 
 const capital = (word: string): string => word.slice(0, 1).toUpperCase() + word.slice(1);
 
 export const dataKeyRoutes: readonly Route[] = (Object.keys(handlers) as (keyof typeof handlers)[]).map(
   (operation): Route => ({
-    ...{ name: `dataKeys${capital(operation)}`, method: 'POST', path: `accounts/{accountName}/dataKeys/${operation}` },
-    ...{ scope: 'account', role: 'DataKeys.Use', gate: 'beside', whenRefused: refusedWithStatus },
-    ...{ contract: dataKeyContracts[operation], handler: handlers[operation] },
+    name: `dataKeys${capital(operation)}`,
+    method: 'POST',
+    path: `accounts/{accountName}/dataKeys/${operation}`,
+    scope: 'account',
+    role: 'DataKeys.Use',
+    gate: 'beside',
+    whenRefused: refusedWithStatus,
+    contract: dataKeyContracts[operation],
+    handler: handlers[operation],
   }),
 );

@@ -46,12 +46,23 @@ const jwks: RouteHandler = async ({ service }) => ({
 
 export const keyStatusRoutes: readonly Route[] = [
   {
-    ...{ name: 'keyStatus', method: 'GET', path: 'accounts/{accountName}/keyStatus', scope: 'account' },
-    ...{ role: 'DataKeys.Use', gate: 'beside', whenRefused: refusedWithStatus },
-    ...{ contract: keyStatusContracts.status, handler: status },
+    name: 'keyStatus',
+    method: 'GET',
+    path: 'accounts/{accountName}/keyStatus',
+    scope: 'account',
+    role: 'DataKeys.Use',
+    gate: 'beside',
+    whenRefused: refusedWithStatus,
+    contract: keyStatusContracts.status,
+    handler: status,
   },
   {
-    ...{ name: 'keyStatusJwks', method: 'GET', path: 'keyStatus/jwks', scope: 'public', role: 'Accounts.Read' },
-    ...{ contract: keyStatusContracts.jwks, handler: jwks },
+    name: 'keyStatusJwks',
+    method: 'GET',
+    path: 'keyStatus/jwks',
+    scope: 'public',
+    role: 'Accounts.Read',
+    contract: keyStatusContracts.jwks,
+    handler: jwks,
   },
 ];
