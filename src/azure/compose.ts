@@ -124,17 +124,17 @@ async function openStores(settings: Settings, transport?: HttpClient) {
     import('./dataKeyTables.ts'),
   ]);
   const [accounts, secrets, bindings, rings, small, outbox, resources, operations, dataKeys] = adapters;
-  const { AzureWebJobsStorage: connection, AzureWebJobsStorage__tableServiceUri: serviceUri } = settings;
-  const credential = connection === undefined ? await ownCredential() : undefined;
+  const { AzureWebJobsStorage: connection = '', KEYWARD_TABLES_ENDPOINT: endpoint } = settings;
+  const credential = endpoint === undefined ? undefined : await ownCredential();
   const options = {
     httpClient: transport ?? tableHttp(settings.policy.storageDeadlineSeconds),
     retryOptions: tableRetries,
     allowInsecureConnection: isDevelopment(settings),
   };
   const open = openTables((name) =>
-    connection !== undefined || serviceUri === undefined || credential === undefined
-      ? TableClient.fromConnectionString(connection ?? '', name, options)
-      : new TableClient(serviceUri, name, credential, options),
+    endpoint === undefined || credential === undefined
+      ? TableClient.fromConnectionString(connection, name, options)
+      : new TableClient(endpoint, name, credential, options),
   );
   return {
     accounts: accounts.createAccountStore(open),
@@ -204,10 +204,11 @@ function lazyTopic({ KEYWARD_ANNOUNCEMENTS_ENDPOINT: endpoint }: Settings): Anno
 
 function lazyKeyVault(settings: Settings): { keyVault: KeyVault } & Pick<Credentials, 'exchangesAtHome'> {
   const remote = lazy(async () => {
-    const [{ createKeyVault }, { createKeyVaultTransport }, { createCredentials }] = await Promise.all([
+    const [{ createKeyVault }, { createKeyVaultTransport }, { createCredentials }, vaultNames] = await Promise.all([
       import('./keyVault.ts'),
       import('./keyVaultTransport.ts'),
       import('./credentials.ts'),
+      import('./vaultNames.ts'),
     ]);
     const { KEYWARD_KEY_VAULT_EMULATOR: emulatorUrl, KEYWARD_ENTRA_EMULATOR: entraEmulatorUrl } = settings;
     const { KEYWARD_CLOUD: cloud, KEYWARD_TENANT_ID: homeTenantId } = settings;
@@ -220,7 +221,9 @@ function lazyKeyVault(settings: Settings): { keyVault: KeyVault } & Pick<Credent
       ...defined({ entraEmulatorUrl }),
     });
     const { exchangesAtHome } = credentials;
-    return { ...createKeyVault({ httpClient, credentials, deadlineSeconds }), exchangesAtHome };
+    const lookUp = emulatorUrl === undefined ? vaultNames.dnsAliases() : vaultNames.emulatedAliases(emulatorUrl);
+    const names = vaultNames.createVaultNames(lookUp, identifierIn('KEYWARD_SYSTEM_KEY', settings).vaultHost);
+    return { ...createKeyVault({ httpClient, credentials, names, deadlineSeconds }), exchangesAtHome };
   });
   return {
     keyVault: {

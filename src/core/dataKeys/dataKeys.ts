@@ -128,7 +128,7 @@ async function run(
   const answer = await serveAccount<DataKeysAnswer>(account, known, { attempt, isWhole, discard: wipeItems }, service);
   try {
     await auditDataKeys(answer.view, { operation, contexts }, actor, service);
-    if (operation === 'unwrap' || operation === 'rewrap') await noteSeen(answer, service);
+    await noteSeen(answer.view, new Set(answer.items.flatMap(({ seen }) => seen ?? [])), service);
     return answer;
   } catch (error) {
     wipeItems(answer);

@@ -7,7 +7,6 @@ import { defined } from '../base/defined.ts';
 import { describeError } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
 import type { EpochMs } from '../base/time.ts';
-import type { DataKeyItem } from './dataKeys.ts';
 import type { DataKeysDeps } from './deps.ts';
 
 /** A generation that is in use all the time is marked again after this time, by each process. */
@@ -15,11 +14,11 @@ export const seenStepMs = 10 * 60_000;
 
 /** Nothing fails for it: what could not be marked is marked by the next call. */
 export async function noteSeen(
-  { items, view }: { readonly items: readonly DataKeyItem[]; readonly view: AccountView },
+  { record }: AccountView,
+  generations: ReadonlySet<number>,
   { dataKeyUse, seenLimiter, clock, log }: Pick<DataKeysDeps, 'dataKeyUse' | 'seenLimiter' | 'clock' | 'log'>,
 ): Promise<void> {
-  const { name, instanceId } = view.record;
-  const generations = new Set(items.flatMap(({ seen }) => seen ?? []));
+  const { name, instanceId } = record;
   for (const generation of generations) {
     const id = `${instanceId} ${generation}`;
     if (seenLimiter.admit([id]).length === 0) continue;

@@ -168,9 +168,13 @@ export const keyStatusContracts = {
   status: {
     summary: `Gets a key status; 304: the one with the ETag of If-None-Match is still the newest. ${nonce}`,
     answers: { 200: statusAnswer, 304: undefined },
-    headers: { 200: ['ETag', 'Cache-Control'] },
+    headers: { 200: ['ETag', 'Cache-Control'], 304: ['ETag', 'Cache-Control'] },
   },
-  jwks: { summary: 'The public keys that key statuses are signed with', answers: { 200: jwks } },
+  jwks: {
+    summary: 'The public keys that key statuses are signed with',
+    answers: { 200: jwks },
+    headers: { 200: ['Cache-Control'] },
+  },
 } as const satisfies Record<string, Contract>;
 
 const usage = z
