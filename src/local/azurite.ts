@@ -6,7 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import type { AzuriteServer } from './azuriteLibrary.ts';
 
 export type AzuriteOptions = {
-  /** Where the data lives. Written every 5 s and on `stop()`: what a killed process wrote last is lost. */
+  /** The folder of the data. Azurite writes it every 5 s and on `stop()`, so a killed process loses its last writes. */
   dir?: string;
   /** Default: true without `dir`, false with it. */
   inMemory?: boolean;
@@ -23,7 +23,7 @@ export type Azurite = {
 };
 
 export const ACCOUNT_NAME = 'devstoreaccount1';
-/** Public: every Azurite and every storage emulator before it has this key. */
+/** Public: every Azurite and every earlier storage emulator has this key. */
 export const ACCOUNT_KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
 
 export async function startAzurite(options: AzuriteOptions = {}): Promise<Azurite> {
@@ -65,7 +65,7 @@ export async function startAzurite(options: AzuriteOptions = {}): Promise<Azurit
 
 function placeOf({ dir, inMemory = dir === undefined }: AzuriteOptions): string | undefined {
   if (inMemory === (dir === undefined)) return dir;
-  throw new TypeError('startAzurite: either `dir`, or `inMemory`; data is kept on disk or it is not.');
+  throw new TypeError('startAzurite takes either `dir` or `inMemory`, not both.');
 }
 
 const accountUrl = (server: AzuriteServer) => `${server.getHttpServerAddress()}/${ACCOUNT_NAME}`;

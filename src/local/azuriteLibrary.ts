@@ -5,7 +5,7 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
-/** What we use of Azurite's `ServerBase`. */
+/** The used part of Azurite's `ServerBase`. */
 export type AzuriteServer = {
   start(): Promise<void>;
   close(): Promise<void>;
@@ -16,7 +16,7 @@ export type AzuriteServer = {
   readonly httpServer: { closeAllConnections(): void };
 };
 
-/** `dir` undefined: nothing is written to disk. */
+/** `dir` undefined: Azurite writes nothing to disk. */
 export type ServerPlace = { port: number; dir: string | undefined };
 
 type Constructor<T> = new (...args: unknown[]) => T;
@@ -29,8 +29,8 @@ function loadWithoutTelemetry() {
   const requireFromAzurite = createRequire(requireHere.resolve('azurite/package.json'));
   const sdk = requireFromAzurite.resolve('applicationinsights');
   const loadedByOthers = sdk in requireHere.cache;
-  // Azurite loads the Application Insights SDK when it is imported, whether or not telemetry is on; that is two thirds
-  // of its start time. With nothing behind that name there is nothing to send with, either.
+  // Azurite loads the Application Insights SDK on import, also without telemetry, which takes two thirds of its start
+  // time. An empty module under that name can send nothing either.
   if (!loadedByOthers) requireHere.cache[sdk] = emptyModule(sdk);
   try {
     const load = <T>(path: string) => requireHere(`azurite/dist/src/${path}`) as T;
@@ -63,7 +63,7 @@ const KEEP_ALIVE_SECONDS = 5;
 /** Logs off in both orders: the table configuration takes (debug, access), the other two (access, debug). */
 const SILENT = [false, false] as const;
 const STRICT = false;
-/** The SDKs ask for newer API versions than Azurite's list, and none of the differences is one we use. */
+/** The SDKs request newer API versions than Azurite lists, and Keyward uses none of the differences. */
 const ANY_API_VERSION = true;
 const NO_TLS = ['', '', ''] as const;
 const NO_OAUTH = undefined;

@@ -1,4 +1,4 @@
-/** What a caller of the service does over HTTP: for the demo, the tests and whoever starts the stack. */
+/** An HTTP caller of the service, for the demo, the tests and the start of the stack. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Answer {
@@ -15,7 +15,7 @@ export type Caller = (
   headers?: Readonly<Record<string, string>>,
 ) => Promise<Answer>;
 
-/** Calls the API with a function key, or whatever headers are given. */
+/** Calls the API with a function key, or with the given headers. */
 export function caller(baseUrl: string, identification: Readonly<Record<string, string>>): Caller {
   return async (method, path, body, headers = {}) => {
     const response = await fetch(new URL(path, baseUrl), {
@@ -28,7 +28,7 @@ export function caller(baseUrl: string, identification: Readonly<Record<string, 
   };
 }
 
-/** Asks until the answer satisfies, and says what was last seen when it never does. */
+/** Repeats the call until its result satisfies the condition. The error of a time-out contains the last result. */
 export async function until<T>(
   what: string,
   ask: () => Promise<T>,

@@ -1,7 +1,7 @@
 /**
- * The embedded stack: everything that Keyward needs, on this machine, with no Azure and no network. The built app runs in the
- * Functions dev host with the real SDK clients; Azurite keeps its tables and queues; the Key Vault emulator and the token issuer
- * answer on the wire.
+ * The embedded stack: everything that Keyward needs, on this machine, with no Azure and no network. The built app runs
+ * in the local Functions host with the real SDK clients. Azurite has its tables and queues. The Key Vault emulator and
+ * the token issuer answer over HTTP.
  */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -29,17 +29,17 @@ export interface StackOptions {
   readonly appDir?: string;
   /** App settings over the defaults. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** Where data outlives a restart, and with it the function keys; absent: in memory. */
+  /** The folder for data and function keys that survive a restart. Absent: in memory. */
   readonly dir?: string;
-  /** Forgets what `dir` holds. */
+  /** Deletes the content of `dir` first. */
   readonly fresh?: boolean;
   readonly port?: number;
   /** A file of ready RSA keys for the emulator, instead of generating them. */
   readonly keyPool?: string;
   readonly timers?: boolean;
-  /** With a topic to announce to; told of each event there. Absent: nothing is announced. */
+  /** Called with each published event. Absent: there is no topic, and the app publishes nothing. */
   readonly onPublished?: (event: CloudEvent) => void;
-  /** How long `stop` waits for work in flight. */
+  /** How long `stop` waits for running work. */
   readonly drainMs?: number;
   readonly onLog?: LogSink;
 }
@@ -48,14 +48,17 @@ export interface Stack {
   readonly host: Host;
   readonly azurite: Azurite;
   readonly identity: Identity;
-  /** Customers' and the operator's hands on their vaults. */
+  /** The control API of the Key Vault emulator: what customers and the operator do to their vaults. */
   readonly keyVault: KeyVaultControl;
   readonly keyVaultUrl: string;
   readonly topic?: Topic;
   readonly settings: Readonly<Record<string, string>>;
   /** One customer vault in the home tenant, with the app's grant and its event subscription. */
   createCustomerVault(name: string, more?: Record<string, unknown>): Promise<void>;
-  /** Sends a vault's events to this host. A vault from disk has those of an earlier one, whose address may have gone. */
+  /**
+   * Sends a vault's events to this host. A vault from disk has a subscription of an earlier host, whose address can be
+   * gone.
+   */
   subscribeToVault(name: string): Promise<void>;
   /** Sends this host the deletes of vaults and role assignments. */
   subscribeToResources(): Promise<void>;
@@ -108,8 +111,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
 }
 
 /**
- * The folder of the tables. What is in them is wrapped by keys of the emulator, and those without these open nothing: the
- * folder remembers whose it is.
+ * The folder of the tables. Their content is wrapped by keys of the emulator and decrypts only with them. So the folder
+ * stores which emulator it belongs to.
  */
 async function tables({ dir = '', fresh }: StackOptions, keyVaultDataId = ''): Promise<string> {
   const folder = join(dir, 'azurite');
@@ -120,12 +123,12 @@ async function tables({ dir = '', fresh }: StackOptions, keyVaultDataId = ''): P
   if (owner === undefined) await writeFile(note, keyVaultDataId);
   else if (owner !== keyVaultDataId)
     throw new Error(
-      `${folder} holds accounts whose keys are not in ${join(dir, 'keyvault.json')}: put that file back, or begin anew with --fresh.`,
+      `${folder} holds accounts whose keys are not in ${join(dir, 'keyvault.json')}: restore that file, or start with empty data: --fresh.`,
     );
   return folder;
 }
 
-/** What customers and the operator do around a vault, beyond single calls. */
+/** Steps of customers and the operator that need more than one call. */
 function customerHands(
   keyVault: KeyVaultControl,
   host: Host,
@@ -147,7 +150,7 @@ function customerHands(
   };
 }
 
-/** The options of these names that were given: an absent one must not become `undefined`. */
+/** The given options of these names: an absent one must not become `undefined`. */
 function given<K extends keyof StackOptions>(options: StackOptions, ...names: K[]): Pick<StackOptions, K> {
   return Object.fromEntries(
     names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]),

@@ -1,6 +1,6 @@
 /**
- * `npm start`: the embedded stack with its data on disk, a page of calls to paste, and then a line for whatever happens.
- * `npm start -- --help` tells the options.
+ * `npm start`: the embedded stack with its data on disk, a page of calls to paste, and then a line for each event.
+ * `npm start -- --help` prints the options.
  */
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -23,7 +23,7 @@ const usage = `npm start -- [options]
   --fresh        begins with empty data
   --auth entra   bearer tokens of the local issuer, instead of function keys`;
 
-/** Functions whose own words are worth a line. */
+/** Functions whose log lines are printed. */
 const told = ['vaultWork', 'keyEvents', 'resourceEvents', 'sweep'];
 /** A token lives for an hour. */
 const TOKEN_RENEWAL_MS = 30 * 60_000;
@@ -31,7 +31,7 @@ const TOKEN_RENEWAL_MS = 30 * 60_000;
 const SAME_KEY_PRESS_MS = 500;
 /** How often to check that the npm process is still there. */
 const PARENT_CHECK_MS = 1_000;
-/** Long enough for a look (5 s at most) to end in order, in nearly every case; what is cut off is done again later. */
+/** Long enough for a look (5 s at most) to end in nearly every case. Interrupted work is repeated later. */
 const DRAIN_MS = 3_000;
 
 type Options = { port: number; dir: string; fresh: boolean; auth: 'entra' | 'functionKeys' };
@@ -57,13 +57,13 @@ function readOptions(): Options {
   return { port: Number(values.port), dir: resolve(values.dir), fresh, auth };
 }
 
-/** The pace of looks and sweeps may be set in the environment; tenant, keys and addresses are always the local ones. */
+/** The environment can set the intervals of looks and sweeps. Tenant, keys and addresses are always the local ones. */
 function paceSettings(): Record<string, string> {
   const names = [...Object.keys(policySchema.shape).map(settingOfPolicy), 'KEYWARD_SWEEP_SCHEDULE'];
   return Object.fromEntries(names.map((name) => [name, process.env[name] ?? '']).filter(([, value]) => value !== ''));
 }
 
-/** The customer's vault that the page speaks of. What a developer did to it in an earlier run stays. */
+/** The customer's vault of the printed calls. Changes of an earlier run stay. */
 async function prepareVaults(stack: Stack): Promise<void> {
   type Seen = { name: string; deleted?: string; keys: string[]; subscriptions: { name: string }[] };
   const vaults = await stack.keyVault<Seen[]>('GET', '/vaults');
@@ -77,11 +77,14 @@ async function prepareVaults(stack: Stack): Promise<void> {
     if (isOurs && deleted === undefined) await stack.subscribeToVault(name);
   }
   await stack.subscribeToResources();
-  // A block of lines pasted at once must work: no wait between deleting a key and recovering it.
+  // A block of lines that is pasted at once must work: no wait between deleting a key and recovering it.
   await stack.keyVault('PUT', '/timings', { deleteDelayMs: 0 });
 }
 
-/** What identifies the caller, as an argument of curl. A token is too long to paste and expires: curl reads it from a file. */
+/**
+ * The caller's credential as an argument of curl. A token is too long to paste and expires, so curl reads it from a
+ * file.
+ */
 async function identification(stack: Stack, { auth, dir }: Options): Promise<string> {
   if (auth === 'functionKeys') return `-H 'x-functions-key: ${localHostKeys.function}'`;
   const file = join(dir, 'authorization');
@@ -93,7 +96,7 @@ async function identification(stack: Stack, { auth, dir }: Options): Promise<str
   return `-H ${quoted(`@${file}`)}`;
 }
 
-/** Warnings of anybody; of the functions that work by themselves, whatever they say; but not that there was nothing to do. */
+/** Warnings of all functions, and every line of the background functions except those without work. */
 function tell({ level, category, functionName = '', message, at }: LogRecord): void {
   const isAppsWord = category.endsWith('.User') && told.includes(functionName) && isAtLeast(level, 'information');
   if (!isAppsWord && !isAtLeast(level, 'warning')) return;
@@ -124,7 +127,7 @@ function stopOnSignal(stack: Stack, { dir }: Options): void {
     );
   };
   process.on('SIGINT', stop).on('SIGTERM', stop);
-  // The terminal was closed: the data is saved all the same, although nobody can be told.
+  // The terminal was closed: the data is saved, but no output is possible.
   process.on('SIGHUP', stop);
   // A signal to npm ends npm's shell, which does not pass it on. Windows never changes the parent's id.
   const parent = process.ppid;

@@ -1,4 +1,4 @@
-/** The page that `npm start` prints: where everything is, what is in force, and calls that work when pasted into a shell. */
+/** The page that `npm start` prints: addresses, settings, and calls that work when pasted into a shell. */
 import { readSettings } from '../azure/settings.ts';
 import { location } from './operator.ts';
 import type { Stack } from './stack.ts';
@@ -9,7 +9,7 @@ const keyIdentifier = `https://${vault}.vault.azure.net/keys/media`;
 /** One argument of a POSIX shell. */
 export const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
-/** `who` identifies the caller, as arguments of curl. */
+/** `who` is the caller's credential, as arguments of curl. */
 export function startPage(stack: Stack, who: string, dir: string): string {
   const { host, keyVaultUrl, identity, topic, settings } = stack;
   const { policy } = readSettings({ ...process.env, ...settings });

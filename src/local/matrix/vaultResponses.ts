@@ -1,4 +1,4 @@
-/** A vault that is busy or broken, or something between us and it that answers in its place. */
+/** A vault that is busy or broken, or a device on the path that answers instead of the vault. */
 
 import type { Cause } from '../../core/base/causes.ts';
 import { fault, outage, played, type Row } from './row.ts';
@@ -16,7 +16,7 @@ function status(code: number, body: (typeof bodies)[number], cause: Cause, evide
 
 const json = { 'content-type': 'application/json; charset=utf-8' };
 const kidOf = (path: string): string => `https://any.vault.azure.net${path.replace(/\/unwrapkey.*/i, '')}`;
-/** Base64url of what nobody has wrapped. */
+/** Base64url of bytes that are no wrapped key. */
 const someValue = 'AAECAwQFBgcICQoLDA0ODw';
 
 export const answers: readonly Row[] = [
@@ -45,13 +45,13 @@ export const answers: readonly Row[] = [
     expect: outage('VaultUnavailable'),
   },
   {
-    name: '301 to a host that is no Key Vault',
+    name: '301 to a host that is not a Key Vault',
     evidence: 'inferred',
     ...fault({ action: 'status', status: 301, body: 'empty', headers: { location: 'https://captive.example/login' } }),
     expect: outage('UnknownResponse'),
   },
   {
-    name: '307 to a host that is no Key Vault',
+    name: '307 to a host that is not a Key Vault',
     evidence: 'inferred',
     ...fault({ action: 'status', status: 307, body: 'empty', headers: { location: 'https://captive.example/login' } }),
     expect: outage('UnknownResponse'),
@@ -75,7 +75,7 @@ export const answers: readonly Row[] = [
     expect: outage('UnknownResponse'),
   },
   {
-    name: '200 by another version of the key than the one asked for',
+    name: '200 by another version of the key than the requested one',
     evidence: 'inferred',
     ...played((response) =>
       response
@@ -85,7 +85,7 @@ export const answers: readonly Row[] = [
     expect: outage('UnknownResponse'),
   },
   {
-    name: '200 by the right version, with bytes that are no account key',
+    name: '200 by the right version, with bytes that are not an account key',
     evidence: 'inferred',
     ...played((response, path) =>
       response.writeHead(200, json).end(JSON.stringify({ kid: kidOf(path), value: someValue })),
@@ -114,7 +114,7 @@ export const answers: readonly Row[] = [
     expect: outage('ConnectionFailed'),
   },
   {
-    name: 'something answers that does not speak HTTP',
+    name: 'a server answers that does not speak HTTP',
     evidence: 'inferred',
     ...played((response) => response.socket?.end('SSH-2.0-OpenSSH_9.6\r\n')),
     expect: outage('UnknownResponse'),

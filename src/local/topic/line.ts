@@ -1,4 +1,4 @@
-/** An announcement as one line for people: what happened to what, and the facts that somebody is waiting for. */
+/** An announcement as one line for people: what happened, to what, and the most important facts. */
 import type { CloudEvent } from './topic.ts';
 
 const told = ['cause', 'before', 'after', 'key', 'keyReleasedBy', 'expiresOn', 'accounts', 'ring'];
@@ -10,5 +10,5 @@ export function lineOf({ type, subject = '', data }: CloudEvent): string {
   return [type, about, ...facts.map(([name, value]) => `${name} ${shortened(String(value))}`)].join(', ');
 }
 
-/** A version is 32 hex digits: enough of it to tell it from the next. */
+/** A version has 32 hex digits. Eight of them are enough to distinguish two versions. */
 const shortened = (text: string): string => text.replace(/\b([0-9a-f]{8})[0-9a-f]{24}\b/, '$1');

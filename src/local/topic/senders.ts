@@ -1,4 +1,7 @@
-/** Who may publish to a topic: bearer tokens of the local issuer, for Event Grid, of a principal with the role EventGrid Data Sender. */
+/**
+ * Permission to publish to a topic: a bearer token of the local issuer for Event Grid, of a principal with the role
+ * EventGrid Data Sender.
+ */
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 
 const audience = 'https://eventgrid.azure.net';

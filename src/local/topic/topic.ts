@@ -1,7 +1,8 @@
 /**
- * An Event Grid topic on this machine, for what Keyward announces: takes CloudEvents in batches as the service does (Microsoft
- * docs: "Publish events to Azure Event Grid custom topics", "CloudEvents v1.0 schema", "Azure Event Grid quotas and limits"), by
- * bearer token only, and keeps them for reading. It can be told to fail. It delivers to nobody.
+ * An Event Grid topic on this machine for Keyward's announcements. It accepts CloudEvents in batches as the service
+ * does (Microsoft docs: "Publish events to Azure Event Grid custom topics", "CloudEvents v1.0 schema", "Azure Event
+ * Grid quotas and limits"), by bearer token only, and stores them for reading. It can inject faults. It delivers no
+ * event.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as z from 'zod';
@@ -18,18 +19,18 @@ export interface TopicOptions {
   readonly onPublished?: (event: CloudEvent) => void;
 }
 
-/** Any status to every request, or only to batches with such an event; or no answer, ever. */
+/** A status for every request, or only for batches with such an event; or no answer at all. */
 export type TopicFault = { readonly status: number; readonly about?: (event: CloudEvent) => boolean } | 'hang';
 
 export interface Topic {
   readonly url: string;
-  /** Where to publish. */
+  /** The endpoint to publish to. */
   readonly endpoint: string;
-  /** Oldest first; twice what was published twice. */
+  /** Oldest first. An event that was published twice is there twice. */
   readonly published: readonly CloudEvent[];
-  /** How often somebody has tried to publish, whatever came of it. */
+  /** The number of requests to publish, also of failed ones. */
   readonly requests: number;
-  /** From now on; without a fault all is well again. */
+  /** From now on. Without a fault the topic works again. */
   fail(fault?: TopicFault): void;
   stop(): Promise<void>;
 }
@@ -62,7 +63,7 @@ export async function startTopic(options: TopicOptions): Promise<Topic> {
     const body = await readBody(request);
     if (body === undefined) return;
     const events = readBatch(header(request, 'content-type'), body);
-    if (fault !== undefined && isStruck(events, fault)) return refuse(response, fault.status, 'As it was told to.');
+    if (fault !== undefined && isStruck(events, fault)) return refuse(response, fault.status, 'An injected fault.');
     if (!(await maySend(header(request, 'authorization'))))
       return refuse(response, 401, 'The principal does not have permission to send data to this topic.');
     if ('status' in events) return refuse(response, events.status, events.why);
