@@ -129,7 +129,7 @@ describe('a back-up', () => {
       return clients(table);
     };
     expect((await failure(save(dying, to('begun'), silent))).message).toBe('The network is gone.');
-    expect((await failure(restore(clients, to('begun'), silent))).message).toMatch(/was not finished/);
+    expect((await failure(restore(clients, to('begun'), silent))).message).toMatch(/holds no complete backup/);
     const told: string[] = [];
     await save(clients, to('begun'), (line) => told.push(line));
     expect(told.filter((line) => line.endsWith('copied before'))).toHaveLength(5);
@@ -152,7 +152,7 @@ describe('a back-up', () => {
     };
     expect((await failure(save(moving, to('changed'), silent))).message).toMatch(/The rings have changed/);
     await clients('keywardrings').deleteEntity('system', '0000000009:first');
-    expect((await failure(restore(clients, to('changed'), silent))).message).toMatch(/was not finished/);
+    expect((await failure(restore(clients, to('changed'), silent))).message).toMatch(/holds no complete backup/);
   });
 });
 
@@ -194,7 +194,7 @@ test('says what an endpoint is', async () => {
   const { code, lines } = await backup('save', to('nowhere'), '--tables', 'keywardstorage');
   expect({ code, line: lines.join('') }).toEqual({
     code: 1,
-    line: expect.stringMatching(/^--tables is 'keywardstorage', which is no address.*primaryEndpoints\.table/),
+    line: expect.stringMatching(/^--tables is 'keywardstorage', which is not an address.*primaryEndpoints\.table/),
   });
 });
 
@@ -212,7 +212,7 @@ test('no back-up is taken while a ring rotates', async () => {
   const { code, lines } = await backup('save', to('rotating'));
   expect({ code, line: lines.join('') }).toEqual({
     code: 1,
-    line: expect.stringMatching(/^A rotation of the system ring is under way.*no back-up is of use/),
+    line: expect.stringMatching(/^A rotation of the system ring is in progress.*a backup would be useless/),
   });
   expect(await readdir(to('rotating'))).toEqual([]);
 });

@@ -42,7 +42,8 @@ function tokenAnswer(effect: Readonly<Record<string, unknown>>, where: 'customer
 }
 
 const entraSays = (code: number) => ({
-  ...{ kind: 'answer', status: 400 },
+  kind: 'answer',
+  status: 400,
   body: { error: 'invalid_grant', error_description: `AADSTS${code}: injected.`, error_codes: [code] },
 });
 

@@ -1,6 +1,6 @@
 /**
- * Permission to publish to a topic: a bearer token of the local issuer for Event Grid, of a principal with the role
- * EventGrid Data Sender.
+ * Verifies that a bearer token of the local issuer is for Event Grid and of a principal with the role EventGrid Data
+ * Sender.
  */
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 
