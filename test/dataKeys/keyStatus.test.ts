@@ -11,6 +11,7 @@ import { contextHashOf } from '../../src/core/dataKeys/encryptionContext.ts';
 import { keyStatusNow, signKeyStatus, signRefusedStatus } from '../../src/core/dataKeys/keyStatus.ts';
 import { statusKeyMs } from '../../src/core/dataKeys/statusKeys.ts';
 import type { Service } from '../../src/core/service.ts';
+import { until } from '../../src/local/client.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { failure, useLab } from '../lab.ts';
 import { ringWorld, rotateWhole } from '../rings/support.ts';
@@ -180,25 +181,24 @@ describe('the keys of key statuses', () => {
       await verified(jws, service);
       return JSON.parse(Buffer.from(jws.split('.')[0] ?? '', 'base64url').toString()).kid;
     };
-    /** A call reads the keys in the background, and the next one has them. */
-    const settle = async () => {
-      await service.statusKeys.published();
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    };
+    /** A call reads the keys in the background, and a later one has them. */
+    const publishes = (count: number) =>
+      until(
+        'read',
+        () => service.statusKeys.published(),
+        (keys) => keys.length === count,
+      );
     const first = await kidOf();
     clock.set(clock.now() + statusKeyMs);
-    await settle();
-    expect((await service.statusKeys.published()).length).toBe(2);
+    await publishes(2);
     expect(await kidOf()).toBe(first);
     clock.set(clock.now() + 6 * 60_000);
-    await settle();
     const second = await kidOf();
     expect(second).not.toBe(first);
     clock.set(clock.now() + 25 * 3_600_000);
-    await settle();
+    await service.statusKeys.published();
     clock.set(clock.now() + 61_000);
-    await settle();
-    expect((await service.statusKeys.published()).map(({ kid }) => kid)).toEqual([second]);
+    expect((await publishes(1)).map(({ kid }) => kid)).toEqual([second]);
   });
 
   test('are followed by new ones when the at-rest ring is rotated, and one under a destroyed KEK stops nothing', async () => {
