@@ -42,7 +42,7 @@ export async function processAccounts(after: string | undefined, service: DailyP
     } catch (error) {
       // Without storage the pass cannot continue: the message is retried.
       if (error instanceof Unavailable && error.code === 'StorageUnavailable') throw error;
-      service.log.error('The daily pass went by an account', { account: name, error: describeError(error) });
+      service.log.error('The daily pass skipped an account', { account: name, error: describeError(error) });
     }
   }
   return next;

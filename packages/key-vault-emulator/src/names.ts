@@ -5,22 +5,8 @@
  * (Microsoft, "Fallback to internet for Azure Private DNS zones"; Key Vault docs, general/private-link-diagnostics).
  */
 import type { Cloud, VaultKind } from './hosts.ts';
-import type { Vault } from './model.ts';
+import type { Network, Vault } from './model.ts';
 import type { World } from './world.ts';
-
-export interface PrivateZone {
-  /** Vault names in lower case. */
-  readonly records: ReadonlySet<string>;
-  /** The resolution policy of the network's link: NxDomainRedirect. */
-  readonly fallbackToInternet: boolean;
-}
-
-export interface Network {
-  /** Vault names in lower case. */
-  readonly privateEndpoints: Set<string>;
-  /** Zones that the client's network is linked to, by name. */
-  readonly privateZones: Map<string, PrivateZone>;
-}
 
 export const createNetwork = (): Network => ({ privateEndpoints: new Set(), privateZones: new Map() });
 

@@ -23,7 +23,7 @@ export async function deleteOrphanedSecrets(
   let cleared = 0;
   for (const row of rows)
     if (await isUnnamed(row, service)) cleared += Number(await service.secrets.remove(row.ref, row.etag));
-  if (cleared > 0) service.log.info('Cleared secrets that no resource names', { account, cleared });
+  if (cleared > 0) service.log.info('Deleted orphaned secrets', { account, cleared });
   return next === undefined ? undefined : { visit: 'unnamed', account, after: next };
 }
 

@@ -45,4 +45,4 @@ export async function listResources(
 }
 
 const logDamagedRow = ({ ref }: StoredResource, { log }: Pick<AmsDeps, 'log'>): void =>
-  log.error('A stored resource has not the form of one', { account: ref.account, resource: pathOfResource(ref) });
+  log.error('A stored resource is malformed', { account: ref.account, resource: pathOfResource(ref) });

@@ -244,7 +244,7 @@ async function removeSecrets(secrets: readonly StoredSecret[], service: AmsDeps)
     try {
       await service.secrets.remove(ref, etag);
     } catch (error) {
-      service.log.warn('A secret that no resource names was left to the daily pass', {
+      service.log.warn('Left an orphaned secret to the daily pass', {
         account: ref.account,
         kind: ref.kind,
         secret: ref.name,

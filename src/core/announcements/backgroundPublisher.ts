@@ -121,4 +121,4 @@ function createTally() {
 }
 
 export const logPublishFailure = (count: number, status: string | undefined, log: Log): void =>
-  log.error('The announcement topic does not take what is published: it waits', { count, status });
+  log.error('The announcement topic did not accept events, which wait in the outbox', { count, status });

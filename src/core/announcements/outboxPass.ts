@@ -37,7 +37,7 @@ export async function wakeAnnouncing({ announcer, dailyQueue, clock, log }: Tool
   announcer.report();
   const now = clock.now();
   const { rows, unreadable } = await announcer.outbox.page({ before: now - waitMs, limit: rowsCounted });
-  if (unreadable > 0) log.error('Rows of the outbox that cannot be read were passed by', { count: unreadable });
+  if (unreadable > 0) log.error('Skipped unreadable outbox rows', { count: unreadable });
   if (rows.length > 0) measure(log, 'keyward.announcements.oldest.ms', now - oldestOf(rows), {});
   // Unreadable rows may come before those that wait.
   if (rows.length + unreadable > 0) await dailyQueue.send({ visit: 'announcements' });
@@ -96,7 +96,7 @@ async function dueOf(rows: readonly OutboxRow[], { outbox }: Announcer, service:
       if (fate === 'unreadable') logUnreadableRow(row, 'noEntry', log);
       if (fate !== 'announce') return undefined;
       if (areOurs(row, entries, audit)) return { row, entries };
-      log.error('An entry that waits to be announced does not verify', { chain: row.chain, sequence: row.first });
+      log.error('A waiting audit entry did not verify', { chain: row.chain, sequence: row.first });
       return undefined;
     } catch (error) {
       if (error instanceof Unavailable) throw error;
@@ -109,7 +109,7 @@ async function dueOf(rows: readonly OutboxRow[], { outbox }: Announcer, service:
 }
 
 const logUnreadableRow = ({ chain, first: sequence }: OutboxRow, error: string, log: Log): void =>
-  log.error('Entries that wait to be announced could not be read', { chain, sequence, error });
+  log.error('Waiting audit entries could not be read', { chain, sequence, error });
 
 /** Entries that this process has just committed need no such proof. These may come from any writer of the tables. */
 const areOurs = (row: OutboxRow, entries: readonly AuditEntry[], audit: Pick<Ring, 'kek'>): boolean =>
@@ -144,7 +144,7 @@ async function publishAll(
   if (left > 0) measure(log, 'keyward.announcements', left, { result: 'failed' });
   const [first] = refused;
   if (first !== undefined)
-    log.error('The announcement topic refuses an entry: it waits for somebody to look', {
+    log.error('The announcement topic refused an event, which waits for an operator', {
       chain: first.row.chain,
       sequence: first.row.first,
       count: refused.length,

@@ -55,7 +55,7 @@ export async function rekeySecrets(asked: RekeyWork, service: SecretsDeps): Prom
   } catch (error) {
     const isStorage = error instanceof Unavailable && error.code === 'StorageUnavailable';
     if (isStorage || !(error instanceof LostRace || error instanceof Unavailable)) throw error;
-    service.log.warn('Secrets were not moved, and are tried again', {
+    service.log.warn('Secrets were not encrypted under the newest account key and are retried', {
       account: work.account,
       error: describeError(error),
     });
@@ -95,7 +95,7 @@ async function pass(
     after = page.next;
     if (after === undefined) break;
   }
-  service.log.info('Moved secrets under the newest account key', { account: work.account, found, stuck });
+  service.log.info('Encrypted secrets under the newest account key', { account: work.account, found, stuck });
   if (after !== undefined) return { work: { ...work, after, found, stuck }, delayMs: 0 };
   // Rows that cannot be decrypted raise one alarm per pass, and the daily pass starts the next one.
   if (stuck > 0) return undefined;

@@ -53,7 +53,7 @@ export async function alarm(view: AccountView, refs: readonly SecretRef[], tools
   const news = new Set(tools.alarmLimiter.admit(refs.map(idOf)));
   const secrets = refs.filter((ref) => news.has(idOf(ref))).map(pathOf);
   for (const secret of refs.map(pathOf))
-    tools.log.error('A stored secret does not open to what its place says', {
+    tools.log.error('A stored secret does not match its context', {
       account: fold(view.record.name),
       secret,
       cause: 'KeyMaterialMismatch',
