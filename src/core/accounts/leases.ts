@@ -16,20 +16,20 @@ interface Lease {
   readonly accountKey: Bytes;
   readonly openedAt: EpochMs;
   readonly openedMonotonic: number;
-  /** Jittered, so that accounts opened together are not renewed together. */
+  /** With jitter, so that accounts opened together are not renewed together. */
   readonly lifeMs: number;
   /** From the opening to the end of grace; jitter shortens leases, not this. */
   readonly longestMs: number;
   /** By the monotonic clock. */
   renewAfter: number;
-  /** The last renewal found nobody there. */
+  /** The last renewal found that the vault did not answer. */
   isInGrace: boolean;
 }
 
 const keyward = { kind: 'keyward', id: 'lease' } as const;
 const maxLeases = 20_000;
 const graceStepMs = 10_000;
-/** In grace an idle key is wiped soon: nobody who could learn of a denial is asking for it. */
+/** In grace an idle key is wiped soon: no call is there that would learn of a denial. */
 const idleInGraceMs = 2 * graceStepMs;
 /** In grace a term ends soon, and so its holder comes back: a denial that ends grace here reaches the holder within this time. */
 const graceTermMs = 60_000;
@@ -45,7 +45,9 @@ export function createLeases(
   });
   const inFlight = new Map<string, Promise<Lease | Cause>>();
 
-  /** The older of the two ages that the clocks tell: a wall clock set back makes no key younger. */
+  /**
+   * The larger of the two ages by wall clock and monotonic clock: a wall clock that was set back makes no key younger.
+   */
   const ageOf = (lease: Lease) =>
     Math.max(Math.abs(clock.now() - lease.openedAt), clock.monotonic() - lease.openedMonotonic);
 
@@ -91,7 +93,7 @@ export function createLeases(
     return undefined;
   }
 
-  /** Goes on with a key that could not be renewed, as long as its lease, or grace, lasts. */
+  /** Uses a key that could not be renewed until its lease, or grace, ends. */
   function goOn(id: string, held: Lease, cause: Cause): Lease | Cause {
     held.isInGrace = classOf(cause) === 'unreachable';
     held.renewAfter = held.isInGrace ? clock.monotonic() + graceStepMs : Number.POSITIVE_INFINITY;
@@ -104,7 +106,7 @@ export function createLeases(
     return leftMs <= 0 ? cause : held;
   }
 
-  /** The lease to use now, renewed where it is time and the verdict allows; or why there is none. */
+  /** The lease to use now, renewed where it is due and the verdict allows it; or the reason why there is none. */
   async function leaseFor(id: string, view: AccountView): Promise<Lease | Cause> {
     const verdict = verdictOn(view);
     const isDenied = isDenial(verdict);
@@ -149,7 +151,8 @@ export function createLeases(
       for (;;) {
         const lease = await leaseFor(id, view);
         if (typeof lease === 'string') throw keyUnreachable(view, lease);
-        // Another caller's renewal may have replaced, and wiped, this one since: look again, in the same turn as the use.
+        // Another caller's renewal may have replaced and wiped this lease in the meantime: check again, in the same
+        // turn as the use.
         if (leases.peek(id) === lease) return use(lease.accountKey, termOf(lease, isDenial(verdictOn(view))));
       }
     },
@@ -164,6 +167,8 @@ export function createLeases(
 const isDenial = (verdict: Verdict | undefined): verdict is Verdict =>
   verdict?.status === 'Suspect' || verdict?.status === 'Inaccessible';
 
-/** A lease is for one generation under one key version: after a move or a re-wrap the new key is asked. */
+/**
+ * A lease is for one generation under one key version. After a change of key or a re-wrap, the new key is unwrapped.
+ */
 const leaseId = ({ record }: AccountView): string =>
   `${record.instanceId} ${record.accountKeyGeneration} ${record.leaseSeconds ?? ''} ${wrappedByOf(record.encryption)}`;
