@@ -1,9 +1,10 @@
 /**
- * The gate of the Customer Key Inaccessible state (INV-3): of all calls on an account exactly GET, LIST and DELETE pass. Every
- * account route runs through it, except those that the route table marks; the verdict is read at the moment of the call.
+ * The gate of the Customer Key Inaccessible state (INV-3): of all calls on an account exactly GET, LIST and DELETE
+ * pass. Every account route passes it, except the routes that the route table marks. The verdict is read at the moment
+ * of the call.
  */
 
-import { type Cause, meaningOf, remedyOf } from '../base/causes.ts';
+import { actorOf, type Cause, meaningOf, remedyOf } from '../base/causes.ts';
 import { defined } from '../base/defined.ts';
 import { Refusal, Unavailable } from '../base/errors.ts';
 import { iso } from '../base/time.ts';
@@ -24,11 +25,11 @@ export function refuseWhileInaccessible(view: AccountView): void {
   throw new Refusal(
     'CustomerKeyInaccessible',
     `The customer key of this account is inaccessible since ${since}: ${meaningOf(cause)} Until access is back, the account can be read, listed and deleted, and nothing else. ${remedy}`,
-    { target: view.record.name, info: { cause, since, remedy } },
+    { target: view.record.name, info: { cause, since, remedy, actor: actorOf(cause) } },
   );
 }
 
-/** Why the account key did not open: a denial of a principal that the customer has never granted is Keyward's own fault. */
+/** Why the account key did not open. The denial of a principal that the customer never granted is Keyward's own fault. */
 export function causeOf({ watch }: AccountView, { cause, observed }: UnwrapFailure): Cause {
   const { principal } = observed;
   return watch !== undefined && isOfReplacedIdentity(watch, { cause, ...defined({ principal }) })
@@ -36,7 +37,7 @@ export function causeOf({ watch }: AccountView, { cause, observed }: UnwrapFailu
     : cause;
 }
 
-/** The account key could not be opened just now. Never a 403: only the verdict refuses (INV-2). */
+/** The account key could not be opened now. Never a 403: only the verdict blocks an account (INV-2). */
 export function keyUnreachable(view: AccountView, cause: Cause): Unavailable {
   return new Unavailable(
     'CustomerKeyUnreachable',

@@ -5,14 +5,15 @@
 import type { Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
 import { currentStatus, keyReleasedBy } from '../watch/verdictTimes.ts';
-import { type AccountView, verdictOn } from './account.ts';
+import { type AccountView, leasePolicyOf, verdictOn } from './account.ts';
 
 export type Served =
   | { readonly served: 'yes' | 'no' }
   /** Processes that hold the account key use it until then; others answer 503. */
   | { readonly served: 'untilLeaseEnd'; readonly until: EpochMs };
 
-export function servedOf(view: AccountView, policy: Policy): Served {
+export function servedOf(view: AccountView, ofService: Policy): Served {
+  const policy = leasePolicyOf(view.record, ofService);
   if (view.record.encryption.type === 'SystemKey') return { served: 'yes' };
   const verdict = verdictOn(view);
   if (verdict === undefined || verdict.status === 'Inaccessible') return { served: 'no' };

@@ -127,16 +127,16 @@ async function lookWith(
   measure(log, 'keyward.looks.ms', durationMs, { cause: opened.ok ? 'none' : opened.cause });
   if (opened.ok) {
     wipe(opened.value);
-    log.info('Looked at a key', { ...about, cause: 'none' });
+    log.info('Checked a key', { ...about, cause: 'none' });
     return proof;
   }
   const { cause } = opened;
   if (silences.has(cause)) round.silence = cause;
-  if (cause === 'KeyMaterialMismatch') log.error('An account key does not open to what its record names', about);
+  if (cause === 'KeyMaterialMismatch') log.error('An account key does not match its record', about);
   const isExplained = isOfReplacedIdentity(watch, { cause, ...proof });
   const controlLook =
     needsControlLook(cause, policy) && !isExplained ? await service.controlLook(watch.binding) : undefined;
-  log.info('Looked at a key', { ...about, cause: isExplained ? 'IdentityReplaced' : cause, controlLook });
+  log.info('Checked a key', { ...about, cause: isExplained ? 'IdentityReplaced' : cause, controlLook });
   return { cause, ...defined({ controlLook }), ...proof };
 }
 
