@@ -132,7 +132,7 @@ test('an account on a key of another tenant', async () => {
   const encryption = { ...properties.encryption, identity };
   await got(201, api('PUT', '/api/accounts/across', { location, properties: { ...properties, encryption } }));
   await api('POST', '/api/operator/looks', { account: 'across' });
-  expect((await accountOf(api, 'across')).properties.encryption.identity).toEqual(identity);
+  expect((await accountOf(api, 'across')).properties.encryption.identity).toMatchObject(identity);
 });
 
 test('secrets: written, revealed one and many, damaged, deleted', async () => {

@@ -16,7 +16,7 @@ export interface Metrics {
   /** How long the vault took. */
   readonly 'keyward.looks.ms': { readonly cause: Cause | 'none' };
   /** Reads of a key's newest version. */
-  readonly 'keyward.versionChecks': { readonly cause: Cause | 'none' };
+  readonly 'keyward.newest.reads': { readonly cause: Cause | 'none' };
   /** Verdicts of key versions that changed. */
   readonly 'keyward.transitions': {
     readonly from: WatchStatus;

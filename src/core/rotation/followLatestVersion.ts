@@ -87,7 +87,7 @@ async function checkVersion(
   const { binding, latest } = stored.value;
   const when = { beganAt, plannedAt: stored.value.nextVersionCheckAt };
   const answer = await following.spending.counted(costOf(latest)).describe(binding);
-  measure(service.log, 'keyward.versionChecks', 1, { cause: answer.ok ? 'none' : answer.cause });
+  measure(service.log, 'keyward.newest.reads', 1, { cause: answer.ok ? 'none' : answer.cause });
   const decide = (watch: Watch) => withLatest(watch, answer, when, service.policy);
   const found = await updateWatch(stored, decide, service, versionFacts);
   // A version that has become unusable wraps nothing new, also where it wraps somebody already.
