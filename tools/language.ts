@@ -10,7 +10,14 @@ import { sep } from 'node:path';
 export const rewritten: readonly string[] = [
   ...['*.md', 'docs/**/*.md', '.github/**/*.md', 'tools/*.ts'],
   ...['src/azure/*.ts', 'src/local/**/*.ts', 'bench/**/*.ts', 'infra/backup/*.ts'],
-  ...['test/*.ts', 'test/azure/*.ts', 'test/faults/*.ts', 'test/invariants/*.ts', 'test/matrix/*.ts'],
+  ...[
+    'test/*.ts',
+    'test/azure/*.ts',
+    'test/faults/*.ts',
+    'test/invariants/*.ts',
+    'test/matrix/*.ts',
+    'test/app/**/*.ts',
+  ],
 ];
 
 /** Documents under `rewritten` that do not follow the rules yet. */
