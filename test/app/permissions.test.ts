@@ -211,9 +211,7 @@ describe('the request id of a call', () => {
     const key = await vaultWithKey(world, 'logged-kv');
     await got(201, all('PUT', '/api/accounts/logged', withCustomerKey('logged', key)));
     const looked = await got(200, all('POST', '/api/operator/looks', { account: 'logged' }));
-    const line = world.records.find(
-      ({ message }) => message.startsWith('Looked at a key') && message.includes('logged'),
-    );
+    const line = world.records.find(({ message }) => message.startsWith('Checked a key') && message.includes('logged'));
     expect(line?.invocationId).toBe(looked.headers.get('x-ms-request-id'));
   });
 });
