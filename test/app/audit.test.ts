@@ -307,7 +307,9 @@ describe('INV-6: a writer of the table without the audit key', () => {
         result: 'broken',
         broken: { sequence, flaw, meaning: expect.stringMatching(/\S/) },
       });
-      const line = world.records.findLast(({ message }) => message.startsWith('Audit verification found a broken chain'));
+      const line = world.records.findLast(({ message }) =>
+        message.startsWith('Audit verification found a broken chain'),
+      );
       expect(line).toMatchObject({ level: 'error', message: expect.stringContaining(id) });
       // Reading continues, and invents nothing.
       const entries: (AuditEntry & { unreadable?: true })[] = await read(`/api/operator/accounts/${name}/audit`);
