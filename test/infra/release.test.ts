@@ -30,14 +30,14 @@ describe('the notes of a release', () => {
 
 describe('azure.yaml', () => {
   const text = read('azure.yaml');
-  const valueOf = (key: string): string => new RegExp(`^ +${key}: (.+)$`, 'm').exec(text)?.[1] ?? '';
+  const setting = (key: string): string => new RegExp(`^ +${key}: (.+)$`, 'm').exec(text)?.[1] ?? '';
 
   it('names a template, hooks and a package that exist', () => {
-    expect(existsSync(`${root}${valueOf('path')}/${valueOf('module')}.bicep`)).toBe(true);
+    expect(existsSync(`${root}${setting('path')}/${setting('module')}.bicep`)).toBe(true);
     const hooks = [...text.matchAll(/run: infra\/azd\/hooks\.sh (\w+)/g)].map(([, step]) => step);
     const steps = [...read('infra/azd/hooks.sh').matchAll(/^ {2}(\w+)\)$/gm)].map(([, step]) => step);
     expect(hooks).toEqual(steps);
-    expect(read('package.ts')).toContain(`'${valueOf('dist')}'`);
+    expect(read('package.ts')).toContain(`'${setting('dist')}'`);
   });
 
   it('names its service as the tag of the function app does', () => {
