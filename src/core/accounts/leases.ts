@@ -53,10 +53,10 @@ export function createLeases(
     const openedMonotonic = clock.monotonic();
     const uses: KeyUse[] = [];
     const opened = await openAccountKey(view.record, { ...tools, keyVault: recordingKeyVault(tools.keyVault, uses) });
-    const told = () => auditKeyUses({ record: view.record, purpose: 'lease', actor: keyward }, uses, tools);
+    const audited = () => auditKeyUses({ record: view.record, purpose: 'lease', actor: keyward }, uses, tools);
     if (!opened.ok) {
       // A caller that uses the held key, or is refused, does not wait for the audit.
-      void told();
+      void audited();
       return opened.cause;
     }
     const jitter = 1 - (tools.random.bytes(1)[0] ?? 0) / 2560;
@@ -65,7 +65,7 @@ export function createLeases(
     const lease: Lease = { accountKey: opened.value, openedAt, openedMonotonic, lifeMs, renewAfter, isInGrace: false };
     leases.set(id, lease, { ttl: lifeMs });
     measure(tools.log, 'keyward.leases', leases.size, {});
-    await told();
+    await audited();
     return lease;
   }
 

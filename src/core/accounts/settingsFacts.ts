@@ -14,13 +14,13 @@ export function settingsFacts(before: AccountSettings, after: AccountSettings, a
   const isSwitched = (before.auditKeyUse ?? false) !== (after.auditKeyUse ?? false);
   const [tags, kept] = [changedNames(before.tags, after.tags), changedNames(before.kept, after.kept)];
   if (tags.length === 0 && kept.length === 0 && !isSwitched) return [];
-  const told = ({ auditKeyUse = false, ...settings }: AccountSettings): string =>
+  const textOf = ({ auditKeyUse = false, ...settings }: AccountSettings): string =>
     short({
       ...(tags.length > 0 ? { tags: only(tags, settings.tags) } : {}),
       ...(kept.length > 0 ? { kept: only(kept, settings.kept) } : {}),
       ...(isSwitched ? { auditKeyUse } : {}),
     });
-  return [{ type: 'AccountUpdated', actor, before: told(before), after: told(after) }];
+  return [{ type: 'AccountUpdated', actor, before: textOf(before), after: textOf(after) }];
 }
 
 type Values = Readonly<Record<string, unknown>>;
