@@ -91,10 +91,7 @@ describe('INV-10: the operator releases a claim', () => {
 });
 
 /** Runs `between` once, before the nth call that changes or reads something of the claims or the rows. */
-function interrupted(
-  at: number,
-  between: () => Promise<unknown>,
-): { replace: Partial<Service>; steps: () => number } {
+function interrupted(at: number, between: () => Promise<unknown>): { replace: Partial<Service>; steps: () => number } {
   const { claims, bindings, accounts, vaults } = world.lab.service;
   let steps = 0;
   const watched = <T extends object>(port: T): T =>

@@ -24,7 +24,10 @@ function observed(service: Service): { service: Service; reads: string[] } {
     return result;
   };
   const accounts = { ...service.accounts, read: (name: string) => recorded('record', service.accounts.read(name)) };
-  const bindings = { ...service.bindings, readWatch: (id: string) => recorded('watch', service.bindings.readWatch(id)) };
+  const bindings = {
+    ...service.bindings,
+    readWatch: (id: string) => recorded('watch', service.bindings.readWatch(id)),
+  };
   return { reads, service: { ...service, accounts, bindings } };
 }
 
