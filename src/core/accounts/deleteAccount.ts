@@ -27,8 +27,9 @@ export async function deleteAccount(
     checkPreconditions(conditions, current && etagOf(current.record));
     if (current === undefined) return false;
     const { record, facts: pending } = catchUp(current.record, current.watch);
-    const { tags: _tags, kept: _kept, encryption, accountKeyGeneration: _, auditKeyUse: __, ...keys } = record;
-    const { wrappedAccountKey: _shredded, olderAccountKeys: _shreddedToo, ...about } = keys;
+    const { tags: _tags, kept: _kept, encryption, accountKeyGeneration: _, auditKeyUse: __, ...settings } = record;
+    const { leaseSeconds: ___, wrappedAccountKey: _shredded, ...keys } = settings;
+    const { olderAccountKeys: _shreddedToo, dataKeyGenerations: _andThese, ...about } = keys;
     const bound =
       encryption.type === 'CustomerKey'
         ? {
@@ -57,6 +58,7 @@ export async function finishDelete(folded: string, service: AccountsDeps): Promi
     // Conditional on the record: a process that is delayed here takes nothing from a new account of this name.
     const withoutSecrets = await service.secrets.clear(folded, stored.etag);
     const etag = await service.resources.clear(folded, withoutSecrets);
+    await service.dataKeyUse.clear(folded);
     if (bound !== undefined) {
       // Before the bound row is removed: afterwards no worker would add a verdict that was stored just before the
       // delete.
