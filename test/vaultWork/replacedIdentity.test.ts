@@ -9,7 +9,7 @@ import { useLab } from '../lab.ts';
 const world = useLab();
 const minute = 60_000;
 /** Seconds that a token of the system-assigned identity lives here. */
-const lifetime = 2;
+const lifetime = 3;
 
 /** As GET of the account returns it. */
 async function shown(name: string) {
