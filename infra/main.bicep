@@ -101,6 +101,7 @@ type policyNumbers = {
   leaseSeconds: int?
   leaseGraceSeconds: int?
   accountsPerMessage: int?
+  sweepRanges: int?
   workerLeaseSeconds: int?
   vaultSharePercent: int?
   keyNearExpiryDays: int?

@@ -36,6 +36,7 @@ export const designPolicy: Policy = {
   vaultSharePercent: 25,
   keyNearExpiryDays: 30,
   ringRotationDays: 365,
+  sweepRanges: 64,
   safeToDisableAfterSeconds: 900,
 };
 

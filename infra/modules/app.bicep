@@ -79,6 +79,7 @@ var optionalSettings = {
   KEYWARD_LEASE_SECONDS: string(policy.?leaseSeconds ?? '')
   KEYWARD_LEASE_GRACE_SECONDS: string(policy.?leaseGraceSeconds ?? '')
   KEYWARD_ACCOUNTS_PER_MESSAGE: string(policy.?accountsPerMessage ?? '')
+  KEYWARD_SWEEP_RANGES: string(policy.?sweepRanges ?? '')
   KEYWARD_WORKER_LEASE_SECONDS: string(policy.?workerLeaseSeconds ?? '')
   KEYWARD_VAULT_SHARE_PERCENT: string(policy.?vaultSharePercent ?? '')
   KEYWARD_KEY_NEAR_EXPIRY_DAYS: string(policy.?keyNearExpiryDays ?? '')

@@ -48,6 +48,7 @@ param policy = {
   leaseSeconds: 301
   leaseGraceSeconds: 601
   accountsPerMessage: 999
+  sweepRanges: 128
   workerLeaseSeconds: 61
   vaultSharePercent: 26
   keyNearExpiryDays: 31

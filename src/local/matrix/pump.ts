@@ -6,10 +6,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import { vaultIdOf } from '../../core/customerKey/binding.ts';
 import type { Service } from '../../core/service.ts';
+import type { RangeWork } from '../../core/vaultWork/ranges.ts';
 import { sweep } from '../../core/vaultWork/sweep.ts';
+import { sweepRange } from '../../core/vaultWork/sweepRange.ts';
 import { workOnVault } from '../../core/vaultWork/vaultWork.ts';
 import type { VaultWork } from '../../core/watch/ports.ts';
-import type { Lab } from '../lab/lab.ts';
+import { type Lab, without } from '../lab/lab.ts';
 
 export interface Pump {
   /** Lets time pass; `afterEach` is called after each moment at which something was done. */
@@ -38,12 +40,7 @@ export function createPump(lab: Lab, service: Service = lab.service): Pump {
   const retired = new Set<string>();
   const stuck: string[] = [];
   let nextSweepAt = clock.now() + sweepEveryMs;
-  const living = {
-    ...service.vaults,
-    async *list() {
-      for await (const vault of service.vaults.list()) if (!retired.has(vault)) yield vault;
-    },
-  };
+  const living = { ...service, vaults: without(retired, service.vaults) };
 
   async function handle(message: VaultWork): Promise<void> {
     if (retired.has(message.vault)) return;
@@ -62,16 +59,22 @@ export function createPump(lab: Lab, service: Service = lab.service): Pump {
 
   async function deliverDue(): Promise<void> {
     const byVault = new Map<string, VaultWork[]>();
+    const ranges: RangeWork[] = [];
     while ((queue.nextAt() ?? Number.POSITIVE_INFINITY) <= clock.now()) {
       await queue.deliver(async (message) => {
-        if (!retired.has(message.vault)) byVault.set(message.vault, [...(byVault.get(message.vault) ?? []), message]);
+        if ('range' in message) ranges.push(message);
+        else if (!retired.has(message.vault))
+          byVault.set(message.vault, [...(byVault.get(message.vault) ?? []), message]);
       });
     }
     const limit = pLimit(atATime);
     const inOrder = async (messages: readonly VaultWork[]) => {
       for (const message of messages) await handle(message);
     };
-    await Promise.all([...byVault.values()].map((messages) => limit(inOrder, messages)));
+    await Promise.all([
+      ...ranges.map((range) => sweepRange(range, living)),
+      ...[...byVault.values()].map((messages) => limit(inOrder, messages)),
+    ]);
   }
 
   const pump: Pump = {
@@ -87,7 +90,7 @@ export function createPump(lab: Lab, service: Service = lab.service): Pump {
         clock.set(Math.max(clock.now(), nextAt));
         if (nextAt === nextSweepAt) {
           nextSweepAt += sweepEveryMs;
-          await sweep({ vaults: living, queue });
+          await sweep(living);
         }
         await deliverDue();
         await afterEach?.();

@@ -24,8 +24,8 @@ export interface Principal {
 
 export const operatorVault = 'keyward-operator';
 
-/** Seconds that a look may take in real time here: a vault that hangs is met at every sweep. */
-const lookDeadlineSeconds = 0.6;
+/** Seconds that a look may take in real time here: short, because a vault that hangs is met at every sweep, and above what a busy machine takes. */
+const lookDeadlineSeconds = 3;
 /** Tokens of user-assigned identities and applications are kept for a second at most, so that the loss of one shows at the next look. */
 const tokenLifetimeSeconds = 2;
 export const tokensForgottenMs = 1_700;

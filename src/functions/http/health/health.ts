@@ -8,7 +8,13 @@ import { SettingsError } from '../../../azure/compose.ts';
 import type { Backlog } from '../../../core/announcements/outboxPass.ts';
 import { causes, meaningOf } from '../../../core/base/causes.ts';
 import { iso } from '../../../core/base/time.ts';
-import { type HealthCheckResult, type HealthFailure, type Readiness, readiness } from '../../../core/health.ts';
+import {
+  type HealthCheckResult,
+  type HealthFailure,
+  type KeyCounts,
+  type Readiness,
+  readiness,
+} from '../../../core/health.ts';
 import type { Service } from '../../../core/service.ts';
 import type { BareHandler } from '../../pipeline/http.ts';
 import type { Route } from '../../pipeline/route.ts';
@@ -38,7 +44,7 @@ const readySchema = z.strictObject({
   keys: z
     .strictObject({
       ...{ Accessible: count, Suspect: count, Inaccessible: count, Unreachable: count },
-      ...{ isComplete: z.boolean(), countedAt: z.iso.datetime() },
+      ...{ isComplete: z.boolean(), countedAt: z.iso.datetime(), oldestCheckAt: z.iso.datetime().optional() },
     })
     .optional(),
   poisonedMessages: count.optional(),
@@ -55,7 +61,7 @@ const ready = readySchema.meta({
       sweep: { lastSweptAt: '2026-11-23T19:49:00.000Z', ageSeconds: 12 },
       keys: {
         ...{ Accessible: 41, Suspect: 0, Inaccessible: 1, Unreachable: 0 },
-        ...{ isComplete: true, countedAt: '2026-11-23T19:49:10.000Z' },
+        ...{ isComplete: true, countedAt: '2026-11-23T19:49:10.000Z', oldestCheckAt: '2026-11-23T19:49:02.000Z' },
       },
       poisonedMessages: 0,
       announcements: { waiting: 0, isComplete: true },
@@ -86,9 +92,7 @@ function answer(
     settings: { status: 'ok', names: [] },
     parts: parts.map(renderPart),
     ...(lastSweptAt === undefined ? {} : { sweep: ageOf(lastSweptAt, clock.now()) }),
-    ...(keys === undefined
-      ? {}
-      : { keys: { ...keys.byStatus, isComplete: keys.isComplete, countedAt: iso(keys.countedAt) } }),
+    ...(keys === undefined ? {} : { keys: renderKeys(keys) }),
     ...(poisoned === undefined ? {} : { poisonedMessages: poisoned }),
     ...(announcements === undefined ? {} : { announcements: renderBacklog(announcements, clock.now()) }),
   });
@@ -103,6 +107,11 @@ const meaningOfTrouble = (cause: HealthFailure): string =>
   cause === 'AnnouncementsLate'
     ? 'Audit entries have been waiting for more than three minutes to be announced.'
     : meaningOf(cause);
+
+const renderKeys = ({ byStatus, isComplete, countedAt, oldestLookAt }: KeyCounts) => ({
+  ...{ ...byStatus, isComplete, countedAt: iso(countedAt) },
+  ...(oldestLookAt === undefined ? {} : { oldestCheckAt: iso(oldestLookAt) }),
+});
 
 const renderBacklog = ({ oldestAt, ...counts }: Backlog, now: number) => ({
   ...counts,
