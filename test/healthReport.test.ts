@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { defined } from '../src/core/base/defined.ts';
 import { Unavailable } from '../src/core/base/errors.ts';
 import { defaultPolicy } from '../src/core/base/policy.ts';
 import type { WatchStatus } from '../src/core/base/vocabulary.ts';
@@ -8,7 +9,7 @@ import { statusOfKey, type Verdict, type Watch } from '../src/core/watch/watch.t
 
 const monotonic = 0;
 const clock = { now: () => 1000, monotonic: () => monotonic };
-/** A deadline that passes at once for whoever waits, and not before who answers at once. */
+/** A deadline that passes at once, but after a promise that is already resolved. */
 const pause = () => new Promise<void>((resolve) => setImmediate(resolve));
 const never = () => new Promise<never>(() => undefined);
 const part = (name: HealthCheck['name'], ask: HealthCheck['ask']): HealthCheck => ({
@@ -26,14 +27,14 @@ describe('a part', () => {
     ['that answers is ok', async () => undefined, { status: 'ok' }],
     ['that says what is wrong has failed, with the cause', async () => 'KeyDisabled', { cause: 'KeyDisabled' }],
     [
-      'that throws has failed, with the cause of the error',
+      'a dependency that throws has failed, with the cause of the error',
       async () => {
         throw new Unavailable('VaultUnavailable', 'x', 1);
       },
       { cause: 'VaultUnavailable' },
     ],
     [
-      'that breaks has failed, with the word for its silence',
+      'a dependency that breaks has failed, with the cause of a missing answer',
       async () => {
         throw new TypeError('x');
       },
@@ -51,26 +52,30 @@ describe('readiness', () => {
   const keys = { Accessible: 1, Suspect: 0, Inaccessible: 0, Unreachable: 0 };
   const ended = { beganAt: 4, endedAt: 5, vaults: 1, failed: 0, keys };
   const good = {
-    ...{ clock, pause: never, parts: [part('queue', async () => undefined)] },
+    clock,
+    pause: never,
+    parts: [part('queue', async () => undefined)],
     sweepMark: { read: async () => 7, write: async () => undefined },
     policy: { ...defaultPolicy, sweepRanges: 1 },
     ranges: { read: never, write: never, all: async () => [{ last: ended }] },
     poisoned: async () => 3,
   };
 
-  it('tells of everything', async () => {
+  it('readiness shows every part', async () => {
     expect(await readiness(good)).toMatchObject({
-      ...{ isReady: true, sweep: { lastSweptAt: 7 }, poisoned: 3 },
+      isReady: true,
+      sweep: { lastSweptAt: 7 },
+      poisoned: 3,
       keys: { byStatus: { Accessible: 1 } },
     });
   });
 
-  it('is lost with one part', async () => {
+  it('readiness fails with one failed dependency', async () => {
     const parts = [...good.parts, part('tables', async () => 'StorageUnavailable')];
     expect(await readiness({ ...good, parts })).toMatchObject({ isReady: false });
   });
 
-  it('leaves out what cannot be read, or hangs, and is not lost by that', async () => {
+  it('readiness leaves out a part that cannot be read or hangs, and does not fail', async () => {
     const broken = async () => {
       throw new TypeError('x');
     };
@@ -100,28 +105,35 @@ describe('keys by their status', () => {
 
   const pass = (endedAt: number, keys: Partial<Record<WatchStatus, number>>, oldestLookAt?: number) => ({
     last: {
-      ...{ beganAt: endedAt - 1, endedAt, vaults: 1, failed: 0 },
+      beganAt: endedAt - 1,
+      endedAt,
+      vaults: 1,
+      failed: 0,
       keys: { Accessible: 0, Suspect: 0, Inaccessible: 0, Unreachable: 0, ...keys },
-      ...(oldestLookAt === undefined ? {} : { oldestLookAt }),
+      ...defined({ oldestLookAt }),
     },
   });
   const policy = { ...defaultPolicy, sweepRanges: 3 };
   const rangesOf = (...states: readonly RangeState[]) => ({
-    ...{ policy, ranges: { read: never, write: never, all: async () => [...states] } },
+    policy,
+    ranges: { read: never, write: never, all: async () => [...states] },
   });
 
-  it('are counted by what the last pass over each range has left, with the oldest look of all', async () => {
+  it('keys are counted by what the last pass over each range has left, with the oldest look of all', async () => {
     const states = [pass(900, { Accessible: 2 }, 850), pass(700, { Suspect: 1, Accessible: 1 }, 690), pass(950, {})];
     expect(await countKeys(rangesOf(...states))).toEqual({
       byStatus: { Accessible: 3, Suspect: 1, Inaccessible: 0, Unreachable: 0 },
-      ...{ isComplete: true, countedAt: 700, oldestLookAt: 690 },
+      isComplete: true,
+      countedAt: 700,
+      oldestLookAt: 690,
     });
   });
 
-  it('are not complete while no pass over a range has come to its end, and unknown before the first has', async () => {
+  it('the count of keys is not complete while no pass over a range has come to its end, and unknown before the first has', async () => {
     const begun = { pass: pass(900, {}).last };
     expect(await countKeys(rangesOf(pass(900, { Accessible: 1 }, 850), begun))).toMatchObject({
-      ...{ isComplete: false, byStatus: { Accessible: 1 } },
+      isComplete: false,
+      byStatus: { Accessible: 1 },
     });
     expect(await countKeys(rangesOf(begun))).toBeUndefined();
   });

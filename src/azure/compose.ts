@@ -2,6 +2,7 @@
  * Connects the core to Azure. Loading this file does nothing: each SDK is imported on first use, and the settings are
  * read on the first call. A missing setting fails that call with its name.
  */
+
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HttpClient } from '@azure/core-rest-pipeline';
@@ -14,6 +15,7 @@ import type { AnnouncementTopic, Announcer } from '../core/announcements/ports.t
 import { announcing } from '../core/announcements/publishingStores.ts';
 import { bytesOf } from '../core/base/bytes.ts';
 import type { Cause } from '../core/base/causes.ts';
+import { defined } from '../core/base/defined.ts';
 import type { Random } from '../core/base/effects.ts';
 import { describeError, Unavailable } from '../core/base/errors.ts';
 import { inTime } from '../core/base/inTime.ts';
@@ -116,17 +118,17 @@ async function openStores(settings: Settings, transport?: HttpClient) {
     import('./operationTable.ts'),
   ]);
   const [accounts, secrets, bindings, rings, small, outbox, resources, operations] = adapters;
-  const { AzureWebJobsStorage: connection, AzureWebJobsStorage__tableServiceUri: serviceUri } = settings;
-  const credential = connection === undefined ? await ownCredential() : undefined;
+  const { AzureWebJobsStorage: connection = '', KEYWARD_TABLES_ENDPOINT: endpoint } = settings;
+  const credential = endpoint === undefined ? undefined : await ownCredential();
   const options = {
     httpClient: transport ?? tableHttp(settings.policy.storageDeadlineSeconds),
     retryOptions: tableRetries,
     allowInsecureConnection: isDevelopment(settings),
   };
   const open = openTables((name) =>
-    connection !== undefined || serviceUri === undefined || credential === undefined
-      ? TableClient.fromConnectionString(connection ?? '', name, options)
-      : new TableClient(serviceUri, name, credential, options),
+    endpoint === undefined || credential === undefined
+      ? TableClient.fromConnectionString(connection, name, options)
+      : new TableClient(endpoint, name, credential, options),
   );
   return {
     accounts: accounts.createAccountStore(open),
@@ -195,21 +197,26 @@ function lazyTopic({ KEYWARD_ANNOUNCEMENTS_ENDPOINT: endpoint }: Settings): Anno
 
 function lazyKeyVault(settings: Settings): { keyVault: KeyVault } & Pick<Credentials, 'exchangesAtHome'> {
   const remote = lazy(async () => {
-    const [{ createKeyVault }, { createKeyVaultTransport }, { createCredentials }] = await Promise.all([
+    const [{ createKeyVault }, { createKeyVaultTransport }, { createCredentials }, vaultNames] = await Promise.all([
       import('./keyVault.ts'),
       import('./keyVaultTransport.ts'),
       import('./credentials.ts'),
+      import('./vaultNames.ts'),
     ]);
     const { KEYWARD_KEY_VAULT_EMULATOR: emulatorUrl, KEYWARD_ENTRA_EMULATOR: entraEmulatorUrl } = settings;
     const { KEYWARD_CLOUD: cloud, KEYWARD_TENANT_ID: homeTenantId } = settings;
     const deadlineSeconds = settings.policy.lookDeadlineSeconds;
-    const httpClient = createKeyVaultTransport({ cloud, ...(emulatorUrl === undefined ? {} : { emulatorUrl }) });
+    const httpClient = createKeyVaultTransport({ cloud, ...defined({ emulatorUrl }) });
     const credentials = createCredentials({
-      ...{ cloud, homeTenantId, deadlineSeconds },
-      ...(entraEmulatorUrl === undefined ? {} : { entraEmulatorUrl }),
+      cloud,
+      homeTenantId,
+      deadlineSeconds,
+      ...defined({ entraEmulatorUrl }),
     });
     const { exchangesAtHome } = credentials;
-    return { ...createKeyVault({ httpClient, credentials, deadlineSeconds }), exchangesAtHome };
+    const lookUp = emulatorUrl === undefined ? vaultNames.dnsAliases() : vaultNames.emulatedAliases(emulatorUrl);
+    const names = vaultNames.createVaultNames(lookUp, identifierIn('KEYWARD_SYSTEM_KEY', settings).vaultHost);
+    return { ...createKeyVault({ httpClient, credentials, names, deadlineSeconds }), exchangesAtHome };
   });
   return {
     keyVault: {

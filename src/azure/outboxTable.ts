@@ -23,7 +23,8 @@ const outboxRow = z.object({
   subject: z.discriminatedUnion('kind', [
     z.object({
       kind: z.literal('account'),
-      ...{ name: z.string().regex(accountNamePattern), owner: z.string().regex(ownerPattern) },
+      name: z.string().regex(accountNamePattern),
+      owner: z.string().regex(ownerPattern),
     }),
     z.object({ kind: z.literal('binding'), keyIdentifier: z.string().max(300) }),
     z.object({ kind: z.literal('service') }),

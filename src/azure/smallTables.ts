@@ -149,7 +149,8 @@ export function createClaims(open: OpenTable): Claims {
   };
 
   return {
-    ...{ find, mark },
+    find,
+    mark,
     async claim(kind, value, owner, at) {
       const fresh: Claim = { kind, value: fold(value), owner, at };
       if ((await table.insert(rowOf(key(kind, value), fresh))) !== undefined) return owner;

@@ -6,6 +6,7 @@
 import type { AnnouncementsDeps } from './announcements/deps.ts';
 import { type Backlog, backlogOf } from './announcements/outboxPass.ts';
 import { type Cause, isCause } from './base/causes.ts';
+import { defined } from './base/defined.ts';
 import type { BaseDeps } from './base/deps.ts';
 import { KeywardError } from './base/errors.ts';
 import { inTime } from './base/inTime.ts';
@@ -90,9 +91,12 @@ export async function countKeys({
     byStatus,
     isComplete: passes.length === policy.sweepRanges,
     countedAt: Math.min(...passes.map(({ endedAt }) => endedAt)),
-    ...(looks.length === 0 ? {} : { oldestLookAt: Math.min(...looks) }),
+    ...defined({ oldestLookAt: oldestOf(looks) }),
   };
 }
+
+const oldestOf = (times: readonly EpochMs[]): EpochMs | undefined =>
+  times.length === 0 ? undefined : Math.min(...times);
 
 export interface Readiness {
   readonly isReady: boolean;
@@ -120,9 +124,6 @@ export async function readiness(service: HealthDeps): Promise<Readiness> {
   return {
     isReady: parts.every(({ status }) => status === 'ok'),
     parts,
-    ...(sweep === undefined ? {} : { sweep }),
-    ...(keys === undefined ? {} : { keys }),
-    ...(poisoned === undefined ? {} : { poisoned }),
-    ...(announcements === undefined ? {} : { announcements }),
+    ...defined({ sweep, keys, poisoned, announcements }),
   };
 }

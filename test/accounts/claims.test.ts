@@ -109,7 +109,10 @@ function interrupted(
       },
     });
   const replace = {
-    ...{ claims: watched(claims), bindings: watched(bindings), accounts: watched(accounts), vaults: watched(vaults) },
+    claims: watched(claims),
+    bindings: watched(bindings),
+    accounts: watched(accounts),
+    vaults: watched(vaults),
   };
   return { replace, steps: () => steps };
 }

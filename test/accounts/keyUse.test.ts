@@ -53,8 +53,10 @@ describe('an account that asks for it', () => {
     const [, created] = await entriesOf('used');
     const { record } = await lab.view('used');
     expect(created).toMatchObject({
-      ...{ type: 'KeyUsed', key: expect.stringContaining('https://used-kv.vault.azure.net/keys/cmk/') },
-      ...{ durationMs: expect.any(Number), keyVaultRequestId: expect.stringMatching(/^[0-9a-f-]{36}$/) },
+      type: 'KeyUsed',
+      key: expect.stringContaining('https://used-kv.vault.azure.net/keys/cmk/'),
+      durationMs: expect.any(Number),
+      keyVaultRequestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
     });
     const etag = record.revision;
 
@@ -130,7 +132,9 @@ describe('an account that asks for it', () => {
 });
 
 const silent: Service['keyVault']['unwrap'] = async () => ({
-  ...{ ok: false, cause: 'ConnectionFailed', observed: { durationMs: 1 } },
+  ok: false,
+  cause: 'ConnectionFailed',
+  observed: { durationMs: 1 },
 });
 
 /** A process whose entries of key use are written as `saveUse` does. */

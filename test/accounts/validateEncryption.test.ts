@@ -112,7 +112,8 @@ describe('a dry run', () => {
       cause: 'KeyPermissionDenied',
     });
     expect(unread.find(({ name }) => name === 'unwrapProof')).toMatchObject({
-      ...{ result: 'unknown', message: expect.stringMatching(/may unwrap/) },
+      result: 'unknown',
+      message: expect.stringMatching(/may unwrap/),
     });
   });
 });

@@ -321,7 +321,9 @@ test.each<[what: string, data: unknown]>([
     const table = lab.table('accounts');
     const value = typeof data === 'object' ? { ...row.value, ...data } : data;
     const damaged = {
-      ...{ partitionKey: account, rowKey: 'resource:streamingLocators:b', v: 1 },
+      partitionKey: account,
+      rowKey: 'resource:streamingLocators:b',
+      v: 1,
       data: JSON.stringify(value) ?? '{',
     };
     await table.updateEntity(damaged, 'Replace');
@@ -392,7 +394,12 @@ describe('operations', () => {
   const day = 86_400_000;
   const operation = (at: number, more: Partial<Operation> = {}): Operation => ({
     id: `${new Date(at).toISOString().slice(0, 10).replaceAll('-', '')}-${world.lab.service.random.uuid()}`,
-    ...{ account: 'a', place, startedAt: at, status: 'Succeeded', endedAt: at, ...more },
+    account: 'a',
+    place,
+    startedAt: at,
+    status: 'Succeeded',
+    endedAt: at,
+    ...more,
   });
 
   test('are kept for two days, and cleared after that', async () => {
@@ -445,7 +452,11 @@ describe('operations', () => {
     const by = (keyIdentifier: string) =>
       ({ type: 'CustomerKey', keyIdentifier, identity: { useSystemAssignedIdentity: true } }) as const;
     const change = (account: string, method: Change['method'], input: object): Change => ({
-      ...{ account, method, input: { place, ...input }, actor: tester, mayRelease: false },
+      account,
+      method,
+      input: { place, ...input },
+      actor: tester,
+      mayRelease: false,
     });
     async function silentVault(vault: string) {
       const key = await world.lab.vaultWithKey(vault);
@@ -474,7 +485,8 @@ describe('operations', () => {
       for (const { operation: one } of [guarded, creation])
         expect(await ended(one)).toMatchObject({ status: 'Failed', error: { code: 'PreconditionFailed' } });
       expect((await lab.view('guarded')).record).toMatchObject({
-        ...{ tags: { by: 'somebody' }, encryption: { type: 'SystemKey' } },
+        tags: { by: 'somebody' },
+        encryption: { type: 'SystemKey' },
       });
     });
 
@@ -561,7 +573,8 @@ test.each(['2021-06-01', '2021-11-01'])(
     await patchAccount(account, { encryption: by(next) }, {}, tester, service);
     const body = { tags: { a: 'b' }, properties: { encryption: { type: 'CustomerKey' } } };
     const request = new HttpRequest({
-      ...{ method: 'PATCH', url: `https://app.example/api?api-version=${version}` },
+      method: 'PATCH',
+      url: `https://app.example/api?api-version=${version}`,
       params: { subscriptionId: place.subscriptionId, resourceGroupName: place.resourceGroup, accountName: account },
       query: { 'api-version': version },
       body: { string: JSON.stringify(body) },

@@ -95,7 +95,8 @@ type Act = (service: Service, which: string) => Promise<unknown>;
 const accountOf = (name: string, which: string) => `${name}-${which}`;
 const by = (key: string) => ({
   encryption: {
-    ...{ type: 'CustomerKey' as const, identity: { useSystemAssignedIdentity: true } as const },
+    type: 'CustomerKey' as const,
+    identity: { useSystemAssignedIdentity: true } as const,
     keyIdentifier: `https://${key.replace('/', '.vault.azure.net/keys/')}`,
   },
 });

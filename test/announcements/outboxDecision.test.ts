@@ -5,8 +5,12 @@ import type { AuditEntry } from '../../src/core/audit/auditEntry.ts';
 
 const minute = 60_000;
 const row: OutboxRow = {
-  ...{ id: 'x', chain: 'service', subject: { kind: 'service' }, first: 4 },
-  ...{ hashes: ['a', 'b'], at: 1000 },
+  id: 'x',
+  chain: 'service',
+  subject: { kind: 'service' },
+  first: 4,
+  hashes: ['a', 'b'],
+  at: 1000,
 };
 const entries = (...hashes: string[]) => ({ entries: hashes.map((hash) => ({ hash }) as AuditEntry), unreadable: 0 });
 const unreadable = { entries: [], unreadable: 2 };

@@ -83,7 +83,8 @@ test('an account lives on a key of another tenant: created, used, rotated, revok
   expect(locked.properties).toMatchObject({
     state: 'CustomerKeyInaccessible',
     encryption: {
-      ...{ status: 'Inaccessible', cause: 'IdentityNotAuthorized' },
+      status: 'Inaccessible',
+      cause: 'IdentityNotAuthorized',
       remedy: expect.stringContaining(`az ad sp create --id ${identity.federatedIdentityClientId}`),
     },
   });

@@ -84,7 +84,8 @@ describe('readiness', () => {
         expect(answer.body.status).toBe('notReady');
         expect(answer.body.keys).toMatchObject({ isComplete: true });
         expect(partsIn(answer)).toMatchObject({
-          ...{ tables: { status: 'ok' }, queue: { status: 'ok' } },
+          tables: { status: 'ok' },
+          queue: { status: 'ok' },
           operatorVault: { status: 'failed', cause, meaning: expect.stringMatching(/\S/) },
         });
       } finally {

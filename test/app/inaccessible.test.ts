@@ -144,7 +144,9 @@ describe('INV-3: in the Customer Key Inaccessible state', () => {
         continue;
       }
       expect({ what, status: answer.status, code: answer.body.error.code }).toEqual({
-        ...{ what, status: 403, code: 'CustomerKeyInaccessible' },
+        what,
+        status: 403,
+        code: 'CustomerKeyInaccessible',
       });
       expect(answer.body.error.additionalInfo).toEqual([
         {

@@ -33,7 +33,10 @@ const control = async (method: string, path: string, body: unknown): Promise<Rec
 /** A caller with these roles, and its object id. */
 async function principal(name: string, roles: readonly string[]): Promise<{ api: Caller; id: string }> {
   const made = await control('PUT', `/identities/${name}`, {
-    ...{ tenantId: homeTenantId, kind: 'application', secret: 's', roles },
+    tenantId: homeTenantId,
+    kind: 'application',
+    secret: 's',
+    roles,
   });
   const { access_token: token } = await control('POST', '/token', { identity: name, resource: apiAudience });
   return { api: caller(world.stack.host.url, { authorization: `Bearer ${token}` }), id: made.objectId ?? '' };

@@ -98,7 +98,10 @@ describe('verifying a chain', () => {
       after = seen.verified;
       if (seen.result !== 'unfinished') {
         expect({ result: seen.result, calls, compared, after }).toEqual({
-          ...{ result: 'whole', calls: 3, compared: 2, after: headAt(long) },
+          result: 'whole',
+          calls: 3,
+          compared: 2,
+          after: headAt(long),
         });
         return;
       }
@@ -179,7 +182,9 @@ describe('verifying a chain', () => {
     const older = { rows: rowsOf(five.slice(0, 3)), head: headAt(five, 3) };
     expect(await verify(older)).toMatchObject({ result: 'whole' });
     expect(await verify(older, { announced: [headAt(five, 2), headAt(five)] })).toMatchObject({
-      ...{ result: 'broken', broken: { sequence: 4, flaw: 'Missing' }, compared: 1 },
+      result: 'broken',
+      broken: { sequence: 4, flaw: 'Missing' },
+      compared: 1,
     });
     // Since then the chain has grown on another branch.
     const regrown = [...five.slice(0, 3)];
@@ -188,7 +193,8 @@ describe('verifying a chain', () => {
     const stand = { rows: rowsOf(regrown), head: headAt(regrown) };
     expect(await verify(stand)).toMatchObject({ result: 'whole' });
     expect(await verify(stand, { announced: [headAt(five)] })).toMatchObject({
-      ...{ result: 'broken', broken: { sequence: 5, flaw: 'AnnouncedDiffers' } },
+      result: 'broken',
+      broken: { sequence: 5, flaw: 'AnnouncedDiffers' },
     });
   });
 
@@ -196,12 +202,14 @@ describe('verifying a chain', () => {
     const stand = { rows: rowsOf(five), head: headAt(five) };
     expect(await verify(stand, { after: headAt(five) })).toMatchObject({ result: 'whole', entries: 0 });
     expect(await verify(stand, { after: { ...headAt(five, 4), hash: 'x' } })).toMatchObject({
-      ...{ result: 'broken', broken: { sequence: 5, flaw: 'NotLinked' } },
+      result: 'broken',
+      broken: { sequence: 5, flaw: 'NotLinked' },
     });
     expect(
       await verify({ ...stand, rows: rowsOf(five.slice(0, 2)), head: headAt(five, 2) }, { after: headAt(five, 4) }),
     ).toMatchObject({
-      ...{ result: 'broken', broken: { sequence: 3, flaw: 'BeyondHead' } },
+      result: 'broken',
+      broken: { sequence: 3, flaw: 'BeyondHead' },
     });
   });
 

@@ -67,7 +67,8 @@ describe('the list of causes', () => {
     const federatedIdentityClientId = 'cccccccc-0000-4000-8000-000000000001';
     const identity = {
       ...({ useSystemAssignedIdentity: false, userAssignedIdentity: '/subscriptions/s/x/a' } as const),
-      ...{ federatedIdentityClientId, tenantId: 'aaaaaaaa-0000-4000-8000-000000000001' },
+      federatedIdentityClientId,
+      tenantId: 'aaaaaaaa-0000-4000-8000-000000000001',
     };
     expect(remedyOf('IdentityNotAuthorized', { ...at, identity })).toContain(`--id ${federatedIdentityClientId},`);
   });

@@ -31,7 +31,13 @@ function row(changes: Partial<RingRow> & { plain?: Uint8Array; by?: typeof oldKe
   const { plain = payload(codes[ring], generation, 0xaa), ...about } = rest;
   const key = identifier(oldVersion);
   return {
-    ...{ ring, generation, role: 'operator', key, isFirst: false, wrapped: encrypted(by, plain), createdAt: start },
+    ring,
+    generation,
+    role: 'operator',
+    key,
+    isFirst: false,
+    wrapped: encrypted(by, plain),
+    createdAt: start,
     ...about,
   };
 }
@@ -142,7 +148,9 @@ describe('INV-11: the first start', () => {
   it('is none beside stored accounts: a missing ring is refused, and none is made', async () => {
     const stage = ringStage({ keyVault: vaultWith(keys), hasAccounts: true });
     await expect(load(stage)).rejects.toMatchObject({
-      ...{ name: 'Unavailable', code: 'ServiceUnavailable', retryAfterSeconds: 60 },
+      name: 'Unavailable',
+      code: 'ServiceUnavailable',
+      retryAfterSeconds: 60,
     });
     expect(stage.inserts).toEqual([]);
   });
@@ -204,7 +212,9 @@ describe('a stored ring', () => {
 
   it('is unavailable when a row names another version than the one that wrapped it', async () => {
     await expect(loadStored([row({ key: identifier(newVersion) })])).rejects.toMatchObject({
-      ...{ name: 'Unavailable', code: 'ServiceUnavailable', extras: { info: { cause: 'KeyMaterialMismatch' } } },
+      name: 'Unavailable',
+      code: 'ServiceUnavailable',
+      extras: { info: { cause: 'KeyMaterialMismatch' } },
     });
   });
 
@@ -213,7 +223,10 @@ describe('a stored ring', () => {
     async (cause) => {
       const vault: KeyVault = { ...vaultWith(keys), unwrap: async () => failing(cause) };
       await expect(loadStored([row({})], vault)).rejects.toMatchObject({
-        ...{ name: 'Unavailable', code: 'ServiceUnavailable', retryAfterSeconds: 10, extras: { info: { cause } } },
+        name: 'Unavailable',
+        code: 'ServiceUnavailable',
+        retryAfterSeconds: 10,
+        extras: { info: { cause } },
       });
     },
   );

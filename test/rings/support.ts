@@ -33,7 +33,9 @@ export async function ringWorld(lab: Lab, replace: Partial<Service> = {}): Promi
   const another = (more: Partial<Service> = {}) => lab.another({ dailyQueue: daily, ...more });
   const service = await another(replace);
   return {
-    ...{ service, daily, another },
+    service,
+    daily,
+    another,
     async advance(ms, sweepEveryMs = 1 * minutes) {
       const end = lab.clock.now() + ms;
       for (let nextSweepAt = lab.clock.now(); ; ) {

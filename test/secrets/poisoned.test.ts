@@ -61,7 +61,8 @@ describe.each(poisons.map(([what, poison], n) => ({ what, poison, account: `pois
       expect(secrets.map(({ plain }) => plain && hex(plain))).toEqual(['61', undefined, '63']);
       expect((await failure(reveal(lab.service, account, 'tokenKeys', 'b'))).code).toBe('KeyMaterialMismatch');
       expect((await auditOf(lab, account)).at(-1)).toMatchObject({
-        ...{ type: 'SecretIntegrityFailed', secrets: ['tokenKeys/b'] },
+        type: 'SecretIntegrityFailed',
+        secrets: ['tokenKeys/b'],
       });
       const { secret } = await put(lab.service, account, 'tokenKeys', 'b', bytes('again'));
       expect(secret.value.createdAt).toBe(lab.clock.now());

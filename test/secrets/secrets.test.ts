@@ -47,7 +47,8 @@ describe('a protected secret', () => {
     await lab.account('made', 'contoso');
     const ref = refOf('made', 'contentKeys', keyId(1));
     const input = (ofLength?: number, label?: string) => ({
-      ...{ name: keyId(1), value: { ofLength } },
+      name: keyId(1),
+      value: { ofLength },
       ...(label === undefined ? {} : { label }),
     });
     await putSecret(ref, input(32), {}, lab.service);
@@ -249,7 +250,8 @@ describe('the audit of reveals', () => {
     const told = (await auditOf(lab, 'audited')).filter(({ type }) => type === 'SecretsRevealed');
     expect(told).toHaveLength(7);
     expect(told.at(-1)).toMatchObject({
-      ...{ actor: tester, secrets: [`contentKeys/${keyId(1)}`, `contentKeys/${keyId(2)}`] },
+      actor: tester,
+      secrets: [`contentKeys/${keyId(1)}`, `contentKeys/${keyId(2)}`],
     });
     expect((await auditOf(lab, 'unaudited')).map(({ type }) => type)).toEqual(['AccountCreated']);
     const { record } = await lab.view('audited');

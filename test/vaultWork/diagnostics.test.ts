@@ -4,17 +4,13 @@ import { targetsOfDiagnostics } from '../../src/core/vaultWork/diagnostics.ts';
 
 /** facts 1.3: a real record, shortened. */
 const record = {
-  ...{
-    time: '2024-04-04T06:47:34.7178619Z',
-    category: 'AuditEvent',
-    operationName: 'KeyDelete',
-    resultType: 'Success',
-  },
+  time: '2024-04-04T06:47:34.7178619Z',
+  category: 'AuditEvent',
+  operationName: 'KeyDelete',
+  resultType: 'Success',
   properties: { id: 'https://sample-kv.vault.azure.net/keys/cmk-key', httpStatusCode: 200 },
-  ...{
-    resourceId: '/SUBSCRIPTIONS/S/RESOURCEGROUPS/RG/PROVIDERS/MICROSOFT.KEYVAULT/VAULTS/SAMPLE-KV',
-    durationMs: '44',
-  },
+  resourceId: '/SUBSCRIPTIONS/S/RESOURCEGROUPS/RG/PROVIDERS/MICROSOFT.KEYVAULT/VAULTS/SAMPLE-KV',
+  durationMs: '44',
 };
 const vault = { vaultHost: 'sample-kv.vault.azure.net' };
 const key = { ...vault, keyName: 'cmk-key' };

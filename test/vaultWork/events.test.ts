@@ -26,8 +26,14 @@ const id = '00eccf70-95a7-4e7c-8299-2eb17ee9ad64';
 const time = '2019-07-25T01:08:33.1036736Z';
 const newVersion = 'Microsoft.KeyVault.KeyNewVersionCreated';
 const eventGrid = {
-  ...{ id, topic: vaultId, subject: 'cmk-key', eventType: newVersion, eventTime: time, data: keyData },
-  ...{ dataVersion: '1', metadataVersion: '1' },
+  id,
+  topic: vaultId,
+  subject: 'cmk-key',
+  eventType: newVersion,
+  eventTime: time,
+  data: keyData,
+  dataVersion: '1',
+  metadataVersion: '1',
 };
 const cloudEvent = {
   id,
@@ -132,14 +138,12 @@ describe('a resource event targets the vault that it names', () => {
   const subject = '/subscriptions/s/resourcegroups/rg/providers/Microsoft.KeyVault/vaults/Sample-KV';
   const assignment = 'providers/Microsoft.Authorization/roleAssignments/684d9b2b-bbb2-4b38-a5c3-2c8e4b3b1f6c';
   const resource = (changes: object) => ({
-    ...{
-      id,
-      topic: '/subscriptions/s',
-      eventType: 'Microsoft.Resources.ResourceDeleteSuccess',
-      subject,
-      data: {},
-      ...changes,
-    },
+    id,
+    topic: '/subscriptions/s',
+    eventType: 'Microsoft.Resources.ResourceDeleteSuccess',
+    subject,
+    data: {},
+    ...changes,
   });
   const targetOf = (input: object, cloud: 'public' | 'usgov' = 'public') => {
     const event = readEvent(input);

@@ -156,7 +156,11 @@ describe('one good look', () => {
     for (const control of [undefined, 'good', 'failed'] as const) {
       const at = start + 100_000;
       expect(judged([...looks, aLook(100, undefined, control)])).toEqual({
-        ...{ status: 'Accessible', since: at, evidenceAt: at, lastAccessibleAt: at, denials: {} },
+        status: 'Accessible',
+        since: at,
+        evidenceAt: at,
+        lastAccessibleAt: at,
+        denials: {},
       });
     }
   });

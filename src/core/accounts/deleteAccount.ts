@@ -32,8 +32,10 @@ export async function deleteAccount(
       encryption.type === 'CustomerKey'
         ? {
             bound: {
-              ...{ bindingId: encryption.binding.id, account: boundOf(record, encryption) },
-              ...{ reconciledEpoch: encryption.reconciledEpoch, key: wrappedByOf(encryption) },
+              bindingId: encryption.binding.id,
+              account: boundOf(record, encryption),
+              reconciledEpoch: encryption.reconciledEpoch,
+              key: wrappedByOf(encryption),
             },
           }
         : {};

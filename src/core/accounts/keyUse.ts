@@ -6,6 +6,7 @@
  */
 
 import type { Actor, AuditFacts, KeyPurpose } from '../audit/auditEntry.ts';
+import { defined } from '../base/defined.ts';
 import { describeError } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
 import { versionedIdentifier } from '../customerKey/keyIdentifier.ts';
@@ -35,9 +36,10 @@ const wasAsked = ({ observed }: Answer<unknown>): boolean =>
 function useOf(key: string, answer: Answer<unknown>): KeyUse {
   const { requestId, durationMs } = answer.observed;
   return {
-    ...{ key, durationMs: Math.round(durationMs) },
+    key,
+    durationMs: Math.round(durationMs),
     ...(answer.ok ? {} : { cause: answer.cause }),
-    ...(requestId === undefined ? {} : { keyVaultRequestId: requestId }),
+    ...defined({ keyVaultRequestId: requestId }),
   };
 }
 

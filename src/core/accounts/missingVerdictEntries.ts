@@ -4,6 +4,7 @@
  */
 
 import type { AuditFacts } from '../audit/auditEntry.ts';
+import { defined } from '../base/defined.ts';
 import { iso } from '../base/time.ts';
 import type { Transition, Watch } from '../watch/watch.ts';
 import { type ActiveAccount, type DeletingAccount, wrappedByOf } from './account.ts';
@@ -52,8 +53,7 @@ function factsOf(transition: Transition, key: string): AuditFacts {
     actor: keyward,
     key,
     epoch: transition.epoch,
-    ...(transition.cause === undefined ? {} : { cause: transition.cause }),
-    ...(transition.keyVaultRequestId === undefined ? {} : { keyVaultRequestId: transition.keyVaultRequestId }),
+    ...defined({ cause: transition.cause, keyVaultRequestId: transition.keyVaultRequestId }),
     ...(transition.keyReleasedBy === undefined ? {} : { keyReleasedBy: iso(transition.keyReleasedBy) }),
   };
 }

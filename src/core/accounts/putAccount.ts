@@ -9,6 +9,7 @@
 import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
 import { type ArmPath, isSameArmPath } from '../base/armPath.ts';
 import { type Bytes, wipe } from '../base/bytes.ts';
+import { defined } from '../base/defined.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
 import { fold, foldRegion, parseAccountName, parseOwner } from '../base/names.ts';
 import type { Owned } from '../customerKey/acceptCustomerKey.ts';
@@ -121,8 +122,12 @@ function createAccount(name: string, input: AccountInput, actor: Actor, service:
   const owned = ownedOf(input);
   const { tags = {}, auditKeyUse = false, place, kept } = input;
   const record = {
-    ...{ name, instanceId: service.random.uuid(), ...owned, tags, auditKeyUse },
-    ...(place === undefined ? {} : { place }),
+    name,
+    instanceId: service.random.uuid(),
+    ...owned,
+    tags,
+    auditKeyUse,
+    ...defined({ place }),
     ...(kept === undefined ? {} : { kept: boundedKept(kept) }),
   };
   return withKeyUse({ record, purpose: 'create', actor }, service, (recording) =>
@@ -208,7 +213,7 @@ async function changeAccount(
   const auditKeyUse = input.auditKeyUse ?? record.auditKeyUse ?? false;
   const tags = input.tags ?? record.tags;
   const kept = keptAfter(record.kept, input.kept);
-  const next = { ...record, tags, auditKeyUse, ...(kept === undefined ? {} : { kept }) };
+  const next = { ...record, tags, auditKeyUse, ...defined({ kept }) };
   const changes = settingsFacts(record, next, actor);
   if (input.encryption === undefined || isSameEncryption(record.encryption, input.encryption, service)) {
     if (changes.length > 0) await saveAccount(storedOf(current), next, [...pending, ...changes], service);

@@ -48,7 +48,8 @@ export function repairIdentity(
       const facts = requestId === undefined ? {} : { keyVaultRequestId: requestId };
       const change = {
         ...({ type: 'IdentityRepaired', actor, key: currentKeyIdentifier(encryption) } as const),
-        ...{ before: whoReaches(encryption.binding), after: whoReaches(binding) },
+        before: whoReaches(encryption.binding),
+        after: whoReaches(binding),
       };
       const moved = { encryption: repaired, wrappedAccountKey, accountKeyGeneration, provenAt, facts };
       await saveKeyChange(current, record, moved, { pending, change }, recording);

@@ -8,6 +8,7 @@
  * Only the key is watched here while a change waits: over other changes that came meanwhile it is done, as if it had come now, unless the
  * caller's conditions say otherwise, which go on to hold.
  */
+
 import { type AccountView, etagOf } from '../accounts/account.ts';
 import { deleteAccount } from '../accounts/deleteAccount.ts';
 import { refuseWhileInaccessible } from '../accounts/gate.ts';
@@ -16,6 +17,7 @@ import { findAccount } from '../accounts/readAccount.ts';
 import type { Preconditions } from '../accounts/writeAccount.ts';
 import { type ArmPath, isInSubscription } from '../base/armPath.ts';
 import { classOf, isCause, remedyOf } from '../base/causes.ts';
+import { defined } from '../base/defined.ts';
 import { KeywardError, LostRace, Refusal, Unavailable } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
 import { bindingOf } from '../customerKey/binding.ts';
@@ -173,7 +175,7 @@ function failureOf({ code, message, extras }: KeywardError, change: Change, serv
   const remedy = typeof cause === 'string' && isCause(cause) ? remedyOf(cause, keyIn(change, service)) : '';
   const others = (details ?? []).map((detail) => detail.message).filter((text) => !message.includes(text));
   const whole = [told, message.includes(remedy) ? '' : remedy, ...others].filter(Boolean).join(' ');
-  return { code, message: whole, ...(details === undefined ? {} : { details }) };
+  return { code, message: whole, ...defined({ details }) };
 }
 
 function keyIn({ input }: Change, { cloud }: AmsDeps): { vaultName: string; keyName: string } {

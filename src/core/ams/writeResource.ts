@@ -8,10 +8,12 @@
  *
  * A secret is removed only as it was while it was the resource's: what has come in its place since is somebody else's.
  */
+
 import type { ActiveAccount } from '../accounts/account.ts';
 import { accountNotFound, findAccount } from '../accounts/readAccount.ts';
 import type { SecretRef, StoredSecret } from '../accounts/secretRow.ts';
 import type { Preconditions } from '../accounts/writeAccount.ts';
+import { defined } from '../base/defined.ts';
 import { describeError, KeywardError, LostRace, Refusal, retryLostRaces, Unavailable } from '../base/errors.ts';
 import type { SecretKind } from '../base/vocabulary.ts';
 import { accountToServe, refOf, secretEtagOf } from '../secrets/readSecret.ts';
@@ -123,8 +125,10 @@ async function writeSecret(
 }
 
 const secretInput = (ref: ResourceRef, { label, value }: ResourceSecretInput, name: string): SecretInput => ({
-  ...{ name, value, of: pathOfResource(ref) },
-  ...(label === undefined ? {} : { label }),
+  name,
+  value,
+  of: pathOfResource(ref),
+  ...defined({ label }),
 });
 
 /** What is left by a call of ours that came to no row is written over as it was seen; whatever else is there is somebody's. */
@@ -227,7 +231,10 @@ async function removeSecrets(secrets: readonly StoredSecret[], service: AmsDeps)
       await service.secrets.remove(ref, etag);
     } catch (error) {
       service.log.warn('A secret that no resource names was left to the daily pass', {
-        ...{ account: ref.account, kind: ref.kind, secret: ref.name, error: describeError(error) },
+        account: ref.account,
+        kind: ref.kind,
+        secret: ref.name,
+        error: describeError(error),
       });
     }
   }

@@ -76,7 +76,9 @@ export function createAnnouncer({ source, topic, outbox, clock, random, log }: T
   }
 
   return {
-    ...{ topic, outbox, source },
+    topic,
+    outbox,
+    source,
     async commit(subject, entries, write) {
       const [first] = entries;
       if (first === undefined) return write();

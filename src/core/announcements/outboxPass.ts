@@ -144,7 +144,10 @@ async function publishAll(
   const [first] = refused;
   if (first !== undefined)
     log.error('The announcement topic refuses an entry: it waits for somebody to look', {
-      ...{ chain: first.row.chain, sequence: first.row.first, count: refused.length, status: first.status },
+      chain: first.row.chain,
+      sequence: first.row.first,
+      count: refused.length,
+      status: first.status,
     });
   if (failure === undefined) return 'done';
   logPublishFailure(left, failure.status, log);

@@ -1,5 +1,6 @@
 /** The chains that can be read and verified: of an account instance, of a key's binding, and the service's own. */
 
+import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';
 import { fold, isGuid, parseAccountName } from '../base/names.ts';
 import type { RawRow } from '../base/stored.ts';
@@ -122,7 +123,7 @@ export async function instancesOf(name: string, page: ChainPageRequest, tools: C
   // A delete that is being finished has left both.
   const buried = instancesIn(tombstones).filter(({ instanceId }) => instanceId !== present?.instanceId);
   const instances = [...(present === undefined ? [] : [present]), ...buried];
-  return { instances, ...(next === undefined ? {} : { next }) };
+  return { instances, ...defined({ next }) };
 }
 
 export function bindingChain(bindingId: string, { bindings }: ChainTools): Chain {

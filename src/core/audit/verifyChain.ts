@@ -60,7 +60,10 @@ async function walk(chain: Chain, { after = emptyChain, announced = [] }: Verifi
   let token = positionText(after.sequence);
   const ended = (how: Pick<Verification, 'result' | 'broken'>): Verification => ({
     ...how,
-    ...{ head, verified: last, entries: last.sequence - after.sequence, compared },
+    head,
+    verified: last,
+    entries: last.sequence - after.sequence,
+    compared,
   });
   const brokenAt = (sequence: number, flaw: Flaw) => ended({ result: 'broken', broken: { sequence, flaw } });
   /** Undefined: whatever is known of this sequence from elsewhere fits. */

@@ -4,6 +4,7 @@
  */
 
 import { type Cause, classOf, isCause, meaningOf, remedyOf } from '../base/causes.ts';
+import { defined } from '../base/defined.ts';
 import { type ErrorDetail, type ErrorExtras, Refusal, Unavailable } from '../base/errors.ts';
 import { type Binding, bindingOf, type KeyVaultIdentity } from './binding.ts';
 import { claimsOf, ownerMismatch } from './claims.ts';
@@ -66,9 +67,11 @@ export async function factsOf(input: CustomerKeyInput, { owner }: Owned, tools: 
 
 export const checked = (facts: KeyFacts, account: Owned, { clock, policy, ownerTag }: AcceptTools): Check[] =>
   checksOf(facts, {
-    ...{ owner: account.owner, location: account.location, now: clock.now() },
+    owner: account.owner,
+    location: account.location,
+    now: clock.now(),
     nearExpiryDays: policy.keyNearExpiryDays,
-    ...(ownerTag === undefined ? {} : { ownerTag }),
+    ...defined({ ownerTag }),
   });
 
 function identifierIn(text: string, { cloud }: AcceptTools): KeyIdentifier | Refusal {
@@ -128,8 +131,7 @@ function trouble(
 ): Refusal | Unavailable {
   const { requestId, innerCode, retryAfterSeconds = 10 } = observed ?? {};
   const seen = {
-    ...(requestId === undefined ? {} : { keyVaultRequestId: requestId }),
-    ...(innerCode === undefined ? {} : { keyVaultInnerCode: innerCode }),
+    ...defined({ keyVaultRequestId: requestId, keyVaultInnerCode: innerCode }),
   };
   const extras = observed === undefined ? about : { ...about, info: { cause, ...seen } };
   return classOf(cause) === 'unreachable'

@@ -2,6 +2,7 @@
  * Bringing one account, and its secrets, under the newest KEKs: both layers are the service's own, so no account key is opened and
  * no customer key is asked. Works also while the customer key is inaccessible.
  */
+
 import pLimit from 'p-limit';
 import { type ActiveAccount, wrappedByOf } from '../accounts/account.ts';
 import { keyContextOf } from '../accounts/accountKey.ts';
@@ -9,6 +10,7 @@ import { resealOlderKeys, resealOuter } from '../accounts/secretLayers.ts';
 import type { StoredSecret } from '../accounts/secretRow.ts';
 import { saveWithSameEtag } from '../accounts/writeAccount.ts';
 import { base64, fromBase64, wipe } from '../base/bytes.ts';
+import { defined } from '../base/defined.ts';
 import type { Random } from '../base/effects.ts';
 import { retryLostRaces } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
@@ -102,7 +104,7 @@ export function resealed(
   const areOlderKept = older?.keys.every(({ sealed }, n) => sealed === record.olderAccountKeys?.keys[n]?.sealed);
   if (inner === before && generation >= atRest.newest.generation && areOlderKept !== false) return undefined;
   const sealed = sealAtRest(inner, context, wrappedBy, atRest.newest, random.bytes(12));
-  return { wrappedAccountKey: base64(sealed), ...(older === undefined ? {} : { olderAccountKeys: older }) };
+  return { wrappedAccountKey: base64(sealed), ...defined({ olderAccountKeys: older }) };
 }
 
 function underNewest(inner: Inner, context: KeyContext, system: Rings['system'], random: Random): Inner {
@@ -126,7 +128,7 @@ async function resealSecrets(
 ): Promise<void> {
   const limit = pLimit(rowsAtOnce);
   for (let after: string | undefined, isLast = false; !isLast; ) {
-    const page = await service.secrets.page(name, { limit: rowsAPage, ...(after === undefined ? {} : { after }) });
+    const page = await service.secrets.page(name, { limit: rowsAPage, ...defined({ after }) });
     const { atRest } = await service.rings();
     const broken: StoredSecret[] = [];
     const saves = page.rows.map((row) =>

@@ -57,7 +57,13 @@ async function workOneSlice(
   const { pass, isOver } = await processAccounts(ring, rotation, began, service);
   const { round, visited, found, moved, stuck } = pass;
   service.log.info('Moved accounts under the newest generation of a ring', {
-    ...{ ring, phase: rotation.phase, round, visited, found, moved, stuck },
+    ring,
+    phase: rotation.phase,
+    round,
+    visited,
+    found,
+    moved,
+    stuck,
   });
   if (!isOver) {
     await save(ring, stored, { ...rotation, pass }, service);
@@ -109,7 +115,9 @@ async function visit(name: string, ring: RingName, rotation: RingRotation, servi
   } catch (error) {
     if (error instanceof Unavailable && error.code === 'StorageUnavailable') throw error;
     service.log.error('An account could not be moved to the newest generation of a ring', {
-      ...{ account: name, ring, error: describeError(error) },
+      account: name,
+      ring,
+      error: describeError(error),
     });
     // An account that others write to all the time will have its turn; what is wrong with it stays wrong.
     return { found: 1, moved: 0, stuck: error instanceof Unavailable ? 0 : 1 };

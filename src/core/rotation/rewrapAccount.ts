@@ -3,6 +3,7 @@
  * one, and only then one conditional write names the new blob (INV-1, INV-7, INV-12). Costs two unwraps; what is encrypted
  * below the account key is untouched. It can stop anywhere and be begun again.
  */
+
 import type { AccountRecord, ActiveAccount, CustomerKeyEncryption } from '../accounts/account.ts';
 import { boundOf, wrappedByOf } from '../accounts/account.ts';
 import { keyContextOf, openAccountKey, type Proven, wrapByCustomerKey } from '../accounts/accountKey.ts';
@@ -12,6 +13,7 @@ import { saveAccount } from '../accounts/writeAccount.ts';
 import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
 import { wipe } from '../base/bytes.ts';
 import type { Cause } from '../base/causes.ts';
+import { defined } from '../base/defined.ts';
 import { LostRace } from '../base/errors.ts';
 import type { Stored } from '../base/stored.ts';
 import type { KeyDescription, Observed } from '../customerKey/ports.ts';
@@ -128,7 +130,7 @@ async function saveRewrapped(
     actor: goal.actor,
     before: wrappedByOf(record.encryption),
     after: wrappedByOf(encryption),
-    ...(requestId === undefined ? {} : { keyVaultRequestId: requestId }),
+    ...defined({ keyVaultRequestId: requestId }),
   };
   const next = { ...record, encryption, wrappedAccountKey: proven.wrappedAccountKey };
   await saveAccount(stored, next, [...facts, rewrapped], service);

@@ -60,11 +60,18 @@ export interface RewrapBatch {
 export function beginRun(watch: Watch, target: KeyDescription, service: RotationDeps): RewrapRun {
   const blocked = new Set<string>();
   return {
-    ...{ watch, target, blocked, again: [], actor: watch.forced?.by ?? keyward },
+    watch,
+    target,
+    blocked,
+    again: [],
+    actor: watch.forced?.by ?? keyward,
     rows: rowsToVisit(watch, blocked, service),
     isWatched: watch.versions[target.version] !== undefined,
     isInDoubt: watch.unusableVersion?.version === target.version,
-    ...{ isOver: false, failed: 0, moved: 0, startedAt: service.clock.now() },
+    isOver: false,
+    failed: 0,
+    moved: 0,
+    startedAt: service.clock.now(),
   };
 }
 

@@ -8,6 +8,7 @@
  * before, so the pass of the second phase meets it. If it does, it seals anew by itself. A pass that is held up between
  * sealing and saving loses by the row's etag. A pass may stop anywhere: the record says that there is one to do.
  */
+
 import pLimit from 'p-limit';
 import type { AccountView, ActiveAccount, OlderAccountKeys } from '../accounts/account.ts';
 import { stateOf } from '../accounts/account.ts';
@@ -17,6 +18,7 @@ import { protectSecret } from '../accounts/secretLayers.ts';
 import type { SecretRef, StoredSecret } from '../accounts/secretRow.ts';
 import { saveAccount, storedOf } from '../accounts/writeAccount.ts';
 import { base64, wipe } from '../base/bytes.ts';
+import { defined } from '../base/defined.ts';
 import { describeError, LostRace, retryLostRaces, Unavailable } from '../base/errors.ts';
 import { olderKeyWaitMs } from '../rings/durations.ts';
 import type { SecretsDeps } from './deps.ts';
@@ -51,14 +53,20 @@ export async function rekeySecrets(asked: RekeyWork, service: SecretsDeps): Prom
     const isStorage = error instanceof Unavailable && error.code === 'StorageUnavailable';
     if (isStorage || !(error instanceof LostRace || error instanceof Unavailable)) throw error;
     service.log.warn('Secrets were not moved, and are tried again', {
-      ...{ account: work.account, error: describeError(error) },
+      account: work.account,
+      error: describeError(error),
     });
     return paused(work);
   }
 }
 
 const start = (account: string, { since }: OlderAccountKeys, pauses = 0): RekeyWork => ({
-  ...{ visit: 'secrets', account, since, found: 0, stuck: 0, pauses },
+  visit: 'secrets',
+  account,
+  since,
+  found: 0,
+  stuck: 0,
+  pauses,
 });
 
 function paused(work: RekeyWork): Next | undefined {
@@ -76,7 +84,7 @@ async function pass(
   for (let pages = 0; pages < pagesAMessage; pages++) {
     const page = await service.secrets.page(work.account, {
       limit: rowsAPage,
-      ...(after === undefined ? {} : { after }),
+      ...defined({ after }),
     });
     const behind = page.rows.filter((row) => headerOf(row)?.generation !== view.record.accountKeyGeneration);
     found += behind.length;

@@ -8,12 +8,14 @@
  *               sealed under is what a pass over the secrets, still to come, will find. Otherwise it seals anew: it has the plain
  *               bytes still
  */
+
 import type { AccountView, ActiveAccount } from '../accounts/account.ts';
 import { accountNotFound, findAccount } from '../accounts/readAccount.ts';
 import { protectSecret } from '../accounts/secretLayers.ts';
 import type { SecretRef, SecretRow, StoredSecret } from '../accounts/secretRow.ts';
 import { checkPreconditions, type Preconditions } from '../accounts/writeAccount.ts';
 import { type Bytes, base64, wipe } from '../base/bytes.ts';
+import { defined } from '../base/defined.ts';
 import { LostRace, Refusal, retryLostRaces } from '../base/errors.ts';
 import { KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
 import { parseSecret, plainLengthOf } from '../crypto/secretEnvelope.ts';
@@ -95,7 +97,7 @@ async function relabel(row: StoredSecret, { name, label }: SecretInput, service:
   if (row.value.name === name && row.value.label === label) return row;
   const { label: _, ...kept } = row.value;
   const changes = { name, version: service.random.uuid(), updatedAt: service.clock.now() };
-  return saved(row.ref, { ...kept, ...changes, ...(label === undefined ? {} : { label }) }, row.etag, service);
+  return saved(row.ref, { ...kept, ...changes, ...defined({ label }) }, row.etag, service);
 }
 
 async function seal(
@@ -111,7 +113,7 @@ async function seal(
     const now = service.clock.now();
     const about = {
       name: input.name,
-      ...(input.label === undefined ? {} : { label: input.label }),
+      ...defined({ label: input.label }),
       ...ofWhat(input, row),
       version: service.random.uuid(),
       // 0: the row that is replaced did not tell.

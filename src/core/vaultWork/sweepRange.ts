@@ -4,6 +4,7 @@
  * then begins again.
  */
 import pLimit from 'p-limit';
+import { defined } from '../base/defined.ts';
 import { describeError } from '../base/errors.ts';
 import { measure } from '../base/metrics.ts';
 import type { EpochMs } from '../base/time.ts';
@@ -63,7 +64,9 @@ export async function sweepRange(work: RangeWork, tools: VaultWorkDeps): Promise
 }
 
 const newPass = (beganAt: EpochMs): RangePass => ({
-  ...{ beganAt, vaults: 0, failed: 0 },
+  beganAt,
+  vaults: 0,
+  failed: 0,
   keys: { Accessible: 0, Suspect: 0, Inaccessible: 0, Unreachable: 0 },
 });
 
@@ -78,7 +81,7 @@ async function sweepFrom(began: RangePass, worker: RangeWorker, first?: VaultPag
     if (worker.ticket === undefined) return false;
     const isWhole = swept.length === page.vaults.length;
     if (isWhole && page.next === undefined) break;
-    await service.ranges.write(work, { pass, ...(last === undefined ? {} : { last }) });
+    await service.ranges.write(work, { pass, ...defined({ last }) });
     if (!isWhole) return false;
   }
   await endPass(pass, worker);
@@ -137,7 +140,11 @@ function withVault(pass: RangePass, { id, watches, failed }: Swept, last: RangeS
   const known = pass.oldestLookAt === undefined ? [] : [pass.oldestLookAt];
   const looks = [...known, ...unknown, ...watches.map(({ lastLookAt }) => lastLookAt)];
   return {
-    ...{ ...pass, after: id, vaults: pass.vaults + 1, failed: pass.failed + failed, keys },
-    ...(looks.length === 0 ? {} : { oldestLookAt: Math.min(...looks) }),
+    ...pass,
+    after: id,
+    vaults: pass.vaults + 1,
+    failed: pass.failed + failed,
+    keys,
+    ...defined({ oldestLookAt: looks.length === 0 ? undefined : Math.min(...looks) }),
   };
 }

@@ -26,7 +26,9 @@ export function renderAccount(
   const encryption = renderEncryption(view.record.encryption, view, version);
   return {
     ...headOf(name, place),
-    ...{ location, tags, ...renderIdentity(kept, homeTenantId) },
+    location,
+    tags,
+    ...renderIdentity(kept, homeTenantId),
     properties: { mediaServiceId: instanceId, ...propertiesOf({ kept, encryption, provisioningState }, version) },
     systemData: systemData(view.record),
   };
@@ -49,7 +51,9 @@ export function renderAwaited(
         };
   return {
     ...headOf(name, place),
-    ...{ location, tags, ...renderIdentity(kept, homeTenantId) },
+    location,
+    tags,
+    ...renderIdentity(kept, homeTenantId),
     properties: propertiesOf({ kept, encryption, provisioningState: 'InProgress' }, version),
   };
 }
@@ -66,7 +70,10 @@ interface Parts {
 function propertiesOf({ kept, encryption, provisioningState }: Parts, version: AccountVersion) {
   const { storageAccounts = [], storageAuthentication, keyDelivery, publicNetworkAccess, minimumTlsVersion } = kept;
   return {
-    ...{ storageAccounts, storageAuthentication, encryption, keyDelivery },
+    storageAccounts,
+    storageAuthentication,
+    encryption,
+    keyDelivery,
     ...(version < '2021-06-01' ? {} : { publicNetworkAccess }),
     ...(version < '2021-11-01' ? {} : { provisioningState, privateEndpointConnections: [] }),
     ...(version < '2023-01-01' ? {} : { minimumTlsVersion }),

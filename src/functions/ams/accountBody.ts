@@ -2,9 +2,11 @@
  * What clients of Azure Media Services write about an account. The encryption becomes a input of the core's; what means nothing here is
  * kept as it came. Fields that are in no version of the contract are refused by name, so that nothing unknown is stored.
  */
+
 import * as z from 'zod';
 import type { AccountView, PassthroughProperties } from '../../core/accounts/account.ts';
 import type { AccountInput } from '../../core/accounts/putAccount.ts';
+import { defined } from '../../core/base/defined.ts';
 import { Refusal } from '../../core/base/errors.ts';
 import { fold, foldRegion } from '../../core/base/names.ts';
 import type { KeyVaultIdentity } from '../../core/customerKey/binding.ts';
@@ -53,7 +55,9 @@ const encryption = (version: AccountVersion) =>
       .strictObject({ keyIdentifier: z.string().min(1).max(300).nullish(), currentKeyIdentifier: readOnly })
       .nullish(),
     identity: version === '2020-05-01' ? newer('The identity of an encryption') : resourceIdentity.nullish(),
-    ...{ status: readOnly, cause: readOnly, remedy: readOnly },
+    status: readOnly,
+    cause: readOnly,
+    remedy: readOnly,
   });
 
 const serviceIdentity = (version: AccountVersion) =>
@@ -64,7 +68,8 @@ const serviceIdentity = (version: AccountVersion) =>
       .refine((type) => identityTypes(version).includes(fold(type.replaceAll(' ', ''))), {
         error: `This is one of ${identityTypes(version).join('; ')}; case does not matter.`,
       }),
-    ...{ principalId: readOnly, tenantId: readOnly },
+    principalId: readOnly,
+    tenantId: readOnly,
     userAssignedIdentities: z
       .record(resourceId, z.strictObject({ clientId: readOnly, principalId: readOnly }).nullable())
       .nullish(),
@@ -92,10 +97,15 @@ const bodyOf = (version: AccountVersion) =>
         keyDelivery: keyDelivery.nullish(),
         publicNetworkAccess: z.enum(['Enabled', 'Disabled']).nullish(),
         minimumTlsVersion: z.enum(['Unspecified', 'Tls10', 'Tls11', 'Tls12', 'Tls13']).nullish(),
-        ...{ mediaServiceId: readOnly, provisioningState: readOnly, privateEndpointConnections: readOnly },
+        mediaServiceId: readOnly,
+        provisioningState: readOnly,
+        privateEndpointConnections: readOnly,
       })
       .nullish(),
-    ...{ id: readOnly, name: readOnly, type: readOnly, systemData: readOnly },
+    id: readOnly,
+    name: readOnly,
+    type: readOnly,
+    systemData: readOnly,
   });
 
 const bodies = new Map(accountVersions.map((version) => [version, bodyOf(version)] as const));
@@ -111,9 +121,9 @@ export function parseBody(body: unknown, version: AccountVersion, current: Accou
   if (kept.identity !== undefined || encryptionInput !== undefined)
     refuseContradiction({ ...current?.record.kept, ...kept }, encryptionInput, current);
   return {
-    ...(given.location === undefined ? {} : { location: given.location }),
+    ...defined({ location: given.location }),
     ...(given.tags === undefined || given.tags === null ? {} : { tags: given.tags }),
-    ...(encryptionInput === undefined ? {} : { encryption: encryptionInput }),
+    ...defined({ encryption: encryptionInput }),
     ...(Object.keys(kept).length === 0 ? {} : { kept }),
   };
 }
@@ -133,13 +143,11 @@ function keptIn({ identity, properties }: Body): PassthroughProperties {
             ...(assigned.length === 0 ? {} : { userAssignedIdentities: Object.fromEntries(assigned) }),
           },
         }),
-    ...{
-      storageAccounts: accounts,
-      storageAuthentication,
-      keyDelivery: delivery,
-      publicNetworkAccess,
-      minimumTlsVersion,
-    },
+    storageAccounts: accounts,
+    storageAuthentication,
+    keyDelivery: delivery,
+    publicNetworkAccess,
+    minimumTlsVersion,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined && value !== null));
 }

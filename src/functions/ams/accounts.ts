@@ -62,7 +62,9 @@ export const update: RouteHandler = async (call) => {
 };
 
 const changeOf = ({ request, actor, roles }: Call) => ({
-  ...{ account: nameIn(request), actor, mayRelease: roles.has('Keys.Release') },
+  account: nameIn(request),
+  actor,
+  mayRelease: roles.has('Keys.Release'),
 });
 
 /** Names are unique in the whole service. @throws Refusal Conflict */

@@ -1,9 +1,11 @@
 /** Long-running operations as Azure Resource Manager's clients follow them, and the list of what can be called. */
+
 import type { HttpRequest } from '@azure/functions';
 import { getAccount } from '../../core/accounts/readAccount.ts';
 import type { Operation } from '../../core/ams/operation.ts';
 import { findOperation } from '../../core/ams/runOperation.ts';
 import { isSameArmPath } from '../../core/base/armPath.ts';
+import { defined } from '../../core/base/defined.ts';
 import { statusOf } from '../../core/base/errorCatalogue.ts';
 import { type KeywardError, Refusal, Unavailable } from '../../core/base/errors.ts';
 import { foldRegion } from '../../core/base/names.ts';
@@ -41,14 +43,12 @@ export const status: RouteHandler = async (call) => {
       ? { headers: operationHeaders({ operation, location: locationIn(call.request) }, call) }
       : {}),
     jsonBody: {
-      ...{
-        id: pathOf(operation, locationIn(call.request), 'Statuses'),
-        name,
-        status: state,
-        startTime: iso(startedAt),
-      },
+      id: pathOf(operation, locationIn(call.request), 'Statuses'),
+      name,
+      status: state,
+      startTime: iso(startedAt),
       ...(endedAt === undefined ? {} : { endTime: iso(endedAt) }),
-      ...(error === undefined ? {} : { error }),
+      ...defined({ error }),
     },
   };
 };

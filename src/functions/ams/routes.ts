@@ -27,7 +27,12 @@ const on = (
   facts: Facts,
   load: () => Promise<RouteHandler>,
 ): Route => ({
-  ...{ name: `ams${name}`, method, path, scope: 'account', bearerOnly: true, ...facts },
+  name: `ams${name}`,
+  method,
+  path,
+  scope: 'account',
+  bearerOnly: true,
+  ...facts,
   handler: later(load),
 });
 

@@ -1,7 +1,7 @@
 /**
- * An Event Grid topic on this machine for Keyward's announcements. It accepts batches of CloudEvents as the service does
- * (Microsoft docs: "Publish events to Azure Event Grid custom topics", "CloudEvents v1.0 schema", "Azure Event Grid quotas
- * and limits"), by bearer token only, and stores them. A test can make it fail. It has no subscriptions.
+ * An Event Grid topic on this machine for Keyward's announcements. It accepts batches of CloudEvents as the service
+ * does (Microsoft docs: "Publish events to Azure Event Grid custom topics", "CloudEvents v1.0 schema", "Azure Event
+ * Grid quotas and limits"), by bearer token only, and stores them. A test can make it fail. It has no subscriptions.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as z from 'zod';
@@ -38,9 +38,15 @@ const word = z.string().min(1);
 /** Required and optional attributes (CloudEvents 1.0); extensions have names of lower-case letters and digits. */
 const cloudEvent = z
   .object({
-    ...{ specversion: z.literal('1.0'), id: word, source: word, type: word },
-    ...{ subject: word.optional(), time: z.iso.datetime({ offset: true }).optional() },
-    ...{ datacontenttype: word.optional(), dataschema: word.optional(), data: z.unknown().optional() },
+    specversion: z.literal('1.0'),
+    id: word,
+    source: word,
+    type: word,
+    subject: word.optional(),
+    time: z.iso.datetime({ offset: true }).optional(),
+    datacontenttype: word.optional(),
+    dataschema: word.optional(),
+    data: z.unknown().optional(),
   })
   .catchall(z.unknown())
   .refine((event) => Object.keys(event).every((name) => /^[a-z0-9]+$/.test(name) || name === 'data_base64'));

@@ -1,4 +1,5 @@
 /** An account as JSON: what a caller may write, checked by one schema, and what a caller reads. Property names are AMS's. */
+
 import * as z from 'zod';
 import {
   type AccountView,
@@ -11,6 +12,7 @@ import {
 import type { AccountInput } from '../../../core/accounts/putAccount.ts';
 import { parseArmPath } from '../../../core/base/armPath.ts';
 import { meaningOf, remedyOf } from '../../../core/base/causes.ts';
+import { defined } from '../../../core/base/defined.ts';
 import { Refusal } from '../../../core/base/errors.ts';
 import { ownerPattern } from '../../../core/base/names.ts';
 import type { Policy } from '../../../core/base/policy.ts';
@@ -67,15 +69,16 @@ const encryption = z.strictObject({
     })
     .optional(),
   identity: identity.optional(),
-  ...{
-    status: readOnly,
-    cause: readOnly,
-    since: readOnly,
-    lastAccessibleAt: readOnly,
-    nextLookAt: readOnly,
-    keyReleasedBy: readOnly,
-  },
-  ...{ meaning: readOnly, remedy: readOnly, accountKeyGeneration: readOnly, warnings: readOnly },
+  status: readOnly,
+  cause: readOnly,
+  since: readOnly,
+  lastAccessibleAt: readOnly,
+  nextLookAt: readOnly,
+  keyReleasedBy: readOnly,
+  meaning: readOnly,
+  remedy: readOnly,
+  accountKeyGeneration: readOnly,
+  warnings: readOnly,
   olderAccountKeys: readOnly,
 });
 
@@ -109,10 +112,16 @@ export const accountBody = z
           .boolean()
           .optional()
           .meta({ description: "Every use of the account's key, and every reveal, stands in its audit." }),
-        ...{ accountId: readOnly, state: readOnly, provisioningState: readOnly },
+        accountId: readOnly,
+        state: readOnly,
+        provisioningState: readOnly,
       })
       .optional(),
-    ...{ id: readOnly, name: readOnly, type: readOnly, etag: readOnly, systemData: readOnly },
+    id: readOnly,
+    name: readOnly,
+    type: readOnly,
+    etag: readOnly,
+    systemData: readOnly,
   })
   .meta({
     id: 'AccountInput',
@@ -129,11 +138,9 @@ export const parseAccount = (body: unknown): AccountInput => inputIn(parsed(acco
 /** @throws Refusal InvalidRequestContent when the encryption contradicts itself. */
 export function inputIn({ location, tags: newTags, properties }: z.infer<typeof accountBody>): AccountInput {
   return {
-    ...(location === undefined ? {} : { location }),
-    ...(newTags === undefined ? {} : { tags: newTags }),
-    ...(properties?.owner === undefined ? {} : { owner: properties.owner }),
+    ...defined({ location, tags: newTags, owner: properties?.owner }),
     ...placeIn(properties),
-    ...(properties?.auditKeyUse === undefined ? {} : { auditKeyUse: properties.auditKeyUse }),
+    ...defined({ auditKeyUse: properties?.auditKeyUse }),
     ...(properties?.encryption === undefined ? {} : { encryption: encryptionInput(properties.encryption) }),
   };
 }

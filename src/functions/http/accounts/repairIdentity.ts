@@ -22,8 +22,13 @@ const handler: RouteHandler = async ({ request, actor, service }) => {
 };
 
 export const repairIdentityApi: Route = {
-  ...{ name: 'operatorRepairIdentity', method: 'POST', path: 'operator/accounts/{accountName}/repairIdentity' },
-  ...{ scope: 'operator', role: 'Keys.Operate', handler, auditedRefusal: repairRefusal },
+  name: 'operatorRepairIdentity',
+  method: 'POST',
+  path: 'operator/accounts/{accountName}/repairIdentity',
+  scope: 'operator',
+  role: 'Keys.Operate',
+  handler,
+  auditedRefusal: repairRefusal,
   contract: {
     summary: "KeyRef an account's customer key by another identity, while it is not accessible",
     body,

@@ -35,7 +35,10 @@ const answer = z.strictObject({ valid: z.boolean(), checks: z.array(check) }).me
       valid: false,
       checks: [
         {
-          ...{ name: 'region', result: 'fail', cause: 'RegionMismatch', seen: 'northeurope' },
+          name: 'region',
+          result: 'fail',
+          cause: 'RegionMismatch',
+          seen: 'northeurope',
           message: 'The vault is in another region than the account.',
           remedy: "Use a vault in the account's region.",
         },
@@ -51,8 +54,12 @@ const handler: RouteHandler = async ({ request, service }) => {
 };
 
 export const validateEncryptionApi: Route = {
-  ...{ name: 'accountsValidateEncryption', method: 'POST', path: 'accounts/{accountName}/validateEncryption' },
-  ...{ scope: 'account', role: 'Accounts.Read', handler },
+  name: 'accountsValidateEncryption',
+  method: 'POST',
+  path: 'accounts/{accountName}/validateEncryption',
+  scope: 'account',
+  role: 'Accounts.Read',
+  handler,
   contract: {
     summary: 'Check an encryption against the vault without changing anything',
     body,

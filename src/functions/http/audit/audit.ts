@@ -92,7 +92,9 @@ const instances: RouteHandler = async ({ request, service }) => {
   const asked = requestedPage(request, isGuid);
   const page = await instancesOf(request.params.accountName ?? '', asked, service);
   const value = page.instances.map(({ instanceId, owner, audit, deletedAt }) => ({
-    ...{ accountId: instanceId, owner, head: audit },
+    accountId: instanceId,
+    owner,
+    head: audit,
     ...(deletedAt === undefined ? {} : { deletedAt: iso(deletedAt) }),
   }));
   return { status: 200, jsonBody: { value, ...linkTo(request, page.next) } };
@@ -101,7 +103,11 @@ const instances: RouteHandler = async ({ request, service }) => {
 const bindings: RouteHandler = async ({ request, service }) => {
   const watches = await watchesOf(parseKeyIdentifier(queryOf(request, 'keyIdentifier'), service.cloud), service);
   const value = watches.map(({ binding: { id, vaultHost, keyName, tenantId, identity }, audit }) => ({
-    ...{ bindingId: id, key: `https://${vaultHost}/keys/${keyName}`, tenantId, identity, head: audit },
+    bindingId: id,
+    key: `https://${vaultHost}/keys/${keyName}`,
+    tenantId,
+    identity,
+    head: audit,
   }));
   return { status: 200, jsonBody: { value } };
 };
@@ -114,35 +120,59 @@ const binding = 'operator/bindings/{bindingId}';
 
 export const auditRoutes: readonly Route[] = [
   {
-    ...{ ...reading, name: 'operatorAccountAudit', path: `${account}/audit` },
-    ...{ contract: auditContracts.account, handler: read(ofAccount) },
+    ...reading,
+    name: 'operatorAccountAudit',
+    path: `${account}/audit`,
+    contract: auditContracts.account,
+    handler: read(ofAccount),
   },
   {
-    ...{ ...verifying, name: 'operatorAccountAuditVerify', path: `${account}/audit/verify` },
-    ...{ contract: auditContracts.verifyAccount, handler: verify(ofAccount) },
+    ...verifying,
+    name: 'operatorAccountAuditVerify',
+    path: `${account}/audit/verify`,
+    contract: auditContracts.verifyAccount,
+    handler: verify(ofAccount),
   },
   {
-    ...{ ...reading, name: 'operatorAccountInstances', path: `${account}/instances` },
-    ...{ contract: auditContracts.instances, handler: instances },
+    ...reading,
+    name: 'operatorAccountInstances',
+    path: `${account}/instances`,
+    contract: auditContracts.instances,
+    handler: instances,
   },
   {
-    ...{ ...reading, name: 'operatorBindings', path: 'operator/bindings' },
-    ...{ contract: auditContracts.bindings, handler: bindings },
+    ...reading,
+    name: 'operatorBindings',
+    path: 'operator/bindings',
+    contract: auditContracts.bindings,
+    handler: bindings,
   },
   {
-    ...{ ...reading, name: 'operatorBindingAudit', path: `${binding}/audit` },
-    ...{ contract: auditContracts.binding, handler: read(ofBinding) },
+    ...reading,
+    name: 'operatorBindingAudit',
+    path: `${binding}/audit`,
+    contract: auditContracts.binding,
+    handler: read(ofBinding),
   },
   {
-    ...{ ...verifying, name: 'operatorBindingAuditVerify', path: `${binding}/audit/verify` },
-    ...{ contract: auditContracts.verifyBinding, handler: verify(ofBinding) },
+    ...verifying,
+    name: 'operatorBindingAuditVerify',
+    path: `${binding}/audit/verify`,
+    contract: auditContracts.verifyBinding,
+    handler: verify(ofBinding),
   },
   {
-    ...{ ...reading, name: 'operatorAudit', path: 'operator/audit' },
-    ...{ contract: auditContracts.service, handler: read(ofService) },
+    ...reading,
+    name: 'operatorAudit',
+    path: 'operator/audit',
+    contract: auditContracts.service,
+    handler: read(ofService),
   },
   {
-    ...{ ...verifying, name: 'operatorAuditVerify', path: 'operator/audit/verify' },
-    ...{ contract: auditContracts.verifyService, handler: verify(ofService) },
+    ...verifying,
+    name: 'operatorAuditVerify',
+    path: 'operator/audit/verify',
+    contract: auditContracts.verifyService,
+    handler: verify(ofService),
   },
 ];

@@ -33,7 +33,10 @@ const maxVaults = 100;
 
 const event = z.looseObject({});
 const example = {
-  ...{ specversion: '1.0', id: '1', type: 'Microsoft.KeyVault.KeyNewVersionCreated', subject: 'media' },
+  specversion: '1.0',
+  id: '1',
+  type: 'Microsoft.KeyVault.KeyNewVersionCreated',
+  subject: 'media',
   source: '/subscriptions/<id>/resourceGroups/keys/providers/Microsoft.KeyVault/vaults/contoso-keys',
   data: { VaultName: 'contoso-keys', ObjectType: 'Key', ObjectName: 'media' },
 };
@@ -42,7 +45,8 @@ const delivery = z
   .meta({ id: 'Delivery', examples: [example, [example]] });
 
 const validation = z.strictObject({ validationResponse: z.string() }).meta({
-  ...{ id: 'WebhookValidation', description: "To the Event Grid schema's validation event." },
+  id: 'WebhookValidation',
+  description: "To the Event Grid schema's validation event.",
   examples: [{ validationResponse: '512d38b6-c7b8-40c8-89fe-f46f9e9622b6' }],
 });
 
@@ -92,7 +96,12 @@ const role = 'AzureEventGridSecureWebhookSubscriber';
 
 export const eventRoutes: readonly Route[] = [
   {
-    ...{ name: 'eventsReceive', method: 'POST', path: 'events', scope: 'events', role, handler: receiveRoute },
+    name: 'eventsReceive',
+    method: 'POST',
+    path: 'events',
+    scope: 'events',
+    role,
+    handler: receiveRoute,
     contract: {
       summary: 'Receives events of Event Grid, in either schema',
       body: delivery,
@@ -100,7 +109,12 @@ export const eventRoutes: readonly Route[] = [
     },
   },
   {
-    ...{ name: 'eventsHandshake', method: 'OPTIONS', path: 'events', scope: 'public', role, bare: handshakeRoute },
+    name: 'eventsHandshake',
+    method: 'OPTIONS',
+    path: 'events',
+    scope: 'public',
+    role,
+    bare: handshakeRoute,
     contract: {
       summary: 'Consents to deliveries of Event Grid in the CloudEvents schema',
       answers: { 200: undefined },
