@@ -1,6 +1,7 @@
 /**
- * Readiness: calls everything that this service needs, in parallel and each with a deadline, so that one that hangs delays none of the
- * others. And how the keys are, as the sweeps have left it: a fixed number of reads, however many keys there are.
+ * Readiness: the dependencies of this service, checked at the same time and each with a deadline, so that one that
+ * hangs delays no other. And the status of the keys, as the sweeps have left it: a fixed number of reads for any number
+ * of keys.
  */
 
 import type { AnnouncementsDeps } from './announcements/deps.ts';
@@ -14,14 +15,14 @@ import type { EpochMs } from './base/time.ts';
 import type { WatchStatus } from './base/vocabulary.ts';
 import type { VaultWorkDeps } from './vaultWork/deps.ts';
 
-/** `AnnouncementsLate`: entries have been waiting for long to be announced. */
+/** `AnnouncementsLate`: entries have been waiting for long to be published. */
 export type HealthFailure = Cause | 'AnnouncementsLate';
 
 export interface HealthCheck {
   readonly name: 'tables' | 'queue' | 'operatorVault' | 'announcementTopic';
-  /** The word for an answer that does not come. */
+  /** The cause for an answer that does not come. */
   readonly silence: Cause;
-  /** What is wrong; undefined: it answers. May throw, and may hang. */
+  /** The failure; undefined: the dependency answers. May throw, and may hang. */
   ask(): Promise<HealthFailure | undefined>;
 }
 
@@ -101,16 +102,16 @@ const oldestOf = (times: readonly EpochMs[]): EpochMs | undefined =>
 export interface Readiness {
   readonly isReady: boolean;
   readonly parts: readonly HealthCheckResult[];
-  /** What follows is absent where it could not be read in time. */
+  /** The following properties are absent where they could not be read in time. */
   readonly sweep?: { readonly lastSweptAt?: EpochMs };
   readonly keys?: KeyCounts;
-  /** Messages that were given up and lie in the poison queues. */
+  /** Messages that were given up and are in the poison queues. */
   readonly poisoned?: number;
   /** Absent also where no topic is set. */
   readonly announcements?: Backlog;
 }
 
-/** Never throws. What is told beside the parts is for people: it makes nothing unready. */
+/** Never throws. The properties beside the checks are for people: they make nothing unready. */
 export async function readiness(service: HealthDeps): Promise<Readiness> {
   const told = <T>(asking: Promise<T>) => inTime(asking, service).catch(() => undefined);
   const { announcer } = service;

@@ -19,5 +19,5 @@ export const isBeforeNextSweep = (wakeAt: EpochMs, now: EpochMs, policy: Policy)
 export function noteLateness(watch: Watch, { clock, policy, log }: VaultWorkDeps): void {
   const lateMs = clock.now() - watch.nextLookAt;
   if (lateMs > policy.lookIntervalHealthySeconds * 1000)
-    log.warn('A look came late', { bindingId: watch.binding.id, lateMs });
+    log.warn('A key check came late', { bindingId: watch.binding.id, lateMs });
 }

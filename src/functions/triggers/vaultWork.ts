@@ -23,7 +23,7 @@ export const vaultWork: StorageQueueHandler = (input, context) =>
     const range = rangeMessage.safeParse(input);
     if (range.success && range.data.range < range.data.of) return sweepRange(range.data, service);
     const parsed = message.safeParse(input);
-    if (!parsed.success) return service.log.error('Dropped a message that is no vault work');
+    if (!parsed.success) return service.log.error('Dropped a malformed vault work message');
     const { vault, lookNow, requestedBy, eventId } = parsed.data;
     const { keyName } = lookNow ?? {};
     const wanted = lookNow === undefined ? {} : { lookNow: keyName === undefined ? {} : { keyName } };
