@@ -2,7 +2,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import openApiTypes, { astToString } from 'openapi-typescript';
 
-const header = '/** Made from docs/openapi.json by generateTypes.ts: change the contracts of the app, then run `npm run openapi`. */\n';
+const header =
+  '/** Made from docs/openapi.json by generateTypes.ts: change the contracts of the app, then run `npm run openapi`. */\n';
 
 export async function typesText(): Promise<string> {
   const document = JSON.parse(await readFile(new URL('../../docs/openapi.json', import.meta.url), 'utf8'));
