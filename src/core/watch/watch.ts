@@ -145,3 +145,11 @@ export interface Evidence {
 export function accessibleVerdict(at: EpochMs): Verdict {
   return { status: 'Accessible', since: at, evidenceAt: at, lastAccessibleAt: at, denials: {} };
 }
+
+const fromWorst = ['Inaccessible', 'Suspect', 'Unreachable', 'Accessible'] as const satisfies readonly WatchStatus[];
+
+/** A key counts as the worst of its versions in use. */
+export function statusOfKey({ versions }: Pick<Watch, 'versions'>): WatchStatus {
+  const seen = new Set(Object.values(versions).map(({ status }) => status));
+  return fromWorst.find((status) => seen.has(status)) ?? 'Accessible';
+}
