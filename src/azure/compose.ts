@@ -12,6 +12,7 @@ import { createAnnouncer } from '../core/announcements/backgroundPublisher.ts';
 import { isLate } from '../core/announcements/outboxPass.ts';
 import type { AnnouncementTopic, Announcer } from '../core/announcements/ports.ts';
 import { announcing } from '../core/announcements/publishingStores.ts';
+import { createDamageReporter, type ReportDamage } from '../core/audit/damagedRows.ts';
 import { bytesOf } from '../core/base/bytes.ts';
 import type { Cause } from '../core/base/causes.ts';
 import type { Random } from '../core/base/effects.ts';
@@ -31,6 +32,7 @@ import type { VaultWork } from '../core/watch/ports.ts';
 import type { Credentials } from './credentials.ts';
 import { wrapRsaOaep256 } from './rsaWrap.ts';
 import { identifierIn, isDevelopment, readSettings, type Settings } from './settings.ts';
+import type { RowAuthentication } from './tables.ts';
 
 export { SettingsError } from './settings.ts';
 
@@ -49,7 +51,10 @@ export async function compose(
 ): Promise<Service> {
   const settings = readSettings(environment);
   const [stores, { countOf, ...queues }] = await Promise.all([
-    openStores(settings, tableTransport),
+    openStores(settings, tableTransport, {
+      keks: async () => (await rings()).atRest,
+      report: (place) => reportDamage(place),
+    }),
     openQueues(settings),
   ]);
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
@@ -64,7 +69,8 @@ export async function compose(
       : createAnnouncer({ ...ports, topic: ports.topic, source: sourceIn(environment) });
   // Every store that is created from these publishes what it commits.
   const parts = announcer === undefined ? ports : { ...ports, ...announcing(ports, announcer) };
-  const rings = replace.rings ?? createRings(parts);
+  const rings: Service['rings'] = replace.rings ?? createRings(parts);
+  const reportDamage: ReportDamage = createDamageReporter({ ...parts, rings });
   const accountCache = createAccountCache(parts, policy);
   const accounts = invalidatingStore(parts.accounts, accountCache);
   const serialize = keyedMutex();
@@ -102,7 +108,7 @@ export async function compose(
   };
 }
 
-async function openStores(settings: Settings, transport?: HttpClient) {
+async function openStores(settings: Settings, transport: HttpClient | undefined, authentication: RowAuthentication) {
   const [{ TableClient }, { tableHttp, tableRetries }, { openTables }, ...adapters] = await Promise.all([
     import('@azure/data-tables'),
     import('./storageClients.ts'),
@@ -115,8 +121,9 @@ async function openStores(settings: Settings, transport?: HttpClient) {
     import('./outboxTable.ts'),
     import('./resourceTable.ts'),
     import('./operationTable.ts'),
+    import('./rowRenewal.ts'),
   ]);
-  const [accounts, secrets, bindings, rings, small, outbox, resources, operations] = adapters;
+  const [accounts, secrets, bindings, rings, small, outbox, resources, operations, renewal] = adapters;
   const { AzureWebJobsStorage: connection, AzureWebJobsStorage__tableServiceUri: serviceUri } = settings;
   const credential = connection === undefined ? await ownCredential() : undefined;
   const options = {
@@ -124,11 +131,11 @@ async function openStores(settings: Settings, transport?: HttpClient) {
     retryOptions: tableRetries,
     allowInsecureConnection: isDevelopment(settings),
   };
-  const open = openTables((name) =>
+  const clientOf = (name: string) =>
     connection !== undefined || serviceUri === undefined || credential === undefined
       ? TableClient.fromConnectionString(connection ?? '', name, options)
-      : new TableClient(serviceUri, name, credential, options),
-  );
+      : new TableClient(serviceUri, name, credential, options);
+  const open = openTables(clientOf, authentication);
   return {
     accounts: accounts.createAccountStore(open),
     secrets: secrets.createSecretStore(open),
@@ -142,6 +149,7 @@ async function openStores(settings: Settings, transport?: HttpClient) {
     serviceAudit: small.createServiceAuditStore(open),
     sweepMark: small.createSweepMark(open),
     outbox: outbox.createOutbox(open),
+    rowRenewal: renewal.createRowRenewal(open),
   };
 }
 

@@ -5,11 +5,19 @@ import type { AnnouncementsDeps } from './announcements/deps.ts';
 import type { WorkQueue } from './base/workQueue.ts';
 import type { DailyWork } from './dailyPass.ts';
 import type { HealthDeps } from './health.ts';
+import type { ResealDeps } from './reseal/deps.ts';
 import type { RingsDeps } from './rings/deps.ts';
 import type { SecretsDeps } from './secrets/deps.ts';
 import type { VaultWorkDeps } from './vaultWork/deps.ts';
 
-type All = AccountsDeps & AmsDeps & AnnouncementsDeps & HealthDeps & RingsDeps & SecretsDeps & VaultWorkDeps;
+type All = AccountsDeps &
+  AmsDeps &
+  AnnouncementsDeps &
+  HealthDeps &
+  RingsDeps &
+  SecretsDeps &
+  VaultWorkDeps &
+  Pick<ResealDeps, 'rowRenewal'>;
 
 export interface Service extends Omit<All, 'dailyQueue'> {
   readonly dailyQueue: WorkQueue<DailyWork>;
