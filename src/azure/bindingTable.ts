@@ -19,7 +19,7 @@ export function createBindingStore(open: OpenTable): WatchStore & BoundAccountSt
 
   return {
     readWatch: (bindingId) => table.read<Watch>(watchKey(bindingId)),
-    kept: (bindingId) => table.readIfAuthentic(watchKey(bindingId)),
+    readRaw: (bindingId) => table.readIfAuthentic(watchKey(bindingId)),
 
     async createWatch(watch, entries) {
       await table.batch(rowOf(watchKey(watch.binding.id), watch), undefined, auditRows(entries));

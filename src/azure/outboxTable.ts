@@ -4,7 +4,7 @@
  * fails for long.
  */
 import type { Outbox, OutboxRow } from '../core/announcements/ports.ts';
-import { type AuditEntry, placeText } from '../core/audit/auditEntry.ts';
+import { type AuditEntry, positionText } from '../core/audit/auditEntry.ts';
 import { serviceChain } from '../core/audit/serviceAudit.ts';
 import { fold } from '../core/base/names.ts';
 import { iso } from '../core/base/time.ts';
@@ -13,7 +13,7 @@ import { type OpenTable, odata, type RowKey, rowOf, type TableName } from './tab
 
 const keyOf = ({ chain, first, id }: OutboxRow): RowKey => ({
   partitionKey: chain,
-  rowKey: `${placeText(first)}:${id}`,
+  rowKey: `${positionText(first)}:${id}`,
 });
 
 /** The table and partition of the chain's entries. */
