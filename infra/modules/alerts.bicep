@@ -23,6 +23,14 @@ var alerts = [
     threshold: 0
   }
   {
+    name: 'stored-row-damaged'
+    severity: 0
+    query: 'AppTraces | where Message startswith "A stored row is not as Keyward wrote it"'
+    window: 'PT5M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
     name: 'audit-chain-broken'
     severity: 0
     query: 'AppTraces | where Message startswith "An audit chain is broken"'

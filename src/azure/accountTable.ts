@@ -22,6 +22,13 @@ export function createAccountStore(open: OpenTable): AccountStore & AccountChain
   return {
     read: (name) => table.read<AccountRecord>(recordKey(name)),
 
+    async damagedEtag(name) {
+      const row = await table.readIfAuthentic(recordKey(name));
+      return row?.value === undefined ? row?.etag : undefined;
+    },
+
+    removeRecord: (name, etag) => table.remove(recordKey(name), etag),
+
     async create(record, entries) {
       await table.batch(rowOf(recordKey(record.name), record), undefined, auditRows(record.name, entries));
     },
@@ -37,6 +44,19 @@ export function createAccountStore(open: OpenTable): AccountStore & AccountChain
       const next = await table.putTogether(rowOf(tombstoneKey(name, instanceId), tombstone), recordKey(name), etag);
       if (!(await table.remove(recordKey(name), next)) && (await table.readEtag(recordKey(name))) !== undefined)
         throw new LostRace('The record changed while its account was being deleted.');
+    },
+
+    async chains(name) {
+      const ids: string[] = [];
+      // One row of each chain: `;` is the character after the `:` behind the id.
+      for (let from = 'audit:'; ; ) {
+        const range = odata`PartitionKey eq ${fold(name)} and RowKey gt ${from} and RowKey lt 'audit;'`;
+        const [row] = await table.queryKeys(range, 1);
+        if (row === undefined) return ids;
+        const id = row.rowKey.split(':')[1] ?? '';
+        ids.push(id);
+        from = `audit:${id};`;
+      }
     },
 
     audit: (name, instanceId, page) => auditPage(table, fold(name), instanceId, page),

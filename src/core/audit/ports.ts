@@ -28,6 +28,8 @@ export interface ChainPage {
 
 /** Chains of account instances, and what is stored at their heads. */
 export interface AccountChainStore {
+  /** Ids of the account instances that have entries under the name, in order. */
+  chains(name: string): Promise<string[]>;
   audit(name: string, instanceId: string, page: ChainPageRequest): Promise<ChainPage>;
   /** For the audit: the record, whatever somebody has made of it. */
   readRaw(name: string): Promise<RawRow | undefined>;
