@@ -68,7 +68,7 @@ export function createAccountStore(open: OpenTable): AccountStore & AccountChain
     async tombstones(name, { limit, after = '' }) {
       const [from, to] = [tombstoneKey(name, after).rowKey, 'tombstone;'];
       const range = odata`PartitionKey eq ${fold(name)} and RowKey gt ${from} and RowKey lt ${to}`;
-      const tombstones = await table.query(range, limit);
+      const tombstones = await table.query<Tombstone>(range, limit);
       const next = tombstones.length < limit ? undefined : tombstones.at(-1)?.rowKey.slice('tombstone:'.length);
       return next === undefined ? { tombstones } : { tombstones, next };
     },

@@ -126,17 +126,17 @@ async function openStores(settings: Settings, transport: HttpClient | undefined,
     import('./rowRenewal.ts'),
   ]);
   const [accounts, secrets, bindings, rings, small, outbox, resources, operations, renewal] = adapters;
-  const { AzureWebJobsStorage: connection, AzureWebJobsStorage__tableServiceUri: serviceUri } = settings;
-  const credential = connection === undefined ? await ownCredential() : undefined;
+  const { AzureWebJobsStorage: connection = '', KEYWARD_TABLES_ENDPOINT: endpoint } = settings;
+  const credential = endpoint === undefined ? undefined : await ownCredential();
   const options = {
     httpClient: transport ?? tableHttp(settings.policy.storageDeadlineSeconds),
     retryOptions: tableRetries,
     allowInsecureConnection: isDevelopment(settings),
   };
   const clientOf = (name: string) =>
-    connection !== undefined || serviceUri === undefined || credential === undefined
-      ? TableClient.fromConnectionString(connection ?? '', name, options)
-      : new TableClient(serviceUri, name, credential, options);
+    endpoint === undefined || credential === undefined
+      ? TableClient.fromConnectionString(connection, name, options)
+      : new TableClient(endpoint, name, credential, options);
   const open = openTables(clientOf, authentication);
   return {
     accounts: accounts.createAccountStore(open),

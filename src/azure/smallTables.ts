@@ -139,8 +139,7 @@ export function createServiceAuditStore(open: OpenTable): ServiceAuditStore {
   const headKey = { partitionKey: serviceChain, rowKey: 'head' };
 
   return {
-    head: () => table.read<ChainHead>(headKey),
-    readRaw: () => table.readIfAuthentic(headKey),
+    head: () => table.readIfAuthentic<ChainHead>(headKey),
     async append(etag, head, entries) {
       const rows = entries.map((entry) => auditRow(serviceChain, entry));
       await table.batch(rowOf(headKey, head), etag, rows);

@@ -27,4 +27,5 @@ export type Flaw =
   | 'NotLinked'
   | 'HeadDiffers'
   | 'BeyondHead'
-  | 'AnnouncedDiffers';
+  | 'AnnouncedDiffers'
+  | 'StateDamaged';
