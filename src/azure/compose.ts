@@ -26,6 +26,8 @@ import { rateLimiter } from '../core/base/rateLimiter.ts';
 import { bindingOf, isFederated } from '../core/customerKey/binding.ts';
 import type { KeyRef, KeyVault } from '../core/customerKey/ports.ts';
 import type { DailyWork } from '../core/dailyPass.ts';
+import { seenStepMs } from '../core/dataKeys/lastSeen.ts';
+import { createStatusKeys } from '../core/dataKeys/statusKeys.ts';
 import { createKeyCount, type HealthCheck } from '../core/health.ts';
 import { isWrappedBy, type OperatorKeys, versionIn } from '../core/rings/kek.ts';
 import { createRings } from '../core/rings/ringCache.ts';
@@ -88,6 +90,8 @@ export async function compose(
     serialize,
     alarmLimiter,
     refusedCalls: createRefusedCalls({ ...parts, accounts, serialize, rings }),
+    seenLimiter: rateLimiter(parts.clock, seenStepMs),
+    statusKeys: createStatusKeys({ ...parts, rings }),
     leases: createLeases({ ...parts, accounts, serialize, rings, policy }),
     controlLook: (keyRef) => controlLook(keyRef, { ...parts, exchangesAtHome }),
     parts: [
@@ -123,9 +127,10 @@ async function openStores(settings: Settings, transport: HttpClient | undefined,
     import('./outboxTable.ts'),
     import('./resourceTable.ts'),
     import('./operationTable.ts'),
+    import('./dataKeyTables.ts'),
     import('./rowRenewal.ts'),
   ]);
-  const [accounts, secrets, bindings, rings, small, outbox, resources, operations, renewal] = adapters;
+  const [accounts, secrets, bindings, rings, small, outbox, resources, operations, dataKeys, renewal] = adapters;
   const { AzureWebJobsStorage: connection = '', KEYWARD_TABLES_ENDPOINT: endpoint } = settings;
   const credential = endpoint === undefined ? undefined : await ownCredential();
   const options = {
@@ -141,6 +146,8 @@ async function openStores(settings: Settings, transport: HttpClient | undefined,
   return {
     accounts: accounts.createAccountStore(open),
     secrets: secrets.createSecretStore(open),
+    dataKeyUse: dataKeys.createDataKeyUseStore(open),
+    statusKeyStore: dataKeys.createStatusKeyStore(open),
     resources: resources.createResourceStore(open),
     operations: operations.createOperationStore(open),
     bindings: bindings.createBindingStore(open),

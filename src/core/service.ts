@@ -4,6 +4,7 @@ import type { AmsDeps } from './ams/deps.ts';
 import type { AnnouncementsDeps } from './announcements/deps.ts';
 import type { WorkQueue } from './base/workQueue.ts';
 import type { DailyWork } from './dailyPass.ts';
+import type { DataKeysDeps } from './dataKeys/deps.ts';
 import type { HealthDeps } from './health.ts';
 import type { ResealDeps } from './reseal/deps.ts';
 import type { RingsDeps } from './rings/deps.ts';
@@ -13,6 +14,7 @@ import type { VaultWorkDeps } from './vaultWork/deps.ts';
 type All = AccountsDeps &
   AmsDeps &
   AnnouncementsDeps &
+  DataKeysDeps &
   HealthDeps &
   RingsDeps &
   SecretsDeps &

@@ -318,7 +318,7 @@ test('INV-13: a damaged row stops no list, counts as naming what was written for
   expect(rows.map(({ ref }) => ref.name)).toEqual(['a']);
   expect(lab.log).toContainEqual({
     level: 'error',
-    message: 'A stored resource has not the form of one',
+    message: 'A stored resource is malformed',
     fields: { account, resource: 'streamingLocators:b' },
   });
   expect((await failure(getResource(locator(account, 'b'), lab.service))).code).toBe('KeyMaterialMismatch');

@@ -1,4 +1,4 @@
-/** The outbox on real tables, where somebody has written past the app. */
+/** The outbox on real tables, with rows that another writer of the tables wrote. */
 import { TableClient } from '@azure/data-tables';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { createTableEmulator } from '../../packages/table-emulator/src/tableEmulator.ts';
@@ -32,7 +32,7 @@ const own: OutboxRow = {
   hashes: ['a'.repeat(43), 'b'.repeat(43)],
 };
 
-/** As somebody would write it who has the table and not the app. */
+/** Writes a row as another writer of the table does. */
 const putAt = (partitionKey: string, rowKey: string, value: unknown) =>
   table.upsertEntity(
     { partitionKey, rowKey, v: 1, data: JSON.stringify(value), at: new Date(0).toISOString() },
@@ -57,7 +57,7 @@ test('INV-13: a copy of a row under another key is not read, and does not remove
   expect(await page()).toMatchObject({ rows: [], unreadable: 2 });
 });
 
-test('pages continue over rows with any key, to the end', async () => {
+test('pages of the outbox continue over rows with any key, to the end', async () => {
   for (const [partitionKey, rowKey] of [
     ['a b', 'r 1'],
     ['a b', 'r 2'],

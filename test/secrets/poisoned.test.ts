@@ -119,7 +119,7 @@ describe('a record that cannot be read', () => {
       },
       {
         level: 'error',
-        message: 'The daily pass went by an account',
+        message: 'The daily pass skipped an account',
         fields: { account: 'broken', error: 'DamagedRow StateDamaged' },
       },
     ]);

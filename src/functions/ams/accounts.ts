@@ -9,7 +9,7 @@ import type { Change } from '../../core/ams/operation.ts';
 import { beginOperation, cancelCreation } from '../../core/ams/runOperation.ts';
 import { isSameArmPath, parseArmPath } from '../../core/base/armPath.ts';
 import { KeywardError, LostRace, Refusal, retryLostRaces } from '../../core/base/errors.ts';
-import { fold, isGuid, parseAccountName } from '../../core/base/names.ts';
+import { fold, isGuid, parseAccountName, parseAmsName } from '../../core/base/names.ts';
 import { type Call, type RouteHandler, readJson } from '../pipeline/http.ts';
 import { conditionsIn, maxPageSize } from '../pipeline/requestParams.ts';
 import { renderAccount, renderAwaited } from './accountAnswer.ts';
@@ -171,7 +171,7 @@ export const checkNameAvailability: RouteHandler = async ({ request, service }) 
     message: 'There is an account of this name in this service.',
   };
   try {
-    const isTaken = (await findAccount(parseAccountName(name), service)) !== undefined;
+    const isTaken = (await findAccount(parseAmsName(name), service)) !== undefined;
     return { status: 200, jsonBody: isTaken ? taken : { nameAvailable: true } };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
