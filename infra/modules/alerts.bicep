@@ -68,7 +68,7 @@ var alerts = [
   {
     name: 'binding-work-fails'
     severity: 2
-    query: 'AppTraces | where Message startswith "Work on a binding failed"'
+    query: 'AppTraces | where Message startswith "Work on a binding failed" or Message startswith "Work on a vault failed"'
     window: 'PT15M'
     operator: 'GreaterThan'
     threshold: 5
