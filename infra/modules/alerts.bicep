@@ -29,6 +29,7 @@ var alerts = [
   }
   {
     name: 'stored-row-damaged'
+    section: 'operations.md#damaged-rows'
     severity: 0
     query: 'AppTraces | where Message startswith "A stored row is not as Keyward wrote it"'
     window: 'PT5M'
