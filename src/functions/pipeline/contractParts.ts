@@ -60,7 +60,7 @@ const skipToken = z.string().optional().meta({ description: 'From nextLink; of n
 export const paging = { $top: top, $skipToken: skipToken } as const;
 
 /** One page of a list. A page can hold fewer than asked for and still not be the last. */
-export function pageOf(id: string, item: z.ZodType, examples: readonly unknown[]) {
+export function pageOf(id: string, item: z.ZodType, examples: readonly unknown[], more: z.ZodRawShape = {}) {
   const nextLink = z.string().optional().meta({ format: 'uri', description: 'Absent on the last page.' });
-  return z.strictObject({ value: z.array(item), nextLink }).meta({ id, examples: [{ value: examples }] });
+  return z.strictObject({ value: z.array(item), ...more, nextLink }).meta({ id, examples: [{ value: examples }] });
 }

@@ -135,13 +135,17 @@ export const accountAnswer = z
   })
   .meta({ id: 'Account', examples: [example] });
 
+const damaged = z.array(z.string()).optional().meta({
+  description: 'Accounts of this page whose stored rows are not as Keyward wrote them. The log names each row.',
+});
+
 const headers = ['ETag'] as const;
 
 export const accountContracts = {
   list: {
     summary: 'Lists accounts by name',
     query: paging,
-    answers: { 200: pageOf('AccountList', accountAnswer, [example]) },
+    answers: { 200: pageOf('AccountList', accountAnswer, [example], { damaged }) },
   },
   get: { summary: 'Gets an account', answers: { 200: accountAnswer }, headers: { 200: headers } },
   put: {
