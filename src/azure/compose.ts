@@ -22,6 +22,7 @@ import { describeError, Unavailable } from '../core/base/errors.ts';
 import { inTime } from '../core/base/inTime.ts';
 import { keyedMutex } from '../core/base/keyedMutex.ts';
 import type { Log } from '../core/base/log.ts';
+import { lruCache } from '../core/base/lruCache.ts';
 import { rateLimiter } from '../core/base/rateLimiter.ts';
 import { bindingOf, isFederated } from '../core/customerKey/binding.ts';
 import type { KeyRef, KeyVault } from '../core/customerKey/ports.ts';
@@ -95,6 +96,7 @@ export async function compose(
     statusKeys: createStatusKeys({ ...parts, rings }),
     leases: createLeases({ ...parts, accounts, serialize, rings, policy }),
     processId: random.uuid().slice(0, 8),
+    wrongSamples: lruCache<string>(10_000, { ttl: 3_600_000 }),
     controlLook: (keyRef) => controlLook(keyRef, { ...parts, exchangesAtHome }),
     parts: [
       { name: 'tables', silence: 'StorageUnavailable', ask: async () => void (await parts.sweepMark.read()) },

@@ -33,6 +33,7 @@ export const auditTypes = [
   'CustomerKeyInaccessible',
   'CustomerKeyRestored',
   'WatchCreated',
+  'WatchRestored',
   'VerdictChanged',
   'KeyNearExpiry',
   'KeyExpired',

@@ -1,3 +1,4 @@
+import type { LRUCache } from 'lru-cache';
 import type { WorkLock } from '../base/workLock.ts';
 import type { WorkQueue } from '../base/workQueue.ts';
 import type { KeyRef } from '../customerKey/ports.ts';
@@ -7,6 +8,8 @@ import type { QueuedWork, RangeStore, SweepMark } from './ports.ts';
 export interface VaultWorkDeps extends RotationDeps {
   readonly vaults: RotationDeps['vaults'] & WorkLock;
   readonly queue: WorkQueue<QueuedWork>;
+  /** Wrapped keys that this process found wrong: they are no samples again until they change. */
+  readonly wrongSamples: LRUCache<string, string>;
   readonly sweepMark: SweepMark;
   readonly ranges: RangeStore;
   /** Unwraps with an operator-owned key under the same identity: shows whether a denial is the service's own fault. */

@@ -7,6 +7,7 @@ import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
 import { auditLooks, type LookRound, lookAtBinding } from './look.ts';
+import { openWatch, watchAccount } from './restoreWatch.ts';
 
 export type LookTarget = { readonly account: string } | { readonly keyIdentifier: string };
 
@@ -18,7 +19,7 @@ export async function lookNow(target: LookTarget, service: VaultWorkDeps): Promi
   const round: LookRound = { used: [] };
   const asked = { ...service, trigger: { trigger: 'admin' } as const };
   for (const id of ids) {
-    const stored = await service.bindings.readWatch(id);
+    const stored = await openWatch(id, asked);
     if (stored === undefined) continue;
     const { value } = await lookAtBinding(stored, round, asked);
     looked.push(value);
@@ -33,8 +34,12 @@ export async function lookNow(target: LookTarget, service: VaultWorkDeps): Promi
 }
 
 async function bindingOfAccount(name: string, service: VaultWorkDeps): Promise<string[]> {
-  const { encryption } = (await getAccount(name, service)).record;
-  if (encryption.type === 'CustomerKey') return [encryption.binding.id];
+  const { record } = await getAccount(name, service);
+  const { encryption } = record;
+  if (encryption.type === 'CustomerKey') {
+    await watchAccount(record, encryption, service);
+    return [encryption.binding.id];
+  }
   throw new Refusal('NotFound', 'The account is under the system key: it has no customer key to look at.', {
     target: 'account',
   });
@@ -44,6 +49,6 @@ async function bindingOfAccount(name: string, service: VaultWorkDeps): Promise<s
 async function bindingsOfKey({ keyIdentifier }: { keyIdentifier: string }, service: VaultWorkDeps): Promise<string[]> {
   const key = parseKeyIdentifier(keyIdentifier, service.cloud);
   const ids = await service.vaults.bindings(vaultIdOf(key.vaultHost));
-  const watches = await Promise.all(ids.map((id) => service.bindings.readWatch(id)));
+  const watches = await Promise.all(ids.map((id) => openWatch(id, service)));
   return watches.flatMap((watch) => (watch?.value.binding.keyName === key.keyName ? [watch.value.binding.id] : []));
 }

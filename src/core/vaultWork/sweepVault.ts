@@ -13,6 +13,7 @@ import type { VaultBindings } from '../watch/ports.ts';
 import type { Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
 import { auditLooks, type LookRound, lookAtBinding } from './look.ts';
+import { openWatch } from './restoreWatch.ts';
 import { isBeforeNextSweep, nextWakeOf, noteLateness } from './wake.ts';
 
 export interface SweptVault {
@@ -68,7 +69,7 @@ async function sweepBinding(
   round: LookRound,
   service: VaultWorkDeps,
 ): Promise<Stored<Watch> | undefined> {
-  const stored = await service.bindings.readWatch(bindingId);
+  const stored = await openWatch(bindingId, service);
   if (stored === undefined) return undefined;
   noteLateness(stored.value, service);
   const isDue = isLookDue(stored.value, service.clock.now(), true, service.policy);

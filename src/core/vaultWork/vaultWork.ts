@@ -21,6 +21,7 @@ import type { Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
 import { auditLooks, type LookRound, lookAtBinding } from './look.ts';
 import { reconcile } from './reconcile.ts';
+import { openWatch } from './restoreWatch.ts';
 import { isBeforeNextSweep, nextWakeOf, noteLateness } from './wake.ts';
 
 /** How long one message of work goes on; functionTimeout in host.json is far above it. */
@@ -55,7 +56,7 @@ async function requestLooks(
 ): Promise<Set<EpochMs>> {
   const starts = new Set<EpochMs>();
   for (const id of ids) {
-    const stored = await service.bindings.readWatch(id);
+    const stored = await openWatch(id, service);
     if (stored === undefined) continue;
     if (wanted.keyName !== undefined && stored.value.binding.keyName !== wanted.keyName) continue;
     const asked = await updateWatch(stored, (watch) => broughtForward(watch, now, service.policy), service);
@@ -182,7 +183,7 @@ async function keepWork(message: Message): Promise<boolean> {
 /** The watch after its look, and its accounts' audit; none when there is more audit to write than fits a message. */
 async function lookIfDue(id: string, isSweep: boolean, round: LookRound, message: Message): Promise<Stored<Watch>[]> {
   const { service, spending, wakes } = message;
-  let watch = await service.bindings.readWatch(id);
+  let watch = await openWatch(id, service);
   if (watch === undefined) return [];
   noteLateness(watch.value, service);
   if (isLookDue(watch.value, service.clock.now(), isSweep, service.policy)) {

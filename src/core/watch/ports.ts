@@ -16,8 +16,15 @@ export interface BoundAccount {
   readonly follows: boolean;
 }
 
+/** A row that is damaged names its account by its key, which is enough for a hint. */
+export type StoredBound = Stored<BoundAccount> & { readonly isDamaged?: true };
+
 export interface BoundPage {
-  readonly rows: readonly (Stored<BoundAccount> & { readonly writtenAt: EpochMs })[];
+  readonly rows: readonly (StoredBound & {
+    readonly writtenAt: EpochMs;
+    /** Give it back as `from` to continue after this row. */
+    readonly position: string;
+  })[];
   /** Give it back to continue. Absent on the last page. */
   readonly next?: string;
 }
@@ -35,6 +42,10 @@ export interface WatchStore {
   readWatch(bindingId: string): Promise<Stored<Watch> | undefined>;
   /** Insert if absent. @throws LostRace when it exists. */
   createWatch(watch: Watch, entries: readonly AuditEntry[]): Promise<void>;
+  /** The etag of a watch that is damaged; undefined where it is whole, or there is none. */
+  damagedWatch(bindingId: string): Promise<string | undefined>;
+  /** Inserts a watch that was lost, or replaces a damaged one. @throws LostRace when there is another one by now. */
+  restoreWatch(watch: Watch, damagedEtag: string | undefined, entries: readonly AuditEntry[]): Promise<void>;
   /** @throws LostRace when the etag no longer fits. Answers with the new etag. */
   saveWatch(watch: Stored<Watch>, entries: readonly AuditEntry[]): Promise<Stored<Watch>>;
 }
@@ -43,7 +54,7 @@ export interface WatchStore {
 export interface BoundAccountStore {
   /** Idempotent; changes the row's etag every time. */
   putAccount(bindingId: string, account: BoundAccount): Promise<void>;
-  readAccount(bindingId: string, account: BoundAccount): Promise<Stored<BoundAccount> | undefined>;
+  readAccount(bindingId: string, account: BoundAccount): Promise<StoredBound | undefined>;
   /** Only while the etag fits; a row that has changed, or is gone, is left as it is. */
   removeAccount(bindingId: string, row: Stored<BoundAccount>): Promise<void>;
   accounts(bindingId: string, page: AccountPageRequest): Promise<BoundPage>;
