@@ -40,7 +40,7 @@ export interface paths {
         post?: never;
         /**
          * Destroys the account key, then clears the account away
-         * @description App role: Accounts.Write.
+         * @description App role: Accounts.Delete.
          */
         delete: operations["accountsDelete"];
         options?: never;
@@ -989,10 +989,10 @@ export interface components {
          * @description Closed list; the message may change.
          * @enum {string}
          */
-        ErrorCode: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "InternalError" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "StorageUnavailable";
+        ErrorCode: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "InternalError" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "StorageUnavailable";
         ErrorDetail: {
             /** @enum {string} */
-            code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "InternalError" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "StorageUnavailable" | "KeyNearExpiry";
+            code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "InternalError" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "StorageUnavailable" | "KeyNearExpiry";
             message: string;
             /** @description The parameter or property at fault. */
             target?: string;
@@ -1045,6 +1045,8 @@ export interface components {
          */
         AccountList: {
             value: components["schemas"]["Account"][];
+            /** @description Accounts of this page whose stored rows are not as Keyward wrote them. The log names each row. */
+            damaged?: string[];
             /**
              * Format: uri
              * @description Absent on the last page.
@@ -2465,7 +2467,7 @@ export interface components {
         /** @description As it is stored: the hash is over everything else in it (docs/envelope.md). */
         AuditEntry: {
             /** @enum {string} */
-            type: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed";
+            type: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged";
             actor: {
                 /** @enum {string} */
                 kind: "principal" | "functionKey" | "keyward";
@@ -2475,7 +2477,7 @@ export interface components {
              * @description What began it, where nobody called.
              * @enum {string}
              */
-            trigger?: "event" | "sweep" | "admin" | "wake";
+            trigger?: "event" | "sweep" | "admin" | "wake" | "operation";
             /** @description As its sender wrote it. */
             eventId?: string;
             cause?: components["schemas"]["Cause"];
@@ -2487,6 +2489,7 @@ export interface components {
             after?: string;
             claim?: string;
             ring?: string;
+            row?: string;
             /** Format: date-time */
             keyReleasedBy?: string;
             /** Format: date-time */
@@ -2502,7 +2505,7 @@ export interface components {
             /** @enum {string} */
             asked?: "ReleaseToSystemKey" | "UseForeignKey" | "ChangeKeyWhileInaccessible" | "RepairIdentity" | "ReleaseClaim";
             /** @enum {string} */
-            code?: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "InternalError" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "StorageUnavailable";
+            code?: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "InternalError" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "StorageUnavailable";
             account?: string;
             /** @description An account id, a binding id, or `service`. */
             chain: string;
@@ -2565,7 +2568,7 @@ export interface components {
             broken?: {
                 sequence: number;
                 /** @enum {string} */
-                flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers";
+                flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged";
                 meaning: string;
             };
         };
@@ -2745,7 +2748,8 @@ export interface components {
          *         "Inaccessible": 1,
          *         "Unreachable": 0,
          *         "isComplete": true,
-         *         "countedAt": "2026-11-23T19:49:10.000Z"
+         *         "countedAt": "2026-11-23T19:49:10.000Z",
+         *         "oldestCheckAt": "2026-11-23T19:49:02.000Z"
          *       },
          *       "poisonedMessages": 0,
          *       "announcements": {
@@ -2785,6 +2789,8 @@ export interface components {
                 isComplete: boolean;
                 /** Format: date-time */
                 countedAt: string;
+                /** Format: date-time */
+                oldestCheckAt?: string;
             };
             poisonedMessages?: number;
             announcements?: {
@@ -2884,7 +2890,7 @@ export interface components {
                 "application/json": components["schemas"]["ErrorAnswer"];
             };
         };
-        /** @description InternalError, KeyMaterialMismatch. */
+        /** @description InternalError, StateDamaged, KeyMaterialMismatch. */
         Error500: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
