@@ -3,7 +3,7 @@
  * `npm start` and for tests. It serves HTTP, timer, storage queue and Event Grid triggers, and one more thing: it
  * stops, leaving nothing behind.
  *
- * Not done here, and not needed by apps that keep to these triggers: output bindings, retry policies, HTTP streaming,
+ * Not done here, and not needed by apps that keep to these triggers: output bindings, retry policies,
  * functionTimeout (the real host kills the worker), scaling.
  */
 import { resolve } from 'node:path';
@@ -104,7 +104,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     });
 
     const invoker = createInvoker(registration, appHookData, log);
-    const http = createHttpTriggers(functions, hostJson.http, keys, invoker);
+    const http = createHttpTriggers(functions, hostJson.http, keys, invoker, app.httpStream, failed);
     const eventGrid = createEventGridWebhook(functions, keys, invoker);
     const timers = createTimers(functions, options.timerStatus ?? new Map(), invoker, log);
     const queueOptions = { ...hostJson.queues, processingVisibilityMs: options.queueVisibilityMs ?? 600_000 };

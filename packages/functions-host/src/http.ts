@@ -3,14 +3,18 @@
  * Functions host has it: no route is 404 whatever the reason, a bad key is 401, a failure is 500, all with empty
  * bodies, so that nothing but the log knows why; a handler that returns nothing is 204.
  */
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type InfoOf, isA, type LoadedFunction } from './functionInfo.ts';
 import type { HttpSettings } from './hostJson.ts';
 import { answer, header, readBody, sendRpcResponse, toRpcRequest } from './httpMessage.ts';
+import type { WorkerServer } from './httpStream.ts';
 import type { Invoker } from './invoke.ts';
 import { type HostKeys, mayCall, presentedKey } from './keys.ts';
 import { findClash, findRoute, orderRoutes, type Route } from './routes.ts';
 import { parseTemplate } from './routeTemplate.ts';
+import type { TypedData } from './rpc.ts';
 import { createThrottle } from './throttle.ts';
 
 export type HttpFunction = LoadedFunction<InfoOf<'httpTrigger'>>;
@@ -46,6 +50,9 @@ export function functionRoutes(functions: readonly LoadedFunction[], routePrefix
   return routes;
 }
 
+/** How long an answer that the app has written may take to this host. */
+const unansweredMs = 1_000;
+
 export interface HttpTriggers {
   handle(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void>;
 }
@@ -55,9 +62,44 @@ export function createHttpTriggers(
   settings: HttpSettings,
   keys: HostKeys,
   invoker: Invoker,
+  stream: WorkerServer | undefined,
+  failed: (error: unknown) => void,
 ): HttpTriggers {
   const routes = functionRoutes(functions, settings.routePrefix);
   const throttle = createThrottle(settings.maxConcurrentRequests, settings.maxOutstandingRequests);
+
+  /** With HTTP streaming the answer does not come back with the invocation, but over the app's own server. */
+  async function callByStream(
+    { server, target, params }: { server: WorkerServer; target: HttpFunction; params: Record<string, string> },
+    request: IncomingMessage,
+    response: ServerResponse,
+    url: URL,
+  ): Promise<void> {
+    const id = randomUUID();
+    const traceParent = header(request, 'traceparent');
+    const { headers, query } = toRpcRequest(request, url, params, Buffer.alloc(0));
+    const triggerMetadata: Record<string, TypedData> = {
+      ...Object.fromEntries(Object.entries(params).map(([name, value]) => [name, { string: value }])),
+      Headers: { json: JSON.stringify(headers) },
+      Query: { json: JSON.stringify(query) },
+    };
+    const forwarded = server.forward(id, request, response, url);
+    const invoked = invoker.invoke(target, {
+      ...{ id, data: { http: {} }, triggerMetadata },
+      ...(traceParent === undefined ? {} : { traceParent }),
+    });
+    const outcome = await invoked;
+    // What the handler returned has been written by now, if it returned anything, and is on its way here.
+    if (outcome.kind === 'Succeeded')
+      await Promise.race([forwarded.done, sleep(unansweredMs, undefined, { ref: false })]);
+    if (!forwarded.isAnswered()) {
+      const why = outcome.kind === 'Failed' ? 'failed' : 'returned nothing';
+      const message = `Function '${target.info.name}' ${why}: with enableHttpStream the caller gets no answer`;
+      failed(new Error(`${message}, and waits up to 230 s on Azure.`));
+      forwarded.cut();
+    }
+    await forwarded.done;
+  }
 
   async function call(
     target: HttpFunction,
@@ -88,9 +130,12 @@ export function createHttpTriggers(
       if (!mayCall(found.route.target.info.authLevel, presented, keys)) return answer(response, 401);
       const place = throttle.enter();
       if (place === undefined) return answer(response, 429);
+      const { params } = found;
+      const { target } = found.route;
       try {
         await place.ready;
-        await call(found.route.target, found.params, request, response, url);
+        if (stream === undefined) await call(target, params, request, response, url);
+        else await callByStream({ server: stream, target, params }, request, response, url);
       } finally {
         place.leave();
       }

@@ -11,6 +11,8 @@ import type { Registration } from './registration.ts';
 import type { CoreInvocationContext, FunctionCallback, InvocationResponse, TypedData } from './rpc.ts';
 
 export interface Invocation {
+  /** Made up when absent. */
+  id?: string;
   data: TypedData;
   triggerMetadata?: Record<string, TypedData>;
   /** W3C trace context of the caller; made up when absent. */
@@ -85,7 +87,7 @@ export function createInvoker(registration: Registration, appHookData: object, l
 
   async function run(target: LoadedFunction, invocation: Invocation): Promise<Outcome> {
     const { metadata, callback } = target.registered;
-    const name: InvocationName = { functionName: metadata.name, invocationId: randomUUID() };
+    const name: InvocationName = { functionName: metadata.name, invocationId: invocation.id ?? randomUUID() };
     const { invocationId } = name;
     const core: CoreInvocationContext = {
       invocationId,

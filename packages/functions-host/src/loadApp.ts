@@ -10,6 +10,7 @@ import { createRequire, registerHooks } from 'node:module';
 import { join, relative, resolve, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { insideApp } from './functionsCore.ts';
+import { capturingServers, type WorkerServer, workerServer } from './httpStream.ts';
 import type { Registration } from './registration.ts';
 
 const require = createRequire(import.meta.url);
@@ -44,23 +45,32 @@ function whyNoFunctions(registration: Registration, files: string[]): string {
     : `No functions: ${named} never asked for the Functions runtime. Either it calls nothing of @azure/functions, or its bundle cannot require('@azure/functions-core'): mark that module external, and give an ES module bundle a require made by createRequire(import.meta.url).`;
 }
 
-/** The worker asks for the app's capabilities when it has loaded, which also ends the time of `app.setup`. */
-async function lockSetup(registration: Registration): Promise<void> {
-  const capabilities = await registration.model?.getCapabilities?.({});
-  if (capabilities?.HttpUri === undefined) return;
-  throw new Error('The app sets enableHttpStream, which this host does not serve: a throw would never be answered.');
+/**
+ * The worker asks for the app's capabilities when it has loaded, which also ends the time of `app.setup`. Undefined: the
+ * app did not set enableHttpStream.
+ */
+async function lockSetup(registration: Registration): Promise<WorkerServer | undefined> {
+  const asked = async () => registration.model?.getCapabilities?.({});
+  const { result, servers } = await capturingServers(asked);
+  return result?.HttpUri === undefined ? undefined : workerServer(result.HttpUri, servers);
+}
+
+export interface LoadedApp {
+  /** Where the app takes requests as streams. */
+  readonly httpStream: WorkerServer | undefined;
+  unload(): void;
 }
 
 let turn: Promise<unknown> = Promise.resolve();
 
 /** One load at a time: Node does not take it well when a module leaves the cache while another import waits for it. */
-export function loadApp(appDir: string, registration: Registration): Promise<{ unload(): void }> {
+export function loadApp(appDir: string, registration: Registration): Promise<LoadedApp> {
   const load = turn.then(() => loadNow(appDir, registration));
   turn = load.catch(() => undefined);
   return load;
 }
 
-async function loadNow(appDir: string, registration: Registration): Promise<{ unload(): void }> {
+async function loadNow(appDir: string, registration: Registration): Promise<LoadedApp> {
   // As modules see themselves: Node follows links before it caches.
   const root = realpathSync(resolve(appDir));
   const files = entryFiles(root);
@@ -89,12 +99,18 @@ async function loadNow(appDir: string, registration: Registration): Promise<{ un
       });
     }
     if (registration.functions.size === 0) throw new Error(whyNoFunctions(registration, files));
-    await lockSetup(registration);
+    const httpStream = await lockSetup(registration);
+    return {
+      httpStream,
+      unload() {
+        httpStream?.close();
+        hooks.deregister();
+      },
+    };
   } catch (error) {
     hooks.deregister();
     throw error;
   } finally {
     registration.close();
   }
-  return { unload: () => hooks.deregister() };
 }

@@ -156,11 +156,6 @@ describe('loading an app', () => {
       "import { app } from '@azure/functions'; app.storageQueue('a', { queueName: 'my_queue', connection: 'C', handler() {} });",
       /Function 'a': queueName 'my_queue' is none/,
     ],
-    [
-      'HTTP streaming',
-      "import { app } from '@azure/functions'; app.setup({ capabilities: { HttpUri: 'x' } }); app.http('a', { handler() {} });",
-      /enableHttpStream/,
-    ],
   ])('is refused for %s', async (_, source, problem) => {
     await expect(load(source)).rejects.toThrow(problem);
   });
