@@ -7,8 +7,9 @@ process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('node_modules/.cache/no
 export default defineConfig({
   test: {
     include: ['{test,packages/*/test}/**/*.test.ts'],
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
+    // Against tests that hang: far above what the slowest takes on a machine that is busy with other work.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     // Most files wait more than they compute (queues polled, looks that come due): more of them at once than cores.
     maxWorkers: 4,
     isolate: false,

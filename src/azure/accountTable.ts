@@ -1,4 +1,4 @@
-/** Accounts: one partition an account, with its record, its audit entries and, in the end, its tombstone. */
+/** Accounts: one partition for each account, with its record, its audit entries and, after a delete, its tombstone. */
 import type { AccountRecord } from '../core/accounts/account.ts';
 import type { AccountStore } from '../core/accounts/ports.ts';
 import type { AuditEntry } from '../core/audit/auditEntry.ts';
@@ -30,18 +30,18 @@ export function createAccountStore(open: OpenTable): AccountStore & AccountChain
       await table.batch(rowOf(recordKey(value.name), value), etag, auditRows(value.name, entries));
     },
 
-    async bury({ value: record, etag }) {
+    async replaceWithTombstone({ value: record, etag }) {
       const { name, instanceId, owner, audit } = record;
       const tombstone: Tombstone = { name, instanceId, owner, audit, deletedAt: record.updatedAt };
-      // Under the etag that the head was read with: who is held up here puts no older head into a tombstone that has the newest.
+      // Under the ETag that the head was read with: a delayed writer replaces no newer head in the tombstone.
       const next = await table.putTogether(rowOf(tombstoneKey(name, instanceId), tombstone), recordKey(name), etag);
       if (!(await table.remove(recordKey(name), next)) && (await table.read(recordKey(name))) !== undefined)
-        throw new LostRace('The record has changed while it was cleared away.');
+        throw new LostRace('The record changed while its account was being deleted.');
     },
 
     audit: (name, instanceId, page) => auditPage(table, fold(name), instanceId, page),
 
-    kept: (name) => table.read(recordKey(name), valueIfAny),
+    readRaw: (name) => table.read(recordKey(name), valueIfAny),
 
     tombstone: (name, instanceId) => table.read(tombstoneKey(name, instanceId), valueIfAny),
 

@@ -1,4 +1,4 @@
-/** Azure Event Grid, where announcements go: CloudEvents in batches, by the app's own identity. */
+/** Publishes announcements to Azure Event Grid: CloudEvents in batches, with the app's own identity. */
 import { RestError } from '@azure/core-rest-pipeline';
 import { EventGridPublisherClient } from '@azure/eventgrid';
 import type { TokenCredential } from '@azure/identity';
@@ -7,9 +7,9 @@ import type { AnnouncementTopic } from '../core/announcements/ports.ts';
 import { throughEmulator } from './emulators.ts';
 import { inTime } from './inTime.ts';
 
-/** Nobody waits for it: what takes longer is left to the sweep. */
+/** No caller waits for it. The sweep publishes what takes longer. */
 const deadlineMs = 10_000;
-/** One more try, soon: the sweep's are the others. */
+/** One fast retry. The sweep makes the others. */
 const retryOptions = { maxRetries: 1, retryDelayInMs: 200, maxRetryDelayInMs: 1_000 };
 
 export function createAnnouncementTopic(endpoint: string, credential: TokenCredential): AnnouncementTopic {
@@ -36,11 +36,11 @@ export function createAnnouncementTopic(endpoint: string, credential: TokenCrede
 
 const cloudEventOf = ({ time, ...event }: Announcement) => ({ ...event, time: new Date(time) });
 
-/** Event Grid answers 400 to what is no event of the topic's schema, and 413 to what is too large: again and again. */
+/** Event Grid answers 400 to an event outside the topic's schema and 413 to one that is too large, on every retry. */
 const isRefusal = (error: unknown): boolean =>
   error instanceof RestError && (error.statusCode === 400 || error.statusCode === 413);
 
-/** A number, or a word for why there was none. Never the message, which can hold what somebody else sent. */
+/** The HTTP status, or a word when there is none. Never the message, which can hold text of another party. */
 function statusOf(error: unknown): string {
   if (error instanceof RestError) return String(error.statusCode ?? error.code ?? error.name);
   return error instanceof Error ? error.name : 'unknown';

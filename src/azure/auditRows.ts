@@ -1,5 +1,5 @@
-/** Where audit entries stand: in the partition of what they are about, in order of their sequence numbers. */
-import { type AuditEntry, placeText } from '../core/audit/auditEntry.ts';
+/** The rows of audit entries: in the partition of the chain's subject, in order of their sequence numbers. */
+import { type AuditEntry, positionText } from '../core/audit/auditEntry.ts';
 import type { ChainPage, ChainPageRequest } from '../core/audit/ports.ts';
 import { odata, type RowKey, type Table, valueIfAny } from './tables.ts';
 
@@ -8,10 +8,13 @@ export const auditKey = (
   { chain, sequence }: Pick<AuditEntry, 'chain' | 'sequence'>,
 ): RowKey => ({
   partitionKey,
-  rowKey: `audit:${chain}:${placeText(sequence)}`,
+  rowKey: `audit:${chain}:${positionText(sequence)}`,
 });
 
-/** A page of the chain: never more than is asked for. Every key that begins with a digit is in its range, in whatever form, and so is a token. */
+/**
+ * A page of the chain, at most `limit` rows. The range includes every key that begins with a digit, also one that is
+ * not Keyward's, and every continuation token.
+ */
 export async function auditPage(
   table: Table,
   partitionKey: string,
@@ -19,14 +22,14 @@ export async function auditPage(
   { limit, after }: ChainPageRequest,
 ): Promise<ChainPage> {
   const prefix = `audit:${chain}:`;
-  // `:` is the character behind the digits.
+  // `:` is the character after the digits.
   const [from, to] = [`${prefix}${after ?? '0'}`, `${prefix}:`];
   const range = odata`PartitionKey eq ${partitionKey} and RowKey gt ${from} and RowKey lt ${to}`;
   const found = await table.query(range, limit, valueIfAny);
-  const rows = found.map(({ rowKey, value }) => ({ place: placeIn(rowKey.slice(prefix.length)), entry: value }));
+  const rows = found.map(({ rowKey, value }) => ({ position: positionIn(rowKey.slice(prefix.length)), entry: value }));
   const last = found.at(-1);
   return found.length < limit || last === undefined ? { rows } : { rows, next: last.rowKey.slice(prefix.length) };
 }
 
-/** 0 where it is none. */
-const placeIn = (text: string): number => (/^\d{10}$/.test(text) ? Number(text) : 0);
+/** 0 when the text is not a sequence number. */
+const positionIn = (text: string): number => (/^\d{10}$/.test(text) ? Number(text) : 0);

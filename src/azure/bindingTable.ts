@@ -1,4 +1,6 @@
-/** Bindings: one partition a binding, with its watch, the watch's audit entries, and a row per bound account and version. */
+/**
+ * Bindings: one partition for each, with its watch, the watch's audit entries, and a row per bound account and version.
+ */
 import type { AuditEntry } from '../core/audit/auditEntry.ts';
 import type { BindingChainStore } from '../core/audit/ports.ts';
 import type { BoundAccount, BoundAccountStore, WatchStore } from '../core/watch/ports.ts';
@@ -18,7 +20,7 @@ export function createBindingStore(open: OpenTable): WatchStore & BoundAccountSt
 
   return {
     readWatch: (bindingId) => table.read<Watch>(watchKey(bindingId)),
-    kept: (bindingId) => table.read(watchKey(bindingId), valueIfAny),
+    readRaw: (bindingId) => table.read(watchKey(bindingId), valueIfAny),
 
     async createWatch(watch, entries) {
       await table.batch(rowOf(watchKey(watch.binding.id), watch), undefined, auditRows(entries));
@@ -31,7 +33,7 @@ export function createBindingStore(open: OpenTable): WatchStore & BoundAccountSt
     },
 
     async putAccount(bindingId, account) {
-      // `follows` stands as a column too, so that the service can pick by it.
+      // `follows` is a column too, so that Table Storage can filter by it.
       await table.put({ ...rowOf(boundKey(bindingId, account), account), follows: account.follows });
     },
 

@@ -1,5 +1,5 @@
 /**
- * From what went over the wire to a cause: the first row that fits. Unknown answers are UnknownResponse, never a denial.
+ * Maps the record of a call to its cause: the first matching row. An unknown answer is UnknownResponse, never a denial.
  * Sources: `rec` recorded traffic of the real service in an official SDK repository, `doc` Microsoft's documentation,
  * `src` source of the SDK or of Node, `inf` inferred.
  */
@@ -27,8 +27,8 @@ const aadsts =
     wire.credentialError?.aadsts !== undefined && codes.includes(wire.credentialError.aadsts);
 
 export const causeTable: readonly Row[] = [
-  // No token: nothing was asked of the vault.
-  // Of the tenant's own doing: the application is not there, its principal is missing or disabled, conditional access.
+  // No token: the vault received no call.
+  // The tenant's decision: the application or its principal is missing or disabled, or conditional access blocks it.
   {
     when: aadsts('700016', '7000112', '53003'),
     cause: 'IdentityNotAuthorized',
@@ -41,7 +41,8 @@ export const causeTable: readonly Row[] = [
     cause: 'TenantMismatch',
     source: 'src: credentials.ts',
   },
-  // The application does not trust our managed identity (any more), or its token has run out: its federated credential is ours.
+  // The application does not trust Keyward's managed identity, or its token has expired: the operator owns that
+  // credential.
   {
     when: aadsts('70021', '700211', '700212', '700213', '700024', '700027'),
     cause: 'IdentityUnavailable',
@@ -50,7 +51,7 @@ export const causeTable: readonly Row[] = [
   { when: (wire) => wire.awaitsToken === true, cause: 'IdentityUnavailable', source: 'src: credentials.ts' },
   { when: (wire) => wire.credentialError !== undefined, cause: 'IdentityUnavailable', source: 'src: @azure/identity' },
 
-  // Not asked.
+  // The transport refused to call the host.
   { when: network('HostNotAllowed'), cause: 'VaultHostNotAllowed', source: 'src: keyVaultTransport.ts' },
 
   // No answer.
@@ -72,7 +73,7 @@ export const causeTable: readonly Row[] = [
     cause: 'ConnectionFailed',
     source: 'src: Node',
   },
-  // A connection that broke in the middle of an answer, or before the request was out.
+  // A connection that broke during an answer, or before the request was sent.
   {
     when: network('PARSE_ERROR', 'REQUEST_SEND_ERROR'),
     cause: 'ConnectionFailed',
@@ -102,7 +103,7 @@ export const causeTable: readonly Row[] = [
     source: 'rec: azure-sdk-for-net, GetKey',
   },
 
-  // The network's rules.
+  // Denied by rules of the network.
   {
     when: (wire) => inner('ForbiddenByFirewall')(wire) && wire.perimeter === true,
     cause: 'NetworkPerimeterDenied',
@@ -113,7 +114,7 @@ export const causeTable: readonly Row[] = [
   { when: inner('KeyExpired'), cause: 'KeyExpired', source: 'inf' },
   { when: inner('KeyNotYetValid'), cause: 'KeyNotYetValid', source: 'rec: smallstep azurekms' },
 
-  // Token refused by the vault.
+  // The vault rejected the token.
   {
     when: (wire) => wire.status === 401 && wire.akv === 'AKV10032',
     cause: 'TenantMismatch',
@@ -126,7 +127,7 @@ export const causeTable: readonly Row[] = [
   { when: status(408), cause: 'VaultTimeout', source: 'doc: HTTP' },
   { when: (wire) => (wire.status ?? 0) >= 500, cause: 'VaultUnavailable', source: 'doc: Key Vault, rest-error-codes' },
 
-  // The vault could not decrypt what we gave it: our blob or our version is wrong, nobody has denied anything.
+  // The vault could not decrypt the blob: Keyward's blob or version is wrong, which is not a denial.
   {
     when: (wire) => wire.status === 400 && wire.code === 'BadParameter',
     cause: 'KeyMaterialMismatch',

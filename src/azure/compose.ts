@@ -1,7 +1,8 @@
 /**
- * Wires the core to Azure. Nothing happens at load: each SDK is imported on first use, settings are read on the first call, and
- * a setting that is missing fails that call with its name.
+ * Connects the core to Azure. Loading this file does nothing: each SDK is imported on first use, and the settings are
+ * read on the first call. A missing setting fails that call with its name.
  */
+
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HttpClient } from '@azure/core-rest-pipeline';
@@ -14,6 +15,7 @@ import type { AnnouncementTopic, Announcer } from '../core/announcements/ports.t
 import { announcing } from '../core/announcements/publishingStores.ts';
 import { bytesOf } from '../core/base/bytes.ts';
 import type { Cause } from '../core/base/causes.ts';
+import { defined } from '../core/base/defined.ts';
 import type { Random } from '../core/base/effects.ts';
 import { describeError, Unavailable } from '../core/base/errors.ts';
 import { inTime } from '../core/base/inTime.ts';
@@ -23,7 +25,7 @@ import { rateLimiter } from '../core/base/rateLimiter.ts';
 import { bindingOf, isFederated } from '../core/customerKey/binding.ts';
 import type { KeyRef, KeyVault } from '../core/customerKey/ports.ts';
 import type { DailyWork } from '../core/dailyPass.ts';
-import { createKeyCount, type Part } from '../core/health.ts';
+import { createKeyCount, type HealthCheck } from '../core/health.ts';
 import { isWrappedBy, type OperatorKeys, versionIn } from '../core/rings/kek.ts';
 import { createRings } from '../core/rings/ringCache.ts';
 import type { Service } from '../core/service.ts';
@@ -62,7 +64,7 @@ export async function compose(
     ports.topic === undefined
       ? undefined
       : createAnnouncer({ ...ports, topic: ports.topic, source: sourceIn(environment) });
-  // Whatever is made of these from here on announces what it commits.
+  // Every store that is created from these publishes what it commits.
   const parts = announcer === undefined ? ports : { ...ports, ...announcing(ports, announcer) };
   const rings = replace.rings ?? createRings(parts);
   const accountCache = createAccountCache(parts, policy);
@@ -88,10 +90,10 @@ export async function compose(
       {
         name: 'operatorVault',
         silence: 'VaultTimeout',
-        ask: () => troubleWithSystemKey(systemAssigned, impatient(parts), 'keyWillDo'),
+        ask: () => systemKeyFailure(systemAssigned, withShortRingRead(parts), 'keyWillDo'),
       },
       ...(announcer === undefined ? [] : [announcementTopic(announcer, { ...parts, rings })]),
-    ] satisfies Part[],
+    ] satisfies HealthCheck[],
     keyCounts: createKeyCount(parts),
     poisoned: async () => (await countOf('vault-work-poison')) + (await countOf('daily-pass-poison')),
     ...replace,
@@ -165,12 +167,12 @@ async function ownCredential() {
   return new ManagedIdentityCredential();
 }
 
-/** Where the app is in Azure: its own name there stays, whatever stands in front of it. */
+/** The app's own address in Azure. A gateway in front of the app does not change it. */
 const sourceIn = ({ WEBSITE_HOSTNAME: host }: Readonly<Record<string, string | undefined>>): string =>
   host === undefined || host === '' ? '/keyward' : `https://${host}`;
 
-/** Asked through what it leaves waiting: there is no way to ask a topic itself but to publish something. */
-const announcementTopic = (announcer: Announcer, tools: Pick<Service, 'clock' | 'rings'>): Part => ({
+/** Checks the entries that wait, because the only way to test a topic is to publish something. */
+const announcementTopic = (announcer: Announcer, tools: Pick<Service, 'clock' | 'rings'>): HealthCheck => ({
   name: 'announcementTopic',
   silence: 'StorageUnavailable',
   ask: async () => ((await isLate(announcer, tools)) ? 'AnnouncementsLate' : undefined),
@@ -178,7 +180,7 @@ const announcementTopic = (announcer: Announcer, tools: Pick<Service, 'clock' | 
 
 function lazyTopic({ KEYWARD_ANNOUNCEMENTS_ENDPOINT: endpoint }: Settings): AnnouncementTopic | undefined {
   if (endpoint === undefined) return undefined;
-  const remote = onceUnlessItFails(async () => {
+  const remote = lazy(async () => {
     const { createAnnouncementTopic } = await import('./announcementTopic.ts');
     return createAnnouncementTopic(endpoint, await ownCredential());
   });
@@ -194,7 +196,7 @@ function lazyTopic({ KEYWARD_ANNOUNCEMENTS_ENDPOINT: endpoint }: Settings): Anno
 }
 
 function lazyKeyVault(settings: Settings): { keyVault: KeyVault } & Pick<Credentials, 'exchangesAtHome'> {
-  const remote = onceUnlessItFails(async () => {
+  const remote = lazy(async () => {
     const [{ createKeyVault }, { createKeyVaultTransport }, { createCredentials }] = await Promise.all([
       import('./keyVault.ts'),
       import('./keyVaultTransport.ts'),
@@ -203,10 +205,12 @@ function lazyKeyVault(settings: Settings): { keyVault: KeyVault } & Pick<Credent
     const { KEYWARD_KEY_VAULT_EMULATOR: emulatorUrl, KEYWARD_ENTRA_EMULATOR: entraEmulatorUrl } = settings;
     const { KEYWARD_CLOUD: cloud, KEYWARD_TENANT_ID: homeTenantId } = settings;
     const deadlineSeconds = settings.policy.lookDeadlineSeconds;
-    const httpClient = createKeyVaultTransport({ cloud, ...(emulatorUrl === undefined ? {} : { emulatorUrl }) });
+    const httpClient = createKeyVaultTransport({ cloud, ...defined({ emulatorUrl }) });
     const credentials = createCredentials({
-      ...{ cloud, homeTenantId, deadlineSeconds },
-      ...(entraEmulatorUrl === undefined ? {} : { entraEmulatorUrl }),
+      cloud,
+      homeTenantId,
+      deadlineSeconds,
+      ...defined({ entraEmulatorUrl }),
     });
     const { exchangesAtHome } = credentials;
     return { ...createKeyVault({ httpClient, credentials, deadlineSeconds }), exchangesAtHome };
@@ -230,25 +234,25 @@ function operatorKeysIn(settings: Settings): OperatorKeys {
 }
 
 /**
- * The same identity unwraps something of the operator's. An application has no grant there: for it the app's own identity unwraps,
- * and the token exchange must work in the home tenant.
+ * The same identity unwraps with the operator's system key. An application has no grant there: for it the app's own
+ * identity unwraps, and the token exchange must work in the home tenant.
  */
 async function controlLook(
   { identity }: Pick<KeyRef, 'identity' | 'tenantId'>,
   ports: Pick<Service, 'keyVault' | 'ringStore' | 'operatorKeys'> & Pick<Credentials, 'exchangesAtHome'>,
 ): Promise<'good' | 'failed'> {
-  const [trouble, speaks] = await Promise.all([
-    troubleWithSystemKey(isFederated(identity) ? systemAssigned : identity, ports),
+  const [failure, speaks] = await Promise.all([
+    systemKeyFailure(isFederated(identity) ? systemAssigned : identity, ports),
     isFederated(identity) ? ports.exchangesAtHome(identity) : true,
   ]);
-  return trouble === undefined && speaks ? 'good' : 'failed';
+  return failure === undefined && speaks ? 'good' : 'failed';
 }
 
 /**
- * The identity unwraps something of the operator's, the newest wrapping of the system ring by the system key: why it cannot, or undefined. Before
- * there is a ring there is nothing to unwrap; for readiness the description of the key will do then.
+ * The identity unwraps the newest wrapping of the system ring by the system key. Returns the cause of a failure, or
+ * undefined. Before a ring exists there is nothing to unwrap; readiness then reads the description of the key.
  */
-async function troubleWithSystemKey(
+async function systemKeyFailure(
   identity: KeyRef['identity'],
   { keyVault, ringStore, operatorKeys }: Pick<Service, 'keyVault' | 'ringStore' | 'operatorKeys'>,
   withoutRing?: 'keyWillDo',
@@ -265,8 +269,8 @@ async function troubleWithSystemKey(
   return undefined;
 }
 
-/** Tables that do not answer are not the vault's fault: given up well before the vault's own deadline. */
-function impatient<Ports extends Pick<Service, 'ringStore' | 'pause'>>(ports: Ports): Ports {
+/** Slow tables must not count as a failure of the vault, so the read ends well before the vault's own deadline. */
+function withShortRingRead<Ports extends Pick<Service, 'ringStore' | 'pause'>>(ports: Ports): Ports {
   const read: Service['ringStore']['read'] = async () => {
     const rings = await inTime(ports.ringStore.read(), ports, 1_000);
     if (rings === undefined) throw new Unavailable('StorageUnavailable', 'The rings could not be read in time.', 5);
@@ -275,8 +279,8 @@ function impatient<Ports extends Pick<Service, 'ringStore' | 'pause'>>(ports: Po
   return { ...ports, ringStore: { ...ports.ringStore, read } };
 }
 
-/** Single flight, kept when it succeeds, begun again when it has failed. */
-function onceUnlessItFails<T>(load: () => Promise<T>): () => Promise<T> {
+/** Loads once and shares the result. A failed load is repeated by the next call. */
+function lazy<T>(load: () => Promise<T>): () => Promise<T> {
   let loaded: Promise<T> | undefined;
   return () => {
     loaded ??= load().catch((error: unknown) => {

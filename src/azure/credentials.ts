@@ -1,10 +1,11 @@
 /**
- * Tokens for the identities of ours. Within the home tenant a managed identity's own; in another tenant those of an application
- * that a managed identity speaks for:
+ * Tokens for Keyward's identities. Within the home tenant it is the token of a managed identity. In another tenant it
+ * is the token of an application that a managed identity speaks for:
  *
  *   managed identity ── token for the exchange ──▶ token endpoint of the account's tenant ──▶ token of the application there
  *
- * Nobody asks for a token of another tenant than the account's (INV-8): what the vault's challenge names is compared first.
+ * Keyward requests no token of another tenant than the account's (INV-8): it compares the tenant in the vault's
+ * challenge first.
  */
 import {
   AzureAuthorityHosts,
@@ -19,16 +20,17 @@ import type { Cloud } from '../core/customerKey/keyIdentifier.ts';
 import type { KeyRef } from '../core/customerKey/ports.ts';
 import { throughEmulator } from './emulators.ts';
 import { inTime } from './inTime.ts';
-import { awaitingToken, noteCredentialError } from './keyVaultTransport.ts';
+import { awaitingToken, recordCredentialError } from './keyVaultTransport.ts';
 
 type Who = Pick<KeyRef, 'tenantId' | 'identity'>;
 
 export interface Credentials {
-  /** For calls to a vault. Why there was no token stands in the record of the call: further up the SDK's error hides it. */
+  /** For calls to a vault. The record of the call says why there is no token, because the SDK's error hides it. */
   of(who: Who): TokenCredential;
   /**
-   * Whether the identity may speak for its application at home: the same exchange as in the customer's tenant, so a refusal
-   * there is not ours. Asks anew each time; an earlier answer proves nothing.
+   * Whether the identity may speak for its application at home. It is the same exchange as in the customer's tenant, so
+   * its success shows that a refusal there is the customer's. Each call requests a new token: an earlier one proves
+   * nothing.
    */
   exchangesAtHome(identity: FederatedIdentity): Promise<boolean>;
 }
@@ -41,7 +43,10 @@ export interface CredentialOptions {
   readonly entraEmulatorUrl?: string;
 }
 
-/** Microsoft Entra docs, "Configure an application to trust a managed identity"; Key Vault docs, "About keys, secrets & certificates". */
+/**
+ * Microsoft Entra docs, "Configure an application to trust a managed identity"; Key Vault docs, "About keys, secrets &
+ * certificates".
+ */
 const entra = {
   public: {
     authorityHost: AzureAuthorityHosts.AzurePublicCloud,
@@ -60,23 +65,25 @@ const entra = {
   },
 } as const satisfies Record<Cloud, object>;
 
-/** The next look is the retry: a token that is waited for longer than a look may take helps nobody. */
+/** The next look is the retry. A token that comes after the deadline of a look is of no use. */
 const once = { retryOptions: { maxRetries: 0 } };
 
-/** Clients keep the tokens that they have: a credential that is let go costs its clients' next token, nothing else. */
-const mostCredentials = 500;
+/** A client keeps its present token. Dropping a credential costs its clients only the next token. */
+const maxCredentials = 500;
 
 export function createCredentials(options: CredentialOptions): Credentials {
   const { authorityHost, exchange, keyVault } = entra[options.cloud];
   const emulator = options.entraEmulatorUrl;
   const network = emulator === undefined ? {} : { httpClient: throughEmulator(authorityHost, emulator) };
-  const known = lruCache<TokenCredential>(mostCredentials);
+  const known = lruCache<TokenCredential>(maxCredentials);
 
   function federated(identity: FederatedIdentity, tenantId: string): TokenCredential {
     const speaker = managedIdentity(identity.userAssignedIdentity);
     const assertion = async () => (await speaker.getToken(exchange)).token;
     return new ClientAssertionCredential(tenantId, identity.federatedIdentityClientId, assertion, {
-      ...{ authorityHost, additionallyAllowedTenants: [], disableInstanceDiscovery: true },
+      authorityHost,
+      additionallyAllowedTenants: [],
+      disableInstanceDiscovery: true,
       ...network,
       ...once,
     });
@@ -98,9 +105,9 @@ export function createCredentials(options: CredentialOptions): Credentials {
             checkTenant(who.tenantId, asked.tenantId);
             return await awaitingToken(() => credential.getToken(scopes, { ...asked, tenantId: who.tenantId }));
           } catch (error) {
-            // MSAL repeats a failure of the token endpoint for a minute without asking; the next look shall ask.
+            // MSAL repeats a failure of the token endpoint for a minute without a call. The next look must call.
             known.delete(id);
-            noteCredentialError(readCredentialError(error));
+            recordCredentialError(readCredentialError(error));
             throw error;
           }
         },
@@ -121,12 +128,12 @@ function checkTenant(ours: string, challenged = ours): void {
   if (challenged.toLowerCase() !== ours.toLowerCase()) throw new TenantNotAllowed();
 }
 
-/** The vault asks for a token of another tenant than the account names. */
+/** The vault's challenge names another tenant than the account. */
 class TenantNotAllowed extends Error {
   override readonly name = 'TenantNotAllowed';
 }
 
-/** Our managed identity gave no token: no customer has refused anything, whatever codes the text of the cause quotes. */
+/** Keyward's managed identity gave no token. That is no customer's refusal, even if the error text has such a code. */
 class NoManagedIdentity extends Error {
   override readonly name = 'NoManagedIdentity';
 }
@@ -144,7 +151,7 @@ function managedIdentity(resourceId: string | undefined): Pick<ManagedIdentityCr
   };
 }
 
-/** Its class, and Entra's AADSTS number where Entra has refused the application; never its text. */
+/** The error's class, and the AADSTS number when Entra refused the application. Never its text. */
 export function readCredentialError(error: unknown): { name: string; aadsts?: string } {
   if (!(error instanceof Error)) return { name: 'unknown' };
   const aadsts = /AADSTS(\d{4,8})/.exec(error.message)?.[1];

@@ -1,7 +1,10 @@
-/** Development only: carries requests to an emulator. Neither MSAL nor a bearer token takes any address but https, so it is changed below them. */
+/**
+ * Development only: sends requests to an emulator. MSAL and bearer tokens accept https only, so the address changes
+ * below them.
+ */
 import { createDefaultHttpClient, type HttpClient } from '@azure/core-rest-pipeline';
 
-/** What is sent to the origin goes to the emulator; anything else is refused. */
+/** Requests to the origin `wanted` go to the emulator. Any other request is refused. */
 export function throughEmulator(wanted: string, emulatorUrl: string): HttpClient {
   const client = createDefaultHttpClient();
   return {
@@ -10,7 +13,7 @@ export function throughEmulator(wanted: string, emulatorUrl: string): HttpClient
       if (origin !== wanted) throw new Error(`Refused: ${origin} is not ${wanted}.`);
       request.headers.set('host', host);
       const url = new URL(pathname + search, emulatorUrl).href;
-      // The request itself stays as it is, and the answer's: it is sent once more by who tries again, and known by who reads the answer.
+      // The request stays as it is: a retry sends it again, and a reader of the response compares it.
       return { ...(await client.sendRequest({ ...request, url, allowInsecureConnection: true })), request };
     },
   };

@@ -1,6 +1,8 @@
 /** The Key Vault port over @azure/keyvault-keys. */
+
 import { CryptographyClient, KeyClient, type KeyVaultKey } from '@azure/keyvault-keys';
 import { type Bytes, bytesOf, wipe } from '../core/base/bytes.ts';
+import { defined } from '../core/base/defined.ts';
 import { lruCache } from '../core/base/lruCache.ts';
 import { whoIs } from '../core/customerKey/binding.ts';
 import { versionedIdentifier } from '../core/customerKey/keyIdentifier.ts';
@@ -16,7 +18,7 @@ export interface KeyVaultOptions {
   readonly deadlineSeconds: number;
 }
 
-/** Retries are the caller's affair: a look that fails is followed by the next look, and each is counted. */
+/** The caller retries: the next look follows a failed one, and each look counts. */
 const noRetries = { retryOptions: { maxRetries: 0 } };
 
 export function createKeyVault(options: KeyVaultOptions): Pick<KeyVault, 'describe' | 'unwrap'> {
@@ -47,13 +49,13 @@ export function createKeyVault(options: KeyVaultOptions): Pick<KeyVault, 'descri
     return client;
   }
 
-  async function asked<T, R>(
+  async function call<T, R>(
     keyRef: KeyRef,
-    call: (signal: AbortSignal) => Promise<T>,
+    send: (signal: AbortSignal) => Promise<T>,
     read: (result: T, wire: WireRecord) => R | undefined,
   ): Promise<Answer<R>> {
     const began = performance.now();
-    const { wire, result } = await recorded(() => inTime(call, options.deadlineSeconds * 1000));
+    const { wire, result } = await recorded(() => inTime(send, options.deadlineSeconds * 1000));
     if (wire.credentialError !== undefined) options.httpClient.forgetChallenge(keyRef.vaultHost);
     const observed = observedOf(wire, performance.now() - began);
     const value = result === undefined ? undefined : read(result, wire);
@@ -62,25 +64,24 @@ export function createKeyVault(options: KeyVaultOptions): Pick<KeyVault, 'descri
 
   return {
     describe: (keyRef, version) =>
-      asked(
+      call(
         keyRef,
-        (abortSignal) =>
-          clientOf(keyRef).getKey(keyRef.keyName, { abortSignal, ...(version === undefined ? {} : { version }) }),
+        (abortSignal) => clientOf(keyRef).getKey(keyRef.keyName, { abortSignal, ...defined({ version }) }),
         describe,
       ),
     unwrap: (keyRef, version, wrapped) =>
-      asked(
+      call(
         keyRef,
         (abortSignal) => cryptographyOf(keyRef, version).unwrapKey('RSA-OAEP-256', wrapped, { abortSignal }),
-        ({ result }, wire) => taken(result, wire, version),
+        ({ result }, wire) => bytesIfVersion(result, wire, version),
       ),
   };
 }
 
-/** Only the version that was asked for proves anything about it. The SDK's own buffer is wiped. */
-function taken(result: Uint8Array | undefined, wire: WireRecord, version: string): Bytes | undefined {
-  const isAsked = wire.kid?.toLowerCase().endsWith(`/${version}`) === true;
-  const value = result !== undefined && isAsked ? bytesOf(result) : undefined;
+/** Only an answer of the requested version counts. Wipes the SDK's own buffer. */
+function bytesIfVersion(result: Uint8Array | undefined, wire: WireRecord, version: string): Bytes | undefined {
+  const isRequestedVersion = wire.kid?.toLowerCase().endsWith(`/${version}`) === true;
+  const value = result !== undefined && isRequestedVersion ? bytesOf(result) : undefined;
   wipe(result);
   return value;
 }
@@ -88,8 +89,8 @@ function taken(result: Uint8Array | undefined, wire: WireRecord, version: string
 const identityOf = (keyRef: KeyRef): string => [keyRef.tenantId, ...whoIs(keyRef.identity)].join(' ');
 
 /**
- * A key without material, operations or dates: the client then sends every operation to the vault, and does not refuse by its
- * own clock what the vault permits (an expired key still unwraps: Key Vault docs, "Key attributes").
+ * A key without material, operations or dates. With it the client sends every operation to the vault, and does not
+ * refuse by its own clock what the vault permits (an expired key still unwraps: Key Vault docs, "Key attributes").
  */
 function bareKey(keyRef: KeyRef, version: string): KeyVaultKey {
   const id = versionedIdentifier(keyRef, version);
@@ -111,8 +112,7 @@ function describe(key: KeyVaultKey, wire: WireRecord): KeyDescription | undefine
     publicKey: { n, e: bytesOf(key.key?.e ?? new Uint8Array(0)) },
     ...(notBefore === undefined ? {} : { notBefore: notBefore.getTime() }),
     ...(expiresOn === undefined ? {} : { expiresOn: expiresOn.getTime() }),
-    ...(wire.region === undefined ? {} : { region: wire.region }),
-    ...(tags === undefined ? {} : { tags }),
+    ...defined({ region: wire.region, tags }),
   };
 }
 

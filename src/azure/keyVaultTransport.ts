@@ -1,7 +1,7 @@
 /**
- * The one transport under every Key Vault client. It refuses hosts off the allow-list (INV-8), reroutes to the emulator in
- * development, pays each vault's challenge once and not once per client, and records what went over the wire: causes are
- * read from that record, never from the error the SDK throws, which can hide it (an empty 503 becomes a TypeError).
+ * The one transport under every Key Vault client. It refuses hosts off the allow-list (INV-8), sends requests to the
+ * emulator in development, caches each vault's challenge for all clients, and records each exchange. Causes come from
+ * that record, never from the error that the SDK throws, which can hide it (an empty 503 becomes a TypeError).
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import {
@@ -15,14 +15,14 @@ import {
 } from '@azure/core-rest-pipeline';
 import { type Cloud, isKeyVaultHost } from '../core/customerKey/keyIdentifier.ts';
 
-/** What one call showed on the wire: status and closed words only, never bodies or headers with secrets. */
+/** The record of one call: status and words of closed lists, never bodies or headers with secrets. */
 export interface WireRecord {
   status?: number;
   code?: string;
   innerCode?: string;
   networkCode?: string;
   timedOut?: boolean;
-  /** A token has been asked for and has not come. */
+  /** A token was requested and has not arrived. */
   awaitsToken?: boolean;
   /** Set by the credential: the error's class, and Entra's AADSTS number when it has one. */
   credentialError?: { readonly name: string; readonly aadsts?: string };
@@ -33,13 +33,13 @@ export interface WireRecord {
   kid?: string;
   /** Where a 401 names an AKV error. */
   akv?: string;
-  /** The refusal speaks of a network security perimeter: its inner code is the firewall's. */
+  /** The refusal names a network security perimeter. Its inner code is that of the firewall. */
   perimeter?: true;
 }
 
 /**
- * A call and its record. The SDK renews a token while the one at hand is still good, beside the call that bears it: how that goes
- * says nothing about the call.
+ * A call and its record. The SDK renews a token in parallel to a call with the present, still valid token. The result
+ * of that renewal says nothing about the call.
  */
 interface Call {
   readonly wire: WireRecord;
@@ -49,7 +49,7 @@ interface Call {
 const recording = new AsyncLocalStorage<Call>();
 const currentCall = (): Call => recording.getStore() ?? { wire: {}, bearsToken: false };
 
-/** Runs one SDK call and hands out what it showed on the wire, whether it succeeded or threw. */
+/** Runs one SDK call and returns its record, also when the call throws. */
 export async function recorded<T>(call: () => Promise<T>): Promise<{ wire: WireRecord; result?: T; error?: unknown }> {
   const wire: WireRecord = {};
   try {
@@ -59,7 +59,10 @@ export async function recorded<T>(call: () => Promise<T>): Promise<{ wire: WireR
   }
 }
 
-/** Runs `ask` for a token; a call that is given up meanwhile was waiting for us, not for the vault. */
+/**
+ * Requests a token. A call that times out before the token arrives was waiting for Keyward's identity, not for the
+ * vault.
+ */
 export async function awaitingToken<T>(ask: () => Promise<T>): Promise<T> {
   const call = currentCall();
   if (!call.bearsToken) call.wire.awaitsToken = true;
@@ -68,13 +71,13 @@ export async function awaitingToken<T>(ask: () => Promise<T>): Promise<T> {
   return token;
 }
 
-export function noteCredentialError(error: WireRecord['credentialError'] & object): void {
+export function recordCredentialError(error: WireRecord['credentialError'] & object): void {
   const call = currentCall();
   if (!call.bearsToken) call.wire.credentialError = error;
 }
 
-/** From here on the vault decides, until it answers that it wants another token. */
-function noteToken(call: Call, bearsToken: boolean): void {
+/** From here on the vault decides, until it requests another token. */
+function setBearsToken(call: Call, bearsToken: boolean): void {
   call.bearsToken = bearsToken;
   if (!bearsToken) return;
   delete call.wire.awaitsToken;
@@ -88,7 +91,7 @@ export interface TransportOptions {
 }
 
 export interface KeyVaultTransport extends HttpClient {
-  /** A challenge that led to no token may be an old one: the vault is asked for it again. */
+  /** A challenge that led to no token may be outdated. The next request gets a new one from the vault. */
   forgetChallenge(host: string): void;
 }
 
@@ -109,9 +112,9 @@ export function createKeyVaultTransport(options: TransportOptions): KeyVaultTran
       const remembered = challenges.get(host);
       if (remembered !== undefined && !request.headers.has('authorization')) return challenge(request, remembered);
 
-      noteToken(call, request.headers.has('authorization'));
+      setBearsToken(call, request.headers.has('authorization'));
       const response = await sendOnWire(wireClient, request, host, options.emulatorUrl, wire);
-      if (response.status === 401) noteToken(call, false);
+      if (response.status === 401) setBearsToken(call, false);
       const asked = response.headers.get('www-authenticate');
       if (response.status === 401 && asked !== undefined) challenges.set(host, asked);
       readInto(wire, response);
@@ -120,7 +123,7 @@ export function createKeyVaultTransport(options: TransportOptions): KeyVaultTran
   };
 }
 
-/** The vault's own 401, given back without a round trip: the SDK sends nothing of value before it has a token. */
+/** The vault's own 401, returned without a round trip: the SDK sends no content before it has a token. */
 function challenge(request: PipelineRequest, header: string): PipelineResponse {
   const headers = createHttpHeaders({ 'www-authenticate': header });
   return { request, status: 401, headers, bodyAsText: '{"error":{"code":"Unauthorized"}}' };
@@ -191,7 +194,7 @@ interface AnyBody {
   error?: { code?: string; message?: string; innererror?: { code?: string }; innerError?: { code?: string } };
 }
 
-/** Bodies can be empty, HTML, or anything: what is not the envelope says nothing. */
+/** A body can be empty, HTML, or any text. Only the error envelope has a meaning. */
 function parsed(text: string | null | undefined): AnyBody {
   try {
     const body: unknown = JSON.parse(text ?? '');
@@ -203,6 +206,6 @@ function parsed(text: string | null | undefined): AnyBody {
 
 const textIn = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
-/** Codes are words; anything else is somebody's text and stays out of records and logs. */
+/** A code is one word. Any other text comes from another party and stays out of records and logs. */
 const word = (value: unknown): string | undefined =>
   typeof value === 'string' && /^[A-Za-z]{1,64}$/.test(value) ? value : undefined;

@@ -1,8 +1,10 @@
-/** Long-running operations: one partition a day, which the id begins with, so that what is over can be cleared by day. */
+/**
+ * Long-running operations: one partition for each day, with which the id begins, so that old ones are deleted by day.
+ */
 
 import { dayOf, type Operation } from '../core/ams/operation.ts';
 import type { OperationStore } from '../core/ams/ports.ts';
-import type { Place } from '../core/base/armPath.ts';
+import type { ArmPath } from '../core/base/armPath.ts';
 import { fold, indexKey } from '../core/base/names.ts';
 import type { EpochMs } from '../core/base/time.ts';
 import { keyOnly, type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
@@ -12,8 +14,8 @@ const batchLimit = 100;
 
 const keyOf = (id: string): RowKey => ({ partitionKey: id.slice(0, 8), rowKey: id });
 
-/** What was deleted that day: the last time. */
-const markKey = (day: string, account: string, { subscriptionId, resourceGroup }: Place): RowKey => ({
+/** The last delete of the account on that day. */
+const markKey = (day: string, account: string, { subscriptionId, resourceGroup }: ArmPath): RowKey => ({
   partitionKey: day,
   rowKey: `deleted-${indexKey(account, fold(subscriptionId), fold(resourceGroup))}`,
 });

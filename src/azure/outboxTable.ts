@@ -1,10 +1,11 @@
 /**
- * The outbox: one partition a chain, so that no partition is everybody's, and rows in order of sequence numbers. When the row was
- * written stands as a column too, so that the service can pick by it. Small, unless the topic fails for long.
+ * The outbox: one partition for each chain, so that no partition becomes hot, with rows in order of sequence numbers.
+ * The time of the write is a column too, so that Table Storage can filter by it. The table is small unless the topic
+ * fails for long.
  */
 import * as z from 'zod';
 import type { Outbox, OutboxRow } from '../core/announcements/ports.ts';
-import { type AuditEntry, placeText } from '../core/audit/auditEntry.ts';
+import { type AuditEntry, positionText } from '../core/audit/auditEntry.ts';
 import { serviceChain } from '../core/audit/serviceAudit.ts';
 import { accountNamePattern, fold, ownerPattern } from '../core/base/names.ts';
 import { iso } from '../core/base/time.ts';
@@ -12,8 +13,8 @@ import { auditKey } from './auditRows.ts';
 import { type OpenTable, odata, type RowKey, rowOf, type TableName, valueIfAny } from './tables.ts';
 
 /**
- * Somebody's damage to one row must hold up no other: what goes into a key has the form of ours, so that the store never answers for a
- * row what would be taken for trouble of the store.
+ * One damaged row must not delay another. Every part of a key is validated, so that no row can make the store return an
+ * error that looks like a failure of the store.
  */
 const keyPart = z.string().regex(/^[\w-]{1,64}$/);
 const outboxRow = z.object({
@@ -22,7 +23,8 @@ const outboxRow = z.object({
   subject: z.discriminatedUnion('kind', [
     z.object({
       kind: z.literal('account'),
-      ...{ name: z.string().regex(accountNamePattern), owner: z.string().regex(ownerPattern) },
+      name: z.string().regex(accountNamePattern),
+      owner: z.string().regex(ownerPattern),
     }),
     z.object({ kind: z.literal('binding'), keyIdentifier: z.string().max(300) }),
     z.object({ kind: z.literal('service') }),
@@ -38,10 +40,10 @@ const outboxRow = z.object({
 
 const keyOf = ({ chain, first, id }: OutboxRow): RowKey => ({
   partitionKey: chain,
-  rowKey: `${placeText(first)}:${id}`,
+  rowKey: `${positionText(first)}:${id}`,
 });
 
-/** Where the chain's entries stand. */
+/** The table and partition of the chain's entries. */
 function placeOf({ subject, chain }: OutboxRow): { readonly table: TableName; readonly partitionKey: string } {
   switch (subject.kind) {
     case 'account':
@@ -53,7 +55,7 @@ function placeOf({ subject, chain }: OutboxRow): { readonly table: TableName; re
   }
 }
 
-/** Table keys forbid it: whatever somebody puts there, the token is of two parts. */
+/** Table keys cannot contain it, so the token always has two parts. */
 const betweenKeys = '/';
 
 export function createOutbox(open: OpenTable): Outbox {
@@ -84,18 +86,21 @@ export function createOutbox(open: OpenTable): Outbox {
       const read = row.hashes.map((_, index) =>
         chain.read(auditKey(partitionKey, { chain: row.chain, sequence: row.first + index }), valueIfAny),
       );
-      const standing = (await Promise.all(read)).filter((stored) => stored !== undefined);
-      const entries = standing.flatMap(({ value }) => (isEntry(value) ? [value] : []));
-      return { entries, unreadable: standing.length - entries.length };
+      const stored = (await Promise.all(read)).filter((row) => row !== undefined);
+      const entries = stored.flatMap(({ value }) => (isEntry(value) ? [value] : []));
+      return { entries, unreadable: stored.length - entries.length };
     },
   };
 }
 
-/** As much as tells whose it is; whether it is genuine, the chain's own check says. */
+/** Whether the value has the form of an entry. The chain check decides whether it is genuine. */
 const isEntry = (value: unknown): value is AuditEntry =>
   typeof value === 'object' && value !== null && 'hash' in value && typeof value.hash === 'string';
 
-/** None where it is none of ours, or does not stand in its place: it would be announced, and removed, by a key that it has not. */
+/**
+ * Empty when the row is not Keyward's, or is under a key that is not its own: Keyward would publish and delete another
+ * row.
+ */
 function ownRow(value: unknown, { partitionKey, rowKey }: RowKey): [] | [OutboxRow] {
   const { data: row } = outboxRow.safeParse(value);
   if (row === undefined) return [];

@@ -1,4 +1,7 @@
-/** Resources of another contract: in their account's partition, one row each, `resource:<type>:<folded name>`, a part below its whole. */
+/**
+ * Resources of Media Services clients: one row each in their account's partition,
+ * `resource:<type>:[<parent>:]<folded name>`.
+ */
 
 import type { ResourceList, ResourceStore, StoredResource } from '../core/ams/ports.ts';
 import type { ResourceRef, ResourceRow } from '../core/ams/resource.ts';
@@ -16,7 +19,7 @@ const batchLimit = 100;
 const encode = (name: string): string => name.replaceAll('#', '%23');
 const decode = (name: string): string => name.replaceAll('%23', '#');
 
-/** Without its last character: it is what a list's keys begin with. */
+/** The beginning of the keys of a list, without the last character. */
 const listOf = ({ type, under }: ResourceList): string =>
   under === undefined ? `resource:${type}` : `resource:${type}:${encode(under)}`;
 
@@ -30,7 +33,7 @@ const isObject = (value: unknown): value is Record<string | number, unknown> =>
 
 const isTime = (value: unknown): boolean => typeof value === 'number' && Math.abs(value) <= 8.64e15;
 
-/** Whether a secret can be put in its place. */
+/** Whether the path of the secret exists in the properties, so that its value can be inserted there. */
 function isNamedSecret(secret: unknown, properties: unknown): boolean {
   if (!isObject(secret) || !secretKinds.has(String(secret.kind)) || typeof secret.name !== 'string') return false;
   const { kind, name, at } = secret;
@@ -43,7 +46,7 @@ function isNamedSecret(secret: unknown, properties: unknown): boolean {
 
 const secretKinds: ReadonlySet<string> = new Set<SecretKind>(['contentKeys', 'jobInputs', 'tokenKeys']);
 
-/** Whoever can write the table can put anything into a row: one that has not the form of a resource stops none of the others. */
+/** A writer of the table can put any data into a row. A row without the form of a resource must not stop the others. */
 function isResource(value: unknown): value is ResourceRow {
   if (!isObject(value)) return false;
   const { name, instanceId, properties, secrets, createdAt, updatedAt } = value;
@@ -58,14 +61,14 @@ function isResource(value: unknown): value is ResourceRow {
 
 function storedOf(ref: ResourceRef, { value, etag }: Stored<unknown>): StoredResource {
   if (isResource(value)) return { ref, value, etag };
-  const standIn = { name: ref.name, instanceId: '', properties: {}, secrets: [], createdAt: 0, updatedAt: 0 };
-  return { ref, value: standIn, etag, isDamaged: true };
+  const placeholder = { name: ref.name, instanceId: '', properties: {}, secrets: [], createdAt: 0, updatedAt: 0 };
+  return { ref, value: placeholder, etag, isDamaged: true };
 }
 
 export function createResourceStore(open: OpenTable): ResourceStore {
   const table = open('accounts');
 
-  /** `;` is the character behind `:`: the range holds every resource of the list, and nothing else. */
+  /** `;` is the character after `:`: the range holds every resource of the list, and no other row. */
   const query = (account: string, [from, to]: readonly [string, string], limit: number) =>
     table.query(odata`PartitionKey eq ${account} and RowKey gt ${from} and RowKey lt ${to}`, limit, valueIfAny);
 

@@ -1,8 +1,10 @@
 /**
- * The rings, in one small table that is read as a whole: a partition a ring, with its wrappings, the markers of first wrappings that
- * have been dropped, and its state; and a partition with the last reading of the operator's keys.
+ * The rings, in one small table that is read as a whole. Each ring has a partition with its wrappings, the markers of
+ * deleted first wrappings, and its state. One more partition has the last reading of the operator's keys.
  */
+
 import { base64, fromBase64 } from '../core/base/bytes.ts';
+import { defined } from '../core/base/defined.ts';
 import { LostRace } from '../core/base/errors.ts';
 import { indexKey } from '../core/base/names.ts';
 import type { EpochMs } from '../core/base/time.ts';
@@ -20,7 +22,7 @@ interface Marker {
 const stateKey = (ring: RingName): RowKey => ({ partitionKey: ring, rowKey: 'state' });
 const checkKey: RowKey = { partitionKey: 'operatorKeys', rowKey: 'checked' };
 
-/** A KEK's first wrapping has one place whatever key version made it: of two first starts only one can insert it. */
+/** A KEK's first wrapping has one row key for every key version: of two first starts only one can insert it. */
 const keyOf = ({ ring, generation, key, isFirst }: Omit<RingRow, 'wrapped'>): RowKey => ({
   partitionKey: ring,
   rowKey: `${String(generation).padStart(10, '0')}:${isFirst ? 'first' : indexKey('wrapping', key)}`,
@@ -35,7 +37,7 @@ export function createRingStore(open: OpenTable): RingStore {
       const check = rows.find((row) => row.partitionKey === checkKey.partitionKey)?.value as KeyCheck | undefined;
       const of = (ring: RingName) => storedRing(rows.filter((row) => row.partitionKey === ring));
       const rings = { system: of('system'), 'at-rest': of('at-rest'), audit: of('audit') };
-      return { rings, ...(check === undefined ? {} : { check }) };
+      return { rings, ...defined({ check }) };
     },
 
     async insert(row) {
@@ -65,6 +67,6 @@ function storedRing(all: readonly ReadRow<unknown>[]): StoredRing {
   return {
     rows: places.flatMap((one) => ('wrapped' in one ? [{ ...one, wrapped: fromBase64(one.wrapped) }] : [])),
     markers: places.filter((one) => !('wrapped' in one)),
-    ...(state === undefined ? {} : { state }),
+    ...defined({ state }),
   };
 }

@@ -1,4 +1,4 @@
-/** RSA-OAEP-256 with a public key: local, as Key Vault's own guidance advises ("Azure Key Vault throttling guidance"). */
+/** RSA-OAEP-256 with a public key, in the process, as Key Vault recommends ("Azure Key Vault throttling guidance"). */
 import { constants, createPublicKey, publicEncrypt } from 'node:crypto';
 import { type Bytes, bytesOf } from '../core/base/bytes.ts';
 import type { RsaPublicKey } from '../core/customerKey/ports.ts';

@@ -22,8 +22,8 @@ function refOf({ partitionKey: account, rowKey }: RowKey): SecretRef {
 const isTime = (value: unknown): boolean => typeof value === 'number' && Math.abs(value) <= 8.64e15;
 
 /**
- * Whoever can write the table can put anything into a row. One that has not the form of a secret stands in its place as a secret
- * that does not open, so that it is told and can be written again or deleted, and stops none of the others.
+ * A writer of the table can put any data into a row. A row without the form of a secret is returned as a secret that
+ * does not decrypt. So Keyward logs it, a caller can write or delete it, and it does not stop the others.
  */
 function secretIn(value: unknown, { name }: SecretRef): SecretRow {
   const { label, version, createdAt, updatedAt, ...row }: Partial<Record<keyof SecretRow, unknown>> = Object(value);
@@ -36,7 +36,7 @@ function secretIn(value: unknown, { name }: SecretRef): SecretRow {
 export function createSecretStore(open: OpenTable): SecretStore {
   const table = open('accounts');
 
-  /** `;` is the character behind `:`: the range holds every secret, of the kind, and nothing else. */
+  /** `;` is the character after `:`: the range holds every secret of the kind, or of all kinds, and no other row. */
   const rangeOf = (account: string, kind: SecretKind | undefined, after?: string) => {
     const [from, to] = kind === undefined ? ['secret:', 'secret;'] : [`secret:${kind}:`, `secret:${kind};`];
     return odata`PartitionKey eq ${account} and RowKey gt ${after ?? from} and RowKey lt ${to}`;

@@ -16,7 +16,7 @@ const isTopic = (url: string, mayBeHere: boolean): boolean =>
 
 const schema = z
   .object({
-    /** Which cloud's Key Vault suffixes are allowed: public, usgov or china. */
+    /** The cloud whose Key Vault suffixes are allowed: public, usgov or china. */
     KEYWARD_CLOUD: cloud,
     /** The tenant of the operator's own vault and of customers' vaults in the same tenant. */
     KEYWARD_TENANT_ID: z.guid(),
@@ -26,17 +26,17 @@ const schema = z
     KEYWARD_AT_REST_KEY: z.string(),
     /** The tag of a customer key that must hold the owner of the account: proof that the owner wants it used here. */
     KEYWARD_OWNER_TAG: z.string().max(256).optional(),
-    /** RSA key in a second vault of the operator, that every KEK is wrapped by as well; versionless. */
+    /** RSA key in a second vault of the operator, which wraps every KEK too; versionless. */
     KEYWARD_RECOVERY_KEY: z.string().optional(),
-    /** Tables and queues: a connection string (development), or service addresses reached by managed identity. */
+    /** Tables and queues: a connection string (development), or service addresses used with the managed identity. */
     AzureWebJobsStorage: z.string().optional(),
     AzureWebJobsStorage__tableServiceUri: z.url({ protocol: /^https$/ }).optional(),
     AzureWebJobsStorage__queueServiceUri: z.url({ protocol: /^https$/ }).optional(),
     /** Development only: where the Key Vault emulator listens. */
     KEYWARD_KEY_VAULT_EMULATOR: onThisMachine.optional(),
-    /** Development only: where the token issuer listens that stands for Microsoft Entra ID. */
+    /** Development only: where the token issuer listens that replaces Microsoft Entra ID. */
     KEYWARD_ENTRA_EMULATOR: onThisMachine.optional(),
-    /** Topic that every audit entry is announced to; http on this machine in development only. */
+    /** Topic to which Keyward publishes every audit entry; http on this machine in development only. */
     KEYWARD_ANNOUNCEMENTS_ENDPOINT: z.string().optional(),
     AZURE_FUNCTIONS_ENVIRONMENT: z.string().optional(),
   })
@@ -89,17 +89,21 @@ export function readSettings(environment: Readonly<Record<string, string | undef
   for (const name of operatorKeyNames) {
     if (settings[name] === undefined) continue;
     const pinned = identifierIn(name, settings).version !== undefined;
-    if (pinned) throw new SettingsError([name], `${name} must not name a version: the service follows its own keys.`);
+    if (pinned)
+      throw new SettingsError(
+        [name],
+        `${name} names a version. Remove the version: Keyward always uses the newest one.`,
+      );
   }
   if (sameKey(settings))
     throw new SettingsError(
       ['KEYWARD_SYSTEM_KEY', 'KEYWARD_AT_REST_KEY'],
-      'KEYWARD_SYSTEM_KEY and KEYWARD_AT_REST_KEY name the same key: the two layers need two.',
+      'KEYWARD_SYSTEM_KEY and KEYWARD_AT_REST_KEY name the same key. The two layers need two keys.',
     );
   if (sharesVault(settings))
     throw new SettingsError(
       ['KEYWARD_RECOVERY_KEY'],
-      'KEYWARD_RECOVERY_KEY is in the vault of a key that it is to stand in for: it needs a vault of its own.',
+      'KEYWARD_RECOVERY_KEY is in the vault of KEYWARD_SYSTEM_KEY or KEYWARD_AT_REST_KEY. Name a key in another vault.',
     );
   return { ...settings, policy };
 }
@@ -130,6 +134,6 @@ function checked<T>(shape: z.ZodType<T>, input: unknown, nameOf: (field: string)
   if (result.success) return result.data;
   const problems = result.error.issues.map(({ path, message }) => ({ setting: nameOf(String(path[0])), message }));
   const settings = [...new Set(problems.map(({ setting }) => setting))];
-  const told = problems.map(({ setting, message }) => `${setting}: ${message}`);
-  throw new SettingsError(settings, `Settings are not usable. ${told.join('; ')}`);
+  const described = problems.map(({ setting, message }) => `${setting}: ${message}`);
+  throw new SettingsError(settings, `Settings are not valid. ${described.join('; ')}`);
 }

@@ -1,10 +1,10 @@
-/** The tables of small rows: vaults, directory, claims, and the service's own: its chain, and the mark of the last sweep. */
+/** The tables of small rows: vaults, directory, claims, the service's own chain, and the mark of the last sweep. */
 
 import type { Directory } from '../core/accounts/ports.ts';
 import type { ChainHead } from '../core/audit/auditEntry.ts';
 import type { ServiceAuditStore } from '../core/audit/ports.ts';
 import { serviceChain } from '../core/audit/serviceAudit.ts';
-import type { Place } from '../core/base/armPath.ts';
+import type { ArmPath } from '../core/base/armPath.ts';
 import { LostRace } from '../core/base/errors.ts';
 import { fold, indexKey } from '../core/base/names.ts';
 import type { EpochMs } from '../core/base/time.ts';
@@ -19,7 +19,7 @@ import { keyOnly, type OpenTable, odata, rowOf, valueIfAny } from './tables.ts';
 
 const everything = Number.POSITIVE_INFINITY;
 
-/** One partition a vault: a row per binding, and who works on it. Small: it grows with keys, not with accounts. */
+/** One partition for each vault: a row per binding, and its worker. It grows with keys, not with accounts. */
 export function createVaultStore(open: OpenTable): VaultDirectory & VaultBudgets & WorkLock {
   const table = open('vaults');
   const workerKey = (vaultId: string) => ({ partitionKey: vaultId, rowKey: 'worker' });
@@ -68,11 +68,11 @@ export function createVaultStore(open: OpenTable): VaultDirectory & VaultBudgets
 
 export function createDirectory(open: OpenTable): Directory {
   const table = open('directory');
-  const key = (name: string, place?: Place) =>
+  const key = (name: string, place?: ArmPath) =>
     place === undefined
       ? { partitionKey: 'accounts', rowKey: fold(name) }
       : { partitionKey: subscription(place), rowKey: `${fold(place.resourceGroup)}:${fold(name)}` };
-  const subscription = ({ subscriptionId }: Pick<Place, 'subscriptionId'>) => `subscription:${fold(subscriptionId)}`;
+  const subscription = ({ subscriptionId }: Pick<ArmPath, 'subscriptionId'>) => `subscription:${fold(subscriptionId)}`;
 
   return {
     put: (name, place) => table.put(rowOf(key(name, place), {})),
@@ -87,7 +87,7 @@ export function createDirectory(open: OpenTable): Directory {
       return names.length < limit || next === undefined ? { names } : { names, next };
     },
     async pageOf(list, limit, after) {
-      // `;` is the character behind `:`.
+      // `;` is the character after `:`.
       const [from, to] = list.resourceGroup === undefined ? ['', undefined] : groupRange(list.resourceGroup);
       const range = odata`PartitionKey eq ${subscription(list)} and RowKey gt ${after ?? from}`;
       const filter = to === undefined ? range : `${range} and ${odata`RowKey lt ${to}`}`;
@@ -115,7 +115,8 @@ export function createClaims(open: OpenTable): Claims {
   };
 
   return {
-    ...{ find, mark },
+    find,
+    mark,
     async claim(kind, value, owner, at) {
       const fresh: Claim = { kind, value: fold(value), owner, at };
       if ((await table.insert(rowOf(key(kind, value), fresh))) !== undefined) return owner;
@@ -135,7 +136,7 @@ export function createServiceAuditStore(open: OpenTable): ServiceAuditStore {
 
   return {
     head: () => table.read<ChainHead>(headKey),
-    kept: () => table.read(headKey, valueIfAny),
+    readRaw: () => table.read(headKey, valueIfAny),
     async append(etag, head, entries) {
       const rows = entries.map((entry) => rowOf(auditKey(serviceChain, entry), entry));
       await table.batch(rowOf(headKey, head), etag, rows);

@@ -1,6 +1,6 @@
 /**
- * How the tables and queues are called. A try that fails is made twice more, soon: who waits for a call had better be told 503 than
- * wait for long. An answer that does not come is waited for until a deadline: the SDKs themselves would wait for ever.
+ * How Keyward calls tables and queues. It repeats a failed call twice within half a second, because a caller is better
+ * served by a fast 503 than by a long wait. Each call has a deadline, because the SDKs wait for ever.
  */
 import { createDefaultHttpClient, type HttpClient } from '@azure/core-rest-pipeline';
 

@@ -1,7 +1,7 @@
 /**
- * Azure Table Storage, as the adapters beside this file use it: clients, the form of a row, and errors turned into words.
- * A row's value stands as JSON in `data` with its format version in `v`. Limits (Table service data model): 64 KiB a
- * property, 1 MiB an entity, 100 entities a batch.
+ * Azure Table Storage for the adapters in this folder: clients, the form of a row, and the translation of errors. A
+ * row's value is JSON in `data`, with its format version in `v`. Limits (Table service data model): 64 KiB for a
+ * property, 1 MiB for an entity, 100 entities in a batch.
  */
 import { odata, RestError, type TableClient, TableTransaction } from '@azure/data-tables';
 import { LostRace, Unavailable } from '../core/base/errors.ts';
@@ -39,7 +39,7 @@ export type OpenTable = (name: TableName) => Table;
 
 export const rowOf = (key: RowKey, value: unknown): Row => ({ ...key, v: formatVersion, data: JSON.stringify(value) });
 
-/** Each table is created when it is first used: harmless when it is there, and a fresh storage account needs no script. */
+/** Each table is created on first use. That is harmless when it exists, and a new storage account needs no script. */
 export function openTables(clientOf: (tableName: string) => TableClient): OpenTable {
   const tables = new Map<TableName, Table>();
   return (name) => {
@@ -69,7 +69,10 @@ export class Table {
     }
   }
 
-  /** At most `limit` rows in key order that pass the filter. @throws TypeError on a row that cannot be read, unless `read` is lenient. */
+  /**
+   * At most `limit` rows in key order that pass the filter. @throws TypeError on a row that cannot be read, unless
+   * `read` is lenient.
+   */
   async query<T>(filter: string, limit: number, read: (entity: Entity) => T = valueIn<T>): Promise<ReadRow<T>[]> {
     return this.#run(async (client) => {
       const rows: ReadRow<T>[] = [];
@@ -92,7 +95,7 @@ export class Table {
     });
   }
 
-  /** The new row's etag; undefined when a row of this key exists already. */
+  /** Returns the new row's ETag, or undefined when a row of this key exists. */
   insert(row: Row): Promise<string | undefined> {
     return unlessLost(async () => (await this.#run((client) => client.createEntity(row))).etag ?? '');
   }
@@ -101,23 +104,23 @@ export class Table {
     try {
       await this.#run((client) => client.upsertEntity(row, 'Replace'));
     } catch (error) {
-      // There is no race to lose: whatever was in the way, it is gone soon.
+      // An unconditional write loses no race, so the conflict is temporary.
       throw error instanceof LostRace ? unavailable({ statusCode: 409 }) : error;
     }
   }
 
-  /** @throws LostRace when the etag no longer fits, or the row is gone. */
+  /** @throws LostRace when the ETag no longer matches, or the row is gone. */
   async replace(row: Row, etag: string): Promise<string> {
     const result = await goneIsLost(this.#run((client) => client.updateEntity(row, 'Replace', { etag })));
     return result.etag ?? '';
   }
 
-  /** The new etag; undefined when the etag no longer fits, or the row is gone. */
+  /** Returns the new ETag, or undefined when the ETag no longer matches or the row is gone. */
   replaceIfUnchanged(row: Row, etag: string): Promise<string | undefined> {
     return unlessLost(() => this.replace(row, etag));
   }
 
-  /** False when the row has changed, or is gone. */
+  /** Returns false when the row has changed, or is gone. */
   async remove(key: RowKey, etag = '*'): Promise<boolean> {
     try {
       await this.#run((client) => client.deleteEntity(key.partitionKey, key.rowKey, { etag }));
@@ -128,7 +131,10 @@ export class Table {
     }
   }
 
-  /** The first row inserted, or replaced where its etag is given, and the others inserted: all or nothing. @throws LostRace */
+  /**
+   * Inserts the first row, or replaces it under the given ETag, and inserts the others: all or nothing. @throws
+   * LostRace
+   */
   async batch(first: Row, etag: string | undefined, inserts: readonly Row[]): Promise<string> {
     const transaction = new TableTransaction();
     if (etag === undefined) transaction.createEntity(first);
@@ -138,26 +144,31 @@ export class Table {
       const result = await goneIsLost(this.#run((client) => client.submitTransaction(transaction.actions)));
       return result.subResponses[0]?.etag ?? '';
     } catch (error) {
-      // When an answer is lost the SDK tries again, and the second try loses to the first: then what stands there is ours.
+      // After a lost answer the SDK tries again, and the second try loses to the first: then the stored row is this
+      // one.
       const there = error instanceof LostRace ? await this.read(first) : undefined;
       if (there === undefined || JSON.stringify(there.value) !== first.data) throw error;
       return there.etag;
     }
   }
 
-  /** Rows of one partition, at most 99, while another row there is as it was read: that one's new etag. All or nothing. @throws LostRace */
+  /**
+   * Deletes at most 99 rows of one partition if another row there is unchanged. Returns that row's new ETag. All or
+   * nothing.
+   * @throws LostRace
+   */
   removeTogether(keys: readonly RowKey[], beside: RowKey, etag: string): Promise<string> {
     return this.#whileAsRead(beside, etag, (transaction) => {
       for (const key of keys) transaction.deleteEntity(key.partitionKey, key.rowKey);
     });
   }
 
-  /** Writes a row while another one of its partition is as it was read: that one's new etag. @throws LostRace */
+  /** Writes a row if another row of its partition is unchanged. Returns that row's new ETag. @throws LostRace */
   putTogether(row: Row, beside: RowKey, etag: string): Promise<string> {
     return this.#whileAsRead(beside, etag, (transaction) => transaction.upsertEntity(row, 'Replace'));
   }
 
-  /** The SDK removes nothing under an etag within a transaction, so the row is touched under it. */
+  /** A transaction of the SDK deletes no row under an ETag, so it updates the other row under its ETag. */
   async #whileAsRead(
     { partitionKey, rowKey }: RowKey,
     etag: string,
@@ -170,7 +181,7 @@ export class Table {
     return result.subResponses[0]?.etag ?? '';
   }
 
-  /** Rows of one partition, at most 100. False: somebody has removed one of them meanwhile, and none was removed here. */
+  /** Deletes at most 100 rows of one partition. Returns false, and deletes none, when one of them is already gone. */
   async removeAll(keys: readonly RowKey[]): Promise<boolean> {
     const transaction = new TableTransaction();
     for (const key of keys) transaction.deleteEntity(key.partitionKey, key.rowKey);
@@ -188,7 +199,7 @@ export class Table {
     }
   }
 
-  /** Whatever the first call of a table fails with, the next one makes it anew. */
+  /** When the creation fails, the next call repeats it. */
   async #create(): Promise<void> {
     const creation = this.#created ?? this.#client.createTable();
     this.#created = creation;
@@ -202,7 +213,7 @@ export class Table {
   }
 }
 
-/** Who writes over a row has read it: when it is gone since, another writer was faster. */
+/** The writer has read the row before. When the row is gone now, another writer was faster. */
 async function goneIsLost<R>(write: Promise<R>): Promise<R> {
   try {
     return await write;
@@ -222,7 +233,7 @@ async function unlessLost<R>(write: () => Promise<R>): Promise<R | undefined> {
 
 class NotThere extends Error {}
 
-/** A try that went over its deadline is aborted, and that is no RestError. */
+/** A call over its deadline is aborted, and its error is no RestError. */
 const isFromStorage = (error: unknown): error is Error & Partial<RestError> =>
   error instanceof RestError || (error instanceof Error && error.name === 'AbortError');
 
@@ -237,7 +248,7 @@ function translated(error: unknown, forgetCreation: () => void): unknown {
 }
 
 const unavailable = ({ statusCode = 0 }: Partial<RestError>): Unavailable =>
-  new Unavailable('StorageUnavailable', 'The tables of this service do not answer. Try again.', 5, {
+  new Unavailable('StorageUnavailable', 'The tables of this service do not answer. Retry after a few seconds.', 5, {
     info: { status: statusCode },
   });
 
@@ -252,7 +263,7 @@ export function valueIn<T>(entity: Entity): T {
   return JSON.parse(entity.data) as T;
 }
 
-/** For rows in which anybody who writes the table may have put anything: undefined when there is no value of ours in it. */
+/** For rows that another writer of the table can have changed: undefined when the row holds no value of Keyward. */
 export function valueIfAny(entity: Entity): unknown {
   try {
     return valueIn<unknown>(entity);
@@ -261,5 +272,5 @@ export function valueIfAny(entity: Entity): unknown {
   }
 }
 
-/** For rows whose keys say it all: one that holds something else stops nobody. */
+/** For rows that are used by their keys only: a row with other content stops nothing. */
 export const keyOnly = (): undefined => undefined;

@@ -1,4 +1,4 @@
-/** Our queues. Messages are JSON in base64, as the Functions queue trigger reads them by default. */
+/** Keyward's queues. Messages are JSON in base64, as the Functions queue trigger reads them by default. */
 
 import type { TokenCredential } from '@azure/identity';
 import { type QueueClient, QueueServiceClient, RestError } from '@azure/storage-queue';
@@ -20,7 +20,9 @@ function clientOf(name: string, access: QueueAccess): QueueClient {
 
 const deadlineOf = ({ deadlineSeconds }: QueueAccess) => ({ abortSignal: AbortSignal.timeout(deadlineSeconds * 1000) });
 
-/** About how many messages are in a queue; none where there is no queue yet. Throws when the service does not answer. */
+/**
+ * The approximate number of messages in a queue, 0 before the queue exists. Throws when the service does not answer.
+ */
 export async function countMessages(name: string, access: QueueAccess): Promise<number> {
   try {
     return (await clientOf(name, access).getProperties(deadlineOf(access))).approximateMessagesCount ?? 0;
@@ -45,7 +47,11 @@ export function createWorkQueue<Message>(name: string, access: QueueAccess): Wor
         await client.sendMessage(text, { visibilityTimeout, ...deadlineOf(access) });
       } catch {
         created = undefined;
-        throw new Unavailable('StorageUnavailable', 'The work queue of this service does not answer. Try again.', 5);
+        throw new Unavailable(
+          'StorageUnavailable',
+          'The work queue of this service does not answer. Retry after a few seconds.',
+          5,
+        );
       }
     },
   };

@@ -1,13 +1,13 @@
 /**
- * A customer in a tenant of their own: the operator registers an application that trusts a managed identity, the customer installs
- * it and grants it the vault. Names and the tenant's id follow from the customer's name, so that they need not be kept.
+ * A customer in its own tenant: the operator registers an application that trusts a managed identity; the customer installs
+ * the application and grants it the vault. Names and tenant id are derived from the customer's name.
  */
 import { createHash } from 'node:crypto';
 import type { KeyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
 import type { FederatedIdentity } from '../core/customerKey/binding.ts';
 import { homeTenantId } from './operator.ts';
 
-/** The controls of the token issuer and of the Key Vault emulator. */
+/** The control APIs of the Entra emulator and of the Key Vault emulator. */
 export interface Controls {
   readonly identity: KeyVaultControl;
   readonly keyVault: KeyVaultControl;
@@ -19,11 +19,11 @@ export const tenantOf = (customer: string): string =>
     .digest('hex')
     .replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, '$1-$2-4$3-8$4-$5');
 
-/** Names in the token issuer's directory. */
+/** Names in the Entra emulator's directory. */
 export const speakerOf = (customer: string): string => `${customer}-identity`;
 export const applicationOf = (customer: string): string => `${customer}-application`;
 
-/** The operator's part: an application, and the managed identity that it trusts. Both can be there already. */
+/** The operator's part: an application, and the managed identity that it trusts. Both can exist already. */
 export async function registerApplication(customer: string, { identity }: Controls): Promise<FederatedIdentity> {
   await identity('PUT', `/tenants/${tenantOf(customer)}`, { displayName: customer });
   const [speaker, application] = await Promise.all([
@@ -50,7 +50,7 @@ export const trust = (customer: string, { identity }: Pick<Controls, 'identity'>
     identity: speakerOf(customer),
   });
 
-/** The customer's part: installs the application in the tenant, and lets it use the vault's keys. */
+/** The customer's part: installs the application in the tenant, and grants it the vault's keys. */
 export async function installApplication(customer: string, vault: string, controls: Controls): Promise<void> {
   const path = `/tenants/${tenantOf(customer)}/apps/${applicationOf(customer)}`;
   const { objectId } = await controls.identity<{ objectId: string }>('PUT', path, {});

@@ -1,6 +1,6 @@
 /**
- * The client of Azure Media Services, unchanged, against the embedded stack. It refuses http, so it is given an https address that is
- * nobody's, and an HTTP client that sends what goes there to the host on this machine.
+ * The unmodified client of Azure Media Services against the embedded stack. The client refuses http, so it gets an unused
+ * https address and an HTTP client that sends the requests for that address to the host on this machine.
  */
 import { AzureMediaServices } from '@azure/arm-mediaservices';
 import { createDefaultHttpClient, type HttpClient } from '@azure/core-rest-pipeline';
@@ -8,17 +8,17 @@ import { apiAudience, operatorToken } from './operator.ts';
 import type { Stack } from './stack.ts';
 
 const publicUrl = 'https://keyward.example';
-/** What the client is given as its endpoint; it asks tokens for it. */
+/** The client's endpoint, for which it requests tokens. */
 export const amsEndpoint = `${publicUrl}/api`;
 
-/** Bearer tokens, for either API; and links with the address that the client uses. */
+/** Settings for bearer tokens on both APIs, and for links with the address that the client uses. */
 export const amsSettings = {
   KEYWARD_AUTH: 'entra',
   KEYWARD_AUTH_AUDIENCE: `${apiAudience} ${amsEndpoint}`,
   KEYWARD_PUBLIC_BASE_URL: publicUrl,
 };
 
-/** The token issuer takes the client's audience for this service's own, as an application with two application id URIs. */
+/** Makes the client's audience an audience of this service too, like an application with two application id URIs. */
 export async function registerAmsAudience({ identity }: Pick<Stack, 'identity'>): Promise<void> {
   const body = JSON.stringify({ audiences: [apiAudience, amsEndpoint] });
   const answer = await fetch(`${identity.url}/control/api-audiences`, { method: 'PUT', body });
@@ -26,9 +26,9 @@ export async function registerAmsAudience({ identity }: Pick<Stack, 'identity'>)
 }
 
 export interface AmsClientOptions {
-  /** Instead of the operator's. */
+  /** Default: the operator's. */
   readonly token?: (scope: string) => Promise<string>;
-  /** Sees what the client sends and gets. */
+  /** Receives the requests and answers of the client. */
   readonly onAnswer?: (seen: { method: string; url: string; status: number }) => void;
 }
 

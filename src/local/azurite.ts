@@ -6,7 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import type { AzuriteServer } from './azuriteLibrary.ts';
 
 export type AzuriteOptions = {
-  /** Where the data lives. Written every 5 s and on `stop()`: what a killed process wrote last is lost. */
+  /** The folder of the data. Azurite writes it every 5 s and on `stop()`, so a killed process loses its last writes. */
   dir?: string;
   /** Default: true without `dir`, false with it. */
   inMemory?: boolean;
@@ -23,13 +23,13 @@ export type Azurite = {
 };
 
 export const ACCOUNT_NAME = 'devstoreaccount1';
-/** Public: every Azurite and every storage emulator before it has this key. */
+/** Public: every storage emulator has this key. */
 export const ACCOUNT_KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
 
 export async function startAzurite(options: AzuriteOptions = {}): Promise<Azurite> {
-  const dir = placeOf(options);
+  const dir = folderOf(options);
   if (dir !== undefined) await mkdir(dir, { recursive: true });
-  // In a developer's shell this variable would replace the well-known account; Azurite reads it again every minute.
+  // This variable of a developer's shell would replace the well-known account, and Azurite reads it every minute.
   delete process.env.AZURITE_ACCOUNTS;
 
   // Imported on first use: loading Azurite costs more than starting it.
@@ -63,9 +63,9 @@ export async function startAzurite(options: AzuriteOptions = {}): Promise<Azurit
   };
 }
 
-function placeOf({ dir, inMemory = dir === undefined }: AzuriteOptions): string | undefined {
+function folderOf({ dir, inMemory = dir === undefined }: AzuriteOptions): string | undefined {
   if (inMemory === (dir === undefined)) return dir;
-  throw new TypeError('startAzurite: either `dir`, or `inMemory`; data is kept on disk or it is not.');
+  throw new TypeError('startAzurite needs either `dir` or `inMemory`, not both.');
 }
 
 const accountUrl = (server: AzuriteServer) => `${server.getHttpServerAddress()}/${ACCOUNT_NAME}`;
@@ -83,7 +83,7 @@ const isRunning = (server: AzuriteServer) => server.getStatus() === 'Running';
 async function closeAll(servers: AzuriteServer[]): Promise<void> {
   for (const server of servers.filter(isRunning)) {
     await server.close();
-    // Azurite lets clients keep their connections; a process that wants to exit would wait for them.
+    // Azurite leaves connections of clients open, and they would delay the exit of the process.
     server.httpServer.closeAllConnections();
   }
 }

@@ -1,11 +1,11 @@
 /**
- * Azurite's servers as a library. The package is made for its command line: it has no types and no entry point for
- * this, so the constructors are reached by path and their long positional argument lists are spelled out here, once.
+ * Azurite's servers as a library. The package has no types and no entry point for this use, so this file loads the
+ * constructors by path and holds their long positional argument lists.
  */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
-/** What we use of Azurite's `ServerBase`. */
+/** The part of Azurite's `ServerBase` in use here. */
 export type AzuriteServer = {
   start(): Promise<void>;
   close(): Promise<void>;
@@ -17,7 +17,7 @@ export type AzuriteServer = {
 };
 
 /** `dir` undefined: nothing is written to disk. */
-export type ServerPlace = { port: number; dir: string | undefined };
+export type ServerOptions = { port: number; dir: string | undefined };
 
 type Constructor<T> = new (...args: unknown[]) => T;
 type Module<T> = { default: Constructor<T> };
@@ -29,8 +29,8 @@ function loadWithoutTelemetry() {
   const requireFromAzurite = createRequire(requireHere.resolve('azurite/package.json'));
   const sdk = requireFromAzurite.resolve('applicationinsights');
   const loadedByOthers = sdk in requireHere.cache;
-  // Azurite loads the Application Insights SDK when it is imported, whether or not telemetry is on; that is two thirds
-  // of its start time. With nothing behind that name there is nothing to send with, either.
+  // Azurite loads the Application Insights SDK also when telemetry is off, which takes two thirds of its start time. An
+  // empty module instead also ensures that nothing is sent.
   if (!loadedByOthers) requireHere.cache[sdk] = emptyModule(sdk);
   try {
     const load = <T>(path: string) => requireHere(`azurite/dist/src/${path}`) as T;
@@ -63,7 +63,7 @@ const KEEP_ALIVE_SECONDS = 5;
 /** Logs off in both orders: the table configuration takes (debug, access), the other two (access, debug). */
 const SILENT = [false, false] as const;
 const STRICT = false;
-/** The SDKs ask for newer API versions than Azurite's list, and none of the differences is one we use. */
+/** The SDKs request newer API versions than Azurite lists; Keyward uses none of the differences. */
 const ANY_API_VERSION = true;
 const NO_TLS = ['', '', ''] as const;
 const NO_OAUTH = undefined;
@@ -71,7 +71,7 @@ const PATH_STYLE_AND_HOST_STYLE = false;
 
 const file = (dir: string | undefined, name: string) => (dir === undefined ? name : join(dir, name));
 
-export function tableServer({ port, dir }: ServerPlace): AzuriteServer {
+export function tableServer({ port, dir }: ServerOptions): AzuriteServer {
   const configuration = new library.TableConfiguration(
     HOST,
     port,
@@ -90,16 +90,16 @@ export function tableServer({ port, dir }: ServerPlace): AzuriteServer {
   return new library.TableServer(configuration);
 }
 
-export function queueServer(place: ServerPlace): AzuriteServer {
-  return new library.QueueServer(extentConfiguration(library.QueueConfiguration, 'queue', place));
+export function queueServer(options: ServerOptions): AzuriteServer {
+  return new library.QueueServer(extentConfiguration(library.QueueConfiguration, 'queue', options));
 }
 
-export function blobServer(place: ServerPlace): AzuriteServer {
-  return new library.BlobServer(extentConfiguration(library.BlobConfiguration, 'blob', place));
+export function blobServer(options: ServerOptions): AzuriteServer {
+  return new library.BlobServer(extentConfiguration(library.BlobConfiguration, 'blob', options));
 }
 
-/** Queue and blob servers keep bodies in extents beside their metadata, and take the same arguments. */
-function extentConfiguration(Configuration: Constructor<object>, name: string, { port, dir }: ServerPlace): object {
+/** Queue and blob servers store bodies in extents beside their metadata, and have the same arguments. */
+function extentConfiguration(Configuration: Constructor<object>, name: string, { port, dir }: ServerOptions): object {
   const extents = [{ locationId: 'Default', locationPath: file(dir, `${name}-extents`), maxConcurrency: 1 }];
   return new Configuration(
     HOST,

@@ -1,6 +1,6 @@
 /**
- * Azurite as a process of its own: `node src/local/azuriteMain.ts '{"dir":".local/storage","ports":{"table":10002}}'`.
- * Prints one JSON line with the URLs and the connection string; ends with SIGTERM or with its stdin.
+ * Azurite as a process: `node src/local/azuriteMain.ts '{"dir":".local/storage","ports":{"table":10002}}'`.
+ * Prints one JSON line with the URLs and the connection string; ends on SIGTERM or when its standard input closes.
  */
 import * as z from 'zod';
 import { jsonArgument, runAsOwnProcess } from '../../packages/own-process/src/ownProcess.ts';

@@ -1,10 +1,10 @@
-/** What a caller of the service does over HTTP: for the demo, the tests and whoever starts the stack. */
+/** Calls of the service over HTTP, for the demo, the tests and scripts that start the stack. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  // biome-ignore lint/suspicious/noExplicitAny: bodies of many shapes; the callers look at what they expect.
+  // biome-ignore lint/suspicious/noExplicitAny: bodies have many shapes, and callers read the expected one.
   readonly body: any;
 }
 
@@ -15,7 +15,7 @@ export type Caller = (
   headers?: Readonly<Record<string, string>>,
 ) => Promise<Answer>;
 
-/** Calls the API with a function key, or whatever headers are given. */
+/** Calls the API with a function key or with the given headers. */
 export function caller(baseUrl: string, identification: Readonly<Record<string, string>>): Caller {
   return async (method, path, body, headers = {}) => {
     const response = await fetch(new URL(path, baseUrl), {
@@ -28,12 +28,12 @@ export function caller(baseUrl: string, identification: Readonly<Record<string, 
   };
 }
 
-/** Asks until the answer satisfies, and says what was last seen when it never does. */
+/** Repeats a call until its answer meets the condition; the error at the end holds the last answer. */
 export async function until<T>(
   what: string,
   ask: () => Promise<T>,
   isIt: (seen: T) => boolean,
-  withinMs = 20_000,
+  withinMs = 50_000,
 ): Promise<T> {
   const end = Date.now() + withinMs;
   for (;;) {

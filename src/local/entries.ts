@@ -1,4 +1,4 @@
-/** Whole chains, for laboratories and tests: the app itself reads pages. */
+/** Complete chains, for laboratories and tests; the app reads pages. */
 import type { AuditEntry } from '../core/audit/auditEntry.ts';
 import { ownChain } from '../core/audit/chains.ts';
 import type { ChainPage, ChainPageRequest } from '../core/audit/ports.ts';

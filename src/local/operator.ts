@@ -1,4 +1,4 @@
-/** The operator of the embedded stack: tenant, identities, vault and app settings. Ids are fixed, so that data on disk stays theirs. */
+/** The operator of the embedded stack: tenant, identities, vault and app settings. Fixed ids keep the data on disk usable. */
 import type { Identity, IdentityOptions } from '../../packages/entra-emulator/src/issuer.ts';
 import type { HostKeys } from '../../packages/functions-host/src/host.ts';
 import type { KeyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
@@ -6,13 +6,13 @@ import type { KeyVaultControl } from '../../packages/key-vault-emulator/src/cont
 export const homeTenantId = '11111111-1111-4111-8111-111111111111';
 export const subscriptionId = '00000000-0000-4000-8000-000000000001';
 export const location = 'westeurope';
-/** The object id of the app's system-assigned identity: what grants name. */
+/** The object id of the app's system-assigned identity, which grants name. */
 export const appPrincipalId = '22222222-2222-4222-8222-222222222222';
 export const apiAudience = 'api://keyward';
 
 /**
- * LOCAL ONLY: everybody can read these here. Fixed, so that what was copied from one run works in the next; a deployed app's
- * keys are made by Azure.
+ * LOCAL ONLY: these keys are public. They are fixed, so that a line copied from one run works in the next. Azure creates
+ * the keys of a deployed app.
  */
 export const localHostKeys: HostKeys = {
   master: 'local-only-master-key',
@@ -36,14 +36,14 @@ const operatorRoles = [
   ...['Secrets.Read', 'Secrets.Write', 'Secrets.Reveal', 'Secrets.Resolve'],
 ];
 
-/** A person who signs in, to find out what is wrong. */
+/** A person who signs in to diagnose a failure. */
 const onCallIds = {
   userPrincipalName: 'on-call@operator.example',
   objectId: '55555555-5555-4555-8555-555555555552',
 };
 const onCallRoles = ['Accounts.Read', 'Keys.Operate', 'Audit.Read'];
 
-/** What the token issuer knows from the start. */
+/** The initial directory of the Entra emulator. */
 export const directory: IdentityOptions = {
   apiAudience,
   tenants: [{ tenantId: homeTenantId, displayName: 'Operator' }],
@@ -57,7 +57,7 @@ export const directory: IdentityOptions = {
 
 export const operatorVault = 'keyward-operator';
 
-/** Makes what is missing: the emulator may have read all of it, or what a killed process got done, from disk. */
+/** Creates what is missing. The emulator may have read all or a part of it from disk. */
 export async function createOperatorVault(keyVault: KeyVaultControl): Promise<void> {
   const vaults = await keyVault<{ name: string; keys: string[] }[]>('GET', '/vaults');
   const known = vaults.find(({ name }) => name === operatorVault);
@@ -91,14 +91,14 @@ export function operatorSettings(storage: string, identity: Identity, keyVaultUr
   };
 }
 
-/** The topic that the app announces to: only its own identity may publish there. */
+/** The topic of the app's announcements, to which only the app's identity can publish. */
 export const topicOf = (identity: Identity) => ({
   identityUrl: identity.url,
   tenantId: homeTenantId,
   senders: [appPrincipalId],
 });
 
-/** A bearer token of the operator's, as its own service would get one: by client credentials. */
+/** A bearer token of the operator's application, by client credentials. */
 export async function operatorToken(identity: Identity, scope = `${apiAudience}/.default`): Promise<string> {
   const response = await fetch(`${identity.url}/${homeTenantId}/oauth2/v2.0/token`, {
     method: 'POST',

@@ -1,7 +1,7 @@
 /**
- * The embedded stack: everything that Keyward needs, on this machine, with no Azure and no network. The built app runs in the
- * Functions dev host with the real SDK clients; Azurite keeps its tables and queues; the Key Vault emulator and the token issuer
- * answer on the wire.
+ * The embedded stack: everything that Keyward needs on this machine, without Azure and without a network. The built app
+ * runs in the Functions host with the real SDK clients. Azurite stores its tables and queues. The Key Vault emulator and
+ * the Entra emulator answer on the wire.
  */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -29,15 +29,15 @@ export interface StackOptions {
   readonly appDir?: string;
   /** App settings over the defaults. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** Where data outlives a restart, and with it the function keys; absent: in memory. */
+  /** The folder that stores the data and makes the function keys permanent; absent: in memory. */
   readonly dir?: string;
-  /** Forgets what `dir` holds. */
+  /** Deletes what `dir` holds. */
   readonly fresh?: boolean;
   readonly port?: number;
   /** A file of ready RSA keys for the emulator, instead of generating them. */
   readonly keyPool?: string;
   readonly timers?: boolean;
-  /** With a topic to announce to; told of each event there. Absent: nothing is announced. */
+  /** Starts a topic for announcements, and receives each event there. Absent: nothing is announced. */
   readonly onPublished?: (event: CloudEvent) => void;
   /** How long `stop` waits for work in flight. */
   readonly drainMs?: number;
@@ -48,16 +48,16 @@ export interface Stack {
   readonly host: Host;
   readonly azurite: Azurite;
   readonly identity: Identity;
-  /** Customers' and the operator's hands on their vaults. */
+  /** The calls of customers and the operator to their vaults. */
   readonly keyVault: KeyVaultControl;
   readonly keyVaultUrl: string;
   readonly topic?: Topic;
   readonly settings: Readonly<Record<string, string>>;
   /** One customer vault in the home tenant, with the app's grant and its event subscription. */
   createCustomerVault(name: string, more?: Record<string, unknown>): Promise<void>;
-  /** Sends a vault's events to this host. A vault from disk has those of an earlier one, whose address may have gone. */
+  /** Sends a vault's events to this host. A vault from disk sends them to an earlier host, whose address may have changed. */
   subscribeToVault(name: string): Promise<void>;
-  /** Sends this host the deletes of vaults and role assignments. */
+  /** Sends the deletion events of vaults and role assignments to this host. */
   subscribeToResources(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -98,9 +98,9 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       ...given(options, 'port', 'timers', 'drainMs', 'onLog'),
     });
     running.push(host);
-    const hands = customerHands(keyVault, host);
+    const actions = vaultActions(keyVault, host);
     const announced = topic === undefined ? {} : { topic };
-    return { host, azurite, identity, keyVault, keyVaultUrl: emulator.url, ...announced, settings, ...hands, stop };
+    return { host, azurite, identity, keyVault, keyVaultUrl: emulator.url, ...announced, settings, ...actions, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -108,8 +108,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
 }
 
 /**
- * The folder of the tables. What is in them is wrapped by keys of the emulator, and those without these open nothing: the
- * folder remembers whose it is.
+ * The folder of the tables. Keys of the emulator wrap the data in them, so the folder stores the id of the emulator's
+ * file of keys and refuses another file.
  */
 async function tables({ dir = '', fresh }: StackOptions, keyVaultDataId = ''): Promise<string> {
   const folder = join(dir, 'azurite');
@@ -120,13 +120,13 @@ async function tables({ dir = '', fresh }: StackOptions, keyVaultDataId = ''): P
   if (owner === undefined) await writeFile(note, keyVaultDataId);
   else if (owner !== keyVaultDataId)
     throw new Error(
-      `${folder} holds accounts whose keys are not in ${join(dir, 'keyvault.json')}: put that file back, or begin anew with --fresh.`,
+      `${folder} holds accounts whose keys are not in ${join(dir, 'keyvault.json')}. Restore that file, or delete all data with --fresh.`,
     );
   return folder;
 }
 
-/** What customers and the operator do around a vault, beyond single calls. */
-function customerHands(
+/** The actions of customers and the operator on a vault that need several calls. */
+function vaultActions(
   keyVault: KeyVaultControl,
   host: Host,
 ): Pick<Stack, 'createCustomerVault' | 'subscribeToVault' | 'subscribeToResources'> {
@@ -147,7 +147,7 @@ function customerHands(
   };
 }
 
-/** The options of these names that were given: an absent one must not become `undefined`. */
+/** Picks the given options of these names; an absent option must not become `undefined`. */
 function given<K extends keyof StackOptions>(options: StackOptions, ...names: K[]): Pick<StackOptions, K> {
   return Object.fromEntries(
     names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]),

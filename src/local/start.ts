@@ -1,6 +1,6 @@
 /**
- * `npm start`: the embedded stack with its data on disk, a page of calls to paste, and then a line for whatever happens.
- * `npm start -- --help` tells the options.
+ * `npm start`: the embedded stack with its data on disk. It prints a page of calls to paste, and then a line for each
+ * event. `npm start -- --help` prints the options.
  */
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -19,19 +19,19 @@ import type { CloudEvent } from './topic/topic.ts';
 
 const usage = `npm start -- [options]
   --port N       where the API listens; 0 takes any free port (7071)
-  --dir FOLDER   where the data is kept (.keyward in the project)
-  --fresh        begins with empty data
+  --dir FOLDER   the folder of the data (.keyward in the project)
+  --fresh        deletes the data first
   --auth entra   bearer tokens of the local issuer, instead of function keys`;
 
-/** Functions whose own words are worth a line. */
-const told = ['vaultWork', 'keyEvents', 'resourceEvents', 'sweep'];
-/** A token lives for an hour. */
+/** Functions whose information lines are printed. */
+const shownFunctions = ['vaultWork', 'keyEvents', 'resourceEvents', 'sweep'];
+/** A token is valid for an hour. */
 const TOKEN_RENEWAL_MS = 30 * 60_000;
-/** Under npm one Ctrl-C can arrive twice: from the terminal, and passed on by npm. */
+/** Under npm one Ctrl-C can arrive twice, from the terminal and from npm. */
 const SAME_KEY_PRESS_MS = 500;
 /** How often to check that the npm process is still there. */
 const PARENT_CHECK_MS = 1_000;
-/** Long enough for a look (5 s at most) to end in order, in nearly every case; what is cut off is done again later. */
+/** Long enough for most looks (5 s at most) to end; Keyward repeats an interrupted look later. */
 const DRAIN_MS = 3_000;
 
 type Options = { port: number; dir: string; fresh: boolean; auth: 'entra' | 'functionKeys' };
@@ -57,13 +57,13 @@ function readOptions(): Options {
   return { port: Number(values.port), dir: resolve(values.dir), fresh, auth };
 }
 
-/** The pace of looks and sweeps may be set in the environment; tenant, keys and addresses are always the local ones. */
+/** The environment can set the pace of looks and sweeps; tenant, keys and addresses are always the local ones. */
 function paceSettings(): Record<string, string> {
   const names = [...Object.keys(policySchema.shape).map(settingOfPolicy), 'KEYWARD_SWEEP_SCHEDULE'];
   return Object.fromEntries(names.map((name) => [name, process.env[name] ?? '']).filter(([, value]) => value !== ''));
 }
 
-/** The customer's vault that the page speaks of. What a developer did to it in an earlier run stays. */
+/** Creates the customer's vault of the page. A vault from an earlier run stays as the developer left it. */
 async function prepareVaults(stack: Stack): Promise<void> {
   type Seen = { name: string; deleted?: string; keys: string[]; subscriptions: { name: string }[] };
   const vaults = await stack.keyVault<Seen[]>('GET', '/vaults');
@@ -77,11 +77,11 @@ async function prepareVaults(stack: Stack): Promise<void> {
     if (isOurs && deleted === undefined) await stack.subscribeToVault(name);
   }
   await stack.subscribeToResources();
-  // A block of lines pasted at once must work: no wait between deleting a key and recovering it.
+  // No wait between the deletion of a key and its recovery, so that a block of lines works when it is pasted at once.
   await stack.keyVault('PUT', '/timings', { deleteDelayMs: 0 });
 }
 
-/** What identifies the caller, as an argument of curl. A token is too long to paste and expires: curl reads it from a file. */
+/** The caller's credential as an argument of curl. A token is long and expires, so curl reads it from a file. */
 async function identification(stack: Stack, { auth, dir }: Options): Promise<string> {
   if (auth === 'functionKeys') return `-H 'x-functions-key: ${localHostKeys.function}'`;
   const file = join(dir, 'authorization');
@@ -93,28 +93,29 @@ async function identification(stack: Stack, { auth, dir }: Options): Promise<str
   return `-H ${quoted(`@${file}`)}`;
 }
 
-/** Warnings of anybody; of the functions that work by themselves, whatever they say; but not that there was nothing to do. */
-function tell({ level, category, functionName = '', message, at }: LogRecord): void {
-  const isAppsWord = category.endsWith('.User') && told.includes(functionName) && isAtLeast(level, 'information');
-  if (!isAppsWord && !isAtLeast(level, 'warning')) return;
+/** Prints warnings, and the information lines of background functions, except for a sweep without vaults. */
+function printRecord({ level, category, functionName = '', message, at }: LogRecord): void {
+  const isShown =
+    category.endsWith('.User') && shownFunctions.includes(functionName) && isAtLeast(level, 'information');
+  if (!isShown && !isAtLeast(level, 'warning')) return;
   if (message === 'Swept {"vaults":0}') return;
   const severity = isAtLeast(level, 'warning') ? `${level}: ` : '';
-  say(at, functionName || 'host', severity + message);
+  print(at, functionName || 'host', severity + message);
 }
 
-const tellAnnounced = (event: CloudEvent): void => say(Date.now(), 'announced', lineOf(event));
+const printAnnouncement = (event: CloudEvent): void => print(Date.now(), 'announced', lineOf(event));
 
-const say = (at: number, who: string, what: string): void =>
-  console.log(`${new Date(at).toTimeString().slice(0, 8)}  ${who.padEnd(14)}  ${what}`);
+const print = (at: number, source: string, text: string): void =>
+  console.log(`${new Date(at).toTimeString().slice(0, 8)}  ${source.padEnd(14)}  ${text}`);
 
-/** The first signal stops in order, a second one at once. */
+/** The first signal stops in order, a second signal at once. */
 function stopOnSignal(stack: Stack, { dir }: Options): void {
   let firstAt: number | undefined;
   const stop = () => {
     if (firstAt !== undefined && Date.now() - firstAt > SAME_KEY_PRESS_MS) process.exit(130);
     if (firstAt !== undefined) return;
     firstAt = Date.now();
-    console.log('\nStopping. Ctrl-C again does not wait.');
+    console.log('\nStopping. Ctrl-C again stops at once.');
     stack.stop().then(
       () => {
         console.log(`Stopped; the data is in ${dir}`);
@@ -124,7 +125,7 @@ function stopOnSignal(stack: Stack, { dir }: Options): void {
     );
   };
   process.on('SIGINT', stop).on('SIGTERM', stop);
-  // The terminal was closed: the data is saved all the same, although nobody can be told.
+  // The terminal was closed. The data is saved, although no line can be printed.
   process.on('SIGHUP', stop);
   // A signal to npm ends npm's shell, which does not pass it on. Windows never changes the parent's id.
   const parent = process.ppid;
@@ -151,10 +152,10 @@ try {
   const settings = { KEYWARD_AUTH: auth, ...paceSettings() };
   let isReady = false;
   const onLog = (record: LogRecord) => {
-    if (isReady || isAtLeast(record.level, 'warning')) tell(record);
+    if (isReady || isAtLeast(record.level, 'warning')) printRecord(record);
   };
   const onPublished = (event: CloudEvent) => {
-    if (isReady) tellAnnounced(event);
+    if (isReady) printAnnouncement(event);
   };
   const stack = await startStack({ port, dir, fresh, settings, drainMs: DRAIN_MS, onLog, onPublished });
   stopOnSignal(stack, options);

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { type AccountView, verdictOn } from '../../src/core/accounts/account.ts';
 import { createLeases } from '../../src/core/accounts/leases.ts';
 import type { Leases } from '../../src/core/accounts/processState.ts';
@@ -54,8 +54,18 @@ interface Bench {
   outcome(view: AccountView): Promise<string>;
 }
 
+const realClock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
+
+/** The timers of the leases' cache, and its clock, move with the test and not with the machine. */
+function fakeTime(): void {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
+  vi.spyOn(performance, 'now').mockImplementation(() => Date.now());
+}
+
 const opened: Leases[] = [];
 afterEach(() => {
+  vi.restoreAllMocks();
+  vi.useRealTimers();
   for (const leases of opened.splice(0)) leases.clear();
 });
 
@@ -76,7 +86,9 @@ async function bench(options: { policy?: Partial<Policy>; jitter?: number; clock
   const jitterByte = () => Uint8Array.of(options.jitter ?? 0);
   const leases = createLeases({
     log: service.log,
-    ...{ rings: service.rings, accounts: service.accounts, serialize: service.serialize },
+    rings: service.rings,
+    accounts: service.accounts,
+    serialize: service.serialize,
     keyVault,
     clock: options.clock ?? clock,
     random: { ...random, bytes: (length) => (length === 1 ? jitterByte() : random.bytes(length)) },
@@ -204,24 +216,24 @@ describe('INV-4: no unwrapped account key outlives its lease', () => {
     expect(Buffer.from(renewed)).toEqual(copy);
   });
 
-  test('nobody asks: a timer wipes it', async () => {
-    const real: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
-    const [{ leases, use }, view] = [await bench({ policy: { leaseSeconds: 0.2 }, clock: real }), await anAccount()];
+  test('a lease that no call uses is wiped by a timer', async () => {
+    const [{ leases, use }, view] = [await bench({ clock: realClock }), await anAccount()];
+    fakeTime();
     const key = await use(view);
     expect([isZero(key), leases.size()]).toEqual([false, 1]);
-    await sleep(350);
+    // The timer of the cache comes a millisecond behind the end.
+    await vi.advanceTimersByTimeAsync(leaseSeconds * seconds + 1);
     expect([isZero(key), leases.size()]).toEqual([true, 0]);
   });
 
-  test('nobody asks in grace either: a timer wipes it no later than lease and grace', async () => {
-    const real: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
-    const policy = { leaseSeconds: 0.5, leaseGraceSeconds: 0.2 };
-    const [{ use, answers }, view] = [await bench({ policy, clock: real }), await anAccount()];
+  test('a lease in grace that no call uses is wiped by a timer, no later than lease and grace', async () => {
+    const [{ use, answers }, view] = [await bench({ clock: realClock }), await anAccount()];
+    fakeTime();
     const key = await use(view);
     answers(unreachable);
-    await sleep(420);
+    await vi.advanceTimersByTimeAsync(0.84 * leaseSeconds * seconds);
     await use(view);
-    await sleep(400);
+    await vi.advanceTimersByTimeAsync((0.16 * leaseSeconds + leaseGraceSeconds) * seconds);
     expect(isZero(key)).toBe(true);
   });
 

@@ -12,6 +12,7 @@ import {
   got,
   newAccount,
   rotate,
+  sweepOnce,
   useStack,
   vaultWithKey,
   versionOf,
@@ -62,10 +63,10 @@ type Account = any;
 
 async function become(status: string): Promise<Account> {
   const ask = async () => {
-    await world.stack.host.invokeTimer('sweep');
+    await sweepOnce(world);
     return (await api('GET', account)).body;
   };
-  return until(status, ask, (one: Account) => one.properties.encryption.status === status, 12_000);
+  return until(status, ask, (one: Account) => one.properties.encryption.status === status);
 }
 
 const secrets = {

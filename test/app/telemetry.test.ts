@@ -75,7 +75,7 @@ beforeAll(async () => {
     blobs.push(...[wrappedAccountKey, sealed].filter((blob) => blob !== undefined).map((blob) => blob.slice(8, 80)));
   }
   await api('DELETE', at);
-}, 60_000);
+});
 
 test('INV-9: no log line, metric, answer or announcement holds key material, a token, a blob, a query string or an upstream body', () => {
   const said = [

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readCredentialError } from '../../src/azure/credentials.ts';
-import { noteCredentialError, recorded } from '../../src/azure/keyVaultTransport.ts';
+import { recordCredentialError, recorded } from '../../src/azure/keyVaultTransport.ts';
 
 const named = (name: string, message: string): Error => Object.assign(new Error(message), { name });
 
@@ -26,11 +26,11 @@ describe('a credential error', () => {
 
   it('stands in the record of the call that it ended, and of no other', async () => {
     const [failed, other] = await Promise.all([
-      recorded(async () => noteCredentialError({ name: 'CredentialUnavailableError' })),
+      recorded(async () => recordCredentialError({ name: 'CredentialUnavailableError' })),
       recorded(async () => 'fine'),
     ]);
     expect(failed.wire).toEqual({ credentialError: { name: 'CredentialUnavailableError' } });
     expect(other.wire).toEqual({});
-    expect(() => noteCredentialError({ name: 'x' })).not.toThrow();
+    expect(() => recordCredentialError({ name: 'x' })).not.toThrow();
   });
 });

@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
   awaitingToken,
   createKeyVaultTransport,
-  noteCredentialError,
+  recordCredentialError,
   recorded,
   type WireRecord,
 } from '../../src/azure/keyVaultTransport.ts';
@@ -104,13 +104,17 @@ describe('INV-8: a host off the allow-list', () => {
 describe('in development', () => {
   it('requests go to the emulator, which knows the vault by its Host header', async () => {
     const request = createPipelineRequest({
-      ...{ url: `${key}/1/unwrapkey?api%2Dversion=7.4`, method: 'POST', body: '{"alg":"RSA-OAEP-256"}' },
+      url: `${key}/1/unwrapkey?api%2Dversion=7.4`,
+      method: 'POST',
+      body: '{"alg":"RSA-OAEP-256"}',
       headers: createHttpHeaders({ authorization: 'Bearer t', 'content-type': 'application/json' }),
     });
     const response = await rerouting().sendRequest(request);
     expect(received).toMatchObject([
       {
-        ...{ method: 'POST', url: '/keys/cmk/1/unwrapkey?api%2Dversion=7.4', body: '{"alg":"RSA-OAEP-256"}' },
+        method: 'POST',
+        url: '/keys/cmk/1/unwrapkey?api%2Dversion=7.4',
+        body: '{"alg":"RSA-OAEP-256"}',
         headers: { host: 'contoso.vault.azure.net', authorization: 'Bearer t', 'content-type': 'application/json' },
       },
     ]);
@@ -193,7 +197,7 @@ describe('the record of a call', () => {
     const { wire } = await recorded(async () => {
       const renewed = awaitingToken(() => new Promise<never>(() => undefined));
       await rerouting().sendRequest(get(key, { token: 't' }));
-      noteCredentialError({ name: 'Entra', aadsts: '7000229' });
+      recordCredentialError({ name: 'Entra', aadsts: '7000229' });
       return Promise.race([renewed, 'answered']);
     });
     expect(wire).toEqual({ status: 403, code: 'Forbidden', innerCode: 'KeyDisabled' });
@@ -203,7 +207,7 @@ describe('the record of a call', () => {
     answer = () => ({ status: 401, body: error({ code: 'Unauthorized', message: 'AKV10032: Invalid issuer.' }) });
     const { wire } = await recorded(async () => {
       await rerouting().sendRequest(get(key, { token: 't' }));
-      noteCredentialError({ name: 'TenantNotAllowed' });
+      recordCredentialError({ name: 'TenantNotAllowed' });
     });
     expect(wire).toMatchObject({ status: 401, credentialError: { name: 'TenantNotAllowed' } });
   });
@@ -213,7 +217,10 @@ describe('the record of a call', () => {
     expect(
       await wireOf({ headers, body: '{"kid":"https://contoso.vault.azure.net/keys/cmk/1","value":"AAAA"}' }),
     ).toEqual({
-      ...{ status: 200, requestId: 'r1', region: 'westeurope', retryAfterSeconds: 7 },
+      status: 200,
+      requestId: 'r1',
+      region: 'westeurope',
+      retryAfterSeconds: 7,
       kid: 'https://contoso.vault.azure.net/keys/cmk/1',
     });
     expect(await wireOf({ body: '{"key":{"kid":"https://contoso.vault.azure.net/keys/cmk/2"}}' })).toMatchObject({

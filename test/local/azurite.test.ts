@@ -36,7 +36,7 @@ describe('Azurite in this process, in memory', () => {
   });
   afterAll(() => azurite.stop());
 
-  it('inserts an entity once', async () => {
+  it('Azurite inserts an entity once', async () => {
     const table = tableOf(azurite);
     const entity = { partitionKey: 'p', rowKey: 'once', value: 1 };
     await table.createEntity(entity);
@@ -44,7 +44,7 @@ describe('Azurite in this process, in memory', () => {
     expect(await refusal(table.createEntity(entity))).toEqual({ status: 409, code: 'EntityAlreadyExists' });
   });
 
-  it('updates only the version that was read', async () => {
+  it('Azurite updates only the version of an entity that was read', async () => {
     const table = tableOf(azurite);
     const key = { partitionKey: 'p', rowKey: 'versioned' };
     const { etag: first } = await table.createEntity({ ...key, value: 1 });
@@ -56,7 +56,7 @@ describe('Azurite in this process, in memory', () => {
     expect(await table.getEntity('p', 'versioned')).toMatchObject({ value: 2 });
   });
 
-  it('carries out a transaction as a whole or not at all', async () => {
+  it('Azurite commits a transaction completely or not at all', async () => {
     const table = tableOf(azurite);
     const row = (rowKey: string) => ({ partitionKey: 'batch', rowKey });
     await table.submitTransaction([
@@ -76,7 +76,7 @@ describe('Azurite in this process, in memory', () => {
     expect(rows).toEqual(['a', 'b']);
   });
 
-  it('shows a delayed message when it is due and not before', async () => {
+  it('Azurite shows a delayed message only when it is due', async () => {
     const queue = queueOf(azurite);
     await queue.sendMessage('look', { visibilityTimeout: 1 });
     expect((await queue.receiveMessages()).receivedMessageItems).toEqual([]);
@@ -87,14 +87,14 @@ describe('Azurite in this process, in memory', () => {
     if (message) await queue.deleteMessage(message.messageId, message.popReceipt);
   });
 
-  it('keeps to the well-known account even where the shell names others', async () => {
+  it('Azurite uses the well-known account also when an environment variable names others', async () => {
     process.env.AZURITE_ACCOUNTS = 'mine:c2VjcmV0';
     const second = await startAzurite();
     await expect(tableOf(second).createTable()).resolves.toBeUndefined();
     await second.stop();
   });
 
-  it('runs two stacks side by side that do not see each other', async () => {
+  it('two Azurite instances in one process share no data', async () => {
     const second = await startAzurite();
     try {
       await Promise.all([tableOf(second).createTable(), queueOf(second).create()]);
@@ -110,24 +110,24 @@ describe('Azurite in this process, in memory', () => {
     }
   });
 
-  it('answers on the blob port too', async () => {
+  it('Azurite answers on the blob port', async () => {
     const answer = await fetch(`${azurite.blobUrl}?comp=list`);
     expect(answer.headers.get('server')).toMatch(/Azurite-Blob/);
   });
 
-  it('can be stopped twice', async () => {
+  it('Azurite can be stopped twice', async () => {
     const second = await startAzurite();
     await second.stop();
     await second.stop();
     await expect(fetch(second.tableUrl)).rejects.toThrow();
   });
 
-  it('says so, and leaves nothing running, when a port is taken', async () => {
+  it('a taken port is an error that leaves no server running', async () => {
     const taken = Number(new URL(azurite.tableUrl).port);
     await expect(startAzurite({ ports: { queue: taken } })).rejects.toThrow(`EADDRINUSE: address already in use`);
   });
 
-  it('refuses to be on disk without a place, or in memory with one', async () => {
+  it('startAzurite refuses a folder in memory, and disk without a folder', async () => {
     await expect(startAzurite({ inMemory: false })).rejects.toThrow(TypeError);
     await expect(startAzurite({ inMemory: true, dir: '/nowhere' })).rejects.toThrow(TypeError);
   });
@@ -140,7 +140,7 @@ describe('Azurite on disk', () => {
   });
   afterAll(() => rm(join(dir, '..'), { recursive: true, force: true }));
 
-  it('has its tables and messages after a restart', async () => {
+  it('Azurite has its tables and messages after a restart on disk', async () => {
     const before = await startAzurite({ dir });
     await Promise.all([tableOf(before).createTable(), queueOf(before).create()]);
     await tableOf(before).createEntity({ partitionKey: 'p', rowKey: 'kept', value: 7 });
@@ -172,7 +172,7 @@ describe('Azurite as its own process', () => {
   it.each([
     ['its stdin closes', (child: Awaited<ReturnType<typeof start>>['child']) => child.stdin.end()],
     ['it is told to terminate', (child: Awaited<ReturnType<typeof start>>['child']) => child.kill('SIGTERM')],
-  ])('prints where it listens, works, and exits when %s', async (_when, end) => {
+  ])('the Azurite process prints its URLs, works, and exits when %s', async (_when, end) => {
     const { child, exited, line } = await start();
     await tableOf(line).createTable();
     end(child);

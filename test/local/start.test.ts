@@ -37,7 +37,7 @@ interface Ended {
   readonly err: string;
 }
 
-/** `npm start` without the build; `ready` is the page, once it is there. */
+/** `npm start` without the build; `ready` resolves to the page. */
 function start(data: string, ...more: string[]) {
   const parameters = ['src/local/start.ts', '--dir', join(dir, data), '--port', '0', ...more];
   const child = spawn(process.execPath, parameters, { cwd: project, env: environment });
@@ -52,7 +52,7 @@ function start(data: string, ...more: string[]) {
   });
   const ended = new Promise<Ended>((done) => child.once('close', (code) => done({ code, out, err })));
   const ready = async () => {
-    await expect.poll(() => out + err, { timeout: 30_000 }).toContain('What happens from now on');
+    await expect.poll(() => out + err, { timeout: 30_000 }).toContain('Events from now on');
     return out;
   };
   return { child, ready, ended, said: () => out };
@@ -61,14 +61,16 @@ function start(data: string, ...more: string[]) {
 const curlLines = (page: string) => page.split('\n').filter((line) => line.startsWith('curl '));
 const urlOf = (page: string, name: string) => new RegExp(`^ {2}${name} +(http://[\\d.:]+)`, 'm').exec(page)?.[1] ?? '';
 
-/** Runs a line as it is printed, and once more asks curl, by one argument at its end, for the status of the answer. */
+/** Runs a printed line, with one more argument that makes curl print the status of the answer. */
 async function paste(line: string) {
   const { stdout } = await run('/bin/sh', ['-c', `${line} -w '\\n%{http_code}'`]);
   const [, text = '', status] = /^([\s\S]*)\n(\d{3})$/.exec(stdout) ?? [];
   return { status: Number(status), text };
 }
 
-it('keeps an account and its key over a restart, and every printed line works', { timeout: 120_000 }, async () => {
+it('npm start stores an account and its key over a restart, and every printed line works', {
+  timeout: 120_000,
+}, async () => {
   const first = start('main');
   const page = await first.ready();
   const lines = curlLines(page);
@@ -97,21 +99,21 @@ it('keeps an account and its key over a restart, and every printed line works', 
     /^\d\d:\d\d:\d\d {2}announced +Keyward\.CustomerKeyInaccessible, \/accounts\/alpha, .*keyReleasedBy /m,
   );
   expect(first.said()).not.toContain('Execut');
-  const askedAt = Date.now();
+  const requestedAt = Date.now();
   first.child.kill('SIGINT');
   expect(await first.ended).toMatchObject({ code: 0, err: '' });
-  expect(Date.now() - askedAt).toBeLessThan(6_000);
+  expect(Date.now() - requestedAt).toBeLessThan(6_000);
 
   const second = start('main');
   const again = await second.ready();
   const keyVault = keyVaultControl(urlOf(again, 'Key Vault'));
-  // The key as it was printed by the first run: what was copied goes on working.
+  // The function key that the first run printed still works.
   const key = /x-functions-key: ([\w-]+)/.exec(page)?.[1] ?? '';
   const api = caller(urlOf(again, 'API'), { 'x-functions-key': key });
   const { body } = await api('GET', '/api/accounts/alpha');
   expect(body.properties).toMatchObject({ accountId: before.accountId, owner: 'contoso', state: 'Enabled' });
 
-  // Moving to another key opens the account key under the old one first.
+  // A change of key unwraps the account key with the old key first.
   await keyVault('POST', '/vaults/contoso-keys/keys/other', { kty: 'RSA', size: 2048 });
   const keyIdentifier = 'https://contoso-keys.vault.azure.net/keys/other';
   const moved = await api('PATCH', '/api/accounts/alpha', {
@@ -119,7 +121,7 @@ it('keeps an account and its key over a restart, and every printed line works', 
   });
   expect(moved.status, JSON.stringify(moved.body)).toBe(200);
 
-  // Events reach the host at the address it has now.
+  // Events reach the host at its current address.
   const rotated = await keyVault<{ key: { kid: string } }>('POST', '/vaults/contoso-keys/keys/other/rotate');
   const current = async () =>
     (await api('GET', '/api/accounts/alpha')).body.properties.encryption.keyVaultProperties.currentKeyIdentifier;
@@ -133,7 +135,7 @@ it('keeps an account and its key over a restart, and every printed line works', 
   expect(await second.ended).toMatchObject({ code: 0, err: '' });
 });
 
-it('takes bearer tokens when asked to, and refuses function keys then', { timeout: 60_000 }, async () => {
+it('npm start with --auth entra accepts bearer tokens and refuses function keys', { timeout: 60_000 }, async () => {
   const entra = start("it's entra", '--auth', 'entra');
   const page = await entra.ready();
   expect(page).toMatch(/KEYWARD_AUTH +entra/);
@@ -147,7 +149,7 @@ it('takes bearer tokens when asked to, and refuses function keys then', { timeou
   expect((await entra.ended).code).toBe(0);
 });
 
-it('does not wait for work in flight when it is interrupted a second time', { timeout: 60_000 }, async () => {
+it('a second interrupt stops npm start without waiting for work in flight', { timeout: 60_000 }, async () => {
   const stack = start('hurried');
   const page = await stack.ready();
   const [create = '', giveKey = ''] = curlLines(page);
@@ -158,7 +160,7 @@ it('does not wait for work in flight when it is interrupted a second time', { ti
   await sleep(500);
 
   stack.child.kill('SIGINT');
-  // The same key press, passed on by npm: one signal.
+  // npm passes on the same key press, which counts as one signal.
   stack.child.kill('SIGINT');
   await sleep(800);
   expect(stack.child.exitCode).toBeNull();
@@ -167,7 +169,7 @@ it('does not wait for work in flight when it is interrupted a second time', { ti
   await cutOff;
 });
 
-it('says in one line what is in the way of a start', { timeout: 60_000 }, async () => {
+it('npm start prints one line when it cannot start', { timeout: 60_000 }, async () => {
   const other = createServer().listen(0, '127.0.0.1');
   await new Promise((listening) => other.once('listening', listening));
   const { port } = other.address() as AddressInfo;
@@ -189,11 +191,11 @@ it('says in one line what is in the way of a start', { timeout: 60_000 }, async 
   await rm(join(dir, 'taken/keyvault.json'));
   const withoutKeys = await start('taken').ended;
   expect(withoutKeys.code).toBe(1);
-  expect(withoutKeys.err).toMatch(/^npm start: .*azurite holds accounts whose keys are not in .*keyvault\.json: .*\n$/);
-  const anew = start('taken', '--fresh');
-  await anew.ready();
-  anew.child.kill('SIGINT');
-  expect((await anew.ended).code).toBe(0);
+  expect(withoutKeys.err).toMatch(/^npm start: .*azurite holds accounts whose keys are not in .*keyvault\.json. .*\n$/);
+  const fresh = start('taken', '--fresh');
+  await fresh.ready();
+  fresh.child.kill('SIGINT');
+  expect((await fresh.ended).code).toBe(0);
 
   const unknown = await start('taken', '--prot', '1').ended;
   expect([unknown.code, unknown.err.split('\n').length]).toEqual([1, 2]);

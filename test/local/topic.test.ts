@@ -1,4 +1,4 @@
-/** The local topic against the protocol of Azure Event Grid, through its own client as far as that goes. */
+/** The local topic against the protocol of Azure Event Grid, through the SDK's client where that is possible. */
 import { EventGridPublisherClient } from '@azure/eventgrid';
 import { ManagedIdentityCredential } from '@azure/identity';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -35,7 +35,7 @@ async function tokenFor(resource: string, name = 'keyward-app'): Promise<string>
   return access_token;
 }
 
-/** Posts as the client does; the status. */
+/** Posts as the client does; returns the status. */
 async function post(body: unknown, more: { path?: string; type?: string; token?: string } = {}): Promise<number> {
   const { path = '/api/events?api-version=2018-01-01', type = batchType, token } = more;
   const authorization = `Bearer ${token ?? (await tokenFor('https://eventgrid.azure.net'))}`;
@@ -46,19 +46,22 @@ async function post(body: unknown, more: { path?: string; type?: string; token?:
 }
 
 describe('the topic takes', () => {
-  test('what the SDK publishes by managed identity, and keeps it', async () => {
+  test('the topic stores what the SDK publishes by managed identity', async () => {
     const secure = topic.endpoint.replace('http:', 'https:');
     const httpClient = throughEmulator(new URL(secure).origin, topic.url);
     const client = new EventGridPublisherClient(secure, 'CloudEvent', new ManagedIdentityCredential(), { httpClient });
     await client.send([{ ...event, time: new Date(0) }]);
     expect(topic.published.at(-1)).toEqual({
-      ...{ ...event, specversion: '1.0', datacontenttype: 'application/json', time: '1970-01-01T00:00:00.000Z' },
+      ...event,
+      specversion: '1.0',
+      datacontenttype: 'application/json',
+      time: '1970-01-01T00:00:00.000Z',
     });
-    const kept = await (await fetch(`${topic.url}/control/events`)).json();
-    expect(kept).toEqual(topic.published);
+    const stored = await (await fetch(`${topic.url}/control/events`)).json();
+    expect(stored).toEqual(topic.published);
   });
 
-  test('batches of events, of any extension', async () => {
+  test('the topic accepts a batch of events with any extension attribute', async () => {
     const whole = { ...event, specversion: '1.0' };
     expect(await post([whole, { ...whole, id: 'a/2', traceparent: 'x' }])).toBe(200);
   });
@@ -72,31 +75,31 @@ describe('the topic refuses', () => {
     ['an event with an attribute that CloudEvents does not permit', 400, [{ ...whole, accountName: 'a' }]],
     ['one event that is no batch', 400, whole],
     ['an empty batch', 400, []],
-    ['what is no JSON', 400, '[{'],
+    ['a body that is no JSON', 400, '[{'],
     ['more events than a batch may have', 400, Array.from({ length: 5001 }, () => whole)],
     ['another content type', 400, [whole], { type: 'application/json' }],
     ['another version of the protocol', 400, [whole], { path: '/api/events?api-version=2020-01-01' }],
     ['more than 1 MB', 413, [{ ...whole, data: 'x'.repeat(1_048_576) }]],
     ['a token that is none', 401, [whole], { token: 'x' }],
     ['another path', 404, [whole], { path: '/' }],
-  ])('%s', async (_, status, body, more) => {
+  ])('the topic refuses %s', async (_, status, body, more) => {
     const before = topic.published.length;
     expect(await post(body, more)).toBe(status);
     expect(topic.published).toHaveLength(before);
   });
 
-  test('a token for another service, and one of somebody without the role', async () => {
+  test('the topic refuses a token for another service, and a token of a principal without the role', async () => {
     expect(await post([whole], { token: await tokenFor('https://vault.azure.net') })).toBe(401);
     expect(await post([whole], { token: await tokenFor('https://eventgrid.azure.net', 'operator') })).toBe(401);
   });
 });
 
-describe('the app’s way to it', () => {
+describe('the client of the app', () => {
   const announcement = { ...event, time: '2026-11-23T19:49:10.000Z' } as unknown as Announcement;
   const publish = (one = announcement, endpoint = topic.endpoint) =>
     createAnnouncementTopic(endpoint, new ManagedIdentityCredential()).publish([one]);
 
-  test('says what the topic refuses for good, and what is for now', async () => {
+  test("the app's client distinguishes a final refusal from a failure", async () => {
     expect(await publish()).toEqual({ outcome: 'published' });
     expect(await publish({ ...announcement, id: '' })).toEqual({ outcome: 'refused', status: '400' });
     const large = { ...announcement, data: { a: 'x'.repeat(1_100_000) } } as unknown as Announcement;
@@ -111,26 +114,26 @@ describe('the app’s way to it', () => {
     });
   });
 
-  test('tries once more by itself', async () => {
+  test("the app's client retries a failed publication once", async () => {
     const before = topic.requests;
     topic.fail({ status: 503 });
     await publish();
     expect(topic.requests - before).toBe(2);
   });
 
-  test('is by the app’s own identity, whose trouble is told by a word and not by its text', async () => {
+  test("a failure of the app's identity is reported by its error name, without its message", async () => {
     class NoToken extends Error {
       override readonly name = 'NoToken';
     }
     const getToken = async () => {
-      throw new NoToken('somebody else’s words');
+      throw new NoToken('a message of another component');
     };
     const { publish } = createAnnouncementTopic(topic.endpoint, { getToken });
     expect(await publish([announcement])).toEqual({ outcome: 'failed', status: 'NoToken' });
   });
 });
 
-test('an announcement is one line for people', () => {
+test('an announcement becomes one line of the log', () => {
   const data = {
     keyReleasedBy: '2026-11-23T19:54:00.000Z',
     key: `https://k/keys/a/${'0f'.repeat(16)}`,

@@ -12,7 +12,7 @@ test('a re-wrap costs the vault two calls an account, and the simple loop more t
   // Beside two an account: the look, the read of the new version, and the vault's challenge.
   expect(perAccount * accounts).toBeLessThanOrEqual(2 * accounts + 4);
   expect(naivePerAccount / 2.05).toBeGreaterThanOrEqual(3.5);
-}, 60_000);
+});
 
 test('an event costs the same however many accounts there are on other keys', async () => {
   const { lab } = world;
@@ -27,4 +27,4 @@ test('an event costs the same however many accounts there are on other keys', as
   lab.clock.set(lab.clock.now() + 300_000);
   const many = await measureEvent('event-kv', names, lab);
   expect(many / few).toBeLessThanOrEqual(1.05);
-}, 60_000);
+});

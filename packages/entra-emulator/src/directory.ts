@@ -1,7 +1,7 @@
 /**
- * The directory behind the issuer: tenants, the identities at home in them, and the apps that tenants have installed.
+ * The directory of the emulator: tenants, the identities whose home they are, and the applications installed in them.
  *
- *   home tenant:      application ── federated credentials (who may speak for it)
+ *   home tenant:      application ── federated credentials (identities that can act as it)
  *                         │ installed as
  *   customer tenant:  service principal, with an object id of its own and new at each installation
  */
@@ -18,7 +18,7 @@ export type Principal = Omit<z.output<typeof IdentityBody>, 'clientId' | 'object
 export type FederatedCredential = { name: string; issuer: string; subject: string; audiences: string[] };
 export type Installation = { tenantId: string; identity: string; clientId: string; objectId: string; enabled: boolean };
 
-/** A control call that cannot be carried out; `target` names the field or the part of the path at fault. */
+/** A control call that the directory refuses; `target` names the wrong field or part of the path. */
 export class DirectoryRefusal extends Error {
   readonly code: 'NotFound' | 'Conflict' | 'BadRequest';
   readonly target: string;
@@ -40,7 +40,7 @@ export function createDirectory() {
 
   const tenant = (id: string) => found(tenants.get(id), 'tenant', id);
   const principal = (name: string) => found(principals.get(name), 'identity', name);
-  const place = (tenantId: string, clientId: string) => `${tenantId}/${clientId}`;
+  const installationKey = (tenantId: string, clientId: string) => `${tenantId}/${clientId}`;
 
   function application(name: string): Principal {
     const app = principal(name);
@@ -64,7 +64,7 @@ export function createDirectory() {
       tenants.set(tenantId, put);
       return put;
     },
-    /** Takes the identities at home in it along. */
+    /** Removes the identities whose home it is too. */
     removeTenant(id: string): void {
       tenant(id);
       for (const { name, tenantId } of principals.values()) if (tenantId === id) removePrincipal(name);
@@ -75,7 +75,7 @@ export function createDirectory() {
     principals: () => [...principals.values()],
     principal,
     findPrincipal: (fits: (candidate: Principal) => boolean) => [...principals.values()].find(fits),
-    /** Of an identity that exists, the ids stay for good; one that was deleted comes back with new ones. */
+    /** An existing identity retains its ids; an identity that was deleted and is put again gets new ids. */
     putPrincipal(name: string, body: z.output<typeof IdentityBody>): Principal {
       const before = principals.get(name);
       checkPut(name, body, before);
@@ -87,7 +87,13 @@ export function createDirectory() {
       principals.set(name, put);
       if (before === undefined && put.kind === 'application') {
         const { tenantId } = put;
-        installations.set(place(tenantId, clientId), { tenantId, identity: name, clientId, objectId, enabled: true });
+        installations.set(installationKey(tenantId, clientId), {
+          tenantId,
+          identity: name,
+          clientId,
+          objectId,
+          enabled: true,
+        });
       }
       return put;
     },
@@ -99,18 +105,18 @@ export function createDirectory() {
     removePrincipal,
 
     installations: (tenantId: string) => [...installations.values()].filter((each) => each.tenantId === tenantId),
-    findInstallation: (tenantId: string, clientId: string) => installations.get(place(tenantId, clientId)),
+    findInstallation: (tenantId: string, clientId: string) => installations.get(installationKey(tenantId, clientId)),
     install(tenantId: string, name: string, body: z.output<typeof InstallBody>): Installation {
       tenant(tenantId);
       const { clientId } = application(name);
-      const key = place(tenantId, clientId);
+      const key = installationKey(tenantId, clientId);
       const objectId = body.objectId ?? installations.get(key)?.objectId ?? randomUUID();
       const put = { tenantId, identity: name, clientId, objectId, enabled: body.enabled };
       installations.set(key, put);
       return put;
     },
     uninstall(tenantId: string, name: string): void {
-      const key = place(tenantId, application(name).clientId);
+      const key = installationKey(tenantId, application(name).clientId);
       found(installations.get(key), 'app', `${name} in tenant ${tenantId}`);
       installations.delete(key);
     },
@@ -157,7 +163,7 @@ export function createDirectory() {
   }
 }
 
-/** How Entra names itself to those who trust its tokens (Microsoft docs: "Configure an application to trust a managed identity"). */
+/** The issuer in a federated credential (Microsoft docs: "Configure an application to trust a managed identity"). */
 export const entraIssuer = (tenantId: string) => `https://login.microsoftonline.com/${tenantId}/v2.0`;
 
 const defaultResourceId = (name: string) =>

@@ -1,4 +1,4 @@
-/** What a verifier of tokens reads: the metadata document and the keys of a tenant. */
+/** The metadata document and the signing keys of a tenant, for verifiers of its tokens. */
 import { EntraRefusal } from './entraErrors.ts';
 import type { Answer } from './http.ts';
 import { jwksOf } from './signing.ts';

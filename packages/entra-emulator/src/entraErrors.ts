@@ -1,6 +1,6 @@
 /**
  * Refusals of the token endpoint in Entra's form (Microsoft docs: "Microsoft Entra authentication and authorization error
- * codes"; wordings, `error` and status as publicly quoted answers show them).
+ * codes"; texts, `error` and status as in publicly quoted answers).
  */
 import { randomUUID } from 'node:crypto';
 import type { Answer } from './http.ts';
@@ -79,7 +79,7 @@ const ERRORS = {
 
 export type AadstsCode = keyof typeof ERRORS;
 
-/** Thrown wherever a token request turns out not to be grantable; `answer` makes it the response. */
+/** Thrown when a token request cannot be granted; `answer` makes the response. */
 export class EntraRefusal extends Error {
   readonly code: AadstsCode;
   constructor(code: AadstsCode, ...values: string[]) {

@@ -1,4 +1,4 @@
-/** Faults on demand at the two token endpoints. The first that fits a request is the one that hits it. */
+/** Faults on demand at the two token endpoints. The first fault that matches a request affects it. */
 import type * as z from 'zod';
 import type { FaultBody } from './seeds.ts';
 
@@ -23,7 +23,7 @@ export function createFaults() {
     },
     remove: (id: number) => faults.delete(id),
     clear: () => faults.clear(),
-    /** What happens to this request, if anything; counts as a hit. */
+    /** The effect on this request, if any; counts as a hit. */
     take(target: Target): Effect | undefined {
       const fault = [...faults.values()].find((candidate) => fits(candidate, target));
       if (fault === undefined) return undefined;

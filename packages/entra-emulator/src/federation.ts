@@ -1,7 +1,7 @@
 /**
- * Federated identity credentials: whose tokens may stand in for an app's own (Microsoft docs: "Workload identity
+ * Federated identity credentials: the tokens that an application accepts as its proof (Microsoft docs: "Workload identity
  * federation", "Important considerations and restrictions"). Issuer, subject and audience match exactly, case included.
- * Only tokens of this issuer can be verified here, which is the case that matters: a managed identity speaking for an app.
+ * The emulator verifies only its own tokens, which covers a managed identity that acts as an application.
  */
 import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose';
 import { entraIssuer, type FederatedCredential } from './directory.ts';
@@ -11,8 +11,8 @@ import { kidOf, publicKey } from './signing.ts';
 export async function checkAssertion(assertion: string, accepted: FederatedCredential[], now: number): Promise<void> {
   const { kid, claims } = readAssertion(assertion);
   const credential = matching(claims, accepted);
-  const isOurs = kid === kidOf(String(claims.tid)) && credential.issuer === entraIssuer(String(claims.tid));
-  if (!isOurs) throw new EntraRefusal(700027);
+  const isOwnToken = kid === kidOf(String(claims.tid)) && credential.issuer === entraIssuer(String(claims.tid));
+  if (!isOwnToken) throw new EntraRefusal(700027);
   try {
     await jwtVerify(assertion, await publicKey(), { algorithms: ['RS256'], currentDate: new Date(now) });
   } catch (error) {

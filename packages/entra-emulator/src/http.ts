@@ -1,4 +1,4 @@
-/** The little of HTTP that the issuer needs. */
+/** Reads request bodies and sends answers. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /** An object is sent as JSON, a string as it is. */

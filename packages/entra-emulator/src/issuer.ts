@@ -1,7 +1,7 @@
 /**
- * A token issuer for a machine without Microsoft Entra ID: tenants, identities and apps, the token endpoint, and the managed
- * identity endpoint of App Service, on one local port. What it issues is signed and can be verified; who may have what is
- * set through `/control` (`GET /control` lists the calls).
+ * An emulator of Microsoft Entra ID: tenants, identities and applications, the token endpoint, and the managed identity
+ * endpoint of App Service, on one local port. Its tokens are signed and can be verified. `/control` changes the directory
+ * (`GET /control` lists the calls).
  */
 import { randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
@@ -15,19 +15,19 @@ import { Seeds } from './seeds.ts';
 import type { EpochMs, World } from './world.ts';
 
 export type IdentityOptions = z.input<typeof Seeds> & {
-  /** Default: the time of the machine. */
+  /** The clock; default: the machine's. */
   now?: () => EpochMs;
 };
 
 export type Identity = {
   url: string;
-  /** What App Service sets for an app with managed identities; `ManagedIdentityCredential` needs no more. */
+  /** The variables that App Service sets for an app with managed identities; `ManagedIdentityCredential` reads them. */
   environment: { IDENTITY_ENDPOINT: string; IDENTITY_HEADER: string };
   stop(): Promise<void>;
 };
 
 const HOST = '127.0.0.1';
-/** A managed identity's tokens live for a day, an app's for an hour. */
+/** The token of a managed identity is valid for a day, that of an application for an hour. */
 const LIFETIME_SECONDS = { msi: 86_400, token: 3_600 };
 
 export async function startIdentity(options: IdentityOptions = {}): Promise<Identity> {
@@ -85,7 +85,7 @@ function listen(server: Server, port: number): Promise<void> {
 function close(server: Server): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve());
-    // Requests that hang on purpose would keep it open for ever.
+    // Requests that hang because of a fault would otherwise block the stop.
     server.closeAllConnections();
   });
 }

@@ -1,7 +1,7 @@
 /**
- * Managed identities as App Service and Functions offer them to the app that runs there (Microsoft docs: "How to use managed
- * identities for App Service and Azure Functions", REST endpoint reference): GET with the secret header, a bare 400 for
- * an identity that is not assigned. Every managed identity in the directory counts as assigned to the app.
+ * The managed identity endpoint of App Service and Functions (Microsoft docs: "How to use managed identities for App
+ * Service and Azure Functions", REST endpoint reference): GET with the secret header, and 400 for an identity that is not
+ * assigned. Every managed identity in the directory counts as assigned to the app.
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
@@ -19,7 +19,7 @@ export async function answerManagedIdentity(
   if (query.get('api-version') !== '2019-08-01') return refusal(400, 'The api-version is not 2019-08-01.');
   const resource = query.get('resource');
   if (!resource) return refusal(400, 'The resource is missing.');
-  const identity = askedIdentity(world, query);
+  const identity = requestedIdentity(world, query);
   if (identity === undefined) {
     const message =
       'No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId.';
@@ -34,13 +34,13 @@ export async function answerManagedIdentity(
   };
 }
 
-/** Which identity a request is for; without any id, the system-assigned one. */
-export function askedIdentity({ directory }: World, query: URLSearchParams): Principal | undefined {
-  const asked = (...names: string[]) => names.map((name) => query.get(name)?.toLowerCase()).find(Boolean);
-  const clientId = asked('client_id');
-  const resourceId = asked('mi_res_id');
-  // The docs say principal_id and allow object_id; the SDK for JavaScript sends object_id.
-  const objectId = asked('principal_id', 'object_id');
+/** The identity that a request names; without an id, the system-assigned one. */
+export function requestedIdentity({ directory }: World, query: URLSearchParams): Principal | undefined {
+  const parameter = (...names: string[]) => names.map((name) => query.get(name)?.toLowerCase()).find(Boolean);
+  const clientId = parameter('client_id');
+  const resourceId = parameter('mi_res_id');
+  // The docs name principal_id and accept object_id; the SDK for JavaScript sends object_id.
+  const objectId = parameter('principal_id', 'object_id');
 
   return directory.findPrincipal((candidate) => {
     if (candidate.kind === 'application' || candidate.kind === 'user') return false;

@@ -1,11 +1,11 @@
-/** Which endpoint a request is for, and whether a fault gets to it first. */
+/** Routes a request to its endpoint, unless a fault affects it first. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { answerControl } from './control/control.ts';
 import { answerKeys, answerMetadata } from './discovery.ts';
 import type { Target } from './faults.ts';
 import { type Answer, readBody, send } from './http.ts';
-import { answerManagedIdentity, askedIdentity } from './managedIdentity.ts';
+import { answerManagedIdentity, requestedIdentity } from './managedIdentity.ts';
 import { answerTokenRequest } from './tokenEndpoint.ts';
 import type { World } from './world.ts';
 
@@ -19,9 +19,9 @@ export async function answer(world: World, request: IncomingMessage, response: S
 
   if (/^\/control(\/|$)/.test(pathname)) return send(response, await answerControl(world, method, pathname, text));
   if (pathname === '/msi/token' && method === 'GET') {
-    const asked = askedIdentity(world, query);
-    const clientId = asked?.clientId ?? query.get('client_id')?.toLowerCase();
-    if (await isStruck(world, response, { endpoint: 'msi', clientId, tenantId: asked?.tenantId })) return;
+    const identity = requestedIdentity(world, query);
+    const clientId = identity?.clientId ?? query.get('client_id')?.toLowerCase();
+    if (await playFault(world, response, { endpoint: 'msi', clientId, tenantId: identity?.tenantId })) return;
     return send(response, await answerManagedIdentity(world, query, request.headers));
   }
   const [, tenant = '', endpoint] = TENANT_PATH.exec(pathname) ?? [];
@@ -29,7 +29,7 @@ export async function answer(world: World, request: IncomingMessage, response: S
     case 'POST oauth2/v2.0/token': {
       const form = new URLSearchParams(text);
       const target = { clientId: form.get('client_id')?.toLowerCase(), tenantId: tenant.toLowerCase() };
-      if (await isStruck(world, response, { endpoint: 'token', ...target })) return;
+      if (await playFault(world, response, { endpoint: 'token', ...target })) return;
       return send(response, await answerTokenRequest(world, tenant, form));
     }
     case 'GET discovery/v2.0/keys':
@@ -41,8 +41,8 @@ export async function answer(world: World, request: IncomingMessage, response: S
   }
 }
 
-/** Lets the fault that fits, if any, have the request; false when the request is still to be answered. */
-async function isStruck(world: World, response: ServerResponse, target: Target): Promise<boolean> {
+/** Applies the matching fault, if any. False: the request still needs its answer. */
+async function playFault(world: World, response: ServerResponse, target: Target): Promise<boolean> {
   const effect = world.faults.take(target);
   switch (effect?.kind) {
     case undefined:
@@ -62,6 +62,6 @@ async function isStruck(world: World, response: ServerResponse, target: Target):
 }
 
 function notFound(method: string, path: string): Answer {
-  const message = `Nothing answers ${method} ${path}; GET /control lists the control calls.`;
+  const message = `There is no route ${method} ${path}. GET /control lists the control calls.`;
   return { status: 404, body: { error: { code: 'NotFound', message } } };
 }

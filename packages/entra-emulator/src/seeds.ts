@@ -1,6 +1,6 @@
 /**
- * What can be put into the issuer, by the control calls and by the options of `startIdentity` alike.
- * Ids are compared without case, as Entra does, so they are kept in lower case.
+ * The schemas of the directory's contents, for the control calls and for the options of `startIdentity`.
+ * Entra ignores the case of ids, so they are stored in lower case.
  */
 import * as z from 'zod';
 
@@ -14,8 +14,8 @@ export const Name = name;
 export const TenantBody = z.strictObject({
   displayName: z.string().exactOptional(),
   /**
-   * What a client hears whose app is not installed here. Both are seen in the field; Entra's error reference does not
-   * say which one a client credentials request gets.
+   * The error for an application that is not installed here. Clients report both codes; Entra's error reference does not
+   * state which one a client credentials request gets.
    */
   missingApp: z.enum(['AADSTS7000229', 'AADSTS700016']).default('AADSTS7000229'),
 });
@@ -26,7 +26,7 @@ export const IdentityBody = z.strictObject({
   clientId: guid.exactOptional(),
   objectId: guid.exactOptional(),
   roles: roles.default([]),
-  /** ARM id; a user-assigned identity can be asked for by it. */
+  /** ARM id; a request for a user-assigned identity can name it. */
   resourceId: z.string().startsWith('/subscriptions/', 'must be an ARM id: /subscriptions/...').exactOptional(),
   /** Client secret of an application, or password of a user. */
   secret: z.string().min(1).exactOptional(),
@@ -41,7 +41,7 @@ export const IdentityBody = z.strictObject({
 export const RolesBody = z.strictObject({ roles });
 
 export const InstallBody = z.strictObject({
-  /** Of the service principal in that tenant: what a grant on a key names. New with each installation. */
+  /** The object id of the service principal in that tenant, which grants on keys name. New with each installation. */
   objectId: guid.exactOptional(),
   /** False: the tenant's administrator has disabled the enterprise application. */
   enabled: z.boolean().default(true),
@@ -52,7 +52,7 @@ export const FederatedCredentialBody = z
     /** Default: the home tenant of the app, as Entra writes it for a managed identity. */
     issuer: z.string().min(1).exactOptional(),
     subject: z.string().min(1).exactOptional(),
-    /** In place of `subject`: the managed identity whose object id is the subject. */
+    /** Instead of `subject`: the managed identity whose object id is the subject. */
     identity: name.exactOptional(),
     audiences: z.array(z.string().min(1)).length(1).default(['api://AzureADTokenExchange']),
   })
@@ -61,7 +61,7 @@ export const FederatedCredentialBody = z
     path: ['subject'],
   });
 
-/** One year: longer than any token of Entra's. */
+/** At most one year, which is longer than any token of Entra is valid. */
 const lifetime = z.int().min(1).max(31_536_000);
 export const LifetimeBody = z.strictObject({ msi: lifetime.exactOptional(), token: lifetime.exactOptional() });
 export const ClockBody = z.strictObject({ offsetSeconds: z.int() });
@@ -78,7 +78,7 @@ export const FaultBody = z.strictObject({
   endpoint: z.enum(['msi', 'token']),
   clientId: guid.exactOptional(),
   tenantId: guid.exactOptional(),
-  /** How many requests it hits; without it, all until it is deleted. */
+  /** How many requests it affects; absent: all until it is deleted. */
   count: z.int().min(1).exactOptional(),
   effect: z.discriminatedUnion('kind', [
     z.strictObject({
@@ -94,7 +94,7 @@ export const FaultBody = z.strictObject({
   ]),
 });
 
-/** The options of `startIdentity` that can be written as JSON; the process takes them as its argument. */
+/** The options of `startIdentity` in JSON, which is also the argument of the process. */
 export const Seeds = z.strictObject({
   port: z.int().min(0).max(65_535).exactOptional(),
   identityHeader: z.string().min(1).exactOptional(),

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from 'jose';
 
-// One RSA pair for the whole process: generating one takes up to 100 ms, and what matters is the key id.
+// One RSA pair for the whole process, because generating one takes up to 100 ms and verifiers select by key id.
 let pair: Promise<{ publicKey: CryptoKey; privateKey: CryptoKey }> | undefined;
 
 function keys() {

@@ -1,6 +1,6 @@
 /**
- * `POST /{tenant}/oauth2/v2.0/token` for the client credentials flow (Microsoft docs: "OAuth 2.0 client credentials flow on the
- * Microsoft identity platform"): with a client secret, or with an assertion that a federated credential of the app accepts.
+ * `POST /{tenant}/oauth2/v2.0/token` for the client credentials flow (Microsoft docs: "OAuth 2.0 client credentials flow
+ * on the Microsoft identity platform"), with a client secret or an assertion that a federated credential accepts.
  */
 import type { Installation, Principal } from './directory.ts';
 import { EntraRefusal } from './entraErrors.ts';
@@ -20,10 +20,10 @@ export async function answerTokenRequest(world: World, tenantId: string, form: U
 async function grant(world: World, tenantId: string, form: URLSearchParams): Promise<Answer> {
   const tenant = world.directory.findTenant(tenantId);
   if (tenant === undefined) throw new EntraRefusal(90002, tenantId);
-  const grantType = need(form, 'grant_type');
+  const grantType = required(form, 'grant_type');
   if (grantType !== 'client_credentials') throw new EntraRefusal(70003, grantType);
-  const clientId = need(form, 'client_id').toLowerCase();
-  const scope = need(form, 'scope');
+  const clientId = required(form, 'client_id').toLowerCase();
+  const scope = required(form, 'scope');
   if (!scope.endsWith('/.default') || scope.includes(' ')) throw new EntraRefusal(1002012, scope);
 
   const { app, installation } = installedApp(world, tenant.tenantId, clientId);
@@ -67,14 +67,14 @@ async function prove(world: World, app: Principal, form: URLSearchParams): Promi
   }
   const assertion = form.get('client_assertion');
   if (assertion === null) throw new EntraRefusal(7000216);
-  if (need(form, 'client_assertion_type') !== 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer') {
+  if (required(form, 'client_assertion_type') !== 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer') {
     throw new EntraRefusal(7000216);
   }
   await checkAssertion(assertion, world.directory.federatedCredentials(app.name), nowOf(world));
   return '2';
 }
 
-function need(form: URLSearchParams, parameter: string): string {
+function required(form: URLSearchParams, parameter: string): string {
   const value = form.get(parameter);
   if (!value) throw new EntraRefusal(900144, parameter);
   return value;

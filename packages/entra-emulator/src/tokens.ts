@@ -1,8 +1,8 @@
 /**
  * The claims of an access token. Entra issues two formats, and the resource decides which one (Microsoft docs: "Access
- * token claims reference", `ver`): Key Vault takes version 1.0, our API is registered for version 2.0. The resource
- * `api://AzureADTokenExchange`, whose tokens serve as assertions, is of version 2.0 too, since a federated credential for a
- * managed identity names the v2.0 issuer.
+ * token claims reference", `ver`): Key Vault accepts version 1.0, an API of the emulator's options version 2.0. Tokens
+ * for `api://AzureADTokenExchange`, which serve as assertions, have version 2.0 too, because a federated credential for
+ * a managed identity names the v2.0 issuer.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import type { JWTPayload } from 'jose';
@@ -11,7 +11,7 @@ import { sign } from './signing.ts';
 
 export type Grant = {
   tenantId: string;
-  /** Of the application that gets the token. */
+  /** The client id of the application that gets the token. */
   clientId: string;
   objectId: string;
   roles: string[];
@@ -56,7 +56,7 @@ function version2(grant: Grant, issuer: string): JWTPayload {
   return { ...common(grant, issuer), azp: grant.clientId, azpacr: grant.proof, ...names, ...roles, ver: '2.0' };
 }
 
-/** Of a user's token `sub` differs for each resource, and `scp` names the delegated permission. */
+/** In a user's token `sub` differs for each resource, and `scp` names the delegated permission. */
 function common({ audience, objectId, tenantId, resourceId, user }: Grant, issuer: string): JWTPayload {
   const who =
     user === undefined

@@ -1,4 +1,4 @@
-/** What the endpoints share: the directory, the faults, and the settings that control calls change. */
+/** The state that the endpoints share: the directory, the faults, and the settings that control calls change. */
 import type { Directory } from './directory.ts';
 import type { Faults } from './faults.ts';
 import { type Grant, type Minted, mint } from './tokens.ts';
@@ -25,5 +25,5 @@ export function mintFor(world: World, endpoint: 'msi' | 'token', grant: Grant): 
   return mint(grant, { url, apiAudiences, now: nowOf(world), lifetimeSeconds: world.lifetimeSeconds[endpoint] });
 }
 
-/** `https://vault.azure.net/.default` asks for the resource `https://vault.azure.net`. */
+/** The scope `https://vault.azure.net/.default` names the resource `https://vault.azure.net`. */
 export const resourceOf = (scope: string) => scope.replace(/\/\.default$/, '');

@@ -20,7 +20,7 @@ afterAll(() => identity.stop());
 describe('GET /control', () => {
   type Listing = { calls: { call: string; does: string; curl: string }[] };
 
-  it('lists every call with a command to copy', async () => {
+  it('GET /control lists every call with a curl line', async () => {
     const { calls } = (await call<Listing>(identity, 'GET', '/control')).body;
     expect(calls.map(({ call: name }) => name)).toContain('POST /control/token');
     for (const { does, curl } of calls) {
@@ -29,13 +29,13 @@ describe('GET /control', () => {
     }
   });
 
-  it('prints command lines that run as printed, for each call with an example', async () => {
+  it('every curl line with a body in GET /control runs as printed', async () => {
     const calls = await listed(startWith([{ name: 'assigned', tenantId: HOME, kind: 'userAssigned' }]));
     for (const { curl, status } of calls) expect([curl, status]).toEqual([curl, 200]);
     expect(calls).toHaveLength(controlCalls.filter(({ example }) => example !== undefined).length);
   });
 
-  it('prints only app roles that an identity has', async () => {
+  it('the curl lines of GET /control name only app roles that an identity has', async () => {
     const calls = await listed(
       startWith([{ name: 'app', tenantId: HOME, kind: 'application', roles: ['A', 'B', 'C'] }]),
     );
@@ -85,7 +85,13 @@ describe('a control call with bad input', () => {
     ],
     ['a name with a blank', 'PUT', '/control/identities/a%20b', { tenantId: HOME, kind: 'application' }, 'name'],
     ['roles that are no list', 'PUT', '/control/identities/app/roles', { roles: 'Reader' }, 'roles'],
-    ['a federated credential for nobody', 'PUT', '/control/identities/app/federated-credentials/f', {}, 'subject'],
+    [
+      'a federated credential without a subject',
+      'PUT',
+      '/control/identities/app/federated-credentials/f',
+      {},
+      'subject',
+    ],
     ['a lifetime of nothing', 'PUT', '/control/lifetime', { msi: 0 }, 'msi'],
     ['a clock set to a word', 'PUT', '/control/clock', { offsetSeconds: 'tomorrow' }, 'offsetSeconds'],
     ['no audiences', 'PUT', '/control/api-audiences', { audiences: [] }, 'audiences'],
@@ -100,7 +106,7 @@ describe('a control call with bad input', () => {
       { identity: 'app', resource: 'r', tenant: STRANGER },
       'tenant',
     ],
-  ])('answers 400 to %s and names it', async (_what, method, path, body, target) => {
+  ])('a control call with %s returns 400 and names the field', async (_what, method, path, body, target) => {
     const reply = await call(identity, method, path, body);
     expect(reply.status).toBe(400);
     expect(reply.body).toMatchObject({
@@ -108,26 +114,26 @@ describe('a control call with bad input', () => {
     });
   });
 
-  it('answers 400 to what is not JSON', async () => {
+  it('a control call whose body is not JSON returns 400', async () => {
     const { status, body } = await call(identity, 'PUT', aTenant, '{missingApp');
     expect(status).toBe(400);
     expect(body).toMatchObject({ error: { message: expect.stringContaining('not JSON') } });
   });
 
   it.each([
-    ['GET', '/control/identities/nobody'],
-    ['DELETE', '/control/identities/nobody'],
+    ['GET', '/control/identities/missing'],
+    ['DELETE', '/control/identities/missing'],
     ['GET', `/control/tenants/${STRANGER}`],
-    ['DELETE', `/control/tenants/${HOME}/apps/nobody`],
+    ['DELETE', `/control/tenants/${HOME}/apps/missing`],
     ['DELETE', '/control/identities/app/federated-credentials/none'],
     ['DELETE', '/control/faults/99'],
     ['GET', '/control/nothing'],
     ['GET', '/nothing'],
-  ])('answers 404 to %s %s', async (method, path) => {
+  ])('the control call %s %s returns 404', async (method, path) => {
     expect((await call(identity, method, path)).status).toBe(404);
   });
 
-  it('answers 405 to a path with another method', async () => {
+  it('a known path with another method returns 405', async () => {
     expect((await call(identity, 'POST', aTenant, {})).status).toBe(405);
   });
 
@@ -140,7 +146,7 @@ describe('a control call with bad input', () => {
       { tenantId: HOME, kind: 'application', clientId: STRANGER },
       'clientId',
     ],
-  ])('answers 409 to %s', async (_what, name, body, target) => {
+  ])('a control call with %s returns 409', async (_what, name, body, target) => {
     const reply = await call(identity, 'PUT', `/control/identities/${name}`, body);
     expect(reply.status).toBe(409);
     expect(reply.body).toMatchObject({ error: { code: 'Conflict', target } });
@@ -148,7 +154,7 @@ describe('a control call with bad input', () => {
 });
 
 describe('identities and tenants', () => {
-  it('keep their ids when they are put again, and get new ones after they were deleted', async () => {
+  it('an identity retains its ids when it is put again, and gets new ids after a deletion', async () => {
     const put = (roles: string[]) =>
       control(identity, 'PUT', 'identities/again', { tenantId: HOME, kind: 'application', roles });
     const { clientId, objectId } = await put([]);
@@ -158,14 +164,14 @@ describe('identities and tenants', () => {
     expect(newObjectId).not.toBe(objectId);
   });
 
-  it('go with their tenant', async () => {
+  it('the deletion of a tenant deletes its identities', async () => {
     await control(identity, 'PUT', `tenants/${CUSTOMER}`, {});
     await control(identity, 'PUT', 'identities/theirs', { tenantId: CUSTOMER, kind: 'application' });
     await control(identity, 'DELETE', `tenants/${CUSTOMER}`);
     expect((await call(identity, 'GET', '/control/identities/theirs')).status).toBe(404);
   });
 
-  it('are refused as options as they are as calls', async () => {
+  it('an invalid identity in the options is refused like one in a call', async () => {
     const identities = [{ name: 'x', tenantId: HOME, kind: 'application' as const }];
     await expect(startIdentity({ identities })).rejects.toThrow('no tenant');
   });

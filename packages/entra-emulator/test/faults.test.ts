@@ -27,7 +27,7 @@ const msi = (clientId?: string, signal?: AbortSignal) =>
 const token = (tenant = HOME) => fetch(`${identity.url}/${tenant}/oauth2/v2.0/token`, { method: 'POST', body: '' });
 
 describe('a fault', () => {
-  it('answers in place of the endpoint, as often as told', async () => {
+  it('a fault answers instead of the endpoint, `count` times', async () => {
     const effect = { kind: 'answer', status: 429, body: { message: 'slow down' }, headers: { 'retry-after': '7' } };
     await order({ endpoint: 'msi', count: 2, effect });
     const first = await msi();
@@ -37,13 +37,13 @@ describe('a fault', () => {
     expect(await control(identity, 'GET', 'faults')).toEqual([]);
   });
 
-  it('can answer with an empty body', async () => {
+  it('a fault can answer with an empty body', async () => {
     await order({ endpoint: 'msi', effect: { kind: 'answer', status: 503 } });
     const answer = await msi();
     expect([answer.status, await answer.text()]).toEqual([503, '']);
   });
 
-  it('lasts until it is deleted when it has no count', async () => {
+  it('a fault without a count lasts until it is deleted', async () => {
     const { id } = await order({ endpoint: 'msi', effect: { kind: 'answer', status: 500, body: 'broken' } });
     for (const _ of [1, 2, 3]) expect((await msi()).status).toBe(500);
     expect(await control(identity, 'GET', 'faults')).toMatchObject([{ id, hits: 3 }]);
@@ -51,36 +51,36 @@ describe('a fault', () => {
     expect((await msi()).status).toBe(200);
   });
 
-  it('hits only the client it names, even one that is asked for without its id', async () => {
+  it('a fault affects only its client, also when the request names the client without its id', async () => {
     await order({ endpoint: 'msi', clientId: ONE, effect: { kind: 'answer', status: 500 } });
     expect([(await msi()).status, (await msi(ONE)).status, (await msi(TWO)).status]).toEqual([500, 500, 200]);
   });
 
-  it('hits only its endpoint and its tenant', async () => {
+  it('a fault affects only its endpoint and tenant', async () => {
     await order({ endpoint: 'token', tenantId: HOME, effect: { kind: 'answer', status: 502 } });
     const elsewhere = '33333333-3333-4333-8333-333333333333';
     expect([(await msi()).status, (await token()).status, (await token(elsewhere)).status]).toEqual([200, 502, 400]);
   });
 
-  it('can reset the connection', async () => {
+  it('a fault can reset the connection', async () => {
     await order({ endpoint: 'msi', count: 1, effect: { kind: 'reset' } });
     await expect(msi()).rejects.toMatchObject({ cause: { code: 'ECONNRESET' } });
     expect((await msi()).status).toBe(200);
   });
 
-  it('can leave a request without an answer', async () => {
+  it('a fault can leave a request without an answer', async () => {
     await order({ endpoint: 'msi', count: 1, effect: { kind: 'hang' } });
     await expect(msi(undefined, AbortSignal.timeout(200))).rejects.toThrow('timeout');
   });
 
-  it('can be late', async () => {
+  it('a fault can delay an answer', async () => {
     await order({ endpoint: 'msi', count: 1, effect: { kind: 'delay', ms: 250 } });
     const start = performance.now();
     expect((await msi()).status).toBe(200);
     expect(performance.now() - start).toBeGreaterThan(240);
   });
 
-  it('that hangs does not keep the issuer from stopping', async () => {
+  it('a hanging request does not prevent the emulator from stopping', async () => {
     const second = await startIdentity();
     await control(second, 'POST', 'faults', { endpoint: 'msi', effect: { kind: 'hang' } });
     const hanging = fetch(`${second.url}/msi/token`).catch(() => 'closed');

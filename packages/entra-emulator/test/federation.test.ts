@@ -43,7 +43,7 @@ describe('a managed identity that speaks for an app in a customer tenant', () =>
     return new ClientAssertionCredential(tenant, clientId, assertion, { httpClient });
   };
 
-  it('gets tokens of that tenant, by the real credentials and in a single request to Entra', async () => {
+  it("a managed identity gets a customer tenant's token for an application with one request to Entra", async () => {
     const seen: string[] = [];
     const { token } = await credentialOf(CUSTOMER, APP, seen).getToken(`${VAULT}/.default`);
     const [installed] = await control<{ objectId: string }[]>(identity, 'GET', `tenants/${CUSTOMER}/apps`);
@@ -51,7 +51,7 @@ describe('a managed identity that speaks for an app in a customer tenant', () =>
     expect(seen).toEqual([`POST https://login.microsoftonline.com/${CUSTOMER}/oauth2/v2.0/token`]);
   });
 
-  it('is told in so many words when the customer has removed the app', async () => {
+  it('the credential reports AADSTS7000229 when the customer has removed the application', async () => {
     await control(identity, 'DELETE', `tenants/${CUSTOMER}/apps/app`);
     const failure = credentialOf(CUSTOMER, APP).getToken(`${VAULT}/.default`);
     await expect(failure).rejects.toBeInstanceOf(AuthenticationRequiredError);
@@ -59,7 +59,7 @@ describe('a managed identity that speaks for an app in a customer tenant', () =>
     await control(identity, 'PUT', `tenants/${CUSTOMER}/apps/app`, {});
   });
 
-  it('finds its credential unavailable when it is itself gone', async () => {
+  it('the credential is unavailable when the managed identity was deleted', async () => {
     const managed = new ManagedIdentityCredential({ clientId: 'aaaaaaaa-0000-4000-8000-00000000dead' });
     await expect(managed.getToken(`${EXCHANGE}/.default`)).rejects.toBeInstanceOf(CredentialUnavailableError);
   });
@@ -77,7 +77,7 @@ describe('an assertion', () => {
     return status === 200 ? 'granted' : body.error_codes;
   };
 
-  it('is granted what a client secret would be', async () => {
+  it('an assertion is granted the same token as a client secret', async () => {
     expect(await present(await assertionOf('user'))).toBe('granted');
   });
 
@@ -87,15 +87,15 @@ describe('an assertion', () => {
     ['of another issuer', () => assertionOf('user', 'api://keyward'), 700211],
     ['that is no token', async () => 'nonsense', 50027],
     ['whose signature is broken', async () => `${(await assertionOf('user')).slice(0, -8)}AAAAAAAA`, 700027],
-  ])('%s is refused', async (_what, make, code) => {
+  ])('an assertion %s is refused', async (_what, make, code) => {
     expect(await present(await make())).toEqual([code]);
   });
 
-  it('of the right issuer and subject but with another audience is refused', async () => {
+  it('an assertion with another audience is refused', async () => {
     expect(await present(await assertionOf('user', `${EXCHANGE}USGov`))).toEqual([700212]);
   });
 
-  it('is refused when it has expired', async () => {
+  it('an expired assertion is refused', async () => {
     await control(identity, 'PUT', 'lifetime', { msi: 60 });
     const assertion = await assertionOf('user');
     now += 61_000;
@@ -103,7 +103,7 @@ describe('an assertion', () => {
     now -= 61_000;
   });
 
-  it('is refused when the federated credential is removed', async () => {
+  it('an assertion is refused after its federated credential was removed', async () => {
     const assertion = await assertionOf('user');
     await control(identity, 'DELETE', 'identities/app/federated-credentials/by-user');
     expect(await present(assertion)).toEqual([700211]);
@@ -111,7 +111,7 @@ describe('an assertion', () => {
     expect(await present(assertion)).toBe('granted');
   });
 
-  it('of an identity that was deleted and made again is refused: the subject is the object id', async () => {
+  it('an assertion of an identity that was deleted and created again is refused, because the subject is the object id', async () => {
     await control(identity, 'DELETE', 'identities/user');
     await control(identity, 'PUT', 'identities/user', { tenantId: HOME, kind: 'userAssigned', clientId: USER });
     expect(await present(await assertionOf('user'))).toEqual([700213]);

@@ -20,8 +20,8 @@ function run(options: unknown) {
 
 it.each([
   ['its stdin closes', (child: ReturnType<typeof run>['child']) => child.stdin.end()],
-  ['it is told to terminate', (child: ReturnType<typeof run>['child']) => child.kill('SIGTERM')],
-])('prints where it listens, answers, and exits when %s', async (_when, end) => {
+  ['it receives SIGTERM', (child: ReturnType<typeof run>['child']) => child.kill('SIGTERM')],
+])('the process prints its URL, answers, and exits when %s', async (_when, end) => {
   const { child, exited, line } = run({ tenants: [{ tenantId: HOME }], identityHeader: 'secret' });
   const { url, environment } = JSON.parse(await line()) as { url: string; environment: Record<string, string> };
   expect(environment).toEqual({ IDENTITY_ENDPOINT: `${url}/msi/token`, IDENTITY_HEADER: 'secret' });
@@ -30,7 +30,7 @@ it.each([
   expect(await exited).toEqual([0, null]);
 });
 
-it('says what is wrong with its argument and exits with 1', async () => {
+it('the process names the error in its argument and exits with 1', async () => {
   const { exited, complaint } = run({ tenant: [] });
   expect(await complaint()).toMatch(/JSON argument does not fit/);
   expect(await exited).toEqual([1, null]);

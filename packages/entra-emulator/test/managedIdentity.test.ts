@@ -26,7 +26,7 @@ afterAll(async () => {
 });
 
 describe('ManagedIdentityCredential of @azure/identity, unmodified', () => {
-  it('gets a token of the system-assigned identity', async () => {
+  it('ManagedIdentityCredential gets a token of the system-assigned identity', async () => {
     const { objectId } = await control(identity, 'GET', 'identities/system');
     const { token } = await new ManagedIdentityCredential().getToken(`${VAULT}/.default`);
     expect(decodeJwt(token)).toMatchObject({ aud: VAULT, oid: objectId, tid: HOME });
@@ -36,12 +36,12 @@ describe('ManagedIdentityCredential of @azure/identity, unmodified', () => {
     ['client id', () => new ManagedIdentityCredential({ clientId: USER.clientId })],
     ['object id', () => new ManagedIdentityCredential({ objectId: USER.objectId })],
     ['resource id, whatever its case', () => new ManagedIdentityCredential({ resourceId: RESOURCE_ID.toLowerCase() })],
-  ])('gets a token of a user-assigned identity by its %s', async (_id, create) => {
+  ])('ManagedIdentityCredential gets a token of a user-assigned identity by its %s', async (_id, create) => {
     const { token } = await create().getToken(`${VAULT}/.default`);
     expect(decodeJwt(token)).toMatchObject({ oid: USER.objectId, appid: USER.clientId, xms_mirid: RESOURCE_ID });
   });
 
-  it('believes the expiry that the issuer states', async () => {
+  it('ManagedIdentityCredential uses the expiry of the answer', async () => {
     await control(identity, 'PUT', 'lifetime', { msi: 1234 });
     const { token, expiresOnTimestamp } = await new ManagedIdentityCredential().getToken(
       'https://expiry.test/.default',
@@ -53,7 +53,7 @@ describe('ManagedIdentityCredential of @azure/identity, unmodified', () => {
     expect(exp - iat).toBe(1234);
   });
 
-  it('is unavailable once the identity is deleted, and has another object id when it comes back', async () => {
+  it('a deleted identity is unavailable, and has another object id after it is created again', async () => {
     const mortal = { tenantId: HOME, kind: 'userAssigned', clientId: 'aaaaaaaa-0000-4000-8000-000000000002' };
     const before = await control(identity, 'PUT', 'identities/mortal', mortal);
     const credential = new ManagedIdentityCredential({ clientId: mortal.clientId });
@@ -69,7 +69,7 @@ describe('ManagedIdentityCredential of @azure/identity, unmodified', () => {
     expect(oid).not.toBe(before.objectId);
   });
 
-  it('is unavailable for an application, which is no managed identity', async () => {
+  it('ManagedIdentityCredential is unavailable for an application', async () => {
     const clientId = 'aaaaaaaa-0000-4000-8000-000000000003';
     await control(identity, 'PUT', 'identities/app', { tenantId: HOME, kind: 'application', clientId });
     const failure = new ManagedIdentityCredential({ clientId }).getToken(`${VAULT}/.default`);
@@ -85,7 +85,7 @@ describe('the endpoint of App Service', () => {
     return { status: response.status, body: (await response.json()) as Record<string, unknown> };
   };
 
-  it('answers in the documented form, with the expiry as text in seconds', async () => {
+  it('the managed identity endpoint answers in the documented form', async () => {
     const { status, body } = await get(`resource=${VAULT}&api-version=2019-08-01&principal_id=${USER.objectId}`);
     expect(status).toBe(200);
     expect(body).toEqual({
@@ -101,13 +101,13 @@ describe('the endpoint of App Service', () => {
     ['an unknown identity', `resource=${VAULT}&api-version=2019-08-01&client_id=${HOME}`],
     ['no resource', 'api-version=2019-08-01'],
     ['another API version', `resource=${VAULT}&api-version=2017-09-01`],
-  ])('answers 400 to %s', async (_what, query) => {
+  ])('the managed identity endpoint returns 400 for %s', async (_what, query) => {
     const { status, body } = await get(query);
     expect(status).toBe(400);
     expect(body).toMatchObject({ statusCode: 400, message: expect.any(String) });
   });
 
-  it('answers 401 to a wrong secret header', async () => {
+  it('the managed identity endpoint returns 401 for a wrong secret header', async () => {
     expect((await get(`resource=${VAULT}&api-version=2019-08-01`, 'guess')).status).toBe(401);
   });
 });

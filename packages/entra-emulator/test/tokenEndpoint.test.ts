@@ -22,19 +22,19 @@ afterAll(() => identity.stop());
 const withSecret = { client_id: APP, client_secret: SECRET };
 
 describe('the client credentials flow with a secret', () => {
-  it('gets a token for the resource of the scope', async () => {
+  it('a client secret gets a token for the resource of the scope', async () => {
     const { status, body } = await askForToken(identity, HOME, withSecret);
     expect(status).toBe(200);
     expect(body).toMatchObject({ token_type: 'Bearer', expires_in: 3600 });
     expect(decodeJwt(String(body.access_token))).toMatchObject({ aud: VAULT, appid: APP, appidacr: '1' });
   });
 
-  it('gets a token with roles for the API', async () => {
+  it('a client secret gets a token with roles for the API', async () => {
     const { body } = await askForToken(identity, HOME, { ...withSecret, scope: 'api://keyward/.default' });
     expect(decodeJwt(String(body.access_token))).toMatchObject({ aud: 'api://keyward', roles: ['Keyward.Reader'] });
   });
 
-  it('works for ClientSecretCredential of @azure/identity through a rerouting HTTP client', async () => {
+  it('ClientSecretCredential gets a token through a rerouting HTTP client', async () => {
     const credential = new ClientSecretCredential(HOME, APP, SECRET, { httpClient: throughIssuer(identity.url) });
     const { token } = await credential.getToken(`${VAULT}/.default`);
     expect(decodeJwt(token)).toMatchObject({ aud: VAULT, appid: APP });
@@ -49,7 +49,7 @@ describe('the client credentials flow with a secret', () => {
     ['no client id', HOME, { client_secret: SECRET }, 400, 'invalid_request', 900144],
     ['another grant type', HOME, { ...withSecret, grant_type: 'password' }, 400, 'unsupported_grant_type', 70003],
     ['a scope that is not .default', HOME, { ...withSecret, scope: 'User.Read' }, 400, 'invalid_scope', 1002012],
-  ])('refuses %s in the form of Entra', async (_what, tenant, form, status, error, code) => {
+  ])('a token request with %s is refused in the form of Entra', async (_what, tenant, form, status, error, code) => {
     const reply = await askForToken(identity, tenant, form);
     expect(reply.status).toBe(status);
     expect(reply.body).toMatchObject({
@@ -67,7 +67,7 @@ describe('the client credentials flow with a secret', () => {
 describe('an app in a customer tenant', () => {
   const codes = async () => (await askForToken(identity, CUSTOMER, withSecret)).body.error_codes;
 
-  it('is installed, disabled and removed by the tenant, and has a new object id when installed again', async () => {
+  it('a tenant installs, disables and removes an application, which has a new object id when it is installed again', async () => {
     const { objectId } = await control(identity, 'PUT', `tenants/${CUSTOMER}/apps/app`, {});
     const { body } = await askForToken(identity, CUSTOMER, withSecret);
     expect(decodeJwt(String(body.access_token))).toMatchObject({ tid: CUSTOMER, oid: objectId });
@@ -84,7 +84,7 @@ describe('an app in a customer tenant', () => {
     await control(identity, 'DELETE', `tenants/${CUSTOMER}/apps/app`);
   });
 
-  it('is refused with either of the two codes seen in the field, as the tenant is told', async () => {
+  it('an application that is not installed is refused with the code that the tenant is set to', async () => {
     await control(identity, 'PUT', `tenants/${CUSTOMER}`, { missingApp: 'AADSTS700016' });
     expect(await codes()).toEqual([700016]);
     await control(identity, 'PUT', `tenants/${CUSTOMER}`, { missingApp: 'AADSTS7000229' });

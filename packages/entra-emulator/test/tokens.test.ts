@@ -12,8 +12,8 @@ beforeAll(async () => {
     now: () => NOW,
     tenants: [{ tenantId: HOME }, { tenantId: CUSTOMER }],
     identities: [
-      { name: 'operator', tenantId: HOME, kind: 'application', roles: ['Keyward.Operator', 'Keyward.Reader'] },
-      { name: 'nobody', tenantId: HOME, kind: 'application' },
+      { name: 'operator', tenantId: HOME, kind: 'application', roles: ['Keys.Operate', 'Accounts.Read'] },
+      { name: 'without-roles', tenantId: HOME, kind: 'application' },
       { name: 'system', tenantId: HOME, kind: 'systemAssigned' },
       {
         name: 'alex',
@@ -36,7 +36,7 @@ const verify = (token: string, issuer: string, audience: string, at = NOW, tenan
   jwtVerify(token, keysOf(tenant), { issuer, audience, algorithms: ['RS256'], currentDate: new Date(at) });
 
 describe('a token for Key Vault', () => {
-  it('is of version 1.0 and verifies with the keys of the tenant', async () => {
+  it('a token for Key Vault has version 1.0 and verifies with the keys of the tenant', async () => {
     const { clientId, objectId } = await control(identity, 'GET', 'identities/operator');
     const token = await mint({ identity: 'operator', resource: VAULT });
     const { payload } = await verify(token, `https://sts.windows.net/${HOME}/`, VAULT);
@@ -51,7 +51,7 @@ describe('a token for Key Vault', () => {
     expect(payload).not.toHaveProperty('roles');
   });
 
-  it('names the service principal of the tenant it is for', async () => {
+  it('a token for Key Vault names the service principal in the tenant of the token', async () => {
     const [installed] = await control<{ objectId: string }[]>(identity, 'GET', `tenants/${CUSTOMER}/apps`);
     const token = await mint({ identity: 'operator', resource: `${VAULT}/.default`, tenant: CUSTOMER });
     const { payload } = await verify(token, `https://sts.windows.net/${CUSTOMER}/`, VAULT, NOW, CUSTOMER);
@@ -63,25 +63,25 @@ describe('a token for Key Vault', () => {
 describe('a token for the API', () => {
   const issuer = () => `${identity.url}/${HOME}/v2.0`;
 
-  it('is of version 2.0 and carries the roles', async () => {
+  it('a token for the API has version 2.0 and the app roles', async () => {
     const { clientId, objectId } = await control(identity, 'GET', 'identities/operator');
     const { payload } = await verify(await mint({ identity: 'operator', resource: API }), issuer(), API);
     expect(payload).toMatchObject({ ver: '2.0', azp: clientId, oid: objectId, tid: HOME });
-    expect(payload.roles).toEqual(['Keyward.Operator', 'Keyward.Reader']);
+    expect(payload.roles).toEqual(['Keys.Operate', 'Accounts.Read']);
   });
 
-  it('has no roles claim when no role is assigned', async () => {
-    const { payload } = await verify(await mint({ identity: 'nobody', resource: API }), issuer(), API);
+  it('a token for the API without an assigned role has no roles claim', async () => {
+    const { payload } = await verify(await mint({ identity: 'without-roles', resource: API }), issuer(), API);
     expect(payload).not.toHaveProperty('roles');
   });
 
-  it('carries the roles of the moment', async () => {
-    await control(identity, 'PUT', 'identities/nobody/roles', { roles: ['Keyward.Reader'] });
-    const { payload } = await verify(await mint({ identity: 'nobody', resource: API }), issuer(), API);
-    expect(payload.roles).toEqual(['Keyward.Reader']);
+  it('a token for the API has the roles at the time of issue', async () => {
+    await control(identity, 'PUT', 'identities/without-roles/roles', { roles: ['Accounts.Read'] });
+    const { payload } = await verify(await mint({ identity: 'without-roles', resource: API }), issuer(), API);
+    expect(payload.roles).toEqual(['Accounts.Read']);
   });
 
-  it('is had for every audience that is named as an API', async () => {
+  it('every audience that is set as an API gets tokens of version 2.0', async () => {
     await control(identity, 'PUT', 'api-audiences', { audiences: [API, 'api://other'] });
     const token = await mint({ identity: 'system', resource: 'api://other' });
     const { payload } = await verify(token, issuer(), 'api://other');
@@ -90,12 +90,17 @@ describe('a token for the API', () => {
 });
 
 describe('a token of a user', () => {
-  it('has app roles, the delegated permission and the client, and no claim that only applications have', async () => {
+  it("a user's token has app roles, the delegated permission and the client, and no claim of an application", async () => {
     const { objectId } = await control(identity, 'GET', 'identities/alex');
     const token = await mint({ identity: 'alex', resource: API });
     const { payload } = await verify(token, `${identity.url}/${HOME}/v2.0`, API);
     expect(payload).toMatchObject({
-      ...{ oid: objectId, tid: HOME, ver: '2.0', azpacr: '0', scp: 'user_impersonation', roles: ['Keys.Operate'] },
+      oid: objectId,
+      tid: HOME,
+      ver: '2.0',
+      azpacr: '0',
+      scp: 'user_impersonation',
+      roles: ['Keys.Operate'],
       // The client id of the Azure CLI, as azure-cli's source has it.
       ...{ azp: '04b07795-8ddb-461a-bbee-02f9e1bf7b46', preferred_username: 'alex@contoso.example' },
     });
@@ -103,7 +108,7 @@ describe('a token of a user', () => {
     expect(payload.sub).not.toBe(objectId);
   });
 
-  it('names the user and the client of version 1.0 for Key Vault', async () => {
+  it("a user's token for Key Vault names the user and the client as version 1.0 does", async () => {
     const clientId = '99999999-0000-4000-8000-000000000001';
     const token = await mint({ identity: 'alex', resource: VAULT, clientId });
     const { payload } = await verify(token, `https://sts.windows.net/${HOME}/`, VAULT);
@@ -112,12 +117,12 @@ describe('a token of a user', () => {
 });
 
 describe('verification', () => {
-  it('fails with the keys of another tenant', async () => {
+  it('a token does not verify with the keys of another tenant', async () => {
     const token = await mint({ identity: 'operator', resource: API });
     await expect(jwtVerify(token, keysOf(CUSTOMER))).rejects.toBeInstanceOf(errors.JWKSNoMatchingKey);
   });
 
-  it('fails when the lifetime, counted by the given clock, is over', async () => {
+  it('a token expires by the clock of the options', async () => {
     await control(identity, 'PUT', 'lifetime', { token: 60 });
     const token = await mint({ identity: 'operator', resource: VAULT });
     const issuer = `https://sts.windows.net/${HOME}/`;
@@ -125,7 +130,7 @@ describe('verification', () => {
     await expect(verify(token, issuer, VAULT, NOW + 60_000)).rejects.toBeInstanceOf(errors.JWTExpired);
   });
 
-  it('follows the clock when it is set', async () => {
+  it('a token follows the clock that a control call sets', async () => {
     await control(identity, 'PUT', 'clock', { offsetSeconds: 86_400 });
     const token = await mint({ identity: 'operator', resource: VAULT });
     await control(identity, 'PUT', 'clock', { offsetSeconds: 0 });
@@ -133,7 +138,7 @@ describe('verification', () => {
     expect(payload.iat).toBe(NOW / 1000 + 86_400);
   });
 
-  it('finds its way by the metadata document', async () => {
+  it('the metadata document names issuer, keys and token endpoint', async () => {
     const { body } = await call(identity, 'GET', `/${HOME}/v2.0/.well-known/openid-configuration`);
     expect(body).toMatchObject({
       issuer: `${identity.url}/${HOME}/v2.0`,
@@ -142,9 +147,12 @@ describe('verification', () => {
     });
   });
 
-  it.each(['v2.0/.well-known/openid-configuration', 'discovery/v2.0/keys'])('knows no tenant for %s', async (path) => {
-    const { status, body } = await call(identity, 'GET', `/${STRANGER}/${path}`);
-    expect(status).toBe(400);
-    expect(body).toMatchObject({ error: 'invalid_request', error_codes: [90002] });
-  });
+  it.each(['v2.0/.well-known/openid-configuration', 'discovery/v2.0/keys'])(
+    'an unknown tenant in %s is refused with AADSTS90002',
+    async (path) => {
+      const { status, body } = await call(identity, 'GET', `/${STRANGER}/${path}`);
+      expect(status).toBe(400);
+      expect(body).toMatchObject({ error: 'invalid_request', error_codes: [90002] });
+    },
+  );
 });

@@ -38,12 +38,12 @@ export const needs: Readonly<Record<Operation, Need>> = {
   decrypt: need('decrypt', `${keys}/decrypt/action`),
 };
 
-/** The resource that a refusal names: the key, or the vault for what concerns no single key. */
+/** The resource that a refusal names: the key, or the vault if the operation concerns no single key. */
 export function resourceId(vault: Vault, key: string | undefined): string {
   return (key === undefined ? armId(vault) : `${armId(vault)}/keys/${key}`).toLowerCase();
 }
 
-/** Whether the principal may; with RBAC, also the assignment that says so, which the service names in a header. */
+/** Whether the principal has the permission. With RBAC also the assignment that grants it: the service names it in a header. */
 export function authorize(
   vault: Vault,
   principal: string,
@@ -51,13 +51,13 @@ export function authorize(
   key: string | undefined,
   clock: Pick<Clock, 'passed'>,
 ): { allowed: boolean; assignmentId?: string } {
-  const who = principal.toLowerCase();
+  const id = principal.toLowerCase();
   if (vault.authModel === 'policy') {
-    return { allowed: vault.accessPolicies.get(who)?.includes(needs[operation].policy) ?? false };
+    return { allowed: vault.accessPolicies.get(id)?.includes(needs[operation].policy) ?? false };
   }
   const found = vault.roleAssignments.find(
     (assignment) =>
-      assignment.principal === who &&
+      assignment.principal === id &&
       (assignment.key === undefined || assignment.key === key?.toLowerCase()) &&
       assignment.permissions.includes(needs[operation].rbac) &&
       clock.passed(assignment.from) &&
@@ -73,7 +73,7 @@ export type GrantInput = {
   model: AuthModel;
 };
 
-/** Replaces what the principal had at that scope. */
+/** Replaces the permissions that the principal had at that scope. */
 export function putGrant(vault: Vault, grant: GrantInput, clock: Clock, delayMs: number): void {
   const principal = grant.principal.toLowerCase();
   if (grant.model === 'policy') {

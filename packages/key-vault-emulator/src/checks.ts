@@ -1,8 +1,8 @@
 /**
- * The checks between a verified token and the operation, in the order in which the service makes them; the first that
- * finds something wins. Permission comes before existence, so that an answer does not tell who may not look what is
- * there. What time and state allow: Key Vault docs, keys/about-keys-details ("Key attributes"): outside nbf and exp a
- * key still decrypts and unwraps, and a disabled one does nothing.
+ * The checks between a verified token and the operation, in the order of the service; the first failed check decides.
+ * Permission comes before existence, so that an answer does not reveal to a caller without permission which keys exist.
+ * Key Vault docs, keys/about-keys-details ("Key attributes"): outside nbf and exp a key still decrypts and unwraps, and
+ * a disabled key does nothing.
  */
 import { randomUUID } from 'node:crypto';
 import { needs, resourceId } from './authorize.ts';
@@ -26,8 +26,8 @@ import {
 } from './refusals.ts';
 import { isCrypto, type Operation } from './routes.ts';
 
-/** Everything that the checks look at. */
-export type Look = {
+/** Everything that the checks read. */
+export type Facts = {
   vault: Vault;
   caller: Caller;
   address: string;
@@ -44,18 +44,18 @@ export type Look = {
   now: number;
 };
 
-export type Check = (look: Look) => Refusal | undefined;
+export type Check = (facts: Facts) => Refusal | undefined;
 
-export function firstRefusal(look: Look): Refusal | undefined {
-  for (const check of order(look.vault)) {
-    const refusal = check(look);
+export function firstRefusal(facts: Facts): Refusal | undefined {
+  for (const check of checksOf(facts.vault)) {
+    const refusal = check(facts);
     if (refusal) return refusal;
   }
   return undefined;
 }
 
-function order(vault: Vault): Check[] {
-  const permissionAndExistence = [callerMayNot, apiVersionIsMissing, keyIsMissing];
+function checksOf(vault: Vault): Check[] {
+  const permissionAndExistence = [callerLacksPermission, apiVersionIsMissing, keyIsMissing];
   return [
     networkForbids,
     ...(vault.answers.existenceBeforePermission ? permissionAndExistence.toReversed() : permissionAndExistence),
@@ -66,7 +66,7 @@ function order(vault: Vault): Check[] {
   ];
 }
 
-function networkForbids({ vault, caller, address }: Look): Refusal | undefined {
+function networkForbids({ vault, caller, address }: Facts): Refusal | undefined {
   switch (vault.firewall) {
     case 'ok':
       return undefined;
@@ -79,7 +79,7 @@ function networkForbids({ vault, caller, address }: Look): Refusal | undefined {
   }
 }
 
-function callerMayNot({ vault, caller, operation, key, authorized }: Look): Refusal | undefined {
+function callerLacksPermission({ vault, caller, operation, key, authorized }: Facts): Refusal | undefined {
   if (authorized) return undefined;
   const { action, policy } = needs[operation];
   if (vault.authModel === 'policy') return byAccessPolicy(vault.answers.policyInnerCode, caller, vault, policy);
@@ -89,7 +89,7 @@ function callerMayNot({ vault, caller, operation, key, authorized }: Look): Refu
   return byRbac(caller, vault, action, resourceId(vault, key));
 }
 
-function apiVersionIsMissing({ apiVersion }: Look): Refusal | undefined {
+function apiVersionIsMissing({ apiVersion }: Facts): Refusal | undefined {
   if (!apiVersion) return badParameter('api-version must be specified');
   if (/^(7\.\d+|20\d\d-\d\d-\d\d)(-preview(\.\d+)?)?$/.test(apiVersion)) return undefined;
   return badParameter(
@@ -110,20 +110,20 @@ const concernsLiveKey = new Set<Operation>([
   'decrypt',
 ]);
 
-function keyIsMissing({ operation, key = '', version, found }: Look): Refusal | undefined {
+function keyIsMissing({ operation, key = '', version, found }: Facts): Refusal | undefined {
   return concernsLiveKey.has(operation) && found === undefined ? keyNotFound(key, version) : undefined;
 }
 
 /** The names of the operations as key_ops and messages write them. */
 const operationNames = { wrapkey: 'wrapKey', unwrapkey: 'unwrapKey', encrypt: 'encrypt', decrypt: 'decrypt' } as const;
 
-function keyIsDisabled({ vault, operation, found }: Look): Refusal | undefined {
+function keyIsDisabled({ vault, operation, found }: Facts): Refusal | undefined {
   if (!isCrypto(operation) || found?.enabled !== false) return undefined;
   const wraps = operation === 'wrapkey' || operation === 'encrypt';
   return wraps && vault.answers.wrapOnDisabled === 'allowed' ? undefined : keyDisabled(operationNames[operation]);
 }
 
-function keyIsOutsideItsTime({ vault, operation, found, now }: Look): Refusal | undefined {
+function keyIsOutsideItsTime({ vault, operation, found, now }: Facts): Refusal | undefined {
   if (operation !== 'wrapkey' && operation !== 'encrypt') return undefined;
   if (found?.nbf !== undefined && now < found.nbf) return keyNotYetValid(operationNames[operation]);
   if (found?.exp !== undefined && now >= found.exp) {
@@ -132,13 +132,13 @@ function keyIsOutsideItsTime({ vault, operation, found, now }: Look): Refusal | 
   return undefined;
 }
 
-function keyOpsForbid({ operation, found }: Look): Refusal | undefined {
+function keyOpsForbid({ operation, found }: Facts): Refusal | undefined {
   if (!isCrypto(operation) || found === undefined) return undefined;
   const name = operationNames[operation];
   return found.keyOps.includes(name) ? undefined : operationNotPermitted(name);
 }
 
-function algorithmDoesNotFit({ operation, found, alg }: Look): Refusal | undefined {
+function algorithmDoesNotFit({ operation, found, alg }: Facts): Refusal | undefined {
   if (!isCrypto(operation) || found === undefined) return undefined;
   if (typeof alg !== 'string' || !isRsaAlgorithm(alg)) return invalidValue();
   return found.kty.startsWith('RSA') ? undefined : badParameter('Key and algorithm are incompatible.');

@@ -1,7 +1,7 @@
 /**
- * The emulator's clock: real time plus an offset that can be set, so that a key can expire during a test.
- * Short waits (how long a deleted key takes to appear among the deleted ones) end when real time or this clock says so,
- * whichever comes first: setting the clock back does not make them last for ever.
+ * The emulator's clock: real time plus an offset that a test can set, so that a key can expire during a test.
+ * Short waits, such as the time until a deleted key appears among the deleted keys, end by real time or by this clock,
+ * whichever is first. Setting the clock back therefore does not prolong them without end.
  */
 export type Clock = {
   /** Milliseconds since 1970. */

@@ -1,5 +1,5 @@
 /**
- * The control API: everything that in Azure is somebody else's doing. JSON in, JSON out; GET /control prints the calls.
+ * The control API: what customers, operators and the platform do in Azure. JSON in, JSON out; GET /control lists the calls.
  */
 import type { ControlRoute } from './controlCall.ts';
 import { eventRoutes } from './controlEvents.ts';
@@ -91,7 +91,7 @@ function help(world: World): string {
     const data = body === undefined ? '' : ` -d '${JSON.stringify(body)}'`;
     const verb = method === 'GET' ? '' : ` -X ${method}`;
     const filled = path.replaceAll(/:(\w+)/g, (_parameter, name: keyof ExampleNames) => names[name]);
-    return `# ${about}\ncurl${verb} '${world.url}${filled}'${data}\n`;
+    return `${about}:\ncurl${verb} '${world.url}${filled}'${data}\n`;
   });
   return `The control API of the Key Vault emulator.\n\n${calls.join('\n')}`;
 }

@@ -1,4 +1,4 @@
-/** What the calls of the control API have in common: a row of its table, and reading input with errors that help. */
+/** What the calls of the control API share: a row of its table, and the parsing of input with errors that name the field. */
 import * as z from 'zod';
 import { Refused } from './errors.ts';
 import type { ExampleNames } from './exampleNames.ts';
@@ -22,18 +22,18 @@ export type ControlRoute = {
   run(call: ControlCall): unknown;
 };
 
-/** Reads a body by its schema; a fault is a 400 that names the field. */
+/** Parses a body by its schema; an error is a 400 that names the field. */
 export function read<T>(schema: z.ZodType<T>, body: unknown): T {
   const result = schema.safeParse(body ?? {});
   if (result.success) return result.data;
-  const faults = result.error.issues.map((issue) => {
+  const messages = result.error.issues.map((issue) => {
     const field = issue.path.join('.');
     return field === '' ? issue.message : `${field}: ${issue.message}`;
   });
-  throw new Refused({ status: 400, code: 'BadRequest', message: faults.join('; ') });
+  throw new Refused({ status: 400, code: 'BadRequest', message: messages.join('; ') });
 }
 
-export function notThere(what: string): Refused {
+export function notFound(what: string): Refused {
   return new Refused({ status: 404, code: 'NotFound', message: `There is no ${what}.` });
 }
 
@@ -43,11 +43,11 @@ export function param(call: ControlCall, name: string): string {
 
 export function vaultOf(call: ControlCall): Vault {
   const vault = call.world.vaults.get(param(call, 'vault').toLowerCase());
-  if (vault === undefined) throw notThere(`vault ${param(call, 'vault')}`);
+  if (vault === undefined) throw notFound(`vault ${param(call, 'vault')}`);
   return vault;
 }
 
-/** Seconds since 1970, or ISO 8601; null takes the value away. */
+/** Seconds since 1970, or ISO 8601; null removes the value. */
 export const time = z
   .union([z.number().int(), z.iso.datetime({ offset: true }).transform((text) => Math.floor(Date.parse(text) / 1000))])
   .nullish();

@@ -1,9 +1,9 @@
-/** Calls the control API of the emulator, or of the token issuer, which speaks alike; for tests, the demo and whoever starts them. */
+/** A client of the emulator's control API. The Entra emulator's control API has the same form, so it works there too. */
 export type ControlMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 export type KeyVaultControl = <T = unknown>(method: ControlMethod, path: string, body?: unknown) => Promise<T>;
 
-/** `path` is what follows `/control`. Rejects with the emulator's message on any answer but success. */
+/** `path` follows `/control`. Rejects with the emulator's message unless the status is 2xx. */
 export function keyVaultControl(url: string): KeyVaultControl {
   return async <T>(method: ControlMethod, path: string, body?: unknown) => {
     const response = await fetch(`${url}/control${path}`, {

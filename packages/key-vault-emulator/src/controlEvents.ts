@@ -1,6 +1,6 @@
-/** Control calls: event subscriptions, and how events travel. */
+/** Control calls: event subscriptions and the delivery of events. */
 import * as z from 'zod';
-import { type ControlCall, type ControlRoute, notThere, param, read, vaultOf } from './controlCall.ts';
+import { type ControlCall, type ControlRoute, notFound, param, read, vaultOf } from './controlCall.ts';
 import { deliveryModes } from './delivery.ts';
 import { wireBody } from './events.ts';
 import { armId } from './model.ts';
@@ -30,7 +30,7 @@ export const eventRoutes: ControlRoute[] = [
     example: () => example,
     async run(call) {
       const vault = vaultOf(call);
-      // Put again, with another endpoint say, it is the same subscription: it goes on concerning what it did.
+      // A subscription that is put again, for example with another endpoint, still covers the versions it covered before.
       const before = vault.subscriptions.find(({ name }) => name === param(call, 'name'));
       const made = await subscribed(call, before?.since ?? vault.changes, armId(vault));
       vault.subscriptions = replaced(vault.subscriptions, made);
@@ -75,14 +75,14 @@ export const eventRoutes: ControlRoute[] = [
     about: 'the validation URL of a handshake, ?code=CODE',
     run({ world, query }) {
       if (!confirmManually(allSubscriptions(world), query.code ?? ''))
-        throw notThere('subscription awaiting this code');
+        throw notFound('subscription awaiting this code');
       return { validated: true };
     },
   },
   {
     method: 'GET',
     path: '/control/events',
-    about: 'all events emitted, with the state of each delivery',
+    about: 'all emitted events, with the state of each delivery',
     run: ({ world }) =>
       world.delivery.list().map(({ event, deliveries }) => ({
         id: event.id,
@@ -96,13 +96,13 @@ export const eventRoutes: ControlRoute[] = [
   {
     method: 'DELETE',
     path: '/control/events',
-    about: 'forget the list of events (deliveries go on)',
+    about: 'clear the list of events; deliveries continue',
     run: ({ world }) => world.delivery.clear(),
   },
   {
     method: 'PUT',
     path: '/control/events/mode',
-    about: `how events travel from now on: ${deliveryModes.join(', ')}`,
+    about: `set how events are delivered from now on: ${deliveryModes.join(', ')}`,
     example: () => ({ mode: 'hold' }),
     run({ world, body }) {
       world.delivery.setMode(read(mode, body).mode);
@@ -112,7 +112,7 @@ export const eventRoutes: ControlRoute[] = [
   {
     method: 'POST',
     path: '/control/events/release',
-    about: 'send the held events, in reverse order unless told: emitted, reverse, shuffled',
+    about: 'send the held events in the order emitted, reverse (the default) or shuffled',
     example: () => ({ order: 'reverse' }),
     run: async ({ world, body }) => ({ released: await world.delivery.release(read(release, body).order) }),
   },
@@ -139,7 +139,7 @@ function replaced(subscriptions: EventSubscription[], made: EventSubscription): 
 }
 
 function without(subscriptions: EventSubscription[], name: string): EventSubscription[] {
-  const kept = subscriptions.filter((one) => one.name !== name);
-  if (kept.length === subscriptions.length) throw notThere(`event subscription ${name}`);
-  return kept;
+  const others = subscriptions.filter((one) => one.name !== name);
+  if (others.length === subscriptions.length) throw notFound(`event subscription ${name}`);
+  return others;
 }

@@ -1,10 +1,10 @@
-/** Control calls: who may use a vault's keys. */
+/** Control calls: grants on a vault's keys. */
 import * as z from 'zod';
 import { putGrant, removeGrant, roles } from './authorize.ts';
-import { type ControlRoute, notThere, param, read, vaultOf } from './controlCall.ts';
+import { type ControlRoute, notFound, param, read, vaultOf } from './controlCall.ts';
 import { authModels, permissions } from './model.ts';
 import { viewVault } from './vaultView.ts';
-import { tellAccessPolicyChanged, tellRoleAssignmentsDeleted } from './world.ts';
+import { emitAccessPolicyChanged, emitRoleAssignmentsDeleted } from './world.ts';
 
 const grant = z.strictObject({
   permissions: z.union(
@@ -37,7 +37,7 @@ export const grantRoutes: ControlRoute[] = [
         clock,
         timings.grantDelayMs,
       );
-      if (model === 'policy') tellAccessPolicyChanged(call.world, vault);
+      if (model === 'policy') emitAccessPolicyChanged(call.world, vault);
       return viewVault(vault);
     },
   },
@@ -51,9 +51,9 @@ export const grantRoutes: ControlRoute[] = [
       const principal = param(call, 'principal');
       const { clock, timings } = call.world;
       const { removed, assignments } = removeGrant(vault, { principal, key, model }, clock, timings.grantDelayMs);
-      if (!removed) throw notThere(`grant of ${principal}`);
-      tellRoleAssignmentsDeleted(call.world, vault, assignments);
-      if (model === 'policy') tellAccessPolicyChanged(call.world, vault);
+      if (!removed) throw notFound(`grant of ${principal}`);
+      emitRoleAssignmentsDeleted(call.world, vault, assignments);
+      if (model === 'policy') emitAccessPolicyChanged(call.world, vault);
       return viewVault(vault);
     },
   },

@@ -1,15 +1,15 @@
-/** Control calls: keys, as by the customer's own hands. No token, no permission; the service's own rules hold. */
+/** Control calls: what the customer does to keys. They need no token and no permission; the rules of the service apply. */
 import * as z from 'zod';
 import { deletedKeyBundle, keyBundle, keyUrl } from './bundles.ts';
 import { seconds } from './clock.ts';
-import { type ControlCall, type ControlRoute, notThere, param, read, time, vaultOf } from './controlCall.ts';
+import { type ControlCall, type ControlRoute, notFound, param, read, time, vaultOf } from './controlCall.ts';
 import { fromJwk, fromPem } from './crypto.ts';
 import * as keys from './keys.ts';
 import { type Key, type KeyVersion, keyTypes, type Vault } from './model.ts';
 import { createVersion, importVersion, rotateKey } from './newVersions.ts';
 import { setRotationPolicy } from './operations.ts';
 import { policyBody } from './rotationPolicy.ts';
-import { tellKeyEvent } from './world.ts';
+import { emitKeyEvent } from './world.ts';
 
 const common = {
   keyOps: z.array(z.string()).optional(),
@@ -51,7 +51,7 @@ export const keyRoutes: ControlRoute[] = [
       const input = { kty, size, curve, ...update(rest) };
       const { source, clock } = call.world;
       const made = await createVersion(vaultOf(call), param(call, 'key'), input, source, clock, fixture);
-      return told(call, made);
+      return announced(call, made);
     },
   },
   {
@@ -63,7 +63,7 @@ export const keyRoutes: ControlRoute[] = [
       const privateKey = jwk === undefined ? fromPem(pem ?? '') : fromJwk(jwk);
       if (privateKey === undefined) return read(z.never(`${jwk ? 'jwk' : 'pem'}: not a private key`), call.body);
       const input = { hsm, ...update(rest) };
-      return told(call, importVersion(vaultOf(call), param(call, 'key'), privateKey, input, call.world.clock));
+      return announced(call, importVersion(vaultOf(call), param(call, 'key'), privateKey, input, call.world.clock));
     },
   },
   {
@@ -78,7 +78,7 @@ export const keyRoutes: ControlRoute[] = [
   {
     method: 'PATCH',
     path: '/control/vaults/:vault/keys/:key',
-    about: 'change the latest version: enabled, nbf, exp (null takes it away), keyOps, tags',
+    about: 'change the latest version: enabled, nbf, exp (null removes it), keyOps, tags',
     example: () => ({ enabled: false }),
     run: change,
   },
@@ -92,10 +92,10 @@ export const keyRoutes: ControlRoute[] = [
   {
     method: 'POST',
     path: '/control/vaults/:vault/keys/:key/rotate',
-    about: 'make the next version',
+    about: 'create the next version',
     async run(call) {
       const { source, clock } = call.world;
-      return told(call, await rotateKey(vaultOf(call), param(call, 'key'), source, clock));
+      return announced(call, await rotateKey(vaultOf(call), param(call, 'key'), source, clock));
     },
   },
   {
@@ -120,7 +120,7 @@ export const keyRoutes: ControlRoute[] = [
     run(call) {
       const vault = vaultOf(call);
       const key = keys.liveKey(vault, param(call, 'key'), call.world.clock);
-      if (key === undefined) throw notThere(`key ${param(call, 'key')}`);
+      if (key === undefined) throw notFound(`key ${param(call, 'key')}`);
       keys.deleteKey(vault, key, call.world.clock, call.world.timings.deleteDelayMs);
       return view(vault, key);
     },
@@ -147,7 +147,7 @@ async function change(call: ControlCall): Promise<unknown> {
   const input = update(read(changed, call.body));
   const { vault, key } = anyKey(call);
   const version = keys.findVersion(key, call.params.version);
-  if (key.deleted || version === undefined) throw notThere(`version ${call.params.version ?? ''} of ${key.name}`);
+  if (key.deleted || version === undefined) throw notFound(`version ${call.params.version ?? ''} of ${key.name}`);
   keys.updateVersion(vault, version, input, call.world.clock);
   await call.world.catchUp();
   return keyBundle(vault, key, version);
@@ -156,13 +156,13 @@ async function change(call: ControlCall): Promise<unknown> {
 function anyKey(call: ControlCall): { vault: Vault; key: Key } {
   const vault = vaultOf(call);
   const key = vault.keys.get(param(call, 'key').toLowerCase());
-  if (key === undefined) throw notThere(`key ${param(call, 'key')}`);
+  if (key === undefined) throw notFound(`key ${param(call, 'key')}`);
   return { vault, key };
 }
 
-async function told(call: ControlCall, { key, version }: { key: Key; version: KeyVersion }): Promise<unknown> {
+async function announced(call: ControlCall, { key, version }: { key: Key; version: KeyVersion }): Promise<unknown> {
   const vault = vaultOf(call);
-  tellKeyEvent(call.world, 'KeyNewVersionCreated', vault, key, version);
+  emitKeyEvent(call.world, 'KeyNewVersionCreated', vault, key, version);
   await call.world.catchUp();
   return keyBundle(vault, key, version);
 }

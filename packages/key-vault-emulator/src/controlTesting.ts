@@ -1,8 +1,8 @@
-/** Control calls: time, faults, and what has been asked. */
+/** Control calls: time, faults, and the log of requests. */
 import * as z from 'zod';
 import type { Clock } from './clock.ts';
 import { DAY_MS } from './clock.ts';
-import { type ControlRoute, notThere, param, read } from './controlCall.ts';
+import { type ControlRoute, notFound, param, read } from './controlCall.ts';
 import { operations } from './routes.ts';
 
 const clockSetting = z
@@ -77,7 +77,7 @@ export const testingRoutes: ControlRoute[] = [
   {
     method: 'POST',
     path: '/control/clock/advance',
-    about: 'go on by ms, seconds, days',
+    about: 'advance the time by ms, seconds or days',
     example: () => ({ days: 60 }),
     async run({ world, body }) {
       world.clock.setOffset(world.clock.offsetMs() + read(clockAdvance, body));
@@ -114,7 +114,7 @@ export const testingRoutes: ControlRoute[] = [
     path: '/control/faults/:fault',
     about: 'clear one fault',
     run(call) {
-      if (!call.world.faults.remove(param(call, 'fault'))) throw notThere(`fault ${param(call, 'fault')}`);
+      if (!call.world.faults.remove(param(call, 'fault'))) throw notFound(`fault ${param(call, 'fault')}`);
     },
   },
   {
@@ -126,13 +126,13 @@ export const testingRoutes: ControlRoute[] = [
   {
     method: 'DELETE',
     path: '/control/requests',
-    about: 'forget the counts and the list',
+    about: 'clear the counts and the list',
     run: ({ world }) => world.requests.clear(),
   },
   {
     method: 'POST',
     path: '/control/reset',
-    about: 'back to the beginning: no vaults, faults, event subscriptions or requests, real time',
+    about: 'delete all vaults, faults, event subscriptions and logged requests, and return to real time',
     run({ world }) {
       world.vaults.clear();
       world.resourceSubscriptions.clear();

@@ -1,11 +1,11 @@
 /** Control calls: vaults. */
 import * as z from 'zod';
-import { type ControlRoute, notThere, read, vaultOf } from './controlCall.ts';
+import { type ControlRoute, notFound, read, vaultOf } from './controlCall.ts';
 import { clouds, vaultKinds } from './hosts.ts';
 import { authModels, firewallModes, recoveryLevels } from './model.ts';
 import { createVault, deleteVault, purgeVault, recoverVault, retentionDays } from './vaults.ts';
 import { viewVault } from './vaultView.ts';
-import { tellAccessPolicyChanged, tellVaultDeleted } from './world.ts';
+import { emitAccessPolicyChanged, emitVaultDeleted } from './world.ts';
 
 export const throttle = z.strictObject({
   enabled: z.boolean().optional(),
@@ -68,7 +68,7 @@ export const vaultRoutes: ControlRoute[] = [
   {
     method: 'GET',
     path: '/control/vaults',
-    about: 'all vaults, the deleted ones too',
+    about: 'all vaults, deleted ones included',
     run: ({ world }) => [...world.vaults.values()].map(viewVault),
   },
   {
@@ -94,7 +94,7 @@ export const vaultRoutes: ControlRoute[] = [
       vault.answers = { ...vault.answers, ...defined(change.answers) };
       if (change.authModel && change.authModel !== vault.authModel) {
         vault.authModel = change.authModel;
-        tellAccessPolicyChanged(call.world, vault);
+        emitAccessPolicyChanged(call.world, vault);
       }
       return viewVault(vault);
     },
@@ -102,19 +102,19 @@ export const vaultRoutes: ControlRoute[] = [
   {
     method: 'DELETE',
     path: '/control/vaults/:vault',
-    about: 'delete a vault: its name stops resolving, its grants and event subscriptions are gone for good',
+    about: 'delete a vault: its name no longer resolves, and its grants and event subscriptions are deleted for good',
     run(call) {
       const vault = vaultOf(call);
-      if (vault.deleted) throw notThere(`live vault ${vault.name}`);
+      if (vault.deleted) throw notFound(`live vault ${vault.name}`);
       deleteVault(call.world.vaults, vault, call.world.clock.now());
-      tellVaultDeleted(call.world, vault);
+      emitVaultDeleted(call.world, vault);
       return viewVault(vault);
     },
   },
   {
     method: 'POST',
     path: '/control/vaults/:vault/recover',
-    about: 'recover a deleted vault: keys come back, grants and event subscriptions do not',
+    about: 'recover a deleted vault: its keys return, its grants and event subscriptions do not',
     run(call) {
       const vault = vaultOf(call);
       recoverVault(vault);

@@ -56,7 +56,7 @@ export function encrypt(key: KeyObject, alg: string, value: Buffer): Buffer | un
   }
 }
 
-/** Undefined when the value was not encrypted by this key, or not with this algorithm. */
+/** Undefined when the value was not encrypted by this key with this algorithm. */
 export function decrypt(key: KeyObject, alg: string, value: Buffer): Buffer | undefined {
   try {
     return privateDecrypt({ key, ...paddings[alg] }, value);
@@ -83,7 +83,7 @@ export function shapeOf(key: KeyObject): KeyShape | undefined {
   return curve === undefined ? undefined : { family: 'EC', curve };
 }
 
-/** Reads a private key in JWK form; undefined when it is not one. */
+/** Parses a private key in JWK form; undefined when it is none. */
 export function fromJwk(jwk: Record<string, unknown>): KeyObject | undefined {
   try {
     const kty = typeof jwk.kty === 'string' ? jwk.kty.replace(/-HSM$/, '') : jwk.kty;
@@ -108,7 +108,7 @@ type JsonWebKeyInput = Parameters<typeof createPrivateKey>[0] extends infer Inpu
     : never
   : never;
 
-/** Base64url without padding, strictly: what the service does not accept is undefined. */
+/** Strict base64url; undefined for text that the service does not accept. */
 export function fromBase64url(text: unknown): Buffer | undefined {
   if (typeof text !== 'string' || text === '' || !/^[A-Za-z0-9_-]*={0,2}$/.test(text)) return undefined;
   return Buffer.from(text, 'base64url');

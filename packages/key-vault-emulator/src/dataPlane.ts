@@ -1,4 +1,4 @@
-/** A request to a vault, from the Host header to the answer. The order of the steps is the service's. */
+/** A request to a vault, from the Host header to the answer. The steps have the order of the service. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { authorize } from './authorize.ts';
 import { firstRefusal } from './checks.ts';
@@ -80,7 +80,7 @@ async function answer(
     if (body === MALFORMED) throw new Refused(badParameter('The request body is not valid JSON.'));
 
     const success = await carryOut(world, vault, route, body);
-    const result = await spoiled(world, target, success.body);
+    const result = await withFault(world, target, success.body);
     const headers: Record<string, string> =
       granted.assignmentId === undefined ? {} : { 'x-ms-keyvault-rbac-assignment-id': granted.assignmentId };
     return withHeaders(json(success.status, result, headers), vault, request);
@@ -129,11 +129,11 @@ async function faultOnArrival(world: World, vault: Vault, route: Route | NoRoute
 
 async function delay(world: World, fault: Fault): Promise<void> {
   if (fault.delayMs === undefined) return;
-  // Cut short by stop(): the connection is closed then anyway.
+  // stop() ends the wait, because it closes the connection too.
   await sleep(fault.delayMs, undefined, { signal: world.stopping }).catch(() => undefined);
 }
 
-/** A request without a token only asks for the challenge, and is no transaction of the vault. */
+/** A request without a token only fetches the challenge, and does not count against the vault's limit. */
 function refuseOverLimit(
   world: World,
   vault: Vault,
@@ -144,13 +144,13 @@ function refuseOverLimit(
   if (!vault.throttle.enabled || !request.headers.authorization || 'status' in route) return;
   const version =
     route.key === undefined ? undefined : findVersion(liveKey(vault, route.key, world.clock), route.version);
-  const kind = requestKind(route.operation, version, asksForHsm(body));
+  const kind = requestKind(route.operation, version, isHsmRequest(body));
   const { state, admitted } = admit(vault.throttleState, vault.throttle, kind, performance.now());
   vault.throttleState = state;
   if (!admitted) throw new Refused(throttled(vault.throttle.retryAfterSeconds));
 }
 
-function asksForHsm(body: unknown): boolean {
+function isHsmRequest(body: unknown): boolean {
   return typeof body === 'object' && body !== null && 'kty' in body && String(body.kty).endsWith('-HSM');
 }
 
@@ -165,7 +165,7 @@ function readBody(request: WireRequest): unknown {
   }
 }
 
-async function spoiled(world: World, target: Target, body: unknown): Promise<unknown> {
+async function withFault(world: World, target: Target, body: unknown): Promise<unknown> {
   if (target.operation !== 'unwrapkey' && target.operation !== 'decrypt') return body;
   const [fault] = world.faults.take('result', target);
   if (fault === undefined) return body;

@@ -1,6 +1,6 @@
 /**
- * Delivers events as Event Grid does. Azure docs, event-grid/delivery-and-retry: at least once, in no order; success is
- * 200 to 204; some answers are final; everything else is tried again on a schedule, at most 30 times.
+ * Delivers events as Event Grid does. Azure docs, event-grid/delivery-and-retry: at least once, unordered; 200 to 204 is
+ * success; some statuses are final; after any other result it retries on a schedule, at most 30 attempts.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type GridEvent, wireBody } from './events.ts';
@@ -16,7 +16,7 @@ export type DeliveryRecord = {
   endpoint: string;
   state: DeliveryState;
   attempts: number;
-  /** The last answer's status, or what went wrong on the way. */
+  /** The status of the last answer, or the network error. */
   lastOutcome?: number | string;
 };
 
@@ -28,13 +28,13 @@ export const documentedRetryMs: readonly number[] = [
 ];
 
 const MAX_ATTEMPTS = 30;
-const KEPT = 10_000;
+const MAX_EVENTS = 10_000;
 
 export function isSuccess(status: number): boolean {
   return status >= 200 && status <= 204;
 }
 
-/** Answers after which Event Grid gives up at once. */
+/** Statuses after which Event Grid does not retry. */
 export function isFinal(status: number, destination: EventSubscription['destination']): boolean {
   return status === 400 || status === 403 || status === 413 || (status === 401 && destination === 'webhook');
 }
@@ -45,9 +45,9 @@ export type Delivery = {
   clear(): void;
   setMode(mode: DeliveryMode): void;
   mode(): DeliveryMode;
-  /** Sends what was held, in this order, each one after the one before was answered. */
+  /** Sends the held events in this order, each after the answer to the one before. */
   release(order: 'emitted' | 'reverse' | 'shuffled'): Promise<number>;
-  /** Sends an event again to all who got it: Event Grid may do so at any time. */
+  /** Sends an event again to every subscription that received it, as Event Grid can at any time. */
   redeliver(id: string): number;
   stop(): void;
 };
@@ -80,7 +80,7 @@ export function createDelivery(
     }
   };
 
-  /** One attempt; the next ones follow on their own, so that a caller waits for the first answer only. */
+  /** One attempt. Retries run in the background, so that a caller waits for the first answer only. */
   const send = async (job: Job): Promise<void> => {
     const { record, subscription } = job;
     if (!isSubscribed(subscription)) {
@@ -113,7 +113,7 @@ export function createDelivery(
       const copies = mode === 'twice' ? [...ready, ...ready] : ready;
       const jobs = copies.map((subscription) => newJob(event, subscription));
       emitted.push({ event, jobs });
-      if (emitted.length > KEPT) emitted = emitted.slice(-KEPT / 2);
+      if (emitted.length > MAX_EVENTS) emitted = emitted.slice(-MAX_EVENTS / 2);
       for (const job of jobs) {
         if (mode === 'drop') job.record.state = 'dropped';
         else if (mode === 'hold') {

@@ -1,10 +1,10 @@
 /**
- * A Key Vault on this machine: the keys data plane on the wire, with real RSA, and a control API for everything that in
- * Azure is somebody else's doing (vaults, roles, firewalls, outages, time).
+ * A Key Vault on this machine: the keys data plane on the wire with real RSA, and a control API for what customers, the
+ * platform and time do in Azure (vaults, roles, firewalls, outages).
  *
- * One plain HTTP server. A request whose Host header names a vault is that vault's; one to the loopback address is the
- * control API's. Where a client must see its network fail, the answer is 421 with `x-emulator-network-error: CODE`, and
- * the client's transport makes the error of it.
+ * One plain HTTP server. A request whose Host header names a vault goes to that vault; a request to the loopback address
+ * goes to the control API. Where a client must see a network failure, the answer is 421 with
+ * `x-emulator-network-error: CODE`, and the client's transport turns it into the error.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -31,15 +31,15 @@ export type KeyVaultOptions = {
   /** A file of ready private keys; see keySource.ts. */
   keyPool?: string;
   timings?: Partial<Timings>;
-  /** A folder where the vaults outlive the process; absent: in memory. See snapshot.ts. */
+  /** The folder that stores the vaults; absent: in memory. See snapshot.ts. */
   dir?: string;
-  /** Forgets what the folder holds. */
+  /** Deletes what the folder holds. */
   fresh?: boolean;
 };
 
 export type KeyVaultEmulator = {
   url: string;
-  /** With `dir`: names these keys, from when the folder was begun and over every restart. */
+  /** With `dir`: the id of this set of keys, the same after every restart. */
   dataId?: string;
   stop(): Promise<void>;
 };
@@ -61,7 +61,7 @@ export async function startKeyVault(options: KeyVaultOptions): Promise<KeyVaultE
       })
       .finally(() => snapshot?.touch());
   });
-  // Longer than a client keeps an idle connection, so that it never writes into one that is being closed.
+  // Longer than the idle time-out of clients, so that no client writes into a connection that is closing.
   server.keepAliveTimeout = 120_000;
   try {
     await listen(server, options.port ?? 0);

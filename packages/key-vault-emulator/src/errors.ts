@@ -1,4 +1,4 @@
-/** How a refusal looks on the wire, and how it gets there. The refusals themselves are in refusals.ts. */
+/** The wire form of a refusal, and the error that carries it. The refusals themselves are in refusals.ts. */
 import type { Answers } from './answers.ts';
 
 export type Refusal = {
@@ -9,7 +9,7 @@ export type Refusal = {
   headers?: Record<string, string>;
 };
 
-/** Thrown by whatever carries out an operation; turned into an answer in one place. */
+/** Thrown by an operation; the data plane and the control API turn it into an answer. */
 export class Refused extends Error {
   readonly refusal: Refusal;
   constructor(refusal: Refusal) {
@@ -19,7 +19,7 @@ export class Refused extends Error {
   }
 }
 
-/** The envelope; the cause of a 403 is the inner code. */
+/** The error body; the cause of a 403 is the inner code. */
 export function errorBody(refusal: Refusal, answers?: Pick<Answers, 'innerErrors'>): unknown {
   const inner = answers?.innerErrors === false ? undefined : refusal.inner;
   return {

@@ -8,12 +8,12 @@ import { armId, type Key, type KeyVersion, type Vault } from './model.ts';
 
 export type EventSchema = 'eventGrid' | 'cloudEvents';
 
-/** One event, before it takes the shape that a subscription asks for. */
+/** One event, independent of the schema of a subscription. */
 export type GridEvent = {
   id: string;
   type: string;
   subject: string;
-  /** The topic of an Event Grid event, the source of a CloudEvent. */
+  /** `topic` in the Event Grid schema, `source` in CloudEvents. */
   topic: string;
   time: string;
   data: Record<string, unknown>;

@@ -1,4 +1,4 @@
-/** The names in the control API's example lines: what exists now, or, for what is missing, a name that can be created. */
+/** The names in the control API's example lines. They exist, as far as the emulator has any of the kind. */
 import type { World } from './world.ts';
 
 export type ExampleNames = Readonly<

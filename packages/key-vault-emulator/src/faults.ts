@@ -1,4 +1,4 @@
-/** Faults on demand: which requests they meet, how often, and what they do to them. */
+/** Faults on demand: which requests they affect, how often, and how. */
 import { randomUUID } from 'node:crypto';
 import type { Refusal } from './errors.ts';
 import { throttled } from './refusals.ts';
@@ -16,7 +16,7 @@ export type FaultAction =
       headers?: Record<string, string> | undefined;
     }
   | { action: 'throttled'; retryAfter?: number | string | undefined }
-  /** 403 with this inner code, after the token was checked. Without: a code that nobody knows. */
+  /** 403 with this inner code, after the token was verified. Absent: no inner code. */
   | { action: 'forbidden'; inner?: string | undefined; message?: string | undefined }
   /** The socket is destroyed. */
   | { action: 'reset' }
@@ -26,9 +26,9 @@ export type FaultAction =
   | { action: 'network'; code: string }
   /** Unwrap and decrypt succeed with the wrong bytes. */
   | { action: 'wrongUnwrap' }
-  /** Nothing but the delay, before the request is looked at. */
+  /** Only the delay, before the emulator reads the request. */
   | { action: 'delay' }
-  /** The answer is found at once and sent after the delay: by then it may be about a state of the past. */
+  /** The emulator computes the answer at once and sends it after the delay, when it can be outdated. */
   | { action: 'lateAnswer' };
 
 export type Fault = FaultAction & {
@@ -36,12 +36,12 @@ export type Fault = FaultAction & {
   vault?: string | undefined;
   key?: string | undefined;
   operation?: Operation | undefined;
-  /** How many more requests it meets; without it, all until it is cleared. */
+  /** How many more requests it affects; absent: all until it is cleared. */
   count?: number | undefined;
   delayMs?: number | undefined;
 };
 
-/** Where in the handling of a request a fault acts. */
+/** The step of a request at which a fault acts. */
 type Stage = 'arrival' | 'verified' | 'result' | 'answered';
 
 function stageOf(fault: Fault): Stage {
@@ -57,7 +57,7 @@ export type Faults = {
   add(fault: FaultAction & Omit<Fault, 'id' | 'action'>): Fault;
   remove(id: string): boolean;
   clear(): void;
-  /** Takes the faults that act on this request at this stage: each delay on the way, ending with the first that answers. */
+  /** Takes the faults that act on this request at this stage: the delays up to the first fault that answers, and that fault. */
   take(stage: Stage, target: Target): Fault[];
 };
 

@@ -24,7 +24,7 @@ export function tokenResource(kind: VaultKind, cloud: Cloud): string {
   return `https://${kind}.${domains[cloud]}`;
 }
 
-/** Where the challenge sends a client for a token; the client replaces the host by its own authority. */
+/** The authority in the challenge; the client takes the tenant from it and uses its own authority host. */
 export function challengeAuthority(cloud: Cloud, tenantId: string): string {
   return `${authorities[cloud]}/${tenantId}`;
 }

@@ -1,6 +1,6 @@
 /**
- * Where new private keys come from. Generating takes from 50 ms (2048 bits) to over a second (4096), so tests give a
- * file of ready ones. Each of those is handed out once; after the last, keys are generated.
+ * The source of new private keys. Generating a key takes from 50 ms (2048 bits) to over a second (4096), so tests
+ * pass a file of generated keys. Each is used once; after the last, the source generates keys.
  */
 import { createPrivateKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -10,7 +10,7 @@ import { generateEc, generateRsa } from './crypto.ts';
 export type KeySource = {
   rsa(size: number): Promise<KeyObject>;
   ec(curve: string): Promise<KeyObject>;
-  /** The n-th ready key of that size, as often as it is asked for; undefined when there is none. */
+  /** The n-th key of that size in the file, any number of times; undefined when there is none. */
   fixture(size: number, index: number): KeyObject | undefined;
 };
 

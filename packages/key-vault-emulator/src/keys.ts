@@ -1,4 +1,4 @@
-/** Keys in a vault: finding them, changing them, and their way through deletion. newVersions.ts makes them. */
+/** Keys in a vault: find, update, delete, recover, purge. newVersions.ts creates them. */
 import { type Clock, DAY_MS, seconds } from './clock.ts';
 import { Refused } from './errors.ts';
 import {
@@ -34,19 +34,19 @@ export type KeyUpdate = Pick<NewKey, 'keyOps' | 'attributes' | 'tags' | 'exporta
 export const RSA_OPS = ['encrypt', 'decrypt', 'sign', 'verify', 'wrapKey', 'unwrapKey'];
 export const EC_OPS = ['sign', 'verify'];
 
-/** The key, unless it is missing, soft-deleted, being deleted or being recovered: for a caller all the same. */
+/** The key, unless it is missing, soft-deleted, being deleted or being recovered. A caller sees no difference. */
 export function liveKey(vault: Vault, name: string, clock: Clock): Key | undefined {
   const key = vault.keys.get(name.toLowerCase());
   if (key === undefined || key.deleted || (key.hiddenUntil && !clock.passed(key.hiddenUntil))) return undefined;
   return key;
 }
 
-/** The version meant: that one, or the latest. */
+/** The named version, or the latest. */
 export function findVersion(key: Key | undefined, version: string | undefined): KeyVersion | undefined {
   return version === undefined ? key?.versions.at(-1) : key?.versions.find((one) => one.id === version.toLowerCase());
 }
 
-/** The key under /deletedkeys; for some seconds after the delete it is not there yet. */
+/** The key under /deletedkeys, where it appears some seconds after the delete. */
 export function deletedKey(vault: Vault, name: string, clock: Clock): Key | undefined {
   const key = vault.keys.get(name.toLowerCase());
   return key?.deleted && clock.passed(key.deleted.listedFrom) ? key : undefined;
@@ -103,7 +103,7 @@ function settledDeletedKey(vault: Vault, name: string, clock: Clock): Key {
   return key;
 }
 
-/** What the service lets a key of this type be used for. */
+/** The operations, after the check that the service permits them for this type of key. */
 export function checkedOps(kty: KeyType, ops: readonly string[]): readonly string[] {
   const possible = kty.startsWith('EC') ? EC_OPS : [...RSA_OPS, 'import'];
   if (ops.some((op) => op !== 'export' && !possible.includes(op))) throw new Refused(invalidValue());

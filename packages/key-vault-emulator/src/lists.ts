@@ -1,4 +1,4 @@
-/** The lists of the data plane, in pages of at most 25. */
+/** The lists of the data plane, in pages of at most 25 items. */
 import { deletedListItem, listItem } from './bundles.ts';
 import type { Clock } from './clock.ts';
 import { Refused } from './errors.ts';
@@ -14,7 +14,7 @@ export function liveItems(vault: Vault, clock: Clock): unknown[] {
   });
 }
 
-/** A key that is not there has no versions, and that is no error: as recorded from the real service. */
+/** A missing key has no versions, which is no error: azure-sdk-for-net, GetPropertiesOfKeyVersionsNonExisting.json. */
 export function versionItems(vault: Vault, key: Key | undefined): unknown[] {
   return key === undefined ? [] : key.versions.map((version) => listItem(vault, key, version, true));
 }
@@ -30,15 +30,15 @@ const PAGE = 25;
 
 /** One page, with the link to the next. */
 export function page(vault: Vault, route: Route, items: unknown[]): unknown {
-  const asked = Number(route.query.get('maxresults') ?? PAGE);
-  if (!Number.isInteger(asked) || asked < 1 || asked > PAGE) throw new Refused(invalidValue());
+  const size = Number(route.query.get('maxresults') ?? PAGE);
+  if (!Number.isInteger(size) || size < 1 || size > PAGE) throw new Refused(invalidValue());
   const from = Number(route.query.get('$skiptoken') ?? 0) || 0;
-  const to = from + asked;
+  const to = from + size;
   const path = { list: 'keys', listversions: `keys/${route.key}/versions`, listdeleted: 'deletedkeys' };
   const query = new URLSearchParams({
     'api-version': route.query.get('api-version') ?? '',
     $skiptoken: String(to),
-    maxresults: String(asked),
+    maxresults: String(size),
   });
   const nextLink =
     to < items.length ? `https://${vault.host}/${path[route.operation as keyof typeof path]}?${query}` : null;

@@ -1,9 +1,9 @@
 /**
  * The emulator as a process of its own:
  *   node packages/key-vault-emulator/src/main.ts [--port N] [--identity-url URL] [--key-pool FILE] [--dir FOLDER]
- * or by KEYVAULT_PORT, KEYVAULT_IDENTITY_URL, KEYVAULT_KEY_POOL, KEYVAULT_DIR. With a folder, vaults outlive the process.
- * Prints `{"url": "..."}` when it is ready; ends on SIGTERM, on SIGINT and when standard input closes, so that it does
- * not outlive the process that started it.
+ * or by KEYVAULT_PORT, KEYVAULT_IDENTITY_URL, KEYVAULT_KEY_POOL, KEYVAULT_DIR. The folder stores the vaults. Prints
+ * `{"url": "..."}` when it is ready. Ends on SIGTERM, on SIGINT and when standard input closes, so that it does not
+ * outlive the process that started it.
  */
 import { fstatSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -28,7 +28,7 @@ const emulator = await startKeyVault({
 const end = () => void emulator.stop().then(() => process.exit(0));
 process.once('SIGTERM', end);
 process.once('SIGINT', end);
-// Only a pipe's end means that the starter is gone; /dev/null ends at once and a terminal is nobody's parent.
+// Only the end of a pipe means that the parent has ended: /dev/null ends at once, and a terminal has no parent behind it.
 const input = fstatSync(0);
 if (input.isFIFO() || input.isSocket()) process.stdin.once('end', end).resume();
 

@@ -1,4 +1,4 @@
-/** The state of the emulated world. Only the files named after a thing change that thing. */
+/** The state of the emulator. Only the files named after a thing change that thing. */
 import type { KeyObject } from 'node:crypto';
 import type { Answers } from './answers.ts';
 import type { Moment } from './clock.ts';
@@ -63,7 +63,7 @@ export type RoleAssignment = {
 export const keyTypes = ['RSA', 'RSA-HSM', 'EC', 'EC-HSM'] as const;
 export type KeyType = (typeof keyTypes)[number];
 
-/** Who may export the private key. `data` is base64url; the emulator stores the policy and never evaluates it. */
+/** The policy by which the private key can be exported. `data` is base64url; the emulator stores the policy and never evaluates it. */
 export type ReleasePolicy = { contentType?: string; data: string; immutable?: boolean };
 
 export type KeyVersion = {
@@ -84,21 +84,21 @@ export type KeyVersion = {
   tags?: Record<string, string>;
   exportable?: boolean;
   releasePolicy?: ReleasePolicy;
-  /** Position in the vault's order of changes: expiry events concern versions changed after subscribing. */
+  /** Position in the vault's order of changes: expiry events cover versions that changed after the subscription. */
   change: number;
   /** The exp for which the event was already emitted. */
-  nearExpiryToldFor?: number;
-  expiredToldFor?: number;
+  nearExpiryEmittedFor?: number;
+  expiredEmittedFor?: number;
 };
 
 export type Key = {
   name: string;
-  /** Oldest first; the last one is what a request without a version means. */
+  /** Oldest first; a request without a version uses the last. */
   versions: KeyVersion[];
   rotationPolicy?: RotationPolicy;
-  /** Soft-deleted: purged for good at `purgeAt` (ms), to be seen under /deletedkeys from `listedFrom`. */
+  /** Soft-deleted: the purge is at `purgeAt` (ms), and /deletedkeys shows the key from `listedFrom`. */
   deleted?: { at: number; purgeAt: number; listedFrom: Moment };
-  /** Being recovered: not there until then. */
+  /** Being recovered: 404 until then. */
   hiddenUntil?: Moment;
 };
 
@@ -119,7 +119,7 @@ export type Vault = {
   throttle: ThrottleSettings;
   throttleState: ThrottleState;
   roleAssignments: RoleAssignment[];
-  /** Access policies by principal (lower case). Kept, without effect, while the vault uses RBAC. */
+  /** Access policies by principal (lower case). Stored without effect while the vault uses RBAC. */
   accessPolicies: Map<string, readonly Permission[]>;
   /** By name in lower case: Key Vault names ignore case. */
   keys: Map<string, Key>;
@@ -150,7 +150,7 @@ export function hasPurgeProtection(level: RecoveryLevel): boolean {
   return !level.includes('Purgeable');
 }
 
-/** The resource id; other parties compare it without regard to case, as the platform's own events vary it. */
+/** The resource id. Clients must ignore its case, because the platform's own events vary it. */
 export function armId(vault: Pick<Vault, 'subscriptionId' | 'resourceGroup' | 'kind' | 'name'>): string {
   const type = vault.kind === 'vault' ? 'vaults' : 'managedHSMs';
   return `/subscriptions/${vault.subscriptionId}/resourceGroups/${vault.resourceGroup}/providers/Microsoft.KeyVault/${type}/${vault.name}`;

@@ -1,4 +1,4 @@
-/** New versions of keys: made, imported, rotated. */
+/** New versions of keys: created, imported, rotated. */
 import { type KeyObject, randomUUID } from 'node:crypto';
 import { type Clock, seconds } from './clock.ts';
 import { CURVES, RSA_SIZES, shapeOf } from './crypto.ts';
@@ -45,7 +45,7 @@ export function importVersion(
   return addVersion(vault, name, privateKey, { ...input, kty }, clock);
 }
 
-/** A new version of the same kind, with the attributes that the rotation policy gives. */
+/** A new version of the same kind, with the attributes that the rotation policy sets. */
 export async function rotateKey(vault: Vault, name: string, source: KeySource, clock: Clock) {
   const latest = findVersion(liveKey(vault, name, clock), undefined);
   if (latest === undefined) throw new Refused(keyNotFound(name));
@@ -81,7 +81,7 @@ function isRsaSize(size: number): boolean {
 }
 
 function addVersion(vault: Vault, name: string, privateKey: KeyObject, input: NewKey, clock: Clock) {
-  // A key took time to generate: the name may have been deleted meanwhile.
+  // The key took time to generate, and a caller may have deleted the name since.
   refuseTakenName(vault, name, clock);
   const keyOps = checkedOps(input.kty, input.keyOps ?? (input.kty.startsWith('EC') ? EC_OPS : RSA_OPS));
   const key: Key = vault.keys.get(name.toLowerCase()) ?? { name, versions: [] };

@@ -1,4 +1,4 @@
-/** The operations of the data plane, after every check has passed. Bodies are checked here, once. */
+/** The operations of the data plane, after every check has passed. This file parses their bodies. */
 import * as z from 'zod';
 import { deletedKeyBundle, keyBundle, keyId, keyUrl } from './bundles.ts';
 import { seconds } from './clock.ts';
@@ -17,9 +17,9 @@ import {
   notEmulated,
   undecryptable,
 } from './refusals.ts';
-import { policyBody, policyFault, rotationPolicySchema } from './rotationPolicy.ts';
+import { policyBody, policyError, rotationPolicySchema } from './rotationPolicy.ts';
 import { isCrypto, type Route } from './routes.ts';
-import { tellKeyEvent, type World } from './world.ts';
+import { emitKeyEvent, type World } from './world.ts';
 
 export type Success = { status: number; body?: unknown };
 
@@ -142,15 +142,15 @@ export async function carryOut(world: World, vault: Vault, route: Route, body: u
   }
 }
 
-/** The algorithm named in the body, for the check that precedes the operation. */
+/** The algorithm in the body, for the check that precedes the operation. */
 export function algorithmIn(route: Route, body: unknown): unknown {
   return isCrypto(route.operation) && typeof body === 'object' && body !== null && 'alg' in body ? body.alg : undefined;
 }
 
 export function setRotationPolicy(key: Key, body: unknown, now: number): void {
   const input = parse(rotationPolicySchema, body);
-  const fault = policyFault(input);
-  if (fault !== undefined) throw new Refused(badParameter(fault));
+  const error = policyError(input);
+  if (error !== undefined) throw new Refused(badParameter(error));
   key.rotationPolicy = {
     lifetimeActions: input.lifetimeActions ?? [],
     ...(input.attributes?.expiryTime ? { expiryTime: input.attributes.expiryTime } : {}),
@@ -170,7 +170,7 @@ function crypt(vault: Vault, key: Key, version: KeyVersion, operation: string, b
 }
 
 function newVersion(world: World, vault: Vault, { key, version }: { key: Key; version: KeyVersion }): Success {
-  tellKeyEvent(world, 'KeyNewVersionCreated', vault, key, version);
+  emitKeyEvent(world, 'KeyNewVersionCreated', vault, key, version);
   return { status: 200, body: keyBundle(vault, key, version) };
 }
 
@@ -205,7 +205,7 @@ function update(input: z.infer<typeof updateBody>): keys.KeyUpdate {
   };
 }
 
-/** The checks have seen it already; a key that went in between is missing again. */
+/** The checks have found the key, but another call may have deleted it since. */
 function existing(key: Key | undefined, route: Route): { key: Key; version: KeyVersion } {
   const version = keys.findVersion(key, route.version);
   if (key === undefined || version === undefined) throw new Refused(keyNotFound(route.key ?? '', route.version));

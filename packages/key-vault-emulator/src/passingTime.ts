@@ -1,12 +1,12 @@
-/** What happens by itself as the clock goes on: expiry events, rotation by policy, the end of retention. */
+/** What happens as time passes: expiry events, rotation by policy, the end of retention. */
 import { Refused } from './errors.ts';
 import type { Key, KeyVersion, Vault } from './model.ts';
 import { rotateKey } from './newVersions.ts';
 import { nearExpiryAt, rotationAt } from './rotationPolicy.ts';
 import { purgeOverdue } from './vaults.ts';
-import { tellExpiryEvent, tellKeyEvent, type World } from './world.ts';
+import { emitExpiryEvent, emitKeyEvent, type World } from './world.ts';
 
-/** One run at a time: a second one must not rotate a key that the first is still generating a version for. */
+/** One run at a time, so that a second run does not rotate a key for which the first is still generating a version. */
 export function createCatchUp(world: World): () => Promise<void> {
   let last = Promise.resolve();
   return () => {
@@ -15,7 +15,7 @@ export function createCatchUp(world: World): () => Promise<void> {
   };
 }
 
-/** Brings everything up to the clock's time. Doing it twice does nothing the second time. */
+/** Does everything that is due by the clock. A second run does nothing. */
 async function catchUp(world: World): Promise<void> {
   const now = world.clock.now();
   purgeOverdue(world.vaults, now);
@@ -24,8 +24,8 @@ async function catchUp(world: World): Promise<void> {
     for (const key of vault.keys.values()) {
       const current = key.versions.at(-1);
       if (key.deleted || current === undefined) continue;
-      for (const name of dueExpiryEvents(key, current, now)) tellExpiryEvent(world, name, vault, key, current);
-      markTold(key, current, now);
+      for (const name of dueExpiryEvents(key, current, now)) emitExpiryEvent(world, name, vault, key, current);
+      markEmitted(key, current, now);
       if (!isRotationDue(key, current, now)) continue;
       await rotateByPolicy(world, vault, key);
     }
@@ -35,29 +35,29 @@ async function catchUp(world: World): Promise<void> {
 async function rotateByPolicy(world: World, vault: Vault, key: Key): Promise<void> {
   try {
     const made = await rotateKey(vault, key.name, world.source, world.clock);
-    tellKeyEvent(world, 'KeyNewVersionCreated', vault, made.key, made.version);
+    emitKeyEvent(world, 'KeyNewVersionCreated', vault, made.key, made.version);
   } catch (error) {
-    // Deleted while its next version was being generated.
+    // A caller deleted the key while its next version was being generated.
     if (!(error instanceof Refused)) throw error;
   }
 }
 
-/** Each once for one value of exp: a new exp starts over. */
+/** Each event once for one value of exp. */
 export function dueExpiryEvents(key: Key, version: KeyVersion, nowMs: number): ('KeyNearExpiry' | 'KeyExpired')[] {
-  const { exp, nearExpiryToldFor, expiredToldFor } = version;
+  const { exp, nearExpiryEmittedFor, expiredEmittedFor } = version;
   const near = nearExpiryAt(key.rotationPolicy, version);
   if (exp === undefined || near === undefined) return [];
   return [
-    ...(nowMs >= near && nearExpiryToldFor !== exp ? (['KeyNearExpiry'] as const) : []),
-    ...(nowMs >= exp * 1000 && expiredToldFor !== exp ? (['KeyExpired'] as const) : []),
+    ...(nowMs >= near && nearExpiryEmittedFor !== exp ? (['KeyNearExpiry'] as const) : []),
+    ...(nowMs >= exp * 1000 && expiredEmittedFor !== exp ? (['KeyExpired'] as const) : []),
   ];
 }
 
-function markTold(key: Key, version: KeyVersion, nowMs: number): void {
+function markEmitted(key: Key, version: KeyVersion, nowMs: number): void {
   for (const name of dueExpiryEvents(key, version, nowMs)) {
     if (version.exp === undefined) continue;
-    if (name === 'KeyNearExpiry') version.nearExpiryToldFor = version.exp;
-    else version.expiredToldFor = version.exp;
+    if (name === 'KeyNearExpiry') version.nearExpiryEmittedFor = version.exp;
+    else version.expiredEmittedFor = version.exp;
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * The exact error bodies of the service, each beside the place where it was seen.
+ * The exact error bodies of the service, each with its source.
  */
 import type { Answers } from './answers.ts';
 import type { Caller, Refusal } from './errors.ts';
@@ -52,7 +52,7 @@ export const byFirewall = (caller: Caller, vault: Where, address: string) =>
     address,
   );
 
-/** The perimeter's refusal has the firewall's inner code; only the message tells them apart. */
+/** The perimeter's refusal has the firewall's inner code; only the message differs. */
 export const byPerimeter = (caller: Caller, vault: Where, address: string) =>
   networkRefusal(
     'ForbiddenByFirewall',

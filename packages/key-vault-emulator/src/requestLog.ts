@@ -1,4 +1,4 @@
-/** What arrived on the data plane: counts per vault, operation and status, and the latest requests one by one. */
+/** The requests to the data plane: counts per vault, operation and status, and the latest requests one by one. */
 export type LoggedRequest = {
   /** Real time, ISO 8601. */
   at: string;
@@ -13,7 +13,7 @@ export type LoggedRequest = {
 
 export type RequestFilter = { vault?: string; operation?: string; key?: string };
 
-const KEPT = 10_000;
+const MAX_REQUESTS = 10_000;
 
 export type RequestLog = {
   add(request: LoggedRequest): void;
@@ -37,13 +37,13 @@ export function createRequestLog(): RequestLog {
       const ofOperation = ofVault[request.operation] ?? {};
       ofOperation[request.status] = (ofOperation[request.status] ?? 0) + 1;
       requests.push(request);
-      // Cut in large steps: dropping one at a time would copy the whole log at every request.
-      if (requests.length > 2 * KEPT) requests = requests.slice(-KEPT);
+      // Cut in large steps, because dropping one entry would copy the whole log at every request.
+      if (requests.length > 2 * MAX_REQUESTS) requests = requests.slice(-MAX_REQUESTS);
     },
     read: (filter) => ({
       total,
       counts,
-      requests: requests.slice(-KEPT).filter((request) => fits(request, filter)),
+      requests: requests.slice(-MAX_REQUESTS).filter((request) => fits(request, filter)),
     }),
     clear() {
       total = 0;

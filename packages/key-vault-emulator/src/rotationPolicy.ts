@@ -1,6 +1,6 @@
 /**
- * A key's rotation policy: shape, rules and what is due. Key Vault docs, keys/how-to-configure-key-rotation: at least
- * seven days; `expiryTime` is given to new versions only; `Notify` moves the near-expiry event from 30 days before.
+ * A key's rotation policy: shape, rules and due times. Key Vault docs, keys/how-to-configure-key-rotation: at least
+ * seven days; `expiryTime` applies to new versions only; `Notify` moves the near-expiry event from 30 days before.
  */
 import * as z from 'zod';
 import { DAY_MS } from './clock.ts';
@@ -28,7 +28,7 @@ export type RotationPolicy = {
 const DEFAULT_NOTIFY_DAYS = 30;
 const MINIMUM_DAYS = 7;
 
-/** Years, months, weeks and days, as the service reckons them: 365 and 30 days. */
+/** Years, months, weeks and days; the service counts 365 days for a year and 30 for a month. */
 export function durationDays(text: string): number | undefined {
   const match = /^P(?=\d)(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?$/.exec(text);
   if (!match) return undefined;
@@ -36,8 +36,8 @@ export function durationDays(text: string): number | undefined {
   return years * 365 + months * 30 + weeks * 7 + days;
 }
 
-/** What is wrong with the policy, or undefined. */
-export function policyFault(policy: z.infer<typeof rotationPolicySchema>): string | undefined {
+/** The error in the policy, or undefined. */
+export function policyError(policy: z.infer<typeof rotationPolicySchema>): string | undefined {
   const times = (policy.lifetimeActions ?? []).flatMap(({ trigger }) => [
     trigger.timeAfterCreate,
     trigger.timeBeforeExpiry,
@@ -58,7 +58,7 @@ export function policyBody(keyUrl: string, policy: RotationPolicy | undefined): 
   };
 }
 
-/** The exp that a version made now gets from the policy, in seconds. */
+/** The exp that the policy gives to a version created now, in seconds. */
 export function expiryOfNewVersion(policy: RotationPolicy | undefined, nowMs: number): number | undefined {
   const days = policy?.expiryTime === undefined ? undefined : durationDays(policy.expiryTime);
   return days === undefined ? undefined : Math.floor((nowMs + days * DAY_MS) / 1000);
@@ -72,7 +72,7 @@ export function nearExpiryAt(policy: RotationPolicy | undefined, version: Lifeti
   return actionTime(policy, 'Notify', version) ?? version.exp * 1000 - DEFAULT_NOTIFY_DAYS * DAY_MS;
 }
 
-/** When the service would make the next version by itself, in milliseconds. */
+/** When the service creates the next version automatically, in milliseconds. */
 export function rotationAt(policy: RotationPolicy | undefined, version: Lifetime): number | undefined {
   return actionTime(policy, 'Rotate', version);
 }

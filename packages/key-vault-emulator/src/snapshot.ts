@@ -1,6 +1,6 @@
 /**
- * The emulator's vaults on disk: one file, private keys and all, read at the start and written again shortly after a change.
- * A process that is killed loses the last moments; the file itself is whole at any time, since it is replaced by renaming.
+ * The emulator's vaults on disk: one file, with private keys, read at the start and written shortly after each change.
+ * A killed process loses the last moments. The file is always complete, because a rename replaces it.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -16,31 +16,31 @@ const DELAY_MS = 100;
 /** Private keys are in it. */
 const OWNER_ONLY = 0o600;
 
-type Kept = Pick<World, 'clock' | 'vaults' | 'resourceSubscriptions'>;
+type StoredWorld = Pick<World, 'clock' | 'vaults' | 'resourceSubscriptions'>;
 
 export type Snapshot = {
-  /** Made with the file, and new when it begins anew: what was wrapped by these keys can remember whose they were. */
+  /** Created with the file, so that data wrapped by these keys can name the file that it needs. */
   readonly id: string;
   /** Something may have changed. */
   touch(): void;
-  /** Writes what is not written yet and gives the folder free. */
+  /** Writes what is not written yet and releases the folder. */
   close(): Promise<void>;
 };
 
 /**
- * Fills the world from the folder, or begins a file there; `fresh` forgets what there was.
- * @throws when another process uses the folder, or the file is not one of ours.
+ * Fills the world from the folder, or creates a file there; `fresh` discards an existing file.
+ * @throws when another process uses the folder, or the file is not a snapshot of this emulator.
  */
-export async function openSnapshot(dir: string, world: Kept, fresh: boolean): Promise<Snapshot> {
+export async function openSnapshot(dir: string, world: StoredWorld, fresh: boolean): Promise<Snapshot> {
   await mkdir(dir, { recursive: true });
   const unlock = await lockDir(dir);
   try {
     const file = join(dir, 'keyvault.json');
-    const kept = fresh ? undefined : await readSnapshot(file);
-    if (kept !== undefined) fill(world, kept);
-    const id = kept?.id ?? randomUUID();
+    const stored = fresh ? undefined : await readSnapshot(file);
+    if (stored !== undefined) fill(world, stored);
+    const id = stored?.id ?? randomUUID();
     const writer = createWriter(file, () => textOf(id, world));
-    // Now, not with the first change: a folder that cannot be written shows at the start.
+    // At once, so that a folder that cannot be written fails the start.
     await writer.write();
     return {
       id,
@@ -75,21 +75,25 @@ async function readSnapshot(file: string): Promise<z.output<typeof snapshotSchem
   throw foreign(`${issue?.path.join('.') || 'the file'}: ${issue?.message}`);
 }
 
-function fill(world: Kept, kept: z.output<typeof snapshotSchema>): void {
-  world.clock.setOffset(kept.clockOffsetMs);
-  for (const [name, vault] of kept.vaults) world.vaults.set(name, { ...vault, throttleState: newThrottleState() });
-  for (const [id, subscriptions] of kept.resourceSubscriptions) world.resourceSubscriptions.set(id, subscriptions);
+function fill(world: StoredWorld, stored: z.output<typeof snapshotSchema>): void {
+  world.clock.setOffset(stored.clockOffsetMs);
+  for (const [name, vault] of stored.vaults) world.vaults.set(name, { ...vault, throttleState: newThrottleState() });
+  for (const [id, subscriptions] of stored.resourceSubscriptions) world.resourceSubscriptions.set(id, subscriptions);
 }
 
-function textOf(id: string, { clock, vaults, resourceSubscriptions }: Kept): string {
+function textOf(id: string, { clock, vaults, resourceSubscriptions }: StoredWorld): string {
   const snapshot = z.encode(snapshotSchema, {
-    ...{ format: 'keyward-keyvault-emulator', version: 1, id },
-    ...{ clockOffsetMs: clock.offsetMs(), vaults, resourceSubscriptions },
+    format: 'keyward-keyvault-emulator',
+    version: 1,
+    id,
+    clockOffsetMs: clock.offsetMs(),
+    vaults,
+    resourceSubscriptions,
   });
   return `${JSON.stringify(snapshot, undefined, 1)}\n`;
 }
 
-/** One write at a time, and none when nothing has changed. */
+/** One write at a time, and none without a change. */
 function createWriter(file: string, text: () => string) {
   let written = '';
   let timer: NodeJS.Timeout | undefined;
@@ -100,7 +104,7 @@ function createWriter(file: string, text: () => string) {
     const next = text();
     if (next === written) return;
     const temporary = `${file}.new`;
-    // A file left by a killed process would keep its own mode.
+    // A file that a killed process left would retain its own mode.
     await rm(temporary, { force: true });
     await writeFile(temporary, next, { mode: OWNER_ONLY });
     await rename(temporary, file);
@@ -110,7 +114,7 @@ function createWriter(file: string, text: () => string) {
     last = last.catch(() => undefined).then(writeNow);
     return last;
   };
-  const complain = (error: unknown) => process.stderr.write(`${file} was not written: ${String(error)}\n`);
+  const report = (error: unknown) => process.stderr.write(`Could not write ${file}: ${String(error)}\n`);
 
   return {
     write,
@@ -118,7 +122,7 @@ function createWriter(file: string, text: () => string) {
       if (closed) return;
       timer ??= setTimeout(() => {
         timer = undefined;
-        write().catch(complain);
+        write().catch(report);
       }, DELAY_MS).unref();
     },
     close() {

@@ -1,5 +1,5 @@
 /**
- * Event subscriptions and the handshake that proves that an endpoint wants the events. Azure docs,
+ * Event subscriptions and the handshake by which an endpoint accepts the events. Azure docs,
  * event-grid/end-point-validation-event-grid-events-schema and -cloud-events-schema. A destination of type Azure
  * Function needs no handshake.
  */
@@ -16,10 +16,10 @@ export type EventSubscription = {
   destination: Destination;
   /** Sent with each delivery: Event Grid's delivery properties. */
   headers: Record<string, string>;
-  /** A webhook that did not answer the handshake with the code may still open the validation URL. */
+  /** A webhook that did not return the code in the handshake can still be confirmed through the validation URL. */
   state: 'Succeeded' | 'AwaitingManualAction';
   validationCode?: string;
-  /** The vault's count of changes when the subscription was made. */
+  /** The vault's count of changes when the subscription was created. */
   since: number;
 };
 
@@ -104,7 +104,7 @@ function failed(input: SubscriptionInput, why: string): Refused {
   });
 }
 
-/** The second half of a manual handshake: whoever knows the code may open the subscription. */
+/** The second half of a manual handshake: the code activates the subscription. */
 export function confirmManually(subscriptions: Iterable<EventSubscription>, code: string): boolean {
   for (const subscription of subscriptions) {
     if (subscription.state !== 'AwaitingManualAction' || subscription.validationCode !== code) continue;

@@ -11,7 +11,7 @@ import type { Operation } from './routes.ts';
 
 export type ThrottleSettings = {
   enabled: boolean;
-  /** How many seconds' worth of requests may come at once. */
+  /** The burst that is admitted, as seconds of the allowed rate. */
   burstSeconds: number;
   /** Limits that differ from the documented ones, by kind (`RSA-3072`, `RSA-3072-HSM`, `EC`, `create`, ...). */
   perSecond: Record<string, number>;
@@ -43,13 +43,13 @@ export const documentedPerSecond: Readonly<Record<string, number>> = {
   'create-HSM': 1,
 };
 
-/** Full buckets; what full means is the settings' to say. */
+/** Full buckets; the settings define their capacity. */
 export function newThrottleState(): ThrottleState {
   const full = { seconds: Number.POSITIVE_INFINITY, at: 0 };
   return { create: full, other: full };
 }
 
-/** The kind of a request; one that names no key there is counts as the cheapest. */
+/** The kind of a request; a request without an existing key counts as the cheapest. */
 export function requestKind(operation: Operation, version: KeyVersion | undefined, hsmAsked: boolean): string {
   if (operation === 'create' || operation === 'rotate') {
     return hsmAsked || version?.kty.endsWith('-HSM') ? 'create-HSM' : 'create';
@@ -59,7 +59,7 @@ export function requestKind(operation: Operation, version: KeyVersion | undefine
   return version.kty.startsWith('EC') ? `EC${hsm}` : `RSA-${version.size}${hsm}`;
 }
 
-/** Takes one request of this kind from the vault's buckets, or says that the limit is reached. `now` in milliseconds. */
+/** Takes one request of this kind from the vault's buckets, or reports that the limit is reached. `now` in milliseconds. */
 export function admit(
   state: ThrottleState,
   settings: ThrottleSettings,
@@ -72,12 +72,12 @@ export function admit(
   const filled = bucket.seconds + Math.max(0, now - bucket.at) / 1000;
   const available = Math.min(capacity(settings, perSecond), filled);
   const cost = 1 / perSecond;
-  // A hair of tolerance: 100 times 1/100 taken from 1 must not leave the hundredth request short by a rounding error.
+  // The tolerance absorbs rounding: 100 times 1/100 taken from 1 must admit the hundredth request.
   const admitted = available + 1e-9 >= cost;
   return { state: { ...state, [which]: { seconds: admitted ? available - cost : available, at: now } }, admitted };
 }
 
-/** Never less than one request, or a limit below one a second could never be met. */
+/** Never less than one request: otherwise a limit below one a second would admit none. */
 function capacity(settings: ThrottleSettings, perSecond: number): number {
   return Math.max(settings.burstSeconds, 1 / perSecond);
 }

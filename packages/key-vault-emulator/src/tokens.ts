@@ -1,6 +1,6 @@
 /**
- * Bearer tokens: RS256 JWTs from the local issuer, which serves a JWKS per tenant. Tokens carry real time, so their
- * expiry is judged by real time and not by the emulator's clock.
+ * Bearer tokens: RS256 JWTs from the local issuer, which serves a JWKS per tenant. Tokens carry real time, so they
+ * expire by real time and not by the emulator's clock.
  */
 import { createRemoteJWKSet, decodeJwt, errors, jwtVerify } from 'jose';
 import { type Caller, type Refusal, Refused } from './errors.ts';
@@ -15,7 +15,7 @@ export function createTokenVerifier(identityUrl: string): TokenVerifier {
   const keySet = (tenantId: string) => {
     const known = keySets.get(tenantId);
     if (known) return known;
-    // No cool-down: a restarted local issuer has new keys at the same address.
+    // No cooldown, because a restarted local issuer has new keys at the same address.
     const made = createRemoteJWKSet(new URL(`${identityUrl}/${tenantId}/discovery/v2.0/keys`), { cooldownDuration: 0 });
     keySets.set(tenantId, made);
     return made;
@@ -60,11 +60,11 @@ function signatureRefusal(vault: Vault, error: unknown): Refused {
   if (error instanceof errors.JOSEError && !(error instanceof errors.JWKSTimeout)) {
     return challenged(vault, unreadableToken());
   }
-  // Not the caller's doing: the issuer that the emulator was told of does not answer.
+  // The fault is not the caller's: the issuer at the emulator's identityUrl does not answer.
   return new Refused({ status: 503, code: 'ServiceUnavailable', message: 'The token issuer cannot be reached.' });
 }
 
-/** Every 401 carries the challenge, from which a client learns tenant and resource. */
+/** Every 401 carries the challenge, from which a client reads tenant and resource. */
 function challenged(vault: Vault, refusal: Refusal): Refused {
   const authority = challengeAuthority(vault.cloud, vault.tenantId);
   const resource = tokenResource(vault.kind, vault.cloud);

@@ -1,4 +1,4 @@
-/** A vault as the control API shows it: everything but the private keys. */
+/** A vault as the control API shows it: everything except the private keys. */
 import { armId, type Vault } from './model.ts';
 
 export function viewVault(vault: Vault) {

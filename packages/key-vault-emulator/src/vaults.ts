@@ -1,4 +1,4 @@
-/** Vaults: creating, deleting, recovering, purging. What Azure Resource Manager does for its owner. */
+/** Vaults: create, delete, recover, purge. In Azure these are calls of Azure Resource Manager. */
 import { type Answers, defaultAnswers } from './answers.ts';
 import { DAY_MS } from './clock.ts';
 import { Refused } from './errors.ts';
@@ -63,20 +63,20 @@ export function createVault(vaults: Vaults, input: VaultInput): Vault {
   return vault;
 }
 
-/** The retention that goes with a recovery level: none, 90 days, or 7 to 89 days of the customer's choice. */
+/** The retention of a recovery level: none, 90 days, or the customer's choice of 7 to 89 days. */
 export function retentionDays(level: RecoveryLevel, days: number | undefined): number {
   if (!level.startsWith('Customized')) return hasSoftDelete(level) ? 90 : 0;
   const chosen = days ?? 7;
   if (chosen < 7 || chosen > 89) {
-    throw refuse(400, 'BadRequest', `recoverableDays: ${level} goes with 7 to 89 days, not ${chosen}`);
+    throw refuse(400, 'BadRequest', `recoverableDays: ${level} needs 7 to 89 days, not ${chosen}`);
   }
   return chosen;
 }
 
 /**
- * Key Vault docs, general/soft-delete-overview: with the vault go its role assignments and Event Grid subscriptions,
- * and recovering the vault does not bring them back. Access policies are properties of the vault; here they are treated
- * alike, as the harder case for a client.
+ * Key Vault docs, general/soft-delete-overview: the deletion of a vault also deletes its role assignments and Event Grid
+ * subscriptions, and recovery does not restore them. Access policies are properties of the vault; the emulator deletes
+ * them too, because that is the harder case for a client.
  */
 export function deleteVault(vaults: Vaults, vault: Vault, now: number): void {
   vault.roleAssignments = [];
@@ -100,13 +100,13 @@ export function purgeVault(vaults: Vaults, vault: Vault): void {
     throw refuse(
       409,
       'PurgeProtected',
-      `The vault ${vault.name} has purge protection: it goes when its retention ends.`,
+      `The vault ${vault.name} has purge protection: Key Vault purges it when its retention ends.`,
     );
   }
   vaults.delete(vault.name.toLowerCase());
 }
 
-/** Purges what has been deleted for longer than the retention. */
+/** Purges vaults and keys whose retention has ended. */
 export function purgeOverdue(vaults: Vaults, now: number): void {
   for (const [id, vault] of vaults) {
     if (vault.deleted && now >= vault.deleted.purgeAt) vaults.delete(id);

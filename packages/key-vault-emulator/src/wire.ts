@@ -1,4 +1,4 @@
-/** Requests and answers between the server and those who answer. */
+/** Requests and answers between the server and the two APIs. */
 import { randomUUID } from 'node:crypto';
 import type { Vault } from './model.ts';
 
@@ -14,7 +14,7 @@ export type WireRequest = {
 
 export type Outcome =
   | { kind: 'answer'; status: number; headers: Record<string, string>; body: string }
-  /** The client is to see a failure of its network with this code. */
+  /** The client sees a network failure with this code. */
   | { kind: 'network'; code: string }
   | { kind: 'reset' }
   | { kind: 'hang' };
@@ -25,7 +25,7 @@ export function json(status: number, body: unknown, headers: Record<string, stri
   return { kind: 'answer', status, headers: { ...type, ...headers }, body: JSON.stringify(body) };
 }
 
-/** The headers that the service sends with everything. */
+/** Adds the headers that the service sends with every answer. */
 export function withHeaders(outcome: Outcome, vault: Vault, request: WireRequest): Outcome {
   if (outcome.kind !== 'answer') return outcome;
   const clientRequestId = request.headers['x-ms-client-request-id'];

@@ -1,4 +1,4 @@
-/** Everything that the emulator holds, and the one way in which it tells of a change. */
+/** The state and the parts of the emulator, and the events that it emits. */
 import type { Clock } from './clock.ts';
 import type { Delivery } from './delivery.ts';
 import type { Caller } from './errors.ts';
@@ -15,49 +15,49 @@ export type World = {
   clock: Clock;
   timings: Timings;
   vaults: Vaults;
-  /** Event subscriptions at the level of an Azure subscription, by its id in lower case. */
+  /** Event subscriptions of an Azure subscription, by its id in lower case. */
   resourceSubscriptions: Map<string, EventSubscription[]>;
   faults: Faults;
   requests: RequestLog;
   delivery: Delivery;
   source: KeySource;
   verify: (vault: Vault, authorization: string | undefined) => Promise<Caller>;
-  /** The emulator's own address, once it listens. */
+  /** The emulator's address, once it listens. */
   url: string;
-  /** Does what is due by the clock; called every second and after each change of the clock. */
+  /** Does everything that is due by the clock; runs every second and after each change of the clock. */
   catchUp: () => Promise<void>;
   /** Aborted by stop(). */
   stopping: AbortSignal;
 };
 
-/** A Managed HSM emits nothing: the docs list only vaults as a source. */
+/** A Managed HSM emits no events: the docs list only vaults as a source. */
 function emits(vault: Vault): boolean {
   return vault.kind === 'vault';
 }
 
-export function tellKeyEvent(world: World, name: KeyEventName, vault: Vault, key: Key, version: KeyVersion): void {
+export function emitKeyEvent(world: World, name: KeyEventName, vault: Vault, key: Key, version: KeyVersion): void {
   if (!emits(vault)) return;
   world.delivery.emit(keyEvent(name, vault, key, version, world.clock.now()), vault.subscriptions);
 }
 
-/** Key Vault docs, general/event-grid-overview: only for versions created or updated after subscribing. */
-export function tellExpiryEvent(world: World, name: KeyEventName, vault: Vault, key: Key, version: KeyVersion): void {
+/** Key Vault docs, general/event-grid-overview: only for versions created or updated after the subscription. */
+export function emitExpiryEvent(world: World, name: KeyEventName, vault: Vault, key: Key, version: KeyVersion): void {
   if (!emits(vault)) return;
-  const concerned = vault.subscriptions.filter((subscription) => version.change > subscription.since);
-  world.delivery.emit(keyEvent(name, vault, key, version, world.clock.now()), concerned);
+  const subscribers = vault.subscriptions.filter((subscription) => version.change > subscription.since);
+  world.delivery.emit(keyEvent(name, vault, key, version, world.clock.now()), subscribers);
 }
 
-export function tellAccessPolicyChanged(world: World, vault: Vault): void {
+export function emitAccessPolicyChanged(world: World, vault: Vault): void {
   if (!emits(vault)) return;
   world.delivery.emit(accessPolicyEvent(vault, world.clock.now()), vault.subscriptions);
 }
 
-export function tellVaultDeleted(world: World, vault: Vault): void {
+export function emitVaultDeleted(world: World, vault: Vault): void {
   world.delivery.emit(vaultDeleted(vault, world.clock.now()), resourceSubscribers(world, vault));
 }
 
-/** A Managed HSM keeps its role assignments to itself; Azure Resource Manager knows nothing of them. */
-export function tellRoleAssignmentsDeleted(world: World, vault: Vault, assignments: RoleAssignment[]): void {
+/** A Managed HSM stores its role assignments locally, so Azure Resource Manager emits nothing for them. */
+export function emitRoleAssignmentsDeleted(world: World, vault: Vault, assignments: RoleAssignment[]): void {
   if (vault.kind === 'managedhsm') return;
   for (const assignment of assignments) {
     const event = roleAssignmentDeleted(vault, assignment, world.clock.now());

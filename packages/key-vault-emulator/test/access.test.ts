@@ -10,7 +10,7 @@ afterAll(() => stage.stop());
 const UNWRAP = { alg: 'RSA-OAEP-256', value: 'AAAA' };
 
 describe('the challenge', () => {
-  it('names tenant and resource to whoever comes without a token', async () => {
+  it('a request without a token gets a challenge that names tenant and resource', async () => {
     const { host } = await stage.vault({ location: 'northeurope' });
     const answer = await raw(stage.url, { host, path: '/keys/cmk/?api%2Dversion=2025-07-01' });
     expect(answer.status).toBe(401);
@@ -26,7 +26,7 @@ describe('the challenge', () => {
     });
   });
 
-  it('names the resource of a Managed HSM and of other clouds', async () => {
+  it('the challenge of a Managed HSM or another cloud names its own resource', async () => {
     const cases = [
       [{ kind: 'managedhsm' }, '.managedhsm.azure.net', 'https://managedhsm.azure.net'],
       [{ cloud: 'china' }, '.vault.azure.cn', 'https://vault.azure.cn'],
@@ -49,19 +49,19 @@ describe('tokens', () => {
     return [status, json.error.code, json.error.message];
   };
 
-  it('of another tenant are refused with AKV10032', async () => {
+  it('a token of another tenant is refused with AKV10032', async () => {
     const message = `AKV10032: Invalid issuer. Expected one of https://sts.windows.net/${TENANT}/, found https://sts.windows.net/${OTHER_TENANT}/.`;
     expect(await refusal(await stage.issuer.token({ tenant: OTHER_TENANT }))).toEqual([401, 'Unauthorized', message]);
   });
 
-  it('for another resource are refused with AKV10022', async () => {
+  it('a token for another resource is refused with AKV10022', async () => {
     const token = await stage.issuer.token({ aud: 'https://management.azure.com' });
     const message =
       'AKV10022: Invalid audience. Expected https://vault.azure.net, found: https://management.azure.com.';
     expect(await refusal(token)).toEqual([401, 'Unauthorized', message]);
   });
 
-  it('that have expired, are garbage or are signed by somebody else are refused', async () => {
+  it('a token that has expired, is malformed or has a foreign signature is refused', async () => {
     const expired = await refusal(await stage.issuer.token({ expiresIn: -60 }));
     expect(expired[2]).toBe("[TokenExpired] Error validating token: 'S2S12086'.");
     expect((await refusal('garbage'))[0]).toBe(401);
@@ -72,7 +72,7 @@ describe('tokens', () => {
 });
 
 describe('permissions', () => {
-  it('are told by RBAC with caller, action and resource', async () => {
+  it('a refusal by RBAC names caller, action and resource', async () => {
     const { name } = await stage.vault();
     const oid = 'bbbbbbbb-0000-4000-8000-000000000001';
     const answer = await stage.call(name, 'POST', '/keys/cmk/unwrapkey', UNWRAP, { oid });
@@ -95,7 +95,7 @@ describe('permissions', () => {
     });
   });
 
-  it('come before existence, unless the vault is told otherwise', async () => {
+  it('a missing permission is reported before a missing key, unless a setting of the vault reverses the order', async () => {
     const { name } = await stage.vault();
     await stage.control('DELETE', `/vaults/${name}/grants/${SERVICE}`);
     expect((await stage.call(name, 'GET', '/keys/nothing')).status).toBe(403);
@@ -103,7 +103,7 @@ describe('permissions', () => {
     expect((await stage.call(name, 'GET', '/keys/nothing')).status).toBe(404);
   });
 
-  it('of a service are to read, wrap and unwrap, and no more', async () => {
+  it('the role Crypto Service Encryption User permits get, wrap and unwrap only', async () => {
     const { name } = await stage.vault();
     await stage.key(name, 'cmk');
     const statusOf = async (method: string, path: string, body?: unknown) =>
@@ -118,7 +118,7 @@ describe('permissions', () => {
     expect(await statusOf('POST', '/keys/cmk/rotate')).toBe(403);
   });
 
-  it('at the scope of a key end at that key, and success names the assignment', async () => {
+  it('a grant at the scope of a key covers that key only, and a success names the role assignment', async () => {
     const { name } = await stage.vault();
     await stage.key(name, 'one');
     await stage.key(name, 'two');
@@ -131,7 +131,7 @@ describe('permissions', () => {
     expect((await stage.call(name, 'GET', '/keys/one', undefined, { oid })).status).toBe(403);
   });
 
-  it('take effect after the propagation delay, in both directions', async () => {
+  it('a new or removed grant takes effect after the propagation delay', async () => {
     const slow = await openStage({ timings: { grantDelayMs: 60_000 } });
     try {
       const { name } = await slow.vault();
@@ -149,7 +149,7 @@ describe('permissions', () => {
     }
   });
 
-  it('by access policy are refused with either inner code, and listing needs a permission of its own', async () => {
+  it('a refusal by access policy has the inner code that the vault is set to, and list is a separate permission', async () => {
     const { name } = await stage.vault({ authModel: 'policy' });
     const answer = await stage.call(name, 'GET', '/keys/cmk/versions');
     expect(answer.json.error).toEqual({
@@ -165,7 +165,7 @@ describe('permissions', () => {
     expect((await stage.call(name, 'GET', '/keys/nothing')).status).toBe(404);
   });
 
-  it('by access policy lose their effect when the vault is switched to RBAC, and get it back', async () => {
+  it('access policies have no effect while the vault uses RBAC, and take effect again afterwards', async () => {
     const { name } = await stage.vault({ authModel: 'policy' });
     await stage.key(name, 'cmk');
     const read = async () => (await stage.call(name, 'GET', '/keys/cmk')).status;
@@ -176,9 +176,9 @@ describe('permissions', () => {
     expect(await read()).toBe(200);
   });
 
-  it('of a Managed HSM are refused in its own words', async () => {
+  it('a Managed HSM refuses a missing role with its own message', async () => {
     const { name, host } = await stage.vault({ kind: 'managedhsm' });
-    const token = await stage.issuer.token({ aud: 'https://managedhsm.azure.net', oid: 'nobody' });
+    const token = await stage.issuer.token({ aud: 'https://managedhsm.azure.net', oid: 'stranger' });
     const { json } = await raw(stage.url, { host, path: '/keys/cmk?api-version=7.4', token });
     expect(json.error.innererror.code).toBe('AccessDenied');
     expect(json.error.message).toMatch(/^Not authorized to access .*managedHsm.* on \/keys\/cmk \(Activity ID: /);
@@ -203,11 +203,11 @@ describe('network rules', () => {
       'ForbiddenByConnection',
       /^Public network access is disabled and request is not from a trusted service/,
     ],
-  ])('%s refuses every operation, before permissions', async (firewall, inner, message) => {
+  ])('the network rule %s refuses every operation before permissions are checked', async (firewall, inner, message) => {
     const { name } = await stage.vault({ firewall });
     for (const [method, path, oid] of [
       ['GET', '/keys/cmk', SERVICE],
-      ['POST', '/keys/cmk/unwrapkey', 'nobody'],
+      ['POST', '/keys/cmk/unwrapkey', 'stranger'],
       ['DELETE', '/keys/cmk', OFFICER],
     ] as const) {
       const { status, json } = await stage.call(name, method, path, UNWRAP, { oid });
@@ -222,7 +222,7 @@ describe('network rules', () => {
 
 describe('api-version', () => {
   it.each(['?api-version=7.4', '?api%2Dversion=7.6', '?api-version=2025-07-01', '?api-version=7.6-preview.2'])(
-    'is understood as %s',
+    'the api-version in %s is accepted',
     async (query) => {
       const { name } = await stage.vault();
       expect((await stage.call(name, 'GET', `/keys/cmk${query}`)).status).toBe(404);
@@ -230,7 +230,7 @@ describe('api-version', () => {
   );
 
   it.each(['?x=1', '?api-version=', '?api-version=1.0x'])(
-    'is asked for when it is missing or unknown (%s)',
+    'a missing or unknown api-version is refused (%s)',
     async (query) => {
       const { name } = await stage.vault();
       const { status, json } = await stage.call(name, 'GET', `/keys/cmk${query}`);

@@ -23,13 +23,13 @@ const send = async (method: string, path: string, body?: unknown) => {
 };
 
 describe('the control API', () => {
-  it('prints its calls with a curl line each', async () => {
+  it('GET /control lists every call with a curl line', async () => {
     const text = await (await fetch(`${stage.url}/control`)).text();
     expect(text).toContain(`curl -X POST '${stage.url}/control/vaults' -d '{"name":"fabrikam-keys"`);
     expect(text.match(/^curl /gm)?.length).toBeGreaterThan(30);
   });
 
-  it('prints lines that name a vault, key and principal that exist', async () => {
+  it('the curl lines of GET /control name a vault and a key that exist', async () => {
     const { name } = await stage.vault();
     await stage.key(name, 'media');
     const text = await (await fetch(`${stage.url}/control`)).text();
@@ -39,7 +39,7 @@ describe('the control API', () => {
     expect(text).toContain(`"vault":"${name}","operation":"unwrapkey"`);
     const reads = [...text.matchAll(/^curl '([^']+)'$/gm)].map(([, url = '']) => url);
     for (const url of reads) {
-      // It needs the code of a handshake, which no line can know.
+      // It needs the code of a handshake.
       if (url.endsWith('/validate')) continue;
       expect([url, (await fetch(url)).status]).toEqual([url, 200]);
     }
@@ -71,7 +71,7 @@ describe('the control API', () => {
     ['PUT', '/vaults/base/eventSubscriptions/s', { endpoint: 'ftp://x' }, 'endpoint: '],
     ['PUT', '/events/mode', { mode: 'chaos' }, 'mode: '],
     ['POST', '/faults', '{"action":', 'The body is not JSON'],
-  ])('%s %s with %j names what is wrong', async (method, path, body, message) => {
+  ])('%s %s with %j returns 400 and names the field', async (method, path, body, message) => {
     await stage.control('POST', '/vaults', { name: 'base', tenantId: TENANT }).catch(() => undefined);
     const answer = await send(method, path, body);
     expect(answer.status).toBe(400);
@@ -83,17 +83,17 @@ describe('the control API', () => {
     ['GET', '/nothing', 404],
     ['POST', '/vaults/nothing/keys/k/rotate', 404],
     ['DELETE', '/clock', 405],
-  ])('%s %s answers %i', async (method, path, status) => {
+  ])('the control call %s %s returns %i', async (method, path, status) => {
     expect((await send(method, path)).status).toBe(status);
   });
 
-  it('refuses a second vault of the same name', async () => {
+  it('a second vault of the same name is refused with 409', async () => {
     const { name } = await stage.vault();
     const answer = await send('POST', '/vaults', { name: name.toUpperCase(), tenantId: TENANT });
     expect(answer.status).toBe(409);
   });
 
-  it('never shows a private key', async () => {
+  it('the control API never returns a private key', async () => {
     const { name } = await stage.vault();
     await stage.key(name, 'cmk');
     const shown = JSON.stringify([
@@ -103,21 +103,21 @@ describe('the control API', () => {
     expect(shown).not.toMatch(/"(d|p|q|dp|dq|qi|privateKey)":/);
   });
 
-  it('answers to loopback names only', async () => {
+  it('the control API accepts loopback host names only', async () => {
     const answer = await raw(stage.url, { host: 'evil.example.com', path: '/control/vaults' });
     expect([answer.status, answer.headers['x-emulator-network-error']]).toEqual([421, 'ENOTFOUND']);
     const { port } = new URL(stage.url);
     expect((await raw(stage.url, { host: `localhost:${port}`, path: '/control/vaults' })).status).toBe(200);
   });
 
-  it('sets the time and goes on from there', async () => {
+  it('the clock can be set and advanced', async () => {
     await stage.control('PUT', '/clock', { now: '2030-06-01T00:00:00Z' });
     const { now } = await stage.control<{ now: string }>('POST', '/clock/advance', { days: 1, seconds: 60 });
     expect(now).toMatch(/^2030-06-02T00:01:0/);
     await stage.control('PUT', '/clock', { offsetMs: 0 });
   });
 
-  it('goes back to the beginning on reset', async () => {
+  it('a reset deletes all vaults and faults', async () => {
     await stage.vault();
     await stage.control('POST', '/faults', { action: 'hang' });
     await stage.control('POST', '/reset');
@@ -140,7 +140,7 @@ describe('the emulator as a process', () => {
   it.each([
     ['SIGTERM', (child: ChildProcess) => child.kill('SIGTERM')],
     ['the end of its standard input', (child: ChildProcess) => child.stdin?.end()],
-  ])('says where it listens and ends on %s', async (_how, end) => {
+  ])('the emulator process prints its URL and ends on %s', async (_how, end) => {
     const { child, url } = await start();
     expect(await (await fetch(`${url}/control/vaults`)).json()).toEqual([]);
     const exited = once(child, 'exit');

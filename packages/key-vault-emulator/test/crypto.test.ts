@@ -26,7 +26,7 @@ describe('wrapping', () => {
     ['RSA-OAEP-256', 3072, 'sha256'],
     ['RSA-OAEP-256', 4096, 'sha256'],
     ['RSA-OAEP', 2048, 'sha1'],
-  ])('opens by %s with %i bits what was wrapped outside with the public key', async (alg, size, hash) => {
+  ])('%s with %i bits unwraps a value that was wrapped locally with the public key', async (alg, size, hash) => {
     const kid = await stage.key(vault, 'cmk', { size });
     const secret = randomBytes(61);
     const value = await wrapLocally(kid, secret, hash);
@@ -34,7 +34,7 @@ describe('wrapping', () => {
     expect(answer.json).toEqual({ kid, value: secret.toString('base64url') });
   });
 
-  it.each(['RSA-OAEP-256', 'RSA-OAEP', 'RSA1_5'] as const)('wraps and unwraps by %s through the SDK', async (alg) => {
+  it.each(['RSA-OAEP-256', 'RSA-OAEP', 'RSA1_5'] as const)('the SDK wraps and unwraps with %s', async (alg) => {
     const client = stage.cryptography(await stage.key(vault, 'cmk'));
     const secret = randomBytes(32);
     const { result } = await client.wrapKey(alg, secret);
@@ -42,7 +42,7 @@ describe('wrapping', () => {
     expect(Buffer.from((await client.unwrapKey(alg, result)).result)).toEqual(secret);
   });
 
-  it('names the version that answered when the request named none, in each way of writing that', async () => {
+  it('the answer to a request without a version names the version that was used', async () => {
     await stage.key(vault, 'cmk');
     const latest = await stage.key(vault, 'cmk', { fixture: 1 });
     const value = await wrapLocally(latest, Buffer.from('x'), 'sha256');
@@ -57,7 +57,7 @@ describe('wrapping', () => {
     }
   });
 
-  it('refuses with 400 what this key version did not wrap, in the words of either age', async () => {
+  it('a value that this key version did not wrap is refused with 400 and the message that the vault is set to', async () => {
     const first = await stage.key(vault, 'cmk');
     const second = await stage.key(vault, 'cmk', { fixture: 1 });
     const value = await wrapLocally(first, Buffer.from('x'), 'sha256');
@@ -81,13 +81,13 @@ describe('wrapping', () => {
     [{ alg: 'ROT13', value: 'AAAA' }, 'Property has invalid value\r\n'],
     [{ value: 'AAAA' }, 'Property has invalid value\r\n'],
     ['{"alg":', 'Property has invalid value\r\n'],
-  ])('refuses the body %j', async (body, message) => {
+  ])('wrapkey with the body %j is refused with 400', async (body, message) => {
     const kid = await stage.key(vault, 'cmk');
     const answer = await stage.call(vault, 'POST', path(kid, 'unwrapkey'), body);
     expect([answer.status, answer.json.error]).toEqual([400, { code: 'BadParameter', message }]);
   });
 
-  it('refuses to wrap more than the key can hold', async () => {
+  it('a value that is too long for the key is refused', async () => {
     const kid = await stage.key(vault, 'cmk');
     const value = randomBytes(200).toString('base64url');
     expect((await stage.call(vault, 'POST', path(kid, 'wrapkey'), { alg: 'RSA-OAEP-256', value })).status).toBe(400);
@@ -104,7 +104,7 @@ describe('what a key may be used for', () => {
     return [status, json.error?.innererror?.code, json.error?.message];
   };
 
-  it('shows a disabled key and does nothing else with it', async () => {
+  it('a disabled key can be read but not used', async () => {
     const kid = await stage.key(vault, 'cmk');
     const body = await wrapped(kid);
     await stage.control('PATCH', `/vaults/${vault}/keys/cmk`, { enabled: false });
@@ -120,7 +120,7 @@ describe('what a key may be used for', () => {
     expect((await outcome(kid, 'unwrapkey', body))[0]).toBe(200);
   });
 
-  it('disables one version and leaves the other', async () => {
+  it('disabling one version leaves the other versions enabled', async () => {
     const first = await stage.key(vault, 'cmk');
     const second = await stage.key(vault, 'cmk', { fixture: 1 });
     const [old, latest] = [await wrapped(first), await wrapped(second)];
@@ -129,7 +129,7 @@ describe('what a key may be used for', () => {
     expect((await outcome(second, 'unwrapkey', latest))[0]).toBe(200);
   });
 
-  it('unwraps with an expired key and does not wrap', async () => {
+  it('an expired key unwraps but does not wrap', async () => {
     const kid = await stage.key(vault, 'cmk', { exp: '2020-01-01T00:00:00Z' });
     const body = await wrapped(kid);
     expect((await outcome(kid, 'unwrapkey', body))[0]).toBe(200);
@@ -138,27 +138,27 @@ describe('what a key may be used for', () => {
     expect((await outcome(kid, 'wrapkey', body)).slice(0, 2)).toEqual([403, undefined]);
   });
 
-  it('unwraps with a key that is not yet valid and does not wrap', async () => {
+  it('a key that is not yet valid unwraps but does not wrap', async () => {
     const kid = await stage.key(vault, 'cmk', { nbf: '2099-01-01T00:00:00Z' });
     const body = await wrapped(kid);
     expect((await outcome(kid, 'unwrapkey', body))[0]).toBe(200);
     expect((await outcome(kid, 'wrapkey', body)).slice(0, 2)).toEqual([403, 'KeyNotYetValid']);
   });
 
-  it('goes by key_ops', async () => {
+  it('an operation that is not in key_ops is refused', async () => {
     const kid = await stage.key(vault, 'cmk', { keyOps: ['wrapKey'] });
     const message = 'Operation unwrapKey is not permitted on this key.';
     expect(await outcome(kid, 'unwrapkey', await wrapped(kid))).toEqual([403, 'KeyOperationForbidden', message]);
     expect((await outcome(kid, 'wrapkey', { alg: 'RSA-OAEP-256', value: 'AAAA' }))[0]).toBe(200);
   });
 
-  it('does not wrap with an EC key', async () => {
+  it('an EC key does not wrap', async () => {
     const kid = await stage.key(vault, 'ec', { kty: 'EC', curve: 'P-256' });
     const body = { alg: 'RSA-OAEP-256', value: 'AAAA' };
     expect((await outcome(kid, 'wrapkey', body)).slice(0, 2)).toEqual([403, 'KeyOperationForbidden']);
   });
 
-  it('tells a missing permission before the state of the key, and a disabled key before its time and key_ops', async () => {
+  it('a missing permission is reported before a disabled key, and a disabled key before its validity period and key_ops', async () => {
     const kid = await stage.key(vault, 'cmk', { enabled: false, exp: 1, keyOps: ['sign'] });
     const body = { alg: 'nonsense', value: '!' };
     expect((await outcome(kid, 'wrapkey', body))[1]).toBe('KeyDisabled');

@@ -27,7 +27,7 @@ async function subscribedVault(settings: Record<string, unknown> = {}, vaultSett
   return name;
 }
 
-/** Waits for so many notifications, and a little longer for one too many. */
+/** Waits for `count` notifications, and a little longer for a surplus one. */
 async function arrived(count: number) {
   await expect.poll(() => webhook.events().length).toBeGreaterThanOrEqual(count);
   await new Promise((resolve) => setTimeout(resolve, 30));
@@ -38,7 +38,7 @@ async function arrived(count: number) {
 const types = (events: { eventType?: string; type?: string }[]) => events.map((event) => event.eventType ?? event.type);
 
 describe('events of keys', () => {
-  it('tell of a new version in the Event Grid schema, an array of one', async () => {
+  it('KeyNewVersionCreated arrives as an array of one event in the Event Grid schema', async () => {
     const name = await subscribedVault();
     const kid = await stage.key(name, 'cmk', { nbf: 1_559_081_980, exp: 4_000_000_000 });
     const version = kid.split('/').at(-1);
@@ -71,7 +71,7 @@ describe('events of keys', () => {
     });
   });
 
-  it('tell the same in CloudEvents, a single object, without the times that are not set', async () => {
+  it('KeyNewVersionCreated arrives as a single CloudEvent, without NBF and EXP when they are not set', async () => {
     const name = await subscribedVault({ schema: 'cloudEvents', headers: { authorization: 'Bearer of-event-grid' } });
     const kid = await stage.key(name, 'cmk');
     await arrived(1);
@@ -92,7 +92,7 @@ describe('events of keys', () => {
     });
   });
 
-  it('follow creation, import and rotation, by whichever way', async () => {
+  it('creation, import and rotation emit KeyNewVersionCreated through both APIs', async () => {
     const name = await subscribedVault();
     await stage.keyClient(name).createRsaKey('cmk', { keySize: 2048 });
     await stage.keyClient(name).rotateKey('cmk');
@@ -104,7 +104,7 @@ describe('events of keys', () => {
     expect(events.map((event) => event.subject).sort()).toEqual(['cmk', 'cmk', 'cmk', 'other']);
   });
 
-  it('are silent on disabling, changing, deleting, recovering, purging and on roles', async () => {
+  it('no event follows the disabling, change, deletion, recovery or purge of a key, or a role assignment', async () => {
     const { name } = await stage.vault({ recoveryLevel: 'Recoverable+Purgeable' });
     await stage.key(name, 'cmk');
     const body = { endpoint: webhook.url, destination: 'azureFunction' };
@@ -126,7 +126,7 @@ describe('events of keys', () => {
     await arrived(0);
   });
 
-  it('of a Managed HSM do not exist', async () => {
+  it('a Managed HSM emits no events', async () => {
     const name = await subscribedVault({}, { kind: 'managedhsm' });
     await stage.key(name, 'cmk');
     await arrived(0);
@@ -134,7 +134,7 @@ describe('events of keys', () => {
 });
 
 describe('events of access policies', () => {
-  it('follow each change of a policy and of the permission model', async () => {
+  it('each change of an access policy or the permission model emits VaultAccessPolicyChanged', async () => {
     const name = await subscribedVault({}, { authModel: 'policy' });
     await stage.control('PUT', `/vaults/${name}/grants/${SERVICE}`, { permissions: ['get'] });
     await stage.control('DELETE', `/vaults/${name}/grants/${SERVICE}`);
@@ -153,7 +153,7 @@ describe('events of access policies', () => {
 describe('events of time', () => {
   const exp = () => new Date(Date.now() + 60 * 86_400_000).toISOString();
 
-  it('come 30 days before expiry and at expiry, once each, for the current version', async () => {
+  it('KeyNearExpiry comes 30 days before expiry and KeyExpired at expiry, once each, for the current version', async () => {
     const name = await subscribedVault();
     await stage.key(name, 'cmk', { exp: exp() });
     const current = await stage.key(name, 'cmk', { exp: exp() });
@@ -170,7 +170,7 @@ describe('events of time', () => {
     expect(types(await arrived(4)).at(-1)).toBe('Microsoft.KeyVault.KeyExpired');
   });
 
-  it('move with the Notify action of the rotation policy, and a new exp starts over', async () => {
+  it('the Notify action moves KeyNearExpiry, and a new exp emits the event again', async () => {
     const name = await subscribedVault();
     await stage.key(name, 'cmk', { exp: exp() });
     await stage.control('PUT', `/vaults/${name}/keys/cmk/rotationpolicy`, {
@@ -185,7 +185,7 @@ describe('events of time', () => {
     expect(types(await arrived(3)).at(-1)).toBe('Microsoft.KeyVault.KeyNearExpiry');
   });
 
-  it('concern only versions made or changed after subscribing', async () => {
+  it('expiry events cover only versions created or changed after the subscription', async () => {
     const { name } = await stage.vault();
     await stage.key(name, 'cmk', { exp: exp() });
     const body = { endpoint: webhook.url, destination: 'azureFunction' };
@@ -194,7 +194,7 @@ describe('events of time', () => {
     await arrived(0);
   });
 
-  it('include the rotation that the policy asks for', async () => {
+  it('a rotation by policy emits KeyNewVersionCreated', async () => {
     const name = await subscribedVault();
     await stage.control('POST', `/vaults/${name}/keys/cmk`, { kty: 'EC', curve: 'P-256' });
     await stage.control('PUT', `/vaults/${name}/keys/cmk/rotationpolicy`, {
@@ -212,7 +212,7 @@ describe('delivery', () => {
     return all.filter(({ event }) => event.topic === topicOf(vault)).flatMap((one) => one.deliveries);
   };
 
-  it('tries again with the same id until it is taken', async () => {
+  it('a delivery is retried with the same event id until it succeeds', async () => {
     const name = await subscribedVault();
     webhook.answers.push(500, 404, 302);
     await stage.key(name, 'cmk');
@@ -229,7 +229,7 @@ describe('delivery', () => {
     [413, 'webhook', 1],
     [401, 'azureFunction', 2],
     [404, 'webhook', 2],
-  ])('after %i from a destination of type %s has made %i attempts', async (status, destination, attempts) => {
+  ])('a status %i from a destination of type %s leads to %i attempts', async (status, destination, attempts) => {
     const name = await subscribedVault({ destination });
     webhook.answers.push(status);
     await stage.key(name, 'cmk');
@@ -238,7 +238,7 @@ describe('delivery', () => {
     expect(await deliveries(name)).toMatchObject([{ state, attempts }]);
   });
 
-  it('can drop everything', async () => {
+  it('the mode `drop` delivers no event', async () => {
     const name = await subscribedVault();
     await stage.control('PUT', '/events/mode', { mode: 'drop' });
     await stage.key(name, 'cmk');
@@ -246,7 +246,7 @@ describe('delivery', () => {
     expect(await deliveries(name)).toMatchObject([{ state: 'dropped', attempts: 0 }]);
   });
 
-  it('can deliver each event twice', async () => {
+  it('the mode `twice` delivers each event twice', async () => {
     const name = await subscribedVault();
     await stage.control('PUT', '/events/mode', { mode: 'twice' });
     await stage.key(name, 'cmk');
@@ -254,7 +254,7 @@ describe('delivery', () => {
     expect(first).toEqual(second);
   });
 
-  it('can hold events and release them out of order, and send one again much later', async () => {
+  it('held events can be released out of order, and an event can be redelivered later', async () => {
     const name = await subscribedVault();
     await stage.control('PUT', '/events/mode', { mode: 'hold' });
     for (const key of ['a', 'b', 'c']) await stage.key(name, key);
@@ -266,7 +266,7 @@ describe('delivery', () => {
     expect((await arrived(4)).at(-1)).toEqual(events[1]);
   });
 
-  it('ends with the subscription', async () => {
+  it('no event is delivered after its subscription was deleted', async () => {
     const name = await subscribedVault();
     webhook.answers.push(500);
     await stage.control('PUT', '/timings', { eventRetryMs: [60] });
@@ -289,7 +289,7 @@ describe('the handshake', () => {
     return { name, made };
   };
 
-  it('posts a validation event and wants its code back', async () => {
+  it('the handshake succeeds when the webhook returns the code of the validation event', async () => {
     const { name, made } = await subscribe('eventGrid');
     expect(await made).toMatchObject({ state: 'Succeeded' });
     const [validation] = webhook.received;
@@ -303,7 +303,7 @@ describe('the handshake', () => {
     ]);
   });
 
-  it('waits for the validation URL when the code does not come back', async () => {
+  it('a subscription without the code waits until its validation URL is called', async () => {
     webhook.handshake = 'ignore';
     const { name, made } = await subscribe('eventGrid');
     expect(await made).toMatchObject({ state: 'AwaitingManualAction' });
@@ -316,7 +316,7 @@ describe('the handshake', () => {
     await arrived(1);
   });
 
-  it('asks for permission by OPTIONS for CloudEvents', async () => {
+  it('the handshake for CloudEvents is an OPTIONS request that the webhook must allow', async () => {
     const { made } = await subscribe('cloudEvents');
     expect(await made).toMatchObject({ state: 'Succeeded' });
     expect(webhook.received[0]).toMatchObject({
@@ -336,7 +336,7 @@ describe('the handshake', () => {
     expect(await stage.control('GET', `/vaults/${name}`)).toMatchObject({ subscriptions: [] });
   });
 
-  it('is not needed by an Azure Function', async () => {
+  it('a destination of type Azure Function needs no handshake', async () => {
     webhook.handshake = 'refuse';
     await subscribedVault();
     expect(webhook.received).toEqual([]);
@@ -344,7 +344,7 @@ describe('the handshake', () => {
 });
 
 describe('events of Azure Resource Manager', () => {
-  it('tell the subscribers of an Azure subscription of a deleted vault and a removed role', async () => {
+  it('a deleted vault or role assignment emits ResourceDeleteSuccess to the subscribers of the Azure subscription', async () => {
     const subscriptionId = 'DDDDDDDD-0000-4000-8000-000000000001';
     const { name } = await stage.vault({ subscriptionId, resourceGroup: 'rg-contoso' });
     const path = `/subscriptions/${subscriptionId.toLowerCase()}/eventSubscriptions/resources`;

@@ -25,7 +25,7 @@ describe('faults', () => {
     ['json', 'application/json; charset=utf-8', /^\{"error":\{"code":"InternalServerError"/],
     ['html', 'text/html', /^<html>/],
     ['empty', undefined, /^$/],
-  ])('answer a status with a body of %s', async (body, type, text) => {
+  ])('a fault can answer a status with a body of %s', async (body, type, text) => {
     const vault = await vaultWithKey();
     await fault({ vault, action: 'status', status: 503, body, retryAfter: 7 });
     const answer = await get(vault);
@@ -33,13 +33,13 @@ describe('faults', () => {
     expect(answer.text).toMatch(text);
   });
 
-  it('meet whoever asks, before the challenge', async () => {
+  it('a fault acts before the challenge on every caller', async () => {
     const { host, name } = await stage.vault();
     await fault({ vault: name, action: 'status', status: 500 });
     expect((await raw(stage.url, { host, path: '/keys' })).status).toBe(500);
   });
 
-  it('meet only the vault, key and operation that they name, as often as they say', async () => {
+  it('a fault affects only its vault, key and operation, `count` times', async () => {
     const vault = await vaultWithKey();
     const other = await vaultWithKey();
     await stage.key(vault, 'second');
@@ -52,7 +52,7 @@ describe('faults', () => {
     expect(await stage.control('GET', '/faults')).toEqual([]);
   });
 
-  it('stay until they are cleared', async () => {
+  it('a fault without a count stays until it is cleared', async () => {
     const vault = await vaultWithKey();
     const { id } = await fault({ vault, action: 'status', status: 500 });
     expect([(await get(vault)).status, (await get(vault)).status]).toEqual([500, 500]);
@@ -61,7 +61,7 @@ describe('faults', () => {
     await expect(stage.control('DELETE', `/faults/${id}`)).rejects.toThrow('404');
   });
 
-  it('throttle without Retry-After, or with', async () => {
+  it('a throttling fault answers 429 with or without Retry-After', async () => {
     const vault = await vaultWithKey();
     await fault({ vault, action: 'throttled', count: 1 });
     const bare = await get(vault);
@@ -74,7 +74,7 @@ describe('faults', () => {
     expect((await get(vault)).headers['retry-after']).toBe('3');
   });
 
-  it('forbid with any inner code, or none', async () => {
+  it('a fault can answer 403 with any inner code or none', async () => {
     const vault = await vaultWithKey();
     await fault({ vault, action: 'forbidden', inner: 'SomethingNew', count: 1 });
     expect((await get(vault)).json.error.innererror).toEqual({ code: 'SomethingNew' });
@@ -82,23 +82,26 @@ describe('faults', () => {
     expect((await get(vault)).json.error).not.toHaveProperty('innererror');
   });
 
-  it.each(['EAI_AGAIN', 'ECONNREFUSED', 'CERT_HAS_EXPIRED', 'ENOTFOUND'])('fail the network with %s', async (code) => {
-    const vault = await vaultWithKey();
-    await fault({ vault, action: 'network', code });
-    const failed = await stage
-      .keyClient(vault)
-      .getKey('cmk')
-      .catch((error: unknown) => error);
-    expect(failed).toMatchObject({ code });
-  });
+  it.each(['EAI_AGAIN', 'ECONNREFUSED', 'CERT_HAS_EXPIRED', 'ENOTFOUND'])(
+    'a fault can fail the network with %s',
+    async (code) => {
+      const vault = await vaultWithKey();
+      await fault({ vault, action: 'network', code });
+      const failed = await stage
+        .keyClient(vault)
+        .getKey('cmk')
+        .catch((error: unknown) => error);
+      expect(failed).toMatchObject({ code });
+    },
+  );
 
-  it('reset the connection', async () => {
+  it('a fault can reset the connection', async () => {
     const vault = await vaultWithKey();
     await fault({ vault, action: 'reset' });
     await expect(get(vault)).rejects.toMatchObject({ code: 'ECONNRESET' });
   });
 
-  it('answer late', async () => {
+  it('a fault can delay the request', async () => {
     const vault = await vaultWithKey();
     await fault({ vault, action: 'delay', delayMs: 80, count: 1 });
     const started = performance.now();
@@ -106,7 +109,7 @@ describe('faults', () => {
     expect(performance.now() - started).toBeGreaterThan(75);
   });
 
-  it('answer late with what was true when they were asked', async () => {
+  it('a late answer has the state at the time of the request', async () => {
     const vault = await vaultWithKey();
     await fault({ vault, action: 'lateAnswer', delayMs: 400, count: 1 });
     const late = get(vault);
@@ -116,7 +119,7 @@ describe('faults', () => {
     expect((await late).status).toBe(200);
   });
 
-  it('forbid late', async () => {
+  it('a fault can answer 403 after a delay', async () => {
     const vault = await vaultWithKey();
     await fault({ vault, action: 'forbidden', inner: 'KeyDisabled', delayMs: 60, count: 1 });
     const started = performance.now();
@@ -124,7 +127,7 @@ describe('faults', () => {
     expect(performance.now() - started).toBeGreaterThan(55);
   });
 
-  it('unwrap to the wrong bytes', async () => {
+  it('a fault can make an unwrap return wrong bytes', async () => {
     const vault = await vaultWithKey();
     const wrap = { alg: 'RSA-OAEP-256', value: 'c2VjcmV0' };
     const wrapped = (await stage.call(vault, 'POST', '/keys/cmk/wrapkey', wrap)).json;
@@ -137,7 +140,7 @@ describe('faults', () => {
     expect(await unwrap()).toEqual({ kid: wrapped.kid, value: wrap.value });
   });
 
-  it('hang, and do not keep the emulator from stopping', async () => {
+  it('a hanging request does not prevent the emulator from stopping', async () => {
     const emulator = await startKeyVault({ identityUrl: stage.issuer.url });
     const control = keyVaultControl(emulator.url);
     await control('POST', '/vaults', { name: 'hanging', tenantId: TENANT });
@@ -152,7 +155,7 @@ describe('faults', () => {
 });
 
 describe('the request log', () => {
-  it('counts by vault, operation and status, and keeps who asked for what', async () => {
+  it('the request log counts by vault, operation and status, and stores the caller of each request', async () => {
     const vault = await vaultWithKey();
     await stage.control('DELETE', '/requests');
     const { key } = (await get(vault)).json;

@@ -1,4 +1,4 @@
-/** What the tests of the emulator share: a token issuer, a transport for the SDK, and a webhook. */
+/** Shared by the emulator's tests: a token issuer, a transport for the SDK, and a webhook. */
 import { createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
@@ -32,7 +32,7 @@ export type TokenClaims = { tenant?: string; oid?: string; aud?: string; expires
 
 export type Issuer = { url: string; token(claims?: TokenClaims): Promise<string>; stop(): Promise<void> };
 
-/** One key pair for every tenant; that a token is of another tenant shows in `iss`. */
+/** One key pair for every tenant; `iss` names the tenant of a token. */
 export async function startIssuer(): Promise<Issuer> {
   const { privateKey, publicKey } = await generateKeyPair('RS256');
   const jwks = JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'k1', alg: 'RS256', use: 'sig' }] });
@@ -54,7 +54,7 @@ export type RawAnswer = {
   status: number;
   headers: IncomingMessage['headers'];
   text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into bodies of many shapes.
+  // biome-ignore lint/suspicious/noExplicitAny: tests read bodies of many shapes.
   json: any;
 };
 
@@ -92,7 +92,7 @@ export function raw(url: string, { method = 'GET', host, path, token, body, sign
   });
 }
 
-/** Sends what the SDK sends to https://{vault}.vault.azure.net to the emulator, as the app's own transport does. */
+/** Sends the SDK's requests for https://{vault}.vault.azure.net to the emulator, as the app's transport does. */
 export function reroutingClient(url: string): HttpClient {
   return {
     sendRequest: (request) =>
@@ -129,9 +129,9 @@ export type Stage = {
   url: string;
   control: KeyVaultControl;
   issuer: Issuer;
-  /** Creates a vault where OFFICER may do everything and SERVICE what a service needs; its name is new each time. */
+  /** Creates a vault with a new name, where OFFICER has every permission and SERVICE those of a service. */
   vault(settings?: Record<string, unknown>): Promise<{ name: string; host: string }>;
-  /** Creates a key from a ready private key; the kid comes back. */
+  /** Creates a key from a fixture; returns its kid. */
   key(vault: string, name: string, settings?: Record<string, unknown>): Promise<string>;
   keyClient(vault: string, oid?: string): KeyClient;
   cryptography(kid: string, oid?: string): CryptographyClient;
@@ -201,9 +201,9 @@ export type Webhook = {
   url: string;
   received: Received[];
   /** The notifications' bodies, in order of arrival. */
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into bodies of many shapes.
+  // biome-ignore lint/suspicious/noExplicitAny: tests read bodies of many shapes.
   events(): any[];
-  /** What to answer to the next notifications; 200 after that. */
+  /** The statuses of the next answers to notifications; then 200. */
   answers: number[];
   handshake: 'echo' | 'ignore' | 'refuse';
   stop(): Promise<void>;

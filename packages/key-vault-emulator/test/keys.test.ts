@@ -18,7 +18,7 @@ const NOT_FOUND =
   'was not found in this key vault. If you recently deleted this key you may be able to recover it using the correct recovery command. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125182';
 
 describe('keys through the SDK', () => {
-  it('creates a key, reads it and lists it', async () => {
+  it('the SDK creates, reads and lists a key', async () => {
     const { name } = await stage.vault({ recoveryLevel: 'CustomizedRecoverable', recoverableDays: 30 });
     const client = stage.keyClient(name);
     const created = await client.createRsaKey('cmk', { keySize: 2048, tags: { owner: 'contoso' } });
@@ -37,7 +37,7 @@ describe('keys through the SDK', () => {
     expect(listed.map((key) => key.name)).toEqual(['cmk']);
   });
 
-  it('keeps versions, and means the latest when none is named', async () => {
+  it('a request without a version uses the latest of several versions', async () => {
     const { name } = await stage.vault();
     const client = stage.keyClient(name);
     const first = await stage.key(name, 'cmk');
@@ -49,7 +49,7 @@ describe('keys through the SDK', () => {
     expect(versions.map((version) => version.id)).toEqual([first, second]);
   });
 
-  it('pages long lists with a link to the next page', async () => {
+  it('a long list comes in pages, each with a link to the next', async () => {
     const { name } = await stage.vault();
     for (let index = 0; index < 28; index += 1) await stage.key(name, 'cmk');
     const first = await stage.call(name, 'GET', '/keys/cmk/versions');
@@ -58,17 +58,17 @@ describe('keys through the SDK', () => {
     expect(await all(stage.keyClient(name).listPropertiesOfKeyVersions('cmk'))).toHaveLength(28);
   });
 
-  it('answers the versions of an unknown key with an empty list', async () => {
+  it('the versions of an unknown key are an empty list', async () => {
     const { name } = await stage.vault();
     const answer = await stage.call(name, 'GET', '/keys/nothing/versions');
     expect([answer.status, answer.text]).toEqual([200, '{"value":[],"nextLink":null}']);
   });
 
-  it('imports a private key and shows only its public part', async () => {
+  it('an imported private key is returned with its public part only', async () => {
     const { name } = await stage.vault();
     const { default: pool } = await import('../../../test/fixtures/rsaKeys.json', { with: { type: 'json' } });
     const jwk = pool.keys[1]?.jwk;
-    const answer = await stage.call(name, 'PUT', '/keys/byok', { key: jwk }, { oid: 'nobody' });
+    const answer = await stage.call(name, 'PUT', '/keys/byok', { key: jwk }, { oid: 'stranger' });
     expect(answer.status).toBe(403);
     await stage.control('PUT', `/vaults/${name}/grants/${SERVICE}`, { permissions: ['import'] });
     const imported = await stage.call(name, 'PUT', '/keys/byok', { key: jwk, tags: { origin: 'hsm' } });
@@ -77,7 +77,7 @@ describe('keys through the SDK', () => {
     expect(imported.json.tags).toEqual({ origin: 'hsm' });
   });
 
-  it("imports a PEM by the customer's own hands", async () => {
+  it('the control API imports a private key in PEM', async () => {
     const { name } = await stage.vault();
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const pem = privateKey.export({ type: 'pkcs8', format: 'pem' });
@@ -88,7 +88,7 @@ describe('keys through the SDK', () => {
     expect(Buffer.from(read.key?.n ?? []).toString('base64url')).toBe(privateKey.export({ format: 'jwk' }).n);
   });
 
-  it('updates what is given and leaves the rest', async () => {
+  it('an update changes the given attributes only', async () => {
     const { name } = await stage.vault();
     const client = stage.keyClient(name);
     await stage.key(name, 'cmk', { tags: { a: '1' } });
@@ -100,7 +100,7 @@ describe('keys through the SDK', () => {
     expect(read.keyOperations).toEqual(['unwrapKey']);
   });
 
-  it('creates an elliptic curve key on P-256 when the request names no curve', async () => {
+  it('an EC key created without a curve is on P-256', async () => {
     const { name } = await stage.vault();
     const made = await stage.call(name, 'POST', '/keys/ec/create', { kty: 'EC' }, { oid: OFFICER });
     expect([made.status, made.json.key.crv]).toEqual([200, 'P-256']);
@@ -109,7 +109,7 @@ describe('keys through the SDK', () => {
     });
   });
 
-  it('creates and imports a key on the curve P-256K, which node:crypto names secp256k1', async () => {
+  it('a key on P-256K, which node:crypto names secp256k1, can be created and imported', async () => {
     const { name } = await stage.vault();
     const made = await stage.call(name, 'POST', '/keys/k/create', { kty: 'EC', crv: 'P-256K' }, { oid: OFFICER });
     expect([made.status, made.json.key.crv]).toEqual([200, 'P-256K']);
@@ -119,7 +119,7 @@ describe('keys through the SDK', () => {
     expect(imported.json.key).toMatchObject({ kty: 'EC', crv: 'P-256K', x: jwk.x, y: jwk.y });
   });
 
-  it('stores the release policy of an exportable key, and shows both on every version', async () => {
+  it('every version of an exportable key returns its release policy', async () => {
     const { name } = await stage.vault();
     const as = { oid: OFFICER };
     const body = { kty: 'RSA-HSM', attributes: { exportable: true }, release_policy: { data: 'e30' } };
@@ -134,7 +134,7 @@ describe('keys through the SDK', () => {
     expect((await stage.call(name, 'PATCH', '/keys/x', changed, as)).status).toBe(400);
   });
 
-  it('refuses an exportable key that has no release policy', async () => {
+  it('an exportable key without a release policy is refused', async () => {
     const { name } = await stage.vault();
     const body = { kty: 'RSA-HSM', attributes: { exportable: true } };
     expect((await stage.call(name, 'POST', '/keys/x/create', body, { oid: OFFICER })).status).toBe(400);
@@ -144,13 +144,13 @@ describe('keys through the SDK', () => {
     ['an octet key', { kty: 'oct-HSM' }],
     ['a public exponent of its own', { kty: 'RSA', public_exponent: 3 }],
     ['an external key', { kty: 'RSA', attributes: { external_key: { id: 'k' } } }],
-  ])('answers 501 to the creation of %s, which it cannot emulate', async (_what, body) => {
+  ])('the creation of %s, which is not emulated, returns 501', async (_what, body) => {
     const { name } = await stage.vault();
     const answer = await stage.call(name, 'POST', '/keys/x/create', body, { oid: OFFICER });
     expect([answer.status, answer.json.error.code]).toEqual([501, 'NotEmulated']);
   });
 
-  it('creates every kind of key, and refuses sizes and curves that the service does not have', async () => {
+  it('every key type can be created, and a size or curve that the service does not have is refused', async () => {
     const { name } = await stage.vault();
     for (const [kty, curve] of [
       ['EC', 'P-256'],
@@ -170,7 +170,7 @@ describe('keys through the SDK', () => {
     await expect(stage.key(name, 'odd', { kty: 'EC', curve: 'P-999' })).rejects.toThrow('400');
   });
 
-  it('generates a key when the pool has none left', async () => {
+  it('a key is generated when the pool is empty', async () => {
     const alone = await openStage();
     try {
       const { name } = await alone.vault();
@@ -185,7 +185,7 @@ describe('keys through the SDK', () => {
     }
   });
 
-  it('answers a rotation policy that was never set with nulls, and gives its expiry to new versions only', async () => {
+  it('a rotation policy is null until it is set, and gives its expiry to new versions only', async () => {
     const { name } = await stage.vault();
     await stage.key(name, 'cmk');
     await stage.control('PUT', `/vaults/${name}/grants/${SERVICE}`, { permissions: 'cryptoOfficer' });
@@ -207,7 +207,7 @@ describe('keys through the SDK', () => {
 });
 
 describe('deletion', () => {
-  it('answers 404 with the exact words of the service for a key or version that is not there', async () => {
+  it('a missing key or version returns 404 with the exact message of the service', async () => {
     const { name } = await stage.vault();
     const missing = await stage.call(name, 'GET', '/keys/nothing/');
     expect(missing.status).toBe(404);
@@ -221,7 +221,7 @@ describe('deletion', () => {
     expect(wrongVersion.json.error.message).toBe(`A key with (name/id) cmk/${version} ${NOT_FOUND}`);
   });
 
-  it('deletes at once, lists the deleted key a little later, and brings it back a little later still', async () => {
+  it('a deleted key is gone at once, listed as deleted after a delay, and readable a delay after its recovery', async () => {
     const { name } = await stage.vault();
     const kid = await stage.key(name, 'cmk');
     await stage.control('PUT', `/vaults/${name}/grants/${SERVICE}`, { permissions: 'cryptoOfficer' });
@@ -251,7 +251,7 @@ describe('deletion', () => {
     await stage.control('PUT', '/timings', { deleteDelayMs: 20, recoverDelayMs: 20 });
   });
 
-  it('works with the pollers of the SDK', async () => {
+  it('the pollers of the SDK delete and recover a key', async () => {
     const { name } = await stage.vault();
     const kid = await stage.key(name, 'cmk');
     const client = stage.keyClient(name);
@@ -261,7 +261,7 @@ describe('deletion', () => {
     expect((await recovering.pollUntilDone()).id).toBe(kid);
   });
 
-  it('purges with 204, unless the vault has purge protection', async () => {
+  it('a purge returns 204, or 403 in a vault with purge protection', async () => {
     for (const [recoveryLevel, status] of [
       ['Recoverable+Purgeable', 204],
       ['CustomizedRecoverable+Purgeable', 204],
@@ -281,7 +281,7 @@ describe('deletion', () => {
     }
   });
 
-  it('deletes for good in a vault without soft delete', async () => {
+  it('a vault without soft delete deletes a key for good', async () => {
     const { name } = await stage.vault({ recoveryLevel: 'Purgeable' });
     await stage.key(name, 'cmk');
     await stage.control('DELETE', `/vaults/${name}/keys/cmk`);
@@ -289,7 +289,7 @@ describe('deletion', () => {
     expect((await stage.call(name, 'GET', '/keys/cmk')).status).toBe(200);
   });
 
-  it('purges by itself when the retention has passed', async () => {
+  it('a deleted key is purged when its retention has ended', async () => {
     const alone = await openStage();
     try {
       const { name } = await alone.vault();

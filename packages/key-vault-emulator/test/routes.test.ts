@@ -28,7 +28,7 @@ describe('routes', () => {
     ['POST', '/keys/n//unwrapkey', 'unwrapkey', 'n', undefined],
     ['POST', '/keys/n/unwrapkey/', 'unwrapkey', 'n', undefined],
     ['POST', `/keys/n/${VERSION}/decrypt`, 'decrypt', 'n', VERSION],
-  ])('%s %s is %s', (method, target, operation, key, version) => {
+  ])('the route %s %s is the operation %s', (method, target, operation, key, version) => {
     const route = parseRoute(method, `${target}?api%2Dversion=7.4`);
     expect(route).toMatchObject({ operation, ...(key ? { key } : {}), ...(version ? { version } : {}) });
     expect('query' in route && route.query.get('api-version')).toBe('7.4');
@@ -52,11 +52,11 @@ describe('routes', () => {
     ['PUT', '/providers/Microsoft.Authorization/roleAssignments/r', 501],
     ['POST', '/securitydomain/download', 501],
     ['GET', '/keys/n/a/b/c', 404],
-  ])('%s %s is refused with %i', (method, target, status) => {
+  ])('the route %s %s is refused with %i', (method, target, status) => {
     expect(parseRoute(method, target)).toMatchObject({ status });
   });
 
-  it('never throws, whatever is on the request line', () => {
+  it('the route parser never throws, for any request line', () => {
     fc.assert(fc.property(fc.string(), fc.string(), (method, target) => void parseRoute(method, target)));
     fc.assert(
       fc.property(fc.array(fc.constantFrom('keys', '', '%', '..', 'n', 'wrapkey', 'deletedkeys', '?')), (parts) => {
@@ -76,7 +76,7 @@ describe('durations', () => {
     ['P', undefined],
     ['7D', undefined],
     ['PT5H', undefined],
-  ])('%s is %s days', (text, days) => {
+  ])('the duration %s is %s days', (text, days) => {
     expect(durationDays(text)).toBe(days);
   });
 });

@@ -30,7 +30,7 @@ async function run<T>(work: (stage: Stage) => Promise<T>, options: { fresh?: boo
 }
 
 describe('after a restart', () => {
-  it('what was wrapped unwraps, by each version of the key and by the grants there were', async () => {
+  it('after a restart every key version unwraps what it wrapped, under the same grants', async () => {
     const before = await run(async (stage) => {
       const { name } = await stage.vault();
       const first = await stage.key(name, 'media');
@@ -46,12 +46,12 @@ describe('after a restart', () => {
         expect(await unwrap(stage, kid, before.wrapped[index] ?? new Uint8Array())).toEqual(secret);
       }
       expect(await stage.control('GET', `/vaults/${before.name}`)).toEqual(before.seen);
-      // Whose grant was taken away stays without.
+      // A removed grant stays removed.
       await expect(wrap(stage, before.kids[0] ?? '')).rejects.toMatchObject({ statusCode: 403 });
     });
   });
 
-  it('deleted keys and vaults are still deleted, and can be recovered', async () => {
+  it('after a restart deleted keys and vaults are still deleted and can be recovered', async () => {
     const { name, gone, kid, wrapped } = await run(async (stage) => {
       const vault = await stage.vault();
       const made = await stage.key(vault.name, 'media');
@@ -73,7 +73,7 @@ describe('after a restart', () => {
     });
   });
 
-  it('policies, attributes, settings, access policies, elliptic-curve keys and the clock are as they were', async () => {
+  it('after a restart policies, attributes, settings, access policies, EC keys and the clock are unchanged', async () => {
     const look = async (stage: Stage, name: string) => ({
       vault: await stage.control('GET', `/vaults/${name}`),
       media: await stage.control('GET', `/vaults/${name}/keys/media`),
@@ -99,7 +99,7 @@ describe('after a restart', () => {
     expect(await run((stage) => look(stage, name))).toEqual(before);
   });
 
-  it('event subscriptions go on, of vaults and of Azure subscriptions', async () => {
+  it('after a restart the event subscriptions of vaults and Azure subscriptions still deliver', async () => {
     const webhook = await startWebhook();
     const name = await run(async (stage) => {
       const vault = await stage.vault();
@@ -123,7 +123,7 @@ describe('after a restart', () => {
     await webhook.stop();
   });
 
-  it('nothing is left when it was to begin anew', async () => {
+  it('after a start with `fresh` nothing is left', async () => {
     await run((stage) => stage.vault());
     const before = JSON.parse(await readFile(file(), 'utf8'));
     expect(await run((stage) => stage.control('GET', '/vaults'), { fresh: true })).toEqual([]);
@@ -134,7 +134,7 @@ describe('after a restart', () => {
 });
 
 describe('the file', () => {
-  it('is written shortly after a change, for its owner alone, and never half', async () => {
+  it('the snapshot is written shortly after a change, readable by its owner only, and always complete', async () => {
     await run(async (stage) => {
       const { name } = await stage.vault();
       await expect.poll(() => readFile(file(), 'utf8'), { timeout: 2_000, interval: 20 }).toContain(`"${name}"`);
@@ -151,7 +151,7 @@ describe('the file', () => {
       '{"format":"keyward-keyvault-emulator","version":2,"id":"a","clockOffsetMs":0,"vaults":[],"resourceSubscriptions":[]}',
       'version: ',
     ],
-  ])('that %s is refused by name, and left as it is', async (_what, text, why) => {
+  ])('a snapshot that %s is refused with its file name, and left unchanged', async (_what, text, why) => {
     await writeFile(file(), text);
     const failed = await openStage({ dir }).then(
       () => undefined,
@@ -160,17 +160,17 @@ describe('the file', () => {
     expect(failed).toContain(file());
     expect(failed).toContain(why);
     expect(await readFile(file(), 'utf8')).toBe(text);
-    // The folder is free again: the same question gets the same answer.
+    // The lock was released, so the same start fails in the same way.
     await expect(openStage({ dir })).rejects.toThrow(why);
   });
 
-  it('with a broken private key is refused, and the key named', async () => {
+  it('a snapshot with a broken private key is refused, and the message names the key', async () => {
     await run(async (stage) => stage.key((await stage.vault()).name, 'media'));
     await writeFile(file(), (await readFile(file(), 'utf8')).replace('BEGIN PRIVATE KEY', 'BEGIN PRIVATE'));
     await expect(openStage({ dir })).rejects.toThrow(/keyvault\.json .*privateKey: is not a private key in PEM/);
   });
 
-  it('belongs to one emulator at a time', async () => {
+  it('a snapshot is used by one emulator at a time', async () => {
     await run(async () => {
       await expect(openStage({ dir })).rejects.toThrow(`${dir} is in use by another process.`);
     });
@@ -178,7 +178,7 @@ describe('the file', () => {
   });
 });
 
-it('a killed process loses at most the last moments, and does not keep the folder', async () => {
+it('a killed process loses at most the last moments, and its lock ends with it', async () => {
   const issuer = await startIssuer();
   const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
   const options = ['--identity-url', issuer.url, '--key-pool', keyPool, '--dir', dir];

@@ -10,7 +10,7 @@ import { openStage, raw, type Stage } from './helpers.ts';
 
 const on: ThrottleSettings = { ...defaultThrottle, enabled: true };
 
-/** How many of these requests get through when they all come at the same moment. */
+/** How many of these requests are admitted when they all arrive at the same moment. */
 function burst(settings: ThrottleSettings, kinds: string[], at = 0, from = newThrottleState()) {
   let state = from;
   let admitted = 0;
@@ -23,28 +23,28 @@ function burst(settings: ThrottleSettings, kinds: string[], at = 0, from = newTh
 }
 
 describe('the throttle', () => {
-  it.each(Object.entries(documentedPerSecond))('lets through one second of %s: %i', (kind, perSecond) => {
+  it.each(Object.entries(documentedPerSecond))('the default limit admits one second of %s: %i', (kind, perSecond) => {
     expect(burst(on, Array(1000).fill(kind)).admitted).toBe(perSecond);
   });
 
-  it('weighs and sums: one RSA-4096-HSM operation costs as much as eight RSA-2048-HSM ones', () => {
+  it('one RSA-4096-HSM operation costs as much as eight RSA-2048-HSM operations', () => {
     const large = burst(on, Array(24).fill('RSA-4096-HSM'));
     expect(large.admitted).toBe(24);
     expect(burst(on, Array(100).fill('RSA-2048-HSM'), 0, large.state).admitted).toBe(8);
   });
 
-  it('counts the creation of keys apart', () => {
+  it('the creation of keys has a limit of its own', () => {
     const { state } = burst(on, Array(500).fill('RSA-2048'));
     expect(burst(on, ['create', 'create', 'create'], 0, state).admitted).toBe(2);
   });
 
-  it('fills up with time, and refused requests cost nothing', () => {
+  it('a bucket fills with time, and a refused request costs nothing', () => {
     const { state } = burst(on, Array(5000).fill('RSA-3072'));
     expect(burst(on, Array(1000).fill('RSA-3072'), 250, state).admitted).toBe(25);
     expect(burst(on, Array(1000).fill('RSA-3072'), 60_000, state).admitted).toBe(100);
   });
 
-  it('takes other limits and other bursts', () => {
+  it('limits and bursts can be set', () => {
     expect(burst({ ...on, perSecond: { 'RSA-3072': 10 }, burstSeconds: 2 }, Array(99).fill('RSA-3072')).admitted).toBe(
       20,
     );
@@ -59,7 +59,7 @@ describe('a vault over its limit', () => {
   });
   afterAll(() => stage.stop());
 
-  it('answers 429 without Retry-After, with one when told, and never to a request for the challenge', async () => {
+  it('a vault over its limit returns 429, with Retry-After only when it is set, and still answers the challenge', async () => {
     const { name, host } = await stage.vault({ throttle: { enabled: true, perSecond: { 'RSA-3072': 2 } } });
     await stage.key(name, 'cmk', { size: 3072 });
     const get = () => stage.call(name, 'GET', '/keys/cmk');

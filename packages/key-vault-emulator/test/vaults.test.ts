@@ -9,7 +9,7 @@ beforeAll(async () => {
 afterAll(() => stage.stop());
 
 describe('deleting a vault', () => {
-  it('ends its name, as it does for a vault that never was', async () => {
+  it('the name of a deleted vault does not resolve, like the name of a vault that never existed', async () => {
     const { name, host } = await stage.vault();
     await stage.control('DELETE', `/vaults/${name}`);
     for (const gone of [host, 'never-was.vault.azure.net', 'never-was.managedhsm.azure.net']) {
@@ -25,7 +25,7 @@ describe('deleting a vault', () => {
     expect(failed).not.toHaveProperty('statusCode', 421);
   });
 
-  it('takes grants and event subscriptions with it; recovering brings back the keys alone', async () => {
+  it('a deleted vault loses its grants and event subscriptions, and recovery restores its keys only', async () => {
     const { name } = await stage.vault();
     const kid = await stage.key(name, 'cmk');
     const webhook = await startWebhook();
@@ -42,7 +42,7 @@ describe('deleting a vault', () => {
     await webhook.stop();
   });
 
-  it('keeps the name until it is purged, and purging needs a vault without purge protection', async () => {
+  it('the name of a deleted vault stays taken until the purge, which purge protection refuses', async () => {
     const settings = { tenantId: '33333333-3333-4333-8333-333333333333' };
     const open = (await stage.vault({ recoveryLevel: 'Recoverable+Purgeable' })).name;
     await stage.control('DELETE', `/vaults/${open}`);
@@ -58,7 +58,7 @@ describe('deleting a vault', () => {
     ['ECONNREFUSED', 421, 'ECONNREFUSED'],
     [404, 404, undefined],
     [503, 503, undefined],
-  ])('can answer %s, since reports differ from the docs', async (deletedVault, status, code) => {
+  ])('a deleted vault can answer %s, because reports differ from the docs', async (deletedVault, status, code) => {
     const { name, host } = await stage.vault({ answers: { deletedVault } });
     await stage.control('DELETE', `/vaults/${name}`);
     const answer = await raw(stage.url, { host, path: '/keys' });
@@ -75,14 +75,14 @@ describe('recovery levels', () => {
     ['CustomizedRecoverable+Purgeable', 7],
     ['CustomizedRecoverable', 7],
     ['CustomizedRecoverable+ProtectedSubscription', 7],
-  ])('%s shows on the keys with its days', async (recoveryLevel, recoverableDays) => {
+  ])('the recovery level %s appears on the keys with its days', async (recoveryLevel, recoverableDays) => {
     const { name } = await stage.vault({ recoveryLevel });
     await stage.key(name, 'cmk');
     const { attributes } = (await stage.call(name, 'GET', '/keys/cmk')).json;
     expect([attributes.recoveryLevel, attributes.recoverableDays]).toEqual([recoveryLevel, recoverableDays]);
   });
 
-  it('can change under the keys, and refuse days that the service does not have', async () => {
+  it("the recovery level can change under the keys, and days outside the service's range are refused", async () => {
     const { name } = await stage.vault();
     await stage.key(name, 'cmk');
     await stage.control('PATCH', `/vaults/${name}`, { recoveryLevel: 'Recoverable+Purgeable' });

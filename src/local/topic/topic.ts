@@ -1,7 +1,7 @@
 /**
- * An Event Grid topic on this machine, for what Keyward announces: takes CloudEvents in batches as the service does (Microsoft
- * docs: "Publish events to Azure Event Grid custom topics", "CloudEvents v1.0 schema", "Azure Event Grid quotas and limits"), by
- * bearer token only, and keeps them for reading. It can be told to fail. It delivers to nobody.
+ * An Event Grid topic on this machine for Keyward's announcements. It accepts batches of CloudEvents as the service does
+ * (Microsoft docs: "Publish events to Azure Event Grid custom topics", "CloudEvents v1.0 schema", "Azure Event Grid quotas
+ * and limits"), by bearer token only, and stores them. A test can make it fail. It has no subscriptions.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as z from 'zod';
@@ -10,7 +10,7 @@ import { startServer } from '../../../packages/functions-host/src/server.ts';
 import { createSenderCheck } from './senders.ts';
 
 export interface TopicOptions {
-  /** Where the token issuer listens. */
+  /** The URL of the token issuer. */
   readonly identityUrl: string;
   readonly tenantId: string;
   /** Object ids with the role EventGrid Data Sender. */
@@ -18,18 +18,18 @@ export interface TopicOptions {
   readonly onPublished?: (event: CloudEvent) => void;
 }
 
-/** Any status to every request, or only to batches with such an event; or no answer, ever. */
+/** A status for every request or only for batches with such an event; or no answer. */
 export type TopicFault = { readonly status: number; readonly about?: (event: CloudEvent) => boolean } | 'hang';
 
 export interface Topic {
   readonly url: string;
-  /** Where to publish. */
+  /** The URL to publish to. */
   readonly endpoint: string;
-  /** Oldest first; twice what was published twice. */
+  /** Oldest first; an event that was published twice is here twice. */
   readonly published: readonly CloudEvent[];
-  /** How often somebody has tried to publish, whatever came of it. */
+  /** The number of requests to publish, failed ones included. */
   readonly requests: number;
-  /** From now on; without a fault all is well again. */
+  /** Sets the fault from now on; without an argument it ends the fault. */
   fail(fault?: TopicFault): void;
   stop(): Promise<void>;
 }
@@ -38,9 +38,15 @@ const word = z.string().min(1);
 /** Required and optional attributes (CloudEvents 1.0); extensions have names of lower-case letters and digits. */
 const cloudEvent = z
   .object({
-    ...{ specversion: z.literal('1.0'), id: word, source: word, type: word },
-    ...{ subject: word.optional(), time: z.iso.datetime({ offset: true }).optional() },
-    ...{ datacontenttype: word.optional(), dataschema: word.optional(), data: z.unknown().optional() },
+    specversion: z.literal('1.0'),
+    id: word,
+    source: word,
+    type: word,
+    subject: word.optional(),
+    time: z.iso.datetime({ offset: true }).optional(),
+    datacontenttype: word.optional(),
+    dataschema: word.optional(),
+    data: z.unknown().optional(),
   })
   .catchall(z.unknown())
   .refine((event) => Object.keys(event).every((name) => /^[a-z0-9]+$/.test(name) || name === 'data_base64'));
@@ -51,7 +57,7 @@ const maxBytes = 1_048_576;
 const maxEvents = 5_000;
 
 export async function startTopic(options: TopicOptions): Promise<Topic> {
-  const maySend = createSenderCheck(options);
+  const isSender = createSenderCheck(options);
   const published: CloudEvent[] = [];
   let fault: TopicFault | undefined;
   let requests = 0;
@@ -62,8 +68,8 @@ export async function startTopic(options: TopicOptions): Promise<Topic> {
     const body = await readBody(request);
     if (body === undefined) return;
     const events = readBatch(header(request, 'content-type'), body);
-    if (fault !== undefined && isStruck(events, fault)) return refuse(response, fault.status, 'As it was told to.');
-    if (!(await maySend(header(request, 'authorization'))))
+    if (fault !== undefined && isAffected(events, fault)) return refuse(response, fault.status, 'A fault was set.');
+    if (!(await isSender(header(request, 'authorization'))))
       return refuse(response, 401, 'The principal does not have permission to send data to this topic.');
     if ('status' in events) return refuse(response, events.status, events.why);
     answer(response, 200);
@@ -114,7 +120,7 @@ function parsed(body: Buffer): unknown {
   }
 }
 
-const isStruck = (events: CloudEvent[] | Refused, { about }: Exclude<TopicFault, 'hang'>): boolean =>
+const isAffected = (events: CloudEvent[] | Refused, { about }: Exclude<TopicFault, 'hang'>): boolean =>
   about === undefined || (Array.isArray(events) && events.some(about));
 
 const codes: Readonly<Record<number, string>> = { 400: 'BadRequest', 401: 'Unauthorized', 413: 'PayloadTooLarge' };

@@ -1,4 +1,4 @@
-/** One control call: the listing, the checks and the carrying out all read the same entry. */
+/** One control call: the listing, the routing and the answer use the same entry. */
 import * as z from 'zod';
 import type { Answer } from '../http.ts';
 import { Name, TenantId } from '../seeds.ts';
@@ -9,7 +9,7 @@ export type Params = Record<string, string>;
 
 export type ControlCall = {
   method: 'GET' | 'PUT' | 'POST' | 'DELETE';
-  /** `:name` stands for one segment. */
+  /** `:name` matches one segment. */
   path: string;
   does: string;
   /** A body to copy. */
@@ -22,8 +22,8 @@ export type ControlCall = {
 export const ok = (body: unknown): Answer => ({ status: 200, body });
 export const gone: Answer = { status: 204 };
 
-/** A call with a body: parsed by its schema before `act` sees it. */
-export function taking<S extends z.ZodType>(
+/** A call with a body, which its schema parses before `act` runs. */
+export function withBody<S extends z.ZodType>(
   schema: S,
   act: (world: World, params: Params, body: z.output<S>) => unknown,
 ): ControlCall['answer'] {

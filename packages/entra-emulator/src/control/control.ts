@@ -1,4 +1,4 @@
-/** Answers `/control/...`: finds the call, reads its JSON, and turns what is wrong with it into a 400 that names the field. */
+/** Answers `/control/...`: finds the call and parses its JSON; an error is a 400 that names the field. */
 import * as z from 'zod';
 import { DirectoryRefusal } from '../directory.ts';
 import type { Answer } from '../http.ts';
@@ -25,7 +25,7 @@ export async function answerControl(world: World, method: string, path: string, 
   }
 }
 
-/** Each call with a line to paste, whose parameters name what exists. */
+/** Each call with a line to paste, whose parameters name things that exist. */
 function listing(world: World) {
   const existing = exampleNames(world);
   return {
@@ -55,7 +55,7 @@ function match(pattern: string, path: string): Params | undefined {
 }
 
 function noSuchCall(method: string, path: string, onPath: { call: ControlCall }[]): Answer {
-  const message = `No call ${method} ${path}; GET /control lists all.`;
+  const message = `There is no control call ${method} ${path}. GET /control lists them.`;
   if (onPath.length === 0) return { status: 404, body: { error: { code: 'NotFound', message } } };
   const allow = onPath.map(({ call }) => call.method).join(', ');
   return { status: 405, body: { error: { code: 'MethodNotAllowed', message } }, headers: { allow } };
@@ -83,7 +83,7 @@ const badRequest = (target: string | undefined, message: string): Answer => ({
   body: { error: { code: 'BadRequest', target, message } },
 });
 
-/** The field at fault, dotted; for a field that is not known, the field itself and not what it stands in. */
+/** The path of the wrong field; for an unknown field, the path of the field and not of its parent. */
 function targetOf(issue: z.core.$ZodIssue): string {
   const unknown = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
   return [...issue.path, ...unknown].join('.') || 'body';

@@ -1,6 +1,6 @@
 /** Control calls on tenants, identities, installed apps and federated credentials. */
 import { FederatedCredentialBody, IdentityBody, InstallBody, RolesBody, TenantBody } from '../seeds.ts';
-import { type ControlCall, credentialIn, gone, nameIn, ok, taking, tenantIn } from './call.ts';
+import { type ControlCall, credentialIn, gone, nameIn, ok, tenantIn, withBody } from './call.ts';
 
 export const directoryCalls: ControlCall[] = [
   {
@@ -18,14 +18,14 @@ export const directoryCalls: ControlCall[] = [
   {
     method: 'PUT',
     path: '/control/tenants/:tenant',
-    does: 'Adds or changes a tenant; missingApp: what clients hear of apps it has not installed.',
+    does: 'Adds or changes a tenant; missingApp: the error for an application that it has not installed.',
     example: () => ({ displayName: 'Contoso', missingApp: 'AADSTS7000229' }),
-    answer: taking(TenantBody, (world, params, body) => world.directory.putTenant(tenantIn(params), body)),
+    answer: withBody(TenantBody, (world, params, body) => world.directory.putTenant(tenantIn(params), body)),
   },
   {
     method: 'DELETE',
     path: '/control/tenants/:tenant',
-    does: 'Removes a tenant with the identities at home in it.',
+    does: 'Removes a tenant and the identities whose home it is.',
     answer: (world, params) => {
       world.directory.removeTenant(tenantIn(params));
       return gone;
@@ -42,14 +42,14 @@ export const directoryCalls: ControlCall[] = [
     path: '/control/tenants/:tenant/apps/:name',
     does: 'Installs an application in a tenant, or disables (enabled: false) or enables it there.',
     example: () => ({ enabled: true }),
-    answer: taking(InstallBody, (world, params, body) =>
+    answer: withBody(InstallBody, (world, params, body) =>
       world.directory.install(tenantIn(params), nameIn(params), body),
     ),
   },
   {
     method: 'DELETE',
     path: '/control/tenants/:tenant/apps/:name',
-    does: 'Removes an application from a tenant, as its administrator would.',
+    does: 'Removes an application from a tenant, as its administrator can.',
     answer: (world, params) => {
       world.directory.uninstall(tenantIn(params), nameIn(params));
       return gone;
@@ -73,12 +73,12 @@ export const directoryCalls: ControlCall[] = [
     does: 'Adds an identity (systemAssigned, userAssigned, application, user), or changes its roles, secret or resourceId.',
     exampleName: 'example-app',
     example: ({ tenant, roles }) => ({ tenantId: tenant, kind: 'application', roles }),
-    answer: taking(IdentityBody, (world, params, body) => world.directory.putPrincipal(nameIn(params), body)),
+    answer: withBody(IdentityBody, (world, params, body) => world.directory.putPrincipal(nameIn(params), body)),
   },
   {
     method: 'DELETE',
     path: '/control/identities/:name',
-    does: 'Deletes an identity everywhere. Put again, it has a new objectId: grants for the old one do not come back.',
+    does: 'Deletes an identity everywhere. An identity that is put again has a new objectId, which old grants do not name.',
     answer: (world, params) => {
       world.directory.removePrincipal(nameIn(params));
       return gone;
@@ -89,27 +89,27 @@ export const directoryCalls: ControlCall[] = [
     path: '/control/identities/:name/roles',
     does: 'Sets the app roles in its tokens for the API.',
     example: ({ roles }) => ({ roles }),
-    answer: taking(RolesBody, (world, params, { roles }) => world.directory.setRoles(nameIn(params), roles)),
+    answer: withBody(RolesBody, (world, params, { roles }) => world.directory.setRoles(nameIn(params), roles)),
   },
   {
     method: 'GET',
     path: '/control/identities/:name/federated-credentials',
-    does: 'Who may speak for an application.',
+    does: 'The federated credentials of an application.',
     answer: (world, params) => ok(world.directory.federatedCredentials(nameIn(params))),
   },
   {
     method: 'PUT',
     path: '/control/identities/:name/federated-credentials/:credential',
-    does: 'Lets a managed identity (by name, or by its object id as subject) speak for an application.',
+    does: 'Lets a managed identity (by name, or by its object id as subject) act as an application.',
     example: ({ managedIdentity }) => ({ identity: managedIdentity }),
-    answer: taking(FederatedCredentialBody, (world, params, body) =>
+    answer: withBody(FederatedCredentialBody, (world, params, body) =>
       world.directory.putFederatedCredential(nameIn(params), credentialIn(params), body),
     ),
   },
   {
     method: 'DELETE',
     path: '/control/identities/:name/federated-credentials/:credential',
-    does: 'Ends that.',
+    does: 'Removes a federated credential.',
     answer: (world, params) => {
       world.directory.removeFederatedCredential(nameIn(params), credentialIn(params));
       return gone;

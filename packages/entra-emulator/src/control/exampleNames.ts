@@ -1,4 +1,4 @@
-/** The names in the example lines of the control calls: what exists now, or, for what is missing, a name to create. */
+/** The names in the example lines of the control calls. They exist, as far as the directory has any of the kind. */
 import type { World } from '../world.ts';
 
 export type ExampleNames = {

@@ -1,18 +1,18 @@
-/** Control calls on what is issued: tokens, their lifetime, format and clock, and faults of the endpoints. */
+/** Control calls on tokens: issue, lifetime, format and clock, and faults of the endpoints. */
 import type * as z from 'zod';
 import { DirectoryRefusal } from '../directory.ts';
 import { AudiencesBody, ClockBody, FaultBody, LifetimeBody, MintBody } from '../seeds.ts';
 import { userGrant } from '../users.ts';
 import { mintFor, resourceOf, type World } from '../world.ts';
-import { type ControlCall, gone, ok, type Params, taking } from './call.ts';
+import { type ControlCall, gone, ok, type Params, withBody } from './call.ts';
 
 export const issuingCalls: ControlCall[] = [
   {
     method: 'POST',
     path: '/control/token',
-    does: 'Mints a token for an identity without asking it to prove anything; tenant: where the app is installed.',
+    does: 'Issues a token for an identity without a proof; tenant: where the application is installed; clientId: the application that a user signed in to.',
     example: ({ name, apiAudience }) => ({ identity: name, resource: apiAudience }),
-    answer: taking(MintBody, mintDirectly),
+    answer: withBody(MintBody, mintDirectly),
   },
   {
     method: 'GET',
@@ -23,9 +23,9 @@ export const issuingCalls: ControlCall[] = [
   {
     method: 'PUT',
     path: '/control/lifetime',
-    does: 'Seconds that new tokens live: of managed identities (msi), of the token endpoint (token).',
+    does: 'Sets how many seconds new tokens are valid: of managed identities (msi), of the token endpoint (token).',
     example: () => ({ msi: 60, token: 60 }),
-    answer: taking(LifetimeBody, (world, _params, body) => {
+    answer: withBody(LifetimeBody, (world, _params, body) => {
       Object.assign(world.lifetimeSeconds, body);
       return settingsOf(world);
     }),
@@ -33,9 +33,9 @@ export const issuingCalls: ControlCall[] = [
   {
     method: 'PUT',
     path: '/control/api-audiences',
-    does: 'The resources whose tokens are of version 2.0 and carry roles; all others get version 1.0.',
+    does: 'Sets the resources whose tokens have version 2.0 and roles; all others get version 1.0.',
     example: ({ apiAudience }) => ({ audiences: [apiAudience] }),
-    answer: taking(AudiencesBody, (world, _params, { audiences }) => {
+    answer: withBody(AudiencesBody, (world, _params, { audiences }) => {
       world.apiAudiences = new Set(audiences);
       return settingsOf(world);
     }),
@@ -43,9 +43,9 @@ export const issuingCalls: ControlCall[] = [
   {
     method: 'PUT',
     path: '/control/clock',
-    does: 'Sets the clock of new tokens apart from real time.',
+    does: 'Sets the distance of the clock of new tokens from real time.',
     example: () => ({ offsetSeconds: 3600 }),
-    answer: taking(ClockBody, (world, _params, { offsetSeconds }) => {
+    answer: withBody(ClockBody, (world, _params, { offsetSeconds }) => {
       world.clockOffsetMs = offsetSeconds * 1000;
       return settingsOf(world);
     }),
@@ -53,7 +53,7 @@ export const issuingCalls: ControlCall[] = [
   {
     method: 'GET',
     path: '/control/faults',
-    does: 'Faults that are still to come, and how often each has hit.',
+    does: 'The faults in force, and how many requests each has affected.',
     answer: (world) => ok(world.faults.list()),
   },
   {
@@ -61,7 +61,7 @@ export const issuingCalls: ControlCall[] = [
     path: '/control/faults',
     does: 'Makes requests to msi or token fail: effect answer (status, body, headers), reset, hang or delay (ms).',
     example: () => ({ endpoint: 'msi', count: 2, effect: { kind: 'answer', status: 503, body: 'try later' } }),
-    answer: taking(FaultBody, (world, _params, body) => world.faults.add(body)),
+    answer: withBody(FaultBody, (world, _params, body) => world.faults.add(body)),
   },
   {
     method: 'DELETE',
