@@ -119,17 +119,17 @@ async function openStores(settings: Settings, transport?: HttpClient) {
     import('./operationTable.ts'),
   ]);
   const [accounts, secrets, bindings, rings, small, outbox, resources, operations] = adapters;
-  const { AzureWebJobsStorage: connection, AzureWebJobsStorage__tableServiceUri: serviceUri } = settings;
-  const credential = connection === undefined ? await ownCredential() : undefined;
+  const { AzureWebJobsStorage: connection = '', KEYWARD_TABLES_ENDPOINT: endpoint } = settings;
+  const credential = endpoint === undefined ? undefined : await ownCredential();
   const options = {
     httpClient: transport ?? tableHttp(settings.policy.storageDeadlineSeconds),
     retryOptions: tableRetries,
     allowInsecureConnection: isDevelopment(settings),
   };
   const open = openTables((name) =>
-    connection !== undefined || serviceUri === undefined || credential === undefined
-      ? TableClient.fromConnectionString(connection ?? '', name, options)
-      : new TableClient(serviceUri, name, credential, options),
+    endpoint === undefined || credential === undefined
+      ? TableClient.fromConnectionString(connection, name, options)
+      : new TableClient(endpoint, name, credential, options),
   );
   return {
     accounts: accounts.createAccountStore(open),
