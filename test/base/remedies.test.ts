@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Cause, causes } from '../../src/core/base/causes.ts';
 import { type RemedyTarget, remedyOf } from '../../src/core/base/remedies.ts';
-import { azCommandsIn, faultOf } from '../infra/az/azLines.ts';
+import { azCommandsIn, refusalOf } from '../az/azCommands.ts';
 
 const version = '2f1c0d9e8b7a46559483726150a1b2c3';
 const principalId = '22222222-2222-4222-8222-222222222222';
@@ -28,7 +28,7 @@ const cases = causes.flatMap((cause) =>
 
 describe('a remedy', () => {
   it.each(cases)('of $cause for $name uses only commands and options that az has', ({ remedy }) => {
-    expect(azCommandsIn(remedy).map(faultOf).filter(Boolean)).toEqual([]);
+    expect(azCommandsIn(remedy).flatMap((command) => refusalOf(command) ?? [])).toEqual([]);
   });
 
   it.each(cases)('of $cause for $name is a sentence, and leaves no blank to fill in', ({ remedy }) => {

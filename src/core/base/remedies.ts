@@ -1,9 +1,9 @@
 /**
  * What to do about each cause, as commands that fix this key when they are pasted: with the version in use, the tool and the
  * roles of a Managed HSM where it is one, the host name of the cloud, and Keyward's own principal and addresses where they are
- * known. Options: test/infra/az/azCommands.json. Managed HSM: Key Vault docs, managed-hsm/access-control and recovery.
+ * known. Options: test/az/commands.json. Managed HSM: Key Vault docs, managed-hsm/access-control and recovery.
  */
-import type { Cause } from './causes.ts';
+import type { Cause } from './causeCatalogue.ts';
 
 /** The key that a remedy is about. What is absent is not known, and the text says where to find it. */
 export interface RemedyTarget {
