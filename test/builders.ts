@@ -36,6 +36,7 @@ export const designPolicy: Policy = {
   vaultSharePercent: 25,
   keyNearExpiryDays: 30,
   ringRotationDays: 365,
+  revealsPerMinute: 6_000,
   safeToDisableAfterSeconds: 900,
 };
 

@@ -14,6 +14,7 @@ import { isLate } from '../core/announcements/outboxPass.ts';
 import type { AnnouncementTopic, Announcer } from '../core/announcements/ports.ts';
 import { announcing } from '../core/announcements/publishingStores.ts';
 import { bytesOf } from '../core/base/bytes.ts';
+import { callerBudget } from '../core/base/callerBudget.ts';
 import type { Cause } from '../core/base/causes.ts';
 import { defined } from '../core/base/defined.ts';
 import type { Random } from '../core/base/effects.ts';
@@ -71,6 +72,7 @@ export async function compose(
   const accounts = invalidatingStore(parts.accounts, accountCache);
   const serialize = keyedMutex();
   const alarmLimiter = rateLimiter(parts.clock, 60_000);
+  const revealBudget = callerBudget(parts.clock, policy.revealsPerMinute);
   return {
     ...parts,
     policy,
@@ -81,6 +83,7 @@ export async function compose(
     accountCache,
     serialize,
     alarmLimiter,
+    revealBudget,
     refusedCalls: createRefusedCalls({ ...parts, accounts, serialize, rings }),
     leases: createLeases({ ...parts, accounts, serialize, rings, policy }),
     controlLook: (keyRef) => controlLook(keyRef, { ...parts, exchangesAtHome }),

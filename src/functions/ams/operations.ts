@@ -10,7 +10,8 @@ import { statusOf } from '../../core/base/errorCatalogue.ts';
 import { type KeywardError, Refusal, Unavailable } from '../../core/base/errors.ts';
 import { foldRegion } from '../../core/base/names.ts';
 import { iso } from '../../core/base/time.ts';
-import { absoluteUrl, type Call, type RouteHandler } from '../pipeline/http.ts';
+import type { Call, RouteHandler } from '../pipeline/call.ts';
+import { absoluteUrl } from '../pipeline/links.ts';
 import { renderAccount } from './accountAnswer.ts';
 import { accountVersions, placeIn, versionIn } from './arm.ts';
 

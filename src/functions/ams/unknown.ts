@@ -1,6 +1,6 @@
 /** What else Azure Media Services had under an account: told that it is not here, rather than left to a web server's 404. */
 import { Refusal } from '../../core/base/errors.ts';
-import type { RouteHandler } from '../pipeline/http.ts';
+import type { RouteHandler } from '../pipeline/call.ts';
 import { accountAt } from './arm.ts';
 
 export const unknown: RouteHandler = async (call) => {

@@ -10,13 +10,18 @@ const running = new AsyncLocalStorage<InvocationContext>();
 export const inInvocation = <T>(context: InvocationContext, work: () => Promise<T>): Promise<T> =>
   running.run(context, work);
 
-export const log: Log = {
-  info: (message, fields) => running.getStore()?.info(message, textOf(fields)),
-  warn: (message, fields) => running.getStore()?.warn(message, textOf(fields)),
-  error: (message, fields) => running.getStore()?.error(message, textOf(fields)),
-};
+const write =
+  (level: 'info' | 'warn' | 'error'): Log['info'] =>
+  (message, fields) => {
+    const context = running.getStore();
+    context?.[level](message, textOf(fields, context));
+  };
 
-const textOf = (fields: LogFields | undefined): string => JSON.stringify(fields ?? {});
+/** The platform does not put the id of the invocation on every line (facts/functions.md, OpenTelemetry), so each line has it. */
+export const log: Log = { info: write('info'), warn: write('warn'), error: write('error') };
+
+const textOf = (fields: LogFields | undefined, { invocationId }: InvocationContext): string =>
+  JSON.stringify({ ...fields, requestId: invocationId });
 
 let composed: Promise<Service> | undefined;
 

@@ -21,7 +21,7 @@ import type { KeyVaultIdentity } from '../../../core/customerKey/binding.ts';
 import { keyIdentifierTarget } from '../../../core/customerKey/keyIdentifier.ts';
 import type { Verdict } from '../../../core/watch/watch.ts';
 import { keyReleasedBy } from '../../../core/watch/watch.ts';
-import { parsed } from '../../pipeline/http.ts';
+import { parsed } from '../../pipeline/requestBody.ts';
 import { readOnly } from '../secrets/secretJson.ts';
 
 const anyTags = z

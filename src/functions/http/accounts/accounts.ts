@@ -7,7 +7,9 @@ import { getAccount, listAccounts } from '../../../core/accounts/readAccount.ts'
 import { Refusal } from '../../../core/base/errors.ts';
 import { parseAccountName } from '../../../core/base/names.ts';
 import type { Service } from '../../../core/service.ts';
-import { absoluteUrl, type RouteHandler, readJson } from '../../pipeline/http.ts';
+import type { RouteHandler } from '../../pipeline/call.ts';
+import { absoluteUrl } from '../../pipeline/links.ts';
+import { readJson } from '../../pipeline/requestBody.ts';
 import { conditionsIn, pageSizeOf } from '../../pipeline/requestParams.ts';
 import type { Role } from '../../pipeline/route.ts';
 import { parseAccount, renderAccount } from './accountJson.ts';

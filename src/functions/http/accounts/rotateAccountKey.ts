@@ -2,7 +2,7 @@
 import { etagOf } from '../../../core/accounts/account.ts';
 import { rotateAccountKey } from '../../../core/accounts/rotateAccountKey.ts';
 import { parseAccountName } from '../../../core/base/names.ts';
-import type { RouteHandler } from '../../pipeline/http.ts';
+import type { RouteHandler } from '../../pipeline/call.ts';
 import { conditionsIn } from '../../pipeline/requestParams.ts';
 import { renderAccount } from './accountJson.ts';
 

@@ -4,7 +4,8 @@ import { maxWaitSeconds, validateEncryption } from '../../../core/accounts/valid
 import { causes } from '../../../core/base/causes.ts';
 import { parseAccountName } from '../../../core/base/names.ts';
 import { checkNames, checkResults } from '../../../core/customerKey/validationReport.ts';
-import { parsed, type RouteHandler, readJson } from '../../pipeline/http.ts';
+import type { RouteHandler } from '../../pipeline/call.ts';
+import { parsed, readJson } from '../../pipeline/requestBody.ts';
 import type { Route } from '../../pipeline/route.ts';
 import { accountBody, inputIn } from './accountJson.ts';
 

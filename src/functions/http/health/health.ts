@@ -12,7 +12,7 @@ import { defined } from '../../../core/base/defined.ts';
 import { iso } from '../../../core/base/time.ts';
 import { type HealthCheckResult, type HealthFailure, type Readiness, readiness } from '../../../core/health.ts';
 import type { Service } from '../../../core/service.ts';
-import type { BareHandler } from '../../pipeline/http.ts';
+import type { BareHandler } from '../../pipeline/call.ts';
 import type { Route } from '../../pipeline/route.ts';
 import { keyward } from '../../pipeline/service.ts';
 

@@ -3,7 +3,8 @@ import { meaningOf, remedyOf } from '../../../core/base/causes.ts';
 import { iso } from '../../../core/base/time.ts';
 import { type LookTarget, lookNow } from '../../../core/vaultWork/lookNow.ts';
 import type { Watch } from '../../../core/watch/watch.ts';
-import { parsed, type RouteHandler, readJson } from '../../pipeline/http.ts';
+import type { RouteHandler } from '../../pipeline/call.ts';
+import { parsed, readJson } from '../../pipeline/requestBody.ts';
 import { accountOrKey } from './keyContract.ts';
 
 export const lookNowRoute: RouteHandler = async ({ request, service }) => {

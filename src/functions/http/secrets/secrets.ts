@@ -13,7 +13,9 @@ import { getSecret, listSecrets, parseSecretName, refOf, secretEtagOf } from '..
 import { revealOne, revealPage } from '../../../core/secrets/revealSecret.ts';
 import { integrityFailure } from '../../../core/secrets/secretAudit.ts';
 import { putSecret, type SecretInput } from '../../../core/secrets/writeSecret.ts';
-import { absoluteUrl, type Call, type RouteHandler, readJson } from '../../pipeline/http.ts';
+import type { Call, RouteHandler } from '../../pipeline/call.ts';
+import { absoluteUrl } from '../../pipeline/links.ts';
+import { readJson } from '../../pipeline/requestBody.ts';
 import { conditionsIn, pageSizeOf } from '../../pipeline/requestParams.ts';
 import type { Route } from '../../pipeline/route.ts';
 import { type SecretSchemas, secretContracts } from './secretContract.ts';

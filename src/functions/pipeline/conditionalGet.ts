@@ -1,0 +1,9 @@
+/** GET with If-None-Match (RFC 9110, 13.1.2): 304 without a body when the caller has this representation already. */
+import type { HttpRequest, HttpResponseInit } from '@azure/functions';
+
+export function answerWithEtag(request: HttpRequest, etag: string, jsonBody: unknown): HttpResponseInit {
+  const known = request.headers.get('if-none-match') ?? '';
+  const isKnown = known.trim() === '*' || known.split(',').some((one) => one.trim().replace(/^W\//, '') === etag);
+  const headers = { ETag: etag };
+  return isKnown ? { status: 304, headers } : { status: 200, headers, jsonBody };
+}
