@@ -59,6 +59,14 @@ describe('docs/runbook.md', () => {
   });
 });
 
+describe('docs/states-and-bounds.md', () => {
+  it('INV-2: answers of every cause whether Keyward could cause it, and what excludes that', () => {
+    const [, section = ''] = /## Is Keyward at fault\?\n(.*?)\n## /s.exec(read('docs/states-and-bounds.md')) ?? [];
+    const rows = [...section.matchAll(/^\| (\w+) \| (?:Yes|No|Only)\b[^|]* \| [^|]+ \|$/gm)];
+    expect(rows.map(([, cause]) => cause)).toEqual(causes);
+  });
+});
+
 describe('docs/errors.md', () => {
   const text = read('docs/errors.md');
   const rows = [...text.matchAll(/^\| `(\w+)` \| (\d{3}) \| (\w+) \| (.+) \|$/gm)];

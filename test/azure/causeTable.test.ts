@@ -15,7 +15,9 @@ const documented: [string, WireRecord, Cause][] = [
   ['no access policy, as told in 2021', forbidden('ForbiddenByPolicy'), 'KeyPermissionDenied'],
   ['unwrapKey not among key_ops', forbidden('KeyOperationForbidden'), 'KeyOperationNotAllowed'],
   ['a key that is not there', { status: 404, code: 'KeyNotFound' }, 'KeyNotFound'],
-  ['a name that does not exist', { networkCode: 'ENOTFOUND' }, 'VaultNotFound'],
+  ['a name that does not exist here or in public', { networkCode: 'ENOTFOUND', isNameGone: true }, 'VaultNotFound'],
+  ['a name that does not exist here, with no proof that it is gone', { networkCode: 'ENOTFOUND' }, 'DnsFailure'],
+  ['a body beyond the limit', { networkCode: 'BODY_TOO_LARGE' }, 'UnknownResponse'],
   ['an application not in the tenant', entra('700016'), 'IdentityNotAuthorized'],
   ['a missing service principal', entra('7000229'), 'IdentityNotAuthorized'],
   ['a disabled application', entra('7000112'), 'IdentityNotAuthorized'],
@@ -95,7 +97,6 @@ const unknown: [string, WireRecord][] = [
   ['a conflict', { status: 409, code: 'Conflict', innerCode: 'ObjectIsBeingDeleted' }],
   ['a redirect', { status: 302 }],
   ['a success that is none', { status: 200 }],
-  ['the answer of another key version', { status: 200, kid: 'https://contoso.vault.azure.net/keys/cmk/2' }],
   ['a network error without a code', { networkCode: 'UNKNOWN' }],
 ];
 
@@ -147,6 +148,7 @@ describe('the cause of what was seen on the wire', () => {
       timedOut: fc.option(fc.boolean(), { nil: undefined, freq: 2 }),
       credentialError: fc.option(credential, { nil: undefined, freq: 2 }),
       perimeter: fc.option(fc.constant(true as const), { nil: undefined, freq: 2 }),
+      isNameGone: fc.option(fc.constant(true as const), { nil: undefined, freq: 2 }),
       akv: words(['AKV10032', 'AKV10022', 'AKV10000']),
     });
     const mixed = fc.tuple(random, known).map(([noise, wire]) => ({ ...noise, ...wire }));
@@ -178,6 +180,7 @@ function fits(known: WireRecord, wire: WireRecord): boolean {
       ? known.status !== 404 || known.code === wire.code
       : known.innerCode === wire.innerCode) &&
     (known.networkCode === undefined || known.networkCode === wire.networkCode) &&
+    (known.isNameGone === undefined || known.isNameGone === wire.isNameGone) &&
     (known.credentialError?.aadsts === undefined || known.credentialError.aadsts === wire.credentialError?.aadsts)
   );
 }

@@ -1,5 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import {
   createHttpHeaders,
   createPipelineFromOptions,
@@ -18,7 +19,7 @@ import {
 interface Answer {
   status?: number;
   headers?: Record<string, string>;
-  body?: string;
+  body?: string | Buffer;
 }
 interface Received {
   method: string;
@@ -212,19 +213,19 @@ describe('the record of a call', () => {
     expect(wire).toMatchObject({ status: 401, credentialError: { name: 'TenantNotAllowed' } });
   });
 
-  it('holds status, codes, region, request id and the key version that answered', async () => {
+  it('holds status, region, request id and Retry-After', async () => {
     const headers = { 'x-ms-request-id': 'r1', 'x-ms-keyvault-region': 'westeurope', 'retry-after': '7' };
-    expect(
-      await wireOf({ headers, body: '{"kid":"https://contoso.vault.azure.net/keys/cmk/1","value":"AAAA"}' }),
-    ).toEqual({
-      status: 200,
+    expect(await wireOf({ status: 429, headers })).toEqual({
+      status: 429,
       requestId: 'r1',
       region: 'westeurope',
       retryAfterSeconds: 7,
-      kid: 'https://contoso.vault.azure.net/keys/cmk/1',
     });
-    expect(await wireOf({ body: '{"key":{"kid":"https://contoso.vault.azure.net/keys/cmk/2"}}' })).toMatchObject({
-      kid: 'https://contoso.vault.azure.net/keys/cmk/2',
+  });
+
+  it('holds a Retry-After of at most a minute, whatever the vault asks for', async () => {
+    expect(await wireOf({ status: 503, headers: { 'retry-after': '86400' } })).toEqual({
+      ...{ status: 503, retryAfterSeconds: 60 },
     });
   });
 
@@ -310,5 +311,69 @@ describe('the record of a call', () => {
       ),
     );
     expect(wires.map(({ wire }) => wire.status)).toEqual([429, 503]);
+  });
+});
+
+describe('the principal of a call', () => {
+  const [oid, appid] = ['0a0a0a0a-0000-4000-8000-000000000001', '0b0b0b0b-0000-4000-8000-000000000002'];
+  const jwt = (claims: unknown) => ['e30', Buffer.from(JSON.stringify(claims)).toString('base64url'), 'c2ln'].join('.');
+  const caller = `Caller: appid=${appid};oid=${oid};iss=https://sts.windows.net/t1/`;
+  const principalOf = async (token: string, message = '') => {
+    answer = () => ({ status: 403, body: error({ code: 'Forbidden', message }) });
+    return (await recorded(() => rerouting().sendRequest(get(key, { token })))).wire.principal;
+  };
+
+  it.each([
+    ['version 1', { oid, appid }],
+    ['version 2', { oid, azp: appid }],
+  ])('is read from a token of %s', async (_, claims) => {
+    expect(await principalOf(jwt(claims), caller.replace(oid, appid))).toEqual({ principalId: oid, clientId: appid });
+  });
+
+  it('is read from the refusal where the token is opaque', async () => {
+    expect(await principalOf('opaque', `Caller is not authorized.\r\n${caller}\r\n`)).toEqual({
+      ...{ principalId: oid, clientId: appid },
+    });
+  });
+
+  it.each(['opaque', 'a.b.c', jwt(null), jwt([]), jwt({ oid: 7 }), jwt({ oid: 'contoso' }), jwt({ appid })])(
+    'is unknown where neither the token nor the answer names it: %s',
+    async (token) => {
+      expect(await principalOf(token, 'oid=secret')).toBeUndefined();
+    },
+  );
+});
+
+describe('a body', () => {
+  const limit = 256 * 1024;
+  const gzip = { 'content-encoding': 'gzip' };
+  const sentWithGzip = async (told: Answer) => {
+    answer = () => told;
+    const request = get(key, { token: 't' });
+    request.headers.set('accept-encoding', 'gzip,deflate');
+    return recorded(() => rerouting().sendRequest(request));
+  };
+  const bodyOf = (length: number) => JSON.stringify({ kid: 'x'.repeat(length - 10) });
+
+  it.each([
+    ['of 256 KiB', { body: bodyOf(limit) }],
+    ['of 256 KiB once decompressed', { headers: gzip, body: gzipSync(bodyOf(limit)) }],
+  ])('%s is read', async (_, told) => {
+    const { wire, body } = await sentWithGzip(told);
+    expect(wire).toEqual({ status: 200 });
+    expect(body).toEqual({ kid: 'x'.repeat(limit - 10) });
+  });
+
+  it.each([
+    ['one byte longer', { body: bodyOf(limit + 1) }],
+    ['of 300 MB from 300 KB', { headers: gzip, body: gzipSync(Buffer.alloc(300_000_000)) }],
+  ])('%s is refused, and its bytes are not collected', async (_, told) => {
+    const before = process.memoryUsage().rss;
+    expect((await sentWithGzip(told)).wire).toEqual({ networkCode: 'BODY_TOO_LARGE' });
+    expect(process.memoryUsage().rss - before).toBeLessThan(50_000_000);
+  });
+
+  it('that is not what its encoding says is an unknown answer', async () => {
+    expect((await sentWithGzip({ headers: gzip, body: 'plain' })).wire).toEqual({ networkCode: 'Z_DATA_ERROR' });
   });
 });

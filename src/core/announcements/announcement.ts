@@ -6,7 +6,12 @@
 import * as z from 'zod';
 import type { AuditEntry } from '../audit/auditEntry.ts';
 import { auditFacts } from '../audit/auditFactsSchema.ts';
-import type { ChainSubject } from './ports.ts';
+
+/** What a chain is about, as an announcement tells it. */
+export type ChainSubject =
+  | { readonly kind: 'account'; readonly name: string; readonly owner: string }
+  | { readonly kind: 'binding'; readonly keyIdentifier: string }
+  | { readonly kind: 'service' };
 
 const text = z.string().min(1);
 

@@ -1,13 +1,7 @@
 /** What the announcements capability needs from outside: the outbox, and the topic. */
 import type { AuditEntry } from '../audit/auditEntry.ts';
 import type { EpochMs } from '../base/time.ts';
-import type { Announcement } from './announcement.ts';
-
-/** What a chain is about, as an announcement tells it. */
-export type ChainSubject =
-  | { readonly kind: 'account'; readonly name: string; readonly owner: string }
-  | { readonly kind: 'binding'; readonly keyIdentifier: string }
-  | { readonly kind: 'service' };
+import type { Announcement, ChainSubject } from './announcement.ts';
 
 /** Entries that are about to be committed, and so to be announced: written before the batch that holds them. */
 export interface OutboxRow {

@@ -5,7 +5,8 @@
 import type { AccountRecord } from '../accounts/account.ts';
 import type { AccountsDeps } from '../accounts/deps.ts';
 import type { Binding } from '../customerKey/binding.ts';
-import type { Announcer, ChainSubject } from './ports.ts';
+import type { ChainSubject } from './announcement.ts';
+import type { Announcer } from './ports.ts';
 
 export type AnnouncedStores = Pick<AccountsDeps, 'accounts' | 'bindings' | 'serviceAudit'>;
 

@@ -157,12 +157,6 @@ export const denials: readonly Row[] = [
     expect: outage('UnknownResponse'),
   },
   {
-    name: 'ENOTFOUND for this vault alone',
-    evidence: 'recorded',
-    ...fault({ action: 'network', code: 'ENOTFOUND' }),
-    expect: refusedAfterFifteenMinutes('VaultNotFound'),
-  },
-  {
     name: 'denials of three causes in turn: none of them is confirmed by another',
     evidence: 'inferred',
     async inject(world, vault) {

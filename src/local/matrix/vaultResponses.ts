@@ -1,5 +1,6 @@
 /** A vault that is busy or broken, or something between us and it that answers in its place. */
 
+import { gzipSync } from 'node:zlib';
 import type { Cause } from '../../core/base/causes.ts';
 import { fault, outage, played, type Row } from './row.ts';
 
@@ -18,6 +19,9 @@ const json = { 'content-type': 'application/json; charset=utf-8' };
 const kidOf = (path: string): string => `https://any.vault.azure.net${path.replace(/\/unwrapkey.*/i, '')}`;
 /** Base64url of what nobody has wrapped. */
 const someValue = 'AAECAwQFBgcICQoLDA0ODw';
+
+/** 300 MB of zeros in 300 KB: 30 members of a gzip file, each of 10 MB (RFC 1952, 2.2). */
+const largeInGzip = Buffer.concat(Array(30).fill(gzipSync(Buffer.alloc(10_000_000))));
 
 export const answers: readonly Row[] = [
   {
@@ -102,6 +106,32 @@ export const answers: readonly Row[] = [
     name: '200 whose kid is a number',
     evidence: 'inferred',
     ...played((response) => response.writeHead(200, json).end(JSON.stringify({ kid: 7, value: someValue }))),
+    expect: outage('UnknownResponse'),
+  },
+  ...(
+    [
+      ['a list', ['AAECAw']],
+      ['text that is no base64url', '%%%%'],
+      ['longer than any key permits', 'A'.repeat(4096)],
+    ] as const
+  ).map(
+    ([what, value]): Row => ({
+      name: `200 whose value is ${what}`,
+      evidence: 'inferred',
+      ...played((response, path) => response.writeHead(200, json).end(JSON.stringify({ kid: kidOf(path), value }))),
+      expect: outage('UnknownResponse'),
+    }),
+  ),
+  {
+    name: '200 with a body that decompresses to 300 MB',
+    evidence: 'inferred',
+    ...played((response) => response.writeHead(200, { ...json, 'content-encoding': 'gzip' }).end(largeInGzip)),
+    expect: outage('UnknownResponse'),
+  },
+  {
+    name: '403 of a disabled key in a body that decompresses to 300 MB',
+    evidence: 'inferred',
+    ...played((response) => response.writeHead(403, { ...json, 'content-encoding': 'gzip' }).end(largeInGzip)),
     expect: outage('UnknownResponse'),
   },
   {
