@@ -10,11 +10,11 @@ import type { RemedyTarget } from '../base/remedies.ts';
 import { iso } from '../base/time.ts';
 import { type AccountView, stateOf, verdictOn } from './account.ts';
 
-/** The key of an account, as a remedy names it. */
-export function remedyTargetOf({ record }: Pick<AccountView, 'record'>): RemedyTarget {
+/** The key of an account, as a remedy names it; its version is the one in use unless another is meant. */
+export function remedyTargetOf({ record }: Pick<AccountView, 'record'>, version?: string): RemedyTarget {
   const { encryption, location } = record;
   if (encryption.type === 'SystemKey') return { vaultName: '', keyName: '', location };
-  return { ...encryption.binding, version: encryption.version, location };
+  return { ...encryption.binding, version: version ?? encryption.version, location };
 }
 
 /** @throws Refusal CustomerKeyInaccessible with cause, since, who acts and remedy. */

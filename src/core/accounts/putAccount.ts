@@ -62,6 +62,8 @@ export interface AccountInput {
 export interface Permitted {
   /** Take an account from its customer key back to the system key. */
   readonly mayRelease?: boolean;
+  /** Create accounts of these owners only. Absent: of any. */
+  readonly owners?: ReadonlySet<string>;
 }
 
 export type SavedAccount = { readonly view: AccountView; readonly created: boolean };
@@ -81,7 +83,7 @@ export function putAccount(
     checkPreconditions(conditions, current && etagOf(current.record));
     // A creation that was held up too long, and died, may have left a key that no ring opens: its repetition must not say all is well.
     if (current !== undefined) await assertRingsOpenStoredKey(current.record, service);
-    if (current === undefined) await createAccount(name, input, actor, service);
+    if (current === undefined) await createAccount(name, input, actor, service, permitted);
     else await withPreconditions(conditions, () => changeAccount(current, input, { actor, ...permitted }, service));
     return { view: await getAccount(folded, service), created: current === undefined };
   });
@@ -118,8 +120,16 @@ function racing<T>(
   return input.encryption === undefined ? serialize(name, race) : race();
 }
 
-function createAccount(name: string, input: AccountInput, actor: Actor, service: AccountsDeps): Promise<void> {
+function createAccount(
+  name: string,
+  input: AccountInput,
+  actor: Actor,
+  service: AccountsDeps,
+  { owners }: Permitted,
+): Promise<void> {
   const owned = ownedOf(input);
+  if (owners?.has(owned.owner) === false)
+    throw new Refusal('AuthorizationFailed', `The caller may create accounts of ${[...owners].join(', ')} only.`);
   const { tags = {}, auditKeyUse = false, place, kept } = input;
   const record = {
     name,

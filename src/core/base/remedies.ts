@@ -129,7 +129,7 @@ function wordsOf(target: RemedyTarget): Words {
     keyVersion: version === undefined ? key : `${key} --version ${version}`,
     resourceId: resourceIdOf(host, vaultName),
     grant: grantOf({ vaultHost: host, vaultName, keyName }, principalOf(identity, principalId)),
-    addresses: outboundAddresses.length === 0 ? '"$KEYWARD_ADDRESS"' : outboundAddresses.join(' '),
+    addresses: outboundAddresses.length === 0 ? '"$OUTBOUND_ADDRESS"' : outboundAddresses.join(' '),
   };
 }
 
@@ -157,7 +157,7 @@ function grantOf(
 /** Known, or a command that finds it; of the app's own identity only the operator knows it. */
 function principalOf(identity: RemedyIdentity | undefined, principalId: string | undefined): string {
   if (principalId !== undefined) return principalId;
-  if (identity === undefined || identity.useSystemAssignedIdentity) return '"$KEYWARD_PRINCIPAL_ID"';
+  if (identity === undefined || identity.useSystemAssignedIdentity) return '"$PRINCIPAL_ID"';
   const { userAssignedIdentity, federatedIdentityClientId } = identity;
   return federatedIdentityClientId === undefined
     ? `"$(az identity show --ids ${userAssignedIdentity} --query principalId -o tsv)"`
@@ -167,4 +167,4 @@ function principalOf(identity: RemedyIdentity | undefined, principalId: string |
 const applicationOf = (identity: RemedyIdentity | undefined): string =>
   identity !== undefined && !identity.useSystemAssignedIdentity && identity.federatedIdentityClientId !== undefined
     ? identity.federatedIdentityClientId
-    : '"$KEYWARD_APPLICATION_ID"';
+    : '"$APPLICATION_ID"';

@@ -5,7 +5,7 @@
  * row is found, or the mark, and an account is never left without its claim.
  */
 
-import { meaningOf, remedyOf } from '../base/causes.ts';
+import { actorOf, meaningOf, remedyOf } from '../base/causes.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
 import { type Binding, isFederated } from './binding.ts';
@@ -42,5 +42,9 @@ export async function claimFor(
 export function ownerMismatch(): Refusal {
   const message = `${meaningOf('OwnerMismatch')} ${remedyOf('OwnerMismatch', { vaultName: '', keyName: '' })}`;
   const target = keyIdentifierTarget;
-  return new Refusal('OwnerMismatch', message, { target, details: [{ code: 'OwnerMismatch', message, target }] });
+  return new Refusal('OwnerMismatch', message, {
+    target,
+    details: [{ code: 'OwnerMismatch', message, target }],
+    info: { cause: 'OwnerMismatch', whoActs: actorOf('OwnerMismatch') },
+  });
 }

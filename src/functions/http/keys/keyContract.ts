@@ -11,6 +11,7 @@ import {
   paging,
   time,
   versionExample,
+  whoActs,
 } from '../../pipeline/contractParts.ts';
 import type { Contract } from '../../pipeline/route.ts';
 import { accountAnswer } from '../accounts/accountContract.ts';
@@ -115,6 +116,7 @@ const version = z.strictObject({
   lastAccessibleAt: time,
   cause: cause.optional(),
   meaning: z.string().optional(),
+  whoActs: whoActs.optional(),
   remedy: z.string().optional(),
 });
 

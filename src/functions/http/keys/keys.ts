@@ -34,7 +34,7 @@ export const keyUsageRoute: RouteHandler = async ({ request, service }) => {
       version,
       cause,
       since: iso(since),
-      remedy: remedyOf(cause, key),
+      remedy: remedyOf(cause, { ...key, version }),
     })),
   };
   return { status: 200, jsonBody: body };
