@@ -8,8 +8,9 @@ import { sep } from 'node:path';
 
 /** Globs of the files whose text follows the rules already. Add a glob when its files do. */
 export const rewritten: readonly string[] = [
-  ...['*.md', 'docs/**/*.md', '.github/**/*.md', 'tools/*.ts', 'test/language.test.ts'],
-  ...['src/azure/*.ts'],
+  ...['*.md', 'docs/**/*.md', '.github/**/*.md', 'tools/*.ts'],
+  ...['src/azure/*.ts', 'src/local/**/*.ts', 'bench/**/*.ts', 'infra/backup/*.ts'],
+  ...['test/*.ts', 'test/azure/*.ts', 'test/faults/*.ts', 'test/invariants/*.ts', 'test/matrix/*.ts'],
 ];
 
 /** Documents under `rewritten` that do not follow the rules yet. */

@@ -7,7 +7,7 @@ import type { Cause } from '../../src/core/base/causes.ts';
 const forbidden = (innerCode: string): WireRecord => ({ status: 403, code: 'Forbidden', innerCode });
 const entra = (aadsts: string): WireRecord => ({ credentialError: { name: 'Entra', aadsts } });
 
-/** What the real service, Entra ID and Node are known to answer (facts 3.1 and 3.2). */
+/** Known responses of the real service, Entra ID and Node: recorded traffic and their documentation. */
 const documented: [string, WireRecord, Cause][] = [
   ['a disabled key', forbidden('KeyDisabled'), 'KeyDisabled'],
   ['no role on the key', forbidden('ForbiddenByRbac'), 'KeyPermissionDenied'],
@@ -80,7 +80,7 @@ const documented: [string, WireRecord, Cause][] = [
   ['bytes that do not decrypt', { status: 400, code: 'BadParameter' }, 'KeyMaterialMismatch'],
 ];
 
-/** Nothing in these is in any list. */
+/** Responses that are in no list. */
 const unknown: [string, WireRecord][] = [
   ['nothing at all', {}],
   ['a 403 without body', { status: 403 }],
@@ -105,8 +105,8 @@ const denials: Cause[] = [
   ...(['IdentityNotAuthorized', 'VaultNotFound'] as const),
 ];
 
-describe('the cause of what was seen on the wire', () => {
-  it.each(documented)('%s: %j is %s', (_, wire, cause) => {
+describe('the cause of a recorded call', () => {
+  it.each(documented)('the cause of %s, %j, is %s', (_, wire, cause) => {
     expect(causeOf(wire)).toBe(cause);
   });
 
@@ -114,13 +114,13 @@ describe('the cause of what was seen on the wire', () => {
     expect(causeOf(wire)).toBe('UnknownResponse');
   });
 
-  it('has a known answer for every row of the table, and a source beside every row', () => {
+  it('every row of the cause table has a known response and a source', () => {
     const reached = new Set(documented.map(([, wire]) => causeTable.find((row) => row.when(wire))));
     expect(causeTable.filter((row) => !reached.has(row))).toEqual([]);
     for (const { source } of causeTable) expect(source).toMatch(/^(rec|doc|src|inf)\b/);
   });
 
-  it('INV-2: is a denial only for a documented denial, whatever else was seen', () => {
+  it('INV-2: the cause is a denial only for a documented denial, with any other facts beside it', () => {
     const words = (known: string[]) =>
       fc.option(fc.oneof(fc.constantFrom(...known), fc.string()), { nil: undefined, freq: 2 });
     const inner = documented.flatMap(([, wire]) => (wire.innerCode === undefined ? [] : [wire.innerCode]));
@@ -135,7 +135,7 @@ describe('the cause of what was seen on the wire', () => {
       },
       { requiredKeys: ['name'] },
     );
-    /** A third of the records are a known one, a third are one with something else beside it. */
+    /** A third of the records are known ones, a third are known ones with an additional fact. */
     const known = fc.constantFrom(...documented.map(([, wire]) => wire));
     const random = fc.record({
       status: fc.option(
@@ -162,7 +162,8 @@ describe('the cause of what was seen on the wire', () => {
         if (!denials.includes(cause)) return;
         const proof = documented.find(([, known, said]) => said === cause && fits(known, wire));
         expect(proof, JSON.stringify(wire)).toBeDefined();
-        // Without a token, or an answer in time, nobody can have denied anything; without a name, only the name is gone.
+        // Without a token, or a response in time, the vault cannot have denied anything. Without a name, only the name
+        // is gone.
         if (cause !== 'IdentityNotAuthorized') expect(wire.credentialError).toBeUndefined();
         if (cause !== 'IdentityNotAuthorized') expect(wire.timedOut ?? false).toBe(false);
       }),
@@ -172,7 +173,7 @@ describe('the cause of what was seen on the wire', () => {
   });
 });
 
-/** Whether everything that makes the known record what it is stands in the other one too; `code` of a 403 says nothing. */
+/** Whether the other record has every significant field of the known one. `code` of a 403 is not significant. */
 function fits(known: WireRecord, wire: WireRecord): boolean {
   return (
     (known.status === undefined || known.status === wire.status) &&

@@ -33,7 +33,7 @@ describe('the answer to GET key', () => {
     ['of an EC key', at('key', { kid, kty: 'EC', crv: 'P-256', x: 'AA', y: 'AA', key_ops: ['sign'] })],
     ['with fields of a later version', at('attributes.attestation', { certificatePemFile: 'AA' })],
     ['with the key name in another case', at('key.kid', kid.replace('cmk', 'CMK'))],
-  ])('fits %s', (_, body) => {
+  ])('a response to GET key is valid as %s', (_, body) => {
     expect(keyBundleIn(body, 'cmk')).toBeDefined();
   });
 
@@ -63,13 +63,13 @@ describe('the answer to GET key', () => {
     ['tags that are text', at('tags', 'contoso')],
     ['a tag that is a number', at('tags', { owner: 7 })],
     ['a tag of 1 MiB', at('tags', { owner: 'x'.repeat(1_048_576) })],
-  ])('does not fit with %s', (_, body) => {
+  ])('a response is rejected with %s', (_, body) => {
     expect(keyBundleIn(body, 'cmk')).toBeUndefined();
   });
 });
 
 describe('the answer to unwrapKey', () => {
-  it('fits the version that was asked, and no other', () => {
+  it('a response to unwrapKey is valid for the requested version only', () => {
     expect(isResultOf(recordedResult, 'cmk', version)).toBe(true);
     expect(isResultOf(recordedResult, 'cmk', version.replace('9', '8'))).toBe(false);
     expect(isResultOf(recordedResult, 'other', version)).toBe(false);
@@ -82,12 +82,12 @@ describe('the answer to unwrapKey', () => {
     ['a value longer than any RSA key has', at('value', 'A'.repeat(1_025), recordedResult)],
     ['no value', { kid }],
     ['an error', { error: { code: 'KeyNotFound' } }],
-  ])('does not fit with %s', (_, body) => {
+  ])('a response is rejected with %s', (_, body) => {
     expect(isResultOf(body, 'cmk', version)).toBe(false);
   });
 });
 
-it('any JSON at all is an answer that fits or one that does not, and never an error', () => {
+it('any JSON is either a valid or a rejected response, and never an error', () => {
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 4 }), (body) => {
       keyBundleIn(body, 'cmk');

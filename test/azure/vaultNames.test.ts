@@ -7,10 +7,13 @@ describe('INV-2: the second proof that a vault is gone', () => {
   const answers: readonly AliasAnswer[] = ['alias', 'nameWithoutAlias', 'noSuchName', 'noAnswer'];
   const all = answers.flatMap((asked) => answers.map((known) => [asked, known] as const));
 
-  it.each(all)('its name: %s, the name of the operator’s own vault: %s', async (asked, known) => {
-    const names = createVaultNames(async (host) => (host === 'operator' ? known : asked), 'operator');
-    expect(await names.isGone('contoso')).toBe(asked === 'noSuchName' && known === 'alias');
-  });
+  it.each(all)(
+    'INV-2: the second proof with the vault’s name %s and the operator’s vault’s name %s',
+    async (asked, known) => {
+      const names = createVaultNames(async (host) => (host === 'operator' ? known : asked), 'operator');
+      expect(await names.isGone('contoso')).toBe(asked === 'noSuchName' && known === 'alias');
+    },
+  );
 });
 
 /** RFC 1035, 4.1: response codes, and the type of an alias. */
@@ -39,12 +42,12 @@ describe('a query for an alias', () => {
     ['gone.vault.azure.net', 'noSuchName'],
     ['failing.vault.azure.net', 'noAnswer'],
     ['silent.vault.azure.net', 'noAnswer'],
-  ])('%s is answered with %s', async (host, expected) => {
+  ])('a query for the alias of %s returns %s', async (host, expected) => {
     expect(await lookUp(host)).toBe(expected);
     expect(queries).toBeGreaterThan(0);
   });
 
-  it('without a resolver that answers is no answer', async () => {
+  it('a query without a resolver that answers returns noAnswer', async () => {
     expect(await dnsAliases(['127.0.0.1:1'])('live.vault.azure.net')).toBe('noAnswer');
     expect(await emulatedAliases('http://127.0.0.1:1')('live.vault.azure.net')).toBe('noAnswer');
   });

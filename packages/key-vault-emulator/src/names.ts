@@ -4,9 +4,9 @@
  * another tenant: a name without a record there does not exist for this network, although it exists in public
  * (Microsoft, "Fallback to internet for Azure Private DNS zones"; Key Vault docs, general/private-link-diagnostics).
  */
+import type { Faults } from './faults.ts';
 import type { Cloud, VaultKind } from './hosts.ts';
 import type { Vault } from './model.ts';
-import type { World } from './world.ts';
 
 export interface PrivateZone {
   /** Vault names in lower case. */
@@ -48,7 +48,10 @@ export function resolvesForClient(vault: Vault, { privateEndpoints, privateZones
 const resolverErrors = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'EAI_NODATA', 'ESERVFAIL', 'ETIMEOUT']);
 
 /** What a query for the alias of a host answers, through the client's resolver. */
-export function lookUpAlias({ vaults, faults, network }: World, host: string): { alias: string } | { code: string } {
+export function lookUpAlias(
+  { vaults, faults, network }: { vaults: ReadonlyMap<string, Vault>; faults: Pick<Faults, 'list'>; network: Network },
+  host: string,
+): { alias: string } | { code: string } {
   for (const fault of faults.list()) {
     const isForAll = fault.vault === undefined && fault.action === 'network';
     if (isForAll && resolverErrors.has(fault.code)) return { code: fault.code };

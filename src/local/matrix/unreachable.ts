@@ -1,4 +1,4 @@
-/** Nobody answers: time, names, connections, TLS. */
+/** The vault gives no answer: time-outs, name resolution, connections, TLS. */
 import type { Cause } from '../../core/base/causes.ts';
 import { fault, harmless, keyChange, outage, played, type Row } from './row.ts';
 import { operatorVault } from './world.ts';
@@ -21,7 +21,7 @@ export const silence: readonly Row[] = [
     expect: outage('VaultTimeout'),
   },
   {
-    name: 'the vault begins its answer and never ends it',
+    name: 'the vault begins its response and never ends it',
     evidence: 'inferred',
     ...played((response) => response.writeHead(200, { 'content-length': 1000 }).write('{"kid":')),
     expect: outage('VaultTimeout'),
@@ -75,7 +75,7 @@ export const silence: readonly Row[] = [
   network('EMFILE', 'UnknownResponse', 'inferred'),
 ];
 
-/** Dates of a key never take access away: outside them a key still unwraps (Key Vault docs, "Key attributes"). */
+/** The dates of a key never revoke access: outside them a key still unwraps (Key Vault docs, "Key attributes"). */
 export const dates: readonly Row[] = [
   {
     name: 'the key expires',
@@ -96,7 +96,7 @@ export const dates: readonly Row[] = [
     expect: harmless,
   },
   {
-    name: 'key_ops keep nothing but unwrapKey',
+    name: 'key_ops have only unwrapKey',
     evidence: 'documented',
     ...keyChange({ keyOps: ['unwrapKey'] }, { keyOps: ['wrapKey', 'unwrapKey'] }),
     expect: harmless,
