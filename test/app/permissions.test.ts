@@ -312,6 +312,7 @@ describe('a forged token is refused with 401:', () => {
     aud: apiAudience,
     iss: issuer,
     oid: 'someone',
+    azp: 'client-of-someone',
     tid: homeTenantId,
     roles,
     iat: now(),
@@ -340,6 +341,11 @@ describe('a forged token is refused with 401:', () => {
     ['whose principal is a number', { oid: 7 }],
     ['of another tenant, from an issuer of several', { tid: otherTenantId }],
     ['of no tenant', { tid: undefined }],
+    ['that names no client', { azp: undefined }],
+    ['of a sign-in, with a nonce', { nonce: 'n' }],
+    ['of a person, without a delegated permission', { preferred_username: 'a@b.example' }],
+    ['of a person, whose delegated permission is empty', { name: 'A Person', scp: '' }],
+    ['that says it is of a user, without a delegated permission', { idtyp: 'user' }],
   ])('one %s', async (_title, more) => {
     await refused(401, 'AuthenticationFailed', list(await signed(claims(more))));
   });
@@ -365,7 +371,7 @@ describe('a forged token is refused with 401:', () => {
   test('one whose roles are text lets in nowhere', async () => {
     const text = await signed(claims({ roles: 'Accounts.Read' }));
     await refused(403, 'AuthorizationFailed', list(text));
-    const scopes = await signed(claims({ roles: undefined, scp: 'Accounts.Read' }));
+    const scopes = await signed(claims({ roles: undefined, name: 'A Person', scp: 'Accounts.Read' }));
     await refused(403, 'AuthorizationFailed', list(scopes));
   });
 

@@ -41,7 +41,12 @@ const good: KeyFacts = {
   proof,
 };
 const measure = {
-  cloud: 'public' as const, location: 'westeurope', now: start, nearExpiryDays: 30, owner: 'contoso' };
+  cloud: 'public' as const,
+  location: 'westeurope',
+  now: start,
+  nearExpiryDays: 30,
+  owner: 'contoso',
+};
 
 const keyed = (more: Partial<KeyDescription>): KeyFacts => ({
   ...good,
