@@ -26,6 +26,8 @@ import { rateLimiter } from '../core/base/rateLimiter.ts';
 import { bindingOf, isFederated } from '../core/customerKey/binding.ts';
 import type { KeyRef, KeyVault } from '../core/customerKey/ports.ts';
 import type { DailyWork } from '../core/dailyPass.ts';
+import { seenStepMs } from '../core/dataKeys/lastSeen.ts';
+import { createStatusKeys } from '../core/dataKeys/statusKeys.ts';
 import { createKeyCount, type HealthCheck } from '../core/health.ts';
 import { isWrappedBy, type OperatorKeys, versionIn } from '../core/rings/kek.ts';
 import { createRings } from '../core/rings/ringCache.ts';
@@ -85,6 +87,8 @@ export async function compose(
     alarmLimiter,
     revealBudget,
     refusedCalls: createRefusedCalls({ ...parts, accounts, serialize, rings }),
+    seenLimiter: rateLimiter(parts.clock, seenStepMs),
+    statusKeys: createStatusKeys({ ...parts, rings }),
     leases: createLeases({ ...parts, accounts, serialize, rings, policy }),
     controlLook: (keyRef) => controlLook(keyRef, { ...parts, exchangesAtHome }),
     parts: [
@@ -120,8 +124,9 @@ async function openStores(settings: Settings, transport?: HttpClient) {
     import('./outboxTable.ts'),
     import('./resourceTable.ts'),
     import('./operationTable.ts'),
+    import('./dataKeyTables.ts'),
   ]);
-  const [accounts, secrets, bindings, rings, small, outbox, resources, operations] = adapters;
+  const [accounts, secrets, bindings, rings, small, outbox, resources, operations, dataKeys] = adapters;
   const { AzureWebJobsStorage: connection = '', KEYWARD_TABLES_ENDPOINT: endpoint } = settings;
   const credential = endpoint === undefined ? undefined : await ownCredential();
   const options = {
@@ -137,6 +142,8 @@ async function openStores(settings: Settings, transport?: HttpClient) {
   return {
     accounts: accounts.createAccountStore(open),
     secrets: secrets.createSecretStore(open),
+    dataKeyUse: dataKeys.createDataKeyUseStore(open),
+    statusKeyStore: dataKeys.createStatusKeyStore(open),
     resources: resources.createResourceStore(open),
     operations: operations.createOperationStore(open),
     bindings: bindings.createBindingStore(open),

@@ -33,7 +33,7 @@ const auditorIds = {
 
 const operatorRoles = [
   ...['Accounts.Read', 'Accounts.Write', 'Keys.Operate', 'Keys.Release', 'Audit.Read'],
-  ...['Secrets.Read', 'Secrets.Write', 'Secrets.Reveal', 'Secrets.Resolve'],
+  ...['Secrets.Read', 'Secrets.Write', 'Secrets.Reveal', 'Secrets.Resolve', 'DataKeys.Use'],
 ];
 
 /** A person who signs in to diagnose a failure. */

@@ -151,7 +151,13 @@ describe('INV-3: in the Customer Key Inaccessible state', () => {
       expect(answer.body.error.additionalInfo).toEqual([
         {
           type: 'Keyward',
-          info: { cause: 'KeyDisabled', since, remedy: expect.stringContaining('--vault-name locked-kv --name cmk') },
+          info: {
+            cause: 'KeyDisabled',
+            since,
+            remedy: expect.stringContaining('--vault-name locked-kv --name cmk'),
+            actor: 'customer',
+            ...(route.role === 'DataKeys.Use' ? { keyStatus: expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+$/) } : {}),
+          },
         },
       ]);
       expect(answer.body.error.message).toContain(since);

@@ -11,6 +11,7 @@ import {
   customerKey,
   got,
   newAccount,
+  refused,
   rotate,
   sweepOnce,
   useStack,
@@ -26,6 +27,8 @@ const world = useStack({
     KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS: '0.3',
     KEYWARD_LOOK_INTERVAL_INACCESSIBLE_SECONDS: '0.3',
     KEYWARD_LOOK_SPACING_SECONDS: '0.3',
+    // After this time a generation of data keys that was superseded may be destroyed.
+    KEYWARD_LEASE_SECONDS: '6',
   },
 });
 
@@ -245,6 +248,68 @@ test('an account whose key is gone is refused, read, listed and deleted', async 
   await api('GET', '/api/accounts');
   await api('DELETE', account);
   await api('GET', '/api/openapi.json');
+});
+
+test('data keys: generated, wrapped, unwrapped, wrapped again, refused, and their generations destroyed', async () => {
+  const keys = '/api/accounts/tenant/dataKeys';
+  await api('PUT', '/api/accounts/tenant', newAccount());
+  const context = { table: 'patients' };
+  const { body } = await api('POST', `${keys}/generate`, { count: 2, length: 16, context });
+  const [{ wrapped, plaintext }] = body.value;
+  await api('POST', `${keys}/generateWithoutPlaintext`, {});
+  await api('POST', `${keys}/wrap`, { value: [{ plaintext, context }] });
+  await api('POST', `${keys}/unwrap`, { value: [{ wrapped, context }, { wrapped }] });
+  await api('POST', `${keys}/rewrap`, { value: [{ wrapped, context }, { wrapped: 'AAAA' }] });
+  for (const hostile of [
+    { count: 101 },
+    { count: 0 },
+    { length: 24 },
+    { context: { '': 'x' } },
+    { context: Object.fromEntries(Array.from({ length: 17 }, (_, n) => [n, ''])) },
+    { context: { k: 'v'.repeat(513) } },
+    { context: { k: 1 } },
+  ])
+    await refused(400, 'InvalidRequestContent', api('POST', `${keys}/generate`, hostile));
+  for (const hostile of [
+    { value: [] },
+    { value: [{ wrapped: 'not base64' }] },
+    { value: Array(101).fill({ wrapped }) },
+  ])
+    await refused(400, 'InvalidRequestContent', api('POST', `${keys}/unwrap`, hostile));
+  await refused(400, 'InvalidRequestContent', api('POST', `${keys}/wrap`, { value: [{ plaintext: 'AAAA' }] }));
+  await refused(404, 'AccountNotFound', api('POST', '/api/accounts/nowhere/dataKeys/generate', {}));
+
+  // A lease that is renewed between two calls has another ETag.
+  const askTwice = async () => {
+    const { headers } = await api('GET', '/api/accounts/tenant/keyStatus');
+    return api('GET', '/api/accounts/tenant/keyStatus', undefined, { 'if-none-match': headers.get('etag') ?? '' });
+  };
+  await until('304', askTwice, ({ status }) => status === 304);
+  const nonce = { 'x-keyward-nonce': 'short' };
+  await refused(400, 'InvalidParameter', api('GET', '/api/accounts/tenant/keyStatus', undefined, nonce));
+  await api('GET', '/api/keyStatus/jwks');
+
+  const generations = '/api/operator/accounts/tenant/dataKeyGenerations';
+  const destroy = (generation: number) =>
+    api('POST', `${generations}/${generation}/destroy`, {
+      notSeenSince: new Date(Date.now() + 3_600_000).toISOString(),
+    });
+  await refused(409, 'Conflict', destroy(1));
+  await refused(404, 'NotFound', destroy(2));
+  await refused(400, 'InvalidParameter', destroy(0));
+  await got(202, api('POST', '/api/operator/accounts/tenant/rotateAccountKey'));
+  await until(
+    'superseded',
+    () => destroy(1),
+    ({ status: seenStatus }) => seenStatus === 200,
+  );
+  const { body: used } = await got(200, api('GET', generations));
+  expect(used.value).toMatchObject([
+    { generation: 1, destroyedAt: expect.any(String) },
+    { generation: 2, isNewest: true },
+  ]);
+  const { body: lost } = await api('POST', `${keys}/unwrap`, { value: [{ wrapped, context }] });
+  expect(lost.value).toMatchObject([{ error: { code: 'DataKeyGenerationDestroyed' } }]);
 });
 
 test('the audit: of the account that is gone, of its key, and of the service; verified, and broken', async () => {

@@ -98,9 +98,9 @@ describe('an app role lets in exactly where the route table asks for it:', () =>
   });
 
   // The handshake of CloudEvents carries no token (test/app/webhook.test.ts): it does nothing but consent to Event Grid.
-  test('no route is open but liveness and the handshake of the webhook', () => {
+  test('no route is open but liveness, the handshake of the webhook and the public keys of key statuses', () => {
     const open = routes.filter(({ scope }) => scope === 'public').map(({ method, path }) => `${method} ${path}`);
-    expect(open.toSorted()).toEqual(['GET health/live', 'OPTIONS events']);
+    expect(open.toSorted()).toEqual(['GET health/live', 'GET keyStatus/jwks', 'OPTIONS events']);
   });
 
   test('all roles of a caller count', async () => {
@@ -208,9 +208,7 @@ describe('every answer, and every line that a call leaves in the log, carries th
     const key = await vaultWithKey(world, 'logged-kv');
     await got(201, all('PUT', '/api/accounts/logged', withCustomerKey('logged', key)));
     const looked = await got(200, all('POST', '/api/operator/looks', { account: 'logged' }));
-    const line = world.records.find(
-      ({ message }) => message.startsWith('Looked at a key') && message.includes('logged'),
-    );
+    const line = world.records.find(({ message }) => message.startsWith('Checked a key') && message.includes('logged'));
     expect(line?.invocationId).toBe(looked.headers.get('x-ms-request-id'));
   });
 });

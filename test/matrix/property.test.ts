@@ -68,7 +68,7 @@ test('over random responses an account is Inaccessible exactly when a denial is 
     let read = lab.log.length;
     const follow = async () => {
       for (const { message, fields } of lab.log.slice(read)) {
-        if (message !== 'Looked at a key') continue;
+        if (message !== 'Checked a key') continue;
         const kind = fields.cause === 'none' ? 'good' : (fields.cause as Kind);
         seen.get(String(fields.account))?.push({ at: lab.clock.now(), kind });
       }

@@ -6,21 +6,7 @@
  */
 import type { Faults } from './faults.ts';
 import type { Cloud, VaultKind } from './hosts.ts';
-import type { Vault } from './model.ts';
-
-export interface PrivateZone {
-  /** Vault names in lower case. */
-  readonly records: ReadonlySet<string>;
-  /** The resolution policy of the network's link: NxDomainRedirect. */
-  readonly fallbackToInternet: boolean;
-}
-
-export interface Network {
-  /** Vault names in lower case. */
-  readonly privateEndpoints: Set<string>;
-  /** Zones that the client's network is linked to, by name. */
-  readonly privateZones: Map<string, PrivateZone>;
-}
+import type { Network, Vault } from './model.ts';
 
 export const createNetwork = (): Network => ({ privateEndpoints: new Set(), privateZones: new Map() });
 

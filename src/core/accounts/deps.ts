@@ -3,7 +3,7 @@ import type { WorkQueue } from '../base/workQueue.ts';
 import type { CustomerKeyDeps } from '../customerKey/deps.ts';
 import type { Rings } from '../rings/ring.ts';
 import type { WatchDeps } from '../watch/deps.ts';
-import type { AccountStore, Directory, RekeyWork, ResourceRows, SecretRows } from './ports.ts';
+import type { AccountStore, DataKeyRows, Directory, RekeyWork, ResourceRows, SecretRows } from './ports.ts';
 import type { AccountCache, Leases, RefusedCalls } from './processState.ts';
 
 export interface AccountsDeps extends CustomerKeyDeps, WatchDeps {
@@ -11,12 +11,13 @@ export interface AccountsDeps extends CustomerKeyDeps, WatchDeps {
   readonly directory: Directory;
   readonly secrets: SecretRows;
   readonly resources: ResourceRows;
+  readonly dataKeyUse: DataKeyRows;
   readonly dailyQueue: WorkQueue<RekeyWork>;
   readonly rings: (read?: 'fresh') => Promise<Rings>;
-  /** One for the process: unwrapped account keys are nowhere else. */
+  /** One per process: unwrapped account keys exist only here. */
   readonly leases: Leases;
   readonly accountCache: AccountCache;
-  /** Work of this process on one account or resource, one after the other. */
+  /** Serializes the work of this process on one account or resource. */
   readonly serialize: Serialize;
   readonly refusedCalls: RefusedCalls;
 }

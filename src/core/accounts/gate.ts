@@ -1,6 +1,7 @@
 /**
- * The gate of the Customer Key Inaccessible state (INV-3): of all calls on an account exactly GET, LIST and DELETE pass. Every
- * account route runs through it, except those that the route table marks; the verdict is read at the moment of the call.
+ * The gate of the Customer Key Inaccessible state (INV-3): of all calls on an account exactly GET, LIST and DELETE
+ * pass. Every account route passes it, except the routes that the route table marks. The verdict is read at the moment
+ * of the call.
  */
 
 import { actorOf, type Cause, classOf, meaningOf, remedyOf } from '../base/causes.ts';

@@ -1,14 +1,16 @@
-/** Putting an account key under a key: the system key, or a customer key that has been checked and proven first. */
+/** Wraps an account key under the system key, or under a customer key that was validated and proven first. */
 
 import type { AuditFacts } from '../audit/auditEntry.ts';
 import { type Bytes, wipe } from '../base/bytes.ts';
+import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { KeyContext } from '../crypto/accountKeyEnvelope.ts';
 import { wipeAccountKey } from '../crypto/subkeys.ts';
 import { acceptCustomerKey, type CustomerKeyInput, keyFailure, type Owned } from '../customerKey/acceptCustomerKey.ts';
-import type { AccountView, Encryption, OlderAccountKeys } from './account.ts';
+import type { AccountView, DataKeyGeneration, Encryption, OlderAccountKeys } from './account.ts';
 import { openAccountKey, type Proven, wrapByCustomerKey, wrapBySystemKey } from './accountKey.ts';
+import { refuseTooManyGenerations, takeOverGenerations } from './dataKeyGenerations.ts';
 import type { AccountsDeps } from './deps.ts';
 import { keyUnreachable } from './gate.ts';
 import { keepOlderKeys } from './secretLayers.ts';
@@ -19,17 +21,20 @@ export interface Protected {
   readonly encryption: Encryption;
   readonly wrappedAccountKey: string;
   readonly accountKeyGeneration: number;
-  /** Set where the account key is a new one. */
+  /** Set when the account key is new. */
   readonly olderAccountKeys?: OlderAccountKeys;
-  /** When a remote unwrap proved it; now, under the system key. */
+  /** Set when the account key is new and has data keys. */
+  readonly dataKeyGenerations?: readonly DataKeyGeneration[];
+  /** When a remote unwrap proved the key; the current time under the system key. */
   readonly provenAt: EpochMs;
   /** Key Vault's request id of the proof. */
   readonly facts: Pick<AuditFacts, 'keyVaultRequestId'>;
 }
 
 /**
- * The account's key under another key. Leaving a customer key takes a fresh remote unwrap under it, never a lease (INV-12);
- * leaving the system key makes a new account key, so that no older copy of the row opens what the new one protects.
+ * The account's key under another key. To leave a customer key takes a fresh remote unwrap under it, never a lease
+ * (INV-12). To leave the system key makes a new account key, so that no older copy of the row opens what the new key
+ * protects.
  */
 export async function changeKey(
   current: AccountView,
@@ -51,8 +56,8 @@ export async function changeKey(
 const maxOlderKeys = 8;
 
 /**
- * A new account key under the input's key. The one that is left, and those that it had taken over, stay readable under the new one
- * until every secret has been moved. Rests on a fresh unwrap of the one that is left (INV-12).
+ * A new account key under the key of the input. The old account key, and the older ones that it protects, can still
+ * decrypt until every secret is under the new one. Rests on a fresh unwrap of the old one (INV-12).
  */
 export async function renewAccountKey(
   { record, ...view }: AccountView,
@@ -65,6 +70,7 @@ export async function renewAccountKey(
       'Conflict',
       `Secrets are still under ${maxOlderKeys} earlier account keys, and no more are kept. Try again when olderAccountKeys is gone from the account. If it has been there for an hour, rows that do not open hold it up: the account's SecretIntegrityFailed entries and the log name them.`,
     );
+  refuseTooManyGenerations(record);
   const { atRest } = await service.rings();
   const opened = await openAccountKey(record, service);
   if (!opened.ok) throw keyUnreachable({ record, ...view }, opened.cause);
@@ -73,15 +79,21 @@ export async function renewAccountKey(
   try {
     const made = await protect({ instanceId: record.instanceId, generation }, accountKey, input, record, service);
     const keys = keepOlderKeys(opened.value, record, { accountKey, generation }, atRest, service.random);
-    const since = Math.max(service.clock.now(), (kept?.since ?? 0) + 1);
-    return { ...made, olderAccountKeys: { phase: 'moving', since, keys } };
+    const now = service.clock.now();
+    const tools = { atRest, random: service.random };
+    const dataKeyGenerations = takeOverGenerations(opened.value, record, { accountKey, generation }, now, tools);
+    return {
+      ...made,
+      olderAccountKeys: { phase: 'moving', since: Math.max(now, (kept?.since ?? 0) + 1), keys },
+      ...defined({ dataKeyGenerations }),
+    };
   } finally {
     wipeAccountKey(opened.value);
     wipeAccountKey(accountKey);
   }
 }
 
-/** An account key under the input's key. Nothing is stored. */
+/** An account key under the key of the input. Nothing is stored. */
 export async function protect(
   place: KeyContext,
   accountKey: Bytes,
@@ -109,7 +121,7 @@ export async function protect(
   };
 }
 
-/** The same account key under the same key, sealed with the rings as they are now. */
+/** The same account key under the same key, encrypted with the current rings. */
 export async function resealAccountKey(
   place: KeyContext,
   accountKey: Bytes,

@@ -1,24 +1,27 @@
-/** What a change of settings has changed, for the audit. */
+/** The audit entry for a change of settings. */
 import canonicalize from 'canonicalize';
 import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
 import { hex, sha256, utf8 } from '../base/bytes.ts';
+import { longestLeaseSeconds } from '../base/policy.ts';
 import type { ActiveAccount } from './account.ts';
 
-export type AccountSettings = Pick<ActiveAccount, 'tags' | 'auditKeyUse' | 'kept'>;
+export type AccountSettings = Pick<ActiveAccount, 'tags' | 'auditKeyUse' | 'leaseSeconds' | 'kept'>;
 
-/** An entry stays far below the 32,768 characters of a row, however long the tags are. */
+/** Keeps an entry far below the 32,768 characters of a row, however long the tags are. */
 const maxLength = 4_000;
 
-/** One entry, or none where nothing has changed. */
+/** One entry, or none when nothing has changed. */
 export function settingsFacts(before: AccountSettings, after: AccountSettings, actor: Actor): AuditFacts[] {
   const isSwitched = (before.auditKeyUse ?? false) !== (after.auditKeyUse ?? false);
   const [tags, kept] = [changedNames(before.tags, after.tags), changedNames(before.kept, after.kept)];
-  if (tags.length === 0 && kept.length === 0 && !isSwitched) return [];
-  const told = ({ auditKeyUse = false, ...settings }: AccountSettings): string =>
+  const isLeaseChanged = before.leaseSeconds !== after.leaseSeconds;
+  if (tags.length === 0 && kept.length === 0 && !isSwitched && !isLeaseChanged) return [];
+  const told = ({ auditKeyUse = false, leaseSeconds = longestLeaseSeconds, ...settings }: AccountSettings): string =>
     short({
       ...(tags.length > 0 ? { tags: only(tags, settings.tags) } : {}),
       ...(kept.length > 0 ? { kept: only(kept, settings.kept) } : {}),
       ...(isSwitched ? { auditKeyUse } : {}),
+      ...(isLeaseChanged ? { leaseSeconds } : {}),
     });
   return [{ type: 'AccountUpdated', actor, before: told(before), after: told(after) }];
 }
@@ -35,7 +38,7 @@ function changedNames(before: Values = {}, after: Values = {}): string[] {
 const only = (names: readonly string[], values: Values = {}): Values =>
   Object.fromEntries(Object.entries(values).filter(([name]) => names.includes(name)));
 
-/** What is too long is told by its hash: it can still be compared. */
+/** A text that is too long is replaced by its hash, which can still be compared. */
 function short(settings: object): string {
   const text = canonicalize(settings) ?? '';
   return text.length <= maxLength ? text : `sha256:${hex(sha256(utf8(text)))}`;

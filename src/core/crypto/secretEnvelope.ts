@@ -22,8 +22,8 @@ import {
   tagLength,
 } from './accountKeyEnvelope.ts';
 
-/** What can be sealed under an account key: the three kinds of a customer's secrets, and older keys of the account itself. */
-export type SealedKind = SecretKind | 'accountKeys';
+/** What can be sealed under an account key: a customer's secrets, older keys of the account itself, and what its data keys are wrapped with. */
+export type SealedKind = SecretKind | 'accountKeys' | 'dataKeys';
 
 /** Where a secret stands: bound into both layers. */
 export interface SecretContext {

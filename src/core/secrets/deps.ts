@@ -5,7 +5,7 @@ import type { SecretStore } from './ports.ts';
 
 export interface SecretsDeps extends AccountsDeps {
   readonly secrets: SecretStore;
-  /** One alarm a minute for each secret that does not open. */
+  /** Admits one alarm per minute for each secret that cannot be decrypted. */
   readonly alarmLimiter: RateLimiter;
   /** Calls that give out values, for each caller. */
   readonly revealBudget: CallerBudget;

@@ -9,7 +9,7 @@ import type { Change } from '../../core/ams/operation.ts';
 import { beginOperation, cancelCreation } from '../../core/ams/runOperation.ts';
 import { isSameArmPath, parseArmPath } from '../../core/base/armPath.ts';
 import { KeywardError, LostRace, Refusal, retryLostRaces } from '../../core/base/errors.ts';
-import { fold, isGuid, parseAccountName } from '../../core/base/names.ts';
+import { fold, isGuid, parseAccountName, parseAmsName } from '../../core/base/names.ts';
 import { mayServe } from '../pipeline/authorize.ts';
 import type { Call, RouteHandler } from '../pipeline/call.ts';
 import { readJson } from '../pipeline/requestBody.ts';
@@ -176,7 +176,7 @@ export const checkNameAvailability: RouteHandler = async ({ request, service }) 
     message: 'There is an account of this name in this service.',
   };
   try {
-    const isTaken = (await findAccount(parseAccountName(name), service)) !== undefined;
+    const isTaken = (await findAccount(parseAmsName(name), service)) !== undefined;
     return { status: 200, jsonBody: isTaken ? taken : { nameAvailable: true } };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;

@@ -1,6 +1,8 @@
 /** What a route's handler gets. */
 import type { HttpRequest, HttpResponseInit } from '@azure/functions';
+import type { AccountView } from '../../core/accounts/account.ts';
 import type { KnownAccount } from '../../core/accounts/processState.ts';
+import type { Refusal } from '../../core/base/errors.ts';
 import type { Service } from '../../core/service.ts';
 import type { Caller } from './authorize.ts';
 
@@ -12,5 +14,7 @@ export interface Call extends Caller {
 }
 
 export type RouteHandler = (call: Call) => Promise<HttpResponseInit>;
+/** A refusal of the inaccessible state as a route gives it out. */
+export type WhenRefused = (refusal: Refusal, view: AccountView, call: Call) => Promise<Refusal>;
 /** For what must answer while settings are missing or wrong. */
 export type BareHandler = (call: Omit<Call, 'service' | 'known'>) => Promise<HttpResponseInit>;

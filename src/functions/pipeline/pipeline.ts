@@ -70,7 +70,7 @@ async function gated(route: ServedRoute, call: Call): Promise<HttpResponseInit> 
   if (route.gate !== 'beside' || call.owners !== undefined) {
     const view = await findAccount(name, service);
     if (view !== undefined && !mayServe(call, view.record.owner)) throw accountNotFound(name);
-    if (view !== undefined && !isGateOpen && isMeant(view, request)) refuseWhileInaccessible(view);
+    if (view !== undefined && !isGateOpen && isMeant(view, request)) await refuse(view, route, call);
     return route.handler({ ...call, known: Promise.resolve({ view, isRemembered: false }) });
   }
   const known = service.accountCache.view(name);
@@ -78,8 +78,17 @@ async function gated(route: ServedRoute, call: Call): Promise<HttpResponseInit> 
   // Awaited below: the gate's refusal is answered first, whatever became of the handler.
   answer.catch(() => undefined);
   const { view } = await known;
-  if (view !== undefined) refuseWhileInaccessible(view);
+  if (view !== undefined) await refuse(view, route, call);
   return answer;
+}
+
+/** @throws Refusal CustomerKeyInaccessible */
+async function refuse(view: AccountView, { whenRefused }: Route, call: Call): Promise<void> {
+  try {
+    refuseWhileInaccessible(view);
+  } catch (error) {
+    throw error instanceof Refusal && whenRefused !== undefined ? await whenRefused(error, view, call) : error;
+  }
 }
 
 /** A path that names a subscription is another's, unless the account has its place there. */

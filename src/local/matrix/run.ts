@@ -151,7 +151,7 @@ function lookFollower(courses: readonly Course[], world: World): () => Promise<v
     const lines = world.lab.log.slice(read);
     read = world.lab.log.length;
     const looked = new Set(
-      lines.filter(({ message }) => message === 'Looked at a key').map(({ fields }) => fields.account),
+      lines.filter(({ message }) => message === 'Checked a key').map(({ fields }) => fields.account),
     );
     for (const account of looked) {
       const course = byAccount.get(String(account));
