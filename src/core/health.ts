@@ -136,14 +136,14 @@ export interface Readiness {
 
 /** Never throws. The properties beside the checks are for people: they make nothing unready. */
 export async function readiness(service: HealthDeps): Promise<Readiness> {
-  const told = <T>(asking: Promise<T>) => inTime(asking, service).catch(() => undefined);
+  const answerOf = <T>(asking: Promise<T>) => inTime(asking, service).catch(() => undefined);
   const { announcer } = service;
   const [parts, sweep, keys, poisoned, announcements] = await Promise.all([
     runHealthChecks(service.parts, service),
-    told(service.sweepMark.read().then((at) => (at === undefined ? {} : { lastSweptAt: at }))),
-    told(service.keyCounts()),
-    told(service.poisoned()),
-    announcer === undefined ? undefined : told(backlogOf(announcer, service)),
+    answerOf(service.sweepMark.read().then((at) => (at === undefined ? {} : { lastSweptAt: at }))),
+    answerOf(service.keyCounts()),
+    answerOf(service.poisoned()),
+    announcer === undefined ? undefined : answerOf(backlogOf(announcer, service)),
   ]);
   return {
     isReady: parts.every(({ status }) => status === 'ok'),

@@ -159,9 +159,7 @@ describe('a data key', () => {
     const key = { bytes: fromBase64(wrapped), contextHash: noContext };
     const refusal = await failure(unwrapDataKeys([key], call('edited'), await lab.another()));
     expect(refusal).toMatchObject({ code: 'KeyMaterialMismatch' });
-    expect(lab.log.some(({ message }) => message === 'An account key does not open to what its record names')).toBe(
-      true,
-    );
+    expect(lab.log.some(({ message }) => message === 'An account key does not match its record')).toBe(true);
   });
 });
 

@@ -17,6 +17,7 @@ param alwaysReady = [
     instanceCount: 2
   }
 ]
+param packageUri = 'https://releases.contoso.example/keyward.zip'
 param siteUpdateStrategy = 'RollingUpdate'
 param auth = 'entra'
 param authAudience = '00000000-0000-0000-0000-000000000001'

@@ -6,7 +6,7 @@
  * one logs the reason and cuts the connection.
  */
 import { channel } from 'node:diagnostics_channel';
-import { Agent, type IncomingMessage, type ServerResponse, request as send } from 'node:http';
+import { Agent, Server as HttpServer, type IncomingMessage, type ServerResponse, request as send } from 'node:http';
 import type { Server } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 
@@ -46,6 +46,8 @@ export function workerServer(uri: string, candidates: readonly Server[]): Worker
     const address = server.address();
     return typeof address === 'object' && address?.port === port;
   });
+  // Both ends are here: a connection that one of them closes while it idles would break the next call.
+  if (own instanceof HttpServer) Object.assign(own, { keepAliveTimeout: 0, requestTimeout: 0 });
   const agent = new Agent({ keepAlive: true });
 
   return {
@@ -93,7 +95,7 @@ export function workerServer(uri: string, candidates: readonly Server[]): Worker
     close() {
       agent.destroy();
       own?.close();
-      if (own !== undefined && 'closeAllConnections' in own) (own.closeAllConnections as () => void)();
+      if (own instanceof HttpServer) own.closeAllConnections();
     },
   };
 }

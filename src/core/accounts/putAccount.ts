@@ -190,7 +190,7 @@ async function resealUntilValid(
   let [saved, rings] = [wrappedAccountKey, used];
   while (!(await isSealStillValid(rings, service))) {
     rings = await service.rings();
-    const anew = await resealAccountKey(
+    const again = await resealAccountKey(
       { instanceId, generation: accountKeyGeneration },
       accountKey,
       encryption,
@@ -203,14 +203,14 @@ async function resealUntilValid(
       const resealed = { type: 'AccountKeyResealed', actor: { kind: 'keyward', id: 'rings' } } as const;
       await saveAccount(
         { value: stored.value, etag: stored.etag },
-        { ...stored.value, wrappedAccountKey: anew },
+        { ...stored.value, wrappedAccountKey: again },
         [resealed],
         service,
       );
       return true;
     });
     if (!isOurs) return;
-    saved = anew;
+    saved = again;
   }
 }
 

@@ -16,14 +16,14 @@ export function settingsFacts(before: AccountSettings, after: AccountSettings, a
   const [tags, kept] = [changedNames(before.tags, after.tags), changedNames(before.kept, after.kept)];
   const isLeaseChanged = before.leaseSeconds !== after.leaseSeconds;
   if (tags.length === 0 && kept.length === 0 && !isSwitched && !isLeaseChanged) return [];
-  const told = ({ auditKeyUse = false, leaseSeconds = longestLeaseSeconds, ...settings }: AccountSettings): string =>
+  const textOf = ({ auditKeyUse = false, leaseSeconds = longestLeaseSeconds, ...settings }: AccountSettings): string =>
     short({
       ...(tags.length > 0 ? { tags: only(tags, settings.tags) } : {}),
       ...(kept.length > 0 ? { kept: only(kept, settings.kept) } : {}),
       ...(isSwitched ? { auditKeyUse } : {}),
       ...(isLeaseChanged ? { leaseSeconds } : {}),
     });
-  return [{ type: 'AccountUpdated', actor, before: told(before), after: told(after) }];
+  return [{ type: 'AccountUpdated', actor, before: textOf(before), after: textOf(after) }];
 }
 
 type Values = Readonly<Record<string, unknown>>;

@@ -59,7 +59,7 @@ export async function withMaterial<T>(
 }
 
 function damaged({ record: { name } }: AccountView, { log }: OpenTools): Refusal {
-  log.error('An account key does not open to what its record names', { account: fold(name) });
+  log.error('An account key does not match its record', { account: fold(name) });
   return new Refusal(
     'KeyMaterialMismatch',
     'What the data keys of this account are wrapped with does not open: its record was edited or damaged. Nothing was changed. Restore the record from a back-up.',

@@ -84,7 +84,7 @@ async function accountToPut({ request, service, known, ...caller }: Call): Promi
   );
 }
 
-/** What the body leaves out of the encryption is as the account had it when it was seen: of one that has changed since, it is seen anew. */
+/** Properties of the encryption that the body omits stay as the account has them. An account that has changed since is read again. */
 async function answerChange(
   call: Call,
   version: AccountVersion,
@@ -109,7 +109,7 @@ async function answerChange(
   });
 }
 
-/** Done within the call, as every change is; a version that knows long-running operations is told of one. */
+/** Done within the call, as every change is; an API version with long-running operations returns one. */
 async function answerOf(
   change: Change,
   { conditions, now }: { readonly conditions: Preconditions; readonly now: Preconditions },
@@ -147,7 +147,7 @@ export const remove: RouteHandler = async (call) => {
     if (view !== undefined && !isSameArmPath(view.record.place, placeIn(request))) return false;
     // With a condition there is an account that it is about, or nothing happens.
     if (view !== undefined || conditions.ifMatch === undefined) await cancelCreation(name, placeIn(request), service);
-    // Only the account that was seen here: one of its name may come elsewhere meanwhile.
+    // Only the account that was seen here: one of its name may be created elsewhere in between.
     const seen = view === undefined || conditions.ifMatch !== undefined ? conditions : { ifMatch: etagOf(view.record) };
     return deleteAccount(name, seen, actor, service).catch((error: unknown) => {
       const isOurs = conditions.ifMatch === undefined && error instanceof KeywardError;

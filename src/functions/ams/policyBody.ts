@@ -80,7 +80,7 @@ const widevineTemplate = z
   .refine((template) => {
     try {
       const parsed: unknown = JSON.parse(template);
-      // JSON in a string of JSON would be looked at by nobody.
+      // No code would inspect JSON inside a string of JSON.
       if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return false;
       return contentsOf(parsed)?.names.every((name) => !secretOfTemplate.test(name)) ?? false;
     } catch {

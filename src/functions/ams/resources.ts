@@ -15,8 +15,8 @@ export interface ResourceApi {
   readonly versions: readonly string[];
   /** The parameter in the path that names it. */
   readonly parameter: string;
-  /** What may be told without opening a secret. */
-  told(row: StoredResource): Json;
+  /** What may be shown without decrypting a secret. */
+  shown(row: StoredResource): Json;
 }
 
 export const nameIn = ({ parameter }: ResourceApi, { params }: HttpRequest): string => params[parameter] ?? '';
@@ -49,7 +49,7 @@ export function render(api: ResourceApi, row: StoredResource, { request }: Pick<
     id: `${accountId(placeIn(request), accountName)}/${path}/${name}`,
     name,
     type: `${accountType}/${kind}`,
-    properties: api.told(row),
+    properties: api.shown(row),
     systemData: systemData(row.value),
   };
 }

@@ -15,7 +15,7 @@ const api: ResourceApi = {
   type: 'transforms',
   versions: encodingVersions,
   parameter: 'transformName',
-  told: ({ value: { properties, createdAt, updatedAt } }) => ({
+  shown: ({ value: { properties, createdAt, updatedAt } }) => ({
     ...properties,
     created: iso(createdAt),
     lastModified: iso(updatedAt),

@@ -74,7 +74,7 @@ export async function auditRefusal(
     if (call === undefined) return;
     const telling = service.refusedCalls.tell(call, refusal.code, actor);
     const outcome = (await inTime(telling, service, auditWithinMs)) ?? 'late';
-    if (outcome !== 'told') log.warn('A refusal was not audited', { error: outcome, actor: actor.id });
+    if (outcome !== 'audited') log.warn('A refusal was not audited', { error: outcome, actor: actor.id });
   } catch (error) {
     if (!(error instanceof Refusal))
       log.warn('A refusal was not audited', { error: describeError(error), actor: actor.id });
