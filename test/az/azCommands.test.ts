@@ -80,7 +80,7 @@ describe('every az command', () => {
       .filter((line) => /(?<![\w./-])az [a-z]/.test(line) && !/^\s*(\/\/|\*|\/\*)/.test(line))
       .map((line) => line.replaceAll(/\$\{[^}]*\}|\{\w+\}/g, 'VALUE').replaceAll(/\\'/g, '"'))
       .map((line) => /(['`])([^'`]*\baz [a-z][^'`]*)\1/.exec(line)?.[2] ?? '');
-    expect(text.flatMap(azCommandsIn).length).toBeGreaterThan(10);
+    expect(text.flatMap(azCommandsIn).length).toBeGreaterThan(3);
     expect(refusalsOf(text)).toEqual([]);
   });
 });

@@ -74,7 +74,8 @@ const remedies: Readonly<Record<Cause, (words: Words, target: RemedyTarget) => s
     `Add an inbound access rule for ${addresses} to the network security perimeter of ${vaultName}.`,
   Throttled: ({ resourceId }) =>
     `No action is needed: Keyward checks more slowly. If it lasts, see how many calls the vault gets, and spread the load: az monitor metrics list --resource ${resourceId} --metrics ServiceApiHit`,
-  VaultUnavailable: () => 'No action is needed: service returns with the vault. See the Azure status page.',
+  VaultUnavailable: (_, { vaultName }) =>
+    `No action is needed: service returns with the vault. See the Azure status page for the region of ${vaultName}.`,
   VaultTimeout: ({ host }) =>
     `No action is needed at first. If it lasts, test the path from the console of the app: tcpping ${host}:443`,
   DnsFailure: ({ host }) => `Check name resolution from the Functions app, private DNS zones first: nslookup ${host}`,
