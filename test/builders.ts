@@ -40,6 +40,7 @@ export const designPolicy: Policy = {
   keyNearExpiryDays: 30,
   ringRotationDays: 365,
   revealsPerMinute: 6_000,
+  sweepRanges: 64,
   safeToDisableAfterSeconds: 900,
 };
 

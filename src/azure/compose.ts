@@ -28,11 +28,11 @@ import type { KeyRef, KeyVault } from '../core/customerKey/ports.ts';
 import type { DailyWork } from '../core/dailyPass.ts';
 import { seenStepMs } from '../core/dataKeys/lastSeen.ts';
 import { createStatusKeys } from '../core/dataKeys/statusKeys.ts';
-import { createKeyCount, type HealthCheck } from '../core/health.ts';
+import type { HealthCheck } from '../core/health.ts';
 import { isWrappedBy, type OperatorKeys, versionIn } from '../core/rings/kek.ts';
 import { createRings } from '../core/rings/ringCache.ts';
 import type { Service } from '../core/service.ts';
-import type { VaultWork } from '../core/watch/ports.ts';
+import type { QueuedWork } from '../core/vaultWork/ports.ts';
 import type { Credentials } from './credentials.ts';
 import { wrapRsaOaep256 } from './rsaWrap.ts';
 import { identifierIn, isDevelopment, readSettings, type Settings } from './settings.ts';
@@ -101,7 +101,6 @@ export async function compose(
       },
       ...(announcer === undefined ? [] : [announcementTopic(announcer, { ...parts, rings })]),
     ] satisfies HealthCheck[],
-    keyCounts: createKeyCount(parts),
     poisoned: async () => (await countOf('vault-work-poison')) + (await countOf('daily-pass-poison')),
     ...replace,
     announcer,
@@ -153,6 +152,7 @@ async function openStores(settings: Settings, transport?: HttpClient) {
     ringStore: rings.createRingStore(open),
     serviceAudit: small.createServiceAuditStore(open),
     sweepMark: small.createSweepMark(open),
+    ranges: small.createRangeStore(open),
     outbox: outbox.createOutbox(open),
   };
 }
@@ -166,7 +166,7 @@ async function openQueues(settings: Settings) {
       ? { connectionString: connectionString ?? '', deadlineSeconds }
       : { serviceUrl, credential: await ownCredential(), deadlineSeconds };
   return {
-    queue: createWorkQueue<VaultWork>('vault-work', access),
+    queue: createWorkQueue<QueuedWork>('vault-work', access),
     dailyQueue: createWorkQueue<DailyWork>('daily-pass', access),
     countOf: (name: string) => countMessages(name, access),
   };

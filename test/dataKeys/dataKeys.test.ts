@@ -13,6 +13,7 @@ import {
 } from '../../src/core/dataKeys/dataKeys.ts';
 import { destroyGeneration } from '../../src/core/dataKeys/destroyGeneration.ts';
 import { contextHashOf, type EncryptionContext } from '../../src/core/dataKeys/encryptionContext.ts';
+import { keyStatusNow } from '../../src/core/dataKeys/keyStatus.ts';
 import { dataKeyUsage } from '../../src/core/dataKeys/lastSeen.ts';
 import { rekeySecrets } from '../../src/core/secrets/rekeySecrets.ts';
 import type { Service } from '../../src/core/service.ts';
@@ -267,5 +268,28 @@ describe('the audit of data keys', () => {
     const keys = made.filter(({ length }) => length === 32);
     expect(keys).toHaveLength(3);
     expect(keys.every((key) => key.every((byte) => byte === 0))).toBe(true);
+  });
+});
+
+describe('a call on data keys of a warm process', () => {
+  test('costs what docs/costs.md says: no call to a vault, and the read of the watch under a customer key', async () => {
+    const { lab } = world;
+    await lab.account('cheap', 'contoso');
+    await lab.account('cheap-cmk', 'contoso', await lab.vaultWithKey('cheap-kv'));
+    const unwraps = async () => (await lab.keyVault<{ total: number }>('GET', '/requests')).total;
+    for (const [account, reads] of [
+      ['cheap', 0],
+      ['cheap-cmk', 1],
+    ] as const) {
+      const service = await lab.another();
+      const { wrapped } = await generated(account, {}, service);
+      await unwrapped(account, wrapped, { service });
+      await keyStatusNow(account, undefined, service);
+      const before = [lab.tableRequests(), await unwraps()];
+      await generated(account, {}, service);
+      await unwrapped(account, wrapped, { service });
+      await keyStatusNow(account, undefined, service);
+      expect([lab.tableRequests(), await unwraps()]).toEqual([(before[0] ?? 0) + 3 * reads, before[1]]);
+    }
   });
 });

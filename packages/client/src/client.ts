@@ -3,7 +3,7 @@
  * long as the signed key status permits, and are gone when it ends: what Keyward publishes as its bound holds for this process too.
  */
 import { randomFillSync } from 'node:crypto';
-import type { TokenCredential } from '@azure/core-auth';
+import type { KeyCredential, TokenCredential } from '@azure/core-auth';
 import { type AccountKeys, createAccountKeys } from './accountKeys.ts';
 import { createDataKeyApi, type DataKeyApi } from './dataKeyApi.ts';
 import { contextHash, type EncryptionContext } from './encryptionContext.ts';
@@ -36,8 +36,11 @@ export class KeywardClient {
   readonly #accounts = new Map<string, AccountKeys>();
   readonly #clock: Clock;
 
-  /** `endpoint`: `https://<host of Keyward>`; http is accepted for this machine alone. */
-  constructor(endpoint: string, credential: TokenCredential, options: KeywardClientOptions = {}) {
+  /**
+   * `endpoint`: `https://<host of Keyward>`; http is accepted for this machine alone. `credential`: of @azure/identity, for the app
+   * role DataKeys.Use; or a function key, where Keyward is set to those.
+   */
+  constructor(endpoint: string, credential: TokenCredential | KeyCredential, options: KeywardClientOptions = {}) {
     const { scope = 'api://keyward/.default', deadlineSeconds = 30, clock = systemClock } = options;
     this.#clock = clock;
     const send = createTransport({

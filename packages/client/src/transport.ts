@@ -6,15 +6,15 @@
  *   no answer
  *   any other         KeywardRefusal
  */
-import type { TokenCredential } from '@azure/core-auth';
+import type { KeyCredential, TokenCredential } from '@azure/core-auth';
 import { KeywardRefusal, KeywardUnavailable } from './errors.ts';
 import { type Clock, type Moment, momentOf } from './tenure.ts';
 import { sleep, unlessAborted } from './waiting.ts';
 
 export interface TransportOptions {
   readonly endpoint: string;
-  /** Absent: calls carry the headers that `fetch` adds. */
-  readonly credential: TokenCredential;
+  /** A key is a function key, for development. */
+  readonly credential: TokenCredential | KeyCredential;
   readonly scope: string;
   readonly fetch: typeof fetch;
   readonly clock: Clock;
@@ -52,7 +52,8 @@ const longestPauseMs = 10_000;
 
 export function createTransport(options: TransportOptions): Send {
   const { clock, deadlineMs } = options;
-  const token = tokenSource(options);
+  const { identify, forget } =
+    'key' in options.credential ? byKey(options.credential) : byToken(options.credential, options);
 
   async function once(request: Request, leftMs: number): Promise<Answer | KeywardUnavailable | 'unauthenticated'> {
     const sent = momentOf(clock);
@@ -63,7 +64,7 @@ export function createTransport(options: TransportOptions): Send {
         method: request.method,
         headers: {
           accept: 'application/json',
-          ...(request.isPublic ? {} : { authorization: `Bearer ${await unlessAborted(token.read(), signal)}` }),
+          ...(request.isPublic ? {} : await unlessAborted(identify(), signal)),
           ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
           ...request.headers,
         },
@@ -75,7 +76,7 @@ export function createTransport(options: TransportOptions): Send {
       const body = await bodyOf(response);
       if (response.ok || response.status === 304)
         return { status: response.status, etag: response.headers.get('etag') ?? undefined, body, sent };
-      if (response.status === 401 && token.forget()) return 'unauthenticated';
+      if (response.status === 401 && forget()) return 'unauthenticated';
       return failureOf(response, body);
     } catch (error) {
       request.signal?.throwIfAborted();
@@ -154,7 +155,19 @@ function retryAfterSeconds(header: string | null): number {
 /** A token is requested again this long before it expires. */
 const beforeExpiryMs = 120_000;
 
-function tokenSource({ credential, scope, clock }: TransportOptions) {
+const byKey = ({ key }: KeyCredential): Identification => ({
+  identify: async () => ({ 'x-functions-key': key }),
+  forget: () => false,
+});
+
+interface Identification {
+  /** The headers that say who calls. */
+  identify(): Promise<Record<string, string>>;
+  /** Whether there was a token that had been used before. */
+  forget(): boolean;
+}
+
+function byToken(credential: TokenCredential, { scope, clock }: TransportOptions): Identification {
   let known: { readonly token: string; readonly until: number } | undefined;
   let flight: Promise<string> | undefined;
   async function request(): Promise<string> {
@@ -166,18 +179,17 @@ function tokenSource({ credential, scope, clock }: TransportOptions) {
   }
   let isReused = false;
   return {
-    async read(): Promise<string> {
+    async identify() {
       if (known !== undefined && clock.now() < known.until) {
         isReused = true;
-        return known.token;
+        return bearer(known.token);
       }
       flight ??= request().finally(() => {
         flight = undefined;
       });
-      return flight;
+      return bearer(await flight);
     },
-    /** Whether there was a token that had been used before. */
-    forget(): boolean {
+    forget() {
       const wasReused = isReused;
       known = undefined;
       isReused = false;
@@ -185,3 +197,5 @@ function tokenSource({ credential, scope, clock }: TransportOptions) {
     },
   };
 }
+
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` });

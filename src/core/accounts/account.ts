@@ -108,6 +108,8 @@ export interface ActiveAccount extends AccountFacts {
  */
 export interface DeletingAccount extends AccountFacts {
   readonly lifecycle: 'deleting';
+  /** The account has wrapped data keys: rows about their use are to be removed. */
+  readonly hasDataKeys?: true;
   /** The bound row that the delete still has to remove. */
   readonly bound?: {
     readonly bindingId: string;

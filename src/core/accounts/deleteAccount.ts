@@ -6,6 +6,7 @@
 
 import type { Actor } from '../audit/auditEntry.ts';
 import type { ArmPath } from '../base/armPath.ts';
+import { defined } from '../base/defined.ts';
 import { LostRace, retryLostRaces } from '../base/errors.ts';
 import { parseAccountName } from '../base/names.ts';
 import { boundOf, etagOf, wrappedByOf } from './account.ts';
@@ -29,7 +30,7 @@ export async function deleteAccount(
     const { record, facts: pending } = catchUp(current.record, current.watch);
     const { tags: _tags, kept: _kept, encryption, accountKeyGeneration: _, auditKeyUse: __, ...settings } = record;
     const { leaseSeconds: ___, wrappedAccountKey: _shredded, ...keys } = settings;
-    const { olderAccountKeys: _shreddedToo, dataKeyGenerations: _andThese, ...about } = keys;
+    const { olderAccountKeys: _shreddedToo, dataKeyGenerations, ...about } = keys;
     const bound =
       encryption.type === 'CustomerKey'
         ? {
@@ -41,7 +42,8 @@ export async function deleteAccount(
             },
           }
         : {};
-    const deleting = { ...about, lifecycle: 'deleting', ...bound } as const;
+    const hasDataKeys = dataKeyGenerations === undefined ? undefined : true;
+    const deleting = { ...about, lifecycle: 'deleting', ...bound, ...defined({ hasDataKeys }) } as const;
     await saveAccount(storedOf(current), deleting, [...pending, { type: 'AccountDeleted', actor }], service);
     return true;
   });
@@ -58,7 +60,7 @@ export async function finishDelete(folded: string, service: AccountsDeps): Promi
     // Conditional on the record: a process that is delayed here takes nothing from a new account of this name.
     const withoutSecrets = await service.secrets.clear(folded, stored.etag);
     const etag = await service.resources.clear(folded, withoutSecrets);
-    await service.dataKeyUse.clear(folded);
+    if (stored.value.hasDataKeys) await service.dataKeyUse.clear(folded);
     if (bound !== undefined) {
       // Before the bound row is removed: afterwards no worker would add a verdict that was stored just before the
       // delete.

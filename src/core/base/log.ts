@@ -45,7 +45,8 @@ interface FieldTypes {
   /** Numbers. */
   durationMs: number;
   lateMs: number;
-  vaults: number;
+  range: number;
+  ranges: number;
   targets: number;
   woken: number | boolean;
   events: number;

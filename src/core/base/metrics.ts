@@ -36,6 +36,10 @@ export interface Metrics {
   readonly 'keyward.announcements.oldest.ms': NoLabels;
   /** From the sweep before to this one. */
   readonly 'keyward.sweeps.ms': NoLabels;
+  /** How long one pass over a range of vaults took. */
+  readonly 'keyward.ranges.ms': NoLabels;
+  /** Age of the oldest last look of a key in a range, after a pass. */
+  readonly 'keyward.looks.oldest.ms': NoLabels;
 }
 
 type NoLabels = Readonly<Record<never, never>>;
