@@ -30,7 +30,7 @@ export function refuseWhileInaccessible(view: AccountView): void {
   );
 }
 
-/** Trying again helps at once, or only after somebody has acted. */
+/** A retry helps soon, or only after a person has acted. */
 const retrySoonSeconds = 10;
 const retryLaterSeconds = 60;
 
