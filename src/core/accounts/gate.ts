@@ -9,14 +9,22 @@ import { defined } from '../base/defined.ts';
 import { Refusal, Unavailable } from '../base/errors.ts';
 import type { RemedyTarget } from '../base/remedies.ts';
 import { iso } from '../base/time.ts';
+import type { Answer } from '../customerKey/ports.ts';
+import { isOfReplacedIdentity } from '../watch/judge.ts';
 import { type AccountView, stateOf, verdictOn } from './account.ts';
 
 /** The key of an account, as a remedy names it; its version is the one in use unless another is meant. */
-export function remedyTargetOf({ record }: Pick<AccountView, 'record'>, version?: string): RemedyTarget {
+export function remedyTargetOf(
+  { record, watch }: Pick<AccountView, 'record' | 'watch'>,
+  version?: string,
+): RemedyTarget {
   const { encryption, location } = record;
   if (encryption.type === 'SystemKey') return { vaultName: '', keyName: '', location };
-  return { ...encryption.binding, version: version ?? encryption.version, location };
+  const { principalId } = watch?.calledAs ?? {};
+  return { ...encryption.binding, version: version ?? encryption.version, location, ...defined({ principalId }) };
 }
+
+type UnwrapFailure = Extract<Answer<never>, { ok: false }>;
 
 /** @throws Refusal CustomerKeyInaccessible with cause, since, who acts and remedy. */
 export function refuseWhileInaccessible(view: AccountView): void {
@@ -30,13 +38,21 @@ export function refuseWhileInaccessible(view: AccountView): void {
   );
 }
 
+/** Why the account key did not open. The denial of a principal that the customer never granted is Keyward's own fault. */
+export function causeOf({ watch }: AccountView, { cause, observed }: UnwrapFailure): Cause {
+  const { principal } = observed;
+  return watch !== undefined && isOfReplacedIdentity(watch, { cause, ...defined({ principal }) })
+    ? 'IdentityReplaced'
+    : cause;
+}
+
 /** A retry helps soon, or only after a person has acted. */
 const retrySoonSeconds = 10;
 const retryLaterSeconds = 60;
 
 /**
- * The account key cannot be used now. Never a 403: only the verdict refuses (INV-2). A wrapped key that is not the account's is no outage
- * either, and a repetition does not fix it.
+ * The account key cannot be used now. Never a 403: only the verdict blocks an account (INV-2). A wrapped key that is not the account's is
+ * no outage either, and a repetition does not fix it.
  */
 export function keyUnreachable(view: AccountView, cause: Cause): Unavailable | Refusal {
   const about = { target: view.record.name, info: infoOf(view, cause) };

@@ -168,6 +168,12 @@ export const causeCatalogue = {
     actor: 'operator',
     meaning: 'The vault answered, but what came back is not the account key that the record names.',
   },
+  IdentityReplaced: {
+    class: 'ours',
+    actor: 'operator',
+    meaning:
+      "This service's identity was created again as another principal, and the customer has granted only the earlier one.",
+  },
   StorageUnavailable: {
     class: 'ours',
     actor: 'operator',

@@ -10,6 +10,10 @@ export const isCause = (word: string): word is Cause => Object.hasOwn(causeCatal
 
 export const classOf = (cause: Cause): CauseClass => causeCatalogue[cause].class;
 
+/** No answer about the key, or a fault of Keyward's own: leases last through grace. */
+export const isOutage = (cause: Cause): boolean =>
+  causeCatalogue[cause].class === 'unreachable' || cause === 'IdentityReplaced';
+
 export const isDenied = (cause: Cause): cause is DeniedCause => causeCatalogue[cause].class === 'denied';
 
 export const meaningOf = (cause: Cause): string => causeCatalogue[cause].meaning;

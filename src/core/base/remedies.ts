@@ -109,6 +109,8 @@ const remedies: Readonly<Record<Cause, (words: Words, target: RemedyTarget) => s
   RegionMismatch: (_, { location }) => `Use a vault in ${location ?? "the account's region"}.`,
   KeyMaterialMismatch: () =>
     'Do not write to the account: a row was swapped, edited or restored from an old copy. Follow the runbook first.',
+  IdentityReplaced: ({ grant }) =>
+    `Write to the owner: the customer must grant the key to the principal that \`identity.principalId\` of the account names: ${grant}`,
   StorageUnavailable: () => 'Check the storage account of the Functions app, and the roles of the app on it.',
 };
 

@@ -989,10 +989,10 @@ export interface components {
          * @description Closed list; the message may change.
          * @enum {string}
          */
-        ErrorCode: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "StorageUnavailable";
+        ErrorCode: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
         ErrorDetail: {
             /** @enum {string} */
-            code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "StorageUnavailable" | "KeyNearExpiry";
+            code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "KeyNearExpiry";
             message: string;
             /** @description The parameter or property at fault. */
             target?: string;
@@ -1020,10 +1020,14 @@ export interface components {
          *                 "currentKeyIdentifier": "https://contoso-keys.vault.azure.net/keys/media/2f1c0d9e8b7a46559483726150a1b2c3"
          *               },
          *               "identity": {
-         *                 "useSystemAssignedIdentity": true
+         *                 "useSystemAssignedIdentity": true,
+         *                 "principalId": "3c1f8f0e-2d4b-4c6a-9f7e-1a2b3c4d5e6f"
          *               },
          *               "accountKeyGeneration": 2,
          *               "status": "Suspect",
+         *               "served": "untilLeaseEnd",
+         *               "servedUntil": "2026-11-23T19:54:00.000Z",
+         *               "lastCheckedAt": "2026-11-23T19:49:00.000Z",
          *               "since": "2026-11-23T19:49:00.000Z",
          *               "lastAccessibleAt": "2026-11-23T19:48:00.000Z",
          *               "keyReleasedBy": "2026-11-23T19:54:00.000Z",
@@ -1046,6 +1050,8 @@ export interface components {
          */
         AccountList: {
             value: components["schemas"]["Account"][];
+            /** @description Accounts of this page whose stored rows are not as Keyward wrote them. The log names each row. */
+            damaged?: string[];
             /**
              * Format: uri
              * @description Absent on the last page.
@@ -1073,10 +1079,14 @@ export interface components {
          *             "currentKeyIdentifier": "https://contoso-keys.vault.azure.net/keys/media/2f1c0d9e8b7a46559483726150a1b2c3"
          *           },
          *           "identity": {
-         *             "useSystemAssignedIdentity": true
+         *             "useSystemAssignedIdentity": true,
+         *             "principalId": "3c1f8f0e-2d4b-4c6a-9f7e-1a2b3c4d5e6f"
          *           },
          *           "accountKeyGeneration": 2,
          *           "status": "Suspect",
+         *           "served": "untilLeaseEnd",
+         *           "servedUntil": "2026-11-23T19:54:00.000Z",
+         *           "lastCheckedAt": "2026-11-23T19:49:00.000Z",
          *           "since": "2026-11-23T19:49:00.000Z",
          *           "lastAccessibleAt": "2026-11-23T19:48:00.000Z",
          *           "keyReleasedBy": "2026-11-23T19:54:00.000Z",
@@ -1153,8 +1163,20 @@ export interface components {
                         since: string;
                         generations: number[];
                     };
-                    /** @enum {string} */
+                    /**
+                     * @description Unknown: the key was not checked for longer than twice the longest time between two checks.
+                     * @enum {string}
+                     */
                     status: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
+                    /**
+                     * @description What the data plane gets now. untilLeaseEnd: processes that hold the account key, until servedUntil.
+                     * @enum {string}
+                     */
+                    served: "yes" | "untilLeaseEnd" | "no";
+                    /** Format: date-time */
+                    servedUntil?: string;
+                    /** Format: date-time */
+                    lastCheckedAt?: string;
                     /** Format: date-time */
                     since?: string;
                     /** Format: date-time */
@@ -1184,13 +1206,34 @@ export interface components {
         };
         /** @description The managed identity that the key is reached with. */
         Identity: {
+            /**
+             * Format: uuid
+             * @description The object id that Keyward calls the vault as: grants name it.
+             */
+            principalId?: string;
+            /** Format: uuid */
+            clientId?: string;
             /** @constant */
             useSystemAssignedIdentity: true;
         } | {
+            /**
+             * Format: uuid
+             * @description The object id that Keyward calls the vault as: grants name it.
+             */
+            principalId?: string;
+            /** Format: uuid */
+            clientId?: string;
             /** @constant */
             useSystemAssignedIdentity: false;
             userAssignedIdentity: string;
         } | {
+            /**
+             * Format: uuid
+             * @description The object id that Keyward calls the vault as: grants name it.
+             */
+            principalId?: string;
+            /** Format: uuid */
+            clientId?: string;
             /** @constant */
             useSystemAssignedIdentity: false;
             userAssignedIdentity: string;
@@ -1203,7 +1246,7 @@ export interface components {
          * @description What a look at a key, or a check of it, showed.
          * @enum {string}
          */
-        Cause: "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "StorageUnavailable";
+        Cause: "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
         KeyWarning: {
             /** @constant */
             code: "NewVersionUnusable";
@@ -1222,6 +1265,13 @@ export interface components {
                 done: number;
                 failed: number;
             };
+        } | {
+            /** @constant */
+            code: "KeyNotReadable";
+            cause: components["schemas"]["Cause"];
+            /** Format: date-time */
+            since: string;
+            remedy: string;
         } | {
             /** @enum {string} */
             code: "KeyNearExpiry" | "KeyExpired";
@@ -1286,8 +1336,13 @@ export interface components {
                         userAssignedIdentity?: string | null;
                         federatedIdentityClientId?: string | null;
                         tenantId?: string | null;
+                        readonly principalId?: unknown;
+                        readonly clientId?: unknown;
                     } | null;
                     readonly status?: unknown;
+                    readonly served?: unknown;
+                    readonly servedUntil?: unknown;
+                    readonly lastCheckedAt?: unknown;
                     readonly cause?: unknown;
                     readonly since?: unknown;
                     readonly lastAccessibleAt?: unknown;
@@ -1339,7 +1394,7 @@ export interface components {
                 /** @enum {string} */
                 result: "pass" | "fail" | "warn" | "unknown";
                 /** @enum {string} */
-                cause?: "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "StorageUnavailable" | "KeyNearExpiry";
+                cause?: "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "KeyNearExpiry";
                 message: string;
                 seen?: string;
                 /**
@@ -1393,8 +1448,13 @@ export interface components {
                         userAssignedIdentity?: string | null;
                         federatedIdentityClientId?: string | null;
                         tenantId?: string | null;
+                        readonly principalId?: unknown;
+                        readonly clientId?: unknown;
                     } | null;
                     readonly status?: unknown;
+                    readonly served?: unknown;
+                    readonly servedUntil?: unknown;
+                    readonly lastCheckedAt?: unknown;
                     readonly cause?: unknown;
                     readonly since?: unknown;
                     readonly lastAccessibleAt?: unknown;
@@ -2176,6 +2236,8 @@ export interface components {
                 userAssignedIdentity?: string | null;
                 federatedIdentityClientId?: string | null;
                 tenantId?: string | null;
+                readonly principalId?: unknown;
+                readonly clientId?: unknown;
             };
         };
         /**
@@ -2295,7 +2357,8 @@ export interface components {
                 accounts: number;
                 /** @description Of these, pinned to the version: only their owner can move them. */
                 pinned: number;
-                isLatest: boolean;
+                /** @description Absent: the newest version is not known. */
+                isLatest?: boolean;
                 /** Format: date-time */
                 notLatestSince?: string;
                 safeToDisable: boolean;
@@ -2310,6 +2373,12 @@ export interface components {
                 /** @constant */
                 waiting?: true;
             }[];
+            /** @description Keyward cannot read the newest version, so it does not follow rotations. */
+            newestUnknown?: {
+                /** Format: date-time */
+                since: string;
+                cause: components["schemas"]["Cause"];
+            };
             unusableVersions: {
                 version: string;
                 cause: components["schemas"]["Cause"];
@@ -2477,7 +2546,7 @@ export interface components {
         /** @description As it is stored: the hash is over everything else in it (docs/envelope.md). */
         AuditEntry: {
             /** @enum {string} */
-            type: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed";
+            type: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged";
             actor: {
                 /** @enum {string} */
                 kind: "principal" | "functionKey" | "keyward";
@@ -2499,6 +2568,7 @@ export interface components {
             after?: string;
             claim?: string;
             ring?: string;
+            row?: string;
             /** Format: date-time */
             keyReleasedBy?: string;
             /** Format: date-time */
@@ -2514,7 +2584,7 @@ export interface components {
             /** @enum {string} */
             asked?: "ReleaseToSystemKey" | "UseForeignKey" | "ChangeKeyWhileInaccessible" | "RepairIdentity" | "ReleaseClaim";
             /** @enum {string} */
-            code?: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "StorageUnavailable";
+            code?: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
             account?: string;
             /** @description An account id, a binding id, or `service`. */
             chain: string;
@@ -2577,7 +2647,7 @@ export interface components {
             broken?: {
                 sequence: number;
                 /** @enum {string} */
-                flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers";
+                flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged";
                 meaning: string;
             };
         };
@@ -2782,7 +2852,7 @@ export interface components {
                 status: "ok" | "failed";
                 durationMs: number;
                 /** @enum {string} */
-                cause?: "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "StorageUnavailable" | "AnnouncementsLate";
+                cause?: "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "AnnouncementsLate";
                 meaning?: string;
             }[];
             sweep?: {
@@ -2930,7 +3000,7 @@ export interface components {
                 "application/json": components["schemas"]["ErrorAnswer"];
             };
         };
-        /** @description InternalError, KeyMaterialMismatch. */
+        /** @description InternalError, StateDamaged, KeyMaterialMismatch. */
         Error500: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
@@ -2940,7 +3010,7 @@ export interface components {
                 "application/json": components["schemas"]["ErrorAnswer"];
             };
         };
-        /** @description CustomerKeyUnreachable, ServiceUnavailable, Throttled, VaultUnavailable, VaultTimeout, DnsFailure, ConnectionFailed, TlsFailure, IdentityUnavailable, UnknownResponse, StorageUnavailable. */
+        /** @description CustomerKeyUnreachable, ServiceUnavailable, Throttled, VaultUnavailable, VaultTimeout, DnsFailure, ConnectionFailed, TlsFailure, IdentityUnavailable, UnknownResponse, IdentityReplaced, StorageUnavailable. */
         Error503: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
@@ -5007,7 +5077,7 @@ export interface operations {
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
-            /** @description CustomerKeyUnreachable, ServiceUnavailable, Throttled, VaultUnavailable, VaultTimeout, DnsFailure, ConnectionFailed, TlsFailure, IdentityUnavailable, UnknownResponse, StorageUnavailable. */
+            /** @description CustomerKeyUnreachable, ServiceUnavailable, Throttled, VaultUnavailable, VaultTimeout, DnsFailure, ConnectionFailed, TlsFailure, IdentityUnavailable, UnknownResponse, IdentityReplaced, StorageUnavailable. */
             503: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];

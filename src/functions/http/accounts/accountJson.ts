@@ -4,6 +4,7 @@ import canonicalize from 'canonicalize';
 import * as z from 'zod';
 import {
   type AccountView,
+  type CustomerKeyEncryption,
   currentKeyIdentifier,
   etagOf,
   leasePolicyOf,
@@ -13,6 +14,7 @@ import {
 } from '../../../core/accounts/account.ts';
 import { remedyTargetOf } from '../../../core/accounts/gate.ts';
 import type { AccountInput } from '../../../core/accounts/putAccount.ts';
+import { type Served, servedOf } from '../../../core/accounts/served.ts';
 import { parseArmPath } from '../../../core/base/armPath.ts';
 import { hex, sha256, utf8 } from '../../../core/base/bytes.ts';
 import { remedyOf } from '../../../core/base/causes.ts';
@@ -23,8 +25,9 @@ import { leastLeaseSeconds, longestLeaseSeconds, type Policy } from '../../../co
 import { iso } from '../../../core/base/time.ts';
 import type { KeyVaultIdentity } from '../../../core/customerKey/binding.ts';
 import { keyIdentifierTarget } from '../../../core/customerKey/keyIdentifier.ts';
-import type { Verdict } from '../../../core/watch/watch.ts';
-import { keyReleasedBy } from '../../../core/watch/watch.ts';
+import { unreadableNewest } from '../../../core/watch/newestVersion.ts';
+import { currentStatus, keyReleasedBy } from '../../../core/watch/verdictTimes.ts';
+import type { Verdict, Watch } from '../../../core/watch/watch.ts';
 import { anyCase, orAbsent } from '../../pipeline/lenientInput.ts';
 import { parsed } from '../../pipeline/requestBody.ts';
 import { readOnly } from '../secrets/secretJson.ts';
@@ -60,6 +63,8 @@ export const identity = z.strictObject({
   userAssignedIdentity: orAbsent(z.string().min(1).max(500)).meta({ description: 'A resource id.' }),
   federatedIdentityClientId: orAbsent(guid),
   tenantId: orAbsent(guid),
+  principalId: readOnly,
+  clientId: readOnly,
 });
 
 const encryption = z.strictObject({
@@ -76,6 +81,9 @@ const encryption = z.strictObject({
   ),
   identity: orAbsent(identity),
   status: readOnly,
+  served: readOnly,
+  servedUntil: readOnly,
+  lastCheckedAt: readOnly,
   cause: readOnly,
   since: readOnly,
   lastAccessibleAt: readOnly,
@@ -240,10 +248,15 @@ export function renderAccount(view: AccountView, policy: Policy) {
 
 /**
  * The ETag of the record, and behind `~` what the key's watch adds to it: a status changes without a write of the record, and 304 must not
- * hide it. Two times move with every look, and are left out. A condition on a write compares the record alone (conditionsIn).
+ * hide it. Times that move with every look are left out. A condition on a write compares the record alone (conditionsIn).
  */
 function representationTag(etag: string, encryption: object): string {
-  const { lastAccessibleAt: _, nextLookAt: __, ...shown }: Record<string, unknown> = { ...encryption };
+  const {
+    lastAccessibleAt: _,
+    nextLookAt: __,
+    lastCheckedAt: ___,
+    ...shown
+  }: Record<string, unknown> = { ...encryption };
   const isPlain = shown.status === undefined || (shown.status === 'Accessible' && String(shown.warnings) === '');
   return isPlain ? etag : etag.replace(/"$/, `~${hex(sha256(utf8(canonicalize(shown) ?? ''))).slice(0, 12)}"`);
 }
@@ -260,16 +273,20 @@ function renderEncryption(view: AccountView, policy: Policy) {
       keyIdentifier: current.keyIdentifier,
       currentKeyIdentifier: currentKeyIdentifier(current),
     },
-    identity: current.binding.identity,
+    identity: { ...current.binding.identity, ...view.watch?.calledAs },
     accountKeyGeneration,
     ...older,
-    status: verdict?.status ?? 'Unknown',
+    status: verdict === undefined ? 'Unknown' : currentStatus(verdict, view.readAt ?? verdict.evidenceAt, policy),
+    ...renderServed(servedOf(view, policy)),
     ...renderVerdict(verdict, leasePolicyOf(view.record, policy)),
     ...(cause === undefined ? {} : renderCause(cause, remedyTargetOf(view))),
     ...(view.watch === undefined ? {} : { nextLookAt: iso(view.watch.nextLookAt) }),
     warnings: warningsOf(view),
   };
 }
+
+const renderServed = (one: Served) =>
+  one.served === 'untilLeaseEnd' ? { served: one.served, servedUntil: iso(one.until) } : one;
 
 /** How far the account is from resting on its newest key alone. */
 const renderOlder = ({ phase, since, keys }: OlderAccountKeys) => ({
@@ -283,15 +300,25 @@ function renderVerdict(verdict: Verdict | undefined, policy: Policy) {
   const releasedBy = keyReleasedBy(verdict, policy);
   return {
     since: iso(verdict.since),
+    lastCheckedAt: iso(verdict.evidenceAt),
     lastAccessibleAt: iso(verdict.lastAccessibleAt),
     ...(releasedBy === undefined ? {} : { keyReleasedBy: iso(releasedBy) }),
   };
 }
 
-function warningsOf({ record, watch }: AccountView) {
+function warningsOf(view: AccountView) {
+  const { record, watch } = view;
   if (record.encryption.type !== 'CustomerKey' || watch === undefined) return [];
+  const unread = record.encryption.follows ? unreadableNewest(watch) : undefined;
+  if (unread === undefined) return versionWarningsOf(view, watch, record.encryption);
+  const { since, cause } = unread;
+  const remedy = remedyOf(cause, remedyTargetOf(view));
+  const notReadable = { code: 'KeyNotReadable', cause, since: iso(since), remedy };
+  return [notReadable, ...versionWarningsOf(view, watch, record.encryption)];
+}
+
+function versionWarningsOf(view: AccountView, watch: Watch, { follows, version }: CustomerKeyEncryption) {
   const { unusableVersion, targetVersion, rotation } = watch;
-  const { follows, version } = record.encryption;
   const { expiresOn, warning } = watch.expiries?.[version] ?? {};
   const expiry = warning === undefined || expiresOn === undefined ? [] : [{ code: warning, expiresOn: iso(expiresOn) }];
   if (unusableVersion !== undefined && unusableVersion.version !== version) {
@@ -302,7 +329,7 @@ function warningsOf({ record, watch }: AccountView) {
       {
         code: 'NewVersionUnusable',
         ...newest,
-        remedy: remedyOf(cause, remedyTargetOf({ record }, unusableVersion.version)),
+        remedy: remedyOf(cause, remedyTargetOf(view, unusableVersion.version)),
       },
       ...expiry,
     ];

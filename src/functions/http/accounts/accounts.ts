@@ -18,12 +18,14 @@ import { parseAccount, renderAccount } from './accountJson.ts';
 
 export const listAccountsRoute: RouteHandler = async ({ request, service, ...caller }) => {
   const limit = pageSizeOf(request);
-  const { accounts, next } = await listAccounts(limit, skipOf(request.query.get('$skipToken')), service);
+  const { accounts, damaged, next } = await listAccounts(limit, skipOf(request.query.get('$skipToken')), service);
   const link = next === undefined ? undefined : `/api/accounts?$top=${limit}&$skipToken=${encodeURIComponent(next)}`;
   const nextLink = link === undefined ? {} : { nextLink: absoluteUrl(request, link) };
   const served = accounts.filter(({ record }) => mayServe(caller, record.owner));
   const value = served.map((view) => renderAccount(view, service.policy));
-  return { status: 200, jsonBody: { value, ...nextLink } };
+  // The owner of a damaged record is not known, so a caller that is limited to owners is not shown its name.
+  const shown = damaged.length === 0 || caller.owners !== undefined ? {} : { damaged };
+  return { status: 200, jsonBody: { value, ...shown, ...nextLink } };
 };
 
 export const getAccountRoute: RouteHandler = async ({ request, service }) =>
