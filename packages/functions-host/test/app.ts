@@ -50,6 +50,8 @@ export interface Started {
   records: LogRecord[];
   /** Messages of one level. */
   said(level: LogRecord['level']): string[];
+  /** The messages about functions in error. */
+  errors(): string[];
 }
 
 type Options = AppFiles & Partial<HostOptions> & { probe?: Record<string, unknown>; finished?: Finished };
@@ -73,6 +75,7 @@ export async function startApp(options: Options): Promise<Started> {
     probe,
     records,
     said: (level) => records.filter((record) => record.level === level).map((record) => record.message),
+    errors: () => records.filter(({ category }) => category === 'Host.Startup').map(({ message }) => message),
   };
 }
 
@@ -90,6 +93,7 @@ export function eventually<T>(read: () => T, timeout = 10_000) {
     toBe: (expected: unknown) => settles((value) => expect(value).toBe(expected)),
     toEqual: (expected: unknown) => settles((value) => expect(value).toEqual(expected)),
     toHaveLength: (expected: number) => settles((value) => expect(value).toHaveLength(expected)),
+    toContain: (expected: string) => settles((value) => expect(value).toContain(expected)),
     toContainEqual: (expected: unknown) => settles((value) => expect(value).toContainEqual(expected)),
   };
 }

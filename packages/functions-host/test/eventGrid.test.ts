@@ -95,7 +95,8 @@ describe('the Event Grid webhook', () => {
     ['an unknown event type', { type: 'Surprise' }, [], 400],
     ['no event type', { type: '' }, [], 400],
     ['a validation without a code', { type: 'SubscriptionValidation' }, [{}], 400],
-    ['a notification that is not JSON', {}, '{', 400],
+    ['a notification that is not JSON', {}, '{', 500],
+    ['a validation that is not JSON', { type: 'SubscriptionValidation' }, '{', 500],
     ['an empty delivery', {}, [], 202],
     [
       'any spelling of path and event type',

@@ -1,6 +1,6 @@
+import { once } from 'node:events';
 import { request } from 'node:http';
 import { describe, expect, test } from 'vitest';
-import { maxBodyBytes } from '../src/httpMessage.ts';
 import { eventually, gate, startApp } from './app.ts';
 
 const keys = { master: 'master-key', function: 'function-key', eventgrid_extension: 'eg-key' };
@@ -80,13 +80,66 @@ describe('a request', () => {
     expect((await fetch(`${host.url}/api/get`, { method: 'HEAD' })).status).toBe(404);
   });
 
-  test('over 100 MB is refused before it is read', async () => {
+  test('a body over 100 MB, or over the limit of the settings, is 500 before it is read', async () => {
+    const source = `app.http('a', { authLevel: 'anonymous', handler() { probe.seen.push(1); } });`;
+    for (const [settings, limit] of [
+      [{}, 104_857_600],
+      [{ FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: '2000' }, 2_000],
+    ] as const) {
+      const { host, probe } = await startApp({ source, settings: { ...settings } });
+      const post = (length: number) =>
+        raw(`${host.url}/api/a`, { method: 'POST', headers: { 'content-length': String(length) } });
+      expect(await post(limit + 1)).toEqual({ status: 500, text: '' });
+      expect(probe.seen).toEqual([]);
+      await host.stop();
+    }
+  });
+
+  test('a header is decoded as UTF-8, and a character above U+00FF is 500 before the app', async () => {
     const { host, probe } = await startApp({
-      source: `app.http('a', { authLevel: 'anonymous', handler() { probe.seen.push(1); } });`,
+      source: `app.http('a', { authLevel: 'anonymous', handler(request) { probe.seen.push(request.headers.get('x-name')); } });`,
     });
-    const headers = { 'content-length': String(maxBodyBytes + 1) };
-    expect((await raw(`${host.url}/api/a`, { method: 'POST', headers })).status).toBe(413);
-    expect(probe.seen).toEqual([]);
+    const statusFor = async (value: Buffer) => {
+      const sent = request(`${host.url}/api/a`, { headers: { 'x-name': value.toString('latin1') } }).end();
+      const [response] = await once(sent, 'response');
+      response.resume();
+      return response.statusCode;
+    };
+    expect(await statusFor(Buffer.from('Zoë'))).toBe(204);
+    expect(await statusFor(Buffer.from('ŝi'))).toBe(500);
+    expect(await statusFor(Buffer.from([0xff]))).toBe(400);
+    expect(probe.seen).toEqual(['Zoë']);
+  });
+
+  test('a request without an answer in time is 504, and its invocation continues', async () => {
+    const { opened, open } = gate();
+    const { host, probe } = await startApp({
+      source: `app.http('slow', { authLevel: 'anonymous', async handler() { await probe.opened; probe.seen.push('done'); } });`,
+      probe: { opened },
+      answerWithinMs: 50,
+    });
+    const answer = await fetch(`${host.url}/api/slow`);
+    expect([answer.status, await answer.text(), probe.seen]).toEqual([504, '', []]);
+    open();
+    await eventually(() => probe.seen).toEqual(['done']);
+  });
+
+  test('an invocation beyond functionTimeout fails together with every invocation in flight', async () => {
+    const { opened, open } = gate();
+    const { host, said } = await startApp({
+      source: `app.http('slow', { authLevel: 'anonymous', handler: () => probe.opened });
+        app.http('other', { authLevel: 'anonymous', async handler() { await probe.opened; return { body: 'x' }; } });
+        app.http('quick', { authLevel: 'anonymous', handler: () => ({ body: 'x' }) });`,
+      hostJson: { version: '2.0', functionTimeout: '00:00:00.200' },
+      probe: { opened },
+    });
+    const slow = fetch(`${host.url}/api/slow`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const other = fetch(`${host.url}/api/other`);
+    expect([(await slow).status, (await other).status]).toEqual([500, 500]);
+    expect(said('error')).toContainEqual(expect.stringMatching(/^Timeout of 200 ms exceeded by 'slow'/));
+    expect((await fetch(`${host.url}/api/quick`)).status).toBe(200);
+    open();
   });
 });
 

@@ -95,11 +95,7 @@ describe('loading an app', () => {
       "import { app } from '@azure/functions'; app.http('a', { handler() {} }); throw new Error('no such key');",
       /app\.mjs of .* failed to load: no such key/,
     ],
-    [
-      'an app that registers nothing',
-      "import { app } from '@azure/functions';",
-      /never asked for the Functions runtime/,
-    ],
+    ['an app that registers nothing', "import { app } from '@azure/functions';", /never loaded the Functions runtime/],
     [
       'an app that registers after a timeout',
       "import { app } from '@azure/functions'; app.hook.appStart(() => {}); setTimeout(() => { try { app.http('a', { handler() {} }); } catch {} }, 5);",
@@ -116,53 +112,78 @@ describe('loading an app', () => {
       "import { app } from '@azure/functions'; app.http('a', { handler() {} }); app.http('A', { handler() {} });",
       /'a' has already been registered/,
     ],
+  ])('an app is refused for %s', async (_, source, problem) => {
+    await expect(load(source)).rejects.toThrow(problem);
+  });
+
+  const register =
+    "import { app, output } from '@azure/functions'; app.http('fine', { authLevel: 'anonymous', handler: () => ({ body: 'x' }) }); ";
+  test.each([
     [
       'a trigger that is not served',
-      "import { app } from '@azure/functions'; app.storageBlob('a', { path: 'p', connection: 'C', handler() {} });",
-      /Function 'a' has a blobTrigger; this host runs HTTP, timer, queue and Event Grid triggers/,
+      "app.storageBlob('a', { path: 'p', connection: 'C', handler() {} });",
+      /The 'a' function is in error: this host runs HTTP, timer, queue, Event Grid and Event Hub triggers, and no blobTrigger/,
     ],
     [
       'an output binding',
-      "import { app, output } from '@azure/functions'; app.http('a', { extraOutputs: [output.storageQueue({ queueName: 'q', connection: 'C' })], handler() {} });",
+      "app.http('a', { extraOutputs: [output.storageQueue({ queueName: 'q', connection: 'C' })], handler() {} });",
       /does not serve the binding 'queueOutput/,
     ],
     [
       'a reserved route',
-      "import { app } from '@azure/functions'; app.http('a', { route: 'admin/x', handler() {} });",
-      /may not start with 'admin' or 'runtime'/,
+      "app.http('a', { route: 'administrators', handler() {} });",
+      /The 'a' function is in error: the route 'administrators' begins with 'admin' or 'runtime'/,
     ],
     [
       'a wrong route',
-      "import { app } from '@azure/functions'; app.http('a', { route: 'x/{y:z}', handler() {} });",
-      /Function 'a': the route 'x\/{y:z}' is not valid: 'z' is not a route constraint/,
+      "app.http('a', { route: 'x/{y:z}', handler() {} });",
+      /The 'a' function is in error: the route 'x\/{y:z}' is not valid: 'z' is not a route constraint/,
     ],
     [
       'two functions on one route',
-      "import { app } from '@azure/functions'; app.http('b', { route: 'x', handler() {} }); app.http('a', { route: 'X', methods: ['POST'], handler() {} });",
-      /Function 'b' has the route and a method of 'a'/,
+      "app.http('b', { route: 'x', handler() {} }); app.http('a', { route: 'X', methods: ['POST'], handler() {} });",
+      /The 'b' function is in error: 'a' has the same route and method: api\/x/,
     ],
     [
       'a wrong schedule',
-      "import { app } from '@azure/functions'; app.timer('a', { schedule: 'daily', handler() {} });",
-      /Function 'a': schedule 'daily' is not an NCRONTAB schedule/,
+      "app.timer('a', { schedule: 'daily', handler() {} });",
+      /The 'a' function is in error: the schedule 'daily' is not an NCRONTAB schedule/,
+    ],
+    [
+      'a TimeSpan as schedule',
+      "app.timer('a', { schedule: '00:05:00', handler() {} });",
+      /The 'a' function is in error: the schedule '00:05:00' is a TimeSpan, which .* on a Dedicated plan only/,
+    ],
+    [
+      'a schedule whose setting is missing',
+      "app.timer('a', { schedule: '%HOST_TEST_NONE%', handler() {} });",
+      /The 'a' function is in error: schedule names the setting HOST_TEST_NONE, which is not set/,
+    ],
+    [
+      'a retry policy',
+      "app.timer('a', { schedule: '0 0 0 1 1 *', retry: { strategy: 'fixedDelay', maxRetryCount: 1, delayInterval: 1 }, handler() {} });",
+      /The 'a' function is in error: this host does not run retry policies/,
+    ],
+    [
+      'an event hub without a connection',
+      "app.eventHub('a', { eventHubName: 'logs', connection: 'HOST_TEST_NO', handler() {} });",
+      /The 'a' function is in error: connection names the setting HOST_TEST_NO/,
     ],
     [
       'a queue without a connection',
-      "import { app } from '@azure/functions'; app.storageQueue('a', { queueName: 'work', connection: 'HOST_TEST_NO', handler() {} });",
-      /Function 'a': connection names the setting HOST_TEST_NO/,
+      "app.storageQueue('a', { queueName: 'work', connection: 'HOST_TEST_NO', handler() {} });",
+      /The 'a' function is in error: connection names the setting HOST_TEST_NO/,
     ],
     [
       'a wrong queue name',
-      "import { app } from '@azure/functions'; app.storageQueue('a', { queueName: 'my_queue', connection: 'C', handler() {} });",
-      /Function 'a': queueName 'my_queue' is none/,
+      "app.storageQueue('a', { queueName: 'my_queue', connection: 'C', handler() {} });",
+      /The 'a' function is in error: queueName 'my_queue' must be/,
     ],
-    [
-      'HTTP streaming',
-      "import { app } from '@azure/functions'; app.setup({ capabilities: { HttpUri: 'x' } }); app.http('a', { handler() {} });",
-      /enableHttpStream/,
-    ],
-  ])('is refused for %s', async (_, source, problem) => {
-    await expect(load(source)).rejects.toThrow(problem);
+  ])('%s puts its function in error, and the host runs the others', async (_, source, problem) => {
+    const { host, errors } = await startApp({ appDir: appFolder({ source: register + source }) });
+    expect(errors()).toEqual([expect.stringMatching(problem)]);
+    expect(host.functions.map(({ name }) => name).filter((name) => name !== 'a' && name !== 'b')).toEqual(['fine']);
+    expect((await fetch(`${host.url}/api/fine`)).status).toBe(200);
   });
 
   test('is refused when package.json names no file or one that is not there', async () => {
@@ -221,9 +242,13 @@ describe('logs', () => {
     });
     const invocationId = await (await fetch(`${host.url}/api/talk`)).text();
     expect(records.filter((record) => record.category === 'Function.talk.User')).toMatchObject([
-      { level: 'information', message: 'count 1', functionName: 'talk', invocationId, at: expect.any(Number) },
-      { level: 'error', message: 'trouble 2', functionName: 'talk', invocationId },
+      { level: 'information', message: 'count 1', functionName: 'talk', at: expect.any(Number) },
+      { level: 'error', message: 'trouble 2', functionName: 'talk' },
     ]);
+    // As with OpenTelemetry on Azure, only the host's own records have the invocation id.
+    expect(
+      records.flatMap(({ category, invocationId: id }) => (id === undefined ? [] : [`${category} ${id}`])),
+    ).toEqual([`Function.talk ${invocationId}`, `Function.talk ${invocationId}`]);
     expect(said('warning')).toEqual(['loading']);
     const before = records.length;
     const { info } = console;

@@ -1,7 +1,7 @@
 import { type QueueClient, QueueServiceClient } from '@azure/storage-queue';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Azurite, startAzurite } from '../../../src/local/azurite.ts';
-import { decodeText, fateOf, pollPause } from '../src/queueMessage.ts';
+import { decodeText, pollPause, stepAfterRun, stepBeforeRun } from '../src/queueMessage.ts';
 import { type AppFiles, eventually, type Finished, gate, startApp } from './app.ts';
 
 let azurite: Azurite;
@@ -166,15 +166,18 @@ describe.concurrent('a queue function', () => {
     onTestFinished: finished,
   }) => {
     const { opened, open } = gate();
-    const { probe, queue } = await startWorker(
+    const name = newQueue();
+    const queue = service.getQueueClient(name);
+    await queue.create();
+    await Promise.all(Array.from({ length: 12 }, () => queue.sendMessage(base64('{}'))));
+    const { probe } = await startWorker(
       finished,
       `async () => {
         probe.now = (probe.now ?? 0) + 1; probe.most = Math.max(probe.most ?? 0, probe.now);
         await probe.opened; probe.now--; probe.seen.push(1);
       }`,
-      { queues: { batchSize: 4, newBatchThreshold: 2 }, probe: { opened } },
+      { name, queues: { batchSize: 4, newBatchThreshold: 2 }, probe: { opened } },
     );
-    await Promise.all(Array.from({ length: 12 }, () => queue.sendMessage(base64('{}'))));
     await eventually(() => probe.now).toBe(4);
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(probe.now).toBe(4);
@@ -249,13 +252,57 @@ describe.concurrent('a queue function', () => {
   });
 });
 
+describe.concurrent('a message that no handler can read', () => {
+  test('a message that is not UTF-8 reaches the poison queue unchanged after maxDequeueCount attempts', async ({
+    onTestFinished: finished,
+  }) => {
+    const { probe, queue, poison, said } = await startWorker(finished, '() => { probe.seen.push(1); }', {
+      queues: { maxDequeueCount: 2 },
+    });
+    await queue.sendMessage('/w==');
+    await eventually(() => texts(poison)).toEqual(['/w==']);
+    expect(probe.seen).toEqual([]);
+    expect(said('error')).toEqual([expect.stringContaining('is not UTF-8'), expect.stringContaining('is not UTF-8')]);
+  });
+
+  test('in a poison queue a message that is not base64 stays there, and no queue of poison messages of poison appears', async ({
+    onTestFinished: finished,
+  }) => {
+    const name = `${newQueue()}-poison`;
+    const { probe, queue, said } = await startWorker(finished, '() => { probe.seen.push(1); }', { name });
+    await queue.sendMessage('not base64!');
+    await eventually(() => said('error')).toContainEqual(expect.stringContaining('is not base64'));
+    expect(probe.seen).toEqual([]);
+    expect(await remaining(queue)).toBe(1);
+    expect(await service.getQueueClient(`${name}-poison`).exists()).toBe(false);
+  });
+
+  test('a failing handler of a poison queue gets the message again when it is visible, maxDequeueCount times in all', async ({
+    onTestFinished: finished,
+  }) => {
+    const name = `${newQueue()}-poison`;
+    const { probe, queue } = await startWorker(
+      finished,
+      "() => { probe.seen.push(Date.now()); throw new Error('no'); }",
+      { name, queues: { maxDequeueCount: 2 }, queueVisibilityMs: 1000 },
+    );
+    await queue.sendMessage(base64('{}'));
+    await eventually(() => probe.seen.length).toBe(2);
+    const [first = 0, second = 0] = probe.seen as number[];
+    expect(second - first).toBeGreaterThan(900);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    expect(probe.seen).toHaveLength(2);
+    expect(await remaining(queue)).toBe(1);
+  });
+});
+
 describe('a connection', () => {
   test('that is no connection string is refused without a word of its content', async () => {
     const source = `app.storageQueue('work', { queueName: 'work', connection: 'HOST_TEST_WRONG', handler() {} });`;
-    const started = startApp({ source, settings: { HOST_TEST_WRONG: 'AccountKey=secret' } });
-    await expect(started).rejects.toThrow(
-      /^Function 'work': the setting HOST_TEST_WRONG is not a storage connection string$/,
-    );
+    const { errors } = await startApp({ source, settings: { HOST_TEST_WRONG: 'AccountKey=secret' } });
+    expect(errors()).toEqual([
+      "The 'work' function is in error: the setting HOST_TEST_WRONG is not a storage connection string",
+    ]);
   });
 });
 
@@ -265,9 +312,23 @@ describe('the decisions about a message', () => {
     [false, 4, 'work', 'Release'],
     [false, 5, 'work', 'Poison'],
     [false, 6, 'work', 'Poison'],
-    [false, 9, 'work-poison', 'Release'],
-  ])('success %s at attempt %i in queue %s: %s', (succeeded, count, name, fate) => {
-    expect(fateOf(succeeded, count, { name, maxDequeueCount: 5 })).toBe(fate);
+    [true, 1, 'work-poison', 'Delete'],
+    [false, 1, 'work-poison', 'Leave'],
+  ])('success %s at attempt %i in queue %s leads to %s', (succeeded, count, name, step) => {
+    expect(stepAfterRun(succeeded, count, { name, maxDequeueCount: 5 })).toBe(step);
+  });
+
+  test.each([
+    ['Text', 5, 'work', undefined],
+    ['Text', 6, 'work', 'Poison'],
+    ['NotUtf8', 5, 'work', undefined],
+    ['NotBase64', 1, 'work', 'Poison'],
+    ['Text', 5, 'work-poison', undefined],
+    ['Text', 6, 'work-poison', 'Leave'],
+    ['NotBase64', 1, 'work-poison', 'Leave'],
+  ] as const)('before a run, %s at attempt %i in queue %s leads to %s', (kind, count, name, step) => {
+    const decoded = kind === 'Text' ? { kind, text: '{}' } : { kind };
+    expect(stepBeforeRun(decoded, count, { name, maxDequeueCount: 5 })).toBe(step);
   });
 
   test('pauses grow from 100 ms to the bound', () => {
@@ -276,11 +337,13 @@ describe('the decisions about a message', () => {
   });
 
   test.each([
-    ['eyJhIjoxfQ==', '{"a":1}'],
-    ['', ''],
-    ['not base64!', undefined],
-    ['YQ', undefined],
+    ['eyJhIjoxfQ==', { kind: 'Text', text: '{"a":1}' }],
+    ['', { kind: 'Text', text: '' }],
+    ['not base64!', { kind: 'NotBase64' }],
+    ['YQ', { kind: 'NotBase64' }],
+    // The byte FF, which UTF-8 never has.
+    ['/w==', { kind: 'NotUtf8' }],
   ])('%j decodes to %j', (text, decoded) => {
-    expect(decodeText(text, 'base64')).toBe(decoded);
+    expect(decodeText(text, 'base64')).toEqual(decoded);
   });
 });

@@ -15,7 +15,10 @@ describe('host.json', () => {
         maxPollingIntervalMs: 60_000,
         messageEncoding: 'base64',
       },
+      eventHubs: { maxEventBatchSize: 100 },
+      functionTimeoutMs: 1_800_000,
     });
+    expect(parseHostJson('{"version":"2.0","functionTimeout":"-1"}', 'host.json').functionTimeoutMs).toBeUndefined();
   });
 
   test.each([
@@ -23,6 +26,7 @@ describe('host.json', () => {
     ['[]', 'host.json must hold an object'],
     ['{"version":"3.0"}', 'host.json: version must be "2.0", not "3.0"'],
     ['{}', 'host.json: version must be "2.0", not undefined'],
+    ['{"version":"2.0","functionTimeout":"9"}', 'functionTimeout must be a time such as "00:00:10", not "9"'],
     ['{"version":"2.0","extensions":1}', 'host.json: extensions must be an object, not 1'],
     [
       '{"version":"2.0","extensions":{"queues":{"batchSize":33}}}',
@@ -102,9 +106,11 @@ describe('settings', () => {
   test('that a binding names and nobody has set are an error with function, property and setting', async () => {
     const source = `app.timer('sweep', { schedule: '%HOST_TEST_NONE%', handler() {} });
       app.storageQueue('work', { queueName: 'q-%HOST_TEST_OTHER%', connection: 'C', handler() {} });`;
-    await expect(startApp({ source })).rejects.toThrow(
-      "Function 'sweep': schedule names the setting HOST_TEST_NONE, which is not set; Function 'work': queueName names the setting HOST_TEST_OTHER, which is not set",
-    );
+    const { errors } = await startApp({ source });
+    expect(errors()).toEqual([
+      "The 'sweep' function is in error: schedule names the setting HOST_TEST_NONE, which is not set",
+      "The 'work' function is in error: queueName names the setting HOST_TEST_OTHER, which is not set",
+    ]);
   });
 
   test('disable a function by AzureWebJobs.NAME.Disabled, which then is not there', async () => {

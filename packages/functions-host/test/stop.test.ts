@@ -1,7 +1,7 @@
 import { Agent, get } from 'node:http';
 import { Module } from 'node:module';
-import { describe, expect, test } from 'vitest';
-import { spawnHost } from '../src/child.ts';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { spawnGroups, spawnHost } from '../src/child.ts';
 import { appFolder, eventually, gate, startApp } from './app.ts';
 
 /** What a host changes in its process while it runs. */
@@ -83,6 +83,60 @@ describe('stop', () => {
 });
 
 const quiet = () => undefined;
+
+test('a forced stop runs the appTerminate hooks at once, and a request is answered while they run', async () => {
+  const { opened, open } = gate();
+  const { host, probe } = await startApp({
+    source: `app.hook.appTerminate(async () => { probe.seen.push('hook'); await new Promise((resolve) => setTimeout(resolve, 200)); });
+      app.http('slow', { authLevel: 'anonymous', async handler() { probe.seen.push('in'); await probe.opened; return { body: 'done' }; } });`,
+    probe: { opened },
+  });
+  const answer = fetch(`${host.url}/api/slow`).then((response) => response.text());
+  await eventually(() => probe.seen).toEqual(['in']);
+  const stopped = host.stop({ forced: true });
+  await eventually(() => probe.seen).toEqual(['in', 'hook']);
+  open();
+  expect(await answer).toBe('done');
+  await stopped;
+});
+
+test('a forced stop cuts off a request that no hook waits for', async () => {
+  const { opened, open } = gate();
+  const { host, probe } = await startApp({
+    source: `app.http('slow', { authLevel: 'anonymous', async handler() { probe.seen.push('in'); await probe.opened; return { body: 'done' }; } });`,
+    probe: { opened },
+  });
+  const answer = fetch(`${host.url}/api/slow`);
+  await eventually(() => probe.seen).toEqual(['in']);
+  await host.stop({ forced: true });
+  await expect(answer).rejects.toThrow();
+  open();
+});
+
+test('spawnGroups runs HTTP and Event Grid in one process and each other function in its own', {
+  timeout: 60_000,
+}, async () => {
+  const source = `import { app } from '@azure/functions';
+    let calls = 0;
+    app.http('count', { authLevel: 'anonymous', handler: () => ({ body: String(++calls) + ' ' + process.pid }) });
+    app.eventGrid('onEvent', { handler() { calls++; } });
+    app.timer('tick', { schedule: '0 0 0 1 1 *', handler() { calls++; console.error('tick', process.pid); } });`;
+  const lines: string[] = [];
+  const host = await spawnGroups({ appDir: appFolder({ source }), settings: {} }, (text) => lines.push(text));
+  onTestFinished(() => host.kill());
+  expect([...host.groups.keys()]).toEqual(['http', 'function:tick']);
+
+  const tick = host.groups.get('function:tick');
+  const run = { method: 'POST', headers: { 'x-functions-key': host.keys.master }, body: '{}' };
+  expect((await fetch(`${tick?.url}/admin/functions/tick`, run)).status).toBe(202);
+  await eventually(() => lines.join('')).toContain(`tick ${tick?.process.pid}`);
+  expect((await fetch(`${tick?.url}/api/count`)).status).toBe(404);
+  const count = async () => (await fetch(`${host.url}/api/count`)).text();
+  expect(await count()).toBe(`1 ${host.groups.get('http')?.process.pid}`);
+
+  await host.replace('http');
+  expect(await count()).toBe(`1 ${host.groups.get('http')?.process.pid}`);
+});
 
 describe('a host in a process of its own', () => {
   const source = `import { app } from '@azure/functions';
