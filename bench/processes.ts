@@ -87,8 +87,14 @@ export async function postNewVersionEvent(vault: string, host: ChildHost): Promi
   const id = `/subscriptions/s/resourceGroups/r/providers/Microsoft.KeyVault/vaults/${vault}`;
   const data = { Id: id, VaultName: vault, ObjectType: 'Key', ObjectName: 'cmk' };
   const event = {
-    ...{ id: crypto.randomUUID(), topic: id, subject: 'cmk', eventType: 'Microsoft.KeyVault.KeyNewVersionCreated' },
-    ...{ eventTime: new Date().toISOString(), data, dataVersion: '1', metadataVersion: '1' },
+    id: crypto.randomUUID(),
+    topic: id,
+    subject: 'cmk',
+    eventType: 'Microsoft.KeyVault.KeyNewVersionCreated',
+    eventTime: new Date().toISOString(),
+    data,
+    dataVersion: '1',
+    metadataVersion: '1',
   };
   const answer = await fetch(
     `${host.url}/runtime/webhooks/EventGrid?functionName=keyEvents&code=${host.keys.eventgrid_extension}`,

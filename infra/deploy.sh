@@ -1,54 +1,87 @@
 #!/usr/bin/env bash
-# Deploys Keyward, or upgrades it: the resources, the code, the event subscriptions, in this order, because each wants the one before.
-# Can be repeated. docs/deploy.md explains every line.
+# Deploys or upgrades Keyward: the resources, then the code, then the event subscriptions, because each needs the one before.
+# It can be repeated. docs/deploy.md explains every line.
 #
 #   infra/deploy.sh <resource group> <region> [parameter file]
 #
-# Without a parameter file it is infra/production.bicepparam, which is made from main.bicepparam where it is missing.
-# WATCH_SUBSCRIPTION=false where the subscription has an Event Grid system topic of its own already.
+# Without a parameter file it uses infra/production.bicepparam, and copies main.bicepparam there if that is missing.
+# KEYWARD_PACKAGE=<keyward.zip of a release> deploys that package instead of building one.
+# WATCH_SUBSCRIPTION=false for a subscription that already has an Event Grid system topic of its own.
 set -euo pipefail
 
 group=${1:?'Usage: infra/deploy.sh <resource group> <region> [parameter file]'}
 region=${2:?'Usage: infra/deploy.sh <resource group> <region> [parameter file]'}
 root=$(cd "$(dirname "$0")/.." && pwd)
 parameters=${3:-$root/infra/production.bicepparam}
+package=${KEYWARD_PACKAGE:-$root/build/keyward.zip}
+# 2.60.0 is the first that deploys a package to Flex Consumption and lists the runtimes of a region.
+least_az=2.60.0
 
 fail() {
   echo "$1" >&2
   exit 1
 }
 
-# What is missing is said before anything is made.
+# Everything that is missing is reported before anything is created.
+az_version=$(az version --query '"azure-cli"' --output tsv) || fail 'The Azure CLI (az) is not on PATH.'
+[[ $(printf '%s\n' "$least_az" "$az_version" | sort -V | head -n 1) == "$least_az" ]] ||
+  fail "The Azure CLI is $az_version. Keyward needs $least_az or newer: az upgrade"
+subscription=$(az account show --query name --output tsv) ||
+  fail 'Log in first: az login, then az account set --subscription <subscription>.'
 if [[ ! -f $parameters ]]; then
-  [[ $# -lt 3 ]] || fail "There is no file $parameters."
+  [[ $# -lt 3 ]] || fail "The parameter file $parameters does not exist."
   cp "$root/infra/main.bicepparam" "$parameters"
-  echo "Made $parameters: what you change for your deployment goes there." >&2
+  echo "Created $parameters. Put the changes for your deployment there." >&2
 fi
 if [[ -z ${KEYWARD_AUTH_AUDIENCE:-} ]] && grep -q "^[^/]*readEnvironmentVariable('KEYWARD_AUTH_AUDIENCE')" "$parameters"; then
-  fail "KEYWARD_AUTH_AUDIENCE is not set. Either export it, with the client id of the application that callers ask tokens for
-(docs/deploy.md, step 3), or write param auth = 'functionKeys' into $parameters and take the line with authAudience away."
+  fail "KEYWARD_AUTH_AUDIENCE is not set. Run: export KEYWARD_AUTH_AUDIENCE=\$(infra/entra.sh application)
+For a trial without access tokens, write param auth = 'functionKeys' into $parameters and remove the line with authAudience."
 fi
-subscription=$(az account show --query name --output tsv) || fail 'Log in first: az login, then az account set --subscription <subscription>.'
-echo "Deploys into the subscription $subscription." >&2
+[[ -z ${KEYWARD_PACKAGE:-} || -f $package ]] || fail "The package $package does not exist."
 
-for provider in Microsoft.Web Microsoft.Storage Microsoft.KeyVault Microsoft.EventGrid Microsoft.Insights Microsoft.OperationalInsights Microsoft.App; do
+has_receiver() {
+  grep -E '^param alert(Emails|Webhooks|ActionGroupIds) *=' "$parameters" | grep -qvE '= *\[ *\]'
+}
+if ! has_receiver; then
+  email=
+  if [[ -t 0 ]]; then
+    read -rp 'E-mail address that receives alerts (Enter for none): ' email
+  fi
+  if [[ -n $email ]]; then
+    [[ $email =~ ^[^\'[:space:]]+@[^\'[:space:]]+$ ]] || fail "$email is not an e-mail address."
+    grep -v '^param alertEmails' "$parameters" >"$parameters.new" || true
+    echo "param alertEmails = ['$email']" >>"$parameters.new"
+    mv "$parameters.new" "$parameters"
+  else
+    echo "
+WARNING: no one receives the alerts of this deployment. A lost key, a stopped sweep or a damaged record is visible in the
+         Azure portal only. Set alertEmails, alertWebhooks or alertActionGroupIds in $parameters.
+" >&2
+  fi
+fi
+az bicep build-params --file "$parameters" --stdout >/dev/null ||
+  fail "The parameter file $parameters does not compile. With a Bicep that is too old, run: az bicep upgrade"
+
+echo "Deploys to the subscription $subscription." >&2
+for provider in Microsoft.Web Microsoft.Storage Microsoft.KeyVault Microsoft.EventGrid Microsoft.Insights \
+  Microsoft.OperationalInsights Microsoft.App Microsoft.Network; do
   [[ $(az provider show --namespace $provider --query registrationState --output tsv) == Registered ]] ||
     az provider register --namespace $provider --wait
 done
 
-# <how often> <what could not be done> <command>
-patiently() {
+# <attempts> <what failed> <command>
+retry() {
   local attempt times=$1 what=$2
   shift 2
   for ((attempt = 1; ; attempt++)); do
     "$@" && return
     ((attempt < times)) || fail "$what"
-    echo "Once more in ${RETRY_SECONDS:-30} s ($attempt of $times)." >&2
+    echo "Tries again in ${RETRY_SECONDS:-30} s ($attempt of $times)." >&2
     sleep "${RETRY_SECONDS:-30}"
   done
 }
 
-npm --prefix "$root" run --silent package
+[[ -n ${KEYWARD_PACKAGE:-} ]] || npm --prefix "$root" run --silent package
 
 az group create --name "$group" --location "$region" --output none
 az deployment group create --name keyward --resource-group "$group" --parameters "$parameters" --output none
@@ -57,14 +90,14 @@ output() {
 }
 app=$(output appName)
 
-# Roles that were just given take up to ten minutes to reach the storage account.
-patiently 20 'The package could not be deployed.' \
-  az functionapp deployment source config-zip --resource-group "$group" --name "$app" --src "$root/build/keyward.zip" --output none
+# A new role takes up to ten minutes to work at the storage account.
+retry 20 'The package could not be deployed.' \
+  az functionapp deployment source config-zip --resource-group "$group" --name "$app" --src "$package" --output none
 
-# Functions that were just deployed take a moment until Event Grid finds them.
-patiently 6 'The events could not be subscribed. The service runs without them, more slowly; deploy again when you know why.' \
+# Event Grid finds new functions after a moment.
+retry 6 'The events could not be subscribed. Keyward works without them, more slowly. Run this again after you fixed the cause.' \
   az deployment group create --name keyward-events --resource-group "$group" --template-file "$root/infra/events.bicep" --output none \
-  --parameters "appName=$app" "storageName=$(output storageName)" "operatorVaultName=$(output operatorVaultName)" \
+  --parameters "appName=$app" "hostStorageName=$(output hostStorageName)" "operatorVaultName=$(output operatorVaultName)" \
   "watchSubscription=${WATCH_SUBSCRIPTION:-true}" "tags=$(output tags json)"
 
 echo "https://$(output hostName)"

@@ -1,25 +1,34 @@
-// Event subscriptions of the operator's own side. Deployed after the package: Event Grid asks for the functions before it
-// subscribes them. Everything here makes things quicker, and nothing rests on it.
+// Event subscriptions of the operator's side. Deployed after the package, because Event Grid subscribes only functions that
+// exist. They shorten reaction times; Keyward works without them.
 targetScope = 'resourceGroup'
 
-@description('As main.bicep put them out.')
+import { tagList } from 'types.bicep'
+
+@description('Outputs of main.bicep.')
 param appName string
-param storageName string
+param hostStorageName string
 param operatorVaultName string
 
-@description('Deletes and changes of vaults and role assignments in this subscription. Azure allows one system topic for a subscription: false where there is one.')
+@description('Watches vaults and role assignments of this subscription. Azure allows one system topic for a subscription: false where it has one.')
 param watchSubscription bool = true
 
 param location string = resourceGroup().location
 
-param tags object = {}
+param tags tagList = {}
 
 var allTags = union({ application: 'keyward' }, tags)
-var functions = '${app.id}/functions'
 var deadLetters = 'dead-letters'
 
 resource app 'Microsoft.Web/sites@2024-11-01' existing = {
   name: appName
+
+  resource keyEvents 'functions' existing = {
+    name: 'keyEvents'
+  }
+
+  resource resourceEvents 'functions' existing = {
+    name: 'resourceEvents'
+  }
 }
 
 resource vault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
@@ -27,7 +36,7 @@ resource vault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
 }
 
 resource storage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
-  name: storageName
+  name: hostStorageName
 }
 
 resource vaultTopic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
@@ -43,12 +52,13 @@ resource vaultTopic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
   }
 }
 
-// Storage has no keys to give: what cannot be delivered is put down by the topic's own identity.
-module vaultTopicMayPutDown 'modules/deadLetterGrant.bicep' = {
+// The storage account has no keys, so the topic writes what it cannot deliver by its own identity.
+module deadLetterGrant 'modules/deadLetterGrant.bicep' = {
   name: 'deadLetterGrant'
   params: {
+    #disable-next-line what-if-short-circuiting // Azure makes the topic's identity in this deployment.
     principalId: vaultTopic.identity.principalId
-    storageName: storageName
+    storageName: hostStorageName
     containerName: deadLetters
   }
 }
@@ -60,7 +70,7 @@ resource keyEvents 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-
     destination: {
       endpointType: 'AzureFunction'
       properties: {
-        resourceId: '${functions}/keyEvents'
+        resourceId: app::keyEvents.id
         maxEventsPerBatch: 1
         preferredBatchSizeInKilobytes: 64
       }
@@ -92,14 +102,15 @@ resource keyEvents 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-
     }
   }
   dependsOn: [
-    vaultTopicMayPutDown
+    deadLetterGrant
   ]
 }
 
-// A subscription is in no region, and a topic in none can have no identity: what cannot be delivered from here in a day is lost,
-// and the sweep finds out by itself.
+// A subscription is in no region, and a topic without region can have no identity, so it has no dead letters: an event that
+// cannot be delivered for a day is lost, and the next sweep finds the change.
 resource subscriptionTopic 'Microsoft.EventGrid/systemTopics@2025-02-15' = if (watchSubscription) {
   name: '${appName}-resources'
+  #disable-next-line no-hardcoded-location // The topic of a subscription is in no region.
   location: 'global'
   tags: allTags
   properties: {
@@ -115,7 +126,7 @@ resource resourceEvents 'Microsoft.EventGrid/systemTopics/eventSubscriptions@202
     destination: {
       endpointType: 'AzureFunction'
       properties: {
-        resourceId: '${functions}/resourceEvents'
+        resourceId: app::resourceEvents.id
         maxEventsPerBatch: 1
         preferredBatchSizeInKilobytes: 64
       }
@@ -127,7 +138,7 @@ resource resourceEvents 'Microsoft.EventGrid/systemTopics/eventSubscriptions@202
         'Microsoft.Resources.ResourceDeleteSuccess'
         'Microsoft.Resources.ResourceActionSuccess'
       ]
-      // Everything else that happens in a subscription is no affair of ours.
+      // Only changes that can take a key away.
       advancedFilters: [
         {
           operatorType: 'StringBeginsWith'

@@ -1,24 +1,28 @@
-// The operator's side: everything that Keyward needs in its own subscription, but for the event subscriptions, which want the
-// functions to be there first: infra/events.bicep. docs/deploy.md says what to type and in what order.
+// The operator's side: all that Keyward needs in its own subscription, except the event subscriptions, which need the
+// functions to exist first: infra/events.bicep. docs/deploy.md lists the commands in their order.
 targetScope = 'resourceGroup'
 
-@description('The first part of every name: a letter, then letters and digits.')
+import { alwaysReadyInstances, policySettings, tagList, userAssignedIdentity } from 'types.bicep'
+
+@description('First part of every name: a letter, then letters and digits.')
 @minLength(3)
 @maxLength(10)
 param name string = 'keyward'
 
 param location string = resourceGroup().location
 
-param tags object = {}
+param tags tagList = {}
 
-@description('az functionapp list-flexconsumption-runtimes --runtime node says which your region has.')
+// ---- The app
+
+@description('This lists the versions of your region: az functionapp list-flexconsumption-runtimes --runtime node --location <region>')
 @allowed([
   '22'
   '24'
 ])
 param nodeVersion string = '24'
 
-@description('An upper bound, for the cost and for the vaults that are asked. Azure counts it for each group of functions that scales by itself.')
+@description('Upper bound of cost, and of calls to vaults. Azure counts it for each group of functions that scales alone.')
 @minValue(1)
 @maxValue(1000)
 param maximumInstanceCount int = 40
@@ -30,46 +34,70 @@ param maximumInstanceCount int = 40
 ])
 param instanceMemoryMB int = 512
 
-@description('Instances that are always there: {name, instanceCount}, where the name is http or function:sweep, function:vaultWork and so on. The published bounds hold without one but for a start from nothing.')
-param alwaysReady array = []
+@description('HTTP calls that one instance handles at once. An instance of 512 MB uses 250 to 310 MB with 16 lists of 100 accounts.')
+@minValue(1)
+@maxValue(1000)
+param httpConcurrency int = 16
 
-@description('entra: bearer tokens with app roles. functionKeys: for development and small set-ups.')
+@description('Instances that always run. Without one, a call or a sweep that finds none waits for a cold start.')
+param alwaysReady alwaysReadyInstances[] = []
+
+@description('How Azure replaces instances: docs/deploy.md, "Upgrade and rollback". Absent: as it is, which is Recreate for a new app.')
+param siteUpdateStrategy ('Recreate' | 'RollingUpdate')?
+
+// ---- Who may call
+
+@description('entra: access tokens with app roles. functionKeys: for development and small set-ups.')
 @allowed([
   'entra'
   'functionKeys'
 ])
 param auth string = 'entra'
 
-@description('What tokens must be meant for: the client id of the application or, for version 1.0 tokens, its application id URI; several are separated by spaces. Needed with entra.')
+@description('Audience of the tokens: the client id of the application or, for tokens of version 1.0, its application id URI. Separate several by spaces. Required with entra.')
 param authAudience string = ''
 
-@description('Only in clouds where the issuer is not the public one.')
+@description('Only in a cloud with another issuer than the public one.')
 param authIssuer string = ''
 
-@description('Only in clouds where the signing keys are not at the public address.')
+@description('Only in a cloud with another address of the signing keys than the public one.')
 param authJwksUrl string = ''
 
-@description('Origin of links, where a gateway stands in front.')
+@description('Origin of links, behind a gateway or a custom domain.')
 param publicBaseUrl string = ''
 
-@description('Name of the tag by which a customer\'s key must name the owner of its account. Empty: none is asked for.')
+@description('Name of the tag by which a customer key must name the owner of its account. Empty: none is required.')
 param ownerTag string = ''
 
-@description('RSA keys of yours in the place of system and at-rest in the vault that is made here: docs/operations.md, To other keys. Versionless; you grant them.')
+@description('Client id whose token a delivery to the webhook must carry. Empty: Event Grid\'s own, which is unknown for China.')
+param eventGridApplication string = ''
+
+@description('Addresses that may call the app, as CIDR. Empty: all. Event Grid always may.')
+param inboundAddresses string[] = []
+
+@description('True: callers reach the app through a private endpoint only. Event Grid cannot deliver to it then.')
+param inboundPrivateEndpoint bool = false
+
+// ---- The operator's keys
+
+@description('RSA keys of yours instead of system and at-rest in the vault that this makes: docs/operations.md, "To other keys". Without version; you assign the role.')
 param systemKey string = ''
 param atRestKey string = ''
 
-@description('A further key, in a vault of its own, that opens the rings when the operator\'s vault is lost.')
+@description('Makes one more vault, with a key that opens the rings after the loss of the operator\'s vault.')
 param recoveryVault bool = true
 
-@description('Where that vault is. Another region outlives the loss of this one.')
+@description('Region of that vault. Another region survives the loss of this one.')
 param recoveryLocation string = location
 
-@description('RSA key of yours in the place of that one, in a vault under other administrators: docs/deploy.md. Versionless; you grant it.')
+@description('RSA key of yours instead of that key, in a vault with other administrators: docs/deploy.md. Without version; you assign the role.')
 param recoveryKey string = ''
 
-@description('Client id of the application whose token deliveries to the webhook must carry. Empty: Event Grid\'s own, which is not known for China.')
-param eventGridApplication string = ''
+@description('Keys in hardware: makes premium vaults. It cannot be changed later.')
+param hsm bool = false
+
+@description('User-assigned identities that accounts may name. Each may unwrap with the system key, for the control look, except one with speaksForApplication: true.')
+param userAssignedIdentities userAssignedIdentity[] = []
 
 @allowed([
   'public'
@@ -78,54 +106,12 @@ param eventGridApplication string = ''
 ])
 param cloud string = 'public'
 
-@description('What docs/operations.md tells of the policy, in camel case. Sealed: a name that is none of these is refused.')
-@sealed()
-type policyNumbers = {
-  lookIntervalHealthySeconds: int?
-  lookIntervalSuspectSeconds: int?
-  lookIntervalInaccessibleSeconds: int?
-  lookSpacingSeconds: int?
-  lookDeadlineSeconds: int?
-  storageDeadlineSeconds: int?
-  versionCheckIntervalSeconds: int?
-  confirmKeyDisabledLooks: int?
-  confirmKeyNotFoundLooks: int?
-  confirmKeyNotFoundSeconds: int?
-  confirmPermissionLooks: int?
-  confirmPermissionSeconds: int?
-  confirmVaultNotFoundLooks: int?
-  confirmVaultNotFoundSeconds: int?
-  networkPolicyDisables: bool?
-  confirmNetworkPolicyLooks: int?
-  confirmNetworkPolicySeconds: int?
-  leaseSeconds: int?
-  leaseGraceSeconds: int?
-  accountsPerMessage: int?
-  workerLeaseSeconds: int?
-  vaultSharePercent: int?
-  keyNearExpiryDays: int?
-  ringRotationDays: int?
-  safeToDisableAfterSeconds: int?
-  operationRetrySeconds: int?
-  operationTimeoutSeconds: int?
-}
+@description('Settings of the policy over their defaults: { KEYWARD_LEASE_SECONDS: 300 }.')
+param policy policySettings = {}
 
-@description('Numbers of the policy over their defaults: { leaseSeconds: 300 }.')
-param policy policyNumbers = {}
+// ---- Storage
 
-@description('Keys in hardware: makes the vaults premium. Not to be changed afterwards.')
-param hsm bool = false
-
-@description('User-assigned identities that accounts may name: {id, principalId}. Each may unwrap with the system key, for the control look, but for those with speaksForApplication: true, which reach no vault themselves.')
-param userAssignedIdentities array = []
-
-@description('Key that encrypts the storage account at rest, with Azure\'s own double encryption around it: https://{vault}.vault.azure.net/keys/{key}. Empty: Microsoft\'s key. It is configured apart from Keyward\'s at-rest key, which encrypts inside the tables.')
-param storageKeyIdentifier string = ''
-
-@description('Resource id of the user-assigned identity that reaches that key. It needs Key Vault Crypto Service Encryption User on it beforehand.')
-param storageKeyIdentityId string = ''
-
-@description('Geo-redundant by default: docs/deploy.md, when a region fails.')
+@description('Redundancy of the tables. Geo-redundant by default: docs/deploy.md, "When a region fails".')
 @allowed([
   'Standard_LRS'
   'Standard_ZRS'
@@ -134,30 +120,73 @@ param storageKeyIdentityId string = ''
 ])
 param storageSku string = 'Standard_GRS'
 
-@description('Subnet for outgoing calls, delegated to Microsoft.App/environments. Empty: none.')
+@description('Key that encrypts both storage accounts at rest, beside Azure\'s infrastructure encryption: https://{vault}.vault.azure.net/keys/{key}. Empty: Microsoft holds the key. It is independent of Keyward\'s at-rest key.')
+param storageKeyIdentifier string = ''
+
+@description('Resource id of the user-assigned identity that uses that key. It needs the role Key Vault Crypto Service Encryption User beforehand.')
+param storageKeyIdentityId string = ''
+
+// ---- Network
+
+@description('none: no virtual network. outbound: outgoing calls leave by one fixed address, for customers\' firewalls. private: that, and the vaults and storage accounts refuse public networks.')
+@allowed([
+  'none'
+  'outbound'
+  'private'
+])
+param network string = 'none'
+
+@description('Range of the virtual network that this makes: at least a /25.')
+param addressPrefix string = '10.77.0.0/24'
+
+@description('Your own subnet for outgoing calls, delegated to Microsoft.App/environments, instead of a virtual network that this makes.')
 param subnetId string = ''
+
+@description('Your own subnet for private endpoints. Required with subnetId where private endpoints are made.')
+param endpointSubnetId string = ''
+
+@description('False: your own DNS has the private zones.')
+param privateZones bool = true
+
+// ---- Logs and alerts
 
 @description('Event hub that customers\' vaults stream their diagnostic records to: its name, and the host name of its namespace.')
 param diagnosticsEventHub string = ''
 param diagnosticsNamespace string = ''
 
-@description('Who is written to when an alert fires. Empty: alerts are only shown.')
-param alertEmail string = ''
+@description('E-mail addresses that receive alerts.')
+param alertEmails string[] = []
 
-@description('More secrets revealed in an hour than your service needs: somebody may be reading them in bulk.')
+@description('https addresses that receive alerts.')
+param alertWebhooks string[] = []
+
+@description('Resource ids of existing action groups that receive alerts.')
+param alertActionGroupIds string[] = []
+
+@description('Address of the docs folder as your people on call open it. Each alert links to its section.')
+param documentationUrl string = 'docs'
+
+@description('More revealed secrets in an hour than your service needs: a caller may be reading them in bulk.')
 param revealsPerHour int = 10000
 
 param logRetentionDays int = 90
 
+// ---- Names
+
 var suffix = take(uniqueString(resourceGroup().id), 8)
 var appName = '${name}-${suffix}'
+var insightsName = '${appName}-insights'
 var operatorVaultName = '${name}-op-${suffix}'
 var recoveryVaultName = '${name}-rc-${suffix}'
-var vaultSuffix = environment().suffixes.keyvaultDns
-// A storage account takes small letters and digits only.
+var topicName = '${name}-announcements-${suffix}'
+// A name of a storage account has small letters and digits only.
 var storagePrefix = toLower(replace(name, '-', ''))
+var stateStorageName = '${storagePrefix}${suffix}'
+var hostStorageName = '${storagePrefix}host${suffix}'
+var packageContainer = 'packages'
 var allTags = union({ application: 'keyward' }, tags)
 
+var vaultSuffix = environment().suffixes.keyvaultDns
 var operatorKeys = 'https://${operatorVaultName}${vaultSuffix}/keys'
 var recoveryKeys = 'https://${recoveryVaultName}${vaultSuffix}/keys'
 var keySettings = union(
@@ -170,6 +199,8 @@ var keySettings = union(
     : recoveryVault ? { KEYWARD_RECOVERY_KEY: '${recoveryKeys}/recovery' } : {}
 )
 
+// ---- Resources
+
 module monitoring 'modules/monitoring.bicep' = {
   name: 'monitoring'
   params: {
@@ -180,13 +211,57 @@ module monitoring 'modules/monitoring.bicep' = {
   }
 }
 
-module storage 'modules/storage.bicep' = {
-  name: 'storage'
+var isPrivate = network == 'private'
+var needsEndpoints = isPrivate || inboundPrivateEndpoint
+var makesNetwork = network != 'none' && empty(subnetId)
+var networkName = '${appName}-network'
+var subnets = 'Microsoft.Network/virtualNetworks/subnets'
+var usedEndpointSubnetId = makesNetwork
+  ? resourceId(subnets, networkName, 'endpoints')
+  : needsEndpoints && empty(endpointSubnetId)
+      ? fail('Private endpoints need a subnet. Set endpointSubnetId, or set network to outbound or private without subnetId')
+      : endpointSubnetId
+
+module virtualNetwork 'modules/network.bicep' = if (makesNetwork) {
+  name: 'virtualNetwork'
   params: {
-    name: '${storagePrefix}${suffix}'
+    name: appName
+    location: location
+    tags: allTags
+    networkName: networkName
+    addressPrefix: addressPrefix
+  }
+}
+
+// What decides something is in an account of its own. A role on the account of the Functions host (the package, the leases
+// of timers, the queues) reaches no state.
+module stateStorage 'modules/storage.bicep' = {
+  name: 'stateStorage'
+  params: {
+    name: stateStorageName
     location: location
     tags: allTags
     sku: storageSku
+    containers: []
+    isPrivate: isPrivate
+    keyIdentifier: storageKeyIdentifier
+    keyIdentityId: storageKeyIdentityId
+  }
+}
+
+// Nothing here need survive the region.
+module hostStorage 'modules/storage.bicep' = {
+  name: 'hostStorage'
+  params: {
+    name: hostStorageName
+    location: location
+    tags: allTags
+    sku: contains(storageSku, 'Z') ? 'Standard_ZRS' : 'Standard_LRS'
+    containers: [
+      packageContainer
+      'dead-letters'
+    ]
+    isPrivate: isPrivate
     keyIdentifier: storageKeyIdentifier
     keyIdentityId: storageKeyIdentityId
   }
@@ -203,12 +278,13 @@ module operatorVault 'modules/vault.bicep' = {
       'system'
       'at-rest'
     ]
+    isPrivate: isPrivate
     workspaceId: monitoring.outputs.workspaceId
   }
 }
 
 module recovery 'modules/vault.bicep' = if (recoveryVault) {
-  name: 'recoveryVault'
+  name: 'recovery'
   params: {
     name: recoveryVaultName
     location: recoveryLocation
@@ -217,6 +293,7 @@ module recovery 'modules/vault.bicep' = if (recoveryVault) {
     keyNames: [
       'recovery'
     ]
+    isPrivate: isPrivate
     workspaceId: monitoring.outputs.workspaceId
   }
 }
@@ -224,7 +301,7 @@ module recovery 'modules/vault.bicep' = if (recoveryVault) {
 module announcements 'modules/announcements.bicep' = {
   name: 'announcements'
   params: {
-    name: '${name}-announcements-${suffix}'
+    name: topicName
     location: location
     tags: allTags
   }
@@ -239,17 +316,24 @@ module app 'modules/app.bicep' = {
     nodeVersion: nodeVersion
     maximumInstanceCount: maximumInstanceCount
     instanceMemoryMB: instanceMemoryMB
+    httpConcurrency: httpConcurrency
     alwaysReady: alwaysReady
+    siteUpdateStrategy: siteUpdateStrategy
     userAssignedIdentities: userAssignedIdentities
-    subnetId: subnetId
-    storageName: storage.outputs.name
-    packageContainer: storage.outputs.packageContainer
-    insightsName: monitoring.outputs.insightsName
+    subnetId: makesNetwork ? resourceId(subnets, networkName, 'app') : subnetId
+    inboundAddresses: inboundAddresses
+    isInboundPrivate: inboundPrivateEndpoint
+    hostStorageName: hostStorageName
+    packageContainer: packageContainer
+    stateStorageName: stateStorageName
+    insightsName: insightsName
     announcementsEndpoint: announcements.outputs.endpoint
     keySettings: keySettings
     cloud: cloud
     auth: auth
-    authAudience: authAudience
+    authAudience: auth == 'entra' && empty(authAudience)
+      ? fail('Set authAudience, which auth = entra needs, or set auth to functionKeys')
+      : authAudience
     authIssuer: authIssuer
     authJwksUrl: authJwksUrl
     publicBaseUrl: publicBaseUrl
@@ -259,21 +343,120 @@ module app 'modules/app.bicep' = {
     diagnosticsNamespace: diagnosticsNamespace
     policy: policy
   }
+  dependsOn: [
+    hostStorage
+    monitoring
+    virtualNetwork
+  ]
 }
 
 module grants 'modules/grants.bicep' = {
   name: 'grants'
   params: {
+    #disable-next-line what-if-short-circuiting // Azure makes the app's identity in this deployment.
     principalId: app.outputs.principalId
     userAssignedIdentities: userAssignedIdentities
-    storageName: storage.outputs.name
-    operatorVaultName: operatorVault.outputs.name
+    hostStorageName: hostStorageName
+    stateStorageName: stateStorageName
+    operatorVaultName: operatorVaultName
     recoveryVaultName: recoveryVault ? recoveryVaultName : ''
-    announcementTopicName: announcements.outputs.name
-    insightsName: monitoring.outputs.insightsName
+    announcementTopicName: topicName
+    insightsName: insightsName
   }
   dependsOn: [
+    stateStorage
+    operatorVault
     recovery
+  ]
+}
+
+var storageSuffix = environment().suffixes.storage
+var closedServices = concat(
+  [
+    {
+      name: operatorVaultName
+      resourceId: resourceId('Microsoft.KeyVault/vaults', operatorVaultName)
+      group: 'vault'
+    }
+    {
+      name: stateStorageName
+      resourceId: resourceId('Microsoft.Storage/storageAccounts', stateStorageName)
+      group: 'table'
+    }
+    {
+      name: hostStorageName
+      resourceId: resourceId('Microsoft.Storage/storageAccounts', hostStorageName)
+      group: 'blob'
+    }
+    {
+      name: hostStorageName
+      resourceId: resourceId('Microsoft.Storage/storageAccounts', hostStorageName)
+      group: 'queue'
+    }
+  ],
+  recoveryVault
+    ? [
+        {
+          name: recoveryVaultName
+          resourceId: resourceId('Microsoft.KeyVault/vaults', recoveryVaultName)
+          group: 'vault'
+        }
+      ]
+    : []
+)
+var closedZones = [
+  {
+    group: 'vault'
+    name: 'privatelink${replace(vaultSuffix, '.vault.', '.vaultcore.')}'
+  }
+  {
+    group: 'table'
+    name: 'privatelink.table.${storageSuffix}'
+  }
+  {
+    group: 'blob'
+    name: 'privatelink.blob.${storageSuffix}'
+  }
+  {
+    group: 'queue'
+    name: 'privatelink.queue.${storageSuffix}'
+  }
+]
+var inboundServices = [
+  {
+    name: appName
+    resourceId: resourceId('Microsoft.Web/sites', appName)
+    group: 'sites'
+  }
+]
+var appDomains = {
+  public: 'azurewebsites.net'
+  usgov: 'azurewebsites.us'
+  china: 'chinacloudsites.cn'
+}
+var inboundZones = [
+  {
+    group: 'sites'
+    name: 'privatelink.${appDomains[cloud]}'
+  }
+]
+
+module endpoints 'modules/endpoints.bicep' = if (needsEndpoints) {
+  name: 'endpoints'
+  params: {
+    location: location
+    tags: allTags
+    subnetId: usedEndpointSubnetId
+    services: concat(isPrivate ? closedServices : [], inboundPrivateEndpoint ? inboundServices : [])
+    zones: !privateZones ? [] : concat(isPrivate ? closedZones : [], inboundPrivateEndpoint ? inboundZones : [])
+  }
+  dependsOn: [
+    virtualNetwork
+    operatorVault
+    recovery
+    stateStorage
+    hostStorage
+    app
   ]
 }
 
@@ -284,15 +467,21 @@ module alerts 'modules/alerts.bicep' = {
     location: location
     tags: allTags
     workspaceId: monitoring.outputs.workspaceId
-    email: alertEmail
+    emails: alertEmails
+    webhooks: alertWebhooks
+    actionGroupIds: alertActionGroupIds
+    documentationUrl: documentationUrl
     revealsPerHour: revealsPerHour
   }
 }
 
-output appName string = app.outputs.name
+output appName string = appName
 output hostName string = app.outputs.hostName
 output principalId string = app.outputs.principalId
-output storageName string = storage.outputs.name
-output operatorVaultName string = operatorVault.outputs.name
-output announcementTopicName string = announcements.outputs.name
-output tags object = allTags
+output hostStorageName string = hostStorageName
+output stateStorageName string = stateStorageName
+output operatorVaultName string = operatorVaultName
+output announcementTopicName string = topicName
+@description('Give it to customers whose vault has a firewall. Empty without a virtual network that this made.')
+output outboundAddress string = makesNetwork ? virtualNetwork!.outputs.outboundAddress : ''
+output tags tagList = allTags

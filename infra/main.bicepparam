@@ -10,7 +10,8 @@ param tags = {
 param auth = 'entra'
 param authAudience = readEnvironmentVariable('KEYWARD_AUTH_AUDIENCE')
 
-param alertEmail = ''
+// Without a receiver, alerts are only visible in the portal. infra/main.bicep also takes webhooks and action groups.
+param alertEmails = []
 
 // One instance for the sweep and one for its work: no start from nothing adds itself to the published bounds.
 param alwaysReady = [

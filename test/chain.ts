@@ -12,7 +12,7 @@ export function verified(
   head: ChainHead,
   kekOf: (generation: number) => Kek,
 ): Promise<Verification> {
-  const rows = entries.map((entry) => ({ place: entry.sequence, entry }));
+  const rows = entries.map((entry) => ({ position: entry.sequence, entry }));
   const rings = async () => ({ audit: { kek: kekOf } as Ring }) as Rings;
   const clock = { now: () => 0, monotonic: () => 0 };
   const page = async () => ({ rows });

@@ -1,4 +1,4 @@
-/** infra/deploy.sh with an `az` and an `npm` that only write down how they were called: its order, its names, its patience. */
+/** infra/deploy.sh with an `az` and an `npm` that only record how they were called: order, names, retries, refusals. */
 import { execFile } from 'node:child_process';
 import {
   appendFileSync,
@@ -20,9 +20,11 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'keyward-deploy-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Answers an output with its name, and refuses the package, or the events, as often as their file is long. */
+/** Returns an output as its name, and fails the package, or the events, as often as their file is long. */
 const az = `#!/usr/bin/env bash
 echo "az $*" >> ${folder}/calls
+if [[ "$*" == "version"* ]]; then cat ${folder}/version; fi
+if [[ "$*" == "bicep build-params"* && -e ${folder}/broken ]]; then exit 1; fi
 if [[ "$*" == "account show"* ]]; then [[ -e ${folder}/loggedOut ]] && exit 1; echo "the subscription"; fi
 if [[ "$*" == "provider show"* ]]; then [[ "$*" == *Microsoft.App* ]] && echo NotRegistered || echo Registered; fi
 if [[ "$*" == *config-zip* && -s ${folder}/package ]]; then truncate -s -1 ${folder}/package; exit 1; fi
@@ -45,6 +47,8 @@ interface Situation {
   readonly events?: number;
   readonly env?: Readonly<Record<string, string>>;
   readonly isLoggedOut?: boolean;
+  readonly version?: string;
+  readonly isBroken?: boolean;
   /** null: none is named. */
   readonly parameters?: string | null;
   /** The project, where it is not this one. */
@@ -55,6 +59,9 @@ async function deploy(situation: Situation = {}) {
   writeFileSync(join(folder, 'calls'), '');
   rmSync(join(folder, 'loggedOut'), { force: true });
   if (situation.isLoggedOut) writeFileSync(join(folder, 'loggedOut'), '');
+  rmSync(join(folder, 'broken'), { force: true });
+  if (situation.isBroken) writeFileSync(join(folder, 'broken'), '');
+  writeFileSync(join(folder, 'version'), situation.version ?? '2.60.0');
   for (const name of ['package', 'events'] as const)
     writeFileSync(join(folder, name), 'x'.repeat(situation[name] ?? 0));
   const given = situation.env ?? { KEYWARD_AUTH_AUDIENCE: 'the-audience' };
@@ -63,16 +70,16 @@ async function deploy(situation: Situation = {}) {
   const named = file === null ? [] : [file];
   const run = promisify(execFile)(`${at}infra/deploy.sh`, ['group', 'westeurope', ...named], { env });
   const ended = await run
-    .then(({ stdout }) => ({ code: 0, stdout, stderr: '' }))
+    .then(({ stdout, stderr }) => ({ code: 0, stdout, stderr }))
     .catch(({ code, stdout, stderr }) => ({ code, stdout, stderr }));
   const calls = readFileSync(join(folder, 'calls'), 'utf8').trim().split('\n');
   return { ...ended, calls };
 }
 
-const isReading = (call: string) => call.includes(' show ');
+const isReading = (call: string) => / show |^az version|^az bicep build-params/.test(call);
 
 describe('infra/deploy.sh', () => {
-  it('packs, then deploys the resources, the code and the event subscriptions, and says where the service is', async () => {
+  it('packs, then deploys the resources, the code and the event subscriptions, and prints the address', async () => {
     const { code, stdout, calls } = await deploy();
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'https://the-hostName\n' });
     expect(calls.filter((call) => !isReading(call))).toEqual([
@@ -84,7 +91,7 @@ describe('infra/deploy.sh', () => {
       ),
       expect.stringContaining(`config-zip --resource-group group --name the-appName --src ${root}build/keyward.zip`),
       expect.stringContaining(
-        'appName=the-appName storageName=the-storageName operatorVaultName=the-operatorVaultName watchSubscription=true tags=the-tags',
+        'appName=the-appName hostStorageName=the-hostStorageName operatorVaultName=the-operatorVaultName watchSubscription=true tags=the-tags',
       ),
     ]);
   });
@@ -95,16 +102,51 @@ describe('infra/deploy.sh', () => {
       { env: {} },
       /KEYWARD_AUTH_AUDIENCE is not set.*functionKeys/s,
     ],
-    ['nobody is logged in', { isLoggedOut: true }, /az login/],
-    ['the parameter file is not there', { parameters: '/nowhere.bicepparam' }, /no file \/nowhere\.bicepparam/],
-  ])('makes nothing, and says what to do, when %s', async (_, situation, told) => {
+    ['the Azure CLI is not logged in', { isLoggedOut: true }, /az login/],
+    ['the Azure CLI is too old for Flex Consumption', { version: '2.59.9' }, /2\.59\.9.*2\.60\.0.*az upgrade/],
+    ['the parameter file does not exist', { parameters: '/nowhere.bicepparam' }, /nowhere\.bicepparam does not exist/],
+    ['the parameter file does not compile', { isBroken: true }, /does not compile.*az bicep upgrade/],
+    [
+      'the package of a release does not exist',
+      { env: { KEYWARD_AUTH_AUDIENCE: 'a', KEYWARD_PACKAGE: '/nowhere.zip' } },
+      /nowhere\.zip does not exist/,
+    ],
+  ])('creates nothing, and prints what to do, when %s', async (_, situation, message) => {
     const { code, stderr, calls } = await deploy(situation);
     expect(code).toBe(1);
-    expect(stderr).toMatch(told);
+    expect(stderr).toMatch(message);
     expect(calls.filter((call) => call !== '' && !isReading(call))).toEqual([]);
   });
 
-  it('makes the parameter file that git does not follow, once, and keeps what is written there', async () => {
+  it.each(['2.60.0', '2.60.1', '2.100.0', '3.0.0'])('accepts the Azure CLI %s', async (version) => {
+    expect((await deploy({ version })).code).toBe(0);
+  });
+
+  it('warns when no one receives the alerts, and is silent when the parameters name a receiver', async () => {
+    expect((await deploy()).stderr).toContain('WARNING: no one receives the alerts');
+    const text = readFileSync(parameters, 'utf8');
+    const receivers = [
+      text.replace('param alertEmails = []', "param alertEmails = ['oncall@contoso.example']"),
+      text.replace('param alertEmails = []', "param alertWebhooks = [\n  'https://pager.example'\n]"),
+      `${text}\nparam alertActionGroupIds = ['/subscriptions/s']\n`,
+    ];
+    for (const withReceiver of receivers) {
+      const file = join(folder, 'receiver.bicepparam');
+      writeFileSync(file, withReceiver);
+      expect((await deploy({ parameters: file })).stderr).not.toContain('WARNING');
+    }
+  });
+
+  it('deploys the package of a release without building one', async () => {
+    const package_ = join(folder, 'keyward-1.zip');
+    writeFileSync(package_, '');
+    const { code, calls } = await deploy({ env: { KEYWARD_AUTH_AUDIENCE: 'a', KEYWARD_PACKAGE: package_ } });
+    expect(code).toBe(0);
+    expect(calls.filter((call) => call.startsWith('npm'))).toEqual([]);
+    expect(calls.find((call) => call.includes('config-zip'))).toContain(`--src ${package_}`);
+  });
+
+  it('creates the parameter file that git ignores, once, and does not overwrite it later', async () => {
     const at = join(folder, 'project/');
     cpSync(`${root}infra`, join(at, 'infra'), {
       recursive: true,
@@ -121,7 +163,7 @@ describe('infra/deploy.sh', () => {
     expect(readFileSync(`${root}.gitignore`, 'utf8').split('\n')).toContain('infra/production.bicepparam');
   });
 
-  it('asks for no audience where the parameters read none', async () => {
+  it('needs no audience when the parameters read none', async () => {
     const text = readFileSync(parameters, 'utf8');
     const withKeys = join(folder, 'keys.bicepparam');
     writeFileSync(withKeys, text.replace(/^param authAudience.*$/m, ''));
@@ -150,7 +192,7 @@ describe('infra/deploy.sh', () => {
     expect((await deploy({ events: 100 })).code).toBe(1);
   });
 
-  it('reads outputs that infra/main.bicep has, and gives infra/events.bicep what it asks for', () => {
+  it('reads outputs that infra/main.bicep has, and gives infra/events.bicep the parameters that it requires', () => {
     const script = readFileSync(`${root}infra/deploy.sh`, 'utf8');
     const main = JSON.parse(readFileSync(`${root}infra/main.json`, 'utf8'));
     const events = JSON.parse(readFileSync(`${root}infra/events.json`, 'utf8'));

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { readSettings, settingOfPolicy } from '../src/azure/settings.ts';
 import { announcementSchema } from '../src/core/announcements/announcement.ts';
-import { appendEntry, auditTypes, dangerousCalls, emptyChain } from '../src/core/audit/auditEntry.ts';
+import { appendEntry, auditTypes, emptyChain, sensitiveCalls } from '../src/core/audit/auditEntry.ts';
 import { flawNames } from '../src/core/audit/chainCheck.ts';
 import { type Bytes, bytesOf, hex } from '../src/core/base/bytes.ts';
 import { actorOf, causes, classOf, isCause, remedyOf } from '../src/core/base/causes.ts';
@@ -93,9 +93,9 @@ describe('docs/operations.md', () => {
     expect([...section.matchAll(/^\| `(\w+)` \| /gm)].map((found) => found[1])).toEqual(checkNames);
   });
 
-  it('lists the dangerous calls whose refusal is audited', () => {
+  it('lists the sensitive calls whose refusal is audited', () => {
     const [, section = ''] = /^## Refused calls$([\s\S]*?)^#/m.exec(read('docs/audit.md')) ?? [];
-    expect([...section.matchAll(/^\| `(\w+)` \| /gm)].map(([, asked]) => asked)).toEqual(dangerousCalls);
+    expect([...section.matchAll(/^\| `(\w+)` \| /gm)].map(([, asked]) => asked)).toEqual(sensitiveCalls);
   });
 
   it('tells every flaw of a chain', () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Unavailable } from '../src/core/base/errors.ts';
 import type { Stored } from '../src/core/base/stored.ts';
 import type { WatchStatus } from '../src/core/base/vocabulary.ts';
-import { checkParts, createKeyCount, type Part, readiness, statusOfKey } from '../src/core/health.ts';
+import { createKeyCount, type HealthCheck, readiness, runHealthChecks, statusOfKey } from '../src/core/health.ts';
 import type { Verdict, Watch } from '../src/core/watch/watch.ts';
 
 let monotonic = 0;
@@ -10,14 +10,18 @@ const clock = { now: () => 1000, monotonic: () => monotonic };
 /** A deadline that passes at once for whoever waits, and not before who answers at once. */
 const pause = () => new Promise<void>((resolve) => setImmediate(resolve));
 const never = () => new Promise<never>(() => undefined);
-const part = (name: Part['name'], ask: Part['ask']): Part => ({ name, silence: 'StorageUnavailable', ask });
+const part = (name: HealthCheck['name'], ask: HealthCheck['ask']): HealthCheck => ({
+  name,
+  silence: 'StorageUnavailable',
+  ask,
+});
 
 const watchOf = (...statuses: WatchStatus[]): Pick<Watch, 'versions'> => ({
   versions: Object.fromEntries(statuses.map((status, index) => [String(index), { status } as Verdict])),
 });
 
 describe('a part', () => {
-  it.each<[title: string, ask: Part['ask'], seen: object]>([
+  it.each<[title: string, ask: HealthCheck['ask'], seen: object]>([
     ['that answers is ok', async () => undefined, { status: 'ok' }],
     ['that says what is wrong has failed, with the cause', async () => 'KeyDisabled', { cause: 'KeyDisabled' }],
     [
@@ -36,7 +40,7 @@ describe('a part', () => {
     ],
     ['that hangs has failed after its deadline', never, { status: 'failed', cause: 'StorageUnavailable' }],
   ])('%s', async (_title, ask, seen) => {
-    expect(await checkParts([part('tables', ask)], { clock, pause })).toEqual([
+    expect(await runHealthChecks([part('tables', ask)], { clock, pause })).toEqual([
       { name: 'tables', durationMs: 0, status: 'failed', ...seen },
     ]);
   });
@@ -44,7 +48,9 @@ describe('a part', () => {
 
 describe('readiness', () => {
   const good = {
-    ...{ clock, pause: never, parts: [part('queue', async () => undefined)] },
+    clock,
+    pause: never,
+    parts: [part('queue', async () => undefined)],
     sweepMark: { read: async () => 7, write: async () => undefined },
     keyCounts: async () => ({ byStatus: { Accessible: 1, Suspect: 0, Inaccessible: 0, Unreachable: 0 }, ...whole }),
     poisoned: async () => 3,
@@ -53,7 +59,9 @@ describe('readiness', () => {
 
   it('tells of everything', async () => {
     expect(await readiness(good)).toMatchObject({
-      ...{ isReady: true, sweep: { lastSweptAt: 7 }, poisoned: 3 },
+      isReady: true,
+      sweep: { lastSweptAt: 7 },
+      poisoned: 3,
       keys: { byStatus: { Accessible: 1 } },
     });
   });
@@ -108,7 +116,8 @@ describe('keys by their status', () => {
     const counts = createKeyCount(tools);
     const [first, second] = await Promise.all([counts(), counts()]);
     expect(first).toEqual({
-      ...{ isComplete: true, countedAt: 1000 },
+      isComplete: true,
+      countedAt: 1000,
       byStatus: { Accessible: 0, Suspect: 3, Inaccessible: 0, Unreachable: 0 },
     });
     expect(second).toBe(first);

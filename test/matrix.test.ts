@@ -47,8 +47,8 @@ describe('the published bounds, at the worst phase of the sweep', () => {
     IdentityNotAuthorized: 180,
     VaultNotFound: 960,
   };
-  const inTurn = 'denials of three causes in turn: none of them is confirmed by another';
-  test.each(named(rows.filter((row) => isRefused(row) && row.name !== inTurn)))(
+  const serialized = 'denials of three causes in turn: none of them is confirmed by another';
+  test.each(named(rows.filter((row) => isRefused(row) && row.name !== serialized)))(
     '%s is refused in time',
     (_name, row) => {
       const { cause, refusedAfterSeconds, missedDisable } = outcomeOf(row);

@@ -93,17 +93,17 @@ describe.each([
   ['the real queue, received by the trigger of the dev host', realBench],
 ] as const)('%s', (_title, open) => {
   describe.concurrent('keeps the contract', () => {
-    const message: VaultWork = { vault: 'vault-ünï', lookNow: { keyName: 'cmk' }, askedBy: 'event' };
+    const message: VaultWork = { vault: 'vault-ünï', lookNow: { keyName: 'cmk' }, requestedBy: 'event' };
 
     test('what is sent arrives as it was, once, when it is handled', async ({ onTestFinished }) => {
       const { queue, handleBy, pass, isEmpty } = await open(onTestFinished);
       const seen: VaultWork[] = [];
       handleBy(async (one) => void seen.push(one));
       await queue.send(message);
-      await queue.send({ vault: 'other', askedBy: 'sweep' });
+      await queue.send({ vault: 'other', requestedBy: 'sweep' });
       await pass(2.5);
       const order = (a: VaultWork, b: VaultWork) => a.vault.localeCompare(b.vault);
-      expect(seen.toSorted(order)).toEqual([{ vault: 'other', askedBy: 'sweep' }, message]);
+      expect(seen.toSorted(order)).toEqual([{ vault: 'other', requestedBy: 'sweep' }, message]);
       expect(await isEmpty()).toBe(true);
     });
 
@@ -111,11 +111,11 @@ describe.each([
       const { queue, handleBy, pass } = await open(onTestFinished);
       const seen: VaultWork[] = [];
       handleBy(async (one) => void seen.push(one));
-      const mine = { vault: 'before', askedBy: 'wake' as const };
+      const mine = { vault: 'before', requestedBy: 'wake' as const };
       await queue.send(mine);
       mine.vault = 'after';
       await pass(2);
-      expect(seen).toEqual([{ vault: 'before', askedBy: 'wake' }]);
+      expect(seen).toEqual([{ vault: 'before', requestedBy: 'wake' }]);
     });
 
     test('a delayed message does not come before its time, which is rounded up to whole seconds', async ({
@@ -159,11 +159,11 @@ describe.each([
         throw new Error('Every attempt fails.');
       });
       await queue.send(message);
-      await queue.send({ vault: 'good', askedBy: 'wake' });
+      await queue.send({ vault: 'good', requestedBy: 'wake' });
       await pass(hiddenSeconds * 4 + 5);
       expect(attempts).toBe(5);
       expect(await poison()).toEqual([message]);
-      expect(seen).toEqual([{ vault: 'good', askedBy: 'wake' }]);
+      expect(seen).toEqual([{ vault: 'good', requestedBy: 'wake' }]);
       expect(await isEmpty()).toBe(true);
     });
   });

@@ -88,7 +88,10 @@ beforeAll(async () => {
     spawnHost(
       {
         appDir: fileURLToPath(new URL('..', import.meta.url)),
-        ...{ settings, port, keys: localHostKeys, queueVisibilityMs: 3_000 },
+        settings,
+        port,
+        keys: localHostKeys,
+        queueVisibilityMs: 3_000,
       },
       () => undefined,
     );

@@ -20,8 +20,8 @@ const getAccount: Bench = async (report) => {
     const host = await processes.host();
     const client = keepAliveClient(host.url, host.keys.function, 1);
     const encryption = { type: 'CustomerKey', keyVaultProperties: { keyIdentifier: key } };
-    const wish = { location: 'westeurope', properties: { owner: 'contoso', encryption } };
-    const { status, text } = await client.call('PUT', '/api/accounts/bench', wish);
+    const input = { location: 'westeurope', properties: { owner: 'contoso', encryption } };
+    const { status, text } = await client.call('PUT', '/api/accounts/bench', input);
     if (status !== 201) throw new Error(`PUT: ${status} ${text}`);
 
     const bindingId = await bindingOf('bench', processes.service);

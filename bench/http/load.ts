@@ -21,7 +21,8 @@ const load: Bench = async (report) => {
     const keys = await Promise.all(vaults.map((vault) => processes.vaultWithKey(vault, { size: 2048 })));
     // Events as a busy service has them: a sweep every five seconds, and the keys looked at by each.
     const host = await processes.host({
-      ...{ KEYWARD_SWEEP_SCHEDULE: '*/5 * * * * *', KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS: '5' },
+      KEYWARD_SWEEP_SCHEDULE: '*/5 * * * * *',
+      KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS: '5',
     });
     const client = keepAliveClient(host.url, host.keys.function, callers);
     report.progress(`making ${names.length} accounts`);
@@ -70,9 +71,9 @@ async function prepare(client: Client, keys: readonly string[]): Promise<void> {
     const keyIdentifier = keys[Math.floor(n / accountsAVault)];
     const owner = vaults[Math.floor(n / accountsAVault)];
     const encryption = { type: 'CustomerKey', keyVaultProperties: { keyIdentifier } };
-    const wish = { location: 'westeurope', properties: { owner, encryption } };
+    const input = { location: 'westeurope', properties: { owner, encryption } };
     for (const [path, body] of [
-      [`/api/accounts/${name}`, wish],
+      [`/api/accounts/${name}`, input],
       [`/api/accounts/${name}/contentKeys/${contentKey(0)}`, { properties: { length: 16 } }],
     ] as const) {
       const { status, text } = await client.call('PUT', path, body);

@@ -1,7 +1,7 @@
 /** What a new version of the operator's system key costs with 10,000 accounts under it: every call to Key Vault until it is done. */
 import { openAccountKey } from '../../src/core/accounts/accountKey.ts';
 import { wipe } from '../../src/core/base/bytes.ts';
-import { tendRings } from '../../src/core/rings/maintainRings.ts';
+import { maintainRings } from '../../src/core/rings/maintainRings.ts';
 import { type Lab, startLab } from '../../src/local/lab/lab.ts';
 import { operatorVault } from '../../src/local/operator.ts';
 import type { Bench } from '../report.ts';
@@ -39,7 +39,7 @@ const systemKey: Bench = async (report) => {
 };
 
 async function sweepOver(ms: number, { clock, service }: Lab): Promise<void> {
-  for (const end = clock.now() + ms; clock.now() < end; clock.set(clock.now() + minute)) await tendRings(service);
+  for (const end = clock.now() + ms; clock.now() < end; clock.set(clock.now() + minute)) await maintainRings(service);
 }
 
 const etagsOf = (names: readonly string[], { service }: Lab): Promise<(string | undefined)[]> =>

@@ -53,7 +53,10 @@ export async function buildVariants(): Promise<Variants> {
   const index = 'functions/index.js';
   const chunks = Object.entries(metafile.outputs).filter(([path]) => path.endsWith('.js'));
   return {
-    ...{ floor, loader, bundled: `${folder}/bundled/${index}`, unbundled: `${folder}/unbundled/${index}` },
+    floor,
+    loader,
+    bundled: `${folder}/bundled/${index}`,
+    unbundled: `${folder}/unbundled/${index}`,
     eager: `${folder}/eager.js`,
     bundleBytes: chunks.reduce((sum, [, { bytes }]) => sum + bytes, 0),
   };

@@ -1,5 +1,5 @@
-// Word of what happens to a customer's keys, for the service: it then follows a new version within seconds. Deployed into the resource
-// group of the vault's system topic, which is the vault's own where there is none yet. README.md says who may, and what to pass.
+// Sends the events of a customer's vault to the service, which then uses a new version within seconds. Deployed into the
+// resource group of the vault's system topic, or of the vault where it has no topic yet. README.md lists roles and values.
 targetScope = 'resourceGroup'
 
 param vaultName string
@@ -9,15 +9,17 @@ param webhookUrl string = ''
 param operatorTenantId string = ''
 param operatorApplicationId string = ''
 
-@description('Instead, for whoever may write to the operator\'s function app: resource id of its function keyEvents.')
+@description('Instead of those three, for a caller who may write to the operator\'s function app: resource id of its function keyEvents.')
 param functionId string = ''
 
-@description('A vault has one system topic at most. Where there is one, its name; deploy into its resource group.')
+@description('The system topic of the vault, where it has one: a vault can have only one. Deploy into the resource group of that topic.')
 param existingTopic string = ''
 
 param location string = resourceGroup().location
 
-param tags object = {}
+param tags {
+  *: string
+} = {}
 
 var topicName = empty(existingTopic) ? '${vaultName}-events' : existingTopic
 var functionDestination = {
@@ -28,7 +30,7 @@ var functionDestination = {
     preferredBatchSizeInKilobytes: 64
   }
 }
-// Event Grid shows a token of the operator's tenant: no secret stands in the address.
+// Event Grid sends a token of the operator's tenant, so the address holds no secret.
 var webhookDestination = {
   endpointType: 'WebHook'
   properties: {
@@ -59,7 +61,7 @@ resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
   name: topicName
 }
 
-// Without dead letters: an event that is lost costs the service minutes, and no more.
+// Without dead letters: a lost event delays the service by minutes only.
 resource subscriptionToKeyward 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = {
   parent: topic
   name: 'keyward'

@@ -1,5 +1,5 @@
-// The customer's side: a key, and the service's permission on it. Deployed into the resource group of the vault. events.bicep adds
-// word of what happens to the key. README.md has the same as az lines, and how to take all of it back.
+// The customer's side: a key, and the service's role on it. Deployed into the resource group of the vault. events.bicep sends
+// the events of the vault. README.md has the same as az commands, and how to take the role away.
 targetScope = 'resourceGroup'
 
 @description('Your vault. It needs soft delete, purge protection, Azure RBAC, and the region of your account.')
@@ -20,13 +20,15 @@ param keyType string = 'RSA'
 ])
 param keySize int = 3072
 
-@description('How long until the vault makes the next version of the key by itself. The service follows it. For a key that this makes: one that is there already is left as it is.')
+@description('After this time Key Vault makes the next version of the key, and the service uses it. A key that exists already is left as it is.')
 param rotateAfter string = 'P1Y'
 
-@description('Object id of the service\'s identity in your tenant. The operator tells you.')
+@description('Object id of the service\'s identity in your tenant, from the operator.')
 param servicePrincipalId string
 
-param tags object = {}
+param tags {
+  *: string
+} = {}
 
 var cryptoServiceEncryptionUser = 'e147488a-f6f5-4113-8e2d-b22465e65bf6'
 
@@ -70,5 +72,5 @@ resource grant 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-@description('Give this to the service. It has no version: the service follows new ones.')
+@description('Give this to the operator. It has no version: the service uses the newest one.')
 output keyIdentifier string = key.properties.keyUri

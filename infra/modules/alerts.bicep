@@ -1,17 +1,20 @@
-// What docs/operations.md says to watch, watched. Severity 0 and 1 want somebody now.
+// An alert rule for each signal of docs/operations.md, "What to watch". Severity 0 and 1 need a person at once.
+import { tagList } from '../types.bicep'
+
 param name string
 param location string
-param tags object
+param tags tagList
 param workspaceId string
-param email string
+param emails string[]
+param webhooks string[]
+param actionGroupIds string[]
+param documentationUrl string
 param revealsPerHour int
 
-var receivers = empty(email) ? [] : [{ name: 'operator', emailAddress: email, useCommonAlertSchema: true }]
-
-// Log lines are a constant text and then their fields as JSON. Logs come minutes late: no window is shorter than five, and the one that
-// waits for something to be missing is longer: it would ring at each delay, and between the resources and the code of a first deployment.
+// A log line is a constant message, then its fields as JSON. Logs arrive minutes late, so no window is shorter than five
+// minutes. The rule that looks for a missing line has a longer one, or every delay of the logs would fire it.
 var fields = '| extend fields = parse_json(substring(Message, indexof(Message, "{")))'
-// A metric is a line, too.
+// A metric is a log line too.
 var metrics = 'AppTraces | where Message startswith "Metric {" ${fields}'
 var alerts = [
   {
@@ -344,53 +347,65 @@ var alerts = [
   }
 ]
 
-resource group 'Microsoft.Insights/actionGroups@2023-01-01' = {
+var hasReceivers = !empty(emails) || !empty(webhooks)
+
+resource group 'Microsoft.Insights/actionGroups@2023-01-01' = if (hasReceivers) {
   name: '${name}-operators'
+  #disable-next-line no-hardcoded-location // An action group is in no region.
   location: 'global'
   tags: tags
   properties: {
     groupShortName: take(name, 12)
     enabled: true
-    emailReceivers: receivers
+    emailReceivers: map(emails, (email, index) => {
+      name: 'email-${index}'
+      emailAddress: email
+      useCommonAlertSchema: true
+    })
+    webhookReceivers: map(webhooks, (address, index) => {
+      name: 'webhook-${index}'
+      serviceUri: address
+      useCommonAlertSchema: true
+    })
   }
 }
 
-resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for alert in alerts: {
-  name: '${name}-${alert.name}'
-  location: location
-  tags: tags
-  kind: 'LogAlert'
-  properties: {
-    displayName: '${name}: ${alert.name}'
-    description: 'docs/operations.md, What to watch'
-    severity: alert.severity
-    enabled: true
-    scopes: [
-      workspaceId
-    ]
-    evaluationFrequency: 'PT5M'
-    windowSize: alert.window
-    autoMitigate: true
-    // The tables come with the first log line, and the rules may be there before.
-    skipQueryValidation: true
-    criteria: {
-      allOf: [
-        {
-          query: alert.query
-          timeAggregation: 'Count'
-          operator: alert.operator
-          threshold: alert.threshold
-          failingPeriods: {
-            numberOfEvaluationPeriods: 1
-            minFailingPeriodsToAlert: 1
+resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
+  for alert in alerts: {
+    name: '${name}-${alert.name}'
+    location: location
+    tags: tags
+    kind: 'LogAlert'
+    properties: {
+      displayName: '${name}: ${alert.name}'
+      description: '${documentationUrl}/operations.md#what-to-watch'
+      severity: alert.severity
+      enabled: true
+      scopes: [
+        workspaceId
+      ]
+      evaluationFrequency: 'PT5M'
+      windowSize: alert.window
+      autoMitigate: true
+      // A log table exists only after its first line, which can come later than the rules.
+      skipQueryValidation: true
+      criteria: {
+        allOf: [
+          {
+            query: alert.query
+            timeAggregation: 'Count'
+            operator: alert.operator
+            threshold: alert.threshold
+            failingPeriods: {
+              numberOfEvaluationPeriods: 1
+              minFailingPeriodsToAlert: 1
+            }
           }
-        }
-      ]
-    }
-    actions: {
-      actionGroups: [
-        group.id
-      ]
+        ]
+      }
+      actions: {
+        actionGroups: concat(actionGroupIds, hasReceivers ? [group.id] : [])
+      }
     }
   }
-}]
+]

@@ -1,7 +1,9 @@
-// Where changes of accounts are announced. Publishers prove who they are by identity: the topic's keys are switched off.
+// The topic that changes of accounts are published to. Publishers use an identity; the keys of the topic are switched off.
+import { tagList } from '../types.bicep'
+
 param name string
 param location string
-param tags object
+param tags tagList
 
 resource topic 'Microsoft.EventGrid/topics@2025-02-15' = {
   name: name
@@ -14,5 +16,4 @@ resource topic 'Microsoft.EventGrid/topics@2025-02-15' = {
   }
 }
 
-output name string = topic.name
 output endpoint string = topic.properties.endpoint

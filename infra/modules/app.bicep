@@ -1,18 +1,28 @@
-// The Functions app on Flex Consumption, and every app setting of docs/operations.md.
+// The function app on Flex Consumption, and every app setting of docs/operations.md.
+import { alwaysReadyInstances, policySettings, tagList, userAssignedIdentity } from '../types.bicep'
+
 param name string
 param location string
-param tags object
+param tags tagList
 param nodeVersion string
 param maximumInstanceCount int
 param instanceMemoryMB int
-param alwaysReady array
-param userAssignedIdentities array
+param httpConcurrency int
+param alwaysReady alwaysReadyInstances[]
+param siteUpdateStrategy ('Recreate' | 'RollingUpdate')?
+param userAssignedIdentities userAssignedIdentity[]
 param subnetId string
-param storageName string
+param inboundAddresses string[]
+param isInboundPrivate bool
+param hostStorageName string
 param packageContainer string
+param stateStorageName string
 param insightsName string
 param announcementsEndpoint string
-param keySettings object
+@description('KEYWARD_SYSTEM_KEY, KEYWARD_AT_REST_KEY and, where there is one, KEYWARD_RECOVERY_KEY.')
+param keySettings {
+  *: string
+}
 param cloud string
 param auth string
 param authAudience string
@@ -23,7 +33,7 @@ param ownerTag string
 param eventGridApplication string
 param diagnosticsEventHub string
 param diagnosticsNamespace string
-param policy object
+param policy policySettings
 
 resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
   name: insightsName
@@ -35,10 +45,12 @@ var storageSuffix = environment().suffixes.storage
 // lines of calls that it does not sample, and samples five calls a second by default. Alerts need every line.
 var platformSettings = {
   AzureWebJobsStorage__credential: 'managedidentity'
-  AzureWebJobsStorage__blobServiceUri: 'https://${storageName}.blob.${storageSuffix}/'
+  AzureWebJobsStorage__blobServiceUri: 'https://${hostStorageName}.blob.${storageSuffix}/'
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD'
   OTEL_TRACES_SAMPLER: 'microsoft.fixed_percentage'
   OTEL_TRACES_SAMPLER_ARG: '1.0'
+  // The host reads a whole body before it calls the app, which reads at most 1 MiB, and answers 500 above this limit.
+  FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: '2097152'
 }
 
 var requiredSettings = {
@@ -46,12 +58,18 @@ var requiredSettings = {
   KEYWARD_CLOUD: cloud
   KEYWARD_AUTH: auth
   KEYWARD_SWEEP_SCHEDULE: '0 * * * * *'
-  AzureWebJobsStorage__tableServiceUri: 'https://${storageName}.table.${storageSuffix}/'
-  AzureWebJobsStorage__queueServiceUri: 'https://${storageName}.queue.${storageSuffix}/'
+  AzureWebJobsStorage__queueServiceUri: 'https://${hostStorageName}.queue.${storageSuffix}/'
+  KEYWARD_TABLES_ENDPOINT: 'https://${stateStorageName}.table.${storageSuffix}/'
 }
 
+var identities = map(userAssignedIdentities, one => {
+  id: one.id
+  principalId: one.principalId
+  clientId: one.clientId
+})
 // An empty one is not deployed: the app then uses its default.
 var optionalSettings = {
+  KEYWARD_USER_ASSIGNED_IDENTITIES: empty(userAssignedIdentities) ? '' : string(identities)
   KEYWARD_AUTH_AUDIENCE: authAudience
   KEYWARD_AUTH_ISSUER: authIssuer
   KEYWARD_AUTH_JWKS_URL: authJwksUrl
@@ -60,40 +78,18 @@ var optionalSettings = {
   KEYWARD_EVENT_GRID_APPLICATION: eventGridApplication
   KEYWARD_DIAGNOSTICS_EVENT_HUB: diagnosticsEventHub
   KEYWARD_DIAGNOSTICS__fullyQualifiedNamespace: diagnosticsNamespace
-  KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS: string(policy.?lookIntervalHealthySeconds ?? '')
-  KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS: string(policy.?lookIntervalSuspectSeconds ?? '')
-  KEYWARD_LOOK_INTERVAL_INACCESSIBLE_SECONDS: string(policy.?lookIntervalInaccessibleSeconds ?? '')
-  KEYWARD_LOOK_SPACING_SECONDS: string(policy.?lookSpacingSeconds ?? '')
-  KEYWARD_LOOK_DEADLINE_SECONDS: string(policy.?lookDeadlineSeconds ?? '')
-  KEYWARD_VERSION_CHECK_INTERVAL_SECONDS: string(policy.?versionCheckIntervalSeconds ?? '')
-  KEYWARD_CONFIRM_KEY_DISABLED_LOOKS: string(policy.?confirmKeyDisabledLooks ?? '')
-  KEYWARD_CONFIRM_KEY_NOT_FOUND_LOOKS: string(policy.?confirmKeyNotFoundLooks ?? '')
-  KEYWARD_CONFIRM_KEY_NOT_FOUND_SECONDS: string(policy.?confirmKeyNotFoundSeconds ?? '')
-  KEYWARD_CONFIRM_PERMISSION_LOOKS: string(policy.?confirmPermissionLooks ?? '')
-  KEYWARD_CONFIRM_PERMISSION_SECONDS: string(policy.?confirmPermissionSeconds ?? '')
-  KEYWARD_CONFIRM_VAULT_NOT_FOUND_LOOKS: string(policy.?confirmVaultNotFoundLooks ?? '')
-  KEYWARD_CONFIRM_VAULT_NOT_FOUND_SECONDS: string(policy.?confirmVaultNotFoundSeconds ?? '')
-  KEYWARD_NETWORK_POLICY_DISABLES: toLower(string(policy.?networkPolicyDisables ?? ''))
-  KEYWARD_CONFIRM_NETWORK_POLICY_LOOKS: string(policy.?confirmNetworkPolicyLooks ?? '')
-  KEYWARD_CONFIRM_NETWORK_POLICY_SECONDS: string(policy.?confirmNetworkPolicySeconds ?? '')
-  KEYWARD_LEASE_SECONDS: string(policy.?leaseSeconds ?? '')
-  KEYWARD_LEASE_GRACE_SECONDS: string(policy.?leaseGraceSeconds ?? '')
-  KEYWARD_ACCOUNTS_PER_MESSAGE: string(policy.?accountsPerMessage ?? '')
-  KEYWARD_WORKER_LEASE_SECONDS: string(policy.?workerLeaseSeconds ?? '')
-  KEYWARD_VAULT_SHARE_PERCENT: string(policy.?vaultSharePercent ?? '')
-  KEYWARD_KEY_NEAR_EXPIRY_DAYS: string(policy.?keyNearExpiryDays ?? '')
-  KEYWARD_OPERATION_RETRY_SECONDS: string(policy.?operationRetrySeconds ?? '')
-  KEYWARD_OPERATION_TIMEOUT_SECONDS: string(policy.?operationTimeoutSeconds ?? '')
-  KEYWARD_RING_ROTATION_DAYS: string(policy.?ringRotationDays ?? '')
-  KEYWARD_STORAGE_DEADLINE_SECONDS: string(policy.?storageDeadlineSeconds ?? '')
-  KEYWARD_SAFE_TO_DISABLE_AFTER_SECONDS: string(policy.?safeToDisableAfterSeconds ?? '')
 }
 var givenSettings = toObject(filter(items(optionalSettings), one => !empty(one.value)), one => one.key, one => one.value)
+var chosenPolicy = toObject(items(policy), one => one.key, one => toLower(string(one.value)))
 
-// What the deployment itself makes. The SDK requests tokens for Event Grid of the public cloud only, so other clouds get no
-// topic.
+// What Azure knows only when it has made the resources. The SDK requests tokens for Event Grid of the public cloud only, so
+// other clouds get no topic.
 var madeSettings = union(
-  { APPLICATIONINSIGHTS_CONNECTION_STRING: insights.properties.ConnectionString },
+  {
+    APPLICATIONINSIGHTS_CONNECTION_STRING: insights.properties.ConnectionString
+    KEYWARD_IDENTITY_PRINCIPAL_ID: ownIdentity.properties.principalId
+    KEYWARD_IDENTITY_CLIENT_ID: ownIdentity.properties.clientId
+  },
   cloud == 'public' ? { KEYWARD_ANNOUNCEMENTS_ENDPOINT: announcementsEndpoint } : {}
 )
 
@@ -111,27 +107,52 @@ resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
   }
 }
 
+var allowedAddresses = map(inboundAddresses, (address, index) => {
+  name: 'address-${index}'
+  priority: 100 + index
+  action: 'Allow'
+  ipAddress: address
+})
+// Event Grid delivers to the app from addresses of its own.
+var eventGrid = {
+  name: 'event-grid'
+  priority: 90
+  action: 'Allow'
+  tag: 'ServiceTag'
+  ipAddress: 'AzureEventGrid'
+}
+
 resource app 'Microsoft.Web/sites@2024-11-01' = {
   name: name
   location: location
-  tags: tags
+  // By this tag `azd deploy` finds the app that azure.yaml names.
+  tags: union(tags, { 'azd-service-name': 'keyward' })
   kind: 'functionapp,linux'
   identity: {
     type: empty(userAssignedIdentities) ? 'SystemAssigned' : 'SystemAssigned, UserAssigned'
-    userAssignedIdentities: empty(userAssignedIdentities) ? null : toObject(userAssignedIdentities, one => one.id, one => {})
+    userAssignedIdentities: empty(userAssignedIdentities)
+      ? null
+      : toObject(userAssignedIdentities, one => one.id, one => {})
   }
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
+    publicNetworkAccess: isInboundPrivate ? 'Disabled' : 'Enabled'
     virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
+    // Switches off the endpoints below /admin, which take a shared key. Documented, and missing in the published type:
+    // https://learn.microsoft.com/azure/azure-functions/functions-app-settings#functionsruntimeadminisolationenabled
+    #disable-next-line BCP037
+    functionsRuntimeAdminIsolationEnabled: true
     siteConfig: {
       minTlsVersion: '1.2'
+      ipSecurityRestrictionsDefaultAction: empty(inboundAddresses) ? 'Allow' : 'Deny'
+      ipSecurityRestrictions: empty(inboundAddresses) ? [] : concat([eventGrid], allowedAddresses)
     }
     functionAppConfig: {
       deployment: {
         storage: {
           type: 'blobContainer'
-          value: 'https://${storageName}.blob.${storageSuffix}/${packageContainer}'
+          value: 'https://${hostStorageName}.blob.${storageSuffix}/${packageContainer}'
           authentication: {
             type: 'SystemAssignedIdentity'
           }
@@ -145,18 +166,32 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
         maximumInstanceCount: maximumInstanceCount
         instanceMemoryMB: instanceMemoryMB
         alwaysReady: alwaysReady
+        triggers: {
+          http: {
+            perInstanceConcurrency: httpConcurrency
+          }
+        }
       }
+      // Documented, and missing in the published type:
+      // https://learn.microsoft.com/azure/azure-functions/flex-consumption-site-updates
+      #disable-next-line BCP037
+      siteUpdateStrategy: siteUpdateStrategy == null ? null : { type: siteUpdateStrategy }
     }
   }
+}
+
+resource ownIdentity 'Microsoft.ManagedIdentity/identities@2024-11-30' existing = {
+  scope: app
+  name: 'default'
 }
 
 resource settings 'Microsoft.Web/sites/config@2024-11-01' = {
   parent: app
   name: 'appsettings'
-  properties: union(platformSettings, requiredSettings, keySettings, givenSettings, madeSettings)
+  properties: union(platformSettings, requiredSettings, keySettings, givenSettings, chosenPolicy, madeSettings)
 }
 
-// Deployment is by identity as well: no publishing passwords.
+// The package is deployed by identity too, so the publishing passwords are off.
 resource noFtpPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-11-01' = {
   parent: app
   name: 'ftp'
@@ -173,6 +208,6 @@ resource noScmPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2
   }
 }
 
-output name string = app.name
+output id string = app.id
 output hostName string = app.properties.defaultHostName
 output principalId string = app.identity.principalId

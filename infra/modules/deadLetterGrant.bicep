@@ -1,5 +1,5 @@
-// Lets a topic put down what it cannot deliver. A module, because the name of a role assignment must be known beforehand and hold
-// the principal: a topic that is made anew is another principal, and no assignment can change its own.
+// Lets a topic write dead letters. A module, because the name of a role assignment holds the principal and must be known when
+// its deployment begins. A topic that is made again is another principal, and Azure cannot change that of an assignment.
 param principalId string
 param storageName string
 param containerName string
@@ -20,7 +20,7 @@ resource container 'Microsoft.Storage/storageAccounts/blobServices/containers@20
   name: containerName
 }
 
-resource mayPutDown 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+resource grant 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(container.id, principalId, blobDataContributor)
   scope: container
   properties: {

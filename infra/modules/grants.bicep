@@ -1,8 +1,12 @@
-// What the app may do, and nothing more: each role on the narrowest scope that serves.
+// What the app may do: each role on the narrowest scope that serves.
+import { userAssignedIdentity } from '../types.bicep'
+
 param principalId string
-param userAssignedIdentities array
-param storageName string
+param userAssignedIdentities userAssignedIdentity[]
+param hostStorageName string
+param stateStorageName string
 param operatorVaultName string
+@description('Empty where no recovery vault is made.')
 param recoveryVaultName string
 param announcementTopicName string
 param insightsName string
@@ -14,29 +18,34 @@ var cryptoServiceEncryptionUser = 'e147488a-f6f5-4113-8e2d-b22465e65bf6'
 var eventGridDataSender = 'd5a91429-5739-47e2-a06b-3470a27159e7'
 var monitoringMetricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
 
-// Blobs are the host's own: leases of timers, and the package.
-var storageRoles = [
+// The Functions host keeps the leases of timers and the package in blobs, and its queues are made on first use.
+var hostRoles = [
   blobDataOwner
   queueDataContributor
-  tableDataContributor
 ]
 var operatorKeyNames = [
   'system'
   'at-rest'
 ]
 
-resource storage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
-  name: storageName
+resource hostStorage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
+  name: hostStorageName
+}
+
+resource stateStorage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
+  name: stateStorageName
 }
 
 resource operatorVault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
   name: operatorVaultName
 }
 
-resource operatorKeys 'Microsoft.KeyVault/vaults/keys@2026-02-01' existing = [for keyName in operatorKeyNames: {
-  parent: operatorVault
-  name: keyName
-}]
+resource operatorKeys 'Microsoft.KeyVault/vaults/keys@2026-02-01' existing = [
+  for keyName in operatorKeyNames: {
+    parent: operatorVault
+    name: keyName
+  }
+]
 
 resource recoveryVault 'Microsoft.KeyVault/vaults@2026-02-01' existing = if (!empty(recoveryVaultName)) {
   name: empty(recoveryVaultName) ? 'none' : recoveryVaultName
@@ -55,25 +64,39 @@ resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
   name: insightsName
 }
 
-resource onStorage 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for role in storageRoles: {
-  name: guid(storage.id, principalId, role)
-  scope: storage
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role)
-    principalId: principalId
-    principalType: 'ServicePrincipal'
+resource onHostStorage 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for role in hostRoles: {
+    name: guid(hostStorage.id, principalId, role)
+    scope: hostStorage
+    properties: {
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role)
+      principalId: principalId
+      principalType: 'ServicePrincipal'
+    }
   }
-}]
+]
 
-resource onOperatorKeys 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (keyName, index) in operatorKeyNames: {
-  name: guid(operatorVault.id, keyName, principalId, cryptoServiceEncryptionUser)
-  scope: operatorKeys[index]
+resource onStateStorage 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(stateStorage.id, principalId, tableDataContributor)
+  scope: stateStorage
   properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', cryptoServiceEncryptionUser)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', tableDataContributor)
     principalId: principalId
     principalType: 'ServicePrincipal'
   }
-}]
+}
+
+resource onOperatorKeys 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (keyName, index) in operatorKeyNames: {
+    name: guid(operatorVault.id, keyName, principalId, cryptoServiceEncryptionUser)
+    scope: operatorKeys[index]
+    properties: {
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', cryptoServiceEncryptionUser)
+      principalId: principalId
+      principalType: 'ServicePrincipal'
+    }
+  }
+]
 
 resource onRecoveryKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(recoveryVaultName)) {
   name: guid(resourceGroup().id, recoveryVaultName, principalId, cryptoServiceEncryptionUser)
@@ -85,18 +108,20 @@ resource onRecoveryKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = if
   }
 }
 
-// The control look: the identity that a customer's key is reached by unwraps with the system key. For one that speaks for an
-// application the app's own identity does.
-var lookers = filter(userAssignedIdentities, one => !(one.?speaksForApplication ?? false))
-resource controlLooks 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for one in lookers: {
-  name: guid(operatorVault.id, 'system', one.principalId, cryptoServiceEncryptionUser)
-  scope: operatorKeys[0]
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', cryptoServiceEncryptionUser)
-    principalId: one.principalId
-    principalType: 'ServicePrincipal'
+// The control look: each identity that reaches customers' keys unwraps with the system key too. For an identity that only
+// speaks for an application, the app's own identity does this.
+var controlledIdentities = filter(userAssignedIdentities, one => !(one.?speaksForApplication ?? false))
+resource controlLooks 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for one in controlledIdentities: {
+    name: guid(operatorVault.id, 'system', one.principalId, cryptoServiceEncryptionUser)
+    scope: operatorKeys[0]
+    properties: {
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', cryptoServiceEncryptionUser)
+      principalId: one.principalId
+      principalType: 'ServicePrincipal'
+    }
   }
-}]
+]
 
 resource onTopic 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(topic.id, principalId, eventGridDataSender)

@@ -1,7 +1,9 @@
-// Logs: one workspace, and Application Insights that takes them from the app's identity only.
+// Logs: one workspace, and an Application Insights component that takes telemetry by identity only.
+import { tagList } from '../types.bicep'
+
 param name string
 param location string
-param tags object
+param tags tagList
 param retentionDays int
 
 resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' = {
@@ -29,4 +31,3 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
 }
 
 output workspaceId string = workspace.id
-output insightsName string = insights.name

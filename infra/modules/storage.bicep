@@ -1,13 +1,19 @@
-// Tables, queues, the package and dead letters. Nobody has a key: everything is reached by identity.
+// A storage account that is used by identity only: it has no shared keys and no public blobs.
+import { tagList } from '../types.bicep'
+
 param name string
 param location string
-param tags object
+param tags tagList
 param sku string
+@description('Blob containers to make.')
+param containers string[]
+@description('True: reached through private endpoints only.')
+param isPrivate bool
+@description('Key that encrypts the account at rest: https://{vault}.vault.azure.net/keys/{key}. Empty: Microsoft holds the key.')
 param keyIdentifier string
 param keyIdentityId string
 
 var hasOwnKey = !empty(keyIdentifier)
-// https://{vault}.vault.azure.net/keys/{key}
 var keyParts = split(hasOwnKey ? keyIdentifier : 'https://none/keys/none', '/')
 
 resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
@@ -29,8 +35,14 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
     defaultToOAuthAuthentication: true
     minimumTlsVersion: 'TLS1_2'
     supportsHttpsTrafficOnly: true
+    publicNetworkAccess: isPrivate ? 'Disabled' : 'Enabled'
+    networkAcls: {
+      defaultAction: isPrivate ? 'Deny' : 'Allow'
+      // Event Grid writes dead letters as a trusted service, by the identity of its topic.
+      bypass: 'AzureServices'
+    }
     encryption: {
-      // Both of these can be chosen only when the account is made.
+      // Azure allows the choice of these two only when it makes the account.
       requireInfrastructureEncryption: true
       services: {
         blob: {
@@ -64,15 +76,11 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01' = {
   }
 }
 
-resource packages 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = {
-  parent: blobs
-  name: 'packages'
-}
+resource blobContainers 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = [
+  for container in containers: {
+    parent: blobs
+    name: container
+  }
+]
 
-resource deadLetters 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = {
-  parent: blobs
-  name: 'dead-letters'
-}
-
-output name string = account.name
-output packageContainer string = packages.name
+output id string = account.id

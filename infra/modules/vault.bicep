@@ -1,9 +1,13 @@
-// A vault of the operator's, with RSA keys that rotate by themselves. Nothing in it can be purged before its time.
+// A vault of the operator with RSA keys that Key Vault rotates every year. Purge protection is on.
+import { tagList } from '../types.bicep'
+
 param name string
 param location string
-param tags object
+param tags tagList
 param hsm bool
-param keyNames array
+param keyNames string[]
+@description('True: reached through a private endpoint only.')
+param isPrivate bool
 param workspaceId string
 
 resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
@@ -20,47 +24,55 @@ resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
     enableSoftDelete: true
     softDeleteRetentionInDays: 90
     enablePurgeProtection: true
+    publicNetworkAccess: isPrivate ? 'Disabled' : 'Enabled'
+    networkAcls: {
+      defaultAction: isPrivate ? 'Deny' : 'Allow'
+      // This deployment itself makes the keys, as a trusted service.
+      bypass: 'AzureServices'
+    }
   }
 }
 
-resource keys 'Microsoft.KeyVault/vaults/keys@2026-02-01' = [for keyName in keyNames: {
-  parent: vault
-  name: keyName
-  tags: tags
-  properties: {
-    kty: hsm ? 'RSA-HSM' : 'RSA'
-    keySize: 3072
-    keyOps: [
-      'wrapKey'
-      'unwrapKey'
-    ]
-    rotationPolicy: {
-      attributes: {
-        expiryTime: 'P2Y'
-      }
-      lifetimeActions: [
-        {
-          trigger: {
-            timeAfterCreate: 'P1Y'
-          }
-          action: {
-            type: 'rotate'
-          }
-        }
-        {
-          trigger: {
-            timeBeforeExpiry: 'P30D'
-          }
-          action: {
-            type: 'notify'
-          }
-        }
+resource keys 'Microsoft.KeyVault/vaults/keys@2026-02-01' = [
+  for keyName in keyNames: {
+    parent: vault
+    name: keyName
+    tags: tags
+    properties: {
+      kty: hsm ? 'RSA-HSM' : 'RSA'
+      keySize: 3072
+      keyOps: [
+        'wrapKey'
+        'unwrapKey'
       ]
+      rotationPolicy: {
+        attributes: {
+          expiryTime: 'P2Y'
+        }
+        lifetimeActions: [
+          {
+            trigger: {
+              timeAfterCreate: 'P1Y'
+            }
+            action: {
+              type: 'rotate'
+            }
+          }
+          {
+            trigger: {
+              timeBeforeExpiry: 'P30D'
+            }
+            action: {
+              type: 'notify'
+            }
+          }
+        ]
+      }
     }
   }
-}]
+]
 
-// Who used or changed which key, from the vault itself.
+// The vault's own log: which identity used or changed which key.
 resource records 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   name: 'audit'
   scope: vault
@@ -75,4 +87,4 @@ resource records 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   }
 }
 
-output name string = vault.name
+output id string = vault.id

@@ -30,7 +30,7 @@ export function createAccountStore(open: OpenTable): AccountStore & AccountChain
       await table.batch(rowOf(recordKey(value.name), value), etag, auditRows(value.name, entries));
     },
 
-    async bury({ value: record, etag }) {
+    async replaceWithTombstone({ value: record, etag }) {
       const { name, instanceId, owner, audit } = record;
       const tombstone: Tombstone = { name, instanceId, owner, audit, deletedAt: record.updatedAt };
       // Under the ETag that the head was read with: a delayed writer replaces no newer head in the tombstone.
@@ -41,7 +41,7 @@ export function createAccountStore(open: OpenTable): AccountStore & AccountChain
 
     audit: (name, instanceId, page) => auditPage(table, fold(name), instanceId, page),
 
-    kept: (name) => table.read(recordKey(name), valueIfAny),
+    readRaw: (name) => table.read(recordKey(name), valueIfAny),
 
     tombstone: (name, instanceId) => table.read(tombstoneKey(name, instanceId), valueIfAny),
 

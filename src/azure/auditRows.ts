@@ -1,5 +1,5 @@
 /** The rows of audit entries: in the partition of the chain's subject, in order of their sequence numbers. */
-import { type AuditEntry, placeText } from '../core/audit/auditEntry.ts';
+import { type AuditEntry, positionText } from '../core/audit/auditEntry.ts';
 import type { ChainPage, ChainPageRequest } from '../core/audit/ports.ts';
 import { odata, type RowKey, type Table, valueIfAny } from './tables.ts';
 
@@ -8,7 +8,7 @@ export const auditKey = (
   { chain, sequence }: Pick<AuditEntry, 'chain' | 'sequence'>,
 ): RowKey => ({
   partitionKey,
-  rowKey: `audit:${chain}:${placeText(sequence)}`,
+  rowKey: `audit:${chain}:${positionText(sequence)}`,
 });
 
 /**
@@ -26,10 +26,10 @@ export async function auditPage(
   const [from, to] = [`${prefix}${after ?? '0'}`, `${prefix}:`];
   const range = odata`PartitionKey eq ${partitionKey} and RowKey gt ${from} and RowKey lt ${to}`;
   const found = await table.query(range, limit, valueIfAny);
-  const rows = found.map(({ rowKey, value }) => ({ place: placeIn(rowKey.slice(prefix.length)), entry: value }));
+  const rows = found.map(({ rowKey, value }) => ({ position: positionIn(rowKey.slice(prefix.length)), entry: value }));
   const last = found.at(-1);
   return found.length < limit || last === undefined ? { rows } : { rows, next: last.rowKey.slice(prefix.length) };
 }
 
 /** 0 when the text is not a sequence number. */
-const placeIn = (text: string): number => (/^\d{10}$/.test(text) ? Number(text) : 0);
+const positionIn = (text: string): number => (/^\d{10}$/.test(text) ? Number(text) : 0);

@@ -20,7 +20,7 @@ export function createBindingStore(open: OpenTable): WatchStore & BoundAccountSt
 
   return {
     readWatch: (bindingId) => table.read<Watch>(watchKey(bindingId)),
-    kept: (bindingId) => table.read(watchKey(bindingId), valueIfAny),
+    readRaw: (bindingId) => table.read(watchKey(bindingId), valueIfAny),
 
     async createWatch(watch, entries) {
       await table.batch(rowOf(watchKey(watch.binding.id), watch), undefined, auditRows(entries));

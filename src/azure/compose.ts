@@ -2,6 +2,7 @@
  * Connects the core to Azure. Loading this file does nothing: each SDK is imported on first use, and the settings are
  * read on the first call. A missing setting fails that call with its name.
  */
+
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HttpClient } from '@azure/core-rest-pipeline';
@@ -14,6 +15,7 @@ import type { AnnouncementTopic, Announcer } from '../core/announcements/ports.t
 import { announcing } from '../core/announcements/publishingStores.ts';
 import { bytesOf } from '../core/base/bytes.ts';
 import type { Cause } from '../core/base/causes.ts';
+import { defined } from '../core/base/defined.ts';
 import type { Random } from '../core/base/effects.ts';
 import { describeError, Unavailable } from '../core/base/errors.ts';
 import { inTime } from '../core/base/inTime.ts';
@@ -23,7 +25,7 @@ import { rateLimiter } from '../core/base/rateLimiter.ts';
 import { bindingOf, isFederated } from '../core/customerKey/binding.ts';
 import type { KeyRef, KeyVault } from '../core/customerKey/ports.ts';
 import type { DailyWork } from '../core/dailyPass.ts';
-import { createKeyCount, type Part } from '../core/health.ts';
+import { createKeyCount, type HealthCheck } from '../core/health.ts';
 import { isWrappedBy, type OperatorKeys, versionIn } from '../core/rings/kek.ts';
 import { createRings } from '../core/rings/ringCache.ts';
 import type { Service } from '../core/service.ts';
@@ -91,7 +93,7 @@ export async function compose(
         ask: () => systemKeyFailure(systemAssigned, withShortRingRead(parts), 'keyWillDo'),
       },
       ...(announcer === undefined ? [] : [announcementTopic(announcer, { ...parts, rings })]),
-    ] satisfies Part[],
+    ] satisfies HealthCheck[],
     keyCounts: createKeyCount(parts),
     poisoned: async () => (await countOf('vault-work-poison')) + (await countOf('daily-pass-poison')),
     ...replace,
@@ -117,17 +119,17 @@ async function openStores(settings: Settings, transport?: HttpClient) {
     import('./operationTable.ts'),
   ]);
   const [accounts, secrets, bindings, rings, small, outbox, resources, operations] = adapters;
-  const { AzureWebJobsStorage: connection, AzureWebJobsStorage__tableServiceUri: serviceUri } = settings;
-  const credential = connection === undefined ? await ownCredential() : undefined;
+  const { AzureWebJobsStorage: connection = '', KEYWARD_TABLES_ENDPOINT: endpoint } = settings;
+  const credential = endpoint === undefined ? undefined : await ownCredential();
   const options = {
     httpClient: transport ?? tableHttp(settings.policy.storageDeadlineSeconds),
     retryOptions: tableRetries,
     allowInsecureConnection: isDevelopment(settings),
   };
   const open = openTables((name) =>
-    connection !== undefined || serviceUri === undefined || credential === undefined
-      ? TableClient.fromConnectionString(connection ?? '', name, options)
-      : new TableClient(serviceUri, name, credential, options),
+    endpoint === undefined || credential === undefined
+      ? TableClient.fromConnectionString(connection, name, options)
+      : new TableClient(endpoint, name, credential, options),
   );
   return {
     accounts: accounts.createAccountStore(open),
@@ -170,7 +172,7 @@ const sourceIn = ({ WEBSITE_HOSTNAME: host }: Readonly<Record<string, string | u
   host === undefined || host === '' ? '/keyward' : `https://${host}`;
 
 /** Checks the entries that wait, because the only way to test a topic is to publish something. */
-const announcementTopic = (announcer: Announcer, tools: Pick<Service, 'clock' | 'rings'>): Part => ({
+const announcementTopic = (announcer: Announcer, tools: Pick<Service, 'clock' | 'rings'>): HealthCheck => ({
   name: 'announcementTopic',
   silence: 'StorageUnavailable',
   ask: async () => ((await isLate(announcer, tools)) ? 'AnnouncementsLate' : undefined),
@@ -203,10 +205,12 @@ function lazyKeyVault(settings: Settings): { keyVault: KeyVault } & Pick<Credent
     const { KEYWARD_KEY_VAULT_EMULATOR: emulatorUrl, KEYWARD_ENTRA_EMULATOR: entraEmulatorUrl } = settings;
     const { KEYWARD_CLOUD: cloud, KEYWARD_TENANT_ID: homeTenantId } = settings;
     const deadlineSeconds = settings.policy.lookDeadlineSeconds;
-    const httpClient = createKeyVaultTransport({ cloud, ...(emulatorUrl === undefined ? {} : { emulatorUrl }) });
+    const httpClient = createKeyVaultTransport({ cloud, ...defined({ emulatorUrl }) });
     const credentials = createCredentials({
-      ...{ cloud, homeTenantId, deadlineSeconds },
-      ...(entraEmulatorUrl === undefined ? {} : { entraEmulatorUrl }),
+      cloud,
+      homeTenantId,
+      deadlineSeconds,
+      ...defined({ entraEmulatorUrl }),
     });
     const { exchangesAtHome } = credentials;
     return { ...createKeyVault({ httpClient, credentials, deadlineSeconds }), exchangesAtHome };

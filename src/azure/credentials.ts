@@ -81,7 +81,9 @@ export function createCredentials(options: CredentialOptions): Credentials {
     const speaker = managedIdentity(identity.userAssignedIdentity);
     const assertion = async () => (await speaker.getToken(exchange)).token;
     return new ClientAssertionCredential(tenantId, identity.federatedIdentityClientId, assertion, {
-      ...{ authorityHost, additionallyAllowedTenants: [], disableInstanceDiscovery: true },
+      authorityHost,
+      additionallyAllowedTenants: [],
+      disableInstanceDiscovery: true,
       ...network,
       ...once,
     });

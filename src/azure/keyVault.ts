@@ -1,6 +1,8 @@
 /** The Key Vault port over @azure/keyvault-keys. */
+
 import { CryptographyClient, KeyClient, type KeyVaultKey } from '@azure/keyvault-keys';
 import { type Bytes, bytesOf, wipe } from '../core/base/bytes.ts';
+import { defined } from '../core/base/defined.ts';
 import { lruCache } from '../core/base/lruCache.ts';
 import { whoIs } from '../core/customerKey/binding.ts';
 import { versionedIdentifier } from '../core/customerKey/keyIdentifier.ts';
@@ -64,8 +66,7 @@ export function createKeyVault(options: KeyVaultOptions): Pick<KeyVault, 'descri
     describe: (keyRef, version) =>
       call(
         keyRef,
-        (abortSignal) =>
-          clientOf(keyRef).getKey(keyRef.keyName, { abortSignal, ...(version === undefined ? {} : { version }) }),
+        (abortSignal) => clientOf(keyRef).getKey(keyRef.keyName, { abortSignal, ...defined({ version }) }),
         describe,
       ),
     unwrap: (keyRef, version, wrapped) =>
@@ -111,8 +112,7 @@ function describe(key: KeyVaultKey, wire: WireRecord): KeyDescription | undefine
     publicKey: { n, e: bytesOf(key.key?.e ?? new Uint8Array(0)) },
     ...(notBefore === undefined ? {} : { notBefore: notBefore.getTime() }),
     ...(expiresOn === undefined ? {} : { expiresOn: expiresOn.getTime() }),
-    ...(wire.region === undefined ? {} : { region: wire.region }),
-    ...(tags === undefined ? {} : { tags }),
+    ...defined({ region: wire.region, tags }),
   };
 }
 

@@ -4,7 +4,7 @@
 
 import { dayOf, type Operation } from '../core/ams/operation.ts';
 import type { OperationStore } from '../core/ams/ports.ts';
-import type { Place } from '../core/base/armPath.ts';
+import type { ArmPath } from '../core/base/armPath.ts';
 import { fold, indexKey } from '../core/base/names.ts';
 import type { EpochMs } from '../core/base/time.ts';
 import { keyOnly, type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
@@ -15,7 +15,7 @@ const batchLimit = 100;
 const keyOf = (id: string): RowKey => ({ partitionKey: id.slice(0, 8), rowKey: id });
 
 /** The last delete of the account on that day. */
-const markKey = (day: string, account: string, { subscriptionId, resourceGroup }: Place): RowKey => ({
+const markKey = (day: string, account: string, { subscriptionId, resourceGroup }: ArmPath): RowKey => ({
   partitionKey: day,
   rowKey: `deleted-${indexKey(account, fold(subscriptionId), fold(resourceGroup))}`,
 });

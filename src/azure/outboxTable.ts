@@ -5,7 +5,7 @@
  */
 import * as z from 'zod';
 import type { Outbox, OutboxRow } from '../core/announcements/ports.ts';
-import { type AuditEntry, placeText } from '../core/audit/auditEntry.ts';
+import { type AuditEntry, positionText } from '../core/audit/auditEntry.ts';
 import { serviceChain } from '../core/audit/serviceAudit.ts';
 import { accountNamePattern, fold, ownerPattern } from '../core/base/names.ts';
 import { iso } from '../core/base/time.ts';
@@ -23,7 +23,8 @@ const outboxRow = z.object({
   subject: z.discriminatedUnion('kind', [
     z.object({
       kind: z.literal('account'),
-      ...{ name: z.string().regex(accountNamePattern), owner: z.string().regex(ownerPattern) },
+      name: z.string().regex(accountNamePattern),
+      owner: z.string().regex(ownerPattern),
     }),
     z.object({ kind: z.literal('binding'), keyIdentifier: z.string().max(300) }),
     z.object({ kind: z.literal('service') }),
@@ -39,7 +40,7 @@ const outboxRow = z.object({
 
 const keyOf = ({ chain, first, id }: OutboxRow): RowKey => ({
   partitionKey: chain,
-  rowKey: `${placeText(first)}:${id}`,
+  rowKey: `${positionText(first)}:${id}`,
 });
 
 /** The table and partition of the chain's entries. */

@@ -2,7 +2,9 @@
  * The rings, in one small table that is read as a whole. Each ring has a partition with its wrappings, the markers of
  * deleted first wrappings, and its state. One more partition has the last reading of the operator's keys.
  */
+
 import { base64, fromBase64 } from '../core/base/bytes.ts';
+import { defined } from '../core/base/defined.ts';
 import { LostRace } from '../core/base/errors.ts';
 import { indexKey } from '../core/base/names.ts';
 import type { EpochMs } from '../core/base/time.ts';
@@ -35,7 +37,7 @@ export function createRingStore(open: OpenTable): RingStore {
       const check = rows.find((row) => row.partitionKey === checkKey.partitionKey)?.value as KeyCheck | undefined;
       const of = (ring: RingName) => storedRing(rows.filter((row) => row.partitionKey === ring));
       const rings = { system: of('system'), 'at-rest': of('at-rest'), audit: of('audit') };
-      return { rings, ...(check === undefined ? {} : { check }) };
+      return { rings, ...defined({ check }) };
     },
 
     async insert(row) {
@@ -65,6 +67,6 @@ function storedRing(all: readonly ReadRow<unknown>[]): StoredRing {
   return {
     rows: places.flatMap((one) => ('wrapped' in one ? [{ ...one, wrapped: fromBase64(one.wrapped) }] : [])),
     markers: places.filter((one) => !('wrapped' in one)),
-    ...(state === undefined ? {} : { state }),
+    ...defined({ state }),
   };
 }

@@ -14,6 +14,21 @@ const isTopic = (url: string, mayBeHere: boolean): boolean =>
   URL.parse(url)?.pathname === '/api/events' &&
   (url.startsWith('https://') || (mayBeHere && onThisMachine.safeParse(url).success));
 
+const userAssignedIdentity = z.strictObject({
+  id: z.string().startsWith('/subscriptions/'),
+  principalId: z.guid(),
+  clientId: z.guid(),
+});
+
+function parseJson(text: string, context: z.core.$RefinementCtx): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    context.addIssue({ code: 'custom', message: 'is not JSON: [{"id":"<resource id>","principalId":…,"clientId":…}]' });
+    return z.NEVER;
+  }
+}
+
 const schema = z
   .object({
     /** The cloud whose Key Vault suffixes are allowed: public, usgov or china. */
@@ -28,9 +43,15 @@ const schema = z
     KEYWARD_OWNER_TAG: z.string().max(256).optional(),
     /** RSA key in a second vault of the operator, which wraps every KEK too; versionless. */
     KEYWARD_RECOVERY_KEY: z.string().optional(),
-    /** Tables and queues: a connection string (development), or service addresses used with the managed identity. */
+    /** The app's system-assigned identity, as the deployment knows it. */
+    KEYWARD_IDENTITY_PRINCIPAL_ID: z.guid().optional(),
+    KEYWARD_IDENTITY_CLIENT_ID: z.guid().optional(),
+    /** The user-assigned identities of the app: JSON. */
+    KEYWARD_USER_ASSIGNED_IDENTITIES: z.string().transform(parseJson).pipe(z.array(userAssignedIdentity)).optional(),
+    /** The tables, used by managed identity. Without it they are in AzureWebJobsStorage. */
+    KEYWARD_TABLES_ENDPOINT: z.url({ protocol: /^https$/ }).optional(),
+    /** Queues, and in development tables: a connection string, or a service address that is used by managed identity. */
     AzureWebJobsStorage: z.string().optional(),
-    AzureWebJobsStorage__tableServiceUri: z.url({ protocol: /^https$/ }).optional(),
     AzureWebJobsStorage__queueServiceUri: z.url({ protocol: /^https$/ }).optional(),
     /** Development only: where the Key Vault emulator listens. */
     KEYWARD_KEY_VAULT_EMULATOR: onThisMachine.optional(),
@@ -52,8 +73,8 @@ const schema = z
     path: ['KEYWARD_ANNOUNCEMENTS_ENDPOINT'],
     message: `must be the endpoint of a topic, https://<topic>.<region>.eventgrid.azure.net/api/events; http://127.0.0.1 ${developmentOnly}`,
   })
-  .refine((s) => s.AzureWebJobsStorage !== undefined || s.AzureWebJobsStorage__tableServiceUri !== undefined, {
-    path: ['AzureWebJobsStorage__tableServiceUri'],
+  .refine((s) => s.AzureWebJobsStorage !== undefined || s.KEYWARD_TABLES_ENDPOINT !== undefined, {
+    path: ['KEYWARD_TABLES_ENDPOINT'],
     message: 'is missing: the tables need a service address (or AzureWebJobsStorage a connection string)',
   })
   .refine((s) => s.AzureWebJobsStorage !== undefined || s.AzureWebJobsStorage__queueServiceUri !== undefined, {

@@ -4,7 +4,7 @@ import type { Directory } from '../core/accounts/ports.ts';
 import type { ChainHead } from '../core/audit/auditEntry.ts';
 import type { ServiceAuditStore } from '../core/audit/ports.ts';
 import { serviceChain } from '../core/audit/serviceAudit.ts';
-import type { Place } from '../core/base/armPath.ts';
+import type { ArmPath } from '../core/base/armPath.ts';
 import { LostRace } from '../core/base/errors.ts';
 import { fold, indexKey } from '../core/base/names.ts';
 import type { EpochMs } from '../core/base/time.ts';
@@ -68,11 +68,11 @@ export function createVaultStore(open: OpenTable): VaultDirectory & VaultBudgets
 
 export function createDirectory(open: OpenTable): Directory {
   const table = open('directory');
-  const key = (name: string, place?: Place) =>
+  const key = (name: string, place?: ArmPath) =>
     place === undefined
       ? { partitionKey: 'accounts', rowKey: fold(name) }
       : { partitionKey: subscription(place), rowKey: `${fold(place.resourceGroup)}:${fold(name)}` };
-  const subscription = ({ subscriptionId }: Pick<Place, 'subscriptionId'>) => `subscription:${fold(subscriptionId)}`;
+  const subscription = ({ subscriptionId }: Pick<ArmPath, 'subscriptionId'>) => `subscription:${fold(subscriptionId)}`;
 
   return {
     put: (name, place) => table.put(rowOf(key(name, place), {})),
@@ -115,7 +115,8 @@ export function createClaims(open: OpenTable): Claims {
   };
 
   return {
-    ...{ find, mark },
+    find,
+    mark,
     async claim(kind, value, owner, at) {
       const fresh: Claim = { kind, value: fold(value), owner, at };
       if ((await table.insert(rowOf(key(kind, value), fresh))) !== undefined) return owner;
@@ -135,7 +136,7 @@ export function createServiceAuditStore(open: OpenTable): ServiceAuditStore {
 
   return {
     head: () => table.read<ChainHead>(headKey),
-    kept: () => table.read(headKey, valueIfAny),
+    readRaw: () => table.read(headKey, valueIfAny),
     async append(etag, head, entries) {
       const rows = entries.map((entry) => rowOf(auditKey(serviceChain, entry), entry));
       await table.batch(rowOf(headKey, head), etag, rows);

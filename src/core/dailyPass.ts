@@ -6,9 +6,9 @@
 
 import { boundOf, wrappedByOf } from './accounts/account.ts';
 import { finishDelete } from './accounts/deleteAccount.ts';
-import type { MoveWork } from './accounts/ports.ts';
-import { wakeMove } from './accounts/requestRekey.ts';
-import type { OperationWork, UnnamedWork } from './ams/ports.ts';
+import type { RekeyWork } from './accounts/ports.ts';
+import { requestRekey } from './accounts/requestRekey.ts';
+import type { OperationWork, OrphanedSecretsWork } from './ams/ports.ts';
 import type { AnnouncementWork } from './announcements/deps.ts';
 import { describeError, retryLostRaces, Unavailable } from './base/errors.ts';
 import type { WorkQueue } from './base/workQueue.ts';
@@ -24,8 +24,8 @@ export type DailyWork =
   | RingWork
   | AnnouncementWork
   | OperationWork
-  | UnnamedWork
-  | MoveWork;
+  | OrphanedSecretsWork
+  | RekeyWork;
 
 interface DailyPassDeps extends Omit<VaultWorkDeps, 'dailyQueue'> {
   readonly dailyQueue: WorkQueue<DailyWork>;
@@ -34,11 +34,11 @@ interface DailyPassDeps extends Omit<VaultWorkDeps, 'dailyQueue'> {
 const pageSize = 200;
 
 /** One page of accounts; where to go on, or undefined at the end. */
-export async function visitAccounts(after: string | undefined, service: DailyPassDeps): Promise<string | undefined> {
+export async function processAccounts(after: string | undefined, service: DailyPassDeps): Promise<string | undefined> {
   const { names, next } = await service.directory.page(pageSize, after);
   for (const name of names) {
     try {
-      await retryLostRaces(() => visitAccount(name, service));
+      await retryLostRaces(() => processAccount(name, service));
     } catch (error) {
       // Without storage there is no going on: the message comes again.
       if (error instanceof Unavailable && error.code === 'StorageUnavailable') throw error;
@@ -48,11 +48,11 @@ export async function visitAccounts(after: string | undefined, service: DailyPas
   return next;
 }
 
-async function visitAccount(name: string, service: DailyPassDeps): Promise<void> {
+async function processAccount(name: string, service: DailyPassDeps): Promise<void> {
   const stored = await service.accounts.read(name);
   if (stored?.value.lifecycle === 'deleting') return finishDelete(name, service);
   if (stored === undefined) return;
-  if (stored.value.olderAccountKeys !== undefined) await wakeMove(name, service);
+  if (stored.value.olderAccountKeys !== undefined) await requestRekey(name, service);
   if (stored.value.place !== undefined) await service.dailyQueue.send({ visit: 'unnamed', account: name });
   if (stored.value.encryption.type === 'SystemKey') return;
   const { encryption } = stored.value;
@@ -68,7 +68,7 @@ async function visitAccount(name: string, service: DailyPassDeps): Promise<void>
   await service.vaults.addBinding(vaultHost, id);
   await service.bindings.putAccount(id, bound);
   if (watch !== undefined && watch.value.versions[encryption.version] === undefined)
-    await service.queue.send({ vault: vaultIdOf(vaultHost), lookNow: {}, askedBy: 'sweep' });
+    await service.queue.send({ vault: vaultIdOf(vaultHost), lookNow: {}, requestedBy: 'sweep' });
 }
 
 /** The rows of one vault's keys that no account stands behind any more, and that no writer can be about to use. */

@@ -7,6 +7,7 @@ import pLimit from 'p-limit';
 import type { AnnouncementsDeps } from './announcements/deps.ts';
 import { type Backlog, backlogOf } from './announcements/outboxPass.ts';
 import { type Cause, isCause } from './base/causes.ts';
+import { defined } from './base/defined.ts';
 import type { BaseDeps } from './base/deps.ts';
 import { KeywardError } from './base/errors.ts';
 import { inTime } from './base/inTime.ts';
@@ -17,36 +18,36 @@ import type { WatchDeps } from './watch/deps.ts';
 import type { Watch } from './watch/watch.ts';
 
 /** `AnnouncementsLate`: entries have been waiting for long to be announced. */
-export type PartTrouble = Cause | 'AnnouncementsLate';
+export type HealthFailure = Cause | 'AnnouncementsLate';
 
-export interface Part {
+export interface HealthCheck {
   readonly name: 'tables' | 'queue' | 'operatorVault' | 'announcementTopic';
   /** The word for an answer that does not come. */
   readonly silence: Cause;
   /** What is wrong; undefined: it answers. May throw, and may hang. */
-  ask(): Promise<PartTrouble | undefined>;
+  ask(): Promise<HealthFailure | undefined>;
 }
 
 export interface HealthDeps
   extends Pick<BaseDeps, 'clock' | 'pause'>,
     Pick<AnnouncementsDeps, 'announcer'>,
     Pick<VaultWorkDeps, 'sweepMark'> {
-  readonly parts: readonly Part[];
+  readonly parts: readonly HealthCheck[];
   readonly keyCounts: () => Promise<KeyCounts>;
   /** Messages in the poison queues, about. */
   readonly poisoned: () => Promise<number>;
 }
 
-export interface PartHealth {
-  readonly name: Part['name'];
+export interface HealthCheckResult {
+  readonly name: HealthCheck['name'];
   readonly status: 'ok' | 'failed';
   readonly durationMs: number;
-  readonly cause?: PartTrouble;
+  readonly cause?: HealthFailure;
 }
 
 type Tools = Pick<BaseDeps, 'clock' | 'pause'>;
 
-export const checkParts = (parts: readonly Part[], tools: Tools): Promise<PartHealth[]> =>
+export const runHealthChecks = (parts: readonly HealthCheck[], tools: Tools): Promise<HealthCheckResult[]> =>
   Promise.all(
     parts.map(async (part) => {
       const began = tools.clock.monotonic();
@@ -57,7 +58,7 @@ export const checkParts = (parts: readonly Part[], tools: Tools): Promise<PartHe
     }),
   );
 
-async function answerOf(part: Part): Promise<{ readonly cause: PartTrouble | undefined }> {
+async function answerOf(part: HealthCheck): Promise<{ readonly cause: HealthFailure | undefined }> {
   try {
     return { cause: await part.ask() };
   } catch (error) {
@@ -123,7 +124,7 @@ async function countKeys({
 
 export interface Readiness {
   readonly isReady: boolean;
-  readonly parts: readonly PartHealth[];
+  readonly parts: readonly HealthCheckResult[];
   /** What follows is absent where it could not be read in time. */
   readonly sweep?: { readonly lastSweptAt?: EpochMs };
   readonly keys?: KeyCounts;
@@ -138,7 +139,7 @@ export async function readiness(service: HealthDeps): Promise<Readiness> {
   const told = <T>(asking: Promise<T>) => inTime(asking, service).catch(() => undefined);
   const { announcer } = service;
   const [parts, sweep, keys, poisoned, announcements] = await Promise.all([
-    checkParts(service.parts, service),
+    runHealthChecks(service.parts, service),
     told(service.sweepMark.read().then((at) => (at === undefined ? {} : { lastSweptAt: at }))),
     told(service.keyCounts()),
     told(service.poisoned()),
@@ -147,9 +148,6 @@ export async function readiness(service: HealthDeps): Promise<Readiness> {
   return {
     isReady: parts.every(({ status }) => status === 'ok'),
     parts,
-    ...(sweep === undefined ? {} : { sweep }),
-    ...(keys === undefined ? {} : { keys }),
-    ...(poisoned === undefined ? {} : { poisoned }),
-    ...(announcements === undefined ? {} : { announcements }),
+    ...defined({ sweep, keys, poisoned, announcements }),
   };
 }

@@ -6,7 +6,7 @@ import { app, type StorageQueueHandler } from '@azure/functions';
 import { authLevel } from './pipeline/authLevel.ts';
 import type { Route } from './pipeline/route.ts';
 
-type Registered = Omit<Route, 'handler' | 'contract' | 'danger'>;
+type Registered = Omit<Route, 'handler' | 'contract' | 'auditedRefusal'>;
 
 /** What registration needs of the route table, written into the bundle by build.ts; the table itself brings every schema along. */
 declare const BUILT_ROUTES: readonly Registered[] | undefined;
@@ -19,36 +19,36 @@ for (const { name, method, path, scope, bearerOnly } of routes) {
     route: path,
     // Where no function key will do, none is asked for: the app's own refusal says what is needed.
     authLevel: scope === 'public' || bearerOnly ? 'anonymous' : authLevel(),
-    handler: onFirstCall(async () => (await import('./pipeline/handlers.ts')).handlerNamed(name)),
+    handler: lazy(async () => (await import('./pipeline/handlers.ts')).handlerNamed(name)),
   });
 }
 
-app.eventGrid('keyEvents', { handler: onFirstCall(async () => (await import('./triggers/keyEvents.ts')).keyEvents) });
+app.eventGrid('keyEvents', { handler: lazy(async () => (await import('./triggers/keyEvents.ts')).keyEvents) });
 app.eventGrid('resourceEvents', {
-  handler: onFirstCall(async () => (await import('./triggers/resourceEvents.ts')).resourceEvents),
+  handler: lazy(async () => (await import('./triggers/resourceEvents.ts')).resourceEvents),
 });
 if (process.env.KEYWARD_DIAGNOSTICS_EVENT_HUB) {
   app.eventHub('keyVaultLogs', {
     eventHubName: '%KEYWARD_DIAGNOSTICS_EVENT_HUB%',
     connection: 'KEYWARD_DIAGNOSTICS',
     cardinality: 'many',
-    handler: onFirstCall(async () => (await import('./triggers/keyVaultLogs.ts')).keyVaultLogs),
+    handler: lazy(async () => (await import('./triggers/keyVaultLogs.ts')).keyVaultLogs),
   });
 }
 
 app.timer('sweep', {
   schedule: '%KEYWARD_SWEEP_SCHEDULE%',
-  handler: onFirstCall(async () => (await import('./triggers/sweep.ts')).sweep),
+  handler: lazy(async () => (await import('./triggers/sweep.ts')).sweep),
 });
 app.timer('startDailyPass', {
   schedule: '0 30 3 * * *',
-  handler: onFirstCall(async () => (await import('./triggers/dailyPass.ts')).startDailyPass),
+  handler: lazy(async () => (await import('./triggers/dailyPass.ts')).startDailyPass),
 });
 
 const queue = (queueName: string, load: () => Promise<StorageQueueHandler>) => ({
   queueName,
   connection: 'AzureWebJobsStorage',
-  handler: onFirstCall(load),
+  handler: lazy(load),
 });
 app.storageQueue(
   'vaultWork',
@@ -68,6 +68,6 @@ app.storageQueue(
 );
 
 /** `import()` gives the same module every time: only the first call of a process waits for it. */
-function onFirstCall<A extends unknown[], R>(load: () => Promise<(...args: A) => R>) {
+function lazy<A extends unknown[], R>(load: () => Promise<(...args: A) => R>) {
   return async (...args: A): Promise<Awaited<R>> => await (await load())(...args);
 }

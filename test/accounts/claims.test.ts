@@ -43,7 +43,7 @@ describe('INV-10: the operator releases a claim', () => {
     expect(error.message).toMatch(/2, 'used-[ab]' among them/);
     expect(await holder('used-kv')).toBe('contoso');
     expect(await failure(put('used-c', 'fabrikam', key))).toMatchObject({ code: 'OwnerMismatch' });
-    // Asking leaves nothing behind that would stand in the way of the owner.
+    // RevealRequest leaves nothing behind that would stand in the way of the owner.
     await put('used-d', 'contoso', key);
     expect(await releases('used-kv')).toEqual([]);
   });
@@ -81,8 +81,8 @@ describe('INV-10: the operator releases a claim', () => {
     const permissions = 'cryptoServiceEncryptionUser';
     await lab.keyVault('PUT', `/vaults/identity-kv/grants/${objectId}`, { permissions });
     const identity = { useSystemAssignedIdentity: false, userAssignedIdentity: resourceId } as const;
-    const wish = { owner: 'contoso', location, encryption: { ...by(key).encryption, identity } };
-    await putAccount('identified', wish, {}, tester, lab.service);
+    const input = { owner: 'contoso', location, encryption: { ...by(key).encryption, identity } };
+    await putAccount('identified', input, {}, tester, lab.service);
     const claim = { kind: 'userAssignedIdentity', value: resourceId } as const;
     expect(await failure(releaseClaim(claim, operator, lab.service))).toMatchObject({ code: 'Conflict' });
     await deleteAccount('identified', {}, tester, lab.service);
@@ -109,7 +109,10 @@ function interrupted(
       },
     });
   const replace = {
-    ...{ claims: watched(claims), bindings: watched(bindings), accounts: watched(accounts), vaults: watched(vaults) },
+    claims: watched(claims),
+    bindings: watched(bindings),
+    accounts: watched(accounts),
+    vaults: watched(vaults),
   };
   return { replace, steps: () => steps };
 }

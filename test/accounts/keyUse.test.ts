@@ -23,13 +23,13 @@ const identity = { useSystemAssignedIdentity: true } as const;
 async function account(name: string, auditKeyUse = true): Promise<string> {
   const { lab } = world;
   const keyIdentifier = await lab.vaultWithKey(`${name}-kv`);
-  const wish = {
+  const input = {
     owner: 'contoso',
     location,
     auditKeyUse,
     encryption: { type: 'CustomerKey', keyIdentifier, identity },
   };
-  return (await putAccount(name, wish as Parameters<typeof putAccount>[1], {}, tester, lab.service)).view.record
+  return (await putAccount(name, input as Parameters<typeof putAccount>[1], {}, tester, lab.service)).view.record
     .instanceId;
 }
 
@@ -53,8 +53,10 @@ describe('an account that asks for it', () => {
     const [, created] = await entriesOf('used');
     const { record } = await lab.view('used');
     expect(created).toMatchObject({
-      ...{ type: 'KeyUsed', key: expect.stringContaining('https://used-kv.vault.azure.net/keys/cmk/') },
-      ...{ durationMs: expect.any(Number), keyVaultRequestId: expect.stringMatching(/^[0-9a-f-]{36}$/) },
+      type: 'KeyUsed',
+      key: expect.stringContaining('https://used-kv.vault.azure.net/keys/cmk/'),
+      durationMs: expect.any(Number),
+      keyVaultRequestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
     });
     const etag = record.revision;
 
@@ -130,7 +132,9 @@ describe('an account that asks for it', () => {
 });
 
 const silent: Service['keyVault']['unwrap'] = async () => ({
-  ...{ ok: false, cause: 'ConnectionFailed', observed: { durationMs: 1 } },
+  ok: false,
+  cause: 'ConnectionFailed',
+  observed: { durationMs: 1 },
 });
 
 /** A process whose entries of key use are written as `saveUse` does. */
@@ -172,7 +176,7 @@ test('the worker of a vault keeps it while its looks are told, however slowly', 
   const replace = { keyVault: { ...keyVault, unwrap: silent }, vaults: { ...vaults, keepWork }, rings };
   const service = await tellingBy(async () => pass(25_000), replace);
   pass(11_000);
-  await workOnVault({ vault: vaultIdOf('slow-kv.vault.azure.net'), lookNow: {}, askedBy: 'admin' }, service);
+  await workOnVault({ vault: vaultIdOf('slow-kv.vault.azure.net'), lookNow: {}, requestedBy: 'admin' }, service);
   expect((await usesOf('slow')).at(-1)).toBe('look ConnectionFailed look');
   expect(kept).toBe(1);
 });

@@ -86,7 +86,9 @@ async function bench(options: { policy?: Partial<Policy>; jitter?: number; clock
   const jitterByte = () => Uint8Array.of(options.jitter ?? 0);
   const leases = createLeases({
     log: service.log,
-    ...{ rings: service.rings, accounts: service.accounts, serialize: service.serialize },
+    rings: service.rings,
+    accounts: service.accounts,
+    serialize: service.serialize,
     keyVault,
     clock: options.clock ?? clock,
     random: { ...random, bytes: (length) => (length === 1 ? jitterByte() : random.bytes(length)) },

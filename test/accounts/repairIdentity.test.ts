@@ -64,7 +64,9 @@ describe('repair of the identity', () => {
     const { binding, version, keyIdentifier, follows } = await encryptionOf('repair-kv');
     expect(binding).toMatchObject({ identity, vaultHost: 'repair-kv.vault.azure.net', keyName: 'cmk' });
     expect({ version, keyIdentifier, follows }).toEqual({
-      ...{ version: old.version, keyIdentifier: old.keyIdentifier, follows: old.follows },
+      version: old.version,
+      keyIdentifier: old.keyIdentifier,
+      follows: old.follows,
     });
     const same = ({ record }: typeof before) => [
       ...[record.wrappedAccountKey, record.accountKeyGeneration, record.owner, record.location, record.tags],

@@ -83,12 +83,12 @@ describe('a dry run', () => {
   test('needs an encryption, and for a new account its owner and location', async () => {
     const { service } = world.lab;
     const key = 'https://dry-good.vault.azure.net/keys/cmk';
-    for (const [wish, target] of [
+    for (const [input, target] of [
       [{ owner: 'contoso', location }, 'properties.encryption'],
       [{ location, ...by(key) }, 'properties.owner'],
       [{ owner: 'contoso', ...by(key) }, 'location'],
     ] as const) {
-      const error = await failure(validateEncryption('nobody', wish, 0, service));
+      const error = await failure(validateEncryption('nobody', input, 0, service));
       expect(error).toMatchObject({ code: 'InvalidRequestContent', extras: { target } });
     }
     const system = { owner: 'contoso', location, encryption: { type: 'SystemKey' } } as const;
@@ -112,7 +112,8 @@ describe('a dry run', () => {
       cause: 'KeyPermissionDenied',
     });
     expect(unread.find(({ name }) => name === 'unwrapProof')).toMatchObject({
-      ...{ result: 'unknown', message: expect.stringMatching(/may unwrap/) },
+      result: 'unknown',
+      message: expect.stringMatching(/may unwrap/),
     });
   });
 });
@@ -215,12 +216,12 @@ describe('PUT and PATCH', () => {
     await lab.account('dry-thief', 'mallory');
     const before = await total();
     const told = new Set<string>();
-    for (const wish of [key, `${key}x`, `${key}/${'0'.repeat(32)}`]) {
-      for (const { code, extras } of await refusals(wish, 'mallory', 'dry-thief')) {
+    for (const input of [key, `${key}x`, `${key}/${'0'.repeat(32)}`]) {
+      for (const { code, extras } of await refusals(input, 'mallory', 'dry-thief')) {
         expect(code).toBe('OwnerMismatch');
         expect(extras.details).toHaveLength(1);
       }
-      const { valid, checks } = await dryRun(wish, { owner: 'mallory' });
+      const { valid, checks } = await dryRun(input, { owner: 'mallory' });
       expect(valid).toBe(false);
       told.add(JSON.stringify(checks));
     }

@@ -46,14 +46,22 @@ describe('the unmodified client', () => {
     const made = await create('walk', { tags: { a: 'b' } });
     expect(made).toMatchObject({
       id: `/subscriptions/${subscriptionId}/resourceGroups/${group}/providers/Microsoft.Media/mediaservices/walk`,
-      ...{ name: 'walk', type: 'Microsoft.Media/mediaservices', location, tags: { a: 'b' } },
-      ...{ encryption: { type: 'SystemKey' }, provisioningState: 'Succeeded', mediaServiceId: expect.any(String) },
+      name: 'walk',
+      type: 'Microsoft.Media/mediaservices',
+      location,
+      tags: { a: 'b' },
+      encryption: { type: 'SystemKey' },
+      provisioningState: 'Succeeded',
+      mediaServiceId: expect.any(String),
       systemData: { createdAt: expect.any(Date), lastModifiedAt: expect.any(Date) },
     });
     // Both APIs show the same account; a subscription is its owner.
     const native = (await got(200, api('GET', '/api/accounts/walk'))).body;
     expect(native.properties).toMatchObject({
-      ...{ accountId: made.mediaServiceId, owner: subscriptionId, subscriptionId, resourceGroupName: group },
+      accountId: made.mediaServiceId,
+      owner: subscriptionId,
+      subscriptionId,
+      resourceGroupName: group,
     });
     const changed = await ams.mediaservices.beginUpdateAndWait(group, 'walk', { tags: { c: 'd' } }, poll);
     expect(changed.tags).toEqual({ c: 'd' });
@@ -295,8 +303,11 @@ describe('versions', () => {
         expect(local('azure-asyncoperation')).toMatch(`api-version=${version}`);
         const { body } = await got(200, world.api('GET', local('azure-asyncoperation')));
         expect(body).toEqual({
-          ...{ id: expect.stringContaining('mediaServicesOperationStatuses'), name: expect.stringMatching(/^\d{8}-/) },
-          ...{ status: 'Succeeded', startTime: expect.stringMatching(/Z$/), endTime: expect.stringMatching(/Z$/) },
+          id: expect.stringContaining('mediaServicesOperationStatuses'),
+          name: expect.stringMatching(/^\d{8}-/),
+          status: 'Succeeded',
+          startTime: expect.stringMatching(/Z$/),
+          endTime: expect.stringMatching(/Z$/),
         });
         const result = await got(200, world.api('GET', local('location')));
         expect(result.body.id).toBe((await got(200, raw('GET', path, version))).body.id);
@@ -474,7 +485,9 @@ describe('who may call', () => {
       message: expect.stringContaining('Keys.Release'),
     });
     expect(await thrown(writer.streamingLocators.listContentKeys(group, 'held', 'a'))).toMatchObject({
-      ...{ statusCode: 403, code: 'AuthorizationFailed', message: expect.stringContaining('Secrets.Reveal') },
+      statusCode: 403,
+      code: 'AuthorizationFailed',
+      message: expect.stringContaining('Secrets.Reveal'),
     });
   });
 

@@ -143,10 +143,8 @@ describe('an account whose key is reached by an application in another tenant', 
   const federated = {
     useSystemAssignedIdentity: false,
     userAssignedIdentity,
-    ...{
-      federatedIdentityClientId: '33333333-3333-4333-8333-333333333331',
-      tenantId: '99999999-9999-4999-8999-999999999999',
-    },
+    federatedIdentityClientId: '33333333-3333-4333-8333-333333333331',
+    tenantId: '99999999-9999-4999-8999-999999999999',
   } as const;
   const current = {
     record: { encryption: { type: 'CustomerKey', keyIdentifier, binding: { identity: federated } } },

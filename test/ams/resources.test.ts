@@ -5,7 +5,7 @@ import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
 import { patchAccount, putAccount } from '../../src/core/accounts/putAccount.ts';
 import { listAccountsOf } from '../../src/core/accounts/readAccount.ts';
 import type { Change, Operation } from '../../src/core/ams/operation.ts';
-import { clearUnnamed } from '../../src/core/ams/orphanedSecrets.ts';
+import { deleteOrphanedSecrets } from '../../src/core/ams/orphanedSecrets.ts';
 import type { StoredResource } from '../../src/core/ams/ports.ts';
 import { getResource, listResources } from '../../src/core/ams/readResource.ts';
 import type { ResourceRef } from '../../src/core/ams/resource.ts';
@@ -20,7 +20,7 @@ import {
 import { putResource, refuseExisting, removeResource } from '../../src/core/ams/writeResource.ts';
 import { type Bytes, hex } from '../../src/core/base/bytes.ts';
 import { Unavailable } from '../../src/core/base/errors.ts';
-import { visitAccounts } from '../../src/core/dailyPass.ts';
+import { processAccounts } from '../../src/core/dailyPass.ts';
 import { deleteSecret } from '../../src/core/secrets/deleteSecret.ts';
 import { refOf } from '../../src/core/secrets/readSecret.ts';
 import type { Service } from '../../src/core/service.ts';
@@ -95,7 +95,7 @@ describe('a resource and its secrets', () => {
         const row = await getResource(ref, lab.service).catch(() => undefined);
         const seen = row === undefined ? undefined : await revealed(row);
         expect(after).toContainEqual(seen);
-        expect(await clearUnnamed({ visit: 'unnamed', account }, later)).toBeUndefined();
+        expect(await deleteOrphanedSecrets({ visit: 'unnamed', account }, later)).toBeUndefined();
         const named = row?.value.secrets.map(({ name }) => name) ?? [];
         const left = (await secretsOf(account)).filter(({ value }) => value.of?.endsWith(`:${ref.name}`));
         expect(left.map(({ ref: { name } }) => name).toSorted()).toEqual(named.toSorted());
@@ -118,10 +118,10 @@ describe('a resource and its secrets', () => {
     const waiting = { ...lab.service.resources, insert: () => new Promise<never>(() => undefined) };
     void write(policy('young'), [bytes('two')], await lab.another({ resources: waiting }));
     await expect.poll(async () => (await secretsOf('young')).length).toBe(2);
-    await clearUnnamed({ visit: 'unnamed', account: 'young' }, lab.service);
+    await deleteOrphanedSecrets({ visit: 'unnamed', account: 'young' }, lab.service);
     expect(await secretsOf('young')).toHaveLength(2);
     const later = await lab.another({ clock: { ...lab.clock, now: () => lab.clock.now() + 2 * hour } });
-    await clearUnnamed({ visit: 'unnamed', account: 'young' }, later);
+    await deleteOrphanedSecrets({ visit: 'unnamed', account: 'young' }, later);
     expect((await secretsOf('young')).map(({ ref }) => ref.name)).toEqual(['own']);
   });
 
@@ -131,7 +131,7 @@ describe('a resource and its secrets', () => {
     await lab.account('unasked', 'contoso');
     const sent: unknown[] = [];
     const dailyQueue = { send: async (message: unknown) => void sent.push(message) };
-    await visitAccounts(undefined, await lab.another({ dailyQueue }));
+    await processAccounts(undefined, await lab.another({ dailyQueue }));
     expect(sent).toContainEqual({ visit: 'unnamed', account: 'asked' });
     expect(sent).not.toContainEqual({ visit: 'unnamed', account: 'unasked' });
   });
@@ -321,7 +321,9 @@ test.each<[what: string, data: unknown]>([
     const table = lab.table('accounts');
     const value = typeof data === 'object' ? { ...row.value, ...data } : data;
     const damaged = {
-      ...{ partitionKey: account, rowKey: 'resource:streamingLocators:b', v: 1 },
+      partitionKey: account,
+      rowKey: 'resource:streamingLocators:b',
+      v: 1,
       data: JSON.stringify(value) ?? '{',
     };
     await table.updateEntity(damaged, 'Replace');
@@ -334,10 +336,10 @@ test.each<[what: string, data: unknown]>([
     });
     expect((await failure(getResource(locator(account, 'b'), lab.service))).code).toBe('KeyMaterialMismatch');
     const later = await lab.another({ clock: { ...lab.clock, now: () => lab.clock.now() + 2 * hour } });
-    await clearUnnamed({ visit: 'unnamed', account }, later);
+    await deleteOrphanedSecrets({ visit: 'unnamed', account }, later);
     expect(await secretsOf(account)).toHaveLength(2);
     expect(await removeResource(locator(account, 'b'), lab.service)).toBe(true);
-    await clearUnnamed({ visit: 'unnamed', account }, later);
+    await deleteOrphanedSecrets({ visit: 'unnamed', account }, later);
     expect((await secretsOf(account)).map(({ ref }) => ref.name)).toEqual([keyId(6)]);
   },
 );
@@ -353,7 +355,7 @@ test.each<unknown>([7, 'jobs', 'nothing:of-ours', 'streamingLocators:a/b', 'jobs
     if (row === undefined) throw new Error('unexpected');
     await lab.service.secrets.replace(row.ref, { ...row.value, of: of as string }, row.etag);
     const later = await lab.another({ clock: { ...lab.clock, now: () => lab.clock.now() + 2 * hour } });
-    expect(await clearUnnamed({ visit: 'unnamed', account }, later)).toBeUndefined();
+    expect(await deleteOrphanedSecrets({ visit: 'unnamed', account }, later)).toBeUndefined();
     expect(await secretsOf(account)).toHaveLength(1);
   },
 );
@@ -392,7 +394,12 @@ describe('operations', () => {
   const day = 86_400_000;
   const operation = (at: number, more: Partial<Operation> = {}): Operation => ({
     id: `${new Date(at).toISOString().slice(0, 10).replaceAll('-', '')}-${world.lab.service.random.uuid()}`,
-    ...{ account: 'a', place, startedAt: at, status: 'Succeeded', endedAt: at, ...more },
+    account: 'a',
+    place,
+    startedAt: at,
+    status: 'Succeeded',
+    endedAt: at,
+    ...more,
   });
 
   test('are kept for two days, and cleared after that', async () => {
@@ -417,7 +424,7 @@ describe('operations', () => {
     const change = {
       account: 'waiting',
       method: 'patch',
-      wish: { place, encryption: by(wanted) },
+      input: { place, encryption: by(wanted) },
       actor: tester,
       mayRelease: false,
     } as const;
@@ -444,8 +451,12 @@ describe('operations', () => {
   describe('that wait for a silent vault', () => {
     const by = (keyIdentifier: string) =>
       ({ type: 'CustomerKey', keyIdentifier, identity: { useSystemAssignedIdentity: true } }) as const;
-    const change = (account: string, method: Change['method'], wish: object): Change => ({
-      ...{ account, method, wish: { place, ...wish }, actor: tester, mayRelease: false },
+    const change = (account: string, method: Change['method'], input: object): Change => ({
+      account,
+      method,
+      input: { place, ...input },
+      actor: tester,
+      mayRelease: false,
     });
     async function silentVault(vault: string) {
       const key = await world.lab.vaultWithKey(vault);
@@ -463,8 +474,8 @@ describe('operations', () => {
       const encryption = await silentVault('guarded-kv');
       await placed('guarded');
       const ifMatch = etagOf((await lab.view('guarded')).record);
-      const wish = { tags: { by: 'operation' }, encryption };
-      const guarded = await beginOperation(change('guarded', 'patch', wish), { ifMatch }, lab.service);
+      const input = { tags: { by: 'operation' }, encryption };
+      const guarded = await beginOperation(change('guarded', 'patch', input), { ifMatch }, lab.service);
       await patchAccount('guarded', { tags: { by: 'somebody' } }, {}, tester, lab.service);
       const fresh = { owner: 'contoso', location, encryption };
       const creation = await beginOperation(change('fresh', 'put', fresh), { ifNoneMatch: '*' }, lab.service);
@@ -474,19 +485,20 @@ describe('operations', () => {
       for (const { operation: one } of [guarded, creation])
         expect(await ended(one)).toMatchObject({ status: 'Failed', error: { code: 'PreconditionFailed' } });
       expect((await lab.view('guarded')).record).toMatchObject({
-        ...{ tags: { by: 'somebody' }, encryption: { type: 'SystemKey' } },
+        tags: { by: 'somebody' },
+        encryption: { type: 'SystemKey' },
       });
     });
 
     test('create nothing that was deleted meanwhile; a creation that is asked for after it goes on', async () => {
       const { lab } = world;
-      const wish = { owner: 'contoso', location, encryption: await silentVault('ghost-kv') };
-      const before = await beginOperation(change('Ghost', 'put', wish), {}, lab.service);
-      const elsewhere = await beginOperation(change('other', 'put', wish), {}, lab.service);
+      const input = { owner: 'contoso', location, encryption: await silentVault('ghost-kv') };
+      const before = await beginOperation(change('Ghost', 'put', input), {}, lab.service);
+      const elsewhere = await beginOperation(change('other', 'put', input), {}, lab.service);
       await cancelCreation('ghost', { ...place, resourceGroup: 'MEDIA' }, lab.service);
       await cancelCreation('other', { ...place, resourceGroup: 'elsewhere' }, lab.service);
       lab.clock.set(lab.clock.now() + 1);
-      const after = await beginOperation(change('ghost', 'put', wish), {}, lab.service);
+      const after = await beginOperation(change('ghost', 'put', input), {}, lab.service);
       expect(await ended(before.operation)).toMatchObject({ status: 'Failed', error: { code: 'Conflict' } });
       const { tombstones } = await lab.service.accounts.tombstones('ghost', { limit: 1 });
       expect([await lab.service.accounts.read('ghost'), tombstones]).toEqual([undefined, []]);
@@ -497,8 +509,8 @@ describe('operations', () => {
     test('leave nothing of a creation that a DELETE could not see yet', async () => {
       const { lab } = world;
       const encryption = await silentVault('seen-kv');
-      const wish = { owner: 'contoso', location, encryption };
-      const { operation: begun } = await beginOperation(change('unseen', 'put', wish), {}, lab.service);
+      const input = { owner: 'contoso', location, encryption };
+      const { operation: begun } = await beginOperation(change('unseen', 'put', input), {}, lab.service);
       await lab.keyVault('DELETE', '/faults');
       const accounts = {
         ...lab.service.accounts,
@@ -561,7 +573,8 @@ test.each(['2021-06-01', '2021-11-01'])(
     await patchAccount(account, { encryption: by(next) }, {}, tester, service);
     const body = { tags: { a: 'b' }, properties: { encryption: { type: 'CustomerKey' } } };
     const request = new HttpRequest({
-      ...{ method: 'PATCH', url: `https://app.example/api?api-version=${version}` },
+      method: 'PATCH',
+      url: `https://app.example/api?api-version=${version}`,
       params: { subscriptionId: place.subscriptionId, resourceGroupName: place.resourceGroup, accountName: account },
       query: { 'api-version': version },
       body: { string: JSON.stringify(body) },

@@ -58,9 +58,13 @@ describe('streaming locators', () => {
     });
     expect(made).toMatchObject({
       id: `/subscriptions/${subscriptionId}/resourceGroups/${group}/providers/Microsoft.Media/mediaservices/${name}/streamingLocators/UserCreatedLocator`,
-      ...{ name: 'UserCreatedLocator', type: 'Microsoft.Media/mediaservices/streamingLocators' },
-      ...{ assetName: 'ClimbingMountRainier', streamingLocatorId: '90000000-0000-0000-0000-00000000000a' },
-      ...{ startTime: new Date('2026-11-01T00:00:00Z'), created: expect.any(Date), systemData: expect.anything() },
+      name: 'UserCreatedLocator',
+      type: 'Microsoft.Media/mediaservices/streamingLocators',
+      assetName: 'ClimbingMountRainier',
+      streamingLocatorId: '90000000-0000-0000-0000-00000000000a',
+      startTime: new Date('2026-11-01T00:00:00Z'),
+      created: expect.any(Date),
+      systemData: expect.anything(),
     });
     const seen = await ams.streamingLocators.get(group, name, 'USERCREATEDLOCATOR');
     const listed = (await all(ams.streamingLocators.list(group, name))).find((one) => one.name === made.name);
@@ -180,7 +184,9 @@ describe('streaming locators', () => {
 
 const tokens = (...keys: object[]) => ({
   odataType: '#Microsoft.Media.ContentKeyPolicyTokenRestriction' as const,
-  ...{ issuer: 'urn:issuer', audience: 'urn:audience', restrictionTokenType: 'Jwt' },
+  issuer: 'urn:issuer',
+  audience: 'urn:audience',
+  restrictionTokenType: 'Jwt',
   primaryVerificationKey: keys[0] as never,
   alternateVerificationKeys: keys.slice(1) as never,
   requiredClaims: [{ claimType: 'urn:microsoft:azure:mediaservices:contentkeyidentifier' }],
@@ -198,7 +204,8 @@ describe('content key policies', () => {
     if (one === undefined || two === undefined || three === undefined) throw new Error('unexpected');
     const rsa = {
       odataType: '#Microsoft.Media.ContentKeyPolicyRsaTokenKey',
-      ...{ exponent: new Uint8Array([1, 0, 1]), modulus: new Uint8Array(randomBytes(256)) },
+      exponent: new Uint8Array([1, 0, 1]),
+      modulus: new Uint8Array(randomBytes(256)),
     };
     const options = [
       { name: 'token', configuration: clearKey, restriction: tokens(symmetric(one), symmetric(two), rsa) },
@@ -288,7 +295,10 @@ describe('content key policies', () => {
     configuration: { '@odata.type': '#Microsoft.Media.ContentKeyPolicyClearKeyConfiguration' },
     restriction: {
       '@odata.type': '#Microsoft.Media.ContentKeyPolicyTokenRestriction',
-      ...{ issuer: 'i', audience: 'a', restrictionTokenType: 'Jwt', primaryVerificationKey },
+      issuer: 'i',
+      audience: 'a',
+      restrictionTokenType: 'Jwt',
+      primaryVerificationKey,
     },
   });
   const withConfiguration = (configuration: object) => ({
@@ -365,25 +375,19 @@ describe('content key policies', () => {
       '@odata.type': '#Microsoft.Media.ContentKeyPolicyPlayReadyConfiguration',
       licenses: [
         {
-          ...{
-            allowTestDevices: true,
-            beginDate: '2026-10-16T18:22:53.46Z',
-            licenseType: 'NonPersistent',
-            contentType: 'UltraVioletDownload',
-          },
+          allowTestDevices: true,
+          beginDate: '2026-10-16T18:22:53.46Z',
+          licenseType: 'NonPersistent',
+          contentType: 'UltraVioletDownload',
           contentKeyLocation: {
             '@odata.type': '#Microsoft.Media.ContentKeyPolicyPlayReadyContentEncryptionKeyFromHeader',
           },
           playRight: {
-            ...{
-              scmsRestriction: 2,
-              digitalVideoOnlyContentRestriction: false,
-              allowPassingVideoContentToUnknownOutput: 'NotAllowed',
-            },
-            ...{
-              imageConstraintForAnalogComponentVideoRestriction: true,
-              imageConstraintForAnalogComputerMonitorRestriction: false,
-            },
+            scmsRestriction: 2,
+            digitalVideoOnlyContentRestriction: false,
+            allowPassingVideoContentToUnknownOutput: 'NotAllowed',
+            imageConstraintForAnalogComponentVideoRestriction: true,
+            imageConstraintForAnalogComputerMonitorRestriction: false,
           },
         },
       ],
@@ -594,7 +598,9 @@ describe('INV-9 and the inaccessible state', () => {
     await stack.keyVault('PATCH', '/vaults/media-kv/keys/cmk', { enabled: false });
     await sweptUntil(world, name, (account) => account.properties.state !== 'Enabled');
     expect((await ams.mediaservices.get(group, name)).encryption).toMatchObject({
-      ...{ status: 'Inaccessible', cause: 'KeyDisabled', remedy: expect.stringContaining('--enabled true') },
+      status: 'Inaccessible',
+      cause: 'KeyDisabled',
+      remedy: expect.stringContaining('--enabled true'),
     });
     expect((await all(ams.mediaservices.listBySubscription())).map((one) => one.name)).toContain(name);
     const calls = [

@@ -7,7 +7,7 @@ import { keyVaultControl } from '../../packages/key-vault-emulator/src/controlCl
 import { startKeyVault } from '../../packages/key-vault-emulator/src/emulator.ts';
 import { compose } from '../../src/azure/compose.ts';
 import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
-import { type AccountWish, patchAccount, putAccount } from '../../src/core/accounts/putAccount.ts';
+import { type AccountInput, patchAccount, putAccount } from '../../src/core/accounts/putAccount.ts';
 import { findAccount, getAccount } from '../../src/core/accounts/readAccount.ts';
 import { wakeAnnouncing } from '../../src/core/announcements/outboxPass.ts';
 import type { Service } from '../../src/core/service.ts';
@@ -95,7 +95,8 @@ type Act = (service: Service, which: string) => Promise<unknown>;
 const accountOf = (name: string, which: string) => `${name}-${which}`;
 const by = (key: string) => ({
   encryption: {
-    ...{ type: 'CustomerKey' as const, identity: { useSystemAssignedIdentity: true } as const },
+    type: 'CustomerKey' as const,
+    identity: { useSystemAssignedIdentity: true } as const,
     keyIdentifier: `https://${key.replace('/', '.vault.azure.net/keys/')}`,
   },
 });
@@ -104,14 +105,14 @@ const put =
   (name: string, key?: string): Act =>
   async (service, which) => {
     await findAccount(accountOf(name, which), service);
-    const wish = { owner: 'contoso', location, ...(key === undefined ? {} : by(key.replace('*', which))) };
-    return putAccount(accountOf(name, which), wish, {}, tester, service);
+    const input = { owner: 'contoso', location, ...(key === undefined ? {} : by(key.replace('*', which))) };
+    return putAccount(accountOf(name, which), input, {}, tester, service);
   };
 const patch =
-  (name: string, wish: AccountWish | string): Act =>
+  (name: string, input: AccountInput | string): Act =>
   async (service, which) => {
     await findAccount(accountOf(name, which), service);
-    const change = typeof wish === 'string' ? by(wish.replace('*', which)) : wish;
+    const change = typeof input === 'string' ? by(input.replace('*', which)) : input;
     return patchAccount(accountOf(name, which), change, {}, tester, service, { mayRelease: true });
   };
 const get =

@@ -64,7 +64,9 @@ async function sweeper(replace: Partial<Service> = {}) {
     }
   };
   return {
-    ...{ service, daily, messages },
+    service,
+    daily,
+    messages,
     async sweep() {
       await wakeAnnouncing(service);
       await drain();

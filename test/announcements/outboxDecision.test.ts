@@ -1,12 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { fateAfterLostRace, fateOf } from '../../src/core/announcements/outboxDecision.ts';
+import { decisionAfterLostRace, outboxDecision } from '../../src/core/announcements/outboxDecision.ts';
 import type { OutboxRow } from '../../src/core/announcements/ports.ts';
 import type { AuditEntry } from '../../src/core/audit/auditEntry.ts';
 
 const minute = 60_000;
 const row: OutboxRow = {
-  ...{ id: 'x', chain: 'service', subject: { kind: 'service' }, first: 4 },
-  ...{ hashes: ['a', 'b'], at: 1000 },
+  id: 'x',
+  chain: 'service',
+  subject: { kind: 'service' },
+  first: 4,
+  hashes: ['a', 'b'],
+  at: 1000,
 };
 const entries = (...hashes: string[]) => ({ entries: hashes.map((hash) => ({ hash }) as AuditEntry), unreadable: 0 });
 const unreadable = { entries: [], unreadable: 2 };
@@ -24,7 +28,7 @@ describe('INV-6: a row of the outbox', () => {
     ['has announced what is left of it when no handler can be running any more', entries('b'), 16, 'announce'],
     ['stays where what stands there is no entry', unreadable, 16, 'unreadable'],
   ] as const)('%s', (_, standing, minutes, fate) => {
-    expect(fateOf(row, standing, row.at + minutes * minute)).toBe(fate);
+    expect(outboxDecision(row, standing, row.at + minutes * minute)).toBe(fate);
   });
 
   it.each([
@@ -33,6 +37,6 @@ describe('INV-6: a row of the outbox', () => {
     ['goes at once when the other wrote no entry', entries(), 'drop'],
     ['goes at once when what stands there is no entry', unreadable, 'drop'],
   ] as const)('after a lost race %s', (_, standing, fate) => {
-    expect(fateAfterLostRace(row, standing)).toBe(fate);
+    expect(decisionAfterLostRace(row, standing)).toBe(fate);
   });
 });

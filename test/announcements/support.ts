@@ -29,14 +29,23 @@ export function expectAnnounced(entries: readonly AuditEntry[], events: readonly
   const told = new Map(events.filter(({ data }) => data.chain === chain).map((event) => [event.id, event]));
   expect([...told.values()].map(factsOf).toSorted(bySequence)).toEqual(
     entries.map(({ sequence, hash, type, at }) => ({
-      ...{ id: `${chain}/${sequence}`, type: `Keyward.${type}`, time: at },
-      ...{ chain, sequence, hash },
+      id: `${chain}/${sequence}`,
+      type: `Keyward.${type}`,
+      time: at,
+      chain,
+      sequence,
+      hash,
     })),
   );
 }
 
 const factsOf = ({ id, type, time, data: { chain, sequence, hash } }: Arrived) => ({
-  ...{ id, type, time, chain, sequence, hash },
+  id,
+  type,
+  time,
+  chain,
+  sequence,
+  hash,
 });
 const bySequence = (a: { sequence: number }, b: { sequence: number }) => a.sequence - b.sequence;
 

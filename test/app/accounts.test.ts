@@ -194,12 +194,12 @@ describe('conditions', () => {
     const changed = await got(200, api('PATCH', path, { tags: { a: '1' } }, { 'if-match': first }));
     const second = changed.headers.get('etag') ?? '';
     expect(second).not.toBe(first);
-    for (const [method, wish] of [
+    for (const [method, input] of [
       ['PUT', { tags: { lost: 'update' } }],
       ['PATCH', { tags: { lost: 'update' } }],
       ['DELETE', undefined],
     ] as const) {
-      const late = await refused(412, 'PreconditionFailed', api(method, path, wish, { 'if-match': first }));
+      const late = await refused(412, 'PreconditionFailed', api(method, path, input, { 'if-match': first }));
       expect(late.body.error.target).toBe('If-Match');
     }
     expect(await accountOf(api, 'matched')).toEqual(changed.body);

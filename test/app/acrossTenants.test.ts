@@ -39,7 +39,7 @@ let controls: Controls;
 beforeAll(async () => {
   const { identity, keyVault } = world.stack;
   controls = { identity: keyVaultControl(identity.url), keyVault };
-  // Kept for a second or two, so that the loss of the application shows soon.
+  // PassthroughProperties for a second or two, so that the loss of the application shows soon.
   await controls.identity('PUT', '/lifetime', { token: 2 });
 });
 
@@ -83,7 +83,8 @@ test('an account lives on a key of another tenant: created, used, rotated, revok
   expect(locked.properties).toMatchObject({
     state: 'CustomerKeyInaccessible',
     encryption: {
-      ...{ status: 'Inaccessible', cause: 'IdentityNotAuthorized' },
+      status: 'Inaccessible',
+      cause: 'IdentityNotAuthorized',
       remedy: expect.stringContaining(`az ad sp create --id ${identity.federatedIdentityClientId}`),
     },
   });

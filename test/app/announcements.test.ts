@@ -85,8 +85,14 @@ describe('what is announced', () => {
     expect(await announced('moved', isAbout('/accounts/Life', 'AccountKeyChanged'))).toMatchObject({
       source: '/keyward',
       data: {
-        ...{ accountName: 'Life', owner: 'contoso', accountId, chain: accountId, sequence: 2 },
-        ...{ before: 'SystemKey', after: `${key}/${first}`, actor: { kind: 'functionKey' } },
+        accountName: 'Life',
+        owner: 'contoso',
+        accountId,
+        chain: accountId,
+        sequence: 2,
+        before: 'SystemKey',
+        after: `${key}/${first}`,
+        actor: { kind: 'functionKey' },
         keyVaultRequestId: expect.stringMatching(/\S/),
       },
     });
@@ -105,7 +111,10 @@ describe('what is announced', () => {
     const lost = await announced('inaccessible', isAbout('/accounts/Life', 'CustomerKeyInaccessible'));
     const shown = (await accountOf(api, 'life')).properties.encryption;
     expect(lost.data).toMatchObject({
-      ...{ key: `${key}/${second}`, cause: 'KeyDisabled', epoch: 1, accountId },
+      key: `${key}/${second}`,
+      cause: 'KeyDisabled',
+      epoch: 1,
+      accountId,
       keyReleasedBy: shown.keyReleasedBy,
     });
     const verdict = seen().find(ofKey(key, 'VerdictChanged', 'Inaccessible'));
@@ -138,13 +147,16 @@ describe('what is announced', () => {
     await world.stack.keyVault('PATCH', `/vaults/expiry-kv/keys/cmk/${unusable.data.key}`, { enabled: false });
     await world.stack.keyVault('PATCH', `/vaults/expiry-kv/keys/cmk/${inUse}`, { exp: '2020-01-01T00:00:00Z' });
     const third = await world.stack.keyVault<{ key: { kid: string } }>('POST', '/vaults/expiry-kv/keys/cmk', {
-      ...{ kty: 'RSA', size: 2048, exp: soon.toISOString() },
+      kty: 'RSA',
+      size: 2048,
+      exp: soon.toISOString(),
     });
     await announced('the next version', isAbout('/accounts/expiry', 'AccountKeyRewrapped'));
     const latest = third.key.kid.split('/').at(-1);
     await world.stack.keyVault('PATCH', `/vaults/expiry-kv/keys/cmk/${latest}`, { exp: '2020-01-01T00:00:00Z' });
     expect((await announced('expired', ofKey(key, 'KeyExpired'))).data).toMatchObject({
-      ...{ key: latest, expiresOn: '2020-01-01T00:00:00.000Z' },
+      key: latest,
+      expiresOn: '2020-01-01T00:00:00.000Z',
     });
     expect(
       seen()
@@ -236,7 +248,9 @@ describe('a topic that is down', () => {
       expect(line('Metric {"metric":"keyward.announcements.oldest.ms","value":60')).toBe(true);
       const { body } = await got(503, api('GET', '/api/health/ready'));
       expect(body.parts.at(-1)).toMatchObject({
-        ...{ name: 'announcementTopic', status: 'failed', cause: 'AnnouncementsLate' },
+        name: 'announcementTopic',
+        status: 'failed',
+        cause: 'AnnouncementsLate',
         meaning: expect.stringContaining('three minutes'),
       });
       expect(body.announcements).toMatchObject({ waiting: 1, isComplete: true });

@@ -151,11 +151,11 @@ describe('reading the audit', () => {
     const [event] = (await world.stack.keyVault<{ id: string; subject: string }[]>('GET', '/events')).slice(-1);
     const [entry] = (await read('/api/operator/accounts/evented/audit')).slice(-1);
     expect(entry).toMatchObject({
-      ...{ type: 'AccountKeyRewrapped', actor: { kind: 'keyward', id: 'rewrap' }, eventId: event?.id },
-      ...{
-        trigger: expect.stringMatching(/^(event|wake)$/),
-        keyVaultRequestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
-      },
+      type: 'AccountKeyRewrapped',
+      actor: { kind: 'keyward', id: 'rewrap' },
+      eventId: event?.id,
+      trigger: expect.stringMatching(/^(event|wake)$/),
+      keyVaultRequestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
     });
   });
 
@@ -324,7 +324,10 @@ describe('INV-6: who can write the table and does not have the audit key is foun
     for (const { rowKey, data } of before) await put('rolledback', rowKey ?? '', JSON.parse(data));
     expect(await verify('rolledback')).toMatchObject({ result: 'whole', entries: 6 });
     expect(await verify('rolledback', { announced })).toMatchObject({
-      ...{ chain: id, result: 'broken', broken: { sequence: 7, flaw: 'Missing' }, compared: 6 },
+      chain: id,
+      result: 'broken',
+      broken: { sequence: 7, flaw: 'Missing' },
+      compared: 6,
     });
     // The account lives on, and its chain grows past what was announced.
     for (const n of [16, 17, 18]) await got(200, world.api('PATCH', '/api/accounts/rolledback', tags(n)));

@@ -241,8 +241,8 @@ describe('a hostile key identifier is refused with 400 before anything is asked 
     const asked = await totalRequests(world);
     await stack.keyVault('POST', '/faults', { vault: 'sound-kv', action: 'status', status: 503 });
     try {
-      const wish = customerKey('https://sound-kv.vault.azure.net/secrets/cmk');
-      await refused(400, 'KeyIdentifierMalformed', api('PATCH', standing, wish));
+      const input = customerKey('https://sound-kv.vault.azure.net/secrets/cmk');
+      await refused(400, 'KeyIdentifierMalformed', api('PATCH', standing, input));
     } finally {
       await stack.keyVault('DELETE', '/faults');
     }
@@ -296,8 +296,8 @@ describe('names, conditions and pages', () => {
     const { api } = world;
     for (const value of ['"x"', 'x', '*, "x"', '']) {
       for (const method of ['PUT', 'PATCH', 'DELETE']) {
-        const wish = method === 'DELETE' ? undefined : {};
-        const answer = api(method, standing, wish, { 'if-none-match': value });
+        const input = method === 'DELETE' ? undefined : {};
+        const answer = api(method, standing, input, { 'if-none-match': value });
         const { body } = await refused(400, 'InvalidParameter', answer);
         expect(body.error.target).toBe('If-None-Match');
       }
@@ -418,8 +418,8 @@ describe('whatever JSON is sent', () => {
     await got(201, api('PUT', '/api/accounts/fuzzed', newAccount()));
     const name = fc.constantFrom('fuzzed', 'fuzz-new');
     await fc.assert(
-      fc.asyncProperty(fc.constantFrom('PUT', 'PATCH'), name, body, async (method, account, wish) => {
-        const answer = await api(method, `/api/accounts/${account}`, JSON.stringify(wish));
+      fc.asyncProperty(fc.constantFrom('PUT', 'PATCH'), name, body, async (method, account, input) => {
+        const answer = await api(method, `/api/accounts/${account}`, JSON.stringify(input));
         if (answer.status === 200 || answer.status === 201) {
           expect(await accountOf(api, account)).toEqual(answer.body);
           if (account === 'fuzz-new') await got(200, api('DELETE', '/api/accounts/fuzz-new'));
@@ -478,7 +478,7 @@ describe('what is no event', () => {
     const said = world.records.slice(before).filter(({ category }) => category.endsWith('.User'));
     expect(said.filter(({ message }) => message.includes('"woken":true'))).toEqual([]);
     expect(said.filter(({ level }) => level === 'error')).toEqual([]);
-    // One that concerns somebody, to show that waking shows: what came before it would have come before it.
+    // One that targets somebody, to show that waking shows: what came before it would have come before it.
     const real = [{ id: '1', eventType: 'Microsoft.KeyVault.KeyExpired', topic: `${vault}/SOUND-KV`, data: {} }];
     expect(await totalRequests(world)).toBe(asked);
     expect(await deliver('keyEvents', JSON.stringify(real))).toBe(202);

@@ -200,11 +200,11 @@ describe('POST validateEncryption', () => {
     const vault = { recoveryLevel: 'Recoverable+Purgeable', location: 'northeurope' };
     const identifier = await vaultWithKey(world, 'dry-kv', vault, { enabled: false });
     const before = await accountOf(world.api, 'standing');
-    for (const [name, wish] of [
+    for (const [name, input] of [
       ['standing', customerKey(identifier)],
       ['never', withCustomerKey('contoso', identifier)],
     ] as const) {
-      const { body } = await got(200, dryRun(name, { ...wish, waitSeconds: 0 }));
+      const { body } = await got(200, dryRun(name, { ...input, waitSeconds: 0 }));
       expect(body.valid).toBe(false);
       expect(body.checks).toHaveLength(17);
       const faults = body.checks.filter(({ result }: { result: string }) => result === 'fail');
@@ -223,8 +223,8 @@ describe('POST validateEncryption', () => {
   });
 
   test.each([[61], [-1], ['5'], [null]])('refuses to wait for %j seconds', async (waitSeconds) => {
-    const wish = customerKey('https://good-kv.vault.azure.net/keys/cmk');
-    const { body } = await refused(400, 'InvalidRequestContent', dryRun('standing', { ...wish, waitSeconds }));
+    const input = customerKey('https://good-kv.vault.azure.net/keys/cmk');
+    const { body } = await refused(400, 'InvalidRequestContent', dryRun('standing', { ...input, waitSeconds }));
     expect(body.error.target).toBe('waitSeconds');
   });
 });
@@ -277,9 +277,9 @@ describe('INV-2: a vault that cannot be asked is a matter of time: 503 with Retr
   test('and once the vault answers, the same call goes through', async () => {
     const identifier = await vaultWithKey(world, 'once-kv');
     await world.stack.keyVault('POST', '/faults', { vault: 'once-kv', action: 'status', status: 503, count: 1 });
-    const wish = withCustomerKey('contoso', identifier);
-    await refused(503, 'VaultUnavailable', world.api('PUT', '/api/accounts/once', wish));
-    await got(201, world.api('PUT', '/api/accounts/once', wish));
+    const input = withCustomerKey('contoso', identifier);
+    await refused(503, 'VaultUnavailable', world.api('PUT', '/api/accounts/once', input));
+    await got(201, world.api('PUT', '/api/accounts/once', input));
   });
 });
 
@@ -292,13 +292,13 @@ describe('INV-10: an account uses only keys of its own owner:', () => {
     const told = new Set<string>();
     for (const key of ['cmk', 'absent', `cmk/${'1'.repeat(32)}`]) {
       for (const host of ['good-kv', 'GOOD-KV']) {
-        const wish = customerKey(`https://${host}.vault.azure.net/keys/${key}`);
+        const input = customerKey(`https://${host}.vault.azure.net/keys/${key}`);
         const answers = [
-          await refused(403, 'OwnerMismatch', api('PATCH', '/api/accounts/intruder', wish)),
+          await refused(403, 'OwnerMismatch', api('PATCH', '/api/accounts/intruder', input)),
           await refused(
             403,
             'OwnerMismatch',
-            api('PUT', '/api/accounts/intruder-2', { location, properties: { owner: 'mallory', ...wish.properties } }),
+            api('PUT', '/api/accounts/intruder-2', { location, properties: { owner: 'mallory', ...input.properties } }),
           ),
         ];
         for (const { body } of answers) {
@@ -355,16 +355,16 @@ describe('INV-10: an account uses only keys of its own owner:', () => {
     const key = await vaultWithKey(world, 'identity-kv');
     const resourceId =
       '/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/unknown';
-    const wish = withCustomerKey('identity', key);
+    const input = withCustomerKey('identity', key);
     const answer = await refused(
       503,
       'IdentityUnavailable',
       api('PUT', '/api/accounts/identity', {
-        ...wish,
+        ...input,
         properties: {
-          ...wish.properties,
+          ...input.properties,
           encryption: {
-            ...wish.properties.encryption,
+            ...input.properties.encryption,
             identity: { useSystemAssignedIdentity: false, userAssignedIdentity: resourceId },
           },
         },

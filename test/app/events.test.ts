@@ -166,7 +166,9 @@ describe('INV-5: events choose who to look at, never what to do:', () => {
     await account('unusable-kv');
     const { etag } = await accountOf(world.api, 'unusable-kv');
     const made = await world.stack.keyVault<{ key: { kid: string } }>('POST', '/vaults/unusable-kv/keys/cmk', {
-      ...{ kty: 'RSA', size: 2048, enabled: false },
+      kty: 'RSA',
+      size: 2048,
+      enabled: false,
     });
     const warned = await until(
       'a warning',
@@ -188,7 +190,10 @@ describe.concurrent('INV-5: events are not believed:', () => {
     const begun = (await looksAt('storm-kv')).length;
     const topic = `/subscriptions/${subscriptionId}/resourceGroups/g/providers/Microsoft.KeyVault/vaults/storm-kv`;
     const forged = ['KeyNewVersionCreated', 'KeyNearExpiry', 'KeyExpired', 'VaultAccessPolicyChanged'].map((type) => ({
-      ...{ id: randomUUID(), topic, subject: 'cmk', eventType: `Microsoft.KeyVault.${type}` },
+      id: randomUUID(),
+      topic,
+      subject: 'cmk',
+      eventType: `Microsoft.KeyVault.${type}`,
       data: {
         VaultName: 'storm-kv',
         ObjectType: 'Key',

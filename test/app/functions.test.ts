@@ -49,7 +49,10 @@ describe('the built bundle', () => {
     expect(of('httpTrigger').toSorted(byName)).toEqual(
       routes
         .map(({ name, method, path, scope, bearerOnly }) => ({
-          ...{ name, trigger: 'httpTrigger', methods: [method], route: path },
+          name,
+          trigger: 'httpTrigger',
+          methods: [method],
+          route: path,
           authLevel: scope === 'public' || bearerOnly ? 'anonymous' : 'function',
         }))
         .toSorted(byName),
@@ -68,7 +71,10 @@ describe('the built bundle', () => {
       expect.objectContaining({ name: 'startDailyPass' }),
     ]);
     const queue = (name: string, queueName: string) => ({
-      ...{ name, trigger: 'queueTrigger', queueName, connection: 'AzureWebJobsStorage' },
+      name,
+      trigger: 'queueTrigger',
+      queueName,
+      connection: 'AzureWebJobsStorage',
     });
     expect(of('queueTrigger').toSorted(byName)).toEqual([
       queue('dailyPass', 'daily-pass'),
@@ -181,7 +187,7 @@ describe('without its settings the app loads, and', () => {
       () => queue.exists(),
       (exists) => exists,
     );
-    const work = { vault: '0'.repeat(32), askedBy: 'sweep' };
+    const work = { vault: '0'.repeat(32), requestedBy: 'sweep' };
     await queue.sendMessage(Buffer.from(JSON.stringify(work)).toString('base64'));
     await until(
       'the message was tried',

@@ -24,7 +24,7 @@ test('what was given up of either queue is told, whatever the message holds', as
     await poison.createIfNotExists();
     await poison.sendMessage(Buffer.from(JSON.stringify(message)).toString('base64'));
   };
-  await give('vault-work', { vault: '0'.repeat(32), askedBy: 'sweep' });
+  await give('vault-work', { vault: '0'.repeat(32), requestedBy: 'sweep' });
   await give('daily-pass', { visit: 'announcements', after: 'x'.repeat(2_000) });
   await give('daily-pass', null);
   const told = [
@@ -82,7 +82,8 @@ describe('readiness', () => {
         expect(answer.body.status).toBe('notReady');
         expect(answer.body.keys).toMatchObject({ isComplete: true });
         expect(partsIn(answer)).toMatchObject({
-          ...{ tables: { status: 'ok' }, queue: { status: 'ok' } },
+          tables: { status: 'ok' },
+          queue: { status: 'ok' },
           operatorVault: { status: 'failed', cause, meaning: expect.stringMatching(/\S/) },
         });
       } finally {

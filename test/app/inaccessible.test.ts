@@ -63,16 +63,16 @@ async function lock(name: string, vault: string) {
 
 /** What callers write; the ETag also moves when the account's own audit learns of the verdict. */
 // biome-ignore lint/suspicious/noExplicitAny: the account's JSON, as a caller sees it.
-const wishOf = ({ tags, location, properties: { owner, encryption } }: any) => {
+const inputOf = ({ tags, location, properties: { owner, encryption } }: any) => {
   const { type, keyVaultProperties, identity } = encryption;
   return { tags, location, owner, type, keyVaultProperties, identity };
 };
 
 /** A path on the routes of Azure Media Services as well. */
 const place = { subscriptionId: '5b1c7c1e-53a1-4a67-9d0f-0c6d3d1f0a01', resourceGroupName: 'locked-rg' };
-const placed = (wish: ReturnType<typeof withCustomerKey>) => ({
-  ...wish,
-  properties: { ...wish.properties, ...place },
+const placed = (input: ReturnType<typeof withCustomerKey>) => ({
+  ...input,
+  properties: { ...input.properties, ...place },
 });
 
 const armVersion = (path: string) => {
@@ -144,7 +144,9 @@ describe('INV-3: in the Customer Key Inaccessible state', () => {
         continue;
       }
       expect({ what, status: answer.status, code: answer.body.error.code }).toEqual({
-        ...{ what, status: 403, code: 'CustomerKeyInaccessible' },
+        what,
+        status: 403,
+        code: 'CustomerKeyInaccessible',
       });
       expect(answer.body.error.additionalInfo).toEqual([
         {
@@ -154,7 +156,7 @@ describe('INV-3: in the Customer Key Inaccessible state', () => {
       ]);
       expect(answer.body.error.message).toContain(since);
       expect(answer.headers.get('x-ms-request-id')).toMatch(/\S/);
-      expect(wishOf(await accountOf(api, 'locked'))).toEqual(wishOf(before));
+      expect(inputOf(await accountOf(api, 'locked'))).toEqual(inputOf(before));
     }
     expect(passed.sort()).toEqual(passing.toSorted());
     await refused(404, 'AccountNotFound', api('GET', '/api/accounts/locked'));
@@ -179,7 +181,7 @@ describe('INV-3: in the Customer Key Inaccessible state', () => {
           await refused(403, 'CustomerKeyInaccessible', api(method, '/api/accounts/LOCKED-2', body, headers));
       }
     }
-    expect(wishOf(await accountOf(api, 'locked-2'))).toEqual(wishOf(before));
+    expect(inputOf(await accountOf(api, 'locked-2'))).toEqual(inputOf(before));
     expect(await requestsTo(world, 'spare-kv')).toEqual([]);
   });
 

@@ -29,14 +29,14 @@ afterAll(() => {
 /** An account with a customer key and one without, whatever became of them: another owner's are cleared away. */
 async function standing() {
   const key = 'https://fuzz-kv.vault.azure.net/keys/cmk';
-  for (const [name, wish] of [
+  for (const [name, input] of [
     ['standing', withCustomerKey('contoso', key)],
     ['fuzz-a', newAccount()],
   ] as const) {
     const path = `/api/accounts/${name}`;
-    if ((await world.api('PUT', path, wish)).status < 300) continue;
+    if ((await world.api('PUT', path, input)).status < 300) continue;
     await got(200, world.api('DELETE', path));
-    await got(201, world.api('PUT', path, wish));
+    await got(201, world.api('PUT', path, input));
   }
 }
 

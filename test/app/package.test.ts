@@ -112,7 +112,7 @@ describe('the package in the host', () => {
     const { connectionString } = world.stack.azurite;
     const queue = QueueServiceClient.fromConnectionString(connectionString).getQueueClient('vault-work');
     const before = ran('vaultWork');
-    const work = { vault: '0'.repeat(32), askedBy: 'sweep' };
+    const work = { vault: '0'.repeat(32), requestedBy: 'sweep' };
     await queue.sendMessage(Buffer.from(JSON.stringify(work)).toString('base64'));
     await until(
       'the message was worked on',

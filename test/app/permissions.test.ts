@@ -54,7 +54,9 @@ async function refusedEverywhere(headers: Record<string, string>): Promise<void>
 beforeAll(async () => {
   for (const [index, role] of [...roles, 'none'].entries()) {
     await control('PUT', `/identities/role-${index}`, {
-      ...{ tenantId: homeTenantId, kind: 'application', secret: 's' },
+      tenantId: homeTenantId,
+      kind: 'application',
+      secret: 's',
       roles: role === 'none' ? [] : [role],
       // Deliveries come from Event Grid itself, and from nobody else who has its role.
       ...(role === 'AzureEventGridSecureWebhookSubscriber' ? { clientId: eventGrid } : {}),
@@ -62,7 +64,10 @@ beforeAll(async () => {
   }
   await control('PUT', `/tenants/${otherTenantId}`, {});
   await control('PUT', '/identities/stranger', {
-    ...{ tenantId: otherTenantId, kind: 'application', secret: 's', roles },
+    tenantId: otherTenantId,
+    kind: 'application',
+    secret: 's',
+    roles,
   });
   await control('PUT', '/identities/everything', { tenantId: homeTenantId, kind: 'application', secret: 's', roles });
 });
@@ -153,7 +158,9 @@ describe('Keys.Release', () => {
     const claim = '/api/operator/claims?kind=vault&value=claimed-kv.vault.azure.net';
     const { body } = await got(200, operator('GET', claim));
     expect(body).toEqual({
-      ...{ kind: 'vault', value: 'claimed-kv.vault.azure.net', owner: 'claimed' },
+      kind: 'vault',
+      value: 'claimed-kv.vault.azure.net',
+      owner: 'claimed',
       claimedAt: expect.stringMatching(/^\d{4}-.*Z$/),
     });
     await refused(403, 'AuthorizationFailed', operator('DELETE', claim));
@@ -302,16 +309,14 @@ describe('a forged token is refused with 401:', () => {
 
   const now = () => Math.floor(Date.now() / 1000);
   const claims = (more: Record<string, unknown> = {}): JWTPayload => ({
-    ...{
-      aud: apiAudience,
-      iss: issuer,
-      oid: 'someone',
-      tid: homeTenantId,
-      roles,
-      iat: now(),
-      nbf: now(),
-      exp: now() + 600,
-    },
+    aud: apiAudience,
+    iss: issuer,
+    oid: 'someone',
+    tid: homeTenantId,
+    roles,
+    iat: now(),
+    nbf: now(),
+    exp: now() + 600,
     ...more,
   });
   const signed = (payload: JWTPayload, header: Record<string, unknown> = {}) =>

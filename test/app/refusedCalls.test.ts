@@ -1,4 +1,4 @@
-/** Refusals of dangerous calls stand in the audit: docs/operations.md has the closed list. */
+/** Refusals of sensitive calls stand in the audit: docs/operations.md has the closed list. */
 import { TableClient } from '@azure/data-tables';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { AuditEntry } from '../../src/core/audit/auditEntry.ts';
@@ -33,7 +33,10 @@ const control = async (method: string, path: string, body: unknown): Promise<Rec
 /** A caller with these roles, and its object id. */
 async function principal(name: string, roles: readonly string[]): Promise<{ api: Caller; id: string }> {
   const made = await control('PUT', `/identities/${name}`, {
-    ...{ tenantId: homeTenantId, kind: 'application', secret: 's', roles },
+    tenantId: homeTenantId,
+    kind: 'application',
+    secret: 's',
+    roles,
   });
   const { access_token: token } = await control('POST', '/token', { identity: name, resource: apiAudience });
   return { api: caller(world.stack.host.url, { authorization: `Bearer ${token}` }), id: made.objectId ?? '' };
@@ -57,7 +60,7 @@ const inService = async () =>
 
 const toSystemKey = { properties: { encryption: { type: 'SystemKey' } } };
 
-describe('a dangerous call that is refused', () => {
+describe('a sensitive call that is refused', () => {
   test('stands in the account’s chain: what was asked, by whom, why not; once a minute, and the ETag stays', async () => {
     const key = await vaultWithKey(world, 'held-kv');
     await got(201, writer.api('PUT', '/api/accounts/held', withCustomerKey('held', key)));

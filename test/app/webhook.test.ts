@@ -45,7 +45,10 @@ const send = (body: unknown) => sendAs(`Bearer ${token}`, body);
 const vaultId = (name: string) =>
   `/subscriptions/${subscriptionId}/resourceGroups/g/providers/Microsoft.KeyVault/vaults/${name}`;
 const newVersion = (vault: string, more: Record<string, unknown> = {}) => ({
-  ...{ id: 'e-1', topic: vaultId(vault), subject: 'cmk', eventType: 'Microsoft.KeyVault.KeyNewVersionCreated' },
+  id: 'e-1',
+  topic: vaultId(vault),
+  subject: 'cmk',
+  eventType: 'Microsoft.KeyVault.KeyNewVersionCreated',
   data: { VaultName: vault, ObjectType: 'Key', ObjectName: 'cmk', ...more },
 });
 
@@ -53,7 +56,10 @@ const newVersion = (vault: string, more: Record<string, unknown> = {}) => ({
 async function account(name: string, schema: 'eventGrid' | 'cloudEvents' = 'eventGrid'): Promise<void> {
   const key = await vaultWithKey(world, name);
   const made = await world.stack.keyVault<{ state: string }>('PUT', `/vaults/${name}/eventSubscriptions/keyward`, {
-    ...{ endpoint: hook(), destination: 'webhook', schema, headers: { authorization: `Bearer ${token}` } },
+    endpoint: hook(),
+    destination: 'webhook',
+    schema,
+    headers: { authorization: `Bearer ${token}` },
   });
   // The handshake has succeeded: otherwise it would wait for somebody's hand.
   expect(made.state).toBe('Succeeded');
@@ -114,7 +120,7 @@ describe('INV-5: events are not believed:', () => {
     expect(after).toMatchObject({ etag, properties: { state: 'Enabled', encryption: { status: 'Accessible' } } });
   });
 
-  test('what concerns nobody is acknowledged: other types, vaults that nobody uses, events that are none', async () => {
+  test('what targets nobody is acknowledged: other types, vaults that nobody uses, events that are none', async () => {
     await got(202, send([{ eventType: 'Contoso.Other' }, { id: 7 }, newVersion('nobodys-kv')]));
     await got(202, send({ specversion: '1.0', type: 'x'.repeat(5000), source: '', data: { vaultName: ['a'] } }));
     expect(await requestsTo(world, 'nobodys-kv')).toEqual([]);

@@ -96,7 +96,7 @@ describe('INV-6: a chain', () => {
     ['its last entry removed', five.slice(0, 4), 5],
     ['all entries removed', [], 1],
     ['an entry doubled', five.toSpliced(2, 0, ...five.slice(1, 2)), 3],
-    ["two entries in each other's place", [2, 1, 3, 4, 5].flatMap((n) => five.slice(n - 1, n)), 1],
+    ["two entries in each other's position", [2, 1, 3, 4, 5].flatMap((n) => five.slice(n - 1, n)), 1],
     ['an entry of another chain put in', five.toSpliced(1, 1, ...chainOf(5, 'other').slice(1, 2)), 2],
   ])('with %s is broken there', async (_, entries, expected) => {
     expect(await firstBrokenLink(chain, entries, head, kekOf)).toBe(expected);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type AuditEntry, appendEntry, type ChainHead, emptyChain, headOf } from '../../src/core/audit/auditEntry.ts';
 import type { ChainRow } from '../../src/core/audit/chainCheck.ts';
-import { type VerificationWish, verifyChain } from '../../src/core/audit/verifyChain.ts';
+import { type VerificationRequest, verifyChain } from '../../src/core/audit/verifyChain.ts';
 import { Unavailable } from '../../src/core/base/errors.ts';
 import type { Kek } from '../../src/core/crypto/accountKeyEnvelope.ts';
 import { KeyMaterialMismatch } from '../../src/core/crypto/accountKeyEnvelope.ts';
@@ -26,7 +26,7 @@ function chainOf(length: number, about = chain, key = kek, from: ChainHead = emp
 const headAt = (entries: readonly AuditEntry[], n = entries.length): ChainHead =>
   n === 0 ? emptyChain : headOf(entries[n - 1] ?? expect.fail());
 const rowsOf = (entries: readonly AuditEntry[]): ChainRow[] =>
-  entries.map((entry) => ({ place: entry.sequence, entry }));
+  entries.map((entry) => ({ position: entry.sequence, entry }));
 
 interface Stand {
   readonly rows: readonly ChainRow[];
@@ -36,7 +36,7 @@ interface Stand {
 }
 
 /** The largest page that was asked for comes back too. */
-async function verify({ rows, head, pages = 1000 }: Stand, wish: VerificationWish = {}) {
+async function verify({ rows, head, pages = 1000 }: Stand, input: VerificationRequest = {}) {
   let [asked, largest] = [0, 0];
   const logged: unknown[] = [];
   const seen = await verifyChain(
@@ -46,12 +46,12 @@ async function verify({ rows, head, pages = 1000 }: Stand, wish: VerificationWis
       async page({ limit, after = '0' }) {
         asked += 1;
         largest = Math.max(largest, limit);
-        const from = rows.filter(({ place }) => place === 0 || place > Number(after));
+        const from = rows.filter(({ position }) => position === 0 || position > Number(after));
         const page = from.slice(0, limit);
-        return page.length < limit ? { rows: page } : { rows: page, next: String(page.at(-1)?.place) };
+        return page.length < limit ? { rows: page } : { rows: page, next: String(page.at(-1)?.position) };
       },
     },
-    wish,
+    input,
     {
       rings: async () =>
         ({
@@ -77,7 +77,9 @@ async function verify({ rows, head, pages = 1000 }: Stand, wish: VerificationWis
 const long = chainOf(2500);
 const five = chainOf(5);
 const edited = (n: number, changes: Record<string, unknown>) =>
-  rowsOf(five).map((row) => (row.place === n ? { ...row, entry: { ...(row.entry as AuditEntry), ...changes } } : row));
+  rowsOf(five).map((row) =>
+    row.position === n ? { ...row, entry: { ...(row.entry as AuditEntry), ...changes } } : row,
+  );
 
 describe('verifying a chain', () => {
   it('reads pages of a thousand, however long it is', async () => {
@@ -96,7 +98,10 @@ describe('verifying a chain', () => {
       after = seen.verified;
       if (seen.result !== 'unfinished') {
         expect({ result: seen.result, calls, compared, after }).toEqual({
-          ...{ result: 'whole', calls: 3, compared: 2, after: headAt(long) },
+          result: 'whole',
+          calls: 3,
+          compared: 2,
+          after: headAt(long),
         });
         return;
       }
@@ -121,7 +126,7 @@ describe('verifying a chain', () => {
     ['an entry edited', { rows: edited(3, { after: 'else' }), head: headAt(five) }, 3, 'Edited'],
     [
       'a row that holds nothing of ours',
-      { rows: edited(3, {}).with(2, { place: 3, entry: undefined }), head: headAt(five) },
+      { rows: edited(3, {}).with(2, { position: 3, entry: undefined }), head: headAt(five) },
       3,
       'Edited',
     ],
@@ -129,28 +134,28 @@ describe('verifying a chain', () => {
     ['its first entries removed', { rows: rowsOf(five).slice(2), head: headAt(five) }, 1, 'Missing'],
     ['its last entries removed', { rows: rowsOf(five).slice(0, 3), head: headAt(five) }, 4, 'Missing'],
     [
-      'two rows in each other’s place',
+      'two rows in each other’s position',
       {
-        rows: rowsOf(five).with(1, { place: 2, entry: five[2] }).with(2, { place: 3, entry: five[1] }),
+        rows: rowsOf(five).with(1, { position: 2, entry: five[2] }).with(2, { position: 3, entry: five[1] }),
         head: headAt(five),
       },
       ...([2, 'OutOfOrder'] as const),
     ],
     [
       'a row twice',
-      { rows: rowsOf(five).toSpliced(2, 0, { place: 2, entry: five[1] }), head: headAt(five) },
+      { rows: rowsOf(five).toSpliced(2, 0, { position: 2, entry: five[1] }), head: headAt(five) },
       3,
       'OutOfOrder',
     ],
     [
-      'a row without a place',
-      { rows: rowsOf(five).toSpliced(2, 0, { place: 0, entry: five[2] }), head: headAt(five) },
+      'a row without a position',
+      { rows: rowsOf(five).toSpliced(2, 0, { position: 0, entry: five[2] }), head: headAt(five) },
       3,
       'OutOfOrder',
     ],
     [
       'a row of another chain',
-      { rows: rowsOf(five).with(1, { place: 2, entry: other[1] }), head: headAt(five) },
+      { rows: rowsOf(five).with(1, { position: 2, entry: other[1] }), head: headAt(five) },
       2,
       'Foreign',
     ],
@@ -177,7 +182,9 @@ describe('verifying a chain', () => {
     const older = { rows: rowsOf(five.slice(0, 3)), head: headAt(five, 3) };
     expect(await verify(older)).toMatchObject({ result: 'whole' });
     expect(await verify(older, { announced: [headAt(five, 2), headAt(five)] })).toMatchObject({
-      ...{ result: 'broken', broken: { sequence: 4, flaw: 'Missing' }, compared: 1 },
+      result: 'broken',
+      broken: { sequence: 4, flaw: 'Missing' },
+      compared: 1,
     });
     // Since then the chain has grown on another branch.
     const regrown = [...five.slice(0, 3)];
@@ -186,7 +193,8 @@ describe('verifying a chain', () => {
     const stand = { rows: rowsOf(regrown), head: headAt(regrown) };
     expect(await verify(stand)).toMatchObject({ result: 'whole' });
     expect(await verify(stand, { announced: [headAt(five)] })).toMatchObject({
-      ...{ result: 'broken', broken: { sequence: 5, flaw: 'AnnouncedDiffers' } },
+      result: 'broken',
+      broken: { sequence: 5, flaw: 'AnnouncedDiffers' },
     });
   });
 
@@ -194,12 +202,14 @@ describe('verifying a chain', () => {
     const stand = { rows: rowsOf(five), head: headAt(five) };
     expect(await verify(stand, { after: headAt(five) })).toMatchObject({ result: 'whole', entries: 0 });
     expect(await verify(stand, { after: { ...headAt(five, 4), hash: 'x' } })).toMatchObject({
-      ...{ result: 'broken', broken: { sequence: 5, flaw: 'NotLinked' } },
+      result: 'broken',
+      broken: { sequence: 5, flaw: 'NotLinked' },
     });
     expect(
       await verify({ ...stand, rows: rowsOf(five.slice(0, 2)), head: headAt(five, 2) }, { after: headAt(five, 4) }),
     ).toMatchObject({
-      ...{ result: 'broken', broken: { sequence: 3, flaw: 'BeyondHead' } },
+      result: 'broken',
+      broken: { sequence: 3, flaw: 'BeyondHead' },
     });
   });
 

@@ -20,8 +20,10 @@ const resourceId = (name: string) =>
   `/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/${name}`;
 
 const identity: FederatedIdentity = {
-  ...{ useSystemAssignedIdentity: false, userAssignedIdentity: resourceId('Speaker') },
-  ...{ federatedIdentityClientId: APP, tenantId: CUSTOMER },
+  useSystemAssignedIdentity: false,
+  userAssignedIdentity: resourceId('Speaker'),
+  federatedIdentityClientId: APP,
+  tenantId: CUSTOMER,
 };
 const across = { tenantId: CUSTOMER, identity };
 
@@ -103,7 +105,8 @@ const answering = (status: number, message: string) => ({
   body: { statusCode: status, message },
 });
 const refusing = (code: number) => ({
-  ...{ kind: 'answer', status: 400 },
+  kind: 'answer',
+  status: 400,
   body: { error: 'interaction_required', error_description: `AADSTS${code}: refused.`, error_codes: [code] },
 });
 const fault = (endpoint: 'msi' | 'token', effect: object) => () => control('POST', '/faults', { endpoint, effect });

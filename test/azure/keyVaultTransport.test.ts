@@ -104,13 +104,17 @@ describe('INV-8: a host off the allow-list', () => {
 describe('in development', () => {
   it('requests go to the emulator, which knows the vault by its Host header', async () => {
     const request = createPipelineRequest({
-      ...{ url: `${key}/1/unwrapkey?api%2Dversion=7.4`, method: 'POST', body: '{"alg":"RSA-OAEP-256"}' },
+      url: `${key}/1/unwrapkey?api%2Dversion=7.4`,
+      method: 'POST',
+      body: '{"alg":"RSA-OAEP-256"}',
       headers: createHttpHeaders({ authorization: 'Bearer t', 'content-type': 'application/json' }),
     });
     const response = await rerouting().sendRequest(request);
     expect(received).toMatchObject([
       {
-        ...{ method: 'POST', url: '/keys/cmk/1/unwrapkey?api%2Dversion=7.4', body: '{"alg":"RSA-OAEP-256"}' },
+        method: 'POST',
+        url: '/keys/cmk/1/unwrapkey?api%2Dversion=7.4',
+        body: '{"alg":"RSA-OAEP-256"}',
         headers: { host: 'contoso.vault.azure.net', authorization: 'Bearer t', 'content-type': 'application/json' },
       },
     ]);
@@ -213,7 +217,10 @@ describe('the record of a call', () => {
     expect(
       await wireOf({ headers, body: '{"kid":"https://contoso.vault.azure.net/keys/cmk/1","value":"AAAA"}' }),
     ).toEqual({
-      ...{ status: 200, requestId: 'r1', region: 'westeurope', retryAfterSeconds: 7 },
+      status: 200,
+      requestId: 'r1',
+      region: 'westeurope',
+      retryAfterSeconds: 7,
       kid: 'https://contoso.vault.azure.net/keys/cmk/1',
     });
     expect(await wireOf({ body: '{"key":{"kid":"https://contoso.vault.azure.net/keys/cmk/2"}}' })).toMatchObject({

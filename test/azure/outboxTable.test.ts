@@ -23,9 +23,12 @@ beforeEach(async () => {
 
 const chain = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
 const own: OutboxRow = {
-  ...{ id: '0e37df36-f698-11e6-8dd4-cb9ced3df976', chain, at: 0 },
+  id: '0e37df36-f698-11e6-8dd4-cb9ced3df976',
+  chain,
+  at: 0,
   subject: { kind: 'account', name: 'Contoso', owner: 'contoso' },
-  ...{ first: 1, hashes: ['a'.repeat(43), 'b'.repeat(43)] },
+  first: 1,
+  hashes: ['a'.repeat(43), 'b'.repeat(43)],
 };
 
 /** As somebody would write it who has the table and not the app. */

@@ -11,7 +11,7 @@ const needed = {
 const { AzureWebJobsStorage: _connection, ...withoutStorage } = needed;
 const byIdentity = {
   ...withoutStorage,
-  AzureWebJobsStorage__tableServiceUri: 'https://keyward.table.core.windows.net',
+  KEYWARD_TABLES_ENDPOINT: 'https://keyward.table.core.windows.net',
   AzureWebJobsStorage__queueServiceUri: 'https://keyward.queue.core.windows.net',
 };
 
@@ -32,6 +32,13 @@ describe('the settings', () => {
       KEYWARD_CLOUD: 'public',
       policy: designPolicy,
     });
+  });
+
+  it('name the identities of the app, as the deployment knows them', () => {
+    const id = '/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/media';
+    const one = { id, principalId: needed.KEYWARD_TENANT_ID, clientId: needed.KEYWARD_TENANT_ID };
+    const read = readSettings({ ...needed, KEYWARD_USER_ASSIGNED_IDENTITIES: JSON.stringify([one]) });
+    expect(read.KEYWARD_USER_ASSIGNED_IDENTITIES).toEqual([one]);
   });
 
   it('may name the storage services instead of a connection string', () => {
@@ -64,18 +71,16 @@ describe('the settings', () => {
       { KEYWARD_RECOVERY_KEY: 'https://second.vault.azure.net/keys/recovery/ee059b2bb5bc48398a53b168c6cdcb10' },
     ],
     ['KEYWARD_CLOUD', { KEYWARD_CLOUD: 'germany' }],
-    [
-      'AzureWebJobsStorage__tableServiceUri',
-      { ...byIdentity, AzureWebJobsStorage: undefined, AzureWebJobsStorage__tableServiceUri: undefined },
-    ],
-    [
-      'AzureWebJobsStorage__tableServiceUri',
-      { AzureWebJobsStorage__tableServiceUri: 'http://keyward.table.core.windows.net' },
-    ],
+    ['KEYWARD_TABLES_ENDPOINT', { ...byIdentity, AzureWebJobsStorage: undefined, KEYWARD_TABLES_ENDPOINT: undefined }],
+    ['KEYWARD_TABLES_ENDPOINT', { KEYWARD_TABLES_ENDPOINT: 'http://keyward.table.core.windows.net' }],
     [
       'AzureWebJobsStorage__queueServiceUri',
       { ...byIdentity, AzureWebJobsStorage: undefined, AzureWebJobsStorage__queueServiceUri: undefined },
     ],
+    ['KEYWARD_IDENTITY_PRINCIPAL_ID', { KEYWARD_IDENTITY_PRINCIPAL_ID: 'keyward' }],
+    ['KEYWARD_IDENTITY_CLIENT_ID', { KEYWARD_IDENTITY_CLIENT_ID: '' }],
+    ['KEYWARD_USER_ASSIGNED_IDENTITIES', { KEYWARD_USER_ASSIGNED_IDENTITIES: 'media' }],
+    ['KEYWARD_USER_ASSIGNED_IDENTITIES', { KEYWARD_USER_ASSIGNED_IDENTITIES: '[{"id":"media"}]' }],
     ['KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS', { KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS: 'soon' }],
     ['KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS', { KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS: '5' }],
     ['KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS', { KEYWARD_LOOK_SPACING_SECONDS: '20' }],

@@ -25,16 +25,16 @@ test('INV-6: a delete that is held up puts no older head into the tombstone', as
   await world.lab.account('buried', 'contoso');
   const { accounts } = service;
   const read = async () => (await accounts.read('buried')) ?? expect.fail();
-  const bury = async () => {
+  const replaceWithTombstone = async () => {
     throw new Error('held up');
   };
-  await failure(deleteAccount('buried', {}, tester, { ...service, accounts: { ...accounts, bury } }));
+  await failure(deleteAccount('buried', {}, tester, { ...service, accounts: { ...accounts, replaceWithTombstone } }));
   const heldUp = await read();
   expect(heldUp.value.lifecycle).toBe('deleting');
   const refused = { type: 'CallRefused', actor: tester, asked: 'RepairIdentity', code: 'AuthorizationFailed' } as const;
   await saveAccount(heldUp, heldUp.value, [refused], service);
-  await accounts.bury(await read());
-  await expect(accounts.bury(heldUp)).rejects.toThrow(LostRace);
+  await accounts.replaceWithTombstone(await read());
+  await expect(accounts.replaceWithTombstone(heldUp)).rejects.toThrow(LostRace);
   const chain = await accountChain('buried', undefined, service);
   expect(await verifyChain(chain, {}, service)).toMatchObject({ result: 'whole', entries: 3 });
 });

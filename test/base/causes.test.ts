@@ -38,7 +38,7 @@ describe('the list of causes', () => {
 
   it.each(causes)('%s has an actor, a meaning and a remedy with no placeholder left', (cause) => {
     expect(cause).toMatch(/^([A-Z][a-z]+)+$/);
-    expect(['customer', 'operator', 'nobody']).toContain(actorOf(cause));
+    expect(['customer', 'operator', 'none']).toContain(actorOf(cause));
     expect(meaningOf(cause)).toMatch(/^[A-Z].{20,}\.$/);
     expect(meaningOf(cause)).not.toMatch(/[{}]/);
     expect(remedyOf(cause, at)).toMatch(/^[A-Z].{15,}/);
@@ -67,7 +67,8 @@ describe('the list of causes', () => {
     const federatedIdentityClientId = 'cccccccc-0000-4000-8000-000000000001';
     const identity = {
       ...({ useSystemAssignedIdentity: false, userAssignedIdentity: '/subscriptions/s/x/a' } as const),
-      ...{ federatedIdentityClientId, tenantId: 'aaaaaaaa-0000-4000-8000-000000000001' },
+      federatedIdentityClientId,
+      tenantId: 'aaaaaaaa-0000-4000-8000-000000000001',
     };
     expect(remedyOf('IdentityNotAuthorized', { ...at, identity })).toContain(`--id ${federatedIdentityClientId},`);
   });

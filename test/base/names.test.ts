@@ -131,8 +131,10 @@ describe('a binding', () => {
   });
 
   const inTenant = (tenantId: string, federatedIdentityClientId: string): KeyVaultIdentity => ({
-    ...{ useSystemAssignedIdentity: false, userAssignedIdentity: '/subscriptions/s/x/a' },
-    ...{ federatedIdentityClientId, tenantId },
+    useSystemAssignedIdentity: false,
+    userAssignedIdentity: '/subscriptions/s/x/a',
+    federatedIdentityClientId,
+    tenantId,
   });
   const [other, app] = ['bbbbbbbb-0000-4000-8000-000000000002', 'cccccccc-0000-4000-8000-000000000001'];
 

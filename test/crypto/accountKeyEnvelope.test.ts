@@ -8,8 +8,8 @@ import {
   formatInner,
   type Inner,
   type Kek,
+  type KeyContext,
   KeyMaterialMismatch,
-  type KeyPlace,
   openAtRest,
   openBySystemRing,
   openPayload,
@@ -19,7 +19,7 @@ import {
 } from '../../src/core/crypto/accountKeyEnvelope.ts';
 
 const cmk = 'https://contoso.vault.azure.net/keys/cmk/ee059b2bb5bc48398a53b168c6cdcb10';
-const place: KeyPlace = { instanceId: '3f2504e0-4f89-41d3-9a0c-0305e82c3301', generation: 258 };
+const context: KeyContext = { instanceId: '3f2504e0-4f89-41d3-9a0c-0305e82c3301', generation: 258 };
 const atRestKek: Kek = { generation: 3, key: new Uint8Array(32).fill(0x33) };
 const systemKek: Kek = { generation: 7, key: new Uint8Array(32).fill(0x77) };
 const accountKey: Bytes = Uint8Array.from({ length: 32 }, (_, i) => i);
@@ -28,14 +28,14 @@ const otherNonce: Bytes = new Uint8Array(12).fill(0xbb);
 
 const hexOf = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 
-function systemInner(at = place, kek = systemKek): Inner & { by: 'SystemKey' } {
+function systemInner(at = context, kek = systemKek): Inner & { by: 'SystemKey' } {
   const inner = sealBySystemRing(accountKeyPayload(at, accountKey), at, kek, nonce);
   if (inner.by !== 'SystemKey') throw new Error('sealed by something else');
   return inner;
 }
 
 /** What a process holds: opens a stored blob to the account key, or throws. */
-function open(stored: Bytes, at: KeyPlace, wrappedBy = 'SystemKey'): Bytes {
+function open(stored: Bytes, at: KeyContext, wrappedBy = 'SystemKey'): Bytes {
   const ring = (newest: Kek, generation: number) => ({ ...newest, generation });
   const inner = openAtRest(stored, at, wrappedBy, ring(atRestKek, atRestGeneration(stored)));
   if (inner.by !== 'SystemKey') throw new Error('wrapped by a customer key');
@@ -70,7 +70,7 @@ describe('the bytes of a wrapped account key', () => {
   ]);
 
   it('wrap: 01, account GUID, account key generation, account key', () => {
-    expect(hexOf(accountKeyPayload(place, accountKey))).toBe(payload.toString('hex'));
+    expect(hexOf(accountKeyPayload(context, accountKey))).toBe(payload.toString('hex'));
     expect(payload.length).toBe(53);
   });
 
@@ -88,15 +88,15 @@ describe('the bytes of a wrapped account key', () => {
     const header = Buffer.of(1, 1, 0, 0, 0, 3);
     const aad = prefixed(text('keyward/at-rest/1'), header, guid, Buffer.of(0, 0, 1, 2), text(cmk));
     const body = sealed('chacha20-poly1305', atRestKek, 'keyward/at-rest/account-key/1', otherNonce, aad, system);
-    const stored = sealAtRest(systemInner(), place, cmk, atRestKek, otherNonce);
+    const stored = sealAtRest(systemInner(), context, cmk, atRestKek, otherNonce);
     expect(hexOf(stored)).toBe(Buffer.concat([header, body]).toString('hex'));
   });
 });
 
 describe('a wrapped account key', () => {
-  const stored = sealAtRest(systemInner(), place, 'SystemKey', atRestKek, otherNonce);
+  const stored = sealAtRest(systemInner(), context, 'SystemKey', atRestKek, otherNonce);
 
-  it('opens to what was sealed, for any place, ring generation and key', () => {
+  it('opens to what was sealed, for any context, ring generation and key', () => {
     const uint32 = fc.integer({ min: 0, max: 0xffffffff });
     const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length }).map(bytesOf);
     const places = fc.record({ instanceId: fc.uuid(), generation: uint32 });
@@ -114,11 +114,11 @@ describe('a wrapped account key', () => {
 
   it.each([256, 384, 512])('of a customer key opens to its RSA ciphertext of %i bytes', (length) => {
     const inner: Inner = { by: 'CustomerKey', wrapped: bytesOf(randomBytes(length)) };
-    expect(openAtRest(sealAtRest(inner, place, cmk, atRestKek, nonce), place, cmk, atRestKek)).toEqual(inner);
+    expect(openAtRest(sealAtRest(inner, context, cmk, atRestKek, nonce), context, cmk, atRestKek)).toEqual(inner);
   });
 
   it('leaves the KEKs as they were', () => {
-    expect(open(stored, place)).toEqual(accountKey);
+    expect(open(stored, context)).toEqual(accountKey);
     expect([new Set(atRestKek.key), new Set(systemKek.key)]).toEqual([new Set([0x33]), new Set([0x77])]);
   });
 
@@ -127,7 +127,7 @@ describe('a wrapped account key', () => {
     for (let at = 0; at < stored.byteLength * 8; at++) {
       const edited = bytesOf(stored);
       edited[at >> 3] = (edited[at >> 3] ?? 0) ^ (1 << (at & 7));
-      expect(() => open(edited, place), `bit ${at}`).toThrow(KeyMaterialMismatch);
+      expect(() => open(edited, context), `bit ${at}`).toThrow(KeyMaterialMismatch);
     }
   });
 
@@ -139,53 +139,55 @@ describe('a wrapped account key', () => {
       expect(() => {
         const parsed = parseInner(edited);
         if (parsed.by === 'SystemKey')
-          openBySystemRing(parsed, place, { ...systemKek, generation: parsed.ringGeneration });
+          openBySystemRing(parsed, context, { ...systemKek, generation: parsed.ringGeneration });
       }, `byte ${at}`).toThrow(KeyMaterialMismatch);
     }
   });
 
   it('never opens truncated, at any length, nor with anything behind it', () => {
     for (let length = 0; length < stored.byteLength; length++)
-      expect(() => open(bytesOf(stored.subarray(0, length)), place), `${length}`).toThrow(KeyMaterialMismatch);
+      expect(() => open(bytesOf(stored.subarray(0, length)), context), `${length}`).toThrow(KeyMaterialMismatch);
     for (const more of [1, 16, 1000])
-      expect(() => open(bytesOf(Buffer.concat([stored, Buffer.alloc(more)])), place)).toThrow(KeyMaterialMismatch);
+      expect(() => open(bytesOf(Buffer.concat([stored, Buffer.alloc(more)])), context)).toThrow(KeyMaterialMismatch);
   });
 
-  it.each<[string, KeyPlace, string]>([
-    ['another account', { ...place, instanceId: '3f2504e0-4f89-41d3-9a0c-0305e82c3302' }, 'SystemKey'],
-    ['another generation', { ...place, generation: 259 }, 'SystemKey'],
-    ['another current key identifier', place, cmk],
-    ['a key identifier that differs in its last digit', place, `${cmk.slice(0, -1)}1`],
-    ['no key at all', place, ''],
+  it.each<[string, KeyContext, string]>([
+    ['another account', { ...context, instanceId: '3f2504e0-4f89-41d3-9a0c-0305e82c3302' }, 'SystemKey'],
+    ['another generation', { ...context, generation: 259 }, 'SystemKey'],
+    ['another current key identifier', context, cmk],
+    ['a key identifier that differs in its last digit', context, `${cmk.slice(0, -1)}1`],
+    ['no key at all', context, ''],
   ])('never opens for %s', (_, at, wrappedBy) => {
     expect(() => open(stored, at, wrappedBy)).toThrow(KeyMaterialMismatch);
   });
 
   it("never opens under another KEK of the same generation, nor under the other layer's", () => {
     for (const key of [new Uint8Array(32), systemKek.key])
-      expect(() => openAtRest(stored, place, 'SystemKey', { ...atRestKek, key })).toThrow(KeyMaterialMismatch);
-    expect(() => openBySystemRing(systemInner(), place, { ...systemKek, generation: 8 })).toThrow(KeyMaterialMismatch);
+      expect(() => openAtRest(stored, context, 'SystemKey', { ...atRestKek, key })).toThrow(KeyMaterialMismatch);
+    expect(() => openBySystemRing(systemInner(), context, { ...systemKek, generation: 8 })).toThrow(
+      KeyMaterialMismatch,
+    );
   });
 });
 
 describe('the payload', () => {
-  const payload = accountKeyPayload(place, accountKey);
+  const payload = accountKeyPayload(context, accountKey);
 
-  it.each<[string, Bytes, KeyPlace]>([
-    ['of another account', payload, { ...place, instanceId: '3f2504e0-4f89-41d3-9a0c-0305e82c3302' }],
-    ['of another generation', payload, { ...place, generation: 1 }],
-    ['of another format', bytesOf(Buffer.concat([Buffer.of(2), payload.subarray(1)])), place],
-    ['that is too short', bytesOf(payload.subarray(0, 52)), place],
-    ['that is too long', bytesOf(Buffer.concat([payload, Buffer.of(0)])), place],
-    ['that is the bare key', accountKey, place],
-    ['that is empty', new Uint8Array(0), place],
+  it.each<[string, Bytes, KeyContext]>([
+    ['of another account', payload, { ...context, instanceId: '3f2504e0-4f89-41d3-9a0c-0305e82c3302' }],
+    ['of another generation', payload, { ...context, generation: 1 }],
+    ['of another format', bytesOf(Buffer.concat([Buffer.of(2), payload.subarray(1)])), context],
+    ['that is too short', bytesOf(payload.subarray(0, 52)), context],
+    ['that is too long', bytesOf(Buffer.concat([payload, Buffer.of(0)])), context],
+    ['that is the bare key', accountKey, context],
+    ['that is empty', new Uint8Array(0), context],
   ])('%s is KeyMaterialMismatch', (_, bytes, at) => {
     expect(() => openPayload(bytes, at)).toThrow(KeyMaterialMismatch);
   });
 
   it('gives the key in a buffer of its own, so that wiping one leaves the other', () => {
     const copy = bytesOf(payload);
-    const key = openPayload(copy, place);
+    const key = openPayload(copy, context);
     copy.fill(0);
     expect(key).toEqual(accountKey);
   });
@@ -206,7 +208,7 @@ describe('any bytes at all', () => {
   it('never open, and fail as KeyMaterialMismatch alone', () => {
     fc.assert(
       fc.property(anyBytes, (bytes) => {
-        expect(() => openAtRest(bytesOf(bytes), place, 'SystemKey', atRestKek)).toThrow(KeyMaterialMismatch);
+        expect(() => openAtRest(bytesOf(bytes), context, 'SystemKey', atRestKek)).toThrow(KeyMaterialMismatch);
       }),
       { numRuns: 500 },
     );

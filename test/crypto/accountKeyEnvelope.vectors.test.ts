@@ -43,19 +43,19 @@ function kekOf(ring: Record<string, string>, generation: number): Kek {
 /** Opens a vector as the service would, and tells the step that it has come to. */
 function open(vector: Vector): { step: string; error?: unknown; accountKey?: string } {
   const stored = bytesOf(Buffer.from(vector.stored, 'base64'));
-  const place = { instanceId: vector.instanceId, generation: vector.generation };
+  const context = { instanceId: vector.instanceId, generation: vector.generation };
   let step = 'atRestGeneration';
   try {
     const generation = atRestGeneration(stored);
     step = 'openAtRest';
-    const inner: Inner = openAtRest(stored, place, vector.wrappedBy, kekOf(vectors.atRestRing, generation));
+    const inner: Inner = openAtRest(stored, context, vector.wrappedBy, kekOf(vectors.atRestRing, generation));
     step = inner.by === 'SystemKey' ? 'openBySystemRing' : 'unwrap';
     const payload =
       inner.by === 'SystemKey'
-        ? openBySystemRing(inner, place, kekOf(vectors.systemRing, inner.ringGeneration))
+        ? openBySystemRing(inner, context, kekOf(vectors.systemRing, inner.ringGeneration))
         : decrypted(fixtureKey(vector.rsaKey ?? 0), inner.wrapped);
     step = 'openPayload';
-    return { step: 'done', accountKey: Buffer.from(openPayload(payload, place)).toString('hex') };
+    return { step: 'done', accountKey: Buffer.from(openPayload(payload, context)).toString('hex') };
   } catch (error) {
     return { step, error };
   }

@@ -46,9 +46,9 @@ const kekOf = (generation: number): Kek => ({ generation, key: keyOf(vectors.atR
 const storedOf = ({ stored }: Vector): Bytes => bytesOf(Buffer.from(stored, 'base64'));
 const placeOf = ({ instanceId, kind, secret: name, generation }: Vector) => ({ instanceId, kind, name, generation });
 
-/** Opens a vector as the service would, in the place where it is read, and tells the step that it has come to. */
+/** Opens a vector as the service would, in the context where it is read, and tells the step that it has come to. */
 function open(vector: Vector): { step: string; error?: unknown; plain?: string } {
-  const place = placeOf(vector);
+  const context = placeOf(vector);
   const accountKey = keyOf(vectors.accountKeys, vector.generation);
   let step = 'parseSecret';
   try {
@@ -56,10 +56,10 @@ function open(vector: Vector): { step: string; error?: unknown; plain?: string }
     const outer = outerSubkey(kekOf(ringGeneration), vector.instanceId);
     step = 'outer';
     // The outer layer alone: put under another KEK, which opens it and not what is inside.
-    moveOuterLayer(storedOf(vector), place, outer, { subkey: outer, ring: kekOf(2), nonce: new Uint8Array(12) });
+    moveOuterLayer(storedOf(vector), context, outer, { subkey: outer, ring: kekOf(2), nonce: new Uint8Array(12) });
     step = 'inner';
     const inner = innerSubkey(accountKey, vector.instanceId, vector.kind);
-    const plain = hex(openSecret(storedOf(vector), place, { inner, outer }));
+    const plain = hex(openSecret(storedOf(vector), context, { inner, outer }));
     return { step: 'done', plain };
   } catch (error) {
     return { step, error };
@@ -117,16 +117,16 @@ describe.skipIf(python === undefined)('the second implementation', () => {
     const plains = [0, 1, 16, 32, 1024, maxSecretLength].map((length) => new Uint8Array(length).fill(length % 251));
     const [first] = vectors.good;
     if (first === undefined) throw new Error('no vectors');
-    const place = placeOf(first);
+    const context = placeOf(first);
     const ring = kekOf(3);
     const keys = {
-      inner: innerSubkey(keyOf(vectors.accountKeys, place.generation), place.instanceId, place.kind),
-      outer: outerSubkey(ring, place.instanceId),
+      inner: innerSubkey(keyOf(vectors.accountKeys, context.generation), context.instanceId, context.kind),
+      outer: outerSubkey(ring, context.instanceId),
     };
     const sealed = plains.map((plain) =>
-      sealSecret(plain, place, keys, ring, new Uint8Array(24).fill(plain.byteLength % 7)),
+      sealSecret(plain, context, keys, ring, new Uint8Array(24).fill(plain.byteLength % 7)),
     );
-    const asked = sealed.map((bytes) => ({ ...place, secret: place.name, stored: base64(bytes) }));
+    const asked = sealed.map((bytes) => ({ ...context, secret: context.name, stored: base64(bytes) }));
     expect(run(['--open'], JSON.stringify(asked)).trimEnd().split('\n')).toEqual(plains.map(hex));
   });
 });

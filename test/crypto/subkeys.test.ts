@@ -3,7 +3,7 @@ import { rotateAccountKey } from '../../src/core/accounts/rotateAccountKey.ts';
 import type { Bytes } from '../../src/core/base/bytes.ts';
 import { accountSubkey, atRestSubkey, wipeAccountKey } from '../../src/core/crypto/subkeys.ts';
 import type { DailyWork } from '../../src/core/dailyPass.ts';
-import { visitAccounts } from '../../src/core/dailyPass.ts';
+import { processAccounts } from '../../src/core/dailyPass.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { useLab } from '../lab.ts';
 import { bytes, put, reveal } from '../secrets/support.ts';
@@ -55,6 +55,6 @@ test('a pass whose wake-up was lost is begun again by the daily pass', async () 
   await lab.account('unmoved', 'contoso');
   await rotateAccountKey('lost', {}, tester, service);
   sent.length = 0;
-  await visitAccounts(undefined, service);
+  await processAccounts(undefined, service);
   expect(sent).toEqual([{ visit: 'secrets', account: 'lost' }]);
 });

@@ -6,7 +6,7 @@ import { wrapBySystemKey } from '../../src/core/accounts/accountKey.ts';
 import { keepOlderKeys } from '../../src/core/accounts/secretLayers.ts';
 import { type Bytes, bytesOf, fromBase64, hex, utf8 } from '../../src/core/base/bytes.ts';
 import { KeyMaterialMismatch, openBox, sealBox } from '../../src/core/crypto/accountKeyEnvelope.ts';
-import { orWiped } from '../../src/core/secrets/openStoredSecrets.ts';
+import { wipeOnError } from '../../src/core/secrets/openStoredSecrets.ts';
 import { parseBase64, parseContentKey, parseJobInput, parseTokenKey } from '../../src/core/secrets/secretValues.ts';
 import { jobInputRoutes } from '../../src/functions/http/secrets/jobInputs.ts';
 import type { RouteHandler } from '../../src/functions/pipeline/http.ts';
@@ -122,7 +122,7 @@ test('an older account key is wiped where it cannot be kept', async () => {
 test('plain bytes of work that fails are wiped', async () => {
   const opened = [{ plain: plain() }, { plain: undefined }] as never;
   const failing = () => Promise.reject(new Error('failed'));
-  await expect(orWiped(opened, failing)).rejects.toThrow('failed');
+  await expect(wipeOnError(opened, failing)).rejects.toThrow('failed');
   expect(opened[0]).toEqual({ plain: new Uint8Array(marker.length) });
 });
 

@@ -15,13 +15,20 @@ const order = [
 ];
 const day = 86_400_000;
 const description: KeyDescription = {
-  ...{ version: version1, keyType: 'RSA', bits: 3072, enabled: true, operations: ['wrapKey', 'unwrapKey'] },
-  ...{ recoveryLevel: 'Recoverable', region: 'westeurope' },
+  version: version1,
+  keyType: 'RSA',
+  bits: 3072,
+  enabled: true,
+  operations: ['wrapKey', 'unwrapKey'],
+  recoveryLevel: 'Recoverable',
+  region: 'westeurope',
   publicKey: { n: new Uint8Array(384), e: Uint8Array.of(1, 0, 1) },
 };
 const identifier = {
   text: 'https://contoso.vault.azure.net/keys/cmk',
-  ...{ vaultHost: 'contoso.vault.azure.net', vaultName: 'contoso', keyName: 'cmk' },
+  vaultHost: 'contoso.vault.azure.net',
+  vaultName: 'contoso',
+  keyName: 'cmk',
 };
 const binding = bindingOf(identifier, '11111111-1111-4111-8111-111111111111', { useSystemAssignedIdentity: true });
 const observed = { status: 200, requestId: 'r-1', durationMs: 3 };
@@ -40,7 +47,9 @@ const keyed = (more: Partial<KeyDescription>): KeyFacts => ({
   described: { ok: true, value: { ...description, ...more }, observed },
 });
 const failing = (cause: Cause, more: Partial<KeyFacts> = {}): KeyFacts => ({
-  ...{ identifier, binding, mayUse: true },
+  identifier,
+  binding,
+  mayUse: true,
   described: { ok: false, cause, observed: { status: 403, innerCode: 'Inner', requestId: 'r-2', durationMs: 3 } },
   ...more,
 });

@@ -15,7 +15,8 @@ beforeAll(async () => {
   proxy = await startStorageProxy(azurite);
   const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
   const settings = {
-    ...{ AZURE_FUNCTIONS_ENVIRONMENT: 'Development', AzureWebJobsStorage: proxy.connectionString },
+    AZURE_FUNCTIONS_ENVIRONMENT: 'Development',
+    AzureWebJobsStorage: proxy.connectionString,
     KEYWARD_TENANT_ID: '11111111-1111-4111-8111-111111111111',
     KEYWARD_SYSTEM_KEY: 'https://operator.vault.azure.net/keys/system',
     KEYWARD_AT_REST_KEY: 'https://operator.vault.azure.net/keys/at-rest',
@@ -35,8 +36,8 @@ test.each([
   ['a write', () => service.directory.put('a')],
   ['a read', () => service.directory.find('a')],
   ['a query', () => service.directory.page(10)],
-  ['the first call of a queue', () => service.queue.send({ vault: 'v', askedBy: 'sweep' })],
-  ['a message', () => service.queue.send({ vault: 'v', askedBy: 'sweep' })],
+  ['the first call of a queue', () => service.queue.send({ vault: 'v', requestedBy: 'sweep' })],
+  ['a message', () => service.queue.send({ vault: 'v', requestedBy: 'sweep' })],
 ] as const)('%s', async (_title, call) => {
   proxy.arm(1, 'silence');
   const began = Date.now();

@@ -30,7 +30,7 @@ import { forceAccount, forceKey } from '../../src/core/rotation/forceRewrap.ts';
 import { deleteSecret } from '../../src/core/secrets/deleteSecret.ts';
 import type { Opened } from '../../src/core/secrets/openStoredSecrets.ts';
 import { refOf } from '../../src/core/secrets/readSecret.ts';
-import { moveSecrets } from '../../src/core/secrets/rekeySecrets.ts';
+import { rekeySecrets } from '../../src/core/secrets/rekeySecrets.ts';
 import { revealOne, revealPage } from '../../src/core/secrets/revealSecret.ts';
 import { putSecret } from '../../src/core/secrets/writeSecret.ts';
 import type { Service } from '../../src/core/service.ts';
@@ -113,7 +113,7 @@ beforeAll(async () => {
     // Tables exist, and rings are loaded.
     await createAccount(service, `bench-${n}`);
     await createAccount(announcing, `announcing-${n}`);
-    await service.queue.send({ vault: '0'.repeat(32), askedBy: 'sweep' });
+    await service.queue.send({ vault: '0'.repeat(32), requestedBy: 'sweep' });
     await service.dailyQueue.send({ visit: 'accounts' });
     const vault = `bench-${n}-kv`;
     await createVault(vault);
@@ -189,9 +189,9 @@ const putPolicy = ({ service }: Bench, account: string, value: string) => {
 };
 
 const moveAll = async ({ service }: Bench, account: string) => {
-  let next = await moveSecrets({ visit: 'secrets', account }, service);
+  let next = await rekeySecrets({ visit: 'secrets', account }, service);
   for (let page = 0; next !== undefined && next.delayMs === 0 && page < 10; page += 1)
-    next = await moveSecrets(next.work, service);
+    next = await rekeySecrets(next.work, service);
 };
 
 const operations: Record<string, Operation> = {
@@ -223,8 +223,8 @@ const operations: Record<string, Operation> = {
   'DELETE of an account, at a place and with a resource': {
     announces: true,
     setUp: async (bench, account) => {
-      const wish = { owner: 'contoso', location, place: placeOf(account), encryption: by(bench.vault) };
-      await putAccount(account, wish, {}, tester, bench.service);
+      const input = { owner: 'contoso', location, place: placeOf(account), encryption: by(bench.vault) };
+      await putAccount(account, input, {}, tester, bench.service);
       await put(bench.service, account, 'a', 'value a');
       await putPolicy(bench, account, 'value b');
     },
@@ -316,8 +316,8 @@ const operations: Record<string, Operation> = {
   'PUT of an account on the routes of Azure Media Services': {
     setUp: async () => undefined,
     act: ({ service }, account) => {
-      const wish = { owner: 'contoso', location, place: placeOf(account) };
-      return beginOperation({ account, actor: tester, mayRelease: false, method: 'put', wish }, {}, service);
+      const input = { owner: 'contoso', location, place: placeOf(account) };
+      return beginOperation({ account, actor: tester, mayRelease: false, method: 'put', input }, {}, service);
     },
   },
   'POST looks': {
@@ -331,11 +331,11 @@ const operations: Record<string, Operation> = {
       await keyVault('POST', `/vaults/${account}/keys/cmk`, { kty: 'RSA', size: 2048, fixture: 1 });
     },
     act: ({ service }, account) =>
-      workOnVault({ vault: vaultIdOf(`${account}.vault.azure.net`), lookNow: {}, askedBy: 'event' }, service),
+      workOnVault({ vault: vaultIdOf(`${account}.vault.azure.net`), lookNow: {}, requestedBy: 'event' }, service),
     afterwards: async ({ service }, account) => {
       for (let sweeps = 0; sweeps < 3 && !(await isNewest(account)); sweeps += 1) {
         await sleep(350);
-        await workOnVault({ vault: vaultIdOf(`${account}.vault.azure.net`), askedBy: 'sweep' }, service);
+        await workOnVault({ vault: vaultIdOf(`${account}.vault.azure.net`), requestedBy: 'sweep' }, service);
       }
     },
   },
@@ -360,12 +360,15 @@ async function stateOf(account: string): Promise<unknown> {
   const entries = await accountEntries(account, record.instanceId, witness);
   const { encryption } = record;
   return {
-    ...{ generation: record.accountKeyGeneration, older: record.olderAccountKeys?.phase, tags: record.tags },
+    generation: record.accountKeyGeneration,
+    older: record.olderAccountKeys?.phase,
+    tags: record.tags,
     key:
       encryption.type === 'CustomerKey'
         ? { isNewest: await isNewest(account), identity: encryption.binding.identity }
         : 'SystemKey',
-    ...{ opens: opened.ok, isListed },
+    opens: opened.ok,
+    isListed,
     policy: policy && (await revealResource(policy, hex, { actor: tester }, await reader())),
     secrets: ownOf(secrets.secrets).map(({ row, plain }) => [
       row.value.name,

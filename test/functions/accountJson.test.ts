@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ActiveAccount, CustomerKeyEncryption, Encryption } from '../../src/core/accounts/account.ts';
-import type { AccountWish } from '../../src/core/accounts/putAccount.ts';
+import type { AccountInput } from '../../src/core/accounts/putAccount.ts';
 import { Refusal } from '../../src/core/base/errors.ts';
 import type { FederatedIdentity } from '../../src/core/customerKey/binding.ts';
 import type { Verdict } from '../../src/core/watch/watch.ts';
@@ -13,8 +13,10 @@ const identityId =
 const application = 'cccccccc-0000-4000-8000-000000000001';
 const tenant = 'bbbbbbbb-0000-4000-8000-000000000002';
 const federated: FederatedIdentity = {
-  ...{ useSystemAssignedIdentity: false, userAssignedIdentity: identityId },
-  ...{ federatedIdentityClientId: application, tenantId: tenant },
+  useSystemAssignedIdentity: false,
+  userAssignedIdentity: identityId,
+  federatedIdentityClientId: application,
+  tenantId: tenant,
 };
 const keyIdentifierTarget = 'properties.encryption.keyVaultProperties.keyIdentifier';
 
@@ -41,7 +43,7 @@ describe('the body of a PUT', () => {
   const userAssigned = { useSystemAssignedIdentity: false, userAssignedIdentity: identityId };
   const inIdentity = 'properties.encryption.identity';
 
-  it.each<[string, unknown, AccountWish]>([
+  it.each<[string, unknown, AccountInput]>([
     ['may be empty', {}, {}],
     [
       'may name a place, tags and an owner',
@@ -91,8 +93,8 @@ describe('the body of a PUT', () => {
       },
       {},
     ],
-  ])('%s', (_, body, wish) => {
-    expect(parseAccount(body)).toEqual(wish);
+  ])('%s', (_, body, input) => {
+    expect(parseAccount(body)).toEqual(input);
   });
 
   it.each<[string, unknown, string]>([
@@ -207,25 +209,27 @@ describe('the body of a PUT', () => {
 
 describe('an account as JSON', () => {
   const own: CustomerKeyEncryption = {
-    ...{
-      type: 'CustomerKey',
-      keyIdentifier: cmk,
-      follows: true,
-      version: version1,
-      binding: aBinding,
-      reconciledEpoch: 0,
-    },
+    type: 'CustomerKey',
+    keyIdentifier: cmk,
+    follows: true,
+    version: version1,
+    binding: aBinding,
+    reconciledEpoch: 0,
   };
   const record = (encryption: Encryption): ActiveAccount => ({
-    ...{ lifecycle: 'active', name: 'Contoso-1', instanceId: '3f2504e0-4f89-41d3-9a0c-0305e82c3301', owner: 'contoso' },
-    ...{
-      location: 'westeurope',
-      createdAt: start,
-      updatedAt: start + 1,
-      revision: 3,
-      audit: { sequence: 1, hash: 'h' },
-    },
-    ...{ tags: { a: 'b' }, encryption, accountKeyGeneration: 2, wrappedAccountKey: 'SECRET' },
+    lifecycle: 'active',
+    name: 'Contoso-1',
+    instanceId: '3f2504e0-4f89-41d3-9a0c-0305e82c3301',
+    owner: 'contoso',
+    location: 'westeurope',
+    createdAt: start,
+    updatedAt: start + 1,
+    revision: 3,
+    audit: { sequence: 1, hash: 'h' },
+    tags: { a: 'b' },
+    encryption,
+    accountKeyGeneration: 2,
+    wrappedAccountKey: 'SECRET',
   });
   const shown = (encryption: Encryption, verdict: Verdict = aVerdict(), changes: Parameters<typeof aWatch>[0] = {}) => {
     const watch = aWatch({ versions: { [version1]: verdict }, ...changes });
@@ -237,13 +241,21 @@ describe('an account as JSON', () => {
     const json = shown(own);
     expect(JSON.stringify(json)).not.toContain('SECRET');
     expect(json).toMatchObject({
-      ...{ id: '/accounts/Contoso-1', name: 'Contoso-1', location: 'westeurope', tags: { a: 'b' } },
+      id: '/accounts/Contoso-1',
+      name: 'Contoso-1',
+      location: 'westeurope',
+      tags: { a: 'b' },
       etag: '"3f2504e0-4f89-41d3-9a0c-0305e82c3301.3"',
       systemData: { createdAt: '2026-11-23T12:00:00.000Z', lastModifiedAt: '2026-11-23T12:00:00.001Z' },
       properties: {
-        ...{ accountId: '3f2504e0-4f89-41d3-9a0c-0305e82c3301', owner: 'contoso', state: 'Enabled' },
+        accountId: '3f2504e0-4f89-41d3-9a0c-0305e82c3301',
+        owner: 'contoso',
+        state: 'Enabled',
         encryption: {
-          ...{ type: 'CustomerKey', status: 'Accessible', accountKeyGeneration: 2, warnings: [] },
+          type: 'CustomerKey',
+          status: 'Accessible',
+          accountKeyGeneration: 2,
+          warnings: [],
           keyVaultProperties: { keyIdentifier: cmk, currentKeyIdentifier: `${cmk}/${version1}` },
         },
       },
@@ -255,10 +267,10 @@ describe('an account as JSON', () => {
     ['a customer key', own],
     ['a customer key of another tenant', { ...own, binding: { ...aBinding, identity: federated } }],
   ])('under %s can be sent back as it was read', (_, encryption) => {
-    const wish = parseAccount(JSON.parse(JSON.stringify(shown(encryption))));
-    expect(wish).toMatchObject({ location: 'westeurope', owner: 'contoso', encryption: { type: encryption.type } });
+    const input = parseAccount(JSON.parse(JSON.stringify(shown(encryption))));
+    expect(input).toMatchObject({ location: 'westeurope', owner: 'contoso', encryption: { type: encryption.type } });
     if (encryption.type === 'CustomerKey')
-      expect(wish.encryption).toMatchObject({ keyIdentifier: cmk, identity: encryption.binding.identity });
+      expect(input.encryption).toMatchObject({ keyIdentifier: cmk, identity: encryption.binding.identity });
   });
 
   const denied = {
@@ -271,7 +283,9 @@ describe('an account as JSON', () => {
       {
         state: 'CustomerKeyInaccessible',
         encryption: {
-          ...{ status: 'Inaccessible', cause: 'KeyDisabled', since: '2026-11-23T12:00:10.000Z' },
+          status: 'Inaccessible',
+          cause: 'KeyDisabled',
+          since: '2026-11-23T12:00:10.000Z',
           lastAccessibleAt: '2026-11-23T12:00:00.000Z',
           remedy: expect.stringContaining('--vault-name contoso --name cmk'),
         },

@@ -44,12 +44,15 @@ export function deployment(name: string): Deployment {
 
 /** `infra/main.bicepparam`, as it is shipped. */
 export const asShipped = deployment('main');
-/** With every parameter set. */
+/** With every parameter set, those of a network of the operator's own apart. */
 export const everything = deployment('everything');
+/** In a network of the operator's own, and with function keys. */
+export const ownNetwork = deployment('ownNetwork');
 
 export const deployments: readonly (readonly [name: string, Deployment])[] = [
   ['infra/main.bicepparam', asShipped],
   ['every parameter of infra/main.bicep', everything],
+  ['infra/main.bicep in an own network', ownNetwork],
   ['infra/events.bicep', deployment('events')],
   ['infra/customer/main.bicep', deployment('customer')],
   ['infra/customer/events.bicep', deployment('customerEvents')],
@@ -61,7 +64,7 @@ export function appSettings({ only }: Deployment): Readonly<Record<string, strin
   return Object.fromEntries(
     Object.entries<string>(properties).map(([name, value]) => [
       name,
-      inPublicCloud(value.replace(/^\[(.*)\]$/s, '$1')),
+      inPublicCloud(value.replace(/^\[(\w.*)\]$/s, '$1')),
     ]),
   );
 }
@@ -71,6 +74,10 @@ function inPublicCloud(expression: string): string {
     .replaceAll('environment().suffixes.storage', "'core.windows.net'")
     .replaceAll('environment().suffixes.keyvaultDns', "'.vault.azure.net'")
     .replaceAll('tenant().tenantId', "'11111111-1111-4111-8111-111111111111'")
+    .replaceAll(
+      /reference\([^()]*(?:\([^()]*\)[^()]*)*\)\.(?:principalId|clientId)/g,
+      "'22222222-2222-4222-8222-222222222222'",
+    )
     .replaceAll(/reference\([^()]*\)\.endpoint/g, "'https://topic.westeurope-1.eventgrid.azure.net/api/events'")
     .replaceAll(/reference\([^()]*\)\.ConnectionString/g, "'InstrumentationKey=x'");
   const format = /format\('([^']*)'((?:, '[^']*')*)\)/;

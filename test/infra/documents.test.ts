@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { tableNames } from '../../infra/backup/rows.ts';
-import { roles as appRoles } from '../../src/functions/pipeline/route.ts';
+import { dailyMessage } from '../../src/functions/triggers/dailyPass.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -76,10 +76,11 @@ describe('docs/deploy.md', () => {
     expect(emptied.split(' ').map((name) => `keyward${name}`)).toEqual(saved);
   });
 
-  it('gives every app role of the API', () => {
-    const text = read('docs/deploy.md');
-    const given = [...text.matchAll(/"value":"([\w.]+)"/g)].map(([, value]) => value);
-    expect(given, 'Add the role to roles.json in docs/deploy.md').toEqual(expect.arrayContaining([...appRoles]));
+  it('starts the daily pass after a restore with a message that the app accepts', () => {
+    const [, content = ''] = /--queue-name daily-pass --content (\S+)/.exec(read('docs/deploy.md')) ?? [];
+    const message = JSON.parse(Buffer.from(content, 'base64').toString('utf8'));
+    expect(dailyMessage.safeParse(message).success).toBe(true);
+    expect(message).toEqual({ visit: 'accounts' });
   });
 });
 

@@ -1,5 +1,5 @@
 using '../../infra/events.bicep'
 
 param appName = 'keyward-app'
-param storageName = 'keywardstorage'
+param hostStorageName = 'keywardhost'
 param operatorVaultName = 'keyward-op'

@@ -32,12 +32,12 @@ describe('the roles that a deployment assigns', () => {
     const reaches = '00000000-0000-0000-0000-00000000000a';
     const encryption = 'Key Vault Crypto Service Encryption User';
     const vault = 'Microsoft.KeyVault/vaults/Key-Ward';
-    const storage = 'Microsoft.Storage/storageAccounts/keywardrr353pys';
+    const storage = 'Microsoft.Storage/storageAccounts/keyward';
     expect(grantsOf(everything)).toEqual(
       [
-        `${app}: Storage Blob Data Owner on ${storage}`,
-        `${app}: Storage Queue Data Contributor on ${storage}`,
-        `${app}: Storage Table Data Contributor on ${storage}`,
+        `${app}: Storage Blob Data Owner on ${storage}hostrr353pys`,
+        `${app}: Storage Queue Data Contributor on ${storage}hostrr353pys`,
+        `${app}: Storage Table Data Contributor on ${storage}rr353pys`,
         `${app}: ${encryption} on ${vault}-op-rr353pys/keys/system`,
         `${app}: ${encryption} on ${vault}-op-rr353pys/keys/at-rest`,
         `${app}: ${encryption} on ${vault}-rc-rr353pys/keys/recovery`,
@@ -50,7 +50,7 @@ describe('the roles that a deployment assigns', () => {
   });
 
   it('let the topic of the operator vault write dead letters to their container only', () => {
-    const container = 'Microsoft.Storage/storageAccounts/keywardstorage/blobServices/default/containers/dead-letters';
+    const container = 'Microsoft.Storage/storageAccounts/keywardhost/blobServices/default/containers/dead-letters';
     expect(grantsOf(deployment('events'))).toEqual([
       `Microsoft.EventGrid/systemTopics/keyward-op-events: Storage Blob Data Contributor on ${container}`,
     ]);

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { readSettings, settingOfPolicy } from '../../src/azure/settings.ts';
 import { defaultPolicy } from '../../src/core/base/policy.ts';
 import { settingRows, settingsInSource } from '../settings.ts';
-import { appSettings, asShipped, everything } from './deployment.ts';
+import { appSettings, asShipped, everything, ownNetwork } from './deployment.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const operations = readFileSync(join(root, 'docs/operations.md'), 'utf8');
@@ -50,27 +50,31 @@ describe('the app settings', () => {
   it.each([
     ['as they are shipped', asShipped],
     ['all of them', everything],
+    ['of an own network', ownNetwork],
   ])('with the parameters %s are accepted by the app', (_, one) => {
     expect(() => readSettings(appSettings(one))).not.toThrow();
   });
 
   it('are empty for no parameter: a setting that is not chosen is not deployed', () => {
-    for (const one of [asShipped, everything]) expect(Object.values(appSettings(one))).not.toContain('');
+    for (const one of [asShipped, everything, ownNetwork]) expect(Object.values(appSettings(one))).not.toContain('');
   });
 
   it('of the policy reach the app as the parameters say, each of them', () => {
     const parameters = readFileSync(join(root, 'test/infra/everything.bicepparam'), 'utf8');
-    const chosen = [...parameters.matchAll(/^ {2}(\w+): (\d+|true)$/gm)].map(([, name = '', value]) => [name, value]);
-    const policy: Readonly<Record<string, unknown>> = readSettings(appSettings(everything)).policy;
-    expect(chosen.map(([name]) => name).toSorted()).toEqual(Object.keys(defaultPolicy).toSorted());
-    expect(chosen).toEqual(chosen.map(([name = '']) => [name, String(policy[name])]));
-    expect(deployed).toEqual(expect.arrayContaining(Object.keys(defaultPolicy).map(settingOfPolicy)));
+    const chosen = [...parameters.matchAll(/^ {2}(KEYWARD_\w+): (\d+|true)$/gm)].map(([, name, value]) => [
+      name,
+      value,
+    ]);
+    const policy = Object.entries(readSettings(appSettings(everything)).policy);
+    const read = policy.map(([name, value]) => [settingOfPolicy(name), String(value)]);
+    expect(chosen.toSorted()).toEqual(read.toSorted());
+    expect(policy.filter(([name, value]) => defaultPolicy[name as keyof typeof defaultPolicy] === value)).toEqual([]);
   });
 
   it('of the policy are refused by the template under a name that the policy does not have', () => {
     const { definitions, parameters } = JSON.parse(readFileSync(join(root, 'infra/main.json'), 'utf8'));
-    expect(parameters.policy.$ref).toBe('#/definitions/policyNumbers');
-    expect(Object.keys(definitions.policyNumbers.properties).toSorted()).toEqual(Object.keys(defaultPolicy).toSorted());
-    expect(definitions.policyNumbers.additionalProperties).toBe(false);
+    const { properties, additionalProperties } = definitions[parameters.policy.$ref.replace('#/definitions/', '')];
+    expect(Object.keys(properties).toSorted()).toEqual(Object.keys(defaultPolicy).map(settingOfPolicy).toSorted());
+    expect(additionalProperties).toBe(false);
   });
 });

@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { appSettings, asShipped, type Deployment, deployment, deployments, everything } from './deployment.ts';
+import { sourceOfApp } from '../settings.ts';
+import { appSettings, asShipped, deployment, deployments, everything, ownNetwork } from './deployment.ts';
 
 const read = (path: string): string => readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), 'utf8');
 
@@ -14,6 +15,11 @@ const withTags = new Set([
   'Microsoft.Insights/scheduledQueryRules',
   'Microsoft.KeyVault/vaults',
   'Microsoft.KeyVault/vaults/keys',
+  'Microsoft.Network/natGateways',
+  'Microsoft.Network/privateDnsZones',
+  'Microsoft.Network/privateEndpoints',
+  'Microsoft.Network/publicIPAddresses',
+  'Microsoft.Network/virtualNetworks',
   'Microsoft.OperationalInsights/workspaces',
   'Microsoft.Storage/storageAccounts',
   'Microsoft.Web/serverfarms',
@@ -67,18 +73,22 @@ describe('the event subscriptions of the operator', () => {
 });
 
 describe("the operator's keys", () => {
-  const keysOf = ({ of }: Deployment) =>
-    of('Microsoft.KeyVault/vaults/keys').map(({ name }) => name.replace('/', ': '));
-
-  it.each([
-    ['as they are shipped', asShipped],
-    ['all of them', everything],
-  ])('are made where the app looks for them, with the parameters %s', (_, one) => {
-    const settings = appSettings(one);
+  it('are made where the app looks for them', () => {
+    const made = asShipped.of('Microsoft.KeyVault/vaults/keys').map(({ name }) => name);
+    const settings = appSettings(asShipped);
     const read = ['KEYWARD_SYSTEM_KEY', 'KEYWARD_AT_REST_KEY', 'KEYWARD_RECOVERY_KEY'].map((name) =>
-      settings[name]?.replace(/^https:\/\/(.+)\.vault\.azure\.net\/keys\/(.+)$/, '$1: $2'),
+      settings[name]?.replace(/^https:\/\/(.+)\.vault\.azure\.net\/keys\/(.+)$/, '$1/$2'),
     );
-    expect(keysOf(one)).toEqual(read);
+    expect(made).toEqual(read);
+  });
+
+  it('can be keys that the operator names', () => {
+    expect(appSettings(everything)).toMatchObject({
+      KEYWARD_SYSTEM_KEY: 'https://hardware.vault.azure.net/keys/system',
+      KEYWARD_AT_REST_KEY: 'https://hardware.vault.azure.net/keys/at-rest',
+    });
+    expect(appSettings(ownNetwork).KEYWARD_RECOVERY_KEY).toBe('https://elsewhere.vault.azure.net/keys/recovery');
+    expect(ownNetwork.of('Microsoft.KeyVault/vaults')).toHaveLength(1);
   });
 
   it('are in vaults with purge protection and Azure RBAC, and rotate every year', () => {
@@ -101,17 +111,104 @@ describe("the operator's keys", () => {
   });
 });
 
-describe('the storage account', () => {
-  it('has a name of small letters and digits, from a name with capitals and a hyphen', () => {
-    expect(everything.only('Microsoft.Storage/storageAccounts').name).toMatch(/^keyward[a-z0-9]{8}$/);
+describe('the storage accounts', () => {
+  const accounts = everything.of('Microsoft.Storage/storageAccounts');
+
+  it('are two: the tables of Keyward are apart from the packages and queues of the Functions host', () => {
+    const settings = appSettings(everything);
+    expect(accounts.map(({ name }) => name)).toEqual(['keywardrr353pys', 'keywardhostrr353pys']);
+    expect(settings.KEYWARD_TABLES_ENDPOINT).toBe('https://keywardrr353pys.table.core.windows.net/');
+    expect(settings.AzureWebJobsStorage__blobServiceUri).toBe('https://keywardhostrr353pys.blob.core.windows.net/');
+    expect(settings.AzureWebJobsStorage__queueServiceUri).toBe('https://keywardhostrr353pys.queue.core.windows.net/');
   });
 
-  it('has no shared keys and no public blobs: it is used by identity only, over TLS', () => {
-    expect(everything.only('Microsoft.Storage/storageAccounts').properties).toMatchObject({
-      allowSharedKeyAccess: false,
-      allowBlobPublicAccess: false,
-      minimumTlsVersion: 'TLS1_2',
-      supportsHttpsTrafficOnly: true,
+  it('have names of small letters and digits, from a name with capitals and a hyphen', () => {
+    for (const { name } of accounts) expect(name).toMatch(/^[a-z0-9]{3,24}$/);
+  });
+
+  it('have no shared keys and no public blobs: they are used by identity only, over TLS', () => {
+    for (const { properties } of accounts)
+      expect(properties).toMatchObject({
+        allowSharedKeyAccess: false,
+        allowBlobPublicAccess: false,
+        minimumTlsVersion: 'TLS1_2',
+        supportsHttpsTrafficOnly: true,
+      });
+  });
+});
+
+describe('the private network', () => {
+  const closed = ['Microsoft.KeyVault/vaults', 'Microsoft.Storage/storageAccounts'];
+
+  it.each([
+    ['made by the template', everything],
+    ['of the operator', ownNetwork],
+  ])(
+    '%s closes every vault and storage account to public networks, with an endpoint for each service in use',
+    (_, one) => {
+      for (const { properties } of closed.flatMap(one.of))
+        expect([properties.publicNetworkAccess, properties.networkAcls.defaultAction]).toEqual(['Disabled', 'Deny']);
+      const endpoints = one
+        .of('Microsoft.Network/privateEndpoints')
+        .map(({ properties }) => properties.privateLinkServiceConnections[0].properties)
+        .map(({ privateLinkServiceId, groupIds }) => `${privateLinkServiceId.split('/').at(-1)}: ${groupIds}`);
+      const vaults = one.of('Microsoft.KeyVault/vaults').map(({ name }) => `${name}: vault`);
+      const [state, host] = one.of('Microsoft.Storage/storageAccounts').map(({ name }) => name);
+      expect(endpoints).toEqual(
+        expect.arrayContaining([...vaults, `${state}: table`, `${host}: blob`, `${host}: queue`]),
+      );
+    },
+  );
+
+  it('resolves names that its zones do not have publicly, so that vaults of customers stay reachable', () => {
+    const links = everything.of('Microsoft.Network/privateDnsZones/virtualNetworkLinks');
+    expect(links).toHaveLength(5);
+    for (const { properties } of links) expect(properties.resolutionPolicy).toBe('NxDomainRedirect');
+    expect(ownNetwork.of('Microsoft.Network/privateDnsZones')).toEqual([]);
+  });
+
+  it('is none by default: vaults and storage accounts are public, and outgoing calls have no fixed address', () => {
+    expect(asShipped.resources.filter(({ type }) => type.startsWith('Microsoft.Network/'))).toEqual([]);
+    for (const { properties } of closed.flatMap(asShipped.of)) expect(properties.publicNetworkAccess).toBe('Enabled');
+  });
+});
+
+describe('the function app', () => {
+  const properties = everything.only('Microsoft.Web/sites').properties;
+
+  it('takes calls from the allowed addresses and from Event Grid only, where addresses are given', () => {
+    const { ipSecurityRestrictions, ipSecurityRestrictionsDefaultAction } = properties.siteConfig;
+    expect(ipSecurityRestrictionsDefaultAction).toBe('Deny');
+    const allowed = ipSecurityRestrictions.map(({ ipAddress }: { readonly ipAddress: string }) => ipAddress);
+    expect(allowed).toEqual(['AzureEventGrid', '203.0.113.0/24']);
+    const open = asShipped.only('Microsoft.Web/sites').properties.siteConfig;
+    expect(open).toMatchObject({ ipSecurityRestrictionsDefaultAction: 'Allow', ipSecurityRestrictions: [] });
+  });
+
+  it('has no /admin endpoints and no publishing passwords', () => {
+    for (const one of [asShipped, everything, ownNetwork]) {
+      expect(one.only('Microsoft.Web/sites').properties.functionsRuntimeAdminIsolationEnabled).toBe(true);
+      const passwords = one.of('Microsoft.Web/sites/basicPublishingCredentialsPolicies');
+      expect(passwords.map(({ properties: { allow } }) => allow)).toEqual([false, false]);
+    }
+  });
+
+  it('gets its update strategy, memory and concurrency from the parameters', () => {
+    const { siteUpdateStrategy, scaleAndConcurrency } = properties.functionAppConfig;
+    expect(siteUpdateStrategy).toEqual({ type: 'RollingUpdate' });
+    expect(scaleAndConcurrency).toMatchObject({
+      instanceMemoryMB: 2048,
+      triggers: { http: { perInstanceConcurrency: 17 } },
     });
+    expect(asShipped.only('Microsoft.Web/sites').properties.functionAppConfig.siteUpdateStrategy).toBeNull();
+  });
+
+  it('lets a body through to the app that is as large as the app reads, and none above 4 MiB', () => {
+    const limit = Number(appSettings(asShipped).FUNCTIONS_REQUEST_BODY_SIZE_LIMIT);
+    const [, product = ''] = /maxDeliveryBytes = ([\d *]+);/.exec(sourceOfApp()) ?? [];
+    const largest = product.split('*').reduce((bytes, factor) => bytes * Number(factor), 1);
+    expect(largest).toBeGreaterThanOrEqual(1024 * 1024);
+    expect(limit).toBeGreaterThan(largest);
+    expect(limit).toBeLessThanOrEqual(4 * 1024 * 1024);
   });
 });

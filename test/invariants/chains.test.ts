@@ -122,7 +122,7 @@ describe('a change of settings', () => {
     const { lab } = world;
     const { record } = await lab.account('told', 'contoso');
     const proto = JSON.parse('{"__proto__":"x","team":"media"}');
-    await patchAccount('told', { tags: { ...{ team: 'media', cost: '1' } } }, {}, tester, lab.service);
+    await patchAccount('told', { tags: { team: 'media', cost: '1' } }, {}, tester, lab.service);
     await patchAccount('told', { tags: { team: 'media', cost: '2' }, auditKeyUse: true }, {}, tester, lab.service);
     await patchAccount('told', { tags: { team: 'media', cost: '2' }, auditKeyUse: true }, {}, tester, lab.service);
     await patchAccount('told', { tags: proto }, {}, tester, lab.service);

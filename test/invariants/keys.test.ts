@@ -67,7 +67,7 @@ describe('INV-1: an account key is never lost by us', () => {
     const { vaultIdOf } = await import('../../src/core/customerKey/binding.ts');
     const vault = vaultIdOf('stale-kv.vault.azure.net');
     lab.clock.set(lab.clock.now() + 300 * seconds);
-    await workOnVault({ vault, askedBy: 'sweep' }, wrongly);
+    await workOnVault({ vault, requestedBy: 'sweep' }, wrongly);
     expect(lab.log.some((line) => line.fields.cause === 'KeyMaterialMismatch')).toBe(true);
     expect(await currentVersion('stale')).toBe(version);
     expect(await openedKey('stale')).toBe(accountKey);

@@ -3,8 +3,8 @@ import { boundOf, stateOf, verdictOn } from '../../src/core/accounts/account.ts'
 import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
 import { putAccount } from '../../src/core/accounts/putAccount.ts';
 import { vaultIdOf } from '../../src/core/customerKey/binding.ts';
-import { clearRows, visitAccounts } from '../../src/core/dailyPass.ts';
-import { concernsOfDiagnostics } from '../../src/core/vaultWork/diagnostics.ts';
+import { clearRows, processAccounts } from '../../src/core/dailyPass.ts';
+import { targetsOfDiagnostics } from '../../src/core/vaultWork/diagnostics.ts';
 import { wake } from '../../src/core/vaultWork/events.ts';
 import { lookNow } from '../../src/core/vaultWork/lookNow.ts';
 import { type Lab, tester } from '../../src/local/lab/lab.ts';
@@ -34,7 +34,7 @@ describe('the daily pass', () => {
     if (stored === undefined) throw new Error('no row');
     await lab.service.bindings.removeAccount(id, stored);
     for (let after: string | undefined; ; ) {
-      after = await visitAccounts(after, lab.service);
+      after = await processAccounts(after, lab.service);
       if (after === undefined) break;
     }
     expect(lab.log.some((line) => line.level === 'error' && line.message === 'An account was not watched')).toBe(true);
@@ -62,10 +62,10 @@ describe('the daily pass', () => {
   test('finishes a delete that was interrupted after the wrapped key was gone', async () => {
     const { lab } = world;
     await lab.account('half-gone', 'contoso');
-    const accounts = { ...lab.service.accounts, bury: () => Promise.reject(new Error('died')) };
+    const accounts = { ...lab.service.accounts, replaceWithTombstone: () => Promise.reject(new Error('died')) };
     await failure(deleteAccount('half-gone', {}, tester, await lab.another({ accounts })));
     expect((await lab.service.accounts.read('half-gone'))?.value).not.toHaveProperty('wrappedAccountKey');
-    await visitAccounts(undefined, lab.service);
+    await processAccounts(undefined, lab.service);
     expect(await lab.service.accounts.read('half-gone')).toBeUndefined();
     expect((await lab.service.directory.page(100)).names).not.toContain('half-gone');
   });
@@ -74,7 +74,7 @@ describe('the daily pass', () => {
 test('an account created again over an interrupted delete is listed', async () => {
   const { lab } = world;
   await lab.account('phoenix', 'contoso');
-  const accounts = { ...lab.service.accounts, bury: () => Promise.reject(new Error('died')) };
+  const accounts = { ...lab.service.accounts, replaceWithTombstone: () => Promise.reject(new Error('died')) };
   await failure(deleteAccount('phoenix', {}, tester, await lab.another({ accounts })));
   const { created } = await putAccount('phoenix', { owner: 'fabrikam', location }, {}, tester, lab.service);
   expect(created).toBe(true);
@@ -117,13 +117,13 @@ describe('diagnostic records', () => {
     resourceId: '/SUBSCRIPTIONS/S/RESOURCEGROUPS/R/PROVIDERS/MICROSOFT.KEYVAULT/VAULTS/LOGGED-KV',
   });
 
-  test('are judged by their status code, several in a message, and concern a key', () => {
+  test('are judged by their status code, several in a message, and target a key', () => {
     const message = { records: [record('KeyDelete', 200), record('KeyDelete', 404), record('KeyGet', 200), {}, null] };
-    expect(concernsOfDiagnostics(message, 'public')).toEqual([
+    expect(targetsOfDiagnostics(message, 'public')).toEqual([
       { vaultHost: 'logged-kv.vault.azure.net', keyName: 'cmk' },
     ]);
     for (const junk of [undefined, null, 'text', [], { records: 'none' }, { records: [{ operationName: 1 }] }])
-      expect(concernsOfDiagnostics(junk, 'public')).toEqual([]);
+      expect(targetsOfDiagnostics(junk, 'public')).toEqual([]);
   });
 
   test('mean a look now: a deleted key is Suspect before any sweep comes by', async () => {
@@ -131,8 +131,8 @@ describe('diagnostic records', () => {
     await lab.account('logged', 'contoso', await lab.vaultWithKey('logged-kv'));
     await lab.advance(15 * seconds);
     await lab.keyVault('DELETE', '/vaults/logged-kv/keys/cmk');
-    for (const concern of concernsOfDiagnostics({ records: [record('KeyDelete', 200)] }, 'public'))
-      expect(await wake(concern, lab.service)).toBe(true);
+    for (const target of targetsOfDiagnostics({ records: [record('KeyDelete', 200)] }, 'public'))
+      expect(await wake(target, lab.service)).toBe(true);
     await lab.advance(0);
     expect(verdictOn(await lab.view('logged'))?.status).toBe('Suspect');
   });

@@ -99,10 +99,10 @@ it('npm start stores an account and its key over a restart, and every printed li
     /^\d\d:\d\d:\d\d {2}announced +Keyward\.CustomerKeyInaccessible, \/accounts\/alpha, .*keyReleasedBy /m,
   );
   expect(first.said()).not.toContain('Execut');
-  const askedAt = Date.now();
+  const requestedAt = Date.now();
   first.child.kill('SIGINT');
   expect(await first.ended).toMatchObject({ code: 0, err: '' });
-  expect(Date.now() - askedAt).toBeLessThan(6_000);
+  expect(Date.now() - requestedAt).toBeLessThan(6_000);
 
   const second = start('main');
   const again = await second.ready();

@@ -52,7 +52,10 @@ describe('the topic takes', () => {
     const client = new EventGridPublisherClient(secure, 'CloudEvent', new ManagedIdentityCredential(), { httpClient });
     await client.send([{ ...event, time: new Date(0) }]);
     expect(topic.published.at(-1)).toEqual({
-      ...{ ...event, specversion: '1.0', datacontenttype: 'application/json', time: '1970-01-01T00:00:00.000Z' },
+      ...event,
+      specversion: '1.0',
+      datacontenttype: 'application/json',
+      time: '1970-01-01T00:00:00.000Z',
     });
     const stored = await (await fetch(`${topic.url}/control/events`)).json();
     expect(stored).toEqual(topic.published);

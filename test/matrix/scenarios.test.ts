@@ -166,7 +166,7 @@ describe('the clock of an instance leaps, while time goes on as ever', () => {
 });
 
 describe('INV-7: evidence applies only to the binding it was made for, and only when it is newer', () => {
-  const work = (vault: string) => ({ vault: vaultIdOf(`${vault}.vault.azure.net`), askedBy: 'sweep' }) as const;
+  const work = (vault: string) => ({ vault: vaultIdOf(`${vault}.vault.azure.net`), requestedBy: 'sweep' }) as const;
   const late = { action: 'lateAnswer', delayMs: 300, operation: 'unwrapkey', count: 1 };
 
   test('a good answer that arrives after a newer denial restores nobody', async () => {

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { hex } from '../../src/core/base/bytes.ts';
-import { tendRings, wakeRings } from '../../src/core/rings/maintainRings.ts';
+import { maintainRings, wakeRings } from '../../src/core/rings/maintainRings.ts';
 import type { Service } from '../../src/core/service.ts';
 import { ownEntries } from '../../src/local/entries.ts';
 import { firstBrokenLink } from '../chain.ts';
@@ -73,17 +73,17 @@ describe('INV-11: a new version of an operator key', () => {
     lab.clock.set(lab.clock.now() + 30_000);
     await newVersion('at-rest');
     await lab.keyVault('DELETE', '/requests');
-    const concern = { vaultHost: `${operatorVault}.vault.azure.net`, keyName: 'at-rest' };
-    for (let n = 0; n < 20; n++) expect(await wakeRings(concern, rings.service)).toBe(true);
+    const target = { vaultHost: `${operatorVault}.vault.azure.net`, keyName: 'at-rest' };
+    for (let n = 0; n < 20; n++) expect(await wakeRings(target, rings.service)).toBe(true);
     expect(await wakeRings({ vaultHost: 'contoso.vault.azure.net' }, rings.service)).toBe(false);
-    expect(await wakeRings({ ...concern, keyName: 'another' }, rings.service)).toBe(false);
+    expect(await wakeRings({ ...target, keyName: 'another' }, rings.service)).toBe(false);
     await rings.advance(5_000);
     const newest = (await versionsOf('at-rest', lab)).at(-1);
     expect(new Set([...(await keysOf('at-rest')), ...(await keysOf('audit'))])).toEqual(new Set([newest]));
     const { length: looks } = await requestsTo(operatorVault, lab);
     expect(looks).toBe(4);
     // Again, right after: not sooner than ten seconds after the last look.
-    await wakeRings(concern, rings.service);
+    await wakeRings(target, rings.service);
     await rings.advance(0);
     expect((await requestsTo(operatorVault, lab)).length).toBe(looks);
     await rings.advance(10_000);
@@ -97,7 +97,7 @@ describe('INV-11: a new version of an operator key', () => {
     await lab.keyVault('DELETE', '/requests');
     for (let n = 0; n < 8; n++) {
       lab.clock.set(lab.clock.now() + 1 * minutes);
-      await Promise.all(others.map((service) => tendRings(service)));
+      await Promise.all(others.map((service) => maintainRings(service)));
     }
     expect((await requestsTo(operatorVault, lab)).map(({ operation }) => operation)).toEqual(Array(4).fill('get'));
   });
@@ -151,7 +151,7 @@ describe('INV-11: a new version of an operator key', () => {
         },
       });
       lab.clock.set(lab.clock.now() + 5 * minutes);
-      await tendRings(service).catch(() => undefined);
+      await maintainRings(service).catch(() => undefined);
       expect(await kekOf(await rings.another())).toBe(kek);
       await rings.advance(5 * minutes);
       expect(await keysOf('system')).toEqual((await versionsOf('system', lab)).slice(-1));

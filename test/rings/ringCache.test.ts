@@ -31,7 +31,13 @@ function row(changes: Partial<RingRow> & { plain?: Uint8Array; by?: typeof oldKe
   const { plain = payload(codes[ring], generation, 0xaa), ...about } = rest;
   const key = identifier(oldVersion);
   return {
-    ...{ ring, generation, role: 'operator', key, isFirst: false, wrapped: encrypted(by, plain), createdAt: start },
+    ring,
+    generation,
+    role: 'operator',
+    key,
+    isFirst: false,
+    wrapped: encrypted(by, plain),
+    createdAt: start,
     ...about,
   };
 }
@@ -142,7 +148,9 @@ describe('INV-11: the first start', () => {
   it('is none beside stored accounts: a missing ring is refused, and none is made', async () => {
     const stage = ringStage({ keyVault: vaultWith(keys), hasAccounts: true });
     await expect(load(stage)).rejects.toMatchObject({
-      ...{ name: 'Unavailable', code: 'ServiceUnavailable', retryAfterSeconds: 60 },
+      name: 'Unavailable',
+      code: 'ServiceUnavailable',
+      retryAfterSeconds: 60,
     });
     expect(stage.inserts).toEqual([]);
   });
@@ -183,14 +191,14 @@ describe('a stored ring', () => {
   it('takes the newest wrapping of a KEK, and never asks for the others', async () => {
     const asked: string[] = [];
     const vault = vaultWith(keys);
-    const noting: KeyVault = {
+    const recording: KeyVault = {
       ...vault,
       unwrap: (keyRef, version, wrapped) => {
         asked.push(version);
         return vault.unwrap(keyRef, version, wrapped);
       },
     };
-    await loadStored([row({}), row({ by: newKey, key: identifier(newVersion), createdAt: start + 1 })], noting);
+    await loadStored([row({}), row({ by: newKey, key: identifier(newVersion), createdAt: start + 1 })], recording);
     expect(asked.toSorted()).toEqual([oldVersion, oldVersion, newVersion]);
   });
 
@@ -204,7 +212,9 @@ describe('a stored ring', () => {
 
   it('is unavailable when a row names another version than the one that wrapped it', async () => {
     await expect(loadStored([row({ key: identifier(newVersion) })])).rejects.toMatchObject({
-      ...{ name: 'Unavailable', code: 'ServiceUnavailable', extras: { info: { cause: 'KeyMaterialMismatch' } } },
+      name: 'Unavailable',
+      code: 'ServiceUnavailable',
+      extras: { info: { cause: 'KeyMaterialMismatch' } },
     });
   });
 
@@ -213,7 +223,10 @@ describe('a stored ring', () => {
     async (cause) => {
       const vault: KeyVault = { ...vaultWith(keys), unwrap: async () => failing(cause) };
       await expect(loadStored([row({})], vault)).rejects.toMatchObject({
-        ...{ name: 'Unavailable', code: 'ServiceUnavailable', retryAfterSeconds: 10, extras: { info: { cause } } },
+        name: 'Unavailable',
+        code: 'ServiceUnavailable',
+        retryAfterSeconds: 10,
+        extras: { info: { cause } },
       });
     },
   );
@@ -347,7 +360,7 @@ describe('the rings of a running process', () => {
     later();
     const behind = await rings();
     expect(behind.system.newest.generation).toBe(1);
-    expect(behind.isSure()).toBe(false);
+    expect(behind.isFresh()).toBe(false);
     expect([behind.system.keeps(1), behind.system.keeps(2)]).toEqual([true, true]);
     // Nine minutes after the activation at the latest: the older one can be retiring six minutes later.
     later(8 * 60_000 - 1);
@@ -397,11 +410,11 @@ describe('the rings of a running process', () => {
     const clocks = (now: number, monotonic: number) =>
       Object.assign(stage.clock, { now: () => start + now, monotonic: () => monotonic });
     clocks(0, 11 * 60_000);
-    expect(held.isSure()).toBe(false);
+    expect(held.isFresh()).toBe(false);
     clocks(11 * 60_000, 0);
-    expect(held.isSure()).toBe(false);
+    expect(held.isFresh()).toBe(false);
     clocks(0, 0);
-    expect(held.isSure()).toBe(true);
+    expect(held.isFresh()).toBe(true);
   });
 
   it.each([

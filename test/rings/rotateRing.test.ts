@@ -10,7 +10,7 @@ import type { RingName } from '../../src/core/base/vocabulary.ts';
 import { atRestGeneration } from '../../src/core/crypto/accountKeyEnvelope.ts';
 import { parseSecret } from '../../src/core/crypto/secretEnvelope.ts';
 import { olderKeyWaitMs } from '../../src/core/rings/durations.ts';
-import { tendRings } from '../../src/core/rings/maintainRings.ts';
+import { maintainRings } from '../../src/core/rings/maintainRings.ts';
 import { askForRotation } from '../../src/core/rings/rotateRing.ts';
 import { refOf, secretEtagOf } from '../../src/core/secrets/readSecret.ts';
 import type { Service } from '../../src/core/service.ts';
@@ -185,7 +185,7 @@ describe('a new KEK of a ring, on request', () => {
     const year = 365 * 24 * 60 * minutes;
     const off = await lab.another({ policy: { ...lab.service.policy, ringRotationDays: 0 } });
     lab.clock.set(lab.clock.now() + year);
-    await tendRings(off);
+    await maintainRings(off);
     expect(await phaseOf('audit', rings.service)).toBe('resting');
     await rings.advance(0);
     expect(await phaseOf('audit', rings.service)).toBe('arriving');
@@ -357,7 +357,7 @@ describe('INV-1: a writer paused between encrypt and save, across a whole rotati
     await rings.advance(olderKeyWaitMs + 2 * minutes);
     for (let n = 0; n < 10 && (await phaseOf(ring, rings.service)) === 'moving'; n++) {
       world.lab.clock.set(world.lab.clock.now() + 1 * minutes);
-      await tendRings(rings.service);
+      await maintainRings(rings.service);
     }
     expect(await phaseOf(ring, rings.service)).toBe('retiring');
   };

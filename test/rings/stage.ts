@@ -48,7 +48,9 @@ export function vaultWith(versions: Map<string, KeyObject>): KeyVault {
 
 const inVault = (name: string, keyName: string): KeyRef => ({
   ...aBinding,
-  ...{ vaultHost: `${name}.vault.azure.net`, vaultName: name, keyName },
+  vaultHost: `${name}.vault.azure.net`,
+  vaultName: name,
+  keyName,
 });
 
 /** Both of the operator's keys are the same one here: a double of a vault has one key. */
@@ -120,7 +122,16 @@ export function ringStage({ keyVault, hasAccounts, stored = [], keys = operatorK
     (message: string, fields: LogFields = {}) =>
       void lines.push({ level, message, fields });
   const stage: RingStage = {
-    ...{ stored, markers, states, inserts, lines, time, ringStore, keyVault, operatorKeys: keys, reads: 0 },
+    stored,
+    markers,
+    states,
+    inserts,
+    lines,
+    time,
+    ringStore,
+    keyVault,
+    operatorKeys: keys,
+    reads: 0,
     accounts: { names: async () => (hasAccounts === true ? ['a'] : []) },
     clock: { now: () => time.now, monotonic: () => time.now - start },
     random: { bytes: (length: number) => bytesOf(randomBytes(length)), uuid: randomUUID },

@@ -3,10 +3,10 @@
 import type { RingName } from '../../src/core/base/vocabulary.ts';
 import type { DailyWork } from '../../src/core/dailyPass.ts';
 import { workOnPass } from '../../src/core/reseal/resealPass.ts';
-import { lookAtOperatorKeys, tendRings } from '../../src/core/rings/maintainRings.ts';
+import { lookAtOperatorKeys, maintainRings } from '../../src/core/rings/maintainRings.ts';
 import type { Rings, StoredRing } from '../../src/core/rings/ring.ts';
 import { askForRotation } from '../../src/core/rings/rotateRing.ts';
-import { moveSecrets } from '../../src/core/secrets/rekeySecrets.ts';
+import { rekeySecrets } from '../../src/core/secrets/rekeySecrets.ts';
 import type { Service } from '../../src/core/service.ts';
 import { ownEntries } from '../../src/local/entries.ts';
 import { type Lab, tester } from '../../src/local/lab/lab.ts';
@@ -33,7 +33,9 @@ export async function ringWorld(lab: Lab, replace: Partial<Service> = {}): Promi
   const another = (more: Partial<Service> = {}) => lab.another({ dailyQueue: daily, ...more });
   const service = await another(replace);
   return {
-    ...{ service, daily, another },
+    service,
+    daily,
+    another,
     async advance(ms, sweepEveryMs = 1 * minutes) {
       const end = lab.clock.now() + ms;
       for (let nextSweepAt = lab.clock.now(); ; ) {
@@ -43,7 +45,7 @@ export async function ringWorld(lab: Lab, replace: Partial<Service> = {}): Promi
         if (nextAt < nextSweepAt) await daily.deliver((message) => work(message, service));
         else {
           nextSweepAt += sweepEveryMs;
-          await tendRings(service);
+          await maintainRings(service);
         }
       }
       lab.clock.set(end);
@@ -54,9 +56,9 @@ export async function ringWorld(lab: Lab, replace: Partial<Service> = {}): Promi
 /** As src/functions/dailyPass.ts does. */
 async function work(message: DailyWork, service: Service): Promise<void> {
   if (message.visit === 'ring') return workOnPass(message.ring, service);
-  if (message.visit === 'operatorKeys') return lookAtOperatorKeys(message.askedAt, service);
+  if (message.visit === 'operatorKeys') return lookAtOperatorKeys(message.requestedAt, service);
   if (message.visit !== 'secrets') return;
-  const next = await moveSecrets(message, service);
+  const next = await rekeySecrets(message, service);
   if (next !== undefined) await service.dailyQueue.send(next.work, next.delayMs);
 }
 

@@ -23,7 +23,7 @@ describe('INV-1: whoever dies between any two effects of a re-wrap', () => {
         // Beyond the lease of the worker that died before, and due for a version check.
         lab.clock.set(lab.clock.now() + 300 * seconds);
         const { service, hasDied } = await dyingAt(effect, when, lab);
-        await workOnVault({ vault: vaultId(vault), askedBy: 'sweep' }, service).catch(() => undefined);
+        await workOnVault({ vault: vaultId(vault), requestedBy: 'sweep' }, service).catch(() => undefined);
         for (const name of names)
           expect(await openedKey(name, lab), `${name} after effect ${effect}`).toBe(keys.get(name));
         if (!hasDied()) break;

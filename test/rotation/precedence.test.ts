@@ -15,7 +15,7 @@ test('a rotation that the vault throttles with a Retry-After ends its message, a
   const target = await rotateKey('later-kv', lab);
   lab.clock.set(lab.clock.now() + 30 * seconds);
   // The look and the read of the version pass; the first unwrap of the re-wrap does not.
-  await workOnVault({ vault: vaultId('later-kv'), lookNow: {}, askedBy: 'event' }, await throttledOnce());
+  await workOnVault({ vault: vaultId('later-kv'), lookNow: {}, requestedBy: 'event' }, await throttledOnce());
   const waiting = (lab.queue.nextAt() ?? 0) - lab.clock.now();
   expect(waiting).toBeGreaterThan(6 * seconds);
   expect(waiting).toBeLessThanOrEqual(8 * seconds);
@@ -36,7 +36,7 @@ test('looks come before re-wraps: another key of the vault is confirmed to be di
 
   lab.clock.set(lab.clock.now() + 300 * seconds);
   const began = lab.clock.now();
-  await workOnVault({ vault: vaultId('busy-kv'), askedBy: 'sweep' }, lab.service);
+  await workOnVault({ vault: vaultId('busy-kv'), requestedBy: 'sweep' }, lab.service);
   const verdict = verdictOn(await lab.view('other'));
   expect(verdict).toMatchObject({ status: 'Inaccessible', cause: 'KeyDisabled' });
   // The second look, ten seconds after the first and one slice of re-wraps later at most.

@@ -52,7 +52,7 @@ describe('usage by version', () => {
     const old = await versionOf('wait', lab);
     const next = await rotateKey('wait-kv', lab);
     lab.clock.set(lab.clock.now() + 300 * seconds);
-    await workOnVault({ vault: vaultId('wait-kv'), askedBy: 'sweep' }, lab.service);
+    await workOnVault({ vault: vaultId('wait-kv'), requestedBy: 'sweep' }, lab.service);
     expect(await versionOf('wait', lab)).toBe(next);
     lab.clock.set(lab.clock.now() + 890 * seconds);
     expect((await safe(key))[old]).toBe(false);

@@ -74,7 +74,7 @@ describe('a new version that cannot be used', () => {
     const wrongly = await lab.another({ keyVault: { ...lab.service.keyVault, wrap } });
     for (const _ of [1, 2]) {
       lab.clock.set(lab.clock.now() + 300 * seconds);
-      await workOnVault({ vault: vaultId('wrong-kv'), askedBy: 'sweep' }, wrongly);
+      await workOnVault({ vault: vaultId('wrong-kv'), requestedBy: 'sweep' }, wrongly);
     }
     expect(wraps).toBe(2);
     expect(lab.log.some(({ fields }) => fields.cause === 'KeyMaterialMismatch')).toBe(true);
@@ -154,7 +154,7 @@ describe('rotation', () => {
     const few = await lab.another({ policy: { ...lab.service.policy, accountsPerMessage: 2 } });
     const second = await rotateKey('wedge-kv', lab);
     lab.clock.set(lab.clock.now() + 300 * seconds);
-    await workOnVault({ vault: vaultId('wedge-kv'), askedBy: 'sweep' }, few);
+    await workOnVault({ vault: vaultId('wedge-kv'), requestedBy: 'sweep' }, few);
     const moved = (
       await Promise.all(['wedge-a', 'wedge-b', 'wedge-c', 'wedge-d'].map((name) => versionOf(name, lab)))
     ).filter((version) => version === second);

@@ -4,8 +4,8 @@ import type { TableName } from '../../src/azure/tables.ts';
 import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
 import { rotateAccountKey } from '../../src/core/accounts/rotateAccountKey.ts';
 import { hex } from '../../src/core/base/bytes.ts';
-import { visitAccounts } from '../../src/core/dailyPass.ts';
-import { visitAccount } from '../../src/core/reseal/resealAccount.ts';
+import { processAccounts } from '../../src/core/dailyPass.ts';
+import { processAccount } from '../../src/core/reseal/resealAccount.ts';
 import { deleteSecret } from '../../src/core/secrets/deleteSecret.ts';
 import { listSecrets, refOf } from '../../src/core/secrets/readSecret.ts';
 import { revealPage } from '../../src/core/secrets/revealSecret.ts';
@@ -61,7 +61,8 @@ describe.each(poisons.map(([what, poison], n) => ({ what, poison, account: `pois
       expect(secrets.map(({ plain }) => plain && hex(plain))).toEqual(['61', undefined, '63']);
       expect((await failure(reveal(lab.service, account, 'tokenKeys', 'b'))).code).toBe('KeyMaterialMismatch');
       expect((await auditOf(lab, account)).at(-1)).toMatchObject({
-        ...{ type: 'SecretIntegrityFailed', secrets: ['tokenKeys/b'] },
+        type: 'SecretIntegrityFailed',
+        secrets: ['tokenKeys/b'],
       });
       const { secret } = await put(lab.service, account, 'tokenKeys', 'b', bytes('again'));
       expect(secret.value.createdAt).toBe(lab.clock.now());
@@ -106,7 +107,7 @@ describe('a record that cannot be read', () => {
     await rotateAccountKey('zz-after', {}, tester, lab.service);
     const woken: string[] = [];
     lab.log.length = 0;
-    await visitAccounts(undefined, {
+    await processAccounts(undefined, {
       ...service,
       dailyQueue: { send: async (message) => void ('account' in message && woken.push(message.account)) },
     });
@@ -135,7 +136,7 @@ describe('a record that cannot be read', () => {
     const record = await table('accounts').getEntity<{ data: string }>('renamed', 'record');
     await write('renamed', 'record', 1, { ...JSON.parse(record.data), name: 'another' });
     lab.log.length = 0;
-    expect(await visitAccount('renamed', 'at-rest', { phase: 'moving', to: 2 }, lab.service)).toEqual({
+    expect(await processAccount('renamed', 'at-rest', { phase: 'moving', to: 2 }, lab.service)).toEqual({
       found: 1,
       moved: 0,
       stuck: 1,

@@ -1,12 +1,12 @@
 /** Passes over secrets that meet trouble: they come to an end, keep still between rounds, and leave nobody waiting for long. */
 import { describe, expect, test } from 'vitest';
-import type { MoveWork } from '../../src/core/accounts/ports.ts';
+import type { RekeyWork } from '../../src/core/accounts/ports.ts';
 import { patchAccount } from '../../src/core/accounts/putAccount.ts';
 import { rotateAccountKey } from '../../src/core/accounts/rotateAccountKey.ts';
 import { base64, fromBase64, hex } from '../../src/core/base/bytes.ts';
-import { visitAccounts } from '../../src/core/dailyPass.ts';
+import { processAccounts } from '../../src/core/dailyPass.ts';
 import { refOf } from '../../src/core/secrets/readSecret.ts';
-import { moveSecrets, type Next } from '../../src/core/secrets/rekeySecrets.ts';
+import { type Next, rekeySecrets } from '../../src/core/secrets/rekeySecrets.ts';
 import type { Service } from '../../src/core/service.ts';
 import { dailyMessage } from '../../src/functions/triggers/dailyPass.ts';
 import { tester } from '../../src/local/lab/lab.ts';
@@ -47,13 +47,13 @@ const inSmallPages = (before: () => Promise<unknown> = async () => undefined): P
 };
 
 /** Every message of a chain, with its delay, until it ends; time passes as they ask. */
-async function chain(service: Service, work: MoveWork): Promise<number[]> {
+async function chain(service: Service, work: RekeyWork): Promise<number[]> {
   const delays: number[] = [];
   for (let next: Next | undefined = { work, delayMs: 0 }; next !== undefined && delays.length < 60; ) {
     world.lab.clock.set(world.lab.clock.now() + next.delayMs);
     const message = dailyMessage.parse(JSON.parse(JSON.stringify(next.work)));
     if (message.visit !== 'secrets') expect.fail();
-    next = await moveSecrets(message, service);
+    next = await rekeySecrets(message, service);
     if (next !== undefined) delays.push(next.delayMs);
   }
   return delays;
@@ -73,8 +73,8 @@ describe('a row that does not open', () => {
     expect(await alarms('stuck')).toBe(1);
     expect(await reveal(lab.service, 'stuck', 'tokenKeys', 'g')).toBe(hex(bytes('g')));
 
-    const sent: MoveWork[] = [];
-    await visitAccounts(undefined, {
+    const sent: RekeyWork[] = [];
+    await processAccounts(undefined, {
       ...service,
       dailyQueue: { send: async (message) => void (message.visit === 'secrets' && sent.push(message)) },
     });
@@ -116,7 +116,7 @@ test('an account that is rotated again while a phase ends keeps its keys', async
   const { lab } = world;
   await filled('again');
   await rotateAccountKey('again', {}, tester, lab.service);
-  await moveSecrets({ visit: 'secrets', account: 'again' }, lab.service);
+  await rekeySecrets({ visit: 'secrets', account: 'again' }, lab.service);
   lab.clock.set(lab.clock.now() + 900_000);
   const service = await inSmallPages(async () => {
     if ((await lab.view('again')).record.accountKeyGeneration < 3)
@@ -124,7 +124,7 @@ test('an account that is rotated again while a phase ends keeps its keys', async
   });
   const work = { visit: 'secrets', account: 'again' } as const;
   for (let next: Next | undefined = { work, delayMs: 0 }; next !== undefined && next.delayMs === 0; )
-    next = await moveSecrets(next.work, service);
+    next = await rekeySecrets(next.work, service);
   expect((await lab.view('again')).record.olderAccountKeys).toMatchObject({ phase: 'moving' });
   await moveAll(lab, 'again');
   expect(await reveal(await lab.another(), 'again', 'tokenKeys', 'a')).toBe(hex(bytes('a')));
@@ -137,10 +137,10 @@ describe('a key that cannot be had', () => {
     await rotateAccountKey('waits', {}, tester, lab.service);
     await lab.keyVault('PATCH', '/vaults/waits-kv/keys/cmk', { enabled: false });
     const fresh = await lab.another();
-    const unreachable = await moveSecrets({ visit: 'secrets', account: 'waits' }, fresh);
+    const unreachable = await rekeySecrets({ visit: 'secrets', account: 'waits' }, fresh);
     expect(unreachable?.delayMs).toBe(60_000);
     await lab.advance(180_000);
-    const inaccessible = unreachable && (await moveSecrets(unreachable.work, fresh));
+    const inaccessible = unreachable && (await rekeySecrets(unreachable.work, fresh));
     expect(inaccessible).toMatchObject({ delayMs: 60_000, work: { pauses: 2 } });
     await lab.keyVault('PATCH', '/vaults/waits-kv/keys/cmk', { enabled: true });
     await lab.advance(120_000);
@@ -155,7 +155,7 @@ describe('a key that cannot be had', () => {
     await lab.keyVault('PATCH', '/vaults/long-kv/keys/cmk', { enabled: false });
     const work = { visit: 'secrets', account: 'long', since: record.olderAccountKeys?.since } as const;
     const fresh = await lab.another();
-    expect(await moveSecrets({ ...work, pauses: 1439 }, fresh)).toBeDefined();
-    expect(await moveSecrets({ ...work, pauses: 1440 }, fresh)).toBeUndefined();
+    expect(await rekeySecrets({ ...work, pauses: 1439 }, fresh)).toBeDefined();
+    expect(await rekeySecrets({ ...work, pauses: 1440 }, fresh)).toBeUndefined();
   });
 });

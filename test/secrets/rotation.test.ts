@@ -4,7 +4,7 @@ import { rotateAccountKey } from '../../src/core/accounts/rotateAccountKey.ts';
 import { fromBase64, hex } from '../../src/core/base/bytes.ts';
 import { parseSecret } from '../../src/core/crypto/secretEnvelope.ts';
 import { olderKeyWaitMs } from '../../src/core/rings/durations.ts';
-import { moveSecrets } from '../../src/core/secrets/rekeySecrets.ts';
+import { rekeySecrets } from '../../src/core/secrets/rekeySecrets.ts';
 import type { Service } from '../../src/core/service.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { failure, useLab } from '../lab.ts';
@@ -137,22 +137,22 @@ describe('rotating an account key after a suspected leak', () => {
     await rotateAccountKey('waiting', {}, tester, lab.service);
     const phase = async () => (await lab.view('waiting')).record.olderAccountKeys?.phase;
     const began = lab.clock.now();
-    const first = await moveSecrets({ visit: 'secrets', account: 'waiting' }, lab.service);
-    const second = first && (await moveSecrets(first.work, lab.service));
+    const first = await rekeySecrets({ visit: 'secrets', account: 'waiting' }, lab.service);
+    const second = first && (await rekeySecrets(first.work, lab.service));
     expect([first?.delayMs, second?.delayMs, await phase()]).toEqual([
       60_000,
       began + olderKeyWaitMs - lab.clock.now(),
       'moving',
     ]);
     lab.clock.set(lab.clock.now() + olderKeyWaitMs);
-    const third = second && (await moveSecrets(second.work, lab.service));
+    const third = second && (await rekeySecrets(second.work, lab.service));
     expect(await phase()).toBe('retiring');
     // A message of the first phase, come again late, ends nothing by what it saw then.
-    await moveSecrets(
+    await rekeySecrets(
       { visit: 'secrets', account: 'waiting', since: began, after: 'secret:zzz', found: 0 },
       lab.service,
     );
-    expect(third && (await moveSecrets(third.work, lab.service))).toBeUndefined();
+    expect(third && (await rekeySecrets(third.work, lab.service))).toBeUndefined();
     expect(await phase()).toBeUndefined();
   });
 
@@ -173,7 +173,7 @@ describe('rotating an account key after a suspected leak', () => {
       },
     });
     for (let n = 0; n < 4; n++) {
-      await moveSecrets({ visit: 'secrets', account: 'mortal' }, dying).catch(() => undefined);
+      await rekeySecrets({ visit: 'secrets', account: 'mortal' }, dying).catch(() => undefined);
       await allReadable('mortal', 12);
     }
     await moveAll(lab, 'mortal');
@@ -211,10 +211,10 @@ describe('INV-1, for what rests on an account key: a writer paused between encry
     await filled('late-c', 2);
     const late = await heldUp(async () => {
       await rotateAccountKey('late-c', {}, tester, lab.service);
-      let next = await moveSecrets({ visit: 'secrets', account: 'late-c' }, lab.service);
+      let next = await rekeySecrets({ visit: 'secrets', account: 'late-c' }, lab.service);
       while (next !== undefined && (await lab.view('late-c')).record.olderAccountKeys?.phase !== 'retiring') {
         lab.clock.set(lab.clock.now() + next.delayMs);
-        next = await moveSecrets(next.work, lab.service);
+        next = await rekeySecrets(next.work, lab.service);
       }
     });
     await put(late, 'late-c', 'contentKeys', keyId(2), bytes('2'));
@@ -228,7 +228,7 @@ describe('INV-1, for what rests on an account key: a writer paused between encry
     await filled('late-d', 3);
     await rotateAccountKey('late-d', {}, tester, lab.service);
     const late = await heldUp(wholeRotation('late-d'));
-    await moveSecrets({ visit: 'secrets', account: 'late-d' }, late);
+    await rekeySecrets({ visit: 'secrets', account: 'late-d' }, late);
     expect(new Set(await generationsOf('late-d'))).toEqual(new Set([3]));
     await allReadable('late-d', 3);
   });

@@ -46,19 +46,20 @@ describe('a protected secret', () => {
     const { lab } = world;
     await lab.account('made', 'contoso');
     const ref = refOf('made', 'contentKeys', keyId(1));
-    const wish = (ofLength?: number, label?: string) => ({
-      ...{ name: keyId(1), value: { ofLength } },
+    const input = (ofLength?: number, label?: string) => ({
+      name: keyId(1),
+      value: { ofLength },
       ...(label === undefined ? {} : { label }),
     });
-    await putSecret(ref, wish(32), {}, lab.service);
+    await putSecret(ref, input(32), {}, lab.service);
     const value = await reveal(lab.service, 'made', 'contentKeys', keyId(1));
     expect(value).toMatch(/^[0-9a-f]{64}$/);
     const before = await getSecret(ref, lab.service);
-    expect(await putSecret(ref, wish(), {}, lab.service)).toMatchObject({ created: false, secret: before });
-    await putSecret(ref, wish(undefined, 'hd'), {}, lab.service);
+    expect(await putSecret(ref, input(), {}, lab.service)).toMatchObject({ created: false, secret: before });
+    await putSecret(ref, input(undefined, 'hd'), {}, lab.service);
     expect((await getSecret(ref, lab.service)).value.label).toBe('hd');
     expect(await reveal(lab.service, 'made', 'contentKeys', keyId(1))).toBe(value);
-    expect((await failure(putSecret(ref, wish(16), {}, lab.service))).code).toBe('PropertyNotChangeable');
+    expect((await failure(putSecret(ref, input(16), {}, lab.service))).code).toBe('PropertyNotChangeable');
   });
 
   test('is replaced or deleted only while its ETag is the caller’s', async () => {
@@ -249,7 +250,8 @@ describe('the audit of reveals', () => {
     const told = (await auditOf(lab, 'audited')).filter(({ type }) => type === 'SecretsRevealed');
     expect(told).toHaveLength(7);
     expect(told.at(-1)).toMatchObject({
-      ...{ actor: tester, secrets: [`contentKeys/${keyId(1)}`, `contentKeys/${keyId(2)}`] },
+      actor: tester,
+      secrets: [`contentKeys/${keyId(1)}`, `contentKeys/${keyId(2)}`],
     });
     expect((await auditOf(lab, 'unaudited')).map(({ type }) => type)).toEqual(['AccountCreated']);
     const { record } = await lab.view('audited');
@@ -261,15 +263,15 @@ describe('the audit of reveals', () => {
     expect(broken).toBeUndefined();
   });
 
-  test('begins and ends with the account’s wish', async () => {
+  test('begins and ends with the account’s input', async () => {
     const { lab } = world;
-    await lab.account('wishes', 'contoso');
-    await put(lab.service, 'wishes', 'tokenKeys', 'k', bytes('token'));
+    await lab.account('inputs', 'contoso');
+    await put(lab.service, 'inputs', 'tokenKeys', 'k', bytes('token'));
     for (const auditKeyUse of [true, false]) {
-      await patchAccount('wishes', { auditKeyUse }, {}, tester, lab.service);
-      await reveal(lab.service, 'wishes', 'tokenKeys', 'k');
+      await patchAccount('inputs', { auditKeyUse }, {}, tester, lab.service);
+      await reveal(lab.service, 'inputs', 'tokenKeys', 'k');
     }
-    const types = (await auditOf(lab, 'wishes')).map(({ type }) => type);
+    const types = (await auditOf(lab, 'inputs')).map(({ type }) => type);
     expect(types).toEqual(['AccountCreated', 'AccountUpdated', 'SecretsRevealed', 'AccountUpdated']);
   });
 

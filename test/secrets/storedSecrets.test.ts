@@ -27,12 +27,12 @@ describe('what is put again without a value', () => {
     const { lab } = world;
     if ((await lab.service.accounts.read('kept')) === undefined) await lab.account('kept', 'contoso');
     const ref = refOf('kept', 'contentKeys', keyId(1));
-    const wish = (ofLength?: number) => ({ name: keyId(1), value: { ofLength } });
+    const input = (ofLength?: number) => ({ name: keyId(1), value: { ofLength } });
     await put(lab.service, 'kept', 'contentKeys', keyId(1), bytes('0123456789abcdef'));
-    expect((await putSecret(ref, wish(16), {}, lab.service)).created).toBe(false);
+    expect((await putSecret(ref, input(16), {}, lab.service)).created).toBe(false);
     const { value, etag } = await row(lab.service, 'kept', 'contentKeys', keyId(1));
     await lab.service.secrets.replace(ref, { ...value, sealed: edit(value.sealed) }, etag);
-    for (const again of [wish(), wish(16)])
+    for (const again of [input(), input(16)])
       expect((await failure(putSecret(ref, again, {}, lab.service))).code).toBe('KeyMaterialMismatch');
     expect((await auditOf(lab, 'kept')).at(-1)?.type).toBe('SecretIntegrityFailed');
   });

@@ -6,7 +6,7 @@ import { type Bytes, bytesOf, hex } from '../../src/core/base/bytes.ts';
 import type { Stored } from '../../src/core/base/stored.ts';
 import type { SecretKind } from '../../src/core/base/vocabulary.ts';
 import { refOf } from '../../src/core/secrets/readSecret.ts';
-import { moveSecrets } from '../../src/core/secrets/rekeySecrets.ts';
+import { rekeySecrets } from '../../src/core/secrets/rekeySecrets.ts';
 import { revealOne } from '../../src/core/secrets/revealSecret.ts';
 import { putSecret } from '../../src/core/secrets/writeSecret.ts';
 import type { Service } from '../../src/core/service.ts';
@@ -46,10 +46,10 @@ export async function row(
 
 /** Messages of one account's pass, until none is left: time passes as they ask. */
 export async function moveAll(lab: Lab, account: string, service = lab.service): Promise<void> {
-  let next = await moveSecrets({ visit: 'secrets', account }, service);
+  let next = await rekeySecrets({ visit: 'secrets', account }, service);
   while (next !== undefined) {
     lab.clock.set(lab.clock.now() + next.delayMs);
-    next = await moveSecrets(next.work, service);
+    next = await rekeySecrets(next.work, service);
   }
 }
 

@@ -1,31 +1,27 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { concernsOfDiagnostics } from '../../src/core/vaultWork/diagnostics.ts';
+import { targetsOfDiagnostics } from '../../src/core/vaultWork/diagnostics.ts';
 
 /** facts 1.3: a real record, shortened. */
 const record = {
-  ...{
-    time: '2024-04-04T06:47:34.7178619Z',
-    category: 'AuditEvent',
-    operationName: 'KeyDelete',
-    resultType: 'Success',
-  },
+  time: '2024-04-04T06:47:34.7178619Z',
+  category: 'AuditEvent',
+  operationName: 'KeyDelete',
+  resultType: 'Success',
   properties: { id: 'https://sample-kv.vault.azure.net/keys/cmk-key', httpStatusCode: 200 },
-  ...{
-    resourceId: '/SUBSCRIPTIONS/S/RESOURCEGROUPS/RG/PROVIDERS/MICROSOFT.KEYVAULT/VAULTS/SAMPLE-KV',
-    durationMs: '44',
-  },
+  resourceId: '/SUBSCRIPTIONS/S/RESOURCEGROUPS/RG/PROVIDERS/MICROSOFT.KEYVAULT/VAULTS/SAMPLE-KV',
+  durationMs: '44',
 };
 const vault = { vaultHost: 'sample-kv.vault.azure.net' };
 const key = { ...vault, keyName: 'cmk-key' };
-const concerns = (...records: unknown[]) => concernsOfDiagnostics({ records }, 'public');
+const targets = (...records: unknown[]) => targetsOfDiagnostics({ records }, 'public');
 const withProperties = (changes: object) => ({ ...record, properties: { ...record.properties, ...changes } });
 
 describe('a Key Vault diagnostic record', () => {
   it.each(['KeyDelete', 'KeyPurge', 'KeyRecover', 'KeyUpdate', 'KeyCreate', 'KeyImport', 'KeyRotate', 'KEYDELETE'])(
-    'of %s concerns the key',
+    'of %s targets the key',
     (operationName) => {
-      expect(concerns({ ...record, operationName })).toEqual([key]);
+      expect(targets({ ...record, operationName })).toEqual([key]);
     },
   );
 
@@ -41,8 +37,8 @@ describe('a Key Vault diagnostic record', () => {
     ['without an id', withProperties({ id: undefined }), vault],
     ['with an id that is no key', withProperties({ id: 'https://sample-kv.vault.azure.net/secrets/x' }), vault],
     ['with an id of another host', withProperties({ id: 'https://evil.com/keys/cmk-key' }), vault],
-  ])('%s concerns %j', (_, input, expected) => {
-    expect(concerns(input)).toEqual([expected]);
+  ])('%s targets %j', (_, input, expected) => {
+    expect(targets(input)).toEqual([expected]);
   });
 
   it.each<[string, unknown]>([
@@ -59,12 +55,12 @@ describe('a Key Vault diagnostic record', () => {
     ['of a vault that cannot be', { ...record, resourceId: `${record.resourceId}.EVIL.COM` }],
     ['that is no record', 'KeyDelete'],
     ['that is null', null],
-  ])('%s concerns nobody', (_, input) => {
-    expect(concerns(input)).toEqual([]);
+  ])('%s targets nobody', (_, input) => {
+    expect(targets(input)).toEqual([]);
   });
 
   it('is one of several in a message, each for itself', () => {
-    expect(concerns(record, 7, { ...record, operationName: 'KeyGet' }, record)).toEqual([key, key]);
+    expect(targets(record, 7, { ...record, operationName: 'KeyGet' }, record)).toEqual([key, key]);
   });
 
   it('INV-5: is read without an error whatever it is, and can name no host but a vault of the cloud', () => {
@@ -83,7 +79,7 @@ describe('a Key Vault diagnostic record', () => {
     );
     fc.assert(
       fc.property(fc.oneof(fc.jsonValue(), fc.record({ records })), (message) => {
-        for (const { vaultHost } of concernsOfDiagnostics(message, 'public'))
+        for (const { vaultHost } of targetsOfDiagnostics(message, 'public'))
           expect(vaultHost).toMatch(/^[a-z][a-z0-9-]{1,22}[a-z0-9]\.vault\.azure\.net$/);
       }),
       { numRuns: 1000 },

@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { vaultIdOf } from '../../src/core/customerKey/binding.ts';
 import {
-  concernOfKeyEvent,
-  concernOfResourceEvent,
   readEvent,
+  targetOfKeyEvent,
+  targetOfResourceEvent,
   vaultNameIn,
   wake,
 } from '../../src/core/vaultWork/events.ts';
@@ -26,8 +26,14 @@ const id = '00eccf70-95a7-4e7c-8299-2eb17ee9ad64';
 const time = '2019-07-25T01:08:33.1036736Z';
 const newVersion = 'Microsoft.KeyVault.KeyNewVersionCreated';
 const eventGrid = {
-  ...{ id, topic: vaultId, subject: 'cmk-key', eventType: newVersion, eventTime: time, data: keyData },
-  ...{ dataVersion: '1', metadataVersion: '1' },
+  id,
+  topic: vaultId,
+  subject: 'cmk-key',
+  eventType: newVersion,
+  eventTime: time,
+  data: keyData,
+  dataVersion: '1',
+  metadataVersion: '1',
 };
 const cloudEvent = {
   id,
@@ -40,15 +46,15 @@ const cloudEvent = {
 };
 const { topic: _topic, ...withoutTopic } = eventGrid;
 
-const concern = (input: unknown) => {
+const target = (input: unknown) => {
   const event = readEvent(input);
-  return event === undefined ? 'no event' : concernOfKeyEvent(event, 'public');
+  return event === undefined ? 'no event' : targetOfKeyEvent(event, 'public');
 };
 const vault = { vaultHost: 'sample-kv.vault.azure.net' };
 const key = { ...vault, keyName: 'cmk-key' };
 const withData = (data: unknown) => ({ ...eventGrid, data });
 
-describe('a Key Vault event concerns its vault and key', () => {
+describe('a Key Vault event targets its vault and key', () => {
   it.each<[string, unknown, unknown]>([
     ['in the Event Grid schema', eventGrid, key],
     ['as a CloudEvent', cloudEvent, key],
@@ -86,7 +92,7 @@ describe('a Key Vault event concerns its vault and key', () => {
       vault,
     ],
   ])('%s', (_, input, expected) => {
-    expect(concern(input)).toEqual(expected);
+    expect(target(input)).toEqual(expected);
   });
 
   it.each<[string, unknown]>([
@@ -105,7 +111,7 @@ describe('a Key Vault event concerns its vault and key', () => {
     ['of a name with user information', { ...withoutTopic, data: { ...keyData, VaultName: 'x@sample-kv' } }],
     ['of a hostile name in the topic', { ...eventGrid, topic: `${vaultId}.evil.com` }],
   ])('but nothing %s', (_, input) => {
-    expect(concern(input)).toBeUndefined();
+    expect(target(input)).toBeUndefined();
   });
 
   it.each([
@@ -124,26 +130,24 @@ describe('a Key Vault event concerns its vault and key', () => {
 
   it('is asked about under the suffix of the configured cloud', () => {
     const event = readEvent(eventGrid);
-    expect(event && concernOfKeyEvent(event, 'china')?.vaultHost).toBe('sample-kv.vault.azure.cn');
+    expect(event && targetOfKeyEvent(event, 'china')?.vaultHost).toBe('sample-kv.vault.azure.cn');
   });
 });
 
-describe('a resource event concerns the vault that it names', () => {
+describe('a resource event targets the vault that it names', () => {
   const subject = '/subscriptions/s/resourcegroups/rg/providers/Microsoft.KeyVault/vaults/Sample-KV';
   const assignment = 'providers/Microsoft.Authorization/roleAssignments/684d9b2b-bbb2-4b38-a5c3-2c8e4b3b1f6c';
   const resource = (changes: object) => ({
-    ...{
-      id,
-      topic: '/subscriptions/s',
-      eventType: 'Microsoft.Resources.ResourceDeleteSuccess',
-      subject,
-      data: {},
-      ...changes,
-    },
+    id,
+    topic: '/subscriptions/s',
+    eventType: 'Microsoft.Resources.ResourceDeleteSuccess',
+    subject,
+    data: {},
+    ...changes,
   });
-  const concernOf = (input: object, cloud: 'public' | 'usgov' = 'public') => {
+  const targetOf = (input: object, cloud: 'public' | 'usgov' = 'public') => {
     const event = readEvent(input);
-    return event === undefined ? 'no event' : concernOfResourceEvent(event, cloud);
+    return event === undefined ? 'no event' : targetOfResourceEvent(event, cloud);
   };
 
   it.each<[string, object]>([
@@ -160,7 +164,7 @@ describe('a resource event concerns the vault that it names', () => {
     ['when the data is in another case', resource({ subject: '', data: { RESOURCEURI: subject.toUpperCase() } })],
     ['as a CloudEvent', { id, source: '/subscriptions/s', type: 'Microsoft.Resources.ResourceDeleteSuccess', subject }],
   ])('%s', (_, input) => {
-    expect(concernOf(input)).toEqual(vault);
+    expect(targetOf(input)).toEqual(vault);
   });
 
   it.each<[string, object]>([
@@ -176,11 +180,11 @@ describe('a resource event concerns the vault that it names', () => {
     ['a resource group named like a vault', resource({ subject: '/subscriptions/s/resourceGroups/vaults' })],
     ['a name that no vault has', resource({ subject: `${subject}_x` })],
   ])('but none for %s', (_, input) => {
-    expect(concernOf(input)).toBeUndefined();
+    expect(targetOf(input)).toBeUndefined();
   });
 
   it('is asked about under the suffix of the configured cloud', () => {
-    expect(concernOf(resource({}), 'usgov')).toEqual({ vaultHost: 'sample-kv.vault.usgovcloudapi.net' });
+    expect(targetOf(resource({}), 'usgov')).toEqual({ vaultHost: 'sample-kv.vault.usgovcloudapi.net' });
   });
 
   it('has the name in lower case', () => {
@@ -215,7 +219,7 @@ describe('INV-5: whatever comes in', () => {
       fc.property(anything, (input) => {
         const event = readEvent(input);
         if (event === undefined) return;
-        for (const found of [concernOfKeyEvent(event, 'public'), concernOfResourceEvent(event, 'public')])
+        for (const found of [targetOfKeyEvent(event, 'public'), targetOfResourceEvent(event, 'public')])
           if (found !== undefined) expect(found.vaultHost).toMatch(/^[a-z][a-z0-9-]{1,22}[a-z0-9]\.vault\.azure\.net$/);
       }),
       { numRuns: 2000 },
@@ -234,7 +238,7 @@ describe('INV-5: whatever comes in', () => {
   it('wakes a vault that is watched, for the key named or for all', async () => {
     const { sent, service } = listening(['b0']);
     expect([await wake(key, service), await wake(vault, service)]).toEqual([true, true]);
-    const work = { vault: vaultIdOf('sample-kv.vault.azure.net'), askedBy: 'event' };
+    const work = { vault: vaultIdOf('sample-kv.vault.azure.net'), requestedBy: 'event' };
     expect(sent).toEqual([
       { ...work, lookNow: { keyName: 'cmk-key' } },
       { ...work, lookNow: {} },

@@ -156,7 +156,11 @@ describe('one good look', () => {
     for (const control of [undefined, 'good', 'failed'] as const) {
       const at = start + 100_000;
       expect(judged([...looks, aLook(100, undefined, control)])).toEqual({
-        ...{ status: 'Accessible', since: at, evidenceAt: at, lastAccessibleAt: at, denials: {} },
+        status: 'Accessible',
+        since: at,
+        evidenceAt: at,
+        lastAccessibleAt: at,
+        denials: {},
       });
     }
   });
@@ -308,8 +312,8 @@ describe('the next look', () => {
     ['was asked for 3 s after the look had begun: 10 s after it', 63, 70],
     ['was asked for long after the look had begun: then', 85, 85],
     ['was asked for later than it is due: when it is due', 500, 120],
-  ])('stands when it %s', (_, askedFor, expectedSeconds) => {
-    const asked = aWatch({ nextLookAt: start + askedFor * 1000 });
+  ])('stands when it %s', (_, requestedFor, expectedSeconds) => {
+    const asked = aWatch({ nextLookAt: start + requestedFor * 1000 });
     const broughtForward = { beganAt: start + 60_000, plannedAt: start + 1_000_000 };
     const after = afterLook(asked, [aLook(60)], broughtForward, designPolicy);
     expect(after.nextLookAt).toBe(start + expectedSeconds * 1000);
@@ -391,8 +395,8 @@ describe('the next version check', () => {
     ['10 s after this one when an event came during it', 100.5, 240, 110],
     ['when asked for, if that is after those 10 s', 150, 240, 150],
     ['never later than 4 minutes', 900, 1000, 340],
-  ])('is %s', (_, askedFor, planned, expectedSeconds) => {
-    const watch = aWatch({ nextVersionCheckAt: start + askedFor * 1000 });
+  ])('is %s', (_, requestedFor, planned, expectedSeconds) => {
+    const watch = aWatch({ nextVersionCheckAt: start + requestedFor * 1000 });
     const after = afterVersionCheck(
       watch,
       { beganAt: start + 100_000, plannedAt: start + planned * 1000 },

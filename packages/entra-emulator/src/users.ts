@@ -9,7 +9,12 @@ export const AZURE_CLI = '04b07795-8ddb-461a-bbee-02f9e1bf7b46';
 export function userGrant(user: Principal, audience: string, clientId = AZURE_CLI): Grant {
   const { tenantId, objectId, roles, name, userPrincipalName = '' } = user;
   return {
-    ...{ tenantId, objectId, roles, audience, clientId, proof: '0' },
+    tenantId,
+    objectId,
+    roles,
+    audience,
+    clientId,
+    proof: '0',
     user: { userPrincipalName, displayName: name, scope: 'user_impersonation' },
   };
 }

@@ -95,7 +95,12 @@ describe('a token of a user', () => {
     const token = await mint({ identity: 'alex', resource: API });
     const { payload } = await verify(token, `${identity.url}/${HOME}/v2.0`, API);
     expect(payload).toMatchObject({
-      ...{ oid: objectId, tid: HOME, ver: '2.0', azpacr: '0', scp: 'user_impersonation', roles: ['Keys.Operate'] },
+      oid: objectId,
+      tid: HOME,
+      ver: '2.0',
+      azpacr: '0',
+      scp: 'user_impersonation',
+      roles: ['Keys.Operate'],
       // The client id of the Azure CLI, as azure-cli's source has it.
       ...{ azp: '04b07795-8ddb-461a-bbee-02f9e1bf7b46', preferred_username: 'alex@contoso.example' },
     });

@@ -83,8 +83,12 @@ function fill(world: StoredWorld, stored: z.output<typeof snapshotSchema>): void
 
 function textOf(id: string, { clock, vaults, resourceSubscriptions }: StoredWorld): string {
   const snapshot = z.encode(snapshotSchema, {
-    ...{ format: 'keyward-keyvault-emulator', version: 1, id },
-    ...{ clockOffsetMs: clock.offsetMs(), vaults, resourceSubscriptions },
+    format: 'keyward-keyvault-emulator',
+    version: 1,
+    id,
+    clockOffsetMs: clock.offsetMs(),
+    vaults,
+    resourceSubscriptions,
   });
   return `${JSON.stringify(snapshot, undefined, 1)}\n`;
 }

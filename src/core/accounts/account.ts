@@ -1,6 +1,6 @@
 /** The stored account, and what is read off it and its watch. */
 import type { ChainHead } from '../audit/auditEntry.ts';
-import type { Place } from '../base/armPath.ts';
+import type { ArmPath } from '../base/armPath.ts';
 import { fold } from '../base/names.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { RingName } from '../base/vocabulary.ts';
@@ -41,7 +41,7 @@ export interface OlderAccountKeys {
   readonly keys: readonly { readonly generation: number; readonly sealed: string }[];
 }
 
-export type Kept = Readonly<Record<string, unknown>>;
+export type PassthroughProperties = Readonly<Record<string, unknown>>;
 
 interface AccountFacts {
   /** As written at creation; folded it is the account's partition. */
@@ -52,7 +52,7 @@ interface AccountFacts {
   readonly owner: string;
   readonly location: string;
   /** Its path on the routes of Azure Media Services; never changes. Absent: it has none. */
-  readonly place?: Place;
+  readonly place?: ArmPath;
   readonly createdAt: EpochMs;
   readonly updatedAt: EpochMs;
   /** Counts writes; with the instance it is the account's ETag. */
@@ -64,7 +64,7 @@ export interface ActiveAccount extends AccountFacts {
   readonly lifecycle: 'active';
   readonly tags: Readonly<Record<string, string>>;
   /** Properties that mean nothing here and belong to the contract of Azure Media Services: kept as they came. */
-  readonly kept?: Kept;
+  readonly kept?: PassthroughProperties;
   readonly encryption: Encryption;
   readonly accountKeyGeneration: number;
   /** base64 of the envelope of docs/envelope.md. */

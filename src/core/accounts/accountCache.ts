@@ -75,6 +75,6 @@ export function invalidatingStore<Store extends AccountStore>(accounts: Store, c
     ...accounts,
     create: (record, entries) => afterwards(accounts.create(record, entries), record.name),
     save: (record, entries) => afterwards(accounts.save(record, entries), record.value.name),
-    bury: (record) => afterwards(accounts.bury(record), record.value.name),
+    replaceWithTombstone: (record) => afterwards(accounts.replaceWithTombstone(record), record.value.name),
   };
 }

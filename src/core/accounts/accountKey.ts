@@ -10,8 +10,8 @@ import {
   accountKeyPayload,
   atRestGeneration,
   type Inner,
+  type KeyContext,
   KeyMaterialMismatch,
-  type KeyPlace,
   openAtRest,
   openBySystemRing,
   openPayload,
@@ -25,7 +25,7 @@ import type { ActiveAccount } from './account.ts';
 import { wrappedByOf } from './account.ts';
 import type { AccountsDeps } from './deps.ts';
 
-export const placeOf = (record: ActiveAccount): KeyPlace => ({
+export const keyContextOf = (record: ActiveAccount): KeyContext => ({
   instanceId: record.instanceId,
   generation: record.accountKeyGeneration,
 });
@@ -40,12 +40,12 @@ export interface Proven {
 type KeyTools = Pick<AccountsDeps, 'keyVault' | 'rings' | 'random' | 'clock'>;
 
 /** Wraps under the system ring: no call leaves the process. */
-export async function wrapBySystemKey(place: KeyPlace, accountKey: Bytes, tools: KeyTools): Promise<string> {
+export async function wrapBySystemKey(context: KeyContext, accountKey: Bytes, tools: KeyTools): Promise<string> {
   const { system } = await tools.rings();
-  const payload = accountKeyPayload(place, accountKey);
+  const payload = accountKeyPayload(context, accountKey);
   try {
-    const inner = sealBySystemRing(payload, place, system.newest, tools.random.bytes(12));
-    return await closeAtRest(inner, place, 'SystemKey', tools);
+    const inner = sealBySystemRing(payload, context, system.newest, tools.random.bytes(12));
+    return await closeAtRest(inner, context, 'SystemKey', tools);
   } finally {
     wipe(payload);
   }
@@ -56,19 +56,19 @@ export async function wrapBySystemKey(place: KeyPlace, accountKey: Bytes, tools:
  * A vault that opens the blob to other bytes, or cannot open it, is told as KeyMaterialMismatch; nothing was stored.
  */
 export async function wrapByCustomerKey(
-  place: KeyPlace,
+  context: KeyContext,
   accountKey: Bytes,
   binding: Binding,
   key: Pick<KeyDescription, 'version' | 'publicKey'>,
   tools: KeyTools,
 ): Promise<Answer<Proven>> {
-  const payload = accountKeyPayload(place, accountKey);
+  const payload = accountKeyPayload(context, accountKey);
   try {
     const at = tools.clock.now();
     const { observed, ...proof } = await proveWrap(payload, binding, key, tools);
     if (!proof.ok) return { ...proof, observed };
     const wrappedBy = versionedIdentifier(binding, key.version);
-    const wrappedAccountKey = await closeAtRest({ by: 'CustomerKey', wrapped: proof.value }, place, wrappedBy, tools);
+    const wrappedAccountKey = await closeAtRest({ by: 'CustomerKey', wrapped: proof.value }, context, wrappedBy, tools);
     return { ok: true, value: { wrappedAccountKey, at, observed }, observed };
   } finally {
     wipe(payload);
@@ -93,15 +93,15 @@ export async function proveWrap(
 
 /** Opens the account key by a fresh remote unwrap, or under the system ring. The caller wipes the value. */
 export async function openAccountKey(record: ActiveAccount, tools: KeyTools): Promise<Answer<Bytes>> {
-  const place = placeOf(record);
+  const context = keyContextOf(record);
   const began = tools.clock.now();
   let observed: Observed = { durationMs: 0 };
   try {
     const inner = await openOuter(record, tools);
     if (inner.by === 'SystemKey' && record.encryption.type === 'SystemKey') {
       const { system } = await tools.rings();
-      const payload = openBySystemRing(inner, place, system.kek(inner.ringGeneration));
-      return { ok: true, value: unpack(payload, place), observed: { durationMs: tools.clock.now() - began } };
+      const payload = openBySystemRing(inner, context, system.kek(inner.ringGeneration));
+      return { ok: true, value: unpack(payload, context), observed: { durationMs: tools.clock.now() - began } };
     }
     if (inner.by !== 'CustomerKey' || record.encryption.type !== 'CustomerKey')
       throw new KeyMaterialMismatch('The record names another kind of key.');
@@ -109,7 +109,7 @@ export async function openAccountKey(record: ActiveAccount, tools: KeyTools): Pr
     const opened = await tools.keyVault.unwrap(binding, version, inner.wrapped);
     if (!opened.ok) return opened;
     observed = opened.observed;
-    return { ok: true, value: unpack(opened.value, place), observed };
+    return { ok: true, value: unpack(opened.value, context), observed };
   } catch (error) {
     if (error instanceof KeyMaterialMismatch) return { ok: false, cause: 'KeyMaterialMismatch', observed };
     throw error;
@@ -120,7 +120,10 @@ export async function openAccountKey(record: ActiveAccount, tools: KeyTools): Pr
  * Whether the rings still open what is theirs of the stored key: nobody is asked for it, so a customer key may be gone all the same.
  * @throws Refusal KeyMaterialMismatch @throws Unavailable
  */
-export async function refuseUnlessKept(record: ActiveAccount, tools: Pick<AccountsDeps, 'rings'>): Promise<void> {
+export async function assertRingsOpenStoredKey(
+  record: ActiveAccount,
+  tools: Pick<AccountsDeps, 'rings'>,
+): Promise<void> {
   try {
     const inner = await openOuter(record, tools);
     const { system } = await tools.rings();
@@ -135,9 +138,9 @@ export async function refuseUnlessKept(record: ActiveAccount, tools: Pick<Accoun
   }
 }
 
-function unpack(payload: Bytes, place: KeyPlace): Bytes {
+function unpack(payload: Bytes, context: KeyContext): Bytes {
   try {
-    return openPayload(payload, place);
+    return openPayload(payload, context);
   } finally {
     wipe(payload);
   }
@@ -147,10 +150,10 @@ async function openOuter(record: ActiveAccount, tools: Pick<AccountsDeps, 'rings
   const { atRest } = await tools.rings();
   const stored = fromBase64(record.wrappedAccountKey);
   const kek = atRest.kek(atRestGeneration(stored));
-  return openAtRest(stored, placeOf(record), wrappedByOf(record.encryption), kek);
+  return openAtRest(stored, keyContextOf(record), wrappedByOf(record.encryption), kek);
 }
 
-async function closeAtRest(inner: Inner, place: KeyPlace, wrappedBy: string, tools: KeyTools): Promise<string> {
+async function closeAtRest(inner: Inner, context: KeyContext, wrappedBy: string, tools: KeyTools): Promise<string> {
   const { atRest } = await tools.rings();
-  return base64(sealAtRest(inner, place, wrappedBy, atRest.newest, tools.random.bytes(12)));
+  return base64(sealAtRest(inner, context, wrappedBy, atRest.newest, tools.random.bytes(12)));
 }

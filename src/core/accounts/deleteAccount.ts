@@ -4,7 +4,7 @@
  */
 
 import type { Actor } from '../audit/auditEntry.ts';
-import type { Place } from '../base/armPath.ts';
+import type { ArmPath } from '../base/armPath.ts';
 import { LostRace, retryLostRaces } from '../base/errors.ts';
 import { parseAccountName } from '../base/names.ts';
 import { boundOf, etagOf, wrappedByOf } from './account.ts';
@@ -32,8 +32,10 @@ export async function deleteAccount(
       encryption.type === 'CustomerKey'
         ? {
             bound: {
-              ...{ bindingId: encryption.binding.id, account: boundOf(record, encryption) },
-              ...{ reconciledEpoch: encryption.reconciledEpoch, key: wrappedByOf(encryption) },
+              bindingId: encryption.binding.id,
+              account: boundOf(record, encryption),
+              reconciledEpoch: encryption.reconciledEpoch,
+              key: wrappedByOf(encryption),
             },
           }
         : {};
@@ -67,13 +69,13 @@ export async function finishDelete(folded: string, service: AccountsDeps): Promi
     }
     // By its etag, read before: a row that a new account of this name has put down again meanwhile stays.
     const listed = await listedAs(folded, place, service);
-    await service.accounts.bury({ ...stored, etag });
+    await service.accounts.replaceWithTombstone({ ...stored, etag });
     for (const { list, etag: asListed } of listed) await service.directory.remove(folded, asListed, list);
   });
 }
 
 /** The account's rows in the directory: among all accounts, and among those of its subscription. */
-async function listedAs(folded: string, place: Place | undefined, { directory }: Pick<AccountsDeps, 'directory'>) {
+async function listedAs(folded: string, place: ArmPath | undefined, { directory }: Pick<AccountsDeps, 'directory'>) {
   const lists = place === undefined ? [undefined] : [undefined, place];
   const rows = lists.map(async (list) => ({ list, etag: await directory.find(folded, list) }));
   return (await Promise.all(rows)).flatMap(({ list, etag }) => (etag === undefined ? [] : [{ list, etag }]));

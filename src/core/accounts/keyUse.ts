@@ -6,6 +6,7 @@
  */
 
 import type { Actor, AuditFacts, KeyPurpose } from '../audit/auditEntry.ts';
+import { defined } from '../base/defined.ts';
 import { describeError } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
 import { versionedIdentifier } from '../customerKey/keyIdentifier.ts';
@@ -17,7 +18,7 @@ import type { AccountsDeps } from './deps.ts';
 export type KeyUse = Pick<AuditFacts, 'key' | 'cause' | 'keyVaultRequestId' | 'durationMs'>;
 
 /** The vault, and a note of every unwrap that it was asked for. */
-export function noting(keyVault: KeyVault, uses: KeyUse[]): KeyVault {
+export function recordingKeyVault(keyVault: KeyVault, uses: KeyUse[]): KeyVault {
   return {
     ...keyVault,
     async unwrap(keyRef, version, wrapped) {
@@ -35,9 +36,10 @@ const wasAsked = ({ observed }: Answer<unknown>): boolean =>
 function useOf(key: string, answer: Answer<unknown>): KeyUse {
   const { requestId, durationMs } = answer.observed;
   return {
-    ...{ key, durationMs: Math.round(durationMs) },
+    key,
+    durationMs: Math.round(durationMs),
     ...(answer.ok ? {} : { cause: answer.cause }),
-    ...(requestId === undefined ? {} : { keyVaultRequestId: requestId }),
+    ...defined({ keyVaultRequestId: requestId }),
   };
 }
 
@@ -50,7 +52,7 @@ export interface KeyUser {
 
 type TellTools = AppendTools & Pick<AccountsDeps, 'log'>;
 
-export async function tellKeyUse(
+export async function auditKeyUses(
   { record, purpose, actor }: KeyUser,
   uses: readonly KeyUse[],
   tools: TellTools,
@@ -74,8 +76,8 @@ export async function withKeyUse<S extends TellTools & Pick<AccountsDeps, 'keyVa
   if (user.record.auditKeyUse !== true) return story(service);
   const uses: KeyUse[] = [];
   try {
-    return await story({ ...service, keyVault: noting(service.keyVault, uses) });
+    return await story({ ...service, keyVault: recordingKeyVault(service.keyVault, uses) });
   } finally {
-    await tellKeyUse(user, uses, service);
+    await auditKeyUses(user, uses, service);
   }
 }

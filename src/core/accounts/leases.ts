@@ -8,7 +8,7 @@ import { type AccountView, verdictOn, wrappedByOf } from './account.ts';
 import { openAccountKey } from './accountKey.ts';
 import type { AccountsDeps } from './deps.ts';
 import { keyUnreachable } from './gate.ts';
-import { type KeyUse, noting, tellKeyUse } from './keyUse.ts';
+import { auditKeyUses, type KeyUse, recordingKeyVault } from './keyUse.ts';
 import type { Leases } from './processState.ts';
 
 interface Lease {
@@ -50,8 +50,8 @@ export function createLeases(
     const openedAt = clock.now();
     const openedMonotonic = clock.monotonic();
     const uses: KeyUse[] = [];
-    const opened = await openAccountKey(view.record, { ...tools, keyVault: noting(tools.keyVault, uses) });
-    const told = () => tellKeyUse({ record: view.record, purpose: 'lease', actor: keyward }, uses, tools);
+    const opened = await openAccountKey(view.record, { ...tools, keyVault: recordingKeyVault(tools.keyVault, uses) });
+    const told = () => auditKeyUses({ record: view.record, purpose: 'lease', actor: keyward }, uses, tools);
     if (!opened.ok) {
       // Whoever goes on with the key that is held, or is refused, waits for no audit.
       void told();

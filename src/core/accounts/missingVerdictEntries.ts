@@ -4,13 +4,14 @@
  */
 
 import type { AuditFacts } from '../audit/auditEntry.ts';
+import { defined } from '../base/defined.ts';
 import { iso } from '../base/time.ts';
 import type { Transition, Watch } from '../watch/watch.ts';
 import { type ActiveAccount, type DeletingAccount, wrappedByOf } from './account.ts';
 
 const keyward = { kind: 'keyward', id: 'reconcile' } as const;
 
-/** The record with every verdict that concerns it, and the entries that say so; the same record when it has them all. */
+/** The record with every verdict that targets it, and the entries that say so; the same record when it has them all. */
 export function catchUp(
   record: ActiveAccount,
   watch: Watch | undefined,
@@ -35,13 +36,13 @@ export function catchUpDeleted(
   return { record: { ...record, bound: { ...bound, reconciledEpoch: watch.epoch } }, facts };
 }
 
-interface Standing {
+interface ReconcileState {
   readonly reconciledEpoch: number;
   readonly version: string;
   readonly key: string;
 }
 
-const missingFacts = ({ transitions }: Watch, { reconciledEpoch, version, key }: Standing): AuditFacts[] =>
+const missingFacts = ({ transitions }: Watch, { reconciledEpoch, version, key }: ReconcileState): AuditFacts[] =>
   transitions
     .filter((transition) => transition.epoch > reconciledEpoch && transition.version === version)
     .map((transition) => factsOf(transition, key));
@@ -52,8 +53,7 @@ function factsOf(transition: Transition, key: string): AuditFacts {
     actor: keyward,
     key,
     epoch: transition.epoch,
-    ...(transition.cause === undefined ? {} : { cause: transition.cause }),
-    ...(transition.keyVaultRequestId === undefined ? {} : { keyVaultRequestId: transition.keyVaultRequestId }),
+    ...defined({ cause: transition.cause, keyVaultRequestId: transition.keyVaultRequestId }),
     ...(transition.keyReleasedBy === undefined ? {} : { keyReleasedBy: iso(transition.keyReleasedBy) }),
   };
 }

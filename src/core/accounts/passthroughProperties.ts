@@ -1,13 +1,13 @@
 /** Properties of another contract, kept on the account as they came and shown again (docs/ams.md). */
 import canonicalize from 'canonicalize';
 import { Refusal } from '../base/errors.ts';
-import type { Kept } from './account.ts';
+import type { PassthroughProperties } from './account.ts';
 
 /** A table property holds 32 Ki characters, and the whole account stands in one. */
 const maxKeptLength = 8192;
 
 /** @throws Refusal InvalidRequestContent */
-export function boundedKept(kept: Kept): Kept {
+export function boundedKept(kept: PassthroughProperties): PassthroughProperties {
   if (JSON.stringify(kept).length <= maxKeptLength) return kept;
   throw new Refusal(
     'InvalidRequestContent',
@@ -17,7 +17,10 @@ export function boundedKept(kept: Kept): Kept {
 }
 
 /** The same object where nothing changes. @throws Refusal InvalidRequestContent */
-export function keptAfter(kept: Kept | undefined, wish: Kept | undefined): Kept | undefined {
-  const next = { ...kept, ...wish };
+export function keptAfter(
+  kept: PassthroughProperties | undefined,
+  input: PassthroughProperties | undefined,
+): PassthroughProperties | undefined {
+  const next = { ...kept, ...input };
   return canonicalize(next) === canonicalize(kept ?? {}) ? kept : boundedKept(next);
 }

@@ -1,6 +1,6 @@
 /** What the accounts capability needs from outside. */
 import type { AuditEntry } from '../audit/auditEntry.ts';
-import type { Place } from '../base/armPath.ts';
+import type { ArmPath } from '../base/armPath.ts';
 import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { AccountRecord } from './account.ts';
@@ -14,28 +14,28 @@ export interface AccountStore {
   /** Replaces the record and inserts the entries, in one batch. */
   save(record: Stored<AccountRecord>, entries: readonly AuditEntry[]): Promise<void>;
   /** Replaces the record by a tombstone that keeps the audit's head; the audit stays. */
-  bury(record: Stored<AccountRecord>): Promise<void>;
+  replaceWithTombstone(record: Stored<AccountRecord>): Promise<void>;
   /** Names of all records, in order, from the accounts' own table: none that a list has lost is left out. */
   names(limit: number, after?: string): Promise<string[]>;
 }
 
-export type PlaceList = Pick<Place, 'subscriptionId'> & Partial<Place>;
+export type ArmPathFilter = Pick<ArmPath, 'subscriptionId'> & Partial<ArmPath>;
 
 /** The order in which LIST shows accounts: by name. Rows are hints; the record decides. */
 export interface Directory {
   /** Idempotent; changes the row's etag every time. With a place: among the accounts of its subscription, by group and name. */
-  put(name: string, place?: Place): Promise<void>;
+  put(name: string, place?: ArmPath): Promise<void>;
   /** The row's etag. */
-  find(name: string, place?: Place): Promise<string | undefined>;
+  find(name: string, place?: ArmPath): Promise<string | undefined>;
   /** Only while the etag fits. */
-  remove(name: string, etag: string, place?: Place): Promise<void>;
+  remove(name: string, etag: string, place?: ArmPath): Promise<void>;
   page(limit: number, after?: string): Promise<{ names: string[]; next?: string }>;
   /** Of a subscription, or of one group of it. */
-  pageOf(list: PlaceList, limit: number, after?: string): Promise<{ names: string[]; next?: string }>;
+  pageOf(list: ArmPathFilter, limit: number, after?: string): Promise<{ names: string[]; next?: string }>;
 }
 
 /** A pass over an account's secrets that brings them under its newest key, and how far it is. */
-export interface MoveWork {
+export interface RekeyWork {
   readonly visit: 'secrets';
   readonly account: string;
   /** The phase that the pass belongs to: another one begins from the start. */

@@ -1,5 +1,5 @@
 /** What one process remembers between calls. None of it is the truth about an account: that is in the tables. */
-import type { Actor, DangerousCall } from '../audit/auditEntry.ts';
+import type { Actor, SensitiveCall } from '../audit/auditEntry.ts';
 import type { Bytes } from '../base/bytes.ts';
 import type { ErrorCode } from '../base/errors.ts';
 import type { AccountView } from './account.ts';
@@ -33,7 +33,7 @@ export interface Leases {
 }
 
 export interface RefusedCall {
-  readonly asked: DangerousCall;
+  readonly asked: SensitiveCall;
   /** The account that the call named. */
   readonly account?: string;
   /** The key that it named. */

@@ -4,16 +4,16 @@ import type { AuditFacts } from '../audit/auditEntry.ts';
 import { type Bytes, wipe } from '../base/bytes.ts';
 import { Refusal } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
-import type { KeyPlace } from '../crypto/accountKeyEnvelope.ts';
+import type { KeyContext } from '../crypto/accountKeyEnvelope.ts';
 import { wipeAccountKey } from '../crypto/subkeys.ts';
-import { acceptCustomerKey, type CustomerKeyWish, keyTrouble, type Owned } from '../customerKey/acceptCustomerKey.ts';
+import { acceptCustomerKey, type CustomerKeyInput, keyFailure, type Owned } from '../customerKey/acceptCustomerKey.ts';
 import type { AccountView, Encryption, OlderAccountKeys } from './account.ts';
 import { openAccountKey, type Proven, wrapByCustomerKey, wrapBySystemKey } from './accountKey.ts';
 import type { AccountsDeps } from './deps.ts';
 import { keyUnreachable } from './gate.ts';
 import { keepOlderKeys } from './secretLayers.ts';
 
-export type EncryptionWish = { readonly type: 'SystemKey' } | ({ readonly type: 'CustomerKey' } & CustomerKeyWish);
+export type EncryptionInput = { readonly type: 'SystemKey' } | ({ readonly type: 'CustomerKey' } & CustomerKeyInput);
 
 export interface Protected {
   readonly encryption: Encryption;
@@ -31,18 +31,18 @@ export interface Protected {
  * The account's key under another key. Leaving a customer key takes a fresh remote unwrap under it, never a lease (INV-12);
  * leaving the system key makes a new account key, so that no older copy of the row opens what the new one protects.
  */
-export async function moveAccountKey(
+export async function changeKey(
   current: AccountView,
-  wish: EncryptionWish,
+  input: EncryptionInput,
   service: AccountsDeps,
 ): Promise<Protected> {
   const { record } = current;
   const { instanceId, accountKeyGeneration: generation } = record;
-  if (record.encryption.type === 'SystemKey') return renewAccountKey(current, wish, service);
+  if (record.encryption.type === 'SystemKey') return renewAccountKey(current, input, service);
   const opened = await openAccountKey(record, service);
   if (!opened.ok) throw keyUnreachable(current, opened.cause);
   try {
-    return await protect({ instanceId, generation }, opened.value, wish, record, service);
+    return await protect({ instanceId, generation }, opened.value, input, record, service);
   } finally {
     wipe(opened.value);
   }
@@ -51,12 +51,12 @@ export async function moveAccountKey(
 const maxOlderKeys = 8;
 
 /**
- * A new account key under the wish's key. The one that is left, and those that it had taken over, stay readable under the new one
+ * A new account key under the input's key. The one that is left, and those that it had taken over, stay readable under the new one
  * until every secret has been moved. Rests on a fresh unwrap of the one that is left (INV-12).
  */
 export async function renewAccountKey(
   { record, ...view }: AccountView,
-  wish: EncryptionWish,
+  input: EncryptionInput,
   service: AccountsDeps,
 ): Promise<Protected> {
   const kept = record.olderAccountKeys;
@@ -71,7 +71,7 @@ export async function renewAccountKey(
   const generation = record.accountKeyGeneration + 1;
   const accountKey = service.random.bytes(32);
   try {
-    const made = await protect({ instanceId: record.instanceId, generation }, accountKey, wish, record, service);
+    const made = await protect({ instanceId: record.instanceId, generation }, accountKey, input, record, service);
     const keys = keepOlderKeys(opened.value, record, { accountKey, generation }, atRest, service.random);
     const since = Math.max(service.clock.now(), (kept?.since ?? 0) + 1);
     return { ...made, olderAccountKeys: { phase: 'moving', since, keys } };
@@ -81,21 +81,21 @@ export async function renewAccountKey(
   }
 }
 
-/** An account key under the wish's key. Nothing is stored. */
+/** An account key under the input's key. Nothing is stored. */
 export async function protect(
-  place: KeyPlace,
+  place: KeyContext,
   accountKey: Bytes,
-  wish: EncryptionWish,
+  input: EncryptionInput,
   account: Owned,
   service: AccountsDeps,
 ): Promise<Protected> {
   const accountKeyGeneration = place.generation;
-  if (wish.type === 'SystemKey') {
+  if (input.type === 'SystemKey') {
     const wrappedAccountKey = await wrapBySystemKey(place, accountKey, service);
     const provenAt = service.clock.now();
-    return { encryption: wish, wrappedAccountKey, accountKeyGeneration, provenAt, facts: {} };
+    return { encryption: input, wrappedAccountKey, accountKeyGeneration, provenAt, facts: {} };
   }
-  const { identifier, binding, description, refusedBy } = await acceptCustomerKey(wish, account, service);
+  const { identifier, binding, description, refusedBy } = await acceptCustomerKey(input, account, service);
   const proven = await wrapByCustomerKey(place, accountKey, binding, description, service);
   if (!proven.ok) throw refusedBy(proven);
   const { version } = description;
@@ -110,8 +110,8 @@ export async function protect(
 }
 
 /** The same account key under the same key, sealed with the rings as they are now. */
-export async function sealAnew(
-  place: KeyPlace,
+export async function resealAccountKey(
+  place: KeyContext,
   accountKey: Bytes,
   encryption: Encryption,
   service: AccountsDeps,
@@ -119,9 +119,9 @@ export async function sealAnew(
   if (encryption.type === 'SystemKey') return wrapBySystemKey(place, accountKey, service);
   const { binding, version } = encryption;
   const described = await service.keyVault.describe(binding, version);
-  if (!described.ok) throw keyTrouble(described.cause, binding, described.observed);
+  if (!described.ok) throw keyFailure(described.cause, binding, described.observed);
   const proven = await wrapByCustomerKey(place, accountKey, binding, described.value, service);
-  if (!proven.ok) throw keyTrouble(proven.cause, binding, proven.observed);
+  if (!proven.ok) throw keyFailure(proven.cause, binding, proven.observed);
   return proven.value.wrappedAccountKey;
 }
 

@@ -7,27 +7,35 @@
  */
 
 import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
-import { isSamePlace, type Place } from '../base/armPath.ts';
+import { type ArmPath, isSameArmPath } from '../base/armPath.ts';
 import { type Bytes, wipe } from '../base/bytes.ts';
+import { defined } from '../base/defined.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
 import { fold, foldRegion, parseAccountName, parseOwner } from '../base/names.ts';
 import type { Owned } from '../customerKey/acceptCustomerKey.ts';
 import { bindingOf } from '../customerKey/binding.ts';
 import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { Rings } from '../rings/ring.ts';
-import { isLasting } from '../rings/staleWriter.ts';
-import { type AccountView, type ActiveAccount, type Encryption, etagOf, type Kept, wrappedByOf } from './account.ts';
-import { refuseUnlessKept } from './accountKey.ts';
+import { isSealStillValid } from '../rings/staleWriter.ts';
+import {
+  type AccountView,
+  type ActiveAccount,
+  type Encryption,
+  etagOf,
+  type PassthroughProperties,
+  wrappedByOf,
+} from './account.ts';
+import { assertRingsOpenStoredKey } from './accountKey.ts';
 import { bind, confirmWatched } from './bindAccount.ts';
 import { finishDelete } from './deleteAccount.ts';
 import type { AccountsDeps } from './deps.ts';
 import { withKeyUse } from './keyUse.ts';
 import { catchUp } from './missingVerdictEntries.ts';
 import { boundedKept, keptAfter } from './passthroughProperties.ts';
-import { type EncryptionWish, moveAccountKey, protect, sealAnew } from './protectAccountKey.ts';
+import { changeKey, type EncryptionInput, protect, resealAccountKey } from './protectAccountKey.ts';
 import { findAccount, getAccount } from './readAccount.ts';
 import { removeLeftovers } from './removeLeftovers.ts';
-import { saveMoved } from './saveKeyChange.ts';
+import { saveKeyChange } from './saveKeyChange.ts';
 import { settingsFacts } from './settingsFacts.ts';
 import {
   checkPreconditions,
@@ -39,15 +47,15 @@ import {
 } from './writeAccount.ts';
 
 /** What a caller may say about an account. On an existing account an absent property stays as it is. */
-export interface AccountWish {
+export interface AccountInput {
   readonly owner?: string;
   readonly location?: string;
   readonly tags?: Readonly<Record<string, string>>;
-  readonly encryption?: EncryptionWish;
+  readonly encryption?: EncryptionInput;
   readonly auditKeyUse?: boolean;
-  readonly place?: Place;
+  readonly place?: ArmPath;
   /** What is named here takes the place of what is kept under that name. */
-  readonly kept?: Kept;
+  readonly kept?: PassthroughProperties;
 }
 
 /** What the caller may do beyond writing accounts. Nothing, unless it is said. */
@@ -56,42 +64,42 @@ export interface Permitted {
   readonly mayRelease?: boolean;
 }
 
-export type Written = { readonly view: AccountView; readonly created: boolean };
+export type SavedAccount = { readonly view: AccountView; readonly created: boolean };
 
-/** PUT: creates the account, or changes it to the wish. */
+/** PUT: creates the account, or changes it to the input. */
 export function putAccount(
   name: string,
-  wish: AccountWish,
+  input: AccountInput,
   conditions: Preconditions,
   actor: Actor,
   service: AccountsDeps,
   permitted: Permitted = {},
-): Promise<Written> {
+): Promise<SavedAccount> {
   const folded = parseAccountName(name);
-  return racing(folded, wish, service, async () => {
+  return racing(folded, input, service, async () => {
     const current = await findAccount(folded, service);
     checkPreconditions(conditions, current && etagOf(current.record));
     // A creation that was held up too long, and died, may have left a key that no ring opens: its repetition must not say all is well.
-    if (current !== undefined) await refuseUnlessKept(current.record, service);
-    if (current === undefined) await createAccount(name, wish, actor, service);
-    else await withPreconditions(conditions, () => changeAccount(current, wish, { actor, ...permitted }, service));
+    if (current !== undefined) await assertRingsOpenStoredKey(current.record, service);
+    if (current === undefined) await createAccount(name, input, actor, service);
+    else await withPreconditions(conditions, () => changeAccount(current, input, { actor, ...permitted }, service));
     return { view: await getAccount(folded, service), created: current === undefined };
   });
 }
 
-/** PATCH: changes what the wish names. @throws Refusal AccountNotFound */
+/** PATCH: changes what the input names. @throws Refusal AccountNotFound */
 export function patchAccount(
   name: string,
-  wish: AccountWish,
+  input: AccountInput,
   conditions: Preconditions,
   actor: Actor,
   service: AccountsDeps,
   permitted: Permitted = {},
 ): Promise<AccountView> {
-  return racing(parseAccountName(name), wish, service, async () => {
+  return racing(parseAccountName(name), input, service, async () => {
     const current = await getAccount(name, service);
     checkPreconditions(conditions, etagOf(current.record));
-    await withPreconditions(conditions, () => changeAccount(current, wish, { actor, ...permitted }, service));
+    await withPreconditions(conditions, () => changeAccount(current, input, { actor, ...permitted }, service));
     return getAccount(name, service);
   });
 }
@@ -102,23 +110,29 @@ export function patchAccount(
  */
 function racing<T>(
   name: string,
-  wish: AccountWish,
+  input: AccountInput,
   { serialize }: AccountsDeps,
   attempt: () => Promise<T>,
 ): Promise<T> {
   const race = () => retryLostRaces(attempt);
-  return wish.encryption === undefined ? serialize(name, race) : race();
+  return input.encryption === undefined ? serialize(name, race) : race();
 }
 
-function createAccount(name: string, wish: AccountWish, actor: Actor, service: AccountsDeps): Promise<void> {
-  const owned = ownedOf(wish);
-  const { tags = {}, auditKeyUse = false, place, kept } = wish;
+function createAccount(name: string, input: AccountInput, actor: Actor, service: AccountsDeps): Promise<void> {
+  const owned = ownedOf(input);
+  const { tags = {}, auditKeyUse = false, place, kept } = input;
   const record = {
-    ...{ name, instanceId: service.random.uuid(), ...owned, tags, auditKeyUse },
-    ...(place === undefined ? {} : { place }),
+    name,
+    instanceId: service.random.uuid(),
+    ...owned,
+    tags,
+    auditKeyUse,
+    ...defined({ place }),
     ...(kept === undefined ? {} : { kept: boundedKept(kept) }),
   };
-  return withKeyUse({ record, purpose: 'create', actor }, service, (noting) => create(record, wish, actor, noting));
+  return withKeyUse({ record, purpose: 'create', actor }, service, (recording) =>
+    create(record, input, actor, recording),
+  );
 }
 
 type NewAccount = Pick<
@@ -126,10 +140,10 @@ type NewAccount = Pick<
   'name' | 'instanceId' | 'owner' | 'location' | 'tags' | 'auditKeyUse' | 'place' | 'kept'
 >;
 
-async function create(about: NewAccount, wish: AccountWish, actor: Actor, service: AccountsDeps): Promise<void> {
+async function create(about: NewAccount, input: AccountInput, actor: Actor, service: AccountsDeps): Promise<void> {
   const { name, instanceId, owner } = about;
   const now = service.clock.now();
-  const { encryption: wanted = { type: 'SystemKey' } } = wish;
+  const { encryption: wanted = { type: 'SystemKey' } } = input;
   const place = { instanceId, generation: 1 };
   if (wanted.type === 'CustomerKey') parseKeyIdentifier(wanted.keyIdentifier, service.cloud);
   const rings = await service.rings();
@@ -144,7 +158,7 @@ async function create(about: NewAccount, wish: AccountWish, actor: Actor, servic
     const created: AuditFacts = { type: 'AccountCreated', actor, key: wrappedByOf(encryption), ...facts };
     const record = { lifecycle: 'active', ...about, createdAt: now, updatedAt: now, ...key, encryption } as const;
     await insertAccount(record, created, service);
-    await settled(record, accountKey, rings, service);
+    await resealUntilValid(record, accountKey, rings, service);
     await confirmWatched(encryption, provenAt, service);
   } finally {
     wipe(accountKey);
@@ -152,16 +166,21 @@ async function create(about: NewAccount, wish: AccountWish, actor: Actor, servic
 }
 
 /** Goes on until what is saved is under ring generations that will not be destroyed without it (rings/late.ts). */
-async function settled(
+async function resealUntilValid(
   { name, instanceId, accountKeyGeneration, encryption, wrappedAccountKey }: Omit<ActiveAccount, 'audit' | 'revision'>,
   accountKey: Bytes,
   used: Rings,
   service: AccountsDeps,
 ): Promise<void> {
   let [saved, rings] = [wrappedAccountKey, used];
-  while (!(await isLasting(rings, service))) {
+  while (!(await isSealStillValid(rings, service))) {
     rings = await service.rings();
-    const anew = await sealAnew({ instanceId, generation: accountKeyGeneration }, accountKey, encryption, service);
+    const anew = await resealAccountKey(
+      { instanceId, generation: accountKeyGeneration },
+      accountKey,
+      encryption,
+      service,
+    );
     const isOurs = await retryLostRaces(async () => {
       const stored = await service.accounts.read(fold(name));
       // Changed or deleted by somebody else since: it is theirs.
@@ -182,44 +201,44 @@ async function settled(
 
 async function changeAccount(
   current: AccountView,
-  wish: AccountWish,
+  input: AccountInput,
   { actor, mayRelease = false }: Permitted & { readonly actor: Actor },
   service: AccountsDeps,
 ): Promise<void> {
   const { record, facts: pending } = catchUp(current.record, current.watch);
-  refuseChange(record, wish);
-  refuseRelease(record, wish, mayRelease);
+  refuseChange(record, input);
+  refuseRelease(record, input, mayRelease);
   // Before the account's present key is asked for anything.
-  if (wish.encryption?.type === 'CustomerKey') parseKeyIdentifier(wish.encryption.keyIdentifier, service.cloud);
-  const auditKeyUse = wish.auditKeyUse ?? record.auditKeyUse ?? false;
-  const tags = wish.tags ?? record.tags;
-  const kept = keptAfter(record.kept, wish.kept);
-  const next = { ...record, tags, auditKeyUse, ...(kept === undefined ? {} : { kept }) };
+  if (input.encryption?.type === 'CustomerKey') parseKeyIdentifier(input.encryption.keyIdentifier, service.cloud);
+  const auditKeyUse = input.auditKeyUse ?? record.auditKeyUse ?? false;
+  const tags = input.tags ?? record.tags;
+  const kept = keptAfter(record.kept, input.kept);
+  const next = { ...record, tags, auditKeyUse, ...defined({ kept }) };
   const changes = settingsFacts(record, next, actor);
-  if (wish.encryption === undefined || isSameEncryption(record.encryption, wish.encryption, service)) {
+  if (input.encryption === undefined || isSameEncryption(record.encryption, input.encryption, service)) {
     if (changes.length > 0) await saveAccount(storedOf(current), next, [...pending, ...changes], service);
     return;
   }
-  const { encryption } = wish;
-  await withKeyUse({ record: next, purpose: 'change', actor }, service, async (noting) => {
-    const moved = await moveAccountKey({ ...current, record }, encryption, noting);
+  const { encryption } = input;
+  await withKeyUse({ record: next, purpose: 'change', actor }, service, async (recording) => {
+    const moved = await changeKey({ ...current, record }, encryption, recording);
     const change: AuditFacts = { type: 'AccountKeyChanged', actor };
-    await saveMoved(current, next, moved, { pending: [...pending, ...changes], change }, noting);
+    await saveKeyChange(current, next, moved, { pending: [...pending, ...changes], change }, recording);
   });
 }
 
 /** @throws Refusal PropertyNotChangeable */
-export function refuseChange(record: ActiveAccount, wish: AccountWish): void {
-  if (wish.owner !== undefined && wish.owner !== record.owner) throw notChangeable('properties.owner', 'The owner');
-  if (wish.location !== undefined && foldRegion(wish.location) !== foldRegion(record.location))
+export function refuseChange(record: ActiveAccount, input: AccountInput): void {
+  if (input.owner !== undefined && input.owner !== record.owner) throw notChangeable('properties.owner', 'The owner');
+  if (input.location !== undefined && foldRegion(input.location) !== foldRegion(record.location))
     throw notChangeable('location', 'The location');
-  if (wish.place !== undefined && !isSamePlace(wish.place, record.place))
+  if (input.place !== undefined && !isSameArmPath(input.place, record.place))
     throw notChangeable('properties.resourceGroupName', 'The subscription and resource group');
 }
 
 /** A customer's hold on the account ends here, so writing accounts is not enough. */
-function refuseRelease(record: ActiveAccount, wish: AccountWish, mayRelease: boolean): void {
-  if (mayRelease || record.encryption.type === 'SystemKey' || wish.encryption?.type !== 'SystemKey') return;
+function refuseRelease(record: ActiveAccount, input: AccountInput, mayRelease: boolean): void {
+  if (mayRelease || record.encryption.type === 'SystemKey' || input.encryption?.type !== 'SystemKey') return;
   throw new Refusal(
     'AuthorizationFailed',
     'Taking an account from its customer key back to the system key needs the app role Keys.Release.',
@@ -232,16 +251,16 @@ const notChangeable = (target: string, what: string): Refusal =>
     target,
   });
 
-function isSameEncryption(current: Encryption, wish: EncryptionWish, service: AccountsDeps): boolean {
-  if (current.type === 'SystemKey' || wish.type === 'SystemKey') return current.type === wish.type;
-  if (current.keyIdentifier !== wish.keyIdentifier) return false;
-  const identifier = parseKeyIdentifier(wish.keyIdentifier, service.cloud);
-  return bindingOf(identifier, service.homeTenantId, wish.identity).id === current.binding.id;
+function isSameEncryption(current: Encryption, input: EncryptionInput, service: AccountsDeps): boolean {
+  if (current.type === 'SystemKey' || input.type === 'SystemKey') return current.type === input.type;
+  if (current.keyIdentifier !== input.keyIdentifier) return false;
+  const identifier = parseKeyIdentifier(input.keyIdentifier, service.cloud);
+  return bindingOf(identifier, service.homeTenantId, input.identity).id === current.binding.id;
 }
 
 /** Owner and location of an account that is not there yet. @throws Refusal InvalidRequestContent | InvalidParameter */
-export function ownedOf(wish: AccountWish): Owned {
-  return { owner: parseOwner(needed(wish.owner, 'properties.owner')), location: needed(wish.location, 'location') };
+export function ownedOf(input: AccountInput): Owned {
+  return { owner: parseOwner(needed(input.owner, 'properties.owner')), location: needed(input.location, 'location') };
 }
 
 function needed(value: string | undefined, target: string): string {

@@ -1,11 +1,11 @@
 /** Reading accounts: the record beside its watch, as every call sees it. */
 
-import { isSamePlace, type Place } from '../base/armPath.ts';
+import { type ArmPath, isSameArmPath } from '../base/armPath.ts';
 import { Refusal } from '../base/errors.ts';
 import { fold, parseAccountName } from '../base/names.ts';
 import { type AccountView, verdictOn } from './account.ts';
 import type { AccountsDeps } from './deps.ts';
-import type { PlaceList } from './ports.ts';
+import type { ArmPathFilter } from './ports.ts';
 
 export interface ReadDeps extends Partial<Pick<AccountsDeps, 'accountCache'>> {
   readonly accounts: Pick<AccountsDeps['accounts'], 'read'>;
@@ -61,7 +61,7 @@ export async function listAccounts(
 
 /** Those of a subscription, or of one group of it, by group and name. A row is a hint: the record says where the account is. */
 export async function listAccountsOf(
-  list: PlaceList,
+  list: ArmPathFilter,
   limit: number,
   after: string | undefined,
   tools: ReadDeps & Pick<AccountsDeps, 'directory'>,
@@ -71,9 +71,9 @@ export async function listAccountsOf(
 }
 
 const isListed = (
-  place: Place | undefined,
-  { subscriptionId, resourceGroup = place?.resourceGroup ?? '' }: PlaceList,
-) => isSamePlace(place, { subscriptionId, resourceGroup });
+  place: ArmPath | undefined,
+  { subscriptionId, resourceGroup = place?.resourceGroup ?? '' }: ArmPathFilter,
+) => isSameArmPath(place, { subscriptionId, resourceGroup });
 
 async function readListed(page: { names: string[]; next?: string }, tools: ReadDeps): Promise<AccountPage> {
   const { names, next } = page;

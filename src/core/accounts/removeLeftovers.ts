@@ -1,3 +1,4 @@
+import { defined } from '../base/defined.ts';
 import { LostRace } from '../base/errors.ts';
 import type { AccountsDeps } from './deps.ts';
 
@@ -8,7 +9,7 @@ import type { AccountsDeps } from './deps.ts';
  */
 export async function removeLeftovers(account: string, { accounts, secrets }: AccountsDeps): Promise<void> {
   for (let after: string | undefined, isLast = false; !isLast; isLast = after === undefined) {
-    const page = await secrets.page(account, { limit: 100, ...(after === undefined ? {} : { after }) });
+    const page = await secrets.page(account, { limit: 100, ...defined({ after }) });
     if (page.rows.length > 0 && (await accounts.read(account)) !== undefined)
       throw new LostRace('The account is being created by somebody else.');
     await Promise.all(page.rows.map(({ ref, etag }) => secrets.remove(ref, etag)));

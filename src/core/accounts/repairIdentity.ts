@@ -7,7 +7,7 @@ import canonicalize from 'canonicalize';
 import type { Actor } from '../audit/auditEntry.ts';
 import { wipe } from '../base/bytes.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
-import { keyTrouble, refuseForeign } from '../customerKey/acceptCustomerKey.ts';
+import { keyFailure, refuseForeign } from '../customerKey/acceptCustomerKey.ts';
 import { type Binding, bindingOf, type KeyVaultIdentity } from '../customerKey/binding.ts';
 import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { AccountView, CustomerKeyEncryption } from './account.ts';
@@ -17,7 +17,7 @@ import type { AccountsDeps } from './deps.ts';
 import { withKeyUse } from './keyUse.ts';
 import { catchUp } from './missingVerdictEntries.ts';
 import { getAccount } from './readAccount.ts';
-import { saveMoved } from './saveKeyChange.ts';
+import { saveKeyChange } from './saveKeyChange.ts';
 
 /** @throws Refusal Conflict, or why the key does not open with the identity; Unavailable when the vault could not be asked. */
 export function repairIdentity(
@@ -36,11 +36,11 @@ export function repairIdentity(
       throw new Refusal('Conflict', "The account's key is reached by this identity already.", { target: 'identity' });
     await refuseForeign(binding, record.owner, service);
 
-    await withKeyUse({ record, purpose: 'repair', actor }, service, async (noting) => {
+    await withKeyUse({ record, purpose: 'repair', actor }, service, async (recording) => {
       const repaired = { ...encryption, binding };
-      const provenAt = noting.clock.now();
-      const opened = await openAccountKey({ ...record, encryption: repaired }, noting);
-      if (!opened.ok) throw keyTrouble(opened.cause, binding, opened.observed, 'identity');
+      const provenAt = recording.clock.now();
+      const opened = await openAccountKey({ ...record, encryption: repaired }, recording);
+      if (!opened.ok) throw keyFailure(opened.cause, binding, opened.observed, 'identity');
       wipe(opened.value);
 
       const { wrappedAccountKey, accountKeyGeneration } = record;
@@ -48,10 +48,11 @@ export function repairIdentity(
       const facts = requestId === undefined ? {} : { keyVaultRequestId: requestId };
       const change = {
         ...({ type: 'IdentityRepaired', actor, key: currentKeyIdentifier(encryption) } as const),
-        ...{ before: whoReaches(encryption.binding), after: whoReaches(binding) },
+        before: whoReaches(encryption.binding),
+        after: whoReaches(binding),
       };
       const moved = { encryption: repaired, wrappedAccountKey, accountKeyGeneration, provenAt, facts };
-      await saveMoved(current, record, moved, { pending, change }, noting);
+      await saveKeyChange(current, record, moved, { pending, change }, recording);
     });
     return getAccount(name, service);
   });

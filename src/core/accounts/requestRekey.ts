@@ -6,7 +6,7 @@ import type { AccountsDeps } from './deps.ts';
  * Begins the pass for an account that has an older key. Only a wake-up: the record says that there are secrets to move, and the daily
  * pass reads it. So nothing fails for it.
  */
-export async function wakeMove(
+export async function requestRekey(
   account: string,
   { dailyQueue, log }: Pick<AccountsDeps, 'dailyQueue' | 'log'>,
 ): Promise<void> {

@@ -10,9 +10,9 @@ import type { AccountsDeps } from './deps.ts';
 import { refuseWhileInaccessible } from './gate.ts';
 import { withKeyUse } from './keyUse.ts';
 import { catchUp } from './missingVerdictEntries.ts';
-import { type EncryptionWish, renewAccountKey } from './protectAccountKey.ts';
+import { type EncryptionInput, renewAccountKey } from './protectAccountKey.ts';
 import { getAccount } from './readAccount.ts';
-import { saveMoved } from './saveKeyChange.ts';
+import { saveKeyChange } from './saveKeyChange.ts';
 import { checkPreconditions, type Preconditions, withPreconditions } from './writeAccount.ts';
 
 /**
@@ -30,17 +30,19 @@ export function rotateAccountKey(
     refuseWhileInaccessible(current);
     checkPreconditions(conditions, etagOf(current.record));
     const { record, facts: pending } = catchUp(current.record, current.watch);
-    await withKeyUse({ record, purpose: 'rotate', actor }, service, async (noting) => {
-      const renewed = await renewAccountKey({ ...current, record }, wishOf(record.encryption), noting);
+    await withKeyUse({ record, purpose: 'rotate', actor }, service, async (recording) => {
+      const renewed = await renewAccountKey({ ...current, record }, inputOf(record.encryption), recording);
       const change = { type: 'AccountKeyRotated', actor } as const;
-      await withPreconditions(conditions, () => saveMoved(current, record, renewed, { pending, change }, noting));
+      await withPreconditions(conditions, () =>
+        saveKeyChange(current, record, renewed, { pending, change }, recording),
+      );
     });
     return getAccount(name, service);
   });
 }
 
 /** The key as it is, version and all: a newer version that breaks a rule keeps no leak from being answered. */
-function wishOf(encryption: Encryption): EncryptionWish {
+function inputOf(encryption: Encryption): EncryptionInput {
   if (encryption.type === 'SystemKey') return { type: 'SystemKey' };
   const { keyIdentifier, version, binding } = encryption;
   return { type: 'CustomerKey', keyIdentifier, version, identity: binding.identity };

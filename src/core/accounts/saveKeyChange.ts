@@ -6,11 +6,11 @@ import { type AccountView, type ActiveAccount, wrappedByOf } from './account.ts'
 import { bind, confirmWatched, leaveBinding, rowToLeave } from './bindAccount.ts';
 import type { AccountsDeps } from './deps.ts';
 import type { Protected } from './protectAccountKey.ts';
-import { wakeMove } from './requestRekey.ts';
+import { requestRekey } from './requestRekey.ts';
 import { saveAccount, storedOf } from './writeAccount.ts';
 
 /** `pending` comes first in the audit; `change` is completed by the proof and, unless it says so itself, where from and where to. */
-export async function saveMoved(
+export async function saveKeyChange(
   current: AccountView,
   record: ActiveAccount,
   { provenAt, facts: proof, ...key }: Protected,
@@ -24,5 +24,5 @@ export async function saveMoved(
   await saveAccount(storedOf(current), { ...record, ...key, encryption }, [...audit.pending, change], service);
   await confirmWatched(encryption, provenAt, service);
   await leaveBinding(record.encryption, encryption, leaving, service);
-  if (key.olderAccountKeys !== undefined) await wakeMove(fold(record.name), service);
+  if (key.olderAccountKeys !== undefined) await requestRekey(fold(record.name), service);
 }

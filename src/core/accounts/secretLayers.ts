@@ -3,12 +3,12 @@
 import { type Bytes, base64, fromBase64, wipe } from '../base/bytes.ts';
 import type { Random } from '../base/effects.ts';
 import { KeyMaterialMismatch, nonceLength } from '../crypto/accountKeyEnvelope.ts';
-import { moveOuterLayer, openSecret, parseSecret, type SecretPlace, sealSecret } from '../crypto/secretEnvelope.ts';
+import { moveOuterLayer, openSecret, parseSecret, type SecretContext, sealSecret } from '../crypto/secretEnvelope.ts';
 import { accountSubkey, atRestSubkey, wipeAccountKey } from '../crypto/subkeys.ts';
 import type { Ring } from '../rings/ring.ts';
 import type { ActiveAccount, OlderAccountKeys } from './account.ts';
 
-export type Place = Omit<SecretPlace, 'generation'>;
+export type SecretAddress = Omit<SecretContext, 'generation'>;
 /** What an account's secrets are sealed under: its key's generation now, and those that some are still under. */
 export type KeyHolder = Pick<ActiveAccount, 'instanceId' | 'accountKeyGeneration' | 'olderAccountKeys'>;
 
@@ -18,55 +18,61 @@ type Keks = Pick<Ring, 'newest' | 'kek'>;
 /** The plain bytes as they are stored. The caller wipes them. */
 export function protectSecret(
   plain: Uint8Array,
-  place: SecretPlace,
+  context: SecretContext,
   accountKey: Bytes,
   atRest: Keks,
   random: Random,
 ): Bytes {
   const ring = atRest.newest;
   const keys = {
-    inner: accountSubkey(accountKey, place.instanceId, place.kind),
-    outer: atRestSubkey(ring, place.instanceId),
+    inner: accountSubkey(accountKey, context.instanceId, context.kind),
+    outer: atRestSubkey(ring, context.instanceId),
   };
-  return sealSecret(plain, place, keys, ring, random.bytes(2 * nonceLength));
+  return sealSecret(plain, context, keys, ring, random.bytes(2 * nonceLength));
 }
 
 /**
  * The plain bytes of what is stored, under the account key or one of the older ones that it has taken over. The caller wipes them.
  * @throws KeyMaterialMismatch
  */
-export function revealSecret(stored: Bytes, place: Place, accountKey: Bytes, holder: KeyHolder, atRest: Keks): Bytes {
+export function revealSecret(
+  stored: Bytes,
+  context: SecretAddress,
+  accountKey: Bytes,
+  holder: KeyHolder,
+  atRest: Keks,
+): Bytes {
   const { ringGeneration, generation } = parseSecret(stored);
-  const outer = atRestSubkey(atRest.kek(ringGeneration), place.instanceId);
+  const outer = atRestSubkey(atRest.kek(ringGeneration), context.instanceId);
   if (generation === holder.accountKeyGeneration)
     return openSecret(
       stored,
-      { ...place, generation },
-      { inner: accountSubkey(accountKey, place.instanceId, place.kind), outer },
+      { ...context, generation },
+      { inner: accountSubkey(accountKey, context.instanceId, context.kind), outer },
     );
   const older = olderKey(generation, accountKey, holder, atRest);
   try {
-    const inner = accountSubkey(older, place.instanceId, place.kind);
-    return openSecret(stored, { ...place, generation }, { inner, outer });
+    const inner = accountSubkey(older, context.instanceId, context.kind);
+    return openSecret(stored, { ...context, generation }, { inner, outer });
   } finally {
     wipeAccountKey(older);
   }
 }
 
-/** An older account key is kept as a secret under the one that took its place. */
+/** An older account key is kept as a secret under the one that took its context. */
 function olderKey(generation: number, accountKey: Bytes, holder: KeyHolder, atRest: Keks): Bytes {
   const kept = holder.olderAccountKeys?.keys.find((one) => one.generation === generation);
   if (kept === undefined) throw new KeyMaterialMismatch(`The account has no key of generation ${generation}.`);
   const sealed = fromBase64(kept.sealed);
-  const place = { ...olderKeyPlace(holder.instanceId, generation), generation: holder.accountKeyGeneration };
+  const context = { ...olderKeyPlace(holder.instanceId, generation), generation: holder.accountKeyGeneration };
   const { ringGeneration } = parseSecret(sealed);
-  return openSecret(sealed, place, {
+  return openSecret(sealed, context, {
     inner: accountSubkey(accountKey, holder.instanceId, 'accountKeys'),
     outer: atRestSubkey(atRest.kek(ringGeneration), holder.instanceId),
   });
 }
 
-const olderKeyPlace = (instanceId: string, generation: number): Place => ({
+const olderKeyPlace = (instanceId: string, generation: number): SecretAddress => ({
   instanceId,
   kind: 'accountKeys',
   name: String(generation),
@@ -76,21 +82,21 @@ const olderKeyPlace = (instanceId: string, generation: number): Place => ({
 export function resealOlderKeys(holder: KeyHolder, atRest: Keks, random: Random): KeyHolder['olderAccountKeys'] {
   if (holder.olderAccountKeys === undefined) return undefined;
   const keys = holder.olderAccountKeys.keys.map(({ generation, sealed }) => {
-    const place = { ...olderKeyPlace(holder.instanceId, generation), generation: holder.accountKeyGeneration };
-    const moved = resealOuter(fromBase64(sealed), place, atRest, random);
+    const context = { ...olderKeyPlace(holder.instanceId, generation), generation: holder.accountKeyGeneration };
+    const moved = resealOuter(fromBase64(sealed), context, atRest, random);
     return { generation, sealed: moved === undefined ? sealed : base64(moved) };
   });
   return { ...holder.olderAccountKeys, keys };
 }
 
 /** With the outer layer under the newest at-rest KEK; undefined when it is. The account key is not needed. @throws KeyMaterialMismatch */
-export function resealOuter(stored: Bytes, place: SecretPlace, atRest: Keks, random: Random): Bytes | undefined {
+export function resealOuter(stored: Bytes, context: SecretContext, atRest: Keks, random: Random): Bytes | undefined {
   const ring = atRest.newest;
   const { ringGeneration } = parseSecret(stored);
   if (ringGeneration >= ring.generation) return undefined;
-  const from = atRestSubkey(atRest.kek(ringGeneration), place.instanceId);
-  const to = { subkey: atRestSubkey(ring, place.instanceId), ring, nonce: random.bytes(nonceLength) };
-  return moveOuterLayer(stored, place, from, to);
+  const from = atRestSubkey(atRest.kek(ringGeneration), context.instanceId);
+  const to = { subkey: atRestSubkey(ring, context.instanceId), ring, nonce: random.bytes(nonceLength) };
+  return moveOuterLayer(stored, context, from, to);
 }
 
 type KeptKey = OlderAccountKeys['keys'][number];
@@ -104,8 +110,8 @@ export function keepOlderKeys(
   random: Random,
 ): KeptKey[] {
   const keep = (key: Bytes, generation: number): KeptKey => {
-    const place = { ...olderKeyPlace(before.instanceId, generation), generation: fresh.generation };
-    return { generation, sealed: base64(protectSecret(key, place, fresh.accountKey, atRest, random)) };
+    const context = { ...olderKeyPlace(before.instanceId, generation), generation: fresh.generation };
+    return { generation, sealed: base64(protectSecret(key, context, fresh.accountKey, atRest, random)) };
   };
   const taken = (before.olderAccountKeys?.keys ?? []).map(({ generation }) => {
     const key = olderKey(generation, left, before, atRest);

@@ -6,12 +6,12 @@
 
 import { wipe } from '../base/bytes.ts';
 import { Refusal } from '../base/errors.ts';
-import { type CustomerKeyWish, checked, factsOf, type Owned } from '../customerKey/acceptCustomerKey.ts';
+import { type CustomerKeyInput, checked, factsOf, type Owned } from '../customerKey/acceptCustomerKey.ts';
 import type { KeyFacts } from '../customerKey/validationChecks.ts';
 import { type Check, isValid } from '../customerKey/validationReport.ts';
 import { proveWrap } from './accountKey.ts';
 import type { AccountsDeps } from './deps.ts';
-import { type AccountWish, ownedOf, refuseChange } from './putAccount.ts';
+import { type AccountInput, ownedOf, refuseChange } from './putAccount.ts';
 import { findAccount } from './readAccount.ts';
 
 export interface Validation {
@@ -26,18 +26,18 @@ const retryEveryMs = 5_000;
 /** `waitSeconds`: how long to ask again, every 5 s, while a grant may be on its way. @throws Refusal as PUT and PATCH do, but for the key */
 export async function validateEncryption(
   name: string,
-  wish: AccountWish,
+  input: AccountInput,
   waitSeconds: number,
   service: AccountsDeps,
 ): Promise<Validation> {
-  const { encryption } = wish;
+  const { encryption } = input;
   if (encryption === undefined)
     throw new Refusal('InvalidRequestContent', "A dry run needs 'properties.encryption'.", {
       target: 'properties.encryption',
     });
   const current = await findAccount(name, service);
-  if (current !== undefined) refuseChange(current.record, wish);
-  const account = current?.record ?? ownedOf(wish);
+  if (current !== undefined) refuseChange(current.record, input);
+  const account = current?.record ?? ownedOf(input);
   if (encryption.type === 'SystemKey') return { valid: true, checks: [] };
   const end = service.clock.now() + waitSeconds * 1000;
   for (;;) {
@@ -50,8 +50,8 @@ export async function validateEncryption(
 /** Role assignments take up to 10 minutes (Azure RBAC docs, "Troubleshoot"), and look like no grant until then. */
 const isOnItsWay = (checks: readonly Check[]): boolean => checks.some(({ cause }) => cause === 'KeyPermissionDenied');
 
-async function look(wish: CustomerKeyWish, account: Owned, service: AccountsDeps): Promise<readonly Check[]> {
-  return checked(await tried(await factsOf(wish, account, service), service), account, service);
+async function look(input: CustomerKeyInput, account: Owned, service: AccountsDeps): Promise<readonly Check[]> {
+  return checked(await tried(await factsOf(input, account, service), service), account, service);
 }
 
 /** The facts, and what the vault makes of an unwrap: of our own wrap, or of random bytes where the key could not be read. */

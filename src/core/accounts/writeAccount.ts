@@ -27,7 +27,7 @@ export async function saveAccount(
   tools: WriteTools,
 ): Promise<void> {
   const revised = { ...next, revision: before.value.revision + 1, updatedAt: tools.clock.now() };
-  await saveUnseen(before, revised, facts, tools);
+  await saveWithSameEtag(before, revised, facts, tools);
 }
 
 const maxTries = 5;
@@ -36,7 +36,7 @@ const maxTries = 5;
  * A change that no caller sees: the account's ETag and time stay. Entries that were added since the record was read, and changed nothing
  * else of it, are in nobody's way. @throws LostRace when another writer was faster.
  */
-export async function saveUnseen(
+export async function saveWithSameEtag(
   before: Stored<AccountRecord>,
   next: AccountRecord,
   facts: readonly AuditFacts[],

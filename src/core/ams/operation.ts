@@ -1,11 +1,11 @@
 /**
  * A long-running operation, as Azure Resource Manager has them: a change of an account that was accepted, and what became of it. It holds
- * the wish while something is left to do, and never a secret.
+ * the input while something is left to do, and never a secret.
  */
-import type { AccountWish } from '../accounts/putAccount.ts';
+import type { AccountInput } from '../accounts/putAccount.ts';
 import type { Preconditions } from '../accounts/writeAccount.ts';
 import type { Actor } from '../audit/auditEntry.ts';
-import type { Place } from '../base/armPath.ts';
+import type { ArmPath } from '../base/armPath.ts';
 import type { ErrorCode, ErrorDetail } from '../base/errors.ts';
 import { isGuid } from '../base/names.ts';
 import { type EpochMs, iso } from '../base/time.ts';
@@ -16,7 +16,7 @@ export interface Change {
   readonly account: string;
   /** PUT, which creates as well; or PATCH. */
   readonly method: 'put' | 'patch';
-  readonly wish: AccountWish & { readonly place: Place };
+  readonly input: AccountInput & { readonly place: ArmPath };
   readonly actor: Actor;
   readonly mayRelease: boolean;
 }
@@ -36,7 +36,7 @@ export interface Failure {
 export interface Operation {
   readonly id: string;
   readonly account: string;
-  readonly place: Place;
+  readonly place: ArmPath;
   readonly startedAt: EpochMs;
   readonly status: 'InProgress' | 'Succeeded' | 'Failed';
   readonly endedAt?: EpochMs;

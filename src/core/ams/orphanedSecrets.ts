@@ -2,20 +2,22 @@
  * Clearing secrets that were written for a resource and that none names: what a call that died half-way has left. Whoever is about to
  * name a secret has written it moments before, so what is older than an hour has nobody to wait for.
  */
+
 import type { StoredSecret } from '../accounts/secretRow.ts';
+import { defined } from '../base/defined.ts';
 import { staleRowMs } from '../watch/boundAccounts.ts';
 import type { AmsDeps } from './deps.ts';
-import type { UnnamedWork } from './ports.ts';
+import type { OrphanedSecretsWork } from './ports.ts';
 import { namesSecret, resourceAt } from './resource.ts';
 
 const pageSize = 100;
 
 /** One page of an account's secrets; where to go on, or undefined at the end. */
-export async function clearUnnamed(
-  { account, after }: UnnamedWork,
+export async function deleteOrphanedSecrets(
+  { account, after }: OrphanedSecretsWork,
   service: AmsDeps,
-): Promise<UnnamedWork | undefined> {
-  const asked = { limit: pageSize, ...(after === undefined ? {} : { after }) };
+): Promise<OrphanedSecretsWork | undefined> {
+  const asked = { limit: pageSize, ...defined({ after }) };
   const { rows, next } = await service.secrets.page(account, asked);
   let cleared = 0;
   for (const row of rows)

@@ -1,5 +1,5 @@
 /** What the ams capability needs from outside: resources of the other contract, and long-running operations. */
-import type { Place } from '../base/armPath.ts';
+import type { ArmPath } from '../base/armPath.ts';
 import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { Operation } from './operation.ts';
@@ -32,9 +32,9 @@ export interface OperationStore {
   /** @throws LostRace when the etag no longer fits. */
   replace(operation: Stored<Operation>): Promise<void>;
   /** That an account was, or is about to be, deleted at its place; the name folded. */
-  markDeleted(account: string, place: Place, at: EpochMs): Promise<void>;
+  markDeleted(account: string, place: ArmPath, at: EpochMs): Promise<void>;
   /** Whether there is such a mark of that time. */
-  isDeletedSince(account: string, place: Place, time: { from: EpochMs; to: EpochMs }): Promise<boolean>;
+  isDeletedSince(account: string, place: ArmPath, time: { from: EpochMs; to: EpochMs }): Promise<boolean>;
   /** Removes some of those of days before the one given (`20261127`), and answers how many: none are left when it is 0. */
   clearBefore(day: string): Promise<number>;
 }
@@ -45,7 +45,7 @@ export type OperationWork =
   | { readonly visit: 'operations' };
 
 /** Clearing secrets that were written for a resource and that none names. */
-export interface UnnamedWork {
+export interface OrphanedSecretsWork {
   readonly visit: 'unnamed';
   readonly account: string;
   readonly after?: string | undefined;

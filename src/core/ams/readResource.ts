@@ -10,7 +10,7 @@ import { pathOfResource, type ResourceRef, resourceNotFound } from './resource.t
 export async function getResource(ref: ResourceRef, service: AmsDeps): Promise<StoredResource> {
   const [{ record }, row] = await Promise.all([accountToServe(ref.account, service), service.resources.read(ref)]);
   if (row?.isDamaged) {
-    tellDamaged(row, service);
+    logDamagedRow(row, service);
     throw new Refusal(
       'KeyMaterialMismatch',
       'The stored row of this resource is not what belongs there: it was edited or damaged. Nothing was changed. Restore it from a back-up, or delete the resource and write it again.',
@@ -38,11 +38,11 @@ export async function listResources(
     accountToServe(list.account, service),
     service.resources.page(list, limit, after),
   ]);
-  for (const row of found) if (row.isDamaged) tellDamaged(row, service);
+  for (const row of found) if (row.isDamaged) logDamagedRow(row, service);
   const rows = found.filter(({ value }) => value.instanceId === record.instanceId);
   const next = found.length < limit ? undefined : found.at(-1)?.ref.name;
   return next === undefined ? { rows } : { rows, next };
 }
 
-const tellDamaged = ({ ref }: StoredResource, { log }: Pick<AmsDeps, 'log'>): void =>
+const logDamagedRow = ({ ref }: StoredResource, { log }: Pick<AmsDeps, 'log'>): void =>
   log.error('A stored resource has not the form of one', { account: ref.account, resource: pathOfResource(ref) });

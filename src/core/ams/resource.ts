@@ -2,6 +2,8 @@
  * Resources of another contract (Azure Media Services) that hold secrets: one row each in the account's partition. What is no secret
  * stands in the row as it came. Where a secret was, the row has a hole and says which of the account's protected secrets belongs there.
  */
+
+import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
 import type { EpochMs } from '../base/time.ts';
@@ -81,7 +83,7 @@ export function resourceAt(account: string, path: unknown): ResourceRef | undefi
   const type = resourceTypes.find((one) => one === head);
   const [name = '', under, ...more] = parts.toReversed();
   if (type === undefined || parts.length === 0 || more.length > 0 || !parts.every(isFit)) return undefined;
-  return { account, type, name, ...(under === undefined ? {} : { under }) };
+  return { account, type, name, ...defined({ under }) };
 }
 
 export function resourceNotFound(ref: ResourceRef): Refusal {

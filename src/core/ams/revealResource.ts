@@ -2,7 +2,7 @@
 import { type Bytes, wipe } from '../base/bytes.ts';
 import { Refusal } from '../base/errors.ts';
 import { refOf } from '../secrets/readSecret.ts';
-import { type Asking, revealOne } from '../secrets/revealSecret.ts';
+import { type RevealRequest, revealOne } from '../secrets/revealSecret.ts';
 import type { AmsDeps } from './deps.ts';
 import type { StoredResource } from './ports.ts';
 import { type Json, type NamedSecret, withAt } from './resource.ts';
@@ -11,7 +11,7 @@ import { type Json, type NamedSecret, withAt } from './resource.ts';
 export async function revealResource(
   { ref, value }: StoredResource,
   shown: (plain: Bytes) => string,
-  { actor }: Pick<Asking, 'actor'>,
+  { actor }: Pick<RevealRequest, 'actor'>,
   service: AmsDeps,
 ): Promise<Json> {
   const open = async ({ kind, name, at }: NamedSecret) => {

@@ -8,14 +8,16 @@
  * Only the key is watched here while a change waits: over other changes that came meanwhile it is done, as if it had come now, unless the
  * caller's conditions say otherwise, which go on to hold.
  */
+
 import { type AccountView, etagOf } from '../accounts/account.ts';
 import { deleteAccount } from '../accounts/deleteAccount.ts';
 import { refuseWhileInaccessible } from '../accounts/gate.ts';
-import { patchAccount, putAccount, type Written } from '../accounts/putAccount.ts';
+import { patchAccount, putAccount, type SavedAccount } from '../accounts/putAccount.ts';
 import { findAccount } from '../accounts/readAccount.ts';
 import type { Preconditions } from '../accounts/writeAccount.ts';
-import { isInSubscription, type Place } from '../base/armPath.ts';
+import { type ArmPath, isInSubscription } from '../base/armPath.ts';
 import { classOf, isCause, remedyOf } from '../base/causes.ts';
+import { defined } from '../base/defined.ts';
 import { KeywardError, LostRace, Refusal, Unavailable } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
 import { bindingOf } from '../customerKey/binding.ts';
@@ -50,7 +52,7 @@ export async function beginOperation(
 ): Promise<Begun> {
   const startedAt = service.clock.now();
   const id = newOperationId(startedAt, service.random.uuid());
-  const about = { id, account: fold(change.account), place: change.wish.place, startedAt };
+  const about = { id, account: fold(change.account), place: change.input.place, startedAt };
   const before = await findAccount(change.account, service);
   try {
     const { view, created } = await carryOut(change, now, service);
@@ -69,12 +71,12 @@ export async function beginOperation(
 }
 
 async function carryOut(
-  { account, method, wish, actor, mayRelease }: Change,
+  { account, method, input, actor, mayRelease }: Change,
   conditions: Preconditions,
   service: AmsDeps,
-): Promise<Written> {
-  if (method === 'put') return putAccount(account, wish, conditions, actor, service, { mayRelease });
-  return { view: await patchAccount(account, wish, conditions, actor, service, { mayRelease }), created: false };
+): Promise<SavedAccount> {
+  if (method === 'put') return putAccount(account, input, conditions, actor, service, { mayRelease });
+  return { view: await patchAccount(account, input, conditions, actor, service, { mayRelease }), created: false };
 }
 
 /** The customer's vault did not answer, or throttled; anything else that is unavailable is ours, and the caller's to try again. */
@@ -91,7 +93,7 @@ function basisOf({ record: { instanceId, encryption } }: AccountView): Basis {
   return { instanceId, encryption: `${encryption.binding.id} ${encryption.keyIdentifier}` };
 }
 
-function wishedBy({ wish: { encryption } }: Change, { cloud, homeTenantId }: AmsDeps): string {
+function wishedBy({ input: { encryption } }: Change, { cloud, homeTenantId }: AmsDeps): string {
   if (encryption?.type !== 'CustomerKey') return 'SystemKey';
   const { keyIdentifier, identity } = encryption;
   return `${bindingOf(parseKeyIdentifier(keyIdentifier, cloud), homeTenantId, identity).id} ${keyIdentifier}`;
@@ -130,7 +132,7 @@ export async function continueOperation(id: string, service: AmsDeps): Promise<v
 }
 
 /** Before an account is deleted at its place: a creation of it that waits since before is not carried out any more. */
-export const cancelCreation = (account: string, place: Place, { operations, clock }: AmsDeps): Promise<void> =>
+export const cancelCreation = (account: string, place: ArmPath, { operations, clock }: AmsDeps): Promise<void> =>
   operations.markDeleted(fold(account), place, clock.now());
 
 /** A DELETE that came while the vault was asked has found no account: what was `made` meanwhile goes as it was made. */
@@ -173,12 +175,12 @@ function failureOf({ code, message, extras }: KeywardError, change: Change, serv
   const remedy = typeof cause === 'string' && isCause(cause) ? remedyOf(cause, keyIn(change, service)) : '';
   const others = (details ?? []).map((detail) => detail.message).filter((text) => !message.includes(text));
   const whole = [told, message.includes(remedy) ? '' : remedy, ...others].filter(Boolean).join(' ');
-  return { code, message: whole, ...(details === undefined ? {} : { details }) };
+  return { code, message: whole, ...defined({ details }) };
 }
 
-function keyIn({ wish }: Change, { cloud }: AmsDeps): { vaultName: string; keyName: string } {
-  if (wish.encryption?.type !== 'CustomerKey') return { vaultName: '<vault>', keyName: '<key>' };
-  return parseKeyIdentifier(wish.encryption.keyIdentifier, cloud);
+function keyIn({ input }: Change, { cloud }: AmsDeps): { vaultName: string; keyName: string } {
+  if (input.encryption?.type !== 'CustomerKey') return { vaultName: '<vault>', keyName: '<key>' };
+  return parseKeyIdentifier(input.encryption.keyIdentifier, cloud);
 }
 
 /** How long after its time an operation may still be worked on: a message that failed is tried again five times. */

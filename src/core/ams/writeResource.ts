@@ -8,14 +8,16 @@
  *
  * A secret is removed only as it was while it was the resource's: what has come in its place since is somebody else's.
  */
+
 import type { ActiveAccount } from '../accounts/account.ts';
 import { accountNotFound, findAccount } from '../accounts/readAccount.ts';
 import type { SecretRef, StoredSecret } from '../accounts/secretRow.ts';
 import type { Preconditions } from '../accounts/writeAccount.ts';
+import { defined } from '../base/defined.ts';
 import { describeError, KeywardError, LostRace, Refusal, retryLostRaces, Unavailable } from '../base/errors.ts';
 import type { SecretKind } from '../base/vocabulary.ts';
 import { accountToServe, refOf, secretEtagOf } from '../secrets/readSecret.ts';
-import { putSecret, type SecretWish } from '../secrets/writeSecret.ts';
+import { putSecret, type SecretInput } from '../secrets/writeSecret.ts';
 import type { AmsDeps } from './deps.ts';
 import type { StoredResource } from './ports.ts';
 import {
@@ -32,22 +34,22 @@ import {
 } from './resource.ts';
 
 /** A secret of a resource. The caller wipes its value. */
-export interface WishedSecret extends Pick<SecretWish, 'label' | 'value'> {
+export interface ResourceSecretInput extends Pick<SecretInput, 'label' | 'value'> {
   readonly kind: SecretKind;
   /** A content key's id. Absent: one is made. */
   readonly id?: string;
   readonly at: JsonPath;
 }
 
-export interface ResourceWish {
+export interface ResourceInput {
   /** As written. */
   readonly name: string;
   readonly properties: Json;
   /** Absent: what the row names stays, and `properties` have its holes. */
-  readonly secrets?: readonly WishedSecret[];
+  readonly secrets?: readonly ResourceSecretInput[];
 }
 
-type Decide = (current: StoredResource | undefined) => ResourceWish;
+type Decide = (current: StoredResource | undefined) => ResourceInput;
 
 /** The resource as it is decided to be from what stands there. @throws Refusal AccountNotFound | CustomerKeyInaccessible | Conflict */
 export function putResource(
@@ -55,19 +57,19 @@ export function putResource(
   decide: Decide,
   service: AmsDeps,
 ): Promise<{ row: StoredResource; created: boolean }> {
-  return inTurn(ref, service, async () => {
+  return serialized(ref, service, async () => {
     const [{ record }, found] = await Promise.all([accountToServe(ref.account, service), service.resources.read(ref)]);
     const current = found?.value.instanceId === record.instanceId ? found : undefined;
-    const wish = decide(current);
-    checkSize(wish);
+    const input = decide(current);
+    checkSize(input);
     const before = current?.value.secrets ?? [];
-    const replaced = wish.secrets === undefined ? [] : await ownSecrets(ref, before, service);
-    const written: Written[] = [];
+    const replaced = input.secrets === undefined ? [] : await ownSecrets(ref, before, service);
+    const written: SavedResource[] = [];
     try {
-      for (const secret of wish.secrets ?? [])
+      for (const secret of input.secrets ?? [])
         written.push(await writeSecret(ref, secret, { found, current }, service));
-      const secrets = wish.secrets === undefined ? before : written.map(({ named }) => named);
-      const row = await saved(ref, { wish, secrets, record, found, current }, service);
+      const secrets = input.secrets === undefined ? before : written.map(({ named }) => named);
+      const row = await saved(ref, { input, secrets, record, found, current }, service);
       for (const one of written) await takeKey(ref, one, service);
       await removeSecrets(replaced, service);
       return { row, created: current === undefined };
@@ -80,10 +82,10 @@ export function putResource(
 }
 
 /** Writers of this process take turns at a resource; across processes the etag decides. */
-const inTurn = <T>(ref: ResourceRef, { serialize }: AmsDeps, attempt: () => Promise<T>): Promise<T> =>
+const serialized = <T>(ref: ResourceRef, { serialize }: AmsDeps, attempt: () => Promise<T>): Promise<T> =>
   serialize(`${ref.account}:${pathOfResource(ref)}`, () => retryLostRaces(attempt));
 
-function checkSize({ properties, secrets = [] }: ResourceWish): void {
+function checkSize({ properties, secrets = [] }: ResourceInput): void {
   if (secrets.length > maxNamedSecrets)
     throw new Refusal('InvalidRequestContent', `A resource has at most ${maxNamedSecrets} secrets.`, {
       target: 'properties',
@@ -96,42 +98,44 @@ function checkSize({ properties, secrets = [] }: ResourceWish): void {
   );
 }
 
-interface Written {
-  readonly wish: WishedSecret;
+interface SavedResource {
+  readonly input: ResourceSecretInput;
   readonly named: NamedSecret;
   readonly stored: StoredSecret;
 }
 
 async function writeSecret(
   ref: ResourceRef,
-  wish: WishedSecret,
+  input: ResourceSecretInput,
   rows: Pick<Saving, 'found' | 'current'>,
   service: AmsDeps,
-): Promise<Written> {
-  const { kind, id, at } = wish;
+): Promise<SavedResource> {
+  const { kind, id, at } = input;
   const name = id ?? (kind === 'contentKeys' ? service.random.uuid() : `${ref.type}-${service.random.uuid()}`);
   const secretRef = refOf(ref.account, kind, name);
   const named = { kind, name: secretRef.name, at };
   const conditions = id === undefined ? {} : await conditionsFor(ref, secretRef, { at, ...rows }, service);
-  const { secret } = await putSecret(secretRef, secretWish(ref, wish, name), conditions, service).catch(
+  const { secret } = await putSecret(secretRef, secretInput(ref, input, name), conditions, service).catch(
     (error: unknown) => {
       if (!(error instanceof KeywardError) || error.code !== 'PreconditionFailed') throw error;
       throw new LostRace('A content key of this id has come meanwhile.');
     },
   );
-  return { wish, named, stored: secret };
+  return { input, named, stored: secret };
 }
 
-const secretWish = (ref: ResourceRef, { label, value }: WishedSecret, name: string): SecretWish => ({
-  ...{ name, value, of: pathOfResource(ref) },
-  ...(label === undefined ? {} : { label }),
+const secretInput = (ref: ResourceRef, { label, value }: ResourceSecretInput, name: string): SecretInput => ({
+  name,
+  value,
+  of: pathOfResource(ref),
+  ...defined({ label }),
 });
 
 /** What is left by a call of ours that came to no row is written over as it was seen; whatever else is there is somebody's. */
 async function conditionsFor(
   ref: ResourceRef,
   secretRef: SecretRef,
-  { at, found, current }: Pick<WishedSecret, 'at'> & Pick<Saving, 'found' | 'current'>,
+  { at, found, current }: Pick<ResourceSecretInput, 'at'> & Pick<Saving, 'found' | 'current'>,
   service: AmsDeps,
 ): Promise<Preconditions> {
   const stands = await service.secrets.read(secretRef);
@@ -148,15 +152,15 @@ async function conditionsFor(
 }
 
 /** The row is saved: a version that no other writer has seen, or the value again where one has written or removed it meanwhile. */
-async function takeKey(ref: ResourceRef, { wish, stored }: Written, service: AmsDeps): Promise<void> {
-  if (wish.id === undefined) return;
+async function takeKey(ref: ResourceRef, { input, stored }: SavedResource, service: AmsDeps): Promise<void> {
+  if (input.id === undefined) return;
   const value = { ...stored.value, version: service.random.uuid() };
   if ((await service.secrets.replace(stored.ref, value, stored.etag)) !== undefined) return;
-  await putSecret(stored.ref, secretWish(ref, wish, wish.id), {}, service);
+  await putSecret(stored.ref, secretInput(ref, input, input.id), {}, service);
 }
 
 interface Saving {
-  readonly wish: ResourceWish;
+  readonly input: ResourceInput;
   readonly secrets: readonly NamedSecret[];
   readonly record: ActiveAccount;
   readonly found: StoredResource | undefined;
@@ -164,9 +168,9 @@ interface Saving {
 }
 
 async function saved(ref: ResourceRef, saving: Saving, service: AmsDeps): Promise<StoredResource> {
-  const { wish, secrets, record, found, current } = saving;
+  const { input, secrets, record, found, current } = saving;
   const now = service.clock.now();
-  const { name, properties } = wish;
+  const { name, properties } = input;
   const times = { createdAt: current?.value.createdAt ?? now, updatedAt: now };
   const value: ResourceRow = { name, instanceId: record.instanceId, properties, secrets, ...times };
   const { resources } = service;
@@ -188,7 +192,7 @@ async function standing(ref: ResourceRef, value: ResourceRow, { resources }: Ams
 
 /** Answers whether there was a resource to remove. @throws Refusal AccountNotFound | CustomerKeyInaccessible */
 export function removeResource(ref: ResourceRef, service: AmsDeps): Promise<boolean> {
-  return inTurn(ref, service, async () => {
+  return serialized(ref, service, async () => {
     const [{ record }, row] = await Promise.all([accountToServe(ref.account, service), service.resources.read(ref)]);
     if (row === undefined || !(row.isDamaged || row.value.instanceId === record.instanceId)) return false;
     const secrets = await ownSecrets(ref, row.value.secrets, service);
@@ -209,7 +213,7 @@ async function ownSecrets(
 }
 
 /** Those that were written for nothing: the row may be another writer's, and name them. */
-async function removeUnnamed(ref: ResourceRef, written: readonly Written[], service: AmsDeps): Promise<void> {
+async function removeUnnamed(ref: ResourceRef, written: readonly SavedResource[], service: AmsDeps): Promise<void> {
   if (written.length === 0) return;
   const row = await service.resources.read(ref).catch((error: unknown) => {
     if (!(error instanceof Unavailable)) throw error;
@@ -227,7 +231,10 @@ async function removeSecrets(secrets: readonly StoredSecret[], service: AmsDeps)
       await service.secrets.remove(ref, etag);
     } catch (error) {
       service.log.warn('A secret that no resource names was left to the daily pass', {
-        ...{ account: ref.account, kind: ref.kind, secret: ref.name, error: describeError(error) },
+        account: ref.account,
+        kind: ref.kind,
+        secret: ref.name,
+        error: describeError(error),
       });
     }
   }

@@ -14,7 +14,7 @@ import { LostRace } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { measure } from '../base/metrics.ts';
 import type { AnnouncementsDeps } from './deps.ts';
-import { fateAfterLostRace } from './outboxDecision.ts';
+import { decisionAfterLostRace } from './outboxDecision.ts';
 import type { Announcer, Outbox, PublishTools } from './ports.ts';
 import { type Due, publishDue } from './publish.ts';
 
@@ -56,7 +56,7 @@ export function createAnnouncer({ source, topic, outbox, clock, random, log }: T
   async function committed(task: Task): Promise<Due | undefined> {
     if (!task.isLost) return task;
     try {
-      if (fateAfterLostRace(task.row, await outbox.entries(task.row)) === 'announce') return task;
+      if (decisionAfterLostRace(task.row, await outbox.entries(task.row)) === 'announce') return task;
       await outbox.remove(task.row);
     } catch {
       // The pass comes by.
@@ -76,7 +76,9 @@ export function createAnnouncer({ source, topic, outbox, clock, random, log }: T
   }
 
   return {
-    ...{ topic, outbox, source },
+    topic,
+    outbox,
+    source,
     async commit(subject, entries, write) {
       const [first] = entries;
       if (first === undefined) return write();
@@ -111,11 +113,11 @@ function createTally() {
     report(log: Log) {
       for (const result of ['published', 'failed', 'deferred'] as const)
         if (counts[result] > 0) measure(log, 'keyward.announcements', counts[result], { result });
-      if (counts.failed > 0) tellFailure(counts.failed, status, log);
+      if (counts.failed > 0) logPublishFailure(counts.failed, status, log);
       Object.assign(counts, { published: 0, failed: 0, deferred: 0 });
     },
   };
 }
 
-export const tellFailure = (count: number, status: string | undefined, log: Log): void =>
+export const logPublishFailure = (count: number, status: string | undefined, log: Log): void =>
   log.error('The announcement topic does not take what is published: it waits', { count, status });

@@ -10,11 +10,11 @@
 
 import type { EpochMs } from '../base/time.ts';
 import { olderKeyWaitMs } from '../rings/durations.ts';
-import type { OutboxRow, Standing } from './ports.ts';
+import type { OutboxRow, StoredEntries } from './ports.ts';
 
-export type Fate = 'announce' | 'wait' | 'drop' | 'unreadable';
+export type OutboxDecision = 'announce' | 'wait' | 'drop' | 'unreadable';
 
-export function fateOf(row: OutboxRow, standing: Standing, now: EpochMs): Fate {
+export function outboxDecision(row: OutboxRow, standing: StoredEntries, now: EpochMs): OutboxDecision {
   if (isOf(row, standing)) return 'announce';
   const { entries, unreadable } = standing;
   if (entries.some(({ hash }) => !row.hashes.includes(hash))) return 'drop';
@@ -27,8 +27,8 @@ export function fateOf(row: OutboxRow, standing: Standing, now: EpochMs): Fate {
  * A race is lost for good: a batch that did not take place never will, because an etag that is gone does not come back. What is no
  * entry is none of this writer's: whoever puts it into a chain's next place makes every writer lose, and no row is left of any.
  */
-export const fateAfterLostRace = (row: OutboxRow, standing: Standing): 'announce' | 'drop' =>
+export const decisionAfterLostRace = (row: OutboxRow, standing: StoredEntries): 'announce' | 'drop' =>
   isOf(row, standing) ? 'announce' : 'drop';
 
-const isOf = ({ hashes }: OutboxRow, { entries }: Standing): boolean =>
+const isOf = ({ hashes }: OutboxRow, { entries }: StoredEntries): boolean =>
   entries.length === hashes.length && entries.every(({ hash }, index) => hash === hashes[index]);

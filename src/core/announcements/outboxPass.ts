@@ -10,9 +10,9 @@ import type { Log } from '../base/log.ts';
 import { measure } from '../base/metrics.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { Ring } from '../rings/ring.ts';
-import { tellFailure } from './backgroundPublisher.ts';
+import { logPublishFailure } from './backgroundPublisher.ts';
 import type { AnnouncementsDeps } from './deps.ts';
-import { fateOf } from './outboxDecision.ts';
+import { outboxDecision } from './outboxDecision.ts';
 import type { Announcer, OutboxRow } from './ports.ts';
 import { type Due, publishDue } from './publish.ts';
 
@@ -90,9 +90,9 @@ async function dueOf(rows: readonly OutboxRow[], { outbox }: Announcer, service:
     try {
       const standing = await outbox.entries(row);
       const { entries } = standing;
-      const fate = fateOf(row, standing, clock.now());
+      const fate = outboxDecision(row, standing, clock.now());
       if (fate === 'drop') await outbox.remove(row);
-      if (fate === 'unreadable') tellUnreadable(row, 'noEntry', log);
+      if (fate === 'unreadable') logUnreadableRow(row, 'noEntry', log);
       if (fate !== 'announce') return undefined;
       if (areOurs(row, entries, audit)) return { row, entries };
       log.error('An entry that waits to be announced does not verify', { chain: row.chain, sequence: row.first });
@@ -100,14 +100,14 @@ async function dueOf(rows: readonly OutboxRow[], { outbox }: Announcer, service:
     } catch (error) {
       if (error instanceof Unavailable) throw error;
       // One row's trouble stops no other: it is met again by the next pass.
-      tellUnreadable(row, describeError(error), log);
+      logUnreadableRow(row, describeError(error), log);
       return undefined;
     }
   });
   return visited.filter((one) => one !== undefined);
 }
 
-const tellUnreadable = ({ chain, first: sequence }: OutboxRow, error: string, log: Log): void =>
+const logUnreadableRow = ({ chain, first: sequence }: OutboxRow, error: string, log: Log): void =>
   log.error('Entries that wait to be announced could not be read', { chain, sequence, error });
 
 /** What this process has just committed needs no such proof: here anybody who writes the tables may have been at work. */
@@ -144,10 +144,13 @@ async function publishAll(
   const [first] = refused;
   if (first !== undefined)
     log.error('The announcement topic refuses an entry: it waits for somebody to look', {
-      ...{ chain: first.row.chain, sequence: first.row.first, count: refused.length, status: first.status },
+      chain: first.row.chain,
+      sequence: first.row.first,
+      count: refused.length,
+      status: first.status,
     });
   if (failure === undefined) return 'done';
-  tellFailure(left, failure.status, log);
+  logPublishFailure(left, failure.status, log);
   return 'failed';
 }
 
@@ -176,7 +179,7 @@ export async function isLate(
   const { rows } = await outbox.page({ before: now - lateMs, limit: rowsCounted });
   const isWaiting = async (row: OutboxRow) => {
     const standing = await outbox.entries(row);
-    if (fateOf(row, standing, now) !== 'announce') return false;
+    if (outboxDecision(row, standing, now) !== 'announce') return false;
     return areOurs(row, standing.entries, (await rings()).audit);
   };
   for (const row of rows.filter(({ isRefused }) => isRefused !== true).slice(0, rowsJudged))

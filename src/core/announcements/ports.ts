@@ -32,7 +32,7 @@ export interface OutboxPage {
   readonly next?: string;
 }
 
-export interface Standing {
+export interface StoredEntries {
   readonly entries: readonly AuditEntry[];
   /** Places where something stands that is no entry. */
   readonly unreadable: number;
@@ -46,7 +46,7 @@ export interface Outbox {
   /** Rows written before the time given, in order of chain and sequence. */
   page(asked: { before: EpochMs; limit: number; after?: string | undefined }): Promise<OutboxPage>;
   /** What stands in the chain at the places of the row, whoever wrote it. Each is read by itself: a batch may come in between. */
-  entries(row: OutboxRow): Promise<Standing>;
+  entries(row: OutboxRow): Promise<StoredEntries>;
 }
 
 /** `refused`: the topic does not take these events, however often it is asked. `failed`: now, or us. `status` is for the log. */

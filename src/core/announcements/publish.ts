@@ -5,6 +5,7 @@
 
 import pLimit from 'p-limit';
 import type { AuditEntry } from '../audit/auditEntry.ts';
+import { defined } from '../base/defined.ts';
 import { type Announcement, announcementOf } from './announcement.ts';
 import type { Outbox, OutboxRow, Published, PublishTools } from './ports.ts';
 
@@ -45,7 +46,7 @@ export async function publishDue(due: readonly Due[], tools: PublishTools): Prom
       left.push(...batch.due);
     }
   }
-  return { published, left, ...(trouble === undefined ? {} : { trouble }) };
+  return { published, left, ...defined({ trouble }) };
 }
 
 interface Batch {

@@ -53,14 +53,14 @@ export const keyPurposes = ['look', 'lease', 'rewrap', 'create', 'change', 'rota
 export type KeyPurpose = (typeof keyPurposes)[number];
 
 /** Calls whose refusal is told: somebody has tried to get round a customer's hold (docs/operations.md). */
-export const dangerousCalls = [
+export const sensitiveCalls = [
   'ReleaseToSystemKey',
   'UseForeignKey',
   'ChangeKeyWhileInaccessible',
   'RepairIdentity',
   'ReleaseClaim',
 ] as const;
-export type DangerousCall = (typeof dangerousCalls)[number];
+export type SensitiveCall = (typeof sensitiveCalls)[number];
 
 /** Who did it: a person or program that called, or Keyward by itself. */
 export interface Actor {
@@ -108,8 +108,8 @@ export interface AuditFacts extends Partial<Trigger> {
   /** What a remote unwrap was for, and how long the vault took. `cause` says why it did not open; absent: it did. */
   readonly purpose?: KeyPurpose;
   readonly durationMs?: number;
-  /** The dangerous call that was refused, and with which code. */
-  readonly asked?: DangerousCall;
+  /** The sensitive call that was refused, and with which code. */
+  readonly asked?: SensitiveCall;
   readonly code?: ErrorCode;
   /** In the service's own chain: the account that was named, which there is not. */
   readonly account?: string;
@@ -126,7 +126,7 @@ export interface AuditEntry extends AuditFacts {
 }
 
 /** In keys and tokens, so that they sort by number. */
-export const placeText = (sequence: number): string => String(sequence).padStart(10, '0');
+export const positionText = (sequence: number): string => String(sequence).padStart(10, '0');
 
 export interface ChainHead {
   readonly sequence: number;

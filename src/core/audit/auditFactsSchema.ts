@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { causes } from '../base/causes.ts';
 import { errorCodes } from '../base/errorCatalogue.ts';
-import { type AuditFacts, dangerousCalls, keyPurposes, triggers } from './auditEntry.ts';
+import { type AuditFacts, keyPurposes, sensitiveCalls, triggers } from './auditEntry.ts';
 
 const text = z.string().min(1);
 const count = z.int().min(0);
@@ -26,7 +26,7 @@ export const auditFacts = {
   accounts: count.optional(),
   purpose: z.enum(keyPurposes).optional(),
   durationMs: z.number().min(0).optional(),
-  asked: z.enum(dangerousCalls).optional(),
+  asked: z.enum(sensitiveCalls).optional(),
   code: z.enum(errorCodes).optional(),
   account: text.optional(),
 } satisfies Record<keyof Omit<AuditFacts, 'type'>, z.ZodType>;

@@ -14,7 +14,7 @@ export const flaws = {
   Edited: 'What stands here is not what was written: its hash does not fit.',
   KeyUnknown: 'The entry names a generation of the audit ring that does not exist.',
   Foreign: 'The entry belongs to another chain.',
-  OutOfOrder: 'Another entry of this chain stands in this place.',
+  OutOfOrder: 'Another entry of this chain stands in this position.',
   NotLinked: 'The entry follows another one than the one before it.',
   HeadDiffers: 'The head that is kept beside the chain is not this entry.',
   BeyondHead: 'The head that is kept beside the chain does not reach this entry.',
@@ -26,7 +26,7 @@ export const flawNames = Object.keys(flaws) as readonly Flaw[];
 /** One row of a chain. */
 export interface ChainRow {
   /** The sequence number that its key says; 0: it says none. */
-  readonly place: number;
+  readonly position: number;
   /** An AuditEntry, if nobody has meddled with it; undefined: the row holds nothing of ours. */
   readonly entry: unknown;
 }
@@ -35,20 +35,20 @@ export interface ChainRow {
 export function linkOf(
   chain: string,
   previous: ChainHead,
-  { place, entry }: ChainRow,
+  { position, entry }: ChainRow,
   kekOf: (generation: number) => Kek,
 ): ChainHead | Flaw {
   const sequence = previous.sequence + 1;
-  if (place > sequence) return 'Missing';
+  if (position > sequence) return 'Missing';
   const flaw = flawOf(entry, kekOf);
   if (flaw !== undefined) return flaw;
   const ours = entry as AuditEntry;
   if (ours.chain !== chain) return 'Foreign';
-  if (place !== sequence || ours.sequence !== sequence) return 'OutOfOrder';
+  if (position !== sequence || ours.sequence !== sequence) return 'OutOfOrder';
   return ours.previousHash === previous.hash ? { sequence, hash: ours.hash } : 'NotLinked';
 }
 
-/** Whether a holder of the audit key wrote the entry as it is. Its place in the chain is another question. @throws what `kekOf` does, but for a generation that does not exist */
+/** Whether a holder of the audit key wrote the entry as it is. Its position in the chain is another question. @throws what `kekOf` does, but for a generation that does not exist */
 export const isGenuine = (entry: AuditEntry, kekOf: (generation: number) => Kek): boolean =>
   flawOf(entry, kekOf) === undefined;
 

@@ -1,8 +1,9 @@
 /** The chains that can be read and verified: of an account instance, of a key's binding, and the service's own. */
 
+import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';
 import { fold, isGuid, parseAccountName } from '../base/names.ts';
-import type { Kept } from '../base/stored.ts';
+import type { RawRow } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import { type ChainHead, emptyChain } from './auditEntry.ts';
 import type { AuditDeps } from './deps.ts';
@@ -13,7 +14,7 @@ type ChainTools = Pick<AuditDeps, 'accounts' | 'bindings' | 'serviceAudit'>;
 
 export interface Chain {
   readonly id: string;
-  /** As it is kept beside the chain at the moment of the call. */
+  /** As it is stored beside the chain at the moment of the call. */
   head(): Promise<ChainHead>;
   page(asked: ChainPageRequest): Promise<ChainPage>;
   /** What to say where neither an entry nor a head is there. The service's own chain may be empty. */
@@ -32,7 +33,7 @@ function headOf(value: unknown): ChainHead {
   return isHead ? { sequence: sequence as number, hash } : emptyChain;
 }
 
-const headIn = (kept: Kept | undefined): ChainHead => headOf(fieldsOf<Instance>(kept?.value).audit);
+const headIn = (raw: RawRow | undefined): ChainHead => headOf(fieldsOf<Instance>(raw?.value).audit);
 
 /** One account that has, or had, the name. */
 export interface Instance {
@@ -44,8 +45,8 @@ export interface Instance {
 }
 
 /** Undefined: a record or tombstone that somebody has written over is none. */
-function instanceIn(kept: Kept | undefined): Instance | undefined {
-  const { instanceId, owner, audit, deletedAt } = fieldsOf<Instance>(kept?.value);
+function instanceIn(raw: RawRow | undefined): Instance | undefined {
+  const { instanceId, owner, audit, deletedAt } = fieldsOf<Instance>(raw?.value);
   if (typeof instanceId !== 'string' || !isGuid(instanceId) || typeof owner !== 'string') return undefined;
   return { instanceId, owner, audit: headOf(audit), ...(isTime(deletedAt) ? { deletedAt } : {}) };
 }
@@ -73,10 +74,10 @@ export async function accountChain(name: string, instanceId: string | undefined,
 }
 
 async function latestInstance(name: string, tools: ChainTools): Promise<string> {
-  const kept = await tools.accounts.kept(name);
-  const present = instanceIn(kept)?.instanceId;
+  const raw = await tools.accounts.readRaw(name);
+  const present = instanceIn(raw)?.instanceId;
   if (present !== undefined) return present;
-  if (kept !== undefined)
+  if (raw !== undefined)
     throw new Refusal(
       'InvalidParameter',
       `Somebody has written over the record of '${name}': it does not say which account it is. Name it by ?accountId=, as it was announced or stands in a back-up.`,
@@ -95,14 +96,14 @@ async function latestInstance(name: string, tools: ChainTools): Promise<string> 
   throw new Refusal('AccountNotFound', `There is no account '${name}', and there was none.`, { target: 'accountName' });
 }
 
-const instancesIn = (all: readonly Kept[]): Instance[] =>
-  all.flatMap((kept) => {
-    const instance = instanceIn(kept);
+const instancesIn = (all: readonly RawRow[]): Instance[] =>
+  all.flatMap((raw) => {
+    const instance = instanceIn(raw);
     return instance === undefined ? [] : [instance];
   });
 
 async function findInstance(name: string, id: string, { accounts }: ChainTools): Promise<Instance | undefined> {
-  const present = instanceIn(await accounts.kept(name));
+  const present = instanceIn(await accounts.readRaw(name));
   return present?.instanceId === id ? present : instanceIn(await accounts.tombstone(name, id));
 }
 
@@ -115,21 +116,21 @@ export interface InstancePage {
 export async function instancesOf(name: string, page: ChainPageRequest, tools: ChainTools): Promise<InstancePage> {
   const folded = parseAccountName(name);
   const [record, { tombstones, next }] = await Promise.all([
-    page.after === undefined ? tools.accounts.kept(folded) : undefined,
+    page.after === undefined ? tools.accounts.readRaw(folded) : undefined,
     tools.accounts.tombstones(folded, page),
   ]);
   const present = instanceIn(record);
   // A delete that is being finished has left both.
   const buried = instancesIn(tombstones).filter(({ instanceId }) => instanceId !== present?.instanceId);
   const instances = [...(present === undefined ? [] : [present]), ...buried];
-  return { instances, ...(next === undefined ? {} : { next }) };
+  return { instances, ...defined({ next }) };
 }
 
 export function bindingChain(bindingId: string, { bindings }: ChainTools): Chain {
   const id = fold(bindingId);
   return {
     id,
-    head: async () => headIn(await bindings.kept(id)),
+    head: async () => headIn(await bindings.readRaw(id)),
     page: (asked) => bindings.audit(id, asked),
     absent: new Refusal('NotFound', 'There is no binding of this id.', { target: 'bindingId' }),
   };
@@ -137,7 +138,7 @@ export function bindingChain(bindingId: string, { bindings }: ChainTools): Chain
 
 export const ownChain = ({ serviceAudit }: Pick<ChainTools, 'serviceAudit'>): Chain => ({
   id: serviceChain,
-  head: async () => headOf((await serviceAudit.kept())?.value),
+  head: async () => headOf((await serviceAudit.readRaw())?.value),
   page: (asked) => serviceAudit.audit(asked),
 });
 

@@ -1,5 +1,5 @@
 /** What the audit capability needs from outside: the stored chains and what stands at their heads. */
-import type { Kept, Stored } from '../base/stored.ts';
+import type { RawRow, Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { AuditEntry, ChainHead } from './auditEntry.ts';
 import type { ChainRow } from './chainCheck.ts';
@@ -30,17 +30,17 @@ export interface ChainPage {
 export interface AccountChainStore {
   audit(name: string, instanceId: string, page: ChainPageRequest): Promise<ChainPage>;
   /** For the audit: the record, whatever somebody has made of it. */
-  kept(name: string): Promise<Kept | undefined>;
+  readRaw(name: string): Promise<RawRow | undefined>;
   /** A Tombstone, unless somebody has written over it. */
-  tombstone(name: string, instanceId: string): Promise<Kept | undefined>;
+  tombstone(name: string, instanceId: string): Promise<RawRow | undefined>;
   /** Of all accounts that had the name, in the order of their ids. */
-  tombstones(name: string, page: ChainPageRequest): Promise<{ tombstones: Kept[]; next?: string }>;
+  tombstones(name: string, page: ChainPageRequest): Promise<{ tombstones: RawRow[]; next?: string }>;
 }
 
 /** Chains of bindings. */
 export interface BindingChainStore {
   /** For the audit: the watch, whatever somebody has made of it. */
-  kept(bindingId: string): Promise<Kept | undefined>;
+  readRaw(bindingId: string): Promise<RawRow | undefined>;
   audit(bindingId: string, page: ChainPageRequest): Promise<ChainPage>;
 }
 
@@ -48,7 +48,7 @@ export interface BindingChainStore {
 export interface ServiceAuditStore {
   head(): Promise<Stored<ChainHead> | undefined>;
   /** For the audit: the head, whatever somebody has made of it. */
-  kept(): Promise<Kept | undefined>;
+  readRaw(): Promise<RawRow | undefined>;
   /** Head and entries in one batch. @throws LostRace when another writer was faster. */
   append(etag: string | undefined, head: ChainHead, entries: readonly AuditEntry[]): Promise<void>;
   audit(page: ChainPageRequest): Promise<ChainPage>;

@@ -5,7 +5,7 @@
  */
 
 import type { Flaw } from '../base/vocabulary.ts';
-import { type ChainHead, emptyChain, placeText } from './auditEntry.ts';
+import { type ChainHead, emptyChain, positionText } from './auditEntry.ts';
 import { linkOf } from './chainCheck.ts';
 import type { Chain } from './chains.ts';
 import type { AuditDeps } from './deps.ts';
@@ -25,7 +25,7 @@ export interface Verification {
   readonly broken?: { readonly sequence: number; readonly flaw: Flaw };
 }
 
-export interface VerificationWish {
+export interface VerificationRequest {
   /** Where an earlier call has left off. */
   readonly after?: ChainHead | undefined;
   /** Those before `after` were compared by an earlier call. */
@@ -39,15 +39,15 @@ const timeMs = 90_000;
 type Tools = Pick<AuditDeps, 'rings' | 'clock' | 'log'>;
 
 /** @throws Refusal NotFound where there is nothing, and nothing was announced @throws Unavailable */
-export async function verifyChain(chain: Chain, wish: VerificationWish, tools: Tools): Promise<Verification> {
-  const seen = await walk(chain, wish, tools);
+export async function verifyChain(chain: Chain, input: VerificationRequest, tools: Tools): Promise<Verification> {
+  const seen = await walk(chain, input, tools);
   const { broken, verified, result } = seen;
   if (result === 'whole' && verified.sequence === 0 && chain.absent !== undefined) throw chain.absent;
   if (broken !== undefined) tools.log.error('An audit chain is broken', { chain: chain.id, ...broken });
   return seen;
 }
 
-async function walk(chain: Chain, { after = emptyChain, announced = [] }: VerificationWish, tools: Tools) {
+async function walk(chain: Chain, { after = emptyChain, announced = [] }: VerificationRequest, tools: Tools) {
   const { audit } = await tools.rings('fresh');
   const until = tools.clock.monotonic() + timeMs;
   const head = await chain.head();
@@ -57,10 +57,13 @@ async function walk(chain: Chain, { after = emptyChain, announced = [] }: Verifi
   ].filter(({ sequence }) => sequence >= Math.max(1, after.sequence));
   let last = after;
   let compared = 0;
-  let token = placeText(after.sequence);
+  let token = positionText(after.sequence);
   const ended = (how: Pick<Verification, 'result' | 'broken'>): Verification => ({
     ...how,
-    ...{ head, verified: last, entries: last.sequence - after.sequence, compared },
+    head,
+    verified: last,
+    entries: last.sequence - after.sequence,
+    compared,
   });
   const brokenAt = (sequence: number, flaw: Flaw) => ended({ result: 'broken', broken: { sequence, flaw } });
   /** Undefined: whatever is known of this sequence from elsewhere fits. */

@@ -5,7 +5,7 @@
 import { Refusal } from './errors.ts';
 import { fold, isGuid } from './names.ts';
 
-export interface Place {
+export interface ArmPath {
   readonly subscriptionId: string;
   readonly resourceGroup: string;
 }
@@ -14,7 +14,7 @@ export interface Place {
 const groupPattern = /^[-\w.()\p{L}\p{Nd}]{0,89}[-\w()\p{L}\p{Nd}]$/u;
 
 /** @throws Refusal InvalidParameter */
-export function parsePlace({ subscriptionId, resourceGroup }: Place, targets: Place = inPath): Place {
+export function parseArmPath({ subscriptionId, resourceGroup }: ArmPath, targets: ArmPath = inPath): ArmPath {
   if (!isGuid(fold(subscriptionId)))
     throw new Refusal('InvalidParameter', 'A subscription id is a GUID: 8-4-4-4-12 hexadecimal digits.', {
       target: targets.subscriptionId,
@@ -30,17 +30,17 @@ export function parsePlace({ subscriptionId, resourceGroup }: Place, targets: Pl
 
 const inPath = { subscriptionId: 'subscriptionId', resourceGroup: 'resourceGroupName' };
 
-export const isSamePlace = (one: Place | undefined, two: Place | undefined): boolean =>
+export const isSameArmPath = (one: ArmPath | undefined, two: ArmPath | undefined): boolean =>
   one !== undefined &&
   two !== undefined &&
   isInSubscription(one, two) &&
   fold(one.resourceGroup) === fold(two.resourceGroup);
 
 /** A path can name a subscription alone. */
-export const isAt = (place: Place | undefined, { subscriptionId, resourceGroup }: PlacePath): boolean =>
+export const isAt = (place: ArmPath | undefined, { subscriptionId, resourceGroup }: PlacePath): boolean =>
   resourceGroup === undefined
     ? isInSubscription(place, { subscriptionId })
-    : isSamePlace(place, { subscriptionId, resourceGroup });
+    : isSameArmPath(place, { subscriptionId, resourceGroup });
 
 interface PlacePath {
   readonly subscriptionId: string;
@@ -48,6 +48,6 @@ interface PlacePath {
 }
 
 export const isInSubscription = (
-  one: Pick<Place, 'subscriptionId'> | undefined,
-  two: Pick<Place, 'subscriptionId'>,
+  one: Pick<ArmPath, 'subscriptionId'> | undefined,
+  two: Pick<ArmPath, 'subscriptionId'>,
 ): boolean => one !== undefined && fold(one.subscriptionId) === fold(two.subscriptionId);

@@ -41,7 +41,7 @@ interface FieldTypes {
   durationMs: number;
   lateMs: number;
   vaults: number;
-  concerns: number;
+  targets: number;
   woken: number | boolean;
   events: number;
   strange: number;

@@ -79,7 +79,7 @@ export function isDenying(cause: Cause, policy: Policy): cause is DenyingCause {
   return kind === 'denied' || (kind === 'networkPolicy' && policy.networkPolicyDisables);
 }
 
-/** What it takes to believe a denial. Why these numbers: docs/architecture.md, "Confirmation". */
+/** What it takes to validateRefresh a denial. Why these numbers: docs/architecture.md, "Confirmation". */
 export function confirmationOf(cause: DenyingCause, policy: Policy): Confirmation {
   switch (cause) {
     case 'KeyDisabled':

@@ -6,6 +6,6 @@ export interface Stored<T> {
 }
 
 /** A row that keeps a chain's head, as it stands: `value` may be anything, and is undefined where nothing of ours is in it. */
-export interface Kept {
+export interface RawRow {
   readonly value: unknown;
 }

@@ -1,7 +1,7 @@
 /**
  * The stored form of a wrapped account key, byte by byte as docs/envelope.md says. Parsing is pure and has named limits,
  * and comes before any key is touched. Symmetric layers use a subkey per account (HKDF-SHA-256 with the account's GUID as
- * salt), so that no random nonce is shared between accounts, and bind their place as length-prefixed AAD.
+ * salt), so that no random nonce is shared between accounts, and bind their context as length-prefixed AAD.
  *
  *   outer  at-rest layer, ChaCha20-Poly1305:  01 | 01 | ring generation (4) | nonce (12) | ciphertext | tag (16)
  *   inner  01 | RSA-OAEP-256 ciphertext (256, 384 or 512)                                  by the customer key
@@ -31,7 +31,7 @@ const outerHeaderLength = 2 + 4;
 const maxStoredLength = outerHeaderLength + nonceLength + 1 + 512 + tagLength;
 
 /** Whose key, and which of its generations: bound into every layer. */
-export interface KeyPlace {
+export interface KeyContext {
   readonly instanceId: string;
   readonly generation: number;
 }
@@ -45,13 +45,13 @@ export interface Kek {
 export const guidBytes = (guid: string): Bytes => bytesOf(Buffer.from(guid.replaceAll('-', ''), 'hex'));
 
 /** What a key wraps: never the bare account key, so that a swapped or stale blob is recognised. */
-export function accountKeyPayload(place: KeyPlace, accountKey: Bytes): Bytes {
-  return concat(Uint8Array.of(formatVersion), guidBytes(place.instanceId), uint32(place.generation), accountKey);
+export function accountKeyPayload(context: KeyContext, accountKey: Bytes): Bytes {
+  return concat(Uint8Array.of(formatVersion), guidBytes(context.instanceId), uint32(context.generation), accountKey);
 }
 
 /** The account key out of an opened payload. The caller wipes both. @throws KeyMaterialMismatch */
-export function openPayload(payload: Bytes, place: KeyPlace): Bytes {
-  const expected = accountKeyPayload(place, new Uint8Array(0));
+export function openPayload(payload: Bytes, context: KeyContext): Bytes {
+  const expected = accountKeyPayload(context, new Uint8Array(0));
   if (payload.byteLength !== payloadLength) throw new KeyMaterialMismatch('The payload has the wrong length.');
   if (Buffer.compare(payload.subarray(0, expected.byteLength), expected) !== 0)
     throw new KeyMaterialMismatch('The payload is of another account, generation or format.');
@@ -78,23 +78,29 @@ export function parseInner(bytes: Bytes): Inner {
 }
 
 /** The payload sealed by a KEK of the system ring. */
-export function sealBySystemRing(payload: Bytes, place: KeyPlace, kek: Kek, nonce: Bytes): Inner {
-  const sealed = seal('aes-256-gcm', subkey(kek, place, 'system'), nonce, payload, systemAad(place, kek.generation));
+export function sealBySystemRing(payload: Bytes, context: KeyContext, kek: Kek, nonce: Bytes): Inner {
+  const sealed = seal(
+    'aes-256-gcm',
+    subkey(kek, context, 'system'),
+    nonce,
+    payload,
+    systemAad(context, kek.generation),
+  );
   return { by: 'SystemKey', ringGeneration: kek.generation, sealed };
 }
 
-export function openBySystemRing(inner: Inner & { by: 'SystemKey' }, place: KeyPlace, kek: Kek): Bytes {
-  return open('aes-256-gcm', subkey(kek, place, 'system'), inner.sealed, systemAad(place, kek.generation));
+export function openBySystemRing(inner: Inner & { by: 'SystemKey' }, context: KeyContext, kek: Kek): Bytes {
+  return open('aes-256-gcm', subkey(kek, context, 'system'), inner.sealed, systemAad(context, kek.generation));
 }
 
 /**
  * The outer layer. `wrappedBy` is the current key identifier, or `SystemKey`: bound, so that an edited record is found out
  * before a call leaves for any vault.
  */
-export function sealAtRest(inner: Inner, place: KeyPlace, wrappedBy: string, kek: Kek, nonce: Bytes): Bytes {
+export function sealAtRest(inner: Inner, context: KeyContext, wrappedBy: string, kek: Kek, nonce: Bytes): Bytes {
   const header = outerHeader(kek.generation);
-  const aad = atRestAad(header, place, wrappedBy);
-  return concat(header, seal('chacha20-poly1305', subkey(kek, place, 'at-rest'), nonce, formatInner(inner), aad));
+  const aad = atRestAad(header, context, wrappedBy);
+  return concat(header, seal('chacha20-poly1305', subkey(kek, context, 'at-rest'), nonce, formatInner(inner), aad));
 }
 
 /** Which at-rest KEK opens it. @throws KeyMaterialMismatch for a form that this version does not know. */
@@ -107,25 +113,25 @@ export function atRestGeneration(stored: Bytes): number {
   return readUint32(stored, 2);
 }
 
-export function openAtRest(stored: Bytes, place: KeyPlace, wrappedBy: string, kek: Kek): Inner {
+export function openAtRest(stored: Bytes, context: KeyContext, wrappedBy: string, kek: Kek): Inner {
   const header = outerHeader(atRestGeneration(stored));
-  const aad = atRestAad(header, place, wrappedBy);
+  const aad = atRestAad(header, context, wrappedBy);
   const body = bytesOf(stored.subarray(outerHeaderLength));
-  return parseInner(open('chacha20-poly1305', subkey(kek, place, 'at-rest'), body, aad));
+  return parseInner(open('chacha20-poly1305', subkey(kek, context, 'at-rest'), body, aad));
 }
 
 const outerHeader = (generation: number): Bytes =>
   concat(Uint8Array.of(formatVersion, wrappedAccountKeyKind), uint32(generation));
 
-const systemAad = (place: KeyPlace, ringGeneration: number): Bytes =>
-  lengthPrefixed('keyward/system/1', guidBytes(place.instanceId), uint32(place.generation), uint32(ringGeneration));
+const systemAad = (context: KeyContext, ringGeneration: number): Bytes =>
+  lengthPrefixed('keyward/system/1', guidBytes(context.instanceId), uint32(context.generation), uint32(ringGeneration));
 
-const atRestAad = (header: Bytes, place: KeyPlace, wrappedBy: string): Bytes =>
-  lengthPrefixed('keyward/at-rest/1', header, guidBytes(place.instanceId), uint32(place.generation), wrappedBy);
+const atRestAad = (header: Bytes, context: KeyContext, wrappedBy: string): Bytes =>
+  lengthPrefixed('keyward/at-rest/1', header, guidBytes(context.instanceId), uint32(context.generation), wrappedBy);
 
-function subkey(kek: Kek, place: KeyPlace, layer: 'system' | 'at-rest'): Bytes {
+function subkey(kek: Kek, context: KeyContext, layer: 'system' | 'at-rest'): Bytes {
   const info = utf8(`keyward/${layer}/account-key/1`);
-  return new Uint8Array(hkdfSync('sha256', kek.key, guidBytes(place.instanceId), info, keyLength));
+  return new Uint8Array(hkdfSync('sha256', kek.key, guidBytes(context.instanceId), info, keyLength));
 }
 
 export type Cipher = 'aes-256-gcm' | 'chacha20-poly1305';
@@ -171,6 +177,6 @@ export function openBox(algorithm: Cipher, key: Bytes, sealed: Uint8Array, aad: 
       wipe(plain);
     }
   } catch {
-    throw new KeyMaterialMismatch('A layer does not open under the key and place that the record names.');
+    throw new KeyMaterialMismatch('A layer does not open under the key and context that the record names.');
   }
 }

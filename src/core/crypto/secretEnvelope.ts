@@ -26,7 +26,7 @@ import {
 export type SealedKind = SecretKind | 'accountKeys';
 
 /** Where a secret stands: bound into both layers. */
-export interface SecretPlace {
+export interface SecretContext {
   readonly instanceId: string;
   readonly kind: SealedKind;
   /** Folded. */
@@ -67,8 +67,14 @@ export interface SecretKeys {
 }
 
 /** `nonces`: 24 random bytes, for the inner and the outer layer. */
-export function sealSecret(plain: Uint8Array, place: SecretPlace, keys: SecretKeys, ring: Kek, nonces: Bytes): Bytes {
-  const bound = boundTo(place, ring.generation);
+export function sealSecret(
+  plain: Uint8Array,
+  context: SecretContext,
+  keys: SecretKeys,
+  ring: Kek,
+  nonces: Bytes,
+): Bytes {
+  const bound = boundTo(context, ring.generation);
   const box = sealBox('aes-256-gcm', keys.inner, nonces.subarray(0, nonceLength), plain, bound.inner);
   const inner = concat(Uint8Array.of(byAccountKey), box);
   const outer = sealBox('chacha20-poly1305', keys.outer, nonces.subarray(nonceLength), inner, bound.outer);
@@ -76,9 +82,9 @@ export function sealSecret(plain: Uint8Array, place: SecretPlace, keys: SecretKe
 }
 
 /** The caller wipes the value. @throws KeyMaterialMismatch */
-export function openSecret(stored: Uint8Array, place: SecretPlace, keys: SecretKeys): Bytes {
-  const bound = boundTo(place, parseSecret(stored).ringGeneration);
-  const inner = openOuter(stored, place, keys.outer, bound);
+export function openSecret(stored: Uint8Array, context: SecretContext, keys: SecretKeys): Bytes {
+  const bound = boundTo(context, parseSecret(stored).ringGeneration);
+  const inner = openOuter(stored, context, keys.outer, bound);
   if (inner[0] !== byAccountKey) throw new KeyMaterialMismatch('The inner layer has an unknown kind.');
   return openBox('aes-256-gcm', keys.inner, inner.subarray(1), bound.inner);
 }
@@ -86,35 +92,35 @@ export function openSecret(stored: Uint8Array, place: SecretPlace, keys: SecretK
 /** The same inner layer under another at-rest KEK: the account key is not needed. @throws KeyMaterialMismatch */
 export function moveOuterLayer(
   stored: Uint8Array,
-  place: SecretPlace,
+  context: SecretContext,
   from: Bytes,
   to: { readonly subkey: Bytes; readonly ring: Kek; readonly nonce: Bytes },
 ): Bytes {
-  const inner = openOuter(stored, place, from, boundTo(place, parseSecret(stored).ringGeneration));
-  const bound = boundTo(place, to.ring.generation);
+  const inner = openOuter(stored, context, from, boundTo(context, parseSecret(stored).ringGeneration));
+  const bound = boundTo(context, to.ring.generation);
   return concat(bound.header, sealBox('chacha20-poly1305', to.subkey, to.nonce, inner, bound.outer));
 }
 
-function openOuter(stored: Uint8Array, place: SecretPlace, key: Bytes, bound: Bound): Bytes {
-  if (parseSecret(stored).generation !== place.generation)
+function openOuter(stored: Uint8Array, context: SecretContext, key: Bytes, bound: AadParts): Bytes {
+  if (parseSecret(stored).generation !== context.generation)
     throw new KeyMaterialMismatch('The secret is of another generation of the account key.');
   return openBox('chacha20-poly1305', key, stored.subarray(headerLength), bound.outer);
 }
 
-interface Bound {
+interface AadParts {
   readonly header: Bytes;
   /** AAD of the inner layer; the outer layer's has the header before it. */
   readonly inner: Bytes;
   readonly outer: Bytes;
 }
 
-function boundTo({ instanceId, kind, name, generation }: SecretPlace, ringGeneration: number): Bound {
+function boundTo({ instanceId, kind, name, generation }: SecretContext, ringGeneration: number): AadParts {
   const header = Uint8Array.of(formatVersion, protectedSecretKind, 0, 0, 0, 0, 0, 0, 0, 0);
   const fields = new DataView(header.buffer);
   fields.setUint32(2, ringGeneration);
   fields.setUint32(6, generation);
-  const place = lengthPrefixed('keyward/secret/1', guidBytes(instanceId), kind, name, uint32(generation));
-  const outer = concat(header, place);
+  const context = lengthPrefixed('keyward/secret/1', guidBytes(instanceId), kind, name, uint32(generation));
+  const outer = concat(header, context);
   return { header, inner: outer.subarray(headerLength), outer };
 }
 

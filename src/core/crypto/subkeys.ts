@@ -20,7 +20,7 @@ export function accountSubkey(accountKey: Bytes, instanceId: string, kind: Seale
   return subkey;
 }
 
-/** Valid for this turn: another account's may take its place. */
+/** Valid for this turn: another account's may take its context. */
 export function atRestSubkey(kek: Kek, instanceId: string): Bytes {
   const known = underKeks.get(kek) ?? lruCache<Bytes>(accountsAtOnce, { dispose: (key) => wipe(key) });
   underKeks.set(kek, known);

@@ -4,6 +4,7 @@
  */
 
 import { type Cause, classOf, isCause, meaningOf, remedyOf } from '../base/causes.ts';
+import { defined } from '../base/defined.ts';
 import { type ErrorDetail, type ErrorExtras, Refusal, Unavailable } from '../base/errors.ts';
 import { type Binding, bindingOf, type KeyVaultIdentity } from './binding.ts';
 import { claimsOf, ownerMismatch } from './claims.ts';
@@ -13,7 +14,7 @@ import type { Answer, KeyDescription, Observed } from './ports.ts';
 import type { KeyFacts } from './validationChecks.ts';
 import { type Check, checksOf, isValid, told } from './validationReport.ts';
 
-export interface CustomerKeyWish {
+export interface CustomerKeyInput {
   readonly keyIdentifier: string;
   readonly identity: KeyVaultIdentity;
   /** Instead of the one that the identifier names, or the latest. */
@@ -40,11 +41,11 @@ export type AcceptTools = Pick<
 
 /** @throws Refusal with everything that fails or warns in `details`; Unavailable when the vault could not be asked. */
 export async function acceptCustomerKey(
-  wish: CustomerKeyWish,
+  input: CustomerKeyInput,
   account: Owned,
   tools: AcceptTools,
 ): Promise<AcceptedKey> {
-  const facts = await factsOf(wish, account, tools);
+  const facts = await factsOf(input, account, tools);
   const refusedBy = (proof?: Answer<unknown>) =>
     refusalOf(checked(proof === undefined ? facts : { ...facts, proof }, account, tools), facts, proof);
   const { identifier, binding, described } = facts;
@@ -53,22 +54,24 @@ export async function acceptCustomerKey(
   return { identifier, binding, description: described.value, refusedBy };
 }
 
-/** What can be seen of a wish without wrapping anything. */
-export async function factsOf(wish: CustomerKeyWish, { owner }: Owned, tools: AcceptTools): Promise<KeyFacts> {
-  const identifier = identifierIn(wish.keyIdentifier, tools);
+/** What can be seen of a input without wrapping anything. */
+export async function factsOf(input: CustomerKeyInput, { owner }: Owned, tools: AcceptTools): Promise<KeyFacts> {
+  const identifier = identifierIn(input.keyIdentifier, tools);
   if (identifier instanceof Refusal) return { identifier };
-  const binding = bindingOf(identifier, tools.homeTenantId, wish.identity);
+  const binding = bindingOf(identifier, tools.homeTenantId, input.identity);
   const mayUse = await mayBeUsed(binding, owner, tools);
   if (!mayUse) return { identifier, binding, mayUse };
-  const described = await tools.keyVault.describe(binding, wish.version ?? identifier.version);
+  const described = await tools.keyVault.describe(binding, input.version ?? identifier.version);
   return { identifier, binding, mayUse, described };
 }
 
 export const checked = (facts: KeyFacts, account: Owned, { clock, policy, ownerTag }: AcceptTools): Check[] =>
   checksOf(facts, {
-    ...{ owner: account.owner, location: account.location, now: clock.now() },
+    owner: account.owner,
+    location: account.location,
+    now: clock.now(),
     nearExpiryDays: policy.keyNearExpiryDays,
-    ...(ownerTag === undefined ? {} : { ownerTag }),
+    ...defined({ ownerTag }),
   });
 
 function identifierIn(text: string, { cloud }: AcceptTools): KeyIdentifier | Refusal {
@@ -111,7 +114,7 @@ const detailOf = (check: Check): ErrorDetail[] =>
   check.cause === undefined ? [] : [{ code: check.cause, message: told(check), target: keyIdentifierTarget }];
 
 /** What a caller is told when a key cannot be used now: for good, or for the moment. */
-export function keyTrouble(
+export function keyFailure(
   cause: Cause,
   binding: Binding,
   observed: Observed,
@@ -128,8 +131,7 @@ function trouble(
 ): Refusal | Unavailable {
   const { requestId, innerCode, retryAfterSeconds = 10 } = observed ?? {};
   const seen = {
-    ...(requestId === undefined ? {} : { keyVaultRequestId: requestId }),
-    ...(innerCode === undefined ? {} : { keyVaultInnerCode: innerCode }),
+    ...defined({ keyVaultRequestId: requestId, keyVaultInnerCode: innerCode }),
   };
   const extras = observed === undefined ? about : { ...about, info: { cause, ...seen } };
   return classOf(cause) === 'unreachable'

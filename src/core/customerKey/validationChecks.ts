@@ -102,7 +102,9 @@ export function tagFound({ described, binding }: KeyFacts, { ownerTag, owner }: 
   if (value === owner) return pass;
   const set = `az keyvault key set-attributes --vault-name ${binding.vaultName} --name ${binding.keyName}`;
   return {
-    ...{ result: 'fail', cause: 'OwnerMismatch', seen: value === undefined ? 'no such tag' : 'another value' },
+    result: 'fail',
+    cause: 'OwnerMismatch',
+    seen: value === undefined ? 'no such tag' : 'another value',
     message: `The key does not carry the tag '${ownerTag}' with the value '${owner}'.`,
     remedy: `Set it (the other tags of the key must be named too, or they go): ${set} --tags "${ownerTag}=${owner}"`,
   };

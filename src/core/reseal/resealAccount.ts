@@ -2,13 +2,15 @@
  * Bringing one account, and its secrets, under the newest KEKs: both layers are the service's own, so no account key is opened and
  * no customer key is asked. Works also while the customer key is inaccessible.
  */
+
 import pLimit from 'p-limit';
 import { type ActiveAccount, wrappedByOf } from '../accounts/account.ts';
-import { placeOf } from '../accounts/accountKey.ts';
+import { keyContextOf } from '../accounts/accountKey.ts';
 import { resealOlderKeys, resealOuter } from '../accounts/secretLayers.ts';
 import type { StoredSecret } from '../accounts/secretRow.ts';
-import { saveUnseen } from '../accounts/writeAccount.ts';
+import { saveWithSameEtag } from '../accounts/writeAccount.ts';
 import { base64, fromBase64, wipe } from '../base/bytes.ts';
+import { defined } from '../base/defined.ts';
 import type { Random } from '../base/effects.ts';
 import { retryLostRaces } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
@@ -17,8 +19,8 @@ import type { RingName } from '../base/vocabulary.ts';
 import {
   atRestGeneration,
   type Inner,
+  type KeyContext,
   KeyMaterialMismatch,
-  type KeyPlace,
   openAtRest,
   openBySystemRing,
   sealAtRest,
@@ -26,11 +28,11 @@ import {
 } from '../crypto/accountKeyEnvelope.ts';
 import { parseSecret } from '../crypto/secretEnvelope.ts';
 import type { RingRotation, Rings } from '../rings/ring.ts';
-import { placeOf as placeOfSecret, storedBytes } from '../secrets/openStoredSecrets.ts';
+import { secretAddressOf, storedBytes } from '../secrets/openStoredSecrets.ts';
 import { alarm } from '../secrets/secretAudit.ts';
 import type { ResealDeps } from './deps.ts';
 
-export interface Visited {
+export interface PageResult {
   /** Under an older generation, or not to be told. */
   found: number;
   moved: number;
@@ -39,24 +41,24 @@ export interface Visited {
 }
 
 /** Everything that the ring protects in one account. Rows that do not open are told and left as they are. @throws Unavailable */
-export async function visitAccount(
+export async function processAccount(
   name: string,
   ring: RingName,
   rotation: Pick<RingRotation, 'phase' | 'to'>,
   service: ResealDeps,
-): Promise<Visited> {
-  const visited: Visited = { found: 0, moved: 0, stuck: 0 };
+): Promise<PageResult> {
+  const visited: PageResult = { found: 0, moved: 0, stuck: 0 };
   const account = await resealRecord(name, ring, rotation, visited, service);
   if (account !== undefined && ring === 'at-rest') await resealSecrets(name, account, visited, service);
   return visited;
 }
 
-/** The account as it was read; undefined where there is none, or another's record stands in its place. */
+/** The account as it was read; undefined where there is none, or another's record stands in its context. */
 async function resealRecord(
   name: string,
   ring: RingName,
   { phase, to }: Pick<RingRotation, 'phase' | 'to'>,
-  visited: Visited,
+  visited: PageResult,
   service: ResealDeps,
 ): Promise<Stored<ActiveAccount> | undefined> {
   return retryLostRaces(async () => {
@@ -71,7 +73,7 @@ async function resealRecord(
       const keksFrom = isNoted ? {} : { keksFrom: { ...account.value.keksFrom, [ring]: to } };
       const entry = { type: 'AccountKeyResealed', actor: { kind: 'keyward', id: 'rings' } } as const;
       const entries = keys === undefined ? [] : [entry];
-      await saveUnseen(account, { ...account.value, ...keys, ...keksFrom }, entries, service);
+      await saveWithSameEtag(account, { ...account.value, ...keys, ...keksFrom }, entries, service);
       if (keys === undefined) return account;
       visited.found += 1;
       visited.moved += 1;
@@ -93,23 +95,23 @@ export function resealed(
   random: Random,
 ): Pick<ActiveAccount, 'wrappedAccountKey' | 'olderAccountKeys'> | undefined {
   const stored = fromBase64(record.wrappedAccountKey);
-  const place = placeOf(record);
+  const context = keyContextOf(record);
   const wrappedBy = wrappedByOf(record.encryption);
   const generation = atRestGeneration(stored);
-  const before = openAtRest(stored, place, wrappedBy, atRest.kek(generation));
-  const inner = underNewest(before, place, system, random);
+  const before = openAtRest(stored, context, wrappedBy, atRest.kek(generation));
+  const inner = underNewest(before, context, system, random);
   const older = resealOlderKeys(record, atRest, random);
   const areOlderKept = older?.keys.every(({ sealed }, n) => sealed === record.olderAccountKeys?.keys[n]?.sealed);
   if (inner === before && generation >= atRest.newest.generation && areOlderKept !== false) return undefined;
-  const sealed = sealAtRest(inner, place, wrappedBy, atRest.newest, random.bytes(12));
-  return { wrappedAccountKey: base64(sealed), ...(older === undefined ? {} : { olderAccountKeys: older }) };
+  const sealed = sealAtRest(inner, context, wrappedBy, atRest.newest, random.bytes(12));
+  return { wrappedAccountKey: base64(sealed), ...defined({ olderAccountKeys: older }) };
 }
 
-function underNewest(inner: Inner, place: KeyPlace, system: Rings['system'], random: Random): Inner {
+function underNewest(inner: Inner, context: KeyContext, system: Rings['system'], random: Random): Inner {
   if (inner.by === 'CustomerKey' || inner.ringGeneration >= system.newest.generation) return inner;
-  const payload = openBySystemRing(inner, place, system.kek(inner.ringGeneration));
+  const payload = openBySystemRing(inner, context, system.kek(inner.ringGeneration));
   try {
-    return sealBySystemRing(payload, place, system.newest, random.bytes(12));
+    return sealBySystemRing(payload, context, system.newest, random.bytes(12));
   } finally {
     wipe(payload);
   }
@@ -121,12 +123,12 @@ const rowsAtOnce = 10;
 async function resealSecrets(
   name: string,
   account: Stored<ActiveAccount>,
-  visited: Visited,
+  visited: PageResult,
   service: ResealDeps,
 ): Promise<void> {
   const limit = pLimit(rowsAtOnce);
   for (let after: string | undefined, isLast = false; !isLast; ) {
-    const page = await service.secrets.page(name, { limit: rowsAPage, ...(after === undefined ? {} : { after }) });
+    const page = await service.secrets.page(name, { limit: rowsAPage, ...defined({ after }) });
     const { atRest } = await service.rings();
     const broken: StoredSecret[] = [];
     const saves = page.rows.map((row) =>
@@ -155,7 +157,7 @@ async function resealSecret(
   try {
     const stored = storedBytes(row);
     const { generation } = parseSecret(stored);
-    const moved = resealOuter(stored, { ...placeOfSecret(record, row.ref), generation }, atRest, random);
+    const moved = resealOuter(stored, { ...secretAddressOf(record, row.ref), generation }, atRest, random);
     if (moved === undefined) return 'newest';
     const saved = await secrets.replace(row.ref, { ...row.value, sealed: base64(moved) }, row.etag);
     return saved === undefined ? 'lost' : 'moved';

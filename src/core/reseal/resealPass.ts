@@ -9,7 +9,7 @@ import { settleMs } from '../rings/durations.ts';
 import { type RingPass, type RingRotation, ringIn, type StoredRing } from '../rings/ring.ts';
 import { destroyOlder, isPassDue, nextRound, save, wakePass } from '../rings/rotateRing.ts';
 import type { ResealDeps } from './deps.ts';
-import { visitAccount } from './resealAccount.ts';
+import { processAccount } from './resealAccount.ts';
 
 /** How long one message goes on; far below what a worker that died keeps others off for. */
 const sliceMs = 20_000;
@@ -54,10 +54,16 @@ async function workOneSlice(
       `This process cannot seal with the newest KEK of the ${ring} ring.`,
       10,
     );
-  const { pass, isOver } = await visitAccounts(ring, rotation, began, service);
+  const { pass, isOver } = await processAccounts(ring, rotation, began, service);
   const { round, visited, found, moved, stuck } = pass;
   service.log.info('Moved accounts under the newest generation of a ring', {
-    ...{ ring, phase: rotation.phase, round, visited, found, moved, stuck },
+    ring,
+    phase: rotation.phase,
+    round,
+    visited,
+    found,
+    moved,
+    stuck,
   });
   if (!isOver) {
     await save(ring, stored, { ...rotation, pass }, service);
@@ -79,7 +85,7 @@ function afterRound({ after: _done, ...pass }: RingPass, now: EpochMs): RingPass
   return pass.stuck === 0 ? nextRound(pass, now + settleMs) : { ...pass, startAt: now + stuckRetryMs };
 }
 
-async function visitAccounts(
+async function processAccounts(
   ring: RingName,
   rotation: RingRotation,
   began: RingPass,
@@ -105,11 +111,13 @@ async function visitAccounts(
 /** One account's failure stops no other, and keeps the older generation. Without storage there is no going on. */
 async function visit(name: string, ring: RingName, rotation: RingRotation, service: ResealDeps) {
   try {
-    return await visitAccount(name, ring, rotation, service);
+    return await processAccount(name, ring, rotation, service);
   } catch (error) {
     if (error instanceof Unavailable && error.code === 'StorageUnavailable') throw error;
     service.log.error('An account could not be moved to the newest generation of a ring', {
-      ...{ account: name, ring, error: describeError(error) },
+      account: name,
+      ring,
+      error: describeError(error),
     });
     // An account that others write to all the time will have its turn; what is wrong with it stays wrong.
     return { found: 1, moved: 0, stuck: error instanceof Unavailable ? 0 : 1 };

@@ -13,7 +13,7 @@ export type RingWork =
   /** Continue the pass of this ring's rotation. */
   | { readonly visit: 'ring'; readonly ring: RingName }
   /** Check the operator's own keys now, unless a check has run since. */
-  | { readonly visit: 'operatorKeys'; readonly askedAt: EpochMs };
+  | { readonly visit: 'operatorKeys'; readonly requestedAt: EpochMs };
 
 export interface RingsDeps extends Omit<AuditDeps, 'rings'> {
   readonly keyVault: KeyVault;

@@ -12,6 +12,6 @@ export const olderKeyWaitMs = 15 * 60_000;
  * How long after the activation a process that cannot open the newest KEK seals with the one before: what it seals on the strength of
  * rings that are `arrivingMs` old is saved before the older ones can be retiring.
  */
-export const behindMs = olderKeyWaitMs - arrivingMs - ringAgeMs;
+export const oldKekGraceMs = olderKeyWaitMs - arrivingMs - ringAgeMs;
 /** What is sealed and saved within this time of reading the rings is saved before its generation can be retiring. */
 export const sureMs = 10 * 60_000;

@@ -13,7 +13,7 @@ import { nextRotationAt, stepRotation } from './rotateRing.ts';
 const busyDelayMs = 3_000;
 
 /** Mostly there is nothing to do, and it costs one query. */
-export async function tendRings(service: RingsDeps): Promise<void> {
+export async function maintainRings(service: RingsDeps): Promise<void> {
   if (isAnythingDue(await service.ringStore.read(), service))
     await alone(undefined, service, (stored) => tend(stored, service));
 }
@@ -26,26 +26,26 @@ function isAnythingDue(stored: StoredRings, service: RingsDeps): boolean {
   return isRotationDue || isCheckDue(stored, service);
 }
 
-/** An event has come that concerns the operator's keys. */
-export const lookAtOperatorKeys = (askedAt: EpochMs, service: RingsDeps): Promise<void> =>
-  alone(askedAt, service, async (stored) => {
+/** An event has come that targets the operator's keys. */
+export const lookAtOperatorKeys = (requestedAt: EpochMs, service: RingsDeps): Promise<void> =>
+  alone(requestedAt, service, async (stored) => {
     const checkedAt = stored.check?.checkedAt ?? 0;
     // Somebody has looked since: that look was this event's too.
-    if (checkedAt >= askedAt) return;
+    if (checkedAt >= requestedAt) return;
     const waitMs = checkedAt + service.policy.lookSpacingSeconds * 1000 - service.clock.now();
-    if (waitMs > 0) await service.dailyQueue.send({ visit: 'operatorKeys', askedAt }, waitMs);
+    if (waitMs > 0) await service.dailyQueue.send({ visit: 'operatorKeys', requestedAt }, waitMs);
     else await checkOperatorKeys(stored, service);
   });
 
 async function alone(
-  askedAt: EpochMs | undefined,
+  requestedAt: EpochMs | undefined,
   service: RingsDeps,
   work: (stored: StoredRings) => Promise<void>,
 ): Promise<void> {
   const { vaults, clock, policy, dailyQueue } = service;
   const ticket = await vaults.beginWork('rings', clock.now(), clock.now() + policy.workerLeaseSeconds * 1000);
   if (ticket === undefined) {
-    if (askedAt !== undefined) await dailyQueue.send({ visit: 'operatorKeys', askedAt }, busyDelayMs);
+    if (requestedAt !== undefined) await dailyQueue.send({ visit: 'operatorKeys', requestedAt }, busyDelayMs);
     return;
   }
   try {
@@ -71,7 +71,7 @@ async function tend(before: StoredRings, service: RingsDeps): Promise<void> {
   }
 }
 
-/** Wakes the work on the operator's keys if the event concerns their vault. Answers whether it did. */
+/** Wakes the work on the operator's keys if the event targets their vault. Answers whether it did. */
 export async function wakeRings(
   { vaultHost, keyName }: { readonly vaultHost: string; readonly keyName?: string },
   service: RingsDeps,
@@ -80,6 +80,6 @@ export async function wakeRings(
   const isOurs = [system, atRest, recovery].some(
     (key) => key?.vaultHost === vaultHost && (keyName === undefined || key.keyName === keyName),
   );
-  if (isOurs) await service.dailyQueue.send({ visit: 'operatorKeys', askedAt: service.clock.now() });
+  if (isOurs) await service.dailyQueue.send({ visit: 'operatorKeys', requestedAt: service.clock.now() });
   return isOurs;
 }

@@ -6,6 +6,7 @@
  */
 
 import { recordForService } from '../audit/serviceAudit.ts';
+import { defined } from '../base/defined.ts';
 import { describeError } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
 import { type RingName, ringNames } from '../base/vocabulary.ts';
@@ -62,7 +63,9 @@ async function followKey(use: Use, stored: StoredRings, now: EpochMs, service: R
   const answer = await service.keyVault.describe(use.key);
   if (!answer.ok) {
     log.error('The vault of an operator key does not answer: running processes go on, new ones cannot start', {
-      ...{ key: nameOf(use.key), cause: answer.cause, keyVaultRequestId: answer.observed.requestId },
+      key: nameOf(use.key),
+      cause: answer.cause,
+      keyVaultRequestId: answer.observed.requestId,
     });
     return false;
   }
@@ -123,7 +126,9 @@ async function rewrap(
     await service.ringStore.insert({
       ...proven.value,
       ...linked,
-      ...{ role, isFirst: false, createdAt: service.clock.now() },
+      role,
+      isFirst: false,
+      createdAt: service.clock.now(),
     });
   const isRestored = role === 'operator' && opened.isRestored(generation) && !rows.some((row) => isWrappedBy(row, key));
   const { requestId } = proven.observed;
@@ -133,8 +138,9 @@ async function rewrap(
       actor: keyward,
       ring: `${ring}/${generation}`,
     } as const),
-    ...{ key: target, before: older.map((row) => row.key).join(' ') || 'none' },
-    ...(requestId === undefined ? {} : { keyVaultRequestId: requestId }),
+    key: target,
+    before: older.map((row) => row.key).join(' ') || 'none',
+    ...defined({ keyVaultRequestId: requestId }),
   };
   await recordForService([fact], service);
   for (const row of older) await service.ringStore.remove(row);

@@ -13,7 +13,7 @@ import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { RingName, RingPhase, WrappingRole } from '../base/vocabulary.ts';
 import { type Kek, KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
-import { behindMs } from './durations.ts';
+import { oldKekGraceMs } from './durations.ts';
 
 /** `system` wraps account keys, `at-rest` is the second layer over everything, `audit` keys the chains. */
 
@@ -140,7 +140,7 @@ export interface Ring {
   /** The recovery key opened it: no key of the ring itself does. */
   isRestored(generation: number): boolean;
   /** Seals with an older generation, because the newest could not be opened. */
-  readonly isBehind: boolean;
+  readonly isOutdated: boolean;
 }
 
 export const ringIn = (
@@ -179,7 +179,7 @@ export function ringOf(
     },
     keeps: (generation) => generation >= sealing || name === 'audit' || (isMoving && hasRow(stored.rows, generation)),
     isRestored: (generation) => opened.get(generation)?.openedBy === 'recovery',
-    isBehind: kekToSealWith?.generation !== sealing,
+    isOutdated: kekToSealWith?.generation !== sealing,
   };
 }
 
@@ -194,7 +194,7 @@ function olderToSealWith(
   now: EpochMs,
 ): OpenKek | undefined {
   const rotation = state?.value.rotation;
-  const isInTime = rotation?.phase === 'moving' && now - rotation.since < behindMs;
+  const isInTime = rotation?.phase === 'moving' && now - rotation.since < oldKekGraceMs;
   const sealing = state?.value.sealing ?? 0;
   const older = [...opened.keys()].filter((generation) => generation < sealing);
   return name === 'audit' || isInTime ? opened.get(Math.max(...older)) : undefined;
@@ -215,5 +215,5 @@ export interface Rings {
   readonly atRest: Ring;
   readonly audit: Ring;
   /** What is sealed with these and saved by now needs no second look (rings/late.ts). */
-  readonly isSure: () => boolean;
+  readonly isFresh: () => boolean;
 }

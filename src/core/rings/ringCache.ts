@@ -23,7 +23,7 @@ import {
   type StoredRings,
   sealingOf,
 } from './ring.ts';
-import { believe } from './validateRefresh.ts';
+import { validateRefresh } from './validateRefresh.ts';
 
 const retryMs = 10_000;
 
@@ -76,7 +76,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
 
   function believable(stored: StoredRings): StoredRings {
     const of = (ring: RingName) =>
-      believe(ring, stored.rings[ring], last?.rings[ring], (generation) => opened[ring].has(generation), log);
+      validateRefresh(ring, stored.rings[ring], last?.rings[ring], (generation) => opened[ring].has(generation), log);
     return { ...stored, rings: { system: of('system'), 'at-rest': of('at-rest'), audit: of('audit') } };
   }
 
@@ -131,8 +131,8 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     const isOld = () => ageMs() >= arrivingMs;
     const of = (ring: RingName) => ringOf(ring, rings[ring], new Map(opened[ring]), clock.now(), isOld);
     const [system, atRest, audit] = [of('system'), of('at-rest'), of('audit')];
-    const isBehind = system.isBehind || atRest.isBehind;
-    return { system, atRest, audit, isSure: () => !isBehind && ageMs() < sureMs };
+    const isOutdated = system.isOutdated || atRest.isOutdated;
+    return { system, atRest, audit, isFresh: () => !isOutdated && ageMs() < sureMs };
   }
 
   function read(): Promise<Rings> {

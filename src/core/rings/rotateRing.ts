@@ -126,7 +126,9 @@ const firstRound: Omit<RingPass, 'startAt'> = { round: 1, isClean: false, visite
 
 export const nextRound = ({ round, moved }: RingPass, startAt: EpochMs): RingPass => ({
   ...firstRound,
-  ...{ round: round + 1, moved, startAt },
+  round: round + 1,
+  moved,
+  startAt,
 });
 
 async function retire(ring: RingName, stored: StoredRing, rotation: RingRotation, service: RingsDeps): Promise<void> {

@@ -13,8 +13,8 @@ import type { RingsDeps } from './deps.ts';
 import type { Ring, Rings } from './ring.ts';
 
 /** After a save. `used`: the rings as they were read before anything was sealed. @throws Unavailable */
-export async function isLasting(used: Rings, { rings }: Pick<RingsDeps, 'rings'>): Promise<boolean> {
-  if (used.isSure()) return true;
+export async function isSealStillValid(used: Rings, { rings }: Pick<RingsDeps, 'rings'>): Promise<boolean> {
+  if (used.isFresh()) return true;
   const now = await rings('fresh');
   // A ring that could not be sealed with was not sealed with.
   const keeps = (is: Ring, was: Ring) => was.sealsWith === undefined || is.keeps(was.sealsWith);

@@ -7,7 +7,7 @@ import type { RingName } from '../base/vocabulary.ts';
 import { hasRow, type RingRow, type StoredRing, sealingOf } from './ring.ts';
 
 /** `before`: as it was believed the last time; `knows`: generations that this process has opened. */
-export function believe(
+export function validateRefresh(
   ring: RingName,
   read: StoredRing,
   before: StoredRing | undefined,

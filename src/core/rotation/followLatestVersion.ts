@@ -1,5 +1,5 @@
 /**
- * Following the latest version of a key: find out that there is a newer one, see whether it may be used, and re-wrap the
+ * VersionCheck the latest version of a key: find out that there is a newer one, see whether it may be used, and re-wrap the
  * accounts that follow, a slice at a time. A version that cannot be used is told, and everybody stays where they are.
  */
 
@@ -7,14 +7,14 @@ import { measure } from '../base/metrics.ts';
 import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import { brokenRules } from '../customerKey/keyRequirements.ts';
-import type { Spending } from '../watch/pacedKeyVault.ts';
+import type { PacedKeyVault } from '../watch/pacedKeyVault.ts';
 import { updateWatch } from '../watch/updateWatch.ts';
 import { costOf } from '../watch/vaultBudget.ts';
 import { isSilent, isVersionCheckDue, type Watch } from '../watch/watch.ts';
 import type { RotationDeps } from './deps.ts';
 import { unreadExpiries, versionFacts, withExpiry, withLatest } from './latestVersion.ts';
-import { beginRun, openVersionsBehind, type Run, rewrapSlice, versionsBehind } from './rewrapBatch.ts';
-import { sliceFacts, withSlice } from './rotationProgress.ts';
+import { beginRun, openOutdatedVersions, outdatedVersions, type RewrapRun, rewrapBatch } from './rewrapBatch.ts';
+import { batchFacts, withSlice } from './rotationProgress.ts';
 
 export interface Followed {
   readonly watch: Stored<Watch>;
@@ -23,10 +23,10 @@ export interface Followed {
 }
 
 /** What one message of work keeps from slice to slice. */
-export interface Following {
-  readonly spending: Spending;
+export interface VersionCheck {
+  readonly spending: PacedKeyVault;
   /** By binding: so the newest version is read once a message. */
-  readonly runs: Map<string, Run>;
+  readonly runs: Map<string, RewrapRun>;
   /** Accounts that this message may still re-wrap. */
   left: number;
 }
@@ -40,7 +40,7 @@ export async function followLatest(
   stored: Stored<Watch>,
   until: EpochMs,
   isSweep: boolean,
-  following: Following,
+  following: VersionCheck,
   service: RotationDeps,
 ): Promise<Followed> {
   const { runs, spending } = following;
@@ -58,7 +58,7 @@ export async function followLatest(
   const atOnce = Math.min(maxAtOnce, Math.ceil(spending.perSecond(cost) * accountSeconds));
   const paced = { ...service, keyVault: spending.paced(cost) };
   const failedBefore = run.failed;
-  const slice = await rewrapSlice(run, { until, atOnce, most: following.left }, paced);
+  const slice = await rewrapBatch(run, { until, atOnce, most: following.left }, paced);
   following.left -= slice.rewrapped;
   if (slice.rewrapped > 0) measure(service.log, 'keyward.rewraps', slice.rewrapped, { result: 'done' });
   if (run.failed > failedBefore)
@@ -66,7 +66,7 @@ export async function followLatest(
   const isComplete = run.isOver && run.failed === 0 && !(await leavesSomebody(run, service));
   const current = (slice.rewrapped > 0 ? await service.bindings.readWatch(bindingId) : undefined) ?? watch;
   const decide = (before: Watch) => withSlice(before, run, slice, isComplete);
-  const facts = (before: Watch) => sliceFacts(before, run, slice, isComplete);
+  const facts = (before: Watch) => batchFacts(before, run, slice, isComplete);
   watch = await updateWatch(current, decide, service, facts);
   if (slice.error !== undefined) throw slice.error;
   if (run.isOver) watch = await readExpiries(watch, run, following, service);
@@ -78,7 +78,7 @@ export async function followLatest(
 /** Reads the newest version; a run begins where it may be used and somebody may be behind. */
 async function checkVersion(
   stored: Stored<Watch>,
-  following: Following,
+  following: VersionCheck,
   service: RotationDeps,
 ): Promise<Stored<Watch>> {
   const beganAt = service.clock.now();
@@ -106,7 +106,7 @@ export async function isFollowDue(watch: Watch, isSweep: boolean, service: Rotat
     unusableVersion?.version === targetVersion || (rotation?.to === targetVersion && rotation?.isWaiting);
   if (targetVersion === undefined || hasFailed) return false;
   if (forced !== undefined) return true;
-  for (const version of openVersionsBehind(watch)) {
+  for (const version of openOutdatedVersions(watch)) {
     const behind = { version, onlyFollowing: true, limit: 1 };
     if ((await service.bindings.accounts(watch.binding.id, behind)).rows.length > 0) return true;
   }
@@ -114,8 +114,8 @@ export async function isFollowDue(watch: Watch, isSweep: boolean, service: Rotat
 }
 
 /** Accounts that follow, on versions that do not open now: they are left for when they do. */
-async function leavesSomebody(run: Run, service: RotationDeps): Promise<boolean> {
-  for (const version of versionsBehind(run.watch)) {
+async function leavesSomebody(run: RewrapRun, service: RotationDeps): Promise<boolean> {
+  for (const version of outdatedVersions(run.watch)) {
     if (run.watch.versions[version]?.status === 'Accessible' && !run.blocked.has(version)) continue;
     const behind = { version, onlyFollowing: true, limit: 1 };
     if ((await service.bindings.accounts(run.watch.binding.id, behind)).rows.length > 0) return true;
@@ -126,8 +126,8 @@ async function leavesSomebody(run: Run, service: RotationDeps): Promise<boolean>
 /** Older versions that somebody is pinned to have expiry dates too. Once a day, and not while accounts are on the move. */
 async function readExpiries(
   stored: Stored<Watch>,
-  run: Run,
-  following: Following,
+  run: RewrapRun,
+  following: VersionCheck,
   service: RotationDeps,
 ): Promise<Stored<Watch>> {
   let watch = stored;

@@ -8,7 +8,7 @@ import { getAccount } from '../accounts/readAccount.ts';
 import type { Actor } from '../audit/auditEntry.ts';
 import { classOf } from '../base/causes.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
-import { keyTrouble } from '../customerKey/acceptCustomerKey.ts';
+import { keyFailure } from '../customerKey/acceptCustomerKey.ts';
 import { vaultIdOf } from '../customerKey/binding.ts';
 import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
 import { brokenRules } from '../customerKey/keyRequirements.ts';
@@ -31,15 +31,15 @@ export function forceAccount(name: string, actor: Actor, service: RotationDeps):
       });
     const { binding, follows, version } = account.encryption;
     const described = await service.keyVault.describe(binding, follows ? undefined : version);
-    if (!described.ok) throw keyTrouble(described.cause, binding, described.observed);
+    if (!described.ok) throw keyFailure(described.cause, binding, described.observed);
     const [broken] = brokenRules(described.value, service.clock.now());
-    if (broken !== undefined) throw keyTrouble(broken, binding, described.observed);
+    if (broken !== undefined) throw keyFailure(broken, binding, described.observed);
     const { value: target } = described;
     const leaving = await service.bindings.readAccount(binding.id, boundOf(record, account.encryption));
     const trouble = await rewrapAccount(account, { target, watch, actor, isWatched: false }, service);
     if (trouble?.at === 'old' || (trouble !== undefined && classOf(trouble.cause) === 'unreachable'))
       throw keyUnreachable(view, trouble.cause);
-    if (trouble !== undefined) throw keyTrouble(trouble.cause, binding, trouble.observed);
+    if (trouble !== undefined) throw keyFailure(trouble.cause, binding, trouble.observed);
     if (leaving !== undefined && target.version !== version) await service.bindings.removeAccount(binding.id, leaving);
     return getAccount(name, service);
   });
@@ -54,7 +54,7 @@ export async function forceKey(keyIdentifier: string, actor: Actor, service: Rot
     if (stored === undefined) continue;
     const { value } = await updateWatch(stored, (watch) => withForce(watch, actor, service), service);
     asked.push(value);
-    await service.queue.send({ vault: vaultIdOf(binding.vaultHost), askedBy: 'admin' });
+    await service.queue.send({ vault: vaultIdOf(binding.vaultHost), requestedBy: 'admin' });
   }
   return asked;
 }

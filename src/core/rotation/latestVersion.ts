@@ -3,8 +3,10 @@
  * noted and told, and everybody stays where they are; one that was superseded keeps the time, because it is safe to disable
  * only a while after (a caller may have read it as the latest just before, and be wrapping with it).
  */
+
 import type { AuditFacts } from '../audit/auditEntry.ts';
 import { isDenied } from '../base/causes.ts';
+import { defined } from '../base/defined.ts';
 import type { Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
 import { brokenRules, expiryOf } from '../customerKey/keyRequirements.ts';
@@ -58,7 +60,7 @@ function withNewest(watch: Watch, { version, keyType, bits }: KeyDescription, at
 /** The watch that knows this version's expiry, and warns of every version's as of now. Versions that wrap nobody are forgotten. */
 export function withExpiry(watch: Watch, key: KeyDescription, now: EpochMs, policy: Policy): Watch {
   const { expiresOn } = key;
-  const read: Expiry = { readAt: now, ...(expiresOn === undefined ? {} : { expiresOn }) };
+  const read: Expiry = { readAt: now, ...defined({ expiresOn }) };
   const known = Object.entries({ ...watch.expiries, [key.version]: read })
     .filter(([version]) => version === key.version || watch.versions[version] !== undefined)
     .map(([version, expiry]) => [version, withWarning(expiry, now, policy)]);
@@ -68,7 +70,7 @@ export function withExpiry(watch: Watch, key: KeyDescription, now: EpochMs, poli
 function withWarning({ expiresOn, readAt }: Expiry, now: EpochMs, policy: Policy): Expiry {
   if (expiresOn === undefined) return { readAt };
   const warning = expiryOf(expiresOn, now, policy.keyNearExpiryDays);
-  return { readAt, expiresOn, ...(warning === undefined ? {} : { warning }) };
+  return { readAt, expiresOn, ...defined({ warning }) };
 }
 
 /** Versions in use whose expiry has not been read for a day: older ones, that somebody is pinned to. */

@@ -3,15 +3,17 @@
  * one, and only then one conditional write names the new blob (INV-1, INV-7, INV-12). Costs two unwraps; what is encrypted
  * below the account key is untouched. It can stop anywhere and be begun again.
  */
+
 import type { AccountRecord, ActiveAccount, CustomerKeyEncryption } from '../accounts/account.ts';
 import { boundOf, wrappedByOf } from '../accounts/account.ts';
-import { openAccountKey, type Proven, placeOf, wrapByCustomerKey } from '../accounts/accountKey.ts';
+import { keyContextOf, openAccountKey, type Proven, wrapByCustomerKey } from '../accounts/accountKey.ts';
 import { withKeyUse } from '../accounts/keyUse.ts';
 import { catchUp } from '../accounts/missingVerdictEntries.ts';
 import { saveAccount } from '../accounts/writeAccount.ts';
 import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
 import { wipe } from '../base/bytes.ts';
 import type { Cause } from '../base/causes.ts';
+import { defined } from '../base/defined.ts';
 import { LostRace } from '../base/errors.ts';
 import type { Stored } from '../base/stored.ts';
 import type { KeyDescription, Observed } from '../customerKey/ports.ts';
@@ -21,7 +23,7 @@ import type { Watch } from '../watch/watch.ts';
 import type { RotationDeps } from './deps.ts';
 
 /** An account with a customer key, read together. */
-export interface Bound {
+export interface CustomerKeyAccount {
   readonly stored: Stored<ActiveAccount>;
   readonly encryption: CustomerKeyEncryption;
 }
@@ -36,36 +38,48 @@ export interface Goal {
 }
 
 /** Which of the two versions stood in the way, and how. */
-export interface Trouble {
+export interface UnwrapFailure {
   readonly at: 'old' | 'new';
   readonly cause: Cause;
   readonly observed: Observed;
 }
 
-export function boundIn(stored: Stored<AccountRecord> | undefined): Bound | undefined {
+export function boundIn(stored: Stored<AccountRecord> | undefined): CustomerKeyAccount | undefined {
   if (stored?.value.lifecycle !== 'active' || stored.value.encryption.type === 'SystemKey') return undefined;
   return { stored: { value: stored.value, etag: stored.etag }, encryption: stored.value.encryption };
 }
 
 /** Whether the record still says what the row says. */
-export const isNamed = ({ stored, encryption }: Bound, { value: row }: BoundRow, bindingId: string): boolean =>
+export const isNamed = (
+  { stored, encryption }: CustomerKeyAccount,
+  { value: row }: BoundRow,
+  bindingId: string,
+): boolean =>
   stored.value.instanceId === row.instanceId &&
   encryption.binding.id === bindingId &&
   encryption.version === row.version;
 
 /** Undefined when the account has been re-wrapped. @throws LostRace when the account's key has changed meanwhile. */
-export function rewrapAccount(account: Bound, goal: Goal, service: RotationDeps): Promise<Trouble | undefined> {
+export function rewrapAccount(
+  account: CustomerKeyAccount,
+  goal: Goal,
+  service: RotationDeps,
+): Promise<UnwrapFailure | undefined> {
   const user = { record: account.stored.value, purpose: 'rewrap', actor: goal.actor } as const;
-  return withKeyUse(user, service, (noting) => rewrap(account, goal, noting));
+  return withKeyUse(user, service, (recording) => rewrap(account, goal, recording));
 }
 
-async function rewrap(account: Bound, goal: Goal, service: RotationDeps): Promise<Trouble | undefined> {
+async function rewrap(
+  account: CustomerKeyAccount,
+  goal: Goal,
+  service: RotationDeps,
+): Promise<UnwrapFailure | undefined> {
   const { binding } = account.encryption;
   const record = account.stored.value;
   const opened = await openAccountKey(record, service);
   if (!opened.ok) return { at: 'old', ...opened };
   try {
-    const proven = await wrapByCustomerKey(placeOf(record), opened.value, binding, goal.target, service);
+    const proven = await wrapByCustomerKey(keyContextOf(record), opened.value, binding, goal.target, service);
     if (!proven.ok) return { at: 'new', ...proven };
     await service.bindings.putAccount(
       binding.id,
@@ -81,7 +95,7 @@ async function rewrap(account: Bound, goal: Goal, service: RotationDeps): Promis
 }
 
 /** Whoever has changed something else of the account meanwhile costs a read, and no second proof. */
-async function save(account: Bound, goal: Goal, proven: Proven, service: RotationDeps): Promise<void> {
+async function save(account: CustomerKeyAccount, goal: Goal, proven: Proven, service: RotationDeps): Promise<void> {
   let current = account;
   for (let tries = 1; ; tries++) {
     try {
@@ -98,7 +112,12 @@ async function save(account: Bound, goal: Goal, proven: Proven, service: Rotatio
 const isSameKey = (a: ActiveAccount, b: ActiveAccount): boolean =>
   a.instanceId === b.instanceId && a.wrappedAccountKey === b.wrappedAccountKey;
 
-async function saveRewrapped({ stored }: Bound, goal: Goal, proven: Proven, service: RotationDeps): Promise<void> {
+async function saveRewrapped(
+  { stored }: CustomerKeyAccount,
+  goal: Goal,
+  proven: Proven,
+  service: RotationDeps,
+): Promise<void> {
   const { record, facts } = catchUp(stored.value, goal.watch);
   if (record.encryption.type !== 'CustomerKey') return;
   // Verdicts on the new version from before the account came to it are not the account's.
@@ -111,7 +130,7 @@ async function saveRewrapped({ stored }: Bound, goal: Goal, proven: Proven, serv
     actor: goal.actor,
     before: wrappedByOf(record.encryption),
     after: wrappedByOf(encryption),
-    ...(requestId === undefined ? {} : { keyVaultRequestId: requestId }),
+    ...defined({ keyVaultRequestId: requestId }),
   };
   const next = { ...record, encryption, wrappedAccountKey: proven.wrappedAccountKey };
   await saveAccount(stored, next, [...facts, rewrapped], service);

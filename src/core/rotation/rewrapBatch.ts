@@ -11,22 +11,29 @@ import type { KeyDescription } from '../customerKey/ports.ts';
 import { type BoundRow, boundAccounts, staleRowMs } from '../watch/boundAccounts.ts';
 import type { Watch } from '../watch/watch.ts';
 import type { RotationDeps } from './deps.ts';
-import { type Bound, boundIn, type Goal, isNamed, rewrapAccount, type Trouble } from './rewrapAccount.ts';
+import {
+  boundIn,
+  type CustomerKeyAccount,
+  type Goal,
+  isNamed,
+  rewrapAccount,
+  type UnwrapFailure,
+} from './rewrapAccount.ts';
 
 const keyward = { kind: 'keyward', id: 'rewrap' } as const;
 
 /** The versions that still wrap somebody and are not the one to be on. */
-export function versionsBehind(watch: Watch): string[] {
+export function outdatedVersions(watch: Watch): string[] {
   if (watch.targetVersion === undefined) return [];
   return Object.keys(watch.versions).filter((version) => version !== watch.targetVersion);
 }
 
 /** Those whose accounts open now, as far as is known. */
-export const openVersionsBehind = (watch: Watch): string[] =>
-  versionsBehind(watch).filter((version) => watch.versions[version]?.status === 'Accessible');
+export const openOutdatedVersions = (watch: Watch): string[] =>
+  outdatedVersions(watch).filter((version) => watch.versions[version]?.status === 'Accessible');
 
 /** One pass over the accounts of a binding, on the strength of one read of its newest version. */
-export interface Run extends Goal {
+export interface RewrapRun extends Goal {
   readonly watch: Watch;
   readonly actor: Actor;
   readonly rows: AsyncGenerator<BoundRow, void>;
@@ -43,21 +50,28 @@ export interface Run extends Goal {
   readonly startedAt: EpochMs;
 }
 
-export interface Slice {
+export interface RewrapBatch {
   rewrapped: number;
   /** Why it ended before its time: the vault must be left in peace, or the new version does not open. */
-  stop?: Trouble;
+  stop?: UnwrapFailure;
   error?: unknown;
 }
 
-export function beginRun(watch: Watch, target: KeyDescription, service: RotationDeps): Run {
+export function beginRun(watch: Watch, target: KeyDescription, service: RotationDeps): RewrapRun {
   const blocked = new Set<string>();
   return {
-    ...{ watch, target, blocked, again: [], actor: watch.forced?.by ?? keyward },
+    watch,
+    target,
+    blocked,
+    again: [],
+    actor: watch.forced?.by ?? keyward,
     rows: rowsToVisit(watch, blocked, service),
     isWatched: watch.versions[target.version] !== undefined,
     isInDoubt: watch.unusableVersion?.version === target.version,
-    ...{ isOver: false, failed: 0, moved: 0, startedAt: service.clock.now() },
+    isOver: false,
+    failed: 0,
+    moved: 0,
+    startedAt: service.clock.now(),
   };
 }
 
@@ -67,7 +81,7 @@ async function* rowsToVisit(
   service: RotationDeps,
 ): AsyncGenerator<BoundRow, void> {
   const inPlace = watch.forced === undefined || watch.targetVersion === undefined ? [] : [watch.targetVersion];
-  for (const version of [...openVersionsBehind(watch), ...inPlace]) {
+  for (const version of [...openOutdatedVersions(watch), ...inPlace]) {
     for await (const row of boundAccounts(watch.binding.id, { version, onlyFollowing: true }, service)) {
       if (blocked.has(version)) break;
       yield row;
@@ -83,8 +97,8 @@ export interface SliceLimits {
 }
 
 /** Goes on with the run as far as the limits permit. Accounts that are begun are finished. */
-export async function rewrapSlice(run: Run, limits: SliceLimits, service: RotationDeps): Promise<Slice> {
-  const slice: Slice = { rewrapped: 0 };
+export async function rewrapBatch(run: RewrapRun, limits: SliceLimits, service: RotationDeps): Promise<RewrapBatch> {
+  const slice: RewrapBatch = { rewrapped: 0 };
   let underWay = 0;
   const goesOn = () => !run.isOver && slice.stop === undefined && slice.error === undefined;
   const mayBegin = () => goesOn() && service.clock.now() < limits.until && slice.rewrapped + underWay < limits.most;
@@ -102,7 +116,7 @@ export async function rewrapSlice(run: Run, limits: SliceLimits, service: Rotati
 }
 
 /** Never throws: what is not one account's trouble ends the slice, and is told once all who are at work have finished. */
-async function visitNext(run: Run, slice: Slice, service: RotationDeps): Promise<void> {
+async function visitNext(run: RewrapRun, slice: RewrapBatch, service: RotationDeps): Promise<void> {
   try {
     const row = run.again.pop() ?? (await run.rows.next()).value;
     if (row !== undefined) await visit(row, run, slice, service);
@@ -112,7 +126,7 @@ async function visitNext(run: Run, slice: Slice, service: RotationDeps): Promise
   }
 }
 
-async function visit(row: BoundRow, run: Run, slice: Slice, service: RotationDeps): Promise<void> {
+async function visit(row: BoundRow, run: RewrapRun, slice: RewrapBatch, service: RotationDeps): Promise<void> {
   const account = row.value.name;
   try {
     const outcome = await retryLostRaces(() => rewrapRow(row, run, service));
@@ -123,7 +137,7 @@ async function visit(row: BoundRow, run: Run, slice: Slice, service: RotationDep
       run.isInDoubt = false;
       return;
     }
-    noteTrouble(outcome, row, run, slice, service);
+    noteFailure(outcome, row, run, slice, service);
   } catch (error) {
     if (error instanceof Unavailable && error.code === 'StorageUnavailable') throw error;
     run.failed += 1;
@@ -131,7 +145,13 @@ async function visit(row: BoundRow, run: Run, slice: Slice, service: RotationDep
   }
 }
 
-function noteTrouble(trouble: Trouble, row: BoundRow, run: Run, slice: Slice, { log }: RotationDeps): void {
+function noteFailure(
+  trouble: UnwrapFailure,
+  row: BoundRow,
+  run: RewrapRun,
+  slice: RewrapBatch,
+  { log }: RotationDeps,
+): void {
   const { at, cause, observed } = trouble;
   const about = { account: row.value.name, cause, version: at, keyVaultRequestId: observed.requestId };
   // No answer for one account is none for the next: leave it to the next look. Throttled: to the next message.
@@ -149,7 +169,11 @@ function noteTrouble(trouble: Trouble, row: BoundRow, run: Run, slice: Slice, { 
 }
 
 /** Read again when somebody else has just changed the account's key: what it needs now, the record says. */
-async function rewrapRow(row: BoundRow, run: Run, service: RotationDeps): Promise<Trouble | 'done' | 'notDue'> {
+async function rewrapRow(
+  row: BoundRow,
+  run: RewrapRun,
+  service: RotationDeps,
+): Promise<UnwrapFailure | 'done' | 'notDue'> {
   const bindingId = run.watch.binding.id;
   const account = boundIn(await service.accounts.read(row.value.name));
   if (account === undefined || !isNamed(account, row, bindingId)) {
@@ -165,7 +189,7 @@ async function rewrapRow(row: BoundRow, run: Run, service: RotationDeps): Promis
 }
 
 /** The record decides whether the account still waits for the version. */
-function isDue({ encryption }: Bound, { watch, target }: Run): boolean {
+function isDue({ encryption }: CustomerKeyAccount, { watch, target }: RewrapRun): boolean {
   const isForced = watch.forced !== undefined && (encryption.rewrappedAt ?? 0) < watch.forced.at;
   return encryption.follows && (encryption.version !== target.version || isForced);
 }

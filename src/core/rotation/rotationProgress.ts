@@ -6,12 +6,12 @@
 import type { AuditFacts } from '../audit/auditEntry.ts';
 import { classOf } from '../base/causes.ts';
 import type { Rotation, Watch } from '../watch/watch.ts';
-import type { Run, Slice } from './rewrapBatch.ts';
+import type { RewrapBatch, RewrapRun } from './rewrapBatch.ts';
 
 const keyward = { kind: 'keyward', id: 'follow' } as const;
 
 /** The same watch when there is nothing to write. */
-export function withSlice(before: Watch, run: Run, slice: Slice, isComplete: boolean): Watch {
+export function withSlice(before: Watch, run: RewrapRun, slice: RewrapBatch, isComplete: boolean): Watch {
   const to = run.target.version;
   // Meanwhile the rotation goes to a still newer version: what this slice did for the older one counts for nothing.
   if (before.targetVersion !== to) return before;
@@ -30,7 +30,7 @@ export function withSlice(before: Watch, run: Run, slice: Slice, isComplete: boo
   return forced === undefined || forced.at === run.watch.forced?.at ? rest : { ...rest, forced };
 }
 
-export function sliceFacts(before: Watch, run: Run, slice: Slice, isComplete: boolean): AuditFacts[] {
+export function batchFacts(before: Watch, run: RewrapRun, slice: RewrapBatch, isComplete: boolean): AuditFacts[] {
   const to = run.target.version;
   if (before.targetVersion !== to) return [];
   const { stop } = slice;
@@ -47,10 +47,10 @@ export function sliceFacts(before: Watch, run: Run, slice: Slice, isComplete: bo
   return isComplete ? [...started, { type: 'RotationCompleted', actor, key: to, accounts }] : started;
 }
 
-const isBegun = (before: Watch, run: Run, slice: Slice): boolean =>
+const isBegun = (before: Watch, run: RewrapRun, slice: RewrapBatch): boolean =>
   before.rotation?.to === run.target.version || slice.rewrapped > 0 || run.failed > 0;
 
-function progressOf({ rotation }: Watch, run: Run, slice: Slice): Rotation {
+function progressOf({ rotation }: Watch, run: RewrapRun, slice: RewrapBatch): Rotation {
   const running = rotation?.to === run.target.version ? rotation : undefined;
   return {
     to: run.target.version,

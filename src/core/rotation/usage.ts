@@ -2,8 +2,10 @@
  * A key's use by version, by fact: rows say which accounts to ask, and each account's record says what wraps it. Costs reads
  * in proportion to the key's own accounts, however many others the service has.
  */
+
 import pLimit from 'p-limit';
 import type { Cause } from '../base/causes.ts';
+import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { WatchStatus } from '../base/vocabulary.ts';
@@ -13,7 +15,7 @@ import { type BoundRow, boundAccounts } from '../watch/boundAccounts.ts';
 import type { Rotation, Watch } from '../watch/watch.ts';
 import type { RotationDeps } from './deps.ts';
 import { notLatestSince } from './latestVersion.ts';
-import { type Bound, boundIn, isNamed } from './rewrapAccount.ts';
+import { boundIn, type CustomerKeyAccount, isNamed } from './rewrapAccount.ts';
 
 export interface VersionUsage {
   readonly version: string;
@@ -48,7 +50,8 @@ export async function keyUsage(keyIdentifier: string, service: RotationDeps): Pr
   const counts = await Promise.all(watches.map((watch) => countByVersion(watch, service)));
   const versions = new Set(watches.flatMap(knownVersions).concat(counts.flatMap((count) => [...count.keys()])));
   return {
-    ...{ key, asOf },
+    key,
+    asOf,
     versions: [...versions].map((version) => usageOf(version, watches, counts, asOf, service)),
     rotations: watches.flatMap((watch, n) => rotationOf(watch, counts[n] ?? new Map())),
     unusable: watches.flatMap(({ unusableVersion }) => unusableVersion ?? []),
@@ -95,7 +98,11 @@ async function countByVersion({ binding }: Watch, service: RotationDeps): Promis
 }
 
 /** The account behind a row, if its record says what the row says: so it counts once, wherever rows are left. */
-async function namedBy(row: BoundRow, bindingId: string, service: RotationDeps): Promise<Bound | undefined> {
+async function namedBy(
+  row: BoundRow,
+  bindingId: string,
+  service: RotationDeps,
+): Promise<CustomerKeyAccount | undefined> {
   const account = boundIn(await service.accounts.read(row.value.name));
   return account !== undefined && isNamed(account, row, bindingId) ? account : undefined;
 }
@@ -116,9 +123,11 @@ function usageOf(
   const left = known.length < since.length ? undefined : Math.max(...known);
   const isAgo = left !== undefined && asOf - left >= policy.safeToDisableAfterSeconds * 1000;
   return {
-    ...{ version, accounts, pinned: sum(({ pinned }) => pinned) },
+    version,
+    accounts,
+    pinned: sum(({ pinned }) => pinned),
     isLatest: watches.some(({ latest }) => latest?.version === version),
-    ...(left === undefined ? {} : { notLatestSince: left }),
+    ...defined({ notLatestSince: left }),
     safeToDisable: accounts === 0 && isAgo,
   };
 }
@@ -128,7 +137,7 @@ function rotationOf({ rotation, versions }: Watch, counts: ReadonlyMap<string, C
   const behind = [...counts].filter(([version]) => version !== rotation.to);
   const left = behind.reduce((total, [, { following }]) => total + following, 0);
   const status = versions[rotation.to]?.status;
-  return [{ ...rotation, left, ...(status === undefined ? {} : { status }) }];
+  return [{ ...rotation, left, ...defined({ status }) }];
 }
 
 export interface Holder {
@@ -164,7 +173,7 @@ export async function holdersOf(
   const holders = await Promise.all(rows.map((row) => holderOf(row, id, service)));
   const following = next === undefined ? ids[at + 1] : `${id}|${next}`;
   const found = holders.filter((holder) => holder !== undefined);
-  return { holders: found, ...(following === undefined ? {} : { next: following }) };
+  return { holders: found, ...defined({ next: following }) };
 }
 
 async function holderOf(row: BoundRow, bindingId: string, service: RotationDeps): Promise<Holder | undefined> {

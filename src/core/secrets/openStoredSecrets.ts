@@ -1,6 +1,6 @@
 /** From a stored row to plain bytes, with the account's leased key. */
 import type { AccountView, ActiveAccount } from '../accounts/account.ts';
-import { type Place, revealSecret } from '../accounts/secretLayers.ts';
+import { revealSecret, type SecretAddress } from '../accounts/secretLayers.ts';
 import type { SecretRef, StoredSecret } from '../accounts/secretRow.ts';
 import { type Bytes, base64, fromBase64, wipe } from '../base/bytes.ts';
 import { fold } from '../base/names.ts';
@@ -11,7 +11,10 @@ import type { SecretsDeps } from './deps.ts';
 
 type OpenTools = Pick<SecretsDeps, 'rings' | 'leases'>;
 
-export const placeOf = ({ instanceId }: { readonly instanceId: string }, { kind, name }: SecretRef): Place => ({
+export const secretAddressOf = (
+  { instanceId }: { readonly instanceId: string },
+  { kind, name }: SecretRef,
+): SecretAddress => ({
   instanceId,
   kind,
   name,
@@ -49,7 +52,7 @@ export async function openRows(view: AccountView, rows: readonly StoredSecret[],
   const { atRest } = await tools.rings();
   const { record } = view;
   const opened: Opened[] = [];
-  return orWiped(opened, () =>
+  return wipeOnError(opened, () =>
     tools.leases.withAccountKey(view, (accountKey) => {
       for (const row of rows) opened.push({ row, plain: plainIn(row, record, accountKey, atRest) });
       return opened;
@@ -59,7 +62,7 @@ export async function openRows(view: AccountView, rows: readonly StoredSecret[],
 
 function plainIn(row: StoredSecret, record: ActiveAccount, accountKey: Bytes, atRest: Ring): Bytes | undefined {
   try {
-    return revealSecret(storedBytes(row), placeOf(record, row.ref), accountKey, record, atRest);
+    return revealSecret(storedBytes(row), secretAddressOf(record, row.ref), accountKey, record, atRest);
   } catch (error) {
     if (error instanceof KeyMaterialMismatch) return undefined;
     throw error;
@@ -67,7 +70,7 @@ function plainIn(row: StoredSecret, record: ActiveAccount, accountKey: Bytes, at
 }
 
 /** Opened for work that does not come to its end, plain bytes are nobody's to wipe but ours. */
-export async function orWiped<T>(opened: readonly Opened[], work: () => Promise<T>): Promise<T> {
+export async function wipeOnError<T>(opened: readonly Opened[], work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

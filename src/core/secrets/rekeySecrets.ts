@@ -8,19 +8,21 @@
  * before, so the pass of the second phase meets it. If it does, it seals anew by itself. A pass that is held up between
  * sealing and saving loses by the row's etag. A pass may stop anywhere: the record says that there is one to do.
  */
+
 import pLimit from 'p-limit';
 import type { AccountView, ActiveAccount, OlderAccountKeys } from '../accounts/account.ts';
 import { stateOf } from '../accounts/account.ts';
-import type { MoveWork } from '../accounts/ports.ts';
+import type { RekeyWork } from '../accounts/ports.ts';
 import { findAccount } from '../accounts/readAccount.ts';
 import { protectSecret } from '../accounts/secretLayers.ts';
 import type { SecretRef, StoredSecret } from '../accounts/secretRow.ts';
 import { saveAccount, storedOf } from '../accounts/writeAccount.ts';
 import { base64, wipe } from '../base/bytes.ts';
+import { defined } from '../base/defined.ts';
 import { describeError, LostRace, retryLostRaces, Unavailable } from '../base/errors.ts';
 import { olderKeyWaitMs } from '../rings/durations.ts';
 import type { SecretsDeps } from './deps.ts';
-import { headerOf, openRows, orWiped, placeOf } from './openStoredSecrets.ts';
+import { headerOf, openRows, secretAddressOf, wipeOnError } from './openStoredSecrets.ts';
 import { alarm } from './secretAudit.ts';
 
 const rowsAPage = 100;
@@ -33,12 +35,12 @@ const maxPauses = 24 * 60;
 const keyward = { kind: 'keyward', id: 'secrets' } as const;
 
 export interface Next {
-  readonly work: MoveWork;
+  readonly work: RekeyWork;
   readonly delayMs: number;
 }
 
 /** One message of a pass. What is next, or undefined: all done, or left to the daily pass. */
-export async function moveSecrets(asked: MoveWork, service: SecretsDeps): Promise<Next | undefined> {
+export async function rekeySecrets(asked: RekeyWork, service: SecretsDeps): Promise<Next | undefined> {
   const view = await findAccount(asked.account, service);
   const older = view?.record.olderAccountKeys;
   if (view === undefined || older === undefined) return undefined;
@@ -51,17 +53,23 @@ export async function moveSecrets(asked: MoveWork, service: SecretsDeps): Promis
     const isStorage = error instanceof Unavailable && error.code === 'StorageUnavailable';
     if (isStorage || !(error instanceof LostRace || error instanceof Unavailable)) throw error;
     service.log.warn('Secrets were not moved, and are tried again', {
-      ...{ account: work.account, error: describeError(error) },
+      account: work.account,
+      error: describeError(error),
     });
     return paused(work);
   }
 }
 
-const start = (account: string, { since }: OlderAccountKeys, pauses = 0): MoveWork => ({
-  ...{ visit: 'secrets', account, since, found: 0, stuck: 0, pauses },
+const start = (account: string, { since }: OlderAccountKeys, pauses = 0): RekeyWork => ({
+  visit: 'secrets',
+  account,
+  since,
+  found: 0,
+  stuck: 0,
+  pauses,
 });
 
-function paused(work: MoveWork): Next | undefined {
+function paused(work: RekeyWork): Next | undefined {
   const pauses = (work.pauses ?? 0) + 1;
   return pauses > maxPauses ? undefined : { work: { ...work, pauses }, delayMs: pauseMs };
 }
@@ -69,14 +77,14 @@ function paused(work: MoveWork): Next | undefined {
 async function pass(
   view: AccountView,
   older: OlderAccountKeys,
-  work: MoveWork,
+  work: RekeyWork,
   service: SecretsDeps,
 ): Promise<Next | undefined> {
   let { after, found = 0, stuck = 0 } = work;
   for (let pages = 0; pages < pagesAMessage; pages++) {
     const page = await service.secrets.page(work.account, {
       limit: rowsAPage,
-      ...(after === undefined ? {} : { after }),
+      ...defined({ after }),
     });
     const behind = page.rows.filter((row) => headerOf(row)?.generation !== view.record.accountKeyGeneration);
     found += behind.length;
@@ -96,13 +104,13 @@ async function pass(
 async function moveRows(view: AccountView, rows: readonly StoredSecret[], service: SecretsDeps): Promise<number> {
   const opened = await openRows(view, rows, service);
   const generation = view.record.accountKeyGeneration;
-  const sealed = await orWiped(opened, async () => {
+  const sealed = await wipeOnError(opened, async () => {
     const { atRest } = await service.rings();
     return service.leases.withAccountKey(view, (accountKey) =>
       opened.map(({ row, plain }) => {
         if (plain === undefined) return undefined;
-        const place = { ...placeOf(view.record, row.ref), generation };
-        return base64(protectSecret(plain, place, accountKey, atRest, service.random));
+        const context = { ...secretAddressOf(view.record, row.ref), generation };
+        return base64(protectSecret(plain, context, accountKey, atRest, service.random));
       }),
     );
   });
@@ -140,7 +148,7 @@ async function stillBehind(refs: readonly SecretRef[], view: AccountView, servic
 async function nothingFound(
   record: ActiveAccount,
   older: OlderAccountKeys,
-  work: MoveWork,
+  work: RekeyWork,
   service: SecretsDeps,
 ): Promise<Next | undefined> {
   const now = service.clock.now();

@@ -11,9 +11,9 @@ import type { Actor } from '../audit/auditEntry.ts';
 import { type Bytes, wipe } from '../base/bytes.ts';
 import type { SecretKind } from '../base/vocabulary.ts';
 import type { SecretsDeps } from './deps.ts';
-import { type Opened, openRows, orWiped } from './openStoredSecrets.ts';
+import { type Opened, openRows, wipeOnError } from './openStoredSecrets.ts';
 import { secretNotFound } from './readSecret.ts';
-import { alarm, integrityFailure, tellReveal } from './secretAudit.ts';
+import { alarm, auditReveal, integrityFailure } from './secretAudit.ts';
 
 export interface Revealed {
   readonly row: StoredSecret;
@@ -21,7 +21,7 @@ export interface Revealed {
   readonly plain: Bytes;
 }
 
-export interface Asking {
+export interface RevealRequest {
   readonly actor: Actor;
   /** The account, where the caller has begun to read it already. */
   readonly known?: Promise<KnownAccount>;
@@ -34,7 +34,7 @@ export interface Asking {
 export async function revealOne(
   ref: SecretRef,
   type: 'SecretsRevealed' | 'JobInputResolved',
-  { actor, known }: Asking,
+  { actor, known }: RevealRequest,
   service: SecretsDeps,
 ): Promise<Revealed> {
   const read = async () => {
@@ -42,13 +42,13 @@ export async function revealOne(
     if (row === undefined) throw secretNotFound(ref);
     return [row];
   };
-  const { view, opened } = await openAnew(ref.account, read, known, service);
+  const { view, opened } = await readFresh(ref.account, read, known, service);
   const [one] = opened;
   if (one?.plain === undefined) {
     await alarm(view, [ref], service);
     throw integrityFailure(ref);
   }
-  await orWiped(opened, () => tellReveal(view, type, [ref], actor, service));
+  await wipeOnError(opened, () => auditReveal(view, type, [ref], actor, service));
   return { row: one.row, plain: one.plain };
 }
 
@@ -60,7 +60,7 @@ export interface RevealedPage {
 /** One page, in the order of names. A row that does not open stops none of the others: its plain bytes are undefined. */
 export async function revealPage(
   asked: { readonly account: string; readonly kind: SecretKind; readonly limit: number; readonly after?: string },
-  { actor, known }: Asking,
+  { actor, known }: RevealRequest,
   service: SecretsDeps,
 ): Promise<RevealedPage> {
   let next: string | undefined;
@@ -69,18 +69,18 @@ export async function revealPage(
     next = page.next;
     return page.rows;
   };
-  const { view, opened } = await openAnew(asked.account, read, known, service);
+  const { view, opened } = await readFresh(asked.account, read, known, service);
   const refs = (areBroken: boolean) =>
     opened.filter(({ plain }) => (plain === undefined) === areBroken).map(({ row }) => row.ref);
-  await orWiped(opened, async () => {
+  await wipeOnError(opened, async () => {
     await alarm(view, refs(true), service);
-    await tellReveal(view, 'SecretsRevealed', refs(false), actor, service);
+    await auditReveal(view, 'SecretsRevealed', refs(false), actor, service);
   });
   return next === undefined ? { secrets: opened } : { secrets: opened, next };
 }
 
 /** Twice at most: a remembered record may be behind, and a row may have come under another key between two reads. */
-async function openAnew(
+async function readFresh(
   account: string,
   read: () => Promise<readonly StoredSecret[]>,
   asked: Promise<KnownAccount> | undefined,

@@ -18,7 +18,7 @@ export const pathOf = ({ kind, name }: Pick<SecretRef, 'kind' | 'name'>): string
  * be audited is not revealed, nor what is left of an account that has been deleted, or made anew, since it was read.
  * @throws Refusal AccountNotFound
  */
-export async function tellReveal(
+export async function auditReveal(
   view: AccountView,
   type: 'SecretsRevealed' | 'JobInputResolved',
   refs: readonly SecretRef[],
@@ -44,7 +44,7 @@ export async function tellReveal(
 const keyward = { kind: 'keyward', id: 'secrets' } as const;
 
 /**
- * Rows that do not open to what their place says: edited, swapped or damaged. They are left as they are. The log has each attempt, the
+ * Rows that do not open to what their context says: edited, swapped or damaged. They are left as they are. The log has each attempt, the
  * chain one entry a minute for each: nobody fills it by asking again and again.
  */
 export async function alarm(view: AccountView, refs: readonly SecretRef[], tools: EntryTools): Promise<void> {

@@ -8,23 +8,25 @@
  *               sealed under is what a pass over the secrets, still to come, will find. Otherwise it seals anew: it has the plain
  *               bytes still
  */
+
 import type { AccountView, ActiveAccount } from '../accounts/account.ts';
 import { accountNotFound, findAccount } from '../accounts/readAccount.ts';
 import { protectSecret } from '../accounts/secretLayers.ts';
 import type { SecretRef, SecretRow, StoredSecret } from '../accounts/secretRow.ts';
 import { checkPreconditions, type Preconditions } from '../accounts/writeAccount.ts';
 import { type Bytes, base64, wipe } from '../base/bytes.ts';
+import { defined } from '../base/defined.ts';
 import { LostRace, Refusal, retryLostRaces } from '../base/errors.ts';
 import { KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
 import { parseSecret, plainLengthOf } from '../crypto/secretEnvelope.ts';
 import type { Rings } from '../rings/ring.ts';
-import { isLasting } from '../rings/staleWriter.ts';
+import { isSealStillValid } from '../rings/staleWriter.ts';
 import type { SecretsDeps } from './deps.ts';
-import { headerOf, placeOf, storedBytes } from './openStoredSecrets.ts';
+import { headerOf, secretAddressOf, storedBytes } from './openStoredSecrets.ts';
 import { accountToServe, secretEtagOf } from './readSecret.ts';
 import { alarm, integrityFailure } from './secretAudit.ts';
 
-export interface SecretWish {
+export interface SecretInput {
   /** As written: its folded form is the reference's. */
   readonly name: string;
   readonly label?: string;
@@ -39,7 +41,7 @@ const defaultLength = 16;
 /** @throws Refusal AccountNotFound | CustomerKeyInaccessible | PreconditionFailed @throws Unavailable */
 export function putSecret(
   ref: SecretRef,
-  wish: SecretWish,
+  input: SecretInput,
   conditions: Preconditions,
   service: SecretsDeps,
 ): Promise<{ secret: StoredSecret; created: boolean }> {
@@ -51,9 +53,9 @@ export function putSecret(
     if (row !== undefined && (headerOf(row)?.generation ?? 0) > view.record.accountKeyGeneration)
       view = await accountToServe(ref.account, service);
     const secret =
-      row !== undefined && (await keepsValue(view, row, wish, service))
-        ? await relabel(row, wish, service)
-        : await seal(view, row, ref, wish, service);
+      row !== undefined && (await keepsValue(view, row, input, service))
+        ? await relabel(row, input, service)
+        : await seal(view, row, ref, input, service);
     return { secret, created: row === undefined };
   });
 }
@@ -62,7 +64,7 @@ export function putSecret(
 async function keepsValue(
   view: AccountView,
   row: StoredSecret,
-  { value }: SecretWish,
+  { value }: SecretInput,
   service: SecretsDeps,
 ): Promise<boolean> {
   if ('given' in value) return false;
@@ -91,28 +93,28 @@ async function keptLength(view: AccountView, row: StoredSecret, service: Secrets
   }
 }
 
-async function relabel(row: StoredSecret, { name, label }: SecretWish, service: SecretsDeps): Promise<StoredSecret> {
+async function relabel(row: StoredSecret, { name, label }: SecretInput, service: SecretsDeps): Promise<StoredSecret> {
   if (row.value.name === name && row.value.label === label) return row;
   const { label: _, ...kept } = row.value;
   const changes = { name, version: service.random.uuid(), updatedAt: service.clock.now() };
-  return saved(row.ref, { ...kept, ...changes, ...(label === undefined ? {} : { label }) }, row.etag, service);
+  return saved(row.ref, { ...kept, ...changes, ...defined({ label }) }, row.etag, service);
 }
 
 async function seal(
   view: AccountView,
   row: StoredSecret | undefined,
   ref: SecretRef,
-  wish: SecretWish,
+  input: SecretInput,
   service: SecretsDeps,
 ): Promise<StoredSecret> {
-  const made = 'given' in wish.value ? undefined : service.random.bytes(wish.value.ofLength ?? defaultLength);
-  const plain = 'given' in wish.value ? wish.value.given : (made ?? new Uint8Array(0));
+  const made = 'given' in input.value ? undefined : service.random.bytes(input.value.ofLength ?? defaultLength);
+  const plain = 'given' in input.value ? input.value.given : (made ?? new Uint8Array(0));
   try {
     const now = service.clock.now();
     const about = {
-      name: wish.name,
-      ...(wish.label === undefined ? {} : { label: wish.label }),
-      ...ofWhat(wish, row),
+      name: input.name,
+      ...defined({ label: input.label }),
+      ...ofWhat(input, row),
       version: service.random.uuid(),
       // 0: the row that is replaced did not tell.
       createdAt: row?.value.createdAt || now,
@@ -121,15 +123,15 @@ async function seal(
     const rings = await ringsFor(row, service);
     const sealed = await sealedUnder(view, ref, plain, service);
     const secret = await saved(ref, { ...about, sealed }, row?.etag, service);
-    return await settled(secret, view.record, rings, plain, service);
+    return await resealUntilValid(secret, view.record, rings, plain, service);
   } finally {
     wipe(made);
   }
 }
 
 /** Whoever gives a secret another value leaves it to the resource that names it. */
-function ofWhat({ of: wished }: SecretWish, row: StoredSecret | undefined): Pick<SecretRow, 'of'> {
-  const of = wished ?? row?.value.of;
+function ofWhat({ of: given }: SecretInput, row: StoredSecret | undefined): Pick<SecretRow, 'of'> {
+  const of = given ?? row?.value.of;
   return of === undefined ? {} : { of };
 }
 
@@ -142,9 +144,9 @@ async function ringsFor(row: StoredSecret | undefined, { rings }: Pick<SecretsDe
 
 async function sealedUnder(view: AccountView, ref: SecretRef, plain: Bytes, service: SecretsDeps): Promise<string> {
   const { atRest } = await service.rings();
-  const place = { ...placeOf(view.record, ref), generation: view.record.accountKeyGeneration };
+  const context = { ...secretAddressOf(view.record, ref), generation: view.record.accountKeyGeneration };
   return service.leases.withAccountKey(view, (accountKey) =>
-    base64(protectSecret(plain, place, accountKey, atRest, service.random)),
+    base64(protectSecret(plain, context, accountKey, atRest, service.random)),
   );
 }
 
@@ -161,14 +163,14 @@ async function saved(
 }
 
 /** Goes on until what is saved is under a key that will not be destroyed without it. */
-async function settled(
+async function resealUntilValid(
   secret: StoredSecret,
   sealedBy: ActiveAccount,
   used: Rings,
   plain: Bytes,
   service: SecretsDeps,
 ): Promise<StoredSecret> {
-  const isAtRest = await isLasting(used, service);
+  const isAtRest = await isSealStillValid(used, service);
   const view = await findAccount(secret.ref.account, service);
   if (view === undefined || view.record.instanceId !== sealedBy.instanceId) {
     await service.secrets.remove(secret.ref, secret.etag);
@@ -183,5 +185,5 @@ async function settled(
   const etag = await service.secrets.replace(secret.ref, value, secret.etag);
   // Moved, replaced or deleted by somebody else since: it is theirs, and no longer under the older key by our doing.
   if (etag === undefined) return secret;
-  return settled({ ...secret, value, etag }, view.record, rings, plain, service);
+  return resealUntilValid({ ...secret, value, etag }, view.record, rings, plain, service);
 }

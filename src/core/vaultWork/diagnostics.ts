@@ -6,8 +6,8 @@
 
 import { fold } from '../base/names.ts';
 import { type Cloud, keyVaultSuffixes } from '../customerKey/keyIdentifier.ts';
-import type { Concern } from './events.ts';
-import { concernOfVault, vaultNameIn } from './events.ts';
+import type { EventTarget } from './events.ts';
+import { targetOfVault, vaultNameIn } from './events.ts';
 
 const telling = new Set(
   [
@@ -25,21 +25,21 @@ const telling = new Set(
   ].map(fold),
 );
 
-/** The concerns of one Event Hubs message: an envelope of several records, or anything else, which concerns nobody. */
-export function concernsOfDiagnostics(message: unknown, cloud: Cloud): Concern[] {
+/** The targets of one Event Hubs message: an envelope of several records, or anything else, which targets nobody. */
+export function targetsOfDiagnostics(message: unknown, cloud: Cloud): EventTarget[] {
   const records = fieldOf(message, 'records');
   if (!Array.isArray(records)) return [];
-  return records.flatMap((record) => concernOfRecord(record, cloud) ?? []);
+  return records.flatMap((record) => targetOfRecord(record, cloud) ?? []);
 }
 
-function concernOfRecord(record: unknown, cloud: Cloud): Concern | undefined {
+function targetOfRecord(record: unknown, cloud: Cloud): EventTarget | undefined {
   const operation = fieldOf(record, 'operationName');
   const properties = fieldOf(record, 'properties');
   const status = Number(fieldOf(properties, 'httpStatusCode'));
   if (typeof operation !== 'string' || !telling.has(fold(operation)) || !(status >= 200 && status < 300))
     return undefined;
   const resourceId = fieldOf(record, 'resourceId');
-  const vault = concernOfVault(typeof resourceId === 'string' ? vaultNameIn(resourceId) : undefined, cloud);
+  const vault = targetOfVault(typeof resourceId === 'string' ? vaultNameIn(resourceId) : undefined, cloud);
   if (vault === undefined) return undefined;
   const keyName = keyNameIn(fieldOf(properties, 'id'), cloud);
   return keyName === undefined ? vault : { ...vault, keyName };

@@ -9,8 +9,8 @@ import type { Cloud } from '../customerKey/keyIdentifier.ts';
 import { isKeyVaultHost, keyVaultSuffixes } from '../customerKey/keyIdentifier.ts';
 import type { VaultWorkDeps } from './deps.ts';
 
-/** What an event concerns: a vault, and the key when it names one. */
-export interface Concern {
+/** What an event targets: a vault, and the key when it names one. */
+export interface EventTarget {
   readonly vaultHost: string;
   readonly keyName?: string;
   /** For the audit: the event that says so, as far as its id can be told. */
@@ -51,18 +51,18 @@ const keyEventTypes = new Set(
   ),
 );
 
-/** The vault, and key, that a Key Vault event concerns; undefined for types that say nothing about keys. */
-export function concernOfKeyEvent(event: ReceivedEvent, cloud: Cloud): Concern | undefined {
+/** The vault, and key, that a Key Vault event targets; undefined for types that say nothing about keys. */
+export function targetOfKeyEvent(event: ReceivedEvent, cloud: Cloud): EventTarget | undefined {
   if (!keyEventTypes.has(fold(event.type))) return undefined;
   const vaultName = vaultNameIn(event.source) ?? textOf(event.data.vaultname);
-  const vault = concernOfVault(vaultName, cloud);
+  const vault = targetOfVault(vaultName, cloud);
   if (vault === undefined) return undefined;
   const keyName = fold(textOf(event.data.objecttype) ?? '') === 'key' ? textOf(event.data.objectname) : undefined;
   return keyName === undefined ? vault : { ...vault, keyName: fold(keyName) };
 }
 
 /** Undefined when the name is no vault's. */
-export function concernOfVault(vaultName: string | undefined, cloud: Cloud): Concern | undefined {
+export function targetOfVault(vaultName: string | undefined, cloud: Cloud): EventTarget | undefined {
   const vaultHost = fold(vaultName ?? '') + keyVaultSuffixes[cloud][0];
   return isKeyVaultHost(vaultHost, cloud) ? { vaultHost } : undefined;
 }
@@ -76,48 +76,48 @@ const textOf = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' && value.length <= 127 ? value : undefined;
 
 /** Wakes the vault if anybody's key is there. Answers whether it did. */
-export async function wake(concern: Concern, service: Pick<VaultWorkDeps, 'vaults' | 'queue'>): Promise<boolean> {
-  const vault = vaultIdOf(concern.vaultHost);
+export async function wake(target: EventTarget, service: Pick<VaultWorkDeps, 'vaults' | 'queue'>): Promise<boolean> {
+  const vault = vaultIdOf(target.vaultHost);
   if ((await service.vaults.bindings(vault)).length === 0) return false;
-  const lookNow = concern.keyName === undefined ? {} : { keyName: concern.keyName };
-  const event = concern.eventId === undefined ? {} : { eventId: concern.eventId };
-  await service.queue.send({ vault, lookNow, askedBy: 'event', ...event });
+  const lookNow = target.keyName === undefined ? {} : { keyName: target.keyName };
+  const event = target.eventId === undefined ? {} : { eventId: target.eventId };
+  await service.queue.send({ vault, lookNow, requestedBy: 'event', ...event });
   return true;
 }
 
 const resourceEventTypes = /^microsoft\.resources\.resource(write|delete|action)success$/;
 
 /**
- * The vault that an Azure Resource Manager event concerns: itself deleted, recovered or changed, or a role assignment on it. An
+ * The vault that an Azure Resource Manager event targets: itself deleted, recovered or changed, or a role assignment on it. An
  * assignment at a wider scope names no vault, and is left to the next sweep.
  */
-export function concernOfResourceEvent(event: ReceivedEvent, cloud: Cloud): Concern | undefined {
+export function targetOfResourceEvent(event: ReceivedEvent, cloud: Cloud): EventTarget | undefined {
   if (!resourceEventTypes.test(fold(event.type))) return undefined;
   const resource = folded(event.data)?.resourceuri;
   const vaultName = vaultNameIn(event.subject) ?? (typeof resource === 'string' ? vaultNameIn(resource) : undefined);
-  return concernOfVault(vaultName, cloud);
+  return targetOfVault(vaultName, cloud);
 }
 
 /** Of an event of either kind. */
-export const concernOfEvent = (event: ReceivedEvent, cloud: Cloud): Concern | undefined =>
-  concernOfKeyEvent(event, cloud) ?? concernOfResourceEvent(event, cloud);
+export const targetOfEvent = (event: ReceivedEvent, cloud: Cloud): EventTarget | undefined =>
+  targetOfKeyEvent(event, cloud) ?? targetOfResourceEvent(event, cloud);
 
 /** An id that could be anything but one is not told. */
-export const eventIdOf = ({ id }: ReceivedEvent): Pick<Concern, 'eventId'> =>
+export const eventIdOf = ({ id }: ReceivedEvent): Pick<EventTarget, 'eventId'> =>
   /^[\w-]{1,64}$/.test(id) ? { eventId: id } : {};
 
-/** One concern a vault: where events name several of its keys, the vault itself. */
-export function concernsByVault(events: readonly ReceivedEvent[], cloud: Cloud): Concern[] {
-  const concerns = new Map<string, Concern>();
+/** One target a vault: where events name several of its keys, the vault itself. */
+export function targetsByVault(events: readonly ReceivedEvent[], cloud: Cloud): EventTarget[] {
+  const targets = new Map<string, EventTarget>();
   for (const event of events) {
-    const concern = concernOfEvent(event, cloud);
-    if (concern === undefined) continue;
-    const { vaultHost, keyName } = concern;
-    const known = concerns.get(vaultHost);
+    const target = targetOfEvent(event, cloud);
+    if (target === undefined) continue;
+    const { vaultHost, keyName } = target;
+    const known = targets.get(vaultHost);
     // Of several events the first is told.
     const { keyName: _, ...vault } = known ?? {};
-    if (known === undefined) concerns.set(vaultHost, { ...concern, ...eventIdOf(event) });
-    else if (known.keyName !== keyName) concerns.set(vaultHost, { vaultHost, ...vault });
+    if (known === undefined) targets.set(vaultHost, { ...target, ...eventIdOf(event) });
+    else if (known.keyName !== keyName) targets.set(vaultHost, { vaultHost, ...vault });
   }
-  return [...concerns.values()];
+  return [...targets.values()];
 }

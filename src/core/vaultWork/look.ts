@@ -5,7 +5,7 @@
 import pLimit from 'p-limit';
 import { type ActiveAccount, wrappedByOf } from '../accounts/account.ts';
 import { openAccountKey } from '../accounts/accountKey.ts';
-import { type KeyUse, noting, tellKeyUse } from '../accounts/keyUse.ts';
+import { auditKeyUses, type KeyUse, recordingKeyVault } from '../accounts/keyUse.ts';
 import { wipe } from '../base/bytes.ts';
 import type { Cause } from '../base/causes.ts';
 import { LostRace } from '../base/errors.ts';
@@ -20,7 +20,7 @@ import type { VaultWorkDeps } from './deps.ts';
 const keyward = { kind: 'keyward', id: 'look' } as const;
 
 /** What the looks of one round at a vault have in common: a vault that does not answer is asked once for all its keys. */
-export interface Round {
+export interface LookRound {
   silence?: Cause;
   /** Told once the looks are done: they wait for nobody's audit. */
   readonly used: { readonly record: ActiveAccount; readonly uses: readonly KeyUse[] }[];
@@ -29,11 +29,15 @@ export interface Round {
 const tellAtOnce = 10;
 
 /** `keep` comes after each: the worker goes on to be the vault's, however slowly the tables answer. */
-export async function tellLooks({ used }: Round, service: VaultWorkDeps, keep?: () => Promise<unknown>): Promise<void> {
+export async function auditLooks(
+  { used }: LookRound,
+  service: VaultWorkDeps,
+  keep?: () => Promise<unknown>,
+): Promise<void> {
   const limit = pLimit(tellAtOnce);
   const tell = ({ record, uses }: (typeof used)[number]) =>
     limit(async () => {
-      await tellKeyUse({ record, purpose: 'look', actor: keyward }, uses, service);
+      await auditKeyUses({ record, purpose: 'look', actor: keyward }, uses, service);
       await keep?.();
     });
   await Promise.all(used.splice(0).map(tell));
@@ -51,7 +55,7 @@ const silences: ReadonlySet<Cause> = new Set([
 /** Looks at every version in use, and records what was seen. */
 export async function lookAtBinding(
   stored: Stored<Watch>,
-  round: Round,
+  round: LookRound,
   service: VaultWorkDeps,
 ): Promise<Stored<Watch>> {
   const watch = stored.value;
@@ -93,7 +97,7 @@ async function lookAtVersion(
   watch: Watch,
   version: string,
   takenAt: EpochMs,
-  round: Round,
+  round: LookRound,
   service: VaultWorkDeps,
 ): Promise<Evidence | 'unused'> {
   // All evidence of a look is as old as its beginning: so the next look, planned from there, is far enough off to count.
@@ -113,12 +117,12 @@ async function lookAtVersion(
 async function lookWith(
   sample: ActiveAccount,
   { binding }: Watch,
-  round: Round,
+  round: LookRound,
   service: VaultWorkDeps,
 ): Promise<Pick<Evidence, 'cause' | 'controlLook' | 'keyVaultRequestId'>> {
   const { log, policy } = service;
   const uses: KeyUse[] = [];
-  const opened = await openAccountKey(sample, { ...service, keyVault: noting(service.keyVault, uses) });
+  const opened = await openAccountKey(sample, { ...service, keyVault: recordingKeyVault(service.keyVault, uses) });
   round.used.push({ record: sample, uses });
   const { requestId: keyVaultRequestId, durationMs } = opened.observed;
   const proof = keyVaultRequestId === undefined ? {} : { keyVaultRequestId };

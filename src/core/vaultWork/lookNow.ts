@@ -6,7 +6,7 @@ import { vaultIdOf } from '../customerKey/binding.ts';
 import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
-import { lookAtBinding, type Round, tellLooks } from './look.ts';
+import { auditLooks, type LookRound, lookAtBinding } from './look.ts';
 
 export type LookTarget = { readonly account: string } | { readonly keyIdentifier: string };
 
@@ -15,7 +15,7 @@ export async function lookNow(target: LookTarget, service: VaultWorkDeps): Promi
   const ids =
     'account' in target ? await bindingOfAccount(target.account, service) : await bindingsOfKey(target, service);
   const looked: Watch[] = [];
-  const round: Round = { used: [] };
+  const round: LookRound = { used: [] };
   const asked = { ...service, trigger: { trigger: 'admin' } as const };
   for (const id of ids) {
     const stored = await service.bindings.readWatch(id);
@@ -23,9 +23,9 @@ export async function lookNow(target: LookTarget, service: VaultWorkDeps): Promi
     const { value } = await lookAtBinding(stored, round, asked);
     looked.push(value);
     // Accounts' audit, and the next look of a Suspect key, are the worker's.
-    await service.queue.send({ vault: vaultIdOf(value.binding.vaultHost), askedBy: 'admin' });
+    await service.queue.send({ vault: vaultIdOf(value.binding.vaultHost), requestedBy: 'admin' });
   }
-  await tellLooks(round, asked);
+  await auditLooks(round, asked);
   if (looked.length > 0) return looked;
   throw new Refusal('NotFound', 'No account is bound to this key: there is nothing to look with.', {
     target: 'keyIdentifier',

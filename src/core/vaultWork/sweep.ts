@@ -7,7 +7,7 @@ import type { VaultWorkDeps } from './deps.ts';
 export async function sweep(service: Pick<VaultWorkDeps, 'vaults' | 'queue'>): Promise<number> {
   let vaults = 0;
   for await (const vault of service.vaults.list()) {
-    await service.queue.send({ vault, askedBy: 'sweep' });
+    await service.queue.send({ vault, requestedBy: 'sweep' });
     vaults += 1;
   }
   return vaults;

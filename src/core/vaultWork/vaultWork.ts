@@ -11,14 +11,14 @@ import type { Policy } from '../base/policy.ts';
 import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { WorkTicket } from '../base/workLock.ts';
-import { type Following, followLatest, isFollowDue } from '../rotation/followLatestVersion.ts';
-import { createSpending } from '../watch/pacedKeyVault.ts';
+import { followLatest, isFollowDue, type VersionCheck } from '../rotation/followLatestVersion.ts';
+import { createPacedKeyVault } from '../watch/pacedKeyVault.ts';
 import type { VaultWork } from '../watch/ports.ts';
 import { updateWatch } from '../watch/updateWatch.ts';
 import { costOf } from '../watch/vaultBudget.ts';
 import { isLookDue, isSilent, soonest, type Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
-import { lookAtBinding, type Round, tellLooks } from './look.ts';
+import { auditLooks, type LookRound, lookAtBinding } from './look.ts';
 import { reconcile } from './reconcile.ts';
 
 /** How long one message of work goes on; functionTimeout in host.json is far above it. */
@@ -31,15 +31,15 @@ const minSliceMs = 500;
 const busyDelayMs = 3_000;
 
 export async function workOnVault(message: VaultWork, tools: VaultWorkDeps): Promise<void> {
-  const { vault, lookNow, askedBy: trigger } = message;
+  const { vault, lookNow, requestedBy: trigger } = message;
   const event = message.eventId === undefined ? {} : { eventId: message.eventId };
   const service = { ...tools, trigger: { trigger, ...event } };
   const ids = await service.vaults.bindings(vault);
-  if (lookNow === undefined) return workOnDue(vault, ids, message.askedBy === 'sweep', service);
+  if (lookNow === undefined) return workOnDue(vault, ids, message.requestedBy === 'sweep', service);
   const now = service.clock.now();
   const starts = await requestLooks(ids, lookNow, now, service);
   for (const startAt of starts) {
-    if (startAt > now) await service.queue.send({ vault, askedBy: 'wake', ...event }, startAt - now);
+    if (startAt > now) await service.queue.send({ vault, requestedBy: 'wake', ...event }, startAt - now);
   }
   if ([...starts].some((startAt) => startAt <= now)) await workOnDue(vault, ids, false, service);
 }
@@ -71,7 +71,7 @@ function broughtForward(watch: Watch, now: EpochMs, policy: Policy): Watch {
 }
 
 /** What one message keeps while it works, round by round. */
-interface Message extends Following {
+interface Message extends VersionCheck {
   readonly vault: string;
   readonly ids: readonly string[];
   readonly began: EpochMs;
@@ -94,8 +94,9 @@ async function workOnDue(
   const eventId = service.trigger?.eventId;
   const event = eventId === undefined ? {} : { eventId };
   const ticket = await vaults.beginWork(vault, began, began + policy.workerLeaseSeconds * 1000);
-  if (ticket === undefined) return queue.send({ vault, askedBy: isSweep ? 'sweep' : 'wake', ...event }, busyDelayMs);
-  const spending = createSpending(() => vaults.readBudget(vault), service);
+  if (ticket === undefined)
+    return queue.send({ vault, requestedBy: isSweep ? 'sweep' : 'wake', ...event }, busyDelayMs);
+  const spending = createPacedKeyVault(() => vaults.readBudget(vault), service);
   const about = { vault, ids, began, service, ticket, keptAt: began, left: policy.accountsPerMessage };
   const message: Message = { ...about, spending, runs: new Map(), wakes: new Map() };
   try {
@@ -109,7 +110,7 @@ async function workOnDue(
   const wakeAt = Math.min(...message.wakes.values());
   // Sooner than the sweep comes round anyway.
   if (wakeAt < clock.now() + policy.lookIntervalHealthySeconds * 1000)
-    await queue.send({ vault, askedBy: 'wake' }, Math.max(0, wakeAt - clock.now()));
+    await queue.send({ vault, requestedBy: 'wake' }, Math.max(0, wakeAt - clock.now()));
 }
 
 /**
@@ -119,9 +120,9 @@ async function workOnDue(
 async function workOneRound(isSweep: boolean, message: Message): Promise<boolean> {
   const { began, spending, service } = message;
   const { clock } = service;
-  const round: Round = { used: [] };
+  const round: LookRound = { used: [] };
   const watches = await lookAtAll(isSweep, round, message);
-  await tellLooks(round, service, () => keepWork(message));
+  await auditLooks(round, service, () => keepWork(message));
   if (watches === undefined || round.silence !== undefined) return false;
 
   const nextLookAt = Math.min(...watches.map(({ value }) => value.nextLookAt));
@@ -138,7 +139,7 @@ async function workOneRound(isSweep: boolean, message: Message): Promise<boolean
 }
 
 /** The watches afterwards; undefined: somebody else works on the vault now. */
-async function lookAtAll(isSweep: boolean, round: Round, message: Message): Promise<Stored<Watch>[] | undefined> {
+async function lookAtAll(isSweep: boolean, round: LookRound, message: Message): Promise<Stored<Watch>[] | undefined> {
   const { began, wakes, service } = message;
   const { clock } = service;
   const watches: Stored<Watch>[] = [];
@@ -178,7 +179,7 @@ async function keepWork(message: Message): Promise<boolean> {
 }
 
 /** The watch after its look, and its accounts' audit; none when there is more audit to write than fits a message. */
-async function lookIfDue(id: string, isSweep: boolean, round: Round, message: Message): Promise<Stored<Watch>[]> {
+async function lookIfDue(id: string, isSweep: boolean, round: LookRound, message: Message): Promise<Stored<Watch>[]> {
   const { service, spending, wakes } = message;
   let watch = await service.bindings.readWatch(id);
   if (watch === undefined) return [];
@@ -188,11 +189,11 @@ async function lookIfDue(id: string, isSweep: boolean, round: Round, message: Me
     watch = await lookAtBinding(watch, round, { ...service, keyVault });
     wakes.set(id, nextWakeOf(watch.value));
   }
-  const isBehind = watch.value.reconciledEpoch !== watch.value.epoch;
+  const isOutdated = watch.value.reconciledEpoch !== watch.value.epoch;
   const reconciled = await reconcile(watch, service);
   if (!reconciled.done) wakes.set(id, service.clock.now());
   // The message that should have told of the next look may be lost, or was the one that had no time to end.
-  else if (isBehind || isSweep) wakes.set(id, nextWakeOf(reconciled.watch.value));
+  else if (isOutdated || isSweep) wakes.set(id, nextWakeOf(reconciled.watch.value));
   return reconciled.done ? [reconciled.watch] : [];
 }
 

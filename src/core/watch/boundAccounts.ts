@@ -1,5 +1,6 @@
 /** The accounts of a binding, page by page: hints of who to visit. */
 
+import { defined } from '../base/defined.ts';
 import type { WatchDeps } from './deps.ts';
 import type { AccountPageRequest, BoundPage } from './ports.ts';
 
@@ -20,7 +21,7 @@ export async function* boundAccounts(
     const page = await service.bindings.accounts(bindingId, {
       ...wanted,
       limit: pageSize,
-      ...(from === undefined ? {} : { from }),
+      ...defined({ from }),
     });
     yield* page.rows;
     from = page.next;

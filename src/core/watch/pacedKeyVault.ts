@@ -1,5 +1,5 @@
 /**
- * Spending a vault's budget within one message of work. Looks are asked at once and held against what comes after them;
+ * PacedKeyVault a vault's budget within one message of work. Looks are asked at once and held against what comes after them;
  * re-wraps wait their turn, in order, and only for moments: when the vault needs longer, the message ends and another one
  * comes when it is time. Leases and checks of new keys are not in the budget: they come first, from the part of the limit
  * that is never ours, and where the vault throttles it is the re-wraps that slow down.
@@ -10,7 +10,7 @@ import type { Answer, KeyVault } from '../customerKey/ports.ts';
 import type { WatchDeps } from './deps.ts';
 import { afterAnswer, afterRefusal, type Budget, filled, newBudget, spent, waitMs } from './vaultBudget.ts';
 
-export interface Spending {
+export interface PacedKeyVault {
   /** The vault as looks ask it. `cost` in seconds of the vault (vaultBudget.ts). */
   counted(cost: number): KeyVault;
   /** The vault as re-wraps ask it. Answers Throttled without asking when it would have to wait long: see `resumeAt`. */
@@ -32,10 +32,10 @@ const margin = 0.98;
 /** So often one call is asked again before its account is left for later. */
 const maxTries = 8;
 
-export function createSpending(
+export function createPacedKeyVault(
   read: () => Promise<Budget | undefined>,
   { keyVault, clock, pause, policy }: Pick<WatchDeps, 'keyVault' | 'clock' | 'pause' | 'policy'>,
-): Spending {
+): PacedKeyVault {
   const share = (policy.vaultSharePercent / 100) * margin;
   let budget: Budget = { ...newBudget, at: clock.now() };
   let isOpen = false;
@@ -66,16 +66,16 @@ export function createSpending(
   }
 
   async function noted<T>(ask: () => Promise<Answer<T>>): Promise<Answer<T>> {
-    const askedAt = clock.now();
+    const requestedAt = clock.now();
     const answer = await ask();
     const isRefused = !answer.ok && answer.cause === 'Throttled';
     const { retryAfterSeconds } = answer.observed;
-    if (isRefused) budget = afterRefusal(now(), askedAt, retryAfterSeconds, clock.now());
-    else budget = afterAnswer(budget, askedAt);
+    if (isRefused) budget = afterRefusal(now(), requestedAt, retryAfterSeconds, clock.now());
+    else budget = afterAnswer(budget, requestedAt);
     return answer;
   }
 
-  async function inTurn<T>(cost: number, ask: () => Promise<Answer<T>>): Promise<Answer<T>> {
+  async function serialized<T>(cost: number, ask: () => Promise<Answer<T>>): Promise<Answer<T>> {
     let answer: Answer<T> = { ok: false, cause: 'Throttled', observed: { durationMs: 0 } };
     for (let tries = 0; tries < maxTries; tries++) {
       if (!(await turn(cost))) return answer;
@@ -90,7 +90,7 @@ export function createSpending(
     return noted(ask);
   }
 
-  const through = (ask: typeof inTurn, cost: number): KeyVault => ({
+  const through = (ask: typeof serialized, cost: number): KeyVault => ({
     describe: (...asked) => ask(cost, () => keyVault.describe(...asked)),
     unwrap: (...asked) => ask(cost, () => keyVault.unwrap(...asked)),
     wrap: keyVault.wrap,
@@ -107,7 +107,7 @@ export function createSpending(
       return isOpen;
     },
     counted: (cost) => through(atOnce, cost),
-    paced: (cost) => through(inTurn, cost),
+    paced: (cost) => through(serialized, cost),
     perSecond: (cost) => (share * now().pace) / cost,
     get resumeAt() {
       return resumeAt;

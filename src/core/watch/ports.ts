@@ -69,6 +69,6 @@ export interface VaultWork {
   /** Look at the vault's keys now (at most once per key per `lookSpacingSeconds`): all of them, or the one named. */
   readonly lookNow?: { readonly keyName?: string };
   /** Who asked; of an event, which. */
-  readonly askedBy: Trigger['trigger'];
+  readonly requestedBy: Trigger['trigger'];
   readonly eventId?: string;
 }

@@ -133,8 +133,14 @@ const verdictFacts = (before: Watch, after: Watch): AuditFacts[] =>
     const proof = keyVaultRequestId === undefined ? {} : { keyVaultRequestId };
     const releasedBy = transition?.keyReleasedBy;
     return {
-      ...{ type: 'VerdictChanged', actor: keyward, key: version, before: was, after: verdict.status },
-      ...{ ...cause, ...epoch, ...proof },
+      type: 'VerdictChanged',
+      actor: keyward,
+      key: version,
+      before: was,
+      after: verdict.status,
+      ...cause,
+      ...epoch,
+      ...proof,
       ...(releasedBy === undefined ? {} : { keyReleasedBy: iso(releasedBy) }),
     };
   });

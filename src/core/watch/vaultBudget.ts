@@ -85,17 +85,17 @@ export function spent(budget: Budget, cost: number): Budget {
 }
 
 /**
- * The vault answered 429 to what was asked at `askedAt`. Whatever was under way when the pace was slowed tells nothing new and
+ * The vault answered 429 to what was asked at `requestedAt`. Whatever was under way when the pace was slowed tells nothing new and
  * slows it no further; a longer Retry-After is kept.
  */
 export function afterRefusal(
   budget: Budget,
-  askedAt: EpochMs,
+  requestedAt: EpochMs,
   retryAfterSeconds: number | undefined,
   now: EpochMs,
 ): Budget {
   const asked = retryAfterSeconds === undefined ? 0 : now + retryAfterSeconds * 1000;
-  if (askedAt < budget.slowedAt) return { ...budget, quietUntil: Math.max(budget.quietUntil, asked) };
+  if (requestedAt < budget.slowedAt) return { ...budget, quietUntil: Math.max(budget.quietUntil, asked) };
   const refusals = budget.refusals + 1;
   const backOff = now + Math.min(maxQuietMs, firstQuietMs * 2 ** (refusals - 1));
   return {
@@ -108,7 +108,7 @@ export function afterRefusal(
   };
 }
 
-/** The vault answered what was asked at `askedAt`. */
-export function afterAnswer(budget: Budget, askedAt: EpochMs): Budget {
-  return budget.refusals === 0 || askedAt < budget.slowedAt ? budget : { ...budget, refusals: 0 };
+/** The vault answered what was asked at `requestedAt`. */
+export function afterAnswer(budget: Budget, requestedAt: EpochMs): Budget {
+  return budget.refusals === 0 || requestedAt < budget.slowedAt ? budget : { ...budget, refusals: 0 };
 }

@@ -15,6 +15,7 @@
 
 import type { Actor } from '../audit/auditEntry.ts';
 import { type Cause, classOf } from '../base/causes.ts';
+import { defined } from '../base/defined.ts';
 import { confirmationOf, type DenyingCause, isDenying, type Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { WatchStatus } from '../base/vocabulary.ts';
@@ -226,9 +227,9 @@ export function observe(watch: Watch, evidence: Evidence, policy: Policy): Watch
     version: evidence.version,
     to: refusedAfter ? 'CustomerKeyInaccessible' : 'Enabled',
     at: evidence.takenAt,
-    ...(after.cause === undefined ? {} : { cause: after.cause }),
+    ...defined({ cause: after.cause }),
     ...proof,
-    ...(releasedBy === undefined ? {} : { keyReleasedBy: releasedBy }),
+    ...defined({ keyReleasedBy: releasedBy }),
   };
   return { ...seen, epoch: transition.epoch, transitions: [...watch.transitions, transition] };
 }

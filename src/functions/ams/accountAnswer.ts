@@ -3,18 +3,18 @@ import {
   type AccountView,
   currentKeyIdentifier,
   type Encryption,
-  type Kept,
+  type PassthroughProperties,
   verdictOn,
 } from '../../core/accounts/account.ts';
-import type { AccountWish } from '../../core/accounts/putAccount.ts';
-import type { Place } from '../../core/base/armPath.ts';
+import type { AccountInput } from '../../core/accounts/putAccount.ts';
+import type { ArmPath } from '../../core/base/armPath.ts';
 import { remedyOf } from '../../core/base/causes.ts';
 import { fold } from '../../core/base/names.ts';
 import type { KeyVaultIdentity } from '../../core/customerKey/binding.ts';
 import type { Service } from '../../core/service.ts';
 import { type AccountVersion, accountId, accountType, systemData } from './arm.ts';
 
-const nowhere: Place = { subscriptionId: '', resourceGroup: '' };
+const nowhere: ArmPath = { subscriptionId: '', resourceGroup: '' };
 
 export function renderAccount(
   view: AccountView,
@@ -26,7 +26,9 @@ export function renderAccount(
   const encryption = renderEncryption(view.record.encryption, view, version);
   return {
     ...headOf(name, place),
-    ...{ location, tags, ...renderIdentity(kept, homeTenantId) },
+    location,
+    tags,
+    ...renderIdentity(kept, homeTenantId),
     properties: { mediaServiceId: instanceId, ...propertiesOf({ kept, encryption, provisioningState }, version) },
     systemData: systemData(view.record),
   };
@@ -34,30 +36,32 @@ export function renderAccount(
 
 /** An account that is to be made as soon as its vault answers. */
 export function renderAwaited(
-  { name, place, wish }: { readonly name: string; readonly place: Place; readonly wish: AccountWish },
+  { name, place, input }: { readonly name: string; readonly place: ArmPath; readonly input: AccountInput },
   version: AccountVersion,
   { homeTenantId }: Pick<Service, 'homeTenantId'>,
 ) {
-  const { location, tags = {}, kept = {}, encryption: wished } = wish;
+  const { location, tags = {}, kept = {}, encryption: given } = input;
   const encryption =
-    wished?.type !== 'CustomerKey'
+    given?.type !== 'CustomerKey'
       ? { type: 'SystemKey' }
       : {
           type: 'CustomerKey',
-          keyVaultProperties: { keyIdentifier: wished.keyIdentifier },
-          ...identityProperty(wished.identity, version),
+          keyVaultProperties: { keyIdentifier: given.keyIdentifier },
+          ...identityProperty(given.identity, version),
         };
   return {
     ...headOf(name, place),
-    ...{ location, tags, ...renderIdentity(kept, homeTenantId) },
+    location,
+    tags,
+    ...renderIdentity(kept, homeTenantId),
     properties: propertiesOf({ kept, encryption, provisioningState: 'InProgress' }, version),
   };
 }
 
-const headOf = (name: string, place: Place) => ({ id: accountId(place, name), name, type: accountType });
+const headOf = (name: string, place: ArmPath) => ({ id: accountId(place, name), name, type: accountType });
 
 interface Parts {
-  readonly kept: Kept;
+  readonly kept: PassthroughProperties;
   readonly encryption: object;
   readonly provisioningState: string;
 }
@@ -66,7 +70,10 @@ interface Parts {
 function propertiesOf({ kept, encryption, provisioningState }: Parts, version: AccountVersion) {
   const { storageAccounts = [], storageAuthentication, keyDelivery, publicNetworkAccess, minimumTlsVersion } = kept;
   return {
-    ...{ storageAccounts, storageAuthentication, encryption, keyDelivery },
+    storageAccounts,
+    storageAuthentication,
+    encryption,
+    keyDelivery,
     ...(version < '2021-06-01' ? {} : { publicNetworkAccess }),
     ...(version < '2021-11-01' ? {} : { provisioningState, privateEndpointConnections: [] }),
     ...(version < '2023-01-01' ? {} : { minimumTlsVersion }),
@@ -79,7 +86,7 @@ interface StoredIdentity {
 }
 
 /** The principals behind the identities are the app's own, and are not known to it by number. */
-function renderIdentity({ identity }: Kept, tenantId: string) {
+function renderIdentity({ identity }: PassthroughProperties, tenantId: string) {
   if (identity === undefined) return {};
   const { type, userAssignedIdentities } = identity as StoredIdentity;
   const ids = Object.keys(userAssignedIdentities ?? {}).map((id) => [id, { clientId: null, principalId: null }]);

@@ -1,10 +1,12 @@
 /**
- * What clients of Azure Media Services write about an account. The encryption becomes a wish of the core's; what means nothing here is
+ * What clients of Azure Media Services write about an account. The encryption becomes a input of the core's; what means nothing here is
  * kept as it came. Fields that are in no version of the contract are refused by name, so that nothing unknown is stored.
  */
+
 import * as z from 'zod';
-import type { AccountView, Kept } from '../../core/accounts/account.ts';
-import type { AccountWish } from '../../core/accounts/putAccount.ts';
+import type { AccountView, PassthroughProperties } from '../../core/accounts/account.ts';
+import type { AccountInput } from '../../core/accounts/putAccount.ts';
+import { defined } from '../../core/base/defined.ts';
 import { Refusal } from '../../core/base/errors.ts';
 import { fold, foldRegion } from '../../core/base/names.ts';
 import type { KeyVaultIdentity } from '../../core/customerKey/binding.ts';
@@ -53,7 +55,9 @@ const encryption = (version: AccountVersion) =>
       .strictObject({ keyIdentifier: z.string().min(1).max(300).nullish(), currentKeyIdentifier: readOnly })
       .nullish(),
     identity: version === '2020-05-01' ? newer('The identity of an encryption') : resourceIdentity.nullish(),
-    ...{ status: readOnly, cause: readOnly, remedy: readOnly },
+    status: readOnly,
+    cause: readOnly,
+    remedy: readOnly,
   });
 
 const serviceIdentity = (version: AccountVersion) =>
@@ -64,7 +68,8 @@ const serviceIdentity = (version: AccountVersion) =>
       .refine((type) => identityTypes(version).includes(fold(type.replaceAll(' ', ''))), {
         error: `This is one of ${identityTypes(version).join('; ')}; case does not matter.`,
       }),
-    ...{ principalId: readOnly, tenantId: readOnly },
+    principalId: readOnly,
+    tenantId: readOnly,
     userAssignedIdentities: z
       .record(resourceId, z.strictObject({ clientId: readOnly, principalId: readOnly }).nullable())
       .nullish(),
@@ -92,34 +97,39 @@ const bodyOf = (version: AccountVersion) =>
         keyDelivery: keyDelivery.nullish(),
         publicNetworkAccess: z.enum(['Enabled', 'Disabled']).nullish(),
         minimumTlsVersion: z.enum(['Unspecified', 'Tls10', 'Tls11', 'Tls12', 'Tls13']).nullish(),
-        ...{ mediaServiceId: readOnly, provisioningState: readOnly, privateEndpointConnections: readOnly },
+        mediaServiceId: readOnly,
+        provisioningState: readOnly,
+        privateEndpointConnections: readOnly,
       })
       .nullish(),
-    ...{ id: readOnly, name: readOnly, type: readOnly, systemData: readOnly },
+    id: readOnly,
+    name: readOnly,
+    type: readOnly,
+    systemData: readOnly,
   });
 
 const bodies = new Map(accountVersions.map((version) => [version, bodyOf(version)] as const));
 type Body = z.infer<ReturnType<typeof bodyOf>>;
 
 /** @throws Refusal InvalidRequestContent that names every field at fault, or what contradicts itself. */
-export function parseBody(body: unknown, version: AccountVersion, current: AccountView | undefined): AccountWish {
+export function parseBody(body: unknown, version: AccountVersion, current: AccountView | undefined): AccountInput {
   const schema = bodies.get(version) ?? bodyOf(version);
   const given = parsed(schema, body);
-  const encryptionWish = encryptionIn(given, current);
+  const encryptionInput = encryptionIn(given, current);
   const kept = keptIn(given);
   // The native API may have moved the account to an identity that is not among these: whoever names neither is not asked to mend that.
-  if (kept.identity !== undefined || encryptionWish !== undefined)
-    refuseContradiction({ ...current?.record.kept, ...kept }, encryptionWish, current);
+  if (kept.identity !== undefined || encryptionInput !== undefined)
+    refuseContradiction({ ...current?.record.kept, ...kept }, encryptionInput, current);
   return {
-    ...(given.location === undefined ? {} : { location: given.location }),
+    ...defined({ location: given.location }),
     ...(given.tags === undefined || given.tags === null ? {} : { tags: given.tags }),
-    ...(encryptionWish === undefined ? {} : { encryption: encryptionWish }),
+    ...defined({ encryption: encryptionInput }),
     ...(Object.keys(kept).length === 0 ? {} : { kept }),
   };
 }
 
 /** Without what only the service sets. `null` says nothing, like what is absent. */
-function keptIn({ identity, properties }: Body): Kept {
+function keptIn({ identity, properties }: Body): PassthroughProperties {
   const { storageAccounts, storageAuthentication, keyDelivery: delivery, ...more } = properties ?? {};
   const accounts = storageAccounts?.map(({ status: _, ...account }) => account);
   const { publicNetworkAccess, minimumTlsVersion } = more;
@@ -133,24 +143,22 @@ function keptIn({ identity, properties }: Body): Kept {
             ...(assigned.length === 0 ? {} : { userAssignedIdentities: Object.fromEntries(assigned) }),
           },
         }),
-    ...{
-      storageAccounts: accounts,
-      storageAuthentication,
-      keyDelivery: delivery,
-      publicNetworkAccess,
-      minimumTlsVersion,
-    },
+    storageAccounts: accounts,
+    storageAuthentication,
+    keyDelivery: delivery,
+    publicNetworkAccess,
+    minimumTlsVersion,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined && value !== null));
 }
 
 const invalid = (target: string, message: string): Refusal => new Refusal('InvalidRequestContent', message, { target });
 
-function encryptionIn({ properties }: Body, current: AccountView | undefined): AccountWish['encryption'] {
-  const wish = properties?.encryption;
-  if (wish === undefined || wish === null) return undefined;
-  const given = wish.keyVaultProperties?.keyIdentifier ?? undefined;
-  if (wish.type === 'SystemKey') {
+function encryptionIn({ properties }: Body, current: AccountView | undefined): AccountInput['encryption'] {
+  const input = properties?.encryption;
+  if (input === undefined || input === null) return undefined;
+  const given = input.keyVaultProperties?.keyIdentifier ?? undefined;
+  if (input.type === 'SystemKey') {
     if (given !== undefined) throw invalid(keyIdentifierTarget, 'A key identifier goes with type CustomerKey only.');
     return { type: 'SystemKey' };
   }
@@ -158,7 +166,7 @@ function encryptionIn({ properties }: Body, current: AccountView | undefined): A
   const keyIdentifier = given ?? present?.keyIdentifier;
   if (keyIdentifier === undefined)
     throw invalid(keyIdentifierTarget, 'Type CustomerKey needs keyVaultProperties.keyIdentifier.');
-  return { type: 'CustomerKey', keyIdentifier, identity: identityFor(wish.identity, present?.binding.identity) };
+  return { type: 'CustomerKey', keyIdentifier, identity: identityFor(input.identity, present?.binding.identity) };
 }
 
 /**
@@ -166,11 +174,11 @@ function encryptionIn({ properties }: Body, current: AccountView | undefined): A
  * while that identity is named.
  */
 function identityFor(
-  wish: z.infer<typeof resourceIdentity> | null | undefined,
+  input: z.infer<typeof resourceIdentity> | null | undefined,
   present: KeyVaultIdentity | undefined,
 ): KeyVaultIdentity {
-  if (wish === undefined || wish === null) return present ?? { useSystemAssignedIdentity: true };
-  const { useSystemAssignedIdentity, userAssignedIdentity } = wish;
+  if (input === undefined || input === null) return present ?? { useSystemAssignedIdentity: true };
+  const { useSystemAssignedIdentity, userAssignedIdentity } = input;
   const identity = identityOf({
     useSystemAssignedIdentity,
     ...(typeof userAssignedIdentity === 'string' ? { userAssignedIdentity } : {}),
@@ -188,11 +196,15 @@ interface ServiceIdentity {
 }
 
 /** An account that says which identities it has reaches its key by one of them. One that says nothing has the app's own. */
-function refuseContradiction(kept: Kept, wish: AccountWish['encryption'], current: AccountView | undefined): void {
+function refuseContradiction(
+  kept: PassthroughProperties,
+  input: AccountInput['encryption'],
+  current: AccountView | undefined,
+): void {
   const identity = kept.identity as ServiceIdentity | undefined;
   const stays =
     current?.record.encryption.type === 'CustomerKey' ? current.record.encryption.binding.identity : undefined;
-  const used = wish === undefined ? stays : wish.type === 'CustomerKey' ? wish.identity : undefined;
+  const used = input === undefined ? stays : input.type === 'CustomerKey' ? input.identity : undefined;
   if (identity === undefined || used === undefined) return;
   const types = fold(identity.type.replaceAll(' ', '')).split(',');
   const assigned = userAssignedOf(used);

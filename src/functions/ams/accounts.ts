@@ -7,7 +7,7 @@ import { findAccount, listAccountsOf } from '../../core/accounts/readAccount.ts'
 import type { Preconditions } from '../../core/accounts/writeAccount.ts';
 import type { Change } from '../../core/ams/operation.ts';
 import { beginOperation, cancelCreation } from '../../core/ams/runOperation.ts';
-import { isSamePlace, parsePlace } from '../../core/base/armPath.ts';
+import { isSameArmPath, parseArmPath } from '../../core/base/armPath.ts';
 import { KeywardError, LostRace, Refusal, retryLostRaces } from '../../core/base/errors.ts';
 import { fold, isGuid, parseAccountName } from '../../core/base/names.ts';
 import { type Call, type RouteHandler, readJson } from '../pipeline/http.ts';
@@ -44,32 +44,34 @@ export const get: RouteHandler = async (call) => {
 
 export const createOrUpdate: RouteHandler = async (call) => {
   const version = versionIn(call.request, accountVersions);
-  const place = parsePlace(placeIn(call.request));
+  const place = parseArmPath(placeIn(call.request));
   return answerChange(call, version, accountToPut, (body, current) => {
-    const wish = parseBody(body, version, current);
+    const input = parseBody(body, version, current);
     // Several accounts of a customer share a subscription, and a subscription has one customer.
     const owned = current === undefined ? { owner: fold(place.subscriptionId) } : {};
-    return { ...changeOf(call), method: 'put', wish: { ...wish, ...owned, place } };
+    return { ...changeOf(call), method: 'put', input: { ...input, ...owned, place } };
   });
 };
 
 export const update: RouteHandler = async (call) => {
   const version = versionIn(call.request, accountVersions);
   return answerChange(call, version, accountAt, (body, current) => {
-    const wish = parseBody(body, version, current);
-    return { ...changeOf(call), method: 'patch', wish: { ...wish, place: placeIn(call.request) } };
+    const input = parseBody(body, version, current);
+    return { ...changeOf(call), method: 'patch', input: { ...input, place: placeIn(call.request) } };
   });
 };
 
 const changeOf = ({ request, actor, roles }: Call) => ({
-  ...{ account: nameIn(request), actor, mayRelease: roles.has('Keys.Release') },
+  account: nameIn(request),
+  actor,
+  mayRelease: roles.has('Keys.Release'),
 });
 
 /** Names are unique in the whole service. @throws Refusal Conflict */
 async function accountToPut({ request, service, known }: Call): Promise<AccountView | undefined> {
   const name = parseAccountName(nameIn(request));
   const view = known === undefined ? await findAccount(name, service) : (await known).view;
-  if (view === undefined || isSamePlace(view.record.place, placeIn(request))) return view;
+  if (view === undefined || isSameArmPath(view.record.place, placeIn(request))) return view;
   throw new Refusal(
     'Conflict',
     'An account of this name has its place elsewhere: names are unique in the whole service.',
@@ -89,7 +91,7 @@ async function answerChange(
   const body = await readJson(call.request);
   return retryLostRaces(async () => {
     const change = changeFrom(body, current);
-    const isMoving = change.wish.encryption?.type === 'CustomerKey' && Object.keys(conditions).length === 0;
+    const isMoving = change.input.encryption?.type === 'CustomerKey' && Object.keys(conditions).length === 0;
     const seen = isMoving && current !== undefined ? { ifMatch: etagOf(current.record) } : undefined;
     try {
       return await answerOf(change, { conditions, now: seen ?? conditions }, version, call);
@@ -110,21 +112,21 @@ async function answerOf(
   call: Call,
 ): Promise<HttpResponseInit> {
   const { service } = call;
-  const { account, method, wish, actor, mayRelease } = change;
+  const { account, method, input, actor, mayRelease } = change;
   if (version < '2021-11-01') {
     if (method === 'patch')
-      return answer(200, await patchAccount(account, wish, now, actor, service, { mayRelease }), version, call);
-    const { view, created } = await putAccount(account, wish, now, actor, service, { mayRelease });
+      return answer(200, await patchAccount(account, input, now, actor, service, { mayRelease }), version, call);
+    const { view, created } = await putAccount(account, input, now, actor, service, { mayRelease });
     return answer(created ? 201 : 200, view, version, call);
   }
   const { operation, view, created } = await beginOperation(change, conditions, service, now);
-  const location = view?.record.location ?? wish.location ?? '';
+  const location = view?.record.location ?? input.location ?? '';
   const headers = operationHeaders({ operation, location }, call);
-  const { place } = wish;
+  const { place } = input;
   const state = operation.status === 'InProgress' ? 'InProgress' : 'Succeeded';
   const jsonBody =
     view === undefined
-      ? renderAwaited({ name: account, place, wish }, version, service)
+      ? renderAwaited({ name: account, place, input }, version, service)
       : renderAccount(view, version, service, state);
   return { status: method === 'patch' ? 202 : created ? 201 : 200, headers, jsonBody };
 }
@@ -137,7 +139,7 @@ export const remove: RouteHandler = async (call) => {
   const existed = await retryLostRaces(async () => {
     const view = await findAccount(name, service);
     // At this path there is nothing to delete.
-    if (view !== undefined && !isSamePlace(view.record.place, placeIn(request))) return false;
+    if (view !== undefined && !isSameArmPath(view.record.place, placeIn(request))) return false;
     // With a condition there is an account that it is about, or nothing happens.
     if (view !== undefined || conditions.ifMatch === undefined) await cancelCreation(name, placeIn(request), service);
     // Only the account that was seen here: one of its name may come elsewhere meanwhile.

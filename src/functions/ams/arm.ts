@@ -2,7 +2,7 @@
 import type { HttpRequest } from '@azure/functions';
 import type { AccountView } from '../../core/accounts/account.ts';
 import { accountNotFound, getAccount } from '../../core/accounts/readAccount.ts';
-import { isAt, type Place } from '../../core/base/armPath.ts';
+import { type ArmPath, isAt } from '../../core/base/armPath.ts';
 import { Refusal } from '../../core/base/errors.ts';
 import { type EpochMs, iso } from '../../core/base/time.ts';
 import { absoluteUrl, type Call } from '../pipeline/http.ts';
@@ -24,7 +24,7 @@ export function versionIn<V extends string>(request: HttpRequest, supported: rea
   throw new Refusal('InvalidParameter', `${what} Supported: ${supported.join(', ')}.`, { target: 'api-version' });
 }
 
-export const placeIn = ({ params }: HttpRequest): Place => ({
+export const placeIn = ({ params }: HttpRequest): ArmPath => ({
   subscriptionId: params.subscriptionId ?? '',
   resourceGroup: params.resourceGroupName ?? '',
 });
@@ -40,7 +40,7 @@ export async function accountAt({ request, service, known }: Call): Promise<Acco
 
 export const accountType = 'Microsoft.Media/mediaservices';
 
-export const accountId = ({ subscriptionId, resourceGroup }: Place, name: string): string =>
+export const accountId = ({ subscriptionId, resourceGroup }: ArmPath, name: string): string =>
   `/subscriptions/${subscriptionId}/resourceGroups/${resourceGroup}/providers/${accountType}/${name}`;
 
 export const systemData = ({ createdAt, updatedAt }: { readonly createdAt: EpochMs; readonly updatedAt: EpochMs }) => ({

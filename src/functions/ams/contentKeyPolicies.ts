@@ -4,8 +4,9 @@ import type { StoredResource } from '../../core/ams/ports.ts';
 import { getResource } from '../../core/ams/readResource.ts';
 import { type Json, withAt } from '../../core/ams/resource.ts';
 import { revealResource } from '../../core/ams/revealResource.ts';
-import { existing, putResource, type WishedSecret } from '../../core/ams/writeResource.ts';
+import { existing, putResource, type ResourceSecretInput } from '../../core/ams/writeResource.ts';
 import { base64, wipe } from '../../core/base/bytes.ts';
+import { defined } from '../../core/base/defined.ts';
 import { iso } from '../../core/base/time.ts';
 import { parseTokenKey } from '../../core/secrets/secretValues.ts';
 import { type Call, parsed, type RouteHandler, readJson } from '../pipeline/http.ts';
@@ -26,17 +27,18 @@ const api: ResourceApi = {
 
 const withTimes = ({ value: { createdAt, updatedAt } }: StoredResource, properties: Json): Json => ({
   ...properties,
-  ...{ created: iso(createdAt), lastModified: iso(updatedAt) },
+  created: iso(createdAt),
+  lastModified: iso(updatedAt),
 });
 
 interface Parts {
   readonly options: readonly Json[];
-  readonly secrets: readonly WishedSecret[];
+  readonly secrets: readonly ResourceSecretInput[];
 }
 
 /** The options with a hole for each symmetric key, and the keys. */
 function partsOf(options: readonly PolicyOption[], newId: () => string): Parts {
-  const secrets: WishedSecret[] = [];
+  const secrets: ResourceSecretInput[] = [];
   const withoutKey = (key: unknown, at: readonly (string | number)[]): unknown => {
     if (typeof key !== 'object' || key === null || !('keyValue' in key)) return key;
     const { keyValue, ...told } = key;
@@ -87,7 +89,7 @@ const put = (method: 'PUT' | 'PATCH'): RouteHandler => {
             name: before?.value.name ?? nameIn(api, request),
             properties: {
               policyId,
-              ...(said === undefined ? {} : { description: said }),
+              ...defined({ description: said }),
               options: parts?.options ?? kept,
             },
             ...(parts === undefined ? {} : { secrets: parts.secrets }),
@@ -111,6 +113,10 @@ async function withSecrets(call: Call) {
 }
 
 export const contentKeyPolicies = {
-  ...{ list: list(api), get: get(api), createOrUpdate: put('PUT'), update: put('PATCH'), remove: remove(api) },
+  list: list(api),
+  get: get(api),
+  createOrUpdate: put('PUT'),
+  update: put('PATCH'),
+  remove: remove(api),
   getPolicyPropertiesWithSecrets: withSecrets,
 };

@@ -35,7 +35,8 @@ const resource = { id: readOnly, name: readOnly, type: readOnly, systemData: rea
 export const transformBody = z.strictObject({
   ...resource,
   properties: z.strictObject({
-    ...{ created: readOnly, lastModified: readOnly },
+    created: readOnly,
+    lastModified: readOnly,
     description: text.nullish(),
     outputs: z
       .array(
@@ -66,7 +67,8 @@ const inputDefinition = settings.refine(
 
 const clip = {
   label: z.string().max(260).nullish(),
-  ...{ start: clipTime, end: clipTime },
+  start: clipTime,
+  end: clipTime,
   inputDefinitions: z.array(inputDefinition).max(100).nullish(),
 };
 
@@ -106,7 +108,11 @@ export type JobInput = z.infer<typeof input>;
 export const jobBody = z.strictObject({
   ...resource,
   properties: z.strictObject({
-    ...{ created: readOnly, state: readOnly, lastModified: readOnly, startTime: readOnly, endTime: readOnly },
+    created: readOnly,
+    state: readOnly,
+    lastModified: readOnly,
+    startTime: readOnly,
+    endTime: readOnly,
     description: text.nullish(),
     input,
     outputs: z.array(settings).min(1).max(50),

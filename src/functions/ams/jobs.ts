@@ -5,7 +5,7 @@
 
 import { getResource } from '../../core/ams/readResource.ts';
 import { type Json, type JsonPath, withAt } from '../../core/ams/resource.ts';
-import { putResource, refuseExisting, type WishedSecret } from '../../core/ams/writeResource.ts';
+import { putResource, type ResourceSecretInput, refuseExisting } from '../../core/ams/writeResource.ts';
 import { wipe } from '../../core/base/bytes.ts';
 import { iso } from '../../core/base/time.ts';
 import { parseJobInput } from '../../core/secrets/secretValues.ts';
@@ -26,8 +26,8 @@ const api: ResourceApi = {
 };
 
 /** The input without addresses, and the addresses. */
-function partsOf(input: JobInput): { input: Json; secrets: WishedSecret[] } {
-  const secrets: WishedSecret[] = [];
+function partsOf(input: JobInput): { input: Json; secrets: ResourceSecretInput[] } {
+  const secrets: ResourceSecretInput[] = [];
   const without = (one: Json, at: JsonPath): Json => {
     if (one['@odata.type'] === '#Microsoft.Media.JobInputHttp') {
       const { baseUri, files, ...told } = one as Json & { baseUri?: string | null; files?: string[] | null };

@@ -1,9 +1,11 @@
 /** Long-running operations as Azure Resource Manager's clients follow them, and the list of what can be called. */
+
 import type { HttpRequest } from '@azure/functions';
 import { getAccount } from '../../core/accounts/readAccount.ts';
 import type { Operation } from '../../core/ams/operation.ts';
 import { findOperation } from '../../core/ams/runOperation.ts';
-import { isSamePlace } from '../../core/base/armPath.ts';
+import { isSameArmPath } from '../../core/base/armPath.ts';
+import { defined } from '../../core/base/defined.ts';
 import { statusOf } from '../../core/base/errorCatalogue.ts';
 import { type KeywardError, Refusal, Unavailable } from '../../core/base/errors.ts';
 import { foldRegion } from '../../core/base/names.ts';
@@ -41,14 +43,12 @@ export const status: RouteHandler = async (call) => {
       ? { headers: operationHeaders({ operation, location: locationIn(call.request) }, call) }
       : {}),
     jsonBody: {
-      ...{
-        id: pathOf(operation, locationIn(call.request), 'Statuses'),
-        name,
-        status: state,
-        startTime: iso(startedAt),
-      },
+      id: pathOf(operation, locationIn(call.request), 'Statuses'),
+      name,
+      status: state,
+      startTime: iso(startedAt),
       ...(endedAt === undefined ? {} : { endTime: iso(endedAt) }),
-      ...(error === undefined ? {} : { error }),
+      ...defined({ error }),
     },
   };
 };
@@ -62,7 +62,7 @@ export const result: RouteHandler = async (call) => {
     return { status: 202, headers: operationHeaders({ operation, location: locationIn(call.request) }, call) };
   if (error !== undefined) throw failureOf(error, call);
   const view = await getAccount(account, call.service);
-  if (!isSamePlace(view.record.place, place)) throw new Refusal('NotFound', 'The account of this operation is gone.');
+  if (!isSameArmPath(view.record.place, place)) throw new Refusal('NotFound', 'The account of this operation is gone.');
   return { status: 200, jsonBody: renderAccount(view, version, call.service) };
 };
 

@@ -58,7 +58,8 @@ const restriction = z.discriminatedUnion('@odata.type', [
   z.strictObject({ '@odata.type': type('ContentKeyPolicyUnknownRestriction') }),
   z.strictObject({
     '@odata.type': type('ContentKeyPolicyTokenRestriction'),
-    ...{ issuer: text, audience: text },
+    issuer: text,
+    audience: text,
     primaryVerificationKey: tokenKey.nullish(),
     alternateVerificationKeys: z.array(tokenKey).max(20).nullish(),
     requiredClaims: z
@@ -89,7 +90,8 @@ const widevineTemplate = z
 
 const playRight = z.strictObject({
   firstPlayExpiration: duration,
-  ...{ scmsRestriction: count, agcAndColorStripeRestriction: count },
+  scmsRestriction: count,
+  agcAndColorStripeRestriction: count,
   explicitAnalogTelevisionOutputRestriction: z
     .strictObject({ bestEffort: z.boolean(), configurationData: z.number().int() })
     .nullish(),
@@ -97,14 +99,20 @@ const playRight = z.strictObject({
   imageConstraintForAnalogComponentVideoRestriction: z.boolean(),
   imageConstraintForAnalogComputerMonitorRestriction: z.boolean(),
   allowPassingVideoContentToUnknownOutput: z.string().max(64),
-  ...{ uncompressedDigitalVideoOpl: count, compressedDigitalVideoOpl: count, analogVideoOpl: count },
-  ...{ compressedDigitalAudioOpl: count, uncompressedDigitalAudioOpl: count },
+  uncompressedDigitalVideoOpl: count,
+  compressedDigitalVideoOpl: count,
+  analogVideoOpl: count,
+  compressedDigitalAudioOpl: count,
+  uncompressedDigitalAudioOpl: count,
 });
 
 const playReadyLicense = z.strictObject({
   allowTestDevices: z.boolean(),
   securityLevel: z.string().max(64).nullish(),
-  ...{ beginDate: duration, expirationDate: duration, relativeBeginDate: duration, relativeExpirationDate: duration },
+  beginDate: duration,
+  expirationDate: duration,
+  relativeBeginDate: duration,
+  relativeExpirationDate: duration,
   gracePeriod: duration,
   playRight: playRight.nullish(),
   licenseType: z.string().max(64),
@@ -145,11 +153,16 @@ const options = z
 const bodyWith = <O extends z.ZodType>(optionsOf: O) =>
   z.strictObject({
     properties: z.strictObject({
-      ...{ policyId: readOnly, created: readOnly, lastModified: readOnly },
+      policyId: readOnly,
+      created: readOnly,
+      lastModified: readOnly,
       description: text.nullish(),
       options: optionsOf,
     }),
-    ...{ id: readOnly, name: readOnly, type: readOnly, systemData: readOnly },
+    id: readOnly,
+    name: readOnly,
+    type: readOnly,
+    systemData: readOnly,
   });
 
 export const wholePolicy = bodyWith(options);

@@ -47,7 +47,10 @@ export function render(api: ResourceApi, row: StoredResource, { request }: Pick<
     type === 'jobs' ? [`transforms/${transformName}/jobs`, 'transforms/jobs'] : ([type, type] as const);
   return {
     id: `${accountId(placeIn(request), accountName)}/${path}/${name}`,
-    ...{ name, type: `${accountType}/${kind}`, properties: api.told(row), systemData: systemData(row.value) },
+    name,
+    type: `${accountType}/${kind}`,
+    properties: api.told(row),
+    systemData: systemData(row.value),
   };
 }
 

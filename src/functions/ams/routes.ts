@@ -3,7 +3,7 @@
  * functions in the order of their names, and takes the first that fits: so `amsUnknown` comes last. What handles them is loaded by the
  * first call of one of them.
  */
-import { changeDanger } from '../pipeline/auditedRefusals.ts';
+import { keyChangeRefusal } from '../pipeline/auditedRefusals.ts';
 import type { RouteHandler } from '../pipeline/http.ts';
 import type { Route } from '../pipeline/route.ts';
 
@@ -18,7 +18,7 @@ const later =
   async (call) =>
     (await load())(call);
 
-type Facts = Pick<Route, 'role' | 'whileInaccessible' | 'danger'> & { readonly scope?: Route['scope'] };
+type Facts = Pick<Route, 'role' | 'whileInaccessible' | 'auditedRefusal'> & { readonly scope?: Route['scope'] };
 
 const on = (
   name: string,
@@ -27,13 +27,18 @@ const on = (
   facts: Facts,
   load: () => Promise<RouteHandler>,
 ): Route => ({
-  ...{ name: `ams${name}`, method, path, scope: 'account', bearerOnly: true, ...facts },
+  name: `ams${name}`,
+  method,
+  path,
+  scope: 'account',
+  bearerOnly: true,
+  ...facts,
   handler: later(load),
 });
 
 const readAccounts = { role: 'Accounts.Read', whileInaccessible: 'allowed' } as const;
 const writeAccounts = { role: 'Accounts.Write' } as const;
-const changeAccounts = { ...writeAccounts, danger: changeDanger };
+const changeAccounts = { ...writeAccounts, auditedRefusal: keyChangeRefusal };
 const readSecrets = { role: 'Secrets.Read' } as const;
 const writeSecrets = { role: 'Secrets.Write' } as const;
 const reveal = { role: 'Secrets.Reveal' } as const;

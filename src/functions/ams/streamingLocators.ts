@@ -1,10 +1,12 @@
 /** Streaming locators. Their content keys are the account's own: given by the caller, or made here where the streaming policy encrypts. */
+
 import * as z from 'zod';
 import { getResource } from '../../core/ams/readResource.ts';
 import type { Json } from '../../core/ams/resource.ts';
 import { revealResource } from '../../core/ams/revealResource.ts';
-import { putResource, refuseExisting, type WishedSecret } from '../../core/ams/writeResource.ts';
+import { putResource, type ResourceSecretInput, refuseExisting } from '../../core/ams/writeResource.ts';
 import { base64, wipe } from '../../core/base/bytes.ts';
+import { defined } from '../../core/base/defined.ts';
 import { fold } from '../../core/base/names.ts';
 import { iso } from '../../core/base/time.ts';
 import { parseContentKey } from '../../core/secrets/secretValues.ts';
@@ -20,7 +22,9 @@ const contentKey = z.strictObject({
   id: z.guid().transform((id) => id.toLowerCase()),
   labelReferenceInStreamingPolicy: label.nullish(),
   value: z.string().max(100).nullish(),
-  ...{ type: readOnly, policyName: readOnly, tracks: readOnly },
+  type: readOnly,
+  policyName: readOnly,
+  tracks: readOnly,
 });
 
 const locator = z.strictObject({
@@ -40,7 +44,10 @@ const locator = z.strictObject({
     filters: z.array(text).max(50).nullish(),
     created: readOnly,
   }),
-  ...{ id: readOnly, name: readOnly, type: readOnly, systemData: readOnly },
+  id: readOnly,
+  name: readOnly,
+  type: readOnly,
+  systemData: readOnly,
 });
 
 type Encryption = { readonly type?: string; readonly label?: string };
@@ -82,21 +89,27 @@ function keysOf({ contentKeys, streamingPolicyName, defaultContentKeyPolicyName 
   const policy = predefined.get(fold(streamingPolicyName)) ?? unknownPolicy;
   const policyName = defaultContentKeyPolicyName ?? null;
   const about = (type: string | undefined, key: string | undefined) => ({
-    ...(type === undefined ? {} : { type }),
-    ...{ policyName, tracks: [] },
-    ...(key === undefined ? {} : { labelReferenceInStreamingPolicy: key }),
+    ...defined({ type }),
+    policyName,
+    tracks: [],
+    ...defined({ labelReferenceInStreamingPolicy: key }),
   });
   const at = (index: number) => ['contentKeys', index, 'value'] as const;
   if (contentKeys === undefined || contentKeys === null)
     return policy.map((one, index) => ({
       told: about(one.type, one.label),
-      secret: { kind: 'contentKeys', at: at(index), value: { ofLength: 16 }, ...labelled(one.label) } as WishedSecret,
+      secret: {
+        kind: 'contentKeys',
+        at: at(index),
+        value: { ofLength: 16 },
+        ...labelled(one.label),
+      } as ResourceSecretInput,
     }));
   return contentKeys.map(({ id, value, labelReferenceInStreamingPolicy: given }, index) => {
     const ofPolicy = policy.find((one) => one.label === given) ?? policy[0];
     const target = `properties.contentKeys.${index}.value`;
     const known = typeof value === 'string' ? { given: parseContentKey(value, target) } : { ofLength: 16 };
-    const secret: WishedSecret = {
+    const secret: ResourceSecretInput = {
       kind: 'contentKeys',
       id,
       at: at(index),

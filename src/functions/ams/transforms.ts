@@ -16,7 +16,8 @@ const api: ResourceApi = {
   parameter: 'transformName',
   told: ({ value: { properties, createdAt, updatedAt } }) => ({
     ...properties,
-    ...{ created: iso(createdAt), lastModified: iso(updatedAt) },
+    created: iso(createdAt),
+    lastModified: iso(updatedAt),
   }),
 };
 

@@ -12,8 +12,12 @@ import { parseKeyIdentifier } from '../../core/customerKey/keyIdentifier.ts';
 import type { Service } from '../../core/service.ts';
 import { readJson } from './http.ts';
 
-/** What was asked, or undefined: nothing dangerous. @throws Refusal where the call says nothing that can be read: the same */
-export type Danger = (refusal: Refusal, request: HttpRequest, service: Service) => Promise<RefusedCall | undefined>;
+/** What was asked, or undefined: nothing sensitive. @throws Refusal where the call says nothing that can be read: the same */
+export type AuditedRefusal = (
+  refusal: Refusal,
+  request: HttpRequest,
+  service: Service,
+) => Promise<RefusedCall | undefined>;
 
 /** @throws Refusal InvalidParameter */
 const accountIn = (request: HttpRequest): string => parseAccountName(request.params.accountName ?? '');
@@ -26,15 +30,15 @@ const keyWish = z.object({
 });
 
 /** PUT and PATCH of an account, by either contract. */
-export const changeDanger: Danger = async ({ code, extras }, request, service) => {
+export const keyChangeRefusal: AuditedRefusal = async ({ code, extras }, request, service) => {
   const account = accountIn(request);
   if (code === 'AuthorizationFailed')
     // The role that the route asks for has no target.
     return extras.target === undefined ? undefined : { asked: 'ReleaseToSystemKey', account };
   if (code !== 'OwnerMismatch' && code !== 'CustomerKeyInaccessible') return undefined;
-  const wish = keyWish.safeParse(await readJson(request));
-  if (!wish.success) return undefined;
-  const { keyIdentifier } = wish.data.properties.encryption.keyVaultProperties ?? {};
+  const input = keyWish.safeParse(await readJson(request));
+  if (!input.success) return undefined;
+  const { keyIdentifier } = input.data.properties.encryption.keyVaultProperties ?? {};
   const asked = code === 'OwnerMismatch' ? 'UseForeignKey' : 'ChangeKeyWhileInaccessible';
   return { asked, account, ...(keyIdentifier === undefined ? {} : keyIn(keyIdentifier, service)) };
 };
@@ -45,7 +49,7 @@ const keyIn = (identifier: string, { cloud }: Service): Pick<RefusedCall, 'key'>
 });
 
 /** Repair of the identity: whatever stood in its way, but for a call that says nothing. */
-export const repairDanger: Danger = async ({ code }, request) =>
+export const repairRefusal: AuditedRefusal = async ({ code }, request) =>
   code === 'AuthorizationFailed' || code === 'Conflict' || isCause(code)
     ? { asked: 'RepairIdentity', account: accountIn(request) }
     : undefined;

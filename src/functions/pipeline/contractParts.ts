@@ -25,8 +25,10 @@ export const identity = z
     z.strictObject({ useSystemAssignedIdentity: z.literal(true) }),
     z.strictObject({ useSystemAssignedIdentity: z.literal(false), userAssignedIdentity: z.string() }),
     z.strictObject({
-      ...{ useSystemAssignedIdentity: z.literal(false), userAssignedIdentity: z.string() },
-      ...{ federatedIdentityClientId: guid, tenantId: guid },
+      useSystemAssignedIdentity: z.literal(false),
+      userAssignedIdentity: z.string(),
+      federatedIdentityClientId: guid,
+      tenantId: guid,
     }),
   ])
   .meta({ id: 'Identity', description: 'The managed identity that the key is reached with.' });

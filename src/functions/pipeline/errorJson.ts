@@ -1,5 +1,7 @@
 /** An error as JSON, in the shape of Azure Resource Manager (RPC contract, "Error response content"). */
+
 import * as z from 'zod';
+import { defined } from '../../core/base/defined.ts';
 import { errorCodes, type KeywardError } from '../../core/base/errors.ts';
 
 const code = z.enum(errorCodes).meta({ id: 'ErrorCode', description: 'Closed list; the message may change.' });
@@ -49,8 +51,7 @@ export function renderError({ code, message, extras }: KeywardError) {
     error: {
       code,
       message,
-      ...(target === undefined ? {} : { target }),
-      ...(details === undefined ? {} : { details }),
+      ...defined({ target, details }),
       ...(info === undefined ? {} : { additionalInfo: [{ type: 'Keyward', info }] }),
     },
   };

@@ -2,6 +2,7 @@
  * The one way an HTTP call takes: authorize, the gate of the inaccessible state, the route's handler; and the one place where
  * errors become answers. An unforeseen error says nothing outside but its request id.
  */
+
 import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import type * as z from 'zod';
 import type { AccountView } from '../../core/accounts/account.ts';
@@ -9,6 +10,7 @@ import { refuseWhileInaccessible } from '../../core/accounts/gate.ts';
 import type { KnownAccount } from '../../core/accounts/processState.ts';
 import { findAccount } from '../../core/accounts/readAccount.ts';
 import { isAt } from '../../core/base/armPath.ts';
+import { defined } from '../../core/base/defined.ts';
 import { describeError, KeywardError, Refusal, statusOf, Unavailable } from '../../core/base/errors.ts';
 import { inTime } from '../../core/base/inTime.ts';
 import { measure } from '../../core/base/metrics.ts';
@@ -73,11 +75,16 @@ async function gated(route: Extract<Route, { handler: RouteHandler }>, call: Cal
 /** No refusal waits longer for its entry, and none fails with it. */
 const auditWithinMs = 2_000;
 
-async function audited(refusal: Refusal, { danger }: Route, request: HttpRequest, { actor }: Caller): Promise<void> {
-  if (danger === undefined) return;
+async function audited(
+  refusal: Refusal,
+  { auditedRefusal }: Route,
+  request: HttpRequest,
+  { actor }: Caller,
+): Promise<void> {
+  if (auditedRefusal === undefined) return;
   try {
     const service = await keyward();
-    const call = await danger(refusal, request, service);
+    const call = await auditedRefusal(refusal, request, service);
     if (call === undefined) return;
     const telling = service.refusedCalls.tell(call, refusal.code, actor);
     const outcome = (await inTime(telling, service, auditWithinMs)) ?? 'late';
@@ -100,7 +107,7 @@ function answerOf(error: unknown, context: InvocationContext): HttpResponseInit 
     const retryAfter = error instanceof Unavailable ? { 'Retry-After': String(error.retryAfterSeconds) } : undefined;
     return {
       status: statusOf(error.code),
-      ...(retryAfter === undefined ? {} : { headers: retryAfter }),
+      ...defined({ headers: retryAfter }),
       jsonBody: renderError(error),
     };
   }

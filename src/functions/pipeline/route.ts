@@ -1,6 +1,6 @@
 /** What is said of an HTTP route, once: who may call it, when, and what goes in and comes out. */
 import type * as z from 'zod';
-import type { Danger } from './auditedRefusals.ts';
+import type { AuditedRefusal } from './auditedRefusals.ts';
 import type { BareHandler, RouteHandler } from './http.ts';
 
 /** App roles of the bearer tokens. One does not include another. */
@@ -50,7 +50,7 @@ interface RouteFacts {
    */
   readonly gate?: 'beside';
   /** Which refusals of the call stand in the audit. */
-  readonly danger?: Danger;
+  readonly auditedRefusal?: AuditedRefusal;
   /** What the OpenAPI document says of the route. Absent: the contract is somebody else's published one. */
   readonly contract?: Contract;
 }

@@ -5,26 +5,30 @@
  */
 import type { StorageQueueHandler, TimerHandler } from '@azure/functions';
 import * as z from 'zod';
-import { clearUnnamed } from '../../core/ams/orphanedSecrets.ts';
+import { deleteOrphanedSecrets } from '../../core/ams/orphanedSecrets.ts';
 import { clearOperations, continueOperation } from '../../core/ams/runOperation.ts';
 import { announceWaiting } from '../../core/announcements/outboxPass.ts';
 import { ringNames } from '../../core/base/vocabulary.ts';
-import { clearRows, visitAccounts } from '../../core/dailyPass.ts';
+import { clearRows, processAccounts } from '../../core/dailyPass.ts';
 import { workOnPass } from '../../core/reseal/resealPass.ts';
 import { lookAtOperatorKeys } from '../../core/rings/maintainRings.ts';
-import { moveSecrets } from '../../core/secrets/rekeySecrets.ts';
+import { rekeySecrets } from '../../core/secrets/rekeySecrets.ts';
 import { inInvocation, keyward } from '../pipeline/service.ts';
 
 export const dailyMessage = z.union([
   z.strictObject({ visit: z.literal('accounts'), after: z.string().max(24).optional() }),
   z.strictObject({ visit: z.literal('rows'), vault: z.string().regex(/^[0-9a-f]{32}$/) }),
   z.strictObject({
-    ...{ visit: z.literal('secrets'), account: z.string().max(24), since: z.number().optional() },
-    ...{ after: z.string().max(1024).optional(), found: z.number().optional() },
-    ...{ stuck: z.number().optional(), pauses: z.number().optional() },
+    visit: z.literal('secrets'),
+    account: z.string().max(24),
+    since: z.number().optional(),
+    after: z.string().max(1024).optional(),
+    found: z.number().optional(),
+    stuck: z.number().optional(),
+    pauses: z.number().optional(),
   }),
   z.strictObject({ visit: z.literal('ring'), ring: z.enum(ringNames) }),
-  z.strictObject({ visit: z.literal('operatorKeys'), askedAt: z.number() }),
+  z.strictObject({ visit: z.literal('operatorKeys'), requestedAt: z.number() }),
   // Two keys of a table, whoever wrote the row: 512 characters each.
   z.strictObject({ visit: z.literal('announcements'), after: z.string().max(1025).optional() }),
   z.strictObject({ visit: z.literal('operation'), operation: z.string().max(64) }),
@@ -50,19 +54,19 @@ export const dailyPass: StorageQueueHandler = (input, context) =>
       return service.log.info('Cleared rows that accounts had left', { vault: message.data.vault, cleared });
     }
     if (message.data.visit === 'secrets') {
-      const next = await moveSecrets(message.data, service);
+      const next = await rekeySecrets(message.data, service);
       return next && service.dailyQueue.send(next.work, next.delayMs);
     }
     if (message.data.visit === 'ring') return workOnPass(message.data.ring, service);
-    if (message.data.visit === 'operatorKeys') return lookAtOperatorKeys(message.data.askedAt, service);
+    if (message.data.visit === 'operatorKeys') return lookAtOperatorKeys(message.data.requestedAt, service);
     if (message.data.visit === 'announcements') return announceWaiting(message.data.after, service);
     if (message.data.visit === 'operation') return continueOperation(message.data.operation, service);
     if (message.data.visit === 'operations')
       return (await clearOperations(service)) ? service.dailyQueue.send({ visit: 'operations' }) : undefined;
     if (message.data.visit === 'unnamed') {
-      const next = await clearUnnamed(message.data, service);
+      const next = await deleteOrphanedSecrets(message.data, service);
       return next && service.dailyQueue.send(next);
     }
-    const after = await visitAccounts(message.data.after, service);
+    const after = await processAccounts(message.data.after, service);
     if (after !== undefined) await service.dailyQueue.send({ visit: 'accounts', after });
   });

@@ -1,6 +1,6 @@
 /** Event Grid trigger for Key Vault events, in either schema: wakes the vault concerned, and returns. */
 import type { EventGridHandler } from '@azure/functions';
-import { concernOfKeyEvent } from '../../core/vaultWork/events.ts';
+import { targetOfKeyEvent } from '../../core/vaultWork/events.ts';
 import { onEvent } from './onEvent.ts';
 
-export const keyEvents: EventGridHandler = (event, context) => onEvent(event, context, concernOfKeyEvent);
+export const keyEvents: EventGridHandler = (event, context) => onEvent(event, context, targetOfKeyEvent);

@@ -3,16 +3,16 @@
  * A record that is none is passed by; only our own storage trouble is thrown.
  */
 import type { EventHubHandler } from '@azure/functions';
-import { concernsOfDiagnostics } from '../../core/vaultWork/diagnostics.ts';
+import { targetsOfDiagnostics } from '../../core/vaultWork/diagnostics.ts';
 import { wake } from '../../core/vaultWork/events.ts';
 import { inInvocation, keyward } from '../pipeline/service.ts';
 
 export const keyVaultLogs: EventHubHandler = (messages, context) =>
   inInvocation(context, async () => {
     const service = await keyward();
-    const concerns = [messages].flat().flatMap((message) => concernsOfDiagnostics(message, service.cloud));
-    const distinct = new Map(concerns.map((concern) => [`${concern.vaultHost} ${concern.keyName ?? ''}`, concern]));
+    const targets = [messages].flat().flatMap((message) => targetsOfDiagnostics(message, service.cloud));
+    const distinct = new Map(targets.map((target) => [`${target.vaultHost} ${target.keyName ?? ''}`, target]));
     let woken = 0;
-    for (const concern of distinct.values()) if (await wake(concern, service)) woken += 1;
-    service.log.info('Received diagnostic records', { concerns: distinct.size, woken });
+    for (const target of distinct.values()) if (await wake(target, service)) woken += 1;
+    service.log.info('Received diagnostic records', { targets: distinct.size, woken });
   });

@@ -1,7 +1,7 @@
 /** Timer trigger: the guarantee behind every event. */
 import type { TimerHandler } from '@azure/functions';
 import { wakeAnnouncing } from '../../core/announcements/outboxPass.ts';
-import { tendRings } from '../../core/rings/maintainRings.ts';
+import { maintainRings } from '../../core/rings/maintainRings.ts';
 import { timedSweep } from '../../core/vaultWork/sweep.ts';
 import { inInvocation, keyward } from '../pipeline/service.ts';
 
@@ -10,5 +10,5 @@ export const sweep: TimerHandler = (_timer, context) =>
     const service = await keyward();
     service.log.info('Swept', { vaults: await timedSweep(service) });
     // After the customers': trouble with our own keys, or our topic, is no reason to look at theirs late.
-    await Promise.all([tendRings(service), wakeAnnouncing(service)]);
+    await Promise.all([maintainRings(service), wakeAnnouncing(service)]);
   });

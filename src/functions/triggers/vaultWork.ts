@@ -8,7 +8,7 @@ import { inInvocation, keyward } from '../pipeline/service.ts';
 const message = z.object({
   vault: z.string().regex(/^[0-9a-f]{32}$/),
   lookNow: z.object({ keyName: z.string().max(127).optional() }).optional(),
-  askedBy: z.enum(triggers),
+  requestedBy: z.enum(triggers),
   eventId: z
     .string()
     .regex(/^[\w-]{1,64}$/)
@@ -20,9 +20,9 @@ export const vaultWork: StorageQueueHandler = (input, context) =>
     const service = await keyward();
     const parsed = message.safeParse(input);
     if (!parsed.success) return service.log.error('Dropped a message that is no vault work');
-    const { vault, lookNow, askedBy, eventId } = parsed.data;
+    const { vault, lookNow, requestedBy, eventId } = parsed.data;
     const { keyName } = lookNow ?? {};
     const wanted = lookNow === undefined ? {} : { lookNow: keyName === undefined ? {} : { keyName } };
     const event = eventId === undefined ? {} : { eventId };
-    await workOnVault({ vault, askedBy, ...event, ...wanted }, service);
+    await workOnVault({ vault, requestedBy, ...event, ...wanted }, service);
   });

@@ -130,8 +130,8 @@ async function refusedKeys(stack: Stack, api: Caller, { tell }: Narrator): Promi
       });
       await stack.keyVault('POST', '/vaults/contoso-bad/keys/media', { kty: 'RSA', size: 2048, enabled: false });
       const { etag } = await account(api);
-      const wish = customerKey('https://contoso-bad.vault.azure.net/keys/media');
-      const { body } = await expected(200, api('POST', '/api/accounts/alpha/validateEncryption', wish));
+      const input = customerKey('https://contoso-bad.vault.azure.net/keys/media');
+      const { body } = await expected(200, api('POST', '/api/accounts/alpha/validateEncryption', input));
       const failed: { cause: string; seen: string }[] = body.checks.filter(
         (one: { result: string }) => one.result === 'fail',
       );
@@ -145,8 +145,8 @@ async function refusedKeys(stack: Stack, api: Caller, { tell }: Narrator): Promi
     title: 'An elliptic-curve key is refused',
     run: async () => {
       await stack.keyVault('POST', '/vaults/contoso-keys/keys/curve', { kty: 'EC', curve: 'P-256' });
-      const wish = customerKey('https://contoso-keys.vault.azure.net/keys/curve');
-      return told(await api('PATCH', '/api/accounts/alpha', wish), 400, 'KeyTypeUnsupported');
+      const input = customerKey('https://contoso-keys.vault.azure.net/keys/curve');
+      return told(await api('PATCH', '/api/accounts/alpha', input), 400, 'KeyTypeUnsupported');
     },
   });
   await tell({
@@ -154,8 +154,8 @@ async function refusedKeys(stack: Stack, api: Caller, { tell }: Narrator): Promi
     run: async () => {
       await stack.createCustomerVault('contoso-loose', { recoveryLevel: 'Recoverable+Purgeable' });
       await stack.keyVault('POST', '/vaults/contoso-loose/keys/media', { kty: 'RSA', size: 2048 });
-      const wish = customerKey('https://contoso-loose.vault.azure.net/keys/media');
-      return told(await api('PATCH', '/api/accounts/alpha', wish), 400, 'PurgeProtectionMissing');
+      const input = customerKey('https://contoso-loose.vault.azure.net/keys/media');
+      return told(await api('PATCH', '/api/accounts/alpha', input), 400, 'PurgeProtectionMissing');
     },
   });
   await tell({

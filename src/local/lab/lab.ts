@@ -2,6 +2,7 @@
  * A laboratory: the real core and the real adapters on the real wire, with tables in memory, in virtual time. What the sweep's timer and
  * the queue's trigger do in Azure is done here by `advance`, in order and without waiting.
  */
+
 import { TableClient } from '@azure/data-tables';
 import { startIdentity } from '../../../packages/entra-emulator/src/issuer.ts';
 import { type KeyVaultControl, keyVaultControl } from '../../../packages/key-vault-emulator/src/controlClient.ts';
@@ -12,6 +13,7 @@ import type { TableName } from '../../azure/tables.ts';
 import type { AccountView } from '../../core/accounts/account.ts';
 import { patchAccount, putAccount } from '../../core/accounts/putAccount.ts';
 import { getAccount } from '../../core/accounts/readAccount.ts';
+import { defined } from '../../core/base/defined.ts';
 import type { Log, LogFields } from '../../core/base/log.ts';
 import type { DailyWork } from '../../core/dailyPass.ts';
 import type { Service } from '../../core/service.ts';
@@ -82,7 +84,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const emulator = await startKeyVault({
     identityUrl: identity.url,
     timings: { deleteDelayMs: 0, recoverDelayMs: 0 },
-    ...(options.keyPool === undefined ? {} : { keyPool: options.keyPool }),
+    ...defined({ keyPool: options.keyPool }),
   });
   const keyVault = keyVaultControl(emulator.url);
   await createOperatorVault(keyVault);
@@ -117,10 +119,17 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   };
 
   const lab: Lab = {
-    ...{ service, clock, queue, keyVault, keyVaultUrl: emulator.url, identityUrl: identity.url, log: lines, another },
+    service,
+    clock,
+    queue,
+    keyVault,
+    keyVaultUrl: emulator.url,
+    identityUrl: identity.url,
+    log: lines,
+    another,
     table: (name) => TableClient.fromConnectionString(tables.connectionString, `keyward${name}`, tables),
     tableRequests: () => tables.requests,
-    ...(topic === undefined ? {} : { topic }),
+    ...defined({ topic }),
     async vaultWithKey(vault, more = {}) {
       await keyVault('POST', '/vaults', { name: vault, tenantId: homeTenantId, location, ...more });
       await keyVault('PUT', `/vaults/${vault}/grants/${appPrincipalId}`, {

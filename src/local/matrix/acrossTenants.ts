@@ -39,7 +39,8 @@ function tokenAnswer(effect: Readonly<Record<string, unknown>>, where: 'customer
 }
 
 const entraSays = (code: number) => ({
-  ...{ kind: 'answer', status: 400 },
+  kind: 'answer',
+  status: 400,
   body: { error: 'invalid_grant', error_description: `AADSTS${code}: as told.`, error_codes: [code] },
 });
 

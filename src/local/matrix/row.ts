@@ -46,28 +46,46 @@ const suspected = { after1: suspect, after2: suspect, after3: suspect };
 /** Two denied looks, ten seconds apart. */
 export const refusedAfterTwo = (cause: Cause): Expectation => ({
   cause,
-  ...{ after1: suspect, after2: refused, after3: refused, afterTenMinutes: refused, afterEnd: accessible },
+  after1: suspect,
+  after2: refused,
+  after3: refused,
+  afterTenMinutes: refused,
+  afterEnd: accessible,
 });
 
 /** Three looks are enough only when they span the time that this cause asks for: half a minute, or a whole one. */
 export const refusedAfterSeveral = (cause: Cause): Expectation => ({
-  ...{ cause, ...suspected, afterTenMinutes: refused, afterEnd: accessible },
+  cause,
+  ...suspected,
+  afterTenMinutes: refused,
+  afterEnd: accessible,
 });
 
 /** Believed after a quarter of an hour. */
 export const refusedAfterFifteenMinutes = (cause: Cause): Expectation => ({
-  ...{ cause, ...suspected, afterTenMinutes: suspect, afterTwentyMinutes: refused, afterEnd: accessible },
+  cause,
+  ...suspected,
+  afterTenMinutes: suspect,
+  afterTwentyMinutes: refused,
+  afterEnd: accessible,
 });
 
 /** Never disables, however long. */
 export const outage = (cause: Cause): Expectation => ({
   cause,
-  ...{ after1: unreachable, after2: unreachable, after3: unreachable, afterTenMinutes: unreachable },
+  after1: unreachable,
+  after2: unreachable,
+  after3: unreachable,
+  afterTenMinutes: unreachable,
   afterEnd: accessible,
 });
 
 export const harmless: Expectation = {
-  ...{ after1: accessible, after2: accessible, after3: accessible, afterTenMinutes: accessible, afterEnd: accessible },
+  after1: accessible,
+  after2: accessible,
+  after3: accessible,
+  afterTenMinutes: accessible,
+  afterEnd: accessible,
 };
 
 /** What cannot be undone. */

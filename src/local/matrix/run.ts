@@ -6,10 +6,12 @@
  *
  * Faults begin a second after a sweep has looked, so the first look that can see one comes as late as it ever does.
  */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import { stateOf, verdictOn } from '../../core/accounts/account.ts';
 import type { Cause } from '../../core/base/causes.ts';
+import { defined } from '../../core/base/defined.ts';
 import type { EpochMs } from '../../core/base/time.ts';
 import { bindingEntries } from '../entries.ts';
 import type { LabOptions } from '../lab/lab.ts';
@@ -195,14 +197,14 @@ async function outcomeOf(course: Course, { lab }: World, stuck: readonly string[
   const refusedAt = changes.find(({ at, after }) => at > beganAt && after === 'Inaccessible')?.at;
   const restoredAt = changes.find(({ at, after }) => at > endedAt && after === 'Accessible')?.at;
   const differences = [
-    ...differencesOf({ ...seen, ...(cause === undefined ? {} : { cause }) }, row.expect),
+    ...differencesOf({ ...seen, ...defined({ cause }) }, row.expect),
     ...(stuck.includes(idOf(vault)) ? [stuckWork] : []),
   ];
   const shouldRefuse = Object.values(row.expect).some((state) => state.includes('Inaccessible'));
   return {
     row,
     ...seen,
-    ...(cause === undefined ? {} : { cause }),
+    ...defined({ cause }),
     ...(refusedAt === undefined ? {} : { refusedAfterSeconds: (refusedAt - beganAt) / second }),
     ...(restoredAt === undefined ? {} : { restoredAfterSeconds: (restoredAt - endedAt) / second }),
     wrongDisable: refusedAt !== undefined && !shouldRefuse,

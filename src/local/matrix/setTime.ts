@@ -12,7 +12,7 @@ export interface SetTimeRow {
   readonly cause: Cause;
   readonly evidence: Evidence;
   /** Prepares the vault, and answers with the key identifier that a caller then asks for. */
-  readonly wish: (lab: Lab, vault: string) => Promise<string>;
+  readonly input: (lab: Lab, vault: string) => Promise<string>;
 }
 
 export interface SetTimeOutcome {
@@ -34,52 +34,75 @@ const inHours = (hours: number) => new Date(Date.now() + hours * hour).toISOStri
 
 export const setTimeRows: readonly SetTimeRow[] = [
   {
-    ...{ name: 'an elliptic-curve key', cause: 'KeyTypeUnsupported', evidence: 'documented' },
-    wish: (lab, vault) => key(lab, vault, { kty: 'EC', size: undefined, curve: 'P-256' }),
+    name: 'an elliptic-curve key',
+    cause: 'KeyTypeUnsupported',
+    evidence: 'documented',
+    input: (lab, vault) => key(lab, vault, { kty: 'EC', size: undefined, curve: 'P-256' }),
   },
   {
-    ...{ name: 'a key past its expiry date', cause: 'KeyExpired', evidence: 'documented' },
-    wish: (lab, vault) => key(lab, vault, { exp: inHours(-1) }),
+    name: 'a key past its expiry date',
+    cause: 'KeyExpired',
+    evidence: 'documented',
+    input: (lab, vault) => key(lab, vault, { exp: inHours(-1) }),
   },
   {
-    ...{ name: 'a key that is not active yet', cause: 'KeyNotYetValid', evidence: 'documented' },
-    wish: (lab, vault) => key(lab, vault, { nbf: inHours(24) }),
+    name: 'a key that is not active yet',
+    cause: 'KeyNotYetValid',
+    evidence: 'documented',
+    input: (lab, vault) => key(lab, vault, { nbf: inHours(24) }),
   },
   {
-    ...{ name: 'a disabled key', cause: 'KeyDisabled', evidence: 'documented' },
-    wish: (lab, vault) => key(lab, vault, { enabled: false }),
+    name: 'a disabled key',
+    cause: 'KeyDisabled',
+    evidence: 'documented',
+    input: (lab, vault) => key(lab, vault, { enabled: false }),
   },
   {
-    ...{ name: 'a key without unwrapKey', cause: 'KeyOperationNotAllowed', evidence: 'documented' },
-    wish: (lab, vault) => key(lab, vault, { keyOps: ['encrypt', 'decrypt', 'wrapKey'] }),
+    name: 'a key without unwrapKey',
+    cause: 'KeyOperationNotAllowed',
+    evidence: 'documented',
+    input: (lab, vault) => key(lab, vault, { keyOps: ['encrypt', 'decrypt', 'wrapKey'] }),
   },
   {
-    ...{ name: 'a vault without soft delete', cause: 'SoftDeleteMissing', evidence: 'documented' },
-    wish: (lab, vault) => key(lab, vault, {}, { recoveryLevel: 'Purgeable' }),
+    name: 'a vault without soft delete',
+    cause: 'SoftDeleteMissing',
+    evidence: 'documented',
+    input: (lab, vault) => key(lab, vault, {}, { recoveryLevel: 'Purgeable' }),
   },
   {
-    ...{ name: 'a vault without purge protection', cause: 'PurgeProtectionMissing', evidence: 'documented' },
-    wish: (lab, vault) => key(lab, vault, {}, { recoveryLevel: 'CustomizedRecoverable+Purgeable', recoverableDays: 7 }),
+    name: 'a vault without purge protection',
+    cause: 'PurgeProtectionMissing',
+    evidence: 'documented',
+    input: (lab, vault) =>
+      key(lab, vault, {}, { recoveryLevel: 'CustomizedRecoverable+Purgeable', recoverableDays: 7 }),
   },
   {
-    ...{ name: 'a vault in another region', cause: 'RegionMismatch', evidence: 'documented' },
-    wish: (lab, vault) => key(lab, vault, {}, { location: 'northeurope' }),
+    name: 'a vault in another region',
+    cause: 'RegionMismatch',
+    evidence: 'documented',
+    input: (lab, vault) => key(lab, vault, {}, { location: 'northeurope' }),
   },
   {
-    ...{ name: 'a vault of another owner', cause: 'OwnerMismatch', evidence: 'documented' },
-    async wish(lab, vault) {
+    name: 'a vault of another owner',
+    cause: 'OwnerMismatch',
+    evidence: 'documented',
+    async input(lab, vault) {
       const owned = await lab.vaultWithKey(vault);
       await lab.account(`${vault}-owner`, 'fabrikam', owned);
       return owned;
     },
   },
   {
-    ...{ name: 'a host that is no Key Vault', cause: 'VaultHostNotAllowed', evidence: 'documented' },
-    wish: async (_lab, vault) => `https://${vault}.vault.azure.net.example.com/keys/cmk`,
+    name: 'a host that is no Key Vault',
+    cause: 'VaultHostNotAllowed',
+    evidence: 'documented',
+    input: async (_lab, vault) => `https://${vault}.vault.azure.net.example.com/keys/cmk`,
   },
   {
-    ...{ name: 'an identifier of a secret', cause: 'KeyIdentifierMalformed', evidence: 'documented' },
-    wish: async (_lab, vault) => `https://${vault}.vault.azure.net/secrets/cmk`,
+    name: 'an identifier of a secret',
+    cause: 'KeyIdentifierMalformed',
+    evidence: 'documented',
+    input: async (_lab, vault) => `https://${vault}.vault.azure.net/secrets/cmk`,
   },
 ];
 
@@ -88,7 +111,7 @@ export async function runSetTime(lab: Lab, rows: readonly SetTimeRow[] = setTime
   for (const [index, row] of rows.entries()) {
     const name = `set-${index}`;
     const before = await lab.account(name, 'contoso');
-    const told = await lab.move(name, await row.wish(lab, `set-time-${index}`)).then(
+    const told = await lab.move(name, await row.input(lab, `set-time-${index}`)).then(
       () => 'accepted',
       (error: unknown) => (error instanceof KeywardError ? error.code : String(error)),
     );

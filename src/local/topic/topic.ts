@@ -38,9 +38,15 @@ const word = z.string().min(1);
 /** Required and optional attributes (CloudEvents 1.0); extensions have names of lower-case letters and digits. */
 const cloudEvent = z
   .object({
-    ...{ specversion: z.literal('1.0'), id: word, source: word, type: word },
-    ...{ subject: word.optional(), time: z.iso.datetime({ offset: true }).optional() },
-    ...{ datacontenttype: word.optional(), dataschema: word.optional(), data: z.unknown().optional() },
+    specversion: z.literal('1.0'),
+    id: word,
+    source: word,
+    type: word,
+    subject: word.optional(),
+    time: z.iso.datetime({ offset: true }).optional(),
+    datacontenttype: word.optional(),
+    dataschema: word.optional(),
+    data: z.unknown().optional(),
   })
   .catchall(z.unknown())
   .refine((event) => Object.keys(event).every((name) => /^[a-z0-9]+$/.test(name) || name === 'data_base64'));

@@ -286,15 +286,15 @@ export function requestFor({ method, path, spec }: Operation, judge: Judge): fc.
     .tuple(fc.tuple(...sound), fc.oneof({ weight: 9, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: wildQuery }))
     .map(([own, more]) => [...own, ...more].filter((part) => part !== '').join('&'));
   const schema = spec.requestBody?.content['application/json'].schema;
-  const wish = schema === undefined ? undefined : arbitraryOf(schema, judge);
+  const input = schema === undefined ? undefined : arbitraryOf(schema, judge);
   const { examples } = judge.resolve(schema) ?? {};
   const body: fc.Arbitrary<string | undefined> =
-    wish === undefined
+    input === undefined
       ? fc.oneof({ weight: 9, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: hostileBody })
       : fc.oneof(
           { weight: 3, arbitrary: fc.constantFrom(...examples).map((value) => JSON.stringify(value)) },
-          { weight: 3, arbitrary: wish.map((value) => JSON.stringify(value)) },
-          { weight: 3, arbitrary: nearly(fc.oneof(wish, fc.constantFrom(...examples))) },
+          { weight: 3, arbitrary: input.map((value) => JSON.stringify(value)) },
+          { weight: 3, arbitrary: nearly(fc.oneof(input, fc.constantFrom(...examples))) },
           { weight: 2, arbitrary: hostileBody },
         );
   const bytes = fc.tuple(body, fc.nat(60)).map(([json, dice]) => {

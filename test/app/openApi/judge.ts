@@ -35,7 +35,10 @@ const toldHeaders = ['x-ms-request-id', 'ETag', 'Location', 'Cache-Control', 'Re
 export const operationsOf = (document: Json): Operation[] =>
   Object.entries<Json>(document.paths).flatMap(([path, methods]) =>
     Object.entries<Json>(methods).map(([method, spec]) => ({
-      ...{ id: spec.operationId, method: method.toUpperCase(), path, spec },
+      id: spec.operationId,
+      method: method.toUpperCase(),
+      path,
+      spec,
     })),
   );
 

@@ -21,11 +21,15 @@ import { accountBody } from './accountJson.ts';
 const warning = z
   .union([
     z.strictObject({
-      ...{ code: z.literal('NewVersionUnusable'), keyVersion, cause, since: time },
+      code: z.literal('NewVersionUnusable'),
+      keyVersion,
+      cause,
+      since: time,
       remedy: z.string(),
     }),
     z.strictObject({
-      ...{ code: z.literal('NewerVersionAvailable'), keyVersion },
+      code: z.literal('NewerVersionAvailable'),
+      keyVersion,
       rotation: z.strictObject({ since: time, done: count, failed: count }).optional(),
     }),
     z.strictObject({ code: z.enum(['KeyNearExpiry', 'KeyExpired']), expiresOn: time }),
@@ -46,14 +50,16 @@ const encryption = z.union([
       currentKeyIdentifier: z.string().meta({ description: 'The version that wraps the account key now.' }),
     }),
     identity,
-    ...{ accountKeyGeneration: count, olderAccountKeys },
+    accountKeyGeneration: count,
+    olderAccountKeys,
     status: z.enum(['Accessible', 'Suspect', 'Inaccessible', 'Unreachable', 'Unknown']),
     since: time.optional(),
     lastAccessibleAt: time.optional(),
     keyReleasedBy: time.optional().meta({
       description: 'The latest moment at which an account key that was refused could still be in use.',
     }),
-    ...{ cause: cause.optional(), meaning: z.string().optional() },
+    cause: cause.optional(),
+    meaning: z.string().optional(),
     remedy: z.string().optional().meta({ description: 'What to type, or to do.' }),
     nextLookAt: time.optional(),
     warnings: z.array(warning),
@@ -96,7 +102,10 @@ const example = {
 
 export const accountAnswer = z
   .strictObject({
-    ...{ id: z.string(), name: z.string(), type: z.literal('Keyward/accounts'), location: z.string() },
+    id: z.string(),
+    name: z.string(),
+    type: z.literal('Keyward/accounts'),
+    location: z.string(),
     tags: z.record(z.string(), z.string()),
     properties: z.strictObject({
       accountId: guid.meta({ description: 'Not shared with a later account of the same name.' }),
@@ -108,7 +117,8 @@ export const accountAnswer = z
       auditKeyUse: z.literal(true).optional(),
       encryption,
     }),
-    ...{ systemData, etag },
+    systemData,
+    etag,
   })
   .meta({ id: 'Account', examples: [example] });
 
@@ -123,19 +133,27 @@ export const accountContracts = {
   get: { summary: 'Gets an account', answers: { 200: accountAnswer }, headers: { 200: headers } },
   put: {
     summary: 'Creates an account, or changes what the body names',
-    ...{ body: accountBody, conditional: 'create' },
-    ...{ answers: { 200: accountAnswer, 201: accountAnswer }, headers: { 200: headers, 201: headers } },
+    body: accountBody,
+    conditional: 'create',
+    answers: { 200: accountAnswer, 201: accountAnswer },
+    headers: { 200: headers, 201: headers },
   },
   patch: {
     summary: 'Changes what the body names',
-    ...{ body: accountBody, conditional: 'match', answers: { 200: accountAnswer }, headers: { 200: headers } },
+    body: accountBody,
+    conditional: 'match',
+    answers: { 200: accountAnswer },
+    headers: { 200: headers },
   },
   delete: {
     summary: 'Destroys the account key, then clears the account away',
-    ...{ conditional: 'match', answers: { 200: undefined, 204: undefined } },
+    conditional: 'match',
+    answers: { 200: undefined, 204: undefined },
   },
   rotateKey: {
     summary: 'Makes a new account key; secrets are moved to it in the background',
-    ...{ conditional: 'match', answers: { 202: accountAnswer }, headers: { 202: headers } },
+    conditional: 'match',
+    answers: { 202: accountAnswer },
+    headers: { 202: headers },
   },
 } as const satisfies Record<string, Contract>;

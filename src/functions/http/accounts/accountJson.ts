@@ -1,4 +1,5 @@
 /** An account as JSON: what a caller may write, checked by one schema, and what a caller reads. Property names are AMS's. */
+
 import * as z from 'zod';
 import {
   type AccountView,
@@ -8,9 +9,10 @@ import {
   stateOf,
   verdictOn,
 } from '../../../core/accounts/account.ts';
-import type { AccountWish } from '../../../core/accounts/putAccount.ts';
-import { parsePlace } from '../../../core/base/armPath.ts';
+import type { AccountInput } from '../../../core/accounts/putAccount.ts';
+import { parseArmPath } from '../../../core/base/armPath.ts';
 import { meaningOf, remedyOf } from '../../../core/base/causes.ts';
+import { defined } from '../../../core/base/defined.ts';
 import { Refusal } from '../../../core/base/errors.ts';
 import { ownerPattern } from '../../../core/base/names.ts';
 import type { Policy } from '../../../core/base/policy.ts';
@@ -67,15 +69,16 @@ const encryption = z.strictObject({
     })
     .optional(),
   identity: identity.optional(),
-  ...{
-    status: readOnly,
-    cause: readOnly,
-    since: readOnly,
-    lastAccessibleAt: readOnly,
-    nextLookAt: readOnly,
-    keyReleasedBy: readOnly,
-  },
-  ...{ meaning: readOnly, remedy: readOnly, accountKeyGeneration: readOnly, warnings: readOnly },
+  status: readOnly,
+  cause: readOnly,
+  since: readOnly,
+  lastAccessibleAt: readOnly,
+  nextLookAt: readOnly,
+  keyReleasedBy: readOnly,
+  meaning: readOnly,
+  remedy: readOnly,
+  accountKeyGeneration: readOnly,
+  warnings: readOnly,
   olderAccountKeys: readOnly,
 });
 
@@ -109,13 +112,19 @@ export const accountBody = z
           .boolean()
           .optional()
           .meta({ description: "Every use of the account's key, and every reveal, stands in its audit." }),
-        ...{ accountId: readOnly, state: readOnly, provisioningState: readOnly },
+        accountId: readOnly,
+        state: readOnly,
+        provisioningState: readOnly,
       })
       .optional(),
-    ...{ id: readOnly, name: readOnly, type: readOnly, etag: readOnly, systemData: readOnly },
+    id: readOnly,
+    name: readOnly,
+    type: readOnly,
+    etag: readOnly,
+    systemData: readOnly,
   })
   .meta({
-    id: 'AccountWish',
+    id: 'AccountInput',
     description: 'A new account needs location and owner, which never change. What is absent stays as it is.',
     examples: [
       { location: 'westeurope', tags: { team: 'media' }, properties: { owner: 'contoso' } },
@@ -124,17 +133,15 @@ export const accountBody = z
   });
 
 /** @throws Refusal InvalidRequestContent that names every field at fault. */
-export const parseAccount = (body: unknown): AccountWish => wishIn(parsed(accountBody, body));
+export const parseAccount = (body: unknown): AccountInput => inputIn(parsed(accountBody, body));
 
 /** @throws Refusal InvalidRequestContent when the encryption contradicts itself. */
-export function wishIn({ location, tags: newTags, properties }: z.infer<typeof accountBody>): AccountWish {
+export function inputIn({ location, tags: newTags, properties }: z.infer<typeof accountBody>): AccountInput {
   return {
-    ...(location === undefined ? {} : { location }),
-    ...(newTags === undefined ? {} : { tags: newTags }),
-    ...(properties?.owner === undefined ? {} : { owner: properties.owner }),
+    ...defined({ location, tags: newTags, owner: properties?.owner }),
     ...placeIn(properties),
-    ...(properties?.auditKeyUse === undefined ? {} : { auditKeyUse: properties.auditKeyUse }),
-    ...(properties?.encryption === undefined ? {} : { encryption: encryptionWish(properties.encryption) }),
+    ...defined({ auditKeyUse: properties?.auditKeyUse }),
+    ...(properties?.encryption === undefined ? {} : { encryption: encryptionInput(properties.encryption) }),
   };
 }
 
@@ -143,7 +150,7 @@ const placeTargets = {
   resourceGroup: 'properties.resourceGroupName',
 };
 
-function placeIn(properties: z.infer<typeof accountBody>['properties']): Pick<AccountWish, 'place'> {
+function placeIn(properties: z.infer<typeof accountBody>['properties']): Pick<AccountInput, 'place'> {
   const { subscriptionId, resourceGroupName: resourceGroup } = properties ?? {};
   if (subscriptionId === undefined && resourceGroup === undefined) return {};
   if (subscriptionId === undefined || resourceGroup === undefined)
@@ -151,21 +158,21 @@ function placeIn(properties: z.infer<typeof accountBody>['properties']): Pick<Ac
       subscriptionId === undefined ? placeTargets.subscriptionId : placeTargets.resourceGroup,
       'subscriptionId and resourceGroupName come together: they are the path of the account.',
     );
-  return { place: parsePlace({ subscriptionId, resourceGroup }, placeTargets) };
+  return { place: parseArmPath({ subscriptionId, resourceGroup }, placeTargets) };
 }
 
-function encryptionWish(wish: z.infer<typeof encryption>): NonNullable<AccountWish['encryption']> {
-  if (wish.type === 'SystemKey') {
-    if (wish.keyVaultProperties !== undefined)
+function encryptionInput(input: z.infer<typeof encryption>): NonNullable<AccountInput['encryption']> {
+  if (input.type === 'SystemKey') {
+    if (input.keyVaultProperties !== undefined)
       throw contradiction(keyIdentifierTarget, 'A key identifier goes with type CustomerKey only.');
     return { type: 'SystemKey' };
   }
-  if (wish.keyVaultProperties === undefined)
+  if (input.keyVaultProperties === undefined)
     throw contradiction(keyIdentifierTarget, 'Type CustomerKey needs keyVaultProperties.keyIdentifier.');
   return {
     type: 'CustomerKey',
-    keyIdentifier: wish.keyVaultProperties.keyIdentifier,
-    identity: identityOf(wish.identity),
+    keyIdentifier: input.keyVaultProperties.keyIdentifier,
+    identity: identityOf(input.identity),
   };
 }
 
@@ -174,10 +181,10 @@ const userAssigned =
 
 /** @throws Refusal InvalidRequestContent */
 export function identityOf(
-  wish: z.infer<typeof identity> = { useSystemAssignedIdentity: true },
+  input: z.infer<typeof identity> = { useSystemAssignedIdentity: true },
   target = 'properties.encryption.identity',
 ): KeyVaultIdentity {
-  const { useSystemAssignedIdentity, userAssignedIdentity, federatedIdentityClientId, tenantId } = wish;
+  const { useSystemAssignedIdentity, userAssignedIdentity, federatedIdentityClientId, tenantId } = input;
   if (useSystemAssignedIdentity && userAssignedIdentity !== undefined)
     throw contradiction(target, 'useSystemAssignedIdentity and userAssignedIdentity exclude each other.');
   if (useSystemAssignedIdentity && federatedIdentityClientId !== undefined)

@@ -24,16 +24,16 @@ export const getAccountRoute: RouteHandler = async ({ request, service }) =>
   answer(200, await getAccount(nameIn(request), service), service);
 
 export const putAccountRoute: RouteHandler = async ({ request, actor, roles, service }) => {
-  const wish = parseAccount(await readJson(request));
+  const input = parseAccount(await readJson(request));
   const permitted = permittedTo(roles);
-  const { view, created } = await putAccount(nameIn(request), wish, conditionsIn(request), actor, service, permitted);
+  const { view, created } = await putAccount(nameIn(request), input, conditionsIn(request), actor, service, permitted);
   return answer(created ? 201 : 200, view, service);
 };
 
 export const patchAccountRoute: RouteHandler = async ({ request, actor, roles, service }) => {
-  const wish = parseAccount(await readJson(request));
+  const input = parseAccount(await readJson(request));
   const permitted = permittedTo(roles);
-  const view = await patchAccount(nameIn(request), wish, conditionsIn(request), actor, service, permitted);
+  const view = await patchAccount(nameIn(request), input, conditionsIn(request), actor, service, permitted);
   return answer(200, view, service);
 };
 

@@ -6,7 +6,7 @@ import { parseAccountName } from '../../../core/base/names.ts';
 import { checkNames, checkResults } from '../../../core/customerKey/validationReport.ts';
 import { parsed, type RouteHandler, readJson } from '../../pipeline/http.ts';
 import type { Route } from '../../pipeline/route.ts';
-import { accountBody, wishIn } from './accountJson.ts';
+import { accountBody, inputIn } from './accountJson.ts';
 
 const keyIdentifier = 'https://contoso-keys.vault.azure.net/keys/media';
 
@@ -35,7 +35,10 @@ const answer = z.strictObject({ valid: z.boolean(), checks: z.array(check) }).me
       valid: false,
       checks: [
         {
-          ...{ name: 'region', result: 'fail', cause: 'RegionMismatch', seen: 'northeurope' },
+          name: 'region',
+          result: 'fail',
+          cause: 'RegionMismatch',
+          seen: 'northeurope',
           message: 'The vault is in another region than the account.',
           remedy: "Use a vault in the account's region.",
         },
@@ -45,14 +48,18 @@ const answer = z.strictObject({ valid: z.boolean(), checks: z.array(check) }).me
 });
 
 const handler: RouteHandler = async ({ request, service }) => {
-  const { waitSeconds = 0, ...wish } = parsed(body, await readJson(request));
+  const { waitSeconds = 0, ...input } = parsed(body, await readJson(request));
   const name = parseAccountName(request.params.accountName ?? '');
-  return { status: 200, jsonBody: await validateEncryption(name, wishIn(wish), waitSeconds, service) };
+  return { status: 200, jsonBody: await validateEncryption(name, inputIn(input), waitSeconds, service) };
 };
 
 export const validateEncryptionApi: Route = {
-  ...{ name: 'accountsValidateEncryption', method: 'POST', path: 'accounts/{accountName}/validateEncryption' },
-  ...{ scope: 'account', role: 'Accounts.Read', handler },
+  name: 'accountsValidateEncryption',
+  method: 'POST',
+  path: 'accounts/{accountName}/validateEncryption',
+  scope: 'account',
+  role: 'Accounts.Read',
+  handler,
   contract: {
     summary: 'Check an encryption against the vault without changing anything',
     body,

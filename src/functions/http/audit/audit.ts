@@ -52,7 +52,7 @@ function bindingIdIn(request: HttpRequest): string {
 /** The place of a row, as its key says it. */
 const entryToken = /^\d.{0,511}$/u;
 
-function askedPage(request: HttpRequest, isToken: (token: string) => boolean) {
+function requestedPage(request: HttpRequest, isToken: (token: string) => boolean) {
   const limit = pageSizeOf(request);
   const after = request.query.get('$skipToken');
   if (after === null) return { limit };
@@ -69,30 +69,32 @@ function linkTo(request: HttpRequest, next: string | undefined, more: Readonly<R
 const read =
   (find: Find): RouteHandler =>
   async ({ request, service }) => {
-    const asked = askedPage(request, (token) => entryToken.test(token));
+    const asked = requestedPage(request, (token) => entryToken.test(token));
     const chain = await find(request, service);
     const { rows, next } = await readChain(chain, asked);
     // The pages that follow are of the same account, whoever has its name by then.
     const same = find === ofAccount ? { accountId: chain.id } : {};
-    const value = rows.map(({ place, entry }) => entryOf(place, entry));
+    const value = rows.map(({ position, entry }) => entryOf(position, entry));
     return { status: 200, jsonBody: { value, ...linkTo(request, next, same) } };
   };
 
 const verify =
   (find: Find): RouteHandler =>
   async ({ request, service }) => {
-    const wish = parsed(verificationBody, await readJson(request));
+    const input = parsed(verificationBody, await readJson(request));
     const chain = await find(request, service);
-    const { broken, ...seen } = await verifyChain(chain, wish, service);
+    const { broken, ...seen } = await verifyChain(chain, input, service);
     const told = broken === undefined ? {} : { broken: { ...broken, meaning: flaws[broken.flaw] } };
     return { status: 200, jsonBody: { chain: chain.id, ...seen, ...told } };
   };
 
 const instances: RouteHandler = async ({ request, service }) => {
-  const asked = askedPage(request, isGuid);
+  const asked = requestedPage(request, isGuid);
   const page = await instancesOf(request.params.accountName ?? '', asked, service);
   const value = page.instances.map(({ instanceId, owner, audit, deletedAt }) => ({
-    ...{ accountId: instanceId, owner, head: audit },
+    accountId: instanceId,
+    owner,
+    head: audit,
     ...(deletedAt === undefined ? {} : { deletedAt: iso(deletedAt) }),
   }));
   return { status: 200, jsonBody: { value, ...linkTo(request, page.next) } };
@@ -101,7 +103,11 @@ const instances: RouteHandler = async ({ request, service }) => {
 const bindings: RouteHandler = async ({ request, service }) => {
   const watches = await watchesOf(parseKeyIdentifier(queryOf(request, 'keyIdentifier'), service.cloud), service);
   const value = watches.map(({ binding: { id, vaultHost, keyName, tenantId, identity }, audit }) => ({
-    ...{ bindingId: id, key: `https://${vaultHost}/keys/${keyName}`, tenantId, identity, head: audit },
+    bindingId: id,
+    key: `https://${vaultHost}/keys/${keyName}`,
+    tenantId,
+    identity,
+    head: audit,
   }));
   return { status: 200, jsonBody: { value } };
 };
@@ -114,35 +120,59 @@ const binding = 'operator/bindings/{bindingId}';
 
 export const auditRoutes: readonly Route[] = [
   {
-    ...{ ...reading, name: 'operatorAccountAudit', path: `${account}/audit` },
-    ...{ contract: auditContracts.account, handler: read(ofAccount) },
+    ...reading,
+    name: 'operatorAccountAudit',
+    path: `${account}/audit`,
+    contract: auditContracts.account,
+    handler: read(ofAccount),
   },
   {
-    ...{ ...verifying, name: 'operatorAccountAuditVerify', path: `${account}/audit/verify` },
-    ...{ contract: auditContracts.verifyAccount, handler: verify(ofAccount) },
+    ...verifying,
+    name: 'operatorAccountAuditVerify',
+    path: `${account}/audit/verify`,
+    contract: auditContracts.verifyAccount,
+    handler: verify(ofAccount),
   },
   {
-    ...{ ...reading, name: 'operatorAccountInstances', path: `${account}/instances` },
-    ...{ contract: auditContracts.instances, handler: instances },
+    ...reading,
+    name: 'operatorAccountInstances',
+    path: `${account}/instances`,
+    contract: auditContracts.instances,
+    handler: instances,
   },
   {
-    ...{ ...reading, name: 'operatorBindings', path: 'operator/bindings' },
-    ...{ contract: auditContracts.bindings, handler: bindings },
+    ...reading,
+    name: 'operatorBindings',
+    path: 'operator/bindings',
+    contract: auditContracts.bindings,
+    handler: bindings,
   },
   {
-    ...{ ...reading, name: 'operatorBindingAudit', path: `${binding}/audit` },
-    ...{ contract: auditContracts.binding, handler: read(ofBinding) },
+    ...reading,
+    name: 'operatorBindingAudit',
+    path: `${binding}/audit`,
+    contract: auditContracts.binding,
+    handler: read(ofBinding),
   },
   {
-    ...{ ...verifying, name: 'operatorBindingAuditVerify', path: `${binding}/audit/verify` },
-    ...{ contract: auditContracts.verifyBinding, handler: verify(ofBinding) },
+    ...verifying,
+    name: 'operatorBindingAuditVerify',
+    path: `${binding}/audit/verify`,
+    contract: auditContracts.verifyBinding,
+    handler: verify(ofBinding),
   },
   {
-    ...{ ...reading, name: 'operatorAudit', path: 'operator/audit' },
-    ...{ contract: auditContracts.service, handler: read(ofService) },
+    ...reading,
+    name: 'operatorAudit',
+    path: 'operator/audit',
+    contract: auditContracts.service,
+    handler: read(ofService),
   },
   {
-    ...{ ...verifying, name: 'operatorAuditVerify', path: 'operator/audit/verify' },
-    ...{ contract: auditContracts.verifyService, handler: verify(ofService) },
+    ...verifying,
+    name: 'operatorAuditVerify',
+    path: 'operator/audit/verify',
+    contract: auditContracts.verifyService,
+    handler: verify(ofService),
   },
 ];

@@ -20,7 +20,11 @@ const entry = z
     ...auditFacts,
     cause: cause.optional(),
     chain,
-    ...{ sequence, at: time, previousHash: hash, keyGeneration: count, hash },
+    sequence,
+    at: time,
+    previousHash: hash,
+    keyGeneration: count,
+    hash,
   })
   .meta({
     id: 'AuditEntry',
@@ -34,13 +38,18 @@ const unreadable = z.strictObject({ sequence, unreadable: z.literal(true) }).met
 
 const entryExample = {
   type: 'AccountKeyRewrapped',
-  ...{ actor: { kind: 'keyward', id: 'rewrap' }, trigger: 'event', eventId: '9d5d2b1e-6c1f-4f0a-8c53-4d9c1f6f0001' },
+  actor: { kind: 'keyward', id: 'rewrap' },
+  trigger: 'event',
+  eventId: '9d5d2b1e-6c1f-4f0a-8c53-4d9c1f6f0001',
   before: 'https://contoso-keys.vault.azure.net/keys/media/2f1c0d9e8b7a46559483726150a1b2c3',
   after: 'https://contoso-keys.vault.azure.net/keys/media/9f1c0d9e8b7a46559483726150a1b2c3',
   keyVaultRequestId: 'c1f9a1d0-5d2e-4b5f-9d4e-0a1b2c3d4e5f',
   chain: accountExample,
-  ...{ sequence: 7, at: '2026-11-23T19:50:00.000Z', keyGeneration: 1 },
-  ...{ previousHash: 'Y2k0b9J5m0hYb0n0xk8l3gq7Jt9zqv7w2H5EmbY0dWc', hash: hashExample },
+  sequence: 7,
+  at: '2026-11-23T19:50:00.000Z',
+  keyGeneration: 1,
+  previousHash: 'Y2k0b9J5m0hYb0n0xk8l3gq7Jt9zqv7w2H5EmbY0dWc',
+  hash: hashExample,
 };
 
 export const entryOf = (place: number, stored: unknown): z.infer<typeof entry> | z.infer<typeof unreadable> => {
@@ -85,8 +94,12 @@ const verification = z
     id: 'AuditVerification',
     examples: [
       {
-        ...{ chain: accountExample, result: 'whole', entries: 7, compared: 1 },
-        ...{ head: { sequence: 7, hash: hashExample }, verified: { sequence: 7, hash: hashExample } },
+        chain: accountExample,
+        result: 'whole',
+        entries: 7,
+        compared: 1,
+        head: { sequence: 7, hash: hashExample },
+        verified: { sequence: 7, hash: hashExample },
       },
     ],
   });
@@ -105,8 +118,10 @@ const binding = z
   .strictObject({ bindingId: z.string(), key: keyIdentifier, tenantId: guid, identity, head: keptHead })
   .meta({ id: 'KeyBinding' });
 const bindingListExample = {
-  ...{ bindingId: bindingExample, key: 'https://contoso-keys.vault.azure.net/keys/media' },
-  ...{ tenantId: '72f988bf-86f1-41af-91ab-2d7cd011db47', identity: { useSystemAssignedIdentity: true } },
+  bindingId: bindingExample,
+  key: 'https://contoso-keys.vault.azure.net/keys/media',
+  tenantId: '72f988bf-86f1-41af-91ab-2d7cd011db47',
+  identity: { useSystemAssignedIdentity: true },
   head: { sequence: 3, hash: hashExample },
 };
 
@@ -136,7 +151,8 @@ export const auditContracts = {
     summary: 'Lists the bindings of a key: each has a chain of its own',
     query: {
       keyIdentifier: keyIdentifier.meta({
-        ...{ description: 'The key; a version in it is passed over.', examples: [bindingListExample.key] },
+        description: 'The key; a version in it is passed over.',
+        examples: [bindingListExample.key],
       }),
     },
     answers: {

@@ -6,7 +6,7 @@ import { fold } from '../../../core/base/names.ts';
 import { iso } from '../../../core/base/time.ts';
 import type { Claim, ClaimKind } from '../../../core/customerKey/ports.ts';
 import { type ClaimName, getClaim, releaseClaim } from '../../../core/vaultWork/releaseClaim.ts';
-import type { Danger } from '../../pipeline/auditedRefusals.ts';
+import type { AuditedRefusal } from '../../pipeline/auditedRefusals.ts';
 import type { RouteHandler } from '../../pipeline/http.ts';
 import type { Contract, Route } from '../../pipeline/route.ts';
 
@@ -27,13 +27,18 @@ const answer = z.strictObject({ ...query, owner: z.string(), claimedAt: z.iso.da
   id: 'Claim',
   examples: [
     {
-      ...{ kind: 'vault', value: 'contoso-keys.vault.azure.net', owner: 'contoso' },
+      kind: 'vault',
+      value: 'contoso-keys.vault.azure.net',
+      owner: 'contoso',
       claimedAt: '2026-11-23T19:41:00.000Z',
     },
   ],
 });
 const render = ({ kind, value, owner, at }: Claim): z.infer<typeof answer> => ({
-  ...{ kind, value, owner, claimedAt: iso(at) },
+  kind,
+  value,
+  owner,
+  claimedAt: iso(at),
 });
 
 /** @throws Refusal InvalidParameter */
@@ -53,15 +58,17 @@ function nameIn(request: HttpRequest): ClaimName {
 }
 
 const getRoute: RouteHandler = async ({ request, service }) => ({
-  ...{ status: 200, jsonBody: render(await getClaim(nameIn(request), service)) },
+  status: 200,
+  jsonBody: render(await getClaim(nameIn(request), service)),
 });
 
 const releaseRoute: RouteHandler = async ({ request, actor, service }) => ({
-  ...{ status: 200, jsonBody: render(await releaseClaim(nameIn(request), actor, service)) },
+  status: 200,
+  jsonBody: render(await releaseClaim(nameIn(request), actor, service)),
 });
 
 /** A claim that is not released, because an account needs it or the caller may not. */
-const releaseDanger: Danger = async ({ code }, request) => {
+const releaseDanger: AuditedRefusal = async ({ code }, request) => {
   if (code !== 'AuthorizationFailed' && code !== 'Conflict') return undefined;
   const { kind, value } = nameIn(request);
   // Only what could be the value of a claim stands in the audit.
@@ -74,12 +81,20 @@ const claims = { path: 'operator/claims', scope: 'operator' } as const;
 
 export const claimRoutes: readonly Route[] = [
   {
-    ...{ name: 'operatorClaimsGet', method: 'GET', ...claims, role: 'Keys.Operate', handler: getRoute },
+    name: 'operatorClaimsGet',
+    method: 'GET',
+    ...claims,
+    role: 'Keys.Operate',
+    handler: getRoute,
     contract: contract('Who holds a vault, tenant or identity'),
   },
   {
-    ...{ name: 'operatorClaimsRelease', method: 'DELETE', ...claims, role: 'Keys.Release', handler: releaseRoute },
-    danger: releaseDanger,
+    name: 'operatorClaimsRelease',
+    method: 'DELETE',
+    ...claims,
+    role: 'Keys.Release',
+    handler: releaseRoute,
+    auditedRefusal: releaseDanger,
     contract: contract('Release a claim that no account is bound through'),
   },
 ];

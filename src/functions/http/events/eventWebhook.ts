@@ -14,7 +14,7 @@ import * as z from 'zod';
 import { Refusal } from '../../../core/base/errors.ts';
 import { fold } from '../../../core/base/names.ts';
 import type { Cloud } from '../../../core/customerKey/keyIdentifier.ts';
-import { concernsByVault, type ReceivedEvent, readEvent, wake } from '../../../core/vaultWork/events.ts';
+import { type ReceivedEvent, readEvent, targetsByVault, wake } from '../../../core/vaultWork/events.ts';
 import type { Caller } from '../../pipeline/authorize.ts';
 import { type BareHandler, parsed, type RouteHandler, readJson } from '../../pipeline/http.ts';
 import type { Route } from '../../pipeline/route.ts';
@@ -33,7 +33,10 @@ const maxVaults = 100;
 
 const event = z.looseObject({});
 const example = {
-  ...{ specversion: '1.0', id: '1', type: 'Microsoft.KeyVault.KeyNewVersionCreated', subject: 'media' },
+  specversion: '1.0',
+  id: '1',
+  type: 'Microsoft.KeyVault.KeyNewVersionCreated',
+  subject: 'media',
   source: '/subscriptions/<id>/resourceGroups/keys/providers/Microsoft.KeyVault/vaults/contoso-keys',
   data: { VaultName: 'contoso-keys', ObjectType: 'Key', ObjectName: 'media' },
 };
@@ -42,7 +45,8 @@ const delivery = z
   .meta({ id: 'Delivery', examples: [example, [example]] });
 
 const validation = z.strictObject({ validationResponse: z.string() }).meta({
-  ...{ id: 'WebhookValidation', description: "To the Event Grid schema's validation event." },
+  id: 'WebhookValidation',
+  description: "To the Event Grid schema's validation event.",
   examples: [{ validationResponse: '512d38b6-c7b8-40c8-89fe-f46f9e9622b6' }],
 });
 
@@ -52,14 +56,14 @@ const receiveRoute: RouteHandler = async ({ request, service, ...caller }) => {
   const events = bodies.flatMap((body) => readEvent(body) ?? []);
   const code = validationCodeIn(events[0]);
   if (code !== undefined) return { status: 200, jsonBody: { validationResponse: code } };
-  const concerns = concernsByVault(events, service.cloud);
-  const woken = await Promise.all(concerns.slice(0, maxVaults).map((concern) => wake(concern, service)));
+  const targets = targetsByVault(events, service.cloud);
+  const woken = await Promise.all(targets.slice(0, maxVaults).map((target) => wake(target, service)));
   // What is left over, or is no event, would come again unchanged: acknowledged, and left to the sweep.
   service.log.info('Received events of another tenant', {
     events: events.length,
     strange: bodies.length - events.length,
     woken: woken.filter(Boolean).length,
-    left: Math.max(0, concerns.length - maxVaults),
+    left: Math.max(0, targets.length - maxVaults),
   });
   return { status: 202 };
 };
@@ -92,7 +96,12 @@ const role = 'AzureEventGridSecureWebhookSubscriber';
 
 export const eventRoutes: readonly Route[] = [
   {
-    ...{ name: 'eventsReceive', method: 'POST', path: 'events', scope: 'events', role, handler: receiveRoute },
+    name: 'eventsReceive',
+    method: 'POST',
+    path: 'events',
+    scope: 'events',
+    role,
+    handler: receiveRoute,
     contract: {
       summary: 'Receives events of Event Grid, in either schema',
       body: delivery,
@@ -100,7 +109,12 @@ export const eventRoutes: readonly Route[] = [
     },
   },
   {
-    ...{ name: 'eventsHandshake', method: 'OPTIONS', path: 'events', scope: 'public', role, bare: handshakeRoute },
+    name: 'eventsHandshake',
+    method: 'OPTIONS',
+    path: 'events',
+    scope: 'public',
+    role,
+    bare: handshakeRoute,
     contract: {
       summary: 'Consents to deliveries of Event Grid in the CloudEvents schema',
       answers: { 200: undefined },

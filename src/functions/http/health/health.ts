@@ -2,13 +2,15 @@
  * Liveness: the process answers; open to all, and asks nobody anything. Readiness: what answers, how old the last sweep is, how the
  * keys are. Its role is Audit.Read, because who watches a service needs to read about all of it and to change nothing.
  */
+
 import type { HttpResponseInit } from '@azure/functions';
 import * as z from 'zod';
 import { SettingsError } from '../../../azure/compose.ts';
 import type { Backlog } from '../../../core/announcements/outboxPass.ts';
 import { causes, meaningOf } from '../../../core/base/causes.ts';
+import { defined } from '../../../core/base/defined.ts';
 import { iso } from '../../../core/base/time.ts';
-import { type PartHealth, type PartTrouble, type Readiness, readiness } from '../../../core/health.ts';
+import { type HealthCheckResult, type HealthFailure, type Readiness, readiness } from '../../../core/health.ts';
 import type { Service } from '../../../core/service.ts';
 import type { BareHandler } from '../../pipeline/http.ts';
 import type { Route } from '../../pipeline/route.ts';
@@ -37,8 +39,12 @@ const readySchema = z.strictObject({
   sweep: z.strictObject({ lastSweptAt: z.iso.datetime(), ageSeconds: count }).optional(),
   keys: z
     .strictObject({
-      ...{ Accessible: count, Suspect: count, Inaccessible: count, Unreachable: count },
-      ...{ isComplete: z.boolean(), countedAt: z.iso.datetime() },
+      Accessible: count,
+      Suspect: count,
+      Inaccessible: count,
+      Unreachable: count,
+      isComplete: z.boolean(),
+      countedAt: z.iso.datetime(),
     })
     .optional(),
   poisonedMessages: count.optional(),
@@ -50,12 +56,17 @@ const ready = readySchema.meta({
   id: 'Readiness',
   examples: [
     {
-      ...{ status: 'ready', settings: { status: 'ok', names: [] } },
+      status: 'ready',
+      settings: { status: 'ok', names: [] },
       parts: [{ name: 'tables', status: 'ok', durationMs: 4 }],
       sweep: { lastSweptAt: '2026-11-23T19:49:00.000Z', ageSeconds: 12 },
       keys: {
-        ...{ Accessible: 41, Suspect: 0, Inaccessible: 1, Unreachable: 0 },
-        ...{ isComplete: true, countedAt: '2026-11-23T19:49:10.000Z' },
+        Accessible: 41,
+        Suspect: 0,
+        Inaccessible: 1,
+        Unreachable: 0,
+        isComplete: true,
+        countedAt: '2026-11-23T19:49:10.000Z',
       },
       poisonedMessages: 0,
       announcements: { waiting: 0, isComplete: true },
@@ -71,7 +82,9 @@ const readyRoute: BareHandler = async () => {
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
     return answerOf(503, {
-      ...{ status: 'notReady', settings: { status: 'failed', names: [...error.settings] }, parts: [] },
+      status: 'notReady',
+      settings: { status: 'failed', names: [...error.settings] },
+      parts: [],
     });
   }
 };
@@ -89,17 +102,17 @@ function answer(
     ...(keys === undefined
       ? {}
       : { keys: { ...keys.byStatus, isComplete: keys.isComplete, countedAt: iso(keys.countedAt) } }),
-    ...(poisoned === undefined ? {} : { poisonedMessages: poisoned }),
+    ...defined({ poisonedMessages: poisoned }),
     ...(announcements === undefined ? {} : { announcements: renderBacklog(announcements, clock.now()) }),
   });
 }
 
-const renderPart = (part: PartHealth) => ({
+const renderPart = (part: HealthCheckResult) => ({
   ...part,
   ...(part.cause === undefined ? {} : { meaning: meaningOfTrouble(part.cause) }),
 });
 
-const meaningOfTrouble = (cause: PartTrouble): string =>
+const meaningOfTrouble = (cause: HealthFailure): string =>
   cause === 'AnnouncementsLate'
     ? 'Audit entries have been waiting for more than three minutes to be announced.'
     : meaningOf(cause);
@@ -124,14 +137,25 @@ const role = 'Audit.Read';
 
 export const healthRoutes: readonly Route[] = [
   {
-    ...{ name: 'healthLive', method: 'GET', path: 'health/live', scope: 'public', role, bare: liveRoute },
+    name: 'healthLive',
+    method: 'GET',
+    path: 'health/live',
+    scope: 'public',
+    role,
+    bare: liveRoute,
     contract: { summary: 'Says that the process answers', answers: { 200: alive } },
   },
   {
-    ...{ name: 'healthReady', method: 'GET', path: 'health/ready', scope: 'operator', role, bare: readyRoute },
+    name: 'healthReady',
+    method: 'GET',
+    path: 'health/ready',
+    scope: 'operator',
+    role,
+    bare: readyRoute,
     contract: {
       summary: 'Says what this service needs, and which of it answers',
-      ...{ answers: { 200: ready, 503: ready }, headers: { 200: ['Cache-Control'] } },
+      answers: { 200: ready, 503: ready },
+      headers: { 200: ['Cache-Control'] },
     },
   },
 ];

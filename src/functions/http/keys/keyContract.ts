@@ -54,7 +54,11 @@ const keyUsage = z
     versions: z.array(versionUsage),
     rotations: z.array(
       z.strictObject({
-        ...{ to: keyVersion, since: time, done: count, left: count, failed: count },
+        to: keyVersion,
+        since: time,
+        done: count,
+        left: count,
+        failed: count,
         waiting: z.literal(true).optional(),
       }),
     ),
@@ -106,8 +110,12 @@ export const keyContracts = {
 const version = z.strictObject({
   version: keyVersion,
   status: z.enum(['Accessible', 'Suspect', 'Inaccessible', 'Unreachable']),
-  ...{ since: time, lookedAt: time, lastAccessibleAt: time },
-  ...{ cause: cause.optional(), meaning: z.string().optional(), remedy: z.string().optional() },
+  since: time,
+  lookedAt: time,
+  lastAccessibleAt: time,
+  cause: cause.optional(),
+  meaning: z.string().optional(),
+  remedy: z.string().optional(),
 });
 
 const looks = z

@@ -21,11 +21,18 @@ export const keyUsageRoute: RouteHandler = async ({ request, service }) => {
     asOf: iso(asOf),
     versions: versions.map(renderVersion),
     rotations: rotations.map(({ to, since, done, left, failed, isWaiting }) => ({
-      ...{ to, since: iso(since), done, left, failed },
+      to,
+      since: iso(since),
+      done,
+      left,
+      failed,
       ...(isWaiting ? { waiting: true } : {}),
     })),
     unusableVersions: unusable.map(({ version, cause, since }) => ({
-      ...{ version, cause, since: iso(since), remedy: remedyOf(cause, key) },
+      version,
+      cause,
+      since: iso(since),
+      remedy: remedyOf(cause, key),
     })),
   };
   return { status: 200, jsonBody: body };

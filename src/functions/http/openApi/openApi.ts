@@ -22,7 +22,9 @@ export function openApiOf(routes: readonly Route[]): Json {
   const document = {
     openapi: '3.1.1',
     info: {
-      ...{ title: 'Keyward', version: '0.1.0', license: { name: 'MIT', identifier: 'MIT' } },
+      title: 'Keyward',
+      version: '0.1.0',
+      license: { name: 'MIT', identifier: 'MIT' },
       summary: 'Customer-managed keys for a multi-tenant service',
       description,
     },
@@ -75,7 +77,9 @@ function operationOf(route: Omit<Route, 'contract'>, contract: Contract, schemaO
     )
     .map((status) => [status, errorOf(status, answers[status], schemaOf)]);
   return {
-    ...{ operationId: route.name, summary, tags: [tagOf(route.path)] },
+    operationId: route.name,
+    summary,
+    tags: [tagOf(route.path)],
     ...(route.scope === 'public'
       ? { security: [] }
       : {
@@ -97,10 +101,16 @@ function tagOf(path: string): string {
 function parametersOf(path: string, contract: Contract, schemaOf: SchemaOf): Json[] {
   const known: Contract['params'] = { accountName, ...contract.params };
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({
-    ...{ name, in: 'path', required: true, schema: schemaOf(known[name] ?? z.string(), 'input') },
+    name,
+    in: 'path',
+    required: true,
+    schema: schemaOf(known[name] ?? z.string(), 'input'),
   }));
   const inQuery = Object.entries(contract.query ?? {}).map(([name, schema]) => ({
-    ...{ name, in: 'query', required: !schema.safeParse(undefined).success, schema: schemaOf(schema, 'input') },
+    name,
+    in: 'query',
+    required: !schema.safeParse(undefined).success,
+    schema: schemaOf(schema, 'input'),
   }));
   const conditions = contract.conditional === undefined ? [] : conditionsOf[contract.conditional];
   return [...inPath, ...inQuery, ...conditions.map((name) => ({ $ref: `#/components/parameters/${name}` }))];
@@ -110,15 +120,15 @@ const conditionsOf = { match: ['IfMatch'], create: ['IfMatch', 'IfNoneMatch'] } 
 
 const conditionParameters = {
   IfMatch: {
-    ...{
-      name: 'If-Match',
-      in: 'header',
-      schema: { type: 'string', examples: ['"0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff.2"'] },
-    },
+    name: 'If-Match',
+    in: 'header',
+    schema: { type: 'string', examples: ['"0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff.2"'] },
     description: 'An ETag as it was read, or `*`. When it is not the present one any more: 412.',
   },
   IfNoneMatch: {
-    ...{ name: 'If-None-Match', in: 'header', schema: { const: '*' } },
+    name: 'If-None-Match',
+    in: 'header',
+    schema: { const: '*' },
     description: 'Create, never replace. When it exists: 412.',
   },
 };
@@ -139,7 +149,8 @@ const headersOf = (...names: readonly AnswerHeader[]): Json => ({
 const json = (schema: Json): Json => ({ 'application/json': { schema } });
 
 const answerOf = (schema: Json | undefined, names: readonly AnswerHeader[]): Json => ({
-  ...{ description: schema === undefined ? 'Done; no body.' : 'Done.', headers: headersOf(...names) },
+  description: schema === undefined ? 'Done; no body.' : 'Done.',
+  headers: headersOf(...names),
   ...(schema === undefined ? {} : { content: json(schema) }),
 });
 
@@ -165,11 +176,15 @@ function errorResponse(status: number, content: Json): Json {
 
 const securitySchemes = {
   entra: {
-    ...{ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'JWT',
     description: 'Microsoft Entra ID, with the app role that the operation names. Where KEYWARD_AUTH is `entra`.',
   },
   functionKey: {
-    ...{ type: 'apiKey', in: 'header', name: 'x-functions-key' },
+    type: 'apiKey',
+    in: 'header',
+    name: 'x-functions-key',
     description: 'Where KEYWARD_AUTH is `functionKeys`.',
   },
 };

@@ -13,7 +13,11 @@ const document = z.looseObject({ openapi: z.string(), info: z.looseObject({}), p
 export function openApiRoute(routes: () => readonly Route[]): Route {
   let made: Promise<object> | undefined;
   return {
-    ...{ name: 'openApi', method: 'GET', path: 'openapi.json', scope: 'operator', role: 'Accounts.Read' },
+    name: 'openApi',
+    method: 'GET',
+    path: 'openapi.json',
+    scope: 'operator',
+    role: 'Accounts.Read',
     contract: { summary: 'This document', answers: { 200: document } },
     async handler({ request }) {
       made ??= import('./openApi.ts').then(({ openApiOf }) => openApiOf(routes()));

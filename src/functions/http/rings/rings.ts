@@ -118,7 +118,8 @@ function render(ring: RingName, stored: StoredRing, { policy }: Pick<Service, 'p
   const { rotation } = stored.state?.value ?? {};
   const sealing = sealingOf(stored);
   return {
-    ...{ ring, sealing },
+    ring,
+    sealing,
     ...timeOf('since', stored.state?.value.since ?? bornAt(stored, sealing)),
     ...timeOf('nextRotationAt', nextRotationAt(stored, policy)),
     generations: generationsOf(stored).map((generation) => {

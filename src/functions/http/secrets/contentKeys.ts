@@ -1,6 +1,8 @@
 /** Content keys: named by a UUID; given, or made here. */
+
 import * as z from 'zod';
 import { base64 } from '../../../core/base/bytes.ts';
+import { defined } from '../../../core/base/defined.ts';
 import { parseContentKey } from '../../../core/secrets/secretValues.ts';
 import { guid } from '../../pipeline/contractParts.ts';
 import { parsed } from '../../pipeline/http.ts';
@@ -20,7 +22,8 @@ const contentKey = z
         value: value.optional(),
         length: z.literal([16, 32]).optional().meta({ description: 'Bytes of a key that is made here.' }),
         labelReferenceInStreamingPolicy: label,
-        ...{ id: readOnly, accountKeyGeneration: readOnly },
+        id: readOnly,
+        accountKeyGeneration: readOnly,
       })
       .optional(),
   })
@@ -36,22 +39,27 @@ const api: SecretApi = {
   parse(body) {
     const { value, length, labelReferenceInStreamingPolicy } = parsed(contentKey, body).properties ?? {};
     return {
-      ...(labelReferenceInStreamingPolicy === undefined ? {} : { label: labelReferenceInStreamingPolicy }),
+      ...defined({ label: labelReferenceInStreamingPolicy }),
       value: value === undefined ? { ofLength: length } : { given: parseContentKey(value, 'properties.value') },
     };
   },
   told({ ref, value }) {
     return {
       id: ref.name,
-      ...(value.label === undefined ? {} : { labelReferenceInStreamingPolicy: value.label }),
+      ...defined({ labelReferenceInStreamingPolicy: value.label }),
     };
   },
   revealed: (plain) => ({ value: base64(plain) }),
   schemas: {
-    ...{ noun: 'ContentKey', called: 'a content key', name: guid.meta({ examples: [id] }), nameExample: id },
+    noun: 'ContentKey',
+    called: 'a content key',
+    name: guid.meta({ examples: [id] }),
+    nameExample: id,
     body: contentKey,
-    ...{ told: { id: guid, labelReferenceInStreamingPolicy: label }, toldExample: { id, ...told } },
-    ...{ revealed: { value }, revealedExample: revealed },
+    told: { id: guid, labelReferenceInStreamingPolicy: label },
+    readExample: { id, ...told },
+    revealed: { value },
+    revealedExample: revealed,
   },
 };
 

@@ -2,7 +2,9 @@
  * Job inputs: URLs whose query strings are credentials. They never come back, not even on reveal; what the data plane needs in
  * full it asks for by `resolve`, which has a permission of its own.
  */
+
 import * as z from 'zod';
+import { defined } from '../../../core/base/defined.ts';
 import { revealOne } from '../../../core/secrets/revealSecret.ts';
 import {
   jobInputIn,
@@ -22,7 +24,8 @@ const baseUri = url.optional().meta({ description: 'An absolute https URL.' });
 const files = z.array(url).min(1).max(maxFiles).meta({ description: 'Absolute https URLs, or paths below baseUri.' });
 const query = '?sv=2025-05-05&sig=c2lnbmF0dXJl';
 const example = (credential: string) => ({
-  ...{ baseUri: `https://contoso.blob.core.windows.net/input/${credential}`, files: ['trailer.mp4'] },
+  baseUri: `https://contoso.blob.core.windows.net/input/${credential}`,
+  files: ['trailer.mp4'],
 });
 
 const jobInput = z
@@ -35,19 +38,27 @@ const api: SecretApi = {
   parse(body) {
     const { baseUri, files, label: told } = parsed(jobInput, body).properties;
     const given = parseJobInput(baseUri === undefined ? { files } : { baseUri, files });
-    return { ...(told === undefined ? {} : { label: told }), value: { given } };
+    return { ...defined({ label: told }), value: { given } };
   },
   told: ({ value }) => (value.label === undefined ? {} : { label: value.label }),
   revealed: (plain) => ({ ...withoutQueries(jobInputIn(plain)) }),
   schemas: {
-    ...{ noun: 'JobInput', called: 'a job input', name: secretName, nameExample: 'trailer', body: jobInput },
-    ...{ told: { label }, toldExample: { label: 'trailer' } },
-    ...{ revealed: { baseUri, files }, revealedExample: example('') },
+    noun: 'JobInput',
+    called: 'a job input',
+    name: secretName,
+    nameExample: 'trailer',
+    body: jobInput,
+    told: { label },
+    readExample: { label: 'trailer' },
+    revealed: { baseUri, files },
+    revealedExample: example(''),
   },
 };
 
 const resolved = secretAnswer(api.schemas, {
-  ...{ id: 'ResolvedJobInput', kind: api.kind, shape: { label, baseUri, files } },
+  id: 'ResolvedJobInput',
+  kind: api.kind,
+  shape: { label, baseUri, files },
   example: { label: 'trailer', ...example(query) },
 });
 
@@ -67,8 +78,13 @@ const resolve: RouteHandler = async ({ request, service, ...asking }) => {
 export const jobInputRoutes: readonly Route[] = [
   ...secretRoutes(api),
   {
-    ...{ name: 'jobInputsResolve', method: 'POST', path: 'accounts/{accountName}/jobInputs/{name}/resolve' },
-    ...{ scope: 'account', role: 'Secrets.Resolve', gate: 'beside' },
-    ...{ contract: resolveContract, handler: resolve },
+    name: 'jobInputsResolve',
+    method: 'POST',
+    path: 'accounts/{accountName}/jobInputs/{name}/resolve',
+    scope: 'account',
+    role: 'Secrets.Resolve',
+    gate: 'beside',
+    contract: resolveContract,
+    handler: resolve,
   },
 ];

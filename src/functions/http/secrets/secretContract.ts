@@ -15,7 +15,7 @@ export interface SecretSchemas {
   readonly body: z.ZodType;
   /** Properties that may always be told. */
   readonly told: z.ZodRawShape;
-  readonly toldExample: Readonly<Record<string, unknown>>;
+  readonly readExample: Readonly<Record<string, unknown>>;
   /** Properties that reveal adds. */
   readonly revealed: z.ZodRawShape;
   readonly revealedExample: Readonly<Record<string, unknown>>;
@@ -38,17 +38,21 @@ export function secretAnswer(
     etag: '"5b9f0c1a-7c0e-4f4e-9d2a-3c1d2e4f5a6b"',
   };
   const parts = {
-    ...{ id: z.string(), name: z.string(), type: z.literal(type) },
-    ...{ properties: z.strictObject(shape), systemData, etag },
+    id: z.string(),
+    name: z.string(),
+    type: z.literal(type),
+    properties: z.strictObject(shape),
+    systemData,
+    etag,
   };
   return { parts, whole, schema: z.strictObject(parts).meta({ id, examples: [whole] }) };
 }
 
 export function secretContracts(kind: string, schemas: SecretSchemas) {
   const { noun, called, body, told, revealed } = schemas;
-  const plain = secretAnswer(schemas, { id: noun, kind, shape: told, example: schemas.toldExample });
+  const plain = secretAnswer(schemas, { id: noun, kind, shape: told, example: schemas.readExample });
   const shape = { ...told, ...revealed };
-  const example = { ...schemas.toldExample, ...schemas.revealedExample };
+  const example = { ...schemas.readExample, ...schemas.revealedExample };
   const open = secretAnswer(schemas, { id: `Revealed${noun}`, kind, shape, example });
   const broken = z.strictObject({ ...plain.parts, error: errorDetail }).meta({
     id: `Broken${noun}`,
@@ -58,7 +62,8 @@ export function secretContracts(kind: string, schemas: SecretSchemas) {
   const contracts = {
     list: {
       summary: `Lists ${kind}, without their values`,
-      ...{ query: paging, answers: { 200: pageOf(`${noun}List`, plain.schema, [plain.whole]) } },
+      query: paging,
+      answers: { 200: pageOf(`${noun}List`, plain.schema, [plain.whole]) },
     },
     get: {
       summary: `Gets ${called}, without its value`,
@@ -67,14 +72,24 @@ export function secretContracts(kind: string, schemas: SecretSchemas) {
       headers: { 200: ['ETag'] },
     },
     put: {
-      ...{ summary: `Creates or changes ${called}`, params, body, conditional: 'create' },
-      ...{ answers: { 200: plain.schema, 201: plain.schema }, headers: { 200: ['ETag'], 201: ['ETag'] } },
+      summary: `Creates or changes ${called}`,
+      params,
+      body,
+      conditional: 'create',
+      answers: { 200: plain.schema, 201: plain.schema },
+      headers: { 200: ['ETag'], 201: ['ETag'] },
     },
     delete: {
-      ...{ summary: `Deletes ${called}`, params, conditional: 'match', answers: { 200: undefined, 204: undefined } },
+      summary: `Deletes ${called}`,
+      params,
+      conditional: 'match',
+      answers: { 200: undefined, 204: undefined },
     },
     reveal: {
-      ...{ summary: `Reveals ${called}`, params, answers: { 200: open.schema }, headers: { 200: noStore } },
+      summary: `Reveals ${called}`,
+      params,
+      answers: { 200: open.schema },
+      headers: { 200: noStore },
     },
     revealPage: {
       summary: `Reveals a page of ${kind}`,

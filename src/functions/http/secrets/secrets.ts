@@ -12,7 +12,7 @@ import { deleteSecret } from '../../../core/secrets/deleteSecret.ts';
 import { getSecret, listSecrets, parseSecretName, refOf, secretEtagOf } from '../../../core/secrets/readSecret.ts';
 import { revealOne, revealPage } from '../../../core/secrets/revealSecret.ts';
 import { integrityFailure } from '../../../core/secrets/secretAudit.ts';
-import { putSecret, type SecretWish } from '../../../core/secrets/writeSecret.ts';
+import { putSecret, type SecretInput } from '../../../core/secrets/writeSecret.ts';
 import { absoluteUrl, type Call, type RouteHandler, readJson } from '../../pipeline/http.ts';
 import { conditionsIn, pageSizeOf } from '../../pipeline/requestParams.ts';
 import type { Route } from '../../pipeline/route.ts';
@@ -25,7 +25,7 @@ export interface SecretApi {
   /** The name of functions and, with its first letter small, of the parameter in the route. */
   readonly parameter: string;
   /** @throws Refusal InvalidRequestContent */
-  parse(body: unknown): Omit<SecretWish, 'name'>;
+  parse(body: unknown): Omit<SecretInput, 'name'>;
   /** What may always be told. */
   told(secret: StoredSecret): Properties;
   revealed(plain: Bytes): Properties;
@@ -63,13 +63,13 @@ export function renderRevealed(api: SecretApi, secret: StoredSecret, plain: Byte
 function put(api: SecretApi): RouteHandler {
   return async ({ request, service }) => {
     const ref = refIn(api, request);
-    const wish = api.parse(await readJson(request));
+    const input = api.parse(await readJson(request));
     const name = request.params[api.parameter] ?? '';
     try {
-      const { secret, created } = await putSecret(ref, { name, ...wish }, conditionsIn(request), service);
+      const { secret, created } = await putSecret(ref, { name, ...input }, conditionsIn(request), service);
       return { status: created ? 201 : 200, headers: { ETag: secretEtagOf(secret) }, jsonBody: render(api, secret) };
     } finally {
-      if ('given' in wish.value) wipe(wish.value.given);
+      if ('given' in input.value) wipe(input.value.given);
     }
   };
 }
@@ -145,28 +145,60 @@ export function secretRoutes(api: SecretApi): readonly Route[] {
   const contracts = secretContracts(kind, api.schemas);
   return [
     {
-      ...{ name: `${kind}List`, method: 'GET', path: all, scope, role: 'Secrets.Read' },
-      ...{ contract: contracts.list, handler: list(api) },
+      name: `${kind}List`,
+      method: 'GET',
+      path: all,
+      scope,
+      role: 'Secrets.Read',
+      contract: contracts.list,
+      handler: list(api),
     },
     {
-      ...{ name: `${kind}Get`, method: 'GET', path: one, scope, role: 'Secrets.Read' },
-      ...{ contract: contracts.get, handler: get(api) },
+      name: `${kind}Get`,
+      method: 'GET',
+      path: one,
+      scope,
+      role: 'Secrets.Read',
+      contract: contracts.get,
+      handler: get(api),
     },
     {
-      ...{ name: `${kind}Put`, method: 'PUT', path: one, scope, role: 'Secrets.Write' },
-      ...{ contract: contracts.put, handler: put(api) },
+      name: `${kind}Put`,
+      method: 'PUT',
+      path: one,
+      scope,
+      role: 'Secrets.Write',
+      contract: contracts.put,
+      handler: put(api),
     },
     {
-      ...{ name: `${kind}Delete`, method: 'DELETE', path: one, scope, role: 'Secrets.Write' },
-      ...{ contract: contracts.delete, handler: remove(api) },
+      name: `${kind}Delete`,
+      method: 'DELETE',
+      path: one,
+      scope,
+      role: 'Secrets.Write',
+      contract: contracts.delete,
+      handler: remove(api),
     },
     {
-      ...{ name: `${kind}Reveal`, method: 'POST', path: `${one}/reveal`, scope, role: 'Secrets.Reveal' },
-      ...{ gate: 'beside', contract: contracts.reveal, handler: reveal(api) },
+      name: `${kind}Reveal`,
+      method: 'POST',
+      path: `${one}/reveal`,
+      scope,
+      role: 'Secrets.Reveal',
+      gate: 'beside',
+      contract: contracts.reveal,
+      handler: reveal(api),
     },
     {
-      ...{ name: `${kind}RevealPage`, method: 'POST', path: `${all}/reveal`, scope, role: 'Secrets.Reveal' },
-      ...{ gate: 'beside', contract: contracts.revealPage, handler: revealMany(api) },
+      name: `${kind}RevealPage`,
+      method: 'POST',
+      path: `${all}/reveal`,
+      scope,
+      role: 'Secrets.Reveal',
+      gate: 'beside',
+      contract: contracts.revealPage,
+      handler: revealMany(api),
     },
   ];
 }

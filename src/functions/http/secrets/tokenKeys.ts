@@ -22,8 +22,15 @@ const api: SecretApi = {
   told: () => ({}),
   revealed: (plain) => ({ keyValue: base64(plain) }),
   schemas: {
-    ...{ noun: 'TokenKey', called: 'a token key', name: secretName, nameExample: 'player', body: tokenKey },
-    ...{ told: {}, toldExample: {}, revealed: { keyValue }, revealedExample: example },
+    noun: 'TokenKey',
+    called: 'a token key',
+    name: secretName,
+    nameExample: 'player',
+    body: tokenKey,
+    told: {},
+    readExample: {},
+    revealed: { keyValue },
+    revealedExample: example,
   },
 };
 

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# The application in Microsoft Entra ID that callers request tokens for, and who has which of its app roles. Can be repeated.
+#
+#   infra/entra.sh application                      creates or updates the application, and prints its client id
+#   infra/entra.sh allow <principal> <role>...      assigns app roles to an object id, or to the signed-in user: me
+#
+# KEYWARD_APPLICATION_NAME names the application; Keyward is the default. Two environments need two names.
+set -euo pipefail
+
+name=${KEYWARD_APPLICATION_NAME:-Keyward}
+root=$(cd "$(dirname "$0")" && pwd)
+graph=https://graph.microsoft.com/v1.0
+
+fail() {
+  echo "$1" >&2
+  exit 1
+}
+
+client_id() {
+  az ad app list --filter "displayName eq '$name'" --query '[].appId' --output tsv
+}
+
+# <path below Microsoft Graph> <method> <body>
+call_graph() {
+  az rest --method "$2" --url "$graph/$1" --headers Content-Type=application/json --body "$3" --output none
+}
+
+make_application() {
+  local id
+  id=$(client_id)
+  [[ $id != *$'\n'* ]] || fail "The tenant has several applications named $name. Set KEYWARD_APPLICATION_NAME."
+  if [[ -z $id ]]; then
+    id=$(az ad app create --display-name "$name" --sign-in-audience AzureADMyOrg --query appId --output tsv)
+  fi
+  az ad app update --id "$id" --identifier-uris "api://$id" --app-roles "@$root/entra/roles.json"
+  # A person gets a token through the Azure CLI without a consent. The scope must exist before the Azure CLI is allowed to
+  # use it, so these are two calls.
+  call_graph "applications(appId='$id')" PATCH "@$root/entra/scope.json"
+  call_graph "applications(appId='$id')" PATCH "@$root/entra/azureCli.json"
+  [[ -n $(az ad sp list --filter "appId eq '$id'" --query '[].id' --output tsv) ]] || az ad sp create --id "$id" --output none
+  echo "$id"
+}
+
+# <object id, or me> <app role>...
+allow() {
+  local principal=$1 id service role role_id assigned
+  shift
+  [[ $principal != me ]] || principal=$(az ad signed-in-user show --query id --output tsv)
+  id=$(client_id)
+  [[ -n $id ]] || fail "The tenant has no application named $name. Run: infra/entra.sh application"
+  service=$(az ad sp show --id "$id" --query id --output tsv)
+  for role in "$@"; do
+    role_id=$(az ad sp show --id "$id" --query "appRoles[?value=='$role'].id" --output tsv)
+    [[ -n $role_id ]] || fail "$name has no app role $role. Run infra/entra.sh application, or correct the name."
+    assigned=$(az rest --method GET --url "$graph/servicePrincipals/$service/appRoleAssignedTo?\$top=999" \
+      --query "value[?principalId=='$principal' && appRoleId=='$role_id'].id" --output tsv)
+    [[ -n $assigned ]] || call_graph "servicePrincipals/$service/appRoleAssignedTo" POST \
+      "{\"principalId\":\"$principal\",\"resourceId\":\"$service\",\"appRoleId\":\"$role_id\"}"
+  done
+}
+
+case ${1:-} in
+  application) make_application ;;
+  allow)
+    [[ $# -ge 3 ]] || fail 'Usage: infra/entra.sh allow <object id, or me> <app role>...'
+    allow "${@:2}"
+    ;;
+  *) fail 'Usage: infra/entra.sh application, or: infra/entra.sh allow <object id, or me> <app role>...' ;;
+esac
