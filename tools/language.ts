@@ -9,6 +9,8 @@ import { sep } from 'node:path';
 /** Globs of the files whose text follows the rules already. Add a glob when its files do. */
 export const rewritten: readonly string[] = [
   ...['*.md', 'docs/**/*.md', '.github/**/*.md', 'tools/*.ts', 'test/language.test.ts'],
+  ...['packages/{entra-emulator,functions-host,key-vault-emulator,own-process}/**/*.ts', 'packages/*/README.md'],
+  ...['src/local/*.ts', 'src/local/topic/*.ts', 'test/local/*.ts'],
   ...['src/azure/*.ts'],
 ];
 

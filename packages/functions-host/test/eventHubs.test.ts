@@ -8,7 +8,7 @@ const hub = (cardinality: string, body: string) => `
   } });`;
 
 describe('an Event Hub function', () => {
-  test('of cardinality many receives the parsed events of a batch, with their metadata', async () => {
+  test('an Event Hub function of cardinality many receives the parsed events of a batch, with their metadata', async () => {
     const { host, probe } = await startApp({
       source: hub('many', 'probe.seen.push(events, context.triggerMetadata);'),
       settings,
@@ -23,7 +23,7 @@ describe('an Event Hub function', () => {
     });
   });
 
-  test('of cardinality one receives each event by itself', async () => {
+  test('an Event Hub function of cardinality one receives one event for each invocation', async () => {
     const { host, probe } = await startApp({
       source: hub('one', 'probe.seen.push([events, context.triggerMetadata.sequenceNumber]);'),
       settings,
@@ -35,7 +35,7 @@ describe('an Event Hub function', () => {
     ]);
   });
 
-  test('receives batches of at most maxEventBatchSize, one after the other, and a failed batch is not repeated', async () => {
+  test('an Event Hub function receives one batch of at most maxEventBatchSize after the other, and no failed batch again', async () => {
     const { host, probe } = await startApp({
       source: hub('many', "probe.seen.push(events.length); if (events.length === 2) throw new Error('no');"),
       hostJson: { version: '2.0', extensions: { eventHubs: { maxEventBatchSize: 2 } } },
@@ -45,7 +45,7 @@ describe('an Event Hub function', () => {
     expect(probe.seen).toEqual([2, 1]);
   });
 
-  test('is fed through an admin page too, by the master key only', async () => {
+  test('an admin page feeds an Event Hub function, with the master key only', async () => {
     const { host, probe } = await startApp({
       source: hub('many', 'probe.seen.push(...events);'),
       settings,

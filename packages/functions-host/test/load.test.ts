@@ -9,7 +9,7 @@ const load = (source: string, files: Record<string, string> = {}) =>
   startHost({ appDir: appFolder({ source, files }), settings: {}, onLog: () => undefined });
 
 describe('loading an app', () => {
-  test('registers what it registers, also after a top-level await', async () => {
+  test('an app registers its functions, also after a top-level await', async () => {
     const { host } = await startApp({
       source: `app.http('b', { route: 'things/{id}', methods: ['PUT'], authLevel: 'admin', handler() {} });
         await new Promise((resolve) => setTimeout(resolve, 5));
@@ -24,7 +24,7 @@ describe('loading an app', () => {
     ]);
   });
 
-  test('takes CommonJS, several files by a glob, and the same app again', async () => {
+  test('the host loads CommonJS, several files by a glob, and the same app again', async () => {
     const files = {
       'package.json': '{"main":"out/*.cjs"}',
       'out/one.cjs': "const { app } = require('@azure/functions'); app.http('one', { handler() {} });",
@@ -37,7 +37,7 @@ describe('loading an app', () => {
     }
   });
 
-  test('gives each host of a process a copy of its own, down to the modules that it imports later', async () => {
+  test('each host in a process has its own copy of the app, including modules that the app imports later', async () => {
     const files = {
       'state.mjs': 'export const state = { count: 0 };',
       'lazy.mjs': "import { state } from './state.mjs'; export const next = () => ++state.count;",
@@ -54,7 +54,7 @@ describe('loading an app', () => {
     expect([await count(first.url), await count(first.url), await count(second.url)]).toEqual([1, 2, 1]);
   });
 
-  test('loads a code-split bundle of ES modules, @azure/functions inside, twice in one process', async () => {
+  test('a code-split bundle of ES modules that contains @azure/functions loads twice in one process', async () => {
     const appDir = appFolder({
       files: {
         'package.json': '{"type":"module","main":"dist/index.js"}',
@@ -81,7 +81,7 @@ describe('loading an app', () => {
     for (const host of [first, second]) expect(await (await fetch(`${host.url}/api/ping`)).text()).toBe('pong');
   });
 
-  test('refuses registration after the start', async () => {
+  test('a registration after the start is refused', async () => {
     const { probe } = await startApp({
       source: `app.http('early', { handler() {} });
         setTimeout(() => { try { app.http('late', { handler() {} }); } catch (error) { probe.seen.push(error.message); } }, 20);`,
@@ -186,12 +186,12 @@ describe('loading an app', () => {
     expect((await fetch(`${host.url}/api/fine`)).status).toBe(200);
   });
 
-  test('is refused when package.json names no file or one that is not there', async () => {
+  test('an app is refused when package.json names no file or a missing one', async () => {
     await expect(load('', { 'package.json': '{}' })).rejects.toThrow('"main" must name the built app');
     await expect(load('', { 'package.json': '{"main":"dist/x.js"}' })).rejects.toThrow('does not exist; is it built?');
   });
 
-  test('runs the appStart hooks before the first call, and a throw there refuses the app', async () => {
+  test('the appStart hooks run before the first call, and an error in a hook refuses the app', async () => {
     const { probe } = await startApp({
       source: `app.hook.appStart(() => { probe.seen.push('start'); }); app.http('a', { handler() {} });`,
     });
@@ -202,7 +202,7 @@ describe('loading an app', () => {
 });
 
 describe('invocation hooks', () => {
-  test('may change input, function, result and error, and share data', async () => {
+  test('invocation hooks can change input, function, result and error, and share data', async () => {
     const { host } = await startApp({
       source: `
         app.hook.preInvocation((context) => { context.hookData.began = 1; context.inputs[0] = { name: 'changed' }; });
@@ -217,7 +217,7 @@ describe('invocation hooks', () => {
     expect(await (await fetch(`${host.url}/api/bad`)).text()).toBe('mended');
   });
 
-  test('that throw before the function fail the call and skip the hooks after it', async () => {
+  test('a preInvocation hook that throws fails the call and skips the postInvocation hooks', async () => {
     const { host, probe } = await startApp({
       source: `
         app.hook.preInvocation(() => { throw new Error('no entry'); });
@@ -230,8 +230,8 @@ describe('invocation hooks', () => {
 });
 
 describe('logs', () => {
-  test('of context and console carry function and invocation, and the console of others is left alone', async () => {
-    const { host, records, said } = await startApp({
+  test('records of context and console have the function, and the console of other code is unchanged', async () => {
+    const { host, records, logged } = await startApp({
       source: `console.warn('loading');
         app.http('talk', { authLevel: 'anonymous', async handler(_, context) {
           context.log('count', 1);
@@ -249,14 +249,14 @@ describe('logs', () => {
     expect(
       records.flatMap(({ category, invocationId: id }) => (id === undefined ? [] : [`${category} ${id}`])),
     ).toEqual([`Function.talk ${invocationId}`, `Function.talk ${invocationId}`]);
-    expect(said('warning')).toEqual(['loading']);
+    expect(logged('warning')).toEqual(['loading']);
     const before = records.length;
     const { info } = console;
     info('a test speaks');
     expect(records).toHaveLength(before);
   });
 
-  test('pass the log hooks first', async () => {
+  test('records pass through the log hooks', async () => {
     const { host, records } = await startApp({
       source: `app.hook.log((context) => { context.message = context.message.replace(/\\d/g, '#'); context.level = 'debug'; });
         app.http('talk', { authLevel: 'anonymous', handler(_, context) { context.log('code 123'); } });`,
@@ -265,7 +265,7 @@ describe('logs', () => {
     expect(records).toContainEqual(expect.objectContaining({ message: 'code ###', level: 'debug' }));
   });
 
-  test('survive a sink that throws', async () => {
+  test('a log sink that throws does not fail the call', async () => {
     const source = `app.http('talk', { authLevel: 'anonymous', handler(_, context) { context.log('x'); return { body: 'ok' }; } });`;
     const onLog = () => {
       throw new Error('full');

@@ -17,7 +17,7 @@ const unbase64 = (text: string) => Buffer.from(text, 'base64').toString();
 let queues = 0;
 const newQueue = () => `work-${++queues}`;
 
-/** Starts an app with one queue function on a queue of its own, which polls often. */
+/** Starts an app with one queue function on its own queue, which polls often. */
 async function startWorker(
   finished: Finished,
   handler: string,
@@ -49,7 +49,7 @@ async function texts(queue: QueueClient): Promise<string[]> {
 }
 
 describe.concurrent('a queue function', () => {
-  test('has its queue made, gets the message as JSON with what is known of it, and the message is deleted', async ({
+  test('a queue function gets its queue created, the message as JSON and its metadata, and the message is deleted', async ({
     onTestFinished: finished,
   }) => {
     const { probe, queue } = await startWorker(
@@ -78,15 +78,15 @@ describe.concurrent('a queue function', () => {
     ['{"broken":', '{"broken":'],
     ['[1,2]', [1, 2]],
     ['ünï', 'ünï'],
-    // A JSON number: this is why messages are objects.
+    // A JSON number loses precision, so a message should be an object.
     ['12345678901234567890', 12345678901234567000],
-  ])('gets %s as %o', async ([text, message], { onTestFinished: finished }) => {
+  ])('a queue function receives the message %s as %o', async ([text, message], { onTestFinished: finished }) => {
     const { probe, queue } = await startWorker(finished, '(message) => { probe.seen.push(message); }');
     await queue.sendMessage(base64(text));
     await eventually(() => probe.seen).toEqual([message]);
   });
 
-  test('cannot trust the metadata, which the message itself can overwrite', async ({ onTestFinished: finished }) => {
+  test('a message can overwrite the trigger metadata of a queue function', async ({ onTestFinished: finished }) => {
     const { probe, queue } = await startWorker(
       finished,
       '(message, context) => { probe.seen.push(context.triggerMetadata.dequeueCount); }',
@@ -95,7 +95,9 @@ describe.concurrent('a queue function', () => {
     await eventually(() => probe.seen).toEqual([99]);
   });
 
-  test('takes plain text when host.json says messageEncoding none', async ({ onTestFinished: finished }) => {
+  test('a queue function receives plain text with messageEncoding none in host.json', async ({
+    onTestFinished: finished,
+  }) => {
     const { probe, queue } = await startWorker(finished, '(message) => { probe.seen.push(message); }', {
       queues: { messageEncoding: 'none' },
     });
@@ -103,10 +105,10 @@ describe.concurrent('a queue function', () => {
     await eventually(() => probe.seen).toEqual(['as it is']);
   });
 
-  test('that fails gets the message again, after the visibility timeout of host.json, with a higher count', async ({
+  test('a failed queue function gets the message again after the visibility timeout, with a higher count', async ({
     onTestFinished: finished,
   }) => {
-    const { probe, queue, said } = await startWorker(
+    const { probe, queue, logged } = await startWorker(
       finished,
       `(message, context) => {
         probe.seen.push({ count: context.triggerMetadata.dequeueCount, at: Date.now() });
@@ -120,10 +122,10 @@ describe.concurrent('a queue function', () => {
     expect([first?.count, second?.count]).toEqual([1, 2]);
     expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThan(700);
     await eventually(() => remaining(queue)).toBe(0);
-    expect(said('error')).toEqual([expect.stringContaining('not yet')]);
+    expect(logged('error')).toEqual([expect.stringContaining('not yet')]);
   });
 
-  test('that fails maxDequeueCount times has the message, as it was sent, in the poison queue', async ({
+  test('a message that fails maxDequeueCount times reaches the poison queue unchanged', async ({
     onTestFinished: finished,
   }) => {
     const { probe, queue, poison } = await startWorker(
@@ -139,15 +141,19 @@ describe.concurrent('a queue function', () => {
     await eventually(() => remaining(queue)).toBe(0);
   });
 
-  test('does not see a message that is not base64; the poison queue does', async ({ onTestFinished: finished }) => {
-    const { probe, queue, poison, said } = await startWorker(finished, '(message) => { probe.seen.push(message); }');
+  test('a message that is not base64 reaches the poison queue without a call of the function', async ({
+    onTestFinished: finished,
+  }) => {
+    const { probe, queue, poison, logged } = await startWorker(finished, '(message) => { probe.seen.push(message); }');
     await queue.sendMessage('not base64!');
     await eventually(() => texts(poison)).toEqual(['not base64!']);
     expect(probe.seen).toEqual([]);
-    expect(said('error')).toEqual([expect.stringContaining('is not base64')]);
+    expect(logged('error')).toEqual([expect.stringContaining('is not base64')]);
   });
 
-  test('does not see a message that died with its host too often', async ({ onTestFinished: finished }) => {
+  test('a message whose host died maxDequeueCount times reaches the poison queue without a call of the function', async ({
+    onTestFinished: finished,
+  }) => {
     const name = newQueue();
     const queue = service.getQueueClient(name);
     await queue.create();
@@ -162,7 +168,7 @@ describe.concurrent('a queue function', () => {
     expect(probe.seen).toEqual([]);
   });
 
-  test('works on batchSize + newBatchThreshold messages at a time and no more', async ({
+  test('a queue function runs at most batchSize + newBatchThreshold messages at a time', async ({
     onTestFinished: finished,
   }) => {
     const { opened, open } = gate();
@@ -186,7 +192,9 @@ describe.concurrent('a queue function', () => {
     expect(probe.most).toBeLessThanOrEqual(6);
   });
 
-  test('keeps a message while it runs longer than the message is hidden', async ({ onTestFinished: finished }) => {
+  test('a message stays hidden while its function runs longer than the visibility timeout', async ({
+    onTestFinished: finished,
+  }) => {
     const { probe, queue } = await startWorker(
       finished,
       'async () => { probe.seen.push(1); await new Promise((resolve) => setTimeout(resolve, 2600)); probe.done = true; }',
@@ -198,7 +206,7 @@ describe.concurrent('a queue function', () => {
     expect(probe.seen).toHaveLength(1);
   });
 
-  test('finishes the message in hand when the host stops, and takes no other', async ({ onTestFinished: finished }) => {
+  test('a stopping host finishes the current message and receives no other', async ({ onTestFinished: finished }) => {
     const { opened, open } = gate();
     const { host, probe, queue } = await startWorker(
       finished,
@@ -217,7 +225,7 @@ describe.concurrent('a queue function', () => {
     expect((await texts(queue)).map(unbase64)).toEqual(['second']);
   });
 
-  test('that does not end in time is given up: its message is no longer kept and shows again', async ({
+  test('a message whose function does not end before the stop becomes visible again', async ({
     onTestFinished: finished,
   }) => {
     const { opened, open } = gate();
@@ -237,17 +245,17 @@ describe.concurrent('a queue function', () => {
     open();
   });
 
-  test('whose storage does not answer warns and tries again, and the host stops all the same', async ({
+  test('unavailable storage is logged and retried, and does not prevent the stop', async ({
     onTestFinished: finished,
   }) => {
     const connectionString = azurite.connectionString.replace(azurite.queueUrl, 'http://127.0.0.1:9/devstoreaccount1');
-    const { host, said } = await startApp({
+    const { host, logged } = await startApp({
       finished,
       source: `app.storageQueue('work', { queueName: 'dead', connection: 'HOST_TEST_DEAD', handler() {} });`,
       settings: { HOST_TEST_DEAD: connectionString },
       drainMs: 100,
     });
-    await eventually(() => said('warning')).toContainEqual(expect.stringContaining('polling dead failed'));
+    await eventually(() => logged('warning')).toContainEqual(expect.stringContaining('polling dead failed'));
     await host.stop();
   });
 });
@@ -256,22 +264,22 @@ describe.concurrent('a message that no handler can read', () => {
   test('a message that is not UTF-8 reaches the poison queue unchanged after maxDequeueCount attempts', async ({
     onTestFinished: finished,
   }) => {
-    const { probe, queue, poison, said } = await startWorker(finished, '() => { probe.seen.push(1); }', {
+    const { probe, queue, poison, logged } = await startWorker(finished, '() => { probe.seen.push(1); }', {
       queues: { maxDequeueCount: 2 },
     });
     await queue.sendMessage('/w==');
     await eventually(() => texts(poison)).toEqual(['/w==']);
     expect(probe.seen).toEqual([]);
-    expect(said('error')).toEqual([expect.stringContaining('is not UTF-8'), expect.stringContaining('is not UTF-8')]);
+    expect(logged('error')).toEqual([expect.stringContaining('is not UTF-8'), expect.stringContaining('is not UTF-8')]);
   });
 
-  test('in a poison queue a message that is not base64 stays there, and no queue of poison messages of poison appears', async ({
+  test('a message in a poison queue that is not base64 stays there, and no second poison queue is created', async ({
     onTestFinished: finished,
   }) => {
     const name = `${newQueue()}-poison`;
-    const { probe, queue, said } = await startWorker(finished, '() => { probe.seen.push(1); }', { name });
+    const { probe, queue, logged } = await startWorker(finished, '() => { probe.seen.push(1); }', { name });
     await queue.sendMessage('not base64!');
-    await eventually(() => said('error')).toContainEqual(expect.stringContaining('is not base64'));
+    await eventually(() => logged('error')).toContainEqual(expect.stringContaining('is not base64'));
     expect(probe.seen).toEqual([]);
     expect(await remaining(queue)).toBe(1);
     expect(await service.getQueueClient(`${name}-poison`).exists()).toBe(false);
@@ -297,7 +305,7 @@ describe.concurrent('a message that no handler can read', () => {
 });
 
 describe('a connection', () => {
-  test('that is no connection string is refused without a word of its content', async () => {
+  test('an invalid connection string is refused without its content in the message', async () => {
     const source = `app.storageQueue('work', { queueName: 'work', connection: 'HOST_TEST_WRONG', handler() {} });`;
     const { errors } = await startApp({ source, settings: { HOST_TEST_WRONG: 'AccountKey=secret' } });
     expect(errors()).toEqual([
@@ -314,7 +322,7 @@ describe('the decisions about a message', () => {
     [false, 6, 'work', 'Poison'],
     [true, 1, 'work-poison', 'Delete'],
     [false, 1, 'work-poison', 'Leave'],
-  ])('success %s at attempt %i in queue %s leads to %s', (succeeded, count, name, step) => {
+  ])('after a run with success %s at attempt %i in queue %s the next step is %s', (succeeded, count, name, step) => {
     expect(stepAfterRun(succeeded, count, { name, maxDequeueCount: 5 })).toBe(step);
   });
 
@@ -326,12 +334,15 @@ describe('the decisions about a message', () => {
     ['Text', 5, 'work-poison', undefined],
     ['Text', 6, 'work-poison', 'Leave'],
     ['NotBase64', 1, 'work-poison', 'Leave'],
-  ] as const)('before a run, %s at attempt %i in queue %s leads to %s', (kind, count, name, step) => {
-    const decoded = kind === 'Text' ? { kind, text: '{}' } : { kind };
-    expect(stepBeforeRun(decoded, count, { name, maxDequeueCount: 5 })).toBe(step);
-  });
+  ] as const)(
+    'before a run of a message of kind %s at attempt %i in queue %s the next step is %s',
+    (kind, count, name, step) => {
+      const decoded = kind === 'Text' ? { kind, text: '{}' } : { kind };
+      expect(stepBeforeRun(decoded, count, { name, maxDequeueCount: 5 })).toBe(step);
+    },
+  );
 
-  test('pauses grow from 100 ms to the bound', () => {
+  test('the pauses between polls grow from 100 ms to the bound', () => {
     const pauses = [1, 2, 3, 4, 5, 100].map((empty) => pollPause(empty, 2000, 0.5));
     expect(pauses).toEqual([100, 200, 400, 800, 1600, 2000]);
   });
@@ -343,7 +354,7 @@ describe('the decisions about a message', () => {
     ['YQ', { kind: 'NotBase64' }],
     // The byte FF, which UTF-8 never has.
     ['/w==', { kind: 'NotUtf8' }],
-  ])('%j decodes to %j', (text, decoded) => {
+  ])('the message %j decodes to %j', (text, decoded) => {
     expect(decodeText(text, 'base64')).toEqual(decoded);
   });
 });

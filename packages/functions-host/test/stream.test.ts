@@ -48,13 +48,13 @@ test('a streaming app can answer before the body has arrived', async () => {
 });
 
 test('a handler of a streaming app that throws never answers, so the front end does', async () => {
-  const { host, said } = await startApp({
+  const { host, logged } = await startApp({
     source: `${setup} app.http('throws', { authLevel: 'anonymous', handler() { throw new Error('no'); } });`,
     answerWithinMs: 300,
   });
   const answer = await fetch(`${host.url}/api/throws`);
   expect([answer.status, await answer.text()]).toEqual([504, '']);
-  expect(said('error')).toEqual([expect.stringContaining('no')]);
+  expect(logged('error')).toEqual([expect.stringContaining('no')]);
 });
 
 test('a stop of a streaming app waits for the request, and closes the server that the app opened', async () => {
