@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- http`: what an answer costs beside the table reads it needs, and whether anybody is refused who should not be
- * while much goes on at once. One part after the other, so that none slows another down.
+ * `npm run bench -- http`: the cost of a response beside the table reads that it needs, and the number of wrongly
+ * rejected calls under load. One part after the other, so that none slows another down.
  */
 import type { Bench } from './report.ts';
 

@@ -1,13 +1,13 @@
 /**
- * `npm run bench`: measures what Keyward promises, and ends with 1 when a figure misses its goal. `npm run bench -- monitoring` for
- * one of them; `--json` for programs, a line a figure.
+ * `npm run bench`: measures the published figures, and ends with 1 when a figure misses its goal.
+ * `npm run bench -- monitoring` runs one bench. `--json` prints one JSON line for each figure.
  */
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { runInOwnProcess } from './ownProcess.ts';
 import { type Figure, tableOf } from './report.ts';
 
-/** A line a bench: its name, and the file whose default export runs it. */
+/** The name of each bench, and the file whose default export runs it. */
 const benches: Readonly<Record<string, string>> = {
   monitoring: './monitoring.ts',
   secrets: './secrets.ts',
@@ -19,7 +19,7 @@ const benches: Readonly<Record<string, string>> = {
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } });
 const unknown = positionals.filter((name) => !Object.hasOwn(benches, name));
 if (unknown.length > 0) {
-  console.error(`There is no bench '${unknown[0]}'. There are: ${Object.keys(benches).join(', ')}`);
+  console.error(`There is no bench '${unknown[0]}'. The benches are: ${Object.keys(benches).join(', ')}`);
   process.exit(1);
 }
 

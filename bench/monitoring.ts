@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- monitoring`: how soon a revocation takes hold and how soon access is back, in real time; that no fault disables
- * wrongly; and what watching costs. One part after the other, so that none slows another down.
+ * `npm run bench -- monitoring`: the time until a revocation blocks and until access returns, in real time; that no
+ * fault blocks an account wrongly; and the cost of looks. One part after the other, so that none slows another down.
  */
 import type { Bench } from './report.ts';
 

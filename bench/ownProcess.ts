@@ -1,6 +1,6 @@
 /**
- * One bench file in a process of its own: the parent forks this file with the bench's address and hears its figures over IPC. A
- * child whose parent goes away ends too.
+ * One bench file in a process of its own: the parent forks this file with the bench's address and receives its figures
+ * over IPC. A child whose parent ends, ends too.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,9 +14,9 @@ export interface Listener {
   progress(text: string): void;
 }
 
-/** Rejects when the bench does not come to its end. */
+/** Rejects when the bench fails. */
 export async function runInOwnProcess(file: URL, { figure, progress }: Listener): Promise<void> {
-  // What is printed there is for people: standard output is for figures.
+  // Text for people goes to standard error: standard output is for figures.
   const child = fork(fileURLToPath(import.meta.url), [file.href], { stdio: ['ignore', 2, 2, 'ipc'] });
   child.on('message', (said: Said) => ('figure' in said ? figure(said.figure) : progress(said.progress)));
   const [code, signal] = await once(child, 'close');

@@ -1,4 +1,6 @@
-/** The stack with every part in a process of its own, so that none takes another's turn: tables, vaults, tokens, and hosts. */
+/**
+ * The stack with every part in a process of its own, so that none delays another: tables, vaults, tokens, and hosts.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -26,10 +28,10 @@ export interface Processes {
   readonly keyVault: KeyVaultControl;
   /** Of the storage account. */
   readonly connectionString: string;
-  /** In this process, for seeding and for watching the records. */
+  /** In this process, for seeding and for reading the records. */
   readonly service: Service;
   host(settings?: Readonly<Record<string, string>>): Promise<ChildHost>;
-  /** A vault with our grant and an RSA key `cmk`; answers with its versionless identifier. */
+  /** Creates a vault with Keyward's grant and an RSA key `cmk`. Returns its versionless identifier. */
   vaultWithKey(vault: string, key: Record<string, unknown>): Promise<string>;
   stop(): Promise<void>;
 }
@@ -82,7 +84,7 @@ export async function startProcesses(): Promise<Processes> {
   };
 }
 
-/** The event as Event Grid posts it to the function. */
+/** Posts the event as Event Grid posts it to the function. */
 export async function postNewVersionEvent(vault: string, host: ChildHost): Promise<void> {
   const id = `/subscriptions/s/resourceGroups/r/providers/Microsoft.KeyVault/vaults/${vault}`;
   const data = { Id: id, VaultName: vault, ObjectType: 'Key', ObjectName: 'cmk' };

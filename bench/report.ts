@@ -1,4 +1,4 @@
-/** What a bench says while it runs, and how it reads: figures with their goals, and progress for whoever waits. */
+/** The output of a bench: figures with their goals, and progress for a waiting person. */
 
 export interface Figure {
   readonly name: string;
@@ -14,7 +14,7 @@ export type Goal = { readonly atMost: number } | { readonly atLeast: number } | 
 export interface Report {
   figure(name: string, value: number, unit: string, goal: Goal): void;
   progress(text: string): void;
-  /** Runs another bench file in a process of its own, one that shares no SDK state with this; its figures are told here. */
+  /** Runs another bench file in a process without shared SDK state, and reports its figures here. */
   inOwnProcess(file: URL): Promise<void>;
 }
 

@@ -1,6 +1,7 @@
 /**
- * `npm run bench -- rotation`: what a rotation costs and how fast it goes. Calls are counted on the emulator's wire; speeds are real
- * time, with every part of the stack in a process of its own. One part after the other, so that none slows another down.
+ * `npm run bench -- rotation`: the cost and the speed of a rotation. Calls are counted at the emulator. Speeds are real
+ * time, with every part of the stack in a process of its own. One part after the other, so that none slows another
+ * down.
  */
 import type { Bench } from './report.ts';
 

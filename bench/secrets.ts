@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- secrets`: what protecting a secret costs beside the bare ciphers, what a reveal costs in calls, and what a page
- * costs beside one; and what a new version of the system key costs. One part after the other, so that none slows another down.
+ * `npm run bench -- secrets`: the cost of protecting a secret beside the bare ciphers, of a reveal in calls, of a page
+ * beside one secret, and of a new version of the system key. One part after the other, so that none slows another down.
  */
 import type { Bench } from './report.ts';
 

@@ -1,4 +1,4 @@
-/** Many accounts under one key, straight through storage: each with an account key of its own, really wrapped, and its audit entry. */
+/** Writes many accounts under one key straight to storage, each with a real wrapped account key and its audit entry. */
 import { fileURLToPath } from 'node:url';
 import pLimit from 'p-limit';
 import { type ActiveAccount, boundOf, wrappedByOf } from '../src/core/accounts/account.ts';
@@ -18,8 +18,8 @@ const actor = { kind: 'principal', id: 'bench' } as const;
 const atATime = 16;
 
 /**
- * The first of the names comes in by the front door, which claims the vault, proves the key and makes the watch; unless it is there.
- * Unlisted accounts are quicker made, and nobody misses them who does not ask for the list.
+ * The API creates the account of the first name, unless it exists: this claims the vault, proves the key and creates
+ * the watch. Unlisted accounts are faster to write, and only a LIST would miss them.
  */
 export async function seedAccounts(
   names: readonly string[],
@@ -46,7 +46,7 @@ async function createFirst(name: string, keyIdentifier: string, service: Service
   return (await putAccount(name, { owner, location, encryption }, {}, actor, service)).view.record;
 }
 
-/** Row, name in the list, record with its entry: the order of writes of core/accounts/putAccount.ts. */
+/** Row, name in the directory, record with its entry: the order of writes of core/accounts/putAccount.ts. */
 async function seedAccount(
   name: string,
   template: ActiveAccount,
@@ -70,7 +70,7 @@ async function seedAccount(
   await insertAccount(record, { type: 'AccountCreated', actor, key: wrappedByOf(encryption) }, service);
 }
 
-/** So many accounts under the system key, each with an account key of its own: as an account is made, but not listed. */
+/** Writes accounts under the system key, each with an account key of its own, without a name in the directory. */
 export async function seedUnderSystemKey(names: readonly string[], service: Service): Promise<void> {
   const limit = pLimit(atATime);
   const seed = async (name: string) => {

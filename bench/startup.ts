@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- startup`: what a cold start pays before the first call, and with it. Every number is a process of its own; the
- * variants take turns, so that a busy machine slows all of them alike, and medians are compared.
+ * `npm run bench -- startup`: the cost of a cold start before the first call, and with it. Every number is a process of
+ * its own. The variants take turns, so that a busy machine slows all of them equally, and medians are compared.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -25,7 +25,7 @@ const startup: Bench = async ({ figure, progress }) => {
     eagerRead: () => load(eager, 'read'),
   };
   try {
-    // Not counted: it makes the table, and brings the files into the system's cache.
+    // Not counted: it creates the table, and fills the system's file cache.
     for (const turn of Object.values(turns)) await turn();
     const seen: Record<keyof typeof turns, Loaded[]> = {
       floor: [],
@@ -47,7 +47,7 @@ const startup: Bench = async ({ figure, progress }) => {
     figure('startup.vsUnbundled', loadMs('unbundled') / loadMs('bundled'), 'times', { atLeast: 4 });
     figure('startup.firstReadOfEager', firstReadMs('bundledRead') / firstReadMs('eagerRead'), 'times', { atMost: 1.2 });
     figure('startup.bundleKiB', bundleBytes / 1024, 'KiB', { atMost: 1500 });
-    // Of Node itself mostly; the smallest instance of Flex Consumption has 512 MB.
+    // Node itself uses most of it. The smallest instance of Flex Consumption has 512 MB.
     figure('startup.residentMiB', median(seen.bundled.map((one) => one.residentMiB)), 'MiB', { atMost: 128 });
   } finally {
     await azurite.stop();
@@ -58,7 +58,7 @@ async function loadOnce(loader: string, args: string[], settings: NodeJS.Process
   const child = fork(loader, args, { env: { PATH: process.env.PATH, ...settings }, execArgv: [] });
   const said = once(child, 'message') as Promise<[Loaded]>;
   const ended = once(child, 'exit').then(([code]) => {
-    throw new Error(`${args.join(' ')} ended with ${code} before it said anything`);
+    throw new Error(`${args.join(' ')} ended with ${code} and printed nothing`);
   });
   const [loaded] = await Promise.race([said, ended]);
   await ended.catch(() => undefined);

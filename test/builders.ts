@@ -1,11 +1,14 @@
-/** What the tests of the core share. Numbers and words are copied from the design, not read from the code under test. */
+/**
+ * Values that the tests of the core share. Numbers and words are copied from the documents, not read from the code
+ * under test.
+ */
 
 import type { Cause } from '../src/core/base/causes.ts';
 import type { Policy } from '../src/core/base/policy.ts';
 import type { Binding } from '../src/core/customerKey/binding.ts';
 import type { Evidence, Verdict, Watch } from '../src/core/watch/watch.ts';
 
-/** 2026-11-23T12:00:00.000Z, written as a number so that nothing of ours computes it. */
+/** 2026-11-23T12:00:00.000Z as a number, so that no code of Keyward computes it. */
 export const start = 1_795_435_200_000;
 
 /** The published defaults: docs/operations.md. */
@@ -75,7 +78,7 @@ export const designCauses = {
 
 export const deniedCauses: readonly Cause[] = designCauses.denied;
 
-/** Everything that is no answer from the customer's side: none of it may ever disable. */
+/** Every result that is no answer of the customer's side: none of them may ever block. */
 export const harmlessCauses: readonly Cause[] = [
   ...designCauses.networkPolicy,
   ...designCauses.unreachable,
@@ -120,7 +123,7 @@ export function aWatch(changes: Partial<Watch> = {}): Watch {
 
 export type Control = Evidence['controlLook'];
 
-/** Evidence about `version1` of the binding, so many seconds after `start`. Without a cause: the key was opened. */
+/** Evidence about `version1` of the binding, the given seconds after `start`. Without a cause the look was good. */
 export function aLook(afterSeconds: number, cause?: Cause, controlLook?: Control): Evidence {
   return {
     bindingId: aBinding.id,

@@ -1,4 +1,4 @@
-/** The app's own verification, over entries that a test holds in its hands. */
+/** The app's own verification, over entries that a test has read. */
 import type { AuditEntry, ChainHead } from '../src/core/audit/auditEntry.ts';
 import { type Verification, verifyChain } from '../src/core/audit/verifyChain.ts';
 import type { Kek } from '../src/core/crypto/accountKeyEnvelope.ts';

@@ -1,4 +1,4 @@
-/** What the documents say twice is compared with the code that says it first. */
+/** Compares the documents with the code: everything that both say must be equal. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -36,22 +36,22 @@ const documents = [...folders, ...packages].flatMap((folder) =>
 describe('docs/runbook.md', () => {
   const sections = causeSections(read('docs/runbook.md'));
 
-  it('has one section for every cause, under its class, and no other', () => {
+  it('docs/runbook.md has one section for every cause, under its class, and no other', () => {
     const told = sections.map(({ cause, class: group }) => `${group}/${cause}`);
     expect(told.toSorted()).toEqual(causes.map((cause) => `${classOf(cause)}/${cause}`).toSorted());
   });
 
-  it.each(sections)('says of $cause who acts, as the code does', ({ cause, text }) => {
+  it.each(sections)('docs/runbook.md names the actor of $cause as the code does', ({ cause, text }) => {
     if (!isCause(cause)) throw new Error(`${cause} is no cause`);
     expect(/\*\*Who acts:\*\* (\w+)/.exec(text)?.[1]).toBe(actorOf(cause));
   });
 
-  it.each(sections)('says what $cause means, who acts, what to do, and what the effect is', ({ text }) => {
+  it.each(sections)('docs/runbook.md has meaning, actor, action and effect of $cause', ({ text }) => {
     const told = [...text.matchAll(/^- \*\*([^*]+):\*\*/gm)].map((found) => found[1]);
     expect(told).toEqual(['Meaning', 'Who acts', 'Do', 'Effect']);
   });
 
-  it.each(sections)('holds the command that the remedy of $cause names', ({ cause, text }) => {
+  it.each(sections)('docs/runbook.md holds the command of the remedy of $cause', ({ cause, text }) => {
     if (!isCause(cause)) throw new Error(`${cause} is no cause`);
     const remedy = remedyOf(cause, { vaultName: '<vault>', keyName: '<key>' });
     const command = /\baz [^,]*/.exec(remedy)?.[0] ?? '';
@@ -59,20 +59,28 @@ describe('docs/runbook.md', () => {
   });
 });
 
+describe('docs/states-and-bounds.md', () => {
+  it('INV-2: answers of every cause whether Keyward could cause it, and what excludes that', () => {
+    const [, section = ''] = /## Is Keyward at fault\?\n(.*?)\n## /s.exec(read('docs/states-and-bounds.md')) ?? [];
+    const rows = [...section.matchAll(/^\| (\w+) \| (?:Yes|No|Only)\b[^|]* \| [^|]+ \|$/gm)];
+    expect(rows.map(([, cause]) => cause)).toEqual(causes);
+  });
+});
+
 describe('docs/errors.md', () => {
   const text = read('docs/errors.md');
   const rows = [...text.matchAll(/^\| `(\w+)` \| (\d{3}) \| (\w+) \| (.+) \|$/gm)];
 
-  it('has every code that an answer can carry, once, and no other', () => {
+  it('docs/errors.md has every error code once, and no other', () => {
     expect(rows.map(([, code]) => code)).toEqual(errorCodes);
   });
 
-  it.each(errorCodes)('says of %s the status and who acts, as the code does', (code) => {
+  it.each(errorCodes)('docs/errors.md has status and actor of %s as the code does', (code) => {
     const [, , status, actor] = rows.find((row) => row[1] === code) ?? [];
     expect([Number(status), actor]).toEqual([statusOf(code), actorOfError(code)]);
   });
 
-  it.each(errorCodes)('says what to do about %s: here, or in the runbook for a cause', (code) => {
+  it.each(errorCodes)('docs/errors.md has meaning and remedy of %s, or links the runbook for a cause', (code) => {
     const told = rows.find((row) => row[1] === code)?.[4];
     const link = `[runbook](runbook.md#${code.toLowerCase()})`;
     expect(told).toBe(isCause(code) ? link : `${meaningOfError(code)} | ${remedyOfError(code)}`);
@@ -82,33 +90,33 @@ describe('docs/errors.md', () => {
 describe('docs/operations.md', () => {
   const rows = settingRows(read('docs/operations.md'));
 
-  it('names every app role, once', () => {
+  it('docs/operations.md names every app role once', () => {
     const [, table = ''] = /^\| app role \|([\s\S]*?)\n\n/m.exec(read('docs/operations.md')) ?? [];
     const told = [...table.matchAll(/^\| `([\w.]+)` \| /gm)].map((found) => found[1]);
     expect(told.toSorted()).toEqual(roles.toSorted());
   });
 
-  it('lists the checks of the dry run in their order', () => {
+  it('docs/operator-calls.md lists the checks of the dry run in their order', () => {
     const [, section = ''] = /^## Dry run$([\s\S]*?)^##/m.exec(read('docs/operator-calls.md')) ?? [];
     expect([...section.matchAll(/^\| `(\w+)` \| /gm)].map((found) => found[1])).toEqual(checkNames);
   });
 
-  it('lists the sensitive calls whose refusal is audited', () => {
+  it('docs/audit.md lists the sensitive calls whose refusal is audited', () => {
     const [, section = ''] = /^## Refused calls$([\s\S]*?)^#/m.exec(read('docs/audit.md')) ?? [];
     expect([...section.matchAll(/^\| `(\w+)` \| /gm)].map(([, asked]) => asked)).toEqual(sensitiveCalls);
   });
 
-  it('tells every flaw of a chain', () => {
+  it('docs/audit.md explains every flaw of a chain', () => {
     const [, section = ''] = /^## When a link is broken$([\s\S]*?)^## /m.exec(read('docs/audit.md')) ?? [];
     const told = [...section.matchAll(/^\| `(\w+)` \| /gm)].map(([, flaw]) => flaw);
     expect(told).toEqual(flawNames);
   });
 
-  it('names every setting that the code reads, once, and no other', () => {
+  it('docs/operations.md names every setting of the code once, and no other', () => {
     expect(rows.map(({ name }) => name).toSorted()).toEqual(settingsInSource().toSorted());
   });
 
-  it.each(Object.entries(defaultPolicy))('has the default and unit of %s', (name, fallback) => {
+  it.each(Object.entries(defaultPolicy))('docs/operations.md has the default and unit of %s', (name, fallback) => {
     const row = rows.find((one) => one.name === settingOfPolicy(name));
     const unit = name.endsWith('Seconds') ? 's' : name.endsWith('Percent') ? '%' : 'count';
     const number = { unit, fallback: String(fallback) };
@@ -116,7 +124,7 @@ describe('docs/operations.md', () => {
     expect(row).toMatchObject(typeof fallback === 'boolean' ? choice : number);
   });
 
-  it('has the default of KEYWARD_CLOUD, and requires what the code requires', () => {
+  it('docs/operations.md has the default of KEYWARD_CLOUD, and requires the same settings as the code', () => {
     const required = {
       KEYWARD_TENANT_ID: '11111111-1111-4111-8111-111111111111',
       KEYWARD_SYSTEM_KEY: 'https://operator.vault.azure.net/keys/system',
@@ -133,15 +141,15 @@ describe('docs/operations.md', () => {
   });
 });
 
-describe('docs/operations.md, on what the app says of itself,', () => {
+describe('docs/operations.md on logs and metrics', () => {
   const [, telling = ''] = /^## Telemetry$([\s\S]*?)^## Backup/m.exec(read('docs/operations.md')) ?? [];
   const code = sourceOfApp();
   const literals = (level: string) => [
     ...new Set([...code.matchAll(new RegExp(`\\b${level}\\(\\s*'([^']+)'`, 'g'))].map((found) => found[1] ?? '')),
   ];
 
-  it('names only log messages that the code writes, at the level that it says', () => {
-    // A row can name two messages of a level; alerts on a line name it with or without its level.
+  it('docs/operations.md names only log messages of the code, at their level', () => {
+    // A row can name several messages of a level, or a line without its level.
     for (const [, level = '', names = ''] of telling.matchAll(/log (error|warning) ((?:`[A-Z][^`]+`(?:, )?)+)/g)) {
       const written = literals(level === 'error' ? 'error' : 'warn');
       for (const [, name] of names.matchAll(/`([^`]+)`/g)) expect(written).toContain(name);
@@ -150,14 +158,14 @@ describe('docs/operations.md, on what the app says of itself,', () => {
       expect(code).toContain(`'${name}'`);
   });
 
-  it('explains every error that is logged', () => {
+  it('docs/operations.md explains every logged error', () => {
     const explained = [...telling.matchAll(/`([A-Z][^`]+)`/g)].map((found) => found[1]);
     const errors = literals('log\\.error');
     expect(errors.length).toBeGreaterThan(5);
     expect(explained).toEqual(expect.arrayContaining(errors));
   });
 
-  it('has a row for every metric, and no other', () => {
+  it('docs/operations.md has a row for every metric, and no other', () => {
     const rows = [...telling.matchAll(/^\| `(keyward\.[a-z.]+)` \|/gm)].map((found) => found[1]);
     const metrics = [...read('src/core/base/metrics.ts').matchAll(/readonly '(keyward\.[a-z.]+)'/g)].map(
       (found) => found[1],
@@ -171,20 +179,20 @@ describe('docs/operations.md, on what the app says of itself,', () => {
 describe('docs/events.md', () => {
   const text = read('docs/events.md');
 
-  it('has an example that the schema takes', () => {
+  it('docs/events.md has an example that the schema accepts', () => {
     const [, json = ''] = /```json\n([\s\S]*?)```/.exec(text) ?? [];
     const { specversion, datacontenttype, ...event } = JSON.parse(json);
     expect([specversion, datacontenttype]).toEqual(['1.0', 'application/json']);
     expect(announcementSchema.parse(event)).toEqual(event);
   });
 
-  it('explains every field of the schema, once, and no other', () => {
+  it('docs/events.md explains every field of the schema once, and no other', () => {
     const rows = [...text.matchAll(/^\| ((?:`\w+`(?:, )?)+) \| (?!`Keyward)/gm)].map((found) => found[1] ?? '');
     const told = rows.flatMap((names) => [...names.matchAll(/`(\w+)`/g)].map((found) => found[1]));
     expect(told.toSorted()).toEqual(Object.keys(announcementSchema.shape.data.shape).toSorted());
   });
 
-  it('tells to subscribe to types of audit entries', () => {
+  it('docs/events.md names only types of audit entries for subscriptions', () => {
     const named = [...text.matchAll(/`Keyward\.(\w+)`/g)].map((found) => found[1]);
     expect(named.length).toBeGreaterThanOrEqual(10);
     expect(auditTypes).toEqual(expect.arrayContaining(named));
@@ -192,12 +200,12 @@ describe('docs/events.md', () => {
 });
 
 describe('docs/envelope.md', () => {
-  it('names every type of an audit entry, and no other', () => {
+  it('docs/envelope.md names every type of an audit entry, and no other', () => {
     const [, types = ''] = /^`type` is one of ([\s\S]*?)\n\n/m.exec(read('docs/envelope.md')) ?? [];
     expect([...types.matchAll(/`(\w+)`/g)].map((found) => found[1]).toSorted()).toEqual(auditTypes.toSorted());
   });
 
-  it('has a worked example that the code repeats byte by byte', () => {
+  it('docs/envelope.md has a worked example that the code repeats byte by byte', () => {
     const example = workedExample(read('docs/envelope.md'));
     const bytes = (name: string): Bytes => bytesOf(Buffer.from(example(name), 'hex'));
     const kek = (name: string): Kek => ({ generation: 1, key: bytes(name) });
@@ -219,14 +227,14 @@ describe('docs/envelope.md', () => {
 describe.each(documents)('%s', (document) => {
   const text = read(document);
 
-  it('links only to files and headings that exist', () => {
+  it(`${document} links only to files and headings that exist`, () => {
     const broken = [...text.matchAll(/\]\(([^)\s]+)\)/g)]
       .map((found) => found[1] ?? '')
       .filter((link) => !/^[a-z]+:/.test(link) && !linkHolds(document, link));
     expect(broken).toEqual([]);
   });
 
-  it('names only source files that exist', () => {
+  it(`${document} names only source files that exist`, () => {
     const named = [...text.matchAll(/`((?:src|core|azure|functions|local|test|tools|packages)\/[\w./-]*\w)`/g)];
     const exists = (path: string) =>
       [path, join('src', path), join(dirname(document), path)].some(
@@ -235,7 +243,7 @@ describe.each(documents)('%s', (document) => {
     expect(named.map(([, path = '']) => path).filter((path) => !exists(path))).toEqual([]);
   });
 
-  it('names only npm scripts that exist', () => {
+  it(`${document} names only npm scripts that exist`, () => {
     const scripts = Object.keys(JSON.parse(read('package.json')).scripts);
     const named = [...text.matchAll(/\bnpm (?:run (?:--silent )?([\w:-]+)|(test|start)\b)/g)];
     expect(scripts).toEqual(expect.arrayContaining(named.map((found) => found[1] ?? found[2])));
@@ -276,7 +284,7 @@ function linkHolds(document: string, link: string): boolean {
   return anchor === undefined || headingsOf(read(target)).includes(anchor);
 }
 
-/** As GitHub makes anchors of headings. */
+/** The anchors that GitHub creates for headings. */
 const headingsOf = (markdown: string): string[] =>
   [...markdown.matchAll(/^#+ (.+)$/gm)].map((found) =>
     (found[1] ?? '')

@@ -1,9 +1,9 @@
-/** A process that dies at its n-th effect, before or after it takes place: from then on nothing that it calls does. */
+/** A process that dies at its n-th effect, before or after it. From then on none of its calls has an effect. */
 export function dying(effect: number, when: 'before' | 'after') {
   let count = 0;
   let died = false;
 
-  /** Fails by what is answered, not while it is called, as ports do. */
+  /** Rejects its promise instead of throwing, as ports do. */
   const mortal =
     <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
     (...args: A): Promise<R> => {
@@ -17,7 +17,7 @@ export function dying(effect: number, when: 'before' | 'after') {
       });
     };
 
-  /** All that a port does; but for `wrap`, which happens in the process, and is no effect. */
+  /** Every call of a port except `wrap`, which runs in the process and is no effect. */
   const mortalPort = <T extends object>(port: T): T =>
     new Proxy(port, {
       get(target, name, receiver) {

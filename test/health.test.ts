@@ -3,7 +3,7 @@ import { useLab } from './lab.ts';
 
 const world = useLab();
 
-test('keys are counted by their status, each once however many accounts it has', async () => {
+test('keys are counted by their status, each once for any number of accounts', async () => {
   const { lab } = world;
   const [shared, disabled] = [await lab.vaultWithKey('shared-kv'), await lab.vaultWithKey('disabled-kv')];
   for (const name of ['shared-1', 'shared-2', 'shared-3']) await lab.account(name, 'contoso', shared);

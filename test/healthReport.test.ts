@@ -7,7 +7,7 @@ import type { Verdict, Watch } from '../src/core/watch/watch.ts';
 
 let monotonic = 0;
 const clock = { now: () => 1000, monotonic: () => monotonic };
-/** A deadline that passes at once for whoever waits, and not before who answers at once. */
+/** A deadline that passes at once, but after a promise that is already resolved. */
 const pause = () => new Promise<void>((resolve) => setImmediate(resolve));
 const never = () => new Promise<never>(() => undefined);
 const part = (name: HealthCheck['name'], ask: HealthCheck['ask']): HealthCheck => ({
@@ -25,14 +25,14 @@ describe('a part', () => {
     ['that answers is ok', async () => undefined, { status: 'ok' }],
     ['that says what is wrong has failed, with the cause', async () => 'KeyDisabled', { cause: 'KeyDisabled' }],
     [
-      'that throws has failed, with the cause of the error',
+      'a dependency that throws has failed, with the cause of the error',
       async () => {
         throw new Unavailable('VaultUnavailable', 'x', 1);
       },
       { cause: 'VaultUnavailable' },
     ],
     [
-      'that breaks has failed, with the word for its silence',
+      'a dependency that breaks has failed, with the cause of a missing answer',
       async () => {
         throw new TypeError('x');
       },
@@ -57,7 +57,7 @@ describe('readiness', () => {
   };
   const whole = { isComplete: true, countedAt: 5 };
 
-  it('tells of everything', async () => {
+  it('readiness shows every part', async () => {
     expect(await readiness(good)).toMatchObject({
       isReady: true,
       sweep: { lastSweptAt: 7 },
@@ -66,12 +66,12 @@ describe('readiness', () => {
     });
   });
 
-  it('is lost with one part', async () => {
+  it('readiness fails with one failed dependency', async () => {
     const parts = [...good.parts, part('tables', async () => 'StorageUnavailable')];
     expect(await readiness({ ...good, parts })).toMatchObject({ isReady: false });
   });
 
-  it('leaves out what cannot be read, or hangs, and is not lost by that', async () => {
+  it('readiness leaves out a part that cannot be read or hangs, and does not fail', async () => {
     const broken = async () => {
       throw new TypeError('x');
     };
@@ -93,7 +93,7 @@ describe('keys by their status', () => {
     expect(statusOfKey(watchOf(...versions))).toBe(status);
   });
 
-  it('are counted once in ten seconds, and again after a failure', async () => {
+  it('keys are counted once in ten seconds, and again after a failure', async () => {
     let reads = 0;
     let fails = false;
     const tools = {

@@ -6,7 +6,7 @@ import { dying } from './dying.ts';
 
 export const keyPool = fileURLToPath(new URL('fixtures/rsaKeys.json', import.meta.url));
 
-/** Each test begins a new page of the laboratory: vaults of the tests before it stay, and time no longer passes for them. */
+/** Each test begins with no active vaults: those of earlier tests stay, and time no longer passes for them. */
 export function useLab(options: LabOptions = {}): { readonly lab: Lab } {
   let lab: Lab | undefined;
   beforeAll(async () => {
@@ -22,7 +22,7 @@ export function useLab(options: LabOptions = {}): { readonly lab: Lab } {
   };
 }
 
-/** The error that a promise ends in; fails the test when it does not. */
+/** The error that rejects a promise. Fails the test when the promise resolves. */
 export async function failure(promise: Promise<unknown>): Promise<Error & { code?: string }> {
   try {
     await promise;

@@ -4,7 +4,7 @@ import { rows } from '../src/local/matrix/rows.ts';
 import { type Outcome, runMatrix } from '../src/local/matrix/run.ts';
 import { keyPool } from './lab.ts';
 
-/** All rows run side by side, once; each test reads what became of its own. */
+/** All rows run in parallel, once. Each test reads the result of its row. */
 let outcomes: ReadonlyMap<string, Outcome>;
 beforeAll(async () => {
   outcomes = new Map((await runMatrix(rows, { keyPool })).map((outcome) => [outcome.row.name, outcome]));
@@ -21,7 +21,7 @@ const isRefused = ({ expect: expected }: Row) =>
   expected.afterTenMinutes.includes('Inaccessible') || expected.afterTwentyMinutes !== undefined;
 
 describe('the fault matrix', () => {
-  test('has a row of its own for each name, and enough of them', () => {
+  test('the fault matrix has enough rows, with one name each', () => {
     expect(new Set(rows.map(({ name }) => name)).size).toBe(rows.length);
     expect(rows.length).toBeGreaterThanOrEqual(45);
   });
@@ -32,7 +32,7 @@ describe('the fault matrix', () => {
 });
 
 describe('INV-2: no outage changes an account’s state', () => {
-  test.each(named(rows.filter((row) => !isRefused(row))))('%s disables nobody', (_name, row) => {
+  test.each(named(rows.filter((row) => !isRefused(row))))('INV-2: %s blocks no account', (_name, row) => {
     const { wrongDisable, refusedAfterSeconds } = outcomeOf(row);
     expect({ wrongDisable, refusedAfterSeconds }).toEqual({ wrongDisable: false, refusedAfterSeconds: undefined });
   });
@@ -49,7 +49,7 @@ describe('the published bounds, at the worst phase of the sweep', () => {
   };
   const serialized = 'denials of three causes in turn: none of them is confirmed by another';
   test.each(named(rows.filter((row) => isRefused(row) && row.name !== serialized)))(
-    '%s is refused in time',
+    '%s blocks the account in time',
     (_name, row) => {
       const { cause, refusedAfterSeconds, missedDisable } = outcomeOf(row);
       expect(missedDisable).toBe(false);
@@ -59,7 +59,7 @@ describe('the published bounds, at the worst phase of the sweep', () => {
 
   test.each(
     named(rows.filter((row) => row.expect.cause !== undefined && row.expect.afterEnd === 'Enabled Accessible')),
-  )('after %s access is back within a minute, and nobody has to do anything', (_name, row) => {
+  )('after %s access returns within a minute, without any action', (_name, row) => {
     expect(outcomeOf(row).restoredAfterSeconds).toBeLessThanOrEqual(60);
   });
 });

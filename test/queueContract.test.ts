@@ -10,10 +10,10 @@ import { createVirtualClock, createVirtualQueue } from '../src/local/lab/virtual
 
 type Handler = (message: VaultWork) => Promise<void>;
 
-/** A queue with somebody who works on its messages, and the time that goes with it. */
+/** A queue with a handler of its messages, and its clock. */
 interface Bench {
   readonly queue: WorkQueue<VaultWork>;
-  /** From now on, who works on the messages. */
+  /** Sets the handler of the messages from now on. */
   handleBy(handler: Handler): void;
   pass(seconds: number): Promise<void>;
   /** How long a message is hidden after a failure. */
@@ -54,7 +54,7 @@ beforeAll(async () => {
 });
 afterAll(() => azurite?.stop());
 
-/** The adapter that the app sends with, and the dev host's trigger that it is received by. */
+/** The app's adapter, which sends, and the local host's trigger, which receives. */
 async function realBench(finished: Finished): Promise<Bench> {
   benches += 1;
   const name = `contract-${benches}`;
@@ -95,7 +95,7 @@ describe.each([
   describe.concurrent('keeps the contract', () => {
     const message: VaultWork = { vault: 'vault-ünï', lookNow: { keyName: 'cmk' }, requestedBy: 'event' };
 
-    test('what is sent arrives as it was, once, when it is handled', async ({ onTestFinished }) => {
+    test('a message arrives unchanged, once, when its handler succeeds', async ({ onTestFinished }) => {
       const { queue, handleBy, pass, isEmpty } = await open(onTestFinished);
       const seen: VaultWork[] = [];
       handleBy(async (one) => void seen.push(one));
@@ -107,7 +107,7 @@ describe.each([
       expect(await isEmpty()).toBe(true);
     });
 
-    test('a message that is changed after it was sent arrives as it was sent', async ({ onTestFinished }) => {
+    test('an object that is changed after the send arrives as it was sent', async ({ onTestFinished }) => {
       const { queue, handleBy, pass } = await open(onTestFinished);
       const seen: VaultWork[] = [];
       handleBy(async (one) => void seen.push(one));
@@ -131,7 +131,7 @@ describe.each([
       expect(seen).toEqual([message]);
     });
 
-    test('a message whose handler fails shows again after its time of hiding, and not before', async ({
+    test('a message whose handler fails becomes visible again after its visibility time-out, and not before', async ({
       onTestFinished,
     }) => {
       const { queue, handleBy, pass, hiddenSeconds, isEmpty } = await open(onTestFinished);
@@ -149,7 +149,7 @@ describe.each([
       expect(await isEmpty()).toBe(true);
     });
 
-    test('after five attempts a message is poison, and the others go on', async ({ onTestFinished }) => {
+    test('after five attempts a message is poison, and the others continue', async ({ onTestFinished }) => {
       const { queue, handleBy, pass, hiddenSeconds, poison, isEmpty } = await open(onTestFinished);
       let attempts = 0;
       const seen: VaultWork[] = [];

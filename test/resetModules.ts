@@ -1,6 +1,6 @@
 /**
- * Test files share a process, which saves each of them loading the SDKs and Azurite again. MSAL keeps where managed identities are
- * asked for, and their tokens, as long as a process lives: before each file that is forgotten.
+ * Test files share a process, so that each need not load the SDKs and Azurite. MSAL caches the address of managed
+ * identities and their tokens for the life of a process. This file clears that cache before each test file.
  */
 import { ManagedIdentityCredential } from '@azure/identity';
 import { expect } from 'vitest';
@@ -13,7 +13,7 @@ interface Msal {
 const { managedIdentityApp: msal } = new ManagedIdentityCredential() as unknown as {
   readonly managedIdentityApp: Msal;
 };
-// Names of its own that MSAL may change: then this says so, and not a test that fails now and then.
+// These are internal names of MSAL. When they change, this line fails, and not a test now and then.
 expect(Object.keys(msal.constructor)).toContain('nodeStorage');
 expect(msal.managedIdentityClient.constructor.name).toBe('ManagedIdentityClient');
 msal.constructor.nodeStorage = undefined;

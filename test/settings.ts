@@ -1,4 +1,4 @@
-/** The app settings, as the code reads them and as docs/operations.md tells them. */
+/** The app settings, as the code reads them and as docs/operations.md describes them. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,7 @@ import { defaultPolicy } from '../src/core/base/policy.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** The embedded stack is not the app. */
+/** The source of the app, without the embedded stack. */
 export const sourceOfApp = (): string =>
   ['src/core', 'src/azure', 'src/functions']
     .flatMap((folder) =>

@@ -1,7 +1,8 @@
 /**
- * Two hosts of the built app on the same storage, both sweeping and both working, while customers disable, enable and rotate their
- * keys and one host after the other is killed at random moments. What they leave behind must be the truth, told once.
- * `TWO_HOSTS_SEED=n` repeats the choices of an earlier run; the moments of the two processes stay their own.
+ * Two hosts of the built app on the same storage, with sweeps and workers on both, while customers disable, enable and
+ * rotate their keys and one host after the other is killed at random moments. The final state must be right, and each
+ * verdict audited once. `TWO_HOSTS_SEED=n` repeats the choices of an earlier run, but not the timing of the two
+ * processes.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -37,7 +38,7 @@ const seed = Number(process.env.TWO_HOSTS_SEED ?? Math.floor(Math.random() * 1e6
 const chaosMs = 15_000;
 /** A killed worker keeps others off its vault for 60 s; then come a sweep, a confirmation and a re-wrap. */
 const settleWithinMs = 100_000;
-/** The work of a host that was killed is taken over within seconds, as everything here happens in seconds. */
+/** Another host takes over the work of a killed one within seconds, because all intervals here are seconds. */
 const quickSuccession = { KEYWARD_WORKER_LEASE_SECONDS: '6' };
 const lookedAtAgainWithinMs = 75_000;
 const vaults = { 'pair-a': ['k0', 'k1', 'k2'], 'pair-b': ['k0'], 'pair-c': ['k0', 'k1'] };
@@ -112,7 +113,7 @@ async function createKeysAndAccounts(): Promise<void> {
   for (const [vault, keyNames] of Object.entries(vaults)) {
     await keyVault('POST', '/vaults', { name: vault, tenantId: homeTenantId, location });
     await keyVault('PUT', `/vaults/${vault}/grants/${appPrincipalId}`, { permissions: 'cryptoServiceEncryptionUser' });
-    // Half of the events find their host dead, and are sent again until it is back.
+    // Half of the events arrive at a killed host, and are sent again until it runs.
     const [host] = hosts;
     await keyVault('PUT', `/vaults/${vault}/eventSubscriptions/keyward`, {
       endpoint: `${host?.url}/runtime/webhooks/EventGrid?functionName=keyEvents&code=${host?.keys.eventgrid_extension}`,
@@ -167,7 +168,7 @@ async function customers(end: number, random: (below: number) => number): Promis
   }
 }
 
-/** SIGKILL for one of the two, which then comes back on the same port. */
+/** Kills one of the two with SIGKILL, then starts it again on the same port. */
 async function killer(
   end: number,
   random: (below: number) => number,
@@ -185,7 +186,7 @@ async function killer(
   }
 }
 
-/** Until nothing is left to do; what is left when the time is over. */
+/** Waits until no work is left. Returns the work that is left at the time-out. */
 async function settling(): Promise<string> {
   const end = Date.now() + settleWithinMs;
   for (;;) {
@@ -207,7 +208,10 @@ async function unsettled(): Promise<string[]> {
   return left;
 }
 
-/** What the account is, and what its key makes of it: its version decides, and a usable latest version is where it belongs. */
+/**
+ * The account's state and the state that its key requires: its version decides, and it must use a usable latest
+ * version.
+ */
 async function judged(name: string): Promise<{ seen: string; truth: string }> {
   const view = await getAccount(name, service);
   const { version, binding } = customerKeyOf(view.record);
@@ -233,22 +237,22 @@ async function watches(): Promise<Watch[]> {
   return found.flatMap((watch) => (watch === undefined ? [] : [watch.value]));
 }
 
-/** The verdicts that an account's, or a watch's, chain tells: direction, version and epoch. */
+/** The verdicts in the chain of an account or a watch: direction, version and epoch. */
 const verdictsIn = (entries: readonly AuditEntry[]): AuditEntry[] =>
   entries.filter(({ type }) => type === 'CustomerKeyInaccessible' || type === 'CustomerKeyRestored');
 
 describe(`two hosts on one storage, one of them killed at random moments (seed ${seed})`, () => {
-  test('both were killed or one of them was, and what they left behind settled by itself', () => {
+  test('two hosts of which at least one was killed reach a stable state without an action', () => {
     expect(kills.length).toBeGreaterThan(2);
     expect(settled).toBe('settled');
   });
 
-  test.each(names)('%s is what its key makes of it', async (name) => {
+  test.each(names)('after random kills the account %s has the state that its key requires', async (name) => {
     const { seen, truth } = await judged(name);
     expect(seen).toBe(truth);
   });
 
-  test('INV-6: every chain is whole, of accounts and of watches', async () => {
+  test('INV-6: after random kills every chain of accounts and watches is whole', async () => {
     const { audit } = await service.rings();
     const kekOf = (generation: number) => audit.kek(generation);
     for (const name of names) {
@@ -265,7 +269,7 @@ describe(`two hosts on one storage, one of them killed at random moments (seed $
     }
   });
 
-  test('INV-6: each account tells its verdicts in turn, each epoch once, and none that its watch did not give', async () => {
+  test('INV-6: after random kills each account has the verdicts of its watch in order, each epoch once', async () => {
     const given = new Set<string>();
     for (const { binding } of await watches()) {
       for (const { epoch, key, after } of await bindingEntries(binding.id, service)) {
@@ -292,7 +296,7 @@ describe(`two hosts on one storage, one of them killed at random moments (seed $
     }
   });
 
-  test('no verdict waits for its accounts, and no vault is stuck: every key is looked at again', async () => {
+  test('after random kills no verdict waits for its accounts, and every key gets new looks', async () => {
     const before = await watches();
     expect(before.map(({ epoch, reconciledEpoch }) => reconciledEpoch - epoch)).toEqual(before.map(() => 0));
     expect(before).toHaveLength(keys.length);

@@ -1,4 +1,4 @@
-/** The public workflows: what others' code may do in them is said by commit, and by permission. */
+/** The public workflows: actions are pinned by commit, and permissions are minimal. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';

@@ -8,10 +8,17 @@ import { sep } from 'node:path';
 
 /** Globs of the files whose text follows the rules already. Add a glob when its files do. */
 export const rewritten: readonly string[] = [
-  ...['*.md', 'docs/**/*.md', '.github/**/*.md', 'tools/*.ts', 'test/language.test.ts'],
-  ...['packages/{entra-emulator,functions-host,key-vault-emulator,own-process}/**/*.ts', 'packages/*/README.md'],
-  ...['src/local/*.ts', 'src/local/topic/*.ts', 'test/local/*.ts'],
-  ...['src/azure/*.ts'],
+  ...['*.md', 'docs/**/*.md', '.github/**/*.md', 'packages/*/README.md', 'tools/*.ts'],
+  ...['packages/{entra-emulator,functions-host,key-vault-emulator,own-process}/**/*.ts'],
+  ...['src/azure/*.ts', 'src/local/**/*.ts', 'bench/**/*.ts', 'infra/backup/*.ts'],
+  ...[
+    'test/*.ts',
+    'test/azure/*.ts',
+    'test/faults/*.ts',
+    'test/invariants/*.ts',
+    'test/local/*.ts',
+    'test/matrix/*.ts',
+  ],
 ];
 
 /** Documents under `rewritten` that do not follow the rules yet. */

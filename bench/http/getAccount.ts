@@ -1,7 +1,7 @@
 /**
- * GET of an account with a customer key, through the dev host, beside the two table reads that it rests on (record and watch, in
- * parallel, with the same SDK and connections that stay). One and the other take turns, so that a busy machine slows both down
- * alike. Tables, vaults and the host are processes of their own.
+ * GET of an account with a customer key, through the local host, beside the two table reads that it needs (record and
+ * watch, in parallel, with the same SDK and keep-alive connections). Both take turns, so that a busy machine slows them
+ * equally. Tables, vaults and the host are processes of their own.
  */
 import { TableClient } from '@azure/data-tables';
 import type { Service } from '../../src/core/service.ts';

@@ -1,7 +1,7 @@
 /**
- * 64 callers for 30 s on 40 accounts of four keys: reads, lists, writes, conditional writes, secrets and reveals, creations and
- * deletions, while sweeps run and every key is rotated. A quarter of all calls meet on one account. An error is any answer but the
- * one that the call asks for: 503 after a raced write is one too; 412 is right only where the caller has set If-Match.
+ * 64 callers for 30 s on 40 accounts of four keys: reads, lists, writes, conditional writes, secrets and reveals,
+ * creations and deletions, while sweeps run and every key rotates. A quarter of all calls use one account. An error is
+ * every unexpected response: 503 after a lost race is one too; 412 is right only where the caller has set If-Match.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Service } from '../../src/core/service.ts';
@@ -19,7 +19,7 @@ const load: Bench = async (report) => {
   const processes = await startProcesses();
   try {
     const keys = await Promise.all(vaults.map((vault) => processes.vaultWithKey(vault, { size: 2048 })));
-    // Events as a busy service has them: a sweep every five seconds, and the keys looked at by each.
+    // The load of a busy service: a sweep every five seconds, with a look at every key.
     const host = await processes.host({
       KEYWARD_SWEEP_SCHEDULE: '*/5 * * * * *',
       KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS: '5',
@@ -43,10 +43,10 @@ const load: Bench = async (report) => {
 
     const after = await standOf(processes);
     for (const [vault, { version, looks }] of after) {
-      if (version === before.get(vault)?.version) throw new Error(`${vault} was not rotated meanwhile.`);
-      if (looks <= (before.get(vault)?.looks ?? 0)) throw new Error(`${vault} was not looked at meanwhile.`);
+      if (version === before.get(vault)?.version) throw new Error(`${vault} was not rotated during the load.`);
+      if (looks <= (before.get(vault)?.looks ?? 0)) throw new Error(`${vault} had no look during the load.`);
     }
-    report.progress(`${tally.calls} calls, of which 412 as asked for: ${tally.asked}`);
+    report.progress(`${tally.calls} calls, of which an expected 412: ${tally.asked}`);
     for (const [what, times] of tally.errors) report.progress(`${times} times ${what}`);
     report.figure('http.errorsUnderLoad', tally.failed, 'errors', { exactly: 0 });
   } finally {
@@ -84,7 +84,7 @@ async function prepare(client: Client, keys: readonly string[]): Promise<void> {
 
 const contentKey = (n: number): string => `9d5d2b1e-6c1f-4f0a-8c53-${String(n).padStart(12, '0')}`;
 
-/** By vault: which version the first account is on, and how often its key has been looked at. */
+/** For each vault: the version of the first account, and the number of looks at its key. */
 async function standOf({ service }: Processes): Promise<Map<string, { version: string; looks: number }>> {
   const stand = await Promise.all(vaults.map((vault) => standOfAccount(`${vault}-0`, service)));
   return new Map(vaults.map((vault, n) => [vault, stand[n] ?? { version: '', looks: 0 }]));
@@ -163,7 +163,7 @@ const comeAndGo: Act = async ({ caller, call }, expect) => {
   expect([200], await call('DELETE', own));
 };
 
-/** As often as they stand here. */
+/** Each call is as frequent as its lines here. */
 const mix: readonly (readonly [string, Act])[] = [
   ...Array.from({ length: 8 }, () => ['GET', get] as const),
   ['LIST', list],

@@ -1,7 +1,7 @@
 /**
- * Whoever holds a lease when the vault falls silent is served through lease and grace: in virtual time, with looks going on, for
- * every way in which a vault can be silent. The vault goes away right after the lease has begun, and an account is used every ten
- * seconds until one second before the end.
+ * A process with a lease serves through lease and grace while the vault does not answer: in virtual time, with looks,
+ * for every kind of failure. The failure begins right after the lease, and an account is used every ten seconds until
+ * one second before the end.
  */
 import { createLeases } from '../../src/core/accounts/leases.ts';
 import { startLab } from '../../src/local/lab/lab.ts';

@@ -1,4 +1,7 @@
-/** The whole fault matrix, in virtual time: nobody is disabled who must not be, and everybody is who must. */
+/**
+ * The whole fault matrix, in virtual time: it counts wrongly blocked accounts, and accounts that should be blocked and
+ * are not.
+ */
 import { startLab } from '../../src/local/lab/lab.ts';
 import { rows } from '../../src/local/matrix/rows.ts';
 import { runMatrix } from '../../src/local/matrix/run.ts';
@@ -10,8 +13,8 @@ const matrix: Bench = async (report) => {
   const outcomes = await runMatrix(rows, { keyPool, onProgress: (text) => report.progress(`matrix: ${text}`) });
   const wrong = outcomes.filter(({ wrongDisable }) => wrongDisable);
   const missed = outcomes.filter(({ missedDisable }) => missedDisable);
-  for (const { row } of wrong) report.progress(`disabled wrongly: ${row.name}`);
-  for (const { row } of missed) report.progress(`not disabled: ${row.name}`);
+  for (const { row } of wrong) report.progress(`blocked wrongly: ${row.name}`);
+  for (const { row } of missed) report.progress(`not blocked: ${row.name}`);
   const lab = await startLab({ keyPool });
   const refusals = await runSetTime(lab);
   await lab.stop();

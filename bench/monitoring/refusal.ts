@@ -1,10 +1,11 @@
 /**
- * From the customer's change in the vault to the last of the accounts refusing, or working again, on either of two hosts: in real
- * time, at the default cadence, with the host.json that ships, and as if every event were lost. Each change is made right after
- * Keyward has looked at the vault, when it takes longest to be seen. An account refuses when a PATCH through that host is answered
- * 403 CustomerKeyInaccessible, and works again when a GET says Enabled (for the first and the last: when a PATCH goes through).
- * A hundred accounts, spread over all, are asked until each is as told on both hosts; then every other one is asked, and whoever is
- * not as told at once is waited for: what is measured is Keyward, and not how long it takes to ask two thousand times.
+ * The time from the customer's change in the vault until the last account is blocked, or works again, on both of two
+ * hosts: in real time, with the default intervals and the shipped host.json, and as if every event were lost. Each
+ * change is made right after a look, because Keyward then takes longest to see it. An account is blocked when a PATCH
+ * through that host answers 403 CustomerKeyInaccessible, and works again when a GET returns Enabled (for the first and
+ * the last: when a PATCH succeeds). A hundred accounts, spread over all, are polled until each has the expected state
+ * on both hosts. Then each other account is polled once, and again only if it does not have that state. So the figure
+ * measures Keyward, and not two thousand calls.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +21,7 @@ import { keyPool, seedAccounts } from '../seed.ts';
 interface Scenario {
   readonly vault: string;
   readonly accounts: number;
-  /** With its goal in seconds. Absent: access is given back as soon as it has been refused, right after the look that refused it. */
+  /** With its goal in seconds. Absent: access is restored right after the look that blocked the accounts. */
   readonly figure?: readonly [name: string, atMost: number];
   readonly revoke: Change;
   readonly giveBack: Change;
@@ -48,15 +49,15 @@ const scenarios: readonly Scenario[] = [
   { vault: 'delete-1', accounts: 1, figure: ['deletedToRefusedSeconds.1', 120], ...deleting },
   { vault: 'delete-1000', accounts: 1_000, figure: ['deletedToRefusedSeconds.1000', 120], ...deleting },
   { vault: 'ungrant-1000', accounts: 1_000, figure: ['grantRemovedToRefusedSeconds', 180], ...removingTheGrant },
-  // Refused half a minute after a sweep: the next look is due when that of the sweep after it has just gone by.
+  // Blocked half a minute after a sweep: the next look is due right after the look of the next sweep.
   { vault: 'restore-1000', accounts: 1_000, ...deleting },
 ];
 const restoreGoalSeconds = 60;
 const pollMs = 500;
 const callsAtATime = 16;
-/** How many of a thousand accounts are asked first. */
+/** The number of accounts, of a thousand, that are polled first. */
 const spread = 100;
-/** Well beyond every goal: a figure that misses is told, too. */
+/** Far beyond every goal, so that a missed figure is reported too. */
 const giveUpMs = 330_000;
 
 const grant = ({ keyVault }: Stack, vault: string) =>
@@ -74,7 +75,7 @@ const refusal: Bench = async (report) => {
     await Promise.all(scenarios.map((scenario) => createVault(stack, scenario)));
     const service = await compose(stack.settings, { info() {}, warn() {}, error() {} });
     for (const scenario of scenarios) {
-      report.progress(`${scenario.vault}: ${scenario.accounts} accounts are made`);
+      report.progress(`${scenario.vault}: ${scenario.accounts} accounts are created`);
       await seedAccounts(namesOf(scenario), `https://${scenario.vault}.vault.azure.net/keys/cmk`, service);
     }
     const restores = await Promise.all(scenarios.map((scenario) => play(scenario, stack, hosts, report)));
@@ -95,11 +96,11 @@ async function createVault(stack: Stack, { vault }: Scenario): Promise<void> {
 const namesOf = ({ vault, accounts }: Scenario): string[] =>
   Array.from({ length: accounts }, (_, n) => `${vault}-${String(n).padStart(4, '0')}`);
 
-/** Takes access away and gives it back. Answers with the seconds until the last account worked again. */
+/** Revokes and restores access. Returns the seconds until the last account worked again. */
 async function play(scenario: Scenario, stack: Stack, hosts: readonly Caller[], report: Report): Promise<number> {
   const { vault, figure, revoke, giveBack } = scenario;
   await nextLook(stack, vault);
-  report.progress(`${vault}: access is taken away`);
+  report.progress(`${vault}: access is revoked`);
   const revokedAt = performance.now();
   await revoke(stack, vault);
   await untilEach(endsOf(scenario), isRefused, revokedAt, hosts);
@@ -108,7 +109,7 @@ async function play(scenario: Scenario, stack: Stack, hosts: readonly Caller[], 
     report.figure(`monitoring.${figure[0]}`, refused, 's', { atMost: figure[1] });
     await nextLook(stack, vault);
   }
-  report.progress(`${vault}: access is given back`);
+  report.progress(`${vault}: access is restored`);
   const givenAt = performance.now();
   await giveBack(stack, vault);
   await untilEach(endsOf(scenario), isServed, givenAt, hosts);
@@ -117,7 +118,7 @@ async function play(scenario: Scenario, stack: Stack, hosts: readonly Caller[], 
   return restored;
 }
 
-/** Resolves right after the vault has answered a look that began after this call. */
+/** Resolves right after the vault's response to a look that began after this call. */
 async function nextLook({ keyVault }: Stack, vault: string): Promise<void> {
   type Seen = { requests: { status: number | string }[] };
   const answered = async () => {
@@ -161,7 +162,10 @@ async function secondsUntilAll(
   return ((rest.lateAt ?? sampled.lastAt) - from) / 1000;
 }
 
-/** Asks for each account on each host until it is as told: when the last was, and the last of those that were not so at once. */
+/**
+ * Polls each account on each host for the expected state. Returns the time of the last one, and of the last that was
+ * late.
+ */
 async function untilEach(
   names: readonly string[],
   isIt: Probe,

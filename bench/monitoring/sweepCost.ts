@@ -1,6 +1,6 @@
 /**
- * What watching costs: calls to Key Vault a key and sweep, and what all calls become when the same keys have ten times the accounts.
- * Counted by the emulators: every request that reaches a vault (challenges included) or the tables.
+ * The cost of looks: calls to Key Vault for each key and sweep, and the number of all calls when the same keys have ten
+ * times the accounts. The emulators count every request to a vault (including challenges) or to the tables.
  */
 import pLimit from 'p-limit';
 import { type Lab, startLab } from '../../src/local/lab/lab.ts';
@@ -55,7 +55,7 @@ const difference = (from: Calls, to: Calls): Calls => ({
   storage: to.storage - from.storage,
 });
 
-/** Messages that the laboratory's queue would have sent count as calls to storage. */
+/** Messages of the laboratory's queue count as calls to storage. */
 function counterOf(lab: Lab): () => Promise<Calls> {
   let messages = 0;
   const send = lab.queue.send.bind(lab.queue);
@@ -83,7 +83,7 @@ async function createKeys({ keyVault }: Lab): Promise<string[]> {
   return keys;
 }
 
-/** Brings every key to so many accounts. */
+/** Adds accounts until every key has the given number. */
 async function seed(lab: Lab, keys: readonly string[], perKey: number, tell: (done: number) => void): Promise<void> {
   const limit = pLimit(4);
   let done = 0;

@@ -1,4 +1,4 @@
-/** What a rotation of 1,000 accounts costs the vault, and what the simple loop would. */
+/** The calls to the vault for a rotation of 1,000 accounts, and those of a simple loop. */
 import { startLab } from '../../src/local/lab/lab.ts';
 import type { Bench } from '../report.ts';
 import { keyPool } from '../seed.ts';

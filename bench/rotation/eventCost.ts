@@ -1,4 +1,7 @@
-/** What one event costs does not grow with the service: the same key's event among 2,000 accounts, and among 20,000. */
+/**
+ * The cost of one event does not grow with the service: an event of the same key among 2,000 accounts, and among
+ * 20,000.
+ */
 import { startLab } from '../../src/local/lab/lab.ts';
 import type { Bench } from '../report.ts';
 import { keyPool, seedAccounts } from '../seed.ts';

@@ -1,6 +1,6 @@
 /**
- * From the event's POST to the saved re-wrap of a single account, with the host.json that ships: the median of 20. A record is read
- * until it names the new version; the moment of that read counts.
+ * The time from the event's POST to the saved re-wrap of one account, with the shipped host.json: the median of 20. The
+ * record is read until it names the new version, and the time of that read counts.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Service } from '../../src/core/service.ts';
@@ -22,7 +22,7 @@ const eventToRewrapped: Bench = async (report) => {
       await seedAccounts([vault], await processes.vaultWithKey(vault, { size: 2048 }), service);
       const before = await versionOf(vault, service);
       await keyVault('POST', `/vaults/${vault}/keys/cmk/rotate`);
-      // A pause of its own length each time, so that polling is met at every phase.
+      // A pause of a different length each time, so that the event arrives in every phase of polling.
       await sleep(2_000 + 137 * n);
       const began = performance.now();
       await postNewVersionEvent(vault, host);

@@ -1,4 +1,4 @@
-/** The counted figures of rotation, at any size: the bench takes the full one, `npm test` a small one. */
+/** The counted figures of rotation, for any number of accounts: the bench uses a large one, `npm test` a small one. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import {
   createDefaultHttpClient,
@@ -18,7 +18,7 @@ import { seedAccounts } from '../seed.ts';
 export const namesOf = (prefix: string, count: number): string[] =>
   Array.from({ length: count }, (_, n) => `${prefix}-${n}`);
 
-/** Every request that reached the vault, challenges included. */
+/** Every request to the vault, including challenges. */
 export async function requestsOf(vault: string, { keyVault }: Pick<Lab, 'keyVault'>): Promise<number> {
   const { counts } = await keyVault<{ counts: Record<string, Record<string, Record<string, number>>> }>(
     'GET',
@@ -30,7 +30,7 @@ export async function requestsOf(vault: string, { keyVault }: Pick<Lab, 'keyVaul
 
 const soonMs = 5_000;
 
-/** What an event sets off, until nothing but the looks of later is left to do. */
+/** Does the work that an event starts, until only later looks are left. */
 async function follow(vault: string, lab: Lab, service: Service): Promise<void> {
   await wake({ vaultHost: `${vault}.vault.azure.net`, keyName: 'cmk' }, service);
   for (;;) {
@@ -41,7 +41,7 @@ async function follow(vault: string, lab: Lab, service: Service): Promise<void> 
   }
 }
 
-/** Nothing that was measured counts while somebody is not on the version that the watch has found. */
+/** The measurement is invalid while an account is not on the version that the watch has found. */
 async function expectAllMoved(vault: string, names: readonly string[], { service }: Lab): Promise<void> {
   const [id = ''] = await service.vaults.bindings(vaultIdOf(`${vault}.vault.azure.net`));
   const target = (await service.bindings.readWatch(id))?.value.targetVersion;
@@ -58,14 +58,17 @@ export interface Calls {
   readonly naivePerAccount: number;
 }
 
-/** Rotates one key with so many accounts. The simple loop's calls are the same for each account: it is run for a few. */
+/**
+ * Rotates one key with the given number of accounts. The simple loop makes equal calls for each account, so it runs for
+ * a few.
+ */
 export async function measureCalls(accounts: number, lab: Lab): Promise<Calls> {
   const vault = `calls-${accounts}`;
   const names = namesOf(vault, accounts);
   await seedAccounts(names, await lab.vaultWithKey(vault), lab.service);
   await lab.keyVault('POST', `/vaults/${vault}/keys/cmk/rotate`);
   const fresh = await lab.another();
-  // Its own rings are loaded, and the vault's version is read, with the first message.
+  // The first message loads the rings and reads the vault's version.
   await lab.keyVault('DELETE', '/requests');
   await follow(vault, lab, fresh);
   const perAccount = (await requestsOf(vault, lab)) / accounts;
@@ -78,8 +81,8 @@ export async function measureCalls(accounts: number, lab: Lab): Promise<Calls> {
 }
 
 /**
- * The loop that anyone would write first, for one account: get the key, unwrap with the version that the blob names, wrap with the
- * newest. Each account is handled by itself, so with clients of its own.
+ * The simplest loop, for one account: get the key, unwrap with the version that the blob names, wrap with the newest.
+ * Each account is processed alone, so with clients of its own.
  */
 async function naiveRewrap(vault: string, lab: Lab): Promise<void> {
   const httpClient = await plainClient(lab);
@@ -94,7 +97,7 @@ async function naiveRewrap(vault: string, lab: Lab): Promise<void> {
   await new CryptographyClient(newest.id ?? '', credential, { httpClient }).wrapKey('RSA-OAEP-256', result);
 }
 
-/** The SDK's own client, sent to the emulator. */
+/** The SDK's own client, with requests to the emulator. */
 async function plainClient({ keyVaultUrl }: Lab): Promise<HttpClient> {
   const client = createDefaultHttpClient();
   return {
@@ -108,7 +111,9 @@ async function plainClient({ keyVaultUrl }: Lab): Promise<HttpClient> {
   };
 }
 
-/** All HTTP requests that one event sets off, to tables, queue and vaults, for a key with so many accounts. */
+/**
+ * All HTTP requests that one event causes, to tables, queue and vaults, for a key with the given number of accounts.
+ */
 export async function measureEvent(vault: string, names: readonly string[], lab: Lab): Promise<number> {
   await lab.keyVault('POST', `/vaults/${vault}/keys/cmk/rotate`);
   let requests = 0;

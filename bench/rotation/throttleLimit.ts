@@ -1,7 +1,8 @@
 /**
- * How much of a vault's limit a rotation uses: calls that the vault served a second, by its documented limit (RSA-3072 in software,
- * 100 a second, a bucket of one second's worth), from the first call after the event to the last. Alone and with the whole limit
- * for its share; then two hosts with the default share, which together must stay within it.
+ * The part of a vault's limit that a rotation uses: calls per second that the vault served, divided by its documented
+ * limit (RSA-3072 in software, 100 a second, a bucket of one second), from the first call after the event to the last.
+ * First one host with the whole limit as its share, then two hosts with the default share, which together must not
+ * exceed it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Processes, postNewVersionEvent, startProcesses } from '../processes.ts';
@@ -53,7 +54,7 @@ interface Requests {
   readonly requests: readonly { readonly at: string; readonly status: number | string; readonly operation: string }[];
 }
 
-/** Until two unwraps an account have been served, and the looks beside them. */
+/** Waits until the vault has served two unwraps for each account, and the looks. */
 async function servedShare(vault: string, { keyVault }: Processes, report: Report): Promise<number> {
   const began = performance.now();
   for (;;) {

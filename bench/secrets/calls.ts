@@ -1,9 +1,9 @@
 /**
- * What a reveal costs over HTTP on the embedded stack: calls on the tables' wire and on the vault's, for an account under a customer
- * key with 50,000 audit entries behind it; and a page of 100 content keys in one call beside one.
+ * The cost of a reveal over HTTP on the embedded stack: calls to the tables and to the vault, for an account under a
+ * customer key with 50,000 audit entries; and a page of 100 content keys in one call beside one key.
  *
- * The lease is warm and the account's record was read within the last seconds: once in `lookSpacingSeconds` (10 s) a process reads
- * it again, and that reveal has one call more.
+ * The process has a lease, and read the account's record within the last seconds. Once in `lookSpacingSeconds` (10 s) a
+ * process reads the record again, and that reveal has one call more.
  */
 import { subscribe } from 'node:diagnostics_channel';
 import type { ClientRequest } from 'node:http';
@@ -67,7 +67,7 @@ async function prepare(stack: Stack, api: Caller, progress: (text: string) => vo
   await storeAuditEntries(stack, body.properties.accountId);
 }
 
-/** Rows as the account's own entries are, straight into its partition. */
+/** Writes rows in the form of the account's own entries straight to its partition. */
 async function storeAuditEntries(stack: Stack, instanceId: string): Promise<void> {
   const options = { allowInsecureConnection: true };
   const table = TableClient.fromConnectionString(stack.azurite.connectionString, 'keywardaccounts', options);
@@ -90,7 +90,7 @@ async function storeAuditEntries(stack: Stack, instanceId: string): Promise<void
   await Promise.all(batches);
 }
 
-/** Requests of this process, where the app runs too, to the table service. Answers with the count so far. */
+/** Counts the requests of this process, where the app runs too, to the table service. */
 function countTableCalls(stack: Stack): () => number {
   const endpoint = /TableEndpoint=([^;]+)/.exec(stack.azurite.connectionString)?.[1];
   const { host } = new URL(endpoint ?? '');

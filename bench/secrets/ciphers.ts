@@ -1,7 +1,7 @@
 /**
- * The core with a leased key (both layers, headers, binding, subkeys) beside bare node:crypto calls of the same two ciphers, with
- * random nonces and tags and no AAD. 16-byte values. Rounds of one and the other take turns; the figure is the median of the
- * rounds' ratios, so that a busy machine slows both down alike.
+ * The core with a leased key (both layers, headers, binding, subkeys) beside bare node:crypto calls of the same two
+ * ciphers, with random nonces and tags and no AAD. 16-byte values. Rounds of both take turns, so that a busy machine
+ * slows them equally. The figure is the median of the rounds' ratios.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { protectSecret, revealSecret } from '../../src/core/accounts/secretLayers.ts';

@@ -1,4 +1,4 @@
-/** What a new version of the operator's system key costs with 10,000 accounts under it: every call to Key Vault until it is done. */
+/** The calls to Key Vault for a new version of the operator's system key with 10,000 accounts under it. */
 import { openAccountKey } from '../../src/core/accounts/accountKey.ts';
 import { wipe } from '../../src/core/base/bytes.ts';
 import { maintainRings } from '../../src/core/rings/maintainRings.ts';
@@ -27,10 +27,10 @@ const systemKey: Bench = async (report) => {
     await sweepOver(5 * minute, lab);
     const calls = await requestsOf(operatorVault, lab);
 
-    // Nothing counts unless the ring is under the new version alone, and every account opens with it, untouched.
+    // The figure is valid only if the ring is under the new version alone, and every account decrypts unchanged.
     const { rows } = (await lab.service.ringStore.read()).rings.system;
     if (rows.length !== 1 || rows[0]?.key !== made.key.kid) throw new Error('The system ring was not re-wrapped.');
-    if ((await etagsOf(sampled, lab)).join() !== etags.join()) throw new Error('An account was touched.');
+    if ((await etagsOf(sampled, lab)).join() !== etags.join()) throw new Error('An account was changed.');
     await openAll(sampled, lab);
     report.figure('systemKey.rotationKeyVaultCalls', calls, 'requests', { atMost: 6 });
   } finally {
@@ -45,12 +45,12 @@ async function sweepOver(ms: number, { clock, service }: Lab): Promise<void> {
 const etagsOf = (names: readonly string[], { service }: Lab): Promise<(string | undefined)[]> =>
   Promise.all(names.map(async (name) => (await service.accounts.read(name))?.etag));
 
-/** In a process that has just started, and has no KEK from before. */
+/** In a new process, without a cached KEK. */
 async function openAll(names: readonly string[], lab: Lab): Promise<void> {
   const fresh = await lab.another();
   for (const name of names) {
     const opened = await openAccountKey((await lab.view(name)).record, fresh);
-    if (!opened.ok) throw new Error(`${name} does not open: ${opened.cause}`);
+    if (!opened.ok) throw new Error(`${name} does not decrypt: ${opened.cause}`);
     wipe(opened.value);
   }
 }

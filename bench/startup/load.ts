@@ -1,6 +1,6 @@
 /**
- * A process of its own that loads one variant of the app as the Functions worker does, says how long that took, and ends.
- * Arguments: the variant's entry file, and `read` to make a first table read through the function `accountsGet` as well.
+ * A process that loads one variant of the app as the Functions worker does, prints the time, and ends. Arguments: the
+ * variant's entry file, and `read` to make a first table read through the function `accountsGet` as well.
  */
 import { pathToFileURL } from 'node:url';
 import { createIndexing, describeFunctions, isA } from '../../packages/functions-host/src/functionInfo.ts';
@@ -11,7 +11,7 @@ import { createRegistration, type Registration } from '../../packages/functions-
 export interface Loaded {
   readonly functions: number;
   readonly loadMs: number;
-  /** From the beginning of the load to the answer of the first read. */
+  /** From the beginning of the load to the response of the first read. */
   readonly firstReadMs?: number;
   readonly residentMiB: number;
 }
@@ -30,7 +30,7 @@ const firstReadMs =
 const loaded: Loaded = { functions, loadMs, residentMiB, ...(firstReadMs === undefined ? {} : { firstReadMs }) };
 process.send?.(loaded, () => process.exit(0));
 
-/** GET of an account that is not there: the whole way from the trigger to the table and back. */
+/** GET of an account that does not exist: the whole path from the trigger to the table and back. */
 async function readAnAccount(app: Registration): Promise<void> {
   app.close();
   const indexing = createIndexing(() => undefined);

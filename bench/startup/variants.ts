@@ -1,4 +1,4 @@
-/** The same app, built in the ways that the bench compares, beside each other in build/startup/. */
+/** Builds the app in each way that the bench compares, in build/startup/. */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build, type Metafile } from 'esbuild';
@@ -9,17 +9,20 @@ const folder = `${root}build/startup`;
 const entry = `${root}${bundle.entryPoints['functions/index']}`;
 
 export interface Variants {
-  /** What a Functions app of this library cannot do without: `@azure/functions`, as it is published. */
+  /** The minimum of every app with this library: `@azure/functions`, as it is published. */
   readonly floor: string;
-  /** What is deployed. */
+  /** The deployed app. */
   readonly bundled: string;
-  /** The app as its sources are: every package plain, from node_modules, and the route table itself instead of build.ts's list of it. */
+  /**
+   * The app from its sources: every package from node_modules, and the route table itself instead of the list of
+   * build.ts.
+   */
   readonly unbundled: string;
-  /** One file, in which everything that is otherwise loaded on first use is loaded at once. */
+  /** One file that loads everything at once, also the modules that the app loads on first use. */
   readonly eager: string;
   /** The program that loads one of them. */
   readonly loader: string;
-  /** All chunks of what is deployed, without source maps. */
+  /** All chunks of the deployed app, without source maps. */
   readonly bundleBytes: number;
 }
 
@@ -62,7 +65,7 @@ export async function buildVariants(): Promise<Variants> {
   };
 }
 
-/** The files that an `import()` of ours names. */
+/** The files that an `import()` of Keyward names. */
 function onFirstUse({ inputs }: Metafile): string[] {
   const ours = Object.entries(inputs).filter(([path]) => path.startsWith('src/'));
   const named = ours.flatMap(([, { imports }]) => imports.filter(({ kind }) => kind === 'dynamic-import'));

@@ -19,7 +19,7 @@ function clientsFor(tables: string | undefined): Clients {
   if (tables !== undefined) {
     if (!/^https:\/\//.test(tables))
       throw new BackupError(
-        `--tables is '${tables}', which is no address. It is what this prints: az storage account show --name <storage account> --query primaryEndpoints.table -o tsv`,
+        `--tables is '${tables}', which is not an address. This command prints the address: az storage account show --name <storage account> --query primaryEndpoints.table -o tsv`,
       );
     const credential = new AzureCliCredential();
     return (name) => new TableClient(tables, name, credential);
@@ -40,7 +40,7 @@ try {
   await main();
 } catch (error) {
   const isUsage = error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
-  // An error of the SDK holds the request; its message says what is wrong.
+  // An error of the SDK contains the request, so print its message only.
   console.error(isUsage ? usage : error instanceof Error ? error.message : String(error));
   process.exitCode = 1;
 }

@@ -1,6 +1,6 @@
 /**
- * Puts a back-up into empty tables. The app must not run. Begun again it goes on: rows that are there as they were saved are left;
- * others are nobody's to overwrite, and nothing is written while there is one.
+ * Restores a backup into empty tables. The app must not run. A second run continues: it leaves rows that equal the
+ * saved ones. It never overwrites another row, and writes nothing while there is one.
  */
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,7 +23,7 @@ import {
 } from './rows.ts';
 
 const partitionsAtOnce = 20;
-/** Table service: 100 entities and 4 MiB a transaction; what it adds to a row is small. */
+/** Table service: 100 entities and 4 MiB in a transaction. The service adds few bytes to a row. */
 const rowsAtOnce = 100;
 const bytesAtOnce = 3 * 1024 * 1024;
 
@@ -41,19 +41,18 @@ export async function restore(clients: Clients, folder: string, say: Say): Promi
       await Promise.all(missing.map((partition) => putBack(partition, client)));
       back.add(missing.reduce((sum, { lines }) => sum + lines.length, 0));
     }
-    say(`${table}: ${summary.rows[table]} rows, ${back.count} of them put back now`);
+    say(`${table}: ${summary.rows[table]} rows, ${back.count} of them restored now`);
   }
   say('Done.');
 }
 
 async function summaryOf(folder: string): Promise<Summary> {
   const text = await readFile(summaryIn(folder), 'utf8').catch(() => undefined);
-  if (text === undefined)
-    throw new BackupError(`${folder} holds no back-up, or one that was not finished: backup.json is missing.`);
+  if (text === undefined) throw new BackupError(`${folder} holds no complete backup: backup.json is missing.`);
   return JSON.parse(text);
 }
 
-/** Hashes of the rows that are there already. @throws BackupError when one of them is another than was saved */
+/** Hashes of the rows that exist already. @throws BackupError when one of them differs from the saved one */
 async function savedBefore(table: TableName, client: TableClient, folder: string, { rows }: Summary) {
   const found = new Set<string>();
   for await (const line of linesOf(client)) found.add(hashOf(line));
@@ -64,15 +63,17 @@ async function savedBefore(table: TableName, client: TableClient, folder: string
     count += 1;
   }
   if (count !== rows[table])
-    throw new BackupError(`The file of ${table} has ${count} rows, and ${rows[table]} were saved. It is not whole.`);
+    throw new BackupError(
+      `The file of ${table} has ${count} rows, but the backup saved ${rows[table]}. The file is damaged.`,
+    );
   if (others.size > 0)
     throw new BackupError(
-      `${table} holds ${others.size} rows that are not in this back-up, or not as they were saved. Nothing was written. Restore into empty tables: delete them first.`,
+      `${table} holds ${others.size} rows that differ from this backup, or are not in it. Nothing was written. Delete the tables, then restore.`,
     );
   return found;
 }
 
-/** A table that was deleted takes half a minute and more to be gone. */
+/** The service needs half a minute or more to delete a table. */
 async function createTable(client: TableClient): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -100,7 +101,7 @@ async function putBack({ lines }: Partition, client: TableClient): Promise<void>
   }
 }
 
-/** Of the next lines, what one transaction may hold; one at least. */
+/** The next lines that fit one transaction, at least one. */
 function howMany(lines: readonly string[]): number {
   let bytes = 0;
   const tooMany = lines.slice(0, rowsAtOnce).findIndex((line, n) => {

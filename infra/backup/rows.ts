@@ -1,13 +1,16 @@
 /**
- * What a back-up holds: a file of rows for each table, a row a line, in the order of the tables. A row is its two keys and its
- * properties with their types; the time that the service keeps, and the etag, are its own and are made anew.
+ * The content of a backup: a file of rows for each table, one row in a line, in the order of the tables. A row is its
+ * two keys and its properties with their types. The service sets the time and the ETag of a row again.
  */
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { odata, RestError, type TableClient } from '@azure/data-tables';
 
-/** In the order to copy in, and to put back. Without rings no account key opens; what points at accounts is mended more easily than they. */
+/**
+ * In the order to copy and to restore. Without rings no account key decrypts. Rows that point to accounts are easier to
+ * repair than accounts.
+ */
 export const tableNames = [
   'keywardrings',
   'keywardaccounts',
@@ -21,10 +24,10 @@ export const tableNames = [
 export type TableName = (typeof tableNames)[number];
 
 export type Clients = (table: TableName) => TableClient;
-/** Progress: tables and counts, never what is in a row. */
+/** Progress: tables and counts, never the content of a row. */
 export type Say = (line: string) => void;
 
-/** What the operator is told, and can do something about. */
+/** An error that the operator can resolve. */
 export class BackupError extends Error {
   override readonly name = 'BackupError';
 }
@@ -35,7 +38,7 @@ export interface Partition {
 }
 
 export const fileOf = (folder: string, table: TableName): string => join(folder, `${table}.jsonl`);
-/** Written last: a folder without it holds no back-up. Rows by table. */
+/** Written last: a folder without it holds no complete backup. Rows by table. */
 export const summaryIn = (folder: string): string => join(folder, 'backup.json');
 export type Summary = { readonly savedAt: string; readonly rows: Readonly<Record<TableName, number>> };
 
@@ -48,11 +51,11 @@ function lineOf(entity: Readonly<Record<string, unknown>>): string {
     ([name]) => name !== 'etag' && name !== 'timestamp' && !name.includes('odata'),
   );
   const text = JSON.stringify(Object.fromEntries(own.toSorted(([a], [b]) => (a < b ? -1 : 1))));
-  // JSON leaves these two as they are, and a reader of lines takes them for the end of one.
+  // JSON does not escape these two characters, and a reader of lines ends a line at them.
   return text.replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029');
 }
 
-/** In key order, page by page. None of a table that is not there. */
+/** In key order, page by page. No rows for a table that does not exist. */
 export async function* linesOf(client: TableClient, filter?: string): AsyncGenerator<string> {
   const queryOptions = filter === undefined ? {} : { filter };
   try {
@@ -81,7 +84,7 @@ export async function* partitionsIn(lines: AsyncIterable<string>): AsyncGenerato
 
 const sayEvery = 10_000;
 
-/** Rows of a table so far, told now and then. */
+/** Prints the number of rows so far from time to time. */
 export function counterOf(table: TableName, say: Say): { add(rows: number): void; readonly count: number } {
   let count = 0;
   return {

@@ -1,7 +1,7 @@
 /**
- * Copies the tables while the app runs. A partition is one account, and of use only as it was at one moment: it is read until two
- * readings are the same. Accounts need the rings of their time: rings are copied first, must not be under rotation, and must be
- * the same in the end. Begun again in the same folder, tables that are whole are not copied again.
+ * Copies the tables while the app runs. A partition is one account, and is useful only as it was at one moment. So it
+ * is read until two readings are equal. Accounts need the rings of their time: the rings are copied first, must not be
+ * in rotation, and must be equal at the end. A second run in the same folder does not copy complete tables again.
  */
 import { access, mkdir, open, rename, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -33,8 +33,7 @@ const readings = 10;
 
 export async function save(clients: Clients, folder: string, say: Say): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  if (await isThere(summaryIn(folder)))
-    throw new BackupError(`${folder} holds a back-up already. Name another folder.`);
+  if (await isThere(summaryIn(folder))) throw new BackupError(`${folder} holds a backup already. Name another folder.`);
   await ringsAtRest(linesOf(clients('keywardrings')));
   const rows: Partial<Record<TableName, number>> = {};
   for (const table of tableNames) rows[table] = await saveTable(table, clients(table), folder, say);
@@ -44,22 +43,27 @@ export async function save(clients: Clients, folder: string, say: Say): Promise<
   ]);
   if (first !== last)
     throw new BackupError(
-      `The rings have changed since they were copied: a new version of your keys, or a rotation. Begin again in another folder, and delete ${folder}.`,
+      `The rings have changed since they were copied, by a new version of your keys or by a rotation. Start again in another folder, and delete ${folder}.`,
     );
   const summary = { savedAt: new Date().toISOString(), rows } as Summary;
   await writeFile(summaryIn(folder), `${JSON.stringify(summary, undefined, 2)}\n`, { mode: 0o600 });
   say(`Done: ${folder}`);
 }
 
-/** The rings' own rows in one text. When the operator's keys were last read stands beside them, and changes all the time. */
+/**
+ * The rings' own rows in one text, without the time of the last reading of the operator's keys, which changes all the
+ * time.
+ */
 async function ringsAtRest(lines: AsyncIterable<string>): Promise<string> {
   const ofRings = (await all(lines)).filter((line) => ringNames.some((ring) => ring === keysIn(line).partitionKey));
   if (ofRings.length === 0)
-    throw new BackupError('There are no rings. Is this the storage account of a service that has been called before?');
+    throw new BackupError(
+      'The storage account has no rings. Check that it belongs to a service that has been called before.',
+    );
   const rotating = ofRings.filter((line) => keysIn(line).rowKey === 'state' && stateIn(line).rotation !== undefined);
   if (rotating.length > 0)
     throw new BackupError(
-      `A rotation of the ${rotating.map((line) => keysIn(line).partitionKey).join(' and ')} ring is under way, and accounts are between two rings: no back-up is of use. Try again when GET /api/operator/rings shows no rotation.`,
+      `A rotation of the ${rotating.map((line) => keysIn(line).partitionKey).join(' and ')} ring is in progress, and accounts are between two rings, so a backup would be useless. Try again when GET /api/operator/rings shows no rotation.`,
     );
   return ofRings.join('\n');
 }
@@ -96,7 +100,7 @@ async function saveTable(table: TableName, client: TableClient, folder: string, 
   return written.count;
 }
 
-/** As it was at one moment: a page ends anywhere, and somebody may write between two of them. */
+/** The partition as it was at one moment: a page can end anywhere, and a writer can change a row between two pages. */
 async function settledOf(partition: Partition, table: TableName, client: TableClient): Promise<Partition> {
   let before = partition;
   for (let reading = 0; reading < readings; reading++) {
@@ -106,7 +110,7 @@ async function settledOf(partition: Partition, table: TableName, client: TableCl
     await sleep(100 * reading);
   }
   throw new BackupError(
-    `Somebody writes to one partition of ${table} all the time. Type the same again when less is going on, or stop the app for as long.`,
+    `One partition of ${table} changes all the time. Run the same command again at a quieter time, or stop the app for the backup.`,
   );
 }
 

@@ -20,7 +20,7 @@ var alerts = [
   {
     name: 'stored-secret-damaged'
     severity: 1
-    query: 'AppTraces | where Message startswith "A stored secret does not open to what its place says" or Message startswith "A stored resource has not the form of one"'
+    query: 'AppTraces | where Message startswith "A stored secret does not match its context" or Message startswith "A stored resource is malformed"'
     window: 'PT5M'
     operator: 'GreaterThan'
     threshold: 0
@@ -28,7 +28,7 @@ var alerts = [
   {
     name: 'audit-chain-broken'
     severity: 0
-    query: 'AppTraces | where Message startswith "An audit chain is broken"'
+    query: 'AppTraces | where Message startswith "Audit verification found a broken chain"'
     window: 'PT5M'
     operator: 'GreaterThan'
     threshold: 0
@@ -36,7 +36,7 @@ var alerts = [
   {
     name: 'account-key-rotation-stuck'
     severity: 2
-    query: 'AppTraces | where Message startswith "Moved secrets under the newest account key" ${fields} | where toint(fields.stuck) > 0'
+    query: 'AppTraces | where Message startswith "Encrypted secrets under the newest account key" ${fields} | where toint(fields.stuck) > 0'
     window: 'PT1H'
     operator: 'GreaterThan'
     threshold: 0
@@ -44,7 +44,7 @@ var alerts = [
   {
     name: 'secrets-not-moved'
     severity: 2
-    query: 'AppTraces | where Message startswith "Secrets were not moved, and are tried again"'
+    query: 'AppTraces | where Message startswith "Secrets were not encrypted under the newest account key and are retried"'
     window: 'PT1H'
     operator: 'GreaterThan'
     threshold: 30
@@ -52,7 +52,7 @@ var alerts = [
   {
     name: 'account-key-damaged'
     severity: 0
-    query: 'AppTraces | where Message startswith "An account key does not open to what its record names"'
+    query: 'AppTraces | where Message startswith "An account key does not match its record"'
     window: 'PT5M'
     operator: 'GreaterThan'
     threshold: 0
@@ -92,7 +92,7 @@ var alerts = [
   {
     name: 'message-dropped'
     severity: 2
-    query: 'AppTraces | where Message startswith "Dropped a message that is no vault work" or Message startswith "Dropped a message that is no page of the daily pass"'
+    query: 'AppTraces | where Message startswith "Dropped a malformed vault work message" or Message startswith "Dropped a malformed daily pass message"'
     window: 'PT1H'
     operator: 'GreaterThan'
     threshold: 0
@@ -132,7 +132,7 @@ var alerts = [
   {
     name: 'account-passed-by'
     severity: 2
-    query: 'AppTraces | where Message startswith "The daily pass went by an account"'
+    query: 'AppTraces | where Message startswith "The daily pass skipped an account"'
     window: 'PT1H'
     operator: 'GreaterThan'
     threshold: 0
@@ -148,7 +148,7 @@ var alerts = [
   {
     name: 'looks-late'
     severity: 2
-    query: 'AppTraces | where Message startswith "A look came late"'
+    query: 'AppTraces | where Message startswith "A key check came late"'
     window: 'PT15M'
     operator: 'GreaterThan'
     threshold: 10
@@ -156,7 +156,7 @@ var alerts = [
   {
     name: 'operator-key-unanswered'
     severity: 1
-    query: 'AppTraces | where Message startswith "The vault of an operator key does not answer: running processes go on, new ones cannot start"'
+    query: 'AppTraces | where Message startswith "The operator vault did not answer, so new processes cannot start"'
     window: 'PT15M'
     operator: 'GreaterThan'
     threshold: 0
@@ -164,7 +164,7 @@ var alerts = [
   {
     name: 'operator-key-unusable'
     severity: 1
-    query: 'AppTraces | where Message startswith "The newest version of an operator key cannot be used: the rings stay on the one before" or Message startswith "A ring does not open under the newest version of its key: it stays on the one before"'
+    query: 'AppTraces | where Message startswith "The newest version of an operator key was refused and the rings stay on the earlier one" or Message startswith "A ring could not be wrapped with the newest key version and stays on the earlier one"'
     window: 'PT15M'
     operator: 'GreaterThan'
     threshold: 0
@@ -172,7 +172,7 @@ var alerts = [
   {
     name: 'ring-by-recovery-key'
     severity: 0
-    query: 'AppTraces | where Message startswith "A ring was opened by the recovery key: no key of its own opens it"'
+    query: 'AppTraces | where Message startswith "A ring was opened with the recovery key because its own key did not open it"'
     window: 'PT5M'
     operator: 'GreaterThan'
     threshold: 0
@@ -180,7 +180,7 @@ var alerts = [
   {
     name: 'rings-not-read'
     severity: 1
-    query: 'AppTraces | where Message startswith "The rings could not be read again: this process goes on with those it has" or Message startswith "A generation of a ring could not be opened"'
+    query: 'AppTraces | where Message startswith "The rings could not be refreshed and the process uses its copy" or Message startswith "A ring generation could not be opened"'
     window: 'PT15M'
     operator: 'GreaterThan'
     threshold: 0
@@ -188,7 +188,7 @@ var alerts = [
   {
     name: 'ring-work-fails'
     severity: 2
-    query: 'AppTraces | where Message startswith "Work on a ring failed" or Message startswith "A ring could not be re-wrapped" or Message startswith "An account could not be moved to the newest generation of a ring"'
+    query: 'AppTraces | where Message startswith "Work on a ring failed" or Message startswith "A ring could not be re-wrapped" or Message startswith "An account could not be resealed under the newest ring generation"'
     window: 'PT1H'
     operator: 'GreaterThan'
     threshold: 5
@@ -196,7 +196,7 @@ var alerts = [
   {
     name: 'ring-rows-strange'
     severity: 0
-    query: 'AppTraces | where Message startswith "A row of a ring is not one that this service writes: it is passed by" or Message startswith "A ring is said to be sealed with an older generation than before: that is not believed"'
+    query: 'AppTraces | where Message startswith "Skipped a ring row that this service did not write" or Message startswith "Rejected a ring state that names an older generation than before"'
     window: 'PT5M'
     operator: 'GreaterThan'
     threshold: 0
@@ -204,7 +204,7 @@ var alerts = [
   {
     name: 'ring-rows-missing'
     severity: 0
-    query: 'AppTraces | where Message startswith "The rows of a ring are missing: restore them before this process ends"'
+    query: 'AppTraces | where Message startswith "Ring rows are missing and must be restored before this process ends"'
     window: 'PT5M'
     operator: 'GreaterThan'
     threshold: 0
@@ -212,7 +212,7 @@ var alerts = [
   {
     name: 'ring-rotation-stuck'
     severity: 2
-    query: 'AppTraces | where Message startswith "Rows that do not open keep an older generation of a ring from being destroyed"'
+    query: 'AppTraces | where Message startswith "Unreadable rows prevent the destruction of an older ring generation"'
     window: 'PT1H'
     operator: 'GreaterThan'
     threshold: 0
@@ -220,7 +220,7 @@ var alerts = [
   {
     name: 'topic-fails'
     severity: 2
-    query: 'AppTraces | where Message startswith "The announcement topic does not take what is published: it waits"'
+    query: 'AppTraces | where Message startswith "The announcement topic did not accept events, which wait in the outbox"'
     window: 'PT15M'
     operator: 'GreaterThan'
     threshold: 5
@@ -228,7 +228,7 @@ var alerts = [
   {
     name: 'announcement-refused'
     severity: 2
-    query: 'AppTraces | where Message startswith "The announcement topic refuses an entry: it waits for somebody to look"'
+    query: 'AppTraces | where Message startswith "The announcement topic refused an event, which waits for an operator"'
     window: 'PT1H'
     operator: 'GreaterThan'
     threshold: 0
@@ -236,7 +236,7 @@ var alerts = [
   {
     name: 'announcement-forged'
     severity: 1
-    query: 'AppTraces | where Message startswith "An entry that waits to be announced does not verify"'
+    query: 'AppTraces | where Message startswith "A waiting audit entry did not verify"'
     window: 'PT1H'
     operator: 'GreaterThan'
     threshold: 0
@@ -252,7 +252,7 @@ var alerts = [
   {
     name: 'announcements-unreadable'
     severity: 2
-    query: 'AppTraces | where Message startswith "Entries that wait to be announced could not be read" or Message startswith "Rows of the outbox that cannot be read were passed by"'
+    query: 'AppTraces | where Message startswith "Waiting audit entries could not be read" or Message startswith "Skipped unreadable outbox rows"'
     window: 'PT1H'
     operator: 'GreaterThan'
     threshold: 0
@@ -332,7 +332,7 @@ var alerts = [
   {
     name: 'no-sweep'
     severity: 1
-    query: 'AppTraces | where Message startswith "Swept"'
+    query: 'AppTraces | where Message startswith "Swept all vaults"'
     window: 'PT10M'
     operator: 'LessThan'
     threshold: 1
@@ -340,7 +340,7 @@ var alerts = [
   {
     name: 'control-look-fails'
     severity: 1
-    query: 'AppTraces | where Message startswith "Looked at a key" ${fields} | where tostring(fields.controlLook) == "failed"'
+    query: 'AppTraces | where Message startswith "Checked a key" ${fields} | where tostring(fields.controlLook) == "failed"'
     window: 'PT5M'
     operator: 'GreaterThan'
     threshold: 0

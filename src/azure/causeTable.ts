@@ -57,7 +57,14 @@ export const causeTable: readonly Row[] = [
   // No answer.
   { when: (wire) => wire.timedOut === true, cause: 'VaultTimeout', source: 'src: AbortSignal.timeout' },
   { when: network('ETIMEDOUT', 'ESOCKETTIMEDOUT'), cause: 'VaultTimeout', source: 'src: Node' },
-  { when: network('ENOTFOUND'), cause: 'VaultNotFound', source: 'rec: azurerm provider #30455' },
+  { when: network('BODY_TOO_LARGE'), cause: 'UnknownResponse', source: 'src: limitedBody.ts' },
+  // The first of two proofs, or no proof: our own private DNS zones can hide a vault that exists.
+  {
+    when: (wire) => network('ENOTFOUND')(wire) && wire.isNameGone === true,
+    cause: 'VaultNotFound',
+    source: 'rec: azurerm provider #30455; vaultNames.ts',
+  },
+  { when: network('ENOTFOUND'), cause: 'DnsFailure', source: 'rec: azure-cli #33226' },
   { when: network('EAI_AGAIN', 'EAI_FAIL', 'EAI_NODATA', 'ESERVFAIL'), cause: 'DnsFailure', source: 'src: Node' },
   {
     when: network(

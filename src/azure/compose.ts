@@ -197,10 +197,11 @@ function lazyTopic({ KEYWARD_ANNOUNCEMENTS_ENDPOINT: endpoint }: Settings): Anno
 
 function lazyKeyVault(settings: Settings): { keyVault: KeyVault } & Pick<Credentials, 'exchangesAtHome'> {
   const remote = lazy(async () => {
-    const [{ createKeyVault }, { createKeyVaultTransport }, { createCredentials }] = await Promise.all([
+    const [{ createKeyVault }, { createKeyVaultTransport }, { createCredentials }, vaultNames] = await Promise.all([
       import('./keyVault.ts'),
       import('./keyVaultTransport.ts'),
       import('./credentials.ts'),
+      import('./vaultNames.ts'),
     ]);
     const { KEYWARD_KEY_VAULT_EMULATOR: emulatorUrl, KEYWARD_ENTRA_EMULATOR: entraEmulatorUrl } = settings;
     const { KEYWARD_CLOUD: cloud, KEYWARD_TENANT_ID: homeTenantId } = settings;
@@ -213,7 +214,9 @@ function lazyKeyVault(settings: Settings): { keyVault: KeyVault } & Pick<Credent
       ...defined({ entraEmulatorUrl }),
     });
     const { exchangesAtHome } = credentials;
-    return { ...createKeyVault({ httpClient, credentials, deadlineSeconds }), exchangesAtHome };
+    const lookUp = emulatorUrl === undefined ? vaultNames.dnsAliases() : vaultNames.emulatedAliases(emulatorUrl);
+    const names = vaultNames.createVaultNames(lookUp, identifierIn('KEYWARD_SYSTEM_KEY', settings).vaultHost);
+    return { ...createKeyVault({ httpClient, credentials, names, deadlineSeconds }), exchangesAtHome };
   });
   return {
     keyVault: {

@@ -4,17 +4,21 @@ import { CryptographyClient, KeyClient, type KeyVaultKey } from '@azure/keyvault
 import { type Bytes, bytesOf, wipe } from '../core/base/bytes.ts';
 import { defined } from '../core/base/defined.ts';
 import { lruCache } from '../core/base/lruCache.ts';
+import type { EpochMs } from '../core/base/time.ts';
 import { whoIs } from '../core/customerKey/binding.ts';
 import { versionedIdentifier } from '../core/customerKey/keyIdentifier.ts';
 import type { Answer, KeyDescription, KeyRef, KeyVault, Observed } from '../core/customerKey/ports.ts';
 import { causeOf } from './causeTable.ts';
 import type { Credentials } from './credentials.ts';
 import { inTime } from './inTime.ts';
+import { isResultOf, type KeyBundle, keyBundleIn, versionIn } from './keyVaultAnswers.ts';
 import { type KeyVaultTransport, recorded, type WireRecord } from './keyVaultTransport.ts';
+import type { VaultNames } from './vaultNames.ts';
 
 export interface KeyVaultOptions {
   readonly httpClient: KeyVaultTransport;
   readonly credentials: Credentials;
+  readonly names: VaultNames;
   readonly deadlineSeconds: number;
 }
 
@@ -52,13 +56,14 @@ export function createKeyVault(options: KeyVaultOptions): Pick<KeyVault, 'descri
   async function call<T, R>(
     keyRef: KeyRef,
     send: (signal: AbortSignal) => Promise<T>,
-    read: (result: T, wire: WireRecord) => R | undefined,
+    read: (result: T, body: unknown, wire: WireRecord) => R | undefined,
   ): Promise<Answer<R>> {
     const began = performance.now();
-    const { wire, result } = await recorded(() => inTime(send, options.deadlineSeconds * 1000));
+    const { wire, body, result } = await recorded(() => inTime(send, options.deadlineSeconds * 1000));
     if (wire.credentialError !== undefined) options.httpClient.forgetChallenge(keyRef.vaultHost);
+    if (wire.networkCode === 'ENOTFOUND' && (await options.names.isGone(keyRef.vaultHost))) wire.isNameGone = true;
     const observed = observedOf(wire, performance.now() - began);
-    const value = result === undefined ? undefined : read(result, wire);
+    const value = result === undefined ? undefined : read(result, body, wire);
     return value === undefined ? { ok: false, cause: causeOf(wire), observed } : { ok: true, value, observed };
   }
 
@@ -67,21 +72,23 @@ export function createKeyVault(options: KeyVaultOptions): Pick<KeyVault, 'descri
       call(
         keyRef,
         (abortSignal) => clientOf(keyRef).getKey(keyRef.keyName, { abortSignal, ...defined({ version }) }),
-        describe,
+        (_key, body, wire) => {
+          const bundle = keyBundleIn(body, keyRef.keyName);
+          return bundle === undefined ? undefined : descriptionOf(bundle, wire);
+        },
       ),
     unwrap: (keyRef, version, wrapped) =>
       call(
         keyRef,
         (abortSignal) => cryptographyOf(keyRef, version).unwrapKey('RSA-OAEP-256', wrapped, { abortSignal }),
-        ({ result }, wire) => bytesIfVersion(result, wire, version),
+        ({ result }, body) => bytesIf(isResultOf(body, keyRef.keyName, version), result),
       ),
   };
 }
 
-/** Only an answer of the requested version counts. Wipes the SDK's own buffer. */
-function bytesIfVersion(result: Uint8Array | undefined, wire: WireRecord, version: string): Bytes | undefined {
-  const isRequestedVersion = wire.kid?.toLowerCase().endsWith(`/${version}`) === true;
-  const value = result !== undefined && isRequestedVersion ? bytesOf(result) : undefined;
+/** Wipes the SDK's own buffer. */
+function bytesIf(isResult: boolean, result: Uint8Array | undefined): Bytes | undefined {
+  const value = isResult && result !== undefined ? bytesOf(result) : undefined;
   wipe(result);
   return value;
 }
@@ -98,23 +105,24 @@ function bareKey(keyRef: KeyRef, version: string): KeyVaultKey {
   return { id, name, keyType: 'RSA', properties: { id, name, vaultUrl: `https://${keyRef.vaultHost}`, version } };
 }
 
-function describe(key: KeyVaultKey, wire: WireRecord): KeyDescription | undefined {
-  const { version, enabled, notBefore, expiresOn, recoveryLevel, tags } = key.properties;
-  if (version === undefined) return undefined;
-  const n = bytesOf(key.key?.n ?? new Uint8Array(0));
+function descriptionOf({ key, attributes, tags }: KeyBundle, wire: WireRecord): KeyDescription {
+  const { enabled, nbf, exp, recoveryLevel } = attributes;
+  const n = bytesIn(key.n);
   return {
-    version,
-    keyType: key.keyType ?? 'unknown',
+    version: versionIn(key.kid),
+    keyType: key.kty,
     bits: bitsOf(n),
     enabled: enabled !== false,
-    operations: key.keyOperations ?? [],
+    operations: key.key_ops ?? [],
     recoveryLevel: recoveryLevel ?? 'Purgeable',
-    publicKey: { n, e: bytesOf(key.key?.e ?? new Uint8Array(0)) },
-    ...(notBefore === undefined ? {} : { notBefore: notBefore.getTime() }),
-    ...(expiresOn === undefined ? {} : { expiresOn: expiresOn.getTime() }),
-    ...defined({ region: wire.region, tags }),
+    publicKey: { n, e: bytesIn(key.e) },
+    ...defined({ notBefore: ms(nbf), expiresOn: ms(exp), region: wire.region, tags: tags ?? undefined }),
   };
 }
+
+const ms = (seconds: number | null | undefined): EpochMs | undefined => (seconds == null ? undefined : seconds * 1000);
+
+const bytesIn = (base64url: string | null | undefined): Bytes => bytesOf(Buffer.from(base64url ?? '', 'base64url'));
 
 /** The modulus without leading zero bytes, in bits. */
 function bitsOf(n: Bytes): number {
@@ -123,8 +131,8 @@ function bitsOf(n: Bytes): number {
 }
 
 function observedOf(wire: WireRecord, durationMs: number): Observed {
-  const { status, innerCode, networkCode, requestId, region, retryAfterSeconds } = wire;
-  const seen = { status, innerCode, networkCode, requestId, region, retryAfterSeconds };
+  const { status, innerCode, networkCode, requestId, region, retryAfterSeconds, principal } = wire;
+  const seen = { status, innerCode, networkCode, requestId, region, retryAfterSeconds, principal };
   const known = Object.fromEntries(Object.entries(seen).filter(([, value]) => value !== undefined));
   return { ...known, durationMs: Math.round(durationMs) };
 }

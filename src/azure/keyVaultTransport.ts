@@ -14,6 +14,9 @@ import {
   RestError,
 } from '@azure/core-rest-pipeline';
 import { type Cloud, isKeyVaultHost } from '../core/customerKey/keyIdentifier.ts';
+import type { Principal } from '../core/customerKey/ports.ts';
+import { principalInRefusal, principalInToken } from './callerPrincipal.ts';
+import { limitedBody } from './limitedBody.ts';
 
 /** The record of one call: status and words of closed lists, never bodies or headers with secrets. */
 export interface WireRecord {
@@ -29,8 +32,10 @@ export interface WireRecord {
   requestId?: string;
   region?: string;
   retryAfterSeconds?: number;
-  /** The key version that answered. */
-  kid?: string;
+  /** The principal of the call. Absent where neither the token nor the answer names it. */
+  principal?: Principal;
+  /** The name does not resolve here, and public DNS shows that it does not exist. Set by keyVault.ts. */
+  isNameGone?: true;
   /** Where a 401 names an AKV error. */
   akv?: string;
   /** The refusal names a network security perimeter. Its inner code is that of the firewall. */
@@ -44,18 +49,30 @@ export interface WireRecord {
 interface Call {
   readonly wire: WireRecord;
   bearsToken: boolean;
+  /** The parsed body of the last answer. It can hold key material, so it is never part of the record. */
+  body?: unknown;
 }
 
 const recording = new AsyncLocalStorage<Call>();
 const currentCall = (): Call => recording.getStore() ?? { wire: {}, bearsToken: false };
 
+export interface Recorded<T> {
+  readonly wire: WireRecord;
+  /** The body of the last answer. */
+  readonly body?: unknown;
+  /** Absent: the call threw. */
+  readonly result?: T;
+  readonly error?: unknown;
+}
+
 /** Runs one SDK call and returns its record, also when the call throws. */
-export async function recorded<T>(call: () => Promise<T>): Promise<{ wire: WireRecord; result?: T; error?: unknown }> {
-  const wire: WireRecord = {};
+export async function recorded<T>(send: () => Promise<T>): Promise<Recorded<T>> {
+  const call: Call = { wire: {}, bearsToken: false };
   try {
-    return { wire, result: await recording.run({ wire, bearsToken: false }, call) };
+    const result = await recording.run(call, send);
+    return { wire: call.wire, body: call.body, result };
   } catch (error) {
-    return { wire, error };
+    return { wire: call.wire, error };
   }
 }
 
@@ -113,11 +130,13 @@ export function createKeyVaultTransport(options: TransportOptions): KeyVaultTran
       if (remembered !== undefined && !request.headers.has('authorization')) return challenge(request, remembered);
 
       setBearsToken(call, request.headers.has('authorization'));
+      set(wire, 'principal', principalInToken(request.headers.get('authorization')));
       const response = await sendOnWire(wireClient, request, host, options.emulatorUrl, wire);
       if (response.status === 401) setBearsToken(call, false);
       const asked = response.headers.get('www-authenticate');
       if (response.status === 401 && asked !== undefined) challenges.set(host, asked);
-      readInto(wire, response);
+      call.body = parsed(response.bodyAsText);
+      readInto(wire, response, call.body);
       return response;
     },
   };
@@ -129,6 +148,9 @@ function challenge(request: PipelineRequest, header: string): PipelineResponse {
   return { request, status: 401, headers, bodyAsText: '{"error":{"code":"Unauthorized"}}' };
 }
 
+/** Far above the largest answer of the service: a key bundle with all its tags has less than 16 KiB. */
+const maxBodyBytes = 256 * 1024;
+
 async function sendOnWire(
   client: HttpClient,
   request: PipelineRequest,
@@ -137,17 +159,24 @@ async function sendOnWire(
   wire: WireRecord,
 ): Promise<PipelineResponse> {
   try {
-    if (emulatorUrl === undefined) return await client.sendRequest(request);
-    const response = await client.sendRequest(rerouted(request, host, emulatorUrl));
+    const sent = emulatorUrl === undefined ? createPipelineRequest(request) : rerouted(request, host, emulatorUrl);
+    // The body arrives as a stream, already decompressed. Without this the client collects it without a limit.
+    sent.streamResponseStatusCodes = new Set([Number.POSITIVE_INFINITY]);
+    const { readableStreamBody, ...response } = await client.sendRequest(sent);
     const networkError = response.headers.get('x-emulator-network-error');
-    if (networkError !== undefined) throw new RestError(`${networkError} (emulated)`, { code: networkError, request });
-    return { ...response, request };
+    if (emulatorUrl !== undefined && networkError !== undefined)
+      throw new RestError(`${networkError} (emulated)`, { code: networkError, request });
+    const bodyAsText = readableStreamBody === undefined ? '' : await limitedBody(readableStreamBody, maxBodyBytes);
+    return { ...response, bodyAsText, request };
   } catch (error) {
-    if (error instanceof Error && error.name === 'AbortError') wire.timedOut = true;
+    if (isAborted(error, request)) wire.timedOut = true;
     else wire.networkCode = codeOf(error);
     throw error;
   }
 }
+
+const isAborted = (error: unknown, { abortSignal }: PipelineRequest): boolean =>
+  abortSignal?.aborted === true || (error instanceof Error && error.name === 'AbortError');
 
 /** The same request to the emulator, which knows the vault by its Host header. */
 function rerouted(request: PipelineRequest, host: string, emulatorUrl: string): PipelineRequest {
@@ -169,18 +198,22 @@ function codeOf(error: unknown): string {
   return 'UNKNOWN';
 }
 
-function readInto(wire: WireRecord, { status, headers, bodyAsText }: PipelineResponse): void {
+/** The longest wait that a vault can ask for: re-wraps and callers would wait as long. */
+const maxRetryAfterSeconds = 60;
+
+function readInto(wire: WireRecord, { status, headers }: PipelineResponse, body: unknown): void {
   wire.status = status;
   set(wire, 'requestId', headers.get('x-ms-request-id'));
   set(wire, 'region', headers.get('x-ms-keyvault-region'));
-  const retryAfter = Number(headers.get('retry-after'));
+  const retryAfter = Math.min(maxRetryAfterSeconds, Number(headers.get('retry-after')));
   set(wire, 'retryAfterSeconds', retryAfter > 0 ? retryAfter : undefined);
-  const body = parsed(bodyAsText);
-  set(wire, 'kid', textIn(body.kid) ?? textIn(body.key?.kid));
-  set(wire, 'code', word(body.error?.code));
-  set(wire, 'innerCode', word(body.error?.innererror?.code ?? body.error?.innerError?.code));
-  set(wire, 'perimeter', /not allowed by NSP rules/i.test(body.error?.message ?? '') ? true : undefined);
-  set(wire, 'akv', /AKV\d{5}/.exec(body.error?.message ?? '')?.[0]);
+  const { code, message, innererror, innerError } = fieldsOf(fieldsOf(body).error);
+  const text = typeof message === 'string' ? message : '';
+  set(wire, 'code', word(code));
+  set(wire, 'innerCode', word(fieldsOf(innererror ?? innerError).code));
+  set(wire, 'perimeter', /not allowed by NSP rules/i.test(text) ? true : undefined);
+  set(wire, 'akv', /AKV\d{5}/.exec(text)?.[0]);
+  set(wire, 'principal', wire.principal ?? principalInRefusal(text));
 }
 
 function set<K extends keyof WireRecord>(wire: WireRecord, field: K, value: WireRecord[K] | undefined): void {
@@ -188,23 +221,17 @@ function set<K extends keyof WireRecord>(wire: WireRecord, field: K, value: Wire
   else wire[field] = value;
 }
 
-interface AnyBody {
-  kid?: string;
-  key?: { kid?: string };
-  error?: { code?: string; message?: string; innererror?: { code?: string }; innerError?: { code?: string } };
-}
-
-/** A body can be empty, HTML, or any text. Only the error envelope has a meaning. */
-function parsed(text: string | null | undefined): AnyBody {
+/** A body can be empty, HTML, or any text. */
+function parsed(text: string | null | undefined): unknown {
   try {
-    const body: unknown = JSON.parse(text ?? '');
-    return typeof body === 'object' && body !== null ? body : {};
+    return JSON.parse(text ?? '');
   } catch {
-    return {};
+    return undefined;
   }
 }
 
-const textIn = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 
 /** A code is one word. Any other text comes from another party and stays out of records and logs. */
 const word = (value: unknown): string | undefined =>

@@ -1,7 +1,7 @@
 /**
- * Once a day everything is visited, page by page, to find what no other path would: an account that its key's row has lost (it
- * would never be looked at: alarmed and mended), one whose secrets are still under an older key though nobody moves them, and
- * rows that accounts have left behind (cleared away).
+ * Once a day, page by page, a pass over everything finds what no other path would: an account whose bound row is
+ * missing, so that no look covers it (raises an alarm and restores the row); one whose secrets are still under an older
+ * key although no pass runs; and rows that accounts have left behind (deletes them).
  */
 
 import { boundOf, wrappedByOf } from './accounts/account.ts';
@@ -33,16 +33,16 @@ interface DailyPassDeps extends Omit<VaultWorkDeps, 'dailyQueue'> {
 
 const pageSize = 200;
 
-/** One page of accounts; where to go on, or undefined at the end. */
+/** One page of accounts; where to continue, or undefined at the end. */
 export async function processAccounts(after: string | undefined, service: DailyPassDeps): Promise<string | undefined> {
   const { names, next } = await service.directory.page(pageSize, after);
   for (const name of names) {
     try {
       await retryLostRaces(() => processAccount(name, service));
     } catch (error) {
-      // Without storage there is no going on: the message comes again.
+      // Without storage the pass cannot continue: the message is retried.
       if (error instanceof Unavailable && error.code === 'StorageUnavailable') throw error;
-      service.log.error('The daily pass went by an account', { account: name, error: describeError(error) });
+      service.log.error('The daily pass skipped an account', { account: name, error: describeError(error) });
     }
   }
   return next;
@@ -71,7 +71,7 @@ async function processAccount(name: string, service: DailyPassDeps): Promise<voi
     await service.queue.send({ vault: vaultIdOf(vaultHost), lookNow: {}, requestedBy: 'sweep' });
 }
 
-/** The rows of one vault's keys that no account stands behind any more, and that no writer can be about to use. */
+/** Deletes the rows of one vault's keys that belong to no account any more, and that no writer can be about to use. */
 export async function clearRows(vaultId: string, service: DailyPassDeps): Promise<number> {
   let cleared = 0;
   for (const bindingId of await service.vaults.bindings(vaultId)) {

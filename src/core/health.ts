@@ -1,6 +1,6 @@
 /**
- * Readiness: what this service needs, asked all at once and each with a deadline, so that one that hangs holds up nobody. And
- * how the keys are, counted over watches: the cost follows keys, not accounts.
+ * Readiness: the dependencies of this service, checked at the same time and each with a deadline, so that one that
+ * hangs delays no other. And the status of the keys, counted over watches: the cost depends on keys, not on accounts.
  */
 
 import pLimit from 'p-limit';
@@ -17,14 +17,14 @@ import type { VaultWorkDeps } from './vaultWork/deps.ts';
 import type { WatchDeps } from './watch/deps.ts';
 import type { Watch } from './watch/watch.ts';
 
-/** `AnnouncementsLate`: entries have been waiting for long to be announced. */
+/** `AnnouncementsLate`: entries have been waiting for long to be published. */
 export type HealthFailure = Cause | 'AnnouncementsLate';
 
 export interface HealthCheck {
   readonly name: 'tables' | 'queue' | 'operatorVault' | 'announcementTopic';
-  /** The word for an answer that does not come. */
+  /** The cause for an answer that does not come. */
   readonly silence: Cause;
-  /** What is wrong; undefined: it answers. May throw, and may hang. */
+  /** The failure; undefined: the dependency answers. May throw, and may hang. */
   ask(): Promise<HealthFailure | undefined>;
 }
 
@@ -66,7 +66,7 @@ async function answerOf(part: HealthCheck): Promise<{ readonly cause: HealthFail
   }
 }
 
-/** A key is as well as its worst version in use. */
+/** A key has the status of its worst version in use. */
 const fromWorst = ['Inaccessible', 'Suspect', 'Unreachable', 'Accessible'] as const satisfies readonly WatchStatus[];
 
 export function statusOfKey({ versions }: Pick<Watch, 'versions'>): WatchStatus {
@@ -85,7 +85,7 @@ const maxKeys = 5_000;
 const readsAtOnce = 32;
 const freshMs = 10_000;
 
-/** Counts at most once in ten seconds, however many ask. */
+/** Counts at most once in ten seconds, however many callers there are. */
 export function createKeyCount(tools: Pick<WatchDeps, 'vaults' | 'bindings' | 'clock'>): () => Promise<KeyCounts> {
   let last: { readonly at: number; readonly counts: Promise<KeyCounts> } | undefined;
   return () => {
@@ -125,16 +125,16 @@ async function countKeys({
 export interface Readiness {
   readonly isReady: boolean;
   readonly parts: readonly HealthCheckResult[];
-  /** What follows is absent where it could not be read in time. */
+  /** The following properties are absent where they could not be read in time. */
   readonly sweep?: { readonly lastSweptAt?: EpochMs };
   readonly keys?: KeyCounts;
-  /** Messages that were given up and lie in the poison queues. */
+  /** Messages that were given up and are in the poison queues. */
   readonly poisoned?: number;
   /** Absent also where no topic is set. */
   readonly announcements?: Backlog;
 }
 
-/** Never throws. What is told beside the parts is for people: it makes nothing unready. */
+/** Never throws. The properties beside the checks are for people: they make nothing unready. */
 export async function readiness(service: HealthDeps): Promise<Readiness> {
   const told = <T>(asking: Promise<T>) => inTime(asking, service).catch(() => undefined);
   const { announcer } = service;

@@ -16,7 +16,7 @@ export type AzuriteServer = {
   readonly httpServer: { closeAllConnections(): void };
 };
 
-/** `dir` undefined: nothing is written to disk. */
+/** `dir` undefined: Azurite writes nothing to disk. */
 export type ServerOptions = { port: number; dir: string | undefined };
 
 type Constructor<T> = new (...args: unknown[]) => T;

@@ -39,7 +39,7 @@ export interface StackOptions {
   readonly timers?: boolean;
   /** Starts a topic for announcements, and receives each event there. Absent: nothing is announced. */
   readonly onPublished?: (event: CloudEvent) => void;
-  /** How long `stop` waits for work in flight. */
+  /** How long `stop` waits for running work. */
   readonly drainMs?: number;
   readonly onLog?: LogSink;
 }

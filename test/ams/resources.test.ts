@@ -331,7 +331,7 @@ test.each<[what: string, data: unknown]>([
     expect(rows.map(({ ref }) => ref.name)).toEqual(['a']);
     expect(lab.log).toContainEqual({
       level: 'error',
-      message: 'A stored resource has not the form of one',
+      message: 'A stored resource is malformed',
       fields: { account, resource: 'streamingLocators:b' },
     });
     expect((await failure(getResource(locator(account, 'b'), lab.service))).code).toBe('KeyMaterialMismatch');

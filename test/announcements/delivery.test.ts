@@ -317,9 +317,7 @@ describe('a pass', () => {
     expect(messages.map(({ after }) => after === undefined)).toEqual([true, false]);
     expect(ids(first)).toEqual([]);
     expect(await rowsOf(first)).toHaveLength(151);
-    expect(lab.log.some(({ message }) => message === 'Rows of the outbox that cannot be read were passed by')).toBe(
-      true,
-    );
+    expect(lab.log.some(({ message }) => message === 'Skipped unreadable outbox rows')).toBe(true);
     topic().fail();
     await sweep();
     await quiet(first);
@@ -347,7 +345,7 @@ describe('a pass', () => {
     pass(1.1 * minute);
     await sweep();
     expect(ids('forged')).toEqual([real].map(({ chain, sequence }) => `${chain}/${sequence}`));
-    const line = lab.log.find(({ message }) => message === 'An entry that waits to be announced does not verify');
+    const line = lab.log.find(({ message }) => message === 'A waiting audit entry did not verify');
     expect(line).toMatchObject({ level: 'error', fields: { chain: real.chain, sequence: 2 } });
     pass(10 * minute);
     expect(await isLate(await announcerOf(service), service)).toBe(false);

@@ -242,7 +242,8 @@ describe('a topic that is down', () => {
       const line = (text: string) => world.records.some(({ message }) => message.startsWith(text));
       await until(
         'the pass says that the topic fails',
-        async () => line('The announcement topic does not take what is published: it waits {"count":1,"status":"503"'),
+        async () =>
+          line('The announcement topic did not accept events, which wait in the outbox {"count":1,"status":"503"'),
         (isTold) => isTold,
       );
       expect(line('Metric {"metric":"keyward.announcements.oldest.ms","value":60')).toBe(true);

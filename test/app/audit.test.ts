@@ -302,7 +302,7 @@ describe('INV-6: who can write the table and does not have the audit key is foun
       result: 'broken',
       broken: { sequence, flaw, meaning: expect.stringMatching(/\S/) },
     });
-    const line = world.records.findLast(({ message }) => message.startsWith('An audit chain is broken'));
+    const line = world.records.findLast(({ message }) => message.startsWith('Audit verification found a broken chain'));
     expect(line).toMatchObject({ level: 'error', message: expect.stringContaining(id) });
     // Reading goes on, and invents nothing.
     const entries: (AuditEntry & { unreadable?: true })[] = await read(`/api/operator/accounts/${name}/audit`);

@@ -97,7 +97,7 @@ describe('a back-up', () => {
   test('is readable by nobody else, and is not written over', async () => {
     expect((await stat(to('whole'))).mode & 0o077).toBe(0);
     for (const name of await readdir(to('whole'))) expect((await stat(join(to('whole'), name))).mode & 0o077).toBe(0);
-    expect((await failure(save(clients, to('whole'), silent))).message).toContain('holds a back-up already');
+    expect((await failure(save(clients, to('whole'), silent))).message).toContain('holds a backup already');
   });
 
   test('has each partition as it was at one moment, also where somebody writes between two pages', async () => {
@@ -129,7 +129,7 @@ describe('a back-up', () => {
       return clients(table);
     };
     expect((await failure(save(dying, to('begun'), silent))).message).toBe('The network is gone.');
-    expect((await failure(restore(clients, to('begun'), silent))).message).toMatch(/was not finished/);
+    expect((await failure(restore(clients, to('begun'), silent))).message).toMatch(/holds no complete backup/);
     const told: string[] = [];
     await save(clients, to('begun'), (line) => told.push(line));
     expect(told.filter((line) => line.endsWith('copied before'))).toHaveLength(5);
@@ -152,7 +152,7 @@ describe('a back-up', () => {
     };
     expect((await failure(save(moving, to('changed'), silent))).message).toMatch(/The rings have changed/);
     await clients('keywardrings').deleteEntity('system', '0000000009:first');
-    expect((await failure(restore(clients, to('changed'), silent))).message).toMatch(/was not finished/);
+    expect((await failure(restore(clients, to('changed'), silent))).message).toMatch(/holds no complete backup/);
   });
 });
 
@@ -160,7 +160,7 @@ describe('restoring', () => {
   test('writes nothing where rows stand that are not in the back-up, and says in which table', async () => {
     const before = await everything();
     const { message } = await failure(restore(clients, to('whole'), silent));
-    expect(message).toMatch(/^keywardaccounts holds 1 rows that are not in this back-up/);
+    expect(message).toMatch(/^keywardaccounts holds 1 rows that differ from this backup/);
     expect(await everything()).toEqual(before);
   });
 
@@ -170,7 +170,7 @@ describe('restoring', () => {
     for (const name of ['audit:x:1', 'audit:x:2']) await clients('keywardaccounts').deleteEntity('backup-s', name);
     const told: string[] = [];
     await restore(clients, to('again'), (line) => told.push(line));
-    expect(told.find((line) => line.startsWith('keywardaccounts'))).toMatch(/, 2 of them put back now$/);
+    expect(told.find((line) => line.startsWith('keywardaccounts'))).toMatch(/, 2 of them restored now$/);
     expect(await everything()).toEqual(before);
   });
 
@@ -178,7 +178,7 @@ describe('restoring', () => {
     const file = join(to('again'), 'keywardaccounts.jsonl');
     const lines = (await readFile(file, 'utf8')).trim().split('\n');
     await writeFile(file, `${lines.slice(1).join('\n')}\n`);
-    expect((await failure(restore(clients, to('again'), silent))).message).toMatch(/It is not whole/);
+    expect((await failure(restore(clients, to('again'), silent))).message).toMatch(/The file is damaged/);
   });
 });
 
@@ -194,7 +194,7 @@ test('says what an endpoint is', async () => {
   const { code, lines } = await backup('save', to('nowhere'), '--tables', 'keywardstorage');
   expect({ code, line: lines.join('') }).toEqual({
     code: 1,
-    line: expect.stringMatching(/^--tables is 'keywardstorage', which is no address.*primaryEndpoints\.table/),
+    line: expect.stringMatching(/^--tables is 'keywardstorage', which is not an address.*primaryEndpoints\.table/),
   });
 });
 
@@ -203,7 +203,7 @@ test('the wrong storage account is no back-up', async () => {
     TableClient.fromConnectionString(world.stack.azurite.connectionString, `no${table}`, {
       allowInsecureConnection: true,
     });
-  expect((await failure(save(none, to('none'), silent))).message).toMatch(/There are no rings/);
+  expect((await failure(save(none, to('none'), silent))).message).toMatch(/has no rings/);
 });
 
 // Last: the rotation stays under way.
@@ -212,7 +212,7 @@ test('no back-up is taken while a ring rotates', async () => {
   const { code, lines } = await backup('save', to('rotating'));
   expect({ code, line: lines.join('') }).toEqual({
     code: 1,
-    line: expect.stringMatching(/^A rotation of the system ring is under way.*no back-up is of use/),
+    line: expect.stringMatching(/^A rotation of the system ring is in progress.*a backup would be useless/),
   });
   expect(await readdir(to('rotating'))).toEqual([]);
 });

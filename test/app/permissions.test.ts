@@ -208,9 +208,7 @@ describe('every answer, and every line that a call leaves in the log, carries th
     const key = await vaultWithKey(world, 'logged-kv');
     await got(201, all('PUT', '/api/accounts/logged', withCustomerKey('logged', key)));
     const looked = await got(200, all('POST', '/api/operator/looks', { account: 'logged' }));
-    const line = world.records.find(
-      ({ message }) => message.startsWith('Looked at a key') && message.includes('logged'),
-    );
+    const line = world.records.find(({ message }) => message.startsWith('Checked a key') && message.includes('logged'));
     expect(line?.message).toContain(`"requestId":"${looked.headers.get('x-ms-request-id')}"`);
   });
 });

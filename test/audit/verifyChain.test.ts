@@ -175,7 +175,7 @@ describe('verifying a chain', () => {
     const broken = { sequence, flaw };
     const { logged, ...seen } = await verify(stand);
     expect(seen).toMatchObject({ result: 'broken', broken });
-    expect(logged).toEqual(['An audit chain is broken', { chain, ...broken }]);
+    expect(logged).toEqual(['Audit verification found a broken chain', { chain, ...broken }]);
   });
 
   it('INV-6: brought back whole to an older state, is found by heads that were announced, and by nothing else', async () => {

@@ -1,4 +1,7 @@
-/** Tokens of an application in a customer's tenant, by the real credentials, from a token endpoint that answers as Entra does. */
+/**
+ * Tokens of an application in a customer's tenant, from the real credentials and a token endpoint that answers as Entra
+ * does.
+ */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { decodeJwt } from 'jose';
@@ -32,7 +35,7 @@ const control: ReturnType<typeof keyVaultControl> = (...call) => keyVaultControl
 
 beforeAll(async () => {
   issuer = await startIdentity({
-    // So short that the SDK keeps none of them: each test asks anew.
+    // So short that the SDK caches none of them: each test requests a new one.
     lifetimeSeconds: { msi: 2, token: 2 },
     tenants: [{ tenantId: HOME }, { tenantId: CUSTOMER }],
     identities: [
@@ -64,13 +67,13 @@ async function watchTokenEndpoint(): Promise<() => Promise<number>> {
 }
 
 describe('the credential of an application in another tenant', () => {
-  it('has tokens of that tenant, for the service principal there', async () => {
+  it('the credential of an application in another tenant returns tokens of that tenant, for the service principal there', async () => {
     const { token } = (await credentials().of(across).getToken(VAULT)) ?? {};
     const [installed] = await control<{ objectId: string }[]>('GET', `/tenants/${CUSTOMER}/apps`);
     expect(decodeJwt(token ?? '')).toMatchObject({ tid: CUSTOMER, oid: installed?.objectId, appid: APP });
   });
 
-  it('INV-8: asks nobody for a token when the vault names another tenant than the account', async () => {
+  it('INV-8: the credential requests no token when the vault names another tenant than the account', async () => {
     const requests = await watchTokenEndpoint();
     const { of } = credentials();
     const tenantId = '99999999-9999-4999-8999-999999999999';
@@ -84,7 +87,7 @@ describe('the credential of an application in another tenant', () => {
     expect(decodeJwt(sameTenant?.token ?? '')).toMatchObject({ tid: CUSTOMER });
   });
 
-  it('is kept for its tenant, identity and application, with its token, and shared with no other', async () => {
+  it('a credential is cached with its token for its tenant, identity and application, and shared with no other', async () => {
     await control('PUT', '/lifetime', { token: 3600 });
     const requests = await watchTokenEndpoint();
     const { of } = credentials();
@@ -113,7 +116,7 @@ const fault = (endpoint: 'msi' | 'token', effect: object) => () => control('POST
 const nothing = async () => undefined;
 const trust = { identity: 'speaker' };
 
-describe('without a token, the cause tells whose doing it is:', () => {
+describe('without a token, the cause names the side at fault:', () => {
   it.each<[string, Cause, () => Promise<unknown>, () => Promise<unknown>]>([
     [
       'the application is removed from the tenant',
@@ -122,7 +125,7 @@ describe('without a token, the cause tells whose doing it is:', () => {
       () => control('PUT', `/tenants/${CUSTOMER}/apps/app`, {}),
     ],
     [
-      'the tenant says so in the older words',
+      'the tenant says so with the older code',
       'IdentityNotAuthorized',
       async () => {
         await control('PUT', `/tenants/${CUSTOMER}`, { missingApp: 'AADSTS700016' });
@@ -139,7 +142,7 @@ describe('without a token, the cause tells whose doing it is:', () => {
     ['conditional access blocks it', 'IdentityNotAuthorized', fault('token', refusing(53003)), nothing],
     ['the tenant does not exist', 'TenantMismatch', fault('token', refusing(90002)), nothing],
     [
-      'the application trusts our identity no more',
+      "the application no longer trusts Keyward's identity",
       'IdentityUnavailable',
       () => control('DELETE', '/identities/app/federated-credentials/speaker'),
       () => control('PUT', '/identities/app/federated-credentials/speaker', trust),
@@ -151,7 +154,7 @@ describe('without a token, the cause tells whose doing it is:', () => {
       () => control('PUT', '/identities/app/federated-credentials/speaker', trust),
     ],
     [
-      'the managed identity endpoint quotes AADSTS700016',
+      'the managed identity endpoint answers with AADSTS700016 in its text',
       'IdentityUnavailable',
       fault('msi', answering(400, 'AADSTS700016: Application was not found.')),
       nothing,
@@ -159,14 +162,14 @@ describe('without a token, the cause tells whose doing it is:', () => {
     ['the managed identity endpoint fails', 'IdentityUnavailable', fault('msi', answering(500, '')), nothing],
     ['the token endpoint is busy', 'IdentityUnavailable', fault('token', answering(429, '')), nothing],
     ['the token endpoint fails', 'IdentityUnavailable', fault('token', answering(503, '')), nothing],
-    ['the connection to it breaks', 'IdentityUnavailable', fault('token', { kind: 'reset' }), nothing],
+    ['the connection to the token endpoint breaks', 'IdentityUnavailable', fault('token', { kind: 'reset' }), nothing],
     [
-      'it answers in HTML',
+      'the token endpoint answers in HTML',
       'IdentityUnavailable',
       fault('token', { kind: 'answer', status: 200, body: '<html>Welcome</html>' }),
       nothing,
     ],
-  ])('%s: %s; and the next call asks again', async (_what, cause, begin, end) => {
+  ])('when %s, the cause is %s, and the next call requests a token again', async (_what, cause, begin, end) => {
     const { of } = credentials();
     await begin();
     const { wire, result } = await recorded(async () => of(across).getToken(VAULT));
@@ -181,7 +184,7 @@ describe('without a token, the cause tells whose doing it is:', () => {
 });
 
 describe('the exchange at home', () => {
-  it('works while the application there trusts our identity, and is asked for anew each time', async () => {
+  it("the exchange at home succeeds while the application there trusts Keyward's identity, with a new request each time", async () => {
     await control('PUT', '/lifetime', { token: 3600 });
     const { exchangesAtHome } = credentials();
     expect(await exchangesAtHome(identity)).toBe(true);
@@ -191,7 +194,7 @@ describe('the exchange at home', () => {
     await control('DELETE', '/identities/app/federated-credentials/speaker');
     expect(await exchangesAtHome(identity)).toBe(false);
     await control('PUT', '/identities/app/federated-credentials/speaker', trust);
-    // The customer's tenant has no part in it.
+    // The customer's tenant is not involved.
     await control('DELETE', `/tenants/${CUSTOMER}/apps/app`);
     expect(await exchangesAtHome(identity)).toBe(true);
     await control('PUT', `/tenants/${CUSTOMER}/apps/app`, {});
@@ -199,14 +202,15 @@ describe('the exchange at home', () => {
   });
 });
 
-describe('each cloud has its own authority and exchange (Microsoft Entra docs, "National clouds" and "Workload identity federation")', () => {
+// Microsoft Entra docs, "National clouds" and "Workload identity federation".
+describe('each cloud has its own authority and exchange', () => {
   it.each<[Cloud, string, string]>([
     ['public', 'login.microsoftonline.com', 'api://AzureADTokenExchange'],
     ['usgov', 'login.microsoftonline.us', 'api://AzureADTokenExchangeUSGov'],
     ['china', 'login.chinacloudapi.cn', 'api://AzureADTokenExchangeChina'],
-  ])('%s: the token is asked of %s, with an assertion for %s', async (cloud, host, audience) => {
+  ])('in the cloud %s a token is requested from %s, with an assertion for %s', async (cloud, host, audience) => {
     const seen: unknown[] = [];
-    // MSAL knows the metadata of most authorities by heart, and asks the others for it.
+    // MSAL has the metadata of most authorities built in, and requests that of the others.
     const metadata = {
       issuer: `https://${host}/${CUSTOMER}/v2.0`,
       token_endpoint: `https://${host}/${CUSTOMER}/oauth2/v2.0/token`,

@@ -7,7 +7,7 @@ import type { Cause } from '../../src/core/base/causes.ts';
 const forbidden = (innerCode: string): WireRecord => ({ status: 403, code: 'Forbidden', innerCode });
 const entra = (aadsts: string): WireRecord => ({ credentialError: { name: 'Entra', aadsts } });
 
-/** What the real service, Entra ID and Node are known to answer (facts 3.1 and 3.2). */
+/** Known responses of the real service, Entra ID and Node: recorded traffic and their documentation. */
 const documented: [string, WireRecord, Cause][] = [
   ['a disabled key', forbidden('KeyDisabled'), 'KeyDisabled'],
   ['no role on the key', forbidden('ForbiddenByRbac'), 'KeyPermissionDenied'],
@@ -15,7 +15,9 @@ const documented: [string, WireRecord, Cause][] = [
   ['no access policy, as told in 2021', forbidden('ForbiddenByPolicy'), 'KeyPermissionDenied'],
   ['unwrapKey not among key_ops', forbidden('KeyOperationForbidden'), 'KeyOperationNotAllowed'],
   ['a key that is not there', { status: 404, code: 'KeyNotFound' }, 'KeyNotFound'],
-  ['a name that does not exist', { networkCode: 'ENOTFOUND' }, 'VaultNotFound'],
+  ['a name that does not exist here or in public', { networkCode: 'ENOTFOUND', isNameGone: true }, 'VaultNotFound'],
+  ['a name that does not exist here, with no proof that it is gone', { networkCode: 'ENOTFOUND' }, 'DnsFailure'],
+  ['a body beyond the limit', { networkCode: 'BODY_TOO_LARGE' }, 'UnknownResponse'],
   ['an application not in the tenant', entra('700016'), 'IdentityNotAuthorized'],
   ['a missing service principal', entra('7000229'), 'IdentityNotAuthorized'],
   ['a disabled application', entra('7000112'), 'IdentityNotAuthorized'],
@@ -78,7 +80,7 @@ const documented: [string, WireRecord, Cause][] = [
   ['bytes that do not decrypt', { status: 400, code: 'BadParameter' }, 'KeyMaterialMismatch'],
 ];
 
-/** Nothing in these is in any list. */
+/** Responses that are in no list. */
 const unknown: [string, WireRecord][] = [
   ['nothing at all', {}],
   ['a 403 without body', { status: 403 }],
@@ -95,7 +97,6 @@ const unknown: [string, WireRecord][] = [
   ['a conflict', { status: 409, code: 'Conflict', innerCode: 'ObjectIsBeingDeleted' }],
   ['a redirect', { status: 302 }],
   ['a success that is none', { status: 200 }],
-  ['the answer of another key version', { status: 200, kid: 'https://contoso.vault.azure.net/keys/cmk/2' }],
   ['a network error without a code', { networkCode: 'UNKNOWN' }],
 ];
 
@@ -104,8 +105,8 @@ const denials: Cause[] = [
   ...(['IdentityNotAuthorized', 'VaultNotFound'] as const),
 ];
 
-describe('the cause of what was seen on the wire', () => {
-  it.each(documented)('%s: %j is %s', (_, wire, cause) => {
+describe('the cause of a recorded call', () => {
+  it.each(documented)('the cause of %s, %j, is %s', (_, wire, cause) => {
     expect(causeOf(wire)).toBe(cause);
   });
 
@@ -113,13 +114,13 @@ describe('the cause of what was seen on the wire', () => {
     expect(causeOf(wire)).toBe('UnknownResponse');
   });
 
-  it('has a known answer for every row of the table, and a source beside every row', () => {
+  it('every row of the cause table has a known response and a source', () => {
     const reached = new Set(documented.map(([, wire]) => causeTable.find((row) => row.when(wire))));
     expect(causeTable.filter((row) => !reached.has(row))).toEqual([]);
     for (const { source } of causeTable) expect(source).toMatch(/^(rec|doc|src|inf)\b/);
   });
 
-  it('INV-2: is a denial only for a documented denial, whatever else was seen', () => {
+  it('INV-2: the cause is a denial only for a documented denial, with any other facts beside it', () => {
     const words = (known: string[]) =>
       fc.option(fc.oneof(fc.constantFrom(...known), fc.string()), { nil: undefined, freq: 2 });
     const inner = documented.flatMap(([, wire]) => (wire.innerCode === undefined ? [] : [wire.innerCode]));
@@ -134,7 +135,7 @@ describe('the cause of what was seen on the wire', () => {
       },
       { requiredKeys: ['name'] },
     );
-    /** A third of the records are a known one, a third are one with something else beside it. */
+    /** A third of the records are known ones, a third are known ones with an additional fact. */
     const known = fc.constantFrom(...documented.map(([, wire]) => wire));
     const random = fc.record({
       status: fc.option(
@@ -147,6 +148,7 @@ describe('the cause of what was seen on the wire', () => {
       timedOut: fc.option(fc.boolean(), { nil: undefined, freq: 2 }),
       credentialError: fc.option(credential, { nil: undefined, freq: 2 }),
       perimeter: fc.option(fc.constant(true as const), { nil: undefined, freq: 2 }),
+      isNameGone: fc.option(fc.constant(true as const), { nil: undefined, freq: 2 }),
       akv: words(['AKV10032', 'AKV10022', 'AKV10000']),
     });
     const mixed = fc.tuple(random, known).map(([noise, wire]) => ({ ...noise, ...wire }));
@@ -160,7 +162,8 @@ describe('the cause of what was seen on the wire', () => {
         if (!denials.includes(cause)) return;
         const proof = documented.find(([, known, said]) => said === cause && fits(known, wire));
         expect(proof, JSON.stringify(wire)).toBeDefined();
-        // Without a token, or an answer in time, nobody can have denied anything; without a name, only the name is gone.
+        // Without a token, or a response in time, the vault cannot have denied anything. Without a name, only the name
+        // is gone.
         if (cause !== 'IdentityNotAuthorized') expect(wire.credentialError).toBeUndefined();
         if (cause !== 'IdentityNotAuthorized') expect(wire.timedOut ?? false).toBe(false);
       }),
@@ -170,7 +173,7 @@ describe('the cause of what was seen on the wire', () => {
   });
 });
 
-/** Whether everything that makes the known record what it is stands in the other one too; `code` of a 403 says nothing. */
+/** Whether the other record has every significant field of the known one. `code` of a 403 is not significant. */
 function fits(known: WireRecord, wire: WireRecord): boolean {
   return (
     (known.status === undefined || known.status === wire.status) &&
@@ -178,6 +181,7 @@ function fits(known: WireRecord, wire: WireRecord): boolean {
       ? known.status !== 404 || known.code === wire.code
       : known.innerCode === wire.innerCode) &&
     (known.networkCode === undefined || known.networkCode === wire.networkCode) &&
+    (known.isNameGone === undefined || known.isNameGone === wire.isNameGone) &&
     (known.credentialError?.aadsts === undefined || known.credentialError.aadsts === wire.credentialError?.aadsts)
   );
 }

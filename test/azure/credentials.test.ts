@@ -7,7 +7,7 @@ const named = (name: string, message: string): Error => Object.assign(new Error(
 describe('a credential error', () => {
   it.each<[string, unknown, object]>([
     [
-      'has its AADSTS number',
+      'a credential error is recorded with its AADSTS number',
       named(
         'AuthenticationRequiredError',
         "invalid_client: 700016 - AADSTS700016: Application 'x' was not found in t.",
@@ -15,7 +15,7 @@ describe('a credential error', () => {
       { name: 'Entra', aadsts: '700016' },
     ],
     [
-      'INV-9: is its class alone, and none of its text',
+      'INV-9: a credential error is recorded by its class alone, without its text',
       named('CredentialUnavailableError', 'ManagedIdentityCredential: Authentication failed. Message secret'),
       { name: 'CredentialUnavailableError' },
     ],
@@ -24,7 +24,7 @@ describe('a credential error', () => {
     expect(readCredentialError(error)).toEqual(expected);
   });
 
-  it('stands in the record of the call that it ended, and of no other', async () => {
+  it('a credential error is in the record of the call that it ended, and of no other', async () => {
     const [failed, other] = await Promise.all([
       recorded(async () => recordCredentialError({ name: 'CredentialUnavailableError' })),
       recorded(async () => 'fine'),

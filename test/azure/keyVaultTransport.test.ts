@@ -1,5 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import {
   createHttpHeaders,
   createPipelineFromOptions,
@@ -18,7 +19,7 @@ import {
 interface Answer {
   status?: number;
   headers?: Record<string, string>;
-  body?: string;
+  body?: string | Buffer;
 }
 interface Received {
   method: string;
@@ -27,7 +28,7 @@ interface Received {
   body: string;
 }
 
-/** Whatever is sent anywhere arrives here. */
+/** Receives every request to every address. */
 let server: Server;
 let here: string;
 let received: Received[] = [];
@@ -66,7 +67,7 @@ const get = (url: string, options: { token?: string; abortSignal?: AbortSignal }
 };
 answer = () => ({});
 
-/** One call, as the SDK makes it, and what it showed. */
+/** Makes one call as the SDK does, and returns its record. */
 const wireOf = async (told: Answer): Promise<WireRecord> => {
   answer = () => told;
   return (await recorded(() => rerouting().sendRequest(get(key, { token: 't' })))).wire;
@@ -82,18 +83,18 @@ describe('INV-8: a host off the allow-list', () => {
     'https://a.b.vault.azure.net/keys/cmk',
     'https://contoso.vault.azure.cn/keys/cmk',
     'https://127.0.0.1/keys/cmk',
-  ])('is refused before anything is sent: %s', async (url) => {
+  ])('INV-8: a host off the allow-list is refused before any request: %s', async (url) => {
     await expect(rerouting().sendRequest(get(url, { token: 't' }))).rejects.toMatchObject({ code: 'HostNotAllowed' });
     expect(received).toEqual([]);
   });
 
-  it('is refused without an emulator too, with nothing sent to a server that would answer', async () => {
+  it('INV-8: a host off the allow-list is refused without an emulator too, and a listening server receives nothing', async () => {
     const transport = createKeyVaultTransport({ cloud: 'public' });
     await expect(transport.sendRequest(get(`${here}/keys/cmk`, { token: 't' }))).rejects.toBeInstanceOf(RestError);
     expect(received).toEqual([]);
   });
 
-  it('is not reached by a redirect', async () => {
+  it('INV-8: a redirect to a host off the allow-list is not followed', async () => {
     answer = () => ({ status: 307, headers: { location: `${here}/stolen` } });
     const pipeline = createPipelineFromOptions({ retryOptions: { maxRetries: 0 } });
     await pipeline.sendRequest(rerouting(), get(key, { token: 't' })).catch(() => undefined);
@@ -102,7 +103,7 @@ describe('INV-8: a host off the allow-list', () => {
 });
 
 describe('in development', () => {
-  it('requests go to the emulator, which knows the vault by its Host header', async () => {
+  it('in development requests go to the emulator, with the vault in the Host header', async () => {
     const request = createPipelineRequest({
       url: `${key}/1/unwrapkey?api%2Dversion=7.4`,
       method: 'POST',
@@ -123,7 +124,7 @@ describe('in development', () => {
     expect(request.allowInsecureConnection).toBe(false);
   });
 
-  it.each(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED'])('the emulator can stage %s', async (code) => {
+  it.each(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED'])('in development the emulator can cause %s', async (code) => {
     answer = () => ({ headers: { 'x-emulator-network-error': code } });
     const { wire, error: thrown } = await recorded(() => rerouting().sendRequest(get(key, { token: 't' })));
     expect(wire).toEqual({ networkCode: code });
@@ -134,7 +135,7 @@ describe('in development', () => {
 describe('the challenge of a vault', () => {
   const asks = (header: string) => () => ({ status: 401, headers: { 'www-authenticate': header } });
 
-  it('is paid once for each vault, and given again without a round trip', async () => {
+  it('the challenge of a vault is requested once, and returned from the cache without a round trip', async () => {
     answer = asks(challenge);
     const transport = rerouting();
     await transport.sendRequest(get(key));
@@ -146,7 +147,7 @@ describe('the challenge of a vault', () => {
     expect(received).toHaveLength(2);
   });
 
-  it('never answers a request that has a token', async () => {
+  it('a cached challenge never answers a request with a token', async () => {
     answer = asks(challenge);
     const transport = rerouting();
     await transport.sendRequest(get(key));
@@ -155,7 +156,7 @@ describe('the challenge of a vault', () => {
     expect(received).toHaveLength(2);
   });
 
-  it('is replaced when the vault asks for something else', async () => {
+  it('a cached challenge is replaced when the vault sends another one', async () => {
     answer = asks(challenge);
     const transport = rerouting();
     await transport.sendRequest(get(key));
@@ -165,14 +166,14 @@ describe('the challenge of a vault', () => {
     expect(again.headers.get('www-authenticate')).toBe(challenge.replace('t1', 't2'));
   });
 
-  it('is remembered by one transport and no other', async () => {
+  it('a challenge is cached by one transport only', async () => {
     answer = asks(challenge);
     await rerouting().sendRequest(get(key));
     await rerouting().sendRequest(get(key));
     expect(received).toHaveLength(2);
   });
 
-  it('leaves nothing of the first answer in the record of the call', async () => {
+  it('the record of a call has no data of the challenge', async () => {
     answer = ({ headers }) =>
       headers.authorization === undefined
         ? {
@@ -192,7 +193,7 @@ describe('the challenge of a vault', () => {
 describe('the record of a call', () => {
   const disabled = { status: 403, body: error({ code: 'Forbidden', innererror: { code: 'KeyDisabled' } }) };
 
-  it('tells nothing of a token that is renewed beside the call, whatever becomes of it', async () => {
+  it('the record of a call ignores the parallel renewal of a token, for any result', async () => {
     answer = () => disabled;
     const { wire } = await recorded(async () => {
       const renewed = awaitingToken(() => new Promise<never>(() => undefined));
@@ -203,7 +204,7 @@ describe('the record of a call', () => {
     expect(wire).toEqual({ status: 403, code: 'Forbidden', innerCode: 'KeyDisabled' });
   });
 
-  it('tells of the next token when the vault wants another', async () => {
+  it('the record of a call shows the next token request when the vault rejects the first token', async () => {
     answer = () => ({ status: 401, body: error({ code: 'Unauthorized', message: 'AKV10032: Invalid issuer.' }) });
     const { wire } = await recorded(async () => {
       await rerouting().sendRequest(get(key, { token: 't' }));
@@ -212,19 +213,19 @@ describe('the record of a call', () => {
     expect(wire).toMatchObject({ status: 401, credentialError: { name: 'TenantNotAllowed' } });
   });
 
-  it('holds status, codes, region, request id and the key version that answered', async () => {
+  it('the record of a call holds status, region, request id and Retry-After', async () => {
     const headers = { 'x-ms-request-id': 'r1', 'x-ms-keyvault-region': 'westeurope', 'retry-after': '7' };
-    expect(
-      await wireOf({ headers, body: '{"kid":"https://contoso.vault.azure.net/keys/cmk/1","value":"AAAA"}' }),
-    ).toEqual({
-      status: 200,
+    expect(await wireOf({ status: 429, headers })).toEqual({
+      status: 429,
       requestId: 'r1',
       region: 'westeurope',
       retryAfterSeconds: 7,
-      kid: 'https://contoso.vault.azure.net/keys/cmk/1',
     });
-    expect(await wireOf({ body: '{"key":{"kid":"https://contoso.vault.azure.net/keys/cmk/2"}}' })).toMatchObject({
-      kid: 'https://contoso.vault.azure.net/keys/cmk/2',
+  });
+
+  it('the record of a call holds a Retry-After of at most a minute, for any value of the vault', async () => {
+    expect(await wireOf({ status: 503, headers: { 'retry-after': '86400' } })).toEqual({
+      ...{ status: 503, retryAfterSeconds: 60 },
     });
   });
 
@@ -235,7 +236,7 @@ describe('the record of a call', () => {
       { status: 403, code: 'Forbidden', innerCode: 'ForbiddenByRbac' },
     ],
     [
-      'an inner code, spelt as the SDK does',
+      'an inner code in the spelling of the SDK',
       { status: 403, body: error({ code: 'Forbidden', innerError: { code: 'KeyDisabled' } }) },
       { status: 403, code: 'Forbidden', innerCode: 'KeyDisabled' },
     ],
@@ -264,7 +265,7 @@ describe('the record of a call', () => {
     ['an error that is text', { status: 403, body: '{"error":"invalid_grant"}' }, { status: 403 }],
     ['a code that is a number', { status: 403, body: error({ code: 7, innererror: { code: 7 } }) }, { status: 403 }],
     [
-      'INV-9: a code that is no word',
+      'INV-9: a code that is not one word',
       { status: 403, body: error({ code: 'appid=secret;oid=1', innererror: { code: 'a b' } }) },
       { status: 403 },
     ],
@@ -278,30 +279,30 @@ describe('the record of a call', () => {
       { status: 429, headers: { 'retry-after': 'Wed, 21 Oct 2026 07:28:00 GMT' } },
       { status: 429 },
     ],
-  ])('reads %s', async (_, told, expected) => {
+  ])('the record of a call reads %s', async (_, told, expected) => {
     expect(await wireOf(told)).toEqual(expected);
   });
 
-  it('says when the connection broke', async () => {
+  it('the record of a call shows a broken connection', async () => {
     answer = () => 'hangUp';
     const { wire } = await recorded(() => rerouting().sendRequest(get(key, { token: 't' })));
     expect(wire).toEqual({ networkCode: 'ECONNRESET' });
   });
 
-  it('says when nothing listens', async () => {
+  it('the record of a call shows a refused connection', async () => {
     const transport = createKeyVaultTransport({ cloud: 'public', emulatorUrl: 'http://127.0.0.1:1' });
     const { wire } = await recorded(() => transport.sendRequest(get(key, { token: 't' })));
     expect(wire).toEqual({ networkCode: 'ECONNREFUSED' });
   });
 
-  it('says when our own deadline came first', async () => {
+  it('the record of a call shows that the deadline of Keyward ended it', async () => {
     answer = () => 'silence';
     const abortSignal = AbortSignal.timeout(50);
     const { wire } = await recorded(() => rerouting().sendRequest(get(key, { token: 't', abortSignal })));
     expect(wire).toEqual({ timedOut: true });
   });
 
-  it('is kept apart for calls that run at once', async () => {
+  it('parallel calls have separate records', async () => {
     answer = ({ url }) => ({ status: url.endsWith('/a') ? 429 : 503 });
     const transport = rerouting();
     const wires = await Promise.all(
@@ -310,5 +311,69 @@ describe('the record of a call', () => {
       ),
     );
     expect(wires.map(({ wire }) => wire.status)).toEqual([429, 503]);
+  });
+});
+
+describe('the principal of a call', () => {
+  const [oid, appid] = ['0a0a0a0a-0000-4000-8000-000000000001', '0b0b0b0b-0000-4000-8000-000000000002'];
+  const jwt = (claims: unknown) => ['e30', Buffer.from(JSON.stringify(claims)).toString('base64url'), 'c2ln'].join('.');
+  const caller = `Caller: appid=${appid};oid=${oid};iss=https://sts.windows.net/t1/`;
+  const principalOf = async (token: string, message = '') => {
+    answer = () => ({ status: 403, body: error({ code: 'Forbidden', message }) });
+    return (await recorded(() => rerouting().sendRequest(get(key, { token })))).wire.principal;
+  };
+
+  it.each([
+    ['version 1', { oid, appid }],
+    ['version 2', { oid, azp: appid }],
+  ])('the principal of a call is read from a token of %s', async (_, claims) => {
+    expect(await principalOf(jwt(claims), caller.replace(oid, appid))).toEqual({ principalId: oid, clientId: appid });
+  });
+
+  it('the principal of a call is read from the refusal when the token is opaque', async () => {
+    expect(await principalOf('opaque', `Caller is not authorized.\r\n${caller}\r\n`)).toEqual({
+      ...{ principalId: oid, clientId: appid },
+    });
+  });
+
+  it.each(['opaque', 'a.b.c', jwt(null), jwt([]), jwt({ oid: 7 }), jwt({ oid: 'contoso' }), jwt({ appid })])(
+    'the principal of a call is unknown when neither the token nor the response names it: %s',
+    async (token) => {
+      expect(await principalOf(token, 'oid=secret')).toBeUndefined();
+    },
+  );
+});
+
+describe('a body', () => {
+  const limit = 256 * 1024;
+  const gzip = { 'content-encoding': 'gzip' };
+  const sentWithGzip = async (told: Answer) => {
+    answer = () => told;
+    const request = get(key, { token: 't' });
+    request.headers.set('accept-encoding', 'gzip,deflate');
+    return recorded(() => rerouting().sendRequest(request));
+  };
+  const bodyOf = (length: number) => JSON.stringify({ kid: 'x'.repeat(length - 10) });
+
+  it.each([
+    ['of 256 KiB', { body: bodyOf(limit) }],
+    ['of 256 KiB once decompressed', { headers: gzip, body: gzipSync(bodyOf(limit)) }],
+  ])('a body is read: %s', async (_, told) => {
+    const { wire, body } = await sentWithGzip(told);
+    expect(wire).toEqual({ status: 200 });
+    expect(body).toEqual({ kid: 'x'.repeat(limit - 10) });
+  });
+
+  it.each([
+    ['one byte longer', { body: bodyOf(limit + 1) }],
+    ['of 300 MB from 300 KB', { headers: gzip, body: gzipSync(Buffer.alloc(300_000_000)) }],
+  ])('a body is refused, and its bytes are not collected: %s', async (_, told) => {
+    const before = process.memoryUsage().rss;
+    expect((await sentWithGzip(told)).wire).toEqual({ networkCode: 'BODY_TOO_LARGE' });
+    expect(process.memoryUsage().rss - before).toBeLessThan(50_000_000);
+  });
+
+  it('a body that does not match its encoding is an unknown response', async () => {
+    expect((await sentWithGzip({ headers: gzip, body: 'plain' })).wire).toEqual({ networkCode: 'Z_DATA_ERROR' });
   });
 });

@@ -1,4 +1,4 @@
-/** The outbox on real tables, where somebody has written past the app. */
+/** The outbox on real tables, with rows that another writer of the tables wrote. */
 import { TableClient } from '@azure/data-tables';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { createTableEmulator } from '../../packages/table-emulator/src/tableEmulator.ts';
@@ -31,7 +31,7 @@ const own: OutboxRow = {
   hashes: ['a'.repeat(43), 'b'.repeat(43)],
 };
 
-/** As somebody would write it who has the table and not the app. */
+/** Writes a row as another writer of the table does. */
 const putAt = (partitionKey: string, rowKey: string, value: unknown) =>
   table.upsertEntity(
     { partitionKey, rowKey, v: 1, data: JSON.stringify(value), at: new Date(0).toISOString() },
@@ -49,13 +49,13 @@ test.each([
   ['an id that no key can hold', { id: 'a#b' }],
   ['a sequence number beyond all', { first: 99_999_999_999 }],
   ['a hash that is none', { hashes: ['x'] }],
-])('a row with %s is not read: the store would answer for it as if it were in trouble', async (_, wrong) => {
+])('a row of the outbox with %s is not read, because it would look like a failure of the store', async (_, wrong) => {
   await outbox.put(own);
   await putAt(chain, '0000000009:x', { ...own, ...wrong });
   expect(await page()).toEqual({ rows: [own], unreadable: 1 });
 });
 
-test('a row that stands in another’s place is not read: it could not be removed by what it says', async () => {
+test('a row of the outbox under the key of another row is not read, because its content names another key to delete', async () => {
   await putAt('zz', 'zz', own);
   await putAt(chain, '0000000002:copy', own);
   expect(await page()).toEqual({ rows: [], unreadable: 2 });
@@ -65,7 +65,7 @@ test('a row that stands in another’s place is not read: it could not be remove
   expect(await page()).toMatchObject({ rows: [], unreadable: 2 });
 });
 
-test('pages go on over rows with any key, to the end', async () => {
+test('pages of the outbox continue over rows with any key, to the end', async () => {
   for (const [partitionKey, rowKey] of [
     ['a b', 'r 1'],
     ['a b', 'r 2'],

@@ -9,14 +9,17 @@ describe('wrapping with a public key', () => {
     [2048, 0],
     [3072, 8],
     [4096, 11],
-  ])('RSA %i gives a ciphertext of that size, which the private key opens by RSA-OAEP-256', (bits, index) => {
-    const key = fixtureKey(index);
-    const { n = '', e = '' } = createPublicKey(key).export({ format: 'jwk' });
-    const parts = { n: bytesOf(Buffer.from(n, 'base64url')), e: bytesOf(Buffer.from(e, 'base64url')) };
-    const plain = bytesOf(randomBytes(53));
-    const wrapped = wrapRsaOaep256(parts, plain);
-    expect(wrapped.byteLength).toBe(bits / 8);
-    expect(decrypted(key, wrapped)).toEqual(plain);
-    expect(wrapRsaOaep256(parts, plain)).not.toEqual(wrapped);
-  });
+  ])(
+    'wrapping with RSA %i returns a ciphertext of that size, which the private key decrypts by RSA-OAEP-256',
+    (bits, index) => {
+      const key = fixtureKey(index);
+      const { n = '', e = '' } = createPublicKey(key).export({ format: 'jwk' });
+      const parts = { n: bytesOf(Buffer.from(n, 'base64url')), e: bytesOf(Buffer.from(e, 'base64url')) };
+      const plain = bytesOf(randomBytes(53));
+      const wrapped = wrapRsaOaep256(parts, plain);
+      expect(wrapped.byteLength).toBe(bits / 8);
+      expect(decrypted(key, wrapped)).toEqual(plain);
+      expect(wrapRsaOaep256(parts, plain)).not.toEqual(wrapped);
+    },
+  );
 });

@@ -26,7 +26,7 @@ function complaint(environment: Record<string, string | undefined>): string {
 }
 
 describe('the settings', () => {
-  it('are the needed ones, the public cloud and the published policy', () => {
+  it('the settings default to the public cloud and the published policy', () => {
     expect(readSettings({ ...needed, PATH: '/bin' })).toEqual({
       ...needed,
       KEYWARD_CLOUD: 'public',
@@ -34,14 +34,14 @@ describe('the settings', () => {
     });
   });
 
-  it('name the identities of the app, as the deployment knows them', () => {
+  it('the settings name the identities of the app, as the deployment knows them', () => {
     const id = '/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/media';
     const one = { id, principalId: needed.KEYWARD_TENANT_ID, clientId: needed.KEYWARD_TENANT_ID };
     const read = readSettings({ ...needed, KEYWARD_USER_ASSIGNED_IDENTITIES: JSON.stringify([one]) });
     expect(read.KEYWARD_USER_ASSIGNED_IDENTITIES).toEqual([one]);
   });
 
-  it('may name the storage services instead of a connection string', () => {
+  it('the settings can name the storage services instead of a connection string', () => {
     expect(readSettings(byIdentity)).toMatchObject(byIdentity);
   });
 
@@ -50,7 +50,7 @@ describe('the settings', () => {
     ['KEYWARD_CONFIRM_KEY_DISABLED_LOOKS', '3', { confirmKeyDisabledLooks: 3 }],
     ['KEYWARD_CONFIRM_VAULT_NOT_FOUND_SECONDS', '1800', { confirmVaultNotFoundSeconds: 1800 }],
     ['KEYWARD_ACCOUNTS_PER_MESSAGE', '', {}],
-  ])('%s=%s changes that number of the policy alone', (name, value, changes) => {
+  ])('the setting %s=%s changes that number of the policy only', (name, value, changes) => {
     expect(readSettings({ ...needed, [name]: value }).policy).toEqual({ ...designPolicy, ...changes });
   });
 
@@ -85,17 +85,17 @@ describe('the settings', () => {
     ['KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS', { KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS: '5' }],
     ['KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS', { KEYWARD_LOOK_SPACING_SECONDS: '20' }],
     ['KEYWARD_CONFIRM_KEY_NOT_FOUND_LOOKS', { KEYWARD_CONFIRM_KEY_NOT_FOUND_LOOKS: '0' }],
-  ])('name %s when %j is wrong', (name, changes) => {
+  ])('the error names %s when %j is wrong', (name, changes) => {
     expect(complaint({ ...needed, ...changes })).toContain(`${name}:`.replace(/:$/, ''));
   });
 
-  it('name every setting at fault at once', () => {
+  it('the error names every wrong setting at once', () => {
     const message = complaint({});
     for (const name of ['KEYWARD_TENANT_ID', 'KEYWARD_SYSTEM_KEY', 'KEYWARD_AT_REST_KEY'])
       expect(message).toContain(name);
   });
 
-  it('never tell the connection string', () => {
+  it('no error contains the connection string', () => {
     expect(complaint({ AzureWebJobsStorage: needed.AzureWebJobsStorage })).not.toContain('secret');
   });
 });
@@ -103,13 +103,13 @@ describe('the settings', () => {
 describe.each(['KEYWARD_KEY_VAULT_EMULATOR', 'KEYWARD_ENTRA_EMULATOR'] as const)('%s', (name) => {
   const emulator = { ...needed, [name]: 'http://127.0.0.1:4711' };
 
-  it('is taken in development', () => {
+  it('the address of an emulator is accepted in development', () => {
     const settings = readSettings({ ...emulator, AZURE_FUNCTIONS_ENVIRONMENT: 'Development' });
     expect(settings[name]).toBe('http://127.0.0.1:4711');
   });
 
   it.each([undefined, '', 'Production', 'Staging', 'development'])(
-    'is refused when the environment is %j',
+    'the address of an emulator is rejected when the environment is %j',
     (environment) => {
       expect(complaint({ ...emulator, AZURE_FUNCTIONS_ENVIRONMENT: environment })).toContain(name);
     },
@@ -121,7 +121,7 @@ describe.each(['KEYWARD_KEY_VAULT_EMULATOR', 'KEYWARD_ENTRA_EMULATOR'] as const)
     'http://127.0.0.1.evil.com',
     'http://127.0.0.1@evil.com',
     'here',
-  ])('is on this machine: %s is refused', (address) => {
+  ])('the address of an emulator must be on this machine: %s is rejected', (address) => {
     const environment = { ...emulator, [name]: address, AZURE_FUNCTIONS_ENVIRONMENT: 'Development' };
     expect(complaint(environment)).toContain(name);
   });
@@ -134,7 +134,7 @@ describe('KEYWARD_ANNOUNCEMENTS_ENDPOINT', () => {
   it.each<[string, string, string | undefined]>([
     ['a topic of Event Grid', 'https://t.westeurope-1.eventgrid.azure.net/api/events', undefined],
     ['one on this machine, in development', here, 'Development'],
-  ])('takes %s', (_, endpoint, environment) => {
+  ])('KEYWARD_ANNOUNCEMENTS_ENDPOINT accepts %s', (_, endpoint, environment) => {
     const settings = readSettings({ ...needed, [name]: endpoint, AZURE_FUNCTIONS_ENVIRONMENT: environment });
     expect(settings[name]).toBe(endpoint);
   });
@@ -145,7 +145,7 @@ describe('KEYWARD_ANNOUNCEMENTS_ENDPOINT', () => {
     ['a host without the path', 'https://t.westeurope-1.eventgrid.azure.net', undefined],
     ['a name', 'my-topic', undefined],
     ['nothing', '', undefined],
-  ])('refuses %s, and says what it takes', (_, endpoint, environment) => {
+  ])('KEYWARD_ANNOUNCEMENTS_ENDPOINT rejects %s, and the error says what it accepts', (_, endpoint, environment) => {
     const told = complaint({ ...needed, [name]: endpoint, AZURE_FUNCTIONS_ENVIRONMENT: environment });
     expect(told).toContain(`${name}: must be the endpoint of a topic, https://`);
   });

@@ -9,7 +9,7 @@ import { failure, useLab } from '../lab.ts';
 
 const world = useLab();
 
-test('INV-7: a record that is gone since it was read is a race lost, like one that has changed, and nothing is written', async () => {
+test('INV-7: a save of a record that was deleted or changed since it was read loses the race and writes nothing', async () => {
   const { service } = world.lab;
   await world.lab.account('gone', 'contoso');
   const read = await service.accounts.read('gone');
@@ -20,7 +20,7 @@ test('INV-7: a record that is gone since it was read is a race lost, like one th
   expect(await service.accounts.read('gone')).toBeUndefined();
 });
 
-test('INV-6: a delete that is held up puts no older head into the tombstone', async () => {
+test('INV-6: a delayed delete writes no older head to the tombstone', async () => {
   const { service } = world.lab;
   await world.lab.account('buried', 'contoso');
   const { accounts } = service;

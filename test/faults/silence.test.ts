@@ -1,4 +1,4 @@
-/** An answer of storage that never comes is waited for until the deadline, and the call after it is a new one. */
+/** Keyward waits for a missing response of storage until the deadline, and the call after it is a new one. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { compose } from '../../src/azure/compose.ts';
 import type { Service } from '../../src/core/service.ts';
@@ -30,7 +30,7 @@ afterAll(async () => {
   await azurite.stop();
 });
 
-// A table or queue is made by its first call: the first case finds it missing, the second not.
+// The first call creates a table or queue: the first case finds it missing, the second does not.
 test.each([
   ['the first call of a table', () => service.directory.put('a')],
   ['a write', () => service.directory.put('a')],
@@ -48,7 +48,7 @@ test.each([
   await call();
 });
 
-test('a table whose first creation was refused is made by the next call', async () => {
+test('a table whose first creation failed is created by the next call', async () => {
   proxy.arm(1, '409');
   expect((await failure(service.ringStore.read())).code).toBe('StorageUnavailable');
   proxy.disarm();

@@ -1,7 +1,8 @@
 /**
- * Every call to tables and queues that an operation makes is spoilt once in every way; then the caller tries again. After that the
- * state must be as if it had been done once, every audit chain whole, and every entry announced or about to be. Some operations announce,
- * at least one for each way to commit an entry: then the calls that this costs are spoilt too.
+ * Injects every fault once at every table and queue call of an operation. Then the caller tries again. After that the
+ * state must be as after one successful operation, every audit chain whole, and every entry published or in the outbox.
+ * For each way to commit an entry, at least one operation runs with a topic: then the calls of publishing get faults
+ * too.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -60,10 +61,10 @@ const undo: (() => Promise<unknown>)[] = [];
 let azurite: Azurite;
 let keyVault: KeyVaultControl;
 let topic: Topic;
-/** An identity of the service's other than the app's own. */
+/** A user-assigned identity of the service. */
 let spare: { objectId: string; identity: KeyVaultIdentity };
 let settings: Record<string, string>;
-/** On the tables themselves: what it sees is what there is. */
+/** A service without the proxy, to read the real state. */
 let witness: Service;
 const benches: Bench[] = [];
 
@@ -71,11 +72,11 @@ interface Bench {
   readonly proxy: StorageProxy;
   readonly service: Service;
   readonly announcing: Service;
-  /** A vault with a key, for whoever needs no own one. Each bench has its own: so there are no races but those that are made. */
+  /** A vault with a key that cases share. Each stage has its own, so that no unwanted races occur. */
   readonly vault: string;
 }
 
-/** Cases run side by side, each on a process's worth of clients of its own. */
+/** Cases run in parallel, each with its own clients, like a process. */
 const atOnce = 8;
 
 beforeAll(async () => {
@@ -99,7 +100,7 @@ beforeAll(async () => {
   await keyVault('PUT', `/vaults/${operatorVault}/grants/${made.objectId}`, { permissions });
   settings = {
     ...operatorSettings(azurite.connectionString, identity, emulator.url),
-    // How long a worker that failed keeps the sweep's off.
+    // The time for which a failed worker keeps the next one off its vault.
     KEYWARD_WORKER_LEASE_SECONDS: '0.3',
   };
   witness = await compose(settings, silent);
@@ -110,7 +111,7 @@ beforeAll(async () => {
     const throughProxy = { ...settings, AzureWebJobsStorage: proxy.connectionString };
     const service = await compose(throughProxy, silent);
     const announcing = await compose({ ...throughProxy, KEYWARD_ANNOUNCEMENTS_ENDPOINT: topic.endpoint }, silent);
-    // Tables exist, and rings are loaded.
+    // From here on, tables exist and rings are loaded.
     await createAccount(service, `bench-${n}`);
     await createAccount(announcing, `announcing-${n}`);
     await service.queue.send({ vault: '0'.repeat(32), requestedBy: 'sweep' });
@@ -156,18 +157,18 @@ const createAccount = (service: Service, name: string, encryption?: ReturnType<t
 const put = (service: Service, account: string, name: string, value: string, kind: SecretKind = 'tokenKeys') =>
   putSecret(refOf(account, kind, name), { name, value: { given: Buffer.from(value) } }, {}, service);
 
-/** What `setUp` answers with, `act` is given, the first time and when it is tried again. */
+/** `act` receives the result of `setUp`, for the first try and for the retry. */
 interface Operation {
   readonly announces?: true;
   setUp(bench: Bench, account: string): Promise<unknown>;
   act(bench: Bench, account: string, given: unknown): Promise<unknown>;
-  /** What follows in any case, where it is not the caller's part to try again. */
+  /** Work that follows in any case, for operations that the caller does not retry. */
   afterwards?(bench: Bench, account: string): Promise<unknown>;
 }
 
 const underSystemKey = ({ service }: Bench, account: string) => createAccount(service, account);
 const underCustomerKey = ({ service, vault }: Bench, account: string) => createAccount(service, account, by(vault));
-/** The account's vault has its name. */
+/** The vault has the name of the account. */
 const underOwnKey = async ({ service }: Bench, account: string) => {
   await createVault(account);
   await createAccount(service, account, by(account));
@@ -177,7 +178,7 @@ const withSecrets = async ({ service }: Bench, account: string) => {
   await put(service, account, 'a', 'value a');
   await put(service, account, 'b', 'value b');
 };
-/** A group of its own: the list of it is short. */
+/** A resource group of its own, so that its list is short. */
 const placeOf = (account: string) => ({
   subscriptionId: '5b1c7c1e-53a1-4a67-9d0f-0c6d3d1f0a01',
   resourceGroup: account,
@@ -253,7 +254,7 @@ const operations: Record<string, Operation> = {
       await withSecrets(bench, account);
       return etagOf((await getAccount(account, bench.service)).record);
     },
-    // Each call is a rotation: who is to make one, whatever becomes of answers, says which key it is of.
+    // Each call is a rotation. A caller that wants exactly one names the key by If-Match.
     act: async ({ service }, account, ifMatch) =>
       rotateAccountKey(account, { ifMatch: String(ifMatch) }, tester, service),
   },
@@ -301,7 +302,7 @@ const operations: Record<string, Operation> = {
       await keyVault('DELETE', `/vaults/${account}/grants/${appPrincipalId}`);
       await lookNow({ account }, bench.service);
     },
-    // Who is told that it is so already has it.
+    // A conflict that reports the wanted state is a success.
     act: ({ service }, account) =>
       repairIdentity(account, spare.identity, tester, service).catch(unlessCode('Conflict')),
   },
@@ -341,7 +342,7 @@ const operations: Record<string, Operation> = {
   },
 };
 
-/** What there is, without what is new each time: names, keys' generations and values, and the types of the audit's entries. */
+/** The state without random parts: names, generations and values of keys, and the types of audit entries. */
 async function stateOf(account: string): Promise<unknown> {
   const stored = await witness.accounts.read(account);
   const { accounts: listed } = await listAccountsOf(placeOf(account), 10, undefined, witness);
@@ -376,20 +377,20 @@ async function stateOf(account: string): Promise<unknown> {
     ]),
     audit: entries
       .map(({ type }) => type)
-      // Told after the use, and lost rather than that anything fails with it.
+      // Written after the use. A fault loses the entry instead of failing the operation.
       .filter((type) => type !== 'KeyUsed')
       .filter((type, index, all) => !isDoneAgain(type, all[index - 1])),
   };
 }
 
-/** What was written for a resource is seen in the resource; what a call that failed has left of it goes with the daily pass. */
+/** The resource shows its secrets. The daily pass deletes secrets that a failed call left. */
 const ownOf = (secrets: readonly Opened[]) => secrets.filter(({ row }) => row.value.of === undefined);
 
-/** To be asked again to reveal or re-wrap is to do it again: each time it was done, there is an entry. */
+/** A repeated reveal or re-wrap happens again, with one entry for each. */
 const isDoneAgain = (type: AuditType, before: AuditType | undefined) =>
   type === before && (type === 'SecretsRevealed' || type === 'AccountKeyRewrapped');
 
-/** Reveals without leaving a trace in the audit. */
+/** Reveals without an audit entry. */
 const reader = async (): Promise<Service> => ({
   ...witness,
   accounts: { ...witness.accounts, save: async () => undefined },
@@ -403,13 +404,13 @@ async function isNewest(account: string): Promise<boolean> {
   return latest.ok && latest.value.version === encryption.version;
 }
 
-/** What is left of those that had the name. */
+/** The remaining rows of earlier accounts of the name. */
 async function buriedOf(account: string): Promise<Tombstone[]> {
   const { tombstones } = await witness.accounts.tombstones(account, { limit: 10 });
   return tombstones.map(({ value }) => value as Tombstone);
 }
 
-/** INV-6: entries of the account's chain, and of its watch's, that are neither announced nor wait to be. */
+/** INV-6: entries of the account's and its watch's chain that are neither published nor in the outbox. */
 async function unannounced(account: string): Promise<unknown[]> {
   const record = (await witness.accounts.read(account))?.value;
   const [instance = record] = await buriedOf(account);
@@ -420,7 +421,7 @@ async function unannounced(account: string): Promise<unknown[]> {
     ...(await accountEntries(account, instance.instanceId, witness)),
     ...(bindingId === undefined ? [] : await bindingEntries(bindingId, witness)),
   ];
-  // First what waits: what is missing there has been published before.
+  // Read the outbox first: an entry that is missing there was published before.
   const { rows } = await witness.outbox.page({ before: Date.now() + 60_000, limit: 10_000 });
   const told = new Set([...rows.flatMap((row) => row.hashes), ...topic.published.map(hashIn)]);
   return entries.filter(({ hash }) => !told.has(hash));
@@ -428,7 +429,7 @@ async function unannounced(account: string): Promise<unknown[]> {
 
 const hashIn = ({ data }: CloudEvent): string => (data as { hash: string }).hash;
 
-/** INV-6: every chain of the account, and of its watch, up to the head that its record keeps. */
+/** INV-6: every chain of the account and of its watch, up to the stored head. */
 async function brokenChains(account: string): Promise<unknown[]> {
   const { audit } = await witness.rings();
   const record = (await witness.accounts.read(account))?.value;
@@ -449,7 +450,7 @@ async function brokenChains(account: string): Promise<unknown[]> {
   return broken.filter((link) => link !== undefined);
 }
 
-/** What was set up has been announced then, mostly: its calls are not to be taken for those of the operation. */
+/** By then the entries of the set-up are published, so that their calls do not count as those of the operation. */
 const announcedWithinMs = 20;
 
 let cases = 0;
@@ -465,7 +466,7 @@ interface Outcome {
   readonly problem: unknown;
 }
 
-/** One call spoilt. Answers what is wrong afterwards. */
+/** Injects one fault. Returns the differences afterwards. */
 async function spoil(
   operation: Operation,
   expected: unknown,
@@ -495,12 +496,12 @@ async function spoil(
   return problems.length === 0 ? undefined : { at, fault, problem: problems };
 }
 
-/** Unavailable for a moment; or, where the caller had set a condition, told to read again. */
+/** An expected error: unavailable for a moment, or, with a condition of the caller, a lost race. */
 const isOrderly = (code: string) => code === 'StorageUnavailable' || code === 'PreconditionFailed';
 
 const codeOf = (error: Error & { code?: string }): string => error.code ?? String(error);
 
-describe('INV-1, INV-6, INV-7: after a storage fault at any call, and one more try of the caller, all is as if done once:', () => {
+describe('INV-1, INV-6, INV-7: after a storage fault at any call and one retry of the caller, the state is as after one success:', () => {
   test.each(Object.entries(operations))(
     '%s',
     async (_title, operation) => {
@@ -533,17 +534,17 @@ describe('INV-1, INV-6, INV-7: after a storage fault at any call, and one more t
     120_000,
   );
 
-  test('and there were hundreds of them', () => {
+  test('the storage faults number hundreds', () => {
     expect(cases).toBeGreaterThan(250);
   });
 
-  test('and the service’s own chain, in which releases of claims were written meanwhile, is whole', async () => {
+  test('the service’s own chain, with the releases of claims, is whole after all storage faults', async () => {
     const { audit } = await witness.rings();
     const head = (await witness.serviceAudit.head())?.value;
     const entries = await ownEntries(witness);
     if (head === undefined) throw new Error('The service’s chain has no head.');
     expect(await firstBrokenLink(serviceChain, entries, head, (kek) => audit.kek(kek))).toBe(undefined);
-    // The entry is before the deed: a claim whose release failed after it has one more.
+    // The entry comes before the release: a claim whose release failed after it has one more.
     const released = new Set(entries.flatMap((entry) => (entry.type === 'ClaimReleased' ? [entry.claim] : [])));
     expect(released.size).toBeGreaterThan(10);
   });

@@ -1,6 +1,7 @@
 /**
- * A proxy between the app's SDK clients and Azurite that spoils chosen requests on the wire, as Azure Storage or the network would.
- * Requests are counted from `arm` on; the one of the number given is spoilt, and with a lasting fault also its repetitions.
+ * A proxy between the app's SDK clients and Azurite that injects faults into chosen requests, as Azure Storage or the
+ * network would. It counts requests from `arm` on. The request of the given number fails, and with a lasting fault also
+ * its repetitions.
  */
 import { createServer, type IncomingMessage, request as requestTo, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -13,8 +14,8 @@ const lostAnswers = ['answer lost once', 'answer lost'] as const;
 export type Fault = (typeof conflicts | typeof outages | typeof lostAnswers)[number] | 'silence';
 
 /**
- * What can befall a call. What comes to the same for the app (a race that is lost, no answer) takes turns from call to call;
- * `STORAGE_FAULTS=all` has them all at every call.
+ * The faults of a call. Faults that are equivalent for the app (a lost race, no answer) take turns from call to call.
+ * `STORAGE_FAULTS=all` injects all of them at every call.
  */
 export function faultsFor(method: string, at: number): readonly Fault[] {
   const some = process.env.STORAGE_FAULTS === 'all' ? <T>(all: readonly T[]) => all : oneOf(at);
@@ -26,14 +27,14 @@ const oneOf =
   <T>(all: readonly T[]): readonly T[] =>
     all.slice(turn % all.length, (turn % all.length) + 1);
 
-/** The SDK tries these again by itself: only a fault that lasts reaches the app. */
+/** The SDK retries after these faults: only a lasting fault reaches the app. */
 const lasting: ReadonlySet<Fault> = new Set(['429', '500', 'broken connection', 'answer lost']);
 
 export interface StorageProxy {
   readonly connectionString: string;
   /** From 1. Without a fault, only counts. */
   arm(at: number, fault?: Fault): void;
-  /** Ends the fault. The methods of the requests since `arm`, and whether one was spoilt. */
+  /** Ends the fault. Returns the methods of the requests since `arm`, and whether one failed. */
   disarm(): { readonly methods: readonly string[]; readonly hit: boolean };
   stop(): Promise<void>;
 }
@@ -43,7 +44,7 @@ export async function startStorageProxy({ tableUrl, queueUrl }: Azurite): Promis
   let methods: string[] = [];
   let hit = false;
 
-  /** What is to be done to this request. */
+  /** The fault of this request. */
   function faultFor({ method = 'GET', url }: IncomingMessage, body: Buffer): Fault | undefined {
     methods.push(method);
     if (armed?.fault === undefined) return undefined;
@@ -51,7 +52,7 @@ export async function startStorageProxy({ tableUrl, queueUrl }: Azurite): Promis
     const isRepetition = armed.spoilt === what && lasting.has(armed.fault);
     if (methods.length !== armed.at && !isRepetition) return undefined;
     armed.spoilt = what;
-    // Calls that go side by side may have changed places.
+    // Parallel calls can arrive in another order.
     if (method === 'GET' && /^4(09|12)$|^answer/.test(armed.fault)) return undefined;
     hit = true;
     return armed.fault;
@@ -104,7 +105,7 @@ async function listen(
   return server;
 }
 
-/** With `isLost` the request takes effect, and the connection breaks instead of the answer. */
+/** With `isLost` the request succeeds, and the connection breaks before the response. */
 function forward(target: string, request: IncomingMessage, body: Buffer, response: ServerResponse, isLost: boolean) {
   const { host, port } = new URL(target);
   const headers = { ...request.headers, host };
@@ -128,7 +129,10 @@ const words: Readonly<Record<number, string>> = {
   500: 'InternalError',
 };
 
-/** A batch that is refused is answered 202, with the refusal inside (Table service docs, "Performing entity group transactions"). */
+/**
+ * The response to a rejected batch is 202 with the rejection inside (Table service docs, "Performing entity group
+ * transactions").
+ */
 function refuse(status: number, { url = '' }: IncomingMessage, response: ServerResponse): void {
   const code = words[status] ?? '';
   const error = JSON.stringify({ 'odata.error': { code, message: { lang: 'en-US', value: `${code}.` } } });

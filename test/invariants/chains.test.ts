@@ -15,7 +15,7 @@ import { useLab } from '../lab.ts';
 
 const world = useLab();
 
-/** A process in which something happens once, just before its first save of an account. */
+/** A process that runs a function once, right before its first save of an account. */
 function beforeSaving(happens: () => Promise<unknown>): Promise<Service> {
   const { accounts } = world.lab.service;
   let isDue = true;
@@ -40,36 +40,39 @@ const typesOf = async (name: string, instanceId: string) =>
   (await accountEntries(name, instanceId, world.lab.service)).map(({ type }) => type);
 
 describe('INV-6: a verdict that is stored while an account is being deleted', () => {
-  test.each(['the deletion goes on', 'the watch is reconciled first'])('reaches its chain, once: %s', async (how) => {
-    const { lab } = world;
-    const name = how.startsWith('the watch') ? 'gone-b' : 'gone-a';
-    const { record } = await lab.account(name, 'contoso', await lab.vaultWithKey(`${name}-kv`));
-    if (record.encryption.type !== 'CustomerKey') expect.fail();
-    const { id } = record.encryption.binding;
-    await lab.keyVault('PATCH', `/vaults/${name}-kv/keys/cmk`, { enabled: false });
-    await look(id);
-    const late = await beforeSaving(async () => {
+  test.each(['the deletion continues', 'the watch is reconciled first'])(
+    'INV-6: a verdict that is stored during the deletion of an account reaches its chain once: %s',
+    async (how) => {
+      const { lab } = world;
+      const name = how.startsWith('the watch') ? 'gone-b' : 'gone-a';
+      const { record } = await lab.account(name, 'contoso', await lab.vaultWithKey(`${name}-kv`));
+      if (record.encryption.type !== 'CustomerKey') expect.fail();
+      const { id } = record.encryption.binding;
+      await lab.keyVault('PATCH', `/vaults/${name}-kv/keys/cmk`, { enabled: false });
       await look(id);
-      expect((await lab.view(name)).watch?.epoch).toBe(1);
-    });
-    // Its work ends with the first save: what is left is for the next one.
-    const dying = { ...late, secrets: { ...late.secrets, clear: () => Promise.reject(new Error('dead')) } };
-    await expect(deleteAccount(name, {}, tester, dying)).rejects.toThrow('dead');
-    if (how.startsWith('the watch')) {
-      const stored = (await lab.service.bindings.readWatch(id)) ?? expect.fail();
-      expect((await reconcile(stored, lab.service)).watch.value.transitions).toEqual([]);
-    }
-    await deleteAccount(name, {}, tester, lab.service);
-    expect(await lab.service.accounts.read(name)).toBeUndefined();
-    const told = ['AccountCreated', 'AccountDeleted', 'CustomerKeyInaccessible'];
-    expect(await typesOf(name, record.instanceId)).toEqual(told);
-    const chain = await accountChain(name, undefined, lab.service);
-    expect(await verifyChain(chain, {}, lab.service)).toMatchObject({ result: 'whole', entries: 3 });
-  });
+      const late = await beforeSaving(async () => {
+        await look(id);
+        expect((await lab.view(name)).watch?.epoch).toBe(1);
+      });
+      // Its work ends with the first save. The next worker does the rest.
+      const dying = { ...late, secrets: { ...late.secrets, clear: () => Promise.reject(new Error('dead')) } };
+      await expect(deleteAccount(name, {}, tester, dying)).rejects.toThrow('dead');
+      if (how.startsWith('the watch')) {
+        const stored = (await lab.service.bindings.readWatch(id)) ?? expect.fail();
+        expect((await reconcile(stored, lab.service)).watch.value.transitions).toEqual([]);
+      }
+      await deleteAccount(name, {}, tester, lab.service);
+      expect(await lab.service.accounts.read(name)).toBeUndefined();
+      const told = ['AccountCreated', 'AccountDeleted', 'CustomerKeyInaccessible'];
+      expect(await typesOf(name, record.instanceId)).toEqual(told);
+      const chain = await accountChain(name, undefined, lab.service);
+      expect(await verifyChain(chain, {}, lab.service)).toMatchObject({ result: 'whole', entries: 3 });
+    },
+  );
 });
 
-describe('an entry that is added while a change is under way', () => {
-  test('is in nobody’s way, also where the caller sets a condition', async () => {
+describe('an entry that is added during a change', () => {
+  test('an entry that is added during a change does not fail the change, also with a condition of the caller', async () => {
     const { lab } = world;
     const view = await lab.account('beside', 'contoso');
     const fact = { type: 'SecretsRevealed', actor: tester, secrets: ['tokenKeys/a'] } as const;
@@ -81,7 +84,7 @@ describe('an entry that is added while a change is under way', () => {
     expect(await typesOf('beside', view.record.instanceId)).toEqual(types);
   });
 
-  test('does not hide a change', async () => {
+  test('an entry that is added during a change does not hide another change', async () => {
     const { lab } = world;
     const view = await lab.account('changed', 'contoso');
     const busy = await beforeSaving(() => patchAccount('changed', { tags: { b: 'c' } }, {}, tester, lab.service));
@@ -93,7 +96,7 @@ describe('an entry that is added while a change is under way', () => {
 });
 
 describe('a refused call', () => {
-  test('is told once a minute for each caller, account and call, however often it is made', async () => {
+  test('a refused call that is repeated has one entry a minute for each caller, account and call', async () => {
     const { lab } = world;
     const { record } = await lab.account('refusing', 'contoso');
     const other = { kind: 'principal', id: 'other' } as const;
@@ -118,7 +121,7 @@ describe('a refused call', () => {
 });
 
 describe('a change of settings', () => {
-  test('tells what was before and after, and only of what has changed', async () => {
+  test('the entry of a settings change has the values before and after, only of changed settings', async () => {
     const { lab } = world;
     const { record } = await lab.account('told', 'contoso');
     const proto = JSON.parse('{"__proto__":"x","team":"media"}');
@@ -136,7 +139,7 @@ describe('a change of settings', () => {
     ]);
   });
 
-  test('stands beside the change of key that came with it', async () => {
+  test('a settings change has its own entry beside that of a key change in the same call', async () => {
     const { lab } = world;
     const { record } = await lab.account('both', 'contoso');
     const keyIdentifier = await lab.vaultWithKey('both-kv');

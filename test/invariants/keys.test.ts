@@ -31,7 +31,7 @@ const currentVersion = async (name: string): Promise<string> => {
   return encryption.type === 'CustomerKey' ? (currentKeyIdentifier(encryption).split('/').at(-1) ?? '') : 'SystemKey';
 };
 
-describe('INV-1: an account key is never lost by us', () => {
+describe('INV-1: Keyward never loses an account key', () => {
   const rsa = (oaepHash: string) => (key: RsaPublicKey, plain: Uint8Array) => {
     const [n, e] = [key.n, key.e].map((part) => Buffer.from(part).toString('base64url'));
     const publicKey = createPublicKey({ key: { kty: 'RSA', n: n ?? '', e: e ?? '' }, format: 'jwk' });
@@ -40,7 +40,7 @@ describe('INV-1: an account key is never lost by us', () => {
     );
   };
 
-  test('a wrap with another OAEP hash is found out by the remote unwrap, and nothing is stored', async () => {
+  test('INV-1: the remote unwrap detects a wrap with another OAEP hash, and nothing is stored', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('sha1-kv');
     const keyVault: KeyVault = { ...lab.service.keyVault, wrap: rsa('sha1') };
@@ -51,7 +51,7 @@ describe('INV-1: an account key is never lost by us', () => {
     expect(await lab.service.accounts.read('sha1')).toBeUndefined();
   });
 
-  test('a wrap with another version’s public key is found out at rotation, and the account stays where it was', async () => {
+  test('INV-1: a rotation detects a wrap with another version’s public key, and the account stays on its version', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('stale-kv');
     await lab.account('stale', 'contoso', key);
@@ -73,7 +73,7 @@ describe('INV-1: an account key is never lost by us', () => {
     expect(await openedKey('stale')).toBe(accountKey);
   });
 
-  test('rotation re-wraps the same account key under the new version', async () => {
+  test('INV-1: a rotation re-wraps the same account key under the new version', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('rotate-kv');
     for (const name of ['rotate-a', 'rotate-b']) await lab.account(name, 'contoso', key);
@@ -86,13 +86,13 @@ describe('INV-1: an account key is never lost by us', () => {
     expect(await currentVersion('rotate-a')).not.toBe(before);
     expect(await currentVersion('rotate-b')).toBe(await currentVersion('rotate-a'));
     expect([await openedKey('rotate-a'), await openedKey('rotate-b')]).toEqual(accountKeys);
-    // The old version leaves the watch once it wraps nobody.
+    // The old version leaves the watch when it wraps no account key.
     await lab.advance(60 * seconds);
     const { watch } = await lab.view('rotate-a');
     expect(Object.keys(watch?.versions ?? {})).toEqual([await currentVersion('rotate-a')]);
   });
 
-  test('a new version that cannot be used is told once, and everybody stays on the old one', async () => {
+  test('INV-1: a new version that cannot be used is audited once, and all accounts stay on the old one', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('unusable-kv');
     await lab.account('unusable', 'contoso', key);
@@ -108,7 +108,7 @@ describe('INV-1: an account key is never lost by us', () => {
     expect(told).toHaveLength(1);
   });
 
-  test('a pinned identifier stays on its version', async () => {
+  test('an account with a pinned key identifier stays on its version', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('pinned-kv');
     await lab.account('follower', 'contoso', key);
@@ -120,7 +120,7 @@ describe('INV-1: an account key is never lost by us', () => {
     expect(await currentVersion('follower')).not.toBe(version);
   });
 
-  test('whoever dies between any two effects of a move leaves an account that opens, and the move can be repeated', async () => {
+  test('INV-1: a process that dies between any two effects of a key change leaves an account whose key unwraps, and the change can be repeated', async () => {
     const { lab } = world;
     const [from, to] = [await lab.vaultWithKey('from-kv'), await lab.vaultWithKey('to-kv')];
     const accountKeys = new Set<string>();
@@ -144,7 +144,7 @@ describe('INV-1: an account key is never lost by us', () => {
 });
 
 describe('INV-7: two instances never overwrite each other', () => {
-  test('of two changes at once both take effect, one after the other, and both stand in the audit', async () => {
+  test('INV-7: two simultaneous changes both take effect, one after the other, and both are in the audit', async () => {
     const { lab } = world;
     await lab.account('contended', 'contoso');
     const [one, two] = [lab.service, await lab.another()];
@@ -162,7 +162,7 @@ describe('INV-7: two instances never overwrite each other', () => {
     ).toBeUndefined();
   });
 
-  test('a look in flight while the account moves to another key changes nothing about the account', async () => {
+  test('INV-7: a look in flight during a change to another key does not change the account', async () => {
     const { lab } = world;
     const [from, to] = [await lab.vaultWithKey('left-kv'), await lab.vaultWithKey('joined-kv')];
     await lab.account('mover', 'contoso', from);
@@ -174,8 +174,8 @@ describe('INV-7: two instances never overwrite each other', () => {
   });
 });
 
-describe('INV-8: nothing is sent to a host that is no Key Vault of the cloud', () => {
-  test('a key identifier on another host is refused before any request', async () => {
+describe('INV-8: Keyward calls only Key Vault hosts of the cloud', () => {
+  test('INV-8: a key identifier on another host is rejected before any request', async () => {
     const { lab } = world;
     await lab.account('hosts', 'contoso');
     const { requests: before } = await lab.keyVault<{ requests: unknown[] }>('GET', '/requests');
@@ -195,7 +195,7 @@ describe('INV-8: nothing is sent to a host that is no Key Vault of the cloud', (
 });
 
 describe('INV-10: an account uses only keys of its own owner', () => {
-  test('another owner gets one opaque refusal before any call leaves for the vault, also after the account is gone', async () => {
+  test('INV-10: another owner gets one opaque refusal before any call to the vault, also after the account is deleted', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('owned-kv');
     await lab.account('owned', 'contoso', key);
@@ -209,7 +209,7 @@ describe('INV-10: an account uses only keys of its own owner', () => {
     expect((await lab.keyVault<{ requests: unknown[] }>('GET', '/requests?vault=owned-kv')).requests).toEqual([]);
   });
 
-  test('a vault is claimed only by an account whose key has been proven', async () => {
+  test('INV-10: a vault is claimed only by an account whose key has been proven', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('squatted-kv');
     await lab.account('squatter', 'fabrikam');
@@ -220,7 +220,7 @@ describe('INV-10: an account uses only keys of its own owner', () => {
 });
 
 describe('INV-11: rings', () => {
-  test('two processes that start at once on empty tables use one ring', async () => {
+  test('INV-11: two processes that start simultaneously on empty tables use one ring', async () => {
     const { lab } = world;
     const others = await Promise.all([lab.another(), lab.another(), lab.another()]);
     const rings = await Promise.all(others.map((service) => service.rings()));
@@ -229,8 +229,8 @@ describe('INV-11: rings', () => {
   });
 });
 
-describe('INV-12: nobody saves an account from its customer’s revocation', () => {
-  test('an account whose key has just been disabled, before any look saw it, cannot be moved to another key or back to the system key', async () => {
+describe('INV-12: no caller moves an account off a revoked key', () => {
+  test('INV-12: an account whose key was just disabled, before any look, cannot change to another key or to the system key', async () => {
     const { lab } = world;
     const [from, to] = [await lab.vaultWithKey('revoked-kv'), await lab.vaultWithKey('refuge-kv')];
     await lab.account('fugitive', 'contoso', from);
@@ -243,7 +243,7 @@ describe('INV-12: nobody saves an account from its customer’s revocation', () 
     expect((await lab.view('fugitive')).record.encryption).toMatchObject({ keyIdentifier: from });
   });
 
-  test('an account that leaves the system key gets a new account key, so that an older copy of its row opens nothing new', async () => {
+  test('INV-12: an account that leaves the system key gets a new account key, so that an older copy of its row decrypts nothing new', async () => {
     const { lab } = world;
     await lab.account('leaver', 'contoso');
     const before = await openedKey('leaver');

@@ -13,7 +13,7 @@ async function statusOf(name: string): Promise<string> {
 }
 
 describe('a key that is disabled', () => {
-  test('is Suspect after one denied look, refuses after the second, and restores by itself', async () => {
+  test('a disabled key is Suspect after one denied look, blocks its accounts after the second, and restores them automatically', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('disabled-kv');
     await lab.account('disabled', 'contoso', key);
@@ -29,7 +29,7 @@ describe('a key that is disabled', () => {
     expect(await statusOf('disabled')).toBe('Enabled Accessible');
   });
 
-  test('INV-6: leaves exactly one entry per verdict in the chain of every account it touched', async () => {
+  test('INV-6: a disabled key leaves exactly one entry for each verdict in the chain of every affected account', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('shared-kv');
     for (const name of ['shared-a', 'shared-b', 'shared-c']) await lab.account(name, 'contoso', key);
@@ -46,7 +46,7 @@ describe('a key that is disabled', () => {
 });
 
 describe('INV-3: in the Customer Key Inaccessible state', () => {
-  test('the gate refuses with cause, since and remedy', async () => {
+  test('INV-3: in the inaccessible state the gate refuses with cause, since and remedy', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('gate-kv');
     await lab.account('gated', 'contoso', key);
@@ -69,7 +69,7 @@ describe('INV-2: no outage changes an account’s state', () => {
     ['a refused connection', { action: 'network', code: 'ECONNREFUSED' }],
     ['a 403 whose inner code nobody knows', { action: 'forbidden', inner: 'SomethingNew' }],
   ];
-  test('ten minutes of each: Unreachable, Enabled throughout, and Accessible afterwards', async () => {
+  test('INV-2: during ten minutes of each outage a key is Unreachable, its account Enabled, and afterwards Accessible', async () => {
     const { lab } = world;
     const vaults = outages.map((_, index) => `out-${index}`);
     for (const [index, [, fault]] of outages.entries()) {
@@ -88,7 +88,7 @@ describe('INV-2: no outage changes an account’s state', () => {
     for (const vault of vaults) expect(await statusOf(vault)).toBe('Enabled Accessible');
   });
 
-  test('every vault denies because our own identity is gone: the control look fails too, and nobody is disabled', async () => {
+  test('INV-2: when every vault denies because Keyward’s identity is gone, the control look fails too, and no account is blocked', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('ours-kv');
     await lab.account('ours', 'contoso', key);
@@ -100,8 +100,8 @@ describe('INV-2: no outage changes an account’s state', () => {
   });
 });
 
-describe('INV-5: events choose who to look at, never what to do', () => {
-  test('a thousand events for one key are one look at once and one ten seconds later, and confirm nothing sooner', async () => {
+describe('INV-5: events select what to look at, never what to do', () => {
+  test('INV-5: a thousand events for one key cause one look now and one ten seconds later, and shorten no confirmation', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('storm-kv');
     await lab.account('storm', 'contoso', key);

@@ -26,7 +26,7 @@ async function bound(lab: Lab, name: string) {
 }
 
 describe('the daily pass', () => {
-  test('finds an account whose row is lost, says so loudly, and puts the row back', async () => {
+  test('the daily pass finds an account whose row is lost, logs an error, and writes the row again', async () => {
     const { lab } = world;
     await lab.account('forgotten', 'contoso', await lab.vaultWithKey('forgotten-kv'));
     const { id, row } = await bound(lab, 'forgotten');
@@ -44,7 +44,7 @@ describe('the daily pass', () => {
     expect(stateOf(await lab.view('forgotten'))).toBe('CustomerKeyInaccessible');
   });
 
-  test('clears rows that accounts have left, but none that a slow writer may be about to use', async () => {
+  test('the daily pass deletes rows that accounts have left, but none that a slow writer can still use', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('rows-kv');
     await lab.account('stays', 'contoso', key);
@@ -59,7 +59,7 @@ describe('the daily pass', () => {
     expect(await lab.service.bindings.readAccount(id, row)).toBeDefined();
   });
 
-  test('finishes a delete that was interrupted after the wrapped key was gone', async () => {
+  test('the daily pass finishes a delete that was interrupted after the wrapped key was deleted', async () => {
     const { lab } = world;
     await lab.account('half-gone', 'contoso');
     const accounts = { ...lab.service.accounts, replaceWithTombstone: () => Promise.reject(new Error('died')) };
@@ -82,7 +82,7 @@ test('an account created again over an interrupted delete is listed', async () =
 });
 
 describe('look now', () => {
-  test('tells at once what one look shows, and asking often confirms nothing sooner (INV-5)', async () => {
+  test('INV-5: a requested look returns its result at once, and more requests shorten no confirmation', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('now-kv');
     await lab.account('now', 'contoso', key);
@@ -99,7 +99,7 @@ describe('look now', () => {
     expect(stateOf(await lab.view('now'))).toBe('CustomerKeyInaccessible');
   });
 
-  test('refuses what nothing is bound to', async () => {
+  test('a requested look at a key without an account is rejected', async () => {
     const { lab } = world;
     await lab.account('plain', 'contoso');
     expect((await failure(lookNow({ account: 'plain' }, lab.service))).code).toBe('NotFound');
@@ -117,7 +117,7 @@ describe('diagnostic records', () => {
     resourceId: '/SUBSCRIPTIONS/S/RESOURCEGROUPS/R/PROVIDERS/MICROSOFT.KEYVAULT/VAULTS/LOGGED-KV',
   });
 
-  test('are judged by their status code, several in a message, and target a key', () => {
+  test('diagnostic records, several in a message, are evaluated by their status code and name a key', () => {
     const message = { records: [record('KeyDelete', 200), record('KeyDelete', 404), record('KeyGet', 200), {}, null] };
     expect(targetsOfDiagnostics(message, 'public')).toEqual([
       { vaultHost: 'logged-kv.vault.azure.net', keyName: 'cmk' },
@@ -126,7 +126,7 @@ describe('diagnostic records', () => {
       expect(targetsOfDiagnostics(junk, 'public')).toEqual([]);
   });
 
-  test('mean a look now: a deleted key is Suspect before any sweep comes by', async () => {
+  test('a diagnostic record requests a look: a deleted key is Suspect before the next sweep', async () => {
     const { lab } = world;
     await lab.account('logged', 'contoso', await lab.vaultWithKey('logged-kv'));
     await lab.advance(15 * seconds);
@@ -138,7 +138,7 @@ describe('diagnostic records', () => {
   });
 });
 
-test('one account whose bytes are wrong is alarmed, and hides the revocation of nobody else on the key', async () => {
+test('one account with wrong bytes raises an alarm, and does not hide a revocation from other accounts of the key', async () => {
   const { lab } = world;
   const key = await lab.vaultWithKey('mixed-kv');
   for (const name of ['mixed-a', 'mixed-b']) await lab.account(name, 'contoso', key);
@@ -154,7 +154,7 @@ test('one account whose bytes are wrong is alarmed, and hides the revocation of 
   expect(stateOf(await lab.view('mixed-b'))).toBe('CustomerKeyInaccessible');
 });
 
-test('one probe asks a silent vault for all of its keys', async () => {
+test('a vault that does not answer gets one call for all of its keys', async () => {
   const { lab } = world;
   await lab.vaultWithKey('silent-kv');
   for (let n = 0; n < 5; n++) {

@@ -94,7 +94,7 @@ it('npm start stores an account and its key over a restart, and every printed li
   }
   const before = await account();
   expect(first.said()).toMatch(/^\d\d:\d\d:\d\d {2}keyEvents +Received an event \{.*KeyNewVersionCreated/m);
-  expect(first.said()).toMatch(/^\d\d:\d\d:\d\d {2}vaultWork +Looked at a key \{.*"cause":"KeyNotFound"/m);
+  expect(first.said()).toMatch(/^\d\d:\d\d:\d\d {2}vaultWork +Checked a key \{.*"cause":"KeyNotFound"/m);
   expect(first.said()).toMatch(
     /^\d\d:\d\d:\d\d {2}announced +Keyward\.CustomerKeyInaccessible, \/accounts\/alpha, .*keyReleasedBy /m,
   );

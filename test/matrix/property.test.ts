@@ -8,7 +8,7 @@ const world = useStage();
 const vaults = 15;
 const answersEach = 12;
 
-/** What a vault can be made to say, and how it counts: from the published confirmation table, not from the code. */
+/** Responses of a vault and how they count: from the published confirmation table, not from the code. */
 const kinds = {
   good: {},
   KeyDisabled: { fault: { action: 'forbidden', inner: 'KeyDisabled' }, looks: 2, overMs: 0 },
@@ -30,7 +30,7 @@ interface Seen {
   readonly kind: Kind;
 }
 
-/** Whether what was seen, in this order, is a confirmed denial that no good look has followed. */
+/** Whether the looks, in this order, are a confirmed denial that no good look has followed. */
 function isConfirmedDenial(seen: readonly Seen[]): boolean {
   const sinceGood = seen.slice(seen.findLastIndex(({ kind }) => kind === 'good') + 1);
   return sinceGood.some((_, index) => {
@@ -54,7 +54,7 @@ const durations = fc.array(fc.constantFrom(10 * second, 20 * second, 60 * second
   maxLength: answersEach,
 });
 
-test('over random answers: Inaccessible exactly when a denial is confirmed, Enabled again after a good look, settled when nothing changes', async () => {
+test('over random responses an account is Inaccessible exactly when a denial is confirmed, Enabled after a good look, and stable without a change', async () => {
   let round = 0;
   const property = fc.asyncProperty(sequences, durations, async (answers, lasting) => {
     round += 1;
@@ -68,7 +68,7 @@ test('over random answers: Inaccessible exactly when a denial is confirmed, Enab
     let read = lab.log.length;
     const follow = async () => {
       for (const { message, fields } of lab.log.slice(read)) {
-        if (message !== 'Looked at a key') continue;
+        if (message !== 'Checked a key') continue;
         const kind = fields.cause === 'none' ? 'good' : (fields.cause as Kind);
         seen.get(String(fields.account))?.push({ at: lab.clock.now(), kind });
       }

@@ -20,8 +20,8 @@ const accessible = 'Enabled Accessible';
 const denied = { action: 'forbidden', inner: 'KeyDisabled' };
 const outage = { action: 'status', status: 503, body: 'empty' };
 
-describe('answers that change', () => {
-  test('INV-2: denied, good, denied is two suspicions and no confirmation', async () => {
+describe('responses that change', () => {
+  test('INV-2: a denied, a good and a denied look are two suspicions and no confirmation', async () => {
     const { stage } = world;
     await stage.account('flapping');
     await stage.pump.advancePastSweep();
@@ -35,7 +35,7 @@ describe('answers that change', () => {
     }
   });
 
-  test('a denial during an outage is suspected, and confirmed by denials alone', async () => {
+  test('a denial during an outage is Suspect, and only denials confirm it', async () => {
     const { stage } = world;
     await stage.account('in-outage');
     await stage.pump.advancePastSweep();
@@ -73,7 +73,7 @@ describe('answers that change', () => {
     expect(await stage.status('then-outage')).toBe(accessible);
   });
 
-  test('one good look during the confirmation ends it, and the next denial begins anew', async () => {
+  test('one good look ends a confirmation, and the next denial begins a new one', async () => {
     const { stage } = world;
     await stage.account('recovers');
     await stage.pump.advancePastSweep();
@@ -91,8 +91,8 @@ describe('answers that change', () => {
   });
 });
 
-describe('INV-2: trouble of our own, met by every vault at once', () => {
-  test('our identity is deleted and created anew: every vault denies, nobody is disabled, and grants restore', async () => {
+describe('INV-2: a fault of Keyward that affects every vault at once', () => {
+  test('INV-2: when the identity is deleted and created again, every vault denies, no account is blocked, and grants restore', async () => {
     const { stage } = world;
     const names = ['mi-a', 'mi-b', 'mi-c'];
     for (const name of names) await accountWithOwnIdentity(stage, name, await stage.lab.vaultWithKey(name));
@@ -109,21 +109,24 @@ describe('INV-2: trouble of our own, met by every vault at once', () => {
     for (const name of names) expect(await stage.status(name)).toBe(accessible);
   });
 
-  test.each([['EAI_AGAIN'], ['ENOTFOUND']])('our resolver says %s to every name, for half an hour', async (code) => {
-    const { stage } = world;
-    const names = ['dns-a', 'dns-b'].map((name) => `${name}-${code.toLowerCase().replace('_', '')}`);
-    for (const name of names) await stage.account(name);
-    await stage.pump.advancePastSweep();
-    const { id } = await stage.lab.keyVault<{ id: string }>('POST', '/faults', { action: 'network', code });
-    await stage.pump.advance(30 * minute);
-    for (const name of names) expect(await stage.status(name)).toBe('Enabled Unreachable DnsFailure');
-    await stage.lab.keyVault('DELETE', `/faults/${id}`);
-    await stage.pump.advance(60 * second);
-    for (const name of names) expect(await stage.status(name)).toBe(accessible);
-  });
+  test.each([['EAI_AGAIN'], ['ENOTFOUND']])(
+    'INV-2: when the resolver answers %s to every name for half an hour, no account is blocked',
+    async (code) => {
+      const { stage } = world;
+      const names = ['dns-a', 'dns-b'].map((name) => `${name}-${code.toLowerCase().replace('_', '')}`);
+      for (const name of names) await stage.account(name);
+      await stage.pump.advancePastSweep();
+      const { id } = await stage.lab.keyVault<{ id: string }>('POST', '/faults', { action: 'network', code });
+      await stage.pump.advance(30 * minute);
+      for (const name of names) expect(await stage.status(name)).toBe('Enabled Unreachable DnsFailure');
+      await stage.lab.keyVault('DELETE', `/faults/${id}`);
+      await stage.pump.advance(60 * second);
+      for (const name of names) expect(await stage.status(name)).toBe(accessible);
+    },
+  );
 });
 
-test('one vault of many is deleted: its accounts are refused after a quarter of an hour, no other is touched', async () => {
+test('when one vault of many is deleted, its accounts are blocked after a quarter of an hour, and no other account is', async () => {
   const { stage } = world;
   const names = ['many-a', 'many-b', 'many-c', 'many-d'];
   for (const name of names) await stage.account(name);
@@ -136,40 +139,43 @@ test('one vault of many is deleted: its accounts are refused after a quarter of 
   for (const name of names.filter((one) => one !== 'many-b')) expect(await stage.status(name)).toBe(accessible);
 });
 
-describe('the clock of an instance leaps, while time goes on as ever', () => {
+describe('the clock of an instance leaps', () => {
   test.each([
     ['an hour forward, and back when it is set right', 60 * minute],
     ['an hour back, and forward when it is set right', -60 * minute],
-  ])('%s: no denial confirmed sooner, none missed, access restored in time', async (_title, leap) => {
-    const { stage } = world;
-    const { lab } = stage;
-    const name = leap > 0 ? 'leaps-on' : 'leaps-back';
-    await stage.account(name);
-    let skew = 0;
-    const clock = { now: () => lab.clock.now() + skew, monotonic: () => lab.clock.monotonic() };
-    const pump = createPump(lab, await lab.another({ clock }));
-    await pump.advancePastSweep();
-    skew = leap;
-    await pump.advance(3 * minute);
-    expect(await stage.status(name)).toBe(accessible);
-    skew = 0;
-    await lab.keyVault('DELETE', `/vaults/${name}/keys/cmk`);
-    await pump.advance(15 * second);
-    expect(await stage.status(name), 'too soon').not.toContain('Inaccessible');
-    await pump.advance(2 * minute);
-    expect(await stage.status(name)).toBe('CustomerKeyInaccessible Inaccessible KeyNotFound');
-    skew = leap;
-    await lab.keyVault('POST', `/vaults/${name}/keys/cmk/recover`);
-    await pump.advance(70 * second);
-    expect(await stage.status(name)).toBe(accessible);
-  });
+  ])(
+    'when the clock of an instance leaps (%s), no denial is confirmed sooner, none is missed, and access is restored in time',
+    async (_title, leap) => {
+      const { stage } = world;
+      const { lab } = stage;
+      const name = leap > 0 ? 'leaps-on' : 'leaps-back';
+      await stage.account(name);
+      let skew = 0;
+      const clock = { now: () => lab.clock.now() + skew, monotonic: () => lab.clock.monotonic() };
+      const pump = createPump(lab, await lab.another({ clock }));
+      await pump.advancePastSweep();
+      skew = leap;
+      await pump.advance(3 * minute);
+      expect(await stage.status(name)).toBe(accessible);
+      skew = 0;
+      await lab.keyVault('DELETE', `/vaults/${name}/keys/cmk`);
+      await pump.advance(15 * second);
+      expect(await stage.status(name), 'too soon').not.toContain('Inaccessible');
+      await pump.advance(2 * minute);
+      expect(await stage.status(name)).toBe('CustomerKeyInaccessible Inaccessible KeyNotFound');
+      skew = leap;
+      await lab.keyVault('POST', `/vaults/${name}/keys/cmk/recover`);
+      await pump.advance(70 * second);
+      expect(await stage.status(name)).toBe(accessible);
+    },
+  );
 });
 
 describe('INV-7: evidence applies only to the binding it was made for, and only when it is newer', () => {
   const work = (vault: string) => ({ vault: vaultIdOf(`${vault}.vault.azure.net`), requestedBy: 'sweep' }) as const;
   const late = { action: 'lateAnswer', delayMs: 300, operation: 'unwrapkey', count: 1 };
 
-  test('a good answer that arrives after a newer denial restores nobody', async () => {
+  test('INV-7: a good result that arrives after a newer denial restores no account', async () => {
     const { stage } = world;
     const { lab, pump } = stage;
     await stage.account('late-good');
@@ -182,7 +188,7 @@ describe('INV-7: evidence applies only to the binding it was made for, and only 
     await stage.fault('late-good', late);
     const slow = workOnVault(work('late-good'), lab.service);
     await sleep(150);
-    // The worker is taken for dead, and another takes its vault over.
+    // Its lock on the vault has expired, so another worker takes over.
     await lab.keyVault('PATCH', '/vaults/late-good/keys/cmk', { enabled: false });
     lab.clock.set(lab.clock.now() + 10 * minute);
     const other = await lab.another();
@@ -193,7 +199,7 @@ describe('INV-7: evidence applies only to the binding it was made for, and only 
     expect(await stage.status('late-good')).toBe(before);
   });
 
-  test('a denial that arrives after the account has moved to another key says nothing of the new one', async () => {
+  test('INV-7: a denial that arrives after the account changed to another key does not affect the new key', async () => {
     const { stage } = world;
     const { lab, pump } = stage;
     await stage.account('moves-off');
@@ -212,7 +218,7 @@ describe('INV-7: evidence applies only to the binding it was made for, and only 
   });
 });
 
-test('the stage is left without faults on the operator’s vault', async () => {
+test('the tests leave no fault on the operator’s vault', async () => {
   const faults = await world.stage.lab.keyVault<{ vault?: string }[]>('GET', '/faults');
   expect(faults.filter(({ vault }) => vault === operatorVault || vault === undefined)).toEqual([]);
 });

@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 
 test.each(setTimeRows.map((row, index) => [row.name, index] as const))(
-  '%s is refused by its own word, and the account is as it was',
+  '%s is rejected with its own cause, and the account does not change',
   (_name, index) => {
     const { row, told, isUnchanged } = outcomes[index] ?? {};
     expect({ told, isUnchanged }).toEqual({ told: row?.cause, isUnchanged: true });

@@ -9,7 +9,7 @@ export const minute = 60 * second;
 
 export interface Stage extends World {
   readonly pump: Pump;
-  /** A vault with a key, and an account on it of the same name. */
+  /** Creates a vault with a key, and an account of the same name that uses it. */
   account(name: string): Promise<void>;
   fault(vault: string, body: Readonly<Record<string, unknown>>): Promise<unknown>;
   /** "Enabled Suspect KeyDisabled" */
@@ -36,7 +36,7 @@ export function useStage(): { readonly stage: Stage } {
       },
     };
   });
-  // Time goes on for the vaults of one test only.
+  // Time passes for the vaults of one test only.
   beforeEach(() => {
     for (const vault of played.splice(0)) stage?.pump.retire(vault);
   });

@@ -126,7 +126,7 @@ describe('INV-11: a new version of an operator key', () => {
     await lab.keyVault('POST', '/faults', fault);
     await rings.advance(5 * minutes);
     expect(await keysOf('system')).toEqual(before);
-    expect(alarms()).toContain('A ring does not open under the newest version of its key: it stays on the one before');
+    expect(alarms()).toContain('A ring could not be wrapped with the newest key version and stays on the earlier one');
     await lab.keyVault('DELETE', '/faults');
     await rings.advance(5 * minutes);
     expect(await keysOf('system')).toEqual((await versionsOf('system', lab)).slice(-1));

@@ -341,8 +341,8 @@ describe('the rings of a running process', () => {
     await expect(rings('fresh')).rejects.toThrow(Unavailable);
     const alarms = stage.lines.filter(({ level }) => level === 'error').map(({ message }) => message);
     expect(alarms).toEqual([
-      'A generation of a ring could not be opened',
-      ...Array(2).fill('The rings could not be read again: this process goes on with those it has'),
+      'A ring generation could not be opened',
+      ...Array(2).fill('The rings could not be refreshed and the process uses its copy'),
     ]);
     Object.assign(stage.ringStore, { read });
     vault.current = vaultWith(keys);
@@ -437,9 +437,7 @@ describe('the rings of a running process', () => {
     later();
     const now = await rings();
     expect(now.system.newest).toMatchObject({ generation: 3, key: new Uint8Array(32).fill(0xcc) });
-    expect(stage.lines.map(({ message }) => message)).toContain(
-      'A row of a ring is not one that this service writes: it is passed by',
-    );
+    expect(stage.lines.map(({ message }) => message)).toContain('Skipped a ring row that this service did not write');
   });
 
   it('take back a row of an older generation that was lost and is restored', async () => {
@@ -465,7 +463,7 @@ describe('the rings of a running process', () => {
     later();
     expect((await rings()).system.newest.generation).toBe(2);
     expect(stage.lines.map(({ message }) => message)).toContain(
-      'A ring is said to be sealed with an older generation than before: that is not believed',
+      'Rejected a ring state that names an older generation than before',
     );
   });
 
@@ -563,7 +561,7 @@ describe('the rings of a running process', () => {
     later();
     expect((await rings()).system.newest).toBe(before);
     expect(stage.lines.map(({ message }) => message)).toContain(
-      'The rows of a ring are missing: restore them before this process ends',
+      'Ring rows are missing and must be restored before this process ends',
     );
     expect(stage.inserts).toEqual([]);
   });

@@ -314,7 +314,7 @@ describe('a pass', () => {
       expect((await stored('at-rest', rings.service)).state?.value.rotation?.pass?.stuck).toBe(1);
       expect(await generationsLeft('at-rest')).toEqual(new Set([before, before + 1]));
       expect(lab.log.map(({ message }) => message)).toContain(
-        'Rows that do not open keep an older generation of a ring from being destroyed',
+        'Unreadable rows prevent the destruction of an older ring generation',
       );
       // It comes back from a back-up, and the operator asks again.
       await edit(whole);

@@ -115,7 +115,7 @@ describe('a record that cannot be read', () => {
     expect(lab.log.filter(({ level }) => level === 'error')).toEqual([
       {
         level: 'error',
-        message: 'The daily pass went by an account',
+        message: 'The daily pass skipped an account',
         fields: { account: 'broken', error: 'TypeError' },
       },
     ]);
@@ -144,7 +144,7 @@ describe('a record that cannot be read', () => {
     expect(lab.log).toEqual([
       {
         level: 'error',
-        message: 'An account key does not open to what its record names',
+        message: 'An account key does not match its record',
         fields: { account: 'renamed' },
       },
     ]);

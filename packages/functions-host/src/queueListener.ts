@@ -172,7 +172,7 @@ export function startListener(
         // Received while stopping, so it is not run but shown again at once.
         const task = stopping ? carryOut('Release', message, message.popReceipt, 0) : work(message);
         working.add(task);
-        task.finally(() => working.delete(task));
+        void task.finally(() => working.delete(task));
       }
       empty = messages.length > 0 ? 0 : empty + 1;
       if (empty > 0 && !stopping) await pause(pollPause(empty, options.maxPollingIntervalMs, Math.random()));

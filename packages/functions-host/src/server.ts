@@ -45,7 +45,7 @@ export async function startServer(
   const server = createServer({ keepAliveTimeout: keepAliveMs, maxHeaderSize: maxHeaderBytes }, (request, response) => {
     const done = respond(request, response);
     open.add(done);
-    done.finally(() => open.delete(done));
+    void done.finally(() => open.delete(done));
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(port, '127.0.0.1', resolve);

@@ -5,6 +5,7 @@ import type { ControlRoute } from './controlCall.ts';
 import { eventRoutes } from './controlEvents.ts';
 import { grantRoutes } from './controlGrants.ts';
 import { keyRoutes } from './controlKeys.ts';
+import { networkRoutes } from './controlNetwork.ts';
 import { testingRoutes } from './controlTesting.ts';
 import { vaultRoutes } from './controlVaults.ts';
 import { errorBody, Refused } from './errors.ts';
@@ -17,6 +18,7 @@ export const controlRoutes: readonly ControlRoute[] = [
   ...grantRoutes,
   ...keyRoutes,
   ...eventRoutes,
+  ...networkRoutes,
   ...testingRoutes,
 ];
 

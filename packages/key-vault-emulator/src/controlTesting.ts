@@ -137,6 +137,8 @@ export const testingRoutes: ControlRoute[] = [
       world.vaults.clear();
       world.resourceSubscriptions.clear();
       world.faults.clear();
+      world.network.privateEndpoints.clear();
+      world.network.privateZones.clear();
       world.requests.clear();
       world.delivery.clear();
       world.delivery.setMode('normal');

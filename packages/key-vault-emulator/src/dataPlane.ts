@@ -7,6 +7,7 @@ import { type Caller, errorBody, Refused } from './errors.ts';
 import { type Fault, forbiddenByFault, statusAnswer, type Target, throttledByFault } from './faults.ts';
 import { findVersion, liveKey } from './keys.ts';
 import type { Vault } from './model.ts';
+import { resolvesForClient } from './names.ts';
 import { algorithmIn, carryOut } from './operations.ts';
 import { badParameter, throttled } from './refusals.ts';
 import { type NoRoute, parseRoute, type Route } from './routes.ts';
@@ -45,6 +46,7 @@ async function answer(
   seen: { caller?: Caller },
 ): Promise<Outcome> {
   if (vault.deleted) return deletedVault(vault);
+  if (!resolvesForClient(vault, world.network)) return noSuchHost();
   try {
     const early = await faultOnArrival(world, vault, route);
     if (early) return withHeaders(early, vault, request);

@@ -16,6 +16,7 @@ import { createFaults } from './faults.ts';
 import { hostName, isControlHost } from './hosts.ts';
 import { openKeySource } from './keySource.ts';
 import type { Timings } from './model.ts';
+import { createNetwork } from './names.ts';
 import { createCatchUp } from './passingTime.ts';
 import { createRequestLog } from './requestLog.ts';
 import { openSnapshot } from './snapshot.ts';
@@ -102,6 +103,7 @@ async function createWorld(options: KeyVaultOptions, stopping: AbortSignal): Pro
     vaults: new Map(),
     resourceSubscriptions: new Map(),
     faults: createFaults(),
+    network: createNetwork(),
     requests: createRequestLog(),
     delivery: createDelivery(
       () => world.timings,

@@ -4,9 +4,8 @@
  * attributes and none for a role assignment.
  */
 import { randomUUID } from 'node:crypto';
+import { type EventSchema, eventTime } from './eventSchema.ts';
 import { armId, type Key, type KeyVersion, type Vault } from './model.ts';
-
-export type EventSchema = 'eventGrid' | 'cloudEvents';
 
 /** One event, independent of the schema of a subscription. */
 export type GridEvent = {
@@ -47,11 +46,6 @@ export function accessPolicyEvent(vault: Vault, nowMs: number): GridEvent {
 
 function event(type: string, vault: Vault, subject: string, nowMs: number, data: Record<string, unknown>): GridEvent {
   return { id: randomUUID(), type, subject, topic: armId(vault), time: eventTime(nowMs), data, dataVersion: '1' };
-}
-
-/** Seven digits of a second, as the platform writes it. */
-export function eventTime(ms: number): string {
-  return new Date(ms).toISOString().replace('Z', '0000Z');
 }
 
 /** Event Grid posts an array in its own schema, and a single object in CloudEvents 1.0, unless batching is on. */

@@ -155,3 +155,19 @@ export function armId(vault: Pick<Vault, 'subscriptionId' | 'resourceGroup' | 'k
   const type = vault.kind === 'vault' ? 'vaults' : 'managedHSMs';
   return `/subscriptions/${vault.subscriptionId}/resourceGroups/${vault.resourceGroup}/providers/Microsoft.KeyVault/${type}/${vault.name}`;
 }
+
+/** A private DNS zone that a network is linked to. */
+export interface PrivateZone {
+  /** Vault names in lower case. */
+  readonly records: ReadonlySet<string>;
+  /** The resolution policy of the network's link: NxDomainRedirect. */
+  readonly fallbackToInternet: boolean;
+}
+
+/** The network of a client. */
+export interface Network {
+  /** Vault names in lower case. */
+  readonly privateEndpoints: Set<string>;
+  /** Zones that the client's network is linked to, by name. */
+  readonly privateZones: Map<string, PrivateZone>;
+}

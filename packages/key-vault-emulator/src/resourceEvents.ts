@@ -4,7 +4,8 @@
  * documented sample.
  */
 import { randomUUID } from 'node:crypto';
-import { eventTime, type GridEvent } from './events.ts';
+import { eventTime } from './eventSchema.ts';
+import type { GridEvent } from './events.ts';
 import { armId, type RoleAssignment, type Vault } from './model.ts';
 
 export function vaultDeleted(vault: Vault, nowMs: number): GridEvent {

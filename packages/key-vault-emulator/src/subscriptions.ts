@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { Refused } from './errors.ts';
-import { type EventSchema, eventTime } from './events.ts';
+import { type EventSchema, eventTime } from './eventSchema.ts';
 
 export type Destination = 'webhook' | 'azureFunction';
 

@@ -6,7 +6,6 @@
  *
  * A bucket holds seconds: each second adds one, and an operation of a kind that is allowed N times a second takes 1/N.
  */
-import type { KeyVersion } from './model.ts';
 import type { Operation } from './routes.ts';
 
 export type ThrottleSettings = {
@@ -50,7 +49,11 @@ export function newThrottleState(): ThrottleState {
 }
 
 /** The kind of a request; a request without an existing key counts as the cheapest. */
-export function requestKind(operation: Operation, version: KeyVersion | undefined, hsmAsked: boolean): string {
+export function requestKind(
+  operation: Operation,
+  version: { readonly kty: string; readonly size?: number | undefined } | undefined,
+  hsmAsked: boolean,
+): string {
   if (operation === 'create' || operation === 'rotate') {
     return hsmAsked || version?.kty.endsWith('-HSM') ? 'create-HSM' : 'create';
   }

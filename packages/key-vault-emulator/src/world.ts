@@ -5,7 +5,7 @@ import type { Caller } from './errors.ts';
 import { accessPolicyEvent, type KeyEventName, keyEvent } from './events.ts';
 import type { Faults } from './faults.ts';
 import type { KeySource } from './keySource.ts';
-import type { Key, KeyVersion, RoleAssignment, Timings, Vault } from './model.ts';
+import type { Key, KeyVersion, Network, RoleAssignment, Timings, Vault } from './model.ts';
 import type { RequestLog } from './requestLog.ts';
 import { roleAssignmentDeleted, vaultDeleted } from './resourceEvents.ts';
 import type { EventSubscription } from './subscriptions.ts';
@@ -18,6 +18,8 @@ export type World = {
   /** Event subscriptions of an Azure subscription, by its id in lower case. */
   resourceSubscriptions: Map<string, EventSubscription[]>;
   faults: Faults;
+  /** How names resolve for the client. */
+  network: Network;
   requests: RequestLog;
   delivery: Delivery;
   source: KeySource;

@@ -1,4 +1,4 @@
-/** The stored account, and what is read off it and its watch. */
+/** The stored account, and what follows from it and its watch. */
 import type { ChainHead } from '../audit/auditEntry.ts';
 import type { ArmPath } from '../base/armPath.ts';
 import { fold } from '../base/names.ts';
@@ -19,43 +19,44 @@ export interface CustomerKeyEncryption {
   /** The version that wraps the account key now. */
   readonly version: string;
   readonly binding: Binding;
-  /** The watch's last epoch that stands in this account's chain. */
+  /** The last epoch of the watch that this account's chain has. */
   readonly reconciledEpoch: number;
-  /** When the account key was last re-wrapped on this binding. Absent: not since the account came to it. */
+  /** When the account key was last re-wrapped on this binding. Absent: never since the account uses this binding. */
   readonly rewrappedAt?: EpochMs;
 }
 
 export type Encryption = { readonly type: 'SystemKey' } | CustomerKeyEncryption;
 
 /**
- * Keys that the account has left while some of its secrets may still be under them. They open and never seal.
+ * Account keys of earlier generations, while some of the account's secrets may still be encrypted under them. They
+ * decrypt and never encrypt.
  *
- *   moving    a pass over the secrets brings them under the account key
- *   retiring  begun at least `olderKeyWaitMs` (rings/times.ts) later: the older keys go after a pass that finds nothing under them, and every
- *             writer that reads this after its save knows that the pass may have missed it
+ *   moving    a pass encrypts the secrets under the newest account key
+ *   retiring  begins at least `olderKeyWaitMs` (rings/durations.ts) later. A pass that finds no secret under the older keys
+ *             destroys them. A writer that reads this phase after its save knows that the pass may have missed its secret
  */
 export interface OlderAccountKeys {
   readonly phase: 'moving' | 'retiring';
   readonly since: EpochMs;
-  /** base64 of the envelope of docs/envelope.md, kind `accountKeys`: sealed under the account key. */
+  /** base64 of the envelope of docs/envelope.md, kind `accountKeys`: encrypted under the account key. */
   readonly keys: readonly { readonly generation: number; readonly sealed: string }[];
 }
 
 export type PassthroughProperties = Readonly<Record<string, unknown>>;
 
 interface AccountFacts {
-  /** As written at creation; folded it is the account's partition. */
+  /** As written at creation. The folded name is the account's partition. */
   readonly name: string;
-  /** Not shared with an account of the same name that is created later. */
+  /** Differs from that of a later account of the same name. */
   readonly instanceId: string;
-  /** Whom the account belongs to; never changes. */
+  /** The customer organisation of the account. It never changes. */
   readonly owner: string;
   readonly location: string;
-  /** Its path on the routes of Azure Media Services; never changes. Absent: it has none. */
+  /** The path on the routes of Azure Media Services. It never changes. Absent: the account has none. */
   readonly place?: ArmPath;
   readonly createdAt: EpochMs;
   readonly updatedAt: EpochMs;
-  /** Counts writes; with the instance it is the account's ETag. */
+  /** Counts writes. Instance and revision are the account's ETag. */
   readonly revision: number;
   readonly audit: ChainHead;
 }
@@ -63,7 +64,7 @@ interface AccountFacts {
 export interface ActiveAccount extends AccountFacts {
   readonly lifecycle: 'active';
   readonly tags: Readonly<Record<string, string>>;
-  /** Properties that mean nothing here and belong to the contract of Azure Media Services: kept as they came. */
+  /** Properties of the Azure Media Services contract that have no meaning here. They are retained as received. */
   readonly kept?: PassthroughProperties;
   readonly encryption: Encryption;
   readonly accountKeyGeneration: number;
@@ -72,22 +73,26 @@ export interface ActiveAccount extends AccountFacts {
   /** Absent once every secret is under the account key. */
   readonly olderAccountKeys?: OlderAccountKeys;
   /**
-   * By ring: no KEK before this one may seal the record, because those are being destroyed. Noted so that a writer who read the
-   * record before finds it changed.
+   * By ring: no KEK before this generation may encrypt the record, because those are being destroyed. The record stores
+   * it so that a writer who read the record earlier finds it changed.
    */
   readonly keksFrom?: Readonly<Partial<Record<RingName, number>>>;
-  /** Every use of the account key, and every reveal of a secret, leaves an audit entry: the customer's own access log. */
+  /**
+   * Writes an audit entry for each use of the account key and each reveal of a secret: the customer's own access log.
+   */
   readonly auditKeyUse?: boolean;
 }
 
-/** The wrapped key is gone already, so nothing can be opened any more; what is left is to clear away. */
+/**
+ * The wrapped key is already deleted, so no secret can be decrypted. The rest of the delete removes the remaining rows.
+ */
 export interface DeletingAccount extends AccountFacts {
   readonly lifecycle: 'deleting';
-  /** The row that is left to clear away. */
+  /** The bound row that the delete still has to remove. */
   readonly bound?: {
     readonly bindingId: string;
     readonly account: BoundAccount;
-    /** The watch's last epoch that stands in the chain, and the key that its verdicts are told of. */
+    /** The last epoch of the watch that the chain has, and the key identifier for its entries. */
     readonly reconciledEpoch: number;
     readonly key: string;
   };
@@ -95,29 +100,32 @@ export interface DeletingAccount extends AccountFacts {
 
 export type AccountRecord = ActiveAccount | DeletingAccount;
 
-/** An account as it stands at the moment of a call: its record beside its watch. */
+/** An account at the moment of a call: its record and its watch. */
 export interface AccountView {
   readonly record: ActiveAccount;
-  /** The store's own tag of the row, for the conditional write that follows this read. */
+  /** The store's ETag of the row, for the conditional write that follows this read. */
   readonly etag: string;
   /** Absent under the system key. */
   readonly watch?: Watch;
 }
 
-/** The verdict on the version that wraps the account key. Absent under the system key, or when the watch has lost it. */
+/**
+ * The verdict on the version that wraps the account key. Absent under the system key, or when the watch does not have
+ * the version.
+ */
 export function verdictOn(view: Pick<AccountView, 'record' | 'watch'>): Verdict | undefined {
   const { encryption } = view.record;
   return encryption.type === 'CustomerKey' ? view.watch?.versions[encryption.version] : undefined;
 }
 
-/** The account *is* its watch's verdict: one write of the watch refuses, or restores, all accounts of a key at once. */
+/** The account has no state of its own. One write of the watch blocks or restores all accounts of a key at once. */
 export function stateOf(view: Pick<AccountView, 'record' | 'watch'>): AccountState {
   return verdictOn(view)?.status === 'Inaccessible' ? 'CustomerKeyInaccessible' : 'Enabled';
 }
 
 export const etagOf = (record: AccountRecord): string => `"${record.instanceId}.${record.revision}"`;
 
-/** What the outer layer is bound to: the current key identifier, or the system key. */
+/** The value that the outer layer binds: the current key identifier, or `SystemKey`. */
 export function wrappedByOf(encryption: Encryption): string {
   return encryption.type === 'SystemKey'
     ? 'SystemKey'
@@ -126,7 +134,7 @@ export function wrappedByOf(encryption: Encryption): string {
 
 export const currentKeyIdentifier = (encryption: CustomerKeyEncryption): string => wrappedByOf(encryption);
 
-/** The row that stands for this account under its binding. */
+/** The row of this account under its binding. */
 export function boundOf(
   record: Pick<ActiveAccount, 'name' | 'instanceId'>,
   encryption: CustomerKeyEncryption,

@@ -1,11 +1,13 @@
 /**
- * What one process remembers of accounts between two reveals: the record as it was read a moment ago, so that record and secret
- * need not be read one after the other. The watch, which says whether the account may be served at all, is read every time.
+ * Account records that this process read within the last seconds. With them a reveal reads record and secret at the
+ * same time instead of one after the other. The watch decides whether the account may be served, and is read every
+ * time.
  *
- * Why that refuses in time (INV-3): another instance may have moved the account to another key meanwhile. That key was proven
- * at the move, and no key is confirmed as lost within `lookSpacingSeconds` of a good look; a record is remembered no longer. A
- * re-wrap stays within the binding, so what is remembered counts only while *all* versions of the watch are accessible. And
- * whatever fails with a remembered record is tried again with a fresh one before anybody is told.
+ * Why a revocation is still refused in time (INV-3): another instance may have changed the account's key since. That
+ * change proved the new key by a remote unwrap, and no key is confirmed as lost within `lookSpacingSeconds` of a good
+ * look; a record is not used for longer than that. A re-wrap stays within the binding, so a cached record counts only
+ * while *all* versions of the watch are accessible. A call that fails with a cached record is tried again with a fresh
+ * one before it is refused.
  */
 import type { Clock } from '../base/effects.ts';
 import { lruCache } from '../base/lruCache.ts';
@@ -68,7 +70,7 @@ export function createAccountCache(
   };
 }
 
-/** The store, with every change of this process forgotten in its memory. */
+/** The store. Every change by this process invalidates the cached record. */
 export function invalidatingStore<Store extends AccountStore>(accounts: Store, cache: AccountCache): Store {
   const afterwards = (change: Promise<void>, name: string) => change.finally(() => cache.forget(name));
   return {

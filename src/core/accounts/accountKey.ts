@@ -1,6 +1,6 @@
 /**
- * Opening and wrapping account keys. Whatever is wrapped by a customer key is handed out only after a remote unwrap has
- * opened it (INV-1): nobody can store a blob that the vault cannot open. Opening is always remote and fresh here (INV-12).
+ * Opens and wraps account keys. A blob under a customer key is returned only after a remote unwrap has opened it
+ * (INV-1), so no record can name a blob that the vault cannot open. Opening is always remote and fresh here (INV-12).
  */
 
 import { type Bytes, base64, equalBytes, fromBase64, wipe } from '../base/bytes.ts';
@@ -32,14 +32,14 @@ export const keyContextOf = (record: ActiveAccount): KeyContext => ({
 
 export interface Proven {
   readonly wrappedAccountKey: string;
-  /** When the remote unwrap that proved it began. */
+  /** When the remote unwrap that proved the blob began. */
   readonly at: EpochMs;
   readonly observed: Observed;
 }
 
 type KeyTools = Pick<AccountsDeps, 'keyVault' | 'rings' | 'random' | 'clock'>;
 
-/** Wraps under the system ring: no call leaves the process. */
+/** Wraps under the system ring. No call leaves the process. */
 export async function wrapBySystemKey(context: KeyContext, accountKey: Bytes, tools: KeyTools): Promise<string> {
   const { system } = await tools.rings();
   const payload = accountKeyPayload(context, accountKey);
@@ -52,8 +52,8 @@ export async function wrapBySystemKey(context: KeyContext, accountKey: Bytes, to
 }
 
 /**
- * Wraps under one version of a customer key, locally, and proves it by a remote unwrap.
- * A vault that opens the blob to other bytes, or cannot open it, is told as KeyMaterialMismatch; nothing was stored.
+ * Wraps locally under one version of a customer key, and proves the blob by a remote unwrap. The result is
+ * KeyMaterialMismatch when the vault opens the blob to other bytes or cannot open it. Nothing is stored.
  */
 export async function wrapByCustomerKey(
   context: KeyContext,
@@ -75,7 +75,7 @@ export async function wrapByCustomerKey(
   }
 }
 
-/** Wraps locally, and hands the blob out only if the vault opens it to the same bytes. */
+/** Wraps locally, and returns the blob only if the vault opens it to the same bytes. */
 export async function proveWrap(
   payload: Bytes,
   binding: Binding,
@@ -117,7 +117,8 @@ export async function openAccountKey(record: ActiveAccount, tools: KeyTools): Pr
 }
 
 /**
- * Whether the rings still open what is theirs of the stored key: nobody is asked for it, so a customer key may be gone all the same.
+ * Checks that the rings still open their layers of the stored key. It does not call the vault, so a customer key may be
+ * gone all the same.
  * @throws Refusal KeyMaterialMismatch @throws Unavailable
  */
 export async function assertRingsOpenStoredKey(

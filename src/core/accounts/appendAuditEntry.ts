@@ -1,4 +1,4 @@
-/** Entries about an account that change nothing of it: in its chain, and its ETag stays. */
+/** Audit entries that change nothing else of an account: they are in its chain, and its ETag does not change. */
 import { type AuditFacts, appendEntries, withTrigger } from '../audit/auditEntry.ts';
 import { retryLostRaces } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
@@ -6,7 +6,7 @@ import type { AccountsDeps } from './deps.ts';
 
 export type AppendTools = Pick<AccountsDeps, 'accounts' | 'serialize' | 'rings' | 'clock' | 'trigger'>;
 
-/** To the chain of exactly this account instance. False: it is gone, and has no chain to append to; nothing is written. */
+/** Appends to the chain of exactly this account instance. False: the instance is gone, and nothing is written. */
 export async function appendToChain(
   { name, instanceId }: { readonly name: string; readonly instanceId: string },
   facts: readonly AuditFacts[],

@@ -1,8 +1,8 @@
 /**
- * Putting an account on the list of those that its key's watch speaks for. The row comes first, then the watch learns the
- * version, then the owner claims vault and identity, then (by the caller) the record names it, then the watch is read again: an
- * extra row is a hint too many, while a record without a row or a watch would be an account that nobody looks at, and a claim
- * before the row could be released in between (claims.ts).
+ * Binds an account to the watch of its key. Order: bound row, watch learns the version, owner claims vault and
+ * identity, (by the caller) record names the binding, watch is read again. A surplus row is a harmless hint. A record
+ * without a row or a watch would be an account that no look covers. A claim before the row could be released in between
+ * (customerKey/claims.ts).
  */
 
 import type { Stored } from '../base/stored.ts';
@@ -14,8 +14,8 @@ import { type ActiveAccount, boundOf, type Encryption, wrappedByOf } from './acc
 import type { AccountsDeps } from './deps.ts';
 
 /**
- * Before the record is written. Answers with the encryption to write: it has all verdicts up to now.
- * @throws Refusal OwnerMismatch when another owner was faster
+ * Runs before the record is written. Returns the encryption to write, which includes all verdicts up to now.
+ * @throws Refusal OwnerMismatch when another owner claimed first
  */
 export async function bind(
   record: Pick<ActiveAccount, 'name' | 'instanceId' | 'owner'>,
@@ -31,7 +31,9 @@ export async function bind(
   return { ...encryption, reconciledEpoch: watch.epoch };
 }
 
-/** After the record is written: a version that nobody seemed to use may have left the watch meanwhile. */
+/**
+ * Runs after the record is written: a version that no account seemed to use may have left the watch in the meantime.
+ */
 export async function confirmWatched(encryption: Encryption, provenAt: EpochMs, service: AccountsDeps): Promise<void> {
   if (encryption.type === 'SystemKey') return;
   const watch = await service.bindings.readWatch(encryption.binding.id);
@@ -39,7 +41,7 @@ export async function confirmWatched(encryption: Encryption, provenAt: EpochMs, 
     await ensureWatched(encryption.binding, encryption.version, provenAt, service);
 }
 
-/** The row of the key that the account is leaving, as it stands before the record is written. */
+/** The row of the key that the account is leaving, as it is before the record is written. */
 export async function rowToLeave(
   record: ActiveAccount,
   service: AccountsDeps,

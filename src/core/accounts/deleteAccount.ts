@@ -1,6 +1,7 @@
 /**
- * Deleting an account. First the wrapped key goes, in one batch with the audit entry: from then on nothing of the account
- * can be opened by anybody (crypto-shredding). What is left is cleared away resumably; a tombstone keeps the audit's head.
+ * Deletes an account. One batch first removes the wrapped key and adds the audit entry; from then on no process can
+ * open anything of the account (crypto-shredding). The remaining rows are removed resumably. A tombstone retains the
+ * head of the audit chain.
  */
 
 import type { Actor } from '../audit/auditEntry.ts';
@@ -13,7 +14,7 @@ import { catchUp, catchUpDeleted } from './missingVerdictEntries.ts';
 import { findAccount } from './readAccount.ts';
 import { checkPreconditions, type Preconditions, saveAccount, storedOf } from './writeAccount.ts';
 
-/** Answers whether there was an account to delete. Works in the Customer Key Inaccessible state too. */
+/** Returns whether there was an account to delete. Works in the Customer Key Inaccessible state too. */
 export async function deleteAccount(
   name: string,
   conditions: Preconditions,
@@ -47,17 +48,18 @@ export async function deleteAccount(
   return existed;
 }
 
-/** Clears away what a delete has left, if there is one under way. Safe to repeat, by anybody. */
+/** Removes what an interrupted delete has left, if there is one. Safe to repeat, by any process. */
 export async function finishDelete(folded: string, service: AccountsDeps): Promise<void> {
   await retryLostRaces(async () => {
     const stored = await service.accounts.read(folded);
     if (stored?.value.lifecycle !== 'deleting') return;
     const { bound, place } = stored.value;
-    // While the record says so: whoever is held up here takes nothing from a new account of this name.
+    // Conditional on the record: a process that is delayed here takes nothing from a new account of this name.
     const withoutSecrets = await service.secrets.clear(folded, stored.etag);
     const etag = await service.resources.clear(folded, withoutSecrets);
     if (bound !== undefined) {
-      // Before the row goes: from then on nobody would bring the chain up to a verdict that was stored just before the deletion.
+      // Before the bound row is removed: afterwards no worker would add a verdict that was stored just before the
+      // delete.
       const watch = await service.bindings.readWatch(bound.bindingId);
       const { record, facts } = catchUpDeleted(stored.value, watch?.value);
       if (facts.length > 0) {
@@ -67,7 +69,7 @@ export async function finishDelete(folded: string, service: AccountsDeps): Promi
       const row = await service.bindings.readAccount(bound.bindingId, bound.account);
       if (row !== undefined) await service.bindings.removeAccount(bound.bindingId, row);
     }
-    // By its etag, read before: a row that a new account of this name has put down again meanwhile stays.
+    // Under the ETag read before: a row that a new account of this name has written in the meantime stays.
     const listed = await listedAs(folded, place, service);
     await service.accounts.replaceWithTombstone({ ...stored, etag });
     for (const { list, etag: asListed } of listed) await service.directory.remove(folded, asListed, list);

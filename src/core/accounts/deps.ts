@@ -13,10 +13,10 @@ export interface AccountsDeps extends CustomerKeyDeps, WatchDeps {
   readonly resources: ResourceRows;
   readonly dailyQueue: WorkQueue<RekeyWork>;
   readonly rings: (read?: 'fresh') => Promise<Rings>;
-  /** One for the process: unwrapped account keys are nowhere else. */
+  /** One per process: unwrapped account keys exist only here. */
   readonly leases: Leases;
   readonly accountCache: AccountCache;
-  /** Work of this process on one account or resource, one after the other. */
+  /** Serializes the work of this process on one account or resource. */
   readonly serialize: Serialize;
   readonly refusedCalls: RefusedCalls;
 }

@@ -1,6 +1,7 @@
 /**
- * The gate of the Customer Key Inaccessible state (INV-3): of all calls on an account exactly GET, LIST and DELETE pass. Every
- * account route runs through it, except those that the route table marks; the verdict is read at the moment of the call.
+ * The gate of the Customer Key Inaccessible state (INV-3): of all calls on an account exactly GET, LIST and DELETE
+ * pass. Every account route passes it, except the routes that the route table marks. The verdict is read at the moment
+ * of the call.
  */
 
 import { type classOf, meaningOf, remedyOf } from '../base/causes.ts';
@@ -23,7 +24,7 @@ export function refuseWhileInaccessible(view: AccountView): void {
   );
 }
 
-/** The account key could not be opened just now. Never a 403: only the verdict refuses (INV-2). */
+/** The account key could not be opened now. Never a 403: only the verdict blocks an account (INV-2). */
 export function keyUnreachable(view: AccountView, cause: Parameters<typeof classOf>[0]): Unavailable {
   return new Unavailable(
     'CustomerKeyUnreachable',

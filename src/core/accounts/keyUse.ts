@@ -1,8 +1,8 @@
 /**
- * Key use: remote unwraps of an account's key, told in its chain where the account asks for it, as the customer's own access log.
- * They are told once what they were for has come to its end: no verdict, and no key that is held already, waits for them. A call, or a
- * lease that was opened, ends when they are told, because after an invocation nothing is sure to be written any more. Nothing fails
- * with them: one that cannot be written is told by the log.
+ * Key use: the remote unwraps of an account's key. They are audited in the account's chain when the account requests
+ * it, as the customer's own access log. The entries are written after the operation that used the key: no verdict and
+ * no held key waits for them. A call or a new lease ends after they are written, because an invocation that has ended
+ * may not write any more. A failed entry fails no operation; it is logged.
  */
 
 import type { Actor, AuditFacts, KeyPurpose } from '../audit/auditEntry.ts';
@@ -17,7 +17,7 @@ import type { AccountsDeps } from './deps.ts';
 
 export type KeyUse = Pick<AuditFacts, 'key' | 'cause' | 'keyVaultRequestId' | 'durationMs'>;
 
-/** The vault, and a note of every unwrap that it was asked for. */
+/** The vault, with a record of every unwrap that was sent to it. */
 export function recordingKeyVault(keyVault: KeyVault, uses: KeyUse[]): KeyVault {
   return {
     ...keyVault,
@@ -29,7 +29,7 @@ export function recordingKeyVault(keyVault: KeyVault, uses: KeyUse[]): KeyVault 
   };
 }
 
-/** A vault whose budget is spent is not asked at all (work/spending.ts). */
+/** A paced vault whose budget is spent is not called at all (watch/pacedKeyVault.ts). */
 const wasAsked = ({ observed }: Answer<unknown>): boolean =>
   observed.durationMs > 0 || observed.status !== undefined || observed.networkCode !== undefined;
 
@@ -43,7 +43,7 @@ function useOf(key: string, answer: Answer<unknown>): KeyUse {
   };
 }
 
-/** Whose key it was, and what for. */
+/** The account, and the purpose of the use. */
 export interface KeyUser {
   readonly record: Pick<ActiveAccount, 'name' | 'instanceId' | 'auditKeyUse'>;
   readonly purpose: KeyPurpose;
@@ -60,14 +60,14 @@ export async function auditKeyUses(
   if (record.auditKeyUse !== true || uses.length === 0) return;
   try {
     const facts = uses.map((use): AuditFacts => ({ type: 'KeyUsed', actor, purpose, ...use }));
-    // Of an account that is gone there is nobody to tell.
+    // An account that is gone has no chain to append to.
     await appendToChain(record, facts, tools);
   } catch (error) {
     tools.log.warn('A key use was not audited', { account: fold(record.name), error: describeError(error) });
   }
 }
 
-/** A story with a vault that notes, and what it has noted told at its end, however it ends. */
+/** Runs `work` with a vault that records its unwraps, and audits them at the end, however it ends. */
 export async function withKeyUse<S extends TellTools & Pick<AccountsDeps, 'keyVault'>, T>(
   user: KeyUser,
   service: S,

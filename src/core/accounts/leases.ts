@@ -15,25 +15,25 @@ interface Lease {
   readonly accountKey: Bytes;
   readonly openedAt: EpochMs;
   readonly openedMonotonic: number;
-  /** Jittered, so that accounts opened together are not renewed together. */
+  /** With jitter, so that accounts opened together are not renewed together. */
   readonly lifeMs: number;
   /** By the monotonic clock. */
   renewAfter: number;
-  /** The last renewal found nobody there. */
+  /** The last renewal found that the vault did not answer. */
   isInGrace: boolean;
 }
 
 const keyward = { kind: 'keyward', id: 'lease' } as const;
 const maxLeases = 20_000;
 const graceStepMs = 10_000;
-/** In grace an idle key is wiped soon: nobody who could learn of a denial is asking for it. */
+/** In grace an idle key is wiped soon: no call is there that would learn of a denial. */
 const idleInGraceMs = 2 * graceStepMs;
 
 export function createLeases(
   tools: Pick<AccountsDeps, 'keyVault' | 'accounts' | 'serialize' | 'rings' | 'random' | 'clock' | 'policy' | 'log'>,
 ): Leases {
   const { clock, policy } = tools;
-  /** From the opening to the end of grace; jitter shortens leases, not this. */
+  /** From the unwrap to the end of grace. Jitter shortens leases, not this time. */
   const longestMs = (policy.leaseSeconds + policy.leaseGraceSeconds) * 1000;
   const leases = lruCache<Lease>(maxLeases, {
     ttlAutopurge: true,
@@ -42,7 +42,9 @@ export function createLeases(
   });
   const inFlight = new Map<string, Promise<Lease | Cause>>();
 
-  /** The older of the two ages that the clocks tell: a wall clock set back makes no key younger. */
+  /**
+   * The larger of the two ages by wall clock and monotonic clock: a wall clock that was set back makes no key younger.
+   */
   const ageOf = (lease: Lease) =>
     Math.max(Math.abs(clock.now() - lease.openedAt), clock.monotonic() - lease.openedMonotonic);
 
@@ -53,7 +55,7 @@ export function createLeases(
     const opened = await openAccountKey(view.record, { ...tools, keyVault: recordingKeyVault(tools.keyVault, uses) });
     const told = () => auditKeyUses({ record: view.record, purpose: 'lease', actor: keyward }, uses, tools);
     if (!opened.ok) {
-      // Whoever goes on with the key that is held, or is refused, waits for no audit.
+      // A caller that uses the held key, or is refused, does not wait for the audit.
       void told();
       return opened.cause;
     }
@@ -81,7 +83,7 @@ export function createLeases(
     return undefined;
   }
 
-  /** Goes on with a key that could not be renewed, as long as its lease, or grace, lasts. */
+  /** Uses a key that could not be renewed until its lease, or grace, ends. */
   function goOn(id: string, held: Lease, cause: Cause): Lease | Cause {
     held.isInGrace = classOf(cause) === 'unreachable';
     held.renewAfter = held.isInGrace ? clock.monotonic() + graceStepMs : Number.POSITIVE_INFINITY;
@@ -94,7 +96,7 @@ export function createLeases(
     return leftMs <= 0 ? cause : held;
   }
 
-  /** The lease to use now, renewed where it is time and the verdict allows; or why there is none. */
+  /** The lease to use now, renewed where it is due and the verdict allows it; or the reason why there is none. */
   async function leaseFor(id: string, view: AccountView): Promise<Lease | Cause> {
     const verdict = verdictOn(view);
     const isDenied = verdict?.status === 'Suspect' || verdict?.status === 'Inaccessible';
@@ -113,7 +115,8 @@ export function createLeases(
       for (;;) {
         const lease = await leaseFor(id, view);
         if (typeof lease === 'string') throw keyUnreachable(view, lease);
-        // Another caller's renewal may have replaced, and wiped, this one since: look again, in the same turn as the use.
+        // Another caller's renewal may have replaced and wiped this lease in the meantime: check again, in the same
+        // turn as the use.
         if (leases.peek(id) === lease) return use(lease.accountKey);
       }
     },
@@ -125,6 +128,8 @@ export function createLeases(
   };
 }
 
-/** A lease is for one generation under one key version: after a move or a re-wrap the new key is asked. */
+/**
+ * A lease is for one generation under one key version. After a change of key or a re-wrap, the new key is unwrapped.
+ */
 const leaseId = ({ record }: AccountView): string =>
   `${record.instanceId} ${record.accountKeyGeneration} ${wrappedByOf(record.encryption)}`;

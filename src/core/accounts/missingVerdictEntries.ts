@@ -1,5 +1,5 @@
 /**
- * Bringing an account's own chain up to the verdicts of its watch: one entry per account and epoch, exactly once, because the
+ * Adds the verdicts of the watch to an account's own chain: one entry per account and epoch, exactly once, because the
  * record names the last epoch that it has and both are saved in one batch (INV-6).
  */
 
@@ -11,7 +11,9 @@ import { type ActiveAccount, type DeletingAccount, wrappedByOf } from './account
 
 const keyward = { kind: 'keyward', id: 'reconcile' } as const;
 
-/** The record with every verdict that targets it, and the entries that say so; the same record when it has them all. */
+/**
+ * The record with every verdict that concerns it, and the entries for them. The same record when nothing is missing.
+ */
 export function catchUp(
   record: ActiveAccount,
   watch: Watch | undefined,
@@ -25,7 +27,7 @@ export function catchUp(
   return { record: { ...record, encryption: { ...encryption, reconciledEpoch: watch.epoch } }, facts };
 }
 
-/** The same for an account whose deletion did not know yet of a verdict that was stored a moment before it. */
+/** The same for an account whose delete did not yet include a verdict that was stored a moment before it. */
 export function catchUpDeleted(
   record: DeletingAccount,
   watch: Watch | undefined,

@@ -1,9 +1,9 @@
-/** Properties of another contract, kept on the account as they came and shown again (docs/ams.md). */
+/** Properties of another contract. The account retains them as received and returns them (docs/ams.md). */
 import canonicalize from 'canonicalize';
 import { Refusal } from '../base/errors.ts';
 import type { PassthroughProperties } from './account.ts';
 
-/** A table property holds 32 Ki characters, and the whole account stands in one. */
+/** A table property holds 32 Ki characters, and the whole account is in one. */
 const maxKeptLength = 8192;
 
 /** @throws Refusal InvalidRequestContent */
@@ -16,7 +16,7 @@ export function boundedKept(kept: PassthroughProperties): PassthroughProperties 
   );
 }
 
-/** The same object where nothing changes. @throws Refusal InvalidRequestContent */
+/** The same object when nothing changes. @throws Refusal InvalidRequestContent */
 export function keptAfter(
   kept: PassthroughProperties | undefined,
   input: PassthroughProperties | undefined,

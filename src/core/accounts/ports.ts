@@ -6,58 +6,61 @@ import type { EpochMs } from '../base/time.ts';
 import type { AccountRecord } from './account.ts';
 import type { SecretPage, SecretRef } from './secretRow.ts';
 
-/** Accounts with their audit entries, one partition an account. @throws LostRace when the etag no longer fits. */
+/** Accounts with their audit entries, one partition per account. @throws LostRace when the ETag no longer fits. */
 export interface AccountStore {
   read(name: string): Promise<Stored<AccountRecord> | undefined>;
   /** Inserts record and entries in one batch. @throws LostRace when the name is taken. */
   create(record: AccountRecord, entries: readonly AuditEntry[]): Promise<void>;
   /** Replaces the record and inserts the entries, in one batch. */
   save(record: Stored<AccountRecord>, entries: readonly AuditEntry[]): Promise<void>;
-  /** Replaces the record by a tombstone that keeps the audit's head; the audit stays. */
+  /** Replaces the record by a tombstone that retains the head of the audit chain. The entries stay. */
   replaceWithTombstone(record: Stored<AccountRecord>): Promise<void>;
-  /** Names of all records, in order, from the accounts' own table: none that a list has lost is left out. */
+  /** Names of all records, in order, from the accounts table itself: an account that a list has lost is included. */
   names(limit: number, after?: string): Promise<string[]>;
 }
 
 export type ArmPathFilter = Pick<ArmPath, 'subscriptionId'> & Partial<ArmPath>;
 
-/** The order in which LIST shows accounts: by name. Rows are hints; the record decides. */
+/** The order in which LIST returns accounts: by name. Rows are hints; the record decides. */
 export interface Directory {
-  /** Idempotent; changes the row's etag every time. With a place: among the accounts of its subscription, by group and name. */
+  /**
+   * Idempotent; changes the row's ETag every time. With an ARM path: among the accounts of its subscription, by group
+   * and name.
+   */
   put(name: string, place?: ArmPath): Promise<void>;
-  /** The row's etag. */
+  /** The row's ETag. */
   find(name: string, place?: ArmPath): Promise<string | undefined>;
-  /** Only while the etag fits. */
+  /** Only while the ETag fits. */
   remove(name: string, etag: string, place?: ArmPath): Promise<void>;
   page(limit: number, after?: string): Promise<{ names: string[]; next?: string }>;
-  /** Of a subscription, or of one group of it. */
+  /** Of a subscription, or of one of its resource groups. */
   pageOf(list: ArmPathFilter, limit: number, after?: string): Promise<{ names: string[]; next?: string }>;
 }
 
-/** A pass over an account's secrets that brings them under its newest key, and how far it is. */
+/** A pass that encrypts an account's secrets under its newest key, and its progress. */
 export interface RekeyWork {
   readonly visit: 'secrets';
   readonly account: string;
-  /** The phase that the pass belongs to: another one begins from the start. */
+  /** The phase of the pass. A pass of another phase begins from the start. */
   readonly since?: EpochMs | undefined;
   readonly after?: string | undefined;
-  /** Secrets under an older key that this pass has met. */
+  /** Secrets under an older key that this pass has found. */
   readonly found?: number | undefined;
-  /** Of these, not to be opened. */
+  /** Of these, the number that could not be decrypted. */
   readonly stuck?: number | undefined;
   /** How often the chain of messages has paused in this phase. */
   readonly pauses?: number | undefined;
 }
 
-/** What else an account's partition holds, and a delete clears away. */
+/** Other rows of an account's partition that a delete removes. */
 export interface SecretRows {
   page(account: string, request: { limit: number; after?: string }): Promise<SecretPage>;
   remove(ref: SecretRef, etag: string): Promise<boolean>;
-  /** @throws LostRace when the record's etag no longer fits. Returns the record's etag after that. */
+  /** @throws LostRace when the record's ETag no longer fits. Returns the record's ETag after the call. */
   clear(account: string, recordEtag: string): Promise<string>;
 }
 
 export interface ResourceRows {
-  /** @throws LostRace when the record's etag no longer fits. Returns the record's etag after that. */
+  /** @throws LostRace when the record's ETag no longer fits. Returns the record's ETag after the call. */
   clear(account: string, recordEtag: string): Promise<string>;
 }

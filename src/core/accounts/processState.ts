@@ -1,4 +1,4 @@
-/** What one process remembers between calls. None of it is the truth about an account: that is in the tables. */
+/** What one process remembers between calls. None of it decides about an account: that is in the tables. */
 import type { Actor, SensitiveCall } from '../audit/auditEntry.ts';
 import type { Bytes } from '../base/bytes.ts';
 import type { ErrorCode } from '../base/errors.ts';
@@ -10,7 +10,7 @@ export interface KnownAccount {
   readonly isRemembered: boolean;
 }
 
-/** Account records that were read within the last seconds. */
+/** Account records that this process read within the last seconds. */
 export interface AccountCache {
   /** The account as it is now, from a record that may be a few seconds old. */
   view(name: string): Promise<KnownAccount>;
@@ -22,7 +22,7 @@ export interface AccountCache {
 
 export interface Leases {
   /**
-   * Runs `use` with the account's key, which is valid until `use` returns and never after.
+   * Runs `use` with the account's key. The key is valid until `use` returns and never after.
    * @throws Unavailable CustomerKeyUnreachable, with the cause.
    */
   withAccountKey<T>(view: AccountView, use: (accountKey: Bytes) => T): Promise<T>;
@@ -43,6 +43,9 @@ export interface RefusedCall {
 }
 
 export interface RefusedCalls {
-  /** `tooMany`: of this caller, within a minute. @throws Unavailable when it cannot be written */
+  /**
+   * `tooMany`: this caller has reached its limit of entries per minute. @throws Unavailable when the entry cannot be
+   * written
+   */
   tell(call: RefusedCall, code: ErrorCode, actor: Actor): Promise<'told' | 'tooMany'>;
 }

@@ -1,4 +1,4 @@
-/** Putting an account key under a key: the system key, or a customer key that has been checked and proven first. */
+/** Wraps an account key under the system key, or under a customer key that was validated and proven first. */
 
 import type { AuditFacts } from '../audit/auditEntry.ts';
 import { type Bytes, wipe } from '../base/bytes.ts';
@@ -19,17 +19,18 @@ export interface Protected {
   readonly encryption: Encryption;
   readonly wrappedAccountKey: string;
   readonly accountKeyGeneration: number;
-  /** Set where the account key is a new one. */
+  /** Set when the account key is new. */
   readonly olderAccountKeys?: OlderAccountKeys;
-  /** When a remote unwrap proved it; now, under the system key. */
+  /** When a remote unwrap proved the key; the current time under the system key. */
   readonly provenAt: EpochMs;
   /** Key Vault's request id of the proof. */
   readonly facts: Pick<AuditFacts, 'keyVaultRequestId'>;
 }
 
 /**
- * The account's key under another key. Leaving a customer key takes a fresh remote unwrap under it, never a lease (INV-12);
- * leaving the system key makes a new account key, so that no older copy of the row opens what the new one protects.
+ * The account's key under another key. To leave a customer key takes a fresh remote unwrap under it, never a lease
+ * (INV-12). To leave the system key makes a new account key, so that no older copy of the row opens what the new key
+ * protects.
  */
 export async function changeKey(
   current: AccountView,
@@ -51,8 +52,8 @@ export async function changeKey(
 const maxOlderKeys = 8;
 
 /**
- * A new account key under the input's key. The one that is left, and those that it had taken over, stay readable under the new one
- * until every secret has been moved. Rests on a fresh unwrap of the one that is left (INV-12).
+ * A new account key under the key of the input. The old account key, and the older ones that it protects, can still
+ * decrypt until every secret is under the new one. Rests on a fresh unwrap of the old one (INV-12).
  */
 export async function renewAccountKey(
   { record, ...view }: AccountView,
@@ -81,7 +82,7 @@ export async function renewAccountKey(
   }
 }
 
-/** An account key under the input's key. Nothing is stored. */
+/** An account key under the key of the input. Nothing is stored. */
 export async function protect(
   place: KeyContext,
   accountKey: Bytes,
@@ -109,7 +110,7 @@ export async function protect(
   };
 }
 
-/** The same account key under the same key, sealed with the rings as they are now. */
+/** The same account key under the same key, encrypted with the current rings. */
 export async function resealAccountKey(
   place: KeyContext,
   accountKey: Bytes,

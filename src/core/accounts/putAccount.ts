@@ -1,9 +1,9 @@
 /**
- * Creating and changing accounts.
+ * Creates and changes accounts.
  *
- * Order on the way to a customer key, and why: check the key (nothing is stored yet) → wrap and prove by a remote unwrap →
- * row under the binding → watch knows the version → claim vault and identity → record with its audit entry → read the watch
- * again. Whatever dies in between leaves a claim, a row or a watch too many, all harmless, and never a record too many.
+ * Order of a change to a customer key: validate the key (nothing is stored yet) → wrap and prove by a remote unwrap →
+ * bound row → watch learns the version → claim vault and identity → record with its audit entry → read the watch again.
+ * A crash in between leaves a surplus claim, row or watch, all harmless, and never a surplus record.
  */
 
 import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
@@ -46,7 +46,7 @@ import {
   withPreconditions,
 } from './writeAccount.ts';
 
-/** What a caller may say about an account. On an existing account an absent property stays as it is. */
+/** What a caller can set on an account. On an existing account an absent property stays as it is. */
 export interface AccountInput {
   readonly owner?: string;
   readonly location?: string;
@@ -54,13 +54,13 @@ export interface AccountInput {
   readonly encryption?: EncryptionInput;
   readonly auditKeyUse?: boolean;
   readonly place?: ArmPath;
-  /** What is named here takes the place of what is kept under that name. */
+  /** Replaces the retained properties of the same names. */
   readonly kept?: PassthroughProperties;
 }
 
-/** What the caller may do beyond writing accounts. Nothing, unless it is said. */
+/** What the caller may do beyond writing accounts. Nothing by default. */
 export interface Permitted {
-  /** Take an account from its customer key back to the system key. */
+  /** Move an account from its customer key back to the system key. */
   readonly mayRelease?: boolean;
 }
 
@@ -79,7 +79,8 @@ export function putAccount(
   return racing(folded, input, service, async () => {
     const current = await findAccount(folded, service);
     checkPreconditions(conditions, current && etagOf(current.record));
-    // A creation that was held up too long, and died, may have left a key that no ring opens: its repetition must not say all is well.
+    // A creation that was delayed too long and crashed may have left a key that no ring opens. Its retry must not
+    // succeed.
     if (current !== undefined) await assertRingsOpenStoredKey(current.record, service);
     if (current === undefined) await createAccount(name, input, actor, service);
     else await withPreconditions(conditions, () => changeAccount(current, input, { actor, ...permitted }, service));
@@ -87,7 +88,7 @@ export function putAccount(
   });
 }
 
-/** PATCH: changes what the input names. @throws Refusal AccountNotFound */
+/** PATCH: changes the properties of the input. @throws Refusal AccountNotFound */
 export function patchAccount(
   name: string,
   input: AccountInput,
@@ -105,8 +106,8 @@ export function patchAccount(
 }
 
 /**
- * Writers of this process that ask no vault take turns at an account: however many come at once, none of them loses to another.
- * Whoever may have to wait for a vault keeps nobody waiting, and decides again when the race is lost.
+ * Writers of this process that call no vault take turns at an account, so none of them loses a race to another. A
+ * writer that may wait for a vault blocks no other writer, and decides again when it loses the race.
  */
 function racing<T>(
   name: string,
@@ -165,7 +166,9 @@ async function create(about: NewAccount, input: AccountInput, actor: Actor, serv
   }
 }
 
-/** Goes on until what is saved is under ring generations that will not be destroyed without it (rings/late.ts). */
+/**
+ * Repeats until the saved key is under ring generations that will not be destroyed without it (rings/staleWriter.ts).
+ */
 async function resealUntilValid(
   { name, instanceId, accountKeyGeneration, encryption, wrappedAccountKey }: Omit<ActiveAccount, 'audit' | 'revision'>,
   accountKey: Bytes,
@@ -183,7 +186,7 @@ async function resealUntilValid(
     );
     const isOurs = await retryLostRaces(async () => {
       const stored = await service.accounts.read(fold(name));
-      // Changed or deleted by somebody else since: it is theirs.
+      // Another writer has changed or deleted the record since: nothing is left to do here.
       if (stored?.value.lifecycle !== 'active' || stored.value.wrappedAccountKey !== saved) return false;
       const resealed = { type: 'AccountKeyResealed', actor: { kind: 'keyward', id: 'rings' } } as const;
       await saveAccount(
@@ -208,7 +211,7 @@ async function changeAccount(
   const { record, facts: pending } = catchUp(current.record, current.watch);
   refuseChange(record, input);
   refuseRelease(record, input, mayRelease);
-  // Before the account's present key is asked for anything.
+  // Before the account's current key is used.
   if (input.encryption?.type === 'CustomerKey') parseKeyIdentifier(input.encryption.keyIdentifier, service.cloud);
   const auditKeyUse = input.auditKeyUse ?? record.auditKeyUse ?? false;
   const tags = input.tags ?? record.tags;
@@ -236,7 +239,7 @@ export function refuseChange(record: ActiveAccount, input: AccountInput): void {
     throw notChangeable('properties.resourceGroupName', 'The subscription and resource group');
 }
 
-/** A customer's hold on the account ends here, so writing accounts is not enough. */
+/** This ends the customer's hold on the account, so the right to write accounts is not enough. */
 function refuseRelease(record: ActiveAccount, input: AccountInput, mayRelease: boolean): void {
   if (mayRelease || record.encryption.type === 'SystemKey' || input.encryption?.type !== 'SystemKey') return;
   throw new Refusal(
@@ -258,7 +261,9 @@ function isSameEncryption(current: Encryption, input: EncryptionInput, service: 
   return bindingOf(identifier, service.homeTenantId, input.identity).id === current.binding.id;
 }
 
-/** Owner and location of an account that is not there yet. @throws Refusal InvalidRequestContent | InvalidParameter */
+/**
+ * Owner and location of an account that does not exist yet. @throws Refusal InvalidRequestContent | InvalidParameter
+ */
 export function ownedOf(input: AccountInput): Owned {
   return { owner: parseOwner(needed(input.owner, 'properties.owner')), location: needed(input.location, 'location') };
 }

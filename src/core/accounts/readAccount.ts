@@ -1,4 +1,4 @@
-/** Reading accounts: the record beside its watch, as every call sees it. */
+/** Reads accounts: the record and its watch, as every call sees them. */
 
 import { type ArmPath, isSameArmPath } from '../base/armPath.ts';
 import { Refusal } from '../base/errors.ts';
@@ -13,15 +13,16 @@ export interface ReadDeps extends Partial<Pick<AccountsDeps, 'accountCache'>> {
 }
 
 /**
- * Undefined when there is no such account, or it is being deleted. The watch that the record named the last time is read beside
- * the record. That is a guess and costs a read when it is wrong: what counts is the watch that this record names.
+ * Undefined when there is no such account, or it is being deleted. The watch that the record named last time is read at
+ * the same time as the record. That is a guess, and costs a read when it is wrong: only the watch that this record
+ * names counts.
  */
 export async function findAccount(name: string, tools: ReadDeps): Promise<AccountView | undefined> {
   const { accounts, bindings, accountCache } = tools;
   const folded = fold(name);
   const guess = accountCache?.bindingOf(folded);
   const early = guess === undefined ? undefined : bindings.readWatch(guess);
-  // Awaited below, or not wanted.
+  // Awaited below, or not needed.
   early?.catch(() => undefined);
   const stored = await accounts.read(folded);
   const found = stored?.value.lifecycle === 'active' ? stored.value : undefined;
@@ -31,7 +32,7 @@ export async function findAccount(name: string, tools: ReadDeps): Promise<Accoun
   const view = { record: found, etag: stored.etag };
   if (binding === undefined) return view;
   const guessed = binding === guess ? (await early)?.value : undefined;
-  // A watch that was read a moment before the record may not know its version yet.
+  // A watch that was read a moment before the record may not have its version yet.
   if (guessed !== undefined && verdictOn({ ...view, watch: guessed }) !== undefined) return { ...view, watch: guessed };
   const watch = await bindings.readWatch(binding);
   return watch === undefined ? view : { ...view, watch: watch.value };
@@ -46,11 +47,11 @@ export async function getAccount(name: string, tools: ReadDeps): Promise<Account
 
 export interface AccountPage {
   readonly accounts: readonly AccountView[];
-  /** Give it back to continue. Absent on the last page. */
+  /** Pass it to the next call. Absent on the last page. */
   readonly next?: string;
 }
 
-/** By name, at most `limit` a page. A page can hold fewer: an account may go while it is read. */
+/** By name, at most `limit` per page. A page can hold fewer: an account may be deleted during the read. */
 export async function listAccounts(
   limit: number,
   after: string | undefined,
@@ -59,7 +60,9 @@ export async function listAccounts(
   return readListed(await tools.directory.page(limit, after), tools);
 }
 
-/** Those of a subscription, or of one group of it, by group and name. A row is a hint: the record says where the account is. */
+/**
+ * Those of a subscription, or of one resource group, by group and name. A row is a hint: the record has the ARM path.
+ */
 export async function listAccountsOf(
   list: ArmPathFilter,
   limit: number,

@@ -18,7 +18,7 @@ export function createRefusedCalls(
   const callers = lruCache<{ readonly since: number; count: number }>(rememberedAtOnce);
   const underWay = new Map<string, Promise<void>>();
 
-  /** False: this caller has had as many entries as one may in a minute. */
+  /** False: this caller has reached the number of entries allowed per minute. */
   function isWithin({ kind, id }: Actor, now: number): boolean {
     const caller = `${kind} ${id}`;
     const known = callers.get(caller);

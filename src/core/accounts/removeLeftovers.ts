@@ -3,9 +3,10 @@ import { LostRace } from '../base/errors.ts';
 import type { AccountsDeps } from './deps.ts';
 
 /**
- * Before an account is created: rows that a writer left who died between a late save and its removal, after the earlier account of
- * this name was gone. What was there before there was seen to be no account belongs to none, and goes as it was read.
- * @throws LostRace when somebody has created the account meanwhile.
+ * Runs before an account is created. It removes rows of a writer that crashed between a late save and the removal of
+ * that row, after the earlier account of this name was gone. A row that was there before the account was seen to be
+ * absent belongs to no account, and is deleted under the ETag that was read.
+ * @throws LostRace when another caller has created the account in the meantime.
  */
 export async function removeLeftovers(account: string, { accounts, secrets }: AccountsDeps): Promise<void> {
   for (let after: string | undefined, isLast = false; !isLast; isLast = after === undefined) {

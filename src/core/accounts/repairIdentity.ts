@@ -1,7 +1,8 @@
 /**
- * Repair of the identity: while an account's key is not accessible, the operator may change which identity reaches the same
- * version of the same key, and nothing else. It rests on a fresh unwrap of the account's real wrapped key with the new identity
- * (INV-12), so it helps where our identity was at fault and never where the customer has taken the key away.
+ * Identity repair: while an account's key is not accessible, the operator can change the identity that uses the same
+ * version of the same key, and nothing else. It rests on a fresh unwrap of the account's real wrapped key with the new
+ * identity (INV-12). So it helps where Keyward's identity was at fault, and never where the customer has revoked the
+ * key.
  */
 import canonicalize from 'canonicalize';
 import type { Actor } from '../audit/auditEntry.ts';
@@ -19,7 +20,10 @@ import { catchUp } from './missingVerdictEntries.ts';
 import { getAccount } from './readAccount.ts';
 import { saveKeyChange } from './saveKeyChange.ts';
 
-/** @throws Refusal Conflict, or why the key does not open with the identity; Unavailable when the vault could not be asked. */
+/**
+ * @throws Refusal Conflict, or the cause why the key does not open with the identity; Unavailable when the vault did
+ * not answer.
+ */
 export function repairIdentity(
   name: string,
   identity: KeyVaultIdentity,
@@ -58,7 +62,7 @@ export function repairIdentity(
   });
 }
 
-/** @throws Refusal Conflict while the key is accessible, or there is none. */
+/** @throws Refusal Conflict when the key is accessible, or the account has no customer key. */
 function repairable(view: AccountView): CustomerKeyEncryption {
   const { encryption } = view.record;
   if (encryption.type === 'SystemKey')
@@ -69,5 +73,5 @@ function repairable(view: AccountView): CustomerKeyEncryption {
   return encryption;
 }
 
-/** For the audit: tenant and identity, as one text that is the same for the same. */
+/** For the audit: tenant and identity as one text, equal for equal identities. */
 const whoReaches = ({ tenantId, identity }: Binding): string => canonicalize({ tenantId, ...identity }) ?? '';

@@ -1,10 +1,10 @@
-/** The wake-up that begins the pass over an account's secrets after its account key has changed. */
+/** The wake-up for the pass over an account's secrets after its account key has changed. */
 import { describeError } from '../base/errors.ts';
 import type { AccountsDeps } from './deps.ts';
 
 /**
- * Begins the pass for an account that has an older key. Only a wake-up: the record says that there are secrets to move, and the daily
- * pass reads it. So nothing fails for it.
+ * Starts the pass for an account that has an older key. It is only a wake-up: the record says that there are secrets to
+ * encrypt again, and the daily pass reads the record. So a failed send fails nothing.
  */
 export async function requestRekey(
   account: string,

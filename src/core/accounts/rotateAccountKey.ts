@@ -1,6 +1,7 @@
 /**
- * Rotating an account key itself, after a suspected leak: a new key of the next generation under the same customer key or the
- * system key. The older one opens and seals nothing new; a pass in the background moves the secrets and then destroys it.
+ * Rotates an account key itself, after a suspected leak: a new key of the next generation under the same customer key
+ * or the system key. The older key decrypts and encrypts nothing new. A background pass encrypts the secrets under the
+ * new key and then destroys the older one.
  */
 
 import type { Actor } from '../audit/auditEntry.ts';
@@ -16,8 +17,9 @@ import { saveKeyChange } from './saveKeyChange.ts';
 import { checkPreconditions, type Preconditions, withPreconditions } from './writeAccount.ts';
 
 /**
- * Each call is a rotation: who tries again after a lost answer says by If-Match what is to be rotated.
- * @throws Refusal AccountNotFound | CustomerKeyInaccessible | PreconditionFailed @throws Unavailable CustomerKeyUnreachable
+ * Each call is a rotation. A caller that retries after a lost response sends If-Match to name what it rotates.
+ * @throws Refusal AccountNotFound | CustomerKeyInaccessible | PreconditionFailed @throws Unavailable
+ * CustomerKeyUnreachable
  */
 export function rotateAccountKey(
   name: string,
@@ -41,7 +43,7 @@ export function rotateAccountKey(
   });
 }
 
-/** The key as it is, version and all: a newer version that breaks a rule keeps no leak from being answered. */
+/** The current version of the key: a newer version that breaks a rule must not delay the answer to a leak. */
 function inputOf(encryption: Encryption): EncryptionInput {
   if (encryption.type === 'SystemKey') return { type: 'SystemKey' };
   const { keyIdentifier, version, binding } = encryption;

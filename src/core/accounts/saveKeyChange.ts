@@ -1,4 +1,4 @@
-/** Saving an account that has come under another key, or has a new one: bound first, then written, then the old row removed. */
+/** Saves an account under another key or with a new one: binds first, then writes, then removes the old row. */
 
 import type { AuditFacts } from '../audit/auditEntry.ts';
 import { fold } from '../base/names.ts';
@@ -9,7 +9,10 @@ import type { Protected } from './protectAccountKey.ts';
 import { requestRekey } from './requestRekey.ts';
 import { saveAccount, storedOf } from './writeAccount.ts';
 
-/** `pending` comes first in the audit; `change` is completed by the proof and, unless it says so itself, where from and where to. */
+/**
+ * `pending` comes first in the audit. The proof completes `change`, and so do the old and the new key unless it names
+ * them.
+ */
 export async function saveKeyChange(
   current: AccountView,
   record: ActiveAccount,

@@ -1,4 +1,4 @@
-/** Protecting and opening one secret with a leased account key: both layers, under the rings as they are loaded. */
+/** Encrypts and decrypts one secret with a leased account key: both layers, under the rings as they are loaded. */
 
 import { type Bytes, base64, fromBase64, wipe } from '../base/bytes.ts';
 import type { Random } from '../base/effects.ts';
@@ -9,13 +9,13 @@ import type { Ring } from '../rings/ring.ts';
 import type { ActiveAccount, OlderAccountKeys } from './account.ts';
 
 export type SecretAddress = Omit<SecretContext, 'generation'>;
-/** What an account's secrets are sealed under: its key's generation now, and those that some are still under. */
+/** The keys of an account's secrets: the current generation, and the older ones that some secrets are still under. */
 export type KeyHolder = Pick<ActiveAccount, 'instanceId' | 'accountKeyGeneration' | 'olderAccountKeys'>;
 
 /** What is needed of the at-rest ring. */
 type Keks = Pick<Ring, 'newest' | 'kek'>;
 
-/** The plain bytes as they are stored. The caller wipes them. */
+/** The plain bytes in their stored form. The caller wipes the plain bytes. */
 export function protectSecret(
   plain: Uint8Array,
   context: SecretContext,
@@ -32,7 +32,8 @@ export function protectSecret(
 }
 
 /**
- * The plain bytes of what is stored, under the account key or one of the older ones that it has taken over. The caller wipes them.
+ * The plain bytes of a stored secret, under the account key or one of the older keys that it protects. The caller wipes
+ * them.
  * @throws KeyMaterialMismatch
  */
 export function revealSecret(
@@ -59,7 +60,7 @@ export function revealSecret(
   }
 }
 
-/** An older account key is kept as a secret under the one that took its context. */
+/** An older account key is stored as a secret under its successor. */
 function olderKey(generation: number, accountKey: Bytes, holder: KeyHolder, atRest: Keks): Bytes {
   const kept = holder.olderAccountKeys?.keys.find((one) => one.generation === generation);
   if (kept === undefined) throw new KeyMaterialMismatch(`The account has no key of generation ${generation}.`);
@@ -89,7 +90,10 @@ export function resealOlderKeys(holder: KeyHolder, atRest: Keks, random: Random)
   return { ...holder.olderAccountKeys, keys };
 }
 
-/** With the outer layer under the newest at-rest KEK; undefined when it is. The account key is not needed. @throws KeyMaterialMismatch */
+/**
+ * With the outer layer under the newest at-rest KEK; undefined when it already is. Needs no account key. @throws
+ * KeyMaterialMismatch
+ */
 export function resealOuter(stored: Bytes, context: SecretContext, atRest: Keks, random: Random): Bytes | undefined {
   const ring = atRest.newest;
   const { ringGeneration } = parseSecret(stored);
@@ -101,7 +105,7 @@ export function resealOuter(stored: Bytes, context: SecretContext, atRest: Keks,
 
 type KeptKey = OlderAccountKeys['keys'][number];
 
-/** The key that is left, and those that it had taken over, each sealed under the new one. */
+/** The replaced key, and the older keys that it protected, each encrypted under the new one. */
 export function keepOlderKeys(
   left: Bytes,
   before: KeyHolder,

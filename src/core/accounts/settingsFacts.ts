@@ -1,4 +1,4 @@
-/** What a change of settings has changed, for the audit. */
+/** The audit entry for a change of settings. */
 import canonicalize from 'canonicalize';
 import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
 import { hex, sha256, utf8 } from '../base/bytes.ts';
@@ -6,10 +6,10 @@ import type { ActiveAccount } from './account.ts';
 
 export type AccountSettings = Pick<ActiveAccount, 'tags' | 'auditKeyUse' | 'kept'>;
 
-/** An entry stays far below the 32,768 characters of a row, however long the tags are. */
+/** Keeps an entry far below the 32,768 characters of a row, however long the tags are. */
 const maxLength = 4_000;
 
-/** One entry, or none where nothing has changed. */
+/** One entry, or none when nothing has changed. */
 export function settingsFacts(before: AccountSettings, after: AccountSettings, actor: Actor): AuditFacts[] {
   const isSwitched = (before.auditKeyUse ?? false) !== (after.auditKeyUse ?? false);
   const [tags, kept] = [changedNames(before.tags, after.tags), changedNames(before.kept, after.kept)];
@@ -35,7 +35,7 @@ function changedNames(before: Values = {}, after: Values = {}): string[] {
 const only = (names: readonly string[], values: Values = {}): Values =>
   Object.fromEntries(Object.entries(values).filter(([name]) => names.includes(name)));
 
-/** What is too long is told by its hash: it can still be compared. */
+/** A text that is too long is replaced by its hash, which can still be compared. */
 function short(settings: object): string {
   const text = canonicalize(settings) ?? '';
   return text.length <= maxLength ? text : `sha256:${hex(sha256(utf8(text)))}`;

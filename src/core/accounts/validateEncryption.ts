@@ -1,7 +1,7 @@
 /**
- * The dry run of a change of key: the same facts and the same checks as PUT and PATCH, every one of them told, and nothing changed,
- * stored or claimed. In place of the account key random bytes are wrapped. It says nothing of the key that the account is under
- * now, which a change also needs to open.
+ * The dry run of a change of key: the same facts and checks as PUT and PATCH. It returns every check, and changes,
+ * stores and claims nothing. It wraps random bytes instead of the account key. It says nothing about the account's
+ * current key, which a change must also open.
  */
 
 import { wipe } from '../base/bytes.ts';
@@ -23,7 +23,10 @@ export interface Validation {
 export const maxWaitSeconds = 60;
 const retryEveryMs = 5_000;
 
-/** `waitSeconds`: how long to ask again, every 5 s, while a grant may be on its way. @throws Refusal as PUT and PATCH do, but for the key */
+/**
+ * `waitSeconds`: how long to repeat the check, every 5 s, while a grant may be on its way. @throws Refusal as PUT and
+ * PATCH do, except for the key
+ */
 export async function validateEncryption(
   name: string,
   input: AccountInput,
@@ -54,7 +57,10 @@ async function look(input: CustomerKeyInput, account: Owned, service: AccountsDe
   return checked(await tried(await factsOf(input, account, service), service), account, service);
 }
 
-/** The facts, and what the vault makes of an unwrap: of our own wrap, or of random bytes where the key could not be read. */
+/**
+ * The facts, and the vault's answer to an unwrap: of Keyward's own wrap, or of random bytes where the key could not be
+ * read.
+ */
 async function tried(facts: KeyFacts, service: AccountsDeps): Promise<KeyFacts> {
   const { identifier, binding, described } = facts;
   if (identifier instanceof Refusal || binding === undefined || described === undefined) return facts;

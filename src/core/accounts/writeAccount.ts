@@ -1,4 +1,4 @@
-/** Saving a record with its audit entry, in one batch: the only way in which an account changes (INV-6, INV-7). */
+/** Saves a record with its audit entry in one batch: the only way to change an account (INV-6, INV-7). */
 import canonicalize from 'canonicalize';
 import { type AuditFacts, appendEntries, appendEntry, emptyChain, headOf, withTrigger } from '../audit/auditEntry.ts';
 import { LostRace, Refusal } from '../base/errors.ts';
@@ -8,7 +8,7 @@ import type { AccountsDeps } from './deps.ts';
 
 type WriteTools = Pick<AccountsDeps, 'accounts' | 'rings' | 'clock' | 'trigger'>;
 
-/** @throws LostRace when the name has been taken meanwhile. */
+/** @throws LostRace when another caller has taken the name in the meantime. */
 export async function insertAccount(
   record: Omit<ActiveAccount, 'audit' | 'revision'>,
   facts: AuditFacts,
@@ -33,8 +33,8 @@ export async function saveAccount(
 const maxTries = 5;
 
 /**
- * A change that no caller sees: the account's ETag and time stay. Entries that were added since the record was read, and changed nothing
- * else of it, are in nobody's way. @throws LostRace when another writer was faster.
+ * A change that no caller sees: the account's ETag and time stay. Entries that were added since the record was read,
+ * and changed nothing else of it, are no conflict. @throws LostRace when another writer was faster.
  */
 export async function saveWithSameEtag(
   before: Stored<AccountRecord>,
@@ -58,7 +58,7 @@ export async function saveWithSameEtag(
   }
 }
 
-/** Not by the revision: what no caller sees, a blob under another KEK, changes the record as well. */
+/** Not by the revision: a change that no caller sees, such as a blob under another KEK, changes the record as well. */
 function isSameButForAudit({ audit: _, ...one }: AccountRecord, { audit: __, ...other }: AccountRecord): boolean {
   return canonicalize(one) === canonicalize(other);
 }
@@ -88,7 +88,7 @@ export function checkPreconditions(conditions: Preconditions, current: string | 
   }
 }
 
-/** With a condition set by the caller a lost race is the caller's to see; without one, deciding again is right. */
+/** With a condition of the caller, a lost race is reported to the caller. Without one, the decision is made again. */
 export async function withPreconditions<T>(conditions: Preconditions, write: () => Promise<T>): Promise<T> {
   try {
     return await write();

@@ -1,6 +1,6 @@
 /**
- * A long-running operation, as Azure Resource Manager has them: a change of an account that was accepted, and what became of it. It holds
- * the input while something is left to do, and never a secret.
+ * A long-running operation as in Azure Resource Manager: an accepted change of an account, and its result. It holds the
+ * input while work is left, and never a secret.
  */
 import type { AccountInput } from '../accounts/putAccount.ts';
 import type { Preconditions } from '../accounts/writeAccount.ts';
@@ -10,18 +10,18 @@ import type { ErrorCode, ErrorDetail } from '../base/errors.ts';
 import { isGuid } from '../base/names.ts';
 import { type EpochMs, iso } from '../base/time.ts';
 
-/** What is asked of which account, by whom. */
+/** The requested change, its account and its caller. */
 export interface Change {
   /** As written. */
   readonly account: string;
-  /** PUT, which creates as well; or PATCH. */
+  /** PUT, which also creates; or PATCH. */
   readonly method: 'put' | 'patch';
   readonly input: AccountInput & { readonly place: ArmPath };
   readonly actor: Actor;
   readonly mayRelease: boolean;
 }
 
-/** The account's instance and key as they were when the change was accepted: what it was meant to be a change of. */
+/** The account's instance and key when the change was accepted: what the change was meant for. */
 export interface Basis {
   readonly instanceId: string;
   readonly encryption: string;
@@ -46,7 +46,7 @@ export interface Operation {
     readonly change: Change;
     readonly conditions: Preconditions;
     readonly basis?: Basis;
-    /** What the last try came to: it is told when there is no time for another. */
+    /** The result of the last try, reported when there is no time for another. */
     readonly failure: Failure;
   };
 }

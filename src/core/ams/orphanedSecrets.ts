@@ -1,6 +1,7 @@
 /**
- * Clearing secrets that were written for a resource and that none names: what a call that died half-way has left. Whoever is about to
- * name a secret has written it moments before, so what is older than an hour has nobody to wait for.
+ * Deletes secrets that were written for a resource and that no resource names: what an interrupted call has left. A
+ * writer names a secret moments after it has written it, so a secret that is more than an hour old has no writer to
+ * wait for.
  */
 
 import type { StoredSecret } from '../accounts/secretRow.ts';
@@ -12,7 +13,7 @@ import { namesSecret, resourceAt } from './resource.ts';
 
 const pageSize = 100;
 
-/** One page of an account's secrets; where to go on, or undefined at the end. */
+/** One page of an account's secrets; where to continue, or undefined at the end. */
 export async function deleteOrphanedSecrets(
   { account, after }: OrphanedSecretsWork,
   service: AmsDeps,
@@ -22,7 +23,7 @@ export async function deleteOrphanedSecrets(
   let cleared = 0;
   for (const row of rows)
     if (await isUnnamed(row, service)) cleared += Number(await service.secrets.remove(row.ref, row.etag));
-  if (cleared > 0) service.log.info('Cleared secrets that no resource names', { account, cleared });
+  if (cleared > 0) service.log.info('Deleted orphaned secrets', { account, cleared });
   return next === undefined ? undefined : { visit: 'unnamed', account, after: next };
 }
 

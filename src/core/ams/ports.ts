@@ -7,11 +7,17 @@ import type { ResourceRef, ResourceRow } from './resource.ts';
 
 export type StoredResource = Stored<ResourceRow> & {
   readonly ref: ResourceRef;
-  /** The row has not the form of a resource: its value stands in for it, and is no account's. What it named is not known. */
+  /**
+   * The row does not have the form of a resource. A placeholder replaces its value and belongs to no account; what the
+   * row named is unknown.
+   */
   readonly isDamaged?: true;
 };
 
-/** Resources of another contract, in their account's partition. Every write is conditional; one that was too late answers undefined, or false. */
+/**
+ * Resources of another contract, in their account's partition. Every write is conditional; one that comes too late
+ * returns undefined, or false.
+ */
 export interface ResourceStore {
   read(ref: ResourceRef): Promise<StoredResource | undefined>;
   /** In the order of names; `under`: those of one parent. */
@@ -29,13 +35,16 @@ export type ResourceList = Pick<ResourceRef, 'account' | 'type' | 'under'>;
 export interface OperationStore {
   read(id: string): Promise<Stored<Operation> | undefined>;
   insert(operation: Operation): Promise<void>;
-  /** @throws LostRace when the etag no longer fits. */
+  /** @throws LostRace when the ETag no longer fits. */
   replace(operation: Stored<Operation>): Promise<void>;
-  /** That an account was, or is about to be, deleted at its place; the name folded. */
+  /** Marks that an account was, or is about to be, deleted at its ARM path. The name is folded. */
   markDeleted(account: string, place: ArmPath, at: EpochMs): Promise<void>;
-  /** Whether there is such a mark of that time. */
+  /** Whether there is such a mark within that time. */
   isDeletedSince(account: string, place: ArmPath, time: { from: EpochMs; to: EpochMs }): Promise<boolean>;
-  /** Removes some of those of days before the one given (`20261127`), and answers how many: none are left when it is 0. */
+  /**
+   * Deletes some operations of days before the given one (`20261127`), and returns how many: none are left when it is
+   * 0.
+   */
   clearBefore(day: string): Promise<number>;
 }
 
@@ -44,7 +53,7 @@ export type OperationWork =
   | { readonly visit: 'operation'; readonly operation: string }
   | { readonly visit: 'operations' };
 
-/** Clearing secrets that were written for a resource and that none names. */
+/** Deleting secrets that were written for a resource and that no resource names. */
 export interface OrphanedSecretsWork {
   readonly visit: 'unnamed';
   readonly account: string;

@@ -1,4 +1,4 @@
-/** Finding resources: what may be told of them without opening any secret. */
+/** Finds resources, and returns what may be shown without decrypting any secret. */
 
 import { Refusal } from '../base/errors.ts';
 import { accountToServe } from '../secrets/readSecret.ts';
@@ -23,11 +23,11 @@ export async function getResource(ref: ResourceRef, service: AmsDeps): Promise<S
 
 export interface ResourcePage {
   readonly rows: readonly StoredResource[];
-  /** Give it back to continue. Absent on the last page. */
+  /** Pass it to the next call. Absent on the last page. */
   readonly next?: string;
 }
 
-/** By name, at most `limit` a page. */
+/** By name, at most `limit` per page. */
 export async function listResources(
   list: ResourceList,
   limit: number,
@@ -45,4 +45,4 @@ export async function listResources(
 }
 
 const logDamagedRow = ({ ref }: StoredResource, { log }: Pick<AmsDeps, 'log'>): void =>
-  log.error('A stored resource has not the form of one', { account: ref.account, resource: pathOfResource(ref) });
+  log.error('A stored resource is malformed', { account: ref.account, resource: pathOfResource(ref) });

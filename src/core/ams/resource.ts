@@ -1,6 +1,7 @@
 /**
- * Resources of another contract (Azure Media Services) that hold secrets: one row each in the account's partition. What is no secret
- * stands in the row as it came. Where a secret was, the row has a hole and says which of the account's protected secrets belongs there.
+ * Resources of another contract (Azure Media Services) that hold secrets: one row each in the account's partition. All
+ * other properties are in the row as received. In place of a secret the row has a hole, and names the protected secret
+ * of the account that belongs there.
  */
 
 import { defined } from '../base/defined.ts';
@@ -18,7 +19,7 @@ export interface ResourceRef {
   readonly type: ResourceType;
   /** Folded. */
   readonly name: string;
-  /** The resource that this one is a part of, folded: a job's transform. */
+  /** The resource that contains this one, folded: the transform of a job. */
   readonly under?: string;
 }
 
@@ -35,7 +36,7 @@ export interface NamedSecret {
 export interface ResourceRow {
   /** As written. */
   readonly name: string;
-  /** The account's: a row that an earlier account of the name has left is none. */
+  /** The account's instance: a row that an earlier account of the name has left does not count. */
   readonly instanceId: string;
   readonly properties: Json;
   readonly secrets: readonly NamedSecret[];
@@ -48,13 +49,13 @@ export const namesSecret = (
   { kind, name }: Pick<NamedSecret, 'kind' | 'name'>,
 ): boolean => row?.secrets.some((one) => one.kind === kind && one.name === name) ?? false;
 
-/** A table key has 512 characters; a job's holds two names, in which `#` is written as three. */
+/** A table key has 512 characters. A job's key holds two names, in which `#` is written as three characters. */
 export const maxResourceNameLength = 200;
 /** A table property holds 32 Ki characters: the properties, and up to 200 for each secret that is named. */
 export const maxResourceLength = 20_000;
 export const maxNamedSecrets = 50;
 
-/** Azure Media Services, "Naming conventions": anything but these and control characters. */
+/** Azure Media Services, "Naming conventions": any character but these and control characters. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
 const unfit = /[<>%&:\\?/*+.'\u0000-\u001f\u007f-\u009f]/;
 
@@ -73,11 +74,11 @@ function isFit(text: string): boolean {
   return length >= 1 && length <= maxResourceNameLength && !unfit.test(text) && text.isWellFormed();
 }
 
-/** What a secret says it was written for. */
+/** The resource that a secret was written for, as the secret names it. */
 export const pathOfResource = ({ type, name, under }: ResourceRef): string =>
   [type, under, name].filter(Boolean).join(':');
 
-/** The resource of such a path. Undefined when it is none: whoever can write the table can put anything into a row. */
+/** The resource of such a path. Undefined for any other text: a writer of the table can put any text into a row. */
 export function resourceAt(account: string, path: unknown): ResourceRef | undefined {
   const [head, ...parts] = String(path).split(':');
   const type = resourceTypes.find((one) => one === head);
@@ -92,7 +93,7 @@ export function resourceNotFound(ref: ResourceRef): Refusal {
   });
 }
 
-/** The properties with something put where a secret belongs. */
+/** The properties, with a value where a secret belongs. */
 export function withAt(properties: Json, at: JsonPath, value: unknown): Json {
   const copy = structuredClone(properties) as Record<string | number, unknown>;
   let place = copy;

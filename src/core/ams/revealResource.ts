@@ -1,4 +1,4 @@
-/** A resource with its secrets, each revealed as by any other call: gate, lease, log line and audit are the same. */
+/** A resource with its secrets. Each is revealed as by any other call: gate, lease, log line and audit are the same. */
 import { type Bytes, wipe } from '../base/bytes.ts';
 import { Refusal } from '../base/errors.ts';
 import { refOf } from '../secrets/readSecret.ts';
@@ -7,7 +7,7 @@ import type { AmsDeps } from './deps.ts';
 import type { StoredResource } from './ports.ts';
 import { type Json, type NamedSecret, withAt } from './resource.ts';
 
-/** The properties with every secret in its place, as `shown`. One that somebody has deleted by its own name is null. */
+/** The properties with every secret in its place, as `shown`. A secret that was deleted by its own name is null. */
 export async function revealResource(
   { ref, value }: StoredResource,
   shown: (plain: Bytes) => string,

@@ -1,12 +1,12 @@
 /**
- * Carrying out a change of an account as a long-running operation. It is checked, and normally done, within the call, so that
- * whatever is refused is refused at once, with code and details. Only when the customer's vault does not answer it is left to be
- * tried again in the background.
+ * Runs a change of an account as a long-running operation. The change is validated, and normally completed, within the
+ * call, so that a refusal is immediate and has its code and details. Only when the customer's vault does not answer, a
+ * background message retries it.
  *
- * The message that tries again is sent before the row is written, for later: a crash in between leaves a message that finds nothing.
+ * The message for the retry is sent before the row is written: a crash in between leaves a message that finds nothing.
  *
- * Only the key is watched here while a change waits: over other changes that came meanwhile it is done, as if it had come now, unless the
- * caller's conditions say otherwise, which go on to hold.
+ * While a change waits, only the key is compared. After other changes in the meantime the change is made as if it had
+ * come now, unless the caller's conditions, which stay valid, say otherwise.
  */
 
 import { type AccountView, etagOf } from '../accounts/account.ts';
@@ -35,14 +35,14 @@ import {
 
 export interface Begun {
   readonly operation: Operation;
-  /** The account after the change; before it, where it is still to be made; absent where there is none yet. */
+  /** The account after the change; before it, while the change waits; absent while there is no account yet. */
   readonly view: AccountView | undefined;
   readonly created: boolean;
 }
 
 /**
- * `now`: what holds for the try within the call alone, where the change was made from the account as it was seen.
- * @throws Refusal whatever is wrong with the change @throws Unavailable for trouble that is not the vault's silence
+ * `now`: conditions for the try within the call alone, where the change was made from the account as the caller saw it.
+ * @throws Refusal for every fault of the change @throws Unavailable for failures other than an unreachable vault
  */
 export async function beginOperation(
   change: Change,
@@ -79,7 +79,7 @@ async function carryOut(
   return { view: await patchAccount(account, input, conditions, actor, service, { mayRelease }), created: false };
 }
 
-/** The customer's vault did not answer, or throttled; anything else that is unavailable is ours, and the caller's to try again. */
+/** The customer's vault did not answer, or throttled. Any other failure is Keyward's, and the caller tries again. */
 const isSilence = (error: unknown): error is Unavailable =>
   error instanceof Unavailable &&
   (error.code === 'CustomerKeyUnreachable' || (isCause(error.code) && classOf(error.code) === 'unreachable'));
@@ -87,7 +87,7 @@ const isSilence = (error: unknown): error is Unavailable =>
 const tryAgain = (operation: string, { dailyQueue, policy }: AmsDeps) =>
   dailyQueue.send({ visit: 'operation', operation }, policy.operationRetrySeconds * 1000);
 
-/** Rotation changes the version and not the key: it does not get in the way. */
+/** A rotation changes the version and not the key: it is no conflict. */
 function basisOf({ record: { instanceId, encryption } }: AccountView): Basis {
   if (encryption.type === 'SystemKey') return { instanceId, encryption: 'SystemKey' };
   return { instanceId, encryption: `${encryption.binding.id} ${encryption.keyIdentifier}` };
@@ -99,7 +99,7 @@ function wishedBy({ input: { encryption } }: Change, { cloud, homeTenantId }: Am
   return `${bindingOf(parseKeyIdentifier(keyIdentifier, cloud), homeTenantId, identity).id} ${keyIdentifier}`;
 }
 
-/** One more try, asked for by a message. Harmless when it comes twice, or too late. */
+/** One more try, started by a message. Harmless when it comes twice, or too late. */
 export async function continueOperation(id: string, service: AmsDeps): Promise<void> {
   const stored = await service.operations.read(id);
   const { pending, ...operation } = stored?.value ?? {};
@@ -112,7 +112,7 @@ export async function continueOperation(id: string, service: AmsDeps): Promise<v
     });
   const end = (ending: Pick<Operation, 'status' | 'error'>) =>
     save({ ...(operation as Operation), ...ending, endedAt: service.clock.now() });
-  // Its caller has been told, or is about to be.
+  // Its caller has the result, or is about to get it.
   const isOver = service.clock.now() - stored.value.startedAt >= service.policy.operationTimeoutSeconds * 1000;
   if (isOver) return end({ status: 'Failed', error: pending.failure });
   try {
@@ -131,11 +131,14 @@ export async function continueOperation(id: string, service: AmsDeps): Promise<v
   await end({ status: 'Succeeded' });
 }
 
-/** Before an account is deleted at its place: a creation of it that waits since before is not carried out any more. */
+/** Before an account is deleted at its ARM path: a creation of it that still waits is cancelled. */
 export const cancelCreation = (account: string, place: ArmPath, { operations, clock }: AmsDeps): Promise<void> =>
   operations.markDeleted(fold(account), place, clock.now());
 
-/** A DELETE that came while the vault was asked has found no account: what was `made` meanwhile goes as it was made. */
+/**
+ * A DELETE that came during the call to the vault found no account: the account `made` since then is deleted as it was
+ * made.
+ */
 async function refuseDeleted(
   { account, place, startedAt }: Operation,
   service: AmsDeps,
@@ -145,20 +148,20 @@ async function refuseDeleted(
   if (made !== undefined) {
     const asMade = { ifMatch: etagOf(made.record) };
     await deleteAccount(account, asMade, { kind: 'keyward', id: 'operations' }, service).catch((error: unknown) => {
-      // Deleted, and perhaps made anew, by somebody who has seen it.
+      // Deleted, and perhaps created again, by a caller who has seen it.
       if (!(error instanceof Refusal) || error.code !== 'PreconditionFailed') throw error;
     });
   }
   throw new Refusal('Conflict', 'The account was deleted while its creation waited.');
 }
 
-/** INV-3 holds here as well; and an account that somebody has deleted or moved to another key since is not changed back. */
+/** INV-3 holds here as well. An account that was deleted or put under another key since is not changed back. */
 async function refuseOvertaken(change: Change, basis: Basis | undefined, service: AmsDeps): Promise<void> {
   const view = await findAccount(change.account, service);
   if (view !== undefined) refuseWhileInaccessible(view);
   const now = view === undefined ? undefined : basisOf(view);
   if (now?.instanceId === basis?.instanceId && now?.encryption === basis?.encryption) return;
-  // An earlier try did it, and died before it could say so: doing it again changes nothing.
+  // An earlier try did it and crashed before it could report that: repeating it changes nothing.
   const isDone = now !== undefined && now.encryption === wishedBy(change, service);
   if (isDone && (basis === undefined || basis.instanceId === now.instanceId)) return;
   throw new Refusal(
@@ -167,7 +170,7 @@ async function refuseOvertaken(change: Change, basis: Basis | undefined, service
   );
 }
 
-/** Callers are shown code and message, and nothing else: the two have cause and remedy. */
+/** Callers see code and message only, and the two contain cause and remedy. */
 function failureOf({ code, message, extras }: KeywardError, change: Change, service: AmsDeps): Failure {
   const { info, details } = extras;
   const cause = info?.cause ?? (isCause(code) ? code : undefined);
@@ -183,11 +186,11 @@ function keyIn({ input }: Change, { cloud }: AmsDeps): { vaultName: string; keyN
   return parseKeyIdentifier(input.encryption.keyIdentifier, cloud);
 }
 
-/** How long after its time an operation may still be worked on: a message that failed is tried again five times. */
+/** How long after its time an operation may still be processed: a message that failed is tried five more times. */
 const graceMs = 120_000;
 
 /**
- * The operation, to callers of its own subscription. One that was given up without a word has failed.
+ * The operation, for callers of its own subscription. One that was given up without a result has failed.
  * @throws Refusal NotFound
  */
 export async function findOperation(id: string, subscriptionId: string, service: AmsDeps): Promise<Operation> {
@@ -205,7 +208,7 @@ export async function findOperation(id: string, subscriptionId: string, service:
 
 const keptMs = 2 * 86_400_000;
 
-/** Some of what is over; whether there is more. */
+/** Deletes some operations of past days. Returns whether there are more. */
 export async function clearOperations({ operations, clock }: AmsDeps): Promise<boolean> {
   return (await operations.clearBefore(dayOf(clock.now() - keptMs))) > 0;
 }

@@ -1,12 +1,15 @@
 /**
- * Writing and removing resources with the secrets that they name. Secrets come before the row that names them, and go after it. So a
- * crash leaves secrets that nothing names, which the daily pass clears (unnamed.ts), and never a row whose secret is not there.
+ * Writes and deletes resources with the secrets that they name. Secrets are written before the row that names them, and
+ * deleted after it. So a crash leaves secrets that no row names, which the daily pass deletes (orphanedSecrets.ts), and
+ * never a row whose secret is missing.
  *
- * Every write of a row's secrets has names of its own, but for content keys whose id the caller gives: whoever replaces a row never
- * writes over what the row names now. Two writers that bring the same id race for it: each writes over only what it has seen while no row
- * named it, and whose row is saved takes its key by a new version, or writes it again where the other was there meanwhile.
+ * Every write of a row uses new names for its secrets, except for content keys whose id the caller gives: a writer that
+ * replaces a row never overwrites what the row names now. Two writers with the same id compete for it. Each overwrites
+ * only what it has seen while no row named it. The writer whose row is saved takes the key by a new version, or writes
+ * it again where the other came in between.
  *
- * A secret is removed only as it was while it was the resource's: what has come in its place since is somebody else's.
+ * A secret is deleted only as it was while it was the resource's: a secret that has replaced it since belongs to
+ * another writer.
  */
 
 import type { ActiveAccount } from '../accounts/account.ts';
@@ -36,7 +39,7 @@ import {
 /** A secret of a resource. The caller wipes its value. */
 export interface ResourceSecretInput extends Pick<SecretInput, 'label' | 'value'> {
   readonly kind: SecretKind;
-  /** A content key's id. Absent: one is made. */
+  /** A content key's id. Absent: Keyward makes one. */
   readonly id?: string;
   readonly at: JsonPath;
 }
@@ -45,13 +48,16 @@ export interface ResourceInput {
   /** As written. */
   readonly name: string;
   readonly properties: Json;
-  /** Absent: what the row names stays, and `properties` have its holes. */
+  /** Absent: what the row names stays, and `properties` have their holes. */
   readonly secrets?: readonly ResourceSecretInput[];
 }
 
 type Decide = (current: StoredResource | undefined) => ResourceInput;
 
-/** The resource as it is decided to be from what stands there. @throws Refusal AccountNotFound | CustomerKeyInaccessible | Conflict */
+/**
+ * The resource that the decision makes of the stored one. @throws Refusal AccountNotFound | CustomerKeyInaccessible |
+ * Conflict
+ */
 export function putResource(
   ref: ResourceRef,
   decide: Decide,
@@ -74,14 +80,14 @@ export function putResource(
       await removeSecrets(replaced, service);
       return { row, created: current === undefined };
     } catch (error) {
-      // Tables that did not answer may have the row all the same.
+      // Tables that did not answer may have stored the row all the same.
       if (!(error instanceof Unavailable)) await removeUnnamed(ref, written, service);
       throw error;
     }
   });
 }
 
-/** Writers of this process take turns at a resource; across processes the etag decides. */
+/** Writers of this process take turns at a resource. Across processes the ETag decides. */
 const serialized = <T>(ref: ResourceRef, { serialize }: AmsDeps, attempt: () => Promise<T>): Promise<T> =>
   serialize(`${ref.account}:${pathOfResource(ref)}`, () => retryLostRaces(attempt));
 
@@ -131,7 +137,9 @@ const secretInput = (ref: ResourceRef, { label, value }: ResourceSecretInput, na
   ...defined({ label }),
 });
 
-/** What is left by a call of ours that came to no row is written over as it was seen; whatever else is there is somebody's. */
+/**
+ * What an earlier call left without a row is overwritten as it was seen. Anything else there belongs to another writer.
+ */
 async function conditionsFor(
   ref: ResourceRef,
   secretRef: SecretRef,
@@ -151,7 +159,10 @@ async function conditionsFor(
   return { ifMatch: secretEtagOf(stands) };
 }
 
-/** The row is saved: a version that no other writer has seen, or the value again where one has written or removed it meanwhile. */
+/**
+ * The row is saved: take a version that no other writer has seen, or write the value again where one has changed it
+ * since.
+ */
 async function takeKey(ref: ResourceRef, { input, stored }: SavedResource, service: AmsDeps): Promise<void> {
   if (input.id === undefined) return;
   const value = { ...stored.value, version: service.random.uuid() };
@@ -176,21 +187,24 @@ async function saved(ref: ResourceRef, saving: Saving, service: AmsDeps): Promis
   const { resources } = service;
   const etag = await (found === undefined ? resources.insert(ref, value) : resources.replace(ref, value, found.etag));
   const row = etag === undefined ? await standing(ref, value, service) : { ref, value, etag };
-  // A delete of the account may have cleared its resources just before.
+  // A delete of the account may have removed its resources just before.
   const view = await findAccount(ref.account, service);
   if (view?.record.instanceId === record.instanceId) return row;
   await resources.remove(ref, row.etag);
   throw accountNotFound(ref.account);
 }
 
-/** When an answer is lost the SDK tries again, and the second try loses to the first: then what stands there is ours. */
+/**
+ * When a response is lost, the SDK tries again, and the second try loses to the first: then the stored value is this
+ * writer's.
+ */
 async function standing(ref: ResourceRef, value: ResourceRow, { resources }: AmsDeps): Promise<StoredResource> {
   const row = await resources.read(ref);
   if (row !== undefined && JSON.stringify(row.value) === JSON.stringify(value)) return row;
   throw new LostRace('The resource has changed.');
 }
 
-/** Answers whether there was a resource to remove. @throws Refusal AccountNotFound | CustomerKeyInaccessible */
+/** Returns whether there was a resource to delete. @throws Refusal AccountNotFound | CustomerKeyInaccessible */
 export function removeResource(ref: ResourceRef, service: AmsDeps): Promise<boolean> {
   return serialized(ref, service, async () => {
     const [{ record }, row] = await Promise.all([accountToServe(ref.account, service), service.resources.read(ref)]);
@@ -202,7 +216,7 @@ export function removeResource(ref: ResourceRef, service: AmsDeps): Promise<bool
   });
 }
 
-/** Of the secrets that a row names those that were written for it, as they are while it names them. */
+/** Of the secrets that a row names, those that were written for it, as they are while it names them. */
 async function ownSecrets(
   ref: ResourceRef,
   named: readonly NamedSecret[],
@@ -212,7 +226,7 @@ async function ownSecrets(
   return rows.filter((row) => row !== undefined).filter(({ value }) => value.of === pathOfResource(ref));
 }
 
-/** Those that were written for nothing: the row may be another writer's, and name them. */
+/** Those that were written without a row: the row may be another writer's, and name them. */
 async function removeUnnamed(ref: ResourceRef, written: readonly SavedResource[], service: AmsDeps): Promise<void> {
   if (written.length === 0) return;
   const row = await service.resources.read(ref).catch((error: unknown) => {
@@ -224,13 +238,13 @@ async function removeUnnamed(ref: ResourceRef, written: readonly SavedResource[]
   await removeSecrets(left, service);
 }
 
-/** Nothing fails for what is left over: nothing names it, and the daily pass clears it. */
+/** A leftover fails nothing: no row names it, and the daily pass deletes it. */
 async function removeSecrets(secrets: readonly StoredSecret[], service: AmsDeps): Promise<void> {
   for (const { ref, etag } of secrets) {
     try {
       await service.secrets.remove(ref, etag);
     } catch (error) {
-      service.log.warn('A secret that no resource names was left to the daily pass', {
+      service.log.warn('Left an orphaned secret to the daily pass', {
         account: ref.account,
         kind: ref.kind,
         secret: ref.name,

@@ -1,17 +1,22 @@
 /**
- * An announcement: one audit entry as a CloudEvent (docs/events.md). It says who, what, when and why, and carries the entry's
- * sequence number and hash: who keeps these can show later that a chain was rolled back. No key, no value of a secret,
- * nothing wrapped.
+ * An announcement: one audit entry as a CloudEvent (docs/events.md). It says who, what, when and why, and carries the
+ * entry's sequence number and hash, so that a subscriber who retains these can show later that a chain was rolled back.
+ * It contains no key, no value of a secret and no wrapped bytes.
  */
 import * as z from 'zod';
 import type { AuditEntry } from '../audit/auditEntry.ts';
 import { auditFacts } from '../audit/auditFactsSchema.ts';
-import type { ChainSubject } from './ports.ts';
+
+/** The subject of a chain, as an announcement names it. */
+export type ChainSubject =
+  | { readonly kind: 'account'; readonly name: string; readonly owner: string }
+  | { readonly kind: 'binding'; readonly keyIdentifier: string }
+  | { readonly kind: 'service' };
 
 const text = z.string().min(1);
 
 export const announcementSchema = z.strictObject({
-  /** `<chain>/<sequence>`: the same however often it is announced. */
+  /** `<chain>/<sequence>`: the same in every repetition. */
   id: z.string().regex(/^[\w-]+\/[1-9]\d*$/),
   source: text,
   type: z.string().regex(/^Keyward\.[A-Z]\w+$/),

@@ -1,13 +1,14 @@
 /**
- * Announcing right after the commit, at no transition's expense:
+ * Publishes right after the commit. No caller waits for it:
  *
- *   row in the outbox ─▶ batch with the entries ─▶ answer to the caller
+ *   row in the outbox ─▶ batch with the entries ─▶ response to the caller
  *                                 └─▶ in the background: published ─▶ row removed
  *
- * A crash leaves, after the first step, a row whose entries do not stand in the chain; after the second, a row whose entries do.
- * The pass (pass.ts) tells them apart. The same row is left where the topic fails, where the batch threw, whatever became of it,
- * and where too much waits in this process already. So each entry that stands is announced at least once. A lost race is looked
- * into in the background too: mostly the entries are another's, but an answer can have been lost and another writer have come by.
+ * A crash after the first step leaves a row whose entries are not in the chain; a crash after the second, a row whose
+ * entries are. The pass (outboxPass.ts) tells them apart. The same row stays where the topic fails, where the batch
+ * threw, and where too many entries wait in this process. So each entry in a chain is published at least once. A lost
+ * race is checked in the background too: mostly the entries are another writer's, but a response can have been lost
+ * before another writer came.
  */
 
 import { LostRace } from '../base/errors.ts';
@@ -23,7 +24,7 @@ interface Task extends Due {
   readonly isLost?: true;
 }
 
-/** Entries that wait in this process; more are left to the sweep. */
+/** Entries that wait in this process. Further ones are left to the sweep. */
 const mostWaiting = 1_000;
 
 type Tools = PublishTools & { readonly outbox: Outbox } & Pick<AnnouncementsDeps, 'clock' | 'random' | 'log'>;
@@ -34,7 +35,7 @@ export function createAnnouncer({ source, topic, outbox, clock, random, log }: T
   let isAtWork = false;
   const tally = createTally();
 
-  /** Never rejects: nobody waits for it, and a rejection that nobody sees would end the process. */
+  /** Never rejects: no code awaits it, and an unhandled rejection would end the process. */
   async function work(): Promise<void> {
     isAtWork = true;
     while (waiting.length > 0) {
@@ -59,7 +60,7 @@ export function createAnnouncer({ source, topic, outbox, clock, random, log }: T
       if (decisionAfterLostRace(task.row, await outbox.entries(task.row)) === 'announce') return task;
       await outbox.remove(task.row);
     } catch {
-      // The pass comes by.
+      // The pass publishes it.
     }
     return undefined;
   }
@@ -120,4 +121,4 @@ function createTally() {
 }
 
 export const logPublishFailure = (count: number, status: string | undefined, log: Log): void =>
-  log.error('The announcement topic does not take what is published: it waits', { count, status });
+  log.error('The announcement topic did not accept events, which wait in the outbox', { count, status });

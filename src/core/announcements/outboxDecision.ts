@@ -1,11 +1,11 @@
 /**
- * What becomes of a row of the outbox, by what stands at its places in the chain. Pure.
+ * Decides about a row of the outbox from the entries at its positions in the chain. Pure.
  *
- *   this writer's entries    the batch took place: announce them
- *   another writer's         this one lost the race, and the other has a row of its own: the row goes
- *   nothing, or a part       the batch may still be on its way, or has just come between two reads; once no handler can be running any
- *                            more it never will: the row goes, and what stands of it is announced
- *   what is no entry         somebody has been at the table: nobody can say whose it was
+ *   this writer's entries    the batch was committed: publish them
+ *   another writer's         this writer lost the race, and the other has its own row: delete the row
+ *   none, or a part          the batch may be on its way, or was committed between two reads. When no handler can be running any
+ *                            more, it never will be committed: delete the row and publish the part that is there
+ *   not an audit entry       another program wrote to the table: the author is unknown
  */
 
 import type { EpochMs } from '../base/time.ts';
@@ -24,8 +24,9 @@ export function outboxDecision(row: OutboxRow, standing: StoredEntries, now: Epo
 }
 
 /**
- * A race is lost for good: a batch that did not take place never will, because an etag that is gone does not come back. What is no
- * entry is none of this writer's: whoever puts it into a chain's next place makes every writer lose, and no row is left of any.
+ * A lost race is final: the batch can never be committed, because an old ETag does not come back. An item that is not
+ * an entry does not belong to this writer: in a chain's next position it makes every writer lose, and no writer's row
+ * is left.
  */
 export const decisionAfterLostRace = (row: OutboxRow, standing: StoredEntries): 'announce' | 'drop' =>
   isOf(row, standing) ? 'announce' : 'drop';

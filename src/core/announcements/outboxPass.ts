@@ -1,6 +1,7 @@
 /**
- * Announcing what has been waiting: whatever a process that died, or a topic that failed, has left in the outbox. A row names
- * places in a chain; what stands there decides (fate.ts). One pass at a time. It can stop anywhere and be begun again.
+ * Publishes entries that wait: those that a crashed process or a failing topic has left in the outbox. A row names
+ * positions in a chain, and the entries there decide (outboxDecision.ts). One pass runs at a time. It can stop anywhere
+ * and be repeated.
  */
 import pLimit from 'p-limit';
 import type { AuditEntry } from '../audit/auditEntry.ts';
@@ -16,29 +17,29 @@ import { outboxDecision } from './outboxDecision.ts';
 import type { Announcer, OutboxRow } from './ports.ts';
 import { type Due, publishDue } from './publish.ts';
 
-/** Before that, whoever wrote the row is about to announce it. */
+/** Earlier, the writer of the row is about to publish it. */
 const waitMs = 60_000;
-/** The sweep has come by, and the pass has had its time: who has waited for longer is late. */
+/** The sweep and the pass have had their time: an entry that waits longer is late. */
 const lateMs = 180_000;
 const rowsAPage = 100;
 const rowsCounted = 1_000;
 const rowsJudged = 20;
 const readsAtOnce = 8;
-/** A handler may run for ten minutes; another message goes on. */
+/** A handler may run for ten minutes; the next message continues. */
 const passMs = 60_000;
 const busyDelayMs = 5_000;
 
 type Tools = Pick<AnnouncementsDeps, 'announcer' | 'dailyQueue' | 'clock' | 'log'>;
 
-/** With every sweep: a wake-up where something has been waiting, and the age of the oldest. */
+/** With every sweep: a wake-up where entries wait, and the age of the oldest. */
 export async function wakeAnnouncing({ announcer, dailyQueue, clock, log }: Tools): Promise<void> {
   if (announcer === undefined) return;
   announcer.report();
   const now = clock.now();
   const { rows, unreadable } = await announcer.outbox.page({ before: now - waitMs, limit: rowsCounted });
-  if (unreadable > 0) log.error('Rows of the outbox that cannot be read were passed by', { count: unreadable });
+  if (unreadable > 0) log.error('Skipped unreadable outbox rows', { count: unreadable });
   if (rows.length > 0) measure(log, 'keyward.announcements.oldest.ms', now - oldestOf(rows), {});
-  // What cannot be read may stand before what waits.
+  // Unreadable rows may come before those that wait.
   if (rows.length + unreadable > 0) await dailyQueue.send({ visit: 'announcements' });
 }
 
@@ -50,7 +51,7 @@ export async function announceWaiting(after: string | undefined, service: Announ
   const until = clock.now() + passMs;
   const ticket = await vaults.beginWork('announcements', clock.now(), until + passMs);
   if (ticket === undefined) {
-    // A pass is under way. One that is to be gone on with must not be lost: nobody else comes by where it was.
+    // Another pass is running. A message that continues a pass must not be lost: no other reaches its position.
     if (after !== undefined) await dailyQueue.send({ visit: 'announcements', after }, busyDelayMs);
     return;
   }
@@ -63,7 +64,7 @@ export async function announceWaiting(after: string | undefined, service: Announ
   if (next !== undefined) await dailyQueue.send({ visit: 'announcements', after: next });
 }
 
-/** Where to go on; undefined at the end, and where the topic fails: the next sweep wakes another pass. */
+/** Where to continue; undefined at the end, and where the topic fails: the next sweep starts another pass. */
 async function passUntil(
   until: EpochMs,
   from: string | undefined,
@@ -81,7 +82,7 @@ async function passUntil(
   return after;
 }
 
-/** Rows that are to be announced, with their entries, in order; those that never will be are removed. */
+/** Rows to publish with their entries, in order. Rows that never will be are deleted. */
 async function dueOf(rows: readonly OutboxRow[], { outbox }: Announcer, service: AnnouncementsDeps): Promise<Due[]> {
   const { clock, log } = service;
   if (rows.length === 0) return [];
@@ -95,11 +96,11 @@ async function dueOf(rows: readonly OutboxRow[], { outbox }: Announcer, service:
       if (fate === 'unreadable') logUnreadableRow(row, 'noEntry', log);
       if (fate !== 'announce') return undefined;
       if (areOurs(row, entries, audit)) return { row, entries };
-      log.error('An entry that waits to be announced does not verify', { chain: row.chain, sequence: row.first });
+      log.error('A waiting audit entry did not verify', { chain: row.chain, sequence: row.first });
       return undefined;
     } catch (error) {
       if (error instanceof Unavailable) throw error;
-      // One row's trouble stops no other: it is met again by the next pass.
+      // A failure of one row stops no other: the next pass finds it again.
       logUnreadableRow(row, describeError(error), log);
       return undefined;
     }
@@ -108,16 +109,16 @@ async function dueOf(rows: readonly OutboxRow[], { outbox }: Announcer, service:
 }
 
 const logUnreadableRow = ({ chain, first: sequence }: OutboxRow, error: string, log: Log): void =>
-  log.error('Entries that wait to be announced could not be read', { chain, sequence, error });
+  log.error('Waiting audit entries could not be read', { chain, sequence, error });
 
-/** What this process has just committed needs no such proof: here anybody who writes the tables may have been at work. */
+/** Entries that this process has just committed need no such proof. These may come from any writer of the tables. */
 const areOurs = (row: OutboxRow, entries: readonly AuditEntry[], audit: Pick<Ring, 'kek'>): boolean =>
   entries.every((entry) => isOfRow(entry, row) && isGenuine(entry, (generation) => audit.kek(generation)));
 
 const isOfRow = ({ chain, sequence }: AuditEntry, { chain: wanted, first, hashes }: OutboxRow): boolean =>
   chain === wanted && sequence >= first && sequence < first + hashes.length;
 
-/** A batch that is refused is tried row by row: so one that can never be announced stands alone in the end. */
+/** A batch that is refused is tried row by row, so that a row that can never be published is isolated. */
 async function publishAll(
   due: readonly Due[],
   announcer: Announcer,
@@ -143,7 +144,7 @@ async function publishAll(
   if (left > 0) measure(log, 'keyward.announcements', left, { result: 'failed' });
   const [first] = refused;
   if (first !== undefined)
-    log.error('The announcement topic refuses an entry: it waits for somebody to look', {
+    log.error('The announcement topic refused an event, which waits for an operator', {
       chain: first.row.chain,
       sequence: first.row.first,
       count: refused.length,
@@ -168,8 +169,8 @@ export async function backlogOf({ outbox }: Announcer, { clock }: Pick<Announcem
 }
 
 /**
- * What readiness asks: an entry that stands and has not been announced for long is the topic's trouble, or the timer's. A row that is
- * refused, forged or damaged is told by an alert of its own, and makes no service unready that nobody could mend but by hand.
+ * For readiness: an entry that waits for long shows a fault of the topic or the timer. A refused, forged or damaged row
+ * has an alert of its own, and makes no service unready, because only a person can repair it.
  */
 export async function isLate(
   { outbox }: Announcer,

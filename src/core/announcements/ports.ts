@@ -1,60 +1,60 @@
 /** What the announcements capability needs from outside: the outbox, and the topic. */
 import type { AuditEntry } from '../audit/auditEntry.ts';
 import type { EpochMs } from '../base/time.ts';
-import type { Announcement } from './announcement.ts';
+import type { Announcement, ChainSubject } from './announcement.ts';
 
-/** What a chain is about, as an announcement tells it. */
-export type ChainSubject =
-  | { readonly kind: 'account'; readonly name: string; readonly owner: string }
-  | { readonly kind: 'binding'; readonly keyIdentifier: string }
-  | { readonly kind: 'service' };
-
-/** Entries that are about to be committed, and so to be announced: written before the batch that holds them. */
+/** Entries that are about to be committed and then published. The row is written before the batch that holds them. */
 export interface OutboxRow {
-  /** Unique: writers that race for a sequence number have a row each. */
+  /** Unique: writers that compete for a sequence number have a row each. */
   readonly id: string;
   readonly chain: string;
   readonly subject: ChainSubject;
   /** Sequence number of the first; the others follow without a gap. */
   readonly first: number;
-  /** One for each entry: shows whether it is this writer's that stands at its place. */
+  /** One per entry: shows whether the entry at that position is this writer's. */
   readonly hashes: readonly string[];
   readonly at: EpochMs;
-  /** The topic does not take it, and has been told of: it is tried again, and makes nothing late. */
+  /** The topic has refused it, and that was logged. It is tried again, and counts as late for no check. */
   readonly isRefused?: true | undefined;
 }
 
 export interface OutboxPage {
   readonly rows: readonly OutboxRow[];
-  /** Rows that are none of ours, or damaged: passed by. */
+  /** Rows that are damaged, or that Keyward did not write. They are skipped. */
   readonly unreadable: number;
-  /** Give it back to continue. Absent on the last page. */
+  /** Pass it to the next call. Absent on the last page. */
   readonly next?: string;
 }
 
 export interface StoredEntries {
   readonly entries: readonly AuditEntry[];
-  /** Places where something stands that is no entry. */
+  /** Positions whose row is not an audit entry. */
   readonly unreadable: number;
 }
 
-/** What is still to be announced. */
+/** What is still to be published. */
 export interface Outbox {
   put(row: OutboxRow): Promise<void>;
   /** Harmless when it is gone. */
   remove(row: OutboxRow): Promise<void>;
   /** Rows written before the time given, in order of chain and sequence. */
   page(asked: { before: EpochMs; limit: number; after?: string | undefined }): Promise<OutboxPage>;
-  /** What stands in the chain at the places of the row, whoever wrote it. Each is read by itself: a batch may come in between. */
+  /**
+   * The entries at the row's positions of the chain, by any writer. Each is read on its own: a batch may come in
+   * between.
+   */
   entries(row: OutboxRow): Promise<StoredEntries>;
 }
 
-/** `refused`: the topic does not take these events, however often it is asked. `failed`: now, or us. `status` is for the log. */
+/**
+ * `refused`: the topic never accepts these events. `failed`: it did not accept them now, or Keyward failed. `status` is
+ * for the log.
+ */
 export type Published =
   | { readonly outcome: 'published' }
   | { readonly outcome: 'refused' | 'failed'; readonly status: string };
 
-/** Where announcements go. Ends within seconds, and nothing here throws. */
+/** Where announcements are sent. Ends within seconds and never throws. */
 export interface AnnouncementTopic {
   publish(announcements: readonly Announcement[]): Promise<Published>;
 }
@@ -62,17 +62,19 @@ export interface AnnouncementTopic {
 export interface PublishTools {
   readonly topic: AnnouncementTopic;
   readonly outbox: Pick<Outbox, 'remove'>;
-  /** Of all announcements of this service. */
+  /** The `source` of all announcements of this service. */
   readonly source: string;
 }
 
 export interface Announcer extends PublishTools {
   readonly outbox: Outbox;
   /**
-   * Runs a write that commits these entries of one chain, and has them announced after it.
+   * Runs a write that commits these entries of one chain, and publishes them after it.
    * @throws Unavailable before the write, when the outbox cannot be written: nothing has happened then.
    */
   commit<T>(subject: ChainSubject, entries: readonly AuditEntry[], write: () => Promise<T>): Promise<T>;
-  /** Logs what has happened in the background since: after an invocation has ended nothing can be logged in its name. */
+  /**
+   * Logs what has happened in the background since: after an invocation has ended, nothing can be logged in its name.
+   */
   report(): void;
 }

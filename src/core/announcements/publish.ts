@@ -1,6 +1,6 @@
 /**
- * Publishing what rows of the outbox stand for, in batches that the topic takes. Rows that were announced are removed; a crash
- * between the two announces them again.
+ * Publishes the entries of outbox rows, in batches that the topic accepts, and deletes published rows. After a crash
+ * between the two they are published again.
  */
 
 import pLimit from 'p-limit';
@@ -9,7 +9,9 @@ import { defined } from '../base/defined.ts';
 import { type Announcement, announcementOf } from './announcement.ts';
 import type { Outbox, OutboxRow, Published, PublishTools } from './ports.ts';
 
-/** Azure Event Grid: 1 MB and 5,000 events a request; what the SDK writes around each event is less than its allowance here. */
+/**
+ * Azure Event Grid: 1 MB and 5,000 events per request. What the SDK adds to each event is less than the allowance here.
+ */
 const batchBytes = 900_000;
 const allowanceBytes = 250;
 const batchEvents = 500;
@@ -22,12 +24,12 @@ export interface Due {
 
 export interface Outcome {
   readonly published: number;
-  /** What the topic did not take, and the first answer that said so. */
+  /** What the topic did not accept, and its first response that said so. */
   readonly left: readonly Due[];
   readonly trouble?: Exclude<Published, { outcome: 'published' }>;
 }
 
-/** In the order given. Stops where the topic does not answer; what it refuses stops nobody behind it. */
+/** In the order given. Stops where the topic does not answer; a refused batch stops none behind it. */
 export async function publishDue(due: readonly Due[], tools: PublishTools): Promise<Outcome> {
   let published = 0;
   const left: Due[] = [];
@@ -55,7 +57,7 @@ interface Batch {
   bytes: number;
 }
 
-/** A row's entries go together, as they were committed: they are far fewer, and smaller, than a batch may be. */
+/** A row's entries stay together, as they were committed: they are far fewer, and smaller, than a batch may be. */
 function batchesOf(due: readonly Due[], source: string): Batch[] {
   const batches: Batch[] = [];
   for (const one of due) {
@@ -78,7 +80,7 @@ function batchesOf(due: readonly Due[], source: string): Batch[] {
 const sizeOf = (announcement: Announcement): number =>
   Buffer.byteLength(JSON.stringify(announcement), 'utf8') + allowanceBytes;
 
-/** A row that could not be removed is announced again. */
+/** A row that could not be deleted is published again. */
 async function removeRows(due: readonly Due[], outbox: Pick<Outbox, 'remove'>): Promise<void> {
   await pLimit(removalsAtOnce).map(due, ({ row }) => outbox.remove(row).catch(() => undefined));
 }

@@ -1,11 +1,12 @@
 /**
- * The stores, with all entries announced that go through them. Every batch that holds an entry goes through one of these five
- * functions, so no story of the core can forget it, or need know of it.
+ * The stores, with every committed entry published. Every batch that holds an entry passes one of these five functions,
+ * so no use case can forget it or has to know of it.
  */
 import type { AccountRecord } from '../accounts/account.ts';
 import type { AccountsDeps } from '../accounts/deps.ts';
 import type { Binding } from '../customerKey/binding.ts';
-import type { Announcer, ChainSubject } from './ports.ts';
+import type { ChainSubject } from './announcement.ts';
+import type { Announcer } from './ports.ts';
 
 export type AnnouncedStores = Pick<AccountsDeps, 'accounts' | 'bindings' | 'serviceAudit'>;
 

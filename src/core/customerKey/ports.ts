@@ -8,6 +8,14 @@ import type { Binding } from './binding.ts';
 /** How a key is reached: the part of a binding that an adapter needs. */
 export type KeyRef = Pick<Binding, 'vaultHost' | 'vaultName' | 'keyName' | 'tenantId' | 'identity'>;
 
+/** A service principal of Keyward, as Microsoft Entra ID names it. GUIDs in lower case. */
+export interface Principal {
+  /** The object id, which grants name. */
+  readonly principalId: string;
+  /** The application id. */
+  readonly clientId?: string;
+}
+
 /** What the transport saw while it asked, for logs and audit. */
 export interface Observed {
   readonly status?: number;
@@ -17,6 +25,8 @@ export interface Observed {
   readonly requestId?: string;
   readonly region?: string;
   readonly retryAfterSeconds?: number;
+  /** The principal that Keyward called as. Absent where nothing names it. */
+  readonly principal?: Principal;
   readonly durationMs: number;
 }
 

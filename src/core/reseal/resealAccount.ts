@@ -81,7 +81,7 @@ async function resealRecord(
       if (!(error instanceof KeyMaterialMismatch)) throw error;
       visited.found += 1;
       visited.stuck += 1;
-      service.log.error('An account key does not open to what its record names', { account: name });
+      service.log.error('An account key does not match its record', { account: name });
       if (fold(account.value.name) !== name) return undefined;
     }
     return account;

@@ -31,7 +31,7 @@ export async function workOnPass(ring: RingName, service: ResealDeps): Promise<v
   } catch (error) {
     // Another worker has gone on: what it did stands in the state.
     if (!(error instanceof LostRace)) throw error;
-    log.info('A pass of a ring went on elsewhere', { ring });
+    log.info('Another worker continued the pass of a ring', { ring });
   } finally {
     await vaults.endWork(`ring-${ring}`, ticket);
   }
@@ -56,7 +56,7 @@ async function workOneSlice(
     );
   const { pass, isOver } = await processAccounts(ring, rotation, began, service);
   const { round, visited, found, moved, stuck } = pass;
-  service.log.info('Moved accounts under the newest generation of a ring', {
+  service.log.info('Resealed accounts under the newest ring generation', {
     ring,
     phase: rotation.phase,
     round,
@@ -74,7 +74,7 @@ async function workOneSlice(
     return false;
   }
   if (stuck > 0)
-    service.log.error('Rows that do not open keep an older generation of a ring from being destroyed', { ring, stuck });
+    service.log.error('Unreadable rows prevent the destruction of an older ring generation', { ring, stuck });
   await save(ring, stored, { ...rotation, pass: afterRound(pass, service.clock.now()) }, service);
   return false;
 }
@@ -114,7 +114,7 @@ async function visit(name: string, ring: RingName, rotation: RingRotation, servi
     return await processAccount(name, ring, rotation, service);
   } catch (error) {
     if (error instanceof Unavailable && error.code === 'StorageUnavailable') throw error;
-    service.log.error('An account could not be moved to the newest generation of a ring', {
+    service.log.error('An account could not be resealed under the newest ring generation', {
       account: name,
       ring,
       error: describeError(error),

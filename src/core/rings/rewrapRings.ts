@@ -62,7 +62,7 @@ async function followKey(use: Use, stored: StoredRings, now: EpochMs, service: R
   const { log } = service;
   const answer = await service.keyVault.describe(use.key);
   if (!answer.ok) {
-    log.error('The vault of an operator key does not answer: running processes go on, new ones cannot start', {
+    log.error('The operator vault did not answer, so new processes cannot start', {
       key: nameOf(use.key),
       cause: answer.cause,
       keyVaultRequestId: answer.observed.requestId,
@@ -72,7 +72,7 @@ async function followKey(use: Use, stored: StoredRings, now: EpochMs, service: R
   const [broken] = brokenRules(answer.value, now);
   if (broken !== undefined) {
     const about = { key: versionedIdentifier(use.key, answer.value.version), cause: broken };
-    log.error('The newest version of an operator key cannot be used: the rings stay on the one before', about);
+    log.error('The newest version of an operator key was refused and the rings stay on the earlier one', about);
     return true;
   }
   let areAllProven = true;
@@ -117,7 +117,7 @@ async function rewrap(
   const about = { ring, generation, key: target };
   if (!proven.ok) {
     const cause = { ...about, cause: proven.cause, keyVaultRequestId: proven.observed.requestId };
-    service.log.error('A ring does not open under the newest version of its key: it stays on the one before', cause);
+    service.log.error('A ring could not be wrapped with the newest key version and stays on the earlier one', cause);
     return false;
   }
   const link = stored.rows.find((row) => row.generation === generation)?.link;

@@ -62,7 +62,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     } catch (error) {
       if (current !== undefined) {
         retryAt = clock.monotonic() + retryMs;
-        log.error('The rings could not be read again: this process goes on with those it has', {
+        log.error('The rings could not be refreshed and the process uses its copy', {
           error: describeError(error),
         });
       }
@@ -89,12 +89,15 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
         refuseUnlinked(ring, kek, stored);
         opened[ring].set(generation, kek);
         if (kek.openedBy === 'recovery')
-          log.error('A ring was opened by the recovery key: no key of its own opens it', { ring, generation });
+          log.error('A ring was opened with the recovery key because its own key did not open it', {
+            ring,
+            generation,
+          });
       } catch (error) {
         // Whoever has none of the ring yet cannot tell which of two KEKs that do not go together is ours.
         const isForged = error instanceof KeyMaterialMismatch;
         if (current === undefined && (isForged || generation === sealingOf(stored))) throw error;
-        log.error('A generation of a ring could not be opened', { ring, generation, error: describeError(error) });
+        log.error('A ring generation could not be opened', { ring, generation, error: describeError(error) });
       }
     }
   }
@@ -118,7 +121,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
         opened[ring].delete(generation);
         leaving.push({ kek, at: now });
       } else if (!hasRow(rings[ring].rows, generation))
-        log.error('The rows of a ring are missing: restore them before this process ends', { ring, generation });
+        log.error('Ring rows are missing and must be restored before this process ends', { ring, generation });
     }
     for (const gone of leaving.filter(({ at }) => now - at >= olderKeyWaitMs)) {
       leaving.splice(leaving.indexOf(gone), 1);

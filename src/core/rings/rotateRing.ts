@@ -60,7 +60,7 @@ async function beginRotation(ring: RingName, stored: StoredRing, actor: Actor, s
     throw new Refusal('Conflict', `A rotation of the ${ring} ring has just been begun by somebody else.`);
   await tell('RingGenerationCreated', ring, to, actor, service);
   await save(ring, stored, { phase: 'arriving', to, since: service.clock.now(), by: actor }, service);
-  service.log.info('A rotation of a ring has begun', { ring, generation: to });
+  service.log.info('Started a ring rotation', { ring, generation: to });
 }
 
 function isOpen(ring: Ring, generation: number): boolean {
@@ -108,7 +108,7 @@ async function activate(ring: RingName, stored: StoredRing, rotation: RingRotati
   const { to, by } = rotation;
   if (!isFullyWrapped(ring, to, stored, service.operatorKeys)) {
     const about = { ring, generation: to };
-    service.log.warn('A new generation of a ring waits until all of its keys wrap it', about);
+    service.log.warn('A new ring generation waits until every key wraps it', about);
     return checkOperatorKeys(await service.ringStore.read(), service);
   }
   // Throws when this process cannot open it: then others may not either.
@@ -119,7 +119,7 @@ async function activate(ring: RingName, stored: StoredRing, rotation: RingRotati
   const pass: RingPass = { ...firstRound, startAt: now + settleMs };
   const moving: RingState = { ...state, rotation: { phase: 'moving', to, since: now, by, pass } };
   await service.ringStore.saveState(ring, ring === 'audit' ? state : moving, stored.state?.etag);
-  service.log.info('A new generation of a ring is sealed with', { ring, generation: to });
+  service.log.info('A ring encrypts with its new generation', { ring, generation: to });
 }
 
 const firstRound: Omit<RingPass, 'startAt'> = { round: 1, isClean: false, visited: 0, found: 0, stuck: 0, moved: 0 };
@@ -165,7 +165,7 @@ async function destroy(ring: RingName, rotation: RingRotation, service: RingsDep
   for (const row of older) await service.ringStore.remove(row);
   const { rotation: _over, ...resting } = state.value;
   await service.ringStore.saveState(ring, resting, state.etag);
-  service.log.info('The older generations of a ring are destroyed', { ring, sealing: resting.sealing });
+  service.log.info('Destroyed the older generations of a ring', { ring, sealing: resting.sealing });
 }
 
 /** @throws LostRace */

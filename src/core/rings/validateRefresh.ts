@@ -15,16 +15,16 @@ export function validateRefresh(
   log: Log,
 ): StoredRing {
   if (before !== undefined && read.rows.length === 0) {
-    log.error('The rows of a ring are missing: restore them before this process ends', { ring });
+    log.error('Ring rows are missing and must be restored before this process ends', { ring });
     return before;
   }
   const isLate = (generation: number): boolean =>
     before !== undefined && generation < sealingOf(before) && !hasRow(before.rows, generation) && !knows(generation);
   const isOurs = ({ generation }: RingRow) => Number.isSafeInteger(generation) && generation > 0 && !isLate(generation);
   for (const { generation } of read.rows.filter((row) => !isOurs(row)))
-    log.error('A row of a ring is not one that this service writes: it is passed by', { ring, generation });
+    log.error('Skipped a ring row that this service did not write', { ring, generation });
   const stored = { ...read, rows: read.rows.filter(isOurs) };
   if (before?.state === undefined || sealingOf(stored) >= sealingOf(before)) return stored;
-  log.error('A ring is said to be sealed with an older generation than before: that is not believed', { ring });
+  log.error('Rejected a ring state that names an older generation than before', { ring });
   return { ...stored, state: before.state };
 }

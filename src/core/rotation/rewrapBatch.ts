@@ -162,7 +162,7 @@ function noteFailure(
   } else if (at === 'new') slice.stop = trouble;
   else if (cause === 'KeyMaterialMismatch') {
     run.failed += 1;
-    log.error('An account key does not open to what its record names', about);
+    log.error('An account key does not match its record', about);
     return;
   } else run.blocked.add(row.value.version);
   log.warn('An account key was not re-wrapped', about);

@@ -1,4 +1,4 @@
-/** Deleting secrets. Needs no key; a call for one is refused in the inaccessible state like every other call on secrets. */
+/** Deletes secrets. Needs no key. In the inaccessible state the call is refused like every other call on secrets. */
 
 import type { SecretRef } from '../accounts/secretRow.ts';
 import { checkPreconditions, type Preconditions } from '../accounts/writeAccount.ts';
@@ -6,7 +6,10 @@ import { LostRace, retryLostRaces } from '../base/errors.ts';
 import type { SecretsDeps } from './deps.ts';
 import { accountToServe, secretEtagOf } from './readSecret.ts';
 
-/** Answers whether there was a secret to delete. @throws Refusal AccountNotFound | CustomerKeyInaccessible | PreconditionFailed */
+/**
+ * Returns whether there was a secret to delete. @throws Refusal AccountNotFound | CustomerKeyInaccessible |
+ * PreconditionFailed
+ */
 export function deleteSecret(ref: SecretRef, conditions: Preconditions, service: SecretsDeps): Promise<boolean> {
   return retryLostRaces(async () => {
     const [, row] = await Promise.all([accountToServe(ref.account, service), service.secrets.read(ref)]);

@@ -4,6 +4,6 @@ import type { SecretStore } from './ports.ts';
 
 export interface SecretsDeps extends AccountsDeps {
   readonly secrets: SecretStore;
-  /** One alarm a minute for each secret that does not open. */
+  /** Admits one alarm per minute for each secret that cannot be decrypted. */
   readonly alarmLimiter: RateLimiter;
 }

@@ -20,7 +20,7 @@ export const secretAddressOf = (
   name,
 });
 
-/** @throws KeyMaterialMismatch when the row holds no secret's bytes at all, or another's name. */
+/** @throws KeyMaterialMismatch when the row holds no secret, or one of another name. */
 export function storedBytes({ ref, value }: StoredSecret): Bytes {
   const { sealed, name } = value as { sealed: unknown; name: unknown };
   if (typeof sealed !== 'string' || typeof name !== 'string' || fold(name) !== ref.name)
@@ -30,7 +30,7 @@ export function storedBytes({ ref, value }: StoredSecret): Bytes {
   return bytes;
 }
 
-/** What a row says of itself; undefined when it is none of ours. */
+/** What a row says of itself; undefined when Keyward did not write it. */
 export function headerOf(row: StoredSecret): SecretHeader | undefined {
   try {
     return parseSecret(storedBytes(row));
@@ -42,7 +42,7 @@ export function headerOf(row: StoredSecret): SecretHeader | undefined {
 
 export interface Opened {
   readonly row: StoredSecret;
-  /** The caller wipes it. Undefined: the row does not open (KeyMaterialMismatch). */
+  /** The caller wipes it. Undefined: the row cannot be decrypted (KeyMaterialMismatch). */
   readonly plain: Bytes | undefined;
 }
 
@@ -69,7 +69,7 @@ function plainIn(row: StoredSecret, record: ActiveAccount, accountKey: Bytes, at
   }
 }
 
-/** Opened for work that does not come to its end, plain bytes are nobody's to wipe but ours. */
+/** Wipes the plain bytes when the work that needed them fails: no other code has a reference to them. */
 export async function wipeOnError<T>(opened: readonly Opened[], work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -2,17 +2,20 @@
 import type { SecretPage, SecretRef, SecretRow, StoredSecret } from '../accounts/secretRow.ts';
 import type { SecretKind } from '../base/vocabulary.ts';
 
-/** Secrets, in their account's partition. Every write is conditional; one that was too late answers undefined, or false. */
+/**
+ * Secrets, in their account's partition. Every write is conditional; one that comes too late returns undefined, or
+ * false.
+ */
 export interface SecretStore {
   read(ref: SecretRef): Promise<StoredSecret | undefined>;
-  /** In the order of names; of one kind, or all. */
+  /** In the order of names; of one kind, or of all. */
   page(account: string, asked: { kind?: SecretKind; limit: number; after?: string }): Promise<SecretPage>;
   insert(ref: SecretRef, row: SecretRow): Promise<string | undefined>;
   replace(ref: SecretRef, row: SecretRow, etag: string): Promise<string | undefined>;
   remove(ref: SecretRef, etag: string): Promise<boolean>;
   /**
-   * Removes every secret of an account while its record is as it was read: answers with the record's etag after that. Can stop anywhere
-   * and be begun again. @throws LostRace
+   * Removes every secret of an account while its record is as it was read. Returns the record's ETag after that. Can
+   * stop anywhere and be repeated. @throws LostRace
    */
   clear(account: string, recordEtag: string): Promise<string>;
 }

@@ -1,4 +1,4 @@
-/** Finding secrets by name: what may be told of them without opening any. */
+/** Finds secrets by name, and returns what may be shown without decrypting any. */
 import type { AccountView } from '../accounts/account.ts';
 import { refuseWhileInaccessible } from '../accounts/gate.ts';
 import { getAccount } from '../accounts/readAccount.ts';
@@ -12,7 +12,7 @@ import { pathOf } from './secretAudit.ts';
 export const maxNameLength = 128;
 export const secretNamePattern = /^[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9_-])?$/;
 
-/** A content key is named by a UUID, as in AMS; others as their owner likes. @throws Refusal InvalidParameter */
+/** A content key is named by a UUID, as in AMS; the owner chooses other names. @throws Refusal InvalidParameter */
 export function parseSecretName(kind: SecretKind, text: string): string {
   const folded = fold(text);
   if (kind === 'contentKeys' ? isGuid(folded) : secretNamePattern.test(folded)) return folded;
@@ -37,7 +37,7 @@ export function secretNotFound(ref: SecretRef): Refusal {
   return new Refusal('NotFound', `The account '${ref.account}' has no ${pathOf(ref)}.`, { target: ref.name });
 }
 
-/** The account that a call on its secrets is about. @throws Refusal AccountNotFound | CustomerKeyInaccessible */
+/** The account of a call on its secrets. @throws Refusal AccountNotFound | CustomerKeyInaccessible */
 export async function accountToServe(account: string, service: SecretsDeps): Promise<AccountView> {
   const view = await getAccount(account, service);
   refuseWhileInaccessible(view);
@@ -51,7 +51,7 @@ export async function getSecret(ref: SecretRef, service: SecretsDeps): Promise<S
   return row;
 }
 
-/** By name, at most `limit` a page. */
+/** By name, at most `limit` per page. */
 export async function listSecrets(
   asked: { readonly account: string; readonly kind: SecretKind; readonly limit: number; readonly after?: string },
   service: SecretsDeps,

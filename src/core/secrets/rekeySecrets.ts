@@ -1,12 +1,13 @@
 /**
- * Bringing an account's secrets under its newest key, and destroying the older ones after that.
+ * Encrypts an account's secrets under its newest key, and then destroys the older keys.
  *
- *   moving    passes over all secrets until one meets none under an older key, and `olderKeyWaitMs` are over
- *   retiring  a pass that began after the record says so meets none: the older keys go, in one conditional write
+ *   moving    passes over all secrets, until one finds no secret under an older key and `olderKeyWaitMs` have passed
+ *   retiring  a pass that began after the record says so finds none: one conditional write destroys the older keys
  *
- * Why nothing is lost: a writer reads the record after its save (write.ts). If it does not read `retiring` there, its save came
- * before, so the pass of the second phase meets it. If it does, it seals anew by itself. A pass that is held up between
- * sealing and saving loses by the row's etag. A pass may stop anywhere: the record says that there is one to do.
+ * Why no secret is lost: a writer reads the record after its save (writeSecret.ts). If it does not read `retiring`, its
+ * save came before, so the pass of the second phase finds its secret. If it does, it encrypts the secret again. A pass
+ * that is delayed between encrypting and saving fails on the row's ETag. A pass may stop anywhere: the record says that
+ * there is one to do.
  */
 
 import pLimit from 'p-limit';
@@ -28,9 +29,9 @@ import { alarm } from './secretAudit.ts';
 const rowsAPage = 100;
 const pagesAMessage = 5;
 const rowsAtOnce = 10;
-/** Before a round that another made necessary, and where there was no going on: nothing turns without a pause, whatever the reason. */
+/** Before another pass, and after a pause that no progress ended: no loop runs without a pause, whatever the reason. */
 const pauseMs = 60_000;
-/** A day of them. Then the chain of messages ends, because the daily pass has begun another. */
+/** One day of pauses. Then the chain of messages ends, because the daily pass has started another. */
 const maxPauses = 24 * 60;
 const keyward = { kind: 'keyward', id: 'secrets' } as const;
 
@@ -39,12 +40,14 @@ export interface Next {
   readonly delayMs: number;
 }
 
-/** One message of a pass. What is next, or undefined: all done, or left to the daily pass. */
+/**
+ * Processes one message of a pass. Returns the next message, or undefined: all is done, or the daily pass takes over.
+ */
 export async function rekeySecrets(asked: RekeyWork, service: SecretsDeps): Promise<Next | undefined> {
   const view = await findAccount(asked.account, service);
   const older = view?.record.olderAccountKeys;
   if (view === undefined || older === undefined) return undefined;
-  // A message of an earlier phase has seen nothing of this one.
+  // A message of an earlier phase knows nothing of this one.
   const work = asked.since === older.since ? asked : start(asked.account, older);
   if (stateOf(view) !== 'Enabled') return paused(work);
   try {
@@ -52,7 +55,7 @@ export async function rekeySecrets(asked: RekeyWork, service: SecretsDeps): Prom
   } catch (error) {
     const isStorage = error instanceof Unavailable && error.code === 'StorageUnavailable';
     if (isStorage || !(error instanceof LostRace || error instanceof Unavailable)) throw error;
-    service.log.warn('Secrets were not moved, and are tried again', {
+    service.log.warn('Secrets were not encrypted under the newest account key and are retried', {
       account: work.account,
       error: describeError(error),
     });
@@ -92,15 +95,15 @@ async function pass(
     after = page.next;
     if (after === undefined) break;
   }
-  service.log.info('Moved secrets under the newest account key', { account: work.account, found, stuck });
+  service.log.info('Encrypted secrets under the newest account key', { account: work.account, found, stuck });
   if (after !== undefined) return { work: { ...work, after, found, stuck }, delayMs: 0 };
-  // Rows that do not open are told once a round, and the daily pass begins the next one.
+  // Rows that cannot be decrypted raise one alarm per pass, and the daily pass starts the next one.
   if (stuck > 0) return undefined;
   if (found > 0) return paused(start(work.account, older, work.pauses));
   return nothingFound(view.record, older, work, service);
 }
 
-/** How many could not be moved. */
+/** The number of secrets that could not be encrypted again. */
 async function moveRows(view: AccountView, rows: readonly StoredSecret[], service: SecretsDeps): Promise<number> {
   const opened = await openRows(view, rows, service);
   const generation = view.record.accountKeyGeneration;
@@ -117,7 +120,7 @@ async function moveRows(view: AccountView, rows: readonly StoredSecret[], servic
   wipe(...opened.map(({ plain }) => plain));
   const limit = pLimit(rowsAtOnce);
   const saves = opened.map(({ row }, n) => ({ row, bytes: sealed[n] }));
-  // A row that has changed meanwhile is met by the next pass.
+  // The next pass finds a row that has changed in the meantime.
   await Promise.all(
     saves.flatMap(({ row, bytes }) =>
       bytes === undefined
@@ -134,7 +137,7 @@ async function moveRows(view: AccountView, rows: readonly StoredSecret[], servic
   return still.length;
 }
 
-/** A row that somebody moved or wrote between our reads is none to be alarmed about. */
+/** A row that another writer changed between these reads is no reason for an alarm. */
 async function stillBehind(refs: readonly SecretRef[], view: AccountView, service: SecretsDeps): Promise<SecretRef[]> {
   const limit = pLimit(rowsAtOnce);
   const read = await Promise.all(refs.map((ref) => limit(() => service.secrets.read(ref))));
@@ -165,7 +168,7 @@ async function nothingFound(
 }
 
 /**
- * On the record as it stands now: whoever has changed something else in it since the pass began is in nobody's way. Not where the
+ * Works on the record as it is now: another change of it since the pass began is no conflict. Nothing is done where the
  * account key was rotated again, or the phase has ended: then there is another pass.
  */
 function endPhase(

@@ -1,6 +1,7 @@
 /**
- * Revealing secrets. Record, watch and secret are read side by side; a record that is a few seconds old may serve (memory.ts), and
- * whatever fails with it is tried again with everything read anew, before anybody is refused or alarmed.
+ * Reveals secrets. Record, watch and secret are read at the same time, and a record that is a few seconds old may serve
+ * (accounts/accountCache.ts). What fails with a cached record is tried again with fresh reads, before the caller is
+ * refused or an alarm is raised.
  */
 import type { AccountView } from '../accounts/account.ts';
 import { refuseWhileInaccessible } from '../accounts/gate.ts';
@@ -23,7 +24,7 @@ export interface Revealed {
 
 export interface RevealRequest {
   readonly actor: Actor;
-  /** The account, where the caller has begun to read it already. */
+  /** The account, where the caller has already begun to read it. */
   readonly known?: Promise<KnownAccount>;
 }
 
@@ -57,7 +58,9 @@ export interface RevealedPage {
   readonly next?: string;
 }
 
-/** One page, in the order of names. A row that does not open stops none of the others: its plain bytes are undefined. */
+/**
+ * One page, in the order of names. A row that cannot be decrypted fails no other row: its plain bytes are undefined.
+ */
 export async function revealPage(
   asked: { readonly account: string; readonly kind: SecretKind; readonly limit: number; readonly after?: string },
   { actor, known }: RevealRequest,
@@ -79,7 +82,7 @@ export async function revealPage(
   return next === undefined ? { secrets: opened } : { secrets: opened, next };
 }
 
-/** Twice at most: a remembered record may be behind, and a row may have come under another key between two reads. */
+/** Twice at most: a cached record may be outdated, and a row may have changed its key between two reads. */
 async function readFresh(
   account: string,
   read: () => Promise<readonly StoredSecret[]>,
@@ -110,7 +113,7 @@ async function attempt(
   service: SecretsDeps,
 ): Promise<Attempt> {
   const reading = read();
-  // Awaited below: what the account refuses is told first, whatever became of its secrets.
+  // Awaited below: a refusal by the account is reported first, whatever the result for its secrets.
   reading.catch(() => undefined);
   const { view } = await known;
   if (view === undefined) throw accountNotFound(account);

@@ -14,8 +14,8 @@ type EntryTools = AppendTools & Pick<SecretsDeps, 'log' | 'alarmLimiter'>;
 export const pathOf = ({ kind, name }: Pick<SecretRef, 'kind' | 'name'>): string => `${kind}/${name}`;
 
 /**
- * One structured line for every reveal, and an entry where the account asks for them. Comes before the value leaves: what cannot
- * be audited is not revealed, nor what is left of an account that has been deleted, or made anew, since it was read.
+ * Logs every reveal, and adds an audit entry where the account requests it. Runs before the value leaves: a value that
+ * cannot be audited is not revealed, nor one of an account that was deleted or created again since it was read.
  * @throws Refusal AccountNotFound
  */
 export async function auditReveal(
@@ -44,8 +44,8 @@ export async function auditReveal(
 const keyward = { kind: 'keyward', id: 'secrets' } as const;
 
 /**
- * Rows that do not open to what their context says: edited, swapped or damaged. They are left as they are. The log has each attempt, the
- * chain one entry a minute for each: nobody fills it by asking again and again.
+ * Rows that do not decrypt to what their context says: edited, swapped or damaged. They stay as they are. The log has
+ * each attempt; the chain has one entry per minute and secret, so that repeated requests do not fill it.
  */
 export async function alarm(view: AccountView, refs: readonly SecretRef[], tools: EntryTools): Promise<void> {
   const { instanceId } = view.record;
@@ -53,7 +53,7 @@ export async function alarm(view: AccountView, refs: readonly SecretRef[], tools
   const news = new Set(tools.alarmLimiter.admit(refs.map(idOf)));
   const secrets = refs.filter((ref) => news.has(idOf(ref))).map(pathOf);
   for (const secret of refs.map(pathOf))
-    tools.log.error('A stored secret does not open to what its place says', {
+    tools.log.error('A stored secret does not match its context', {
       account: fold(view.record.name),
       secret,
       cause: 'KeyMaterialMismatch',
@@ -72,7 +72,7 @@ export async function alarm(view: AccountView, refs: readonly SecretRef[], tools
 /** An entry is one row, and a row holds 32,768 characters. A page of a hundred real names has at most half of that. */
 const maxNamesLength = 16_000;
 
-/** Names of rows that are none of ours can be long, and grow when they are written as JSON. */
+/** Names of rows that Keyward did not write can be long, and grow when they are written as JSON. */
 function pieces(names: readonly string[]): string[][] {
   const all: string[][] = [];
   let left = 0;

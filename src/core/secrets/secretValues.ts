@@ -1,7 +1,7 @@
 /**
- * What the kinds of secrets hold, checked before anything is read or written. Messages name the rule and never the text: a URL's
- * query string is a credential. Names and limits are Azure Media Services' (JobInputHttp, ContentKeyPolicySymmetricTokenKey,
- * StreamingLocatorContentKey) where it had any.
+ * What the kinds of secrets hold, validated before anything is read or written. Messages name the rule and never the
+ * text: a URL's query string is a credential. Names and limits are those of Azure Media Services (JobInputHttp,
+ * ContentKeyPolicySymmetricTokenKey, StreamingLocatorContentKey) where it had any.
  */
 import { type Bytes, base64, fromBase64, utf8, wipe } from '../base/bytes.ts';
 import { Refusal } from '../base/errors.ts';
@@ -9,7 +9,7 @@ import { KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
 import { maxSecretLength } from '../crypto/secretEnvelope.ts';
 
 export const contentKeyLengths: readonly number[] = [16, 32];
-/** HMAC-SHA-512 hashes keys that are longer than its block of 128 bytes; nobody gains by more than this. */
+/** HMAC-SHA-512 hashes keys that are longer than its block of 128 bytes, so a longer key adds nothing. */
 export const maxTokenKeyLength = 1024;
 /** AMS: `baseUri` and each of `files` have at most 4,000 characters. */
 export const maxUrlLength = 4000;
@@ -22,7 +22,7 @@ export interface JobInput {
 
 const invalid = (target: string, message: string): Refusal => new Refusal('InvalidRequestContent', message, { target });
 
-/** A value that is not taken is a secret all the same. */
+/** A value that is refused is a secret all the same. */
 function refused(value: Bytes, target: string, message: string): Refusal {
   wipe(value);
   return invalid(target, message);
@@ -48,10 +48,10 @@ export function parseTokenKey(text: string, target: string): Bytes {
 }
 
 const scheme = /^[a-z][a-z0-9+.-]*:/i;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this pattern finds.
 const unfit = /[\u0000-\u0020\u007f\\]/;
 
-/** The bytes that are protected: JSON in UTF-8. The caller wipes them. */
+/** The bytes to protect: JSON in UTF-8. The caller wipes them. */
 export function parseJobInput({ baseUri, files }: JobInput, target = 'properties'): Bytes {
   if (files.length === 0 || files.length > maxFiles)
     throw invalid(`${target}.files`, `There are 1 to ${maxFiles} files.`);
@@ -91,7 +91,7 @@ export function jobInputIn(plain: Bytes): JobInput {
   }
 }
 
-/** AMS: query strings are not returned, to prevent that sensitive data is exposed. */
+/** AMS: query strings are not returned, so that sensitive data is not exposed. */
 export function withoutQueries({ baseUri, files }: JobInput): JobInput {
   const bare = { files: files.map(withoutQuery) };
   return baseUri === undefined ? bare : { baseUri: withoutQuery(baseUri), ...bare };

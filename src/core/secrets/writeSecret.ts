@@ -1,12 +1,12 @@
 /**
- * Writing secrets. A writer may be held up anywhere between sealing and saving, even while the account key or the at-rest ring is
- * rotated and the older one destroyed. Two things keep its secret readable:
+ * Writes secrets. A writer may be delayed anywhere between encrypting and saving, even while the account key or the
+ * at-rest ring is rotated and the older key destroyed. Two things keep its secret readable:
  *
- *   replacing   is conditional on the row that was read. Whoever destroys an older key has moved every row under it before, so the
- *               late writer's condition fails and it begins again
- *   after it    the writer reads the record again, and the rings where it is late (rings/late.ts), and is done only when what it
- *               sealed under is what a pass over the secrets, still to come, will find. Otherwise it seals anew: it has the plain
- *               bytes still
+ *   replacing   is conditional on the row that was read. Before an older key is destroyed, a pass has changed every row under it,
+ *               so the condition of the delayed writer fails and it begins again
+ *   after it    the writer reads the record again, and the rings where it is stale (rings/staleWriter.ts). It is done only when the
+ *               keys that it used are ones that a later pass over the secrets will find. Otherwise it encrypts again: it still
+ *               has the plain bytes
  */
 
 import type { AccountView, ActiveAccount } from '../accounts/account.ts';
@@ -27,12 +27,12 @@ import { accountToServe, secretEtagOf } from './readSecret.ts';
 import { alarm, integrityFailure } from './secretAudit.ts';
 
 export interface SecretInput {
-  /** As written: its folded form is the reference's. */
+  /** As written. The reference has its folded form. */
   readonly name: string;
   readonly label?: string;
   /** The resource that the secret is written for. */
   readonly of?: string;
-  /** A value that is given; or its length where we make one: an existing value then stays. The caller wipes it. */
+  /** A given value, or its length where Keyward makes one: then an existing value stays. The caller wipes it. */
   readonly value: { readonly given: Bytes } | { readonly ofLength: number | undefined };
 }
 
@@ -45,11 +45,12 @@ export function putSecret(
   conditions: Preconditions,
   service: SecretsDeps,
 ): Promise<{ secret: StoredSecret; created: boolean }> {
-  // A lost race is read again even where the caller sets a condition: the ETag tells whether the value is still the caller's.
+  // A lost race is read again even where the caller sets a condition: the ETag says whether the value is still the
+  // caller's.
   return retryLostRaces(async () => {
     let [view, row] = await Promise.all([accountToServe(ref.account, service), service.secrets.read(ref)]);
     checkPreconditions(conditions, row && secretEtagOf(row), 'secret');
-    // The row was moved under a key that the record, read a moment before, did not have yet.
+    // A pass put the row under a key that the record, read a moment before, did not have yet.
     if (row !== undefined && (headerOf(row)?.generation ?? 0) > view.record.accountKeyGeneration)
       view = await accountToServe(ref.account, service);
     const secret =
@@ -75,7 +76,7 @@ async function keepsValue(
   });
 }
 
-/** Nobody is told of a value that is kept while there is no key to it. The account key is not opened for that. */
+/** A value whose key is missing is not reported as retained. The account key is not opened for that. */
 async function keptLength(view: AccountView, row: StoredSecret, service: SecretsDeps): Promise<number> {
   try {
     const stored = storedBytes(row);
@@ -116,7 +117,7 @@ async function seal(
       ...defined({ label: input.label }),
       ...ofWhat(input, row),
       version: service.random.uuid(),
-      // 0: the row that is replaced did not tell.
+      // 0: the row to replace does not name its generation.
       createdAt: row?.value.createdAt || now,
       updatedAt: now,
     };
@@ -129,13 +130,13 @@ async function seal(
   }
 }
 
-/** Whoever gives a secret another value leaves it to the resource that names it. */
+/** A secret that gets another value stays with the resource that names it. */
 function ofWhat({ of: given }: SecretInput, row: StoredSecret | undefined): Pick<SecretRow, 'of'> {
   const of = given ?? row?.value.of;
   return of === undefined ? {} : { of };
 }
 
-/** Never older than what the row to be replaced is under: a row that a pass has moved does not go back. */
+/** Never older than the KEK of the row to replace: a row that a pass has changed does not go back. */
 async function ringsFor(row: StoredSecret | undefined, { rings }: Pick<SecretsDeps, 'rings'>): Promise<Rings> {
   const known = await rings();
   const stands = row === undefined ? 0 : (headerOf(row)?.ringGeneration ?? 0);
@@ -162,7 +163,7 @@ async function saved(
   return { ref, value, etag: newEtag };
 }
 
-/** Goes on until what is saved is under a key that will not be destroyed without it. */
+/** Repeats until the saved secret is under a key that will not be destroyed without it. */
 async function resealUntilValid(
   secret: StoredSecret,
   sealedBy: ActiveAccount,
@@ -183,7 +184,7 @@ async function resealUntilValid(
   const rings = await service.rings();
   const value = { ...secret.value, sealed: await sealedUnder(view, secret.ref, plain, service) };
   const etag = await service.secrets.replace(secret.ref, value, secret.etag);
-  // Moved, replaced or deleted by somebody else since: it is theirs, and no longer under the older key by our doing.
+  // Another writer has changed, replaced or deleted it since: this writer no longer left it under the older key.
   if (etag === undefined) return secret;
   return resealUntilValid({ ...secret, value, etag }, view.record, rings, plain, service);
 }

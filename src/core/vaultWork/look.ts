@@ -130,14 +130,14 @@ async function lookWith(
   measure(log, 'keyward.looks.ms', durationMs, { cause: opened.ok ? 'none' : opened.cause });
   if (opened.ok) {
     wipe(opened.value);
-    log.info('Looked at a key', { ...about, cause: 'none' });
+    log.info('Checked a key', { ...about, cause: 'none' });
     return proof;
   }
   const { cause } = opened;
   if (silences.has(cause)) round.silence = cause;
-  if (cause === 'KeyMaterialMismatch') log.error('An account key does not open to what its record names', about);
+  if (cause === 'KeyMaterialMismatch') log.error('An account key does not match its record', about);
   const control = needsControlLook(cause, policy) ? await service.controlLook(binding) : undefined;
-  log.info('Looked at a key', { ...about, cause, controlLook: control });
+  log.info('Checked a key', { ...about, cause, controlLook: control });
   return control === undefined ? { cause, ...proof } : { cause, controlLook: control, ...proof };
 }
 

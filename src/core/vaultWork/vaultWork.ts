@@ -216,5 +216,5 @@ const nextWakeOf = (watch: Watch): EpochMs =>
 function noteLateness(watch: Watch, { clock, policy, log }: VaultWorkDeps): void {
   const lateMs = clock.now() - watch.nextLookAt;
   if (lateMs > policy.lookIntervalHealthySeconds * 1000)
-    log.warn('A look came late', { bindingId: watch.binding.id, lateMs });
+    log.warn('A key check came late', { bindingId: watch.binding.id, lateMs });
 }

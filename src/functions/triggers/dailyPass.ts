@@ -48,10 +48,10 @@ export const dailyPass: StorageQueueHandler = (input, context) =>
   inInvocation(context, async () => {
     const service = await keyward();
     const message = dailyMessage.safeParse(input);
-    if (!message.success) return service.log.error('Dropped a message that is no page of the daily pass');
+    if (!message.success) return service.log.error('Dropped a malformed daily pass message');
     if (message.data.visit === 'rows') {
       const cleared = await clearRows(message.data.vault, service);
-      return service.log.info('Cleared rows that accounts had left', { vault: message.data.vault, cleared });
+      return service.log.info('Deleted stale rows of accounts', { vault: message.data.vault, cleared });
     }
     if (message.data.visit === 'secrets') {
       const next = await rekeySecrets(message.data, service);

@@ -14,7 +14,7 @@ export function onEvent(input: unknown, context: InvocationContext, targetOf: Co
   return inInvocation(context, async () => {
     const service = await keyward();
     const event = readEvent(input);
-    if (event === undefined) return service.log.warn('Acknowledged something that is no event');
+    if (event === undefined) return service.log.warn('Ignored a message that is not an event');
     const found = targetOf(event, service.cloud);
     const target = found === undefined ? undefined : { ...found, ...eventIdOf(event) };
     const isOurs = target !== undefined && (await wakeRings(target, service));

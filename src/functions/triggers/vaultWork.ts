@@ -19,7 +19,7 @@ export const vaultWork: StorageQueueHandler = (input, context) =>
   inInvocation(context, async () => {
     const service = await keyward();
     const parsed = message.safeParse(input);
-    if (!parsed.success) return service.log.error('Dropped a message that is no vault work');
+    if (!parsed.success) return service.log.error('Dropped a malformed vault work message');
     const { vault, lookNow, requestedBy, eventId } = parsed.data;
     const { keyName } = lookNow ?? {};
     const wanted = lookNow === undefined ? {} : { lookNow: keyName === undefined ? {} : { keyName } };

@@ -1,4 +1,4 @@
-/** The chapter of Azure Media Services' own client: the npm package as it is, talking to the app of this stack. */
+/** The chapter of Azure Media Services' own client: the unmodified npm package calls the app of this stack. */
 import { amsClient, registerAmsAudience } from '../amsClient.ts';
 import { until } from '../client.ts';
 import { location } from '../operator.ts';
@@ -8,8 +8,8 @@ import type { Narrator } from './narrator.ts';
 const subscriptionId = '5b1c7c1e-53a1-4a67-9d0f-0c6d3d1f0a01';
 const [group, account, locator] = ['media', 'contosomedia', 'trailer'] as const;
 
-export async function amsChapter(stack: Stack, { chapter, tell }: Narrator): Promise<void> {
-  chapter('An Azure Media Services client, unchanged');
+export async function amsChapter(stack: Stack, { chapter, step }: Narrator): Promise<void> {
+  chapter('An unmodified Azure Media Services client');
   await registerAmsAudience(stack);
   const media = amsClient(stack, subscriptionId);
   const vault = (method: 'POST' | 'PATCH', path: string, body?: object) =>
@@ -17,8 +17,8 @@ export async function amsChapter(stack: Stack, { chapter, tell }: Narrator): Pro
   const state = async () => (await media.mediaservices.get(group, account)).encryption?.status;
   let first: string | undefined;
 
-  await tell({
-    title: '@azure/arm-mediaservices creates an account under a customer key, and follows the operation to its end',
+  await step({
+    title: '@azure/arm-mediaservices creates an account under a customer key, and polls the operation to its end',
     run: async () => {
       await stack.createCustomerVault('contoso-media');
       await vault('POST', '/keys/media', { kty: 'RSA', size: 2048 });
@@ -38,34 +38,35 @@ export async function amsChapter(stack: Stack, { chapter, tell }: Narrator): Pro
       return [String(id), `${encryption?.status}, ${encryption?.keyVaultProperties?.currentKeyIdentifier}`];
     },
   });
-  await tell({
-    title: 'It creates a streaming locator; the content key that the policy asks for is told by listContentKeys only',
+  await step({
+    title: 'It creates a streaming locator; only listContentKeys returns the content key that the policy needs',
     run: async () => {
       const made = await media.streamingLocators.create(group, account, locator, {
         assetName: 'trailer',
         streamingPolicyName: 'Predefined_ClearKey',
       });
-      if (made.contentKeys !== undefined) throw new Error('The answer to create tells a content key.');
+      if (made.contentKeys !== undefined) throw new Error('The response to create contains a content key.');
       const [key] = (await media.streamingLocators.listContentKeys(group, account, locator)).contentKeys ?? [];
       first = key?.value;
       return [`${key?.type} ${key?.id}, ${Buffer.from(first ?? '', 'base64').length} bytes`];
     },
   });
-  await tell({
+  await step({
     title: 'The customer disables the key: GET works, and listContentKeys throws with the reason',
     run: async () => {
       await vault('PATCH', '/keys/media', { enabled: false });
       await until('Inaccessible', state, (status) => status === 'Inaccessible');
-      const refused = await media.streamingLocators.listContentKeys(group, account, locator).then(
+      const error = await media.streamingLocators.listContentKeys(group, account, locator).then(
         () => undefined,
-        (error: Error & { code?: string; statusCode?: number }) => error,
+        (thrown: Error & { code?: string; statusCode?: number }) => thrown,
       );
-      if (refused?.code !== 'CustomerKeyInaccessible') throw new Error(`not refused as told: ${refused?.code}`);
-      return [`RestError ${refused.statusCode} ${refused.code}`];
+      if (error?.code !== 'CustomerKeyInaccessible')
+        throw new Error(`expected CustomerKeyInaccessible, got ${error?.code}`);
+      return [`RestError ${error.statusCode} ${error.code}`];
     },
   });
-  await tell({
-    title: 'The key is enabled again: the same content key is there',
+  await step({
+    title: 'The customer enables the key again: listContentKeys returns the same content key',
     run: async () => {
       await vault('PATCH', '/keys/media', { enabled: true });
       await until('Accessible', state, (status) => status === 'Accessible');

@@ -1,4 +1,6 @@
-/** The demo's last chapter: the audit of the account that was deleted is read, verified, and meddled with. */
+/**
+ * The chapter of the audit: the chain of the deleted account is read, verified, and changed by a writer of the table.
+ */
 import { TableClient } from '@azure/data-tables';
 import type { AuditEntry } from '../../core/audit/auditEntry.ts';
 import type { Caller } from '../client.ts';
@@ -8,29 +10,29 @@ import type { Narrator } from './narrator.ts';
 
 const audit = '/api/operator/accounts/alpha/audit';
 
-export async function auditing(stack: Stack, api: Caller, { tell }: Narrator): Promise<void> {
+export async function auditing(stack: Stack, api: Caller, { step }: Narrator): Promise<void> {
   let entries: AuditEntry[] = [];
-  await tell({
-    title: 'The account is gone; who did what, when and why stands in its chain',
+  await step({
+    title: 'The account is deleted; its chain still has each actor, change, time and reason',
     run: async () => {
       entries = (await expected(200, api('GET', audit))).body.value;
       same('last entry', entries.at(-1)?.type, 'AccountDeleted');
       return entries.map(lineOf);
     },
   });
-  await tell({
-    title: 'The chain is verified, with the heads that somebody has kept elsewhere',
+  await step({
+    title: 'The chain verifies, together with heads that a consumer has stored elsewhere',
     run: async () => {
       const announced = entries.slice(-3).map(({ sequence, hash }) => ({ sequence, hash }));
       const { body } = await expected(200, api('POST', `${audit}/verify`, { announced }));
       same('result', body.result, 'whole');
       same('entries', body.entries, entries.length);
       same('heads compared', body.compared, 3);
-      return [`verified: ${body.entries} entries, whole; ${body.compared} announced heads fit`];
+      return [`verified: ${body.entries} entries, whole; ${body.compared} published heads match`];
     },
   });
-  await tell({
-    title: 'Somebody who can write the table edits one entry: the verification names it',
+  await step({
+    title: 'A writer of the table edits one entry: the verification names it',
     run: async () => {
       const { connectionString } = stack.azurite;
       const table = TableClient.fromConnectionString(connectionString, 'keywardaccounts', {
@@ -39,20 +41,23 @@ export async function auditing(stack: Stack, api: Caller, { tell }: Narrator): P
       const rowKey = `audit:${entries[1]?.chain}:0000000002`;
       const write = (entry: unknown) =>
         table.updateEntity({ partitionKey: 'alpha', rowKey, data: JSON.stringify(entry) }, 'Merge');
-      await write({ ...entries[1], actor: { kind: 'principal', id: 'somebody-else' } });
+      await write({ ...entries[1], actor: { kind: 'principal', id: 'another-principal' } });
       const { body } = await expected(200, api('POST', `${audit}/verify`, {}));
       same('broken link', `${body.broken?.sequence} ${body.broken?.flaw}`, '2 Edited');
       await write(entries[1]);
       same('result', (await expected(200, api('POST', `${audit}/verify`, {}))).body.result, 'whole');
       return [
         `entry 2: ${body.broken.meaning}`,
-        'the line of the log above is what an alert fires on; put back as it was, the chain is whole again',
+        'an alert fires on the log line above; with the entry restored, the chain is whole again',
       ];
     },
   });
 }
 
-/** `12  20:15:03  rewrap        AccountKeyRewrapped      …/4f1c0d9e → …/9e8b7a46`; callers by the beginning of their object id. */
+/**
+ * `12  20:15:03  rewrap        AccountKeyRewrapped      …/4f1c0d9e → …/9e8b7a46`; callers by the beginning of their
+ * object id.
+ */
 function lineOf({ sequence, at, actor, type, cause, key, before, after }: AuditEntry): string {
   const from = before === undefined ? '' : `${shortened(before)} → ${shortened(after ?? '')}`;
   const about = [cause, from || shortened(key ?? '')].filter(Boolean).join('  ');

@@ -1,4 +1,4 @@
-/** What the demo's steps hold the service's answers against: a step that is not as told fails. */
+/** The checks of the demo's steps: a step with an unexpected response fails. */
 import type { Caller } from '../client.ts';
 
 export async function expected(status: number, answer: ReturnType<Caller>) {
@@ -7,7 +7,7 @@ export async function expected(status: number, answer: ReturnType<Caller>) {
   return got;
 }
 
-export function told(answer: Awaited<ReturnType<Caller>>, status: number, code: string): string[] {
+export function refused(answer: Awaited<ReturnType<Caller>>, status: number, code: string): string[] {
   same('status and code', `${answer.status} ${answer.body?.error?.code}`, `${status} ${code}`);
   return [`${answer.status} ${code}: ${answer.body.error.message}`];
 }

@@ -1,4 +1,7 @@
-/** `npm run demo`: the main job, told step by step on the embedded stack. `-- --json` for programs. */
+/**
+ * `npm run demo`: shows the main job step by step on the embedded stack. `-- --json` prints one JSON object for each
+ * step.
+ */
 import { amsSettings } from '../amsClient.ts';
 import { startStack } from '../stack.ts';
 import { amsChapter } from './amsClient.ts';
@@ -11,7 +14,7 @@ const narrator = createNarrator(json, (line) => process.stdout.write(`${line}\n`
 if (!json) {
   process.stdout.write(
     'Keyward demo: the built app with the real Azure SDK clients, on Azurite and a Key Vault emulator on this machine.\n' +
-      'Looks that are a minute apart in production are seconds apart here.\n',
+      'Key checks are a minute apart in production and seconds apart here.\n',
   );
 }
 const stack = await startStack({

@@ -1,15 +1,15 @@
-/** Tells the demo's steps as they happen: for people on a terminal, or one JSON line a step for programs. */
+/** Prints the demo's steps as they happen: text for people, or one JSON line for each step. */
 
 export interface Step {
   /** A sentence. */
   readonly title: string;
-  /** Does it, checks it, and answers with what changed, a line each. Throws when it is not as told. */
+  /** Does the step and checks it. Returns what changed, one line each. Throws when the result is not as expected. */
   readonly run: () => Promise<readonly string[]>;
 }
 
 export interface Narrator {
   chapter(title: string): void;
-  tell(step: Step): Promise<void>;
+  step(step: Step): Promise<void>;
   /** Prints the closing line. True when every step passed. */
   close(): boolean;
 }
@@ -25,7 +25,7 @@ export function createNarrator(json: boolean, write: (line: string) => void): Na
       if (!json) write(`\n${paint(1, title)}`);
     },
 
-    async tell({ title, run }) {
+    async step({ title, run }) {
       const began = performance.now();
       const outcome = await attempt(run);
       const ms = Math.round(performance.now() - began);

@@ -1,14 +1,14 @@
-/** The story: told through HTTP calls of the service's operator and the hands of customers on their own vaults. */
+/** The steps of the demo: HTTP calls of the service's operator, and changes of customers in their own vaults. */
 import { type Caller, caller, until } from '../client.ts';
 import { location, operatorToken, operatorVault } from '../operator.ts';
 import type { Stack } from '../stack.ts';
 import { lineOf } from '../topic/line.ts';
 import type { CloudEvent } from '../topic/topic.ts';
 import { auditing } from './auditing.ts';
-import { expected, same, told } from './checks.ts';
+import { expected, refused, same } from './checks.ts';
 import type { Narrator } from './narrator.ts';
 
-/** A minute becomes two seconds: the same rules, and a demo that nobody has to wait for. */
+/** A minute becomes two seconds: the same rules in less time. */
 export const compressedTime = {
   KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS: '2',
   KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS: '1',
@@ -31,32 +31,32 @@ export async function story(stack: Stack, narrator: Narrator): Promise<void> {
   await gettingKeys(stack, api, narrator);
   narrator.chapter('A secret under the account key');
   const contentKey = await storingSecrets(api, narrator);
-  narrator.chapter('Keys that may not be used');
+  narrator.chapter('Keyward rejects unusable keys');
   await refusedKeys(stack, api, narrator);
   narrator.chapter('The customer rotates the key');
   await rotation(stack, api, narrator);
   narrator.chapter('The operator rotates the system key');
   await operatorRotation(stack, api, narrator);
-  narrator.chapter('The customer takes the key away, and gives it back');
+  narrator.chapter('The customer revokes the key, and restores it');
   await revocation(stack, api, contentKey, narrator);
-  narrator.chapter('Key Vault is down, which is nobody’s revocation');
+  narrator.chapter('Key Vault is down, which is not a revocation');
   await outage(stack, api, narrator);
-  narrator.chapter('The auditor reads what has happened, and verifies it');
+  narrator.chapter('The auditor reads and verifies the audit');
   await auditing(stack, api, narrator);
 }
 
-async function gettingKeys(stack: Stack, api: Caller, { tell }: Narrator): Promise<void> {
-  await tell({
+async function gettingKeys(stack: Stack, api: Caller, { step }: Narrator): Promise<void> {
+  await step({
     title: 'The service starts: its functions are registered from the built bundle',
     run: async () => {
       const { functions } = stack.host;
       const routes = functions.filter(({ trigger }) => trigger === 'httpTrigger');
       const others = functions.filter(({ trigger }) => trigger !== 'httpTrigger');
-      const told = others.map(({ name, trigger }) => `${name} (${trigger.replace('Trigger', '')})`);
-      return [`${routes.length} HTTP routes, and ${told.join(', ')}`];
+      const named = others.map(({ name, trigger }) => `${name} (${trigger.replace('Trigger', '')})`);
+      return [`${routes.length} HTTP routes, and ${named.join(', ')}`];
     },
   });
-  await tell({
+  await step({
     title: 'An account is created; its account key is wrapped by the system key',
     run: async () => {
       const { body } = await expected(
@@ -67,8 +67,8 @@ async function gettingKeys(stack: Stack, api: Caller, { tell }: Narrator): Promi
       return [`alpha: ${body.properties.state}, ${body.properties.encryption.type}`];
     },
   });
-  await tell({
-    title: 'The customer’s own key takes over, followed without a version',
+  await step({
+    title: 'The customer’s own key replaces it, without a version, so that Keyward uses new versions',
     run: async () => {
       await stack.createCustomerVault('contoso-keys');
       await stack.keyVault('POST', '/vaults/contoso-keys/keys/media', { kty: 'RSA', size: 3072 });
@@ -92,11 +92,11 @@ async function reveal(api: Caller): Promise<string> {
   return body.properties.value;
 }
 
-/** Answers with the content key as it was first revealed. */
-async function storingSecrets(api: Caller, { tell }: Narrator): Promise<string> {
+/** Returns the content key of the first reveal. */
+async function storingSecrets(api: Caller, { step }: Narrator): Promise<string> {
   let value = '';
-  await tell({
-    title: 'A content key is made and stored; neither PUT nor GET shows it',
+  await step({
+    title: 'Keyward creates and stores a content key; neither PUT nor GET returns it',
     run: async () => {
       const put = await expected(201, api('PUT', contentKeyPath, { properties: { length: 16 } }));
       const read = await expected(200, api('GET', contentKeyPath));
@@ -108,8 +108,8 @@ async function storingSecrets(api: Caller, { tell }: Narrator): Promise<string> 
       return ['encrypted by the account key, and once more by the service’s own at-rest key'];
     },
   });
-  await tell({
-    title: 'It is revealed on request, and only so',
+  await step({
+    title: 'Only a reveal returns it',
     run: async () => {
       value = await reveal(api);
       same('bytes', Buffer.from(value, 'base64').length, 16);
@@ -119,9 +119,9 @@ async function storingSecrets(api: Caller, { tell }: Narrator): Promise<string> 
   return value;
 }
 
-async function refusedKeys(stack: Stack, api: Caller, { tell }: Narrator): Promise<void> {
+async function refusedKeys(stack: Stack, api: Caller, { step }: Narrator): Promise<void> {
   const before = await versionOf(api);
-  await tell({
+  await step({
     title: 'A dry run of a bad key lists three failures at once, and changes nothing',
     run: async () => {
       await stack.createCustomerVault('contoso-bad', {
@@ -141,36 +141,36 @@ async function refusedKeys(stack: Stack, api: Caller, { tell }: Narrator): Promi
       return failed.map(({ cause, seen }) => `${cause}: ${seen}`);
     },
   });
-  await tell({
+  await step({
     title: 'An elliptic-curve key is refused',
     run: async () => {
       await stack.keyVault('POST', '/vaults/contoso-keys/keys/curve', { kty: 'EC', curve: 'P-256' });
       const input = customerKey('https://contoso-keys.vault.azure.net/keys/curve');
-      return told(await api('PATCH', '/api/accounts/alpha', input), 400, 'KeyTypeUnsupported');
+      return refused(await api('PATCH', '/api/accounts/alpha', input), 400, 'KeyTypeUnsupported');
     },
   });
-  await tell({
+  await step({
     title: 'A vault without purge protection is refused',
     run: async () => {
       await stack.createCustomerVault('contoso-loose', { recoveryLevel: 'Recoverable+Purgeable' });
       await stack.keyVault('POST', '/vaults/contoso-loose/keys/media', { kty: 'RSA', size: 2048 });
       const input = customerKey('https://contoso-loose.vault.azure.net/keys/media');
-      return told(await api('PATCH', '/api/accounts/alpha', input), 400, 'PurgeProtectionMissing');
+      return refused(await api('PATCH', '/api/accounts/alpha', input), 400, 'PurgeProtectionMissing');
     },
   });
-  await tell({
-    title: 'Another owner’s vault is refused, before any call leaves for it',
+  await step({
+    title: 'Another owner’s vault is refused, before any call to it',
     run: async () => {
       const asked = await requestsTo(stack, 'contoso-keys');
       await expected(201, api('PUT', '/api/accounts/mallory', { location, properties: { owner: 'fabrikam' } }));
       const answer = await api('PATCH', '/api/accounts/mallory', customerKey(key));
-      const lines = told(answer, 403, 'OwnerMismatch');
+      const lines = refused(answer, 403, 'OwnerMismatch');
       same('calls to the vault', await requestsTo(stack, 'contoso-keys'), asked);
       return lines;
     },
   });
-  await tell({
-    title: 'Through all of this the account stayed on its key',
+  await step({
+    title: 'The account stayed on its key through all of this',
     run: async () => {
       same('current key version', await versionOf(api), before);
       return [`alpha is still on …/${before.slice(0, 8)}`];
@@ -178,10 +178,10 @@ async function refusedKeys(stack: Stack, api: Caller, { tell }: Narrator): Promi
   });
 }
 
-async function rotation(stack: Stack, api: Caller, { tell }: Narrator): Promise<void> {
+async function rotation(stack: Stack, api: Caller, { step }: Narrator): Promise<void> {
   let latest = '';
   let eventId = '';
-  await tell({
+  await step({
     title: 'A new key version: the event arrives and the account key is re-wrapped',
     run: async () => {
       const before = await versionOf(api);
@@ -195,7 +195,7 @@ async function rotation(stack: Stack, api: Caller, { tell }: Narrator): Promise<
       return [`…/${before.slice(0, 8)} → …/${latest.slice(0, 8)}`];
     },
   });
-  await tell({
+  await step({
     title: 'The same event a second time changes nothing',
     run: async () => {
       const { etag } = await account(api);
@@ -205,14 +205,14 @@ async function rotation(stack: Stack, api: Caller, { tell }: Narrator): Promise<
       return [`ETag unchanged: ${etag}`];
     },
   });
-  await tell({
-    title: 'An old event, held up on its way until a newer version is in use, changes nothing',
+  await step({
+    title: 'An old event that arrives after a newer version is in use changes nothing',
     run: async () => {
       await stack.keyVault('PUT', '/events/mode', { mode: 'hold' });
       await rotate(stack);
       latest = await rotate(stack);
       await until(
-        'the sweep found the newest version by itself',
+        'the sweep found the newest version',
         () => versionOf(api),
         (version) => version === latest,
       );
@@ -222,19 +222,19 @@ async function rotation(stack: Stack, api: Caller, { tell }: Narrator): Promise<
       await seenByASweep(stack);
       same('ETag', (await account(api)).etag, etag);
       return [
-        `two versions without an event: the sweep moved to …/${latest.slice(0, 8)}; the late events moved nothing`,
+        `two versions without an event: the sweep found …/${latest.slice(0, 8)}; the late events changed nothing`,
       ];
     },
   });
 }
 
-async function operatorRotation(stack: Stack, api: Caller, { tell }: Narrator): Promise<void> {
+async function operatorRotation(stack: Stack, api: Caller, { step }: Narrator): Promise<void> {
   const tokenKey = '/api/accounts/mallory/tokenKeys/player';
   const keyValue = Buffer.from('a token key of mallory').toString('base64');
   // biome-ignore lint/suspicious/noExplicitAny: the ring's JSON, as a caller sees it.
   const systemRing = async (): Promise<any> => (await expected(200, api('GET', '/api/operator/rings'))).body.value[0];
-  await tell({
-    title: 'A new version of the system key: its ring is re-wrapped, and no account is touched',
+  await step({
+    title: 'A new version of the system key: its ring is re-wrapped, and no account changes',
     run: async () => {
       await expected(201, api('PUT', tokenKey, { properties: { keyValue } }));
       const etags = async () => {
@@ -262,9 +262,9 @@ async function operatorRotation(stack: Stack, api: Caller, { tell }: Narrator): 
   });
 }
 
-async function revocation(stack: Stack, api: Caller, contentKey: string, { tell }: Narrator): Promise<void> {
-  await tell({
-    title: 'The key is deleted: one denial makes it Suspect, and refuses nobody yet',
+async function revocation(stack: Stack, api: Caller, contentKey: string, { step }: Narrator): Promise<void> {
+  await step({
+    title: 'The key is deleted: one denial makes it Suspect, and blocks no account yet',
     run: async () => {
       await stack.keyVault('DELETE', '/vaults/contoso-keys/keys/media');
       const seen = await until(
@@ -276,7 +276,7 @@ async function revocation(stack: Stack, api: Caller, contentKey: string, { tell 
       return [`${statusOf(seen)}: ${seen.properties.encryption.cause}`];
     },
   });
-  await tell({
+  await step({
     title: 'The denial is confirmed: Customer Key Inaccessible',
     run: async () => {
       const seen = await until(
@@ -291,25 +291,25 @@ async function revocation(stack: Stack, api: Caller, contentKey: string, { tell 
       ];
     },
   });
-  await tell({
+  await step({
     title: 'GET and LIST work; a PATCH is refused with cause and remedy',
     run: async () => {
       await expected(200, api('GET', '/api/accounts/alpha'));
       const { body } = await expected(200, api('GET', '/api/accounts'));
       same('accounts listed', body.value.length, 2);
-      return told(
+      return refused(
         await api('PATCH', '/api/accounts/alpha', { tags: { team: 'media' } }),
         403,
         'CustomerKeyInaccessible',
       );
     },
   });
-  await tell({
-    title: 'The content key is refused, though this process has just used it',
-    run: async () => told(await api('POST', `${contentKeyPath}/reveal`), 403, 'CustomerKeyInaccessible'),
+  await step({
+    title: 'The reveal is refused, although this process has just used the key',
+    run: async () => refused(await api('POST', `${contentKeyPath}/reveal`), 403, 'CustomerKeyInaccessible'),
   });
-  await tell({
-    title: 'The key is recovered: the account is Enabled again by itself',
+  await step({
+    title: 'The key is recovered: the account is Enabled again automatically',
     run: async () => {
       await stack.keyVault('POST', '/vaults/contoso-keys/keys/media/recover');
       const seen = await until(
@@ -318,18 +318,18 @@ async function revocation(stack: Stack, api: Caller, contentKey: string, { tell 
         (now) => now.properties.state === 'Enabled',
       );
       await expected(200, api('PATCH', '/api/accounts/alpha', { tags: { team: 'media' } }));
-      return [`${seen.properties.state}, ${statusOf(seen)}; the PATCH goes through`];
+      return [`${seen.properties.state}, ${statusOf(seen)}; the PATCH succeeds`];
     },
   });
-  await tell({
+  await step({
     title: 'The content key is revealed again, the same as before',
     run: async () => {
       same('content key', (await reveal(api)) === contentKey, true);
-      return ['re-wrapped twice and revoked once in between: what lies below the account key was never touched'];
+      return ['re-wrapped twice and revoked once in between: the data below the account key did not change'];
     },
   });
-  await tell({
-    title: 'All of it was announced to the operator’s Event Grid topic, straight from the audit',
+  await step({
+    title: 'Keyward published all of it from the audit to the operator’s Event Grid topic',
     run: async () => {
       const type = (name: string) => announced(stack, (event) => event.type === `Keyward.${name}`);
       const verdict = (after: string) => announced(stack, ({ data }) => (data as { after?: string }).after === after);
@@ -338,16 +338,16 @@ async function revocation(stack: Stack, api: Caller, contentKey: string, { tell 
   });
 }
 
-/** Waits for it: announcements hold nothing up, so they come a moment later. */
+/** Waits for the announcement: Keyward publishes in the background, a moment later. */
 async function announced(stack: Stack, isIt: (event: CloudEvent) => boolean): Promise<string> {
   const ask = async () => stack.topic?.published.findLast(isIt);
   const event = await until('an announcement', ask, (found) => found !== undefined);
   return event === undefined ? '' : lineOf(event);
 }
 
-async function outage(stack: Stack, api: Caller, { tell }: Narrator): Promise<void> {
-  await tell({
-    title: 'Key Vault answers 503 for a while: Unreachable, and never disabled',
+async function outage(stack: Stack, api: Caller, { step }: Narrator): Promise<void> {
+  await step({
+    title: 'Key Vault answers 503 for a while: the account is Unreachable and never blocked',
     run: async () => {
       const fault = { vault: 'contoso-keys', action: 'status', status: 503, body: 'empty' };
       await stack.keyVault('POST', '/faults', fault);
@@ -371,10 +371,10 @@ async function outage(stack: Stack, api: Caller, { tell }: Narrator): Promise<vo
         () => account(api),
         (now) => statusOf(now) === 'Accessible',
       );
-      return [`${cause} for three looks: Enabled throughout, and Accessible again when the vault was`];
+      return [`${cause} for three key checks: Enabled all the time, and Accessible again together with the vault`];
     },
   });
-  await tell({
+  await step({
     title: 'An account can be deleted while its key is inaccessible',
     run: async () => {
       await stack.keyVault('DELETE', '/vaults/contoso-keys/keys/media');
@@ -385,7 +385,7 @@ async function outage(stack: Stack, api: Caller, { tell }: Narrator): Promise<vo
       );
       await expected(200, api('DELETE', '/api/accounts/alpha'));
       await expected(404, api('GET', '/api/accounts/alpha'));
-      return ['its wrapped key is gone: nothing of it can be opened by anybody, whatever becomes of the customer key'];
+      return ['its wrapped key is deleted: its data can never be decrypted again, with or without the customer key'];
     },
   });
 }
@@ -409,7 +409,7 @@ async function requestsTo(stack: Stack, vault: string): Promise<number> {
   return requests.length;
 }
 
-/** Two looks later whatever an event could have set off has happened. */
+/** After two looks, every effect of an event has happened. */
 async function seenByASweep(stack: Stack): Promise<void> {
   const before = await requestsTo(stack, 'contoso-keys');
   await until(

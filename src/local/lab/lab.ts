@@ -1,6 +1,6 @@
 /**
- * A laboratory: the real core and the real adapters on the real wire, with tables in memory, in virtual time. What the sweep's timer and
- * the queue's trigger do in Azure is done here by `advance`, in order and without waiting.
+ * A laboratory: the real core and adapters with the real SDK clients, with tables in memory, in virtual time. `advance`
+ * does what the sweep's timer and the queue's trigger do in Azure, in order and without waiting.
  */
 
 import { TableClient } from '@azure/data-tables';
@@ -35,7 +35,7 @@ import { createVirtualClock, createVirtualQueue, type VirtualClock, type Virtual
 export interface LabOptions {
   readonly settings?: Readonly<Record<string, string>>;
   readonly keyPool?: string;
-  /** With a topic that everything is announced to. */
+  /** With a topic to which Keyward publishes. */
   readonly announces?: true;
 }
 
@@ -52,24 +52,24 @@ export interface Lab {
   readonly keyVault: KeyVaultControl;
   readonly keyVaultUrl: string;
   readonly identityUrl: string;
-  /** Absent unless asked for. */
+  /** Absent unless the options request it. */
   readonly topic?: Topic;
   readonly log: LogLine[];
-  /** A table of the app, for writes that the app does not make. */
+  /** A table of the app, for writes that another writer of the tables makes. */
   table(name: TableName): TableClient;
-  /** How many requests have reached the tables. */
+  /** The number of requests to the tables. */
   tableRequests(): number;
   /** Another process on the same tables: its own memory, the same world. */
   another(replace?: Partial<Service>): Promise<Service>;
-  /** A customer vault with an RSA key and our grant on it. Answers with the key's versionless identifier. */
+  /** Creates a customer vault with an RSA key and Keyward's grant. Returns the key's versionless identifier. */
   vaultWithKey(vault: string, more?: Record<string, unknown>): Promise<string>;
-  /** An account of the owner; under the customer key where one is named. */
+  /** Creates an account of the owner, under the customer key if one is given. */
   account(name: string, owner: string, keyIdentifier?: string): Promise<AccountView>;
   move(name: string, keyIdentifier: string): Promise<AccountView>;
   view(name: string): Promise<AccountView>;
-  /** From now on time passes without the vaults that there are: whoever comes next pays for its own only. */
+  /** From now on the existing vaults have no sweeps, so that a later test pays for its own vaults only. */
   turnPage(): Promise<void>;
-  /** Lets time pass: sweeps every minute, messages when they show. */
+  /** Lets time pass: sweeps every minute, and messages when they become visible. */
   advance(ms: number): Promise<void>;
   stop(): Promise<void>;
 }
@@ -93,7 +93,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
 
   const topic = options.announces ? await startTopic(topicOf(identity)) : undefined;
   const settings = {
-    // Both queues are virtual: nothing is sent to this endpoint.
+    // Both queues are virtual: no request goes to this endpoint.
     ...operatorSettings(`${tables.connectionString};QueueEndpoint=http://127.0.0.1:9/memory`, identity, emulator.url),
     ...(topic === undefined ? {} : { KEYWARD_ANNOUNCEMENTS_ENDPOINT: topic.endpoint }),
     ...options.settings,

@@ -1,4 +1,4 @@
-/** Time that passes when it is told to: ten minutes of looks in a moment, with nothing left to chance. */
+/** Time that passes on request: ten minutes of looks in a moment, and always the same. */
 import type { Clock } from '../../core/base/effects.ts';
 import type { EpochMs } from '../../core/base/time.ts';
 import type { WorkQueue } from '../../core/base/workQueue.ts';
@@ -25,13 +25,19 @@ interface Waiting<Message> {
   dequeued: number;
 }
 
-/** A queue over virtual time that keeps the promises of the real one: delays in whole seconds, at least once, poison in the end. */
+/**
+ * A queue over virtual time with the guarantees of the real one: delays in whole seconds, at least once, poison
+ * messages.
+ */
 export interface VirtualQueue<Message = VaultWork> extends WorkQueue<Message> {
-  /** The time at which the next message shows; undefined when there is none. */
+  /** The time when the next message becomes visible; undefined when there is none. */
   nextAt(): EpochMs | undefined;
-  /** Hands the next message that shows to the handler; a handler that throws gets it again later, five times in all. */
+  /**
+   * Passes the next visible message to the handler. When the handler throws, it gets the message again later, at most
+   * five times.
+   */
   deliver(handler: (message: Message) => Promise<void>): Promise<void>;
-  /** What was given up. */
+  /** The messages that failed five times. */
   readonly poison: readonly Message[];
   readonly length: number;
 }
@@ -51,7 +57,7 @@ export function createVirtualQueue<Message = VaultWork>(clock: Clock): VirtualQu
     },
     async send(message, delayMs = 0) {
       const visibleAt = clock.now() + Math.ceil(delayMs / 1000) * 1000;
-      // As on the wire: what arrives is a copy, and JSON.
+      // As in the real queue, the handler receives a copy that went through JSON.
       waiting.push({ message: JSON.parse(JSON.stringify(message)), visibleAt, dequeued: 0 });
     },
     nextAt: () => first()?.visibleAt,

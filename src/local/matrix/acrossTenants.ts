@@ -1,4 +1,7 @@
-/** Vaults in customers' own tenants: an application of ours that the customer can show the door, and all that is our own fault. */
+/**
+ * Vaults in customers' own tenants: what the customer can do to the operator's application, and the operator's own
+ * faults.
+ */
 import { applicationOf, installApplication, removeApplication, tenantOf, trust } from '../acrossTenants.ts';
 import { homeTenantId } from '../operator.ts';
 import { outage, type Row, refusedAfterSeveral } from './row.ts';
@@ -19,7 +22,7 @@ const disabledIn = (...tenantsOf: ((vault: string) => string)[]): Pick<Row, 'inj
 
 const home = () => homeTenantId;
 
-/** The token endpoint's answer to this application, in its customer's tenant or wherever it asks. */
+/** The token endpoint's response to this application, in its customer's tenant or in every tenant. */
 function tokenAnswer(effect: Readonly<Record<string, unknown>>, where: 'customer' | 'everywhere') {
   const clientIdOf = async ({ identity }: World, vault: string) =>
     (await identity<{ clientId: string }>('GET', `/identities/${applicationOf(vault)}`)).clientId;
@@ -41,12 +44,12 @@ function tokenAnswer(effect: Readonly<Record<string, unknown>>, where: 'customer
 const entraSays = (code: number) => ({
   kind: 'answer',
   status: 400,
-  body: { error: 'invalid_grant', error_description: `AADSTS${code}: as told.`, error_codes: [code] },
+  body: { error: 'invalid_grant', error_description: `AADSTS${code}: injected.`, error_codes: [code] },
 });
 
 export const acrossTenants: readonly Row[] = [
   {
-    name: 'the customer removes our application from the tenant, and installs and grants it again',
+    name: "the customer removes the operator's application from the tenant, then installs and grants it again",
     evidence: 'recorded',
     acrossTenants: true,
     inject: remove,
@@ -54,14 +57,14 @@ export const acrossTenants: readonly Row[] = [
     expect: refusedAfterSeveral('IdentityNotAuthorized'),
   },
   {
-    name: 'the customer disables our application in the tenant',
+    name: "the customer disables the operator's application in the tenant",
     evidence: 'documented',
     acrossTenants: true,
     ...disabledIn(tenantOf),
     expect: refusedAfterSeveral('IdentityNotAuthorized'),
   },
   {
-    name: 'the role of our application on the key of another tenant is removed',
+    name: "the customer removes the application's role on the key in another tenant",
     evidence: 'recorded',
     acrossTenants: true,
     async inject(world, vault) {
@@ -76,14 +79,14 @@ export const acrossTenants: readonly Row[] = [
     expect: refusedAfterSeveral('KeyPermissionDenied'),
   },
   {
-    name: 'our application is disabled at home, and so in every tenant: no customer has said anything',
+    name: 'the application is disabled in the home tenant, and so in every tenant: no customer has denied anything',
     evidence: 'documented',
     acrossTenants: true,
     ...disabledIn(home, tenantOf),
     expect: outage('IdentityUnavailable'),
   },
   {
-    name: 'our application trusts our identity no more',
+    name: "the application no longer trusts Keyward's identity",
     evidence: 'documented',
     acrossTenants: true,
     inject: ({ identity }, vault) =>
@@ -92,14 +95,14 @@ export const acrossTenants: readonly Row[] = [
     expect: outage('IdentityUnavailable'),
   },
   {
-    name: 'the token endpoint says to our application that a tenant does not exist (AADSTS90002)',
+    name: 'the token endpoint answers to the application that a tenant does not exist (AADSTS90002)',
     evidence: 'documented',
     acrossTenants: true,
     ...tokenAnswer(entraSays(90002), 'customer'),
     expect: outage('TenantMismatch'),
   },
   {
-    name: 'the token endpoint answers 503 to our application',
+    name: 'the token endpoint answers 503 to the application',
     evidence: 'inferred',
     acrossTenants: true,
     ...tokenAnswer({ kind: 'answer', status: 503, body: '' }, 'everywhere'),

@@ -1,4 +1,7 @@
-/** The customer's side says no: by the customer's own hand where the emulator can do it, by its words where it cannot. */
+/**
+ * Denials of the customer's side: by a real change in the emulator where it has one, otherwise by the response of the
+ * real service.
+ */
 import {
   clearFaults,
   fault,
@@ -17,7 +20,9 @@ import type { World } from './world.ts';
 
 const forbidden = (inner: string) => fault({ action: 'forbidden', inner });
 
-/** Whoever may purge has no purge protection; an account is not accepted on such a key, so it goes afterwards. */
+/**
+ * A purge needs a vault without purge protection. Keyward accepts no such key, so the protection is removed afterwards.
+ */
 async function purge({ lab }: World, vault: string): Promise<void> {
   await lab.keyVault('PATCH', `/vaults/${vault}`, { recoveryLevel: 'Recoverable+Purgeable' });
   await lab.keyVault('DELETE', `/vaults/${vault}/keys/cmk`);
@@ -27,7 +32,7 @@ async function purge({ lab }: World, vault: string): Promise<void> {
 const createAgain = ({ lab }: World, vault: string) =>
   lab.keyVault('POST', `/vaults/${vault}/keys/cmk`, { kty: 'RSA', size: 2048, fixture: 1 });
 
-/** The version that wraps the account, as it was before the key was rotated. */
+/** The version that wraps the account key, before the rotation. */
 async function setOldVersion({ lab }: World, vault: string, enabled: boolean): Promise<void> {
   const { versions } = await lab.keyVault<{ versions: { key: { kid: string } }[] }>('GET', `/vaults/${vault}/keys/cmk`);
   const version = versions[0]?.key.kid.split('/').at(-1);
@@ -42,7 +47,7 @@ export const denials: readonly Row[] = [
     expect: refusedAfterTwo('KeyDisabled'),
   },
   {
-    name: 'the key is rotated and its old version, which wraps the account, disabled before it could be left',
+    name: 'the key is rotated, and its old version is disabled before the re-wrap',
     evidence: 'inferred',
     async inject(world, vault) {
       await world.lab.keyVault('POST', `/vaults/${vault}/keys/cmk`, { kty: 'RSA', size: 2048, fixture: 1 });
@@ -65,7 +70,7 @@ export const denials: readonly Row[] = [
     expect: refusedAfterSeveral('KeyNotFound'),
   },
   {
-    name: 'the key is purged, and another of its name created: nothing opens the account again',
+    name: 'the key is purged, and another key of its name is created: the account key is lost',
     evidence: 'documented',
     inject: purge,
     end: createAgain,
@@ -90,7 +95,7 @@ export const denials: readonly Row[] = [
     expect: refusedAfterSeveral('KeyPermissionDenied'),
   },
   {
-    name: '403 in the words of a Managed HSM (AccessDenied)',
+    name: '403 as a Managed HSM answers (AccessDenied)',
     evidence: 'recorded',
     vault: { answers: { rbacBody: 'managedhsm' } },
     ...grantRemoved,
@@ -117,7 +122,7 @@ export const denials: readonly Row[] = [
     expect: refusedAfterSeveral('KeyPermissionDenied'),
   },
   {
-    name: 'the key is disabled and the grant removed at once: permission is told first',
+    name: 'the key is disabled and the grant is removed: the vault reports the permission first',
     evidence: 'inferred',
     async inject(world, vault) {
       await world.lab.keyVault('PATCH', `/vaults/${vault}/keys/cmk`, { enabled: false });
@@ -136,7 +141,7 @@ export const denials: readonly Row[] = [
     expect: refusedAfterSeveral('KeyOperationNotAllowed'),
   },
   {
-    name: 'the vault is deleted (its name does not resolve), recovered, and the grant given again',
+    name: 'the vault is deleted (its name does not resolve) and recovered, and the customer grants again',
     evidence: 'recorded',
     inject: ({ lab }, vault) => lab.keyVault('DELETE', `/vaults/${vault}`),
     async end(world, vault) {
@@ -157,13 +162,7 @@ export const denials: readonly Row[] = [
     expect: outage('UnknownResponse'),
   },
   {
-    name: 'ENOTFOUND for this vault alone',
-    evidence: 'recorded',
-    ...fault({ action: 'network', code: 'ENOTFOUND' }),
-    expect: refusedAfterFifteenMinutes('VaultNotFound'),
-  },
-  {
-    name: 'denials of three causes in turn: none of them is confirmed by another',
+    name: 'denials of three causes in turn: none confirms another',
     evidence: 'inferred',
     async inject(world, vault) {
       for (const inner of ['KeyOperationForbidden', 'ForbiddenByRbac', 'KeyOperationForbidden', 'ForbiddenByRbac'])

@@ -1,4 +1,7 @@
-/** `npm run matrix`: the fault matrix for people; `-- --json` for programs, `-- <words>` for the rows whose names hold them. */
+/**
+ * `npm run matrix`: prints the fault matrix. `-- --json` prints JSON, `-- <words>` runs the rows whose names contain
+ * the words.
+ */
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startLab } from '../lab/lab.ts';
@@ -11,7 +14,7 @@ const { values, positionals } = parseArgs({ allowPositionals: true, options: { j
 const wanted = positionals.join(' ').toLowerCase();
 const chosen = rows.filter(({ name }) => name.toLowerCase().includes(wanted));
 if (chosen.length === 0) {
-  console.error(`No row's name holds "${wanted}".`);
+  console.error(`No row has "${wanted}" in its name.`);
   process.exit(1);
 }
 
@@ -35,12 +38,12 @@ else {
 const lab = await startLab({ keyPool });
 const refusals = wanted === '' ? await runSetTime(lab) : [];
 await lab.stop();
-if (!values.json && refusals.length > 0) console.log('\nRefused when the key is set, before anything is stored');
+if (!values.json && refusals.length > 0) console.log('\nRejected when the key is set, before any write');
 for (const outcome of refusals)
   console.log(values.json ? JSON.stringify(toJsonOfRefusal(outcome)) : lineOfRefusal(outcome));
 if (!values.json) {
   const told = new Set([...outcomes.flatMap(({ cause }) => cause ?? []), ...causesTold(refusals)]);
-  console.log(`\n${told.size} causes told apart by looks and refusals together`);
+  console.log(`\n${told.size} distinct causes in looks and rejections together`);
 }
 const isAsExpected =
   outcomes.every(({ differences }) => differences.length === 0) &&

@@ -1,4 +1,4 @@
-/** The matrix in words and columns. */
+/** Prints the matrix as a table. */
 import type { Outcome } from './run.ts';
 import type { SetTimeOutcome } from './setTime.ts';
 
@@ -8,7 +8,7 @@ interface Column {
   readonly text: (outcome: Outcome) => string;
 }
 
-/** "Enabled Suspect" is "Suspect": the account is refused exactly when its watch says Inaccessible. */
+/** "Enabled Suspect" is "Suspect": an account is blocked exactly when its watch is Inaccessible. */
 const short = (state: string | undefined): string => state?.split(' ').at(-1) ?? '-';
 const inSeconds = (value: number | undefined): string => (value === undefined ? '' : `${value} s`);
 
@@ -44,7 +44,7 @@ export function summaryOf(outcomes: readonly Outcome[]): string {
   const slowest = (values: readonly (number | undefined)[]) => Math.max(0, ...values.flatMap((value) => value ?? []));
   return [
     '',
-    `${outcomes.length} rows, ${count(({ differences }) => differences.length === 0)} as expected; ${causes.size} causes told apart; ` +
+    `${outcomes.length} rows, ${count(({ differences }) => differences.length === 0)} as expected; ${causes.size} distinct causes; ` +
       `wrong disables: ${count(({ wrongDisable }) => wrongDisable)}; missed disables: ${count(({ missedDisable }) => missedDisable)}; ` +
       `slowest restore: ${slowest(outcomes.map(({ restoredAfterSeconds }) => restoredAfterSeconds))} s`,
   ].join('\n');

@@ -1,6 +1,6 @@
 /**
- * Time for many vaults side by side: what is due at one moment runs together, as it would on a queue trigger, so that a vault that
- * does not answer holds up nobody's test. Within a vault messages keep their order.
+ * Virtual time for many vaults: work that is due at one moment runs in parallel, as on a queue trigger, so that a vault
+ * that does not answer delays no other row. Within a vault messages keep their order.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit from 'p-limit';
@@ -12,27 +12,27 @@ import type { VaultWork } from '../../core/watch/ports.ts';
 import type { Lab } from '../lab/lab.ts';
 
 export interface Pump {
-  /** Lets time pass; `afterEach` is called after each moment at which something was done. */
+  /** Lets time pass. Calls `afterEach` after each moment with work. */
   advance(ms: number, afterEach?: () => Promise<void>): Promise<void>;
-  /** Lets time pass until a second after the next sweep has looked: a change then waits longest to be seen. */
+  /** Lets time pass until a second after the looks of the next sweep: a change then waits longest for a look. */
   advancePastSweep(): Promise<void>;
-  /** This vault is nobody's business any more: not swept, its messages dropped. */
+  /** Stops all work on this vault: no sweeps, and its messages are dropped. */
   retire(vault: string): void;
-  /** Ids of the vaults whose work did not end in `stuckAfterMs` of real time. They were left alone from then on. */
+  /** Ids of the vaults whose work did not end within `stuckAfterMs` of real time. Their work stopped then. */
   readonly stuck: readonly string[];
 }
 
 const sweepEveryMs = 60_000;
 const visibilityAfterFailureMs = 10_000;
 const atATime = 10;
-/** Far beyond any deadline of a look: whoever needs longer holds up a worker, and with it other customers' vaults. */
+/** Far beyond the deadline of a look. Longer work would delay a worker, and other customers' vaults with it. */
 const stuckAfterMs = 10_000;
 export const stuckWork = `a look did not end within ${stuckAfterMs / 1000} s of real time`;
 
-/** The emulator's vaults are all of the public cloud. */
+/** All vaults of the emulator are in the public cloud. */
 export const idOf = (vault: string): string => vaultIdOf(`${vault}.vault.azure.net`);
 
-/** `service` does the work: by default the laboratory's own; another may have a clock of its own. */
+/** `service` does the work: by default the laboratory's own. Another one can have a clock of its own. */
 export function createPump(lab: Lab, service: Service = lab.service): Pump {
   const { clock, queue } = lab;
   const retired = new Set<string>();
@@ -79,7 +79,7 @@ export function createPump(lab: Lab, service: Service = lab.service): Pump {
     advancePastSweep: () => pump.advance(Math.max(0, nextSweepAt - clock.now()) + 1_000),
     async advance(ms, afterEach) {
       const end = clock.now() + ms;
-      // Somebody else has moved the clock: a timer that is past due fires once, not once for each time it has missed.
+      // Another part moved the clock: a past-due timer fires once, not once for each missed time.
       nextSweepAt = Math.max(nextSweepAt, clock.now());
       for (;;) {
         const nextAt = Math.min(nextSweepAt, queue.nextAt() ?? Number.POSITIVE_INFINITY);

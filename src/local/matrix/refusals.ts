@@ -1,4 +1,4 @@
-/** Refusals that are no denial of a key: the customer's network, a tenant, a token, and answers that nobody knows. */
+/** Rejections that are no denial of a key: the customer's network, a tenant, a token, and unknown responses. */
 import { fault, keyChange, outage, played, type Row, vaultChange } from './row.ts';
 
 const firewall = (mode: string) => vaultChange({ firewall: mode }, { firewall: 'ok' });
@@ -13,13 +13,13 @@ const json = { 'content-type': 'application/json; charset=utf-8' };
 
 export const refusals: readonly Row[] = [
   {
-    name: 'the firewall shuts us out',
+    name: 'the firewall blocks Keyward',
     evidence: 'recorded',
     ...firewall('ForbiddenByFirewall'),
     expect: outage('VaultFirewallDenied'),
   },
   {
-    name: 'a network security perimeter shuts us out (inner code of the firewall, words of its own)',
+    name: 'a network security perimeter blocks Keyward (the inner code of the firewall, with another message)',
     evidence: 'recorded',
     ...firewall('NetworkSecurityPerimeter'),
     expect: outage('NetworkPerimeterDenied'),
@@ -31,7 +31,7 @@ export const refusals: readonly Row[] = [
     expect: outage('VaultPrivateLinkDenied'),
   },
   {
-    name: '403 with an inner code that nobody knows',
+    name: '403 with an unknown inner code',
     evidence: 'inferred',
     ...fault({ action: 'forbidden', inner: 'SomethingNew' }),
     expect: outage('UnknownResponse'),
@@ -56,7 +56,7 @@ export const refusals: readonly Row[] = [
     expect: outage('UnknownResponse'),
   },
   {
-    name: '403 with an error that is a text, and no object',
+    name: '403 with an error that is a text and not an object',
     evidence: 'inferred',
     ...played((response) => response.writeHead(403, json).end('{"error":"Forbidden"}')),
     expect: outage('UnknownResponse'),
@@ -76,7 +76,7 @@ export const refusals: readonly Row[] = [
     expect: outage('UnknownResponse'),
   },
   {
-    name: '401 AKV10032: the vault has moved to another tenant, and asks for its tokens',
+    name: '401 AKV10032: the vault was moved to another tenant, and requests its tokens',
     evidence: 'documented',
     ...unauthorized(
       'AKV10032: Invalid issuer. Expected one of https://sts.windows.net/9/, found https://sts.windows.net/1/.',
@@ -123,7 +123,7 @@ export const refusals: readonly Row[] = [
     expect: outage('UnknownResponse'),
   },
   {
-    name: '400 BadParameter: the vault cannot decrypt what we gave it',
+    name: '400 BadParameter: the vault cannot decrypt the blob',
     evidence: 'recorded',
     ...fault({ action: 'status', status: 400, code: 'BadParameter', operation: 'unwrapkey' }),
     expect: outage('KeyMaterialMismatch'),

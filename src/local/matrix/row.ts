@@ -1,21 +1,21 @@
-/** What a row of the fault matrix is, and the few ways in which rows do what they do. */
+/** The form of a row of the fault matrix, and the building blocks of rows. */
 import type { Cause } from '../../core/base/causes.ts';
 import { appPrincipalId } from '../operator.ts';
 import type { Player } from './wire.ts';
 import type { World } from './world.ts';
 
-/** How sure we are that the real service answers like this: recorded traffic, its documentation, or a guess. */
+/** The evidence that the real service answers in this way: recorded traffic, its documentation, or an inference. */
 export type Evidence = 'recorded' | 'documented' | 'inferred';
 
 /** State of the account and status of its watch, as "Enabled Suspect". */
 export interface Expectation {
-  /** Absent: nothing must be noticed. */
+  /** Absent: Keyward must notice nothing. */
   readonly cause?: Cause;
   readonly after1: string;
   readonly after2: string;
   readonly after3: string;
   readonly afterTenMinutes: string;
-  /** Only where believing takes longer than ten minutes: the fault then lasts for twenty. */
+  /** Only where the confirmation takes longer than ten minutes: the fault then lasts twenty. */
   readonly afterTwentyMinutes?: string;
   readonly afterEnd: string;
 }
@@ -23,13 +23,13 @@ export interface Expectation {
 export interface Row {
   readonly name: string;
   readonly evidence: Evidence;
-  /** Of the vault, beyond the laboratory's own. */
+  /** Options of the vault beside those of the laboratory. */
   readonly vault?: Readonly<Record<string, unknown>>;
-  /** The account uses an identity of its own, which no other row does. */
+  /** The account uses an identity that no other row uses. */
   readonly ownIdentity?: true;
-  /** The vault belongs to a tenant of its own, and an application of ours reaches it. */
+  /** The vault is in a tenant of its own, and Keyward uses it through the operator's application. */
   readonly acrossTenants?: true;
-  /** Befalls every vault: runs after the others, on its own. */
+  /** The fault affects every vault, so the row runs alone, after the others. */
   readonly alone?: true;
   inject(world: World, vault: string): Promise<unknown>;
   end(world: World, vault: string): Promise<unknown>;
@@ -53,7 +53,7 @@ export const refusedAfterTwo = (cause: Cause): Expectation => ({
   afterEnd: accessible,
 });
 
-/** Three looks are enough only when they span the time that this cause asks for: half a minute, or a whole one. */
+/** Three looks confirm only when they span the least time of the cause: half a minute, or a whole one. */
 export const refusedAfterSeveral = (cause: Cause): Expectation => ({
   cause,
   ...suspected,
@@ -61,7 +61,7 @@ export const refusedAfterSeveral = (cause: Cause): Expectation => ({
   afterEnd: accessible,
 });
 
-/** Believed after a quarter of an hour. */
+/** Confirmed after a quarter of an hour. */
 export const refusedAfterFifteenMinutes = (cause: Cause): Expectation => ({
   cause,
   ...suspected,
@@ -70,7 +70,7 @@ export const refusedAfterFifteenMinutes = (cause: Cause): Expectation => ({
   afterEnd: accessible,
 });
 
-/** Never disables, however long. */
+/** Never blocks, for any duration. */
 export const outage = (cause: Cause): Expectation => ({
   cause,
   after1: unreachable,
@@ -88,12 +88,12 @@ export const harmless: Expectation = {
   afterEnd: accessible,
 };
 
-/** What cannot be undone. */
+/** A fault that cannot be undone. */
 export const forGood = (expectation: Expectation): Expectation => ({ ...expectation, afterEnd: refused });
 
 type Story = Pick<Row, 'inject' | 'end'>;
 
-/** A fault of the emulator, in the words of its control API. */
+/** A fault of the emulator, in the form of its control API. */
 export function fault(body: Readonly<Record<string, unknown>>): Story {
   return {
     inject: ({ lab }, vault) => lab.keyVault('POST', '/faults', { vault, ...body }),
@@ -106,7 +106,7 @@ export async function clearFaults({ lab }: World, vault: string): Promise<void> 
   for (const { id } of faults.filter((one) => one.vault === vault)) await lab.keyVault('DELETE', `/faults/${id}`);
 }
 
-/** Bytes of our own making in place of the vault's answer. */
+/** Chosen bytes that replace the vault's response. */
 export function played(player: Player): Story {
   return {
     inject: async ({ wire }, vault) => wire.play(vault, player),
@@ -130,7 +130,7 @@ export function keyChange(there: Readonly<Record<string, unknown>>, back: Readon
   };
 }
 
-/** The grant of the system-assigned identity on a vault, taken away and given again. */
+/** Removes the grant of the system-assigned identity on a vault, and grants it again. */
 export const grantRemoved: Story = {
   inject: ({ lab }, vault) => lab.keyVault('DELETE', `/vaults/${vault}/grants/${appPrincipalId}`),
   end: (world, vault) => giveGrant(world, vault),

@@ -1,4 +1,4 @@
-/** The fault matrix: one row for each cause and each shape of answer. */
+/** The fault matrix: one row for each cause and each form of response. */
 import { acrossTenants } from './acrossTenants.ts';
 import { denials } from './denials.ts';
 import { refusals } from './refusals.ts';

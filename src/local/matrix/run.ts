@@ -1,10 +1,10 @@
 /**
- * Runs the rows: all of them side by side in one laboratory, each on a vault and an account of its own; those that befall every
- * vault afterwards, one by one.
+ * Runs the rows: all of them in parallel in one laboratory, each on a vault and an account of its own. Rows that affect
+ * every vault follow, one by one.
  *
  *   settle ─▶ inject ─▶ looks 1, 2, 3 ─▶ 10 minutes ─▶ end ─▶ one more minute      (a few: 20 minutes)
  *
- * Faults begin a second after a sweep has looked, so the first look that can see one comes as late as it ever does.
+ * Faults begin a second after the looks of a sweep, so the first look that can see one is as late as possible.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -26,7 +26,7 @@ import {
   type World,
 } from './world.ts';
 
-/** What Keyward did, as the account's own interface and the audit of its watch tell it. */
+/** What Keyward did, from the account's own interface and the audit of its watch. */
 export interface Outcome {
   readonly row: Row;
   readonly cause?: Cause;
@@ -36,13 +36,13 @@ export interface Outcome {
   readonly afterTenMinutes?: string;
   readonly afterTwentyMinutes?: string;
   readonly afterEnd?: string;
-  /** Seconds from the beginning of the fault until every account of the key was refused. */
+  /** Seconds from the beginning of the fault until every account of the key was blocked. */
   readonly refusedAfterSeconds?: number;
   /** Seconds from the end of the fault until the key was accessible again. */
   readonly restoredAfterSeconds?: number;
   readonly wrongDisable: boolean;
   readonly missedDisable: boolean;
-  /** Where it is not as expected; empty when all is well. */
+  /** The differences from the expectation; empty when the row is right. */
   readonly differences: readonly string[];
 }
 
@@ -54,7 +54,7 @@ const second = 1000;
 const minute = 60 * second;
 const setUpAtATime = 4;
 
-/** What is known of one row while it runs. */
+/** The state of one running row. */
 interface Course {
   readonly row: Row;
   readonly vault: string;
@@ -143,7 +143,7 @@ async function expectAccessible(course: Course, { lab }: World): Promise<void> {
   throw new Error(`Before its fault, "${course.row.name}" is ${verdict?.status} ${verdict?.cause ?? ''}`);
 }
 
-/** Counts each row's looks in the log, a moment's looks as one, and notes what the first three led to. */
+/** Counts each row's looks in the log, those of one moment as one, and stores the result of the first three. */
 function lookFollower(courses: readonly Course[], world: World): () => Promise<void> {
   const byAccount = new Map(courses.map((course) => [course.vault, course]));
   let read = world.lab.log.length;
@@ -151,7 +151,7 @@ function lookFollower(courses: readonly Course[], world: World): () => Promise<v
     const lines = world.lab.log.slice(read);
     read = world.lab.log.length;
     const looked = new Set(
-      lines.filter(({ message }) => message === 'Looked at a key').map(({ fields }) => fields.account),
+      lines.filter(({ message }) => message === 'Checked a key').map(({ fields }) => fields.account),
     );
     for (const account of looked) {
       const course = byAccount.get(String(account));
@@ -166,7 +166,7 @@ async function sample(course: Course, when: keyof Course['seen'], { lab }: World
   const view = await lab.view(course.vault);
   const verdict = verdictOn(view);
   course.seen[when] = `${stateOf(view)} ${verdict?.status}`;
-  // That of the last look under the fault: what stands there when it is believed.
+  // The cause of the last look under the fault, which is the cause of the confirmed verdict.
   if (when === 'afterEnd') return;
   if (verdict?.cause === undefined) delete course.cause;
   else course.cause = verdict.cause;

@@ -1,8 +1,11 @@
-/** The trouble is ours: our identity, our names, our vault. Every customer's vault then seems to say no, and nobody may be disabled. */
+/**
+ * Faults of the operator: identity, name resolution, own vault. Every customer's vault then seems to deny, and no
+ * account may be blocked.
+ */
 import { clearFaults, outage, type Row } from './row.ts';
 import { createIdentity, grantEverywhere, identityOf, operatorVault, type World } from './world.ts';
 
-/** The endpoint that gives us tokens fails for the identity that this row alone uses. */
+/** The token endpoint fails for the identity that only this row uses. */
 function tokenFault(name: string, effect: Readonly<Record<string, unknown>>, evidence: Row['evidence']): Row {
   return {
     name: `token endpoint: ${name}`,
@@ -32,7 +35,7 @@ async function bringBack(world: World, vault: string): Promise<void> {
 export const ownIdentity: readonly Row[] = [
   tokenFault('400', answering(400, { statusCode: 400, message: 'No User Assigned Identity found.' }), 'documented'),
   tokenFault(
-    '400 that quotes AADSTS700016, as if a customer had removed our application',
+    '400 with AADSTS700016 in its text, as if a customer had removed the application',
     answering(400, { statusCode: 400, message: 'AADSTS700016: Application was not found in the directory.' }),
     'recorded',
   ),
@@ -43,7 +46,7 @@ export const ownIdentity: readonly Row[] = [
   tokenFault('a reset connection', { kind: 'reset' }, 'inferred'),
   tokenFault('no answer', { kind: 'hang' }, 'inferred'),
   {
-    name: 'our identity is deleted, and later created again and granted everywhere',
+    name: "Keyward's identity is deleted, later created again, and granted on every vault",
     evidence: 'documented',
     ownIdentity: true,
     inject: deleteIdentity,
@@ -51,7 +54,7 @@ export const ownIdentity: readonly Row[] = [
     expect: outage('IdentityUnavailable'),
   },
   {
-    name: 'our identity is deleted and created again: every vault, our own too, denies it until it is granted',
+    name: "Keyward's identity is deleted and created again: every vault, also the operator's, denies it until it is granted",
     evidence: 'documented',
     ownIdentity: true,
     async inject(world, vault) {
@@ -81,21 +84,21 @@ const denied = { action: 'forbidden', inner: 'ForbiddenByRbac' };
 
 export const everybody: readonly Row[] = [
   {
-    name: 'no name exists any more, that of our own vault neither: our resolver',
+    name: "no name resolves (ENOTFOUND), not even the operator's vault: a fault of the operator's resolver",
     evidence: 'inferred',
     alone: true,
     ...both({ action: 'network', code: 'ENOTFOUND' }),
     expect: outage('DnsFailure'),
   },
   {
-    name: 'no name can be looked up (EAI_AGAIN)',
+    name: 'no name can be resolved (EAI_AGAIN)',
     evidence: 'documented',
     alone: true,
     ...both({ action: 'network', code: 'EAI_AGAIN' }),
     expect: outage('DnsFailure'),
   },
   {
-    name: 'every vault answers 403 ForbiddenByRbac, our own too',
+    name: "every vault answers 403 ForbiddenByRbac, also the operator's",
     evidence: 'inferred',
     alone: true,
     ...both(denied),

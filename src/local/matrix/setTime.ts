@@ -1,6 +1,6 @@
 /**
- * The other half of the matrix: causes that a key is refused for when it is set, before anything is stored. Each is produced in a
- * vault of its own and must be told by its own word, with the account left as it was.
+ * The second part of the matrix: causes that reject a key when it is set, before any write. Each row produces its cause
+ * in a vault of its own. Keyward must answer with that cause, and the account must not change.
  */
 import type { Cause } from '../../core/base/causes.ts';
 import { KeywardError } from '../../core/base/errors.ts';
@@ -11,15 +11,15 @@ export interface SetTimeRow {
   readonly name: string;
   readonly cause: Cause;
   readonly evidence: Evidence;
-  /** Prepares the vault, and answers with the key identifier that a caller then asks for. */
+  /** Prepares the vault. Returns the key identifier that the caller then sets. */
   readonly input: (lab: Lab, vault: string) => Promise<string>;
 }
 
 export interface SetTimeOutcome {
   readonly row: SetTimeRow;
-  /** The code of the refusal, or what happened instead. */
+  /** The code of the rejection, or the actual result. */
   readonly told: string;
-  /** The account is as it was before. */
+  /** The account did not change. */
   readonly isUnchanged: boolean;
 }
 
@@ -93,7 +93,7 @@ export const setTimeRows: readonly SetTimeRow[] = [
     },
   },
   {
-    name: 'a host that is no Key Vault',
+    name: 'a host that is not a Key Vault',
     cause: 'VaultHostNotAllowed',
     evidence: 'documented',
     input: async (_lab, vault) => `https://${vault}.vault.azure.net.example.com/keys/cmk`,
@@ -120,6 +120,6 @@ export async function runSetTime(lab: Lab, rows: readonly SetTimeRow[] = setTime
   return outcomes;
 }
 
-/** The causes that were told by their own word. */
+/** The causes that Keyward returned as expected. */
 export const causesTold = (outcomes: readonly SetTimeOutcome[]): Cause[] =>
   outcomes.flatMap(({ row, told }) => (row.cause === told ? [row.cause] : []));

@@ -1,6 +1,7 @@
-/** Nobody answers: time, names, connections, TLS. */
+/** The vault gives no answer: time-outs, name resolution, connections, TLS. */
 import type { Cause } from '../../core/base/causes.ts';
 import { fault, harmless, keyChange, outage, played, type Row } from './row.ts';
+import { operatorVault } from './world.ts';
 
 const network = (code: string, cause: Cause, evidence: Row['evidence'] = 'documented'): Row => ({
   name: code,
@@ -20,7 +21,7 @@ export const silence: readonly Row[] = [
     expect: outage('VaultTimeout'),
   },
   {
-    name: 'the vault begins its answer and never ends it',
+    name: 'the vault begins its response and never ends it',
     evidence: 'inferred',
     ...played((response) => response.writeHead(200, { 'content-length': 1000 }).write('{"kid":')),
     expect: outage('VaultTimeout'),
@@ -50,6 +51,22 @@ export const silence: readonly Row[] = [
   network('ETIMEDOUT', 'VaultTimeout'),
   network('EAI_AGAIN', 'DnsFailure', 'recorded'),
   network('EAI_FAIL', 'DnsFailure'),
+  {
+    name: 'ENOTFOUND for this vault alone, which public DNS still has',
+    evidence: 'recorded',
+    ...fault({ action: 'network', code: 'ENOTFOUND' }),
+    expect: outage('DnsFailure'),
+  },
+  {
+    name: 'the customer adds a private endpoint, and a private DNS zone of the operator hides the vault',
+    evidence: 'recorded',
+    async inject({ lab }, vault) {
+      const { zone } = await lab.keyVault<{ zone: string }>('PUT', `/vaults/${vault}/private-endpoint`);
+      await lab.keyVault('PUT', `/private-zones/${zone}`, { records: [operatorVault] });
+    },
+    end: ({ lab }, vault) => lab.keyVault('DELETE', `/vaults/${vault}/private-endpoint`),
+    expect: outage('DnsFailure'),
+  },
   network('CERT_HAS_EXPIRED', 'TlsFailure'),
   network('SELF_SIGNED_CERT_IN_CHAIN', 'TlsFailure', 'recorded'),
   network('UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'TlsFailure'),
@@ -58,7 +75,7 @@ export const silence: readonly Row[] = [
   network('EMFILE', 'UnknownResponse', 'inferred'),
 ];
 
-/** Dates of a key never take access away: outside them a key still unwraps (Key Vault docs, "Key attributes"). */
+/** The dates of a key never revoke access: outside them a key still unwraps (Key Vault docs, "Key attributes"). */
 export const dates: readonly Row[] = [
   {
     name: 'the key expires',
@@ -79,7 +96,7 @@ export const dates: readonly Row[] = [
     expect: harmless,
   },
   {
-    name: 'key_ops keep nothing but unwrapKey',
+    name: 'key_ops have only unwrapKey',
     evidence: 'documented',
     ...keyChange({ keyOps: ['unwrapKey'] }, { keyOps: ['wrapKey', 'unwrapKey'] }),
     expect: harmless,

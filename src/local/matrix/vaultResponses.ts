@@ -1,5 +1,6 @@
-/** A vault that is busy or broken, or something between us and it that answers in its place. */
+/** A vault that is busy or broken, or a device on the path that answers instead of the vault. */
 
+import { gzipSync } from 'node:zlib';
 import type { Cause } from '../../core/base/causes.ts';
 import { fault, outage, played, type Row } from './row.ts';
 
@@ -16,8 +17,11 @@ function status(code: number, body: (typeof bodies)[number], cause: Cause, evide
 
 const json = { 'content-type': 'application/json; charset=utf-8' };
 const kidOf = (path: string): string => `https://any.vault.azure.net${path.replace(/\/unwrapkey.*/i, '')}`;
-/** Base64url of what nobody has wrapped. */
+/** Base64url of bytes that are no wrapped key. */
 const someValue = 'AAECAwQFBgcICQoLDA0ODw';
+
+/** 300 MB of zeros in 300 KB: 30 members of a gzip file, each of 10 MB (RFC 1952, 2.2). */
+const largeInGzip = Buffer.concat(Array(30).fill(gzipSync(Buffer.alloc(10_000_000))));
 
 export const answers: readonly Row[] = [
   {
@@ -45,13 +49,13 @@ export const answers: readonly Row[] = [
     expect: outage('VaultUnavailable'),
   },
   {
-    name: '301 to a host that is no Key Vault',
+    name: '301 to a host that is not a Key Vault',
     evidence: 'inferred',
     ...fault({ action: 'status', status: 301, body: 'empty', headers: { location: 'https://captive.example/login' } }),
     expect: outage('UnknownResponse'),
   },
   {
-    name: '307 to a host that is no Key Vault',
+    name: '307 to a host that is not a Key Vault',
     evidence: 'inferred',
     ...fault({ action: 'status', status: 307, body: 'empty', headers: { location: 'https://captive.example/login' } }),
     expect: outage('UnknownResponse'),
@@ -75,7 +79,7 @@ export const answers: readonly Row[] = [
     expect: outage('UnknownResponse'),
   },
   {
-    name: '200 by another version of the key than the one asked for',
+    name: '200 by another version of the key than the requested one',
     evidence: 'inferred',
     ...played((response) =>
       response
@@ -85,7 +89,7 @@ export const answers: readonly Row[] = [
     expect: outage('UnknownResponse'),
   },
   {
-    name: '200 by the right version, with bytes that are no account key',
+    name: '200 by the right version, with bytes that are not an account key',
     evidence: 'inferred',
     ...played((response, path) =>
       response.writeHead(200, json).end(JSON.stringify({ kid: kidOf(path), value: someValue })),
@@ -104,6 +108,32 @@ export const answers: readonly Row[] = [
     ...played((response) => response.writeHead(200, json).end(JSON.stringify({ kid: 7, value: someValue }))),
     expect: outage('UnknownResponse'),
   },
+  ...(
+    [
+      ['a list', ['AAECAw']],
+      ['text that is no base64url', '%%%%'],
+      ['longer than any key permits', 'A'.repeat(4096)],
+    ] as const
+  ).map(
+    ([what, value]): Row => ({
+      name: `200 whose value is ${what}`,
+      evidence: 'inferred',
+      ...played((response, path) => response.writeHead(200, json).end(JSON.stringify({ kid: kidOf(path), value }))),
+      expect: outage('UnknownResponse'),
+    }),
+  ),
+  {
+    name: '200 with a body that decompresses to 300 MB',
+    evidence: 'inferred',
+    ...played((response) => response.writeHead(200, { ...json, 'content-encoding': 'gzip' }).end(largeInGzip)),
+    expect: outage('UnknownResponse'),
+  },
+  {
+    name: '403 of a disabled key in a body that decompresses to 300 MB',
+    evidence: 'inferred',
+    ...played((response) => response.writeHead(403, { ...json, 'content-encoding': 'gzip' }).end(largeInGzip)),
+    expect: outage('UnknownResponse'),
+  },
   {
     name: '200 that breaks off in the middle of its body',
     evidence: 'inferred',
@@ -114,7 +144,7 @@ export const answers: readonly Row[] = [
     expect: outage('ConnectionFailed'),
   },
   {
-    name: 'something answers that does not speak HTTP',
+    name: 'a server answers that does not speak HTTP',
     evidence: 'inferred',
     ...played((response) => response.socket?.end('SSH-2.0-OpenSSH_9.6\r\n')),
     expect: outage('UnknownResponse'),

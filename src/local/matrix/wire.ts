@@ -1,11 +1,11 @@
 /**
- * A wire between Keyward and the Key Vault emulator, on which a vault can be made to answer anything at all: what no emulator of
- * a well-behaved service would say, byte for byte. Everything else goes through as it is.
+ * A proxy between Keyward and the Key Vault emulator that can replace a vault's response with any bytes, also with
+ * bytes that the emulator never sends. Every other request passes unchanged.
  */
 import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** Plays an answer. `path` is that of the request: `/keys/cmk/<version>/unwrapkey`. */
+/** Sends a response. `path` is that of the request: `/keys/cmk/<version>/unwrapkey`. */
 export type Player = (response: ServerResponse, path: string) => void;
 
 export interface Wire {
@@ -13,7 +13,7 @@ export interface Wire {
   /** From now on. */
   leadTo(emulatorUrl: string): void;
   play(vault: string, player: Player): void;
-  /** The vault answers for itself again. */
+  /** The vault answers again. */
   release(vault: string): void;
   stop(): Promise<void>;
 }

@@ -1,4 +1,6 @@
-/** The laboratory of the fault matrix: a wire that can say anything, and identities of ours that can be lost one by one. */
+/**
+ * The laboratory of the fault matrix: a proxy that can send any response, and identities that can be lost one by one.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type KeyVaultControl, keyVaultControl } from '../../../packages/key-vault-emulator/src/controlClient.ts';
 import { putAccount } from '../../core/accounts/putAccount.ts';
@@ -24,9 +26,12 @@ export interface Principal {
 
 export const operatorVault = 'keyward-operator';
 
-/** Seconds that a look may take in real time here: a vault that hangs is met at every sweep. */
+/** The deadline of a look in real time here: each sweep waits for a vault that hangs. */
 const lookDeadlineSeconds = 0.6;
-/** Tokens of user-assigned identities and applications are kept for a second at most, so that the loss of one shows at the next look. */
+/**
+ * Tokens of user-assigned identities and applications are valid for a second at most, so that the next look shows a
+ * lost identity.
+ */
 const tokenLifetimeSeconds = 2;
 export const tokensForgottenMs = 1_700;
 
@@ -40,7 +45,7 @@ export async function openWorld(options: LabOptions = {}): Promise<World> {
   const lab = await startLab({ ...options, settings });
   wire.leadTo(lab.keyVaultUrl);
   const identity = keyVaultControl(lab.identityUrl);
-  // Takes and keeps the system-assigned identity's token, which lives for a day, before the others' become short-lived.
+  // Caches the system-assigned identity's token, which is valid for a day, before the others become short-lived.
   await patiently(() => lab.account('operator', 'operator'));
   await identity('PUT', '/lifetime', { msi: tokenLifetimeSeconds, token: tokenLifetimeSeconds });
   return {
@@ -54,7 +59,7 @@ export async function openWorld(options: LabOptions = {}): Promise<World> {
   };
 }
 
-/** Setting up is no test: on a machine that is busy starting, the deadline of one call can pass. */
+/** The set-up is not the test: on a busy machine, one call can exceed its deadline. */
 export async function patiently<T>(act: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -66,10 +71,10 @@ export async function patiently<T>(act: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Where the resource id of the identity that only this vault is reached with ends. */
+/** The end of the resource id of the identity that is used for this vault only. */
 export const identityOf = speakerOf;
 
-/** Puts the identity of a vault into the directory; one that was deleted comes back as somebody else. */
+/** Adds the identity of a vault to the directory. A deleted one returns as another principal. */
 export function createIdentity(world: World, vault: string): Promise<Principal> {
   const body = { tenantId: homeTenantId, kind: 'userAssigned' };
   return world.identity<Principal>('PUT', `/identities/${identityOf(vault)}`, body);
@@ -82,7 +87,7 @@ export async function grantEverywhere({ lab }: World, vault: string, { objectId 
   await lab.keyVault('PUT', `/vaults/${operatorVault}/grants/${objectId}`, body);
 }
 
-/** An account whose key is reached with a user-assigned identity that nothing else uses. */
+/** An account with a user-assigned identity that no other account uses. */
 export async function accountWithOwnIdentity(world: World, vault: string, keyIdentifier: string): Promise<void> {
   const principal = await createIdentity(world, vault);
   await grantEverywhere(world, vault, principal);
@@ -93,7 +98,7 @@ export async function accountWithOwnIdentity(world: World, vault: string, keyIde
 
 export const controlsOf = ({ identity, lab }: World): Controls => ({ identity, keyVault: lab.keyVault });
 
-/** A vault with a key in a tenant of its own, and an account on it. */
+/** A vault with a key in a tenant of its own, and an account that uses it. */
 export async function accountAcrossTenants(world: World, vault: string): Promise<void> {
   const identity = await registerApplication(vault, controlsOf(world));
   const keyIdentifier = await world.lab.vaultWithKey(vault, { tenantId: tenantOf(vault) });

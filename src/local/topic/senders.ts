@@ -1,4 +1,7 @@
-/** Verifies that a bearer token of the local issuer is for Event Grid and of a principal with the role EventGrid Data Sender. */
+/**
+ * Verifies that a bearer token of the local issuer is for Event Grid and of a principal with the role EventGrid Data
+ * Sender.
+ */
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 
 const audience = 'https://eventgrid.azure.net';

@@ -1,7 +1,7 @@
 /**
- * An Event Grid topic on this machine for Keyward's announcements. It accepts batches of CloudEvents as the service does
- * (Microsoft docs: "Publish events to Azure Event Grid custom topics", "CloudEvents v1.0 schema", "Azure Event Grid quotas
- * and limits"), by bearer token only, and stores them. A test can make it fail. It has no subscriptions.
+ * An Event Grid topic on this machine for Keyward's announcements. It accepts batches of CloudEvents as the service
+ * does (Microsoft docs: "Publish events to Azure Event Grid custom topics", "CloudEvents v1.0 schema", "Azure Event
+ * Grid quotas and limits"), by bearer token only, and stores them. A test can make it fail. It has no subscriptions.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as z from 'zod';

@@ -1,0 +1,71 @@
+/**
+ * The two answers of Key Vault that Keyward uses, by schema: what does not fit is no answer (UnknownResponse), never an error of ours.
+ * Shapes: Azure/azure-rest-api-specs, keyvault data plane, `KeyBundle` and `KeyOperationResult`. Unknown fields are ignored, because the
+ * service adds some with each version. The limits are far above what the service sends.
+ */
+import * as z from 'zod';
+
+const base64url = (maxLength: number) =>
+  z
+    .string()
+    .max(maxLength)
+    .regex(/^[\w-]*={0,2}$/);
+
+/** Seconds since 1970, up to the year 9999: JavaScript's dates end before an integer does. */
+const seconds = z.int().min(0).max(253_402_300_799).nullish();
+
+const word = z.string().max(64);
+
+/** `https://<vault>/keys/<name>/<version>` */
+const versionedKid = z
+  .string()
+  .max(400)
+  .regex(/^https:\/\/[^/]+\/keys\/[0-9a-z-]+\/[0-9a-f]{32}$/i);
+
+/** An odd exponent from 3 to 8 bytes long: what RSA needs, and OpenSSL takes. */
+const exponent = base64url(12).refine((text) => {
+  const bytes = Buffer.from(text, 'base64url');
+  return bytes.byteLength > 0 && bytes.byteLength <= 8 && (bytes.at(-1) ?? 0) % 2 === 1 && !bytes.equals(one);
+});
+const one = Buffer.from([1]);
+
+const keyBundle = z.object({
+  key: z.object({
+    kid: versionedKid,
+    kty: word,
+    key_ops: z.array(word).max(32).nullish(),
+    n: base64url(2048).nullish(),
+    e: exponent.nullish(),
+  }),
+  attributes: z.object({
+    enabled: z.boolean().nullish(),
+    nbf: seconds,
+    exp: seconds,
+    recoveryLevel: word.nullish(),
+  }),
+  tags: z
+    .record(z.string().max(512), z.string().max(512))
+    .refine((tags) => Object.keys(tags).length <= 64)
+    .nullish(),
+});
+
+export type KeyBundle = z.infer<typeof keyBundle>;
+
+const operationResult = z.object({ kid: versionedKid, value: base64url(1024) });
+
+/** The key that the answer describes; undefined: it is none, or another one than `keyName`. */
+export function keyBundleIn(body: unknown, keyName: string): KeyBundle | undefined {
+  const bundle = keyBundle.safeParse(body).data;
+  return bundle !== undefined && isOfKey(bundle.key.kid, keyName) ? bundle : undefined;
+}
+
+/** Whether the answer is the result of an operation by exactly this version of the key: no other proves anything about it. */
+export function isResultOf(body: unknown, keyName: string, version: string): boolean {
+  const result = operationResult.safeParse(body).data;
+  return result !== undefined && isOfKey(result.kid, keyName) && versionIn(result.kid) === version.toLowerCase();
+}
+
+export const versionIn = (kid: string): string => kid.slice(kid.lastIndexOf('/') + 1).toLowerCase();
+
+const isOfKey = (kid: string, keyName: string): boolean =>
+  kid.toLowerCase().includes(`/keys/${keyName.toLowerCase()}/`);
