@@ -1,9 +1,11 @@
 /**
- * `npm run package`: build/keyward.zip, which is all that Azure needs. Files of one build always give the same bytes.
- * Source maps stay in dist/: they are five times the app, and a cold start would fetch them with it.
+ * `npm run package`: build/keyward.zip, which is all that Azure needs, its SHA-256 beside it, and the same files unpacked in
+ * build/package for `azd`. Files of one build always give the same bytes. Source maps stay in dist/: they are five times
+ * the app, and a cold start would fetch them too.
  */
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { zipSync } from 'fflate';
 
@@ -13,7 +15,7 @@ const noTime = new Date(1980, 0, 1);
 
 export type Files = Readonly<Record<string, Uint8Array>>;
 
-/** What is in the package, by path: host.json and package.json at the root, as the Functions host looks for them, and the chunks. */
+/** The files of the package by path: host.json and package.json at the root, where the Functions host reads them, and the chunks. */
 export async function packageFiles(): Promise<Files> {
   const inDist = await readdir(join(root, 'dist'), { recursive: true, withFileTypes: true });
   const chunks = inDist
@@ -26,7 +28,7 @@ export async function packageFiles(): Promise<Files> {
   return Object.fromEntries(all.toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** Everything is in the bundle: nobody shall install dependencies, or run a script, where it lands. */
+/** The bundle holds everything, so the package names no dependencies to install and no scripts to run. */
 async function reducedPackageJson(): Promise<Uint8Array> {
   const { name, version, license, type, main, engines } = JSON.parse(
     await readFile(join(root, 'package.json'), 'utf8'),
@@ -39,10 +41,18 @@ export const zipOf = (files: Files): Uint8Array => zipSync(files, { level: 9, mt
 if (import.meta.main) {
   const files = await packageFiles();
   const zip = zipOf(files);
-  await mkdir(join(root, 'build'), { recursive: true });
+  const folder = join(root, 'build/package');
+  await rm(folder, { recursive: true, force: true });
+  for (const [path, bytes] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), bytes);
+  }
+  const sha256 = createHash('sha256').update(zip).digest('hex');
   await writeFile(join(root, 'build/keyward.zip'), zip);
+  // The form of sha256sum, which checks it: cd build && sha256sum --check keyward.zip.sha256
+  await writeFile(join(root, 'build/keyward.zip.sha256'), `${sha256}  keyward.zip\n`);
   console.log(contentsOf(files));
-  console.log(`\nbuild/keyward.zip: ${kib(zip.length)} KiB`);
+  console.log(`\nbuild/keyward.zip: ${kib(zip.length)} KiB, SHA-256 ${sha256}`);
 }
 
 /** Every file but the many small chunks, which are counted. */

@@ -40,7 +40,8 @@ fi
 [[ -z ${KEYWARD_PACKAGE:-} || -f $package ]] || fail "The package $package does not exist."
 
 has_receiver() {
-  grep -E '^param alert(Emails|Webhooks|ActionGroupIds) *=' "$parameters" | grep -qvE '= *\[ *\]'
+  [[ -z ${KEYWARD_ALERT_EMAILS:-} ]] || ! grep -q KEYWARD_ALERT_EMAILS "$parameters" || return 0
+  grep -E '^param alert(Emails|Webhooks|ActionGroupIds) *=' "$parameters" | grep -qvE '= *\[ *\]|KEYWARD_ALERT_EMAILS'
 }
 if ! has_receiver; then
   email=

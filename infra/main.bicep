@@ -45,6 +45,9 @@ param alwaysReady alwaysReadyInstances[] = []
 @description('How Azure replaces instances: docs/deploy.md, "Upgrade and rollback". Absent: as it is, which is Recreate for a new app.')
 param siteUpdateStrategy ('Recreate' | 'RollingUpdate')?
 
+@description('Address of keyward.zip of a release. Deploys the code too, for a deployment from the portal. Empty: a command deploys it.')
+param packageUri string = ''
+
 // ---- Who may call
 
 @description('entra: access tokens with app roles. functionKeys: for development and small set-ups.')
@@ -457,6 +460,19 @@ module endpoints 'modules/endpoints.bicep' = if (needsEndpoints) {
     stateStorage
     hostStorage
     app
+  ]
+}
+
+module package 'modules/package.bicep' = if (!empty(packageUri)) {
+  name: 'package'
+  params: {
+    appName: appName
+    packageUri: packageUri
+  }
+  dependsOn: [
+    app
+    grants
+    endpoints
   ]
 }
 

@@ -39,6 +39,7 @@ export const designPolicy: Policy = {
   vaultSharePercent: 25,
   keyNearExpiryDays: 30,
   ringRotationDays: 365,
+  sweepRanges: 64,
   safeToDisableAfterSeconds: 900,
 };
 

@@ -126,8 +126,8 @@ describe('infra/deploy.sh', () => {
     expect((await deploy()).stderr).toContain('WARNING: no one receives the alerts');
     const text = readFileSync(parameters, 'utf8');
     const receivers = [
-      text.replace('param alertEmails = []', "param alertEmails = ['oncall@contoso.example']"),
-      text.replace('param alertEmails = []', "param alertWebhooks = [\n  'https://pager.example'\n]"),
+      text.replace(/^param alertEmails.*$/m, "param alertEmails = ['oncall@contoso.example']"),
+      text.replace(/^param alertEmails.*$/m, "param alertWebhooks = [\n  'https://pager.example'\n]"),
       `${text}\nparam alertActionGroupIds = ['/subscriptions/s']\n`,
     ];
     for (const withReceiver of receivers) {
@@ -135,6 +135,8 @@ describe('infra/deploy.sh', () => {
       writeFileSync(file, withReceiver);
       expect((await deploy({ parameters: file })).stderr).not.toContain('WARNING');
     }
+    const env = { KEYWARD_AUTH_AUDIENCE: 'a', KEYWARD_ALERT_EMAILS: 'oncall@contoso.example' };
+    expect((await deploy({ env })).stderr).not.toContain('WARNING');
   });
 
   it('deploys the package of a release without building one', async () => {

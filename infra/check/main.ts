@@ -19,8 +19,13 @@ const buttons = ['infra/main.bicep', 'infra/events.bicep', 'infra/customer/main.
 /** The parameters as they are shipped, and those of test/infra/. */
 const deployments = ['infra/main.bicepparam', ...globSync('test/infra/*.bicepparam', { cwd: root }).toSorted()];
 
-/** What infra/main.bicepparam reads from the environment. */
-const environment = { KEYWARD_AUTH_AUDIENCE: '00000000-0000-0000-0000-000000000000' };
+/** What the parameter files read from the environment. */
+const environment = {
+  KEYWARD_AUTH_AUDIENCE: '00000000-0000-0000-0000-000000000000',
+  KEYWARD_ALERT_EMAILS: '',
+  AZURE_ENV_NAME: 'trial',
+  AZURE_LOCATION: 'westeurope',
+};
 const where = [
   ...['--subscription-id', '11111111-1111-1111-1111-111111111111'],
   ...['--resource-group', 'keyward', '--location', 'westeurope'],
@@ -35,6 +40,8 @@ async function main(): Promise<void> {
 
   const files: (readonly [path: string, text: string])[] = [];
   await expectClean('infra/**/*.bicep', compiler.run('lint', '--pattern', './infra/**/*.bicep'));
+  const azd = 'infra/azd/main.bicepparam';
+  await expectClean(azd, compiler.run('build-params', azd, '--stdout'));
   for (const template of buttons) files.push([template.replace(/bicep$/, 'json'), await compiled(compiler, template)]);
   for (const parameters of deployments)
     files.push([
@@ -42,6 +49,7 @@ async function main(): Promise<void> {
       await snapshot(compiler, parameters),
     ]);
 
+  if (process.exitCode !== undefined) return;
   for (const [path, text] of files) {
     if (mayWrite) await writeFile(join(root, path), text);
     else await compare(path, text);

@@ -1,7 +1,8 @@
 /**
- * Which of our principals a call was made as. Microsoft calls its access tokens opaque, so nothing depends on reading one: a token whose
- * claims cannot be read tells nothing, and neither does a refusal that does not repeat its caller. No signature is verified, because the
- * token came from Microsoft Entra ID for this call and Key Vault verifies it.
+ * The principal of Keyward that made a call. Microsoft calls its access tokens opaque, so nothing depends on reading
+ * one. The principal is unknown when the claims of a token cannot be read, or when a refusal does not repeat its
+ * caller. No signature is verified, because the token came from Microsoft Entra ID for this call and Key Vault verifies
+ * it.
  */
 import type { Principal } from '../core/customerKey/ports.ts';
 
@@ -21,7 +22,10 @@ export function principalInToken(authorization: string | undefined): Principal |
   }
 }
 
-/** Key Vault repeats the caller in refusals: `Caller: appid=…;oid=…;iss=…` (azureossd, "Key Vault 403"; azure-docs #84096). */
+/**
+ * Key Vault repeats the caller in refusals: `Caller: appid=…;oid=…;iss=…` (azureossd, "Key Vault 403"; azure-docs
+ * #84096).
+ */
 export function principalInRefusal(message: unknown): Principal | undefined {
   if (typeof message !== 'string') return undefined;
   return principalOf(/\boid=([0-9a-f-]{36})\b/i.exec(message)?.[1], /\bappid=([0-9a-f-]{36})\b/i.exec(message)?.[1]);

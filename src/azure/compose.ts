@@ -25,11 +25,13 @@ import { rateLimiter } from '../core/base/rateLimiter.ts';
 import { bindingOf, isFederated } from '../core/customerKey/binding.ts';
 import type { KeyRef, KeyVault } from '../core/customerKey/ports.ts';
 import type { DailyWork } from '../core/dailyPass.ts';
-import { createKeyCount, type HealthCheck } from '../core/health.ts';
+import { seenStepMs } from '../core/dataKeys/lastSeen.ts';
+import { createStatusKeys } from '../core/dataKeys/statusKeys.ts';
+import type { HealthCheck } from '../core/health.ts';
 import { isWrappedBy, type OperatorKeys, versionIn } from '../core/rings/kek.ts';
 import { createRings } from '../core/rings/ringCache.ts';
 import type { Service } from '../core/service.ts';
-import type { VaultWork } from '../core/watch/ports.ts';
+import type { QueuedWork } from '../core/vaultWork/ports.ts';
 import type { Credentials } from './credentials.ts';
 import { wrapRsaOaep256 } from './rsaWrap.ts';
 import { identifierIn, isDevelopment, readSettings, type Settings } from './settings.ts';
@@ -82,6 +84,8 @@ export async function compose(
     serialize,
     alarmLimiter,
     refusedCalls: createRefusedCalls({ ...parts, accounts, serialize, rings }),
+    seenLimiter: rateLimiter(parts.clock, seenStepMs),
+    statusKeys: createStatusKeys({ ...parts, rings }),
     leases: createLeases({ ...parts, accounts, serialize, rings, policy }),
     controlLook: (keyRef) => controlLook(keyRef, { ...parts, exchangesAtHome }),
     parts: [
@@ -94,7 +98,6 @@ export async function compose(
       },
       ...(announcer === undefined ? [] : [announcementTopic(announcer, { ...parts, rings })]),
     ] satisfies HealthCheck[],
-    keyCounts: createKeyCount(parts),
     poisoned: async () => (await countOf('vault-work-poison')) + (await countOf('daily-pass-poison')),
     ...replace,
     announcer,
@@ -117,8 +120,9 @@ async function openStores(settings: Settings, transport?: HttpClient) {
     import('./outboxTable.ts'),
     import('./resourceTable.ts'),
     import('./operationTable.ts'),
+    import('./dataKeyTables.ts'),
   ]);
-  const [accounts, secrets, bindings, rings, small, outbox, resources, operations] = adapters;
+  const [accounts, secrets, bindings, rings, small, outbox, resources, operations, dataKeys] = adapters;
   const { AzureWebJobsStorage: connection = '', KEYWARD_TABLES_ENDPOINT: endpoint } = settings;
   const credential = endpoint === undefined ? undefined : await ownCredential();
   const options = {
@@ -134,6 +138,8 @@ async function openStores(settings: Settings, transport?: HttpClient) {
   return {
     accounts: accounts.createAccountStore(open),
     secrets: secrets.createSecretStore(open),
+    dataKeyUse: dataKeys.createDataKeyUseStore(open),
+    statusKeyStore: dataKeys.createStatusKeyStore(open),
     resources: resources.createResourceStore(open),
     operations: operations.createOperationStore(open),
     bindings: bindings.createBindingStore(open),
@@ -143,6 +149,7 @@ async function openStores(settings: Settings, transport?: HttpClient) {
     ringStore: rings.createRingStore(open),
     serviceAudit: small.createServiceAuditStore(open),
     sweepMark: small.createSweepMark(open),
+    ranges: small.createRangeStore(open),
     outbox: outbox.createOutbox(open),
   };
 }
@@ -156,7 +163,7 @@ async function openQueues(settings: Settings) {
       ? { connectionString: connectionString ?? '', deadlineSeconds }
       : { serviceUrl, credential: await ownCredential(), deadlineSeconds };
   return {
-    queue: createWorkQueue<VaultWork>('vault-work', access),
+    queue: createWorkQueue<QueuedWork>('vault-work', access),
     dailyQueue: createWorkQueue<DailyWork>('daily-pass', access),
     countOf: (name: string) => countMessages(name, access),
   };

@@ -1,7 +1,7 @@
 /**
- * The two answers of Key Vault that Keyward uses, by schema: what does not fit is no answer (UnknownResponse), never an error of ours.
- * Shapes: Azure/azure-rest-api-specs, keyvault data plane, `KeyBundle` and `KeyOperationResult`. Unknown fields are ignored, because the
- * service adds some with each version. The limits are far above what the service sends.
+ * The two responses of Key Vault that Keyward uses, by schema. Any other response is UnknownResponse, never an error of
+ * Keyward. Shapes: Azure/azure-rest-api-specs, keyvault data plane, `KeyBundle` and `KeyOperationResult`. Unknown
+ * fields are ignored, because the service adds some with each version. The limits are far above what the service sends.
  */
 import * as z from 'zod';
 
@@ -11,7 +11,7 @@ const base64url = (maxLength: number) =>
     .max(maxLength)
     .regex(/^[\w-]*={0,2}$/);
 
-/** Seconds since 1970, up to the year 9999: JavaScript's dates end before an integer does. */
+/** Seconds since 1970, up to the year 9999, because JavaScript's dates have a smaller range than integers. */
 const seconds = z.int().min(0).max(253_402_300_799).nullish();
 
 const word = z.string().max(64);
@@ -22,7 +22,7 @@ const versionedKid = z
   .max(400)
   .regex(/^https:\/\/[^/]+\/keys\/[0-9a-z-]+\/[0-9a-f]{32}$/i);
 
-/** An odd exponent from 3 to 8 bytes long: what RSA needs, and OpenSSL takes. */
+/** An odd exponent of 3 or more, with at most 8 bytes: RSA needs it, and OpenSSL accepts it. */
 const exponent = base64url(12).refine((text) => {
   const bytes = Buffer.from(text, 'base64url');
   return bytes.byteLength > 0 && bytes.byteLength <= 8 && (bytes.at(-1) ?? 0) % 2 === 1 && !bytes.equals(one);
@@ -53,13 +53,16 @@ export type KeyBundle = z.infer<typeof keyBundle>;
 
 const operationResult = z.object({ kid: versionedKid, value: base64url(1024) });
 
-/** The key that the answer describes; undefined: it is none, or another one than `keyName`. */
+/** The key in the response; undefined when it is no key, or another one than `keyName`. */
 export function keyBundleIn(body: unknown, keyName: string): KeyBundle | undefined {
   const bundle = keyBundle.safeParse(body).data;
   return bundle !== undefined && isOfKey(bundle.key.kid, keyName) ? bundle : undefined;
 }
 
-/** Whether the answer is the result of an operation by exactly this version of the key: no other proves anything about it. */
+/**
+ * Whether the response is the result of an operation by exactly this version of the key: no other version proves
+ * anything about it.
+ */
 export function isResultOf(body: unknown, keyName: string, version: string): boolean {
   const result = operationResult.safeParse(body).data;
   return result !== undefined && isOfKey(result.kid, keyName) && versionIn(result.kid) === version.toLowerCase();

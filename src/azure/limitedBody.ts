@@ -1,12 +1,15 @@
-/** Reads the body of a response up to a limit, whatever it was compressed from: a small answer can unpack to any size. */
+/** Reads the decompressed body of a response up to a limit: a small response can decompress to any size. */
 
-/** The error of a body that is longer. */
+/** The error of a body over the limit. */
 export class BodyTooLarge extends Error {
   override readonly name = 'BodyTooLarge';
   readonly code = 'BODY_TOO_LARGE';
 }
 
-/** Text in UTF-8. @throws BodyTooLarge at the first chunk past the limit, with the connection closed; errors of the stream */
+/**
+ * Text in UTF-8. @throws BodyTooLarge at the first chunk past the limit, with the connection closed; errors of the
+ * stream
+ */
 export async function limitedBody(stream: NodeJS.ReadableStream, maxBytes: number): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;

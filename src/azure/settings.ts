@@ -50,7 +50,9 @@ const schema = z
     KEYWARD_USER_ASSIGNED_IDENTITIES: z.string().transform(parseJson).pipe(z.array(userAssignedIdentity)).optional(),
     /** The tables, used by managed identity. Without it they are in AzureWebJobsStorage. */
     KEYWARD_TABLES_ENDPOINT: z.url({ protocol: /^https$/ }).optional(),
-    /** Queues, and in development tables: a connection string, or a service address that is used by managed identity. */
+    /**
+     * Queues, and in development tables: a connection string, or a service address that is used by managed identity.
+     */
     AzureWebJobsStorage: z.string().optional(),
     AzureWebJobsStorage__queueServiceUri: z.url({ protocol: /^https$/ }).optional(),
     /** Development only: where the Key Vault emulator listens. */

@@ -11,13 +11,24 @@ import type { EpochMs } from '../core/base/time.ts';
 import type { WorkLock, WorkTicket } from '../core/base/workLock.ts';
 import { vaultIdOf } from '../core/customerKey/binding.ts';
 import type { Claim, Claims } from '../core/customerKey/ports.ts';
-import type { SweepMark } from '../core/vaultWork/ports.ts';
-import type { VaultBudgets, VaultDirectory } from '../core/watch/ports.ts';
+import type { RangeState, RangeStore, SweepMark } from '../core/vaultWork/ports.ts';
+import type { VaultBindings, VaultBudgets, VaultDirectory } from '../core/watch/ports.ts';
 import type { Budget } from '../core/watch/vaultBudget.ts';
 import { auditKey, auditPage } from './auditRows.ts';
-import { keyOnly, type OpenTable, odata, rowOf, valueIfAny } from './tables.ts';
+import { keyOnly, type OpenTable, odata, type RowKey, rowOf, valueIfAny } from './tables.ts';
 
 const everything = Number.POSITIVE_INFINITY;
+const rowsAPage = 1000;
+/** Ids of vaults are hexadecimal. */
+const allVaults = { from: '0', to: 'g' };
+
+function byVault(rows: readonly RowKey[]): VaultBindings[] {
+  const vaults = Map.groupBy(rows, ({ partitionKey }) => partitionKey);
+  return [...vaults].map(([id, ofVault]) => ({
+    id,
+    bindings: ofVault.map(({ rowKey }) => rowKey.slice('binding:'.length)),
+  }));
+}
 
 /** One partition for each vault: a row per binding, and its worker. It grows with keys, not with accounts. */
 export function createVaultStore(open: OpenTable): VaultDirectory & VaultBudgets & WorkLock {
@@ -26,6 +37,25 @@ export function createVaultStore(open: OpenTable): VaultDirectory & VaultBudgets
   const budgetKey = (vaultId: string) => ({ partitionKey: vaultId, rowKey: 'budget' });
   type Work = { readonly until: EpochMs };
 
+  async function bindings(vaultId: string): Promise<string[]> {
+    const range = odata`PartitionKey eq ${vaultId} and RowKey gt 'binding:' and RowKey lt 'binding;'`;
+    return (await table.query<{ bindingId: string }>(range, everything)).map((row) => row.value.bindingId);
+  }
+
+  const page: VaultDirectory['page'] = async ({ from, to }, rows, after) => {
+    const first = after === undefined ? odata`PartitionKey ge ${from}` : odata`PartitionKey gt ${after}`;
+    const range = odata`PartitionKey lt ${to} and RowKey gt 'binding:' and RowKey lt 'binding;'`;
+    const found = await table.query(`${first} and ${range}`, rows, keyOnly);
+    const vaults = byVault(found);
+    const last = vaults.at(-1);
+    if (found.length < rows || last === undefined) return { vaults };
+    // The page may end in the middle of its last vault, which is on the next page then, or on this one with all its bindings.
+    const whole = vaults.slice(0, -1);
+    const end = whole.at(-1);
+    if (end !== undefined) return { vaults: whole, next: end.id };
+    return { vaults: [{ id: last.id, bindings: await bindings(last.id) }], next: last.id };
+  };
+
   return {
     async addBinding(vaultHost, bindingId) {
       const partitionKey = vaultIdOf(vaultHost);
@@ -33,13 +63,17 @@ export function createVaultStore(open: OpenTable): VaultDirectory & VaultBudgets
       await table.insert(rowOf({ partitionKey, rowKey: `binding:${bindingId}` }, { bindingId }));
     },
 
-    async bindings(vaultId) {
-      const range = odata`PartitionKey eq ${vaultId} and RowKey gt 'binding:' and RowKey lt 'binding;'`;
-      return (await table.query<{ bindingId: string }>(range, everything)).map((row) => row.value.bindingId);
-    },
+    bindings,
+
+    page,
 
     async *list() {
-      for (const row of await table.query(odata`RowKey eq 'vault'`, everything, keyOnly)) yield row.partitionKey;
+      for (let after: string | undefined; ; ) {
+        const { vaults, next } = await page(allVaults, rowsAPage, after);
+        for (const { id } of vaults) yield id;
+        if (next === undefined) return;
+        after = next;
+      }
     },
 
     async beginWork(vaultId, now, until) {
@@ -152,5 +186,27 @@ export function createSweepMark(open: OpenTable): SweepMark {
   return {
     read: async () => (await table.read<{ at: EpochMs }>(key))?.value.at,
     write: (at) => table.put(rowOf(key, { at })),
+  };
+}
+
+/** In one partition, so that the states of all ranges are a query. The rows of another number of ranges are not read. */
+export function createRangeStore(open: OpenTable): RangeStore {
+  const table = open('service');
+  const partitionKey = 'ranges';
+  const padded = (number: number) => String(number).padStart(4, '0');
+  const rangesOf = (of: number) => `${padded(of)}:`;
+
+  return {
+    async read({ range, of }) {
+      const rowKey = `${rangesOf(of)}${padded(range)}`;
+      return (await table.read<RangeState>({ partitionKey, rowKey }))?.value ?? {};
+    },
+    write: ({ range, of }, state) =>
+      table.put(rowOf({ partitionKey, rowKey: `${rangesOf(of)}${padded(range)}` }, state)),
+    async all(of) {
+      const [from, to] = [rangesOf(of), rangesOf(of).replace(':', ';')];
+      const range = odata`PartitionKey eq ${partitionKey} and RowKey gt ${from} and RowKey lt ${to}`;
+      return (await table.query<RangeState>(range, of)).map(({ value }) => value);
+    },
   };
 }

@@ -1,8 +1,9 @@
 /**
- * The second proof that a vault is gone, which does not depend on our own DNS zones (facts: docs/runbook.md, "VaultNotFound"). A live
- * vault's public name is an alias. A private zone of Key Vault that lacks a vault hides what the alias leads to, and not the alias. So
- * a vault is gone when its name has no alias, while the name of the operator's own vault has one through the same resolver. Without that
- * answer nothing is proven: the resolver may answer so for all names.
+ * The second proof that a vault is gone, which does not depend on Keyward's own DNS zones (facts: docs/runbook.md,
+ * "VaultNotFound"). A live vault's public name is an alias. A private zone of Key Vault that lacks a vault hides the
+ * target of the alias, and not the alias. So a vault is gone when its name has no alias, while the name of the
+ * operator's own vault has one through the same resolver. Without that alias nothing is proven: the resolver can give
+ * the same answer for all names.
  */
 import { Resolver } from 'node:dns/promises';
 
@@ -25,7 +26,7 @@ export function createVaultNames(lookUp: LookUpAlias, knownHost: string): VaultN
 
 const queryTimeoutMs = 1_500;
 
-/** @param servers addresses of resolvers to ask; absent: those of the machine */
+/** @param servers addresses of resolvers; absent: those of the machine */
 export function dnsAliases(servers?: readonly string[]): LookUpAlias {
   const resolver = new Resolver({ timeout: queryTimeoutMs, tries: 1 });
   if (servers !== undefined) resolver.setServers(servers);

@@ -4,12 +4,20 @@ import type { AmsDeps } from './ams/deps.ts';
 import type { AnnouncementsDeps } from './announcements/deps.ts';
 import type { WorkQueue } from './base/workQueue.ts';
 import type { DailyWork } from './dailyPass.ts';
+import type { DataKeysDeps } from './dataKeys/deps.ts';
 import type { HealthDeps } from './health.ts';
 import type { RingsDeps } from './rings/deps.ts';
 import type { SecretsDeps } from './secrets/deps.ts';
 import type { VaultWorkDeps } from './vaultWork/deps.ts';
 
-type All = AccountsDeps & AmsDeps & AnnouncementsDeps & HealthDeps & RingsDeps & SecretsDeps & VaultWorkDeps;
+type All = AccountsDeps &
+  AmsDeps &
+  AnnouncementsDeps &
+  DataKeysDeps &
+  HealthDeps &
+  RingsDeps &
+  SecretsDeps &
+  VaultWorkDeps;
 
 export interface Service extends Omit<All, 'dailyQueue'> {
   readonly dailyQueue: WorkQueue<DailyWork>;

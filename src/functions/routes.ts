@@ -17,6 +17,9 @@ import { rotateAccountKeyRoute } from './http/accounts/rotateAccountKey.ts';
 import { validateEncryptionApi } from './http/accounts/validateEncryption.ts';
 import { auditRoutes } from './http/audit/audit.ts';
 import { claimRoutes } from './http/claims/claims.ts';
+import { dataKeyRoutes } from './http/dataKeys/dataKeys.ts';
+import { dataKeyUsageRoutes } from './http/dataKeys/dataKeyUsage.ts';
+import { keyStatusRoutes } from './http/dataKeys/keyStatus.ts';
 import { eventRoutes } from './http/events/eventWebhook.ts';
 import { healthRoutes } from './http/health/health.ts';
 import { lookNowRoute } from './http/keys/checkKey.ts';
@@ -85,6 +88,9 @@ const documented: readonly Route[] = [
   ...contentKeyRoutes,
   ...jobInputRoutes,
   ...tokenKeyRoutes,
+  ...dataKeyRoutes,
+  ...keyStatusRoutes,
+  ...dataKeyUsageRoutes,
   {
     name: 'operatorRotateAccountKey',
     method: 'POST',

@@ -1,4 +1,4 @@
-/** Changes of an account whose audit grows all the time: entries are in nobody's way, and none of them is lost. */
+/** Changes of an account whose audit grows all the time: entries block no change, and none of them is lost. */
 import { expect, test } from 'vitest';
 import { etagOf } from '../../src/core/accounts/account.ts';
 import { patchAccount } from '../../src/core/accounts/putAccount.ts';
@@ -66,19 +66,19 @@ test('INV-6, INV-7: and so is the key changed', async () => {
   await expectWholeChain('busy-c', { AccountKeyChanged: 1, SecretsRevealed: 1 });
 });
 
-test('INV-1: a wrapped key that was sealed anew meanwhile is not brought back, though no caller sees that change', async () => {
+test('INV-1: a wrapped key that was resealed in between is not overwritten, although no caller sees that change', async () => {
   const { lab } = world;
   await lab.account('resealed', 'contoso');
   const read = await lab.service.accounts.read('resealed');
   if (read?.value.lifecycle !== 'active') expect.fail();
-  const anew = { ...read.value, wrappedAccountKey: 'sealed anew' };
-  await lab.service.accounts.save({ value: anew, etag: read.etag }, []);
+  const resealed = { ...read.value, wrappedAccountKey: 'sealed again' };
+  await lab.service.accounts.save({ value: resealed, etag: read.etag }, []);
   const saving = saveAccount(read, read.value, [{ type: 'AccountUpdated', actor: tester }], lab.service);
   await expect(saving).rejects.toThrow(LostRace);
-  expect((await lab.view('resealed')).record.wrappedAccountKey).toBe('sealed anew');
+  expect((await lab.view('resealed')).record.wrappedAccountKey).toBe('sealed again');
 });
 
-test('INV-7: whoever was overtaken by a change loses, and writes nothing', async () => {
+test('INV-7: a writer that another change overtook loses, and writes nothing', async () => {
   const { lab } = world;
   await lab.account('changed', 'contoso');
   const read = await lab.service.accounts.read('changed');

@@ -26,7 +26,7 @@ const releases = async (vault: string) =>
   (await ownEntries(world.lab.service)).filter(({ claim }) => claim === `vault/${vault}.vault.azure.net`);
 
 describe('INV-10: the operator releases a claim', () => {
-  test('and sees before who holds it, in whatever case it is asked for', async () => {
+  test('and shows its owner first, for any case of the name', async () => {
     const { lab } = world;
     await put('seen', 'contoso', await lab.vaultWithKey('seen-kv'));
     const asked = { kind: 'vault', value: 'SEEN-KV.vault.azure.net' } as const;
@@ -35,7 +35,7 @@ describe('INV-10: the operator releases a claim', () => {
     expect(await failure(release('nobodys-kv'))).toMatchObject({ code: 'NotFound' });
   });
 
-  test('not while an account is bound through it, and is told how many and one of them', async () => {
+  test('not while an account is bound through it: the refusal names their number and one of them', async () => {
     const key = await world.lab.vaultWithKey('used-kv');
     for (const name of ['used-a', 'used-b']) await put(name, 'contoso', key);
     const error = await failure(release('used-kv'));
@@ -48,7 +48,7 @@ describe('INV-10: the operator releases a claim', () => {
     expect(await releases('used-kv')).toEqual([]);
   });
 
-  test('once nobody is, and the next owner takes the vault; the release stands in the service’s chain', async () => {
+  test('once no account is, and the next owner claims the vault; the release is in the service’s chain', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('freed-kv');
     await put('freed', 'contoso', key);
@@ -90,11 +90,8 @@ describe('INV-10: the operator releases a claim', () => {
   });
 });
 
-/** Runs `meanwhile` once, before the nth call that changes or reads something of the claims or the rows. */
-function interrupted(
-  at: number,
-  meanwhile: () => Promise<unknown>,
-): { replace: Partial<Service>; steps: () => number } {
+/** Runs `between` once, before the nth call that changes or reads something of the claims or the rows. */
+function interrupted(at: number, between: () => Promise<unknown>): { replace: Partial<Service>; steps: () => number } {
   const { claims, bindings, accounts, vaults } = world.lab.service;
   let steps = 0;
   const watched = <T extends object>(port: T): T =>
@@ -103,7 +100,7 @@ function interrupted(
         const call = Reflect.get(target, name);
         if (typeof call !== 'function' || name === 'list') return call;
         return async (...given: unknown[]) => {
-          if (++steps === at) await meanwhile();
+          if (++steps === at) await between();
           return Reflect.apply(call, target, given);
         };
       },
@@ -203,7 +200,7 @@ describe('INV-10: a release while an account is being bound never leaves an acco
 
 // Last, because time does not go back: rows of the tests above would be old from here on.
 describe('hours after the last row was written', () => {
-  test('records decide: an account that is bound still stands in the way, a row that was left behind does not', async () => {
+  test('records decide: an account that is still bound prevents a release, a stale row does not', async () => {
     const { lab } = world;
     const [used, left] = [await lab.vaultWithKey('aged-kv'), await lab.vaultWithKey('left-kv')];
     await put('aged', 'contoso', used);

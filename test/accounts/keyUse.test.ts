@@ -100,7 +100,7 @@ describe('an account that asks for it', () => {
     expect(verdicts.at(-1)).toMatchObject({ type: 'VerdictChanged', ...look });
   });
 
-  test('is told of a change that its vault refuses', async () => {
+  test('is audited for a change that its vault refuses', async () => {
     const { lab } = world;
     await account('stays');
     await lab.vaultWithKey('stays-2-kv');
@@ -147,7 +147,7 @@ async function tellingBy(saveUse: () => Promise<void>, replace: Partial<Service>
   return world.lab.another({ accounts: { ...accounts, save }, ...replace });
 }
 
-test('a lease that cannot be renewed goes on without waiting for its entry', async () => {
+test('a lease that cannot be renewed serves without waiting for its audit entry', async () => {
   const { lab } = world;
   await account('held');
   let isSilent = false;
@@ -163,7 +163,7 @@ test('a lease that cannot be renewed goes on without waiting for its entry', asy
   expect(await use()).toBe('served');
 });
 
-test('the worker of a vault keeps it while its looks are told, however slowly', async () => {
+test('the worker of a vault keeps its lock while its looks are audited, however slowly', async () => {
   const { lab } = world;
   await account('slow');
   const { keyVault, vaults, rings } = lab.service;
@@ -181,7 +181,7 @@ test('the worker of a vault keeps it while its looks are told, however slowly', 
   expect(kept).toBe(1);
 });
 
-test('a reveal whose account is deleted meanwhile leaves no value without an entry', async () => {
+test('a reveal whose account is deleted at the same time returns no value without an audit entry', async () => {
   const { lab } = world;
   await account('vanishing');
   await put(lab.service, 'vanishing', 'tokenKeys', 'k', bytes('token'));

@@ -69,7 +69,7 @@ afterEach(() => {
   for (const leases of opened.splice(0)) leases.clear();
 });
 
-/** Leases of a process of its own over the real vault, tables and rings, whose time passes as told. */
+/** Leases of a separate process over the real vault, tables and rings, whose clock the test sets. */
 async function bench(options: { policy?: Partial<Policy>; jitter?: number; clock?: Clock } = {}): Promise<Bench> {
   const clock = twoClocks();
   let count = 0;
@@ -139,14 +139,14 @@ function withVerdict(view: AccountView, status: WatchStatus, cause?: Cause): Acc
   return { ...view, watch: { ...view.watch, versions: { [encryption.version]: changed } } };
 }
 
-/** A call every ten seconds; what the last one was told. */
+/** A call every ten seconds, and the outcome of each. */
 async function inUseFor(ms: number, view: AccountView, { clock, outcome }: Bench): Promise<string[]> {
-  const told: string[] = [];
+  const outcomes: string[] = [];
   for (let passed = 0; passed < ms; passed += 10 * seconds) {
     clock.pass(Math.min(10 * seconds, ms - passed));
-    told.push(await outcome(view));
+    outcomes.push(await outcome(view));
   }
-  return told;
+  return outcomes;
 }
 
 describe('INV-4: no unwrapped account key outlives its lease', () => {
@@ -161,12 +161,12 @@ describe('INV-4: no unwrapped account key outlives its lease', () => {
 
   const leaps: [string, (clock: TwoClocks) => void][] = [
     ['both clocks go on', (clock) => clock.pass(leaseSeconds * seconds)],
-    ['the monotonic clock alone goes on', (clock) => (clock.monotonicMs += leaseSeconds * seconds)],
+    ['only the monotonic clock advances', (clock) => (clock.monotonicMs += leaseSeconds * seconds)],
     ['the wall clock leaps forward', (clock) => (clock.wallMs += leaseSeconds * seconds)],
     ['the wall clock is set back by a lease', (clock) => (clock.wallMs -= leaseSeconds * seconds)],
     ['the wall clock is set back by a day', (clock) => (clock.wallMs -= 86_400 * seconds)],
     [
-      'the wall clock is set back again and again while time goes on',
+      'the wall clock is set back again and again while time passes',
       (clock) => {
         for (let n = 0; n < leaseSeconds; n++) {
           clock.monotonicMs += seconds;
@@ -175,7 +175,7 @@ describe('INV-4: no unwrapped account key outlives its lease', () => {
       },
     ],
   ];
-  test.each(leaps)('it ends when %s: the key is wiped, and asked for anew', async (_, leap) => {
+  test.each(leaps)('it ends when %s: the key is wiped and unwrapped again', async (_, leap) => {
     const [{ clock, unwraps, use, outcome, answers }, view] = [await bench(), await anAccount()];
     const key = await use(view);
     leap(clock);
@@ -249,8 +249,8 @@ describe('INV-4: no unwrapped account key outlives its lease', () => {
 describe('INV-4: one unwrap is in flight however many callers wait', () => {
   test('of a hundred callers at once, when there is no lease', async () => {
     const [{ unwraps, outcome, leases }, view] = [await bench(), await anAccount()];
-    const told = await Promise.all(Array.from({ length: 100 }, () => outcome(view)));
-    expect(new Set(told)).toEqual(new Set(['served']));
+    const outcomes = await Promise.all(Array.from({ length: 100 }, () => outcome(view)));
+    expect(new Set(outcomes)).toEqual(new Set(['served']));
     expect([unwraps(), leases.size()]).toEqual([1, 1]);
   });
 
@@ -258,37 +258,37 @@ describe('INV-4: one unwrap is in flight however many callers wait', () => {
     const [{ clock, unwraps, use, outcome }, view] = [await bench(), await anAccount()];
     await use(view);
     clock.pass(0.85 * leaseSeconds * seconds);
-    const told = await Promise.all(Array.from({ length: 100 }, () => outcome(view)));
-    expect(new Set(told)).toEqual(new Set(['served']));
+    const outcomes = await Promise.all(Array.from({ length: 100 }, () => outcome(view)));
+    expect(new Set(outcomes)).toEqual(new Set(['served']));
     expect(unwraps()).toBe(2);
   });
 
-  test('one that fails is told to all who waited, and the next caller tries again', async () => {
+  test('a failed one fails all callers that waited, and the next caller tries again', async () => {
     const [{ unwraps, outcome, answers }, view] = [await bench(), await anAccount()];
     answers(unreachable);
-    const told = await Promise.all(Array.from({ length: 10 }, () => outcome(view)));
-    expect(new Set(told)).toEqual(new Set(['CustomerKeyUnreachable VaultUnavailable']));
+    const outcomes = await Promise.all(Array.from({ length: 10 }, () => outcome(view)));
+    expect(new Set(outcomes)).toEqual(new Set(['CustomerKeyUnreachable VaultUnavailable']));
     expect(unwraps()).toBe(1);
     answers(undefined);
     expect(await outcome(view)).toBe('served');
   });
 
-  test('a key that another caller’s renewal replaces meanwhile is never used zeroed', async () => {
+  test('a key that another caller’s renewal replaces at the same time is never used after it was wiped', async () => {
     const [{ clock, outcome, answers }, view] = [await bench(), await anAccount()];
     const { unwrap } = world.lab.service.keyVault;
     answers(async (...asked) => {
       await sleep(Math.random() * 5);
       return unwrap(...asked);
     });
-    const told: string[] = [];
+    const outcomes: string[] = [];
     const calls: Promise<unknown>[] = [];
     for (let n = 0; n < 60; n++) {
-      calls.push(outcome(view).then((one) => told.push(one)));
+      calls.push(outcome(view).then((one) => outcomes.push(one)));
       if (n % 3 === 0) clock.pass(0.17 * leaseSeconds * seconds);
       if (n % 2 === 0) await sleep(Math.random() * 4);
     }
     await Promise.all(calls);
-    expect(told).toEqual(Array(60).fill('served'));
+    expect(outcomes).toEqual(Array(60).fill('served'));
   });
 });
 
@@ -302,8 +302,8 @@ describe('INV-4: a denied look stops renewal at once and ends any grace', () => 
     const [one, view] = [await bench(), await anAccount()];
     const key = await one.use(view);
     const afterwards = withVerdict(view, status, cause);
-    const told = await inUseFor(leaseSeconds * seconds - 1, afterwards, one);
-    expect(new Set(told)).toEqual(new Set(['served']));
+    const outcomes = await inUseFor(leaseSeconds * seconds - 1, afterwards, one);
+    expect(new Set(outcomes)).toEqual(new Set(['served']));
     one.clock.pass(1);
     expect(await one.outcome(afterwards)).toBe(`CustomerKeyUnreachable ${cause}`);
     expect([isZero(key), one.unwraps()]).toEqual([true, 1]);
@@ -319,8 +319,8 @@ describe('INV-4: a denied look stops renewal at once and ends any grace', () => 
     const [one, view] = [await bench(), await anAccount()];
     const key = await one.use(view);
     one.answers(unreachable);
-    const told = await inUseFor((leaseSeconds + 60) * seconds, view, one);
-    expect(told.at(-1)).toBe('served');
+    const outcomes = await inUseFor((leaseSeconds + 60) * seconds, view, one);
+    expect(outcomes.at(-1)).toBe('served');
     expect(await one.outcome(withVerdict(view, 'Suspect', 'KeyDisabled'))).toBe('CustomerKeyUnreachable KeyDisabled');
     expect(isZero(key)).toBe(true);
   });
@@ -329,9 +329,9 @@ describe('INV-4: a denied look stops renewal at once and ends any grace', () => 
     const [one, view] = [await bench(), await anAccount()];
     const key = await one.use(view);
     one.answers(refusedWith('KeyDisabled'));
-    const told = await inUseFor((leaseSeconds + 30) * seconds, view, one);
-    expect(told.lastIndexOf('served')).toBeLessThan(leaseSeconds / 10);
-    expect(told.at(-1)).toBe('CustomerKeyUnreachable KeyDisabled');
+    const outcomes = await inUseFor((leaseSeconds + 30) * seconds, view, one);
+    expect(outcomes.lastIndexOf('served')).toBeLessThan(leaseSeconds / 10);
+    expect(outcomes.at(-1)).toBe('CustomerKeyUnreachable KeyDisabled');
     expect(isZero(key)).toBe(true);
   });
 
@@ -342,8 +342,8 @@ describe('INV-4: a denied look stops renewal at once and ends any grace', () => 
     one.clock.pass(0.9 * leaseSeconds * seconds);
     await one.use(view);
     one.answers(unreachable);
-    const told = await inUseFor(leaseSeconds * seconds, view, one);
-    expect(told.lastIndexOf('served')).toBeLessThan(0.1 * (leaseSeconds / 10));
+    const outcomes = await inUseFor(leaseSeconds * seconds, view, one);
+    expect(outcomes.lastIndexOf('served')).toBeLessThan(0.1 * (leaseSeconds / 10));
   });
 });
 
@@ -353,8 +353,8 @@ describe('INV-4: grace is only for a vault that does not answer', () => {
     const [one, view] = [await bench(), await anAccount()];
     await one.use(view);
     one.answers(refusedWith(cause));
-    const told = await inUseFor((leaseSeconds + 0.5 * leaseGraceSeconds) * seconds, view, one);
-    expect(new Set(told)).toEqual(new Set(['served']));
+    const outcomes = await inUseFor((leaseSeconds + 0.5 * leaseGraceSeconds) * seconds, view, one);
+    expect(new Set(outcomes)).toEqual(new Set(['served']));
   });
 
   const answered = causes.filter((cause) => classOf(cause) !== 'unreachable');
@@ -362,17 +362,17 @@ describe('INV-4: grace is only for a vault that does not answer', () => {
     const [one, view] = [await bench(), await anAccount()];
     await one.use(view);
     one.answers(refusedWith(cause));
-    const told = await inUseFor((leaseSeconds + 20) * seconds, view, one);
-    expect(told.slice(-2)).toEqual(Array(2).fill(`CustomerKeyUnreachable ${cause}`));
+    const outcomes = await inUseFor((leaseSeconds + 20) * seconds, view, one);
+    expect(outcomes.slice(-2)).toEqual(Array(2).fill(`CustomerKeyUnreachable ${cause}`));
   });
 
   test('never beyond lease + grace, and then the key is wiped', async () => {
     const [one, view] = [await bench(), await anAccount()];
     const key = await one.use(view);
     one.answers(unreachable);
-    const told = await inUseFor((leaseSeconds + leaseGraceSeconds) * seconds, view, one);
-    expect(told.at(-1)).toBe('CustomerKeyUnreachable VaultUnavailable');
-    expect(told.slice(0, -1)).toEqual(Array(told.length - 1).fill('served'));
+    const outcomes = await inUseFor((leaseSeconds + leaseGraceSeconds) * seconds, view, one);
+    expect(outcomes.at(-1)).toBe('CustomerKeyUnreachable VaultUnavailable');
+    expect(outcomes.slice(0, -1)).toEqual(Array(outcomes.length - 1).fill('served'));
     expect(isZero(key)).toBe(true);
   });
 
@@ -386,7 +386,7 @@ describe('INV-4: grace is only for a vault that does not answer', () => {
     expect(isZero(key)).toBe(true);
   });
 
-  test('in grace the vault is asked again every ten seconds, not at every call', async () => {
+  test('in grace the vault is called again every ten seconds, not at every call', async () => {
     const [one, view] = [await bench(), await anAccount()];
     await one.use(view);
     one.answers(unreachable);
@@ -415,14 +415,14 @@ describe('INV-4: grace is only for a vault that does not answer', () => {
 });
 
 describe('INV-2: no outage is a refusal of the key', () => {
-  test('whoever holds a lease is served while the vault is down; a fresh instance gets 503 CustomerKeyUnreachable', async () => {
+  test('a process with a lease serves while the vault is down; a fresh instance returns 503 CustomerKeyUnreachable', async () => {
     const [running, fresh, view] = [await bench(), await bench(), await anAccount()];
     await running.use(view);
     const { vaultName } = view.watch?.binding ?? {};
     await world.lab.keyVault('POST', '/faults', { vault: vaultName, action: 'status', status: 503, body: 'empty' });
     try {
-      const told = await inUseFor((leaseSeconds + 0.5 * leaseGraceSeconds) * seconds, view, running);
-      expect(new Set(told)).toEqual(new Set(['served']));
+      const outcomes = await inUseFor((leaseSeconds + 0.5 * leaseGraceSeconds) * seconds, view, running);
+      expect(new Set(outcomes)).toEqual(new Set(['served']));
       const error = await failure(fresh.use(view));
       expect([error.name, error.code]).toEqual(['Unavailable', 'CustomerKeyUnreachable']);
       expect(error).toMatchObject({ retryAfterSeconds: expect.any(Number) });
@@ -437,8 +437,8 @@ describe('INV-2: no outage is a refusal of the key', () => {
     const [one, view] = [await bench({ jitter }), await anAccount()];
     await one.use(view);
     one.answers(unreachable);
-    const told = await inUseFor((leaseSeconds + leaseGraceSeconds) * seconds - seconds, view, one);
-    expect(told).toEqual(Array(told.length).fill('served'));
+    const outcomes = await inUseFor((leaseSeconds + leaseGraceSeconds) * seconds - seconds, view, one);
+    expect(outcomes).toEqual(Array(outcomes.length).fill('served'));
   });
 });
 

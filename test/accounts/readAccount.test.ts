@@ -17,14 +17,17 @@ const keyOf = (keyIdentifier: string) =>
 /** The names of the reads, as they begin and end. */
 function observed(service: Service): { service: Service; reads: string[] } {
   const reads: string[] = [];
-  const told = async <T>(name: string, read: Promise<T>): Promise<T> => {
+  const recorded = async <T>(name: string, read: Promise<T>): Promise<T> => {
     reads.push(`${name} begins`);
     const result = await read;
     reads.push(`${name} ends`);
     return result;
   };
-  const accounts = { ...service.accounts, read: (name: string) => told('record', service.accounts.read(name)) };
-  const bindings = { ...service.bindings, readWatch: (id: string) => told('watch', service.bindings.readWatch(id)) };
+  const accounts = { ...service.accounts, read: (name: string) => recorded('record', service.accounts.read(name)) };
+  const bindings = {
+    ...service.bindings,
+    readWatch: (id: string) => recorded('watch', service.bindings.readWatch(id)),
+  };
   return { reads, service: { ...service, accounts, bindings } };
 }
 

@@ -41,7 +41,7 @@ const encryptionOf = async (name: string): Promise<CustomerKeyEncryption> => {
 const setEnabled = (vault: string, enabled: boolean) =>
   world.lab.keyVault('PATCH', `/vaults/${vault}/keys/cmk`, { enabled });
 
-/** An account whose grant was given to somebody else's object id: our identity has none any more, and it is confirmed. */
+/** An account whose grant names another object id: Keyward's identity has none any more, and the denial is confirmed. */
 async function lostGrant(vault: string): Promise<void> {
   const { lab } = world;
   await lab.account(vault, vault, await lab.vaultWithKey(vault));
@@ -85,12 +85,12 @@ describe('repair of the identity', () => {
     expect(stateOf(await lab.view('repair-kv'))).toBe('CustomerKeyInaccessible');
   });
 
-  test('INV-6: stands in the account’s chain after the denial, with who did it and both identities', async () => {
+  test('INV-6: is in the account’s chain after the denial, with the actor and both identities', async () => {
     const { lab } = world;
-    await lostGrant('told-kv');
-    const { identity } = await identityFor('told', 'told-kv');
-    const { record } = await repair('told-kv', identity);
-    const entries = await accountEntries('told-kv', record.instanceId, lab.service);
+    await lostGrant('audited-kv');
+    const { identity } = await identityFor('audited', 'audited-kv');
+    const { record } = await repair('audited-kv', identity);
+    const entries = await accountEntries('audited-kv', record.instanceId, lab.service);
     expect(entries.map(({ type }) => type)).toEqual(['AccountCreated', 'CustomerKeyInaccessible', 'IdentityRepaired']);
     const entry = entries.at(-1);
     expect(entry).toMatchObject({ actor: operator, keyVaultRequestId: expect.stringMatching(/^[0-9a-f-]{36}$/) });
@@ -183,7 +183,7 @@ describe('repair is refused, and the account stays as it is,', () => {
     await refusedRepair('plain', identity, { code: 'Conflict' });
     await lostGrant('same-kv');
     await refusedRepair('same-kv', systemAssigned, { code: 'Conflict' });
-    expect(await failure(repair('nobody', identity))).toMatchObject({ code: 'AccountNotFound' });
+    expect(await failure(repair('absent', identity))).toMatchObject({ code: 'AccountNotFound' });
   });
 
   test('INV-10: with another owner’s identity, before any call leaves', async () => {
@@ -212,7 +212,7 @@ test('a change of identity by PATCH leaves no row behind either', async () => {
   expect(await lab.service.bindings.readAccount(old.binding.id, row)).toBeUndefined();
 });
 
-test('INV-1: whoever dies between any two effects of a repair leaves an account that the repair brings back', async () => {
+test('INV-1: a crash between any two effects of a repair leaves an account that the repair restores', async () => {
   const { lab } = world;
   const key = await lab.vaultWithKey('dying-kv');
   const names = Array.from({ length: 20 }, (_, n) => `dying-${n + 1}`);

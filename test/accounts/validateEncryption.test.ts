@@ -13,7 +13,7 @@ const world = useLab();
 const by = (keyIdentifier: string) => ({
   encryption: { type: 'CustomerKey', keyIdentifier, identity: { useSystemAssignedIdentity: true } } as const,
 });
-const dryRun = (key: string, { owner = 'contoso', name = 'nobody', wait = 0, service = world.lab.service } = {}) =>
+const dryRun = (key: string, { owner = 'contoso', name = 'absent', wait = 0, service = world.lab.service } = {}) =>
   validateEncryption(name, { owner, location, ...by(key) }, wait, service);
 const failed = (checks: readonly Check[]) => checks.flatMap(({ result, cause }) => (result === 'fail' ? [cause] : []));
 const total = async (): Promise<number> => (await world.lab.keyVault<{ total: number }>('GET', '/requests')).total;
@@ -34,7 +34,7 @@ async function stored(vault: string, { service }: { service: Service }): Promise
   return {
     claim: await service.claims.find('vault', host),
     bindings: await service.vaults.bindings(vaultIdOf(host)),
-    account: await service.accounts.read('nobody'),
+    account: await service.accounts.read('absent'),
   };
 }
 
@@ -57,7 +57,7 @@ describe('a dry run', () => {
     expect(failed((await dryRun(key, { owner: 'fabrikam' })).checks)).toEqual(['OwnerMismatch']);
   });
 
-  test('lists three failures of one key at once, each with what was seen and the command that mends it', async () => {
+  test('lists three failures of one key at once, each with what was seen and the command that fixes it', async () => {
     const { valid, checks } = await dryRun(await badKey('dry-three'));
     expect(valid).toBe(false);
     const faults = checks.filter(({ result }) => result === 'fail');
@@ -88,11 +88,11 @@ describe('a dry run', () => {
       [{ location, ...by(key) }, 'properties.owner'],
       [{ owner: 'contoso', ...by(key) }, 'location'],
     ] as const) {
-      const error = await failure(validateEncryption('nobody', input, 0, service));
+      const error = await failure(validateEncryption('absent', input, 0, service));
       expect(error).toMatchObject({ code: 'InvalidRequestContent', extras: { target } });
     }
     const system = { owner: 'contoso', location, encryption: { type: 'SystemKey' } } as const;
-    expect(await validateEncryption('nobody', system, 0, service)).toEqual({ valid: true, checks: [] });
+    expect(await validateEncryption('absent', system, 0, service)).toEqual({ valid: true, checks: [] });
   });
 
   test('tells may-read and may-unwrap apart', async () => {
@@ -159,7 +159,7 @@ describe('a grant that is on its way', () => {
     expect(waits).toEqual([5_000, 5_000, 5_000]);
   });
 
-  test('that does not come in time is told after the time asked for', async () => {
+  test('that does not come in time is reported after the requested time', async () => {
     const key = await world.lab.vaultWithKey('dry-late');
     await revoke('dry-late');
     const { waits, service } = await withGrantAfter(100, 'dry-late');
@@ -199,12 +199,12 @@ describe('PUT and PATCH', () => {
       ['https://dry-absent.vault.azure.net/keys/cmk', ['VaultNotFound']],
     ] as const) {
       const { checks } = await dryRun(key, { name: 'dry-same' });
-      const told = checks.filter(({ result }) => result === 'fail' || result === 'warn');
-      expect(told.map(({ cause }) => cause).sort()).toEqual(expected.toSorted());
+      const findings = checks.filter(({ result }) => result === 'fail' || result === 'warn');
+      expect(findings.map(({ cause }) => cause).sort()).toEqual(expected.toSorted());
       for (const { code, extras } of await refusals(key)) {
         expect(code).toBe(expected[0]);
         expect(extras.details?.map((detail) => detail.code)).toEqual(expected);
-        for (const { message } of told) expect(JSON.stringify(extras.details)).toContain(message);
+        for (const { message } of findings) expect(JSON.stringify(extras.details)).toContain(message);
       }
     }
   });
@@ -215,7 +215,7 @@ describe('PUT and PATCH', () => {
     await lab.account('dry-owner', 'contoso', key);
     await lab.account('dry-thief', 'mallory');
     const before = await total();
-    const told = new Set<string>();
+    const findings = new Set<string>();
     for (const input of [key, `${key}x`, `${key}/${'0'.repeat(32)}`]) {
       for (const { code, extras } of await refusals(input, 'mallory', 'dry-thief')) {
         expect(code).toBe('OwnerMismatch');
@@ -223,14 +223,14 @@ describe('PUT and PATCH', () => {
       }
       const { valid, checks } = await dryRun(input, { owner: 'mallory' });
       expect(valid).toBe(false);
-      told.add(JSON.stringify(checks));
+      findings.add(JSON.stringify(checks));
     }
-    expect(told.size).toBe(1);
-    expect([...told].join()).not.toMatch(/contoso|dry-owned/);
+    expect(findings.size).toBe(1);
+    expect([...findings].join()).not.toMatch(/contoso|dry-owned/);
     expect(await total()).toBe(before);
   });
 
-  test('INV-8: text that is no key identifier of the cloud is told in the dry run, and nothing is sent anywhere', async () => {
+  test('INV-8: the dry run reports text that is no key identifier of the cloud, and no call leaves', async () => {
     const before = await total();
     for (const [text, cause] of [
       ['https://evil.example/keys/cmk', 'VaultHostNotAllowed'],

@@ -100,7 +100,7 @@ describe('the unmodified client', () => {
       ...([group, 'keyed', { identity: both, encryption: by(key, named) }, poll] as const),
     );
     expect(moved.encryption).toMatchObject({ identity: named, status: 'Accessible' });
-    // What is read can be sent back: nothing changes, and nobody asks the vault.
+    // What is read can be sent back: nothing changes, and the vault is not called.
     const asked = (await requestsTo(world, 'ams-kv')).length;
     const { encryption, tags = {} } = await ams.mediaservices.get(group, 'keyed');
     const again = await create('keyed', { identity: both, encryption, tags });
@@ -137,7 +137,7 @@ describe('the unmodified client', () => {
     expect(await thrown(world.ams.mediaservices.get(group, name))).toMatchObject({ statusCode: 404 });
   });
 
-  test('INV-10: a subscription cannot use the vault of another, and nothing is asked of it', async () => {
+  test('INV-10: a subscription cannot use the vault of another, and no call reaches it', async () => {
     const key = await vaultWithKey(world, 'claimed-kv');
     await create('claimed', { encryption: by(key, system) });
     const asked = (await requestsTo(world, 'claimed-kv')).length;
@@ -182,7 +182,7 @@ describe('an account', () => {
       await refused(400, 'PropertyNotChangeable', api('PATCH', '/api/accounts/native', { properties }));
     await got(200, api('PATCH', '/api/accounts/native-too', { properties: place }));
     await refused(400, 'InvalidRequestContent', api('PUT', '/api/accounts/x-1', { properties: { subscriptionId } }));
-    // The owner stays who it was, whoever calls.
+    // The owner stays the same for every caller.
     const kept = await create('native-too', { tags: { by: 'ams' } });
     expect(kept.tags).toEqual({ by: 'ams' });
   });
@@ -266,10 +266,10 @@ describe('an account', () => {
 
 describe('versions', () => {
   test('a missing or unknown one is refused with those that there are', async () => {
-    const told = await refused(400, 'InvalidParameter', world.api('GET', accountPath('nobody')));
-    for (const version of versions) expect(told.body.error.message).toContain(version);
-    expect(told.body.error.target).toBe('api-version');
-    await refused(400, 'InvalidParameter', raw('GET', accountPath('nobody'), '2018-07-01'));
+    const refusal = await refused(400, 'InvalidParameter', world.api('GET', accountPath('absent')));
+    for (const version of versions) expect(refusal.body.error.message).toContain(version);
+    expect(refusal.body.error.target).toBe('api-version');
+    await refused(400, 'InvalidParameter', raw('GET', accountPath('absent'), '2018-07-01'));
     await create('versioned');
     const child = `${accountPath('versioned')}/streamingLocators`;
     const other = await refused(400, 'InvalidParameter', raw('GET', child, '2021-11-01'));
@@ -377,7 +377,7 @@ describe('versions', () => {
       },
     });
     const path = accountPath('spec');
-    // The example names no key: a defect of the specification's, and told as one.
+    // The example names no key: a defect of the specification, and refused as one.
     const keyless = await refused(
       400,
       'InvalidRequestContent',
@@ -429,7 +429,7 @@ test('an account is found by its subscription alone, as 2020-05-01 has it, and b
     await refused(400, 'InvalidParameter', world.api('GET', `${list}&$skipToken=${token}`));
 });
 
-test('what this service has not is told by an error of Azure Resource Manager’s shape', async () => {
+test('a resource type that this service does not have returns an error of Azure Resource Manager’s shape', async () => {
   await create('childless');
   for (const [method, path] of [
     ['GET', 'assets'],
@@ -453,12 +453,12 @@ describe('who may call', () => {
     process.env.KEYWARD_AUTH = 'functionKeys';
     try {
       const api = caller(world.stack.host.url, { 'x-functions-key': world.stack.host.keys.function });
-      const told = await refused(
+      const refusal = await refused(
         401,
         'AuthenticationFailed',
         api('GET', `${accountPath('walk')}?api-version=2021-11-01`),
       );
-      expect(told.body.error.message).toMatch(/bearer tokens only.*KEYWARD_AUTH/);
+      expect(refusal.body.error.message).toMatch(/bearer tokens only.*KEYWARD_AUTH/);
     } finally {
       process.env.KEYWARD_AUTH = was;
     }

@@ -45,7 +45,7 @@ describe('encoding settings', () => {
     expect(file('a.mp4').data?.properties.input).toMatchObject({ inputDefinitions: [{ filename: 'a.mp4' }] });
   });
 
-  test('that are nested without end are refused, and told why', () => {
+  test('that are nested without end are refused with the reason', () => {
     const deep = (depth: number): unknown => JSON.parse(`{"a":${'['.repeat(depth)}${']'.repeat(depth)}}`);
     expect(messages(transformOf(deep(20_000)))).toContain('nested more than');
     expect(transformOf(deep(20)).success).toBe(true);

@@ -90,7 +90,7 @@ describe.concurrent('a change that meets a silent vault', () => {
     expect((await got(200, world.api('GET', '/api/accounts/late'))).body.properties.owner).toBe(subscriptionId);
   });
 
-  test('creates no account that was deleted meanwhile', async () => {
+  test('creates no account that was deleted in between', async () => {
     const key = await vaultWithKey(world, 'gone-kv');
     const { id } = await silence('gone-kv');
     const { ended, result } = await waiting('PUT', 'gone', { location, properties: { encryption: encryption(key) } });
@@ -101,7 +101,7 @@ describe.concurrent('a change that meets a silent vault', () => {
     await refused(404, 'AccountNotFound', raw('GET', accountPath('gone'), '2021-11-01'));
   });
 
-  test('is not done over a change that came meanwhile', async () => {
+  test('does not overwrite a change that came in between', async () => {
     const [wanted, other] = [await vaultWithKey(world, 'wanted-kv'), await vaultWithKey(world, 'other-kv')];
     await got(201, raw('PUT', accountPath('overtaken'), '2021-11-01', { location }));
     const { id } = await silence('wanted-kv');
@@ -132,7 +132,7 @@ describe.concurrent('a change that meets a silent vault', () => {
     });
   });
 
-  test('is told 503 with Retry-After by a version that knows no operations', async () => {
+  test('returns 503 with Retry-After in an API version that has no operations', async () => {
     const key = await vaultWithKey(world, 'sync-kv');
     await silence('sync-kv');
     const answer = await refused(

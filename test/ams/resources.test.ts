@@ -79,7 +79,7 @@ describe('a resource and its secrets', () => {
     ],
     ['removed', [bytes('old')], removeResource, [['6f6c64'], undefined]],
   ])(
-    '%s by whoever dies between any two effects: no row names a secret that is not there, and the daily pass clears what nothing names',
+    '%s by a process that crashes between any two effects: no row names a missing secret, and the daily pass deletes orphaned ones',
     async (account, before, act, after) => {
       const { lab } = world;
       await placed(account);
@@ -226,7 +226,7 @@ describe('a content key whose id is given', () => {
     expect((await getResource(locator(account), lab.service)).etag).toBe(row.etag);
   });
 
-  test('stands in its row when its writer dies before it has taken it, and another loses the race', async () => {
+  test('is in its row when its writer crashes before it has taken it, and another loses the race', async () => {
     const { lab } = world;
     await placed('dies');
     const mortal = { ...lab.service.secrets, replace: () => Promise.reject(new Error('died')) };
@@ -476,21 +476,21 @@ describe('operations', () => {
       const ifMatch = etagOf((await lab.view('guarded')).record);
       const input = { tags: { by: 'operation' }, encryption };
       const guarded = await beginOperation(change('guarded', 'patch', input), { ifMatch }, lab.service);
-      await patchAccount('guarded', { tags: { by: 'somebody' } }, {}, tester, lab.service);
+      await patchAccount('guarded', { tags: { by: 'another' } }, {}, tester, lab.service);
       const fresh = { owner: 'contoso', location, encryption };
       const creation = await beginOperation(change('fresh', 'put', fresh), { ifNoneMatch: '*' }, lab.service);
       await lab.keyVault('DELETE', '/faults');
-      // Somebody else creates it with the very same key: that is not this operation’s doing.
+      // Another caller creates it with the same key: this operation did not do that.
       await putAccount('fresh', { ...fresh, place }, {}, tester, lab.service);
       for (const { operation: one } of [guarded, creation])
         expect(await ended(one)).toMatchObject({ status: 'Failed', error: { code: 'PreconditionFailed' } });
       expect((await lab.view('guarded')).record).toMatchObject({
-        tags: { by: 'somebody' },
+        tags: { by: 'another' },
         encryption: { type: 'SystemKey' },
       });
     });
 
-    test('create nothing that was deleted meanwhile; a creation that is asked for after it goes on', async () => {
+    test('create nothing that was deleted in between; a creation that is requested afterwards continues', async () => {
       const { lab } = world;
       const input = { owner: 'contoso', location, encryption: await silentVault('ghost-kv') };
       const before = await beginOperation(change('Ghost', 'put', input), {}, lab.service);
@@ -525,7 +525,7 @@ describe('operations', () => {
       expect(await lab.service.accounts.read('unseen')).toBeUndefined();
     });
 
-    test('are not carried out after their time: what the vault said last is told', async () => {
+    test('are not carried out after their time, and report the last answer of the vault', async () => {
       const { lab } = world;
       const encryption = await silentVault('slow-kv');
       const begun = async (account: string) => {

@@ -84,7 +84,7 @@ describe('streaming locators', () => {
       value: contentKeys[0]?.value,
       labelReferenceInStreamingPolicy: 'cencDefaultKey',
     });
-    // A second one of the name, or with the id of a key that is somebody's, is a conflict, and harms nothing.
+    // A second one of the name, or with the id of a key that is in use, is a conflict and changes nothing.
     const again = {
       assetName: 'a',
       streamingPolicyName: 'Predefined_ClearKey',
@@ -149,7 +149,7 @@ describe('streaming locators', () => {
       { contentKeys: [{ id: '60000000-0000-0000-0000-000000000009', value: 'AAA=' }] },
       'properties.contentKeys.0.value',
     ],
-    ['a field that nobody knows', 'x', { drmSecret: 'x' }, 'properties.drmSecret'],
+    ['an unknown field', 'x', { drmSecret: 'x' }, 'properties.drmSecret'],
     ['a name that cannot be one', 'a%3Ab', {}, 'streamingLocatorName'],
     ['a name that is too long', 'a'.repeat(201), {}, 'streamingLocatorName'],
   ])('with %s is refused, and nothing is stored', async (_what, locator, properties, target) => {
@@ -198,7 +198,7 @@ const symmetric = (keyValue: Uint8Array) => ({
 const clearKey = { odataType: '#Microsoft.Media.ContentKeyPolicyClearKeyConfiguration' as const };
 
 describe('content key policies', () => {
-  test('keep symmetric token keys as secrets: null on plain reads, told by getPolicyPropertiesWithSecrets only', async () => {
+  test('keep symmetric token keys as secrets: null on plain reads, returned by getPolicyPropertiesWithSecrets only', async () => {
     const { ams, api } = world;
     const [one, two, three] = [32, 64, 16].map((length) => new Uint8Array(randomBytes(length)));
     if (one === undefined || two === undefined || three === undefined) throw new Error('unexpected');
@@ -229,8 +229,8 @@ describe('content key policies', () => {
       });
     }
     const keysOf = async () => {
-      const { options: told } = await ams.contentKeyPolicies.getPolicyPropertiesWithSecrets(group, name, 'policy');
-      const restriction = told[0]?.restriction as unknown as ReturnType<typeof tokens>;
+      const { options: revealed } = await ams.contentKeyPolicies.getPolicyPropertiesWithSecrets(group, name, 'policy');
+      const restriction = revealed[0]?.restriction as unknown as ReturnType<typeof tokens>;
       const keys: { keyValue?: Uint8Array }[] = [
         restriction.primaryVerificationKey,
         ...(restriction.alternateVerificationKeys as []),
@@ -250,7 +250,7 @@ describe('content key policies', () => {
     });
     expect(said).toMatchObject({ description: 'second', policyId: made.policyId });
     expect(await named('tokenKeys')).toEqual(before);
-    // Replaced options leave no secret that nobody names.
+    // Replaced options leave no orphaned secret.
     const next = [{ configuration: clearKey, restriction: tokens(symmetric(three)) }];
     const replaced = await ams.contentKeyPolicies.createOrUpdate(group, name, 'policy', { options: next });
     expect(replaced.policyId).toBe(made.policyId);
@@ -280,8 +280,8 @@ describe('content key policies', () => {
     const outcomes = await Promise.allSettled(values.map(write));
     expect(outcomes.map(({ status }) => status)).toEqual(values.map(() => 'fulfilled'));
     const { options } = await ams.contentKeyPolicies.getPolicyPropertiesWithSecrets(group, name, 'contended');
-    const told = options[0]?.restriction as unknown as ReturnType<typeof tokens>;
-    expect(told.primaryVerificationKey).toEqual((told.alternateVerificationKeys as unknown[])[0]);
+    const revealed = options[0]?.restriction as unknown as ReturnType<typeof tokens>;
+    expect(revealed.primaryVerificationKey).toEqual((revealed.alternateVerificationKeys as unknown[])[0]);
     expect(await named('tokenKeys')).toHaveLength(2);
     await ams.contentKeyPolicies.delete(group, name, 'contended');
   });
@@ -355,7 +355,7 @@ describe('content key policies', () => {
       /getPolicyPropertiesWithSecrets/,
     ],
     [
-      'a field that nobody knows',
+      'an unknown field',
       withConfiguration({ '@odata.type': '#Microsoft.Media.ContentKeyPolicyClearKeyConfiguration', contentKey: key() }),
       /contentKey/,
     ],
@@ -396,12 +396,12 @@ describe('content key policies', () => {
     const { body } = await got(201, raw('PUT', 'contentKeyPolicies/drm', { properties }));
     expect(body.properties.options).toMatchObject(properties.options);
     const much = Array.from({ length: 20 }, () => widevine({ text: 'x'.repeat(1900) }));
-    const told = await refused(
+    const revealed = await refused(
       400,
       'InvalidRequestContent',
       raw('PUT', 'contentKeyPolicies/drm', { properties: { options: much } }),
     );
-    expect(told.body.error.message).toContain('20000');
+    expect(revealed.body.error.message).toContain('20000');
     const many = Array.from({ length: 3 }, () => ({
       ...withKey(tokenKey()),
       restriction: {
@@ -509,7 +509,7 @@ describe('transforms and jobs', () => {
       },
     ],
     [
-      'a field that nobody knows',
+      'an unknown field',
       { '@odata.type': '#Microsoft.Media.JobInputHttp', files: ['https://x.example/'], sasToken: 'hidden-signature' },
     ],
     [
@@ -553,7 +553,7 @@ async function everyRow(): Promise<string[]> {
 
 describe('INV-9 and the inaccessible state', () => {
   const value = Buffer.from('a content key 16');
-  const token = Buffer.from('a token key that nobody may see in any table');
+  const token = Buffer.from('a token key that no table may show');
 
   test('INV-9: no row of any table and no log line holds a plaintext', async () => {
     const { ams } = world;

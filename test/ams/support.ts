@@ -40,7 +40,7 @@ export function useAms(settings: Readonly<Record<string, string>> = {}): AmsWorl
 export const accountPath = (name: string, subscription = subscriptionId, resourceGroup = group): string =>
   `/api/subscriptions/${subscription}/resourceGroups/${resourceGroup}/providers/Microsoft.Media/mediaservices/${name}`;
 
-/** Quick: the client waits as long as it is told between two looks at an operation. */
+/** Quick: the client waits between two polls of an operation as long as the service says. */
 export const poll = { updateIntervalInMs: 20 };
 
 // biome-ignore lint/suspicious/noExplicitAny: whatever the client throws, as its user sees it.

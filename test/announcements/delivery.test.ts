@@ -1,4 +1,4 @@
-/** Announcing through crashes, lost races and a topic that fails, in virtual time: what stands in a chain arrives, and nothing else. */
+/** Announcing through crashes, lost races and a topic that fails, in virtual time: what is in a chain arrives, and nothing else. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { patchAccount, putAccount } from '../../src/core/accounts/putAccount.ts';
@@ -84,7 +84,7 @@ async function dyingAt(effect: number, when: 'before' | 'after') {
   return world.lab.another({ outbox: mortalPort(outbox), topic: mortalPort(remote), rings });
 }
 
-describe('INV-6: each entry that stands in a chain is announced at least once, wherever a process dies:', () => {
+describe('INV-6: each entry in a chain is announced at least once, wherever a process crashes:', () => {
   // In order: the row is written, [the batch], the entry is published, the row is removed.
   test.each([
     [1, 'before', 'the row is written: nothing has happened', 0, 0],
@@ -123,10 +123,10 @@ describe('INV-6: each entry that stands in a chain is announced at least once, w
     expect(ids(name)).toEqual([]);
   });
 
-  test('a batch of which nobody knows whether it took place is announced if it did', async () => {
+  test('a batch with an unknown result is announced if it was committed', async () => {
     const { lab } = world;
     const { accounts, rings } = lab.service;
-    // Written as by another process, and told as lost; the store of the laboratory would announce it itself.
+    // Written as by another process, and reported as lost; the store of the laboratory would announce it.
     const silent = await lab.another({ topic: undefined, rings });
     const create_: typeof accounts.create = async (record, entries) => {
       await silent.accounts.create(record, entries);
@@ -180,7 +180,7 @@ describe('INV-6: of writers that race for a sequence number', () => {
     const save: typeof accounts.save = async (record, entries) => {
       tries += 1;
       await silent.accounts.save(record, entries);
-      if (tries === 1) throw new LostRace('told so');
+      if (tries === 1) throw new LostRace('reported as lost');
     };
     const service = await lab.another({ accounts: { ...accounts, save }, rings });
     await tag('overtaken', 'a', service);
@@ -188,7 +188,7 @@ describe('INV-6: of writers that race for a sequence number', () => {
     expectAnnounced(await entriesOf('overtaken'), seen());
   });
 
-  test('none leaves a row where somebody has taken the chain’s next place with what is no entry', async () => {
+  test('none leaves a row where the chain’s next position holds an item that is no entry', async () => {
     const { lab } = world;
     await create('taken');
     const chain = (await entriesOf('taken'))[0]?.chain ?? '';
@@ -227,13 +227,13 @@ describe('a topic that fails', () => {
     for (const name of names) {
       await quiet(name);
       expectAnnounced(await entriesOf(name), seen());
-      // A process that was about to try once more may have told it too.
+      // A process that was about to try once more may have logged it too.
       expect([...new Set(ids(name).map((id) => id.split('/')[1]))]).toEqual(['1', '2']);
     }
     expect(await isLate(announcer, service)).toBe(false);
   });
 
-  test('and hangs: what comes meanwhile is bounded, and the rest is left to the sweep', async () => {
+  test('and hangs: what comes in between is bounded, and the rest is left to the sweep', async () => {
     const { lab } = world;
     const [first] = await entriesOf('raced');
     if (first === undefined) throw new Error('There is an entry.');
@@ -259,7 +259,7 @@ describe('a topic that fails', () => {
     expect(deferred.reduce((sum, value) => sum + value, 0)).toBe(1_000);
   });
 
-  test('with one entry that it refuses: the others arrive, and that one is told by its place', async () => {
+  test('with one entry that it refuses: the others arrive, and the log names that one’s position', async () => {
     topic().fail({ status: 503 });
     for (const name of ['before-it', 'poison', 'behind-it']) await create(name);
     await until(
@@ -304,7 +304,7 @@ describe('a pass', () => {
     for (let n = 0; n < 150; n += 1) await lab.service.outbox.put({ ...row, id: `again-${n}` });
     await lab.service.outbox.put({ ...row, chain: '0', id: 'damaged', hashes: [] });
     topic().fail({ status: 400, about: ({ subject }) => subject === `/accounts/${first}` });
-    // Each page takes longer than a message may: another message goes on.
+    // Each page takes longer than a message may: another message continues.
     const { outbox } = lab.service;
     const page: typeof outbox.page = (asked) => {
       pass(1.1 * minute);
@@ -366,7 +366,7 @@ describe('a pass', () => {
     const { lab } = world;
     const { sweep, service, daily } = await sweeper();
     const ticket = await service.vaults.beginWork('announcements', lab.clock.now(), lab.clock.now() + minute);
-    if (ticket === undefined) throw new Error('Nobody is at work.');
+    if (ticket === undefined) throw new Error('No worker holds the lock.');
     await announceWaiting(undefined, service);
     expect(daily.length).toBe(0);
     await announceWaiting('a/b', service);

@@ -74,7 +74,7 @@ describe('what is due', () => {
     expect([batches.length, removed.length]).toEqual([1, 0]);
   });
 
-  it('waits where the topic refuses it, and what is behind it goes on', async () => {
+  it('waits where the topic refuses it, and the rows behind it are published', async () => {
     const isBad = (batch: readonly Announcement[]) => batch.some(({ data }) => data.sequence === 1);
     const { tools } = stage((batch) =>
       isBad(batch) ? { outcome: 'refused', status: '400' } : { outcome: 'published' },

@@ -1,4 +1,4 @@
-/** What the tests of announcements share: events held against the schema, and against what stands in the chains. */
+/** What the tests of announcements share: events compared with the schema and with the chains. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
@@ -21,13 +21,13 @@ export const arrived = (events: readonly CloudEvent[]): Arrived[] =>
     return data;
   });
 
-/** INV-6: each entry was announced at least once, by its number, and with the hash that stands in the chain; and nothing else was. */
+/** INV-6: each entry was announced at least once, by its number, and with the hash of the chain; and nothing else was. */
 export function expectAnnounced(entries: readonly AuditEntry[], events: readonly Arrived[]): void {
   expect(entries.length).toBeGreaterThan(0);
   const chain = entries[0]?.chain ?? '';
   expect(entries.map(({ sequence }) => sequence)).toEqual(entries.map((_, index) => index + 1));
-  const told = new Map(events.filter(({ data }) => data.chain === chain).map((event) => [event.id, event]));
-  expect([...told.values()].map(factsOf).toSorted(bySequence)).toEqual(
+  const published = new Map(events.filter(({ data }) => data.chain === chain).map((event) => [event.id, event]));
+  expect([...published.values()].map(factsOf).toSorted(bySequence)).toEqual(
     entries.map(({ sequence, hash, type, at }) => ({
       id: `${chain}/${sequence}`,
       type: `Keyward.${type}`,

@@ -23,7 +23,7 @@ const world = useStack();
 const guid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 describe('an account', () => {
-  test('is created by PUT with 201, changed by PUT with 200, read by GET, and deleted by DELETE with 200, then 204', async () => {
+  test('an account is created by PUT with 201, changed by PUT with 200, read by GET, and deleted by DELETE with 200, then 204', async () => {
     const { api } = world;
     const created = await got(201, api('PUT', '/api/accounts/life', { ...newAccount(), tags: { team: 'media' } }));
     expect(created.body).toEqual({
@@ -55,7 +55,7 @@ describe('an account', () => {
     await got(204, api('DELETE', '/api/accounts/life'));
   });
 
-  test('that is created again under its name is another account', async () => {
+  test('an account that is created again under its name is another account', async () => {
     const { api } = world;
     const first = await got(201, api('PUT', '/api/accounts/phoenix', { ...newAccount(), tags: { old: 'yes' } }));
     await got(200, api('DELETE', '/api/accounts/phoenix'));
@@ -63,12 +63,12 @@ describe('an account', () => {
     expect(second.body.properties.accountId).not.toBe(first.body.properties.accountId);
     expect(second.body.etag).not.toBe(first.body.etag);
     expect(second.body).toMatchObject({ tags: {}, properties: { owner: 'fabrikam' } });
-    // What was known of the first one is no condition that the second one fulfils.
+    // The ETag of the first account is no condition that the second one meets.
     const headers = { 'if-match': first.body.etag };
     await refused(412, 'PreconditionFailed', api('DELETE', '/api/accounts/phoenix', undefined, headers));
   });
 
-  test('keeps the letter case of its name, and answers to every other', async () => {
+  test('an account keeps the letter case of its name, and every other case finds it', async () => {
     const { api } = world;
     const created = await got(201, api('PUT', '/api/accounts/CamelCase', newAccount()));
     expect(created.body).toMatchObject({ id: '/accounts/CamelCase', name: 'CamelCase' });
@@ -82,8 +82,8 @@ describe('an account', () => {
     await refused(404, 'AccountNotFound', api('GET', '/api/accounts/CamelCase'));
   });
 
-  // U+212A, the Kelvin sign, is `k` in lower case: a name that looks like another one and is none.
-  test('has no letters in its name that become ASCII only in lower case', async () => {
+  // U+212A, the Kelvin sign, is `k` in lower case: such a name looks like another one and is not.
+  test('an account name cannot contain letters that become ASCII only in lower case', async () => {
     await refused(
       400,
       'InvalidParameter',
@@ -92,7 +92,7 @@ describe('an account', () => {
     await refused(404, 'AccountNotFound', world.api('GET', '/api/accounts/kelvin'));
   });
 
-  test('needs owner and location to be created, and never changes them', async () => {
+  test('an account needs owner and location at creation, and never changes them', async () => {
     const { api } = world;
     const noOwner = await refused(400, 'InvalidRequestContent', api('PUT', '/api/accounts/fixed', { location }));
     expect(noOwner.body.error.target).toBe('properties.owner');
@@ -118,7 +118,7 @@ describe('an account', () => {
   });
 
   // Azure Resource Manager: "West Europe" and "westeurope" are one location.
-  test('takes a location in either of its spellings for the one it has', async () => {
+  test('an account accepts its location in either spelling', async () => {
     const { api } = world;
     const { body: created } = await got(201, api('PUT', '/api/accounts/spelling', newAccount()));
     await got(200, api('PUT', '/api/accounts/spelling', { ...newAccount(), location: 'WESTEUROPE' }));
@@ -126,7 +126,7 @@ describe('an account', () => {
     expect(await accountOf(api, 'spelling')).toEqual(created);
   });
 
-  test('has its tags replaced as a whole by a call that names them, and kept by one that does not', async () => {
+  test('a call that names tags replaces all of them, and a call without tags keeps them', async () => {
     const { api } = world;
     await got(201, api('PUT', '/api/accounts/tagged', { ...newAccount(), tags: { a: '1', b: '2' } }));
     await got(200, api('PATCH', '/api/accounts/tagged', { properties: { owner: 'contoso' } }));
@@ -139,8 +139,8 @@ describe('an account', () => {
     expect((await accountOf(api, 'tagged')).tags).toEqual({});
   });
 
-  // A table property holds 32 Ki characters, and the whole account stands in one: so there is a bound on all tags together.
-  test('takes fifty tags of moderate length, and says so when they are too long together', async () => {
+  // A table property holds 32 Ki characters, and the whole account is in one: so all tags together have a limit.
+  test('an account takes fifty tags of moderate length, and rejects tags that are too long together', async () => {
     const { api } = world;
     const tagsOf = (name: number, value: number) =>
       Object.fromEntries(
@@ -157,7 +157,7 @@ describe('an account', () => {
     expect((await accountOf(api, 'many-tags')).tags).toEqual(tagsOf(60, 80));
   });
 
-  test('that was read can be sent back unchanged, and nothing changes', async () => {
+  test('an account that was read can be sent back unchanged, and nothing changes', async () => {
     const { api } = world;
     const key = await vaultWithKey(world, 'roundtrip-kv');
     await got(201, api('PUT', '/api/accounts/round-system', { ...newAccount(), tags: { a: 'b' } }));
@@ -171,7 +171,7 @@ describe('an account', () => {
     }
   });
 
-  test('that two callers create at once is created once', async () => {
+  test('an account that two callers create simultaneously is created once', async () => {
     const { api } = world;
     const answers = await Promise.all([1, 2, 3].map(() => api('PUT', '/api/accounts/twins', newAccount())));
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 200, 201]);
@@ -183,7 +183,7 @@ describe('an account', () => {
 });
 
 describe('conditions', () => {
-  test('INV-7: If-Match lets exactly the writer through who has seen the latest state', async () => {
+  test('INV-7: If-Match admits only the writer that has seen the latest state', async () => {
     const { api } = world;
     const path = '/api/accounts/matched';
     const { headers, body } = await got(201, api('PUT', path, newAccount()));
@@ -210,7 +210,7 @@ describe('conditions', () => {
     await refused(404, 'AccountNotFound', api('GET', path));
   });
 
-  test('INV-7: of writers that race with one ETag exactly one wins, and the others are told', async () => {
+  test('INV-7: of writers that race with one ETag exactly one wins, and the others get 412', async () => {
     const { api } = world;
     const path = '/api/accounts/raced';
     const { body } = await got(201, api('PUT', path, newAccount()));
@@ -222,7 +222,7 @@ describe('conditions', () => {
     expect((await accountOf(api, 'raced')).tags).toEqual({ by: winner });
   });
 
-  test('writers without a condition all get through, one after the other, however many come at once', async () => {
+  test('simultaneous writers without a condition all succeed, one after the other', async () => {
     const { api } = world;
     await got(201, api('PUT', '/api/accounts/unconditional', newAccount()));
     const writers = Array.from({ length: 24 }, (_, n) => String(n));
@@ -232,7 +232,7 @@ describe('conditions', () => {
     expect(answers.map(({ status }) => status)).toEqual(writers.map(() => 200));
   });
 
-  test('If-None-Match: * creates, and never replaces', async () => {
+  test('If-None-Match: * creates an account, and never replaces one', async () => {
     const { api } = world;
     const only = { 'if-none-match': '*' };
     await got(201, api('PUT', '/api/accounts/fresh', newAccount(), only));
@@ -240,7 +240,7 @@ describe('conditions', () => {
     expect(again.body.error.target).toBe('If-None-Match');
   });
 
-  test('the ETag of a read account stays until the account changes', async () => {
+  test('the ETag of an account stays until the account changes', async () => {
     const { api } = world;
     await got(201, api('PUT', '/api/accounts/calm', newAccount()));
     const one = await api('GET', '/api/accounts/calm');
@@ -255,7 +255,7 @@ describe('conditions', () => {
 describe('LIST', () => {
   const namesOf = (body: { value: { name: string }[] }) => body.value.map(({ name }) => name);
 
-  test('goes through all accounts by absolute next links, each account once, in a stable order', async () => {
+  test('LIST returns all accounts by absolute next links, each account once, in a stable order', async () => {
     const { api, stack } = world;
     const names = ['Page-G', 'page-a', 'page-F', 'page-b', 'page-E', 'page-c', 'page-d'];
     for (const name of names) await got(201, api('PUT', `/api/accounts/${name}`, newAccount()));
@@ -285,7 +285,7 @@ describe('LIST', () => {
     expect(first).toEqual(await accountOf(api, first.name));
   });
 
-  test('goes on behind an account that was deleted between two pages', async () => {
+  test('LIST continues after an account that was deleted between two pages', async () => {
     const { api } = world;
     for (const name of ['gone-1', 'gone-2', 'gone-3'])
       await got(201, api('PUT', `/api/accounts/${name}`, newAccount()));
@@ -295,7 +295,7 @@ describe('LIST', () => {
     expect(namesOf((await got(200, api('GET', body.nextLink))).body)).toEqual(['gone-2']);
   });
 
-  test('makes its next link below KEYWARD_PUBLIC_BASE_URL, path and all, where one is set', async () => {
+  test('LIST makes its next link below KEYWARD_PUBLIC_BASE_URL with its path, when that is set', async () => {
     const { api } = world;
     process.env.KEYWARD_PUBLIC_BASE_URL = 'https://gateway.example/keyward/';
     try {
@@ -308,7 +308,7 @@ describe('LIST', () => {
 });
 
 describe('every answer', () => {
-  test('carries x-ms-request-id, a new one each time', async () => {
+  test('every response carries a new x-ms-request-id', async () => {
     const { api } = world;
     const path = '/api/accounts/request-ids';
     const answers = [
@@ -330,7 +330,7 @@ describe('every answer', () => {
 });
 
 describe('the customer key of an account', () => {
-  test('stays through a PUT that says nothing of encryption', async () => {
+  test('the customer key of an account stays through a PUT without encryption', async () => {
     const { api } = world;
     const key = await vaultWithKey(world, 'stays-kv');
     const { body: created } = await got(201, api('PUT', '/api/accounts/stays', withCustomerKey('stays', key)));
@@ -344,7 +344,7 @@ describe('the customer key of an account', () => {
     expect((await requestsTo(world, 'stays-kv')).length).toBe(asked);
   });
 
-  test('is left by type SystemKey, and can be taken again, each time opened by a remote unwrap (INV-12)', async () => {
+  test('INV-12: an account can leave its customer key for SystemKey and return, each time with a remote unwrap', async () => {
     const { api, stack } = world;
     const key = await vaultWithKey(world, 'back-kv');
     const { body: created } = await got(201, api('PUT', '/api/accounts/back', withCustomerKey('back', key)));
@@ -371,7 +371,7 @@ describe('the customer key of an account', () => {
     expect(again.properties.accountId).toBe(created.properties.accountId);
   });
 
-  test('is shown as the customer wrote it, with the version in use beside it', async () => {
+  test('an account shows the key identifier as the customer wrote it, and the version in use', async () => {
     const { api } = world;
     await vaultWithKey(world, 'written-kv');
     const written = 'https://Written-KV.vault.azure.net/keys/CMK';
@@ -389,7 +389,7 @@ describe('the customer key of an account', () => {
     expect(encryption).not.toHaveProperty('cause');
   });
 
-  test('pinned to a version stays there and warns of a newer one; versionless it follows the latest', async () => {
+  test('a pinned account stays on its version and warns of a newer one; a versionless one uses the latest version', async () => {
     const { api, stack } = world;
     const key = await vaultWithKey(world, 'pinned-kv');
     await got(201, api('PUT', '/api/accounts/follows', withCustomerKey('pinned', key)));
@@ -406,7 +406,7 @@ describe('the customer key of an account', () => {
     expect(encryption.keyVaultProperties.currentKeyIdentifier).toBe(`${key}/${old}`);
     expect(encryption.warnings).toEqual([{ code: 'NewerVersionAvailable', keyVersion: latest }]);
 
-    // A new account takes the latest; the pinned one can be let go, and pinned again.
+    // A new account uses the latest version. The pinned one can be unpinned, and pinned again.
     await got(201, api('PUT', '/api/accounts/newcomer', withCustomerKey('pinned', key)));
     expect(await versionOf(api, 'newcomer')).toBe(latest);
     const freed = await got(200, api('PATCH', '/api/accounts/pinned', customerKey(key)));
@@ -417,7 +417,7 @@ describe('the customer key of an account', () => {
     await stack.host.invokeTimer('sweep');
   });
 
-  test('of each size and kind of RSA is taken', async () => {
+  test('an account accepts a customer key of each size and kind of RSA', async () => {
     const { api } = world;
     for (const [index, key] of [{ size: 3072 }, { size: 4096 }, { kty: 'RSA-HSM', size: 2048 }].entries()) {
       const identifier = await vaultWithKey(world, `sizes-${index}-kv`, {}, key);
@@ -425,7 +425,7 @@ describe('the customer key of an account', () => {
     }
   });
 
-  test('is one key to all accounts of an owner', async () => {
+  test('all accounts of an owner can use one customer key', async () => {
     const { api } = world;
     const key = await vaultWithKey(world, 'shared-kv');
     for (const name of ['shared-1', 'shared-2', 'shared-3'])
@@ -437,7 +437,7 @@ describe('the customer key of an account', () => {
   });
 });
 
-/** Table storage that never answers one kind of request: whoever sent it waits, and can be killed there. */
+/** Table storage that never answers one kind of request: its sender waits, and can be killed there. */
 async function stuckTables(target: string, isStuck: (method: string, path: string) => boolean) {
   const { hostname, port } = new URL(target);
   let reached: () => void = () => undefined;
@@ -464,7 +464,7 @@ async function stuckTables(target: string, isStuck: (method: string, path: strin
 }
 
 describe('a delete whose process died half-way', () => {
-  test('is finished by whoever creates the account anew, and LIST has the new one', async () => {
+  test('a delete whose process died half-way is finished by the next creation of the account, and LIST has the new one', async () => {
     const { api, stack } = world;
     await got(201, api('PUT', '/api/accounts/half-gone', newAccount()));
     const { tableUrl } = stack.azurite;

@@ -39,11 +39,11 @@ let controls: Controls;
 beforeAll(async () => {
   const { identity, keyVault } = world.stack;
   controls = { identity: keyVaultControl(identity.url), keyVault };
-  // PassthroughProperties for a second or two, so that the loss of the application shows soon.
+  // Valid for a second or two, so that the loss of the application shows soon.
   await controls.identity('PUT', '/lifetime', { token: 2 });
 });
 
-/** A vault with a key in the customer's own tenant, and the identity that reaches it. */
+/** Creates a vault with a key in the customer's own tenant, and the identity with access to it. */
 async function customerIn(tenant: string, vault: string): Promise<{ key: string; identity: FederatedIdentity }> {
   const identity = await registerApplication(tenant, controls);
   const key = await vaultWithKey(world, vault, { tenantId: tenantOf(tenant) });
@@ -56,13 +56,13 @@ function account(owner: string, key: string, identity: object) {
   return { location, properties: { ...properties, encryption: { ...properties.encryption, identity } } };
 }
 
-test('an account lives on a key of another tenant: created, used, rotated, revoked with the application, and restored', async () => {
+test('an account with a key of another tenant is created, used, rotated, revoked with the application, and restored', async () => {
   const { api } = world;
   const { key, identity } = await customerIn('contoso', 'contoso-kv');
   await got(201, api('PUT', '/api/accounts/across', account('contoso', key, identity)));
   const created = await accountOf(api, 'across');
   expect(created.properties.encryption).toMatchObject({ identity, status: 'Accessible' });
-  // What was read can be sent back, in whatever case the ids are.
+  // A caller can send back what it has read, with any case of the ids.
   const shouted = { ...identity, federatedIdentityClientId: identity.federatedIdentityClientId.toUpperCase() };
   await got(200, api('PUT', '/api/accounts/across', created));
   await got(200, api('PATCH', '/api/accounts/across', { properties: account('contoso', key, shouted).properties }));
@@ -98,11 +98,11 @@ test('an account lives on a key of another tenant: created, used, rotated, revok
 });
 
 describe('INV-10: an account uses only tenants of its own owner:', () => {
-  test('another owner is refused in one opaque way, before any call leaves for the vault', async () => {
+  test('INV-10: another owner gets one opaque refusal for a claimed tenant, before any call to the vault', async () => {
     const { api } = world;
     const { key, identity } = await customerIn('northwind', 'northwind-kv');
     await got(201, api('PUT', '/api/accounts/north', account('northwind', key, identity)));
-    // A vault of the same tenant that nobody has claimed.
+    // An unclaimed vault of the same tenant.
     const second = await vaultWithKey(world, 'northwind-2-kv', { tenantId: tenantOf('northwind') });
     await installApplication('northwind', 'northwind-2-kv', controls);
     const { body } = await refused(
@@ -115,7 +115,7 @@ describe('INV-10: an account uses only tenants of its own owner:', () => {
     await got(201, api('PUT', '/api/accounts/north-2', account('northwind', second, identity)));
   });
 
-  test('two owners may share the application and the identity that speaks for it, each in a tenant of its own', async () => {
+  test('INV-10: two owners can share the application and the identity that speaks for it, each in a tenant of its own', async () => {
     const { api } = world;
     const first = await customerIn('east', 'east-kv');
     await got(201, api('PUT', '/api/accounts/east', account('east', first.key, first.identity)));
@@ -161,14 +161,17 @@ describe('a key in another tenant is refused, and nothing is stored, when', () =
       'IdentityUnavailable',
       () => ({ ...identity, userAssignedIdentity: identity.userAssignedIdentity.replace(/[^/]+$/, 'nobody') }),
     ],
-  ])('%s: %i %s', async (_when, status, code, named) => {
-    const { body } = await refused(
-      status,
-      code,
-      world.api('PUT', '/api/accounts/never', account('tailspin', key, named())),
-    );
-    expect(body.error.target).toBe(keyIdentifierTarget);
-    expect(await requestsTo(world, 'tailspin-kv', 'unwrapkey')).toEqual([]);
-    await refused(404, 'AccountNotFound', world.api('GET', '/api/accounts/never'));
-  });
+  ])(
+    'a key in another tenant is refused, and nothing is stored, when %s: %i %s',
+    async (_when, status, code, named) => {
+      const { body } = await refused(
+        status,
+        code,
+        world.api('PUT', '/api/accounts/never', account('tailspin', key, named())),
+      );
+      expect(body.error.target).toBe(keyIdentifierTarget);
+      expect(await requestsTo(world, 'tailspin-kv', 'unwrapkey')).toEqual([]);
+      await refused(404, 'AccountNotFound', world.api('GET', '/api/accounts/never'));
+    },
+  );
 });

@@ -36,7 +36,7 @@ const world = useStack({
   },
 });
 
-/** Reads the chains as they stand. */
+/** Reads the stored chains. */
 let witness: Service;
 beforeAll(async () => {
   const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -51,7 +51,7 @@ const seen = () => arrived(published);
 const isAbout = (subject: string, type: string) => (event: Arrived) =>
   event.subject === subject && event.type === `Keyward.${type}`;
 
-/** Sweeps until it has been announced. */
+/** Sweeps until the entry is published. */
 async function announced(what: string, isIt: (event: Arrived) => boolean): Promise<Arrived> {
   const ask = async () => {
     await sweepOnce(world);
@@ -75,7 +75,7 @@ const grant = (method: 'PUT' | 'DELETE', vault: string) =>
   );
 
 describe('what is announced', () => {
-  test('the life of an account: created, moved, re-wrapped, refused, restored, released and deleted', async () => {
+  test('every entry in the life of an account is published: created, moved, re-wrapped, blocked, restored, released and deleted', async () => {
     const { api } = world;
     const key = await vaultWithKey(world, 'life-kv');
     const created = await got(201, api('PUT', '/api/accounts/Life', newAccount()));
@@ -127,7 +127,7 @@ describe('what is announced', () => {
     await announced('deleted', isAbout('/accounts/Life', 'AccountDeleted'));
   });
 
-  test('a version near its expiry, once, and a new one that cannot be used', async () => {
+  test('a version near its expiry is published once, and so is a new version that cannot be used', async () => {
     const soon = new Date(Date.now() + 10 * 86_400_000);
     soon.setMilliseconds(0);
     const key = await vaultWithKey(world, 'expiry-kv', {}, { exp: soon.toISOString() });
@@ -143,7 +143,7 @@ describe('what is announced', () => {
     const unusable = await announced('unusable', ofKey(key, 'NewVersionUnusable'));
     expect(unusable.data).toMatchObject({ cause: 'KeyExpired' });
     expect(unusable.data.key).not.toBe(inUse);
-    // The version in use passes its date.
+    // The version in use reaches its expiry date.
     await world.stack.keyVault('PATCH', `/vaults/expiry-kv/keys/cmk/${unusable.data.key}`, { enabled: false });
     await world.stack.keyVault('PATCH', `/vaults/expiry-kv/keys/cmk/${inUse}`, { exp: '2020-01-01T00:00:00Z' });
     const third = await world.stack.keyVault<{ key: { kid: string } }>('POST', '/vaults/expiry-kv/keys/cmk', {
@@ -165,7 +165,7 @@ describe('what is announced', () => {
     ).toEqual([inUse, latest]);
   });
 
-  test('our own identity in trouble, and out of it, once each and not with every look', async () => {
+  test('a failure of Keyward’s identity and its end are published once each, not with every look', async () => {
     const key = await vaultWithKey(world, 'trouble-kv');
     await got(201, world.api('PUT', '/api/accounts/trouble', withCustomerKey('trouble', key)));
     await Promise.all([grant('DELETE', 'trouble-kv'), grant('DELETE', operatorVault)]);
@@ -191,13 +191,13 @@ describe('what is announced', () => {
     expect(seen().filter(ofKey(key, 'IdentityUnavailable'))).toHaveLength(1);
   });
 
-  test('the service’s own chain', async () => {
+  test('the entries of the service’s own chain are published', async () => {
     await world.stack.keyVault('POST', `/vaults/${operatorVault}/keys/system/rotate`);
     const ring = await announced('the ring', isAbout('/service', 'RingRewrapped'));
     expect(ring.data).toMatchObject({ chain: 'service', ring: 'system/1' });
   });
 
-  test('each kind that docs/events.md tells to subscribe to has arrived, by its type and filter', () => {
+  test('each kind that docs/events.md lists for subscriptions has arrived, by its type and filter', () => {
     const kinds = documentedKinds();
     expect(kinds.length).toBeGreaterThanOrEqual(10);
     const missing = kinds.filter(
@@ -207,7 +207,7 @@ describe('what is announced', () => {
     expect(missing).toEqual([]);
   });
 
-  test('INV-6: each entry of every chain, without a gap, by the number and hash that stand there; and nothing waits any more', async () => {
+  test('INV-6: each entry of every chain is published without a gap, by its number and hash, and none is left in the outbox', async () => {
     await until('an empty outbox', waiting, (rows) => rows.length === 0);
     const chains = new Map(seen().map(({ subject, data }) => [data.chain, subject]));
     expect(chains.size).toBeGreaterThanOrEqual(7);
@@ -224,7 +224,7 @@ function entriesOf(chain: string, subject: string) {
 }
 
 describe('a topic that is down', () => {
-  test('holds nothing up, and readiness says so once entries are late', async () => {
+  test('a topic that is down delays no change, and readiness fails once entries are late', async () => {
     const { api } = world;
     topic().fail({ status: 503 });
     try {
@@ -236,7 +236,7 @@ describe('a topic that is down', () => {
       );
       const [row] = await waiting();
       if (row === undefined) throw new Error('The row waits.');
-      // As if it had been waiting for ten minutes.
+      // As if it had waited for ten minutes.
       await witness.outbox.put({ ...row, at: Date.now() - 600_000 });
       await world.stack.host.invokeTimer('sweep');
       const line = (text: string) => world.records.some(({ message }) => message.startsWith(text));
@@ -266,7 +266,7 @@ describe('a topic that is down', () => {
   });
 });
 
-test('INV-6: what a process that is killed between commit and publish has committed is announced by the others', async () => {
+test('INV-6: entries of a process that is killed between commit and publish are published by the others', async () => {
   const child = await spawnInstance(world);
   topic().fail('hang');
   try {
@@ -289,7 +289,7 @@ test('INV-6: what a process that is killed between commit and publish has commit
   await announced('by another instance', isAbout('/accounts/killed', 'AccountCreated'));
 });
 
-test('a partition that was rolled back is whole by itself, and is shown by what was announced', async () => {
+test('a partition that was restored to an older state verifies alone, and fails with published heads', async () => {
   const { api, stack } = world;
   const created = await got(201, api('PUT', '/api/accounts/rolled', newAccount()));
   const chain: string = created.body.properties.accountId;
@@ -316,7 +316,7 @@ test('a partition that was rolled back is whole by itself, and is shown by what 
   expect(
     await firstBrokenLink(chain, entries, stored?.value.audit ?? emptyChain, (kek) => audit.kek(kek)),
   ).toBeUndefined();
-  // Who keeps what was announced holds it against the chain.
+  // A consumer compares its stored heads with the chain.
   const kept = seen().flatMap(({ data: one }) => (one.chain === chain ? [one] : []));
   const lost = kept.filter(({ sequence, hash }) => entries[sequence - 1]?.hash !== hash);
   expect(lost.map(({ sequence }) => sequence)).toEqual([2]);

@@ -1,4 +1,7 @@
-/** The audit through the running app: read after the account is gone, and verified after somebody has been at the table. */
+/**
+ * The audit through the running app: read after the account is deleted, and verified after another writer changed the
+ * table.
+ */
 import { randomUUID } from 'node:crypto';
 import { TableClient, type TableEntityResult } from '@azure/data-tables';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -48,7 +51,7 @@ const remove = async (name: string, rowKey: string) => {
 const stored = async <T>(name: string, rowKey: string): Promise<T> =>
   JSON.parse((await accounts().getEntity<Row>(name, rowKey)).data);
 
-/** An account of six entries. */
+/** An account with six entries. */
 async function sixEntries(name: string): Promise<string> {
   const { body } = await got(201, world.api('PUT', `/api/accounts/${name}`, newAccount()));
   for (let n = 1; n <= 5; n++) await got(200, world.api('PATCH', `/api/accounts/${name}`, tags(n)));
@@ -60,7 +63,7 @@ const verified = async (path: string, body: unknown = {}): Promise<any> =>
   (await got(200, world.api('POST', `/api/operator/${path}/verify`, body))).body;
 const verify = (name: string, body?: unknown) => verified(`accounts/${name}/audit`, body);
 
-/** Every page, as its nextLink says. */
+/** Every page, by its nextLink. */
 async function read(path: string): Promise<AuditEntry[]> {
   const entries: AuditEntry[] = [];
   let next: string | undefined = path;
@@ -73,7 +76,7 @@ async function read(path: string): Promise<AuditEntry[]> {
 }
 
 describe('reading the audit', () => {
-  test('shows entries as they are stored, the newest last, in pages', async () => {
+  test('reading the audit returns entries as they are stored, the newest last, in pages', async () => {
     const id = await sixEntries('paged');
     const entries = await read('/api/operator/accounts/Paged/audit?$top=4');
     expect(entries.map(({ sequence, type }) => [sequence, type])).toEqual([
@@ -87,14 +90,14 @@ describe('reading the audit', () => {
     );
   });
 
-  test('goes on behind a row whose key is shorter than any of ours', async () => {
+  test('reading the audit continues after a row whose key is shorter than any of Keyward', async () => {
     const id = await sixEntries('short');
     await put('short', `audit:${id}:5`, {});
     const entries = await read('/api/operator/accounts/short/audit?$top=1');
     expect(entries.map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5, 6, 0]);
   });
 
-  test('goes on after the account was deleted, and tells those of one name apart', async () => {
+  test('reading the audit works after the account was deleted, and keeps accounts of one name apart', async () => {
     const first = await sixEntries('reborn');
     await got(200, world.api('DELETE', '/api/accounts/reborn'));
     expect((await read('/api/operator/accounts/reborn/audit')).at(-1)).toMatchObject({
@@ -118,7 +121,7 @@ describe('reading the audit', () => {
     expect(body.value[0]).toMatchObject({ owner: 'contoso', deletedAt: expect.any(String), head: { sequence: 7 } });
   });
 
-  test('of a key names its bindings, each with a chain; and the service has one', async () => {
+  test('reading the audit of a key returns its bindings, each with a chain, and the service has one', async () => {
     const key = await vaultWithKey(world, 'audited-kv');
     await got(201, world.api('PUT', '/api/accounts/audited', newAccount()));
     await got(200, world.api('PATCH', '/api/accounts/audited', customerKey(key)));
@@ -137,7 +140,7 @@ describe('reading the audit', () => {
     await refused(404, 'NotFound', world.api('GET', `/api/operator/bindings/${'0'.repeat(32)}/audit`));
   });
 
-  test('names the event that began what Keyward did, and what the vault answered then', async () => {
+  test("an audit entry of Keyward names the event that started the work, and the vault's response", async () => {
     await got(
       201,
       world.api('PUT', '/api/accounts/evented', withCustomerKey('contoso', await vaultWithKey(world, 'evented-kv'))),
@@ -168,7 +171,7 @@ describe('reading the audit', () => {
     ['accounts/paged/instances?$skipToken=x', 400, 'InvalidParameter'],
     ['bindings', 400, 'InvalidParameter'],
     ['bindings/x/audit', 400, 'InvalidParameter'],
-  ])('of %s is refused', async (path, status, code) => {
+  ])('reading the audit of %s is rejected', async (path, status, code) => {
     await refused(status, code, world.api('GET', `/api/operator/${path}`));
   });
 
@@ -177,7 +180,7 @@ describe('reading the audit', () => {
     [{ announced: Array.from({ length: 201 }, () => ({ sequence: 1, hash: 'A'.repeat(43) })) }, 'announced'],
     [{ after: { sequence: 1 } }, 'after.hash'],
     [{ heads: [] }, 'heads'],
-  ])('a verification with %o is refused, and the field is named', async (body, target) => {
+  ])('a verification with %o is rejected, and the response names the field', async (body, target) => {
     const { body: answer } = await refused(
       ...([400, 'InvalidRequestContent'] as const),
       world.api('POST', '/api/operator/accounts/paged/audit/verify', body),
@@ -186,7 +189,7 @@ describe('reading the audit', () => {
   });
 });
 
-describe('INV-6: who can write the table and does not have the audit key is found out', () => {
+describe('INV-6: a writer of the table without the audit key', () => {
   const tampered: [string, number, string, (name: string, id: string) => Promise<void>][] = [
     [
       'edits an entry',
@@ -286,30 +289,35 @@ describe('INV-6: who can write the table and does not have the audit key is foun
     const key = await vaultWithKey(world, 'watched-kv');
     await got(201, world.api('PUT', '/api/accounts/watched', withCustomerKey('contoso', key)));
     watched = (await got(200, world.api('GET', `/api/operator/bindings?keyIdentifier=${key}`))).body.value[0].bindingId;
-    // Stands in the service's own chain.
+    // It is in the service's own chain.
     const claim = '/api/operator/claims?kind=vault&value=watched-kv.vault.azure.net';
     await refused(409, 'Conflict', world.api('DELETE', claim));
   });
 
-  test.each(tampered)('%s', async (_, sequence, flaw, tamper) => {
-    const name = `t-${randomUUID().slice(0, 12)}`;
-    const id = await sixEntries(name);
-    expect(await verify(name)).toMatchObject({ result: 'whole', entries: 6 });
-    await tamper(name, id);
-    const seen = await verify(name);
-    expect(seen).toMatchObject({
-      chain: id,
-      result: 'broken',
-      broken: { sequence, flaw, meaning: expect.stringMatching(/\S/) },
-    });
-    const line = world.records.findLast(({ message }) => message.startsWith('Audit verification found a broken chain'));
-    expect(line).toMatchObject({ level: 'error', message: expect.stringContaining(id) });
-    // Reading goes on, and invents nothing.
-    const entries: (AuditEntry & { unreadable?: true })[] = await read(`/api/operator/accounts/${name}/audit`);
-    for (const entry of entries) expect(entry.unreadable === true || entry.hash.length > 0).toBe(true);
-  });
+  test.each(tampered)(
+    'INV-6: verification finds a writer of the table without the audit key who %s',
+    async (_, sequence, flaw, tamper) => {
+      const name = `t-${randomUUID().slice(0, 12)}`;
+      const id = await sixEntries(name);
+      expect(await verify(name)).toMatchObject({ result: 'whole', entries: 6 });
+      await tamper(name, id);
+      const seen = await verify(name);
+      expect(seen).toMatchObject({
+        chain: id,
+        result: 'broken',
+        broken: { sequence, flaw, meaning: expect.stringMatching(/\S/) },
+      });
+      const line = world.records.findLast(({ message }) =>
+        message.startsWith('Audit verification found a broken chain'),
+      );
+      expect(line).toMatchObject({ level: 'error', message: expect.stringContaining(id) });
+      // Reading continues, and invents nothing.
+      const entries: (AuditEntry & { unreadable?: true })[] = await read(`/api/operator/accounts/${name}/audit`);
+      for (const entry of entries) expect(entry.unreadable === true || entry.hash.length > 0).toBe(true);
+    },
+  );
 
-  test('brings the whole partition back to an older state: only an announced head shows it', async () => {
+  test('INV-6: only a published head shows that a writer restored the whole partition to an older state', async () => {
     const id = await sixEntries('rolledback');
     const before = await partitionOf('rolledback');
     await got(200, world.api('PATCH', '/api/accounts/rolledback', tags(6)));
@@ -329,7 +337,7 @@ describe('INV-6: who can write the table and does not have the audit key is foun
       broken: { sequence: 7, flaw: 'Missing' },
       compared: 6,
     });
-    // The account lives on, and its chain grows past what was announced.
+    // The account continues, and its chain grows past the published head.
     for (const n of [16, 17, 18]) await got(200, world.api('PATCH', '/api/accounts/rolledback', tags(n)));
     expect(await verify('rolledback')).toMatchObject({ result: 'whole', entries: 9 });
     expect(await verify('rolledback', { announced: announced.slice(-1) })).toMatchObject({
@@ -341,47 +349,50 @@ describe('INV-6: who can write the table and does not have the audit key is foun
     ['what is not even JSON', '{'],
     ['null', 'null'],
     ['a list', '[]'],
-  ])('writes %s over a record, a tombstone, a watch and the service’s head', async (_, data) => {
-    const over = (table: string, partitionKey: string, rowKey: string) =>
-      tableNamed(table).upsertEntity({ partitionKey, rowKey, v: 1, data }, 'Replace');
-    const name = `o-${randomUUID().slice(0, 12)}`;
-    const id = await sixEntries(name);
-    await over('keywardaccounts', name, 'record');
-    const path = `/api/operator/accounts/${name}/audit`;
-    const { body: refusal } = await refused(400, 'InvalidParameter', world.api('POST', `${path}/verify`, {}));
-    expect(refusal.error).toMatchObject({ target: 'accountId', message: expect.stringContaining('written over') });
-    const ofThisOne = async () => (await got(200, world.api('POST', `${path}/verify?accountId=${id}`, {}))).body;
-    const beyond = { result: 'broken', broken: { sequence: 1, flaw: 'BeyondHead' } };
-    expect(await ofThisOne()).toMatchObject(beyond);
-    expect(await read(`${path}?accountId=${id}`)).toHaveLength(6);
-    await remove(name, 'record');
-    await over('keywardaccounts', name, `tombstone:${id}`);
-    expect(await ofThisOne()).toMatchObject(beyond);
-    await refused(404, 'AccountNotFound', world.api('GET', path));
-    const { body: list } = await got(200, world.api('GET', path.replace('audit', 'instances')));
-    expect(list).toEqual({ value: [] });
+  ])(
+    'INV-6: verification finds a writer who writes %s over a record, a tombstone, a watch and the service’s head',
+    async (_, data) => {
+      const over = (table: string, partitionKey: string, rowKey: string) =>
+        tableNamed(table).upsertEntity({ partitionKey, rowKey, v: 1, data }, 'Replace');
+      const name = `o-${randomUUID().slice(0, 12)}`;
+      const id = await sixEntries(name);
+      await over('keywardaccounts', name, 'record');
+      const path = `/api/operator/accounts/${name}/audit`;
+      const { body: refusal } = await refused(400, 'InvalidParameter', world.api('POST', `${path}/verify`, {}));
+      expect(refusal.error).toMatchObject({ target: 'accountId', message: expect.stringContaining('written over') });
+      const ofThisOne = async () => (await got(200, world.api('POST', `${path}/verify?accountId=${id}`, {}))).body;
+      const beyond = { result: 'broken', broken: { sequence: 1, flaw: 'BeyondHead' } };
+      expect(await ofThisOne()).toMatchObject(beyond);
+      expect(await read(`${path}?accountId=${id}`)).toHaveLength(6);
+      await remove(name, 'record');
+      await over('keywardaccounts', name, `tombstone:${id}`);
+      expect(await ofThisOne()).toMatchObject(beyond);
+      await refused(404, 'AccountNotFound', world.api('GET', path));
+      const { body: list } = await got(200, world.api('GET', path.replace('audit', 'instances')));
+      expect(list).toEqual({ value: [] });
 
-    // The same of a binding and of the service, with an entry of each.
-    const [binding, service] = [watched, 'audit'] as const;
-    await over('keywardbindings', binding, 'watch');
-    expect(await verified(`bindings/${binding}/audit`)).toMatchObject(beyond);
-    expect(await read(`/api/operator/bindings/${binding}/audit`)).not.toEqual([]);
-    const table = tableNamed('keywardservice');
-    const head = await table.getEntity<Row>('service', 'head');
-    await over('keywardservice', 'service', 'head');
-    expect(await verified(service)).toMatchObject({ result: 'broken', broken: { flaw: 'BeyondHead' } });
-    await table.upsertEntity({ partitionKey: 'service', rowKey: 'head', v: 1, data: head.data }, 'Replace');
-    expect(await verified(service)).toMatchObject({ result: 'whole' });
-  });
+      // The same for a binding and for the service, with an entry of each.
+      const [binding, service] = [watched, 'audit'] as const;
+      await over('keywardbindings', binding, 'watch');
+      expect(await verified(`bindings/${binding}/audit`)).toMatchObject(beyond);
+      expect(await read(`/api/operator/bindings/${binding}/audit`)).not.toEqual([]);
+      const table = tableNamed('keywardservice');
+      const head = await table.getEntity<Row>('service', 'head');
+      await over('keywardservice', 'service', 'head');
+      expect(await verified(service)).toMatchObject({ result: 'broken', broken: { flaw: 'BeyondHead' } });
+      await table.upsertEntity({ partitionKey: 'service', rowKey: 'head', v: 1, data: head.data }, 'Replace');
+      expect(await verified(service)).toMatchObject({ result: 'whole' });
+    },
+  );
 
-  test('removes the account and its tombstone, and leaves the entries', async () => {
+  test('INV-6: verification finds a writer who removes the account and its tombstone, and leaves the entries', async () => {
     const id = await sixEntries('traceless');
     await remove('traceless', 'record');
     await refused(404, 'AccountNotFound', world.api('POST', '/api/operator/accounts/traceless/audit/verify', {}));
     const path = `/api/operator/accounts/traceless/audit/verify?accountId=${id}`;
     const { body } = await got(200, world.api('POST', path, {}));
     expect(body).toMatchObject({ result: 'broken', broken: { sequence: 1, flaw: 'BeyondHead' } });
-    // And then the entries too: nothing is left but what was announced.
+    // Then the entries too: only the published heads are left.
     const { sequence, hash } = await stored<AuditEntry>('traceless', place(id, 6));
     for (const { rowKey } of await partitionOf('traceless')) await remove('traceless', rowKey ?? '');
     await refused(404, 'NotFound', world.api('POST', path, {}));

@@ -1,4 +1,6 @@
-/** `npm run backup` on the tables of the running app: saved, emptied, put back, and opened by a process that has nothing in memory. */
+/**
+ * `npm run backup` on the tables of the running app: saved, emptied, restored, and read by a process with empty memory.
+ */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -53,7 +55,7 @@ beforeAll(async () => {
   for (const name of ['backup-s', 'backup-c'])
     await got(201, api('PUT', `/api/accounts/${name}/tokenKeys/k`, { properties: { keyValue: secret } }));
   await world.stack.host.invokeTimer('sweep');
-  // What ends a line for some readers, and is none of JSON's escapes.
+  // Characters that end a line for some readers, and that JSON does not escape.
   const odd = { partitionKey: 'odd', rowKey: 'odd', v: 1, data: '"one\u2028two\u2029three\\r\\n"' };
   await clients('keywardclaims').createEntity(odd);
   // More than a page, and more than a transaction, in one partition.
@@ -66,7 +68,7 @@ beforeAll(async () => {
 });
 
 describe('a back-up', () => {
-  test('brings everything back: secrets of accounts under either key are revealed again after the tables were emptied', async () => {
+  test('a backup restores everything: secrets of accounts under either key are revealed again after the tables were emptied', async () => {
     const before = await everything();
     const saved = await backup('save', to('whole'));
     expect(saved.code).toBe(0);
@@ -94,13 +96,13 @@ describe('a back-up', () => {
     }
   });
 
-  test('is readable by nobody else, and is not written over', async () => {
+  test('a backup is readable by its owner only, and is not overwritten', async () => {
     expect((await stat(to('whole'))).mode & 0o077).toBe(0);
     for (const name of await readdir(to('whole'))) expect((await stat(join(to('whole'), name))).mode & 0o077).toBe(0);
     expect((await failure(save(clients, to('whole'), silent))).message).toContain('holds a backup already');
   });
 
-  test('has each partition as it was at one moment, also where somebody writes between two pages', async () => {
+  test('a backup has each partition as it was at one moment, also when a writer changes rows between two pages', async () => {
     let readings = 0;
     const key = { partitionKey: 'backup-s', rowKey: 'audit:x:0' };
     const written: Clients = (table) => {
@@ -110,7 +112,7 @@ describe('a back-up', () => {
         get: (target, name) =>
           name === 'listEntities'
             ? async function* (...args: Parameters<TableClient['listEntities']>) {
-                // The first is of the whole table, and each next of one partition.
+                // The first query is of the whole table, and each later one of one partition.
                 if (++readings === 3) await target.upsertEntity({ ...key, v: 1, data: '{"later":1}', follows: true });
                 yield* target.listEntities(...args);
               }
@@ -123,7 +125,7 @@ describe('a back-up', () => {
     expect(lines.some((line) => line.includes('later'))).toBe(true);
   });
 
-  test('goes on where it stopped: tables that are whole are not read again', async () => {
+  test('a second backup run continues: complete tables are not read again', async () => {
     const dying: Clients = (table) => {
       if (table === 'keywardclaims') throw new Error('The network is gone.');
       return clients(table);
@@ -135,7 +137,7 @@ describe('a back-up', () => {
     expect(told.filter((line) => line.endsWith('copied before'))).toHaveLength(5);
   });
 
-  test('is refused when the rings change while it is taken', async () => {
+  test('a backup is rejected when the rings change during it', async () => {
     const moving: Clients = (table) => {
       if (table !== 'keywardservice') return clients(table);
       const client = clients(table);
@@ -157,14 +159,14 @@ describe('a back-up', () => {
 });
 
 describe('restoring', () => {
-  test('writes nothing where rows stand that are not in the back-up, and says in which table', async () => {
+  test('a restore writes nothing when a table has rows that differ from the backup, and names the table', async () => {
     const before = await everything();
     const { message } = await failure(restore(clients, to('whole'), silent));
     expect(message).toMatch(/^keywardaccounts holds 1 rows that differ from this backup/);
     expect(await everything()).toEqual(before);
   });
 
-  test('goes on where it stopped', async () => {
+  test('a second restore run continues', async () => {
     await save(clients, to('again'), silent);
     const before = await everything();
     for (const name of ['audit:x:1', 'audit:x:2']) await clients('keywardaccounts').deleteEntity('backup-s', name);
@@ -174,7 +176,7 @@ describe('restoring', () => {
     expect(await everything()).toEqual(before);
   });
 
-  test('refuses a file that is not whole', async () => {
+  test('a restore rejects a damaged file', async () => {
     const file = join(to('again'), 'keywardaccounts.jsonl');
     const lines = (await readFile(file, 'utf8')).trim().split('\n');
     await writeFile(file, `${lines.slice(1).join('\n')}\n`);
@@ -182,7 +184,7 @@ describe('restoring', () => {
   });
 });
 
-test('says how it is called', async () => {
+test('the backup command without arguments prints its usage', async () => {
   const { code, lines } = await backup('save', 'x', '--nothing');
   expect({ code, line: lines[0] }).toEqual({
     code: 1,
@@ -190,7 +192,7 @@ test('says how it is called', async () => {
   });
 });
 
-test('says what an endpoint is', async () => {
+test('the backup command rejects a wrong table endpoint, and prints the command that shows the right one', async () => {
   const { code, lines } = await backup('save', to('nowhere'), '--tables', 'keywardstorage');
   expect({ code, line: lines.join('') }).toEqual({
     code: 1,
@@ -198,7 +200,7 @@ test('says what an endpoint is', async () => {
   });
 });
 
-test('the wrong storage account is no back-up', async () => {
+test('a backup of the wrong storage account is rejected', async () => {
   const none: Clients = (table: TableName) =>
     TableClient.fromConnectionString(world.stack.azurite.connectionString, `no${table}`, {
       allowInsecureConnection: true,
@@ -206,8 +208,8 @@ test('the wrong storage account is no back-up', async () => {
   expect((await failure(save(none, to('none'), silent))).message).toMatch(/has no rings/);
 });
 
-// Last: the rotation stays under way.
-test('no back-up is taken while a ring rotates', async () => {
+// Last, because the rotation does not end.
+test('a backup is rejected while a ring rotates', async () => {
   await got(202, world.api('POST', '/api/operator/rings/system/rotate'));
   const { code, lines } = await backup('save', to('rotating'));
   expect({ code, line: lines.join('') }).toEqual({

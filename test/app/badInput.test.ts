@@ -25,7 +25,7 @@ beforeAll(async () => {
   await got(201, world.api('PUT', standing, withCustomerKey('contoso', key)));
 });
 
-// One test that fails must not fail those behind it.
+// One failed test must not fail the later ones.
 afterEach(async () => {
   await world.api('DELETE', '/api/accounts/never');
 });
@@ -37,10 +37,10 @@ const identity = (more: unknown) => byKey({ identity: more });
 const userAssigned = (id: unknown) => identity({ useSystemAssignedIdentity: false, userAssignedIdentity: id });
 const inKey = 'properties.encryption.keyVaultProperties';
 const inIdentity = 'properties.encryption.identity';
-/** As text, because in a literal `__proto__` is no property. */
+/** As text, because in an object literal `__proto__` is not a property. */
 const own = (json: string): unknown => JSON.parse(json);
 
-/** A body, and the field that the answer names. */
+/** A body, and the field that the response names. */
 const bodies: [title: string, body: unknown, target: string][] = [
   ['null', 'null', 'body'],
   ['an array', '[]', 'body'],
@@ -149,35 +149,38 @@ const bodies: [title: string, body: unknown, target: string][] = [
   ['an identity of 501 characters', userAssigned('/'.repeat(501)), `${inIdentity}.userAssignedIdentity`],
 ];
 
-/** Which field an answer names, in its own target or in that of one of its details. */
+/** The field that a response names, in its own target or in that of one of its details. */
 function targetsOf({ body }: Answer): string[] {
   const { target, details = [] } = body.error;
   return [target, ...details.map((one: { target?: string }) => one.target)];
 }
 
-describe('a body that is wrong is refused with 400 and the field at fault, and nothing is stored:', () => {
-  test.each(bodies)('%s', async (_title, body, target) => {
-    const { api } = world;
-    const before = await accountOf(api, 'standing');
-    const asked = await totalRequests(world);
-    const answers = [
-      await api('PATCH', standing, body),
-      await api('PUT', standing, body),
-      await api('PUT', '/api/accounts/never', body),
-    ];
-    for (const answer of answers) {
-      expect(answer.status, JSON.stringify(answer.body)).toBe(400);
-      expect(['InvalidRequestContent', 'InvalidParameter']).toContain(answer.body.error.code);
-      const isNamed = (one: string) => one === target || (target === 'tags' && one.startsWith('tags.'));
-      expect(targetsOf(answer).filter(isNamed), JSON.stringify(answer.body)).not.toEqual([]);
-    }
-    expect(await accountOf(api, 'standing')).toEqual(before);
-    await refused(404, 'AccountNotFound', api('GET', '/api/accounts/never'));
-    expect(await totalRequests(world)).toBe(asked);
-  });
+describe('a wrong body', () => {
+  test.each(bodies)(
+    'a wrong body is rejected with 400 and the wrong field, and nothing is stored: %s',
+    async (_title, body, target) => {
+      const { api } = world;
+      const before = await accountOf(api, 'standing');
+      const asked = await totalRequests(world);
+      const answers = [
+        await api('PATCH', standing, body),
+        await api('PUT', standing, body),
+        await api('PUT', '/api/accounts/never', body),
+      ];
+      for (const answer of answers) {
+        expect(answer.status, JSON.stringify(answer.body)).toBe(400);
+        expect(['InvalidRequestContent', 'InvalidParameter']).toContain(answer.body.error.code);
+        const isNamed = (one: string) => one === target || (target === 'tags' && one.startsWith('tags.'));
+        expect(targetsOf(answer).filter(isNamed), JSON.stringify(answer.body)).not.toEqual([]);
+      }
+      expect(await accountOf(api, 'standing')).toEqual(before);
+      await refused(404, 'AccountNotFound', api('GET', '/api/accounts/never'));
+      expect(await totalRequests(world)).toBe(asked);
+    },
+  );
 });
 
-describe('a hostile key identifier is refused with 400 before anything is asked of any vault:', () => {
+describe('a hostile key identifier', () => {
   const malformed: [title: string, identifier: string][] = [
     ['with a port', 'https://sound-kv.vault.azure.net:443/keys/cmk'],
     ['with another port', 'https://sound-kv.vault.azure.net:8443/keys/cmk'],
@@ -227,16 +230,23 @@ describe('a hostile key identifier is refused with 400 before anything is asked 
   test.each([
     ...malformed.map((row) => [...row, 'KeyIdentifierMalformed'] as const),
     ...elsewhere.map((row) => [...row, 'VaultHostNotAllowed'] as const),
-  ])('one %s', async (_title, identifier, code) => {
-    const { api } = world;
-    const asked = await totalRequests(world);
-    const answer = await refused(400, code, api('PUT', '/api/accounts/never', withCustomerKey('contoso', identifier)));
-    expect(answer.body.error.target).toBe(keyIdentifierTarget);
-    expect(await totalRequests(world)).toBe(asked);
-    await refused(404, 'AccountNotFound', api('GET', '/api/accounts/never'));
-  });
+  ])(
+    'a hostile key identifier is rejected with 400 before any call to a vault: %s',
+    async (_title, identifier, code) => {
+      const { api } = world;
+      const asked = await totalRequests(world);
+      const answer = await refused(
+        400,
+        code,
+        api('PUT', '/api/accounts/never', withCustomerKey('contoso', identifier)),
+      );
+      expect(answer.body.error.target).toBe(keyIdentifierTarget);
+      expect(await totalRequests(world)).toBe(asked);
+      await refused(404, 'AccountNotFound', api('GET', '/api/accounts/never'));
+    },
+  );
 
-  test('and so it is while the key that the account has does not answer', async () => {
+  test("a hostile key identifier is rejected also while the account's present key does not answer", async () => {
     const { api, stack } = world;
     const asked = await totalRequests(world);
     await stack.keyVault('POST', '/faults', { vault: 'sound-kv', action: 'status', status: 503 });
@@ -265,7 +275,7 @@ describe('names, conditions and pages', () => {
     ['äöü'],
     ['ａｂｃ'],
     ['a'.repeat(5000)],
-  ])('an account cannot be called %j', async (name) => {
+  ])('an account cannot have the name %j', async (name) => {
     const { api } = world;
     const path = `/api/accounts/${encodeURIComponent(name)}`;
     for (const [method, body] of [
@@ -280,7 +290,7 @@ describe('names, conditions and pages', () => {
   });
 
   test.each([['-contoso'], ['con toso'], ['contoso/fabrikam'], ['<script>'], ['cöntoso'], ['a\u0000b'], ['"']])(
-    'an owner cannot be called %j',
+    'an owner cannot have the name %j',
     async (owner) => {
       const { body } = await refused(
         400,
@@ -304,7 +314,7 @@ describe('names, conditions and pages', () => {
     }
   });
 
-  test('an If-Match that is no ETag of ours matches nothing', async () => {
+  test('an If-Match that is not an ETag of Keyward matches nothing', async () => {
     const { api } = world;
     const { etag } = await accountOf(api, 'standing');
     for (const value of ['', 'x', '"x"', etag.replaceAll('"', ''), `W/${etag}`, etag.toUpperCase(), '"*"'])
@@ -342,7 +352,7 @@ describe('a body as bytes', () => {
   }
   const whole = JSON.stringify(newAccount());
 
-  test('that is not UTF-8 is refused', async () => {
+  test('a body that is not UTF-8 is rejected', async () => {
     const latin1 = Buffer.from(whole.replace('contoso', 'contöso'), 'latin1');
     const { body } = await refused(400, 'InvalidRequestContent', send(latin1));
     expect(body.error.target).toBe('body');
@@ -350,21 +360,21 @@ describe('a body as bytes', () => {
     await refused(400, 'InvalidRequestContent', send(Buffer.from([0xff, 0xfe, 0x00])));
   });
 
-  test('that is too large is refused with 413, whatever it holds', async () => {
+  test('a body that is too large is rejected with 413, for any content', async () => {
     await refused(413, 'RequestTooLarge', send(Buffer.alloc(64 * 1024 + 1, ' ')));
     await refused(413, 'RequestTooLarge', send(whole.padEnd(5_000_000, ' ')));
   });
 
-  test('that is nested as deep as fits is refused', async () => {
+  test('a body that is nested too deep is rejected', async () => {
     const depth = 32_000;
     await refused(400, 'InvalidRequestContent', send('['.repeat(depth) + ']'.repeat(depth)));
     await refused(400, 'InvalidRequestContent', send(`${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}`));
     await refused(400, 'InvalidRequestContent', send(`{"tags":${'['.repeat(30_000)}${']'.repeat(30_000)}}`));
-    // Inside what only the service sets, and so ignores.
+    // Inside a property that only the service sets, and so ignores.
     await refused(400, 'InvalidRequestContent', send(`{"systemData":${'['.repeat(30_000)}${']'.repeat(30_000)}}`));
   });
 
-  test('with many unknown properties is refused in an answer of bounded size', async () => {
+  test('a body with many unknown properties is rejected in a response of bounded size', async () => {
     const many = Object.fromEntries(Array.from({ length: 4000 }, (_, index) => [`p${index}`, 1]));
     const { body } = await refused(400, 'InvalidRequestContent', send(JSON.stringify(many)));
     expect(JSON.stringify(body).length).toBeLessThan(10_000);
@@ -373,13 +383,13 @@ describe('a body as bytes', () => {
     expect(JSON.stringify(told.body).length).toBeLessThan(64_000);
   });
 
-  test('is read as JSON whatever its content type, with a byte order mark too', async () => {
+  test('a body is read as JSON for any content type, also with a byte order mark', async () => {
     await got(201, send(`\uFEFF${whole}`, 'text/plain'));
     await got(200, world.api('DELETE', '/api/accounts/bytes'));
   });
 });
 
-describe('whatever JSON is sent', () => {
+describe('any JSON', () => {
   const word = fc.oneof(
     fc.constantFrom('westeurope', 'contoso', 'SystemKey', 'CustomerKey', key, 'https://x.vault.azure.net/keys/k', ''),
     fc.string({ unit: 'binary', maxLength: 40 }),
@@ -413,7 +423,7 @@ describe('whatever JSON is sent', () => {
     },
   );
 
-  test('PUT and PATCH answer with success or an error of Azure Resource Manager’s shape, never with a 5xx', async () => {
+  test('PUT and PATCH with any JSON return success or an error of Azure Resource Manager’s form, never a 5xx', async () => {
     const { api } = world;
     await got(201, api('PUT', '/api/accounts/fuzzed', newAccount()));
     const name = fc.constantFrom('fuzzed', 'fuzz-new');
@@ -435,7 +445,7 @@ describe('whatever JSON is sent', () => {
   });
 });
 
-describe('what is no event', () => {
+describe('a message that is not an event', () => {
   async function deliver(functionName: string, body: string): Promise<number> {
     const { url, keys } = world.stack.host;
     const response = await fetch(
@@ -453,10 +463,10 @@ describe('what is no event', () => {
     [{ id: 1 }],
     [{ eventType: 7, topic: {}, subject: [], data: 'x' }],
     [{ eventType: '' }],
-    // Events, and none of ours.
+    // Events of other services.
     [{ eventType: 'Microsoft.Storage.BlobCreated', topic: `${vault}/sound-kv`, data: { VaultName: 'sound-kv' } }],
     [{ eventType: 'Microsoft.KeyVault.SecretNewVersionCreated', topic: `${vault}/sound-kv`, data: {} }],
-    // Ours, and of nobody that we know.
+    // Events of Key Vault for unknown vaults.
     [{ eventType: 'Microsoft.KeyVault.KeyNewVersionCreated', topic: `${vault}/somebody-kv`, data: {} }],
     [{ eventType: 'Microsoft.KeyVault.KeyNewVersionCreated', data: { VaultName: '../sound-kv' } }],
     [{ eventType: 'Microsoft.KeyVault.KeyNewVersionCreated', data: { VaultName: `sound-kv${'x'.repeat(5000)}` } }],
@@ -466,7 +476,7 @@ describe('what is no event', () => {
     own('[{"__proto__": {"eventType": "Microsoft.KeyVault.KeyExpired"}, "data": {"VaultName": "sound-kv"}}]'),
   ];
 
-  test('is acknowledged with 202, and wakes nobody', async () => {
+  test('a message that is not an event is acknowledged with 202, and wakes no worker', async () => {
     const asked = await totalRequests(world);
     const before = world.records.length;
     for (const functionName of ['keyEvents', 'resourceEvents']) {
@@ -478,7 +488,7 @@ describe('what is no event', () => {
     const said = world.records.slice(before).filter(({ category }) => category.endsWith('.User'));
     expect(said.filter(({ message }) => message.includes('"woken":true'))).toEqual([]);
     expect(said.filter(({ level }) => level === 'error')).toEqual([]);
-    // One that targets somebody, to show that waking shows: what came before it would have come before it.
+    // An event of a known vault, to show that waking works: earlier events would have shown before it.
     const real = [{ id: '1', eventType: 'Microsoft.KeyVault.KeyExpired', topic: `${vault}/SOUND-KV`, data: {} }];
     expect(await totalRequests(world)).toBe(asked);
     expect(await deliver('keyEvents', JSON.stringify(real))).toBe(202);

@@ -1,4 +1,7 @@
-/** What each operation costs in table transactions: as docs/costs.md says, counted on the wire, the gate's reads among them. */
+/**
+ * The cost of each operation in table transactions, as docs/costs.md says, counted on the wire, including the gate's
+ * reads.
+ */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { readFileSync } from 'node:fs';
 import type { ClientRequest } from 'node:http';
@@ -15,7 +18,7 @@ const rows = new Map(
 /** `1 / 2`: under the system key, and under a customer key. */
 const told = (operation: string): number[] => (rows.get(operation) ?? '').split(' / ').map(Number);
 
-/** A batch is one. */
+/** Counts a batch as one. */
 async function cost(status: number, answer: () => ReturnType<typeof world.api>): Promise<number> {
   const { host } = new URL(world.stack.azurite.tableUrl);
   let count = 0;
@@ -31,10 +34,10 @@ async function cost(status: number, answer: () => ReturnType<typeof world.api>):
   }
 }
 
-test('operations cost the table transactions that are told', async () => {
+test('operations cost the table transactions of docs/costs.md', async () => {
   const { api } = world;
   const [first, second] = [await vaultWithKey(world, 'costs-kv'), await vaultWithKey(world, 'costs-2-kv')];
-  // Rings, tables and the vaults' tokens are had once.
+  // From here on, rings, tables and the vaults' tokens are loaded.
   await got(201, api('PUT', '/api/accounts/warm', withCustomerKey('contoso', second)));
   await got(201, api('PUT', '/api/accounts/warm/tokenKeys/k', { properties: { keyValue: 'AAAA' } }));
 

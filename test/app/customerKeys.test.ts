@@ -25,7 +25,7 @@ beforeAll(async () => {
   await got(201, world.api('PUT', '/api/accounts/system', newAccount()));
 });
 
-/** Refused to an account with a customer key, to one without, and to a new one; and none of them is changed by it. */
+/** Rejected for an account with a customer key, for one without, and for a new one; and no account changes. */
 async function refusedEverywhere(identifier: string, status: number, code: string) {
   const { api } = world;
   const before = [await accountOf(api, 'standing'), await accountOf(api, 'system')];
@@ -69,18 +69,21 @@ const unusable: [title: string, code: string, vault: Record<string, unknown>, ke
   ['of another tenant', 'TenantMismatch', { tenantId: '33333333-3333-4333-8333-333333333333' }, {}],
 ];
 
-describe('a key is refused with 400, its own code and the property at fault, and nothing is stored:', () => {
-  test.each(unusable.map((row, index) => [...row, index] as const))('a key %s: %s', async (...row) => {
-    const [, code, vault, key, index] = row;
-    const identifier = await vaultWithKey(world, `unusable-${index}-kv`, vault, key);
-    const { body } = await refusedEverywhere(identifier, 400, code);
-    // The person who reads it knows which vault, or that only the operator can help.
-    expect(body.error.message.length).toBeGreaterThan(40);
-    // Nothing was wrapped: the vault was asked to open nothing.
-    expect(await requestsTo(world, `unusable-${index}-kv`, 'unwrapkey')).toEqual([]);
-  });
+describe('a rejected key', () => {
+  test.each(unusable.map((row, index) => [...row, index] as const))(
+    'a customer key is rejected with 400, its cause and the wrong property, and nothing is stored: a key %s: %s',
+    async (...row) => {
+      const [, code, vault, key, index] = row;
+      const identifier = await vaultWithKey(world, `unusable-${index}-kv`, vault, key);
+      const { body } = await refusedEverywhere(identifier, 400, code);
+      // The reader learns which vault it is, or that only the operator can help.
+      expect(body.error.message.length).toBeGreaterThan(40);
+      // Nothing was wrapped: the vault received no unwrap.
+      expect(await requestsTo(world, `unusable-${index}-kv`, 'unwrapkey')).toEqual([]);
+    },
+  );
 
-  test('a version that is disabled, though the latest is not', async () => {
+  test('a customer key is rejected when its pinned version is disabled, even if the latest is not', async () => {
     const key = await vaultWithKey(world, 'old-version-kv');
     const first = await world.stack.keyVault<{ key: { kid: string } }>(
       'POST',
@@ -95,23 +98,23 @@ describe('a key is refused with 400, its own code and the property at fault, and
     await got(200, world.api('DELETE', '/api/accounts/newest'));
   });
 
-  test('a key that nobody has granted us', async () => {
+  test('a customer key without a grant is rejected', async () => {
     await vaultWithKey(world, 'no-grant-kv');
     const { stack } = world;
     const [grant] = (await stack.keyVault<{ roleAssignments: { principal: string }[] }>('GET', '/vaults/no-grant-kv'))
       .roleAssignments;
     await stack.keyVault('DELETE', `/vaults/no-grant-kv/grants/${grant?.principal}`);
     await refusedEverywhere('https://no-grant-kv.vault.azure.net/keys/cmk', 400, 'KeyPermissionDenied');
-    // May be read, but not unwrapped with.
+    // With permission to read, and not to unwrap.
     await stack.keyVault('PUT', `/vaults/no-grant-kv/grants/${grant?.principal}`, { permissions: ['get', 'wrapKey'] });
     await refusedEverywhere('https://no-grant-kv.vault.azure.net/keys/cmk', 400, 'KeyPermissionDenied');
-    // May be unwrapped with, but not read.
+    // With permission to unwrap, and not to read.
     await stack.keyVault('DELETE', `/vaults/no-grant-kv/grants/${grant?.principal}`);
     await stack.keyVault('PUT', `/vaults/no-grant-kv/grants/${grant?.principal}`, { permissions: ['unwrapKey'] });
     await refusedEverywhere('https://no-grant-kv.vault.azure.net/keys/cmk', 400, 'KeyPermissionDenied');
   });
 
-  test('a key that is not there, was deleted, or has no such version', async () => {
+  test('a customer key that does not exist, was deleted, or has no such version is rejected', async () => {
     const key = await vaultWithKey(world, 'missing-kv');
     await refusedEverywhere('https://missing-kv.vault.azure.net/keys/absent', 400, 'KeyNotFound');
     await refusedEverywhere(`${key}/${'0'.repeat(32)}`, 400, 'KeyNotFound');
@@ -119,15 +122,15 @@ describe('a key is refused with 400, its own code and the property at fault, and
     await refusedEverywhere(key, 400, 'KeyNotFound');
   });
 
-  test('a vault that does not exist, or was deleted', async () => {
+  test('a customer key in a vault that does not exist, or was deleted, is rejected', async () => {
     await refusedEverywhere('https://no-such-kv.vault.azure.net/keys/cmk', 400, 'VaultNotFound');
     const key = await vaultWithKey(world, 'deleted-kv');
     await world.stack.keyVault('DELETE', '/vaults/deleted-kv');
     await refusedEverywhere(key, 400, 'VaultNotFound');
   });
 
-  test('INV-8: a host that is no Key Vault of the cloud, and nothing is sent anywhere', async () => {
-    // The account that leaves a customer key may be opened under it (INV-12); nobody else hears of it.
+  test('INV-8: a customer key on a host that is not a Key Vault of the cloud is rejected without a call', async () => {
+    // The account that leaves a customer key can be unwrapped under it (INV-12). No other host gets a call.
     const others = async () => (await totalRequests(world)) - (await requestsTo(world, 'good-kv')).length;
     const before = await others();
     for (const host of [
@@ -150,7 +153,7 @@ describe('a key is refused with 400, its own code and the property at fault, and
     expect(await others()).toBe(before);
   });
 
-  test('a key with several faults, with all of them at once in details', async () => {
+  test('a customer key with several faults is rejected with all of them in details', async () => {
     const vault = { recoveryLevel: 'Recoverable+Purgeable', location: 'northeurope' };
     const key = { enabled: false, exp: past, keyOps: ['encrypt'] };
     const identifier = await vaultWithKey(world, 'several-kv', vault, key);
@@ -167,14 +170,14 @@ describe('a key is refused with 400, its own code and the property at fault, and
     expect(details[0].code).toBe(code);
     for (const detail of details) {
       expect(detail).toEqual({ code: expect.any(String), message: expect.any(String), target: keyIdentifierTarget });
-      // Each finding says something of its own.
+      // Each finding has its own text.
       expect(details.filter((one: { message: string }) => one.message === detail.message)).toHaveLength(1);
     }
   });
 });
 
-describe('what the caller is told of a refused key', () => {
-  test('is cause and Key Vault request id, and the command that mends it, with this vault and key in it', async () => {
+describe('the response for a rejected key', () => {
+  test('the response for a rejected key has cause, Key Vault request id, and the command that fixes it with this vault and key', async () => {
     const identifier = await vaultWithKey(world, 'mend-kv', {}, { enabled: false });
     const { body } = await refusedEverywhere(identifier, 400, 'KeyDisabled');
     expect(body.error.message).toContain('--vault-name mend-kv --name cmk');
@@ -184,7 +187,7 @@ describe('what the caller is told of a refused key', () => {
     });
   });
 
-  test('INV-9: says nothing that only Key Vault knows', async () => {
+  test('INV-9: the response for a rejected key contains nothing that only Key Vault knows', async () => {
     const identifier = await vaultWithKey(world, 'quiet-kv', { firewall: 'ForbiddenByFirewall' });
     const { body } = await refusedEverywhere(identifier, 400, 'VaultFirewallDenied');
     for (const upstream of ['Client address', 'appid=', 'oid=', '127.0.0.1', 'iss='])
@@ -196,7 +199,7 @@ describe('POST validateEncryption', () => {
   const dryRun = (name: string, body: Record<string, unknown>) =>
     world.api('POST', `/api/accounts/${name}/validateEncryption`, body);
 
-  test('answers 200 with every check, for an account that exists and for one that does not', async () => {
+  test('POST validateEncryption returns 200 with every check, for an existing and for a new account', async () => {
     const vault = { recoveryLevel: 'Recoverable+Purgeable', location: 'northeurope' };
     const identifier = await vaultWithKey(world, 'dry-kv', vault, { enabled: false });
     const before = await accountOf(world.api, 'standing');
@@ -217,20 +220,23 @@ describe('POST validateEncryption', () => {
     await refused(404, 'AccountNotFound', world.api('GET', '/api/accounts/never'));
   });
 
-  test('takes what GET has shown', async () => {
+  test('POST validateEncryption accepts what GET has returned', async () => {
     const { body } = await got(200, dryRun('standing', await accountOf(world.api, 'standing')));
     expect(body.valid).toBe(true);
   });
 
-  test.each([[61], [-1], ['5'], [null]])('refuses to wait for %j seconds', async (waitSeconds) => {
-    const input = customerKey('https://good-kv.vault.azure.net/keys/cmk');
-    const { body } = await refused(400, 'InvalidRequestContent', dryRun('standing', { ...input, waitSeconds }));
-    expect(body.error.target).toBe('waitSeconds');
-  });
+  test.each([[61], [-1], ['5'], [null]])(
+    'POST validateEncryption rejects a wait of %j seconds',
+    async (waitSeconds) => {
+      const input = customerKey('https://good-kv.vault.azure.net/keys/cmk');
+      const { body } = await refused(400, 'InvalidRequestContent', dryRun('standing', { ...input, waitSeconds }));
+      expect(body.error.target).toBe('waitSeconds');
+    },
+  );
 });
 
 describe('INV-1: what Key Vault does not open is not stored:', () => {
-  test('wrong bytes from unwrap leave the account where it is', async () => {
+  test('INV-1: wrong bytes from unwrap leave the account on its key', async () => {
     const identifier = await vaultWithKey(world, 'wrong-bytes-kv');
     await world.stack.keyVault('POST', '/faults', { vault: 'wrong-bytes-kv', action: 'wrongUnwrap' });
     try {
@@ -241,7 +247,7 @@ describe('INV-1: what Key Vault does not open is not stored:', () => {
   });
 });
 
-describe('INV-2: a vault that cannot be asked is a matter of time: 503 with Retry-After, and nothing is stored', () => {
+describe('INV-2: a vault that does not answer', () => {
   const faults: [title: string, code: string, fault: Record<string, unknown>, retryAfter?: string][] = [
     ['503 with an empty body', 'VaultUnavailable', { action: 'status', status: 503, body: 'empty' }],
     ['503 with a time', 'VaultUnavailable', { action: 'status', status: 503, retryAfter: 17 }, '17'],
@@ -256,25 +262,28 @@ describe('INV-2: a vault that cannot be asked is a matter of time: 503 with Retr
     ['a 418', 'UnknownResponse', { action: 'status', status: 418 }],
   ];
 
-  test.each(faults)('%s: %s', async (_title, code, fault, retryAfter) => {
-    const { stack } = world;
-    const identifier = 'https://shaky-kv.vault.azure.net/keys/cmk';
-    const vaults = await stack.keyVault<{ name: string }[]>('GET', '/vaults');
-    if (!vaults.some(({ name }) => name === 'shaky-kv')) await vaultWithKey(world, 'shaky-kv');
-    // While the key is read, and while the wrapped account key is opened.
-    for (const operation of ['get', 'unwrapkey']) {
-      await stack.keyVault('POST', '/faults', { vault: 'shaky-kv', operation, ...fault });
-      try {
-        const { headers } = await refusedEverywhere(identifier, 503, code);
-        expect(Number(headers.get('retry-after')), operation).toBeGreaterThanOrEqual(1);
-        if (retryAfter !== undefined) expect(headers.get('retry-after'), operation).toBe(retryAfter);
-      } finally {
-        await stack.keyVault('DELETE', '/faults');
+  test.each(faults)(
+    'INV-2: a vault that does not answer gives 503 with Retry-After, and nothing is stored: %s: %s',
+    async (_title, code, fault, retryAfter) => {
+      const { stack } = world;
+      const identifier = 'https://shaky-kv.vault.azure.net/keys/cmk';
+      const vaults = await stack.keyVault<{ name: string }[]>('GET', '/vaults');
+      if (!vaults.some(({ name }) => name === 'shaky-kv')) await vaultWithKey(world, 'shaky-kv');
+      // During the read of the key, and during the unwrap.
+      for (const operation of ['get', 'unwrapkey']) {
+        await stack.keyVault('POST', '/faults', { vault: 'shaky-kv', operation, ...fault });
+        try {
+          const { headers } = await refusedEverywhere(identifier, 503, code);
+          expect(Number(headers.get('retry-after')), operation).toBeGreaterThanOrEqual(1);
+          if (retryAfter !== undefined) expect(headers.get('retry-after'), operation).toBe(retryAfter);
+        } finally {
+          await stack.keyVault('DELETE', '/faults');
+        }
       }
-    }
-  });
+    },
+  );
 
-  test('and once the vault answers, the same call goes through', async () => {
+  test('INV-2: when the vault answers again, the same call succeeds', async () => {
     const identifier = await vaultWithKey(world, 'once-kv');
     await world.stack.keyVault('POST', '/faults', { vault: 'once-kv', action: 'status', status: 503, count: 1 });
     const input = withCustomerKey('contoso', identifier);
@@ -284,7 +293,7 @@ describe('INV-2: a vault that cannot be asked is a matter of time: 503 with Retr
 });
 
 describe('INV-10: an account uses only keys of its own owner:', () => {
-  test('another owner’s vault is refused in one opaque way, before any call leaves for it', async () => {
+  test('INV-10: another owner’s vault gives one opaque refusal, before any call to it', async () => {
     const { api } = world;
     await got(201, api('PUT', '/api/accounts/intruder', newAccount('mallory')));
     const { etag } = await accountOf(api, 'intruder');
@@ -307,7 +316,7 @@ describe('INV-10: an account uses only keys of its own owner:', () => {
         }
       }
     }
-    // One answer, whatever was asked: it must not tell one customer about another.
+    // One answer for every request: it must not reveal one customer to another.
     expect(told.size).toBe(1);
     for (const secret of ['contoso', 'good-kv']) expect([...told].join()).not.toContain(secret);
     expect(await totalRequests(world)).toBe(before);
@@ -315,7 +324,7 @@ describe('INV-10: an account uses only keys of its own owner:', () => {
     await refused(404, 'AccountNotFound', api('GET', '/api/accounts/intruder-2'));
   });
 
-  test('the claim outlives the accounts of the owner', async () => {
+  test('INV-10: a claim outlives the accounts of its owner', async () => {
     const { api } = world;
     const key = await vaultWithKey(world, 'outlives-kv');
     await got(201, api('PUT', '/api/accounts/outlived', withCustomerKey('first', key)));
@@ -324,7 +333,7 @@ describe('INV-10: an account uses only keys of its own owner:', () => {
     await got(201, api('PUT', '/api/accounts/outlived', withCustomerKey('first', key)));
   });
 
-  test('a key that was refused claims nothing', async () => {
+  test('INV-10: a rejected key claims nothing', async () => {
     const { api, stack } = world;
     const key = await vaultWithKey(world, 'unclaimed-kv', {}, { enabled: false });
     await refused(400, 'KeyDisabled', api('PUT', '/api/accounts/hasty', withCustomerKey('hasty', key)));
@@ -332,7 +341,7 @@ describe('INV-10: an account uses only keys of its own owner:', () => {
     await got(201, api('PUT', '/api/accounts/rightful', withCustomerKey('rightful', key)));
   });
 
-  test('of two owners who race for one vault exactly one wins', async () => {
+  test('INV-10: of two owners who race for one vault exactly one wins', async () => {
     const { api } = world;
     for (const round of [1, 2, 3]) {
       const key = await vaultWithKey(world, `race-${round}-kv`);
@@ -344,13 +353,13 @@ describe('INV-10: an account uses only keys of its own owner:', () => {
       const loser = answers.findIndex(({ status }) => status === 403);
       expect(answers[loser]?.body.error.code).toBe('OwnerMismatch');
       await refused(404, 'AccountNotFound', api('GET', `/api/accounts/${owners[loser]}-${round}`));
-      // And it stays so.
+      // And it does not change later.
       const again = withCustomerKey(owners[loser] ?? '', key);
       await refused(403, 'OwnerMismatch', api('PUT', `/api/accounts/${owners[loser]}-${round}`, again));
     }
   });
 
-  test('an identity that we do not have is refused or unavailable, and never used for another owner', async () => {
+  test('INV-10: an unknown identity is refused or unavailable, and never used for another owner', async () => {
     const { api } = world;
     const key = await vaultWithKey(world, 'identity-kv');
     const resourceId =
@@ -378,7 +387,7 @@ describe('INV-10: an account uses only keys of its own owner:', () => {
   });
 });
 
-test('through all of it the account stayed on its key', async () => {
+test('the account stayed on its key through all rejections', async () => {
   const version = await versionOf(world.api, 'standing');
   const { versions } = await world.stack.keyVault<{ versions: { key: { kid: string } }[] }>(
     'GET',

@@ -16,7 +16,7 @@ import {
 } from './support.ts';
 
 const spacingMs = 1000;
-/** No timer runs: whatever happens here, events have set it off. */
+/** No timer runs: only events cause work here. */
 const world = useStack({ settings: { KEYWARD_LOOK_SPACING_SECONDS: String(spacingMs / 1000) } });
 const principal = '22222222-2222-4222-8222-222222222222';
 
@@ -36,7 +36,7 @@ const eventsOf = (type: string) =>
     .keyVault<Emitted[]>('GET', '/events')
     .then((events) => events.filter((event) => event.type.endsWith(`.${type}`)));
 
-/** Posts as Event Grid does; its status. */
+/** Posts as Event Grid does, and returns the status. */
 async function deliver(functionName: string, events: unknown): Promise<number> {
   const response = await fetch(hookOf(world, functionName), {
     method: 'POST',
@@ -60,7 +60,7 @@ const onVersion = (name: string, version: string, withinMs = 6000) =>
     withinMs,
   );
 
-/** Whatever has been set off at a vault so far is done: nothing new for longer than any pause between polls. */
+/** Waits until all work on a vault is done: nothing new for longer than any pause between polls. */
 async function settled(vault: string): Promise<void> {
   let seen = -1;
   let quietSince = Date.now();
@@ -77,13 +77,13 @@ const looksAt = (vault: string) => requestsTo(world, vault, 'unwrapkey');
 beforeEach(() => world.stack.keyVault('PUT', '/events/mode', { mode: 'normal' }));
 
 describe('a new version of a key is followed within seconds of its event', () => {
-  test('in the Event Grid schema', async () => {
+  test('a new version is used within seconds of its event in the Event Grid schema', async () => {
     await account('grid-kv');
     const before = await accountOf(world.api, 'grid-kv');
     const latest = await rotate(world, 'grid-kv');
     await onVersion('grid-kv', latest);
     const after = await accountOf(world.api, 'grid-kv');
-    // The customer's own words, the account and its key are the same; only what wraps the key is new.
+    // The customer's identifier, the account and its key stay. Only the version that wraps the key is new.
     expect(after.properties.encryption.keyVaultProperties.keyIdentifier).toBe(
       before.properties.encryption.keyVaultProperties.keyIdentifier,
     );
@@ -94,7 +94,7 @@ describe('a new version of a key is followed within seconds of its event', () =>
     expect(event?.deliveries).toEqual([expect.objectContaining({ state: 'delivered', lastOutcome: 202 })]);
   });
 
-  test('in the CloudEvents schema', async () => {
+  test('a new version is used within seconds of its event in the CloudEvents schema', async () => {
     await account('cloud-kv');
     await world.stack.keyVault('PUT', '/vaults/cloud-kv/eventSubscriptions/keyward', {
       endpoint: hookOf(world, 'keyEvents'),
@@ -105,7 +105,7 @@ describe('a new version of a key is followed within seconds of its event', () =>
     await onVersion('cloud-kv', latest);
   });
 
-  test('for all accounts of the key, and no other key of the vault', async () => {
+  test('a new version is used within seconds of its event for all accounts of the key, and for no other key of the vault', async () => {
     await account('many-kv');
     const key = 'https://many-kv.vault.azure.net/keys/cmk';
     for (const name of ['many-1', 'many-2', 'many-3'])
@@ -125,7 +125,7 @@ describe('a new version of a key is followed within seconds of its event', () =>
     expect(since.slice(before).filter((one) => one.key === 'other')).toEqual([]);
   });
 
-  test('though the event comes with keys in another letter case and numbers as text', async () => {
+  test('a new version is used within seconds of its event with field names in another case and numbers as text', async () => {
     await account('odd-kv');
     await world.stack.keyVault('PUT', '/events/mode', { mode: 'drop' });
     const latest = await rotate(world, 'odd-kv');
@@ -140,8 +140,8 @@ describe('a new version of a key is followed within seconds of its event', () =>
   });
 });
 
-describe('INV-5: events choose who to look at, never what to do:', () => {
-  test('doubled, repeated, late and reordered ones change nothing', async () => {
+describe('INV-5: events select what to look at', () => {
+  test('INV-5: doubled, repeated, late and reordered events change nothing', async () => {
     await account('order-kv');
     await world.stack.keyVault('PUT', '/events/mode', { mode: 'hold' });
     await rotate(world, 'order-kv');
@@ -162,7 +162,7 @@ describe('INV-5: events choose who to look at, never what to do:', () => {
     expect(await versionOf(world.api, 'order-kv')).toBe(latest);
   });
 
-  test('ones about a version that cannot be used leave the account where it is, with a warning', async () => {
+  test('INV-5: events about a version that cannot be used leave the account on its version, with a warning', async () => {
     await account('unusable-kv');
     const { etag } = await accountOf(world.api, 'unusable-kv');
     const made = await world.stack.keyVault<{ key: { kid: string } }>('POST', '/vaults/unusable-kv/keys/cmk', {
@@ -183,8 +183,8 @@ describe('INV-5: events choose who to look at, never what to do:', () => {
   });
 });
 
-describe.concurrent('INV-5: events are not believed:', () => {
-  test('forged ones change nothing, and a storm of them cannot hasten a confirmation', async () => {
+describe.concurrent('INV-5: forged events', () => {
+  test('INV-5: forged events change nothing, and many events cannot shorten a confirmation', async () => {
     await account('storm-kv');
     await world.stack.keyVault('PATCH', '/vaults/storm-kv/keys/cmk', { enabled: false });
     const begun = (await looksAt('storm-kv')).length;
@@ -209,15 +209,15 @@ describe.concurrent('INV-5: events are not believed:', () => {
     }
     const looks = (await looksAt('storm-kv')).slice(begun).map(({ at }) => Date.parse(at));
     expect(looks.length).toBeGreaterThan(0);
-    // 5 % for what passes between the moment a look is decided on and the moment it arrives.
+    // 5 % for the time between the decision for a look and its arrival.
     for (const [index, at] of looks.slice(1).entries())
       expect(at - (looks[index] ?? 0)).toBeGreaterThanOrEqual(spacingMs * 0.95);
     await world.stack.keyVault('PATCH', '/vaults/storm-kv/keys/cmk', { enabled: true });
   });
 });
 
-describe.concurrent('an event about a vault leads to a look at that vault, and at no other:', () => {
-  /** A look soon after another counts as one: so first the time must pass in which nobody looks again. */
+describe.concurrent('an event about a vault', () => {
+  /** A look soon after another counts as one: so the time without looks must pass first. */
   async function lookedAt(name: string, act: () => Promise<unknown>) {
     await account(name);
     await account(`${name}-b`);
@@ -241,10 +241,10 @@ describe.concurrent('an event about a vault leads to a look at that vault, and a
     });
   }
 
-  test('VaultAccessPolicyChanged', async () => {
+  test('VaultAccessPolicyChanged causes a look at that vault, and at no other', async () => {
     const name = 'policy-kv';
     const seen = await lookedAt(name, async () => {
-      // Switched to access policies, in which nobody is named: two denials begin with one event.
+      // Switched to access policies without an entry: two denials begin with one event.
       await world.stack.keyVault('PATCH', `/vaults/${name}`, { authModel: 'policy' });
     });
     expect((await eventsOf('VaultAccessPolicyChanged')).filter(({ subject }) => subject === name)).toHaveLength(1);
@@ -257,7 +257,7 @@ describe.concurrent('an event about a vault leads to a look at that vault, and a
     expect((await accountOf(world.api, name)).properties.encryption.cause).toBe('KeyPermissionDenied');
   });
 
-  test('ResourceDeleteSuccess of a role assignment', async () => {
+  test('ResourceDeleteSuccess of a role assignment causes a look at that vault, and at no other', async () => {
     const name = 'assignment-kv';
     await subscribeToResources();
     await lookedAt(name, () => world.stack.keyVault('DELETE', `/vaults/${name}/grants/${principal}`));
@@ -269,7 +269,7 @@ describe.concurrent('an event about a vault leads to a look at that vault, and a
     expect(seen.properties).toMatchObject({ state: 'Enabled', encryption: { cause: 'KeyPermissionDenied' } });
   });
 
-  test('ResourceDeleteSuccess of the vault', async () => {
+  test('ResourceDeleteSuccess of the vault causes a look at that vault, and at no other', async () => {
     const name = 'removed-kv';
     await subscribeToResources();
     await account(name);
@@ -299,7 +299,7 @@ test('with function keys the webhook for other tenants takes the key in its addr
   expect(response.status).toBe(401);
 });
 
-test('an event for a vault that nobody uses any more is acknowledged', async () => {
+test('an event for a vault without accounts is acknowledged', async () => {
   const name = 'left-kv';
   await world.stack.createCustomerVault(name, { tenantId: homeTenantId, location });
   await world.stack.keyVault('POST', `/vaults/${name}/keys/cmk`, { kty: 'RSA', size: 2048 });

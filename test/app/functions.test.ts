@@ -12,7 +12,7 @@ let call: Caller;
 let url: string;
 const records: LogRecord[] = [];
 
-/** What the host itself needs to index the triggers, and nothing of the app's. */
+/** The settings that the host needs to index the triggers, and none of the app. */
 async function startBare(storage: Azurite): Promise<Host> {
   const settings = {
     AzureWebJobsStorage: storage.connectionString,
@@ -43,7 +43,7 @@ const errorsOf = (name: string) =>
   records.filter((one) => one.functionName === name && one.level === 'error').map((one) => one.message);
 
 describe('the built bundle', () => {
-  test('registers exactly the routes of the table, two event triggers, the sweep, the daily pass and their queues', () => {
+  test('the built bundle registers exactly the routes of the table, two event triggers, the sweep, the daily pass and their queues', () => {
     const of = (trigger: string) => running().functions.filter((one) => one.trigger === trigger);
     const byName = (a: { name: string }, b: { name: string }) => a.name.localeCompare(b.name);
     expect(of('httpTrigger').toSorted(byName)).toEqual(
@@ -84,7 +84,7 @@ describe('the built bundle', () => {
     ]);
   });
 
-  test('asks the host for a function key on every HTTP function', async () => {
+  test('the built bundle requests a function key from the host on every HTTP function', async () => {
     const anonymous = caller(url, {});
     for (const [method, path] of [
       ['GET', '/api/accounts'],
@@ -97,7 +97,7 @@ describe('the built bundle', () => {
     }
   });
 
-  test('serves nothing beside its routes', async () => {
+  test('the built bundle serves no other path than its routes', async () => {
     expect((await call('GET', '/api/')).status).toBe(404);
     expect((await call('POST', '/api/accounts/abc', {})).status).toBe(404);
     expect((await call('GET', '/api/accounts/abc/anything')).status).toBe(404);
@@ -105,7 +105,7 @@ describe('the built bundle', () => {
 });
 
 describe('without its settings the app loads, and', () => {
-  test('answers each call with 500 InternalError and a request id, and its log names every missing setting', async () => {
+  test('without its settings the app answers each call with 500 InternalError and a request id, and logs every missing setting', async () => {
     for (const [method, path] of [
       ['GET', '/api/accounts'],
       ['GET', '/api/accounts/abc'],
@@ -120,7 +120,7 @@ describe('without its settings the app loads, and', () => {
       expect(requestId).toMatch(/^[0-9a-f-]{36}$/);
       expect(answer).toMatchObject({ status: 500, body: { error: { code: 'InternalError' } } });
       expect(answer.body.error.message).toContain(requestId);
-      // The caller is not told how the operator's app is set up.
+      // The caller does not learn how the operator's app is configured.
       expect(JSON.stringify(answer.body)).not.toContain('KEYWARD');
       const said = records.filter((one) => one.level === 'error' && one.message.includes(`"requestId":"${requestId}"`));
       const text = said.map((one) => one.message).join('\n');
@@ -129,7 +129,7 @@ describe('without its settings the app loads, and', () => {
     }
   });
 
-  test('is alive, and tells by readiness which settings are missing', async () => {
+  test('without its settings the app is alive, and readiness shows the missing settings', async () => {
     expect(await caller(url, {})('GET', '/api/health/live')).toMatchObject({ status: 200, body: { status: 'alive' } });
     const { status, body } = await call('GET', '/api/health/ready');
     expect({ status, body }).toEqual({
@@ -142,7 +142,7 @@ describe('without its settings the app loads, and', () => {
     });
   });
 
-  test('tells which of them is wrong, and never its value', async () => {
+  test('without its settings the app names the wrong ones, and never their values', async () => {
     const vault = 'https://operator.vault.azure.net/keys';
     const wrong = {
       KEYWARD_TENANT_ID: 'a-secret-of-ours',
@@ -165,7 +165,7 @@ describe('without its settings the app loads, and', () => {
     }
   });
 
-  test('fails an event, so that Event Grid delivers it again', async () => {
+  test('without its settings the app fails an event, so that Event Grid delivers it again', async () => {
     for (const name of ['keyEvents', 'resourceEvents']) {
       const response = await fetch(
         `${url}/runtime/webhooks/EventGrid?functionName=${name}&code=${running().keys.eventgrid_extension}`,
@@ -180,7 +180,7 @@ describe('without its settings the app loads, and', () => {
     }
   });
 
-  test('fails a queue message, which stays in the queue to be tried again', async () => {
+  test('without its settings the app fails a queue message, which stays in the queue for a retry', async () => {
     const queue = QueueServiceClient.fromConnectionString(azurite?.connectionString ?? '').getQueueClient('vault-work');
     await until(
       'the queue exists',
@@ -194,7 +194,7 @@ describe('without its settings the app loads, and', () => {
       async () => errorsOf('vaultWork'),
       (errors) => errors.some((text) => text.includes('KEYWARD_TENANT_ID')),
     );
-    // Hidden until the next attempt, and there.
+    // Hidden until the next attempt, and still in the queue.
     await until(
       'one message is left',
       async () => (await queue.getProperties()).approximateMessagesCount,
@@ -202,7 +202,7 @@ describe('without its settings the app loads, and', () => {
     );
   });
 
-  test('fails the sweep, so that the failure shows', async () => {
+  test('without its settings the app fails the sweep, so that the failure is visible', async () => {
     await expect(running().invokeTimer('sweep')).rejects.toThrow('KEYWARD_TENANT_ID');
   });
 });

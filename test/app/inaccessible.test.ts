@@ -19,12 +19,12 @@ import {
 } from './support.ts';
 
 /**
- * The same rules as in production. Only the looks that confirm a denial come by a message of their own; all others happen when the tests
- * sweep, so that a slow machine has no more of them to do.
+ * The same rules as in production. Only the looks that confirm a denial have a message of their own. All others happen
+ * when the tests sweep, so that a slow machine has no additional looks.
  */
 const world = useStack({
   settings: {
-    // Tokens, because the routes of Azure Media Services' clients take nothing else.
+    // Tokens, because the routes of Azure Media Services' clients accept nothing else.
     KEYWARD_AUTH: 'entra',
     KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS: '0.2',
     KEYWARD_LOOK_INTERVAL_INACCESSIBLE_SECONDS: '60',
@@ -61,7 +61,7 @@ async function lock(name: string, vault: string) {
   return sweptUntil(world, name, isInaccessible);
 }
 
-/** What callers write; the ETag also moves when the account's own audit learns of the verdict. */
+/** The properties that callers write. The ETag also changes when the account's audit gets the verdict. */
 // biome-ignore lint/suspicious/noExplicitAny: the account's JSON, as a caller sees it.
 const inputOf = ({ tags, location, properties: { owner, encryption } }: any) => {
   const { type, keyVaultProperties, identity } = encryption;
@@ -80,10 +80,10 @@ const armVersion = (path: string) => {
   return /streamingLocators|contentKeyPolicies/.test(path) ? '?api-version=2022-08-01' : '?api-version=2021-11-01';
 };
 
-/** An operation of the account's, as a client of Azure Media Services follows it. */
+/** An operation of the account that a client of Azure Media Services follows. */
 let operationId = '';
 
-/** A call on this route and account that would go through, were the account not inaccessible. */
+/** A call on this route and account that would succeed if the account were accessible. */
 function callOn(api: Caller, { method, path }: Route, account: string) {
   const known = { ...place, accountName: account, operationId };
   const filled = Object.entries(known).reduce((text, [name, value]) => text.replace(`{${name}}`, value), path);
@@ -98,7 +98,7 @@ const accountRoutes = routes.filter(({ scope }) => scope === 'account');
 const armSubscription = 'subscriptions/{subscriptionId}';
 const armGroup = `${armSubscription}/resourceGroups/{resourceGroupName}/providers/Microsoft.Media/mediaservices`;
 const armLocation = `${armSubscription}/providers/Microsoft.Media/locations/{locationName}`;
-/** INV-3, in its own words, not in the table's. To follow an operation is a GET of its account. */
+/** INV-3 in its own words, not in those of the route table. Following an operation is a GET of its account. */
 const passing = [
   ...['GET accounts', 'GET accounts/{accountName}', 'DELETE accounts/{accountName}'],
   ...[`GET ${armGroup}`, `GET ${armSubscription}/providers/Microsoft.Media/mediaservices`],
@@ -109,7 +109,7 @@ const passing = [
 ];
 
 describe('INV-3: in the Customer Key Inaccessible state', () => {
-  test('the walk below sees reads, changes and deletes of accounts', () => {
+  test('INV-3: the test of all routes covers reads, changes and deletes of accounts', () => {
     const seen = accountRoutes.map(({ method, path }) => `${method} ${path}`);
     expect(seen).toEqual(
       expect.arrayContaining([
@@ -122,7 +122,7 @@ describe('INV-3: in the Customer Key Inaccessible state', () => {
     );
   });
 
-  test('of all routes on accounts exactly GET, LIST and DELETE pass; all others are refused with cause, since and remedy', async () => {
+  test('INV-3: of all routes on accounts exactly GET, LIST and DELETE work; all others are refused with cause, since and remedy', async () => {
     const { api } = world;
     const changed = await got(
       202,
@@ -133,7 +133,7 @@ describe('INV-3: in the Customer Key Inaccessible state', () => {
     const { since } = seen.properties.encryption;
     const before = await accountOf(api, 'locked');
     const passed: string[] = [];
-    // The delete comes last: after it there is nothing left to refuse.
+    // The delete comes last: after it there is no account.
     const isLast = ({ method, path }: Route) => Number(method === 'DELETE' && path.endsWith('/{accountName}'));
     const order = accountRoutes.toSorted((a, b) => isLast(a) - isLast(b));
     for (const route of order) {
@@ -151,7 +151,13 @@ describe('INV-3: in the Customer Key Inaccessible state', () => {
       expect(answer.body.error.additionalInfo).toEqual([
         {
           type: 'Keyward',
-          info: { cause: 'KeyDisabled', since, remedy: expect.stringContaining('--vault-name locked-kv --name cmk') },
+          info: {
+            cause: 'KeyDisabled',
+            since,
+            remedy: expect.stringContaining('--vault-name locked-kv --name cmk'),
+            actor: 'customer',
+            ...(route.role === 'DataKeys.Use' ? { keyStatus: expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+$/) } : {}),
+          },
         },
       ]);
       expect(answer.body.error.message).toContain(since);
@@ -162,7 +168,7 @@ describe('INV-3: in the Customer Key Inaccessible state', () => {
     await refused(404, 'AccountNotFound', api('GET', '/api/accounts/locked'));
   });
 
-  test('whatever is sent is refused alike: good, bad, back to the system key, or to another key', async () => {
+  test('INV-3: every body is refused equally: valid, invalid, back to the system key, or to another key', async () => {
     const { api } = world;
     await lock('locked-2', 'locked-kv');
     const spare = await vaultWithKey(world, 'spare-kv');
@@ -173,7 +179,7 @@ describe('INV-3: in the Customer Key Inaccessible state', () => {
       { colour: 'red' },
       newAccount('somebody-else'),
       { properties: { encryption: { type: 'SystemKey' } } },
-      // INV-12: nobody can save an account from its customer's revocation by moving it to another key.
+      // INV-12: no caller moves an account off a revoked key.
       withCustomerKey('locked', spare),
     ]) {
       for (const method of ['PUT', 'PATCH']) {
@@ -185,7 +191,7 @@ describe('INV-3: in the Customer Key Inaccessible state', () => {
     expect(await requestsTo(world, 'spare-kv')).toEqual([]);
   });
 
-  test('GET and LIST show status, cause, meaning, remedy and since', async () => {
+  test('INV-3: GET and LIST of an inaccessible account show status, cause, meaning, remedy and since', async () => {
     const { api } = world;
     await lock('locked-2', 'locked-kv');
     const account = await accountOf(api, 'locked-2');
@@ -202,20 +208,20 @@ describe('INV-3: in the Customer Key Inaccessible state', () => {
     expect(listed.properties).toMatchObject({ state: 'CustomerKeyInaccessible', encryption: { cause: 'KeyDisabled' } });
   });
 
-  test('other accounts are not touched', async () => {
+  test('INV-3: other accounts are not affected', async () => {
     const { api } = world;
     await lock('locked-2', 'locked-kv');
     await got(200, api('PATCH', '/api/accounts/free', { tags: { a: 'b' } }));
     await got(200, api('PUT', '/api/accounts/free', { tags: {} }));
   });
 
-  test('the operator’s own calls are outside it', async () => {
+  test('INV-3: the operator’s own calls work on an inaccessible account', async () => {
     await lock('locked-2', 'locked-kv');
     const { body } = await got(200, world.api('POST', '/api/operator/looks', { account: 'locked-2' }));
     expect(JSON.stringify(body)).toContain('KeyDisabled');
   });
 
-  test('a second instance refuses from the moment the verdict is stored, and lets through from the moment access is back', async () => {
+  test('INV-3: a second instance refuses from the moment the verdict is stored, and serves from the moment access returns', async () => {
     const { api } = world;
     const key = await vaultWithKey(world, 'two-kv');
     await got(201, api('PUT', '/api/accounts/two', withCustomerKey('two', key)));
@@ -233,7 +239,7 @@ describe('INV-3: in the Customer Key Inaccessible state', () => {
     }
   });
 
-  test('an account that is deleted and created again under the system key is free', async () => {
+  test('INV-3: an account that is deleted and created again under the system key is not blocked', async () => {
     const { api } = world;
     const key = await vaultWithKey(world, 'anew-kv');
     await got(201, api('PUT', '/api/accounts/anew', withCustomerKey('anew', key)));
@@ -244,7 +250,7 @@ describe('INV-3: in the Customer Key Inaccessible state', () => {
   });
 });
 
-describe.concurrent('each way to take a key away ends in its own cause, and access comes back by itself:', () => {
+describe.concurrent('each revocation', () => {
   const ways: [cause: string, take: (vault: string) => Promise<unknown>, give: (vault: string) => Promise<unknown>][] =
     [
       [
@@ -267,7 +273,7 @@ describe.concurrent('each way to take a key away ends in its own cause, and acce
         (vault) => world.stack.keyVault('DELETE', `/vaults/${vault}`),
         async (vault) => {
           await world.stack.keyVault('POST', `/vaults/${vault}/recover`);
-          // Key Vault docs: role assignments do not come back with the vault.
+          // Key Vault docs: recovering a vault does not restore its role assignments.
           await world.stack.keyVault('PUT', `/vaults/${vault}/grants/${principal}`, grant);
         },
       ],
@@ -275,27 +281,30 @@ describe.concurrent('each way to take a key away ends in its own cause, and acce
   const principal = '22222222-2222-4222-8222-222222222222';
   const grant = { permissions: 'cryptoServiceEncryptionUser' };
 
-  test.each(ways)('%s', async (cause, take, give) => {
-    const { api } = world;
-    const name = cause.toLowerCase().slice(0, 20);
-    const key = await vaultWithKey(world, name);
-    await got(201, api('PUT', `/api/accounts/${name}`, withCustomerKey(name, key)));
-    await take(name);
-    const lost = await sweptUntil(world, name, isInaccessible);
-    expect(lost.properties.encryption.cause).toBe(cause);
-    const told = await refused(
-      403,
-      'CustomerKeyInaccessible',
-      api('PATCH', `/api/accounts/${name}`, { tags: { a: 'b' } }),
-    );
-    expect(told.body.error.additionalInfo[0].info.cause).toBe(cause);
-    await give(name);
-    await sweptUntil(world, name, isEnabled);
-    await got(200, api('PATCH', `/api/accounts/${name}`, { tags: { a: 'b' } }));
-  });
+  test.each(ways)(
+    'each revocation has its own cause, and access returns automatically: %s',
+    async (cause, take, give) => {
+      const { api } = world;
+      const name = cause.toLowerCase().slice(0, 20);
+      const key = await vaultWithKey(world, name);
+      await got(201, api('PUT', `/api/accounts/${name}`, withCustomerKey(name, key)));
+      await take(name);
+      const lost = await sweptUntil(world, name, isInaccessible);
+      expect(lost.properties.encryption.cause).toBe(cause);
+      const told = await refused(
+        403,
+        'CustomerKeyInaccessible',
+        api('PATCH', `/api/accounts/${name}`, { tags: { a: 'b' } }),
+      );
+      expect(told.body.error.additionalInfo[0].info.cause).toBe(cause);
+      await give(name);
+      await sweptUntil(world, name, isEnabled);
+      await got(200, api('PATCH', `/api/accounts/${name}`, { tags: { a: 'b' } }));
+    },
+  );
 });
 
-describe.concurrent('INV-2: no outage makes an account inaccessible:', () => {
+describe.concurrent('INV-2: an outage', () => {
   const outages: [title: string, fault: Record<string, unknown>][] = [
     ['503', { action: 'status', status: 503, body: 'empty' }],
     ['429', { action: 'throttled' }],
@@ -303,31 +312,34 @@ describe.concurrent('INV-2: no outage makes an account inaccessible:', () => {
     ['an answer that nobody knows', { action: 'forbidden', inner: 'ForbiddenByMoonPhase' }],
   ];
 
-  test.each(outages.map((row, index) => [...row, `outage-${index}`] as const))('%s', async (_title, fault, name) => {
-    const { api, stack } = world;
-    const key = await vaultWithKey(world, name);
-    await got(201, api('PUT', `/api/accounts/${name}`, withCustomerKey(name, key)));
-    const { id } = await stack.keyVault<{ id: string }>('POST', '/faults', { vault: name, ...fault });
-    await sweptUntil(world, name, (account) => account.properties.encryption.status === 'Unreachable');
-    const unwraps = (await requestsTo(world, name, 'unwrapkey')).length;
-    await sweptUntil(world, name, (account) => {
-      expect(account.properties.state).toBe('Enabled');
-      return true;
-    });
-    // Many more looks than any denial needs to be confirmed.
-    const end = Date.now() + 1500;
-    while (Date.now() < end) {
-      await sweepOnce(world);
-      expect((await accountOf(api, name)).properties.state).toBe('Enabled');
-      await new Promise((resolve) => setTimeout(resolve, 250));
-    }
-    expect((await requestsTo(world, name, 'unwrapkey')).length).toBeGreaterThan(unwraps);
-    // What needs the key waits; what does not, goes on.
-    await got(200, api('PATCH', `/api/accounts/${name}`, { tags: { a: 'b' } }));
-    const system = { properties: { encryption: { type: 'SystemKey' } } };
-    const wait = await refused(503, 'CustomerKeyUnreachable', api('PATCH', `/api/accounts/${name}`, system));
-    expect(Number(wait.headers.get('retry-after'))).toBeGreaterThan(0);
-    await stack.keyVault('DELETE', `/faults/${id}`);
-    await sweptUntil(world, name, (account) => account.properties.encryption.status === 'Accessible');
-  });
+  test.each(outages.map((row, index) => [...row, `outage-${index}`] as const))(
+    'INV-2: no outage makes an account inaccessible: %s',
+    async (_title, fault, name) => {
+      const { api, stack } = world;
+      const key = await vaultWithKey(world, name);
+      await got(201, api('PUT', `/api/accounts/${name}`, withCustomerKey(name, key)));
+      const { id } = await stack.keyVault<{ id: string }>('POST', '/faults', { vault: name, ...fault });
+      await sweptUntil(world, name, (account) => account.properties.encryption.status === 'Unreachable');
+      const unwraps = (await requestsTo(world, name, 'unwrapkey')).length;
+      await sweptUntil(world, name, (account) => {
+        expect(account.properties.state).toBe('Enabled');
+        return true;
+      });
+      // Many more looks than the confirmation of any denial needs.
+      const end = Date.now() + 1500;
+      while (Date.now() < end) {
+        await sweepOnce(world);
+        expect((await accountOf(api, name)).properties.state).toBe('Enabled');
+        await new Promise((resolve) => setTimeout(resolve, 250));
+      }
+      expect((await requestsTo(world, name, 'unwrapkey')).length).toBeGreaterThan(unwraps);
+      // Calls that need the key wait, and the others work.
+      await got(200, api('PATCH', `/api/accounts/${name}`, { tags: { a: 'b' } }));
+      const system = { properties: { encryption: { type: 'SystemKey' } } };
+      const wait = await refused(503, 'CustomerKeyUnreachable', api('PATCH', `/api/accounts/${name}`, system));
+      expect(Number(wait.headers.get('retry-after'))).toBeGreaterThan(0);
+      await stack.keyVault('DELETE', `/faults/${id}`);
+      await sweptUntil(world, name, (account) => account.properties.encryption.status === 'Accessible');
+    },
+  );
 });

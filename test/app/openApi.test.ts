@@ -1,4 +1,7 @@
-/** The document, compared with the truth: every answer of a busy life is judged by it, and every success it promises is seen. */
+/**
+ * Compares the document with the app: every response of a long scenario must match it, and every success in it must be
+ * seen.
+ */
 import { TableClient } from '@azure/data-tables';
 import { beforeAll, expect, test } from 'vitest';
 import { keyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
@@ -11,6 +14,7 @@ import {
   customerKey,
   got,
   newAccount,
+  refused,
   rotate,
   sweepOnce,
   useStack,
@@ -26,6 +30,8 @@ const world = useStack({
     KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS: '0.3',
     KEYWARD_LOOK_INTERVAL_INACCESSIBLE_SECONDS: '0.3',
     KEYWARD_LOOK_SPACING_SECONDS: '0.3',
+    // After this time a generation of data keys that was superseded may be destroyed.
+    KEYWARD_LEASE_SECONDS: '6',
   },
 });
 
@@ -35,7 +41,7 @@ let told = '';
 let judge: Judge;
 let api: Caller;
 
-/** Judges each answer as it passes. */
+/** Compares each response as it passes. */
 function recorded(call: Caller): Caller {
   return async (method, path, body, headers) => {
     const answer = await call(method, path, body, headers);
@@ -75,7 +81,7 @@ const secrets = {
   tokenKeys: { name: 'player', body: { properties: { keyValue: 'AAECAw==' } } },
 } as const;
 
-test('accounts: created, changed, moved, rotated, refused, listed, deleted', async () => {
+test('the calls of accounts match the document: created, changed, moved, rotated, rejected, listed, deleted', async () => {
   const key = await vaultWithKey(world, 'busy-kv');
   await api('PUT', account, { ...newAccount(), tags: { a: 'b' } });
   await api('PUT', account, { ...newAccount(), properties: { owner: 'contoso', auditKeyUse: true } });
@@ -87,7 +93,7 @@ test('accounts: created, changed, moved, rotated, refused, listed, deleted', asy
   await api('POST', '/api/operator/accounts/busy/rotateAccountKey');
   await api('GET', account);
 
-  // Refused, in every way that a caller can mend.
+  // Rejected, for every reason that a caller can correct.
   await api('PUT', account, { nonsense: true }, { 'if-none-match': 'x' });
   await api('PUT', account, '{');
   await api('PUT', account, ' '.repeat(70_000));
@@ -120,7 +126,7 @@ test('accounts: created, changed, moved, rotated, refused, listed, deleted', asy
   await api('DELETE', '/api/accounts/plain');
 });
 
-test('an account on a key of another tenant', async () => {
+test('the calls of an account on a key of another tenant match the document', async () => {
   const controls = { identity: keyVaultControl(world.stack.identity.url), keyVault: world.stack.keyVault };
   const identity = await registerApplication('fabrikam', controls);
   const key = await vaultWithKey(world, 'fabrikam-kv', { tenantId: tenantOf('fabrikam') });
@@ -132,7 +138,7 @@ test('an account on a key of another tenant', async () => {
   expect((await accountOf(api, 'across')).properties.encryption.identity).toEqual(identity);
 });
 
-test('secrets: written, revealed one and many, damaged, deleted', async () => {
+test('the calls of secrets match the document: written, revealed one and many, damaged, deleted', async () => {
   for (const [kind, { name, body }] of Object.entries(secrets)) {
     const [all, one] = [`${account}/${kind}`, `${account}/${kind}/${name}`];
     await api('PUT', one, body);
@@ -163,7 +169,7 @@ const accountsTable = () =>
   });
 const entityOf = (partition: string, rowKey: string) => accountsTable().getEntity<{ data: string }>(partition, rowKey);
 
-/** What is stored is no longer what was sealed. */
+/** Overwrites a stored secret with other bytes. */
 async function damage(kind: string, name: string): Promise<void> {
   const row = await entityOf('busy', `secret:${kind}:${name}`);
   const value = JSON.parse(row.data);
@@ -174,7 +180,7 @@ async function damage(kind: string, name: string): Promise<void> {
   );
 }
 
-test('keys: rotated, not usable, disabled, restored, silent', async () => {
+test('the calls of keys match the document: rotated, not usable, disabled, restored, unreachable', async () => {
   const usage = '/api/operator/keys/usage?keyIdentifier=https://busy-kv.vault.azure.net/keys/cmk';
   const before = await versionOf(api, 'busy');
   await rotate(world, 'busy-kv');
@@ -186,7 +192,7 @@ test('keys: rotated, not usable, disabled, restored, silent', async () => {
   await become('Accessible');
   await api('GET', '/api/accounts/busy-2');
 
-  // A next version that expires tomorrow: a warning; and one that may not wrap.
+  // A next version that expires tomorrow, which gives a warning; and one that must not wrap.
   const exp = new Date(Date.now() + 86_400_000).toISOString();
   await world.stack.keyVault('POST', '/vaults/busy-kv/keys/cmk', { kty: 'RSA', size: 2048, exp });
   await api('POST', '/api/operator/rewraps', { account: 'busy' });
@@ -205,7 +211,7 @@ test('keys: rotated, not usable, disabled, restored, silent', async () => {
   await become('Accessible');
 });
 
-test('events of another tenant, their handshakes, and health', async () => {
+test('events of another tenant, their handshakes, and health match the document', async () => {
   const validation = { eventType: 'Microsoft.EventGrid.SubscriptionValidationEvent', data: { validationCode: 'c' } };
   await got(200, api('POST', '/api/events', [{ ...validation, id: '1', topic: '/', subject: '' }]));
   await got(202, api('POST', '/api/events', { specversion: '1.0', id: '1', type: 'any', source: '/', subject: '' }));
@@ -218,7 +224,7 @@ test('events of another tenant, their handshakes, and health', async () => {
   await world.stack.keyVault('DELETE', '/faults');
 });
 
-test('an account that is reached by another identity, and a claim that nobody needs any more', async () => {
+test('the repair of an identity and the release of a claim match the document', async () => {
   const claim = '/api/operator/claims?kind=vault&value=lost-kv.vault.azure.net';
   await api('PUT', '/api/accounts/lost', withCustomerKey('contoso', await vaultWithKey(world, 'lost-kv')));
   const identities = keyVaultControl(world.stack.identity.url);
@@ -234,7 +240,7 @@ test('an account that is reached by another identity, and a claim that nobody ne
   await got(200, api('DELETE', claim));
 });
 
-test('an account whose key is gone is refused, read, listed and deleted', async () => {
+test('an account whose key is deleted matches the document: refused, read, listed and deleted', async () => {
   const { body } = await api('GET', account);
   const version = body.properties.encryption.keyVaultProperties.currentKeyIdentifier.split('/').at(-1);
   await world.stack.keyVault('PATCH', `/vaults/busy-kv/keys/cmk/${version}`, { enabled: false });
@@ -247,7 +253,69 @@ test('an account whose key is gone is refused, read, listed and deleted', async 
   await api('GET', '/api/openapi.json');
 });
 
-test('the audit: of the account that is gone, of its key, and of the service; verified, and broken', async () => {
+test('the calls of data keys match the document: generated, wrapped, unwrapped, wrapped again, refused, destroyed', async () => {
+  const keys = '/api/accounts/tenant/dataKeys';
+  await api('PUT', '/api/accounts/tenant', newAccount());
+  const context = { table: 'patients' };
+  const { body } = await api('POST', `${keys}/generate`, { count: 2, length: 16, context });
+  const [{ wrapped, plaintext }] = body.value;
+  await api('POST', `${keys}/generateWithoutPlaintext`, {});
+  await api('POST', `${keys}/wrap`, { value: [{ plaintext, context }] });
+  await api('POST', `${keys}/unwrap`, { value: [{ wrapped, context }, { wrapped }] });
+  await api('POST', `${keys}/rewrap`, { value: [{ wrapped, context }, { wrapped: 'AAAA' }] });
+  for (const hostile of [
+    { count: 101 },
+    { count: 0 },
+    { length: 24 },
+    { context: { '': 'x' } },
+    { context: Object.fromEntries(Array.from({ length: 17 }, (_, n) => [n, ''])) },
+    { context: { k: 'v'.repeat(513) } },
+    { context: { k: 1 } },
+  ])
+    await refused(400, 'InvalidRequestContent', api('POST', `${keys}/generate`, hostile));
+  for (const hostile of [
+    { value: [] },
+    { value: [{ wrapped: 'not base64' }] },
+    { value: Array(101).fill({ wrapped }) },
+  ])
+    await refused(400, 'InvalidRequestContent', api('POST', `${keys}/unwrap`, hostile));
+  await refused(400, 'InvalidRequestContent', api('POST', `${keys}/wrap`, { value: [{ plaintext: 'AAAA' }] }));
+  await refused(404, 'AccountNotFound', api('POST', '/api/accounts/nowhere/dataKeys/generate', {}));
+
+  // A lease that is renewed between two calls has another ETag.
+  const askTwice = async () => {
+    const { headers } = await api('GET', '/api/accounts/tenant/keyStatus');
+    return api('GET', '/api/accounts/tenant/keyStatus', undefined, { 'if-none-match': headers.get('etag') ?? '' });
+  };
+  await until('304', askTwice, ({ status }) => status === 304);
+  const nonce = { 'x-keyward-nonce': 'short' };
+  await refused(400, 'InvalidParameter', api('GET', '/api/accounts/tenant/keyStatus', undefined, nonce));
+  await api('GET', '/api/keyStatus/jwks');
+
+  const generations = '/api/operator/accounts/tenant/dataKeyGenerations';
+  const destroy = (generation: number) =>
+    api('POST', `${generations}/${generation}/destroy`, {
+      notSeenSince: new Date(Date.now() + 3_600_000).toISOString(),
+    });
+  await refused(409, 'Conflict', destroy(1));
+  await refused(404, 'NotFound', destroy(2));
+  await refused(400, 'InvalidParameter', destroy(0));
+  await got(202, api('POST', '/api/operator/accounts/tenant/rotateAccountKey'));
+  await until(
+    'superseded',
+    () => destroy(1),
+    ({ status: seenStatus }) => seenStatus === 200,
+  );
+  const { body: used } = await got(200, api('GET', generations));
+  expect(used.value).toMatchObject([
+    { generation: 1, destroyedAt: expect.any(String) },
+    { generation: 2, isNewest: true },
+  ]);
+  const { body: lost } = await api('POST', `${keys}/unwrap`, { value: [{ wrapped, context }] });
+  expect(lost.value).toMatchObject([{ error: { code: 'DataKeyGenerationDestroyed' } }]);
+});
+
+test('the audit of a deleted account, of its key, and of the service matches the document: verified, and broken', async () => {
   const audit = '/api/operator/accounts/busy/audit';
   const { body } = await got(200, api('GET', `${audit}?$top=100`));
   const announced = body.value
@@ -271,11 +339,11 @@ test('the audit: of the account that is gone, of its key, and of the service; ve
   expect((await got(200, api('GET', audit))).body.value[2]).toEqual({ sequence: 3, unreadable: true });
 });
 
-test('no answer held what the document does not foresee', () => {
+test('no response contains what the document does not describe', () => {
   expect(faults).toEqual([]);
 });
 
-test('every success that the document promises was seen, and every kind of refusal', () => {
+test('every success of the document was seen, and every kind of error', () => {
   const promised = judge.operations.flatMap(({ id, spec }) =>
     Object.keys(spec.responses)
       .filter((status) => status < '400')
@@ -286,7 +354,7 @@ test('every success that the document promises was seen, and every kind of refus
   expect([...refusals].sort()).toEqual([400, 401, 403, 404, 409, 412, 413, 500, 503]);
 });
 
-test('what an account can be warned of was seen, and a secret that does not open among others', () => {
+test('every warning of an account was seen, and a damaged secret', () => {
   const words = [
     'NewVersionUnusable',
     'NewerVersionAvailable',

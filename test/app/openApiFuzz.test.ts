@@ -1,4 +1,6 @@
-/** Thousands of requests made of the document, sent to the running app: none may break it, or be answered as nobody has told. */
+/**
+ * Sends thousands of requests, generated from the document, to the running app: each response must be in the document.
+ */
 import { Agent, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
@@ -26,7 +28,7 @@ afterAll(() => {
   agent.destroy();
 });
 
-/** An account with a customer key and one without, whatever became of them: another owner's are cleared away. */
+/** Restores an account with a customer key and one without, and deletes those of other owners. */
 async function standing() {
   const key = 'https://fuzz-kv.vault.azure.net/keys/cmk';
   for (const [name, input] of [
@@ -40,7 +42,7 @@ async function standing() {
   }
 }
 
-/** The body of the answer, or an error when none comes. Nothing is tidied on the way, as `fetch` would. */
+/** The body of the response, or an error when none arrives. The path is sent unchanged, which `fetch` does not do. */
 function send({ method, target, headers, body }: WireRequest): Promise<Seen> {
   const { url, keys } = world.stack.host;
   const { hostname, port } = new URL(url);
@@ -64,7 +66,7 @@ function send({ method, target, headers, body }: WireRequest): Promise<Seen> {
   });
 }
 
-/** As hosts read it: dot segments are resolved, encoded ones too (WHATWG URL; Kestrel does the same). */
+/** The path as hosts read it: dot segments are resolved, encoded ones too (WHATWG URL; Kestrel does the same). */
 const pathOf = (target: string): string => URL.parse(target, 'http://host')?.pathname ?? '';
 
 const lastFailure = () => world.records.findLast(({ level }) => level === 'error')?.message ?? '';
@@ -75,18 +77,19 @@ async function faultsOf(wire: WireRequest): Promise<string[]> {
   const seen = await send(wire);
   const operation = judge.operationAt(wire.method, pathOf(wire.target));
   statuses.set(seen.status, (statuses.get(seen.status) ?? 0) + 1);
-  // Readiness has answered 503 where this machine was too busy for one of its parts: that is what it is for.
+  // Readiness answers 503 where this machine is too busy for one of its dependencies. That is right.
   if (seen.status >= 500 && operation?.id !== 'healthReady') return [`${seen.status} ${seen.text} ${lastFailure()}`];
-  // A path that has become none of ours: the host knows of no such function, and says nothing.
+  // A path that is no longer one of the app: the host has no such function, and sends no body.
   if (operation === undefined)
     return seen.status === 404 && seen.text === '' ? [] : [`${seen.status} for no operation`];
   return judge.faultsOf(operation, seen);
 }
 
-test('at least 5,000 requests, sound, nearly sound and hostile: no 5xx, no silence, and nothing that the document does not say', async () => {
+test('at least 5,000 requests, valid, nearly valid and hostile, get no 5xx, no missing response, and no response outside the document', async () => {
   const requests = fc.oneof(
     ...judge.operations.map((operation) => ({
-      // More that makes than that unmakes, or nearly all would be 404; lists cost most, and tell least.
+      // More creations than deletions, because otherwise nearly all calls would be 404. Lists are rare, because they
+      // cost most.
       weight: /List$|Page$|Delete$/.test(operation.id) ? 1 : /^accountsP/.test(operation.id) ? 4 : 2,
       arbitrary: requestFor(operation, judge),
     })),
@@ -104,19 +107,19 @@ test('at least 5,000 requests, sound, nearly sound and hostile: no 5xx, no silen
     );
     return found.length < 10;
   });
-  // Once it has failed, the service is in another state: what helps is the seed and what was found, not a smaller batch.
+  // After a failure the service is in another state: the seed and the finding help, a smaller batch does not.
   const { seed, numRuns, errorInstance } = await fc.check(property, { numRuns: batches, endOnFailure: true });
   expect(found.join('\n'), `seed ${seed}`).toBe('');
   expect(errorInstance, `seed ${seed}`).toBeNull();
   expect(numRuns * atOnce).toBeGreaterThanOrEqual(5000);
-  // Both sides of every gate were met.
+  // The gates admitted some requests and refused others.
   for (const status of [200, 201, 204, 400, 404, 412]) expect(statuses.get(status), `${status}`).toBeGreaterThan(5);
 }, 300_000);
 
 const told = ({ method, target, headers, body }: WireRequest): string =>
   [method, target, headers.join('|'), body].map((part) => String(part).slice(0, 300)).join(' ');
 
-test('and afterwards the app is as well as before', async () => {
+test('the app works after the generated requests as before', async () => {
   await sleep(100);
   expect(unhandled).toEqual([]);
   expect(world.records.filter(({ message }) => message.includes('A call failed'))).toEqual([]);

@@ -1,4 +1,4 @@
-/** The package that goes to Azure, unpacked where nothing else is: no node_modules, no sources. */
+/** The package for Azure, unpacked in an empty folder: no node_modules, no sources. */
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -19,20 +19,20 @@ for (const [path, bytes] of Object.entries(unzipSync(zip))) {
 }
 
 describe('the package', () => {
-  test('has what the Functions host looks for at its root, the chunks, and nothing else', () => {
+  test('the package has the files of the Functions host at its root, the chunks, and nothing else', () => {
     const paths = Object.keys(unzipSync(zip));
     expect(paths).toEqual(expect.arrayContaining(['host.json', 'package.json', 'dist/functions/index.js']));
     const others = paths.filter((path) => !/^(host\.json|package\.json|LICENSE|dist\/[\w/-]+\.js)$/.test(path));
     expect(others).toEqual([]);
   });
 
-  test('has the same bytes whenever the same files are packed', async () => {
+  test('the package has the same bytes each time the same files are packed', async () => {
     expect(Buffer.from(zipOf(await packageFiles())).equals(zip)).toBe(true);
   });
 
-  test('loads without any setting, calls nobody, reads nothing but itself, and little of that before the first call', async () => {
+  test('the package loads without a setting, makes no call, reads only its own files, and few of them before the first call', async () => {
     const options = { env: {}, cwd: appDir };
-    // The permission model throws on any file outside, on processes and on workers; sockets are counted by hand.
+    // The permission model throws on any file outside, on processes and on workers. The test counts sockets.
     const rights = ['--permission', `--allow-fs-read=${appDir}`];
     const { stdout } = await promisify(execFile)(
       process.execPath,
@@ -44,13 +44,17 @@ describe('the package', () => {
     expect(calls).toEqual([]);
     const files = await packageFiles();
     const bytes = loaded.map((path: string) => files[path]?.length ?? Number.NaN);
-    // The library of Azure Functions is 75 KiB of it. Who exceeds this has a static import in functions/index.ts that can be lazy.
+    // The library of Azure Functions is 75 KiB of it. A larger value means a static import in functions/index.ts that
+    // can be lazy.
     expect(Math.max(...bytes)).toBeGreaterThan(50 * 1024);
     expect(bytes.reduce((sum: number, one: number) => sum + one, 0)).toBeLessThan(100 * 1024);
   });
 });
 
-/** Registers into a list instead of a host, as the Node worker's seam has it: `require('@azure/functions-core')`. */
+/**
+ * Registers into a list instead of a host, through the interface of the Node worker:
+ * `require('@azure/functions-core')`.
+ */
 const loadAndTell = `
   import { Module, registerHooks } from 'node:module';
   import net from 'node:net';
@@ -76,7 +80,7 @@ describe('the package in the host', () => {
 
   afterAll(() => rm(appDir, { recursive: true, force: true }));
 
-  test('serves a request, and an event and its queue message move the account to the new version', async () => {
+  test('the package in the host serves a request, and an event and its queue message re-wrap the account', async () => {
     const key = await vaultWithKey(world, 'packed');
     await got(201, world.api('PUT', '/api/accounts/packed', withCustomerKey('packed', key)));
     expect(ran('accountsPut')).toBe(1);
@@ -94,7 +98,7 @@ describe('the package in the host', () => {
     );
   });
 
-  test('sweeps by its timer, and the sweep looks at the key through the queue', async () => {
+  test('the package in the host sweeps by its timer, and the sweep starts a look through the queue', async () => {
     const lookedAt = async () => (await accountOf(world.api, 'packed')).properties.encryption.lastAccessibleAt;
     const before = await lookedAt();
     await until(
@@ -108,7 +112,7 @@ describe('the package in the host', () => {
     expect(ran('sweep')).toBeGreaterThan(0);
   });
 
-  test('takes a queue message that it did not write itself', async () => {
+  test('the package in the host accepts a queue message of another sender', async () => {
     const { connectionString } = world.stack.azurite;
     const queue = QueueServiceClient.fromConnectionString(connectionString).getQueueClient('vault-work');
     const before = ran('vaultWork');

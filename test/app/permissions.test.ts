@@ -30,7 +30,7 @@ const control = async (method: string, path: string, body: unknown): Promise<Rec
   return response.json() as Promise<Record<string, string>>;
 };
 
-/** A token as the issuer makes it for whoever asks. */
+/** A token of the issuer for this caller. */
 const tokenOf = async (identity: string, resource = apiAudience): Promise<string> =>
   (await control('POST', '/token', { identity, resource })).access_token ?? '';
 
@@ -58,7 +58,7 @@ beforeAll(async () => {
       kind: 'application',
       secret: 's',
       roles: role === 'none' ? [] : [role],
-      // Deliveries come from Event Grid itself, and from nobody else who has its role.
+      // Deliveries come from Event Grid's own application, not from another one with its role.
       ...(role === 'AzureEventGridSecureWebhookSubscriber' ? { clientId: eventGrid } : {}),
     });
   }
@@ -72,8 +72,8 @@ beforeAll(async () => {
   await control('PUT', '/identities/everything', { tenantId: homeTenantId, kind: 'application', secret: 's', roles });
 });
 
-describe('an app role lets in exactly where the route table asks for it:', () => {
-  test('reading asks for Accounts.Read, and changing for Accounts.Write', () => {
+describe('an app role', () => {
+  test('reading accounts needs the role Accounts.Read, and changing them Accounts.Write', () => {
     const asked = routes.filter(({ path }) => /^accounts(\/\{accountName\})?$/.test(path));
     expect(Object.fromEntries(asked.map(({ method, path, role }) => [`${method} ${path}`, role]))).toEqual({
       'GET accounts': 'Accounts.Read',
@@ -84,23 +84,26 @@ describe('an app role lets in exactly where the route table asks for it:', () =>
     });
   });
 
-  test.each([...roles, 'none'].map((role, index) => [role, index] as const))('%s', async (role, index) => {
-    const token = await tokenOf(`role-${index}`);
-    for (const route of guarded) {
-      const answer = await callOn(bearer(token), route);
-      const what = `${route.method} ${route.path}`;
-      const seen = { what, isLetIn: answer.status !== 403 && answer.status !== 401 };
-      expect(seen).toEqual({ what, isLetIn: role === route.role });
-      if (role === route.role) continue;
-      expect(answer).toMatchObject({ status: 403, body: { error: { code: 'AuthorizationFailed' } } });
-      expect(answer.body.error.message).toContain(route.role);
-    }
-  });
+  test.each([...roles, 'none'].map((role, index) => [role, index] as const))(
+    'the app role %s admits a caller exactly where the route table requires it',
+    async (role, index) => {
+      const token = await tokenOf(`role-${index}`);
+      for (const route of guarded) {
+        const answer = await callOn(bearer(token), route);
+        const what = `${route.method} ${route.path}`;
+        const seen = { what, isLetIn: answer.status !== 403 && answer.status !== 401 };
+        expect(seen).toEqual({ what, isLetIn: role === route.role });
+        if (role === route.role) continue;
+        expect(answer).toMatchObject({ status: 403, body: { error: { code: 'AuthorizationFailed' } } });
+        expect(answer.body.error.message).toContain(route.role);
+      }
+    },
+  );
 
-  // The handshake of CloudEvents carries no token (test/app/webhook.test.ts): it does nothing but consent to Event Grid.
-  test('no route is open but liveness and the handshake of the webhook', () => {
+  // The handshake of CloudEvents carries no token (test/app/webhook.test.ts): it only consents to Event Grid.
+  test('no route is public except liveness, the handshake of the webhook and the public keys of key statuses', () => {
     const open = routes.filter(({ scope }) => scope === 'public').map(({ method, path }) => `${method} ${path}`);
-    expect(open.toSorted()).toEqual(['GET health/live', 'OPTIONS events']);
+    expect(open.toSorted()).toEqual(['GET health/live', 'GET keyStatus/jwks', 'OPTIONS events']);
   });
 
   test('all roles of a caller count', async () => {
@@ -110,7 +113,7 @@ describe('an app role lets in exactly where the route table asks for it:', () =>
     await got(200, api('DELETE', '/api/accounts/permitted'));
   });
 
-  test('who may not is not told whether there is such an account, or what is wrong with the call', async () => {
+  test('a caller without the role does not learn whether the account exists, or what is wrong with the call', async () => {
     const api = bearer(await tokenOf(`role-${roles.length}`));
     const told = [
       await refused(403, 'AuthorizationFailed', api('GET', '/api/accounts/nobody')),
@@ -129,7 +132,7 @@ describe('Keys.Release', () => {
     ['PUT', { ...newAccount('holder'), properties: { owner: 'holder', ...systemKey.properties } }],
   ] as const;
 
-  test('is needed beside Accounts.Write to take an account back to the system key; nothing is asked of the vault without it', async () => {
+  test('changing an account back to the system key needs Keys.Release beside Accounts.Write; without it the vault gets no call', async () => {
     const writer = bearer(await tokenOf(`role-${roles.indexOf('Accounts.Write')}`));
     const all = bearer(await tokenOf('everything'));
     const key = await vaultWithKey(world, 'holder-kv');
@@ -140,7 +143,7 @@ describe('Keys.Release', () => {
       expect(answer.body.error.message).toContain('Keys.Release');
     }
     expect([await accountOf(all, 'holder'), await requestsTo(world, 'holder-kv')]).toEqual(before);
-    // What lets go of nothing needs no more than before.
+    // Calls that release nothing need no additional role.
     await got(200, writer('PATCH', '/api/accounts/holder', { tags: { a: 'b' } }));
     await got(201, writer('PUT', '/api/accounts/unheld', newAccount()));
     await got(200, writer('PATCH', '/api/accounts/unheld', systemKey));
@@ -149,7 +152,7 @@ describe('Keys.Release', () => {
     expect((await accountOf(all, 'holder')).properties.encryption.type).toBe('SystemKey');
   });
 
-  test('releases claims, which Keys.Operate only sees', async () => {
+  test('releasing a claim needs Keys.Release, and Keys.Operate only reads it', async () => {
     const operator = bearer(await tokenOf(`role-${roles.indexOf('Keys.Operate')}`));
     const releaser = bearer(await tokenOf(`role-${roles.indexOf('Keys.Release')}`));
     const all = bearer(await tokenOf('everything'));
@@ -178,7 +181,7 @@ describe('Keys.Release', () => {
     ['?kind=vault&value=', 'value'],
     ['?kind=key&value=x', 'kind'],
     ['?kind=__proto__&value=x', 'kind'],
-  ])('a claim that is not named is told by the parameter at fault: %j', async (query, target) => {
+  ])('a call on claims without a name is rejected with the wrong parameter: %j', async (query, target) => {
     const all = bearer(await tokenOf('everything'));
     for (const method of ['GET', 'DELETE']) {
       const answer = await refused(400, 'InvalidParameter', all(method, `/api/operator/claims${query}`));
@@ -187,8 +190,8 @@ describe('Keys.Release', () => {
   });
 });
 
-describe('every answer, and every line that a call leaves in the log, carries the call’s request id:', () => {
-  test('good ones, refused ones, and those of callers who are nobody', async () => {
+describe('the request id of a call', () => {
+  test('every response and every log line of a call carries its request id, for successful, refused and anonymous calls', async () => {
     const all = bearer(await tokenOf('everything'));
     const answers = [
       await all('GET', '/api/accounts'),
@@ -203,7 +206,7 @@ describe('every answer, and every line that a call leaves in the log, carries th
     for (const id of ids) expect(id).toMatch(/^[0-9a-f-]{36}$/);
   });
 
-  test('a look that an operator asks for is told under its id', async () => {
+  test('a requested look is logged under the request id of its call', async () => {
     const all = bearer(await tokenOf('everything'));
     const key = await vaultWithKey(world, 'logged-kv');
     await got(201, all('PUT', '/api/accounts/logged', withCustomerKey('logged', key)));
@@ -213,8 +216,8 @@ describe('every answer, and every line that a call leaves in the log, carries th
   });
 });
 
-describe('nobody is let in, with 401,', () => {
-  test('without a token, or with something else', async () => {
+describe('a call without a valid token', () => {
+  test('a call without a bearer token is rejected with 401', async () => {
     await refusedEverywhere({});
     const token = await tokenOf('everything');
     for (const authorization of [
@@ -232,7 +235,7 @@ describe('nobody is let in, with 401,', () => {
     }
   });
 
-  test('with a function key instead', async () => {
+  test('a call with a function key instead of a token is rejected with 401', async () => {
     const { keys } = world.stack.host;
     for (const key of [keys.function, keys.master, keys.eventgrid_extension]) {
       await refused(401, 'AuthenticationFailed', callWith({ 'x-functions-key': key })('GET', '/api/accounts'));
@@ -240,10 +243,10 @@ describe('nobody is let in, with 401,', () => {
     }
   });
 
-  test('with a token for somebody else', async () => {
+  test('a call with a token for another audience is rejected with 401', async () => {
     await refusedEverywhere({ authorization: `Bearer ${await tokenOf('everything', 'https://vault.azure.net')}` });
     await control('PUT', '/api-audiences', { audiences: [apiAudience, 'api://another'] });
-    // In all but the audience a token for us: version 2.0, our tenant's issuer, and all roles.
+    // Except for the audience it is a valid token: version 2.0, the tenant's issuer, and all roles.
     const token = await tokenOf('everything', 'api://another');
     expect(JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())).toMatchObject({
       roles,
@@ -252,11 +255,11 @@ describe('nobody is let in, with 401,', () => {
     await refusedEverywhere({ authorization: `Bearer ${token}` });
   });
 
-  test('with a token of another tenant', async () => {
+  test('a call with a token of another tenant is rejected with 401', async () => {
     await refusedEverywhere({ authorization: `Bearer ${await tokenOf('stranger')}` });
   });
 
-  test('with a token that has expired, or is not valid yet', async () => {
+  test('a call with a token that has expired, or is not valid yet, is rejected with 401', async () => {
     for (const offsetSeconds of [-7200, 7200]) {
       await control('PUT', '/clock', { offsetSeconds });
       const token = await tokenOf('everything');
@@ -268,8 +271,8 @@ describe('nobody is let in, with 401,', () => {
 
 type KeyPair = Awaited<ReturnType<typeof generateKeyPair>>;
 
-/** An issuer of our own under the app's settings, to say what the real one never would. */
-describe('a forged token is refused with 401:', () => {
+/** An issuer of the test under the app's settings, to send tokens that the real one never issues. */
+describe('a forged token', () => {
   const issuer = 'https://issuer.example/v2.0';
   let server: Server;
   let url: string;
@@ -322,7 +325,7 @@ describe('a forged token is refused with 401:', () => {
   const list = (token: string) => bearer(token)('GET', '/api/accounts');
   const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-  test('one that is not forged is let in', async () => {
+  test("a valid token of the test's own issuer is accepted", async () => {
     await got(200, list(await signed(claims())));
   });
 
@@ -338,11 +341,11 @@ describe('a forged token is refused with 401:', () => {
     ['whose principal is a number', { oid: 7 }],
     ['of another tenant, from an issuer of several', { tid: otherTenantId }],
     ['of no tenant', { tid: undefined }],
-  ])('one %s', async (_title, more) => {
+  ])('a forged token is rejected with 401: one %s', async (_title, more) => {
     await refused(401, 'AuthenticationFailed', list(await signed(claims(more))));
   });
 
-  test('and the keys that tokens are verified with are read once for many calls', async () => {
+  test('the keys that verify tokens are read once for many calls', async () => {
     set({ KEYWARD_AUTH_JWKS_URL: `${url}/cached` });
     const good = answerWith;
     let reads = 0;
@@ -356,18 +359,18 @@ describe('a forged token is refused with 401:', () => {
     expect(reads).toBe(1);
   });
 
-  test('within a minute of its expiry a token still counts: clocks differ', async () => {
+  test('a token within a minute of its expiry is accepted, because clocks differ', async () => {
     await got(200, list(await signed(claims({ exp: now() - 30 }))));
   });
 
-  test('one whose roles are text lets in nowhere', async () => {
+  test('a token whose roles are text has no role', async () => {
     const text = await signed(claims({ roles: 'Accounts.Read' }));
     await refused(403, 'AuthorizationFailed', list(text));
     const scopes = await signed(claims({ roles: undefined, scp: 'Accounts.Read' }));
     await refused(403, 'AuthorizationFailed', list(scopes));
   });
 
-  test('one with alg none', async () => {
+  test('a token with alg none is rejected', async () => {
     for (const alg of ['none', 'None', 'NONE']) {
       const unsigned = `${encoded({ alg, typ: 'JWT', kid: 'ours' })}.${encoded(claims())}.`;
       await refused(401, 'AuthenticationFailed', list(unsigned));
@@ -375,7 +378,7 @@ describe('a forged token is refused with 401:', () => {
     }
   });
 
-  test('one with HS256, signed with the public key', async () => {
+  test('a token with HS256, signed with the public key, is rejected', async () => {
     const jwk = await exportJWK(publicKey);
     const secrets = [await exportSPKI(publicKey), JSON.stringify(jwk), jwk.n ?? ''];
     for (const secret of secrets) {
@@ -385,7 +388,7 @@ describe('a forged token is refused with 401:', () => {
     }
   });
 
-  test('one signed by somebody else under our key id, or with a key of its own in the header', async () => {
+  test("a token that another key signed under the issuer's key id, or with its own key in the header, is rejected", async () => {
     const stranger = await generateKeyPair('RS256', { extractable: true });
     const jwk = await exportJWK(stranger.publicKey);
     const headers: Record<string, unknown>[] = [{}, { jwk }, { jku: `${url}/evil` }, { kid: 'another', jwk }];
@@ -397,38 +400,41 @@ describe('a forged token is refused with 401:', () => {
     }
   });
 
-  test('one whose claims were changed after it was signed', async () => {
+  test('a token whose claims were changed after signing is rejected', async () => {
     const [head, , signature] = (await signed(claims({ roles: [] }))).split('.');
     await refused(401, 'AuthenticationFailed', list(`${head}.${encoded(claims())}.${signature}`));
   });
 
-  test('INV-9: an answer and the log tell no token', async () => {
+  test('INV-9: no response and no log line contains a token', async () => {
     const token = await signed(claims({ exp: now() - 600 }));
     const { body } = await refused(401, 'AuthenticationFailed', list(token));
     const said = JSON.stringify([body, world.records]);
     for (const part of token.split('.').slice(1)) expect(said).not.toContain(part);
   });
 
-  // An outage of ours or of Entra's is a matter of time: the same call works later.
+  // An outage of the app or of Entra ends: the same call works later.
   test.each<[title: string, status: number, body: string]>([
     ['a server error', 500, ''],
     ['too many requests', 429, '{}'],
     ['a page of a proxy', 200, '<html></html>'],
     ['JSON that holds no keys', 200, '{"error":"x"}'],
-  ])('but while the keys cannot be read it is 503 with Retry-After: %s', async (title, status, body) => {
-    set({ KEYWARD_AUTH_JWKS_URL: `${url}/${encodeURIComponent(title)}` });
-    const good = answerWith;
-    answerWith = () => ({ status, body });
-    try {
-      const answer = await refused(503, 'ServiceUnavailable', list(await signed(claims())));
-      expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
-    } finally {
-      answerWith = good;
-      set({ KEYWARD_AUTH_JWKS_URL: `${url}/keys` });
-    }
-  });
+  ])(
+    'while the keys that verify tokens cannot be read, a call answers 503 with Retry-After: %s',
+    async (title, status, body) => {
+      set({ KEYWARD_AUTH_JWKS_URL: `${url}/${encodeURIComponent(title)}` });
+      const good = answerWith;
+      answerWith = () => ({ status, body });
+      try {
+        const answer = await refused(503, 'ServiceUnavailable', list(await signed(claims())));
+        expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+      } finally {
+        answerWith = good;
+        set({ KEYWARD_AUTH_JWKS_URL: `${url}/keys` });
+      }
+    },
+  );
 
-  test('half configured, nobody is let in', async () => {
+  test('with incomplete settings every call is rejected', async () => {
     const token = await signed(claims());
     for (const name of ['KEYWARD_AUTH_AUDIENCE', 'KEYWARD_TENANT_ID']) {
       for (const value of [undefined, '']) {
@@ -456,9 +462,9 @@ describe('an instance', () => {
     return host;
   };
 
-  test('without KEYWARD_AUTH, or with one that nobody knows, lets nobody in', async () => {
+  test('an instance without KEYWARD_AUTH, or with an unknown value, rejects every call', async () => {
     const was = process.env.KEYWARD_AUTH;
-    // A child has the environment of its parent, and this one must have none.
+    // A child has the environment of its parent, and this one must have no such setting.
     delete process.env.KEYWARD_AUTH;
     const [unset, unknown] = await Promise.all([start(undefined), start('Entra')]);
     process.env.KEYWARD_AUTH = was;
@@ -472,7 +478,7 @@ describe('an instance', () => {
     }
   });
 
-  test('with functionKeys lets in whoever has a function key, and nobody else', async () => {
+  test('an instance with functionKeys admits every holder of a function key, and no other caller', async () => {
     const host = await start('functionKeys');
     const withKey = (key: string) => caller(host.url, { 'x-functions-key': key });
     for (const headers of [

@@ -1,4 +1,4 @@
-/** Refusals of sensitive calls stand in the audit: docs/operations.md has the closed list. */
+/** Refusals of sensitive calls are audited: docs/audit.md has the closed list. */
 import { TableClient } from '@azure/data-tables';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { AuditEntry } from '../../src/core/audit/auditEntry.ts';
@@ -61,7 +61,7 @@ const inService = async () =>
 const toSystemKey = { properties: { encryption: { type: 'SystemKey' } } };
 
 describe('a sensitive call that is refused', () => {
-  test('stands in the account’s chain: what was asked, by whom, why not; once a minute, and the ETag stays', async () => {
+  test('a refused sensitive call is in the account’s chain with call, caller and reason, once a minute, and the ETag stays', async () => {
     const key = await vaultWithKey(world, 'held-kv');
     await got(201, writer.api('PUT', '/api/accounts/held', withCustomerKey('held', key)));
     const { etag } = await accountOf(operator, 'held');
@@ -87,7 +87,7 @@ describe('a sensitive call that is refused', () => {
     expect(await refusedIn('accounts/theirs')).toEqual([]);
   });
 
-  test('stands there by whichever contract it came', async () => {
+  test('a refused sensitive call is audited on the routes of either API', async () => {
     const subscription = '1c5b82ee-9294-4568-b0c0-b9c523bc0d86';
     const media = (method: string, name: string, properties: unknown) =>
       writer.api(
@@ -111,7 +111,7 @@ describe('a sensitive call that is refused', () => {
     ]);
   });
 
-  test('is told when it tries to change a key that is inaccessible; any other change is refused without an entry', async () => {
+  test('a refused change of an inaccessible key is audited; any other refused change has no entry', async () => {
     const key = await vaultWithKey(world, 'lost-kv');
     await got(201, writer.api('PUT', '/api/accounts/lost', withCustomerKey('lost', key)));
     await world.stack.keyVault('PATCH', '/vaults/lost-kv/keys/cmk', { enabled: false });
@@ -131,7 +131,7 @@ describe('a sensitive call that is refused', () => {
     ]);
   });
 
-  test('stands in the service’s own chain where it is about a claim, or an account that there is not', async () => {
+  test('a refused sensitive call about a claim, or about an account that does not exist, is in the service’s own chain', async () => {
     await got(
       201,
       writer.api('PUT', '/api/accounts/claimed', withCustomerKey('claimed', await vaultWithKey(world, 'claimed-kv'))),
@@ -139,7 +139,7 @@ describe('a sensitive call that is refused', () => {
     const claim = '/api/operator/claims?kind=vault&value=Claimed-kv.vault.azure.net';
     await refused(403, 'AuthorizationFailed', writer.api('DELETE', claim));
     await refused(409, 'Conflict', operator('DELETE', claim));
-    // Nothing that can be read was asked of it.
+    // The response reveals nothing that can be read.
     await refused(403, 'AuthorizationFailed', writer.api('DELETE', '/api/operator/claims?kind=x'));
     await refused(403, 'AuthorizationFailed', repair(writer.api, 'a%2Fb%3F'.padEnd(400, 'c')));
     for (const value of ['%00', '<b>', 'a%0Ab'])
@@ -156,7 +156,7 @@ describe('a sensitive call that is refused', () => {
     ]);
   });
 
-  test('stands there once where many come together, and is told by the log only where one caller has too many', async () => {
+  test('many equal refused calls have one entry, and the log names a caller with too many', async () => {
     const prober = await principal('prober', ['Accounts.Read', 'Accounts.Write']);
     const byProber = async () =>
       (await inService()).flatMap(({ actor, account, key }: AuditEntry) =>
@@ -167,7 +167,7 @@ describe('a sensitive call that is refused', () => {
       return refused(403, 'OwnerMismatch', prober.api('PUT', '/api/accounts/probe', withCustomerKey('thief', key)));
     };
     await Promise.all(Array.from({ length: 5 }, () => probe('claimed-kv')));
-    // The same account and another key is another refusal.
+    // The same account with another key is another refusal.
     await probe('held-kv');
     expect(await byProber()).toEqual(
       ['claimed-kv', 'held-kv'].map((vault) => `probe https://${vault}.vault.azure.net/keys/cmk`),
@@ -176,19 +176,19 @@ describe('a sensitive call that is refused', () => {
     for (let n = 0; n < 30; n++) await refused(403, 'AuthorizationFailed', repair(prober.api, `none-${n}`));
     expect(await byProber()).toHaveLength(30);
     expect(tooMany()).toHaveLength(2);
-    // Nobody else is held up by it.
+    // It delays no other caller.
     await refused(403, 'AuthorizationFailed', repair(writer.api, 'none-0'));
     const last = (await inService()).at(-1);
     expect(last).toMatchObject({ account: 'none-0', actor: { id: writer.id } });
   });
 
-  test('is refused all the same where its entry cannot be written', async () => {
+  test('a sensitive call is refused also when its entry cannot be written', async () => {
     const key = await vaultWithKey(world, 'full-kv');
     const { body } = await got(201, writer.api('PUT', '/api/accounts/full', withCustomerKey('full', key)));
     const table = TableClient.fromConnectionString(world.stack.azurite.connectionString, 'keywardaccounts', {
       allowInsecureConnection: true,
     });
-    // Somebody has taken the place of the next entry.
+    // Another writer has inserted a row in the position of the next entry.
     const rowKey = `audit:${body.properties.accountId}:0000000002`;
     await table.createEntity({ partitionKey: 'full', rowKey, v: 1, data: '{}' });
     const since = world.records.length;

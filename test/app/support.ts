@@ -1,4 +1,7 @@
-/** What the tests of the built app share: one stack for a test file, a caller, and the customer's hands on vaults and keys. */
+/**
+ * Shared parts of the tests of the built app: one stack for a test file, a caller, and the customer's changes of vaults
+ * and keys.
+ */
 import { fileURLToPath } from 'node:url';
 import { QueueServiceClient } from '@azure/storage-queue';
 import { afterAll, beforeAll, expect } from 'vitest';
@@ -10,12 +13,12 @@ import { type Stack, type StackOptions, startStack } from '../../src/local/stack
 
 export const appDir = fileURLToPath(new URL('../..', import.meta.url));
 export const keyPool = fileURLToPath(new URL('../fixtures/rsaKeys.json', import.meta.url));
-/** ARM's name of the property that names a customer key: Azure Media Services, `KeyVaultProperties`. */
+/** ARM's name of the property with a customer key: Azure Media Services, `KeyVaultProperties`. */
 export const keyIdentifierTarget = 'properties.encryption.keyVaultProperties.keyIdentifier';
 
 export interface World {
   readonly stack: Stack;
-  /** With a function key, or a token of the operator's where those are in use. */
+  /** With a function key, or a token of the operator where the app needs one. */
   readonly api: Caller;
   readonly records: readonly LogRecord[];
 }
@@ -66,7 +69,7 @@ export const withCustomerKey = (owner: string, keyIdentifier: string) => ({
   properties: { owner, ...customerKey(keyIdentifier).properties },
 });
 
-/** A customer's vault with an RSA key `cmk`; answers the versionless identifier. */
+/** Creates a customer's vault with an RSA key `cmk`. Returns the versionless identifier. */
 export async function vaultWithKey(
   { stack }: World,
   name: string,
@@ -78,7 +81,7 @@ export async function vaultWithKey(
   return `https://${name}.vault.azure.net/keys/cmk`;
 }
 
-/** A next version of `cmk`; answers the version. */
+/** Creates a next version of `cmk`. Returns the version. */
 export async function rotate({ stack }: World, vault: string): Promise<string> {
   const made = await stack.keyVault<{ key: { kid: string } }>('POST', `/vaults/${vault}/keys/cmk/rotate`);
   return made.key.kid.split('/').at(-1) ?? '';
@@ -90,7 +93,7 @@ export interface SeenRequest {
   readonly status: number | string;
 }
 
-/** What reached a vault, oldest first. */
+/** The requests to a vault, oldest first. */
 export async function requestsTo({ stack }: World, vault: string, operation?: string): Promise<SeenRequest[]> {
   const query = operation === undefined ? '' : `&operation=${operation}`;
   return (await stack.keyVault<{ requests: SeenRequest[] }>('GET', `/requests?vault=${vault}${query}`)).requests;
@@ -105,7 +108,10 @@ export async function got(status: number, answer: Promise<Answer>): Promise<Answ
   return { status: seen, headers, body };
 }
 
-/** An error in the shape of Azure Resource Manager (RPC contract, "Error response content"), and which. */
+/**
+ * Checks that the response is this error, in the form of Azure Resource Manager (RPC contract, "Error response
+ * content").
+ */
 export async function refused(status: number, code: string, answer: Promise<Answer>): Promise<Answer> {
   const seen = await answer;
   expect({ status: seen.status, code: seen.body?.error?.code, message: seen.body?.error?.message }).toEqual({
@@ -127,8 +133,8 @@ export const versionOf = async (api: Caller, name: string): Promise<string> =>
 const sweeps = new WeakMap<Stack, Promise<void>>();
 
 /**
- * Sweeps, and returns when workers have taken the sweep's messages. Tests that sweep at the same time share one sweep. Without both, a
- * machine that is slower than the tests collects more messages with every sweep.
+ * Sweeps, and returns when workers have taken the sweep's messages. Tests that sweep at the same time share one sweep.
+ * Otherwise a machine that is slower than the tests would collect more messages with every sweep.
  */
 export function sweepOnce({ stack }: Pick<World, 'stack'>): Promise<void> {
   const running = sweeps.get(stack) ?? sweepUntilTaken(stack).finally(() => sweeps.delete(stack));

@@ -1,4 +1,4 @@
-/** What a busy app says: every log line, metric and answer of a scenario in which everything secret is marked. */
+/** The output of a busy app: every log line, metric and response of a scenario in which every secret is marked. */
 import { TableClient } from '@azure/data-tables';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { isCause } from '../../src/core/base/causes.ts';
@@ -25,7 +25,7 @@ const answers: Answer[] = [];
 let token: string;
 let blobs: string[];
 
-/** An account's life: created, under a key that rotates, denies, fails and recovers; secrets; calls that are refused. */
+/** An account's life: created, under a key that rotates, denies, fails and recovers; secrets; refused calls. */
 beforeAll(async () => {
   token = await operatorToken(world.stack.identity);
   const headers = { authorization: `Bearer ${token}` };
@@ -43,7 +43,7 @@ beforeAll(async () => {
   const input = `https://store.example/in/${query}`;
   await got(201, api('PUT', `${at}/jobInputs/j`, { properties: { baseUri: input, files: ['clip.mp4'] } }));
   await got(200, api('POST', `${at}/jobInputs/j/reveal`));
-  // Its answer is the secret: only what the log says of it counts.
+  // Its response is the secret, so only the log counts.
   await got(200, ask('POST', `${at}/tokenKeys/t/reveal`));
   await rotate(world, 'busy-kv');
   await api('POST', '/api/operator/rewraps', { account: 'busy' });
@@ -100,12 +100,12 @@ test('INV-9: no log line, metric, answer or announcement holds key material, a t
         said.filter((one) => one.includes(form)),
         what,
       ).toEqual([]);
-  // The log does not repeat what a caller typed either; an answer may, to say which property it means.
+  // The log does not repeat input of a caller either. A response may, to name the property.
   expect(
     world.records.filter((record) => JSON.stringify(record).includes(inBodies) && !/eventType/.test(record.message)),
   ).toEqual([]);
   expect(announced.length).toBeGreaterThan(5);
-  // The search would find one.
+  // Checks that the search would find a secret.
   expect(said.some((one) => one.includes('busy-kv'))).toBe(true);
 });
 
@@ -117,7 +117,7 @@ describe('metrics', () => {
   const labelsOf = (metric: string) =>
     metrics().flatMap(({ metric: name, value: _, ...labels }) => (name === metric ? [labels] : []));
 
-  test('are measured of everything that happened', () => {
+  test('every event of the scenario has a metric', () => {
     expect(new Set(metrics().map(({ metric }) => metric))).toEqual(
       new Set(
         ['looks', 'looks.ms', 'transitions', 'leases', 'reveals', 'refusals', 'sweeps.ms', 'announcements'].map(
@@ -143,7 +143,7 @@ describe('metrics', () => {
     );
   });
 
-  test('have a number, and labels of one word each', () => {
+  test('every metric has a number, and labels of one word each', () => {
     for (const { metric, value: number, ...labels } of metrics()) {
       expect(metric).toMatch(/^keyward\.[a-z.]+$/);
       expect(number).toEqual(expect.any(Number));

@@ -1,4 +1,7 @@
-/** Events of vaults in other tenants, through the real handshakes and deliveries of the emulator, with tokens of the issuer. */
+/**
+ * Events of vaults in other tenants, through the real handshakes and deliveries of the emulator, with tokens of the
+ * issuer.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Answer, caller, until } from '../../src/local/client.ts';
@@ -52,7 +55,9 @@ const newVersion = (vault: string, more: Record<string, unknown> = {}) => ({
   data: { VaultName: vault, ObjectType: 'Key', ObjectName: 'cmk', ...more },
 });
 
-/** An account under a key whose vault delivers to the webhook, as an application in the customer's tenant subscribed it. */
+/**
+ * An account under a key whose vault delivers to the webhook, subscribed by an application in the customer's tenant.
+ */
 async function account(name: string, schema: 'eventGrid' | 'cloudEvents' = 'eventGrid'): Promise<void> {
   const key = await vaultWithKey(world, name);
   const made = await world.stack.keyVault<{ state: string }>('PUT', `/vaults/${name}/eventSubscriptions/keyward`, {
@@ -61,7 +66,7 @@ async function account(name: string, schema: 'eventGrid' | 'cloudEvents' = 'even
     schema,
     headers: { authorization: `Bearer ${token}` },
   });
-  // The handshake has succeeded: otherwise it would wait for somebody's hand.
+  // The handshake has succeeded: otherwise it would wait for a manual validation.
   expect(made.state).toBe('Succeeded');
   await got(201, api('PUT', `/api/accounts/${name}`, withCustomerKey(name, key)));
 }
@@ -75,7 +80,7 @@ const onVersion = (name: string, version: string) =>
   );
 
 test.each(['eventGrid', 'cloudEvents'] as const)(
-  'in the schema %s the handshake succeeds, and a new version is followed within seconds',
+  "in the schema %s the webhook's handshake succeeds, and a new version is used within seconds",
   async (schema) => {
     const name = `hook-${schema.toLowerCase()}`.slice(0, 20);
     await account(name, schema);
@@ -83,7 +88,7 @@ test.each(['eventGrid', 'cloudEvents'] as const)(
   },
 );
 
-test('a resource event leads to a look at the vault', async () => {
+test('a resource event at the webhook causes a look at the vault', async () => {
   const name = 'hook-resource';
   await account(name);
   await sleep(1100);
@@ -98,8 +103,8 @@ test('a resource event leads to a look at the vault', async () => {
   );
 });
 
-describe('INV-5: events are not believed:', () => {
-  test('forged, repeated and reordered ones, in one delivery or many, change nothing but the time of the next look', async () => {
+describe('INV-5: events at the webhook', () => {
+  test('INV-5: forged, repeated and reordered events at the webhook change only the time of the next look', async () => {
     const name = 'hook-forged';
     await account(name);
     await world.stack.keyVault('PUT', '/events/mode', { mode: 'drop' });
@@ -120,13 +125,13 @@ describe('INV-5: events are not believed:', () => {
     expect(after).toMatchObject({ etag, properties: { state: 'Enabled', encryption: { status: 'Accessible' } } });
   });
 
-  test('what targets nobody is acknowledged: other types, vaults that nobody uses, events that are none', async () => {
+  test('events of other types, of unknown vaults, and messages that are no events are acknowledged by the webhook', async () => {
     await got(202, send([{ eventType: 'Contoso.Other' }, { id: 7 }, newVersion('nobodys-kv')]));
     await got(202, send({ specversion: '1.0', type: 'x'.repeat(5000), source: '', data: { vaultName: ['a'] } }));
     expect(await requestsTo(world, 'nobodys-kv')).toEqual([]);
   });
 
-  test('one delivery wakes at most a hundred vaults, and leaves the others to the sweep', async () => {
+  test('one delivery to the webhook wakes at most a hundred vaults, and leaves the others to the sweep', async () => {
     await got(202, send(Array.from({ length: 150 }, (_, n) => newVersion(`many-${n}`))));
     const said = world.records.map(({ message }) => message).filter((one) => one.includes('of another tenant'));
     expect(said.at(-1)).toContain('"left":50');
@@ -143,16 +148,16 @@ test.each<[title: string, body: unknown]>([
   ['more events than Event Grid sends', Array.from({ length: 5001 }, () => ({}))],
   ['nested deeper than can be read', `${'['.repeat(100_000)}`],
   ['a validation event without its code', [{ eventType: 'Microsoft.EventGrid.SubscriptionValidationEvent' }]],
-])('a body that is %s is refused, without effect', async (_title, body) => {
+])('a body at the webhook that is %s is rejected, without effect', async (_title, body) => {
   await refused(400, 'InvalidRequestContent', send(body));
 });
 
-test('a body that is larger than a delivery of Event Grid can be is refused', async () => {
+test("a body at the webhook that is larger than Event Grid's limit is rejected", async () => {
   await refused(413, 'RequestTooLarge', send([{ data: 'x'.repeat(1024 * 1024) }]));
 });
 
-describe('nobody but Event Grid delivers:', () => {
-  test('without a token, or with a function key, it is 401; without the role 403', async () => {
+describe('a delivery of another sender', () => {
+  test('a delivery without a token, or with a function key, gets 401, and without the role 403', async () => {
     const { keys } = world.stack.host;
     await refused(401, 'AuthenticationFailed', sendAs('', [newVersion('x')]));
     await refused(401, 'AuthenticationFailed', sendAs('Bearer a.b.c', [newVersion('x')]));
@@ -162,8 +167,9 @@ describe('nobody but Event Grid delivers:', () => {
     await refused(403, 'AuthorizationFailed', sendAs(`Bearer ${roleless}`, [newVersion('x')]));
   });
 
-  // Azure docs, event-grid/secure-webhook-delivery: the customer's application that writes the subscription has the role too.
-  test('the application that wrote the subscription has the role, and may not deliver all the same', async () => {
+  // Azure docs, event-grid/secure-webhook-delivery: the customer's application that writes the subscription has the
+  // role too.
+  test('the application that wrote the subscription has the role, and is not allowed to deliver', async () => {
     const writer = await tokenOf('writer', { roles: [role] });
     const validation = [
       { eventType: 'Microsoft.EventGrid.SubscriptionValidationEvent', data: { validationCode: 'c' } },
@@ -172,17 +178,17 @@ describe('nobody but Event Grid delivers:', () => {
     await refused(403, 'AuthorizationFailed', sendAs(`Bearer ${writer}`, validation));
   });
 
-  test('its role lets it in nowhere else', async () => {
+  test('the role of the webhook admits to no other route', async () => {
     const others = caller(world.stack.host.url, { authorization: `Bearer ${token}` });
     await refused(403, 'AuthorizationFailed', others('GET', '/api/accounts'));
     await refused(403, 'AuthorizationFailed', others('GET', '/api/health/ready'));
   });
 });
 
-describe('the handshake of CloudEvents is open, and', () => {
+describe('the handshake of CloudEvents', () => {
   const options = (headers: Record<string, string>) => fetch(hook(), { method: 'OPTIONS', headers });
 
-  test('consents to Event Grid, for POST', async () => {
+  test('the public handshake of CloudEvents consents to Event Grid, for POST', async () => {
     const response = await options({ 'webhook-request-origin': 'eventgrid.azure.net', 'webhook-request-rate': '120' });
     expect(response.status).toBe(200);
     expect(response.headers.get('webhook-allowed-origin')).toBe('eventgrid.azure.net');
@@ -191,9 +197,9 @@ describe('the handshake of CloudEvents is open, and', () => {
     expect(await response.text()).toBe('');
   });
 
-  // CloudEvents, HTTP 1.1 Web Hooks for Event Delivery, 4.2: without the header there is no consent, whatever the status.
+  // CloudEvents, HTTP 1.1 Web Hooks for Event Delivery, 4.2: without the header there is no consent, for any status.
   test.each(['', 'evil.example', 'eventgrid.azure.net.evil.example', 'eventgrid.azure.net, evil.example', '*'])(
-    'to nobody else: %j',
+    'the public handshake of CloudEvents consents to no other origin: %j',
     async (origin) => {
       const response = await options(origin === '' ? {} : { 'webhook-request-origin': origin });
       expect(response.headers.get('webhook-allowed-origin')).toBeNull();

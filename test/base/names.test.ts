@@ -19,7 +19,8 @@ describe('an account name', () => {
     ['abc', 'abc'],
     ['Contoso-Media-1', 'contoso-media-1'],
     ['1ab', '1ab'],
-    ['A'.repeat(24), 'a'.repeat(24)],
+    ['A'.repeat(64), 'a'.repeat(64)],
+    ['3F2504E0-4F89-41D3-9A0C-0305E82C3301', '3f2504e0-4f89-41d3-9a0c-0305e82c3301'],
   ])('%s is the partition %s', (name, folded) => {
     expect(parseAccountName(name)).toBe(folded);
   });
@@ -28,7 +29,7 @@ describe('an account name', () => {
     ...[
       '',
       'ab',
-      'a'.repeat(25),
+      'a'.repeat(65),
       '-abc',
       'abc-',
       'a b',

@@ -1,6 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, test } from 'vitest';
+import { openApiText } from '../../openApi.ts';
 import { openApiOf } from '../../src/functions/http/openApi/openApi.ts';
 import { routes } from '../../src/functions/routes.ts';
 import { type Json, judgeBy } from '../app/openApi/judge.ts';
@@ -14,6 +15,10 @@ test('the document is OpenAPI 3.1, by the meta-schema of the OpenAPI Initiative'
   expect(await new Validator().validate(document)).toEqual({ valid: true });
   expect(document.openapi).toMatch(/^3\.1\./);
   expect(document.info.version).toBe(JSON.parse(readFileSync('package.json', 'utf8')).version);
+});
+
+test('the document in the repository is the one that the app serves: `npm run openapi` writes it', () => {
+  expect(readFileSync('docs/openapi.json', 'utf8')).toBe(openApiText());
 });
 
 test('every route is in it with its method, path and role, but those of Azure Media Services’ published contract', () => {

@@ -1,4 +1,4 @@
-/** docs/deploy.md and infra/customer/README.md: arithmetic, tables, roles, and the lines that a person types. */
+/** The documents of the deployment: arithmetic, tables, promised bounds, and the commands that a person pastes. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,6 +9,9 @@ import { dailyMessage } from '../../src/functions/triggers/dailyPass.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+const inEveryShell = namesSet(
+  sectionsOf(read('docs/deploy.md')).find((section) => titleOf(section) === 'In every shell') ?? '',
+);
 
 describe('infra/customer/README.md', () => {
   const bounds = /^## Bounds$([\s\S]*?)^## /m.exec(read('docs/states-and-bounds.md'))?.[1] ?? '';
@@ -35,9 +38,9 @@ describe('infra/customer/README.md', () => {
   });
 
   it.each([
-    ['New versions are found within (\\d+) s', 'every event lost'],
+    ['finds new versions within (\\d+) s', 'every event lost'],
     ['no unwrapped account key outlives (\\d+) s', 'no unwrapped account key in any process'],
-    ['; (\\d+) s where the vault cannot be reached', 'when the vault is unreachable too'],
+    ['; (\\d+) s where the vault\\s+cannot be reached', 'when the vault is unreachable too'],
     ['work again within (\\d+) s', 'access back → Enabled'],
   ])('promises what the bounds say: %s', (promise, row) => {
     const line = bounds.split('\n').find((one) => one.includes(row));
@@ -45,9 +48,9 @@ describe('infra/customer/README.md', () => {
   });
 });
 
-describe('docs/deploy.md', () => {
-  it('counts right: every sum in its tables', () => {
-    const sums = [...read('docs/deploy.md').matchAll(/\| ([\d,][\d,·+ ]*) = ([\d,]+)(?= \|)/g)];
+describe('docs/size-and-cost.md', () => {
+  it('calculates right: every sum in its tables', () => {
+    const sums = [...read('docs/size-and-cost.md').matchAll(/\| ([\d,][\d,·+ ]*) = ([\d,]+)(?= \|)/g)];
     expect(sums.length).toBeGreaterThan(10);
     const number = (text: string) => Number(text.replaceAll(',', ''));
     const product = (text: string) => text.split('·').reduce((value, factor) => value * number(factor), 1);
@@ -56,66 +59,94 @@ describe('docs/deploy.md', () => {
       expect(sum, left).toBe(number(right));
     }
   });
+});
 
-  it('tells of every table that is backed up, and every table is', () => {
-    const text = read('docs/deploy.md');
+describe('docs/backup-and-restore.md', () => {
+  const text = read('docs/backup-and-restore.md');
+
+  it('lists every table that is backed up, and every table is, except those without lasting content', () => {
     const tables = [...read('docs/storage.md').matchAll(/^\| `(keyward\w+)` \|/gm)].map(([, name = '']) => name);
-    // What is lost without harm.
-    const leftOut: readonly string[] = ['keywardoperations'];
+    const withoutLastingContent = ['keywardoperations'];
     const saved = [...tableNames];
     expect(saved.toSorted(), 'Add the table to infra/backup/rows.ts').toEqual(
-      tables.filter((name) => !leftOut.includes(name)).toSorted(),
+      tables.filter((name) => !withoutLastingContent.includes(name)).toSorted(),
     );
-    const [, section = ''] = /^## Back up and restore$([\s\S]*?)^## /m.exec(text) ?? [];
-    const found = section.split('\n').flatMap((line) => {
+    const listed = text.split('\n').flatMap((line) => {
       const [, cell = ''] = /^\| (`keyward.*?) \|/.exec(line) ?? [];
       return [...cell.matchAll(/`(keyward\w+)`/g)].map(([, name]) => name);
     });
-    expect(found).toEqual(saved);
-    const [, emptied = ''] = /for table in ([\w ]+); do/.exec(section) ?? [];
+    expect(listed).toEqual(saved);
+    const [, emptied = ''] = /for table in ([\w ]+); do/.exec(text) ?? [];
     expect(emptied.split(' ').map((name) => `keyward${name}`)).toEqual(saved);
   });
 
   it('starts the daily pass after a restore with a message that the app accepts', () => {
-    const [, content = ''] = /--queue-name daily-pass --content (\S+)/.exec(read('docs/deploy.md')) ?? [];
+    const [, content = ''] = /--queue-name daily-pass --content (\S+)/.exec(text) ?? [];
     const message = JSON.parse(Buffer.from(content, 'base64').toString('utf8'));
     expect(dailyMessage.safeParse(message).success).toBe(true);
     expect(message).toEqual({ visit: 'accounts' });
   });
 });
 
-/** A shell that is opened later has none of the names of an earlier one. */
-describe.each([
-  ['docs/deploy.md', 'In every shell'],
-  ['infra/customer/README.md', ''],
-])('the lines to type of %s', (path, common) => {
-  const sections = read(path)
-    .split(/^(?=## )/m)
-    .slice(1);
-  const codeIn = (text: string): string[] => [
-    ...[...text.matchAll(/^ *```sh\n([\s\S]*?)^ *```$/gm)].map(([, code = '']) => code),
-    ...[...text.replaceAll(/^ *```[\s\S]*?^ *```$/gm, '').matchAll(/`([^`\n]+)`/g)].map(([, code = '']) => code),
-  ];
-  it('has only blocks that a shell can read', () => {
-    const blocks = [...read(path).matchAll(/^( *)```sh\n([\s\S]*?)^ *```$/gm)].map(([, indent = '', code = '']) =>
-      code.replaceAll(new RegExp(`^${indent}`, 'gm'), '').replaceAll(/<\w[^<>\n]*>/g, 'placeholder'),
+/** A shell that is opened later has none of the names of an earlier one, except those of "In every shell". */
+describe.each(['docs/deploy.md', 'docs/networks.md', 'docs/backup-and-restore.md', 'infra/customer/README.md'])(
+  'the commands of %s',
+  (path) => {
+    const sections = sectionsOf(read(path));
+
+    it('parse in bash', () => {
+      const blocks = blocksIn(read(path)).map((block) => block.replaceAll(/<\w[^<>\n]*>/g, 'placeholder'));
+      expect(blocks.length).toBeGreaterThan(2);
+      const { stderr } = spawnSync('bash', ['-n'], { input: blocks.join('\n'), encoding: 'utf8' });
+      expect(stderr).toBe('');
+    });
+
+    // zsh runs a comment as a command, and fails on a pattern without a match, as a person has it by default on macOS.
+    it('can be pasted into zsh: they have no comments and no unquoted patterns', () => {
+      const plain = blocksIn(read(path)).flatMap((block) =>
+        block
+          .replaceAll(/<\w[^<>\n]*>/g, 'placeholder')
+          .replaceAll(/'[^']*'|"(?:\\.|\$\([^)]*\)|[^"\\])*"/g, 'quoted')
+          .replaceAll(/\$\{[^}]*\}/g, 'value')
+          .split('\n'),
+      );
+      expect(plain.filter((line) => /(^|\s)#|[?*[\]]/.test(line))).toEqual([]);
+    });
+
+    it.each(sections.map((section) => [titleOf(section), section]))(
+      'have a value for each name that they use under "%s", there or in what is run first',
+      (_, section) => {
+        const used = namesIn(codeIn(section), /\$\{?([A-Z][A-Z_]+)/g);
+        const set = [...namesSet(section), ...(path === 'infra/customer/README.md' ? [] : inEveryShell)];
+        expect(used.filter((name) => !set.includes(name))).toEqual([]);
+      },
     );
-    expect(blocks.length).toBeGreaterThan(5);
-    const { stderr } = spawnSync('bash', ['-n'], { input: blocks.join('\n'), encoding: 'utf8' });
-    expect(stderr).toBe('');
-  });
+  },
+);
 
-  const titleOf = (section: string): string => /^## (.+)$/m.exec(section)?.[1] ?? '';
-  const namesIn = (codes: readonly string[], form: RegExp): string[] =>
-    codes.flatMap((code) => [...code.matchAll(form)].map(([, name = '']) => name));
-  const made = (section: string) => namesIn(codeIn(section), /(?:^|[\s"`(])([A-Z][A-Z_]+)=/gm);
-  const everywhere = made(sections.find((section) => titleOf(section) === common) ?? '');
+function sectionsOf(markdown: string): string[] {
+  return markdown.split(/^(?=## )/m).slice(1);
+}
 
-  it.each(sections.map((section) => [titleOf(section), section]))(
-    'has a value for each name that it uses under "%s", there or in what is typed first',
-    (_, section) => {
-      const used = namesIn(codeIn(section), /\$\{?([A-Z][A-Z_]+)/g);
-      expect(used.filter((name) => ![...made(section), ...everywhere].includes(name))).toEqual([]);
-    },
+function titleOf(section: string): string {
+  return /^## (.+)$/m.exec(section)?.[1] ?? '';
+}
+
+function blocksIn(markdown: string): string[] {
+  return [...markdown.matchAll(/^( *)```sh\n([\s\S]*?)^ *```$/gm)].map(([, indent = '', code = '']) =>
+    code.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
   );
-});
+}
+
+function codeIn(markdown: string): string[] {
+  const inline = [...markdown.replaceAll(/^ *```[\s\S]*?^ *```$/gm, '').matchAll(/`([^`\n]+)`/g)];
+  return [...blocksIn(markdown), ...inline.map(([, code = '']) => code)];
+}
+
+function namesIn(codes: readonly string[], form: RegExp): string[] {
+  return codes.flatMap((code) => [...code.matchAll(form)].map(([, name = '']) => name));
+}
+
+function namesSet(section: string): string[] {
+  return namesIn(codeIn(section), /(?:^|[\s"`(])([A-Z][A-Z_]+)=/gm);
+}

@@ -17,6 +17,7 @@ param alwaysReady = [
     instanceCount: 2
   }
 ]
+param packageUri = 'https://releases.contoso.example/keyward.zip'
 param siteUpdateStrategy = 'RollingUpdate'
 param auth = 'entra'
 param authAudience = '00000000-0000-0000-0000-000000000001'
@@ -88,6 +89,7 @@ param policy = {
   KEYWARD_LEASE_SECONDS: 301
   KEYWARD_LEASE_GRACE_SECONDS: 601
   KEYWARD_ACCOUNTS_PER_MESSAGE: 999
+  KEYWARD_SWEEP_RANGES: 128
   KEYWARD_WORKER_LEASE_SECONDS: 61
   KEYWARD_VAULT_SHARE_PERCENT: 26
   KEYWARD_KEY_NEAR_EXPIRY_DAYS: 31

@@ -111,8 +111,8 @@ describe('INV-11: a new version of an operator key', () => {
     await make();
     await rings.advance(5 * minutes);
     expect(await keysOf('system')).toEqual(before);
-    const told = world.lab.log.filter(({ level }) => level === 'error');
-    expect(told.map(({ fields }) => fields.cause)).toContain(cause);
+    const logged = world.lab.log.filter(({ level }) => level === 'error');
+    expect(logged.map(({ fields }) => fields.cause)).toContain(cause);
     await newVersion();
     await rings.advance(5 * minutes);
     expect(await keysOf('system')).toEqual((await versionsOf('system', world.lab)).slice(-1));
@@ -161,7 +161,7 @@ describe('INV-11: a new version of an operator key', () => {
   });
 });
 
-test('INV-2: while the operator’s vault does not answer, running processes go on, an alarm is raised, and nobody’s state changes', async () => {
+test('INV-2: while the operator’s vault does not answer, running processes serve, an alarm is raised, and no account’s state changes', async () => {
   const { lab } = world;
   const key = await lab.vaultWithKey('outage-kv');
   await lab.account('outage-c', 'contoso', key);

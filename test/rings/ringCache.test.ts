@@ -264,7 +264,7 @@ describe('the recovery key', () => {
     },
   });
 
-  it('opens what the ring’s own key does not, after that was asked, and it is told', async () => {
+  it('opens what the ring’s own key did not open, and the log says so', async () => {
     const asked: string[] = [];
     const keyVault = vaults({ recovery: new Map([[newVersion, newKey]]) }, asked);
     const stage = ringStage({ keyVault, stored: [...beside([]), ...recovery], hasAccounts: true, keys: withRecovery });
@@ -283,7 +283,7 @@ describe('the recovery key', () => {
     expect(asked).toEqual(['operator', 'operator', 'operator']);
   });
 
-  it('is the only other one: a row that names a key of somebody else sends nobody there', async () => {
+  it('is the only other one: a row that names a foreign key causes no call to it', async () => {
     const asked: string[] = [];
     const theirs = ringNames.map((ring) => row({ ring, key: identifier(oldVersion, 'attacker') }));
     const stage = ringStage({ keyVault: vaults({ attacker: keys }, asked), stored: theirs, hasAccounts: true });
@@ -474,14 +474,14 @@ describe('the rings of a running process', () => {
       row({ generation: 2, plain: payload(1, 2, 0xee) }),
       row({ generation: 3, plain: payload(1, 3, 0xcc), link: linked('system', 3, 0xcc, 0xbb) }),
     ],
-  ])('are not loaded at all by a new process where %s was put in somebody else’s place', async (_, planted, ours) => {
+  ])('are not loaded at all by a new process where %s replaces another', async (_, planted, ours) => {
     const stage = ringStage({ keyVault: vaultWith(keys), stored: beside([planted, ours]), hasAccounts: true });
     await expect(createRings(stage)()).rejects.toThrow(KeyMaterialMismatch);
   });
 
   it('take no KEK whose forerunner could not be opened, however it is linked', async () => {
     const { stage, rings, later } = await running();
-    // Nobody can open the one; the other is linked to it by whoever made both.
+    // No key opens the one; the other is linked to it by the writer of both.
     stage.stored.push(row({ generation: 2, plain: payload(1, 9, 0xdd) }));
     stage.stored.push(row({ generation: 3, plain: payload(1, 3, 0xee), link: linked('system', 3, 0xee, 0xdd) }));
     stage.states.set('system', { sealing: 3, since: start });
@@ -496,7 +496,7 @@ describe('the rings of a running process', () => {
     ['a made-up proof', linked('system', 2, 0xbb, 0xcc)],
     ['the proof of another ring', linked('at-rest', 2, 0xbb, 0xaa)],
   ])(
-    'never take a KEK that somebody wrapped with the public key alone, with %s that it was made here',
+    'never accept a KEK that was wrapped with the public key alone, with %s that it was made here',
     async (_, made) => {
       const { stage, rings, later } = await running();
       const { link: _link, ...planted } = second;
@@ -512,7 +512,7 @@ describe('the rings of a running process', () => {
     },
   );
 
-  it('lose a KEK that was destroyed, and wipe it when nobody can be using it any more', async () => {
+  it('lose a KEK that was destroyed, and wipe it when no handler can be using it any more', async () => {
     const { stage, rings, later } = await running();
     const held = await rings();
     const { key } = held.system.newest;
@@ -548,8 +548,8 @@ describe('the rings of a running process', () => {
     const now = await rings('fresh');
     expect(now.system.newest).toMatchObject({ generation: 2, key: new Uint8Array(32).fill(0xbb) });
     expect(now.audit.kek(1).key).toEqual(new Uint8Array(32).fill(0xaa));
-    const told = stage.lines.filter(({ message }) => message.startsWith('The rows of a ring are missing'));
-    expect(new Set(told.map(({ fields }) => `${fields.ring}/${fields.generation}`))).toEqual(
+    const logged = stage.lines.filter(({ message }) => message.startsWith('The rows of a ring are missing'));
+    expect(new Set(logged.map(({ fields }) => `${fields.ring}/${fields.generation}`))).toEqual(
       new Set(['system/2', 'audit/1']),
     );
   });

@@ -65,7 +65,7 @@ describe('a new KEK of a ring, on request', () => {
     const names = ['whole-s', 'whole-c', 'whole-x'];
     for (const name of names)
       for (const n of [1, 2, 3]) await put(lab.service, name, 'contentKeys', keyId(n), bytes(`${name} ${n}`));
-    // An older account key that nobody moves stays readable too.
+    // An older account key that no pass moves stays readable too.
     await rotateAccountKey('whole-s', {}, tester, await lab.another({ dailyQueue: { send: async () => undefined } }));
     const etag = secretEtagOf({
       ...(await row(lab.service, 'whole-c', 'contentKeys', keyId(1))),
@@ -81,7 +81,7 @@ describe('a new KEK of a ring, on request', () => {
     const readable = async () => {
       for (const name of ['whole-s', 'whole-c'])
         expect(await reveal(lab.service, name, 'contentKeys', keyId(2))).toBe(hex(bytes(`${name} 2`)));
-      await put(lab.service, 'whole-c', 'contentKeys', keyId(4), bytes('written meanwhile'));
+      await put(lab.service, 'whole-c', 'contentKeys', keyId(4), bytes('written in between'));
     };
     const phases = new Set<string>();
     for (let n = 0; n < 14; n++) {
@@ -179,7 +179,7 @@ describe('a new KEK of a ring, on request', () => {
     ]);
   });
 
-  test('comes by itself when the present one is old enough, and with 0 days never', async () => {
+  test('starts automatically when the present one is old enough, and with 0 days never', async () => {
     const { lab } = world;
     const before = await newestOf('audit');
     const year = 365 * 24 * 60 * minutes;
@@ -280,7 +280,7 @@ describe('a pass', () => {
   });
 
   test.each(['secret', 'record'] as const)(
-    'INV-1: leaves a broken %s as it is, stops for nobody else, and keeps the older KEK, with an alarm, until it is repaired',
+    'INV-1: leaves a broken %s as it is, stops for no other row, and keeps the older KEK, with an alarm, until it is repaired',
     async (what) => {
       const { lab } = world;
       const [good, bad] = [`good-${what}`, `bad-${what}`];
@@ -367,7 +367,7 @@ describe('INV-1: a writer paused between encrypt and save, across a whole rotati
     ['at-rest', undefined],
     ['at-rest', 'late-kv'],
   ])(
-    'creating an account (%s ring, customer key: %s): it is sealed anew before the caller is told',
+    'creating an account (%s ring, customer key: %s): it is sealed again before the caller gets the response',
     async (ring, vault) => {
       const { lab } = world;
       const name = `late-${ring}-${vault === undefined ? 's' : 'c'}`;
@@ -402,7 +402,7 @@ describe('INV-1: a writer paused between encrypt and save, across a whole rotati
           (late: Service, name: string) =>
             patchAccount(name, { encryption: { type: 'SystemKey' } }, {}, tester, late, { mayRelease: true }),
         ],
-        [`anew-${ring}`, (late: Service, name: string) => rotateAccountKey(name, {}, tester, late)],
+        [`again-${ring}`, (late: Service, name: string) => rotateAccountKey(name, {}, tester, late)],
       ] as const) {
         await lab.account(name, 'contoso', await lab.vaultWithKey(`${name}-kv`));
         const { revision } = (await lab.view(name)).record;

@@ -40,9 +40,9 @@ test('a new KEK is made on request, once at a time, and shown from the start', a
   expect(body).toMatchObject({ ring: 'at-rest', sealing: 1, rotation: { phase: 'arriving', to: 2 } });
   expect(body.generations).toHaveLength(2);
   await refused(409, 'Conflict', api('POST', `${path}/at-rest/rotate`));
-  // Nobody has anything to do yet: a sweep leaves it as it is.
+  // Nothing is due yet: a sweep leaves it as it is.
   await world.stack.host.invokeTimer('sweep');
   const seen = await got(200, api('GET', path));
   expect(seen.body.value[1].rotation).toEqual(body.rotation);
-  await refused(400, 'InvalidParameter', api('POST', `${path}/nobody/rotate`));
+  await refused(400, 'InvalidParameter', api('POST', `${path}/absent/rotate`));
 });

@@ -5,7 +5,7 @@ import { dyingAt, openedKey, rewrapsOf, rotateKey, seconds, vaultId, versionOf }
 
 const world = useLab();
 
-describe('INV-1: whoever dies between any two effects of a re-wrap', () => {
+describe('INV-1: a crash between any two effects of a re-wrap', () => {
   test.each(['before', 'after'] as const)(
     'leaves accounts that open (%s each effect), and the rotation is completed after the restart',
     async (when) => {

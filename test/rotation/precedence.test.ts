@@ -9,7 +9,7 @@ import { rotateKey, seconds, vaultId, versionOf } from './support.ts';
 /** 2 % of 400 calls a second: four accounts a second. */
 const world = useLab({ settings: { KEYWARD_VAULT_SHARE_PERCENT: '2' } });
 
-test('a rotation that the vault throttles with a Retry-After ends its message, and another goes on when it is time', async () => {
+test('a rotation that the vault throttles with a Retry-After ends its message, and another continues when it is time', async () => {
   const { lab } = world;
   await lab.account('later', 'contoso', await lab.vaultWithKey('later-kv'));
   const target = await rotateKey('later-kv', lab);
@@ -24,7 +24,7 @@ test('a rotation that the vault throttles with a Retry-After ends its message, a
   expect(await versionOf('later', lab)).toBe(target);
 });
 
-test('looks come before re-wraps: another key of the vault is confirmed to be disabled while a long rotation goes on', async () => {
+test('looks come before re-wraps: another key of the vault is confirmed to be disabled during a long rotation', async () => {
   const { lab } = world;
   const key = await lab.vaultWithKey('busy-kv');
   const names = namesOf('busy', 100);

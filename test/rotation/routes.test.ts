@@ -44,10 +44,10 @@ test('usage, holders in pages and forced re-wraps, from one version to the next'
 test.each([
   ['GET', usage, undefined, 400, 'InvalidParameter'],
   ['GET', `${usage}?keyIdentifier=nonsense`, undefined, 400, 'KeyIdentifierMalformed'],
-  ['GET', `${usage}?keyIdentifier=https://nobody-kv.vault.azure.net/keys/cmk`, undefined, 404, 'NotFound'],
+  ['GET', `${usage}?keyIdentifier=https://absent-kv.vault.azure.net/keys/cmk`, undefined, 404, 'NotFound'],
   [
     'GET',
-    `${holders}?keyIdentifier=https://nobody-kv.vault.azure.net/keys/cmk&version=1`,
+    `${holders}?keyIdentifier=https://absent-kv.vault.azure.net/keys/cmk&version=1`,
     undefined,
     400,
     'InvalidParameter',

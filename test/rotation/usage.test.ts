@@ -15,7 +15,7 @@ async function safe(key: string): Promise<Record<string, boolean>> {
 }
 
 describe('usage by version', () => {
-  test('an old version is safe to disable once nobody is on it and it has not been the latest for 15 minutes', async () => {
+  test('an old version is safe to disable once no account uses it and it has not been the latest for 15 minutes', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('usage-kv');
     for (const name of ['usage-a', 'usage-b']) await lab.account(name, 'contoso', key);
@@ -34,7 +34,7 @@ describe('usage by version', () => {
     expect(versions.find(({ version }) => version === old)).toMatchObject({ accounts: 1, pinned: 1, isLatest: false });
     expect(versions.find(({ version }) => version === next)).toMatchObject({ accounts: 2, pinned: 0, isLatest: true });
 
-    // Held up by the account that is pinned, however long; then by nobody.
+    // The pinned account holds it, however long; afterwards no account does.
     await lab.advance(1200 * seconds);
     expect(await safe(key)).toEqual({ [old]: false, [next]: false });
     const { holders } = await holdersOf(key, old, { limit: 10 }, lab.service);
@@ -45,7 +45,7 @@ describe('usage by version', () => {
     expect(await safe(key)).toEqual({ [old]: true, [next]: false });
   });
 
-  test('is not safe in the first 15 minutes after a newer version was found, though nobody is on it', async () => {
+  test('is not safe in the first 15 minutes after a newer version was found, although no account uses it', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('wait-kv');
     await lab.account('wait', 'contoso', key);
@@ -94,8 +94,8 @@ describe('usage by version', () => {
     expect((await failure(forged)).code).toBe('InvalidParameter');
   });
 
-  test('of a key that nobody is bound to is refused', async () => {
-    const error = await failure(keyUsage('https://nobody-kv.vault.azure.net/keys/cmk', world.lab.service));
+  test('of a key without bound accounts is refused', async () => {
+    const error = await failure(keyUsage('https://absent-kv.vault.azure.net/keys/cmk', world.lab.service));
     expect(error.code).toBe('NotFound');
   });
 });
@@ -133,7 +133,7 @@ describe('a re-wrap that an operator asks for', () => {
     expect((await lab.view('force-denied')).record.wrappedAccountKey).toBe(before);
   });
 
-  test('of a key re-wraps everybody who follows exactly once, who is on the newest version too, and then it is over', async () => {
+  test('of a key re-wraps every following account exactly once, also those on the newest version, and then ends', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('all-kv');
     const names = ['all-a', 'all-b', 'all-c'];

@@ -28,7 +28,7 @@ describe('a new version that cannot be used', () => {
   ];
 
   test.each(kinds)(
-    '%s: everybody stays, %s is warned of and told once, and a good one after it is followed',
+    '%s: every account stays, %s is warned of and audited once, and a good version after it is used',
     async (kind, cause, more) => {
       const { lab } = world;
       const vault = `bad-${kind}-kv`;
@@ -46,7 +46,7 @@ describe('a new version that cannot be used', () => {
     },
   );
 
-  test('of a vault whose purge protection is gone: everybody stays until it is back', async () => {
+  test('of a vault whose purge protection is gone: every account stays until it is back', async () => {
     const { lab } = world;
     await lab.account('purge', 'contoso', await lab.vaultWithKey('purge-kv'));
     const before = await versionOf('purge', lab);
@@ -119,19 +119,19 @@ describe('a row that was swapped', () => {
 });
 
 describe('rotation', () => {
-  test('is told when it starts and when it is complete, with the number of accounts', async () => {
+  test('is audited when it starts and when it is complete, with the number of accounts', async () => {
     const { lab } = world;
-    const key = await lab.vaultWithKey('told-kv');
-    for (const name of ['told-a', 'told-b']) await lab.account(name, 'contoso', key);
-    const next = await rotateKey('told-kv', lab);
+    const key = await lab.vaultWithKey('audited-kv');
+    for (const name of ['audited-a', 'audited-b']) await lab.account(name, 'contoso', key);
+    const next = await rotateKey('audited-kv', lab);
     await lab.advance(300 * seconds);
-    expect(await watchAudit('told-a', lab)).toEqual([
+    expect(await watchAudit('audited-a', lab)).toEqual([
       'WatchCreated',
       'NewVersionFound',
       'RotationStarted',
       'RotationCompleted',
     ]);
-    const { watch } = await lab.view('told-a');
+    const { watch } = await lab.view('audited-a');
     const [last] = (await bindingEntries(watch?.binding.id ?? '', lab.service)).toReversed();
     expect(last).toMatchObject({ key: next, accounts: 2 });
   });
@@ -146,7 +146,7 @@ describe('rotation', () => {
     expect(await rewrapsOf('twice', lab)).toHaveLength(1);
   });
 
-  test('half-way, with the first old version disabled meanwhile, holds up nobody else', async () => {
+  test('half-way, with the first old version disabled in between, delays no other account', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('wedge-kv');
     for (const name of ['wedge-a', 'wedge-b', 'wedge-c', 'wedge-d']) await lab.account(name, 'contoso', key);

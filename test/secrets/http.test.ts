@@ -47,7 +47,7 @@ describe('the routes of secrets', () => {
     expect((await api('DELETE', `${at}/${keyId(1)}`)).status).toBe(200);
     expect((await api('DELETE', `${at}/${keyId(1)}`)).status).toBe(204);
     await refused(404, 'NotFound', api('POST', `${at}/${keyId(1)}/reveal`));
-    await refused(404, 'AccountNotFound', api('POST', `/api/accounts/nobody/contentKeys/${keyId(1)}/reveal`));
+    await refused(404, 'AccountNotFound', api('POST', `/api/accounts/absent/contentKeys/${keyId(1)}/reveal`));
   });
 
   test('job inputs: query strings never come back on reveal, only by resolve', async () => {
@@ -244,7 +244,7 @@ describe('INV-9: after a busy scenario', () => {
     const at = '/api/accounts/busy';
     await api('PATCH', at, { properties: { auditKeyUse: true } });
     const keys = [1, 2, 3, 4].map((n) => Buffer.from(`content-key-no-${n}`.padEnd(16, '#')));
-    const token = Buffer.from('a token key that nobody may see in any table');
+    const token = Buffer.from('a token key that no table may show');
     const url = `${signed}clip.mp4${query}`;
     const writeAll = async () => {
       for (const [n, key] of keys.entries())

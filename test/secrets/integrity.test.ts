@@ -34,7 +34,7 @@ const flipped = (sealed: string, at: number): string => {
   return base64(stored);
 };
 
-/** What somebody who can write the table, and has no key, makes of the row. */
+/** The row as a writer of the table without any key can change it. */
 const edits: [what: string, edit: (before: SecretRow) => Promise<Partial<Record<keyof SecretRow, unknown>>>][] = [
   ['the value', async ({ sealed }) => ({ sealed: flipped(sealed, 30) })],
   ['the tag', async ({ sealed }) => ({ sealed: flipped(sealed, -1) })],
@@ -63,7 +63,7 @@ const edits: [what: string, edit: (before: SecretRow) => Promise<Partial<Record<
   ['its form: no base64', async () => ({ sealed: 'not base64' })],
   ['its form: nothing there', async () => ({ sealed: undefined })],
   [
-    'the outer layer only, by somebody with the at-rest ring',
+    'the outer layer only, by a holder of the at-rest ring',
     async () => {
       const { record } = await world.lab.view('victim');
       const { atRest } = await world.lab.service.rings();
@@ -113,7 +113,7 @@ describe('a stored row that was swapped or edited', () => {
     const asked = { account: 'victim', kind: 'contentKeys', limit: 10 } as const;
     const { secrets } = await revealPage(asked, { actor: tester }, lab.service);
     expect(secrets.map(({ plain }) => plain && hex(plain))).toEqual([undefined, hex(bytes('second key'))]);
-    // The log has it again; the chain has it once a minute, however often it is asked for.
+    // The log has it again; the chain has it once a minute, however often it is requested.
     expect(lab.log.filter(({ level }) => level === 'error')).toHaveLength(2);
     expect((await auditOf(lab, 'victim')).slice(entries.length)).toEqual([alarm]);
     expect(etag).toBeDefined();

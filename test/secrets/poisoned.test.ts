@@ -1,4 +1,4 @@
-/** Rows that somebody has put, or damaged, past the app: each stops nothing but itself, and can be mended by the calls that there are. */
+/** Rows that were written or damaged past the app: each stops nothing else, and existing calls can repair it. */
 import { describe, expect, test } from 'vitest';
 import type { TableName } from '../../src/azure/tables.ts';
 import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
@@ -27,7 +27,7 @@ async function write(account: string, rowKey: string, v: number, data: unknown):
 const asked = (account: string) => ({ account, kind: 'tokenKeys', limit: 100 }) as const;
 
 const poisons: [what: string, poison: (account: string) => Promise<void>][] = [
-  ['a format version that nobody knows', (account) => write(account, 'secret:tokenKeys:b', 9, {})],
+  ['an unknown format version', (account) => write(account, 'secret:tokenKeys:b', 9, {})],
   ['no JSON', (account) => write(account, 'secret:tokenKeys:b', 1, '{')],
   ['null', (account) => write(account, 'secret:tokenKeys:b', 1, null)],
   [
@@ -49,7 +49,7 @@ const poisons: [what: string, poison: (account: string) => Promise<void>][] = [
 describe.each(poisons.map(([what, poison], n) => ({ what, poison, account: `poison-${n}` })))(
   'a secret’s row that holds $what',
   ({ poison, account }) => {
-    test('stands in its page as one that does not open, and is told; it can be written again, or deleted', async () => {
+    test('appears in its page as unreadable and raises an alarm; it can be written again, or deleted', async () => {
       const { lab } = world;
       await lab.account(account, 'contoso');
       for (const name of ['a', 'b', 'c']) await put(lab.service, account, 'tokenKeys', name, bytes(name));
@@ -157,6 +157,6 @@ test('INV-6: however many secrets do not open, each is named in the account’s 
   const view = await lab.account('many', 'contoso');
   const refs = Array.from({ length: 700 }, (_, n) => refOf('many', 'contentKeys', keyId(n)));
   await alarm(view, refs, lab.service);
-  const told = (await auditOf(lab, 'many')).flatMap(({ secrets = [] }) => secrets);
-  expect(told).toEqual(refs.map(({ name }) => `contentKeys/${name}`));
+  const alarms = (await auditOf(lab, 'many')).flatMap(({ secrets = [] }) => secrets);
+  expect(alarms).toEqual(refs.map(({ name }) => `contentKeys/${name}`));
 });

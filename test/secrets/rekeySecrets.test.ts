@@ -1,4 +1,4 @@
-/** Passes over secrets that meet trouble: they come to an end, keep still between rounds, and leave nobody waiting for long. */
+/** Passes over secrets that meet failures: they end, pause between rounds, and delay no caller for long. */
 import { describe, expect, test } from 'vitest';
 import type { RekeyWork } from '../../src/core/accounts/ports.ts';
 import { patchAccount } from '../../src/core/accounts/putAccount.ts';
@@ -63,7 +63,7 @@ const alarms = async (account: string) =>
   (await auditOf(world.lab, account)).filter(({ type }) => type === 'SecretIntegrityFailed').length;
 
 describe('a row that does not open', () => {
-  test('ends the round, however many messages it takes, and is told once; the next day’s pass begins the next one', async () => {
+  test('ends the round, however many messages it takes, and raises one alarm; the next day’s pass begins the next one', async () => {
     const { lab } = world;
     await filled('stuck');
     await spoil('stuck', 'b');
@@ -131,7 +131,7 @@ test('an account that is rotated again while a phase ends keeps its keys', async
 });
 
 describe('a key that cannot be had', () => {
-  test('is asked for again after a minute, until it is there', async () => {
+  test('is requested again after a minute, until it is there', async () => {
     const { lab } = world;
     await filled('waits', await lab.vaultWithKey('waits-kv'));
     await rotateAccountKey('waits', {}, tester, lab.service);

@@ -189,7 +189,7 @@ describe('INV-1, for what rests on an account key: a writer paused between encry
     expect((await world.lab.view(account)).record.olderAccountKeys).toBeUndefined();
   };
 
-  test('creating a secret: it is sealed anew before the caller is told', async () => {
+  test('creating a secret: it is sealed again before the caller gets the response', async () => {
     await filled('late-a', 2);
     const late = await heldUp(wholeRotation('late-a'));
     await put(late, 'late-a', 'contentKeys', keyId(2), bytes('2'));

@@ -178,7 +178,7 @@ describe('crypto-shredding', () => {
     expect((await failure(reveal(lab.service, 'shred', 'tokenKeys', 'k'))).code).toBe('NotFound');
   });
 
-  test('a process that dies after the first step of a delete leaves nothing that opens, and anybody finishes it', async () => {
+  test('a process that crashes after the first step of a delete leaves nothing that opens, and any process finishes the delete', async () => {
     const { lab } = world;
     await lab.account('halfway', 'contoso');
     await put(lab.service, 'halfway', 'tokenKeys', 'k', bytes('token'));
@@ -247,9 +247,9 @@ describe('the audit of reveals', () => {
       );
       await revealPage({ account, kind: 'contentKeys', limit: 10 }, { actor: tester }, lab.service);
     }
-    const told = (await auditOf(lab, 'audited')).filter(({ type }) => type === 'SecretsRevealed');
-    expect(told).toHaveLength(7);
-    expect(told.at(-1)).toMatchObject({
+    const entries = (await auditOf(lab, 'audited')).filter(({ type }) => type === 'SecretsRevealed');
+    expect(entries).toHaveLength(7);
+    expect(entries.at(-1)).toMatchObject({
       actor: tester,
       secrets: [`contentKeys/${keyId(1)}`, `contentKeys/${keyId(2)}`],
     });

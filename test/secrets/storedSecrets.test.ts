@@ -38,7 +38,7 @@ describe('what is put again without a value', () => {
   });
 });
 
-test('an account whose key is under a KEK that is gone is not told as well when it is put again', async () => {
+test('a PUT of an account whose key is under a missing KEK does not succeed', async () => {
   const { lab } = world;
   const { record, etag } = await lab.account('dead', 'contoso');
   const stored = fromBase64(record.wrappedAccountKey);

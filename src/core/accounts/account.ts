@@ -2,6 +2,7 @@
 import type { ChainHead } from '../audit/auditEntry.ts';
 import type { ArmPath } from '../base/armPath.ts';
 import { fold } from '../base/names.ts';
+import type { Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { RingName } from '../base/vocabulary.ts';
 import type { Binding } from '../customerKey/binding.ts';
@@ -42,6 +43,21 @@ export interface OlderAccountKeys {
   readonly keys: readonly { readonly generation: number; readonly sealed: string }[];
 }
 
+/**
+ * One generation of the account key that has wrapped data keys. Callers hold the wrapped forms, so what opens them stays until the
+ * operator destroys it, also when the account has a newer key; the account key itself is not retained for that.
+ */
+export interface DataKeyGeneration {
+  readonly generation: number;
+  /** When it began to wrap data keys. */
+  readonly since: EpochMs;
+  /** When the account got a newer key. Absent: it is the newest. */
+  readonly supersededAt?: EpochMs;
+  /** base64 of the envelope of docs/envelope.md, kind `dataKeys`: sealed under the account key. Absent: destroyed. */
+  readonly sealed?: string;
+  readonly destroyedAt?: EpochMs;
+}
+
 export type PassthroughProperties = Readonly<Record<string, unknown>>;
 
 interface AccountFacts {
@@ -77,6 +93,10 @@ export interface ActiveAccount extends AccountFacts {
    * it so that a writer who read the record earlier finds it changed.
    */
   readonly keksFrom?: Readonly<Partial<Record<RingName, number>>>;
+  /** Absent until the account's first data key; in the order of generations. */
+  readonly dataKeyGenerations?: readonly DataKeyGeneration[];
+  /** Shortens the lease of the account key: seconds, or 0 when every use must ask the vault. Absent: the service's own. */
+  readonly leaseSeconds?: number;
   /**
    * Writes an audit entry for each use of the account key and each reveal of a secret: the customer's own access log.
    */
@@ -88,6 +108,8 @@ export interface ActiveAccount extends AccountFacts {
  */
 export interface DeletingAccount extends AccountFacts {
   readonly lifecycle: 'deleting';
+  /** The account has wrapped data keys: rows about their use are to be removed. */
+  readonly hasDataKeys?: true;
   /** The bound row that the delete still has to remove. */
   readonly bound?: {
     readonly bindingId: string;
@@ -141,4 +163,13 @@ export function boundOf(
 ): BoundAccount {
   const { version, follows } = encryption;
   return { name: fold(record.name), instanceId: record.instanceId, version, follows };
+}
+
+/** Where the account permits no lease, what was opened for one use ends this long after its unwrap began: time for the answer to travel. */
+export const onceTermMs = 10_000;
+
+/** The policy as it is for this account: `leaseSeconds` of the account shorten the service's own, and 0 means no grace either. */
+export function leasePolicyOf({ leaseSeconds }: Pick<ActiveAccount, 'leaseSeconds'>, policy: Policy): Policy {
+  if (leaseSeconds === 0) return { ...policy, leaseSeconds: onceTermMs / 1000, leaseGraceSeconds: 0 };
+  return { ...policy, leaseSeconds: Math.min(policy.leaseSeconds, leaseSeconds ?? policy.leaseSeconds) };
 }

@@ -13,12 +13,12 @@ export async function appendToChain(
   tools: AppendTools,
 ): Promise<boolean> {
   const { audit } = await tools.rings();
-  const told = withTrigger(facts, tools.trigger);
+  const triggered = withTrigger(facts, tools.trigger);
   return tools.serialize(fold(name), () =>
     retryLostRaces(async () => {
       const stored = await tools.accounts.read(fold(name));
       if (stored === undefined || stored.value.instanceId !== instanceId) return false;
-      const added = appendEntries(instanceId, stored.value.audit, told, tools.clock.now(), audit.newest);
+      const added = appendEntries(instanceId, stored.value.audit, triggered, tools.clock.now(), audit.newest);
       await tools.accounts.save({ value: { ...stored.value, audit: added.head }, etag: stored.etag }, added.entries);
       return true;
     }),

@@ -6,6 +6,7 @@
 
 import type { Actor } from '../audit/auditEntry.ts';
 import type { ArmPath } from '../base/armPath.ts';
+import { defined } from '../base/defined.ts';
 import { LostRace, retryLostRaces } from '../base/errors.ts';
 import { parseAccountName } from '../base/names.ts';
 import { boundOf, etagOf, wrappedByOf } from './account.ts';
@@ -27,8 +28,9 @@ export async function deleteAccount(
     checkPreconditions(conditions, current && etagOf(current.record));
     if (current === undefined) return false;
     const { record, facts: pending } = catchUp(current.record, current.watch);
-    const { tags: _tags, kept: _kept, encryption, accountKeyGeneration: _, auditKeyUse: __, ...keys } = record;
-    const { wrappedAccountKey: _shredded, olderAccountKeys: _shreddedToo, ...about } = keys;
+    const { tags: _tags, kept: _kept, encryption, accountKeyGeneration: _, auditKeyUse: __, ...settings } = record;
+    const { leaseSeconds: ___, wrappedAccountKey: _shredded, ...keys } = settings;
+    const { olderAccountKeys: _shreddedToo, dataKeyGenerations, ...about } = keys;
     const bound =
       encryption.type === 'CustomerKey'
         ? {
@@ -40,7 +42,8 @@ export async function deleteAccount(
             },
           }
         : {};
-    const deleting = { ...about, lifecycle: 'deleting', ...bound } as const;
+    const hasDataKeys = dataKeyGenerations === undefined ? undefined : true;
+    const deleting = { ...about, lifecycle: 'deleting', ...bound, ...defined({ hasDataKeys }) } as const;
     await saveAccount(storedOf(current), deleting, [...pending, { type: 'AccountDeleted', actor }], service);
     return true;
   });
@@ -57,6 +60,7 @@ export async function finishDelete(folded: string, service: AccountsDeps): Promi
     // Conditional on the record: a process that is delayed here takes nothing from a new account of this name.
     const withoutSecrets = await service.secrets.clear(folded, stored.etag);
     const etag = await service.resources.clear(folded, withoutSecrets);
+    if (stored.value.hasDataKeys) await service.dataKeyUse.clear(folded);
     if (bound !== undefined) {
       // Before the bound row is removed: afterwards no worker would add a verdict that was stored just before the
       // delete.

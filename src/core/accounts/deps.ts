@@ -3,7 +3,7 @@ import type { WorkQueue } from '../base/workQueue.ts';
 import type { CustomerKeyDeps } from '../customerKey/deps.ts';
 import type { Rings } from '../rings/ring.ts';
 import type { WatchDeps } from '../watch/deps.ts';
-import type { AccountStore, Directory, RekeyWork, ResourceRows, SecretRows } from './ports.ts';
+import type { AccountStore, DataKeyRows, Directory, RekeyWork, ResourceRows, SecretRows } from './ports.ts';
 import type { AccountCache, Leases, RefusedCalls } from './processState.ts';
 
 export interface AccountsDeps extends CustomerKeyDeps, WatchDeps {
@@ -11,6 +11,7 @@ export interface AccountsDeps extends CustomerKeyDeps, WatchDeps {
   readonly directory: Directory;
   readonly secrets: SecretRows;
   readonly resources: ResourceRows;
+  readonly dataKeyUse: DataKeyRows;
   readonly dailyQueue: WorkQueue<RekeyWork>;
   readonly rings: (read?: 'fresh') => Promise<Rings>;
   /** One per process: unwrapped account keys exist only here. */

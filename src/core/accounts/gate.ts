@@ -4,7 +4,7 @@
  * of the call.
  */
 
-import { type classOf, meaningOf, remedyOf } from '../base/causes.ts';
+import { actorOf, type classOf, meaningOf, remedyOf } from '../base/causes.ts';
 import { Refusal, Unavailable } from '../base/errors.ts';
 import { iso } from '../base/time.ts';
 import { type AccountView, stateOf, verdictOn } from './account.ts';
@@ -20,7 +20,7 @@ export function refuseWhileInaccessible(view: AccountView): void {
   throw new Refusal(
     'CustomerKeyInaccessible',
     `The customer key of this account is inaccessible since ${since}: ${meaningOf(cause)} Until access is back, the account can be read, listed and deleted, and nothing else. ${remedy}`,
-    { target: view.record.name, info: { cause, since, remedy } },
+    { target: view.record.name, info: { cause, since, remedy, actor: actorOf(cause) } },
   );
 }
 

@@ -4,12 +4,13 @@ import { lruCache } from '../base/lruCache.ts';
 import { measure } from '../base/metrics.ts';
 import type { EpochMs } from '../base/time.ts';
 import { wipeAccountKey } from '../crypto/subkeys.ts';
-import { type AccountView, verdictOn, wrappedByOf } from './account.ts';
+import type { Verdict } from '../watch/watch.ts';
+import { type AccountView, leasePolicyOf, onceTermMs, verdictOn, wrappedByOf } from './account.ts';
 import { openAccountKey } from './accountKey.ts';
 import type { AccountsDeps } from './deps.ts';
 import { keyUnreachable } from './gate.ts';
 import { auditKeyUses, type KeyUse, recordingKeyVault } from './keyUse.ts';
-import type { Leases } from './processState.ts';
+import type { Leases, LeaseTerm } from './processState.ts';
 
 interface Lease {
   readonly accountKey: Bytes;
@@ -17,6 +18,8 @@ interface Lease {
   readonly openedMonotonic: number;
   /** With jitter, so that accounts opened together are not renewed together. */
   readonly lifeMs: number;
+  /** From the opening to the end of grace; jitter shortens leases, not this. */
+  readonly longestMs: number;
   /** By the monotonic clock. */
   renewAfter: number;
   /** The last renewal found that the vault did not answer. */
@@ -28,13 +31,16 @@ const maxLeases = 20_000;
 const graceStepMs = 10_000;
 /** In grace an idle key is wiped soon: no call is there that would learn of a denial. */
 const idleInGraceMs = 2 * graceStepMs;
+/**
+ * In grace a term ends soon, and so its holder comes back: a denial that ends grace here reaches the holder within this
+ * time.
+ */
+const graceTermMs = 60_000;
 
 export function createLeases(
   tools: Pick<AccountsDeps, 'keyVault' | 'accounts' | 'serialize' | 'rings' | 'random' | 'clock' | 'policy' | 'log'>,
 ): Leases {
   const { clock, policy } = tools;
-  /** From the unwrap to the end of grace. Jitter shortens leases, not this time. */
-  const longestMs = (policy.leaseSeconds + policy.leaseGraceSeconds) * 1000;
   const leases = lruCache<Lease>(maxLeases, {
     ttlAutopurge: true,
     ttl: policy.leaseSeconds * 1000,
@@ -48,24 +54,31 @@ export function createLeases(
   const ageOf = (lease: Lease) =>
     Math.max(Math.abs(clock.now() - lease.openedAt), clock.monotonic() - lease.openedMonotonic);
 
+  /** The account key by a fresh unwrap. After a failed unwrap, the caller does not wait for the audit entry. */
+  async function unwrap(view: AccountView): Promise<{ key: Bytes; audited: Promise<void> } | Cause> {
+    const uses: KeyUse[] = [];
+    const opened = await openAccountKey(view.record, { ...tools, keyVault: recordingKeyVault(tools.keyVault, uses) });
+    const audited = auditKeyUses({ record: view.record, purpose: 'lease', actor: keyward }, uses, tools);
+    return opened.ok ? { key: opened.value, audited } : opened.cause;
+  }
+
   async function open(id: string, view: AccountView): Promise<Lease | Cause> {
     const openedAt = clock.now();
     const openedMonotonic = clock.monotonic();
-    const uses: KeyUse[] = [];
-    const opened = await openAccountKey(view.record, { ...tools, keyVault: recordingKeyVault(tools.keyVault, uses) });
-    const told = () => auditKeyUses({ record: view.record, purpose: 'lease', actor: keyward }, uses, tools);
-    if (!opened.ok) {
-      // A caller that uses the held key, or is refused, does not wait for the audit.
-      void told();
-      return opened.cause;
-    }
+    const opened = await unwrap(view);
+    if (typeof opened === 'string') return opened;
+    const { leaseSeconds, leaseGraceSeconds } = leasePolicyOf(view.record, policy);
+    const leaseMs = leaseSeconds * 1000;
     const jitter = 1 - (tools.random.bytes(1)[0] ?? 0) / 2560;
-    const lifeMs = policy.leaseSeconds * 1000 * jitter;
-    const renewAfter = openedMonotonic + lifeMs * 0.8;
-    const lease: Lease = { accountKey: opened.value, openedAt, openedMonotonic, lifeMs, renewAfter, isInGrace: false };
+    const lifeMs = leaseMs * jitter;
+    const lease: Lease = {
+      ...{ accountKey: opened.key, openedAt, openedMonotonic, lifeMs, isInGrace: false },
+      longestMs: leaseMs + leaseGraceSeconds * 1000,
+      renewAfter: openedMonotonic + lifeMs * 0.8,
+    };
     leases.set(id, lease, { ttl: lifeMs });
     measure(tools.log, 'keyward.leases', leases.size, {});
-    await told();
+    await opened.audited;
     return lease;
   }
 
@@ -78,7 +91,7 @@ export function createLeases(
   function stillHeld(id: string, isDenied: boolean): Lease | undefined {
     const lease = leases.get(id);
     if (lease === undefined) return undefined;
-    if (ageOf(lease) < (lease.isInGrace && !isDenied ? longestMs : lease.lifeMs)) return lease;
+    if (ageOf(lease) < (lease.isInGrace && !isDenied ? lease.longestMs : lease.lifeMs)) return lease;
     leases.delete(id);
     return undefined;
   }
@@ -89,7 +102,7 @@ export function createLeases(
     held.renewAfter = held.isInGrace ? clock.monotonic() + graceStepMs : Number.POSITIVE_INFINITY;
     const leaseLeftMs = held.lifeMs - ageOf(held);
     const leftMs = held.isInGrace
-      ? Math.min(longestMs - ageOf(held), Math.max(leaseLeftMs, idleInGraceMs))
+      ? Math.min(held.longestMs - ageOf(held), Math.max(leaseLeftMs, idleInGraceMs))
       : leaseLeftMs;
     if (leftMs <= 0) leases.delete(id);
     else leases.set(id, held, { ttl: leftMs, noDisposeOnSet: true });
@@ -99,25 +112,51 @@ export function createLeases(
   /** The lease to use now, renewed where it is due and the verdict allows it; or the reason why there is none. */
   async function leaseFor(id: string, view: AccountView): Promise<Lease | Cause> {
     const verdict = verdictOn(view);
-    const isDenied = verdict?.status === 'Suspect' || verdict?.status === 'Inaccessible';
+    const isDenied = isDenial(verdict);
     const held = stillHeld(id, isDenied);
     if (held !== undefined && (isDenied || clock.monotonic() < held.renewAfter)) return held;
-    if (isDenied) return verdict.cause ?? 'UnknownResponse';
+    if (isDenied) return verdict?.cause ?? 'UnknownResponse';
     const opened = await openOnce(id, view);
     if (typeof opened !== 'string') return opened;
     const waiting = stillHeld(id, false);
     return waiting === undefined ? opened : goOn(id, waiting, opened);
   }
 
+  function termOf(lease: Lease, isDenied: boolean): LeaseTerm {
+    const age = ageOf(lease);
+    const end = lease.isInGrace && !isDenied ? Math.min(lease.longestMs, age + graceTermMs) : lease.lifeMs;
+    const from = clock.now();
+    const leaseId = lease.isInGrace ? `${lease.openedAt}+${from}` : String(lease.openedAt);
+    return { from, notAfter: from + Math.max(0, Math.floor(end - age)), once: false, leaseId };
+  }
+
+  /** Every use asks the vault, also when another has just asked. */
+  async function withoutLease<T>(view: AccountView, use: (accountKey: Bytes, term: LeaseTerm) => T): Promise<T> {
+    const verdict = verdictOn(view);
+    if (isDenial(verdict)) throw keyUnreachable(view, verdict.cause ?? 'UnknownResponse');
+    const from = clock.now();
+    const opened = await unwrap(view);
+    if (typeof opened === 'string') throw keyUnreachable(view, opened);
+    let result: T;
+    try {
+      result = use(opened.key, { from, notAfter: from + onceTermMs, once: true, leaseId: `${from}` });
+    } finally {
+      wipeAccountKey(opened.key);
+    }
+    await opened.audited;
+    return result;
+  }
+
   return {
     async withAccountKey(view, use) {
+      if (view.record.leaseSeconds === 0) return withoutLease(view, use);
       const id = leaseId(view);
       for (;;) {
         const lease = await leaseFor(id, view);
         if (typeof lease === 'string') throw keyUnreachable(view, lease);
         // Another caller's renewal may have replaced and wiped this lease in the meantime: check again, in the same
         // turn as the use.
-        if (leases.peek(id) === lease) return use(lease.accountKey);
+        if (leases.peek(id) === lease) return use(lease.accountKey, termOf(lease, isDenial(verdictOn(view))));
       }
     },
     size() {
@@ -128,8 +167,11 @@ export function createLeases(
   };
 }
 
+const isDenial = (verdict: Verdict | undefined): verdict is Verdict =>
+  verdict?.status === 'Suspect' || verdict?.status === 'Inaccessible';
+
 /**
  * A lease is for one generation under one key version. After a change of key or a re-wrap, the new key is unwrapped.
  */
 const leaseId = ({ record }: AccountView): string =>
-  `${record.instanceId} ${record.accountKeyGeneration} ${wrappedByOf(record.encryption)}`;
+  `${record.instanceId} ${record.accountKeyGeneration} ${record.leaseSeconds ?? ''} ${wrappedByOf(record.encryption)}`;

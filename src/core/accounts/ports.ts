@@ -64,3 +64,9 @@ export interface ResourceRows {
   /** @throws LostRace when the record's ETag no longer fits. Returns the record's ETag after the call. */
   clear(account: string, recordEtag: string): Promise<string>;
 }
+
+/** What a deletion needs of the rows about an account's data keys. */
+export interface DataKeyRows {
+  /** Removes them, of every instance that had the name. */
+  clear(account: string): Promise<void>;
+}

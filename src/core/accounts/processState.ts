@@ -2,6 +2,7 @@
 import type { Actor, SensitiveCall } from '../audit/auditEntry.ts';
 import type { Bytes } from '../base/bytes.ts';
 import type { ErrorCode } from '../base/errors.ts';
+import type { EpochMs } from '../base/time.ts';
 import type { AccountView } from './account.ts';
 
 export interface KnownAccount {
@@ -20,12 +21,23 @@ export interface AccountCache {
   noteBinding(foldedName: string, bindingId: string | undefined): void;
 }
 
+/** How long what was opened under a lease may be used outside of this process. */
+export interface LeaseTerm {
+  /** When this was found: the span to `notAfter` is exact, also when the wall clock changes later. */
+  readonly from: EpochMs;
+  readonly notAfter: EpochMs;
+  /** The account permits no lease: what was opened is for one use. */
+  readonly once: boolean;
+  /** The same for all terms of one lease, but in grace, where each term is a new one. */
+  readonly leaseId: string;
+}
+
 export interface Leases {
   /**
    * Runs `use` with the account's key. The key is valid until `use` returns and never after.
    * @throws Unavailable CustomerKeyUnreachable, with the cause.
    */
-  withAccountKey<T>(view: AccountView, use: (accountKey: Bytes) => T): Promise<T>;
+  withAccountKey<T>(view: AccountView, use: (accountKey: Bytes, term: LeaseTerm) => T): Promise<T>;
   /** How many keys are in memory now. */
   size(): number;
   /** Wipes everything. */
@@ -47,5 +59,5 @@ export interface RefusedCalls {
    * `tooMany`: this caller has reached its limit of entries per minute. @throws Unavailable when the entry cannot be
    * written
    */
-  tell(call: RefusedCall, code: ErrorCode, actor: Actor): Promise<'told' | 'tooMany'>;
+  tell(call: RefusedCall, code: ErrorCode, actor: Actor): Promise<'audited' | 'tooMany'>;
 }

@@ -2,13 +2,15 @@
 
 import type { AuditFacts } from '../audit/auditEntry.ts';
 import { type Bytes, wipe } from '../base/bytes.ts';
+import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { KeyContext } from '../crypto/accountKeyEnvelope.ts';
 import { wipeAccountKey } from '../crypto/subkeys.ts';
 import { acceptCustomerKey, type CustomerKeyInput, keyFailure, type Owned } from '../customerKey/acceptCustomerKey.ts';
-import type { AccountView, Encryption, OlderAccountKeys } from './account.ts';
+import type { AccountView, DataKeyGeneration, Encryption, OlderAccountKeys } from './account.ts';
 import { openAccountKey, type Proven, wrapByCustomerKey, wrapBySystemKey } from './accountKey.ts';
+import { refuseTooManyGenerations, takeOverGenerations } from './dataKeyGenerations.ts';
 import type { AccountsDeps } from './deps.ts';
 import { keyUnreachable } from './gate.ts';
 import { keepOlderKeys } from './secretLayers.ts';
@@ -21,6 +23,8 @@ export interface Protected {
   readonly accountKeyGeneration: number;
   /** Set when the account key is new. */
   readonly olderAccountKeys?: OlderAccountKeys;
+  /** Set when the account key is new and has data keys. */
+  readonly dataKeyGenerations?: readonly DataKeyGeneration[];
   /** When a remote unwrap proved the key; the current time under the system key. */
   readonly provenAt: EpochMs;
   /** Key Vault's request id of the proof. */
@@ -66,6 +70,7 @@ export async function renewAccountKey(
       'Conflict',
       `Secrets are still under ${maxOlderKeys} earlier account keys, and no more are kept. Try again when olderAccountKeys is gone from the account. If it has been there for an hour, rows that do not open hold it up: the account's SecretIntegrityFailed entries and the log name them.`,
     );
+  refuseTooManyGenerations(record);
   const { atRest } = await service.rings();
   const opened = await openAccountKey(record, service);
   if (!opened.ok) throw keyUnreachable({ record, ...view }, opened.cause);
@@ -74,8 +79,14 @@ export async function renewAccountKey(
   try {
     const made = await protect({ instanceId: record.instanceId, generation }, accountKey, input, record, service);
     const keys = keepOlderKeys(opened.value, record, { accountKey, generation }, atRest, service.random);
-    const since = Math.max(service.clock.now(), (kept?.since ?? 0) + 1);
-    return { ...made, olderAccountKeys: { phase: 'moving', since, keys } };
+    const now = service.clock.now();
+    const tools = { atRest, random: service.random };
+    const dataKeyGenerations = takeOverGenerations(opened.value, record, { accountKey, generation }, now, tools);
+    return {
+      ...made,
+      olderAccountKeys: { phase: 'moving', since: Math.max(now, (kept?.since ?? 0) + 1), keys },
+      ...defined({ dataKeyGenerations }),
+    };
   } finally {
     wipeAccountKey(opened.value);
     wipeAccountKey(accountKey);

@@ -11,7 +11,7 @@ import { type ArmPath, isSameArmPath } from '../base/armPath.ts';
 import { type Bytes, wipe } from '../base/bytes.ts';
 import { defined } from '../base/defined.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
-import { fold, foldRegion, parseAccountName, parseOwner } from '../base/names.ts';
+import { fold, foldRegion, parseAccountName, parseAmsName, parseOwner } from '../base/names.ts';
 import type { Owned } from '../customerKey/acceptCustomerKey.ts';
 import { bindingOf } from '../customerKey/binding.ts';
 import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
@@ -53,6 +53,7 @@ export interface AccountInput {
   readonly tags?: Readonly<Record<string, string>>;
   readonly encryption?: EncryptionInput;
   readonly auditKeyUse?: boolean;
+  readonly leaseSeconds?: number;
   readonly place?: ArmPath;
   /** Replaces the retained properties of the same names. */
   readonly kept?: PassthroughProperties;
@@ -121,14 +122,15 @@ function racing<T>(
 
 function createAccount(name: string, input: AccountInput, actor: Actor, service: AccountsDeps): Promise<void> {
   const owned = ownedOf(input);
-  const { tags = {}, auditKeyUse = false, place, kept } = input;
+  const { tags = {}, auditKeyUse = false, leaseSeconds, place, kept } = input;
+  if (place !== undefined) parseAmsName(name);
   const record = {
     name,
     instanceId: service.random.uuid(),
     ...owned,
     tags,
     auditKeyUse,
-    ...defined({ place }),
+    ...defined({ leaseSeconds, place }),
     ...(kept === undefined ? {} : { kept: boundedKept(kept) }),
   };
   return withKeyUse({ record, purpose: 'create', actor }, service, (recording) =>
@@ -138,7 +140,7 @@ function createAccount(name: string, input: AccountInput, actor: Actor, service:
 
 type NewAccount = Pick<
   ActiveAccount,
-  'name' | 'instanceId' | 'owner' | 'location' | 'tags' | 'auditKeyUse' | 'place' | 'kept'
+  'name' | 'instanceId' | 'owner' | 'location' | 'tags' | 'auditKeyUse' | 'leaseSeconds' | 'place' | 'kept'
 >;
 
 async function create(about: NewAccount, input: AccountInput, actor: Actor, service: AccountsDeps): Promise<void> {
@@ -178,7 +180,7 @@ async function resealUntilValid(
   let [saved, rings] = [wrappedAccountKey, used];
   while (!(await isSealStillValid(rings, service))) {
     rings = await service.rings();
-    const anew = await resealAccountKey(
+    const again = await resealAccountKey(
       { instanceId, generation: accountKeyGeneration },
       accountKey,
       encryption,
@@ -191,14 +193,14 @@ async function resealUntilValid(
       const resealed = { type: 'AccountKeyResealed', actor: { kind: 'keyward', id: 'rings' } } as const;
       await saveAccount(
         { value: stored.value, etag: stored.etag },
-        { ...stored.value, wrappedAccountKey: anew },
+        { ...stored.value, wrappedAccountKey: again },
         [resealed],
         service,
       );
       return true;
     });
     if (!isOurs) return;
-    saved = anew;
+    saved = again;
   }
 }
 
@@ -216,7 +218,8 @@ async function changeAccount(
   const auditKeyUse = input.auditKeyUse ?? record.auditKeyUse ?? false;
   const tags = input.tags ?? record.tags;
   const kept = keptAfter(record.kept, input.kept);
-  const next = { ...record, tags, auditKeyUse, ...defined({ kept }) };
+  const { leaseSeconds } = input;
+  const next = { ...record, tags, auditKeyUse, ...defined({ leaseSeconds, kept }) };
   const changes = settingsFacts(record, next, actor);
   if (input.encryption === undefined || isSameEncryption(record.encryption, input.encryption, service)) {
     if (changes.length > 0) await saveAccount(storedOf(current), next, [...pending, ...changes], service);

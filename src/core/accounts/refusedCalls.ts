@@ -14,7 +14,7 @@ const mostOfOneCaller = 30;
 export function createRefusedCalls(
   tools: Pick<AccountsDeps, 'accounts' | 'serialize' | 'serviceAudit' | 'rings' | 'clock'>,
 ): RefusedCalls {
-  const told = lruCache<number>(rememberedAtOnce);
+  const auditedAt = lruCache<number>(rememberedAtOnce);
   const callers = lruCache<{ readonly since: number; count: number }>(rememberedAtOnce);
   const underWay = new Map<string, Promise<void>>();
 
@@ -45,15 +45,15 @@ export function createRefusedCalls(
       const whose = stored?.instanceId ?? fold(account ?? '');
       const id = JSON.stringify([whose, asked, code, key, claim, actor.kind, actor.id]);
       const now = tools.clock.monotonic();
-      const before = told.get(id);
-      if (before !== undefined && now - before < onceInMs) return 'told';
+      const before = auditedAt.get(id);
+      if (before !== undefined && now - before < onceInMs) return 'audited';
       const same = underWay.get(id);
       if (same === undefined && !isWithin(actor, now)) return 'tooMany';
       const writing = same ?? write(stored, account, facts).finally(() => underWay.delete(id));
       underWay.set(id, writing);
       await writing;
-      told.set(id, now);
-      return 'told';
+      auditedAt.set(id, now);
+      return 'audited';
     },
   };
 }

@@ -12,7 +12,7 @@ export async function removeLeftovers(account: string, { accounts, secrets }: Ac
   for (let after: string | undefined, isLast = false; !isLast; isLast = after === undefined) {
     const page = await secrets.page(account, { limit: 100, ...defined({ after }) });
     if (page.rows.length > 0 && (await accounts.read(account)) !== undefined)
-      throw new LostRace('The account is being created by somebody else.');
+      throw new LostRace('Another caller is creating the account.');
     await Promise.all(page.rows.map(({ ref, etag }) => secrets.remove(ref, etag)));
     after = page.next;
   }

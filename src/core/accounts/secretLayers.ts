@@ -3,7 +3,14 @@
 import { type Bytes, base64, fromBase64, wipe } from '../base/bytes.ts';
 import type { Random } from '../base/effects.ts';
 import { KeyMaterialMismatch, nonceLength } from '../crypto/accountKeyEnvelope.ts';
-import { moveOuterLayer, openSecret, parseSecret, type SecretContext, sealSecret } from '../crypto/secretEnvelope.ts';
+import {
+  moveOuterLayer,
+  openSecret,
+  parseSecret,
+  type SealedKind,
+  type SecretContext,
+  sealSecret,
+} from '../crypto/secretEnvelope.ts';
 import { accountSubkey, atRestSubkey, wipeAccountKey } from '../crypto/subkeys.ts';
 import type { Ring } from '../rings/ring.ts';
 import type { ActiveAccount, OlderAccountKeys } from './account.ts';
@@ -12,7 +19,7 @@ export type SecretAddress = Omit<SecretContext, 'generation'>;
 /** The keys of an account's secrets: the current generation, and the older ones that some secrets are still under. */
 export type KeyHolder = Pick<ActiveAccount, 'instanceId' | 'accountKeyGeneration' | 'olderAccountKeys'>;
 
-/** What is needed of the at-rest ring. */
+/** The needed part of the at-rest ring. */
 type Keks = Pick<Ring, 'newest' | 'kek'>;
 
 /** The plain bytes in their stored form. The caller wipes the plain bytes. */
@@ -64,29 +71,56 @@ export function revealSecret(
 function olderKey(generation: number, accountKey: Bytes, holder: KeyHolder, atRest: Keks): Bytes {
   const kept = holder.olderAccountKeys?.keys.find((one) => one.generation === generation);
   if (kept === undefined) throw new KeyMaterialMismatch(`The account has no key of generation ${generation}.`);
-  const sealed = fromBase64(kept.sealed);
-  const context = { ...olderKeyPlace(holder.instanceId, generation), generation: holder.accountKeyGeneration };
+  return openInRecord('accountKeys', { ...kept, generation }, accountKey, holder, atRest);
+}
+
+/** What the record itself holds under the account key: older account keys, and what data keys are wrapped with. */
+type InRecord = Extract<SealedKind, 'accountKeys' | 'dataKeys'>;
+interface Sealed {
+  readonly generation: number;
+  readonly sealed: string;
+}
+
+function contextInRecord(kind: InRecord, { generation }: Pick<Sealed, 'generation'>, holder: KeyHolder): SecretContext {
+  const { instanceId, accountKeyGeneration } = holder;
+  return { instanceId, kind, name: String(generation), generation: accountKeyGeneration };
+}
+
+/** The caller wipes the value. @throws KeyMaterialMismatch */
+export function openInRecord(kind: InRecord, one: Sealed, accountKey: Bytes, holder: KeyHolder, atRest: Keks): Bytes {
+  const sealed = fromBase64(one.sealed);
   const { ringGeneration } = parseSecret(sealed);
-  return openSecret(sealed, context, {
-    inner: accountSubkey(accountKey, holder.instanceId, 'accountKeys'),
+  return openSecret(sealed, contextInRecord(kind, one, holder), {
+    inner: accountSubkey(accountKey, holder.instanceId, kind),
     outer: atRestSubkey(atRest.kek(ringGeneration), holder.instanceId),
   });
 }
 
-const olderKeyPlace = (instanceId: string, generation: number): SecretAddress => ({
-  instanceId,
-  kind: 'accountKeys',
-  name: String(generation),
-});
+/** `holder` names the generation of `accountKey`. */
+export function sealInRecord(
+  kind: InRecord,
+  generation: number,
+  plain: Bytes,
+  accountKey: Bytes,
+  holder: KeyHolder,
+  { atRest, random }: { readonly atRest: Keks; readonly random: Random },
+): string {
+  return base64(protectSecret(plain, contextInRecord(kind, { generation }, holder), accountKey, atRest, random));
+}
+
+/** With the outer layer under the newest at-rest KEK; the same text when it is. @throws KeyMaterialMismatch */
+export function resealInRecord(kind: InRecord, one: Sealed, holder: KeyHolder, atRest: Keks, random: Random): string {
+  const moved = resealOuter(fromBase64(one.sealed), contextInRecord(kind, one, holder), atRest, random);
+  return moved === undefined ? one.sealed : base64(moved);
+}
 
 /** The same older keys, with their outer layers under the newest at-rest KEK. @throws KeyMaterialMismatch */
 export function resealOlderKeys(holder: KeyHolder, atRest: Keks, random: Random): KeyHolder['olderAccountKeys'] {
   if (holder.olderAccountKeys === undefined) return undefined;
-  const keys = holder.olderAccountKeys.keys.map(({ generation, sealed }) => {
-    const context = { ...olderKeyPlace(holder.instanceId, generation), generation: holder.accountKeyGeneration };
-    const moved = resealOuter(fromBase64(sealed), context, atRest, random);
-    return { generation, sealed: moved === undefined ? sealed : base64(moved) };
-  });
+  const keys = holder.olderAccountKeys.keys.map((one) => ({
+    generation: one.generation,
+    sealed: resealInRecord('accountKeys', one, holder, atRest, random),
+  }));
   return { ...holder.olderAccountKeys, keys };
 }
 
@@ -113,10 +147,11 @@ export function keepOlderKeys(
   atRest: Keks,
   random: Random,
 ): KeptKey[] {
-  const keep = (key: Bytes, generation: number): KeptKey => {
-    const context = { ...olderKeyPlace(before.instanceId, generation), generation: fresh.generation };
-    return { generation, sealed: base64(protectSecret(key, context, fresh.accountKey, atRest, random)) };
-  };
+  const after = { ...before, accountKeyGeneration: fresh.generation };
+  const keep = (key: Bytes, generation: number): KeptKey => ({
+    generation,
+    sealed: sealInRecord('accountKeys', generation, key, fresh.accountKey, after, { atRest, random }),
+  });
   const taken = (before.olderAccountKeys?.keys ?? []).map(({ generation }) => {
     const key = olderKey(generation, left, before, atRest);
     try {

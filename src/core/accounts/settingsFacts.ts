@@ -2,9 +2,10 @@
 import canonicalize from 'canonicalize';
 import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
 import { hex, sha256, utf8 } from '../base/bytes.ts';
+import { longestLeaseSeconds } from '../base/policy.ts';
 import type { ActiveAccount } from './account.ts';
 
-export type AccountSettings = Pick<ActiveAccount, 'tags' | 'auditKeyUse' | 'kept'>;
+export type AccountSettings = Pick<ActiveAccount, 'tags' | 'auditKeyUse' | 'leaseSeconds' | 'kept'>;
 
 /** Keeps an entry far below the 32,768 characters of a row, however long the tags are. */
 const maxLength = 4_000;
@@ -13,14 +14,16 @@ const maxLength = 4_000;
 export function settingsFacts(before: AccountSettings, after: AccountSettings, actor: Actor): AuditFacts[] {
   const isSwitched = (before.auditKeyUse ?? false) !== (after.auditKeyUse ?? false);
   const [tags, kept] = [changedNames(before.tags, after.tags), changedNames(before.kept, after.kept)];
-  if (tags.length === 0 && kept.length === 0 && !isSwitched) return [];
-  const told = ({ auditKeyUse = false, ...settings }: AccountSettings): string =>
+  const isLeaseChanged = before.leaseSeconds !== after.leaseSeconds;
+  if (tags.length === 0 && kept.length === 0 && !isSwitched && !isLeaseChanged) return [];
+  const textOf = ({ auditKeyUse = false, leaseSeconds = longestLeaseSeconds, ...settings }: AccountSettings): string =>
     short({
       ...(tags.length > 0 ? { tags: only(tags, settings.tags) } : {}),
       ...(kept.length > 0 ? { kept: only(kept, settings.kept) } : {}),
       ...(isSwitched ? { auditKeyUse } : {}),
+      ...(isLeaseChanged ? { leaseSeconds } : {}),
     });
-  return [{ type: 'AccountUpdated', actor, before: told(before), after: told(after) }];
+  return [{ type: 'AccountUpdated', actor, before: textOf(before), after: textOf(after) }];
 }
 
 type Values = Readonly<Record<string, unknown>>;

@@ -43,11 +43,11 @@ export async function saveWithSameEtag(
   tools: WriteTools,
 ): Promise<void> {
   const { audit } = await tools.rings();
-  const told = withTrigger(facts, tools.trigger);
+  const triggered = withTrigger(facts, tools.trigger);
   let current = before;
   for (let tries = 1; ; tries++) {
     const now = tools.clock.now();
-    const { entries, head } = appendEntries(next.instanceId, current.value.audit, told, now, audit.newest);
+    const { entries, head } = appendEntries(next.instanceId, current.value.audit, triggered, now, audit.newest);
     try {
       return await tools.accounts.save({ value: { ...next, audit: head }, etag: current.etag }, entries);
     } catch (error) {

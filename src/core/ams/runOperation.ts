@@ -174,10 +174,10 @@ async function refuseOvertaken(change: Change, basis: Basis | undefined, service
 function failureOf({ code, message, extras }: KeywardError, change: Change, service: AmsDeps): Failure {
   const { info, details } = extras;
   const cause = info?.cause ?? (isCause(code) ? code : undefined);
-  const told = cause === undefined || cause === code ? message : `${message} Cause: ${cause}.`;
+  const withCause = cause === undefined || cause === code ? message : `${message} Cause: ${cause}.`;
   const remedy = typeof cause === 'string' && isCause(cause) ? remedyOf(cause, keyIn(change, service)) : '';
   const others = (details ?? []).map((detail) => detail.message).filter((text) => !message.includes(text));
-  const whole = [told, message.includes(remedy) ? '' : remedy, ...others].filter(Boolean).join(' ');
+  const whole = [withCause, message.includes(remedy) ? '' : remedy, ...others].filter(Boolean).join(' ');
   return { code, message: whole, ...defined({ details }) };
 }
 

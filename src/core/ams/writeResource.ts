@@ -124,7 +124,7 @@ async function writeSecret(
   const { secret } = await putSecret(secretRef, secretInput(ref, input, name), conditions, service).catch(
     (error: unknown) => {
       if (!(error instanceof KeywardError) || error.code !== 'PreconditionFailed') throw error;
-      throw new LostRace('A content key of this id has come meanwhile.');
+      throw new LostRace('Another writer has created a content key with this id.');
     },
   );
   return { input, named, stored: secret };
@@ -155,7 +155,7 @@ async function conditionsFor(
   // After the secret: a row that has come since it was read may name it.
   const now = await service.resources.read(ref);
   if (now?.etag !== found?.etag && namesSecret(now?.value, secretRef))
-    throw new LostRace('The resource has come meanwhile.');
+    throw new LostRace('Another writer has created the resource.');
   return { ifMatch: secretEtagOf(stands) };
 }
 

@@ -8,6 +8,7 @@ import canonicalize from 'canonicalize';
 import type { Cause } from '../base/causes.ts';
 import type { ErrorCode } from '../base/errorCatalogue.ts';
 import { type EpochMs, iso } from '../base/time.ts';
+import type { DataKeyOperation } from '../base/vocabulary.ts';
 import type { Kek } from '../crypto/accountKeyEnvelope.ts';
 
 export const auditTypes = [
@@ -24,6 +25,9 @@ export const auditTypes = [
   'SecretsRevealed',
   'JobInputResolved',
   'KeyUsed',
+  'DataKeysUsed',
+  'DataKeyGenerationCreated',
+  'DataKeyGenerationDestroyed',
   'SecretIntegrityFailed',
   'CallRefused',
   'CustomerKeyInaccessible',
@@ -108,6 +112,10 @@ export interface AuditFacts extends Partial<Trigger> {
   /** What a remote unwrap was for, and how long the vault took. `cause` says why it did not open; absent: it did. */
   readonly purpose?: KeyPurpose;
   readonly durationMs?: number;
+  /** Of `DataKeysUsed`: the call, how many keys it was about, and SHA-256 of each encryption context, base64url. */
+  readonly operation?: DataKeyOperation;
+  readonly count?: number;
+  readonly contexts?: readonly string[];
   /** The sensitive call that was refused, and with which code. */
   readonly asked?: SensitiveCall;
   readonly code?: ErrorCode;

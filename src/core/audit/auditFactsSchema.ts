@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { causes } from '../base/causes.ts';
 import { errorCodes } from '../base/errorCatalogue.ts';
+import { dataKeyOperations } from '../base/vocabulary.ts';
 import { type AuditFacts, keyPurposes, sensitiveCalls, triggers } from './auditEntry.ts';
 
 const text = z.string().min(1);
@@ -26,6 +27,9 @@ export const auditFacts = {
   accounts: count.optional(),
   purpose: z.enum(keyPurposes).optional(),
   durationMs: z.number().min(0).optional(),
+  operation: z.enum(dataKeyOperations).optional(),
+  count: count.optional(),
+  contexts: z.array(text).readonly().optional(),
   asked: z.enum(sensitiveCalls).optional(),
   code: z.enum(errorCodes).optional(),
   account: text.optional(),

@@ -28,6 +28,16 @@ const catalogue = {
     meaning: 'A name in the path, a query parameter or a header has an invalid value.',
     remedy: 'Correct the value that `target` names.',
   },
+  DataKeyNotAuthentic: {
+    ...{ status: 400, actor: 'caller' },
+    meaning: 'A wrapped data key does not open: edited, of another account, or under another encryption context.',
+    remedy: 'Send it as it was received, to its own account, with the encryption context that it was wrapped with.',
+  },
+  DataKeyGenerationDestroyed: {
+    ...{ status: 400, actor: 'operator' },
+    meaning: 'The operator has destroyed the generation that the data key is wrapped under.',
+    remedy: 'Nothing opens it any more. Look for another copy of the data under a newer generation.',
+  },
   PropertyNotChangeable: {
     status: 400,
     actor: 'caller',

@@ -1,6 +1,6 @@
 /** The log of the core: constant messages, and fields from a closed list. */
 import type { Cause } from './causes.ts';
-import type { Flaw, RingName, RingPhase, SecretKind, WrappingRole } from './vocabulary.ts';
+import type { DataKeyOperation, Flaw, RingName, RingPhase, SecretKind, WrappingRole } from './vocabulary.ts';
 
 /** Constant messages, variable fields; never key material, tokens, wrapped blobs, query strings or upstream bodies. */
 export interface Log {
@@ -21,6 +21,7 @@ interface FieldTypes {
   secret: string;
   resource: string;
   kind: SecretKind;
+  operation: DataKeyOperation;
   first: string;
   actorKind: string;
   actor: string;
@@ -40,7 +41,8 @@ interface FieldTypes {
   /** Numbers. */
   durationMs: number;
   lateMs: number;
-  vaults: number;
+  range: number;
+  ranges: number;
   targets: number;
   woken: number | boolean;
   events: number;

@@ -7,7 +7,7 @@
 import type { Cause } from './causes.ts';
 import type { ErrorCode } from './errors.ts';
 import type { Log, LogFields } from './log.ts';
-import type { SecretKind, WatchStatus } from './vocabulary.ts';
+import type { DataKeyOperation, SecretKind, WatchStatus } from './vocabulary.ts';
 
 /** Name, ending in the unit where it is none of pieces, to labels. */
 export interface Metrics {
@@ -26,6 +26,8 @@ export interface Metrics {
   /** Unwrapped account keys in this process's memory, each time one is added. */
   readonly 'keyward.leases': NoLabels;
   readonly 'keyward.reveals': { readonly kind: SecretKind };
+  /** Data keys, however many came with one call. */
+  readonly 'keyward.dataKeys': { readonly operation: DataKeyOperation };
   /** Calls that were not served. */
   readonly 'keyward.refusals': { readonly code: ErrorCode };
   /** Audit entries announced; not announced, because the topic did not take them; left to the sweep, because too many waited. */
@@ -34,6 +36,10 @@ export interface Metrics {
   readonly 'keyward.announcements.oldest.ms': NoLabels;
   /** From the sweep before to this one. */
   readonly 'keyward.sweeps.ms': NoLabels;
+  /** How long one pass over a range of vaults took. */
+  readonly 'keyward.ranges.ms': NoLabels;
+  /** Age of the oldest last look of a key in a range, after a pass. */
+  readonly 'keyward.looks.oldest.ms': NoLabels;
 }
 
 type NoLabels = Readonly<Record<never, never>>;

@@ -6,8 +6,11 @@
 import { hex, lengthPrefixed, sha256 } from './bytes.ts';
 import { Refusal } from './errors.ts';
 
-/** AMS: 3 to 24 characters, lower-case letters and digits. Here hyphens inside are allowed as well, and any case. */
-export const accountNamePattern = /^[A-Za-z0-9][A-Za-z0-9-]{1,22}[A-Za-z0-9]$/;
+export const maxAccountNameLength = 64;
+/** 3 to 64 characters, so that a GUID fits; hyphens inside, and any case. */
+export const accountNamePattern = /^[A-Za-z0-9][A-Za-z0-9-]{1,62}[A-Za-z0-9]$/;
+/** Of an account with a path on the routes of Azure Media Services, which has 3 to 24 characters. */
+const maxAmsNameLength = 24;
 const guid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 export const ownerPattern = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$/;
 
@@ -19,7 +22,17 @@ export function parseAccountName(name: string): string {
   if (accountNamePattern.test(name)) return fold(name);
   throw new Refusal(
     'InvalidParameter',
-    'An account name has 3 to 24 letters, digits and hyphens, and begins and ends with a letter or digit.',
+    'An account name has 3 to 64 letters, digits and hyphens, and begins and ends with a letter or digit.',
+    { target: 'accountName' },
+  );
+}
+
+/** The name of an account that clients of Azure Media Services see. @throws Refusal InvalidParameter */
+export function parseAmsName(name: string): string {
+  if (name.length <= maxAmsNameLength) return parseAccountName(name);
+  throw new Refusal(
+    'InvalidParameter',
+    `An account with a subscription and resource group is one for clients of Azure Media Services as well: its name has at most ${maxAmsNameLength} characters.`,
     { target: 'accountName' },
   );
 }

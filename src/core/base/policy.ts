@@ -8,6 +8,10 @@ import { type Cause, classOf, type DeniedCause, type NetworkPolicyCause } from '
 const positiveSeconds = (fallback: number) => z.coerce.number().positive().max(86_400).default(fallback);
 const positiveCount = (fallback: number) => z.coerce.number().int().positive().max(1000).default(fallback);
 
+/** What an account may shorten its lease to, in seconds, beside 0; and the service's own lease, unless a setting shortens it. */
+export const leastLeaseSeconds = 60;
+export const longestLeaseSeconds = 300;
+
 export const policySchema = z
   .object({
     lookIntervalHealthySeconds: positiveSeconds(60),
@@ -33,10 +37,12 @@ export const policySchema = z
     confirmNetworkPolicyLooks: positiveCount(3),
     confirmNetworkPolicySeconds: positiveSeconds(900),
     /** How long an unwrapped account key may stay in one process's memory, and how much longer while its vault is unreachable. */
-    leaseSeconds: positiveSeconds(300),
+    leaseSeconds: positiveSeconds(longestLeaseSeconds),
     leaseGraceSeconds: z.coerce.number().min(0).max(86_400).default(600),
     /** Accounts re-wrapped, or brought up to date, in one message of work; re-wraps also end after a minute. */
     accountsPerMessage: positiveCount(1000),
+    /** How many messages a sweep sends, each for a range of vaults, however many vaults there are. */
+    sweepRanges: z.coerce.number().int().min(1).max(4096).default(64),
     /** How long a worker that died keeps others off its vault. */
     workerLeaseSeconds: positiveSeconds(60),
     /** How much of a vault's documented limit re-wraps and looks may use: the vault is the customer's. */

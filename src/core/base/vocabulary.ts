@@ -15,6 +15,10 @@ export type WrappingRole = 'operator' | 'recovery';
 /** Protected secrets that callers store. */
 export type SecretKind = 'contentKeys' | 'jobInputs' | 'tokenKeys';
 
+/** Calls on data keys. */
+export const dataKeyOperations = ['generate', 'generateWithoutPlaintext', 'wrap', 'unwrap', 'rewrap'] as const;
+export type DataKeyOperation = (typeof dataKeyOperations)[number];
+
 export type WatchStatus = 'Accessible' | 'Suspect' | 'Inaccessible' | 'Unreachable';
 
 /** What can be wrong with a link of an audit chain; audit/chainCheck.ts explains each. */

@@ -6,6 +6,7 @@
 import pLimit from 'p-limit';
 import { type ActiveAccount, wrappedByOf } from '../accounts/account.ts';
 import { keyContextOf } from '../accounts/accountKey.ts';
+import { resealGenerations } from '../accounts/dataKeyGenerations.ts';
 import { resealOlderKeys, resealOuter } from '../accounts/secretLayers.ts';
 import type { StoredSecret } from '../accounts/secretRow.ts';
 import { saveWithSameEtag } from '../accounts/writeAccount.ts';
@@ -93,7 +94,7 @@ export function resealed(
   record: ActiveAccount,
   { system, atRest }: Rings,
   random: Random,
-): Pick<ActiveAccount, 'wrappedAccountKey' | 'olderAccountKeys'> | undefined {
+): Pick<ActiveAccount, 'wrappedAccountKey' | 'olderAccountKeys' | 'dataKeyGenerations'> | undefined {
   const stored = fromBase64(record.wrappedAccountKey);
   const context = keyContextOf(record);
   const wrappedBy = wrappedByOf(record.encryption);
@@ -102,9 +103,15 @@ export function resealed(
   const inner = underNewest(before, context, system, random);
   const older = resealOlderKeys(record, atRest, random);
   const areOlderKept = older?.keys.every(({ sealed }, n) => sealed === record.olderAccountKeys?.keys[n]?.sealed);
-  if (inner === before && generation >= atRest.newest.generation && areOlderKept !== false) return undefined;
+  const dataKeys = resealGenerations(record, { atRest, random });
+  const areDataKeysKept = dataKeys?.every(({ sealed }, n) => sealed === record.dataKeyGenerations?.[n]?.sealed);
+  const areKept = areOlderKept !== false && areDataKeysKept !== false;
+  if (inner === before && generation >= atRest.newest.generation && areKept) return undefined;
   const sealed = sealAtRest(inner, context, wrappedBy, atRest.newest, random.bytes(12));
-  return { wrappedAccountKey: base64(sealed), ...defined({ olderAccountKeys: older }) };
+  return {
+    wrappedAccountKey: base64(sealed),
+    ...defined({ olderAccountKeys: older, dataKeyGenerations: dataKeys }),
+  };
 }
 
 function underNewest(inner: Inner, context: KeyContext, system: Rings['system'], random: Random): Inner {

@@ -76,7 +76,7 @@ export async function followLatest(
 }
 
 /** Reads the newest version; a run begins where it may be used and somebody may be behind. */
-async function checkVersion(
+export async function checkVersion(
   stored: Stored<Watch>,
   following: VersionCheck,
   service: RotationDeps,

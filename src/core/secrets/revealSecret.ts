@@ -4,10 +4,9 @@
  * refused or an alarm is raised.
  */
 import type { AccountView } from '../accounts/account.ts';
-import { refuseWhileInaccessible } from '../accounts/gate.ts';
 import type { KnownAccount } from '../accounts/processState.ts';
-import { accountNotFound } from '../accounts/readAccount.ts';
 import type { SecretRef, StoredSecret } from '../accounts/secretRow.ts';
+import { serveAccount } from '../accounts/serveAccount.ts';
 import type { Actor } from '../audit/auditEntry.ts';
 import { type Bytes, wipe } from '../base/bytes.ts';
 import type { SecretKind } from '../base/vocabulary.ts';
@@ -82,41 +81,26 @@ export async function revealPage(
   return next === undefined ? { secrets: opened } : { secrets: opened, next };
 }
 
-/** Twice at most: a cached record may be outdated, and a row may have changed its key between two reads. */
-async function readFresh(
-  account: string,
-  read: () => Promise<readonly StoredSecret[]>,
-  asked: Promise<KnownAccount> | undefined,
-  service: SecretsDeps,
-): Promise<Attempt> {
-  const known = asked ?? service.accountCache.view(account);
-  try {
-    const first = await attempt(account, known, read, service);
-    if (first.opened.every(({ plain }) => plain !== undefined)) return first;
-    wipe(...first.opened.map(({ plain }) => plain));
-  } catch (error) {
-    if (!(await known).isRemembered) throw error;
-  }
-  service.accountCache.forget(account);
-  return attempt(account, service.accountCache.view(account), read, service);
-}
-
 interface Attempt {
   readonly view: AccountView;
   readonly opened: readonly Opened[];
 }
 
-async function attempt(
+/** Twice at most: a cached record may be outdated, and a row may have changed its key between two reads. */
+function readFresh(
   account: string,
-  known: Promise<KnownAccount>,
   read: () => Promise<readonly StoredSecret[]>,
+  known: Promise<KnownAccount> | undefined,
   service: SecretsDeps,
 ): Promise<Attempt> {
-  const reading = read();
-  // Awaited below: a refusal by the account is reported first, whatever the result for its secrets.
-  reading.catch(() => undefined);
-  const { view } = await known;
-  if (view === undefined) throw accountNotFound(account);
-  refuseWhileInaccessible(view);
-  return { view, opened: await openRows(view, await reading, service) };
+  const attempt = async (served: Promise<AccountView>): Promise<Attempt> => {
+    const reading = read();
+    // Awaited below: a refusal by the account is reported first, whatever the result for its secrets.
+    reading.catch(() => undefined);
+    const view = await served;
+    return { view, opened: await openRows(view, await reading, service) };
+  };
+  const isWhole = ({ opened }: Attempt) => opened.every(({ plain }) => plain !== undefined);
+  const discard = ({ opened }: Attempt) => wipe(...opened.map(({ plain }) => plain));
+  return serveAccount(account, known, { attempt, isWhole, discard }, service);
 }

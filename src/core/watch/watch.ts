@@ -332,3 +332,11 @@ export function keyReleasedBy(verdict: Verdict, policy: Policy): EpochMs | undef
       return verdict.since + (policy.leaseSeconds + policy.leaseGraceSeconds) * 1000;
   }
 }
+
+const fromWorst = ['Inaccessible', 'Suspect', 'Unreachable', 'Accessible'] as const satisfies readonly WatchStatus[];
+
+/** A key counts as the worst of its versions in use. */
+export function statusOfKey({ versions }: Pick<Watch, 'versions'>): WatchStatus {
+  const seen = new Set(Object.values(versions).map(({ status }) => status));
+  return fromWorst.find((status) => seen.has(status)) ?? 'Accessible';
+}

@@ -66,7 +66,7 @@ interface Parts {
   readonly provisioningState: string;
 }
 
-/** A property is told from the version on that brought it. */
+/** A property is shown from the API version on that introduced it. */
 function propertiesOf({ kept, encryption, provisioningState }: Parts, version: AccountVersion) {
   const { storageAccounts = [], storageAuthentication, keyDelivery, publicNetworkAccess, minimumTlsVersion } = kept;
   return {

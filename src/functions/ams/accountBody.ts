@@ -16,7 +16,7 @@ import { readOnly } from '../http/secrets/secretJson.ts';
 import { parsed } from '../pipeline/http.ts';
 import { type AccountVersion, accountVersions } from './arm.ts';
 
-/** Shown to everybody who may read the account: a connection string has no place here. */
+/** Every reader of the account sees it: a connection string must not be here. */
 const resourceId = z
   .string()
   .max(500)
@@ -117,7 +117,7 @@ export function parseBody(body: unknown, version: AccountVersion, current: Accou
   const given = parsed(schema, body);
   const encryptionInput = encryptionIn(given, current);
   const kept = keptIn(given);
-  // The native API may have moved the account to an identity that is not among these: whoever names neither is not asked to mend that.
+  // The native API may have moved the account to an identity that is not among these: a caller that names neither need not fix that.
   if (kept.identity !== undefined || encryptionInput !== undefined)
     refuseContradiction({ ...current?.record.kept, ...kept }, encryptionInput, current);
   return {

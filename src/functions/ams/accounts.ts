@@ -9,7 +9,7 @@ import type { Change } from '../../core/ams/operation.ts';
 import { beginOperation, cancelCreation } from '../../core/ams/runOperation.ts';
 import { isSameArmPath, parseArmPath } from '../../core/base/armPath.ts';
 import { KeywardError, LostRace, Refusal, retryLostRaces } from '../../core/base/errors.ts';
-import { fold, isGuid, parseAccountName } from '../../core/base/names.ts';
+import { fold, isGuid, parseAccountName, parseAmsName } from '../../core/base/names.ts';
 import { type Call, type RouteHandler, readJson } from '../pipeline/http.ts';
 import { conditionsIn, maxPageSize } from '../pipeline/requestParams.ts';
 import { renderAccount, renderAwaited } from './accountAnswer.ts';
@@ -79,7 +79,7 @@ async function accountToPut({ request, service, known }: Call): Promise<AccountV
   );
 }
 
-/** What the body leaves out of the encryption is as the account had it when it was seen: of one that has changed since, it is seen anew. */
+/** Properties of the encryption that the body omits stay as the account has them. An account that has changed since is read again. */
 async function answerChange(
   call: Call,
   version: AccountVersion,
@@ -104,7 +104,7 @@ async function answerChange(
   });
 }
 
-/** Done within the call, as every change is; a version that knows long-running operations is told of one. */
+/** Done within the call, as every change is; an API version with long-running operations returns one. */
 async function answerOf(
   change: Change,
   { conditions, now }: { readonly conditions: Preconditions; readonly now: Preconditions },
@@ -142,7 +142,7 @@ export const remove: RouteHandler = async (call) => {
     if (view !== undefined && !isSameArmPath(view.record.place, placeIn(request))) return false;
     // With a condition there is an account that it is about, or nothing happens.
     if (view !== undefined || conditions.ifMatch === undefined) await cancelCreation(name, placeIn(request), service);
-    // Only the account that was seen here: one of its name may come elsewhere meanwhile.
+    // Only the account that was seen here: one of its name may be created elsewhere in between.
     const seen = view === undefined || conditions.ifMatch !== undefined ? conditions : { ifMatch: etagOf(view.record) };
     return deleteAccount(name, seen, actor, service).catch((error: unknown) => {
       const isOurs = conditions.ifMatch === undefined && error instanceof KeywardError;
@@ -171,7 +171,7 @@ export const checkNameAvailability: RouteHandler = async ({ request, service }) 
     message: 'There is an account of this name in this service.',
   };
   try {
-    const isTaken = (await findAccount(parseAccountName(name), service)) !== undefined;
+    const isTaken = (await findAccount(parseAmsName(name), service)) !== undefined;
     return { status: 200, jsonBody: isTaken ? taken : { nameAvailable: true } };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;

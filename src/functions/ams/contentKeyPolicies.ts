@@ -18,10 +18,10 @@ const api: ResourceApi = {
   type: 'contentKeyPolicies',
   versions: metadataVersions,
   parameter: 'contentKeyPolicyName',
-  told: (row) =>
+  shown: (row) =>
     withTimes(
       row,
-      row.value.secrets.reduce((told, { at }) => withAt(told, at, null), row.value.properties),
+      row.value.secrets.reduce((shown, { at }) => withAt(shown, at, null), row.value.properties),
     ),
 };
 
@@ -41,10 +41,10 @@ function partsOf(options: readonly PolicyOption[], newId: () => string): Parts {
   const secrets: ResourceSecretInput[] = [];
   const withoutKey = (key: unknown, at: readonly (string | number)[]): unknown => {
     if (typeof key !== 'object' || key === null || !('keyValue' in key)) return key;
-    const { keyValue, ...told } = key;
+    const { keyValue, ...shown } = key;
     const given = parseTokenKey(String(keyValue), ['properties', ...at, 'keyValue'].join('.'));
     secrets.push({ kind: 'tokenKeys', at: [...at, 'keyValue'], value: { given } });
-    return told;
+    return shown;
   };
   const bare = options.map(({ policyOptionId: _, name, configuration, restriction }, index) => {
     const at = ['options', index, 'restriction'];

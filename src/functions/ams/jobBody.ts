@@ -9,7 +9,7 @@ import { contentsOf, tooDeep } from './names.ts';
 const text = z.string().max(4000);
 const type = <T extends string>(name: T) => z.literal(`#Microsoft.Media.${name}` as const);
 
-/** The contract has no such names in here: whoever writes one means a secret. */
+/** The contract has no such names here: a caller that writes one means a secret. */
 export const secretName =
   /passw|secret|token|credential|privatekey|accountkey|apikey|sharedaccess|signature|connectionstring|^sas|sas$|ur[il]s?$|^(sig|keys?|auth|authorization)$/i;
 

@@ -1,6 +1,6 @@
 /**
- * Jobs. Addresses that a job reads from are credentials, and become the account's job inputs: no call here gives them back. Whoever runs
- * the job asks for them by `resolve`, under the name that the job tells. Jobs are stored, not run.
+ * Jobs. Addresses that a job reads from are credentials, and become the account's job inputs: no call here returns
+ * them. The program that runs the job asks for them by `resolve`, under the name in the job. Jobs are stored, not run.
  */
 
 import { getResource } from '../../core/ams/readResource.ts';
@@ -18,9 +18,9 @@ const api: ResourceApi = {
   type: 'jobs',
   versions: encodingVersions,
   parameter: 'jobName',
-  told({ value: { properties, secrets, createdAt, updatedAt } }) {
+  shown({ value: { properties, secrets, createdAt, updatedAt } }) {
     // Not in the contract: clients pass over, or hand on, what they do not know.
-    const named = secrets.reduce((told, { at, name }) => withAt(told, [...at, 'protectedInput'], name), properties);
+    const named = secrets.reduce((shown, { at, name }) => withAt(shown, [...at, 'protectedInput'], name), properties);
     return { ...named, state: 'Queued', created: iso(createdAt), lastModified: iso(updatedAt) };
   },
 };
@@ -30,11 +30,11 @@ function partsOf(input: JobInput): { input: Json; secrets: ResourceSecretInput[]
   const secrets: ResourceSecretInput[] = [];
   const without = (one: Json, at: JsonPath): Json => {
     if (one['@odata.type'] === '#Microsoft.Media.JobInputHttp') {
-      const { baseUri, files, ...told } = one as Json & { baseUri?: string | null; files?: string[] | null };
+      const { baseUri, files, ...shown } = one as Json & { baseUri?: string | null; files?: string[] | null };
       const addresses = typeof baseUri === 'string' ? { baseUri, files: files ?? [] } : { files: files ?? [] };
       const given = parseJobInput(addresses, ['properties', ...at].join('.'));
       secrets.push({ kind: 'jobInputs', at, value: { given } });
-      return told;
+      return shown;
     }
     if (!Array.isArray(one.inputs)) return one;
     return { ...one, inputs: one.inputs.map((inner: Json, index) => without(inner, [...at, 'inputs', index])) };

@@ -1,4 +1,4 @@
-/** Contracts that are kept as they came are at most about ten deep. What comes after this would take whoever walks it too deep. */
+/** Retained contracts are at most about ten levels deep. Deeper input would exhaust the stack of the code that walks it. */
 const maxDepth = 50;
 
 interface Contents {
@@ -7,7 +7,7 @@ interface Contents {
   readonly texts: readonly string[];
 }
 
-/** What stands in some JSON, at any depth; undefined where that is more than anything in the contract has. */
+/** All values of some JSON, at any depth; undefined where it is deeper than the contract. */
 export function contentsOf(value: unknown): Contents | undefined {
   const [names, texts]: [string[], string[]] = [[], []];
   const left: [value: unknown, depth: number][] = [[value, 1]];

@@ -1,4 +1,7 @@
-/** What the kinds of resources have in common: GET, LIST, DELETE, and how one is rendered. What a kind holds its own file says. */
+/**
+ * What the kinds of resources have in common: GET, LIST, DELETE, and how one is rendered. What a kind holds its own
+ * file says.
+ */
 import type { HttpRequest } from '@azure/functions';
 import type { ResourceList, StoredResource } from '../../core/ams/ports.ts';
 import { getResource, listResources } from '../../core/ams/readResource.ts';
@@ -15,8 +18,8 @@ export interface ResourceApi {
   readonly versions: readonly string[];
   /** The parameter in the path that names it. */
   readonly parameter: string;
-  /** What may be told without opening a secret. */
-  told(row: StoredResource): Json;
+  /** The part that can be returned without decrypting a secret. */
+  shown(row: StoredResource): Json;
 }
 
 export const nameIn = ({ parameter }: ResourceApi, { params }: HttpRequest): string => params[parameter] ?? '';
@@ -49,7 +52,7 @@ export function render(api: ResourceApi, row: StoredResource, { request }: Pick<
     id: `${accountId(placeIn(request), accountName)}/${path}/${name}`,
     name,
     type: `${accountType}/${kind}`,
-    properties: api.told(row),
+    properties: api.shown(row),
     systemData: systemData(row.value),
   };
 }

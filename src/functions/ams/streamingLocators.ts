@@ -66,7 +66,7 @@ const predefined: ReadonlyMap<string, readonly Encryption[]> = new Map<string, r
     ],
   }).map(([name, keys]) => [fold(name), keys]),
 );
-/** What a policy of somebody's own asks for is not known here: one key, of a type that is not told. */
+/** The needs of a custom policy are not known here: one key, without a type. */
 const unknownPolicy: readonly Encryption[] = [{}];
 
 /** AMS: the end of a locator that has none. */
@@ -76,15 +76,15 @@ const api: ResourceApi = {
   type: 'streamingLocators',
   versions: metadataVersions,
   parameter: 'streamingLocatorName',
-  told({ value: { properties, createdAt } }) {
-    const { contentKeys: _, ...told } = properties;
-    return { ...told, created: iso(createdAt) };
+  shown({ value: { properties, createdAt } }) {
+    const { contentKeys: _, ...shown } = properties;
+    return { ...shown, created: iso(createdAt) };
   },
 };
 
 type Wish = z.infer<typeof locator>['properties'];
 
-/** The keys as they are told of, and their values. */
+/** The keys as they are shown, and their values. */
 function keysOf({ contentKeys, streamingPolicyName, defaultContentKeyPolicyName }: Wish) {
   const policy = predefined.get(fold(streamingPolicyName)) ?? unknownPolicy;
   const policyName = defaultContentKeyPolicyName ?? null;
@@ -97,7 +97,7 @@ function keysOf({ contentKeys, streamingPolicyName, defaultContentKeyPolicyName 
   const at = (index: number) => ['contentKeys', index, 'value'] as const;
   if (contentKeys === undefined || contentKeys === null)
     return policy.map((one, index) => ({
-      told: about(one.type, one.label),
+      shown: about(one.type, one.label),
       secret: {
         kind: 'contentKeys',
         at: at(index),
@@ -116,7 +116,7 @@ function keysOf({ contentKeys, streamingPolicyName, defaultContentKeyPolicyName 
       value: known,
       ...labelled(given ?? undefined),
     };
-    return { told: { id, ...about(ofPolicy?.type, given ?? undefined) }, secret };
+    return { shown: { id, ...about(ofPolicy?.type, given ?? undefined) }, secret };
   });
 }
 
@@ -133,7 +133,7 @@ const create: RouteHandler = async (call) => {
     streamingLocatorId: streamingLocatorId ?? service.random.uuid(),
     ...(typeof startTime === 'string' ? { startTime } : {}),
     endTime: endTime ?? never,
-    contentKeys: keys.map(({ told }) => told),
+    contentKeys: keys.map(({ shown }) => shown),
   };
   try {
     const { row } = await putResource(

@@ -1,4 +1,4 @@
-/** What else Azure Media Services had under an account: told that it is not here, rather than left to a web server's 404. */
+/** Other resource types that Azure Media Services had under an account. They get an error of their own rather than a web server's 404. */
 import { Refusal } from '../../core/base/errors.ts';
 import type { RouteHandler } from '../pipeline/http.ts';
 import { accountAt } from './arm.ts';

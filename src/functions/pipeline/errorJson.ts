@@ -38,7 +38,7 @@ export const errorAnswer = z
         error: {
           code: 'InvalidParameter',
           message:
-            'An account name has 3 to 24 letters, digits and hyphens, and begins and ends with a letter or digit.',
+            'An account name has 3 to 64 letters, digits and hyphens, and begins and ends with a letter or digit.',
           target: 'accountName',
         },
       },

@@ -29,6 +29,8 @@ export interface Call extends Caller {
 }
 
 export type RouteHandler = (call: Call) => Promise<HttpResponseInit>;
+/** A refusal of the inaccessible state as a route gives it out. */
+export type WhenRefused = (refusal: Refusal, view: AccountView, call: Call) => Promise<Refusal>;
 /** For what must answer while settings are missing or wrong. */
 export type BareHandler = (call: Omit<Call, 'service' | 'known'>) => Promise<HttpResponseInit>;
 
@@ -60,7 +62,7 @@ async function gated(route: Extract<Route, { handler: RouteHandler }>, call: Cal
   const name = parseAccountName(request.params.accountName ?? '');
   if (route.gate !== 'beside') {
     const view = await findAccount(name, service);
-    if (view !== undefined && isMeant(view, request)) refuseWhileInaccessible(view);
+    if (view !== undefined && isMeant(view, request)) await refuse(view, route, call);
     return route.handler({ ...call, known: Promise.resolve({ view, isRemembered: false }) });
   }
   const known = service.accountCache.view(name);
@@ -68,8 +70,17 @@ async function gated(route: Extract<Route, { handler: RouteHandler }>, call: Cal
   // Awaited below: the gate's refusal is told first, whatever became of the handler.
   answer.catch(() => undefined);
   const { view } = await known;
-  if (view !== undefined) refuseWhileInaccessible(view);
+  if (view !== undefined) await refuse(view, route, call);
   return answer;
+}
+
+/** @throws Refusal CustomerKeyInaccessible */
+async function refuse(view: AccountView, { whenRefused }: Route, call: Call): Promise<void> {
+  try {
+    refuseWhileInaccessible(view);
+  } catch (error) {
+    throw error instanceof Refusal && whenRefused !== undefined ? await whenRefused(error, view, call) : error;
+  }
 }
 
 /** No refusal waits longer for its entry, and none fails with it. */
@@ -88,7 +99,7 @@ async function audited(
     if (call === undefined) return;
     const telling = service.refusedCalls.tell(call, refusal.code, actor);
     const outcome = (await inTime(telling, service, auditWithinMs)) ?? 'late';
-    if (outcome !== 'told') log.warn('A refusal was not audited', { error: outcome, actor: actor.id });
+    if (outcome !== 'audited') log.warn('A refusal was not audited', { error: outcome, actor: actor.id });
   } catch (error) {
     if (!(error instanceof Refusal))
       log.warn('A refusal was not audited', { error: describeError(error), actor: actor.id });

@@ -1,7 +1,7 @@
 /** What is said of an HTTP route, once: who may call it, when, and what goes in and comes out. */
 import type * as z from 'zod';
 import type { AuditedRefusal } from './auditedRefusals.ts';
-import type { BareHandler, RouteHandler } from './http.ts';
+import type { BareHandler, RouteHandler, WhenRefused } from './http.ts';
 
 /** App roles of the bearer tokens. One does not include another. */
 export const roles = [
@@ -11,6 +11,7 @@ export const roles = [
   'Secrets.Write',
   'Secrets.Reveal',
   'Secrets.Resolve',
+  'DataKeys.Use',
   'Keys.Operate',
   /** Letting go of a customer's hold: an account from its customer key back to the system key, a claim. */
   'Keys.Release',
@@ -49,6 +50,8 @@ interface RouteFacts {
    * the gate; its answer waits for the gate. Otherwise the gate comes first.
    */
   readonly gate?: 'beside';
+  /** What the refusal of the inaccessible state carries beside what it says. */
+  readonly whenRefused?: WhenRefused;
   /** Which refusals of the call stand in the audit. */
   readonly auditedRefusal?: AuditedRefusal;
   /** What the OpenAPI document says of the route. Absent: the contract is somebody else's published one. */

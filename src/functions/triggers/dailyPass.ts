@@ -8,6 +8,7 @@ import * as z from 'zod';
 import { deleteOrphanedSecrets } from '../../core/ams/orphanedSecrets.ts';
 import { clearOperations, continueOperation } from '../../core/ams/runOperation.ts';
 import { announceWaiting } from '../../core/announcements/outboxPass.ts';
+import { maxAccountNameLength } from '../../core/base/names.ts';
 import { ringNames } from '../../core/base/vocabulary.ts';
 import { clearRows, processAccounts } from '../../core/dailyPass.ts';
 import { workOnPass } from '../../core/reseal/resealPass.ts';
@@ -16,11 +17,11 @@ import { rekeySecrets } from '../../core/secrets/rekeySecrets.ts';
 import { inInvocation, keyward } from '../pipeline/service.ts';
 
 export const dailyMessage = z.union([
-  z.strictObject({ visit: z.literal('accounts'), after: z.string().max(24).optional() }),
+  z.strictObject({ visit: z.literal('accounts'), after: z.string().max(maxAccountNameLength).optional() }),
   z.strictObject({ visit: z.literal('rows'), vault: z.string().regex(/^[0-9a-f]{32}$/) }),
   z.strictObject({
     visit: z.literal('secrets'),
-    account: z.string().max(24),
+    account: z.string().max(maxAccountNameLength),
     since: z.number().optional(),
     after: z.string().max(1024).optional(),
     found: z.number().optional(),
@@ -33,7 +34,11 @@ export const dailyMessage = z.union([
   z.strictObject({ visit: z.literal('announcements'), after: z.string().max(1025).optional() }),
   z.strictObject({ visit: z.literal('operation'), operation: z.string().max(64) }),
   z.strictObject({ visit: z.literal('operations') }),
-  z.strictObject({ visit: z.literal('unnamed'), account: z.string().max(24), after: z.string().max(300).optional() }),
+  z.strictObject({
+    visit: z.literal('unnamed'),
+    account: z.string().max(maxAccountNameLength),
+    after: z.string().max(300).optional(),
+  }),
 ]);
 
 export const startDailyPass: TimerHandler = (_timer, context) =>

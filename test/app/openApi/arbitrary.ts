@@ -1,4 +1,4 @@
-/** Requests made of the document: valid ones, nearly valid ones, and hostile ones, as bytes on the wire. */
+/** Requests generated from the document: valid, nearly valid and hostile ones, as bytes. */
 import fc from 'fast-check';
 import type { Json, Judge, Operation } from './judge.ts';
 
@@ -6,12 +6,12 @@ export interface WireRequest {
   readonly method: string;
   /** Path and query, encoded. */
   readonly target: string;
-  /** Name and value by turns. */
+  /** Names and values, alternating. */
   readonly headers: readonly string[];
   readonly body: Uint8Array | undefined;
 }
 
-/** Names that exist, or come to exist, so that calls meet each other. */
+/** Names that exist, or will exist, so that calls affect each other. */
 const names = {
   accountName: ['fuzz-a', 'fuzz-b', 'Fuzz-C', 'standing', 'nobody'],
   account: ['fuzz-a', 'standing', 'nobody'],
@@ -75,7 +75,7 @@ const nonsense: fc.Arbitrary<unknown> = fc.oneof(
   { weight: 1, arbitrary: fc.jsonValue({ maxDepth: 3 }) },
 );
 
-// Made once: fast-check builds large tables for each.
+// Created once: fast-check builds large tables for each.
 const words = fc.string({ minLength: 1, maxLength: 40 });
 const anything = fc.jsonValue({ maxDepth: 1 });
 
@@ -113,7 +113,7 @@ export function arbitraryOf(schema: Json, judge: Judge, name = ''): fc.Arbitrary
   }
 }
 
-/** Something small is wrong in it: a property too many, of another type, or missing. */
+/** A value with one small fault: an additional property, another type, or a missing one. */
 function nearly(value: fc.Arbitrary<unknown>): fc.Arbitrary<string> {
   const edit = fc.record({
     at: fc.nat(),
@@ -165,7 +165,7 @@ const encode = (value: unknown): string => {
   return encodeURIComponent(wellFormed);
 };
 
-/** Written on the wire in ways that a client of good manners would not choose. */
+/** Encoded in ways that a usual client does not choose. */
 const wireText: fc.Arbitrary<string> = fc.oneof(
   text.map(encode),
   fc.constantFrom(
@@ -261,7 +261,10 @@ const header = fc.constantFrom<readonly string[]>(
   ],
 );
 
-/** One request for the operation: path, query, conditions and body each sound most of the time, so that one fault is seen alone. */
+/**
+ * One request for the operation: path, query, conditions and body are each valid most of the time, so that faults occur
+ * alone.
+ */
 export function requestFor({ method, path, spec }: Operation, judge: Judge): fc.Arbitrary<WireRequest> {
   const parameters: Json[] = spec.parameters.map(judge.resolve);
   const inPath = parameters.filter((one) => one.in === 'path');
@@ -299,7 +302,7 @@ export function requestFor({ method, path, spec }: Operation, judge: Judge): fc.
         );
   const bytes = fc.tuple(body, fc.nat(60)).map(([json, dice]) => {
     if (json === undefined) return undefined;
-    // Now and then no UTF-8.
+    // Sometimes not UTF-8.
     return dice === 0 ? Buffer.from(json, 'utf16le') : dice === 1 ? Buffer.from([0xff, 0xfe, 0x80]) : Buffer.from(json);
   });
   const headers = fc

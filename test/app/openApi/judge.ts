@@ -1,4 +1,4 @@
-/** Judges answers by the document at /api/openapi.json: whatever it does not foresee is a fault of one of the two. */
+/** Compares responses with the document at /api/openapi.json: each difference is a fault of one of the two. */
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 
@@ -16,15 +16,15 @@ export interface Operation {
 export interface Seen {
   readonly status: number;
   readonly headers: { get(name: string): string | null };
-  /** As it came. */
+  /** As it was received. */
   readonly text: string;
 }
 
 export interface Judge {
   readonly operations: readonly Operation[];
-  /** The operation that a request is for: literals ignore case, parameters are one segment. */
+  /** The operation of a request: literals ignore case, parameters are one segment. */
   operationAt(method: string, path: string): Operation | undefined;
-  /** What the document does not foresee. */
+  /** The differences from the document. */
   faultsOf(operation: Operation, seen: Seen): string[];
   validates(schema: Json, value: unknown): string | undefined;
   resolve(json: Json): Json;
@@ -78,7 +78,7 @@ export function judgeBy(document: Json): Judge {
     faultsOf(operation, { status, headers, text }) {
       const response = resolve(operation.spec.responses[status]);
       if (response === undefined) return [`${operation.id}: status ${status} is not in the document`];
-      // The Functions host itself refuses a function key, without a word.
+      // The Functions host itself rejects a function key, without a body.
       if (status === 401 && text === '') return [];
       const named = Object.keys(response.headers).map((name) => name.toLowerCase());
       const faults = toldHeaders

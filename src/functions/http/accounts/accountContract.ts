@@ -115,6 +115,7 @@ export const accountAnswer = z
       subscriptionId: z.string().optional(),
       resourceGroupName: z.string().optional(),
       auditKeyUse: z.literal(true).optional(),
+      leaseSeconds: count.optional().meta({ description: 'Where the account shortens the lease of its key.' }),
       encryption,
     }),
     systemData,

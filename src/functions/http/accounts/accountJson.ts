@@ -5,6 +5,7 @@ import {
   type AccountView,
   currentKeyIdentifier,
   etagOf,
+  leasePolicyOf,
   type OlderAccountKeys,
   stateOf,
   verdictOn,
@@ -15,7 +16,7 @@ import { meaningOf, remedyOf } from '../../../core/base/causes.ts';
 import { defined } from '../../../core/base/defined.ts';
 import { Refusal } from '../../../core/base/errors.ts';
 import { ownerPattern } from '../../../core/base/names.ts';
-import type { Policy } from '../../../core/base/policy.ts';
+import { leastLeaseSeconds, longestLeaseSeconds, type Policy } from '../../../core/base/policy.ts';
 import { iso } from '../../../core/base/time.ts';
 import type { KeyVaultIdentity } from '../../../core/customerKey/binding.ts';
 import { keyIdentifierTarget } from '../../../core/customerKey/keyIdentifier.ts';
@@ -112,6 +113,12 @@ export const accountBody = z
           .boolean()
           .optional()
           .meta({ description: "Every use of the account's key, and every reveal, stands in its audit." }),
+        leaseSeconds: z
+          .union([z.literal(0), z.int().min(leastLeaseSeconds).max(longestLeaseSeconds)])
+          .optional()
+          .meta({
+            description: `Shortens the time for which a process or a client may hold a key of the account: ${leastLeaseSeconds} to ${longestLeaseSeconds} seconds, or 0 when every use must ask the vault. Absent: ${longestLeaseSeconds}.`,
+          }),
         accountId: readOnly,
         state: readOnly,
         provisioningState: readOnly,
@@ -140,7 +147,7 @@ export function inputIn({ location, tags: newTags, properties }: z.infer<typeof 
   return {
     ...defined({ location, tags: newTags, owner: properties?.owner }),
     ...placeIn(properties),
-    ...defined({ auditKeyUse: properties?.auditKeyUse }),
+    ...defined({ auditKeyUse: properties?.auditKeyUse, leaseSeconds: properties?.leaseSeconds }),
     ...(properties?.encryption === undefined ? {} : { encryption: encryptionInput(properties.encryption) }),
   };
 }
@@ -226,6 +233,7 @@ export function renderAccount(view: AccountView, policy: Policy) {
         ? {}
         : { subscriptionId: record.place.subscriptionId, resourceGroupName: record.place.resourceGroup }),
       ...(record.auditKeyUse === true ? { auditKeyUse: true } : {}),
+      ...(record.leaseSeconds === undefined ? {} : { leaseSeconds: record.leaseSeconds }),
       encryption: renderEncryption(view, policy),
     },
     systemData: { createdAt: iso(record.createdAt), lastModifiedAt: iso(record.updatedAt) },
@@ -249,7 +257,7 @@ function renderEncryption(view: AccountView, policy: Policy) {
     accountKeyGeneration,
     ...older,
     status: verdict?.status ?? 'Unknown',
-    ...(verdict === undefined ? {} : renderVerdict(verdict, policy)),
+    ...(verdict === undefined ? {} : renderVerdict(verdict, leasePolicyOf(view.record, policy))),
     ...(cause === undefined ? {} : { cause, meaning: meaningOf(cause), remedy: remedyOf(cause, current.binding) }),
     ...(view.watch === undefined ? {} : { nextLookAt: iso(view.watch.nextLookAt) }),
     warnings: warningsOf(view),

@@ -1,5 +1,6 @@
 /** The contracts of the operator's calls about keys. */
 import * as z from 'zod';
+import { maxAccountNameLength } from '../../../core/base/names.ts';
 import {
   accountName,
   cause,
@@ -24,7 +25,7 @@ export const accountOrKey = z
       z.strictObject({
         account: z
           .string()
-          .max(24)
+          .max(maxAccountNameLength)
           .meta({ pattern: accountName.meta()?.pattern as string }),
       }),
       z.strictObject({

@@ -138,7 +138,11 @@ const headers = {
   RetryAfter: { description: 'Seconds.', required: true, schema: { type: 'string', pattern: '^[0-9]+$' } },
   ETag: { description: 'Changes with every write.', required: true, schema: { type: 'string' } },
   Location: { description: 'Where to follow the work.', required: true, schema: { type: 'string', format: 'uri' } },
-  'Cache-Control': { description: 'no-store', required: true, schema: { const: 'no-store' } },
+  'Cache-Control': {
+    description: 'How long the answer may be stored: not at all, or, of public keys, a minute.',
+    required: true,
+    schema: { enum: ['no-store', 'public, max-age=60'] },
+  },
 } as const satisfies Record<AnswerHeader | 'RequestId' | 'RetryAfter', Json>;
 
 const headersOf = (...names: readonly AnswerHeader[]): Json => ({

@@ -1,0 +1,4946 @@
+/** Made from docs/openapi.json by generateTypes.ts: change the contracts of the app, then run `npm run openapi`. */
+export interface paths {
+    "/api/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists accounts by name
+         * @description App role: Accounts.Read.
+         */
+        get: operations["accountsList"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{accountName}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Gets an account
+         * @description App role: Accounts.Read.
+         */
+        get: operations["accountsGet"];
+        /**
+         * Creates an account, or changes what the body names
+         * @description App role: Accounts.Write.
+         */
+        put: operations["accountsPut"];
+        post?: never;
+        /**
+         * Destroys the account key, then clears the account away
+         * @description App role: Accounts.Write.
+         */
+        delete: operations["accountsDelete"];
+        options?: never;
+        head?: never;
+        /**
+         * Changes what the body names
+         * @description App role: Accounts.Write.
+         */
+        patch: operations["accountsPatch"];
+        trace?: never;
+    };
+    "/api/accounts/{accountName}/validateEncryption": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check an encryption against the vault without changing anything
+         * @description App role: Accounts.Read.
+         */
+        post: operations["accountsValidateEncryption"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{accountName}/contentKeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists contentKeys, without their values
+         * @description App role: Secrets.Read.
+         */
+        get: operations["contentKeysList"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{accountName}/contentKeys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Gets a content key, without its value
+         * @description App role: Secrets.Read.
+         */
+        get: operations["contentKeysGet"];
+        /**
+         * Creates or changes a content key
+         * @description App role: Secrets.Write.
+         */
+        put: operations["contentKeysPut"];
+        post?: never;
+        /**
+         * Deletes a content key
+         * @description App role: Secrets.Write.
+         */
+        delete: operations["contentKeysDelete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{accountName}/contentKeys/{id}/reveal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reveals a content key
+         * @description App role: Secrets.Reveal.
+         */
+        post: operations["contentKeysReveal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{accountName}/contentKeys/reveal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reveals a page of contentKeys
+         * @description App role: Secrets.Reveal.
+         */
+        post: operations["contentKeysRevealPage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{accountName}/jobInputs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists jobInputs, without their values
+         * @description App role: Secrets.Read.
+         */
+        get: operations["jobInputsList"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{accountName}/jobInputs/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Gets a job input, without its value
+         * @description App role: Secrets.Read.
+         */
+        get: operations["jobInputsGet"];
+        /**
+         * Creates or changes a job input
+         * @description App role: Secrets.Write.
+         */
+        put: operations["jobInputsPut"];
+        post?: never;
+        /**
+         * Deletes a job input
+         * @description App role: Secrets.Write.
+         */
+        delete: operations["jobInputsDelete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{accountName}/jobInputs/{name}/reveal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reveals a job input
+         * @description App role: Secrets.Reveal.
+         */
+        post: operations["jobInputsReveal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{accountName}/jobInputs/reveal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reveals a page of jobInputs
+         * @description App role: Secrets.Reveal.
+         */
+        post: operations["jobInputsRevealPage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{accountName}/jobInputs/{name}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reveals a job input with its query strings
+         * @description App role: Secrets.Resolve.
+         */
+        post: operations["jobInputsResolve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{accountName}/tokenKeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists tokenKeys, without their values
+         * @description App role: Secrets.Read.
+         */
+        get: operations["tokenKeysList"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{accountName}/tokenKeys/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Gets a token key, without its value
+         * @description App role: Secrets.Read.
+         */
+        get: operations["tokenKeysGet"];
+        /**
+         * Creates or changes a token key
+         * @description App role: Secrets.Write.
+         */
+        put: operations["tokenKeysPut"];
+        post?: never;
+        /**
+         * Deletes a token key
+         * @description App role: Secrets.Write.
+         */
+        delete: operations["tokenKeysDelete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{accountName}/tokenKeys/{name}/reveal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reveals a token key
+         * @description App role: Secrets.Reveal.
+         */
+        post: operations["tokenKeysReveal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{accountName}/tokenKeys/reveal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reveals a page of tokenKeys
+         * @description App role: Secrets.Reveal.
+         */
+        post: operations["tokenKeysRevealPage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{accountName}/dataKeys/generate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Generates data keys, plain and wrapped. Send a random text in x-keyward-nonce: the key status repeats it.
+         * @description App role: DataKeys.Use.
+         */
+        post: operations["dataKeysGenerate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{accountName}/dataKeys/generateWithoutPlaintext": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Generates data keys, wrapped only
+         * @description App role: DataKeys.Use.
+         */
+        post: operations["dataKeysGenerateWithoutPlaintext"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{accountName}/dataKeys/wrap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Wraps the caller's own data keys
+         * @description App role: DataKeys.Use.
+         */
+        post: operations["dataKeysWrap"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{accountName}/dataKeys/unwrap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Unwraps data keys; one that does not unwrap stops none of the others. Send a random text in x-keyward-nonce: the key status repeats it.
+         * @description App role: DataKeys.Use.
+         */
+        post: operations["dataKeysUnwrap"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{accountName}/dataKeys/rewrap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Wraps data keys under the newest generation of the account key, without plaintext
+         * @description App role: DataKeys.Use.
+         */
+        post: operations["dataKeysRewrap"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{accountName}/keyStatus": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Gets a key status; 304: the one with the ETag of If-None-Match is still the newest. Send a random text in x-keyward-nonce: the key status repeats it.
+         * @description App role: DataKeys.Use.
+         */
+        get: operations["keyStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/keyStatus/jwks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The public keys that key statuses are signed with */
+        get: operations["keyStatusJwks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/accounts/{accountName}/dataKeyGenerations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Which generations of an account key have wrapped data keys, and when they were last used
+         * @description App role: Keys.Operate.
+         */
+        get: operations["operatorDataKeyUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/accounts/{accountName}/dataKeyGenerations/{generation}/destroy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Destroys what opens the data keys of an older generation, for ever
+         * @description App role: Keys.Operate.
+         */
+        post: operations["operatorDestroyDataKeyGeneration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/accounts/{accountName}/rotateAccountKey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a new account key; secrets are moved to it in the background
+         * @description App role: Keys.Operate.
+         */
+        post: operations["operatorRotateAccountKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/accounts/{accountName}/repairIdentity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * KeyRef an account's customer key by another identity, while it is not accessible
+         * @description App role: Keys.Operate.
+         */
+        post: operations["operatorRepairIdentity"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/claims": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who holds a vault, tenant or identity
+         * @description App role: Keys.Operate.
+         */
+        get: operations["operatorClaimsGet"];
+        put?: never;
+        post?: never;
+        /**
+         * Release a claim that no account is bound through
+         * @description App role: Keys.Release.
+         */
+        delete: operations["operatorClaimsRelease"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/looks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Looks at a key now, and tells what was seen
+         * @description App role: Keys.Operate.
+         */
+        post: operations["operatorLooks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/keys/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tells by version how many accounts a key wraps, and which versions are safe to disable
+         * @description App role: Keys.Operate.
+         */
+        get: operations["operatorKeyUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/keys/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the accounts that one version wraps
+         * @description App role: Keys.Operate.
+         */
+        get: operations["operatorKeyAccounts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/rewraps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Re-wraps one account at once, or a key's accounts in the background
+         * @description App role: Keys.Operate.
+         */
+        post: operations["operatorRewraps"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/rings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The service’s own rings, what wraps them, and how far a rotation is
+         * @description App role: Keys.Operate.
+         */
+        get: operations["operatorRings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/rings/{ring}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A new KEK for a ring; where a rotation is stuck, its pass tries again now
+         * @description App role: Keys.Operate.
+         */
+        post: operations["operatorRotateRing"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/accounts/{accountName}/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reads an account's audit, also after it was deleted
+         * @description App role: Audit.Read.
+         */
+        get: operations["operatorAccountAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/accounts/{accountName}/audit/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Verifies an account's chain
+         * @description App role: Audit.Read.
+         */
+        post: operations["operatorAccountAuditVerify"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/accounts/{accountName}/instances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the present account of a name, and those that were deleted
+         * @description App role: Audit.Read.
+         */
+        get: operations["operatorAccountInstances"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/bindings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the bindings of a key: each has a chain of its own
+         * @description App role: Audit.Read.
+         */
+        get: operations["operatorBindings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/bindings/{bindingId}/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reads the audit of a key's binding
+         * @description App role: Audit.Read.
+         */
+        get: operations["operatorBindingAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/bindings/{bindingId}/audit/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Verifies the chain of a key's binding
+         * @description App role: Audit.Read.
+         */
+        post: operations["operatorBindingAuditVerify"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reads the service's own audit
+         * @description App role: Audit.Read.
+         */
+        get: operations["operatorAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/audit/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Verifies the service's own chain
+         * @description App role: Audit.Read.
+         */
+        post: operations["operatorAuditVerify"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receives events of Event Grid, in either schema
+         * @description App role: AzureEventGridSecureWebhookSubscriber.
+         */
+        post: operations["eventsReceive"];
+        delete?: never;
+        /** Consents to deliveries of Event Grid in the CloudEvents schema */
+        options: operations["eventsHandshake"];
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/health/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says that the process answers */
+        get: operations["healthLive"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/health/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Says what this service needs, and which of it answers
+         * @description App role: Audit.Read.
+         */
+        get: operations["healthReady"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/openapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * This document
+         * @description App role: Accounts.Read.
+         */
+        get: operations["openApi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /**
+         * @example {
+         *       "error": {
+         *         "code": "InvalidParameter",
+         *         "message": "An account name has 3 to 64 letters, digits and hyphens, and begins and ends with a letter or digit.",
+         *         "target": "accountName"
+         *       }
+         *     }
+         */
+        ErrorAnswer: {
+            error: {
+                code: components["schemas"]["ErrorCode"];
+                message: string;
+                /** @description The parameter or property at fault. */
+                target?: string;
+                details?: components["schemas"]["ErrorDetail"][];
+                additionalInfo?: {
+                    /** @constant */
+                    type: "Keyward";
+                    /** @description For programs: flat facts, among them `cause`. */
+                    info: {
+                        [key: string]: string | number;
+                    };
+                }[];
+            };
+        };
+        /**
+         * @description Closed list; the message may change.
+         * @enum {string}
+         */
+        ErrorCode: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "InternalError" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "StorageUnavailable";
+        ErrorDetail: {
+            /** @enum {string} */
+            code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "InternalError" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "StorageUnavailable" | "KeyNearExpiry";
+            message: string;
+            /** @description The parameter or property at fault. */
+            target?: string;
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "id": "/accounts/contoso-media",
+         *           "name": "contoso-media",
+         *           "type": "Keyward/accounts",
+         *           "location": "westeurope",
+         *           "tags": {
+         *             "team": "media"
+         *           },
+         *           "properties": {
+         *             "accountId": "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff",
+         *             "owner": "contoso",
+         *             "state": "Enabled",
+         *             "provisioningState": "Succeeded",
+         *             "encryption": {
+         *               "type": "CustomerKey",
+         *               "keyVaultProperties": {
+         *                 "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media",
+         *                 "currentKeyIdentifier": "https://contoso-keys.vault.azure.net/keys/media/2f1c0d9e8b7a46559483726150a1b2c3"
+         *               },
+         *               "identity": {
+         *                 "useSystemAssignedIdentity": true
+         *               },
+         *               "accountKeyGeneration": 2,
+         *               "status": "Suspect",
+         *               "since": "2026-11-23T19:49:00.000Z",
+         *               "lastAccessibleAt": "2026-11-23T19:48:00.000Z",
+         *               "keyReleasedBy": "2026-11-23T19:54:00.000Z",
+         *               "cause": "KeyDisabled",
+         *               "meaning": "The key version that wraps the account key is disabled.",
+         *               "remedy": "Enable it again: az keyvault key set-attributes --vault-name contoso-keys --name media --enabled true",
+         *               "nextLookAt": "2026-11-23T19:49:10.000Z",
+         *               "warnings": []
+         *             }
+         *           },
+         *           "systemData": {
+         *             "createdAt": "2026-11-23T19:40:00.000Z",
+         *             "lastModifiedAt": "2026-11-23T19:41:00.000Z"
+         *           },
+         *           "etag": "\"0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff.2\""
+         *         }
+         *       ]
+         *     }
+         */
+        AccountList: {
+            value: components["schemas"]["Account"][];
+            /**
+             * Format: uri
+             * @description Absent on the last page.
+             */
+            nextLink?: string;
+        };
+        /**
+         * @example {
+         *       "id": "/accounts/contoso-media",
+         *       "name": "contoso-media",
+         *       "type": "Keyward/accounts",
+         *       "location": "westeurope",
+         *       "tags": {
+         *         "team": "media"
+         *       },
+         *       "properties": {
+         *         "accountId": "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff",
+         *         "owner": "contoso",
+         *         "state": "Enabled",
+         *         "provisioningState": "Succeeded",
+         *         "encryption": {
+         *           "type": "CustomerKey",
+         *           "keyVaultProperties": {
+         *             "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media",
+         *             "currentKeyIdentifier": "https://contoso-keys.vault.azure.net/keys/media/2f1c0d9e8b7a46559483726150a1b2c3"
+         *           },
+         *           "identity": {
+         *             "useSystemAssignedIdentity": true
+         *           },
+         *           "accountKeyGeneration": 2,
+         *           "status": "Suspect",
+         *           "since": "2026-11-23T19:49:00.000Z",
+         *           "lastAccessibleAt": "2026-11-23T19:48:00.000Z",
+         *           "keyReleasedBy": "2026-11-23T19:54:00.000Z",
+         *           "cause": "KeyDisabled",
+         *           "meaning": "The key version that wraps the account key is disabled.",
+         *           "remedy": "Enable it again: az keyvault key set-attributes --vault-name contoso-keys --name media --enabled true",
+         *           "nextLookAt": "2026-11-23T19:49:10.000Z",
+         *           "warnings": []
+         *         }
+         *       },
+         *       "systemData": {
+         *         "createdAt": "2026-11-23T19:40:00.000Z",
+         *         "lastModifiedAt": "2026-11-23T19:41:00.000Z"
+         *       },
+         *       "etag": "\"0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff.2\""
+         *     }
+         */
+        Account: {
+            id: string;
+            name: string;
+            /** @constant */
+            type: "Keyward/accounts";
+            location: string;
+            tags: {
+                [key: string]: string;
+            };
+            properties: {
+                /**
+                 * Format: uuid
+                 * @description Not shared with a later account of the same name.
+                 */
+                accountId: string;
+                owner: string;
+                /** @enum {string} */
+                state: "Enabled" | "CustomerKeyInaccessible";
+                /** @constant */
+                provisioningState: "Succeeded";
+                subscriptionId?: string;
+                resourceGroupName?: string;
+                /** @constant */
+                auditKeyUse?: true;
+                /** @description Where the account shortens the lease of its key. */
+                leaseSeconds?: number;
+                encryption: {
+                    /** @constant */
+                    type: "SystemKey";
+                    accountKeyGeneration: number;
+                    olderAccountKeys?: {
+                        /** @enum {string} */
+                        phase: "moving" | "retiring";
+                        /** Format: date-time */
+                        since: string;
+                        generations: number[];
+                    };
+                } | {
+                    /** @constant */
+                    type: "CustomerKey";
+                    keyVaultProperties: {
+                        /**
+                         * @description https://{vault}/keys/{key}, with a version or without.
+                         * @example https://contoso-keys.vault.azure.net/keys/media
+                         */
+                        keyIdentifier: string;
+                        /** @description The version that wraps the account key now. */
+                        currentKeyIdentifier: string;
+                    };
+                    identity: components["schemas"]["Identity"];
+                    accountKeyGeneration: number;
+                    olderAccountKeys?: {
+                        /** @enum {string} */
+                        phase: "moving" | "retiring";
+                        /** Format: date-time */
+                        since: string;
+                        generations: number[];
+                    };
+                    /** @enum {string} */
+                    status: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
+                    /** Format: date-time */
+                    since?: string;
+                    /** Format: date-time */
+                    lastAccessibleAt?: string;
+                    /**
+                     * Format: date-time
+                     * @description The latest moment at which an account key that was refused could still be in use.
+                     */
+                    keyReleasedBy?: string;
+                    cause?: components["schemas"]["Cause"];
+                    meaning?: string;
+                    /** @description What to type, or to do. */
+                    remedy?: string;
+                    /** Format: date-time */
+                    nextLookAt?: string;
+                    warnings: components["schemas"]["KeyWarning"][];
+                };
+            };
+            systemData: components["schemas"]["SystemData"];
+            /** @description As in the header ETag; give it back in If-Match. */
+            etag: string;
+        };
+        /** @description The managed identity that the key is reached with. */
+        Identity: {
+            /** @constant */
+            useSystemAssignedIdentity: true;
+        } | {
+            /** @constant */
+            useSystemAssignedIdentity: false;
+            userAssignedIdentity: string;
+        } | {
+            /** @constant */
+            useSystemAssignedIdentity: false;
+            userAssignedIdentity: string;
+            /** Format: uuid */
+            federatedIdentityClientId: string;
+            /** Format: uuid */
+            tenantId: string;
+        };
+        /**
+         * @description What a look at a key, or a check of it, showed.
+         * @enum {string}
+         */
+        Cause: "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "StorageUnavailable";
+        KeyWarning: {
+            /** @constant */
+            code: "NewVersionUnusable";
+            keyVersion: string;
+            cause: components["schemas"]["Cause"];
+            /** Format: date-time */
+            since: string;
+            remedy: string;
+        } | {
+            /** @constant */
+            code: "NewerVersionAvailable";
+            keyVersion: string;
+            rotation?: {
+                /** Format: date-time */
+                since: string;
+                done: number;
+                failed: number;
+            };
+        } | {
+            /** @enum {string} */
+            code: "KeyNearExpiry" | "KeyExpired";
+            /** Format: date-time */
+            expiresOn: string;
+        };
+        /** @description When it was created, and last written. */
+        SystemData: {
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            lastModifiedAt: string;
+        };
+        /**
+         * @description A new account needs location and owner, which never change. What is absent stays as it is.
+         * @example {
+         *       "location": "westeurope",
+         *       "tags": {
+         *         "team": "media"
+         *       },
+         *       "properties": {
+         *         "owner": "contoso"
+         *       }
+         *     }
+         * @example {
+         *       "properties": {
+         *         "encryption": {
+         *           "type": "CustomerKey",
+         *           "keyVaultProperties": {
+         *             "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media"
+         *           }
+         *         }
+         *       }
+         *     }
+         */
+        AccountInput: {
+            /**
+             * @description The region of the account's vaults.
+             * @example westeurope
+             */
+            location?: string;
+            tags?: {
+                [key: string]: string;
+            };
+            properties?: {
+                /** @example contoso */
+                owner?: string;
+                /** Format: uuid */
+                subscriptionId?: string;
+                /** @description With subscriptionId: the path of the account on the routes of Azure Media Services. */
+                resourceGroupName?: string;
+                encryption?: {
+                    /** @enum {string} */
+                    type: "SystemKey" | "CustomerKey";
+                    keyVaultProperties?: {
+                        /** @example https://contoso-keys.vault.azure.net/keys/media */
+                        keyIdentifier: string;
+                        readonly currentKeyIdentifier?: unknown;
+                    };
+                    identity?: {
+                        useSystemAssignedIdentity: boolean;
+                        /** @description A resource id. */
+                        userAssignedIdentity?: string;
+                        /** Format: uuid */
+                        federatedIdentityClientId?: string;
+                        /** Format: uuid */
+                        tenantId?: string;
+                    };
+                    readonly status?: unknown;
+                    readonly cause?: unknown;
+                    readonly since?: unknown;
+                    readonly lastAccessibleAt?: unknown;
+                    readonly nextLookAt?: unknown;
+                    readonly keyReleasedBy?: unknown;
+                    readonly meaning?: unknown;
+                    readonly remedy?: unknown;
+                    readonly accountKeyGeneration?: unknown;
+                    readonly warnings?: unknown;
+                    readonly olderAccountKeys?: unknown;
+                };
+                /** @description Every use of the account's key, and every reveal, stands in its audit. */
+                auditKeyUse?: boolean;
+                /** @description Shortens the time for which a process or a client may hold a key of the account: 60 to 300 seconds, or 0 when every use must ask the vault. Absent: 300. */
+                leaseSeconds?: 0 | number;
+                readonly accountId?: unknown;
+                readonly state?: unknown;
+                readonly provisioningState?: unknown;
+            };
+            readonly id?: unknown;
+            readonly name?: unknown;
+            readonly type?: unknown;
+            readonly etag?: unknown;
+            readonly systemData?: unknown;
+        };
+        /**
+         * @description Every check, in a fixed order; none for the system key.
+         * @example {
+         *       "valid": false,
+         *       "checks": [
+         *         {
+         *           "name": "region",
+         *           "result": "fail",
+         *           "cause": "RegionMismatch",
+         *           "seen": "northeurope",
+         *           "message": "The vault is in another region than the account.",
+         *           "remedy": "Use a vault in the account's region."
+         *         }
+         *       ]
+         *     }
+         */
+        EncryptionValidation: {
+            valid: boolean;
+            checks: {
+                /** @enum {string} */
+                name: "identifierForm" | "hostAllowed" | "ownerMayUse" | "identityToken" | "vaultReachable" | "keyReadable" | "keyType" | "keySize" | "keyEnabled" | "keyActivation" | "keyExpiry" | "keyOperations" | "softDelete" | "purgeProtection" | "region" | "ownerTag" | "unwrapProof";
+                /** @enum {string} */
+                result: "pass" | "fail" | "warn" | "unknown";
+                /** @enum {string} */
+                cause?: "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "StorageUnavailable" | "KeyNearExpiry";
+                message: string;
+                seen?: string;
+                remedy?: string;
+            }[];
+        };
+        /**
+         * @description What PUT or PATCH would be sent. waitSeconds: how long to ask again while permission is missing.
+         * @example {
+         *       "properties": {
+         *         "encryption": {
+         *           "type": "CustomerKey",
+         *           "keyVaultProperties": {
+         *             "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media"
+         *           }
+         *         }
+         *       },
+         *       "waitSeconds": 30
+         *     }
+         */
+        EncryptionDryRun: {
+            /**
+             * @description The region of the account's vaults.
+             * @example westeurope
+             */
+            location?: string;
+            tags?: {
+                [key: string]: string;
+            };
+            properties?: {
+                /** @example contoso */
+                owner?: string;
+                /** Format: uuid */
+                subscriptionId?: string;
+                /** @description With subscriptionId: the path of the account on the routes of Azure Media Services. */
+                resourceGroupName?: string;
+                encryption?: {
+                    /** @enum {string} */
+                    type: "SystemKey" | "CustomerKey";
+                    keyVaultProperties?: {
+                        /** @example https://contoso-keys.vault.azure.net/keys/media */
+                        keyIdentifier: string;
+                        readonly currentKeyIdentifier?: unknown;
+                    };
+                    identity?: {
+                        useSystemAssignedIdentity: boolean;
+                        /** @description A resource id. */
+                        userAssignedIdentity?: string;
+                        /** Format: uuid */
+                        federatedIdentityClientId?: string;
+                        /** Format: uuid */
+                        tenantId?: string;
+                    };
+                    readonly status?: unknown;
+                    readonly cause?: unknown;
+                    readonly since?: unknown;
+                    readonly lastAccessibleAt?: unknown;
+                    readonly nextLookAt?: unknown;
+                    readonly keyReleasedBy?: unknown;
+                    readonly meaning?: unknown;
+                    readonly remedy?: unknown;
+                    readonly accountKeyGeneration?: unknown;
+                    readonly warnings?: unknown;
+                    readonly olderAccountKeys?: unknown;
+                };
+                /** @description Every use of the account's key, and every reveal, stands in its audit. */
+                auditKeyUse?: boolean;
+                /** @description Shortens the time for which a process or a client may hold a key of the account: 60 to 300 seconds, or 0 when every use must ask the vault. Absent: 300. */
+                leaseSeconds?: 0 | number;
+                readonly accountId?: unknown;
+                readonly state?: unknown;
+                readonly provisioningState?: unknown;
+            };
+            readonly id?: unknown;
+            readonly name?: unknown;
+            readonly type?: unknown;
+            readonly etag?: unknown;
+            readonly systemData?: unknown;
+            waitSeconds?: number;
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "id": "/accounts/contoso-media/contentKeys/9d5d2b1e-6c1f-4f0a-8c53-4d9c1f6f0001",
+         *           "name": "9d5d2b1e-6c1f-4f0a-8c53-4d9c1f6f0001",
+         *           "type": "Keyward/accounts/contentKeys",
+         *           "properties": {
+         *             "id": "9d5d2b1e-6c1f-4f0a-8c53-4d9c1f6f0001",
+         *             "labelReferenceInStreamingPolicy": "cenc-default"
+         *           },
+         *           "systemData": {
+         *             "createdAt": "2026-11-23T19:40:00.000Z",
+         *             "lastModifiedAt": "2026-11-23T19:41:00.000Z"
+         *           },
+         *           "etag": "\"5b9f0c1a-7c0e-4f4e-9d2a-3c1d2e4f5a6b\""
+         *         }
+         *       ]
+         *     }
+         */
+        ContentKeyList: {
+            value: components["schemas"]["ContentKey"][];
+            /**
+             * Format: uri
+             * @description Absent on the last page.
+             */
+            nextLink?: string;
+        };
+        /**
+         * @example {
+         *       "id": "/accounts/contoso-media/contentKeys/9d5d2b1e-6c1f-4f0a-8c53-4d9c1f6f0001",
+         *       "name": "9d5d2b1e-6c1f-4f0a-8c53-4d9c1f6f0001",
+         *       "type": "Keyward/accounts/contentKeys",
+         *       "properties": {
+         *         "id": "9d5d2b1e-6c1f-4f0a-8c53-4d9c1f6f0001",
+         *         "labelReferenceInStreamingPolicy": "cenc-default"
+         *       },
+         *       "systemData": {
+         *         "createdAt": "2026-11-23T19:40:00.000Z",
+         *         "lastModifiedAt": "2026-11-23T19:41:00.000Z"
+         *       },
+         *       "etag": "\"5b9f0c1a-7c0e-4f4e-9d2a-3c1d2e4f5a6b\""
+         *     }
+         */
+        ContentKey: {
+            id: string;
+            name: string;
+            /** @constant */
+            type: "Keyward/accounts/contentKeys";
+            properties: {
+                /** Format: uuid */
+                id: string;
+                labelReferenceInStreamingPolicy?: string;
+            };
+            systemData: components["schemas"]["SystemData"];
+            /** @description As in the header ETag; give it back in If-Match. */
+            etag: string;
+        };
+        /**
+         * @description Without a value, a key that is there keeps its own.
+         * @example {
+         *       "properties": {
+         *         "length": 16,
+         *         "labelReferenceInStreamingPolicy": "cenc-default"
+         *       }
+         *     }
+         * @example {
+         *       "properties": {
+         *         "value": "hJ5h5tHxPYp6JQ3dqYRz0g=="
+         *       }
+         *     }
+         */
+        ContentKeyWish: {
+            readonly id?: unknown;
+            readonly name?: unknown;
+            readonly type?: unknown;
+            readonly etag?: unknown;
+            readonly systemData?: unknown;
+            properties?: {
+                /** @description 16 or 32 bytes. */
+                value?: string;
+                /**
+                 * @description Bytes of a key that is made here.
+                 * @enum {number}
+                 */
+                length?: 16 | 32;
+                labelReferenceInStreamingPolicy?: string;
+                readonly id?: unknown;
+                readonly accountKeyGeneration?: unknown;
+            };
+        };
+        /**
+         * @example {
+         *       "id": "/accounts/contoso-media/contentKeys/9d5d2b1e-6c1f-4f0a-8c53-4d9c1f6f0001",
+         *       "name": "9d5d2b1e-6c1f-4f0a-8c53-4d9c1f6f0001",
+         *       "type": "Keyward/accounts/contentKeys",
+         *       "properties": {
+         *         "id": "9d5d2b1e-6c1f-4f0a-8c53-4d9c1f6f0001",
+         *         "labelReferenceInStreamingPolicy": "cenc-default",
+         *         "value": "hJ5h5tHxPYp6JQ3dqYRz0g=="
+         *       },
+         *       "systemData": {
+         *         "createdAt": "2026-11-23T19:40:00.000Z",
+         *         "lastModifiedAt": "2026-11-23T19:41:00.000Z"
+         *       },
+         *       "etag": "\"5b9f0c1a-7c0e-4f4e-9d2a-3c1d2e4f5a6b\""
+         *     }
+         */
+        RevealedContentKey: {
+            id: string;
+            name: string;
+            /** @constant */
+            type: "Keyward/accounts/contentKeys";
+            properties: {
+                /** Format: uuid */
+                id: string;
+                labelReferenceInStreamingPolicy?: string;
+                /** @description 16 or 32 bytes. */
+                value: string;
+            };
+            systemData: components["schemas"]["SystemData"];
+            /** @description As in the header ETag; give it back in If-Match. */
+            etag: string;
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "id": "/accounts/contoso-media/contentKeys/9d5d2b1e-6c1f-4f0a-8c53-4d9c1f6f0001",
+         *           "name": "9d5d2b1e-6c1f-4f0a-8c53-4d9c1f6f0001",
+         *           "type": "Keyward/accounts/contentKeys",
+         *           "properties": {
+         *             "id": "9d5d2b1e-6c1f-4f0a-8c53-4d9c1f6f0001",
+         *             "labelReferenceInStreamingPolicy": "cenc-default",
+         *             "value": "hJ5h5tHxPYp6JQ3dqYRz0g=="
+         *           },
+         *           "systemData": {
+         *             "createdAt": "2026-11-23T19:40:00.000Z",
+         *             "lastModifiedAt": "2026-11-23T19:41:00.000Z"
+         *           },
+         *           "etag": "\"5b9f0c1a-7c0e-4f4e-9d2a-3c1d2e4f5a6b\""
+         *         }
+         *       ]
+         *     }
+         */
+        RevealedContentKeyList: {
+            value: (components["schemas"]["RevealedContentKey"] | components["schemas"]["BrokenContentKey"])[];
+            /**
+             * Format: uri
+             * @description Absent on the last page.
+             */
+            nextLink?: string;
+        };
+        /** @description One that does not open to what its place says. The others of the page are not kept back. */
+        BrokenContentKey: {
+            id: string;
+            name: string;
+            /** @constant */
+            type: "Keyward/accounts/contentKeys";
+            properties: {
+                /** Format: uuid */
+                id: string;
+                labelReferenceInStreamingPolicy?: string;
+            };
+            systemData: components["schemas"]["SystemData"];
+            /** @description As in the header ETag; give it back in If-Match. */
+            etag: string;
+            error: components["schemas"]["ErrorDetail"];
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "id": "/accounts/contoso-media/jobInputs/trailer",
+         *           "name": "trailer",
+         *           "type": "Keyward/accounts/jobInputs",
+         *           "properties": {
+         *             "label": "trailer"
+         *           },
+         *           "systemData": {
+         *             "createdAt": "2026-11-23T19:40:00.000Z",
+         *             "lastModifiedAt": "2026-11-23T19:41:00.000Z"
+         *           },
+         *           "etag": "\"5b9f0c1a-7c0e-4f4e-9d2a-3c1d2e4f5a6b\""
+         *         }
+         *       ]
+         *     }
+         */
+        JobInputList: {
+            value: components["schemas"]["JobInput"][];
+            /**
+             * Format: uri
+             * @description Absent on the last page.
+             */
+            nextLink?: string;
+        };
+        /**
+         * @example {
+         *       "id": "/accounts/contoso-media/jobInputs/trailer",
+         *       "name": "trailer",
+         *       "type": "Keyward/accounts/jobInputs",
+         *       "properties": {
+         *         "label": "trailer"
+         *       },
+         *       "systemData": {
+         *         "createdAt": "2026-11-23T19:40:00.000Z",
+         *         "lastModifiedAt": "2026-11-23T19:41:00.000Z"
+         *       },
+         *       "etag": "\"5b9f0c1a-7c0e-4f4e-9d2a-3c1d2e4f5a6b\""
+         *     }
+         */
+        JobInput: {
+            id: string;
+            name: string;
+            /** @constant */
+            type: "Keyward/accounts/jobInputs";
+            properties: {
+                label?: string;
+            };
+            systemData: components["schemas"]["SystemData"];
+            /** @description As in the header ETag; give it back in If-Match. */
+            etag: string;
+        };
+        /**
+         * @example {
+         *       "properties": {
+         *         "baseUri": "https://contoso.blob.core.windows.net/input/?sv=2025-05-05&sig=c2lnbmF0dXJl",
+         *         "files": [
+         *           "trailer.mp4"
+         *         ],
+         *         "label": "trailer"
+         *       }
+         *     }
+         */
+        JobInputWish: {
+            readonly id?: unknown;
+            readonly name?: unknown;
+            readonly type?: unknown;
+            readonly etag?: unknown;
+            readonly systemData?: unknown;
+            properties: {
+                /** @description An absolute https URL. */
+                baseUri?: string;
+                /** @description Absolute https URLs, or paths below baseUri. */
+                files: string[];
+                label?: string;
+            };
+        };
+        /**
+         * @example {
+         *       "id": "/accounts/contoso-media/jobInputs/trailer",
+         *       "name": "trailer",
+         *       "type": "Keyward/accounts/jobInputs",
+         *       "properties": {
+         *         "label": "trailer",
+         *         "baseUri": "https://contoso.blob.core.windows.net/input/",
+         *         "files": [
+         *           "trailer.mp4"
+         *         ]
+         *       },
+         *       "systemData": {
+         *         "createdAt": "2026-11-23T19:40:00.000Z",
+         *         "lastModifiedAt": "2026-11-23T19:41:00.000Z"
+         *       },
+         *       "etag": "\"5b9f0c1a-7c0e-4f4e-9d2a-3c1d2e4f5a6b\""
+         *     }
+         */
+        RevealedJobInput: {
+            id: string;
+            name: string;
+            /** @constant */
+            type: "Keyward/accounts/jobInputs";
+            properties: {
+                label?: string;
+                /** @description An absolute https URL. */
+                baseUri?: string;
+                /** @description Absolute https URLs, or paths below baseUri. */
+                files: string[];
+            };
+            systemData: components["schemas"]["SystemData"];
+            /** @description As in the header ETag; give it back in If-Match. */
+            etag: string;
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "id": "/accounts/contoso-media/jobInputs/trailer",
+         *           "name": "trailer",
+         *           "type": "Keyward/accounts/jobInputs",
+         *           "properties": {
+         *             "label": "trailer",
+         *             "baseUri": "https://contoso.blob.core.windows.net/input/",
+         *             "files": [
+         *               "trailer.mp4"
+         *             ]
+         *           },
+         *           "systemData": {
+         *             "createdAt": "2026-11-23T19:40:00.000Z",
+         *             "lastModifiedAt": "2026-11-23T19:41:00.000Z"
+         *           },
+         *           "etag": "\"5b9f0c1a-7c0e-4f4e-9d2a-3c1d2e4f5a6b\""
+         *         }
+         *       ]
+         *     }
+         */
+        RevealedJobInputList: {
+            value: (components["schemas"]["RevealedJobInput"] | components["schemas"]["BrokenJobInput"])[];
+            /**
+             * Format: uri
+             * @description Absent on the last page.
+             */
+            nextLink?: string;
+        };
+        /** @description One that does not open to what its place says. The others of the page are not kept back. */
+        BrokenJobInput: {
+            id: string;
+            name: string;
+            /** @constant */
+            type: "Keyward/accounts/jobInputs";
+            properties: {
+                label?: string;
+            };
+            systemData: components["schemas"]["SystemData"];
+            /** @description As in the header ETag; give it back in If-Match. */
+            etag: string;
+            error: components["schemas"]["ErrorDetail"];
+        };
+        /**
+         * @example {
+         *       "id": "/accounts/contoso-media/jobInputs/trailer",
+         *       "name": "trailer",
+         *       "type": "Keyward/accounts/jobInputs",
+         *       "properties": {
+         *         "label": "trailer",
+         *         "baseUri": "https://contoso.blob.core.windows.net/input/?sv=2025-05-05&sig=c2lnbmF0dXJl",
+         *         "files": [
+         *           "trailer.mp4"
+         *         ]
+         *       },
+         *       "systemData": {
+         *         "createdAt": "2026-11-23T19:40:00.000Z",
+         *         "lastModifiedAt": "2026-11-23T19:41:00.000Z"
+         *       },
+         *       "etag": "\"5b9f0c1a-7c0e-4f4e-9d2a-3c1d2e4f5a6b\""
+         *     }
+         */
+        ResolvedJobInput: {
+            id: string;
+            name: string;
+            /** @constant */
+            type: "Keyward/accounts/jobInputs";
+            properties: {
+                label?: string;
+                /** @description An absolute https URL. */
+                baseUri?: string;
+                /** @description Absolute https URLs, or paths below baseUri. */
+                files: string[];
+            };
+            systemData: components["schemas"]["SystemData"];
+            /** @description As in the header ETag; give it back in If-Match. */
+            etag: string;
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "id": "/accounts/contoso-media/tokenKeys/player",
+         *           "name": "player",
+         *           "type": "Keyward/accounts/tokenKeys",
+         *           "properties": {},
+         *           "systemData": {
+         *             "createdAt": "2026-11-23T19:40:00.000Z",
+         *             "lastModifiedAt": "2026-11-23T19:41:00.000Z"
+         *           },
+         *           "etag": "\"5b9f0c1a-7c0e-4f4e-9d2a-3c1d2e4f5a6b\""
+         *         }
+         *       ]
+         *     }
+         */
+        TokenKeyList: {
+            value: components["schemas"]["TokenKey"][];
+            /**
+             * Format: uri
+             * @description Absent on the last page.
+             */
+            nextLink?: string;
+        };
+        /**
+         * @example {
+         *       "id": "/accounts/contoso-media/tokenKeys/player",
+         *       "name": "player",
+         *       "type": "Keyward/accounts/tokenKeys",
+         *       "properties": {},
+         *       "systemData": {
+         *         "createdAt": "2026-11-23T19:40:00.000Z",
+         *         "lastModifiedAt": "2026-11-23T19:41:00.000Z"
+         *       },
+         *       "etag": "\"5b9f0c1a-7c0e-4f4e-9d2a-3c1d2e4f5a6b\""
+         *     }
+         */
+        TokenKey: {
+            id: string;
+            name: string;
+            /** @constant */
+            type: "Keyward/accounts/tokenKeys";
+            properties: Record<string, never>;
+            systemData: components["schemas"]["SystemData"];
+            /** @description As in the header ETag; give it back in If-Match. */
+            etag: string;
+        };
+        /**
+         * @example {
+         *       "properties": {
+         *         "keyValue": "5tHxPYp6JQ3dqYRz0gBv2Q=="
+         *       }
+         *     }
+         */
+        TokenKeyWish: {
+            readonly id?: unknown;
+            readonly name?: unknown;
+            readonly type?: unknown;
+            readonly etag?: unknown;
+            readonly systemData?: unknown;
+            properties: {
+                /** @description 1 to 1,024 bytes. */
+                keyValue: string;
+            };
+        };
+        /**
+         * @example {
+         *       "id": "/accounts/contoso-media/tokenKeys/player",
+         *       "name": "player",
+         *       "type": "Keyward/accounts/tokenKeys",
+         *       "properties": {
+         *         "keyValue": "5tHxPYp6JQ3dqYRz0gBv2Q=="
+         *       },
+         *       "systemData": {
+         *         "createdAt": "2026-11-23T19:40:00.000Z",
+         *         "lastModifiedAt": "2026-11-23T19:41:00.000Z"
+         *       },
+         *       "etag": "\"5b9f0c1a-7c0e-4f4e-9d2a-3c1d2e4f5a6b\""
+         *     }
+         */
+        RevealedTokenKey: {
+            id: string;
+            name: string;
+            /** @constant */
+            type: "Keyward/accounts/tokenKeys";
+            properties: {
+                /** @description 1 to 1,024 bytes. */
+                keyValue: string;
+            };
+            systemData: components["schemas"]["SystemData"];
+            /** @description As in the header ETag; give it back in If-Match. */
+            etag: string;
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "id": "/accounts/contoso-media/tokenKeys/player",
+         *           "name": "player",
+         *           "type": "Keyward/accounts/tokenKeys",
+         *           "properties": {
+         *             "keyValue": "5tHxPYp6JQ3dqYRz0gBv2Q=="
+         *           },
+         *           "systemData": {
+         *             "createdAt": "2026-11-23T19:40:00.000Z",
+         *             "lastModifiedAt": "2026-11-23T19:41:00.000Z"
+         *           },
+         *           "etag": "\"5b9f0c1a-7c0e-4f4e-9d2a-3c1d2e4f5a6b\""
+         *         }
+         *       ]
+         *     }
+         */
+        RevealedTokenKeyList: {
+            value: (components["schemas"]["RevealedTokenKey"] | components["schemas"]["BrokenTokenKey"])[];
+            /**
+             * Format: uri
+             * @description Absent on the last page.
+             */
+            nextLink?: string;
+        };
+        /** @description One that does not open to what its place says. The others of the page are not kept back. */
+        BrokenTokenKey: {
+            id: string;
+            name: string;
+            /** @constant */
+            type: "Keyward/accounts/tokenKeys";
+            properties: Record<string, never>;
+            systemData: components["schemas"]["SystemData"];
+            /** @description As in the header ETag; give it back in If-Match. */
+            etag: string;
+            error: components["schemas"]["ErrorDetail"];
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "plaintext": "hJ5h5tHxPYp6JQ3dqYRz0hJ5h5tHxPYp6JQ3dqYRz0g=",
+         *           "wrapped": "AQMPHi08S1pJeIaVpLPC0eD/AAAAAobVqmGkGwXs4xRCvL1WnWcUuPVo8yKbXQ9cUfc3o5b4tWSe0y2pUPOSnQpbV6e1cE9hH0mC3KpQm7k1Zc8oXwDpx2lYhQvVb0m3pP4="
+         *         }
+         *       ],
+         *       "accountKeyGeneration": 2,
+         *       "keyStatus": "eyJhbGciOiJFZERTQSJ9.eyJhY2NvdW50IjoiY29udG9zby1tZWRpYSJ9.c2lnbmF0dXJl"
+         *     }
+         */
+        GeneratedDataKeys: {
+            value: {
+                /** @description A data key of 16 or 32 bytes. */
+                plaintext: string;
+                /** @description Store it beside the data. docs/envelope.md. */
+                wrapped: string;
+            }[];
+            /** @description The newest generation of the account key. */
+            accountKeyGeneration: number;
+            /** @description A JWS by Ed25519. Plaintext that came with it may be used until its `notAfter`, and not afterwards. docs/envelope.md. */
+            keyStatus: string;
+        };
+        /**
+         * @example {
+         *       "count": 2,
+         *       "context": {
+         *         "table": "patients"
+         *       }
+         *     }
+         */
+        DataKeysInput: {
+            /** @description Absent: 1. */
+            count?: number;
+            /**
+             * @description Bytes of each key. Absent: 32.
+             * @enum {number}
+             */
+            length?: 16 | 32;
+            context?: components["schemas"]["EncryptionContext"];
+        };
+        /**
+         * @description Facts about the data that are not secret and must be the same when the key is unwrapped. At most 16 pairs; a key has 1 to 128 bytes of UTF-8, a value at most 512.
+         * @example {
+         *       "table": "patients"
+         *     }
+         */
+        EncryptionContext: {
+            [key: string]: string;
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "wrapped": "AQMPHi08S1pJeIaVpLPC0eD/AAAAAobVqmGkGwXs4xRCvL1WnWcUuPVo8yKbXQ9cUfc3o5b4tWSe0y2pUPOSnQpbV6e1cE9hH0mC3KpQm7k1Zc8oXwDpx2lYhQvVb0m3pP4="
+         *         }
+         *       ],
+         *       "accountKeyGeneration": 2
+         *     }
+         */
+        WrappedDataKeys: {
+            value: {
+                /** @description Store it beside the data. docs/envelope.md. */
+                wrapped: string;
+            }[];
+            /** @description The newest generation of the account key. */
+            accountKeyGeneration: number;
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "plaintext": "hJ5h5tHxPYp6JQ3dqYRz0hJ5h5tHxPYp6JQ3dqYRz0g=",
+         *           "context": {
+         *             "table": "patients"
+         *           }
+         *         }
+         *       ]
+         *     }
+         */
+        PlainDataKeys: {
+            value: {
+                /** @description A data key of 16 or 32 bytes. */
+                plaintext: string;
+                context?: components["schemas"]["EncryptionContext"];
+            }[];
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "plaintext": "hJ5h5tHxPYp6JQ3dqYRz0hJ5h5tHxPYp6JQ3dqYRz0g=",
+         *           "accountKeyGeneration": 1
+         *         }
+         *       ],
+         *       "accountKeyGeneration": 2,
+         *       "keyStatus": "eyJhbGciOiJFZERTQSJ9.eyJhY2NvdW50IjoiY29udG9zby1tZWRpYSJ9.c2lnbmF0dXJl"
+         *     }
+         */
+        UnwrappedDataKeys: {
+            value: ({
+                /** @description A data key of 16 or 32 bytes. */
+                plaintext: string;
+                /** @description The generation that this key is wrapped under. */
+                accountKeyGeneration: number;
+            } | {
+                error: components["schemas"]["ErrorDetail"];
+            })[];
+            /** @description The newest generation of the account key. */
+            accountKeyGeneration: number;
+            /** @description A JWS by Ed25519. Plaintext that came with it may be used until its `notAfter`, and not afterwards. docs/envelope.md. */
+            keyStatus: string;
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "wrapped": "AQMPHi08S1pJeIaVpLPC0eD/AAAAAobVqmGkGwXs4xRCvL1WnWcUuPVo8yKbXQ9cUfc3o5b4tWSe0y2pUPOSnQpbV6e1cE9hH0mC3KpQm7k1Zc8oXwDpx2lYhQvVb0m3pP4=",
+         *           "context": {
+         *             "table": "patients"
+         *           }
+         *         }
+         *       ]
+         *     }
+         */
+        WrappedDataKeysInput: {
+            value: {
+                /** @description Store it beside the data. docs/envelope.md. */
+                wrapped: string;
+                context?: components["schemas"]["EncryptionContext"];
+            }[];
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "wrapped": "AQMPHi08S1pJeIaVpLPC0eD/AAAAAobVqmGkGwXs4xRCvL1WnWcUuPVo8yKbXQ9cUfc3o5b4tWSe0y2pUPOSnQpbV6e1cE9hH0mC3KpQm7k1Zc8oXwDpx2lYhQvVb0m3pP4=",
+         *           "accountKeyGeneration": 2
+         *         }
+         *       ],
+         *       "accountKeyGeneration": 2
+         *     }
+         */
+        RewrappedDataKeys: {
+            value: ({
+                /** @description Store it beside the data. docs/envelope.md. */
+                wrapped: string;
+                /** @description The generation that this key is wrapped under. */
+                accountKeyGeneration: number;
+            } | {
+                error: components["schemas"]["ErrorDetail"];
+            })[];
+            /** @description The newest generation of the account key. */
+            accountKeyGeneration: number;
+        };
+        /**
+         * @example {
+         *       "keyStatus": "eyJhbGciOiJFZERTQSJ9.eyJhY2NvdW50IjoiY29udG9zby1tZWRpYSJ9.c2lnbmF0dXJl"
+         *     }
+         */
+        KeyStatusAnswer: {
+            /** @description A JWS by Ed25519. Plaintext that came with it may be used until its `notAfter`, and not afterwards. docs/envelope.md. */
+            keyStatus: string;
+        };
+        /**
+         * @description A JWK set (RFC 7517).
+         * @example {
+         *       "keys": [
+         *         {
+         *           "kty": "OKP",
+         *           "crv": "Ed25519",
+         *           "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+         *           "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
+         *           "alg": "EdDSA",
+         *           "use": "sig"
+         *         }
+         *       ]
+         *     }
+         */
+        KeyStatusKeys: {
+            keys: {
+                /** @constant */
+                kty: "OKP";
+                /** @constant */
+                crv: "Ed25519";
+                x: string;
+                kid: string;
+                /** @constant */
+                alg: "EdDSA";
+                /** @constant */
+                use: "sig";
+            }[];
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "generation": 1,
+         *           "isNewest": false,
+         *           "since": "2026-05-02T08:00:00.000Z",
+         *           "supersededAt": "2026-11-02T08:00:00.000Z",
+         *           "lastSeenAt": "2026-11-20T12:30:00.000Z"
+         *         },
+         *         {
+         *           "generation": 2,
+         *           "isNewest": true,
+         *           "since": "2026-11-02T08:00:00.000Z"
+         *         }
+         *       ]
+         *     }
+         */
+        DataKeyUsage: {
+            value: {
+                generation: number;
+                isNewest: boolean;
+                /**
+                 * Format: date-time
+                 * @description When it began to wrap data keys.
+                 */
+                since: string;
+                /** Format: date-time */
+                supersededAt?: string;
+                /**
+                 * Format: date-time
+                 * @description When a key under it was last unwrapped or wrapped again, to within ten minutes. Absent: never.
+                 */
+                lastSeenAt?: string;
+                /** Format: date-time */
+                destroyedAt?: string;
+            }[];
+        };
+        /**
+         * @example {
+         *       "notSeenSince": "2026-11-21T00:00:00.000Z"
+         *     }
+         */
+        DestroyInput: {
+            /**
+             * Format: date-time
+             * @description From the usage: the last use must be earlier.
+             */
+            notSeenSince: string;
+        };
+        /**
+         * @example {
+         *       "identity": {
+         *         "useSystemAssignedIdentity": true
+         *       }
+         *     }
+         */
+        IdentityRepair: {
+            identity: {
+                useSystemAssignedIdentity: boolean;
+                /** @description A resource id. */
+                userAssignedIdentity?: string;
+                /** Format: uuid */
+                federatedIdentityClientId?: string;
+                /** Format: uuid */
+                tenantId?: string;
+            };
+        };
+        /**
+         * @example {
+         *       "kind": "vault",
+         *       "value": "contoso-keys.vault.azure.net",
+         *       "owner": "contoso",
+         *       "claimedAt": "2026-11-23T19:41:00.000Z"
+         *     }
+         */
+        Claim: {
+            /**
+             * @example vault
+             * @enum {string}
+             */
+            kind: "vault" | "tenant" | "userAssignedIdentity";
+            /** @example contoso-keys.vault.azure.net */
+            value: string;
+            owner: string;
+            /** Format: date-time */
+            claimedAt: string;
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "key": "https://contoso-keys.vault.azure.net/keys/media",
+         *           "identity": {
+         *             "useSystemAssignedIdentity": true
+         *           },
+         *           "nextLookAt": "2026-11-23T19:51:00.000Z",
+         *           "versions": [
+         *             {
+         *               "version": "2f1c0d9e8b7a46559483726150a1b2c3",
+         *               "status": "Accessible",
+         *               "since": "2026-11-23T19:41:00.000Z",
+         *               "lookedAt": "2026-11-23T19:50:00.000Z",
+         *               "lastAccessibleAt": "2026-11-23T19:50:00.000Z"
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        Looks: {
+            value: {
+                /**
+                 * @description https://{vault}/keys/{key}, with a version or without.
+                 * @example https://contoso-keys.vault.azure.net/keys/media
+                 */
+                key: string;
+                identity: components["schemas"]["Identity"];
+                /** Format: date-time */
+                nextLookAt: string;
+                versions: {
+                    version: string;
+                    /** @enum {string} */
+                    status: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable";
+                    /** Format: date-time */
+                    since: string;
+                    /** Format: date-time */
+                    lookedAt: string;
+                    /** Format: date-time */
+                    lastAccessibleAt: string;
+                    cause?: components["schemas"]["Cause"];
+                    meaning?: string;
+                    remedy?: string;
+                }[];
+            }[];
+        };
+        /**
+         * @example {
+         *       "account": "contoso-media"
+         *     }
+         * @example {
+         *       "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media"
+         *     }
+         */
+        AccountOrKey: {
+            account: string;
+        } | {
+            /** @example https://contoso-keys.vault.azure.net/keys/media */
+            keyIdentifier: string;
+        };
+        /**
+         * @example {
+         *       "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media",
+         *       "asOf": "2026-11-23T19:50:00.000Z",
+         *       "versions": [
+         *         {
+         *           "version": "2f1c0d9e8b7a46559483726150a1b2c3",
+         *           "accounts": 12,
+         *           "pinned": 0,
+         *           "isLatest": true,
+         *           "safeToDisable": false
+         *         }
+         *       ],
+         *       "rotations": [],
+         *       "unusableVersions": []
+         *     }
+         */
+        KeyUsage: {
+            /**
+             * @description https://{vault}/keys/{key}, with a version or without.
+             * @example https://contoso-keys.vault.azure.net/keys/media
+             */
+            keyIdentifier: string;
+            /** Format: date-time */
+            asOf: string;
+            versions: {
+                version: string;
+                accounts: number;
+                /** @description Of these, pinned to the version: only their owner can move them. */
+                pinned: number;
+                isLatest: boolean;
+                /** Format: date-time */
+                notLatestSince?: string;
+                safeToDisable: boolean;
+            }[];
+            rotations: {
+                to: string;
+                /** Format: date-time */
+                since: string;
+                done: number;
+                left: number;
+                failed: number;
+                /** @constant */
+                waiting?: true;
+            }[];
+            unusableVersions: {
+                version: string;
+                cause: components["schemas"]["Cause"];
+                /** Format: date-time */
+                since: string;
+                remedy: string;
+            }[];
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "account": "contoso-media",
+         *           "owner": "contoso",
+         *           "follows": true,
+         *           "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media"
+         *         }
+         *       ]
+         *     }
+         */
+        KeyHolderList: {
+            value: components["schemas"]["KeyHolder"][];
+            /**
+             * Format: uri
+             * @description Absent on the last page.
+             */
+            nextLink?: string;
+        };
+        KeyHolder: {
+            account: string;
+            owner: string;
+            follows: boolean;
+            /**
+             * @description https://{vault}/keys/{key}, with a version or without.
+             * @example https://contoso-keys.vault.azure.net/keys/media
+             */
+            keyIdentifier: string;
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "ring": "system",
+         *           "sealing": 1,
+         *           "since": "2026-11-23T19:40:00.000Z",
+         *           "generations": [
+         *             {
+         *               "generation": 1,
+         *               "createdAt": "2026-11-23T19:40:00.000Z",
+         *               "keys": [
+         *                 "https://keyward-operator.vault.azure.net/keys/system/2f1c0d9e8b7a46559483726150a1b2c3"
+         *               ],
+         *               "recoveryKeys": []
+         *             }
+         *           ]
+         *         }
+         *       ],
+         *       "keysCheckedAt": "2026-11-23T19:44:00.000Z",
+         *       "keysAnswered": true
+         *     }
+         */
+        RingList: {
+            value: components["schemas"]["Ring"][];
+            /**
+             * Format: date-time
+             * @description When the newest versions of the operator’s keys were last read.
+             */
+            keysCheckedAt?: string;
+            /** @description Whether all of them answered, and could be proven. */
+            keysAnswered?: boolean;
+        };
+        /**
+         * @example {
+         *       "ring": "system",
+         *       "sealing": 1,
+         *       "since": "2026-11-23T19:40:00.000Z",
+         *       "generations": [
+         *         {
+         *           "generation": 1,
+         *           "createdAt": "2026-11-23T19:40:00.000Z",
+         *           "keys": [
+         *             "https://keyward-operator.vault.azure.net/keys/system/2f1c0d9e8b7a46559483726150a1b2c3"
+         *           ],
+         *           "recoveryKeys": []
+         *         }
+         *       ]
+         *     }
+         */
+        Ring: {
+            /** @enum {string} */
+            ring: "system" | "at-rest" | "audit";
+            /** @description The generation that is sealed with. */
+            sealing: number;
+            /**
+             * Format: date-time
+             * @description Since when.
+             */
+            since?: string;
+            /**
+             * Format: date-time
+             * @description When a newer KEK is due by age.
+             */
+            nextRotationAt?: string;
+            generations: {
+                generation: number;
+                /** Format: date-time */
+                createdAt?: string;
+                /** @description The versions of the operator’s keys that wrap it. */
+                keys: string[];
+                recoveryKeys: string[];
+            }[];
+            rotation?: {
+                /** @enum {string} */
+                phase: "arriving" | "moving" | "retiring";
+                to: number;
+                /** Format: date-time */
+                since: string;
+                pass?: {
+                    round: number;
+                    /** Format: date-time */
+                    startAt: string;
+                    /** @description Accounts, in this round. */
+                    visited: number;
+                    /** @description Under an older generation, in this round. */
+                    found: number;
+                    /** @description Of these, not to be opened. */
+                    stuck: number;
+                    /** @description In all rounds. */
+                    moved: number;
+                };
+            };
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "type": "AccountKeyRewrapped",
+         *           "actor": {
+         *             "kind": "keyward",
+         *             "id": "rewrap"
+         *           },
+         *           "trigger": "event",
+         *           "eventId": "9d5d2b1e-6c1f-4f0a-8c53-4d9c1f6f0001",
+         *           "before": "https://contoso-keys.vault.azure.net/keys/media/2f1c0d9e8b7a46559483726150a1b2c3",
+         *           "after": "https://contoso-keys.vault.azure.net/keys/media/9f1c0d9e8b7a46559483726150a1b2c3",
+         *           "keyVaultRequestId": "c1f9a1d0-5d2e-4b5f-9d4e-0a1b2c3d4e5f",
+         *           "chain": "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff",
+         *           "sequence": 7,
+         *           "at": "2026-11-23T19:50:00.000Z",
+         *           "keyGeneration": 1,
+         *           "previousHash": "Y2k0b9J5m0hYb0n0xk8l3gq7Jt9zqv7w2H5EmbY0dWc",
+         *           "hash": "mbY0dWcUq1vQ7r5m0hYb0n0xk8l3gq7Jt9zqv7w2H5E"
+         *         }
+         *       ]
+         *     }
+         */
+        AuditEntryList: {
+            value: (components["schemas"]["AuditEntry"] | components["schemas"]["UnreadableAuditEntry"])[];
+            /**
+             * Format: uri
+             * @description Absent on the last page.
+             */
+            nextLink?: string;
+        };
+        /** @description As it is stored: the hash is over everything else in it (docs/envelope.md). */
+        AuditEntry: {
+            /** @enum {string} */
+            type: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed";
+            actor: {
+                /** @enum {string} */
+                kind: "principal" | "functionKey" | "keyward";
+                id: string;
+            };
+            /**
+             * @description What began it, where nobody called.
+             * @enum {string}
+             */
+            trigger?: "event" | "sweep" | "admin" | "wake";
+            /** @description As its sender wrote it. */
+            eventId?: string;
+            cause?: components["schemas"]["Cause"];
+            key?: string;
+            keyVaultRequestId?: string;
+            epoch?: number;
+            readonly secrets?: string[];
+            before?: string;
+            after?: string;
+            claim?: string;
+            ring?: string;
+            /** Format: date-time */
+            keyReleasedBy?: string;
+            /** Format: date-time */
+            expiresOn?: string;
+            accounts?: number;
+            /** @enum {string} */
+            purpose?: "look" | "lease" | "rewrap" | "create" | "change" | "rotate" | "repair";
+            durationMs?: number;
+            /** @enum {string} */
+            operation?: "generate" | "generateWithoutPlaintext" | "wrap" | "unwrap" | "rewrap";
+            count?: number;
+            readonly contexts?: string[];
+            /** @enum {string} */
+            asked?: "ReleaseToSystemKey" | "UseForeignKey" | "ChangeKeyWhileInaccessible" | "RepairIdentity" | "ReleaseClaim";
+            /** @enum {string} */
+            code?: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "InternalError" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "StorageUnavailable";
+            account?: string;
+            /** @description An account id, a binding id, or `service`. */
+            chain: string;
+            sequence: number;
+            /** Format: date-time */
+            at: string;
+            /** @description HMAC-SHA-256, base64url. Empty before the first entry. */
+            previousHash: string;
+            keyGeneration: number;
+            /** @description HMAC-SHA-256, base64url. Empty before the first entry. */
+            hash: string;
+        };
+        /** @description A row that holds no entry that this version knows: somebody has written over it. */
+        UnreadableAuditEntry: {
+            sequence: number;
+            /** @constant */
+            unreadable: true;
+        };
+        /**
+         * @example {
+         *       "chain": "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff",
+         *       "result": "whole",
+         *       "entries": 7,
+         *       "compared": 1,
+         *       "head": {
+         *         "sequence": 7,
+         *         "hash": "mbY0dWcUq1vQ7r5m0hYb0n0xk8l3gq7Jt9zqv7w2H5E"
+         *       },
+         *       "verified": {
+         *         "sequence": 7,
+         *         "hash": "mbY0dWcUq1vQ7r5m0hYb0n0xk8l3gq7Jt9zqv7w2H5E"
+         *       }
+         *     }
+         */
+        AuditVerification: {
+            /** @description An account id, a binding id, or `service`. */
+            chain: string;
+            /**
+             * @description `unfinished`: the call has used up its time, and found nothing so far. Go on with `after`.
+             * @enum {string}
+             */
+            result: "whole" | "broken" | "unfinished";
+            /** @description As it is kept beside the chain. */
+            head: {
+                sequence: number;
+                /** @description HMAC-SHA-256, base64url. Empty before the first entry. */
+                hash: string;
+            };
+            /** @description The last link that holds. */
+            verified: {
+                sequence: number;
+                /** @description HMAC-SHA-256, base64url. Empty before the first entry. */
+                hash: string;
+            };
+            /** @description Verified by this call. */
+            entries: number;
+            /** @description Announced heads that this call has compared, and found to fit. */
+            compared: number;
+            /** @description The first broken link. */
+            broken?: {
+                sequence: number;
+                /** @enum {string} */
+                flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers";
+                meaning: string;
+            };
+        };
+        /**
+         * @example {}
+         * @example {
+         *       "announced": [
+         *         {
+         *           "sequence": 7,
+         *           "hash": "mbY0dWcUq1vQ7r5m0hYb0n0xk8l3gq7Jt9zqv7w2H5E"
+         *         }
+         *       ]
+         *     }
+         */
+        AuditVerificationWish: {
+            /** @description `verified` of an earlier call that was unfinished. */
+            after?: components["schemas"]["AuditHead"];
+            /** @description Heads that were announced, in any order. Those before `after` are passed over. */
+            announced?: components["schemas"]["AuditHead"][];
+        };
+        /**
+         * @example {
+         *       "sequence": 7,
+         *       "hash": "mbY0dWcUq1vQ7r5m0hYb0n0xk8l3gq7Jt9zqv7w2H5E"
+         *     }
+         */
+        AuditHead: {
+            sequence: number;
+            hash: string;
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "accountId": "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff",
+         *           "owner": "contoso",
+         *           "head": {
+         *             "sequence": 7,
+         *             "hash": "mbY0dWcUq1vQ7r5m0hYb0n0xk8l3gq7Jt9zqv7w2H5E"
+         *           }
+         *         }
+         *       ]
+         *     }
+         */
+        AccountInstanceList: {
+            value: components["schemas"]["AccountInstance"][];
+            /**
+             * Format: uri
+             * @description Absent on the last page.
+             */
+            nextLink?: string;
+        };
+        AccountInstance: {
+            /** Format: uuid */
+            accountId: string;
+            owner: string;
+            head: {
+                sequence: number;
+                /** @description HMAC-SHA-256, base64url. Empty before the first entry. */
+                hash: string;
+            };
+            /**
+             * Format: date-time
+             * @description Absent: it is the present account.
+             */
+            deletedAt?: string;
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "bindingId": "6a09e667f3bcc908b2fb1366ea957d3e",
+         *           "key": "https://contoso-keys.vault.azure.net/keys/media",
+         *           "tenantId": "72f988bf-86f1-41af-91ab-2d7cd011db47",
+         *           "identity": {
+         *             "useSystemAssignedIdentity": true
+         *           },
+         *           "head": {
+         *             "sequence": 3,
+         *             "hash": "mbY0dWcUq1vQ7r5m0hYb0n0xk8l3gq7Jt9zqv7w2H5E"
+         *           }
+         *         }
+         *       ]
+         *     }
+         */
+        KeyBindingList: {
+            value: components["schemas"]["KeyBinding"][];
+        };
+        KeyBinding: {
+            bindingId: string;
+            /**
+             * @description https://{vault}/keys/{key}, with a version or without.
+             * @example https://contoso-keys.vault.azure.net/keys/media
+             */
+            key: string;
+            /** Format: uuid */
+            tenantId: string;
+            identity: components["schemas"]["Identity"];
+            head: {
+                sequence: number;
+                /** @description HMAC-SHA-256, base64url. Empty before the first entry. */
+                hash: string;
+            };
+        };
+        /**
+         * @description To the Event Grid schema's validation event.
+         * @example {
+         *       "validationResponse": "512d38b6-c7b8-40c8-89fe-f46f9e9622b6"
+         *     }
+         */
+        WebhookValidation: {
+            validationResponse: string;
+        };
+        /**
+         * @example {
+         *       "specversion": "1.0",
+         *       "id": "1",
+         *       "type": "Microsoft.KeyVault.KeyNewVersionCreated",
+         *       "subject": "media",
+         *       "source": "/subscriptions/<id>/resourceGroups/keys/providers/Microsoft.KeyVault/vaults/contoso-keys",
+         *       "data": {
+         *         "VaultName": "contoso-keys",
+         *         "ObjectType": "Key",
+         *         "ObjectName": "media"
+         *       }
+         *     }
+         * @example [
+         *       {
+         *         "specversion": "1.0",
+         *         "id": "1",
+         *         "type": "Microsoft.KeyVault.KeyNewVersionCreated",
+         *         "subject": "media",
+         *         "source": "/subscriptions/<id>/resourceGroups/keys/providers/Microsoft.KeyVault/vaults/contoso-keys",
+         *         "data": {
+         *           "VaultName": "contoso-keys",
+         *           "ObjectType": "Key",
+         *           "ObjectName": "media"
+         *         }
+         *       }
+         *     ]
+         */
+        Delivery: {
+            [key: string]: unknown;
+        }[] | {
+            [key: string]: unknown;
+        };
+        /**
+         * @example {
+         *       "status": "alive"
+         *     }
+         */
+        Alive: {
+            /** @constant */
+            status: "alive";
+        };
+        /**
+         * @example {
+         *       "status": "ready",
+         *       "settings": {
+         *         "status": "ok",
+         *         "names": []
+         *       },
+         *       "parts": [
+         *         {
+         *           "name": "tables",
+         *           "status": "ok",
+         *           "durationMs": 4
+         *         }
+         *       ],
+         *       "sweep": {
+         *         "lastSweptAt": "2026-11-23T19:49:00.000Z",
+         *         "ageSeconds": 12
+         *       },
+         *       "keys": {
+         *         "Accessible": 41,
+         *         "Suspect": 0,
+         *         "Inaccessible": 1,
+         *         "Unreachable": 0,
+         *         "isComplete": true,
+         *         "countedAt": "2026-11-23T19:49:10.000Z"
+         *       },
+         *       "poisonedMessages": 0,
+         *       "announcements": {
+         *         "waiting": 0,
+         *         "isComplete": true
+         *       }
+         *     }
+         */
+        Readiness: {
+            /** @enum {string} */
+            status: "ready" | "notReady";
+            settings: {
+                /** @enum {string} */
+                status: "ok" | "failed";
+                names: string[];
+            };
+            parts: {
+                /** @enum {string} */
+                name: "tables" | "queue" | "operatorVault" | "announcementTopic";
+                /** @enum {string} */
+                status: "ok" | "failed";
+                durationMs: number;
+                /** @enum {string} */
+                cause?: "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "StorageUnavailable" | "AnnouncementsLate";
+                meaning?: string;
+            }[];
+            sweep?: {
+                /** Format: date-time */
+                lastSweptAt: string;
+                ageSeconds: number;
+            };
+            keys?: {
+                Accessible: number;
+                Suspect: number;
+                Inaccessible: number;
+                Unreachable: number;
+                isComplete: boolean;
+                /** Format: date-time */
+                countedAt: string;
+            };
+            poisonedMessages?: number;
+            announcements?: {
+                waiting: number;
+                isComplete: boolean;
+                oldestAgeSeconds?: number;
+            };
+        };
+        /**
+         * @description OpenAPI 3.1: this document.
+         * @example {
+         *       "openapi": "3.1.1",
+         *       "info": {},
+         *       "paths": {}
+         *     }
+         */
+        OpenApiDocument: {
+            openapi: string;
+            info: {
+                [key: string]: unknown;
+            };
+            paths: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+    };
+    responses: {
+        /** @description InvalidRequestContent, InvalidParameter, DataKeyNotAuthentic, DataKeyGenerationDestroyed, PropertyNotChangeable, KeyDisabled, KeyNotFound, KeyPermissionDenied, KeyOperationNotAllowed, IdentityNotAuthorized, VaultNotFound, VaultFirewallDenied, VaultPrivateLinkDenied, NetworkPerimeterDenied, TenantMismatch, VaultHostNotAllowed, KeyIdentifierMalformed, KeyTypeUnsupported, KeySizeUnsupported, KeyExpired, KeyNotYetValid, SoftDeleteMissing, PurgeProtectionMissing, RegionMismatch. */
+        Error400: {
+            headers: {
+                "x-ms-request-id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorAnswer"];
+            };
+        };
+        /** @description AuthenticationFailed. With function keys the Functions host answers, and without a body. */
+        Error401: {
+            headers: {
+                "x-ms-request-id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorAnswer"];
+            };
+        };
+        /** @description AuthorizationFailed, CustomerKeyInaccessible, OwnerMismatch. */
+        Error403: {
+            headers: {
+                "x-ms-request-id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorAnswer"];
+            };
+        };
+        /** @description AccountNotFound, NotFound. */
+        Error404: {
+            headers: {
+                "x-ms-request-id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorAnswer"];
+            };
+        };
+        /** @description Conflict. */
+        Error409: {
+            headers: {
+                "x-ms-request-id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorAnswer"];
+            };
+        };
+        /** @description PreconditionFailed. */
+        Error412: {
+            headers: {
+                "x-ms-request-id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorAnswer"];
+            };
+        };
+        /** @description RequestTooLarge. */
+        Error413: {
+            headers: {
+                "x-ms-request-id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorAnswer"];
+            };
+        };
+        /** @description InternalError, KeyMaterialMismatch. */
+        Error500: {
+            headers: {
+                "x-ms-request-id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorAnswer"];
+            };
+        };
+        /** @description CustomerKeyUnreachable, ServiceUnavailable, Throttled, VaultUnavailable, VaultTimeout, DnsFailure, ConnectionFailed, TlsFailure, IdentityUnavailable, UnknownResponse, StorageUnavailable. */
+        Error503: {
+            headers: {
+                "x-ms-request-id": components["headers"]["RequestId"];
+                "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorAnswer"];
+            };
+        };
+    };
+    parameters: {
+        /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+        IfMatch: string;
+        /** @description Create, never replace. When it exists: 412. */
+        IfNoneMatch: "*";
+    };
+    requestBodies: never;
+    headers: {
+        /** @description Name it when you report an error. */
+        RequestId: string;
+        /** @description Seconds. */
+        RetryAfter: string;
+        /** @description Changes with every write. */
+        ETag: string;
+        /** @description Where to follow the work. */
+        Location: string;
+        /** @description How long the answer may be stored: not at all, or, of public keys, a minute. */
+        "Cache-Control": "no-store" | "public, max-age=60";
+    };
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    accountsList: {
+        parameters: {
+            query?: {
+                $top?: number;
+                $skipToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    accountsGet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    accountsPut: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /** @description Create, never replace. When it exists: 412. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountInput"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            /** @description Done. */
+            201: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            412: components["responses"]["Error412"];
+            413: components["responses"]["Error413"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    accountsDelete: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; no body. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Done; no body. */
+            204: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            412: components["responses"]["Error412"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    accountsPatch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountInput"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            412: components["responses"]["Error412"];
+            413: components["responses"]["Error413"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    accountsValidateEncryption: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EncryptionDryRun"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EncryptionValidation"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    contentKeysList: {
+        parameters: {
+            query?: {
+                $top?: number;
+                $skipToken?: string;
+            };
+            header?: never;
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContentKeyList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    contentKeysGet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                accountName: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContentKey"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    contentKeysPut: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /** @description Create, never replace. When it exists: 412. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                accountName: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ContentKeyWish"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContentKey"];
+                };
+            };
+            /** @description Done. */
+            201: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContentKey"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            412: components["responses"]["Error412"];
+            413: components["responses"]["Error413"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    contentKeysDelete: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                accountName: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; no body. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Done; no body. */
+            204: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            412: components["responses"]["Error412"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    contentKeysReveal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                accountName: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevealedContentKey"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    contentKeysRevealPage: {
+        parameters: {
+            query?: {
+                $top?: number;
+                $skipToken?: string;
+            };
+            header?: never;
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevealedContentKeyList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    jobInputsList: {
+        parameters: {
+            query?: {
+                $top?: number;
+                $skipToken?: string;
+            };
+            header?: never;
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobInputList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    jobInputsGet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                accountName: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobInput"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    jobInputsPut: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /** @description Create, never replace. When it exists: 412. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                accountName: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobInputWish"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobInput"];
+                };
+            };
+            /** @description Done. */
+            201: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobInput"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            412: components["responses"]["Error412"];
+            413: components["responses"]["Error413"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    jobInputsDelete: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                accountName: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; no body. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Done; no body. */
+            204: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            412: components["responses"]["Error412"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    jobInputsReveal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                accountName: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevealedJobInput"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    jobInputsRevealPage: {
+        parameters: {
+            query?: {
+                $top?: number;
+                $skipToken?: string;
+            };
+            header?: never;
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevealedJobInputList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    jobInputsResolve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                accountName: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResolvedJobInput"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    tokenKeysList: {
+        parameters: {
+            query?: {
+                $top?: number;
+                $skipToken?: string;
+            };
+            header?: never;
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenKeyList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    tokenKeysGet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                accountName: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenKey"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    tokenKeysPut: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /** @description Create, never replace. When it exists: 412. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                accountName: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenKeyWish"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenKey"];
+                };
+            };
+            /** @description Done. */
+            201: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenKey"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            412: components["responses"]["Error412"];
+            413: components["responses"]["Error413"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    tokenKeysDelete: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                accountName: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; no body. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Done; no body. */
+            204: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            412: components["responses"]["Error412"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    tokenKeysReveal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                accountName: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevealedTokenKey"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    tokenKeysRevealPage: {
+        parameters: {
+            query?: {
+                $top?: number;
+                $skipToken?: string;
+            };
+            header?: never;
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevealedTokenKeyList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    dataKeysGenerate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DataKeysInput"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GeneratedDataKeys"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    dataKeysGenerateWithoutPlaintext: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DataKeysInput"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WrappedDataKeys"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    dataKeysWrap: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlainDataKeys"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WrappedDataKeys"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    dataKeysUnwrap: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WrappedDataKeysInput"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnwrappedDataKeys"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    dataKeysRewrap: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WrappedDataKeysInput"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RewrappedDataKeys"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    keyStatus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyStatusAnswer"];
+                };
+            };
+            /** @description Done; no body. */
+            304: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    keyStatusJwks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyStatusKeys"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorDataKeyUsage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataKeyUsage"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorDestroyDataKeyGeneration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                accountName: string;
+                generation: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DestroyInput"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataKeyUsage"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorRotateAccountKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            202: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            412: components["responses"]["Error412"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorRepairIdentity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IdentityRepair"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorClaimsGet: {
+        parameters: {
+            query: {
+                kind: "vault" | "tenant" | "userAssignedIdentity";
+                value: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Claim"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorClaimsRelease: {
+        parameters: {
+            query: {
+                kind: "vault" | "tenant" | "userAssignedIdentity";
+                value: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Claim"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorLooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountOrKey"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Looks"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorKeyUsage: {
+        parameters: {
+            query: {
+                keyIdentifier: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyUsage"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorKeyAccounts: {
+        parameters: {
+            query: {
+                keyIdentifier: string;
+                version: string;
+                $top?: number;
+                $skipToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyHolderList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorRewraps: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountOrKey"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            /** @description Done; no body. */
+            202: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorRings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RingList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorRotateRing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                ring: "system" | "at-rest" | "audit";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            202: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ring"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorAccountAudit: {
+        parameters: {
+            query?: {
+                accountId?: string;
+                $top?: number;
+                $skipToken?: string;
+            };
+            header?: never;
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditEntryList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorAccountAuditVerify: {
+        parameters: {
+            query?: {
+                accountId?: string;
+            };
+            header?: never;
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AuditVerificationWish"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditVerification"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorAccountInstances: {
+        parameters: {
+            query?: {
+                $top?: number;
+                $skipToken?: string;
+            };
+            header?: never;
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountInstanceList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorBindings: {
+        parameters: {
+            query: {
+                keyIdentifier: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyBindingList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorBindingAudit: {
+        parameters: {
+            query?: {
+                $top?: number;
+                $skipToken?: string;
+            };
+            header?: never;
+            path: {
+                bindingId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditEntryList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorBindingAuditVerify: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                bindingId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AuditVerificationWish"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditVerification"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorAudit: {
+        parameters: {
+            query?: {
+                $top?: number;
+                $skipToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditEntryList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorAuditVerify: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AuditVerificationWish"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditVerification"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    eventsReceive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Delivery"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookValidation"];
+                };
+            };
+            /** @description Done; no body. */
+            202: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    eventsHandshake: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; no body. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    healthLive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alive"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    healthReady: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Readiness"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            /** @description CustomerKeyUnreachable, ServiceUnavailable, Throttled, VaultUnavailable, VaultTimeout, DnsFailure, ConnectionFailed, TlsFailure, IdentityUnavailable, UnknownResponse, StorageUnavailable. */
+            503: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Readiness"] | components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    openApi: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenApiDocument"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+}

@@ -1,0 +1,31 @@
+/** The audit of calls on data keys: a log line for each, and an entry where the account requests its own access log. */
+import type { AccountView } from '../accounts/account.ts';
+import { type AppendTools, appendToChain } from '../accounts/appendAuditEntry.ts';
+import { accountNotFound } from '../accounts/readAccount.ts';
+import type { Actor } from '../audit/auditEntry.ts';
+import type { Bytes } from '../base/bytes.ts';
+import { measure } from '../base/metrics.ts';
+import { fold } from '../base/names.ts';
+import type { DataKeyOperation } from '../base/vocabulary.ts';
+import type { DataKeysDeps } from './deps.ts';
+
+/**
+ * Comes before the answer leaves: what cannot be audited is not given out, nor what belongs to an account that has been deleted since it
+ * was read. @throws Refusal AccountNotFound
+ */
+export async function auditDataKeys(
+  { record }: AccountView,
+  { operation, contexts }: { readonly operation: DataKeyOperation; readonly contexts: readonly Bytes[] },
+  actor: Actor,
+  tools: AppendTools & Pick<DataKeysDeps, 'log'>,
+): Promise<void> {
+  const account = fold(record.name);
+  const count = contexts.length;
+  if (record.auditKeyUse === true) {
+    const hashes = contexts.map((hash) => Buffer.from(hash).toString('base64url'));
+    const entry = { type: 'DataKeysUsed', actor, operation, count, contexts: [...new Set(hashes)] } as const;
+    if (!(await appendToChain(record, [entry], tools))) throw accountNotFound(account);
+  }
+  tools.log.info('Data keys used', { account, operation, count, actorKind: actor.kind, actor: actor.id });
+  measure(tools.log, 'keyward.dataKeys', count, { operation });
+}

@@ -1,0 +1,180 @@
+/**
+ * Data keys: AES keys for the service's own data, made here or brought along, and given out wrapped. Nothing of them is stored. Each
+ * call is one turn of the account's lease, whatever the number of keys; one key that does not unwrap stops none of the others.
+ */
+import type { AccountView } from '../accounts/account.ts';
+import type { KnownAccount, LeaseTerm } from '../accounts/processState.ts';
+import { serveAccount } from '../accounts/serveAccount.ts';
+import type { Actor } from '../audit/auditEntry.ts';
+import { type Bytes, wipe } from '../base/bytes.ts';
+import type { ErrorCode } from '../base/errors.ts';
+import type { DataKeyOperation } from '../base/vocabulary.ts';
+import { KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
+import { noncesLength, parseWrappedDataKey, unwrapDataKey, wrapDataKey } from '../crypto/dataKeyEnvelope.ts';
+import { auditDataKeys } from './dataKeyAudit.ts';
+import type { DataKeysDeps } from './deps.ts';
+import { noteSeen } from './lastSeen.ts';
+import { type MaterialOf, withMaterial, withNewestGeneration } from './openGenerations.ts';
+
+export const maxDataKeys = 100;
+
+export interface DataKeyCall {
+  readonly account: string;
+  readonly actor: Actor;
+  /** The account, where the caller has begun to read it already. */
+  readonly known?: Promise<KnownAccount>;
+}
+
+/** What came of one key of a call. */
+export interface DataKeyItem {
+  /** The caller wipes it. */
+  readonly plain?: Bytes;
+  readonly wrapped?: Bytes;
+  /** That the wrapped form is under: the one that was given, or the one that was made. */
+  readonly generation?: number;
+  /** Under which a wrapped form came in and opened. */
+  readonly seen?: number;
+  readonly failure?: { readonly code: ErrorCode; readonly message: string };
+}
+
+export interface DataKeysAnswer {
+  readonly items: readonly DataKeyItem[];
+  readonly view: AccountView;
+  readonly term: LeaseTerm;
+}
+
+/** Bytes that a caller wraps, or has wrapped, with the hash of their context. */
+export interface BoundBytes {
+  readonly bytes: Bytes;
+  readonly contextHash: Bytes;
+}
+
+/** New keys under one context. @throws Refusal AccountNotFound | CustomerKeyInaccessible @throws Unavailable */
+export function generateDataKeys(
+  input: { readonly count: number; readonly length: number; readonly contextHash: Bytes; readonly isPlain: boolean },
+  call: DataKeyCall,
+  service: DataKeysDeps,
+): Promise<DataKeysAnswer> {
+  const { count, length, contextHash, isPlain } = input;
+  const operation = isPlain ? 'generate' : 'generateWithoutPlaintext';
+  return run(operation, Array(count).fill(contextHash), call, service, (view, materialOf) => {
+    const seal = wrapper(view, materialOf, service);
+    return Array.from({ length: count }, () => {
+      const plain = service.random.bytes(length);
+      const item = seal({ bytes: plain, contextHash });
+      if (isPlain) return { ...item, plain };
+      wipe(plain);
+      return item;
+    });
+  });
+}
+
+/** Keys that the caller has: the bytes stay the caller's. @throws Refusal AccountNotFound | CustomerKeyInaccessible @throws Unavailable */
+export function wrapDataKeys(
+  keys: readonly BoundBytes[],
+  call: DataKeyCall,
+  service: DataKeysDeps,
+): Promise<DataKeysAnswer> {
+  return run('wrap', contextsOf(keys), call, service, (view, materialOf) =>
+    keys.map(wrapper(view, materialOf, service)),
+  );
+}
+
+/** @throws Refusal AccountNotFound | CustomerKeyInaccessible @throws Unavailable */
+export function unwrapDataKeys(
+  keys: readonly BoundBytes[],
+  call: DataKeyCall,
+  service: DataKeysDeps,
+): Promise<DataKeysAnswer> {
+  return run('unwrap', contextsOf(keys), call, service, (view, materialOf) =>
+    keys.map((key) => unwrapOne(key, view, materialOf)),
+  );
+}
+
+/** The same keys under the newest generation; plaintext stays here. @throws Refusal AccountNotFound | CustomerKeyInaccessible @throws Unavailable */
+export function rewrapDataKeys(
+  keys: readonly BoundBytes[],
+  call: DataKeyCall,
+  service: DataKeysDeps,
+): Promise<DataKeysAnswer> {
+  return run('rewrap', contextsOf(keys), call, service, (view, materialOf) => {
+    const seal = wrapper(view, materialOf, service);
+    return keys.map(({ bytes, contextHash }) => {
+      const { plain, ...opened } = unwrapOne({ bytes, contextHash }, view, materialOf);
+      if (plain === undefined) return opened;
+      const item = seal({ bytes: plain, contextHash });
+      wipe(plain);
+      return { ...opened, ...item };
+    });
+  });
+}
+
+const contextsOf = (keys: readonly BoundBytes[]): Bytes[] => keys.map(({ contextHash }) => contextHash);
+
+/** The path of every call: gate, lease, work, audit. */
+async function run(
+  operation: DataKeyOperation,
+  contexts: readonly Bytes[],
+  { account, actor, known }: DataKeyCall,
+  service: DataKeysDeps,
+  work: (view: AccountView, materialOf: MaterialOf) => DataKeyItem[],
+): Promise<DataKeysAnswer> {
+  const attempt = async (served: Promise<AccountView>): Promise<DataKeysAnswer> => {
+    const view = operation === 'unwrap' ? await served : await withNewestGeneration(await served, service);
+    const { value: items, term } = await withMaterial(view, service, (materialOf) => work(view, materialOf));
+    return { items, view, term };
+  };
+  const isWhole = ({ items }: DataKeysAnswer) => items.every(({ failure }) => failure === undefined);
+  const answer = await serveAccount<DataKeysAnswer>(account, known, { attempt, isWhole, discard: wipeItems }, service);
+  try {
+    await auditDataKeys(answer.view, { operation, contexts }, actor, service);
+    await noteSeen(answer.view, new Set(answer.items.flatMap(({ seen }) => seen ?? [])), service);
+    return answer;
+  } catch (error) {
+    wipeItems(answer);
+    throw error;
+  }
+}
+
+/** Plain bytes of an answer that is not given out, or has been. */
+export const wipeItems = ({ items }: Pick<DataKeysAnswer, 'items'>): void => wipe(...items.map(({ plain }) => plain));
+
+function wrapper({ record }: AccountView, materialOf: MaterialOf, { random }: Pick<DataKeysDeps, 'random'>) {
+  const { instanceId, accountKeyGeneration: generation } = record;
+  return ({ bytes, contextHash }: BoundBytes): DataKeyItem => {
+    const material = materialOf(generation);
+    if (material === undefined || material === 'destroyed')
+      throw new KeyMaterialMismatch(`The account wraps no data keys under generation ${generation}.`);
+    const nonces = random.bytes(noncesLength);
+    return { wrapped: wrapDataKey(bytes, { instanceId, generation, contextHash }, material, nonces), generation };
+  };
+}
+
+function unwrapOne({ bytes, contextHash }: BoundBytes, { record }: AccountView, materialOf: MaterialOf): DataKeyItem {
+  try {
+    const { instanceId, generation } = parseWrappedDataKey(bytes);
+    const material = instanceId === record.instanceId ? materialOf(generation) : undefined;
+    if (material === 'destroyed') return { generation, failure: destroyed(generation) };
+    if (material === undefined) return { failure: notAuthentic };
+    return {
+      plain: unwrapDataKey(bytes, { instanceId, generation, contextHash }, material),
+      generation,
+      seen: generation,
+    };
+  } catch (error) {
+    if (error instanceof KeyMaterialMismatch) return { failure: notAuthentic };
+    throw error;
+  }
+}
+
+const notAuthentic = {
+  code: 'DataKeyNotAuthentic',
+  message:
+    'The wrapped data key does not open: it was edited or cut, belongs to another account or to an earlier account of this name, or was wrapped under another encryption context.',
+} as const;
+
+const destroyed = (generation: number) =>
+  ({
+    code: 'DataKeyGenerationDestroyed',
+    message: `The operator has destroyed generation ${generation} of the account key for data keys: what was wrapped under it cannot be unwrapped any more.`,
+  }) as const;

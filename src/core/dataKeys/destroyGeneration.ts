@@ -1,0 +1,69 @@
+/** Destroying what opens the data keys of an older generation: every key that was wrapped under it is lost with it, for ever. */
+import type { AccountView, DataKeyGeneration } from '../accounts/account.ts';
+import { isOpen } from '../accounts/dataKeyGenerations.ts';
+import { getAccount } from '../accounts/readAccount.ts';
+import { saveAccount, storedOf } from '../accounts/writeAccount.ts';
+import type { Actor } from '../audit/auditEntry.ts';
+import { defined } from '../base/defined.ts';
+import { Refusal, retryLostRaces } from '../base/errors.ts';
+import type { Policy } from '../base/policy.ts';
+import { type EpochMs, iso } from '../base/time.ts';
+import type { DataKeysDeps } from './deps.ts';
+import { dataKeyUsage, type GenerationUsage, seenStepMs } from './lastSeen.ts';
+
+/**
+ * `notSeenSince`: what the operator believes of it, from the usage call; a key that was seen since then stops the destruction. Harmless
+ * when it is destroyed already. @throws Refusal AccountNotFound | NotFound | Conflict
+ */
+export function destroyGeneration(
+  account: string,
+  generation: number,
+  notSeenSince: EpochMs,
+  actor: Actor,
+  service: DataKeysDeps,
+): Promise<AccountView> {
+  return retryLostRaces(async () => {
+    const current = await getAccount(account, service);
+    const usage = (await dataKeyUsage(current, service)).find((one) => one.generation === generation);
+    if (usage === undefined)
+      throw new Refusal('NotFound', `The account has wrapped no data keys under generation ${generation}.`, {
+        target: 'generation',
+      });
+    if (usage.destroyedAt !== undefined) return current;
+    const now = service.clock.now();
+    refuseWhileInUse(usage, notSeenSince, now, service.policy);
+    const { record } = current;
+    const dataKeyGenerations = record.dataKeyGenerations?.map((one): DataKeyGeneration => {
+      if (one.generation !== generation || !isOpen(one)) return one;
+      const { sealed: _destroyed, ...left } = one;
+      return { ...left, destroyedAt: now };
+    });
+    const next = { ...record, ...defined({ dataKeyGenerations }) };
+    const entry = { type: 'DataKeyGenerationDestroyed', actor, before: String(generation) } as const;
+    await saveAccount(storedOf(current), next, [entry], service);
+    return getAccount(account, service);
+  });
+}
+
+/** @throws Refusal Conflict */
+function refuseWhileInUse(
+  usage: GenerationUsage,
+  notSeenSince: EpochMs,
+  now: EpochMs,
+  { leaseSeconds }: Pick<Policy, 'leaseSeconds'>,
+): void {
+  const { generation, isNewest, supersededAt, lastSeenAt } = usage;
+  if (isNewest)
+    throw conflict(
+      `Generation ${generation} is the newest: rotate the account key, and wrap the data keys again first.`,
+    );
+  // A process that has not read the newer key yet may still wrap under this one: for seconds, and far shorter than a lease.
+  const freeAt = (supersededAt ?? now) + leaseSeconds * 1000;
+  if (now < freeAt) throw conflict(`Generation ${generation} can still be in use. Try again after ${iso(freeAt)}.`);
+  if (lastSeenAt === undefined || lastSeenAt + seenStepMs <= notSeenSince) return;
+  throw conflict(
+    `A data key under generation ${generation} was seen at ${iso(lastSeenAt)}, or up to ten minutes later. Wrap it again, or name a later time in notSeenSince when its data may be lost.`,
+  );
+}
+
+const conflict = (message: string): Refusal => new Refusal('Conflict', message, { target: 'generation' });

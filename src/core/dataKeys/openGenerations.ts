@@ -1,0 +1,97 @@
+/** What wraps the data keys of an account, opened for one turn with its leased account key. */
+import type { AccountView } from '../accounts/account.ts';
+import { isOpen, type OpenGeneration, withNewGeneration } from '../accounts/dataKeyGenerations.ts';
+import { refuseWhileInaccessible } from '../accounts/gate.ts';
+import type { LeaseTerm } from '../accounts/processState.ts';
+import { accountNotFound, getAccount } from '../accounts/readAccount.ts';
+import { openInRecord } from '../accounts/secretLayers.ts';
+import { saveWithSameEtag, storedOf } from '../accounts/writeAccount.ts';
+import { wipe } from '../base/bytes.ts';
+import { Refusal, retryLostRaces } from '../base/errors.ts';
+import { fold } from '../base/names.ts';
+import { KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
+import { type DataKeyMaterial, dataKeyMaterialIn } from '../crypto/dataKeyEnvelope.ts';
+import type { DataKeysDeps } from './deps.ts';
+
+/** `destroyed`: by the operator; undefined: the account never wrapped a data key under this generation. */
+export type MaterialOf = (generation: number) => DataKeyMaterial | 'destroyed' | undefined;
+
+export interface InTurn<T> {
+  readonly value: T;
+  readonly term: LeaseTerm;
+}
+
+type OpenTools = Pick<DataKeysDeps, 'rings' | 'leases' | 'log'>;
+
+/** Runs `work` in one turn of the lease. @throws Unavailable CustomerKeyUnreachable @throws Refusal KeyMaterialMismatch */
+export async function withMaterial<T>(
+  view: AccountView,
+  tools: OpenTools,
+  work: (materialOf: MaterialOf) => T,
+): Promise<InTurn<T>> {
+  const { atRest } = await tools.rings();
+  const { record } = view;
+  return tools.leases.withAccountKey(view, (accountKey, term) => {
+    const opened = new Map<number, DataKeyMaterial>();
+    const materialOf: MaterialOf = (generation) => {
+      const known = opened.get(generation);
+      const found = record.dataKeyGenerations?.find((one) => one.generation === generation);
+      if (known !== undefined || found === undefined) return known;
+      if (!isOpen(found)) return 'destroyed';
+      const material = open(found);
+      opened.set(generation, material);
+      return material;
+    };
+    /** Damage of the record is an alarm; what a caller sends is checked elsewhere, and never one. */
+    const open = (found: OpenGeneration): DataKeyMaterial => {
+      try {
+        return dataKeyMaterialIn(openInRecord('dataKeys', found, accountKey, record, atRest));
+      } catch (error) {
+        throw error instanceof KeyMaterialMismatch ? damaged(view, tools) : error;
+      }
+    };
+    try {
+      return { value: work(materialOf), term };
+    } finally {
+      for (const { inner, outer } of opened.values()) wipe(inner, outer);
+    }
+  });
+}
+
+function damaged({ record: { name } }: AccountView, { log }: OpenTools): Refusal {
+  log.error('An account key does not match its record', { account: fold(name) });
+  return new Refusal(
+    'KeyMaterialMismatch',
+    'What the data keys of this account are wrapped with does not open: its record was edited or damaged. Nothing was changed. Restore the record from a back-up.',
+    { target: name },
+  );
+}
+
+/** The account with material for its newest key, which is made at the first use. @throws Refusal AccountNotFound | CustomerKeyInaccessible */
+export async function withNewestGeneration(view: AccountView, service: DataKeysDeps): Promise<AccountView> {
+  if (hasNewest(view)) return view;
+  const { name, instanceId } = view.record;
+  return service.serialize(fold(name), () =>
+    retryLostRaces(async () => {
+      const current = await getAccount(name, service);
+      if (current.record.instanceId !== instanceId) throw accountNotFound(fold(name));
+      if (hasNewest(current)) return current;
+      refuseWhileInaccessible(current);
+      const { record } = current;
+      const { atRest } = await service.rings();
+      const tools = { atRest, random: service.random };
+      const dataKeyGenerations = await service.leases.withAccountKey(current, (accountKey) =>
+        withNewGeneration(record, accountKey, service.clock.now(), tools),
+      );
+      const after = String(record.accountKeyGeneration);
+      const created = { type: 'DataKeyGenerationCreated', actor: keyward, after } as const;
+      await saveWithSameEtag(storedOf(current), { ...record, dataKeyGenerations }, [created], service);
+      return getAccount(name, service);
+    }),
+  );
+}
+
+const keyward = { kind: 'keyward', id: 'dataKeys' } as const;
+
+const hasNewest = ({ record }: AccountView): boolean =>
+  record.dataKeyGenerations?.some((one) => one.generation === record.accountKeyGeneration && isOpen(one)) ?? false;

@@ -1,0 +1,26 @@
+/** What the data keys capability needs from outside. */
+import type { DataKeyRows } from '../accounts/ports.ts';
+import type { EpochMs } from '../base/time.ts';
+
+/** When wrapped data keys of a generation were last unwrapped: in the account's partition, a row each. */
+export interface DataKeyUseStore extends DataKeyRows {
+  markSeen(account: string, instanceId: string, generation: number, at: EpochMs): Promise<void>;
+  /** By generation. */
+  lastSeen(account: string, instanceId: string): Promise<ReadonlyMap<number, EpochMs>>;
+}
+
+/** A key pair that key statuses are signed with. */
+export interface StatusKeyRow {
+  /** One for each at-rest generation and each span of time: so that however many processes make one, there is one. */
+  readonly slot: string;
+  readonly createdAt: EpochMs;
+  /** base64 of the envelope of docs/envelope.md: under the at-rest ring. */
+  readonly sealed: string;
+}
+
+export interface StatusKeyStore {
+  list(): Promise<readonly StatusKeyRow[]>;
+  /** Only where the slot is free. */
+  insert(row: StatusKeyRow): Promise<void>;
+  remove(slot: string): Promise<void>;
+}

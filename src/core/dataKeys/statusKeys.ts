@@ -1,0 +1,141 @@
+/**
+ * The key pairs that key statuses are signed with: sealed by the at-rest ring, made when there is none, every 90 days,
+ * and when the ring has a newer KEK. A new pair is published for some minutes before it signs, so that every process
+ * and client knows it by then.
+ *
+ * Losing a pair loses nothing: a status is verified when it comes and lives for minutes. So a pair under a KEK that has
+ * been destroyed is left out, and no pass of the ring waits for it.
+ */
+import { CompactSign, calculateJwkThumbprint } from 'jose';
+import type { AccountsDeps } from '../accounts/deps.ts';
+import { base64, fromBase64, wipe } from '../base/bytes.ts';
+import { describeError, Unavailable } from '../base/errors.ts';
+import type { EpochMs } from '../base/time.ts';
+import { KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
+import { openStatusKey, type StatusKeyPair, sealStatusKey, statusKeyGeneration } from '../crypto/statusKeyEnvelope.ts';
+import type { StatusKeyRow, StatusKeyStore } from './ports.ts';
+
+const dayMs = 24 * 3_600_000;
+/** A pair signs for this long, and is published for some time after it has been superseded. */
+export const statusKeyMs = 90 * dayMs;
+const publishedAfterMs = dayMs;
+/** A process reads the pairs again when what it has is older. */
+const readEveryMs = 60_000;
+/** Before a new pair signs: each process has read it, and each copy of the public keys in a cache has ended. */
+const arrivingMs = 5 * 60_000;
+
+/** A public key as a JWK set has it. */
+export interface PublicStatusKey {
+  readonly kty: 'OKP';
+  readonly crv: 'Ed25519';
+  readonly x: string;
+  readonly kid: string;
+  readonly alg: 'EdDSA';
+  readonly use: 'sig';
+}
+
+export interface StatusKeys {
+  /** A compact JWS over the claims. @throws Unavailable */
+  sign(claims: object): Promise<string>;
+  /** @throws Unavailable */
+  published(): Promise<readonly PublicStatusKey[]>;
+}
+
+interface StatusKeyDeps extends Pick<AccountsDeps, 'rings' | 'random' | 'clock' | 'log'> {
+  readonly statusKeyStore: StatusKeyStore;
+}
+
+type OpenPair = StatusKeyPair & StatusKeyRow & { readonly kid: string; readonly ringGeneration: number };
+
+export function createStatusKeys(tools: StatusKeyDeps): StatusKeys {
+  const { statusKeyStore: store, clock, random, log } = tools;
+  const opened = new Map<string, OpenPair>();
+  let current: { readonly pairs: readonly OpenPair[]; readonly at: number } | undefined;
+  let flight: Promise<readonly OpenPair[]> | undefined;
+
+  async function read(): Promise<readonly OpenPair[]> {
+    const at = clock.monotonic();
+    const { atRest } = await tools.rings();
+    let pairs = await readPairs();
+    const slot = `${String(atRest.newest.generation).padStart(10, '0')}:${Math.floor(clock.now() / statusKeyMs)}`;
+    if (!pairs.some((one) => one.slot === slot)) {
+      await make(slot);
+      pairs = await readPairs();
+    }
+    current = { pairs, at };
+    await removeSuperseded(pairs);
+    return pairs;
+  }
+
+  /** Oldest first. A row that does not open is left out: there are others, or there will be one. */
+  async function readPairs(): Promise<readonly OpenPair[]> {
+    const pairs: OpenPair[] = [];
+    for (const row of await store.list()) {
+      const pair = opened.get(row.sealed) ?? (await open(row));
+      if (pair === undefined) continue;
+      opened.set(row.sealed, pair);
+      pairs.push(pair);
+    }
+    return pairs.toSorted((a, b) => a.createdAt - b.createdAt);
+  }
+
+  async function open(row: StatusKeyRow): Promise<OpenPair | undefined> {
+    const { atRest } = await tools.rings();
+    try {
+      const stored = fromBase64(row.sealed);
+      const ringGeneration = statusKeyGeneration(stored);
+      const pair = openStatusKey(stored, row, atRest.kek(ringGeneration));
+      const kid = await calculateJwkThumbprint({ kty: 'OKP', crv: 'Ed25519', x: pair.x });
+      return { ...row, ...pair, kid, ringGeneration };
+    } catch (error) {
+      if (!(error instanceof KeyMaterialMismatch || error instanceof Unavailable)) throw error;
+      log.warn('A key of key statuses was left out', { error: describeError(error) });
+      return undefined;
+    }
+  }
+
+  async function make(slot: string): Promise<void> {
+    const { atRest } = await tools.rings();
+    const [seed, createdAt] = [random.bytes(32), clock.now()];
+    const sealed = sealStatusKey(seed, { slot, createdAt }, atRest.newest, random.bytes(12));
+    wipe(seed);
+    await store.insert({ slot, createdAt, sealed: base64(sealed) });
+  }
+
+  async function removeSuperseded(pairs: readonly OpenPair[]): Promise<void> {
+    const over = pairs.filter((_, n) => clock.now() - (pairs[n + 1]?.createdAt ?? clock.now()) > publishedAfterMs);
+    for (const { slot } of over) await store.remove(slot);
+  }
+
+  async function pairsNow(): Promise<readonly OpenPair[]> {
+    if (current !== undefined && clock.monotonic() - current.at < readEveryMs) return current.pairs;
+    flight ??= read().finally(() => {
+      flight = undefined;
+    });
+    if (current === undefined) return flight;
+    // The cached keys are valid for days: no caller waits for a refresh, and none fails with it.
+    flight.catch((error: unknown) =>
+      log.warn('The keys of key statuses were not read again', { error: describeError(error) }),
+    );
+    return current.pairs;
+  }
+
+  return {
+    async sign(claims) {
+      const pairs = await pairsNow();
+      const pair = signing(pairs, clock.now());
+      if (pair === undefined)
+        throw new Unavailable('ServiceUnavailable', 'There is no key to sign key statuses with yet. Try again.', 5);
+      return new CompactSign(new TextEncoder().encode(JSON.stringify(claims)))
+        .setProtectedHeader({ alg: 'EdDSA', kid: pair.kid, typ: 'keyward-key-status' })
+        .sign(pair.privateKey);
+    },
+    async published() {
+      return (await pairsNow()).map(({ x, kid }) => ({ kty: 'OKP', crv: 'Ed25519', x, kid, alg: 'EdDSA', use: 'sig' }));
+    },
+  };
+}
+
+/** The newest that has been published long enough; where there is none, the oldest, which every process agrees on. */
+const signing = (pairs: readonly OpenPair[], now: EpochMs): OpenPair | undefined =>
+  pairs.findLast(({ createdAt }) => now - createdAt >= arrivingMs) ?? pairs[0];

@@ -1,0 +1,56 @@
+/** The notes of a release, and azure.yaml beside the files that it names. */
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { releaseNotes } from '../../infra/release/notes.ts';
+import { asShipped } from './deployment.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const read = (path: string): string => readFileSync(`${root}${path}`, 'utf8');
+
+describe('the notes of a release', () => {
+  const release = { repository: 'contoso/keyward', tag: 'v1.2.0', sha256: 'ab12' };
+  const changelog = '# Changelog\n\n## Unreleased\n\n- later\n\n## 1.2.0\n\n- this\n\n## 1.1.0\n\n- earlier\n';
+
+  it('have buttons for the compiled templates of the tag, the hash, and the changes of its version', () => {
+    const notes = releaseNotes({ ...release, changelog });
+    const linked = [...notes.matchAll(/Template\/uri\/([^)\s]+)/g)].map(([, uri = '']) => decodeURIComponent(uri));
+    const ofTag = 'https://raw.githubusercontent.com/contoso/keyward/v1.2.0/';
+    expect(linked).toEqual([`${ofTag}infra/main.json`, `${ofTag}infra/events.json`]);
+    for (const uri of linked) expect(existsSync(root + uri.slice(ofTag.length))).toBe(true);
+    expect(notes).toContain('`ab12`');
+    expect(notes).toContain('- this');
+    expect(notes).not.toMatch(/- later|- earlier/);
+  });
+
+  it('have what is unreleased while the changelog has no section of the version', () => {
+    expect(releaseNotes({ ...release, tag: 'v2.0.0', changelog })).toContain('- later');
+  });
+});
+
+describe('azure.yaml', () => {
+  const text = read('azure.yaml');
+  const setting = (key: string): string => new RegExp(`^ +${key}: (.+)$`, 'm').exec(text)?.[1] ?? '';
+
+  it('names a template, hooks and a package that exist', () => {
+    expect(existsSync(`${root}${setting('path')}/${setting('module')}.bicep`)).toBe(true);
+    const hooks = [...text.matchAll(/run: infra\/azd\/hooks\.sh (\w+)/g)].map(([, step]) => step);
+    const steps = [...read('infra/azd/hooks.sh').matchAll(/^ {2}(\w+)\)$/gm)].map(([, step]) => step);
+    expect(hooks).toEqual(steps);
+    expect(read('package.ts')).toContain(`'${setting('dist')}'`);
+  });
+
+  it('names its service as the tag of the function app does', () => {
+    const [, service] = /^services:\n {2}(\w+):/m.exec(text) ?? [];
+    expect(asShipped.only('Microsoft.Web/sites').tags?.['azd-service-name']).toBe(service);
+  });
+
+  it('gives its hooks every output that they read', () => {
+    const outputs = [...read('infra/azd/main.bicep').matchAll(/^output (\w+) /gm)].map(([, name = '']) => name);
+    const used = [...read('infra/azd/hooks.sh').matchAll(/\$\{?((?:AZURE|KEYWARD)_\w+)/g)].map(([, name = '']) => name);
+    // Set by azd itself, or by the person.
+    const others = ['AZURE_ENV_NAME', 'KEYWARD_APPLICATION_NAME', 'KEYWARD_ALERT_EMAILS'];
+    expect(used.filter((name) => !outputs.includes(name) && !others.includes(name))).toEqual([]);
+    expect(used).toEqual(expect.arrayContaining(outputs));
+  });
+});
