@@ -1,4 +1,4 @@
-/** The core, wired once per process on the first call; and a log that speaks in the invocation that is running. */
+/** The core, wired once per process on the first call, and the log of the current invocation. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { InvocationContext } from '@azure/functions';
 import { compose } from '../../azure/compose.ts';
@@ -10,18 +10,18 @@ const running = new AsyncLocalStorage<InvocationContext>();
 export const inInvocation = <T>(context: InvocationContext, work: () => Promise<T>): Promise<T> =>
   running.run(context, work);
 
-const write =
-  (level: 'info' | 'warn' | 'error'): Log['info'] =>
-  (message, fields) => {
-    const context = running.getStore();
-    context?.[level](message, textOf(fields, context));
-  };
+export const log: Log = {
+  info: (message, fields) => running.getStore()?.info(message, textOf(message, fields)),
+  warn: (message, fields) => running.getStore()?.warn(message, textOf(message, fields)),
+  error: (message, fields) => running.getStore()?.error(message, textOf(message, fields)),
+};
 
-/** The platform does not put the id of the invocation on every line (facts/functions.md, OpenTelemetry), so each line has it. */
-export const log: Log = { info: write('info'), warn: write('warn'), error: write('error') };
-
-const textOf = (fields: LogFields | undefined, { invocationId }: InvocationContext): string =>
-  JSON.stringify({ ...fields, requestId: invocationId });
+/**
+ * The platform exports a line without its invocation (host.json, `telemetryMode`), so each line has the request id. A
+ * metric has none, because its fields are labels.
+ */
+const textOf = (message: string, fields: LogFields | undefined): string =>
+  JSON.stringify(message === 'Metric' ? fields : { ...fields, requestId: running.getStore()?.invocationId });
 
 let composed: Promise<Service> | undefined;
 
