@@ -300,8 +300,8 @@ test('a partition that was restored to an older state verifies alone, and fails 
   await tag('a change to hide');
   await announced('the change', ({ id }) => id === `${chain}/2`);
 
-  const { etag: _, timestamp: __, 'odata.metadata': ___, ...stored } = record;
-  await table.upsertEntity(stored as TableEntity, 'Replace');
+  const { etag: _, timestamp: __, 'odata.metadata': ___, ...older } = record;
+  await table.upsertEntity(older as TableEntity, 'Replace');
   await table.deleteEntity('rolled', `audit:${chain}:0000000002`);
   await tag('the change in its place');
   await until(
