@@ -59,6 +59,7 @@ export async function compose(
     openStores(settings, tableTransport, {
       keks: async () => (await rings()).atRest,
       report: (place) => reportDamage(place),
+      rejected: (table, code) => (replace.log ?? log).error('The tables refused a request', { table, code }),
     }),
     openQueues(settings),
   ]);

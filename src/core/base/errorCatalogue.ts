@@ -116,6 +116,12 @@ const catalogue = {
     meaning: 'An unexpected error occurred, or a setting is missing.',
     remedy: 'Find the request id in the log: the line `A call failed` has the details.',
   },
+  StorageRejected: {
+    status: 500,
+    actor: 'operator',
+    meaning: 'The tables refused a request of Keyward as invalid or too large. That is a fault of Keyward.',
+    remedy: 'Find the line `The tables refused a request` in the log, and open an issue with its `table` and `code`.',
+  },
   StateDamaged: {
     ...{ status: 500, actor: 'operator' },
     meaning: 'A stored row is not as Keyward wrote it. Keyward does not use it, and changes nothing.',

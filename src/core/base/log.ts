@@ -12,6 +12,7 @@ export interface Log {
 /** Every field that a log line can have: what is not in here is not logged. */
 interface FieldTypes {
   /** Names of ours. */
+  table: string;
   account: string;
   bindingId: string;
   vault: string;

@@ -94,7 +94,11 @@ async function rewrap(
   }
 }
 
-const proofOf = ({ at, observed }: Proven): Proof => ({ at, ...defined({ principal: observed.principal }) });
+const proofOf = ({ at, observed }: Proven): Proof => ({
+  at,
+  isRotation: true,
+  ...defined({ principal: observed.principal }),
+});
 
 /** Whoever has changed something else of the account meanwhile costs a read, and no second proof. */
 async function save(account: CustomerKeyAccount, goal: Goal, proven: Proven, service: RotationDeps): Promise<void> {

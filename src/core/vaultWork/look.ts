@@ -15,7 +15,7 @@ import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import { boundAccounts, isAnyBound, staleRowMs } from '../watch/boundAccounts.ts';
 import { isOfReplacedIdentity, needsControlLook } from '../watch/judge.ts';
-import { afterLook, afterSleep } from '../watch/lookSchedule.ts';
+import { afterLook, afterSleep, duringLook } from '../watch/lookSchedule.ts';
 import type { LookTime } from '../watch/provenTime.ts';
 import { updateWatch } from '../watch/updateWatch.ts';
 import type { Evidence, Watch } from '../watch/watch.ts';
@@ -80,12 +80,31 @@ export async function lookAtBinding(
     const asleep = await updateWatch(stored, (before) => afterSleep(before, when, service.policy), service);
     return withoutUnused(asleep, unused, service);
   }
-  const observed = await updateWatch(stored, (before) => afterLook(before, evidence, when, service.policy), service);
+  const observed = await recordLook(stored, evidence, when, service);
   for (const { version, cause = 'none' } of evidence) {
     const status = observed.value.versions[version]?.status;
     if (status !== undefined) measure(service.log, 'keyward.looks', 1, { status, cause });
   }
   return unused.length === 0 ? observed : withoutUnused(observed, unused, service);
+}
+
+/** Each verdict that changes has an audit entry, and a batch of the tables holds 100 rows with the watch's own. */
+const maxVerdictsAtOnce = 60;
+
+async function recordLook(
+  stored: Stored<Watch>,
+  evidence: readonly Evidence[],
+  when: LookTime,
+  service: VaultWorkDeps,
+): Promise<Stored<Watch>> {
+  let watch = stored;
+  for (let from = 0; ; from += maxVerdictsAtOnce) {
+    const slice = evidence.slice(from, from + maxVerdictsAtOnce);
+    const isLast = from + slice.length === evidence.length;
+    const decide = isLast ? afterLook : duringLook;
+    watch = await updateWatch(watch, (before) => decide(before, slice, when, service.policy), service);
+    if (isLast) return watch;
+  }
 }
 
 const maxSamples = 5;

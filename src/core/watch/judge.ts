@@ -140,7 +140,21 @@ export function observe(watch: Watch, evidence: Evidence, policy: Policy, elapse
     ...proof,
     ...defined({ keyReleasedBy: refusedAfter ? keyReleasedBy(after, policy) : undefined }),
   };
-  return { ...seen, epoch: transition.epoch, transitions: [...watch.transitions, transition] };
+  return { ...seen, epoch: transition.epoch, transitions: bounded([...watch.transitions, transition]) };
+}
+
+/** Far more than verdicts change between two passes over the accounts. */
+const maxTransitions = 300;
+
+/**
+ * A watch that is not reconciled for very long keeps the newest transition of each version: what its accounts are now. The binding's own
+ * chain has all of them.
+ */
+function bounded(transitions: readonly Transition[]): readonly Transition[] {
+  if (transitions.length <= maxTransitions) return transitions;
+  const newest = new Map(transitions.map((one) => [one.version, one.epoch]));
+  const [oldest] = transitions.filter((one) => newest.get(one.version) !== one.epoch);
+  return transitions.filter((one) => one !== oldest);
 }
 
 /** What the evidence shows of Keyward's own identity, apart from the verdict. No answer shows nothing about it. */

@@ -30,6 +30,13 @@ export function afterLook(watch: Watch, evidence: readonly Evidence[], look: Loo
   };
 }
 
+/** The watch after some of the evidence of a look that is not over: `afterLook` comes with the rest. */
+export function duringLook(watch: Watch, evidence: readonly Evidence[], look: LookTime, policy: Policy): Watch {
+  const last = { at: watch.lastLookAt, plannedIntervalMs: plannedIntervalMs(watch, policy) };
+  const { elapsedMs } = provenTimeAt(watch.provenTime, look, last);
+  return evidence.reduce((before, one) => observe(before, one, policy, elapsedMs), watch);
+}
+
 /** How soon a look follows another: as soon as the worst version in use needs it. */
 function plannedIntervalMs({ versions }: Watch, policy: Policy): number {
   const intervals = Object.values(versions).map(({ status }) => intervalSeconds(status, policy));

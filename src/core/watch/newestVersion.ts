@@ -10,6 +10,9 @@ import { expiryOf } from '../customerKey/keyRequirements.ts';
 import type { KeyDescription } from '../customerKey/ports.ts';
 import type { Expiry, Watch } from './watch.ts';
 
+/** A batch of the tables holds 100 rows. */
+const maxWarningsAtOnce = 60;
+
 /** Of superseded versions that wrap no account, this many are remembered. */
 const maxSuperseded = 50;
 
@@ -48,9 +51,15 @@ export function withNewest(watch: Watch, { version, keyType, bits }: KeyDescript
 export function withExpiry(watch: Watch, key: KeyDescription, now: EpochMs, policy: Policy): Watch {
   const { expiresOn } = key;
   const read: Expiry = { readAt: now, ...defined({ expiresOn }) };
+  let changed = 0;
   const known = Object.entries({ ...watch.expiries, [key.version]: read })
     .filter(([version]) => version === key.version || watch.versions[version] !== undefined)
-    .map(([version, expiry]) => [version, withWarning(expiry, now, policy)]);
+    .map(([version, expiry]) => {
+      const warned = withWarning(expiry, now, policy);
+      if (warned.warning !== watch.expiries?.[version]?.warning) changed += 1;
+      // Each new warning has an audit entry in the same batch: the rest follows with the next read.
+      return [version, changed <= maxWarningsAtOnce ? warned : expiry];
+    });
   return { ...watch, expiries: Object.fromEntries(known) };
 }
 

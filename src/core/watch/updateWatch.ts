@@ -1,19 +1,24 @@
 /** Reading and writing watches: what the stories do around the pure machine of watch.ts. */
 import { type AuditFacts, appendEntries, appendEntry, emptyChain, headOf, withTrigger } from '../audit/auditEntry.ts';
 import { defined } from '../base/defined.ts';
-import { LostRace, retryLostRaces } from '../base/errors.ts';
+import { LostRace, Refusal, retryLostRaces } from '../base/errors.ts';
 import { measure } from '../base/metrics.ts';
 import type { Policy } from '../base/policy.ts';
 import type { Stored } from '../base/stored.ts';
 import { type EpochMs, iso } from '../base/time.ts';
 import type { WatchStatus } from '../base/vocabulary.ts';
 import type { Binding } from '../customerKey/binding.ts';
+import { keyIdentifierTarget } from '../customerKey/keyIdentifier.ts';
 import type { KeyDescription, Principal } from '../customerKey/ports.ts';
 import type { WatchDeps } from './deps.ts';
 import { observe } from './judge.ts';
 import { withProvenNewest } from './newestVersion.ts';
 import { accessibleVerdict, type Evidence, type Verdict, type Watch } from './watch.ts';
 import { occurrenceFacts } from './watchAuditFacts.ts';
+
+/** Versions of one key that accounts may be set on. A rotation may add more: it leaves versions behind. */
+export const maxVersions = 100;
+const maxVersionsOfRotation = 128;
 
 /** A remote unwrap that has just succeeded, and what its operation has read of the key. */
 export interface Proof {
@@ -22,6 +27,8 @@ export interface Proof {
   readonly principal?: Principal;
   /** The newest version of the key, where the operation has read it. */
   readonly newest?: KeyDescription;
+  /** The account is being re-wrapped. */
+  readonly isRotation?: true;
 }
 
 type WatchTools = Pick<WatchDeps, 'bindings' | 'vaults' | 'rings' | 'policy' | 'clock' | 'log' | 'trigger'>;
@@ -47,16 +54,28 @@ export async function ensureWatched(
   });
 }
 
-function withProof(watch: Watch, version: string, { at, principal, newest }: Proof, policy: Policy): Watch {
+function withProof(watch: Watch, version: string, { at, principal, newest, isRotation }: Proof, policy: Policy): Watch {
   const nextVersionCheckAt = Math.min(watch.nextVersionCheckAt, at + policy.versionCheckIntervalSeconds * 1000);
   const checked = nextVersionCheckAt === watch.nextVersionCheckAt ? watch : { ...watch, nextVersionCheckAt };
   const evidence: Evidence = { bindingId: watch.binding.id, version, takenAt: at, ...defined({ principal }) };
+  if (watch.versions[version] === undefined) refuseTooManyVersions(watch, isRotation === true);
   const proven =
     watch.versions[version] === undefined
       ? { ...withPrincipal(checked, principal), versions: { ...watch.versions, [version]: accessibleVerdict(at) } }
       : observe(checked, evidence, policy);
   // A version check that was made since the proof knows better.
   return newest === undefined || proven.latest !== undefined ? proven : withProvenNewest(proven, newest, at, policy);
+}
+
+/** @throws Refusal Conflict */
+function refuseTooManyVersions({ versions }: Watch, isRotation: boolean): void {
+  const inUse = Object.keys(versions).length;
+  if (inUse < (isRotation ? maxVersionsOfRotation : maxVersions)) return;
+  throw new Refusal(
+    'Conflict',
+    `Accounts use ${inUse} versions of this key already, and Keyward watches no more of one key. Move accounts that are pinned to older versions to one version, or use another key.`,
+    { target: keyIdentifierTarget },
+  );
 }
 
 const withPrincipal = ({ provenBy: _, ...watch }: Watch, principal: Principal | undefined): Watch => ({
