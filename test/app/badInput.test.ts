@@ -263,7 +263,7 @@ describe('a hostile key identifier', () => {
 describe('names, conditions and pages', () => {
   test.each([
     ['ab'],
-    ['a'.repeat(25)],
+    ['a'.repeat(65)],
     ['-abc'],
     ['abc-'],
     ['a_b'],

@@ -23,8 +23,11 @@ export function streamedInvocation(
   };
 }
 
-/** A connection for each request: the worker's own server decides about keep-alive, and none may outlive the host. */
-const agent = new Agent({ keepAlive: false });
+/**
+ * A connection for each request, which the host closes: none may outlive it. The worker must not close it, because a
+ * server that closes a connection with unread bytes of a body resets it, and the answer is lost.
+ */
+const agent = new Agent({ keepAlive: true, maxFreeSockets: 0 });
 
 /** Forwards the request to the worker and its answer back; resolves when either side has ended. */
 export function forward(
@@ -47,21 +50,27 @@ export function forward(
         'x-ms-invocation-id': invocationId,
       },
     });
+    const counted = request.pipe(countingTransform(maxBodyBytes));
+    // What the caller still sends after an early answer is read and dropped, so that its connection stays usable.
     const end = () => {
+      request.unpipe(counted);
+      request.resume();
       outgoing.destroy();
       resolve();
+    };
+    const fail = () => {
+      if (!response.headersSent && !response.destroyed) response.writeHead(500, { 'content-length': 0 }).end();
+      end();
     };
     outgoing.once('response', (incoming) => {
       if (response.headersSent) return end();
       response.writeHead(incoming.statusCode ?? 500, incoming.headers);
       pipeline(incoming, response, end);
     });
-    outgoing.once('error', () => {
-      if (!response.headersSent && !response.destroyed) response.writeHead(500, { 'content-length': 0 }).end();
-      resolve();
-    });
+    outgoing.once('error', fail);
+    counted.once('error', fail);
     response.once('close', end);
-    pipeline(request, countingTransform(maxBodyBytes), outgoing, () => undefined);
+    counted.pipe(outgoing);
   });
 }
 
