@@ -15,6 +15,7 @@ import type { AnnouncementTopic, Announcer } from '../core/announcements/ports.t
 import { announcing } from '../core/announcements/publishingStores.ts';
 import { createDamageReporter, type ReportDamage } from '../core/audit/damagedRows.ts';
 import { bytesOf } from '../core/base/bytes.ts';
+import { callerBudget } from '../core/base/callerBudget.ts';
 import type { Cause } from '../core/base/causes.ts';
 import { defined } from '../core/base/defined.ts';
 import type { Random } from '../core/base/effects.ts';
@@ -58,6 +59,7 @@ export async function compose(
     openStores(settings, tableTransport, {
       keks: async () => (await rings()).atRest,
       report: (place) => reportDamage(place),
+      rejected: (table, code) => (replace.log ?? log).error('The tables refused a request', { table, code }),
     }),
     openQueues(settings),
   ]);
@@ -79,6 +81,7 @@ export async function compose(
   const accounts = invalidatingStore(parts.accounts, accountCache);
   const serialize = keyedMutex();
   const alarmLimiter = rateLimiter(parts.clock, 60_000);
+  const revealBudget = callerBudget(parts.clock, policy.revealsPerMinute);
   return {
     ...parts,
     policy,
@@ -90,10 +93,12 @@ export async function compose(
     accountCache,
     serialize,
     alarmLimiter,
+    revealBudget,
     refusedCalls: createRefusedCalls({ ...parts, accounts, serialize, rings }),
     seenLimiter: rateLimiter(parts.clock, seenStepMs),
     statusKeys: createStatusKeys({ ...parts, rings }),
     leases: createLeases({ ...parts, accounts, serialize, rings, policy }),
+    processId: random.uuid().slice(0, 8),
     controlLook: (keyRef) => controlLook(keyRef, { ...parts, exchangesAtHome }),
     parts: [
       { name: 'tables', silence: 'StorageUnavailable', ask: async () => void (await parts.sweepMark.read()) },

@@ -1,6 +1,6 @@
 /** Errors of the Table service, translated into those of the core. */
 import { RestError } from '@azure/data-tables';
-import { LostRace, Unavailable } from '../core/base/errors.ts';
+import { KeywardError, LostRace, Unavailable } from '../core/base/errors.ts';
 
 /** There is no such row. Never leaves the adapters. */
 export class NotThere extends Error {}
@@ -34,7 +34,24 @@ export function translated(error: unknown, forgetCreation: () => void): unknown 
     if (`${code} ${message}`.includes('TableNotFound')) forgetCreation();
     return new NotThere('There is no such row.');
   }
-  return statusCode === 409 || statusCode === 412 ? new LostRace('The row has changed.') : unavailable(error);
+  if (statusCode === 409 || statusCode === 412) return new LostRace('The row has changed.');
+  return statusCode === 400 || statusCode === 413 ? new Rejected(error) : unavailable(error);
+}
+
+/** The service does not take the request, and never will: Keyward has made one that breaks a rule or a limit of the tables. */
+export class Rejected extends KeywardError {
+  override readonly name = 'Rejected';
+  readonly tableCode: string;
+
+  constructor(error: Partial<RestError>) {
+    const { details } = error as { details?: { odataError?: { code?: unknown } } };
+    const code = String(details?.odataError?.code ?? error.code ?? '');
+    const tableCode = /^\w{1,64}$/.test(code) ? code : 'Unknown';
+    super('StorageRejected', `The tables refused a request of Keyward (${tableCode}). Nothing was changed.`, {
+      info: { status: error.statusCode ?? 0, tableCode },
+    });
+    this.tableCode = tableCode;
+  }
 }
 
 export const unavailable = ({ statusCode = 0 }: Partial<RestError>): Unavailable =>

@@ -1,6 +1,6 @@
 /**
  * Azure Table Storage for the adapters in this folder. Limits (Table service data model): 64 KiB for a property, 1 MiB for
- * an entity, 100 entities in a batch.
+ * an entity, 100 entities and 4 MiB in a batch.
  *
  * Every authentic row (rowForm.ts) is verified on every read. A row that fails is reported. A read of that one row throws
  * DamagedRow; a query returns it without a value, so that it stops no other row.
@@ -25,7 +25,7 @@ import {
   type RowKey,
   rowOf,
 } from './rowForm.ts';
-import { goneIsLost, isFromStorage, NotThere, translated, unavailable, unlessLost } from './tableErrors.ts';
+import { goneIsLost, isFromStorage, NotThere, Rejected, translated, unavailable, unlessLost } from './tableErrors.ts';
 
 export { odata, plainRowOf, type Row, type RowKey, rowOf };
 
@@ -55,6 +55,8 @@ export interface RowAuthentication {
   keks(): Promise<Keks>;
   /** A row was read that is not as Keyward wrote it. */
   report(place: RowPlace): void;
+  /** The Table service refused what Keyward sent: a fault of Keyward. `code` is a word of the service. */
+  rejected(table: string, code: string): void;
 }
 
 /** Each table is created on first use. That is harmless when it exists, and a new storage account needs no script. */
@@ -227,6 +229,7 @@ export class Table {
       // After a lost answer the SDK tries again, and the second try loses to the first: then the stored row is this
       // one.
       const there = error instanceof LostRace ? await this.#entity(first) : undefined;
+      // The MAC covers place and content.
       if (there === undefined || there.data !== entity.data || there.mac !== entity.mac) throw error;
       return etagOf(there);
     }
@@ -304,9 +307,11 @@ export class Table {
     try {
       return await operation(this.#client);
     } catch (error) {
-      throw translated(error, () => {
+      const thrown = translated(error, () => {
         this.#created = undefined;
       });
+      if (thrown instanceof Rejected) this.#authentication.rejected(this.name, thrown.tableCode);
+      throw thrown;
     }
   }
 

@@ -11,5 +11,6 @@ export function rowAuthentication(): RowAuthentication & { readonly reported: st
     reported,
     keks: async () => ({ newest: kek, kek: () => kek }),
     report: (place) => void reported.push(placeText(place)),
+    rejected: () => undefined,
   };
 }

@@ -9,7 +9,7 @@ import { type AccountView, verdictOn } from './account.ts';
 import type { AccountsDeps } from './deps.ts';
 import type { ArmPathFilter } from './ports.ts';
 
-export interface ReadDeps extends Partial<Pick<AccountsDeps, 'accountCache'>> {
+export interface ReadDeps extends Partial<Pick<AccountsDeps, 'accountCache'>>, Pick<AccountsDeps, 'clock'> {
   readonly accounts: Pick<AccountsDeps['accounts'], 'read'>;
   readonly bindings: Pick<AccountsDeps['bindings'], 'readWatch'>;
 }
@@ -31,7 +31,7 @@ export async function findAccount(name: string, tools: ReadDeps): Promise<Accoun
   const binding = found?.encryption.type === 'CustomerKey' ? found.encryption.binding.id : undefined;
   accountCache?.noteBinding(folded, binding);
   if (stored === undefined || found === undefined) return undefined;
-  const view = { record: found, etag: stored.etag };
+  const view = { record: found, etag: stored.etag, readAt: tools.clock.now() };
   if (binding === undefined) return view;
   const guessed = binding === guess ? (await early)?.value : undefined;
   // A watch that was read a moment before the record may not have its version yet.

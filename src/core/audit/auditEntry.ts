@@ -39,6 +39,8 @@ export const auditTypes = [
   'KeyExpired',
   'IdentityUnavailable',
   'IdentityAvailable',
+  'KeyNotReadable',
+  'KeyReadable',
   'NewVersionFound',
   'NewVersionUnusable',
   'RotationStarted',

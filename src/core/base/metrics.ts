@@ -15,6 +15,8 @@ export interface Metrics {
   readonly 'keyward.looks': { readonly status: WatchStatus; readonly cause: Cause | 'none' };
   /** How long the vault took. */
   readonly 'keyward.looks.ms': { readonly cause: Cause | 'none' };
+  /** Reads of a key's newest version. */
+  readonly 'keyward.newest.reads': { readonly cause: Cause | 'none' };
   /** Verdicts of key versions that changed. */
   readonly 'keyward.transitions': {
     readonly from: WatchStatus;
