@@ -79,9 +79,11 @@ async function faultsOf(wire: WireRequest): Promise<string[]> {
   statuses.set(seen.status, (statuses.get(seen.status) ?? 0) + 1);
   // Readiness answers 503 where this machine is too busy for one of its dependencies. That is right.
   if (seen.status >= 500 && operation?.id !== 'healthReady') return [`${seen.status} ${seen.text} ${lastFailure()}`];
-  // A path that is no longer one of the app: the host has no such function, and sends no body.
+  // Node's server refuses headers above its limit before the app sees the request.
+  if (seen.status === 431) return [];
+  // A path that is no longer one of the app: the app's own 404 or 405, or the host's, which has no body.
   if (operation === undefined)
-    return seen.status === 404 && seen.text === '' ? [] : [`${seen.status} for no operation`];
+    return seen.status === 404 || seen.status === 405 ? [] : [`${seen.status} for no operation`];
   return judge.faultsOf(operation, seen);
 }
 
