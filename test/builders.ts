@@ -40,6 +40,7 @@ export const designPolicy: Policy = {
   vaultSharePercent: 25,
   keyNearExpiryDays: 30,
   ringRotationDays: 365,
+  revealsPerMinute: 6_000,
   sweepRanges: 64,
   safeToDisableAfterSeconds: 900,
 };

@@ -15,6 +15,7 @@ import type { AnnouncementTopic, Announcer } from '../core/announcements/ports.t
 import { announcing } from '../core/announcements/publishingStores.ts';
 import { createDamageReporter, type ReportDamage } from '../core/audit/damagedRows.ts';
 import { bytesOf } from '../core/base/bytes.ts';
+import { callerBudget } from '../core/base/callerBudget.ts';
 import type { Cause } from '../core/base/causes.ts';
 import { defined } from '../core/base/defined.ts';
 import type { Random } from '../core/base/effects.ts';
@@ -81,16 +82,19 @@ export async function compose(
   const accounts = invalidatingStore(parts.accounts, accountCache);
   const serialize = keyedMutex();
   const alarmLimiter = rateLimiter(parts.clock, 60_000);
+  const revealBudget = callerBudget(parts.clock, policy.revealsPerMinute);
   return {
     ...parts,
     policy,
     cloud: settings.KEYWARD_CLOUD,
     homeTenantId: settings.KEYWARD_TENANT_ID,
+    operatorVaults: new Set(Object.values(ports.operatorKeys).map(({ vaultHost }) => vaultHost)),
     ownerTag: settings.KEYWARD_OWNER_TAG || undefined,
     rings,
     accountCache,
     serialize,
     alarmLimiter,
+    revealBudget,
     refusedCalls: createRefusedCalls({ ...parts, accounts, serialize, rings }),
     seenLimiter: rateLimiter(parts.clock, seenStepMs),
     statusKeys: createStatusKeys({ ...parts, rings }),

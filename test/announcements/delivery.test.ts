@@ -273,7 +273,7 @@ describe('a topic that fails', () => {
     await sweep();
     for (const name of ['before-it', 'behind-it']) expectAnnounced(await entriesOf(name), seen());
     const [row] = await rowsOf('poison');
-    const line = world.lab.log.find(({ message }) => message.startsWith('The announcement topic refuses an entry'));
+    const line = world.lab.log.find(({ message }) => message.startsWith('The announcement topic refused an event'));
     expect(line?.fields).toEqual({ chain: row?.chain, sequence: 1, count: 1, status: '400' });
     // It has an alert of its own: the service is as ready as it can be.
     pass(10 * minute);

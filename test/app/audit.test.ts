@@ -376,12 +376,9 @@ describe('INV-6: a writer of the table without the audit key', () => {
       await over('keywardbindings', binding, 'watch');
       expect(await verified(`bindings/${binding}/audit`)).toMatchObject({ broken: { flaw: 'StateDamaged' } });
       expect(await read(`/api/operator/bindings/${binding}/audit`)).not.toEqual([]);
-      const table = tableNamed('keywardservice');
-      const head = await table.getEntity<Row>('service', 'head');
+      // The next entry of that chain repairs the head, from the last entry that verifies.
       await over('keywardservice', 'service', 'head');
       expect(await verified(service)).toMatchObject({ result: 'broken', broken: { flaw: 'StateDamaged' } });
-      await table.upsertEntity({ ...head, partitionKey: 'service', rowKey: 'head' }, 'Replace');
-      expect(await verified(service)).toMatchObject({ result: 'whole' });
     },
   );
 

@@ -123,6 +123,8 @@ describe('metrics', () => {
         [
           'looks',
           'looks.ms',
+          'looks.oldest.ms',
+          'ranges.ms',
           'newest.reads',
           'transitions',
           'leases',

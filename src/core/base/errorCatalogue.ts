@@ -44,6 +44,18 @@ const catalogue = {
     meaning: 'The property is set when the account is created, and never changes.',
     remedy: 'Leave `target` out, or send its present value.',
   },
+  UnsupportedMediaType: {
+    status: 415,
+    actor: 'caller',
+    meaning: 'The format of the body is not supported.',
+    remedy: 'Send `Content-Type: application/json`.',
+  },
+  MethodNotAllowed: {
+    status: 405,
+    actor: 'caller',
+    meaning: 'The path exists, and does not take this method.',
+    remedy: 'Use a method of the header `Allow`.',
+  },
   AuthenticationFailed: {
     status: 401,
     actor: 'caller',
@@ -91,6 +103,12 @@ const catalogue = {
     actor: 'caller',
     meaning: 'The body is larger than the limit.',
     remedy: 'Send less than 64 KiB.',
+  },
+  TooManyRequests: {
+    status: 429,
+    actor: 'caller',
+    meaning: 'The caller has made too many calls that reveal values.',
+    remedy: 'Retry after `Retry-After`. The operator can change KEYWARD_REVEALS_PER_MINUTE.',
   },
   InternalError: {
     status: 500,

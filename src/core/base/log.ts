@@ -29,6 +29,10 @@ interface FieldTypes {
   actorKind: string;
   actor: string;
   chain: string;
+  /** The invocation: the `x-ms-request-id` of the answer. */
+  requestId: string;
+  /** Of an unforeseen error: where, without its message. */
+  frames: string;
   eventId: string;
   eventType: string;
   keyVaultRequestId: string;

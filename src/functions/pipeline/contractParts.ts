@@ -11,6 +11,9 @@ export const count = z.int().min(0);
 export const cause = z
   .enum(causes)
   .meta({ id: 'Cause', description: 'What a look at a key, or a check of it, showed.' });
+export const whoActs = z
+  .enum(['customer', 'operator', 'none'])
+  .meta({ description: 'Who must act. `none`: no action is needed.' });
 export const etag = z.string().meta({ description: 'As in the header ETag; give it back in If-Match.' });
 
 export const keyIdentifier = z.string().meta({

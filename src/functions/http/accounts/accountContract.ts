@@ -14,6 +14,7 @@ import {
   systemDataExample,
   time,
   versionExample,
+  whoActs,
 } from '../../pipeline/contractParts.ts';
 import type { Contract } from '../../pipeline/route.ts';
 import { accountBody } from './accountJson.ts';
@@ -69,6 +70,7 @@ const encryption = z.union([
     }),
     cause: cause.optional(),
     meaning: z.string().optional(),
+    whoActs: whoActs.optional(),
     remedy: z.string().optional().meta({ description: 'What to type, or to do.' }),
     nextLookAt: time.optional(),
     warnings: z.array(warning),
@@ -103,7 +105,8 @@ const example = {
       keyReleasedBy: '2026-11-23T19:54:00.000Z',
       cause: 'KeyDisabled',
       meaning: 'The key version that wraps the account key is disabled.',
-      remedy: 'Enable it again: az keyvault key set-attributes --vault-name contoso-keys --name media --enabled true',
+      whoActs: 'customer',
+      remedy: `Enable it again: az keyvault key set-attributes --vault-name contoso-keys --name media --version ${versionExample} --enabled true`,
       nextLookAt: '2026-11-23T19:49:10.000Z',
       warnings: [],
     },
@@ -147,7 +150,11 @@ export const accountContracts = {
     query: paging,
     answers: { 200: pageOf('AccountList', accountAnswer, [example], { damaged }) },
   },
-  get: { summary: 'Gets an account', answers: { 200: accountAnswer }, headers: { 200: headers } },
+  get: {
+    summary: 'Gets an account',
+    answers: { 200: accountAnswer, 304: undefined },
+    headers: { 200: headers, 304: headers },
+  },
   put: {
     summary: 'Creates an account, or changes what the body names',
     body: accountBody,

@@ -12,6 +12,7 @@ import {
   paging,
   time,
   versionExample,
+  whoActs,
 } from '../../pipeline/contractParts.ts';
 import type { Contract } from '../../pipeline/route.ts';
 import { accountAnswer } from '../accounts/accountContract.ts';
@@ -120,6 +121,7 @@ const version = z.strictObject({
   lastAccessibleAt: time,
   cause: cause.optional(),
   meaning: z.string().optional(),
+  whoActs: whoActs.optional(),
   remedy: z.string().optional(),
 });
 

@@ -8,7 +8,9 @@ import { Refusal } from '../../../core/base/errors.ts';
 import { iso } from '../../../core/base/time.ts';
 import { forceAccount, forceKey } from '../../../core/rotation/forceRewrap.ts';
 import { type HolderPage, holdersOf, keyUsage, type VersionUsage } from '../../../core/rotation/usage.ts';
-import { absoluteUrl, parsed, type RouteHandler, readJson } from '../../pipeline/http.ts';
+import type { RouteHandler } from '../../pipeline/call.ts';
+import { absoluteUrl } from '../../pipeline/links.ts';
+import { parsed, readJson } from '../../pipeline/requestBody.ts';
 import { pageSizeOf } from '../../pipeline/requestParams.ts';
 import { renderAccount } from '../accounts/accountJson.ts';
 import { accountOrKey } from './keyContract.ts';
@@ -36,7 +38,7 @@ export const keyUsageRoute: RouteHandler = async ({ request, service }) => {
       version,
       cause,
       since: iso(since),
-      remedy: remedyOf(cause, key),
+      remedy: remedyOf(cause, { ...key, version }),
     })),
   };
   return { status: 200, jsonBody: body };
