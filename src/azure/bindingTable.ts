@@ -69,10 +69,10 @@ export function createBindingStore(open: OpenTable): WatchStore & BoundAccountSt
       const filter = onlyFollowing === true ? `${range} and follows eq true` : range;
       const found = await table.query<BoundAccount>(filter, limit);
       const last = found.at(-1);
-      const rows = found.flatMap(({ value, rowKey: position, etag, writtenAt }) => {
+      const rows = found.flatMap(({ value, rowKey: position, etag, ageMs }) => {
         const named = value ?? accountIn(position);
         const damaged = value === undefined ? ({ isDamaged: true } as const) : {};
-        return named === undefined ? [] : [{ value: named, etag, writtenAt, position, ...damaged }];
+        return named === undefined ? [] : [{ value: named, etag, ageMs, position, ...damaged }];
       });
       return found.length < limit || last === undefined ? { rows } : { rows, next: last.rowKey };
     },

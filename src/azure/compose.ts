@@ -32,6 +32,7 @@ import { seenStepMs } from '../core/dataKeys/lastSeen.ts';
 import { createStatusKeys } from '../core/dataKeys/statusKeys.ts';
 import type { HealthCheck } from '../core/health.ts';
 import { isWrappedBy, type OperatorKeys, versionIn } from '../core/rings/kek.ts';
+import type { RingRow } from '../core/rings/ring.ts';
 import { createRings } from '../core/rings/ringCache.ts';
 import type { Service } from '../core/service.ts';
 import type { QueuedWork } from '../core/vaultWork/ports.ts';
@@ -68,7 +69,9 @@ export async function compose(
   const { keyVault, exchangesAtHome } = lazyKeyVault(settings);
   const operatorKeys = operatorKeysIn(settings);
   const topic = lazyTopic(settings);
-  const ports = { ...stores, ...queues, topic, keyVault, operatorKeys, clock, pause, random, log, ...replace };
+  const given = { ...stores, ...queues, topic, keyVault, operatorKeys, clock, pause, random, log, ...replace };
+  const { lastWrapping, ringStore } = withSystemWrapping(given);
+  const ports = { ...given, ringStore };
   const { policy } = settings;
   const announcer =
     ports.topic === undefined
@@ -101,14 +104,14 @@ export async function compose(
     leases: createLeases({ ...parts, accounts, serialize, rings, policy }),
     processId: random.uuid().slice(0, 8),
     wrongSamples: lruCache<string>(10_000, { ttl: 3_600_000 }),
-    controlLook: (keyRef) => controlLook(keyRef, { ...parts, exchangesAtHome }),
+    controlLook: (keyRef) => controlLook(keyRef, { ...parts, exchangesAtHome, lastWrapping }),
     parts: [
       { name: 'tables', silence: 'StorageUnavailable', ask: async () => void (await parts.sweepMark.read()) },
       { name: 'queue', silence: 'StorageUnavailable', ask: async () => void (await countOf('vault-work')) },
       {
         name: 'operatorVault',
         silence: 'VaultTimeout',
-        ask: () => systemKeyFailure(systemAssigned, withShortRingRead(parts), 'keyWillDo'),
+        ask: () => systemKeyFailure(systemAssigned, { ...withShortRingRead(parts), lastWrapping }, 'keyWillDo'),
       },
       ...(announcer === undefined ? [] : [announcementTopic(announcer, { ...parts, rings })]),
     ] satisfies HealthCheck[],
@@ -259,13 +262,32 @@ function operatorKeysIn(settings: Settings): OperatorKeys {
   return { system, atRest, ...recovery };
 }
 
+interface ControlTools extends Pick<Service, 'keyVault' | 'operatorKeys' | 'ringStore'> {
+  readonly lastWrapping: () => RingRow | undefined;
+}
+
+/**
+ * The newest wrapping of the system ring by the system key. While its row is damaged or lost, the one that the process read last shows as
+ * well whether an identity works, so a damaged row hides no denial.
+ */
+function withSystemWrapping({ ringStore, operatorKeys }: Pick<Service, 'ringStore' | 'operatorKeys'>) {
+  let last: RingRow | undefined;
+  const read: Service['ringStore']['read'] = async () => {
+    const stored = await ringStore.read();
+    const ours = stored.rings.system.rows.filter((one) => isWrappedBy(one, operatorKeys.system));
+    last = ours.toSorted((a, b) => b.createdAt - a.createdAt)[0] ?? last;
+    return stored;
+  };
+  return { ringStore: { ...ringStore, read }, lastWrapping: () => last };
+}
+
 /**
  * The same identity unwraps with the operator's system key. An application has no grant there: for it the app's own
  * identity unwraps, and the token exchange must work in the home tenant.
  */
 async function controlLook(
   { identity }: Pick<KeyRef, 'identity' | 'tenantId'>,
-  ports: Pick<Service, 'keyVault' | 'ringStore' | 'operatorKeys'> & Pick<Credentials, 'exchangesAtHome'>,
+  ports: ControlTools & Pick<Credentials, 'exchangesAtHome'>,
 ): Promise<'good' | 'failed'> {
   const [failure, speaks] = await Promise.all([
     systemKeyFailure(isFederated(identity) ? systemAssigned : identity, ports),
@@ -280,13 +302,12 @@ async function controlLook(
  */
 async function systemKeyFailure(
   identity: KeyRef['identity'],
-  { keyVault, ringStore, operatorKeys }: Pick<Service, 'keyVault' | 'ringStore' | 'operatorKeys'>,
+  { keyVault, operatorKeys, ringStore, lastWrapping }: ControlTools,
   withoutRing?: 'keyWillDo',
 ): Promise<Cause | undefined> {
   const key = { ...operatorKeys.system, identity };
-  const { rows } = (await ringStore.read()).rings.system;
-  const ours = rows.filter((one) => isWrappedBy(one, operatorKeys.system));
-  const [row] = ours.toSorted((a, b) => b.createdAt - a.createdAt);
+  await ringStore.read();
+  const row = lastWrapping();
   if (row === undefined && withoutRing === undefined) return 'UnknownResponse';
   const answer =
     row === undefined ? await keyVault.describe(key) : await keyVault.unwrap(key, versionIn(row), row.wrapped);

@@ -3,12 +3,13 @@
  * deleted first wrappings, and its state. One more partition has the last reading of the operator's keys.
  */
 
+import * as z from 'zod';
 import { base64, fromBase64 } from '../core/base/bytes.ts';
 import { defined } from '../core/base/defined.ts';
 import { LostRace } from '../core/base/errors.ts';
 import { indexKey } from '../core/base/names.ts';
 import type { EpochMs } from '../core/base/time.ts';
-import type { RingName } from '../core/base/vocabulary.ts';
+import { type RingName, ringNames } from '../core/base/vocabulary.ts';
 import type { RingStore } from '../core/rings/ports.ts';
 import type { KeyCheck, RingRow, RingState, StoredRing } from '../core/rings/ring.ts';
 import { type OpenTable, odata, type ReadRow, type RowKey, plainRowOf as rowOf } from './tables.ts';
@@ -18,6 +19,17 @@ interface Marker {
   readonly generation: number;
   readonly createdAt: EpochMs;
 }
+
+/** The form of each kind of row. What a row means, the rings decide: a KEK authenticates its wrapping. */
+const time = z.number();
+const generation = z.int().min(1);
+const wrappingForm = z.object({
+  ...{ ring: z.enum(ringNames), generation, role: z.enum(['operator', 'recovery']), key: z.string() },
+  ...{ isFirst: z.boolean(), wrapped: z.base64(), link: z.string().optional(), createdAt: time },
+});
+const markerForm = z.object({ generation, createdAt: time });
+const stateForm = z.object({ sealing: generation, since: time });
+const checkForm = z.object({ checkedAt: time, failed: z.boolean() });
 
 const stateKey = (ring: RingName): RowKey => ({ partitionKey: ring, rowKey: 'state' });
 const checkKey: RowKey = { partitionKey: 'operatorKeys', rowKey: 'checked' };
@@ -33,7 +45,13 @@ export function createRingStore(open: OpenTable): RingStore {
 
   return {
     async read() {
-      const rows = await table.queryPlain(odata`PartitionKey ge ${''}`, Number.POSITIVE_INFINITY);
+      const found = await table.queryPlain(odata`PartitionKey ge ${''}`, Number.POSITIVE_INFINITY);
+      // One row that is not Keyward's stops no ring.
+      const rows = found.filter((row) => {
+        const isOurs = isRingRow(row);
+        if (!isOurs) table.report(row);
+        return isOurs;
+      });
       const check = rows.find((row) => row.partitionKey === checkKey.partitionKey)?.value as KeyCheck | undefined;
       const of = (ring: RingName) => storedRing(rows.filter((row) => row.partitionKey === ring));
       const rings = { system: of('system'), 'at-rest': of('at-rest'), audit: of('audit') };
@@ -58,6 +76,23 @@ export function createRingStore(open: OpenTable): RingStore {
 
     saveCheck: (check) => table.put(rowOf(checkKey, check)),
   };
+}
+
+const isSame = (row: RowKey, key: RowKey): boolean =>
+  row.partitionKey === key.partitionKey && row.rowKey === key.rowKey;
+
+/** Whether the row has the form of one of Keyward's, at its place. */
+function isRingRow(row: ReadRow<unknown>): boolean {
+  if (isSame(row, checkKey)) return checkForm.safeParse(row.value).success;
+  const ring = ringNames.find((name) => name === row.partitionKey);
+  if (ring === undefined) return false;
+  if (isSame(row, stateKey(ring))) return stateForm.safeParse(row.value).success;
+  const wrapping = wrappingForm.safeParse(row.value);
+  if (wrapping.success) return isSame(row, keyOf(row.value as Wrapping)) && wrapping.data.ring === ring;
+  const marker = markerForm.safeParse(row.value);
+  return (
+    marker.success && isSame(row, keyOf({ ...(row.value as Marker), ring, role: 'operator', key: '', isFirst: true }))
+  );
 }
 
 function storedRing(all: readonly ReadRow<unknown>[]): StoredRing {

@@ -15,12 +15,13 @@ import type { WorkQueue } from './base/workQueue.ts';
 import { vaultIdOf } from './customerKey/binding.ts';
 import type { RingWork } from './rings/deps.ts';
 import type { VaultWorkDeps } from './vaultWork/deps.ts';
+import type { AccountsVisit } from './vaultWork/ports.ts';
 import { readIfWhole, watchAccount } from './vaultWork/restoreWatch.ts';
 import { boundAccounts, staleRowMs } from './watch/boundAccounts.ts';
 
 /** One page of the daily pass, and other work in the background. */
 export type DailyWork =
-  | { readonly visit: 'accounts'; readonly after?: string }
+  | AccountsVisit
   | { readonly visit: 'rows'; readonly vault: string }
   | RingWork
   | AnnouncementWork
@@ -68,7 +69,7 @@ export async function clearRows(vaultId: string, service: DailyPassDeps): Promis
   for (const bindingId of await service.vaults.bindings(vaultId)) {
     // Of every version that a row names, also one that the watch never learned.
     for await (const row of boundAccounts(bindingId, {}, service)) {
-      if (service.clock.now() - row.writtenAt < staleRowMs) continue;
+      if (row.ageMs < staleRowMs) continue;
       const stored = await readIfWhole(row.value.name, service);
       if (stored === 'damaged') continue;
       const record = stored?.value;

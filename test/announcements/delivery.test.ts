@@ -373,7 +373,7 @@ describe('a pass', () => {
   test('is one at a time: another wake-up is nothing, and a page that is to be gone on with waits', async () => {
     const { lab } = world;
     const { sweep, service, daily } = await sweeper();
-    const ticket = await service.vaults.beginWork('announcements', lab.clock.now(), lab.clock.now() + minute);
+    const ticket = await service.vaults.beginWork('announcements', minute);
     if (ticket === undefined) throw new Error('No worker holds the lock.');
     await announceWaiting(undefined, service);
     expect(daily.length).toBe(0);

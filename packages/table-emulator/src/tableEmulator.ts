@@ -25,8 +25,9 @@ const connectionString = [
   `TableEndpoint=${tableEndpoint}`,
 ].join(';');
 
-export function createTableEmulator(): TableEmulator {
-  const service = createService();
+/** @param now is the service's clock: of timestamps, and of answers. */
+export function createTableEmulator(now: () => number = Date.now): TableEmulator {
+  const service = createService(now);
   let requests = 0;
   return {
     connectionString,
@@ -46,7 +47,7 @@ export function createTableEmulator(): TableEmulator {
         return {
           request,
           status: answer.status,
-          headers: createHttpHeaders({ ...system, date: new Date().toUTCString(), ...answer.headers }),
+          headers: createHttpHeaders({ ...system, date: new Date(now()).toUTCString(), ...answer.headers }),
           bodyAsText: answer.body,
         };
       },

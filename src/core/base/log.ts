@@ -48,6 +48,7 @@ interface FieldTypes {
   /** Numbers. */
   durationMs: number;
   lateMs: number;
+  aheadMs: number;
   range: number;
   ranges: number;
   targets: number;

@@ -3,11 +3,12 @@ import type { WorkLock } from '../base/workLock.ts';
 import type { WorkQueue } from '../base/workQueue.ts';
 import type { KeyRef } from '../customerKey/ports.ts';
 import type { RotationDeps } from '../rotation/deps.ts';
-import type { QueuedWork, RangeStore, SweepMark } from './ports.ts';
+import type { AccountsVisit, QueuedWork, RangeStore, SweepMark } from './ports.ts';
 
 export interface VaultWorkDeps extends RotationDeps {
   readonly vaults: RotationDeps['vaults'] & WorkLock;
   readonly queue: WorkQueue<QueuedWork>;
+  readonly dailyQueue: RotationDeps['dailyQueue'] & WorkQueue<AccountsVisit>;
   /** Wrapped keys that this process found wrong: they are no samples again until they change. */
   readonly wrongSamples: LRUCache<string, string>;
   readonly sweepMark: SweepMark;

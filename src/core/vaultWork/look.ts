@@ -226,7 +226,7 @@ async function* samplesOf(watch: Watch, version: string, service: VaultWorkDeps)
       const record = stored?.value;
       if (record?.lifecycle === 'active' && isWrappedBy(record, bindingId, version))
         yield { record, position: row.position };
-      else if (service.clock.now() - row.writtenAt > staleRowMs) await service.bindings.removeAccount(bindingId, row);
+      else if (row.ageMs > staleRowMs) await service.bindings.removeAccount(bindingId, row);
       if (row.position === until) return;
     }
   }

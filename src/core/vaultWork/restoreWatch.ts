@@ -10,15 +10,16 @@ import {
   type CustomerKeyEncryption,
   isWrappedBy,
 } from '../accounts/account.ts';
-import { type AuditEntry, appendEntry, type ChainHead, emptyChain, headOf, positionText } from '../audit/auditEntry.ts';
-import { isGenuine } from '../audit/chainCheck.ts';
+import { type AuditEntry, appendEntry, type ChainHead, emptyChain, headOf } from '../audit/auditEntry.ts';
+import { headBehind, placedEntries } from '../audit/chainEnd.ts';
+import type { ChainPageRequest } from '../audit/ports.ts';
 import { isCause } from '../base/causes.ts';
 import { DamagedRow } from '../base/damagedRow.ts';
 import { defined } from '../base/defined.ts';
 import { LostRace } from '../base/errors.ts';
 import type { DenyingCause } from '../base/policy.ts';
 import type { Stored } from '../base/stored.ts';
-import type { EpochMs } from '../base/time.ts';
+import { type EpochMs, instantOf } from '../base/time.ts';
 import { type Binding, vaultIdOf } from '../customerKey/binding.ts';
 import { boundAccounts, boundVersions } from '../watch/boundAccounts.ts';
 import { updateWatch } from '../watch/updateWatch.ts';
@@ -104,21 +105,14 @@ interface ReadChain {
   readonly verdicts: readonly AuditEntry[];
 }
 
-const pageSize = 1000;
-
 async function readChain(bindingId: string, service: VaultWorkDeps): Promise<ReadChain> {
   const { audit } = await service.rings();
   const verdicts: AuditEntry[] = [];
   let head = emptyChain;
-  for (let after: string | undefined = positionText(0); after !== undefined; ) {
-    const page = await service.bindings.audit(bindingId, { limit: pageSize, after });
-    for (const { position, entry } of page.rows) {
-      const genuine = entry as AuditEntry;
-      const isOurs = isGenuine(genuine, (generation) => audit.kek(generation)) && genuine.chain === bindingId;
-      if (position > head.sequence) head = { sequence: position, hash: isOurs ? genuine.hash : '' };
-      if (isOurs && genuine.type === 'VerdictChanged') verdicts.push(genuine);
-    }
-    after = page.next;
+  const chain = { id: bindingId, page: (page: ChainPageRequest) => service.bindings.audit(bindingId, page) };
+  for await (const placed of placedEntries(chain, audit)) {
+    head = headBehind(placed);
+    if (placed.entry?.type === 'VerdictChanged') verdicts.push(placed.entry);
   }
   return { head, verdicts };
 }
@@ -164,13 +158,13 @@ function verdictFrom(entries: readonly AuditEntry[], { encryption, createdAt }: 
   const lastAccessibleAt = Math.max(
     createdAt,
     encryption.rewrappedAt ?? 0,
-    goodAt === undefined ? 0 : Date.parse(goodAt),
+    goodAt === undefined ? 0 : instantOf(goodAt),
   );
   const known = accessibleVerdict(lastAccessibleAt);
   const last = entries.at(-1);
   if (last?.after !== 'Inaccessible' || last.cause === undefined || !isCause(last.cause))
     return { ...known, status: 'Unreachable', cause: 'UnknownResponse' };
-  const at = Date.parse(last.at);
+  const at = instantOf(last.at);
   const denials = { [last.cause as DenyingCause]: { looks: 1, overMs: 0, firstAt: at, lastMs: 0 } };
   return { ...known, status: 'Inaccessible', cause: last.cause, since: at, evidenceAt: at, denials };
 }
@@ -178,13 +172,13 @@ function verdictFrom(entries: readonly AuditEntry[], { encryption, createdAt }: 
 function transitionOf({ epoch, key, after, at, cause, keyVaultRequestId, keyReleasedBy }: AuditEntry): Transition[] {
   if (epoch === undefined || key === undefined) return [];
   const to = after === 'Inaccessible' ? 'CustomerKeyInaccessible' : 'Enabled';
-  const releasedBy = keyReleasedBy === undefined ? undefined : Date.parse(keyReleasedBy);
+  const releasedBy = keyReleasedBy === undefined ? undefined : instantOf(keyReleasedBy);
   return [
     {
       epoch,
       version: key,
       to,
-      at: Date.parse(at),
+      at: instantOf(at),
       ...defined({ cause, keyVaultRequestId, keyReleasedBy: releasedBy }),
     },
   ];

@@ -14,7 +14,7 @@ import type { Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
 import { auditLooks, type LookRound, lookAtBinding } from './look.ts';
 import { openWatch } from './restoreWatch.ts';
-import { isBeforeNextSweep, nextWakeOf, noteLateness } from './wake.ts';
+import { isBeforeNextSweep, logPlans, nextWakeOf } from './wake.ts';
 
 export interface SweptVault {
   readonly watches: readonly Watch[];
@@ -71,7 +71,7 @@ async function sweepBinding(
 ): Promise<Stored<Watch> | undefined> {
   const stored = await openWatch(bindingId, service);
   if (stored === undefined) return undefined;
-  noteLateness(stored.value, service);
+  logPlans(stored.value, service);
   const isDue = isLookDue(stored.value, service.clock.now(), true, service.policy);
   const seen = isDue ? await lookAtBinding(stored, round, service) : stored;
   return isCheckedHere(seen.value, service) ? checkLatest(seen, service) : seen;

@@ -1,7 +1,6 @@
 /** What the watch capability needs from outside: bindings with their bound accounts, and vaults with their work. */
 import type { AuditEntry, Trigger } from '../audit/auditEntry.ts';
 import type { Stored } from '../base/stored.ts';
-import type { EpochMs } from '../base/time.ts';
 import type { Budget } from './vaultBudget.ts';
 import type { Watch } from './watch.ts';
 
@@ -21,7 +20,8 @@ export type StoredBound = Stored<BoundAccount> & { readonly isDamaged?: true };
 
 export interface BoundPage {
   readonly rows: readonly (StoredBound & {
-    readonly writtenAt: EpochMs;
+    /** Since the row was written, by the clock of the tables. */
+    readonly ageMs: number;
     /** Give it back as `from` to continue after this row. */
     readonly position: string;
   })[];
