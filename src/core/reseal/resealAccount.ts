@@ -1,6 +1,6 @@
 /**
- * Bringing one account, and its secrets, under the newest KEKs: both layers are the service's own, so no account key is opened and
- * no customer key is asked. Works also while the customer key is inaccessible.
+ * Re-seals one account and its secrets under the newest KEKs. Both layers are the service's own, so it unwraps no
+ * account key and calls no customer's vault. It also works while the customer key is inaccessible.
  */
 
 import pLimit from 'p-limit';
@@ -34,14 +34,17 @@ import { alarm } from '../secrets/secretAudit.ts';
 import type { ResealDeps } from './deps.ts';
 
 export interface PageResult {
-  /** Under an older generation, or not to be told. */
+  /** Rows under an older generation, or with an unknown one. */
   found: number;
   moved: number;
-  /** Of those found, not to be opened. */
+  /** Of those, rows that do not decrypt. */
   stuck: number;
 }
 
-/** Everything that the ring protects in one account. Rows that do not open are told and left as they are. @throws Unavailable */
+/**
+ * Re-seals everything in one account that the ring protects. Logs rows that do not decrypt, and leaves them. @throws
+ * Unavailable
+ */
 export async function processAccount(
   name: string,
   ring: RingName,
@@ -54,7 +57,7 @@ export async function processAccount(
   return visited;
 }
 
-/** The account as it was read; undefined where there is none, or another's record stands in its context. */
+/** The account as it was read; undefined when there is none, or when the row holds another account's record. */
 async function resealRecord(
   name: string,
   ring: RingName,
@@ -89,7 +92,10 @@ async function resealRecord(
   });
 }
 
-/** Both layers under the newest KEKs; undefined when they are, or under still newer ones. @throws KeyMaterialMismatch */
+/**
+ * Both layers under the newest KEKs; undefined when they already are, or are under still newer ones. @throws
+ * KeyMaterialMismatch
+ */
 export function resealed(
   record: ActiveAccount,
   { system, atRest }: Rings,
@@ -154,7 +160,7 @@ async function resealSecrets(
   }
 }
 
-/** `lost`: changed by somebody since, and met by the next round. */
+/** `lost`: another writer has changed it, and the next round finds it. */
 async function resealSecret(
   row: StoredSecret,
   record: ActiveAccount,
@@ -174,7 +180,7 @@ async function resealSecret(
   }
 }
 
-/** How many are still as they were read, in the account as it was read: others are somebody's work of this moment. */
+/** How many rows are unchanged, in an unchanged account. The others belong to another writer's present work. */
 async function alarmed(
   rows: readonly StoredSecret[],
   account: Stored<ActiveAccount>,
