@@ -1,7 +1,7 @@
 /**
- * Audit entries form a chain per account instance, and per binding. Each entry carries the hash of the previous one and
- * an HMAC-SHA-256 over its canonical form (RFC 8785), under a key that only the process holds. A writer of the table
- * without that key cannot edit, remove, insert or reorder entries without detection (INV-6).
+ * Audit entries form a chain per account instance, and per binding: each entry carries the hash of the one before it and an
+ * HMAC-SHA-256 over its canonical form (RFC 8785), under a key that only the process holds. Whoever can write the table but
+ * not use that key cannot edit, remove, insert or reorder entries without being found out (INV-6).
  */
 import { createHmac } from 'node:crypto';
 import canonicalize from 'canonicalize';
@@ -52,11 +52,11 @@ export const auditTypes = [
 ] as const;
 export type AuditType = (typeof auditTypes)[number];
 
-/** The purpose of an unwrap of an account's key. */
+/** What an account's key is unwrapped for. */
 export const keyPurposes = ['look', 'lease', 'rewrap', 'create', 'change', 'rotate', 'repair'] as const;
 export type KeyPurpose = (typeof keyPurposes)[number];
 
-/** Calls whose refusal is audited, because a caller tried to bypass a customer's control (docs/audit.md). */
+/** Calls whose refusal is told: somebody has tried to get round a customer's hold (docs/operations.md). */
 export const sensitiveCalls = [
   'ReleaseToSystemKey',
   'UseForeignKey',
@@ -66,23 +66,23 @@ export const sensitiveCalls = [
 ] as const;
 export type SensitiveCall = (typeof sensitiveCalls)[number];
 
-/** The actor: a person or program that called, or a part of Keyward. */
+/** Who did it: a person or program that called, or Keyward by itself. */
 export interface Actor {
   readonly kind: 'principal' | 'functionKey' | 'keyward';
   /** Object id, `functionKey`, or the part of Keyward that acted. */
   readonly id: string;
 }
 
-/** What started work that no caller requested. */
+/** What began work that nobody called for. */
 export const triggers = ['event', 'sweep', 'admin', 'wake'] as const;
 
 export interface Trigger {
   readonly trigger: (typeof triggers)[number];
-  /** The event's id, as its sender wrote it, and nothing else. */
+  /** Of the event: what its sender wrote there, and no more than that. */
   readonly eventId?: string;
 }
 
-/** Entries of Keyward's own actions name what started them. */
+/** Entries of our own doing name what began it. */
 export const withTrigger = (facts: readonly AuditFacts[], trigger: Trigger | undefined): readonly AuditFacts[] =>
   trigger === undefined ? facts : facts.map((one) => (one.actor.kind === 'keyward' ? { ...one, ...trigger } : one));
 
@@ -90,44 +90,41 @@ export interface AuditFacts extends Partial<Trigger> {
   readonly type: AuditType;
   readonly actor: Actor;
   readonly cause?: Cause;
-  /** Current key identifier, or the version of a verdict. */
+  /** Current key identifier, or the version a verdict is about. */
   readonly key?: string;
-  /** Key Vault's request id of the call behind this entry. */
+  /** Key Vault's request id of the call that this rests on. */
   readonly keyVaultRequestId?: string;
   readonly epoch?: number;
-  /** `<kind>/<name>` of each secret of the entry. */
+  /** `<kind>/<name>` of each secret that the entry is about. */
   readonly secrets?: readonly string[];
   readonly before?: string;
   readonly after?: string;
   /** `<kind>/<value>`. */
   readonly claim?: string;
-  /** `<ring>/<generation>`: the subject of an entry of the service's own chain. */
+  /** `<ring>/<generation>`: what an entry of the service's own chain is about. */
   readonly ring?: string;
-  /** ISO 8601: the latest moment at which the lost key could still be in use. */
+  /** ISO 8601: the latest moment at which the key that was lost could still be in use. */
   readonly keyReleasedBy?: string;
-  /** ISO 8601: expiry of the key version of the entry. */
+  /** ISO 8601: of the key version that the entry is about. */
   readonly expiresOn?: string;
-  /** The number of accounts that a rotation re-wrapped. */
+  /** How many accounts a rotation re-wrapped. */
   readonly accounts?: number;
-  /**
-   * The purpose of a remote unwrap, and the vault's response time. `cause` says why the key did not unwrap. Absent: it
-   * did.
-   */
+  /** What a remote unwrap was for, and how long the vault took. `cause` says why it did not open; absent: it did. */
   readonly purpose?: KeyPurpose;
   readonly durationMs?: number;
-  /** Of `DataKeysUsed`: the call, the number of keys, and SHA-256 of each encryption context, base64url. */
+  /** Of `DataKeysUsed`: the call, how many keys it was about, and SHA-256 of each encryption context, base64url. */
   readonly operation?: DataKeyOperation;
   readonly count?: number;
   readonly contexts?: readonly string[];
-  /** The refused sensitive call, and the code of its refusal. */
+  /** The sensitive call that was refused, and with which code. */
   readonly asked?: SensitiveCall;
   readonly code?: ErrorCode;
-  /** In the service's own chain: the named account, which does not exist. */
+  /** In the service's own chain: the account that was named, which there is not. */
   readonly account?: string;
 }
 
 export interface AuditEntry extends AuditFacts {
-  /** The subject of the chain: an account instance or a binding. */
+  /** What the chain is about: an account instance or a binding. */
   readonly chain: string;
   readonly sequence: number;
   readonly at: string;
@@ -136,7 +133,7 @@ export interface AuditEntry extends AuditFacts {
   readonly hash: string;
 }
 
-/** Used in keys and tokens, so that they sort by number. */
+/** In keys and tokens, so that they sort by number. */
 export const positionText = (sequence: number): string => String(sequence).padStart(10, '0');
 
 export interface ChainHead {
@@ -144,7 +141,7 @@ export interface ChainHead {
   readonly hash: string;
 }
 
-/** The chain before its first entry. */
+/** Before the first entry. */
 export const emptyChain: ChainHead = { sequence: 0, hash: '' };
 
 export function appendEntry(chain: string, head: ChainHead, facts: AuditFacts, at: EpochMs, key: Kek): AuditEntry {
@@ -159,7 +156,7 @@ export function appendEntry(chain: string, head: ChainHead, facts: AuditFacts, a
   return { ...body, hash: hashOf(body, key) };
 }
 
-/** Appends several entries: returns them, and the chain's head after them. */
+/** Several at once: the entries, and the chain's head after them. */
 export function appendEntries(chain: string, head: ChainHead, facts: readonly AuditFacts[], at: EpochMs, key: Kek) {
   let last = head;
   const entries = facts.map((fact) => {
@@ -172,7 +169,7 @@ export function appendEntries(chain: string, head: ChainHead, facts: readonly Au
 
 export const headOf = (entry: AuditEntry): ChainHead => ({ sequence: entry.sequence, hash: entry.hash });
 
-/** The hash of an entry with this content under this key. */
+/** What an entry of this content is hashed to under this key. */
 export function hashOf(body: object, key: Kek): string {
   const text = canonicalize(body);
   if (text === undefined) throw new TypeError('An audit entry has no canonical form.');

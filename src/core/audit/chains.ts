@@ -14,19 +14,19 @@ type ChainTools = Pick<AuditDeps, 'accounts' | 'bindings' | 'serviceAudit'>;
 
 export interface Chain {
   readonly id: string;
-  /** The head that is stored beside the chain at the moment of the call. */
+  /** As it is stored beside the chain at the moment of the call. */
   head(): Promise<ChainHead>;
   page(asked: ChainPageRequest): Promise<ChainPage>;
-  /** The error when neither an entry nor a head exists. The service's own chain may be empty. */
+  /** What to say where neither an entry nor a head is there. The service's own chain may be empty. */
   readonly absent?: Refusal;
 }
 
 type Unsure<T> = { readonly [Name in keyof T]?: unknown };
 
-/** A stored value that another writer can have changed: no property is certain. */
+/** What stands in a table, where somebody may have put anything: no property of it is sure. */
 const fieldsOf = <T>(value: unknown): Unsure<T> => value ?? {};
 
-/** An overwritten head counts as missing. */
+/** A head that somebody has written over is none. */
 function headOf(value: unknown): ChainHead {
   const { sequence, hash } = fieldsOf<ChainHead>(value);
   const isHead = Number.isSafeInteger(sequence) && (sequence as number) >= 0 && typeof hash === 'string';
@@ -40,26 +40,25 @@ export interface Instance {
   readonly instanceId: string;
   readonly owner: string;
   readonly audit: ChainHead;
-  /** Absent for the present account. */
+  /** Absent: it is the present one. */
   readonly deletedAt?: EpochMs;
 }
 
-/** Undefined when the record or tombstone is overwritten. */
+/** Undefined: a record or tombstone that somebody has written over is none. */
 function instanceIn(raw: RawRow | undefined): Instance | undefined {
   const { instanceId, owner, audit, deletedAt } = fieldsOf<Instance>(raw?.value);
   if (typeof instanceId !== 'string' || !isGuid(instanceId) || typeof owner !== 'string') return undefined;
   return { instanceId, owner, audit: headOf(audit), ...(isTime(deletedAt) ? { deletedAt } : {}) };
 }
 
-/** The largest time of a JavaScript date. */
+/** Beyond this there are no dates. */
 const lastMs = 8.64e15;
 const isTime = (value: unknown): value is EpochMs => typeof value === 'number' && Math.abs(value) <= lastMs;
 
 /**
- * The chain of the given instance. Without an instance, the chain of the present account, or else of the one deleted
- * last. An instance without record and tombstone still has entries when another writer has deleted those rows.
- * @throws Refusal AccountNotFound; InvalidParameter when the record is overwritten, because only its id would identify
- * it
+ * The chain of the instance; without one, of the present account, else of the one that was deleted last. An instance that neither a
+ * record nor a tombstone knows has entries all the same where somebody has removed those.
+ * @throws Refusal AccountNotFound; InvalidParameter where somebody has written over the record, and only its id would say which it was
  */
 export async function accountChain(name: string, instanceId: string | undefined, tools: ChainTools): Promise<Chain> {
   const folded = parseAccountName(name);
@@ -113,7 +112,7 @@ export interface InstancePage {
   readonly next?: string;
 }
 
-/** The present account first, then the deleted ones, in the order of their ids. */
+/** The present account first, then those that were deleted, in the order of their ids. */
 export async function instancesOf(name: string, page: ChainPageRequest, tools: ChainTools): Promise<InstancePage> {
   const folded = parseAccountName(name);
   const [record, { tombstones, next }] = await Promise.all([
@@ -121,7 +120,7 @@ export async function instancesOf(name: string, page: ChainPageRequest, tools: C
     tools.accounts.tombstones(folded, page),
   ]);
   const present = instanceIn(record);
-  // A delete in progress has left both.
+  // A delete that is being finished has left both.
   const buried = instancesIn(tombstones).filter(({ instanceId }) => instanceId !== present?.instanceId);
   const instances = [...(present === undefined ? [] : [present]), ...buried];
   return { instances, ...defined({ next }) };

@@ -1,10 +1,10 @@
-/** The ports of the audit capability: the stored chains and their heads. */
+/** What the audit capability needs from outside: the stored chains and what stands at their heads. */
 import type { RawRow, Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { AuditEntry, ChainHead } from './auditEntry.ts';
 import type { ChainRow } from './chainCheck.ts';
 
-/** The remaining row of a deleted account. */
+/** What is left of an account that was deleted. */
 export interface Tombstone {
   readonly name: string;
   readonly instanceId: string;
@@ -19,27 +19,27 @@ export interface ChainPageRequest {
   readonly after?: string;
 }
 
-/** Rows of a chain as they are stored, in the order of their positions. */
+/** Rows of a chain as they stand, in the order of their places. */
 export interface ChainPage {
   readonly rows: readonly ChainRow[];
-  /** Pass it back to continue. Absent on the last page. */
+  /** Give it back to continue. Absent on the last page. */
   readonly next?: string;
 }
 
-/** Chains of account instances, and their stored heads. */
+/** Chains of account instances, and what is stored at their heads. */
 export interface AccountChainStore {
   audit(name: string, instanceId: string, page: ChainPageRequest): Promise<ChainPage>;
-  /** Reads the raw record without validating it, because another writer can have changed it. */
+  /** For the audit: the record, whatever somebody has made of it. */
   readRaw(name: string): Promise<RawRow | undefined>;
-  /** A Tombstone, unless another writer has changed it. */
+  /** A Tombstone, unless somebody has written over it. */
   tombstone(name: string, instanceId: string): Promise<RawRow | undefined>;
-  /** The tombstones of all accounts that had the name, in the order of their ids. */
+  /** Of all accounts that had the name, in the order of their ids. */
   tombstones(name: string, page: ChainPageRequest): Promise<{ tombstones: RawRow[]; next?: string }>;
 }
 
 /** Chains of bindings. */
 export interface BindingChainStore {
-  /** Reads the raw watch without validating it, because another writer can have changed it. */
+  /** For the audit: the watch, whatever somebody has made of it. */
   readRaw(bindingId: string): Promise<RawRow | undefined>;
   audit(bindingId: string, page: ChainPageRequest): Promise<ChainPage>;
 }
@@ -47,9 +47,9 @@ export interface BindingChainStore {
 /** The service's own chain: head and entries in one partition. */
 export interface ServiceAuditStore {
   head(): Promise<Stored<ChainHead> | undefined>;
-  /** Reads the raw head without validating it, because another writer can have changed it. */
+  /** For the audit: the head, whatever somebody has made of it. */
   readRaw(): Promise<RawRow | undefined>;
-  /** Writes head and entries in one batch. @throws LostRace when another writer was faster. */
+  /** Head and entries in one batch. @throws LostRace when another writer was faster. */
   append(etag: string | undefined, head: ChainHead, entries: readonly AuditEntry[]): Promise<void>;
   audit(page: ChainPageRequest): Promise<ChainPage>;
 }

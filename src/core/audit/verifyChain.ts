@@ -1,7 +1,7 @@
 /**
- * Verifies a chain from its beginning, or from a verified link, to its end: page by page, so that its length does not
- * matter, and within the time of a call. The links and the stored head cannot show that all of it was restored together
- * to an older state. Published heads can (INV-6).
+ * Verifying a chain from its beginning, or from a link that was verified before, to its end: page by page, so that its length does
+ * not matter, and no longer than a call may take. What the links, and the head kept beside them, cannot show is that all of it was
+ * brought back together to an older state; heads that were announced do (INV-6).
  */
 
 import type { Flaw } from '../base/vocabulary.ts';
@@ -11,37 +11,34 @@ import type { Chain } from './chains.ts';
 import type { AuditDeps } from './deps.ts';
 
 export interface Verification {
-  /** `unfinished`: the call's time is over; continue after `verified`. */
+  /** `unfinished`: the call's time is over; go on after `verified`. */
   readonly result: 'whole' | 'broken' | 'unfinished';
-  /** The head that is stored beside the chain. */
+  /** As it is kept beside the chain. */
   readonly head: ChainHead;
-  /** The last valid link. */
+  /** The last link that holds. */
   readonly verified: ChainHead;
   /** Links that this call has verified. */
   readonly entries: number;
-  /** Published heads that this call has compared, and that match. */
+  /** Announced heads that this call has compared, and found to fit. */
   readonly compared: number;
   /** The first broken link. */
   readonly broken?: { readonly sequence: number; readonly flaw: Flaw };
 }
 
 export interface VerificationRequest {
-  /** The last verified link of an earlier call. */
+  /** Where an earlier call has left off. */
   readonly after?: ChainHead | undefined;
-  /** An earlier call has compared those before `after`. */
+  /** Those before `after` were compared by an earlier call. */
   readonly announced?: readonly ChainHead[] | undefined;
 }
 
 const pageSize = 1000;
-/**
- * The load balancer of Azure Functions ends a call after 230 s. The last page has its own time, and storage its
- * retries.
- */
+/** The load balancer of Azure Functions ends a call after 230 s. The last page has its own time, and storage its tries. */
 const timeMs = 90_000;
 
 type Tools = Pick<AuditDeps, 'rings' | 'clock' | 'log'>;
 
-/** @throws Refusal NotFound when nothing exists and no head was given @throws Unavailable */
+/** @throws Refusal NotFound where there is nothing, and nothing was announced @throws Unavailable */
 export async function verifyChain(chain: Chain, input: VerificationRequest, tools: Tools): Promise<Verification> {
   const seen = await walk(chain, input, tools);
   const { broken, verified, result } = seen;
@@ -69,7 +66,7 @@ async function walk(chain: Chain, { after = emptyChain, announced = [] }: Verifi
     compared,
   });
   const brokenAt = (sequence: number, flaw: Flaw) => ended({ result: 'broken', broken: { sequence, flaw } });
-  /** Undefined when the published heads of this sequence match. */
+  /** Undefined: whatever is known of this sequence from elsewhere fits. */
   const flawAt = ({ sequence, hash }: ChainHead): Flaw | undefined => {
     const here = marks.filter((mark) => mark.sequence === sequence);
     compared += here.filter((mark) => mark.flaw === 'AnnouncedDiffers' && mark.hash === hash).length;
@@ -91,7 +88,7 @@ async function walk(chain: Chain, { after = emptyChain, announced = [] }: Verifi
     token = page.next;
     if (tools.clock.monotonic() > until) return ended({ result: 'unfinished' });
   }
-  // A writer writes entry and head in one batch: a head that was read before the rows is never ahead of them.
+  // Whoever adds an entry writes the head in the same batch: one that was read before the rows is never ahead of them.
   if (head.sequence > last.sequence) return brokenAt(last.sequence + 1, 'Missing');
   const now = head.sequence < last.sequence ? await chain.head() : head;
   if (now.sequence < last.sequence) return brokenAt(now.sequence + 1, 'BeyondHead');

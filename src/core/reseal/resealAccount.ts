@@ -1,6 +1,6 @@
 /**
- * Re-seals one account and its secrets under the newest KEKs. Both layers are the service's own, so it unwraps no
- * account key and calls no customer's vault. It also works while the customer key is inaccessible.
+ * Bringing one account, and its secrets, under the newest KEKs: both layers are the service's own, so no account key is opened and
+ * no customer key is asked. Works also while the customer key is inaccessible.
  */
 
 import pLimit from 'p-limit';
@@ -34,17 +34,14 @@ import { alarm } from '../secrets/secretAudit.ts';
 import type { ResealDeps } from './deps.ts';
 
 export interface PageResult {
-  /** Rows under an older generation, or with an unknown one. */
+  /** Under an older generation, or not to be told. */
   found: number;
   moved: number;
-  /** Of those, rows that do not decrypt. */
+  /** Of those found, not to be opened. */
   stuck: number;
 }
 
-/**
- * Re-seals everything in one account that the ring protects. Logs rows that do not decrypt, and leaves them. @throws
- * Unavailable
- */
+/** Everything that the ring protects in one account. Rows that do not open are told and left as they are. @throws Unavailable */
 export async function processAccount(
   name: string,
   ring: RingName,
@@ -57,7 +54,7 @@ export async function processAccount(
   return visited;
 }
 
-/** The account as it was read; undefined when there is none, or when the row holds another account's record. */
+/** The account as it was read; undefined where there is none, or another's record stands in its context. */
 async function resealRecord(
   name: string,
   ring: RingName,
@@ -92,10 +89,7 @@ async function resealRecord(
   });
 }
 
-/**
- * Both layers under the newest KEKs; undefined when they already are, or are under still newer ones. @throws
- * KeyMaterialMismatch
- */
+/** Both layers under the newest KEKs; undefined when they are, or under still newer ones. @throws KeyMaterialMismatch */
 export function resealed(
   record: ActiveAccount,
   { system, atRest }: Rings,
@@ -160,7 +154,7 @@ async function resealSecrets(
   }
 }
 
-/** `lost`: another writer has changed it, and the next round finds it. */
+/** `lost`: changed by somebody since, and met by the next round. */
 async function resealSecret(
   row: StoredSecret,
   record: ActiveAccount,
@@ -180,7 +174,7 @@ async function resealSecret(
   }
 }
 
-/** How many rows are unchanged, in an unchanged account. The others belong to another writer's present work. */
+/** How many are still as they were read, in the account as it was read: others are somebody's work of this moment. */
 async function alarmed(
   rows: readonly StoredSecret[],
   account: Stored<ActiveAccount>,

@@ -1,7 +1,6 @@
 /**
- * A pass of a ring's rotation: every account, in the order of the accounts' own table, batch by batch. The ring's state
- * stores the progress. A message only starts the next part. One worker runs at a time, and ETags protect the data if
- * two should run.
+ * A pass of a ring's rotation: every account there is, in the order of the accounts' own table, slice by slice. How far it is stands in
+ * the ring's state; a message only says go on. One worker at a time, and where there are two all the same, etags keep them from harm.
  */
 import { describeError, LostRace, Unavailable } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
@@ -12,11 +11,11 @@ import { destroyOlder, isPassDue, nextRound, save, wakePass } from '../rings/rot
 import type { ResealDeps } from './deps.ts';
 import { processAccount } from './resealAccount.ts';
 
-/** How long one message runs; far shorter than the lock of a worker that died. */
+/** How long one message goes on; far below what a worker that died keeps others off for. */
 const sliceMs = 20_000;
 const namesAPage = 48;
 const accountsAtOnce = 8;
-/** Rows that do not decrypt are tried again once a day, or when the operator requests it. */
+/** Rows that do not open are tried again once a day, or when the operator asks. */
 const stuckRetryMs = 24 * 3_600_000;
 
 export async function workOnPass(ring: RingName, service: ResealDeps): Promise<void> {
@@ -30,17 +29,17 @@ export async function workOnPass(ring: RingName, service: ResealDeps): Promise<v
     if (rotation?.pass === undefined || !isPassDue(rotation, clock.now())) return;
     isMoreDue = await workOneSlice(ring, stored, rotation, rotation.pass, service);
   } catch (error) {
-    // Another worker has continued: the state has its progress.
+    // Another worker has gone on: what it did stands in the state.
     if (!(error instanceof LostRace)) throw error;
     log.info('Another worker continued the pass of a ring', { ring });
   } finally {
     await vaults.endWork(`ring-${ring}`, ticket);
   }
-  // Only after the lock is released, because the next worker would find it locked.
+  // Not before the work is given up, or whoever is woken would find it taken.
   if (isMoreDue) await wakePass(ring, service);
 }
 
-/** Whether more work is due now. */
+/** Whether there is more to do at once. */
 async function workOneSlice(
   ring: RingName,
   stored: StoredRing,
@@ -80,10 +79,7 @@ async function workOneSlice(
   return false;
 }
 
-/**
- * Stuck rows stay reported until the next round. A pass that only found changed rows comes again when others have
- * finished.
- */
+/** What is stuck stays told until the next round; one that only found something comes again when others have settled. */
 function afterRound({ after: _done, ...pass }: RingPass, now: EpochMs): RingPass {
   if (pass.found === 0) return { ...pass, isClean: true };
   return pass.stuck === 0 ? nextRound(pass, now + settleMs) : { ...pass, startAt: now + stuckRetryMs };
@@ -96,7 +92,7 @@ async function processAccounts(
   service: ResealDeps,
 ): Promise<{ pass: RingPass; isOver: boolean }> {
   const until = service.clock.now() + sliceMs;
-  // A round that had to wait for stuck rows counts again from zero.
+  // A round that had to wait for stuck rows is counted anew.
   let pass = began.after === undefined ? { ...began, visited: 0, found: 0, stuck: 0 } : began;
   for (;;) {
     const names = await service.accounts.names(namesAPage, pass.after);
@@ -112,7 +108,7 @@ async function processAccounts(
   }
 }
 
-/** One account's failure stops no other, and keeps the older generation. A storage failure ends the pass. */
+/** One account's failure stops no other, and keeps the older generation. Without storage there is no going on. */
 async function visit(name: string, ring: RingName, rotation: RingRotation, service: ResealDeps) {
   try {
     return await processAccount(name, ring, rotation, service);
@@ -123,7 +119,7 @@ async function visit(name: string, ring: RingName, rotation: RingRotation, servi
       ring,
       error: describeError(error),
     });
-    // An account with constant writes gets its turn later. A damaged one stays damaged.
+    // An account that others write to all the time will have its turn; what is wrong with it stays wrong.
     return { found: 1, moved: 0, stuck: error instanceof Unavailable ? 0 : 1 };
   }
 }

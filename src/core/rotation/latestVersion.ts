@@ -1,8 +1,7 @@
 /**
- * What a read of a key's newest version means for its watch. Pure. A version that violates a rule, or whose blob did
- * not unwrap, is stored and audited, and all accounts stay on their version. A superseded version keeps the time when
- * it was superseded, because it is safe to disable only later: a caller may have read it as the latest just before, and
- * still be wrapping with it.
+ * What a read of a key's newest version means for its watch. Pure. A version that breaks a rule, or whose blob did not open, is
+ * noted and told, and everybody stays where they are; one that was superseded keeps the time, because it is safe to disable
+ * only a while after (a caller may have read it as the latest just before, and be wrapping with it).
  */
 
 import type { AuditFacts } from '../audit/auditEntry.ts';
@@ -16,7 +15,7 @@ import { afterVersionCheck, type Expiry, type Watch } from '../watch/watch.ts';
 
 const keyward = { kind: 'keyward', id: 'follow' } as const;
 const dayMs = 86_400_000;
-/** The number of superseded versions without accounts that are remembered. */
+/** Of superseded versions nobody is on, this many are remembered. */
 const maxSuperseded = 50;
 
 export function withLatest(
@@ -27,7 +26,7 @@ export function withLatest(
 ): Watch {
   const { beganAt } = when;
   const watch = afterVersionCheck(before, when, policy);
-  // Looks decide about access. A denied key is read again at its time, one that did not answer with the next look.
+  // The looks judge access. A key that is denied is read again in its time, one that did not answer with the next look.
   if (!answer.ok) {
     const { nextLookAt, nextVersionCheckAt } = watch;
     return isDenied(answer.cause) ? watch : { ...watch, nextVersionCheckAt: Math.min(nextLookAt, nextVersionCheckAt) };
@@ -45,7 +44,7 @@ export function withLatest(
   return isUnproven ? { ...known, targetVersion: version } : { ...usable, targetVersion: version };
 }
 
-/** Every other known version is not the latest from now on, unless that was known before. */
+/** Every other version that is known is not the latest from now on, unless it was found not to be before. */
 function withNewest(watch: Watch, { version, keyType, bits }: KeyDescription, at: EpochMs): Watch {
   const { latest } = watch;
   if (latest?.version === version) return watch;
@@ -58,10 +57,7 @@ function withNewest(watch: Watch, { version, keyType, bits }: KeyDescription, at
   return { ...watch, latest: { version, since: at, keyType, bits }, superseded: Object.fromEntries(kept) };
 }
 
-/**
- * The watch with this version's expiry, and the warnings of every version as of now. Versions without accounts are
- * forgotten.
- */
+/** The watch that knows this version's expiry, and warns of every version's as of now. Versions that wrap nobody are forgotten. */
 export function withExpiry(watch: Watch, key: KeyDescription, now: EpochMs, policy: Policy): Watch {
   const { expiresOn } = key;
   const read: Expiry = { readAt: now, ...defined({ expiresOn }) };
@@ -77,19 +73,19 @@ function withWarning({ expiresOn, readAt }: Expiry, now: EpochMs, policy: Policy
   return { readAt, expiresOn, ...defined({ warning }) };
 }
 
-/** Versions in use whose expiry was not read for a day: older ones of pinned accounts. */
+/** Versions in use whose expiry has not been read for a day: older ones, that somebody is pinned to. */
 export function unreadExpiries(watch: Watch, now: EpochMs): string[] {
   return Object.keys(watch.versions).filter(
     (version) => version !== watch.latest?.version && now - (watch.expiries?.[version]?.readAt ?? 0) > dayMs,
   );
 }
 
-/** The latest time when the version could be the latest; undefined while it is, or before the first read. */
+/** When the version was last known to be the latest at most; undefined while it is, or before the first read. */
 export function notLatestSince({ latest, superseded }: Watch, version: string): EpochMs | undefined {
   return latest === undefined || latest.version === version ? undefined : (superseded?.[version] ?? latest.since);
 }
 
-/** A new version is audited once, and so is one that cannot be used. */
+/** A new version is told once, and so is one that cannot be used. */
 export function versionFacts(before: Watch, after: Watch): AuditFacts[] {
   const { unusableVersion, targetVersion } = after;
   if (unusableVersion !== undefined) {

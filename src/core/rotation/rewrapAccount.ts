@@ -1,7 +1,7 @@
 /**
- * Re-wraps one account key: unwrap with the old version, wrap locally with the new one, unwrap remotely with the new
- * one, and only then one conditional write names the new blob (INV-1, INV-7, INV-12). It costs two unwraps. Data below
- * the account key does not change. It can stop anywhere and begin again.
+ * Re-wrapping one account key: opened under the old version, wrapped locally under the new one, opened remotely under the new
+ * one, and only then one conditional write names the new blob (INV-1, INV-7, INV-12). Costs two unwraps; what is encrypted
+ * below the account key is untouched. It can stop anywhere and be begun again.
  */
 
 import type { AccountRecord, ActiveAccount, CustomerKeyEncryption } from '../accounts/account.ts';
@@ -30,14 +30,14 @@ export interface CustomerKeyAccount {
 
 export interface Goal {
   readonly target: KeyDescription;
-  /** Absent when the binding has lost its watch: then there are no verdicts to write. */
+  /** Absent when the binding has lost it: then there are no verdicts to catch up with. */
   readonly watch: Watch | undefined;
   readonly actor: Actor;
-  /** The first account adds the version to the watch. For the others it is there. */
+  /** The watch learns the version with the first account: for the others it knows it already. */
   isWatched: boolean;
 }
 
-/** The version that failed, and its cause. */
+/** Which of the two versions stood in the way, and how. */
 export interface UnwrapFailure {
   readonly at: 'old' | 'new';
   readonly cause: Cause;
@@ -49,7 +49,7 @@ export function boundIn(stored: Stored<AccountRecord> | undefined): CustomerKeyA
   return { stored: { value: stored.value, etag: stored.etag }, encryption: stored.value.encryption };
 }
 
-/** Whether the record still equals the row. */
+/** Whether the record still says what the row says. */
 export const isNamed = (
   { stored, encryption }: CustomerKeyAccount,
   { value: row }: BoundRow,
@@ -59,7 +59,7 @@ export const isNamed = (
   encryption.binding.id === bindingId &&
   encryption.version === row.version;
 
-/** Undefined when the account was re-wrapped. @throws LostRace when the account's key has changed in between. */
+/** Undefined when the account has been re-wrapped. @throws LostRace when the account's key has changed meanwhile. */
 export function rewrapAccount(
   account: CustomerKeyAccount,
   goal: Goal,
@@ -94,7 +94,7 @@ async function rewrap(
   }
 }
 
-/** A competing change of other properties costs one more read, and no second proof. */
+/** Whoever has changed something else of the account meanwhile costs a read, and no second proof. */
 async function save(account: CustomerKeyAccount, goal: Goal, proven: Proven, service: RotationDeps): Promise<void> {
   let current = account;
   for (let tries = 1; ; tries++) {
@@ -120,7 +120,7 @@ async function saveRewrapped(
 ): Promise<void> {
   const { record, facts } = catchUp(stored.value, goal.watch);
   if (record.encryption.type !== 'CustomerKey') return;
-  // Verdicts on the new version from before the account used it do not belong to the account.
+  // Verdicts on the new version from before the account came to it are not the account's.
   const reconciledEpoch = goal.watch?.epoch ?? record.encryption.reconciledEpoch;
   const moved = { version: goal.target.version, rewrappedAt: proven.at, reconciledEpoch };
   const encryption = { ...record.encryption, ...moved };
