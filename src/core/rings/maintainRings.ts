@@ -1,6 +1,7 @@
 /**
- * What is due for the service's own keys: with every sweep, and when an event says so. One worker at a time. An event can only
- * bring the next look at the operator's keys forward, and not to sooner than `lookSpacingSeconds` after the last (INV-5).
+ * What is due for the service's own keys: with every sweep, and when an event says so. One worker at a time. An event
+ * can only bring the next look at the operator's keys forward, and not to sooner than `lookSpacingSeconds` after the
+ * last (INV-5).
  */
 import { describeError } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';

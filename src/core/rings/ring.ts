@@ -1,6 +1,6 @@
 /**
- * Rings: AES-256 KEKs of the service, each wrapped by RSA keys of the operator. What is stored of a ring, and what a process sees of
- * it. Pure.
+ * Rings: AES-256 KEKs of the service, each wrapped by RSA keys of the operator. What is stored of a ring, and what a
+ * process sees of it. Pure.
  *
  *   rows     insert-only wrappings of each generation; a first wrapping that is dropped leaves its place taken (a marker)
  *   state    which generation is sealed with, and how far a rotation to a newer one is
@@ -102,8 +102,8 @@ export const lastGeneration = ({ rows, markers }: StoredRing): number =>
   Math.max(0, ...[...rows, ...markers].map(({ generation }) => generation));
 
 /**
- * Dropped on purpose, and not only missing: nothing of it is left but the marker, and it is older than what is sealed with. The audit
- * ring keeps every generation.
+ * Dropped on purpose, and not only missing: nothing of it is left but the marker, and it is older than what is sealed
+ * with. The audit ring keeps every generation.
  */
 export function isDestroyed(ring: RingName, stored: StoredRing, generation: number): boolean {
   const { rows, markers, state } = stored;
@@ -124,15 +124,15 @@ export const bornAt = ({ rows, markers }: StoredRing, generation: number): Epoch
 /** A ring as a process sees it: as it was read, with what could be opened. */
 export interface Ring {
   /**
-   * What to seal with. @throws Unavailable while it cannot be opened and the older ones must not be used any more, or when the
-   * ring was read too long ago to know.
+   * What to seal with. @throws Unavailable while it cannot be opened and the older ones must not be used any more, or
+   * when the ring was read too long ago to know.
    */
   readonly newest: Kek;
   /** The generation of `newest`; undefined where that throws for as long as the ring is not read again. */
   readonly sealsWith: number | undefined;
   /**
-   * @throws KeyMaterialMismatch when no such generation exists. @throws Unavailable when it could not be opened yet, or may have
-   * come since the ring was read.
+   * @throws KeyMaterialMismatch when no such generation exists. @throws Unavailable when it could not be opened yet, or
+   * may have come since the ring was read.
    */
   kek(generation: number): Kek;
   /** Whether what is sealed under it stays readable: a pass still to come will meet it, or none is needed. */
@@ -184,8 +184,8 @@ export function ringOf(
 }
 
 /**
- * What a process seals with that could not open the newest KEK: an older one, while no pass can have begun that would miss it. The
- * audit ring keeps every generation, so there any will do.
+ * What a process seals with that could not open the newest KEK: an older one, while no pass can have begun that would
+ * miss it. The audit ring keeps every generation, so there any will do.
  */
 function olderToSealWith(
   name: RingName,
