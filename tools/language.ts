@@ -10,7 +10,7 @@ import { sep } from 'node:path';
 export const rewritten: readonly string[] = [
   ...['*.md', 'docs/**/*.md', '.github/**/*.md', 'infra/**/*.md', 'packages/*/README.md', 'tools/*.ts'],
   ...['bench/**/*.ts', 'infra/backup/*.ts', 'src/azure/*.ts', 'src/local/**/*.ts', 'src/core/*.ts'],
-  'src/core/{accounts,ams,announcements,crypto,dataKeys,secrets}/*.ts',
+  'src/core/{accounts,ams,announcements,crypto,dataKeys,rings,secrets}/*.ts',
   ...['test/*.ts', 'test/{azure,faults,invariants,matrix}/*.ts', 'test/app/**/*.ts'],
 ];
 
