@@ -243,7 +243,7 @@ describe('a topic that is down', () => {
       await until(
         'the pass says that the topic fails',
         async () =>
-          line('The announcement topic did not accept events, which wait in the outbox {"count":1,"status":"503"}'),
+          line('The announcement topic did not accept events, which wait in the outbox {"count":1,"status":"503"'),
         (isTold) => isTold,
       );
       expect(line('Metric {"metric":"keyward.announcements.oldest.ms","value":60')).toBe(true);

@@ -122,7 +122,7 @@ describe('without its settings the app loads, and', () => {
       expect(answer.body.error.message).toContain(requestId);
       // The caller does not learn how the operator's app is configured.
       expect(JSON.stringify(answer.body)).not.toContain('KEYWARD');
-      const said = records.filter((one) => one.level === 'error' && one.invocationId === requestId);
+      const said = records.filter((one) => one.level === 'error' && one.message.includes(`"requestId":"${requestId}"`));
       const text = said.map((one) => one.message).join('\n');
       for (const name of ['KEYWARD_TENANT_ID', 'KEYWARD_SYSTEM_KEY', 'KEYWARD_AT_REST_KEY'])
         expect(text, `${method} ${path}`).toContain(name);

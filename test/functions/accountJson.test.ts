@@ -275,7 +275,7 @@ describe('an account as JSON', () => {
 
   const denied = {
     cause: 'KeyDisabled',
-    denials: { KeyDisabled: { looks: 2, firstAt: start + 5_000, lastAt: start + 10_000 } },
+    denials: { KeyDisabled: { looks: 2, overMs: 5_000, firstAt: start + 5_000, lastMs: 10_000 } },
   } as const;
 
   it('INV-3: is inaccessible with its verdict, and says why, since when and what to type', () => {

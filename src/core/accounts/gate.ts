@@ -4,10 +4,15 @@
  * of the call.
  */
 
-import { actorOf, type classOf, meaningOf, remedyOf } from '../base/causes.ts';
+import { actorOf, type Cause, meaningOf, remedyOf } from '../base/causes.ts';
+import { defined } from '../base/defined.ts';
 import { Refusal, Unavailable } from '../base/errors.ts';
 import { iso } from '../base/time.ts';
+import type { Answer } from '../customerKey/ports.ts';
+import { isOfReplacedIdentity } from '../watch/judge.ts';
 import { type AccountView, stateOf, verdictOn } from './account.ts';
+
+type UnwrapFailure = Extract<Answer<never>, { ok: false }>;
 
 /** @throws Refusal CustomerKeyInaccessible with cause, since and remedy. */
 export function refuseWhileInaccessible(view: AccountView): void {
@@ -24,8 +29,16 @@ export function refuseWhileInaccessible(view: AccountView): void {
   );
 }
 
+/** Why the account key did not open. The denial of a principal that the customer never granted is Keyward's own fault. */
+export function causeOf({ watch }: AccountView, { cause, observed }: UnwrapFailure): Cause {
+  const { principal } = observed;
+  return watch !== undefined && isOfReplacedIdentity(watch, { cause, ...defined({ principal }) })
+    ? 'IdentityReplaced'
+    : cause;
+}
+
 /** The account key could not be opened now. Never a 403: only the verdict blocks an account (INV-2). */
-export function keyUnreachable(view: AccountView, cause: Parameters<typeof classOf>[0]): Unavailable {
+export function keyUnreachable(view: AccountView, cause: Cause): Unavailable {
   return new Unavailable(
     'CustomerKeyUnreachable',
     `The account key could not be opened just now: ${meaningOf(cause)} Try again.`,

@@ -152,17 +152,17 @@ async function create(about: NewAccount, input: AccountInput, actor: Actor, serv
   const rings = await service.rings();
   const accountKey = service.random.bytes(32);
   try {
-    const { provenAt, facts, ...key } = await protect(place, accountKey, wanted, about, service);
+    const { proof, facts, ...key } = await protect(place, accountKey, wanted, about, service);
     await finishDelete(fold(name), service);
     await removeLeftovers(fold(name), service);
     await service.directory.put(fold(name));
     if (about.place !== undefined) await service.directory.put(fold(name), about.place);
-    const encryption = await bind({ name, instanceId, owner }, key.encryption, provenAt, service);
+    const encryption = await bind({ name, instanceId, owner }, key.encryption, proof, service);
     const created: AuditFacts = { type: 'AccountCreated', actor, key: wrappedByOf(encryption), ...facts };
     const record = { lifecycle: 'active', ...about, createdAt: now, updatedAt: now, ...key, encryption } as const;
     await insertAccount(record, created, service);
     await resealUntilValid(record, accountKey, rings, service);
-    await confirmWatched(encryption, provenAt, service);
+    await confirmWatched(encryption, proof, service);
   } finally {
     wipe(accountKey);
   }

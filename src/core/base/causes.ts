@@ -42,7 +42,7 @@ const catalogue = {
     actor: 'customer',
     meaning: "The account's identity may not unwrap with the key.",
     remedy:
-      'Grant it again (role assignments take up to 10 minutes): az role assignment create --role "Key Vault Crypto Service Encryption User" --assignee-object-id <principal id> --assignee-principal-type ServicePrincipal --scope "$(az keyvault show --name {vault} --query id -o tsv)/keys/{key}"',
+      'Grant it again (role assignments take up to 10 minutes): az role assignment create --role "Key Vault Crypto Service Encryption User" --assignee-object-id {principal} --assignee-principal-type ServicePrincipal --scope "$(az keyvault show --name {vault} --query id -o tsv)/keys/{key}"',
   },
   KeyOperationNotAllowed: {
     class: 'denied',
@@ -204,6 +204,14 @@ const catalogue = {
     meaning: 'The vault answered, but what came back is not the account key that the record names.',
     remedy: 'Stop and look: a row was swapped or restored from an old copy. See the runbook before writing anything.',
   },
+  IdentityReplaced: {
+    class: 'ours',
+    actor: 'operator',
+    meaning:
+      "This service's identity was created again as another principal, and the customer has granted only the earlier one.",
+    remedy:
+      'Write to the owner: the customer must grant the key to the principal that `identity.principalId` of the account names. az role assignment create --role "Key Vault Crypto Service Encryption User" --assignee-object-id {principal} --assignee-principal-type ServicePrincipal --scope "$(az keyvault show --name {vault} --query id -o tsv)/keys/{key}"',
+  },
   StorageUnavailable: {
     class: 'ours',
     actor: 'operator',
@@ -227,6 +235,10 @@ export const isCause = (word: string): word is Cause => Object.hasOwn(catalogue,
 
 export const classOf = (cause: Cause): CauseClass => catalogue[cause].class;
 
+/** No answer about the key, or a fault of Keyward's own: leases last through grace. */
+export const isOutage = (cause: Cause): boolean =>
+  catalogue[cause].class === 'unreachable' || cause === 'IdentityReplaced';
+
 export const isDenied = (cause: Cause): cause is DeniedCause => catalogue[cause].class === 'denied';
 
 export const meaningOf = (cause: Cause): string => catalogue[cause].meaning;
@@ -236,7 +248,12 @@ export const actorOf = (cause: Cause): Actor => catalogue[cause].actor;
 /** What to do about it, with the names of this vault, key and application in the command to type. */
 export function remedyOf(
   cause: Cause,
-  { vaultName, keyName, identity }: { vaultName: string; keyName: string; identity?: object },
+  {
+    vaultName,
+    keyName,
+    identity,
+    principalId = '<principal id>',
+  }: { vaultName: string; keyName: string; identity?: object; principalId?: string },
 ): string {
   const application =
     identity !== undefined && 'federatedIdentityClientId' in identity
@@ -245,5 +262,6 @@ export function remedyOf(
   return catalogue[cause].remedy
     .replaceAll('{vault}', vaultName)
     .replaceAll('{key}', keyName)
-    .replaceAll('{application}', application);
+    .replaceAll('{application}', application)
+    .replaceAll('{principal}', principalId);
 }

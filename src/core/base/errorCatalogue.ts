@@ -98,6 +98,11 @@ const catalogue = {
     meaning: 'An unexpected error occurred, or a setting is missing.',
     remedy: 'Find the request id in the log: the line `A call failed` has the details.',
   },
+  StateDamaged: {
+    ...{ status: 500, actor: 'operator' },
+    meaning: 'A stored row is not as Keyward wrote it. Keyward does not use it, and changes nothing.',
+    remedy: 'Restore the row that the message names from a back-up, or remove it. Find out who can write the tables.',
+  },
   CustomerKeyUnreachable: {
     status: 503,
     actor: 'none',
@@ -121,7 +126,7 @@ export const errorCodes: readonly ErrorCode[] = [...(Object.keys(catalogue) as (
 export function statusOf(code: ErrorCode): number {
   if (!isCause(code)) return catalogue[code].status;
   if (code === 'OwnerMismatch') return 403;
-  if (code === 'StorageUnavailable') return 503;
+  if (code === 'StorageUnavailable' || code === 'IdentityReplaced') return 503;
   switch (classOf(code)) {
     case 'denied':
     case 'networkPolicy':

@@ -19,6 +19,8 @@ interface FieldTypes {
   key: string;
   version: string;
   secret: string;
+  /** Table, partition key and row key of a damaged row. */
+  row: string;
   resource: string;
   kind: SecretKind;
   operation: DataKeyOperation;

@@ -55,6 +55,8 @@ export interface RingPass {
   readonly startAt: EpochMs;
   /** The last processed account. Absent at the start. */
   readonly after?: string;
+  /** For the at-rest ring, when all accounts are processed: the table whose rows are renewed, and the position. */
+  readonly rows?: { readonly table: string; readonly after?: string };
   /** This round has found nothing under an older generation. */
   readonly isClean: boolean;
   readonly visited: number;

@@ -8,13 +8,17 @@ import { openAccountKey } from '../accounts/accountKey.ts';
 import { auditKeyUses, type KeyUse, recordingKeyVault } from '../accounts/keyUse.ts';
 import { wipe } from '../base/bytes.ts';
 import type { Cause } from '../base/causes.ts';
+import { defined } from '../base/defined.ts';
 import { LostRace } from '../base/errors.ts';
 import { measure } from '../base/metrics.ts';
 import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import { boundAccounts, isAnyBound, staleRowMs } from '../watch/boundAccounts.ts';
+import { isOfReplacedIdentity, needsControlLook } from '../watch/judge.ts';
+import { afterLook, afterSleep } from '../watch/lookSchedule.ts';
+import type { LookTime } from '../watch/provenTime.ts';
 import { updateWatch } from '../watch/updateWatch.ts';
-import { afterLook, type Evidence, needsControlLook, type Watch } from '../watch/watch.ts';
+import type { Evidence, Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
 
 const keyward = { kind: 'keyward', id: 'look' } as const;
@@ -59,7 +63,12 @@ export async function lookAtBinding(
   service: VaultWorkDeps,
 ): Promise<Stored<Watch>> {
   const watch = stored.value;
-  const when = { beganAt: service.clock.now(), plannedAt: watch.nextLookAt };
+  const when: LookTime = {
+    beganAt: service.clock.now(),
+    plannedAt: watch.nextLookAt,
+    process: service.processId,
+    monotonic: service.clock.monotonic(),
+  };
   const evidence: Evidence[] = [];
   const unused: string[] = [];
   for (const version of Object.keys(watch.versions)) {
@@ -67,28 +76,16 @@ export async function lookAtBinding(
     if (seen === 'unused') unused.push(version);
     else evidence.push(seen);
   }
-  if (evidence.length === 0) return withoutUnused(await asleep(stored, when, service), unused, service);
+  if (evidence.length === 0) {
+    const asleep = await updateWatch(stored, (before) => afterSleep(before, when, service.policy), service);
+    return withoutUnused(asleep, unused, service);
+  }
   const observed = await updateWatch(stored, (before) => afterLook(before, evidence, when, service.policy), service);
   for (const { version, cause = 'none' } of evidence) {
     const status = observed.value.versions[version]?.status;
     if (status !== undefined) measure(service.log, 'keyward.looks', 1, { status, cause });
   }
   return unused.length === 0 ? observed : withoutUnused(observed, unused, service);
-}
-
-const day = 86_400_000;
-
-/** Nobody is bound: there is nothing to look with, and no reason to ask the customer's vault for anything. */
-function asleep(
-  stored: Stored<Watch>,
-  when: { beganAt: EpochMs; plannedAt: EpochMs },
-  service: VaultWorkDeps,
-): Promise<Stored<Watch>> {
-  const decide = (before: Watch) => ({
-    ...afterLook(before, [], when, service.policy),
-    nextVersionCheckAt: when.beganAt + day,
-  });
-  return updateWatch(stored, decide, service);
 }
 
 const maxSamples = 5;
@@ -116,16 +113,16 @@ async function lookAtVersion(
 
 async function lookWith(
   sample: ActiveAccount,
-  { binding }: Watch,
+  watch: Watch,
   round: LookRound,
   service: VaultWorkDeps,
-): Promise<Pick<Evidence, 'cause' | 'controlLook' | 'keyVaultRequestId'>> {
+): Promise<Pick<Evidence, 'cause' | 'controlLook' | 'keyVaultRequestId' | 'principal'>> {
   const { log, policy } = service;
   const uses: KeyUse[] = [];
   const opened = await openAccountKey(sample, { ...service, keyVault: recordingKeyVault(service.keyVault, uses) });
   round.used.push({ record: sample, uses });
-  const { requestId: keyVaultRequestId, durationMs } = opened.observed;
-  const proof = keyVaultRequestId === undefined ? {} : { keyVaultRequestId };
+  const { requestId: keyVaultRequestId, durationMs, principal } = opened.observed;
+  const proof = defined({ keyVaultRequestId, principal });
   const about = { account: sample.name, key: wrappedByOf(sample.encryption), keyVaultRequestId, durationMs };
   measure(log, 'keyward.looks.ms', durationMs, { cause: opened.ok ? 'none' : opened.cause });
   if (opened.ok) {
@@ -136,9 +133,11 @@ async function lookWith(
   const { cause } = opened;
   if (silences.has(cause)) round.silence = cause;
   if (cause === 'KeyMaterialMismatch') log.error('An account key does not match its record', about);
-  const control = needsControlLook(cause, policy) ? await service.controlLook(binding) : undefined;
-  log.info('Checked a key', { ...about, cause, controlLook: control });
-  return control === undefined ? { cause, ...proof } : { cause, controlLook: control, ...proof };
+  const isExplained = isOfReplacedIdentity(watch, { cause, ...proof });
+  const controlLook =
+    needsControlLook(cause, policy) && !isExplained ? await service.controlLook(watch.binding) : undefined;
+  log.info('Checked a key', { ...about, cause: isExplained ? 'IdentityReplaced' : cause, controlLook });
+  return { cause, ...defined({ controlLook }), ...proof };
 }
 
 /** Accounts that this version really wraps. Rows are hints: the record decides, and a row that misleads is passed by. */

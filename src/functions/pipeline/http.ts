@@ -124,7 +124,8 @@ function answerOf(error: unknown, context: InvocationContext): HttpResponseInit 
   }
   // A settings error is the operator's own text; anything else may hold what somebody sent us.
   const isSettings = error instanceof Error && error.name === 'SettingsError';
-  context.error('A call failed', isSettings ? error.message : describeError(error), framesOf(error));
+  const details = { error: isSettings ? error.message : describeError(error), frames: framesOf(error) };
+  context.error('A call failed', JSON.stringify({ ...details, requestId: context.invocationId }));
   const message = `Something unforeseen happened. Give the operator the request id ${context.invocationId}.`;
   return { status: 500, jsonBody: { error: { code: 'InternalError', message } } };
 }

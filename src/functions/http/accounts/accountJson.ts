@@ -3,6 +3,7 @@
 import * as z from 'zod';
 import {
   type AccountView,
+  type CustomerKeyEncryption,
   currentKeyIdentifier,
   etagOf,
   leasePolicyOf,
@@ -11,6 +12,7 @@ import {
   verdictOn,
 } from '../../../core/accounts/account.ts';
 import type { AccountInput } from '../../../core/accounts/putAccount.ts';
+import { type Served, servedOf } from '../../../core/accounts/served.ts';
 import { parseArmPath } from '../../../core/base/armPath.ts';
 import { meaningOf, remedyOf } from '../../../core/base/causes.ts';
 import { defined } from '../../../core/base/defined.ts';
@@ -20,8 +22,9 @@ import { leastLeaseSeconds, longestLeaseSeconds, type Policy } from '../../../co
 import { iso } from '../../../core/base/time.ts';
 import type { KeyVaultIdentity } from '../../../core/customerKey/binding.ts';
 import { keyIdentifierTarget } from '../../../core/customerKey/keyIdentifier.ts';
-import type { Verdict } from '../../../core/watch/watch.ts';
-import { keyReleasedBy } from '../../../core/watch/watch.ts';
+import { unreadableNewest } from '../../../core/watch/newestVersion.ts';
+import { currentStatus, keyReleasedBy } from '../../../core/watch/verdictTimes.ts';
+import type { Verdict, Watch } from '../../../core/watch/watch.ts';
 import { parsed } from '../../pipeline/http.ts';
 import { readOnly } from '../secrets/secretJson.ts';
 
@@ -55,6 +58,8 @@ export const identity = z.strictObject({
   userAssignedIdentity: z.string().min(1).max(500).optional().meta({ description: 'A resource id.' }),
   federatedIdentityClientId: guid.optional(),
   tenantId: guid.optional(),
+  principalId: readOnly,
+  clientId: readOnly,
 });
 
 const encryption = z.strictObject({
@@ -71,6 +76,9 @@ const encryption = z.strictObject({
     .optional(),
   identity: identity.optional(),
   status: readOnly,
+  served: readOnly,
+  servedUntil: readOnly,
+  lastCheckedAt: readOnly,
   cause: readOnly,
   since: readOnly,
   lastAccessibleAt: readOnly,
@@ -253,15 +261,26 @@ function renderEncryption(view: AccountView, policy: Policy) {
       keyIdentifier: current.keyIdentifier,
       currentKeyIdentifier: currentKeyIdentifier(current),
     },
-    identity: current.binding.identity,
+    identity: { ...current.binding.identity, ...view.watch?.calledAs },
     accountKeyGeneration,
     ...older,
-    status: verdict?.status ?? 'Unknown',
+    status: verdict === undefined ? 'Unknown' : currentStatus(verdict, view.readAt ?? verdict.evidenceAt, policy),
+    ...renderServed(servedOf(view, policy)),
     ...(verdict === undefined ? {} : renderVerdict(verdict, leasePolicyOf(view.record, policy))),
-    ...(cause === undefined ? {} : { cause, meaning: meaningOf(cause), remedy: remedyOf(cause, current.binding) }),
+    ...(cause === undefined ? {} : { cause, meaning: meaningOf(cause), remedy: remedyOf(cause, targetOf(view)) }),
     ...(view.watch === undefined ? {} : { nextLookAt: iso(view.watch.nextLookAt) }),
     warnings: warningsOf(view),
   };
+}
+
+const renderServed = (one: Served) =>
+  one.served === 'untilLeaseEnd' ? { served: one.served, servedUntil: iso(one.until) } : one;
+
+/** The key, and the principal to grant it to. */
+function targetOf({ record, watch }: AccountView) {
+  const { encryption } = record;
+  if (encryption.type === 'SystemKey') return { vaultName: '', keyName: '' };
+  return { ...encryption.binding, ...defined({ principalId: watch?.calledAs?.principalId }) };
 }
 
 /** How far the account is from resting on its newest key alone. */
@@ -275,15 +294,24 @@ function renderVerdict(verdict: Verdict, policy: Policy) {
   const releasedBy = keyReleasedBy(verdict, policy);
   return {
     since: iso(verdict.since),
+    lastCheckedAt: iso(verdict.evidenceAt),
     lastAccessibleAt: iso(verdict.lastAccessibleAt),
     ...(releasedBy === undefined ? {} : { keyReleasedBy: iso(releasedBy) }),
   };
 }
 
-function warningsOf({ record, watch }: AccountView) {
+function warningsOf(view: AccountView) {
+  const { record, watch } = view;
   if (record.encryption.type !== 'CustomerKey' || watch === undefined) return [];
+  const unread = record.encryption.follows ? unreadableNewest(watch) : undefined;
+  if (unread === undefined) return versionWarningsOf(watch, record.encryption);
+  const { since, cause } = unread;
+  const notReadable = { code: 'KeyNotReadable', cause, since: iso(since), remedy: remedyOf(cause, targetOf(view)) };
+  return [notReadable, ...versionWarningsOf(watch, record.encryption)];
+}
+
+function versionWarningsOf(watch: Watch, { follows, version }: CustomerKeyEncryption) {
   const { unusableVersion, targetVersion, rotation, binding } = watch;
-  const { follows, version } = record.encryption;
   const { expiresOn, warning } = watch.expiries?.[version] ?? {};
   const expiry = warning === undefined || expiresOn === undefined ? [] : [{ code: warning, expiresOn: iso(expiresOn) }];
   if (unusableVersion !== undefined && unusableVersion.version !== version) {

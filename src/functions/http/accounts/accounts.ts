@@ -14,10 +14,11 @@ import { parseAccount, renderAccount } from './accountJson.ts';
 
 export const listAccountsRoute: RouteHandler = async ({ request, service }) => {
   const limit = pageSizeOf(request);
-  const { accounts, next } = await listAccounts(limit, skipOf(request.query.get('$skipToken')), service);
+  const { accounts, damaged, next } = await listAccounts(limit, skipOf(request.query.get('$skipToken')), service);
   const link = next === undefined ? undefined : `/api/accounts?$top=${limit}&$skipToken=${encodeURIComponent(next)}`;
   const nextLink = link === undefined ? {} : { nextLink: absoluteUrl(request, link) };
-  return { status: 200, jsonBody: { value: accounts.map((view) => renderAccount(view, service.policy)), ...nextLink } };
+  const value = accounts.map((view) => renderAccount(view, service.policy));
+  return { status: 200, jsonBody: { value, ...(damaged.length === 0 ? {} : { damaged }), ...nextLink } };
 };
 
 export const getAccountRoute: RouteHandler = async ({ request, service }) =>

@@ -15,7 +15,10 @@ import { accountOrKey } from './keyContract.ts';
 
 /** `GET /api/operator/keys/usage` */
 export const keyUsageRoute: RouteHandler = async ({ request, service }) => {
-  const { key, asOf, versions, rotations, unusable } = await keyUsage(queryOf(request, 'keyIdentifier'), service);
+  const { key, asOf, versions, rotations, newestUnknown, unusable } = await keyUsage(
+    queryOf(request, 'keyIdentifier'),
+    service,
+  );
   const body = {
     keyIdentifier: `https://${key.vaultHost}/keys/${key.keyName}`,
     asOf: iso(asOf),
@@ -28,6 +31,7 @@ export const keyUsageRoute: RouteHandler = async ({ request, service }) => {
       failed,
       ...(isWaiting ? { waiting: true } : {}),
     })),
+    ...(newestUnknown === undefined ? {} : { newestUnknown: { ...newestUnknown, since: iso(newestUnknown.since) } }),
     unusableVersions: unusable.map(({ version, cause, since }) => ({
       version,
       cause,
