@@ -1,4 +1,4 @@
-/** The service's own chain: what was done to its keys, rings and claims, and so is no one account's. */
+/** The service's own chain: changes of its keys, rings and claims, which belong to no single account. */
 
 import { retryLostRaces } from '../base/errors.ts';
 import type { Keks } from '../crypto/keks.ts';

@@ -1,7 +1,8 @@
 /**
- * Reading the rings, and making them on the very first start. Two first starts at once make one ring, because a KEK's first wrapping
- * has one place and the loser of the insert reads the winner's row; a missing ring beside stored accounts, or beside the marker of
- * a wrapping that was there once, is a refusal to write and never a new ring (INV-11).
+ * Reads the rings, and creates them on the very first start. Two simultaneous first starts make one ring: a KEK's first
+ * wrapping has one row key, and the loser of the insert reads the winner's row. A ring that is missing beside stored
+ * accounts, or beside the marker of an earlier wrapping, makes Keyward refuse to write, and never makes a new ring
+ * (INV-11).
  */
 
 import { wipe } from '../base/bytes.ts';
@@ -25,7 +26,7 @@ export interface RingPorts {
   readonly operatorKeys: OperatorKeys;
 }
 
-/** `has`: whether this process holds the ring already, so that rows that are gone are no reason to stop. */
+/** `has`: whether this process already holds the ring, so that missing rows are no reason to stop. */
 export async function loadRings(ports: RingPorts, has: (ring: RingName) => boolean): Promise<StoredRings> {
   const stored = await ports.ringStore.read();
   const missing = ringNames.filter((ring) => stored.rings[ring].rows.length === 0 && !has(ring));
@@ -36,7 +37,7 @@ export async function loadRings(ports: RingPorts, has: (ring: RingName) => boole
 
 async function makeRing(ring: RingName, stored: StoredRing, ports: RingPorts): Promise<void> {
   const isUsed = lastGeneration(stored) > 0 || stored.state !== undefined;
-  // The accounts' own table, and not the list: a name that the list has lost would be a key lost.
+  // The accounts' own table and not the directory: a name that the directory has lost would be a lost key.
   if (isUsed || (await ports.accounts.names(1)).length > 0)
     throw new Unavailable(
       'ServiceUnavailable',
@@ -48,7 +49,10 @@ async function makeRing(ring: RingName, stored: StoredRing, ports: RingPorts): P
   await ports.ringStore.insert(made);
 }
 
-/** A new KEK and its first wrapping, proven. `before`: the KEK whose place it takes. Nothing is stored. @throws Unavailable with the cause */
+/**
+ * A new KEK and its proven first wrapping. `before`: the previous KEK. Stores nothing. @throws Unavailable with the
+ * cause
+ */
 export async function makeKek(
   ring: RingName,
   generation: number,

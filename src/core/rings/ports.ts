@@ -1,16 +1,19 @@
-/** What the rings capability needs from outside. */
+/** The ports of the rings capability. */
 
 import type { RingName } from '../base/vocabulary.ts';
 import type { KeyCheck, RingRow, RingState, StoredRings } from './ring.ts';
 
-/** Ring rows are insert-only but for wrappings that a newer, proven one has replaced, and generations that are destroyed. */
+/** Ring rows are insert-only, except for wrappings that a newer, proven one replaces, and destroyed generations. */
 export interface RingStore {
   read(): Promise<StoredRings>;
-  /** False when its place is taken: one for each generation and key version, and one for the first wrapping of each generation. */
+  /**
+   * False when the row key is taken: one for each generation and key version, and one for the first wrapping of each
+   * generation.
+   */
   insert(row: RingRow): Promise<boolean>;
-  /** A first wrapping leaves its place taken: no late first start can make the generation again. */
+  /** The row key of a first wrapping stays taken, so that no late first start can create the generation again. */
   remove(row: RingRow): Promise<void>;
-  /** Without an etag: only where there is none yet. @throws LostRace */
+  /** Without an ETag: only when there is none yet. @throws LostRace */
   saveState(ring: RingName, state: RingState, etag: string | undefined): Promise<void>;
   saveCheck(check: KeyCheck): Promise<void>;
 }

@@ -1,7 +1,7 @@
 /**
- * The rings of this process: read when first needed, and read again when what it has is older than a minute. A KEK is opened once and
- * kept while it exists. When tables or the operator's vault do not answer, a process that has rings goes on with them, and says
- * so loudly.
+ * The rings of this process: read on first use, and read again when the copy is older than a minute. A KEK is decrypted
+ * once and kept while it exists. When tables or the operator's vault do not answer, a process with rings continues with
+ * its copy, and logs an error.
  */
 import { wipe } from '../base/bytes.ts';
 import { describeError } from '../base/errors.ts';
@@ -35,7 +35,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     'at-rest': new Map(),
     audit: new Map(),
   };
-  /** No longer handed out. Somebody may still be sealing with it, for as long as a handler runs. */
+  /** No longer handed out. A handler may still be sealing with it, for as long as handlers run. */
   const leaving: { readonly kek: Kek; readonly at: number }[] = [];
   let current: Rings | undefined;
   let last: StoredRings | undefined;
@@ -70,7 +70,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     }
   }
 
-  /** The older of the two ages that the clocks tell. */
+  /** The larger of the two ages by both clocks. */
   const ageFrom = (readAt: number, readAtWall: EpochMs) => () =>
     Math.max(Math.abs(clock.now() - readAtWall), clock.monotonic() - readAt);
 
@@ -94,7 +94,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
             generation,
           });
       } catch (error) {
-        // Whoever has none of the ring yet cannot tell which of two KEKs that do not go together is ours.
+        // A process without any KEK of the ring cannot tell which of two unrelated KEKs is genuine.
         const isForged = error instanceof KeyMaterialMismatch;
         if (current === undefined && (isForged || generation === sealingOf(stored))) throw error;
         log.error('A ring generation could not be opened', { ring, generation, error: describeError(error) });
@@ -102,7 +102,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     }
   }
 
-  /** @throws KeyMaterialMismatch when it was not made by somebody who had a KEK before it. */
+  /** @throws KeyMaterialMismatch when its creator did not have a KEK before it. */
   function refuseUnlinked(ring: RingName, kek: Kek, stored: StoredRing): void {
     const isOlder = (generation: number) => generation < kek.generation;
     if (!generationsOf(stored).some(isOlder) && ![...opened[ring].keys()].some(isOlder)) return;
@@ -113,7 +113,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     throw new KeyMaterialMismatch(`Generation ${kek.generation} of the ${ring} ring was not made by this service.`);
   }
 
-  /** Destroyed KEKs leave the memory; those whose rows are only missing are the last copy of what was there. */
+  /** Destroyed KEKs leave the memory. KEKs whose rows are only missing are the last copy. */
   function letGo(ring: RingName, { rings }: StoredRings): void {
     const now = clock.monotonic();
     for (const [generation, kek] of opened[ring]) {
@@ -147,7 +147,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
 
   return async (asked) => {
     if (asked === 'fresh') {
-      // A read that is under way may have begun before what the caller wants to see.
+      // A read in progress may have begun before the state that the caller needs.
       const before = begun;
       for (;;) {
         const rings = await read();

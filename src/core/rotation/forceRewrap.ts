@@ -1,6 +1,6 @@
 /**
- * Re-wraps that an operator asks for. One account: at once, and told. A key: the worker does it, through the same budget as a
- * rotation. Both read the newest version first, whatever was seen of it before, and re-wrap in place who is on it already.
+ * Re-wraps that an operator requests. One account: within the call. A key: the worker does it, within the same budget
+ * as a rotation. Both read the newest version first, whatever was known of it, and re-wrap accounts on it in place.
  */
 import { type AccountView, boundOf } from '../accounts/account.ts';
 import { keyUnreachable, refuseWhileInaccessible } from '../accounts/gate.ts';
@@ -18,7 +18,10 @@ import type { RotationDeps } from './deps.ts';
 import { boundIn, rewrapAccount } from './rewrapAccount.ts';
 import { watchesOf } from './usage.ts';
 
-/** @throws Refusal when the account has no customer key, or its version may not wrap; Unavailable when the vault does not open. */
+/**
+ * @throws Refusal when the account has no customer key, or its version cannot wrap; Unavailable when the vault does not
+ * unwrap.
+ */
 export function forceAccount(name: string, actor: Actor, service: RotationDeps): Promise<AccountView> {
   return retryLostRaces(async () => {
     const view = await getAccount(name, service);
@@ -45,7 +48,7 @@ export function forceAccount(name: string, actor: Actor, service: RotationDeps):
   });
 }
 
-/** The watches that the request is written on. @throws Refusal NotFound when nothing is bound to the key. */
+/** The watches that store the request. @throws Refusal NotFound when no account uses the key. */
 export async function forceKey(keyIdentifier: string, actor: Actor, service: RotationDeps): Promise<Watch[]> {
   const watches = await watchesOf(parseKeyIdentifier(keyIdentifier, service.cloud), service);
   const asked: Watch[] = [];
