@@ -59,5 +59,5 @@ export interface RefusedCalls {
    * `tooMany`: this caller has reached its limit of entries per minute. @throws Unavailable when the entry cannot be
    * written
    */
-  tell(call: RefusedCall, code: ErrorCode, actor: Actor): Promise<'audited' | 'tooMany'>;
+  audit(call: RefusedCall, code: ErrorCode, actor: Actor): Promise<'audited' | 'tooMany'>;
 }
