@@ -44,7 +44,7 @@ async function alone(
   work: (stored: StoredRings) => Promise<void>,
 ): Promise<void> {
   const { vaults, clock, policy, dailyQueue } = service;
-  // Nobody has needed the rings yet, and the lock below needs them.
+  // No ring exists before its first use, and the lock below needs the rings.
   if (isWithoutRings(await service.ringStore.read())) return;
   const ticket = await vaults.beginWork('rings', clock.now(), clock.now() + policy.workerLeaseSeconds * 1000);
   if (ticket === undefined) {
