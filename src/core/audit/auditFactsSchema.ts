@@ -11,8 +11,8 @@ const count = z.int().min(0);
 /** Every fact that an entry can have. Add a new fact here and in docs/events.md. */
 export const auditFacts = {
   actor: z.strictObject({ kind: z.enum(['principal', 'functionKey', 'keyward']), id: text }),
-  trigger: z.enum(triggers).optional().meta({ description: 'What began it, where nobody called.' }),
-  eventId: text.optional().meta({ description: 'As its sender wrote it.' }),
+  trigger: z.enum(triggers).optional().meta({ description: 'What started the work when no caller requested it.' }),
+  eventId: text.optional().meta({ description: 'The id that the sender wrote. Keyward does not verify it.' }),
   cause: z.enum(causes).optional(),
   key: text.optional(),
   keyVaultRequestId: text.optional(),

@@ -10,16 +10,16 @@ import { type AuditEntry, type ChainHead, hashOf } from './auditEntry.ts';
 
 /** The possible flaws of a link. */
 export const flaws = {
-  Missing: 'There is no entry of this sequence, and there was one.',
-  Edited: 'What stands here is not what was written: its hash does not fit.',
+  Missing: 'The entry with this sequence number is missing.',
+  Edited: 'The entry was changed: its hash does not match.',
   KeyUnknown: 'The entry names a generation of the audit ring that does not exist.',
   Foreign: 'The entry belongs to another chain.',
-  OutOfOrder: 'Another entry of this chain stands in this position.',
-  NotLinked: 'The entry follows another one than the one before it.',
-  HeadDiffers: 'The head that is kept beside the chain is not this entry.',
-  BeyondHead: 'The head that is kept beside the chain does not reach this entry.',
-  AnnouncedDiffers: 'Another entry was announced with this sequence.',
-  StateDamaged: 'The row that has the head of the chain is not as Keyward wrote it. The entries before it are whole.',
+  OutOfOrder: 'This position holds another entry of this chain.',
+  NotLinked: 'The entry does not name the hash of its predecessor.',
+  HeadDiffers: 'The head that is stored beside the chain names another entry.',
+  BeyondHead: 'The head that is stored beside the chain is older than this entry.',
+  AnnouncedDiffers: 'Another entry was published with this sequence number.',
+  StateDamaged: 'The row with the head of the chain is not as Keyward wrote it. The entries before it are intact.',
 } as const satisfies Record<Flaw, string>;
 
 export const flawNames = Object.keys(flaws) as readonly Flaw[];

@@ -21,7 +21,7 @@ export async function recordForService(
   });
 }
 
-/** A damaged head stops no work on rings: the entries prove where the chain ends. */
+/** A damaged head does not stop work on rings: the entries prove where the chain ends. */
 async function provenHead({ audit: page }: Pick<AuditDeps['serviceAudit'], 'audit'>, audit: Keks): Promise<ChainHead> {
   let head = emptyChain;
   for await (const entry of linkedEntries({ id: serviceChain, page }, audit)) head = headOf(entry);
