@@ -61,7 +61,7 @@ export const causeCatalogue = {
   VaultPrivateLinkDenied: {
     class: 'networkPolicy',
     actor: 'customer',
-    meaning: 'The vault accepts approved private connections only, and this service's connection is not one of them.',
+    meaning: 'The vault accepts approved private connections only, and that of this service is not one of them.',
   },
   NetworkPerimeterDenied: {
     class: 'networkPolicy',
