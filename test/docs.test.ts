@@ -53,8 +53,20 @@ describe('docs/runbook.md', () => {
 
   it.each(sections)('docs/runbook.md holds the command of the remedy of $cause', ({ cause, text }) => {
     if (!isCause(cause)) throw new Error(`${cause} is no cause`);
-    const remedy = remedyOf(cause, { vaultName: '<vault>', keyName: '<key>' });
-    const command = /\baz [^,]*/.exec(remedy)?.[0] ?? '';
+    const remedy = remedyOf(cause, {
+      vaultHost: '<vault>.vault.azure.net',
+      vaultName: '<vault>',
+      keyName: '<key>',
+      version: '<version>',
+      principalId: '<principal id>',
+      outboundAddresses: ['<address>'],
+      identity: {
+        useSystemAssignedIdentity: false,
+        userAssignedIdentity: '<identity>',
+        federatedIdentityClientId: '<application id>',
+      },
+    });
+    const command = /\b(?:az|nslookup) [^;]*/.exec(remedy)?.[0] ?? '';
     expect(text).toContain(command);
   });
 });

@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import { defined } from '../src/core/base/defined.ts';
 import { Unavailable } from '../src/core/base/errors.ts';
-import type { Stored } from '../src/core/base/stored.ts';
+import { defaultPolicy } from '../src/core/base/policy.ts';
 import type { WatchStatus } from '../src/core/base/vocabulary.ts';
-import { createKeyCount, type HealthCheck, readiness, runHealthChecks, statusOfKey } from '../src/core/health.ts';
-import type { Verdict, Watch } from '../src/core/watch/watch.ts';
+import { countKeys, type HealthCheck, readiness, runHealthChecks } from '../src/core/health.ts';
+import type { RangeState } from '../src/core/vaultWork/ports.ts';
+import { statusOfKey, type Verdict, type Watch } from '../src/core/watch/watch.ts';
 
-let monotonic = 0;
+const monotonic = 0;
 const clock = { now: () => 1000, monotonic: () => monotonic };
 /** A deadline that passes at once, but after a promise that is already resolved. */
 const pause = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -47,15 +49,17 @@ describe('a part', () => {
 });
 
 describe('readiness', () => {
+  const keys = { Accessible: 1, Suspect: 0, Inaccessible: 0, Unreachable: 0 };
+  const ended = { beganAt: 4, endedAt: 5, vaults: 1, failed: 0, keys };
   const good = {
     clock,
     pause: never,
     parts: [part('queue', async () => undefined)],
     sweepMark: { read: async () => 7, write: async () => undefined },
-    keyCounts: async () => ({ byStatus: { Accessible: 1, Suspect: 0, Inaccessible: 0, Unreachable: 0 }, ...whole }),
+    policy: { ...defaultPolicy, sweepRanges: 1 },
+    ranges: { read: never, write: never, all: async () => [{ last: ended }] },
     poisoned: async () => 3,
   };
-  const whole = { isComplete: true, countedAt: 5 };
 
   it('readiness shows every part', async () => {
     expect(await readiness(good)).toMatchObject({
@@ -76,7 +80,13 @@ describe('readiness', () => {
       throw new TypeError('x');
     };
     const sweepMark = { ...good.sweepMark, read: broken };
-    const seen = await readiness({ ...good, pause, sweepMark, keyCounts: never, poisoned: broken });
+    const seen = await readiness({
+      ...good,
+      pause,
+      sweepMark,
+      ranges: { ...good.ranges, all: never },
+      poisoned: broken,
+    });
     expect(Object.keys(seen).toSorted()).toEqual(['isReady', 'parts']);
     expect(seen.isReady).toBe(true);
   });
@@ -93,41 +103,38 @@ describe('keys by their status', () => {
     expect(statusOfKey(watchOf(...versions))).toBe(status);
   });
 
-  it('keys are counted once in ten seconds, and again after a failure', async () => {
-    let reads = 0;
-    let fails = false;
-    const tools = {
-      clock,
-      vaults: {
-        async *list() {
-          yield 'one';
-          yield 'two';
-        },
-        bindings: async (vault: string) => [`${vault}-a`, `${vault}-b`],
-      },
-      bindings: {
-        readWatch: async (id: string) => {
-          reads += 1;
-          if (fails) throw new TypeError('x');
-          return id === 'one-a' ? undefined : ({ value: watchOf('Suspect'), etag: '' } as Stored<Watch>);
-        },
-      },
-    } as unknown as Parameters<typeof createKeyCount>[0];
-    const counts = createKeyCount(tools);
-    const [first, second] = await Promise.all([counts(), counts()]);
-    expect(first).toEqual({
+  const pass = (endedAt: number, keys: Partial<Record<WatchStatus, number>>, oldestLookAt?: number) => ({
+    last: {
+      beganAt: endedAt - 1,
+      endedAt,
+      vaults: 1,
+      failed: 0,
+      keys: { Accessible: 0, Suspect: 0, Inaccessible: 0, Unreachable: 0, ...keys },
+      ...defined({ oldestLookAt }),
+    },
+  });
+  const policy = { ...defaultPolicy, sweepRanges: 3 };
+  const rangesOf = (...states: readonly RangeState[]) => ({
+    policy,
+    ranges: { read: never, write: never, all: async () => [...states] },
+  });
+
+  it('keys are counted by what the last pass over each range has left, with the oldest look of all', async () => {
+    const states = [pass(900, { Accessible: 2 }, 850), pass(700, { Suspect: 1, Accessible: 1 }, 690), pass(950, {})];
+    expect(await countKeys(rangesOf(...states))).toEqual({
+      byStatus: { Accessible: 3, Suspect: 1, Inaccessible: 0, Unreachable: 0 },
       isComplete: true,
-      countedAt: 1000,
-      byStatus: { Accessible: 0, Suspect: 3, Inaccessible: 0, Unreachable: 0 },
+      countedAt: 700,
+      oldestLookAt: 690,
     });
-    expect(second).toBe(first);
-    monotonic += 9_999;
-    await counts();
-    expect(reads).toBe(4);
-    monotonic += 1;
-    fails = true;
-    await expect(counts()).rejects.toThrow(TypeError);
-    fails = false;
-    expect((await counts()).byStatus.Suspect).toBe(3);
+  });
+
+  it('the count of keys is not complete while no pass over a range has come to its end, and unknown before the first has', async () => {
+    const begun = { pass: pass(900, {}).last };
+    expect(await countKeys(rangesOf(pass(900, { Accessible: 1 }, 850), begun))).toMatchObject({
+      isComplete: false,
+      byStatus: { Accessible: 1 },
+    });
+    expect(await countKeys(rangesOf(begun))).toBeUndefined();
   });
 });

@@ -8,7 +8,7 @@ import { keyPool } from './lab.ts';
 let outcomes: ReadonlyMap<string, Outcome>;
 beforeAll(async () => {
   outcomes = new Map((await runMatrix(rows, { keyPool })).map((outcome) => [outcome.row.name, outcome]));
-}, 120_000);
+}, 400_000);
 
 function outcomeOf({ name }: Row): Outcome {
   const outcome = outcomes.get(name);

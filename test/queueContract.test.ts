@@ -26,7 +26,7 @@ type Finished = NonNullable<Parameters<typeof startApp>[0]['finished']>;
 
 async function virtualBench(): Promise<Bench> {
   const clock = createVirtualClock(Date.now());
-  const queue = createVirtualQueue(clock);
+  const queue = createVirtualQueue<VaultWork>(clock);
   let handler: Handler = async () => undefined;
   return {
     queue,

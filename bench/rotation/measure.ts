@@ -37,7 +37,9 @@ async function follow(vault: string, lab: Lab, service: Service): Promise<void> 
     const nextAt = lab.queue.nextAt();
     if (nextAt === undefined || nextAt > lab.clock.now() + soonMs) return;
     lab.clock.set(Math.max(lab.clock.now(), nextAt));
-    await lab.queue.deliver((message) => workOnVault(message, service));
+    await lab.queue.deliver(async (message) => {
+      if (!('range' in message)) await workOnVault(message, service);
+    });
   }
 }
 

@@ -13,7 +13,9 @@ import { createAnnouncer } from '../core/announcements/backgroundPublisher.ts';
 import { isLate } from '../core/announcements/outboxPass.ts';
 import type { AnnouncementTopic, Announcer } from '../core/announcements/ports.ts';
 import { announcing } from '../core/announcements/publishingStores.ts';
+import { createDamageReporter, type ReportDamage } from '../core/audit/damagedRows.ts';
 import { bytesOf } from '../core/base/bytes.ts';
+import { callerBudget } from '../core/base/callerBudget.ts';
 import type { Cause } from '../core/base/causes.ts';
 import { defined } from '../core/base/defined.ts';
 import type { Random } from '../core/base/effects.ts';
@@ -27,14 +29,15 @@ import type { KeyRef, KeyVault } from '../core/customerKey/ports.ts';
 import type { DailyWork } from '../core/dailyPass.ts';
 import { seenStepMs } from '../core/dataKeys/lastSeen.ts';
 import { createStatusKeys } from '../core/dataKeys/statusKeys.ts';
-import { createKeyCount, type HealthCheck } from '../core/health.ts';
+import type { HealthCheck } from '../core/health.ts';
 import { isWrappedBy, type OperatorKeys, versionIn } from '../core/rings/kek.ts';
 import { createRings } from '../core/rings/ringCache.ts';
 import type { Service } from '../core/service.ts';
-import type { VaultWork } from '../core/watch/ports.ts';
+import type { QueuedWork } from '../core/vaultWork/ports.ts';
 import type { Credentials } from './credentials.ts';
 import { wrapRsaOaep256 } from './rsaWrap.ts';
 import { identifierIn, isDevelopment, readSettings, type Settings } from './settings.ts';
+import type { RowAuthentication } from './tables.ts';
 
 export { SettingsError } from './settings.ts';
 
@@ -53,7 +56,11 @@ export async function compose(
 ): Promise<Service> {
   const settings = readSettings(environment);
   const [stores, { countOf, ...queues }] = await Promise.all([
-    openStores(settings, tableTransport),
+    openStores(settings, tableTransport, {
+      keks: async () => (await rings()).atRest,
+      report: (place) => reportDamage(place),
+      rejected: (table, code) => (replace.log ?? log).error('The tables refused a request', { table, code }),
+    }),
     openQueues(settings),
   ]);
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
@@ -68,11 +75,13 @@ export async function compose(
       : createAnnouncer({ ...ports, topic: ports.topic, source: sourceIn(environment) });
   // Every store that is created from these publishes what it commits.
   const parts = announcer === undefined ? ports : { ...ports, ...announcing(ports, announcer) };
-  const rings = replace.rings ?? createRings(parts);
+  const rings: Service['rings'] = replace.rings ?? createRings(parts);
+  const reportDamage: ReportDamage = createDamageReporter({ ...parts, rings });
   const accountCache = createAccountCache(parts, policy);
   const accounts = invalidatingStore(parts.accounts, accountCache);
   const serialize = keyedMutex();
   const alarmLimiter = rateLimiter(parts.clock, 60_000);
+  const revealBudget = callerBudget(parts.clock, policy.revealsPerMinute);
   return {
     ...parts,
     policy,
@@ -83,10 +92,12 @@ export async function compose(
     accountCache,
     serialize,
     alarmLimiter,
+    revealBudget,
     refusedCalls: createRefusedCalls({ ...parts, accounts, serialize, rings }),
     seenLimiter: rateLimiter(parts.clock, seenStepMs),
     statusKeys: createStatusKeys({ ...parts, rings }),
     leases: createLeases({ ...parts, accounts, serialize, rings, policy }),
+    processId: random.uuid().slice(0, 8),
     controlLook: (keyRef) => controlLook(keyRef, { ...parts, exchangesAtHome }),
     parts: [
       { name: 'tables', silence: 'StorageUnavailable', ask: async () => void (await parts.sweepMark.read()) },
@@ -98,7 +109,6 @@ export async function compose(
       },
       ...(announcer === undefined ? [] : [announcementTopic(announcer, { ...parts, rings })]),
     ] satisfies HealthCheck[],
-    keyCounts: createKeyCount(parts),
     poisoned: async () => (await countOf('vault-work-poison')) + (await countOf('daily-pass-poison')),
     ...replace,
     announcer,
@@ -108,7 +118,7 @@ export async function compose(
   };
 }
 
-async function openStores(settings: Settings, transport?: HttpClient) {
+async function openStores(settings: Settings, transport: HttpClient | undefined, authentication: RowAuthentication) {
   const [{ TableClient }, { tableHttp, tableRetries }, { openTables }, ...adapters] = await Promise.all([
     import('@azure/data-tables'),
     import('./storageClients.ts'),
@@ -122,8 +132,9 @@ async function openStores(settings: Settings, transport?: HttpClient) {
     import('./resourceTable.ts'),
     import('./operationTable.ts'),
     import('./dataKeyTables.ts'),
+    import('./rowRenewal.ts'),
   ]);
-  const [accounts, secrets, bindings, rings, small, outbox, resources, operations, dataKeys] = adapters;
+  const [accounts, secrets, bindings, rings, small, outbox, resources, operations, dataKeys, renewal] = adapters;
   const { AzureWebJobsStorage: connection = '', KEYWARD_TABLES_ENDPOINT: endpoint } = settings;
   const credential = endpoint === undefined ? undefined : await ownCredential();
   const options = {
@@ -131,11 +142,11 @@ async function openStores(settings: Settings, transport?: HttpClient) {
     retryOptions: tableRetries,
     allowInsecureConnection: isDevelopment(settings),
   };
-  const open = openTables((name) =>
+  const clientOf = (name: string) =>
     endpoint === undefined || credential === undefined
       ? TableClient.fromConnectionString(connection, name, options)
-      : new TableClient(endpoint, name, credential, options),
-  );
+      : new TableClient(endpoint, name, credential, options);
+  const open = openTables(clientOf, authentication);
   return {
     accounts: accounts.createAccountStore(open),
     secrets: secrets.createSecretStore(open),
@@ -150,7 +161,9 @@ async function openStores(settings: Settings, transport?: HttpClient) {
     ringStore: rings.createRingStore(open),
     serviceAudit: small.createServiceAuditStore(open),
     sweepMark: small.createSweepMark(open),
+    ranges: small.createRangeStore(open),
     outbox: outbox.createOutbox(open),
+    rowRenewal: renewal.createRowRenewal(open),
   };
 }
 
@@ -163,7 +176,7 @@ async function openQueues(settings: Settings) {
       ? { connectionString: connectionString ?? '', deadlineSeconds }
       : { serviceUrl, credential: await ownCredential(), deadlineSeconds };
   return {
-    queue: createWorkQueue<VaultWork>('vault-work', access),
+    queue: createWorkQueue<QueuedWork>('vault-work', access),
     dailyQueue: createWorkQueue<DailyWork>('daily-pass', access),
     countOf: (name: string) => countMessages(name, access),
   };

@@ -1,9 +1,9 @@
 /**
  * Readiness: the dependencies of this service, checked at the same time and each with a deadline, so that one that
- * hangs delays no other. And the status of the keys, counted over watches: the cost depends on keys, not on accounts.
+ * hangs delays no other. And the status of the keys, as the sweeps have left it: a fixed number of reads for any number
+ * of keys.
  */
 
-import pLimit from 'p-limit';
 import type { AnnouncementsDeps } from './announcements/deps.ts';
 import { type Backlog, backlogOf } from './announcements/outboxPass.ts';
 import { type Cause, isCause } from './base/causes.ts';
@@ -14,8 +14,6 @@ import { inTime } from './base/inTime.ts';
 import type { EpochMs } from './base/time.ts';
 import type { WatchStatus } from './base/vocabulary.ts';
 import type { VaultWorkDeps } from './vaultWork/deps.ts';
-import type { WatchDeps } from './watch/deps.ts';
-import type { Watch } from './watch/watch.ts';
 
 /** `AnnouncementsLate`: entries have been waiting for long to be published. */
 export type HealthFailure = Cause | 'AnnouncementsLate';
@@ -31,9 +29,8 @@ export interface HealthCheck {
 export interface HealthDeps
   extends Pick<BaseDeps, 'clock' | 'pause'>,
     Pick<AnnouncementsDeps, 'announcer'>,
-    Pick<VaultWorkDeps, 'sweepMark'> {
+    Pick<VaultWorkDeps, 'sweepMark' | 'ranges' | 'policy'> {
   readonly parts: readonly HealthCheck[];
-  readonly keyCounts: () => Promise<KeyCounts>;
   /** Messages in the poison queues, about. */
   readonly poisoned: () => Promise<number>;
 }
@@ -66,61 +63,41 @@ async function answerOf(part: HealthCheck): Promise<{ readonly cause: HealthFail
   }
 }
 
-/** A key has the status of its worst version in use. */
-const fromWorst = ['Inaccessible', 'Suspect', 'Unreachable', 'Accessible'] as const satisfies readonly WatchStatus[];
-
-export function statusOfKey({ versions }: Pick<Watch, 'versions'>): WatchStatus {
-  const seen = new Set(Object.values(versions).map(({ status }) => status));
-  return fromWorst.find((status) => seen.has(status)) ?? 'Accessible';
-}
-
 export interface KeyCounts {
   readonly byStatus: Readonly<Record<WatchStatus, number>>;
-  /** False: there are more keys than are counted. */
+  /** False: no pass over some range of vaults has come to its end yet. */
   readonly isComplete: boolean;
+  /** The end of the oldest pass that is counted. */
   readonly countedAt: EpochMs;
+  /** Over all keys: a range that fails, or runs late, makes it old. */
+  readonly oldestLookAt?: EpochMs;
 }
 
-const maxKeys = 5_000;
-const readsAtOnce = 32;
-const freshMs = 10_000;
-
-/** Counts at most once in ten seconds, however many callers there are. */
-export function createKeyCount(tools: Pick<WatchDeps, 'vaults' | 'bindings' | 'clock'>): () => Promise<KeyCounts> {
-  let last: { readonly at: number; readonly counts: Promise<KeyCounts> } | undefined;
-  return () => {
-    const now = tools.clock.monotonic();
-    if (last === undefined || now - last.at >= freshMs) {
-      const counts = countKeys(tools);
-      const mine = { at: now, counts };
-      last = mine;
-      counts.catch(() => {
-        if (last === mine) last = undefined;
-      });
-    }
-    return last.counts;
+/** Of what each pass over a range has left: as old as a sweep, and as cheap to read for any number of keys. */
+export async function countKeys({
+  ranges,
+  policy,
+}: Pick<VaultWorkDeps, 'ranges' | 'policy'>): Promise<KeyCounts | undefined> {
+  const passes = (await ranges.all(policy.sweepRanges)).flatMap(({ last }) => last ?? []);
+  if (passes.length === 0) return undefined;
+  const byStatus = { Accessible: 0, Suspect: 0, Inaccessible: 0, Unreachable: 0 };
+  for (const { keys } of passes) {
+    byStatus.Accessible += keys.Accessible;
+    byStatus.Suspect += keys.Suspect;
+    byStatus.Inaccessible += keys.Inaccessible;
+    byStatus.Unreachable += keys.Unreachable;
+  }
+  const looks = passes.flatMap(({ oldestLookAt }) => oldestLookAt ?? []);
+  return {
+    byStatus,
+    isComplete: passes.length === policy.sweepRanges,
+    countedAt: Math.min(...passes.map(({ endedAt }) => endedAt)),
+    ...defined({ oldestLookAt: oldestOf(looks) }),
   };
 }
 
-async function countKeys({
-  vaults,
-  bindings,
-  clock,
-}: Pick<WatchDeps, 'vaults' | 'bindings' | 'clock'>): Promise<KeyCounts> {
-  const byStatus = { Accessible: 0, Suspect: 0, Inaccessible: 0, Unreachable: 0 };
-  const countedAt = clock.now();
-  const limit = pLimit(readsAtOnce);
-  const ids: string[] = [];
-  for await (const vault of vaults.list()) {
-    ids.push(...(await vaults.bindings(vault)));
-    if (ids.length > maxKeys) break;
-  }
-  await limit.map(ids.slice(0, maxKeys), async (id) => {
-    const watch = await bindings.readWatch(id);
-    if (watch !== undefined) byStatus[statusOfKey(watch.value)] += 1;
-  });
-  return { byStatus, isComplete: ids.length <= maxKeys, countedAt };
-}
+const oldestOf = (times: readonly EpochMs[]): EpochMs | undefined =>
+  times.length === 0 ? undefined : Math.min(...times);
 
 export interface Readiness {
   readonly isReady: boolean;
@@ -141,7 +118,7 @@ export async function readiness(service: HealthDeps): Promise<Readiness> {
   const [parts, sweep, keys, poisoned, announcements] = await Promise.all([
     runHealthChecks(service.parts, service),
     answerOf(service.sweepMark.read().then((at) => (at === undefined ? {} : { lastSweptAt: at }))),
-    answerOf(service.keyCounts()),
+    answerOf(countKeys(service)),
     answerOf(service.poisoned()),
     announcer === undefined ? undefined : answerOf(backlogOf(announcer, service)),
   ]);

@@ -84,6 +84,7 @@ export function operatorSettings(storage: string, identity: Identity, keyVaultUr
     KEYWARD_KEY_VAULT_EMULATOR: keyVaultUrl,
     KEYWARD_ENTRA_EMULATOR: identity.url,
     KEYWARD_SWEEP_SCHEDULE: '0 * * * * *',
+    KEYWARD_SWEEP_RANGES: '4',
     KEYWARD_AUTH: 'functionKeys',
     KEYWARD_AUTH_AUDIENCE: apiAudience,
     KEYWARD_AUTH_ISSUER: `${identity.url}/${homeTenantId}/v2.0`,

@@ -212,7 +212,7 @@ describe('the request id of a call', () => {
     await got(201, all('PUT', '/api/accounts/logged', withCustomerKey('logged', key)));
     const looked = await got(200, all('POST', '/api/operator/looks', { account: 'logged' }));
     const line = world.records.find(({ message }) => message.startsWith('Checked a key') && message.includes('logged'));
-    expect(line?.invocationId).toBe(looked.headers.get('x-ms-request-id'));
+    expect(line?.message).toContain(`"requestId":"${looked.headers.get('x-ms-request-id')}"`);
   });
 });
 
@@ -313,6 +313,7 @@ describe('a forged token', () => {
     aud: apiAudience,
     iss: issuer,
     oid: 'someone',
+    azp: 'client-of-someone',
     tid: homeTenantId,
     roles,
     iat: now(),
@@ -341,6 +342,11 @@ describe('a forged token', () => {
     ['whose principal is a number', { oid: 7 }],
     ['of another tenant, from an issuer of several', { tid: otherTenantId }],
     ['of no tenant', { tid: undefined }],
+    ['that names no client', { azp: undefined }],
+    ['of a sign-in, with a nonce', { nonce: 'n' }],
+    ['of a person, without a delegated permission', { preferred_username: 'a@b.example' }],
+    ['of a person, whose delegated permission is empty', { name: 'A Person', scp: '' }],
+    ['that says it is of a user, without a delegated permission', { idtyp: 'user' }],
   ])('a forged token is rejected with 401: one %s', async (_title, more) => {
     await refused(401, 'AuthenticationFailed', list(await signed(claims(more))));
   });
@@ -366,7 +372,7 @@ describe('a forged token', () => {
   test('a token whose roles are text has no role', async () => {
     const text = await signed(claims({ roles: 'Accounts.Read' }));
     await refused(403, 'AuthorizationFailed', list(text));
-    const scopes = await signed(claims({ roles: undefined, scp: 'Accounts.Read' }));
+    const scopes = await signed(claims({ roles: undefined, name: 'A Person', scp: 'Accounts.Read' }));
     await refused(403, 'AuthorizationFailed', list(scopes));
   });
 

@@ -9,7 +9,7 @@ import { KeyMaterialMismatch, openBox, sealBox } from '../../src/core/crypto/acc
 import { wipeOnError } from '../../src/core/secrets/openStoredSecrets.ts';
 import { parseBase64, parseContentKey, parseJobInput, parseTokenKey } from '../../src/core/secrets/secretValues.ts';
 import { jobInputRoutes } from '../../src/functions/http/secrets/jobInputs.ts';
-import type { RouteHandler } from '../../src/functions/pipeline/http.ts';
+import type { RouteHandler } from '../../src/functions/pipeline/call.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { useLab } from '../lab.ts';
 import { bytes, put } from '../secrets/support.ts';

@@ -213,7 +213,12 @@ describe('the keys of key statuses', () => {
   test('that were edited or written by a stranger are not published, and sign nothing', async () => {
     const service = await world.lab.another();
     const before = (await service.statusKeys.published()).map(({ kid }) => kid);
-    const store = createStatusKeyStore(openTables(() => world.lab.table('service')));
+    const authentication = {
+      keks: async () => (await service.rings()).atRest,
+      report: () => undefined,
+      rejected: () => undefined,
+    };
+    const store = createStatusKeyStore(openTables(() => world.lab.table('service'), authentication));
     const [row] = await store.list();
     if (row === undefined) throw new Error('There is no key.');
     const sealed = Buffer.from(fromBase64(row.sealed));

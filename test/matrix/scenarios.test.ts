@@ -103,7 +103,7 @@ describe('INV-2: a fault of Keyward that affects every vault at once', () => {
       await createIdentity(stage, name);
     }
     await stage.pump.advance(30 * minute);
-    for (const name of names) expect(await stage.status(name)).toBe('Enabled Unreachable IdentityUnavailable');
+    for (const name of names) expect(await stage.status(name)).toBe('Enabled Unreachable IdentityReplaced');
     for (const name of names) await grantEverywhere(stage, name, await createIdentity(stage, name));
     await stage.pump.advance(60 * second);
     for (const name of names) expect(await stage.status(name)).toBe(accessible);
@@ -173,7 +173,27 @@ describe('the clock of an instance leaps', () => {
 
 describe('INV-7: evidence applies only to the binding it was made for, and only when it is newer', () => {
   const work = (vault: string) => ({ vault: vaultIdOf(`${vault}.vault.azure.net`), requestedBy: 'sweep' }) as const;
-  const late = { action: 'lateAnswer', delayMs: 300, operation: 'unwrapkey', count: 1 };
+
+  /** A worker whose vault has answered, and that gets the answer only when the test releases it. */
+  async function slowWorker(vault: string) {
+    const { lab } = world.stage;
+    const { keyVault, rings } = lab.service;
+    const [given, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const unwrap: typeof keyVault.unwrap = async (...requested) => {
+      const answer = await keyVault.unwrap(...requested);
+      given.resolve();
+      await released.promise;
+      return answer;
+    };
+    const working = workOnVault(work(vault), await lab.another({ keyVault: { ...keyVault, unwrap }, rings }));
+    await given.promise;
+    return {
+      async release() {
+        released.resolve();
+        await working;
+      },
+    };
+  }
 
   test('INV-7: a good result that arrives after a newer denial restores no account', async () => {
     const { stage } = world;
@@ -185,9 +205,7 @@ describe('INV-7: evidence applies only to the binding it was made for, and only 
     expect(await stage.status('late-good')).toBe('Enabled Suspect KeyDisabled');
     await lab.keyVault('PATCH', '/vaults/late-good/keys/cmk', { enabled: true });
     lab.clock.set(lab.clock.now() + 10 * second);
-    await stage.fault('late-good', late);
-    const slow = workOnVault(work('late-good'), lab.service);
-    await sleep(150);
+    const slow = await slowWorker('late-good');
     // Its lock on the vault has expired, so another worker takes over.
     await lab.keyVault('PATCH', '/vaults/late-good/keys/cmk', { enabled: false });
     lab.clock.set(lab.clock.now() + 10 * minute);
@@ -195,7 +213,7 @@ describe('INV-7: evidence applies only to the binding it was made for, and only 
     await workOnVault(work('late-good'), other);
     const before = await stage.status('late-good');
     expect(before).toBe('CustomerKeyInaccessible Inaccessible KeyDisabled');
-    await slow;
+    await slow.release();
     expect(await stage.status('late-good')).toBe(before);
   });
 
@@ -206,12 +224,10 @@ describe('INV-7: evidence applies only to the binding it was made for, and only 
     await lab.keyVault('POST', '/vaults/moves-off/keys/other', { kty: 'RSA', size: 2048, fixture: 1 });
     await pump.advancePastSweep();
     lab.clock.set(lab.clock.now() + 30 * second);
-    await stage.fault('moves-off', { ...late, key: 'cmk' });
     await stage.fault('moves-off', { ...denied, key: 'cmk', operation: 'unwrapkey', count: 1 });
-    const slow = workOnVault(work('moves-off'), lab.service);
-    await sleep(100);
+    const slow = await slowWorker('moves-off');
     await lab.move('moves-off', 'https://moves-off.vault.azure.net/keys/other');
-    await slow;
+    await slow.release();
     expect(await stage.status('moves-off')).toBe(accessible);
     await pump.advance(2 * minute);
     expect(await stage.status('moves-off')).toBe(accessible);

@@ -129,6 +129,8 @@ export interface AccountView {
   readonly etag: string;
   /** Absent under the system key. */
   readonly watch?: Watch;
+  /** When record and watch were read. */
+  readonly readAt?: EpochMs;
 }
 
 /**

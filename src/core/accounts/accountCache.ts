@@ -9,7 +9,6 @@
  * while *all* versions of the watch are accessible. A call that fails with a cached record is tried again with a fresh
  * one before it is refused.
  */
-import type { Clock } from '../base/effects.ts';
 import { lruCache } from '../base/lruCache.ts';
 import { fold } from '../base/names.ts';
 import type { Policy } from '../base/policy.ts';
@@ -28,10 +27,7 @@ interface Remembered {
 const accountsAtOnce = 5_000;
 const bindingsAtOnce = 50_000;
 
-export function createAccountCache(
-  tools: ReadDeps & { readonly clock: Clock },
-  policy: Pick<Policy, 'lookSpacingSeconds'>,
-): AccountCache {
+export function createAccountCache(tools: ReadDeps, policy: Pick<Policy, 'lookSpacingSeconds'>): AccountCache {
   const records = lruCache<Remembered>(accountsAtOnce);
   const bindingIds = lruCache<string>(bindingsAtOnce);
   const { clock } = tools;
@@ -40,11 +36,12 @@ export function createAccountCache(
     const known = records.get(name);
     if (known === undefined || clock.monotonic() - known.at >= policy.lookSpacingSeconds * 1000) return undefined;
     const { record, etag } = known;
-    if (record.encryption.type === 'SystemKey') return { record, etag };
+    const readAt = clock.now();
+    if (record.encryption.type === 'SystemKey') return { record, etag, readAt };
     const watch = (await tools.bindings.readWatch(record.encryption.binding.id))?.value;
     if (watch?.versions[record.encryption.version] === undefined) return undefined;
     const isAccessible = Object.values(watch.versions).every(({ status }) => status === 'Accessible');
-    return isAccessible ? { record, etag, watch } : undefined;
+    return isAccessible ? { record, etag, watch, readAt } : undefined;
   }
 
   return {

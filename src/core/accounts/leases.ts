@@ -1,5 +1,5 @@
 import type { Bytes } from '../base/bytes.ts';
-import { type Cause, classOf } from '../base/causes.ts';
+import { type Cause, isOutage } from '../base/causes.ts';
 import { lruCache } from '../base/lruCache.ts';
 import { measure } from '../base/metrics.ts';
 import type { EpochMs } from '../base/time.ts';
@@ -8,7 +8,7 @@ import type { Verdict } from '../watch/watch.ts';
 import { type AccountView, leasePolicyOf, onceTermMs, verdictOn, wrappedByOf } from './account.ts';
 import { openAccountKey } from './accountKey.ts';
 import type { AccountsDeps } from './deps.ts';
-import { keyUnreachable } from './gate.ts';
+import { causeOf, keyUnreachable } from './gate.ts';
 import { auditKeyUses, type KeyUse, recordingKeyVault } from './keyUse.ts';
 import type { Leases, LeaseTerm } from './processState.ts';
 
@@ -31,7 +31,10 @@ const maxLeases = 20_000;
 const graceStepMs = 10_000;
 /** In grace an idle key is wiped soon: no call is there that would learn of a denial. */
 const idleInGraceMs = 2 * graceStepMs;
-/** In grace a term ends soon, and so its holder comes back: a denial that ends grace here reaches the holder within this time. */
+/**
+ * In grace a term ends soon, and so its holder comes back: a denial that ends grace here reaches the holder within this
+ * time.
+ */
 const graceTermMs = 60_000;
 
 export function createLeases(
@@ -51,12 +54,12 @@ export function createLeases(
   const ageOf = (lease: Lease) =>
     Math.max(Math.abs(clock.now() - lease.openedAt), clock.monotonic() - lease.openedMonotonic);
 
-  /** The account key by a fresh unwrap; the audit has it, or waits for nobody where the unwrap failed. */
+  /** The account key by a fresh unwrap. After a failed unwrap, the caller does not wait for the audit entry. */
   async function unwrap(view: AccountView): Promise<{ key: Bytes; audited: Promise<void> } | Cause> {
     const uses: KeyUse[] = [];
     const opened = await openAccountKey(view.record, { ...tools, keyVault: recordingKeyVault(tools.keyVault, uses) });
     const audited = auditKeyUses({ record: view.record, purpose: 'lease', actor: keyward }, uses, tools);
-    return opened.ok ? { key: opened.value, audited } : opened.cause;
+    return opened.ok ? { key: opened.value, audited } : causeOf(view, opened);
   }
 
   async function open(id: string, view: AccountView): Promise<Lease | Cause> {
@@ -95,7 +98,7 @@ export function createLeases(
 
   /** Uses a key that could not be renewed until its lease, or grace, ends. */
   function goOn(id: string, held: Lease, cause: Cause): Lease | Cause {
-    held.isInGrace = classOf(cause) === 'unreachable';
+    held.isInGrace = isOutage(cause);
     held.renewAfter = held.isInGrace ? clock.monotonic() + graceStepMs : Number.POSITIVE_INFINITY;
     const leaseLeftMs = held.lifeMs - ageOf(held);
     const leftMs = held.isInGrace

@@ -8,7 +8,12 @@ import type { SecretPage, SecretRef } from './secretRow.ts';
 
 /** Accounts with their audit entries, one partition per account. @throws LostRace when the ETag no longer fits. */
 export interface AccountStore {
+  /** @throws DamagedRow */
   read(name: string): Promise<Stored<AccountRecord> | undefined>;
+  /** The ETag of the record, if it is damaged. */
+  damagedEtag(name: string): Promise<string | undefined>;
+  /** Returns false when the record has changed, or is gone. */
+  removeRecord(name: string, etag: string): Promise<boolean>;
   /** Inserts record and entries in one batch. @throws LostRace when the name is taken. */
   create(record: AccountRecord, entries: readonly AuditEntry[]): Promise<void>;
   /** Replaces the record and inserts the entries, in one batch. */

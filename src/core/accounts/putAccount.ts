@@ -63,6 +63,8 @@ export interface AccountInput {
 export interface Permitted {
   /** Move an account from its customer key back to the system key. */
   readonly mayRelease?: boolean;
+  /** Create accounts of these owners only. Absent: of any. */
+  readonly owners?: ReadonlySet<string>;
 }
 
 export type SavedAccount = { readonly view: AccountView; readonly created: boolean };
@@ -83,7 +85,7 @@ export function putAccount(
     // A creation that was delayed too long and crashed may have left a key that no ring opens. Its retry must not
     // succeed.
     if (current !== undefined) await assertRingsOpenStoredKey(current.record, service);
-    if (current === undefined) await createAccount(name, input, actor, service);
+    if (current === undefined) await createAccount(name, input, actor, service, permitted);
     else await withPreconditions(conditions, () => changeAccount(current, input, { actor, ...permitted }, service));
     return { view: await getAccount(folded, service), created: current === undefined };
   });
@@ -120,8 +122,16 @@ function racing<T>(
   return input.encryption === undefined ? serialize(name, race) : race();
 }
 
-function createAccount(name: string, input: AccountInput, actor: Actor, service: AccountsDeps): Promise<void> {
+function createAccount(
+  name: string,
+  input: AccountInput,
+  actor: Actor,
+  service: AccountsDeps,
+  { owners }: Permitted,
+): Promise<void> {
   const owned = ownedOf(input);
+  if (owners?.has(owned.owner) === false)
+    throw new Refusal('AuthorizationFailed', `The caller may create accounts of ${[...owners].join(', ')} only.`);
   const { tags = {}, auditKeyUse = false, leaseSeconds, place, kept } = input;
   if (place !== undefined) parseAmsName(name);
   const record = {
@@ -152,17 +162,17 @@ async function create(about: NewAccount, input: AccountInput, actor: Actor, serv
   const rings = await service.rings();
   const accountKey = service.random.bytes(32);
   try {
-    const { provenAt, facts, ...key } = await protect(place, accountKey, wanted, about, service);
+    const { proof, facts, ...key } = await protect(place, accountKey, wanted, about, service);
     await finishDelete(fold(name), service);
     await removeLeftovers(fold(name), service);
     await service.directory.put(fold(name));
     if (about.place !== undefined) await service.directory.put(fold(name), about.place);
-    const encryption = await bind({ name, instanceId, owner }, key.encryption, provenAt, service);
+    const encryption = await bind({ name, instanceId, owner }, key.encryption, proof, service);
     const created: AuditFacts = { type: 'AccountCreated', actor, key: wrappedByOf(encryption), ...facts };
     const record = { lifecycle: 'active', ...about, createdAt: now, updatedAt: now, ...key, encryption } as const;
     await insertAccount(record, created, service);
     await resealUntilValid(record, accountKey, rings, service);
-    await confirmWatched(encryption, provenAt, service);
+    await confirmWatched(encryption, proof, service);
   } finally {
     wipe(accountKey);
   }

@@ -1,13 +1,15 @@
 /** Reads accounts: the record and its watch, as every call sees them. */
 
 import { type ArmPath, isSameArmPath } from '../base/armPath.ts';
+import { DamagedRow } from '../base/damagedRow.ts';
+import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';
 import { fold, parseAccountName } from '../base/names.ts';
 import { type AccountView, verdictOn } from './account.ts';
 import type { AccountsDeps } from './deps.ts';
 import type { ArmPathFilter } from './ports.ts';
 
-export interface ReadDeps extends Partial<Pick<AccountsDeps, 'accountCache'>> {
+export interface ReadDeps extends Partial<Pick<AccountsDeps, 'accountCache'>>, Pick<AccountsDeps, 'clock'> {
   readonly accounts: Pick<AccountsDeps['accounts'], 'read'>;
   readonly bindings: Pick<AccountsDeps['bindings'], 'readWatch'>;
 }
@@ -29,7 +31,7 @@ export async function findAccount(name: string, tools: ReadDeps): Promise<Accoun
   const binding = found?.encryption.type === 'CustomerKey' ? found.encryption.binding.id : undefined;
   accountCache?.noteBinding(folded, binding);
   if (stored === undefined || found === undefined) return undefined;
-  const view = { record: found, etag: stored.etag };
+  const view = { record: found, etag: stored.etag, readAt: tools.clock.now() };
   if (binding === undefined) return view;
   const guessed = binding === guess ? (await early)?.value : undefined;
   // A watch that was read a moment before the record may not have its version yet.
@@ -47,6 +49,8 @@ export async function getAccount(name: string, tools: ReadDeps): Promise<Account
 
 export interface AccountPage {
   readonly accounts: readonly AccountView[];
+  /** Names of accounts whose record, or whose watch, is damaged. */
+  readonly damaged: readonly string[];
   /** Pass it to the next call. Absent on the last page. */
   readonly next?: string;
 }
@@ -80,9 +84,20 @@ const isListed = (
 
 async function readListed(page: { names: string[]; next?: string }, tools: ReadDeps): Promise<AccountPage> {
   const { names, next } = page;
-  const views = await Promise.all(names.map((name) => findAccount(name, tools)));
-  const accounts = views.filter((view) => view !== undefined);
-  return next === undefined ? { accounts } : { accounts, next };
+  const found = await Promise.all(names.map((name) => findUnlessDamaged(name, tools)));
+  const accounts = found.filter((view) => view !== undefined && view !== 'damaged');
+  const damaged = names.filter((_, n) => found[n] === 'damaged');
+  return defined({ accounts, damaged, next });
+}
+
+/** One damaged row keeps no other account off a list. */
+async function findUnlessDamaged(name: string, tools: ReadDeps): Promise<AccountView | 'damaged' | undefined> {
+  try {
+    return await findAccount(name, tools);
+  } catch (error) {
+    if (error instanceof DamagedRow) return 'damaged';
+    throw error;
+  }
 }
 
 export function accountNotFound(name: string): Refusal {

@@ -38,6 +38,8 @@ export const auditTypes = [
   'KeyExpired',
   'IdentityUnavailable',
   'IdentityAvailable',
+  'KeyNotReadable',
+  'KeyReadable',
   'NewVersionFound',
   'NewVersionUnusable',
   'RotationStarted',
@@ -49,6 +51,7 @@ export const auditTypes = [
   'RingGenerationActivated',
   'RingGenerationRetiring',
   'RingGenerationDestroyed',
+  'StateDamaged',
 ] as const;
 export type AuditType = (typeof auditTypes)[number];
 
@@ -103,6 +106,8 @@ export interface AuditFacts extends Partial<Trigger> {
   readonly claim?: string;
   /** `<ring>/<generation>`: what an entry of the service's own chain is about. */
   readonly ring?: string;
+  /** `<table>/<partition key>/<row key>`: the damaged row that an entry of the service's own chain is about. */
+  readonly row?: string;
   /** ISO 8601: the latest moment at which the key that was lost could still be in use. */
   readonly keyReleasedBy?: string;
   /** ISO 8601: of the key version that the entry is about. */

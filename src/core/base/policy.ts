@@ -41,6 +41,8 @@ export const policySchema = z
     leaseGraceSeconds: z.coerce.number().min(0).max(86_400).default(600),
     /** Accounts re-wrapped, or brought up to date, in one message of work; re-wraps also end after a minute. */
     accountsPerMessage: positiveCount(1000),
+    /** How many messages a sweep sends, each for a range of vaults, however many vaults there are. */
+    sweepRanges: z.coerce.number().int().min(1).max(4096).default(64),
     /** How long a worker that died keeps others off its vault. */
     workerLeaseSeconds: positiveSeconds(60),
     /** How much of a vault's documented limit re-wraps and looks may use: the vault is the customer's. */
@@ -57,6 +59,8 @@ export const policySchema = z
     operationTimeoutSeconds: positiveSeconds(600),
     /** How long a version must not have been the latest before it may be called safe to disable. */
     safeToDisableAfterSeconds: positiveSeconds(900),
+    /** Calls that give out values (reveal, resolve), for each caller in each process; 0: no limit. */
+    revealsPerMinute: z.coerce.number().int().min(0).max(1_000_000).default(6_000),
   })
   .refine((policy) => policy.lookIntervalSuspectSeconds >= policy.lookSpacingSeconds, {
     path: ['lookIntervalSuspectSeconds'],

@@ -3,7 +3,7 @@
  * leaves the process before the identifier and the owner's right to the vault are known to be good (INV-8, INV-10).
  */
 
-import { type Cause, classOf, isCause, meaningOf, remedyOf } from '../base/causes.ts';
+import { actorOf, type Cause, classOf, isCause, meaningOf, remedyOf } from '../base/causes.ts';
 import { defined } from '../base/defined.ts';
 import { type ErrorDetail, type ErrorExtras, Refusal, Unavailable } from '../base/errors.ts';
 import { type Binding, bindingOf, type KeyVaultIdentity } from './binding.ts';
@@ -65,12 +65,13 @@ export async function factsOf(input: CustomerKeyInput, { owner }: Owned, tools: 
   return { identifier, binding, mayUse, described };
 }
 
-export const checked = (facts: KeyFacts, account: Owned, { clock, policy, ownerTag }: AcceptTools): Check[] =>
+export const checked = (facts: KeyFacts, account: Owned, { clock, policy, ownerTag, cloud }: AcceptTools): Check[] =>
   checksOf(facts, {
     owner: account.owner,
     location: account.location,
     now: clock.now(),
     nearExpiryDays: policy.keyNearExpiryDays,
+    cloud,
     ...defined({ ownerTag }),
   });
 
@@ -130,10 +131,8 @@ function trouble(
   about: ErrorExtras,
 ): Refusal | Unavailable {
   const { requestId, innerCode, retryAfterSeconds = 10 } = observed ?? {};
-  const seen = {
-    ...defined({ keyVaultRequestId: requestId, keyVaultInnerCode: innerCode }),
-  };
-  const extras = observed === undefined ? about : { ...about, info: { cause, ...seen } };
+  const seen = defined({ keyVaultRequestId: requestId, keyVaultInnerCode: innerCode });
+  const extras = { ...about, info: { cause, whoActs: actorOf(cause), ...seen } };
   return classOf(cause) === 'unreachable'
     ? new Unavailable(cause, message, retryAfterSeconds, extras)
     : new Refusal(cause, message, extras);

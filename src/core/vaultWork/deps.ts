@@ -1,11 +1,14 @@
 import type { WorkLock } from '../base/workLock.ts';
+import type { WorkQueue } from '../base/workQueue.ts';
 import type { KeyRef } from '../customerKey/ports.ts';
 import type { RotationDeps } from '../rotation/deps.ts';
-import type { SweepMark } from './ports.ts';
+import type { QueuedWork, RangeStore, SweepMark } from './ports.ts';
 
 export interface VaultWorkDeps extends RotationDeps {
   readonly vaults: RotationDeps['vaults'] & WorkLock;
+  readonly queue: WorkQueue<QueuedWork>;
   readonly sweepMark: SweepMark;
+  readonly ranges: RangeStore;
   /** Unwraps with an operator-owned key under the same identity: shows whether a denial is the service's own fault. */
   readonly controlLook: (key: Pick<KeyRef, 'identity' | 'tenantId'>) => Promise<'good' | 'failed'>;
 }

@@ -1,26 +1,58 @@
-/** The timer's story: wake every vault that has a key. What is due there stands in the tables, and the worker decides. */
-
+/**
+ * The timer's part of a sweep: one message for each range of vaults, however many vaults there are. What is due stands in the tables, and
+ * the workers decide.
+ */
+import pLimit from 'p-limit';
+import { describeError } from '../base/errors.ts';
 import { measure } from '../base/metrics.ts';
 import type { VaultWorkDeps } from './deps.ts';
+import { allRanges, type RangeWork } from './ranges.ts';
+import { sweepRange } from './sweepRange.ts';
 
-/** Answers with the number of vaults woken. One send that fails stops the sweep; the next tick begins anew. */
-export async function sweep(service: Pick<VaultWorkDeps, 'vaults' | 'queue'>): Promise<number> {
-  let vaults = 0;
-  for await (const vault of service.vaults.list()) {
-    await service.queue.send({ vault, requestedBy: 'sweep' });
-    vaults += 1;
-  }
-  return vaults;
+const sendsAtOnce = 32;
+const rangesAtOnce = 4;
+/** A handler may run for ten minutes, and the next sweep comes after one. */
+const workMs = 45_000;
+
+/** Returns the number of ranges. A range whose message cannot be sent is worked on here, as far as the time lasts. */
+export async function sweep(service: VaultWorkDeps): Promise<number> {
+  const { queue, log, policy } = service;
+  const ranges = allRanges(policy.sweepRanges);
+  const unsent: RangeWork[] = [];
+  let error: unknown;
+  await pLimit(sendsAtOnce).map(ranges, async (range) => {
+    try {
+      await queue.send(range);
+    } catch (thrown) {
+      unsent.push(range);
+      error = thrown;
+    }
+  });
+  if (unsent.length === 0) return ranges.length;
+  log.warn('A wake-up was not sent', { count: unsent.length, error: describeError(error) });
+  await workHere(unsent, service);
+  return ranges.length;
 }
 
-/** The sweep as the timer makes it: it leaves a mark, so that everybody can see how long ago it was. */
-export async function timedSweep(
-  service: Pick<VaultWorkDeps, 'vaults' | 'queue' | 'sweepMark' | 'clock' | 'log'>,
-): Promise<number> {
+async function workHere(ranges: readonly RangeWork[], service: VaultWorkDeps): Promise<void> {
+  const until = service.clock.now() + workMs;
+  await pLimit(rangesAtOnce).map(ranges, async (range) => {
+    if (service.clock.now() >= until) return;
+    try {
+      await sweepRange(range, service);
+    } catch (error) {
+      // One range's failure stops no other. How old its looks become shows it.
+      service.log.error('Work on a vault failed', { range: range.range, error: describeError(error) });
+    }
+  });
+}
+
+/** A sweep as the timer makes it: it leaves a mark, which shows how long ago it was. */
+export async function timedSweep(service: VaultWorkDeps): Promise<number> {
   const before = await service.sweepMark.read();
-  const vaults = await sweep(service);
+  const ranges = await sweep(service);
   const now = service.clock.now();
   await service.sweepMark.write(now);
   if (before !== undefined) measure(service.log, 'keyward.sweeps.ms', now - before, {});
-  return vaults;
+  return ranges;
 }

@@ -12,14 +12,16 @@ import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { WorkTicket } from '../base/workLock.ts';
 import { followLatest, isFollowDue, type VersionCheck } from '../rotation/followLatestVersion.ts';
+import { isLookDue, soonest } from '../watch/lookSchedule.ts';
 import { createPacedKeyVault } from '../watch/pacedKeyVault.ts';
 import type { VaultWork } from '../watch/ports.ts';
 import { updateWatch } from '../watch/updateWatch.ts';
 import { costOf } from '../watch/vaultBudget.ts';
-import { isLookDue, isSilent, soonest, type Watch } from '../watch/watch.ts';
+import type { Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
 import { auditLooks, type LookRound, lookAtBinding } from './look.ts';
 import { reconcile } from './reconcile.ts';
+import { isBeforeNextSweep, nextWakeOf, noteLateness } from './wake.ts';
 
 /** How long one message of work goes on; functionTimeout in host.json is far above it. */
 const budgetMs = 120_000;
@@ -108,8 +110,7 @@ async function workOnDue(
   }
   if (message.ticket === undefined) return;
   const wakeAt = Math.min(...message.wakes.values());
-  // Sooner than the sweep comes round anyway.
-  if (wakeAt < clock.now() + policy.lookIntervalHealthySeconds * 1000)
+  if (isBeforeNextSweep(wakeAt, clock.now(), policy))
     await queue.send({ vault, requestedBy: 'wake' }, Math.max(0, wakeAt - clock.now()));
 }
 
@@ -206,15 +207,4 @@ async function followIfDue(watch: Stored<Watch>, until: EpochMs, isSweep: boolea
   const { unfinished } = followed;
   wakes.set(id, unfinished ? (spending.resumeAt ?? service.clock.now()) : nextWakeOf(followed.watch.value));
   return unfinished;
-}
-
-/** While nobody answers, versions wait for the looks. */
-const nextWakeOf = (watch: Watch): EpochMs =>
-  isSilent(watch) ? watch.nextLookAt : Math.min(watch.nextLookAt, watch.nextVersionCheckAt);
-
-/** A look that comes a whole interval late says that sweeps, or workers, do not keep up: docs/operations.md has the alert. */
-function noteLateness(watch: Watch, { clock, policy, log }: VaultWorkDeps): void {
-  const lateMs = clock.now() - watch.nextLookAt;
-  if (lateMs > policy.lookIntervalHealthySeconds * 1000)
-    log.warn('A key check came late', { bindingId: watch.binding.id, lateMs });
 }

@@ -54,8 +54,27 @@ export interface VaultDirectory {
   /** Idempotent: puts the binding into the vault's partition. */
   addBinding(vaultHost: string, bindingId: string): Promise<void>;
   bindings(vaultId: string): Promise<string[]>;
+  /** The vaults of a range in the order of their ids, each with all its bindings; `rows` says how many bindings a page reads. */
+  page(range: VaultRange, rows: number, after?: string): Promise<VaultPage>;
   /** Every vault that has a binding. */
   list(): AsyncIterable<string>;
+}
+
+/** Ids of vaults from `from` on and below `to`. */
+export interface VaultRange {
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface VaultBindings {
+  readonly id: string;
+  readonly bindings: readonly string[];
+}
+
+export interface VaultPage {
+  readonly vaults: readonly VaultBindings[];
+  /** Give it back to continue. Absent on the last page. */
+  readonly next?: string;
 }
 
 /** What the vault's workers have left to spend: travels from one to the next. Only the worker writes it. */

@@ -10,7 +10,9 @@ import { beginOperation, cancelCreation } from '../../core/ams/runOperation.ts';
 import { isSameArmPath, parseArmPath } from '../../core/base/armPath.ts';
 import { KeywardError, LostRace, Refusal, retryLostRaces } from '../../core/base/errors.ts';
 import { fold, isGuid, parseAccountName, parseAmsName } from '../../core/base/names.ts';
-import { type Call, type RouteHandler, readJson } from '../pipeline/http.ts';
+import { mayServe } from '../pipeline/authorize.ts';
+import type { Call, RouteHandler } from '../pipeline/call.ts';
+import { readJson } from '../pipeline/requestBody.ts';
 import { conditionsIn, maxPageSize } from '../pipeline/requestParams.ts';
 import { renderAccount, renderAwaited } from './accountAnswer.ts';
 import { parseBody } from './accountBody.ts';
@@ -19,13 +21,14 @@ import { operationHeaders } from './operations.ts';
 
 const nameIn = ({ params }: HttpRequest): string => params.accountName ?? '';
 
-export const list: RouteHandler = async ({ request, service }) => {
+export const list: RouteHandler = async ({ request, service, ...caller }) => {
   const version = versionIn(request, accountVersions);
   const { subscriptionId, resourceGroup } = placeIn(request);
   const asked = { subscriptionId, ...(resourceGroup === '' ? {} : { resourceGroup }) };
   const after = skipIn(request);
   const { accounts, next } = await listAccountsOf(asked, maxPageSize, after, service);
-  const value = accounts.map((view) => renderAccount(view, version, service));
+  const served = accounts.filter(({ record }) => mayServe(caller, record.owner));
+  const value = served.map((view) => renderAccount(view, version, service));
   return { status: 200, jsonBody: { value, ...nextLink(request, next) } };
 };
 
@@ -67,8 +70,10 @@ const changeOf = ({ request, actor, roles }: Call) => ({
   mayRelease: roles.has('Keys.Release'),
 });
 
-/** Names are unique in the whole service. @throws Refusal Conflict */
-async function accountToPut({ request, service, known }: Call): Promise<AccountView | undefined> {
+/** Names are unique in the whole service. @throws Refusal Conflict | AuthorizationFailed */
+async function accountToPut({ request, service, known, ...caller }: Call): Promise<AccountView | undefined> {
+  if (!mayServe(caller, fold(placeIn(request).subscriptionId)))
+    throw new Refusal('AuthorizationFailed', 'The caller is limited to other owners than this subscription.');
   const name = parseAccountName(nameIn(request));
   const view = known === undefined ? await findAccount(name, service) : (await known).view;
   if (view === undefined || isSameArmPath(view.record.place, placeIn(request))) return view;

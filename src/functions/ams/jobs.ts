@@ -1,6 +1,6 @@
 /**
- * Jobs. Addresses that a job reads from are credentials, and become the account's job inputs: no call here returns them. The program that runs
- * the job asks for them by `resolve`, under the name that the job tells. Jobs are stored, not run.
+ * Jobs. Addresses that a job reads from are credentials, and become the account's job inputs: no call here returns
+ * them. The program that runs the job asks for them by `resolve`, under the name in the job. Jobs are stored, not run.
  */
 
 import { getResource } from '../../core/ams/readResource.ts';
@@ -9,7 +9,8 @@ import { putResource, type ResourceSecretInput, refuseExisting } from '../../cor
 import { wipe } from '../../core/base/bytes.ts';
 import { iso } from '../../core/base/time.ts';
 import { parseJobInput } from '../../core/secrets/secretValues.ts';
-import { parsed, type RouteHandler, readJson } from '../pipeline/http.ts';
+import type { RouteHandler } from '../pipeline/call.ts';
+import { parsed, readJson } from '../pipeline/requestBody.ts';
 import { encodingVersions } from './arm.ts';
 import { type JobInput, jobBody } from './jobBody.ts';
 import { accepted, get, list, listIn, nameIn, type ResourceApi, refIn, remove, render } from './resources.ts';

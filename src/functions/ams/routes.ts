@@ -4,7 +4,7 @@
  * first call of one of them.
  */
 import { keyChangeRefusal } from '../pipeline/auditedRefusals.ts';
-import type { RouteHandler } from '../pipeline/http.ts';
+import type { RouteHandler } from '../pipeline/call.ts';
 import type { Route } from '../pipeline/route.ts';
 
 const subscription = 'subscriptions/{subscriptionId}';

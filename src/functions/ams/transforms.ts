@@ -1,10 +1,11 @@
-/** Transforms: what jobs stand under. They hold no secret, and nothing is encoded here. */
+/** Transforms, the parents of jobs. They hold no secret, and Keyward encodes nothing. */
 
 import { listResources } from '../../core/ams/readResource.ts';
 import { putResource } from '../../core/ams/writeResource.ts';
 import { Refusal } from '../../core/base/errors.ts';
 import { iso } from '../../core/base/time.ts';
-import { parsed, type RouteHandler, readJson } from '../pipeline/http.ts';
+import type { RouteHandler } from '../pipeline/call.ts';
+import { parsed, readJson } from '../pipeline/requestBody.ts';
 import { maxPageSize } from '../pipeline/requestParams.ts';
 import { encodingVersions } from './arm.ts';
 import { transformBody } from './jobBody.ts';

@@ -1,7 +1,7 @@
 /** What is said of an HTTP route, once: who may call it, when, and what goes in and comes out. */
 import type * as z from 'zod';
 import type { AuditedRefusal } from './auditedRefusals.ts';
-import type { BareHandler, RouteHandler, WhenRefused } from './http.ts';
+import type { BareHandler, RouteHandler, WhenRefused } from './call.ts';
 
 /** App roles of the bearer tokens. One does not include another. */
 export const roles = [

@@ -1,10 +1,12 @@
-/** Queue trigger: one vault's work. A message that is none of ours is logged and dropped: repeating would not mend it. */
+/** Queue trigger: one vault's work, or that of a range of vaults in a sweep. A message that is none of ours is logged and dropped: repeating would not mend it. */
 import type { StorageQueueHandler } from '@azure/functions';
 import * as z from 'zod';
 import { triggers } from '../../core/audit/auditEntry.ts';
+import { sweepRange } from '../../core/vaultWork/sweepRange.ts';
 import { workOnVault } from '../../core/vaultWork/vaultWork.ts';
 import { inInvocation, keyward } from '../pipeline/service.ts';
 
+const rangeMessage = z.strictObject({ range: z.int().min(0), of: z.int().min(1).max(4096) });
 const message = z.object({
   vault: z.string().regex(/^[0-9a-f]{32}$/),
   lookNow: z.object({ keyName: z.string().max(127).optional() }).optional(),
@@ -18,6 +20,8 @@ const message = z.object({
 export const vaultWork: StorageQueueHandler = (input, context) =>
   inInvocation(context, async () => {
     const service = await keyward();
+    const range = rangeMessage.safeParse(input);
+    if (range.success && range.data.range < range.data.of) return sweepRange(range.data, service);
     const parsed = message.safeParse(input);
     if (!parsed.success) return service.log.error('Dropped a malformed vault work message');
     const { vault, lookNow, requestedBy, eventId } = parsed.data;

@@ -17,9 +17,10 @@ import { defined } from '../../core/base/defined.ts';
 import type { Log, LogFields } from '../../core/base/log.ts';
 import type { DailyWork } from '../../core/dailyPass.ts';
 import type { Service } from '../../core/service.ts';
+import type { QueuedWork } from '../../core/vaultWork/ports.ts';
 import { sweep } from '../../core/vaultWork/sweep.ts';
+import { sweepRange } from '../../core/vaultWork/sweepRange.ts';
 import { workOnVault } from '../../core/vaultWork/vaultWork.ts';
-import type { VaultWork } from '../../core/watch/ports.ts';
 import {
   appPrincipalId,
   createOperatorVault,
@@ -96,6 +97,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     // Both queues are virtual: no request goes to this endpoint.
     ...operatorSettings(`${tables.connectionString};QueueEndpoint=http://127.0.0.1:9/memory`, identity, emulator.url),
     ...(topic === undefined ? {} : { KEYWARD_ANNOUNCEMENTS_ENDPOINT: topic.endpoint }),
+    KEYWARD_SWEEP_RANGES: '2',
     ...options.settings,
   };
   const clock = createVirtualClock(Date.now());
@@ -108,14 +110,10 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const service = await another();
   let nextSweepAt = clock.now() + sweepEveryMs;
   const past = new Set<string>();
-  const present = {
-    ...service.vaults,
-    async *list() {
-      for await (const vault of service.vaults.list()) if (!past.has(vault)) yield vault;
-    },
-  };
-  const work = async (message: VaultWork) => {
-    if (!past.has(message.vault)) await workOnVault(message, service);
+  const present = { ...service, vaults: without(past, service.vaults) };
+  const work = async (message: QueuedWork) => {
+    if ('range' in message) await sweepRange(message, present);
+    else if (!past.has(message.vault)) await workOnVault(message, service);
   };
 
   const lab: Lab = {
@@ -161,7 +159,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
         clock.set(Math.max(clock.now(), nextAt));
         if (nextAt === nextSweepAt) {
           nextSweepAt = clock.now() + sweepEveryMs;
-          await sweep({ queue, vaults: present });
+          await sweep(present);
         } else await queue.deliver(work);
       }
       clock.set(Math.max(clock.now(), end));
@@ -174,6 +172,15 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   };
   return lab;
 }
+
+/** The vaults, but for those that are over. */
+export const without = (over: ReadonlySet<string>, vaults: Service['vaults']): Service['vaults'] => ({
+  ...vaults,
+  async page(...requested) {
+    const page = await vaults.page(...requested);
+    return { ...page, vaults: page.vaults.filter(({ id }) => !over.has(id)) };
+  },
+});
 
 function logInto(lines: LogLine[]): Log {
   const at =

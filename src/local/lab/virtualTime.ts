@@ -2,7 +2,7 @@
 import type { Clock } from '../../core/base/effects.ts';
 import type { EpochMs } from '../../core/base/time.ts';
 import type { WorkQueue } from '../../core/base/workQueue.ts';
-import type { VaultWork } from '../../core/watch/ports.ts';
+import type { QueuedWork } from '../../core/vaultWork/ports.ts';
 
 export interface VirtualClock extends Clock {
   set(to: EpochMs): void;
@@ -29,7 +29,7 @@ interface Waiting<Message> {
  * A queue over virtual time with the guarantees of the real one: delays in whole seconds, at least once, poison
  * messages.
  */
-export interface VirtualQueue<Message = VaultWork> extends WorkQueue<Message> {
+export interface VirtualQueue<Message = QueuedWork> extends WorkQueue<Message> {
   /** The time when the next message becomes visible; undefined when there is none. */
   nextAt(): EpochMs | undefined;
   /**
@@ -45,7 +45,7 @@ export interface VirtualQueue<Message = VaultWork> extends WorkQueue<Message> {
 const maxDequeueCount = 5;
 const visibilityAfterFailureMs = 10_000;
 
-export function createVirtualQueue<Message = VaultWork>(clock: Clock): VirtualQueue<Message> {
+export function createVirtualQueue<Message = QueuedWork>(clock: Clock): VirtualQueue<Message> {
   const waiting: Waiting<Message>[] = [];
   const poison: Message[] = [];
   const first = () => waiting.toSorted((a, b) => a.visibleAt - b.visibleAt)[0];

@@ -6,10 +6,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import { vaultIdOf } from '../../core/customerKey/binding.ts';
 import type { Service } from '../../core/service.ts';
+import type { RangeWork } from '../../core/vaultWork/ranges.ts';
 import { sweep } from '../../core/vaultWork/sweep.ts';
+import { sweepRange } from '../../core/vaultWork/sweepRange.ts';
 import { workOnVault } from '../../core/vaultWork/vaultWork.ts';
 import type { VaultWork } from '../../core/watch/ports.ts';
-import type { Lab } from '../lab/lab.ts';
+import { type Lab, without } from '../lab/lab.ts';
 
 export interface Pump {
   /** Lets time pass. Calls `afterEach` after each moment with work. */
@@ -29,21 +31,36 @@ const atATime = 10;
 const stuckAfterMs = 10_000;
 export const stuckWork = `a look did not end within ${stuckAfterMs / 1000} s of real time`;
 
+/**
+ * Vaults and workers share one thread here, and the deadline of a call is in real time. With as many calls at once as in Azure, a busy
+ * machine would answer after the deadline.
+ */
+const callsAtOnce = 8;
+
+function withFewCalls(service: Service): Service {
+  const limit = pLimit(callsAtOnce);
+  const { keyVault } = service;
+  return {
+    ...service,
+    keyVault: {
+      ...keyVault,
+      describe: (...requested) => limit(() => keyVault.describe(...requested)),
+      unwrap: (...requested) => limit(() => keyVault.unwrap(...requested)),
+    },
+  };
+}
+
 /** All vaults of the emulator are in the public cloud. */
 export const idOf = (vault: string): string => vaultIdOf(`${vault}.vault.azure.net`);
 
 /** `service` does the work: by default the laboratory's own. Another one can have a clock of its own. */
-export function createPump(lab: Lab, service: Service = lab.service): Pump {
+export function createPump(lab: Lab, worker: Service = lab.service): Pump {
   const { clock, queue } = lab;
+  const service = withFewCalls(worker);
   const retired = new Set<string>();
   const stuck: string[] = [];
   let nextSweepAt = clock.now() + sweepEveryMs;
-  const living = {
-    ...service.vaults,
-    async *list() {
-      for await (const vault of service.vaults.list()) if (!retired.has(vault)) yield vault;
-    },
-  };
+  const living = { ...service, vaults: without(retired, service.vaults) };
 
   async function handle(message: VaultWork): Promise<void> {
     if (retired.has(message.vault)) return;
@@ -62,16 +79,22 @@ export function createPump(lab: Lab, service: Service = lab.service): Pump {
 
   async function deliverDue(): Promise<void> {
     const byVault = new Map<string, VaultWork[]>();
+    const ranges: RangeWork[] = [];
     while ((queue.nextAt() ?? Number.POSITIVE_INFINITY) <= clock.now()) {
       await queue.deliver(async (message) => {
-        if (!retired.has(message.vault)) byVault.set(message.vault, [...(byVault.get(message.vault) ?? []), message]);
+        if ('range' in message) ranges.push(message);
+        else if (!retired.has(message.vault))
+          byVault.set(message.vault, [...(byVault.get(message.vault) ?? []), message]);
       });
     }
     const limit = pLimit(atATime);
     const inOrder = async (messages: readonly VaultWork[]) => {
       for (const message of messages) await handle(message);
     };
-    await Promise.all([...byVault.values()].map((messages) => limit(inOrder, messages)));
+    await Promise.all([
+      ...ranges.map((range) => sweepRange(range, living)),
+      ...[...byVault.values()].map((messages) => limit(inOrder, messages)),
+    ]);
   }
 
   const pump: Pump = {
@@ -87,7 +110,7 @@ export function createPump(lab: Lab, service: Service = lab.service): Pump {
         clock.set(Math.max(clock.now(), nextAt));
         if (nextAt === nextSweepAt) {
           nextSweepAt += sweepEveryMs;
-          await sweep({ vaults: living, queue });
+          await sweep(living);
         }
         await deliverDue();
         await afterEach?.();

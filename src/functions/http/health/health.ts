@@ -10,9 +10,15 @@ import type { Backlog } from '../../../core/announcements/outboxPass.ts';
 import { causes, meaningOf } from '../../../core/base/causes.ts';
 import { defined } from '../../../core/base/defined.ts';
 import { iso } from '../../../core/base/time.ts';
-import { type HealthCheckResult, type HealthFailure, type Readiness, readiness } from '../../../core/health.ts';
+import {
+  type HealthCheckResult,
+  type HealthFailure,
+  type KeyCounts,
+  type Readiness,
+  readiness,
+} from '../../../core/health.ts';
 import type { Service } from '../../../core/service.ts';
-import type { BareHandler } from '../../pipeline/http.ts';
+import type { BareHandler } from '../../pipeline/call.ts';
 import type { Route } from '../../pipeline/route.ts';
 import { keyward } from '../../pipeline/service.ts';
 
@@ -45,6 +51,7 @@ const readySchema = z.strictObject({
       Unreachable: count,
       isComplete: z.boolean(),
       countedAt: z.iso.datetime(),
+      oldestCheckAt: z.iso.datetime().optional(),
     })
     .optional(),
   poisonedMessages: count.optional(),
@@ -67,6 +74,7 @@ const ready = readySchema.meta({
         Unreachable: 0,
         isComplete: true,
         countedAt: '2026-11-23T19:49:10.000Z',
+        oldestCheckAt: '2026-11-23T19:49:02.000Z',
       },
       poisonedMessages: 0,
       announcements: { waiting: 0, isComplete: true },
@@ -99,9 +107,7 @@ function answer(
     settings: { status: 'ok', names: [] },
     parts: parts.map(renderPart),
     ...(lastSweptAt === undefined ? {} : { sweep: ageOf(lastSweptAt, clock.now()) }),
-    ...(keys === undefined
-      ? {}
-      : { keys: { ...keys.byStatus, isComplete: keys.isComplete, countedAt: iso(keys.countedAt) } }),
+    ...(keys === undefined ? {} : { keys: renderKeys(keys) }),
     ...defined({ poisonedMessages: poisoned }),
     ...(announcements === undefined ? {} : { announcements: renderBacklog(announcements, clock.now()) }),
   });
@@ -116,6 +122,13 @@ const meaningOfTrouble = (cause: HealthFailure): string =>
   cause === 'AnnouncementsLate'
     ? 'Audit entries have been waiting for more than three minutes to be announced.'
     : meaningOf(cause);
+
+const renderKeys = ({ byStatus, isComplete, countedAt, oldestLookAt }: KeyCounts) => ({
+  ...byStatus,
+  isComplete,
+  countedAt: iso(countedAt),
+  ...defined({ oldestCheckAt: oldestLookAt === undefined ? undefined : iso(oldestLookAt) }),
+});
 
 const renderBacklog = ({ oldestAt, ...counts }: Backlog, now: number) => ({
   ...counts,

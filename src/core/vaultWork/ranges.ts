@@ -1,0 +1,26 @@
+/** Ranges of vaults: equal parts of the space of vault ids. Ids are hashes, so every range has about as many vaults as any other. */
+import type { VaultRange } from '../watch/ports.ts';
+
+/** What one message of a sweep names: a part of all vaults, and of how many parts. */
+export interface RangeWork {
+  readonly range: number;
+  readonly of: number;
+}
+
+const digits = 4;
+const space = 16 ** digits;
+/** Above every id: ids are hexadecimal. */
+const end = 'g';
+
+/** The ids of a range, by their first digits. */
+export function rangeOf({ range, of }: RangeWork): VaultRange {
+  const boundary = (index: number) =>
+    index === of
+      ? end
+      : Math.floor((index * space) / of)
+          .toString(16)
+          .padStart(digits, '0');
+  return { from: boundary(range), to: boundary(range + 1) };
+}
+
+export const allRanges = (of: number): RangeWork[] => Array.from({ length: of }, (_, range) => ({ range, of }));

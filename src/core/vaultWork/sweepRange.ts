@@ -1,0 +1,150 @@
+/**
+ * One range of a sweep: its vaults in the order of their ids, page by page, some at once. A worker that reaches its deadline stores how
+ * far it has come and continues by a message. One that dies leaves a short lock and that position: the next sweep continues there, and
+ * then begins again.
+ */
+import pLimit from 'p-limit';
+import { defined } from '../base/defined.ts';
+import { describeError } from '../base/errors.ts';
+import { measure } from '../base/metrics.ts';
+import type { EpochMs } from '../base/time.ts';
+import type { WatchStatus } from '../base/vocabulary.ts';
+import type { WorkTicket } from '../base/workLock.ts';
+import type { VaultBindings, VaultPage } from '../watch/ports.ts';
+import { statusOfKey } from '../watch/watch.ts';
+import type { VaultWorkDeps } from './deps.ts';
+import type { RangePass, RangeState } from './ports.ts';
+import { type RangeWork, rangeOf } from './ranges.ts';
+import { type SweptVault, sweepVault } from './sweepVault.ts';
+
+const vaultsAtOnce = 16;
+/** Rows of bindings. */
+const rowsAPage = 256;
+/** How long one message works; functionTimeout in host.json is far above it. */
+const workMs = 120_000;
+/** How long a worker that died keeps others off its range: less than a sweep's period, so that the next sweep finds it free. */
+const leaseMs = 30_000;
+
+/** What one worker has in its hands. */
+interface RangeWorker {
+  readonly work: RangeWork;
+  readonly service: VaultWorkDeps;
+  readonly until: EpochMs;
+  readonly last: RangeState['last'];
+  /** Undefined: the lock had run out, and another worker has it. */
+  ticket: WorkTicket | undefined;
+  keptAt: EpochMs;
+}
+
+const lockOf = ({ range, of }: RangeWork): string => `range-${of}-${range}`;
+
+/** Ends at once where another worker is at the range. */
+export async function sweepRange(work: RangeWork, tools: VaultWorkDeps): Promise<void> {
+  const service = { ...tools, trigger: { trigger: 'sweep' } as const };
+  const { clock, vaults, queue, ranges } = service;
+  const now = clock.now();
+  const first = await vaults.page(rangeOf(work), rowsAPage);
+  // Most ranges of a small installation: they cost two reads a sweep.
+  if (first.vaults.length === 0 && (await ranges.read(work)).last?.vaults === 0) return;
+  const ticket = await vaults.beginWork(lockOf(work), now, now + leaseMs);
+  if (ticket === undefined) return;
+  let held: WorkTicket | undefined = ticket;
+  let isOver = false;
+  try {
+    const { pass, last } = await ranges.read(work);
+    const worker: RangeWorker = { work, service, last, ticket, keptAt: now, until: now + workMs };
+    isOver = await (pass === undefined ? sweepFrom(newPass(now), worker, first) : sweepFrom(pass, worker));
+    // Another message had begun the pass: sweeps have gone by since, and its first vaults are due again.
+    if (isOver && pass !== undefined) isOver = await sweepFrom(newPass(clock.now()), worker);
+    held = worker.ticket;
+  } finally {
+    if (held !== undefined) await vaults.endWork(lockOf(work), held);
+  }
+  if (!isOver && held !== undefined) await queue.send(work);
+}
+
+const newPass = (beganAt: EpochMs): RangePass => ({
+  beganAt,
+  vaults: 0,
+  failed: 0,
+  keys: { Accessible: 0, Suspect: 0, Inaccessible: 0, Unreachable: 0 },
+});
+
+/** Whether the pass came to its end. */
+async function sweepFrom(began: RangePass, worker: RangeWorker, first?: VaultPage): Promise<boolean> {
+  const { work, service, last } = worker;
+  let pass = began;
+  for (let known = first; ; known = undefined) {
+    const page = known ?? (await service.vaults.page(rangeOf(work), rowsAPage, pass.after));
+    const swept = await sweepPage(page.vaults, worker);
+    pass = swept.reduce((before, vault) => withVault(before, vault, last), pass);
+    if (worker.ticket === undefined) return false;
+    const isWhole = swept.length === page.vaults.length;
+    if (isWhole && page.next === undefined) break;
+    await service.ranges.write(work, { pass, ...defined({ last }) });
+    if (!isWhole) return false;
+  }
+  await endPass(pass, worker);
+  return true;
+}
+
+async function endPass({ after: _over, ...pass }: RangePass, { work, service }: RangeWorker): Promise<void> {
+  const endedAt = service.clock.now();
+  await service.ranges.write(work, { last: { ...pass, endedAt } });
+  measure(service.log, 'keyward.ranges.ms', endedAt - pass.beganAt, {});
+  if (pass.oldestLookAt !== undefined) measure(service.log, 'keyward.looks.oldest.ms', endedAt - pass.oldestLookAt, {});
+}
+
+type Swept = SweptVault & { readonly id: string };
+
+/** The vaults that were begun before the deadline, in order: those behind them are left. */
+async function sweepPage(vaults: readonly VaultBindings[], worker: RangeWorker): Promise<Swept[]> {
+  const isInTime = async () => (await keepLock(worker)) && worker.service.clock.now() < worker.until;
+  const swept = await pLimit(vaultsAtOnce).map(vaults, async (vault): Promise<Swept | undefined> => {
+    if (!(await isInTime())) return undefined;
+    return { ...(await sweepSafely(vault, isInTime, worker.service)), id: vault.id };
+  });
+  const end = swept.indexOf(undefined);
+  return (end === -1 ? swept : swept.slice(0, end)).filter((one) => one !== undefined);
+}
+
+/** One vault's failure stops no other. */
+async function sweepSafely(
+  vault: VaultBindings,
+  isInTime: () => Promise<boolean>,
+  service: VaultWorkDeps,
+): Promise<SweptVault> {
+  try {
+    return await sweepVault(vault, isInTime, service);
+  } catch (error) {
+    service.log.error('Work on a vault failed', { vault: vault.id, error: describeError(error) });
+    return { watches: [], failed: vault.bindings.length };
+  }
+}
+
+async function keepLock(worker: RangeWorker): Promise<boolean> {
+  const { work, service, ticket } = worker;
+  const now = service.clock.now();
+  if (ticket !== undefined && now - worker.keptAt > leaseMs / 3) {
+    worker.keptAt = now;
+    worker.ticket = await service.vaults.keepWork(lockOf(work), ticket, now + leaseMs);
+  }
+  return worker.ticket !== undefined;
+}
+
+/** A binding whose work failed is as old as the last pass found its range: what nothing is known of does not look young. */
+function withVault(pass: RangePass, { id, watches, failed }: Swept, last: RangeState['last']): RangePass {
+  const keys: Record<WatchStatus, number> = { ...pass.keys };
+  for (const watch of watches) keys[statusOfKey(watch)] += 1;
+  const unknown = failed === 0 ? [] : [last?.oldestLookAt ?? pass.beganAt];
+  const known = pass.oldestLookAt === undefined ? [] : [pass.oldestLookAt];
+  const looks = [...known, ...unknown, ...watches.map(({ lastLookAt }) => lastLookAt)];
+  return {
+    ...pass,
+    after: id,
+    vaults: pass.vaults + 1,
+    failed: pass.failed + failed,
+    keys,
+    ...defined({ oldestLookAt: looks.length === 0 ? undefined : Math.min(...looks) }),
+  };
+}

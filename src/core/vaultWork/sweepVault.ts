@@ -1,0 +1,93 @@
+/**
+ * One vault as a sweep meets it: look at each binding, and check the latest version of its key where that is due. It takes no lock,
+ * because looks of two workers harm nothing: newness of evidence is a counter. What needs the vault's only worker (audit of accounts,
+ * re-wraps) is left to it by a message.
+ */
+import { describeError } from '../base/errors.ts';
+import type { Stored } from '../base/stored.ts';
+import type { EpochMs } from '../base/time.ts';
+import { checkVersion, isFollowDue } from '../rotation/followLatestVersion.ts';
+import { isLookDue, isSilent, isVersionCheckDue } from '../watch/lookSchedule.ts';
+import { createPacedKeyVault } from '../watch/pacedKeyVault.ts';
+import type { VaultBindings } from '../watch/ports.ts';
+import type { Watch } from '../watch/watch.ts';
+import type { VaultWorkDeps } from './deps.ts';
+import { auditLooks, type LookRound, lookAtBinding } from './look.ts';
+import { isBeforeNextSweep, nextWakeOf, noteLateness } from './wake.ts';
+
+export interface SweptVault {
+  readonly watches: readonly Watch[];
+  /** Bindings whose work failed. */
+  readonly failed: number;
+}
+
+/** @param isInTime false: the time has run out, and the vault's worker does the rest. */
+export async function sweepVault(
+  { id: vault, bindings }: VaultBindings,
+  isInTime: () => Promise<boolean>,
+  service: VaultWorkDeps,
+): Promise<SweptVault> {
+  const round: LookRound = { used: [] };
+  const watches: Watch[] = [];
+  let failed = 0;
+  let wakeAt = Number.POSITIVE_INFINITY;
+  for (const bindingId of bindings) {
+    if (!(await isInTime())) {
+      wakeAt = 0;
+      break;
+    }
+    try {
+      const stored = await sweepBinding(bindingId, round, service);
+      if (stored === undefined) continue;
+      watches.push(stored.value);
+      wakeAt = Math.min(wakeAt, (await needsWorker(stored.value, service)) ? 0 : nextWakeOf(stored.value));
+    } catch (error) {
+      // One binding's failure stops no other.
+      failed += 1;
+      service.log.error('Work on a binding failed', { bindingId, error: describeError(error) });
+    }
+  }
+  await auditLooks(round, service);
+  await wakeWorker(vault, wakeAt, service);
+  return { watches, failed };
+}
+
+/** A queue that does not answer stops no look. What is due stands in the tables, and the next sweep meets it. */
+async function wakeWorker(vault: string, wakeAt: EpochMs, { clock, policy, queue, log }: VaultWorkDeps): Promise<void> {
+  const now = clock.now();
+  if (!isBeforeNextSweep(wakeAt, now, policy)) return;
+  try {
+    await queue.send({ vault, requestedBy: wakeAt === 0 ? 'sweep' : 'wake' }, Math.max(0, wakeAt - now));
+  } catch (error) {
+    log.warn('A wake-up was not sent', { vault, error: describeError(error) });
+  }
+}
+
+async function sweepBinding(
+  bindingId: string,
+  round: LookRound,
+  service: VaultWorkDeps,
+): Promise<Stored<Watch> | undefined> {
+  const stored = await service.bindings.readWatch(bindingId);
+  if (stored === undefined) return undefined;
+  noteLateness(stored.value, service);
+  const isDue = isLookDue(stored.value, service.clock.now(), true, service.policy);
+  const seen = isDue ? await lookAtBinding(stored, round, service) : stored;
+  return isCheckedHere(seen.value, service) ? checkLatest(seen, service) : seen;
+}
+
+/** Where one version is in use, and it is the latest known, a check finds nothing to do but for a new version. */
+const isCheckedHere = (watch: Watch, { clock, policy }: VaultWorkDeps): boolean =>
+  !isSilent(watch) &&
+  isVersionCheckDue(watch, clock.now(), true, policy) &&
+  watch.rotation === undefined &&
+  Object.keys(watch.versions).every((version) => version === watch.targetVersion);
+
+function checkLatest(stored: Stored<Watch>, service: VaultWorkDeps): Promise<Stored<Watch>> {
+  const spending = createPacedKeyVault(async () => undefined, service);
+  return checkVersion(stored, { spending, runs: new Map(), left: 0 }, service);
+}
+
+/** Whether the vault's only worker has something to do. */
+const needsWorker = async (watch: Watch, service: VaultWorkDeps): Promise<boolean> =>
+  watch.reconciledEpoch !== watch.epoch || (await isFollowDue(watch, true, service));
