@@ -221,7 +221,11 @@ describe('docs/envelope.md', () => {
     const example = workedExample(read('docs/envelope.md'));
     const bytes = (name: string): Bytes => bytesOf(Buffer.from(example(name), 'hex'));
     const kek = (name: string): Kek => ({ generation: 1, key: bytes(name) });
-    const place = { instanceId: example('instance'), generation: Number(example('generation')) };
+    const place = {
+      instanceId: example('instance'),
+      account: example('account'),
+      generation: Number(example('generation')),
+    };
 
     const payload = accountKeyPayload(place, bytes('account key'));
     const inner = sealBySystemRing(payload, place, kek('system KEK 1'), bytes('nonce, inner'));

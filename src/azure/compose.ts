@@ -87,6 +87,7 @@ export async function compose(
     policy,
     cloud: settings.KEYWARD_CLOUD,
     homeTenantId: settings.KEYWARD_TENANT_ID,
+    operatorVaults: new Set(Object.values(ports.operatorKeys).map(({ vaultHost }) => vaultHost)),
     ownerTag: settings.KEYWARD_OWNER_TAG || undefined,
     rings,
     accountCache,

@@ -12,7 +12,15 @@ const world = useStack({
   settings: { KEYWARD_AUTH: 'entra', KEYWARD_REVEALS_PER_MINUTE: String(revealsPerMinute) },
 });
 
-const everyRole = ['Accounts.Read', 'Accounts.Write', 'Secrets.Write', 'Secrets.Reveal', 'Keys.Operate', 'Audit.Read'];
+const everyRole = [
+  'Accounts.Read',
+  'Accounts.Write',
+  'Accounts.Delete',
+  'Secrets.Write',
+  'Secrets.Reveal',
+  'Keys.Operate',
+  'Audit.Read',
+];
 
 const token = (oid: string, more: Record<string, unknown> = {}): Promise<string> =>
   sign(homeTenantId, {

@@ -171,7 +171,7 @@ describe('the keys of key statuses', () => {
     for (const service of services) await statusOf('signed', service);
   });
 
-  test('are followed by new ones after 90 days, which are published before they sign, and go a day later', async () => {
+  test('are followed by new ones after 90 days, which are published before they sign', async () => {
     const { clock } = world.lab;
     await world.lab.account('later', 'contoso');
     const service = await world.lab.another();
@@ -196,10 +196,6 @@ describe('the keys of key statuses', () => {
     clock.set(clock.now() + 6 * 60_000);
     const second = await kidOf();
     expect(second).not.toBe(first);
-    clock.set(clock.now() + 25 * 3_600_000);
-    await service.statusKeys.published();
-    clock.set(clock.now() + 61_000);
-    expect((await publishes(1)).map(({ kid }) => kid)).toEqual([second]);
   });
 
   test('are followed by new ones when the at-rest ring is rotated, and one under a destroyed KEK stops nothing', async () => {

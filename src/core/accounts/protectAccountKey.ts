@@ -9,7 +9,7 @@ import { wipeAccountKey } from '../crypto/subkeys.ts';
 import { acceptCustomerKey, type CustomerKeyInput, keyFailure, type Owned } from '../customerKey/acceptCustomerKey.ts';
 import type { Proof } from '../watch/updateWatch.ts';
 import type { AccountView, DataKeyGeneration, Encryption, OlderAccountKeys } from './account.ts';
-import { openAccountKey, type Proven, wrapByCustomerKey, wrapBySystemKey } from './accountKey.ts';
+import { keyContextOf, openAccountKey, type Proven, wrapByCustomerKey, wrapBySystemKey } from './accountKey.ts';
 import { refuseTooManyGenerations, takeOverGenerations } from './dataKeyGenerations.ts';
 import type { AccountsDeps } from './deps.ts';
 import { causeOf, keyUnreachable } from './gate.ts';
@@ -42,12 +42,11 @@ export async function changeKey(
   service: AccountsDeps,
 ): Promise<Protected> {
   const { record } = current;
-  const { instanceId, accountKeyGeneration: generation } = record;
   if (record.encryption.type === 'SystemKey') return renewAccountKey(current, input, service);
   const opened = await openAccountKey(record, service);
   if (!opened.ok) throw keyUnreachable(current, causeOf(current, opened));
   try {
-    return await protect({ instanceId, generation }, opened.value, input, record, service);
+    return await protect(keyContextOf(record), opened.value, input, record, service);
   } finally {
     wipe(opened.value);
   }
@@ -77,7 +76,7 @@ export async function renewAccountKey(
   const generation = record.accountKeyGeneration + 1;
   const accountKey = service.random.bytes(32);
   try {
-    const made = await protect({ instanceId: record.instanceId, generation }, accountKey, input, record, service);
+    const made = await protect({ ...keyContextOf(record), generation }, accountKey, input, record, service);
     const keys = keepOlderKeys(opened.value, record, { accountKey, generation }, atRest, service.random);
     const now = service.clock.now();
     const tools = { atRest, random: service.random };

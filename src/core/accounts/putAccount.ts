@@ -12,9 +12,9 @@ import { type Bytes, wipe } from '../base/bytes.ts';
 import { defined } from '../base/defined.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
 import { fold, foldRegion, parseAccountName, parseAmsName, parseOwner } from '../base/names.ts';
-import type { Owned } from '../customerKey/acceptCustomerKey.ts';
+import { type Owned, parseCustomerKey, refuseForeign } from '../customerKey/acceptCustomerKey.ts';
 import { bindingOf } from '../customerKey/binding.ts';
-import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
+import { keyIdentifierTarget, parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { Rings } from '../rings/ring.ts';
 import { isSealStillValid } from '../rings/staleWriter.ts';
 import {
@@ -157,8 +157,8 @@ async function create(about: NewAccount, input: AccountInput, actor: Actor, serv
   const { name, instanceId, owner } = about;
   const now = service.clock.now();
   const { encryption: wanted = { type: 'SystemKey' } } = input;
-  const place = { instanceId, generation: 1 };
-  if (wanted.type === 'CustomerKey') parseKeyIdentifier(wanted.keyIdentifier, service.cloud);
+  const place = { instanceId, account: fold(name), generation: 1 };
+  if (wanted.type === 'CustomerKey') parseCustomerKey(wanted.keyIdentifier, service);
   const rings = await service.rings();
   const accountKey = service.random.bytes(32);
   try {
@@ -191,7 +191,7 @@ async function resealUntilValid(
   while (!(await isSealStillValid(rings, service))) {
     rings = await service.rings();
     const again = await resealAccountKey(
-      { instanceId, generation: accountKeyGeneration },
+      { instanceId, account: fold(name), generation: accountKeyGeneration },
       accountKey,
       encryption,
       service,
@@ -222,9 +222,9 @@ async function changeAccount(
 ): Promise<void> {
   const { record, facts: pending } = catchUp(current.record, current.watch);
   refuseChange(record, input);
-  refuseRelease(record, input, mayRelease);
   // Before the account's current key is used.
-  if (input.encryption?.type === 'CustomerKey') parseKeyIdentifier(input.encryption.keyIdentifier, service.cloud);
+  if (input.encryption?.type === 'CustomerKey') parseCustomerKey(input.encryption.keyIdentifier, service);
+  await refuseRelease(record, input, mayRelease, service);
   const auditKeyUse = input.auditKeyUse ?? record.auditKeyUse ?? false;
   const tags = input.tags ?? record.tags;
   const kept = keptAfter(record.kept, input.kept);
@@ -252,13 +252,37 @@ export function refuseChange(record: ActiveAccount, input: AccountInput): void {
     throw notChangeable('properties.resourceGroupName', 'The subscription and resource group');
 }
 
-/** This ends the customer's hold on the account, so the right to write accounts is not enough. */
-function refuseRelease(record: ActiveAccount, input: AccountInput, mayRelease: boolean): void {
-  if (mayRelease || record.encryption.type === 'SystemKey' || input.encryption?.type !== 'SystemKey') return;
+/**
+ * Whether the change takes the account out of the hold of its customer's vault: to the system key, or to a key in another
+ * vault. The right to write accounts is not enough for that (INV-14).
+ */
+export function isRelease(
+  { encryption }: ActiveAccount,
+  input: EncryptionInput | undefined,
+  { cloud }: Pick<AccountsDeps, 'cloud'>,
+): boolean {
+  if (encryption.type === 'SystemKey' || input === undefined) return false;
+  if (input.type === 'SystemKey') return true;
+  return parseKeyIdentifier(input.keyIdentifier, cloud).vaultHost !== encryption.binding.vaultHost;
+}
+
+/** @throws Refusal AuthorizationFailed; OwnerMismatch where the other vault is another owner's */
+async function refuseRelease(
+  record: ActiveAccount,
+  { encryption }: AccountInput,
+  mayRelease: boolean,
+  service: AccountsDeps,
+): Promise<void> {
+  if (mayRelease || !isRelease(record, encryption, service)) return;
+  if (encryption?.type === 'CustomerKey') {
+    const key = parseKeyIdentifier(encryption.keyIdentifier, service.cloud);
+    await refuseForeign(bindingOf(key, service.homeTenantId, encryption.identity), record.owner, service);
+  }
+  const where = encryption?.type === 'SystemKey' ? 'the system key' : 'a key in another vault';
   throw new Refusal(
     'AuthorizationFailed',
-    'Taking an account from its customer key back to the system key needs the app role Keys.Release.',
-    { target: 'properties.encryption.type' },
+    `Changing an account from its customer key to ${where} needs the app role Keys.Release.`,
+    { target: encryption?.type === 'SystemKey' ? 'properties.encryption.type' : keyIdentifierTarget },
   );
 }
 

@@ -30,6 +30,7 @@ export const auditTypes = [
   'DataKeyGenerationDestroyed',
   'SecretIntegrityFailed',
   'CallRefused',
+  'ChangeDeferred',
   'CustomerKeyInaccessible',
   'CustomerKeyRestored',
   'WatchCreated',
@@ -77,7 +78,7 @@ export interface Actor {
 }
 
 /** What began work that nobody called for. */
-export const triggers = ['event', 'sweep', 'admin', 'wake'] as const;
+export const triggers = ['event', 'sweep', 'admin', 'wake', 'operation'] as const;
 
 export interface Trigger {
   readonly trigger: (typeof triggers)[number];

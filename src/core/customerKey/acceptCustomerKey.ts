@@ -36,7 +36,7 @@ export interface Owned {
 
 export type AcceptTools = Pick<
   CustomerKeyDeps,
-  'keyVault' | 'claims' | 'clock' | 'cloud' | 'homeTenantId' | 'policy' | 'ownerTag'
+  'keyVault' | 'claims' | 'clock' | 'cloud' | 'homeTenantId' | 'operatorVaults' | 'policy' | 'ownerTag'
 >;
 
 /** @throws Refusal with everything that fails or warns in `details`; Unavailable when the vault could not be asked. */
@@ -84,12 +84,28 @@ function identifierIn(text: string, { cloud }: AcceptTools): KeyIdentifier | Ref
   }
 }
 
-async function mayBeUsed(binding: Binding, owner: string, { claims, homeTenantId }: AcceptTools): Promise<boolean> {
+async function mayBeUsed(binding: Binding, owner: string, tools: AcceptTools): Promise<boolean> {
+  const { claims, homeTenantId, operatorVaults } = tools;
+  if (operatorVaults.has(binding.vaultHost)) return false;
   for (const [kind, value] of claimsOf(binding, homeTenantId)) {
     const holder = (await claims.find(kind, value))?.value.owner;
     if (holder !== undefined && holder !== owner) return false;
   }
   return true;
+}
+
+/**
+ * Reads a key identifier before anything is read or called for it. A key of the operator's own is refused as another
+ * owner's is, so that the refusal tells nothing about the vault (INV-14).
+ * @throws Refusal KeyIdentifierMalformed | VaultHostNotAllowed | OwnerMismatch
+ */
+export function parseCustomerKey(
+  text: string,
+  { cloud, operatorVaults }: Pick<AcceptTools, 'cloud' | 'operatorVaults'>,
+): KeyIdentifier {
+  const identifier = parseKeyIdentifier(text, cloud);
+  if (operatorVaults.has(identifier.vaultHost)) throw ownerMismatch();
+  return identifier;
 }
 
 /** Before any call leaves for the vault. @throws Refusal OwnerMismatch */

@@ -1,5 +1,5 @@
 /** Reading and writing watches: what the stories do around the pure machine of watch.ts. */
-import { type AuditFacts, appendEntries, appendEntry, emptyChain, headOf, withTrigger } from '../audit/auditEntry.ts';
+import { type AuditFacts, appendEntries, emptyChain, withTrigger } from '../audit/auditEntry.ts';
 import { defined } from '../base/defined.ts';
 import { LostRace, Refusal, retryLostRaces } from '../base/errors.ts';
 import { measure } from '../base/metrics.ts';
@@ -90,13 +90,6 @@ async function createWatch(
   tools: WatchTools,
 ): Promise<Watch> {
   const { audit } = await tools.rings();
-  const entry = appendEntry(
-    binding.id,
-    emptyChain,
-    { type: 'WatchCreated', actor: keyward, key: version },
-    tools.clock.now(),
-    audit.newest,
-  );
   const created: Watch = {
     binding,
     versions: { [version]: accessibleVerdict(at) },
@@ -108,11 +101,18 @@ async function createWatch(
     nextLookAt: at + tools.policy.lookIntervalHealthySeconds * 1000,
     lastVersionCheckAt: 0,
     nextVersionCheckAt: at + tools.policy.versionCheckIntervalSeconds * 1000,
-    audit: headOf(entry),
+    audit: emptyChain,
     ...defined({ provenBy: principal, calledAs: principal }),
   };
-  const watch = newest === undefined ? created : withProvenNewest(created, newest, at, tools.policy);
-  await tools.bindings.createWatch(watch, [entry]);
+  const known = newest === undefined ? created : withProvenNewest(created, newest, at, tools.policy);
+  // A key can be near its expiry when its first account is bound.
+  const facts: AuditFacts[] = [
+    { type: 'WatchCreated', actor: keyward, key: version },
+    ...occurrenceFacts(created, known),
+  ];
+  const { entries, head } = appendEntries(binding.id, emptyChain, facts, tools.clock.now(), audit.newest);
+  const watch = { ...known, audit: head };
+  await tools.bindings.createWatch(watch, entries);
   return watch;
 }
 

@@ -5,7 +5,7 @@ import { deleteAccount } from '../../core/accounts/deleteAccount.ts';
 import { patchAccount, putAccount } from '../../core/accounts/putAccount.ts';
 import { findAccount, listAccountsOf } from '../../core/accounts/readAccount.ts';
 import type { Preconditions } from '../../core/accounts/writeAccount.ts';
-import type { Change } from '../../core/ams/operation.ts';
+import type { RequestedChange } from '../../core/ams/operation.ts';
 import { beginOperation, cancelCreation } from '../../core/ams/runOperation.ts';
 import { isSameArmPath, parseArmPath } from '../../core/base/armPath.ts';
 import { KeywardError, LostRace, Refusal, retryLostRaces } from '../../core/base/errors.ts';
@@ -89,7 +89,7 @@ async function answerChange(
   call: Call,
   version: AccountVersion,
   look: (call: Call) => Promise<AccountView | undefined>,
-  changeFrom: (body: unknown, current: AccountView | undefined) => Change,
+  changeFrom: (body: unknown, current: AccountView | undefined) => RequestedChange,
 ): Promise<HttpResponseInit> {
   const conditions = conditionsIn(call.request);
   let current = await look(call);
@@ -111,7 +111,7 @@ async function answerChange(
 
 /** Done within the call, as every change is; an API version with long-running operations returns one. */
 async function answerOf(
-  change: Change,
+  change: RequestedChange,
   { conditions, now }: { readonly conditions: Preconditions; readonly now: Preconditions },
   version: AccountVersion,
   call: Call,
