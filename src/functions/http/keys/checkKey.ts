@@ -23,7 +23,9 @@ function renderWatch({ binding, versions, nextLookAt }: Watch) {
       since: iso(verdict.since),
       lookedAt: iso(verdict.evidenceAt),
       lastAccessibleAt: iso(verdict.lastAccessibleAt),
-      ...(verdict.cause === undefined ? {} : renderCause(verdict.cause, {
+      ...(verdict.cause === undefined
+        ? {}
+        : renderCause(verdict.cause, {
             ...binding,
             version,
             isControlLookFailed: verdict.deniedAs !== undefined,
