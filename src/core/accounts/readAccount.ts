@@ -1,9 +1,11 @@
 /** Reads accounts: the record and its watch, as every call sees them. */
 
 import { type ArmPath, isSameArmPath } from '../base/armPath.ts';
+import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';
 import { fold, parseAccountName } from '../base/names.ts';
-import { type AccountView, verdictOn } from './account.ts';
+import type { Watch } from '../watch/watch.ts';
+import { type AccountView, type ActiveAccount, verdictOn } from './account.ts';
 import type { AccountsDeps } from './deps.ts';
 import type { ArmPathFilter } from './ports.ts';
 
@@ -21,21 +23,23 @@ export async function findAccount(name: string, tools: ReadDeps): Promise<Accoun
   const { accounts, bindings, accountCache } = tools;
   const folded = fold(name);
   const guess = accountCache?.bindingOf(folded);
-  const early = guess === undefined ? undefined : bindings.readWatch(guess);
+  const readWatch = async (id: string) =>
+    accountCache === undefined ? (await bindings.readWatch(id))?.value : accountCache.readWatch(id, bindings);
+  const early = guess === undefined ? undefined : readWatch(guess);
   // Awaited below, or not needed.
   early?.catch(() => undefined);
   const stored = await accounts.read(folded);
   const found = stored?.value.lifecycle === 'active' ? stored.value : undefined;
-  const binding = found?.encryption.type === 'CustomerKey' ? found.encryption.binding.id : undefined;
+  const binding = found && bindingIdOf(found);
   accountCache?.noteBinding(folded, binding);
   if (stored === undefined || found === undefined) return undefined;
   const view = { record: found, etag: stored.etag };
   if (binding === undefined) return view;
-  const guessed = binding === guess ? (await early)?.value : undefined;
+  const guessed = binding === guess ? await early : undefined;
   // A watch that was read a moment before the record may not have its version yet.
   if (guessed !== undefined && verdictOn({ ...view, watch: guessed }) !== undefined) return { ...view, watch: guessed };
-  const watch = await bindings.readWatch(binding);
-  return watch === undefined ? view : { ...view, watch: watch.value };
+  const watch = await readWatch(binding);
+  return { ...view, ...defined({ watch }) };
 }
 
 /** @throws Refusal AccountNotFound */
@@ -78,12 +82,26 @@ const isListed = (
   { subscriptionId, resourceGroup = place?.resourceGroup ?? '' }: ArmPathFilter,
 ) => isSameArmPath(place, { subscriptionId, resourceGroup });
 
+/** Each watch once, after the records that name it, however many accounts of the page share it. */
 async function readListed(page: { names: string[]; next?: string }, tools: ReadDeps): Promise<AccountPage> {
   const { names, next } = page;
-  const views = await Promise.all(names.map((name) => findAccount(name, tools)));
-  const accounts = views.filter((view) => view !== undefined);
-  return next === undefined ? { accounts } : { accounts, next };
+  const stored = await Promise.all(names.map((name) => tools.accounts.read(name)));
+  const records = stored.flatMap((one) =>
+    one?.value.lifecycle === 'active' ? { record: one.value, etag: one.etag } : [],
+  );
+  const ids = new Set(records.flatMap(({ record }) => bindingIdOf(record) ?? []));
+  const watches = new Map<string, Watch | undefined>(
+    await Promise.all([...ids].map(async (id) => [id, (await tools.bindings.readWatch(id))?.value] as const)),
+  );
+  const accounts = records.map((view) => ({
+    ...view,
+    ...defined({ watch: watches.get(bindingIdOf(view.record) ?? '') }),
+  }));
+  return { accounts, ...defined({ next }) };
 }
+
+const bindingIdOf = ({ encryption }: ActiveAccount): string | undefined =>
+  encryption.type === 'CustomerKey' ? encryption.binding.id : undefined;
 
 export function accountNotFound(name: string): Refusal {
   return new Refusal('AccountNotFound', `There is no account '${fold(name)}'.`, { target: 'accountName' });
