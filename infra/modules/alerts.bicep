@@ -8,6 +8,7 @@ param workspaceId string
 param emails string[]
 param webhooks string[]
 param actionGroupIds string[]
+@description('Each rule links to its section of the documents below this address.')
 param documentationUrl string
 param revealsPerHour int
 
@@ -19,6 +20,7 @@ var metrics = 'AppTraces | where Message startswith "Metric {" ${fields}'
 var alerts = [
   {
     name: 'stored-secret-damaged'
+    section: 'operations.md#rows-that-do-not-decrypt'
     severity: 1
     query: 'AppTraces | where Message startswith "A stored secret does not match its context" or Message startswith "A stored resource is malformed"'
     window: 'PT5M'
@@ -27,6 +29,7 @@ var alerts = [
   }
   {
     name: 'audit-chain-broken'
+    section: 'audit.md#when-a-link-is-broken'
     severity: 0
     query: 'AppTraces | where Message startswith "Audit verification found a broken chain"'
     window: 'PT5M'
@@ -35,6 +38,7 @@ var alerts = [
   }
   {
     name: 'account-key-rotation-stuck'
+    section: 'operations.md#rows-that-do-not-decrypt'
     severity: 2
     query: 'AppTraces | where Message startswith "Encrypted secrets under the newest account key" ${fields} | where toint(fields.stuck) > 0'
     window: 'PT1H'
@@ -43,6 +47,7 @@ var alerts = [
   }
   {
     name: 'secrets-not-moved'
+    section: 'operations.md#secrets'
     severity: 2
     query: 'AppTraces | where Message startswith "Secrets were not encrypted under the newest account key and are retried"'
     window: 'PT1H'
@@ -51,6 +56,7 @@ var alerts = [
   }
   {
     name: 'account-key-damaged'
+    section: 'runbook.md#keymaterialmismatch'
     severity: 0
     query: 'AppTraces | where Message startswith "An account key does not match its record"'
     window: 'PT5M'
@@ -59,6 +65,7 @@ var alerts = [
   }
   {
     name: 'binding-work-fails'
+    section: 'operations.md#the-service'
     severity: 2
     query: 'AppTraces | where Message startswith "Work on a binding failed" or Message startswith "Work on a vault failed"'
     window: 'PT15M'
@@ -67,6 +74,7 @@ var alerts = [
   }
   {
     name: 'not-rewrapped'
+    section: 'runbook.md'
     severity: 2
     query: 'AppTraces | where Message startswith "An account key was not re-wrapped"'
     window: 'PT15M'
@@ -75,6 +83,7 @@ var alerts = [
   }
   {
     name: 'account-rewrap-fails'
+    section: 'operations.md#customers-keys'
     severity: 2
     query: 'AppTraces | where Message startswith "An account could not be re-wrapped"'
     window: 'PT15M'
@@ -83,6 +92,7 @@ var alerts = [
   }
   {
     name: 'wake-up-not-sent'
+    section: 'operations.md#the-service'
     severity: 2
     query: 'AppTraces | where Message startswith "A wake-up was not sent"'
     window: 'PT15M'
@@ -91,6 +101,7 @@ var alerts = [
   }
   {
     name: 'message-dropped'
+    section: 'operations.md#the-service'
     severity: 2
     query: 'AppTraces | where Message startswith "Dropped a malformed vault work message" or Message startswith "Dropped a malformed daily pass message"'
     window: 'PT1H'
@@ -99,6 +110,7 @@ var alerts = [
   }
   {
     name: 'vault-work-given-up'
+    section: 'operations.md#failed-messages'
     severity: 1
     query: 'AppTraces | where Message startswith "Work on a vault was given up"'
     window: 'PT15M'
@@ -107,6 +119,7 @@ var alerts = [
   }
   {
     name: 'daily-work-given-up'
+    section: 'operations.md#failed-messages'
     severity: 2
     query: 'AppTraces | where Message startswith "Work of the daily pass was given up"'
     window: 'PT1H'
@@ -115,6 +128,7 @@ var alerts = [
   }
   {
     name: 'refusal-not-audited'
+    section: 'operations.md#audit-entries-that-are-missing'
     severity: 1
     query: 'AppTraces | where Message startswith "A refusal was not audited"'
     window: 'PT15M'
@@ -123,6 +137,7 @@ var alerts = [
   }
   {
     name: 'key-use-not-audited'
+    section: 'operations.md#audit-entries-that-are-missing'
     severity: 2
     query: 'AppTraces | where Message startswith "A key use was not audited"'
     window: 'PT1H'
@@ -131,6 +146,7 @@ var alerts = [
   }
   {
     name: 'account-passed-by'
+    section: 'operations.md#the-service'
     severity: 2
     query: 'AppTraces | where Message startswith "The daily pass skipped an account"'
     window: 'PT1H'
@@ -139,6 +155,7 @@ var alerts = [
   }
   {
     name: 'account-not-watched'
+    section: 'operations.md#customers-keys'
     severity: 1
     query: 'AppTraces | where Message startswith "An account was not watched"'
     window: 'PT1H'
@@ -147,6 +164,7 @@ var alerts = [
   }
   {
     name: 'looks-late'
+    section: 'operations.md#customers-keys'
     severity: 2
     query: 'AppTraces | where Message startswith "A key check came late"'
     window: 'PT15M'
@@ -155,6 +173,7 @@ var alerts = [
   }
   {
     name: 'operator-key-unanswered'
+    section: 'operations.md#the-operators-keys-and-rings'
     severity: 1
     query: 'AppTraces | where Message startswith "The operator vault did not answer, so new processes cannot start"'
     window: 'PT15M'
@@ -163,6 +182,7 @@ var alerts = [
   }
   {
     name: 'operator-key-unusable'
+    section: 'operations.md#the-operators-keys-and-rings'
     severity: 1
     query: 'AppTraces | where Message startswith "The newest version of an operator key was refused and the rings stay on the earlier one" or Message startswith "A ring could not be wrapped with the newest key version and stays on the earlier one"'
     window: 'PT15M'
@@ -171,6 +191,7 @@ var alerts = [
   }
   {
     name: 'ring-by-recovery-key'
+    section: 'operator-keys.md#losing-the-operators-vault'
     severity: 0
     query: 'AppTraces | where Message startswith "A ring was opened with the recovery key because its own key did not open it"'
     window: 'PT5M'
@@ -179,6 +200,7 @@ var alerts = [
   }
   {
     name: 'rings-not-read'
+    section: 'operations.md#the-operators-keys-and-rings'
     severity: 1
     query: 'AppTraces | where Message startswith "The rings could not be refreshed and the process uses its copy" or Message startswith "A ring generation could not be opened"'
     window: 'PT15M'
@@ -187,6 +209,7 @@ var alerts = [
   }
   {
     name: 'ring-work-fails'
+    section: 'operations.md#the-operators-keys-and-rings'
     severity: 2
     query: 'AppTraces | where Message startswith "Work on a ring failed" or Message startswith "A ring could not be re-wrapped" or Message startswith "An account could not be resealed under the newest ring generation"'
     window: 'PT1H'
@@ -195,6 +218,7 @@ var alerts = [
   }
   {
     name: 'ring-rows-strange'
+    section: 'operations.md#ring-rows'
     severity: 0
     query: 'AppTraces | where Message startswith "Skipped a ring row that this service did not write" or Message startswith "Rejected a ring state that names an older generation than before"'
     window: 'PT5M'
@@ -203,6 +227,7 @@ var alerts = [
   }
   {
     name: 'ring-rows-missing'
+    section: 'operations.md#ring-rows'
     severity: 0
     query: 'AppTraces | where Message startswith "Ring rows are missing and must be restored before this process ends"'
     window: 'PT5M'
@@ -211,6 +236,7 @@ var alerts = [
   }
   {
     name: 'ring-rotation-stuck'
+    section: 'operations.md#rows-that-do-not-decrypt'
     severity: 2
     query: 'AppTraces | where Message startswith "Unreadable rows prevent the destruction of an older ring generation"'
     window: 'PT1H'
@@ -219,6 +245,7 @@ var alerts = [
   }
   {
     name: 'topic-fails'
+    section: 'operations.md#the-topic-is-down'
     severity: 2
     query: 'AppTraces | where Message startswith "The announcement topic did not accept events, which wait in the outbox"'
     window: 'PT15M'
@@ -227,6 +254,7 @@ var alerts = [
   }
   {
     name: 'announcement-refused'
+    section: 'operations.md#rows-of-the-outbox'
     severity: 2
     query: 'AppTraces | where Message startswith "The announcement topic refused an event, which waits for an operator"'
     window: 'PT1H'
@@ -235,6 +263,7 @@ var alerts = [
   }
   {
     name: 'announcement-forged'
+    section: 'operations.md#rows-of-the-outbox'
     severity: 1
     query: 'AppTraces | where Message startswith "A waiting audit entry did not verify"'
     window: 'PT1H'
@@ -243,6 +272,7 @@ var alerts = [
   }
   {
     name: 'announcements-late'
+    section: 'operations.md#the-topic-is-down'
     severity: 2
     query: '${metrics} | where tostring(fields.metric) == "keyward.announcements.oldest.ms" and todouble(fields.value) > 1200000'
     window: 'PT15M'
@@ -251,6 +281,7 @@ var alerts = [
   }
   {
     name: 'announcements-unreadable'
+    section: 'operations.md#rows-of-the-outbox'
     severity: 2
     query: 'AppTraces | where Message startswith "Waiting audit entries could not be read" or Message startswith "Skipped unreadable outbox rows"'
     window: 'PT1H'
@@ -259,6 +290,7 @@ var alerts = [
   }
   {
     name: 'own-identity-unavailable'
+    section: 'runbook.md#identityunavailable'
     severity: 1
     query: '${metrics} | where tostring(fields.metric) == "keyward.looks" and tostring(fields.cause) == "IdentityUnavailable"'
     window: 'PT5M'
@@ -267,6 +299,7 @@ var alerts = [
   }
   {
     name: 'sweeps-slow'
+    section: 'operations.md#the-service'
     severity: 1
     query: '${metrics} | where tostring(fields.metric) == "keyward.sweeps.ms" and todouble(fields.value) > 120000'
     window: 'PT15M'
@@ -275,6 +308,7 @@ var alerts = [
   }
   {
     name: 'key-taken-away'
+    section: 'runbook.md#denied'
     severity: 2
     query: '${metrics} | where tostring(fields.metric) == "keyward.transitions" and tostring(fields.to) == "Inaccessible"'
     window: 'PT5M'
@@ -283,6 +317,7 @@ var alerts = [
   }
   {
     name: 'keys-unreachable'
+    section: 'operations.md#customers-keys'
     severity: 1
     query: '${metrics} | where tostring(fields.metric) == "keyward.transitions" and tostring(fields.to) == "Unreachable"'
     window: 'PT5M'
@@ -291,6 +326,7 @@ var alerts = [
   }
   {
     name: 'rotation-stuck'
+    section: 'operations.md#customers-keys'
     severity: 2
     query: '${metrics} | where tostring(fields.metric) == "keyward.rewraps" and tostring(fields.result) == "failed"'
     window: 'PT15M'
@@ -299,6 +335,7 @@ var alerts = [
   }
   {
     name: 'calls-fail'
+    section: 'operations.md#the-service'
     severity: 1
     query: '${metrics} | where tostring(fields.metric) == "keyward.refusals" and tostring(fields.code) == "InternalError"'
     window: 'PT5M'
@@ -307,6 +344,7 @@ var alerts = [
   }
   {
     name: 'storage-unavailable'
+    section: 'runbook.md#storageunavailable'
     severity: 1
     query: '${metrics} | where tostring(fields.metric) == "keyward.refusals" and tostring(fields.code) == "StorageUnavailable"'
     window: 'PT5M'
@@ -315,6 +353,7 @@ var alerts = [
   }
   {
     name: 'many-reveals'
+    section: 'operations.md#secrets'
     severity: 2
     query: '${metrics} | where tostring(fields.metric) == "keyward.reveals" | summarize revealed = sum(tolong(fields.value)) | where revealed > ${revealsPerHour}'
     window: 'PT1H'
@@ -323,6 +362,7 @@ var alerts = [
   }
   {
     name: 'not-ready'
+    section: 'operations.md#the-service'
     severity: 1
     query: 'AppRequests | where Url endswith "/api/health/ready" and ResultCode == "503"'
     window: 'PT5M'
@@ -331,6 +371,7 @@ var alerts = [
   }
   {
     name: 'no-sweep'
+    section: 'operations.md#the-service'
     severity: 1
     query: 'AppTraces | where Message startswith "Swept all vaults"'
     window: 'PT10M'
@@ -339,6 +380,7 @@ var alerts = [
   }
   {
     name: 'control-look-fails'
+    section: 'runbook.md#identityunavailable'
     severity: 1
     query: 'AppTraces | where Message startswith "Checked a key" ${fields} | where tostring(fields.controlLook) == "failed"'
     window: 'PT5M'
@@ -378,13 +420,14 @@ resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
     kind: 'LogAlert'
     properties: {
       displayName: '${name}: ${alert.name}'
-      description: '${documentationUrl}/operations.md#what-to-watch'
+      description: '${documentationUrl}/${alert.section}'
       severity: alert.severity
       enabled: true
       scopes: [
         workspaceId
       ]
-      evaluationFrequency: 'PT5M'
+      // A rule that waits for no person costs less at a lower frequency.
+      evaluationFrequency: alert.severity > 1 && alert.window != 'PT5M' ? 'PT15M' : 'PT5M'
       windowSize: alert.window
       autoMitigate: true
       // A log table exists only after its first line, which can come later than the rules.

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { sourceOfApp } from '../settings.ts';
-import { asShipped } from './deployment.ts';
+import { asShipped, everything } from './deployment.ts';
 
 const operations = readFileSync(fileURLToPath(new URL('../../docs/operations.md', import.meta.url)), 'utf8');
 const [, section = ''] = /^## What to watch$([\s\S]*?)^## /m.exec(operations) ?? [];
@@ -38,6 +38,32 @@ describe('the alert rules', () => {
     );
   });
 
+  it('link to the section to which their row leads, below the address of the documents', () => {
+    const links = asShipped
+      .of('Microsoft.Insights/scheduledQueryRules')
+      .map(({ name, properties }) => [name.replace('keyward-', ''), properties.description.replace('docs/', '')]);
+    expect(links.toSorted()).toEqual(documentedLinks().toSorted());
+    const [rule] = everything.of('Microsoft.Insights/scheduledQueryRules');
+    expect(rule?.properties.description).toMatch(/^https:\/\/docs\.contoso\.example\/keyward\/\w+\.md#[\w-]+$/);
+  });
+
+  it('run every 5 minutes when a person must act at once, and every 15 when their window allows it', () => {
+    for (const { name, properties } of asShipped.of('Microsoft.Insights/scheduledQueryRules')) {
+      const isSlow = properties.severity > 1 && properties.windowSize !== 'PT5M';
+      expect(properties.evaluationFrequency, name).toBe(isSlow ? 'PT15M' : 'PT5M');
+    }
+  });
+
+  it('notify every receiver that the parameters name', () => {
+    const { emailReceivers, webhookReceivers } = everything.only('Microsoft.Insights/actionGroups').properties;
+    expect([emailReceivers.length, webhookReceivers.length]).toEqual([2, 1]);
+    for (const { properties } of everything.of('Microsoft.Insights/scheduledQueryRules')) {
+      const groups: string[] = properties.actions.actionGroups.map((id: string) => id.split('/').at(-1));
+      expect(groups).toEqual(['company', 'Key-Ward-operators']);
+    }
+    expect(asShipped.of('Microsoft.Insights/actionGroups')).toEqual([]);
+  });
+
   it.each(rows)('watch with $name what its row in docs/operations.md says', ({ name, firesOn }) => {
     const query = rules.find((rule) => rule.name === name)?.query ?? '';
     const messages = [...firesOn.matchAll(/(?<!= )`((?!GET )[A-Z][^`]*)`/g)].map(
@@ -56,3 +82,20 @@ describe('the alert rules', () => {
     expect(parts.filter((part) => !query.includes(part))).toEqual([]);
   });
 });
+
+/** Of each rule: the first link of its row or, without one, the heading of its table. */
+function documentedLinks(): string[][] {
+  return section
+    .split(/^### /m)
+    .slice(1)
+    .flatMap((table) => {
+      const heading = (table.split('\n', 1)[0] ?? '')
+        .toLowerCase()
+        .replaceAll(/[^\w\- ]/g, '')
+        .replaceAll(' ', '-');
+      return [...table.matchAll(/^\| `([\w-]+)` \| \d \| .* \| (.*) \|$/gm)].map(([, name = '', action = '']) => {
+        const link = /\]\(([^)]+)\)/.exec(action)?.[1] ?? `#${heading}`;
+        return [name, link.startsWith('#') ? `operations.md${link}` : link];
+      });
+    });
+}

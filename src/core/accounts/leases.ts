@@ -31,7 +31,10 @@ const maxLeases = 20_000;
 const graceStepMs = 10_000;
 /** In grace an idle key is wiped soon: no call is there that would learn of a denial. */
 const idleInGraceMs = 2 * graceStepMs;
-/** In grace a term ends soon, and so its holder comes back: a denial that ends grace here reaches the holder within this time. */
+/**
+ * In grace a term ends soon, and so its holder comes back: a denial that ends grace here reaches the holder within this
+ * time.
+ */
 const graceTermMs = 60_000;
 
 export function createLeases(
@@ -51,7 +54,7 @@ export function createLeases(
   const ageOf = (lease: Lease) =>
     Math.max(Math.abs(clock.now() - lease.openedAt), clock.monotonic() - lease.openedMonotonic);
 
-  /** The account key by a fresh unwrap; the audit has it, or waits for nobody where the unwrap failed. */
+  /** The account key by a fresh unwrap. After a failed unwrap, the caller does not wait for the audit entry. */
   async function unwrap(view: AccountView): Promise<{ key: Bytes; audited: Promise<void> } | Cause> {
     const uses: KeyUse[] = [];
     const opened = await openAccountKey(view.record, { ...tools, keyVault: recordingKeyVault(tools.keyVault, uses) });

@@ -27,7 +27,7 @@ export interface AccountCache {
 
 /** How long what was opened under a lease may be used outside of this process. */
 export interface LeaseTerm {
-  /** When this was found: the span to `notAfter` is exact, whatever becomes of the wall clock afterwards. */
+  /** When this was found: the span to `notAfter` is exact, also when the wall clock changes later. */
   readonly from: EpochMs;
   readonly notAfter: EpochMs;
   /** The account permits no lease: what was opened is for one use. */

@@ -19,7 +19,7 @@ export type SecretAddress = Omit<SecretContext, 'generation'>;
 /** The keys of an account's secrets: the current generation, and the older ones that some secrets are still under. */
 export type KeyHolder = Pick<ActiveAccount, 'instanceId' | 'accountKeyGeneration' | 'olderAccountKeys'>;
 
-/** What is needed of the at-rest ring. */
+/** The needed part of the at-rest ring. */
 type Keks = Pick<Ring, 'newest' | 'kek'>;
 
 /** The plain bytes in their stored form. The caller wipes the plain bytes. */

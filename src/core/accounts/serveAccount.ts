@@ -1,7 +1,7 @@
 /**
- * The one way in which a call gets at what an account's key protects, secrets and data keys alike: the account as the call's gate reads
- * it, the refusal of the inaccessible state, then the lease. A record from the cache can be a few seconds old, so whatever fails with
- * it is tried again with a fresh one before the caller sees a failure.
+ * The one way in which a call gets at what an account's key protects, secrets and data keys alike: the account as the
+ * call's gate reads it, the refusal of the inaccessible state, then the lease. A record from the cache can be a few
+ * seconds old, so whatever fails with it is tried again with a fresh one before the caller sees a failure.
  */
 import type { AccountView } from './account.ts';
 import type { AccountsDeps } from './deps.ts';
@@ -10,7 +10,7 @@ import type { KnownAccount } from './processState.ts';
 import { accountNotFound } from './readAccount.ts';
 
 export interface Attempts<T> {
-  /** What is called a second time when it fails, or when its result is not whole. */
+  /** A call that is repeated when it fails, or when its result is not complete. */
   attempt(served: Promise<AccountView>): Promise<T>;
   isWhole(result: T): boolean;
   /** Wipes a result that is not used. */

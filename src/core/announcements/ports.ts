@@ -32,7 +32,7 @@ export interface StoredEntries {
   readonly unreadable: number;
 }
 
-/** What is still to be published. */
+/** The entries that are not published yet. */
 export interface Outbox {
   put(row: OutboxRow): Promise<void>;
   /** Harmless when it is gone. */

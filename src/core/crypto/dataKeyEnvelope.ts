@@ -1,13 +1,14 @@
 /**
- * The wrapped form of a data key, byte by byte as docs/envelope.md says. The caller stores it, so it says itself what it is: account
- * instance and generation stand in its header, unproven until it is opened. Pure.
+ * The wrapped form of a data key, byte by byte as docs/envelope.md says. The caller stores it, so it says itself what
+ * it is: account instance and generation are in its header, unproven until it is decrypted. Pure.
  *
  *   outer  second layer, ChaCha20-Poly1305:
  *          01 | 03 | account GUID (16) | generation (4) | nonce (12) | ciphertext | tag (16)
  *   inner  04 | nonce (12) | AES-256-GCM ciphertext (16 or 32) | tag (16)     under a subkey of the account key
  *
- * The keys of both layers are the generation's **data key material**. It is stored in the account's record as a protected secret,
- * because the at-rest ring destroys its older KEKs and nothing that a caller holds can be moved to a newer one.
+ * The keys of both layers are the generation's **data key material**. It is stored in the account's record as a
+ * protected secret, because the at-rest ring destroys its older KEKs and nothing that a caller holds can be moved to a
+ * newer one.
  */
 import { hkdfSync } from 'node:crypto';
 import { type Bytes, bytesOf, concat, hex, lengthPrefixed, readUint32, uint32, utf8, wipe } from '../base/bytes.ts';
@@ -50,7 +51,10 @@ export interface WrappedHeader {
   readonly generation: number;
 }
 
-/** What a wrapped data key says of itself, unproven. @throws KeyMaterialMismatch for a form that this version does not know */
+/**
+ * What a wrapped data key says of itself, unproven. @throws KeyMaterialMismatch for a form that this version does not
+ * know
+ */
 export function parseWrappedDataKey(wrapped: Uint8Array): WrappedHeader {
   if (!wrappedLengths.has(wrapped.byteLength))
     throw new KeyMaterialMismatch('The wrapped data key has a length that none has.');
@@ -92,7 +96,9 @@ function boundTo({ instanceId, generation, contextHash }: DataKeyContext) {
 
 const materialLength = 2 * keyLength;
 
-/** New material of a generation: the inner key comes from the account key, the outer one is random. The caller wipes it. */
+/**
+ * New material of a generation: the inner key comes from the account key, the outer one is random. The caller wipes it.
+ */
 export function newDataKeyMaterial(accountKey: Bytes, instanceId: string, outer: Bytes): Bytes {
   const info = utf8('keyward/data-key/1');
   const inner = new Uint8Array(hkdfSync('sha256', accountKey, guidBytes(instanceId), info, keyLength));

@@ -1,6 +1,7 @@
 /**
- * The stored form of a protected secret, byte by byte as docs/envelope.md says. Parsing is pure and has named limits, and comes
- * before any key is touched. Both layers bind where the secret stands: account GUID, kind, folded name, account key generation.
+ * The stored form of a protected secret, byte by byte as docs/envelope.md says. Parsing is pure and has named limits,
+ * and comes before any key is touched. Both layers bind where the secret stands: account GUID, kind, folded name,
+ * account key generation.
  *
  *   outer  at-rest layer, ChaCha20-Poly1305:
  *          01 | 02 | ring generation (4) | account key generation (4) | nonce (12) | ciphertext | tag (16)
@@ -22,7 +23,7 @@ import {
   tagLength,
 } from './accountKeyEnvelope.ts';
 
-/** What can be sealed under an account key: a customer's secrets, older keys of the account itself, and what its data keys are wrapped with. */
+/** The kinds that are sealed under an account key: secrets, older account keys, and the keys that wrap data keys. */
 export type SealedKind = SecretKind | 'accountKeys' | 'dataKeys';
 
 /** Where a secret stands: bound into both layers. */
@@ -40,7 +41,7 @@ const byAccountKey = 3;
 const headerLength = 2 + 4 + 4;
 /** What the two layers add to the plain bytes. */
 export const secretOverhead = headerLength + nonceLength + (1 + nonceLength + tagLength) + tagLength;
-/** In base64, with what is told of the secret beside it, this fits into one property of a row (64 KiB of UTF-16). */
+/** In base64, together with the secret's metadata, this fits into one property of a row (64 KiB of UTF-16). */
 export const maxSecretLength = 20_480;
 
 export interface SecretHeader {
@@ -48,7 +49,10 @@ export interface SecretHeader {
   readonly generation: number;
 }
 
-/** What the stored bytes say of themselves, unproven. @throws KeyMaterialMismatch for a form that this version does not know. */
+/**
+ * What the stored bytes say of themselves, unproven. @throws KeyMaterialMismatch for a form that this version does not
+ * know.
+ */
 export function parseSecret(stored: Uint8Array): SecretHeader {
   if (stored.byteLength > secretOverhead + maxSecretLength) throw new KeyMaterialMismatch('The secret is too long.');
   if (stored.byteLength < secretOverhead) throw new KeyMaterialMismatch('The secret is truncated.');

@@ -1,6 +1,7 @@
 /**
- * Subkeys, kept as long as what they come from: deriving one costs more than sealing a content key with it. Those of an account
- * key live and die with its buffer (`wipeAccountKey`); those of the at-rest ring are the service's own, and the least used goes first.
+ * Subkeys, kept as long as what they come from: deriving one costs more than sealing a content key with it. Those of an
+ * account key live and die with its buffer (`wipeAccountKey`); those of the at-rest ring are the service's own, and the
+ * least used goes first.
  */
 import { type Bytes, wipe } from '../base/bytes.ts';
 import { lruCache } from '../base/lruCache.ts';
@@ -35,7 +36,7 @@ export function wipeAccountKey(accountKey: Bytes): void {
   underAccountKeys.delete(accountKey);
 }
 
-/** What was derived from a KEK that is no longer used. */
+/** Subkeys of a KEK that is no longer used. */
 export function forgetKek(kek: Kek): void {
   underKeks.get(kek)?.clear();
   underKeks.delete(kek);

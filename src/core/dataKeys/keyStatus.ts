@@ -1,7 +1,7 @@
 /**
- * The key status: what Keyward signs about an account's key at one moment. Whoever holds plaintext that came with it may use it until
- * `notAfter`, which is the end of the lease that it was opened under, and not afterwards. So the bound that Keyward publishes for itself
- * holds in every client that keeps this rule.
+ * The key status: what Keyward signs about an account's key at one moment. A holder of plaintext that came with it may
+ * use the plaintext until `notAfter`, which is the end of the lease that it was opened under, and not afterwards. So
+ * the bound that Keyward publishes for itself holds in every client that keeps this rule.
  */
 import { type AccountView, verdictOn } from '../accounts/account.ts';
 import type { KnownAccount, LeaseTerm } from '../accounts/processState.ts';
@@ -61,8 +61,9 @@ export interface StatusNow {
 }
 
 /**
- * The status as it is now: record and watch are read, and the lease is the one that unwraps data keys, which is renewed in its last
- * fifth and costs nothing before. @throws Refusal AccountNotFound | CustomerKeyInaccessible @throws Unavailable CustomerKeyUnreachable
+ * The status as it is now: record and watch are read, and the lease is the one that unwraps data keys, which is renewed
+ * in its last fifth and costs nothing before. @throws Refusal AccountNotFound | CustomerKeyInaccessible @throws
+ * Unavailable CustomerKeyUnreachable
  */
 export function keyStatusNow(
   account: string,

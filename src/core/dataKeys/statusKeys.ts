@@ -1,9 +1,10 @@
 /**
- * The key pairs that key statuses are signed with: sealed by the at-rest ring, made when there is none, every 90 days, and when the ring
- * has a newer KEK. A new pair is published for some minutes before it signs, so that every process and client knows it by then.
+ * The key pairs that key statuses are signed with: sealed by the at-rest ring, made when there is none, every 90 days,
+ * and when the ring has a newer KEK. A new pair is published for some minutes before it signs, so that every process
+ * and client knows it by then.
  *
- * Losing a pair loses nothing: a status is verified when it comes and lives for minutes. So a pair under a KEK that has been destroyed
- * is left out, and no pass of the ring waits for it.
+ * Losing a pair loses nothing: a status is verified when it comes and lives for minutes. So a pair under a KEK that has
+ * been destroyed is left out, and no pass of the ring waits for it.
  */
 import { CompactSign, calculateJwkThumbprint } from 'jose';
 import type { AccountsDeps } from '../accounts/deps.ts';
@@ -112,7 +113,7 @@ export function createStatusKeys(tools: StatusKeyDeps): StatusKeys {
       flight = undefined;
     });
     if (current === undefined) return flight;
-    // What is held is good for days: no caller waits for a refresh, and none fails with it.
+    // The cached keys are valid for days: no caller waits for a refresh, and none fails with it.
     flight.catch((error: unknown) =>
       log.warn('The keys of key statuses were not read again', { error: describeError(error) }),
     );

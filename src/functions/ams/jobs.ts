@@ -1,6 +1,6 @@
 /**
- * Jobs. Addresses that a job reads from are credentials, and become the account's job inputs: no call here returns them. The program that runs
- * the job asks for them by `resolve`, under the name that the job tells. Jobs are stored, not run.
+ * Jobs. Addresses that a job reads from are credentials, and become the account's job inputs: no call here returns
+ * them. The program that runs the job asks for them by `resolve`, under the name in the job. Jobs are stored, not run.
  */
 
 import { getResource } from '../../core/ams/readResource.ts';

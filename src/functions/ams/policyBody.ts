@@ -1,7 +1,7 @@
 /**
- * What clients of Azure Media Services write about a content key policy. Every field of the contract that can hold a secret is named
- * here: a symmetric token key is protected, public keys must be public, and the rest is refused. What is not in the contract is refused
- * as well, so that nothing unknown is stored.
+ * What clients of Azure Media Services write about a content key policy. Every field of the contract that can hold a
+ * secret is named here: a symmetric token key is protected, public keys must be public, and the rest is refused.
+ * Keyward rejects what is not in the contract as well, so that nothing unknown is stored.
  */
 import { X509Certificate } from 'node:crypto';
 import * as z from 'zod';

@@ -1,4 +1,7 @@
-/** What the kinds of resources have in common: GET, LIST, DELETE, and how one is rendered. What a kind holds its own file says. */
+/**
+ * What the kinds of resources have in common: GET, LIST, DELETE, and how one is rendered. What a kind holds its own
+ * file says.
+ */
 import type { HttpRequest } from '@azure/functions';
 import type { ResourceList, StoredResource } from '../../core/ams/ports.ts';
 import { getResource, listResources } from '../../core/ams/readResource.ts';
@@ -15,7 +18,7 @@ export interface ResourceApi {
   readonly versions: readonly string[];
   /** The parameter in the path that names it. */
   readonly parameter: string;
-  /** What may be shown without decrypting a secret. */
+  /** The part that can be returned without decrypting a secret. */
   shown(row: StoredResource): Json;
 }
 

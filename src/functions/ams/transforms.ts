@@ -1,4 +1,4 @@
-/** Transforms: what jobs stand under. They hold no secret, and nothing is encoded here. */
+/** Transforms, the parents of jobs. They hold no secret, and Keyward encodes nothing. */
 
 import { listResources } from '../../core/ams/readResource.ts';
 import { putResource } from '../../core/ams/writeResource.ts';
