@@ -7,6 +7,7 @@ import type { Bench } from './report.ts';
 const parts = [
   './monitoring/refusal.ts',
   './monitoring/matrix.ts',
+  './monitoring/missed.ts',
   './monitoring/grace.ts',
   './monitoring/sweepCost.ts',
 ];

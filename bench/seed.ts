@@ -57,7 +57,7 @@ async function seedAccount(
   const { audit: _audit, revision: _revision, ...alike } = template;
   const { encryption } = template;
   if (encryption.type !== 'CustomerKey') return;
-  const place = { instanceId: service.random.uuid(), generation: template.accountKeyGeneration };
+  const place = { instanceId: service.random.uuid(), account: name, generation: template.accountKeyGeneration };
   const accountKey = service.random.bytes(32);
   const payload = accountKeyPayload(place, accountKey);
   const inner = { by: 'CustomerKey', wrapped: service.keyVault.wrap(publicKey, payload) } as const;
@@ -74,7 +74,7 @@ async function seedAccount(
 export async function seedUnderSystemKey(names: readonly string[], service: Service): Promise<void> {
   const limit = pLimit(atATime);
   const seed = async (name: string) => {
-    const place = { instanceId: service.random.uuid(), generation: 1 };
+    const place = { instanceId: service.random.uuid(), account: name, generation: 1 };
     const accountKey = service.random.bytes(32);
     const wrappedAccountKey = await wrapBySystemKey(place, accountKey, service);
     wipe(accountKey);

@@ -63,6 +63,9 @@ param authAudience string = ''
 @description('Only in a cloud with another issuer than the public one.')
 param authIssuer string = ''
 
+@description('Client ids of the applications whose tokens are accepted, separated by spaces. Empty: every application that has a role.')
+param authClients string = ''
+
 @description('Only in a cloud with another address of the signing keys than the public one.')
 param authJwksUrl string = ''
 
@@ -338,6 +341,7 @@ module app 'modules/app.bicep' = {
       ? fail('Set authAudience, which auth = entra needs, or set auth to functionKeys')
       : authAudience
     authIssuer: authIssuer
+    authClients: authClients
     authJwksUrl: authJwksUrl
     publicBaseUrl: publicBaseUrl
     ownerTag: ownerTag

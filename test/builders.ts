@@ -6,6 +6,7 @@
 import type { Cause } from '../src/core/base/causes.ts';
 import type { Policy } from '../src/core/base/policy.ts';
 import type { Binding } from '../src/core/customerKey/binding.ts';
+import type { LookTime } from '../src/core/watch/provenTime.ts';
 import type { Evidence, Verdict, Watch } from '../src/core/watch/watch.ts';
 
 /** 2026-11-23T12:00:00.000Z as a number, so that no code of Keyward computes it. */
@@ -39,6 +40,7 @@ export const designPolicy: Policy = {
   vaultSharePercent: 25,
   keyNearExpiryDays: 30,
   ringRotationDays: 365,
+  revealsPerMinute: 6_000,
   sweepRanges: 64,
   safeToDisableAfterSeconds: 900,
 };
@@ -74,7 +76,7 @@ export const designCauses = {
     'PurgeProtectionMissing',
     'RegionMismatch',
   ],
-  ours: ['KeyMaterialMismatch', 'StorageUnavailable'],
+  ours: ['KeyMaterialMismatch', 'IdentityReplaced', 'StorageUnavailable'],
 } as const satisfies Record<string, readonly Cause[]>;
 
 export const deniedCauses: readonly Cause[] = designCauses.denied;
@@ -121,6 +123,15 @@ export function aWatch(changes: Partial<Watch> = {}): Watch {
     ...changes,
   };
 }
+
+/** When a look began, so many seconds after `start`, in the process that makes all looks. */
+export const aLookTime = (afterSeconds: number, changes: Partial<LookTime> = {}): LookTime => ({
+  beganAt: start + afterSeconds * 1000,
+  plannedAt: start + afterSeconds * 1000,
+  process: 'p1',
+  monotonic: afterSeconds * 1000,
+  ...changes,
+});
 
 export type Control = Evidence['controlLook'];
 

@@ -53,8 +53,20 @@ describe('docs/runbook.md', () => {
 
   it.each(sections)('docs/runbook.md holds the command of the remedy of $cause', ({ cause, text }) => {
     if (!isCause(cause)) throw new Error(`${cause} is no cause`);
-    const remedy = remedyOf(cause, { vaultName: '<vault>', keyName: '<key>' });
-    const command = /\baz [^,]*/.exec(remedy)?.[0] ?? '';
+    const remedy = remedyOf(cause, {
+      vaultHost: '<vault>.vault.azure.net',
+      vaultName: '<vault>',
+      keyName: '<key>',
+      version: '<version>',
+      principalId: '<principal id>',
+      outboundAddresses: ['<address>'],
+      identity: {
+        useSystemAssignedIdentity: false,
+        userAssignedIdentity: '<identity>',
+        federatedIdentityClientId: '<application id>',
+      },
+    });
+    const command = /\b(?:az|nslookup) [^;]*/.exec(remedy)?.[0] ?? '';
     expect(text).toContain(command);
   });
 });
@@ -209,7 +221,11 @@ describe('docs/envelope.md', () => {
     const example = workedExample(read('docs/envelope.md'));
     const bytes = (name: string): Bytes => bytesOf(Buffer.from(example(name), 'hex'));
     const kek = (name: string): Kek => ({ generation: 1, key: bytes(name) });
-    const place = { instanceId: example('instance'), generation: Number(example('generation')) };
+    const place = {
+      instanceId: example('instance'),
+      account: example('account'),
+      generation: Number(example('generation')),
+    };
 
     const payload = accountKeyPayload(place, bytes('account key'));
     const inner = sealBySystemRing(payload, place, kek('system KEK 1'), bytes('nonce, inner'));

@@ -63,7 +63,12 @@ const ciphers: Bench = async (report) => {
   const kek = { generation: 1, key: random.bytes(32) };
   const atRest = { newest: kek, kek: () => kek };
   const instanceId = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
-  const place = { instanceId, kind: 'contentKeys', name: '9d5d2b1e-6c1f-4f0a-8c53-4d9c1f6f0001' } as const;
+  const place = {
+    instanceId,
+    account: 'contoso',
+    kind: 'contentKeys',
+    name: '9d5d2b1e-6c1f-4f0a-8c53-4d9c1f6f0001',
+  } as const;
   const protect = () => protectSecret(plain, { ...place, generation: 1 }, accountKey, atRest, random);
   const stored = protect();
   const inner = rawSeal(inside.algorithm, inside.key, plain);
@@ -76,7 +81,7 @@ const ciphers: Bench = async (report) => {
   report.figure('secrets.protectOfRawCrypto', protecting, 'of raw', { atLeast: 0.5 });
 
   report.progress('revealing, beside the bare ciphers');
-  const holder = { instanceId, accountKeyGeneration: 1 };
+  const holder = { name: 'contoso', instanceId, accountKeyGeneration: 1 };
   const revealing = ratioOf(
     () => revealSecret(stored, place, accountKey, holder, atRest),
     () => rawOpen(inside.algorithm, inside.key, { ...inner, text: rawOpen(outside.algorithm, outside.key, outer) }),

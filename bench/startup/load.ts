@@ -3,7 +3,7 @@
  * variant's entry file, and `read` to make a first table read through the function `accountsGet` as well.
  */
 import { pathToFileURL } from 'node:url';
-import { describeFunctions, isA } from '../../packages/functions-host/src/functionInfo.ts';
+import { createIndexing, describeFunctions, isA } from '../../packages/functions-host/src/functionInfo.ts';
 import { insideApp, installFunctionsCore } from '../../packages/functions-host/src/functionsCore.ts';
 import { createInvoker } from '../../packages/functions-host/src/invoke.ts';
 import { createRegistration, type Registration } from '../../packages/functions-host/src/registration.ts';
@@ -33,13 +33,14 @@ process.send?.(loaded, () => process.exit(0));
 /** GET of an account that does not exist: the whole path from the trigger to the table and back. */
 async function readAnAccount(app: Registration): Promise<void> {
   app.close();
-  const target = describeFunctions(app, { ...process.env } as Record<string, string>).find(
+  const indexing = createIndexing(() => undefined);
+  const target = describeFunctions(app, { ...process.env } as Record<string, string>, indexing).find(
     (one) => isA(one, 'httpTrigger') && one.info.name === 'accountsGet',
   );
   if (target === undefined) throw new Error('The app has no function accountsGet.');
   const url = 'http://localhost/api/accounts/nobody';
   const http = { method: 'GET', url, headers: {}, query: {}, params: { accountName: 'nobody' }, body: null };
-  const outcome = await createInvoker(app, {}, () => undefined).invoke(target, { data: { http } });
+  const outcome = await createInvoker(app, {}, undefined, () => undefined).invoke(target, { data: { http } });
   const status = outcome.kind === 'Failed' ? outcome.error : outcome.response.returnValue?.http?.statusCode;
   if (Number(status) !== 404) throw new Error(`The first read answered ${status}, not 404.`);
 }

@@ -28,6 +28,15 @@ var alerts = [
     threshold: 0
   }
   {
+    name: 'stored-row-damaged'
+    section: 'operations.md#damaged-rows'
+    severity: 0
+    query: 'AppTraces | where Message startswith "A stored row is not as Keyward wrote it"'
+    window: 'PT5M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
     name: 'audit-chain-broken'
     section: 'audit.md#when-a-link-is-broken'
     severity: 0

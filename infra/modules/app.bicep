@@ -27,6 +27,7 @@ param cloud string
 param auth string
 param authAudience string
 param authIssuer string
+param authClients string
 param authJwksUrl string
 param publicBaseUrl string
 param ownerTag string
@@ -72,6 +73,7 @@ var optionalSettings = {
   KEYWARD_USER_ASSIGNED_IDENTITIES: empty(userAssignedIdentities) ? '' : string(identities)
   KEYWARD_AUTH_AUDIENCE: authAudience
   KEYWARD_AUTH_ISSUER: authIssuer
+  KEYWARD_AUTH_CLIENTS: authClients
   KEYWARD_AUTH_JWKS_URL: authJwksUrl
   KEYWARD_PUBLIC_BASE_URL: publicBaseUrl
   KEYWARD_OWNER_TAG: ownerTag

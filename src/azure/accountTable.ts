@@ -5,8 +5,8 @@ import type { AuditEntry } from '../core/audit/auditEntry.ts';
 import type { AccountChainStore, Tombstone } from '../core/audit/ports.ts';
 import { LostRace } from '../core/base/errors.ts';
 import { fold } from '../core/base/names.ts';
-import { auditKey, auditPage } from './auditRows.ts';
-import { keyOnly, type OpenTable, odata, type RowKey, rowOf, valueIfAny } from './tables.ts';
+import { auditPage, auditRow } from './auditRows.ts';
+import { type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
 
 export const recordKey = (name: string): RowKey => ({ partitionKey: fold(name), rowKey: 'record' });
 
@@ -17,10 +17,17 @@ export function createAccountStore(open: OpenTable): AccountStore & AccountChain
     rowKey: `tombstone:${instanceId}`,
   });
   const auditRows = (name: string, entries: readonly AuditEntry[]) =>
-    entries.map((entry) => rowOf(auditKey(fold(name), entry), entry));
+    entries.map((entry) => auditRow(fold(name), entry));
 
   return {
     read: (name) => table.read<AccountRecord>(recordKey(name)),
+
+    async damagedEtag(name) {
+      const row = await table.readIfAuthentic(recordKey(name));
+      return row?.value === undefined ? row?.etag : undefined;
+    },
+
+    removeRecord: (name, etag) => table.remove(recordKey(name), etag),
 
     async create(record, entries) {
       await table.batch(rowOf(recordKey(record.name), record), undefined, auditRows(record.name, entries));
@@ -35,27 +42,40 @@ export function createAccountStore(open: OpenTable): AccountStore & AccountChain
       const tombstone: Tombstone = { name, instanceId, owner, audit, deletedAt: record.updatedAt };
       // Under the ETag that the head was read with: a delayed writer replaces no newer head in the tombstone.
       const next = await table.putTogether(rowOf(tombstoneKey(name, instanceId), tombstone), recordKey(name), etag);
-      if (!(await table.remove(recordKey(name), next)) && (await table.read(recordKey(name))) !== undefined)
+      if (!(await table.remove(recordKey(name), next)) && (await table.readEtag(recordKey(name))) !== undefined)
         throw new LostRace('The record changed while its account was being deleted.');
+    },
+
+    async chains(name) {
+      const ids: string[] = [];
+      // One row of each chain: `;` is the character after the `:` behind the id.
+      for (let from = 'audit:'; ; ) {
+        const range = odata`PartitionKey eq ${fold(name)} and RowKey gt ${from} and RowKey lt 'audit;'`;
+        const [row] = await table.queryKeys(range, 1);
+        if (row === undefined) return ids;
+        const id = row.rowKey.split(':')[1] ?? '';
+        ids.push(id);
+        from = `audit:${id};`;
+      }
     },
 
     audit: (name, instanceId, page) => auditPage(table, fold(name), instanceId, page),
 
-    readRaw: (name) => table.read(recordKey(name), valueIfAny),
+    readRaw: (name) => table.readIfAuthentic(recordKey(name)),
 
-    tombstone: (name, instanceId) => table.read(tombstoneKey(name, instanceId), valueIfAny),
+    tombstone: (name, instanceId) => table.readIfAuthentic(tombstoneKey(name, instanceId)),
 
     async tombstones(name, { limit, after = '' }) {
       const [from, to] = [tombstoneKey(name, after).rowKey, 'tombstone;'];
       const range = odata`PartitionKey eq ${fold(name)} and RowKey gt ${from} and RowKey lt ${to}`;
-      const tombstones = await table.query(range, limit, valueIfAny);
+      const tombstones = await table.query<Tombstone>(range, limit);
       const next = tombstones.length < limit ? undefined : tombstones.at(-1)?.rowKey.slice('tombstone:'.length);
       return next === undefined ? { tombstones } : { tombstones, next };
     },
 
     async names(limit, after = '') {
       const filter = odata`PartitionKey gt ${after} and RowKey eq 'record'`;
-      return (await table.query(filter, limit, keyOnly)).map((row) => row.partitionKey);
+      return (await table.queryKeys(filter, limit)).map((row) => row.partitionKey);
     },
   };
 }

@@ -1,7 +1,7 @@
 /** The rows of audit entries: in the partition of the chain's subject, in order of their sequence numbers. */
 import { type AuditEntry, positionText } from '../core/audit/auditEntry.ts';
 import type { ChainPage, ChainPageRequest } from '../core/audit/ports.ts';
-import { odata, type RowKey, type Table, valueIfAny } from './tables.ts';
+import { odata, plainRowOf, type Row, type RowKey, type Table } from './tables.ts';
 
 export const auditKey = (
   partitionKey: string,
@@ -10,6 +10,10 @@ export const auditKey = (
   partitionKey,
   rowKey: `audit:${chain}:${positionText(sequence)}`,
 });
+
+/** Plain, because the hash of an entry authenticates it under the audit ring. */
+export const auditRow = (partitionKey: string, entry: AuditEntry): Row =>
+  plainRowOf(auditKey(partitionKey, entry), entry);
 
 /**
  * A page of the chain, at most `limit` rows. The range includes every key that begins with a digit, also one that is
@@ -25,7 +29,7 @@ export async function auditPage(
   // `:` is the character after the digits.
   const [from, to] = [`${prefix}${after ?? '0'}`, `${prefix}:`];
   const range = odata`PartitionKey eq ${partitionKey} and RowKey gt ${from} and RowKey lt ${to}`;
-  const found = await table.query(range, limit, valueIfAny);
+  const found = await table.queryPlain(range, limit);
   const rows = found.map(({ rowKey, value }) => ({ position: positionIn(rowKey.slice(prefix.length)), entry: value }));
   const last = found.at(-1);
   return found.length < limit || last === undefined ? { rows } : { rows, next: last.rowKey.slice(prefix.length) };

@@ -5,8 +5,8 @@ import type { AuditEntry } from '../core/audit/auditEntry.ts';
 import type { BindingChainStore } from '../core/audit/ports.ts';
 import type { BoundAccount, BoundAccountStore, WatchStore } from '../core/watch/ports.ts';
 import type { Watch } from '../core/watch/watch.ts';
-import { auditKey, auditPage } from './auditRows.ts';
-import { type OpenTable, odata, rowOf, valueIfAny } from './tables.ts';
+import { auditPage, auditRow } from './auditRows.ts';
+import { type OpenTable, odata, rowOf } from './tables.ts';
 
 export function createBindingStore(open: OpenTable): WatchStore & BoundAccountStore & BindingChainStore {
   const table = open('bindings');
@@ -15,12 +15,11 @@ export function createBindingStore(open: OpenTable): WatchStore & BoundAccountSt
     partitionKey: bindingId,
     rowKey: `bound:${version}:${name}:${instanceId}`,
   });
-  const auditRows = (entries: readonly AuditEntry[]) =>
-    entries.map((entry) => rowOf(auditKey(entry.chain, entry), entry));
+  const auditRows = (entries: readonly AuditEntry[]) => entries.map((entry) => auditRow(entry.chain, entry));
 
   return {
     readWatch: (bindingId) => table.read<Watch>(watchKey(bindingId)),
-    readRaw: (bindingId) => table.read(watchKey(bindingId), valueIfAny),
+    readRaw: (bindingId) => table.readIfAuthentic(watchKey(bindingId)),
 
     async createWatch(watch, entries) {
       await table.batch(rowOf(watchKey(watch.binding.id), watch), undefined, auditRows(entries));
@@ -32,10 +31,9 @@ export function createBindingStore(open: OpenTable): WatchStore & BoundAccountSt
       return { value, etag: await next };
     },
 
-    async putAccount(bindingId, account) {
-      // `follows` is a column too, so that Table Storage can filter by it.
-      await table.put({ ...rowOf(boundKey(bindingId, account), account), follows: account.follows });
-    },
+    putAccount: (bindingId, account) =>
+      // `follows` is also a column, so that the service can filter by it.
+      table.put(rowOf(boundKey(bindingId, account), account, { follows: account.follows })),
 
     readAccount: (bindingId, account) => table.read<BoundAccount>(boundKey(bindingId, account)),
 
@@ -50,7 +48,9 @@ export function createBindingStore(open: OpenTable): WatchStore & BoundAccountSt
       const filter = onlyFollowing === true ? `${range} and follows eq true` : range;
       const found = await table.query<BoundAccount>(filter, limit);
       const last = found.at(-1);
-      return found.length < limit || last === undefined ? { rows: found } : { rows: found, next: last.rowKey };
+      // A damaged row is only a hint too few: the daily pass writes it again.
+      const rows = found.flatMap(({ value, ...row }) => (value === undefined ? [] : [{ ...row, value }]));
+      return found.length < limit || last === undefined ? { rows } : { rows, next: last.rowKey };
     },
 
     audit: (bindingId, page) => auditPage(table, bindingId, bindingId, page),

@@ -14,7 +14,9 @@ import { createAnnouncer } from '../core/announcements/backgroundPublisher.ts';
 import { isLate } from '../core/announcements/outboxPass.ts';
 import type { AnnouncementTopic, Announcer } from '../core/announcements/ports.ts';
 import { announcing } from '../core/announcements/publishingStores.ts';
+import { createDamageReporter, type ReportDamage } from '../core/audit/damagedRows.ts';
 import { bytesOf } from '../core/base/bytes.ts';
+import { callerBudget } from '../core/base/callerBudget.ts';
 import type { Cause } from '../core/base/causes.ts';
 import { defined } from '../core/base/defined.ts';
 import type { Random } from '../core/base/effects.ts';
@@ -37,6 +39,7 @@ import type { QueuedWork } from '../core/vaultWork/ports.ts';
 import type { Credentials } from './credentials.ts';
 import { wrapRsaOaep256 } from './rsaWrap.ts';
 import { identifierIn, isDevelopment, readSettings, type Settings } from './settings.ts';
+import type { RowAuthentication } from './tables.ts';
 
 export { SettingsError } from './settings.ts';
 
@@ -54,8 +57,19 @@ export async function compose(
   tableTransport?: HttpClient,
 ): Promise<Service> {
   const settings = readSettings(environment);
+<<<<<<< HEAD
   const stores = await openStores(settings, tableTransport);
   const { countOf, ...queues } = lazyQueues(settings);
+=======
+  const [stores, { countOf, ...queues }] = await Promise.all([
+    openStores(settings, tableTransport, {
+      keks: async () => (await rings()).atRest,
+      report: (place) => reportDamage(place),
+      rejected: (table, code) => (replace.log ?? log).error('The tables refused a request', { table, code }),
+    }),
+    openQueues(settings),
+  ]);
+>>>>>>> main
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
   const { keyVault, exchangesAtHome } = lazyKeyVault(settings);
   const operatorKeys = operatorKeysIn(settings);
@@ -68,26 +82,36 @@ export async function compose(
       : createAnnouncer({ ...ports, topic: ports.topic, source: sourceIn(environment) });
   // Every store that is created from these publishes what it commits.
   const parts = announcer === undefined ? ports : { ...ports, ...announcing(ports, announcer) };
+<<<<<<< HEAD
   const rings = replace.rings ?? createRings(parts);
   const watches = createWatchReader(parts.clock);
   const accountCache = createAccountCache(parts, policy, watches);
+=======
+  const rings: Service['rings'] = replace.rings ?? createRings(parts);
+  const reportDamage: ReportDamage = createDamageReporter({ ...parts, rings });
+  const accountCache = createAccountCache(parts, policy);
+>>>>>>> main
   const accounts = invalidatingStore(parts.accounts, accountCache);
   const serialize = keyedMutex();
   const alarmLimiter = rateLimiter(parts.clock, 60_000);
+  const revealBudget = callerBudget(parts.clock, policy.revealsPerMinute);
   return {
     ...parts,
     policy,
     cloud: settings.KEYWARD_CLOUD,
     homeTenantId: settings.KEYWARD_TENANT_ID,
+    operatorVaults: new Set(Object.values(ports.operatorKeys).map(({ vaultHost }) => vaultHost)),
     ownerTag: settings.KEYWARD_OWNER_TAG || undefined,
     rings,
     accountCache,
     serialize,
     alarmLimiter,
+    revealBudget,
     refusedCalls: createRefusedCalls({ ...parts, accounts, serialize, rings }),
     seenLimiter: rateLimiter(parts.clock, seenStepMs),
     statusKeys: createStatusKeys({ ...parts, rings }),
     leases: createLeases({ ...parts, accounts, serialize, rings, policy }),
+    processId: random.uuid().slice(0, 8),
     controlLook: (keyRef) => controlLook(keyRef, { ...parts, exchangesAtHome }),
     parts: [
       { name: 'tables', silence: 'StorageUnavailable', ask: async () => void (await parts.sweepMark.read()) },
@@ -108,7 +132,7 @@ export async function compose(
   };
 }
 
-async function openStores(settings: Settings, transport?: HttpClient) {
+async function openStores(settings: Settings, transport: HttpClient | undefined, authentication: RowAuthentication) {
   const [{ TableClient }, { tableHttp, tableRetries }, { openTables }, ...adapters] = await Promise.all([
     import('@azure/data-tables'),
     import('./storageClients.ts'),
@@ -122,8 +146,9 @@ async function openStores(settings: Settings, transport?: HttpClient) {
     import('./resourceTable.ts'),
     import('./operationTable.ts'),
     import('./dataKeyTables.ts'),
+    import('./rowRenewal.ts'),
   ]);
-  const [accounts, secrets, bindings, rings, small, outbox, resources, operations, dataKeys] = adapters;
+  const [accounts, secrets, bindings, rings, small, outbox, resources, operations, dataKeys, renewal] = adapters;
   const { AzureWebJobsStorage: connection = '', KEYWARD_TABLES_ENDPOINT: endpoint } = settings;
   const credential = endpoint === undefined ? undefined : await ownCredential();
   const options = {
@@ -131,11 +156,11 @@ async function openStores(settings: Settings, transport?: HttpClient) {
     retryOptions: tableRetries,
     allowInsecureConnection: isDevelopment(settings),
   };
-  const open = openTables((name) =>
+  const clientOf = (name: string) =>
     endpoint === undefined || credential === undefined
       ? TableClient.fromConnectionString(connection, name, options)
-      : new TableClient(endpoint, name, credential, options),
-  );
+      : new TableClient(endpoint, name, credential, options);
+  const open = openTables(clientOf, authentication);
   return {
     accounts: accounts.createAccountStore(open),
     secrets: secrets.createSecretStore(open),
@@ -152,6 +177,7 @@ async function openStores(settings: Settings, transport?: HttpClient) {
     sweepMark: small.createSweepMark(open),
     ranges: small.createRangeStore(open),
     outbox: outbox.createOutbox(open),
+    rowRenewal: renewal.createRowRenewal(open),
   };
 }
 

@@ -2,7 +2,7 @@
 import { fold } from '../core/base/names.ts';
 import type { EpochMs } from '../core/base/time.ts';
 import type { DataKeyUseStore, StatusKeyRow, StatusKeyStore } from '../core/dataKeys/ports.ts';
-import { keyOnly, type OpenTable, odata, rowOf, valueIfAny } from './tables.ts';
+import { type OpenTable, odata, rowOf } from './tables.ts';
 
 export function createDataKeyUseStore(open: OpenTable): DataKeyUseStore {
   const table = open('accounts');
@@ -19,21 +19,17 @@ export function createDataKeyUseStore(open: OpenTable): DataKeyUseStore {
       const [from, to] = [`dataKeys:${instanceId}:`, `dataKeys:${instanceId};`];
       const range = odata`PartitionKey eq ${fold(account)} and RowKey gt ${from} and RowKey lt ${to}`;
       const rows = await table.query<{ generation: number; at: EpochMs }>(range, 1000);
-      return new Map(rows.map(({ value }) => [value.generation, value.at]));
+      // A damaged row counts as seen when it was written: to keep a generation for longer does no harm.
+      return new Map(rows.map(({ rowKey, value, writtenAt }) => [Number(rowKey.slice(-10)), value?.at ?? writtenAt]));
     },
 
     async clear(account) {
       const range = odata`PartitionKey eq ${fold(account)} and RowKey gt 'dataKeys:' and RowKey lt 'dataKeys;'`;
-      const rows = await table.query(range, 1000, keyOnly);
+      const rows = await table.queryKeys(range, 1000);
       await Promise.all(rows.map(({ rowKey, etag }) => table.remove({ partitionKey: fold(account), rowKey }, etag)));
     },
   };
 }
-
-const isStatusKey = (value: unknown): value is StatusKeyRow => {
-  const { slot, createdAt, sealed } = Object(value) as Partial<Record<keyof StatusKeyRow, unknown>>;
-  return typeof slot === 'string' && typeof createdAt === 'number' && typeof sealed === 'string';
-};
 
 export function createStatusKeyStore(open: OpenTable): StatusKeyStore {
   const table = open('service');
@@ -41,15 +37,14 @@ export function createStatusKeyStore(open: OpenTable): StatusKeyStore {
 
   return {
     async list() {
-      const rows = await table.query(odata`PartitionKey eq 'statusKeys'`, 1000, valueIfAny);
-      return rows.map(({ value }) => value).filter(isStatusKey);
+      const rows = await table.query<StatusKeyRow>(odata`PartitionKey eq 'statusKeys'`, 1000);
+      return rows.map(({ value }) => value).filter((value) => value !== undefined);
     },
     async insert(row) {
       await table.insert(rowOf(key(row.slot), row));
     },
     async remove(slot) {
-      const row = await table.read(key(slot), keyOnly);
-      if (row !== undefined) await table.remove(key(slot), row.etag);
+      await table.remove(key(slot));
     },
   };
 }

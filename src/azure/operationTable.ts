@@ -7,7 +7,7 @@ import type { OperationStore } from '../core/ams/ports.ts';
 import type { ArmPath } from '../core/base/armPath.ts';
 import { fold, indexKey } from '../core/base/names.ts';
 import type { EpochMs } from '../core/base/time.ts';
-import { keyOnly, type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
+import { type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
 
 /** Azure Table Storage: 100 operations in an entity-group transaction. */
 const batchLimit = 100;
@@ -38,7 +38,7 @@ export function createOperationStore(open: OpenTable): OperationStore {
       return marks.some((mark) => mark !== undefined && mark.value.at >= from);
     },
     async clearBefore(day) {
-      const rows = await table.query(odata`PartitionKey lt ${day}`, batchLimit, keyOnly);
+      const rows = await table.queryKeys(odata`PartitionKey lt ${day}`, batchLimit);
       const [first] = rows;
       if (first === undefined) return 0;
       await table.removeAll(rows.filter(({ partitionKey }) => partitionKey === first.partitionKey));

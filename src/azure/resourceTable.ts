@@ -5,12 +5,9 @@
 
 import type { ResourceList, ResourceStore, StoredResource } from '../core/ams/ports.ts';
 import type { ResourceRef, ResourceRow } from '../core/ams/resource.ts';
-import { isGuid } from '../core/base/names.ts';
 import type { Stored } from '../core/base/stored.ts';
-import type { SecretKind } from '../core/base/vocabulary.ts';
-import { secretNamePattern } from '../core/secrets/readSecret.ts';
 import { recordKey } from './accountTable.ts';
-import { keyOnly, type OpenTable, odata, type RowKey, rowOf, valueIfAny } from './tables.ts';
+import { type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
 
 /** Azure Table Storage: 100 operations in an entity-group transaction. */
 const batchLimit = 100;
@@ -28,41 +25,10 @@ const keyOf = (ref: ResourceRef): RowKey => ({
   rowKey: `${listOf(ref)}:${encode(ref.name)}`,
 });
 
-const isObject = (value: unknown): value is Record<string | number, unknown> =>
-  typeof value === 'object' && value !== null;
-
-const isTime = (value: unknown): boolean => typeof value === 'number' && Math.abs(value) <= 8.64e15;
-
-/** Whether the path of the secret exists in the properties, so that its value can be inserted there. */
-function isNamedSecret(secret: unknown, properties: unknown): boolean {
-  if (!isObject(secret) || !secretKinds.has(String(secret.kind)) || typeof secret.name !== 'string') return false;
-  const { kind, name, at } = secret;
-  if (!(kind === 'contentKeys' ? isGuid(name) : secretNamePattern.test(name)) || !Array.isArray(at) || at.length === 0)
-    return false;
-  let place: unknown = properties;
-  for (const step of at.slice(0, -1)) place = isObject(place) && Object.hasOwn(place, step) ? place[step] : undefined;
-  return isObject(place);
-}
-
-const secretKinds: ReadonlySet<string> = new Set<SecretKind>(['contentKeys', 'jobInputs', 'tokenKeys']);
-
-/** A writer of the table can put any data into a row. A row without the form of a resource must not stop the others. */
-function isResource(value: unknown): value is ResourceRow {
-  if (!isObject(value)) return false;
-  const { name, instanceId, properties, secrets, createdAt, updatedAt } = value;
-  return (
-    [name, instanceId].every((text) => typeof text === 'string') &&
-    [createdAt, updatedAt].every(isTime) &&
-    isObject(properties) &&
-    Array.isArray(secrets) &&
-    secrets.every((secret) => isNamedSecret(secret, properties))
-  );
-}
-
-function storedOf(ref: ResourceRef, { value, etag }: Stored<unknown>): StoredResource {
-  if (isResource(value)) return { ref, value, etag };
-  const placeholder = { name: ref.name, instanceId: '', properties: {}, secrets: [], createdAt: 0, updatedAt: 0 };
-  return { ref, value: placeholder, etag, isDamaged: true };
+function storedOf(ref: ResourceRef, { value, etag }: Stored<ResourceRow | undefined>): StoredResource {
+  if (value !== undefined) return { ref, value, etag };
+  const substitute = { name: ref.name, instanceId: '', properties: {}, secrets: [], createdAt: 0, updatedAt: 0 };
+  return { ref, value: substitute, etag, isDamaged: true };
 }
 
 export function createResourceStore(open: OpenTable): ResourceStore {
@@ -70,11 +36,11 @@ export function createResourceStore(open: OpenTable): ResourceStore {
 
   /** `;` is the character after `:`: the range holds every resource of the list, and no other row. */
   const query = (account: string, [from, to]: readonly [string, string], limit: number) =>
-    table.query(odata`PartitionKey eq ${account} and RowKey gt ${from} and RowKey lt ${to}`, limit, valueIfAny);
+    table.query<ResourceRow>(odata`PartitionKey eq ${account} and RowKey gt ${from} and RowKey lt ${to}`, limit);
 
   return {
     async read(ref) {
-      const row = await table.read(keyOf(ref), valueIfAny);
+      const row = await table.readIfAuthentic<ResourceRow>(keyOf(ref));
       return row === undefined ? undefined : storedOf(ref, row);
     },
 
@@ -92,7 +58,7 @@ export function createResourceStore(open: OpenTable): ResourceStore {
     async clear(account, recordEtag) {
       for (let etag = recordEtag; ; ) {
         const range = odata`PartitionKey eq ${account} and RowKey gt ${'resource:'} and RowKey lt ${'resource;'}`;
-        const rows = await table.query(range, batchLimit - 1, keyOnly);
+        const rows = await table.queryKeys(range, batchLimit - 1);
         if (rows.length === 0) return etag;
         etag = await table.removeTogether(rows, recordKey(account), etag);
       }

@@ -11,7 +11,7 @@ import type { EpochMs } from '../core/base/time.ts';
 import type { RingName } from '../core/base/vocabulary.ts';
 import type { RingStore } from '../core/rings/ports.ts';
 import type { KeyCheck, RingRow, RingState, StoredRing } from '../core/rings/ring.ts';
-import { type OpenTable, odata, type ReadRow, type RowKey, rowOf } from './tables.ts';
+import { type OpenTable, odata, type ReadRow, type RowKey, plainRowOf as rowOf } from './tables.ts';
 
 type Wrapping = Omit<RingRow, 'wrapped'> & { readonly wrapped: string };
 interface Marker {
@@ -33,7 +33,7 @@ export function createRingStore(open: OpenTable): RingStore {
 
   return {
     async read() {
-      const rows = await table.query(odata`PartitionKey ge ${''}`, Number.POSITIVE_INFINITY);
+      const rows = await table.queryPlain(odata`PartitionKey ge ${''}`, Number.POSITIVE_INFINITY);
       const check = rows.find((row) => row.partitionKey === checkKey.partitionKey)?.value as KeyCheck | undefined;
       const of = (ring: RingName) => storedRing(rows.filter((row) => row.partitionKey === ring));
       const rings = { system: of('system'), 'at-rest': of('at-rest'), audit: of('audit') };

@@ -4,7 +4,7 @@ import type { SecretRef, SecretRow } from '../core/accounts/secretRow.ts';
 import type { SecretKind } from '../core/base/vocabulary.ts';
 import type { SecretStore } from '../core/secrets/ports.ts';
 import { recordKey } from './accountTable.ts';
-import { keyOnly, type OpenTable, odata, type RowKey, rowOf, valueIfAny } from './tables.ts';
+import { type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
 
 /** Azure Table Storage: 100 operations in an entity-group transaction. */
 const batchLimit = 100;
@@ -19,19 +19,12 @@ function refOf({ partitionKey: account, rowKey }: RowKey): SecretRef {
   return { account, kind: kind as SecretKind, name: name.join(':') };
 }
 
-const isTime = (value: unknown): boolean => typeof value === 'number' && Math.abs(value) <= 8.64e15;
-
 /**
- * A writer of the table can put any data into a row. A row without the form of a secret is returned as a secret that
- * does not decrypt. So Keyward logs it, a caller can write or delete it, and it does not stop the others.
+ * A damaged row is returned as a secret that does not decrypt. So a caller can write or delete it, and it does not stop the
+ * others.
  */
-function secretIn(value: unknown, { name }: SecretRef): SecretRow {
-  const { label, version, createdAt, updatedAt, ...row }: Partial<Record<keyof SecretRow, unknown>> = Object(value);
-  const isSecret =
-    [row.name, row.sealed, version, label ?? ''].every((text) => typeof text === 'string') &&
-    [createdAt, updatedAt].every(isTime);
-  return isSecret ? (value as SecretRow) : { name, sealed: '', version: '', createdAt: 0, updatedAt: 0 };
-}
+const secretIn = (value: SecretRow | undefined, { name }: SecretRef): SecretRow =>
+  value ?? { name, sealed: '', version: '', createdAt: 0, updatedAt: 0 };
 
 export function createSecretStore(open: OpenTable): SecretStore {
   const table = open('accounts');
@@ -44,13 +37,13 @@ export function createSecretStore(open: OpenTable): SecretStore {
 
   return {
     async read(ref) {
-      const row = await table.read(keyOf(ref), valueIfAny);
+      const row = await table.readIfAuthentic<SecretRow>(keyOf(ref));
       return row === undefined ? undefined : { ref, value: secretIn(row.value, ref), etag: row.etag };
     },
 
     async page(account, { kind, limit, after }) {
       const from = after === undefined || kind === undefined ? after : keyOf({ account, kind, name: after }).rowKey;
-      const found = await table.query(rangeOf(account, kind, from), limit, valueIfAny);
+      const found = await table.query<SecretRow>(rangeOf(account, kind, from), limit);
       const rows = found.map(({ value, etag, ...key }) => {
         const ref = refOf(key);
         return { ref, value: secretIn(value, ref), etag };
@@ -66,7 +59,7 @@ export function createSecretStore(open: OpenTable): SecretStore {
 
     async clear(account, recordEtag) {
       for (let etag = recordEtag; ; ) {
-        const rows = await table.query(rangeOf(account, undefined), batchLimit - 1, keyOnly);
+        const rows = await table.queryKeys(rangeOf(account, undefined), batchLimit - 1);
         if (rows.length === 0) return etag;
         etag = await table.removeTogether(rows, recordKey(account), etag);
       }

@@ -14,11 +14,12 @@ import type { Claim, Claims } from '../core/customerKey/ports.ts';
 import type { RangeState, RangeStore, SweepMark } from '../core/vaultWork/ports.ts';
 import type { VaultBindings, VaultBudgets, VaultDirectory } from '../core/watch/ports.ts';
 import type { Budget } from '../core/watch/vaultBudget.ts';
-import { auditKey, auditPage } from './auditRows.ts';
-import { keyOnly, type OpenTable, odata, type RowKey, rowOf, valueIfAny } from './tables.ts';
+import { auditPage, auditRow } from './auditRows.ts';
+import { type OpenTable, odata, plainRowOf, type RowKey, rowOf } from './tables.ts';
 
 const everything = Number.POSITIVE_INFINITY;
 const rowsAPage = 1000;
+const clockSkewMs = 30_000;
 /** Ids of vaults are hexadecimal. */
 const allVaults = { from: '0', to: 'g' };
 
@@ -36,16 +37,19 @@ export function createVaultStore(open: OpenTable): VaultDirectory & VaultBudgets
   const workerKey = (vaultId: string) => ({ partitionKey: vaultId, rowKey: 'worker' });
   const budgetKey = (vaultId: string) => ({ partitionKey: vaultId, rowKey: 'budget' });
   type Work = { readonly until: EpochMs };
+  /** No worker holds a vault for longer than `until`: a row that says so is void. Clocks differ by seconds. */
+  const isHeld = (work: Work | undefined, now: EpochMs, until: EpochMs) =>
+    work !== undefined && work.until > now && work.until <= until + clockSkewMs;
 
   async function bindings(vaultId: string): Promise<string[]> {
     const range = odata`PartitionKey eq ${vaultId} and RowKey gt 'binding:' and RowKey lt 'binding;'`;
-    return (await table.query<{ bindingId: string }>(range, everything)).map((row) => row.value.bindingId);
+    return (await table.queryKeys(range, everything)).map(({ rowKey }) => rowKey.slice('binding:'.length));
   }
 
   const page: VaultDirectory['page'] = async ({ from, to }, rows, after) => {
     const first = after === undefined ? odata`PartitionKey ge ${from}` : odata`PartitionKey gt ${after}`;
     const range = odata`PartitionKey lt ${to} and RowKey gt 'binding:' and RowKey lt 'binding;'`;
-    const found = await table.query(`${first} and ${range}`, rows, keyOnly);
+    const found = await table.queryKeys(`${first} and ${range}`, rows);
     const vaults = byVault(found);
     const last = vaults.at(-1);
     if (found.length < rows || last === undefined) return { vaults };
@@ -60,7 +64,7 @@ export function createVaultStore(open: OpenTable): VaultDirectory & VaultBudgets
     async addBinding(vaultHost, bindingId) {
       const partitionKey = vaultIdOf(vaultHost);
       await table.insert(rowOf({ partitionKey, rowKey: 'vault' }, { vaultHost }));
-      await table.insert(rowOf({ partitionKey, rowKey: `binding:${bindingId}` }, { bindingId }));
+      await table.insert(rowOf({ partitionKey, rowKey: `binding:${bindingId}` }, {}));
     },
 
     bindings,
@@ -80,9 +84,9 @@ export function createVaultStore(open: OpenTable): VaultDirectory & VaultBudgets
       const row = rowOf(workerKey(vaultId), { until } satisfies Work);
       const fresh = await table.insert(row);
       if (fresh !== undefined) return fresh as WorkTicket;
-      const current = await table.read<Work>(workerKey(vaultId));
-      if (current === undefined || current.value.until > now) return undefined;
-      // Left behind by a worker that died.
+      const current = await table.readIfAuthentic<Work>(workerKey(vaultId));
+      if (current === undefined || isHeld(current.value, now, until)) return undefined;
+      // Left behind by a worker that died, by a clock that was wrong, or by another writer of the table.
       return (await table.replaceIfUnchanged(row, current.etag)) as WorkTicket | undefined;
     },
 
@@ -95,7 +99,7 @@ export function createVaultStore(open: OpenTable): VaultDirectory & VaultBudgets
       await table.remove(workerKey(vaultId), ticket);
     },
 
-    readBudget: async (vaultId) => (await table.read<Budget>(budgetKey(vaultId)))?.value,
+    readBudget: async (vaultId) => (await table.readIfAuthentic<Budget>(budgetKey(vaultId)))?.value,
     saveBudget: (vaultId, budget) => table.put(rowOf(budgetKey(vaultId), budget)),
   };
 }
@@ -110,13 +114,13 @@ export function createDirectory(open: OpenTable): Directory {
 
   return {
     put: (name, place) => table.put(rowOf(key(name, place), {})),
-    find: async (name, place) => (await table.read(key(name, place), keyOnly))?.etag,
+    find: (name, place) => table.readEtag(key(name, place)),
     async remove(name, etag, place) {
       await table.remove(key(name, place), etag);
     },
     async page(limit, after = '') {
       const filter = odata`PartitionKey eq 'accounts' and RowKey gt ${fold(after)}`;
-      const names = (await table.query(filter, limit, keyOnly)).map((row) => row.rowKey);
+      const names = (await table.queryKeys(filter, limit)).map((row) => row.rowKey);
       const next = names.at(-1);
       return names.length < limit || next === undefined ? { names } : { names, next };
     },
@@ -125,7 +129,7 @@ export function createDirectory(open: OpenTable): Directory {
       const [from, to] = list.resourceGroup === undefined ? ['', undefined] : groupRange(list.resourceGroup);
       const range = odata`PartitionKey eq ${subscription(list)} and RowKey gt ${after ?? from}`;
       const filter = to === undefined ? range : `${range} and ${odata`RowKey lt ${to}`}`;
-      const rows = await table.query(filter, limit, keyOnly);
+      const rows = await table.queryKeys(filter, limit);
       const names = rows.map(({ rowKey }) => rowKey.slice(rowKey.indexOf(':') + 1));
       const next = rows.at(-1)?.rowKey;
       return rows.length < limit || next === undefined ? { names } : { names, next };
@@ -169,23 +173,26 @@ export function createServiceAuditStore(open: OpenTable): ServiceAuditStore {
   const headKey = { partitionKey: serviceChain, rowKey: 'head' };
 
   return {
-    head: () => table.read<ChainHead>(headKey),
-    readRaw: () => table.read(headKey, valueIfAny),
+    head: () => table.readIfAuthentic<ChainHead>(headKey),
     async append(etag, head, entries) {
-      const rows = entries.map((entry) => rowOf(auditKey(serviceChain, entry), entry));
+      const rows = entries.map((entry) => auditRow(serviceChain, entry));
       await table.batch(rowOf(headKey, head), etag, rows);
     },
     audit: (page) => auditPage(table, serviceChain, serviceChain, page),
   };
 }
 
+/** Plain, so that a process without rings can tell its health. It decides nothing. */
 export function createSweepMark(open: OpenTable): SweepMark {
   const table = open('service');
   const key = { partitionKey: 'sweep', rowKey: 'last' };
 
   return {
-    read: async () => (await table.read<{ at: EpochMs }>(key))?.value.at,
-    write: (at) => table.put(rowOf(key, { at })),
+    async read() {
+      const { at } = Object((await table.readPlain(key))?.value) as { at?: unknown };
+      return typeof at === 'number' ? at : undefined;
+    },
+    write: (at) => table.put(plainRowOf(key, { at })),
   };
 }
 
@@ -199,14 +206,14 @@ export function createRangeStore(open: OpenTable): RangeStore {
   return {
     async read({ range, of }) {
       const rowKey = `${rangesOf(of)}${padded(range)}`;
-      return (await table.read<RangeState>({ partitionKey, rowKey }))?.value ?? {};
+      return (await table.readIfAuthentic<RangeState>({ partitionKey, rowKey }))?.value ?? {};
     },
     write: ({ range, of }, state) =>
       table.put(rowOf({ partitionKey, rowKey: `${rangesOf(of)}${padded(range)}` }, state)),
     async all(of) {
       const [from, to] = [rangesOf(of), rangesOf(of).replace(':', ';')];
       const range = odata`PartitionKey eq ${partitionKey} and RowKey gt ${from} and RowKey lt ${to}`;
-      return (await table.query<RangeState>(range, of)).map(({ value }) => value);
+      return (await table.query<RangeState>(range, of)).map(({ value }) => value ?? {});
     },
   };
 }

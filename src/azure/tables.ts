@@ -1,23 +1,33 @@
 /**
- * Azure Table Storage for the adapters in this folder: clients, the form of a row, and the translation of errors. A
- * row's value is JSON in `data`, with its format version in `v`. Limits (Table service data model): 64 KiB for a
- * property, 1 MiB for an entity, 100 entities in a batch.
+ * Azure Table Storage for the adapters in this folder. Limits (Table service data model): 64 KiB for a property, 1 MiB for
+ * an entity, 100 entities and 4 MiB in a batch.
+ *
+ * Every authentic row (rowForm.ts) is verified on every read. A row that fails is reported. A read of that one row throws
+ * DamagedRow; a query returns it without a value, so that it stops no other row.
  */
-import { odata, RestError, type TableClient, TableTransaction } from '@azure/data-tables';
-import { LostRace, Unavailable } from '../core/base/errors.ts';
+import { odata, type TableClient, type TableEntity, TableTransaction } from '@azure/data-tables';
+import { DamagedRow, type RowPlace } from '../core/base/damagedRow.ts';
+import { LostRace } from '../core/base/errors.ts';
 import type { Stored } from '../core/base/stored.ts';
 import type { EpochMs } from '../core/base/time.ts';
+import type { Keks } from '../core/crypto/keks.ts';
+import type { RenewedPage } from '../core/reseal/ports.ts';
+import {
+  authenticValue,
+  contentOf,
+  damaged,
+  type Entity,
+  entityOf,
+  plainEntityOf,
+  plainRowOf,
+  plainValue,
+  type Row,
+  type RowKey,
+  rowOf,
+} from './rowForm.ts';
+import { goneIsLost, isFromStorage, NotThere, Rejected, translated, unavailable, unlessLost } from './tableErrors.ts';
 
-export { odata };
-
-const formatVersion = 1;
-
-export interface RowKey {
-  readonly partitionKey: string;
-  readonly rowKey: string;
-}
-
-export type Row = RowKey & { readonly v: number; readonly data: string };
+export { odata, plainRowOf, type Row, type RowKey, rowOf };
 
 export interface ReadRow<T> extends Stored<T> {
   readonly rowKey: string;
@@ -37,72 +47,141 @@ export type TableName =
   | 'operations';
 export type OpenTable = (name: TableName) => Table;
 
-export const rowOf = (key: RowKey, value: unknown): Row => ({ ...key, v: formatVersion, data: JSON.stringify(value) });
+const renewedAtOnce = 50;
+
+/** What authenticates rows. */
+export interface RowAuthentication {
+  /** The at-rest ring. @throws Unavailable */
+  keks(): Promise<Keks>;
+  /** A row was read that is not as Keyward wrote it. */
+  report(place: RowPlace): void;
+  /** The Table service refused what Keyward sent: a fault of Keyward. `code` is a word of the service. */
+  rejected(table: string, code: string): void;
+}
 
 /** Each table is created on first use. That is harmless when it exists, and a new storage account needs no script. */
-export function openTables(clientOf: (tableName: string) => TableClient): OpenTable {
+export function openTables(clientOf: (tableName: string) => TableClient, authentication: RowAuthentication): OpenTable {
   const tables = new Map<TableName, Table>();
   return (name) => {
-    const table = tables.get(name) ?? new Table(clientOf(`keyward${name}`));
+    const table = tables.get(name) ?? new Table(name, clientOf(`keyward${name}`), authentication);
     tables.set(name, table);
     return table;
   };
 }
 
 export class Table {
+  readonly name: TableName;
   readonly #client: TableClient;
+  readonly #authentication: RowAuthentication;
   #created: Promise<unknown> | undefined;
 
-  constructor(client: TableClient) {
+  constructor(name: TableName, client: TableClient, authentication: RowAuthentication) {
+    this.name = name;
     this.#client = client;
+    this.#authentication = authentication;
   }
 
-  async read<T>(key: RowKey, read: (entity: Partial<Row>) => T = valueIn<T>): Promise<Stored<T> | undefined> {
+  /** @throws DamagedRow */
+  async read<T>(key: RowKey): Promise<Stored<T> | undefined> {
+    const row = await this.readIfAuthentic<T>(key);
+    if (row === undefined || row.value !== undefined) return row as Stored<T> | undefined;
+    throw new DamagedRow(this.#placeOf(key));
+  }
+
+  /** The value is undefined when the row is damaged. */
+  async readIfAuthentic<T>(key: RowKey): Promise<Stored<T | undefined> | undefined> {
+    const entity = await this.#entity(key);
+    if (entity === undefined) return undefined;
+    const keks = await this.#authentication.keks();
+    return { value: this.#valueOf<T>(key, entity, keks), etag: etagOf(entity) };
+  }
+
+  /** Of a plain row, which authenticates its own content. The value is undefined when it holds none of Keyward. */
+  async readPlain(key: RowKey): Promise<Stored<unknown> | undefined> {
+    const entity = await this.#entity(key);
+    return entity && { value: plainValue(entity), etag: etagOf(entity) };
+  }
+
+  /** The ETag of a row that is used by its key only, whatever it holds. */
+  async readEtag(key: RowKey): Promise<string | undefined> {
+    const entity = await this.#entity(key);
+    return entity && etagOf(entity);
+  }
+
+  /** At most `limit` rows in key order that pass the filter. The value of a damaged row is undefined. */
+  async query<T>(filter: string, limit: number): Promise<ReadRow<T | undefined>[]> {
+    const entities = await this.#entities(filter, limit);
+    if (entities.length === 0) return [];
+    const keks = await this.#authentication.keks();
+    return entities.map((entity) => rowIn(entity, this.#valueOf<T>(keyOf(entity), entity, keks)));
+  }
+
+  async queryPlain(filter: string, limit: number): Promise<ReadRow<unknown>[]> {
+    return (await this.#entities(filter, limit)).map((entity) => rowIn(entity, plainValue(entity)));
+  }
+
+  /** Rows that are used by their keys only, whatever they hold. */
+  async queryKeys(filter: string, limit: number): Promise<ReadRow<undefined>[]> {
+    return (await this.#entities(filter, limit)).map((entity) => rowIn(entity, undefined));
+  }
+
+  /** Rows as the table has them, for a reader that verifies them with keys of its own. */
+  queryEntities(filter: string, limit: number): Promise<Entity[]> {
+    return this.#entities(filter, limit);
+  }
+
+  /** Reports the row. */
+  report(key: RowKey): void {
+    this.#authentication.report(this.#placeOf(key));
+  }
+
+  async #entity({ partitionKey, rowKey }: RowKey): Promise<Entity | undefined> {
     try {
-      return await this.#run(async (client) => {
-        const entity = await client.getEntity<Row>(key.partitionKey, key.rowKey);
-        return { value: read(entity), etag: entity.etag };
-      });
+      return await this.#run((client) => client.getEntity(partitionKey, rowKey));
     } catch (error) {
       if (error instanceof NotThere) return undefined;
       throw error;
     }
   }
 
-  /**
-   * At most `limit` rows in key order that pass the filter. @throws TypeError on a row that cannot be read, unless
-   * `read` is lenient.
-   */
-  async query<T>(filter: string, limit: number, read: (entity: Entity) => T = valueIn<T>): Promise<ReadRow<T>[]> {
+  #entities(filter: string, limit: number): Promise<Entity[]> {
     return this.#run(async (client) => {
-      const rows: ReadRow<T>[] = [];
-      const pages = client
-        .listEntities<Row>({ queryOptions: { filter } })
-        .byPage({ maxPageSize: Math.min(limit, 1000) });
+      const entities: Entity[] = [];
+      const pages = client.listEntities({ queryOptions: { filter } }).byPage({ maxPageSize: Math.min(limit, 1000) });
       for await (const page of pages) {
-        for (const entity of page) {
-          rows.push({
-            value: read(entity),
-            etag: entity.etag,
-            rowKey: entity.rowKey ?? '',
-            partitionKey: entity.partitionKey ?? '',
-            writtenAt: Date.parse(entity.timestamp ?? ''),
-          });
-          if (rows.length === limit) return rows;
-        }
+        entities.push(...page.slice(0, limit - entities.length));
+        if (entities.length === limit) return entities;
       }
-      return rows;
+      return entities;
     });
   }
 
-  /** Returns the new row's ETag, or undefined when a row of this key exists. */
-  insert(row: Row): Promise<string | undefined> {
-    return unlessLost(async () => (await this.#run((client) => client.createEntity(row))).etag ?? '');
+  #placeOf({ partitionKey, rowKey }: RowKey): RowPlace {
+    return { table: this.name, partitionKey, rowKey };
   }
 
-  async put(row: Row & { readonly follows?: boolean; readonly at?: string }): Promise<void> {
+  #valueOf<T>(key: RowKey, entity: Entity, keks: Keks): T | undefined {
+    const place = this.#placeOf(key);
+    const value = authenticValue<T>(place, entity, keks);
+    if (value !== damaged) return value;
+    this.#authentication.report(place);
+    return undefined;
+  }
+
+  async #entityOf(row: Row): Promise<TableEntity> {
+    return row.isPlain ? plainEntityOf(row) : entityOf(this.name, row, await this.#authentication.keks());
+  }
+
+  /** Returns the new row's ETag, or undefined when a row of this key exists. */
+  async insert(row: Row): Promise<string | undefined> {
+    const entity = await this.#entityOf(row);
+    return unlessLost(async () => (await this.#run((client) => client.createEntity(entity))).etag ?? '');
+  }
+
+  async put(row: Row): Promise<void> {
+    const entity = await this.#entityOf(row);
     try {
-      await this.#run((client) => client.upsertEntity(row, 'Replace'));
+      await this.#run((client) => client.upsertEntity(entity, 'Replace'));
     } catch (error) {
       // An unconditional write loses no race, so the conflict is temporary.
       throw error instanceof LostRace ? unavailable({ statusCode: 409 }) : error;
@@ -111,7 +190,8 @@ export class Table {
 
   /** @throws LostRace when the ETag no longer matches, or the row is gone. */
   async replace(row: Row, etag: string): Promise<string> {
-    const result = await goneIsLost(this.#run((client) => client.updateEntity(row, 'Replace', { etag })));
+    const entity = await this.#entityOf(row);
+    const result = await goneIsLost(this.#run((client) => client.updateEntity(entity, 'Replace', { etag })));
     return result.etag ?? '';
   }
 
@@ -136,19 +216,22 @@ export class Table {
    * LostRace
    */
   async batch(first: Row, etag: string | undefined, inserts: readonly Row[]): Promise<string> {
+    const [entity, ...others] = await Promise.all([first, ...inserts].map((row) => this.#entityOf(row)));
     const transaction = new TableTransaction();
-    if (etag === undefined) transaction.createEntity(first);
-    else transaction.updateEntity(first, 'Replace', { etag });
-    for (const row of inserts) transaction.createEntity(row);
+    if (entity === undefined) throw new TypeError('A batch has a first row.');
+    if (etag === undefined) transaction.createEntity(entity);
+    else transaction.updateEntity(entity, 'Replace', { etag });
+    for (const other of others) transaction.createEntity(other);
     try {
       const result = await goneIsLost(this.#run((client) => client.submitTransaction(transaction.actions)));
       return result.subResponses[0]?.etag ?? '';
     } catch (error) {
       // After a lost answer the SDK tries again, and the second try loses to the first: then the stored row is this
       // one.
-      const there = error instanceof LostRace ? await this.read(first) : undefined;
-      if (there === undefined || JSON.stringify(there.value) !== first.data) throw error;
-      return there.etag;
+      const there = error instanceof LostRace ? await this.#entity(first) : undefined;
+      // The MAC covers place and content.
+      if (there === undefined || there.data !== entity.data || there.mac !== entity.mac) throw error;
+      return etagOf(there);
     }
   }
 
@@ -164,8 +247,9 @@ export class Table {
   }
 
   /** Writes a row if another row of its partition is unchanged. Returns that row's new ETag. @throws LostRace */
-  putTogether(row: Row, beside: RowKey, etag: string): Promise<string> {
-    return this.#whileAsRead(beside, etag, (transaction) => transaction.upsertEntity(row, 'Replace'));
+  async putTogether(row: Row, beside: RowKey, etag: string): Promise<string> {
+    const entity = await this.#entityOf(row);
+    return this.#whileAsRead(beside, etag, (transaction) => transaction.upsertEntity(entity, 'Replace'));
   }
 
   /** A transaction of the SDK deletes no row under an ETag, so it updates the other row under its ETag. */
@@ -181,6 +265,36 @@ export class Table {
     return result.subResponses[0]?.etag ?? '';
   }
 
+  /**
+   * One page of the rows that are under an at-rest KEK older than `generation`: their MACs are made again under the
+   * newest KEK. `after`: the `next` of the page before. A page can be empty and have a `next`, because Table Storage
+   * reads the whole table.
+   */
+  async renewPage(generation: number, after?: string): Promise<RenewedPage> {
+    const filter = odata`v eq 2 and generation lt ${generation}`;
+    const page = await this.#run(async (client) => {
+      const from = after === undefined ? {} : { continuationToken: after };
+      const pages = client.listEntities({ queryOptions: { filter } }).byPage({ maxPageSize: renewedAtOnce, ...from });
+      return (await pages.next()).value ?? [];
+    });
+    const keks = await this.#authentication.keks();
+    const results = await Promise.all((page as Entity[]).map((entity) => this.#renew(entity, keks)));
+    const count = (of: 'renewed' | 'damaged') => results.filter((result) => result === of).length;
+    const { continuationToken: next } = page as { continuationToken?: string };
+    const counts = { found: results.length, renewed: count('renewed'), damaged: count('damaged') };
+    return next === undefined ? counts : { ...counts, next };
+  }
+
+  async #renew(entity: Entity, keks: Keks): Promise<'renewed' | 'damaged' | 'changed'> {
+    const key = keyOf(entity);
+    if (this.#valueOf(key, entity, keks) === undefined) return 'damaged';
+    const { generation, mac } = entityOf(this.name, contentOf(entity), keks);
+    const renewed = { ...key, generation, mac } as TableEntity;
+    const etag = etagOf(entity);
+    const saved = await unlessLost(() => this.#run((client) => client.updateEntity(renewed, 'Merge', { etag })));
+    return saved === undefined ? 'changed' : 'renewed';
+  }
+
   /** Deletes at most 100 rows of one partition. Returns false, and deletes none, when one of them is already gone. */
   async removeAll(keys: readonly RowKey[]): Promise<boolean> {
     const transaction = new TableTransaction();
@@ -193,9 +307,11 @@ export class Table {
     try {
       return await operation(this.#client);
     } catch (error) {
-      throw translated(error, () => {
+      const thrown = translated(error, () => {
         this.#created = undefined;
       });
+      if (thrown instanceof Rejected) this.#authentication.rejected(this.name, thrown.tableCode);
+      throw thrown;
     }
   }
 
@@ -213,64 +329,14 @@ export class Table {
   }
 }
 
-/** The writer has read the row before. When the row is gone now, another writer was faster. */
-async function goneIsLost<R>(write: Promise<R>): Promise<R> {
-  try {
-    return await write;
-  } catch (error) {
-    throw error instanceof NotThere ? new LostRace('The row is gone.') : error;
-  }
-}
+const etagOf = ({ etag }: Entity): string => String(etag);
 
-async function unlessLost<R>(write: () => Promise<R>): Promise<R | undefined> {
-  try {
-    return await write();
-  } catch (error) {
-    if (error instanceof LostRace || error instanceof NotThere) return undefined;
-    throw error;
-  }
-}
+const keyOf = ({ partitionKey, rowKey }: Entity): RowKey => ({
+  partitionKey: String(partitionKey ?? ''),
+  rowKey: String(rowKey ?? ''),
+});
 
-class NotThere extends Error {}
-
-/** A call over its deadline is aborted, and its error is no RestError. */
-const isFromStorage = (error: unknown): error is Error & Partial<RestError> =>
-  error instanceof RestError || (error instanceof Error && error.name === 'AbortError');
-
-function translated(error: unknown, forgetCreation: () => void): unknown {
-  if (!isFromStorage(error)) return error;
-  const { statusCode, code, message } = error;
-  if (statusCode === 404) {
-    if (`${code} ${message}`.includes('TableNotFound')) forgetCreation();
-    return new NotThere('There is no such row.');
-  }
-  return statusCode === 409 || statusCode === 412 ? new LostRace('The row has changed.') : unavailable(error);
-}
-
-const unavailable = ({ statusCode = 0 }: Partial<RestError>): Unavailable =>
-  new Unavailable('StorageUnavailable', 'The tables of this service do not answer. Retry after a few seconds.', 5, {
-    info: { status: statusCode },
-  });
-
-interface Entity {
-  readonly v?: unknown;
-  readonly data?: unknown;
-}
-
-export function valueIn<T>(entity: Entity): T {
-  if (entity.v !== formatVersion || typeof entity.data !== 'string')
-    throw new TypeError(`A row has format version ${String(entity.v)}, which this version of Keyward does not know.`);
-  return JSON.parse(entity.data) as T;
-}
-
-/** For rows that another writer of the table can have changed: undefined when the row holds no value of Keyward. */
-export function valueIfAny(entity: Entity): unknown {
-  try {
-    return valueIn<unknown>(entity);
-  } catch {
-    return undefined;
-  }
-}
-
-/** For rows that are used by their keys only: a row with other content stops nothing. */
-export const keyOnly = (): undefined => undefined;
+const rowIn = <T>(entity: Entity, value: T): ReadRow<T> => ({
+  ...keyOf(entity),
+  ...{ value, etag: etagOf(entity), writtenAt: Date.parse(String(entity.timestamp)) },
+});

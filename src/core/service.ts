@@ -6,6 +6,7 @@ import type { WorkQueue } from './base/workQueue.ts';
 import type { DailyWork } from './dailyPass.ts';
 import type { DataKeysDeps } from './dataKeys/deps.ts';
 import type { HealthDeps } from './health.ts';
+import type { ResealDeps } from './reseal/deps.ts';
 import type { RingsDeps } from './rings/deps.ts';
 import type { SecretsDeps } from './secrets/deps.ts';
 import type { VaultWorkDeps } from './vaultWork/deps.ts';
@@ -17,7 +18,8 @@ type All = AccountsDeps &
   HealthDeps &
   RingsDeps &
   SecretsDeps &
-  VaultWorkDeps;
+  VaultWorkDeps &
+  Pick<ResealDeps, 'rowRenewal'>;
 
 export interface Service extends Omit<All, 'dailyQueue'> {
   readonly dailyQueue: WorkQueue<DailyWork>;

@@ -2,7 +2,7 @@
  * The whole app on one page. Registration only: no settings are needed and nothing is called before the first invocation. What
  * handles calls is loaded by the first one, so that a cold start pays for the library of Azure Functions and little more.
  */
-import { app, type StorageQueueHandler } from '@azure/functions';
+import { app, type HttpHandler, type StorageQueueHandler } from '@azure/functions';
 import { authLevel } from './pipeline/authLevel.ts';
 import type { Route } from './pipeline/route.ts';
 
@@ -13,15 +13,28 @@ declare const BUILT_ROUTES: readonly Registered[] | undefined;
 
 const routes = typeof BUILT_ROUTES === 'undefined' ? (await import('./routes.ts')).routes : BUILT_ROUTES;
 
+// Bodies come as streams, so that the process holds none before the caller is known and the body's length is. The price: a handler that
+// throws, or returns nothing, never answers. So none may (`answering`, and pipeline/pipeline.ts).
+app.setup({ enableHttpStream: true });
+
 for (const { name, method, path, scope, bearerOnly } of routes) {
   app.http(name, {
-    methods: [method],
+    // Front doors probe with HEAD.
+    methods: method === 'GET' && scope === 'public' ? ['GET', 'HEAD'] : [method],
     route: path,
     // Where no function key will do, none is asked for: the app's own refusal says what is needed.
     authLevel: scope === 'public' || bearerOnly ? 'anonymous' : authLevel(),
-    handler: lazy(async () => (await import('./pipeline/handlers.ts')).handlerNamed(name)),
+    handler: answering(lazy(async () => (await import('./pipeline/handlers.ts')).handlerNamed(name))),
   });
 }
+
+// The host takes the first function by name whose route and method fit: what no other takes comes here.
+app.http('zUnknown', {
+  methods: ['GET', 'HEAD', 'PUT', 'PATCH', 'POST', 'DELETE', 'OPTIONS', 'TRACE'],
+  route: '{*path}',
+  authLevel: 'anonymous',
+  handler: answering(lazy(async () => (await import('./pipeline/unknownRoute.ts')).unknownRoute)),
+});
 
 app.eventGrid('keyEvents', { handler: lazy(async () => (await import('./triggers/keyEvents.ts')).keyEvents) });
 app.eventGrid('resourceEvents', {
@@ -66,6 +79,20 @@ app.storageQueue(
   'dailyPassPoison',
   queue('daily-pass-poison', async () => (await import('./triggers/poison.ts')).dailyPassPoison),
 );
+
+/** A module that does not load throws before the pipeline can answer. */
+function answering(handler: HttpHandler): HttpHandler {
+  return async (request, context) => {
+    try {
+      return await handler(request, context);
+    } catch (error) {
+      context.error('A call failed', JSON.stringify({ error: error instanceof Error ? error.name : 'unknown' }));
+      const message = `An unexpected error occurred. Give the operator the request id ${context.invocationId}.`;
+      const headers = { 'x-ms-request-id': context.invocationId };
+      return { status: 500, headers, jsonBody: { error: { code: 'InternalError', message } } };
+    }
+  };
+}
 
 /** Loads with the first call of a process. A call that found `import()` failing does not stop the next one from trying. */
 function lazy<A extends unknown[], R>(load: () => Promise<(...args: A) => R>) {

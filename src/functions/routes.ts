@@ -79,7 +79,7 @@ const documented: readonly Route[] = [
     method: 'DELETE',
     path: 'accounts/{accountName}',
     scope: 'account',
-    role: 'Accounts.Write',
+    role: 'Accounts.Delete',
     whileInaccessible: 'allowed',
     contract: accountContracts.delete,
     handler: deleteAccountRoute,

@@ -32,7 +32,7 @@ const auditorIds = {
 };
 
 const operatorRoles = [
-  ...['Accounts.Read', 'Accounts.Write', 'Keys.Operate', 'Keys.Release', 'Audit.Read'],
+  ...['Accounts.Read', 'Accounts.Write', 'Accounts.Delete', 'Keys.Operate', 'Keys.Release', 'Audit.Read'],
   ...['Secrets.Read', 'Secrets.Write', 'Secrets.Reveal', 'Secrets.Resolve', 'DataKeys.Use'],
 ];
 

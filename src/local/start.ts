@@ -98,7 +98,7 @@ function printRecord({ level, category, functionName = '', message, at }: LogRec
   const isShown =
     category.endsWith('.User') && shownFunctions.includes(functionName) && isAtLeast(level, 'information');
   if (!isShown && !isAtLeast(level, 'warning')) return;
-  if (message === 'Swept all vaults {"vaults":0}') return;
+  if (message.startsWith('Swept all vaults {"vaults":0,')) return;
   const severity = isAtLeast(level, 'warning') ? `${level}: ` : '';
   print(at, functionName || 'host', severity + message);
 }

@@ -49,7 +49,9 @@ test('INV-7: whatever another process has done to it since, what comes is the wa
   await lab.account('moved', 'moved', await lab.vaultWithKey('moved-kv'));
   const reader = await lab.another();
   const first = await findAccount('moved', reader);
-  await patchAccount('moved', keyOf(await lab.vaultWithKey('moved-2-kv')), {}, tester, lab.service);
+  await patchAccount('moved', keyOf(await lab.vaultWithKey('moved-2-kv')), {}, tester, lab.service, {
+    mayRelease: true,
+  });
   const second = await findAccount('moved', reader);
   expect([first, second].map((view) => view?.watch?.binding.vaultName)).toEqual(['moved-kv', 'moved-2-kv']);
 

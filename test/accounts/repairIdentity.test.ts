@@ -94,7 +94,7 @@ describe('repair of the identity', () => {
     expect(entries.map(({ type }) => type)).toEqual(['AccountCreated', 'CustomerKeyInaccessible', 'IdentityRepaired']);
     const entry = entries.at(-1);
     expect(entry).toMatchObject({ actor: operator, keyVaultRequestId: expect.stringMatching(/^[0-9a-f-]{36}$/) });
-    expect(entry?.key).toMatch(/^https:\/\/told-kv\.vault\.azure\.net\/keys\/cmk\/[0-9a-f]{32}$/);
+    expect(entry?.key).toMatch(/^https:\/\/audited-kv\.vault\.azure\.net\/keys\/cmk\/[0-9a-f]{32}$/);
     expect(JSON.parse(entry?.before ?? '')).toEqual({ tenantId: homeTenantId, ...systemAssigned });
     expect(JSON.parse(entry?.after ?? '')).toEqual({ tenantId: homeTenantId, ...identity });
     const { audit } = await lab.service.rings();

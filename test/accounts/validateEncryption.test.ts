@@ -66,7 +66,8 @@ describe('a dry run', () => {
       ['PurgeProtectionMissing', 'Recoverable+Purgeable'],
       ['RegionMismatch', 'northeurope'],
     ]);
-    expect(faults[0]?.remedy).toContain('--vault-name dry-three --name cmk --enabled true');
+    expect(faults[0]?.remedy).toMatch(/--vault-name dry-three --name cmk --version [0-9a-f]{32} --enabled true$/);
+    expect(faults[2]?.message).toBe('The vault is in the region northeurope, and the account in westeurope.');
   });
 
   test('of an account that exists is held against that account, which stays as it is', async () => {

@@ -273,7 +273,7 @@ describe('a topic that fails', () => {
     await sweep();
     for (const name of ['before-it', 'behind-it']) expectAnnounced(await entriesOf(name), seen());
     const [row] = await rowsOf('poison');
-    const line = world.lab.log.find(({ message }) => message.startsWith('The announcement topic refuses an entry'));
+    const line = world.lab.log.find(({ message }) => message.startsWith('The announcement topic refused an event'));
     expect(line?.fields).toEqual({ chain: row?.chain, sequence: 1, count: 1, status: '400' });
     // It has an alert of its own: the service is as ready as it can be.
     pass(10 * minute);
@@ -302,7 +302,8 @@ describe('a pass', () => {
     if (first === undefined || row === undefined) throw new Error('There are rows.');
     // As many rows for one entry as a page has and a half, and one that is damaged, all before the others.
     for (let n = 0; n < 150; n += 1) await lab.service.outbox.put({ ...row, id: `again-${n}` });
-    await lab.service.outbox.put({ ...row, chain: '0', id: 'damaged', hashes: [] });
+    const damaged = { partitionKey: '0', rowKey: '0', v: 1, data: '{', at: new Date(0).toISOString() };
+    await lab.table('outbox').createEntity(damaged);
     topic().fail({ status: 400, about: ({ subject }) => subject === `/accounts/${first}` });
     // Each page takes longer than a message may: another message continues.
     const { outbox } = lab.service;
@@ -322,6 +323,13 @@ describe('a pass', () => {
     await sweep();
     await quiet(first);
     expect(ids(first)).toHaveLength(151);
+    // The entry about the damaged row is published too.
+    await lab.table('outbox').deleteEntity('0', '0');
+    await until(
+      'nothing waits',
+      async () => (await lab.service.outbox.page({ before: lab.clock.now() + 1, limit: 10 })).rows,
+      (left) => left.length === 0,
+    );
   });
 
   test('announces nothing that was not written with the audit key', async () => {

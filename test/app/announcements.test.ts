@@ -198,7 +198,8 @@ describe('what is announced', () => {
   });
 
   test('each kind that docs/events.md lists for subscriptions has arrived, by its type and filter', () => {
-    const kinds = documentedKinds();
+    // The audit entries of a lost right to read are in test/rotation/keyNotReadable.test.ts.
+    const kinds = documentedKinds().filter(({ type }) => !/^Keyward\.Key(Not)?Readable$/.test(type));
     expect(kinds.length).toBeGreaterThanOrEqual(10);
     const missing = kinds.filter(
       ({ type, after }) =>
@@ -243,7 +244,7 @@ describe('a topic that is down', () => {
       await until(
         'the pass says that the topic fails',
         async () =>
-          line('The announcement topic did not accept events, which wait in the outbox {"count":1,"status":"503"}'),
+          line('The announcement topic did not accept events, which wait in the outbox {"count":1,"status":"503"'),
         (isTold) => isTold,
       );
       expect(line('Metric {"metric":"keyward.announcements.oldest.ms","value":60')).toBe(true);
@@ -297,13 +298,13 @@ test('a partition that was restored to an older state verifies alone, and fails 
   const table = TableClient.fromConnectionString(stack.azurite.connectionString, 'keywardaccounts', options);
   const record = await table.getEntity('rolled', 'record');
   const tag = (value: string) => got(200, api('PATCH', '/api/accounts/rolled', { tags: { value } }));
-  await tag('what somebody wants forgotten');
+  await tag('a change to hide');
   await announced('the change', ({ id }) => id === `${chain}/2`);
 
-  const { partitionKey, rowKey, data, v } = record;
-  await table.upsertEntity({ partitionKey, rowKey, data, v } as TableEntity, 'Replace');
+  const { etag: _, timestamp: __, 'odata.metadata': ___, ...older } = record;
+  await table.upsertEntity(older as TableEntity, 'Replace');
   await table.deleteEntity('rolled', `audit:${chain}:0000000002`);
-  await tag('what stands there now');
+  await tag('the change in its place');
   await until(
     'both are announced',
     async () => seen().filter(({ id }) => id === `${chain}/2`),

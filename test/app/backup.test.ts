@@ -22,6 +22,8 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const clients: Clients = (table) =>
   TableClient.fromConnectionString(world.stack.azurite.connectionString, table, { allowInsecureConnection: true });
+/** Every sweep writes the rows of its ranges, also during a test. */
+const isNoRange = (line: string) => !line.includes('"ranges"');
 const silent = () => undefined;
 const secret = Buffer.from('a token key of contoso').toString('base64');
 const manyRows = 1_050;
@@ -38,7 +40,7 @@ async function backup(...args: string[]): Promise<{ code: number; lines: string[
 
 async function everything(): Promise<Record<string, string[]>> {
   const found = await Promise.all(
-    tableNames.map(async (table) => [table, await all(linesOf(clients(table)))] as const),
+    tableNames.map(async (table) => [table, (await all(linesOf(clients(table)))).filter(isNoRange)] as const),
   );
   return Object.fromEntries(found);
 }

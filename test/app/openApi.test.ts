@@ -135,7 +135,7 @@ test('the calls of an account on a key of another tenant match the document', as
   const encryption = { ...properties.encryption, identity };
   await got(201, api('PUT', '/api/accounts/across', { location, properties: { ...properties, encryption } }));
   await api('POST', '/api/operator/looks', { account: 'across' });
-  expect((await accountOf(api, 'across')).properties.encryption.identity).toEqual(identity);
+  expect((await accountOf(api, 'across')).properties.encryption.identity).toMatchObject(identity);
 });
 
 test('the calls of secrets match the document: written, revealed one and many, damaged, deleted', async () => {
@@ -346,7 +346,7 @@ test('no response contains what the document does not describe', () => {
 test('every success of the document was seen, and every kind of error', () => {
   const promised = judge.operations.flatMap(({ id, spec }) =>
     Object.keys(spec.responses)
-      .filter((status) => status < '400')
+      .filter((status) => status < '300')
       .map((status) => `${id} ${status}`),
   );
   expect(promised.filter((one) => !seen.has(one))).toEqual([]);

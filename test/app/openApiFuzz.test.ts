@@ -79,9 +79,11 @@ async function faultsOf(wire: WireRequest): Promise<string[]> {
   statuses.set(seen.status, (statuses.get(seen.status) ?? 0) + 1);
   // Readiness answers 503 where this machine is too busy for one of its dependencies. That is right.
   if (seen.status >= 500 && operation?.id !== 'healthReady') return [`${seen.status} ${seen.text} ${lastFailure()}`];
-  // A path that is no longer one of the app: the host has no such function, and sends no body.
+  // Node's server refuses headers above its limit before the app sees the request; a 304 has the headers of the 200.
+  if (seen.status === 431 || seen.status === 304) return [];
+  // A path that is no longer one of the app: the app's own 404 or 405, or the host's, which has no body.
   if (operation === undefined)
-    return seen.status === 404 && seen.text === '' ? [] : [`${seen.status} for no operation`];
+    return seen.status === 404 || seen.status === 405 ? [] : [`${seen.status} for no operation`];
   return judge.faultsOf(operation, seen);
 }
 
@@ -108,7 +110,11 @@ test('at least 5,000 requests, valid, nearly valid and hostile, get no 5xx, no m
     return found.length < 10;
   });
   // After a failure the service is in another state: the seed and the finding help, a smaller batch does not.
-  const { seed, numRuns, errorInstance } = await fc.check(property, { numRuns: batches, endOnFailure: true });
+  const { seed, numRuns, errorInstance } = await fc.check(property, {
+    numRuns: batches,
+    endOnFailure: true,
+    seed: 20_261_128,
+  });
   expect(found.join('\n'), `seed ${seed}`).toBe('');
   expect(errorInstance, `seed ${seed}`).toBeNull();
   expect(numRuns * atOnce).toBeGreaterThanOrEqual(5000);

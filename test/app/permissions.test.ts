@@ -6,7 +6,7 @@ import type { ChildHost } from '../../packages/functions-host/src/child.ts';
 import { type Route, roles } from '../../src/functions/pipeline/route.ts';
 import { routes } from '../../src/functions/routes.ts';
 import { type Answer, caller } from '../../src/local/client.ts';
-import { apiAudience, homeTenantId } from '../../src/local/operator.ts';
+import { apiAudience, homeTenantId, operatorVault } from '../../src/local/operator.ts';
 import {
   accountOf,
   got,
@@ -73,14 +73,14 @@ beforeAll(async () => {
 });
 
 describe('an app role', () => {
-  test('reading accounts needs the role Accounts.Read, and changing them Accounts.Write', () => {
+  test('reading, changing and deleting accounts needs a role for each: Accounts.Read, Accounts.Write, Accounts.Delete', () => {
     const asked = routes.filter(({ path }) => /^accounts(\/\{accountName\})?$/.test(path));
     expect(Object.fromEntries(asked.map(({ method, path, role }) => [`${method} ${path}`, role]))).toEqual({
       'GET accounts': 'Accounts.Read',
       'GET accounts/{accountName}': 'Accounts.Read',
       'PUT accounts/{accountName}': 'Accounts.Write',
       'PATCH accounts/{accountName}': 'Accounts.Write',
-      'DELETE accounts/{accountName}': 'Accounts.Write',
+      'DELETE accounts/{accountName}': 'Accounts.Delete',
     });
   });
 
@@ -152,6 +152,47 @@ describe('Keys.Release', () => {
     expect((await accountOf(all, 'holder')).properties.encryption.type).toBe('SystemKey');
   });
 
+  test('INV-14: changing to a key in another vault needs Keys.Release, to another key of the same vault it does not', async () => {
+    const writer = bearer(await tokenOf(`role-${roles.indexOf('Accounts.Write')}`));
+    const all = bearer(await tokenOf('everything'));
+    const key = await vaultWithKey(world, 'first-kv');
+    const elsewhere = await vaultWithKey(world, 'second-kv');
+    await world.stack.keyVault('POST', '/vaults/first-kv/keys/next', { kty: 'RSA', size: 2048, fixture: 1 });
+    await got(201, writer('PUT', '/api/accounts/leaver', withCustomerKey('leaver', key)));
+    const to = (keyIdentifier: string) => ({ properties: withCustomerKey('leaver', keyIdentifier).properties });
+    for (const method of ['PATCH', 'PUT']) {
+      const body = { ...withCustomerKey('leaver', elsewhere) };
+      const answer = await refused(403, 'AuthorizationFailed', writer(method, '/api/accounts/leaver', body));
+      expect(answer.body.error.message).toContain('Keys.Release');
+    }
+    expect(await requestsTo(world, 'second-kv')).toEqual([]);
+    await got(200, writer('PATCH', '/api/accounts/leaver', to('https://first-kv.vault.azure.net/keys/next')));
+    await got(200, all('PATCH', '/api/accounts/leaver', to(elsewhere)));
+  });
+
+  test.each(['system', 'at-rest'])(
+    'INV-14: the operator’s own key %s is refused as a customer key, on every call and in every spelling, before any call leaves',
+    async (name) => {
+      const all = bearer(await tokenOf('everything'));
+      await all('PUT', '/api/accounts/own-keys', newAccount());
+      const before = await requestsTo(world, operatorVault);
+      for (const host of [`${operatorVault}.vault.azure.net`, `${operatorVault.toUpperCase()}.Vault.Azure.Net`])
+        for (const version of ['', `/${'0'.repeat(32)}`]) {
+          const body = withCustomerKey('contoso', `https://${host}/keys/${name}${version}`);
+          const refusal = (answer: ReturnType<typeof all>) => refused(403, 'OwnerMismatch', answer);
+          await refusal(all('PUT', '/api/accounts/own-keys-2', body));
+          await refusal(
+            all('PATCH', '/api/accounts/own-keys', { properties: { encryption: body.properties.encryption } }),
+          );
+          const { body: run } = await got(200, all('POST', '/api/accounts/own-keys-3/validateEncryption', body));
+          expect(run.checks.find(({ result }: { result: string }) => result === 'fail')).toMatchObject({
+            cause: 'OwnerMismatch',
+          });
+        }
+      expect(await requestsTo(world, operatorVault)).toEqual(before);
+    },
+  );
+
   test('releasing a claim needs Keys.Release, and Keys.Operate only reads it', async () => {
     const operator = bearer(await tokenOf(`role-${roles.indexOf('Keys.Operate')}`));
     const releaser = bearer(await tokenOf(`role-${roles.indexOf('Keys.Release')}`));
@@ -212,7 +253,7 @@ describe('the request id of a call', () => {
     await got(201, all('PUT', '/api/accounts/logged', withCustomerKey('logged', key)));
     const looked = await got(200, all('POST', '/api/operator/looks', { account: 'logged' }));
     const line = world.records.find(({ message }) => message.startsWith('Checked a key') && message.includes('logged'));
-    expect(line?.invocationId).toBe(looked.headers.get('x-ms-request-id'));
+    expect(line?.message).toContain(`"requestId":"${looked.headers.get('x-ms-request-id')}"`);
   });
 });
 
@@ -313,6 +354,7 @@ describe('a forged token', () => {
     aud: apiAudience,
     iss: issuer,
     oid: 'someone',
+    azp: 'client-of-someone',
     tid: homeTenantId,
     roles,
     iat: now(),
@@ -341,6 +383,11 @@ describe('a forged token', () => {
     ['whose principal is a number', { oid: 7 }],
     ['of another tenant, from an issuer of several', { tid: otherTenantId }],
     ['of no tenant', { tid: undefined }],
+    ['that names no client', { azp: undefined }],
+    ['of a sign-in, with a nonce', { nonce: 'n' }],
+    ['of a person, without a delegated permission', { preferred_username: 'a@b.example' }],
+    ['of a person, whose delegated permission is empty', { name: 'A Person', scp: '' }],
+    ['that says it is of a user, without a delegated permission', { idtyp: 'user' }],
   ])('a forged token is rejected with 401: one %s', async (_title, more) => {
     await refused(401, 'AuthenticationFailed', list(await signed(claims(more))));
   });
@@ -366,7 +413,7 @@ describe('a forged token', () => {
   test('a token whose roles are text has no role', async () => {
     const text = await signed(claims({ roles: 'Accounts.Read' }));
     await refused(403, 'AuthorizationFailed', list(text));
-    const scopes = await signed(claims({ roles: undefined, scp: 'Accounts.Read' }));
+    const scopes = await signed(claims({ roles: undefined, name: 'A Person', scp: 'Accounts.Read' }));
     await refused(403, 'AuthorizationFailed', list(scopes));
   });
 

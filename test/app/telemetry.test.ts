@@ -120,9 +120,19 @@ describe('metrics', () => {
   test('every event of the scenario has a metric', () => {
     expect(new Set(metrics().map(({ metric }) => metric))).toEqual(
       new Set(
-        ['looks', 'looks.ms', 'transitions', 'leases', 'reveals', 'refusals', 'sweeps.ms', 'announcements'].map(
-          (one) => `keyward.${one}`,
-        ),
+        [
+          'looks',
+          'looks.ms',
+          'looks.oldest.ms',
+          'ranges.ms',
+          'newest.reads',
+          'transitions',
+          'leases',
+          'reveals',
+          'refusals',
+          'sweeps.ms',
+          'announcements',
+        ].map((one) => `keyward.${one}`),
       ),
     );
     expect(labelsOf('keyward.transitions')).toEqual(

@@ -73,12 +73,14 @@ describe('every az command', () => {
   });
 
   it('in the source and the templates is one of the Azure CLI, with each of its options', () => {
+    // Remedies are judged with their values filled in (test/base/remedies.test.ts).
     const text = files('{src,packages,infra}/**/*.{ts,bicep,bicepparam}')
+      .filter((path) => path !== 'src/core/base/remedies.ts')
       .flatMap((path) => read(path).split('\n'))
       .filter((line) => /(?<![\w./-])az [a-z]/.test(line) && !/^\s*(\/\/|\*|\/\*)/.test(line))
       .map((line) => line.replaceAll(/\$\{[^}]*\}|\{\w+\}/g, 'VALUE').replaceAll(/\\'/g, '"'))
       .map((line) => /(['`])([^'`]*\baz [a-z][^'`]*)\1/.exec(line)?.[2] ?? '');
-    expect(text.flatMap(azCommandsIn).length).toBeGreaterThan(10);
+    expect(text.flatMap(azCommandsIn).length).toBeGreaterThan(3);
     expect(refusalsOf(text)).toEqual([]);
   });
 });

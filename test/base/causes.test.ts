@@ -58,7 +58,7 @@ describe('the list of causes', () => {
       'az keyvault key set-attributes --vault-name contoso --name cmk --ops wrapKey unwrapKey',
     ],
     ['VaultNotFound', 'az keyvault recover --name contoso'],
-    ['IdentityNotAuthorized', 'az ad sp create --id <application id>'],
+    ['IdentityNotAuthorized', 'az ad sp create --id "$APPLICATION_ID"'],
   ])('%s says what to type', (cause, command) => {
     expect(remedyOf(cause, at)).toContain(command);
   });
@@ -70,7 +70,7 @@ describe('the list of causes', () => {
       federatedIdentityClientId,
       tenantId: 'aaaaaaaa-0000-4000-8000-000000000001',
     };
-    expect(remedyOf('IdentityNotAuthorized', { ...at, identity })).toContain(`--id ${federatedIdentityClientId},`);
+    expect(remedyOf('IdentityNotAuthorized', { ...at, identity })).toContain(`--id ${federatedIdentityClientId};`);
   });
 });
 

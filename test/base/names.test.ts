@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Refusal } from '../../src/core/base/errors.ts';
-import { foldRegion, indexKey, isGuid, parseAccountName, parseOwner } from '../../src/core/base/names.ts';
+import { fold, foldRegion, indexKey, isGuid, parseAccountName, parseOwner } from '../../src/core/base/names.ts';
 import { bindingOf, type KeyVaultIdentity, vaultIdOf } from '../../src/core/customerKey/binding.ts';
 import { parseKeyIdentifier } from '../../src/core/customerKey/keyIdentifier.ts';
 
@@ -13,6 +13,25 @@ const refusalOf = (call: () => unknown): unknown => {
     return error instanceof Refusal ? [error.code, error.extras.target] : error;
   }
 };
+
+describe('folding', () => {
+  it('turns no letter outside ASCII into one inside: the Kelvin sign, the dotted capital I and all others', () => {
+    const turned = Array.from({ length: 0x11_0000 - 0x80 }, (_, index) => 0x80 + index)
+      .filter((code) => code < 0xd800 || code > 0xdfff)
+      .map((code) => String.fromCodePoint(code))
+      .filter((letter) => /[\0-\x7f]/.test(fold(letter)));
+    expect(turned).toEqual([]);
+  });
+
+  it('is lower case for everything else', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme', maxLength: 20 }), (text) => {
+        fc.pre(!/[\u212a\u0130]/.test(text));
+        expect(fold(text)).toBe(text.toLowerCase());
+      }),
+    );
+  });
+});
 
 describe('an account name', () => {
   it.each([

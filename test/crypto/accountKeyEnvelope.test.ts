@@ -19,7 +19,11 @@ import {
 } from '../../src/core/crypto/accountKeyEnvelope.ts';
 
 const cmk = 'https://contoso.vault.azure.net/keys/cmk/ee059b2bb5bc48398a53b168c6cdcb10';
-const context: KeyContext = { instanceId: '3f2504e0-4f89-41d3-9a0c-0305e82c3301', generation: 258 };
+const context: KeyContext = {
+  instanceId: '3f2504e0-4f89-41d3-9a0c-0305e82c3301',
+  account: 'contoso',
+  generation: 258,
+};
 const atRestKek: Kek = { generation: 3, key: new Uint8Array(32).fill(0x33) };
 const systemKek: Kek = { generation: 7, key: new Uint8Array(32).fill(0x77) };
 const accountKey: Bytes = Uint8Array.from({ length: 32 }, (_, i) => i);
@@ -63,7 +67,13 @@ describe('the bytes of a wrapped account key', () => {
     return Buffer.concat([iv, sealing.update(plain), sealing.final(), sealing.getAuthTag()]);
   }
 
-  const systemAad = prefixed(text('keyward/system/1'), guid, Buffer.of(0, 0, 1, 2), Buffer.of(0, 0, 0, 7));
+  const systemAad = prefixed(
+    text('keyward/system/2'),
+    guid,
+    text('contoso'),
+    Buffer.of(0, 0, 1, 2),
+    Buffer.of(0, 0, 0, 7),
+  );
   const system = Buffer.concat([
     Buffer.of(2, 0, 0, 0, 7),
     sealed('aes-256-gcm', systemKek, 'keyward/system/account-key/1', nonce, systemAad, payload),
@@ -84,9 +94,9 @@ describe('the bytes of a wrapped account key', () => {
     expect(hexOf(formatInner({ by: 'CustomerKey', wrapped }))).toBe(`01${hexOf(wrapped)}`);
   });
 
-  it('at rest: 01, 01, ring generation, nonce, ChaCha20-Poly1305 ciphertext, tag', () => {
-    const header = Buffer.of(1, 1, 0, 0, 0, 3);
-    const aad = prefixed(text('keyward/at-rest/1'), header, guid, Buffer.of(0, 0, 1, 2), text(cmk));
+  it('at rest: 02, 01, ring generation, nonce, ChaCha20-Poly1305 ciphertext, tag', () => {
+    const header = Buffer.of(2, 1, 0, 0, 0, 3);
+    const aad = prefixed(text('keyward/at-rest/2'), header, guid, text('contoso'), Buffer.of(0, 0, 1, 2), text(cmk));
     const body = sealed('chacha20-poly1305', atRestKek, 'keyward/at-rest/account-key/1', otherNonce, aad, system);
     const stored = sealAtRest(systemInner(), context, cmk, atRestKek, otherNonce);
     expect(hexOf(stored)).toBe(Buffer.concat([header, body]).toString('hex'));
@@ -99,7 +109,7 @@ describe('a wrapped account key', () => {
   it('opens to what was sealed, for any context, ring generation and key', () => {
     const uint32 = fc.integer({ min: 0, max: 0xffffffff });
     const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length }).map(bytesOf);
-    const places = fc.record({ instanceId: fc.uuid(), generation: uint32 });
+    const places = fc.record({ instanceId: fc.uuid(), account: fc.string(), generation: uint32 });
     const keks = fc.record({ generation: uint32, key: bytes(32) });
     const wrappedBy = fc.string({ unit: 'binary', maxLength: 300 });
     fc.assert(
@@ -217,7 +227,7 @@ describe('any bytes at all', () => {
   it('have a generation between 0 and 2^32 - 1, or fail as KeyMaterialMismatch alone', () => {
     fc.assert(
       fc.property(anyBytes, (bytes) => {
-        const known = bytes[0] === 1 && bytes[1] === 1 && bytes.length >= 34 && bytes.length <= 547;
+        const known = bytes[0] === 2 && bytes[1] === 1 && bytes.length >= 34 && bytes.length <= 547;
         if (known) expect(atRestGeneration(bytesOf(bytes))).toBe(Buffer.from(bytes).readUInt32BE(2));
         else expect(() => atRestGeneration(bytesOf(bytes))).toThrow(KeyMaterialMismatch);
       }),

@@ -16,6 +16,7 @@ import { decrypted, fixtureKey } from '../rsaFixtures.ts';
 interface Vector {
   name: string;
   instanceId: string;
+  account: string;
   generation: number;
   wrappedBy: string;
   rsaKey?: number;
@@ -43,7 +44,8 @@ function kekOf(ring: Record<string, string>, generation: number): Kek {
 /** Opens a vector as the service would, and tells the step that it has come to. */
 function open(vector: Vector): { step: string; error?: unknown; accountKey?: string } {
   const stored = bytesOf(Buffer.from(vector.stored, 'base64'));
-  const context = { instanceId: vector.instanceId, generation: vector.generation };
+  const { instanceId, account, generation: ofKey } = vector;
+  const context = { instanceId, account, generation: ofKey };
   let step = 'atRestGeneration';
   try {
     const generation = atRestGeneration(stored);

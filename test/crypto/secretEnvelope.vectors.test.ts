@@ -19,6 +19,7 @@ import {
 interface Vector {
   readonly name: string;
   readonly instanceId: string;
+  readonly account: string;
   readonly kind: SealedKind;
   readonly secret: string;
   readonly generation: number;
@@ -44,7 +45,13 @@ function keyOf(keys: Record<string, string>, generation: number): Bytes {
 }
 const kekOf = (generation: number): Kek => ({ generation, key: keyOf(vectors.atRestRing, generation) });
 const storedOf = ({ stored }: Vector): Bytes => bytesOf(Buffer.from(stored, 'base64'));
-const placeOf = ({ instanceId, kind, secret: name, generation }: Vector) => ({ instanceId, kind, name, generation });
+const placeOf = ({ instanceId, account, kind, secret: name, generation }: Vector) => ({
+  instanceId,
+  account,
+  kind,
+  name,
+  generation,
+});
 
 /** Opens a vector as the service would, in the context where it is read, and tells the step that it has come to. */
 function open(vector: Vector): { step: string; error?: unknown; plain?: string } {
@@ -87,6 +94,7 @@ describe('the frozen vectors of protected secrets, format version 1', () => {
       'truncated',
       'tag flipped',
       'wrong account',
+      'wrong account name',
       'wrong kind',
       'wrong generation',
       'unknown version',

@@ -9,7 +9,7 @@ import { KeyMaterialMismatch, openBox, sealBox } from '../../src/core/crypto/acc
 import { wipeOnError } from '../../src/core/secrets/openStoredSecrets.ts';
 import { parseBase64, parseContentKey, parseJobInput, parseTokenKey } from '../../src/core/secrets/secretValues.ts';
 import { jobInputRoutes } from '../../src/functions/http/secrets/jobInputs.ts';
-import type { RouteHandler } from '../../src/functions/pipeline/http.ts';
+import type { RouteHandler } from '../../src/functions/pipeline/call.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { useLab } from '../lab.ts';
 import { bytes, put } from '../secrets/support.ts';
@@ -101,17 +101,20 @@ test('an account key’s payload is wiped where the ring has nothing to seal wit
     ...world.lab.service,
     rings: async () => ({ ...(await world.lab.service.rings()), system }) as never,
   };
-  const held = await overwritten(() => wrapBySystemKey({ instanceId, generation: 1 }, plain(), tools));
+  const held = await overwritten(() =>
+    wrapBySystemKey({ instanceId, account: 'wiped', generation: 1 }, plain(), tools),
+  );
   expect(held.some((one) => one.endsWith(hex(plain())))).toBe(true);
 });
 
 test('an older account key is wiped where it cannot be kept', async () => {
   const { atRest } = await world.lab.service.rings();
   const { random } = world.lab.service;
-  const holder = { instanceId, accountKeyGeneration: 1 };
+  const holder = { name: 'wiped', instanceId, accountKeyGeneration: 1 };
   const second = random.bytes(32);
   const keys = keepOlderKeys(plain(), holder, { accountKey: second, generation: 2 }, atRest, random);
-  const moved = { instanceId, accountKeyGeneration: 2, olderAccountKeys: { phase: 'moving', since: 1, keys } } as const;
+  const olderAccountKeys = { phase: 'moving', since: 1, keys } as const;
+  const moved = { name: 'wiped', instanceId, accountKeyGeneration: 2, olderAccountKeys };
   const failing = { ...random, bytes: () => new Uint8Array(0) };
   const fresh = { accountKey: random.bytes(32), generation: 3 };
   const held = await overwritten(() => keepOlderKeys(second, moved, fresh, atRest, failing));

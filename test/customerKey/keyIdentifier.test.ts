@@ -58,6 +58,80 @@ describe('a key identifier', () => {
     expect(parseKeyIdentifier(text, 'public')).toEqual({ text, ...parts });
   });
 
+  it('is accepted with :443, which Azure PowerShell prints, and stored without it', () => {
+    const text = `https://contoso.vault.azure.net/keys/cmk/${hex32}`;
+    expect(parseKeyIdentifier(text.replace('.net/', '.net:443/'), 'public').text).toBe(text);
+  });
+
+  it.each<[string, string, RegExp]>([
+    [
+      'a line break at the end',
+      'https://contoso.vault.azure.net/keys/cmk\n',
+      /a line break \(U\+000A\) at position 41, the end/,
+    ],
+    [
+      'a zero-width space',
+      'https://contoso.vault.azure.net/keys/c\u200bmk',
+      /a zero-width space \(U\+200B\) at position 39,/,
+    ],
+    ['a space before it', ' https://contoso.vault.azure.net/keys/cmk', /a space \(U\+0020\) at position 1,/],
+    ['a letter that looks alike', 'https://contos\u043E.vault.azure.net/keys/cmk', /\(U\+043E\) at position 15,/],
+    ['a trailing slash', 'https://contoso.vault.azure.net/keys/cmk/', /ends with a slash/],
+    ['a version of 31 digits', `https://contoso.vault.azure.net/keys/cmk/${hex32.slice(1)}`, /has 31 characters/],
+    [
+      'a resource id',
+      '/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/contoso/keys/cmk',
+      /resource id.*https:\/\/contoso\.vault\.azure\.net\/keys\/cmk\./,
+    ],
+    [
+      'a resource id of a Managed HSM',
+      '/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/managedHSMs/contoso/keys/cmk',
+      /https:\/\/contoso\.managedhsm\.azure\.net\/keys\/cmk\./,
+    ],
+    [
+      'the resource id of a vault',
+      '/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/contoso',
+      /resource id of a vault.*https:\/\/contoso\.vault\.azure\.net\/keys\//,
+    ],
+    [
+      'a certificate',
+      `https://contoso.vault.azure.net/certificates/tls/${hex32}`,
+      /certificate.*https:\/\/contoso\.vault\.azure\.net\/keys\/tls\./,
+    ],
+    ['a secret', 'https://contoso.vault.azure.net/secrets/s', /identifier of a secret/],
+    [
+      'an address of the portal',
+      'https://portal.azure.com/#@contoso.com/asset/Microsoft_Azure_KeyVault/Key/https://contoso.vault.azure.net/keys/cmk',
+      /Azure portal\. Send https:\/\/contoso\.vault\.azure\.net\/keys\/cmk\./,
+    ],
+    [
+      'the address of a vault in the portal',
+      'https://portal.azure.com/#@contoso.com/resource/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/contoso/keys',
+      /Azure portal\. Send the field 'Key Identifier'/,
+    ],
+  ])('KeyIdentifierMalformed says of %s what it is, or where', (_, text, sentence) => {
+    expect(refusalOf(text).message).toMatch(sentence);
+  });
+
+  it.each<[Cloud, string, RegExp]>([
+    ['public', 'https://contoso.vault.azure.cn/keys/cmk', /cloud 'china'.*KEYWARD_CLOUD/],
+    ['china', 'https://contoso.vault.azure.net/keys/cmk', /cloud 'public'.*KEYWARD_CLOUD/],
+    ['public', 'https://contoso.privatelink.vaultcore.azure.net/keys/cmk', /contoso\.vault\.azure\.net,/],
+    ['public', 'https://contoso.privatelink.managedhsm.azure.net/keys/cmk', /contoso\.managedhsm\.azure\.net,/],
+    ['china', 'https://contoso.privatelink.vaultcore.azure.cn/keys/cmk', /contoso\.vault\.azure\.cn,/],
+    ['public', 'https://contoso.vault.azure.net./keys/cmk', /ends with a dot/],
+  ])('VaultHostNotAllowed says in the cloud %s which host %s is', (cloud, text, sentence) => {
+    expect(refusalOf(text, cloud)).toMatchObject({ code: 'VaultHostNotAllowed' });
+    expect(refusalOf(text, cloud).message).toMatch(sentence);
+  });
+
+  it('a refusal shows the form with the suffix of the configured cloud', () => {
+    expect(refusalOf('https://contoso.vault.azure.cn/keys/k/', 'china').message).toContain(
+      '<vault>.vault.azure.cn/keys/',
+    );
+    expect(refusalOf('https://contoso.vault.usgovcloudapi.net/keys/', 'usgov').message).toContain('usgovcloudapi.net');
+  });
+
   it.each(Object.entries(suffixes).flatMap(([cloud, own]) => own.map((suffix) => [cloud as Cloud, suffix] as const)))(
     'INV-8: of the cloud %s may end in %s, and in that of no other cloud',
     (cloud, suffix) => {
@@ -113,7 +187,9 @@ describe('a key identifier', () => {
     ['a file', 'file:///contoso.vault.azure.net/keys/cmk'],
     ['javascript', 'javascript:alert(1)//contoso.vault.azure.net/keys/cmk'],
     ['a port', 'https://contoso.vault.azure.net:8443/keys/cmk'],
-    ['the default port', 'https://contoso.vault.azure.net:443/keys/cmk'],
+    ['the default port behind a user', 'https://user@contoso.vault.azure.net:443/keys/cmk'],
+    ['the default port without a path', 'https://contoso.vault.azure.net:443'],
+    ['the default port twice', 'https://contoso.vault.azure.net:443:443/keys/cmk'],
     ['an empty port', 'https://contoso.vault.azure.net:/keys/cmk'],
     ['user information', 'https://user:secret@contoso.vault.azure.net/keys/cmk'],
     ['an empty user', 'https://@contoso.vault.azure.net/keys/cmk'],

@@ -40,7 +40,13 @@ const good: KeyFacts = {
   described: { ok: true, value: description, observed },
   proof,
 };
-const measure = { location: 'westeurope', now: start, nearExpiryDays: 30, owner: 'contoso' };
+const measure = {
+  cloud: 'public' as const,
+  location: 'westeurope',
+  now: start,
+  nearExpiryDays: 30,
+  owner: 'contoso',
+};
 
 const keyed = (more: Partial<KeyDescription>): KeyFacts => ({
   ...good,

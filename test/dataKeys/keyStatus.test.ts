@@ -171,7 +171,7 @@ describe('the keys of key statuses', () => {
     for (const service of services) await statusOf('signed', service);
   });
 
-  test('are followed by new ones after 90 days, which are published before they sign, and go a day later', async () => {
+  test('are followed by new ones after 90 days, which are published before they sign', async () => {
     const { clock } = world.lab;
     await world.lab.account('later', 'contoso');
     const service = await world.lab.another();
@@ -195,10 +195,6 @@ describe('the keys of key statuses', () => {
     clock.set(clock.now() + 6 * 60_000);
     const second = await kidOf();
     expect(second).not.toBe(first);
-    clock.set(clock.now() + 25 * 3_600_000);
-    await service.statusKeys.published();
-    clock.set(clock.now() + 61_000);
-    expect((await publishes(1)).map(({ kid }) => kid)).toEqual([second]);
   });
 
   test('are followed by new ones when the at-rest ring is rotated, and one under a destroyed KEK stops nothing', async () => {
@@ -213,7 +209,12 @@ describe('the keys of key statuses', () => {
   test('that were edited or written by a stranger are not published, and sign nothing', async () => {
     const service = await world.lab.another();
     const before = (await service.statusKeys.published()).map(({ kid }) => kid);
-    const store = createStatusKeyStore(openTables(() => world.lab.table('service')));
+    const authentication = {
+      keks: async () => (await service.rings()).atRest,
+      report: () => undefined,
+      rejected: () => undefined,
+    };
+    const store = createStatusKeyStore(openTables(() => world.lab.table('service'), authentication));
     const [row] = await store.list();
     if (row === undefined) throw new Error('There is no key.');
     const sealed = Buffer.from(fromBase64(row.sealed));

@@ -32,9 +32,9 @@ afterAll(async () => {
 
 // The first call creates a table or queue: the first case finds it missing, the second does not.
 test.each([
-  ['the first call of a table', () => service.directory.put('a')],
-  ['a write', () => service.directory.put('a')],
-  ['a read', () => service.directory.find('a')],
+  ['the first call of a table', () => service.sweepMark.write(1)],
+  ['a write', () => service.sweepMark.write(1)],
+  ['a read', () => service.sweepMark.read()],
   ['a query', () => service.directory.page(10)],
   ['the first call of a queue', () => service.queue.send({ vault: 'v', requestedBy: 'sweep' })],
   ['a message', () => service.queue.send({ vault: 'v', requestedBy: 'sweep' })],

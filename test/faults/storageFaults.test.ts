@@ -214,7 +214,8 @@ const operations: Record<string, Operation> = {
   },
   'PATCH to a customer key': {
     setUp: withSecrets,
-    act: ({ service, vault }, account) => patchAccount(account, { encryption: by(vault) }, {}, tester, service),
+    act: ({ service, vault }, account) =>
+      patchAccount(account, { encryption: by(vault) }, {}, tester, service, { mayRelease: true }),
   },
   'PATCH back to the system key': {
     setUp: underCustomerKey,

@@ -109,9 +109,9 @@ describe('the body of a PUT', () => {
       encrypted({ type: 'SystemKey', keyIdentifier: cmk }),
       'properties.encryption.keyIdentifier',
     ],
-    ['an unknown type', encrypted({ type: 'customerkey' }), 'properties.encryption.type'],
+    ['an unknown type', encrypted({ type: 'customer key' }), 'properties.encryption.type'],
     ['no type', encrypted({}), 'properties.encryption.type'],
-    ['null for a section', { properties: null }, 'properties'],
+    ['a text for a section', { properties: '' }, 'properties'],
     ['a number for a place', { location: 7 }, 'location'],
     ['an empty owner', { properties: { owner: '' } }, 'properties.owner'],
     ['a tag with a forbidden character', { tags: { 'a<b': 'x' } }, 'tags.a<b'],
@@ -275,7 +275,7 @@ describe('an account as JSON', () => {
 
   const denied = {
     cause: 'KeyDisabled',
-    denials: { KeyDisabled: { looks: 2, firstAt: start + 5_000, lastAt: start + 10_000 } },
+    denials: { KeyDisabled: { looks: 2, overMs: 5_000, firstAt: start + 5_000, lastMs: 10_000 } },
   } as const;
 
   it('INV-3: is inaccessible with its verdict, and says why, since when and what to type', () => {

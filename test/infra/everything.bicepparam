@@ -22,6 +22,7 @@ param siteUpdateStrategy = 'RollingUpdate'
 param auth = 'entra'
 param authAudience = '00000000-0000-0000-0000-000000000001'
 param authIssuer = 'https://sts.example/tenant'
+param authClients = '22222222-0000-4000-8000-000000000002 22222222-0000-4000-8000-000000000003'
 param authJwksUrl = 'https://sts.example/keys'
 param publicBaseUrl = 'https://keys.contoso.example'
 param ownerTag = 'owner'
@@ -93,6 +94,7 @@ param policy = {
   KEYWARD_WORKER_LEASE_SECONDS: 61
   KEYWARD_VAULT_SHARE_PERCENT: 26
   KEYWARD_KEY_NEAR_EXPIRY_DAYS: 31
+  KEYWARD_REVEALS_PER_MINUTE: 6001
   KEYWARD_RING_ROTATION_DAYS: 366
   KEYWARD_SAFE_TO_DISABLE_AFTER_SECONDS: 901
   KEYWARD_OPERATION_RETRY_SECONDS: 11

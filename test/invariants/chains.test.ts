@@ -144,7 +144,7 @@ describe('a change of settings', () => {
     const { record } = await lab.account('both', 'contoso');
     const keyIdentifier = await lab.vaultWithKey('both-kv');
     const encryption = { type: 'CustomerKey', keyIdentifier, identity: { useSystemAssignedIdentity: true } } as const;
-    await patchAccount('both', { tags: { a: 'b' }, encryption }, {}, tester, lab.service);
+    await patchAccount('both', { tags: { a: 'b' }, encryption }, {}, tester, lab.service, { mayRelease: true });
     expect((await typesOf('both', record.instanceId)).toSorted()).toEqual([
       ...['AccountCreated', 'AccountKeyChanged', 'AccountUpdated'],
     ]);

@@ -7,6 +7,8 @@ const world = useStage();
 
 const vaults = 15;
 const answersEach = 12;
+/** Of a gap between two counted denials, at most twice the interval between the looks at a suspect key counts. */
+const countedGap = 20 * second;
 
 /** Responses of a vault and how they count: from the published confirmation table, not from the code. */
 const kinds = {
@@ -41,7 +43,8 @@ function isConfirmedDenial(seen: readonly Seen[]): boolean {
     for (const { at, kind } of sinceGood.slice(0, index + 1)) {
       if (kind === last.kind && at - (counted.at(-1) ?? Number.NEGATIVE_INFINITY) >= 10 * second) counted.push(at);
     }
-    return counted.length >= rule.looks && last.at - (counted[0] ?? last.at) >= rule.overMs;
+    const gaps = counted.slice(1).map((at, gap) => Math.min(at - (counted[gap] ?? at), countedGap));
+    return counted.length >= rule.looks && gaps.reduce((sum, ms) => sum + ms, 0) >= rule.overMs;
   });
 }
 

@@ -103,7 +103,7 @@ describe('INV-2: a fault of Keyward that affects every vault at once', () => {
       await createIdentity(stage, name);
     }
     await stage.pump.advance(30 * minute);
-    for (const name of names) expect(await stage.status(name)).toBe('Enabled Unreachable IdentityUnavailable');
+    for (const name of names) expect(await stage.status(name)).toBe('Enabled Unreachable IdentityReplaced');
     for (const name of names) await grantEverywhere(stage, name, await createIdentity(stage, name));
     await stage.pump.advance(60 * second);
     for (const name of names) expect(await stage.status(name)).toBe(accessible);

@@ -177,7 +177,7 @@ test('INV-2: while the operator’s vault does not answer, running processes ser
     await put(rings.service, `born-${n}`, 'tokenKeys', 'k', bytes(`token ${n}`));
     expect(await reveal(rings.service, `born-${n}`, 'tokenKeys', 'k')).toBe(hex(bytes(`token ${n}`)));
   }
-  const unanswered = alarms().filter((message) => message.startsWith('The vault of an operator key does not answer'));
+  const unanswered = alarms().filter((message) => message.startsWith('The operator vault did not answer'));
   expect(unanswered.length).toBeGreaterThanOrEqual(2);
   const after = await views();
   expect(after.map(({ record }) => record)).toEqual(before.map(({ record }) => record));

@@ -548,7 +548,7 @@ describe('the rings of a running process', () => {
     const now = await rings('fresh');
     expect(now.system.newest).toMatchObject({ generation: 2, key: new Uint8Array(32).fill(0xbb) });
     expect(now.audit.kek(1).key).toEqual(new Uint8Array(32).fill(0xaa));
-    const logged = stage.lines.filter(({ message }) => message.startsWith('The rows of a ring are missing'));
+    const logged = stage.lines.filter(({ message }) => message.startsWith('Ring rows are missing'));
     expect(new Set(logged.map(({ fields }) => `${fields.ring}/${fields.generation}`))).toEqual(
       new Set(['system/2', 'audit/1']),
     );

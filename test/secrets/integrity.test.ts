@@ -70,6 +70,7 @@ const edits: [what: string, edit: (before: SecretRow) => Promise<Partial<Record<
       const subkey = atRestSubkey(atRest.newest, record.instanceId);
       const ref = {
         instanceId: record.instanceId,
+        account: 'victim',
         kind: 'contentKeys',
         generation: record.accountKeyGeneration,
       } as const;

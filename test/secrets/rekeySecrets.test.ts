@@ -151,9 +151,9 @@ describe('a key that cannot be had', () => {
   test('ends the chain after a day: the daily pass has begun another by then', async () => {
     const { lab } = world;
     await filled('long', await lab.vaultWithKey('long-kv'));
-    const { record } = await rotateAccountKey('long', {}, tester, lab.service);
+    await rotateAccountKey('long', {}, tester, lab.service);
     await lab.keyVault('PATCH', '/vaults/long-kv/keys/cmk', { enabled: false });
-    const work = { visit: 'secrets', account: 'long', since: record.olderAccountKeys?.since } as const;
+    const work = { visit: 'secrets', account: 'long' } as const;
     const fresh = await lab.another();
     expect(await rekeySecrets({ ...work, pauses: 1439 }, fresh)).toBeDefined();
     expect(await rekeySecrets({ ...work, pauses: 1440 }, fresh)).toBeUndefined();

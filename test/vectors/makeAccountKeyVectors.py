@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 ACCOUNT = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 OTHER_ACCOUNT = "3f2504e0-4f89-41d3-9a0c-0305e82c3302"
+NAME, OTHER_NAME = "contoso", "fabrikam"
 CMK = "https://contoso.vault.azure.net/keys/cmk/ee059b2bb5bc48398a53b168c6cdcb10"
 OTHER_CMK = "https://contoso.vault.azure.net/keys/cmk/ee059b2bb5bc48398a53b168c6cdcb11"
 AT_REST, SYSTEM = 3, 7  # generations of the two rings
@@ -64,18 +65,20 @@ def by_customer_key(index=0, label="cmk", plain=None):
     return b"\x01" + rsa_oaep_256(index, plain or payload(), label)
 
 
-def by_system_ring(account=ACCOUNT, generation=1, ring=SYSTEM, told=None, plain=None, cipher=AESGCM):
+def by_system_ring(account=ACCOUNT, generation=1, ring=SYSTEM, told=None, plain=None, cipher=AESGCM,
+                   named=NAME):
     key = subkey(fixed(f"system kek {ring}"), account, b"keyward/system/account-key/1")
-    aad = prefixed(b"keyward/system/1", uuid.UUID(account).bytes, pack(">I", generation), pack(">I", ring))
+    aad = prefixed(b"keyward/system/2", uuid.UUID(account).bytes, named.encode(), pack(">I", generation), pack(">I", ring))
     nonce = fixed("system nonce", 12)
     sealed = cipher(key).encrypt(nonce, plain or payload(account, generation), aad)
     return b"\x02" + pack(">I", told or ring) + nonce + sealed
 
 
-def at_rest(inner, account=ACCOUNT, generation=1, wrapped_by="SystemKey", ring=AT_REST, told=None, version=1, kind=1,
-            info=b"keyward/at-rest/account-key/1", cipher=ChaCha20Poly1305):
+def at_rest(inner, account=ACCOUNT, generation=1, wrapped_by="SystemKey", ring=AT_REST, told=None, version=2, kind=1,
+            info=b"keyward/at-rest/account-key/1", cipher=ChaCha20Poly1305, named=NAME):
     header = bytes([version, kind]) + pack(">I", told or ring)
-    aad = prefixed(b"keyward/at-rest/1", header, uuid.UUID(account).bytes, pack(">I", generation), wrapped_by.encode())
+    aad = prefixed(b"keyward/at-rest/2", header, uuid.UUID(account).bytes, named.encode(), pack(">I", generation),
+                   wrapped_by.encode())
     nonce = fixed("at-rest nonce", 12)
     key = subkey(fixed(f"at-rest kek {ring}"), account, info)
     return header + nonce + cipher(key).encrypt(nonce, inner, aad)
@@ -87,7 +90,7 @@ def edited(blob, at):
 
 def record(name, stored, generation=1, wrapped_by="SystemKey", rsa=None, fails=None):
     """What a record says beside the stored bytes. `fails` names the step that must throw KeyMaterialMismatch."""
-    vector = {"name": name, "instanceId": ACCOUNT, "generation": generation, "wrappedBy": wrapped_by}
+    vector = {"name": name, "instanceId": ACCOUNT, "account": NAME, "generation": generation, "wrappedBy": wrapped_by}
     if rsa is not None:
         vector["rsaKey"] = rsa
     vector["stored"] = b64encode(stored).decode()
@@ -115,7 +118,8 @@ def broken():
     yield record("one byte short of an empty body", system[:33], fails=outer)
     yield record("oversized", at_rest(by_customer_key(11) + b"\0", wrapped_by=CMK), **cmk, fails=outer)
     yield record("format version 0", at_rest(by_system_ring(), version=0), fails=outer)
-    yield record("format version 2", at_rest(by_system_ring(), version=2), fails=outer)
+    yield record("format version 1", at_rest(by_system_ring(), version=1), fails=outer)
+    yield record("format version 3", at_rest(by_system_ring(), version=3), fails=outer)
     yield record("another kind of secret", at_rest(by_system_ring(), kind=2), fails=outer)
 
     yield record("last byte cut off", system[:-1], fails="openAtRest")
@@ -125,6 +129,8 @@ def broken():
     yield record("edited ciphertext", edited(system, 18), fails="openAtRest")
     yield record("edited tag", edited(system, -1), fails="openAtRest")
     yield record("row of another account", at_rest(by_system_ring(OTHER_ACCOUNT), OTHER_ACCOUNT), fails="openAtRest")
+    yield record("row under another account name", at_rest(by_system_ring(named=OTHER_NAME), named=OTHER_NAME),
+                 fails="openAtRest")
     yield record("row of an older generation", system, generation=2, fails="openAtRest")
     yield record("record names another version", customer, wrapped_by=OTHER_CMK, rsa=0, fails="openAtRest")
     yield record("record says customer key, row is of the system key", system, **cmk, fails="openAtRest")
@@ -139,6 +145,7 @@ def broken():
     yield record("RSA ciphertext of 255 bytes", at_rest(by_customer_key()[:-1], wrapped_by=CMK), **cmk, fails="openAtRest")
 
     yield record("system layer of another account", at_rest(by_system_ring(OTHER_ACCOUNT)), fails=inner)
+    yield record("system layer under another account name", at_rest(by_system_ring(named=OTHER_NAME)), fails=inner)
     yield record("system layer of an older generation", at_rest(by_system_ring(), generation=2), generation=2, fails=inner)
     yield record("system layer tells another ring generation", at_rest(by_system_ring(told=8)), fails=inner)
     yield record("system layer edited", at_rest(edited(by_system_ring(), -1)), fails=inner)

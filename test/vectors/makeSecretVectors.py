@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 ACCOUNT = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 OTHER_ACCOUNT = "3f2504e0-4f89-41d3-9a0c-0305e82c3302"
+NAME, OTHER_NAME = "contoso", "fabrikam"
 KEY_ID = "9d5d2b1e-6c1f-4f0a-8c53-4d9c1f6f0001"
 AT_REST = 3
 LIMIT = 20480
@@ -37,36 +38,38 @@ def subkey(key, account, info):
     return HKDF(algorithm=SHA256(), length=32, salt=uuid.UUID(account).bytes, info=info.encode()).derive(key)
 
 
-def place(account, kind, name, generation):
-    return prefixed(b"keyward/secret/1", uuid.UUID(account).bytes, kind.encode(), name.encode(), pack(">I", generation))
+def place(account, kind, name, generation, named=NAME):
+    return prefixed(b"keyward/secret/2", uuid.UUID(account).bytes, named.encode(), kind.encode(), name.encode(),
+                    pack(">I", generation))
 
 
 def account_key(generation):
     return fixed(f"account key {generation}")
 
 
-def inner(plain, account=ACCOUNT, kind="contentKeys", name=KEY_ID, generation=1, layer=3, key=None, cipher=AESGCM):
+def inner(plain, account=ACCOUNT, kind="contentKeys", name=KEY_ID, generation=1, layer=3, key=None, cipher=AESGCM,
+          named=NAME):
     under = subkey(key or account_key(generation), account, f"keyward/secret/{kind}/1")
     nonce = fixed("inner nonce", 12)
-    return bytes([layer]) + nonce + cipher(under).encrypt(nonce, plain, place(account, kind, name, generation))
+    return bytes([layer]) + nonce + cipher(under).encrypt(nonce, plain, place(account, kind, name, generation, named))
 
 
-def outer(box, account=ACCOUNT, kind="contentKeys", name=KEY_ID, generation=1, version=1, holds=2, ring=AT_REST, told=None,
-          info="keyward/at-rest/secret/1"):
+def outer(box, account=ACCOUNT, kind="contentKeys", name=KEY_ID, generation=1, version=2, holds=2, ring=AT_REST, told=None,
+          info="keyward/at-rest/secret/1", named=NAME):
     header = bytes([version, holds]) + pack(">I", told or ring) + pack(">I", generation)
     under = subkey(fixed(f"at-rest kek {ring}"), account, info)
     nonce = fixed("outer nonce", 12)
-    return header + nonce + ChaCha20Poly1305(under).encrypt(nonce, box, header + place(account, kind, name, generation))
+    return header + nonce + ChaCha20Poly1305(under).encrypt(nonce, box, header + place(account, kind, name, generation, named))
 
 
 def sealed(plain, **where):
     return outer(inner(plain, **where), **where)
 
 
-def opened(stored, account, kind, name):
+def opened(stored, account, named, kind, name):
     header, (ring, generation) = stored[:10], unpack(">II", stored[2:10])
-    assert header[:2] == b"\x01\x02"
-    bound = place(account, kind, name, generation)
+    assert header[:2] == b"\x02\x02"
+    bound = place(account, kind, name, generation, named)
     box = ChaCha20Poly1305(subkey(fixed(f"at-rest kek {ring}"), account, "keyward/at-rest/secret/1")).decrypt(
         stored[10:22], stored[22:], header + bound)
     assert box[0] == 3
@@ -79,7 +82,7 @@ def edited(blob, at):
 
 def vector(label, stored, fails=None, plain=None, account=ACCOUNT, kind="contentKeys", name=KEY_ID, generation=1):
     """Read in this place. `fails` names the step that must throw KeyMaterialMismatch."""
-    about = {"name": label, "instanceId": account, "kind": kind, "secret": name, "generation": generation}
+    about = {"name": label, "instanceId": account, "account": NAME, "kind": kind, "secret": name, "generation": generation}
     about["stored"] = b64encode(stored).decode()
     return {**about, "fails": fails, "error": "KeyMaterialMismatch"} if fails else {**about, "plain": plain.hex()}
 
@@ -111,7 +114,8 @@ def broken():
     yield vector("truncated: one byte short of an empty secret", sealed(b"")[:-1], parse)
     yield vector("oversized by one byte", sealed(fixed("long", LIMIT + 1)), parse)
     yield vector("unknown version 0", sealed_as(plain, version=0), parse)
-    yield vector("unknown version 2", sealed_as(plain, version=2), parse)
+    yield vector("unknown version 1", sealed_as(plain, version=1), parse)
+    yield vector("unknown version 3", sealed_as(plain, version=3), parse)
     yield vector("a wrapped account key's kind", sealed_as(plain, holds=1), parse)
 
     yield vector("truncated: last byte cut off", it[:-1], outside)
@@ -123,6 +127,7 @@ def broken():
     yield vector("wrong generation: edited in the header", edited(it, 9), outside, generation=0)
     yield vector("wrong generation: older row", it, outside, generation=2)
     yield vector("wrong account", sealed(plain, account=OTHER_ACCOUNT), outside)
+    yield vector("wrong account name", sealed(plain, named=OTHER_NAME), outside)
     yield vector("wrong kind", sealed(plain, kind="tokenKeys"), outside)
     yield vector("wrong name", sealed(plain, name=KEY_ID[:-1] + "2"), outside)
     yield vector("name not folded", sealed(plain, name=KEY_ID.upper()), outside)
@@ -133,6 +138,7 @@ def broken():
     yield vector("inner layer of an unknown kind", outer(inner(plain, layer=1)), inside)
     yield vector("outer only: inner tag flipped", outer(edited(inner(plain), -1)), inside)
     yield vector("outer only: inner layer of another account", outer(inner(plain, account=OTHER_ACCOUNT)), inside)
+    yield vector("outer only: inner layer of another account name", outer(inner(plain, named=OTHER_NAME)), inside)
     yield vector("outer only: inner layer of another kind", outer(inner(plain, kind="tokenKeys")), inside)
     yield vector("outer only: inner layer of another name", outer(inner(plain, name="x")), inside)
     yield vector("outer only: inner layer of another generation", outer(inner(plain, generation=2)), inside)
@@ -146,7 +152,7 @@ def sealed_as(plain, **how):
 
 if "--open" in sys.argv:
     for one in json.load(sys.stdin):
-        print(opened(b64decode(one["stored"]), one["instanceId"], one["kind"], one["secret"]).hex())
+        print(opened(b64decode(one["stored"]), one["instanceId"], one["account"], one["kind"], one["secret"]).hex())
 else:
     rings = {str(n): fixed(f"at-rest kek {n}").hex() for n in (2, 3, 4)}
     keys = {str(n): account_key(n).hex() for n in (0, 1, 2, 0xFFFFFFFF)}

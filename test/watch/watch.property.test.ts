@@ -2,9 +2,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Cause } from '../../src/core/base/causes.ts';
-import { afterLook, type Evidence, judge, observe, type Verdict, type Watch } from '../../src/core/watch/watch.ts';
+import { judge, observe } from '../../src/core/watch/judge.ts';
+import { afterLook } from '../../src/core/watch/lookSchedule.ts';
+import type { Evidence, Verdict, Watch } from '../../src/core/watch/watch.ts';
 import {
   aBinding,
+  aLookTime,
   aVerdict,
   aWatch,
   deniedCauses,
@@ -28,10 +31,13 @@ const needs: Rules = {
 /** The same where the operator lets the network's rules disable. */
 const strictNeeds: Rules = {
   ...needs,
-  VaultFirewallDenied: [3, 900_000, true],
-  VaultPrivateLinkDenied: [3, 900_000, true],
-  NetworkPerimeterDenied: [3, 900_000, true],
+  VaultFirewallDenied: [3, 60_000, true],
+  VaultPrivateLinkDenied: [3, 60_000, true],
+  NetworkPerimeterDenied: [3, 60_000, true],
 };
+
+/** What neither counts nor resets. A replaced identity explains denials: see below. */
+const outages = harmlessCauses.filter((one) => one !== 'IdentityReplaced');
 
 const gapMs = fc.oneof(
   fc.integer({ min: 1, max: 9_999 }),
@@ -47,7 +53,7 @@ const cause = fc.oneof(
     arbitrary: fc.constantFrom<Cause>('KeyDisabled', 'KeyNotFound', 'KeyPermissionDenied', 'VaultNotFound'),
   },
   { weight: 2, arbitrary: fc.constantFrom(...deniedCauses) },
-  { weight: 3, arbitrary: fc.constantFrom(...harmlessCauses) },
+  { weight: 3, arbitrary: fc.constantFrom(...outages) },
 );
 
 function historyOf(
@@ -90,7 +96,11 @@ function confirms(looks: readonly Evidence[], rules: Rules): boolean {
   if (now?.cause === undefined || !isDenial(now, rules)) return false;
   const [least, span, controlled] = rules[now.cause] ?? [Number.POSITIVE_INFINITY, 0, true];
   const seen = counting(looks.filter((look) => look.cause === now.cause && isDenial(look, rules)));
-  const covered = (seen.at(-1)?.takenAt ?? 0) - (seen[0]?.takenAt ?? 0);
+  // Each gap counts up to twice the planned interval in Suspect: 20 s.
+  const covered = seen.reduce(
+    (sum, { takenAt }, i) => sum + Math.min(takenAt - (seen[i - 1]?.takenAt ?? takenAt), 20_000),
+    0,
+  );
   return seen.length >= least && covered >= span && (!controlled || now.controlLook === 'good');
 }
 
@@ -163,6 +173,34 @@ describe('the watch, over random histories', () => {
     );
   });
 
+  it('INV-2: a replaced identity voids the permission denials before it, and restores nothing', () => {
+    const why = fc.constantFrom<Cause>('KeyPermissionDenied', 'KeyPermissionDenied', 'IdentityReplaced', 'KeyNotFound');
+    const steps = fc.array(
+      fc.tuple(fc.constantFrom(10_000, 20_000), why, fc.constant('good' as const), fc.constant(version1)),
+      {
+        maxLength: 30,
+      },
+    );
+    const seen = new Set<string>();
+    fc.assert(
+      fc.property(steps.map(historyOf), (looks) => {
+        const explained = (some: readonly Evidence[]) => {
+          const last = some.findLastIndex((look) => look.cause === 'IdentityReplaced');
+          return some.filter((look, i) => i > last || look.cause !== 'KeyPermissionDenied');
+        };
+        const isConfirmed = looks.some((_, i) => confirms(explained(looks.slice(0, i + 1)), needs));
+        const isSuspect = explained(looks).some((look) => isDenial(look));
+        const { status } = judged(looks);
+        seen.add(status);
+        if (isConfirmed) expect(status).toBe('Inaccessible');
+        else if (isSuspect) expect(status).toBe('Suspect');
+        else expect(status).toBe(looks.length === 0 ? 'Accessible' : 'Unreachable');
+      }),
+      runs,
+    );
+    expect(seen.size).toBe(4);
+  });
+
   it('is Accessible after one good look, whatever came before', () => {
     fc.assert(
       fc.property(history, (looks) => {
@@ -194,7 +232,7 @@ describe('the watch, over random histories', () => {
   });
 
   it("INV-2: lets the network's rules disable only where the operator says so, and then as specified", () => {
-    const strict = { ...designPolicy, networkPolicyDisables: true };
+    const strict = { ...designPolicy, networkPolicyDisables: true, confirmNetworkPolicySeconds: 60 };
     const why = fc.constantFrom<Cause>(
       'VaultFirewallDenied',
       'VaultPrivateLinkDenied',
@@ -257,7 +295,7 @@ describe('the watch, over random histories', () => {
         const { nextLookAt } = afterLook(
           { ...before, nextLookAt: beganAt + askedAfter },
           seen,
-          { beganAt, plannedAt: beganAt + 200_000 },
+          { ...aLookTime((beganAt - start) / 1000), plannedAt: beganAt + 200_000 },
           designPolicy,
         );
         expect(nextLookAt).toBeGreaterThanOrEqual(beganAt + 10_000);

@@ -1,19 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import type { Cause } from '../../src/core/base/causes.ts';
+import { judge, needsControlLook, observe } from '../../src/core/watch/judge.ts';
 import {
   afterLook,
   afterVersionCheck,
-  type Evidence,
   isLookDue,
   isVersionCheckDue,
-  judge,
-  needsControlLook,
-  observe,
   soonest,
-  type Verdict,
-} from '../../src/core/watch/watch.ts';
+} from '../../src/core/watch/lookSchedule.ts';
+import type { Evidence, Verdict } from '../../src/core/watch/watch.ts';
 import {
   aLook,
+  aLookTime,
   aVerdict,
   aWatch,
   type Control,
@@ -25,14 +23,21 @@ import {
   version2,
 } from '../builders.ts';
 
+/** Of the one process that looks here. */
+const lookTime = (beganAt: number, plannedAt: number) => ({ ...aLookTime((beganAt - start) / 1000), plannedAt });
+
 const judged = (looks: readonly Evidence[], from: Verdict = aVerdict(), policy = designPolicy): Verdict =>
   looks.reduce((verdict, look) => judge(verdict, look, policy), from);
 
 const denials = (cause: Cause, seconds: readonly number[], control?: Control): Evidence[] =>
   seconds.map((at) => aLook(at, cause, control));
 
+/** From 5 s on, every 20 s, over a quarter of an hour. */
+const quarterHour = Array.from({ length: 46 }, (_, i) => 5 + 20 * i);
+const almost = (seconds: readonly number[]) => seconds.with(-1, (seconds.at(-1) ?? 0) - 0.001);
+
 describe('INV-2: a denial disables only when it is confirmed', () => {
-  it.each<[Cause, number[], Control, Verdict['status']]>([
+  it.each<[Cause, readonly number[], Control, Verdict['status']]>([
     ['KeyDisabled', [5], undefined, 'Suspect'],
     ['KeyDisabled', [5, 15], undefined, 'Inaccessible'],
     ['KeyDisabled', [5, 14.999], undefined, 'Suspect'],
@@ -41,17 +46,21 @@ describe('INV-2: a denial disables only when it is confirmed', () => {
     ['KeyNotFound', [5, 35], undefined, 'Suspect'],
     ['KeyOperationNotAllowed', [5, 20, 35], undefined, 'Inaccessible'],
     ['KeyOperationNotAllowed', [5, 20, 34.999], undefined, 'Suspect'],
-    ['KeyPermissionDenied', [5, 35, 65], 'good', 'Inaccessible'],
-    ['KeyPermissionDenied', [5, 35, 64.999], 'good', 'Suspect'],
+    ['KeyPermissionDenied', [5, 25, 45, 65], 'good', 'Inaccessible'],
+    ['KeyPermissionDenied', [5, 25, 45, 64.999], 'good', 'Suspect'],
     ['KeyPermissionDenied', [5, 65], 'good', 'Suspect'],
-    ['KeyPermissionDenied', [5, 35, 65, 95, 125], undefined, 'Suspect'],
-    ['IdentityNotAuthorized', [5, 35, 65], 'good', 'Inaccessible'],
-    ['IdentityNotAuthorized', [5, 35, 64.999], 'good', 'Suspect'],
-    ['IdentityNotAuthorized', [5, 35, 65, 95, 125], undefined, 'Suspect'],
-    ['VaultNotFound', [5, 300, 905], 'good', 'Inaccessible'],
-    ['VaultNotFound', [5, 300, 904.999], 'good', 'Suspect'],
-    ['VaultNotFound', [5, 905], 'good', 'Suspect'],
-    ['VaultNotFound', [5, 300, 905, 2000], undefined, 'Suspect'],
+    // Each gap contributes at most 20 s: twice the planned interval in Suspect.
+    ['KeyPermissionDenied', [5, 35, 65], 'good', 'Suspect'],
+    ['KeyPermissionDenied', [5, 3_605, 90_005], 'good', 'Suspect'],
+    ['KeyPermissionDenied', [5, 3_605, 90_005, 90_025], 'good', 'Inaccessible'],
+    ['KeyPermissionDenied', [5, 25, 45, 65, 85, 105, 125], undefined, 'Suspect'],
+    ['IdentityNotAuthorized', [5, 25, 45, 65], 'good', 'Inaccessible'],
+    ['IdentityNotAuthorized', [5, 25, 45, 64.999], 'good', 'Suspect'],
+    ['IdentityNotAuthorized', [5, 25, 45, 65, 85, 105, 125], undefined, 'Suspect'],
+    ['VaultNotFound', quarterHour, 'good', 'Inaccessible'],
+    ['VaultNotFound', almost(quarterHour), 'good', 'Suspect'],
+    ['VaultNotFound', [5, 300, 905], 'good', 'Suspect'],
+    ['VaultNotFound', [...quarterHour, 2000], undefined, 'Suspect'],
   ])('%s seen at %j s with control look %s: %s', (cause, seconds, control, status) => {
     expect(judged(denials(cause, seconds, control))).toMatchObject({ status, cause });
   });
@@ -84,7 +93,7 @@ describe('INV-2: a denial disables only when it is confirmed', () => {
   });
 
   it('waits for a good control look when the denials before it had none', () => {
-    const before = judged(denials('KeyPermissionDenied', [5, 35, 65]));
+    const before = judged(denials('KeyPermissionDenied', [5, 25, 45, 65]));
     expect(before.status).toBe('Suspect');
     expect(judged([aLook(75, 'KeyPermissionDenied', 'good')], before).status).toBe('Inaccessible');
   });
@@ -128,17 +137,16 @@ describe('INV-2: an outage changes nothing that a customer can feel', () => {
 
 describe("what the network's rules refuse", () => {
   const strict = { ...designPolicy, networkPolicyDisables: true };
-  const quarterHour = [5, 300, 905];
 
   it.each(designCauses.networkPolicy)('%s is an outage, however long, unless the operator says otherwise', (cause) => {
     expect(judged(denials(cause, quarterHour, 'good'))).toMatchObject({ status: 'Unreachable', cause, denials: {} });
   });
 
-  it.each<[number[], Control, Verdict['status']]>([
+  it.each<[readonly number[], Control, Verdict['status']]>([
     [[5], 'good', 'Suspect'],
     [quarterHour, 'good', 'Inaccessible'],
-    [[5, 300, 904.999], 'good', 'Suspect'],
-    [[5, 905], 'good', 'Suspect'],
+    [almost(quarterHour), 'good', 'Suspect'],
+    [[5, 300, 905], 'good', 'Suspect'],
     [quarterHour, undefined, 'Suspect'],
     [quarterHour, 'failed', 'Unreachable'],
   ])('seen at %j s with control look %s is, where the operator lets it disable, %s', (seconds, control, status) => {
@@ -266,7 +274,7 @@ describe('the next look', () => {
   /** The watch after rounds of looks, each begun when its evidence was taken, and as planned. */
   const looked = (looks: readonly Evidence[]) =>
     looks.reduce(
-      (watch, look) => afterLook(watch, [look], { beganAt: look.takenAt, plannedAt: watch.nextLookAt }, designPolicy),
+      (watch, look) => afterLook(watch, [look], lookTime(look.takenAt, watch.nextLookAt), designPolicy),
       aWatch(),
     );
 
@@ -287,7 +295,7 @@ describe('the next look', () => {
     expect(after.lastLookAt).toBe(looks.at(-1)?.takenAt);
   });
 
-  const asPlanned = { beganAt: start + 60_000, plannedAt: start + 60_000 };
+  const asPlanned = lookTime(start + 60_000, start + 60_000);
 
   it('counts from when the round of looks began, and is as soon as its most pressing version is due', () => {
     const both = aWatch({ versions: { [version1]: aVerdict(), [version2]: aVerdict() } });
@@ -305,6 +313,7 @@ describe('the next look', () => {
       lookCount: 1,
       lastLookAt: start + 60_000,
       nextLookAt: start + 120_000,
+      provenTime: expect.anything(),
     });
   });
 
@@ -314,34 +323,34 @@ describe('the next look', () => {
     ['was asked for later than it is due: when it is due', 500, 120],
   ])('stands when it %s', (_, requestedFor, expectedSeconds) => {
     const asked = aWatch({ nextLookAt: start + requestedFor * 1000 });
-    const broughtForward = { beganAt: start + 60_000, plannedAt: start + 1_000_000 };
+    const broughtForward = lookTime(start + 60_000, start + 1_000_000);
     const after = afterLook(asked, [aLook(60)], broughtForward, designPolicy);
     expect(after.nextLookAt).toBe(start + expectedSeconds * 1000);
   });
 
   it('is not the old plan again when a sweep has come by before it', () => {
-    const early = { beganAt: start + 45_000, plannedAt: start + 60_000 };
+    const early = lookTime(start + 45_000, start + 60_000);
     expect(afterLook(aWatch(), [aLook(45)], early, designPolicy).nextLookAt).toBe(start + 105_000);
   });
 
   it('INV-5: of a look whose evidence came late is still as far off as a look must be to count', () => {
-    const first = { beganAt: start + 60_000, plannedAt: start + 60_000 };
+    const first = lookTime(start + 60_000, start + 60_000);
     const suspect = afterLook(aWatch(), [aLook(60, 'KeyDisabled')], first, designPolicy);
-    const second = { beganAt: suspect.nextLookAt, plannedAt: suspect.nextLookAt };
+    const second = lookTime(suspect.nextLookAt, suspect.nextLookAt);
     const after = afterLook(suspect, [aLook(70, 'KeyDisabled')], second, designPolicy);
     expect(after.versions[version1]?.status).toBe('Inaccessible');
   });
 
   it('INV-7: is planned, and evidence kept, by the look that was recorded first of two at once', () => {
-    const both = { beganAt: start + 60_000, plannedAt: start + 60_000 };
+    const both = lookTime(start + 60_000, start + 60_000);
     const first = afterLook(aWatch(), [{ ...aLook(60), afterLooks: 0 }], both, designPolicy);
     expect(afterLook(first, [{ ...aLook(60.5, 'KeyDisabled'), afterLooks: 0 }], both, designPolicy)).toBe(first);
   });
 
   it('counts when the clock that took the last one has been set back an hour since', () => {
-    const ahead = { beganAt: start + 3_600_000, plannedAt: start + 3_600_000 };
+    const ahead = lookTime(start + 3_600_000, start + 3_600_000);
     const before = afterLook(aWatch(), [{ ...aLook(3600), afterLooks: 0 }], ahead, designPolicy);
-    const now = { beganAt: start + 10_000, plannedAt: before.nextLookAt };
+    const now = lookTime(start + 10_000, before.nextLookAt);
     expect(isLookDue(before, now.beganAt, false, designPolicy)).toBe(true);
     const after = afterLook(before, [{ ...aLook(10, 'KeyDisabled'), afterLooks: 1 }], now, designPolicy);
     expect(after.versions[version1]?.status).toBe('Suspect');
@@ -397,11 +406,7 @@ describe('the next version check', () => {
     ['never later than 4 minutes', 900, 1000, 340],
   ])('is %s', (_, requestedFor, planned, expectedSeconds) => {
     const watch = aWatch({ nextVersionCheckAt: start + requestedFor * 1000 });
-    const after = afterVersionCheck(
-      watch,
-      { beganAt: start + 100_000, plannedAt: start + planned * 1000 },
-      designPolicy,
-    );
+    const after = afterVersionCheck(watch, lookTime(start + 100_000, start + planned * 1000), designPolicy);
     expect(after).toEqual({
       ...watch,
       lastVersionCheckAt: start + 100_000,

@@ -133,12 +133,12 @@ function failureOf(response: Response, body: unknown): KeywardUnavailable {
   const text = typeof message === 'string' ? message : `Keyward answered with status ${status}.`;
   if (status >= 500 || status === 408 || status === 429)
     return new KeywardUnavailable(word, text, retryAfterSeconds(headers.get('retry-after')));
-  const { cause, since, remedy, actor } = additionalInfo?.[0]?.info ?? {};
+  const { cause, since, remedy, whoActs } = additionalInfo?.[0]?.info ?? {};
   throw new KeywardRefusal(word, text, {
     cause: textOf(cause),
     since: textOf(since),
     remedy: textOf(remedy),
-    actor: textOf(actor),
+    actor: textOf(whoActs),
     status,
     requestId: headers.get('x-ms-request-id') ?? undefined,
   });

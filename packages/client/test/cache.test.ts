@@ -24,7 +24,7 @@ const unreachable = () =>
   errorAnswer(503, 'CustomerKeyUnreachable', { cause: 'VaultTimeout' }, { 'retry-after': '10' });
 const inaccessible = () =>
   errorAnswer(403, 'CustomerKeyInaccessible', {
-    ...{ cause: 'KeyDisabled', since: '2026-11-28T11:59:00.000Z', remedy: 'Enable the key.', actor: 'customer' },
+    ...{ cause: 'KeyDisabled', since: '2026-11-28T11:59:00.000Z', remedy: 'Enable the key.', whoActs: 'customer' },
   });
 
 describe('the cache of one account', () => {

@@ -1,31 +1,70 @@
-/** The metadata document and the signing keys of a tenant, for verifiers of its tokens. */
+/**
+ * What clients and verifiers discover: the metadata documents and signing keys of a tenant, the cloud's hosts, and the
+ * realm of a user. Addresses name the host that the client called, so that a client behind a proxy stays on it.
+ */
 import { EntraRefusal } from './entraErrors.ts';
 import type { Answer } from './http.ts';
 import { jwksOf } from './signing.ts';
 import { nowOf, type World } from './world.ts';
 
-export function answerMetadata(world: World, tenantId: string): Answer {
-  const tenant = world.directory.findTenant(tenantId);
-  if (tenant === undefined) return new EntraRefusal(90002, tenantId).answer(nowOf(world));
-  const base = `${world.url}/${tenant.tenantId}`;
+/** Tenants in a path that stand for any tenant, for clients that do not know the user's. */
+const anyTenant = new Set(['common', 'organizations']);
+
+function tenantOr404(world: World, tenant: string): string | Answer {
+  if (anyTenant.has(tenant.toLowerCase())) return tenant.toLowerCase();
+  return world.directory.findTenant(tenant)?.tenantId ?? new EntraRefusal(90002, tenant).answer(nowOf(world));
+}
+
+export function answerMetadata(world: World, tenant: string, version: 1 | 2, authority: string): Answer {
+  const found = tenantOr404(world, tenant);
+  if (typeof found !== 'string') return found;
+  const base = `${authority}/${found}`;
+  const v2 = version === 2 ? '/v2.0' : '';
+  // The documents of `common` have a placeholder for the tenant.
+  const issuer = anyTenant.has(found) ? `${authority}/{tenantid}${v2}` : `${base}${v2}`;
   return {
     status: 200,
     body: {
-      issuer: `${base}/v2.0`,
-      token_endpoint: `${base}/oauth2/v2.0/token`,
-      jwks_uri: `${base}/discovery/v2.0/keys`,
-      authorization_endpoint: `${base}/oauth2/v2.0/authorize`,
+      issuer: version === 2 ? issuer : `https://sts.windows.net/${found}/`,
+      token_endpoint: `${base}/oauth2${v2}/token`,
+      jwks_uri: `${base}/discovery${v2}/keys`,
+      authorization_endpoint: `${base}/oauth2${v2}/authorize`,
+      device_authorization_endpoint: `${base}/oauth2${v2}/devicecode`,
       token_endpoint_auth_methods_supported: ['client_secret_post', 'private_key_jwt'],
-      grant_types_supported: ['client_credentials'],
-      response_types_supported: ['token'],
+      grant_types_supported: ['client_credentials', 'password', 'refresh_token'],
+      response_types_supported: ['token', 'id_token'],
       subject_types_supported: ['pairwise'],
       id_token_signing_alg_values_supported: ['RS256'],
     },
   };
 }
 
-export async function answerKeys(world: World, tenantId: string): Promise<Answer> {
-  const tenant = world.directory.findTenant(tenantId);
-  if (tenant === undefined) return new EntraRefusal(90002, tenantId).answer(nowOf(world));
-  return { status: 200, body: await jwksOf(tenant.tenantId) };
+export async function answerKeys(world: World, tenant: string): Promise<Answer> {
+  const found = tenantOr404(world, tenant);
+  if (typeof found !== 'string') return found;
+  const tenantIds = anyTenant.has(found) ? world.directory.tenants().map(({ tenantId }) => tenantId) : [found];
+  const sets = await Promise.all(tenantIds.map(jwksOf));
+  return { status: 200, body: { keys: sets.flatMap(({ keys }) => keys) } };
+}
+
+/** `GET /common/discovery/instance`: one cloud, whose only host is the one that the client called. */
+export function answerInstance(authority: string): Answer {
+  const { host } = new URL(authority);
+  return {
+    status: 200,
+    body: {
+      tenant_discovery_endpoint: `${authority}/common/v2.0/.well-known/openid-configuration`,
+      'api-version': '1.1',
+      metadata: [{ preferred_network: host, preferred_cache: host, aliases: [host] }],
+    },
+  };
+}
+
+/** `GET /common/userrealm/{user}`: every user is managed, none is federated with another directory. */
+export function answerUserRealm(user: string): Answer {
+  const [, domain = ''] = user.split('@');
+  return {
+    status: 200,
+    body: { ver: '1.0', account_type: 'Managed', domain_name: domain, cloud_instance_name: 'microsoftonline.com' },
+  };
 }

@@ -11,6 +11,18 @@ const noMatch = (what: string) => (value: string) =>
   `No matching federated identity record found for presented assertion ${what} '${value}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion. https://learn.microsoft.com/entra/workload-id/workload-identity-federation`;
 
 const ERRORS = {
+  50034: {
+    status: 400,
+    error: 'invalid_grant',
+    text: (user, tenant) =>
+      `The user account ${user} does not exist in the ${tenant} directory. To sign into this application, the account must be added to the directory.`,
+  },
+  50126: {
+    status: 400,
+    error: 'invalid_grant',
+    text: () => 'Error validating credentials due to invalid username or password.',
+  },
+  70000: { status: 400, error: 'invalid_grant', text: () => 'Provided grant is invalid or malformed.' },
   50027: { status: 400, error: 'invalid_request', text: () => 'JWT token is invalid or malformed.' },
   70003: {
     status: 400,

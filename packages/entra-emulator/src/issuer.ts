@@ -70,6 +70,7 @@ function createWorld(seeds: z.output<typeof Seeds>, clock: () => EpochMs): World
     clockOffsetMs: 0,
     lifetimeSeconds: { ...LIFETIME_SECONDS, ...seeds.lifetimeSeconds },
     apiAudiences: new Set([seeds.apiAudience ?? 'api://keyward']),
+    refreshTokens: new Map(),
   };
 }
 

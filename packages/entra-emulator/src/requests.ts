@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { answerControl } from './control/control.ts';
-import { answerKeys, answerMetadata } from './discovery.ts';
+import { answerInstance, answerKeys, answerMetadata, answerUserRealm } from './discovery.ts';
 import type { Target } from './faults.ts';
 import { type Answer, readBody, send } from './http.ts';
 import { answerManagedIdentity, requestedIdentity } from './managedIdentity.ts';
@@ -10,7 +10,8 @@ import { answerTokenRequest } from './tokenEndpoint.ts';
 import type { World } from './world.ts';
 
 const TENANT_PATH =
-  /^\/([^/]+)\/(oauth2\/v2\.0\/token|discovery\/v2\.0\/keys|v2\.0\/\.well-known\/openid-configuration)$/;
+  /^\/([^/]+)\/(oauth2(?:\/v2\.0)?\/token|discovery(?:\/v2\.0)?\/keys|(?:v2\.0\/)?\.well-known\/openid-configuration)$/;
+const USER_REALM = /^\/common\/userrealm\/([^/]+)$/i;
 
 export async function answer(world: World, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { pathname, searchParams: query } = new URL(request.url ?? '/', world.url);
@@ -24,21 +25,33 @@ export async function answer(world: World, request: IncomingMessage, response: S
     if (await playFault(world, response, { endpoint: 'msi', clientId, tenantId: identity?.tenantId })) return;
     return send(response, await answerManagedIdentity(world, query, request.headers));
   }
-  const [, tenant = '', endpoint] = TENANT_PATH.exec(pathname) ?? [];
-  switch (`${method} ${endpoint}`) {
-    case 'POST oauth2/v2.0/token': {
+  const authority = authorityOf(world, request);
+  const [, user] = USER_REALM.exec(pathname) ?? [];
+  if (method === 'GET' && user !== undefined) return send(response, answerUserRealm(decodeURIComponent(user)));
+  if (method === 'GET' && pathname === '/common/discovery/instance') return send(response, answerInstance(authority));
+
+  const [, tenant = '', endpoint = ''] = TENANT_PATH.exec(pathname) ?? [];
+  const version = endpoint.includes('v2.0/') ? 2 : 1;
+  switch (`${method} ${endpoint.replace('v2.0/', '')}`) {
+    case 'POST oauth2/token': {
       const form = new URLSearchParams(text);
       const target = { clientId: form.get('client_id')?.toLowerCase(), tenantId: tenant.toLowerCase() };
       if (await playFault(world, response, { endpoint: 'token', ...target })) return;
-      return send(response, await answerTokenRequest(world, tenant, form));
+      const tokenRequest = { tenant: tenant.toLowerCase(), version, form, authority } as const;
+      return send(response, await answerTokenRequest(world, tokenRequest));
     }
-    case 'GET discovery/v2.0/keys':
+    case 'GET discovery/keys':
       return send(response, await answerKeys(world, tenant));
-    case 'GET v2.0/.well-known/openid-configuration':
-      return send(response, answerMetadata(world, tenant));
+    case 'GET .well-known/openid-configuration':
+      return send(response, answerMetadata(world, tenant, version, authority));
     default:
       return send(response, notFound(method, pathname));
   }
+}
+
+/** The origin that the client called: the public one behind a proxy with TLS, otherwise the emulator's own. */
+function authorityOf({ url }: World, { headers }: IncomingMessage): string {
+  return headers['x-forwarded-proto'] === 'https' ? `https://${headers.host}` : url;
 }
 
 /** Applies the matching fault, if any. False: the request still needs its answer. */

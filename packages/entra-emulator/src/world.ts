@@ -16,6 +16,7 @@ export type World = {
   clockOffsetMs: number;
   lifetimeSeconds: { msi: number; token: number };
   apiAudiences: Set<string>;
+  refreshTokens: Map<string, { objectId: string; clientId: string }>;
 };
 
 export const nowOf = (world: World): EpochMs => world.clock() + world.clockOffsetMs;

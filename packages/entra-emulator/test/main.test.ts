@@ -32,6 +32,6 @@ it.each([
 
 it('the process names the error in its argument and exits with 1', async () => {
   const { exited, complaint } = run({ tenant: [] });
-  expect(await complaint()).toMatch(/JSON argument does not fit/);
+  expect(await complaint()).toMatch(/JSON argument is not valid/);
   expect(await exited).toEqual([1, null]);
 });

@@ -47,7 +47,7 @@ describe('the client credentials flow with a secret', () => {
     ['a wrong secret', HOME, { ...withSecret, client_secret: 'guess' }, 401, 'invalid_client', 7000215],
     ['no proof at all', HOME, { client_id: APP }, 401, 'invalid_client', 7000216],
     ['no client id', HOME, { client_secret: SECRET }, 400, 'invalid_request', 900144],
-    ['another grant type', HOME, { ...withSecret, grant_type: 'password' }, 400, 'unsupported_grant_type', 70003],
+    ['another grant type', HOME, { ...withSecret, grant_type: 'device_code' }, 400, 'unsupported_grant_type', 70003],
     ['a scope that is not .default', HOME, { ...withSecret, scope: 'User.Read' }, 400, 'invalid_scope', 1002012],
   ])('a token request with %s is refused in the form of Entra', async (_what, tenant, form, status, error, code) => {
     const reply = await askForToken(identity, tenant, form);

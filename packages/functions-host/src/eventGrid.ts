@@ -1,23 +1,24 @@
 /**
  * The Event Grid webhook, `POST /runtime/webhooks/EventGrid?functionName=NAME&code=KEY`, as the extension serves it
  * (Azure/azure-sdk-for-net, Microsoft.Azure.WebJobs.Extensions.EventGrid: EventGridExtensionConfigProvider and
- * HttpRequestProcessor): the validation handshake in both schemas, one invocation for each event of a delivery, all at
- * once, and 500 for the whole delivery when any of them failed.
+ * HttpRequestProcessor): the validation handshake in both schemas, one parallel invocation for each event of a delivery,
+ * and 500 for the whole delivery if an invocation failed.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type InfoOf, isA, type LoadedFunction } from './functionInfo.ts';
-import { answer, header, maxBodyBytes, readBody } from './httpMessage.ts';
+import { answer, header, readBody } from './httpMessage.ts';
 import type { Invocation, Invoker } from './invoke.ts';
-import { type HostKeys, mayDeliver, presentedKey } from './keys.ts';
+import { canDeliver, type HostKeys, presentedKey } from './keys.ts';
 import type { TypedData } from './rpc.ts';
 
 export type EventGridFunction = LoadedFunction<InfoOf<'eventGridTrigger'>>;
 
-/** What a delivery asks for. The header's value ignores case; everything else is `Refused`. */
+/** A delivery by its header, whose value ignores case. `Broken` is JSON that does not parse, `Refused` everything else. */
 export type Delivery =
   | { kind: 'Validation'; code: string }
   | { kind: 'Notification'; events: unknown[] }
   | { kind: 'Unsubscribe' }
+  | { kind: 'Broken' }
   | { kind: 'Refused' };
 
 const field = (value: unknown, name: string): unknown =>
@@ -41,12 +42,15 @@ function validationCode(body: unknown): string | undefined {
 export function readDelivery(eventType: string | undefined, text: string): Delivery {
   switch (eventType?.toLowerCase()) {
     case 'subscriptionvalidation': {
-      const code = validationCode(parse(text));
+      const body = parse(text);
+      if (body === undefined) return { kind: 'Broken' };
+      const code = validationCode(body);
       return code === undefined ? { kind: 'Refused' } : { kind: 'Validation', code };
     }
     case 'notification': {
       const body = parse(text);
-      if (typeof body !== 'object' || body === null) return { kind: 'Refused' };
+      // The extension parses both forms without a check, so any other JSON fails as broken JSON does.
+      if (typeof body !== 'object' || body === null) return { kind: 'Broken' };
       return { kind: 'Notification', events: Array.isArray(body) ? body : [body] };
     }
     case 'unsubscribe':
@@ -56,7 +60,7 @@ export function readDelivery(eventType: string | undefined, text: string): Deliv
   }
 }
 
-/** The event's own top-level properties: text as text, the rest as JSON. */
+/** The event's top-level properties: strings as text, other values as JSON. */
 function metadataOf(event: unknown): Record<string, TypedData> {
   if (typeof event !== 'object' || event === null || Array.isArray(event)) return {};
   const entries = Object.entries(event).map(([name, value]) => [
@@ -71,7 +75,7 @@ export const eventInvocation = (event: unknown): Invocation => ({
   triggerMetadata: metadataOf(event),
 });
 
-/** With cardinality `many` a delivery is one invocation, else each event is one. */
+/** With cardinality `many` one invocation for a delivery, otherwise one for each event. */
 export const invocationsFor = (target: EventGridFunction, events: unknown[]): Invocation[] =>
   target.info.many ? [{ data: { json: JSON.stringify(events) } }] : events.map(eventInvocation);
 
@@ -82,6 +86,7 @@ export interface EventGridWebhook {
 export function createEventGridWebhook(
   functions: readonly LoadedFunction[],
   keys: HostKeys,
+  maxBodyBytes: number,
   invoker: Invoker,
 ): EventGridWebhook {
   const targets = new Map(functions.filter((one) => isA(one, 'eventGridTrigger')).map((one) => [one.info.name, one]));
@@ -89,13 +94,12 @@ export function createEventGridWebhook(
   return {
     async handle(request, response, url) {
       const presented = presentedKey(header(request, 'x-functions-key'), url.searchParams);
-      if (!mayDeliver(presented, keys)) return answer(response, 401);
+      if (!canDeliver(presented, keys)) return answer(response, 401);
       const query = [...url.searchParams].find(([name]) => name.toLowerCase() === 'functionname');
       // The parameter's name ignores case, the function's does not.
       const target = targets.get(query?.[1] ?? '');
       if (target === undefined) return answer(response, 404);
-      if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) return answer(response, 413);
-      const body = await readBody(request);
+      const body = await readBody(request, maxBodyBytes);
       if (body === undefined) return;
 
       const delivery = readDelivery(header(request, 'aeg-event-type'), body.toString('utf8'));
@@ -104,6 +108,8 @@ export function createEventGridWebhook(
           return answer(response, 200, { validationResponse: delivery.code });
         case 'Unsubscribe':
           return answer(response, 202);
+        case 'Broken':
+          return answer(response, 500);
         case 'Refused':
           return answer(response, 400);
         case 'Notification': {

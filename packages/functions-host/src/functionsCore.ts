@@ -1,11 +1,10 @@
 /**
- * The seam through which `@azure/functions` finds its runtime. There is no npm package `@azure/functions-core`: the
- * real worker answers `require('@azure/functions-core')` by replacing `Module.prototype.require`
- * (azure-functions-nodejs-worker, setupCoreModule), and so does this host. Bundled ES modules come through here as
- * well, by `createRequire(import.meta.url)`.
+ * The module `@azure/functions-core`, through which `@azure/functions` finds its runtime. There is no npm package of
+ * that name: the real worker replaces `Module.prototype.require` (azure-functions-nodejs-worker, setupCoreModule), and
+ * so does this host. Bundled ES modules use it too, by `createRequire(import.meta.url)`.
  *
- * The API is one object for the whole process; which host a call belongs to follows from its asynchronous context, so
- * several hosts can live side by side and a late registration is refused by the right one.
+ * The API is one object for the whole process. The asynchronous context of a call determines its host, so several hosts
+ * can run in one process, and the right one refuses a late registration.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Module } from 'node:module';
@@ -40,7 +39,7 @@ class Disposable {
 }
 
 const coreApi = {
-  // The worker whose behaviour this is; log hooks ask for a host of at least 4.34.
+  // The version of the emulated worker; log hooks require a host of at least 4.34.
   version: '3.9.1',
   hostVersion: '4.1045.0',
   Disposable,
@@ -61,7 +60,7 @@ function requireWithCore(this: NodeJS.Module, id: string): unknown {
   return coreApi;
 }
 
-/** Puts the seam in place, once for all hosts of the process; the last `release` removes it. */
+/** Installs the module once for all hosts of the process; the last `release` removes it. */
 export function installFunctionsCore(): { release(): void } {
   if (users++ === 0) Module.prototype.require = requireWithCore as typeof originalRequire;
   let released = false;

@@ -1,14 +1,14 @@
 /**
- * host.json, read and checked: the fields that change what this host does. Fields of other extensions, `logging`,
- * `functionTimeout` and `extensionBundle` are accepted and ignored. Defaults are the documented ones
- * (learn.microsoft.com/azure/azure-functions/functions-host-json and the Storage queue and HTTP extensions).
+ * host.json, parsed and checked: the fields that change what this host does. It ignores other extensions, `logging` and
+ * `extensionBundle`. Defaults are the documented ones (learn.microsoft.com/azure/azure-functions/functions-host-json and
+ * the Storage queue, HTTP and Event Hubs extensions).
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface QueueSettings {
   batchSize: number;
-  /** The next batch is fetched when no more than this many messages of the function are being worked on. */
+  /** The next batch is fetched when at most this many messages of the function are in work. */
   newBatchThreshold: number;
   maxDequeueCount: number;
   /** How long a message stays hidden after a failure, in ms. */
@@ -27,12 +27,19 @@ export interface HttpSettings {
   maxConcurrentRequests: number;
 }
 
+export interface EventHubSettings {
+  maxEventBatchSize: number;
+}
+
 export interface HostJson {
   http: HttpSettings;
   queues: QueueSettings;
+  eventHubs: EventHubSettings;
+  /** How long an invocation can run, in ms; undefined: unbounded. */
+  functionTimeoutMs: number | undefined;
 }
 
-/** A .NET TimeSpan, `[d.]hh:mm:ss[.fff]`, in ms; undefined when the text is none. */
+/** A .NET TimeSpan, `[d.]hh:mm:ss[.fff]`, in ms; undefined for other text. */
 export function parseTimeSpan(text: string): number | undefined {
   const match = /^(?:(\d+)\.)?(\d{1,2}):(\d{1,2}):(\d{1,2})(\.\d{1,7})?$/.exec(text);
   if (match === null) return undefined;
@@ -43,7 +50,7 @@ export function parseTimeSpan(text: string): number | undefined {
 
 type Section = Record<string, unknown>;
 
-/** Reads fields of one section; a wrong one is an error that names file and field. */
+/** Reads the fields of one section; an invalid field is an error that names file and field. */
 function reader(file: string, path: string, section: Section) {
   const fail = (field: string, rule: string, value: unknown): never => {
     throw new Error(`${file}: ${path}${field} must be ${rule}, not ${JSON.stringify(value)}`);
@@ -92,10 +99,12 @@ export function parseHostJson(text: string, file: string): HostJson {
   if (root.version !== '2.0') {
     throw new Error(`${file}: version must be "2.0", not ${JSON.stringify(root.version)}`);
   }
-  const extensions = reader(file, '', root).section('extensions');
+  const top = reader(file, '', root);
+  const extensions = top.section('extensions');
   const atExtensions = reader(file, 'extensions.', extensions);
   const http = reader(file, 'extensions.http.', atExtensions.section('http'));
   const queues = reader(file, 'extensions.queues.', atExtensions.section('queues'));
+  const eventHubs = reader(file, 'extensions.eventHubs.', atExtensions.section('eventHubs'));
   const many = Number.MAX_SAFE_INTEGER;
   const batchSize = queues.whole('batchSize', 16, 1, 32);
   return {
@@ -112,6 +121,9 @@ export function parseHostJson(text: string, file: string): HostJson {
       maxPollingIntervalMs: Math.max(100, queues.span('maxPollingInterval', '00:01:00')),
       messageEncoding: queues.oneOf('messageEncoding', ['base64', 'none'], 'base64'),
     },
+    eventHubs: { maxEventBatchSize: eventHubs.whole('maxEventBatchSize', 100, 1, many) },
+    // 30 minutes is the default of every plan but Consumption; -1 is unbounded.
+    functionTimeoutMs: root.functionTimeout === '-1' ? undefined : top.span('functionTimeout', '00:30:00'),
   };
 }
 

@@ -1,16 +1,21 @@
 /**
  * One invocation, in the order of the Node worker (azure-functions-nodejs-worker, InvocationHandler): arguments,
  * preInvocation hooks, the function, postInvocation hooks, the response. A preInvocation hook that throws fails the
- * call and skips the postInvocation hooks; a postInvocation hook may change result and error.
+ * call and skips the postInvocation hooks; a postInvocation hook can change result and error.
+ *
+ * When an invocation exceeds functionTimeout, the real host restarts the worker process, which fails every invocation in
+ * flight. This host fails them too, but the code of the app continues in the same process.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { LoadedFunction } from './functionInfo.ts';
 import { insideApp } from './functionsCore.ts';
-import { type InvocationName, type Log, speakingAs } from './logs.ts';
+import { type InvocationName, type Log, runAs } from './logs.ts';
 import type { Registration } from './registration.ts';
 import type { CoreInvocationContext, FunctionCallback, InvocationResponse, TypedData } from './rpc.ts';
 
 export interface Invocation {
+  /** Made up when absent. */
+  invocationId?: string;
   data: TypedData;
   triggerMetadata?: Record<string, TypedData>;
   /** W3C trace context of the caller; made up when absent. */
@@ -22,16 +27,16 @@ export type Outcome =
   | { kind: 'Failed'; invocationId: string; error: unknown };
 
 export interface Invoker {
-  /** Never rejects: what a failure means is the trigger's affair. */
+  /** Never rejects: each trigger decides what a failure means. */
   invoke(target: LoadedFunction, invocation: Invocation): Promise<Outcome>;
   readonly inFlight: number;
-  /** Resolves once nothing is in flight. */
+  /** Resolves when no invocation is in flight. */
   idle(): Promise<void>;
 }
 
 const newTraceParent = () => `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-01`;
 
-/** Data that hooks share for one scope: they may change it, not replace it. */
+/** Data that hooks share for one scope. They can change it, but not replace it. */
 function hookContext<T extends object>(fields: T, hookData: object, appHookData: object): T {
   for (const [name, value] of Object.entries({ hookData, appHookData })) {
     Object.defineProperty(fields, name, { value, enumerable: true });
@@ -80,12 +85,44 @@ async function runModel(
 const describeError = (error: unknown): string =>
   error instanceof Error ? (error.stack ?? error.message) : String(error);
 
-export function createInvoker(registration: Registration, appHookData: object, log: Log): Invoker {
+export function createInvoker(
+  registration: Registration,
+  appHookData: object,
+  timeoutMs: number | undefined,
+  log: Log,
+): Invoker {
   const running = new Set<Promise<Outcome>>();
+  let worker = new AbortController();
+
+  /** The result, or a rejection as soon as the worker would be restarted. */
+  async function untilRestart<T>(name: InvocationName, work: Promise<T>): Promise<T> {
+    const { signal } = worker;
+    const { promise: restarted, reject } = Promise.withResolvers<never>();
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort);
+    const expire = () => {
+      const message = `Timeout of ${timeoutMs} ms exceeded by '${name.functionName}' (${name.invocationId})`;
+      log('error', 'Host.Results', message, name);
+      const before = worker;
+      worker = new AbortController();
+      before.abort(new Error(`${message}: the host restarts the worker`));
+    };
+    const timer = timeoutMs === undefined ? undefined : setTimeout(expire, timeoutMs);
+    work.catch(() => undefined);
+    try {
+      return await Promise.race([work, restarted]);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
 
   async function run(target: LoadedFunction, invocation: Invocation): Promise<Outcome> {
     const { metadata, callback } = target.registered;
-    const name: InvocationName = { functionName: metadata.name, invocationId: randomUUID() };
+    const name: InvocationName = {
+      functionName: metadata.name,
+      invocationId: invocation.invocationId ?? randomUUID(),
+    };
     const { invocationId } = name;
     const core: CoreInvocationContext = {
       invocationId,
@@ -102,9 +139,10 @@ export function createInvoker(registration: Registration, appHookData: object, l
     const category = `Function.${metadata.name}`;
     log('information', category, 'Executing', name);
     try {
-      const response = await insideApp(registration, () =>
-        speakingAs(name, () => runModel(registration, core, callback, appHookData)),
+      const work = insideApp(registration, () =>
+        runAs(name, () => runModel(registration, core, callback, appHookData)),
       );
+      const response = await untilRestart(name, work);
       log('information', category, 'Executed: succeeded', name);
       return { kind: 'Succeeded', invocationId, response };
     } catch (error) {

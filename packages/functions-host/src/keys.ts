@@ -1,6 +1,6 @@
 /**
- * Access keys and who may use them: a function key or the master key opens `function`, the master key alone opens
- * `admin` and the /admin pages, the system key `eventgrid_extension` or the master key opens the Event Grid webhook
+ * Access keys: a function key or the master key permits `function`, only the master key permits `admin` and the /admin
+ * pages, and the system key `eventgrid_extension` or the master key permits the Event Grid webhook
  * (learn.microsoft.com/azure/azure-functions/function-keys-how-to).
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
@@ -24,7 +24,7 @@ export const createKeys = (given: Partial<HostKeys> = {}): HostKeys => ({
 const digest = (text: string) => createHash('sha256').update(text).digest();
 const same = (left: string, right: string) => timingSafeEqual(digest(left), digest(right));
 
-/** What a request presents: the header wins over the query. */
+/** The key of a request; the header takes precedence over the query. */
 export function presentedKey(header: string | undefined, query: URLSearchParams): string | undefined {
   const fromQuery = [...query].find(([name]) => name.toLowerCase() === 'code')?.[1];
   return header ?? fromQuery;
@@ -33,7 +33,7 @@ export function presentedKey(header: string | undefined, query: URLSearchParams)
 const isOneOf = (presented: string | undefined, allowed: string[]): boolean =>
   presented !== undefined && allowed.some((key) => same(presented, key));
 
-export function mayCall(level: AuthLevel, presented: string | undefined, keys: HostKeys): boolean {
+export function canCall(level: AuthLevel, presented: string | undefined, keys: HostKeys): boolean {
   switch (level) {
     case 'anonymous':
       return true;
@@ -44,5 +44,5 @@ export function mayCall(level: AuthLevel, presented: string | undefined, keys: H
   }
 }
 
-export const mayDeliver = (presented: string | undefined, keys: HostKeys): boolean =>
+export const canDeliver = (presented: string | undefined, keys: HostKeys): boolean =>
   isOneOf(presented, [keys.eventgrid_extension, keys.master]);

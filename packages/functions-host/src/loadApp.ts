@@ -2,11 +2,12 @@
  * Loads the built app into this process, as the Node worker does: the files that package.json's `main` names (a path
  * or a glob), each by `import()`, CommonJS and ES modules alike (azure-functions-nodejs-worker, startApp).
  *
- * Every load has a copy of the app of its own, with `@azure/functions` in it: the entry's URL carries a number, which
- * every module it imports inherits, at once or later by `import()`. So a second host in one process starts afresh.
+ * Every load has its own copy of the app and of `@azure/functions`: the entry's URL has a number, which every module
+ * that it imports inherits, also later by `import()`. A second host in one process therefore shares no module state.
  */
 import { existsSync, globSync, readFileSync, realpathSync } from 'node:fs';
 import { createRequire, registerHooks } from 'node:module';
+import { Server } from 'node:net';
 import { join, relative, resolve, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { insideApp } from './functionsCore.ts';
@@ -18,7 +19,7 @@ const { nativeImport } = require('./nativeImport.ts') as typeof import('./native
 const library = `${sep}node_modules${sep}@azure${sep}functions${sep}`;
 let loads = 0;
 
-/** True for the files that each load evaluates anew: the app's own, and the library through which it registers. */
+/** True for the files that each load evaluates again: the app's own, and the library through which it registers. */
 function isOwn(path: string, appDir: string): boolean {
   const inPackages = path.includes(`${sep}node_modules${sep}`);
   return path.includes(library) || (!inPackages && path.startsWith(appDir + sep));
@@ -26,7 +27,7 @@ function isOwn(path: string, appDir: string): boolean {
 
 function entryFiles(appDir: string): string[] {
   const file = join(appDir, 'package.json');
-  if (!existsSync(file)) throw new Error(`${file} does not exist; its "main" says which file to load`);
+  if (!existsSync(file)) throw new Error(`${file} does not exist; its "main" names the file to load`);
   const { main } = JSON.parse(readFileSync(file, 'utf8')) as { main?: unknown };
   if (typeof main !== 'string' || main === '') throw new Error(`${file}: "main" must name the built app`);
   const paths = /[*?{[]/.test(main) ? globSync(main, { cwd: appDir }).sort() : [main];
@@ -41,27 +42,48 @@ function whyNoFunctions(registration: Registration, files: string[]): string {
   const named = files.join(', ');
   return registration.coreRequired
     ? `No functions: ${named} found the Functions runtime but registered none while it loaded. Call app.http and the like at module level, not after a timeout or an un-awaited promise.`
-    : `No functions: ${named} never asked for the Functions runtime. Either it calls nothing of @azure/functions, or its bundle cannot require('@azure/functions-core'): mark that module external, and give an ES module bundle a require made by createRequire(import.meta.url).`;
+    : `No functions: ${named} never loaded the Functions runtime. Either it calls nothing of @azure/functions, or its bundle cannot require('@azure/functions-core'): mark that module external, and give an ES module bundle a require made by createRequire(import.meta.url).`;
 }
 
-/** The worker asks for the app's capabilities when it has loaded, which also ends the time of `app.setup`. */
-async function lockSetup(registration: Registration): Promise<void> {
-  const capabilities = await registration.model?.getCapabilities?.({});
-  if (capabilities?.HttpUri === undefined) return;
-  throw new Error('The app sets enableHttpStream, which this host does not serve: a throw would never be answered.');
+/**
+ * Reads the app's capabilities after it has loaded, as the worker does, which also ends the time of `app.setup`. A
+ * streaming app opens a server here and has no call to close it, because a worker process ends with it.
+ */
+async function readCapabilities({ model }: Registration): Promise<{ httpUri?: string; close(): void }> {
+  const opened: Server[] = [];
+  const { listen } = Server.prototype;
+  Server.prototype.listen = function (this: Server, ...args: Parameters<typeof listen>) {
+    opened.push(this);
+    return listen.apply(this, args);
+  } as typeof listen;
+  try {
+    const { HttpUri } = (await model?.getCapabilities?.({})) ?? {};
+    const close = () => {
+      for (const server of opened) server.close();
+    };
+    return { ...(HttpUri === undefined ? {} : { httpUri: HttpUri }), close };
+  } finally {
+    Server.prototype.listen = listen;
+  }
 }
 
 let turn: Promise<unknown> = Promise.resolve();
 
-/** One load at a time: Node does not take it well when a module leaves the cache while another import waits for it. */
-export function loadApp(appDir: string, registration: Registration): Promise<{ unload(): void }> {
+export interface LoadedApp {
+  /** Where a streaming app accepts requests. */
+  httpUri?: string;
+  unload(): void;
+}
+
+/** One load at a time, because Node fails when a module leaves the cache while another import waits for it. */
+export function loadApp(appDir: string, registration: Registration): Promise<LoadedApp> {
   const load = turn.then(() => loadNow(appDir, registration));
   turn = load.catch(() => undefined);
   return load;
 }
 
-async function loadNow(appDir: string, registration: Registration): Promise<{ unload(): void }> {
-  // As modules see themselves: Node follows links before it caches.
+async function loadNow(appDir: string, registration: Registration): Promise<LoadedApp> {
+  // The real path, because Node follows links before it caches a module.
   const root = realpathSync(resolve(appDir));
   const files = entryFiles(root);
   const mark = `host=${++loads}`;
@@ -89,12 +111,16 @@ async function loadNow(appDir: string, registration: Registration): Promise<{ un
       });
     }
     if (registration.functions.size === 0) throw new Error(whyNoFunctions(registration, files));
-    await lockSetup(registration);
+    const { httpUri, close } = await readCapabilities(registration);
+    const unload = () => {
+      hooks.deregister();
+      close();
+    };
+    return { ...(httpUri === undefined ? {} : { httpUri }), unload };
   } catch (error) {
     hooks.deregister();
     throw error;
   } finally {
     registration.close();
   }
-  return { unload: () => hooks.deregister() };
 }

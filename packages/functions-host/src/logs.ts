@@ -1,6 +1,8 @@
 /**
- * Log records: what the app and this host say, with the function and the invocation that said it. While a host runs,
- * `console.*` called by app code becomes a record too; everybody else's console is left alone.
+ * Log records of the app and of this host. A record of the app names its function but not its invocation, because the
+ * real host exports logs without scopes (host.json `telemetryMode: OpenTelemetry`): a line has an invocation id only if
+ * the app writes one into it. While a host runs, `console.*` of app code becomes a record too, and other code retains
+ * its console.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { format } from 'node:util';
@@ -10,7 +12,7 @@ import type { LogLevel } from './rpc.ts';
 
 export interface LogRecord {
   level: LogLevel;
-  /** As Application Insights shows it: `Function.NAME.User` for the app's words, `Function.NAME`, `Host.…`. */
+  /** As in Application Insights: `Function.NAME.User` for the app's records, `Function.NAME`, `Host.…`. */
   category: string;
   message: string;
   functionName?: string;
@@ -26,7 +28,7 @@ export interface InvocationName {
   invocationId: string;
 }
 
-export type Log = (level: LogLevel, category: string, message: string, invocation?: InvocationName) => void;
+export type Log = (level: LogLevel, category: string, message: string, invocation?: Partial<InvocationName>) => void;
 
 const severity: Record<LogLevel, number> = {
   trace: 0,
@@ -48,36 +50,36 @@ export const printWarnings: LogSink = (record) => {
   );
 };
 
-/** A sink may itself use the console or throw: neither may come back into the app. */
+/** A sink can use the console or throw, and neither must reach the app. */
 export function createLog(sink: LogSink): Log {
   return (level, category, message, invocation) => {
     const record: LogRecord = { level, category, message, ...invocation, at: Date.now() };
     insideApp(undefined, () =>
-      speaking.run(undefined, () => {
+      current.run(undefined, () => {
         try {
           sink(record);
         } catch {
-          // A broken sink loses its records; it does not fail the invocation that spoke.
+          // A failing sink loses its records, and does not fail the invocation.
         }
       }),
     );
   };
 }
 
-const speaking = new AsyncLocalStorage<InvocationName | undefined>();
+const current = new AsyncLocalStorage<InvocationName | undefined>();
 
-/** Runs a handler so that what it prints carries its name. */
-export const speakingAs = <T>(invocation: InvocationName, run: () => T): T => speaking.run(invocation, run);
-const speaker = (): InvocationName | undefined => speaking.getStore();
+/** Runs a handler so that its records carry its function's name. */
+export const runAs = <T>(invocation: InvocationName, run: () => T): T => current.run(invocation, run);
 
-/** What app and library log by the core API: the app's log hooks may change level and text first (host 4.34 and later). */
+/** Records of app and library through the core API; the app's log hooks can change level and text first (host 4.34). */
 export function appLog(log: Log, registration: () => Registration): Registration['log'] {
   return (level, category, message) => {
-    const said = { level, message, category, hookData: {} };
-    for (const hook of registration().hooks('log')) hook(said);
-    const name = speaker();
-    const place = name === undefined ? 'Host.App' : `Function.${name.functionName}`;
-    log(said.level, category === 'user' ? `${place}.User` : place, said.message, name);
+    const record = { level, message, category, hookData: {} };
+    for (const hook of registration().hooks('log')) hook(record);
+    const functionName = current.getStore()?.functionName;
+    const source = functionName === undefined ? 'Host.App' : `Function.${functionName}`;
+    const name = functionName === undefined ? {} : { functionName };
+    log(record.level, category === 'user' ? `${source}.User` : source, record.message, name);
   };
 }
 
@@ -111,7 +113,7 @@ function patchConsole(): () => void {
   };
 }
 
-/** Captures the console of app code until `release`; shared by all hosts of the process. */
+/** Captures the console of app code until `release`, for all hosts of the process. */
 export function captureConsole(): { release(): void } {
   if (users++ === 0) restore = patchConsole();
   let released = false;

@@ -1,19 +1,26 @@
 /**
- * One storage queue trigger on a real queue: polls with back-off, works on up to batchSize + newBatchThreshold messages
- * at a time, keeps each hidden while its handler runs, deletes it on success, shows it again after a failure and moves
- * it to `<queue>-poison` after the last one (WebJobs SDK, QueueListener and QueueProcessor).
+ * One storage queue trigger on a real queue: polls with back-off, runs up to batchSize + newBatchThreshold messages at a
+ * time, renews the invisibility of each while its handler runs, deletes it on success, releases it after a failure and
+ * moves it to `<queue>-poison` after the last attempt (WebJobs SDK, QueueListener and QueueProcessor).
  */
 import type { DequeuedMessageItem, QueueClient, QueueServiceClient } from '@azure/storage-queue';
 import type { InfoOf, LoadedFunction } from './functionInfo.ts';
 import type { QueueSettings } from './hostJson.ts';
 import type { Invoker } from './invoke.ts';
 import type { Log } from './logs.ts';
-import { decodeText, type Fate, fateOf, messageInvocation, pollPause } from './queueMessage.ts';
+import {
+  decodeText,
+  messageInvocation,
+  type NextStep,
+  pollPause,
+  stepAfterRun,
+  stepBeforeRun,
+} from './queueMessage.ts';
 
 export type QueueFunction = LoadedFunction<InfoOf<'queueTrigger'>>;
 
 export interface QueueOptions extends QueueSettings {
-  /** How long a message is hidden while its handler runs; renewed at half time. Whole seconds, in ms. */
+  /** How long a message is hidden while its handler runs, renewed at half time. Whole seconds, in ms. */
   processingVisibilityMs: number;
 }
 
@@ -21,8 +28,8 @@ const statusOf = (error: unknown): number | undefined => (error as { statusCode?
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 const seconds = (ms: number): number => Math.ceil(ms / 1000);
 
-/** Keeps one message hidden; `receipt` is the one that the last renewal gave. */
-function keepHidden(
+/** Renews the invisibility of one message; `receipt` is that of the last renewal. */
+function renewInvisibility(
   queue: QueueClient,
   message: DequeuedMessageItem,
   ms: number,
@@ -35,19 +42,19 @@ function keepHidden(
     try {
       receipt = (await queue.updateMessage(message.messageId, receipt, undefined, seconds(ms))).popReceipt ?? receipt;
     } catch (error) {
-      log(`message ${message.messageId} could not be kept hidden: ${messageOf(error)}`);
+      log(`message ${message.messageId} could not stay hidden: ${messageOf(error)}`);
     }
   };
   const timer = setInterval(() => {
     renewal = renewal.then(renew);
   }, ms / 2);
-  const giveUp = () => clearInterval(timer);
-  abandoned.addEventListener('abort', giveUp);
+  const stopRenewing = () => clearInterval(timer);
+  abandoned.addEventListener('abort', stopRenewing);
   return {
-    /** Ends the renewals and tells the receipt to delete or release with. */
+    /** Ends the renewals and returns the receipt for the deletion or release. */
     async end(): Promise<string> {
-      giveUp();
-      abandoned.removeEventListener('abort', giveUp);
+      stopRenewing();
+      abandoned.removeEventListener('abort', stopRenewing);
       await renewal;
       return receipt;
     },
@@ -57,7 +64,7 @@ function keepHidden(
 export interface QueueListener {
   /** Takes no more messages. */
   stop(): void;
-  /** Resolves when the messages in hand are done. */
+  /** Resolves when the current messages are done. */
   ended: Promise<void>;
   abandon(): void;
 }
@@ -90,14 +97,16 @@ export function startListener(
     });
 
   async function carryOut(
-    fate: Fate,
+    step: NextStep,
     message: DequeuedMessageItem,
     receipt: string,
     delayMs = options.visibilityTimeoutMs,
   ): Promise<void> {
     const { messageId } = message;
     try {
-      switch (fate) {
+      switch (step) {
+        case 'Leave':
+          return;
         case 'Delete':
           await queue.deleteMessage(messageId, receipt);
           return;
@@ -111,28 +120,30 @@ export function startListener(
           warn(`message ${messageId} was moved to ${poison.name} after ${message.dequeueCount} attempts`);
       }
     } catch (error) {
-      // 404: somebody else has taken or deleted it since, which is what at-least-once allows.
+      // 404: another instance has received or deleted it since, as at-least-once delivery permits.
       const gone = statusOf(error) === 404;
-      warn(`${fate} of message ${messageId} ${gone ? 'found it gone' : `failed: ${messageOf(error)}`}`);
+      warn(`${step} of message ${messageId} ${gone ? 'did not find it' : `failed: ${messageOf(error)}`}`);
     }
   }
 
   async function work(message: DequeuedMessageItem): Promise<void> {
-    const { maxDequeueCount } = options;
-    const text = decodeText(message.messageText, options.messageEncoding);
-    if (text === undefined) {
-      log('error', category, `message ${message.messageId} of ${queueName} is not base64, as host.json asks`);
-      return carryOut('Poison', message, message.popReceipt);
+    const rules = { name: queueName, maxDequeueCount: options.maxDequeueCount };
+    const decoded = decodeText(message.messageText, options.messageEncoding);
+    const unrun = stepBeforeRun(decoded, message.dequeueCount, rules);
+    if (unrun !== undefined) {
+      if (decoded.kind === 'NotBase64') {
+        log('error', category, `message ${message.messageId} of ${queueName} is not base64, as host.json requires`);
+      }
+      return carryOut(unrun, message, message.popReceipt);
     }
-    // A process that died on its last attempt has left the message: it is not tried once more.
-    if (message.dequeueCount > maxDequeueCount && !queueName.endsWith('-poison')) {
-      return carryOut('Poison', message, message.popReceipt);
+    if (decoded.kind !== 'Text') {
+      log('error', category, `Executed: failed: message ${message.messageId} of ${queueName} is not UTF-8`);
+      return carryOut(stepAfterRun(false, message.dequeueCount, rules), message, message.popReceipt);
     }
-    const hidden = keepHidden(queue, message, options.processingVisibilityMs, abortSignal, warn);
-    const outcome = await invoker.invoke(target, messageInvocation(message, text));
+    const hidden = renewInvisibility(queue, message, options.processingVisibilityMs, abortSignal, warn);
+    const outcome = await invoker.invoke(target, messageInvocation(message, decoded.text));
     const receipt = await hidden.end();
-    const fate = fateOf(outcome.kind === 'Succeeded', message.dequeueCount, { name: queueName, maxDequeueCount });
-    return carryOut(fate, message, receipt);
+    return carryOut(stepAfterRun(outcome.kind === 'Succeeded', message.dequeueCount, rules), message, receipt);
   }
 
   async function receive(): Promise<DequeuedMessageItem[]> {
@@ -158,7 +169,7 @@ export function startListener(
         if (!stopping) warn(`polling ${queueName} failed: ${messageOf(error)}`);
       }
       for (const message of messages) {
-        // Fetched while stopping: not tried, so shown again at once.
+        // Received while stopping, so it is not run but shown again at once.
         const task = stopping ? carryOut('Release', message, message.popReceipt, 0) : work(message);
         working.add(task);
         void task.finally(() => working.delete(task));

@@ -1,5 +1,5 @@
 /**
- * What becomes of one storage queue message: its text, what the handler learns about it, and where it goes after a run
+ * Decisions about one storage queue message: its text, the metadata for the handler, and its next step after a run
  * (WebJobs SDK, Microsoft.Azure.WebJobs.Extensions.Storage.Queues: QueueListener, QueueProcessor).
  */
 import type { DequeuedMessageItem } from '@azure/storage-queue';
@@ -8,10 +8,19 @@ import type { TypedData } from './rpc.ts';
 
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
-/** Undefined when the message is not in the encoding that host.json promises. */
-export function decodeText(text: string, encoding: 'base64' | 'none'): string | undefined {
-  if (encoding === 'none') return text;
-  return base64.test(text) ? Buffer.from(text, 'base64').toString('utf8') : undefined;
+/** `NotBase64` fails before the function is known, `NotUtf8` when the binding converts the bytes to text. */
+export type Decoded = { kind: 'Text'; text: string } | { kind: 'NotBase64' } | { kind: 'NotUtf8' };
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+export function decodeText(text: string, encoding: 'base64' | 'none'): Decoded {
+  if (encoding === 'none') return { kind: 'Text', text };
+  if (!base64.test(text)) return { kind: 'NotBase64' };
+  try {
+    return { kind: 'Text', text: utf8.decode(Buffer.from(text, 'base64')) };
+  } catch {
+    return { kind: 'NotUtf8' };
+  }
 }
 
 function ownProperties(text: string): Record<string, unknown> {
@@ -27,7 +36,7 @@ const typed = (value: unknown): TypedData =>
   typeof value === 'string' ? { string: value } : { json: JSON.stringify(value) };
 
 /**
- * The message's own top-level properties are merged over the facts about it, names ignoring case: so a sender can give
+ * The host merges the message's own top-level properties over the metadata, and names ignore case. A sender can thus give
  * `dequeueCount` any value, and a handler must not trust it (Utility.ApplyBindingData).
  */
 export function metadataOf(message: DequeuedMessageItem, text: string): Record<string, TypedData> {
@@ -47,26 +56,38 @@ export function metadataOf(message: DequeuedMessageItem, text: string): Record<s
   return facts;
 }
 
-/** The worker makes JSON of the text when it is JSON: also of digits, which then lose precision. */
+/** The worker parses text that is JSON, digits included, which then lose precision. */
 export const messageInvocation = (message: DequeuedMessageItem, text: string): Invocation => ({
   data: { string: text },
   triggerMetadata: metadataOf(message, text),
 });
 
-export type Fate = 'Delete' | 'Release' | 'Poison';
+/** `Leave`: the message stays hidden for the rest of its 10 minutes, because the host neither deletes nor releases it. */
+export type NextStep = 'Delete' | 'Release' | 'Poison' | 'Leave';
 
-/** A poison queue has no poison queue of its own: what fails there comes back until it expires. */
-export function fateOf(
-  succeeded: boolean,
-  dequeueCount: number,
-  queue: { name: string; maxDequeueCount: number },
-): Fate {
+interface QueueRules {
+  name: string;
+  maxDequeueCount: number;
+}
+
+/** A poison queue has no poison queue of its own. */
+const isPoisonQueue = (queue: QueueRules): boolean => queue.name.endsWith('-poison');
+
+/** The step before any run, for a message that is not run at all; undefined: run it. */
+export function stepBeforeRun(decoded: Decoded, dequeueCount: number, queue: QueueRules): NextStep | undefined {
+  // A process that died on its last attempt has left the message, which is not tried again.
+  if (decoded.kind !== 'NotBase64' && dequeueCount <= queue.maxDequeueCount) return undefined;
+  return isPoisonQueue(queue) ? 'Leave' : 'Poison';
+}
+
+export function stepAfterRun(succeeded: boolean, dequeueCount: number, queue: QueueRules): NextStep {
   if (succeeded) return 'Delete';
-  if (queue.name.endsWith('-poison')) return 'Release';
+  // Without this a failing handler of a poison queue would run again at once, without end.
+  if (isPoisonQueue(queue)) return 'Leave';
   return dequeueCount >= queue.maxDequeueCount ? 'Poison' : 'Release';
 }
 
-/** The pause after the `empty`th poll in a row that found nothing: doubling from 100 ms, a fifth of chance in it. */
+/** The pause after the `empty`th empty poll in a row: doubling from 100 ms, with 20 % jitter. */
 export function pollPause(empty: number, maxMs: number, random: number): number {
   const ms = 100 * 2 ** Math.min(empty - 1, 20) * (0.8 + 0.4 * random);
   return Math.min(maxMs, Math.max(100, ms));

@@ -1,6 +1,6 @@
-/** The queue triggers of an app: one listener for each function, on the storage account that its connection names. */
+/** The queue triggers of an app: one listener for each function, on the storage account of its connection. */
 import { QueueServiceClient } from '@azure/storage-queue';
-import { isA, type LoadedFunction } from './functionInfo.ts';
+import { type Indexing, isA, type LoadedFunction } from './functionInfo.ts';
 import type { Invoker } from './invoke.ts';
 import type { Log } from './logs.ts';
 import { type QueueFunction, type QueueListener, type QueueOptions, startListener } from './queueListener.ts';
@@ -8,25 +8,25 @@ import { lookUp, type Settings } from './settings.ts';
 
 export interface Queues {
   start(): void;
-  /** Asks the listeners to end; they finish the messages they have. */
+  /** Ends the listeners after their current messages. */
   stop(): void;
   /** Resolves when every listener has ended. */
   ended(): Promise<void>;
-  /** Gives up what is still in hand: its messages show again when their time is over, as after a crash. */
+  /** Stops renewing the current messages, which show again when their time is over, as after a crash. */
   abandon(): void;
 }
 
 function serviceOf(target: QueueFunction, settings: Settings): QueueServiceClient {
-  const { name, connection } = target.info;
+  const { connection } = target.info;
   const value = lookUp(settings, connection) ?? lookUp(settings, `AzureWebJobs${connection}`);
   if (value === undefined || value === '') {
-    throw new Error(`Function '${name}': connection names the setting ${connection}, which holds no connection string`);
+    throw new Error(`connection names the setting ${connection}, which holds no connection string`);
   }
   try {
     return QueueServiceClient.fromConnectionString(value, { retryOptions: { maxTries: 2 } });
   } catch {
-    // Not the SDK's message: it may quote the account key.
-    throw new Error(`Function '${name}': the setting ${connection} is not a storage connection string`);
+    // Not the SDK's message, which can quote the account key.
+    throw new Error(`the setting ${connection} is not a storage connection string`);
   }
 }
 
@@ -35,10 +35,11 @@ export function createQueues(
   options: QueueOptions,
   settings: Settings,
   invoker: Invoker,
+  indexing: Indexing,
   log: Log,
 ): Queues {
   const targets = functions.filter((one) => isA(one, 'queueTrigger'));
-  const services = targets.map((target) => ({ target, service: serviceOf(target, settings) }));
+  const services = indexing.each(targets, (target) => ({ target, service: serviceOf(target, settings) }));
   let listeners: QueueListener[] = [];
   return {
     start() {

@@ -1,6 +1,6 @@
 /**
- * What an app registers while it loads: functions, hooks, its programming model. Names are checked as the Functions
- * host checks them, and the book is closed when loading ends (azure-functions-nodejs-worker, coreApi/registerFunction).
+ * The functions, hooks and programming model that an app registers while it loads. Names are checked as the Functions
+ * host checks them, and registration ends with loading (azure-functions-nodejs-worker, coreApi/registerFunction).
  */
 import type { FunctionCallback, FunctionMetadata, LogCategory, LogLevel, ProgrammingModel } from './rpc.ts';
 
@@ -24,14 +24,14 @@ export interface Registration {
   readonly functions: ReadonlyMap<string, Registered>;
   readonly model: ProgrammingModel | undefined;
   readonly log: RegistrationLog;
-  /** True once the app has asked for the core API, that is, its `@azure/functions` has found this host. */
+  /** True once the app's `@azure/functions` has loaded the core API of this host. */
   coreRequired: boolean;
   register(metadata: FunctionMetadata, callback: FunctionCallback): Disposable;
   addHook(name: string, callback: HookCallback): Disposable;
   setModel(model: ProgrammingModel): void;
-  /** In order of registration; each may be asynchronous, each may throw. */
+  /** In order of registration; each can be asynchronous and can throw. */
   hooks(name: HookName): readonly HookCallback[];
-  /** Ends the startup: from now on `app.*` is refused. */
+  /** Ends the startup; later calls of `app.*` are refused. */
   close(): void;
 }
 

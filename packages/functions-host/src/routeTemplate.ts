@@ -47,7 +47,7 @@ function parseParameter(text: string): Parameter {
   return { name, constraints: constraints.map(constraint), fallback, optional, catchAll: stars > 0 };
 }
 
-/** Reads the template into segments of parts; `{{` and `}}` stand for a brace. */
+/** Reads the template into segments of parts; `{{` and `}}` are an escaped brace. */
 function parseParts(template: string): Part[][] {
   const segments: Part[][] = [[]];
   let literal = '';

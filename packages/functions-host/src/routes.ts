@@ -1,7 +1,7 @@
 /**
- * Which function answers, decided as the Functions host decides it (WebJobsRouter, ScriptRouteHandler): functions in the
- * order of their names, the first one whose template, constraints and method all fit. Nothing ranks a literal above a
- * parameter, and a wrong method is not found rather than not allowed.
+ * Selects the function for a request as the Functions host does (WebJobsRouter, ScriptRouteHandler): in the order of
+ * names, the first function whose template, constraints and method match. A literal has no rank above a parameter, and a
+ * wrong method is 404, not 405.
  */
 import { matchTemplate, type Template } from './routeTemplate.ts';
 
@@ -10,11 +10,11 @@ export interface Route {
   /** With the route prefix, as matched. */
   text: string;
   template: Template;
-  /** Upper case; undefined takes every method. */
+  /** Upper case; undefined accepts every method. */
   methods: string[] | undefined;
 }
 
-/** In the order in which the host tries them: by name, ignoring case. */
+/** In the order of matching: by name, ignoring case. */
 export function orderRoutes<T extends Route>(routes: readonly T[]): T[] {
   return [...routes].sort((a, b) => {
     const [left, right] = [a.functionName.toUpperCase(), b.functionName.toUpperCase()];
@@ -35,15 +35,9 @@ export function findRoute<T extends Route>(
   return undefined;
 }
 
-/** The later of two functions with the same route and a method in common; the real host refuses to load it. */
-export function findClash(ordered: readonly Route[]): [Route, Route] | undefined {
-  for (const [index, later] of ordered.entries()) {
-    const earlier = ordered.slice(0, index).find((one) => {
-      if (one.text.toLowerCase() !== later.text.toLowerCase()) return false;
-      const { methods } = later;
-      return methods === undefined || one.methods === undefined || one.methods.some((name) => methods.includes(name));
-    });
-    if (earlier !== undefined) return [earlier, later];
-  }
-  return undefined;
+/** Two functions with the same route and a method in common, of which the real host refuses to load the later. */
+export function isClash(earlier: Route, later: Route): boolean {
+  if (earlier.text.toLowerCase() !== later.text.toLowerCase()) return false;
+  const { methods } = later;
+  return methods === undefined || earlier.methods === undefined || earlier.methods.some((one) => methods.includes(one));
 }

@@ -1,11 +1,10 @@
 /**
- * The shapes that cross the line between the Functions host and its Node worker, as `@azure/functions` reads and
- * writes them: the part of `@azure/functions-core` (azure-functions-nodejs-worker, types-core) that this host uses.
+ * The messages between the Functions host and its Node worker, as `@azure/functions` reads and writes them: the part of `@azure/functions-core` (azure-functions-nodejs-worker, types-core) that this host uses.
  */
 
 export type LogLevel = 'trace' | 'debug' | 'information' | 'warning' | 'error' | 'critical' | 'none';
 
-/** Who logged: the app's own code, or the worker and library around it. */
+/** The source of a record: the app's code, or the worker and library. */
 export type LogCategory = 'user' | 'system' | 'customMetric';
 
 export interface TypedData {
@@ -25,7 +24,7 @@ export interface RpcHttp {
   query?: Record<string, string>;
   params?: Record<string, string>;
   body?: TypedData | null;
-  /** The library answers with text: '200'. */
+  /** The library sends text: '200'. */
   statusCode?: string;
 }
 

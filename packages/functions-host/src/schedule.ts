@@ -1,9 +1,10 @@
 /**
  * NCRONTAB schedules: `{second} {minute} {hour} {day} {month} {day of week}`, or five fields without the seconds, in
  * UTC. The dialect is that of the NCrontab library behind the timer trigger (WebJobs SDK extensions, CronSchedule):
- * day of month AND day of week must fit, `5/15` counts from 5 on, and there is no `L`, `W`, `#`, `?` or `@daily`.
+ * day of month AND day of week must match, `5/15` counts from 5, and there is no `L`, `W`, `#`, `?` or `@daily`.
  */
 import { Cron } from 'croner';
+import { parseTimeSpan } from './hostJson.ts';
 
 export interface Schedule {
   text: string;
@@ -16,24 +17,31 @@ const names = /[a-z]+/gi;
 const known = /^(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat)$/i;
 
 export function parseSchedule(text: string): Schedule {
+  if (parseTimeSpan(text.trim()) !== undefined || /^\d+$/.test(text.trim())) {
+    throw new Error(
+      `the schedule '${text}' is a TimeSpan, which the Functions host accepts on a Dedicated plan only; use six NCRONTAB fields`,
+    );
+  }
   const fields = text.trim().split(/\s+/);
   const foreign = fields.some((one) => !field.test(one) || (one.match(names) ?? []).some((name) => !known.test(name)));
   if (foreign || fields.length < 5 || fields.length > 6) {
-    throw new Error(`'${text}' is not an NCRONTAB schedule of six fields: second minute hour day month day-of-week`);
+    throw new Error(
+      `the schedule '${text}' is not an NCRONTAB schedule of six fields: second minute hour day month day-of-week`,
+    );
   }
   const options = { paused: true, mode: '5-or-6-parts', timezone: 'UTC', domAndDow: true, sloppyRanges: true } as const;
   let cron: Cron;
   try {
     cron = new Cron(fields.join(' '), options);
   } catch (error) {
-    throw new Error(`'${text}' is not an NCRONTAB schedule: ${(error as Error).message}`);
+    throw new Error(`the schedule '${text}' is not an NCRONTAB schedule: ${(error as Error).message}`);
   }
   return { text, next: (from) => cron.nextRun(new Date(from))?.getTime() };
 }
 
 /**
- * Under a minute between any two of the next occurrences the host keeps no schedule status: recording every run would
- * cost more than a missed one (WebJobs SDK extensions, TimerTriggerAttributeBindingProvider).
+ * With less than a minute between two occurrences the host stores no schedule status, because storing it after every run
+ * would cost more than a missed run (WebJobs SDK extensions, TimerTriggerAttributeBindingProvider).
  */
 export function isFrequent(schedule: Schedule, now: number): boolean {
   let last = schedule.next(now);

@@ -1,22 +1,26 @@
-/** The one HTTP server of a host: keep-alive, a bound on bodies, and an end that waits for what is open. */
+/** The HTTP server of a host: keep-alive, a bound on bodies, and a stop that waits for open requests. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { answer, maxBodyBytes, requestUrl } from './httpMessage.ts';
+import { answer, BodyTooLarge, requestUrl } from './httpMessage.ts';
 
 export type Handler = (request: IncomingMessage, response: ServerResponse, url: URL) => Promise<void>;
 
 export interface Server {
   url: string;
-  /** Takes no more requests (503 on connections still open), and waits for those under way to be answered. */
+  /** Accepts no more requests (503 on open connections), and waits until the current ones are answered. */
   drain(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Kestrel's time for an idle connection, so that a client's pooled connection is not cut under a new request. */
+/** Kestrel's limit for an idle connection, so that the server does not close a pooled connection under a new request. */
 const keepAliveMs = 130_000;
 const maxHeaderBytes = 32 * 1024;
 
-export async function startServer(port: number, handler: Handler, onError: (error: unknown) => void): Promise<Server> {
+export async function startServer(
+  { port, maxBodyBytes }: { port: number; maxBodyBytes: number },
+  handler: Handler,
+  onError: (error: unknown) => void,
+): Promise<Server> {
   let draining = false;
   const open = new Set<Promise<void>>();
 
@@ -24,7 +28,7 @@ export async function startServer(port: number, handler: Handler, onError: (erro
     if (draining) response.setHeader('connection', 'close');
     try {
       if (draining) return answer(response, 503);
-      if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) return answer(response, 413);
+      if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw new BodyTooLarge(maxBodyBytes);
       const url = requestUrl(request);
       if (url === undefined) return answer(response, 400);
       await handler(request, response, url);
@@ -33,7 +37,7 @@ export async function startServer(port: number, handler: Handler, onError: (erro
       if (!response.headersSent) answer(response, 500);
       else response.destroy();
     } finally {
-      // A body that nobody wanted must not block the connection.
+      // An unread body must not block the connection.
       request.resume();
     }
   }

@@ -1,7 +1,7 @@
 /**
- * App settings: the `Values` of local.settings.json under the caller's own, put into `process.env` for the app, and
- * named by `%NAME%` in bindings. The environment belongs to the process, so two hosts in it must not contradict each
- * other; a host with other settings is started as a process of its own.
+ * App settings: the `Values` of local.settings.json, overridden by the caller's, written into `process.env` for the app
+ * and named by `%NAME%` in bindings. The environment belongs to the process, so two hosts in it must not contradict each
+ * other. Start a host with other settings as its own process.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ export function readLocalSettings(appDir: string): Settings {
   return values as Settings;
 }
 
-/** Names ignore case, as .NET configuration does; an app setting stands before the environment. */
+/** Names ignore case, as in .NET configuration; an app setting takes precedence over the environment. */
 export function lookUp(settings: Settings, name: string): string | undefined {
   const exact = settings[name];
   if (exact !== undefined) return exact;
@@ -36,7 +36,7 @@ export function lookUp(settings: Settings, name: string): string | undefined {
   return found === undefined ? process.env[name] : settings[found];
 }
 
-/** `Missing` is the first setting that a text names and that nobody has given. */
+/** `Missing` is the first setting that a text names and that is not set. */
 export type Resolved = { kind: 'Text'; text: string } | { kind: 'Missing'; setting: string } | { kind: 'Unclosed' };
 
 /** Replaces each `%NAME%` (WebJobs SDK, INameResolver.ResolveWholeString). */
@@ -63,13 +63,13 @@ interface Held {
 }
 const held = new Map<string, Held>();
 
-/** Puts settings into the environment; `restore` takes them out again when no other host holds them. */
+/** Writes settings into the environment; `restore` removes them when no other host uses them. */
 export function applyEnvironment(settings: Settings): { restore(): void } {
   for (const [name, value] of Object.entries(settings)) {
     const other = held.get(name);
     if (other !== undefined && other.value !== value) {
       throw new Error(
-        `Another host in this process runs with another value of the setting ${name}; start this one as a process of its own (spawnHost)`,
+        `Another host in this process runs with another value of the setting ${name}; start this one as its own process (spawnHost)`,
       );
     }
   }

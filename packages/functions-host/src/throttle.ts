@@ -1,16 +1,16 @@
 /**
- * host.json's two bounds on HTTP: so many requests at a time, the others wait their turn, and beyond so many of both
- * together a request is turned away (Functions host, HttpThrottleMiddleware). -1 means no bound.
+ * host.json's two bounds on HTTP: maxConcurrentRequests run and the others wait; above maxOutstandingRequests, running
+ * and waiting, a request is refused (Functions host, HttpThrottleMiddleware). -1 means unbounded.
  */
-export interface Place {
-  /** Resolves when it is this request's turn. */
+export interface Slot {
+  /** Resolves when this request can run. */
   ready: Promise<void>;
   leave(): void;
 }
 
 export interface Throttle {
-  /** Undefined: turned away. */
-  enter(): Place | undefined;
+  /** Undefined: refused. */
+  enter(): Slot | undefined;
 }
 
 export function createThrottle(maxConcurrent: number, maxOutstanding: number): Throttle {
@@ -26,7 +26,7 @@ export function createThrottle(maxConcurrent: number, maxOutstanding: number): T
         ready,
         leave() {
           const next = waiting.shift();
-          // The place goes to the next one in line; `running` stays as it is.
+          // The next request gets the slot, so `running` does not change.
           if (next === undefined) running--;
           else next();
         },

@@ -1,13 +1,13 @@
 /**
- * Timer triggers (WebJobs SDK extensions, TimerListener): a timer never overlaps itself, a failed run is logged and
- * forgotten until the next occurrence, an occurrence missed while the host was down fires once at the start with
+ * Timer triggers (WebJobs SDK extensions, TimerListener): a timer never overlaps itself, a failed run is logged and not
+ * repeated before the next occurrence, an occurrence missed while the host was down fires once at the start with
  * `isPastDue`.
  *
- * On several instances of one app the real host fires a timer on one of them, by a blob lease. This host has no blobs:
- * start all but one of them with `timers: false`. What the real host keeps in a blob, when each timer last ran, is the
- * caller's `timerStatus` map here; without one, a start knows of nothing missed.
+ * On several instances of one app the real host fires a timer on one of them, by a blob lease. This host has no lease:
+ * start all but one of them with `timers: false`. The real host stores in a blob when each timer last ran. Here the
+ * caller passes that as `timerStatus`; without it, a start finds no missed occurrence.
  */
-import { type InfoOf, isA, type LoadedFunction } from './functionInfo.ts';
+import { type Indexing, type InfoOf, isA, type LoadedFunction } from './functionInfo.ts';
 import type { Invoker, Outcome } from './invoke.ts';
 import type { Log } from './logs.ts';
 import { isFrequent, parseSchedule, type Schedule } from './schedule.ts';
@@ -23,15 +23,15 @@ export type TimerFunction = LoadedFunction<InfoOf<'timerTrigger'>>;
 
 export interface Timers {
   start(): void;
-  /** Runs a timer now, after a run that is under way; undefined when there is no such timer. */
+  /** Runs a timer now, after a current run of it; undefined when there is no such timer. */
   run(name: string): Promise<Outcome> | undefined;
   /** No more runs by the schedule. */
   stop(): void;
-  /** Resolves when the runs that were under way or asked for are done. */
+  /** Resolves when all current and requested runs are done. */
   idle(): Promise<void>;
 }
 
-/** `Startup` is runOnStartup; a `Manual` run leaves the schedule as it is. */
+/** `Startup` is runOnStartup; a `Manual` run does not change the schedule. */
 type Why = 'Scheduled' | 'PastDue' | 'Startup' | 'Manual';
 
 interface Timer {
@@ -43,7 +43,7 @@ interface Timer {
 
 /** .NET's default DateTime: it has never run. */
 const never = '0001-01-01T00:00:00+00:00';
-/** Longer waits are taken in pieces: setTimeout counts in 32 bits. */
+/** A longer wait is split, because setTimeout counts in 32 bits. */
 const longestWaitMs = 24 * 24 * 60 * 60 * 1000;
 const iso = (ms: number) => new Date(ms).toISOString();
 
@@ -53,7 +53,7 @@ export function timerData(status: TimerStatus | undefined, isPastDue: boolean): 
   return JSON.stringify({ Schedule: { AdjustForDST: true }, ScheduleStatus: scheduleStatus, IsPastDue: isPastDue });
 }
 
-/** What the start owes: a run that was missed, a run that was asked for, or nothing. */
+/** The run that is due at the start: a missed occurrence, runOnStartup, or none. */
 export function startupRun(
   info: { runOnStartup: boolean },
   known: TimerStatus | undefined,
@@ -84,7 +84,7 @@ function createTimer(
     const data = { json: timerData(monitored ? status : undefined, why === 'PastDue') };
     const outcome = await invoker.invoke(target, { data });
     if (why === 'Manual') return outcome;
-    // Counted from the beginning of this run: an occurrence that passed during a long run fires right after it.
+    // Counted from the beginning of this run, so that an occurrence during a long run fires right after it.
     next = schedule.next(began);
     status = { last: iso(began), next: next === undefined ? never : iso(next), lastUpdated: iso(began) };
     if (monitored) statuses.set(info.name, status);
@@ -115,7 +115,8 @@ function createTimer(
   return {
     run,
     async start() {
-      if (next === undefined) log('warning', `Function.${info.name}`, `'${schedule.text}' never comes`);
+      if (next === undefined)
+        log('warning', `Function.${info.name}`, `the schedule '${schedule.text}' has no occurrence`);
       const owed = startupRun(info, known, Date.now());
       if (owed !== undefined) await run(owed);
       wait();
@@ -128,23 +129,19 @@ function createTimer(
   };
 }
 
-function scheduleOf(target: TimerFunction): Schedule {
-  try {
-    return parseSchedule(target.info.schedule);
-  } catch (error) {
-    throw new Error(`Function '${target.info.name}': schedule ${(error as Error).message}`);
-  }
-}
-
 export function createTimers(
   functions: readonly LoadedFunction[],
   statuses: Map<string, TimerStatus>,
   invoker: Invoker,
+  indexing: Indexing,
   log: Log,
 ): Timers {
   const targets = functions.filter((one) => isA(one, 'timerTrigger'));
   const timers = new Map(
-    targets.map((one) => [one.info.name, createTimer(one, scheduleOf(one), statuses, invoker, log)]),
+    indexing.each(targets, (one) => [
+      one.info.name,
+      createTimer(one, parseSchedule(one.info.schedule), statuses, invoker, log),
+    ]),
   );
   return {
     start() {

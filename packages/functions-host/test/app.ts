@@ -1,6 +1,6 @@
 /**
  * Small function apps for these tests: written to a temporary folder, started, stopped after the test. The source is
- * that of an ES module which has `app` of @azure/functions, and `probe`, the object through which test and app talk.
+ * that of an ES module with `app` of @azure/functions, and with `probe`, an object that test and app share.
  */
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { type Host, type HostOptions, type LogRecord, startHost } from '../src/h
 
 const packages = resolve(import.meta.dirname, '../../../node_modules');
 
-/** Concurrent tests say so with their own; the others have vitest's. */
+/** A concurrent test passes its own `onTestFinished`; other tests use vitest's. */
 export type Finished = (clean: () => void | Promise<void>) => void;
 
 export interface AppFiles {
@@ -49,7 +49,9 @@ export interface Started {
   probe: Probe;
   records: LogRecord[];
   /** Messages of one level. */
-  said(level: LogRecord['level']): string[];
+  logged(level: LogRecord['level']): string[];
+  /** The messages about functions in error. */
+  errors(): string[];
 }
 
 type Options = AppFiles & Partial<HostOptions> & { probe?: Record<string, unknown>; finished?: Finished };
@@ -72,17 +74,18 @@ export async function startApp(options: Options): Promise<Started> {
     host,
     probe,
     records,
-    said: (level) => records.filter((record) => record.level === level).map((record) => record.message),
+    logged: (level) => records.filter((record) => record.level === level).map((record) => record.message),
+    errors: () => records.filter(({ category }) => category === 'Host.Startup').map(({ message }) => message),
   };
 }
 
-/** A promise with its end in the test's hands. */
+/** A promise that the test resolves. */
 export function gate(): { opened: Promise<void>; open: () => void } {
   const { promise, resolve: open } = Promise.withResolvers<void>();
   return { opened: promise, open };
 }
 
-/** For what happens in its own time: generous, because test machines are busy. Unlike expect.poll it knows no test. */
+/** Waits for an asynchronous state, generously, because test machines are busy. Unlike expect.poll it needs no test context. */
 export function eventually<T>(read: () => T, timeout = 10_000) {
   const settles = (check: (value: Awaited<T>) => void) =>
     vi.waitFor(async () => check(await read()), { timeout, interval: 20 });
@@ -90,6 +93,7 @@ export function eventually<T>(read: () => T, timeout = 10_000) {
     toBe: (expected: unknown) => settles((value) => expect(value).toBe(expected)),
     toEqual: (expected: unknown) => settles((value) => expect(value).toEqual(expected)),
     toHaveLength: (expected: number) => settles((value) => expect(value).toHaveLength(expected)),
+    toContain: (expected: string) => settles((value) => expect(value).toContain(expected)),
     toContainEqual: (expected: unknown) => settles((value) => expect(value).toContainEqual(expected)),
   };
 }

@@ -32,13 +32,13 @@ async function deliver(
 }
 
 describe('the Event Grid webhook', () => {
-  test('hands each event of a delivery to an invocation of its own, as it came', async () => {
+  test('the webhook invokes the function once for each event of a delivery, with the event unchanged', async () => {
     const { host, probe } = await startApp({ source, keys });
     expect((await deliver(host.url, [event('a'), event('b')])).status).toBe(202);
     expect(probe.seen).toEqual([event('a'), event('b')]);
   });
 
-  test('runs the events of a delivery at the same time', async () => {
+  test('the webhook runs the events of a delivery in parallel', async () => {
     const { opened, open } = gate();
     const { host, probe } = await startApp({ source, keys, probe: { opened } });
     const answer = deliver(host.url, [event('a'), event('b'), event('c')]);
@@ -47,7 +47,7 @@ describe('the Event Grid webhook', () => {
     expect((await answer).status).toBe(202);
   });
 
-  test('answers 500 when one of them fails, and 202 when the same delivery comes again and all succeed', async () => {
+  test('the webhook returns 500 when an event fails, and 202 when the repeated delivery succeeds', async () => {
     const fail = new Set(['b']);
     const { host, probe } = await startApp({ source, keys, probe: { fail } });
     expect((await deliver(host.url, [event('a'), event('b')])).status).toBe(500);
@@ -56,20 +56,20 @@ describe('the Event Grid webhook', () => {
     expect(probe.seen.map((one) => (one as { id: string }).id)).toEqual(['a', 'b', 'a', 'b']);
   });
 
-  test('takes a CloudEvent, alone and not in an array', async () => {
+  test('the webhook accepts a single CloudEvent that is not in an array', async () => {
     const cloudEvent = { id: 'c', source: '/s', type: 't', specversion: '1.0', data: { a: 1 } };
     const { host, probe } = await startApp({ source, keys });
     expect((await deliver(host.url, cloudEvent)).status).toBe(202);
     expect(probe.seen).toEqual([cloudEvent]);
   });
 
-  test('gives the event’s top-level properties as trigger metadata, parsed where they look like JSON', async () => {
+  test("the trigger metadata has the event's top-level properties, parsed where they are JSON", async () => {
     const { host, probe } = await startApp({ source, keys });
     await deliver(host.url, [{ ...event('1'), EventTime: 'x' }]);
     expect(probe.metadata).toMatchObject({ id: 1, subject: 'key', eventTime: 'x', data: { vaultName: 'v' } });
   });
 
-  test('hands over a whole delivery to a function of cardinality many', async () => {
+  test('a function of cardinality many receives a delivery as one array', async () => {
     const many = `app.generic('onEvents', {
       trigger: { type: 'eventGridTrigger', name: 'events', cardinality: 'many' },
       handler(events) { probe.seen.push(events.length); },
@@ -82,7 +82,7 @@ describe('the Event Grid webhook', () => {
   test.each([
     ['Event Grid schema', [{ ...event('v'), data: { validationCode: 'code-1', validationUrl: 'https://x' } }]],
     ['CloudEvents schema', { id: 'v', specversion: '1.0', data: '{"validationCode":"code-1"}' }],
-  ])('answers the validation handshake of the %s without calling the function', async (_, body) => {
+  ])('the webhook answers the validation handshake of the %s without calling the function', async (_, body) => {
     const { host, probe } = await startApp({ source, keys });
     const answer = await deliver(host.url, body, { type: 'SubscriptionValidation' });
     expect([answer.status, answer.text]).toEqual([200, '{"validationResponse":"code-1"}']);
@@ -95,7 +95,8 @@ describe('the Event Grid webhook', () => {
     ['an unknown event type', { type: 'Surprise' }, [], 400],
     ['no event type', { type: '' }, [], 400],
     ['a validation without a code', { type: 'SubscriptionValidation' }, [{}], 400],
-    ['a notification that is not JSON', {}, '{', 400],
+    ['a notification that is not JSON', {}, '{', 500],
+    ['a validation that is not JSON', { type: 'SubscriptionValidation' }, '{', 500],
     ['an empty delivery', {}, [], 202],
     [
       'any spelling of path and event type',
@@ -110,8 +111,8 @@ describe('the Event Grid webhook', () => {
     ['an unknown function, even with another case', { query: 'functionName=onevent&code=eg-key' }, [event('a')], 404],
     ['a function that is no Event Grid trigger', { query: 'functionName=other&code=eg-key' }, [event('a')], 404],
     ['no function name', { query: 'code=eg-key' }, [event('a')], 404],
-    ['an unknown function and a bad key', { query: 'functionName=nobody&code=x' }, [event('a')], 401],
-  ])('answers %s rightly', async (_, options, body, status) => {
+    ['an unknown function and a bad key', { query: 'functionName=missing&code=x' }, [event('a')], 401],
+  ])('the webhook returns the documented status for %s', async (_, options, body, status) => {
     const { host } = await startApp({ source, keys });
     expect((await deliver(host.url, body, options)).status).toBe(status);
   });

@@ -1,11 +1,11 @@
+import { once } from 'node:events';
 import { request } from 'node:http';
 import { describe, expect, test } from 'vitest';
-import { maxBodyBytes } from '../src/httpMessage.ts';
 import { eventually, gate, startApp } from './app.ts';
 
 const keys = { master: 'master-key', function: 'function-key', eventgrid_extension: 'eg-key' };
 
-/** A request that fetch would not send: raw headers, a body where none belongs. */
+/** A request that fetch does not send: raw headers, or a body on any method. */
 function raw(url: string, options: { method: string; headers: Record<string, string>; body?: string }) {
   return new Promise<{ status: number; text: string }>((resolve, reject) => {
     const sent = request(url, { method: options.method, headers: options.headers }, async (response) => {
@@ -20,7 +20,7 @@ function raw(url: string, options: { method: string; headers: Record<string, str
 }
 
 describe('a request', () => {
-  test('reaches the handler with method, URL, headers, query, params and body', async () => {
+  test('a request reaches the handler with method, URL, headers, query, params and body', async () => {
     const { host } = await startApp({
       source: `app.http('echo', { route: 'echo/{id:int}/{rest?}', methods: ['POST'], authLevel: 'anonymous', async handler(request) {
         return { jsonBody: {
@@ -47,7 +47,7 @@ describe('a request', () => {
     });
   });
 
-  test('and its answer are bytes, unchanged, with status and headers', async () => {
+  test('request and answer transfer bytes unchanged, with status and headers', async () => {
     const { host } = await startApp({
       source: `app.http('copy', { methods: ['PUT'], authLevel: 'anonymous', async handler(request) {
         const body = Buffer.from(await request.arrayBuffer());
@@ -60,7 +60,7 @@ describe('a request', () => {
     expect(new Uint8Array(await response.arrayBuffer())).toEqual(bytes);
   });
 
-  test('without an announced length loses its body, as it does without HTTP streaming', async () => {
+  test('a request without Content-Length loses its body, as without HTTP streaming on Azure', async () => {
     const { host } = await startApp({
       source: `app.http('size', { authLevel: 'anonymous', handler: async (request) => ({ body: String((await request.text()).length) }) });`,
     });
@@ -70,7 +70,7 @@ describe('a request', () => {
     expect(await size({ 'transfer-encoding': 'chunked' })).toBe('0');
   });
 
-  test('of HEAD is answered without a body, and only where a function takes HEAD', async () => {
+  test('a HEAD request is answered without a body, and is 404 where no function accepts HEAD', async () => {
     const { host } = await startApp({
       source: `app.http('both', { methods: ['GET', 'HEAD'], authLevel: 'anonymous', handler: () => ({ body: 'four' }) });
         app.http('get', { methods: ['GET'], authLevel: 'anonymous', handler: () => ({ body: 'x' }) });`,
@@ -80,13 +80,66 @@ describe('a request', () => {
     expect((await fetch(`${host.url}/api/get`, { method: 'HEAD' })).status).toBe(404);
   });
 
-  test('over 100 MB is refused before it is read', async () => {
+  test('a body over 100 MB, or over the limit of the settings, is 500 before it is read', async () => {
+    const source = `app.http('a', { authLevel: 'anonymous', handler() { probe.seen.push(1); } });`;
+    for (const [settings, limit] of [
+      [{}, 104_857_600],
+      [{ FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: '2000' }, 2_000],
+    ] as const) {
+      const { host, probe } = await startApp({ source, settings: { ...settings } });
+      const post = (length: number) =>
+        raw(`${host.url}/api/a`, { method: 'POST', headers: { 'content-length': String(length) } });
+      expect(await post(limit + 1)).toEqual({ status: 500, text: '' });
+      expect(probe.seen).toEqual([]);
+      await host.stop();
+    }
+  });
+
+  test('a header is decoded as UTF-8, and a character above U+00FF is 500 before the app', async () => {
     const { host, probe } = await startApp({
-      source: `app.http('a', { authLevel: 'anonymous', handler() { probe.seen.push(1); } });`,
+      source: `app.http('a', { authLevel: 'anonymous', handler(request) { probe.seen.push(request.headers.get('x-name')); } });`,
     });
-    const headers = { 'content-length': String(maxBodyBytes + 1) };
-    expect((await raw(`${host.url}/api/a`, { method: 'POST', headers })).status).toBe(413);
-    expect(probe.seen).toEqual([]);
+    const statusFor = async (value: Buffer) => {
+      const sent = request(`${host.url}/api/a`, { headers: { 'x-name': value.toString('latin1') } }).end();
+      const [response] = await once(sent, 'response');
+      response.resume();
+      return response.statusCode;
+    };
+    expect(await statusFor(Buffer.from('Zoë'))).toBe(204);
+    expect(await statusFor(Buffer.from('ŝi'))).toBe(500);
+    expect(await statusFor(Buffer.from([0xff]))).toBe(400);
+    expect(probe.seen).toEqual(['Zoë']);
+  });
+
+  test('a request without an answer in time is 504, and its invocation continues', async () => {
+    const { opened, open } = gate();
+    const { host, probe } = await startApp({
+      source: `app.http('slow', { authLevel: 'anonymous', async handler() { await probe.opened; probe.seen.push('done'); } });`,
+      probe: { opened },
+      answerWithinMs: 50,
+    });
+    const answer = await fetch(`${host.url}/api/slow`);
+    expect([answer.status, await answer.text(), probe.seen]).toEqual([504, '', []]);
+    open();
+    await eventually(() => probe.seen).toEqual(['done']);
+  });
+
+  test('an invocation beyond functionTimeout fails together with every invocation in flight', async () => {
+    const { opened, open } = gate();
+    const { host, logged } = await startApp({
+      source: `app.http('slow', { authLevel: 'anonymous', handler: () => probe.opened });
+        app.http('other', { authLevel: 'anonymous', async handler() { await probe.opened; return { body: 'x' }; } });
+        app.http('quick', { authLevel: 'anonymous', handler: () => ({ body: 'x' }) });`,
+      hostJson: { version: '2.0', functionTimeout: '00:00:00.200' },
+      probe: { opened },
+    });
+    const slow = fetch(`${host.url}/api/slow`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const other = fetch(`${host.url}/api/other`);
+    expect([(await slow).status, (await other).status]).toEqual([500, 500]);
+    expect(logged('error')).toContainEqual(expect.stringMatching(/^Timeout of 200 ms exceeded by 'slow'/));
+    expect((await fetch(`${host.url}/api/quick`)).status).toBe(200);
+    open();
   });
 });
 
@@ -110,16 +163,16 @@ describe('the answer', () => {
     ['number/x', 'GET', 404],
     ['unknown', 'GET', 404],
     ['../admin/nothing', 'GET', 401],
-  ])('of /api/%s to %s is %i with an empty body', async (path, method, status) => {
+  ])('the answer of /api/%s to %s is %i with an empty body', async (path, method, status) => {
     const { host } = await startApp({ source });
     const response = await fetch(`${host.url}/api/${path}`, { method });
     expect([response.status, await response.text()]).toEqual([status, '']);
   });
 
-  test('to a failure says nothing; the log says it', async () => {
-    const { host, said } = await startApp({ source });
+  test('the answer to a failure has no details, which are in the log', async () => {
+    const { host, logged } = await startApp({ source });
     await fetch(`${host.url}/api/throws`);
-    expect(said('error')).toEqual([expect.stringContaining('secret detail')]);
+    expect(logged('error')).toEqual([expect.stringContaining('secret detail')]);
   });
 });
 
@@ -127,7 +180,7 @@ describe('the route prefix', () => {
   test.each([
     ['v1/things', '/v1/things/ping'],
     ['', '/ping'],
-  ])('%j of host.json leads to %s', async (routePrefix, path) => {
+  ])('the route prefix %j of host.json leads to %s', async (routePrefix, path) => {
     const { host } = await startApp({
       source: `app.http('ping', { authLevel: 'anonymous', handler: () => ({ body: 'pong' }) });`,
       hostJson: { version: '2.0', extensions: { http: { routePrefix } } },
@@ -136,7 +189,7 @@ describe('the route prefix', () => {
     expect((await fetch(`${host.url}/api/ping`)).status).toBe(404);
   });
 
-  test('may hold a setting, as a route may', async () => {
+  test('a route can name a setting', async () => {
     const { host } = await startApp({
       source: `app.http('ping', { route: '%HOST_TEST_PLACE%/ping', authLevel: 'anonymous', handler: () => ({ body: 'pong' }) });`,
       settings: { HOST_TEST_PLACE: 'here' },
@@ -159,7 +212,7 @@ describe('keys', () => {
     ['function', 'eg-key', 401],
     ['admin', 'function-key', 401],
     ['admin', 'master-key', 200],
-  ])('level %s with %s is %i, in the header and in the query', async (level, key, status) => {
+  ])('the level %s with the key %s is %i, for a key in the header and in the query', async (level, key, status) => {
     const { host } = await startApp({ source, keys });
     const url = `${host.url}/api/at-${level}`;
     const inHeader = await fetch(url, key === undefined ? {} : { headers: { 'x-functions-key': key } });
@@ -168,13 +221,13 @@ describe('keys', () => {
     if (status === 401) expect(await inHeader.text()).toBe('');
   });
 
-  test('in the header win over those in the query', async () => {
+  test('a key in the header takes precedence over a key in the query', async () => {
     const { host } = await startApp({ source, keys });
     const url = `${host.url}/api/at-function?code=function-key`;
     expect((await fetch(url, { headers: { 'x-functions-key': 'wrong' } })).status).toBe(401);
   });
 
-  test('are made up when none are given, other ones each time', async () => {
+  test('the host generates random keys when the options have none', async () => {
     const { host } = await startApp({ source });
     expect(new Set(Object.values(host.keys)).size).toBe(3);
     expect(host.keys.master.length).toBeGreaterThan(40);
@@ -182,7 +235,7 @@ describe('keys', () => {
 });
 
 describe('two functions that fit one path', () => {
-  test('are decided by name, not by how specific they are', async () => {
+  test('of two functions that match a path, the name decides and not the more specific route', async () => {
     const { host } = await startApp({
       source: `
         app.http('zList', { route: 'items/list', authLevel: 'anonymous', handler: () => ({ body: 'list' }) });
@@ -193,7 +246,7 @@ describe('two functions that fit one path', () => {
 });
 
 describe('the bounds of host.json', () => {
-  test('let requests wait for their turn and turn away those beyond', async () => {
+  test('requests above maxConcurrentRequests wait, and requests above maxOutstandingRequests are refused', async () => {
     const { opened, open } = gate();
     const { host, probe } = await startApp({
       source: `app.http('slow', { authLevel: 'anonymous', async handler(request) {
@@ -204,7 +257,7 @@ describe('the bounds of host.json', () => {
     });
     const first = fetch(`${host.url}/api/slow?n=1`);
     await eventually(() => probe.seen).toEqual(['1']);
-    // One of the two waits, the other is beyond the bound; which of them is the network's affair.
+    // One of the two waits, and the other is above the bound. Their order on the network is open.
     const others = [fetch(`${host.url}/api/slow?n=2`), fetch(`${host.url}/api/slow?n=3`)];
     expect((await Promise.race(others)).status).toBe(429);
     expect(probe.seen).toEqual(['1']);
@@ -221,7 +274,7 @@ describe('the admin pages', () => {
     app.eventGrid('events', { handler(event) { probe.seen.push(event.id); } });`;
   const master = { 'x-functions-key': 'master-key' };
 
-  test('are for the master key alone', async () => {
+  test('the admin pages require the master key', async () => {
     const { host } = await startApp({ source, keys });
     for (const path of ['/admin/host/status', '/admin/functions', '/admin/functions/sweep']) {
       expect((await fetch(host.url + path)).status).toBe(401);
@@ -230,14 +283,14 @@ describe('the admin pages', () => {
     }
   });
 
-  test('list the functions and tell that the host runs', async () => {
+  test('the admin pages list the functions and the state of the host', async () => {
     const { host } = await startApp({ source, keys });
     const get = async (path: string) => (await fetch(host.url + path, { headers: master })).json();
     expect(await get('/admin/host/status')).toMatchObject({ state: 'Running' });
     expect(await get('/admin/functions')).toEqual(JSON.parse(JSON.stringify(host.functions)));
   });
 
-  test('run a function by hand and answer 202 at once', async () => {
+  test('the admin page of a function runs it manually and returns 202 at once', async () => {
     const { host, probe } = await startApp({ source, keys });
     const run = async (name: string, body: string) =>
       (await fetch(`${host.url}/admin/functions/${name}`, { method: 'POST', headers: master, body })).status;

@@ -1,7 +1,7 @@
 import { type QueueClient, QueueServiceClient } from '@azure/storage-queue';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Azurite, startAzurite } from '../../../src/local/azurite.ts';
-import { decodeText, fateOf, pollPause } from '../src/queueMessage.ts';
+import { decodeText, pollPause, stepAfterRun, stepBeforeRun } from '../src/queueMessage.ts';
 import { type AppFiles, eventually, type Finished, gate, startApp } from './app.ts';
 
 let azurite: Azurite;
@@ -17,7 +17,7 @@ const unbase64 = (text: string) => Buffer.from(text, 'base64').toString();
 let queues = 0;
 const newQueue = () => `work-${++queues}`;
 
-/** Starts an app with one queue function on a queue of its own, which polls often. */
+/** Starts an app with one queue function on its own queue, which polls often. */
 async function startWorker(
   finished: Finished,
   handler: string,
@@ -49,7 +49,7 @@ async function texts(queue: QueueClient): Promise<string[]> {
 }
 
 describe.concurrent('a queue function', () => {
-  test('has its queue made, gets the message as JSON with what is known of it, and the message is deleted', async ({
+  test('a queue function gets its queue created, the message as JSON and its metadata, and the message is deleted', async ({
     onTestFinished: finished,
   }) => {
     const { probe, queue } = await startWorker(
@@ -78,15 +78,15 @@ describe.concurrent('a queue function', () => {
     ['{"broken":', '{"broken":'],
     ['[1,2]', [1, 2]],
     ['ünï', 'ünï'],
-    // A JSON number: this is why messages are objects.
+    // A JSON number loses precision, so a message should be an object.
     ['12345678901234567890', 12345678901234567000],
-  ])('gets %s as %o', async ([text, message], { onTestFinished: finished }) => {
+  ])('a queue function receives the message %s as %o', async ([text, message], { onTestFinished: finished }) => {
     const { probe, queue } = await startWorker(finished, '(message) => { probe.seen.push(message); }');
     await queue.sendMessage(base64(text));
     await eventually(() => probe.seen).toEqual([message]);
   });
 
-  test('cannot trust the metadata, which the message itself can overwrite', async ({ onTestFinished: finished }) => {
+  test('a message can overwrite the trigger metadata of a queue function', async ({ onTestFinished: finished }) => {
     const { probe, queue } = await startWorker(
       finished,
       '(message, context) => { probe.seen.push(context.triggerMetadata.dequeueCount); }',
@@ -95,7 +95,9 @@ describe.concurrent('a queue function', () => {
     await eventually(() => probe.seen).toEqual([99]);
   });
 
-  test('takes plain text when host.json says messageEncoding none', async ({ onTestFinished: finished }) => {
+  test('a queue function receives plain text with messageEncoding none in host.json', async ({
+    onTestFinished: finished,
+  }) => {
     const { probe, queue } = await startWorker(finished, '(message) => { probe.seen.push(message); }', {
       queues: { messageEncoding: 'none' },
     });
@@ -103,10 +105,10 @@ describe.concurrent('a queue function', () => {
     await eventually(() => probe.seen).toEqual(['as it is']);
   });
 
-  test('that fails gets the message again, after the visibility timeout of host.json, with a higher count', async ({
+  test('a failed queue function gets the message again after the visibility timeout, with a higher count', async ({
     onTestFinished: finished,
   }) => {
-    const { probe, queue, said } = await startWorker(
+    const { probe, queue, logged } = await startWorker(
       finished,
       `(message, context) => {
         probe.seen.push({ count: context.triggerMetadata.dequeueCount, at: Date.now() });
@@ -120,10 +122,10 @@ describe.concurrent('a queue function', () => {
     expect([first?.count, second?.count]).toEqual([1, 2]);
     expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThan(700);
     await eventually(() => remaining(queue)).toBe(0);
-    expect(said('error')).toEqual([expect.stringContaining('not yet')]);
+    expect(logged('error')).toEqual([expect.stringContaining('not yet')]);
   });
 
-  test('that fails maxDequeueCount times has the message, as it was sent, in the poison queue', async ({
+  test('a message that fails maxDequeueCount times reaches the poison queue unchanged', async ({
     onTestFinished: finished,
   }) => {
     const { probe, queue, poison } = await startWorker(
@@ -139,15 +141,19 @@ describe.concurrent('a queue function', () => {
     await eventually(() => remaining(queue)).toBe(0);
   });
 
-  test('does not see a message that is not base64; the poison queue does', async ({ onTestFinished: finished }) => {
-    const { probe, queue, poison, said } = await startWorker(finished, '(message) => { probe.seen.push(message); }');
+  test('a message that is not base64 reaches the poison queue without a call of the function', async ({
+    onTestFinished: finished,
+  }) => {
+    const { probe, queue, poison, logged } = await startWorker(finished, '(message) => { probe.seen.push(message); }');
     await queue.sendMessage('not base64!');
     await eventually(() => texts(poison)).toEqual(['not base64!']);
     expect(probe.seen).toEqual([]);
-    expect(said('error')).toEqual([expect.stringContaining('is not base64')]);
+    expect(logged('error')).toEqual([expect.stringContaining('is not base64')]);
   });
 
-  test('does not see a message that died with its host too often', async ({ onTestFinished: finished }) => {
+  test('a message whose host died maxDequeueCount times reaches the poison queue without a call of the function', async ({
+    onTestFinished: finished,
+  }) => {
     const name = newQueue();
     const queue = service.getQueueClient(name);
     await queue.create();
@@ -162,19 +168,22 @@ describe.concurrent('a queue function', () => {
     expect(probe.seen).toEqual([]);
   });
 
-  test('works on batchSize + newBatchThreshold messages at a time and no more', async ({
+  test('a queue function runs at most batchSize + newBatchThreshold messages at a time', async ({
     onTestFinished: finished,
   }) => {
     const { opened, open } = gate();
-    const { probe, queue } = await startWorker(
+    const name = newQueue();
+    const queue = service.getQueueClient(name);
+    await queue.create();
+    await Promise.all(Array.from({ length: 12 }, () => queue.sendMessage(base64('{}'))));
+    const { probe } = await startWorker(
       finished,
       `async () => {
         probe.now = (probe.now ?? 0) + 1; probe.most = Math.max(probe.most ?? 0, probe.now);
         await probe.opened; probe.now--; probe.seen.push(1);
       }`,
-      { queues: { batchSize: 4, newBatchThreshold: 2 }, probe: { opened } },
+      { name, queues: { batchSize: 4, newBatchThreshold: 2 }, probe: { opened } },
     );
-    await Promise.all(Array.from({ length: 12 }, () => queue.sendMessage(base64('{}'))));
     await eventually(() => probe.now).toBe(4);
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(probe.now).toBe(4);
@@ -183,7 +192,9 @@ describe.concurrent('a queue function', () => {
     expect(probe.most).toBeLessThanOrEqual(6);
   });
 
-  test('keeps a message while it runs longer than the message is hidden', async ({ onTestFinished: finished }) => {
+  test('a message stays hidden while its function runs longer than the visibility timeout', async ({
+    onTestFinished: finished,
+  }) => {
     const { probe, queue } = await startWorker(
       finished,
       'async () => { probe.seen.push(1); await new Promise((resolve) => setTimeout(resolve, 2600)); probe.done = true; }',
@@ -195,7 +206,7 @@ describe.concurrent('a queue function', () => {
     expect(probe.seen).toHaveLength(1);
   });
 
-  test('finishes the message in hand when the host stops, and takes no other', async ({ onTestFinished: finished }) => {
+  test('a stopping host finishes the current message and receives no other', async ({ onTestFinished: finished }) => {
     const { opened, open } = gate();
     const { host, probe, queue } = await startWorker(
       finished,
@@ -214,7 +225,7 @@ describe.concurrent('a queue function', () => {
     expect((await texts(queue)).map(unbase64)).toEqual(['second']);
   });
 
-  test('that does not end in time is given up: its message is no longer kept and shows again', async ({
+  test('a message whose function does not end before the stop becomes visible again', async ({
     onTestFinished: finished,
   }) => {
     const { opened, open } = gate();
@@ -234,28 +245,72 @@ describe.concurrent('a queue function', () => {
     open();
   });
 
-  test('whose storage does not answer warns and tries again, and the host stops all the same', async ({
+  test('unavailable storage is logged and retried, and does not prevent the stop', async ({
     onTestFinished: finished,
   }) => {
     const connectionString = azurite.connectionString.replace(azurite.queueUrl, 'http://127.0.0.1:9/devstoreaccount1');
-    const { host, said } = await startApp({
+    const { host, logged } = await startApp({
       finished,
       source: `app.storageQueue('work', { queueName: 'dead', connection: 'HOST_TEST_DEAD', handler() {} });`,
       settings: { HOST_TEST_DEAD: connectionString },
       drainMs: 100,
     });
-    await eventually(() => said('warning')).toContainEqual(expect.stringContaining('polling dead failed'));
+    await eventually(() => logged('warning')).toContainEqual(expect.stringContaining('polling dead failed'));
     await host.stop();
   });
 });
 
-describe('a connection', () => {
-  test('that is no connection string is refused without a word of its content', async () => {
-    const source = `app.storageQueue('work', { queueName: 'work', connection: 'HOST_TEST_WRONG', handler() {} });`;
-    const started = startApp({ source, settings: { HOST_TEST_WRONG: 'AccountKey=secret' } });
-    await expect(started).rejects.toThrow(
-      /^Function 'work': the setting HOST_TEST_WRONG is not a storage connection string$/,
+describe.concurrent('a message that no handler can read', () => {
+  test('a message that is not UTF-8 reaches the poison queue unchanged after maxDequeueCount attempts', async ({
+    onTestFinished: finished,
+  }) => {
+    const { probe, queue, poison, logged } = await startWorker(finished, '() => { probe.seen.push(1); }', {
+      queues: { maxDequeueCount: 2 },
+    });
+    await queue.sendMessage('/w==');
+    await eventually(() => texts(poison)).toEqual(['/w==']);
+    expect(probe.seen).toEqual([]);
+    expect(logged('error')).toEqual([expect.stringContaining('is not UTF-8'), expect.stringContaining('is not UTF-8')]);
+  });
+
+  test('a message in a poison queue that is not base64 stays there, and no second poison queue is created', async ({
+    onTestFinished: finished,
+  }) => {
+    const name = `${newQueue()}-poison`;
+    const { probe, queue, logged } = await startWorker(finished, '() => { probe.seen.push(1); }', { name });
+    await queue.sendMessage('not base64!');
+    await eventually(() => logged('error')).toContainEqual(expect.stringContaining('is not base64'));
+    expect(probe.seen).toEqual([]);
+    expect(await remaining(queue)).toBe(1);
+    expect(await service.getQueueClient(`${name}-poison`).exists()).toBe(false);
+  });
+
+  test('a failing handler of a poison queue gets the message again when it is visible, maxDequeueCount times in all', async ({
+    onTestFinished: finished,
+  }) => {
+    const name = `${newQueue()}-poison`;
+    const { probe, queue } = await startWorker(
+      finished,
+      "() => { probe.seen.push(Date.now()); throw new Error('no'); }",
+      { name, queues: { maxDequeueCount: 2 }, queueVisibilityMs: 1000 },
     );
+    await queue.sendMessage(base64('{}'));
+    await eventually(() => probe.seen.length).toBe(2);
+    const [first = 0, second = 0] = probe.seen as number[];
+    expect(second - first).toBeGreaterThan(900);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    expect(probe.seen).toHaveLength(2);
+    expect(await remaining(queue)).toBe(1);
+  });
+});
+
+describe('a connection', () => {
+  test('an invalid connection string is refused without its content in the message', async () => {
+    const source = `app.storageQueue('work', { queueName: 'work', connection: 'HOST_TEST_WRONG', handler() {} });`;
+    const { errors } = await startApp({ source, settings: { HOST_TEST_WRONG: 'AccountKey=secret' } });
+    expect(errors()).toEqual([
+      "The 'work' function is in error: the setting HOST_TEST_WRONG is not a storage connection string",
+    ]);
   });
 });
 
@@ -265,22 +320,41 @@ describe('the decisions about a message', () => {
     [false, 4, 'work', 'Release'],
     [false, 5, 'work', 'Poison'],
     [false, 6, 'work', 'Poison'],
-    [false, 9, 'work-poison', 'Release'],
-  ])('success %s at attempt %i in queue %s: %s', (succeeded, count, name, fate) => {
-    expect(fateOf(succeeded, count, { name, maxDequeueCount: 5 })).toBe(fate);
+    [true, 1, 'work-poison', 'Delete'],
+    [false, 1, 'work-poison', 'Leave'],
+  ])('after a run with success %s at attempt %i in queue %s the next step is %s', (succeeded, count, name, step) => {
+    expect(stepAfterRun(succeeded, count, { name, maxDequeueCount: 5 })).toBe(step);
   });
 
-  test('pauses grow from 100 ms to the bound', () => {
+  test.each([
+    ['Text', 5, 'work', undefined],
+    ['Text', 6, 'work', 'Poison'],
+    ['NotUtf8', 5, 'work', undefined],
+    ['NotBase64', 1, 'work', 'Poison'],
+    ['Text', 5, 'work-poison', undefined],
+    ['Text', 6, 'work-poison', 'Leave'],
+    ['NotBase64', 1, 'work-poison', 'Leave'],
+  ] as const)(
+    'before a run of a message of kind %s at attempt %i in queue %s the next step is %s',
+    (kind, count, name, step) => {
+      const decoded = kind === 'Text' ? { kind, text: '{}' } : { kind };
+      expect(stepBeforeRun(decoded, count, { name, maxDequeueCount: 5 })).toBe(step);
+    },
+  );
+
+  test('the pauses between polls grow from 100 ms to the bound', () => {
     const pauses = [1, 2, 3, 4, 5, 100].map((empty) => pollPause(empty, 2000, 0.5));
     expect(pauses).toEqual([100, 200, 400, 800, 1600, 2000]);
   });
 
   test.each([
-    ['eyJhIjoxfQ==', '{"a":1}'],
-    ['', ''],
-    ['not base64!', undefined],
-    ['YQ', undefined],
-  ])('%j decodes to %j', (text, decoded) => {
-    expect(decodeText(text, 'base64')).toBe(decoded);
+    ['eyJhIjoxfQ==', { kind: 'Text', text: '{"a":1}' }],
+    ['', { kind: 'Text', text: '' }],
+    ['not base64!', { kind: 'NotBase64' }],
+    ['YQ', { kind: 'NotBase64' }],
+    // The byte FF, which UTF-8 never has.
+    ['/w==', { kind: 'NotUtf8' }],
+  ])('the message %j decodes to %j', (text, decoded) => {
+    expect(decodeText(text, 'base64')).toEqual(decoded);
   });
 });

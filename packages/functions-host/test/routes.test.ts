@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { findClash, findRoute, orderRoutes, type Route } from '../src/routes.ts';
+import { findRoute, isClash, orderRoutes, type Route } from '../src/routes.ts';
 import { matchTemplate, parseTemplate } from '../src/routeTemplate.ts';
 
 describe('a route template', () => {
@@ -50,7 +50,7 @@ describe('a route template', () => {
     ['s/{id:regex(^[a-c]{{2}}$)}', '/s/AB', { id: 'AB' }],
     ['s/{id:regex(b)}', '/s/abc', { id: 'abc' }],
     ['s/{id:regex(^a:(b|c)$)}', '/s/a:c', { id: 'a:c' }],
-  ])('%s on %s gives %o', (template, path, params) => {
+  ])('the route template %s on the path %s gives %o', (template, path, params) => {
     expect(matchTemplate(parseTemplate(template), path)).toEqual(params);
   });
 
@@ -63,7 +63,7 @@ describe('a route template', () => {
     ['a//b', 'a segment is empty'],
     ['a/{b:colour}', "'colour' is not a route constraint"],
     ['a/{b:length(x)}', "'length(x)' has the wrong arguments"],
-  ])('%s is refused: %s', (template, problem) => {
+  ])('the route template %s is refused with the reason: %s', (template, problem) => {
     expect(() => parseTemplate(template)).toThrow(problem);
   });
 });
@@ -78,25 +78,25 @@ describe('the function that answers', () => {
   const winner = (routes: Route[], method: string, path: string) =>
     findRoute(orderRoutes(routes), method, path)?.route.functionName;
 
-  test('is the first by name, ignoring case, whatever the order of registration', () => {
+  test('the first function by name, ignoring case, answers in any order of registration', () => {
     const routes = [route('Zoo', 'items/{id}'), route('beta', 'items/{id}'), route('Alpha', 'items/{name}')];
     expect(winner(routes, 'GET', '/items/1')).toBe('Alpha');
   });
 
-  test('is not the one with the more specific template: a catch-all with an earlier name shadows the others', () => {
+  test('a catch-all route with an earlier name shadows a more specific route', () => {
     expect(winner([route('b', 'items/list'), route('a', '{*rest}')], 'GET', '/items/list')).toBe('a');
   });
 
-  test('is the next one when method or constraint do not fit', () => {
+  test('the next function answers when method or constraint do not match', () => {
     const routes = [route('a', 'items/{id:int}', ['GET']), route('b', 'items/{id}', ['GET', 'POST'])];
     expect(winner(routes, 'POST', '/items/1')).toBe('b');
     expect(winner(routes, 'get', '/items/x')).toBe('b');
     expect(winner(routes, 'DELETE', '/items/x')).toBeUndefined();
   });
 
-  test('clashes with another of the same route and a method in common', () => {
-    const routes = orderRoutes([route('b', 'x/{id}', ['GET', 'PUT']), route('a', 'X/{id}', ['PUT'])]);
-    expect(findClash(routes)?.map((one) => one.functionName)).toEqual(['a', 'b']);
-    expect(findClash([route('a', 'x', ['GET']), route('b', 'x', ['PUT'])])).toBeUndefined();
+  test('two functions with the same route and a common method clash', () => {
+    expect(isClash(route('a', 'X/{id}', ['PUT']), route('b', 'x/{id}', ['GET', 'PUT']))).toBe(true);
+    expect(isClash(route('a', 'x', ['GET']), route('b', 'x', ['PUT']))).toBe(false);
+    expect(isClash(route('a', 'x'), route('b', 'y'))).toBe(false);
   });
 });

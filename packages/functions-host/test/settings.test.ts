@@ -4,7 +4,7 @@ import { applyEnvironment, readLocalSettings, resolveSettings } from '../src/set
 import { appFolder, startApp } from './app.ts';
 
 describe('host.json', () => {
-  test('has the documented defaults', () => {
+  test('host.json has the documented defaults', () => {
     expect(parseHostJson('{"version":"2.0"}', 'host.json')).toEqual({
       http: { routePrefix: 'api', maxOutstandingRequests: -1, maxConcurrentRequests: -1 },
       queues: {
@@ -15,7 +15,10 @@ describe('host.json', () => {
         maxPollingIntervalMs: 60_000,
         messageEncoding: 'base64',
       },
+      eventHubs: { maxEventBatchSize: 100 },
+      functionTimeoutMs: 1_800_000,
     });
+    expect(parseHostJson('{"version":"2.0","functionTimeout":"-1"}', 'host.json').functionTimeoutMs).toBeUndefined();
   });
 
   test.each([
@@ -23,6 +26,7 @@ describe('host.json', () => {
     ['[]', 'host.json must hold an object'],
     ['{"version":"3.0"}', 'host.json: version must be "2.0", not "3.0"'],
     ['{}', 'host.json: version must be "2.0", not undefined'],
+    ['{"version":"2.0","functionTimeout":"9"}', 'functionTimeout must be a time such as "00:00:10", not "9"'],
     ['{"version":"2.0","extensions":1}', 'host.json: extensions must be an object, not 1'],
     [
       '{"version":"2.0","extensions":{"queues":{"batchSize":33}}}',
@@ -36,7 +40,7 @@ describe('host.json', () => {
       '{"version":"2.0","extensions":{"queues":{"messageEncoding":"utf8"}}}',
       'host.json: extensions.queues.messageEncoding must be "base64" or "none", not "utf8"',
     ],
-  ])('%s is refused in one line', (text, problem) => {
+  ])('the host.json %s is refused in one line', (text, problem) => {
     expect(() => parseHostJson(text, 'host.json')).toThrow(problem);
   });
 
@@ -46,11 +50,11 @@ describe('host.json', () => {
     ['1.00:00:00', 86_400_000],
     ['24:00:00', undefined],
     ['5', undefined],
-  ])('reads the time %s as %s ms', (text, ms) => {
+  ])('the TimeSpan %s is %s ms', (text, ms) => {
     expect(parseTimeSpan(text)).toBe(ms);
   });
 
-  test('is needed, and the error names the file', async () => {
+  test('an app without host.json is refused with the file name', async () => {
     const appDir = appFolder({ files: { 'host.json': '{"version":"1.0"}' } });
     await expect(startApp({ appDir })).rejects.toThrow(`${appDir}/host.json: version must be "2.0", not "1.0"`);
   });
@@ -63,11 +67,11 @@ describe('settings', () => {
     ['a-%queue%-%QUEUE%', { kind: 'Text', text: 'a-work-work' }],
     ['%NOT_THERE_AT_ALL%', { kind: 'Missing', setting: 'NOT_THERE_AT_ALL' }],
     ['50%', { kind: 'Unclosed' }],
-  ])('in %s are resolved to %o', (text, expected) => {
+  ])('the settings in %s are resolved to %o', (text, expected) => {
     expect(resolveSettings(text, { QUEUE: 'work' })).toEqual(expected);
   });
 
-  test('come from local.settings.json, under those given at start, and are the environment while the host runs', async () => {
+  test('settings of local.settings.json and of the options are the environment while the host runs, and options take precedence', async () => {
     process.env.HOST_TEST_KEPT = 'before';
     const values = { HOST_TEST_FILE: 'file', HOST_TEST_BOTH: 'file', HOST_TEST_KEPT: 'during' };
     const { host, probe } = await startApp({
@@ -82,13 +86,13 @@ describe('settings', () => {
     delete process.env.HOST_TEST_KEPT;
   });
 
-  test('of a file that is wrong are refused by name', () => {
+  test('an invalid local.settings.json is refused with the name of the field', () => {
     const wrong = (content: unknown) => appFolder({ files: { 'local.settings.json': JSON.stringify(content) } });
     expect(() => readLocalSettings(wrong({ Values: { A: 1 } }))).toThrow('Values.A must be text');
     expect(() => readLocalSettings(wrong({ IsEncrypted: true }))).toThrow('IsEncrypted is true');
   });
 
-  test('of two hosts in one process may be the same but not contradict each other', () => {
+  test('two hosts in one process can have the same settings but no different values', () => {
     const first = applyEnvironment({ HOST_TEST_A: '1' });
     const second = applyEnvironment({ HOST_TEST_A: '1' });
     expect(() => applyEnvironment({ HOST_TEST_A: '2' })).toThrow('another value of the setting HOST_TEST_A');
@@ -99,15 +103,17 @@ describe('settings', () => {
     expect(process.env.HOST_TEST_A).toBeUndefined();
   });
 
-  test('that a binding names and nobody has set are an error with function, property and setting', async () => {
+  test('a missing setting in a binding puts its function in error, with property and setting in the message', async () => {
     const source = `app.timer('sweep', { schedule: '%HOST_TEST_NONE%', handler() {} });
       app.storageQueue('work', { queueName: 'q-%HOST_TEST_OTHER%', connection: 'C', handler() {} });`;
-    await expect(startApp({ source })).rejects.toThrow(
-      "Function 'sweep': schedule names the setting HOST_TEST_NONE, which is not set; Function 'work': queueName names the setting HOST_TEST_OTHER, which is not set",
-    );
+    const { errors } = await startApp({ source });
+    expect(errors()).toEqual([
+      "The 'sweep' function is in error: schedule names the setting HOST_TEST_NONE, which is not set",
+      "The 'work' function is in error: queueName names the setting HOST_TEST_OTHER, which is not set",
+    ]);
   });
 
-  test('disable a function by AzureWebJobs.NAME.Disabled, which then is not there', async () => {
+  test('the setting AzureWebJobs.NAME.Disabled disables a function', async () => {
     const { host } = await startApp({
       source: `app.http('on', { handler() {} }); app.http('off', { handler() {} });`,
       settings: { 'AzureWebJobs.off.Disabled': 'true' },

@@ -16,33 +16,32 @@ describe('an NCRONTAB schedule', () => {
     ['0 30 9 * Jan Mon', '2026-11-21T00:00:00Z', '2027-01-04T09:30:00.000Z'],
     ['5/20 * * * * *', '2026-11-23T10:00:25Z', '2026-11-23T10:00:45.000Z'],
     ['0 30 2 * * *', '2026-03-29T00:00:00Z', '2026-03-29T02:30:00.000Z'],
-  ])('%s after %s comes at %s, in UTC', (text, from, next) => {
+  ])('the schedule %s after %s has its next occurrence at %s in UTC', (text, from, next) => {
     expect(parseSchedule(text).next(at(from))).toBe(at(next));
   });
 
-  test('needs both day of month and day of week to fit', () => {
+  test('a schedule needs both day of month and day of week to match', () => {
     expect(parseSchedule('0 0 0 13 * 5').next(at('2026-11-23T00:00:00Z'))).toBe(at('2027-08-13T00:00:00Z'));
   });
 
-  test('may never come', () => {
+  test('a schedule can have no occurrence', () => {
     expect(parseSchedule('0 0 0 30 2 *').next(at('2026-11-23T00:00:00Z'))).toBeUndefined();
   });
 
-  test.each([
-    '',
-    'daily',
-    '@daily',
-    '00:05:00',
-    '* * * *',
-    '61 * * * * *',
-    '0 0 0 L * *',
-    '0 0 0 ? * *',
-    '0 0 0 * * 5#2',
-  ])('%j is refused', (text) => {
-    expect(() => parseSchedule(text)).toThrow('is not an NCRONTAB schedule');
+  test.each(['', 'daily', '@daily', '* * * *', '61 * * * * *', '0 0 0 L * *', '0 0 0 ? * *', '0 0 0 * * 5#2'])(
+    'the schedule %j is refused',
+    (text) => {
+      expect(() => parseSchedule(text)).toThrow('is not an NCRONTAB schedule');
+    },
+  );
+
+  test.each(['00:05:00', '60', '1.00:00:00'])('the TimeSpan %s is refused with the reason', (text) => {
+    expect(() => parseSchedule(text)).toThrow(
+      'is a TimeSpan, which the Functions host accepts on a Dedicated plan only',
+    );
   });
 
-  test('is frequent when two occurrences are less than a minute apart', () => {
+  test('a schedule is frequent when two occurrences are less than a minute apart', () => {
     const frequent = (text: string) => isFrequent(parseSchedule(text), at('2026-11-23T00:00:00Z'));
     expect(['*/30 * * * * *', '0,50 0 * * * *', '0 * * * * *', never].map(frequent)).toEqual([
       true,
@@ -54,10 +53,10 @@ describe('an NCRONTAB schedule', () => {
 });
 
 describe.concurrent('a timer', () => {
-  test('fires on its schedule, without schedule status when that is under a minute, and goes on after a failure', async ({
+  test('a timer fires on its schedule also after a failure, and has no schedule status below a minute', async ({
     onTestFinished: finished,
   }) => {
-    const { probe, said } = await startApp({
+    const { probe, logged } = await startApp({
       finished,
       source: `app.timer('tick', { schedule: '* * * * * *', handler(timer) {
         probe.seen.push({ timer, at: Date.now() });
@@ -67,13 +66,13 @@ describe.concurrent('a timer', () => {
     await eventually(() => probe.seen.length).toBe(2);
     const [first, second] = probe.seen as { timer: unknown; at: number }[];
     expect(first?.timer).toEqual({ isPastDue: false, schedule: { adjustForDST: true }, scheduleStatus: null });
-    const apart = (second?.at ?? 0) - (first?.at ?? 0);
-    expect(apart).toBeGreaterThan(700);
-    expect(apart).toBeLessThan(1300);
-    expect(said('error')[0]).toContain('no luck');
+    // A different second for each run, also on a busy machine.
+    const [firstSecond = 0, nextSecond = 0] = [first, second].map((run) => Math.floor((run?.at ?? 0) / 1000));
+    expect(nextSecond).toBeGreaterThan(firstSecond);
+    expect(logged('error')[0]).toContain('no luck');
   });
 
-  test('never overlaps itself, however long it runs, and fires again right after', async ({
+  test('a timer never overlaps itself, and fires again right after a long run', async ({
     onTestFinished: finished,
   }) => {
     const { opened, open } = gate();
@@ -91,7 +90,7 @@ describe.concurrent('a timer', () => {
     await eventually(() => probe.seen.slice(0, 4), 600).toEqual(['in', 'out', 'in', 'out']);
   });
 
-  test('runs by invokeTimer, also when timers are off, and tells the failure there', async ({
+  test('invokeTimer runs a timer also when timers are off, and rejects with its failure', async ({
     onTestFinished: finished,
   }) => {
     const { host, probe } = await startApp({
@@ -102,12 +101,12 @@ describe.concurrent('a timer', () => {
     });
     await host.invokeTimer('tick');
     await expect(host.invokeTimer('bad')).rejects.toThrow('no luck');
-    await expect(host.invokeTimer('nobody')).rejects.toThrow("There is no timer function 'nobody'.");
+    await expect(host.invokeTimer('missing')).rejects.toThrow("There is no timer function 'missing'.");
     await new Promise((resolve) => setTimeout(resolve, 1100));
     expect(probe.seen).toEqual(['tick']);
   });
 
-  test('run by hand waits for the run that is under way', async ({ onTestFinished: finished }) => {
+  test('a manual run of a timer waits for the current run', async ({ onTestFinished: finished }) => {
     const { opened, open } = gate();
     const { host, probe } = await startApp({
       finished,
@@ -121,7 +120,7 @@ describe.concurrent('a timer', () => {
     expect(probe.seen).toEqual(['in', 'out', 'in', 'out']);
   });
 
-  test('runs at the start with runOnStartup, and then is not past due', async ({ onTestFinished: finished }) => {
+  test('a timer with runOnStartup runs at the start and is not past due', async ({ onTestFinished: finished }) => {
     const { probe } = await startApp({
       finished,
       source: `app.timer('first', { schedule: '${never}', runOnStartup: true, handler(timer) { probe.seen.push(timer); } });`,
@@ -130,7 +129,7 @@ describe.concurrent('a timer', () => {
     expect(probe.seen[0]).toMatchObject({ isPastDue: false, scheduleStatus: { last: '0001-01-01T00:00:00+00:00' } });
   });
 
-  test('that was missed while no host ran fires once at the next start, past due', async ({
+  test('an occurrence missed while no host ran fires once at the next start as past due', async ({
     onTestFinished: finished,
   }) => {
     const missed = {

@@ -1,7 +1,8 @@
 /**
- * Runs one part of the embedded stack as a process of its own. The parent reads one JSON line from stdout and holds our
- * stdin open; when the parent dies, however it dies, stdin closes and we go too, so no orphan keeps a port.
- * (A shell that runs us in the background without a terminal gives us an empty stdin: pass `< <(sleep infinity)` there.)
+ * Runs one part of the embedded stack as its own process. The parent reads one JSON line from standard output and holds
+ * standard input open. When the parent ends in any way, standard input closes and this process ends too, so that no
+ * orphan occupies a port. (A shell that starts this process in the background without a terminal gives it an empty
+ * standard input: add `< <(sleep infinity)` there.)
  */
 import * as z from 'zod';
 
@@ -28,12 +29,12 @@ export async function runAsOwnProcess<P extends Part>(
   }
 }
 
-/** The options of a part, given as one JSON argument: `node main.ts '{"port":4000}'`. */
+/** The options of a part in one JSON argument: `node main.ts '{"port":4000}'`. */
 export function jsonArgument<S extends z.ZodType>(
   schema: S,
   argument: string | undefined = process.argv[2],
 ): z.infer<S> {
   const parsed = schema.safeParse(argument === undefined ? {} : JSON.parse(argument));
-  if (!parsed.success) throw new Error(`The JSON argument does not fit:\n${z.prettifyError(parsed.error)}`);
+  if (!parsed.success) throw new Error(`The JSON argument is not valid:\n${z.prettifyError(parsed.error)}`);
   return parsed.data;
 }

@@ -41,6 +41,15 @@ export interface OlderAccountKeys {
   readonly since: EpochMs;
   /** base64 of the envelope of docs/envelope.md, kind `accountKeys`: encrypted under the account key. */
   readonly keys: readonly { readonly generation: number; readonly sealed: string }[];
+  /** How far the pass over the secrets has come. Absent: it begins. */
+  readonly pass?: {
+    /** The last row that it has met. */
+    readonly after: string;
+    /** Secrets under an older key that it has met. */
+    readonly found: number;
+    /** Of these, those that could not be decrypted. */
+    readonly stuck: number;
+  };
 }
 
 /**
@@ -129,6 +138,8 @@ export interface AccountView {
   readonly etag: string;
   /** Absent under the system key. */
   readonly watch?: Watch;
+  /** When record and watch were read. */
+  readonly readAt?: EpochMs;
 }
 
 /**

@@ -5,6 +5,7 @@
 
 import { type Bytes, base64, equalBytes, fromBase64, wipe } from '../base/bytes.ts';
 import { Refusal } from '../base/errors.ts';
+import { fold } from '../base/names.ts';
 import type { EpochMs } from '../base/time.ts';
 import {
   accountKeyPayload,
@@ -27,6 +28,7 @@ import type { AccountsDeps } from './deps.ts';
 
 export const keyContextOf = (record: ActiveAccount): KeyContext => ({
   instanceId: record.instanceId,
+  account: fold(record.name),
   generation: record.accountKeyGeneration,
 });
 

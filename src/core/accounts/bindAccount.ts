@@ -6,10 +6,9 @@
  */
 
 import type { Stored } from '../base/stored.ts';
-import type { EpochMs } from '../base/time.ts';
 import { claimFor } from '../customerKey/claims.ts';
 import type { BoundAccount } from '../watch/ports.ts';
-import { ensureWatched } from '../watch/updateWatch.ts';
+import { ensureWatched, type Proof } from '../watch/updateWatch.ts';
 import { type ActiveAccount, boundOf, type Encryption, wrappedByOf } from './account.ts';
 import type { AccountsDeps } from './deps.ts';
 
@@ -20,13 +19,13 @@ import type { AccountsDeps } from './deps.ts';
 export async function bind(
   record: Pick<ActiveAccount, 'name' | 'instanceId' | 'owner'>,
   encryption: Encryption,
-  provenAt: EpochMs,
+  proof: Proof,
   service: AccountsDeps,
 ): Promise<Encryption> {
   if (encryption.type === 'SystemKey') return encryption;
   const { binding, version } = encryption;
   await service.bindings.putAccount(binding.id, boundOf(record, encryption));
-  const watch = await ensureWatched(binding, version, provenAt, service);
+  const watch = await ensureWatched(binding, version, proof, service);
   await claimFor(record.owner, binding, service);
   return { ...encryption, reconciledEpoch: watch.epoch };
 }
@@ -34,11 +33,11 @@ export async function bind(
 /**
  * Runs after the record is written: a version that no account seemed to use may have left the watch in the meantime.
  */
-export async function confirmWatched(encryption: Encryption, provenAt: EpochMs, service: AccountsDeps): Promise<void> {
+export async function confirmWatched(encryption: Encryption, proof: Proof, service: AccountsDeps): Promise<void> {
   if (encryption.type === 'SystemKey') return;
   const watch = await service.bindings.readWatch(encryption.binding.id);
   if (watch?.value.versions[encryption.version] === undefined)
-    await ensureWatched(encryption.binding, encryption.version, provenAt, service);
+    await ensureWatched(encryption.binding, encryption.version, proof, service);
 }
 
 /** The row of the key that the account is leaving, as it is before the record is written. */

@@ -15,7 +15,7 @@ import { openInRecord, resealInRecord, sealInRecord } from './secretLayers.ts';
 export const maxOpenGenerations = 32;
 const maxListed = 64;
 
-type Holder = Pick<ActiveAccount, 'instanceId' | 'accountKeyGeneration' | 'dataKeyGenerations'>;
+type Holder = Pick<ActiveAccount, 'name' | 'instanceId' | 'accountKeyGeneration' | 'dataKeyGenerations'>;
 type Tools = { readonly atRest: Pick<Ring, 'newest' | 'kek'>; readonly random: Random };
 
 export type OpenGeneration = DataKeyGeneration & { readonly sealed: string };

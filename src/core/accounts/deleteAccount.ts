@@ -6,10 +6,12 @@
 
 import type { Actor } from '../audit/auditEntry.ts';
 import type { ArmPath } from '../base/armPath.ts';
+import { DamagedRow } from '../base/damagedRow.ts';
 import { defined } from '../base/defined.ts';
 import { LostRace, retryLostRaces } from '../base/errors.ts';
 import { parseAccountName } from '../base/names.ts';
-import { boundOf, etagOf, wrappedByOf } from './account.ts';
+import { type AccountView, boundOf, etagOf, wrappedByOf } from './account.ts';
+import { deleteDamaged } from './deleteDamaged.ts';
 import type { AccountsDeps } from './deps.ts';
 import { catchUp, catchUpDeleted } from './missingVerdictEntries.ts';
 import { findAccount } from './readAccount.ts';
@@ -24,7 +26,8 @@ export async function deleteAccount(
 ): Promise<boolean> {
   const folded = parseAccountName(name);
   const existed = await retryLostRaces(async () => {
-    const current = await findAccount(folded, service);
+    const current = await findUnlessDamaged(folded, conditions, actor, service);
+    if (current === 'damaged') return true;
     checkPreconditions(conditions, current && etagOf(current.record));
     if (current === undefined) return false;
     const { record, facts: pending } = catchUp(current.record, current.watch);
@@ -49,6 +52,25 @@ export async function deleteAccount(
   });
   await finishDelete(folded, service);
   return existed;
+}
+
+/** `damaged`: the record was, and its account is being deleted now. */
+async function findUnlessDamaged(
+  folded: string,
+  { ifMatch }: Preconditions,
+  actor: Actor,
+  service: AccountsDeps,
+): Promise<AccountView | 'damaged' | undefined> {
+  try {
+    return await findAccount(folded, service);
+  } catch (error) {
+    const etag = error instanceof DamagedRow ? await service.accounts.damagedEtag(folded) : undefined;
+    if (etag === undefined) throw error;
+    // A damaged record has no ETag that a caller could know.
+    checkPreconditions({ ...(ifMatch === undefined ? {} : { ifMatch }) }, '');
+    await deleteDamaged(folded, etag, actor, service);
+    return 'damaged';
+  }
 }
 
 /** Removes what an interrupted delete has left, if there is one. Safe to repeat, by any process. */

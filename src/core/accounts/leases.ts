@@ -1,5 +1,5 @@
 import type { Bytes } from '../base/bytes.ts';
-import { type Cause, classOf } from '../base/causes.ts';
+import { type Cause, isOutage } from '../base/causes.ts';
 import { lruCache } from '../base/lruCache.ts';
 import { measure } from '../base/metrics.ts';
 import type { EpochMs } from '../base/time.ts';
@@ -8,7 +8,7 @@ import type { Verdict } from '../watch/watch.ts';
 import { type AccountView, leasePolicyOf, onceTermMs, verdictOn, wrappedByOf } from './account.ts';
 import { openAccountKey } from './accountKey.ts';
 import type { AccountsDeps } from './deps.ts';
-import { keyUnreachable } from './gate.ts';
+import { causeOf, keyUnreachable } from './gate.ts';
 import { auditKeyUses, type KeyUse, recordingKeyVault } from './keyUse.ts';
 import type { Leases, LeaseTerm } from './processState.ts';
 
@@ -59,7 +59,7 @@ export function createLeases(
     const uses: KeyUse[] = [];
     const opened = await openAccountKey(view.record, { ...tools, keyVault: recordingKeyVault(tools.keyVault, uses) });
     const audited = auditKeyUses({ record: view.record, purpose: 'lease', actor: keyward }, uses, tools);
-    return opened.ok ? { key: opened.value, audited } : opened.cause;
+    return opened.ok ? { key: opened.value, audited } : causeOf(view, opened);
   }
 
   async function open(id: string, view: AccountView): Promise<Lease | Cause> {
@@ -98,7 +98,7 @@ export function createLeases(
 
   /** Uses a key that could not be renewed until its lease, or grace, ends. */
   function goOn(id: string, held: Lease, cause: Cause): Lease | Cause {
-    held.isInGrace = classOf(cause) === 'unreachable';
+    held.isInGrace = isOutage(cause);
     held.renewAfter = held.isInGrace ? clock.monotonic() + graceStepMs : Number.POSITIVE_INFINITY;
     const leaseLeftMs = held.lifeMs - ageOf(held);
     const leftMs = held.isInGrace

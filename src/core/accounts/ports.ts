@@ -2,13 +2,17 @@
 import type { AuditEntry } from '../audit/auditEntry.ts';
 import type { ArmPath } from '../base/armPath.ts';
 import type { Stored } from '../base/stored.ts';
-import type { EpochMs } from '../base/time.ts';
 import type { AccountRecord } from './account.ts';
 import type { SecretPage, SecretRef } from './secretRow.ts';
 
 /** Accounts with their audit entries, one partition per account. @throws LostRace when the ETag no longer fits. */
 export interface AccountStore {
+  /** @throws DamagedRow */
   read(name: string): Promise<Stored<AccountRecord> | undefined>;
+  /** The ETag of the record, if it is damaged. */
+  damagedEtag(name: string): Promise<string | undefined>;
+  /** Returns false when the record has changed, or is gone. */
+  removeRecord(name: string, etag: string): Promise<boolean>;
   /** Inserts record and entries in one batch. @throws LostRace when the name is taken. */
   create(record: AccountRecord, entries: readonly AuditEntry[]): Promise<void>;
   /** Replaces the record and inserts the entries, in one batch. */
@@ -37,18 +41,11 @@ export interface Directory {
   pageOf(list: ArmPathFilter, limit: number, after?: string): Promise<{ names: string[]; next?: string }>;
 }
 
-/** A pass that encrypts an account's secrets under its newest key, and its progress. */
+/** A wake-up of the pass that brings an account's secrets under its newest key. The record says how far it has come. */
 export interface RekeyWork {
   readonly visit: 'secrets';
   readonly account: string;
-  /** The phase of the pass. A pass of another phase begins from the start. */
-  readonly since?: EpochMs | undefined;
-  readonly after?: string | undefined;
-  /** Secrets under an older key that this pass has found. */
-  readonly found?: number | undefined;
-  /** Of these, the number that could not be decrypted. */
-  readonly stuck?: number | undefined;
-  /** How often the chain of messages has paused in this phase. */
+  /** How often the chain of messages has paused: it ends after a day, because the daily pass begins another. */
   readonly pauses?: number | undefined;
 }
 

@@ -4,15 +4,15 @@ import type { AuditFacts } from '../audit/auditEntry.ts';
 import { type Bytes, wipe } from '../base/bytes.ts';
 import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';
-import type { EpochMs } from '../base/time.ts';
 import type { KeyContext } from '../crypto/accountKeyEnvelope.ts';
 import { wipeAccountKey } from '../crypto/subkeys.ts';
 import { acceptCustomerKey, type CustomerKeyInput, keyFailure, type Owned } from '../customerKey/acceptCustomerKey.ts';
+import type { Proof } from '../watch/updateWatch.ts';
 import type { AccountView, DataKeyGeneration, Encryption, OlderAccountKeys } from './account.ts';
-import { openAccountKey, type Proven, wrapByCustomerKey, wrapBySystemKey } from './accountKey.ts';
+import { keyContextOf, openAccountKey, type Proven, wrapByCustomerKey, wrapBySystemKey } from './accountKey.ts';
 import { refuseTooManyGenerations, takeOverGenerations } from './dataKeyGenerations.ts';
 import type { AccountsDeps } from './deps.ts';
-import { keyUnreachable } from './gate.ts';
+import { causeOf, keyUnreachable } from './gate.ts';
 import { keepOlderKeys } from './secretLayers.ts';
 
 export type EncryptionInput = { readonly type: 'SystemKey' } | ({ readonly type: 'CustomerKey' } & CustomerKeyInput);
@@ -25,8 +25,8 @@ export interface Protected {
   readonly olderAccountKeys?: OlderAccountKeys;
   /** Set when the account key is new and has data keys. */
   readonly dataKeyGenerations?: readonly DataKeyGeneration[];
-  /** When a remote unwrap proved the key; the current time under the system key. */
-  readonly provenAt: EpochMs;
+  /** The remote unwrap that proved the key; under the system key, only its time. */
+  readonly proof: Proof;
   /** Key Vault's request id of the proof. */
   readonly facts: Pick<AuditFacts, 'keyVaultRequestId'>;
 }
@@ -42,12 +42,11 @@ export async function changeKey(
   service: AccountsDeps,
 ): Promise<Protected> {
   const { record } = current;
-  const { instanceId, accountKeyGeneration: generation } = record;
   if (record.encryption.type === 'SystemKey') return renewAccountKey(current, input, service);
   const opened = await openAccountKey(record, service);
-  if (!opened.ok) throw keyUnreachable(current, opened.cause);
+  if (!opened.ok) throw keyUnreachable(current, causeOf(current, opened));
   try {
-    return await protect({ instanceId, generation }, opened.value, input, record, service);
+    return await protect(keyContextOf(record), opened.value, input, record, service);
   } finally {
     wipe(opened.value);
   }
@@ -73,11 +72,11 @@ export async function renewAccountKey(
   refuseTooManyGenerations(record);
   const { atRest } = await service.rings();
   const opened = await openAccountKey(record, service);
-  if (!opened.ok) throw keyUnreachable({ record, ...view }, opened.cause);
+  if (!opened.ok) throw keyUnreachable({ record, ...view }, causeOf({ record, ...view }, opened));
   const generation = record.accountKeyGeneration + 1;
   const accountKey = service.random.bytes(32);
   try {
-    const made = await protect({ instanceId: record.instanceId, generation }, accountKey, input, record, service);
+    const made = await protect({ ...keyContextOf(record), generation }, accountKey, input, record, service);
     const keys = keepOlderKeys(opened.value, record, { accountKey, generation }, atRest, service.random);
     const now = service.clock.now();
     const tools = { atRest, random: service.random };
@@ -104,19 +103,24 @@ export async function protect(
   const accountKeyGeneration = place.generation;
   if (input.type === 'SystemKey') {
     const wrappedAccountKey = await wrapBySystemKey(place, accountKey, service);
-    const provenAt = service.clock.now();
-    return { encryption: input, wrappedAccountKey, accountKeyGeneration, provenAt, facts: {} };
+    const proof = { at: service.clock.now() };
+    return { encryption: input, wrappedAccountKey, accountKeyGeneration, proof, facts: {} };
   }
   const { identifier, binding, description, refusedBy } = await acceptCustomerKey(input, account, service);
   const proven = await wrapByCustomerKey(place, accountKey, binding, description, service);
   if (!proven.ok) throw refusedBy(proven);
   const { version } = description;
   const follows = identifier.version === undefined;
+  const isNewest = follows && input.version === undefined;
   return {
     encryption: { type: 'CustomerKey', keyIdentifier: identifier.text, follows, version, binding, reconciledEpoch: 0 },
     wrappedAccountKey: proven.value.wrappedAccountKey,
     accountKeyGeneration,
-    provenAt: proven.value.at,
+    proof: {
+      at: proven.value.at,
+      // Without a version in the input, the description is that of the newest.
+      ...defined({ principal: proven.observed.principal, newest: isNewest ? description : undefined }),
+    },
     facts: requestIdOf(proven.value),
   };
 }

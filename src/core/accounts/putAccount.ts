@@ -12,9 +12,9 @@ import { type Bytes, wipe } from '../base/bytes.ts';
 import { defined } from '../base/defined.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
 import { fold, foldRegion, parseAccountName, parseAmsName, parseOwner } from '../base/names.ts';
-import type { Owned } from '../customerKey/acceptCustomerKey.ts';
+import { type Owned, parseCustomerKey, refuseForeign } from '../customerKey/acceptCustomerKey.ts';
 import { bindingOf } from '../customerKey/binding.ts';
-import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
+import { keyIdentifierTarget, parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { Rings } from '../rings/ring.ts';
 import { isSealStillValid } from '../rings/staleWriter.ts';
 import {
@@ -63,6 +63,8 @@ export interface AccountInput {
 export interface Permitted {
   /** Move an account from its customer key back to the system key. */
   readonly mayRelease?: boolean;
+  /** Create accounts of these owners only. Absent: of any. */
+  readonly owners?: ReadonlySet<string>;
 }
 
 export type SavedAccount = { readonly view: AccountView; readonly created: boolean };
@@ -83,7 +85,7 @@ export function putAccount(
     // A creation that was delayed too long and crashed may have left a key that no ring opens. Its retry must not
     // succeed.
     if (current !== undefined) await assertRingsOpenStoredKey(current.record, service);
-    if (current === undefined) await createAccount(name, input, actor, service);
+    if (current === undefined) await createAccount(name, input, actor, service, permitted);
     else await withPreconditions(conditions, () => changeAccount(current, input, { actor, ...permitted }, service));
     return { view: await getAccount(folded, service), created: current === undefined };
   });
@@ -120,8 +122,16 @@ function racing<T>(
   return input.encryption === undefined ? serialize(name, race) : race();
 }
 
-function createAccount(name: string, input: AccountInput, actor: Actor, service: AccountsDeps): Promise<void> {
+function createAccount(
+  name: string,
+  input: AccountInput,
+  actor: Actor,
+  service: AccountsDeps,
+  { owners }: Permitted,
+): Promise<void> {
   const owned = ownedOf(input);
+  if (owners?.has(owned.owner) === false)
+    throw new Refusal('AuthorizationFailed', `The caller may create accounts of ${[...owners].join(', ')} only.`);
   const { tags = {}, auditKeyUse = false, leaseSeconds, place, kept } = input;
   if (place !== undefined) parseAmsName(name);
   const record = {
@@ -147,22 +157,22 @@ async function create(about: NewAccount, input: AccountInput, actor: Actor, serv
   const { name, instanceId, owner } = about;
   const now = service.clock.now();
   const { encryption: wanted = { type: 'SystemKey' } } = input;
-  const place = { instanceId, generation: 1 };
-  if (wanted.type === 'CustomerKey') parseKeyIdentifier(wanted.keyIdentifier, service.cloud);
+  const place = { instanceId, account: fold(name), generation: 1 };
+  if (wanted.type === 'CustomerKey') parseCustomerKey(wanted.keyIdentifier, service);
   const rings = await service.rings();
   const accountKey = service.random.bytes(32);
   try {
-    const { provenAt, facts, ...key } = await protect(place, accountKey, wanted, about, service);
+    const { proof, facts, ...key } = await protect(place, accountKey, wanted, about, service);
     await finishDelete(fold(name), service);
     await removeLeftovers(fold(name), service);
     await service.directory.put(fold(name));
     if (about.place !== undefined) await service.directory.put(fold(name), about.place);
-    const encryption = await bind({ name, instanceId, owner }, key.encryption, provenAt, service);
+    const encryption = await bind({ name, instanceId, owner }, key.encryption, proof, service);
     const created: AuditFacts = { type: 'AccountCreated', actor, key: wrappedByOf(encryption), ...facts };
     const record = { lifecycle: 'active', ...about, createdAt: now, updatedAt: now, ...key, encryption } as const;
     await insertAccount(record, created, service);
     await resealUntilValid(record, accountKey, rings, service);
-    await confirmWatched(encryption, provenAt, service);
+    await confirmWatched(encryption, proof, service);
   } finally {
     wipe(accountKey);
   }
@@ -181,7 +191,7 @@ async function resealUntilValid(
   while (!(await isSealStillValid(rings, service))) {
     rings = await service.rings();
     const again = await resealAccountKey(
-      { instanceId, generation: accountKeyGeneration },
+      { instanceId, account: fold(name), generation: accountKeyGeneration },
       accountKey,
       encryption,
       service,
@@ -212,9 +222,9 @@ async function changeAccount(
 ): Promise<void> {
   const { record, facts: pending } = catchUp(current.record, current.watch);
   refuseChange(record, input);
-  refuseRelease(record, input, mayRelease);
   // Before the account's current key is used.
-  if (input.encryption?.type === 'CustomerKey') parseKeyIdentifier(input.encryption.keyIdentifier, service.cloud);
+  if (input.encryption?.type === 'CustomerKey') parseCustomerKey(input.encryption.keyIdentifier, service);
+  await refuseRelease(record, input, mayRelease, service);
   const auditKeyUse = input.auditKeyUse ?? record.auditKeyUse ?? false;
   const tags = input.tags ?? record.tags;
   const kept = keptAfter(record.kept, input.kept);
@@ -242,13 +252,37 @@ export function refuseChange(record: ActiveAccount, input: AccountInput): void {
     throw notChangeable('properties.resourceGroupName', 'The subscription and resource group');
 }
 
-/** This ends the customer's hold on the account, so the right to write accounts is not enough. */
-function refuseRelease(record: ActiveAccount, input: AccountInput, mayRelease: boolean): void {
-  if (mayRelease || record.encryption.type === 'SystemKey' || input.encryption?.type !== 'SystemKey') return;
+/**
+ * Whether the change takes the account out of the hold of its customer's vault: to the system key, or to a key in another
+ * vault. The right to write accounts is not enough for that (INV-14).
+ */
+export function isRelease(
+  { encryption }: ActiveAccount,
+  input: EncryptionInput | undefined,
+  { cloud }: Pick<AccountsDeps, 'cloud'>,
+): boolean {
+  if (encryption.type === 'SystemKey' || input === undefined) return false;
+  if (input.type === 'SystemKey') return true;
+  return parseKeyIdentifier(input.keyIdentifier, cloud).vaultHost !== encryption.binding.vaultHost;
+}
+
+/** @throws Refusal AuthorizationFailed; OwnerMismatch where the other vault is another owner's */
+async function refuseRelease(
+  record: ActiveAccount,
+  { encryption }: AccountInput,
+  mayRelease: boolean,
+  service: AccountsDeps,
+): Promise<void> {
+  if (mayRelease || !isRelease(record, encryption, service)) return;
+  if (encryption?.type === 'CustomerKey') {
+    const key = parseKeyIdentifier(encryption.keyIdentifier, service.cloud);
+    await refuseForeign(bindingOf(key, service.homeTenantId, encryption.identity), record.owner, service);
+  }
+  const where = encryption?.type === 'SystemKey' ? 'the system key' : 'a key in another vault';
   throw new Refusal(
     'AuthorizationFailed',
-    'Taking an account from its customer key back to the system key needs the app role Keys.Release.',
-    { target: 'properties.encryption.type' },
+    `Changing an account from its customer key to ${where} needs the app role Keys.Release.`,
+    { target: encryption?.type === 'SystemKey' ? 'properties.encryption.type' : keyIdentifierTarget },
   );
 }
 

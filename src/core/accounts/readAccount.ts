@@ -1,6 +1,10 @@
 /** Reads accounts: the record and its watch, as every call sees them. */
 
 import { type ArmPath, isSameArmPath } from '../base/armPath.ts';
+<<<<<<< HEAD
+=======
+import { DamagedRow } from '../base/damagedRow.ts';
+>>>>>>> main
 import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';
 import { fold, parseAccountName } from '../base/names.ts';
@@ -9,7 +13,7 @@ import { type AccountView, type ActiveAccount, verdictOn } from './account.ts';
 import type { AccountsDeps } from './deps.ts';
 import type { ArmPathFilter } from './ports.ts';
 
-export interface ReadDeps extends Partial<Pick<AccountsDeps, 'accountCache'>> {
+export interface ReadDeps extends Partial<Pick<AccountsDeps, 'accountCache'>>, Pick<AccountsDeps, 'clock'> {
   readonly accounts: Pick<AccountsDeps['accounts'], 'read'>;
   readonly bindings: Pick<AccountsDeps['bindings'], 'readWatch'>;
 }
@@ -33,7 +37,7 @@ export async function findAccount(name: string, tools: ReadDeps): Promise<Accoun
   const binding = found && bindingIdOf(found);
   accountCache?.noteBinding(folded, binding);
   if (stored === undefined || found === undefined) return undefined;
-  const view = { record: found, etag: stored.etag };
+  const view = { record: found, etag: stored.etag, readAt: tools.clock.now() };
   if (binding === undefined) return view;
   const guessed = binding === guess ? await early : undefined;
   // A watch that was read a moment before the record may not have its version yet.
@@ -51,6 +55,8 @@ export async function getAccount(name: string, tools: ReadDeps): Promise<Account
 
 export interface AccountPage {
   readonly accounts: readonly AccountView[];
+  /** Names of accounts whose record, or whose watch, is damaged. */
+  readonly damaged: readonly string[];
   /** Pass it to the next call. Absent on the last page. */
   readonly next?: string;
 }
@@ -85,6 +91,7 @@ const isListed = (
 /** Each watch once, after the records that name it, however many accounts of the page share it. */
 async function readListed(page: { names: string[]; next?: string }, tools: ReadDeps): Promise<AccountPage> {
   const { names, next } = page;
+<<<<<<< HEAD
   const stored = await Promise.all(names.map((name) => tools.accounts.read(name)));
   const records = stored.flatMap((one) =>
     one?.value.lifecycle === 'active' ? { record: one.value, etag: one.etag } : [],
@@ -98,6 +105,22 @@ async function readListed(page: { names: string[]; next?: string }, tools: ReadD
     ...defined({ watch: watches.get(bindingIdOf(view.record) ?? '') }),
   }));
   return { accounts, ...defined({ next }) };
+=======
+  const found = await Promise.all(names.map((name) => findUnlessDamaged(name, tools)));
+  const accounts = found.filter((view) => view !== undefined && view !== 'damaged');
+  const damaged = names.filter((_, n) => found[n] === 'damaged');
+  return defined({ accounts, damaged, next });
+}
+
+/** One damaged row keeps no other account off a list. */
+async function findUnlessDamaged(name: string, tools: ReadDeps): Promise<AccountView | 'damaged' | undefined> {
+  try {
+    return await findAccount(name, tools);
+  } catch (error) {
+    if (error instanceof DamagedRow) return 'damaged';
+    throw error;
+  }
+>>>>>>> main
 }
 
 const bindingIdOf = ({ encryption }: ActiveAccount): string | undefined =>

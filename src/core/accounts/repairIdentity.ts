@@ -7,6 +7,7 @@
 import canonicalize from 'canonicalize';
 import type { Actor } from '../audit/auditEntry.ts';
 import { wipe } from '../base/bytes.ts';
+import { defined } from '../base/defined.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
 import { keyFailure, refuseForeign } from '../customerKey/acceptCustomerKey.ts';
 import { type Binding, bindingOf, type KeyVaultIdentity } from '../customerKey/binding.ts';
@@ -55,7 +56,8 @@ export function repairIdentity(
         before: whoReaches(encryption.binding),
         after: whoReaches(binding),
       };
-      const moved = { encryption: repaired, wrappedAccountKey, accountKeyGeneration, provenAt, facts };
+      const proof = { at: provenAt, ...defined({ principal: opened.observed.principal }) };
+      const moved = { encryption: repaired, wrappedAccountKey, accountKeyGeneration, proof, facts };
       await saveKeyChange(current, record, moved, { pending, change }, recording);
     });
     return getAccount(name, service);

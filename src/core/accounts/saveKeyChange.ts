@@ -16,16 +16,16 @@ import { saveAccount, storedOf } from './writeAccount.ts';
 export async function saveKeyChange(
   current: AccountView,
   record: ActiveAccount,
-  { provenAt, facts: proof, ...key }: Protected,
+  { proof, facts, ...key }: Protected,
   audit: { readonly pending: readonly AuditFacts[]; readonly change: AuditFacts },
   service: AccountsDeps,
 ): Promise<void> {
   const leaving = await rowToLeave(record, service);
-  const encryption = await bind(record, key.encryption, provenAt, service);
+  const encryption = await bind(record, key.encryption, proof, service);
   const [before, after] = [wrappedByOf(record.encryption), wrappedByOf(encryption)];
-  const change: AuditFacts = { before, after, ...audit.change, ...proof };
+  const change: AuditFacts = { before, after, ...audit.change, ...facts };
   await saveAccount(storedOf(current), { ...record, ...key, encryption }, [...audit.pending, change], service);
-  await confirmWatched(encryption, provenAt, service);
+  await confirmWatched(encryption, proof, service);
   await leaveBinding(record.encryption, encryption, leaving, service);
   if (key.olderAccountKeys !== undefined) await requestRekey(fold(record.name), service);
 }

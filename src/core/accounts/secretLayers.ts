@@ -2,6 +2,7 @@
 
 import { type Bytes, base64, fromBase64, wipe } from '../base/bytes.ts';
 import type { Random } from '../base/effects.ts';
+import { fold } from '../base/names.ts';
 import { KeyMaterialMismatch, nonceLength } from '../crypto/accountKeyEnvelope.ts';
 import {
   moveOuterLayer,
@@ -17,7 +18,7 @@ import type { ActiveAccount, OlderAccountKeys } from './account.ts';
 
 export type SecretAddress = Omit<SecretContext, 'generation'>;
 /** The keys of an account's secrets: the current generation, and the older ones that some secrets are still under. */
-export type KeyHolder = Pick<ActiveAccount, 'instanceId' | 'accountKeyGeneration' | 'olderAccountKeys'>;
+export type KeyHolder = Pick<ActiveAccount, 'name' | 'instanceId' | 'accountKeyGeneration' | 'olderAccountKeys'>;
 
 /** The needed part of the at-rest ring. */
 type Keks = Pick<Ring, 'newest' | 'kek'>;
@@ -83,7 +84,8 @@ interface Sealed {
 
 function contextInRecord(kind: InRecord, { generation }: Pick<Sealed, 'generation'>, holder: KeyHolder): SecretContext {
   const { instanceId, accountKeyGeneration } = holder;
-  return { instanceId, kind, name: String(generation), generation: accountKeyGeneration };
+  const account = fold(holder.name);
+  return { instanceId, account, kind, name: String(generation), generation: accountKeyGeneration };
 }
 
 /** The caller wipes the value. @throws KeyMaterialMismatch */

@@ -15,7 +15,8 @@ export async function insertAccount(
   tools: WriteTools,
 ): Promise<void> {
   const { audit } = await tools.rings();
-  const entry = appendEntry(record.instanceId, emptyChain, facts, tools.clock.now(), audit.newest);
+  const [fact = facts] = withTrigger([facts], tools.trigger);
+  const entry = appendEntry(record.instanceId, emptyChain, fact, tools.clock.now(), audit.newest);
   await tools.accounts.create({ ...record, revision: 1, audit: headOf(entry) }, [entry]);
 }
 

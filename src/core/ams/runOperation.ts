@@ -10,11 +10,13 @@
  */
 
 import { type AccountView, etagOf } from '../accounts/account.ts';
+import { appendToChain } from '../accounts/appendAuditEntry.ts';
 import { deleteAccount } from '../accounts/deleteAccount.ts';
 import { refuseWhileInaccessible } from '../accounts/gate.ts';
-import { patchAccount, putAccount, type SavedAccount } from '../accounts/putAccount.ts';
+import { isRelease, patchAccount, putAccount, type SavedAccount } from '../accounts/putAccount.ts';
 import { findAccount } from '../accounts/readAccount.ts';
 import type { Preconditions } from '../accounts/writeAccount.ts';
+import { recordForService } from '../audit/serviceAudit.ts';
 import { type ArmPath, isInSubscription } from '../base/armPath.ts';
 import { classOf, isCause, remedyOf } from '../base/causes.ts';
 import { defined } from '../base/defined.ts';
@@ -31,7 +33,11 @@ import {
   isOperationId,
   newOperationId,
   type Operation,
+  parseDeferred,
+  type RequestedChange,
 } from './operation.ts';
+
+const keyward = { kind: 'keyward', id: 'operations' } as const;
 
 export interface Begun {
   readonly operation: Operation;
@@ -45,7 +51,7 @@ export interface Begun {
  * @throws Refusal for every fault of the change @throws Unavailable for failures other than an unreachable vault
  */
 export async function beginOperation(
-  change: Change,
+  change: RequestedChange,
   conditions: Preconditions,
   service: AmsDeps,
   now: Preconditions = conditions,
@@ -60,18 +66,37 @@ export async function beginOperation(
     await service.operations.insert(operation);
     return { operation, view, created };
   } catch (error) {
-    if (!isSilence(error)) throw error;
+    if (!isSilence(error) || isReleaseOf(before, change, service)) throw error;
+    const { account, method, input } = change;
     const basis = before === undefined ? {} : { basis: basisOf(before) };
-    const pending = { change, conditions, ...basis, failure: failureOf(error, change, service) };
+    const deferred = { account, method, input };
+    const pending = { change: deferred, conditions, ...basis, failure: failureOf(error, change, service) };
     const operation = { ...about, status: 'InProgress' as const, pending };
     await tryAgain(id, service);
     await service.operations.insert(operation);
+    await auditDeferred(before, change, id, service);
     return { operation, view: before, created: before === undefined };
   }
 }
 
+/** What needs a role of its caller does not wait, because no role is stored (INV-15). */
+const isReleaseOf = (before: AccountView | undefined, { input }: Change, service: AmsDeps): boolean =>
+  before !== undefined && isRelease(before.record, input.encryption, service);
+
+/** The caller, who is not stored with the operation. */
+async function auditDeferred(
+  before: AccountView | undefined,
+  { account, actor }: RequestedChange,
+  id: string,
+  service: AmsDeps,
+): Promise<void> {
+  const fact = { type: 'ChangeDeferred', actor, eventId: id } as const;
+  if (before !== undefined && (await appendToChain(before.record, [fact], service))) return;
+  await recordForService([{ ...fact, account: fold(account) }], service);
+}
+
 async function carryOut(
-  { account, method, input, actor, mayRelease }: Change,
+  { account, method, input, actor, mayRelease }: RequestedChange,
   conditions: Preconditions,
   service: AmsDeps,
 ): Promise<SavedAccount> {
@@ -104,7 +129,8 @@ export async function continueOperation(id: string, service: AmsDeps): Promise<v
   const stored = await service.operations.read(id);
   const { pending, ...operation } = stored?.value ?? {};
   if (stored === undefined || pending === undefined || stored.value.status !== 'InProgress') return;
-  const { change, conditions, basis } = pending;
+  const { conditions, basis } = pending;
+  const change = parseDeferred(pending.change);
   const save = (value: Operation) =>
     service.operations.replace({ value, etag: stored.etag }).catch((error: unknown) => {
       // Another message was faster.
@@ -118,7 +144,9 @@ export async function continueOperation(id: string, service: AmsDeps): Promise<v
   try {
     if (basis === undefined) await refuseDeleted(stored.value, service);
     await refuseOvertaken(change, basis, service);
-    const { view, created } = await carryOut(change, conditions, service);
+    const trigger = { trigger: 'operation', eventId: id } as const;
+    const request = { ...change, actor: keyward, mayRelease: false };
+    const { view, created } = await carryOut(request, conditions, { ...service, trigger });
     if (created) await refuseDeleted(stored.value, service, view);
   } catch (error) {
     if (!(error instanceof KeywardError) || (error instanceof Unavailable && !isSilence(error))) throw error;
@@ -147,7 +175,7 @@ async function refuseDeleted(
   if (!(await service.operations.isDeletedSince(account, place, { from: startedAt, to: service.clock.now() }))) return;
   if (made !== undefined) {
     const asMade = { ifMatch: etagOf(made.record) };
-    await deleteAccount(account, asMade, { kind: 'keyward', id: 'operations' }, service).catch((error: unknown) => {
+    await deleteAccount(account, asMade, keyward, service).catch((error: unknown) => {
       // Deleted, and perhaps created again, by a caller who has seen it.
       if (!(error instanceof Refusal) || error.code !== 'PreconditionFailed') throw error;
     });

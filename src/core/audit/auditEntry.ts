@@ -30,6 +30,7 @@ export const auditTypes = [
   'DataKeyGenerationDestroyed',
   'SecretIntegrityFailed',
   'CallRefused',
+  'ChangeDeferred',
   'CustomerKeyInaccessible',
   'CustomerKeyRestored',
   'WatchCreated',
@@ -38,6 +39,8 @@ export const auditTypes = [
   'KeyExpired',
   'IdentityUnavailable',
   'IdentityAvailable',
+  'KeyNotReadable',
+  'KeyReadable',
   'NewVersionFound',
   'NewVersionUnusable',
   'RotationStarted',
@@ -49,6 +52,7 @@ export const auditTypes = [
   'RingGenerationActivated',
   'RingGenerationRetiring',
   'RingGenerationDestroyed',
+  'StateDamaged',
 ] as const;
 export type AuditType = (typeof auditTypes)[number];
 
@@ -74,7 +78,7 @@ export interface Actor {
 }
 
 /** What began work that nobody called for. */
-export const triggers = ['event', 'sweep', 'admin', 'wake'] as const;
+export const triggers = ['event', 'sweep', 'admin', 'wake', 'operation'] as const;
 
 export interface Trigger {
   readonly trigger: (typeof triggers)[number];
@@ -103,6 +107,8 @@ export interface AuditFacts extends Partial<Trigger> {
   readonly claim?: string;
   /** `<ring>/<generation>`: what an entry of the service's own chain is about. */
   readonly ring?: string;
+  /** `<table>/<partition key>/<row key>`: the damaged row that an entry of the service's own chain is about. */
+  readonly row?: string;
   /** ISO 8601: the latest moment at which the key that was lost could still be in use. */
   readonly keyReleasedBy?: string;
   /** ISO 8601: of the key version that the entry is about. */

@@ -22,6 +22,7 @@ export const auditFacts = {
   after: text.optional(),
   claim: text.optional(),
   ring: text.optional(),
+  row: text.optional(),
   keyReleasedBy: z.iso.datetime().optional(),
   expiresOn: z.iso.datetime().optional(),
   accounts: count.optional(),

@@ -19,6 +19,7 @@ export const flaws = {
   HeadDiffers: 'The head that is kept beside the chain is not this entry.',
   BeyondHead: 'The head that is kept beside the chain does not reach this entry.',
   AnnouncedDiffers: 'Another entry was announced with this sequence.',
+  StateDamaged: 'The row that has the head of the chain is not as Keyward wrote it. The entries before it are whole.',
 } as const satisfies Record<Flaw, string>;
 
 export const flawNames = Object.keys(flaws) as readonly Flaw[];

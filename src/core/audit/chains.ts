@@ -2,38 +2,29 @@
 
 import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';
-import { fold, isGuid, parseAccountName } from '../base/names.ts';
+import { fold, parseAccountName } from '../base/names.ts';
 import type { RawRow } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import { type ChainHead, emptyChain } from './auditEntry.ts';
 import type { AuditDeps } from './deps.ts';
-import type { ChainPage, ChainPageRequest } from './ports.ts';
+import type { ChainPage, ChainPageRequest, Tombstone } from './ports.ts';
 import { serviceChain } from './serviceAudit.ts';
 
 type ChainTools = Pick<AuditDeps, 'accounts' | 'bindings' | 'serviceAudit'>;
 
 export interface Chain {
   readonly id: string;
-  /** As it is stored beside the chain at the moment of the call. */
-  head(): Promise<ChainHead>;
+  /** As it is stored beside the chain at the moment of the call; `damaged` where the row that has it is. */
+  head(): Promise<ChainHead | 'damaged'>;
   page(asked: ChainPageRequest): Promise<ChainPage>;
   /** What to say where neither an entry nor a head is there. The service's own chain may be empty. */
   readonly absent?: Refusal;
 }
 
-type Unsure<T> = { readonly [Name in keyof T]?: unknown };
+type Holder = { readonly audit: ChainHead };
 
-/** What stands in a table, where somebody may have put anything: no property of it is sure. */
-const fieldsOf = <T>(value: unknown): Unsure<T> => value ?? {};
-
-/** A head that somebody has written over is none. */
-function headOf(value: unknown): ChainHead {
-  const { sequence, hash } = fieldsOf<ChainHead>(value);
-  const isHead = Number.isSafeInteger(sequence) && (sequence as number) >= 0 && typeof hash === 'string';
-  return isHead ? { sequence: sequence as number, hash } : emptyChain;
-}
-
-const headIn = (raw: RawRow | undefined): ChainHead => headOf(fieldsOf<Instance>(raw?.value).audit);
+const headIn = (row: RawRow<Holder> | undefined): ChainHead | 'damaged' =>
+  row === undefined ? emptyChain : (row.value?.audit ?? 'damaged');
 
 /** One account that has, or had, the name. */
 export interface Instance {
@@ -44,28 +35,23 @@ export interface Instance {
   readonly deletedAt?: EpochMs;
 }
 
-/** Undefined: a record or tombstone that somebody has written over is none. */
-function instanceIn(raw: RawRow | undefined): Instance | undefined {
-  const { instanceId, owner, audit, deletedAt } = fieldsOf<Instance>(raw?.value);
-  if (typeof instanceId !== 'string' || !isGuid(instanceId) || typeof owner !== 'string') return undefined;
-  return { instanceId, owner, audit: headOf(audit), ...(isTime(deletedAt) ? { deletedAt } : {}) };
-}
-
-/** Beyond this there are no dates. */
-const lastMs = 8.64e15;
-const isTime = (value: unknown): value is EpochMs => typeof value === 'number' && Math.abs(value) <= lastMs;
+const instanceIn = (row: RawRow<Tombstone | Omit<Tombstone, 'deletedAt'>> | undefined): Instance | undefined => {
+  if (row?.value === undefined) return undefined;
+  const { instanceId, owner, audit, ...more } = row.value;
+  return { instanceId, owner, audit, ...('deletedAt' in more ? { deletedAt: more.deletedAt } : {}) };
+};
 
 /**
  * The chain of the instance; without one, of the present account, else of the one that was deleted last. An instance that neither a
  * record nor a tombstone knows has entries all the same where somebody has removed those.
- * @throws Refusal AccountNotFound; InvalidParameter where somebody has written over the record, and only its id would say which it was
+ * @throws Refusal AccountNotFound; InvalidParameter where the record is damaged, and only an id would say which account it was
  */
 export async function accountChain(name: string, instanceId: string | undefined, tools: ChainTools): Promise<Chain> {
   const folded = parseAccountName(name);
   const id = instanceId ?? (await latestInstance(folded, tools));
   return {
     id,
-    head: async () => (await findInstance(folded, id, tools))?.audit ?? emptyChain,
+    head: () => headOfInstance(folded, id, tools),
     page: (asked) => tools.accounts.audit(folded, id, asked),
     absent: new Refusal('NotFound', `No account of the name '${folded}' has, or had, this id.`, {
       target: 'accountId',
@@ -74,15 +60,10 @@ export async function accountChain(name: string, instanceId: string | undefined,
 }
 
 async function latestInstance(name: string, tools: ChainTools): Promise<string> {
-  const raw = await tools.accounts.readRaw(name);
-  const present = instanceIn(raw)?.instanceId;
+  const row = await tools.accounts.readRaw(name);
+  const present = instanceIn(row)?.instanceId;
   if (present !== undefined) return present;
-  if (raw !== undefined)
-    throw new Refusal(
-      'InvalidParameter',
-      `Somebody has written over the record of '${name}': it does not say which account it is. Name it by ?accountId=, as it was announced or stands in a back-up.`,
-      { target: 'accountId' },
-    );
+  if (row !== undefined) return onlyUnburied(name, tools);
   let latest: Instance | undefined;
   let after: { after?: string } = {};
   for (;;) {
@@ -96,15 +77,32 @@ async function latestInstance(name: string, tools: ChainTools): Promise<string> 
   throw new Refusal('AccountNotFound', `There is no account '${name}', and there was none.`, { target: 'accountName' });
 }
 
-const instancesIn = (all: readonly RawRow[]): Instance[] =>
-  all.flatMap((raw) => {
-    const instance = instanceIn(raw);
+/** Where the record is damaged, its entries say which account it is: those of the one chain that has no tombstone. */
+async function onlyUnburied(name: string, { accounts }: ChainTools): Promise<string> {
+  const ids = await accounts.chains(name);
+  const tombstones = await Promise.all(ids.map((id) => accounts.tombstone(name, id)));
+  const [only, ...others] = ids.filter((_, n) => tombstones[n] === undefined);
+  if (only !== undefined && others.length === 0) return only;
+  throw new Refusal(
+    'InvalidParameter',
+    `The record of '${name}' is damaged: it does not say which account it is. Name the account by ?accountId=, as it was announced or is in a back-up.`,
+    { target: 'accountId' },
+  );
+}
+
+const instancesIn = (all: readonly RawRow<Tombstone>[]): Instance[] =>
+  all.flatMap((row) => {
+    const instance = instanceIn(row);
     return instance === undefined ? [] : [instance];
   });
 
-async function findInstance(name: string, id: string, { accounts }: ChainTools): Promise<Instance | undefined> {
-  const present = instanceIn(await accounts.readRaw(name));
-  return present?.instanceId === id ? present : instanceIn(await accounts.tombstone(name, id));
+async function headOfInstance(name: string, id: string, { accounts }: ChainTools): Promise<ChainHead | 'damaged'> {
+  const record = await accounts.readRaw(name);
+  const present = instanceIn(record);
+  if (present?.instanceId === id) return present.audit;
+  const tombstone = await accounts.tombstone(name, id);
+  if (tombstone !== undefined) return headIn(tombstone);
+  return record !== undefined && present === undefined ? 'damaged' : emptyChain;
 }
 
 export interface InstancePage {
@@ -138,7 +136,10 @@ export function bindingChain(bindingId: string, { bindings }: ChainTools): Chain
 
 export const ownChain = ({ serviceAudit }: Pick<ChainTools, 'serviceAudit'>): Chain => ({
   id: serviceChain,
-  head: async () => headOf((await serviceAudit.readRaw())?.value),
+  head: async () => {
+    const row = await serviceAudit.head();
+    return row === undefined ? emptyChain : (row.value ?? 'damaged');
+  },
   page: (asked) => serviceAudit.audit(asked),
 });
 
@@ -146,6 +147,8 @@ export const ownChain = ({ serviceAudit }: Pick<ChainTools, 'serviceAudit'>): Ch
 export async function readChain(chain: Chain, asked: ChainPageRequest): Promise<ChainPage> {
   const page = await chain.page(asked);
   const isEmpty = page.rows.length === 0 && asked.after === undefined;
-  if (isEmpty && chain.absent !== undefined && (await chain.head()).sequence === 0) throw chain.absent;
+  if (isEmpty && chain.absent !== undefined && isEmptyHead(await chain.head())) throw chain.absent;
   return page;
 }
+
+const isEmptyHead = (head: ChainHead | 'damaged'): boolean => head !== 'damaged' && head.sequence === 0;

@@ -28,27 +28,27 @@ export interface ChainPage {
 
 /** Chains of account instances, and what is stored at their heads. */
 export interface AccountChainStore {
+  /** Ids of the account instances that have entries under the name, in order. */
+  chains(name: string): Promise<string[]>;
   audit(name: string, instanceId: string, page: ChainPageRequest): Promise<ChainPage>;
-  /** For the audit: the record, whatever somebody has made of it. */
-  readRaw(name: string): Promise<RawRow | undefined>;
-  /** A Tombstone, unless somebody has written over it. */
-  tombstone(name: string, instanceId: string): Promise<RawRow | undefined>;
+  /** The record, also where it is damaged. */
+  readRaw(name: string): Promise<RawRow<Omit<Tombstone, 'deletedAt'>> | undefined>;
+  tombstone(name: string, instanceId: string): Promise<RawRow<Tombstone> | undefined>;
   /** Of all accounts that had the name, in the order of their ids. */
-  tombstones(name: string, page: ChainPageRequest): Promise<{ tombstones: RawRow[]; next?: string }>;
+  tombstones(name: string, page: ChainPageRequest): Promise<{ tombstones: RawRow<Tombstone>[]; next?: string }>;
 }
 
 /** Chains of bindings. */
 export interface BindingChainStore {
-  /** For the audit: the watch, whatever somebody has made of it. */
-  readRaw(bindingId: string): Promise<RawRow | undefined>;
+  /** The watch, also where it is damaged. */
+  readRaw(bindingId: string): Promise<RawRow<{ readonly audit: ChainHead }> | undefined>;
   audit(bindingId: string, page: ChainPageRequest): Promise<ChainPage>;
 }
 
 /** The service's own chain: head and entries in one partition. */
 export interface ServiceAuditStore {
-  head(): Promise<Stored<ChainHead> | undefined>;
-  /** For the audit: the head, whatever somebody has made of it. */
-  readRaw(): Promise<RawRow | undefined>;
+  /** Without a value where the row is damaged. */
+  head(): Promise<Stored<ChainHead | undefined> | undefined>;
   /** Head and entries in one batch. @throws LostRace when another writer was faster. */
   append(etag: string | undefined, head: ChainHead, entries: readonly AuditEntry[]): Promise<void>;
   audit(page: ChainPageRequest): Promise<ChainPage>;

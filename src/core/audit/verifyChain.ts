@@ -50,7 +50,8 @@ export async function verifyChain(chain: Chain, input: VerificationRequest, tool
 async function walk(chain: Chain, { after = emptyChain, announced = [] }: VerificationRequest, tools: Tools) {
   const { audit } = await tools.rings('fresh');
   const until = tools.clock.monotonic() + timeMs;
-  const head = await chain.head();
+  const stored = await chain.head();
+  const head = stored === 'damaged' ? emptyChain : stored;
   const marks = [
     ...announced.map((one) => ({ ...one, flaw: 'AnnouncedDiffers' as const })),
     ...(head.sequence === 0 ? [] : [{ ...head, flaw: 'HeadDiffers' as const }]),
@@ -88,9 +89,12 @@ async function walk(chain: Chain, { after = emptyChain, announced = [] }: Verifi
     token = page.next;
     if (tools.clock.monotonic() > until) return ended({ result: 'unfinished' });
   }
+  if (stored === 'damaged') return brokenAt(last.sequence, 'StateDamaged');
   // Whoever adds an entry writes the head in the same batch: one that was read before the rows is never ahead of them.
   if (head.sequence > last.sequence) return brokenAt(last.sequence + 1, 'Missing');
-  const now = head.sequence < last.sequence ? await chain.head() : head;
+  const again = head.sequence < last.sequence ? await chain.head() : head;
+  if (again === 'damaged') return brokenAt(last.sequence, 'StateDamaged');
+  const now = again;
   if (now.sequence < last.sequence) return brokenAt(now.sequence + 1, 'BeyondHead');
   if (now.sequence === last.sequence && now.hash !== last.hash) return brokenAt(last.sequence, 'HeadDiffers');
   if (announced.some(({ sequence }) => sequence > last.sequence)) return brokenAt(last.sequence + 1, 'Missing');

@@ -44,6 +44,18 @@ const catalogue = {
     meaning: 'The property is set when the account is created, and never changes.',
     remedy: 'Leave `target` out, or send its present value.',
   },
+  UnsupportedMediaType: {
+    status: 415,
+    actor: 'caller',
+    meaning: 'The format of the body is not supported.',
+    remedy: 'Send `Content-Type: application/json`.',
+  },
+  MethodNotAllowed: {
+    status: 405,
+    actor: 'caller',
+    meaning: 'The path exists, and does not take this method.',
+    remedy: 'Use a method of the header `Allow`.',
+  },
   AuthenticationFailed: {
     status: 401,
     actor: 'caller',
@@ -92,11 +104,28 @@ const catalogue = {
     meaning: 'The body is larger than the limit.',
     remedy: 'Send less than 64 KiB.',
   },
+  TooManyRequests: {
+    status: 429,
+    actor: 'caller',
+    meaning: 'The caller has made too many calls that reveal values.',
+    remedy: 'Retry after `Retry-After`. The operator can change KEYWARD_REVEALS_PER_MINUTE.',
+  },
   InternalError: {
     status: 500,
     actor: 'operator',
     meaning: 'An unexpected error occurred, or a setting is missing.',
     remedy: 'Find the request id in the log: the line `A call failed` has the details.',
+  },
+  StorageRejected: {
+    status: 500,
+    actor: 'operator',
+    meaning: 'The tables refused a request of Keyward as invalid or too large. That is a fault of Keyward.',
+    remedy: 'Find the line `The tables refused a request` in the log, and open an issue with its `table` and `code`.',
+  },
+  StateDamaged: {
+    ...{ status: 500, actor: 'operator' },
+    meaning: 'A stored row is not as Keyward wrote it. Keyward does not use it, and changes nothing.',
+    remedy: 'Restore the row that the message names from a back-up, or remove it. Find out who can write the tables.',
   },
   CustomerKeyUnreachable: {
     status: 503,
@@ -121,7 +150,7 @@ export const errorCodes: readonly ErrorCode[] = [...(Object.keys(catalogue) as (
 export function statusOf(code: ErrorCode): number {
   if (!isCause(code)) return catalogue[code].status;
   if (code === 'OwnerMismatch') return 403;
-  if (code === 'StorageUnavailable') return 503;
+  if (code === 'StorageUnavailable' || code === 'IdentityReplaced') return 503;
   switch (classOf(code)) {
     case 'denied':
     case 'networkPolicy':

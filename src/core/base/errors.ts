@@ -22,6 +22,8 @@ export interface ErrorDetail {
 export interface ErrorExtras {
   readonly target?: string;
   readonly details?: readonly ErrorDetail[];
+  /** The methods that the path takes, where the call's is none of them. */
+  readonly allow?: readonly string[];
   /** For programs: flat facts, never key material nor upstream text. */
   readonly info?: Readonly<Record<string, string | number>>;
 }

@@ -12,6 +12,7 @@ export interface Log {
 /** Every field that a log line can have: what is not in here is not logged. */
 interface FieldTypes {
   /** Names of ours. */
+  table: string;
   account: string;
   bindingId: string;
   vault: string;
@@ -19,6 +20,8 @@ interface FieldTypes {
   key: string;
   version: string;
   secret: string;
+  /** Table, partition key and row key of a damaged row. */
+  row: string;
   resource: string;
   kind: SecretKind;
   operation: DataKeyOperation;
@@ -26,6 +29,10 @@ interface FieldTypes {
   actorKind: string;
   actor: string;
   chain: string;
+  /** The invocation: the `x-ms-request-id` of the answer. */
+  requestId: string;
+  /** Of an unforeseen error: where, without its message. */
+  frames: string;
   eventId: string;
   eventType: string;
   keyVaultRequestId: string;

@@ -15,6 +15,8 @@ export interface Metrics {
   readonly 'keyward.looks': { readonly status: WatchStatus; readonly cause: Cause | 'none' };
   /** How long the vault took. */
   readonly 'keyward.looks.ms': { readonly cause: Cause | 'none' };
+  /** Reads of a key's newest version. */
+  readonly 'keyward.newest.reads': { readonly cause: Cause | 'none' };
   /** Verdicts of key versions that changed. */
   readonly 'keyward.transitions': {
     readonly from: WatchStatus;
@@ -34,6 +36,8 @@ export interface Metrics {
   readonly 'keyward.announcements': { readonly result: 'published' | 'failed' | 'deferred' };
   /** Age of the oldest entry that waits to be announced, seen by each sweep while one waits for over a minute. */
   readonly 'keyward.announcements.oldest.ms': NoLabels;
+  /** Rows that are not as Keyward wrote them; each at most once a minute. */
+  readonly 'keyward.damagedRows': NoLabels;
   /** From the sweep before to this one. */
   readonly 'keyward.sweeps.ms': NoLabels;
   /** How long one pass over a range of vaults took. */

@@ -14,11 +14,14 @@ const maxAmsNameLength = 24;
 const guid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 export const ownerPattern = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$/;
 
-export const fold = (name: string): string => name.toLowerCase();
+/**
+ * To lower case, but for the two letters outside ASCII whose lower case is in it: the Kelvin sign and the dotted capital I stay as they
+ * are. So no foreign letter becomes one of ours, and a name can be tested before or after folding with the same result.
+ */
+export const fold = (name: string): string => name.replaceAll(/[^\u212a\u0130]+/g, (part) => part.toLowerCase());
 
 /** The folded name, or a refusal that says what a name looks like. */
 export function parseAccountName(name: string): string {
-  // Before folding: folding turns some foreign letters (the Kelvin sign) into ours.
   if (accountNamePattern.test(name)) return fold(name);
   throw new Refusal(
     'InvalidParameter',
@@ -54,4 +57,4 @@ export function indexKey(...parts: readonly string[]): string {
 }
 
 /** `West Europe`, `westeurope` and `WESTEUROPE` are one region. */
-export const foldRegion = (region: string): string => region.replaceAll(/\s+/g, '').toLowerCase();
+export const foldRegion = (region: string): string => fold(region.replaceAll(/\s+/g, ''));

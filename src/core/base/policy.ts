@@ -59,6 +59,8 @@ export const policySchema = z
     operationTimeoutSeconds: positiveSeconds(600),
     /** How long a version must not have been the latest before it may be called safe to disable. */
     safeToDisableAfterSeconds: positiveSeconds(900),
+    /** Calls that give out values (reveal, resolve), for each caller in each process; 0: no limit. */
+    revealsPerMinute: z.coerce.number().int().min(0).max(1_000_000).default(6_000),
   })
   .refine((policy) => policy.lookIntervalSuspectSeconds >= policy.lookSpacingSeconds, {
     path: ['lookIntervalSuspectSeconds'],

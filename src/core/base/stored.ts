@@ -5,7 +5,7 @@ export interface Stored<T> {
   readonly etag: string;
 }
 
-/** A row that keeps a chain's head, as it stands: `value` may be anything, and is undefined where nothing of ours is in it. */
-export interface RawRow {
-  readonly value: unknown;
+/** A row that can be damaged (INV-13): then it has no value. */
+export interface RawRow<T> {
+  readonly value: T | undefined;
 }

@@ -31,4 +31,5 @@ export type Flaw =
   | 'NotLinked'
   | 'HeadDiffers'
   | 'BeyondHead'
-  | 'AnnouncedDiffers';
+  | 'AnnouncedDiffers'
+  | 'StateDamaged';

@@ -3,7 +3,7 @@
  * and comes before any key is touched. Symmetric layers use a subkey per account (HKDF-SHA-256 with the account's GUID as
  * salt), so that no random nonce is shared between accounts, and bind their context as length-prefixed AAD.
  *
- *   outer  at-rest layer, ChaCha20-Poly1305:  01 | 01 | ring generation (4) | nonce (12) | ciphertext | tag (16)
+ *   outer  at-rest layer, ChaCha20-Poly1305:  02 | 01 | ring generation (4) | nonce (12) | ciphertext | tag (16)
  *   inner  01 | RSA-OAEP-256 ciphertext (256, 384 or 512)                                  by the customer key
  *          02 | ring generation (4) | nonce (12) | AES-256-GCM ciphertext (53) | tag (16)   by the system ring
  *   what is wrapped: 01 | account GUID (16) | account key generation (4) | account key (32)
@@ -17,6 +17,8 @@ export class KeyMaterialMismatch extends Error {
 }
 
 export const formatVersion = 1;
+/** Of the layers that bind the account's name. */
+export const namedFormatVersion = 2;
 const wrappedAccountKeyKind = 1;
 const byCustomerKey = 1;
 const bySystemRing = 2;
@@ -30,8 +32,13 @@ const rsaLengths = new Set([256, 384, 512]);
 const outerHeaderLength = 2 + 4;
 const maxStoredLength = outerHeaderLength + nonceLength + 1 + 512 + tagLength;
 
-/** Whose key, and which of its generations: bound into every layer. */
+/**
+ * Whose key, and which of its generations: bound into every layer. The payload has no room for the name; the layers around
+ * it bind it.
+ */
 export interface KeyContext {
+  /** The account's name, folded. */
+  readonly account: string;
   readonly instanceId: string;
   readonly generation: number;
 }
@@ -45,12 +52,12 @@ export interface Kek {
 export const guidBytes = (guid: string): Bytes => bytesOf(Buffer.from(guid.replaceAll('-', ''), 'hex'));
 
 /** What a key wraps: never the bare account key, so that a swapped or stale blob is recognised. */
-export function accountKeyPayload(context: KeyContext, accountKey: Bytes): Bytes {
+export function accountKeyPayload(context: Omit<KeyContext, 'account'>, accountKey: Bytes): Bytes {
   return concat(Uint8Array.of(formatVersion), guidBytes(context.instanceId), uint32(context.generation), accountKey);
 }
 
 /** The account key out of an opened payload. The caller wipes both. @throws KeyMaterialMismatch */
-export function openPayload(payload: Bytes, context: KeyContext): Bytes {
+export function openPayload(payload: Bytes, context: Omit<KeyContext, 'account'>): Bytes {
   const expected = accountKeyPayload(context, new Uint8Array(0));
   if (payload.byteLength !== payloadLength) throw new KeyMaterialMismatch('The payload has the wrong length.');
   if (Buffer.compare(payload.subarray(0, expected.byteLength), expected) !== 0)
@@ -108,7 +115,7 @@ export function atRestGeneration(stored: Bytes): number {
   if (stored.byteLength > maxStoredLength) throw new KeyMaterialMismatch('The wrapped account key is too long.');
   if (stored.byteLength < outerHeaderLength + nonceLength + tagLength)
     throw new KeyMaterialMismatch('The wrapped account key is truncated.');
-  if (stored[0] !== formatVersion || stored[1] !== wrappedAccountKeyKind)
+  if (stored[0] !== namedFormatVersion || stored[1] !== wrappedAccountKeyKind)
     throw new KeyMaterialMismatch('The wrapped account key has an unknown format version or kind.');
   return readUint32(stored, 2);
 }
@@ -121,13 +128,13 @@ export function openAtRest(stored: Bytes, context: KeyContext, wrappedBy: string
 }
 
 const outerHeader = (generation: number): Bytes =>
-  concat(Uint8Array.of(formatVersion, wrappedAccountKeyKind), uint32(generation));
+  concat(Uint8Array.of(namedFormatVersion, wrappedAccountKeyKind), uint32(generation));
 
-const systemAad = (context: KeyContext, ringGeneration: number): Bytes =>
-  lengthPrefixed('keyward/system/1', guidBytes(context.instanceId), uint32(context.generation), uint32(ringGeneration));
+const systemAad = ({ instanceId, account, generation }: KeyContext, ringGeneration: number): Bytes =>
+  lengthPrefixed('keyward/system/2', guidBytes(instanceId), account, uint32(generation), uint32(ringGeneration));
 
-const atRestAad = (header: Bytes, context: KeyContext, wrappedBy: string): Bytes =>
-  lengthPrefixed('keyward/at-rest/1', header, guidBytes(context.instanceId), uint32(context.generation), wrappedBy);
+const atRestAad = (header: Bytes, { instanceId, account, generation }: KeyContext, wrappedBy: string): Bytes =>
+  lengthPrefixed('keyward/at-rest/2', header, guidBytes(instanceId), account, uint32(generation), wrappedBy);
 
 function subkey(kek: Kek, context: KeyContext, layer: 'system' | 'at-rest'): Bytes {
   const info = utf8(`keyward/${layer}/account-key/1`);

@@ -4,7 +4,7 @@
  * account key generation.
  *
  *   outer  at-rest layer, ChaCha20-Poly1305:
- *          01 | 02 | ring generation (4) | account key generation (4) | nonce (12) | ciphertext | tag (16)
+ *          02 | 02 | ring generation (4) | account key generation (4) | nonce (12) | ciphertext | tag (16)
  *   inner  03 | nonce (12) | AES-256-GCM ciphertext | tag (16)      under a subkey of the account key, one per kind
  */
 
@@ -12,11 +12,11 @@ import { hkdfSync } from 'node:crypto';
 import { type Bytes, concat, lengthPrefixed, readUint32, uint32, utf8 } from '../base/bytes.ts';
 import type { SecretKind } from '../base/vocabulary.ts';
 import {
-  formatVersion,
   guidBytes,
   type Kek,
   KeyMaterialMismatch,
   keyLength,
+  namedFormatVersion,
   nonceLength,
   openBox,
   sealBox,
@@ -29,6 +29,8 @@ export type SealedKind = SecretKind | 'accountKeys' | 'dataKeys';
 /** Where a secret stands: bound into both layers. */
 export interface SecretContext {
   readonly instanceId: string;
+  /** The account's name, folded. */
+  readonly account: string;
   readonly kind: SealedKind;
   /** Folded. */
   readonly name: string;
@@ -56,7 +58,7 @@ export interface SecretHeader {
 export function parseSecret(stored: Uint8Array): SecretHeader {
   if (stored.byteLength > secretOverhead + maxSecretLength) throw new KeyMaterialMismatch('The secret is too long.');
   if (stored.byteLength < secretOverhead) throw new KeyMaterialMismatch('The secret is truncated.');
-  if (stored[0] !== formatVersion || stored[1] !== protectedSecretKind)
+  if (stored[0] !== namedFormatVersion || stored[1] !== protectedSecretKind)
     throw new KeyMaterialMismatch('The secret has an unknown format version or kind.');
   return { ringGeneration: readUint32(stored, 2), generation: readUint32(stored, 6) };
 }
@@ -120,12 +122,12 @@ interface AadParts {
   readonly outer: Bytes;
 }
 
-function boundTo({ instanceId, kind, name, generation }: SecretContext, ringGeneration: number): AadParts {
-  const header = Uint8Array.of(formatVersion, protectedSecretKind, 0, 0, 0, 0, 0, 0, 0, 0);
+function boundTo({ instanceId, account, kind, name, generation }: SecretContext, ringGeneration: number): AadParts {
+  const header = Uint8Array.of(namedFormatVersion, protectedSecretKind, 0, 0, 0, 0, 0, 0, 0, 0);
   const fields = new DataView(header.buffer);
   fields.setUint32(2, ringGeneration);
   fields.setUint32(6, generation);
-  const context = lengthPrefixed('keyward/secret/1', guidBytes(instanceId), kind, name, uint32(generation));
+  const context = lengthPrefixed('keyward/secret/2', guidBytes(instanceId), account, kind, name, uint32(generation));
   const outer = concat(header, context);
   return { header, inner: outer.subarray(headerLength), outer };
 }

@@ -3,7 +3,7 @@
  * leaves the process before the identifier and the owner's right to the vault are known to be good (INV-8, INV-10).
  */
 
-import { type Cause, classOf, isCause, meaningOf, remedyOf } from '../base/causes.ts';
+import { actorOf, type Cause, classOf, isCause, meaningOf, remedyOf } from '../base/causes.ts';
 import { defined } from '../base/defined.ts';
 import { type ErrorDetail, type ErrorExtras, Refusal, Unavailable } from '../base/errors.ts';
 import { type Binding, bindingOf, type KeyVaultIdentity } from './binding.ts';
@@ -36,7 +36,7 @@ export interface Owned {
 
 export type AcceptTools = Pick<
   CustomerKeyDeps,
-  'keyVault' | 'claims' | 'clock' | 'cloud' | 'homeTenantId' | 'policy' | 'ownerTag'
+  'keyVault' | 'claims' | 'clock' | 'cloud' | 'homeTenantId' | 'operatorVaults' | 'policy' | 'ownerTag'
 >;
 
 /** @throws Refusal with everything that fails or warns in `details`; Unavailable when the vault could not be asked. */
@@ -65,12 +65,13 @@ export async function factsOf(input: CustomerKeyInput, { owner }: Owned, tools: 
   return { identifier, binding, mayUse, described };
 }
 
-export const checked = (facts: KeyFacts, account: Owned, { clock, policy, ownerTag }: AcceptTools): Check[] =>
+export const checked = (facts: KeyFacts, account: Owned, { clock, policy, ownerTag, cloud }: AcceptTools): Check[] =>
   checksOf(facts, {
     owner: account.owner,
     location: account.location,
     now: clock.now(),
     nearExpiryDays: policy.keyNearExpiryDays,
+    cloud,
     ...defined({ ownerTag }),
   });
 
@@ -83,12 +84,28 @@ function identifierIn(text: string, { cloud }: AcceptTools): KeyIdentifier | Ref
   }
 }
 
-async function mayBeUsed(binding: Binding, owner: string, { claims, homeTenantId }: AcceptTools): Promise<boolean> {
+async function mayBeUsed(binding: Binding, owner: string, tools: AcceptTools): Promise<boolean> {
+  const { claims, homeTenantId, operatorVaults } = tools;
+  if (operatorVaults.has(binding.vaultHost)) return false;
   for (const [kind, value] of claimsOf(binding, homeTenantId)) {
     const holder = (await claims.find(kind, value))?.value.owner;
     if (holder !== undefined && holder !== owner) return false;
   }
   return true;
+}
+
+/**
+ * Reads a key identifier before anything is read or called for it. A key of the operator's own is refused as another
+ * owner's is, so that the refusal tells nothing about the vault (INV-14).
+ * @throws Refusal KeyIdentifierMalformed | VaultHostNotAllowed | OwnerMismatch
+ */
+export function parseCustomerKey(
+  text: string,
+  { cloud, operatorVaults }: Pick<AcceptTools, 'cloud' | 'operatorVaults'>,
+): KeyIdentifier {
+  const identifier = parseKeyIdentifier(text, cloud);
+  if (operatorVaults.has(identifier.vaultHost)) throw ownerMismatch();
+  return identifier;
 }
 
 /** Before any call leaves for the vault. @throws Refusal OwnerMismatch */
@@ -130,10 +147,8 @@ function trouble(
   about: ErrorExtras,
 ): Refusal | Unavailable {
   const { requestId, innerCode, retryAfterSeconds = 10 } = observed ?? {};
-  const seen = {
-    ...defined({ keyVaultRequestId: requestId, keyVaultInnerCode: innerCode }),
-  };
-  const extras = observed === undefined ? about : { ...about, info: { cause, ...seen } };
+  const seen = defined({ keyVaultRequestId: requestId, keyVaultInnerCode: innerCode });
+  const extras = { ...about, info: { cause, whoActs: actorOf(cause), ...seen } };
   return classOf(cause) === 'unreachable'
     ? new Unavailable(cause, message, retryAfterSeconds, extras)
     : new Refusal(cause, message, extras);

@@ -5,8 +5,9 @@
  * row is found, or the mark, and an account is never left without its claim.
  */
 
-import { meaningOf, remedyOf } from '../base/causes.ts';
+import { actorOf, meaningOf, remedyOf } from '../base/causes.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
+import { fold } from '../base/names.ts';
 import { type Binding, isFederated } from './binding.ts';
 import type { CustomerKeyDeps } from './deps.ts';
 import { keyIdentifierTarget } from './keyIdentifier.ts';
@@ -19,9 +20,9 @@ import type { ClaimKind } from './ports.ts';
  */
 export function claimsOf({ vaultHost, tenantId, identity }: Binding, homeTenantId: string): [ClaimKind, string][] {
   const claims: [ClaimKind, string][] = [['vault', vaultHost]];
-  if (tenantId !== homeTenantId.toLowerCase()) claims.push(['tenant', tenantId]);
+  if (tenantId !== fold(homeTenantId)) claims.push(['tenant', tenantId]);
   if (!identity.useSystemAssignedIdentity && !isFederated(identity))
-    claims.push(['userAssignedIdentity', identity.userAssignedIdentity.toLowerCase()]);
+    claims.push(['userAssignedIdentity', fold(identity.userAssignedIdentity)]);
   return claims;
 }
 
@@ -41,5 +42,9 @@ export async function claimFor(
 export function ownerMismatch(): Refusal {
   const message = `${meaningOf('OwnerMismatch')} ${remedyOf('OwnerMismatch', { vaultName: '', keyName: '' })}`;
   const target = keyIdentifierTarget;
-  return new Refusal('OwnerMismatch', message, { target, details: [{ code: 'OwnerMismatch', message, target }] });
+  return new Refusal('OwnerMismatch', message, {
+    target,
+    details: [{ code: 'OwnerMismatch', message, target }],
+    info: { cause: 'OwnerMismatch', whoActs: actorOf('OwnerMismatch') },
+  });
 }

@@ -7,6 +7,8 @@ export interface CustomerKeyDeps extends BaseDeps {
   readonly claims: Claims;
   readonly cloud: Cloud;
   readonly homeTenantId: string;
+  /** Hosts of the vaults that hold the operator's own keys: no customer key is in one of them (INV-14). */
+  readonly operatorVaults: ReadonlySet<string>;
   /** The tag that a customer key must carry, with the account's owner as its value. */
   readonly ownerTag: string | undefined;
 }

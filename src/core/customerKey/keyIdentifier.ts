@@ -3,8 +3,11 @@
  * label under a Key Vault suffix of the configured cloud, nothing else may stand in the URL, and what is used for calls
  * is rebuilt from the checked parts, never the text itself. Forms: Key Vault docs, "About keys, secrets & certificates".
  */
+import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
+import { type Cloud, keyVaultSuffixes, vaultNameOf } from './keyVaultHosts.ts';
+import { strangeCharacterIn, whatWasPasted, whichHost } from './pastedText.ts';
 
 export interface KeyIdentifier {
   /** As the customer wrote it; never rewritten. */
@@ -19,82 +22,84 @@ export interface KeyIdentifier {
   readonly version?: string;
 }
 
-export type Cloud = 'public' | 'usgov' | 'china';
-
-/** Key Vault and Managed HSM suffixes by cloud; the same source as above. */
-export const keyVaultSuffixes: Readonly<Record<Cloud, readonly string[]>> = {
-  public: ['.vault.azure.net', '.managedhsm.azure.net'],
-  usgov: ['.vault.usgovcloudapi.net', '.managedhsm.usgovcloudapi.net'],
-  china: ['.vault.azure.cn', '.managedhsm.azure.cn'],
-};
+export { type Cloud, isKeyVaultHost, keyVaultSuffixes } from './keyVaultHosts.ts';
 
 const maxLength = 300;
-const vaultName = /^[a-z](?:[a-z0-9]|-(?=[a-z0-9])){2,23}$/;
-const keyName = /^[a-z0-9-]{1,127}$/;
-const version = /^[0-9a-f]{32}$/;
+/** Before folding, and without the flag `u`: some foreign letters fold to these. */
+const keyName = /^[A-Za-z0-9-]{1,127}$/;
+const version = /^[0-9a-fA-F]{32}$/;
 
 export const keyIdentifierTarget = 'properties.encryption.keyVaultProperties.keyIdentifier';
 
-function malformed(what: string): Refusal {
+function malformed(what: string, cloud: Cloud): Refusal {
+  const form = `https://<vault>${keyVaultSuffixes[cloud][0]}/keys/<key>`;
   return new Refusal(
     'KeyIdentifierMalformed',
-    `${what} A key identifier is https://<vault>.vault.azure.net/keys/<key>, with /<version> behind it to pin one version.`,
+    `${what} A key identifier is ${form}, with /<version> behind it to pin one version.`,
     { target: keyIdentifierTarget },
   );
 }
 
-/** True for exactly one vault label under a suffix of the cloud: the allow-list that every request is held against. */
-export function isKeyVaultHost(host: string, cloud: Cloud): boolean {
-  return vaultNameOf(host, cloud) !== undefined;
-}
-
-function vaultNameOf(host: string, cloud: Cloud): string | undefined {
-  const suffix = keyVaultSuffixes[cloud].find((candidate) => host.endsWith(candidate));
-  if (suffix === undefined) return undefined;
-  const label = host.slice(0, -suffix.length);
-  return vaultName.test(label) ? label : undefined;
-}
-
-/** @throws Refusal KeyIdentifierMalformed | VaultHostNotAllowed, naming the property. */
-export function parseKeyIdentifier(text: string, cloud: Cloud): KeyIdentifier {
-  if (text.length > maxLength) throw malformed(`The identifier is longer than ${maxLength} characters.`);
-  // The URL parser drops tabs, newlines and surrounding spaces and folds backslashes: refuse them before it can.
-  if (!/^[\x21-\x7e]+$/.test(text) || text.includes('\\'))
-    throw malformed('The identifier holds a character that no key identifier has.');
-  const url = URL.parse(text);
-  if (url === null) throw malformed('The identifier is not a URL.');
-  if (url.protocol !== 'https:') throw malformed('The identifier must begin with https://.');
-  if (url.username !== '' || url.password !== '' || text.includes('@'))
-    throw malformed('The identifier must not hold user information.');
-  if (text.includes('?') || text.includes('#')) throw malformed('The identifier must not hold a query or fragment.');
-  const authority = text.slice('https://'.length).split('/', 1)[0] ?? '';
-  if (authority.includes(':')) throw malformed('The identifier must not hold a port.');
-
+/**
+ * `:443`, which Azure PowerShell prints, is left out of the stored text: it is the same URL (RFC 3986, 6.2.3).
+ * @throws Refusal KeyIdentifierMalformed | VaultHostNotAllowed, naming the property.
+ */
+export function parseKeyIdentifier(written: string, cloud: Cloud): KeyIdentifier {
+  const text = written.length > maxLength ? written : written.replace(/^(https:\/\/[^/@?#:\\]+):443\//i, '$1/');
+  const fault = faultIn(text, cloud);
+  if (fault !== undefined) throw malformed(fault, cloud);
+  const authority = authorityOf(text);
   const vaultHost = fold(authority);
   const name = vaultNameOf(vaultHost, cloud);
-  if (name === undefined || url.host !== vaultHost) {
-    throw new Refusal(
-      'VaultHostNotAllowed',
-      `The host of the key identifier is not a Key Vault: it must be one name under ${keyVaultSuffixes[cloud].join(' or ')}.`,
-      { target: keyIdentifierTarget },
-    );
+  if (name === undefined || URL.parse(text)?.host !== vaultHost) {
+    const what = whichHost(vaultHost, cloud) ?? `It must be one name under ${keyVaultSuffixes[cloud].join(' or ')}.`;
+    throw new Refusal('VaultHostNotAllowed', `The host of the key identifier is not a Key Vault. ${what}`, {
+      target: keyIdentifierTarget,
+    });
   }
-
-  const [collection, key, pinned, ...rest] = text.slice('https://'.length + authority.length + 1).split('/');
-  if (collection !== 'keys') throw malformed('The identifier must name a key: its path begins with /keys/.');
-  if (key === undefined || !keyName.test(fold(key))) throw malformed('The key has no valid name.');
-  if (rest.length > 0) throw malformed('The identifier has too many segments.');
-  if (pinned !== undefined && !version.test(fold(pinned)))
-    throw malformed(
-      'The version is not 32 hexadecimal digits; leave it and its slash out to follow the latest version.',
-    );
+  const segments = text.slice('https://'.length + authority.length + 1).split('/');
+  const wrong = faultInPath(segments);
+  if (wrong !== undefined) throw malformed(whatWasPasted(text, cloud) ?? wrong, cloud);
+  const [, key = '', pinned] = segments;
   return {
     text,
     vaultHost,
     vaultName: name,
     keyName: fold(key),
-    ...(pinned === undefined ? {} : { version: fold(pinned) }),
+    ...defined({ version: pinned === undefined ? undefined : fold(pinned) }),
   };
+}
+
+const authorityOf = (text: string): string => text.slice('https://'.length).split('/', 1)[0] ?? '';
+
+/** What is wrong before the host is looked at. */
+function faultIn(text: string, cloud: Cloud): string | undefined {
+  if (text.length > maxLength) return `The identifier is longer than ${maxLength} characters.`;
+  if (text === '') return 'The identifier is empty.';
+  // The URL parser drops tabs, newlines and surrounding spaces and folds backslashes: refuse them before it can.
+  const strange = strangeCharacterIn(text);
+  if (strange !== undefined) return `The identifier holds ${strange}, which no key identifier has.`;
+  const pasted = URL.canParse(text) && !text.includes('portal.azure.') ? undefined : whatWasPasted(text, cloud);
+  if (pasted !== undefined) return pasted;
+  const url = URL.parse(text);
+  if (url === null || url.protocol !== 'https:') return 'The identifier must begin with https://.';
+  if (url.username !== '' || url.password !== '' || text.includes('@'))
+    return 'The identifier must not hold user information.';
+  if (text.includes('?') || text.includes('#')) return 'The identifier must not hold a query or fragment.';
+  if (authorityOf(text).includes(':')) return 'The identifier must not hold a port other than 443.';
+  return undefined;
+}
+
+function faultInPath([collection, key, pinned, ...rest]: readonly string[]): string | undefined {
+  if (collection !== 'keys') return 'The identifier must name a key: its path begins with /keys/.';
+  if (key === undefined || !keyName.test(key))
+    return 'The name of the key must have 1 to 127 letters, digits and hyphens.';
+  if (pinned === '' && rest.length === 0) return 'The identifier ends with a slash: leave it out.';
+  if (rest.length > 0)
+    return `The identifier has too many parts: nothing may follow the version, and '${rest[0]}' does.`;
+  if (pinned !== undefined && !version.test(pinned))
+    return `The version is not 32 hexadecimal digits, and has ${pinned.length} characters; leave it and its slash out to follow the latest version.`;
+  return undefined;
 }
 
 /** The identifier of one version, always built from checked parts. */

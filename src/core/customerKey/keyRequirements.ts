@@ -17,6 +17,8 @@ export interface RuleFinding {
   readonly result: 'pass' | 'fail' | 'warn' | 'unknown';
   /** Present exactly on `fail` and `warn`. */
   readonly cause?: KeyViolation | 'KeyNearExpiry';
+  /** Where the meaning of the cause does not say enough. */
+  readonly message?: string;
   /** What the vault said, for people. */
   readonly seen: string;
 }
@@ -65,10 +67,12 @@ const rules: Readonly<Record<RuleName, (key: KeyDescription, measure: RuleMeasur
     return passIf(!recoveryLevel.includes('Purgeable'), 'PurgeProtectionMissing', recoveryLevel);
   },
   // The header that names the region is not promised in prose: absent means unknown, not wrong.
-  region: ({ region }, { location }) =>
-    region === undefined
-      ? says('the vault names no region')
-      : passIf(foldRegion(region) === foldRegion(location), 'RegionMismatch', region),
+  region({ region }, { location }) {
+    if (region === undefined) return says('the vault names no region');
+    if (foldRegion(region) === foldRegion(location)) return { result: 'pass', seen: region };
+    const message = `The vault is in the region ${foldRegion(region)}, and the account in ${foldRegion(location)}.`;
+    return { result: 'fail', cause: 'RegionMismatch', message, seen: region };
+  },
 };
 
 const dated = (what: string, at: EpochMs | undefined): string => (at === undefined ? 'no date' : `${what} ${iso(at)}`);

@@ -3,11 +3,13 @@
  * because something before it stood in the way.
  */
 
+import type { CauseActor } from '../base/causeCatalogue.ts';
 import { type Cause, classOf } from '../base/causes.ts';
 import { Refusal } from '../base/errors.ts';
 import type { Binding } from './binding.ts';
 import type { KeyIdentifier } from './keyIdentifier.ts';
 import { findingOf, type RuleMeasure, type RuleName } from './keyRequirements.ts';
+import type { Cloud } from './keyVaultHosts.ts';
 import type { Answer, KeyDescription, Observed } from './ports.ts';
 
 /** What was looked at, in this order; what is absent was not, because something before it stood in the way. */
@@ -28,6 +30,7 @@ export interface Measure extends RuleMeasure {
   readonly owner: string;
   /** The name of the tag that must hold the owner. Absent: none is asked for. */
   readonly ownerTag?: string;
+  readonly cloud: Cloud;
 }
 
 /** What one check came to. `unknown`: not looked at, or not told by the vault. */
@@ -39,6 +42,8 @@ export interface Found {
   readonly message?: string;
   /** What was seen, for people. */
   readonly seen?: string;
+  /** Present where there is a cause. */
+  readonly whoActs?: CauseActor;
   /** Where the remedy of the cause is not the one. */
   readonly remedy?: string;
 }

@@ -2,8 +2,12 @@
  * Everything that is checked of a customer key before it may wrap, as one list in a fixed order. Pure: customerKey.ts gathers the
  * facts, this says what they mean. The dry run tells the list whole; PUT and PATCH tell of it what fails and what warns.
  */
-import { meaningOf, remedyOf } from '../base/causes.ts';
+import { actorOf, meaningOf, remedyOf } from '../base/causes.ts';
+import { defined } from '../base/defined.ts';
+import { Refusal } from '../base/errors.ts';
+import type { RemedyTarget } from '../base/remedies.ts';
 import { ruleNames } from './keyRequirements.ts';
+import { keyVaultSuffixes } from './keyVaultHosts.ts';
 import {
   answerFound,
   type Found,
@@ -59,14 +63,18 @@ export function checksOf(facts: KeyFacts, measure: Measure): Check[] {
     before.push(found);
     const { cause } = found;
     const message = cause === undefined || cause === 'KeyNearExpiry' ? holds[name] : meaningOf(cause);
-    const at = facts.binding ?? nowhere;
-    const remedy = cause === undefined || cause === 'KeyNearExpiry' ? {} : { remedy: remedyOf(cause, at) };
-    return { name, message, ...remedy, ...found };
+    if (cause === undefined || cause === 'KeyNearExpiry') return { name, message, ...found };
+    return { name, message, whoActs: actorOf(cause), remedy: remedyOf(cause, targetOf(facts, measure)), ...found };
   });
 }
 
-/** Where the text names no vault. */
-const nowhere = { vaultName: '<vault>', keyName: '<key>' };
+/** Where the text names no vault, remedies name none either. */
+function targetOf({ binding, identifier, described }: KeyFacts, { location, cloud }: Measure): RemedyTarget {
+  if (binding === undefined || identifier instanceof Refusal)
+    return { vaultHost: `NAME${keyVaultSuffixes[cloud][0]}`, vaultName: 'NAME', keyName: 'KEY', location };
+  const version = identifier.version ?? (described?.ok === true ? described.value.version : undefined);
+  return { ...binding, location, ...defined({ version }) };
+}
 
 function look(name: CheckName, facts: KeyFacts, measure: Measure, before: readonly Found[]): Found | undefined {
   switch (name) {

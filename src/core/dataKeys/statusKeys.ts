@@ -62,9 +62,11 @@ export function createStatusKeys(tools: StatusKeyDeps): StatusKeys {
       await make(slot);
       pairs = await readPairs();
     }
-    current = { pairs, at };
-    await removeSuperseded(pairs);
-    return pairs;
+    const superseded = supersededOf(pairs);
+    const published = pairs.filter((one) => !superseded.includes(one));
+    current = { pairs: published, at };
+    for (const { slot } of superseded) await store.remove(slot);
+    return published;
   }
 
   /** Oldest first. A row that does not open is left out: there are others, or there will be one. */
@@ -102,10 +104,8 @@ export function createStatusKeys(tools: StatusKeyDeps): StatusKeys {
     await store.insert({ slot, createdAt, sealed: base64(sealed) });
   }
 
-  async function removeSuperseded(pairs: readonly OpenPair[]): Promise<void> {
-    const over = pairs.filter((_, n) => clock.now() - (pairs[n + 1]?.createdAt ?? clock.now()) > publishedAfterMs);
-    for (const { slot } of over) await store.remove(slot);
-  }
+  const supersededOf = (pairs: readonly OpenPair[]): readonly OpenPair[] =>
+    pairs.filter((_, n) => clock.now() - (pairs[n + 1]?.createdAt ?? clock.now()) > publishedAfterMs);
 
   async function pairsNow(): Promise<readonly OpenPair[]> {
     if (current !== undefined && clock.monotonic() - current.at < readEveryMs) return current.pairs;

@@ -14,7 +14,6 @@ import { base64, fromBase64, wipe } from '../base/bytes.ts';
 import { defined } from '../base/defined.ts';
 import type { Random } from '../base/effects.ts';
 import { retryLostRaces } from '../base/errors.ts';
-import { fold } from '../base/names.ts';
 import type { Stored } from '../base/stored.ts';
 import type { RingName } from '../base/vocabulary.ts';
 import {
@@ -41,7 +40,7 @@ export interface PageResult {
   stuck: number;
 }
 
-/** Everything that the ring protects in one account. Rows that do not open are told and left as they are. @throws Unavailable */
+/** Everything that the ring protects in one account. Rows that do not open are logged and left as they are. @throws Unavailable | DamagedRow */
 export async function processAccount(
   name: string,
   ring: RingName,
@@ -54,7 +53,7 @@ export async function processAccount(
   return visited;
 }
 
-/** The account as it was read; undefined where there is none, or another's record stands in its context. */
+/** The account as it was read; undefined where there is none. @throws DamagedRow */
 async function resealRecord(
   name: string,
   ring: RingName,
@@ -67,7 +66,6 @@ async function resealRecord(
     if (stored?.value.lifecycle !== 'active') return undefined;
     const account = { value: stored.value, etag: stored.etag };
     try {
-      if (fold(account.value.name) !== name) throw new KeyMaterialMismatch('The record is not that of this account.');
       const keys = resealed(account.value, await service.rings(), service.random);
       const isNoted = phase !== 'retiring' || account.value.keksFrom?.[ring] === to;
       if (keys === undefined && isNoted) return account;
@@ -83,7 +81,6 @@ async function resealRecord(
       visited.found += 1;
       visited.stuck += 1;
       service.log.error('An account key does not match its record', { account: name });
-      if (fold(account.value.name) !== name) return undefined;
     }
     return account;
   });

@@ -9,6 +9,7 @@ import { settleMs } from '../rings/durations.ts';
 import { type RingPass, type RingRotation, ringIn, type StoredRing } from '../rings/ring.ts';
 import { destroyOlder, isPassDue, nextRound, save, wakePass } from '../rings/rotateRing.ts';
 import type { ResealDeps } from './deps.ts';
+import { renewRows } from './renewRows.ts';
 import { processAccount } from './resealAccount.ts';
 
 /** How long one message goes on; far below what a worker that died keeps others off for. */
@@ -80,7 +81,7 @@ async function workOneSlice(
 }
 
 /** What is stuck stays told until the next round; one that only found something comes again when others have settled. */
-function afterRound({ after: _done, ...pass }: RingPass, now: EpochMs): RingPass {
+function afterRound({ after: _done, rows: _all, ...pass }: RingPass, now: EpochMs): RingPass {
   if (pass.found === 0) return { ...pass, isClean: true };
   return pass.stuck === 0 ? nextRound(pass, now + settleMs) : { ...pass, startAt: now + stuckRetryMs };
 }
@@ -93,7 +94,9 @@ async function processAccounts(
 ): Promise<{ pass: RingPass; isOver: boolean }> {
   const until = service.clock.now() + sliceMs;
   // A round that had to wait for stuck rows is counted anew.
-  let pass = began.after === undefined ? { ...began, visited: 0, found: 0, stuck: 0 } : began;
+  let pass =
+    began.after === undefined && began.rows === undefined ? { ...began, visited: 0, found: 0, stuck: 0 } : began;
+  if (pass.rows !== undefined) return renewRows(pass, rotation.to, until, service);
   for (;;) {
     const names = await service.accounts.names(namesAPage, pass.after);
     for (let next = 0; next < names.length; next += accountsAtOnce) {
@@ -104,7 +107,10 @@ async function processAccounts(
       const counts = { found: sum('found'), moved: sum('moved'), stuck: sum('stuck') };
       pass = { ...pass, ...counts, visited: pass.visited + some.length, after: some.at(-1) ?? '' };
     }
-    if (names.length < namesAPage) return { pass, isOver: true };
+    if (names.length >= namesAPage) continue;
+    const [table] = service.rowRenewal.tables;
+    if (ring !== 'at-rest' || table === undefined) return { pass, isOver: true };
+    return renewRows({ ...pass, rows: { table } }, rotation.to, until, service);
   }
 }
 

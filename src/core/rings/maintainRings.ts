@@ -43,20 +43,21 @@ async function alone(
   work: (stored: StoredRings) => Promise<void>,
 ): Promise<void> {
   const { vaults, clock, policy, dailyQueue } = service;
+  // Nobody has needed the rings yet, and the lock below needs them.
+  if (isWithoutRings(await service.ringStore.read())) return;
   const ticket = await vaults.beginWork('rings', clock.now(), clock.now() + policy.workerLeaseSeconds * 1000);
   if (ticket === undefined) {
     if (requestedAt !== undefined) await dailyQueue.send({ visit: 'operatorKeys', requestedAt }, busyDelayMs);
     return;
   }
   try {
-    const stored = await service.ringStore.read();
-    // Nobody has needed the rings yet.
-    if (ringNames.every((ring) => stored.rings[ring].rows.length === 0)) return;
-    await work(stored);
+    await work(await service.ringStore.read());
   } finally {
     await vaults.endWork('rings', ticket);
   }
 }
+
+const isWithoutRings = ({ rings }: StoredRings): boolean => ringNames.every((ring) => rings[ring].rows.length === 0);
 
 async function tend(before: StoredRings, service: RingsDeps): Promise<void> {
   const isDue = isCheckDue(before, service);

@@ -55,6 +55,8 @@ export interface RingPass {
   readonly startAt: EpochMs;
   /** The last account that was visited. Absent at the start. */
   readonly after?: string;
+  /** Of the at-rest ring, when all accounts were visited: the table whose rows are renewed, and where to continue. */
+  readonly rows?: { readonly table: string; readonly after?: string };
   /** This round found nothing under an older generation. */
   readonly isClean: boolean;
   readonly visited: number;

@@ -7,12 +7,14 @@ import { measure } from '../base/metrics.ts';
 import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import { brokenRules } from '../customerKey/keyRequirements.ts';
+import { isSilent, isVersionCheckDue } from '../watch/lookSchedule.ts';
+import { withExpiry } from '../watch/newestVersion.ts';
 import type { PacedKeyVault } from '../watch/pacedKeyVault.ts';
 import { updateWatch } from '../watch/updateWatch.ts';
 import { costOf } from '../watch/vaultBudget.ts';
-import { isSilent, isVersionCheckDue, type Watch } from '../watch/watch.ts';
+import type { Watch } from '../watch/watch.ts';
 import type { RotationDeps } from './deps.ts';
-import { unreadExpiries, versionFacts, withExpiry, withLatest } from './latestVersion.ts';
+import { unreadExpiries, versionFacts, withLatest } from './latestVersion.ts';
 import { beginRun, openOutdatedVersions, outdatedVersions, type RewrapRun, rewrapBatch } from './rewrapBatch.ts';
 import { batchFacts, withSlice } from './rotationProgress.ts';
 
@@ -85,6 +87,7 @@ export async function checkVersion(
   const { binding, latest } = stored.value;
   const when = { beganAt, plannedAt: stored.value.nextVersionCheckAt };
   const answer = await following.spending.counted(costOf(latest)).describe(binding);
+  measure(service.log, 'keyward.newest.reads', 1, { cause: answer.ok ? 'none' : answer.cause });
   const decide = (watch: Watch) => withLatest(watch, answer, when, service.policy);
   const found = await updateWatch(stored, decide, service, versionFacts);
   // A version that has become unusable wraps nothing new, also where it wraps somebody already.

@@ -18,7 +18,7 @@ import { LostRace } from '../base/errors.ts';
 import type { Stored } from '../base/stored.ts';
 import type { KeyDescription, Observed } from '../customerKey/ports.ts';
 import type { BoundRow } from '../watch/boundAccounts.ts';
-import { ensureWatched } from '../watch/updateWatch.ts';
+import { ensureWatched, type Proof } from '../watch/updateWatch.ts';
 import type { Watch } from '../watch/watch.ts';
 import type { RotationDeps } from './deps.ts';
 
@@ -85,7 +85,7 @@ async function rewrap(
       binding.id,
       boundOf(record, { ...account.encryption, version: goal.target.version }),
     );
-    if (!goal.isWatched) await ensureWatched(binding, goal.target.version, proven.value.at, service);
+    if (!goal.isWatched) await ensureWatched(binding, goal.target.version, proofOf(proven.value), service);
     goal.isWatched = true;
     await save(account, goal, proven.value, service);
     return undefined;
@@ -93,6 +93,12 @@ async function rewrap(
     wipe(opened.value);
   }
 }
+
+const proofOf = ({ at, observed }: Proven): Proof => ({
+  at,
+  isRotation: true,
+  ...defined({ principal: observed.principal }),
+});
 
 /** Whoever has changed something else of the account meanwhile costs a read, and no second proof. */
 async function save(account: CustomerKeyAccount, goal: Goal, proven: Proven, service: RotationDeps): Promise<void> {

@@ -12,6 +12,7 @@ import type { WatchStatus } from '../base/vocabulary.ts';
 import { vaultIdOf } from '../customerKey/binding.ts';
 import { type KeyIdentifier, parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
 import { type BoundRow, boundAccounts } from '../watch/boundAccounts.ts';
+import { unreadableNewest } from '../watch/newestVersion.ts';
 import type { Rotation, Watch } from '../watch/watch.ts';
 import type { RotationDeps } from './deps.ts';
 import { notLatestSince } from './latestVersion.ts';
@@ -22,7 +23,8 @@ export interface VersionUsage {
   readonly accounts: number;
   /** Of these, pinned to the version: only their owner can move them. */
   readonly pinned: number;
-  readonly isLatest: boolean;
+  /** Absent: the newest version of the key is not known now. */
+  readonly isLatest?: boolean;
   readonly notLatestSince?: EpochMs;
   readonly safeToDisable: boolean;
 }
@@ -33,6 +35,8 @@ export interface KeyUsage {
   readonly asOf: EpochMs;
   readonly versions: readonly VersionUsage[];
   readonly rotations: readonly RotationUsage[];
+  /** Since when the newest version cannot be read, and why. Absent: it was read at the last try. */
+  readonly newestUnknown?: { readonly since: EpochMs; readonly cause: Cause };
   readonly unusable: readonly { readonly version: string; readonly cause: Cause; readonly since: EpochMs }[];
 }
 
@@ -54,6 +58,7 @@ export async function keyUsage(keyIdentifier: string, service: RotationDeps): Pr
     asOf,
     versions: [...versions].map((version) => usageOf(version, watches, counts, asOf, service)),
     rotations: watches.flatMap((watch, n) => rotationOf(watch, counts[n] ?? new Map())),
+    ...defined({ newestUnknown: watches.flatMap((watch) => unreadableNewest(watch) ?? [])[0] }),
     unusable: watches.flatMap(({ unusableVersion }) => unusableVersion ?? []),
   };
 }
@@ -121,12 +126,15 @@ function usageOf(
   const known = since.filter((at) => at !== undefined);
   // Each binding reads the vault in its own time: the last one to find out decides.
   const left = known.length < since.length ? undefined : Math.max(...known);
+  // One binding that has read the newest version speaks for the key, and none that cannot read it.
+  const readers = watches.filter((watch) => watch.latest !== undefined && unreadableNewest(watch) === undefined);
+  const isLatest = readers.length === 0 ? undefined : readers.some(({ latest }) => latest?.version === version);
   const isAgo = left !== undefined && asOf - left >= policy.safeToDisableAfterSeconds * 1000;
   return {
     version,
     accounts,
     pinned: sum(({ pinned }) => pinned),
-    isLatest: watches.some(({ latest }) => latest?.version === version),
+    ...defined({ isLatest }),
     ...defined({ notLatestSince: left }),
     safeToDisable: accounts === 0 && isAgo,
   };

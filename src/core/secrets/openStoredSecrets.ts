@@ -13,9 +13,10 @@ type OpenTools = Pick<SecretsDeps, 'rings' | 'leases'>;
 
 export const secretAddressOf = (
   { instanceId }: { readonly instanceId: string },
-  { kind, name }: SecretRef,
+  { account, kind, name }: SecretRef,
 ): SecretAddress => ({
   instanceId,
+  account,
   kind,
   name,
 });

@@ -7,7 +7,7 @@
  * Why no secret is lost: a writer reads the record after its save (writeSecret.ts). If it does not read `retiring`, its
  * save came before, so the pass of the second phase finds its secret. If it does, it encrypts the secret again. A pass
  * that is delayed between encrypting and saving fails on the row's ETag. A pass may stop anywhere: the record says that
- * there is one to do.
+ * there is one to do, and how far it has come.
  */
 
 import pLimit from 'p-limit';
@@ -17,10 +17,12 @@ import type { RekeyWork } from '../accounts/ports.ts';
 import { findAccount } from '../accounts/readAccount.ts';
 import { protectSecret } from '../accounts/secretLayers.ts';
 import type { SecretRef, StoredSecret } from '../accounts/secretRow.ts';
-import { saveAccount, storedOf } from '../accounts/writeAccount.ts';
+import { saveAccount, saveWithSameEtag, storedOf } from '../accounts/writeAccount.ts';
 import { base64, wipe } from '../base/bytes.ts';
 import { defined } from '../base/defined.ts';
 import { describeError, LostRace, retryLostRaces, Unavailable } from '../base/errors.ts';
+import { fold } from '../base/names.ts';
+import type { Stored } from '../base/stored.ts';
 import { olderKeyWaitMs } from '../rings/durations.ts';
 import type { SecretsDeps } from './deps.ts';
 import { headerOf, openRows, secretAddressOf, wipeOnError } from './openStoredSecrets.ts';
@@ -29,6 +31,8 @@ import { alarm } from './secretAudit.ts';
 const rowsAPage = 100;
 const pagesAMessage = 5;
 const rowsAtOnce = 10;
+/** Rows that are only counted. */
+const countedAPage = 1000;
 /** Before another pass, and after a pause that no progress ended: no loop runs without a pause, whatever the reason. */
 const pauseMs = 60_000;
 /** One day of pauses. Then the chain of messages ends, because the daily pass has started another. */
@@ -41,14 +45,13 @@ export interface Next {
 }
 
 /**
- * Processes one message of a pass. Returns the next message, or undefined: all is done, or the daily pass takes over.
+ * Processes one message of a pass. The message is only a wake-up: the record says which pass there is, and how far it has
+ * come (INV-15). Returns the next message, or undefined: all is done, or the daily pass takes over.
  */
-export async function rekeySecrets(asked: RekeyWork, service: SecretsDeps): Promise<Next | undefined> {
-  const view = await findAccount(asked.account, service);
+export async function rekeySecrets(work: RekeyWork, service: SecretsDeps): Promise<Next | undefined> {
+  const view = await findAccount(work.account, service);
   const older = view?.record.olderAccountKeys;
   if (view === undefined || older === undefined) return undefined;
-  // A message of an earlier phase knows nothing of this one.
-  const work = asked.since === older.since ? asked : start(asked.account, older);
   if (stateOf(view) !== 'Enabled') return paused(work);
   try {
     return await pass(view, older, work, service);
@@ -63,15 +66,6 @@ export async function rekeySecrets(asked: RekeyWork, service: SecretsDeps): Prom
   }
 }
 
-const start = (account: string, { since }: OlderAccountKeys, pauses = 0): RekeyWork => ({
-  visit: 'secrets',
-  account,
-  since,
-  found: 0,
-  stuck: 0,
-  pauses,
-});
-
 function paused(work: RekeyWork): Next | undefined {
   const pauses = (work.pauses ?? 0) + 1;
   return pauses > maxPauses ? undefined : { work: { ...work, pauses }, delayMs: pauseMs };
@@ -83,25 +77,30 @@ async function pass(
   work: RekeyWork,
   service: SecretsDeps,
 ): Promise<Next | undefined> {
-  let { after, found = 0, stuck = 0 } = work;
+  let { after, found = 0, stuck = 0 }: Partial<NonNullable<OlderAccountKeys['pass']>> = older.pass ?? {};
   for (let pages = 0; pages < pagesAMessage; pages++) {
-    const page = await service.secrets.page(work.account, {
-      limit: rowsAPage,
-      ...defined({ after }),
-    });
-    const behind = page.rows.filter((row) => headerOf(row)?.generation !== view.record.accountKeyGeneration);
-    found += behind.length;
-    stuck += await moveRows(view, behind, service);
+    const page = await service.secrets.page(work.account, { limit: rowsAPage, ...defined({ after }) });
+    const outdated = page.rows.filter((row) => isOutdated(row, view.record));
+    found += outdated.length;
+    stuck += await moveRows(view, outdated, service);
     after = page.next;
     if (after === undefined) break;
   }
   service.log.info('Encrypted secrets under the newest account key', { account: work.account, found, stuck });
-  if (after !== undefined) return { work: { ...work, after, found, stuck }, delayMs: 0 };
-  // Rows that cannot be decrypted raise one alarm per pass, and the daily pass starts the next one.
-  if (stuck > 0) return undefined;
-  if (found > 0) return paused(start(work.account, older, work.pauses));
+  if (after !== undefined) {
+    const isSaved = await saveProgress(view.record, older, { after, found, stuck }, service);
+    return isSaved ? { work, delayMs: 0 } : undefined;
+  }
+  if (found > 0) {
+    if (older.pass !== undefined) await saveProgress(view.record, older, undefined, service);
+    // Rows that cannot be decrypted raise one alarm per pass, and the daily pass starts the next one.
+    return stuck > 0 ? undefined : paused(work);
+  }
   return nothingFound(view.record, older, work, service);
 }
+
+const isOutdated = (row: StoredSecret, { accountKeyGeneration }: ActiveAccount): boolean =>
+  headerOf(row)?.generation !== accountKeyGeneration;
 
 /** The number of secrets that could not be encrypted again. */
 async function moveRows(view: AccountView, rows: readonly StoredSecret[], service: SecretsDeps): Promise<number> {
@@ -155,37 +154,79 @@ async function nothingFound(
   service: SecretsDeps,
 ): Promise<Next | undefined> {
   const now = service.clock.now();
-  const { account, pauses } = work;
   if (older.phase === 'retiring') {
+    // Destroying is final, so it does not rest on the progress that earlier messages have stored.
+    if (older.pass !== undefined && (await isAnyOutdated(record, service))) {
+      await saveProgress(record, older, undefined, service);
+      return paused(work);
+    }
     await endPhase(record, older, 'OlderAccountKeysDestroyed', undefined, service);
     return undefined;
   }
   const waitMs = older.since + olderKeyWaitMs - now;
-  if (waitMs > 0) return { work: start(account, older, pauses), delayMs: waitMs };
+  if (waitMs > 0) {
+    if (older.pass !== undefined) await saveProgress(record, older, undefined, service);
+    return { work, delayMs: waitMs };
+  }
   const retiring = { phase: 'retiring', since: Math.max(now, older.since + 1) } as const;
   const isOurs = await endPhase(record, older, 'OlderAccountKeysRetiring', retiring, service);
-  return isOurs ? { work: start(account, { ...older, ...retiring }), delayMs: 0 } : undefined;
+  return isOurs ? { work, delayMs: 0 } : undefined;
+}
+
+async function isAnyOutdated(record: ActiveAccount, { secrets }: SecretsDeps): Promise<boolean> {
+  for (let after: string | undefined; ; ) {
+    const page = await secrets.page(fold(record.name), { limit: countedAPage, ...defined({ after }) });
+    if (page.rows.some((row) => isOutdated(row, record))) return true;
+    if (page.next === undefined) return false;
+    after = page.next;
+  }
+}
+
+/** Undefined: the next message begins at the start. Returns false where there is another pass now. */
+function saveProgress(
+  record: ActiveAccount,
+  older: OlderAccountKeys,
+  progress: OlderAccountKeys['pass'],
+  service: SecretsDeps,
+): Promise<boolean> {
+  return onSamePass(record, older, service, async (stored, { pass: _, ...current }) => {
+    const next = { ...stored.value, olderAccountKeys: { ...current, ...defined({ pass: progress }) } };
+    await saveWithSameEtag(stored, next, [], service);
+  });
+}
+
+/** Returns false where there is another pass now. */
+function endPhase(
+  record: ActiveAccount,
+  older: OlderAccountKeys,
+  type: 'OlderAccountKeysRetiring' | 'OlderAccountKeysDestroyed',
+  next: Pick<OlderAccountKeys, 'phase' | 'since'> | undefined,
+  service: SecretsDeps,
+): Promise<boolean> {
+  const before = older.keys.map(({ generation }) => generation).join(', ');
+  return onSamePass(record, older, service, async (stored, { pass: _, ...current }) => {
+    const { olderAccountKeys: __, ...without } = stored.value;
+    const after = next === undefined ? without : { ...without, olderAccountKeys: { ...current, ...next } };
+    await saveAccount(stored, after, [{ type, actor: keyward, before }], service);
+  });
 }
 
 /**
  * Works on the record as it is now: another change of it since the pass began is no conflict. Nothing is done where the
  * account key was rotated again, or the phase has ended: then there is another pass.
  */
-function endPhase(
+function onSamePass(
   { name, instanceId, accountKeyGeneration }: ActiveAccount,
-  { since, keys }: OlderAccountKeys,
-  type: 'OlderAccountKeysRetiring' | 'OlderAccountKeysDestroyed',
-  next: Pick<OlderAccountKeys, 'phase' | 'since'> | undefined,
+  { since }: OlderAccountKeys,
   service: SecretsDeps,
+  save: (stored: Stored<ActiveAccount>, older: OlderAccountKeys) => Promise<void>,
 ): Promise<boolean> {
-  const before = keys.map(({ generation }) => generation).join(', ');
   return retryLostRaces(async () => {
     const now = await findAccount(name, service);
     if (now?.record.instanceId !== instanceId || now.record.accountKeyGeneration !== accountKeyGeneration) return false;
-    const { olderAccountKeys: older, ...without } = now.record;
+    const { olderAccountKeys: older } = now.record;
     if (older?.since !== since) return false;
-    const record = next === undefined ? without : { ...without, olderAccountKeys: { ...older, ...next } };
-    await saveAccount(storedOf(now), record, [{ type, actor: keyward, before }], service);
+    await save(storedOf(now), older);
     return true;
   });
 }

@@ -8,13 +8,17 @@ import { openAccountKey } from '../accounts/accountKey.ts';
 import { auditKeyUses, type KeyUse, recordingKeyVault } from '../accounts/keyUse.ts';
 import { wipe } from '../base/bytes.ts';
 import type { Cause } from '../base/causes.ts';
+import { defined } from '../base/defined.ts';
 import { LostRace } from '../base/errors.ts';
 import { measure } from '../base/metrics.ts';
 import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import { boundAccounts, isAnyBound, staleRowMs } from '../watch/boundAccounts.ts';
+import { isOfReplacedIdentity, needsControlLook } from '../watch/judge.ts';
+import { afterLook, afterSleep, duringLook } from '../watch/lookSchedule.ts';
+import type { LookTime } from '../watch/provenTime.ts';
 import { updateWatch } from '../watch/updateWatch.ts';
-import { afterLook, type Evidence, needsControlLook, type Watch } from '../watch/watch.ts';
+import type { Evidence, Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
 
 const keyward = { kind: 'keyward', id: 'look' } as const;
@@ -59,7 +63,12 @@ export async function lookAtBinding(
   service: VaultWorkDeps,
 ): Promise<Stored<Watch>> {
   const watch = stored.value;
-  const when = { beganAt: service.clock.now(), plannedAt: watch.nextLookAt };
+  const when: LookTime = {
+    beganAt: service.clock.now(),
+    plannedAt: watch.nextLookAt,
+    process: service.processId,
+    monotonic: service.clock.monotonic(),
+  };
   const evidence: Evidence[] = [];
   const unused: string[] = [];
   for (const version of Object.keys(watch.versions)) {
@@ -67,8 +76,11 @@ export async function lookAtBinding(
     if (seen === 'unused') unused.push(version);
     else evidence.push(seen);
   }
-  if (evidence.length === 0) return withoutUnused(await asleep(stored, when, service), unused, service);
-  const observed = await updateWatch(stored, (before) => afterLook(before, evidence, when, service.policy), service);
+  if (evidence.length === 0) {
+    const asleep = await updateWatch(stored, (before) => afterSleep(before, when, service.policy), service);
+    return withoutUnused(asleep, unused, service);
+  }
+  const observed = await recordLook(stored, evidence, when, service);
   for (const { version, cause = 'none' } of evidence) {
     const status = observed.value.versions[version]?.status;
     if (status !== undefined) measure(service.log, 'keyward.looks', 1, { status, cause });
@@ -76,19 +88,23 @@ export async function lookAtBinding(
   return unused.length === 0 ? observed : withoutUnused(observed, unused, service);
 }
 
-const day = 86_400_000;
+/** Each verdict that changes has an audit entry, and a batch of the tables holds 100 rows with the watch's own. */
+const maxVerdictsAtOnce = 60;
 
-/** Nobody is bound: there is nothing to look with, and no reason to ask the customer's vault for anything. */
-function asleep(
+async function recordLook(
   stored: Stored<Watch>,
-  when: { beganAt: EpochMs; plannedAt: EpochMs },
+  evidence: readonly Evidence[],
+  when: LookTime,
   service: VaultWorkDeps,
 ): Promise<Stored<Watch>> {
-  const decide = (before: Watch) => ({
-    ...afterLook(before, [], when, service.policy),
-    nextVersionCheckAt: when.beganAt + day,
-  });
-  return updateWatch(stored, decide, service);
+  let watch = stored;
+  for (let from = 0; ; from += maxVerdictsAtOnce) {
+    const slice = evidence.slice(from, from + maxVerdictsAtOnce);
+    const isLast = from + slice.length === evidence.length;
+    const decide = isLast ? afterLook : duringLook;
+    watch = await updateWatch(watch, (before) => decide(before, slice, when, service.policy), service);
+    if (isLast) return watch;
+  }
 }
 
 const maxSamples = 5;
@@ -116,16 +132,16 @@ async function lookAtVersion(
 
 async function lookWith(
   sample: ActiveAccount,
-  { binding }: Watch,
+  watch: Watch,
   round: LookRound,
   service: VaultWorkDeps,
-): Promise<Pick<Evidence, 'cause' | 'controlLook' | 'keyVaultRequestId'>> {
+): Promise<Pick<Evidence, 'cause' | 'controlLook' | 'keyVaultRequestId' | 'principal'>> {
   const { log, policy } = service;
   const uses: KeyUse[] = [];
   const opened = await openAccountKey(sample, { ...service, keyVault: recordingKeyVault(service.keyVault, uses) });
   round.used.push({ record: sample, uses });
-  const { requestId: keyVaultRequestId, durationMs } = opened.observed;
-  const proof = keyVaultRequestId === undefined ? {} : { keyVaultRequestId };
+  const { requestId: keyVaultRequestId, durationMs, principal } = opened.observed;
+  const proof = defined({ keyVaultRequestId, principal });
   const about = { account: sample.name, key: wrappedByOf(sample.encryption), keyVaultRequestId, durationMs };
   measure(log, 'keyward.looks.ms', durationMs, { cause: opened.ok ? 'none' : opened.cause });
   if (opened.ok) {
@@ -136,9 +152,11 @@ async function lookWith(
   const { cause } = opened;
   if (silences.has(cause)) round.silence = cause;
   if (cause === 'KeyMaterialMismatch') log.error('An account key does not match its record', about);
-  const control = needsControlLook(cause, policy) ? await service.controlLook(binding) : undefined;
-  log.info('Checked a key', { ...about, cause, controlLook: control });
-  return control === undefined ? { cause, ...proof } : { cause, controlLook: control, ...proof };
+  const isExplained = isOfReplacedIdentity(watch, { cause, ...proof });
+  const controlLook =
+    needsControlLook(cause, policy) && !isExplained ? await service.controlLook(watch.binding) : undefined;
+  log.info('Checked a key', { ...about, cause: isExplained ? 'IdentityReplaced' : cause, controlLook });
+  return { cause, ...defined({ controlLook }), ...proof };
 }
 
 /** Accounts that this version really wraps. Rows are hints: the record decides, and a row that misleads is passed by. */

@@ -1,7 +1,8 @@
 /** When a vault's worker is needed before the next sweep. */
 import type { Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
-import { isSilent, type Watch } from '../watch/watch.ts';
+import { isSilent } from '../watch/lookSchedule.ts';
+import type { Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
 
 /** While no vault answers, versions wait for the looks. */

@@ -1,15 +1,35 @@
 /** Reading and writing watches: what the stories do around the pure machine of watch.ts. */
-import { type AuditFacts, appendEntries, appendEntry, emptyChain, headOf, withTrigger } from '../audit/auditEntry.ts';
-import { LostRace, retryLostRaces } from '../base/errors.ts';
+import { type AuditFacts, appendEntries, emptyChain, withTrigger } from '../audit/auditEntry.ts';
+import { defined } from '../base/defined.ts';
+import { LostRace, Refusal, retryLostRaces } from '../base/errors.ts';
 import { measure } from '../base/metrics.ts';
 import type { Policy } from '../base/policy.ts';
 import type { Stored } from '../base/stored.ts';
 import { type EpochMs, iso } from '../base/time.ts';
 import type { WatchStatus } from '../base/vocabulary.ts';
 import type { Binding } from '../customerKey/binding.ts';
+import { keyIdentifierTarget } from '../customerKey/keyIdentifier.ts';
+import type { KeyDescription, Principal } from '../customerKey/ports.ts';
 import type { WatchDeps } from './deps.ts';
-import { accessibleVerdict, type Evidence, observe, type Verdict, type Watch } from './watch.ts';
+import { observe } from './judge.ts';
+import { withProvenNewest } from './newestVersion.ts';
+import { accessibleVerdict, type Evidence, type Verdict, type Watch } from './watch.ts';
 import { occurrenceFacts } from './watchAuditFacts.ts';
+
+/** Versions of one key that accounts may be set on. A rotation may add more: it leaves versions behind. */
+export const maxVersions = 100;
+const maxVersionsOfRotation = 128;
+
+/** A remote unwrap that has just succeeded, and what its operation has read of the key. */
+export interface Proof {
+  /** When the unwrap began. */
+  readonly at: EpochMs;
+  readonly principal?: Principal;
+  /** The newest version of the key, where the operation has read it. */
+  readonly newest?: KeyDescription;
+  /** The account is being re-wrapped. */
+  readonly isRotation?: true;
+}
 
 type WatchTools = Pick<WatchDeps, 'bindings' | 'vaults' | 'rings' | 'policy' | 'clock' | 'log' | 'trigger'>;
 
@@ -22,39 +42,55 @@ const keyward = { kind: 'keyward', id: 'watch' } as const;
 export async function ensureWatched(
   binding: Binding,
   version: string,
-  goodLookAt: EpochMs,
+  proof: Proof,
   tools: WatchTools,
 ): Promise<Watch> {
   await tools.vaults.addBinding(binding.vaultHost, binding.id);
   return retryLostRaces(async () => {
     const stored = await tools.bindings.readWatch(binding.id);
-    if (stored === undefined) return createWatch(binding, version, goodLookAt, tools);
-    const evidence = { bindingId: binding.id, version, takenAt: goodLookAt };
-    const { value } = await updateWatch(stored, (watch) => withGoodLook(watch, evidence, tools.policy), tools);
+    if (stored === undefined) return createWatch(binding, version, proof, tools);
+    const { value } = await updateWatch(stored, (watch) => withProof(watch, version, proof, tools.policy), tools);
     return value;
   });
 }
 
-function withGoodLook(watch: Watch, evidence: Evidence, policy: Policy): Watch {
-  const nextVersionCheckAt = Math.min(
-    watch.nextVersionCheckAt,
-    evidence.takenAt + policy.versionCheckIntervalSeconds * 1000,
-  );
+function withProof(watch: Watch, version: string, { at, principal, newest, isRotation }: Proof, policy: Policy): Watch {
+  const nextVersionCheckAt = Math.min(watch.nextVersionCheckAt, at + policy.versionCheckIntervalSeconds * 1000);
   const checked = nextVersionCheckAt === watch.nextVersionCheckAt ? watch : { ...watch, nextVersionCheckAt };
-  if (watch.versions[evidence.version] !== undefined) return observe(checked, evidence, policy);
-  return { ...checked, versions: { ...watch.versions, [evidence.version]: accessibleVerdict(evidence.takenAt) } };
+  const evidence: Evidence = { bindingId: watch.binding.id, version, takenAt: at, ...defined({ principal }) };
+  if (watch.versions[version] === undefined) refuseTooManyVersions(watch, isRotation === true);
+  const proven =
+    watch.versions[version] === undefined
+      ? { ...withPrincipal(checked, principal), versions: { ...watch.versions, [version]: accessibleVerdict(at) } }
+      : observe(checked, evidence, policy);
+  // A version check that was made since the proof knows better.
+  return newest === undefined || proven.latest !== undefined ? proven : withProvenNewest(proven, newest, at, policy);
 }
 
-async function createWatch(binding: Binding, version: string, at: EpochMs, tools: WatchTools): Promise<Watch> {
-  const { audit } = await tools.rings();
-  const entry = appendEntry(
-    binding.id,
-    emptyChain,
-    { type: 'WatchCreated', actor: keyward, key: version },
-    tools.clock.now(),
-    audit.newest,
+/** @throws Refusal Conflict */
+function refuseTooManyVersions({ versions }: Watch, isRotation: boolean): void {
+  const inUse = Object.keys(versions).length;
+  if (inUse < (isRotation ? maxVersionsOfRotation : maxVersions)) return;
+  throw new Refusal(
+    'Conflict',
+    `Accounts use ${inUse} versions of this key already, and Keyward watches no more of one key. Move accounts that are pinned to older versions to one version, or use another key.`,
+    { target: keyIdentifierTarget },
   );
-  const watch: Watch = {
+}
+
+const withPrincipal = ({ provenBy: _, ...watch }: Watch, principal: Principal | undefined): Watch => ({
+  ...watch,
+  ...(principal === undefined ? {} : { provenBy: principal, calledAs: principal }),
+});
+
+async function createWatch(
+  binding: Binding,
+  version: string,
+  { at, principal, newest }: Proof,
+  tools: WatchTools,
+): Promise<Watch> {
+  const { audit } = await tools.rings();
+  const created: Watch = {
     binding,
     versions: { [version]: accessibleVerdict(at) },
     epoch: 0,
@@ -65,9 +101,18 @@ async function createWatch(binding: Binding, version: string, at: EpochMs, tools
     nextLookAt: at + tools.policy.lookIntervalHealthySeconds * 1000,
     lastVersionCheckAt: 0,
     nextVersionCheckAt: at + tools.policy.versionCheckIntervalSeconds * 1000,
-    audit: headOf(entry),
+    audit: emptyChain,
+    ...defined({ provenBy: principal, calledAs: principal }),
   };
-  await tools.bindings.createWatch(watch, [entry]);
+  const known = newest === undefined ? created : withProvenNewest(created, newest, at, tools.policy);
+  // A key can be near its expiry when its first account is bound.
+  const facts: AuditFacts[] = [
+    { type: 'WatchCreated', actor: keyward, key: version },
+    ...occurrenceFacts(created, known),
+  ];
+  const { entries, head } = appendEntries(binding.id, emptyChain, facts, tools.clock.now(), audit.newest);
+  const watch = { ...known, audit: head };
+  await tools.bindings.createWatch(watch, entries);
   return watch;
 }
 

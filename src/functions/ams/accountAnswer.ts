@@ -6,6 +6,7 @@ import {
   type PassthroughProperties,
   verdictOn,
 } from '../../core/accounts/account.ts';
+import { remedyTargetOf } from '../../core/accounts/gate.ts';
 import type { AccountInput } from '../../core/accounts/putAccount.ts';
 import type { ArmPath } from '../../core/base/armPath.ts';
 import { remedyOf } from '../../core/base/causes.ts';
@@ -107,7 +108,7 @@ function renderEncryption(encryption: Encryption, view: AccountView, version: Ac
     ...identityProperty(binding.identity, version),
     ...(version < '2021-06-01' ? {} : { status: verdict?.status ?? 'Unknown' }),
     // Not in the contract: clients pass over, or hand on, what they do not know.
-    ...(version < '2021-06-01' || cause === undefined ? {} : { cause, remedy: remedyOf(cause, binding) }),
+    ...(version < '2021-06-01' || cause === undefined ? {} : { cause, remedy: remedyOf(cause, remedyTargetOf(view)) }),
   };
 }
 

@@ -13,7 +13,7 @@ import type { KeyVaultIdentity } from '../../core/customerKey/binding.ts';
 import { keyIdentifierTarget } from '../../core/customerKey/keyIdentifier.ts';
 import { identityOf, tags } from '../http/accounts/accountJson.ts';
 import { readOnly } from '../http/secrets/secretJson.ts';
-import { parsed } from '../pipeline/http.ts';
+import { parsed } from '../pipeline/requestBody.ts';
 import { type AccountVersion, accountVersions } from './arm.ts';
 
 /** Every reader of the account sees it: a connection string must not be here. */

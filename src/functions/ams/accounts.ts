@@ -5,12 +5,14 @@ import { deleteAccount } from '../../core/accounts/deleteAccount.ts';
 import { patchAccount, putAccount } from '../../core/accounts/putAccount.ts';
 import { findAccount, listAccountsOf } from '../../core/accounts/readAccount.ts';
 import type { Preconditions } from '../../core/accounts/writeAccount.ts';
-import type { Change } from '../../core/ams/operation.ts';
+import type { RequestedChange } from '../../core/ams/operation.ts';
 import { beginOperation, cancelCreation } from '../../core/ams/runOperation.ts';
 import { isSameArmPath, parseArmPath } from '../../core/base/armPath.ts';
 import { KeywardError, LostRace, Refusal, retryLostRaces } from '../../core/base/errors.ts';
 import { fold, isGuid, parseAccountName, parseAmsName } from '../../core/base/names.ts';
-import { type Call, type RouteHandler, readJson } from '../pipeline/http.ts';
+import { mayServe } from '../pipeline/authorize.ts';
+import type { Call, RouteHandler } from '../pipeline/call.ts';
+import { readJson } from '../pipeline/requestBody.ts';
 import { conditionsIn, maxPageSize } from '../pipeline/requestParams.ts';
 import { renderAccount, renderAwaited } from './accountAnswer.ts';
 import { parseBody } from './accountBody.ts';
@@ -19,13 +21,14 @@ import { operationHeaders } from './operations.ts';
 
 const nameIn = ({ params }: HttpRequest): string => params.accountName ?? '';
 
-export const list: RouteHandler = async ({ request, service }) => {
+export const list: RouteHandler = async ({ request, service, ...caller }) => {
   const version = versionIn(request, accountVersions);
   const { subscriptionId, resourceGroup } = placeIn(request);
   const asked = { subscriptionId, ...(resourceGroup === '' ? {} : { resourceGroup }) };
   const after = skipIn(request);
   const { accounts, next } = await listAccountsOf(asked, maxPageSize, after, service);
-  const value = accounts.map((view) => renderAccount(view, version, service));
+  const served = accounts.filter(({ record }) => mayServe(caller, record.owner));
+  const value = served.map((view) => renderAccount(view, version, service));
   return { status: 200, jsonBody: { value, ...nextLink(request, next) } };
 };
 
@@ -67,8 +70,10 @@ const changeOf = ({ request, actor, roles }: Call) => ({
   mayRelease: roles.has('Keys.Release'),
 });
 
-/** Names are unique in the whole service. @throws Refusal Conflict */
-async function accountToPut({ request, service, known }: Call): Promise<AccountView | undefined> {
+/** Names are unique in the whole service. @throws Refusal Conflict | AuthorizationFailed */
+async function accountToPut({ request, service, known, ...caller }: Call): Promise<AccountView | undefined> {
+  if (!mayServe(caller, fold(placeIn(request).subscriptionId)))
+    throw new Refusal('AuthorizationFailed', 'The caller is limited to other owners than this subscription.');
   const name = parseAccountName(nameIn(request));
   const view = known === undefined ? await findAccount(name, service) : (await known).view;
   if (view === undefined || isSameArmPath(view.record.place, placeIn(request))) return view;
@@ -84,7 +89,7 @@ async function answerChange(
   call: Call,
   version: AccountVersion,
   look: (call: Call) => Promise<AccountView | undefined>,
-  changeFrom: (body: unknown, current: AccountView | undefined) => Change,
+  changeFrom: (body: unknown, current: AccountView | undefined) => RequestedChange,
 ): Promise<HttpResponseInit> {
   const conditions = conditionsIn(call.request);
   let current = await look(call);
@@ -106,7 +111,7 @@ async function answerChange(
 
 /** Done within the call, as every change is; an API version with long-running operations returns one. */
 async function answerOf(
-  change: Change,
+  change: RequestedChange,
   { conditions, now }: { readonly conditions: Preconditions; readonly now: Preconditions },
   version: AccountVersion,
   call: Call,

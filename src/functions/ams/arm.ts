@@ -5,7 +5,8 @@ import { accountNotFound, getAccount } from '../../core/accounts/readAccount.ts'
 import { type ArmPath, isAt } from '../../core/base/armPath.ts';
 import { Refusal } from '../../core/base/errors.ts';
 import { type EpochMs, iso } from '../../core/base/time.ts';
-import { absoluteUrl, type Call } from '../pipeline/http.ts';
+import type { Call } from '../pipeline/call.ts';
+import { absoluteUrl } from '../pipeline/links.ts';
 
 /** `synchronous` before 2021-11-01, long-running operations from it on. */
 export const accountVersions = ['2020-05-01', '2021-06-01', '2021-11-01', '2023-01-01'] as const;

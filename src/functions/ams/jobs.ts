@@ -9,7 +9,8 @@ import { putResource, type ResourceSecretInput, refuseExisting } from '../../cor
 import { wipe } from '../../core/base/bytes.ts';
 import { iso } from '../../core/base/time.ts';
 import { parseJobInput } from '../../core/secrets/secretValues.ts';
-import { parsed, type RouteHandler, readJson } from '../pipeline/http.ts';
+import type { RouteHandler } from '../pipeline/call.ts';
+import { parsed, readJson } from '../pipeline/requestBody.ts';
 import { encodingVersions } from './arm.ts';
 import { type JobInput, jobBody } from './jobBody.ts';
 import { accepted, get, list, listIn, nameIn, type ResourceApi, refIn, remove, render } from './resources.ts';

@@ -1,7 +1,7 @@
 /** Long-running operations as Azure Resource Manager's clients follow them, and the list of what can be called. */
 
 import type { HttpRequest } from '@azure/functions';
-import { getAccount } from '../../core/accounts/readAccount.ts';
+import { findAccount, getAccount } from '../../core/accounts/readAccount.ts';
 import type { Operation } from '../../core/ams/operation.ts';
 import { findOperation } from '../../core/ams/runOperation.ts';
 import { isSameArmPath } from '../../core/base/armPath.ts';
@@ -10,7 +10,9 @@ import { statusOf } from '../../core/base/errorCatalogue.ts';
 import { type KeywardError, Refusal, Unavailable } from '../../core/base/errors.ts';
 import { foldRegion } from '../../core/base/names.ts';
 import { iso } from '../../core/base/time.ts';
-import { absoluteUrl, type Call, type RouteHandler } from '../pipeline/http.ts';
+import { mayServe } from '../pipeline/authorize.ts';
+import type { Call, RouteHandler } from '../pipeline/call.ts';
+import { absoluteUrl } from '../pipeline/links.ts';
 import { renderAccount } from './accountAnswer.ts';
 import { accountVersions, placeIn, versionIn } from './arm.ts';
 
@@ -28,8 +30,16 @@ export function operationHeaders(
   return { 'Azure-AsyncOperation': link('Statuses'), Location: link('Results'), 'Retry-After': String(seconds) };
 }
 
-const operationIn = ({ request, service }: Call): Promise<Operation> =>
-  findOperation(request.params.operationId ?? '', placeIn(request).subscriptionId, service);
+async function operationIn({ request, service, ...caller }: Call): Promise<Operation> {
+  const operation = await findOperation(request.params.operationId ?? '', placeIn(request).subscriptionId, service);
+  if (caller.owners === undefined) return operation;
+  const view = await findAccount(operation.account, service);
+  if (view !== undefined && mayServe(caller, view.record.owner)) return operation;
+  throw new Refusal(
+    'NotFound',
+    'There is no such operation on an account of the owners that the caller is limited to.',
+  );
+}
 
 const locationIn = ({ params }: HttpRequest): string => params.locationName ?? '';
 

@@ -9,7 +9,7 @@ import { type Json, parseResourceName, type ResourceRef, type ResourceType } fro
 import { removeResource } from '../../core/ams/writeResource.ts';
 import { Refusal } from '../../core/base/errors.ts';
 import { parseAccountName } from '../../core/base/names.ts';
-import type { Call, RouteHandler } from '../pipeline/http.ts';
+import type { Call, RouteHandler } from '../pipeline/call.ts';
 import { maxPageSize } from '../pipeline/requestParams.ts';
 import { accountAt, accountId, accountType, nextLink, placeIn, systemData, versionIn } from './arm.ts';
 

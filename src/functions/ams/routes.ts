@@ -4,7 +4,7 @@
  * first call of one of them.
  */
 import { keyChangeRefusal } from '../pipeline/auditedRefusals.ts';
-import type { RouteHandler } from '../pipeline/http.ts';
+import type { RouteHandler } from '../pipeline/call.ts';
 import type { Route } from '../pipeline/route.ts';
 
 const subscription = 'subscriptions/{subscriptionId}';
@@ -37,8 +37,7 @@ const on = (
 });
 
 const readAccounts = { role: 'Accounts.Read', whileInaccessible: 'allowed' } as const;
-const writeAccounts = { role: 'Accounts.Write' } as const;
-const changeAccounts = { ...writeAccounts, auditedRefusal: keyChangeRefusal };
+const changeAccounts = { role: 'Accounts.Write', auditedRefusal: keyChangeRefusal } as const;
 const readSecrets = { role: 'Secrets.Read' } as const;
 const writeSecrets = { role: 'Secrets.Write' } as const;
 const reveal = { role: 'Secrets.Reveal' } as const;
@@ -74,7 +73,7 @@ const accountRoutes: readonly Route[] = [
     'AccountsDelete',
     'DELETE',
     account,
-    { ...writeAccounts, whileInaccessible: 'allowed' },
+    { role: 'Accounts.Delete', whileInaccessible: 'allowed' },
     async () => (await accounts()).remove,
   ),
   // An operation is a view of its account: following one is a GET.

@@ -11,7 +11,8 @@ import { fold } from '../../core/base/names.ts';
 import { iso } from '../../core/base/time.ts';
 import { parseContentKey } from '../../core/secrets/secretValues.ts';
 import { label, readOnly } from '../http/secrets/secretJson.ts';
-import { parsed, type RouteHandler, readJson } from '../pipeline/http.ts';
+import type { RouteHandler } from '../pipeline/call.ts';
+import { parsed, readJson } from '../pipeline/requestBody.ts';
 import { metadataVersions, noStore } from './arm.ts';
 import { accepted, get, list, nameIn, type ResourceApi, refIn, remove, render } from './resources.ts';
 

@@ -1,6 +1,6 @@
 /** Other resource types that Azure Media Services had under an account. They get an error of their own rather than a web server's 404. */
 import { Refusal } from '../../core/base/errors.ts';
-import type { RouteHandler } from '../pipeline/http.ts';
+import type { RouteHandler } from '../pipeline/call.ts';
 import { accountAt } from './arm.ts';
 
 export const unknown: RouteHandler = async (call) => {

@@ -6,11 +6,15 @@ import type { HttpRequest } from '@azure/functions';
 import * as z from 'zod';
 import type { RefusedCall } from '../../core/accounts/processState.ts';
 import { isCause } from '../../core/base/causes.ts';
-import type { Refusal } from '../../core/base/errors.ts';
+import { describeError, Refusal } from '../../core/base/errors.ts';
+import { inTime } from '../../core/base/inTime.ts';
 import { parseAccountName } from '../../core/base/names.ts';
 import { parseKeyIdentifier } from '../../core/customerKey/keyIdentifier.ts';
 import type { Service } from '../../core/service.ts';
-import { readJson } from './http.ts';
+import type { Caller } from './authorize.ts';
+import { readJson } from './requestBody.ts';
+import type { Route } from './route.ts';
+import { keyward, log } from './service.ts';
 
 /** What was asked, or undefined: nothing sensitive. @throws Refusal where the call says nothing that can be read: the same */
 export type AuditedRefusal = (
@@ -53,3 +57,26 @@ export const repairRefusal: AuditedRefusal = async ({ code }, request) =>
   code === 'AuthorizationFailed' || code === 'Conflict' || isCause(code)
     ? { asked: 'RepairIdentity', account: accountIn(request) }
     : undefined;
+
+/** No refusal waits longer for its entry, and none fails with it. */
+const auditWithinMs = 2_000;
+
+export async function auditRefusal(
+  refusal: Refusal,
+  { auditedRefusal }: Route,
+  request: HttpRequest,
+  { actor }: Caller,
+): Promise<void> {
+  if (auditedRefusal === undefined) return;
+  try {
+    const service = await keyward();
+    const call = await auditedRefusal(refusal, request, service);
+    if (call === undefined) return;
+    const telling = service.refusedCalls.tell(call, refusal.code, actor);
+    const outcome = (await inTime(telling, service, auditWithinMs)) ?? 'late';
+    if (outcome !== 'audited') log.warn('A refusal was not audited', { error: outcome, actor: actor.id });
+  } catch (error) {
+    if (!(error instanceof Refusal))
+      log.warn('A refusal was not audited', { error: describeError(error), actor: actor.id });
+  }
+}

@@ -1,13 +1,16 @@
 /**
- * Who calls, and whether they may. Two ways, chosen by the setting KEYWARD_AUTH: `entra`, bearer tokens with app roles, verified
- * here; `functionKeys`, for development and small set-ups, verified by the Functions host. Anything missing or half configured
- * lets nobody in.
+ * Who calls, and what they may do. Two ways, chosen by the setting KEYWARD_AUTH: `entra`, bearer tokens with app roles, verified
+ * here; `functionKeys`, for development and small set-ups, verified by the Functions host. With a setting that is missing or half
+ * configured no caller is authenticated.
  */
 import type { HttpRequest } from '@azure/functions';
 import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from 'jose';
 import * as z from 'zod';
 import type { Actor } from '../../core/audit/auditEntry.ts';
+import { defined } from '../../core/base/defined.ts';
 import { Refusal, Unavailable } from '../../core/base/errors.ts';
+import { fold } from '../../core/base/names.ts';
+import { clientOfAccessToken } from './accessToken.ts';
 import { type Role, type Route, roles } from './route.ts';
 
 const entraSettings = z.object({
@@ -26,6 +29,11 @@ const entraSettings = z.object({
    */
   KEYWARD_AUTH_ISSUER: z.url().optional(),
   KEYWARD_AUTH_JWKS_URL: signingKeysUrl().optional(),
+  /** Client ids of the applications whose tokens are accepted, separated by spaces. Absent: every application that has a role. */
+  KEYWARD_AUTH_CLIENTS: z
+    .string()
+    .transform((text) => new Set(fold(text).split(' ').filter(Boolean)))
+    .optional(),
 });
 
 /** Keys that come over an open line could be anybody's: https, but for the local issuer of a development machine. */
@@ -44,6 +52,8 @@ export interface Caller {
   readonly roles: ReadonlySet<Role>;
   /** The client id of the application that the token was issued to. Absent: a function key. */
   readonly application?: string;
+  /** The caller serves accounts of these owners only: the app roles `Owner:<owner>` of its token. Absent: of all. */
+  readonly owners?: ReadonlySet<string>;
 }
 
 /** Who calls. @throws Refusal AuthenticationFailed */
@@ -53,38 +63,73 @@ export async function authenticate(request: HttpRequest, route: Route): Promise<
     case 'functionKeys':
       if (route.bearerOnly)
         throw unauthenticated(
-          'Clients of Azure Media Services are let in by bearer tokens only, and this service is set to function keys: its operator sets KEYWARD_AUTH to entra.',
+          'Clients of Azure Media Services are authenticated by bearer tokens only, and this service is set to function keys: its operator sets KEYWARD_AUTH to entra.',
         );
       // The host has compared the key already: this function is registered with authLevel `function`.
       return { actor: { kind: 'functionKey', id: 'functionKey' }, roles: new Set(roles) };
     case 'entra':
-      return authenticateBearer(request);
+      return authenticateBearer(request, route);
     default:
-      throw unauthenticated('KEYWARD_AUTH is neither entra nor functionKeys: nobody is let in.');
+      throw unauthenticated('KEYWARD_AUTH is neither entra nor functionKeys: no caller is authenticated.');
   }
 }
 
-/** Whether they may. @throws Refusal AuthorizationFailed */
-export function authorize({ actor, roles: given }: Caller, { scope, role }: Route): void {
-  if (scope !== 'public' && !given.has(role))
-    throw new Refusal('AuthorizationFailed', `The caller ${actor.id} lacks the app role ${role}.`);
+/** @throws Refusal AuthorizationFailed */
+export function authorize({ actor, roles: given, owners }: Caller, { scope, role }: Route): void {
+  if (scope === 'public') return;
+  if (!given.has(role)) throw new Refusal('AuthorizationFailed', `The caller ${actor.id} lacks the app role ${role}.`);
+  if (scope === 'operator' && owners !== undefined)
+    throw new Refusal(
+      'AuthorizationFailed',
+      `The caller ${actor.id} is limited to the owners ${[...owners].join(', ')}; this call is about all accounts.`,
+    );
 }
 
-async function authenticateBearer(request: HttpRequest): Promise<Caller> {
+/** Whether the caller may see and use accounts of this owner. */
+export const mayServe = ({ owners }: Pick<Caller, 'owners'>, owner: string): boolean => owners?.has(owner) ?? true;
+
+async function authenticateBearer(request: HttpRequest, { scope }: Route): Promise<Caller> {
   const settings = entraSettings.safeParse(process.env);
-  if (!settings.success) throw unauthenticated('The settings for bearer tokens are incomplete: nobody is let in.');
+  if (!settings.success)
+    throw unauthenticated('The settings for bearer tokens are incomplete: no caller is authenticated.');
   const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(request.headers.get('authorization') ?? '')?.[1];
   if (token === undefined) throw unauthenticated('A bearer token is needed: Authorization: Bearer <token>.');
   const claims = await verify(token, settings.data);
   const given: readonly unknown[] = Array.isArray(claims.roles) ? claims.roles : [];
   // The issuer names the tenant too, but KEYWARD_AUTH_ISSUER can be one that speaks for several.
-  if (claims.tid !== settings.data.KEYWARD_TENANT_ID.toLowerCase())
-    throw unauthenticated('The token is of another tenant.');
+  if (claims.tid !== fold(settings.data.KEYWARD_TENANT_ID)) throw unauthenticated('The token is of another tenant.');
   const id = claims.oid;
   if (typeof id !== 'string') throw unauthenticated('The token names no principal (oid).');
-  const application = String(claims.azp ?? claims.appid ?? '');
+  const application = clientOfAccessToken(claims);
+  if (application === undefined)
+    throw unauthenticated('The token is not an access token: it names no client (azp or appid), or is an ID token.');
+  // Event Grid's application is checked by its own route.
+  const { KEYWARD_AUTH_CLIENTS: clients } = settings.data;
+  if (scope !== 'events' && clients !== undefined && !clients.has(fold(application)))
+    throw unauthenticated(`The application ${application} is not among those of the setting KEYWARD_AUTH_CLIENTS.`);
   const has = new Set(roles.filter((role) => given.includes(role)));
-  return { actor: { kind: 'principal', id }, roles: has, application };
+  return { actor: { kind: 'principal', id }, roles: has, application, ...defined({ owners: ownersIn(given) }) };
+}
+
+const ownerRole = 'Owner:';
+
+/** App roles that an operator defines and assigns: each limits its holder to one more owner. */
+function ownersIn(given: readonly unknown[]): ReadonlySet<string> | undefined {
+  const owners = given.flatMap((role) =>
+    typeof role === 'string' && role.startsWith(ownerRole) ? [role.slice(ownerRole.length)] : [],
+  );
+  return owners.length === 0 ? undefined : new Set(owners);
+}
+
+/** What a 401 asks for (RFC 9110, 15.5.2; RFC 6750, 3; `authorization_uri` as Azure Resource Manager has it). */
+export function challengeFor(request: HttpRequest): string {
+  const tenant = process.env.KEYWARD_TENANT_ID;
+  const parts = [
+    'realm="keyward"',
+    ...(tenant === undefined ? [] : [`authorization_uri="https://login.microsoftonline.com/${tenant}"`]),
+    ...(request.headers.has('authorization') ? ['error="invalid_token"'] : []),
+  ];
+  return `Bearer ${parts.join(', ')}`;
 }
 
 type KeySet = ReturnType<typeof createRemoteJWKSet>;

@@ -11,6 +11,9 @@ export const count = z.int().min(0);
 export const cause = z
   .enum(causes)
   .meta({ id: 'Cause', description: 'What a look at a key, or a check of it, showed.' });
+export const whoActs = z
+  .enum(['customer', 'operator', 'none'])
+  .meta({ description: 'Who must act. `none`: no action is needed.' });
 export const etag = z.string().meta({ description: 'As in the header ETag; give it back in If-Match.' });
 
 export const keyIdentifier = z.string().meta({
@@ -20,11 +23,17 @@ export const keyIdentifier = z.string().meta({
 export const keyVersion = z.string().meta({ pattern: '^[0-9a-f]{32}$' });
 export const versionExample = '2f1c0d9e8b7a46559483726150a1b2c3';
 
+const principal = {
+  principalId: guid.optional().meta({ description: 'The object id that Keyward calls the vault as: grants name it.' }),
+  clientId: guid.optional(),
+};
+
 export const identity = z
   .union([
-    z.strictObject({ useSystemAssignedIdentity: z.literal(true) }),
-    z.strictObject({ useSystemAssignedIdentity: z.literal(false), userAssignedIdentity: z.string() }),
+    z.strictObject({ ...principal, useSystemAssignedIdentity: z.literal(true) }),
+    z.strictObject({ ...principal, useSystemAssignedIdentity: z.literal(false), userAssignedIdentity: z.string() }),
     z.strictObject({
+      ...principal,
       useSystemAssignedIdentity: z.literal(false),
       userAssignedIdentity: z.string(),
       federatedIdentityClientId: guid,
@@ -54,7 +63,7 @@ const skipToken = z.string().optional().meta({ description: 'From nextLink; of n
 export const paging = { $top: top, $skipToken: skipToken } as const;
 
 /** One page of a list. A page can hold fewer than asked for and still not be the last. */
-export function pageOf(id: string, item: z.ZodType, examples: readonly unknown[]) {
+export function pageOf(id: string, item: z.ZodType, examples: readonly unknown[], more: z.ZodRawShape = {}) {
   const nextLink = z.string().optional().meta({ format: 'uri', description: 'Absent on the last page.' });
-  return z.strictObject({ value: z.array(item), nextLink }).meta({ id, examples: [{ value: examples }] });
+  return z.strictObject({ value: z.array(item), ...more, nextLink }).meta({ id, examples: [{ value: examples }] });
 }

@@ -1,7 +1,7 @@
 /** The handlers of the HTTP routes, by the name of their function: what the first HTTP call of a process loads. */
 import type { HttpHandler } from '@azure/functions';
 import { routes } from '../routes.ts';
-import { handlerOf } from './http.ts';
+import { handlerOf } from './pipeline.ts';
 
 const handlers: ReadonlyMap<string, HttpHandler> = new Map(routes.map((route) => [route.name, handlerOf(route)]));
 

@@ -1,11 +1,12 @@
 /** What callers may say beside the body, alike on every route: conditions on a write, and the size of a page. */
 import type { HttpRequest } from '@azure/functions';
 import type { Preconditions } from '../../core/accounts/writeAccount.ts';
+import { defined } from '../../core/base/defined.ts';
 import { Refusal } from '../../core/base/errors.ts';
 
 export const maxPageSize = 100;
 
-/** @throws Refusal InvalidParameter */
+/** What a GET adds to a record's ETag says nothing of the record (accountJson.ts). @throws Refusal InvalidParameter */
 export function conditionsIn(request: HttpRequest): Preconditions {
   const ifMatch = request.headers.get('if-match');
   const ifNoneMatch = request.headers.get('if-none-match');
@@ -13,7 +14,8 @@ export function conditionsIn(request: HttpRequest): Preconditions {
     throw new Refusal('InvalidParameter', 'If-None-Match can only be *: create, never replace.', {
       target: 'If-None-Match',
     });
-  return { ...(ifMatch === null ? {} : { ifMatch }), ...(ifNoneMatch === null ? {} : { ifNoneMatch: '*' as const }) };
+  const record = ifMatch?.replace(/~[0-9a-f]+"$/, '"');
+  return { ...defined({ ifMatch: record }), ...(ifNoneMatch === null ? {} : { ifNoneMatch: '*' as const }) };
 }
 
 /** `$top`, or as many as there can be. @throws Refusal InvalidParameter */

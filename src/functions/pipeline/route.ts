@@ -1,19 +1,21 @@
 /** What is said of an HTTP route, once: who may call it, when, and what goes in and comes out. */
 import type * as z from 'zod';
 import type { AuditedRefusal } from './auditedRefusals.ts';
-import type { BareHandler, RouteHandler, WhenRefused } from './http.ts';
+import type { BareHandler, RouteHandler, WhenRefused } from './call.ts';
 
 /** App roles of the bearer tokens. One does not include another. */
 export const roles = [
   'Accounts.Read',
   'Accounts.Write',
+  /** Apart from writing: it destroys the account key, and with it everything that the key protects. */
+  'Accounts.Delete',
   'Secrets.Read',
   'Secrets.Write',
   'Secrets.Reveal',
   'Secrets.Resolve',
   'DataKeys.Use',
   'Keys.Operate',
-  /** Letting go of a customer's hold: an account from its customer key back to the system key, a claim. */
+  /** Releasing a customer's control: an account leaves its customer's vault, or a claim is released. */
   'Keys.Release',
   'Audit.Read',
   /** Event Grid's: the name is the one that Microsoft's scripts for secure webhooks give the role. */

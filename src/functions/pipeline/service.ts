@@ -1,4 +1,4 @@
-/** The core, wired once per process on the first call; and a log that speaks in the invocation that is running. */
+/** The core, wired once per process on the first call, and the log of the current invocation. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { InvocationContext } from '@azure/functions';
 import { compose } from '../../azure/compose.ts';
@@ -11,12 +11,17 @@ export const inInvocation = <T>(context: InvocationContext, work: () => Promise<
   running.run(context, work);
 
 export const log: Log = {
-  info: (message, fields) => running.getStore()?.info(message, textOf(fields)),
-  warn: (message, fields) => running.getStore()?.warn(message, textOf(fields)),
-  error: (message, fields) => running.getStore()?.error(message, textOf(fields)),
+  info: (message, fields) => running.getStore()?.info(message, textOf(message, fields)),
+  warn: (message, fields) => running.getStore()?.warn(message, textOf(message, fields)),
+  error: (message, fields) => running.getStore()?.error(message, textOf(message, fields)),
 };
 
-const textOf = (fields: LogFields | undefined): string => JSON.stringify(fields ?? {});
+/**
+ * The platform exports a line without its invocation (host.json, `telemetryMode`), so each line has the request id. A
+ * metric has none, because its fields are labels.
+ */
+const textOf = (message: string, fields: LogFields | undefined): string =>
+  JSON.stringify(message === 'Metric' ? fields : { ...fields, requestId: running.getStore()?.invocationId });
 
 let composed: Promise<Service> | undefined;
 

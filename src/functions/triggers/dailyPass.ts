@@ -22,10 +22,6 @@ export const dailyMessage = z.union([
   z.strictObject({
     visit: z.literal('secrets'),
     account: z.string().max(maxAccountNameLength),
-    since: z.number().optional(),
-    after: z.string().max(1024).optional(),
-    found: z.number().optional(),
-    stuck: z.number().optional(),
     pauses: z.number().optional(),
   }),
   z.strictObject({ visit: z.literal('ring'), ring: z.enum(ringNames) }),

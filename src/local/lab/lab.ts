@@ -145,7 +145,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     },
     move(name, keyIdentifier) {
       const encryption = { type: 'CustomerKey', keyIdentifier, identity: systemAssigned } as const;
-      return patchAccount(name, { encryption }, {}, tester, service);
+      return patchAccount(name, { encryption }, {}, tester, service, { mayRelease: true });
     },
     view: (name) => getAccount(name, service),
     async turnPage() {

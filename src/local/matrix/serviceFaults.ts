@@ -62,7 +62,21 @@ export const ownIdentity: readonly Row[] = [
       await createIdentity(world, vault);
     },
     end: bringBack,
-    expect: outage('IdentityUnavailable'),
+    expect: outage('IdentityReplaced'),
+  },
+  {
+    name: 'our identity is deleted, created again, and granted by the operator alone',
+    evidence: 'documented',
+    ownIdentity: true,
+    async inject(world, vault) {
+      await deleteIdentity(world, vault);
+      const { objectId } = await createIdentity(world, vault);
+      await world.lab.keyVault('PUT', `/vaults/${operatorVault}/grants/${objectId}`, {
+        permissions: 'cryptoServiceEncryptionUser',
+      });
+    },
+    end: bringBack,
+    expect: outage('IdentityReplaced'),
   },
 ];
 

@@ -80,7 +80,7 @@ export async function startTopic(options: TopicOptions): Promise<Topic> {
   }
 
   const server = await startServer(
-    0,
+    { port: 0, maxBodyBytes: 2 * maxBytes },
     async (request, response, { pathname, searchParams }) => {
       if (pathname === '/control/events') return answer(response, 200, published);
       if (request.method !== 'POST' || pathname !== '/api/events') return refuse(response, 404, 'Not found.');

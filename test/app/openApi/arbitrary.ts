@@ -213,7 +213,6 @@ const header = fc.constantFrom<readonly string[]>(
   ...[
     ['If-Match', '"a"', 'If-Match', '*'],
     ['If-Match', 'x'.repeat(5000)],
-    ['If-Match', '\u00e4\u00ff"'],
   ],
   ...[
     ['If-None-Match', '*'],

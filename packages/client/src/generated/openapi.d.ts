@@ -40,7 +40,7 @@ export interface paths {
         post?: never;
         /**
          * Destroys the account key, then clears the account away
-         * @description App role: Accounts.Write.
+         * @description App role: Accounts.Delete.
          */
         delete: operations["accountsDelete"];
         options?: never;
@@ -989,10 +989,10 @@ export interface components {
          * @description Closed list; the message may change.
          * @enum {string}
          */
-        ErrorCode: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "InternalError" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "StorageUnavailable";
+        ErrorCode: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
         ErrorDetail: {
             /** @enum {string} */
-            code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "InternalError" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "StorageUnavailable" | "KeyNearExpiry";
+            code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "KeyNearExpiry";
             message: string;
             /** @description The parameter or property at fault. */
             target?: string;
@@ -1020,16 +1020,21 @@ export interface components {
          *                 "currentKeyIdentifier": "https://contoso-keys.vault.azure.net/keys/media/2f1c0d9e8b7a46559483726150a1b2c3"
          *               },
          *               "identity": {
-         *                 "useSystemAssignedIdentity": true
+         *                 "useSystemAssignedIdentity": true,
+         *                 "principalId": "3c1f8f0e-2d4b-4c6a-9f7e-1a2b3c4d5e6f"
          *               },
          *               "accountKeyGeneration": 2,
          *               "status": "Suspect",
+         *               "served": "untilLeaseEnd",
+         *               "servedUntil": "2026-11-23T19:54:00.000Z",
+         *               "lastCheckedAt": "2026-11-23T19:49:00.000Z",
          *               "since": "2026-11-23T19:49:00.000Z",
          *               "lastAccessibleAt": "2026-11-23T19:48:00.000Z",
          *               "keyReleasedBy": "2026-11-23T19:54:00.000Z",
          *               "cause": "KeyDisabled",
          *               "meaning": "The key version that wraps the account key is disabled.",
-         *               "remedy": "Enable it again: az keyvault key set-attributes --vault-name contoso-keys --name media --enabled true",
+         *               "whoActs": "customer",
+         *               "remedy": "Enable it again: az keyvault key set-attributes --vault-name contoso-keys --name media --version 2f1c0d9e8b7a46559483726150a1b2c3 --enabled true",
          *               "nextLookAt": "2026-11-23T19:49:10.000Z",
          *               "warnings": []
          *             }
@@ -1045,6 +1050,8 @@ export interface components {
          */
         AccountList: {
             value: components["schemas"]["Account"][];
+            /** @description Accounts of this page whose stored rows are not as Keyward wrote them. The log names each row. */
+            damaged?: string[];
             /**
              * Format: uri
              * @description Absent on the last page.
@@ -1072,16 +1079,21 @@ export interface components {
          *             "currentKeyIdentifier": "https://contoso-keys.vault.azure.net/keys/media/2f1c0d9e8b7a46559483726150a1b2c3"
          *           },
          *           "identity": {
-         *             "useSystemAssignedIdentity": true
+         *             "useSystemAssignedIdentity": true,
+         *             "principalId": "3c1f8f0e-2d4b-4c6a-9f7e-1a2b3c4d5e6f"
          *           },
          *           "accountKeyGeneration": 2,
          *           "status": "Suspect",
+         *           "served": "untilLeaseEnd",
+         *           "servedUntil": "2026-11-23T19:54:00.000Z",
+         *           "lastCheckedAt": "2026-11-23T19:49:00.000Z",
          *           "since": "2026-11-23T19:49:00.000Z",
          *           "lastAccessibleAt": "2026-11-23T19:48:00.000Z",
          *           "keyReleasedBy": "2026-11-23T19:54:00.000Z",
          *           "cause": "KeyDisabled",
          *           "meaning": "The key version that wraps the account key is disabled.",
-         *           "remedy": "Enable it again: az keyvault key set-attributes --vault-name contoso-keys --name media --enabled true",
+         *           "whoActs": "customer",
+         *           "remedy": "Enable it again: az keyvault key set-attributes --vault-name contoso-keys --name media --version 2f1c0d9e8b7a46559483726150a1b2c3 --enabled true",
          *           "nextLookAt": "2026-11-23T19:49:10.000Z",
          *           "warnings": []
          *         }
@@ -1151,8 +1163,20 @@ export interface components {
                         since: string;
                         generations: number[];
                     };
-                    /** @enum {string} */
+                    /**
+                     * @description Unknown: the key was not checked for longer than twice the longest time between two checks.
+                     * @enum {string}
+                     */
                     status: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
+                    /**
+                     * @description What the data plane gets now. untilLeaseEnd: processes that hold the account key, until servedUntil.
+                     * @enum {string}
+                     */
+                    served: "yes" | "untilLeaseEnd" | "no";
+                    /** Format: date-time */
+                    servedUntil?: string;
+                    /** Format: date-time */
+                    lastCheckedAt?: string;
                     /** Format: date-time */
                     since?: string;
                     /** Format: date-time */
@@ -1164,6 +1188,11 @@ export interface components {
                     keyReleasedBy?: string;
                     cause?: components["schemas"]["Cause"];
                     meaning?: string;
+                    /**
+                     * @description Who must act. `none`: no action is needed.
+                     * @enum {string}
+                     */
+                    whoActs?: "customer" | "operator" | "none";
                     /** @description What to type, or to do. */
                     remedy?: string;
                     /** Format: date-time */
@@ -1177,13 +1206,34 @@ export interface components {
         };
         /** @description The managed identity that the key is reached with. */
         Identity: {
+            /**
+             * Format: uuid
+             * @description The object id that Keyward calls the vault as: grants name it.
+             */
+            principalId?: string;
+            /** Format: uuid */
+            clientId?: string;
             /** @constant */
             useSystemAssignedIdentity: true;
         } | {
+            /**
+             * Format: uuid
+             * @description The object id that Keyward calls the vault as: grants name it.
+             */
+            principalId?: string;
+            /** Format: uuid */
+            clientId?: string;
             /** @constant */
             useSystemAssignedIdentity: false;
             userAssignedIdentity: string;
         } | {
+            /**
+             * Format: uuid
+             * @description The object id that Keyward calls the vault as: grants name it.
+             */
+            principalId?: string;
+            /** Format: uuid */
+            clientId?: string;
             /** @constant */
             useSystemAssignedIdentity: false;
             userAssignedIdentity: string;
@@ -1196,7 +1246,7 @@ export interface components {
          * @description What a look at a key, or a check of it, showed.
          * @enum {string}
          */
-        Cause: "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "StorageUnavailable";
+        Cause: "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
         KeyWarning: {
             /** @constant */
             code: "NewVersionUnusable";
@@ -1215,6 +1265,13 @@ export interface components {
                 done: number;
                 failed: number;
             };
+        } | {
+            /** @constant */
+            code: "KeyNotReadable";
+            cause: components["schemas"]["Cause"];
+            /** Format: date-time */
+            since: string;
+            remedy: string;
         } | {
             /** @enum {string} */
             code: "KeyNearExpiry" | "KeyExpired";
@@ -1255,17 +1312,16 @@ export interface components {
              * @description The region of the account's vaults.
              * @example westeurope
              */
-            location?: string;
+            location?: string | null;
             tags?: {
                 [key: string]: string;
-            };
+            } | null;
             properties?: {
                 /** @example contoso */
-                owner?: string;
-                /** Format: uuid */
-                subscriptionId?: string;
+                owner?: string | null;
+                subscriptionId?: string | null;
                 /** @description With subscriptionId: the path of the account on the routes of Azure Media Services. */
-                resourceGroupName?: string;
+                resourceGroupName?: string | null;
                 encryption?: {
                     /** @enum {string} */
                     type: "SystemKey" | "CustomerKey";
@@ -1273,36 +1329,40 @@ export interface components {
                         /** @example https://contoso-keys.vault.azure.net/keys/media */
                         keyIdentifier: string;
                         readonly currentKeyIdentifier?: unknown;
-                    };
+                    } | null;
                     identity?: {
                         useSystemAssignedIdentity: boolean;
                         /** @description A resource id. */
-                        userAssignedIdentity?: string;
-                        /** Format: uuid */
-                        federatedIdentityClientId?: string;
-                        /** Format: uuid */
-                        tenantId?: string;
-                    };
+                        userAssignedIdentity?: string | null;
+                        federatedIdentityClientId?: string | null;
+                        tenantId?: string | null;
+                        readonly principalId?: unknown;
+                        readonly clientId?: unknown;
+                    } | null;
                     readonly status?: unknown;
+                    readonly served?: unknown;
+                    readonly servedUntil?: unknown;
+                    readonly lastCheckedAt?: unknown;
                     readonly cause?: unknown;
                     readonly since?: unknown;
                     readonly lastAccessibleAt?: unknown;
                     readonly nextLookAt?: unknown;
                     readonly keyReleasedBy?: unknown;
                     readonly meaning?: unknown;
+                    readonly whoActs?: unknown;
                     readonly remedy?: unknown;
                     readonly accountKeyGeneration?: unknown;
                     readonly warnings?: unknown;
                     readonly olderAccountKeys?: unknown;
-                };
+                } | null;
                 /** @description Every use of the account's key, and every reveal, stands in its audit. */
-                auditKeyUse?: boolean;
+                auditKeyUse?: boolean | null;
                 /** @description Shortens the time for which a process or a client may hold a key of the account: 60 to 300 seconds, or 0 when every use must ask the vault. Absent: 300. */
-                leaseSeconds?: 0 | number;
+                leaseSeconds?: (0 | number) | null;
                 readonly accountId?: unknown;
                 readonly state?: unknown;
                 readonly provisioningState?: unknown;
-            };
+            } | null;
             readonly id?: unknown;
             readonly name?: unknown;
             readonly type?: unknown;
@@ -1319,8 +1379,9 @@ export interface components {
          *           "result": "fail",
          *           "cause": "RegionMismatch",
          *           "seen": "northeurope",
-         *           "message": "The vault is in another region than the account.",
-         *           "remedy": "Use a vault in the account's region."
+         *           "message": "The vault is in the region northeurope, and the account in westeurope.",
+         *           "whoActs": "customer",
+         *           "remedy": "Use a vault in westeurope."
          *         }
          *       ]
          *     }
@@ -1333,9 +1394,14 @@ export interface components {
                 /** @enum {string} */
                 result: "pass" | "fail" | "warn" | "unknown";
                 /** @enum {string} */
-                cause?: "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "StorageUnavailable" | "KeyNearExpiry";
+                cause?: "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "KeyNearExpiry";
                 message: string;
                 seen?: string;
+                /**
+                 * @description Who must act. `none`: no action is needed.
+                 * @enum {string}
+                 */
+                whoActs?: "customer" | "operator" | "none";
                 remedy?: string;
             }[];
         };
@@ -1358,17 +1424,16 @@ export interface components {
              * @description The region of the account's vaults.
              * @example westeurope
              */
-            location?: string;
+            location?: string | null;
             tags?: {
                 [key: string]: string;
-            };
+            } | null;
             properties?: {
                 /** @example contoso */
-                owner?: string;
-                /** Format: uuid */
-                subscriptionId?: string;
+                owner?: string | null;
+                subscriptionId?: string | null;
                 /** @description With subscriptionId: the path of the account on the routes of Azure Media Services. */
-                resourceGroupName?: string;
+                resourceGroupName?: string | null;
                 encryption?: {
                     /** @enum {string} */
                     type: "SystemKey" | "CustomerKey";
@@ -1376,36 +1441,40 @@ export interface components {
                         /** @example https://contoso-keys.vault.azure.net/keys/media */
                         keyIdentifier: string;
                         readonly currentKeyIdentifier?: unknown;
-                    };
+                    } | null;
                     identity?: {
                         useSystemAssignedIdentity: boolean;
                         /** @description A resource id. */
-                        userAssignedIdentity?: string;
-                        /** Format: uuid */
-                        federatedIdentityClientId?: string;
-                        /** Format: uuid */
-                        tenantId?: string;
-                    };
+                        userAssignedIdentity?: string | null;
+                        federatedIdentityClientId?: string | null;
+                        tenantId?: string | null;
+                        readonly principalId?: unknown;
+                        readonly clientId?: unknown;
+                    } | null;
                     readonly status?: unknown;
+                    readonly served?: unknown;
+                    readonly servedUntil?: unknown;
+                    readonly lastCheckedAt?: unknown;
                     readonly cause?: unknown;
                     readonly since?: unknown;
                     readonly lastAccessibleAt?: unknown;
                     readonly nextLookAt?: unknown;
                     readonly keyReleasedBy?: unknown;
                     readonly meaning?: unknown;
+                    readonly whoActs?: unknown;
                     readonly remedy?: unknown;
                     readonly accountKeyGeneration?: unknown;
                     readonly warnings?: unknown;
                     readonly olderAccountKeys?: unknown;
-                };
+                } | null;
                 /** @description Every use of the account's key, and every reveal, stands in its audit. */
-                auditKeyUse?: boolean;
+                auditKeyUse?: boolean | null;
                 /** @description Shortens the time for which a process or a client may hold a key of the account: 60 to 300 seconds, or 0 when every use must ask the vault. Absent: 300. */
-                leaseSeconds?: 0 | number;
+                leaseSeconds?: (0 | number) | null;
                 readonly accountId?: unknown;
                 readonly state?: unknown;
                 readonly provisioningState?: unknown;
-            };
+            } | null;
             readonly id?: unknown;
             readonly name?: unknown;
             readonly type?: unknown;
@@ -2164,11 +2233,11 @@ export interface components {
             identity: {
                 useSystemAssignedIdentity: boolean;
                 /** @description A resource id. */
-                userAssignedIdentity?: string;
-                /** Format: uuid */
-                federatedIdentityClientId?: string;
-                /** Format: uuid */
-                tenantId?: string;
+                userAssignedIdentity?: string | null;
+                federatedIdentityClientId?: string | null;
+                tenantId?: string | null;
+                readonly principalId?: unknown;
+                readonly clientId?: unknown;
             };
         };
         /**
@@ -2235,6 +2304,11 @@ export interface components {
                     lastAccessibleAt: string;
                     cause?: components["schemas"]["Cause"];
                     meaning?: string;
+                    /**
+                     * @description Who must act. `none`: no action is needed.
+                     * @enum {string}
+                     */
+                    whoActs?: "customer" | "operator" | "none";
                     remedy?: string;
                 }[];
             }[];
@@ -2283,7 +2357,8 @@ export interface components {
                 accounts: number;
                 /** @description Of these, pinned to the version: only their owner can move them. */
                 pinned: number;
-                isLatest: boolean;
+                /** @description Absent: the newest version is not known. */
+                isLatest?: boolean;
                 /** Format: date-time */
                 notLatestSince?: string;
                 safeToDisable: boolean;
@@ -2298,6 +2373,12 @@ export interface components {
                 /** @constant */
                 waiting?: true;
             }[];
+            /** @description Keyward cannot read the newest version, so it does not follow rotations. */
+            newestUnknown?: {
+                /** Format: date-time */
+                since: string;
+                cause: components["schemas"]["Cause"];
+            };
             unusableVersions: {
                 version: string;
                 cause: components["schemas"]["Cause"];
@@ -2465,7 +2546,7 @@ export interface components {
         /** @description As it is stored: the hash is over everything else in it (docs/envelope.md). */
         AuditEntry: {
             /** @enum {string} */
-            type: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed";
+            type: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged";
             actor: {
                 /** @enum {string} */
                 kind: "principal" | "functionKey" | "keyward";
@@ -2475,7 +2556,7 @@ export interface components {
              * @description What began it, where nobody called.
              * @enum {string}
              */
-            trigger?: "event" | "sweep" | "admin" | "wake";
+            trigger?: "event" | "sweep" | "admin" | "wake" | "operation";
             /** @description As its sender wrote it. */
             eventId?: string;
             cause?: components["schemas"]["Cause"];
@@ -2487,6 +2568,7 @@ export interface components {
             after?: string;
             claim?: string;
             ring?: string;
+            row?: string;
             /** Format: date-time */
             keyReleasedBy?: string;
             /** Format: date-time */
@@ -2502,7 +2584,7 @@ export interface components {
             /** @enum {string} */
             asked?: "ReleaseToSystemKey" | "UseForeignKey" | "ChangeKeyWhileInaccessible" | "RepairIdentity" | "ReleaseClaim";
             /** @enum {string} */
-            code?: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "InternalError" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "StorageUnavailable";
+            code?: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
             account?: string;
             /** @description An account id, a binding id, or `service`. */
             chain: string;
@@ -2565,7 +2647,7 @@ export interface components {
             broken?: {
                 sequence: number;
                 /** @enum {string} */
-                flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers";
+                flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged";
                 meaning: string;
             };
         };
@@ -2745,7 +2827,8 @@ export interface components {
          *         "Inaccessible": 1,
          *         "Unreachable": 0,
          *         "isComplete": true,
-         *         "countedAt": "2026-11-23T19:49:10.000Z"
+         *         "countedAt": "2026-11-23T19:49:10.000Z",
+         *         "oldestCheckAt": "2026-11-23T19:49:02.000Z"
          *       },
          *       "poisonedMessages": 0,
          *       "announcements": {
@@ -2769,7 +2852,7 @@ export interface components {
                 status: "ok" | "failed";
                 durationMs: number;
                 /** @enum {string} */
-                cause?: "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "StorageUnavailable" | "AnnouncementsLate";
+                cause?: "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "AnnouncementsLate";
                 meaning?: string;
             }[];
             sweep?: {
@@ -2785,6 +2868,8 @@ export interface components {
                 isComplete: boolean;
                 /** Format: date-time */
                 countedAt: string;
+                /** Format: date-time */
+                oldestCheckAt?: string;
             };
             poisonedMessages?: number;
             announcements?: {
@@ -2854,6 +2939,16 @@ export interface components {
                 "application/json": components["schemas"]["ErrorAnswer"];
             };
         };
+        /** @description MethodNotAllowed. */
+        Error405: {
+            headers: {
+                "x-ms-request-id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorAnswer"];
+            };
+        };
         /** @description Conflict. */
         Error409: {
             headers: {
@@ -2884,7 +2979,28 @@ export interface components {
                 "application/json": components["schemas"]["ErrorAnswer"];
             };
         };
-        /** @description InternalError, KeyMaterialMismatch. */
+        /** @description UnsupportedMediaType. */
+        Error415: {
+            headers: {
+                "x-ms-request-id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorAnswer"];
+            };
+        };
+        /** @description TooManyRequests. */
+        Error429: {
+            headers: {
+                "x-ms-request-id": components["headers"]["RequestId"];
+                "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorAnswer"];
+            };
+        };
+        /** @description InternalError, StorageRejected, StateDamaged, KeyMaterialMismatch. */
         Error500: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
@@ -2894,7 +3010,7 @@ export interface components {
                 "application/json": components["schemas"]["ErrorAnswer"];
             };
         };
-        /** @description CustomerKeyUnreachable, ServiceUnavailable, Throttled, VaultUnavailable, VaultTimeout, DnsFailure, ConnectionFailed, TlsFailure, IdentityUnavailable, UnknownResponse, StorageUnavailable. */
+        /** @description CustomerKeyUnreachable, ServiceUnavailable, Throttled, VaultUnavailable, VaultTimeout, DnsFailure, ConnectionFailed, TlsFailure, IdentityUnavailable, UnknownResponse, IdentityReplaced, StorageUnavailable. */
         Error503: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
@@ -2982,6 +3098,15 @@ export interface operations {
                     "application/json": components["schemas"]["Account"];
                 };
             };
+            /** @description Done; no body. */
+            304: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];
             403: components["responses"]["Error403"];
@@ -3040,6 +3165,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             412: components["responses"]["Error412"];
             413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -3120,6 +3246,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             412: components["responses"]["Error412"];
             413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -3155,6 +3282,7 @@ export interface operations {
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
             413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -3215,6 +3343,14 @@ export interface operations {
                     "application/json": components["schemas"]["ContentKey"];
                 };
             };
+            /** @description Done; no body. */
+            304: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];
             403: components["responses"]["Error403"];
@@ -3274,6 +3410,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             412: components["responses"]["Error412"];
             413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -3347,6 +3484,7 @@ export interface operations {
             403: components["responses"]["Error403"];
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
+            429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -3381,6 +3519,7 @@ export interface operations {
             403: components["responses"]["Error403"];
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
+            429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -3441,6 +3580,14 @@ export interface operations {
                     "application/json": components["schemas"]["JobInput"];
                 };
             };
+            /** @description Done; no body. */
+            304: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];
             403: components["responses"]["Error403"];
@@ -3500,6 +3647,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             412: components["responses"]["Error412"];
             413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -3573,6 +3721,7 @@ export interface operations {
             403: components["responses"]["Error403"];
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
+            429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -3607,6 +3756,7 @@ export interface operations {
             403: components["responses"]["Error403"];
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
+            429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -3639,6 +3789,7 @@ export interface operations {
             403: components["responses"]["Error403"];
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
+            429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -3699,6 +3850,14 @@ export interface operations {
                     "application/json": components["schemas"]["TokenKey"];
                 };
             };
+            /** @description Done; no body. */
+            304: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];
             403: components["responses"]["Error403"];
@@ -3758,6 +3917,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             412: components["responses"]["Error412"];
             413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -3831,6 +3991,7 @@ export interface operations {
             403: components["responses"]["Error403"];
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
+            429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -3865,6 +4026,7 @@ export interface operations {
             403: components["responses"]["Error403"];
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
+            429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -3901,6 +4063,7 @@ export interface operations {
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
             413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -3937,6 +4100,7 @@ export interface operations {
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
             413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -3973,6 +4137,7 @@ export interface operations {
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
             413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -4009,6 +4174,7 @@ export interface operations {
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
             413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -4045,6 +4211,7 @@ export interface operations {
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
             413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -4182,6 +4349,7 @@ export interface operations {
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
             413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -4253,6 +4421,7 @@ export interface operations {
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
             413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -4348,6 +4517,7 @@ export interface operations {
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
             413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -4453,6 +4623,7 @@ export interface operations {
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
             413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -4582,6 +4753,7 @@ export interface operations {
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
             413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -4713,6 +4885,7 @@ export interface operations {
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
             413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -4777,6 +4950,7 @@ export interface operations {
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
             413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -4818,6 +4992,7 @@ export interface operations {
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
             413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -4902,7 +5077,7 @@ export interface operations {
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
-            /** @description CustomerKeyUnreachable, ServiceUnavailable, Throttled, VaultUnavailable, VaultTimeout, DnsFailure, ConnectionFailed, TlsFailure, IdentityUnavailable, UnknownResponse, StorageUnavailable. */
+            /** @description CustomerKeyUnreachable, ServiceUnavailable, Throttled, VaultUnavailable, VaultTimeout, DnsFailure, ConnectionFailed, TlsFailure, IdentityUnavailable, UnknownResponse, IdentityReplaced, StorageUnavailable. */
             503: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];

@@ -2,7 +2,7 @@
 import type * as z from 'zod';
 import { DirectoryRefusal } from '../directory.ts';
 import { AudiencesBody, ClockBody, FaultBody, LifetimeBody, MintBody } from '../seeds.ts';
-import { userGrant } from '../users.ts';
+import { userGrant } from '../userGrants.ts';
 import { mintFor, resourceOf, type World } from '../world.ts';
 import { type ControlCall, gone, ok, type Params, withBody } from './call.ts';
 

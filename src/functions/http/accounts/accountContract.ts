@@ -14,6 +14,7 @@ import {
   systemDataExample,
   time,
   versionExample,
+  whoActs,
 } from '../../pipeline/contractParts.ts';
 import type { Contract } from '../../pipeline/route.ts';
 import { accountBody } from './accountJson.ts';
@@ -32,6 +33,7 @@ const warning = z
       keyVersion,
       rotation: z.strictObject({ since: time, done: count, failed: count }).optional(),
     }),
+    z.strictObject({ code: z.literal('KeyNotReadable'), cause, since: time, remedy: z.string() }),
     z.strictObject({ code: z.enum(['KeyNearExpiry', 'KeyExpired']), expiresOn: time }),
   ])
   .meta({ id: 'KeyWarning' });
@@ -52,7 +54,15 @@ const encryption = z.union([
     identity,
     accountKeyGeneration: count,
     olderAccountKeys,
-    status: z.enum(['Accessible', 'Suspect', 'Inaccessible', 'Unreachable', 'Unknown']),
+    status: z.enum(['Accessible', 'Suspect', 'Inaccessible', 'Unreachable', 'Unknown']).meta({
+      description: 'Unknown: the key was not checked for longer than twice the longest time between two checks.',
+    }),
+    served: z.enum(['yes', 'untilLeaseEnd', 'no']).meta({
+      description:
+        'What the data plane gets now. untilLeaseEnd: processes that hold the account key, until servedUntil.',
+    }),
+    servedUntil: time.optional(),
+    lastCheckedAt: time.optional(),
     since: time.optional(),
     lastAccessibleAt: time.optional(),
     keyReleasedBy: time.optional().meta({
@@ -60,6 +70,7 @@ const encryption = z.union([
     }),
     cause: cause.optional(),
     meaning: z.string().optional(),
+    whoActs: whoActs.optional(),
     remedy: z.string().optional().meta({ description: 'What to type, or to do.' }),
     nextLookAt: time.optional(),
     warnings: z.array(warning),
@@ -83,15 +94,19 @@ const example = {
         keyIdentifier: 'https://contoso-keys.vault.azure.net/keys/media',
         currentKeyIdentifier: `https://contoso-keys.vault.azure.net/keys/media/${versionExample}`,
       },
-      identity: { useSystemAssignedIdentity: true },
+      identity: { useSystemAssignedIdentity: true, principalId: '3c1f8f0e-2d4b-4c6a-9f7e-1a2b3c4d5e6f' },
       accountKeyGeneration: 2,
       status: 'Suspect',
+      served: 'untilLeaseEnd',
+      servedUntil: '2026-11-23T19:54:00.000Z',
+      lastCheckedAt: '2026-11-23T19:49:00.000Z',
       since: '2026-11-23T19:49:00.000Z',
       lastAccessibleAt: '2026-11-23T19:48:00.000Z',
       keyReleasedBy: '2026-11-23T19:54:00.000Z',
       cause: 'KeyDisabled',
       meaning: 'The key version that wraps the account key is disabled.',
-      remedy: 'Enable it again: az keyvault key set-attributes --vault-name contoso-keys --name media --enabled true',
+      whoActs: 'customer',
+      remedy: `Enable it again: az keyvault key set-attributes --vault-name contoso-keys --name media --version ${versionExample} --enabled true`,
       nextLookAt: '2026-11-23T19:49:10.000Z',
       warnings: [],
     },
@@ -123,15 +138,23 @@ export const accountAnswer = z
   })
   .meta({ id: 'Account', examples: [example] });
 
+const damaged = z.array(z.string()).optional().meta({
+  description: 'Accounts of this page whose stored rows are not as Keyward wrote them. The log names each row.',
+});
+
 const headers = ['ETag'] as const;
 
 export const accountContracts = {
   list: {
     summary: 'Lists accounts by name',
     query: paging,
-    answers: { 200: pageOf('AccountList', accountAnswer, [example]) },
+    answers: { 200: pageOf('AccountList', accountAnswer, [example], { damaged }) },
   },
-  get: { summary: 'Gets an account', answers: { 200: accountAnswer }, headers: { 200: headers } },
+  get: {
+    summary: 'Gets an account',
+    answers: { 200: accountAnswer, 304: undefined },
+    headers: { 200: headers, 304: headers },
+  },
   put: {
     summary: 'Creates an account, or changes what the body names',
     body: accountBody,

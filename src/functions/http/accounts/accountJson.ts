@@ -1,8 +1,10 @@
 /** An account as JSON: what a caller may write, checked by one schema, and what a caller reads. Property names are AMS's. */
 
+import canonicalize from 'canonicalize';
 import * as z from 'zod';
 import {
   type AccountView,
+  type CustomerKeyEncryption,
   currentKeyIdentifier,
   etagOf,
   leasePolicyOf,
@@ -10,20 +12,26 @@ import {
   stateOf,
   verdictOn,
 } from '../../../core/accounts/account.ts';
+import { remedyTargetOf } from '../../../core/accounts/gate.ts';
 import type { AccountInput } from '../../../core/accounts/putAccount.ts';
+import { type Served, servedOf } from '../../../core/accounts/served.ts';
 import { parseArmPath } from '../../../core/base/armPath.ts';
-import { meaningOf, remedyOf } from '../../../core/base/causes.ts';
+import { hex, sha256, utf8 } from '../../../core/base/bytes.ts';
+import { remedyOf } from '../../../core/base/causes.ts';
 import { defined } from '../../../core/base/defined.ts';
 import { Refusal } from '../../../core/base/errors.ts';
-import { ownerPattern } from '../../../core/base/names.ts';
+import { fold, ownerPattern } from '../../../core/base/names.ts';
 import { leastLeaseSeconds, longestLeaseSeconds, type Policy } from '../../../core/base/policy.ts';
 import { iso } from '../../../core/base/time.ts';
 import type { KeyVaultIdentity } from '../../../core/customerKey/binding.ts';
 import { keyIdentifierTarget } from '../../../core/customerKey/keyIdentifier.ts';
-import type { Verdict } from '../../../core/watch/watch.ts';
-import { keyReleasedBy } from '../../../core/watch/watch.ts';
-import { parsed } from '../../pipeline/http.ts';
+import { unreadableNewest } from '../../../core/watch/newestVersion.ts';
+import { currentStatus, keyReleasedBy } from '../../../core/watch/verdictTimes.ts';
+import type { Verdict, Watch } from '../../../core/watch/watch.ts';
+import { anyCase, orAbsent } from '../../pipeline/lenientInput.ts';
+import { parsed } from '../../pipeline/requestBody.ts';
 import { readOnly } from '../secrets/secretJson.ts';
+import { renderCause } from './causeJson.ts';
 
 const anyTags = z
   .record(
@@ -47,36 +55,42 @@ export const tags = z
   )
   .pipe(anyTags);
 
-const guid = z.guid().transform((text) => text.toLowerCase());
+const guid = z.guid().transform(fold);
 const keyExample = 'https://contoso-keys.vault.azure.net/keys/media';
 
 export const identity = z.strictObject({
   useSystemAssignedIdentity: z.boolean(),
-  userAssignedIdentity: z.string().min(1).max(500).optional().meta({ description: 'A resource id.' }),
-  federatedIdentityClientId: guid.optional(),
-  tenantId: guid.optional(),
+  userAssignedIdentity: orAbsent(z.string().min(1).max(500)).meta({ description: 'A resource id.' }),
+  federatedIdentityClientId: orAbsent(guid),
+  tenantId: orAbsent(guid),
+  principalId: readOnly,
+  clientId: readOnly,
 });
 
 const encryption = z.strictObject({
-  type: z.enum(['SystemKey', 'CustomerKey']),
-  keyVaultProperties: z
-    .strictObject({
+  type: anyCase(['SystemKey', 'CustomerKey']),
+  keyVaultProperties: orAbsent(
+    z.strictObject({
       keyIdentifier: z
         .string()
         .min(1)
         .max(300)
         .meta({ examples: [keyExample] }),
       currentKeyIdentifier: readOnly,
-    })
-    .optional(),
-  identity: identity.optional(),
+    }),
+  ),
+  identity: orAbsent(identity),
   status: readOnly,
+  served: readOnly,
+  servedUntil: readOnly,
+  lastCheckedAt: readOnly,
   cause: readOnly,
   since: readOnly,
   lastAccessibleAt: readOnly,
   nextLookAt: readOnly,
   keyReleasedBy: readOnly,
   meaning: readOnly,
+  whoActs: readOnly,
   remedy: readOnly,
   accountKeyGeneration: readOnly,
   warnings: readOnly,
@@ -86,44 +100,30 @@ const encryption = z.strictObject({
 /** The body of PUT and PATCH. */
 export const accountBody = z
   .strictObject({
-    location: z
-      .string()
-      .min(1)
-      .max(90)
-      .optional()
-      .meta({ description: "The region of the account's vaults.", examples: ['westeurope'] }),
-    tags: tags.optional(),
-    properties: z
-      .strictObject({
-        owner: z
-          .string()
-          .min(1)
-          .max(128)
-          .optional()
-          .meta({ pattern: ownerPattern.source, examples: ['contoso'] }),
-        subscriptionId: z.guid().optional(),
-        resourceGroupName: z
-          .string()
-          .min(1)
-          .max(90)
-          .optional()
-          .meta({ description: 'With subscriptionId: the path of the account on the routes of Azure Media Services.' }),
-        encryption: encryption.optional(),
-        auditKeyUse: z
-          .boolean()
-          .optional()
-          .meta({ description: "Every use of the account's key, and every reveal, stands in its audit." }),
-        leaseSeconds: z
-          .union([z.literal(0), z.int().min(leastLeaseSeconds).max(longestLeaseSeconds)])
-          .optional()
-          .meta({
-            description: `Shortens the time for which a process or a client may hold a key of the account: ${leastLeaseSeconds} to ${longestLeaseSeconds} seconds, or 0 when every use must ask the vault. Absent: ${longestLeaseSeconds}.`,
-          }),
+    location: orAbsent(z.string().min(1).max(90)).meta({
+      description: "The region of the account's vaults.",
+      examples: ['westeurope'],
+    }),
+    tags: orAbsent(tags),
+    properties: orAbsent(
+      z.strictObject({
+        owner: orAbsent(z.string().min(1).max(128)).meta({ pattern: ownerPattern.source, examples: ['contoso'] }),
+        subscriptionId: orAbsent(z.guid()),
+        resourceGroupName: orAbsent(z.string().min(1).max(90)).meta({
+          description: 'With subscriptionId: the path of the account on the routes of Azure Media Services.',
+        }),
+        encryption: orAbsent(encryption),
+        auditKeyUse: orAbsent(z.boolean()).meta({
+          description: "Every use of the account's key, and every reveal, stands in its audit.",
+        }),
+        leaseSeconds: orAbsent(z.union([z.literal(0), z.int().min(leastLeaseSeconds).max(longestLeaseSeconds)])).meta({
+          description: `Shortens the time for which a process or a client may hold a key of the account: ${leastLeaseSeconds} to ${longestLeaseSeconds} seconds, or 0 when every use must ask the vault. Absent: ${longestLeaseSeconds}.`,
+        }),
         accountId: readOnly,
         state: readOnly,
         provisioningState: readOnly,
-      })
-      .optional(),
+      }),
+    ),
     id: readOnly,
     name: readOnly,
     type: readOnly,
@@ -183,8 +183,9 @@ function encryptionInput(input: z.infer<typeof encryption>): NonNullable<Account
   };
 }
 
+/** ARM naming rules: subscription, resource group, and 3 to 128 letters, digits, hyphens and underscores of an identity. */
 const userAssigned =
-  /^\/subscriptions\/[^/]+\/resourcegroups\/[^/]+\/providers\/microsoft\.managedidentity\/userassignedidentities\/[^/]+$/i;
+  /^\/subscriptions\/[\w-]{1,64}\/resourcegroups\/[-\w.()]{0,89}[-\w()]\/providers\/microsoft\.managedidentity\/userassignedidentities\/[a-z0-9][\w-]{2,127}$/i;
 
 /** @throws Refusal InvalidRequestContent */
 export function identityOf(
@@ -206,7 +207,10 @@ export function identityOf(
     );
   if (useSystemAssignedIdentity) return { useSystemAssignedIdentity };
   if (userAssignedIdentity === undefined || !userAssigned.test(userAssignedIdentity))
-    throw contradiction(`${target}.userAssignedIdentity`, 'This must be the resource id of a user-assigned identity.');
+    throw contradiction(
+      `${target}.userAssignedIdentity`,
+      'This must be the resource id of a user-assigned identity: /subscriptions/{id}/resourceGroups/{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}. A client id or an object id does not name it.',
+    );
   if (federatedIdentityClientId === undefined) return { useSystemAssignedIdentity, userAssignedIdentity };
   if (tenantId === undefined)
     throw contradiction(`${target}.tenantId`, 'federatedIdentityClientId needs the tenant that the vault belongs to.');
@@ -218,6 +222,7 @@ const contradiction = (target: string, message: string): Refusal =>
 
 export function renderAccount(view: AccountView, policy: Policy) {
   const { record } = view;
+  const encryption = renderEncryption(view, policy);
   return {
     id: `/accounts/${record.name}`,
     name: record.name,
@@ -234,11 +239,26 @@ export function renderAccount(view: AccountView, policy: Policy) {
         : { subscriptionId: record.place.subscriptionId, resourceGroupName: record.place.resourceGroup }),
       ...(record.auditKeyUse === true ? { auditKeyUse: true } : {}),
       ...(record.leaseSeconds === undefined ? {} : { leaseSeconds: record.leaseSeconds }),
-      encryption: renderEncryption(view, policy),
+      encryption,
     },
     systemData: { createdAt: iso(record.createdAt), lastModifiedAt: iso(record.updatedAt) },
-    etag: etagOf(record),
+    etag: representationTag(etagOf(record), encryption),
   };
+}
+
+/**
+ * The ETag of the record, and behind `~` what the key's watch adds to it: a status changes without a write of the record, and 304 must not
+ * hide it. Times that move with every look are left out. A condition on a write compares the record alone (conditionsIn).
+ */
+function representationTag(etag: string, encryption: object): string {
+  const {
+    lastAccessibleAt: _,
+    nextLookAt: __,
+    lastCheckedAt: ___,
+    ...shown
+  }: Record<string, unknown> = { ...encryption };
+  const isPlain = shown.status === undefined || (shown.status === 'Accessible' && String(shown.warnings) === '');
+  return isPlain ? etag : etag.replace(/"$/, `~${hex(sha256(utf8(canonicalize(shown) ?? ''))).slice(0, 12)}"`);
 }
 
 function renderEncryption(view: AccountView, policy: Policy) {
@@ -253,16 +273,20 @@ function renderEncryption(view: AccountView, policy: Policy) {
       keyIdentifier: current.keyIdentifier,
       currentKeyIdentifier: currentKeyIdentifier(current),
     },
-    identity: current.binding.identity,
+    identity: { ...current.binding.identity, ...view.watch?.calledAs },
     accountKeyGeneration,
     ...older,
-    status: verdict?.status ?? 'Unknown',
-    ...(verdict === undefined ? {} : renderVerdict(verdict, leasePolicyOf(view.record, policy))),
-    ...(cause === undefined ? {} : { cause, meaning: meaningOf(cause), remedy: remedyOf(cause, current.binding) }),
+    status: verdict === undefined ? 'Unknown' : currentStatus(verdict, view.readAt ?? verdict.evidenceAt, policy),
+    ...renderServed(servedOf(view, policy)),
+    ...renderVerdict(verdict, leasePolicyOf(view.record, policy)),
+    ...(cause === undefined ? {} : renderCause(cause, remedyTargetOf(view))),
     ...(view.watch === undefined ? {} : { nextLookAt: iso(view.watch.nextLookAt) }),
     warnings: warningsOf(view),
   };
 }
+
+const renderServed = (one: Served) =>
+  one.served === 'untilLeaseEnd' ? { served: one.served, servedUntil: iso(one.until) } : one;
 
 /** How far the account is from resting on its newest key alone. */
 const renderOlder = ({ phase, since, keys }: OlderAccountKeys) => ({
@@ -271,26 +295,44 @@ const renderOlder = ({ phase, since, keys }: OlderAccountKeys) => ({
   generations: keys.map(({ generation }) => generation),
 });
 
-function renderVerdict(verdict: Verdict, policy: Policy) {
+function renderVerdict(verdict: Verdict | undefined, policy: Policy) {
+  if (verdict === undefined) return {};
   const releasedBy = keyReleasedBy(verdict, policy);
   return {
     since: iso(verdict.since),
+    lastCheckedAt: iso(verdict.evidenceAt),
     lastAccessibleAt: iso(verdict.lastAccessibleAt),
     ...(releasedBy === undefined ? {} : { keyReleasedBy: iso(releasedBy) }),
   };
 }
 
-function warningsOf({ record, watch }: AccountView) {
+function warningsOf(view: AccountView) {
+  const { record, watch } = view;
   if (record.encryption.type !== 'CustomerKey' || watch === undefined) return [];
-  const { unusableVersion, targetVersion, rotation, binding } = watch;
-  const { follows, version } = record.encryption;
+  const unread = record.encryption.follows ? unreadableNewest(watch) : undefined;
+  if (unread === undefined) return versionWarningsOf(view, watch, record.encryption);
+  const { since, cause } = unread;
+  const remedy = remedyOf(cause, remedyTargetOf(view));
+  const notReadable = { code: 'KeyNotReadable', cause, since: iso(since), remedy };
+  return [notReadable, ...versionWarningsOf(view, watch, record.encryption)];
+}
+
+function versionWarningsOf(view: AccountView, watch: Watch, { follows, version }: CustomerKeyEncryption) {
+  const { unusableVersion, targetVersion, rotation } = watch;
   const { expiresOn, warning } = watch.expiries?.[version] ?? {};
   const expiry = warning === undefined || expiresOn === undefined ? [] : [{ code: warning, expiresOn: iso(expiresOn) }];
   if (unusableVersion !== undefined && unusableVersion.version !== version) {
     if (!follows) return expiry;
     const { cause } = unusableVersion;
     const newest = { keyVersion: unusableVersion.version, cause, since: iso(unusableVersion.since) };
-    return [{ code: 'NewVersionUnusable', ...newest, remedy: remedyOf(cause, binding) }, ...expiry];
+    return [
+      {
+        code: 'NewVersionUnusable',
+        ...newest,
+        remedy: remedyOf(cause, remedyTargetOf(view, unusableVersion.version)),
+      },
+      ...expiry,
+    ];
   }
   if (targetVersion === undefined || targetVersion === version) return expiry;
   // Who follows is being re-wrapped; who is pinned has to be moved by its owner.

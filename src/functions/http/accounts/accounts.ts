@@ -1,38 +1,46 @@
 /** The accounts' HTTP calls: parse, call the core, render. */
 import type { HttpRequest } from '@azure/functions';
-import { type AccountView, etagOf } from '../../../core/accounts/account.ts';
+import type { AccountView } from '../../../core/accounts/account.ts';
 import { deleteAccount } from '../../../core/accounts/deleteAccount.ts';
 import { type Permitted, patchAccount, putAccount } from '../../../core/accounts/putAccount.ts';
 import { getAccount, listAccounts } from '../../../core/accounts/readAccount.ts';
+import { defined } from '../../../core/base/defined.ts';
 import { Refusal } from '../../../core/base/errors.ts';
 import { parseAccountName } from '../../../core/base/names.ts';
 import type { Service } from '../../../core/service.ts';
-import { absoluteUrl, type RouteHandler, readJson } from '../../pipeline/http.ts';
+import { type Caller, mayServe } from '../../pipeline/authorize.ts';
+import type { RouteHandler } from '../../pipeline/call.ts';
+import { answerWithEtag } from '../../pipeline/conditionalGet.ts';
+import { absoluteUrl } from '../../pipeline/links.ts';
+import { readJson } from '../../pipeline/requestBody.ts';
 import { conditionsIn, pageSizeOf } from '../../pipeline/requestParams.ts';
-import type { Role } from '../../pipeline/route.ts';
 import { parseAccount, renderAccount } from './accountJson.ts';
 
-export const listAccountsRoute: RouteHandler = async ({ request, service }) => {
+export const listAccountsRoute: RouteHandler = async ({ request, service, ...caller }) => {
   const limit = pageSizeOf(request);
-  const { accounts, next } = await listAccounts(limit, skipOf(request.query.get('$skipToken')), service);
+  const { accounts, damaged, next } = await listAccounts(limit, skipOf(request.query.get('$skipToken')), service);
   const link = next === undefined ? undefined : `/api/accounts?$top=${limit}&$skipToken=${encodeURIComponent(next)}`;
   const nextLink = link === undefined ? {} : { nextLink: absoluteUrl(request, link) };
-  return { status: 200, jsonBody: { value: accounts.map((view) => renderAccount(view, service.policy)), ...nextLink } };
+  const served = accounts.filter(({ record }) => mayServe(caller, record.owner));
+  const value = served.map((view) => renderAccount(view, service.policy));
+  // The owner of a damaged record is not known, so a caller that is limited to owners is not shown its name.
+  const shown = damaged.length === 0 || caller.owners !== undefined ? {} : { damaged };
+  return { status: 200, jsonBody: { value, ...shown, ...nextLink } };
 };
 
 export const getAccountRoute: RouteHandler = async ({ request, service }) =>
-  answer(200, await getAccount(nameIn(request), service), service);
+  answerWithEtag(request, renderAccount(await getAccount(nameIn(request), service), service.policy));
 
-export const putAccountRoute: RouteHandler = async ({ request, actor, roles, service }) => {
+export const putAccountRoute: RouteHandler = async ({ request, actor, service, ...caller }) => {
   const input = parseAccount(await readJson(request));
-  const permitted = permittedTo(roles);
+  const permitted = permittedTo(caller);
   const { view, created } = await putAccount(nameIn(request), input, conditionsIn(request), actor, service, permitted);
   return answer(created ? 201 : 200, view, service);
 };
 
-export const patchAccountRoute: RouteHandler = async ({ request, actor, roles, service }) => {
+export const patchAccountRoute: RouteHandler = async ({ request, actor, service, ...caller }) => {
   const input = parseAccount(await readJson(request));
-  const permitted = permittedTo(roles);
+  const permitted = permittedTo(caller);
   const view = await patchAccount(nameIn(request), input, conditionsIn(request), actor, service, permitted);
   return answer(200, view, service);
 };
@@ -43,12 +51,16 @@ export const deleteAccountRoute: RouteHandler = async ({ request, actor, service
 };
 
 /** What a caller's app roles permit beyond the one that the route asks for. */
-const permittedTo = (roles: ReadonlySet<Role>): Permitted => ({ mayRelease: roles.has('Keys.Release') });
+const permittedTo = ({ roles, owners }: Pick<Caller, 'roles' | 'owners'>): Permitted => ({
+  mayRelease: roles.has('Keys.Release'),
+  ...defined({ owners }),
+});
 
 const nameIn = (request: HttpRequest): string => request.params.accountName ?? '';
 
 function answer(status: number, view: AccountView, { policy }: Service) {
-  return { status, headers: { ETag: etagOf(view.record) }, jsonBody: renderAccount(view, policy) };
+  const jsonBody = renderAccount(view, policy);
+  return { status, headers: { ETag: jsonBody.etag }, jsonBody };
 }
 
 function skipOf(token: string | null): string | undefined {

@@ -1,10 +1,10 @@
 /** `POST /api/operator/accounts/{accountName}/repairIdentity`: another identity for the same key, while it is not accessible. */
 import * as z from 'zod';
-import { etagOf } from '../../../core/accounts/account.ts';
 import { repairIdentity } from '../../../core/accounts/repairIdentity.ts';
 import { parseAccountName } from '../../../core/base/names.ts';
 import { repairRefusal } from '../../pipeline/auditedRefusals.ts';
-import { parsed, type RouteHandler, readJson } from '../../pipeline/http.ts';
+import type { RouteHandler } from '../../pipeline/call.ts';
+import { parsed, readJson } from '../../pipeline/requestBody.ts';
 import type { Route } from '../../pipeline/route.ts';
 import { accountAnswer } from './accountContract.ts';
 import { identity, identityOf, renderAccount } from './accountJson.ts';
@@ -18,7 +18,8 @@ const handler: RouteHandler = async ({ request, actor, service }) => {
   const name = parseAccountName(request.params.accountName ?? '');
   const input = identityOf(parsed(body, await readJson(request)).identity, 'identity');
   const view = await repairIdentity(name, input, actor, service);
-  return { status: 200, headers: { ETag: etagOf(view.record) }, jsonBody: renderAccount(view, service.policy) };
+  const jsonBody = renderAccount(view, service.policy);
+  return { status: 200, headers: { ETag: jsonBody.etag }, jsonBody };
 };
 
 export const repairIdentityApi: Route = {

@@ -4,7 +4,9 @@ import { maxWaitSeconds, validateEncryption } from '../../../core/accounts/valid
 import { causes } from '../../../core/base/causes.ts';
 import { parseAccountName } from '../../../core/base/names.ts';
 import { checkNames, checkResults } from '../../../core/customerKey/validationReport.ts';
-import { parsed, type RouteHandler, readJson } from '../../pipeline/http.ts';
+import type { RouteHandler } from '../../pipeline/call.ts';
+import { whoActs } from '../../pipeline/contractParts.ts';
+import { parsed, readJson } from '../../pipeline/requestBody.ts';
 import type { Route } from '../../pipeline/route.ts';
 import { accountBody, inputIn } from './accountJson.ts';
 
@@ -24,6 +26,7 @@ const check = z.strictObject({
   cause: z.enum([...causes, 'KeyNearExpiry']).optional(),
   message: z.string(),
   seen: z.string().optional(),
+  whoActs: whoActs.optional(),
   remedy: z.string().optional(),
 });
 
@@ -39,8 +42,9 @@ const answer = z.strictObject({ valid: z.boolean(), checks: z.array(check) }).me
           result: 'fail',
           cause: 'RegionMismatch',
           seen: 'northeurope',
-          message: 'The vault is in another region than the account.',
-          remedy: "Use a vault in the account's region.",
+          message: 'The vault is in the region northeurope, and the account in westeurope.',
+          whoActs: 'customer',
+          remedy: 'Use a vault in westeurope.',
         },
       ],
     },

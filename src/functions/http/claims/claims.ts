@@ -7,7 +7,7 @@ import { iso } from '../../../core/base/time.ts';
 import type { Claim, ClaimKind } from '../../../core/customerKey/ports.ts';
 import { type ClaimName, getClaim, releaseClaim } from '../../../core/vaultWork/releaseClaim.ts';
 import type { AuditedRefusal } from '../../pipeline/auditedRefusals.ts';
-import type { RouteHandler } from '../../pipeline/http.ts';
+import type { RouteHandler } from '../../pipeline/call.ts';
 import type { Contract, Route } from '../../pipeline/route.ts';
 
 const kinds = ['vault', 'tenant', 'userAssignedIdentity'] as const satisfies readonly ClaimKind[];

@@ -6,7 +6,8 @@ import { iso } from '../../../core/base/time.ts';
 import { destroyGeneration } from '../../../core/dataKeys/destroyGeneration.ts';
 import { dataKeyUsage } from '../../../core/dataKeys/lastSeen.ts';
 import type { Service } from '../../../core/service.ts';
-import { parsed, type RouteHandler, readJson } from '../../pipeline/http.ts';
+import type { RouteHandler } from '../../pipeline/call.ts';
+import { parsed, readJson } from '../../pipeline/requestBody.ts';
 import type { Route } from '../../pipeline/route.ts';
 import { destroyBody, usageContracts } from './dataKeyContract.ts';
 

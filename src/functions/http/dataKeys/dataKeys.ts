@@ -20,7 +20,8 @@ import {
 import { contextHashOf } from '../../../core/dataKeys/encryptionContext.ts';
 import { signKeyStatus } from '../../../core/dataKeys/keyStatus.ts';
 import { parseBase64 } from '../../../core/secrets/secretValues.ts';
-import { type Call, parsed, type RouteHandler, readJson } from '../../pipeline/http.ts';
+import type { Call, RouteHandler } from '../../pipeline/call.ts';
+import { parsed, readJson } from '../../pipeline/requestBody.ts';
 import type { Route } from '../../pipeline/route.ts';
 import { dataKeyContracts, generateBody, wrapBody, wrappedBody } from './dataKeyContract.ts';
 import { nonceIn, refusedWithStatus } from './keyStatus.ts';

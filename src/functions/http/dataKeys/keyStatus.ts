@@ -3,7 +3,7 @@ import type { HttpRequest } from '@azure/functions';
 import { Refusal } from '../../../core/base/errors.ts';
 import { parseAccountName } from '../../../core/base/names.ts';
 import { keyStatusNow, noncePattern, signKeyStatus, signRefusedStatus } from '../../../core/dataKeys/keyStatus.ts';
-import type { RouteHandler, WhenRefused } from '../../pipeline/http.ts';
+import type { RouteHandler, WhenRefused } from '../../pipeline/call.ts';
 import type { Route } from '../../pipeline/route.ts';
 import { keyStatusContracts } from './dataKeyContract.ts';
 

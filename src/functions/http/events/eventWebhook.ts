@@ -16,7 +16,8 @@ import { fold } from '../../../core/base/names.ts';
 import type { Cloud } from '../../../core/customerKey/keyIdentifier.ts';
 import { type ReceivedEvent, readEvent, targetsByVault, wake } from '../../../core/vaultWork/events.ts';
 import type { Caller } from '../../pipeline/authorize.ts';
-import { type BareHandler, parsed, type RouteHandler, readJson } from '../../pipeline/http.ts';
+import type { BareHandler, RouteHandler } from '../../pipeline/call.ts';
+import { parsed, readJson } from '../../pipeline/requestBody.ts';
 import type { Route } from '../../pipeline/route.ts';
 
 /** Event Grid's application, alike in every tenant of a cloud (the scripts beside secure-webhook-delivery). China's is not published. */

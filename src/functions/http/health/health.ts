@@ -18,7 +18,7 @@ import {
   readiness,
 } from '../../../core/health.ts';
 import type { Service } from '../../../core/service.ts';
-import type { BareHandler } from '../../pipeline/http.ts';
+import type { BareHandler } from '../../pipeline/call.ts';
 import type { Route } from '../../pipeline/route.ts';
 import { keyward } from '../../pipeline/service.ts';
 

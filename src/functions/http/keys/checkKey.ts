@@ -1,9 +1,10 @@
 /** `POST /api/operator/looks`: look at a key now, by account or by key identifier, and tell what was seen. */
-import { meaningOf, remedyOf } from '../../../core/base/causes.ts';
 import { iso } from '../../../core/base/time.ts';
 import { type LookTarget, lookNow } from '../../../core/vaultWork/lookNow.ts';
 import type { Watch } from '../../../core/watch/watch.ts';
-import { parsed, type RouteHandler, readJson } from '../../pipeline/http.ts';
+import type { RouteHandler } from '../../pipeline/call.ts';
+import { parsed, readJson } from '../../pipeline/requestBody.ts';
+import { renderCause } from '../accounts/causeJson.ts';
 import { accountOrKey } from './keyContract.ts';
 
 export const lookNowRoute: RouteHandler = async ({ request, service }) => {
@@ -22,9 +23,7 @@ function renderWatch({ binding, versions, nextLookAt }: Watch) {
       since: iso(verdict.since),
       lookedAt: iso(verdict.evidenceAt),
       lastAccessibleAt: iso(verdict.lastAccessibleAt),
-      ...(verdict.cause === undefined
-        ? {}
-        : { cause: verdict.cause, meaning: meaningOf(verdict.cause), remedy: remedyOf(verdict.cause, binding) }),
+      ...(verdict.cause === undefined ? {} : renderCause(verdict.cause, { ...binding, version })),
     })),
   };
 }

@@ -12,6 +12,7 @@ import {
   paging,
   time,
   versionExample,
+  whoActs,
 } from '../../pipeline/contractParts.ts';
 import type { Contract } from '../../pipeline/route.ts';
 import { accountAnswer } from '../accounts/accountContract.ts';
@@ -43,7 +44,7 @@ const versionUsage = z.strictObject({
   version: keyVersion,
   accounts: count,
   pinned: count.meta({ description: 'Of these, pinned to the version: only their owner can move them.' }),
-  isLatest: z.boolean(),
+  isLatest: z.boolean().optional().meta({ description: 'Absent: the newest version is not known.' }),
   notLatestSince: time.optional(),
   safeToDisable: z.boolean(),
 });
@@ -63,6 +64,10 @@ const keyUsage = z
         waiting: z.literal(true).optional(),
       }),
     ),
+    newestUnknown: z
+      .strictObject({ since: time, cause })
+      .optional()
+      .meta({ description: 'Keyward cannot read the newest version, so it does not follow rotations.' }),
     unusableVersions: z.array(z.strictObject({ version: keyVersion, cause, since: time, remedy: z.string() })),
   })
   .meta({
@@ -116,6 +121,7 @@ const version = z.strictObject({
   lastAccessibleAt: time,
   cause: cause.optional(),
   meaning: z.string().optional(),
+  whoActs: whoActs.optional(),
   remedy: z.string().optional(),
 });
 

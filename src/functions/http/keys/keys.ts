@@ -8,14 +8,19 @@ import { Refusal } from '../../../core/base/errors.ts';
 import { iso } from '../../../core/base/time.ts';
 import { forceAccount, forceKey } from '../../../core/rotation/forceRewrap.ts';
 import { type HolderPage, holdersOf, keyUsage, type VersionUsage } from '../../../core/rotation/usage.ts';
-import { absoluteUrl, parsed, type RouteHandler, readJson } from '../../pipeline/http.ts';
+import type { RouteHandler } from '../../pipeline/call.ts';
+import { absoluteUrl } from '../../pipeline/links.ts';
+import { parsed, readJson } from '../../pipeline/requestBody.ts';
 import { pageSizeOf } from '../../pipeline/requestParams.ts';
 import { renderAccount } from '../accounts/accountJson.ts';
 import { accountOrKey } from './keyContract.ts';
 
 /** `GET /api/operator/keys/usage` */
 export const keyUsageRoute: RouteHandler = async ({ request, service }) => {
-  const { key, asOf, versions, rotations, unusable } = await keyUsage(queryOf(request, 'keyIdentifier'), service);
+  const { key, asOf, versions, rotations, newestUnknown, unusable } = await keyUsage(
+    queryOf(request, 'keyIdentifier'),
+    service,
+  );
   const body = {
     keyIdentifier: `https://${key.vaultHost}/keys/${key.keyName}`,
     asOf: iso(asOf),
@@ -28,11 +33,12 @@ export const keyUsageRoute: RouteHandler = async ({ request, service }) => {
       failed,
       ...(isWaiting ? { waiting: true } : {}),
     })),
+    ...(newestUnknown === undefined ? {} : { newestUnknown: { ...newestUnknown, since: iso(newestUnknown.since) } }),
     unusableVersions: unusable.map(({ version, cause, since }) => ({
       version,
       cause,
       since: iso(since),
-      remedy: remedyOf(cause, key),
+      remedy: remedyOf(cause, { ...key, version }),
     })),
   };
   return { status: 200, jsonBody: body };

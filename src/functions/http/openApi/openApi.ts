@@ -61,7 +61,8 @@ const completing =
     if (Array.isArray(examples)) jsonSchema.examples = examples;
     // `z.unknown().refine(...).pipe(schema)`: the guard before a schema says nothing that JSON Schema could.
     const { def } = zodSchema._zod;
-    if (def.type !== 'pipe' || (def.in as z.core.$ZodTypes)._zod.def.type !== 'unknown') return;
+    // `anyCase`: a transform before the schema that says which values there are.
+    if (def.type !== 'pipe' || !['unknown', 'transform'].includes((def.in as z.core.$ZodTypes)._zod.def.type)) return;
     const { $schema, ...behind } = z.toJSONSchema(def.out, { io });
     Object.assign(jsonSchema, behind);
   };
@@ -72,9 +73,7 @@ function operationOf(route: Omit<Route, 'contract'>, contract: Contract, schemaO
     .filter(([status]) => Number(status) < 400)
     .map(([status, schema]) => [status, answerOf(schema && schemaOf(schema, 'output'), told[Number(status)] ?? [])]);
   const errors = errorStatuses
-    .filter(
-      (status) => (status !== 413 || body !== undefined) && (status !== 412 || contract.conditional !== undefined),
-    )
+    .filter((status) => canAnswer(status, route, contract))
     .map((status) => [status, errorOf(status, answers[status], schemaOf)]);
   return {
     operationId: route.name,
@@ -90,6 +89,24 @@ function operationOf(route: Omit<Route, 'contract'>, contract: Contract, schemaO
     ...(body === undefined ? {} : { requestBody: { required: true, content: json(schemaOf(body, 'input')) } }),
     responses: Object.fromEntries([...success, ...errors]),
   };
+}
+
+/** Errors are alike on every route, but for those that need a body, a condition or a value to give out. */
+function canAnswer(status: number, { role }: Pick<Route, 'role'>, { body, conditional }: Contract): boolean {
+  switch (status) {
+    case 405:
+      // The path takes the method.
+      return false;
+    case 412:
+      return conditional !== undefined;
+    case 413:
+    case 415:
+      return body !== undefined;
+    case 429:
+      return role === 'Secrets.Reveal' || role === 'Secrets.Resolve';
+    default:
+      return true;
+  }
 }
 
 /** The last word that is no parameter and no verb: `accounts`, `contentKeys`; all of the operator's calls are together. */
@@ -174,7 +191,7 @@ function errorResponses(schemaOf: SchemaOf): Json {
 function errorResponse(status: number, content: Json): Json {
   const codes = errorCodes.filter((code) => statusOf(code) === status).join(', ');
   const byHost = status === 401 ? ' With function keys the Functions host answers, and without a body.' : '';
-  const retry = status === 503 ? { 'Retry-After': { $ref: '#/components/headers/RetryAfter' } } : {};
+  const retry = status === 503 || status === 429 ? { 'Retry-After': { $ref: '#/components/headers/RetryAfter' } } : {};
   return { description: `${codes}.${byHost}`, headers: { ...headersOf(), ...retry }, content };
 }
 

@@ -1,6 +1,6 @@
 /** `GET /api/openapi.json`. Like every route but liveness it asks for a role: what there is to call is nobody else's business. */
 import * as z from 'zod';
-import { absoluteUrl } from '../../pipeline/http.ts';
+import { absoluteUrl } from '../../pipeline/links.ts';
 import type { Route } from '../../pipeline/route.ts';
 
 const document = z.looseObject({ openapi: z.string(), info: z.looseObject({}), paths: z.looseObject({}) }).meta({

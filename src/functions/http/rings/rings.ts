@@ -6,7 +6,7 @@ import { type RingName, ringNames } from '../../../core/base/vocabulary.ts';
 import { bornAt, generationsOf, type RingRotation, type StoredRing, sealingOf } from '../../../core/rings/ring.ts';
 import { askForRotation, nextRotationAt } from '../../../core/rings/rotateRing.ts';
 import type { Service } from '../../../core/service.ts';
-import type { RouteHandler } from '../../pipeline/http.ts';
+import type { RouteHandler } from '../../pipeline/call.ts';
 import type { Contract } from '../../pipeline/route.ts';
 
 const time = z.iso.datetime();

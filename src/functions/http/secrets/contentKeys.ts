@@ -5,7 +5,7 @@ import { base64 } from '../../../core/base/bytes.ts';
 import { defined } from '../../../core/base/defined.ts';
 import { parseContentKey } from '../../../core/secrets/secretValues.ts';
 import { guid } from '../../pipeline/contractParts.ts';
-import { parsed } from '../../pipeline/http.ts';
+import { parsed } from '../../pipeline/requestBody.ts';
 import { label, readOnly, resource } from './secretJson.ts';
 import { type SecretApi, secretRoutes } from './secrets.ts';
 

@@ -13,7 +13,8 @@ import {
   parseJobInput,
   withoutQueries,
 } from '../../../core/secrets/secretValues.ts';
-import { parsed, type RouteHandler } from '../../pipeline/http.ts';
+import type { RouteHandler } from '../../pipeline/call.ts';
+import { parsed } from '../../pipeline/requestBody.ts';
 import type { Contract, Route } from '../../pipeline/route.ts';
 import { secretAnswer } from './secretContract.ts';
 import { label, resource, secretName } from './secretJson.ts';

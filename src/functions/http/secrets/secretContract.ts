@@ -68,7 +68,7 @@ export function secretContracts(kind: string, schemas: SecretSchemas) {
     get: {
       summary: `Gets ${called}, without its value`,
       params,
-      answers: { 200: plain.schema },
+      answers: { 200: plain.schema, 304: undefined },
       headers: { 200: ['ETag'] },
     },
     put: {

@@ -13,7 +13,10 @@ import { getSecret, listSecrets, parseSecretName, refOf, secretEtagOf } from '..
 import { revealOne, revealPage } from '../../../core/secrets/revealSecret.ts';
 import { integrityFailure } from '../../../core/secrets/secretAudit.ts';
 import { putSecret, type SecretInput } from '../../../core/secrets/writeSecret.ts';
-import { absoluteUrl, type Call, type RouteHandler, readJson } from '../../pipeline/http.ts';
+import type { Call, RouteHandler } from '../../pipeline/call.ts';
+import { answerWithEtag } from '../../pipeline/conditionalGet.ts';
+import { absoluteUrl } from '../../pipeline/links.ts';
+import { readJson } from '../../pipeline/requestBody.ts';
 import { conditionsIn, pageSizeOf } from '../../pipeline/requestParams.ts';
 import type { Route } from '../../pipeline/route.ts';
 import { type SecretSchemas, secretContracts } from './secretContract.ts';
@@ -78,7 +81,7 @@ const get =
   (api: SecretApi): RouteHandler =>
   async ({ request, service }) => {
     const secret = await getSecret(refIn(api, request), service);
-    return { status: 200, headers: { ETag: secretEtagOf(secret) }, jsonBody: render(api, secret) };
+    return answerWithEtag(request, render(api, secret));
   };
 
 /** One page, as `$top` and `$skipToken` say. */

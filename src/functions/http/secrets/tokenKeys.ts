@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { base64 } from '../../../core/base/bytes.ts';
 import { parseTokenKey } from '../../../core/secrets/secretValues.ts';
-import { parsed } from '../../pipeline/http.ts';
+import { parsed } from '../../pipeline/requestBody.ts';
 import { resource, secretName } from './secretJson.ts';
 import { type SecretApi, secretRoutes } from './secrets.ts';
 

@@ -1,0 +1,77 @@
+/** Apps with `enableHttpStream`, through the library's own server, as the real host forwards to it. */
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { expect, test } from 'vitest';
+import { eventually, gate, startApp } from './app.ts';
+
+const setup = 'app.setup({ enableHttpStream: true });';
+
+test('a streaming app receives method, URL, headers, params and body, and its answer arrives', async () => {
+  const { host } = await startApp({
+    source: `${setup}
+      app.http('echo', { route: 'echo/{id}', methods: ['POST'], authLevel: 'anonymous', async handler(request) {
+        const { method, url, params } = request;
+        const header = request.headers.get('x-mark');
+        return { status: 201, headers: { 'x-back': 'yes' }, jsonBody: { method, url, params, header, text: await request.text() } };
+      } });`,
+  });
+  const path = '/api/echo/7?a=1&a=2';
+  const answer = await fetch(host.url + path, { method: 'POST', headers: { 'x-mark': 'm' }, body: 'hällo' });
+  expect([answer.status, answer.headers.get('x-back')]).toEqual([201, 'yes']);
+  expect(await answer.json()).toEqual({
+    ...{ method: 'POST', url: host.url + path, params: { id: '7' }, header: 'm', text: 'hällo' },
+  });
+});
+
+test('a streaming app receives a chunked body without Content-Length', async () => {
+  const { host } = await startApp({
+    source: `${setup} app.http('size', { authLevel: 'anonymous', handler: async (request) => ({ body: String((await request.text()).length) }) });`,
+  });
+  const call = request(`${host.url}/api/size`, { method: 'POST', headers: { 'transfer-encoding': 'chunked' } });
+  call.write('hel');
+  call.end('lo');
+  const [answer] = await once(call, 'response');
+  let text = '';
+  for await (const part of answer) text += part;
+  expect(text).toBe('5');
+});
+
+test('a streaming app can answer before the body has arrived', async () => {
+  const { host } = await startApp({
+    source: `${setup} app.http('refuse', { methods: ['PUT'], authLevel: 'anonymous', handler: () => ({ status: 401 }) });`,
+  });
+  const call = request(`${host.url}/api/refuse`, { method: 'PUT', headers: { 'content-length': 100_000_000 } });
+  call.on('error', () => undefined).write('x'.repeat(1_000));
+  const [answer] = await once(call, 'response');
+  expect(answer.statusCode).toBe(401);
+  call.destroy();
+});
+
+test('a handler of a streaming app that throws never answers, so the front end does', async () => {
+  const { host, logged } = await startApp({
+    source: `${setup} app.http('throws', { authLevel: 'anonymous', handler() { throw new Error('no'); } });`,
+    answerWithinMs: 300,
+  });
+  const answer = await fetch(`${host.url}/api/throws`);
+  expect([answer.status, await answer.text()]).toEqual([504, '']);
+  expect(logged('error')).toEqual([expect.stringContaining('no')]);
+});
+
+test('a stop of a streaming app waits for the request, and closes the server that the app opened', async () => {
+  const servers = () => process.getActiveResourcesInfo().filter((one) => one === 'TCPServerWrap').length;
+  await eventually(servers).toBe(0);
+  const { opened, open } = gate();
+  const { host, probe } = await startApp({
+    source: `${setup} app.http('slow', { authLevel: 'anonymous', async handler(request) {
+      probe.seen.push(1); await probe.opened; return { body: 'done' };
+    } });`,
+    probe: { opened },
+  });
+  const answer = fetch(`${host.url}/api/slow`);
+  await eventually(() => probe.seen).toEqual([1]);
+  const stopped = host.stop();
+  open();
+  expect(await (await answer).text()).toBe('done');
+  await stopped;
+  await eventually(servers).toBe(0);
+});

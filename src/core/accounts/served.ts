@@ -1,0 +1,24 @@
+/**
+ * What the data plane gets of an account now: `Enabled` alone hides that a vault has not answered for an hour. Only what is proven
+ * counts: a verdict that no look has renewed serves until a lease of its time would end.
+ */
+import type { Policy } from '../base/policy.ts';
+import type { EpochMs } from '../base/time.ts';
+import { currentStatus, keyReleasedBy } from '../watch/verdictTimes.ts';
+import { type AccountView, leasePolicyOf, verdictOn } from './account.ts';
+
+export type Served =
+  | { readonly served: 'yes' | 'no' }
+  /** Processes that hold the account key use it until then; others answer 503. */
+  | { readonly served: 'untilLeaseEnd'; readonly until: EpochMs };
+
+export function servedOf(view: AccountView, ofService: Policy): Served {
+  const policy = leasePolicyOf(view.record, ofService);
+  if (view.record.encryption.type === 'SystemKey') return { served: 'yes' };
+  const verdict = verdictOn(view);
+  if (verdict === undefined || verdict.status === 'Inaccessible') return { served: 'no' };
+  const now = view.readAt ?? verdict.evidenceAt;
+  if (currentStatus(verdict, now, policy) === 'Accessible') return { served: 'yes' };
+  const until = keyReleasedBy(verdict, policy) ?? verdict.evidenceAt + policy.leaseSeconds * 1000;
+  return now < until ? { served: 'untilLeaseEnd', until } : { served: 'no' };
+}

@@ -1,0 +1,173 @@
+/**
+ * What to do about each cause, as commands that fix this key when they are pasted: with the version in use, the tool and the
+ * roles of a Managed HSM where it is one, the host name of the cloud, and Keyward's own principal and addresses where they are
+ * known. Options: test/az/commands.json. Managed HSM: Key Vault docs, managed-hsm/access-control and recovery.
+ */
+import type { Cause } from './causeCatalogue.ts';
+
+/** The key that a remedy is about. What is absent is not known, and the text says where to find it. */
+export interface RemedyTarget {
+  readonly vaultName: string;
+  readonly keyName: string;
+  /** Tells the cloud, and a Managed HSM from a vault. Absent: a vault of the public cloud. */
+  readonly vaultHost?: string;
+  /** The version that wraps the account key, or that was checked. Absent: the newest. */
+  readonly version?: string;
+  /** The tenant of the vault. */
+  readonly tenantId?: string;
+  readonly identity?: RemedyIdentity;
+  /** The object id that grants in the vault's tenant name. */
+  readonly principalId?: string;
+  /** The addresses from which Keyward calls vaults. */
+  readonly outboundAddresses?: readonly string[];
+  /** The region of the account. */
+  readonly location?: string;
+  /** The operator's own key that a control look uses. */
+  readonly operatorKey?: { readonly vaultHost: string; readonly vaultName: string; readonly keyName: string };
+}
+
+type RemedyIdentity =
+  | { readonly useSystemAssignedIdentity: true }
+  | {
+      readonly useSystemAssignedIdentity: false;
+      readonly userAssignedIdentity: string;
+      readonly federatedIdentityClientId?: string;
+    };
+
+/** `https://<vault><suffix>/keys/<key>`: the second label tells what it is. */
+export const isManagedHsm = (vaultHost: string): boolean => vaultHost.split('.')[1] === 'managedhsm';
+
+interface Words {
+  readonly isHsm: boolean;
+  readonly host: string;
+  /** `--vault-name contoso`, or `--hsm-name contoso`, of the commands about keys. */
+  readonly vaultOfKey: string;
+  /** `--name contoso`, or `--hsm-name contoso`, of the commands about the vault. */
+  readonly vault: string;
+  /** The key, its newest version where a command needs one. */
+  readonly key: string;
+  /** The version in use. */
+  readonly keyVersion: string;
+  readonly resourceId: string;
+  readonly grant: string;
+  readonly addresses: string;
+}
+
+const remedies: Readonly<Record<Cause, (words: Words, target: RemedyTarget) => string>> = {
+  KeyDisabled: ({ keyVersion }) => `Enable it again: az keyvault key set-attributes ${keyVersion} --enabled true`,
+  KeyNotFound: ({ key }) => `If it was deleted, recover it: az keyvault key recover ${key}`,
+  KeyPermissionDenied: ({ isHsm, grant }) =>
+    `Grant it again (${isHsm ? 'role' : 'role assignments take up to 10 minutes'}): ${grant}`,
+  KeyOperationNotAllowed: ({ keyVersion }) =>
+    `Permit it: az keyvault key set-attributes ${keyVersion} --ops wrapKey unwrapKey`,
+  IdentityNotAuthorized: ({ grant }, { identity }) =>
+    `Install it in the tenant again: az ad sp create --id ${applicationOf(identity)}; then grant it the key: ${grant}`,
+  VaultNotFound: ({ isHsm, vault, grant }, { location }) =>
+    isHsm
+      ? `Recover it: az keyvault recover ${vault}${location === undefined ? '' : ` --location ${location}`}; its private endpoints must be created again.`
+      : `Recover the vault: az keyvault recover ${vault}; recovery restores no role assignment, so grant the key again: ${grant}`,
+  VaultFirewallDenied: ({ vault, addresses }) =>
+    `Admit the addresses of this service: az keyvault network-rule add ${vault} --ip-address ${addresses}`,
+  VaultPrivateLinkDenied: ({ resourceId }) =>
+    `Approve the private endpoint of this service, or permit public access with rules. List the connections: az network private-endpoint-connection list --id ${resourceId} -o table`,
+  NetworkPerimeterDenied: ({ addresses }, { vaultName }) =>
+    `Add an inbound access rule for ${addresses} to the network security perimeter of ${vaultName}.`,
+  Throttled: ({ resourceId }) =>
+    `No action is needed: Keyward checks more slowly. If it lasts, see how many calls the vault gets, and spread the load: az monitor metrics list --resource ${resourceId} --metrics ServiceApiHit`,
+  VaultUnavailable: (_, { vaultName }) =>
+    `No action is needed: service returns with the vault. See the Azure status page for the region of ${vaultName}.`,
+  VaultTimeout: ({ host }) =>
+    `No action is needed at first. If it lasts, test the path from the console of the app: tcpping ${host}:443`,
+  DnsFailure: ({ host }) => `Check name resolution from the Functions app, private DNS zones first: nslookup ${host}`,
+  ConnectionFailed: ({ host }) =>
+    `No action is needed at first. If it lasts, check routes and outbound rules, then the path: tcpping ${host}:443`,
+  TlsFailure: ({ host }) =>
+    `Look for an inspecting proxy on the path, and check the clock: openssl s_client -connect ${host}:443 -servername ${host}`,
+  IdentityUnavailable: (_, { operatorKey, principalId }) =>
+    operatorKey === undefined
+      ? 'Check the managed identity of the Functions app, the application that it speaks for, and the health of Microsoft Entra ID; no customer need act.'
+      : `Grant the identity the system key of the operator again; no customer need act: ${grantOf(operatorKey, principalOf(undefined, principalId))}`,
+  UnknownResponse: () =>
+    'Find the Key Vault request id in the log line `Looked at a key`, and open an issue with status and inner code.',
+  TenantMismatch: ({ vault }) =>
+    `Compare the tenant of the vault with the one in the account: az keyvault show ${vault} --query properties.tenantId -o tsv`,
+  VaultHostNotAllowed: (_, target) => `Use an identifier of the form https://NAME${suffixOf(target)}/keys/KEY.`,
+  KeyIdentifierMalformed: (_, target) =>
+    `Copy it from the vault: the Key Identifier of the key in the portal, of the form https://NAME${suffixOf(target)}/keys/KEY.`,
+  OwnerMismatch: () => "Use a vault and identity of the account's own owner, or ask the operator to review the claims.",
+  KeyTypeUnsupported: ({ isHsm, key }) => `Create an RSA key: ${createKey(key, isHsm)}`,
+  KeySizeUnsupported: ({ isHsm, key }) => `Create one of these sizes: ${createKey(key, isHsm)}`,
+  KeyExpired: ({ key }) => `Create a new version: az keyvault key rotate ${key}`,
+  KeyNotYetValid: ({ keyVersion }) =>
+    `Wait for it, or make it valid now: az keyvault key set-attributes ${keyVersion} --not-before "$(date -u +%Y-%m-%dT%H:%M:%SZ)"`,
+  SoftDeleteMissing: ({ isHsm, vault }) =>
+    isHsm
+      ? 'A Managed HSM always has soft delete: ask Azure support.'
+      : `Enable it: az keyvault update ${vault} --set properties.enableSoftDelete=true`,
+  PurgeProtectionMissing: ({ isHsm, vault }) =>
+    `Enable it: az keyvault ${isHsm ? 'update-hsm' : 'update'} ${vault} --enable-purge-protection true`,
+  RegionMismatch: (_, { location }) => `Use a vault in ${location ?? "the account's region"}.`,
+  KeyMaterialMismatch: () =>
+    'Do not write to the account: a row was swapped, edited or restored from an old copy. Follow the runbook first.',
+  IdentityReplaced: ({ grant }) =>
+    `Write to the owner: the customer must grant the key to the principal that \`identity.principalId\` of the account names: ${grant}`,
+  StorageUnavailable: () => 'Check the storage account of the Functions app, and the roles of the app on it.',
+};
+
+/** One or two sentences; commands stand behind a colon. */
+export const remedyOf = (cause: Cause, target: RemedyTarget): string => remedies[cause](wordsOf(target), target);
+
+function wordsOf(target: RemedyTarget): Words {
+  const { vaultName, keyName, version, identity, principalId, outboundAddresses = [] } = target;
+  const host = hostOf(target);
+  const isHsm = isManagedHsm(host);
+  const vaultOfKey = `${isHsm ? '--hsm-name' : '--vault-name'} ${vaultName}`;
+  const key = `${vaultOfKey} --name ${keyName}`;
+  return {
+    isHsm,
+    host,
+    vaultOfKey,
+    vault: `${isHsm ? '--hsm-name' : '--name'} ${vaultName}`,
+    key,
+    keyVersion: version === undefined ? key : `${key} --version ${version}`,
+    resourceId: resourceIdOf(host, vaultName),
+    grant: grantOf({ vaultHost: host, vaultName, keyName }, principalOf(identity, principalId)),
+    addresses: outboundAddresses.length === 0 ? '"$OUTBOUND_ADDRESS"' : outboundAddresses.join(' '),
+  };
+}
+
+const hostOf = ({ vaultHost, vaultName }: RemedyTarget): string => vaultHost ?? `${vaultName}.vault.azure.net`;
+
+const suffixOf = (target: RemedyTarget): string => hostOf(target).slice(target.vaultName.length);
+
+const resourceIdOf = (host: string, vaultName: string): string =>
+  `"$(az keyvault show ${isManagedHsm(host) ? '--hsm-name' : '--name'} ${vaultName} --query id -o tsv)"`;
+
+const createKey = (key: string, isHsm: boolean): string =>
+  `az keyvault key create ${key} --kty ${isHsm ? 'RSA-HSM' : 'RSA'} --size 3072`;
+
+/** A Managed HSM has roles of its own: an Azure role assignment gives nothing on its keys. */
+function grantOf(
+  { vaultHost, vaultName, keyName }: { vaultHost: string; vaultName: string; keyName: string },
+  principal: string,
+): string {
+  const assignee = `--assignee-object-id ${principal} --assignee-principal-type ServicePrincipal`;
+  return isManagedHsm(vaultHost)
+    ? `az keyvault role assignment create --hsm-name ${vaultName} --role "Managed HSM Crypto Service Encryption User" ${assignee} --scope /keys/${keyName}`
+    : `az role assignment create --role "Key Vault Crypto Service Encryption User" ${assignee} --scope "$(az keyvault show --name ${vaultName} --query id -o tsv)/keys/${keyName}"`;
+}
+
+/** Known, or a command that finds it; of the app's own identity only the operator knows it. */
+function principalOf(identity: RemedyIdentity | undefined, principalId: string | undefined): string {
+  if (principalId !== undefined) return principalId;
+  if (identity === undefined || identity.useSystemAssignedIdentity) return '"$PRINCIPAL_ID"';
+  const { userAssignedIdentity, federatedIdentityClientId } = identity;
+  return federatedIdentityClientId === undefined
+    ? `"$(az identity show --ids ${userAssignedIdentity} --query principalId -o tsv)"`
+    : `"$(az ad sp show --id ${federatedIdentityClientId} --query id -o tsv)"`;
+}
+
+const applicationOf = (identity: RemedyIdentity | undefined): string =>
+  identity !== undefined && !identity.useSystemAssignedIdentity && identity.federatedIdentityClientId !== undefined
+    ? identity.federatedIdentityClientId
+    : '"$APPLICATION_ID"';

@@ -1,0 +1,85 @@
+/**
+ * Texts that people paste in place of a key identifier, because a tool or a page shows them: each with the sentence that says
+ * what it is and what to send. Pure text, and only for messages: nothing here accepts an identifier.
+ */
+import { type Cloud, keyVaultSuffixes } from './keyVaultHosts.ts';
+
+const characterNames: Readonly<Record<string, string>> = {
+  '\n': 'a line break',
+  '\r': 'a carriage return',
+  '\t': 'a tab',
+  ' ': 'a space',
+  '\\': 'a backslash',
+  '\0': 'a null character',
+  '\u00a0': 'a no-break space',
+  '\u00ad': 'a soft hyphen',
+  '\u200b': 'a zero-width space',
+  '\u200c': 'a zero-width non-joiner',
+  '\u200d': 'a zero-width joiner',
+  '\u2060': 'a word joiner',
+  '\ufeff': 'a byte order mark',
+};
+
+/** `a line break (U+000A) at position 46, the end`. Positions count from 1. Undefined: every character can be in a URL. */
+export function strangeCharacterIn(text: string): string | undefined {
+  const index = text.search(/[^\x21-\x7e]|\\/);
+  if (index === -1) return undefined;
+  const [character = ''] = text.slice(index);
+  const code = (text.codePointAt(index) ?? 0).toString(16).toUpperCase().padStart(4, '0');
+  const name = characterNames[character] ?? 'the character';
+  const isEnd = text.slice(index).trim() === '' || index === text.length - 1;
+  return `${name} (U+${code}) at position ${index + 1}${isEnd ? ', the end' : ''}`;
+}
+
+const key = '[A-Za-z0-9-]{1,127}';
+const vault = '[A-Za-z][A-Za-z0-9-]{2,23}';
+const armKey = new RegExp(`/providers/microsoft\\.keyvault/(vaults|managedhsms)/(${vault})(?:/keys/(${key}))?`, 'i');
+const otherObject = new RegExp(`^https://(${vault})(\\.[a-z.]+?)(?::443)?/(certificates|secrets)/(${key})`, 'i');
+const insidePage = new RegExp(`https?://(${vault})(\\.[a-z.]+?)(?::443)?/keys/(${key})`, 'i');
+
+/** What the text is, where it is something that is known; it ends with what to send. */
+export function whatWasPasted(text: string, cloud: Cloud): string | undefined {
+  const [vaultSuffix, hsmSuffix] = keyVaultSuffixes[cloud];
+  const arm = armKey.exec(text);
+  if (/^https:\/\/portal\.azure\.(com|us|cn)\//i.test(text)) {
+    const found = insidePage.exec(text.slice(8).replaceAll('%2F', '/').replaceAll('%3A', ':'));
+    const where =
+      found === null ? "the field 'Key Identifier' of that page" : `https://${found[1]}${found[2]}/keys/${found[3]}`;
+    return `It is an address of the Azure portal. Send ${where}.`;
+  }
+  if (arm !== null) {
+    const [, kind = '', name = '', keyName] = arm;
+    const suffix = kind.toLowerCase() === 'vaults' ? vaultSuffix : hsmSuffix;
+    return keyName === undefined
+      ? `It is the resource id of a vault. Send the identifier of a key in it: https://${name}${suffix}/keys/<key>.`
+      : `It is a resource id. The identifier of this key is https://${name}${suffix}/keys/${keyName}.`;
+  }
+  const other = otherObject.exec(text);
+  if (other === null) return undefined;
+  const [, name = '', suffix = '', collection = '', objectName = ''] = other;
+  return collection.toLowerCase() === 'certificates'
+    ? `It is the identifier of a certificate. Its key has the same name: https://${name}${suffix}/keys/${objectName}.`
+    : `It is the identifier of a secret. Only a key can wrap: https://${name}${suffix}/keys/<key>.`;
+}
+
+/** Zones of private endpoints: Key Vault docs, "Integrate Key Vault with Azure Private Link". */
+const privateZones: Readonly<Record<Cloud, readonly string[]>> = {
+  public: ['.privatelink.vaultcore.azure.net', '.privatelink.managedhsm.azure.net'],
+  usgov: ['.privatelink.vaultcore.usgovcloudapi.net', '.privatelink.managedhsm.usgovcloudapi.net'],
+  china: ['.privatelink.vaultcore.azure.cn', '.privatelink.managedhsm.azure.cn'],
+};
+
+/** What a host is that is nearly one of the cloud's. */
+export function whichHost(host: string, cloud: Cloud): string | undefined {
+  const zone = privateZones[cloud].findIndex((suffix) => host.endsWith(suffix));
+  if (zone !== -1) {
+    const name = host.slice(0, -(privateZones[cloud][zone]?.length ?? 0));
+    return `It is the name of a private endpoint: use the public name ${name}${keyVaultSuffixes[cloud][zone]}, which resolves to the private address.`;
+  }
+  const isOf = (one: Cloud) => keyVaultSuffixes[one].some((suffix) => host.endsWith(suffix));
+  const other = (Object.keys(keyVaultSuffixes) as Cloud[]).find((one) => one !== cloud && isOf(one));
+  if (other !== undefined)
+    return `It is a host of the cloud '${other}'; this service is set to '${cloud}' (setting KEYWARD_CLOUD).`;
+  if (host.endsWith('.')) return 'It ends with a dot: leave the dot out.';
+  return undefined;
+}

@@ -1,0 +1,27 @@
+/**
+ * The second part of a pass of the at-rest ring: the MACs of all rows come under the newest KEK, table by table. Rows that the
+ * first part has written are under it already. What does not verify counts as stuck, and keeps the older KEK (INV-13).
+ */
+import type { EpochMs } from '../base/time.ts';
+import type { RingPass } from '../rings/ring.ts';
+import type { ResealDeps } from './deps.ts';
+
+export async function renewRows(
+  began: RingPass,
+  generation: number,
+  until: EpochMs,
+  { rowRenewal, clock }: Pick<ResealDeps, 'rowRenewal' | 'clock'>,
+): Promise<{ pass: RingPass; isOver: boolean }> {
+  let pass = began;
+  for (;;) {
+    const { table = rowRenewal.tables[0], after } = pass.rows ?? {};
+    if (table === undefined) return { pass, isOver: true };
+    if (clock.now() >= until) return { pass, isOver: false };
+    const { found, renewed, damaged, next } = await rowRenewal.renew(table, generation, after);
+    const nextTable = rowRenewal.tables[rowRenewal.tables.indexOf(table) + 1];
+    const { found: foundBefore, moved, stuck } = pass;
+    const counts = { found: foundBefore + found, moved: moved + renewed, stuck: stuck + damaged };
+    if (next === undefined && nextTable === undefined) return { pass: { ...pass, ...counts }, isOver: true };
+    pass = { ...pass, ...counts, rows: next === undefined ? { table: nextTable ?? table } : { table, after: next } };
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * The state machine that turns evidence into a verdict.
+ *
+ *                 a denied look                 confirmed (policy.ts)
+ *   Accessible ─────────────────▶ Suspect ─────────────────────────────▶ Inaccessible
+ *       ▲  ▲ │ no answer             │ a good look                            │
+ *       │  │ └─▶ Unreachable ────────┤ (a denied look: Suspect)               │
+ *       │  └─────────┘ a good look   │                                        │
+ *       └────────────────────────────┴────────────────────────────────────────┘  a good look, at any time
+ *
+ * An outage changes nothing that a customer can notice: in Suspect it neither counts nor resets, in Inaccessible it does not
+ * restore. Pure: no I/O, no clock.
+ */
+import { type Cause, classOf } from '../base/causes.ts';
+import { defined } from '../base/defined.ts';
+import { confirmationOf, type DenyingCause, isDenying, type Policy } from '../base/policy.ts';
+import type { EpochMs } from '../base/time.ts';
+import { isFederated } from '../customerKey/binding.ts';
+import { keyReleasedBy } from './verdictTimes.ts';
+import { accessibleVerdict, type Denials, type Evidence, type Transition, type Verdict, type Watch } from './watch.ts';
+
+/**
+ * The verdict after one more piece of evidence; the same object when the evidence is not newer than what it rests on.
+ * `elapsedMs` is the proven time of the look; a time of day, where the evidence is no look of the binding's own.
+ */
+export function judge(
+  verdict: Verdict,
+  evidence: Evidence,
+  policy: Policy,
+  isNewest = evidence.takenAt > verdict.evidenceAt,
+  elapsedMs = evidence.takenAt,
+): Verdict {
+  const at = evidence.takenAt;
+  if (!isNewest) return verdict;
+  const cause = attributed(evidence, policy);
+  if (cause === undefined) {
+    const since = verdict.status === 'Accessible' ? verdict.since : at;
+    return { ...accessibleVerdict(at), since };
+  }
+  const seen = { ...verdict, evidenceAt: at };
+  if (cause === 'IdentityReplaced') return afterReplacedIdentity(seen, at);
+  if (!isDenying(cause, policy)) return afterOutage(seen, cause, at);
+
+  const denials = { ...verdict.denials, [cause]: counted(verdict.denials[cause], at, elapsedMs, policy) };
+  if (verdict.status === 'Inaccessible') return { ...seen, cause, denials };
+  return isConfirmed(cause, denials[cause], evidence, policy)
+    ? { ...seen, status: 'Inaccessible', cause, denials, since: at }
+    : { ...seen, status: 'Suspect', cause, denials, since: verdict.status === 'Suspect' ? verdict.since : at };
+}
+
+/** Whether a look that showed this cause must be followed by a control look. */
+export function needsControlLook(cause: Cause, policy: Policy): boolean {
+  return isDenying(cause, policy) && confirmationOf(cause, policy).needsControlLook;
+}
+
+/** A denial while the control look failed is Keyward's own fault, not the customer's refusal. */
+function attributed({ cause, controlLook }: Evidence, policy: Policy): Cause | undefined {
+  if (cause === undefined || controlLook !== 'failed' || !needsControlLook(cause, policy)) return cause;
+  return cause === 'VaultNotFound' ? 'DnsFailure' : 'IdentityUnavailable';
+}
+
+/**
+ * A denial of another principal than the one of the last good look: the customer granted that one, and has not refused this one.
+ * The principal of an application in the customer's tenant is the customer's to remove and to create again.
+ */
+export function isOfReplacedIdentity(
+  { binding, provenBy }: Pick<Watch, 'binding' | 'provenBy'>,
+  { cause, principal }: Pick<Evidence, 'cause' | 'principal'>,
+): boolean {
+  if (cause !== 'KeyPermissionDenied' || isFederated(binding.identity)) return false;
+  return provenBy !== undefined && principal !== undefined && provenBy.principalId !== principal.principalId;
+}
+
+function afterOutage(seen: Verdict, cause: Cause, at: EpochMs): Verdict {
+  switch (seen.status) {
+    case 'Suspect':
+    case 'Inaccessible':
+      return seen;
+    case 'Unreachable':
+      return { ...seen, cause };
+    case 'Accessible':
+      return { ...seen, status: 'Unreachable', cause, since: at };
+  }
+}
+
+/** Permission denials that were being confirmed are explained: they are Keyward's own fault, and no longer count. */
+function afterReplacedIdentity(seen: Verdict, at: EpochMs): Verdict {
+  if (seen.status !== 'Suspect') return afterOutage(seen, 'IdentityReplaced', at);
+  const { KeyPermissionDenied: _explained, ...denials } = seen.denials;
+  const [cause] = Object.keys(denials) as DenyingCause[];
+  if (cause !== undefined) return { ...seen, denials, cause };
+  return { ...seen, denials, status: 'Unreachable', cause: 'IdentityReplaced', since: at };
+}
+
+function counted(before: Denials | undefined, at: EpochMs, elapsedMs: number, policy: Policy): Denials {
+  if (before === undefined) return { looks: 1, overMs: 0, firstAt: at, lastMs: elapsedMs };
+  const gapMs = elapsedMs - before.lastMs;
+  if (gapMs < policy.lookSpacingSeconds * 1000) return before;
+  const overMs = before.overMs + Math.min(gapMs, 2 * policy.lookIntervalSuspectSeconds * 1000);
+  return { looks: before.looks + 1, overMs, firstAt: before.firstAt, lastMs: elapsedMs };
+}
+
+function isConfirmed(cause: DenyingCause, denials: Denials | undefined, evidence: Evidence, policy: Policy): boolean {
+  const needed = confirmationOf(cause, policy);
+  return (
+    denials !== undefined &&
+    denials.looks >= needed.looks &&
+    denials.overMs >= needed.overMs &&
+    (!needed.needsControlLook || evidence.controlLook === 'good')
+  );
+}
+
+/** The watch after the evidence, with a new epoch when a verdict now refuses or restores accounts. */
+export function observe(watch: Watch, evidence: Evidence, policy: Policy, elapsedMs?: number): Watch {
+  const before = Object.hasOwn(watch.versions, evidence.version) ? watch.versions[evidence.version] : undefined;
+  if (before === undefined || evidence.bindingId !== watch.binding.id) return watch;
+  // No look was recorded since this one began: it is the newest, also where a clock was set back since the last.
+  const isNewest = evidence.afterLooks === undefined ? undefined : evidence.afterLooks === watch.lookCount;
+  const attributedEvidence: Evidence = isOfReplacedIdentity(watch, evidence)
+    ? { ...evidence, cause: 'IdentityReplaced' }
+    : evidence;
+  const judged = judge(before, attributedEvidence, policy, isNewest, elapsedMs);
+  if (judged === before) return watch;
+  const { keyVaultRequestId: _ofTheLookBefore, ...verdict } = judged;
+  const proof = defined({ keyVaultRequestId: evidence.keyVaultRequestId });
+  const after: Verdict = { ...verdict, ...proof };
+
+  const versions = { ...watch.versions, [evidence.version]: after };
+  const seen = { ...withIdentity(watch, attributedEvidence, policy), versions };
+  const refusedBefore = before.status === 'Inaccessible';
+  const refusedAfter = after.status === 'Inaccessible';
+  if (refusedBefore === refusedAfter) return seen;
+
+  const transition: Transition = {
+    epoch: watch.epoch + 1,
+    version: evidence.version,
+    to: refusedAfter ? 'CustomerKeyInaccessible' : 'Enabled',
+    at: evidence.takenAt,
+    ...defined({ cause: after.cause }),
+    ...proof,
+    ...defined({ keyReleasedBy: refusedAfter ? keyReleasedBy(after, policy) : undefined }),
+  };
+  return { ...seen, epoch: transition.epoch, transitions: bounded([...watch.transitions, transition]) };
+}
+
+/** Far more than verdicts change between two passes over the accounts. */
+const maxTransitions = 300;
+
+/**
+ * A watch that is not reconciled for very long keeps the newest transition of each version: what its accounts are now. The binding's own
+ * chain has all of them.
+ */
+function bounded(transitions: readonly Transition[]): readonly Transition[] {
+  if (transitions.length <= maxTransitions) return transitions;
+  const newest = new Map(transitions.map((one) => [one.version, one.epoch]));
+  const [oldest] = transitions.filter((one) => newest.get(one.version) !== one.epoch);
+  return transitions.filter((one) => one !== oldest);
+}
+
+/** What the evidence shows of Keyward's own identity, apart from the verdict. No answer shows nothing about it. */
+function withIdentity(watch: Watch, evidence: Evidence, policy: Policy): Watch {
+  const cause = attributed(evidence, policy);
+  const named = evidence.principal === undefined ? watch : { ...watch, calledAs: evidence.principal };
+  if (cause === 'IdentityReplaced') return named;
+  if (cause === 'IdentityUnavailable') return { identityTroubleSince: evidence.takenAt, ...named };
+  if (cause !== undefined && classOf(cause) === 'unreachable') return named;
+  const { identityTroubleSince: _over, ...well } = named;
+  if (cause !== undefined) return well;
+  const { provenBy: _before, ...proven } = well;
+  return { ...proven, ...defined({ provenBy: evidence.principal }) };
+}

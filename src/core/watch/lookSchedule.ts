@@ -1,0 +1,114 @@
+/** When looks and version checks are due, and the watch after one. Pure. */
+import type { Policy } from '../base/policy.ts';
+import type { EpochMs } from '../base/time.ts';
+import type { WatchStatus } from '../base/vocabulary.ts';
+import { observe } from './judge.ts';
+import { type LookTime, provenTimeAt } from './provenTime.ts';
+import type { Evidence, Watch } from './watch.ts';
+
+/**
+ * The watch after a look at every version of the binding. A look that was brought forward since this one began stays planned.
+ */
+export function afterLook(watch: Watch, evidence: readonly Evidence[], look: LookTime, policy: Policy): Watch {
+  // Another worker's look was recorded while this one was under way.
+  if (evidence.some(({ afterLooks }) => afterLooks !== undefined && afterLooks !== watch.lookCount)) return watch;
+  const last = { at: watch.lastLookAt, plannedIntervalMs: plannedIntervalMs(watch, policy) };
+  const provenTime = provenTimeAt(watch.provenTime, look, last);
+  const { isAsleep: _until, ...awake } = watch;
+  const seen = evidence.reduce<Watch>((before, one) => observe(before, one, policy, provenTime.elapsedMs), awake);
+  const due = look.beganAt + plannedIntervalMs(seen, policy);
+  const requested =
+    watch.nextLookAt < look.plannedAt
+      ? Math.max(watch.nextLookAt, look.beganAt + policy.lookSpacingSeconds * 1000)
+      : due;
+  return {
+    ...seen,
+    provenTime,
+    lookCount: watch.lookCount + 1,
+    lastLookAt: look.beganAt,
+    nextLookAt: Math.min(due, requested),
+  };
+}
+
+/** The watch after some of the evidence of a look that is not over: `afterLook` comes with the rest. */
+export function duringLook(watch: Watch, evidence: readonly Evidence[], look: LookTime, policy: Policy): Watch {
+  const last = { at: watch.lastLookAt, plannedIntervalMs: plannedIntervalMs(watch, policy) };
+  const { elapsedMs } = provenTimeAt(watch.provenTime, look, last);
+  return evidence.reduce((before, one) => observe(before, one, policy, elapsedMs), watch);
+}
+
+/** How soon a look follows another: as soon as the worst version in use needs it. */
+function plannedIntervalMs({ versions }: Watch, policy: Policy): number {
+  const intervals = Object.values(versions).map(({ status }) => intervalSeconds(status, policy));
+  return Math.min(policy.lookIntervalHealthySeconds, ...intervals) * 1000;
+}
+
+function intervalSeconds(status: WatchStatus, policy: Policy): number {
+  switch (status) {
+    case 'Suspect':
+      return policy.lookIntervalSuspectSeconds;
+    case 'Inaccessible':
+      return policy.lookIntervalInaccessibleSeconds;
+    case 'Accessible':
+    case 'Unreachable':
+      return policy.lookIntervalHealthySeconds;
+  }
+}
+
+/** Clocks of hosts that agree differ by less. */
+const clockToleranceMs = 5_000;
+
+/**
+ * Whether a look is due. A sweep looks at every binding that was not looked at just before: a look that is due a moment after the
+ * sweep would wait for the next one. So no two looks are further apart than one sweep and `lookSpacingSeconds`.
+ */
+export function isLookDue(watch: Watch, now: EpochMs, isSweep: boolean, policy: Policy): boolean {
+  // Further ahead than any plan: a clock that was wrong has made it, and it is void.
+  if (watch.nextLookAt <= now || watch.nextLookAt > now + plannedIntervalMs(watch, policy) + clockToleranceMs)
+    return true;
+  const isHealthyPace = watch.nextLookAt - watch.lastLookAt >= policy.lookIntervalHealthySeconds * 1000;
+  return isSweep && isHealthyPace && watch.lastLookAt + policy.lookSpacingSeconds * 1000 <= now;
+}
+
+/** The same for the latest version: a sweep does early what would be due before the next one is half-way. */
+export function isVersionCheckDue(watch: Watch, now: EpochMs, isSweep: boolean, policy: Policy): boolean {
+  const isVoid = watch.nextVersionCheckAt > now + longestVersionWaitMs(watch, policy) + clockToleranceMs;
+  return isVoid || watch.nextVersionCheckAt <= now + (isSweep ? policy.lookIntervalHealthySeconds * 500 : 0);
+}
+
+const dayMs = 86_400_000;
+
+/** A binding without accounts is read once a day. */
+const longestVersionWaitMs = ({ isAsleep }: Watch, policy: Policy): number =>
+  isAsleep === true ? dayMs : policy.versionCheckIntervalSeconds * 1000;
+
+/** No account is bound: there is nothing to look with, and no reason to call the customer's vault. */
+export const afterSleep = (watch: Watch, look: LookTime, policy: Policy): Watch => ({
+  ...afterLook(watch, [], look, policy),
+  isAsleep: true,
+  nextVersionCheckAt: look.beganAt + dayMs,
+});
+
+/** Some version of the key got no answer: the newest version is read once one does. */
+export const isSilent = ({ versions }: Watch): boolean =>
+  Object.values(versions).some(({ status }) => status === 'Unreachable');
+
+/** When a look, or a version check, is requested: at once, or as soon as it is no repetition. */
+export function soonest(now: EpochMs, lastAt: EpochMs, policy: Policy): EpochMs {
+  const spacingMs = policy.lookSpacingSeconds * 1000;
+  return Math.min(Math.max(now, lastAt + spacingMs), now + spacingMs);
+}
+
+/** The watch after a read of the key's latest version; a check that was brought forward since it began stays planned. */
+export function afterVersionCheck(
+  watch: Watch,
+  { beganAt, plannedAt }: { readonly beganAt: EpochMs; readonly plannedAt: EpochMs },
+  policy: Policy,
+): Watch {
+  const due = beganAt + policy.versionCheckIntervalSeconds * 1000;
+  const requested =
+    watch.nextVersionCheckAt < plannedAt
+      ? Math.max(watch.nextVersionCheckAt, beganAt + policy.lookSpacingSeconds * 1000)
+      : due;
+  return { ...watch, lastVersionCheckAt: beganAt, nextVersionCheckAt: Math.min(due, requested) };
+}

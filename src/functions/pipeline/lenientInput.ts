@@ -1,0 +1,16 @@
+/** Parts of schemas that take what tools print: `null` for what is absent, and the values of an enumeration in any case. */
+import * as z from 'zod';
+import { fold } from '../../core/base/names.ts';
+
+/** ARM's services read enumerations without case, and Microsoft's own examples write them in either. */
+export const anyCase = <const Values extends readonly [string, ...string[]]>(values: Values) =>
+  z.preprocess((value) => {
+    const isText = typeof value === 'string';
+    return isText ? (values.find((one) => fold(one) === fold(value)) ?? value) : value;
+  }, z.enum(values));
+
+export const orAbsent = <T extends z.ZodType>(schema: T) =>
+  schema
+    .nullish()
+    .transform((value) => (value ?? undefined) as z.output<T> | undefined)
+    .optional();

@@ -1,0 +1,98 @@
+/**
+ * The one way an HTTP call takes: authenticate, authorize, limit, the gate of the inaccessible state, the route's handler. Whatever is
+ * thrown on the way becomes an answer here: with HTTP streaming a handler that throws never answers.
+ */
+import type { HttpHandler, HttpRequest, HttpResponseInit } from '@azure/functions';
+import type { AccountView } from '../../core/accounts/account.ts';
+import { refuseWhileInaccessible } from '../../core/accounts/gate.ts';
+import { accountNotFound, findAccount } from '../../core/accounts/readAccount.ts';
+import { isAt } from '../../core/base/armPath.ts';
+import { Refusal, Unavailable } from '../../core/base/errors.ts';
+import { parseAccountName } from '../../core/base/names.ts';
+import { auditRefusal } from './auditedRefusals.ts';
+import { authenticate, authorize, type Caller, mayServe } from './authorize.ts';
+import type { Call, RouteHandler } from './call.ts';
+import { answerOf } from './errorAnswer.ts';
+import { checkQuery } from './queryParameters.ts';
+import { withRequestIds } from './requestIds.ts';
+import type { Role, Route } from './route.ts';
+import { inInvocation, keyward } from './service.ts';
+
+export function handlerOf(route: Route): HttpHandler {
+  return (request, context) =>
+    inInvocation(context, async () => {
+      let caller: Caller | undefined;
+      try {
+        caller = await authenticate(request, route);
+        authorize(caller, route);
+        checkQuery(request, route);
+        const answer =
+          route.bare === undefined
+            ? await served(route, { request, ...caller, service: await keyward() })
+            : await route.bare({ request, ...caller });
+        return withRequestIds(answer, request, context);
+      } catch (error) {
+        if (error instanceof Refusal && caller !== undefined) await auditRefusal(error, route, request, caller);
+        return withRequestIds(answerOf(error, request, context), request, context);
+      }
+    });
+}
+
+type ServedRoute = Extract<Route, { handler: RouteHandler }>;
+
+function served(route: ServedRoute, call: Call): Promise<HttpResponseInit> {
+  limit(route, call);
+  return route.scope === 'account' ? gated(route, call) : route.handler(call);
+}
+
+/** Roles whose calls give out values: a stolen token is worth what it can read before it expires. */
+const revealing: ReadonlySet<Role> = new Set(['Secrets.Reveal', 'Secrets.Resolve']);
+
+/** @throws Unavailable TooManyRequests */
+function limit({ role }: Route, { actor, service }: Call): void {
+  const waitSeconds = revealing.has(role) ? service.revealBudget.spend(`${actor.kind} ${actor.id}`) : 0;
+  if (waitSeconds > 0)
+    throw new Unavailable(
+      'TooManyRequests',
+      `The caller ${actor.id} has made its ${service.policy.revealsPerMinute} calls of this minute that reveal values. Retry after ${waitSeconds} s.`,
+      waitSeconds,
+    );
+}
+
+/** The gate comes before the handler, or stands beside it: no answer leaves that the gate has not let through. */
+async function gated(route: ServedRoute, call: Call): Promise<HttpResponseInit> {
+  const { request, service } = call;
+  const isGateOpen = route.whileInaccessible === 'allowed';
+  // A list has no account; its handler leaves out those of other owners.
+  if (isGateOpen && (call.owners === undefined || request.params.accountName === undefined)) return route.handler(call);
+  const name = parseAccountName(request.params.accountName ?? '');
+  // Which owner's the account is comes first: the answer must not tell that there is one.
+  if (route.gate !== 'beside' || call.owners !== undefined) {
+    const view = await findAccount(name, service);
+    if (view !== undefined && !mayServe(call, view.record.owner)) throw accountNotFound(name);
+    if (view !== undefined && !isGateOpen && isMeant(view, request)) await refuse(view, route, call);
+    return route.handler({ ...call, known: Promise.resolve({ view, isRemembered: false }) });
+  }
+  const known = service.accountCache.view(name);
+  const answer = route.handler({ ...call, known });
+  // Awaited below: the gate's refusal is answered first, whatever became of the handler.
+  answer.catch(() => undefined);
+  const { view } = await known;
+  if (view !== undefined) await refuse(view, route, call);
+  return answer;
+}
+
+/** @throws Refusal CustomerKeyInaccessible */
+async function refuse(view: AccountView, { whenRefused }: Route, call: Call): Promise<void> {
+  try {
+    refuseWhileInaccessible(view);
+  } catch (error) {
+    throw error instanceof Refusal && whenRefused !== undefined ? await whenRefused(error, view, call) : error;
+  }
+}
+
+/** A path that names a subscription is another's, unless the account has its place there. */
+function isMeant({ record }: AccountView, { params }: HttpRequest): boolean {
+  const { subscriptionId, resourceGroupName: resourceGroup } = params;
+  return subscriptionId === undefined || isAt(record.place, { subscriptionId, resourceGroup });
+}

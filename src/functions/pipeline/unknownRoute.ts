@@ -1,0 +1,36 @@
+/** What no route takes: a known path with another method, or no path of this service. It tells what a caller may correct. */
+import type { HttpHandler } from '@azure/functions';
+import { Refusal } from '../../core/base/errors.ts';
+import { routes } from '../routes.ts';
+import { answerOf } from './errorAnswer.ts';
+import { withRequestIds } from './requestIds.ts';
+import { inInvocation } from './service.ts';
+
+export const unknownRoute: HttpHandler = (request, context) =>
+  inInvocation(context, async () =>
+    withRequestIds(
+      answerOf(refusalOf(request.method, new URL(request.url).pathname), request, context),
+      request,
+      context,
+    ),
+  );
+
+function refusalOf(method: string, path: string): Refusal {
+  const shown = path.slice(0, 200);
+  const allow = [...new Set(routes.filter((route) => takesPath(route.path, path)).map((one) => one.method))];
+  if (allow.length === 0)
+    return new Refusal('NotFound', `There is no call ${shown}. GET /api/openapi.json lists them.`, { target: 'path' });
+  return new Refusal('MethodNotAllowed', `${shown} takes ${allow.join(', ')}, not ${method}.`, {
+    target: 'method',
+    allow,
+  });
+}
+
+/** `accounts/{accountName}`, and `{*rest}` for all that follows. The host ignores case. */
+function takesPath(template: string, path: string): boolean {
+  const pattern = template
+    .split('/')
+    .map((part) => (part.startsWith('{*') ? '.*' : part.startsWith('{') ? '[^/]+' : part.replaceAll('.', '\\.')))
+    .join('/');
+  return new RegExp(`^/api/${pattern}/?$`, 'i').test(path);
+}

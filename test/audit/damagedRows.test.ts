@@ -1,0 +1,80 @@
+/** Rows that another writer of the tables has changed: what Keyward does with one, and that the others do not notice. */
+import { expect, test } from 'vitest';
+import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
+import { putAccount } from '../../src/core/accounts/putAccount.ts';
+import { listAccounts } from '../../src/core/accounts/readAccount.ts';
+import { accountChain, ownChain } from '../../src/core/audit/chains.ts';
+import { recordForService } from '../../src/core/audit/serviceAudit.ts';
+import { verifyChain } from '../../src/core/audit/verifyChain.ts';
+import { until } from '../../src/local/client.ts';
+import { ownEntries } from '../../src/local/entries.ts';
+import { tester } from '../../src/local/lab/lab.ts';
+import { location } from '../../src/local/operator.ts';
+import { failure, useLab } from '../lab.ts';
+import { bytes, put } from '../secrets/support.ts';
+
+const world = useLab();
+const record = (account: string) => ({ partitionKey: account, rowKey: 'record' });
+
+async function edit(account: string): Promise<void> {
+  const table = world.lab.table('accounts');
+  const { data } = await table.getEntity<{ data: string }>(account, 'record');
+  await table.updateEntity({ ...record(account), data: data.replace('contoso', 'forged') }, 'Merge');
+}
+
+test('INV-13: an account whose record was edited is not served, is named, and keeps no other account off a list', async () => {
+  const { lab } = world;
+  await lab.account('edited', 'contoso');
+  await lab.account('beside', 'contoso');
+  await edit('edited');
+  expect(await failure(lab.view('edited'))).toMatchObject({
+    code: 'StateDamaged',
+    message: expect.stringContaining('accounts/edited/record'),
+  });
+  const again = putAccount('edited', { owner: 'contoso', location }, {}, tester, lab.service);
+  expect(await failure(again)).toMatchObject({ code: 'StateDamaged' });
+  const { accounts, damaged } = await listAccounts(100, undefined, lab.service);
+  expect(accounts.map(({ record: { name } }) => name)).toContain('beside');
+  expect(damaged).toEqual(['edited']);
+  expect(lab.log).toContainEqual({
+    level: 'error',
+    message: 'A stored row is not as Keyward wrote it',
+    fields: { row: 'accounts/edited/record' },
+  });
+  const entries = await until(
+    'the row is in the audit',
+    () => ownEntries(lab.service),
+    (all) => all.some(({ type }) => type === 'StateDamaged'),
+  );
+  expect(entries.filter(({ row }) => row === 'accounts/edited/record')).toHaveLength(1);
+});
+
+test('INV-13: DELETE of an account with a damaged record clears it away, and its chain ends with the deletion', async () => {
+  const { lab } = world;
+  await lab.account('doomed', 'contoso');
+  await put(lab.service, 'doomed', 'tokenKeys', 'k', bytes('k'));
+  const { instanceId } = (await lab.view('doomed')).record;
+  await edit('doomed');
+  expect(await deleteAccount('doomed', {}, tester, lab.service)).toBe(true);
+  expect(await lab.service.accounts.read('doomed')).toBeUndefined();
+  expect((await lab.service.secrets.page('doomed', { limit: 10 })).rows).toEqual([]);
+  const chain = await accountChain('doomed', instanceId, lab.service);
+  expect(await verifyChain(chain, {}, lab.service)).toMatchObject({ result: 'whole' });
+  await lab.account('doomed', 'fabrikam');
+  expect((await lab.view('doomed')).record.owner).toBe('fabrikam');
+});
+
+test('INV-13: DELETE of a record that no entry explains removes the row', async () => {
+  const { lab } = world;
+  await lab.table('accounts').createEntity({ ...record('invented'), v: 1, data: '{}' });
+  expect(await deleteAccount('invented', {}, tester, lab.service)).toBe(true);
+  await expect(lab.table('accounts').getEntity('invented', 'record')).rejects.toMatchObject({ statusCode: 404 });
+});
+
+test('INV-13: a damaged head of the service’s chain is taken from the entries, and the chain continues', async () => {
+  const { lab } = world;
+  await recordForService([{ type: 'ClaimReleased', actor: tester, claim: 'vault/a' }], lab.service);
+  await lab.table('service').updateEntity({ partitionKey: 'service', rowKey: 'head', data: '{}' }, 'Merge');
+  await recordForService([{ type: 'ClaimReleased', actor: tester, claim: 'vault/b' }], lab.service);
+  expect(await verifyChain(ownChain(lab.service), {}, lab.service)).toMatchObject({ result: 'whole' });
+});

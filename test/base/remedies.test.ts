@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest';
+import { type Cause, causes } from '../../src/core/base/causes.ts';
+import { type RemedyTarget, remedyOf } from '../../src/core/base/remedies.ts';
+import { azCommandsIn, refusalOf } from '../az/azCommands.ts';
+
+const version = '2f1c0d9e8b7a46559483726150a1b2c3';
+const principalId = '22222222-2222-4222-8222-222222222222';
+const clientId = 'cccccccc-0000-4000-8000-000000000001';
+const userAssignedIdentity =
+  '/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/media';
+
+const vault: RemedyTarget = {
+  ...{ vaultHost: 'acme-keys.vault.azure.net', vaultName: 'acme-keys', keyName: 'cmk', version, principalId },
+  ...{ outboundAddresses: ['203.0.113.7', '203.0.113.8'], location: 'westeurope' },
+};
+const hsm: RemedyTarget = { ...vault, vaultHost: 'acmehsm.managedhsm.azure.net', vaultName: 'acmehsm' };
+const china: RemedyTarget = { ...vault, vaultHost: 'acme-keys.vault.azure.cn' };
+const unknown: RemedyTarget = { vaultName: 'acme-keys', keyName: 'cmk' };
+const federated: RemedyTarget = {
+  ...{ vaultHost: 'acme-keys.vault.azure.net', vaultName: 'acme-keys', keyName: 'cmk' },
+  identity: { useSystemAssignedIdentity: false, userAssignedIdentity, federatedIdentityClientId: clientId },
+};
+const targets = { vault, hsm, china, unknown, federated };
+
+const cases = causes.flatMap((cause) =>
+  Object.entries(targets).map(([name, target]) => ({ cause, name, remedy: remedyOf(cause, target) })),
+);
+
+describe('a remedy', () => {
+  it.each(cases)('of $cause for $name uses only commands and options that az has', ({ remedy }) => {
+    expect(azCommandsIn(remedy).flatMap((command) => refusalOf(command) ?? [])).toEqual([]);
+  });
+
+  it.each(cases)('of $cause for $name is a sentence, and leaves no blank to fill in', ({ remedy }) => {
+    expect(remedy).toMatch(/^[A-Z].{15,}/);
+    expect(remedy).not.toMatch(/undefined|[<>{}]/);
+  });
+
+  it('names the version that the account uses: without it the command changes the newest', () => {
+    for (const cause of ['KeyDisabled', 'KeyOperationNotAllowed', 'KeyNotYetValid'] as const)
+      expect(remedyOf(cause, vault)).toContain(`--name cmk --version ${version}`);
+    expect(remedyOf('KeyDisabled', unknown)).not.toContain('--version');
+  });
+
+  it('names the principal to grant, or the command that finds it', () => {
+    expect(remedyOf('KeyPermissionDenied', vault)).toContain(`--assignee-object-id ${principalId} `);
+    expect(remedyOf('KeyPermissionDenied', federated)).toContain(
+      `"$(az ad sp show --id ${clientId} --query id -o tsv)"`,
+    );
+    const { federatedIdentityClientId: _, ...managed } = federated.identity as { federatedIdentityClientId?: string };
+    const userAssigned = { ...federated, identity: managed as RemedyTarget['identity'] } as RemedyTarget;
+    expect(remedyOf('KeyPermissionDenied', userAssigned)).toContain(`az identity show --ids ${userAssignedIdentity} `);
+  });
+
+  it('names the addresses to admit', () => {
+    expect(remedyOf('VaultFirewallDenied', vault)).toContain('--name acme-keys --ip-address 203.0.113.7 203.0.113.8');
+    expect(remedyOf('NetworkPerimeterDenied', vault)).toContain('203.0.113.7');
+  });
+
+  // Key Vault docs, managed-hsm/access-control: local RBAC; `--hsm-name` excludes `--vault-name` and `--name` of a vault.
+  it.each<[Cause, string]>([
+    ['KeyDisabled', `az keyvault key set-attributes --hsm-name acmehsm --name cmk --version ${version} --enabled true`],
+    ['KeyNotFound', 'az keyvault key recover --hsm-name acmehsm --name cmk'],
+    [
+      'KeyPermissionDenied',
+      `az keyvault role assignment create --hsm-name acmehsm --role "Managed HSM Crypto Service Encryption User" --assignee-object-id ${principalId} --assignee-principal-type ServicePrincipal --scope /keys/cmk`,
+    ],
+    ['VaultNotFound', 'az keyvault recover --hsm-name acmehsm --location westeurope'],
+    ['PurgeProtectionMissing', 'az keyvault update-hsm --hsm-name acmehsm --enable-purge-protection true'],
+    ['KeyTypeUnsupported', 'az keyvault key create --hsm-name acmehsm --name cmk --kty RSA-HSM --size 3072'],
+    ['VaultFirewallDenied', 'az keyvault network-rule add --hsm-name acmehsm '],
+    ['DnsFailure', 'nslookup acmehsm.managedhsm.azure.net'],
+  ])('of %s for a Managed HSM is the command of a Managed HSM', (cause, command) => {
+    expect(remedyOf(cause, hsm)).toContain(command);
+  });
+
+  it.each(causes)('of %s for a Managed HSM names no vault', (cause) => {
+    expect(remedyOf(cause, hsm)).not.toMatch(/--vault-name|vault\.azure\.net|--name acmehsm/);
+  });
+
+  it.each(causes)('of %s in the cloud China names no host of the public cloud', (cause) => {
+    expect(remedyOf(cause, china)).not.toContain('azure.net');
+  });
+
+  it('of IdentityUnavailable grants the system key, where the control look showed that the grant is missing', () => {
+    const operatorKey = { vaultHost: 'op.vault.azure.net', vaultName: 'op', keyName: 'system' };
+    const remedy = remedyOf('IdentityUnavailable', { ...vault, operatorKey });
+    expect(remedy).toContain(`--assignee-object-id ${principalId} `);
+    expect(remedy).toContain('az keyvault show --name op --query id -o tsv)/keys/system');
+    expect(remedyOf('IdentityUnavailable', vault)).not.toContain('az role assignment');
+  });
+});
