@@ -57,19 +57,12 @@ export async function compose(
   tableTransport?: HttpClient,
 ): Promise<Service> {
   const settings = readSettings(environment);
-<<<<<<< HEAD
-  const stores = await openStores(settings, tableTransport);
+  const stores = await openStores(settings, tableTransport, {
+    keks: async () => (await rings()).atRest,
+    report: (place) => reportDamage(place),
+    rejected: (table, code) => (replace.log ?? log).error('The tables refused a request', { table, code }),
+  });
   const { countOf, ...queues } = lazyQueues(settings);
-=======
-  const [stores, { countOf, ...queues }] = await Promise.all([
-    openStores(settings, tableTransport, {
-      keks: async () => (await rings()).atRest,
-      report: (place) => reportDamage(place),
-      rejected: (table, code) => (replace.log ?? log).error('The tables refused a request', { table, code }),
-    }),
-    openQueues(settings),
-  ]);
->>>>>>> main
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
   const { keyVault, exchangesAtHome } = lazyKeyVault(settings);
   const operatorKeys = operatorKeysIn(settings);
@@ -82,15 +75,10 @@ export async function compose(
       : createAnnouncer({ ...ports, topic: ports.topic, source: sourceIn(environment) });
   // Every store that is created from these publishes what it commits.
   const parts = announcer === undefined ? ports : { ...ports, ...announcing(ports, announcer) };
-<<<<<<< HEAD
-  const rings = replace.rings ?? createRings(parts);
-  const watches = createWatchReader(parts.clock);
-  const accountCache = createAccountCache(parts, policy, watches);
-=======
   const rings: Service['rings'] = replace.rings ?? createRings(parts);
   const reportDamage: ReportDamage = createDamageReporter({ ...parts, rings });
-  const accountCache = createAccountCache(parts, policy);
->>>>>>> main
+  const watches = createWatchReader(parts.clock);
+  const accountCache = createAccountCache(parts, policy, watches);
   const accounts = invalidatingStore(parts.accounts, accountCache);
   const serialize = keyedMutex();
   const alarmLimiter = rateLimiter(parts.clock, 60_000);

@@ -28,15 +28,11 @@ interface Remembered {
 const accountsAtOnce = 5_000;
 const bindingsAtOnce = 50_000;
 
-<<<<<<< HEAD
 export function createAccountCache(
-  tools: ReadDeps & { readonly clock: Clock },
+  tools: ReadDeps,
   policy: Pick<Policy, 'lookSpacingSeconds'>,
   watches: WatchReader,
 ): AccountCache {
-=======
-export function createAccountCache(tools: ReadDeps, policy: Pick<Policy, 'lookSpacingSeconds'>): AccountCache {
->>>>>>> main
   const records = lruCache<Remembered>(accountsAtOnce);
   const bindingIds = lruCache<string>(bindingsAtOnce);
   const { clock } = tools;
@@ -45,19 +41,11 @@ export function createAccountCache(tools: ReadDeps, policy: Pick<Policy, 'lookSp
     const known = records.get(name);
     if (known === undefined || clock.monotonic() - known.at >= policy.lookSpacingSeconds * 1000) return undefined;
     const { record, etag } = known;
-<<<<<<< HEAD
-    if (record.encryption.type === 'SystemKey') return { record, etag };
-    const watch = await watches.read(record.encryption.binding.id, tools.bindings);
-    if (watch?.versions[record.encryption.version] === undefined) return undefined;
-    return isAccessible(watch) ? { record, etag, watch } : undefined;
-=======
     const readAt = clock.now();
     if (record.encryption.type === 'SystemKey') return { record, etag, readAt };
-    const watch = (await tools.bindings.readWatch(record.encryption.binding.id))?.value;
+    const watch = await watches.read(record.encryption.binding.id, tools.bindings);
     if (watch?.versions[record.encryption.version] === undefined) return undefined;
-    const isAccessible = Object.values(watch.versions).every(({ status }) => status === 'Accessible');
-    return isAccessible ? { record, etag, watch, readAt } : undefined;
->>>>>>> main
+    return isAccessible(watch) ? { record, etag, watch, readAt } : undefined;
   }
 
   const cache: AccountCache = {

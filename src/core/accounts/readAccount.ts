@@ -1,14 +1,10 @@
 /** Reads accounts: the record and its watch, as every call sees them. */
 
 import { type ArmPath, isSameArmPath } from '../base/armPath.ts';
-<<<<<<< HEAD
-=======
 import { DamagedRow } from '../base/damagedRow.ts';
->>>>>>> main
 import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';
 import { fold, parseAccountName } from '../base/names.ts';
-import type { Watch } from '../watch/watch.ts';
 import { type AccountView, type ActiveAccount, verdictOn } from './account.ts';
 import type { AccountsDeps } from './deps.ts';
 import type { ArmPathFilter } from './ports.ts';
@@ -91,36 +87,35 @@ const isListed = (
 /** Each watch once, after the records that name it, however many accounts of the page share it. */
 async function readListed(page: { names: string[]; next?: string }, tools: ReadDeps): Promise<AccountPage> {
   const { names, next } = page;
-<<<<<<< HEAD
-  const stored = await Promise.all(names.map((name) => tools.accounts.read(name)));
+  const stored = await Promise.all(names.map((name) => unlessDamaged(tools.accounts.read(name))));
   const records = stored.flatMap((one) =>
-    one?.value.lifecycle === 'active' ? { record: one.value, etag: one.etag } : [],
+    one === undefined || one === 'damaged' || one.value.lifecycle !== 'active'
+      ? []
+      : { record: one.value, etag: one.etag },
   );
   const ids = new Set(records.flatMap(({ record }) => bindingIdOf(record) ?? []));
-  const watches = new Map<string, Watch | undefined>(
-    await Promise.all([...ids].map(async (id) => [id, (await tools.bindings.readWatch(id))?.value] as const)),
+  const readAt = tools.clock.now();
+  const watches = new Map(
+    await Promise.all([...ids].map(async (id) => [id, await unlessDamaged(tools.bindings.readWatch(id))] as const)),
   );
-  const accounts = records.map((view) => ({
-    ...view,
-    ...defined({ watch: watches.get(bindingIdOf(view.record) ?? '') }),
-  }));
-  return { accounts, ...defined({ next }) };
-=======
-  const found = await Promise.all(names.map((name) => findUnlessDamaged(name, tools)));
-  const accounts = found.filter((view) => view !== undefined && view !== 'damaged');
-  const damaged = names.filter((_, n) => found[n] === 'damaged');
-  return defined({ accounts, damaged, next });
+  const accounts: AccountView[] = [];
+  const damaged = names.filter((_, n) => stored[n] === 'damaged');
+  for (const view of records) {
+    const watch = watches.get(bindingIdOf(view.record) ?? '');
+    if (watch === 'damaged') damaged.push(view.record.name);
+    else accounts.push({ ...view, readAt, ...defined({ watch: watch?.value }) });
+  }
+  return defined({ accounts, damaged: damaged.sort(), next });
 }
 
 /** One damaged row keeps no other account off a list. */
-async function findUnlessDamaged(name: string, tools: ReadDeps): Promise<AccountView | 'damaged' | undefined> {
+async function unlessDamaged<Row>(read: Promise<Row>): Promise<Row | 'damaged'> {
   try {
-    return await findAccount(name, tools);
+    return await read;
   } catch (error) {
     if (error instanceof DamagedRow) return 'damaged';
     throw error;
   }
->>>>>>> main
 }
 
 const bindingIdOf = ({ encryption }: ActiveAccount): string | undefined =>
