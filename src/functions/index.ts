@@ -100,7 +100,11 @@ function answering(handler: HttpHandler): HttpHandler {
   };
 }
 
-/** `import()` returns the same module every time, so only the first call of a process waits for it. */
+/** Loads with the first call of a process. A call that found `import()` failing does not stop the next one from trying. */
 function lazy<A extends unknown[], R>(load: () => Promise<(...args: A) => R>) {
-  return async (...args: A): Promise<Awaited<R>> => await (await load())(...args);
+  let loaded: ((...args: A) => R) | undefined;
+  return async (...args: A): Promise<Awaited<R>> => {
+    loaded ??= await load();
+    return await loaded(...args);
+  };
 }

@@ -14,7 +14,7 @@ import {
 } from './http/accounts/accounts.ts';
 import { repairIdentityApi } from './http/accounts/repairIdentity.ts';
 import { rotateAccountKeyRoute } from './http/accounts/rotateAccountKey.ts';
-import { validateEncryptionApi } from './http/accounts/validateEncryption.ts';
+import { operatorDryRunRoutes, validateEncryptionApi } from './http/accounts/validateEncryption.ts';
 import { auditRoutes } from './http/audit/audit.ts';
 import { claimRoutes } from './http/claims/claims.ts';
 import { dataKeyRoutes } from './http/dataKeys/dataKeys.ts';
@@ -101,6 +101,7 @@ const documented: readonly Route[] = [
     handler: rotateAccountKeyRoute,
   },
   repairIdentityApi,
+  ...operatorDryRunRoutes,
   ...claimRoutes,
   {
     name: 'operatorLooks',

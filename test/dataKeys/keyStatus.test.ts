@@ -182,12 +182,13 @@ describe('the keys of key statuses', () => {
       return JSON.parse(Buffer.from(jws.split('.')[0] ?? '', 'base64url').toString()).kid;
     };
     /** A call reads the keys in the background, and a later one has them. */
-    const publishes = (count: number) =>
-      until(
-        'read',
-        () => service.statusKeys.published(),
-        (keys) => keys.length === count,
-      );
+    const publishes = (count: number) => {
+      const readAgain = () => {
+        clock.set(clock.now() + 61_000);
+        return service.statusKeys.published();
+      };
+      return until('read', readAgain, (keys) => keys.length === count);
+    };
     const first = await kidOf();
     clock.set(clock.now() + statusKeyMs);
     await publishes(2);

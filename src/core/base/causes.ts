@@ -2,7 +2,7 @@
 import { type Cause, type CauseActor, type CauseClass, causeCatalogue, type DeniedCause } from './causeCatalogue.ts';
 
 export type { Cause, CauseClass, DeniedCause, NetworkPolicyCause, UnusableKeyCause } from './causeCatalogue.ts';
-export { remedyOf } from './remedies.ts';
+export { meaningFor, remedyOf } from './remedies.ts';
 
 export const causes = Object.keys(causeCatalogue) as readonly Cause[];
 

@@ -4,7 +4,7 @@
  * and addresses where they are known. Options: test/az/commands.json. Managed HSM: Key Vault docs,
  * managed-hsm/access-control and recovery.
  */
-import type { Cause } from './causeCatalogue.ts';
+import { type Cause, causeCatalogue } from './causeCatalogue.ts';
 
 /** The key that a remedy is about. Absent facts are unknown, and the text then says where to find them. */
 export interface RemedyTarget {
@@ -23,8 +23,8 @@ export interface RemedyTarget {
   readonly outboundAddresses?: readonly string[];
   /** The region of the account. */
   readonly location?: string;
-  /** The operator's own key that a control look uses. */
-  readonly operatorKey?: { readonly vaultHost: string; readonly vaultName: string; readonly keyName: string };
+  /** The vault denied the call, and the same identity could not use the operator's own system key either. */
+  readonly isControlLookFailed?: boolean;
 }
 
 type RemedyIdentity =
@@ -84,10 +84,10 @@ const remedies: Readonly<Record<Cause, (words: Words, target: RemedyTarget) => s
     `No action is needed at first. If it lasts, check routes and outbound rules, then the path: tcpping ${host}:443`,
   TlsFailure: ({ host }) =>
     `Look for an inspecting proxy on the path, and check the clock: openssl s_client -connect ${host}:443 -servername ${host}`,
-  IdentityUnavailable: (_, { operatorKey, principalId }) =>
-    operatorKey === undefined
-      ? 'Check the managed identity of the Functions app, the application that it authenticates, and the health of Microsoft Entra ID. No customer has to act.'
-      : `Grant the identity the system key of the operator again. No customer has to act: ${grantOf(operatorKey, principalOf(undefined, principalId))}`,
+  IdentityUnavailable: (_, { isControlLookFailed = false, principalId }) =>
+    isControlLookFailed
+      ? `Restore the grant on the operator's own vault first: the role "Key Vault Crypto Service Encryption User" must be among: az role assignment list --assignee ${principalOf(undefined, principalId)} --all -o table; then check the customer's grant.`
+      : 'Check the managed identity of the Functions app, the application that it speaks for, and the health of Microsoft Entra ID; no customer need act.',
   UnknownResponse: () =>
     'Find the Key Vault request id in the log line `Looked at a key`, and open an issue with status and inner code.',
   TenantMismatch: ({ vault }) =>
@@ -115,7 +115,13 @@ const remedies: Readonly<Record<Cause, (words: Words, target: RemedyTarget) => s
   StorageUnavailable: () => 'Check the storage account of the Functions app, and the roles of the app on it.',
 };
 
-/** One or two sentences. A command follows a colon. */
+/** What the cause means for this key: a failed control look says more than the cause alone. */
+export const meaningFor = (cause: Cause, { isControlLookFailed = false }: RemedyTarget): string =>
+  cause === 'IdentityUnavailable' && isControlLookFailed
+    ? "The vault denied the call, and the same identity cannot use the operator's own system key either, so the fault may be Keyward's grant and not the customer's refusal."
+    : causeCatalogue[cause].meaning;
+
+/** One or two sentences; commands stand behind a colon. */
 export const remedyOf = (cause: Cause, target: RemedyTarget): string => remedies[cause](wordsOf(target), target);
 
 function wordsOf(target: RemedyTarget): Words {

@@ -25,6 +25,7 @@ export interface RuleFinding {
 
 /** What a key is held against. */
 export interface RuleMeasure {
+  /** Of the account. Empty: the region is not compared. */
   readonly location: string;
   readonly now: EpochMs;
   /** From so many days before its expiry a key is warned of. */
@@ -69,6 +70,7 @@ const rules: Readonly<Record<RuleName, (key: KeyDescription, measure: RuleMeasur
   // The header that names the region is not promised in prose: absent means unknown, not wrong.
   region({ region }, { location }) {
     if (region === undefined) return says('the vault names no region');
+    if (location === '') return says(region);
     if (foldRegion(region) === foldRegion(location)) return { result: 'pass', seen: region };
     const message = `The vault is in the region ${foldRegion(region)}, and the account in ${foldRegion(location)}.`;
     return { result: 'fail', cause: 'RegionMismatch', message, seen: region };

@@ -6,6 +6,7 @@ import { lineOf } from '../topic/line.ts';
 import type { CloudEvent } from '../topic/topic.ts';
 import { auditing } from './auditing.ts';
 import { expected, refused, same } from './checks.ts';
+import { dataKeyChapter } from './dataKeys.ts';
 import type { Narrator } from './narrator.ts';
 
 /** A minute becomes two seconds: the same rules in less time. */
@@ -41,6 +42,8 @@ export async function story(stack: Stack, narrator: Narrator): Promise<void> {
   await revocation(stack, api, contentKey, narrator);
   narrator.chapter('Key Vault is down, which is not a revocation');
   await outage(stack, api, narrator);
+  narrator.chapter('A service encrypts its own data');
+  await dataKeyChapter(stack, api, narrator);
   narrator.chapter('The auditor reads and verifies the audit');
   await auditing(stack, api, narrator);
 }

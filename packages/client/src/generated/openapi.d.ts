@@ -573,6 +573,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/operator/accounts/{accountName}/validateEncryption": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Checks an account's key against its vault, in every state of the account
+         * @description App role: Keys.Operate.
+         */
+        post: operations["operatorValidateAccount"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/keys/validate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Checks a key against its vault
+         * @description App role: Keys.Operate.
+         */
+        post: operations["operatorValidateKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/operator/claims": {
         parameters: {
             query?: never;
@@ -2241,6 +2281,43 @@ export interface components {
             };
         };
         /**
+         * @description waitSeconds: how long to check again while permission is missing.
+         * @example {}
+         * @example {
+         *       "waitSeconds": 30
+         *     }
+         */
+        AccountDryRun: {
+            waitSeconds?: number;
+        };
+        /**
+         * @description Without identity: the system-assigned one. Without owner: the one that has claimed the vault. Without location: the region is not compared.
+         * @example {
+         *       "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media"
+         *     }
+         * @example {
+         *       "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media",
+         *       "owner": "contoso",
+         *       "location": "westeurope"
+         *     }
+         */
+        KeyDryRun: {
+            /** @example https://contoso-keys.vault.azure.net/keys/media */
+            keyIdentifier: string;
+            identity?: {
+                useSystemAssignedIdentity: boolean;
+                /** @description This must be a resource id. */
+                userAssignedIdentity?: string | null;
+                federatedIdentityClientId?: string | null;
+                tenantId?: string | null;
+                readonly principalId?: unknown;
+                readonly clientId?: unknown;
+            };
+            owner?: string;
+            location?: string;
+            waitSeconds?: number;
+        };
+        /**
          * @example {
          *       "kind": "vault",
          *       "value": "contoso-keys.vault.azure.net",
@@ -2553,11 +2630,11 @@ export interface components {
                 id: string;
             };
             /**
-             * @description What began it, where nobody called.
+             * @description What started the work when no caller requested it.
              * @enum {string}
              */
             trigger?: "event" | "sweep" | "admin" | "wake" | "operation";
-            /** @description As its sender wrote it. */
+            /** @description The id that the sender wrote. Keyward does not verify it. */
             eventId?: string;
             cause?: components["schemas"]["Cause"];
             key?: string;
@@ -4413,6 +4490,76 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Account"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorValidateAccount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountDryRun"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EncryptionValidation"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorValidateKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyDryRun"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EncryptionValidation"];
                 };
             };
             400: components["responses"]["Error400"];

@@ -23,7 +23,13 @@ function renderWatch({ binding, versions, nextLookAt }: Watch) {
       since: iso(verdict.since),
       lookedAt: iso(verdict.evidenceAt),
       lastAccessibleAt: iso(verdict.lastAccessibleAt),
-      ...(verdict.cause === undefined ? {} : renderCause(verdict.cause, { ...binding, version })),
+      ...(verdict.cause === undefined
+        ? {}
+        : renderCause(verdict.cause, {
+            ...binding,
+            version,
+            isControlLookFailed: verdict.deniedAs !== undefined,
+          })),
     })),
   };
 }
