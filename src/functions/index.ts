@@ -100,7 +100,7 @@ function answering(handler: HttpHandler): HttpHandler {
   };
 }
 
-/** Loads with the first call of a process. A call that found `import()` failing does not stop the next one from trying. */
+/** Loads the handler with the first call of a process. When `import()` fails, the next call tries it again. */
 function lazy<A extends unknown[], R>(load: () => Promise<(...args: A) => R>) {
   let loaded: ((...args: A) => R) | undefined;
   return async (...args: A): Promise<Awaited<R>> => {

@@ -121,7 +121,7 @@ export const meaningFor = (cause: Cause, { isControlLookFailed = false }: Remedy
     ? "The vault denied the call, and the same identity cannot use the operator's own system key either, so the fault may be Keyward's grant and not the customer's refusal."
     : causeCatalogue[cause].meaning;
 
-/** One or two sentences; commands stand behind a colon. */
+/** One or two sentences; a command follows a colon. */
 export const remedyOf = (cause: Cause, target: RemedyTarget): string => remedies[cause](wordsOf(target), target);
 
 function wordsOf(target: RemedyTarget): Words {

@@ -67,9 +67,9 @@ export async function prove(
 }
 
 /**
- * A writer of the table can wrap bytes of their own with the public part of a key. So a KEK carries an HMAC under a KEK that
- * was there before it: an older one of its own ring, or for the oldest one of a ring, that of another ring. A writer of the
- * table alone cannot make the service encrypt with a KEK that they know, nor exchange one ring (INV-13).
+ * A writer of the table can wrap bytes of their own with the public part of a key. So a KEK carries an HMAC under a KEK
+ * that existed before it: an older one of its own ring or, for the oldest one of a ring, one of another ring. A writer
+ * of the table alone cannot make the service encrypt with a KEK that they know, and cannot replace a ring (INV-13).
  */
 export function linkOf(ring: RingName, kek: Kek, by: RingName, before: Kek): RingLink {
   const text = lengthPrefixed('keyward/ring-link/2', ring, uint32(kek.generation), kek.key);
@@ -79,9 +79,10 @@ export function linkOf(ring: RingName, kek: Kek, by: RingName, before: Kek): Rin
 }
 
 /**
- * The rings that vouch for the oldest KEK of a ring. A process that starts opens them in the order of `ringNames`: it takes the
- * system ring as it is, and with another one no other ring fits. The audit ring keeps every KEK, so it vouches for processes that
- * were idle while the KEKs that they hold of the other rings were destroyed.
+ * The rings whose KEKs prove the origin of the oldest KEK of a ring. A starting process opens the rings in the order of
+ * `ringNames`. It accepts the system ring unverified; with a foreign system ring, no other ring fits. The audit ring
+ * keeps every KEK. So it also serves a process that was idle while the KEKs that it holds of the other rings were
+ * destroyed.
  */
 export const vouchers: Readonly<Record<RingName, readonly RingName[]>> = {
   system: ['audit'],
@@ -120,7 +121,7 @@ export async function openKek(
         wipe(kek.key);
         throw new KeyMaterialMismatch(`A wrapping of generation ${generation} of the ${ring} ring was edited.`);
       }
-      // What the ring's own key said tells the operator more than what the recovery key did.
+      // The error of the ring's own key is more useful to the operator than that of the recovery key.
       cause ??= opened.cause;
     }
   }

@@ -17,7 +17,7 @@ import { oldKekGraceMs } from './durations.ts';
 
 /** `system` wraps account keys, `at-rest` is the second layer over all secrets, `audit` keys the chains. */
 
-/** Shows that the maker of a KEK had another one: an HMAC under that one's key (kek.ts). */
+/** Shows that the creator of a KEK had another one: an HMAC under the key of that one (kek.ts). */
 export interface RingLink {
   readonly ring: RingName;
   readonly generation: number;
@@ -25,7 +25,7 @@ export interface RingLink {
   readonly mac: string;
 }
 
-/** Links of a ring's oldest KEK, where the KEK that its own link names is destroyed. One of them is enough. */
+/** Links of a ring's oldest KEK, for the time after the KEK in its own link is destroyed. One valid link is enough. */
 export interface RingRoot {
   readonly generation: number;
   readonly links: readonly RingLink[];
@@ -95,7 +95,7 @@ export interface StoredRing {
   readonly markers: readonly { readonly generation: number; readonly createdAt: EpochMs }[];
   /** Absent before the first rotation. */
   readonly state?: Stored<RingState>;
-  /** Of its oldest KEK, once those before it are destroyed. */
+  /** For its oldest KEK, after the older ones are destroyed. */
   readonly root?: RingRoot;
 }
 
@@ -219,12 +219,12 @@ function olderToSealWith(
 }
 
 const readLongAgo = (name: RingName): Unavailable =>
-  new Unavailable('ServiceUnavailable', `The ${name} ring could not be read again for minutes. Try again.`, 10);
+  new Unavailable('ServiceUnavailable', `Keyward could not read the ${name} ring for some minutes. Retry later.`, 10);
 
 const notOpened = (name: RingName, generation: number): Unavailable =>
   new Unavailable(
     'ServiceUnavailable',
-    `Generation ${generation} of the ${name} ring has not been opened in the operator's vault yet. Try again.`,
+    `Generation ${generation} of the ${name} ring is not open yet. Retry later.`,
     10,
   );
 

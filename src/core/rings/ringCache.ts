@@ -26,7 +26,7 @@ const retryMs = 10_000;
 export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings> {
   const { clock, log } = ports;
   const opened = noOpenKeks();
-  /** No longer handed out. Somebody may still be sealing with it, for as long as a handler runs. */
+  /** No longer handed out. A handler may still be sealing with one, for as long as handlers run. */
   const leaving: { readonly kek: Kek; readonly at: number }[] = [];
   let current: Rings | undefined;
   let last: StoredRings | undefined;
@@ -63,7 +63,9 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     }
   }
 
-  /** Everything that is stored, opened; on the very first start, what is missing is made. @throws Unavailable */
+  /**
+   * Reads and opens everything that is stored. On the very first start it makes what is missing. @throws Unavailable
+   */
   async function open(): Promise<{ loaded: LoadedRings; failures: readonly OpenFailure[] }> {
     for (;;) {
       const loaded = await ports.ringStore.load();
@@ -76,7 +78,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     }
   }
 
-  /** A process that has no ring yet cannot tell which of two KEKs that do not fit together is Keyward's. */
+  /** A process without rings cannot determine which of two unrelated KEKs is Keyward's own. */
   function judge(failures: readonly OpenFailure[], { rings }: StoredRings): void {
     for (const { ring, generation, error } of failures) {
       const isForged = error instanceof KeyMaterialMismatch;
@@ -89,8 +91,8 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
   }
 
   /**
-   * A KEK that was rotated out never encrypts again, also where a process starts on an older state of a ring, or on none: the
-   * service's chain has each activation.
+   * A KEK that was rotated out never encrypts again, even when a process starts on an older state of a ring or on none:
+   * the service's chain has an entry for each activation.
    */
   async function neverBelow(stored: StoredRings, atRest: Pick<Keks, 'kek'>): Promise<StoredRings> {
     let { sealing, isLast } = await ports.ringStore.readSealing(atRest);
@@ -102,7 +104,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     return { ...stored, rings: { system: of('system'), 'at-rest': of('at-rest'), audit: of('audit') } };
   }
 
-  /** The older of the two ages that the clocks tell. */
+  /** The larger of the ages by the two clocks. */
   const ageFrom = (readAt: number, readAtWall: EpochMs) => () =>
     Math.max(Math.abs(clock.now() - readAtWall), clock.monotonic() - readAt);
 
@@ -176,10 +178,10 @@ function voucherOf(ring: RingName, opened: OpenKeks): { readonly ring: RingName;
   return first === undefined || kek === undefined ? undefined : { ring: first, kek };
 }
 
-/** For the chain that says which KEKs were activated: entries are only read. */
+/** For the chain that names the activated KEKs. Its entries are only read. */
 const auditKeks = ({ audit }: OpenKeks): Keks => ({
   get newest(): Kek {
-    throw new TypeError('Nothing is written here.');
+    throw new TypeError('This ring is only read.');
   },
   kek(generation) {
     const kek = audit.get(generation);

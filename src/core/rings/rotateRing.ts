@@ -42,7 +42,7 @@ export async function askForRotation(ring: RingName, actor: Actor, service: Ring
     const rotation = stored.state?.value.rotation;
     if (rotation === undefined) return beginRotation(ring, stored, actor, service);
     if (rotation.pass === undefined || rotation.pass.stuck === 0)
-      throw new Refusal('Conflict', `A rotation of the ${ring} ring is under way already.`, { target: 'ring' });
+      throw new Refusal('Conflict', `A rotation of the ${ring} ring is already in progress.`, { target: 'ring' });
     await save(ring, stored, { ...rotation, pass: nextRound(rotation.pass, service.clock.now()) }, service);
     await wakePass(ring, service);
   });
@@ -58,7 +58,7 @@ async function beginRotation(ring: RingName, stored: StoredRing, actor: Actor, s
   const before = ringIn(rings, ring).kek(sealingOf(stored));
   const to = orphan ?? lastGeneration(stored) + 1;
   if (orphan === undefined && !(await makeKek(ring, to, { ring, kek: before }, service)))
-    throw new Refusal('Conflict', `A rotation of the ${ring} ring has just been begun by somebody else.`);
+    throw new Refusal('Conflict', `Another caller has just started a rotation of the ${ring} ring.`);
   await tell('RingGenerationCreated', ring, to, actor, service);
   await save(ring, stored, { phase: 'arriving', to, since: service.clock.now(), by: actor }, service);
   service.log.info('Started a ring rotation', { ring, generation: to });
@@ -172,8 +172,8 @@ async function destroy(ring: RingName, rotation: RingRotation, service: RingsDep
 }
 
 /**
- * Before the older KEKs go, which vouch for the one that stays, and for the oldest ones of other rings: from then on KEKs that
- * stay vouch for all of these.
+ * Before the older KEKs are destroyed. They prove the origin of the remaining KEK, and of the oldest ones of other
+ * rings. From then on the remaining KEKs prove the origin of all of these.
  */
 async function linkAgain(ring: RingName, to: number, service: RingsDeps): Promise<void> {
   const rings = await service.rings('fresh');

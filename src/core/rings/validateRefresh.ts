@@ -30,7 +30,9 @@ export function validateRefresh(
   return { ...stored, state: before.state };
 }
 
-/** The ring with the generation that the service's chain says was activated last. No older one encrypts again. */
+/**
+ * The ring with the generation that was activated last according to the service's chain. No older one encrypts again.
+ */
 export function liftedTo(activated: number, ring: RingName, stored: StoredRing, log: Log): StoredRing {
   if (sealingOf(stored) >= activated) return stored;
   log.error('Rejected a ring state that names an older generation than the audit chain', { ring });

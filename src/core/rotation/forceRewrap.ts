@@ -1,6 +1,7 @@
 /**
- * Re-wraps that an operator requests. One account: within the call. A key: the worker does it, within the same budget
- * as a rotation. Both read the newest version first, whatever was known of it, and re-wrap accounts on it in place.
+ * Re-wraps that an operator requests. One account: within the call. A key: a worker does it, within the budget of a
+ * rotation. Both first read the newest version, even when it is known, and re-wrap the accounts that already use it
+ * too.
  */
 import { type AccountView, boundOf } from '../accounts/account.ts';
 import { keyUnreachable, refuseWhileInaccessible } from '../accounts/gate.ts';
@@ -29,7 +30,7 @@ export function forceAccount(name: string, actor: Actor, service: RotationDeps):
     const { record, etag, watch } = view;
     const account = boundIn({ value: record, etag });
     if (account === undefined)
-      throw new Refusal('Conflict', 'The account is under the system key: there is no customer key to re-wrap with.', {
+      throw new Refusal('Conflict', 'The account uses the system key, so there is no customer key to re-wrap with.', {
         target: 'account',
       });
     const { binding, follows, version } = account.encryption;

@@ -69,7 +69,7 @@ export async function watchesOf(key: KeyIdentifier, service: RotationDeps): Prom
   const stored = await Promise.all(ids.map((id) => service.bindings.readWatch(id)));
   const watches = stored.flatMap((one) => (one?.value.binding.keyName === key.keyName ? [one.value] : []));
   if (watches.length > 0) return watches;
-  throw new Refusal('NotFound', 'No account is bound to this key.', { target: 'keyIdentifier' });
+  throw new Refusal('NotFound', 'No account uses this key.', { target: 'keyIdentifier' });
 }
 
 const knownVersions = ({ versions, latest, unusableVersion, superseded }: Watch): string[] => [
@@ -175,7 +175,9 @@ export async function holdersOf(
   const [id = '', from = ''] = page.after?.split('|') ?? [ids[0]];
   const at = ids.indexOf(id);
   if (at < 0 || (from !== '' && !from.startsWith(`bound:${version}:`)))
-    throw new Refusal('InvalidParameter', '$skipToken is not one that a nextLink carried.', { target: '$skipToken' });
+    throw new Refusal('InvalidParameter', '$skipToken must come from a nextLink of this list.', {
+      target: '$skipToken',
+    });
   const asked = { version, limit: page.limit, ...(from === '' ? {} : { from }) };
   const { rows, next } = await service.bindings.accounts(id, asked);
   const holders = await Promise.all(rows.map((row) => holderOf(row, id, service)));

@@ -1,6 +1,6 @@
 /**
- * `POST /api/accounts/{accountName}/validateEncryption`: the dry run of a change of key. Body: what PUT or PATCH would be sent.
- * And the operator's, by account and by key, which work in every state.
+ * `POST /api/accounts/{accountName}/validateEncryption`: the dry run of a change of key. Its body is that of PUT or
+ * PATCH. The operator's dry runs, by account and by key, work in every state of an account.
  */
 import * as z from 'zod';
 import { validateKeyOf, validateKeyOfAccount } from '../../../core/accounts/operatorDryRun.ts';
