@@ -80,6 +80,8 @@ app.storageQueue(
   queue('daily-pass-poison', async () => (await import('./triggers/poison.ts')).dailyPassPoison),
 );
 
+app.hook.appTerminate(async () => (await import('./triggers/endOfProcess.ts')).endOfProcess());
+
 /** A module that does not load throws before the pipeline can answer. */
 function answering(handler: HttpHandler): HttpHandler {
   return async (request, context) => {
