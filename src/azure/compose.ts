@@ -289,8 +289,9 @@ async function systemKeyFailure(
   withoutRing?: 'keyWillDo',
 ): Promise<Cause | undefined> {
   const key = { ...operatorKeys.system, identity };
-  const { rows } = (await ringStore.read()).rings.system;
-  const ours = rows.filter((one) => isWrappedBy(one, operatorKeys.system));
+  // As stored: a process needs no rings for this.
+  const { wrappings } = await ringStore.load();
+  const ours = wrappings.system.filter((one) => isWrappedBy(one, operatorKeys.system));
   const [row] = ours.toSorted((a, b) => b.createdAt - a.createdAt);
   if (row === undefined && withoutRing === undefined) return 'UnknownResponse';
   const answer =
@@ -302,12 +303,12 @@ async function systemKeyFailure(
 
 /** Slow tables must not count as a failure of the vault, so the read ends well before the vault's own deadline. */
 function withShortRingRead<Ports extends Pick<Service, 'ringStore' | 'pause'>>(ports: Ports): Ports {
-  const read: Service['ringStore']['read'] = async () => {
-    const rings = await inTime(ports.ringStore.read(), ports, 1_000);
+  const load: Service['ringStore']['load'] = async () => {
+    const rings = await inTime(ports.ringStore.load(), ports, 1_000);
     if (rings === undefined) throw new Unavailable('StorageUnavailable', 'The rings could not be read in time.', 5);
     return rings;
   };
-  return { ...ports, ringStore: { ...ports.ringStore, read } };
+  return { ...ports, ringStore: { ...ports.ringStore, load } };
 }
 
 /** Loads once and shares the result. A failed load is repeated by the next call. */
