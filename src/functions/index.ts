@@ -88,7 +88,7 @@ app.storageQueue(
 
 app.hook.appTerminate(async () => (await import('./triggers/endOfProcess.ts')).endOfProcess());
 
-/** A module that does not load throws before the pipeline can answer. */
+/** Answers 500 also when the handler's module does not load: that error is thrown before the pipeline can answer. */
 function answering(handler: HttpHandler): HttpHandler {
   return async (request, context) => {
     try {
