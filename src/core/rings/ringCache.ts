@@ -3,9 +3,10 @@
  * kept while it exists. When tables or the operator's vault do not answer, a process that has rings goes on with them, and says
  * so loudly.
  */
+import { type Age, startAge, unknownAge } from '../base/age.ts';
 import { wipe } from '../base/bytes.ts';
 import { describeError } from '../base/errors.ts';
-import type { EpochMs } from '../base/time.ts';
+import { singleFlight } from '../base/singleFlight.ts';
 import { type RingName, ringNames } from '../base/vocabulary.ts';
 import { type Kek, KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
 import { forgetKek } from '../crypto/subkeys.ts';
@@ -39,17 +40,14 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
   const leaving: { readonly kek: Kek; readonly at: number }[] = [];
   let current: Rings | undefined;
   let last: StoredRings | undefined;
-  /** By the older of both clocks. */
-  let currentAgeMs = () => Number.POSITIVE_INFINITY;
-  let retryAt = 0;
+  let currentAgeMs: Age = unknownAge;
+  let failureAgeMs: Age = unknownAge;
   let begun = 0;
   let done = 0;
-  let flight: Promise<Rings> | undefined;
 
   async function readOnce(): Promise<Rings> {
     const number = ++begun;
-    const readAt = clock.monotonic();
-    const ageMs = ageFrom(readAt, clock.now());
+    const ageMs = startAge(clock);
     try {
       const stored = believable(await loadRings(ports, (ring) => opened[ring].size > 0));
       for (const ring of ringNames) letGo(ring, stored);
@@ -61,7 +59,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
       return current;
     } catch (error) {
       if (current !== undefined) {
-        retryAt = clock.monotonic() + retryMs;
+        failureAgeMs = startAge(clock);
         log.error('The rings could not be refreshed and the process uses its copy', {
           error: describeError(error),
         });
@@ -69,10 +67,6 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
       throw error;
     }
   }
-
-  /** The older of the two ages that the clocks tell. */
-  const ageFrom = (readAt: number, readAtWall: EpochMs) => () =>
-    Math.max(Math.abs(clock.now() - readAtWall), clock.monotonic() - readAt);
 
   function believable(stored: StoredRings): StoredRings {
     const of = (ring: RingName) =>
@@ -130,7 +124,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     }
   }
 
-  function seen({ rings }: StoredRings, ageMs: () => number): Rings {
+  function seen({ rings }: StoredRings, ageMs: Age): Rings {
     const isOld = () => ageMs() >= arrivingMs;
     const of = (ring: RingName) => ringOf(ring, rings[ring], new Map(opened[ring]), clock.now(), isOld);
     const [system, atRest, audit] = [of('system'), of('at-rest'), of('audit')];
@@ -138,12 +132,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     return { system, atRest, audit, isFresh: () => !isOutdated && ageMs() < sureMs };
   }
 
-  function read(): Promise<Rings> {
-    flight ??= readOnce().finally(() => {
-      flight = undefined;
-    });
-    return flight;
-  }
+  const read = singleFlight(readOnce, ringAgeMs, clock);
 
   return async (asked) => {
     if (asked === 'fresh') {
@@ -154,7 +143,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
         if (done > before) return rings;
       }
     }
-    if (current !== undefined && (currentAgeMs() < ringAgeMs || clock.monotonic() < retryAt)) return current;
+    if (current !== undefined && (currentAgeMs() < ringAgeMs || failureAgeMs() < retryMs)) return current;
     try {
       return await read();
     } catch (error) {
