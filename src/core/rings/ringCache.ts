@@ -4,9 +4,10 @@
  * so loudly.
  */
 import { provenHead } from '../audit/serviceAudit.ts';
+import { type Age, startAge, unknownAge } from '../base/age.ts';
 import { wipe } from '../base/bytes.ts';
 import { describeError, Unavailable } from '../base/errors.ts';
-import type { EpochMs } from '../base/time.ts';
+import { singleFlight } from '../base/singleFlight.ts';
 import { type RingName, ringNames } from '../base/vocabulary.ts';
 import { type Kek, KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
 import type { Keks } from '../crypto/keks.ts';
@@ -30,17 +31,14 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
   const leaving: { readonly kek: Kek; readonly at: number }[] = [];
   let current: Rings | undefined;
   let last: StoredRings | undefined;
-  /** By the older of both clocks. */
-  let currentAgeMs = () => Number.POSITIVE_INFINITY;
-  let retryAt = 0;
+  let currentAgeMs: Age = unknownAge;
+  let failureAgeMs: Age = unknownAge;
   let begun = 0;
   let done = 0;
-  let flight: Promise<Rings> | undefined;
 
   async function readOnce(): Promise<Rings> {
     const number = ++begun;
-    const readAt = clock.monotonic();
-    const ageMs = ageFrom(readAt, clock.now());
+    const ageMs = startAge(clock);
     try {
       const { loaded, failures } = await open();
       const stored = validated(loaded.verified(openAtRest(opened, loaded)));
@@ -54,7 +52,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
       return current;
     } catch (error) {
       if (current !== undefined) {
-        retryAt = clock.monotonic() + retryMs;
+        failureAgeMs = startAge(clock);
         log.error('The rings could not be refreshed and the process uses its copy', {
           error: describeError(error),
         });
@@ -102,10 +100,6 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     return { ...stored, rings: { system: of('system'), 'at-rest': of('at-rest'), audit: of('audit') } };
   }
 
-  /** The older of the two ages that the clocks tell. */
-  const ageFrom = (readAt: number, readAtWall: EpochMs) => () =>
-    Math.max(Math.abs(clock.now() - readAtWall), clock.monotonic() - readAt);
-
   function validated(stored: StoredRings): StoredRings {
     const of = (ring: RingName) =>
       validateRefresh(ring, stored.rings[ring], last?.rings[ring], (generation) => opened[ring].has(generation), log);
@@ -129,7 +123,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     }
   }
 
-  function seen({ rings }: StoredRings, ageMs: () => number): Rings {
+  function seen({ rings }: StoredRings, ageMs: Age): Rings {
     const isOld = () => ageMs() >= arrivingMs;
     const of = (ring: RingName) => ringOf(ring, rings[ring], new Map(opened[ring]), clock.now(), isOld);
     const [system, atRest, audit] = [of('system'), of('at-rest'), of('audit')];
@@ -137,12 +131,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     return { system, atRest, audit, isFresh: () => !isOutdated && ageMs() < sureMs };
   }
 
-  function read(): Promise<Rings> {
-    flight ??= readOnce().finally(() => {
-      flight = undefined;
-    });
-    return flight;
-  }
+  const read = singleFlight(readOnce, ringAgeMs, clock);
 
   return async (asked) => {
     if (asked === 'fresh') {
@@ -153,7 +142,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
         if (done > before) return rings;
       }
     }
-    if (current !== undefined && (currentAgeMs() < ringAgeMs || clock.monotonic() < retryAt)) return current;
+    if (current !== undefined && (currentAgeMs() < ringAgeMs || failureAgeMs() < retryMs)) return current;
     try {
       return await read();
     } catch (error) {
