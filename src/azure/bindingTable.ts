@@ -33,12 +33,8 @@ export function createBindingStore(open: OpenTable): WatchStore & BoundAccountSt
       return row?.value === undefined ? row?.etag : undefined;
     },
 
-    async restoreWatch(watch, damagedEtag, entries) {
+    async createWatch(watch, entries, damagedEtag) {
       await table.batch(rowOf(watchKey(watch.binding.id), watch), damagedEtag, auditRows(entries));
-    },
-
-    async createWatch(watch, entries) {
-      await table.batch(rowOf(watchKey(watch.binding.id), watch), undefined, auditRows(entries));
     },
 
     async saveWatch({ value, etag }, entries) {

@@ -107,6 +107,8 @@ test('the calls of accounts match the document: created, changed, moved, rotated
   await api('PATCH', account, customerKey('https://weak-kv.vault.azure.net/keys/cmk'));
   await api('POST', `${account}/validateEncryption`, customerKey('https://weak-kv.vault.azure.net/keys/cmk'));
   await api('POST', `${account}/validateEncryption`, { ...customerKey(key), waitSeconds: 61 });
+  await api('POST', `/api/operator${account.replace('/api', '')}/validateEncryption`, {});
+  await api('POST', '/api/operator/keys/validate', { keyIdentifier: key, owner: 'contoso' });
   const claim = '/api/operator/claims?kind=vault&value=';
   await api('GET', `${claim}busy-kv.vault.azure.net`);
   await api('GET', `${claim}weak-kv.vault.azure.net`);

@@ -3,7 +3,7 @@
  * that the chain continues behind it. Verification names the entry.
  */
 import type { Keks } from '../crypto/keks.ts';
-import { type AuditEntry, type ChainHead, emptyChain } from './auditEntry.ts';
+import type { AuditEntry, ChainHead } from './auditEntry.ts';
 import { isGenuine } from './chainCheck.ts';
 import type { ChainPage, ChainPageRequest } from './ports.ts';
 
@@ -39,10 +39,3 @@ export const headBehind = ({ position, entry }: PlacedEntry): ChainHead => ({
   sequence: position,
   hash: entry?.hash ?? '',
 });
-
-/** The head behind the last row. @throws Unavailable */
-export async function chainEnd(chain: ReadableChain, audit: Keks): Promise<ChainHead> {
-  let head = emptyChain;
-  for await (const placed of placedEntries(chain, audit)) head = headBehind(placed);
-  return head;
-}

@@ -1,9 +1,15 @@
-/** The service's own chain: what was done to its keys, rings and claims, and so is no one account's. */
+/**
+ * The service's own chain: changes of its keys, rings and claims, which belong to no single account. Its head also
+ * names the newest activated generation of each ring. From it a starting process knows which KEKs were rotated out.
+ */
 
 import { retryLostRaces } from '../base/errors.ts';
-import { type AuditFacts, appendEntries } from './auditEntry.ts';
-import { chainEnd } from './chainEnd.ts';
+import { ringNames } from '../base/vocabulary.ts';
+import type { Keks } from '../crypto/keks.ts';
+import { type AuditFacts, appendEntries, emptyChain } from './auditEntry.ts';
+import { headBehind, placedEntries } from './chainEnd.ts';
 import type { AuditDeps } from './deps.ts';
+import type { Sealing, ServiceAuditStore, ServiceHead } from './ports.ts';
 
 export const serviceChain = 'service';
 
@@ -14,9 +20,29 @@ export async function recordForService(
   const { audit } = await rings();
   await retryLostRaces(async () => {
     const stored = await serviceAudit.head();
-    // A head that is damaged or lost stops no work on rings.
-    const head = stored?.value ?? (await chainEnd({ id: serviceChain, page: serviceAudit.audit }, audit));
+    const head = stored?.value ?? (await provenHead(serviceAudit, audit));
     const added = appendEntries(serviceChain, head, facts, clock.now(), audit.newest);
-    await serviceAudit.append(stored?.etag, added.head, added.entries);
+    const sealing = facts.reduce(sealingAfter, head.sealing ?? {});
+    await serviceAudit.append(stored?.etag, { ...added.head, sealing }, added.entries);
   });
+}
+
+/**
+ * The facts that the entries prove when the head cannot be used. A damaged or lost head does not stop work on rings.
+ * @throws Unavailable
+ */
+export async function provenHead({ audit: page }: Pick<ServiceAuditStore, 'audit'>, audit: Keks): Promise<ServiceHead> {
+  let head: ServiceHead = emptyChain;
+  for await (const placed of placedEntries({ id: serviceChain, page }, audit)) {
+    const { sealing = {} } = head;
+    head = { ...headBehind(placed), sealing: placed.entry === undefined ? sealing : sealingAfter(sealing, placed.entry) };
+  }
+  return head;
+}
+
+function sealingAfter(sealing: Sealing, { type, ring: about = '' }: AuditFacts): Sealing {
+  if (type !== 'RingGenerationActivated') return sealing;
+  const [name, generation = ''] = about.split('/');
+  const ring = ringNames.find((one) => one === name);
+  return ring === undefined ? sealing : { ...sealing, [ring]: Math.max(sealing[ring] ?? 0, Number(generation)) };
 }

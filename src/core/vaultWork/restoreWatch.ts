@@ -54,7 +54,7 @@ async function restoreWatch(
   const entry = appendEntry(bindingId, chain.head, { type: 'WatchRestored', actor: keyward }, now, audit.newest);
   const watch = { ...watchFrom(binding, samples, chain, now), audit: headOf(entry) };
   try {
-    await service.bindings.restoreWatch(watch, damagedEtag, [entry]);
+    await service.bindings.createWatch(watch, [entry], damagedEtag);
     service.log.error('A lost watch was restored', { bindingId, count: samples.size });
   } catch (error) {
     // Another worker was faster, or an account has just come to the key.

@@ -37,9 +37,11 @@ export function judge(
     const since = verdict.status === 'Accessible' ? verdict.since : at;
     return { ...accessibleVerdict(at), since };
   }
-  const seen = { ...verdict, evidenceAt: at };
+  const { deniedAs: _before, ...known } = verdict;
+  const seen = { ...known, evidenceAt: at };
   if (cause === 'IdentityReplaced') return afterReplacedIdentity(seen, at);
-  if (!isDenying(cause, policy)) return afterOutage(seen, cause, at);
+  const deniedAs = cause === evidence.cause ? undefined : evidence.cause;
+  if (!isDenying(cause, policy)) return afterOutage(seen, cause, at, deniedAs);
 
   const denials = { ...verdict.denials, [cause]: counted(verdict.denials[cause], at, elapsedMs, policy) };
   if (verdict.status === 'Inaccessible') return { ...seen, cause, denials };
@@ -71,15 +73,15 @@ export function isOfReplacedIdentity(
   return provenBy !== undefined && principal !== undefined && provenBy.principalId !== principal.principalId;
 }
 
-function afterOutage(seen: Verdict, cause: Cause, at: EpochMs): Verdict {
+function afterOutage(seen: Verdict, cause: Cause, at: EpochMs, deniedAs?: Cause): Verdict {
   switch (seen.status) {
     case 'Suspect':
     case 'Inaccessible':
       return seen;
     case 'Unreachable':
-      return { ...seen, cause };
+      return { ...seen, cause, ...defined({ deniedAs }) };
     case 'Accessible':
-      return { ...seen, status: 'Unreachable', cause, since: at };
+      return { ...seen, status: 'Unreachable', cause, since: at, ...defined({ deniedAs }) };
   }
 }
 

@@ -40,12 +40,10 @@ export interface AccountPageRequest {
 /** Watches with their audit entries, one partition per binding. */
 export interface WatchStore {
   readWatch(bindingId: string): Promise<Stored<Watch> | undefined>;
-  /** Insert if absent. @throws LostRace when it exists. */
-  createWatch(watch: Watch, entries: readonly AuditEntry[]): Promise<void>;
-  /** The etag of a watch that is damaged; undefined where it is whole, or there is none. */
+  /** Inserts if absent, or replaces the damaged row of this ETag. @throws LostRace when there is another watch. */
+  createWatch(watch: Watch, entries: readonly AuditEntry[], damagedEtag?: string): Promise<void>;
+  /** The ETag of a watch that is damaged; undefined where it is whole, or there is none. */
   damagedWatch(bindingId: string): Promise<string | undefined>;
-  /** Inserts a watch that was lost, or replaces a damaged one. @throws LostRace when there is another one by now. */
-  restoreWatch(watch: Watch, damagedEtag: string | undefined, entries: readonly AuditEntry[]): Promise<void>;
   /** @throws LostRace when the etag no longer fits. Answers with the new etag. */
   saveWatch(watch: Stored<Watch>, entries: readonly AuditEntry[]): Promise<Stored<Watch>>;
 }
