@@ -193,7 +193,7 @@ describe('a resource event targets the vault that it names', () => {
   });
 });
 
-describe('INV-5: whatever comes in', () => {
+describe('INV-5: any event', () => {
   const anything = fc.oneof(
     fc.jsonValue(),
     fc.record(

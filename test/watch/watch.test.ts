@@ -339,7 +339,7 @@ describe('the next look', () => {
     expect(afterLook(aWatch(), [aLook(45)], early, designPolicy).nextLookAt).toBe(start + 105_000);
   });
 
-  it('INV-5: the next look after late evidence is still far enough away to count', () => {
+  it('INV-5: a look after late evidence is planned far enough away to count', () => {
     const first = lookTime(start + 60_000, start + 60_000);
     const suspect = afterLook(aWatch(), [aLook(60, 'KeyDisabled')], first, designPolicy);
     const second = lookTime(suspect.nextLookAt, suspect.nextLookAt);
