@@ -80,6 +80,8 @@ app.storageQueue(
   queue('daily-pass-poison', async () => (await import('./triggers/poison.ts')).dailyPassPoison),
 );
 
+app.hook.appTerminate(async () => (await import('./triggers/endOfProcess.ts')).endOfProcess());
+
 /** A module that does not load throws before the pipeline can answer. */
 function answering(handler: HttpHandler): HttpHandler {
   return async (request, context) => {
@@ -94,7 +96,11 @@ function answering(handler: HttpHandler): HttpHandler {
   };
 }
 
-/** `import()` gives the same module every time: only the first call of a process waits for it. */
+/** Loads with the first call of a process. A call that found `import()` failing does not stop the next one from trying. */
 function lazy<A extends unknown[], R>(load: () => Promise<(...args: A) => R>) {
-  return async (...args: A): Promise<Awaited<R>> => await (await load())(...args);
+  let loaded: ((...args: A) => R) | undefined;
+  return async (...args: A): Promise<Awaited<R>> => {
+    loaded ??= await load();
+    return await loaded(...args);
+  };
 }

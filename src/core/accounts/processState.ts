@@ -3,6 +3,8 @@ import type { Actor, SensitiveCall } from '../audit/auditEntry.ts';
 import type { Bytes } from '../base/bytes.ts';
 import type { ErrorCode } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
+import type { WatchStore } from '../watch/ports.ts';
+import type { Watch } from '../watch/watch.ts';
 import type { AccountView } from './account.ts';
 
 export interface KnownAccount {
@@ -19,6 +21,8 @@ export interface AccountCache {
   /** The binding that the account's record named when this process last read it: a guess. */
   bindingOf(foldedName: string): string | undefined;
   noteBinding(foldedName: string, bindingId: string | undefined): void;
+  /** The watch as calls read it: watchReader.ts. */
+  readWatch(bindingId: string, bindings: Pick<WatchStore, 'readWatch'>): Promise<Watch | undefined>;
 }
 
 /** How long what was opened under a lease may be used outside of this process. */

@@ -1,6 +1,7 @@
 /** What the audit capability needs from outside: the stored chains and what stands at their heads. */
 import type { RawRow, Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
+import type { RingName } from '../base/vocabulary.ts';
 import type { AuditEntry, ChainHead } from './auditEntry.ts';
 import type { ChainRow } from './chainCheck.ts';
 
@@ -45,11 +46,18 @@ export interface BindingChainStore {
   audit(bindingId: string, page: ChainPageRequest): Promise<ChainPage>;
 }
 
+/** By ring, the newest generation that was activated. Absent: none but the first. */
+export type Sealing = Readonly<Partial<Record<RingName, number>>>;
+
+export interface ServiceHead extends ChainHead {
+  readonly sealing?: Sealing;
+}
+
 /** The service's own chain: head and entries in one partition. */
 export interface ServiceAuditStore {
   /** Without a value where the row is damaged. */
-  head(): Promise<Stored<ChainHead | undefined> | undefined>;
+  head(): Promise<Stored<ServiceHead | undefined> | undefined>;
   /** Head and entries in one batch. @throws LostRace when another writer was faster. */
-  append(etag: string | undefined, head: ChainHead, entries: readonly AuditEntry[]): Promise<void>;
+  append(etag: string | undefined, head: ServiceHead, entries: readonly AuditEntry[]): Promise<void>;
   audit(page: ChainPageRequest): Promise<ChainPage>;
 }

@@ -7,7 +7,7 @@ import type { RingName } from '../base/vocabulary.ts';
 import { type Kek, KeyMaterialMismatch, keyLength } from '../crypto/accountKeyEnvelope.ts';
 import { versionedIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { Answer, KeyDescription, KeyRef, KeyVault } from '../customerKey/ports.ts';
-import type { OpenKek, RingRow } from './ring.ts';
+import type { OpenKek, RingLink, RingRow } from './ring.ts';
 
 /** The operator's keys, as the settings name them. */
 export interface OperatorKeys {
@@ -64,14 +64,26 @@ export async function prove(
 }
 
 /**
- * Anybody can wrap bytes of their own with the public part of a key. So a KEK carries a proof, under the KEK before it, that it was made
- * here: who can write the table alone cannot have the service seal with a KEK that they know.
+ * A writer of the table can wrap bytes of their own with the public part of a key. So a KEK carries an HMAC under a KEK that
+ * was there before it: an older one of its own ring, or for the oldest one of a ring, that of another ring. A writer of the
+ * table alone cannot make the service encrypt with a KEK that they know, nor exchange one ring (INV-13).
  */
-export const linkOf = (ring: RingName, kek: Kek, before: Kek): string => {
-  const text = lengthPrefixed('keyward/ring-link/1', ring, uint32(kek.generation), kek.key);
-  const link = createHmac('sha256', before.key).update(text).digest('base64url');
+export function linkOf(ring: RingName, kek: Kek, by: RingName, before: Kek): RingLink {
+  const text = lengthPrefixed('keyward/ring-link/2', ring, uint32(kek.generation), kek.key);
+  const mac = createHmac('sha256', before.key).update(text).digest('base64url');
   wipe(text);
-  return link;
+  return { ring: by, generation: before.generation, mac };
+}
+
+/**
+ * The rings that vouch for the oldest KEK of a ring. A process that starts opens them in the order of `ringNames`: it takes the
+ * system ring as it is, and with another one no other ring fits. The audit ring keeps every KEK, so it vouches for processes that
+ * were idle while the KEKs that they hold of the other rings were destroyed.
+ */
+export const vouchers: Readonly<Record<RingName, readonly RingName[]>> = {
+  system: ['audit'],
+  'at-rest': ['system', 'audit'],
+  audit: ['at-rest'],
 };
 
 export const versionIn = ({ key }: Pick<RingRow, 'key'>): string => key.slice(key.lastIndexOf('/') + 1);
@@ -90,6 +102,7 @@ export async function openKek(
   rows: readonly RingRow[],
   keys: OperatorKeys,
   keyVault: KeyVault,
+  isAuthentic: (row: RingRow, kek: Kek) => boolean,
 ): Promise<OpenKek> {
   const newestFirst = rows.filter((row) => row.generation === generation).toSorted((a, b) => b.createdAt - a.createdAt);
   const ways: [OpenKek['openedBy'], KeyRef][] = [['operator', keyOf(ring, keys)]];
@@ -98,7 +111,12 @@ export async function openKek(
   for (const [openedBy, key] of ways) {
     for (const row of newestFirst.filter((one) => isWrappedBy(one, key))) {
       const opened = await keyVault.unwrap(key, versionIn(row), row.wrapped);
-      if (opened.ok) return { generation, key: kekIn(opened.value, ring, generation), openedBy };
+      if (opened.ok) {
+        const kek = { generation, key: kekIn(opened.value, ring, generation), openedBy };
+        if (isAuthentic(row, kek)) return kek;
+        wipe(kek.key);
+        throw new KeyMaterialMismatch(`A wrapping of generation ${generation} of the ${ring} ring was edited.`);
+      }
       // What the ring's own key said tells the operator more than what the recovery key did.
       cause ??= opened.cause;
     }

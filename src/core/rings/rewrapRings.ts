@@ -123,13 +123,10 @@ async function rewrap(
   const link = stored.rows.find((row) => row.generation === generation)?.link;
   const linked = link === undefined ? {} : { link };
   if (proven.value !== true)
-    await service.ringStore.insert({
-      ...proven.value,
-      ...linked,
-      role,
-      isFirst: false,
-      createdAt: service.clock.now(),
-    });
+    await service.ringStore.insert(
+      { ...proven.value, ...linked, role, isFirst: false, createdAt: service.clock.now() },
+      kek,
+    );
   const isRestored = role === 'operator' && opened.isRestored(generation) && !rows.some((row) => isWrappedBy(row, key));
   const { requestId } = proven.observed;
   const fact = {

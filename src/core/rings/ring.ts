@@ -17,6 +17,20 @@ import { oldKekGraceMs } from './durations.ts';
 
 /** `system` wraps account keys, `at-rest` is the second layer over everything, `audit` keys the chains. */
 
+/** Shows that the maker of a KEK had another one: an HMAC under that one's key (kek.ts). */
+export interface RingLink {
+  readonly ring: RingName;
+  readonly generation: number;
+  /** base64url */
+  readonly mac: string;
+}
+
+/** Links of a ring's oldest KEK, where the KEK that its own link names is destroyed. One of them is enough. */
+export interface RingRoot {
+  readonly generation: number;
+  readonly links: readonly RingLink[];
+}
+
 /** One wrapping of one KEK. */
 export interface RingRow {
   readonly ring: RingName;
@@ -28,8 +42,8 @@ export interface RingRow {
   /** The wrapping that the KEK was born with. */
   readonly isFirst: boolean;
   readonly wrapped: Bytes;
-  /** Shows that who made this KEK had the one before. Absent in the first generation. */
-  readonly link?: string;
+  /** Absent in the first generation of the first ring. */
+  readonly link?: RingLink;
   readonly createdAt: EpochMs;
 }
 
@@ -81,6 +95,8 @@ export interface StoredRing {
   readonly markers: readonly { readonly generation: number; readonly createdAt: EpochMs }[];
   /** Absent before the first rotation. */
   readonly state?: Stored<RingState>;
+  /** Of its oldest KEK, once those before it are destroyed. */
+  readonly root?: RingRoot;
 }
 
 /** The last time that the newest versions of the operator's keys were read. */

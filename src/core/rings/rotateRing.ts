@@ -9,10 +9,12 @@ import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
 import { recordForService } from '../audit/serviceAudit.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
-import type { RingName } from '../base/vocabulary.ts';
+import { type RingName, ringNames } from '../base/vocabulary.ts';
+import type { Kek } from '../crypto/accountKeyEnvelope.ts';
 import type { RingsDeps } from './deps.ts';
 import { arrivingMs, olderKeyWaitMs, settleMs } from './durations.ts';
-import { makeKek } from './loadRings.ts';
+import { linkOf, vouchers } from './kek.ts';
+import { makeKek } from './makeKek.ts';
 import { checkOperatorKeys, isFullyWrapped } from './rewrapRings.ts';
 import {
   bornAt,
@@ -54,9 +56,8 @@ async function beginRotation(ring: RingName, stored: StoredRing, actor: Actor, s
   // Whoever made it did not live to say so. It opens, and shows that it was made here; nothing is under it.
   const orphan = generationsOf(stored).find((one) => one > sealingOf(stored) && isOpen(ringIn(rings, ring), one));
   const before = ringIn(rings, ring).kek(sealingOf(stored));
-  const made = orphan === undefined ? await makeKek(ring, lastGeneration(stored) + 1, before, service) : undefined;
-  const to = made?.generation ?? orphan ?? 0;
-  if (made !== undefined && !(await service.ringStore.insert(made)))
+  const to = orphan ?? lastGeneration(stored) + 1;
+  if (orphan === undefined && !(await makeKek(ring, to, { ring, kek: before }, service)))
     throw new Refusal('Conflict', `A rotation of the ${ring} ring has just been begun by somebody else.`);
   await tell('RingGenerationCreated', ring, to, actor, service);
   await save(ring, stored, { phase: 'arriving', to, since: service.clock.now(), by: actor }, service);
@@ -162,10 +163,33 @@ async function destroy(ring: RingName, rotation: RingRotation, service: RingsDep
   const older = stored.rows.filter(({ generation }) => generation < rotation.to);
   for (const generation of new Set(older.map((row) => row.generation)))
     await tell('RingGenerationDestroyed', ring, generation, rotation.by, service);
+  await linkAgain(ring, rotation.to, service);
   for (const row of older) await service.ringStore.remove(row);
   const { rotation: _over, ...resting } = state.value;
   await service.ringStore.saveState(ring, resting, state.etag);
   service.log.info('Destroyed the older generations of a ring', { ring, sealing: resting.sealing });
+}
+
+/**
+ * Before the older KEKs go, which vouch for the one that stays, and for the oldest ones of other rings: from then on KEKs that
+ * stay vouch for all of these.
+ */
+async function linkAgain(ring: RingName, to: number, service: RingsDeps): Promise<void> {
+  const rings = await service.rings('fresh');
+  const stored = (await service.ringStore.read()).rings;
+  const [oldestAudit = 1] = generationsOf(stored.audit);
+  const voucher = (by: RingName): Kek => {
+    const { kek, newest } = ringIn(rings, by);
+    if (by === 'audit') return kek(oldestAudit);
+    return by === ring ? kek(to) : newest;
+  };
+  for (const one of ringNames.filter((name) => name === ring || vouchers[name].includes(ring))) {
+    const generation = one === ring ? to : generationsOf(stored[one])[0];
+    if (generation === undefined) continue;
+    const kek = ringIn(rings, one).kek(generation);
+    const links = vouchers[one].map((by) => linkOf(one, kek, by, voucher(by)));
+    await service.ringStore.saveRoot(one, { generation, links });
+  }
 }
 
 /** @throws LostRace */

@@ -28,3 +28,11 @@ export function validateRefresh(
   log.error('Rejected a ring state that names an older generation than before', { ring });
   return { ...stored, state: before.state };
 }
+
+/** The ring with the generation that the service's chain says was activated last. No older one encrypts again. */
+export function liftedTo(activated: number, ring: RingName, stored: StoredRing, log: Log): StoredRing {
+  if (sealingOf(stored) >= activated) return stored;
+  log.error('Rejected a ring state that names an older generation than the audit chain', { ring });
+  const { since = 0 } = stored.state?.value ?? {};
+  return { ...stored, state: { value: { sealing: activated, since }, etag: stored.state?.etag ?? '' } };
+}
