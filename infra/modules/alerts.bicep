@@ -325,6 +325,15 @@ var alerts = [
     threshold: 0
   }
   {
+    name: 'identity-replaced'
+    section: 'runbook.md#identityreplaced'
+    severity: 1
+    query: 'AppTraces | where Message startswith "An identity of this service was replaced"'
+    window: 'PT5M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
     name: 'sweeps-slow'
     section: 'operations.md#the-service'
     severity: 1

@@ -27,7 +27,7 @@ import type { Log } from '../core/base/log.ts';
 import { lruCache } from '../core/base/lruCache.ts';
 import { rateLimiter } from '../core/base/rateLimiter.ts';
 import type { WorkQueue } from '../core/base/workQueue.ts';
-import { bindingOf, isFederated } from '../core/customerKey/binding.ts';
+import { bindingOf, isFederated, whoIs } from '../core/customerKey/binding.ts';
 import type { KeyRef, KeyVault } from '../core/customerKey/ports.ts';
 import type { DailyWork } from '../core/dailyPass.ts';
 import { seenStepMs } from '../core/dataKeys/lastSeen.ts';
@@ -40,7 +40,7 @@ import type { Service } from '../core/service.ts';
 import type { QueuedWork } from '../core/vaultWork/ports.ts';
 import type { Credentials } from './credentials.ts';
 import { wrapRsaOaep256 } from './rsaWrap.ts';
-import { identifierIn, isDevelopment, readSettings, type Settings } from './settings.ts';
+import { identifierIn, isDevelopment, ownIdentitiesIn, readSettings, type Settings } from './settings.ts';
 import type { RowAuthentication } from './tables.ts';
 
 export { SettingsError } from './settings.ts';
@@ -105,6 +105,7 @@ export async function compose(
     leases: createLeases({ ...parts, accounts, serialize, rings, policy }),
     processId: random.uuid().slice(0, 8),
     wrongSamples: lruCache<string>(10_000, { ttl: 3_600_000 }),
+    ownIdentities: ownIdentitiesIn(settings),
     controlLook: (keyRef) => controlLook(keyRef, { ...parts, exchangesAtHome, lastWrapping }),
     parts: [
       { name: 'tables', silence: 'StorageUnavailable', ask: async () => void (await parts.sweepMark.read()) },
@@ -169,6 +170,7 @@ async function openStores(settings: Settings, transport: HttpClient | undefined,
     serviceAudit: small.createServiceAuditStore(open),
     sweepMark: small.createSweepMark(open),
     ranges: small.createRangeStore(open),
+    identityDenials: small.createIdentityDenialStore(open),
     outbox: outbox.createOutbox(open),
     rowRenewal: renewal.createRowRenewal(open),
   };
@@ -249,7 +251,9 @@ function lazyKeyVault(settings: Settings): { keyVault: KeyVault } & Pick<Credent
     const { exchangesAtHome } = credentials;
     const lookUp = emulatorUrl === undefined ? vaultNames.dnsAliases() : vaultNames.emulatedAliases(emulatorUrl);
     const names = vaultNames.createVaultNames(lookUp, identifierIn('KEYWARD_SYSTEM_KEY', settings).vaultHost);
-    return { ...createKeyVault({ httpClient, credentials, names, deadlineSeconds }), exchangesAtHome };
+    const own = new Map(ownIdentitiesIn(settings).map((one) => [whoIs(one.identity).join(' '), one.principal]));
+    const principalOf = (identity: KeyRef['identity']) => own.get(whoIs(identity).join(' '));
+    return { ...createKeyVault({ httpClient, credentials, names, deadlineSeconds, principalOf }), exchangesAtHome };
   });
   return {
     keyVault: {

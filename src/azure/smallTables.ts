@@ -7,10 +7,11 @@ import type { ArmPath } from '../core/base/armPath.ts';
 import { LostRace } from '../core/base/errors.ts';
 import { fold, indexKey } from '../core/base/names.ts';
 import type { WorkLock, WorkTicket } from '../core/base/workLock.ts';
-import { vaultIdOf } from '../core/customerKey/binding.ts';
+import { vaultIdOf, whoIs } from '../core/customerKey/binding.ts';
 import type { Claim, Claims } from '../core/customerKey/ports.ts';
 import type { RangeState, RangeStore, SweepMark } from '../core/vaultWork/ports.ts';
-import type { VaultBindings, VaultBudgets, VaultDirectory } from '../core/watch/ports.ts';
+import type { IdentityDenials } from '../core/watch/identityDenials.ts';
+import type { IdentityDenialStore, VaultBindings, VaultBudgets, VaultDirectory } from '../core/watch/ports.ts';
 import type { Budget } from '../core/watch/vaultBudget.ts';
 import { auditPage, auditRow } from './auditRows.ts';
 import { type OpenTable, odata, plainRowOf, type RowKey, rowOf } from './tables.ts';
@@ -219,6 +220,32 @@ export function createRangeStore(open: OpenTable): RangeStore {
       const [from, to] = [rangesOf(of), rangesOf(of).replace(':', ';')];
       const range = odata`PartitionKey eq ${partitionKey} and RowKey gt ${from} and RowKey lt ${to}`;
       return (await table.query<RangeState>(range, of)).map(({ value }) => value ?? {});
+    },
+  };
+}
+
+/** In one partition, so that all of them are a query. */
+export function createIdentityDenialStore(open: OpenTable): IdentityDenialStore {
+  const table = open('service');
+  const partitionKey = 'identityDenials';
+  const keyOf = (identity: IdentityDenials['identity']) => ({
+    partitionKey,
+    rowKey: indexKey('identity', ...whoIs(identity)),
+  });
+
+  return {
+    async read(identity) {
+      const row = await table.readIfAuthentic<IdentityDenials>(keyOf(identity));
+      return row && { value: row.value ?? { identity, denials: [] }, etag: row.etag };
+    },
+    async write(denials, etag) {
+      const row = rowOf(keyOf(denials.identity), denials);
+      const written = etag === undefined ? await table.insert(row) : await table.replaceIfUnchanged(row, etag);
+      return written !== undefined;
+    },
+    async list() {
+      const rows = await table.query<IdentityDenials>(odata`PartitionKey eq ${partitionKey}`, rowsAPage);
+      return rows.flatMap(({ value }) => value ?? []);
     },
   };
 }

@@ -54,6 +54,8 @@ export const auditTypes = [
   'RingGenerationRetiring',
   'RingGenerationDestroyed',
   'StateDamaged',
+  'IdentityReplaced',
+  'DenialsConfirmed',
 ] as const;
 export type AuditType = (typeof auditTypes)[number];
 
@@ -110,6 +112,11 @@ export interface AuditFacts extends Partial<Trigger> {
   readonly ring?: string;
   /** `<table>/<partition key>/<row key>` of a damaged row, in the service's own chain. */
   readonly row?: string;
+  /** An identity of Keyward: `systemAssigned`, or its resource id. */
+  readonly identity?: string;
+  /** The owners that the entry is about, at most 100. `count` says how many there are. */
+  readonly owners?: readonly string[];
+  /** ISO 8601: the latest moment at which the key that was lost could still be in use. */
   /** ISO 8601: the latest time at which the lost key could still be in use. */
   readonly keyReleasedBy?: string;
   /** ISO 8601: the expiry of the key version that the entry is about. */

@@ -13,13 +13,15 @@ import { LostRace } from '../base/errors.ts';
 import { measure } from '../base/metrics.ts';
 import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
+import { isFederated } from '../customerKey/binding.ts';
 import { boundAccounts, isAnyBound, staleRowMs } from '../watch/boundAccounts.ts';
-import { isOfReplacedIdentity, needsControlLook } from '../watch/judge.ts';
+import { needsControlLook } from '../watch/judge.ts';
 import { afterLook, afterSleep, duringLook } from '../watch/lookSchedule.ts';
 import type { LookTime } from '../watch/provenTime.ts';
 import { updateWatch } from '../watch/updateWatch.ts';
 import type { Evidence, Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
+import { isOwnFault } from './ownIdentity.ts';
 import { readIfWhole } from './restoreWatch.ts';
 
 const keyward = { kind: 'keyward', id: 'look' } as const;
@@ -152,7 +154,7 @@ async function lookAtVersion(
     const id = sampleId(record);
     samples += 1;
     if (!wrongSamples.has(id)) {
-      const { isAboutKey, isCalled, ...shown } = await lookWith(record, watch, round, service);
+      const { isAboutKey, isCalled, ...shown } = await lookWith(record, watch, about, round, service);
       if (isAboutKey) return { seen: { ...about, ...shown }, ...defined({ samplesAfter }) };
       // The vault itself can be at fault for wrong bytes. What does not open before it is called stays wrong.
       if (isCalled) calls += 1;
@@ -179,15 +181,18 @@ interface Sampled {
 async function lookWith(
   sample: ActiveAccount,
   watch: Watch,
+  when: Pick<Evidence, 'version' | 'takenAt'>,
   round: LookRound,
   service: VaultWorkDeps,
-): Promise<Pick<Evidence, 'cause' | 'controlLook' | 'keyVaultRequestId' | 'principal'> & Sampled> {
+): Promise<Pick<Evidence, 'cause' | 'controlLook' | 'keyVaultRequestId' | 'principal' | 'isUnnamed'> & Sampled> {
   const { log, policy } = service;
   const uses: KeyUse[] = [];
   const opened = await openAccountKey(sample, { ...service, keyVault: recordingKeyVault(service.keyVault, uses) });
   round.used.push({ record: sample, uses });
-  const { requestId: keyVaultRequestId, durationMs, principal } = opened.observed;
-  const proof = defined({ keyVaultRequestId, principal });
+  const { requestId: keyVaultRequestId, durationMs, principal, isPrincipalAssumed } = opened.observed;
+  const isNamed = principal !== undefined && isPrincipalAssumed === undefined;
+  const isUnnamed = isNamed || isFederated(watch.binding.identity) ? undefined : true;
+  const proof = defined({ keyVaultRequestId, principal, isUnnamed });
   const about = { account: sample.name, key: wrappedByOf(sample.encryption), keyVaultRequestId, durationMs };
   measure(log, 'keyward.looks.ms', durationMs, { cause: opened.ok ? 'none' : opened.cause });
   if (opened.ok) {
@@ -195,13 +200,12 @@ async function lookWith(
     log.info('Checked a key', { ...about, cause: 'none' });
     return { ...proof, isAboutKey: true, isCalled: true };
   }
-  const { cause } = opened;
-  if (silences.has(cause)) round.silence = cause;
-  if (cause === 'KeyMaterialMismatch') log.error('An account key does not match its record', about);
-  const isExplained = isOfReplacedIdentity(watch, { cause, ...proof });
-  const controlLook =
-    needsControlLook(cause, policy) && !isExplained ? await service.controlLook(watch.binding) : undefined;
-  log.info('Checked a key', { ...about, cause: isExplained ? 'IdentityReplaced' : cause, controlLook });
+  if (silences.has(opened.cause)) round.silence = opened.cause;
+  if (opened.cause === 'KeyMaterialMismatch') log.error('An account key does not match its record', about);
+  const denied = { ...when, cause: opened.cause, ...proof };
+  const cause = (await isOwnFault(watch, denied, sample.owner, service)) ? 'IdentityReplaced' : opened.cause;
+  const controlLook = needsControlLook(cause, policy) ? await service.controlLook(watch.binding) : undefined;
+  log.info('Checked a key', { ...about, cause, controlLook });
   const sampled = { isAboutKey: cause !== 'KeyMaterialMismatch', isCalled: opened.observed.status !== undefined };
   return { cause, ...defined({ controlLook }), ...proof, ...sampled };
 }

@@ -1,6 +1,8 @@
 /** What the watch capability needs from outside: bindings with their bound accounts, and vaults with their work. */
 import type { AuditEntry, Trigger } from '../audit/auditEntry.ts';
 import type { Stored } from '../base/stored.ts';
+import type { KeyVaultIdentity } from '../customerKey/binding.ts';
+import type { IdentityDenials } from './identityDenials.ts';
 import type { Budget } from './vaultBudget.ts';
 import type { Watch } from './watch.ts';
 
@@ -90,6 +92,15 @@ export interface VaultPage {
 export interface VaultBudgets {
   readBudget(vaultId: string): Promise<Budget | undefined>;
   saveBudget(vaultId: string, budget: Budget): Promise<void>;
+}
+
+/** One row for each identity of Keyward that vaults denied. */
+export interface IdentityDenialStore {
+  /** A damaged row counts as one without denials, so that it holds no denial back and stops no look. */
+  read(identity: KeyVaultIdentity): Promise<Stored<IdentityDenials> | undefined>;
+  /** Inserts without an ETag. False: another writer was faster. */
+  write(denials: IdentityDenials, etag?: string): Promise<boolean>;
+  list(): Promise<IdentityDenials[]>;
 }
 
 export interface VaultWork {
