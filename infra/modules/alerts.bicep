@@ -164,7 +164,7 @@ var alerts = [
   }
   {
     name: 'account-not-watched'
-    section: 'operations.md#customers-keys'
+    section: 'operations.md#damaged-rows'
     severity: 1
     query: 'AppTraces | where Message startswith "An account was not watched" or Message startswith "A lost watch was restored" or Message startswith "Keys are missing in the sweep"'
     window: 'PT1H'

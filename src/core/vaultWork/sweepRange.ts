@@ -103,7 +103,7 @@ async function endPass({ after: _over, ...pass }: RangePass, { work, service, la
 
 /** The rows by which sweeps find bindings are gone. The records of the accounts name them. */
 async function searchLost(count: number, { log, dailyQueue }: VaultWorkDeps): Promise<void> {
-  log.error('Keys are missing in the sweep, and Keyward searches them in the accounts', { count });
+  log.error('Keys are missing in the sweep', { count });
   await dailyQueue.send({ visit: 'accounts' });
 }
 

@@ -157,6 +157,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     view: (name) => getAccount(name, service),
     async turnPage() {
       for await (const vault of service.vaults.list()) past.add(vault);
+      if (past.size === 0) return;
       // The sweeps would take these vaults for lost.
       for (const range of allRanges(service.policy.sweepRanges)) await service.ranges.write(range, {});
     },
