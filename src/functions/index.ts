@@ -21,17 +21,25 @@ for (const { name, method, path, scope, bearerOnly } of routes) {
   app.http(name, {
     // Front doors probe with HEAD.
     methods: method === 'GET' && scope === 'public' ? ['GET', 'HEAD'] : [method],
-    route: path,
+    route: `api/${path}`,
     // Where no function key will do, none is asked for: the app's own refusal says what is needed.
     authLevel: scope === 'public' || bearerOnly ? 'anonymous' : authLevel(),
     handler: answering(lazy(async () => (await import('./pipeline/handlers.ts')).handlerNamed(name))),
   });
 }
 
+// Static files; the prefix `api` of the routes above is theirs and not the host's, so that the page has an address of its own.
+app.http('console', {
+  methods: ['GET', 'HEAD'],
+  route: 'console/{*path}',
+  authLevel: 'anonymous',
+  handler: answering(lazy(async () => (await import('./console/console.ts')).consoleRoute)),
+});
+
 // The host takes the first function by name whose route and method fit: what no other takes comes here.
 app.http('zUnknown', {
   methods: ['GET', 'HEAD', 'PUT', 'PATCH', 'POST', 'DELETE', 'OPTIONS', 'TRACE'],
-  route: '{*path}',
+  route: 'api/{*path}',
   authLevel: 'anonymous',
   handler: answering(lazy(async () => (await import('./pipeline/unknownRoute.ts')).unknownRoute)),
 });
