@@ -229,7 +229,7 @@ var alerts = [
     name: 'ring-rows-strange'
     section: 'operations.md#ring-rows'
     severity: 0
-    query: 'AppTraces | where Message startswith "Skipped a ring row that this service did not write" or Message startswith "Rejected a ring state that names an older generation than before"'
+    query: 'AppTraces | where Message startswith "Skipped a ring row that this service did not write" or Message startswith "Rejected a ring state that names an older generation than before" or Message startswith "Rejected a ring state that names an older generation than the audit chain" or Message startswith "The head of the audit chain of the service is not its last entry"'
     window: 'PT5M'
     operator: 'GreaterThan'
     threshold: 0

@@ -1,8 +1,7 @@
 /** The tables of small rows: vaults, directory, claims, the service's own chain, and the mark of the last sweep. */
 
 import type { Directory } from '../core/accounts/ports.ts';
-import type { ChainHead } from '../core/audit/auditEntry.ts';
-import type { ServiceAuditStore } from '../core/audit/ports.ts';
+import type { ServiceAuditStore, ServiceHead } from '../core/audit/ports.ts';
 import { serviceChain } from '../core/audit/serviceAudit.ts';
 import type { ArmPath } from '../core/base/armPath.ts';
 import { LostRace } from '../core/base/errors.ts';
@@ -168,12 +167,13 @@ export function createClaims(open: OpenTable): Claims {
   };
 }
 
+export const headKey = { partitionKey: serviceChain, rowKey: 'head' };
+
 export function createServiceAuditStore(open: OpenTable): ServiceAuditStore {
   const table = open('service');
-  const headKey = { partitionKey: serviceChain, rowKey: 'head' };
 
   return {
-    head: () => table.readIfAuthentic<ChainHead>(headKey),
+    head: () => table.readIfAuthentic<ServiceHead>(headKey),
     async append(etag, head, entries) {
       const rows = entries.map((entry) => auditRow(serviceChain, entry));
       await table.batch(rowOf(headKey, head), etag, rows);
