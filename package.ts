@@ -22,7 +22,8 @@ export async function packageFiles(): Promise<Files> {
     .filter((entry) => entry.isFile())
     .map((entry) => relative(root, join(entry.parentPath, entry.name)).replaceAll(sep, '/'))
     .filter((path) => path.endsWith('.js') || path.startsWith('dist/console/'));
-  if (!built.includes('dist/console/index.html')) throw new Error('dist/ has no console. Run `npm ci`, then build again.');
+  if (!built.includes('dist/console/index.html'))
+    throw new Error('dist/ has no console. Run `npm ci`, then build again.');
   const files = await Promise.all(
     ['host.json', 'LICENSE', ...built].map(async (path) => [path, await readFile(join(root, path))] as const),
   );
@@ -60,8 +61,7 @@ if (import.meta.main) {
 /** Every file but the many small chunks, which are counted. */
 function contentsOf(files: Files): string {
   const isConsole = (path: string) => path.startsWith('dist/console/');
-  const isChunk = (path: string) =>
-    path.startsWith('dist/') && path !== 'dist/functions/index.js' && !isConsole(path);
+  const isChunk = (path: string) => path.startsWith('dist/') && path !== 'dist/functions/index.js' && !isConsole(path);
   const named = Object.entries(files).filter(([path]) => !isChunk(path) && !isConsole(path));
   const those = (are: (path: string) => boolean) => Object.entries(files).filter(([path]) => are(path));
   const bytesOf = (some: readonly [string, Uint8Array][]) => some.reduce((sum, [, { length }]) => sum + length, 0);

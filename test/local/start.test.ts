@@ -135,7 +135,9 @@ it('npm start stores an account and its key over a restart, and every printed li
   expect(await second.ended).toMatchObject({ code: 0, err: '' });
 });
 
-it('npm start prints the console first, accepts bearer tokens and refuses function keys', { timeout: 60_000 }, async () => {
+it('npm start prints the console first, accepts bearer tokens and refuses function keys', {
+  timeout: 60_000,
+}, async () => {
   const entra = start("it's entra");
   const page = await entra.ready();
   expect(page).toMatch(/KEYWARD_AUTH +entra/);

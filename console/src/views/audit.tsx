@@ -131,7 +131,7 @@ function Verify({ account }: { account: string }) {
   );
 }
 
-function verify(api: Api, account: string, body: Schemas['AuditVerificationWish']): Promise<Verification> {
+function verify(api: Api, account: string, body: Schemas['AuditVerificationInput']): Promise<Verification> {
   return account === ''
     ? bodyOf(api.POST('/api/operator/audit/verify', { body }))
     : bodyOf(
