@@ -89,6 +89,7 @@ async function bench(options: { policy?: Partial<Policy>; jitter?: number; clock
     rings: service.rings,
     accounts: service.accounts,
     serialize: service.serialize,
+    requestLook: service.requestLook,
     keyVault,
     clock: options.clock ?? clock,
     random: { ...random, bytes: (length) => (length === 1 ? jitterByte() : random.bytes(length)) },
