@@ -406,7 +406,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Wraps the caller's own data keys
+         * Wraps the caller's own data keys; one that is no data key stops none of the others
          * @description App role: DataKeys.Use.
          */
         post: operations["dataKeysWrap"];
@@ -2091,6 +2091,26 @@ export interface components {
          * @example {
          *       "value": [
          *         {
+         *           "wrapped": "AQMPHi08S1pJeIaVpLPC0eD/AAAAAobVqmGkGwXs4xRCvL1WnWcUuPVo8yKbXQ9cUfc3o5b4tWSe0y2pUPOSnQpbV6e1cE9hH0mC3KpQm7k1Zc8oXwDpx2lYhQvVb0m3pP4="
+         *         }
+         *       ],
+         *       "accountKeyGeneration": 2
+         *     }
+         */
+        WrappedOwnDataKeys: {
+            value: ({
+                /** @description Store it beside the data. docs/envelope.md. */
+                wrapped: string;
+            } | {
+                error: components["schemas"]["ErrorDetail"];
+            })[];
+            /** @description The newest generation of the account key. */
+            accountKeyGeneration: number;
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
          *           "plaintext": "hJ5h5tHxPYp6JQ3dqYRz0hJ5h5tHxPYp6JQ3dqYRz0g=",
          *           "context": {
          *             "table": "patients"
@@ -2146,7 +2166,7 @@ export interface components {
          */
         WrappedDataKeysInput: {
             value: {
-                /** @description Store it beside the data. docs/envelope.md. */
+                /** @description As Keyward returned it. */
                 wrapped: string;
                 context?: components["schemas"]["EncryptionContext"];
             }[];
@@ -4205,7 +4225,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["WrappedDataKeys"];
+                    "application/json": components["schemas"]["WrappedOwnDataKeys"];
                 };
             };
             400: components["responses"]["Error400"];
