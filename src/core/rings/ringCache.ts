@@ -1,7 +1,7 @@
 /**
- * The rings of this process: read when first needed, and read again when what it has is older than a minute. A KEK is opened once and
- * kept while it exists. When tables or the operator's vault do not answer, a process that has rings goes on with them, and says
- * so loudly.
+ * The rings of this process: read on first use, and read again when the copy is older than a minute. A KEK is decrypted
+ * once and kept while it exists. When tables or the operator's vault do not answer, a process with rings continues with
+ * its copy, and logs an error.
  */
 import { provenHead } from '../audit/serviceAudit.ts';
 import { type Age, startAge, unknownAge } from '../base/age.ts';
@@ -27,7 +27,7 @@ const retryMs = 10_000;
 export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings> {
   const { clock, log } = ports;
   const opened = noOpenKeks();
-  /** No longer handed out. Somebody may still be sealing with it, for as long as a handler runs. */
+  /** No longer handed out. A handler may still be sealing with one, for as long as handlers run. */
   const leaving: { readonly kek: Kek; readonly at: number }[] = [];
   let current: Rings | undefined;
   let last: StoredRings | undefined;
@@ -61,7 +61,9 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     }
   }
 
-  /** Everything that is stored, opened; on the very first start, what is missing is made. @throws Unavailable */
+  /**
+   * Reads and opens everything that is stored. On the very first start it makes what is missing. @throws Unavailable
+   */
   async function open(): Promise<{ loaded: LoadedRings; failures: readonly OpenFailure[] }> {
     for (;;) {
       const loaded = await ports.ringStore.load();
@@ -74,7 +76,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     }
   }
 
-  /** A process that has no ring yet cannot tell which of two KEKs that do not fit together is Keyward's. */
+  /** A process without rings cannot determine which of two unrelated KEKs is Keyward's own. */
   function judge(failures: readonly OpenFailure[], { rings }: StoredRings): void {
     for (const { ring, generation, error } of failures) {
       const isForged = error instanceof KeyMaterialMismatch;
@@ -87,8 +89,8 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
   }
 
   /**
-   * A KEK that was rotated out never encrypts again, also where a process starts on an older state of a ring, or on none: the
-   * service's chain has each activation.
+   * A KEK that was rotated out never encrypts again, even when a process starts on an older state of a ring or on none:
+   * the service's chain has an entry for each activation.
    */
   async function neverBelow(stored: StoredRings, atRest: Pick<Keks, 'kek'>): Promise<StoredRings> {
     let { sealing, isLast } = await ports.ringStore.readSealing(atRest);
@@ -135,7 +137,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
 
   return async (asked) => {
     if (asked === 'fresh') {
-      // A read that is under way may have begun before what the caller wants to see.
+      // A read in progress may have begun before the state that the caller needs.
       const before = begun;
       for (;;) {
         const rings = await read();
@@ -165,10 +167,10 @@ function voucherOf(ring: RingName, opened: OpenKeks): { readonly ring: RingName;
   return first === undefined || kek === undefined ? undefined : { ring: first, kek };
 }
 
-/** For the chain that says which KEKs were activated: entries are only read. */
+/** For the chain that names the activated KEKs. Its entries are only read. */
 const auditKeks = ({ audit }: OpenKeks): Keks => ({
   get newest(): Kek {
-    throw new TypeError('Nothing is written here.');
+    throw new TypeError('This ring is only read.');
   },
   kek(generation) {
     const kek = audit.get(generation);

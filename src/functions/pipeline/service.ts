@@ -1,4 +1,4 @@
-/** The core, wired once per process on the first call, and the log of the current invocation. */
+/** The core, composed once per process on the first call, and the log of the current invocation. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { InvocationContext } from '@azure/functions';
 import { compose } from '../../azure/compose.ts';

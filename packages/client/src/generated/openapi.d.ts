@@ -33,20 +33,20 @@ export interface paths {
          */
         get: operations["accountsGet"];
         /**
-         * Creates an account, or changes what the body names
+         * Creates an account, or changes the properties that the body names
          * @description App role: Accounts.Write.
          */
         put: operations["accountsPut"];
         post?: never;
         /**
-         * Destroys the account key, then clears the account away
+         * Destroys the account key, then deletes the rows of the account
          * @description App role: Accounts.Delete.
          */
         delete: operations["accountsDelete"];
         options?: never;
         head?: never;
         /**
-         * Changes what the body names
+         * Changes the properties that the body names
          * @description App role: Accounts.Write.
          */
         patch: operations["accountsPatch"];
@@ -62,7 +62,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Check an encryption against the vault without changing anything
+         * Checks an encryption against the vault without changing anything
          * @description App role: Accounts.Read.
          */
         post: operations["accountsValidateEncryption"];
@@ -366,7 +366,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Generates data keys, plain and wrapped. Send a random text in x-keyward-nonce: the key status repeats it.
+         * Generates data keys, plain and wrapped. Send a random text in x-keyward-nonce, and the key status repeats it.
          * @description App role: DataKeys.Use.
          */
         post: operations["dataKeysGenerate"];
@@ -426,7 +426,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Unwraps data keys; one that does not unwrap stops none of the others. Send a random text in x-keyward-nonce: the key status repeats it.
+         * Unwraps data keys. A key that does not unwrap does not stop the others. Send a random text in x-keyward-nonce, and the key status repeats it.
          * @description App role: DataKeys.Use.
          */
         post: operations["dataKeysUnwrap"];
@@ -464,7 +464,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Gets a key status; 304: the one with the ETag of If-None-Match is still the newest. Send a random text in x-keyward-nonce: the key status repeats it.
+         * Gets a key status. 304: no newer one exists than that of If-None-Match. Send a random text in x-keyward-nonce, and the key status repeats it.
          * @description App role: DataKeys.Use.
          */
         get: operations["keyStatus"];
@@ -483,7 +483,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The public keys that key statuses are signed with */
+        /** Returns the public keys that verify key statuses */
         get: operations["keyStatusJwks"];
         put?: never;
         post?: never;
@@ -501,7 +501,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Which generations of an account key have wrapped data keys, and when they were last used
+         * Lists the generations of an account key that have wrapped data keys, and their last use
          * @description App role: Keys.Operate.
          */
         get: operations["operatorDataKeyUsage"];
@@ -523,7 +523,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Destroys what opens the data keys of an older generation, for ever
+         * Destroys an older generation for ever; its wrapped data keys no longer open
          * @description App role: Keys.Operate.
          */
         post: operations["operatorDestroyDataKeyGeneration"];
@@ -543,7 +543,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Makes a new account key; secrets are moved to it in the background
+         * Makes a new account key, and encrypts the secrets again in the background
          * @description App role: Keys.Operate.
          */
         post: operations["operatorRotateAccountKey"];
@@ -563,7 +563,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * KeyRef an account's customer key by another identity, while it is not accessible
+         * Gives an account another identity for the same customer key, while the key is not accessible
          * @description App role: Keys.Operate.
          */
         post: operations["operatorRepairIdentity"];
@@ -621,14 +621,14 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Who holds a vault, tenant or identity
+         * Returns the owner that holds a vault, tenant or identity
          * @description App role: Keys.Operate.
          */
         get: operations["operatorClaimsGet"];
         put?: never;
         post?: never;
         /**
-         * Release a claim that no account is bound through
+         * Releases a claim that no account uses
          * @description App role: Keys.Release.
          */
         delete: operations["operatorClaimsRelease"];
@@ -647,7 +647,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Looks at a key now, and tells what was seen
+         * Checks a key now, and returns the result
          * @description App role: Keys.Operate.
          */
         post: operations["operatorLooks"];
@@ -665,7 +665,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Tells by version how many accounts a key wraps, and which versions are safe to disable
+         * Counts the accounts of a key by version, and says which versions are safe to disable
          * @description App role: Keys.Operate.
          */
         get: operations["operatorKeyUsage"];
@@ -725,7 +725,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The service’s own rings, what wraps them, and how far a rotation is
+         * Lists the service’s own rings, the keys that wrap them, and the progress of a rotation
          * @description App role: Keys.Operate.
          */
         get: operations["operatorRings"];
@@ -747,7 +747,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * A new KEK for a ring; where a rotation is stuck, its pass tries again now
+         * Starts a new KEK for a ring, or retries the pass of a rotation that is stuck
          * @description App role: Keys.Operate.
          */
         post: operations["operatorRotateRing"];
@@ -765,7 +765,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Reads an account's audit, also after it was deleted
+         * Reads an account's audit, also after its deletion
          * @description App role: Audit.Read.
          */
         get: operations["operatorAccountAudit"];
@@ -945,7 +945,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Says that the process answers */
+        /** Answers while the process runs */
         get: operations["healthLive"];
         put?: never;
         post?: never;
@@ -963,7 +963,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Says what this service needs, and which of it answers
+         * Lists the dependencies of this service and whether each one answers
          * @description App role: Audit.Read.
          */
         get: operations["healthReady"];
@@ -983,7 +983,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * This document
+         * Returns this document
          * @description App role: Accounts.Read.
          */
         get: operations["openApi"];
@@ -1012,13 +1012,13 @@ export interface components {
             error: {
                 code: components["schemas"]["ErrorCode"];
                 message: string;
-                /** @description The parameter or property at fault. */
+                /** @description The parameter or property that is wrong. */
                 target?: string;
                 details?: components["schemas"]["ErrorDetail"][];
                 additionalInfo?: {
                     /** @constant */
                     type: "Keyward";
-                    /** @description For programs: flat facts, among them `cause`. */
+                    /** @description Flat facts for programs, among them `cause`. */
                     info: {
                         [key: string]: string | number;
                     };
@@ -1026,7 +1026,7 @@ export interface components {
             };
         };
         /**
-         * @description Closed list; the message may change.
+         * @description One of a closed list. The message may change.
          * @enum {string}
          */
         ErrorCode: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
@@ -1034,7 +1034,7 @@ export interface components {
             /** @enum {string} */
             code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "KeyNearExpiry";
             message: string;
-            /** @description The parameter or property at fault. */
+            /** @description The parameter or property that is wrong. */
             target?: string;
         };
         /**
@@ -1157,7 +1157,7 @@ export interface components {
             properties: {
                 /**
                  * Format: uuid
-                 * @description Not shared with a later account of the same name.
+                 * @description Differs from that of a later account of the same name.
                  */
                 accountId: string;
                 owner: string;
@@ -1169,7 +1169,7 @@ export interface components {
                 resourceGroupName?: string;
                 /** @constant */
                 auditKeyUse?: true;
-                /** @description Where the account shortens the lease of its key. */
+                /** @description Present when the account shortens the lease of its key. */
                 leaseSeconds?: number;
                 encryption: {
                     /** @constant */
@@ -1187,7 +1187,7 @@ export interface components {
                     type: "CustomerKey";
                     keyVaultProperties: {
                         /**
-                         * @description https://{vault}/keys/{key}, with a version or without.
+                         * @description https://{vault}/keys/{key}, with or without a version.
                          * @example https://contoso-keys.vault.azure.net/keys/media
                          */
                         keyIdentifier: string;
@@ -1204,12 +1204,12 @@ export interface components {
                         generations: number[];
                     };
                     /**
-                     * @description Unknown: the key was not checked for longer than twice the longest time between two checks.
+                     * @description Unknown: Keyward has not checked the key for longer than twice the longest time between two checks.
                      * @enum {string}
                      */
                     status: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
                     /**
-                     * @description What the data plane gets now. untilLeaseEnd: processes that hold the account key, until servedUntil.
+                     * @description Whether the data plane can use the key now. untilLeaseEnd: only processes that hold the account key, until servedUntil.
                      * @enum {string}
                      */
                     served: "yes" | "untilLeaseEnd" | "no";
@@ -1223,7 +1223,7 @@ export interface components {
                     lastAccessibleAt?: string;
                     /**
                      * Format: date-time
-                     * @description The latest moment at which an account key that was refused could still be in use.
+                     * @description The latest time at which a process could still use the account key of a revoked customer key.
                      */
                     keyReleasedBy?: string;
                     cause?: components["schemas"]["Cause"];
@@ -1233,7 +1233,7 @@ export interface components {
                      * @enum {string}
                      */
                     whoActs?: "customer" | "operator" | "none";
-                    /** @description What to type, or to do. */
+                    /** @description The command to run, or the step to take. */
                     remedy?: string;
                     /** Format: date-time */
                     nextLookAt?: string;
@@ -1241,14 +1241,14 @@ export interface components {
                 };
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
-        /** @description The managed identity that the key is reached with. */
+        /** @description The managed identity that reaches the key. */
         Identity: {
             /**
              * Format: uuid
-             * @description The object id that Keyward calls the vault as: grants name it.
+             * @description The object id of the identity that calls the vault; grants name it.
              */
             principalId?: string;
             /** Format: uuid */
@@ -1258,7 +1258,7 @@ export interface components {
         } | {
             /**
              * Format: uuid
-             * @description The object id that Keyward calls the vault as: grants name it.
+             * @description The object id of the identity that calls the vault; grants name it.
              */
             principalId?: string;
             /** Format: uuid */
@@ -1269,7 +1269,7 @@ export interface components {
         } | {
             /**
              * Format: uuid
-             * @description The object id that Keyward calls the vault as: grants name it.
+             * @description The object id of the identity that calls the vault; grants name it.
              */
             principalId?: string;
             /** Format: uuid */
@@ -1283,7 +1283,7 @@ export interface components {
             tenantId: string;
         };
         /**
-         * @description What a look at a key, or a check of it, showed.
+         * @description The cause that a check of the key found.
          * @enum {string}
          */
         Cause: "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
@@ -1318,7 +1318,7 @@ export interface components {
             /** Format: date-time */
             expiresOn: string;
         };
-        /** @description When it was created, and last written. */
+        /** @description When it was created and last written. */
         SystemData: {
             /** Format: date-time */
             createdAt: string;
@@ -1326,7 +1326,7 @@ export interface components {
             lastModifiedAt: string;
         };
         /**
-         * @description A new account needs location and owner, which never change. What is absent stays as it is.
+         * @description A new account needs location and owner, which never change. Absent properties keep their values.
          * @example {
          *       "location": "westeurope",
          *       "tags": {
@@ -1372,7 +1372,7 @@ export interface components {
                     } | null;
                     identity?: {
                         useSystemAssignedIdentity: boolean;
-                        /** @description A resource id. */
+                        /** @description This must be a resource id. */
                         userAssignedIdentity?: string | null;
                         federatedIdentityClientId?: string | null;
                         tenantId?: string | null;
@@ -1395,9 +1395,9 @@ export interface components {
                     readonly warnings?: unknown;
                     readonly olderAccountKeys?: unknown;
                 } | null;
-                /** @description Every use of the account's key, and every reveal, stands in its audit. */
+                /** @description Keyward audits every use of the account's key and every reveal. */
                 auditKeyUse?: boolean | null;
-                /** @description Shortens the time for which a process or a client may hold a key of the account: 60 to 300 seconds, or 0 when every use must ask the vault. Absent: 300. */
+                /** @description Shortens the time for which a process or a client may hold a key of the account: 60 to 300 seconds, or 0 when every use must call the vault. Absent: 300. */
                 leaseSeconds?: (0 | number) | null;
                 readonly accountId?: unknown;
                 readonly state?: unknown;
@@ -1410,7 +1410,7 @@ export interface components {
             readonly systemData?: unknown;
         };
         /**
-         * @description Every check, in a fixed order; none for the system key.
+         * @description Every check, in a fixed order; empty for the system key.
          * @example {
          *       "valid": false,
          *       "checks": [
@@ -1446,7 +1446,7 @@ export interface components {
             }[];
         };
         /**
-         * @description What PUT or PATCH would be sent. waitSeconds: how long to ask again while permission is missing.
+         * @description The body of PUT or PATCH. waitSeconds: how long Keyward repeats the checks while permission is missing.
          * @example {
          *       "properties": {
          *         "encryption": {
@@ -1484,7 +1484,7 @@ export interface components {
                     } | null;
                     identity?: {
                         useSystemAssignedIdentity: boolean;
-                        /** @description A resource id. */
+                        /** @description This must be a resource id. */
                         userAssignedIdentity?: string | null;
                         federatedIdentityClientId?: string | null;
                         tenantId?: string | null;
@@ -1507,9 +1507,9 @@ export interface components {
                     readonly warnings?: unknown;
                     readonly olderAccountKeys?: unknown;
                 } | null;
-                /** @description Every use of the account's key, and every reveal, stands in its audit. */
+                /** @description Keyward audits every use of the account's key and every reveal. */
                 auditKeyUse?: boolean | null;
-                /** @description Shortens the time for which a process or a client may hold a key of the account: 60 to 300 seconds, or 0 when every use must ask the vault. Absent: 300. */
+                /** @description Shortens the time for which a process or a client may hold a key of the account: 60 to 300 seconds, or 0 when every use must call the vault. Absent: 300. */
                 leaseSeconds?: (0 | number) | null;
                 readonly accountId?: unknown;
                 readonly state?: unknown;
@@ -1577,11 +1577,11 @@ export interface components {
                 labelReferenceInStreamingPolicy?: string;
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
-         * @description Without a value, a key that is there keeps its own.
+         * @description When absent, an existing key keeps its value.
          * @example {
          *       "properties": {
          *         "length": 16,
@@ -1594,7 +1594,7 @@ export interface components {
          *       }
          *     }
          */
-        ContentKeyWish: {
+        ContentKeyInput: {
             readonly id?: unknown;
             readonly name?: unknown;
             readonly type?: unknown;
@@ -1604,7 +1604,7 @@ export interface components {
                 /** @description 16 or 32 bytes. */
                 value?: string;
                 /**
-                 * @description Bytes of a key that is made here.
+                 * @description The length in bytes of a key that Keyward generates.
                  * @enum {number}
                  */
                 length?: 16 | 32;
@@ -1643,7 +1643,7 @@ export interface components {
                 value: string;
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
@@ -1675,7 +1675,7 @@ export interface components {
              */
             nextLink?: string;
         };
-        /** @description One that does not open to what its place says. The others of the page are not kept back. */
+        /** @description Secrets of the page that do not open, or that belong to another secret. They do not stop the others. */
         BrokenContentKey: {
             id: string;
             name: string;
@@ -1687,7 +1687,7 @@ export interface components {
                 labelReferenceInStreamingPolicy?: string;
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
             error: components["schemas"]["ErrorDetail"];
         };
@@ -1742,7 +1742,7 @@ export interface components {
                 label?: string;
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
@@ -1756,7 +1756,7 @@ export interface components {
          *       }
          *     }
          */
-        JobInputWish: {
+        JobInputInput: {
             readonly id?: unknown;
             readonly name?: unknown;
             readonly type?: unknown;
@@ -1802,7 +1802,7 @@ export interface components {
                 files: string[];
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
@@ -1836,7 +1836,7 @@ export interface components {
              */
             nextLink?: string;
         };
-        /** @description One that does not open to what its place says. The others of the page are not kept back. */
+        /** @description Secrets of the page that do not open, or that belong to another secret. They do not stop the others. */
         BrokenJobInput: {
             id: string;
             name: string;
@@ -1846,7 +1846,7 @@ export interface components {
                 label?: string;
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
             error: components["schemas"]["ErrorDetail"];
         };
@@ -1882,7 +1882,7 @@ export interface components {
                 files: string[];
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
@@ -1930,7 +1930,7 @@ export interface components {
             type: "Keyward/accounts/tokenKeys";
             properties: Record<string, never>;
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
@@ -1940,7 +1940,7 @@ export interface components {
          *       }
          *     }
          */
-        TokenKeyWish: {
+        TokenKeyInput: {
             readonly id?: unknown;
             readonly name?: unknown;
             readonly type?: unknown;
@@ -1976,7 +1976,7 @@ export interface components {
                 keyValue: string;
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
@@ -2006,7 +2006,7 @@ export interface components {
              */
             nextLink?: string;
         };
-        /** @description One that does not open to what its place says. The others of the page are not kept back. */
+        /** @description Secrets of the page that do not open, or that belong to another secret. They do not stop the others. */
         BrokenTokenKey: {
             id: string;
             name: string;
@@ -2014,7 +2014,7 @@ export interface components {
             type: "Keyward/accounts/tokenKeys";
             properties: Record<string, never>;
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
             error: components["schemas"]["ErrorDetail"];
         };
@@ -2034,12 +2034,12 @@ export interface components {
             value: {
                 /** @description A data key of 16 or 32 bytes. */
                 plaintext: string;
-                /** @description Store it beside the data. docs/envelope.md. */
+                /** @description Store it beside the data. Format: docs/envelope.md. */
                 wrapped: string;
             }[];
             /** @description The newest generation of the account key. */
             accountKeyGeneration: number;
-            /** @description A JWS by Ed25519. Plaintext that came with it may be used until its `notAfter`, and not afterwards. docs/envelope.md. */
+            /** @description A JWS with Ed25519. The caller may use the plaintext of this answer until its `notAfter`. Format: docs/envelope.md. */
             keyStatus: string;
         };
         /**
@@ -2054,14 +2054,14 @@ export interface components {
             /** @description Absent: 1. */
             count?: number;
             /**
-             * @description Bytes of each key. Absent: 32.
+             * @description The length of each key in bytes. Absent: 32.
              * @enum {number}
              */
             length?: 16 | 32;
             context?: components["schemas"]["EncryptionContext"];
         };
         /**
-         * @description Facts about the data that are not secret and must be the same when the key is unwrapped. At most 16 pairs; a key has 1 to 128 bytes of UTF-8, a value at most 512.
+         * @description Facts about the data that are not secret. The unwrap call must send the same ones. At most 16 pairs; a key has 1 to 128 bytes of UTF-8, a value at most 512.
          * @example {
          *       "table": "patients"
          *     }
@@ -2081,7 +2081,7 @@ export interface components {
          */
         WrappedDataKeys: {
             value: {
-                /** @description Store it beside the data. docs/envelope.md. */
+                /** @description Store it beside the data. Format: docs/envelope.md. */
                 wrapped: string;
             }[];
             /** @description The newest generation of the account key. */
@@ -2099,7 +2099,7 @@ export interface components {
          */
         WrappedOwnDataKeys: {
             value: ({
-                /** @description Store it beside the data. docs/envelope.md. */
+                /** @description Store it beside the data. Format: docs/envelope.md. */
                 wrapped: string;
             } | {
                 error: components["schemas"]["ErrorDetail"];
@@ -2142,14 +2142,14 @@ export interface components {
             value: ({
                 /** @description A data key of 16 or 32 bytes. */
                 plaintext: string;
-                /** @description The generation that this key is wrapped under. */
+                /** @description The generation of the account key that wraps this key. */
                 accountKeyGeneration: number;
             } | {
                 error: components["schemas"]["ErrorDetail"];
             })[];
             /** @description The newest generation of the account key. */
             accountKeyGeneration: number;
-            /** @description A JWS by Ed25519. Plaintext that came with it may be used until its `notAfter`, and not afterwards. docs/envelope.md. */
+            /** @description A JWS with Ed25519. The caller may use the plaintext of this answer until its `notAfter`. Format: docs/envelope.md. */
             keyStatus: string;
         };
         /**
@@ -2184,9 +2184,9 @@ export interface components {
          */
         RewrappedDataKeys: {
             value: ({
-                /** @description Store it beside the data. docs/envelope.md. */
+                /** @description Store it beside the data. Format: docs/envelope.md. */
                 wrapped: string;
-                /** @description The generation that this key is wrapped under. */
+                /** @description The generation of the account key that wraps this key. */
                 accountKeyGeneration: number;
             } | {
                 error: components["schemas"]["ErrorDetail"];
@@ -2200,7 +2200,7 @@ export interface components {
          *     }
          */
         KeyStatusAnswer: {
-            /** @description A JWS by Ed25519. Plaintext that came with it may be used until its `notAfter`, and not afterwards. docs/envelope.md. */
+            /** @description A JWS with Ed25519. The caller may use the plaintext of this answer until its `notAfter`. Format: docs/envelope.md. */
             keyStatus: string;
         };
         /**
@@ -2256,14 +2256,14 @@ export interface components {
                 isNewest: boolean;
                 /**
                  * Format: date-time
-                 * @description When it began to wrap data keys.
+                 * @description When the generation began to wrap data keys.
                  */
                 since: string;
                 /** Format: date-time */
                 supersededAt?: string;
                 /**
                  * Format: date-time
-                 * @description When a key under it was last unwrapped or wrapped again, to within ten minutes. Absent: never.
+                 * @description When a data key of this generation was last unwrapped or wrapped again, to within ten minutes. Absent: never.
                  */
                 lastSeenAt?: string;
                 /** Format: date-time */
@@ -2278,7 +2278,7 @@ export interface components {
         DestroyInput: {
             /**
              * Format: date-time
-             * @description From the usage: the last use must be earlier.
+             * @description A time from the usage. Keyward refuses the call when the last use is later.
              */
             notSeenSince: string;
         };
@@ -2292,7 +2292,7 @@ export interface components {
         IdentityRepair: {
             identity: {
                 useSystemAssignedIdentity: boolean;
-                /** @description A resource id. */
+                /** @description This must be a resource id. */
                 userAssignedIdentity?: string | null;
                 federatedIdentityClientId?: string | null;
                 tenantId?: string | null;
@@ -2326,7 +2326,7 @@ export interface components {
             keyIdentifier: string;
             identity?: {
                 useSystemAssignedIdentity: boolean;
-                /** @description A resource id. */
+                /** @description This must be a resource id. */
                 userAssignedIdentity?: string | null;
                 federatedIdentityClientId?: string | null;
                 tenantId?: string | null;
@@ -2382,7 +2382,7 @@ export interface components {
         Looks: {
             value: {
                 /**
-                 * @description https://{vault}/keys/{key}, with a version or without.
+                 * @description https://{vault}/keys/{key}, with or without a version.
                  * @example https://contoso-keys.vault.azure.net/keys/media
                  */
                 key: string;
@@ -2443,7 +2443,7 @@ export interface components {
          */
         KeyUsage: {
             /**
-             * @description https://{vault}/keys/{key}, with a version or without.
+             * @description https://{vault}/keys/{key}, with or without a version.
              * @example https://contoso-keys.vault.azure.net/keys/media
              */
             keyIdentifier: string;
@@ -2452,9 +2452,9 @@ export interface components {
             versions: {
                 version: string;
                 accounts: number;
-                /** @description Of these, pinned to the version: only their owner can move them. */
+                /** @description Accounts of these that are pinned to the version: only their owner can change that. */
                 pinned: number;
-                /** @description Absent: the newest version is not known. */
+                /** @description Absent when Keyward does not know the newest version. */
                 isLatest?: boolean;
                 /** Format: date-time */
                 notLatestSince?: string;
@@ -2509,7 +2509,7 @@ export interface components {
             owner: string;
             follows: boolean;
             /**
-             * @description https://{vault}/keys/{key}, with a version or without.
+             * @description https://{vault}/keys/{key}, with or without a version.
              * @example https://contoso-keys.vault.azure.net/keys/media
              */
             keyIdentifier: string;
@@ -2541,10 +2541,10 @@ export interface components {
             value: components["schemas"]["Ring"][];
             /**
              * Format: date-time
-             * @description When the newest versions of the operator’s keys were last read.
+             * @description When Keyward last read the newest versions of the operator’s keys.
              */
             keysCheckedAt?: string;
-            /** @description Whether all of them answered, and could be proven. */
+            /** @description Whether Keyward could read and verify all of them. */
             keysAnswered?: boolean;
         };
         /**
@@ -2567,16 +2567,16 @@ export interface components {
         Ring: {
             /** @enum {string} */
             ring: "system" | "at-rest" | "audit";
-            /** @description The generation that is sealed with. */
+            /** @description The generation that encrypts. */
             sealing: number;
             /**
              * Format: date-time
-             * @description Since when.
+             * @description Since when this generation encrypts.
              */
             since?: string;
             /**
              * Format: date-time
-             * @description When a newer KEK is due by age.
+             * @description When Keyward makes the next KEK because of this one’s age.
              */
             nextRotationAt?: string;
             generations: {
@@ -2597,13 +2597,13 @@ export interface components {
                     round: number;
                     /** Format: date-time */
                     startAt: string;
-                    /** @description Accounts, in this round. */
+                    /** @description Accounts processed in this round. */
                     visited: number;
-                    /** @description Under an older generation, in this round. */
+                    /** @description Rows under an older generation, in this round. */
                     found: number;
-                    /** @description Of these, not to be opened. */
+                    /** @description Rows of these that could not be decrypted. */
                     stuck: number;
-                    /** @description In all rounds. */
+                    /** @description Rows sealed again, in all rounds. */
                     moved: number;
                 };
             };
@@ -2640,7 +2640,7 @@ export interface components {
              */
             nextLink?: string;
         };
-        /** @description As it is stored: the hash is over everything else in it (docs/envelope.md). */
+        /** @description The entry as stored: the hash covers everything else in it (docs/envelope.md). */
         AuditEntry: {
             /** @enum {string} */
             type: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged";
@@ -2650,11 +2650,11 @@ export interface components {
                 id: string;
             };
             /**
-             * @description What began it, where nobody called.
+             * @description What started the work when no caller requested it.
              * @enum {string}
              */
             trigger?: "event" | "sweep" | "admin" | "wake" | "operation";
-            /** @description As its sender wrote it. */
+            /** @description The id that the sender wrote. Keyward does not verify it. */
             eventId?: string;
             cause?: components["schemas"]["Cause"];
             key?: string;
@@ -2694,7 +2694,7 @@ export interface components {
             /** @description HMAC-SHA-256, base64url. Empty before the first entry. */
             hash: string;
         };
-        /** @description A row that holds no entry that this version knows: somebody has written over it. */
+        /** @description A row that holds no entry that this version can read: another writer has changed it. */
         UnreadableAuditEntry: {
             sequence: number;
             /** @constant */
@@ -2720,25 +2720,25 @@ export interface components {
             /** @description An account id, a binding id, or `service`. */
             chain: string;
             /**
-             * @description `unfinished`: the call has used up its time, and found nothing so far. Go on with `after`.
+             * @description `unfinished`: the call has used its time and found no fault so far. Continue with `after`.
              * @enum {string}
              */
             result: "whole" | "broken" | "unfinished";
-            /** @description As it is kept beside the chain. */
+            /** @description The head as stored beside the chain. */
             head: {
                 sequence: number;
                 /** @description HMAC-SHA-256, base64url. Empty before the first entry. */
                 hash: string;
             };
-            /** @description The last link that holds. */
+            /** @description The last link that is intact. */
             verified: {
                 sequence: number;
                 /** @description HMAC-SHA-256, base64url. Empty before the first entry. */
                 hash: string;
             };
-            /** @description Verified by this call. */
+            /** @description Links that this call has verified. */
             entries: number;
-            /** @description Announced heads that this call has compared, and found to fit. */
+            /** @description Published heads that this call has compared and found to match. */
             compared: number;
             /** @description The first broken link. */
             broken?: {
@@ -2759,10 +2759,10 @@ export interface components {
          *       ]
          *     }
          */
-        AuditVerificationWish: {
-            /** @description `verified` of an earlier call that was unfinished. */
+        AuditVerificationInput: {
+            /** @description `verified` of an earlier call whose result was unfinished. */
             after?: components["schemas"]["AuditHead"];
-            /** @description Heads that were announced, in any order. Those before `after` are passed over. */
+            /** @description Published heads of the chain, in any order. Keyward ignores those before `after`. */
             announced?: components["schemas"]["AuditHead"][];
         };
         /**
@@ -2808,7 +2808,7 @@ export interface components {
             };
             /**
              * Format: date-time
-             * @description Absent: it is the present account.
+             * @description Absent for the present account.
              */
             deletedAt?: string;
         };
@@ -2836,7 +2836,7 @@ export interface components {
         KeyBinding: {
             bindingId: string;
             /**
-             * @description https://{vault}/keys/{key}, with a version or without.
+             * @description https://{vault}/keys/{key}, with or without a version.
              * @example https://contoso-keys.vault.azure.net/keys/media
              */
             key: string;
@@ -2850,7 +2850,7 @@ export interface components {
             };
         };
         /**
-         * @description To the Event Grid schema's validation event.
+         * @description The answer to the validation event of the Event Grid schema.
          * @example {
          *       "validationResponse": "512d38b6-c7b8-40c8-89fe-f46f9e9622b6"
          *     }
@@ -3006,7 +3006,7 @@ export interface components {
                 "application/json": components["schemas"]["ErrorAnswer"];
             };
         };
-        /** @description AuthenticationFailed. With function keys the Functions host answers, and without a body. */
+        /** @description AuthenticationFailed. With function keys, the Functions host answers without a body. */
         Error401: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
@@ -3120,22 +3120,22 @@ export interface components {
         };
     };
     parameters: {
-        /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+        /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
         IfMatch: string;
-        /** @description Create, never replace. When it exists: 412. */
+        /** @description Creates, and never replaces. Keyward answers 412 when the resource exists. */
         IfNoneMatch: "*";
     };
     requestBodies: never;
     headers: {
-        /** @description Name it when you report an error. */
+        /** @description The id to name when you report an error. */
         RequestId: string;
         /** @description Seconds. */
         RetryAfter: string;
         /** @description Changes with every write. */
         ETag: string;
-        /** @description Where to follow the work. */
+        /** @description The address that shows the progress. */
         Location: string;
-        /** @description How long the answer may be stored: not at all, or, of public keys, a minute. */
+        /** @description How long the answer may be stored: not at all, or a minute for public keys. */
         "Cache-Control": "no-store" | "public, max-age=60";
     };
     pathItems: never;
@@ -3195,7 +3195,7 @@ export interface operations {
                     "application/json": components["schemas"]["Account"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3217,9 +3217,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
-                /** @description Create, never replace. When it exists: 412. */
+                /** @description Creates, and never replaces. Keyward answers 412 when the resource exists. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
@@ -3271,7 +3271,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -3281,7 +3281,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3289,7 +3289,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3311,7 +3311,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -3440,7 +3440,7 @@ export interface operations {
                     "application/json": components["schemas"]["ContentKey"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3461,9 +3461,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
-                /** @description Create, never replace. When it exists: 412. */
+                /** @description Creates, and never replaces. Keyward answers 412 when the resource exists. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
@@ -3474,7 +3474,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ContentKeyWish"];
+                "application/json": components["schemas"]["ContentKeyInput"];
             };
         };
         responses: {
@@ -3516,7 +3516,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -3527,7 +3527,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3535,7 +3535,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3677,7 +3677,7 @@ export interface operations {
                     "application/json": components["schemas"]["JobInput"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3698,9 +3698,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
-                /** @description Create, never replace. When it exists: 412. */
+                /** @description Creates, and never replaces. Keyward answers 412 when the resource exists. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
@@ -3711,7 +3711,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["JobInputWish"];
+                "application/json": components["schemas"]["JobInputInput"];
             };
         };
         responses: {
@@ -3753,7 +3753,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -3764,7 +3764,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3772,7 +3772,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3947,7 +3947,7 @@ export interface operations {
                     "application/json": components["schemas"]["TokenKey"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3968,9 +3968,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
-                /** @description Create, never replace. When it exists: 412. */
+                /** @description Creates, and never replaces. Keyward answers 412 when the resource exists. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
@@ -3981,7 +3981,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["TokenKeyWish"];
+                "application/json": components["schemas"]["TokenKeyInput"];
             };
         };
         responses: {
@@ -4023,7 +4023,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -4034,7 +4034,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -4042,7 +4042,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -4336,7 +4336,7 @@ export interface operations {
                     "application/json": components["schemas"]["KeyStatusAnswer"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -4455,7 +4455,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -4775,7 +4775,7 @@ export interface operations {
                     "application/json": components["schemas"]["Account"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             202: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -4900,7 +4900,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AuditVerificationWish"];
+                "application/json": components["schemas"]["AuditVerificationInput"];
             };
         };
         responses: {
@@ -5032,7 +5032,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AuditVerificationWish"];
+                "application/json": components["schemas"]["AuditVerificationInput"];
             };
         };
         responses: {
@@ -5097,7 +5097,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AuditVerificationWish"];
+                "application/json": components["schemas"]["AuditVerificationInput"];
             };
         };
         responses: {
@@ -5145,7 +5145,7 @@ export interface operations {
                     "application/json": components["schemas"]["WebhookValidation"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             202: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -5173,7 +5173,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
