@@ -75,7 +75,7 @@ test('INV-4: no data key is generated, wrapped or unwrapped under a lease that h
 test('INV-9: no row of any table and no log line holds a data key, its wrapped form or its encryption context', async () => {
   const { lab } = world;
   const { plain, wrapped, calls } = await withDataKey('silent');
-  await patchAccount('silent', { auditKeyUse: true }, {}, tester, lab.service);
+  await patchAccount({ name: 'silent', input: { auditKeyUse: true }, actor: tester }, lab.service);
   for (const call of Object.values(calls)) await call();
   await failure(unwrapDataKeys([{ bytes: wrapped, contextHash }], { account: 'none', actor: tester }, lab.service));
   const said = lab.log.map((line) => JSON.stringify(line));
@@ -100,7 +100,15 @@ describe('INV-12: a key that was just disabled, while the lease of its account s
     const moves = [
       () => rotateAccountKey('revoked', {}, tester, lab.service),
       () =>
-        patchAccount('revoked', { encryption: { type: 'SystemKey' } }, {}, tester, lab.service, { mayRelease: true }),
+        patchAccount(
+          {
+            name: 'revoked',
+            input: { encryption: { type: 'SystemKey' } },
+            actor: tester,
+            permissions: { mayRelease: true },
+          },
+          lab.service,
+        ),
     ];
     for (const move of moves) expect(await failure(move())).toMatchObject({ code: 'CustomerKeyUnreachable' });
     const { items } = await calls.rewrap();
