@@ -79,6 +79,7 @@ export function operatorSettings(storage: string, identity: Identity, keyVaultUr
     AzureWebJobsStorage: storage,
     ...identity.environment,
     KEYWARD_TENANT_ID: homeTenantId,
+    KEYWARD_IDENTITY_PRINCIPAL_ID: appPrincipalId,
     KEYWARD_SYSTEM_KEY: `https://${operatorVault}.vault.azure.net/keys/system`,
     KEYWARD_AT_REST_KEY: `https://${operatorVault}.vault.azure.net/keys/at-rest`,
     KEYWARD_KEY_VAULT_EMULATOR: keyVaultUrl,

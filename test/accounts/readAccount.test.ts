@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
+import { verdictOn } from '../../src/core/accounts/account.ts';
 import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
 import { patchAccount, putAccount } from '../../src/core/accounts/putAccount.ts';
-import { findAccount } from '../../src/core/accounts/readAccount.ts';
+import { findAccount, listAccounts } from '../../src/core/accounts/readAccount.ts';
 import type { Service } from '../../src/core/service.ts';
 import { tester } from '../../src/local/lab/lab.ts';
 import { location } from '../../src/local/operator.ts';
@@ -60,4 +61,24 @@ test('INV-7: whatever another process has done to it since, what comes is the wa
   expect(await findAccount('moved', reader)).toBeUndefined();
   await putAccount('moved', { owner: 'moved', location }, {}, tester, lab.service);
   expect((await findAccount('moved', reader))?.record.encryption).toEqual({ type: 'SystemKey' });
+});
+
+test('a page of accounts reads each watch once, however many of them share a key', async () => {
+  const { lab } = world;
+  const [shared, own] = [await lab.vaultWithKey('listed-shared-kv'), await lab.vaultWithKey('listed-own-kv')];
+  for (const name of ['listed-1', 'listed-2', 'listed-3']) await lab.account(name, 'contoso', shared);
+  await lab.account('listed-4', 'fabrikam', own);
+  await lab.account('listed-5', 'fabrikam');
+  const { service, reads } = observed(await lab.another());
+  const { accounts } = await listAccounts(5, 'listed-0', service);
+  expect(accounts.map(({ record }) => record.name)).toEqual([
+    'listed-1',
+    'listed-2',
+    'listed-3',
+    'listed-4',
+    'listed-5',
+  ]);
+  expect(accounts.map((view) => verdictOn(view)?.status)).toEqual([...Array(4).fill('Accessible'), undefined]);
+  expect(reads.filter((read) => read === 'watch begins')).toHaveLength(2);
+  expect(reads.filter((read) => read === 'record begins')).toHaveLength(5);
 });

@@ -107,6 +107,10 @@ test('the calls of accounts match the document: created, changed, moved, rotated
   await api('PATCH', account, customerKey('https://weak-kv.vault.azure.net/keys/cmk'));
   await api('POST', `${account}/validateEncryption`, customerKey('https://weak-kv.vault.azure.net/keys/cmk'));
   await api('POST', `${account}/validateEncryption`, { ...customerKey(key), waitSeconds: 61 });
+  await api('POST', `/api/operator${account.replace('/api', '')}/validateEncryption`, {});
+  await api('POST', '/api/operator/keys/validate', { keyIdentifier: key, owner: 'contoso' });
+  await api('GET', '/api/operator/identities');
+  await api('POST', '/api/operator/identities/confirmDenials', {});
   const claim = '/api/operator/claims?kind=vault&value=';
   await api('GET', `${claim}busy-kv.vault.azure.net`);
   await api('GET', `${claim}weak-kv.vault.azure.net`);
@@ -351,7 +355,15 @@ test('the overview matches the document: accounts, keys, an owner and the time l
   const { body: timeline } = await got(200, api('GET', '/api/operator/timeline?order=oldest&$top=3'));
   expect(timeline.value).toHaveLength(3);
   await got(200, api('GET', timeline.nextLink.replace(/^.*\/api/, '/api')));
-  for (const query of ['state=down', 'status=bad', 'cause=KeyLost', 'served=maybe', 'owner=%20', 'key=media', 'name=a_b'])
+  for (const query of [
+    'state=down',
+    'status=bad',
+    'cause=KeyLost',
+    'served=maybe',
+    'owner=%20',
+    'key=media',
+    'name=a_b',
+  ])
     await refused(400, 'InvalidParameter', api('GET', `/api/operator/accounts?${query}`));
   for (const query of ['from=yesterday', 'to=02:00', 'order=up', 'type=Other', '$skipToken=/'])
     await refused(400, 'InvalidParameter', api('GET', `/api/operator/timeline?${query}`));

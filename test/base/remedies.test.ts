@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Cause, causes } from '../../src/core/base/causes.ts';
-import { type RemedyTarget, remedyOf } from '../../src/core/base/remedies.ts';
+import { meaningFor, type RemedyTarget, remedyOf } from '../../src/core/base/remedies.ts';
 import { azCommandsIn, refusalOf } from '../az/azCommands.ts';
 
 const version = '2f1c0d9e8b7a46559483726150a1b2c3';
@@ -82,11 +82,11 @@ describe('a remedy', () => {
     expect(remedyOf(cause, china)).not.toContain('azure.net');
   });
 
-  it('of IdentityUnavailable grants the system key, where the control look showed that the grant is missing', () => {
-    const operatorKey = { vaultHost: 'op.vault.azure.net', vaultName: 'op', keyName: 'system' };
-    const remedy = remedyOf('IdentityUnavailable', { ...vault, operatorKey });
-    expect(remedy).toContain(`--assignee-object-id ${principalId} `);
-    expect(remedy).toContain('az keyvault show --name op --query id -o tsv)/keys/system');
+  it('of IdentityUnavailable tells a missing token from a missing grant on the system key', () => {
+    const failed = { ...vault, isControlLookFailed: true };
+    expect(remedyOf('IdentityUnavailable', failed)).toContain(`az role assignment list --assignee ${principalId} `);
+    expect(meaningFor('IdentityUnavailable', failed)).toContain("operator's own system key");
     expect(remedyOf('IdentityUnavailable', vault)).not.toContain('az role assignment');
+    expect(meaningFor('IdentityUnavailable', vault)).toContain('token');
   });
 });

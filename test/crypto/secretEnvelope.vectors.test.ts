@@ -113,6 +113,16 @@ const python = ['/usr/bin/python3', 'python3'].find((path) => {
   }
 });
 
+test('what is longer than a reveal opens is not sealed', () => {
+  const [first] = vectors.good;
+  if (first === undefined) throw new Error('no vectors');
+  const context = placeOf(first);
+  const keys = { inner: new Uint8Array(32), outer: new Uint8Array(32) };
+  const seal = (length: number) => sealSecret(new Uint8Array(length), context, keys, kekOf(3), new Uint8Array(24));
+  expect(openSecret(seal(20_480), context, keys)).toHaveLength(20_480);
+  expect(() => seal(20_481)).toThrow(RangeError);
+});
+
 describe.skipIf(python === undefined)('the second implementation', () => {
   const run = (args: string[], input = '') =>
     execFileSync(python ?? '', [recipe, ...args], { input, encoding: 'utf8' });

@@ -2,10 +2,10 @@ import { createHmac } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { Unavailable } from '../../src/core/base/errors.ts';
 import { type RingName, ringNames } from '../../src/core/base/vocabulary.ts';
-import { KeyMaterialMismatch } from '../../src/core/crypto/accountKeyEnvelope.ts';
+import { type Kek, KeyMaterialMismatch } from '../../src/core/crypto/accountKeyEnvelope.ts';
 import type { KeyVault } from '../../src/core/customerKey/ports.ts';
 import { ringAgeMs } from '../../src/core/rings/durations.ts';
-import type { Ring, RingRow, Rings } from '../../src/core/rings/ring.ts';
+import type { Ring, RingLink, RingRow, Rings } from '../../src/core/rings/ring.ts';
 import { createRings } from '../../src/core/rings/ringCache.ts';
 import { start } from '../builders.ts';
 import { decrypted, encrypted, fixtureKey } from '../rsaFixtures.ts';
@@ -38,6 +38,7 @@ function row(changes: Partial<RingRow> & { plain?: Uint8Array; by?: typeof oldKe
     isFirst: false,
     wrapped: encrypted(by, plain),
     createdAt: start,
+    ...(generation === 1 ? firstLink(ring) : {}),
     ...about,
   };
 }
@@ -45,9 +46,15 @@ function row(changes: Partial<RingRow> & { plain?: Uint8Array; by?: typeof oldKe
 const at = (rings: Rings, ring: RingName): Ring =>
   ring === 'system' ? rings.system : ring === 'at-rest' ? rings.atRest : rings.audit;
 const load = async (stage: RingStage, ring: RingName = 'system') => at(await createRings(stage)(), ring);
-/** HMAC-SHA-256 under the KEK before it, over length-prefixed parts: docs/envelope.md. */
-const linked = (ring: RingName, generation: number, fill: number, before: number): string => {
-  const parts = [Buffer.from('keyward/ring-link/1'), Buffer.from(ring), Buffer.alloc(4), Buffer.alloc(32, fill)];
+/** HMAC-SHA-256 under the KEK that vouches for it, over length-prefixed parts: docs/envelope.md. */
+const linked = (
+  ring: RingName,
+  generation: number,
+  fill: number,
+  before: number,
+  by: Omit<RingLink, 'mac'> = { ring, generation: generation - 1 },
+): RingLink => {
+  const parts = [Buffer.from('keyward/ring-link/2'), Buffer.from(ring), Buffer.alloc(4), Buffer.alloc(32, fill)];
   parts[2]?.writeUInt32BE(generation);
   const hmac = createHmac('sha256', Buffer.alloc(32, before));
   for (const part of parts) {
@@ -55,8 +62,15 @@ const linked = (ring: RingName, generation: number, fill: number, before: number
     length.writeUInt32BE(part.length);
     hmac.update(length).update(part);
   }
-  return hmac.digest('base64url');
+  return { ...by, mac: hmac.digest('base64url') };
 };
+
+/** The ring before vouches for the first KEK of a ring. */
+const ringBefore: Partial<Record<RingName, RingName>> = { 'at-rest': 'system', audit: 'at-rest' };
+function firstLink(ring: RingName, fill = 0xaa): { link?: RingLink } {
+  const before = ringBefore[ring];
+  return before === undefined ? {} : { link: linked(ring, 1, fill, 0xaa, { ring: before, generation: 1 }) };
+}
 
 /** The rows given, beside rings that are as they should be. */
 const beside = (rows: RingRow[]) => [
@@ -106,9 +120,9 @@ describe('INV-11: the first start', () => {
   it('of two processes makes one ring though the key was rotated between them and the slower one is late', async () => {
     const quick = ringStage({ keyVault: vaultWith(new Map([[oldVersion, oldKey]])) });
     const quickStart = Promise.withResolvers<void>();
-    const insert = async (made: RingRow) => {
+    const insert = async (made: RingRow, kek: Kek) => {
       await quickStart.promise;
-      return quick.ringStore.insert({ ...made, createdAt: start + 500 });
+      return quick.ringStore.insert({ ...made, createdAt: start + 500 }, kek);
     };
     const slow = { ...quick, keyVault: vaultWith(keys), ringStore: { ...quick.ringStore, insert } };
     const late = load(slow);
@@ -122,14 +136,14 @@ describe('INV-11: the first start', () => {
   it('makes no second KEK however late it is: the place of a first wrapping that was dropped stays taken', async () => {
     const quick = ringStage({ keyVault: vaultWith(keys) });
     const rewrapped = Promise.withResolvers<void>();
-    const insert = async (made: RingRow) => {
+    const insert = async (made: RingRow, kek: Kek) => {
       await rewrapped.promise;
-      return quick.ringStore.insert(made);
+      return quick.ringStore.insert(made, kek);
     };
     const late = load({ ...quick, ringStore: { ...quick.ringStore, insert } });
     const first = await load(quick);
     for (const one of [...quick.stored]) {
-      await quick.ringStore.insert({ ...one, isFirst: false });
+      await quick.ringStore.insert({ ...one, isFirst: false }, first.newest);
       await quick.ringStore.remove(one);
     }
     rewrapped.resolve();
@@ -180,7 +194,9 @@ describe('a stored ring', () => {
   it('gives each generation its KEK, and that which its state names to seal with: without one the lowest', async () => {
     const link = linked('system', 10, 10, 9);
     const rows = [10, 9].map((n) => row({ generation: n, plain: payload(1, n, n), ...(n === 10 ? { link } : {}) }));
-    const stage = ringStage({ keyVault: vaultWith(keys), stored: beside(rows), hasAccounts: true });
+    const vouched = linked('at-rest', 1, 0xaa, 9, { ring: 'system', generation: 9 });
+    const all = [...rows, row({ ring: 'at-rest', link: vouched })];
+    const stage = ringStage({ keyVault: vaultWith(keys), stored: beside(all), hasAccounts: true });
     expect((await load(stage)).newest.generation).toBe(9);
     stage.states.set('system', { sealing: 10, since: start });
     const { newest, kek } = await load(stage);
@@ -415,6 +431,35 @@ describe('the rings of a running process', () => {
     expect(held.isFresh()).toBe(false);
     clocks(0, 0);
     expect(held.isFresh()).toBe(true);
+  });
+
+  it('are read again by the first call after a suspension, also where the read before it was cut or had just failed', async () => {
+    const { stage, rings } = await running();
+    const day = 24 * 3_600_000;
+    const { read } = stage.ringStore;
+    const clocks = { wall: start, monotonic: 0 };
+    Object.assign(stage.clock, { now: () => clocks.wall, monotonic: () => clocks.monotonic });
+    for (const cut of ['answered', 'failed'] as const) {
+      clocks.monotonic += ringAgeMs;
+      const awake = Promise.withResolvers<void>();
+      stage.ringStore.read = async () => {
+        stage.ringStore.read = read;
+        await awake.promise;
+        if (cut === 'failed') throw new Unavailable('StorageUnavailable', 'no', 5);
+        return read();
+      };
+      const before = rings();
+      // The monotonic clock stands still while the host is suspended.
+      clocks.wall += day;
+      const first = rings();
+      awake.resolve();
+      for (const answer of await Promise.all([before, first])) expect(answer.system.newest.generation).toBe(1);
+    }
+    stage.ringStore.read = () => Promise.reject(new Unavailable('StorageUnavailable', 'no', 5));
+    await expect(rings('fresh')).rejects.toThrow(Unavailable);
+    stage.ringStore.read = read;
+    clocks.wall += day;
+    expect((await rings()).system.newest.generation).toBe(1);
   });
 
   it.each([

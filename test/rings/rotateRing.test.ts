@@ -199,7 +199,8 @@ test('INV-11: a row that was put down before a new KEK is made is not taken for 
   const before = await newestOf('system');
   const [first] = (await stored('system', rings.service)).rows;
   if (first === undefined) throw new Error('There is no ring.');
-  await ringStore.insert({ ...first, generation: before + 1, isFirst: true });
+  const { system } = await rings.service.rings();
+  await ringStore.insert({ ...first, generation: before + 1, isFirst: true }, system.newest);
   await rotateWhole('system', rings);
   expect(await newestOf('system')).toBe(before + 2);
   expect(await generationsLeft('system')).toEqual(new Set([before + 2]));

@@ -1,5 +1,6 @@
 /** In-memory ports of a ring, with real RSA behind the vault. */
 import { createPublicKey, type KeyObject, randomBytes, randomUUID } from 'node:crypto';
+import type { Sealing } from '../../src/core/audit/ports.ts';
 import { bytesOf } from '../../src/core/base/bytes.ts';
 import type { Cause } from '../../src/core/base/causes.ts';
 import type { LogFields } from '../../src/core/base/log.ts';
@@ -7,9 +8,9 @@ import type { EpochMs } from '../../src/core/base/time.ts';
 import type { RingName } from '../../src/core/base/vocabulary.ts';
 import type { Answer, KeyRef, KeyVault } from '../../src/core/customerKey/ports.ts';
 import type { OperatorKeys } from '../../src/core/rings/kek.ts';
-import type { RingPorts } from '../../src/core/rings/loadRings.ts';
+import type { RingPorts } from '../../src/core/rings/makeKek.ts';
 import type { RingStore } from '../../src/core/rings/ports.ts';
-import type { RingRow, RingState } from '../../src/core/rings/ring.ts';
+import type { RingRoot, RingRow, RingState } from '../../src/core/rings/ring.ts';
 import { aBinding, start } from '../builders.ts';
 import { decrypted, encrypted } from '../rsaFixtures.ts';
 
@@ -67,6 +68,9 @@ export interface RingStage extends RingPorts {
   readonly stored: RingRow[];
   readonly markers: RingRow[];
   readonly states: Map<RingName, RingState>;
+  readonly roots: Map<RingName, RingRoot>;
+  /** What the head of the service's chain says was activated. */
+  readonly activated: { sealing: Sealing };
   readonly inserts: RingRow[];
   readonly lines: LogLine[];
   readonly time: { now: EpochMs };
@@ -85,11 +89,28 @@ interface StageOptions {
 export function ringStage({ keyVault, hasAccounts, stored = [], keys = operatorKeys }: StageOptions): RingStage {
   const [inserts, markers, lines] = [[] as RingRow[], [] as RingRow[], [] as LogLine[]];
   const states = new Map<RingName, RingState>();
+  const roots = new Map<RingName, RingRoot>();
+  const activated = { sealing: {} };
   const time = { now: start };
   const place = ({ ring, generation, key, isFirst }: RingRow) =>
     JSON.stringify([ring, generation, isFirst ? 'first' : key]);
   const same = (a: RingRow) => (b: RingRow) => place(a) === place(b);
   const ringStore: RingStore = {
+    async load() {
+      const { rings } = await ringStore.read();
+      const { system, 'at-rest': atRest, audit } = rings;
+      return {
+        wrappings: { system: system.rows, 'at-rest': atRest.rows, audit: audit.rows },
+        roots: Object.fromEntries(roots),
+        isUsed: (ring) => rings[ring].rows.length + rings[ring].markers.length > 0 || states.has(ring),
+        isAuthentic: () => true,
+        verified: () => ({ rings }),
+      };
+    },
+    readSealing: async () => ({ ...activated, isLast: true }),
+    async saveRoot(ring, root) {
+      roots.set(ring, root);
+    },
     async read() {
       stage.reads += 1;
       const of = (ring: RingName) => {
@@ -125,6 +146,8 @@ export function ringStage({ keyVault, hasAccounts, stored = [], keys = operatorK
     stored,
     markers,
     states,
+    roots,
+    activated,
     inserts,
     lines,
     time,
@@ -133,6 +156,7 @@ export function ringStage({ keyVault, hasAccounts, stored = [], keys = operatorK
     operatorKeys: keys,
     reads: 0,
     accounts: { names: async () => (hasAccounts === true ? ['a'] : []) },
+    serviceAudit: { audit: async () => ({ rows: [] }) },
     clock: { now: () => time.now, monotonic: () => time.now - start },
     random: { bytes: (length: number) => bytesOf(randomBytes(length)), uuid: randomUUID },
     log: { info: at('info'), warn: at('warn'), error: at('error') },

@@ -21,7 +21,14 @@ export function remedyTargetOf(
   const { encryption, location } = record;
   if (encryption.type === 'SystemKey') return { vaultName: '', keyName: '', location };
   const { principalId } = watch?.calledAs ?? {};
-  return { ...encryption.binding, version: version ?? encryption.version, location, ...defined({ principalId }) };
+  const { deniedAs } = watch?.versions[encryption.version] ?? {};
+  return {
+    ...encryption.binding,
+    version: version ?? encryption.version,
+    location,
+    isControlLookFailed: deniedAs !== undefined,
+    ...defined({ principalId }),
+  };
 }
 
 type UnwrapFailure = Extract<Answer<never>, { ok: false }>;

@@ -42,9 +42,18 @@ export async function validateEncryption(
   if (current !== undefined) refuseChange(current.record, input);
   const account = current?.record ?? ownedOf(input);
   if (encryption.type === 'SystemKey') return { valid: true, checks: [] };
+  return validateKey(encryption, account, waitSeconds, service);
+}
+
+export async function validateKey(
+  input: CustomerKeyInput,
+  account: Owned,
+  waitSeconds: number,
+  service: AccountsDeps,
+): Promise<Validation> {
   const end = service.clock.now() + waitSeconds * 1000;
   for (;;) {
-    const checks = await look(encryption, account, service);
+    const checks = await look(input, account, service);
     if (!isOnItsWay(checks) || service.clock.now() + retryEveryMs > end) return { valid: isValid(checks), checks };
     await service.pause(retryEveryMs);
   }

@@ -33,20 +33,20 @@ export interface paths {
          */
         get: operations["accountsGet"];
         /**
-         * Creates an account, or changes what the body names
+         * Creates an account, or changes the properties that the body names
          * @description App role: Accounts.Write.
          */
         put: operations["accountsPut"];
         post?: never;
         /**
-         * Destroys the account key, then clears the account away
+         * Destroys the account key, then deletes the rows of the account
          * @description App role: Accounts.Delete.
          */
         delete: operations["accountsDelete"];
         options?: never;
         head?: never;
         /**
-         * Changes what the body names
+         * Changes the properties that the body names
          * @description App role: Accounts.Write.
          */
         patch: operations["accountsPatch"];
@@ -62,7 +62,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Check an encryption against the vault without changing anything
+         * Checks an encryption against the vault without changing anything
          * @description App role: Accounts.Read.
          */
         post: operations["accountsValidateEncryption"];
@@ -366,7 +366,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Generates data keys, plain and wrapped. Send a random text in x-keyward-nonce: the key status repeats it.
+         * Generates data keys, plain and wrapped. Send a random text in x-keyward-nonce, and the key status repeats it.
          * @description App role: DataKeys.Use.
          */
         post: operations["dataKeysGenerate"];
@@ -426,7 +426,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Unwraps data keys; one that does not unwrap stops none of the others. Send a random text in x-keyward-nonce: the key status repeats it.
+         * Unwraps data keys. A key that does not unwrap does not stop the others. Send a random text in x-keyward-nonce, and the key status repeats it.
          * @description App role: DataKeys.Use.
          */
         post: operations["dataKeysUnwrap"];
@@ -464,7 +464,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Gets a key status; 304: the one with the ETag of If-None-Match is still the newest. Send a random text in x-keyward-nonce: the key status repeats it.
+         * Gets a key status. 304: no newer one exists than that of If-None-Match. Send a random text in x-keyward-nonce, and the key status repeats it.
          * @description App role: DataKeys.Use.
          */
         get: operations["keyStatus"];
@@ -483,7 +483,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The public keys that key statuses are signed with */
+        /** Returns the public keys that verify key statuses */
         get: operations["keyStatusJwks"];
         put?: never;
         post?: never;
@@ -501,7 +501,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Which generations of an account key have wrapped data keys, and when they were last used
+         * Lists the generations of an account key that have wrapped data keys, and their last use
          * @description App role: Keys.Operate.
          */
         get: operations["operatorDataKeyUsage"];
@@ -523,7 +523,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Destroys what opens the data keys of an older generation, for ever
+         * Destroys an older generation for ever; its wrapped data keys no longer open
          * @description App role: Keys.Operate.
          */
         post: operations["operatorDestroyDataKeyGeneration"];
@@ -543,7 +543,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Makes a new account key; secrets are moved to it in the background
+         * Makes a new account key, and encrypts the secrets again in the background
          * @description App role: Keys.Operate.
          */
         post: operations["operatorRotateAccountKey"];
@@ -563,10 +563,50 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * KeyRef an account's customer key by another identity, while it is not accessible
+         * Gives an account another identity for the same customer key, while the key is not accessible
          * @description App role: Keys.Operate.
          */
         post: operations["operatorRepairIdentity"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/accounts/{accountName}/validateEncryption": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Checks an account's key against its vault, in every state of the account
+         * @description App role: Keys.Operate.
+         */
+        post: operations["operatorValidateAccount"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/keys/validate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Checks a key against its vault
+         * @description App role: Keys.Operate.
+         */
+        post: operations["operatorValidateKey"];
         delete?: never;
         options?: never;
         head?: never;
@@ -581,17 +621,57 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Who holds a vault, tenant or identity
+         * Returns the owner that holds a vault, tenant or identity
          * @description App role: Keys.Operate.
          */
         get: operations["operatorClaimsGet"];
         put?: never;
         post?: never;
         /**
-         * Release a claim that no account is bound through
+         * Releases a claim that no account uses
          * @description App role: Keys.Release.
          */
         delete: operations["operatorClaimsRelease"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/identities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The principals that vaults are called as, and who denies them
+         * @description App role: Keys.Operate.
+         */
+        get: operations["operatorIdentities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/identities/confirmDenials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Says that denials which are held back are the customers' own
+         * @description App role: Keys.Operate.
+         */
+        post: operations["operatorConfirmDenials"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -607,7 +687,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Looks at a key now, and tells what was seen
+         * Checks a key now, and returns the result
          * @description App role: Keys.Operate.
          */
         post: operations["operatorLooks"];
@@ -625,7 +705,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Tells by version how many accounts a key wraps, and which versions are safe to disable
+         * Counts the accounts of a key by version, and says which versions are safe to disable
          * @description App role: Keys.Operate.
          */
         get: operations["operatorKeyUsage"];
@@ -685,7 +765,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The service’s own rings, what wraps them, and how far a rotation is
+         * Lists the service’s own rings, the keys that wrap them, and the progress of a rotation
          * @description App role: Keys.Operate.
          */
         get: operations["operatorRings"];
@@ -707,10 +787,90 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * A new KEK for a ring; where a rotation is stuck, its pass tries again now
+         * Starts a new KEK for a ring, or retries the pass of a rotation that is stuck
          * @description App role: Keys.Operate.
          */
         post: operations["operatorRotateRing"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists accounts by state, status, cause, owner, key and name, with counts
+         * @description App role: Accounts.Read.
+         */
+        get: operations["operatorAccounts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists customer keys with their status, versions and accounts
+         * @description App role: Keys.Operate.
+         */
+        get: operations["operatorKeys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/owners/{owner}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Gets an owner: its keys, and the counts of its accounts
+         * @description App role: Keys.Operate.
+         */
+        get: operations["operatorOwner"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists audit entries of all accounts, keys and the service by time
+         * @description App role: Audit.Read.
+         */
+        get: operations["operatorTimeline"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -725,7 +885,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Reads an account's audit, also after it was deleted
+         * Reads an account's audit, also after its deletion
          * @description App role: Audit.Read.
          */
         get: operations["operatorAccountAudit"];
@@ -905,7 +1065,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Says that the process answers */
+        /** Answers while the process runs */
         get: operations["healthLive"];
         put?: never;
         post?: never;
@@ -923,7 +1083,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Says what this service needs, and which of it answers
+         * Lists the dependencies of this service and whether each one answers
          * @description App role: Audit.Read.
          */
         get: operations["healthReady"];
@@ -943,7 +1103,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * This document
+         * Returns this document
          * @description App role: Accounts.Read.
          */
         get: operations["openApi"];
@@ -972,13 +1132,13 @@ export interface components {
             error: {
                 code: components["schemas"]["ErrorCode"];
                 message: string;
-                /** @description The parameter or property at fault. */
+                /** @description The parameter or property that is wrong. */
                 target?: string;
                 details?: components["schemas"]["ErrorDetail"][];
                 additionalInfo?: {
                     /** @constant */
                     type: "Keyward";
-                    /** @description For programs: flat facts, among them `cause`. */
+                    /** @description Flat facts for programs, among them `cause`. */
                     info: {
                         [key: string]: string | number;
                     };
@@ -986,7 +1146,7 @@ export interface components {
             };
         };
         /**
-         * @description Closed list; the message may change.
+         * @description One of a closed list. The message may change.
          * @enum {string}
          */
         ErrorCode: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
@@ -994,7 +1154,7 @@ export interface components {
             /** @enum {string} */
             code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "KeyNearExpiry";
             message: string;
-            /** @description The parameter or property at fault. */
+            /** @description The parameter or property that is wrong. */
             target?: string;
         };
         /**
@@ -1117,7 +1277,7 @@ export interface components {
             properties: {
                 /**
                  * Format: uuid
-                 * @description Not shared with a later account of the same name.
+                 * @description Differs from that of a later account of the same name.
                  */
                 accountId: string;
                 owner: string;
@@ -1129,7 +1289,7 @@ export interface components {
                 resourceGroupName?: string;
                 /** @constant */
                 auditKeyUse?: true;
-                /** @description Where the account shortens the lease of its key. */
+                /** @description Present when the account shortens the lease of its key. */
                 leaseSeconds?: number;
                 encryption: {
                     /** @constant */
@@ -1147,7 +1307,7 @@ export interface components {
                     type: "CustomerKey";
                     keyVaultProperties: {
                         /**
-                         * @description https://{vault}/keys/{key}, with a version or without.
+                         * @description https://{vault}/keys/{key}, with or without a version.
                          * @example https://contoso-keys.vault.azure.net/keys/media
                          */
                         keyIdentifier: string;
@@ -1164,12 +1324,12 @@ export interface components {
                         generations: number[];
                     };
                     /**
-                     * @description Unknown: the key was not checked for longer than twice the longest time between two checks.
+                     * @description Unknown: Keyward has not checked the key for longer than twice the longest time between two checks.
                      * @enum {string}
                      */
                     status: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
                     /**
-                     * @description What the data plane gets now. untilLeaseEnd: processes that hold the account key, until servedUntil.
+                     * @description Whether the data plane can use the key now. untilLeaseEnd: only processes that hold the account key, until servedUntil.
                      * @enum {string}
                      */
                     served: "yes" | "untilLeaseEnd" | "no";
@@ -1183,7 +1343,7 @@ export interface components {
                     lastAccessibleAt?: string;
                     /**
                      * Format: date-time
-                     * @description The latest moment at which an account key that was refused could still be in use.
+                     * @description The latest time at which a process could still use the account key of a revoked customer key.
                      */
                     keyReleasedBy?: string;
                     cause?: components["schemas"]["Cause"];
@@ -1193,7 +1353,7 @@ export interface components {
                      * @enum {string}
                      */
                     whoActs?: "customer" | "operator" | "none";
-                    /** @description What to type, or to do. */
+                    /** @description The command to run, or the step to take. */
                     remedy?: string;
                     /** Format: date-time */
                     nextLookAt?: string;
@@ -1201,14 +1361,14 @@ export interface components {
                 };
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
-        /** @description The managed identity that the key is reached with. */
+        /** @description The managed identity that reaches the key. */
         Identity: {
             /**
              * Format: uuid
-             * @description The object id that Keyward calls the vault as: grants name it.
+             * @description The object id of the identity that calls the vault; grants name it.
              */
             principalId?: string;
             /** Format: uuid */
@@ -1218,7 +1378,7 @@ export interface components {
         } | {
             /**
              * Format: uuid
-             * @description The object id that Keyward calls the vault as: grants name it.
+             * @description The object id of the identity that calls the vault; grants name it.
              */
             principalId?: string;
             /** Format: uuid */
@@ -1229,7 +1389,7 @@ export interface components {
         } | {
             /**
              * Format: uuid
-             * @description The object id that Keyward calls the vault as: grants name it.
+             * @description The object id of the identity that calls the vault; grants name it.
              */
             principalId?: string;
             /** Format: uuid */
@@ -1243,7 +1403,7 @@ export interface components {
             tenantId: string;
         };
         /**
-         * @description What a look at a key, or a check of it, showed.
+         * @description The cause that a check of the key found.
          * @enum {string}
          */
         Cause: "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
@@ -1278,7 +1438,7 @@ export interface components {
             /** Format: date-time */
             expiresOn: string;
         };
-        /** @description When it was created, and last written. */
+        /** @description When it was created and last written. */
         SystemData: {
             /** Format: date-time */
             createdAt: string;
@@ -1286,7 +1446,7 @@ export interface components {
             lastModifiedAt: string;
         };
         /**
-         * @description A new account needs location and owner, which never change. What is absent stays as it is.
+         * @description A new account needs location and owner, which never change. Absent properties keep their values.
          * @example {
          *       "location": "westeurope",
          *       "tags": {
@@ -1332,7 +1492,7 @@ export interface components {
                     } | null;
                     identity?: {
                         useSystemAssignedIdentity: boolean;
-                        /** @description A resource id. */
+                        /** @description This must be a resource id. */
                         userAssignedIdentity?: string | null;
                         federatedIdentityClientId?: string | null;
                         tenantId?: string | null;
@@ -1355,9 +1515,9 @@ export interface components {
                     readonly warnings?: unknown;
                     readonly olderAccountKeys?: unknown;
                 } | null;
-                /** @description Every use of the account's key, and every reveal, stands in its audit. */
+                /** @description Keyward audits every use of the account's key and every reveal. */
                 auditKeyUse?: boolean | null;
-                /** @description Shortens the time for which a process or a client may hold a key of the account: 60 to 300 seconds, or 0 when every use must ask the vault. Absent: 300. */
+                /** @description Shortens the time for which a process or a client may hold a key of the account: 60 to 300 seconds, or 0 when every use must call the vault. Absent: 300. */
                 leaseSeconds?: (0 | number) | null;
                 readonly accountId?: unknown;
                 readonly state?: unknown;
@@ -1370,7 +1530,7 @@ export interface components {
             readonly systemData?: unknown;
         };
         /**
-         * @description Every check, in a fixed order; none for the system key.
+         * @description Every check, in a fixed order; empty for the system key.
          * @example {
          *       "valid": false,
          *       "checks": [
@@ -1406,7 +1566,7 @@ export interface components {
             }[];
         };
         /**
-         * @description What PUT or PATCH would be sent. waitSeconds: how long to ask again while permission is missing.
+         * @description The body of PUT or PATCH. waitSeconds: how long Keyward repeats the checks while permission is missing.
          * @example {
          *       "properties": {
          *         "encryption": {
@@ -1444,7 +1604,7 @@ export interface components {
                     } | null;
                     identity?: {
                         useSystemAssignedIdentity: boolean;
-                        /** @description A resource id. */
+                        /** @description This must be a resource id. */
                         userAssignedIdentity?: string | null;
                         federatedIdentityClientId?: string | null;
                         tenantId?: string | null;
@@ -1467,9 +1627,9 @@ export interface components {
                     readonly warnings?: unknown;
                     readonly olderAccountKeys?: unknown;
                 } | null;
-                /** @description Every use of the account's key, and every reveal, stands in its audit. */
+                /** @description Keyward audits every use of the account's key and every reveal. */
                 auditKeyUse?: boolean | null;
-                /** @description Shortens the time for which a process or a client may hold a key of the account: 60 to 300 seconds, or 0 when every use must ask the vault. Absent: 300. */
+                /** @description Shortens the time for which a process or a client may hold a key of the account: 60 to 300 seconds, or 0 when every use must call the vault. Absent: 300. */
                 leaseSeconds?: (0 | number) | null;
                 readonly accountId?: unknown;
                 readonly state?: unknown;
@@ -1537,11 +1697,11 @@ export interface components {
                 labelReferenceInStreamingPolicy?: string;
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
-         * @description Without a value, a key that is there keeps its own.
+         * @description When absent, an existing key keeps its value.
          * @example {
          *       "properties": {
          *         "length": 16,
@@ -1554,7 +1714,7 @@ export interface components {
          *       }
          *     }
          */
-        ContentKeyWish: {
+        ContentKeyInput: {
             readonly id?: unknown;
             readonly name?: unknown;
             readonly type?: unknown;
@@ -1564,7 +1724,7 @@ export interface components {
                 /** @description 16 or 32 bytes. */
                 value?: string;
                 /**
-                 * @description Bytes of a key that is made here.
+                 * @description The length in bytes of a key that Keyward generates.
                  * @enum {number}
                  */
                 length?: 16 | 32;
@@ -1603,7 +1763,7 @@ export interface components {
                 value: string;
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
@@ -1635,7 +1795,7 @@ export interface components {
              */
             nextLink?: string;
         };
-        /** @description One that does not open to what its place says. The others of the page are not kept back. */
+        /** @description Secrets of the page that do not open, or that belong to another secret. They do not stop the others. */
         BrokenContentKey: {
             id: string;
             name: string;
@@ -1647,7 +1807,7 @@ export interface components {
                 labelReferenceInStreamingPolicy?: string;
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
             error: components["schemas"]["ErrorDetail"];
         };
@@ -1702,7 +1862,7 @@ export interface components {
                 label?: string;
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
@@ -1716,7 +1876,7 @@ export interface components {
          *       }
          *     }
          */
-        JobInputWish: {
+        JobInputInput: {
             readonly id?: unknown;
             readonly name?: unknown;
             readonly type?: unknown;
@@ -1762,7 +1922,7 @@ export interface components {
                 files: string[];
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
@@ -1796,7 +1956,7 @@ export interface components {
              */
             nextLink?: string;
         };
-        /** @description One that does not open to what its place says. The others of the page are not kept back. */
+        /** @description Secrets of the page that do not open, or that belong to another secret. They do not stop the others. */
         BrokenJobInput: {
             id: string;
             name: string;
@@ -1806,7 +1966,7 @@ export interface components {
                 label?: string;
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
             error: components["schemas"]["ErrorDetail"];
         };
@@ -1842,7 +2002,7 @@ export interface components {
                 files: string[];
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
@@ -1890,7 +2050,7 @@ export interface components {
             type: "Keyward/accounts/tokenKeys";
             properties: Record<string, never>;
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
@@ -1900,7 +2060,7 @@ export interface components {
          *       }
          *     }
          */
-        TokenKeyWish: {
+        TokenKeyInput: {
             readonly id?: unknown;
             readonly name?: unknown;
             readonly type?: unknown;
@@ -1936,7 +2096,7 @@ export interface components {
                 keyValue: string;
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
@@ -1966,7 +2126,7 @@ export interface components {
              */
             nextLink?: string;
         };
-        /** @description One that does not open to what its place says. The others of the page are not kept back. */
+        /** @description Secrets of the page that do not open, or that belong to another secret. They do not stop the others. */
         BrokenTokenKey: {
             id: string;
             name: string;
@@ -1974,7 +2134,7 @@ export interface components {
             type: "Keyward/accounts/tokenKeys";
             properties: Record<string, never>;
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
             error: components["schemas"]["ErrorDetail"];
         };
@@ -1994,12 +2154,12 @@ export interface components {
             value: {
                 /** @description A data key of 16 or 32 bytes. */
                 plaintext: string;
-                /** @description Store it beside the data. docs/envelope.md. */
+                /** @description Store it beside the data. Format: docs/envelope.md. */
                 wrapped: string;
             }[];
             /** @description The newest generation of the account key. */
             accountKeyGeneration: number;
-            /** @description A JWS by Ed25519. Plaintext that came with it may be used until its `notAfter`, and not afterwards. docs/envelope.md. */
+            /** @description A JWS with Ed25519. The caller may use the plaintext of this answer until its `notAfter`. Format: docs/envelope.md. */
             keyStatus: string;
         };
         /**
@@ -2014,14 +2174,14 @@ export interface components {
             /** @description Absent: 1. */
             count?: number;
             /**
-             * @description Bytes of each key. Absent: 32.
+             * @description The length of each key in bytes. Absent: 32.
              * @enum {number}
              */
             length?: 16 | 32;
             context?: components["schemas"]["EncryptionContext"];
         };
         /**
-         * @description Facts about the data that are not secret and must be the same when the key is unwrapped. At most 16 pairs; a key has 1 to 128 bytes of UTF-8, a value at most 512.
+         * @description Facts about the data that are not secret. The unwrap call must send the same ones. At most 16 pairs; a key has 1 to 128 bytes of UTF-8, a value at most 512.
          * @example {
          *       "table": "patients"
          *     }
@@ -2041,7 +2201,7 @@ export interface components {
          */
         WrappedDataKeys: {
             value: {
-                /** @description Store it beside the data. docs/envelope.md. */
+                /** @description Store it beside the data. Format: docs/envelope.md. */
                 wrapped: string;
             }[];
             /** @description The newest generation of the account key. */
@@ -2082,14 +2242,14 @@ export interface components {
             value: ({
                 /** @description A data key of 16 or 32 bytes. */
                 plaintext: string;
-                /** @description The generation that this key is wrapped under. */
+                /** @description The generation of the account key that wraps this key. */
                 accountKeyGeneration: number;
             } | {
                 error: components["schemas"]["ErrorDetail"];
             })[];
             /** @description The newest generation of the account key. */
             accountKeyGeneration: number;
-            /** @description A JWS by Ed25519. Plaintext that came with it may be used until its `notAfter`, and not afterwards. docs/envelope.md. */
+            /** @description A JWS with Ed25519. The caller may use the plaintext of this answer until its `notAfter`. Format: docs/envelope.md. */
             keyStatus: string;
         };
         /**
@@ -2106,7 +2266,7 @@ export interface components {
          */
         WrappedDataKeysInput: {
             value: {
-                /** @description Store it beside the data. docs/envelope.md. */
+                /** @description Store it beside the data. Format: docs/envelope.md. */
                 wrapped: string;
                 context?: components["schemas"]["EncryptionContext"];
             }[];
@@ -2124,9 +2284,9 @@ export interface components {
          */
         RewrappedDataKeys: {
             value: ({
-                /** @description Store it beside the data. docs/envelope.md. */
+                /** @description Store it beside the data. Format: docs/envelope.md. */
                 wrapped: string;
-                /** @description The generation that this key is wrapped under. */
+                /** @description The generation of the account key that wraps this key. */
                 accountKeyGeneration: number;
             } | {
                 error: components["schemas"]["ErrorDetail"];
@@ -2140,7 +2300,7 @@ export interface components {
          *     }
          */
         KeyStatusAnswer: {
-            /** @description A JWS by Ed25519. Plaintext that came with it may be used until its `notAfter`, and not afterwards. docs/envelope.md. */
+            /** @description A JWS with Ed25519. The caller may use the plaintext of this answer until its `notAfter`. Format: docs/envelope.md. */
             keyStatus: string;
         };
         /**
@@ -2196,14 +2356,14 @@ export interface components {
                 isNewest: boolean;
                 /**
                  * Format: date-time
-                 * @description When it began to wrap data keys.
+                 * @description When the generation began to wrap data keys.
                  */
                 since: string;
                 /** Format: date-time */
                 supersededAt?: string;
                 /**
                  * Format: date-time
-                 * @description When a key under it was last unwrapped or wrapped again, to within ten minutes. Absent: never.
+                 * @description When a data key of this generation was last unwrapped or wrapped again, to within ten minutes. Absent: never.
                  */
                 lastSeenAt?: string;
                 /** Format: date-time */
@@ -2218,7 +2378,7 @@ export interface components {
         DestroyInput: {
             /**
              * Format: date-time
-             * @description From the usage: the last use must be earlier.
+             * @description A time from the usage. Keyward refuses the call when the last use is later.
              */
             notSeenSince: string;
         };
@@ -2232,13 +2392,50 @@ export interface components {
         IdentityRepair: {
             identity: {
                 useSystemAssignedIdentity: boolean;
-                /** @description A resource id. */
+                /** @description This must be a resource id. */
                 userAssignedIdentity?: string | null;
                 federatedIdentityClientId?: string | null;
                 tenantId?: string | null;
                 readonly principalId?: unknown;
                 readonly clientId?: unknown;
             };
+        };
+        /**
+         * @description waitSeconds: how long to check again while permission is missing.
+         * @example {}
+         * @example {
+         *       "waitSeconds": 30
+         *     }
+         */
+        AccountDryRun: {
+            waitSeconds?: number;
+        };
+        /**
+         * @description Without identity: the system-assigned one. Without owner: the one that has claimed the vault. Without location: the region is not compared.
+         * @example {
+         *       "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media"
+         *     }
+         * @example {
+         *       "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media",
+         *       "owner": "contoso",
+         *       "location": "westeurope"
+         *     }
+         */
+        KeyDryRun: {
+            /** @example https://contoso-keys.vault.azure.net/keys/media */
+            keyIdentifier: string;
+            identity?: {
+                useSystemAssignedIdentity: boolean;
+                /** @description This must be a resource id. */
+                userAssignedIdentity?: string | null;
+                federatedIdentityClientId?: string | null;
+                tenantId?: string | null;
+                readonly principalId?: unknown;
+                readonly clientId?: unknown;
+            };
+            owner?: string;
+            location?: string;
+            waitSeconds?: number;
         };
         /**
          * @example {
@@ -2259,6 +2456,82 @@ export interface components {
             owner: string;
             /** Format: date-time */
             claimedAt: string;
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "identity": {
+         *             "useSystemAssignedIdentity": true,
+         *             "principalId": "3c1f8f0e-2d4b-4c6a-9f7e-1a2b3c4d5e6f",
+         *             "clientId": "8f0e3c1f-2d4b-4c6a-9f7e-1a2b3c4d5e6f"
+         *           },
+         *           "isHeldBack": false,
+         *           "denials": [
+         *             {
+         *               "owner": "contoso",
+         *               "since": "2026-11-23T19:41:00.000Z"
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        OwnIdentityList: {
+            value: components["schemas"]["OwnIdentity"][];
+        };
+        /**
+         * @example {
+         *       "identity": {
+         *         "useSystemAssignedIdentity": true,
+         *         "principalId": "3c1f8f0e-2d4b-4c6a-9f7e-1a2b3c4d5e6f",
+         *         "clientId": "8f0e3c1f-2d4b-4c6a-9f7e-1a2b3c4d5e6f"
+         *       },
+         *       "isHeldBack": false,
+         *       "denials": [
+         *         {
+         *           "owner": "contoso",
+         *           "since": "2026-11-23T19:41:00.000Z"
+         *         }
+         *       ]
+         *     }
+         */
+        OwnIdentity: {
+            identity: components["schemas"]["Identity"];
+            /** @description Denials of several owners began together: Keyward's own fault. */
+            isHeldBack: boolean;
+            /** @description Owners whose vaults denied another principal than the granted one, or one that nothing names. */
+            denials: {
+                owner: string;
+                /** Format: date-time */
+                since: string;
+            }[];
+            /** Format: date-time */
+            announcedAt?: string;
+            /**
+             * Format: date-time
+             * @description An operator said that the denials up to then count.
+             */
+            confirmedAt?: string;
+        };
+        /**
+         * @example {}
+         * @example {
+         *       "identity": {
+         *         "useSystemAssignedIdentity": true
+         *       }
+         *     }
+         */
+        DenialConfirmation: {
+            identity?: {
+                useSystemAssignedIdentity: boolean;
+                /** @description This must be a resource id. */
+                userAssignedIdentity?: string | null;
+                federatedIdentityClientId?: string | null;
+                tenantId?: string | null;
+                readonly principalId?: unknown;
+                readonly clientId?: unknown;
+            };
         };
         /**
          * @example {
@@ -2285,7 +2558,7 @@ export interface components {
         Looks: {
             value: {
                 /**
-                 * @description https://{vault}/keys/{key}, with a version or without.
+                 * @description https://{vault}/keys/{key}, with or without a version.
                  * @example https://contoso-keys.vault.azure.net/keys/media
                  */
                 key: string;
@@ -2346,7 +2619,7 @@ export interface components {
          */
         KeyUsage: {
             /**
-             * @description https://{vault}/keys/{key}, with a version or without.
+             * @description https://{vault}/keys/{key}, with or without a version.
              * @example https://contoso-keys.vault.azure.net/keys/media
              */
             keyIdentifier: string;
@@ -2355,9 +2628,9 @@ export interface components {
             versions: {
                 version: string;
                 accounts: number;
-                /** @description Of these, pinned to the version: only their owner can move them. */
+                /** @description Accounts of these that are pinned to the version: only their owner can change that. */
                 pinned: number;
-                /** @description Absent: the newest version is not known. */
+                /** @description Absent when Keyward does not know the newest version. */
                 isLatest?: boolean;
                 /** Format: date-time */
                 notLatestSince?: string;
@@ -2412,7 +2685,7 @@ export interface components {
             owner: string;
             follows: boolean;
             /**
-             * @description https://{vault}/keys/{key}, with a version or without.
+             * @description https://{vault}/keys/{key}, with or without a version.
              * @example https://contoso-keys.vault.azure.net/keys/media
              */
             keyIdentifier: string;
@@ -2444,10 +2717,10 @@ export interface components {
             value: components["schemas"]["Ring"][];
             /**
              * Format: date-time
-             * @description When the newest versions of the operator’s keys were last read.
+             * @description When Keyward last read the newest versions of the operator’s keys.
              */
             keysCheckedAt?: string;
-            /** @description Whether all of them answered, and could be proven. */
+            /** @description Whether Keyward could read and verify all of them. */
             keysAnswered?: boolean;
         };
         /**
@@ -2470,16 +2743,16 @@ export interface components {
         Ring: {
             /** @enum {string} */
             ring: "system" | "at-rest" | "audit";
-            /** @description The generation that is sealed with. */
+            /** @description The generation that encrypts. */
             sealing: number;
             /**
              * Format: date-time
-             * @description Since when.
+             * @description Since when this generation encrypts.
              */
             since?: string;
             /**
              * Format: date-time
-             * @description When a newer KEK is due by age.
+             * @description When Keyward makes the next KEK because of this one’s age.
              */
             nextRotationAt?: string;
             generations: {
@@ -2500,16 +2773,447 @@ export interface components {
                     round: number;
                     /** Format: date-time */
                     startAt: string;
-                    /** @description Accounts, in this round. */
+                    /** @description Accounts processed in this round. */
                     visited: number;
-                    /** @description Under an older generation, in this round. */
+                    /** @description Rows under an older generation, in this round. */
                     found: number;
-                    /** @description Of these, not to be opened. */
+                    /** @description Rows of these that could not be decrypted. */
                     stuck: number;
-                    /** @description In all rounds. */
+                    /** @description Rows sealed again, in all rounds. */
                     moved: number;
                 };
             };
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "name": "contoso-media",
+         *           "accountId": "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff",
+         *           "owner": "contoso",
+         *           "location": "westeurope",
+         *           "createdAt": "2026-11-23T19:40:00.000Z",
+         *           "state": "CustomerKeyInaccessible",
+         *           "served": "no",
+         *           "encryption": "CustomerKey",
+         *           "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media",
+         *           "status": "Inaccessible",
+         *           "since": "2026-11-23T19:49:00.000Z",
+         *           "cause": "KeyDisabled",
+         *           "meaning": "The key version that wraps the account key is disabled.",
+         *           "whoActs": "customer",
+         *           "remedy": "Enable it again: az keyvault key set-attributes --vault-name contoso-keys --name media --version 2f1c0d9e8b7a46559483726150a1b2c3 --enabled true",
+         *           "keyReleasedBy": "2026-11-23T19:54:00.000Z"
+         *         }
+         *       ]
+         *     }
+         */
+        OverviewAccountList: {
+            value: components["schemas"]["OverviewAccount"][];
+            /** @description On the first page: of the key or owner of the filter, or of the service. */
+            counts?: components["schemas"]["OverviewCounts"];
+            /**
+             * Format: date-time
+             * @description No key of the service was last checked before this time.
+             */
+            checkedSince?: string;
+            /**
+             * Format: uri
+             * @description Absent on the last page.
+             */
+            nextLink?: string;
+        };
+        /** @description GET of the account has everything about it. */
+        OverviewAccount: {
+            name: string;
+            /** Format: uuid */
+            accountId: string;
+            owner: string;
+            location: string;
+            /** Format: date-time */
+            createdAt: string;
+            /** @enum {string} */
+            state: "Enabled" | "CustomerKeyInaccessible";
+            /**
+             * @description What the data plane gets now.
+             * @enum {string}
+             */
+            served: "yes" | "untilLeaseEnd" | "no";
+            /** Format: date-time */
+            servedUntil?: string;
+            /** @enum {string} */
+            encryption: "SystemKey" | "CustomerKey";
+            /**
+             * @description https://{vault}/keys/{key}, with or without a version.
+             * @example https://contoso-keys.vault.azure.net/keys/media
+             */
+            keyIdentifier?: string;
+            /**
+             * @description Of the key. Unknown: Keyward has not checked the key for too long.
+             * @enum {string}
+             */
+            status?: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
+            /** Format: date-time */
+            since?: string;
+            cause?: components["schemas"]["Cause"];
+            meaning?: string;
+            /**
+             * @description Who must act. `none`: no action is needed.
+             * @enum {string}
+             */
+            whoActs?: "customer" | "operator" | "none";
+            /** @description What to type, or to do. */
+            remedy?: string;
+            /** Format: date-time */
+            keyReleasedBy?: string;
+        };
+        /**
+         * @description Of accounts, but for `keys`. A value that counts no account is absent.
+         * @example {
+         *       "accounts": 3,
+         *       "keys": 2,
+         *       "encryption": {
+         *         "SystemKey": 1,
+         *         "CustomerKey": 2
+         *       },
+         *       "state": {
+         *         "Enabled": 2,
+         *         "CustomerKeyInaccessible": 1
+         *       },
+         *       "status": {
+         *         "Accessible": 1,
+         *         "Inaccessible": 1
+         *       },
+         *       "cause": {
+         *         "KeyDisabled": 1
+         *       },
+         *       "served": {
+         *         "yes": 2,
+         *         "no": 1
+         *       }
+         *     }
+         */
+        OverviewCounts: {
+            accounts: number;
+            keys: number;
+            encryption: {
+                [key: string]: number;
+            };
+            state: {
+                [key: string]: number;
+            };
+            status: {
+                [key: string]: number;
+            };
+            cause: {
+                [key: string]: number;
+            };
+            /** @description untilLeaseEnd: accounts whose key is Suspect or Unreachable, also where no process can serve them. */
+            served: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "key": "https://contoso-keys.vault.azure.net/keys/media",
+         *           "bindingId": "6a09e667f3bcc908b2fb1366ea957d3e",
+         *           "identity": {
+         *             "useSystemAssignedIdentity": true
+         *           },
+         *           "owner": "contoso",
+         *           "accounts": 1,
+         *           "status": "Inaccessible",
+         *           "since": "2026-11-23T19:49:00.000Z",
+         *           "cause": "KeyDisabled",
+         *           "meaning": "The key version that wraps the account key is disabled.",
+         *           "whoActs": "customer",
+         *           "remedy": "Enable it again: az keyvault key set-attributes --vault-name contoso-keys --name media --version 2f1c0d9e8b7a46559483726150a1b2c3 --enabled true",
+         *           "checkedAt": "2026-11-23T19:50:00.000Z",
+         *           "nextCheckAt": "2026-11-23T19:50:40.000Z",
+         *           "versions": [
+         *             {
+         *               "version": "2f1c0d9e8b7a46559483726150a1b2c3",
+         *               "inUse": true,
+         *               "status": "Inaccessible",
+         *               "since": "2026-11-23T19:49:00.000Z",
+         *               "cause": "KeyDisabled",
+         *               "isLatest": true,
+         *               "safeToDisable": false
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        OverviewKeyList: {
+            value: components["schemas"]["OverviewKey"][];
+            /** @description On the first page: of the key or owner of the filter, or of the service. */
+            counts?: components["schemas"]["OverviewCounts"];
+            /**
+             * Format: date-time
+             * @description No key of the service was last checked before this time.
+             */
+            checkedSince?: string;
+            /**
+             * Format: uri
+             * @description Absent on the last page.
+             */
+            nextLink?: string;
+        };
+        /** @description A customer key. Its status is the worst of its versions in use. */
+        OverviewKey: {
+            /**
+             * @description https://{vault}/keys/{key}, with or without a version.
+             * @example https://contoso-keys.vault.azure.net/keys/media
+             */
+            key: string;
+            bindingId: string;
+            identity: components["schemas"]["Identity"];
+            owner: string;
+            accounts: number;
+            /**
+             * @description Of the key. Unknown: Keyward has not checked the key for too long.
+             * @enum {string}
+             */
+            status: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
+            /** Format: date-time */
+            since: string;
+            cause?: components["schemas"]["Cause"];
+            meaning?: string;
+            /**
+             * @description Who must act. `none`: no action is needed.
+             * @enum {string}
+             */
+            whoActs?: "customer" | "operator" | "none";
+            /** @description What to type, or to do. */
+            remedy?: string;
+            /**
+             * Format: date-time
+             * @description The last check was at this time or later.
+             */
+            checkedAt: string;
+            /**
+             * Format: date-time
+             * @description The next check is at this time or earlier.
+             */
+            nextCheckAt: string;
+            versions: {
+                version: string;
+                /** @description The version wraps the key of an account. */
+                inUse: boolean;
+                /**
+                 * @description Of the key. Unknown: Keyward has not checked the key for too long.
+                 * @enum {string}
+                 */
+                status?: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
+                /** Format: date-time */
+                since?: string;
+                cause?: components["schemas"]["Cause"];
+                /** @description Absent: the newest version is not known. */
+                isLatest?: boolean;
+                /** Format: date-time */
+                notLatestSince?: string;
+                /** Format: date-time */
+                expiresOn?: string;
+                safeToDisable: boolean;
+            }[];
+            rotation?: {
+                to: string;
+                /** Format: date-time */
+                since: string;
+                failed: number;
+            };
+            newestUnknown?: {
+                /** Format: date-time */
+                since: string;
+                cause: components["schemas"]["Cause"];
+            };
+            unusableVersion?: {
+                version: string;
+                cause: components["schemas"]["Cause"];
+                /** Format: date-time */
+                since: string;
+                remedy: string;
+            };
+        };
+        /**
+         * @description An owner's keys, and the counts of its accounts.
+         * @example {
+         *       "owner": "contoso",
+         *       "counts": {
+         *         "accounts": 3,
+         *         "keys": 2,
+         *         "encryption": {
+         *           "SystemKey": 1,
+         *           "CustomerKey": 2
+         *         },
+         *         "state": {
+         *           "Enabled": 2,
+         *           "CustomerKeyInaccessible": 1
+         *         },
+         *         "status": {
+         *           "Accessible": 1,
+         *           "Inaccessible": 1
+         *         },
+         *         "cause": {
+         *           "KeyDisabled": 1
+         *         },
+         *         "served": {
+         *           "yes": 2,
+         *           "no": 1
+         *         }
+         *       },
+         *       "value": [
+         *         {
+         *           "key": "https://contoso-keys.vault.azure.net/keys/media",
+         *           "bindingId": "6a09e667f3bcc908b2fb1366ea957d3e",
+         *           "identity": {
+         *             "useSystemAssignedIdentity": true
+         *           },
+         *           "owner": "contoso",
+         *           "accounts": 1,
+         *           "status": "Inaccessible",
+         *           "since": "2026-11-23T19:49:00.000Z",
+         *           "cause": "KeyDisabled",
+         *           "meaning": "The key version that wraps the account key is disabled.",
+         *           "whoActs": "customer",
+         *           "remedy": "Enable it again: az keyvault key set-attributes --vault-name contoso-keys --name media --version 2f1c0d9e8b7a46559483726150a1b2c3 --enabled true",
+         *           "checkedAt": "2026-11-23T19:50:00.000Z",
+         *           "nextCheckAt": "2026-11-23T19:50:40.000Z",
+         *           "versions": [
+         *             {
+         *               "version": "2f1c0d9e8b7a46559483726150a1b2c3",
+         *               "inUse": true,
+         *               "status": "Inaccessible",
+         *               "since": "2026-11-23T19:49:00.000Z",
+         *               "cause": "KeyDisabled",
+         *               "isLatest": true,
+         *               "safeToDisable": false
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        OverviewOwner: {
+            owner: string;
+            counts: components["schemas"]["OverviewCounts"];
+            value: components["schemas"]["OverviewKey"][];
+            nextLink?: string;
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "at": "2026-11-23T19:49:00.000Z",
+         *           "subject": {
+         *             "kind": "account",
+         *             "account": "contoso-media",
+         *             "owner": "contoso"
+         *           },
+         *           "entry": {
+         *             "type": "CustomerKeyInaccessible",
+         *             "actor": {
+         *               "kind": "keyward",
+         *               "id": "reconcile"
+         *             },
+         *             "cause": "KeyDisabled",
+         *             "epoch": 1,
+         *             "key": "https://contoso-keys.vault.azure.net/keys/media/2f1c0d9e8b7a46559483726150a1b2c3",
+         *             "chain": "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff",
+         *             "sequence": 3,
+         *             "at": "2026-11-23T19:49:00.000Z",
+         *             "keyGeneration": 1,
+         *             "previousHash": "Y2k0b9J5m0hYb0n0xk8l3gq7Jt9zqv7w2H5EmbY0dWc",
+         *             "hash": "mbY0dWcUq1vQ7r5m0hYb0n0xk8l3gq7Jt9zqv7w2H5E"
+         *           }
+         *         }
+         *       ]
+         *     }
+         */
+        Timeline: {
+            value: components["schemas"]["TimelineEntry"][];
+            /**
+             * Format: uri
+             * @description Absent on the last page.
+             */
+            nextLink?: string;
+        };
+        /** @description An audit entry, with what its chain is about. */
+        TimelineEntry: {
+            /** Format: date-time */
+            at: string;
+            subject: components["schemas"]["TimelineSubject"];
+            entry: components["schemas"]["AuditEntry"];
+        };
+        TimelineSubject: {
+            /** @enum {string} */
+            kind: "account" | "key" | "service";
+            account?: string;
+            /**
+             * @description https://{vault}/keys/{key}, with or without a version.
+             * @example https://contoso-keys.vault.azure.net/keys/media
+             */
+            key?: string;
+            owner?: string;
+        };
+        /** @description The entry as stored: the hash covers everything else in it (docs/envelope.md). */
+        AuditEntry: {
+            /** @enum {string} */
+            type: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed";
+            actor: {
+                /** @enum {string} */
+                kind: "principal" | "functionKey" | "keyward";
+                id: string;
+            };
+            /**
+             * @description What started the work when no caller requested it.
+             * @enum {string}
+             */
+            trigger?: "event" | "sweep" | "admin" | "wake" | "operation";
+            /** @description The id that the sender wrote. Keyward does not verify it. */
+            eventId?: string;
+            cause?: components["schemas"]["Cause"];
+            key?: string;
+            keyVaultRequestId?: string;
+            epoch?: number;
+            readonly secrets?: string[];
+            before?: string;
+            after?: string;
+            claim?: string;
+            ring?: string;
+            row?: string;
+            identity?: string;
+            readonly owners?: string[];
+            /** Format: date-time */
+            keyReleasedBy?: string;
+            /** Format: date-time */
+            expiresOn?: string;
+            accounts?: number;
+            /** @enum {string} */
+            purpose?: "look" | "lease" | "rewrap" | "create" | "change" | "rotate" | "repair";
+            durationMs?: number;
+            /** @enum {string} */
+            operation?: "generate" | "generateWithoutPlaintext" | "wrap" | "unwrap" | "rewrap";
+            count?: number;
+            readonly contexts?: string[];
+            /** @enum {string} */
+            asked?: "ReleaseToSystemKey" | "UseForeignKey" | "ChangeKeyWhileInaccessible" | "RepairIdentity" | "ReleaseClaim";
+            /** @enum {string} */
+            code?: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+            account?: string;
+            /** @description An account id, a binding id, or `service`. */
+            chain: string;
+            sequence: number;
+            /** Format: date-time */
+            at: string;
+            /** @description HMAC-SHA-256, base64url. Empty before the first entry. */
+            previousHash: string;
+            keyGeneration: number;
+            /** @description HMAC-SHA-256, base64url. Empty before the first entry. */
+            hash: string;
         };
         /**
          * @example {
@@ -2543,61 +3247,7 @@ export interface components {
              */
             nextLink?: string;
         };
-        /** @description As it is stored: the hash is over everything else in it (docs/envelope.md). */
-        AuditEntry: {
-            /** @enum {string} */
-            type: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged";
-            actor: {
-                /** @enum {string} */
-                kind: "principal" | "functionKey" | "keyward";
-                id: string;
-            };
-            /**
-             * @description What began it, where nobody called.
-             * @enum {string}
-             */
-            trigger?: "event" | "sweep" | "admin" | "wake" | "operation";
-            /** @description As its sender wrote it. */
-            eventId?: string;
-            cause?: components["schemas"]["Cause"];
-            key?: string;
-            keyVaultRequestId?: string;
-            epoch?: number;
-            readonly secrets?: string[];
-            before?: string;
-            after?: string;
-            claim?: string;
-            ring?: string;
-            row?: string;
-            /** Format: date-time */
-            keyReleasedBy?: string;
-            /** Format: date-time */
-            expiresOn?: string;
-            accounts?: number;
-            /** @enum {string} */
-            purpose?: "look" | "lease" | "rewrap" | "create" | "change" | "rotate" | "repair";
-            durationMs?: number;
-            /** @enum {string} */
-            operation?: "generate" | "generateWithoutPlaintext" | "wrap" | "unwrap" | "rewrap";
-            count?: number;
-            readonly contexts?: string[];
-            /** @enum {string} */
-            asked?: "ReleaseToSystemKey" | "UseForeignKey" | "ChangeKeyWhileInaccessible" | "RepairIdentity" | "ReleaseClaim";
-            /** @enum {string} */
-            code?: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
-            account?: string;
-            /** @description An account id, a binding id, or `service`. */
-            chain: string;
-            sequence: number;
-            /** Format: date-time */
-            at: string;
-            /** @description HMAC-SHA-256, base64url. Empty before the first entry. */
-            previousHash: string;
-            keyGeneration: number;
-            /** @description HMAC-SHA-256, base64url. Empty before the first entry. */
-            hash: string;
-        };
-        /** @description A row that holds no entry that this version knows: somebody has written over it. */
+        /** @description A row that holds no entry that this version can read: another writer has changed it. */
         UnreadableAuditEntry: {
             sequence: number;
             /** @constant */
@@ -2623,25 +3273,25 @@ export interface components {
             /** @description An account id, a binding id, or `service`. */
             chain: string;
             /**
-             * @description `unfinished`: the call has used up its time, and found nothing so far. Go on with `after`.
+             * @description `unfinished`: the call has used its time and found no fault so far. Continue with `after`.
              * @enum {string}
              */
             result: "whole" | "broken" | "unfinished";
-            /** @description As it is kept beside the chain. */
+            /** @description The head as stored beside the chain. */
             head: {
                 sequence: number;
                 /** @description HMAC-SHA-256, base64url. Empty before the first entry. */
                 hash: string;
             };
-            /** @description The last link that holds. */
+            /** @description The last link that is intact. */
             verified: {
                 sequence: number;
                 /** @description HMAC-SHA-256, base64url. Empty before the first entry. */
                 hash: string;
             };
-            /** @description Verified by this call. */
+            /** @description Links that this call has verified. */
             entries: number;
-            /** @description Announced heads that this call has compared, and found to fit. */
+            /** @description Published heads that this call has compared and found to match. */
             compared: number;
             /** @description The first broken link. */
             broken?: {
@@ -2662,10 +3312,10 @@ export interface components {
          *       ]
          *     }
          */
-        AuditVerificationWish: {
-            /** @description `verified` of an earlier call that was unfinished. */
+        AuditVerificationInput: {
+            /** @description `verified` of an earlier call whose result was unfinished. */
             after?: components["schemas"]["AuditHead"];
-            /** @description Heads that were announced, in any order. Those before `after` are passed over. */
+            /** @description Published heads of the chain, in any order. Keyward ignores those before `after`. */
             announced?: components["schemas"]["AuditHead"][];
         };
         /**
@@ -2711,7 +3361,7 @@ export interface components {
             };
             /**
              * Format: date-time
-             * @description Absent: it is the present account.
+             * @description Absent for the present account.
              */
             deletedAt?: string;
         };
@@ -2739,7 +3389,7 @@ export interface components {
         KeyBinding: {
             bindingId: string;
             /**
-             * @description https://{vault}/keys/{key}, with a version or without.
+             * @description https://{vault}/keys/{key}, with or without a version.
              * @example https://contoso-keys.vault.azure.net/keys/media
              */
             key: string;
@@ -2753,7 +3403,7 @@ export interface components {
             };
         };
         /**
-         * @description To the Event Grid schema's validation event.
+         * @description The answer to the validation event of the Event Grid schema.
          * @example {
          *       "validationResponse": "512d38b6-c7b8-40c8-89fe-f46f9e9622b6"
          *     }
@@ -2909,7 +3559,7 @@ export interface components {
                 "application/json": components["schemas"]["ErrorAnswer"];
             };
         };
-        /** @description AuthenticationFailed. With function keys the Functions host answers, and without a body. */
+        /** @description AuthenticationFailed. With function keys, the Functions host answers without a body. */
         Error401: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
@@ -3023,22 +3673,22 @@ export interface components {
         };
     };
     parameters: {
-        /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+        /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
         IfMatch: string;
-        /** @description Create, never replace. When it exists: 412. */
+        /** @description Creates, and never replaces. Keyward answers 412 when the resource exists. */
         IfNoneMatch: "*";
     };
     requestBodies: never;
     headers: {
-        /** @description Name it when you report an error. */
+        /** @description The id to name when you report an error. */
         RequestId: string;
         /** @description Seconds. */
         RetryAfter: string;
         /** @description Changes with every write. */
         ETag: string;
-        /** @description Where to follow the work. */
+        /** @description The address that shows the progress. */
         Location: string;
-        /** @description How long the answer may be stored: not at all, or, of public keys, a minute. */
+        /** @description How long the answer may be stored: not at all, or a minute for public keys. */
         "Cache-Control": "no-store" | "public, max-age=60";
     };
     pathItems: never;
@@ -3098,7 +3748,7 @@ export interface operations {
                     "application/json": components["schemas"]["Account"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3120,9 +3770,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
-                /** @description Create, never replace. When it exists: 412. */
+                /** @description Creates, and never replaces. Keyward answers 412 when the resource exists. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
@@ -3174,7 +3824,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -3184,7 +3834,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3192,7 +3842,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3214,7 +3864,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -3343,7 +3993,7 @@ export interface operations {
                     "application/json": components["schemas"]["ContentKey"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3364,9 +4014,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
-                /** @description Create, never replace. When it exists: 412. */
+                /** @description Creates, and never replaces. Keyward answers 412 when the resource exists. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
@@ -3377,7 +4027,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ContentKeyWish"];
+                "application/json": components["schemas"]["ContentKeyInput"];
             };
         };
         responses: {
@@ -3419,7 +4069,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -3430,7 +4080,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3438,7 +4088,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3580,7 +4230,7 @@ export interface operations {
                     "application/json": components["schemas"]["JobInput"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3601,9 +4251,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
-                /** @description Create, never replace. When it exists: 412. */
+                /** @description Creates, and never replaces. Keyward answers 412 when the resource exists. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
@@ -3614,7 +4264,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["JobInputWish"];
+                "application/json": components["schemas"]["JobInputInput"];
             };
         };
         responses: {
@@ -3656,7 +4306,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -3667,7 +4317,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3675,7 +4325,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3850,7 +4500,7 @@ export interface operations {
                     "application/json": components["schemas"]["TokenKey"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3871,9 +4521,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
-                /** @description Create, never replace. When it exists: 412. */
+                /** @description Creates, and never replaces. Keyward answers 412 when the resource exists. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
@@ -3884,7 +4534,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["TokenKeyWish"];
+                "application/json": components["schemas"]["TokenKeyInput"];
             };
         };
         responses: {
@@ -3926,7 +4576,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -3937,7 +4587,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3945,7 +4595,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -4239,7 +4889,7 @@ export interface operations {
                     "application/json": components["schemas"]["KeyStatusAnswer"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -4358,7 +5008,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -4413,6 +5063,76 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Account"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorValidateAccount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountDryRun"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EncryptionValidation"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorValidateKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyDryRun"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EncryptionValidation"];
                 };
             };
             400: components["responses"]["Error400"];
@@ -4484,6 +5204,68 @@ export interface operations {
             403: components["responses"]["Error403"];
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorIdentities: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnIdentityList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorConfirmDenials: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DenialConfirmation"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnIdentityList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -4608,7 +5390,7 @@ export interface operations {
                     "application/json": components["schemas"]["Account"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             202: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -4686,6 +5468,149 @@ export interface operations {
             503: components["responses"]["Error503"];
         };
     };
+    operatorAccounts: {
+        parameters: {
+            query?: {
+                state?: "Enabled" | "CustomerKeyInaccessible";
+                owner?: string;
+                status?: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
+                cause?: components["schemas"]["Cause"];
+                served?: "yes" | "untilLeaseEnd" | "no";
+                key?: string;
+                name?: string;
+                $top?: number;
+                $skipToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OverviewAccountList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorKeys: {
+        parameters: {
+            query?: {
+                owner?: string;
+                status?: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
+                cause?: components["schemas"]["Cause"];
+                $top?: number;
+                $skipToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OverviewKeyList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorOwner: {
+        parameters: {
+            query?: {
+                $top?: number;
+                $skipToken?: string;
+            };
+            header?: never;
+            path: {
+                owner: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OverviewOwner"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorTimeline: {
+        parameters: {
+            query?: {
+                from?: string;
+                to?: string;
+                order?: "newest" | "oldest";
+                owner?: string;
+                account?: string;
+                key?: string;
+                type?: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed";
+                $top?: number;
+                $skipToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Timeline"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
     operatorAccountAudit: {
         parameters: {
             query?: {
@@ -4733,7 +5658,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AuditVerificationWish"];
+                "application/json": components["schemas"]["AuditVerificationInput"];
             };
         };
         responses: {
@@ -4865,7 +5790,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AuditVerificationWish"];
+                "application/json": components["schemas"]["AuditVerificationInput"];
             };
         };
         responses: {
@@ -4930,7 +5855,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AuditVerificationWish"];
+                "application/json": components["schemas"]["AuditVerificationInput"];
             };
         };
         responses: {
@@ -4978,7 +5903,7 @@ export interface operations {
                     "application/json": components["schemas"]["WebhookValidation"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             202: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -5006,7 +5931,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
