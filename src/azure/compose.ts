@@ -31,16 +31,18 @@ import type { KeyRef, KeyVault } from '../core/customerKey/ports.ts';
 import type { DailyWork } from '../core/dailyPass.ts';
 import { seenStepMs } from '../core/dataKeys/lastSeen.ts';
 import { createStatusKeys } from '../core/dataKeys/statusKeys.ts';
-import type { HealthCheck } from '../core/health.ts';
+import { type HealthCheck, keyChecks } from '../core/health.ts';
 import { indexing } from '../core/overview/indexedStores.ts';
 import { createOverviewWriter } from '../core/overview/overviewWriter.ts';
 import { isWrappedBy, type OperatorKeys, versionIn } from '../core/rings/kek.ts';
 import { createRings } from '../core/rings/ringCache.ts';
 import type { Service } from '../core/service.ts';
 import type { QueuedWork } from '../core/vaultWork/ports.ts';
+import { createLookRequests } from '../core/vaultWork/requestLook.ts';
 import type { Credentials } from './credentials.ts';
 import { wrapRsaOaep256 } from './rsaWrap.ts';
 import { identifierIn, isDevelopment, ownIdentitiesIn, readSettings, type Settings } from './settings.ts';
+import { checkSweepSchedule } from './sweepSchedule.ts';
 import type { RowAuthentication } from './tables.ts';
 
 export { SettingsError } from './settings.ts';
@@ -59,6 +61,7 @@ export async function compose(
   tableTransport?: HttpClient,
 ): Promise<Service> {
   const settings = readSettings(environment);
+  await checkSweepSchedule(environment);
   const stores = await openStores(settings, tableTransport, {
     keks: async () => (await rings()).atRest,
     report: (place) => reportDamage(place),
@@ -86,6 +89,7 @@ export async function compose(
   const accounts = invalidatingStore(parts.accounts, accountCache);
   const serialize = keyedMutex();
   const alarmLimiter = rateLimiter(parts.clock, 60_000);
+  const requestLook = createLookRequests({ ...parts, policy });
   const revealBudget = callerBudget(parts.clock, policy.revealsPerMinute);
   return {
     ...parts,
@@ -102,7 +106,8 @@ export async function compose(
     refusedCalls: createRefusedCalls({ ...parts, accounts, serialize, rings }),
     seenLimiter: rateLimiter(parts.clock, seenStepMs),
     statusKeys: createStatusKeys({ ...parts, rings }),
-    leases: createLeases({ ...parts, accounts, serialize, rings, policy }),
+    requestLook,
+    leases: createLeases({ ...parts, accounts, serialize, rings, policy, requestLook }),
     processId: random.uuid().slice(0, 8),
     ownIdentities: ownIdentitiesIn(settings),
     controlLook: (keyRef) => controlLook(keyRef, { ...parts, exchangesAtHome }),
@@ -114,6 +119,7 @@ export async function compose(
         silence: 'VaultTimeout',
         ask: () => systemKeyFailure(systemAssigned, withShortRingRead(parts), 'keyWillDo'),
       },
+      { name: 'keyChecks', silence: 'StorageUnavailable', ask: keyChecks({ ...parts, policy }) },
       ...(announcer === undefined ? [] : [announcementTopic(announcer, { ...parts, rings })]),
     ] satisfies HealthCheck[],
     poisoned: async () => (await countOf('vault-work-poison')) + (await countOf('daily-pass-poison')),

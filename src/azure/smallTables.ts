@@ -188,12 +188,21 @@ export function createSweepMark(open: OpenTable): SweepMark {
   const table = open('service');
   const key = { partitionKey: 'sweep', rowKey: 'last' };
 
+  const markIn = (row: { readonly value: unknown } | undefined): EpochMs | undefined => {
+    const { at } = Object(row?.value) as { at?: unknown };
+    return typeof at === 'number' ? at : undefined;
+  };
+
   return {
-    async read() {
-      const { at } = Object((await table.readPlain(key))?.value) as { at?: unknown };
-      return typeof at === 'number' ? at : undefined;
-    },
+    read: async () => markIn(await table.readPlain(key)),
     write: (at) => table.put(plainRowOf(key, { at })),
+    async replace(before, at) {
+      const stored = await table.readPlain(key);
+      if (markIn(stored) !== before) return false;
+      const row = plainRowOf(key, { at });
+      const written = stored === undefined ? await table.insert(row) : await table.replaceIfUnchanged(row, stored.etag);
+      return written !== undefined;
+    },
   };
 }
 

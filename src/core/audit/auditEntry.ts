@@ -80,7 +80,7 @@ export interface Actor {
 }
 
 /** What started work that no caller requested. */
-export const triggers = ['event', 'sweep', 'admin', 'wake', 'operation'] as const;
+export const triggers = ['event', 'sweep', 'admin', 'wake', 'operation', 'denial'] as const;
 
 export interface Trigger {
   readonly trigger: (typeof triggers)[number];
@@ -115,7 +115,6 @@ export interface AuditFacts extends Partial<Trigger> {
   readonly identity?: string;
   /** The owners that the entry is about, at most 100. `count` says how many there are. */
   readonly owners?: readonly string[];
-  /** ISO 8601: the latest moment at which the key that was lost could still be in use. */
   /** ISO 8601: the latest time at which the lost key could still be in use. */
   readonly keyReleasedBy?: string;
   /** ISO 8601: the expiry of the key version that the entry is about. */

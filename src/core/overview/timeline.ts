@@ -51,12 +51,13 @@ export async function readTimeline(
 
 export function passes({ subject, owner, entry }: TimelineEntry, filter: TimelineFilter): boolean {
   const { key } = filter;
-  const about = subject.kind === 'account' ? entry.key : subject.kind === 'binding' ? subject.keyIdentifier : undefined;
+  const ofAccount = [entry.key, entry.before, entry.after];
+  const about = subject.kind === 'account' ? ofAccount : subject.kind === 'binding' ? [subject.keyIdentifier] : [];
   return (
     (filter.owner === undefined || filter.owner === owner) &&
     (filter.account === undefined || (subject.kind === 'account' && subject.name === filter.account)) &&
     (filter.type === undefined || filter.type === entry.type) &&
-    (key === undefined || isAbout(about, key))
+    (key === undefined || about.some((text) => isAbout(text, key)))
   );
 }
 

@@ -3172,7 +3172,7 @@ export interface components {
              * @description What started the work when no caller requested it.
              * @enum {string}
              */
-            trigger?: "event" | "sweep" | "admin" | "wake" | "operation";
+            trigger?: "event" | "sweep" | "admin" | "wake" | "operation" | "denial";
             /** @description The id that the sender wrote. Keyward does not verify it. */
             eventId?: string;
             cause?: components["schemas"]["Cause"];
@@ -3497,12 +3497,12 @@ export interface components {
             };
             parts: {
                 /** @enum {string} */
-                name: "tables" | "queue" | "operatorVault" | "announcementTopic";
+                name: "tables" | "queue" | "operatorVault" | "keyChecks" | "announcementTopic";
                 /** @enum {string} */
                 status: "ok" | "failed";
                 durationMs: number;
                 /** @enum {string} */
-                cause?: "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "AnnouncementsLate";
+                cause?: "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "AnnouncementsLate" | "KeyChecksLate";
                 meaning?: string;
             }[];
             sweep?: {
