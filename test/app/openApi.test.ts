@@ -345,6 +345,32 @@ test('the audit of a deleted account, of its key, and of the service matches the
   expect((await got(200, api('GET', audit))).body.value[2]).toEqual({ sequence: 3, unreadable: true });
 });
 
+test('the overview matches the document: accounts, keys, an owner and the time line, whole and filtered', async () => {
+  const { body: accounts } = await got(200, api('GET', '/api/operator/accounts?$top=2'));
+  expect(accounts.value).toHaveLength(2);
+  await got(200, api('GET', accounts.nextLink.replace(/^.*\/api/, '/api')));
+  await got(200, api('GET', '/api/operator/accounts?state=CustomerKeyInaccessible&served=no'));
+  await got(200, api('GET', '/api/operator/keys'));
+  const [{ owner }] = accounts.value;
+  await got(200, api('GET', `/api/operator/owners/${owner}`));
+  await refused(404, 'NotFound', api('GET', '/api/operator/owners/no-such-owner'));
+  const { body: timeline } = await got(200, api('GET', '/api/operator/timeline?order=oldest&$top=3'));
+  expect(timeline.value).toHaveLength(3);
+  await got(200, api('GET', timeline.nextLink.replace(/^.*\/api/, '/api')));
+  for (const query of [
+    'state=down',
+    'status=bad',
+    'cause=KeyLost',
+    'served=maybe',
+    'owner=%20',
+    'key=media',
+    'name=a_b',
+  ])
+    await refused(400, 'InvalidParameter', api('GET', `/api/operator/accounts?${query}`));
+  for (const query of ['from=yesterday', 'to=02:00', 'order=up', 'type=Other', '$skipToken=/'])
+    await refused(400, 'InvalidParameter', api('GET', `/api/operator/timeline?${query}`));
+});
+
 test('no response contains what the document does not describe', () => {
   expect(faults).toEqual([]);
 });
