@@ -6,6 +6,7 @@ import { serviceChain } from '../core/audit/serviceAudit.ts';
 import type { ArmPath } from '../core/base/armPath.ts';
 import { LostRace } from '../core/base/errors.ts';
 import { fold, indexKey } from '../core/base/names.ts';
+import type { EpochMs } from '../core/base/time.ts';
 import type { WorkLock, WorkTicket } from '../core/base/workLock.ts';
 import { vaultIdOf, whoIs } from '../core/customerKey/binding.ts';
 import type { Claim, Claims } from '../core/customerKey/ports.ts';
@@ -228,7 +229,9 @@ export function createRangeStore(open: OpenTable): RangeStore {
     async all(of) {
       const [from, to] = [rangesOf(of), rangesOf(of).replace(':', ';')];
       const range = odata`PartitionKey eq ${partitionKey} and RowKey gt ${from} and RowKey lt ${to}`;
-      return (await table.query<RangeState>(range, of)).map(({ value }) => value ?? {});
+      const rows = await table.query<RangeState>(range, of);
+      const states = new Map(rows.map(({ rowKey, value }) => [rowKey, value ?? {}]));
+      return Array.from({ length: of }, (_, number) => states.get(`${from}${padded(number)}`) ?? {});
     },
   };
 }

@@ -1,7 +1,8 @@
 /** An operator's look: at once, and told. What it shows counts like any other look, so asking often confirms nothing sooner. */
 
-import { getAccount } from '../accounts/readAccount.ts';
+import { accountNotFound } from '../accounts/readAccount.ts';
 import { Refusal } from '../base/errors.ts';
+import { fold, parseAccountName } from '../base/names.ts';
 import { vaultIdOf } from '../customerKey/binding.ts';
 import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { Watch } from '../watch/watch.ts';
@@ -28,19 +29,20 @@ export async function lookNow(target: LookTarget, service: VaultWorkDeps): Promi
   }
   await auditLooks(round, asked);
   if (looked.length > 0) return looked;
-  throw new Refusal('NotFound', 'No account is bound to this key: there is nothing to look with.', {
+  throw new Refusal('NotFound', 'No account uses this key, so Keyward cannot check it.', {
     target: 'keyIdentifier',
   });
 }
 
 async function bindingOfAccount(name: string, service: VaultWorkDeps): Promise<string[]> {
-  const { record } = await getAccount(name, service);
-  const { encryption } = record;
+  const stored = await service.accounts.read(fold(parseAccountName(name)));
+  if (stored?.value.lifecycle !== 'active') throw accountNotFound(name);
+  const { encryption } = stored.value;
   if (encryption.type === 'CustomerKey') {
-    await watchAccount(record, encryption, service);
+    await watchAccount(stored.value, encryption, service);
     return [encryption.binding.id];
   }
-  throw new Refusal('NotFound', 'The account is under the system key: it has no customer key to look at.', {
+  throw new Refusal('NotFound', 'The account uses the system key, so it has no customer key to check.', {
     target: 'account',
   });
 }
