@@ -29,6 +29,8 @@ interface FieldTypes {
   actorKind: string;
   actor: string;
   chain: string;
+  /** SHA-256 of a signed checkpoint, base64url. */
+  hash: string;
   /** The invocation: the `x-ms-request-id` of the answer. */
   requestId: string;
   /** Of an unforeseen error: where, without its message. */

@@ -36,6 +36,8 @@ export interface Metrics {
   readonly 'keyward.announcements': { readonly result: 'published' | 'failed' | 'deferred' };
   /** Age of the oldest entry that waits to be announced, seen by each sweep while one waits for over a minute. */
   readonly 'keyward.announcements.oldest.ms': NoLabels;
+  /** Audit chains that the daily verification has verified. */
+  readonly 'keyward.chains': { readonly result: 'whole' | 'broken' };
   /** Rows that are not as Keyward wrote them; each at most once a minute. */
   readonly 'keyward.damagedRows': NoLabels;
   /** From the sweep before to this one. */

@@ -35,7 +35,7 @@ const ofBinding: Find = async (request, service) => bindingChain(bindingIdIn(req
 const ofService: Find = async (_, service) => ownChain(service);
 
 /** @throws Refusal InvalidParameter */
-function accountIdIn(request: HttpRequest): string | undefined {
+export function accountIdIn(request: HttpRequest): string | undefined {
   const id = request.query.get('accountId')?.toLowerCase();
   if (id === undefined || isGuid(id)) return id;
   throw new Refusal('InvalidParameter', "accountId is the account's properties.accountId, a GUID.", {
@@ -54,7 +54,7 @@ function bindingIdIn(request: HttpRequest): string {
 /** The place of a row, as its key says it. */
 const entryToken = /^\d.{0,511}$/u;
 
-function requestedPage(request: HttpRequest, isToken: (token: string) => boolean) {
+export function requestedPage(request: HttpRequest, isToken: (token: string) => boolean) {
   const limit = pageSizeOf(request);
   const after = request.query.get('$skipToken');
   if (after === null) return { limit };
@@ -62,7 +62,7 @@ function requestedPage(request: HttpRequest, isToken: (token: string) => boolean
   throw new Refusal('InvalidParameter', '$skipToken is not one that a nextLink carried.', { target: '$skipToken' });
 }
 
-function linkTo(request: HttpRequest, next: string | undefined, more: Readonly<Record<string, string>> = {}) {
+export function linkTo(request: HttpRequest, next: string | undefined, more: Readonly<Record<string, string>> = {}) {
   if (next === undefined) return {};
   const query = new URLSearchParams({ ...more, $top: String(pageSizeOf(request)), $skipToken: next });
   return { nextLink: absoluteUrl(request, `${new URL(request.url).pathname}?${query}`) };

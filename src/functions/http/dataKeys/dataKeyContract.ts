@@ -132,7 +132,7 @@ const statusAnswer = z.strictObject({ keyStatus }).meta({
   examples: [{ keyStatus: examples.keyStatus }],
 });
 
-const jwks = z
+export const jwkSet = z
   .strictObject({
     keys: z.array(
       z.strictObject({
@@ -172,7 +172,7 @@ export const keyStatusContracts = {
   },
   jwks: {
     summary: 'The public keys that key statuses are signed with',
-    answers: { 200: jwks },
+    answers: { 200: jwkSet },
     headers: { 200: ['Cache-Control'] },
   },
 } as const satisfies Record<string, Contract>;
