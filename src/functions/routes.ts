@@ -1,6 +1,6 @@
 /**
- * Every HTTP route, once: registration, the gate of the Customer Key Inaccessible state, permissions and the tests that walk all
- * routes read this table. A route that does not say otherwise is refused in the inaccessible state.
+ * Every HTTP route, once. Registration, the gate of the Customer Key Inaccessible state, permissions and the tests that
+ * walk all routes read this table. The inaccessible state refuses a route unless the route declares otherwise.
  */
 
 import { amsRoutes } from './ams/routes.ts';
@@ -165,5 +165,5 @@ const documented: readonly Route[] = [
   ...amsRoutes,
 ];
 
-/** The document tells of every route with a contract, and of itself. */
+/** The OpenAPI document describes every route that has a contract, and its own route. */
 export const routes: readonly Route[] = [...documented, openApiRoute(() => routes)];

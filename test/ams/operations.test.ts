@@ -65,7 +65,7 @@ describe.concurrent('a change that meets a silent vault', () => {
       ),
     );
     expect(error.message).toBe(
-      'The long-running operation has failed. VaultUnavailable. The vault answered with a server error. No action is needed: service returns with the vault. See the Azure status page for the region of silent-kv.',
+      'The long-running operation has failed. VaultUnavailable. The vault answered with a server error. No action is needed: the account works again when the vault does. See the Azure status page for the region of silent-kv.',
     );
     expect(await thrown(ams.mediaservices.get(group, 'silent'))).toMatchObject({ statusCode: 404 });
     const status = seen.find((url) => url.includes('OperationStatuses')) ?? '';

@@ -101,7 +101,7 @@ describe('a refused call', () => {
     const { record } = await lab.account('refusing', 'contoso');
     const other = { kind: 'principal', id: 'other' } as const;
     const tell = (asked: 'RepairIdentity' | 'UseForeignKey', actor: Actor = tester) =>
-      lab.service.refusedCalls.tell({ asked, account: 'Refusing' }, 'Conflict', actor);
+      lab.service.refusedCalls.audit({ asked, account: 'Refusing' }, 'Conflict', actor);
     const toldSoFar = async () =>
       (await accountEntries('refusing', record.instanceId, lab.service))
         .slice(1)

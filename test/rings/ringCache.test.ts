@@ -433,6 +433,35 @@ describe('the rings of a running process', () => {
     expect(held.isFresh()).toBe(true);
   });
 
+  it('are read again by the first call after a suspension, also where the read before it was cut or had just failed', async () => {
+    const { stage, rings } = await running();
+    const day = 24 * 3_600_000;
+    const { read } = stage.ringStore;
+    const clocks = { wall: start, monotonic: 0 };
+    Object.assign(stage.clock, { now: () => clocks.wall, monotonic: () => clocks.monotonic });
+    for (const cut of ['answered', 'failed'] as const) {
+      clocks.monotonic += ringAgeMs;
+      const awake = Promise.withResolvers<void>();
+      stage.ringStore.read = async () => {
+        stage.ringStore.read = read;
+        await awake.promise;
+        if (cut === 'failed') throw new Unavailable('StorageUnavailable', 'no', 5);
+        return read();
+      };
+      const before = rings();
+      // The monotonic clock stands still while the host is suspended.
+      clocks.wall += day;
+      const first = rings();
+      awake.resolve();
+      for (const answer of await Promise.all([before, first])) expect(answer.system.newest.generation).toBe(1);
+    }
+    stage.ringStore.read = () => Promise.reject(new Unavailable('StorageUnavailable', 'no', 5));
+    await expect(rings('fresh')).rejects.toThrow(Unavailable);
+    stage.ringStore.read = read;
+    clocks.wall += day;
+    expect((await rings()).system.newest.generation).toBe(1);
+  });
+
   it.each([
     ['a generation 0', 0],
     ['a generation before that which is sealed with', 2],

@@ -30,7 +30,7 @@ export interface LeaseTerm {
   /** When this was found: the span to `notAfter` is exact, also when the wall clock changes later. */
   readonly from: EpochMs;
   readonly notAfter: EpochMs;
-  /** The account permits no lease: what was opened is for one use. */
+  /** The account permits no lease: the opened account key is for one use. */
   readonly once: boolean;
   /** The same for all terms of one lease, but in grace, where each term is a new one. */
   readonly leaseId: string;
@@ -63,5 +63,5 @@ export interface RefusedCalls {
    * `tooMany`: this caller has reached its limit of entries per minute. @throws Unavailable when the entry cannot be
    * written
    */
-  tell(call: RefusedCall, code: ErrorCode, actor: Actor): Promise<'audited' | 'tooMany'>;
+  audit(call: RefusedCall, code: ErrorCode, actor: Actor): Promise<'audited' | 'tooMany'>;
 }

@@ -1,6 +1,6 @@
 /**
- * The service's own chain: what was done to its keys, rings and claims, and so belongs to no one account. Its head also has the
- * newest generation that each ring was activated with, so that a process that starts knows which KEKs were rotated out.
+ * The service's own chain: changes of its keys, rings and claims, which belong to no single account. Its head also
+ * names the newest activated generation of each ring. From it a starting process knows which KEKs were rotated out.
  */
 
 import { retryLostRaces } from '../base/errors.ts';
@@ -28,7 +28,10 @@ export async function recordForService(
   });
 }
 
-/** What the entries prove where the head cannot be used: a damaged one stops no work on rings. @throws Unavailable */
+/**
+ * The facts that the entries prove when the head cannot be used. A damaged head does not stop work on rings. @throws
+ * Unavailable
+ */
 export async function provenHead({ audit: page }: Pick<ServiceAuditStore, 'audit'>, audit: Keks): Promise<ServiceHead> {
   let head: ServiceHead = emptyChain;
   for await (const entry of linkedEntries({ id: serviceChain, page }, audit))

@@ -1,7 +1,7 @@
 /**
- * Making KEKs: the first ones on the very first start, and newer ones. Two first starts at once make one ring, because a KEK's first
- * wrapping has one place and the loser of the insert reads the winner's row; a missing ring beside stored accounts, or beside any row
- * of the ring, is a refusal to write and never a new ring (INV-11).
+ * Makes KEKs: the first ones on the very first start, and newer ones. Two simultaneous first starts make one ring: a
+ * KEK's first wrapping has one row key, and the loser of the insert reads the winner's row. When a ring is missing
+ * beside stored accounts, or beside any row of the ring, Keyward refuses to write and never makes a new ring (INV-11).
  */
 
 import type { ServiceAuditStore } from '../audit/ports.ts';
@@ -27,9 +27,9 @@ export interface RingPorts {
 }
 
 /**
- * The first KEK of a ring that has nothing stored. `before`: of the ring that vouches for it, where that is there already. Two first starts can both come here: the loser of
- * the insert uses the winner's KEK, because both read the rows again.
- * @throws Unavailable
+ * Makes the first KEK of a ring that has no stored rows. `before`: the KEK of the ring that proves its origin, when
+ * that ring exists. Two first starts can both reach this function. The loser of the insert uses the winner's KEK,
+ * because both read the rows again. @throws Unavailable
  */
 export async function makeRing(
   ring: RingName,
@@ -37,7 +37,7 @@ export async function makeRing(
   before: { readonly ring: RingName; readonly kek: Kek } | undefined,
   ports: Omit<RingPorts, 'serviceAudit'>,
 ): Promise<void> {
-  // The accounts' own table, and not the list: a name that the list has lost would be a key lost.
+  // The accounts' own table and not the directory: a name that the directory has lost would be a lost key.
   if (isUsed || (await ports.accounts.names(1)).length > 0)
     throw new Unavailable(
       'ServiceUnavailable',
@@ -48,8 +48,8 @@ export async function makeRing(
 }
 
 /**
- * A new KEK and its first wrapping, proven and stored. `before`: the KEK that vouches for it. False: the place of the first
- * wrapping is taken, and nothing is stored. @throws Unavailable with the cause
+ * Makes a new KEK, proves its first wrapping and stores it. `before`: the KEK that proves its origin. False: the row
+ * key of the first wrapping is taken, and nothing is stored. @throws Unavailable with the cause
  */
 export async function makeKek(
   ring: RingName,

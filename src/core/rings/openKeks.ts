@@ -1,6 +1,6 @@
 /**
- * The KEKs that a process has opened. A KEK is opened once, by a remote unwrap, and kept while it exists. It is accepted only
- * when a KEK that was there before vouches for it (INV-13).
+ * The KEKs that a process has opened. A remote unwrap opens a KEK once, and the process holds it while it exists.
+ * Keyward accepts a KEK only when a KEK that existed before it proves its origin (INV-13).
  */
 import { wipe } from '../base/bytes.ts';
 import { Unavailable } from '../base/errors.ts';
@@ -25,7 +25,7 @@ export interface OpenFailure {
 const generationsIn = (rows: readonly RingRow[]): number[] =>
   [...new Set(rows.map(({ generation }) => generation))].toSorted((a, b) => a - b);
 
-/** Opens what is not open yet. Returns what could not be opened or accepted; what was accepted is in `opened`. */
+/** Opens the KEKs that are not open yet into `opened`. Returns those that it could not open or accept. */
 export async function openNew(opened: OpenKeks, loaded: LoadedRings, ports: RingPorts): Promise<OpenFailure[]> {
   const due = ringNames.flatMap((ring) =>
     generationsIn(loaded.wrappings[ring])
@@ -38,7 +38,7 @@ export async function openNew(opened: OpenKeks, loaded: LoadedRings, ports: Ring
   );
   const results = await Promise.allSettled(opening);
   const failures: OpenFailure[] = [];
-  // In the order in which one vouches for the next.
+  // In an order in which each KEK can prove the origin of the next.
   for (const [n, { ring, generation }] of due.entries()) {
     const result = results[n];
     try {
@@ -55,11 +55,11 @@ export async function openNew(opened: OpenKeks, loaded: LoadedRings, ports: Ring
   return failures;
 }
 
-/** @throws KeyMaterialMismatch when no KEK vouches for it; Unavailable when the one that does is not open */
+/** @throws KeyMaterialMismatch when no KEK proves its origin; Unavailable when the KEK that can is not open */
 function refuseUnlinked(ring: RingName, kek: OpenKek, opened: OpenKeks, loaded: LoadedRings): void {
   const isOlder = (generation: number) => generation < kek.generation;
   const isOldest = !generationsIn(loaded.wrappings[ring]).some(isOlder);
-  // A process that starts has to begin somewhere.
+  // A starting process accepts the oldest KEK of the first ring unverified, because it has no earlier one.
   if (isOldest && ring === ringNames[0] && ![...opened[ring].keys()].some(isOlder)) return;
   const mayVouch = (link: RingLink) => (link.ring === ring ? isOlder(link.generation) : isOldest);
   const links = linksOf(ring, kek, loaded).filter(mayVouch);
@@ -86,11 +86,11 @@ function isGood(link: RingLink, ring: RingName, kek: OpenKek, opened: OpenKeks):
   return by !== undefined && linkOf(ring, kek, link.ring, by).mac === link.mac;
 }
 
-/** The KEK that the link names exists, and has not been opened. */
+/** The KEK that the link names exists and is not open yet. */
 const isAwaited = ({ ring, generation }: RingLink, opened: OpenKeks, { wrappings }: LoadedRings): boolean =>
   !opened[ring].has(generation) && generationsIn(wrappings[ring]).includes(generation);
 
-/** The at-rest ring as it is open, for what a process reads before it has rings. */
+/** The open at-rest ring, for the rows that a process reads before it has all rings. */
 export const openAtRest = (opened: OpenKeks, loaded: LoadedRings): Pick<Keks, 'kek'> => ({
   kek(generation) {
     const kek = opened['at-rest'].get(generation);

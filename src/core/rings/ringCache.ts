@@ -1,12 +1,13 @@
 /**
- * The rings of this process: read when first needed, and read again when what it has is older than a minute. A KEK is opened once and
- * kept while it exists. When tables or the operator's vault do not answer, a process that has rings goes on with them, and says
- * so loudly.
+ * The rings of this process: read on first use, and read again when the copy is older than a minute. A KEK is decrypted
+ * once and kept while it exists. When tables or the operator's vault do not answer, a process with rings continues with
+ * its copy, and logs an error.
  */
 import { provenHead } from '../audit/serviceAudit.ts';
+import { type Age, startAge, unknownAge } from '../base/age.ts';
 import { wipe } from '../base/bytes.ts';
 import { describeError, Unavailable } from '../base/errors.ts';
-import type { EpochMs } from '../base/time.ts';
+import { singleFlight } from '../base/singleFlight.ts';
 import { type RingName, ringNames } from '../base/vocabulary.ts';
 import { type Kek, KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
 import type { Keks } from '../crypto/keks.ts';
@@ -26,21 +27,18 @@ const retryMs = 10_000;
 export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings> {
   const { clock, log } = ports;
   const opened = noOpenKeks();
-  /** No longer handed out. Somebody may still be sealing with it, for as long as a handler runs. */
+  /** No longer handed out. A handler may still be sealing with one, for as long as handlers run. */
   const leaving: { readonly kek: Kek; readonly at: number }[] = [];
   let current: Rings | undefined;
   let last: StoredRings | undefined;
-  /** By the older of both clocks. */
-  let currentAgeMs = () => Number.POSITIVE_INFINITY;
-  let retryAt = 0;
+  let currentAgeMs: Age = unknownAge;
+  let failureAgeMs: Age = unknownAge;
   let begun = 0;
   let done = 0;
-  let flight: Promise<Rings> | undefined;
 
   async function readOnce(): Promise<Rings> {
     const number = ++begun;
-    const readAt = clock.monotonic();
-    const ageMs = ageFrom(readAt, clock.now());
+    const ageMs = startAge(clock);
     try {
       const { loaded, failures } = await open();
       const stored = validated(loaded.verified(openAtRest(opened, loaded)));
@@ -54,7 +52,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
       return current;
     } catch (error) {
       if (current !== undefined) {
-        retryAt = clock.monotonic() + retryMs;
+        failureAgeMs = startAge(clock);
         log.error('The rings could not be refreshed and the process uses its copy', {
           error: describeError(error),
         });
@@ -63,7 +61,9 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     }
   }
 
-  /** Everything that is stored, opened; on the very first start, what is missing is made. @throws Unavailable */
+  /**
+   * Reads and opens everything that is stored. On the very first start it makes what is missing. @throws Unavailable
+   */
   async function open(): Promise<{ loaded: LoadedRings; failures: readonly OpenFailure[] }> {
     for (;;) {
       const loaded = await ports.ringStore.load();
@@ -76,7 +76,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     }
   }
 
-  /** A process that has no ring yet cannot tell which of two KEKs that do not fit together is Keyward's. */
+  /** A process without rings cannot determine which of two unrelated KEKs is Keyward's own. */
   function judge(failures: readonly OpenFailure[], { rings }: StoredRings): void {
     for (const { ring, generation, error } of failures) {
       const isForged = error instanceof KeyMaterialMismatch;
@@ -89,8 +89,8 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
   }
 
   /**
-   * A KEK that was rotated out never encrypts again, also where a process starts on an older state of a ring, or on none: the
-   * service's chain has each activation.
+   * A KEK that was rotated out never encrypts again, even when a process starts on an older state of a ring or on none:
+   * the service's chain has an entry for each activation.
    */
   async function neverBelow(stored: StoredRings, atRest: Pick<Keks, 'kek'>): Promise<StoredRings> {
     let { sealing, isLast } = await ports.ringStore.readSealing(atRest);
@@ -101,10 +101,6 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     const of = (ring: RingName): StoredRing => liftedTo(sealing[ring] ?? 0, ring, stored.rings[ring], log);
     return { ...stored, rings: { system: of('system'), 'at-rest': of('at-rest'), audit: of('audit') } };
   }
-
-  /** The older of the two ages that the clocks tell. */
-  const ageFrom = (readAt: number, readAtWall: EpochMs) => () =>
-    Math.max(Math.abs(clock.now() - readAtWall), clock.monotonic() - readAt);
 
   function validated(stored: StoredRings): StoredRings {
     const of = (ring: RingName) =>
@@ -129,7 +125,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     }
   }
 
-  function seen({ rings }: StoredRings, ageMs: () => number): Rings {
+  function seen({ rings }: StoredRings, ageMs: Age): Rings {
     const isOld = () => ageMs() >= arrivingMs;
     const of = (ring: RingName) => ringOf(ring, rings[ring], new Map(opened[ring]), clock.now(), isOld);
     const [system, atRest, audit] = [of('system'), of('at-rest'), of('audit')];
@@ -137,23 +133,18 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     return { system, atRest, audit, isFresh: () => !isOutdated && ageMs() < sureMs };
   }
 
-  function read(): Promise<Rings> {
-    flight ??= readOnce().finally(() => {
-      flight = undefined;
-    });
-    return flight;
-  }
+  const read = singleFlight(readOnce, ringAgeMs, clock);
 
   return async (asked) => {
     if (asked === 'fresh') {
-      // A read that is under way may have begun before what the caller wants to see.
+      // A read in progress may have begun before the state that the caller needs.
       const before = begun;
       for (;;) {
         const rings = await read();
         if (done > before) return rings;
       }
     }
-    if (current !== undefined && (currentAgeMs() < ringAgeMs || clock.monotonic() < retryAt)) return current;
+    if (current !== undefined && (currentAgeMs() < ringAgeMs || failureAgeMs() < retryMs)) return current;
     try {
       return await read();
     } catch (error) {
@@ -176,10 +167,10 @@ function voucherOf(ring: RingName, opened: OpenKeks): { readonly ring: RingName;
   return first === undefined || kek === undefined ? undefined : { ring: first, kek };
 }
 
-/** For the chain that says which KEKs were activated: entries are only read. */
+/** For the chain that names the activated KEKs. Its entries are only read. */
 const auditKeks = ({ audit }: OpenKeks): Keks => ({
   get newest(): Kek {
-    throw new TypeError('Nothing is written here.');
+    throw new TypeError('This ring is only read.');
   },
   kek(generation) {
     const kek = audit.get(generation);

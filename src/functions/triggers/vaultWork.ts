@@ -1,4 +1,7 @@
-/** Queue trigger: one vault's work, or that of a range of vaults in a sweep. A message that is none of ours is logged and dropped: repeating would not mend it. */
+/**
+ * Queue trigger: the work of one vault, or of a range of vaults in a sweep. It logs and drops a message that Keyward
+ * did not write, because a retry would fail too.
+ */
 import type { StorageQueueHandler } from '@azure/functions';
 import * as z from 'zod';
 import { triggers } from '../../core/audit/auditEntry.ts';

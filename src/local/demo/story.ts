@@ -164,12 +164,15 @@ async function refusedKeys(stack: Stack, api: Caller, { step }: Narrator): Promi
   await step({
     title: 'Another owner’s vault is refused, before any call to it',
     run: async () => {
-      const asked = await requestsTo(stack, 'contoso-keys');
       await expected(201, api('PUT', '/api/accounts/mallory', { location, properties: { owner: 'fabrikam' } }));
-      const answer = await api('PATCH', '/api/accounts/mallory', customerKey(key));
-      const lines = refused(answer, 403, 'OwnerMismatch');
-      same('calls to the vault', await requestsTo(stack, 'contoso-keys'), asked);
-      return lines;
+      // The sweep checks alpha's key in the same vault, so the refusal is repeated until no check falls into it.
+      const attempt = async () => {
+        const before = await requestsTo(stack, 'contoso-keys');
+        const answer = await api('PATCH', '/api/accounts/mallory', customerKey(key));
+        return { answer, calls: (await requestsTo(stack, 'contoso-keys')) - before };
+      };
+      const { answer } = await until('a refusal without a call to the vault', attempt, ({ calls }) => calls === 0);
+      return refused(answer, 403, 'OwnerMismatch');
     },
   });
   await step({

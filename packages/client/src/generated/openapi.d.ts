@@ -33,20 +33,20 @@ export interface paths {
          */
         get: operations["accountsGet"];
         /**
-         * Creates an account, or changes what the body names
+         * Creates an account, or changes the properties that the body names
          * @description App role: Accounts.Write.
          */
         put: operations["accountsPut"];
         post?: never;
         /**
-         * Destroys the account key, then clears the account away
+         * Destroys the account key, then deletes the rows of the account
          * @description App role: Accounts.Delete.
          */
         delete: operations["accountsDelete"];
         options?: never;
         head?: never;
         /**
-         * Changes what the body names
+         * Changes the properties that the body names
          * @description App role: Accounts.Write.
          */
         patch: operations["accountsPatch"];
@@ -62,7 +62,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Check an encryption against the vault without changing anything
+         * Checks an encryption against the vault without changing anything
          * @description App role: Accounts.Read.
          */
         post: operations["accountsValidateEncryption"];
@@ -366,7 +366,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Generates data keys, plain and wrapped. Send a random text in x-keyward-nonce: the key status repeats it.
+         * Generates data keys, plain and wrapped. Send a random text in x-keyward-nonce, and the key status repeats it.
          * @description App role: DataKeys.Use.
          */
         post: operations["dataKeysGenerate"];
@@ -426,7 +426,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Unwraps data keys; one that does not unwrap stops none of the others. Send a random text in x-keyward-nonce: the key status repeats it.
+         * Unwraps data keys. A key that does not unwrap does not stop the others. Send a random text in x-keyward-nonce, and the key status repeats it.
          * @description App role: DataKeys.Use.
          */
         post: operations["dataKeysUnwrap"];
@@ -464,7 +464,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Gets a key status; 304: the one with the ETag of If-None-Match is still the newest. Send a random text in x-keyward-nonce: the key status repeats it.
+         * Gets a key status. 304: no newer one exists than that of If-None-Match. Send a random text in x-keyward-nonce, and the key status repeats it.
          * @description App role: DataKeys.Use.
          */
         get: operations["keyStatus"];
@@ -483,7 +483,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The public keys that key statuses are signed with */
+        /** Returns the public keys that verify key statuses */
         get: operations["keyStatusJwks"];
         put?: never;
         post?: never;
@@ -501,7 +501,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Which generations of an account key have wrapped data keys, and when they were last used
+         * Lists the generations of an account key that have wrapped data keys, and their last use
          * @description App role: Keys.Operate.
          */
         get: operations["operatorDataKeyUsage"];
@@ -523,7 +523,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Destroys what opens the data keys of an older generation, for ever
+         * Destroys an older generation for ever; its wrapped data keys no longer open
          * @description App role: Keys.Operate.
          */
         post: operations["operatorDestroyDataKeyGeneration"];
@@ -543,7 +543,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Makes a new account key; secrets are moved to it in the background
+         * Makes a new account key, and encrypts the secrets again in the background
          * @description App role: Keys.Operate.
          */
         post: operations["operatorRotateAccountKey"];
@@ -563,7 +563,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * KeyRef an account's customer key by another identity, while it is not accessible
+         * Gives an account another identity for the same customer key, while the key is not accessible
          * @description App role: Keys.Operate.
          */
         post: operations["operatorRepairIdentity"];
@@ -621,14 +621,14 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Who holds a vault, tenant or identity
+         * Returns the owner that holds a vault, tenant or identity
          * @description App role: Keys.Operate.
          */
         get: operations["operatorClaimsGet"];
         put?: never;
         post?: never;
         /**
-         * Release a claim that no account is bound through
+         * Releases a claim that no account uses
          * @description App role: Keys.Release.
          */
         delete: operations["operatorClaimsRelease"];
@@ -647,7 +647,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Looks at a key now, and tells what was seen
+         * Checks a key now, and returns the result
          * @description App role: Keys.Operate.
          */
         post: operations["operatorLooks"];
@@ -665,7 +665,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Tells by version how many accounts a key wraps, and which versions are safe to disable
+         * Counts the accounts of a key by version, and says which versions are safe to disable
          * @description App role: Keys.Operate.
          */
         get: operations["operatorKeyUsage"];
@@ -725,7 +725,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The service’s own rings, what wraps them, and how far a rotation is
+         * Lists the service’s own rings, the keys that wrap them, and the progress of a rotation
          * @description App role: Keys.Operate.
          */
         get: operations["operatorRings"];
@@ -747,7 +747,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * A new KEK for a ring; where a rotation is stuck, its pass tries again now
+         * Starts a new KEK for a ring, or retries the pass of a rotation that is stuck
          * @description App role: Keys.Operate.
          */
         post: operations["operatorRotateRing"];
@@ -765,7 +765,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Reads an account's audit, also after it was deleted
+         * Reads an account's audit, also after its deletion
          * @description App role: Audit.Read.
          */
         get: operations["operatorAccountAudit"];
@@ -917,6 +917,83 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/operator/audit/verification": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns the result of the daily verification of all chains
+         * @description App role: Audit.Read.
+         */
+        get: operations["operatorAuditVerification"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/audit/checkpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the signed checkpoints of the last 30 days, the oldest first
+         * @description App role: Audit.Read.
+         */
+        get: operations["operatorAuditCheckpoints"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/accounts/{accountName}/revocationReceipts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns the signed receipts of an account's revocations, the newest last
+         * @description App role: Audit.Read.
+         */
+        get: operations["operatorRevocationReceipts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/jwks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns all public keys that ever verified receipts and checkpoints */
+        get: operations["auditJwks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/events": {
         parameters: {
             query?: never;
@@ -945,7 +1022,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Says that the process answers */
+        /** Answers while the process runs */
         get: operations["healthLive"];
         put?: never;
         post?: never;
@@ -963,7 +1040,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Says what this service needs, and which of it answers
+         * Lists the dependencies of this service and whether each one answers
          * @description App role: Audit.Read.
          */
         get: operations["healthReady"];
@@ -983,7 +1060,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * This document
+         * Returns this document
          * @description App role: Accounts.Read.
          */
         get: operations["openApi"];
@@ -1012,13 +1089,13 @@ export interface components {
             error: {
                 code: components["schemas"]["ErrorCode"];
                 message: string;
-                /** @description The parameter or property at fault. */
+                /** @description The parameter or property that is wrong. */
                 target?: string;
                 details?: components["schemas"]["ErrorDetail"][];
                 additionalInfo?: {
                     /** @constant */
                     type: "Keyward";
-                    /** @description For programs: flat facts, among them `cause`. */
+                    /** @description Flat facts for programs, among them `cause`. */
                     info: {
                         [key: string]: string | number;
                     };
@@ -1026,7 +1103,7 @@ export interface components {
             };
         };
         /**
-         * @description Closed list; the message may change.
+         * @description One of a closed list. The message may change.
          * @enum {string}
          */
         ErrorCode: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
@@ -1034,7 +1111,7 @@ export interface components {
             /** @enum {string} */
             code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "KeyNearExpiry";
             message: string;
-            /** @description The parameter or property at fault. */
+            /** @description The parameter or property that is wrong. */
             target?: string;
         };
         /**
@@ -1157,7 +1234,7 @@ export interface components {
             properties: {
                 /**
                  * Format: uuid
-                 * @description Not shared with a later account of the same name.
+                 * @description Differs from that of a later account of the same name.
                  */
                 accountId: string;
                 owner: string;
@@ -1169,7 +1246,7 @@ export interface components {
                 resourceGroupName?: string;
                 /** @constant */
                 auditKeyUse?: true;
-                /** @description Where the account shortens the lease of its key. */
+                /** @description Present when the account shortens the lease of its key. */
                 leaseSeconds?: number;
                 encryption: {
                     /** @constant */
@@ -1187,7 +1264,7 @@ export interface components {
                     type: "CustomerKey";
                     keyVaultProperties: {
                         /**
-                         * @description https://{vault}/keys/{key}, with a version or without.
+                         * @description https://{vault}/keys/{key}, with or without a version.
                          * @example https://contoso-keys.vault.azure.net/keys/media
                          */
                         keyIdentifier: string;
@@ -1204,12 +1281,12 @@ export interface components {
                         generations: number[];
                     };
                     /**
-                     * @description Unknown: the key was not checked for longer than twice the longest time between two checks.
+                     * @description Unknown: Keyward has not checked the key for longer than twice the longest time between two checks.
                      * @enum {string}
                      */
                     status: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
                     /**
-                     * @description What the data plane gets now. untilLeaseEnd: processes that hold the account key, until servedUntil.
+                     * @description Whether the data plane can use the key now. untilLeaseEnd: only processes that hold the account key, until servedUntil.
                      * @enum {string}
                      */
                     served: "yes" | "untilLeaseEnd" | "no";
@@ -1223,7 +1300,7 @@ export interface components {
                     lastAccessibleAt?: string;
                     /**
                      * Format: date-time
-                     * @description The latest moment at which an account key that was refused could still be in use.
+                     * @description The latest time at which a process could still use the account key of a revoked customer key.
                      */
                     keyReleasedBy?: string;
                     cause?: components["schemas"]["Cause"];
@@ -1233,7 +1310,7 @@ export interface components {
                      * @enum {string}
                      */
                     whoActs?: "customer" | "operator" | "none";
-                    /** @description What to type, or to do. */
+                    /** @description The command to run, or the step to take. */
                     remedy?: string;
                     /** Format: date-time */
                     nextLookAt?: string;
@@ -1241,14 +1318,14 @@ export interface components {
                 };
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
-        /** @description The managed identity that the key is reached with. */
+        /** @description The managed identity that reaches the key. */
         Identity: {
             /**
              * Format: uuid
-             * @description The object id that Keyward calls the vault as: grants name it.
+             * @description The object id of the identity that calls the vault; grants name it.
              */
             principalId?: string;
             /** Format: uuid */
@@ -1258,7 +1335,7 @@ export interface components {
         } | {
             /**
              * Format: uuid
-             * @description The object id that Keyward calls the vault as: grants name it.
+             * @description The object id of the identity that calls the vault; grants name it.
              */
             principalId?: string;
             /** Format: uuid */
@@ -1269,7 +1346,7 @@ export interface components {
         } | {
             /**
              * Format: uuid
-             * @description The object id that Keyward calls the vault as: grants name it.
+             * @description The object id of the identity that calls the vault; grants name it.
              */
             principalId?: string;
             /** Format: uuid */
@@ -1283,7 +1360,7 @@ export interface components {
             tenantId: string;
         };
         /**
-         * @description What a look at a key, or a check of it, showed.
+         * @description The cause that a check of the key found.
          * @enum {string}
          */
         Cause: "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
@@ -1318,7 +1395,7 @@ export interface components {
             /** Format: date-time */
             expiresOn: string;
         };
-        /** @description When it was created, and last written. */
+        /** @description When it was created and last written. */
         SystemData: {
             /** Format: date-time */
             createdAt: string;
@@ -1326,7 +1403,7 @@ export interface components {
             lastModifiedAt: string;
         };
         /**
-         * @description A new account needs location and owner, which never change. What is absent stays as it is.
+         * @description A new account needs location and owner, which never change. Absent properties keep their values.
          * @example {
          *       "location": "westeurope",
          *       "tags": {
@@ -1372,7 +1449,7 @@ export interface components {
                     } | null;
                     identity?: {
                         useSystemAssignedIdentity: boolean;
-                        /** @description A resource id. */
+                        /** @description This must be a resource id. */
                         userAssignedIdentity?: string | null;
                         federatedIdentityClientId?: string | null;
                         tenantId?: string | null;
@@ -1395,9 +1472,9 @@ export interface components {
                     readonly warnings?: unknown;
                     readonly olderAccountKeys?: unknown;
                 } | null;
-                /** @description Every use of the account's key, and every reveal, stands in its audit. */
+                /** @description Keyward audits every use of the account's key and every reveal. */
                 auditKeyUse?: boolean | null;
-                /** @description Shortens the time for which a process or a client may hold a key of the account: 60 to 300 seconds, or 0 when every use must ask the vault. Absent: 300. */
+                /** @description Shortens the time for which a process or a client may hold a key of the account: 60 to 300 seconds, or 0 when every use must call the vault. Absent: 300. */
                 leaseSeconds?: (0 | number) | null;
                 readonly accountId?: unknown;
                 readonly state?: unknown;
@@ -1410,7 +1487,7 @@ export interface components {
             readonly systemData?: unknown;
         };
         /**
-         * @description Every check, in a fixed order; none for the system key.
+         * @description Every check, in a fixed order; empty for the system key.
          * @example {
          *       "valid": false,
          *       "checks": [
@@ -1446,7 +1523,7 @@ export interface components {
             }[];
         };
         /**
-         * @description What PUT or PATCH would be sent. waitSeconds: how long to ask again while permission is missing.
+         * @description The body of PUT or PATCH. waitSeconds: how long Keyward repeats the checks while permission is missing.
          * @example {
          *       "properties": {
          *         "encryption": {
@@ -1484,7 +1561,7 @@ export interface components {
                     } | null;
                     identity?: {
                         useSystemAssignedIdentity: boolean;
-                        /** @description A resource id. */
+                        /** @description This must be a resource id. */
                         userAssignedIdentity?: string | null;
                         federatedIdentityClientId?: string | null;
                         tenantId?: string | null;
@@ -1507,9 +1584,9 @@ export interface components {
                     readonly warnings?: unknown;
                     readonly olderAccountKeys?: unknown;
                 } | null;
-                /** @description Every use of the account's key, and every reveal, stands in its audit. */
+                /** @description Keyward audits every use of the account's key and every reveal. */
                 auditKeyUse?: boolean | null;
-                /** @description Shortens the time for which a process or a client may hold a key of the account: 60 to 300 seconds, or 0 when every use must ask the vault. Absent: 300. */
+                /** @description Shortens the time for which a process or a client may hold a key of the account: 60 to 300 seconds, or 0 when every use must call the vault. Absent: 300. */
                 leaseSeconds?: (0 | number) | null;
                 readonly accountId?: unknown;
                 readonly state?: unknown;
@@ -1577,11 +1654,11 @@ export interface components {
                 labelReferenceInStreamingPolicy?: string;
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
-         * @description Without a value, a key that is there keeps its own.
+         * @description When absent, an existing key keeps its value.
          * @example {
          *       "properties": {
          *         "length": 16,
@@ -1594,7 +1671,7 @@ export interface components {
          *       }
          *     }
          */
-        ContentKeyWish: {
+        ContentKeyInput: {
             readonly id?: unknown;
             readonly name?: unknown;
             readonly type?: unknown;
@@ -1604,7 +1681,7 @@ export interface components {
                 /** @description 16 or 32 bytes. */
                 value?: string;
                 /**
-                 * @description Bytes of a key that is made here.
+                 * @description The length in bytes of a key that Keyward generates.
                  * @enum {number}
                  */
                 length?: 16 | 32;
@@ -1643,7 +1720,7 @@ export interface components {
                 value: string;
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
@@ -1675,7 +1752,7 @@ export interface components {
              */
             nextLink?: string;
         };
-        /** @description One that does not open to what its place says. The others of the page are not kept back. */
+        /** @description Secrets of the page that do not open, or that belong to another secret. They do not stop the others. */
         BrokenContentKey: {
             id: string;
             name: string;
@@ -1687,7 +1764,7 @@ export interface components {
                 labelReferenceInStreamingPolicy?: string;
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
             error: components["schemas"]["ErrorDetail"];
         };
@@ -1742,7 +1819,7 @@ export interface components {
                 label?: string;
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
@@ -1756,7 +1833,7 @@ export interface components {
          *       }
          *     }
          */
-        JobInputWish: {
+        JobInputInput: {
             readonly id?: unknown;
             readonly name?: unknown;
             readonly type?: unknown;
@@ -1802,7 +1879,7 @@ export interface components {
                 files: string[];
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
@@ -1836,7 +1913,7 @@ export interface components {
              */
             nextLink?: string;
         };
-        /** @description One that does not open to what its place says. The others of the page are not kept back. */
+        /** @description Secrets of the page that do not open, or that belong to another secret. They do not stop the others. */
         BrokenJobInput: {
             id: string;
             name: string;
@@ -1846,7 +1923,7 @@ export interface components {
                 label?: string;
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
             error: components["schemas"]["ErrorDetail"];
         };
@@ -1882,7 +1959,7 @@ export interface components {
                 files: string[];
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
@@ -1930,7 +2007,7 @@ export interface components {
             type: "Keyward/accounts/tokenKeys";
             properties: Record<string, never>;
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
@@ -1940,7 +2017,7 @@ export interface components {
          *       }
          *     }
          */
-        TokenKeyWish: {
+        TokenKeyInput: {
             readonly id?: unknown;
             readonly name?: unknown;
             readonly type?: unknown;
@@ -1976,7 +2053,7 @@ export interface components {
                 keyValue: string;
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
@@ -2006,7 +2083,7 @@ export interface components {
              */
             nextLink?: string;
         };
-        /** @description One that does not open to what its place says. The others of the page are not kept back. */
+        /** @description Secrets of the page that do not open, or that belong to another secret. They do not stop the others. */
         BrokenTokenKey: {
             id: string;
             name: string;
@@ -2014,7 +2091,7 @@ export interface components {
             type: "Keyward/accounts/tokenKeys";
             properties: Record<string, never>;
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
             error: components["schemas"]["ErrorDetail"];
         };
@@ -2034,12 +2111,12 @@ export interface components {
             value: {
                 /** @description A data key of 16 or 32 bytes. */
                 plaintext: string;
-                /** @description Store it beside the data. docs/envelope.md. */
+                /** @description Store it beside the data. Format: docs/envelope.md. */
                 wrapped: string;
             }[];
             /** @description The newest generation of the account key. */
             accountKeyGeneration: number;
-            /** @description A JWS by Ed25519. Plaintext that came with it may be used until its `notAfter`, and not afterwards. docs/envelope.md. */
+            /** @description A JWS with Ed25519. The caller may use the plaintext of this answer until its `notAfter`. Format: docs/envelope.md. */
             keyStatus: string;
         };
         /**
@@ -2054,14 +2131,14 @@ export interface components {
             /** @description Absent: 1. */
             count?: number;
             /**
-             * @description Bytes of each key. Absent: 32.
+             * @description The length of each key in bytes. Absent: 32.
              * @enum {number}
              */
             length?: 16 | 32;
             context?: components["schemas"]["EncryptionContext"];
         };
         /**
-         * @description Facts about the data that are not secret and must be the same when the key is unwrapped. At most 16 pairs; a key has 1 to 128 bytes of UTF-8, a value at most 512.
+         * @description Facts about the data that are not secret. The unwrap call must send the same ones. At most 16 pairs; a key has 1 to 128 bytes of UTF-8, a value at most 512.
          * @example {
          *       "table": "patients"
          *     }
@@ -2081,7 +2158,7 @@ export interface components {
          */
         WrappedDataKeys: {
             value: {
-                /** @description Store it beside the data. docs/envelope.md. */
+                /** @description Store it beside the data. Format: docs/envelope.md. */
                 wrapped: string;
             }[];
             /** @description The newest generation of the account key. */
@@ -2122,14 +2199,14 @@ export interface components {
             value: ({
                 /** @description A data key of 16 or 32 bytes. */
                 plaintext: string;
-                /** @description The generation that this key is wrapped under. */
+                /** @description The generation of the account key that wraps this key. */
                 accountKeyGeneration: number;
             } | {
                 error: components["schemas"]["ErrorDetail"];
             })[];
             /** @description The newest generation of the account key. */
             accountKeyGeneration: number;
-            /** @description A JWS by Ed25519. Plaintext that came with it may be used until its `notAfter`, and not afterwards. docs/envelope.md. */
+            /** @description A JWS with Ed25519. The caller may use the plaintext of this answer until its `notAfter`. Format: docs/envelope.md. */
             keyStatus: string;
         };
         /**
@@ -2146,7 +2223,7 @@ export interface components {
          */
         WrappedDataKeysInput: {
             value: {
-                /** @description Store it beside the data. docs/envelope.md. */
+                /** @description Store it beside the data. Format: docs/envelope.md. */
                 wrapped: string;
                 context?: components["schemas"]["EncryptionContext"];
             }[];
@@ -2164,9 +2241,9 @@ export interface components {
          */
         RewrappedDataKeys: {
             value: ({
-                /** @description Store it beside the data. docs/envelope.md. */
+                /** @description Store it beside the data. Format: docs/envelope.md. */
                 wrapped: string;
-                /** @description The generation that this key is wrapped under. */
+                /** @description The generation of the account key that wraps this key. */
                 accountKeyGeneration: number;
             } | {
                 error: components["schemas"]["ErrorDetail"];
@@ -2180,7 +2257,7 @@ export interface components {
          *     }
          */
         KeyStatusAnswer: {
-            /** @description A JWS by Ed25519. Plaintext that came with it may be used until its `notAfter`, and not afterwards. docs/envelope.md. */
+            /** @description A JWS with Ed25519. The caller may use the plaintext of this answer until its `notAfter`. Format: docs/envelope.md. */
             keyStatus: string;
         };
         /**
@@ -2236,14 +2313,14 @@ export interface components {
                 isNewest: boolean;
                 /**
                  * Format: date-time
-                 * @description When it began to wrap data keys.
+                 * @description When the generation began to wrap data keys.
                  */
                 since: string;
                 /** Format: date-time */
                 supersededAt?: string;
                 /**
                  * Format: date-time
-                 * @description When a key under it was last unwrapped or wrapped again, to within ten minutes. Absent: never.
+                 * @description When a data key of this generation was last unwrapped or wrapped again, to within ten minutes. Absent: never.
                  */
                 lastSeenAt?: string;
                 /** Format: date-time */
@@ -2258,7 +2335,7 @@ export interface components {
         DestroyInput: {
             /**
              * Format: date-time
-             * @description From the usage: the last use must be earlier.
+             * @description A time from the usage. Keyward refuses the call when the last use is later.
              */
             notSeenSince: string;
         };
@@ -2272,7 +2349,7 @@ export interface components {
         IdentityRepair: {
             identity: {
                 useSystemAssignedIdentity: boolean;
-                /** @description A resource id. */
+                /** @description This must be a resource id. */
                 userAssignedIdentity?: string | null;
                 federatedIdentityClientId?: string | null;
                 tenantId?: string | null;
@@ -2306,7 +2383,7 @@ export interface components {
             keyIdentifier: string;
             identity?: {
                 useSystemAssignedIdentity: boolean;
-                /** @description A resource id. */
+                /** @description This must be a resource id. */
                 userAssignedIdentity?: string | null;
                 federatedIdentityClientId?: string | null;
                 tenantId?: string | null;
@@ -2362,7 +2439,7 @@ export interface components {
         Looks: {
             value: {
                 /**
-                 * @description https://{vault}/keys/{key}, with a version or without.
+                 * @description https://{vault}/keys/{key}, with or without a version.
                  * @example https://contoso-keys.vault.azure.net/keys/media
                  */
                 key: string;
@@ -2423,7 +2500,7 @@ export interface components {
          */
         KeyUsage: {
             /**
-             * @description https://{vault}/keys/{key}, with a version or without.
+             * @description https://{vault}/keys/{key}, with or without a version.
              * @example https://contoso-keys.vault.azure.net/keys/media
              */
             keyIdentifier: string;
@@ -2432,9 +2509,9 @@ export interface components {
             versions: {
                 version: string;
                 accounts: number;
-                /** @description Of these, pinned to the version: only their owner can move them. */
+                /** @description Accounts of these that are pinned to the version: only their owner can change that. */
                 pinned: number;
-                /** @description Absent: the newest version is not known. */
+                /** @description Absent when Keyward does not know the newest version. */
                 isLatest?: boolean;
                 /** Format: date-time */
                 notLatestSince?: string;
@@ -2489,7 +2566,7 @@ export interface components {
             owner: string;
             follows: boolean;
             /**
-             * @description https://{vault}/keys/{key}, with a version or without.
+             * @description https://{vault}/keys/{key}, with or without a version.
              * @example https://contoso-keys.vault.azure.net/keys/media
              */
             keyIdentifier: string;
@@ -2521,10 +2598,10 @@ export interface components {
             value: components["schemas"]["Ring"][];
             /**
              * Format: date-time
-             * @description When the newest versions of the operator’s keys were last read.
+             * @description When Keyward last read the newest versions of the operator’s keys.
              */
             keysCheckedAt?: string;
-            /** @description Whether all of them answered, and could be proven. */
+            /** @description Whether Keyward could read and verify all of them. */
             keysAnswered?: boolean;
         };
         /**
@@ -2547,16 +2624,16 @@ export interface components {
         Ring: {
             /** @enum {string} */
             ring: "system" | "at-rest" | "audit";
-            /** @description The generation that is sealed with. */
+            /** @description The generation that encrypts. */
             sealing: number;
             /**
              * Format: date-time
-             * @description Since when.
+             * @description Since when this generation encrypts.
              */
             since?: string;
             /**
              * Format: date-time
-             * @description When a newer KEK is due by age.
+             * @description When Keyward makes the next KEK because of this one’s age.
              */
             nextRotationAt?: string;
             generations: {
@@ -2577,13 +2654,13 @@ export interface components {
                     round: number;
                     /** Format: date-time */
                     startAt: string;
-                    /** @description Accounts, in this round. */
+                    /** @description Accounts processed in this round. */
                     visited: number;
-                    /** @description Under an older generation, in this round. */
+                    /** @description Rows under an older generation, in this round. */
                     found: number;
-                    /** @description Of these, not to be opened. */
+                    /** @description Rows of these that could not be decrypted. */
                     stuck: number;
-                    /** @description In all rounds. */
+                    /** @description Rows sealed again, in all rounds. */
                     moved: number;
                 };
             };
@@ -2620,7 +2697,7 @@ export interface components {
              */
             nextLink?: string;
         };
-        /** @description As it is stored: the hash is over everything else in it (docs/envelope.md). */
+        /** @description The entry as stored: the hash covers everything else in it (docs/envelope.md). */
         AuditEntry: {
             /** @enum {string} */
             type: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged";
@@ -2630,11 +2707,11 @@ export interface components {
                 id: string;
             };
             /**
-             * @description What began it, where nobody called.
+             * @description What started the work when no caller requested it.
              * @enum {string}
              */
             trigger?: "event" | "sweep" | "admin" | "wake" | "operation";
-            /** @description As its sender wrote it. */
+            /** @description The id that the sender wrote. Keyward does not verify it. */
             eventId?: string;
             cause?: components["schemas"]["Cause"];
             key?: string;
@@ -2648,6 +2725,13 @@ export interface components {
             row?: string;
             /** Format: date-time */
             keyReleasedBy?: string;
+            /** Format: date-time */
+            lastUsedAt?: string;
+            /** Format: date-time */
+            firstRefusedAt?: string;
+            /** Format: date-time */
+            confirmedAt?: string;
+            firstKeyVaultRequestId?: string;
             /** Format: date-time */
             expiresOn?: string;
             accounts?: number;
@@ -2674,7 +2758,7 @@ export interface components {
             /** @description HMAC-SHA-256, base64url. Empty before the first entry. */
             hash: string;
         };
-        /** @description A row that holds no entry that this version knows: somebody has written over it. */
+        /** @description A row that holds no entry that this version can read: another writer has changed it. */
         UnreadableAuditEntry: {
             sequence: number;
             /** @constant */
@@ -2700,25 +2784,25 @@ export interface components {
             /** @description An account id, a binding id, or `service`. */
             chain: string;
             /**
-             * @description `unfinished`: the call has used up its time, and found nothing so far. Go on with `after`.
+             * @description `unfinished`: the call has used its time and found no fault so far. Continue with `after`.
              * @enum {string}
              */
             result: "whole" | "broken" | "unfinished";
-            /** @description As it is kept beside the chain. */
+            /** @description The head as stored beside the chain. */
             head: {
                 sequence: number;
                 /** @description HMAC-SHA-256, base64url. Empty before the first entry. */
                 hash: string;
             };
-            /** @description The last link that holds. */
+            /** @description The last link that is intact. */
             verified: {
                 sequence: number;
                 /** @description HMAC-SHA-256, base64url. Empty before the first entry. */
                 hash: string;
             };
-            /** @description Verified by this call. */
+            /** @description Links that this call has verified. */
             entries: number;
-            /** @description Announced heads that this call has compared, and found to fit. */
+            /** @description Published heads that this call has compared and found to match. */
             compared: number;
             /** @description The first broken link. */
             broken?: {
@@ -2739,10 +2823,10 @@ export interface components {
          *       ]
          *     }
          */
-        AuditVerificationWish: {
-            /** @description `verified` of an earlier call that was unfinished. */
+        AuditVerificationInput: {
+            /** @description `verified` of an earlier call whose result was unfinished. */
             after?: components["schemas"]["AuditHead"];
-            /** @description Heads that were announced, in any order. Those before `after` are passed over. */
+            /** @description Published heads of the chain, in any order. Keyward ignores those before `after`. */
             announced?: components["schemas"]["AuditHead"][];
         };
         /**
@@ -2788,7 +2872,7 @@ export interface components {
             };
             /**
              * Format: date-time
-             * @description Absent: it is the present account.
+             * @description Absent for the present account.
              */
             deletedAt?: string;
         };
@@ -2816,7 +2900,7 @@ export interface components {
         KeyBinding: {
             bindingId: string;
             /**
-             * @description https://{vault}/keys/{key}, with a version or without.
+             * @description https://{vault}/keys/{key}, with or without a version.
              * @example https://contoso-keys.vault.azure.net/keys/media
              */
             key: string;
@@ -2830,7 +2914,106 @@ export interface components {
             };
         };
         /**
-         * @description To the Event Grid schema's validation event.
+         * @example {
+         *       "last": {
+         *         "startedAt": "2026-11-23T03:00:00.000Z",
+         *         "finishedAt": "2026-11-23T03:00:00.000Z",
+         *         "chains": 1200,
+         *         "brokenCount": 0,
+         *         "broken": []
+         *       }
+         *     }
+         */
+        AuditVerificationState: {
+            /** @description The last verification that finished. Absent: none has. */
+            last?: {
+                /** Format: date-time */
+                startedAt: string;
+                /** Format: date-time */
+                finishedAt: string;
+                /** @description Chains that were verified. */
+                chains: number;
+                brokenCount: number;
+                /** @description The first of them. */
+                broken: {
+                    chain: string;
+                    sequence: number;
+                    /** @enum {string} */
+                    flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged";
+                    meaning: string;
+                }[];
+            };
+            /** @description The verification in progress. */
+            running?: {
+                /** Format: date-time */
+                startedAt: string;
+                chains: number;
+                brokenCount: number;
+            };
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "run": "2026-11-23T03:00:00.000Z",
+         *           "page": 1,
+         *           "checkpoint": "eyJhbGciOiJFZERTQSIsImtpZCI6Ii4uLiJ9.eyJpYXQiOjE3OTU0NjM0NjB9.c2lnbmF0dXJl"
+         *         }
+         *       ]
+         *     }
+         */
+        AuditCheckpointList: {
+            value: components["schemas"]["AuditCheckpoint"][];
+            /**
+             * Format: uri
+             * @description Absent on the last page.
+             */
+            nextLink?: string;
+        };
+        /** @description Heads of verified chains, signed (docs/envelope.md). */
+        AuditCheckpoint: {
+            /** Format: date-time */
+            run: string;
+            page: number;
+            /** @description A compact JWS (RFC 7515), signed with Ed25519. */
+            checkpoint: string;
+        };
+        /**
+         * @example {
+         *       "receipts": [
+         *         {
+         *           "accountId": "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff",
+         *           "sequence": 9,
+         *           "receipt": "eyJhbGciOiJFZERTQSIsImtpZCI6Ii4uLiJ9.eyJpYXQiOjE3OTU0NjM0NjB9.c2lnbmF0dXJl"
+         *         }
+         *       ],
+         *       "keys": []
+         *     }
+         */
+        RevocationReceipts: {
+            receipts: {
+                /** Format: uuid */
+                accountId: string;
+                sequence: number;
+                /** @description A compact JWS (RFC 7515), signed with Ed25519. */
+                receipt: string;
+            }[];
+            /** @description The public keys, so that a saved answer can be verified offline. */
+            keys: {
+                /** @constant */
+                kty: "OKP";
+                /** @constant */
+                crv: "Ed25519";
+                x: string;
+                kid: string;
+                /** @constant */
+                alg: "EdDSA";
+                /** @constant */
+                use: "sig";
+            }[];
+        };
+        /**
+         * @description The answer to the validation event of the Event Grid schema.
          * @example {
          *       "validationResponse": "512d38b6-c7b8-40c8-89fe-f46f9e9622b6"
          *     }
@@ -2986,7 +3169,7 @@ export interface components {
                 "application/json": components["schemas"]["ErrorAnswer"];
             };
         };
-        /** @description AuthenticationFailed. With function keys the Functions host answers, and without a body. */
+        /** @description AuthenticationFailed. With function keys, the Functions host answers without a body. */
         Error401: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
@@ -3100,22 +3283,22 @@ export interface components {
         };
     };
     parameters: {
-        /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+        /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
         IfMatch: string;
-        /** @description Create, never replace. When it exists: 412. */
+        /** @description Creates, and never replaces. Keyward answers 412 when the resource exists. */
         IfNoneMatch: "*";
     };
     requestBodies: never;
     headers: {
-        /** @description Name it when you report an error. */
+        /** @description The id to name when you report an error. */
         RequestId: string;
         /** @description Seconds. */
         RetryAfter: string;
         /** @description Changes with every write. */
         ETag: string;
-        /** @description Where to follow the work. */
+        /** @description The address that shows the progress. */
         Location: string;
-        /** @description How long the answer may be stored: not at all, or, of public keys, a minute. */
+        /** @description How long the answer may be stored: not at all, or a minute for public keys. */
         "Cache-Control": "no-store" | "public, max-age=60";
     };
     pathItems: never;
@@ -3175,7 +3358,7 @@ export interface operations {
                     "application/json": components["schemas"]["Account"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3197,9 +3380,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
-                /** @description Create, never replace. When it exists: 412. */
+                /** @description Creates, and never replaces. Keyward answers 412 when the resource exists. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
@@ -3251,7 +3434,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -3261,7 +3444,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3269,7 +3452,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3291,7 +3474,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -3420,7 +3603,7 @@ export interface operations {
                     "application/json": components["schemas"]["ContentKey"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3441,9 +3624,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
-                /** @description Create, never replace. When it exists: 412. */
+                /** @description Creates, and never replaces. Keyward answers 412 when the resource exists. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
@@ -3454,7 +3637,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ContentKeyWish"];
+                "application/json": components["schemas"]["ContentKeyInput"];
             };
         };
         responses: {
@@ -3496,7 +3679,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -3507,7 +3690,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3515,7 +3698,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3657,7 +3840,7 @@ export interface operations {
                     "application/json": components["schemas"]["JobInput"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3678,9 +3861,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
-                /** @description Create, never replace. When it exists: 412. */
+                /** @description Creates, and never replaces. Keyward answers 412 when the resource exists. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
@@ -3691,7 +3874,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["JobInputWish"];
+                "application/json": components["schemas"]["JobInputInput"];
             };
         };
         responses: {
@@ -3733,7 +3916,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -3744,7 +3927,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3752,7 +3935,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3927,7 +4110,7 @@ export interface operations {
                     "application/json": components["schemas"]["TokenKey"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3948,9 +4131,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
-                /** @description Create, never replace. When it exists: 412. */
+                /** @description Creates, and never replaces. Keyward answers 412 when the resource exists. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
@@ -3961,7 +4144,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["TokenKeyWish"];
+                "application/json": components["schemas"]["TokenKeyInput"];
             };
         };
         responses: {
@@ -4003,7 +4186,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -4014,7 +4197,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -4022,7 +4205,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -4316,7 +4499,7 @@ export interface operations {
                     "application/json": components["schemas"]["KeyStatusAnswer"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -4435,7 +4618,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -4755,7 +4938,7 @@ export interface operations {
                     "application/json": components["schemas"]["Account"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             202: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -4880,7 +5063,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AuditVerificationWish"];
+                "application/json": components["schemas"]["AuditVerificationInput"];
             };
         };
         responses: {
@@ -5012,7 +5195,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AuditVerificationWish"];
+                "application/json": components["schemas"]["AuditVerificationInput"];
             };
         };
         responses: {
@@ -5077,7 +5260,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AuditVerificationWish"];
+                "application/json": components["schemas"]["AuditVerificationInput"];
             };
         };
         responses: {
@@ -5098,6 +5281,126 @@ export interface operations {
             409: components["responses"]["Error409"];
             413: components["responses"]["Error413"];
             415: components["responses"]["Error415"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorAuditVerification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditVerificationState"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorAuditCheckpoints: {
+        parameters: {
+            query?: {
+                $top?: number;
+                $skipToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditCheckpointList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorRevocationReceipts: {
+        parameters: {
+            query?: {
+                accountId?: string;
+            };
+            header?: never;
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevocationReceipts"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    auditJwks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyStatusKeys"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -5125,7 +5428,7 @@ export interface operations {
                     "application/json": components["schemas"]["WebhookValidation"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             202: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -5153,7 +5456,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];

@@ -1,4 +1,4 @@
-/** The accounts' HTTP calls: parse, call the core, render. */
+/** The HTTP calls on accounts: parse, call the core, render. */
 import type { HttpRequest } from '@azure/functions';
 import type { AccountView } from '../../../core/accounts/account.ts';
 import { deleteAccount } from '../../../core/accounts/deleteAccount.ts';
@@ -23,7 +23,7 @@ export const listAccountsRoute: RouteHandler = async ({ request, service, ...cal
   const nextLink = link === undefined ? {} : { nextLink: absoluteUrl(request, link) };
   const served = accounts.filter(({ record }) => mayServe(caller, record.owner));
   const value = served.map((view) => renderAccount(view, service.policy));
-  // The owner of a damaged record is not known, so a caller that is limited to owners is not shown its name.
+  // The owner of a damaged record is unknown, so a caller that is limited to owners does not see its name.
   const shown = damaged.length === 0 || caller.owners !== undefined ? {} : { damaged };
   return { status: 200, jsonBody: { value, ...shown, ...nextLink } };
 };
@@ -50,7 +50,7 @@ export const deleteAccountRoute: RouteHandler = async ({ request, actor, service
   return { status: existed ? 200 : 204 };
 };
 
-/** What a caller's app roles permit beyond the one that the route asks for. */
+/** What the caller's app roles permit beyond the role that the route requires. */
 const permittedTo = ({ roles, owners }: Pick<Caller, 'roles' | 'owners'>): Permitted => ({
   mayRelease: roles.has('Keys.Release'),
   ...defined({ owners }),
@@ -68,6 +68,8 @@ function skipOf(token: string | null): string | undefined {
   try {
     return parseAccountName(token);
   } catch {
-    throw new Refusal('InvalidParameter', '$skipToken is not one that a nextLink carried.', { target: '$skipToken' });
+    throw new Refusal('InvalidParameter', '$skipToken must come from a nextLink of this list.', {
+      target: '$skipToken',
+    });
   }
 }

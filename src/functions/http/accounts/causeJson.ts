@@ -1,4 +1,6 @@
-/** What every answer tells of a cause: the code, what it means, who acts, and the command. */
+/**
+ * The properties of a cause, the same in every answer: the code, its meaning, who acts, and the command that fixes it.
+ */
 import { actorOf, type Cause, meaningFor, remedyOf } from '../../../core/base/causes.ts';
 import type { RemedyTarget } from '../../../core/base/remedies.ts';
 

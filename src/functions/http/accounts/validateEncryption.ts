@@ -1,6 +1,6 @@
 /**
- * `POST /api/accounts/{accountName}/validateEncryption`: the dry run of a change of key. Body: what PUT or PATCH would be sent.
- * And the operator's, by account and by key, which work in every state.
+ * `POST /api/accounts/{accountName}/validateEncryption`: the dry run of a change of key. Its body is that of PUT or
+ * PATCH. The operator's dry runs, by account and by key, work in every state of an account.
  */
 import * as z from 'zod';
 import { validateKeyOf, validateKeyOfAccount } from '../../../core/accounts/operatorDryRun.ts';
@@ -19,7 +19,8 @@ const keyIdentifier = 'https://contoso-keys.vault.azure.net/keys/media';
 
 const body = accountBody.extend({ waitSeconds: z.number().min(0).max(maxWaitSeconds).optional() }).meta({
   id: 'EncryptionDryRun',
-  description: 'What PUT or PATCH would be sent. waitSeconds: how long to ask again while permission is missing.',
+  description:
+    'The body of PUT or PATCH. waitSeconds: how long Keyward repeats the checks while permission is missing.',
   examples: [
     { properties: { encryption: { type: 'CustomerKey', keyVaultProperties: { keyIdentifier } } }, waitSeconds: 30 },
   ],
@@ -37,7 +38,7 @@ const check = z.strictObject({
 
 const answer = z.strictObject({ valid: z.boolean(), checks: z.array(check) }).meta({
   id: 'EncryptionValidation',
-  description: 'Every check, in a fixed order; none for the system key.',
+  description: 'Every check, in a fixed order; empty for the system key.',
   examples: [
     {
       valid: false,
@@ -70,7 +71,7 @@ export const validateEncryptionApi: Route = {
   role: 'Accounts.Read',
   handler,
   contract: {
-    summary: 'Check an encryption against the vault without changing anything',
+    summary: 'Checks an encryption against the vault without changing anything',
     body,
     answers: { 200: answer },
   },

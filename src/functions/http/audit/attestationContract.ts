@@ -49,7 +49,7 @@ const receipts = z
 
 export const attestationContracts = {
   state: {
-    summary: 'Reads the result of the daily verification of all chains',
+    summary: 'Returns the result of the daily verification of all chains',
     answers: { 200: state },
   },
   checkpoints: {
@@ -60,12 +60,12 @@ export const attestationContracts = {
     },
   },
   receipts: {
-    summary: "Reads the signed receipts of an account's revocations, the newest last",
+    summary: "Returns the signed receipts of an account's revocations, the newest last",
     query: { accountId: guid.optional().meta({ description: 'Which of the accounts of this name.' }) },
     answers: { 200: receipts },
   },
   jwks: {
-    summary: 'The public keys that receipts and checkpoints were ever signed with',
+    summary: 'Returns all public keys that ever verified receipts and checkpoints',
     answers: { 200: jwkSet },
     headers: { 200: ['Cache-Control'] },
   },

@@ -1,6 +1,7 @@
 /**
- * Liveness: the process answers; open to all, and asks nobody anything. Readiness: what answers, how old the last sweep is, how the
- * keys are. Its role is Audit.Read, because who watches a service needs to read about all of it and to change nothing.
+ * Liveness: the process answers. The route is public and calls no other service. Readiness: which dependencies answer,
+ * the age of the last sweep, and the state of the keys. Its role is Audit.Read, because a monitoring program reads
+ * facts about the whole service and changes nothing.
  */
 
 import type { HttpResponseInit } from '@azure/functions';
@@ -82,7 +83,7 @@ const ready = readySchema.meta({
   ],
 });
 
-/** 200, or 503 with the same body. Settings that are missing or wrong are told by their names, never their values. */
+/** 200, or 503 with the same body. The body names settings that are missing or wrong, but never their values. */
 const readyRoute: BareHandler = async () => {
   try {
     const service = await keyward();
@@ -120,7 +121,7 @@ const renderPart = (part: HealthCheckResult) => ({
 
 const meaningOfTrouble = (cause: HealthFailure): string =>
   cause === 'AnnouncementsLate'
-    ? 'Audit entries have been waiting for more than three minutes to be announced.'
+    ? 'Audit entries have waited for more than three minutes to be published.'
     : meaningOf(cause);
 
 const renderKeys = ({ byStatus, isComplete, countedAt, oldestLookAt }: KeyCounts) => ({
@@ -156,7 +157,7 @@ export const healthRoutes: readonly Route[] = [
     scope: 'public',
     role,
     bare: liveRoute,
-    contract: { summary: 'Says that the process answers', answers: { 200: alive } },
+    contract: { summary: 'Answers while the process runs', answers: { 200: alive } },
   },
   {
     name: 'healthReady',
@@ -166,7 +167,7 @@ export const healthRoutes: readonly Route[] = [
     role,
     bare: readyRoute,
     contract: {
-      summary: 'Says what this service needs, and which of it answers',
+      summary: 'Lists the dependencies of this service and whether each one answers',
       answers: { 200: ready, 503: ready },
       headers: { 200: ['Cache-Control'] },
     },
