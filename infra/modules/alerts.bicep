@@ -316,6 +316,33 @@ var alerts = [
     threshold: 0
   }
   {
+    name: 'identity-replaced'
+    section: 'runbook.md#identityreplaced'
+    severity: 1
+    query: 'AppTraces | where Message startswith "An identity of this service was replaced"'
+    window: 'PT5M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'keys-not-checked'
+    section: 'operations.md#keys-that-are-not-checked'
+    severity: 0
+    query: '${metrics} | where tostring(fields.metric) == "keyward.looks.oldest.ms" and todouble(fields.value) > 180000'
+    window: 'PT5M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'sweep-overdue'
+    section: 'operations.md#keys-that-are-not-checked'
+    severity: 1
+    query: 'AppTraces | where Message startswith "The sweep timer is overdue, so another call ran the sweep"'
+    window: 'PT5M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
     name: 'sweeps-slow'
     section: 'operations.md#the-service'
     severity: 1

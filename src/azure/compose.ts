@@ -26,19 +26,21 @@ import { keyedMutex } from '../core/base/keyedMutex.ts';
 import type { Log } from '../core/base/log.ts';
 import { rateLimiter } from '../core/base/rateLimiter.ts';
 import type { WorkQueue } from '../core/base/workQueue.ts';
-import { bindingOf, isFederated } from '../core/customerKey/binding.ts';
+import { bindingOf, isFederated, whoIs } from '../core/customerKey/binding.ts';
 import type { KeyRef, KeyVault } from '../core/customerKey/ports.ts';
 import type { DailyWork } from '../core/dailyPass.ts';
 import { seenStepMs } from '../core/dataKeys/lastSeen.ts';
 import { createStatusKeys } from '../core/dataKeys/statusKeys.ts';
-import type { HealthCheck } from '../core/health.ts';
+import { type HealthCheck, keyChecks } from '../core/health.ts';
 import { isWrappedBy, type OperatorKeys, versionIn } from '../core/rings/kek.ts';
 import { createRings } from '../core/rings/ringCache.ts';
 import type { Service } from '../core/service.ts';
 import type { QueuedWork } from '../core/vaultWork/ports.ts';
+import { createLookRequests } from '../core/vaultWork/requestLook.ts';
 import type { Credentials } from './credentials.ts';
 import { wrapRsaOaep256 } from './rsaWrap.ts';
-import { identifierIn, isDevelopment, readSettings, type Settings } from './settings.ts';
+import { identifierIn, isDevelopment, ownIdentitiesIn, readSettings, type Settings } from './settings.ts';
+import { checkSweepSchedule } from './sweepSchedule.ts';
 import type { RowAuthentication } from './tables.ts';
 
 export { SettingsError } from './settings.ts';
@@ -57,6 +59,7 @@ export async function compose(
   tableTransport?: HttpClient,
 ): Promise<Service> {
   const settings = readSettings(environment);
+  await checkSweepSchedule(environment);
   const stores = await openStores(settings, tableTransport, {
     keks: async () => (await rings()).atRest,
     report: (place) => reportDamage(place),
@@ -82,6 +85,7 @@ export async function compose(
   const accounts = invalidatingStore(parts.accounts, accountCache);
   const serialize = keyedMutex();
   const alarmLimiter = rateLimiter(parts.clock, 60_000);
+  const requestLook = createLookRequests({ ...parts, policy });
   const revealBudget = callerBudget(parts.clock, policy.revealsPerMinute);
   return {
     ...parts,
@@ -98,8 +102,10 @@ export async function compose(
     refusedCalls: createRefusedCalls({ ...parts, accounts, serialize, rings }),
     seenLimiter: rateLimiter(parts.clock, seenStepMs),
     statusKeys: createStatusKeys({ ...parts, rings }),
-    leases: createLeases({ ...parts, accounts, serialize, rings, policy }),
+    requestLook,
+    leases: createLeases({ ...parts, accounts, serialize, rings, policy, requestLook }),
     processId: random.uuid().slice(0, 8),
+    ownIdentities: ownIdentitiesIn(settings),
     controlLook: (keyRef) => controlLook(keyRef, { ...parts, exchangesAtHome }),
     parts: [
       { name: 'tables', silence: 'StorageUnavailable', ask: async () => void (await parts.sweepMark.read()) },
@@ -109,6 +115,7 @@ export async function compose(
         silence: 'VaultTimeout',
         ask: () => systemKeyFailure(systemAssigned, withShortRingRead(parts), 'keyWillDo'),
       },
+      { name: 'keyChecks', silence: 'StorageUnavailable', ask: keyChecks({ ...parts, policy }) },
       ...(announcer === undefined ? [] : [announcementTopic(announcer, { ...parts, rings })]),
     ] satisfies HealthCheck[],
     poisoned: async () => (await countOf('vault-work-poison')) + (await countOf('daily-pass-poison')),
@@ -168,6 +175,7 @@ async function openStores(settings: Settings, transport: HttpClient | undefined,
     serviceAudit: small.createServiceAuditStore(open),
     sweepMark: small.createSweepMark(open),
     ranges: small.createRangeStore(open),
+    identityDenials: small.createIdentityDenialStore(open),
     outbox: outbox.createOutbox(open),
     rowRenewal: renewal.createRowRenewal(open),
   };
@@ -248,7 +256,9 @@ function lazyKeyVault(settings: Settings): { keyVault: KeyVault } & Pick<Credent
     const { exchangesAtHome } = credentials;
     const lookUp = emulatorUrl === undefined ? vaultNames.dnsAliases() : vaultNames.emulatedAliases(emulatorUrl);
     const names = vaultNames.createVaultNames(lookUp, identifierIn('KEYWARD_SYSTEM_KEY', settings).vaultHost);
-    return { ...createKeyVault({ httpClient, credentials, names, deadlineSeconds }), exchangesAtHome };
+    const own = new Map(ownIdentitiesIn(settings).map((one) => [whoIs(one.identity).join(' '), one.principal]));
+    const principalOf = (identity: KeyRef['identity']) => own.get(whoIs(identity).join(' '));
+    return { ...createKeyVault({ httpClient, credentials, names, deadlineSeconds, principalOf }), exchangesAtHome };
   });
   return {
     keyVault: {

@@ -23,6 +23,7 @@ import { dataKeyUsageRoutes } from './http/dataKeys/dataKeyUsage.ts';
 import { keyStatusRoutes } from './http/dataKeys/keyStatus.ts';
 import { eventRoutes } from './http/events/eventWebhook.ts';
 import { healthRoutes } from './http/health/health.ts';
+import { identityRoutes } from './http/identities/identities.ts';
 import { lookNowRoute } from './http/keys/checkKey.ts';
 import { keyContracts, lookContract } from './http/keys/keyContract.ts';
 import { keyAccountsRoute, keyUsageRoute, rewrapRoute } from './http/keys/keys.ts';
@@ -104,6 +105,7 @@ const documented: readonly Route[] = [
   repairIdentityApi,
   ...operatorDryRunRoutes,
   ...claimRoutes,
+  ...identityRoutes,
   {
     name: 'operatorLooks',
     method: 'POST',

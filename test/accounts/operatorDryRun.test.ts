@@ -8,7 +8,7 @@ const minute = 60_000;
 const identity = { useSystemAssignedIdentity: true } as const;
 
 describe("the operator's dry run", () => {
-  test('checks the version in use of an inaccessible account, which itself refuses a dry run (INV-3)', async () => {
+  test('the operator’s dry run checks the version in use of an inaccessible account, which itself refuses a dry run (INV-3)', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('dry-operator');
     await lab.account('dry-operator', 'contoso', key);
@@ -26,13 +26,13 @@ describe("the operator's dry run", () => {
     expect(disabled?.remedy).toContain(`--version ${version}`);
   });
 
-  test('of an account under the system key has nothing to check', async () => {
+  test('the operator’s dry run of an account under the system key has nothing to check', async () => {
     await world.lab.account('dry-system', 'contoso');
     const validation = await validateKeyOfAccount('dry-system', 0, world.lab.service);
     expect(validation).toEqual({ valid: true, checks: [] });
   });
 
-  test('by key is made for the owner that has claimed the vault, and compares no region that is not named', async () => {
+  test('the operator’s dry run by key is for the owner that has claimed the vault, and compares no region unless one is named', async () => {
     const { lab } = world;
     const keyIdentifier = await lab.vaultWithKey('dry-claimed', { location: 'northeurope' });
     const unclaimed = await failure(validateKeyOf({ keyIdentifier, identity }, 0, lab.service));

@@ -15,7 +15,7 @@ const keyOf = (keyIdentifier: string) =>
     encryption: { type: 'CustomerKey', keyIdentifier, identity: { useSystemAssignedIdentity: true } },
   }) as const;
 
-/** The names of the reads, as they begin and end. */
+/** The names of the reads, at their start and at their end. */
 function observed(service: Service): { service: Service; reads: string[] } {
   const reads: string[] = [];
   const recorded = async <T>(name: string, read: Promise<T>): Promise<T> => {
@@ -32,7 +32,7 @@ function observed(service: Service): { service: Service; reads: string[] } {
   return { reads, service: { ...service, accounts, bindings } };
 }
 
-test('an account that was read before is read with its watch side by side', async () => {
+test('an account that was read before is read in parallel with its watch', async () => {
   await world.lab.account('twice', 'twice', await world.lab.vaultWithKey('twice-kv'));
   const { service, reads } = observed(await world.lab.another());
   await findAccount('twice', service);
@@ -44,7 +44,7 @@ test('an account that was read before is read with its watch side by side', asyn
   expect(view).toEqual(await world.lab.view('twice'));
 });
 
-test('INV-7: whatever another process has done to it since, what comes is the watch that the record names', async () => {
+test('INV-7: a read returns the watch that the record names, after any change by another process', async () => {
   const { lab } = world;
   await lab.account('moved', 'moved', await lab.vaultWithKey('moved-kv'));
   const reader = await lab.another();
@@ -63,7 +63,7 @@ test('INV-7: whatever another process has done to it since, what comes is the wa
   expect((await findAccount('moved', reader))?.record.encryption).toEqual({ type: 'SystemKey' });
 });
 
-test('a page of accounts reads each watch once, however many of them share a key', async () => {
+test('a page of accounts reads each watch once, for any number of accounts that share a key', async () => {
   const { lab } = world;
   const [shared, own] = [await lab.vaultWithKey('listed-shared-kv'), await lab.vaultWithKey('listed-own-kv')];
   for (const name of ['listed-1', 'listed-2', 'listed-3']) await lab.account(name, 'contoso', shared);

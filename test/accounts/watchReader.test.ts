@@ -61,7 +61,7 @@ test('a watch that is read a thousand times a second costs 32 reads of the table
 });
 
 test.each<readonly WatchStatus[]>([['Suspect'], ['Inaccessible'], ['Unreachable'], ['Accessible', 'Suspect']])(
-  'INV-3: a watch that says %s, or any other version of it, is read every time',
+  'INV-3: a watch that says %s, or any other version of it, is read from the tables every time',
   async (...statuses) => {
     const { readTimes, reads, become } = bench();
     become(...statuses);
@@ -70,7 +70,7 @@ test.each<readonly WatchStatus[]>([['Suspect'], ['Inaccessible'], ['Unreachable'
   },
 );
 
-test('INV-3: a process that has stored another verdict serves no copy of the one before', async () => {
+test('INV-3: a process that has stored another verdict serves no copy of the previous one', async () => {
   const { readTimes, become, status, stored, watch } = bench();
   await readTimes(100);
   become('Inaccessible');

@@ -1,4 +1,4 @@
-/** What docs/costs.md says that calls on accounts cost in table transactions, without a topic and with one. */
+/** The table transactions of calls on accounts, with and without a topic, compared with docs/costs.md. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -52,7 +52,7 @@ beforeAll(async () => {
   for (const [name, all] of Object.entries({ without: settings, with: announcing })) {
     const service = await compose(all, silent);
     services.set(name, service);
-    // Warm: rings are loaded, tables known, tokens and challenges kept.
+    // A warm process: rings are loaded, tables exist, tokens and challenges are cached.
     await wakeAnnouncing(service);
     for (const vault of ['warm', 'one', 'two']) await createVault(`${vault}-${name}`, emulator.url);
     await put('warm', 'warm-*/cmk')(service, name);
@@ -77,7 +77,7 @@ const settledMs = 60;
 async function costOf(act: () => Promise<unknown>): Promise<number> {
   proxy.arm(1);
   await act();
-  // What is announced is announced by then.
+  // By then all announcements are published.
   await sleep(settledMs);
   return proxy.disarm().methods.length;
 }
@@ -100,7 +100,7 @@ const by = (key: string) => ({
     keyIdentifier: `https://${key.replace('/', '.vault.azure.net/keys/')}`,
   },
 });
-/** Who writes an account comes by the gate, which reads it. */
+/** The writer of an account passes the gate, which reads the account. */
 const put =
   (name: string, key?: string): Act =>
   async (service, which) => {
@@ -124,7 +124,7 @@ const remove =
   (service, which) =>
     deleteAccount(accountOf(name, which), {}, tester, service);
 
-// In this order: each begins where the one before has ended. The last number counts batches with entries.
+// In this order: each begins where the previous one ended. The last number counts batches with entries.
 test.each<[row: string, nth: number, act: Act, batches: number]>([
   ['PUT, new, system key', 0, put('a'), 1],
   ['GET, system key / customer key', 0, get('a'), 0],

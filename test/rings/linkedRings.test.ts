@@ -1,4 +1,7 @@
-/** INV-13: rings that a writer of the table has exchanged, rolled back or damaged, as a process that starts afterwards finds them. */
+/**
+ * INV-13: a writer of the tables has replaced, set back or damaged rings. The tests show what a process finds that
+ * starts afterwards.
+ */
 import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ownKeyEntityOf, rowOf } from '../../src/azure/rowForm.ts';
@@ -26,7 +29,10 @@ const started = async (): Promise<Service> => {
   return service;
 };
 
-/** As a writer of the table can who has the public part of the operator's key: the ring's KEK exchanged for one of their own. */
+/**
+ * Replaces the ring's KEK with one of the writer's own, as a writer of the table can who has the public part of the
+ * operator's key.
+ */
 async function exchange(ring: RingName): Promise<void> {
   const { service } = lab;
   const kek: Kek = { generation: 1, key: bytesOf(randomBytes(32)) };
@@ -44,14 +50,14 @@ async function exchange(ring: RingName): Promise<void> {
 
 describe('a process that starts', () => {
   test.each<RingName>(['audit', 'at-rest', 'system'])(
-    'INV-13: refuses a %s ring that was exchanged, because no KEK vouches for it, or it vouches for none',
+    'INV-13: a starting process refuses a %s ring that was replaced, because no KEK proves its origin, or it proves that of none',
     async (ring) => {
       await exchange(ring);
       expect((await failure(started())).message).toMatch(/was not made by this service/);
     },
   );
 
-  test('INV-13: refuses a wrapping whose facts were edited', async () => {
+  test('INV-13: a starting process refuses a wrapping whose facts were edited', async () => {
     const table = lab.table('rings');
     const { data } = await table.getEntity<{ data: string }>('system', '0000000001:first');
     const edited = data.replace('"isFirst":true', '"isFirst":false');
@@ -66,14 +72,14 @@ describe('a process that starts', () => {
       'a wrapping of a generation that is none',
       { v: 3, data: '{"ring":"system","generation":"x","wrapped":""}', mac: '' },
     ],
-  ])('INV-13: is not stopped by %s among the rows of a ring', async (_, row) => {
+  ])('INV-13: %s among the rows of a ring do not stop a starting process', async (_, row) => {
     await lab.table('rings').createEntity({ partitionKey: 'system', rowKey: '0000000009:x', ...row });
     await started();
   });
 });
 
 describe('a KEK that was rotated out', () => {
-  /** Rotated, with the older KEK still there: the state of the ring is what keeps it from encrypting. */
+  /** Rotated while the older KEK still exists: only the state of the ring keeps that KEK from encrypting. */
   async function activated(): Promise<{ readonly before: Record<string, unknown> }> {
     const rings = await ringWorld(lab);
     await lab.service.rings();
@@ -86,7 +92,7 @@ describe('a KEK that was rotated out', () => {
   }
   const expectNewest = async () => expect(at(await (await started()).rings(), 'system').newest.generation).toBe(2);
 
-  test('INV-13: never encrypts again where the state of its ring is brought back', async () => {
+  test('INV-13: a KEK that was rotated out never encrypts again when the state of its ring is set back', async () => {
     const { before } = await activated();
     await lab.table('rings').updateEntity({ ...before, partitionKey: 'system', rowKey: 'state' }, 'Replace');
     await expectNewest();
@@ -94,13 +100,13 @@ describe('a KEK that was rotated out', () => {
     expect(lab.log).toContainEqual({ level: 'error', message, fields: { ring: 'system' } });
   });
 
-  test('INV-13: never encrypts again where the state of its ring is deleted', async () => {
+  test('INV-13: a KEK that was rotated out never encrypts again when the state of its ring is deleted', async () => {
     await activated();
     await lab.table('rings').deleteEntity('system', 'state');
     await expectNewest();
   });
 
-  test('INV-13: never encrypts again where the state is deleted and the head of the service’s chain is brought back', async () => {
+  test('INV-13: a KEK that was rotated out never encrypts again when the state is deleted and the head of the service’s chain is set back', async () => {
     const { before } = await activated();
     expect(before).toBeDefined();
     await lab.table('rings').deleteEntity('system', 'state');
@@ -110,7 +116,7 @@ describe('a KEK that was rotated out', () => {
     expect(lab.log.map((line) => line.message)).toContain(message);
   });
 
-  test('INV-13: is not replaced by an older one where the rows of the newest are deleted: nothing is encrypted', async () => {
+  test('INV-13: no older KEK replaces the newest when its rows are deleted: nothing is encrypted', async () => {
     await activated();
     const table = lab.table('rings');
     await table.deleteEntity('system', 'state');
@@ -128,7 +134,7 @@ test('INV-13: a damaged state of a ring is replaced when a rotation is requested
   expect(sealsWith).toBe(3);
 });
 
-test('INV-13: every ring is accepted by a process that starts after all of them were rotated, in any order', async () => {
+test('INV-13: a process that starts after all rings were rotated, in any order, accepts every ring', async () => {
   const rings = await ringWorld(lab);
   for (const ring of ['at-rest', 'system', 'audit', 'system', 'at-rest'] as const) await rotateWhole(ring, rings);
   const fresh = await (await started()).rings();

@@ -1,4 +1,4 @@
-/** In-memory ports of a ring, with real RSA behind the vault. */
+/** In-memory ports of a ring, with real RSA in the vault. */
 import { createPublicKey, type KeyObject, randomBytes, randomUUID } from 'node:crypto';
 import type { Sealing } from '../../src/core/audit/ports.ts';
 import { bytesOf } from '../../src/core/base/bytes.ts';
@@ -17,7 +17,7 @@ import { decrypted, encrypted } from '../rsaFixtures.ts';
 const observed = { durationMs: 1 };
 export const failing = (cause: Cause): Answer<never> => ({ ok: false, cause, observed });
 
-/** A vault with one key; the last version added is the latest. */
+/** A vault with one key. The last added version is the latest. */
 export function vaultWith(versions: Map<string, KeyObject>): KeyVault {
   return {
     async describe() {
@@ -54,7 +54,7 @@ const inVault = (name: string, keyName: string): KeyRef => ({
   keyName,
 });
 
-/** Both of the operator's keys are the same one here: a double of a vault has one key. */
+/** Both of the operator's keys are the same here, because this vault has one key. */
 export const operatorKeys: OperatorKeys = { system: inVault('operator', 'key'), atRest: inVault('operator', 'key') };
 export const recoveryKey = inVault('recovery', 'key');
 
@@ -69,12 +69,12 @@ export interface RingStage extends RingPorts {
   readonly markers: RingRow[];
   readonly states: Map<RingName, RingState>;
   readonly roots: Map<RingName, RingRoot>;
-  /** What the head of the service's chain says was activated. */
+  /** The activated generations in the head of the service's chain. */
   readonly activated: { sealing: Sealing };
   readonly inserts: RingRow[];
   readonly lines: LogLine[];
   readonly time: { now: EpochMs };
-  /** How often the table was read. */
+  /** The number of reads of the table. */
   reads: number;
 }
 
@@ -85,7 +85,10 @@ interface StageOptions {
   readonly keys?: OperatorKeys;
 }
 
-/** Insert-only rows as the port promises them: one for each generation and key, and one first of each generation, that stays taken. */
+/**
+ * Insert-only rows as the port promises them: one for each generation and key, and one first row of each generation,
+ * whose row key stays taken.
+ */
 export function ringStage({ keyVault, hasAccounts, stored = [], keys = operatorKeys }: StageOptions): RingStage {
   const [inserts, markers, lines] = [[] as RingRow[], [] as RingRow[], [] as LogLine[]];
   const states = new Map<RingName, RingState>();

@@ -53,6 +53,8 @@ export const auditTypes = [
   'RingGenerationRetiring',
   'RingGenerationDestroyed',
   'StateDamaged',
+  'IdentityReplaced',
+  'DenialsConfirmed',
 ] as const;
 export type AuditType = (typeof auditTypes)[number];
 
@@ -78,7 +80,7 @@ export interface Actor {
 }
 
 /** What started work that no caller requested. */
-export const triggers = ['event', 'sweep', 'admin', 'wake', 'operation'] as const;
+export const triggers = ['event', 'sweep', 'admin', 'wake', 'operation', 'denial'] as const;
 
 export interface Trigger {
   readonly trigger: (typeof triggers)[number];
@@ -109,6 +111,10 @@ export interface AuditFacts extends Partial<Trigger> {
   readonly ring?: string;
   /** `<table>/<partition key>/<row key>` of a damaged row, in the service's own chain. */
   readonly row?: string;
+  /** An identity of Keyward: `systemAssigned`, or its resource id. */
+  readonly identity?: string;
+  /** The owners that the entry is about, at most 100. `count` says how many there are. */
+  readonly owners?: readonly string[];
   /** ISO 8601: the latest time at which the lost key could still be in use. */
   readonly keyReleasedBy?: string;
   /** ISO 8601, of `CustomerKeyInaccessible`: the last good check, the first refusal, and the one that confirmed it. */

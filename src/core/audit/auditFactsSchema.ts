@@ -23,6 +23,8 @@ export const auditFacts = {
   claim: text.optional(),
   ring: text.optional(),
   row: text.optional(),
+  identity: text.optional(),
+  owners: z.array(text).readonly().optional(),
   keyReleasedBy: z.iso.datetime().optional(),
   lastUsedAt: z.iso.datetime().optional(),
   firstRefusedAt: z.iso.datetime().optional(),

@@ -172,7 +172,7 @@ export const causeCatalogue = {
     class: 'ours',
     actor: 'operator',
     meaning:
-      "This service's identity was created again as another principal, and the customer has granted only the earlier one.",
+      "This service's identity was created again as another principal, and the customer has granted only the earlier one. Denials that begin together for several owners count as this too, where nothing names the principal.",
   },
   StorageUnavailable: {
     class: 'ours',

@@ -27,6 +27,8 @@ export interface Observed {
   readonly retryAfterSeconds?: number;
   /** The principal of Keyward's call. Absent when nothing names it. */
   readonly principal?: Principal;
+  /** Neither the token nor the answer names the principal: it is the one of the settings. */
+  readonly isPrincipalAssumed?: true;
   readonly durationMs: number;
 }
 

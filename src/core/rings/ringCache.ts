@@ -23,7 +23,7 @@ import { liftedTo, validateRefresh } from './validateRefresh.ts';
 
 const retryMs = 10_000;
 
-/** `fresh`: as the tables are at a moment after the call, or an error. */
+/** `fresh`: as the tables are at a time after the call, or an error. */
 export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings> {
   const { clock, log } = ports;
   const opened = noOpenKeks();
@@ -108,7 +108,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     return { ...stored, rings: { system: of('system'), 'at-rest': of('at-rest'), audit: of('audit') } };
   }
 
-  /** Destroyed KEKs leave the memory; those whose rows are only missing are the last copy of what was there. */
+  /** Destroyed KEKs leave the memory. A KEK whose rows are only missing stays: this copy is the last one. */
   function releaseDestroyed(ring: RingName, { rings }: StoredRings): void {
     const now = clock.monotonic();
     for (const [generation, kek] of opened[ring]) {

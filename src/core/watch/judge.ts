@@ -16,6 +16,7 @@ import { defined } from '../base/defined.ts';
 import { confirmationOf, type DenyingCause, isDenying, type Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
 import { isFederated } from '../customerKey/binding.ts';
+import { burstWaitMs } from './identityDenials.ts';
 import { keyReleasedBy } from './verdictTimes.ts';
 import { accessibleVerdict, type Denials, type Evidence, type Transition, type Verdict, type Watch } from './watch.ts';
 
@@ -110,10 +111,12 @@ function counted(
 
 function isConfirmed(cause: DenyingCause, denials: Denials | undefined, evidence: Evidence, policy: Policy): boolean {
   const needed = confirmationOf(cause, policy);
+  // The rule of identityDenials.ts needs the looks at the other owners' keys first.
+  const waitMs = cause === 'KeyPermissionDenied' && evidence.isUnnamed ? burstWaitMs : 0;
   return (
     denials !== undefined &&
     denials.looks >= needed.looks &&
-    denials.overMs >= needed.overMs &&
+    denials.overMs >= needed.overMs + waitMs &&
     (!needed.needsControlLook || evidence.controlLook === 'good')
   );
 }

@@ -147,6 +147,8 @@ export interface Evidence {
   readonly controlLook?: 'good' | 'failed';
   /** The principal that the vault was called as. Absent: nothing names it. */
   readonly principal?: Principal;
+  /** The call does not name its principal, so a denial can be that of a replaced identity (identityDenials.ts). */
+  readonly isUnnamed?: true;
   readonly keyVaultRequestId?: string;
 }
 

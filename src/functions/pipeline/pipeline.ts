@@ -14,6 +14,7 @@ import { auditRefusal } from './auditedRefusals.ts';
 import { authenticate, authorize, type Caller, mayServe } from './authorize.ts';
 import type { Call, RouteHandler } from './call.ts';
 import { answerOf } from './errorAnswer.ts';
+import { noticeOverdueSweep } from './overdueSweep.ts';
 import { checkQuery } from './queryParameters.ts';
 import { withRequestIds } from './requestIds.ts';
 import type { Role, Route } from './route.ts';
@@ -29,7 +30,7 @@ export function handlerOf(route: Route): HttpHandler {
         checkQuery(request, route);
         const answer =
           route.bare === undefined
-            ? await served(route, { request, ...caller, service: await keyward() })
+            ? await servedOnTime(route, { request, ...caller, service: await keyward() })
             : await route.bare({ request, ...caller });
         return withRequestIds(answer, request, context);
       } catch (error) {
@@ -40,6 +41,11 @@ export function handlerOf(route: Route): HttpHandler {
 }
 
 type ServedRoute = Extract<Route, { handler: RouteHandler }>;
+
+async function servedOnTime(route: ServedRoute, call: Call): Promise<HttpResponseInit> {
+  const [answer] = await Promise.all([served(route, call), noticeOverdueSweep(call.service)]);
+  return answer;
+}
 
 function served(route: ServedRoute, call: Call): Promise<HttpResponseInit> {
   limit(route, call);

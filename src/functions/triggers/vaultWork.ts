@@ -7,6 +7,7 @@ import * as z from 'zod';
 import { triggers } from '../../core/audit/auditEntry.ts';
 import { sweepRange } from '../../core/vaultWork/sweepRange.ts';
 import { workOnVault } from '../../core/vaultWork/vaultWork.ts';
+import { noticeOverdueSweep } from '../pipeline/overdueSweep.ts';
 import { inInvocation, keyward } from '../pipeline/service.ts';
 
 const rangeMessage = z.strictObject({ range: z.int().min(0), of: z.int().min(1).max(4096) });
@@ -23,6 +24,7 @@ const message = z.object({
 export const vaultWork: StorageQueueHandler = (input, context) =>
   inInvocation(context, async () => {
     const service = await keyward();
+    await noticeOverdueSweep(service);
     const range = rangeMessage.safeParse(input);
     if (range.success && range.data.range < range.data.of) return sweepRange(range.data, service);
     const parsed = message.safeParse(input);

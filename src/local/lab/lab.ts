@@ -15,6 +15,7 @@ import { patchAccount, putAccount } from '../../core/accounts/putAccount.ts';
 import { getAccount } from '../../core/accounts/readAccount.ts';
 import { defined } from '../../core/base/defined.ts';
 import type { Log, LogFields } from '../../core/base/log.ts';
+import type { KeyVault } from '../../core/customerKey/ports.ts';
 import type { DailyWork } from '../../core/dailyPass.ts';
 import type { Service } from '../../core/service.ts';
 import type { QueuedWork } from '../../core/vaultWork/ports.ts';
@@ -38,6 +39,8 @@ export interface LabOptions {
   readonly keyPool?: string;
   /** With a topic to which Keyward publishes. */
   readonly announces?: true;
+  /** Key Vault, as the service gets it. */
+  readonly keyVault?: (real: KeyVault) => KeyVault;
 }
 
 export interface LogLine {
@@ -107,7 +110,8 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const pause = async (ms: number) => clock.set(clock.now() + ms);
   const another = (replace: Partial<Service> = {}) =>
     compose(settings, logInto(lines), { clock, pause, queue, dailyQueue, ...replace }, tables.httpClient);
-  const service = await another();
+  const real = await another();
+  const service = options.keyVault === undefined ? real : await another({ keyVault: options.keyVault(real.keyVault) });
   let nextSweepAt = clock.now() + sweepEveryMs;
   const past = new Set<string>();
   const present = { ...service, vaults: without(past, service.vaults) };

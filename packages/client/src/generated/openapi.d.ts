@@ -637,6 +637,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/operator/identities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The principals that vaults are called as, and who denies them
+         * @description App role: Keys.Operate.
+         */
+        get: operations["operatorIdentities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/identities/confirmDenials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Says that denials which are held back are the customers' own
+         * @description App role: Keys.Operate.
+         */
+        post: operations["operatorConfirmDenials"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/operator/looks": {
         parameters: {
             query?: never;
@@ -2418,6 +2458,82 @@ export interface components {
          * @example {
          *       "value": [
          *         {
+         *           "identity": {
+         *             "useSystemAssignedIdentity": true,
+         *             "principalId": "3c1f8f0e-2d4b-4c6a-9f7e-1a2b3c4d5e6f",
+         *             "clientId": "8f0e3c1f-2d4b-4c6a-9f7e-1a2b3c4d5e6f"
+         *           },
+         *           "isHeldBack": false,
+         *           "denials": [
+         *             {
+         *               "owner": "contoso",
+         *               "since": "2026-11-23T19:41:00.000Z"
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        OwnIdentityList: {
+            value: components["schemas"]["OwnIdentity"][];
+        };
+        /**
+         * @example {
+         *       "identity": {
+         *         "useSystemAssignedIdentity": true,
+         *         "principalId": "3c1f8f0e-2d4b-4c6a-9f7e-1a2b3c4d5e6f",
+         *         "clientId": "8f0e3c1f-2d4b-4c6a-9f7e-1a2b3c4d5e6f"
+         *       },
+         *       "isHeldBack": false,
+         *       "denials": [
+         *         {
+         *           "owner": "contoso",
+         *           "since": "2026-11-23T19:41:00.000Z"
+         *         }
+         *       ]
+         *     }
+         */
+        OwnIdentity: {
+            identity: components["schemas"]["Identity"];
+            /** @description Denials of several owners began together: Keyward's own fault. */
+            isHeldBack: boolean;
+            /** @description Owners whose vaults denied another principal than the granted one, or one that nothing names. */
+            denials: {
+                owner: string;
+                /** Format: date-time */
+                since: string;
+            }[];
+            /** Format: date-time */
+            announcedAt?: string;
+            /**
+             * Format: date-time
+             * @description An operator said that the denials up to then count.
+             */
+            confirmedAt?: string;
+        };
+        /**
+         * @example {}
+         * @example {
+         *       "identity": {
+         *         "useSystemAssignedIdentity": true
+         *       }
+         *     }
+         */
+        DenialConfirmation: {
+            identity?: {
+                useSystemAssignedIdentity: boolean;
+                /** @description This must be a resource id. */
+                userAssignedIdentity?: string | null;
+                federatedIdentityClientId?: string | null;
+                tenantId?: string | null;
+                readonly principalId?: unknown;
+                readonly clientId?: unknown;
+            };
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
          *           "key": "https://contoso-keys.vault.azure.net/keys/media",
          *           "identity": {
          *             "useSystemAssignedIdentity": true
@@ -2700,7 +2816,7 @@ export interface components {
         /** @description The entry as stored: the hash covers everything else in it (docs/envelope.md). */
         AuditEntry: {
             /** @enum {string} */
-            type: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged";
+            type: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed";
             actor: {
                 /** @enum {string} */
                 kind: "principal" | "functionKey" | "keyward";
@@ -2710,7 +2826,7 @@ export interface components {
              * @description What started the work when no caller requested it.
              * @enum {string}
              */
-            trigger?: "event" | "sweep" | "admin" | "wake" | "operation";
+            trigger?: "event" | "sweep" | "admin" | "wake" | "operation" | "denial";
             /** @description The id that the sender wrote. Keyward does not verify it. */
             eventId?: string;
             cause?: components["schemas"]["Cause"];
@@ -2723,6 +2839,8 @@ export interface components {
             claim?: string;
             ring?: string;
             row?: string;
+            identity?: string;
+            readonly owners?: string[];
             /** Format: date-time */
             keyReleasedBy?: string;
             /** Format: date-time */
@@ -3107,12 +3225,12 @@ export interface components {
             };
             parts: {
                 /** @enum {string} */
-                name: "tables" | "queue" | "operatorVault" | "announcementTopic";
+                name: "tables" | "queue" | "operatorVault" | "keyChecks" | "announcementTopic";
                 /** @enum {string} */
                 status: "ok" | "failed";
                 durationMs: number;
                 /** @enum {string} */
-                cause?: "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "AnnouncementsLate";
+                cause?: "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "AnnouncementsLate" | "KeyChecksLate";
                 meaning?: string;
             }[];
             sweep?: {
@@ -4814,6 +4932,68 @@ export interface operations {
             403: components["responses"]["Error403"];
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorIdentities: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnIdentityList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorConfirmDenials: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DenialConfirmation"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnIdentityList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };

@@ -36,10 +36,10 @@ const readySchema = z.strictObject({
   settings: z.strictObject({ status: z.enum(['ok', 'failed']), names: z.array(z.string()) }),
   parts: z.array(
     z.strictObject({
-      name: z.enum(['tables', 'queue', 'operatorVault', 'announcementTopic']),
+      name: z.enum(['tables', 'queue', 'operatorVault', 'keyChecks', 'announcementTopic']),
       status: z.enum(['ok', 'failed']),
       durationMs: z.number(),
-      cause: z.enum([...causes, 'AnnouncementsLate']).optional(),
+      cause: z.enum([...causes, 'AnnouncementsLate', 'KeyChecksLate']).optional(),
       meaning: z.string().optional(),
     }),
   ),
@@ -119,10 +119,16 @@ const renderPart = (part: HealthCheckResult) => ({
   ...(part.cause === undefined ? {} : { meaning: meaningOfTrouble(part.cause) }),
 });
 
-const meaningOfTrouble = (cause: HealthFailure): string =>
-  cause === 'AnnouncementsLate'
-    ? 'Audit entries have waited for more than three minutes to be published.'
-    : meaningOf(cause);
+function meaningOfTrouble(cause: HealthFailure): string {
+  switch (cause) {
+    case 'AnnouncementsLate':
+      return 'Audit entries have waited for more than three minutes to be published.';
+    case 'KeyChecksLate':
+      return 'A key, or every key, was not checked for more than three minutes: Keyward could miss a revocation.';
+    default:
+      return meaningOf(cause);
+  }
+}
 
 const renderKeys = ({ byStatus, isComplete, countedAt, oldestLookAt }: KeyCounts) => ({
   ...byStatus,
