@@ -72,7 +72,7 @@ describe('INV-13: the daily verification of all chains', () => {
 
   test('finds an account that was brought back to an older state with its audit entries', async () => {
     const before = await copyOf('accounts', 'acme');
-    await patchAccount('acme', { tags: { a: '1' } }, {}, tester, lab.service);
+    await patchAccount({ name: 'acme', input: { tags: { a: '1' } }, actor: tester }, lab.service);
     const { instanceId, audit } = (await lab.view('acme')).record;
     await run();
     await restore('accounts', 'acme', before);
