@@ -90,7 +90,10 @@ const verify =
   async ({ request, service }) => {
     const input = parsed(verificationBody, await readJson(request));
     const chain = await find(request, service);
-    const { broken, ...seen } = await verifyChain(chain, input, service);
+    const { broken, ...found } = await verifyChain(chain, input, service);
+    // The head of the service's chain has more, which belongs to the rings.
+    const { sequence, hash } = found.head;
+    const seen = { ...found, head: { sequence, hash } };
     const told = broken === undefined ? {} : { broken: { ...broken, meaning: flaws[broken.flaw] } };
     return { status: 200, jsonBody: { chain: chain.id, ...seen, ...told } };
   };
