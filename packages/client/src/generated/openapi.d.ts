@@ -3347,6 +3347,7 @@ export interface operations {
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -3584,6 +3585,7 @@ export interface operations {
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -3854,6 +3856,7 @@ export interface operations {
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content?: never;
