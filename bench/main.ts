@@ -11,6 +11,7 @@ import { type Figure, tableOf } from './report.ts';
 const benches: Readonly<Record<string, string>> = {
   monitoring: './monitoring.ts',
   secrets: './secrets.ts',
+  dataKeys: './dataKeys.ts',
   rotation: './rotation.ts',
   http: './http.ts',
   startup: './startup.ts',

@@ -480,6 +480,19 @@ module package 'modules/package.bicep' = if (!empty(packageUri)) {
   ]
 }
 
+module workbook 'modules/workbook.bicep' = {
+  name: 'workbook'
+  params: {
+    name: name
+    location: location
+    tags: allTags
+    workspaceName: '${appName}-logs'
+  }
+  dependsOn: [
+    monitoring
+  ]
+}
+
 module alerts 'modules/alerts.bicep' = {
   name: 'alerts'
   params: {

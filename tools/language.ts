@@ -11,8 +11,8 @@ export const rewritten: readonly string[] = [
   ...['*.md', 'docs/**/*.md', '.github/**/*.md', 'infra/**/*.md', 'packages/*/README.md', 'tools/*.ts'],
   ...['bench/**/*.ts', 'infra/backup/*.ts', 'src/azure/*.ts', 'src/local/**/*.ts', 'src/core/*.ts'],
   'packages/{entra-emulator,functions-host,key-vault-emulator,own-process}/**/*.ts',
-  'src/core/{accounts,ams,announcements,crypto,dataKeys,secrets}/*.ts',
-  ...['test/*.ts', 'test/{azure,faults,invariants,local,matrix}/*.ts', 'test/app/**/*.ts'],
+  'src/{functions/**,core/{accounts,ams,announcements,audit,base,crypto,customerKey,dataKeys,reseal,rings,secrets}}/*.ts',
+  'test/**/*.ts',
 ];
 
 /** Documents under `rewritten` that do not follow the rules yet. */

@@ -229,7 +229,7 @@ var alerts = [
     name: 'ring-rows-strange'
     section: 'operations.md#ring-rows'
     severity: 0
-    query: 'AppTraces | where Message startswith "Skipped a ring row that this service did not write" or Message startswith "Rejected a ring state that names an older generation than before"'
+    query: 'AppTraces | where Message startswith "Skipped a ring row that this service did not write" or Message startswith "Rejected a ring state that names an older generation than before" or Message startswith "Rejected a ring state that names an older generation than the audit chain" or Message startswith "The head of the audit chain of the service is not its last entry"'
     window: 'PT5M'
     operator: 'GreaterThan'
     threshold: 0
@@ -302,6 +302,33 @@ var alerts = [
     section: 'runbook.md#identityunavailable'
     severity: 1
     query: '${metrics} | where tostring(fields.metric) == "keyward.looks" and tostring(fields.cause) == "IdentityUnavailable"'
+    window: 'PT5M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'identity-replaced'
+    section: 'runbook.md#identityreplaced'
+    severity: 1
+    query: 'AppTraces | where Message startswith "An identity of this service was replaced"'
+    window: 'PT5M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'keys-not-checked'
+    section: 'operations.md#keys-that-are-not-checked'
+    severity: 0
+    query: '${metrics} | where tostring(fields.metric) == "keyward.looks.oldest.ms" and todouble(fields.value) > 180000'
+    window: 'PT5M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'sweep-overdue'
+    section: 'operations.md#keys-that-are-not-checked'
+    severity: 1
+    query: 'AppTraces | where Message startswith "The sweep timer is overdue, so another call ran the sweep"'
     window: 'PT5M'
     operator: 'GreaterThan'
     threshold: 0

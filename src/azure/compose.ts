@@ -9,6 +9,7 @@ import type { HttpClient } from '@azure/core-rest-pipeline';
 import { createAccountCache, invalidatingStore } from '../core/accounts/accountCache.ts';
 import { createLeases } from '../core/accounts/leases.ts';
 import { createRefusedCalls } from '../core/accounts/refusedCalls.ts';
+import { createWatchReader, invalidatingWatches } from '../core/accounts/watchReader.ts';
 import { createAnnouncer } from '../core/announcements/backgroundPublisher.ts';
 import { isLate } from '../core/announcements/outboxPass.ts';
 import type { AnnouncementTopic, Announcer } from '../core/announcements/ports.ts';
@@ -24,19 +25,22 @@ import { inTime } from '../core/base/inTime.ts';
 import { keyedMutex } from '../core/base/keyedMutex.ts';
 import type { Log } from '../core/base/log.ts';
 import { rateLimiter } from '../core/base/rateLimiter.ts';
-import { bindingOf, isFederated } from '../core/customerKey/binding.ts';
+import type { WorkQueue } from '../core/base/workQueue.ts';
+import { bindingOf, isFederated, whoIs } from '../core/customerKey/binding.ts';
 import type { KeyRef, KeyVault } from '../core/customerKey/ports.ts';
 import type { DailyWork } from '../core/dailyPass.ts';
 import { seenStepMs } from '../core/dataKeys/lastSeen.ts';
 import { createStatusKeys } from '../core/dataKeys/statusKeys.ts';
-import type { HealthCheck } from '../core/health.ts';
+import { type HealthCheck, keyChecks } from '../core/health.ts';
 import { isWrappedBy, type OperatorKeys, versionIn } from '../core/rings/kek.ts';
 import { createRings } from '../core/rings/ringCache.ts';
 import type { Service } from '../core/service.ts';
 import type { QueuedWork } from '../core/vaultWork/ports.ts';
+import { createLookRequests } from '../core/vaultWork/requestLook.ts';
 import type { Credentials } from './credentials.ts';
 import { wrapRsaOaep256 } from './rsaWrap.ts';
-import { identifierIn, isDevelopment, readSettings, type Settings } from './settings.ts';
+import { identifierIn, isDevelopment, ownIdentitiesIn, readSettings, type Settings } from './settings.ts';
+import { checkSweepSchedule } from './sweepSchedule.ts';
 import type { RowAuthentication } from './tables.ts';
 
 export { SettingsError } from './settings.ts';
@@ -55,14 +59,13 @@ export async function compose(
   tableTransport?: HttpClient,
 ): Promise<Service> {
   const settings = readSettings(environment);
-  const [stores, { countOf, ...queues }] = await Promise.all([
-    openStores(settings, tableTransport, {
-      keks: async () => (await rings()).atRest,
-      report: (place) => reportDamage(place),
-      rejected: (table, code) => (replace.log ?? log).error('The tables refused a request', { table, code }),
-    }),
-    openQueues(settings),
-  ]);
+  await checkSweepSchedule(environment);
+  const stores = await openStores(settings, tableTransport, {
+    keks: async () => (await rings()).atRest,
+    report: (place) => reportDamage(place),
+    rejected: (table, code) => (replace.log ?? log).error('The tables refused a request', { table, code }),
+  });
+  const { countOf, ...queues } = lazyQueues(settings);
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
   const { keyVault, exchangesAtHome } = lazyKeyVault(settings);
   const operatorKeys = operatorKeysIn(settings);
@@ -77,10 +80,12 @@ export async function compose(
   const parts = announcer === undefined ? ports : { ...ports, ...announcing(ports, announcer) };
   const rings: Service['rings'] = replace.rings ?? createRings(parts);
   const reportDamage: ReportDamage = createDamageReporter({ ...parts, rings });
-  const accountCache = createAccountCache(parts, policy);
+  const watches = createWatchReader(parts.clock);
+  const accountCache = createAccountCache(parts, policy, watches);
   const accounts = invalidatingStore(parts.accounts, accountCache);
   const serialize = keyedMutex();
   const alarmLimiter = rateLimiter(parts.clock, 60_000);
+  const requestLook = createLookRequests({ ...parts, policy });
   const revealBudget = callerBudget(parts.clock, policy.revealsPerMinute);
   return {
     ...parts,
@@ -97,8 +102,10 @@ export async function compose(
     refusedCalls: createRefusedCalls({ ...parts, accounts, serialize, rings }),
     seenLimiter: rateLimiter(parts.clock, seenStepMs),
     statusKeys: createStatusKeys({ ...parts, rings }),
-    leases: createLeases({ ...parts, accounts, serialize, rings, policy }),
+    requestLook,
+    leases: createLeases({ ...parts, accounts, serialize, rings, policy, requestLook }),
     processId: random.uuid().slice(0, 8),
+    ownIdentities: ownIdentitiesIn(settings),
     controlLook: (keyRef) => controlLook(keyRef, { ...parts, exchangesAtHome }),
     parts: [
       { name: 'tables', silence: 'StorageUnavailable', ask: async () => void (await parts.sweepMark.read()) },
@@ -108,12 +115,13 @@ export async function compose(
         silence: 'VaultTimeout',
         ask: () => systemKeyFailure(systemAssigned, withShortRingRead(parts), 'keyWillDo'),
       },
+      { name: 'keyChecks', silence: 'StorageUnavailable', ask: keyChecks({ ...parts, policy }) },
       ...(announcer === undefined ? [] : [announcementTopic(announcer, { ...parts, rings })]),
     ] satisfies HealthCheck[],
     poisoned: async () => (await countOf('vault-work-poison')) + (await countOf('daily-pass-poison')),
     ...replace,
     announcer,
-    bindings: parts.bindings,
+    bindings: invalidatingWatches(parts.bindings, watches),
     serviceAudit: parts.serviceAudit,
     accounts,
   };
@@ -163,24 +171,31 @@ async function openStores(settings: Settings, transport: HttpClient | undefined,
     serviceAudit: small.createServiceAuditStore(open),
     sweepMark: small.createSweepMark(open),
     ranges: small.createRangeStore(open),
+    identityDenials: small.createIdentityDenialStore(open),
     outbox: outbox.createOutbox(open),
     rowRenewal: renewal.createRowRenewal(open),
   };
 }
 
-async function openQueues(settings: Settings) {
-  const { countMessages, createWorkQueue } = await import('./workQueue.ts');
-  const { AzureWebJobsStorage: connectionString, AzureWebJobsStorage__queueServiceUri: serviceUrl } = settings;
-  const { storageDeadlineSeconds: deadlineSeconds } = settings.policy;
-  const access =
-    connectionString !== undefined || serviceUrl === undefined
-      ? { connectionString: connectionString ?? '', deadlineSeconds }
-      : { serviceUrl, credential: await ownCredential(), deadlineSeconds };
-  return {
-    queue: createWorkQueue<QueuedWork>('vault-work', access),
-    dailyQueue: createWorkQueue<DailyWork>('daily-pass', access),
-    countOf: (name: string) => countMessages(name, access),
-  };
+/** The SDK of queues loads with the first message: most calls send none. */
+function lazyQueues(settings: Settings) {
+  const opened = lazy(async () => {
+    const { countMessages, createWorkQueue } = await import('./workQueue.ts');
+    const { AzureWebJobsStorage: connectionString, AzureWebJobsStorage__queueServiceUri: serviceUrl } = settings;
+    const { storageDeadlineSeconds: deadlineSeconds } = settings.policy;
+    const access =
+      connectionString !== undefined || serviceUrl === undefined
+        ? { connectionString: connectionString ?? '', deadlineSeconds }
+        : { serviceUrl, credential: await ownCredential(), deadlineSeconds };
+    return {
+      vaultWork: createWorkQueue<QueuedWork>('vault-work', access),
+      dailyPass: createWorkQueue<DailyWork>('daily-pass', access),
+      countOf: (name: string) => countMessages(name, access),
+    };
+  });
+  const queue: WorkQueue<QueuedWork> = { send: async (...message) => (await opened()).vaultWork.send(...message) };
+  const dailyQueue: WorkQueue<DailyWork> = { send: async (...message) => (await opened()).dailyPass.send(...message) };
+  return { queue, dailyQueue, countOf: async (name: string) => (await opened()).countOf(name) };
 }
 
 async function ownCredential() {
@@ -237,7 +252,9 @@ function lazyKeyVault(settings: Settings): { keyVault: KeyVault } & Pick<Credent
     const { exchangesAtHome } = credentials;
     const lookUp = emulatorUrl === undefined ? vaultNames.dnsAliases() : vaultNames.emulatedAliases(emulatorUrl);
     const names = vaultNames.createVaultNames(lookUp, identifierIn('KEYWARD_SYSTEM_KEY', settings).vaultHost);
-    return { ...createKeyVault({ httpClient, credentials, names, deadlineSeconds }), exchangesAtHome };
+    const own = new Map(ownIdentitiesIn(settings).map((one) => [whoIs(one.identity).join(' '), one.principal]));
+    const principalOf = (identity: KeyRef['identity']) => own.get(whoIs(identity).join(' '));
+    return { ...createKeyVault({ httpClient, credentials, names, deadlineSeconds, principalOf }), exchangesAtHome };
   });
   return {
     keyVault: {
@@ -282,8 +299,9 @@ async function systemKeyFailure(
   withoutRing?: 'keyWillDo',
 ): Promise<Cause | undefined> {
   const key = { ...operatorKeys.system, identity };
-  const { rows } = (await ringStore.read()).rings.system;
-  const ours = rows.filter((one) => isWrappedBy(one, operatorKeys.system));
+  // As stored: a process needs no rings for this.
+  const { wrappings } = await ringStore.load();
+  const ours = wrappings.system.filter((one) => isWrappedBy(one, operatorKeys.system));
   const [row] = ours.toSorted((a, b) => b.createdAt - a.createdAt);
   if (row === undefined && withoutRing === undefined) return 'UnknownResponse';
   const answer =
@@ -295,12 +313,12 @@ async function systemKeyFailure(
 
 /** Slow tables must not count as a failure of the vault, so the read ends well before the vault's own deadline. */
 function withShortRingRead<Ports extends Pick<Service, 'ringStore' | 'pause'>>(ports: Ports): Ports {
-  const read: Service['ringStore']['read'] = async () => {
-    const rings = await inTime(ports.ringStore.read(), ports, 1_000);
+  const load: Service['ringStore']['load'] = async () => {
+    const rings = await inTime(ports.ringStore.load(), ports, 1_000);
     if (rings === undefined) throw new Unavailable('StorageUnavailable', 'The rings could not be read in time.', 5);
     return rings;
   };
-  return { ...ports, ringStore: { ...ports.ringStore, read } };
+  return { ...ports, ringStore: { ...ports.ringStore, load } };
 }
 
 /** Loads once and shares the result. A failed load is repeated by the next call. */

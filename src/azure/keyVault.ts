@@ -7,7 +7,7 @@ import { lruCache } from '../core/base/lruCache.ts';
 import type { EpochMs } from '../core/base/time.ts';
 import { whoIs } from '../core/customerKey/binding.ts';
 import { versionedIdentifier } from '../core/customerKey/keyIdentifier.ts';
-import type { Answer, KeyDescription, KeyRef, KeyVault, Observed } from '../core/customerKey/ports.ts';
+import type { Answer, KeyDescription, KeyRef, KeyVault, Observed, Principal } from '../core/customerKey/ports.ts';
 import { causeOf } from './causeTable.ts';
 import type { Credentials } from './credentials.ts';
 import { inTime } from './inTime.ts';
@@ -20,6 +20,8 @@ export interface KeyVaultOptions {
   readonly credentials: Credentials;
   readonly names: VaultNames;
   readonly deadlineSeconds: number;
+  /** The principal of an identity, as the settings name it. */
+  readonly principalOf?: (identity: KeyRef['identity']) => Principal | undefined;
 }
 
 /** The caller retries: the next look follows a failed one, and each look counts. */
@@ -62,7 +64,7 @@ export function createKeyVault(options: KeyVaultOptions): Pick<KeyVault, 'descri
     const { wire, body, result } = await recorded(() => inTime(send, options.deadlineSeconds * 1000));
     if (wire.credentialError !== undefined) options.httpClient.forgetChallenge(keyRef.vaultHost);
     if (wire.networkCode === 'ENOTFOUND' && (await options.names.isGone(keyRef.vaultHost))) wire.isNameGone = true;
-    const observed = observedOf(wire, performance.now() - began);
+    const observed = observedOf(wire, performance.now() - began, options.principalOf?.(keyRef.identity));
     const value = result === undefined ? undefined : read(result, body, wire);
     return value === undefined ? { ok: false, cause: causeOf(wire), observed } : { ok: true, value, observed };
   }
@@ -130,9 +132,11 @@ function bitsOf(n: Bytes): number {
   return first < 0 ? 0 : (n.byteLength - first) * 8 - Math.clz32(n[first] ?? 0) + 24;
 }
 
-function observedOf(wire: WireRecord, durationMs: number): Observed {
-  const { status, innerCode, networkCode, requestId, region, retryAfterSeconds, principal } = wire;
-  const seen = { status, innerCode, networkCode, requestId, region, retryAfterSeconds, principal };
+function observedOf(wire: WireRecord, durationMs: number, assumed: Principal | undefined): Observed {
+  const { status, innerCode, networkCode, requestId, region, retryAfterSeconds } = wire;
+  const isPrincipalAssumed = wire.principal === undefined && assumed !== undefined ? true : undefined;
+  const principal = wire.principal ?? assumed;
+  const seen = { status, innerCode, networkCode, requestId, region, retryAfterSeconds, principal, isPrincipalAssumed };
   const known = Object.fromEntries(Object.entries(seen).filter(([, value]) => value !== undefined));
   return { ...known, durationMs: Math.round(durationMs) };
 }

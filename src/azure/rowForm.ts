@@ -1,20 +1,22 @@
 /**
  * The form of a row. Its value is canonical JSON in `data`, and `v` is the version of the form:
  *
- *   1  plain: nothing but the value. For what authenticates its own content: audit entries, wrapped KEKs
+ *   1  plain: nothing but the value. For what authenticates its own content: audit entries, links of rings
  *   2  authentic: `mac` is an HMAC over place, data and columns, `generation` the at-rest KEK that it is under (INV-13)
+ *   3  like 2, under the KEK that the row itself wraps: for the wrappings of the rings
  *
- * A reader accepts one of the two, never both, so an authentic row cannot be replaced by a plain one. JSON that is longer than a
+ * A reader accepts one of the three, so an authentic row cannot be replaced by a plain one. JSON that is longer than a
  * property continues in `data2`, `data3` and so on.
  */
 import type { TableEntity } from '@azure/data-tables';
 import type { RowPlace } from '../core/base/damagedRow.ts';
-import { Unavailable } from '../core/base/errors.ts';
+import { type Kek, KeyMaterialMismatch } from '../core/crypto/accountKeyEnvelope.ts';
 import type { Keks } from '../core/crypto/keks.ts';
 import { canonicalText, isRowMac, type RowContent, rowMac } from '../core/crypto/rowMac.ts';
 
 const plainVersion = 1;
 const authenticVersion = 2;
+const ownKeyVersion = 3;
 
 export interface RowKey {
   readonly partitionKey: string;
@@ -46,6 +48,18 @@ export function entityOf(table: string, row: Row, keks: Keks): TableEntity {
   const mac = rowMac({ table, partitionKey, rowKey }, row, kek);
   return { partitionKey, rowKey, v: authenticVersion, ...partsOf(data), ...columns, generation: kek.generation, mac };
 }
+
+/** Under a KEK of its own instead of the at-rest ring. */
+export function ownKeyEntityOf(table: string, row: Row, kek: Kek): TableEntity {
+  const { partitionKey, rowKey, data } = row;
+  const mac = rowMac({ table, partitionKey, rowKey }, row, kek);
+  return { partitionKey, rowKey, v: ownKeyVersion, ...partsOf(data), mac };
+}
+
+/** The value in a row that is under a KEK of its own, unverified: the KEK is not known yet. */
+export const ownKeyValue = (entity: Entity): unknown => (entity.v === ownKeyVersion ? jsonIn(entity) : undefined);
+
+export const isUnderOwnKey = (place: RowPlace, entity: Entity, kek: Kek): boolean => isMacOf(place, entity, kek);
 
 export const plainEntityOf = ({ partitionKey, rowKey, data }: Row): TableEntity => ({
   ...{ partitionKey, rowKey, v: plainVersion },
@@ -80,19 +94,26 @@ function dataOf(entity: Entity): string | undefined {
 export const damaged = Symbol('damaged');
 
 /** @throws Unavailable when the KEK of the row cannot be had now */
-export function authenticValue<T>(place: RowPlace, entity: Entity, keks: Keks): T | typeof damaged {
-  const { v, mac, generation } = entity;
-  const data = dataOf(entity);
-  if (v !== authenticVersion || data === undefined || typeof mac !== 'string' || typeof generation !== 'number')
-    return damaged;
+export function authenticValue<T>(place: RowPlace, entity: Entity, keks: Pick<Keks, 'kek'>): T | typeof damaged {
+  const { v, generation } = entity;
+  if (v !== authenticVersion || typeof generation !== 'number') return damaged;
   try {
-    return isRowMac(mac, place, { data, columns: columnsOf(entity) }, keks.kek(generation))
-      ? (JSON.parse(data) as T)
-      : damaged;
+    return isMacOf(place, entity, keks.kek(generation)) ? (jsonIn(entity) as T) : damaged;
   } catch (error) {
-    if (error instanceof Unavailable) throw error;
-    // A generation that does not exist, or a column that has no canonical form.
+    if (!(error instanceof KeyMaterialMismatch)) throw error;
+    // There is no such generation.
     return damaged;
+  }
+}
+
+function isMacOf(place: RowPlace, entity: Entity, kek: Kek): boolean {
+  const data = dataOf(entity);
+  if (data === undefined || typeof entity.mac !== 'string') return false;
+  try {
+    return isRowMac(entity.mac, place, { data, columns: columnsOf(entity) }, kek);
+  } catch {
+    // A column that has no canonical form.
+    return false;
   }
 }
 
@@ -103,9 +124,11 @@ export const contentOf = (entity: Entity): Row => ({
 });
 
 /** For rows that authenticate their own content. Undefined: the row holds no value of Keyward. */
-export function plainValue(entity: Entity): unknown {
+export const plainValue = (entity: Entity): unknown => (entity.v === plainVersion ? jsonIn(entity) : undefined);
+
+function jsonIn(entity: Entity): unknown {
   const data = dataOf(entity);
-  if (entity.v !== plainVersion || data === undefined) return undefined;
+  if (data === undefined) return undefined;
   try {
     return JSON.parse(data);
   } catch {

@@ -1,7 +1,10 @@
 /** App settings, read once and checked: a bad value names its setting and what it should be. */
 import * as z from 'zod';
+import { defined } from '../core/base/defined.ts';
 import { type Policy, policySchema } from '../core/base/policy.ts';
+import type { KeyVaultIdentity } from '../core/customerKey/binding.ts';
 import { keyVaultSuffixes, parseKeyIdentifier } from '../core/customerKey/keyIdentifier.ts';
+import type { Principal } from '../core/customerKey/ports.ts';
 
 const cloud = z.enum(Object.keys(keyVaultSuffixes) as [keyof typeof keyVaultSuffixes]).default('public');
 
@@ -132,6 +135,25 @@ export function readSettings(environment: Readonly<Record<string, string | undef
 }
 
 const operatorKeyNames = ['KEYWARD_SYSTEM_KEY', 'KEYWARD_AT_REST_KEY', 'KEYWARD_RECOVERY_KEY'] as const;
+
+/** The app's managed identities, with the principals that the deployment knows. */
+export function ownIdentitiesIn(settings: Settings): { identity: KeyVaultIdentity; principal?: Principal }[] {
+  const { KEYWARD_IDENTITY_PRINCIPAL_ID: principalId, KEYWARD_IDENTITY_CLIENT_ID: clientId } = settings;
+  const principal = principalId === undefined ? {} : { principal: lower({ principalId, ...defined({ clientId }) }) };
+  const assigned = settings.KEYWARD_USER_ASSIGNED_IDENTITIES ?? [];
+  return [
+    { identity: { useSystemAssignedIdentity: true }, ...principal },
+    ...assigned.map(({ id, ...named }) => ({
+      identity: { useSystemAssignedIdentity: false as const, userAssignedIdentity: id },
+      principal: lower(named),
+    })),
+  ];
+}
+
+const lower = ({ principalId, clientId }: Principal): Principal => ({
+  principalId: principalId.toLowerCase(),
+  ...defined({ clientId: clientId?.toLowerCase() }),
+});
 
 function sharesVault(settings: z.infer<typeof schema>): boolean {
   if (settings.KEYWARD_RECOVERY_KEY === undefined) return false;

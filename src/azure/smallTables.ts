@@ -1,18 +1,18 @@
 /** The tables of small rows: vaults, directory, claims, the service's own chain, and the mark of the last sweep. */
 
 import type { Directory } from '../core/accounts/ports.ts';
-import type { ChainHead } from '../core/audit/auditEntry.ts';
-import type { ServiceAuditStore } from '../core/audit/ports.ts';
+import type { ServiceAuditStore, ServiceHead } from '../core/audit/ports.ts';
 import { serviceChain } from '../core/audit/serviceAudit.ts';
 import type { ArmPath } from '../core/base/armPath.ts';
 import { LostRace } from '../core/base/errors.ts';
 import { fold, indexKey } from '../core/base/names.ts';
 import type { EpochMs } from '../core/base/time.ts';
 import type { WorkLock, WorkTicket } from '../core/base/workLock.ts';
-import { vaultIdOf } from '../core/customerKey/binding.ts';
+import { vaultIdOf, whoIs } from '../core/customerKey/binding.ts';
 import type { Claim, Claims } from '../core/customerKey/ports.ts';
 import type { RangeState, RangeStore, SweepMark } from '../core/vaultWork/ports.ts';
-import type { VaultBindings, VaultBudgets, VaultDirectory } from '../core/watch/ports.ts';
+import type { IdentityDenials } from '../core/watch/identityDenials.ts';
+import type { IdentityDenialStore, VaultBindings, VaultBudgets, VaultDirectory } from '../core/watch/ports.ts';
 import type { Budget } from '../core/watch/vaultBudget.ts';
 import { auditPage, auditRow } from './auditRows.ts';
 import { type OpenTable, odata, plainRowOf, type RowKey, rowOf } from './tables.ts';
@@ -168,12 +168,13 @@ export function createClaims(open: OpenTable): Claims {
   };
 }
 
+export const headKey = { partitionKey: serviceChain, rowKey: 'head' };
+
 export function createServiceAuditStore(open: OpenTable): ServiceAuditStore {
   const table = open('service');
-  const headKey = { partitionKey: serviceChain, rowKey: 'head' };
 
   return {
-    head: () => table.readIfAuthentic<ChainHead>(headKey),
+    head: () => table.readIfAuthentic<ServiceHead>(headKey),
     async append(etag, head, entries) {
       const rows = entries.map((entry) => auditRow(serviceChain, entry));
       await table.batch(rowOf(headKey, head), etag, rows);
@@ -187,12 +188,21 @@ export function createSweepMark(open: OpenTable): SweepMark {
   const table = open('service');
   const key = { partitionKey: 'sweep', rowKey: 'last' };
 
+  const markIn = (row: { readonly value: unknown } | undefined): EpochMs | undefined => {
+    const { at } = Object(row?.value) as { at?: unknown };
+    return typeof at === 'number' ? at : undefined;
+  };
+
   return {
-    async read() {
-      const { at } = Object((await table.readPlain(key))?.value) as { at?: unknown };
-      return typeof at === 'number' ? at : undefined;
-    },
+    read: async () => markIn(await table.readPlain(key)),
     write: (at) => table.put(plainRowOf(key, { at })),
+    async replace(before, at) {
+      const stored = await table.readPlain(key);
+      if (markIn(stored) !== before) return false;
+      const row = plainRowOf(key, { at });
+      const written = stored === undefined ? await table.insert(row) : await table.replaceIfUnchanged(row, stored.etag);
+      return written !== undefined;
+    },
   };
 }
 
@@ -214,6 +224,29 @@ export function createRangeStore(open: OpenTable): RangeStore {
       const [from, to] = [rangesOf(of), rangesOf(of).replace(':', ';')];
       const range = odata`PartitionKey eq ${partitionKey} and RowKey gt ${from} and RowKey lt ${to}`;
       return (await table.query<RangeState>(range, of)).map(({ value }) => value ?? {});
+    },
+  };
+}
+
+/** In one partition, so that all of them are a query. */
+export function createIdentityDenialStore(open: OpenTable): IdentityDenialStore {
+  const table = open('service');
+  const partitionKey = 'identityDenials';
+  const keyOf = (identity: IdentityDenials['identity']) => ({
+    partitionKey,
+    rowKey: indexKey('identity', ...whoIs(identity)),
+  });
+
+  return {
+    read: (identity) => table.read<IdentityDenials>(keyOf(identity)),
+    async write(denials, etag) {
+      const row = rowOf(keyOf(denials.identity), denials);
+      const written = etag === undefined ? await table.insert(row) : await table.replaceIfUnchanged(row, etag);
+      return written !== undefined;
+    },
+    async list() {
+      const rows = await table.query<IdentityDenials>(odata`PartitionKey eq ${partitionKey}`, rowsAPage);
+      return rows.flatMap(({ value }) => value ?? []);
     },
   };
 }

@@ -10,6 +10,7 @@ import { DamagedRow, type RowPlace } from '../core/base/damagedRow.ts';
 import { LostRace } from '../core/base/errors.ts';
 import type { Stored } from '../core/base/stored.ts';
 import type { EpochMs } from '../core/base/time.ts';
+import type { Kek } from '../core/crypto/accountKeyEnvelope.ts';
 import type { Keks } from '../core/crypto/keks.ts';
 import type { RenewedPage } from '../core/reseal/ports.ts';
 import {
@@ -18,6 +19,7 @@ import {
   damaged,
   type Entity,
   entityOf,
+  ownKeyEntityOf,
   plainEntityOf,
   plainRowOf,
   plainValue,
@@ -130,7 +132,12 @@ export class Table {
     return this.#entities(filter, limit);
   }
 
-  /** Reports the row. */
+  /** The process's at-rest ring. @throws Unavailable */
+  keks(): Promise<Keks> {
+    return this.#authentication.keks();
+  }
+
+  /** Reports a row that another reader has found damaged. */
   report(key: RowKey): void {
     this.#authentication.report(this.#placeOf(key));
   }
@@ -176,6 +183,12 @@ export class Table {
   async insert(row: Row): Promise<string | undefined> {
     const entity = await this.#entityOf(row);
     return unlessLost(async () => (await this.#run((client) => client.createEntity(entity))).etag ?? '');
+  }
+
+  /** As `insert`, under a KEK of the row's own. */
+  async insertUnderOwnKey(row: Row, kek: Kek): Promise<boolean> {
+    const entity = ownKeyEntityOf(this.name, row, kek);
+    return (await unlessLost(() => this.#run((client) => client.createEntity(entity)))) !== undefined;
   }
 
   async put(row: Row): Promise<void> {

@@ -14,12 +14,13 @@ import { inTime } from './base/inTime.ts';
 import type { EpochMs } from './base/time.ts';
 import type { WatchStatus } from './base/vocabulary.ts';
 import type { VaultWorkDeps } from './vaultWork/deps.ts';
+import type { SweepMark } from './vaultWork/ports.ts';
 
-/** `AnnouncementsLate`: entries have been waiting for long to be published. */
-export type HealthFailure = Cause | 'AnnouncementsLate';
+/** Entries have been waiting for long to be published; some key, or every key, was not checked for long. */
+export type HealthFailure = Cause | 'AnnouncementsLate' | 'KeyChecksLate';
 
 export interface HealthCheck {
-  readonly name: 'tables' | 'queue' | 'operatorVault' | 'announcementTopic';
+  readonly name: 'tables' | 'queue' | 'operatorVault' | 'keyChecks' | 'announcementTopic';
   /** The cause for an answer that does not come. */
   readonly silence: Cause;
   /** The failure; undefined: the dependency answers. May throw, and may hang. */
@@ -29,7 +30,8 @@ export interface HealthCheck {
 export interface HealthDeps
   extends Pick<BaseDeps, 'clock' | 'pause'>,
     Pick<AnnouncementsDeps, 'announcer'>,
-    Pick<VaultWorkDeps, 'sweepMark' | 'ranges' | 'policy'> {
+    Pick<VaultWorkDeps, 'ranges' | 'policy'> {
+  readonly sweepMark: Pick<SweepMark, 'read'>;
   readonly parts: readonly HealthCheck[];
   /** Messages in the poison queues, about. */
   readonly poisoned: () => Promise<number>;
@@ -93,6 +95,24 @@ export async function countKeys({
     isComplete: passes.length === policy.sweepRanges,
     countedAt: Math.min(...passes.map(({ endedAt }) => endedAt)),
     ...defined({ oldestLookAt: oldestOf(looks) }),
+  };
+}
+
+/** A healthy key is at most 70 s old when a pass ends, and the pass counts until the next one ends. */
+export const blindAfterMs = 180_000;
+
+/**
+ * Whether Keyward could miss a revocation: the oldest check over all keys, or the last sweep, is too long ago. A process
+ * that finds no sweep at all waits as long from its own beginning.
+ */
+export function keyChecks(service: Pick<HealthDeps, 'ranges' | 'policy' | 'sweepMark' | 'clock'>): HealthCheck['ask'] {
+  const beganAt = service.clock.now();
+  return async () => {
+    const [sweptAt, keys] = await Promise.all([service.sweepMark.read(), countKeys(service)]);
+    const now = service.clock.now();
+    const unfinishedSince = keys?.isComplete ? now : beganAt;
+    const oldest = Math.min(sweptAt ?? beganAt, keys?.oldestLookAt ?? now, unfinishedSince);
+    return now - oldest > blindAfterMs ? 'KeyChecksLate' : undefined;
   };
 }
 

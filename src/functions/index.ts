@@ -1,6 +1,7 @@
 /**
- * The whole app on one page. Registration only: no settings are needed and nothing is called before the first invocation. What
- * handles calls is loaded by the first one, so that a cold start pays for the library of Azure Functions and little more.
+ * The whole app on one page. This file only registers functions: it needs no settings and calls nothing before the
+ * first invocation. The first call loads its handler, so that a cold start loads little more than the library of Azure
+ * Functions.
  */
 import { app, type HttpHandler, type StorageQueueHandler } from '@azure/functions';
 import { authLevel } from './pipeline/authLevel.ts';
@@ -8,30 +9,43 @@ import type { Route } from './pipeline/route.ts';
 
 type Registered = Omit<Route, 'handler' | 'contract' | 'auditedRefusal'>;
 
-/** What registration needs of the route table, written into the bundle by build.ts; the table itself brings every schema along. */
+/**
+ * The part of the route table that registration needs. build.ts writes it into the bundle, because the table itself
+ * would load every schema.
+ */
 declare const BUILT_ROUTES: readonly Registered[] | undefined;
 
 const routes = typeof BUILT_ROUTES === 'undefined' ? (await import('./routes.ts')).routes : BUILT_ROUTES;
 
-// Bodies come as streams, so that the process holds none before the caller is known and the body's length is. The price: a handler that
-// throws, or returns nothing, never answers. So none may (`answering`, and pipeline/pipeline.ts).
+// Bodies arrive as streams, so that the process holds no body before it knows the caller and the length of the body.
+// The price: the caller never gets an answer when a handler throws or returns nothing. `answering` and
+// pipeline/pipeline.ts make sure that no handler does so.
 app.setup({ enableHttpStream: true });
 
 for (const { name, method, path, scope, bearerOnly } of routes) {
   app.http(name, {
     // Front doors probe with HEAD.
     methods: method === 'GET' && scope === 'public' ? ['GET', 'HEAD'] : [method],
-    route: path,
-    // Where no function key will do, none is asked for: the app's own refusal says what is needed.
+    route: `api/${path}`,
+    // The host requests no key for a route that no function key opens: the app's own refusal says what the caller
+    // needs.
     authLevel: scope === 'public' || bearerOnly ? 'anonymous' : authLevel(),
     handler: answering(lazy(async () => (await import('./pipeline/handlers.ts')).handlerNamed(name))),
   });
 }
 
-// The host takes the first function by name whose route and method fit: what no other takes comes here.
+// Static files. The host adds no prefix to routes, because the address of this page does not begin with `api`.
+app.http('console', {
+  methods: ['GET', 'HEAD'],
+  route: 'console/{*path}',
+  authLevel: 'anonymous',
+  handler: answering(lazy(async () => (await import('./console/console.ts')).consoleRoute)),
+});
+
+// The host uses the first function, by name, whose route and method fit. This one is last and receives all other calls.
 app.http('zUnknown', {
   methods: ['GET', 'HEAD', 'PUT', 'PATCH', 'POST', 'DELETE', 'OPTIONS', 'TRACE'],
-  route: '{*path}',
+  route: 'api/{*path}',
   authLevel: 'anonymous',
   handler: answering(lazy(async () => (await import('./pipeline/unknownRoute.ts')).unknownRoute)),
 });
@@ -80,7 +94,9 @@ app.storageQueue(
   queue('daily-pass-poison', async () => (await import('./triggers/poison.ts')).dailyPassPoison),
 );
 
-/** A module that does not load throws before the pipeline can answer. */
+app.hook.appTerminate(async () => (await import('./triggers/endOfProcess.ts')).endOfProcess());
+
+/** Answers 500 also when the handler's module does not load: that error is thrown before the pipeline can answer. */
 function answering(handler: HttpHandler): HttpHandler {
   return async (request, context) => {
     try {
@@ -94,7 +110,11 @@ function answering(handler: HttpHandler): HttpHandler {
   };
 }
 
-/** `import()` gives the same module every time: only the first call of a process waits for it. */
+/** Loads the handler with the first call of a process. When `import()` fails, the next call tries it again. */
 function lazy<A extends unknown[], R>(load: () => Promise<(...args: A) => R>) {
-  return async (...args: A): Promise<Awaited<R>> => await (await load())(...args);
+  let loaded: ((...args: A) => R) | undefined;
+  return async (...args: A): Promise<Awaited<R>> => {
+    loaded ??= await load();
+    return await loaded(...args);
+  };
 }

@@ -1,6 +1,6 @@
 /**
- * Every HTTP route, once: registration, the gate of the Customer Key Inaccessible state, permissions and the tests that walk all
- * routes read this table. A route that does not say otherwise is refused in the inaccessible state.
+ * Every HTTP route, once. Registration, the gate of the Customer Key Inaccessible state, permissions and the tests that
+ * walk all routes read this table. The inaccessible state refuses a route unless the route declares otherwise.
  */
 
 import { amsRoutes } from './ams/routes.ts';
@@ -14,7 +14,7 @@ import {
 } from './http/accounts/accounts.ts';
 import { repairIdentityApi } from './http/accounts/repairIdentity.ts';
 import { rotateAccountKeyRoute } from './http/accounts/rotateAccountKey.ts';
-import { validateEncryptionApi } from './http/accounts/validateEncryption.ts';
+import { operatorDryRunRoutes, validateEncryptionApi } from './http/accounts/validateEncryption.ts';
 import { auditRoutes } from './http/audit/audit.ts';
 import { claimRoutes } from './http/claims/claims.ts';
 import { dataKeyRoutes } from './http/dataKeys/dataKeys.ts';
@@ -22,6 +22,7 @@ import { dataKeyUsageRoutes } from './http/dataKeys/dataKeyUsage.ts';
 import { keyStatusRoutes } from './http/dataKeys/keyStatus.ts';
 import { eventRoutes } from './http/events/eventWebhook.ts';
 import { healthRoutes } from './http/health/health.ts';
+import { identityRoutes } from './http/identities/identities.ts';
 import { lookNowRoute } from './http/keys/checkKey.ts';
 import { keyContracts, lookContract } from './http/keys/keyContract.ts';
 import { keyAccountsRoute, keyUsageRoute, rewrapRoute } from './http/keys/keys.ts';
@@ -101,7 +102,9 @@ const documented: readonly Route[] = [
     handler: rotateAccountKeyRoute,
   },
   repairIdentityApi,
+  ...operatorDryRunRoutes,
   ...claimRoutes,
+  ...identityRoutes,
   {
     name: 'operatorLooks',
     method: 'POST',
@@ -162,5 +165,5 @@ const documented: readonly Route[] = [
   ...amsRoutes,
 ];
 
-/** The document tells of every route with a contract, and of itself. */
+/** The OpenAPI document describes every route that has a contract, and its own route. */
 export const routes: readonly Route[] = [...documented, openApiRoute(() => routes)];

@@ -1,4 +1,4 @@
-/** Changes of an account whose audit grows all the time: entries block no change, and none of them is lost. */
+/** Changes of an account while its audit grows all the time: entries block no change, and no entry is lost. */
 import { expect, test } from 'vitest';
 import { etagOf } from '../../src/core/accounts/account.ts';
 import { patchAccount } from '../../src/core/accounts/putAccount.ts';
@@ -12,14 +12,14 @@ import { audited, auditOf, bytes, put, reveal } from '../secrets/support.ts';
 
 const world = useLab();
 
-/** A process that is overtaken by an audited reveal whenever it waits for a vault; and how often it has waited. */
+/** A process that an audited reveal overtakes at each wait for a vault, and the number of its waits. */
 async function overtaken(account: string): Promise<{ service: Service; unwraps: () => number }> {
   const { lab } = world;
   const other = await lab.another();
   let unwraps = 0;
   const { keyVault } = lab.service;
   const unwrap: typeof keyVault.unwrap = async (...call) => {
-    // The operator's keys are unwrapped with as well, when the process opens its rings.
+    // The process also unwraps with the operator's keys when it opens its rings.
     if (call[0].keyName === 'cmk') {
       unwraps += 1;
       await reveal(other, account, 'tokenKeys', 'k');
@@ -53,7 +53,7 @@ test('INV-6, INV-7: an account key is rotated in one round of vault calls, with 
   expect(await reveal(await lab.another(), 'busy-r', 'tokenKeys', 'k')).toBe('6b');
 });
 
-test('INV-6, INV-7: and so is the key changed', async () => {
+test('INV-6, INV-7: an account’s key is changed in one round of vault calls, with If-Match too, while every reveal is audited', async () => {
   const { lab } = world;
   await audited(lab, 'busy-c');
   await put(lab.service, 'busy-c', 'tokenKeys', 'k', bytes('k'));
@@ -61,12 +61,12 @@ test('INV-6, INV-7: and so is the key changed', async () => {
   const { service, unwraps } = await overtaken('busy-c');
   const encryption = { type: 'CustomerKey', keyIdentifier, identity: { useSystemAssignedIdentity: true } } as const;
   const ifMatch = etagOf((await lab.view('busy-c')).record);
-  await patchAccount('busy-c', { encryption }, { ifMatch }, tester, service);
+  await patchAccount({ name: 'busy-c', input: { encryption }, conditions: { ifMatch }, actor: tester }, service);
   expect(unwraps()).toBe(1);
   await expectWholeChain('busy-c', { AccountKeyChanged: 1, SecretsRevealed: 1 });
 });
 
-test('INV-1: a wrapped key that was resealed in between is not overwritten, although no caller sees that change', async () => {
+test('INV-1: a change does not overwrite a wrapped key that was resealed in between, although no caller sees that reseal', async () => {
   const { lab } = world;
   await lab.account('resealed', 'contoso');
   const read = await lab.service.accounts.read('resealed');
@@ -83,7 +83,7 @@ test('INV-7: a writer that another change overtook loses, and writes nothing', a
   await lab.account('changed', 'contoso');
   const read = await lab.service.accounts.read('changed');
   if (read === undefined) expect.fail();
-  await patchAccount('changed', { tags: { a: 'b' } }, {}, tester, lab.service);
+  await patchAccount({ name: 'changed', input: { tags: { a: 'b' } }, actor: tester }, lab.service);
   const saving = saveAccount(read, read.value, [{ type: 'AccountUpdated', actor: tester }], lab.service);
   await expect(saving).rejects.toThrow(LostRace);
   expect((await lab.view('changed')).record.tags).toEqual({ a: 'b' });

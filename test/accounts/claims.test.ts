@@ -17,7 +17,7 @@ const by = (keyIdentifier: string) => ({
   encryption: { type: 'CustomerKey', keyIdentifier, identity: { useSystemAssignedIdentity: true } } as const,
 });
 const put = (name: string, owner: string, key: string, service: Service = world.lab.service) =>
-  putAccount(name, { owner, location, ...by(key) }, {}, tester, service);
+  putAccount({ name, input: { owner, location, ...by(key) }, actor: tester }, service);
 const holder = async (vault: string): Promise<string | undefined> => {
   const { kind, value } = claimOf(vault);
   return (await world.lab.service.claims.find(kind, value))?.value.owner;
@@ -26,7 +26,7 @@ const releases = async (vault: string) =>
   (await ownEntries(world.lab.service)).filter(({ claim }) => claim === `vault/${vault}.vault.azure.net`);
 
 describe('INV-10: the operator releases a claim', () => {
-  test('and shows its owner first, for any case of the name', async () => {
+  test('GET of a claim shows its owner, for any case of the name', async () => {
     const { lab } = world;
     await put('seen', 'contoso', await lab.vaultWithKey('seen-kv'));
     const asked = { kind: 'vault', value: 'SEEN-KV.vault.azure.net' } as const;
@@ -35,7 +35,7 @@ describe('INV-10: the operator releases a claim', () => {
     expect(await failure(release('nobodys-kv'))).toMatchObject({ code: 'NotFound' });
   });
 
-  test('not while an account is bound through it: the refusal names their number and one of them', async () => {
+  test('a claim is not released while an account is bound through it; the refusal names the number of accounts and one of them', async () => {
     const key = await world.lab.vaultWithKey('used-kv');
     for (const name of ['used-a', 'used-b']) await put(name, 'contoso', key);
     const error = await failure(release('used-kv'));
@@ -43,17 +43,25 @@ describe('INV-10: the operator releases a claim', () => {
     expect(error.message).toMatch(/2, 'used-[ab]' among them/);
     expect(await holder('used-kv')).toBe('contoso');
     expect(await failure(put('used-c', 'fabrikam', key))).toMatchObject({ code: 'OwnerMismatch' });
-    // RevealRequest leaves nothing behind that would stand in the way of the owner.
+    // A refused release leaves no mark that could block the owner.
     await put('used-d', 'contoso', key);
     expect(await releases('used-kv')).toEqual([]);
   });
 
-  test('once no account is, and the next owner claims the vault; the release is in the service’s chain', async () => {
+  test('a claim without accounts is released, audited in the service’s chain, and free for the next owner', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('freed-kv');
     await put('freed', 'contoso', key);
     await put('freed-2', 'contoso', key);
-    await patchAccount('freed-2', { encryption: { type: 'SystemKey' } }, {}, tester, lab.service, { mayRelease: true });
+    await patchAccount(
+      {
+        name: 'freed-2',
+        input: { encryption: { type: 'SystemKey' } },
+        actor: tester,
+        permissions: { mayRelease: true },
+      },
+      lab.service,
+    );
     await deleteAccount('freed', {}, tester, lab.service);
     expect(await failure(put('freed-3', 'fabrikam', key))).toMatchObject({ code: 'OwnerMismatch' });
     expect(await release('freed-kv')).toMatchObject({ owner: 'contoso' });
@@ -69,7 +77,7 @@ describe('INV-10: the operator releases a claim', () => {
     ).toBeUndefined();
   });
 
-  test('of a user-assigned identity, whichever vaults it was used for', async () => {
+  test('the claim of a user-assigned identity is released, for all vaults that it was used with', async () => {
     const { lab } = world;
     const body = { tenantId: '11111111-1111-4111-8111-111111111111', kind: 'userAssigned' };
     const made = await fetch(`${lab.identityUrl}/control/identities/claimed`, {
@@ -82,7 +90,7 @@ describe('INV-10: the operator releases a claim', () => {
     await lab.keyVault('PUT', `/vaults/identity-kv/grants/${objectId}`, { permissions });
     const identity = { useSystemAssignedIdentity: false, userAssignedIdentity: resourceId } as const;
     const input = { owner: 'contoso', location, encryption: { ...by(key).encryption, identity } };
-    await putAccount('identified', input, {}, tester, lab.service);
+    await putAccount({ name: 'identified', input, actor: tester }, lab.service);
     const claim = { kind: 'userAssignedIdentity', value: resourceId } as const;
     expect(await failure(releaseClaim(claim, operator, lab.service))).toMatchObject({ code: 'Conflict' });
     await deleteAccount('identified', {}, tester, lab.service);
@@ -90,7 +98,7 @@ describe('INV-10: the operator releases a claim', () => {
   });
 });
 
-/** Runs `between` once, before the nth call that changes or reads something of the claims or the rows. */
+/** Runs `between` once, before the nth call that reads or changes claims or rows. */
 function interrupted(at: number, between: () => Promise<unknown>): { replace: Partial<Service>; steps: () => number } {
   const { claims, bindings, accounts, vaults } = world.lab.service;
   let steps = 0;
@@ -115,13 +123,13 @@ function interrupted(at: number, between: () => Promise<unknown>): { replace: Pa
 }
 
 describe('INV-10: a release while an account is being bound never leaves an account without its owner’s claim', () => {
-  /** After whatever happened: an account under the key, and then its owner's claim; and no third thing. */
+  /** The only two end states: an account with its owner's claim, or neither. */
   async function settled(name: string, vault: string, owner: string): Promise<void> {
     const stored = await world.lab.service.accounts.read(name);
     if (stored?.value.lifecycle === 'active') expect(await holder(vault)).toBe(owner);
   }
 
-  test('wherever in the binding the release comes', async () => {
+  test('INV-10: a release at any step of a binding leaves the account with its claim, or neither', async () => {
     const { lab } = world;
     let outcomes = '';
     for (let at = 1; ; at++) {
@@ -143,11 +151,11 @@ describe('INV-10: a release while an account is being bound never leaves an acco
       await settled(`bound-${at}`, vault, 'contoso');
       if (steps() < at) break;
     }
-    // Early it is released and claimed again; late it is refused; never anything else.
+    // An early release is followed by a new claim; a late one is refused. No other result is allowed.
     expect(outcomes).toMatch(/^r+c+$/);
   });
 
-  test('wherever in the release the binding comes', async () => {
+  test('INV-10: a binding at any step of a release leaves the account with its claim, or neither', async () => {
     const { lab } = world;
     const outcomes = new Set<string>();
     for (let at = 1; ; at++) {
@@ -168,13 +176,13 @@ describe('INV-10: a release while an account is being bound never leaves an acco
     expect([...outcomes].sort()).toEqual(['Conflict', 'released']);
   });
 
-  test('nor does an owner who was faster lose the vault to one who was being bound', async () => {
+  test('INV-10: an owner that claims first keeps the vault against an account that is being bound', async () => {
     const { lab } = world;
     const vault = 'swift-kv';
     const key = await lab.vaultWithKey(vault);
     await put('swift-old', 'contoso', key);
     await deleteAccount('swift-old', {}, tester, lab.service);
-    // Released and taken by another owner just before the first one's record would be written.
+    // Another owner claims the released vault just before the first owner's record would be written.
     const claim = async () => {
       await release(vault);
       await put('swift-new', 'fabrikam', key);
@@ -198,9 +206,9 @@ describe('INV-10: a release while an account is being bound never leaves an acco
   });
 });
 
-// Last, because time does not go back: rows of the tests above would be old from here on.
-describe('hours after the last row was written', () => {
-  test('records decide: an account that is still bound prevents a release, a stale row does not', async () => {
+// The last group, because time does not go back: the rows of the tests above would be old from here on.
+describe('INV-10: a claim is released hours after the last row was written', () => {
+  test('the records decide about a release: a bound account prevents it, a stale row does not', async () => {
     const { lab } = world;
     const [used, left] = [await lab.vaultWithKey('aged-kv'), await lab.vaultWithKey('left-kv')];
     await put('aged', 'contoso', used);

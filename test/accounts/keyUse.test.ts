@@ -1,4 +1,7 @@
-/** The customer's own access log: each remote unwrap of the account's key, and each reveal, where the account asks for it. */
+/**
+ * The access log of a customer: each remote unwrap of the account's key and each reveal, for an account that requests
+ * it.
+ */
 import { describe, expect, test } from 'vitest';
 import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
 import { patchAccount, putAccount } from '../../src/core/accounts/putAccount.ts';
@@ -27,10 +30,9 @@ async function account(name: string, auditKeyUse = true): Promise<string> {
     owner: 'contoso',
     location,
     auditKeyUse,
-    encryption: { type: 'CustomerKey', keyIdentifier, identity },
+    encryption: { type: 'CustomerKey' as const, keyIdentifier, identity },
   };
-  return (await putAccount(name, input as Parameters<typeof putAccount>[1], {}, tester, lab.service)).view.record
-    .instanceId;
+  return (await putAccount({ name, input, actor: tester }, lab.service)).view.record.instanceId;
 }
 
 const entriesOf = async (name: string): Promise<AuditEntry[]> => {
@@ -38,15 +40,15 @@ const entriesOf = async (name: string): Promise<AuditEntry[]> => {
   return accountEntries(name, record.instanceId, world.lab.service);
 };
 
-/** Since there were so many entries: what for, how it ended, and who. */
+/** The entries after the first n: purpose, outcome and actor. */
 const usesOf = async (name: string, since = 0): Promise<string[]> =>
   (await entriesOf(name))
     .slice(since)
     .filter(({ type }) => type === 'KeyUsed')
     .map(({ purpose, cause = 'opened', actor }) => `${purpose} ${cause} ${actor.id}`);
 
-describe('an account that asks for it', () => {
-  test('has every remote unwrap of its key in its chain, with what for, who, outcome, time and Key Vault’s request id', async () => {
+describe('an account that audits its key use', () => {
+  test('an account that audits its key use has every remote unwrap in its chain, with purpose, actor, outcome, time and Key Vault’s request id', async () => {
     const { lab } = world;
     const instanceId = await account('used');
     expect(await usesOf('used')).toEqual(['create opened tester']);
@@ -79,7 +81,7 @@ describe('an account that asks for it', () => {
     expect(await verifyChain(chain, {}, lab.service)).toMatchObject({ result: 'whole' });
   });
 
-  test('has those that failed too, and no denial is later for it', async () => {
+  test('an account that audits its key use has failed unwraps in its chain, and no denial is delayed by them', async () => {
     const { lab } = world;
     await account('denied');
     await lab.keyVault('PATCH', '/vaults/denied-kv/keys/cmk', { enabled: false });
@@ -91,7 +93,7 @@ describe('an account that asks for it', () => {
     expect(entries.map(({ type }) => type)).toEqual([
       ...['AccountCreated', 'KeyUsed', 'KeyUsed', 'CustomerKeyInaccessible', 'KeyUsed'],
     ]);
-    // The verdict, in both chains, names the look that it rests on.
+    // The verdict, in both chains, names the look that it is based on.
     const look = { keyVaultRequestId: entries[4]?.keyVaultRequestId, trigger: 'wake' };
     expect(look.keyVaultRequestId).toMatch(/^[0-9a-f-]{36}$/);
     expect(entries[3]).toMatchObject(look);
@@ -100,7 +102,7 @@ describe('an account that asks for it', () => {
     expect(verdicts.at(-1)).toMatchObject({ type: 'VerdictChanged', ...look });
   });
 
-  test('is audited for a change that its vault refuses', async () => {
+  test('an account that audits its key use has an entry for a change that its vault refuses', async () => {
     const { lab } = world;
     await account('stays');
     await lab.vaultWithKey('stays-2-kv');
@@ -109,15 +111,15 @@ describe('an account that asks for it', () => {
     expect(await usesOf('stays')).toEqual(['create opened tester', 'change KeyDisabled tester']);
   });
 
-  test('loses an entry rather than a look, a lease or a re-wrap; the log says so', async () => {
+  test('an audit entry of key use that cannot be written stops no look, lease or re-wrap, and is logged', async () => {
     const { lab } = world;
     await account('deaf');
     await put(lab.service, 'deaf', 'tokenKeys', 'k', bytes('token'));
-    await patchAccount('deaf', { auditKeyUse: true, tags: { a: 'b' } }, {}, tester, lab.service);
+    await patchAccount({ name: 'deaf', input: { auditKeyUse: true, tags: { a: 'b' } }, actor: tester }, lab.service);
     const { accounts } = lab.service;
     const save: Service['accounts']['save'] = async (record, entries) => {
       if (entries.every(({ type }) => type === 'KeyUsed')) throw new Error('no audit');
-      await accounts.save(record, entries);
+      return accounts.save(record, entries);
     };
     const deaf = await lab.another({ accounts: { ...accounts, save } });
     const before = (await entriesOf('deaf')).length;
@@ -137,12 +139,12 @@ const silent: Service['keyVault']['unwrap'] = async () => ({
   observed: { durationMs: 1 },
 });
 
-/** A process whose entries of key use are written as `saveUse` does. */
-async function tellingBy(saveUse: () => Promise<void>, replace: Partial<Service> = {}): Promise<Service> {
+/** A process whose `saveUse` writes the entries of key use. */
+async function savingUseBy(saveUse: () => Promise<void>, replace: Partial<Service> = {}): Promise<Service> {
   const { accounts } = world.lab.service;
   const save: Service['accounts']['save'] = async (record, entries) => {
     if (entries.every(({ type }) => type === 'KeyUsed')) await saveUse();
-    await accounts.save(record, entries);
+    return accounts.save(record, entries);
   };
   return world.lab.another({ accounts: { ...accounts, save }, ...replace });
 }
@@ -154,7 +156,7 @@ test('a lease that cannot be renewed serves without waiting for its audit entry'
   const { keyVault } = lab.service;
   const unwrap: typeof keyVault.unwrap = (...asked) => (isSilent ? silent(...asked) : keyVault.unwrap(...asked));
   const never = () => (isSilent ? new Promise<never>(() => undefined) : Promise.resolve());
-  const service = await tellingBy(never, { keyVault: { ...keyVault, unwrap } });
+  const service = await savingUseBy(never, { keyVault: { ...keyVault, unwrap } });
   const view = await lab.view('held');
   const use = () => service.leases.withAccountKey(view, () => 'served');
   expect(await use()).toBe('served');
@@ -163,7 +165,7 @@ test('a lease that cannot be renewed serves without waiting for its audit entry'
   expect(await use()).toBe('served');
 });
 
-test('the worker of a vault keeps its lock while its looks are audited, however slowly', async () => {
+test('a worker holds the lock of its vault while its looks are audited, however slow that is', async () => {
   const { lab } = world;
   await account('slow');
   const { keyVault, vaults, rings } = lab.service;
@@ -174,7 +176,7 @@ test('the worker of a vault keeps its lock while its looks are audited, however 
   };
   const pass = (ms: number) => lab.clock.set(lab.clock.now() + ms);
   const replace = { keyVault: { ...keyVault, unwrap: silent }, vaults: { ...vaults, keepWork }, rings };
-  const service = await tellingBy(async () => pass(25_000), replace);
+  const service = await savingUseBy(async () => pass(25_000), replace);
   pass(11_000);
   await workOnVault({ vault: vaultIdOf('slow-kv.vault.azure.net'), lookNow: {}, requestedBy: 'admin' }, service);
   expect((await usesOf('slow')).at(-1)).toBe('look ConnectionFailed look');
@@ -193,13 +195,13 @@ test('a reveal whose account is deleted at the same time returns no value withou
     return row;
   };
   const revealing = await lab.another({ secrets: { ...secrets, read } });
-  // From here on it remembers the account.
+  // From here on the process has the account in its cache.
   await reveal(revealing, 'vanishing', 'tokenKeys', 'k');
   isDeleted = true;
   await expect(reveal(revealing, 'vanishing', 'tokenKeys', 'k')).rejects.toMatchObject({ code: 'AccountNotFound' });
 });
 
-test('an account that does not ask for it has none, and no write for it', async () => {
+test('an account that does not audit its key use has no such entries and no such writes', async () => {
   const { lab } = world;
   await account('quiet', false);
   const { record, etag } = await lab.view('quiet');

@@ -16,7 +16,7 @@ const seconds = 1000;
 const { leaseSeconds, leaseGraceSeconds } = defaultPolicy;
 const world = useLab();
 
-/** Two clocks that go their own ways, as a machine's can. */
+/** Two independent clocks, as on a real machine. */
 interface TwoClocks extends Clock {
   wallMs: number;
   monotonicMs: number;
@@ -46,9 +46,9 @@ interface Bench {
   readonly leases: Leases;
   readonly clock: TwoClocks;
   readonly unwraps: () => number;
-  /** What the vault answers from now on; undefined: the emulator again. */
+  /** The vault's answer from now on; undefined: the emulator's answer. */
   answers(instead: Unwrap | undefined): void;
-  /** Uses the account's key; the buffer itself, to see later what has become of it. */
+  /** Uses the account's key. Returns the buffer itself, so that a test can see its content later. */
   use(view: AccountView): Promise<Bytes>;
   /** `served`, or the code and cause of the refusal. */
   outcome(view: AccountView): Promise<string>;
@@ -56,7 +56,7 @@ interface Bench {
 
 const realClock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
 
-/** The timers of the leases' cache, and its clock, move with the test and not with the machine. */
+/** The test moves the timers and the clock of the leases' cache. */
 function fakeTime(): void {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
   vi.spyOn(performance, 'now').mockImplementation(() => Date.now());
@@ -69,7 +69,7 @@ afterEach(() => {
   for (const leases of opened.splice(0)) leases.clear();
 });
 
-/** Leases of a separate process over the real vault, tables and rings, whose clock the test sets. */
+/** Leases of a separate process over the real vault, tables and rings, with a clock that the test sets. */
 async function bench(options: { policy?: Partial<Policy>; jitter?: number; clock?: Clock } = {}): Promise<Bench> {
   const clock = twoClocks();
   let count = 0;
@@ -89,6 +89,7 @@ async function bench(options: { policy?: Partial<Policy>; jitter?: number; clock
     rings: service.rings,
     accounts: service.accounts,
     serialize: service.serialize,
+    requestLook: service.requestLook,
     keyVault,
     clock: options.clock ?? clock,
     random: { ...random, bytes: (length) => (length === 1 ? jitterByte() : random.bytes(length)) },
@@ -129,7 +130,7 @@ async function anAccount(): Promise<AccountView> {
   return world.lab.account(name, 'contoso', await world.lab.vaultWithKey(`${name}-kv`));
 }
 
-/** The account as a call would find it after a look that ended in this status. */
+/** The account as a call finds it after a look with this status. */
 function withVerdict(view: AccountView, status: WatchStatus, cause?: Cause): AccountView {
   const verdict = verdictOn(view);
   const { encryption } = view.record;
@@ -139,7 +140,7 @@ function withVerdict(view: AccountView, status: WatchStatus, cause?: Cause): Acc
   return { ...view, watch: { ...view.watch, versions: { [encryption.version]: changed } } };
 }
 
-/** A call every ten seconds, and the outcome of each. */
+/** Calls every ten seconds; the outcome of each call. */
 async function inUseFor(ms: number, view: AccountView, { clock, outcome }: Bench): Promise<string[]> {
   const outcomes: string[] = [];
   for (let passed = 0; passed < ms; passed += 10 * seconds) {
@@ -150,7 +151,7 @@ async function inUseFor(ms: number, view: AccountView, { clock, outcome }: Bench
 }
 
 describe('INV-4: no unwrapped account key outlives its lease', () => {
-  test('within the lease the key is opened once, and it is the account’s key each time', async () => {
+  test('INV-4: a key is opened once within its lease, and it is the account’s key each time', async () => {
     const [{ clock, unwraps, use }, view] = [await bench(), await anAccount()];
     const first = Buffer.from(await use(view));
     clock.pass(0.7 * leaseSeconds * seconds);
@@ -175,7 +176,7 @@ describe('INV-4: no unwrapped account key outlives its lease', () => {
       },
     ],
   ];
-  test.each(leaps)('it ends when %s: the key is wiped and unwrapped again', async (_, leap) => {
+  test.each(leaps)('INV-4: a lease ends when %s: the key is wiped and unwrapped again', async (_, leap) => {
     const [{ clock, unwraps, use, outcome, answers }, view] = [await bench(), await anAccount()];
     const key = await use(view);
     leap(clock);
@@ -185,7 +186,7 @@ describe('INV-4: no unwrapped account key outlives its lease', () => {
     expect(unwraps()).toBe(2);
   });
 
-  test.each([0, 1, 127, 255])('jitter byte %i makes no lease longer than leaseSeconds', async (jitter) => {
+  test.each([0, 1, 127, 255])('INV-4: jitter byte %i makes no lease longer than leaseSeconds', async (jitter) => {
     const [{ clock, use, outcome, answers }, view] = [await bench({ jitter }), await anAccount()];
     const key = await use(view);
     answers(refusedWith('KeyDisabled'));
@@ -221,12 +222,12 @@ describe('INV-4: no unwrapped account key outlives its lease', () => {
     fakeTime();
     const key = await use(view);
     expect([isZero(key), leases.size()]).toEqual([false, 1]);
-    // The timer of the cache comes a millisecond behind the end.
+    // The timer of the cache runs a millisecond after the end.
     await vi.advanceTimersByTimeAsync(leaseSeconds * seconds + 1);
     expect([isZero(key), leases.size()]).toEqual([true, 0]);
   });
 
-  test('a lease in grace that no call uses is wiped by a timer, no later than lease and grace', async () => {
+  test('a lease in grace that no call uses is wiped by a timer, at the end of lease and grace at the latest', async () => {
     const [{ use, answers }, view] = [await bench({ clock: realClock }), await anAccount()];
     fakeTime();
     const key = await use(view);
@@ -237,7 +238,7 @@ describe('INV-4: no unwrapped account key outlives its lease', () => {
     expect(isZero(key)).toBe(true);
   });
 
-  test('clear() wipes all', async () => {
+  test('clear() wipes all leased keys', async () => {
     const [{ leases, use }, views] = [await bench(), [await anAccount(), await anAccount()]];
     const keys = await Promise.all(views.map(use));
     expect([keys.some(isZero), leases.size()]).toEqual([false, 2]);
@@ -246,15 +247,15 @@ describe('INV-4: no unwrapped account key outlives its lease', () => {
   });
 });
 
-describe('INV-4: one unwrap is in flight however many callers wait', () => {
-  test('of a hundred callers at once, when there is no lease', async () => {
+describe('INV-4: one unwrap is in progress for any number of waiting callers', () => {
+  test('a hundred callers at once cause one unwrap when there is no lease', async () => {
     const [{ unwraps, outcome, leases }, view] = [await bench(), await anAccount()];
     const outcomes = await Promise.all(Array.from({ length: 100 }, () => outcome(view)));
     expect(new Set(outcomes)).toEqual(new Set(['served']));
     expect([unwraps(), leases.size()]).toEqual([1, 1]);
   });
 
-  test('of a hundred callers at once, when the lease is due for renewal', async () => {
+  test('a hundred callers at once cause one unwrap when the lease is due for renewal', async () => {
     const [{ clock, unwraps, use, outcome }, view] = [await bench(), await anAccount()];
     await use(view);
     clock.pass(0.85 * leaseSeconds * seconds);
@@ -263,7 +264,7 @@ describe('INV-4: one unwrap is in flight however many callers wait', () => {
     expect(unwraps()).toBe(2);
   });
 
-  test('a failed one fails all callers that waited, and the next caller tries again', async () => {
+  test('a failed unwrap fails all callers that waited, and the next caller tries again', async () => {
     const [{ unwraps, outcome, answers }, view] = [await bench(), await anAccount()];
     answers(unreachable);
     const outcomes = await Promise.all(Array.from({ length: 10 }, () => outcome(view)));
@@ -298,24 +299,27 @@ describe('INV-4: a denied look stops renewal at once and ends any grace', () => 
     ['Suspect', 'KeyPermissionDenied'],
     ['Inaccessible', 'KeyNotFound'],
   ];
-  test.each(denied)('%s (%s): used on to the end of its lease, never renewed', async (status, cause) => {
-    const [one, view] = [await bench(), await anAccount()];
-    const key = await one.use(view);
-    const afterwards = withVerdict(view, status, cause);
-    const outcomes = await inUseFor(leaseSeconds * seconds - 1, afterwards, one);
-    expect(new Set(outcomes)).toEqual(new Set(['served']));
-    one.clock.pass(1);
-    expect(await one.outcome(afterwards)).toBe(`CustomerKeyUnreachable ${cause}`);
-    expect([isZero(key), one.unwraps()]).toEqual([true, 1]);
-  });
+  test.each(denied)(
+    'INV-4: %s (%s): the key is used to the end of its lease and never renewed',
+    async (status, cause) => {
+      const [one, view] = [await bench(), await anAccount()];
+      const key = await one.use(view);
+      const afterwards = withVerdict(view, status, cause);
+      const outcomes = await inUseFor(leaseSeconds * seconds - 1, afterwards, one);
+      expect(new Set(outcomes)).toEqual(new Set(['served']));
+      one.clock.pass(1);
+      expect(await one.outcome(afterwards)).toBe(`CustomerKeyUnreachable ${cause}`);
+      expect([isZero(key), one.unwraps()]).toEqual([true, 1]);
+    },
+  );
 
-  test('an account without a lease gets none while its key is Suspect', async () => {
+  test('INV-4: an account without a lease receives none while its key is Suspect', async () => {
     const [{ unwraps, outcome }, view] = [await bench(), await anAccount()];
     expect(await outcome(withVerdict(view, 'Suspect', 'KeyDisabled'))).toBe('CustomerKeyUnreachable KeyDisabled');
     expect(unwraps()).toBe(0);
   });
 
-  test('in grace, a denied look ends it: the key is wiped with the next call', async () => {
+  test('INV-4: a denied look ends grace: the next call wipes the key', async () => {
     const [one, view] = [await bench(), await anAccount()];
     const key = await one.use(view);
     one.answers(unreachable);
@@ -325,7 +329,7 @@ describe('INV-4: a denied look stops renewal at once and ends any grace', () => 
     expect(isZero(key)).toBe(true);
   });
 
-  test('a vault that denies the renewal itself, before any look, gives no grace', async () => {
+  test('INV-4: a vault that denies the renewal itself, before any look, gives no grace', async () => {
     const [one, view] = [await bench(), await anAccount()];
     const key = await one.use(view);
     one.answers(refusedWith('KeyDisabled'));
@@ -335,7 +339,7 @@ describe('INV-4: a denied look stops renewal at once and ends any grace', () => 
     expect(isZero(key)).toBe(true);
   });
 
-  test('a renewal denied once is not taken back by an outage that follows', async () => {
+  test('INV-4: a denied renewal stays denied during the outage that follows', async () => {
     const [one, view] = [await bench(), await anAccount()];
     await one.use(view);
     one.answers(refusedWith('KeyDisabled'));
@@ -347,10 +351,10 @@ describe('INV-4: a denied look stops renewal at once and ends any grace', () => 
   });
 });
 
-describe('INV-4: grace is only for a vault that does not answer', () => {
+describe('INV-4: only a vault that does not answer gives grace', () => {
   const isUnanswered = (cause: Cause) => classOf(cause) === 'unreachable' || cause === 'IdentityReplaced';
   const unanswered = causes.filter(isUnanswered);
-  test.each(unanswered)('%s: served through the lease and well into grace', async (cause) => {
+  test.each(unanswered)('INV-4: %s: served through the lease and well into grace', async (cause) => {
     const [one, view] = [await bench(), await anAccount()];
     await one.use(view);
     one.answers(refusedWith(cause));
@@ -359,17 +363,17 @@ describe('INV-4: grace is only for a vault that does not answer', () => {
   });
 
   const answered = causes.filter((cause) => !isUnanswered(cause));
-  test.each(answered)('%s: not beyond the lease', async (cause) => {
+  test.each(answered)('INV-4: %s: not served after the lease', async (cause) => {
     const [one, view] = [await bench(), await anAccount()];
     await one.use(view);
     one.answers(refusedWith(cause));
     const outcomes = await inUseFor((leaseSeconds + 20) * seconds, view, one);
-    // No repetition helps where the bytes are wrong, so that is no 503.
+    // A retry does not help when the bytes are wrong, so the answer is not 503.
     const code = cause === 'KeyMaterialMismatch' ? cause : 'CustomerKeyUnreachable';
     expect(outcomes.slice(-2)).toEqual(Array(2).fill(`${code} ${cause}`));
   });
 
-  test('never beyond lease + grace, and then the key is wiped', async () => {
+  test('INV-4: no key is used after lease + grace, and then it is wiped', async () => {
     const [one, view] = [await bench(), await anAccount()];
     const key = await one.use(view);
     one.answers(unreachable);
@@ -379,7 +383,7 @@ describe('INV-4: grace is only for a vault that does not answer', () => {
     expect(isZero(key)).toBe(true);
   });
 
-  test('the wall clock alone ends it as well', async () => {
+  test('INV-4: the wall clock alone ends a lease too', async () => {
     const [one, view] = [await bench(), await anAccount()];
     const key = await one.use(view);
     one.answers(unreachable);
@@ -389,7 +393,7 @@ describe('INV-4: grace is only for a vault that does not answer', () => {
     expect(isZero(key)).toBe(true);
   });
 
-  test('in grace the vault is called again every ten seconds, not at every call', async () => {
+  test('a process in grace calls the vault again every ten seconds, not at every call', async () => {
     const [one, view] = [await bench(), await anAccount()];
     await one.use(view);
     one.answers(unreachable);
@@ -402,7 +406,7 @@ describe('INV-4: grace is only for a vault that does not answer', () => {
     expect(one.unwraps() - before).toBeLessThanOrEqual(5);
   });
 
-  test('when the vault is back, the lease is renewed and a whole one', async () => {
+  test('a lease is renewed to its full length when the vault answers again', async () => {
     const [one, view] = [await bench(), await anAccount()];
     await one.use(view);
     one.answers(unreachable);
@@ -417,8 +421,8 @@ describe('INV-4: grace is only for a vault that does not answer', () => {
   });
 });
 
-describe('INV-2: no outage is a refusal of the key', () => {
-  test('a process with a lease serves while the vault is down; a fresh instance returns 503 CustomerKeyUnreachable', async () => {
+describe('INV-2: an outage never counts as a refusal of the key', () => {
+  test('INV-2: a process with a lease serves while the vault is down; a new process returns 503 CustomerKeyUnreachable', async () => {
     const [running, fresh, view] = [await bench(), await bench(), await anAccount()];
     await running.use(view);
     const { vaultName } = view.watch?.binding ?? {};
@@ -436,7 +440,7 @@ describe('INV-2: no outage is a refusal of the key', () => {
     expect(await fresh.outcome(view)).toBe('served');
   });
 
-  test.each([0, 255])('whatever the jitter (%i), lease and grace are served to their end', async (jitter) => {
+  test.each([0, 255])('INV-2: for every jitter (%i), lease and grace are served to their end', async (jitter) => {
     const [one, view] = [await bench({ jitter }), await anAccount()];
     await one.use(view);
     one.answers(unreachable);
@@ -445,8 +449,8 @@ describe('INV-2: no outage is a refusal of the key', () => {
   });
 });
 
-describe('A lease is for one key', () => {
-  test('an account that moves to another key is opened under that one', async () => {
+describe('a lease is for one key', () => {
+  test('an account that changes to another key is opened under that key', async () => {
     const [{ unwraps, use, outcome, answers }, view] = [await bench(), await anAccount()];
     const before = Buffer.from(await use(view));
     const moved = await world.lab.move(view.record.name, await world.lab.vaultWithKey(`${view.record.name}-next-kv`));
@@ -457,7 +461,7 @@ describe('A lease is for one key', () => {
     expect(await outcome(third)).toBe('CustomerKeyUnreachable KeyDisabled');
   });
 
-  test('accounts do not share one', async () => {
+  test('two accounts do not share a lease', async () => {
     const [{ use }, a, b] = [await bench(), await anAccount(), await anAccount()];
     expect(Buffer.from(await use(a))).not.toEqual(Buffer.from(await use(b)));
   });

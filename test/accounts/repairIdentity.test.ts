@@ -17,7 +17,9 @@ const operator = { kind: 'principal', id: 'operator' } as const;
 const systemAssigned = { useSystemAssignedIdentity: true } as const;
 const minutes = 60_000;
 
-/** A user-assigned identity of ours, that may unwrap in the vault named and, for the control look, in the operator's. */
+/**
+ * A user-assigned identity of Keyward that may unwrap in the named vault and, for the control look, in the operator's.
+ */
 async function identityFor(
   name: string,
   ...vaults: string[]
@@ -41,7 +43,7 @@ const encryptionOf = async (name: string): Promise<CustomerKeyEncryption> => {
 const setEnabled = (vault: string, enabled: boolean) =>
   world.lab.keyVault('PATCH', `/vaults/${vault}/keys/cmk`, { enabled });
 
-/** An account whose grant names another object id: Keyward's identity has none any more, and the denial is confirmed. */
+/** An account whose grant names an object id that Keyward's identity no longer has, with a confirmed denial. */
 async function lostGrant(vault: string): Promise<void> {
   const { lab } = world;
   await lab.account(vault, vault, await lab.vaultWithKey(vault));
@@ -51,7 +53,7 @@ async function lostGrant(vault: string): Promise<void> {
 }
 
 describe('repair of the identity', () => {
-  test('reaches the same key by another identity, and changes nothing else', async () => {
+  test('the repair reaches the same key by another identity, and changes no other property', async () => {
     const { lab } = world;
     await lostGrant('repair-kv');
     const before = await lab.view('repair-kv');
@@ -74,7 +76,7 @@ describe('repair of the identity', () => {
     expect(same(after)).toEqual(same(before));
     expect((await openAccountKey(after.record, lab.service)).ok).toBe(true);
 
-    // Its row has moved with it, and the new watch has it from now on.
+    // The row moved with the account, and the new watch has the account from now on.
     const row = { name: 'repair-kv', instanceId: after.record.instanceId, version, follows };
     expect(await lab.service.bindings.readAccount(old.binding.id, row)).toBeUndefined();
     expect(await lab.service.bindings.readAccount(binding.id, row)).toBeDefined();
@@ -85,7 +87,7 @@ describe('repair of the identity', () => {
     expect(stateOf(await lab.view('repair-kv'))).toBe('CustomerKeyInaccessible');
   });
 
-  test('INV-6: is in the account’s chain after the denial, with the actor and both identities', async () => {
+  test('INV-6: the repair is in the account’s chain after the denial, with the actor and both identities', async () => {
     const { lab } = world;
     await lostGrant('audited-kv');
     const { identity } = await identityFor('audited', 'audited-kv');
@@ -101,7 +103,7 @@ describe('repair of the identity', () => {
     expect(await firstBrokenLink(record.instanceId, entries, record.audit, (n) => audit.kek(n))).toBeUndefined();
   });
 
-  test('works in Suspect and Unreachable too, and at once', async () => {
+  test('the repair works at once in Suspect and Unreachable too', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('early-kv');
     const { identity } = await identityFor('early', 'early-kv');
@@ -113,8 +115,8 @@ describe('repair of the identity', () => {
     await repair('early', identity);
 
     const encryption = { type: 'CustomerKey', keyIdentifier: key, identity: lost.identity } as const;
-    await putAccount('early-2', { owner: 'early', location, encryption }, {}, tester, lab.service);
-    // Without a control look of ours, a denial is our own trouble.
+    await putAccount({ name: 'early-2', input: { owner: 'early', location, encryption }, actor: tester }, lab.service);
+    // Without a control look, a denial is Keyward's own fault.
     for (const vault of ['early-kv', 'keyward-operator'])
       await lab.keyVault('DELETE', `/vaults/${vault}/grants/${lost.objectId}`);
     await lab.advance(70_000);
@@ -123,14 +125,14 @@ describe('repair of the identity', () => {
   });
 });
 
-test('repair takes another application too, where the vault is in another tenant', async () => {
+test('the repair accepts another application too, when the vault is in another tenant', async () => {
   const { lab } = world;
   const controls = { identity: keyVaultControl(lab.identityUrl), keyVault: lab.keyVault };
   const lost = await registerApplication('far', controls);
   const keyIdentifier = await lab.vaultWithKey('far-kv', { tenantId: lost.tenantId });
   await installApplication('far', 'far-kv', controls);
   const encryption = { type: 'CustomerKey', keyIdentifier, identity: lost } as const;
-  await putAccount('far', { owner: 'far', location, encryption }, {}, tester, lab.service);
+  await putAccount({ name: 'far', input: { owner: 'far', location, encryption }, actor: tester }, lab.service);
   const { roleAssignments } = await lab.keyVault<{ roleAssignments: { principal: string }[] }>('GET', '/vaults/far-kv');
   for (const { principal } of roleAssignments) await lab.keyVault('DELETE', `/vaults/far-kv/grants/${principal}`);
   await lab.advance(70_000);
@@ -155,7 +157,7 @@ describe('repair is refused, and the account stays as it is,', () => {
     expect((await world.lab.view(name)).record).toEqual(before);
   }
 
-  test('INV-12: with an identity that the key does not open for, or after the customer has taken the key itself away', async () => {
+  test('INV-12: a repair is refused with an identity that does not open the key, also after the customer has revoked the key itself', async () => {
     const { lab } = world;
     await lostGrant('denied-kv');
     const stranger = await identityFor('denied-stranger');
@@ -174,7 +176,7 @@ describe('repair is refused, and the account stays as it is,', () => {
     expect(await lab.service.claims.find('userAssignedIdentity', identity.userAssignedIdentity)).toBeUndefined();
   });
 
-  test('while the key is accessible, by the identity that reaches it, and under the system key', async () => {
+  test('a repair is refused while the key is accessible, by the identity that reaches it, and under the system key', async () => {
     const { lab } = world;
     await lab.account('sound', 'sound', await lab.vaultWithKey('sound-kv'));
     const { identity } = await identityFor('sound', 'sound-kv');
@@ -186,12 +188,12 @@ describe('repair is refused, and the account stays as it is,', () => {
     expect(await failure(repair('absent', identity))).toMatchObject({ code: 'AccountNotFound' });
   });
 
-  test('INV-10: with another owner’s identity, before any call leaves', async () => {
+  test('INV-10: a repair with another owner’s identity is refused before any call to the vault', async () => {
     const { lab } = world;
     const keyIdentifier = await lab.vaultWithKey('owned-kv');
     const { identity } = await identityFor('owned', 'owned-kv');
     const encryption = { type: 'CustomerKey', keyIdentifier, identity } as const;
-    await putAccount('owned', { owner: 'owned', location, encryption }, {}, tester, lab.service);
+    await putAccount({ name: 'owned', input: { owner: 'owned', location, encryption }, actor: tester }, lab.service);
     await lostGrant('thief-kv');
     const total = async () => (await lab.keyVault<{ total: number }>('GET', '/requests')).total;
     const before = await total();
@@ -200,14 +202,14 @@ describe('repair is refused, and the account stays as it is,', () => {
   });
 });
 
-test('a change of identity by PATCH leaves no row behind either', async () => {
+test('a change of identity by PATCH leaves no row under the old binding', async () => {
   const { lab } = world;
   const key = await lab.vaultWithKey('patch-kv');
   await lab.account('patched', 'patched', key);
   const old = await encryptionOf('patched');
   const { identity } = await identityFor('patched', 'patch-kv');
   const encryption = { type: 'CustomerKey', keyIdentifier: key, identity } as const;
-  const { record } = await patchAccount('patched', { encryption }, {}, tester, lab.service);
+  const { record } = await patchAccount({ name: 'patched', input: { encryption }, actor: tester }, lab.service);
   const row = { name: 'patched', instanceId: record.instanceId, version: old.version, follows: true };
   expect(await lab.service.bindings.readAccount(old.binding.id, row)).toBeUndefined();
 });
@@ -234,7 +236,7 @@ test('INV-1: a crash between any two effects of a repair leaves an account that 
     await repairIdentity(name, identity, operator, await service).catch(() => undefined);
     isWhole = !hasDied();
     const { status } = verdictOn(await lab.view(name)) ?? {};
-    // Where the record was written the account is back already; everywhere else nothing has happened yet.
+    // When the record was written, the account works already. In all other cases nothing has changed yet.
     expect(await keyOf(name)).toBe(status === 'Accessible' ? before.get(name) : 'KeyPermissionDenied');
     if (status !== 'Accessible') await repair(name, identity);
     expect(stateOf(await lab.view(name))).toBe('Enabled');

@@ -21,14 +21,14 @@ const grant = (vault: string, permissions: unknown) =>
   world.lab.keyVault('PUT', `/vaults/${vault}/grants/${appPrincipalId}`, { permissions });
 const revoke = (vault: string) => world.lab.keyVault('DELETE', `/vaults/${vault}/grants/${appPrincipalId}`);
 
-/** A key that breaks three rules at once. */
+/** A key that violates three rules at once. */
 async function badKey(vault: string): Promise<string> {
   const key = await world.lab.vaultWithKey(vault, { recoveryLevel: 'Recoverable+Purgeable', location: 'northeurope' });
   await world.lab.keyVault('PATCH', `/vaults/${vault}/keys/cmk`, { enabled: false });
   return key;
 }
 
-/** Whatever the tables hold that a dry run could have touched. */
+/** All rows of the tables that a dry run could change. */
 async function stored(vault: string, { service }: { service: Service }): Promise<unknown> {
   const host = `${vault}.vault.azure.net`;
   return {
@@ -39,25 +39,28 @@ async function stored(vault: string, { service }: { service: Service }): Promise
 }
 
 describe('a dry run', () => {
-  test('passes every check for a good key, and proves it by a remote unwrap', async () => {
+  test('a dry run passes every check for a good key, and proves it by a remote unwrap', async () => {
     const { valid, checks } = await dryRun(await world.lab.vaultWithKey('dry-good'));
     expect(valid).toBe(true);
     expect(checks.map(({ result }) => result)).toEqual(checks.map(() => 'pass'));
     expect(checks.find(({ name }) => name === 'unwrapProof')?.seen).toMatch(/request id [0-9a-f-]{36}/);
   });
 
-  test('changes, stores and claims nothing, and what it allowed goes through afterwards', async () => {
+  test('a dry run changes, stores and claims nothing, and the change that it allowed succeeds afterwards', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('dry-nothing');
     const before = await stored('dry-nothing', lab);
     await dryRun(key);
     expect(await stored('dry-nothing', lab)).toEqual(before);
     await dryRun(key, { owner: 'fabrikam' });
-    await putAccount('dry-real', { owner: 'contoso', location, ...by(key) }, {}, tester, lab.service);
+    await putAccount(
+      { name: 'dry-real', input: { owner: 'contoso', location, ...by(key) }, actor: tester },
+      lab.service,
+    );
     expect(failed((await dryRun(key, { owner: 'fabrikam' })).checks)).toEqual(['OwnerMismatch']);
   });
 
-  test('lists three failures of one key at once, each with what was seen and the command that fixes it', async () => {
+  test('a dry run lists three failures of one key at once, each with what it found and the command that fixes it', async () => {
     const { valid, checks } = await dryRun(await badKey('dry-three'));
     expect(valid).toBe(false);
     const faults = checks.filter(({ result }) => result === 'fail');
@@ -70,7 +73,7 @@ describe('a dry run', () => {
     expect(faults[2]?.message).toBe('The vault is in the region northeurope, and the account in westeurope.');
   });
 
-  test('of an account that exists is held against that account, which stays as it is', async () => {
+  test('a dry run of an existing account checks against that account and does not change it', async () => {
     const { lab } = world;
     const before = await lab.account('dry-exists', 'contoso');
     const key = await badKey('dry-exists-kv');
@@ -81,7 +84,7 @@ describe('a dry run', () => {
     expect(await failure(foreign)).toMatchObject({ code: 'PropertyNotChangeable' });
   });
 
-  test('needs an encryption, and for a new account its owner and location', async () => {
+  test('a dry run needs an encryption and, for a new account, its owner and location', async () => {
     const { service } = world.lab;
     const key = 'https://dry-good.vault.azure.net/keys/cmk';
     for (const [input, target] of [
@@ -96,7 +99,7 @@ describe('a dry run', () => {
     expect(await validateEncryption('absent', system, 0, service)).toEqual({ valid: true, checks: [] });
   });
 
-  test('tells may-read and may-unwrap apart', async () => {
+  test('a dry run distinguishes the right to read from the right to unwrap', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('dry-rights');
     const kid = (await lab.keyVault<{ versions: { key: { kid: string } }[] }>('GET', '/vaults/dry-rights/keys/cmk'))
@@ -119,7 +122,7 @@ describe('a dry run', () => {
   });
 });
 
-test('INV-9: a dry run says nothing that only Key Vault knows', async () => {
+test('INV-9: a dry run discloses nothing that only Key Vault knows', async () => {
   const { lab } = world;
   const key = await lab.vaultWithKey('dry-quiet', { firewall: 'ForbiddenByFirewall' });
   const shut = (await dryRun(key)).checks;
@@ -132,8 +135,8 @@ test('INV-9: a dry run says nothing that only Key Vault knows', async () => {
     expect(JSON.stringify([shut, denied])).not.toContain(upstream);
 });
 
-describe('a grant that is on its way', () => {
-  /** Time passes in the dry run's own pauses; the grant arrives in the one numbered. */
+describe('a dry run that waits for a grant', () => {
+  /** Time passes in the dry run's own pauses; the grant arrives in the pause with this number. */
   async function withGrantAfter(pauses: number, vault: string) {
     const { lab } = world;
     const waits: number[] = [];
@@ -145,14 +148,14 @@ describe('a grant that is on its way', () => {
     return { waits, service: await lab.another({ pause }) };
   }
 
-  test('is recognised as such', async () => {
+  test('a dry run recognises a grant that has not arrived yet', async () => {
     const key = await world.lab.vaultWithKey('dry-fresh');
     await revoke('dry-fresh');
     const { checks } = await dryRun(key);
     expect(checks.find(({ result }) => result === 'fail')?.message).toMatch(/role assignments take up to 10 minutes/);
   });
 
-  test('is waited for as long as asked, and no longer than it takes', async () => {
+  test('a dry run waits for a grant as long as requested, and no longer than necessary', async () => {
     const key = await world.lab.vaultWithKey('dry-wait');
     await revoke('dry-wait');
     const { waits, service } = await withGrantAfter(3, 'dry-wait');
@@ -160,7 +163,7 @@ describe('a grant that is on its way', () => {
     expect(waits).toEqual([5_000, 5_000, 5_000]);
   });
 
-  test('that does not come in time is reported after the requested time', async () => {
+  test('a dry run reports a grant that does not arrive within the requested time', async () => {
     const key = await world.lab.vaultWithKey('dry-late');
     await revoke('dry-late');
     const { waits, service } = await withGrantAfter(100, 'dry-late');
@@ -168,7 +171,7 @@ describe('a grant that is on its way', () => {
     expect(waits).toEqual([5_000, 5_000]);
   });
 
-  test('is the only thing that is waited for', async () => {
+  test('a dry run waits for a grant only, and for no other failure', async () => {
     const { waits, service } = await withGrantAfter(100, 'dry-three');
     await dryRun('https://dry-three.vault.azure.net/keys/cmk', { wait: 60, service });
     expect(waits).toEqual([]);
@@ -179,13 +182,15 @@ describe('PUT and PATCH', () => {
   const refusals = async (key: string, owner = 'contoso', name = 'dry-same') => {
     const { lab } = world;
     const errors = [
-      await failure(patchAccount(name, by(key), {}, tester, lab.service)),
-      await failure(putAccount('dry-never', { owner, location, ...by(key) }, {}, tester, lab.service)),
+      await failure(patchAccount({ name, input: by(key), actor: tester }, lab.service)),
+      await failure(
+        putAccount({ name: 'dry-never', input: { owner, location, ...by(key) }, actor: tester }, lab.service),
+      ),
     ];
     return errors.map((error) => (error instanceof KeywardError ? error : expect.fail(String(error))));
   };
 
-  test('refuse by the list that the dry run shows: what fails, then what warns', async () => {
+  test('PUT and PATCH refuse with the list of the dry run: failed checks first, then warnings', async () => {
     const { lab } = world;
     await lab.account('dry-same', 'contoso');
     const soon = new Date(lab.clock.now() + 86_400_000).toISOString();
@@ -210,7 +215,7 @@ describe('PUT and PATCH', () => {
     }
   });
 
-  test('INV-10: another owner’s vault is refused in one opaque way, in the dry run too, before any call leaves for it', async () => {
+  test('INV-10: another owner’s vault gets one opaque refusal, in the dry run too, before any call to it', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('dry-owned');
     await lab.account('dry-owner', 'contoso', key);
@@ -231,7 +236,7 @@ describe('PUT and PATCH', () => {
     expect(await total()).toBe(before);
   });
 
-  test('INV-8: the dry run reports text that is no key identifier of the cloud, and no call leaves', async () => {
+  test('INV-8: the dry run reports text that is no key identifier of the cloud, and makes no call', async () => {
     const before = await total();
     for (const [text, cause] of [
       ['https://evil.example/keys/cmk', 'VaultHostNotAllowed'],
@@ -244,11 +249,12 @@ describe('PUT and PATCH', () => {
 });
 
 describe('INV-10: with KEYWARD_OWNER_TAG a key must name its owner', () => {
-  test('and is refused until it does, by the dry run and by PUT', async () => {
+  test('INV-10: a key without the owner’s tag is refused until it has the tag, by the dry run and by PUT', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('dry-tag');
     const service = await lab.another({ ownerTag: 'keyward-owner' });
-    const put = () => putAccount('dry-tagged', { owner: 'contoso', location, ...by(key) }, {}, tester, service);
+    const put = () =>
+      putAccount({ name: 'dry-tagged', input: { owner: 'contoso', location, ...by(key) }, actor: tester }, service);
     for (const tags of [{}, { 'keyward-owner': 'fabrikam' }]) {
       await lab.keyVault('PATCH', '/vaults/dry-tag/keys/cmk', { tags });
       expect(failed((await dryRun(key, { service })).checks)).toEqual(['OwnerMismatch']);

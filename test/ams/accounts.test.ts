@@ -26,7 +26,7 @@ const create = (name: string, more: object = {}, ams: AzureMediaServices = world
 const raw = (method: string, path: string, version: string, body?: unknown) =>
   world.api(method, `${path}${path.includes('?') ? '&' : '?'}api-version=${version}`, body);
 
-/** A user-assigned identity of the app's, which the vault lets in. */
+/** A user-assigned identity of the app that the vault allows. */
 async function identityFor(vault: string, name: string): Promise<string> {
   const id = userAssigned(name);
   const response = await fetch(`${world.stack.identity.url}/control/identities/${name}`, {
@@ -41,7 +41,7 @@ async function identityFor(vault: string, name: string): Promise<string> {
 }
 
 describe('the unmodified client', () => {
-  test('creates, reads, changes and deletes an account under the system key', async () => {
+  test('the unmodified client creates, reads, changes and deletes an account under the system key', async () => {
     const { ams, api } = world;
     const made = await create('walk', { tags: { a: 'b' } });
     expect(made).toMatchObject({
@@ -55,7 +55,7 @@ describe('the unmodified client', () => {
       mediaServiceId: expect.any(String),
       systemData: { createdAt: expect.any(Date), lastModifiedAt: expect.any(Date) },
     });
-    // Both APIs show the same account; a subscription is its owner.
+    // Both APIs show the same account. Its subscription is its owner.
     const native = (await got(200, api('GET', '/api/accounts/walk'))).body;
     expect(native.properties).toMatchObject({
       accountId: made.mediaServiceId,
@@ -76,7 +76,7 @@ describe('the unmodified client', () => {
     await refused(404, 'AccountNotFound', api('GET', '/api/accounts/walk'));
   });
 
-  test('gives an account a customer key at creation and later, by the system-assigned and by a user-assigned identity', async () => {
+  test('the client gives an account a customer key at creation and later, by the system-assigned and by a user-assigned identity', async () => {
     const { ams } = world;
     const key = await vaultWithKey(world, 'ams-kv');
     const assigned = await identityFor('ams-kv', 'media-identity');
@@ -100,7 +100,7 @@ describe('the unmodified client', () => {
       ...([group, 'keyed', { identity: both, encryption: by(key, named) }, poll] as const),
     );
     expect(moved.encryption).toMatchObject({ identity: named, status: 'Accessible' });
-    // What is read can be sent back: nothing changes, and the vault is not called.
+    // The client can send back what it has read: nothing changes, and the vault receives no call.
     const asked = (await requestsTo(world, 'ams-kv')).length;
     const { encryption, tags = {} } = await ams.mediaservices.get(group, 'keyed');
     const again = await create('keyed', { identity: both, encryption, tags });
@@ -126,7 +126,7 @@ describe('the unmodified client', () => {
     ['an elliptic-curve key', 'KeyTypeUnsupported', { kty: 'EC', curve: 'P-256', size: undefined }, {}],
     ['a disabled key', 'KeyDisabled', { enabled: false }, {}],
     ['a vault without purge protection', 'PurgeProtectionMissing', {}, { recoveryLevel: 'Recoverable+Purgeable' }],
-  ])('is refused %s at once, with code and details', async (_what, cause, key, vault) => {
+  ])('the client is refused %s at once, with code and details', async (_what, cause, key, vault) => {
     const name = `bad-${cause.toLowerCase()}`.slice(0, 24).replace(/-$/, '');
     const identifier = await vaultWithKey(world, name, vault, key);
     const error = await thrown(create(name, { encryption: by(identifier, system) }));
@@ -137,7 +137,7 @@ describe('the unmodified client', () => {
     expect(await thrown(world.ams.mediaservices.get(group, name))).toMatchObject({ statusCode: 404 });
   });
 
-  test('INV-10: a subscription cannot use the vault of another, and no call reaches it', async () => {
+  test('INV-10: a subscription cannot use the vault of another, and no call reaches that vault', async () => {
     const key = await vaultWithKey(world, 'claimed-kv');
     await create('claimed', { encryption: by(key, system) });
     const asked = (await requestsTo(world, 'claimed-kv')).length;
@@ -146,7 +146,7 @@ describe('the unmodified client', () => {
     expect(await requestsTo(world, 'claimed-kv')).toHaveLength(asked);
   });
 
-  test('lists what can be called, and says which names are free', async () => {
+  test('the client lists the operations, and checks which names are free', async () => {
     const { ams } = world;
     await create('taken');
     const check = (name: string) => ams.locations.checkNameAvailability('westeurope', { name, type: 'MediaServices' });
@@ -159,7 +159,7 @@ describe('the unmodified client', () => {
 });
 
 describe('an account', () => {
-  test('is at its own path and at no other', async () => {
+  test('an account exists at its own path and at no other', async () => {
     const { api } = world;
     await create('placed');
     for (const path of [accountPath('placed', otherSubscription), accountPath('placed', subscriptionId, 'another')]) {
@@ -170,7 +170,7 @@ describe('an account', () => {
       await got(204, raw('DELETE', path, '2021-11-01'));
     }
     await got(200, raw('GET', accountPath('placed').toUpperCase().replace('/API', '/api'), '2021-11-01'));
-    // One that was made without a path has none; one that was made with it has it for good.
+    // An account that was made without a path has none. One that was made with a path keeps it for ever.
     await got(201, api('PUT', '/api/accounts/native', newAccount()));
     await refused(404, 'AccountNotFound', raw('GET', accountPath('native'), '2021-11-01'));
     const place = { subscriptionId, resourceGroupName: group };
@@ -187,7 +187,7 @@ describe('an account', () => {
     expect(kept.tags).toEqual({ by: 'ams' });
   });
 
-  test('keeps what means nothing here as it came, and shows it in the versions that have it', async () => {
+  test('Keyward stores the properties without a meaning to it unchanged, and shows them in the API versions that have them', async () => {
     const storage = `/subscriptions/${subscriptionId}/resourceGroups/${group}/providers/Microsoft.Storage/storageAccounts/media`;
     const kept = {
       storageAccounts: [{ id: storage, type: 'Primary', identity: { useSystemAssignedIdentity: true } }],
@@ -211,7 +211,7 @@ describe('an account', () => {
     expect(shown['2021-11-01']).toMatchObject({ ...kept, provisioningState: 'Succeeded' });
     expect(shown['2021-11-01']).not.toHaveProperty('minimumTlsVersion');
     expect(shown['2023-01-01']).toMatchObject({ ...kept, minimumTlsVersion: 'Tls12' });
-    // What a change does not name stays.
+    // Properties that a change does not name keep their values.
     const change = { properties: { publicNetworkAccess: 'Enabled' } };
     const { body } = await got(200, raw('PATCH', path, '2021-06-01', change));
     expect(body.properties).toMatchObject({ ...kept, publicNetworkAccess: 'Enabled' });
@@ -227,7 +227,7 @@ describe('an account', () => {
     expect(strange.body.error.target).toBe('properties.sasKey');
   });
 
-  test('whose identities contradict its encryption is refused', async () => {
+  test('an account whose identities contradict its encryption is refused', async () => {
     const key = await vaultWithKey(world, 'contra-kv');
     const path = accountPath('contra');
     const assigned = userAssigned('one');
@@ -265,7 +265,7 @@ describe('an account', () => {
 });
 
 describe('versions', () => {
-  test('a missing or unknown one is refused with those that there are', async () => {
+  test('a missing or unknown api-version is refused with a list of the supported ones', async () => {
     const refusal = await refused(400, 'InvalidParameter', world.api('GET', accountPath('absent')));
     for (const version of versions) expect(refusal.body.error.message).toContain(version);
     expect(refusal.body.error.target).toBe('api-version');
@@ -276,7 +276,7 @@ describe('versions', () => {
     expect(other.body.error.message).toContain('2022-08-01');
   });
 
-  test.each(['2020-05-01', '2021-06-01'])('%s is synchronous', async (version) => {
+  test.each(['2020-05-01', '2021-06-01'])('api-version %s is synchronous', async (version) => {
     const path = accountPath(`sync-${version.slice(0, 4)}`);
     const made = await got(201, raw('PUT', path, version, { location }));
     expect(made.headers.get('azure-asyncoperation')).toBeNull();
@@ -286,7 +286,7 @@ describe('versions', () => {
   });
 
   test.each(['2021-11-01', '2023-01-01'])(
-    '%s tells of an operation, with where to follow it and where the result is',
+    'api-version %s returns an operation, with the addresses of its status and its result',
     async (version) => {
       const path = accountPath(`async-${version.slice(0, 4)}`);
       const calls: [method: string, status: number][] = [
@@ -311,7 +311,7 @@ describe('versions', () => {
         });
         const result = await got(200, world.api('GET', local('location')));
         expect(result.body.id).toBe((await got(200, raw('GET', path, version))).body.id);
-        // It belongs to the subscription in its path.
+        // The operation belongs to the subscription in its path.
         const elsewhere = local('azure-asyncoperation').replace(subscriptionId, otherSubscription);
         await refused(404, 'NotFound', world.api('GET', elsewhere));
       }
@@ -327,7 +327,7 @@ describe('versions', () => {
     },
   );
 
-  test('the requests of the bring-your-own-key samples of 2020-05-01 go through', async () => {
+  test('the requests of the bring-your-own-key samples of 2020-05-01 succeed', async () => {
     const key = await vaultWithKey(world, 'byok-kv');
     const path = accountPath('byok');
     const storage = {
@@ -346,7 +346,7 @@ describe('versions', () => {
       properties: { storageAccounts: [storage], encryption: by(key) },
     };
     const { body } = await got(200, raw('PUT', path, '2020-05-01', second));
-    // No identity of the encryption, and no status: they came later.
+    // No identity of the encryption, and no status, because later versions introduced them.
     expect(body.properties.encryption).toEqual({
       type: 'CustomerKey',
       keyVaultProperties: { keyIdentifier: key, currentKeyIdentifier: expect.stringContaining(`${key}/`) },
@@ -359,7 +359,7 @@ describe('versions', () => {
     });
   });
 
-  test('the requests of the specification’s examples are understood', async () => {
+  test('the requests of the specification’s examples are accepted', async () => {
     const key = await vaultWithKey(world, 'spec-kv');
     const identity = await identityFor('spec-kv', 'spec-identity');
     const storage = `/subscriptions/${subscriptionId}/resourceGroups/${group}/providers/Microsoft.Storage/storageAccounts/spec`;
@@ -377,7 +377,7 @@ describe('versions', () => {
       },
     });
     const path = accountPath('spec');
-    // The example names no key: a defect of the specification, and refused as one.
+    // The example names no key. This is a defect of the specification, and the request is refused.
     const keyless = await refused(
       400,
       'InvalidRequestContent',
@@ -416,7 +416,7 @@ test('lists follow their links over 250 accounts, by group and by subscription',
   expect(await all(ams.mediaservices.list('even'))).toHaveLength(49);
 });
 
-test('an account is found by its subscription alone, as 2020-05-01 has it, and by no other', async () => {
+test('in 2020-05-01 an account is found by its subscription alone, and by no other subscription', async () => {
   await create('subscribed');
   const at = (subscription: string) =>
     raw('GET', `/api/subscriptions/${subscription}/providers/Microsoft.Media/mediaservices/Subscribed`, '2020-05-01');
@@ -429,7 +429,7 @@ test('an account is found by its subscription alone, as 2020-05-01 has it, and b
     await refused(400, 'InvalidParameter', world.api('GET', `${list}&$skipToken=${token}`));
 });
 
-test('a resource type that this service does not have returns an error of Azure Resource Manager’s shape', async () => {
+test('an unsupported resource type returns an error in Azure Resource Manager’s shape', async () => {
   await create('childless');
   for (const [method, path] of [
     ['GET', 'assets'],
@@ -447,8 +447,8 @@ test('a resource type that this service does not have returns an error of Azure 
     );
 });
 
-describe('who may call', () => {
-  test('a function key is no way in, and the refusal says what is', async () => {
+describe('authorization', () => {
+  test('a function key is refused, and the refusal says what to use', async () => {
     const was = process.env.KEYWARD_AUTH;
     process.env.KEYWARD_AUTH = 'functionKeys';
     try {
@@ -458,13 +458,13 @@ describe('who may call', () => {
         'AuthenticationFailed',
         api('GET', `${accountPath('walk')}?api-version=2021-11-01`),
       );
-      expect(refusal.body.error.message).toMatch(/bearer tokens only.*KEYWARD_AUTH/);
+      expect(refusal.body.error.message).toMatch(/need bearer tokens.*KEYWARD_AUTH/);
     } finally {
       process.env.KEYWARD_AUTH = was;
     }
   });
 
-  test('a client that may write accounts cannot let go of a customer key, nor reveal', async () => {
+  test('a client that may write accounts can neither release a customer key nor reveal', async () => {
     const { stack } = world;
     const key = await vaultWithKey(world, 'held-kv');
     await create('held', { encryption: by(key, system) });
@@ -491,7 +491,7 @@ describe('who may call', () => {
     });
   });
 
-  test('a token for the native API is one for these routes, and the other way round', async () => {
+  test('these routes accept a token for the native API, and the native API accepts a token for these routes', async () => {
     const { stack } = world;
     for (const scope of ['api://keyward/.default', 'https://keyward.example/api/.default']) {
       const api = caller(stack.host.url, { authorization: `Bearer ${await operatorToken(stack.identity, scope)}` });
@@ -526,7 +526,7 @@ describe('hostile input', () => {
   ];
   const names = ['a', 'constructor', '__proto__', '%00', '%2e%2e', 'ä #ß', 'A'.repeat(300)];
 
-  test('is answered by a status that is the caller’s own, on every route', async () => {
+  test('hostile input is answered by a 4xx status on every route', async () => {
     await create('target');
     const writing = amsRoutes.filter(({ method }) => method === 'PUT' || method === 'PATCH' || method === 'POST');
     expect(writing.length).toBeGreaterThan(8);

@@ -1,4 +1,4 @@
-/** What bodies and names may say on the routes of Azure Media Services, parsed without the app. */
+/** Bodies and names on the routes of Azure Media Services, parsed without the app. */
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { AccountView } from '../../src/core/accounts/account.ts';
 import { parseResourceName } from '../../src/core/ams/resource.ts';
@@ -32,7 +32,7 @@ describe('encoding settings', () => {
       `the name ${name}`,
       { experimentalOptions: { [name]: 'x' } },
     ]),
-  ])('with %s are refused, wherever they stand', (_what, settings) => {
+  ])('encoding settings with %s are refused at any depth', (_what, settings) => {
     expect(transformOf(settings).success).toBe(false);
     const output = { '@odata.type': '#Microsoft.Media.JobOutputAsset', presetOverride: settings };
     expect(jobOf(asset, [output]).success).toBe(false);
@@ -40,14 +40,14 @@ describe('encoding settings', () => {
     expect(messages(transformOf(settings))).not.toContain('c2VjcmV0');
   });
 
-  test('that name a file by its address are refused; by its name they are kept', () => {
+  test('encoding settings that name a file by its address are refused; names of files are stored', () => {
     const file = (filename: unknown) =>
       jobOf({ ...asset, inputDefinitions: [{ '@odata.type': '#Microsoft.Media.InputFile', filename }] });
     for (const name of [sas, 'a.mp4?x=y', 7]) expect(messages(file(name))).toContain('not a URL');
     expect(file('a.mp4').data?.properties.input).toMatchObject({ inputDefinitions: [{ filename: 'a.mp4' }] });
   });
 
-  test('that are nested without end are refused with the reason', () => {
+  test('encoding settings that are nested without end are refused with the reason', () => {
     const deep = (depth: number): unknown => JSON.parse(`{"a":${'['.repeat(depth)}${']'.repeat(depth)}}`);
     expect(messages(transformOf(deep(20_000)))).toContain('nested more than');
     expect(transformOf(deep(20)).success).toBe(true);
@@ -94,7 +94,7 @@ describe('an account', () => {
     },
   } as unknown as AccountView;
 
-  test('whose identity was changed beside this contract can be changed in all else', () => {
+  test('an account whose identity was changed by the native API can be changed in all other properties', () => {
     expect(parseBody({ tags: { a: 'b' } }, '2021-11-01', current)).toEqual({ tags: { a: 'b' } });
     const encryption = { type: 'CustomerKey', keyVaultProperties: { keyIdentifier } };
     for (const body of [{ properties: { encryption } }, { identity: { type: 'SystemAssigned' } }])
@@ -120,23 +120,23 @@ describe('an account', () => {
       'identity.userAssignedIdentities',
       { identity: { type: 'UserAssigned', userAssignedIdentities: { 'AccountKey=x': {} } } },
     ],
-  ])('with a bad %s is refused by its name', (field, body) => {
+  ])('an account with a bad %s is refused, and the refusal names the property', (field, body) => {
     expect(() => parseBody(body, '2021-11-01', undefined)).toThrow(field);
   });
 
-  test('that says null says nothing: what is kept stays', () => {
+  test('an account body with null changes nothing: stored properties stay', () => {
     const properties = { storageAccounts: null, keyDelivery: null, storageAuthentication: null };
     expect(parseBody({ tags: null, properties }, '2021-11-01', undefined)).toEqual({});
   });
 });
 
-test('a name fits into the key of its row, however it is written there', () => {
+test('every name fits into the key of its row', () => {
   expect(parseResourceName('#'.repeat(66), 'jobName')).toHaveLength(66);
   for (const name of ['#'.repeat(67), '\u0130'.repeat(201), 'x'.repeat(201)])
     expect(() => parseResourceName(name, 'jobName')).toThrow(/1 to 200 characters/);
 });
 
-test('the links of an operation are links, whatever the location is called', () => {
+test('the links of an operation are valid for every name of the location', () => {
   const call = {
     request: { url: 'https://app.example/api/x', query: new URLSearchParams({ 'api-version': '2021-11-01' }) },
     service: { policy: { operationRetrySeconds: 10 } },

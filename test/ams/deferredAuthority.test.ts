@@ -1,4 +1,4 @@
-/** INV-15: a change that waits holds no authority, and INV-14: one that leaves a customer's vault does not wait. */
+/** INV-15: a deferred change holds no authority. INV-14: a change that leaves a customer's vault is not deferred. */
 import { describe, expect, test } from 'vitest';
 import type { RequestedChange } from '../../src/core/ams/operation.ts';
 import { beginOperation, continueOperation } from '../../src/core/ams/runOperation.ts';
@@ -25,7 +25,7 @@ const entriesOf = async (account: string) =>
   accountEntries(account, (await world.lab.view(account)).record.instanceId, world.lab.service);
 
 describe('a change that meets a silent vault', () => {
-  test('INV-15: is stored without its caller and roles, and is carried out as Keyward, with the operation as trigger', async () => {
+  test('INV-15: a deferred change is stored without its caller and roles, and runs as Keyward, with the operation as trigger', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('deferred-kv');
     await beginOperation(change('deferred', {}), {}, lab.service);
@@ -51,7 +51,7 @@ describe('a change that meets a silent vault', () => {
   test.each([
     ['the system key', { type: 'SystemKey' } as const],
     ['a key in another vault', under('https://leaving-to.vault.azure.net/keys/cmk')],
-  ])('INV-14: from a customer key to %s does not wait, also with Keys.Release', async (_, encryption) => {
+  ])('INV-14: a change from a customer key to %s is not deferred, even with Keys.Release', async (_, encryption) => {
     const { lab } = world;
     const account = `leaving-${encryption.type.toLowerCase()}`;
     const key = await lab.vaultWithKey(`${account}-kv`);
@@ -64,7 +64,7 @@ describe('a change that meets a silent vault', () => {
   });
 });
 
-test('INV-13: a forged row of an operation is not carried out', async () => {
+test('INV-13: a forged row of an operation does not run', async () => {
   const { lab } = world;
   const key = await lab.vaultWithKey('forged-kv');
   await beginOperation(change('forged', { encryption: under(key) }), {}, lab.service);

@@ -1,6 +1,6 @@
 /**
- * The client's own models, walked: every field that can hold a secret has a fate here, so that none is forgotten. What becomes of those
- * that are protected or refused is tested with the client itself (secrets.test.ts).
+ * Walks the client's own models: this file has a decision for every field that can hold a secret, so that none is
+ * forgotten. secrets.test.ts tests the protected and the refused ones with the client itself.
  */
 import { describe, expect, test } from 'vitest';
 import type { AccountView } from '../../src/core/accounts/account.ts';
@@ -26,7 +26,7 @@ const { discriminators, ...mappers } = (await import(
   '@azure/arm-mediaservices/dist-esm/src/models/mappers.js'
 )) as unknown as Record<string, Mapper> & { readonly discriminators: Readonly<Record<string, Mapper>> };
 
-/** Fields that can be written, of everything that these hold, as `Class.field`. */
+/** The writable fields of the models and of everything that they contain, as `Class.field`. */
 function fieldsOf(...roots: readonly string[]): string[] {
   const fields: string[] = [];
   const seen = new Set<string>();
@@ -55,7 +55,7 @@ function fieldsOf(...roots: readonly string[]): string[] {
 /** Without its class. */
 const wordOf = (field: string): string => field.slice(field.indexOf('.') + 1);
 
-/** Names that a secret could have, and whatever holds bytes. */
+/** Names that a secret could have, and all fields of bytes. */
 const suspicious =
   / bytes$|key|ask$|pfx|password|secret|token|cred|header|uri|url|sas|sign|files$|filename$|template|custom|auth|connection|value$/i;
 
@@ -104,7 +104,7 @@ const fates: Readonly<Record<string, string>> = {
   'TransportStreamFormat.outputFiles': holds,
 };
 
-describe('every field that can hold a secret is protected, refused or known to be none:', () => {
+describe('every field that can hold a secret is protected, refused or known to hold none:', () => {
   const all = fieldsOf(
     'MediaService',
     'MediaServiceUpdate',
@@ -114,7 +114,7 @@ describe('every field that can hold a secret is protected, refused or known to b
     'Job',
   );
 
-  test('none of the client’s models is left out', () => {
+  test('the test covers all models of the client', () => {
     const found = new Set(
       all.filter((field) => suspicious.test(wordOf(field)) && wordOf(field) !== 'keyFrameInterval'),
     );
@@ -122,14 +122,14 @@ describe('every field that can hold a secret is protected, refused or known to b
     expect([...found].toSorted()).toEqual(Object.keys(fates).toSorted());
   });
 
-  test('encoding settings, which are kept as they came, have no name that a secret would have', () => {
+  test('encoding settings, which are stored unchanged, have no field with the name of a secret', () => {
     const kept = fieldsOf('TransformOutput', 'JobOutput', 'InputDefinition');
     expect(kept.length).toBeGreaterThan(200);
     expect(kept.filter((field) => secretName.test(wordOf(field)))).toEqual([]);
   });
 });
 
-test('the host, which tries functions by name, comes to the routes for everything unknown last', () => {
+test('the host, which tries functions by name, tries the route for unknown paths last', () => {
   const byName = amsRoutes.map(({ name }) => name).toSorted((a, b) => (a.toUpperCase() < b.toUpperCase() ? -1 : 1));
   const unknown = amsRoutes.filter(({ path }) => path.includes('{*')).map(({ name }) => name);
   expect(unknown).toHaveLength(5);
@@ -164,12 +164,15 @@ describe('an account whose key is reached by an application in another tenant', 
     ],
     ['without its identity', { keyVaultProperties: { keyIdentifier } }],
     ['without its key', {}],
-  ])('stays with it when the encryption is written %s', (_what, encryption) => {
-    const body = { properties: { encryption: { type: 'CustomerKey', ...encryption } } };
-    expect(parseBody(body, '2021-11-01', current).encryption).toEqual({
-      type: 'CustomerKey',
-      keyIdentifier,
-      identity: federated,
-    });
-  });
+  ])(
+    'an account whose application is in another tenant keeps the application when the encryption is written %s',
+    (_what, encryption) => {
+      const body = { properties: { encryption: { type: 'CustomerKey', ...encryption } } };
+      expect(parseBody(body, '2021-11-01', current).encryption).toEqual({
+        type: 'CustomerKey',
+        keyIdentifier,
+        identity: federated,
+      });
+    },
+  );
 });

@@ -4,7 +4,7 @@ import { location } from '../../src/local/operator.ts';
 import { got, refused, vaultWithKey } from '../app/support.ts';
 import { accountPath, group, subscriptionId, thrown, useAms } from './support.ts';
 
-/** Ten minutes in a few seconds: tries are a second apart, the least that a queue can wait. */
+/** Ten minutes in a few seconds: retries are a second apart, the shortest delay of a queue. */
 const world = useAms({ KEYWARD_OPERATION_RETRY_SECONDS: '1', KEYWARD_OPERATION_TIMEOUT_SECONDS: '4' });
 
 const encryption = (keyIdentifier: string) => ({
@@ -18,7 +18,7 @@ const raw = (method: string, path: string, version: string, body?: unknown) =>
   world.api(method, `${path}?api-version=${version}`, body);
 const local = (url: string | null) => (url ?? '').replace('https://keyward.example', '');
 
-/** An operation that waits for the vault, and the links that follow it. */
+/** An operation that waits for the vault, and its links. */
 async function waiting(method: string, name: string, body: object) {
   const answer = await got(method === 'PUT' ? 201 : 202, raw(method, accountPath(name), '2021-11-01', body));
   expect(answer.body.properties.provisioningState).toBe('InProgress');
@@ -40,7 +40,7 @@ async function waiting(method: string, name: string, body: object) {
 }
 
 describe.concurrent('a change that meets a silent vault', () => {
-  test('is tried again in the background, and succeeds when the vault answers', async () => {
+  test('a change that meets a silent vault is retried in the background, and succeeds when the vault answers', async () => {
     const key = await vaultWithKey(world, 'back-kv');
     await got(201, raw('PUT', accountPath('back'), '2021-11-01', { location }));
     const { id } = await silence('back-kv');
@@ -51,7 +51,7 @@ describe.concurrent('a change that meets a silent vault', () => {
     expect(body.properties.encryption.keyVaultProperties.keyIdentifier).toBe(key);
   });
 
-  test('has failed when the vault stays silent; the client’s error tells cause and remedy, and there is no account', async () => {
+  test('a change fails when the vault stays silent; the client’s error has cause and remedy, and no account exists', async () => {
     const key = await vaultWithKey(world, 'silent-kv');
     await silence('silent-kv');
     const seen: string[] = [];
@@ -65,7 +65,7 @@ describe.concurrent('a change that meets a silent vault', () => {
       ),
     );
     expect(error.message).toBe(
-      'The long-running operation has failed. VaultUnavailable. The vault answered with a server error. No action is needed: service returns with the vault. See the Azure status page for the region of silent-kv.',
+      'The long-running operation has failed. VaultUnavailable. The vault answered with a server error. No action is needed: the account works again when the vault does. See the Azure status page for the region of silent-kv.',
     );
     expect(await thrown(ams.mediaservices.get(group, 'silent'))).toMatchObject({ statusCode: 404 });
     const status = seen.find((url) => url.includes('OperationStatuses')) ?? '';
@@ -74,7 +74,7 @@ describe.concurrent('a change that meets a silent vault', () => {
     expect(result.headers.get('retry-after')).toBe('1');
   });
 
-  test('creates the account when the vault answers', async () => {
+  test('a deferred change creates the account when the vault answers', async () => {
     const key = await vaultWithKey(world, 'late-kv');
     const { id } = await silence('late-kv');
     const { ams } = world;
@@ -90,7 +90,7 @@ describe.concurrent('a change that meets a silent vault', () => {
     expect((await got(200, world.api('GET', '/api/accounts/late'))).body.properties.owner).toBe(subscriptionId);
   });
 
-  test('creates no account that was deleted in between', async () => {
+  test('a deferred change creates no account that was deleted in between', async () => {
     const key = await vaultWithKey(world, 'gone-kv');
     const { id } = await silence('gone-kv');
     const { ended, result } = await waiting('PUT', 'gone', { location, properties: { encryption: encryption(key) } });
@@ -101,7 +101,7 @@ describe.concurrent('a change that meets a silent vault', () => {
     await refused(404, 'AccountNotFound', raw('GET', accountPath('gone'), '2021-11-01'));
   });
 
-  test('does not overwrite a change that came in between', async () => {
+  test('a deferred change does not overwrite another change that came in between', async () => {
     const [wanted, other] = [await vaultWithKey(world, 'wanted-kv'), await vaultWithKey(world, 'other-kv')];
     await got(201, raw('PUT', accountPath('overtaken'), '2021-11-01', { location }));
     const { id } = await silence('wanted-kv');
@@ -117,7 +117,7 @@ describe.concurrent('a change that meets a silent vault', () => {
     expect(body.properties.encryption.keyVaultProperties.keyIdentifier).toBe(other);
   });
 
-  test('whose key turns out to be unusable has failed with what is wrong with it', async () => {
+  test('a deferred change whose key turns out to be unusable fails with the reason', async () => {
     const key = await vaultWithKey(world, 'curved-kv', {}, { kty: 'EC', curve: 'P-256', size: undefined });
     const { id } = await silence('curved-kv');
     const { ended } = await waiting('PUT', 'curved', { location, properties: { encryption: encryption(key) } });
@@ -132,7 +132,7 @@ describe.concurrent('a change that meets a silent vault', () => {
     });
   });
 
-  test('returns 503 with Retry-After in an API version that has no operations', async () => {
+  test('a change that meets a silent vault returns 503 with Retry-After in an API version without operations', async () => {
     const key = await vaultWithKey(world, 'sync-kv');
     await silence('sync-kv');
     const answer = await refused(

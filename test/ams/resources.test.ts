@@ -35,7 +35,7 @@ const hour = 3_600_000;
 const place = { subscriptionId: '5B1C7C1E-53A1-4A67-9D0F-0C6D3D1F0A01', resourceGroup: 'Media' };
 
 const placed = (name: string, service = world.lab.service) =>
-  putAccount(name, { owner: 'contoso', location, place }, {}, tester, service);
+  putAccount({ name, input: { owner: 'contoso', location, place }, actor: tester }, service);
 const policy = (account: string): ResourceRef => ({ account, type: 'contentKeyPolicies', name: 'policy' });
 
 const write = (ref: ResourceRef, values: readonly Bytes[], service: Service) =>
@@ -109,7 +109,7 @@ describe('a resource and its secrets', () => {
     },
   );
 
-  test('what is young, and what stands for itself, is left alone', async () => {
+  test('the clearing of orphaned secrets leaves young secrets, and those that belong to no resource', async () => {
     const { lab } = world;
     await placed('young');
     await put(lab.service, 'young', 'tokenKeys', 'own', bytes('own'));
@@ -125,7 +125,7 @@ describe('a resource and its secrets', () => {
     expect((await secretsOf('young')).map(({ ref }) => ref.name)).toEqual(['own']);
   });
 
-  test('the daily pass asks for it, for every account that has a place', async () => {
+  test('the daily pass queues the clearing for every account that has an ARM path', async () => {
     const { lab } = world;
     await placed('asked');
     await lab.account('unasked', 'contoso');
@@ -136,7 +136,7 @@ describe('a resource and its secrets', () => {
     expect(sent).not.toContainEqual({ visit: 'unnamed', account: 'unasked' });
   });
 
-  test('a writer that comes too late for the account’s delete leaves nothing behind', async () => {
+  test('a writer that is too late for the account’s delete leaves nothing behind', async () => {
     const { lab } = world;
     await placed('late');
     const resources = {
@@ -153,7 +153,7 @@ describe('a resource and its secrets', () => {
     expect(await secretsOf('late')).toEqual([]);
   });
 
-  test('a row that an earlier account of the name has left is none of the next one’s', async () => {
+  test('a row that an earlier account of the name has left does not belong to the next account', async () => {
     const { lab } = world;
     await placed('reborn');
     const { row } = await write(policy('reborn'), [], lab.service);
@@ -172,7 +172,7 @@ const create = (ref: ResourceRef, id: string, given: Bytes, service: Service) =>
     ref,
     (current) => {
       refuseExisting(current);
-      // As handlers do: no two writes of a row are alike.
+      // As handlers do: no two writes of a row are equal.
       const properties = { keys: [{}], id: service.random.uuid() };
       return {
         name: ref.name,
@@ -186,7 +186,7 @@ const create = (ref: ResourceRef, id: string, given: Bytes, service: Service) =>
 const [one, two] = [bytes('0123456789abcdef'), bytes('fedcba9876543210')];
 
 describe('a content key whose id is given', () => {
-  /** Another process, held up at one call until it is let go. */
+  /** Another process, which waits at one call until the test releases it. */
   async function heldAt(port: 'resources' | 'secrets', method: 'insert' | 'read' | 'replace') {
     const { lab } = world;
     const [arrived, freed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -226,7 +226,7 @@ describe('a content key whose id is given', () => {
     expect((await getResource(locator(account), lab.service)).etag).toBe(row.etag);
   });
 
-  test('is in its row when its writer crashes before it has taken it, and another loses the race', async () => {
+  test('a content key with a given id stays in its row when its writer crashes before taking it, and another writer loses the race', async () => {
     const { lab } = world;
     await placed('dies');
     const mortal = { ...lab.service.secrets, replace: () => Promise.reject(new Error('died')) };
@@ -246,7 +246,7 @@ describe('a content key whose id is given', () => {
     expect(await shown(locator('dies'))).toEqual([hex(two)]);
   });
 
-  test('that was deleted by its own name and belongs to another resource now stays when the first one goes', async () => {
+  test('a content key that was deleted by its own name and now belongs to another resource stays when the first resource is deleted', async () => {
     const { lab } = world;
     await placed('reused');
     await create(locator('reused', 'a'), keyId(2), one, lab.service);
@@ -256,7 +256,7 @@ describe('a content key whose id is given', () => {
     expect(await shown(locator('reused', 'b'))).toEqual([hex(two)]);
   });
 
-  test('stays when a delete of the row before is late', async () => {
+  test('a content key stays when a delete of the previous row is late', async () => {
     const { lab } = world;
     await placed('late-delete');
     const ref = locator('late-delete');
@@ -273,7 +273,7 @@ describe('a content key whose id is given', () => {
     expect(await shown(ref)).toEqual([hex(two)]);
   });
 
-  test('stays when a row that an earlier account of the name has left is removed: that is no resource', async () => {
+  test('a content key stays when a row that an earlier account of the name has left is removed, because that row is no resource', async () => {
     const { lab } = world;
     const ref = locator('stale-row');
     await placed('stale-row');
@@ -287,7 +287,7 @@ describe('a content key whose id is given', () => {
   });
 });
 
-test('a row that an earlier account has left is in no new one’s way, whatever it names', async () => {
+test('a row that an earlier account has left does not block a new account, with any names in it', async () => {
   const { lab } = world;
   const ref = locator('in-the-way');
   await placed('in-the-way');
@@ -304,7 +304,7 @@ test('a row that an earlier account has left is in no new one’s way, whatever 
   expect(await revealed(await getResource(ref, lab.service))).toEqual([hex(two)]);
 });
 
-test('INV-13: a damaged row stops no list, counts as naming what was written for it, and can be deleted', async () => {
+test('INV-13: a damaged row stops no list, counts as naming the secrets written for it, and can be deleted', async () => {
   const { lab } = world;
   const account = `damaged-${lab.service.random.uuid().slice(0, 8)}`;
   await placed(account);
@@ -331,7 +331,7 @@ test('INV-13: a damaged row stops no list, counts as naming what was written for
 });
 
 test.each<unknown>([7, 'jobs', 'nothing:of-ours', 'streamingLocators:a/b', 'jobs:a:b:c'])(
-  'a secret that says it was written for %j stands for itself, and stops no clearing',
+  'a secret that says it was written for %j belongs to no resource, and stops no clearing',
   async (of) => {
     const { lab } = world;
     const account = `strange-${lab.service.random.uuid().slice(0, 8)}`;
@@ -346,23 +346,26 @@ test.each<unknown>([7, 'jobs', 'nothing:of-ours', 'streamingLocators:a/b', 'jobs
   },
 );
 
-describe('an account is listed where its record says, and nowhere else,', () => {
+describe('an account is listed at the path in its record, and at no other path,', () => {
   const listed = async () =>
     (await listAccountsOf(place, 100, undefined, world.lab.service)).accounts.map(({ record }) => record.name);
 
-  test('when its making died after its name was put down', async () => {
+  test('even when its creation died after its directory row was written', async () => {
     const { lab } = world;
     const accounts = { ...lab.service.accounts, create: () => Promise.reject(new Error('died')) };
     await failure(placed('unmade', await lab.another({ accounts })));
     expect(await lab.service.directory.find('unmade', place)).toBeDefined();
     expect(await listed()).not.toContain('unmade');
-    // Made elsewhere afterwards, it is there.
+    // Created at another path afterwards, it is listed there.
     const elsewhere = { ...place, resourceGroup: 'another' };
-    await putAccount('unmade', { owner: 'contoso', location, place: elsewhere }, {}, tester, lab.service);
+    await putAccount(
+      { name: 'unmade', input: { owner: 'contoso', location, place: elsewhere }, actor: tester },
+      lab.service,
+    );
     expect(await listed()).not.toContain('unmade');
   });
 
-  test('when its delete died before its name was taken out', async () => {
+  test('even when its delete died before its directory row was removed', async () => {
     const { lab } = world;
     await placed('undone');
     expect(await listed()).toContain('undone');
@@ -388,7 +391,7 @@ describe('operations', () => {
     ...more,
   });
 
-  test('are kept for two days, and cleared after that', async () => {
+  test('operations are stored for two days, and deleted after that', async () => {
     const { lab } = world;
     const now = lab.clock.now();
     const [old, recent] = [3, 2].map((days) => operation(now - days * day));
@@ -400,14 +403,17 @@ describe('operations', () => {
     expect(await find(recent)).toEqual(recent);
   });
 
-  test('INV-3: one that waits is refused like any other change once the account is inaccessible', async () => {
+  test('INV-3: a waiting operation is refused like any other change once the account is inaccessible', async () => {
     const { lab } = world;
     const held = await lab.vaultWithKey('held-kv');
     await lab.keyVault('POST', '/vaults/held-kv/keys/wanted', { kty: 'RSA', size: 2048, fixture: 1 });
     const wanted = 'https://held-kv.vault.azure.net/keys/wanted';
     const by = (keyIdentifier: string) =>
       ({ type: 'CustomerKey', keyIdentifier, identity: { useSystemAssignedIdentity: true } }) as const;
-    await putAccount('waiting', { owner: 'contoso', location, place, encryption: by(held) }, {}, tester, lab.service);
+    await putAccount(
+      { name: 'waiting', input: { owner: 'contoso', location, place, encryption: by(held) }, actor: tester },
+      lab.service,
+    );
     await lab.keyVault('POST', '/faults', { vault: 'held-kv', action: 'status', status: 503, body: 'empty' });
     const change = {
       account: 'waiting',
@@ -430,7 +436,7 @@ describe('operations', () => {
     expect(ended).not.toHaveProperty('pending');
     const { encryption } = (await lab.view('waiting')).record;
     expect(encryption).toMatchObject({ keyIdentifier: held });
-    // A message that comes twice finds it ended.
+    // A message that arrives twice finds it complete.
     await lab.keyVault('PATCH', '/vaults/held-kv/keys/cmk', { enabled: true });
     await continueOperation(begun.id, lab.service);
     expect(await findOperation(begun.id, place.subscriptionId, lab.service)).toEqual(ended);
@@ -457,19 +463,19 @@ describe('operations', () => {
       return findOperation(id, place.subscriptionId, world.lab.service);
     };
 
-    test('hold to their caller’s conditions', async () => {
+    test('waiting operations meet their caller’s conditions', async () => {
       const { lab } = world;
       const encryption = await silentVault('guarded-kv');
       await placed('guarded');
       const ifMatch = etagOf((await lab.view('guarded')).record);
       const input = { tags: { by: 'operation' }, encryption };
       const guarded = await beginOperation(change('guarded', 'patch', input), { ifMatch }, lab.service);
-      await patchAccount('guarded', { tags: { by: 'another' } }, {}, tester, lab.service);
+      await patchAccount({ name: 'guarded', input: { tags: { by: 'another' } }, actor: tester }, lab.service);
       const fresh = { owner: 'contoso', location, encryption };
       const creation = await beginOperation(change('fresh', 'put', fresh), { ifNoneMatch: '*' }, lab.service);
       await lab.keyVault('DELETE', '/faults');
-      // Another caller creates it with the same key: this operation did not do that.
-      await putAccount('fresh', { ...fresh, place }, {}, tester, lab.service);
+      // Another caller creates it with the same key, so this operation did not.
+      await putAccount({ name: 'fresh', input: { ...fresh, place }, actor: tester }, lab.service);
       for (const { operation: one } of [guarded, creation])
         expect(await ended(one)).toMatchObject({ status: 'Failed', error: { code: 'PreconditionFailed' } });
       expect((await lab.view('guarded')).record).toMatchObject({
@@ -478,7 +484,7 @@ describe('operations', () => {
       });
     });
 
-    test('create nothing that was deleted in between; a creation that is requested afterwards continues', async () => {
+    test('waiting operations create nothing that was deleted in between; a creation that is requested afterwards continues', async () => {
       const { lab } = world;
       const input = { owner: 'contoso', location, encryption: await silentVault('ghost-kv') };
       const before = await beginOperation(change('Ghost', 'put', input), {}, lab.service);
@@ -494,7 +500,7 @@ describe('operations', () => {
       expect(await ended(elsewhere.operation)).toMatchObject({ status: 'Succeeded' });
     });
 
-    test('leave nothing of a creation that a DELETE could not see yet', async () => {
+    test('waiting operations leave nothing of a creation that a DELETE could not see yet', async () => {
       const { lab } = world;
       const encryption = await silentVault('seen-kv');
       const input = { owner: 'contoso', location, encryption };
@@ -513,7 +519,7 @@ describe('operations', () => {
       expect(await lab.service.accounts.read('unseen')).toBeUndefined();
     });
 
-    test('are not carried out after their time, and report the last answer of the vault', async () => {
+    test('waiting operations do not run after their time, and report the last answer of the vault', async () => {
       const { lab } = world;
       const encryption = await silentVault('slow-kv');
       const begun = async (account: string) => {
@@ -533,7 +539,7 @@ describe('operations', () => {
     });
   });
 
-  test('one that was given up without a word has failed', async () => {
+  test('an operation that was given up without a result has failed', async () => {
     const { lab } = world;
     const now = lab.clock.now();
     const lost = operation(now - 13 * 60_000, { status: 'InProgress' });
@@ -548,7 +554,7 @@ describe('operations', () => {
 });
 
 test.each(['2021-06-01', '2021-11-01'])(
-  'what a body leaves out of the encryption is as the account has it when it is changed, not as it was seen (%s)',
+  'encryption properties that a body omits are those of the account at the time of the change, not of the earlier read (%s)',
   async (version) => {
     const { lab } = world;
     const { service } = lab;
@@ -556,9 +562,15 @@ test.each(['2021-06-01', '2021-11-01'])(
     const by = (keyIdentifier: string) =>
       ({ type: 'CustomerKey', keyIdentifier, identity: { useSystemAssignedIdentity: true } }) as const;
     const [old, next] = [await lab.vaultWithKey(`old-${version}`), await lab.vaultWithKey(`next-${version}`)];
-    await putAccount(account, { owner: 'contoso', location, place, encryption: by(old) }, {}, tester, service);
+    await putAccount(
+      { name: account, input: { owner: 'contoso', location, place, encryption: by(old) }, actor: tester },
+      service,
+    );
     const seen = await lab.view(account);
-    await patchAccount(account, { encryption: by(next) }, {}, tester, service, { mayRelease: true });
+    await patchAccount(
+      { name: account, input: { encryption: by(next) }, actor: tester, permissions: { mayRelease: true } },
+      service,
+    );
     const body = { tags: { a: 'b' }, properties: { encryption: { type: 'CustomerKey' } } };
     const request = new HttpRequest({
       method: 'PATCH',

@@ -41,7 +41,7 @@ beforeAll(async () => {
 });
 
 describe('streaming locators', () => {
-  test('keep content keys that are given, tell them on listContentKeys only, and take them along when they go', async () => {
+  test('a streaming locator stores given content keys, returns them by listContentKeys only, and deletes them with itself', async () => {
     const { ams, api } = world;
     const contentKeys = [1, 2].map((n) => ({
       id: `60000000-0000-0000-0000-00000000000${n}`,
@@ -84,7 +84,7 @@ describe('streaming locators', () => {
       value: contentKeys[0]?.value,
       labelReferenceInStreamingPolicy: 'cencDefaultKey',
     });
-    // A second one of the name, or with the id of a key that is in use, is a conflict and changes nothing.
+    // A second locator of the name, or with the id of a used key, is a conflict and changes nothing.
     const again = {
       assetName: 'a',
       streamingPolicyName: 'Predefined_ClearKey',
@@ -98,7 +98,7 @@ describe('streaming locators', () => {
     expect(
       (await ams.streamingLocators.listContentKeys(group, name, 'UserCreatedLocator')).contentKeys?.[0]?.value,
     ).toBe(contentKeys[0]?.value);
-    // One that is deleted by its own name leaves a gap, and no error.
+    // A key that is deleted by its own name leaves a gap, and no error.
     await got(200, api('DELETE', path));
     const left = await ams.streamingLocators.listContentKeys(group, name, 'UserCreatedLocator');
     expect(left.contentKeys?.map(({ value }) => value)).toEqual([null, contentKeys[1]?.value]);
@@ -125,7 +125,7 @@ describe('streaming locators', () => {
     ],
     ['predefined_clearkey', [['EnvelopeEncryption', 'clearKeyDefault']]],
     ['A policy of our own', [[undefined, undefined]]],
-  ])('have keys made here where %s encrypts', async (streamingPolicyName, keys) => {
+  ])('a streaming locator gets generated keys when %s encrypts', async (streamingPolicyName, keys) => {
     const { ams } = world;
     const locator = `made #${streamingPolicyName}`;
     await ams.streamingLocators.create(group, name, locator, { assetName: 'a', streamingPolicyName });
@@ -152,7 +152,7 @@ describe('streaming locators', () => {
     ['an unknown field', 'x', { drmSecret: 'x' }, 'properties.drmSecret'],
     ['a name that cannot be one', 'a%3Ab', {}, 'streamingLocatorName'],
     ['a name that is too long', 'a'.repeat(201), {}, 'streamingLocatorName'],
-  ])('with %s is refused, and nothing is stored', async (_what, locator, properties, target) => {
+  ])('a streaming locator with %s is refused, and nothing is stored', async (_what, locator, properties, target) => {
     const body = {
       properties: {
         ...(target.endsWith('assetName') ? {} : { assetName: 'a', streamingPolicyName: 'p' }),
@@ -164,7 +164,7 @@ describe('streaming locators', () => {
     expect(await named('contentKeys')).toEqual([]);
   });
 
-  test('are listed in pages, and as many as are asked for', async () => {
+  test('streaming locators are listed in pages, with as many items as requested', async () => {
     const { ams } = world;
     const names = Array.from({ length: 105 }, (_, n) => `page-${String(n).padStart(3, '0')}`);
     await Promise.all(
@@ -198,7 +198,7 @@ const symmetric = (keyValue: Uint8Array) => ({
 const clearKey = { odataType: '#Microsoft.Media.ContentKeyPolicyClearKeyConfiguration' as const };
 
 describe('content key policies', () => {
-  test('keep symmetric token keys as secrets: null on plain reads, returned by getPolicyPropertiesWithSecrets only', async () => {
+  test('a content key policy stores symmetric token keys as secrets: null on plain reads, returned by getPolicyPropertiesWithSecrets only', async () => {
     const { ams, api } = world;
     const [one, two, three] = [32, 64, 16].map((length) => new Uint8Array(randomBytes(length)));
     if (one === undefined || two === undefined || three === undefined) throw new Error('unexpected');
@@ -243,7 +243,7 @@ describe('content key policies', () => {
     expect(before).toHaveLength(2);
     const native = await got(200, api('POST', `/api/accounts/${name}/tokenKeys/${before[0]}/reveal`));
     expect([one, two].map((bytes) => Buffer.from(bytes).toString('base64'))).toContain(native.body.properties.keyValue);
-    // A change that names no options leaves the secrets where they are.
+    // A change that names no options does not change the secrets.
     const said = await ams.contentKeyPolicies.update(group, name, 'policy', {
       description: 'second',
       options: undefined as never,
@@ -268,7 +268,7 @@ describe('content key policies', () => {
     });
   });
 
-  test('of two that are written at once each has its own secrets whole', async () => {
+  test('two simultaneous writes of a content key policy: each policy has its own complete secrets', async () => {
     const { ams } = world;
     const values = Array.from({ length: 6 }, () => new Uint8Array(randomBytes(32)));
     const write = (value: Uint8Array) => {
@@ -359,7 +359,7 @@ describe('content key policies', () => {
       withConfiguration({ '@odata.type': '#Microsoft.Media.ContentKeyPolicyClearKeyConfiguration', contentKey: key() }),
       /contentKey/,
     ],
-  ])('refuse %s, and store nothing', async (_what, option, message) => {
+  ])('a content key policy refuses %s, and stores nothing', async (_what, option, message) => {
     const answer = await refused(
       400,
       'InvalidRequestContent',
@@ -370,7 +370,7 @@ describe('content key policies', () => {
     expect(await named('tokenKeys')).toEqual([]);
   });
 
-  test('keep what Widevine and PlayReady ask for, as it came', async () => {
+  test('a content key policy stores the settings of Widevine and PlayReady unchanged', async () => {
     const playReady = {
       '@odata.type': '#Microsoft.Media.ContentKeyPolicyPlayReadyConfiguration',
       licenses: [
@@ -412,7 +412,7 @@ describe('content key policies', () => {
     const crowd = await raw('PUT', 'contentKeyPolicies/drm', { properties: { options: many } });
     expect(crowd.body.error.message).toContain('50 secrets');
     expect((await got(200, raw('GET', 'contentKeyPolicies/drm'))).body.properties).toEqual(body.properties);
-    // As much as there may be fits into its row.
+    // The largest allowed policy fits into its row.
     const full = many.slice(1).map((option, n) => ({ ...option, name: 'x'.repeat(4000 - n) }));
     await got(
       200,
@@ -428,7 +428,7 @@ const output = { odataType: '#Microsoft.Media.JobOutputAsset' as const, assetNam
 const preset = { odataType: '#Microsoft.Media.BuiltInStandardEncoderPreset' as const, presetName: 'AdaptiveStreaming' };
 
 describe('transforms and jobs', () => {
-  test('a job’s addresses are the account’s job inputs: none of these calls gives them back', async () => {
+  test('a job’s addresses are the account’s job inputs, and none of these calls returns them', async () => {
     const { ams, api } = world;
     const transform = await ams.transforms.createOrUpdate(group, name, 'encode', {
       description: 'a',
@@ -520,7 +520,7 @@ describe('transforms and jobs', () => {
         inputDefinitions: [{ '@odata.type': '#Microsoft.Media.InputFile', authToken: 'hidden-signature' }],
       },
     ],
-  ])('refuse %s; the answer does not repeat it, and nothing is stored', async (_what, input) => {
+  ])('a job refuses %s; the answer does not repeat it, and nothing is stored', async (_what, input) => {
     await raw('PUT', 'transforms/refusing', { properties: { outputs: [{ preset: {} }] } }, '2022-07-01');
     const body = {
       properties: { input, outputs: [{ '@odata.type': '#Microsoft.Media.JobOutputAsset', assetName: 'out' }] },
@@ -535,7 +535,7 @@ describe('transforms and jobs', () => {
   });
 });
 
-/** As the tables have them: all of them. */
+/** All rows, as the tables have them. */
 async function everyRow(): Promise<string[]> {
   const { connectionString } = world.stack.azurite;
   const options = { allowInsecureConnection: true };
@@ -589,7 +589,7 @@ describe('INV-9 and the inaccessible state', () => {
       ),
     ]);
     for (const form of forms) expect(text.filter((row) => row.includes(form))).toEqual([]);
-    // The search would find one: the same rows hold the names.
+    // The search works: it finds the names in the same rows.
     expect(text.some((row) => row.includes('Predefined_ClearKey'))).toBe(true);
   });
 
@@ -627,7 +627,7 @@ describe('INV-9 and the inaccessible state', () => {
         remedy: expect.stringMatching(/az keyvault/),
       });
     }
-    // At another path there is no such account, whatever its state.
+    // At another path there is no such account, in any state.
     const elsewhere = accountPath(name, subscriptionId, 'elsewhere');
     await refused(404, 'AccountNotFound', api('PATCH', `${elsewhere}?api-version=2021-11-01`, { tags: {} }));
     await refused(404, 'AccountNotFound', api('GET', `${elsewhere}/streamingLocators?api-version=2022-08-01`));
@@ -640,7 +640,7 @@ describe('INV-9 and the inaccessible state', () => {
     });
   });
 
-  test('a deleted account takes its resources along: the next of its name has none', async () => {
+  test('a deleted account deletes its resources: the next account of its name has none', async () => {
     const { ams } = world;
     await ams.mediaservices.delete(group, name);
     const rows = await everyRow();

@@ -1,4 +1,4 @@
-/** What the tests with the client of Azure Media Services share: a stack that it can talk to, and its client. */
+/** The parts that tests with the client of Azure Media Services share: a stack that it can call, and its client. */
 import type { AzureMediaServices } from '@azure/arm-mediaservices';
 import { beforeAll } from 'vitest';
 import { type AmsClientOptions, amsClient, amsSettings, registerAmsAudience } from '../../src/local/amsClient.ts';
@@ -8,7 +8,7 @@ export const subscriptionId = '5b1c7c1e-53a1-4a67-9d0f-0c6d3d1f0a01';
 export const group = 'contoso-media';
 
 export interface AmsWorld extends World {
-  /** The operator's own, in the subscription above. */
+  /** The operator's own account, in the subscription above. */
   readonly ams: AzureMediaServices;
   clientOf(subscription: string, options?: AmsClientOptions): AzureMediaServices;
 }
@@ -40,10 +40,10 @@ export function useAms(settings: Readonly<Record<string, string>> = {}): AmsWorl
 export const accountPath = (name: string, subscription = subscriptionId, resourceGroup = group): string =>
   `/api/subscriptions/${subscription}/resourceGroups/${resourceGroup}/providers/Microsoft.Media/mediaservices/${name}`;
 
-/** Quick: the client waits between two polls of an operation as long as the service says. */
+/** Short: the client waits between two polls of an operation as long as the service says. */
 export const poll = { updateIntervalInMs: 20 };
 
-// biome-ignore lint/suspicious/noExplicitAny: whatever the client throws, as its user sees it.
+// biome-ignore lint/suspicious/noExplicitAny: every error of the client, as its user sees it.
 export async function thrown(call: Promise<unknown>): Promise<any> {
   const outcome = await call.then(
     (value) => ({ value }),

@@ -1,4 +1,4 @@
-/** What docs/costs.md says that calls on accounts cost in table transactions, without a topic and with one. */
+/** The table transactions of calls on accounts, with and without a topic, compared with docs/costs.md. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -7,7 +7,8 @@ import { keyVaultControl } from '../../packages/key-vault-emulator/src/controlCl
 import { startKeyVault } from '../../packages/key-vault-emulator/src/emulator.ts';
 import { compose } from '../../src/azure/compose.ts';
 import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
-import { type AccountInput, patchAccount, putAccount } from '../../src/core/accounts/putAccount.ts';
+import type { AccountInput } from '../../src/core/accounts/planChange.ts';
+import { patchAccount, putAccount } from '../../src/core/accounts/putAccount.ts';
 import { findAccount, getAccount } from '../../src/core/accounts/readAccount.ts';
 import { wakeAnnouncing } from '../../src/core/announcements/outboxPass.ts';
 import type { Service } from '../../src/core/service.ts';
@@ -52,7 +53,7 @@ beforeAll(async () => {
   for (const [name, all] of Object.entries({ without: settings, with: announcing })) {
     const service = await compose(all, silent);
     services.set(name, service);
-    // Warm: rings are loaded, tables known, tokens and challenges kept.
+    // A warm process: rings are loaded, tables exist, tokens and challenges are cached.
     await wakeAnnouncing(service);
     for (const vault of ['warm', 'one', 'two']) await createVault(`${vault}-${name}`, emulator.url);
     await put('warm', 'warm-*/cmk')(service, name);
@@ -77,7 +78,7 @@ const settledMs = 60;
 async function costOf(act: () => Promise<unknown>): Promise<number> {
   proxy.arm(1);
   await act();
-  // What is announced is announced by then.
+  // By then all announcements are published.
   await sleep(settledMs);
   return proxy.disarm().methods.length;
 }
@@ -100,20 +101,28 @@ const by = (key: string) => ({
     keyIdentifier: `https://${key.replace('/', '.vault.azure.net/keys/')}`,
   },
 });
-/** Who writes an account comes by the gate, which reads it. */
+/** The gate reads the account, and the writer uses what it has read. */
+const gate = async (name: string, service: Service) => ({
+  view: await findAccount(name, service),
+  isRemembered: false,
+});
+
 const put =
   (name: string, key?: string): Act =>
   async (service, which) => {
-    await findAccount(accountOf(name, which), service);
+    const known = await gate(accountOf(name, which), service);
     const input = { owner: 'contoso', location, ...(key === undefined ? {} : by(key.replace('*', which))) };
-    return putAccount(accountOf(name, which), input, {}, tester, service);
+    return putAccount({ name: accountOf(name, which), input, actor: tester, known }, service);
   };
 const patch =
   (name: string, input: AccountInput | string): Act =>
   async (service, which) => {
-    await findAccount(accountOf(name, which), service);
+    const known = await gate(accountOf(name, which), service);
     const change = typeof input === 'string' ? by(input.replace('*', which)) : input;
-    return patchAccount(accountOf(name, which), change, {}, tester, service, { mayRelease: true });
+    return patchAccount(
+      { name: accountOf(name, which), input: change, actor: tester, known, permissions: { mayRelease: true } },
+      service,
+    );
   };
 const get =
   (name: string): Act =>
@@ -124,7 +133,7 @@ const remove =
   (service, which) =>
     deleteAccount(accountOf(name, which), {}, tester, service);
 
-// In this order: each begins where the one before has ended. The last number counts batches with entries.
+// In this order: each begins where the previous one ended. The last number counts batches with entries.
 test.each<[row: string, nth: number, act: Act, batches: number]>([
   ['PUT, new, system key', 0, put('a'), 1],
   ['GET, system key / customer key', 0, get('a'), 0],

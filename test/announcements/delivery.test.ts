@@ -1,4 +1,7 @@
-/** Announcing through crashes, lost races and a topic that fails, in virtual time: what is in a chain arrives, and nothing else. */
+/**
+ * Announcements through crashes, lost races and a failing topic, in virtual time: the topic receives exactly the
+ * entries of the chains.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { patchAccount, putAccount } from '../../src/core/accounts/putAccount.ts';
@@ -27,9 +30,9 @@ const seen = () => arrived(topic().published);
 const ids = (name: string) => seen().flatMap(({ id, data }) => (data.accountName === name ? [id] : []));
 
 const create = (name: string, service: Service = world.lab.service) =>
-  putAccount(name, { owner: 'contoso', location }, {}, tester, service);
+  putAccount({ name, input: { owner: 'contoso', location }, actor: tester }, service);
 const tag = (name: string, value: string, service: Service = world.lab.service) =>
-  patchAccount(name, { tags: { value } }, {}, tester, service);
+  patchAccount({ name, input: { tags: { value } }, actor: tester }, service);
 
 async function entriesOf(name: string) {
   const stored = await world.lab.service.accounts.read(name);
@@ -48,7 +51,7 @@ const quiet = (name: string) =>
     (rows) => rows.length === 0,
   );
 
-/** A process that sweeps: its sweep, and the messages that come of it. */
+/** A process that sweeps: its sweep, and the messages that the sweep causes. */
 async function sweeper(replace: Partial<Service> = {}) {
   const daily = createVirtualQueue<DailyWork>(world.lab.clock);
   const service = await world.lab.another({ dailyQueue: daily, ...replace });
@@ -76,7 +79,7 @@ async function sweeper(replace: Partial<Service> = {}) {
 
 const pass = (ms: number) => world.lab.clock.set(world.lab.clock.now() + ms);
 
-/** A process whose n-th effect is its last: from then on nothing that it calls takes place. */
+/** A process that stops after its n-th effect: none of its later calls has an effect. */
 async function dyingAt(effect: number, when: 'before' | 'after') {
   const { mortalPort } = dying(effect, when);
   const { outbox, topic: remote, rings } = world.lab.service;
@@ -113,7 +116,7 @@ describe('INV-6: each entry in a chain is announced at least once, wherever a pr
       return;
     }
     expect(ids(name)).toEqual([]);
-    // For all that is known the batch may still be on its way; that is not the topic's fault.
+    // As far as is known the batch may still be running, and that is not the topic's fault.
     expect(await rowsOf(name)).toHaveLength(rows);
     pass(5 * minute);
     expect(await isLate(await announcerOf(service), service)).toBe(false);
@@ -123,10 +126,10 @@ describe('INV-6: each entry in a chain is announced at least once, wherever a pr
     expect(ids(name)).toEqual([]);
   });
 
-  test('a batch with an unknown result is announced if it was committed', async () => {
+  test('INV-6: a batch with an unknown result is announced if it was committed', async () => {
     const { lab } = world;
     const { accounts, rings } = lab.service;
-    // Written as by another process, and reported as lost; the store of the laboratory would announce it.
+    // Written as if by another process, and reported as lost. The store of the laboratory would announce it.
     const silent = await lab.another({ topic: undefined, rings });
     const create_: typeof accounts.create = async (record, entries) => {
       await silent.accounts.create(record, entries);
@@ -141,7 +144,7 @@ describe('INV-6: each entry in a chain is announced at least once, wherever a pr
     expectAnnounced(await entriesOf('unsure'), seen());
   });
 
-  test('an outbox that cannot be written refuses the change before anything has happened', async () => {
+  test('an outbox that cannot be written refuses the change before any other write', async () => {
     const { lab } = world;
     const { outbox, rings } = lab.service;
     const put = async () => {
@@ -159,7 +162,7 @@ const announcerOf = async ({ announcer }: Service) => {
 };
 
 describe('INV-6: of writers that race for a sequence number', () => {
-  test('each entry that stands is announced with its hash, and the losers’ rows go at once', async () => {
+  test('INV-6: each committed entry is announced with its hash, and the rows of lost races are removed at once', async () => {
     await create('raced');
     const writers = await Promise.all(
       Array.from({ length: 4 }, () => world.lab.another({ rings: world.lab.service.rings })),
@@ -171,7 +174,7 @@ describe('INV-6: of writers that race for a sequence number', () => {
     expectAnnounced(entries, seen());
   });
 
-  test('one whose answer was lost, and who was then overtaken, is announced all the same', async () => {
+  test('INV-6: an entry whose answer was lost, and whose writer was then overtaken, is announced too', async () => {
     const { lab } = world;
     const { accounts, rings } = lab.service;
     await create('overtaken');
@@ -179,8 +182,9 @@ describe('INV-6: of writers that race for a sequence number', () => {
     let tries = 0;
     const save: typeof accounts.save = async (record, entries) => {
       tries += 1;
-      await silent.accounts.save(record, entries);
+      const etag = await silent.accounts.save(record, entries);
       if (tries === 1) throw new LostRace('reported as lost');
+      return etag;
     };
     const service = await lab.another({ accounts: { ...accounts, save }, rings });
     await tag('overtaken', 'a', service);
@@ -188,7 +192,7 @@ describe('INV-6: of writers that race for a sequence number', () => {
     expectAnnounced(await entriesOf('overtaken'), seen());
   });
 
-  test('none leaves a row where the chain’s next position holds an item that is no entry', async () => {
+  test('INV-6: no row remains when the chain’s next position holds an item that is no entry', async () => {
     const { lab } = world;
     await create('taken');
     const chain = (await entriesOf('taken'))[0]?.chain ?? '';
@@ -205,7 +209,7 @@ describe('INV-6: of writers that race for a sequence number', () => {
 });
 
 describe('a topic that fails', () => {
-  test('holds up no transition; all arrives when it is back, in the order of each chain', async () => {
+  test('a failing topic delays no transition; all entries arrive when it works again, in the order of each chain', async () => {
     const names = Array.from({ length: 12 }, (_, index) => `late-${index}`);
     topic().fail({ status: 503 });
     for (const name of names) {
@@ -220,24 +224,24 @@ describe('a topic that fails', () => {
     expect(await isLate(announcer, service)).toBe(true);
     expect(await backlogOf(announcer, service)).toMatchObject({ waiting: 24, isComplete: true });
     expect(daily.length).toBe(0);
-    // A try that this process has still to make, 200 ms after the one before, would come in between.
+    // A retry that this process still has to make, 200 ms after the previous one, would come in between.
     await sleep(300);
     topic().fail();
     await sweep();
     for (const name of names) {
       await quiet(name);
       expectAnnounced(await entriesOf(name), seen());
-      // A process that was about to try once more may have logged it too.
+      // A process that was about to retry may have logged it too.
       expect([...new Set(ids(name).map((id) => id.split('/')[1]))]).toEqual(['1', '2']);
     }
     expect(await isLate(announcer, service)).toBe(false);
   });
 
-  test('and hangs: what comes in between is bounded, and the rest is left to the sweep', async () => {
+  test('a topic that hangs: the number of waiting entries is limited, and the sweep publishes the rest', async () => {
     const { lab } = world;
     const [first] = await entriesOf('raced');
     if (first === undefined) throw new Error('There is an entry.');
-    // 2,000 entries at once, of which nothing is stored: what counts is what waits in the process.
+    // 2,000 entries at once, none of them stored: the test counts what waits in the process.
     const rows: string[] = [];
     const outbox = { ...lab.service.outbox, put: async ({ id }: OutboxRow) => void rows.push(id) };
     let publishing = 0;
@@ -259,7 +263,7 @@ describe('a topic that fails', () => {
     expect(deferred.reduce((sum, value) => sum + value, 0)).toBe(1_000);
   });
 
-  test('with one entry that it refuses: the others arrive, and the log names that one’s position', async () => {
+  test('a topic that refuses one entry receives the others, and the log names the position of the refused one', async () => {
     topic().fail({ status: 503 });
     for (const name of ['before-it', 'poison', 'behind-it']) await create(name);
     await until(
@@ -275,7 +279,7 @@ describe('a topic that fails', () => {
     const [row] = await rowsOf('poison');
     const line = world.lab.log.find(({ message }) => message.startsWith('The announcement topic refused an event'));
     expect(line?.fields).toEqual({ chain: row?.chain, sequence: 1, count: 1, status: '400' });
-    // It has an alert of its own: the service is as ready as it can be.
+    // It has an alert of its own, and does not change readiness.
     pass(10 * minute);
     expect(await isLate(await announcerOf(service), service)).toBe(false);
     topic().fail();
@@ -286,7 +290,7 @@ describe('a topic that fails', () => {
 });
 
 describe('a pass', () => {
-  test('goes page by page, behind what is refused and over what cannot be read, and leaves nothing else', async () => {
+  test('a pass over the outbox processes page by page, skips refused and unreadable rows, and leaves nothing else', async () => {
     const { lab } = world;
     topic().fail({ status: 503 });
     const names = ['paged-0', 'paged-1', 'paged-2'];
@@ -300,12 +304,12 @@ describe('a pass', () => {
     const [first, ...others] = rows.flatMap(({ subject }) => (subject.kind === 'account' ? [subject.name] : []));
     const [row] = rows;
     if (first === undefined || row === undefined) throw new Error('There are rows.');
-    // As many rows for one entry as a page has and a half, and one that is damaged, all before the others.
+    // One and a half pages of rows for one entry, and one damaged row, all before the others.
     for (let n = 0; n < 150; n += 1) await lab.service.outbox.put({ ...row, id: `again-${n}` });
     const damaged = { partitionKey: '0', rowKey: '0', v: 1, data: '{', at: new Date(0).toISOString() };
     await lab.table('outbox').createEntity(damaged);
     topic().fail({ status: 400, about: ({ subject }) => subject === `/accounts/${first}` });
-    // Each page takes longer than a message may: another message continues.
+    // Each page takes longer than a message may, so another message continues.
     const { outbox } = lab.service;
     const page: typeof outbox.page = (asked) => {
       pass(1.1 * minute);
@@ -332,7 +336,7 @@ describe('a pass', () => {
     );
   });
 
-  test('announces nothing that was not written with the audit key', async () => {
+  test('a pass over the outbox publishes nothing that was not written with the audit key', async () => {
     const { lab } = world;
     await create('forged');
     await quiet('forged');
@@ -360,7 +364,7 @@ describe('a pass', () => {
     await lab.service.outbox.remove({ ...row, first: 2, hashes: [hash] });
   });
 
-  test('is woken also where nothing but what cannot be read is seen', async () => {
+  test('a pass over the outbox is woken even when all rows are unreadable', async () => {
     const { lab } = world;
     const { outbox, rings } = lab.service;
     const page: typeof outbox.page = async (asked) =>
@@ -370,7 +374,7 @@ describe('a pass', () => {
     expect(messages).toHaveLength(1);
   });
 
-  test('is one at a time: another wake-up is nothing, and a page that is to be gone on with waits', async () => {
+  test('one pass runs at a time: another wake-up has no effect, and a page to continue waits', async () => {
     const { lab } = world;
     const { sweep, service, daily } = await sweeper();
     const ticket = await service.vaults.beginWork('announcements', lab.clock.now(), lab.clock.now() + minute);
@@ -384,7 +388,7 @@ describe('a pass', () => {
     expect(daily.length).toBe(0);
   });
 
-  test('does nothing where nothing is announced, and nothing is written there either', async () => {
+  test('a pass over the outbox does nothing without a topic, and no row is written either', async () => {
     const { lab } = world;
     const service = await lab.another({ topic: undefined, rings: lab.service.rings });
     await create('unannounced', service);

@@ -16,7 +16,7 @@ const entries = (...hashes: string[]) => ({ entries: hashes.map((hash) => ({ has
 const unreadable = { entries: [], unreadable: 2 };
 
 describe('INV-6: a row of the outbox', () => {
-  // A handler runs for ten minutes at most (host.json); a batch on its way may take a little longer.
+  // A handler runs for ten minutes at most (host.json); a running batch may take a little longer.
   it.each([
     ['is announced when its entries stand', entries('a', 'b'), 2, 'announce'],
     ['is announced however long they have been standing', entries('a', 'b'), 10_000, 'announce'],

@@ -5,7 +5,7 @@ import { type Due, publishDue } from '../../src/core/announcements/publish.ts';
 import type { AuditEntry } from '../../src/core/audit/auditEntry.ts';
 
 const chain = '0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff';
-/** A page of secrets with long names that was revealed: as large as an entry gets. */
+/** A page of revealed secrets with long names: as large as an entry can be. */
 const secrets = Array.from({ length: 100 }, (_, n) => `jobInputs/${'n'.repeat(280)}${n}`);
 
 const due = (sequence: number, count = 1, more: Partial<AuditEntry> = {}): Due => {
@@ -18,7 +18,7 @@ const due = (sequence: number, count = 1, more: Partial<AuditEntry> = {}): Due =
   return { row: { id: String(sequence), chain, subject, first: sequence, hashes, at: 0 }, entries };
 };
 
-/** A topic that answers by what it is given, and an outbox. */
+/** A topic with the given answers, and an outbox. */
 function stage(answer: (batch: readonly Announcement[]) => Published = () => ({ outcome: 'published' })) {
   const batches: (readonly Announcement[])[] = [];
   const removed: number[] = [];
@@ -39,7 +39,7 @@ const sequences = (batches: readonly (readonly Announcement[])[]) =>
   batches.map((batch) => batch.map(({ data }) => data.sequence));
 
 describe('what is due', () => {
-  it('is published in order, all at once where that is little', async () => {
+  it('due entries are published in order, in one batch when they are few', async () => {
     const { batches, removed, tools } = stage();
     const outcome = await publishDue([due(1, 2), due(3)], tools);
     expect(outcome).toEqual({ published: 3, left: [] });
@@ -47,7 +47,7 @@ describe('what is due', () => {
     expect(removed).toEqual([1, 3]);
   });
 
-  it('is published in batches that Event Grid takes: 1 MB and 5,000 events', async () => {
+  it('due entries are published in batches that Event Grid accepts: 1 MB and 5,000 events', async () => {
     const { batches, tools } = stage();
     await publishDue(
       Array.from({ length: 100 }, (_, n) => due(n + 1, 1, { secrets })),
@@ -66,7 +66,7 @@ describe('what is due', () => {
     expect(sequences(small.batches).flat()).toHaveLength(1_200);
   });
 
-  it('waits where the topic fails, and nothing behind it is tried', async () => {
+  it('due entries wait when the topic fails, and no later entry is tried', async () => {
     const { batches, removed, tools } = stage(() => ({ outcome: 'failed', status: '503' }));
     const all = Array.from({ length: 100 }, (_, n) => due(n + 1, 1, { secrets }));
     const outcome = await publishDue(all, tools);
@@ -74,7 +74,7 @@ describe('what is due', () => {
     expect([batches.length, removed.length]).toEqual([1, 0]);
   });
 
-  it('waits where the topic refuses it, and the rows behind it are published', async () => {
+  it('a due entry waits when the topic refuses it, and the rows after it are published', async () => {
     const isBad = (batch: readonly Announcement[]) => batch.some(({ data }) => data.sequence === 1);
     const { tools } = stage((batch) =>
       isBad(batch) ? { outcome: 'refused', status: '400' } : { outcome: 'published' },

@@ -1,4 +1,4 @@
-/** What the tests of announcements share: events compared with the schema and with the chains. */
+/** The parts that tests of announcements share: they compare events with the schema and with the chains. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
@@ -7,7 +7,7 @@ import { announcementSchema } from '../../src/core/announcements/announcement.ts
 import type { AuditEntry } from '../../src/core/audit/auditEntry.ts';
 import type { CloudEvent } from '../../src/local/topic/topic.ts';
 
-/** As it arrives: the SDK adds two attributes, and nothing else may be there. */
+/** As it arrives: the SDK adds two attributes, and no others may be present. */
 const arrivedSchema = announcementSchema.extend({
   specversion: z.literal('1.0'),
   datacontenttype: z.literal('application/json'),
@@ -21,7 +21,7 @@ export const arrived = (events: readonly CloudEvent[]): Arrived[] =>
     return data;
   });
 
-/** INV-6: each entry was announced at least once, by its number, and with the hash of the chain; and nothing else was. */
+/** INV-6: each entry was announced at least once, with its number and the hash of the chain, and nothing else was. */
 export function expectAnnounced(entries: readonly AuditEntry[], events: readonly Arrived[]): void {
   expect(entries.length).toBeGreaterThan(0);
   const chain = entries[0]?.chain ?? '';

@@ -47,7 +47,7 @@ describe('readiness', () => {
     expect(answer.body).not.toHaveProperty('sweep');
     expect(answer.body).not.toHaveProperty('keys');
     const ok = expect.objectContaining({ status: 'ok', durationMs: expect.any(Number) });
-    expect(partsIn(answer)).toEqual({ tables: ok, queue: ok, operatorVault: ok });
+    expect(partsIn(answer)).toEqual({ tables: ok, queue: ok, operatorVault: ok, keyChecks: ok });
     expect(answer.headers.get('cache-control')).toBe('no-store');
   });
 
@@ -101,7 +101,7 @@ describe('readiness', () => {
     const answer = await got(503, ready());
     expect(Date.now() - began).toBeLessThan(4500);
     const failed = expect.objectContaining({ status: 'failed', cause: 'StorageUnavailable' });
-    expect(partsIn(answer)).toEqual({ tables: failed, queue: failed, operatorVault: failed });
+    expect(partsIn(answer)).toEqual({ tables: failed, queue: failed, operatorVault: failed, keyChecks: failed });
     expect(answer.body).not.toHaveProperty('poisonedMessages');
     await got(200, caller(world.stack.host.url, {})('GET', '/api/health/live'));
   });

@@ -107,6 +107,10 @@ test('the calls of accounts match the document: created, changed, moved, rotated
   await api('PATCH', account, customerKey('https://weak-kv.vault.azure.net/keys/cmk'));
   await api('POST', `${account}/validateEncryption`, customerKey('https://weak-kv.vault.azure.net/keys/cmk'));
   await api('POST', `${account}/validateEncryption`, { ...customerKey(key), waitSeconds: 61 });
+  await api('POST', `/api/operator${account.replace('/api', '')}/validateEncryption`, {});
+  await api('POST', '/api/operator/keys/validate', { keyIdentifier: key, owner: 'contoso' });
+  await api('GET', '/api/operator/identities');
+  await api('POST', '/api/operator/identities/confirmDenials', {});
   const claim = '/api/operator/claims?kind=vault&value=';
   await api('GET', `${claim}busy-kv.vault.azure.net`);
   await api('GET', `${claim}weak-kv.vault.azure.net`);

@@ -33,7 +33,7 @@ const facts: AuditFacts[] = [
   { type: 'AccountDeleted', actor },
 ];
 
-/** A chain of so many entries; the audit key changes on the way. */
+/** A chain with n entries; the audit key changes in the middle. */
 function chainOf(length: number, about = chain): AuditEntry[] {
   const entries: AuditEntry[] = [];
   let head: ChainHead = emptyChain;
@@ -52,7 +52,7 @@ const edited = (entries: AuditEntry[], at: number, changes: Partial<AuditEntry>)
   entries.map((entry, i) => (i === at ? { ...entry, ...changes } : entry));
 
 describe('an audit entry', () => {
-  it('carries an HMAC-SHA-256 over its canonical form (RFC 8785), and the hash of the one before', async () => {
+  it('an audit entry has an HMAC-SHA-256 over its canonical form (RFC 8785), and the hash of its predecessor', async () => {
     const first = appendEntry(chain, emptyChain, { type: 'AccountCreated', actor, key: 'SystemKey' }, start, kekOf(1));
     const canonical =
       '{"actor":{"id":"ops","kind":"principal"},"at":"2026-11-23T12:00:00.000Z",' +
@@ -65,12 +65,12 @@ describe('an audit entry', () => {
 });
 
 describe('INV-6: a chain', () => {
-  it('is whole as it was written, and when it is empty', async () => {
+  it('INV-6: a chain is intact as it was written, and when it is empty', async () => {
     expect(await firstBrokenLink(chain, five, head, kekOf)).toBeUndefined();
     expect(await firstBrokenLink(chain, [], emptyChain, kekOf)).toBeUndefined();
   });
 
-  it('is whole after a round trip through JSON in which its fields have changed places', async () => {
+  it('INV-6: a chain is intact after a round trip through JSON that reorders its fields', async () => {
     const stored = five.map((entry) => JSON.parse(JSON.stringify(Object.fromEntries(Object.entries(entry).reverse()))));
     expect(await firstBrokenLink(chain, stored, head, kekOf)).toBeUndefined();
   });
@@ -86,7 +86,7 @@ describe('INV-6: a chain', () => {
     ['another hash before it', edited(five, 3, { previousHash: five[1]?.hash ?? '' }), 4],
     ['another hash', edited(five, 3, { hash: five[1]?.hash ?? '' }), 4],
     ['an empty hash', edited(five, 4, { hash: '' }), 5],
-  ])('with %s in one entry is broken there', async (_, entries, expected) => {
+  ])('INV-6: a chain with %s in one entry is broken at that entry', async (_, entries, expected) => {
     expect(await firstBrokenLink(chain, entries, head, kekOf)).toBe(expected);
   });
 
@@ -98,25 +98,25 @@ describe('INV-6: a chain', () => {
     ['an entry doubled', five.toSpliced(2, 0, ...five.slice(1, 2)), 3],
     ["two entries in each other's position", [2, 1, 3, 4, 5].flatMap((n) => five.slice(n - 1, n)), 1],
     ['an entry of another chain put in', five.toSpliced(1, 1, ...chainOf(5, 'other').slice(1, 2)), 2],
-  ])('with %s is broken there', async (_, entries, expected) => {
+  ])('INV-6: a chain with %s is broken there', async (_, entries, expected) => {
     expect(await firstBrokenLink(chain, entries, head, kekOf)).toBe(expected);
   });
 
-  it('that is longer than its head says is broken behind the head', async () => {
+  it('INV-6: a chain that is longer than its head says is broken after the head', async () => {
     expect(await firstBrokenLink(chain, chainOf(6), head, kekOf)).not.toBeUndefined();
   });
 
-  it('with a head that counts one entry more is broken behind its last entry', async () => {
+  it('INV-6: a chain whose head counts one entry more is broken after its last entry', async () => {
     expect(await firstBrokenLink(chain, five, { ...head, sequence: 6 }, kekOf)).toBe(6);
   });
 
-  it('of another account is broken from its first entry, though every link of it is right', async () => {
+  it('INV-6: a chain of another account is broken from its first entry, although every link is valid', async () => {
     const other = chainOf(5, 'other');
     expect(await firstBrokenLink('other', other, { sequence: 5, hash: other[4]?.hash ?? '' }, kekOf)).toBeUndefined();
     expect(await firstBrokenLink(chain, other, { sequence: 5, hash: other[4]?.hash ?? '' }, kekOf)).toBe(1);
   });
 
-  it('written anew from some entry on by somebody without the key is broken there', async () => {
+  it('INV-6: a chain that a writer without the key has rewritten from some entry on is broken at that entry', async () => {
     const forger: Kek = { generation: 2, key: new Uint8Array(32) };
     const forged = five.slice(0, 3);
     let last = headOf(five[2] ?? ({} as AuditEntry));
@@ -128,12 +128,12 @@ describe('INV-6: a chain', () => {
     expect(await firstBrokenLink(chain, forged, last, kekOf)).toBe(4);
   });
 
-  it('under other audit keys is broken from its first entry', async () => {
+  it('INV-6: a chain under other audit keys is broken from its first entry', async () => {
     const other = (generation: number): Kek => ({ generation, key: new Uint8Array(32).fill(0x99) });
     expect(await firstBrokenLink(chain, five, head, other)).toBe(1);
   });
 
-  it('is broken where the first of any edits was made', async () => {
+  it('INV-6: a chain with any edits is broken at the first of them', async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 12 }), fc.nat(), fc.nat(), fc.nat(3), async (length, a, b, kind) => {
         const entries = chainOf(length);

@@ -1,4 +1,7 @@
-/** Rows that another writer of the tables has changed: what Keyward does with one, and that the others do not notice. */
+/**
+ * Rows that another writer of the tables has changed: what Keyward does with them, and that other rows are not
+ * affected.
+ */
 import { expect, test } from 'vitest';
 import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
 import { putAccount } from '../../src/core/accounts/putAccount.ts';
@@ -22,7 +25,7 @@ async function edit(account: string): Promise<void> {
   await table.updateEntity({ ...record(account), data: data.replace('contoso', 'forged') }, 'Merge');
 }
 
-test('INV-13: an account whose record was edited is not served, is named, and keeps no other account off a list', async () => {
+test('INV-13: an account whose record was edited is not served, is named, and hides no other account from a list', async () => {
   const { lab } = world;
   await lab.account('edited', 'contoso');
   await lab.account('beside', 'contoso');
@@ -31,7 +34,7 @@ test('INV-13: an account whose record was edited is not served, is named, and ke
     code: 'StateDamaged',
     message: expect.stringContaining('accounts/edited/record'),
   });
-  const again = putAccount('edited', { owner: 'contoso', location }, {}, tester, lab.service);
+  const again = putAccount({ name: 'edited', input: { owner: 'contoso', location }, actor: tester }, lab.service);
   expect(await failure(again)).toMatchObject({ code: 'StateDamaged' });
   const { accounts, damaged } = await listAccounts(100, undefined, lab.service);
   expect(accounts.map(({ record: { name } }) => name)).toContain('beside');
@@ -49,7 +52,7 @@ test('INV-13: an account whose record was edited is not served, is named, and ke
   expect(entries.filter(({ row }) => row === 'accounts/edited/record')).toHaveLength(1);
 });
 
-test('INV-13: DELETE of an account with a damaged record clears it away, and its chain ends with the deletion', async () => {
+test('INV-13: DELETE of an account with a damaged record deletes it, and its chain ends with the deletion', async () => {
   const { lab } = world;
   await lab.account('doomed', 'contoso');
   await put(lab.service, 'doomed', 'tokenKeys', 'k', bytes('k'));
@@ -71,7 +74,7 @@ test('INV-13: DELETE of a record that no entry explains removes the row', async 
   await expect(lab.table('accounts').getEntity('invented', 'record')).rejects.toMatchObject({ statusCode: 404 });
 });
 
-test('INV-13: a damaged head of the service’s chain is taken from the entries, and the chain continues', async () => {
+test('INV-13: the entries replace a damaged head of the service’s chain, and the chain continues', async () => {
   const { lab } = world;
   await recordForService([{ type: 'ClaimReleased', actor: tester, claim: 'vault/a' }], lab.service);
   await lab.table('service').updateEntity({ partitionKey: 'service', rowKey: 'head', data: '{}' }, 'Merge');

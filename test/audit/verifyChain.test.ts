@@ -31,11 +31,11 @@ const rowsOf = (entries: readonly AuditEntry[]): ChainRow[] =>
 interface Stand {
   readonly rows: readonly ChainRow[];
   readonly head: ChainHead | (() => ChainHead);
-  /** How many pages a call has time for. */
+  /** The number of pages that a call has time for. */
   readonly pages?: number;
 }
 
-/** The largest page that was asked for comes back too. */
+/** The store returns the largest page that was requested. */
 async function verify({ rows, head, pages = 1000 }: Stand, input: VerificationRequest = {}) {
   let [asked, largest] = [0, 0];
   const logged: unknown[] = [];
@@ -82,12 +82,12 @@ const edited = (n: number, changes: Record<string, unknown>) =>
   );
 
 describe('verifying a chain', () => {
-  it('reads pages of a thousand, however long it is', async () => {
+  it('a verification reads a chain of any length in pages of a thousand', async () => {
     const seen = await verify({ rows: rowsOf(long), head: headAt(long) });
     expect(seen).toMatchObject({ result: 'whole', entries: 2500, verified: headAt(long), largest: 1000 });
   });
 
-  it('stops when its time is over, and goes on from there until the end', async () => {
+  it('a verification stops when its time is over, and the next call continues from there to the end', async () => {
     const stand = { rows: rowsOf(long), head: headAt(long), pages: 1 };
     const announced = [headAt(long, 3), headAt(long, 1500)];
     let [after, calls, compared]: [ChainHead | undefined, number, number] = [undefined, 0, 0];
@@ -108,13 +108,13 @@ describe('verifying a chain', () => {
     }
   });
 
-  it('holds no entry against it that is written while it is read', async () => {
+  it('a verification accepts an entry that is written while it reads', async () => {
     let reads = 0;
     const head = () => headAt(five, ++reads === 1 ? 3 : 5);
     expect(await verify({ rows: rowsOf(five), head })).toMatchObject({ result: 'whole', verified: headAt(five) });
   });
 
-  it('takes an empty chain for whole', async () => {
+  it('a verification accepts an empty chain as intact', async () => {
     expect(await verify({ rows: [], head: emptyChain })).toMatchObject({ result: 'whole', entries: 0, compared: 0 });
   });
 
@@ -171,14 +171,14 @@ describe('verifying a chain', () => {
     ['another head of that sequence', { rows: rowsOf(five), head: headAt(forged) }, 5, 'HeadDiffers'],
     ['a head that is behind', { rows: rowsOf(five), head: headAt(five, 3) }, 4, 'BeyondHead'],
     ['no head', { rows: rowsOf(five), head: emptyChain }, 1, 'BeyondHead'],
-  ])('INV-6: with %s is broken there, and tells the log', async (_, stand, sequence, flaw) => {
+  ])('INV-6: a verification finds a chain with %s broken there, and logs it', async (_, stand, sequence, flaw) => {
     const broken = { sequence, flaw };
     const { logged, ...seen } = await verify(stand);
     expect(seen).toMatchObject({ result: 'broken', broken });
     expect(logged).toEqual(['Audit verification found a broken chain', { chain, ...broken }]);
   });
 
-  it('INV-6: brought back whole to an older state, is found by heads that were announced, and by nothing else', async () => {
+  it('INV-6: only published heads show that a chain was set back as a whole to an older state', async () => {
     const older = { rows: rowsOf(five.slice(0, 3)), head: headAt(five, 3) };
     expect(await verify(older)).toMatchObject({ result: 'whole' });
     expect(await verify(older, { announced: [headAt(five, 2), headAt(five)] })).toMatchObject({
@@ -198,7 +198,7 @@ describe('verifying a chain', () => {
     });
   });
 
-  it('goes on only from a link that still stands there', async () => {
+  it('a verification continues only from a link that is still stored', async () => {
     const stand = { rows: rowsOf(five), head: headAt(five) };
     expect(await verify(stand, { after: headAt(five) })).toMatchObject({ result: 'whole', entries: 0 });
     expect(await verify(stand, { after: { ...headAt(five, 4), hash: 'x' } })).toMatchObject({
@@ -213,7 +213,7 @@ describe('verifying a chain', () => {
     });
   });
 
-  it('does not take a generation for unknown that could not be opened yet', async () => {
+  it('a verification does not report a generation as unknown that could not be opened yet', async () => {
     await expect(verify({ rows: edited(2, { keyGeneration: 2 }), head: headAt(five) })).rejects.toThrow(
       'not opened yet',
     );

@@ -22,7 +22,7 @@ function codeIn(markdown: string): string[] {
   return [...blocks, ...inline.map(([, code = '']) => code)];
 }
 
-/** A sentence can end, or go on, after a command. */
+/** A sentence can end or continue after a command. */
 const inSentence = (command: string): string => command.replace(/[.,]( .*)?$/s, '');
 
 const refusalsOf = (texts: readonly string[]): string[] =>
@@ -40,12 +40,12 @@ describe('the check of az commands', () => {
     ['az group create --name g', /required: --location/],
     ['az role assignment create --role "Key Vault Reader" --scope "$(az group show -n g --query id)/x"', undefined],
     ['az rest --method POST --url https://graph --body \'{"a": "--wrong"}\'', undefined],
-  ])('judges: %s', (command, refusal) => {
+  ])('the check of az commands judges: %s', (command, refusal) => {
     if (refusal === undefined) expect(refusalOf(command)).toBeUndefined();
     else expect(refusalOf(command)).toMatch(refusal);
   });
 
-  it('finds a command inside another, over several lines, and ends it where the shell does', () => {
+  it('the check finds a command inside another and over several lines, and ends it where the shell does', () => {
     const shell = 'X=$(az group show --name g \\\n  --query "a(b)" -o tsv) && az login | cat\nlazaz none\n';
     expect(azCommandsIn(shell)).toEqual(['az group show --name g --query "a(b)" -o tsv', 'az login']);
   });
@@ -54,15 +54,18 @@ describe('the check of az commands', () => {
 describe('every az command', () => {
   const documents = [...files('*.md'), ...files('{docs,infra}/**/*.md')];
 
-  it.each(documents)('of %s is one of the Azure CLI, with each of its options', (path) => {
+  it.each(documents)('every az command of %s exists in the Azure CLI, with each of its options', (path) => {
     expect(refusalsOf(codeIn(read(path)))).toEqual([]);
   });
 
-  it.each(files('{infra,.github}/**/*.{sh,yml}'))('of %s is one of the Azure CLI, with each of its options', (path) => {
-    expect(refusalsOf([read(path).replaceAll(/^\s*#.*$/gm, '')])).toEqual([]);
-  });
+  it.each(files('{infra,.github}/**/*.{sh,yml}'))(
+    'every az command of %s exists in the Azure CLI, with each of its options',
+    (path) => {
+      expect(refusalsOf([read(path).replaceAll(/^\s*#.*$/gm, '')])).toEqual([]);
+    },
+  );
 
-  it('of the remedies is one of the Azure CLI, with each of its options', () => {
+  it('every az command of the remedies exists in the Azure CLI, with each of its options', () => {
     const subject = { vaultName: 'contoso-keys', keyName: 'media' };
     const remedies = [
       ...causes.map((cause) => remedyOf(cause, subject)),
@@ -72,8 +75,8 @@ describe('every az command', () => {
     expect(refusalsOf(remedies)).toEqual([]);
   });
 
-  it('in the source and the templates is one of the Azure CLI, with each of its options', () => {
-    // Remedies are judged with their values filled in (test/base/remedies.test.ts).
+  it('every az command in the source and the templates exists in the Azure CLI, with each of its options', () => {
+    // test/base/remedies.test.ts checks remedies with their values.
     const text = files('{src,packages,infra}/**/*.{ts,bicep,bicepparam}')
       .filter((path) => path !== 'src/core/base/remedies.ts')
       .flatMap((path) => read(path).split('\n'))

@@ -1,6 +1,6 @@
 /**
- * Checks `az` commands against the Azure CLI's own reference. `commands.json` holds, for each command, the options it takes:
- * aliases after `|`, and `!` behind a required one.
+ * Checks `az` commands against the Azure CLI's own reference. `commands.json` holds the options of each command:
+ * aliases after `|`, and `!` after a required one.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -22,7 +22,7 @@ const ofEvery = [
   '--subscription',
 ];
 
-/** The `az` commands of a shell text, those inside `$(…)` as well. A command ends where the shell ends it. */
+/** The `az` commands of a shell text, including those inside `$(…)`. A command ends where the shell ends it. */
 export function azCommandsIn(shell: string): string[] {
   const text = shell.replaceAll(/\s*\\\n\s*/g, ' ').replaceAll(/<[^<>\n]*>/g, 'PLACEHOLDER');
   return [...text.matchAll(/(?<![\w./-])az(?= [a-z])/g)].map(({ index }) =>
@@ -41,7 +41,7 @@ function endOf(text: string, start: number): number {
     else if (depth > 0) continue;
     else if (quote === '"') quote = char === quote ? '' : quote;
     else if (char === "'" || char === '"') {
-      // Behind a word it ends a text that the command is quoted in: fail 'Log in first: az login'.
+      // After a word it ends a quoted text that contains the command: fail 'Log in first: az login'.
       if (/[\w.>)]/.test(text[at - 1] ?? '')) return at;
       quote = char;
     } else if ('\n|;&)`'.includes(char)) return at;
@@ -53,7 +53,7 @@ function endOf(text: string, start: number): number {
 export const isName = (command: string): boolean =>
   Object.keys(reference.commands).some((known) => `az ${known} `.startsWith(`${command} `));
 
-/** What the Azure CLI would answer to a command that it does not take; undefined for one that it takes. */
+/** The answer of the Azure CLI to a command that it does not accept; undefined for one that it accepts. */
 export function refusalOf(command: string): string | undefined {
   const words = wordsOf(command).slice(1);
   const length = words.findIndex((word) => word.startsWith('-'));
@@ -73,7 +73,7 @@ export function refusalOf(command: string): string | undefined {
   return undefined;
 }
 
-/** Words as a shell splits them, with what it would insert replaced. */
+/** Words as a shell splits them, with a placeholder for each value that the shell would insert. */
 function wordsOf(command: string): string[] {
   const plain = command.replaceAll(/\$\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)/g, 'INSERTED');
   return plain.match(/(?:'[^']*'|"(?:\\.|[^"])*"|[^\s'"])+/gs) ?? [];

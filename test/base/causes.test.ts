@@ -26,17 +26,17 @@ const listed = Object.entries(designCauses).flatMap(([name, words]) =>
 const at = { vaultName: 'contoso', keyName: 'cmk' };
 
 describe('the list of causes', () => {
-  it('is the one of the design, and tells at least 20 apart', () => {
+  it('the list of causes is that of the design, and has at least 20 codes', () => {
     expect([...causes].sort()).toEqual(listed.map(([word]) => word).sort());
     expect(causes.length).toBeGreaterThanOrEqual(20);
   });
 
-  it.each(listed)('%s is of the class %s', (cause, name) => {
+  it.each(listed)('the cause %s is of the class %s', (cause, name) => {
     expect(classOf(cause)).toBe(name);
     expect(isDenied(cause)).toBe(name === 'denied');
   });
 
-  it.each(causes)('%s has an actor, a meaning and a remedy with no placeholder left', (cause) => {
+  it.each(causes)('the cause %s has an actor, a meaning and a remedy without placeholders', (cause) => {
     expect(cause).toMatch(/^([A-Z][a-z]+)+$/);
     expect(['customer', 'operator', 'none']).toContain(actorOf(cause));
     expect(meaningOf(cause)).toMatch(/^[A-Z].{20,}\.$/);
@@ -45,7 +45,7 @@ describe('the list of causes', () => {
     expect(remedyOf(cause, at)).not.toMatch(/[{}]|undefined/);
   });
 
-  it('knows its own words, and no property of Object', () => {
+  it('isCause accepts the codes of the list, and no property of Object', () => {
     expect(isCause('KeyDisabled')).toBe(true);
     for (const word of ['keydisabled', 'constructor', '__proto__', 'toString', '']) expect(isCause(word)).toBe(false);
   });
@@ -59,11 +59,11 @@ describe('the list of causes', () => {
     ],
     ['VaultNotFound', 'az keyvault recover --name contoso'],
     ['IdentityNotAuthorized', 'az ad sp create --id "$APPLICATION_ID"'],
-  ])('%s says what to type', (cause, command) => {
+  ])('the remedy of %s says what to type', (cause, command) => {
     expect(remedyOf(cause, at)).toContain(command);
   });
 
-  it('IdentityNotAuthorized names the application, where the account has one', () => {
+  it('the meaning of IdentityNotAuthorized names the application when the account has one', () => {
     const federatedIdentityClientId = 'cccccccc-0000-4000-8000-000000000001';
     const identity = {
       ...({ useSystemAssignedIdentity: false, userAssignedIdentity: '/subscriptions/s/x/a' } as const),
@@ -90,21 +90,21 @@ describe('the status of an answer', () => {
     [413, ['RequestTooLarge']],
     [500, ['InternalError', 'KeyMaterialMismatch']],
     [503, ['CustomerKeyUnreachable', 'ServiceUnavailable', 'StorageUnavailable']],
-  ])('%i: %j', (status, codes) => {
+  ])('the status %i belongs to %j', (status, codes) => {
     expect(codes.map(statusOf)).toEqual(codes.map(() => status));
   });
 
-  it.each(designCauses.unreachable)('INV-2: %s is 503, never 403', (cause) => {
+  it.each(designCauses.unreachable)('INV-2: the status of %s is 503, never 403', (cause) => {
     expect(statusOf(cause)).toBe(503);
   });
 
-  it.each(causes)('%s has one', (cause) => {
+  it.each(causes)('the code %s has a status', (cause) => {
     expect([400, 403, 500, 503]).toContain(statusOf(cause));
   });
 });
 
 describe('a lost race', () => {
-  it('is run again until it is won', async () => {
+  it('a lost race is run again until it is won', async () => {
     let tries = 0;
     const won = await retryLostRaces(async () => {
       if (++tries < 5) throw new LostRace();
@@ -113,7 +113,7 @@ describe('a lost race', () => {
     expect(won).toBe(5);
   });
 
-  it('is a storm after five losses: try later', async () => {
+  it('five lost races in a row end with an error that asks for a later retry', async () => {
     let tries = 0;
     const lost = retryLostRaces(async () => {
       tries++;
@@ -123,7 +123,7 @@ describe('a lost race', () => {
     expect(tries).toBe(5);
   });
 
-  it('is nothing else: other errors are not tried again', async () => {
+  it('only a lost race is run again, no other error', async () => {
     let tries = 0;
     const failing = retryLostRaces(async () => {
       tries++;
@@ -141,7 +141,7 @@ describe('INV-9: an error in a log', () => {
     [new TypeError('secret'), 'TypeError'],
     ['secret', 'unknown'],
     [undefined, 'unknown'],
-  ])('%o is told as %s, without what somebody else wrote', (error, told) => {
+  ])('INV-9: the log shows %o as %s, without text of another system', (error, told) => {
     expect(describeError(error)).toBe(told);
   });
 });

@@ -15,7 +15,7 @@ const refusalOf = (call: () => unknown): unknown => {
 };
 
 describe('folding', () => {
-  it('turns no letter outside ASCII into one inside: the Kelvin sign, the dotted capital I and all others', () => {
+  it('fold changes no letter outside ASCII into an ASCII letter: the Kelvin sign, the dotted capital I and all others', () => {
     const turned = Array.from({ length: 0x11_0000 - 0x80 }, (_, index) => 0x80 + index)
       .filter((code) => code < 0xd800 || code > 0xdfff)
       .map((code) => String.fromCodePoint(code))
@@ -23,7 +23,7 @@ describe('folding', () => {
     expect(turned).toEqual([]);
   });
 
-  it('is lower case for everything else', () => {
+  it('fold changes all other letters to lower case', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', maxLength: 20 }), (text) => {
         fc.pre(!/[\u212a\u0130]/.test(text));
@@ -40,7 +40,7 @@ describe('an account name', () => {
     ['1ab', '1ab'],
     ['A'.repeat(64), 'a'.repeat(64)],
     ['3F2504E0-4F89-41D3-9A0C-0305E82C3301', '3f2504e0-4f89-41d3-9a0c-0305e82c3301'],
-  ])('%s is the partition %s', (name, folded) => {
+  ])('the account name %s is in the partition %s', (name, folded) => {
     expect(parseAccountName(name)).toBe(folded);
   });
 
@@ -64,11 +64,11 @@ describe('an account name', () => {
     ],
     // U+0130 folds to two characters.
     'ab\u0130',
-  ])('is never %j', (name) => {
+  ])('an account name is never %j', (name) => {
     expect(refusalOf(() => parseAccountName(name))).toEqual(['InvalidParameter', 'accountName']);
   });
 
-  it('is a valid table key, or a refusal, whatever the text', () => {
+  it('INV-9: every text is a valid table key as an account name, or it is refused', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 30 }), (text) => {
         const folded = refusalOf(() => parseAccountName(text));
@@ -81,11 +81,14 @@ describe('an account name', () => {
 });
 
 describe('an owner', () => {
-  it.each(['c', 'Contoso', 'ops@contoso.com', 'a_b-c.d', '1'.repeat(128)])('may be %s, and keeps its case', (text) => {
-    expect(parseOwner(text)).toBe(text);
-  });
+  it.each(['c', 'Contoso', 'ops@contoso.com', 'a_b-c.d', '1'.repeat(128)])(
+    'an owner may be %s, and keeps its case',
+    (text) => {
+      expect(parseOwner(text)).toBe(text);
+    },
+  );
 
-  it.each(['', '.a', '@a', 'a b', 'a/b', "a'b", 'a\n', 'é', '1'.repeat(129)])('is never %j', (text) => {
+  it.each(['', '.a', '@a', 'a b', 'a/b', "a'b", 'a\n', 'é', '1'.repeat(129)])('an owner is never %j', (text) => {
     expect(refusalOf(() => parseOwner(text))).toEqual(['InvalidParameter', 'properties.owner']);
   });
 });
@@ -98,25 +101,25 @@ describe('a GUID', () => {
     ['aaaaaaaa000040008000000000000001', false],
     ['aaaaaaaa-0000-4000-8000-000000000001\n', false],
     ['', false],
-  ])('%j: %s', (text, expected) => {
+  ])('as a GUID, %j: %s', (text, expected) => {
     expect(isGuid(text)).toBe(expected);
   });
 });
 
 describe('a region', () => {
-  it.each(['West Europe', 'westeurope', 'WESTEUROPE', ' West\tEurope '])('%j is westeurope', (region) => {
+  it.each(['West Europe', 'westeurope', 'WESTEUROPE', ' West\tEurope '])('the region %j is westeurope', (region) => {
     expect(foldRegion(region)).toBe('westeurope');
   });
 });
 
 describe('an index key', () => {
-  it('is 128 bits of SHA-256 over the parts, each behind its length', () => {
+  it('an index key is 128 bits of SHA-256 over the length-prefixed parts', () => {
     const bytes = Buffer.from('00000003' + '616263' + '00000000' + '00000002' + 'c3a9', 'hex');
     const expected = createHash('sha256').update(bytes).digest('hex').slice(0, 32);
     expect(indexKey('abc', '', 'é')).toBe(expected);
   });
 
-  it('is another one for other parts, however they are cut', () => {
+  it('an index key differs for different parts, however the text is cut', () => {
     const parts = fc.array(fc.string({ maxLength: 6 }), { maxLength: 4 });
     fc.assert(
       fc.property(parts, parts, (a, b) => {
@@ -142,11 +145,11 @@ describe('a binding', () => {
     ['the key in another case', bindingOf(key('https://CONTOSO.vault.azure.net/keys/CMK'), tenant, own)],
     ['the tenant in another case', bindingOf(key(cmk), tenant.toUpperCase(), own)],
     ['a pinned version', bindingOf(key(`${cmk}/ee059b2bb5bc48398a53b168c6cdcb10`), tenant, own)],
-  ])('is the same with %s', (_, other) => {
+  ])('a binding is the same with %s', (_, other) => {
     expect(other).toEqual(bound);
   });
 
-  it('is the same for an identity in another case', () => {
+  it('a binding is the same for an identity in another case', () => {
     expect(bindingOf(key(cmk), tenant, named('KEYWARD')).id).toBe(bindingOf(key(cmk), tenant, named('keyward')).id);
   });
 
@@ -158,14 +161,14 @@ describe('a binding', () => {
   });
   const [other, app] = ['bbbbbbbb-0000-4000-8000-000000000002', 'cccccccc-0000-4000-8000-000000000001'];
 
-  it('is of the tenant that its identity names, and of the home tenant where it names none', () => {
+  it('a binding belongs to the tenant that its identity names, and to the home tenant when it names none', () => {
     expect(bindingOf(key(cmk), tenant, inTenant(other.toUpperCase(), app)).tenantId).toBe(other);
     expect(bound.tenantId).toBe(tenant);
     const shouted = inTenant(other.toUpperCase(), app.toUpperCase());
     expect(bindingOf(key(cmk), tenant, shouted).id).toBe(bindingOf(key(cmk), tenant, inTenant(other, app)).id);
   });
 
-  it('is another one for another key, vault, suffix, tenant, identity or application', () => {
+  it('a binding differs for another key, vault, suffix, tenant, identity or application', () => {
     const others = [
       bound,
       bindingOf(key('https://contoso.vault.azure.net/keys/cmk2'), tenant, own),
@@ -182,7 +185,7 @@ describe('a binding', () => {
     for (const { id } of others) expect(id).toMatch(/^[0-9a-f]{32}$/);
   });
 
-  it('is worked on in the partition of its vault, which ignores case', () => {
+  it('a binding belongs to the partition of its vault, which ignores case', () => {
     expect(vaultIdOf('CONTOSO.vault.azure.net')).toBe(vaultIdOf('contoso.vault.azure.net'));
     expect(vaultIdOf('contoso.vault.azure.net')).not.toBe(vaultIdOf('contoso.managedhsm.azure.net'));
   });

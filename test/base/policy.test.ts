@@ -9,7 +9,7 @@ import {
 import { deniedCauses, designCauses, designPolicy, harmlessCauses } from '../builders.ts';
 
 describe('the policy', () => {
-  it('has the defaults of the design', () => {
+  it('the policy has the defaults of the design', () => {
     expect(defaultPolicy).toEqual(designPolicy);
   });
 
@@ -22,12 +22,12 @@ describe('the policy', () => {
       ['VaultFirewallDenied', 'VaultPrivateLinkDenied', 'NetworkPerimeterDenied'],
       { looks: 3, overMs: 900_000, needsControlLook: true },
     ],
-  ])('believes %j after %j', (causes, expected) => {
+  ])('the policy confirms %j after %j', (causes, expected) => {
     for (const cause of [...designCauses.denied, ...designCauses.networkPolicy].filter((word) => causes.includes(word)))
       expect(confirmationOf(cause, defaultPolicy)).toEqual(expected);
   });
 
-  it("INV-2: lets nothing lead to Inaccessible but the customer's denials, and the network's where the operator says so", () => {
+  it('INV-2: only the customer’s denials lead to Inaccessible, and the network’s when the operator’s policy says so', () => {
     const denying = (policy: typeof defaultPolicy) =>
       [...deniedCauses, ...harmlessCauses].filter((cause) => isDenying(cause, policy));
     expect(denying(defaultPolicy)).toEqual(deniedCauses);
@@ -41,11 +41,11 @@ describe('the policy', () => {
     ['false', false],
     ['0', false],
     ['no', false],
-  ])('reads networkPolicyDisables = %j as %s', (text, expected) => {
+  ])('the policy reads networkPolicyDisables = %j as %s', (text, expected) => {
     expect(policySchema.parse({ networkPolicyDisables: text }).networkPolicyDisables).toBe(expected);
   });
 
-  it('takes its confirmations from its own numbers', () => {
+  it('the policy derives its confirmations from its own numbers', () => {
     const policy = policySchema.parse({ confirmKeyDisabledLooks: '5', confirmVaultNotFoundSeconds: 1800 });
     expect(confirmationOf('KeyDisabled', policy).looks).toBe(5);
     expect(confirmationOf('VaultNotFound', policy).overMs).toBe(1_800_000);
@@ -64,7 +64,7 @@ describe('the policy', () => {
     ['leaseSeconds', '0'],
     ['leaseGraceSeconds', '-1'],
     ['lookIntervalSuspectSeconds', '9'],
-  ])('refuses %s = %j, by name', (name, value) => {
+  ])('the policy refuses %s = %j and names it', (name, value) => {
     const result = policySchema.safeParse({ [name]: value });
     expect(result.error?.issues.map((issue) => issue.path)).toEqual([[name]]);
   });

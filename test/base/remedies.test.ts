@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Cause, causes } from '../../src/core/base/causes.ts';
-import { type RemedyTarget, remedyOf } from '../../src/core/base/remedies.ts';
+import { meaningFor, type RemedyTarget, remedyOf } from '../../src/core/base/remedies.ts';
 import { azCommandsIn, refusalOf } from '../az/azCommands.ts';
 
 const version = '2f1c0d9e8b7a46559483726150a1b2c3';
@@ -27,22 +27,22 @@ const cases = causes.flatMap((cause) =>
 );
 
 describe('a remedy', () => {
-  it.each(cases)('of $cause for $name uses only commands and options that az has', ({ remedy }) => {
+  it.each(cases)('the remedy of $cause for $name uses only commands and options that az has', ({ remedy }) => {
     expect(azCommandsIn(remedy).flatMap((command) => refusalOf(command) ?? [])).toEqual([]);
   });
 
-  it.each(cases)('of $cause for $name is a sentence, and leaves no blank to fill in', ({ remedy }) => {
+  it.each(cases)('the remedy of $cause for $name is a sentence without placeholders', ({ remedy }) => {
     expect(remedy).toMatch(/^[A-Z].{15,}/);
     expect(remedy).not.toMatch(/undefined|[<>{}]/);
   });
 
-  it('names the version that the account uses: without it the command changes the newest', () => {
+  it('a remedy names the version that the account uses, because the command would otherwise change the newest', () => {
     for (const cause of ['KeyDisabled', 'KeyOperationNotAllowed', 'KeyNotYetValid'] as const)
       expect(remedyOf(cause, vault)).toContain(`--name cmk --version ${version}`);
     expect(remedyOf('KeyDisabled', unknown)).not.toContain('--version');
   });
 
-  it('names the principal to grant, or the command that finds it', () => {
+  it('a remedy names the principal to grant, or the command that finds it', () => {
     expect(remedyOf('KeyPermissionDenied', vault)).toContain(`--assignee-object-id ${principalId} `);
     expect(remedyOf('KeyPermissionDenied', federated)).toContain(
       `"$(az ad sp show --id ${clientId} --query id -o tsv)"`,
@@ -52,7 +52,7 @@ describe('a remedy', () => {
     expect(remedyOf('KeyPermissionDenied', userAssigned)).toContain(`az identity show --ids ${userAssignedIdentity} `);
   });
 
-  it('names the addresses to admit', () => {
+  it('a remedy names the addresses to allow', () => {
     expect(remedyOf('VaultFirewallDenied', vault)).toContain('--name acme-keys --ip-address 203.0.113.7 203.0.113.8');
     expect(remedyOf('NetworkPerimeterDenied', vault)).toContain('203.0.113.7');
   });
@@ -70,23 +70,23 @@ describe('a remedy', () => {
     ['KeyTypeUnsupported', 'az keyvault key create --hsm-name acmehsm --name cmk --kty RSA-HSM --size 3072'],
     ['VaultFirewallDenied', 'az keyvault network-rule add --hsm-name acmehsm '],
     ['DnsFailure', 'nslookup acmehsm.managedhsm.azure.net'],
-  ])('of %s for a Managed HSM is the command of a Managed HSM', (cause, command) => {
+  ])('the remedy of %s for a Managed HSM is a command of a Managed HSM', (cause, command) => {
     expect(remedyOf(cause, hsm)).toContain(command);
   });
 
-  it.each(causes)('of %s for a Managed HSM names no vault', (cause) => {
+  it.each(causes)('the remedy of %s for a Managed HSM names no vault', (cause) => {
     expect(remedyOf(cause, hsm)).not.toMatch(/--vault-name|vault\.azure\.net|--name acmehsm/);
   });
 
-  it.each(causes)('of %s in the cloud China names no host of the public cloud', (cause) => {
+  it.each(causes)('the remedy of %s in the cloud China names no host of the public cloud', (cause) => {
     expect(remedyOf(cause, china)).not.toContain('azure.net');
   });
 
-  it('of IdentityUnavailable grants the system key, where the control look showed that the grant is missing', () => {
-    const operatorKey = { vaultHost: 'op.vault.azure.net', vaultName: 'op', keyName: 'system' };
-    const remedy = remedyOf('IdentityUnavailable', { ...vault, operatorKey });
-    expect(remedy).toContain(`--assignee-object-id ${principalId} `);
-    expect(remedy).toContain('az keyvault show --name op --query id -o tsv)/keys/system');
+  it('the remedy of IdentityUnavailable distinguishes a missing token from a missing grant on the system key', () => {
+    const failed = { ...vault, isControlLookFailed: true };
+    expect(remedyOf('IdentityUnavailable', failed)).toContain(`az role assignment list --assignee ${principalId} `);
+    expect(meaningFor('IdentityUnavailable', failed)).toContain("operator's own system key");
     expect(remedyOf('IdentityUnavailable', vault)).not.toContain('az role assignment');
+    expect(meaningFor('IdentityUnavailable', vault)).toContain('token');
   });
 });

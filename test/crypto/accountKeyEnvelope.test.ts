@@ -38,7 +38,7 @@ function systemInner(at = context, kek = systemKek): Inner & { by: 'SystemKey' }
   return inner;
 }
 
-/** What a process holds: opens a stored blob to the account key, or throws. */
+/** The keys of a process: opens a stored blob to the account key, or throws. */
 function open(stored: Bytes, at: KeyContext, wrappedBy = 'SystemKey'): Bytes {
   const ring = (newest: Kek, generation: number) => ({ ...newest, generation });
   const inner = openAtRest(stored, at, wrappedBy, ring(atRestKek, atRestGeneration(stored)));
@@ -79,22 +79,22 @@ describe('the bytes of a wrapped account key', () => {
     sealed('aes-256-gcm', systemKek, 'keyward/system/account-key/1', nonce, systemAad, payload),
   ]);
 
-  it('wrap: 01, account GUID, account key generation, account key', () => {
+  it('the bytes of a wrap payload: 01, account GUID, account key generation, account key', () => {
     expect(hexOf(accountKeyPayload(context, accountKey))).toBe(payload.toString('hex'));
     expect(payload.length).toBe(53);
   });
 
-  it('under the system ring: 02, ring generation, nonce, AES-256-GCM ciphertext, tag', () => {
+  it('the bytes under the system ring: 02, ring generation, nonce, AES-256-GCM ciphertext, tag', () => {
     expect(hexOf(formatInner(systemInner()))).toBe(system.toString('hex'));
     expect(system.length).toBe(86);
   });
 
-  it('under a customer key: 01, RSA ciphertext', () => {
+  it('the bytes under a customer key: 01, RSA ciphertext', () => {
     const wrapped = bytesOf(randomBytes(256));
     expect(hexOf(formatInner({ by: 'CustomerKey', wrapped }))).toBe(`01${hexOf(wrapped)}`);
   });
 
-  it('at rest: 02, 01, ring generation, nonce, ChaCha20-Poly1305 ciphertext, tag', () => {
+  it('the bytes at rest: 02, 01, ring generation, nonce, ChaCha20-Poly1305 ciphertext, tag', () => {
     const header = Buffer.of(2, 1, 0, 0, 0, 3);
     const aad = prefixed(text('keyward/at-rest/2'), header, guid, text('contoso'), Buffer.of(0, 0, 1, 2), text(cmk));
     const body = sealed('chacha20-poly1305', atRestKek, 'keyward/at-rest/account-key/1', otherNonce, aad, system);
@@ -106,7 +106,7 @@ describe('the bytes of a wrapped account key', () => {
 describe('a wrapped account key', () => {
   const stored = sealAtRest(systemInner(), context, 'SystemKey', atRestKek, otherNonce);
 
-  it('opens to what was sealed, for any context, ring generation and key', () => {
+  it('a wrapped account key opens to what was sealed, for any context, ring generation and key', () => {
     const uint32 = fc.integer({ min: 0, max: 0xffffffff });
     const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length }).map(bytesOf);
     const places = fc.record({ instanceId: fc.uuid(), account: fc.string(), generation: uint32 });
@@ -122,17 +122,20 @@ describe('a wrapped account key', () => {
     );
   });
 
-  it.each([256, 384, 512])('of a customer key opens to its RSA ciphertext of %i bytes', (length) => {
-    const inner: Inner = { by: 'CustomerKey', wrapped: bytesOf(randomBytes(length)) };
-    expect(openAtRest(sealAtRest(inner, context, cmk, atRestKek, nonce), context, cmk, atRestKek)).toEqual(inner);
-  });
+  it.each([256, 384, 512])(
+    'a wrapped account key of a customer key opens to its RSA ciphertext of %i bytes',
+    (length) => {
+      const inner: Inner = { by: 'CustomerKey', wrapped: bytesOf(randomBytes(length)) };
+      expect(openAtRest(sealAtRest(inner, context, cmk, atRestKek, nonce), context, cmk, atRestKek)).toEqual(inner);
+    },
+  );
 
-  it('leaves the KEKs as they were', () => {
+  it('opening a wrapped account key does not change the KEKs', () => {
     expect(open(stored, context)).toEqual(accountKey);
     expect([new Set(atRestKek.key), new Set(systemKek.key)]).toEqual([new Set([0x33]), new Set([0x77])]);
   });
 
-  it('never opens with any one of its bytes edited, in any bit', () => {
+  it('a wrapped account key never opens with any bit of any byte edited', () => {
     expect(stored.byteLength).toBe(120);
     for (let at = 0; at < stored.byteLength * 8; at++) {
       const edited = bytesOf(stored);
@@ -141,7 +144,7 @@ describe('a wrapped account key', () => {
     }
   });
 
-  it('never opens when its system layer is edited by somebody who has the at-rest key', () => {
+  it('a wrapped account key never opens when a holder of the at-rest key has edited its system layer', () => {
     const inner = formatInner(systemInner());
     for (let at = 0; at < inner.byteLength; at++) {
       const edited = bytesOf(inner);
@@ -154,7 +157,7 @@ describe('a wrapped account key', () => {
     }
   });
 
-  it('never opens truncated, at any length, nor with anything behind it', () => {
+  it('a wrapped account key never opens truncated at any length, or with any bytes after it', () => {
     for (let length = 0; length < stored.byteLength; length++)
       expect(() => open(bytesOf(stored.subarray(0, length)), context), `${length}`).toThrow(KeyMaterialMismatch);
     for (const more of [1, 16, 1000])
@@ -167,11 +170,11 @@ describe('a wrapped account key', () => {
     ['another current key identifier', context, cmk],
     ['a key identifier that differs in its last digit', context, `${cmk.slice(0, -1)}1`],
     ['no key at all', context, ''],
-  ])('never opens for %s', (_, at, wrappedBy) => {
+  ])('a wrapped account key never opens for %s', (_, at, wrappedBy) => {
     expect(() => open(stored, at, wrappedBy)).toThrow(KeyMaterialMismatch);
   });
 
-  it("never opens under another KEK of the same generation, nor under the other layer's", () => {
+  it('a wrapped account key never opens under another KEK of the same generation, or under that of the other layer', () => {
     for (const key of [new Uint8Array(32), systemKek.key])
       expect(() => openAtRest(stored, context, 'SystemKey', { ...atRestKek, key })).toThrow(KeyMaterialMismatch);
     expect(() => openBySystemRing(systemInner(), context, { ...systemKek, generation: 8 })).toThrow(
@@ -191,11 +194,11 @@ describe('the payload', () => {
     ['that is too long', bytesOf(Buffer.concat([payload, Buffer.of(0)])), context],
     ['that is the bare key', accountKey, context],
     ['that is empty', new Uint8Array(0), context],
-  ])('%s is KeyMaterialMismatch', (_, bytes, at) => {
+  ])('the payload %s is KeyMaterialMismatch', (_, bytes, at) => {
     expect(() => openPayload(bytes, at)).toThrow(KeyMaterialMismatch);
   });
 
-  it('gives the key in a buffer of its own, so that wiping one leaves the other', () => {
+  it('the payload returns the key in a buffer of its own, so that wiping one does not change the other', () => {
     const copy = bytesOf(payload);
     const key = openPayload(copy, context);
     copy.fill(0);
@@ -208,14 +211,14 @@ describe('any bytes at all', () => {
     fc.uint8Array({ maxLength: 600 }),
     fc.uint8Array({ minLength: 28, maxLength: 600 }).map((tail) => Buffer.concat([Buffer.of(1, 1, 0, 0, 0, 3), tail])),
   );
-  /** Mostly of the lengths that pass. */
+  /** Mostly of valid lengths. */
   const anyInner = fc
     .tuple(fc.constantFrom(0, 1, 2, 3, 255), fc.constantFrom(0, 84, 85, 86, 255, 256, 384, 512, 513))
     .chain(([kind, length]) =>
       fc.uint8Array({ minLength: length, maxLength: length }).map((tail) => Buffer.concat([Buffer.of(kind), tail])),
     );
 
-  it('never open, and fail as KeyMaterialMismatch alone', () => {
+  it('random bytes never open, and fail as KeyMaterialMismatch only', () => {
     fc.assert(
       fc.property(anyBytes, (bytes) => {
         expect(() => openAtRest(bytesOf(bytes), context, 'SystemKey', atRestKek)).toThrow(KeyMaterialMismatch);
@@ -224,7 +227,7 @@ describe('any bytes at all', () => {
     );
   });
 
-  it('have a generation between 0 and 2^32 - 1, or fail as KeyMaterialMismatch alone', () => {
+  it('random bytes have a generation between 0 and 2^32 - 1, or fail as KeyMaterialMismatch only', () => {
     fc.assert(
       fc.property(anyBytes, (bytes) => {
         const known = bytes[0] === 2 && bytes[1] === 1 && bytes.length >= 34 && bytes.length <= 547;
@@ -235,7 +238,7 @@ describe('any bytes at all', () => {
     );
   });
 
-  it('are an inner layer exactly of the lengths that exist, which is written back as it was read', () => {
+  it('random bytes are an inner layer exactly when they have one of its lengths, and are written back unchanged', () => {
     fc.assert(
       fc.property(anyInner, (bytes) => {
         const known =

@@ -1,4 +1,6 @@
-/** Vectors made by another implementation: what has once been written stays readable, and what is broken fails where it says. */
+/**
+ * Vectors of another implementation: everything once written stays readable, and broken data fails at the named step.
+ */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { bytesOf } from '../../src/core/base/bytes.ts';
@@ -41,7 +43,7 @@ function kekOf(ring: Record<string, string>, generation: number): Kek {
   return { generation, key: bytesOf(Buffer.from(key, 'hex')) };
 }
 
-/** Opens a vector as the service would, and tells the step that it has come to. */
+/** Opens a vector as the service would, and returns the step that it has reached. */
 function open(vector: Vector): { step: string; error?: unknown; accountKey?: string } {
   const stored = bytesOf(Buffer.from(vector.stored, 'base64'));
   const { instanceId, account, generation: ofKey } = vector;
@@ -64,12 +66,15 @@ function open(vector: Vector): { step: string; error?: unknown; accountKey?: str
 }
 
 describe('the frozen vectors of format version 1', () => {
-  it.each(vectors.good.map((vector) => [vector.name, vector] as const))('open: %s', (_, vector) => {
-    expect(open(vector)).toEqual({ step: 'done', accountKey: vector.accountKey });
-  });
+  it.each(vectors.good.map((vector) => [vector.name, vector] as const))(
+    'the frozen vector of a wrapped account key opens: %s',
+    (_, vector) => {
+      expect(open(vector)).toEqual({ step: 'done', accountKey: vector.accountKey });
+    },
+  );
 
   it.each(vectors.broken.map((vector) => [vector.name, vector.fails, vector] as const))(
-    'do not open: %s fails in %s with KeyMaterialMismatch',
+    'the frozen vector of a wrapped account key does not open: %s fails in %s with KeyMaterialMismatch',
     (_, step, vector) => {
       const failed = open(vector);
       expect(failed.step).toBe(step);

@@ -1,4 +1,4 @@
-/** Wrapped data keys against another implementation's frozen vectors, and against whatever bytes come. */
+/** Wrapped data keys: the frozen vectors of another implementation, and random bytes. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -42,7 +42,7 @@ function materialOf(instanceId: string, generation: number) {
   return dataKeyMaterialIn(newDataKeyMaterial(bytes(accountKey, 'hex'), instanceId, bytes(outerKey, 'hex')));
 }
 
-/** Opens a vector as of its account, generation and context. */
+/** Opens a vector with its account, generation and context. */
 function open({ wrapped, context, ...place }: Vector): string {
   const stored = bytes(wrapped, 'base64');
   const material = materialOf(place.instanceId, place.generation);
@@ -82,11 +82,11 @@ describe.skipIf(python === undefined)('the implementation of wrapped data keys i
   const run = (args: string[], input = '') =>
     execFileSync(python ?? '', [recipe, ...args], { input, encoding: 'utf8' });
 
-  test('makes the same vectors again, byte by byte', () => {
+  test('the implementation of wrapped data keys in Python makes the same vectors again, byte by byte', () => {
     expect(run([])).toBe(text);
   });
 
-  test('opens what Keyward wraps', () => {
+  test('the implementation of wrapped data keys in Python opens what Keyward wraps', () => {
     const [first] = vectors.good;
     if (first === undefined) throw new Error('There are no vectors.');
     const { instanceId, generation } = first;
@@ -105,13 +105,13 @@ describe.skipIf(python === undefined)('the implementation of wrapped data keys i
   });
 });
 
-describe('a wrapped data key, whatever its bytes', () => {
+describe('a wrapped data key of any bytes', () => {
   const instanceId = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
   const context = { instanceId, generation: 1, contextHash: contextHashOf({ a: 'b' }) };
   const plain = new Uint8Array(32).fill(7);
   const wrapped = wrapDataKey(plain, context, materialOf(instanceId, 1), new Uint8Array(24).fill(1));
 
-  test('opens or fails as KeyMaterialMismatch, and opens only as it was wrapped', () => {
+  test('a wrapped data key of any bytes opens or fails as KeyMaterialMismatch, and opens only as it was wrapped', () => {
     const anyBytes = fc.oneof(
       fc.uint8Array({ maxLength: 130 }),
       fc.tuple(fc.nat(wrapped.length - 1), fc.integer({ min: 1, max: 255 })).map(([at, by]) => {
@@ -128,7 +128,7 @@ describe('a wrapped data key, whatever its bytes', () => {
     expect(unwrapDataKey(wrapped, context, materialOf(instanceId, 1))).toEqual(plain);
   });
 
-  test('has the same context hash at Keyward and in the client, for every context', () => {
+  test('Keyward and the client compute the same context hash, for every context', () => {
     const part = fc.string({ unit: 'grapheme', maxLength: 30 });
     const contexts = fc.dictionary(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }), part, { maxKeys: 16 });
     fc.assert(

@@ -1,4 +1,6 @@
-/** Vectors made by another implementation: what has once been written stays readable, and what is broken fails where it says. */
+/**
+ * Vectors of another implementation: everything once written stays readable, and broken data fails at the named step.
+ */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -53,7 +55,7 @@ const placeOf = ({ instanceId, account, kind, secret: name, generation }: Vector
   generation,
 });
 
-/** Opens a vector as the service would, in the context where it is read, and tells the step that it has come to. */
+/** Opens a vector as the service would, in the context of the read, and returns the step that it has reached. */
 function open(vector: Vector): { step: string; error?: unknown; plain?: string } {
   const context = placeOf(vector);
   const accountKey = keyOf(vectors.accountKeys, vector.generation);
@@ -62,7 +64,7 @@ function open(vector: Vector): { step: string; error?: unknown; plain?: string }
     const { ringGeneration } = parseSecret(storedOf(vector));
     const outer = outerSubkey(kekOf(ringGeneration), vector.instanceId);
     step = 'outer';
-    // The outer layer alone: put under another KEK, which opens it and not what is inside.
+    // The outer layer alone under another KEK, which opens this layer and not its content.
     moveOuterLayer(storedOf(vector), context, outer, { subkey: outer, ring: kekOf(2), nonce: new Uint8Array(12) });
     step = 'inner';
     const inner = innerSubkey(accountKey, vector.instanceId, vector.kind);
@@ -74,12 +76,15 @@ function open(vector: Vector): { step: string; error?: unknown; plain?: string }
 }
 
 describe('the frozen vectors of protected secrets, format version 1', () => {
-  it.each(vectors.good.map((vector) => [vector.name, vector] as const))('open: %s', (_, vector) => {
-    expect(open(vector)).toEqual({ step: 'done', plain: vector.plain });
-  });
+  it.each(vectors.good.map((vector) => [vector.name, vector] as const))(
+    'the frozen vector of a secret opens: %s',
+    (_, vector) => {
+      expect(open(vector)).toEqual({ step: 'done', plain: vector.plain });
+    },
+  );
 
   it.each(vectors.broken.map((vector) => [vector.name, vector.fails, vector] as const))(
-    'do not open: %s fails in %s with KeyMaterialMismatch',
+    'the frozen vector of a secret does not open: %s fails in %s with KeyMaterialMismatch',
     (_, step, vector) => {
       const failed = open(vector);
       expect(failed.step).toBe(step);
@@ -88,7 +93,7 @@ describe('the frozen vectors of protected secrets, format version 1', () => {
     },
   );
 
-  it('hold every failure that the format promises', () => {
+  it('the frozen vectors of secrets have every failure that the format promises', () => {
     const names = vectors.broken.map(({ name }) => name).join('\n');
     for (const what of [
       'truncated',
@@ -113,15 +118,25 @@ const python = ['/usr/bin/python3', 'python3'].find((path) => {
   }
 });
 
+test('a secret that is longer than a reveal can open is not sealed', () => {
+  const [first] = vectors.good;
+  if (first === undefined) throw new Error('no vectors');
+  const context = placeOf(first);
+  const keys = { inner: new Uint8Array(32), outer: new Uint8Array(32) };
+  const seal = (length: number) => sealSecret(new Uint8Array(length), context, keys, kekOf(3), new Uint8Array(24));
+  expect(openSecret(seal(20_480), context, keys)).toHaveLength(20_480);
+  expect(() => seal(20_481)).toThrow(RangeError);
+});
+
 describe.skipIf(python === undefined)('the second implementation', () => {
   const run = (args: string[], input = '') =>
     execFileSync(python ?? '', [recipe, ...args], { input, encoding: 'utf8' });
 
-  test('makes the same vectors again, byte by byte', () => {
+  test('the second implementation of secrets makes the same vectors again, byte by byte', () => {
     expect(run([])).toBe(readFileSync(file, 'utf8'));
   });
 
-  test('opens what Keyward seals', () => {
+  test('the second implementation of secrets opens what Keyward seals', () => {
     const plains = [0, 1, 16, 32, 1024, maxSecretLength].map((length) => new Uint8Array(length).fill(length % 251));
     const [first] = vectors.good;
     if (first === undefined) throw new Error('no vectors');

@@ -13,7 +13,7 @@ const instanceId = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
 const zeroes = new Uint8Array(32);
 
 describe('INV-4: no unwrapped account key outlives its lease', () => {
-  test('what was derived from an account key is wiped with it', () => {
+  test('INV-4: the subkeys of an account key are wiped with it', () => {
     const accountKey: Bytes = new Uint8Array(32).fill(1);
     const subkeys = (['contentKeys', 'jobInputs', 'tokenKeys'] as const).map((kind) =>
       accountSubkey(accountKey, instanceId, kind),
@@ -23,7 +23,7 @@ describe('INV-4: no unwrapped account key outlives its lease', () => {
     for (const key of [accountKey, ...subkeys]) expect(key).toEqual(zeroes);
   });
 
-  test('the end of a lease wipes the key and its subkeys', async () => {
+  test('INV-4: the end of a lease wipes the key and its subkeys', async () => {
     const { lab } = world;
     await lab.account('wiped', 'contoso', await lab.vaultWithKey('wiped-kv'));
     await put(lab.service, 'wiped', 'contentKeys', instanceId, bytes('key'));
@@ -46,7 +46,7 @@ describe('INV-4: no unwrapped account key outlives its lease', () => {
   });
 });
 
-test('a pass whose wake-up was lost is begun again by the daily pass', async () => {
+test('the daily pass starts a pass again whose wake-up was lost', async () => {
   const { lab } = world;
   const sent: DailyWork[] = [];
   const send = async (message: DailyWork) => void sent.push(message);

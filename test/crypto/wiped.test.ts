@@ -1,4 +1,7 @@
-/** What holds plain bytes is overwritten, also where the work does not come to its end: seen by what is in a buffer when it is filled. */
+/**
+ * Plain bytes are overwritten, even when the work fails. The tests see it by the content of a buffer when it is filled
+ * with zeroes.
+ */
 import { HttpRequest } from '@azure/functions';
 import { CryptographyClient } from '@azure/keyvault-keys';
 import { afterEach, describe, expect, test, vi } from 'vitest';
@@ -20,7 +23,7 @@ afterEach(() => vi.restoreAllMocks());
 const marker = 'plain bytes that nobody may find';
 const instanceId = '0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff';
 
-/** What the buffers held that were overwritten with zeroes meanwhile, as hex. */
+/** The content of the buffers that were overwritten with zeroes since, as hex. */
 async function overwritten(work: () => unknown): Promise<string[]> {
   const held: string[] = [];
   for (const prototype of [Object.getPrototypeOf(Uint8Array.prototype), Buffer.prototype]) {
@@ -47,7 +50,7 @@ test('text and base64 leave no copy in the buffer that all of Node shares', () =
   expect([pool.includes(text), pool.includes('only seen in a buffer')]).toEqual([false, false]);
 });
 
-test('fromBase64 reads what Node reads, whatever the text', () => {
+test('fromBase64 reads what Node reads, for any text', () => {
   for (const text of ['', 'a', 'QUI=', 'QUI', 'QU I=', 'not base64', 'ÄÖ', '_-__', 'AA==AA=='])
     expect(hex(fromBase64(text))).toBe(Buffer.from(text, 'base64').toString('hex'));
 });
@@ -55,7 +58,7 @@ test('fromBase64 reads what Node reads, whatever the text', () => {
 describe('a box', () => {
   const [key, nonce, aad] = [new Uint8Array(32).fill(1), new Uint8Array(12).fill(2), new Uint8Array(3)];
 
-  test('that opens: the cipher’s own piece is wiped, and the copy is the caller’s', async () => {
+  test('a box that opens wipes the cipher’s own piece, and the copy belongs to the caller', async () => {
     const box = sealBox('aes-256-gcm', key, nonce, plain(), aad);
     let opened: Bytes | undefined;
     const held = await overwritten(() => {
@@ -65,7 +68,7 @@ describe('a box', () => {
     expect(opened).toEqual(plain());
   });
 
-  test('that does not: what came out unproven is wiped too', async () => {
+  test('a box that does not open wipes its unverified content too', async () => {
     const box = sealBox('aes-256-gcm', key, nonce, plain(), aad);
     const held = await overwritten(() => openBox('aes-256-gcm', key, box, new Uint8Array(4)));
     expect(held).toEqual([hex(plain())]);
@@ -85,13 +88,13 @@ describe('a value that is refused', () => {
       JSON.stringify({ baseUri: 'https://a.example/', files: long }),
       () => parseJobInput({ baseUri: 'https://a.example/', files: long }),
     ],
-  ])('%s is wiped', async (_what, value, parse) => {
+  ])('the value that is refused for %s is wiped', async (_what, value, parse) => {
     expect(parse).toThrow();
     expect(await overwritten(parse)).toEqual([Buffer.from(value).toString('hex')]);
   });
 });
 
-test('an account key’s payload is wiped where the ring has nothing to seal with', async () => {
+test('an account key’s payload is wiped when the ring cannot seal', async () => {
   const system = {
     get newest(): never {
       throw new Error('not opened');
@@ -107,7 +110,7 @@ test('an account key’s payload is wiped where the ring has nothing to seal wit
   expect(held.some((one) => one.endsWith(hex(plain())))).toBe(true);
 });
 
-test('an older account key is wiped where it cannot be kept', async () => {
+test('an older account key is wiped when it cannot be retained', async () => {
   const { atRest } = await world.lab.service.rings();
   const { random } = world.lab.service;
   const holder = { name: 'wiped', instanceId, accountKeyGeneration: 1 };
@@ -118,11 +121,11 @@ test('an older account key is wiped where it cannot be kept', async () => {
   const failing = { ...random, bytes: () => new Uint8Array(0) };
   const fresh = { accountKey: random.bytes(32), generation: 3 };
   const held = await overwritten(() => keepOlderKeys(second, moved, fresh, atRest, failing));
-  // Once in the cipher, and once as it was handed out.
+  // Once in the cipher, and once in the returned copy.
   expect(held.filter((one) => one === hex(plain()))).toHaveLength(2);
 });
 
-test('plain bytes of work that fails are wiped', async () => {
+test('the plain bytes of work that fails are wiped', async () => {
   const opened = [{ plain: plain() }, { plain: undefined }] as never;
   const failing = () => Promise.reject(new Error('failed'));
   await expect(wipeOnError(opened, failing)).rejects.toThrow('failed');
@@ -132,7 +135,7 @@ test('plain bytes of work that fails are wiped', async () => {
 test('a page whose rendering fails half-way is wiped to its end', async () => {
   const { lab } = world;
   await lab.account('wiped-page', 'contoso');
-  // Opens, and is no job input.
+  // It opens, and is no job input.
   for (const name of ['a', 'b']) await put(lab.service, 'wiped-page', 'jobInputs', name, bytes(`${marker} ${name}`));
   const route = jobInputRoutes.find(({ name }) => name === 'jobInputsRevealPage');
   const handler = route?.handler as RouteHandler;
@@ -144,13 +147,13 @@ test('a page whose rendering fails half-way is wiped to its end', async () => {
   const call = { request, service: lab.service, actor: tester, roles: new Set<never>() };
   const held = await overwritten(() => expect(handler(call)).rejects.toThrow(KeyMaterialMismatch));
   for (const name of ['a', 'b']) {
-    // Once in the cipher, and once as it was handed out.
+    // Once in the cipher, and once in the returned copy.
     const copies = held.filter((one) => one === Buffer.from(`${marker} ${name}`).toString('hex'));
     expect(copies).toHaveLength(2);
   }
 });
 
-test('what the SDK of the vault hands out is wiped', async () => {
+test('the bytes that the vault’s SDK returns are wiped', async () => {
   const { lab } = world;
   const { unwrapKey } = CryptographyClient.prototype;
   const results: Uint8Array[] = [];

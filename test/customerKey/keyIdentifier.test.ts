@@ -11,7 +11,7 @@ import {
 const target = 'properties.encryption.keyVaultProperties.keyIdentifier';
 const hex32 = 'ee059b2bb5bc48398a53b168c6cdcb10';
 
-/** facts 2.5: the suffixes of each cloud. */
+/** The suffixes of each cloud: Key Vault docs, "About keys, secrets & certificates". */
 const suffixes: Record<Cloud, string[]> = {
   public: ['.vault.azure.net', '.managedhsm.azure.net'],
   usgov: ['.vault.usgovcloudapi.net', '.managedhsm.usgovcloudapi.net'],
@@ -54,11 +54,11 @@ describe('a key identifier', () => {
       `https://${'a'.repeat(24)}.vault.azure.net/keys/${'k'.repeat(127)}`,
       { vaultHost: `${'a'.repeat(24)}.vault.azure.net`, vaultName: 'a'.repeat(24), keyName: 'k'.repeat(127) },
     ],
-  ])('is accepted %s', (_, text, parts) => {
+  ])('a key identifier is accepted %s', (_, text, parts) => {
     expect(parseKeyIdentifier(text, 'public')).toEqual({ text, ...parts });
   });
 
-  it('is accepted with :443, which Azure PowerShell prints, and stored without it', () => {
+  it('a key identifier is accepted with :443, which Azure PowerShell prints, and stored without it', () => {
     const text = `https://contoso.vault.azure.net/keys/cmk/${hex32}`;
     expect(parseKeyIdentifier(text.replace('.net/', '.net:443/'), 'public').text).toBe(text);
   });
@@ -109,7 +109,7 @@ describe('a key identifier', () => {
       'https://portal.azure.com/#@contoso.com/resource/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/contoso/keys',
       /Azure portal\. Send the field 'Key Identifier'/,
     ],
-  ])('KeyIdentifierMalformed says of %s what it is, or where', (_, text, sentence) => {
+  ])('KeyIdentifierMalformed says what or where the fault of %s is', (_, text, sentence) => {
     expect(refusalOf(text).message).toMatch(sentence);
   });
 
@@ -120,12 +120,12 @@ describe('a key identifier', () => {
     ['public', 'https://contoso.privatelink.managedhsm.azure.net/keys/cmk', /contoso\.managedhsm\.azure\.net,/],
     ['china', 'https://contoso.privatelink.vaultcore.azure.cn/keys/cmk', /contoso\.vault\.azure\.cn,/],
     ['public', 'https://contoso.vault.azure.net./keys/cmk', /ends with a dot/],
-  ])('VaultHostNotAllowed says in the cloud %s which host %s is', (cloud, text, sentence) => {
+  ])('VaultHostNotAllowed says in the cloud %s what the host %s is', (cloud, text, sentence) => {
     expect(refusalOf(text, cloud)).toMatchObject({ code: 'VaultHostNotAllowed' });
     expect(refusalOf(text, cloud).message).toMatch(sentence);
   });
 
-  it('a refusal shows the form with the suffix of the configured cloud', () => {
+  it('the refusal of a key identifier shows the form with the suffix of the configured cloud', () => {
     expect(refusalOf('https://contoso.vault.azure.cn/keys/k/', 'china').message).toContain(
       '<vault>.vault.azure.cn/keys/',
     );
@@ -133,7 +133,7 @@ describe('a key identifier', () => {
   });
 
   it.each(Object.entries(suffixes).flatMap(([cloud, own]) => own.map((suffix) => [cloud as Cloud, suffix] as const)))(
-    'INV-8: of the cloud %s may end in %s, and in that of no other cloud',
+    'INV-8: a key identifier of the cloud %s may end in %s, and in that of no other cloud',
     (cloud, suffix) => {
       const text = `https://contoso${suffix}/keys/cmk`;
       expect(parseKeyIdentifier(text, cloud).vaultHost).toBe(`contoso${suffix}`);
@@ -173,7 +173,7 @@ describe('a key identifier', () => {
     'https:contoso.vault.azure.net/keys/cmk',
     'https:///contoso.vault.azure.net/keys/cmk',
     'https:/xcontoso.vault.azure.net/keys/cmk',
-  ])('INV-8: is refused for its host: %s', (text) => {
+  ])('INV-8: a key identifier is refused for its host: %s', (text) => {
     expect(refusalOf(text)).toMatchObject({ code: 'VaultHostNotAllowed', extras: { target } });
   });
 
@@ -241,11 +241,11 @@ describe('a key identifier', () => {
     ['a full stop that folds to a dot', 'https://contoso\u3002vault\u3002azure\u3002net/keys/cmk'],
     ['a soft hyphen', 'https://contoso.vault.azure\u00AD.net/keys/cmk'],
     ['a text without end', `https://contoso.vault.azure.net/keys/${'k'.repeat(100_000)}`],
-  ])('is refused as malformed: %s', (_, text) => {
+  ])('a key identifier is refused as malformed: %s', (_, text) => {
     expect(refusalOf(text)).toMatchObject({ code: 'KeyIdentifierMalformed', extras: { target } });
   });
 
-  it('INV-8: is refused or rebuilt under the allow-list, whatever the text', () => {
+  it('INV-8: every text is refused as a key identifier, or rebuilt under the allow-list', () => {
     const piece = fc.constantFrom(
       ...[
         'https://',
@@ -308,7 +308,7 @@ describe('INV-8: the allow-list of hosts', () => {
     ['', 'public', false],
     ['contoso.vault.azure.net\n', 'public', false],
     ['login.microsoftonline.com', 'public', false],
-  ])('%j in the cloud %s: %s', (host, cloud, allowed) => {
+  ])('INV-8: host %j in the cloud %s: %s', (host, cloud, allowed) => {
     expect(isKeyVaultHost(host, cloud)).toBe(allowed);
   });
 });

@@ -42,11 +42,11 @@ describe('the rules for a customer key', () => {
     ['no operations', { operations: [] }, ['KeyOperationNotAllowed']],
     ['the region in another form', { region: 'WEST EUROPE' }, []],
     ['another region', { region: 'northeurope' }, ['RegionMismatch']],
-  ])('%s: %j', (_, changes, expected) => {
+  ])('the rules for a customer key: %s: %j', (_, changes, expected) => {
     expect(found(changes)).toEqual(expected);
   });
 
-  // facts 2.3: purge protection is on exactly when the level does not say Purgeable.
+  // Key Vault docs, "recoveryLevel": purge protection is on exactly when the level does not contain Purgeable.
   it.each<[string, KeyViolation[]]>([
     ['Purgeable', ['SoftDeleteMissing']],
     ['Recoverable+Purgeable', ['PurgeProtectionMissing']],
@@ -55,15 +55,15 @@ describe('the rules for a customer key', () => {
     ['Recoverable+ProtectedSubscription', []],
     ['CustomizedRecoverable', []],
     ['CustomizedRecoverable+ProtectedSubscription', []],
-  ])('the recovery level %s: %j', (recoveryLevel, expected) => {
+  ])('a key with the recovery level %s: %j', (recoveryLevel, expected) => {
     expect(found({ recoveryLevel })).toEqual(expected);
   });
 
-  it('take an unknown region for no offence', () => {
+  it('a key whose region is unknown is accepted', () => {
     expect(violationsOf(withoutRegion, account, start)).toEqual([]);
   });
 
-  it('are all told at once, in the order in which a person would mend them', () => {
+  it('all violated rules of a key are reported at once, in the order in which a person would fix them', () => {
     const worst = { bits: 1024, enabled: false, notBefore: start + 1, expiresOn: start, operations: [] };
     expect(found({ ...worst, recoveryLevel: 'Purgeable', region: 'northeurope' })).toEqual([
       ...['KeySizeUnsupported', 'KeyDisabled', 'KeyNotYetValid', 'KeyExpired', 'KeyOperationNotAllowed'],

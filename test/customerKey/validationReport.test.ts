@@ -62,17 +62,17 @@ const failing = (cause: Cause, more: Partial<KeyFacts> = {}): KeyFacts => ({
 const look = (facts: KeyFacts, more: { ownerTag?: string } = {}): Check[] => checksOf(facts, { ...measure, ...more });
 const named = (checks: readonly Check[], name: string): Check =>
   checks.find((check) => check.name === name) ?? expect.fail(name);
-/** `name: result cause` of all that did not pass. */
+/** `name: result cause` of all checks that did not pass. */
 const notPassed = (checks: readonly Check[]): string[] =>
   checks.flatMap(({ name, result, cause }) =>
     result === 'pass' ? [] : [[`${name}:`, result, cause].join(' ').trim()],
   );
-/** No tag is asked for in most of these, and that much is known whatever happens. */
+/** Most of these tests require no tag, so this check always has a result. */
 const unknownFrom = (name: string) =>
   order.slice(order.indexOf(name)).flatMap((one) => (one === 'ownerTag' ? [] : [`${one}: unknown`]));
 
 describe('the checks of a customer key', () => {
-  it('are all told, always, in one order', () => {
+  it('the report always has all checks of a customer key, in one order', () => {
     const cases = [
       good,
       failing('Throttled'),
@@ -82,7 +82,7 @@ describe('the checks of a customer key', () => {
     for (const facts of cases) expect(look(facts).map(({ name }) => name)).toEqual(order);
   });
 
-  it('pass for a good key, and say what was seen', () => {
+  it('the checks of a good key pass, and show what was found', () => {
     const checks = look(good);
     expect(notPassed(checks)).toEqual([]);
     expect(isValid(checks)).toBe(true);
@@ -121,7 +121,7 @@ describe('the checks of a customer key', () => {
     ).map((cause): [string, KeyFacts, string[]] => [
       cause,
       failing(cause),
-      // Whether there is a token shows only when a vault answers.
+      // Only an answer of the vault shows whether there is a token.
       ['identityToken: unknown', `vaultReachable: fail ${cause}`, ...unknownFrom('keyReadable')],
     ]),
     ...(['KeyNotFound', 'KeyPermissionDenied'] as const).map((cause): [string, KeyFacts, string[]] => [
@@ -129,19 +129,19 @@ describe('the checks of a customer key', () => {
       failing(cause),
       [`keyReadable: fail ${cause}`, ...unknownFrom('keyType')],
     ]),
-  ])('tell what could not be looked at as unknown, not as good: %s', (_title, facts, expected) => {
+  ])('the report shows a check that was not possible as unknown, not as passed: %s', (_title, facts, expected) => {
     expect(notPassed(look(facts))).toEqual(expected);
     expect(isValid(look(facts))).toBe(false);
   });
 
-  it('tell three faults of one key at once, each with the command that mends it', () => {
+  it('the report shows three faults of one key at once, each with the command that fixes it', () => {
     const facts = keyed({ enabled: false, region: 'northeurope', recoveryLevel: 'Recoverable+Purgeable' });
     const checks = look({ ...facts, proof: { ok: false, cause: 'KeyDisabled', observed } });
     expect(notPassed(checks)).toEqual([
       'keyEnabled: fail KeyDisabled',
       'purgeProtection: fail PurgeProtectionMissing',
       'region: fail RegionMismatch',
-      // The vault refused for what is told above: no fault of its own.
+      // The vault refused because of the faults above: this is not another fault.
       'unwrapProof: unknown',
     ]);
     expect(named(checks, 'keyEnabled').remedy).toContain(
@@ -155,7 +155,7 @@ describe('the checks of a customer key', () => {
     ['in 31 days', start + 31 * day, []],
     ['in 30 days', start + 30 * day, ['keyExpiry: warn KeyNearExpiry']],
     ['now', start, ['keyExpiry: fail KeyExpired']],
-  ])('warn of an expiry date that is near: %s', (_title, expiresOn, expected) => {
+  ])('the report warns of a near expiry date: %s', (_title, expiresOn, expected) => {
     const checks = look(keyed(expiresOn === undefined ? {} : { expiresOn }));
     expect(notPassed(checks)).toEqual(expected);
     expect(isValid(checks)).toBe(!expected.some((one) => one.includes('fail')));
@@ -163,14 +163,14 @@ describe('the checks of a customer key', () => {
     if (expected.length > 0) expect(named(checks, 'keyExpiry').remedy).toContain(rotate);
   });
 
-  it('take a region that the vault does not tell for unknown, and for no fault', () => {
+  it('the report shows a region that the vault does not return as unknown, and not as a fault', () => {
     const { region: _untold, ...rest } = description;
     const checks = look({ ...good, described: { ok: true, value: rest, observed } });
     expect(notPassed(checks)).toEqual(['region: unknown']);
     expect(isValid(checks)).toBe(true);
   });
 
-  it('say of a denied grant that role assignments take up to 10 minutes', () => {
+  it('the report says of a denied grant that role assignments take up to 10 minutes', () => {
     for (const checks of [
       look(failing('KeyPermissionDenied')),
       look({ ...good, proof: { ok: false, cause: 'KeyPermissionDenied', observed } }),
@@ -178,7 +178,7 @@ describe('the checks of a customer key', () => {
       expect(checks.find(({ cause }) => cause === 'KeyPermissionDenied')?.message).toMatch(/up to 10 minutes/);
   });
 
-  it('say what is seen of unwrap where get is denied', () => {
+  it('the report shows the result of an unwrap when get is denied', () => {
     const probed = (cause: Cause) =>
       named(look(failing('KeyPermissionDenied', { probe: { ok: false, cause, observed } })), 'unwrapProof');
     // The vault tried: it answers 400 to bytes that it cannot open.
@@ -190,7 +190,7 @@ describe('the checks of a customer key', () => {
     expect(probed('Throttled').result).toBe('unknown');
   });
 
-  it('tell a proof that failed by its own cause', () => {
+  it('the report shows a failed proof with its own cause', () => {
     const checks = look({ ...good, proof: { ok: false, cause: 'KeyMaterialMismatch', observed } });
     expect(notPassed(checks)).toEqual(['unwrapProof: fail KeyMaterialMismatch']);
   });
@@ -203,7 +203,7 @@ describe('INV-10: the tag that names the owner', () => {
     ['of another owner', { 'keyward-owner': 'fabrikam' }, 'fail'],
     ['in another case', { 'keyward-owner': 'Contoso' }, 'fail'],
     ['right', { 'keyward-owner': 'contoso', other: 'x' }, 'pass'],
-  ])('%s', (_title, tags, result) => {
+  ])('INV-10: the owner’s tag: %s', (_title, tags, result) => {
     const check = named(look(keyed(tags === undefined ? {} : { tags }), { ownerTag: 'keyward-owner' }), 'ownerTag');
     expect(check.result).toBe(result);
     if (result === 'pass') return;
@@ -214,7 +214,7 @@ describe('INV-10: the tag that names the owner', () => {
     expect(JSON.stringify(check)).not.toContain('fabrikam');
   });
 
-  it('is not asked for where no setting names it, and no property of Object is taken for one', () => {
+  it('INV-10: no tag is required without the setting, and no property of Object counts as a tag', () => {
     expect(named(look(good), 'ownerTag').result).toBe('pass');
     expect(named(look(keyed({ tags: {} }), { ownerTag: 'constructor' }), 'ownerTag').result).toBe('fail');
   });

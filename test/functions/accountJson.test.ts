@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ActiveAccount, CustomerKeyEncryption, Encryption } from '../../src/core/accounts/account.ts';
-import type { AccountInput } from '../../src/core/accounts/putAccount.ts';
+import type { AccountInput } from '../../src/core/accounts/planChange.ts';
 import { Refusal } from '../../src/core/base/errors.ts';
 import type { FederatedIdentity } from '../../src/core/customerKey/binding.ts';
 import type { Verdict } from '../../src/core/watch/watch.ts';
@@ -93,7 +93,7 @@ describe('the body of a PUT', () => {
       },
       {},
     ],
-  ])('%s', (_, body, input) => {
+  ])('the body of a PUT: %s', (_, body, input) => {
     expect(parseAccount(body)).toEqual(input);
   });
 
@@ -186,18 +186,18 @@ describe('the body of a PUT', () => {
       byCustomerKey({ ...federated, tenantId: 'contoso.onmicrosoft.com' }),
       `${inIdentity}.tenantId`,
     ],
-  ])('is refused for %s, by name', (_, body, target) => {
+  ])('the body of a PUT is refused for %s, by name', (_, body, target) => {
     expect(refusalOf(body)).toMatchObject({ code: 'InvalidRequestContent', extras: { target } });
   });
 
-  it('is refused for every field at fault at once', () => {
+  it('the body of a PUT is refused for every invalid field at once', () => {
     const { extras } = refusalOf({ location: '', properties: { owner: 7, encryption: { type: 'x' } } });
     expect(extras.details?.map((detail) => detail.target)).toEqual([
       ...['location', 'properties.owner', 'properties.encryption.type'],
     ]);
   });
 
-  it('can set no prototype', () => {
+  it('the body of a PUT cannot set a prototype', () => {
     const bodies = [
       '{"__proto__":{"location":"x"}}',
       '{"properties":{"__proto__":{"owner":"x"}}}',
@@ -237,7 +237,7 @@ describe('an account as JSON', () => {
     return renderAccount({ record: record(encryption), etag: 'W/"store"', ...beside }, designPolicy);
   };
 
-  it('INV-9: names the key, the generation and the state, and never the wrapped key', () => {
+  it('INV-9: an account as JSON names the key, the generation and the state, and never the wrapped key', () => {
     const json = shown(own);
     expect(JSON.stringify(json)).not.toContain('SECRET');
     expect(json).toMatchObject({
@@ -266,7 +266,7 @@ describe('an account as JSON', () => {
     ['the system key', { type: 'SystemKey' }],
     ['a customer key', own],
     ['a customer key of another tenant', { ...own, binding: { ...aBinding, identity: federated } }],
-  ])('under %s can be sent back as it was read', (_, encryption) => {
+  ])('an account under %s can be sent back as it was read', (_, encryption) => {
     const input = parseAccount(JSON.parse(JSON.stringify(shown(encryption))));
     expect(input).toMatchObject({ location: 'westeurope', owner: 'contoso', encryption: { type: encryption.type } });
     if (encryption.type === 'CustomerKey')
@@ -278,7 +278,7 @@ describe('an account as JSON', () => {
     denials: { KeyDisabled: { looks: 2, overMs: 5_000, firstAt: start + 5_000, lastMs: 10_000 } },
   } as const;
 
-  it('INV-3: is inaccessible with its verdict, and says why, since when and what to type', () => {
+  it('INV-3: the JSON of an inaccessible account has its cause, its start and the remedy', () => {
     expect(shown(own, aVerdict({ status: 'Inaccessible', since: start + 10_000, ...denied })).properties).toMatchObject(
       {
         state: 'CustomerKeyInaccessible',
@@ -296,7 +296,7 @@ describe('an account as JSON', () => {
   it.each<[string, Partial<Verdict>]>([
     ['Suspect', { status: 'Suspect', ...denied }],
     ['Unreachable', { status: 'Unreachable', cause: 'VaultTimeout' }],
-  ])('INV-2: is enabled while its key is %s', (status, verdict) => {
+  ])('INV-2: an account is Enabled while its key is %s', (status, verdict) => {
     expect(shown(own, aVerdict(verdict)).properties).toMatchObject({
       state: 'Enabled',
       encryption: { status, cause: verdict.cause },
@@ -321,7 +321,7 @@ describe('an account as JSON', () => {
     expect('keyReleasedBy' in encryption ? encryption.keyReleasedBy : undefined).toBe(expected);
   });
 
-  it('warns of a newer version that is not used, and why', () => {
+  it('an account as JSON warns of a newer version that is not used, and says why', () => {
     const unusableVersion = { version: version2, cause: 'KeyExpired', since: start } as const;
     expect(shown(own, aVerdict(), { unusableVersion }).properties.encryption).toMatchObject({
       warnings: [{ code: 'NewVersionUnusable', keyVersion: version2, cause: 'KeyExpired' }],

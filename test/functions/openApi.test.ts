@@ -21,7 +21,7 @@ test('the document in the repository is the one that the app serves: `npm run op
   expect(readFileSync('docs/openapi.json', 'utf8')).toBe(openApiText());
 });
 
-test('every route is in it with its method, path and role, but those of Azure Media Services’ published contract', () => {
+test('the document has every route with its method, path and role, except those of Azure Media Services’ published contract', () => {
   const ours = routes.filter(({ bearerOnly }) => !bearerOnly);
   expect(operations.map(({ id, method, path, spec }) => [id, method, path, spec.security])).toEqual(
     ours.map(({ name, method, path, scope, role }) => [
@@ -34,7 +34,7 @@ test('every route is in it with its method, path and role, but those of Azure Me
   );
 });
 
-test('an operation has the parameters of its path, and nobody has one that is not in its path', () => {
+test('an operation has exactly the parameters of its path', () => {
   for (const { path, spec } of operations) {
     const inPath = spec.parameters.map(resolve).filter((one: Json) => one.in === 'path');
     const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
@@ -42,7 +42,7 @@ test('an operation has the parameters of its path, and nobody has one that is no
   }
 });
 
-test('every query parameter that the code reads is in it, and the other way round', () => {
+test('the document has every query parameter that the code reads, and no other', () => {
   const sources = globSync('src/functions/{http,pipeline}/**/*.ts').map((file) => readFileSync(file, 'utf8'));
   const read = sources.flatMap((text) =>
     [...text.matchAll(/(?:query\.get\(|queryOf\(request, )'([^']+)'/g)].map(([, name]) => name),
@@ -51,7 +51,7 @@ test('every query parameter that the code reads is in it, and the other way roun
   expect(new Set(told.map((one: Json) => one.name))).toEqual(new Set(read));
 });
 
-test('an operation that changes by If-Match says so: all that PUT, PATCH or DELETE what has an ETag, and the rotation of an account key', () => {
+test('every operation that changes by If-Match says so: all that PUT, PATCH or DELETE a resource with an ETag, and the rotation of an account key', () => {
   const conditional = operations.filter(({ spec }) => spec.responses[412] !== undefined);
   const changing = operations.filter(
     ({ method, id }) =>
@@ -71,13 +71,13 @@ describe('examples', () => {
       .filter(([, schema]) => schema !== undefined),
   ]);
 
-  test.each(schemas)('%s has some, and its schema accepts them', (_what, schema) => {
+  test.each(schemas)('the schema %s has examples, and accepts them', (_what, schema) => {
     const { examples } = resolve(schema);
     expect(examples?.length).toBeGreaterThan(0);
     for (const example of examples) expect(judge.validates(schema, example)).toBeUndefined();
   });
 
-  test('of parameters are accepted too, and whoever must be given has one', () => {
+  test('a parameter’s schema accepts its examples, and each required parameter has one', () => {
     for (const { spec } of operations) {
       for (const { name, schema, required } of spec.parameters.map(resolve)) {
         if (required) expect(schema.examples, name).toBeDefined();
@@ -87,7 +87,7 @@ describe('examples', () => {
   });
 });
 
-test('schemas of answers are closed: a property that is not in them does not pass', () => {
+test('the schemas of answers are closed: a property that is not in them does not pass', () => {
   const open: string[] = [];
   const visit = (schema: Json, where: string): void => {
     if (typeof schema !== 'object' || schema === null) return;

@@ -73,6 +73,20 @@ describe('infra/entra.sh application', () => {
   });
 });
 
+describe('infra/entra.sh console', () => {
+  it('registers the address for sign-in, and allows the application to call itself', async () => {
+    const { code, calls } = await entra({ application: 'old-id\n' }, 'console', 'https://app.example/console/');
+    const patches = calls.filter((call) => call.includes('PATCH'));
+    expect(code).toBe(0);
+    expect(patches[0]).toContain('{"spa":{"redirectUris":["https://app.example/console/"]}}');
+    expect(patches[1]).toMatch(/"appId":"04b07795-.*"appId":"old-id"/);
+  });
+
+  it('refuses an address that is not the one of a console', async () => {
+    expect(await entra({}, 'console', 'http://app.example/')).toMatchObject({ code: 1, calls: [''] });
+  });
+});
+
 describe('infra/entra.sh allow', () => {
   const tenant = { application: 'old-id\n' };
 

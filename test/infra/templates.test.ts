@@ -13,6 +13,7 @@ const withTags = new Set([
   'Microsoft.Insights/actionGroups',
   'Microsoft.Insights/components',
   'Microsoft.Insights/scheduledQueryRules',
+  'Microsoft.Insights/workbooks',
   'Microsoft.KeyVault/vaults',
   'Microsoft.KeyVault/vaults/keys',
   'Microsoft.Network/natGateways',

@@ -35,7 +35,7 @@ const rowsOf = async () => {
 };
 
 describe('the recovery key', () => {
-  test('wraps every KEK as well, proven, and the newest of its versions does', async () => {
+  test('the newest version of the recovery key wraps every KEK too, and is proven', async () => {
     const { lab } = world;
     const versions = async () =>
       new Set((await rowsOf()).filter(({ role }) => role === 'recovery').map(({ key }) => key));
@@ -49,7 +49,7 @@ describe('the recovery key', () => {
     expect(await versions()).not.toContain(before);
   });
 
-  test('wraps a new KEK before anything is sealed with it', async () => {
+  test('the recovery key wraps a new KEK before anything is sealed with it', async () => {
     const { lab } = world;
     await lab.keyVault('POST', '/faults', { vault: 'keyward-recovery', action: 'status', status: 503 });
     await rotateWhole('system', rings);
@@ -68,7 +68,7 @@ describe('the recovery key', () => {
 });
 
 // docs/operations.md, "To other keys".
-test('both keys are left for others on purpose, and back again: settings that the app takes, and nothing that does not open', async () => {
+test('the operator changes both keys for others, and back again: the app accepts the settings, and nothing becomes unreadable', async () => {
   const { lab } = world;
   await lab.vaultWithKey('keyward-moved');
   await lab.keyVault('POST', '/vaults/keyward-moved/keys/at-rest', { kty: 'RSA', size: 2048, fixture: 3 });
@@ -106,7 +106,7 @@ test('both keys are left for others on purpose, and back again: settings that th
   }
 });
 
-test('another recovery key takes the place of the one before', async () => {
+test('another recovery key replaces the previous one', async () => {
   const { lab } = world;
   await lab.vaultWithKey('keyward-recovery-2');
   for (const vault of ['keyward-recovery-2', 'keyward-recovery']) {
@@ -120,8 +120,8 @@ test('another recovery key takes the place of the one before', async () => {
   }
 });
 
-// docs/operations.md, "Losing the operator's vault". Last: there is no way back.
-test('the drill: the operator’s vault is gone for good, and everything opens again under new keys in a new vault', async () => {
+// docs/operations.md, "Losing the operator's vault". This test is the last one, because the loss is permanent.
+test('the recovery drill: the operator’s vault is lost for good, and everything opens again under new keys in a new vault', async () => {
   const { lab } = world;
   const key = await lab.vaultWithKey('drill-kv');
   await lab.account('drill-s', 'contoso');

@@ -22,7 +22,7 @@ import {
 const world = useLab();
 let rings: RingWorld;
 
-/** Each test begins with keys that have just been read, and are all followed. */
+/** Each test starts with keys that were just read, all at their newest version. */
 beforeEach(async () => {
   rings = await ringWorld(world.lab);
   await rings.service.rings();
@@ -38,7 +38,7 @@ const kekOf = async (service: Service) => hex((await service.rings()).system.new
 const alarms = () => world.lab.log.filter(({ level }) => level === 'error').map(({ message }) => message);
 
 describe('INV-11: a new version of an operator key', () => {
-  test('is found by the sweep: the ring is re-wrapped, proven and audited, and no account is touched', async () => {
+  test('INV-11: the sweep finds a new version of an operator key: the ring is re-wrapped, proven and audited, and no account changes', async () => {
     const { lab } = world;
     const names = ['sys-a', 'sys-b', 'sys-c'];
     for (const name of names) await lab.account(name, 'contoso');
@@ -52,11 +52,11 @@ describe('INV-11: a new version of an operator key', () => {
     const newest = (await versionsOf('system', lab)).at(-1) ?? '';
     expect(newest).not.toBe(oldest);
     expect(await keysOf('system')).toEqual([newest]);
-    // Two keys are read, and one unwrap proves.
+    // Two keys are read, and one unwrap proves the wrapping.
     expect((await requestsTo(operatorVault, lab)).length).toBeLessThanOrEqual(3);
     expect(await serviceEntries(rings.service, entries)).toEqual(['RingRewrapped system/1']);
     expect(await accountEtags(names, rings.service)).toEqual(before);
-    // The version before may go.
+    // The previous version may be disabled.
     for (const kid of (await versionsOf('system', lab)).slice(0, -1))
       await lab.keyVault('PATCH', `/vaults/${operatorVault}/keys/system/${kid.split('/').at(-1)}`, { enabled: false });
     const fresh = await rings.another();
@@ -68,7 +68,7 @@ describe('INV-11: a new version of an operator key', () => {
     expect(await firstBrokenLink('service', chain, head, (generation) => audit.kek(generation))).toBeUndefined();
   });
 
-  test('INV-5: is looked for at once when an event says so, and a storm of events is one look', async () => {
+  test('INV-5: an event about an operator key starts one read at once, also in a storm of events', async () => {
     const { lab } = world;
     lab.clock.set(lab.clock.now() + 30_000);
     await newVersion('at-rest');
@@ -82,7 +82,7 @@ describe('INV-11: a new version of an operator key', () => {
     expect(new Set([...(await keysOf('at-rest')), ...(await keysOf('audit'))])).toEqual(new Set([newest]));
     const { length: looks } = await requestsTo(operatorVault, lab);
     expect(looks).toBe(4);
-    // Again, right after: not sooner than ten seconds after the last look.
+    // Again directly afterwards: not sooner than ten seconds after the last read.
     await wakeRings(target, rings.service);
     await rings.advance(0);
     expect((await requestsTo(operatorVault, lab)).length).toBe(looks);
@@ -90,7 +90,7 @@ describe('INV-11: a new version of an operator key', () => {
     expect((await requestsTo(operatorVault, lab)).length).toBe(looks + 2);
   });
 
-  test('is read once in four minutes, however many processes sweep', async () => {
+  test('an operator key is read once in four minutes, for any number of processes that sweep', async () => {
     const { lab } = world;
     const others = [rings.service, await rings.another(), await rings.another()];
     await Promise.all(others.map((service) => service.rings()));
@@ -106,19 +106,22 @@ describe('INV-11: a new version of an operator key', () => {
     ['is disabled', () => newVersion('system', { enabled: false }), 'KeyDisabled'],
     ['has expired', () => newVersion('system', { exp: '2020-01-01T00:00:00Z' }), 'KeyExpired'],
     ['may not unwrap', () => newVersion('system', { keyOps: ['wrapKey'] }), 'KeyOperationNotAllowed'],
-  ])('that %s wraps nothing: the ring stays on the one before, loudly', async (_, make, cause) => {
-    const before = await keysOf('system');
-    await make();
-    await rings.advance(5 * minutes);
-    expect(await keysOf('system')).toEqual(before);
-    const logged = world.lab.log.filter(({ level }) => level === 'error');
-    expect(logged.map(({ fields }) => fields.cause)).toContain(cause);
-    await newVersion();
-    await rings.advance(5 * minutes);
-    expect(await keysOf('system')).toEqual((await versionsOf('system', world.lab)).slice(-1));
-  });
+  ])(
+    'INV-11: a version that %s wraps nothing: the ring stays on the previous one, with an error in the log',
+    async (_, make, cause) => {
+      const before = await keysOf('system');
+      await make();
+      await rings.advance(5 * minutes);
+      expect(await keysOf('system')).toEqual(before);
+      const logged = world.lab.log.filter(({ level }) => level === 'error');
+      expect(logged.map(({ fields }) => fields.cause)).toContain(cause);
+      await newVersion();
+      await rings.advance(5 * minutes);
+      expect(await keysOf('system')).toEqual((await versionsOf('system', world.lab)).slice(-1));
+    },
+  );
 
-  test('that does not open what it wrapped drops nothing', async () => {
+  test('INV-11: a version that does not open what it wrapped deletes no older wrapping', async () => {
     const { lab } = world;
     const before = await keysOf('system');
     await newVersion();
@@ -132,7 +135,7 @@ describe('INV-11: a new version of an operator key', () => {
     expect(await keysOf('system')).toEqual((await versionsOf('system', lab)).slice(-1));
   });
 
-  test('leaves a ring that opens, wherever the process dies, and the next one finishes', async () => {
+  test('INV-11: a re-wrap that dies at any effect leaves a ring that opens, and the next process finishes it', async () => {
     const { lab } = world;
     const kek = await kekOf(rings.service);
     for (let effect = 1; ; effect++) {

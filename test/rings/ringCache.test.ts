@@ -2,10 +2,10 @@ import { createHmac } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { Unavailable } from '../../src/core/base/errors.ts';
 import { type RingName, ringNames } from '../../src/core/base/vocabulary.ts';
-import { KeyMaterialMismatch } from '../../src/core/crypto/accountKeyEnvelope.ts';
+import { type Kek, KeyMaterialMismatch } from '../../src/core/crypto/accountKeyEnvelope.ts';
 import type { KeyVault } from '../../src/core/customerKey/ports.ts';
 import { ringAgeMs } from '../../src/core/rings/durations.ts';
-import type { Ring, RingRow, Rings } from '../../src/core/rings/ring.ts';
+import type { Ring, RingLink, RingRow, Rings } from '../../src/core/rings/ring.ts';
 import { createRings } from '../../src/core/rings/ringCache.ts';
 import { start } from '../builders.ts';
 import { decrypted, encrypted, fixtureKey } from '../rsaFixtures.ts';
@@ -20,7 +20,7 @@ const keys = new Map([
 ]);
 
 const codes: Record<RingName, number> = { system: 1, 'at-rest': 2, audit: 3 };
-/** 01, ring, generation, KEK, as docs/envelope.md says. */
+/** 01, ring, generation, KEK: docs/envelope.md. */
 const payload = (ring: number, generation: number, fill: number, length = 32, format = 1) =>
   Uint8Array.from([format, ring, 0, 0, 0, generation, ...new Array<number>(length).fill(fill)]);
 const identifier = (version: string, vault = 'operator') => `https://${vault}.vault.azure.net/keys/key/${version}`;
@@ -38,6 +38,7 @@ function row(changes: Partial<RingRow> & { plain?: Uint8Array; by?: typeof oldKe
     isFirst: false,
     wrapped: encrypted(by, plain),
     createdAt: start,
+    ...(generation === 1 ? firstLink(ring) : {}),
     ...about,
   };
 }
@@ -45,9 +46,15 @@ function row(changes: Partial<RingRow> & { plain?: Uint8Array; by?: typeof oldKe
 const at = (rings: Rings, ring: RingName): Ring =>
   ring === 'system' ? rings.system : ring === 'at-rest' ? rings.atRest : rings.audit;
 const load = async (stage: RingStage, ring: RingName = 'system') => at(await createRings(stage)(), ring);
-/** HMAC-SHA-256 under the KEK before it, over length-prefixed parts: docs/envelope.md. */
-const linked = (ring: RingName, generation: number, fill: number, before: number): string => {
-  const parts = [Buffer.from('keyward/ring-link/1'), Buffer.from(ring), Buffer.alloc(4), Buffer.alloc(32, fill)];
+/** HMAC-SHA-256 under the KEK that proves its origin, over length-prefixed parts: docs/envelope.md. */
+const linked = (
+  ring: RingName,
+  generation: number,
+  fill: number,
+  before: number,
+  by: Omit<RingLink, 'mac'> = { ring, generation: generation - 1 },
+): RingLink => {
+  const parts = [Buffer.from('keyward/ring-link/2'), Buffer.from(ring), Buffer.alloc(4), Buffer.alloc(32, fill)];
   parts[2]?.writeUInt32BE(generation);
   const hmac = createHmac('sha256', Buffer.alloc(32, before));
   for (const part of parts) {
@@ -55,10 +62,17 @@ const linked = (ring: RingName, generation: number, fill: number, before: number
     length.writeUInt32BE(part.length);
     hmac.update(length).update(part);
   }
-  return hmac.digest('base64url');
+  return { ...by, mac: hmac.digest('base64url') };
 };
 
-/** The rows given, beside rings that are as they should be. */
+/** A KEK of the previous ring proves the origin of the first KEK of a ring. */
+const ringBefore: Partial<Record<RingName, RingName>> = { 'at-rest': 'system', audit: 'at-rest' };
+function firstLink(ring: RingName, fill = 0xaa): { link?: RingLink } {
+  const before = ringBefore[ring];
+  return before === undefined ? {} : { link: linked(ring, 1, fill, 0xaa, { ring: before, generation: 1 }) };
+}
+
+/** The given rows, beside intact other rings. */
 const beside = (rows: RingRow[]) => [
   ...rows,
   ...ringNames.filter((ring) => rows.every((one) => one.ring !== ring)).map((ring) => row({ ring })),
@@ -71,7 +85,7 @@ describe('INV-11: the first start', () => {
     ['system', 1],
     ['at-rest', 2],
     ['audit', 3],
-  ])('makes the %s ring: one KEK, wrapped by the latest version', async (ring, code) => {
+  ])('INV-11: the first start makes the %s ring: one KEK, wrapped by the latest version', async (ring, code) => {
     const stage = ringStage({ keyVault: vaultWith(keys) });
     const { newest, kek } = await load(stage, ring);
     const [made, ...more] = stage.stored.filter((one) => one.ring === ring);
@@ -86,7 +100,7 @@ describe('INV-11: the first start', () => {
     expect(() => kek(2)).toThrow(KeyMaterialMismatch);
   });
 
-  it('is no other start: the ring is the same afterwards, and nothing is written', async () => {
+  it('INV-11: a second start changes no ring and writes nothing', async () => {
     const stage = ringStage({ keyVault: vaultWith(keys) });
     const first = await load(stage);
     const second = await load(stage);
@@ -94,7 +108,7 @@ describe('INV-11: the first start', () => {
     expect(stage.inserts).toHaveLength(3);
   });
 
-  it('of two processes at once makes one ring', async () => {
+  it('INV-11: two simultaneous first starts make one ring', async () => {
     const stage = ringStage({ keyVault: vaultWith(keys) });
     const [a, b, c] = await Promise.all([1, 2, 3].map(() => load(stage)));
     expect(stage.inserts).toHaveLength(9);
@@ -103,12 +117,12 @@ describe('INV-11: the first start', () => {
     expect(c?.newest).toEqual(a?.newest);
   });
 
-  it('of two processes makes one ring though the key was rotated between them and the slower one is late', async () => {
+  it('INV-11: two first starts make one ring even when the key was rotated between them and the slower one is late', async () => {
     const quick = ringStage({ keyVault: vaultWith(new Map([[oldVersion, oldKey]])) });
     const quickStart = Promise.withResolvers<void>();
-    const insert = async (made: RingRow) => {
+    const insert = async (made: RingRow, kek: Kek) => {
       await quickStart.promise;
-      return quick.ringStore.insert({ ...made, createdAt: start + 500 });
+      return quick.ringStore.insert({ ...made, createdAt: start + 500 }, kek);
     };
     const slow = { ...quick, keyVault: vaultWith(keys), ringStore: { ...quick.ringStore, insert } };
     const late = load(slow);
@@ -119,17 +133,17 @@ describe('INV-11: the first start', () => {
     expect(quick.stored).toHaveLength(3);
   });
 
-  it('makes no second KEK however late it is: the place of a first wrapping that was dropped stays taken', async () => {
+  it('INV-11: a late first start makes no second KEK, because the row key of a deleted first wrapping stays taken', async () => {
     const quick = ringStage({ keyVault: vaultWith(keys) });
     const rewrapped = Promise.withResolvers<void>();
-    const insert = async (made: RingRow) => {
+    const insert = async (made: RingRow, kek: Kek) => {
       await rewrapped.promise;
-      return quick.ringStore.insert(made);
+      return quick.ringStore.insert(made, kek);
     };
     const late = load({ ...quick, ringStore: { ...quick.ringStore, insert } });
     const first = await load(quick);
     for (const one of [...quick.stored]) {
-      await quick.ringStore.insert({ ...one, isFirst: false });
+      await quick.ringStore.insert({ ...one, isFirst: false }, first.newest);
       await quick.ringStore.remove(one);
     }
     rewrapped.resolve();
@@ -137,7 +151,7 @@ describe('INV-11: the first start', () => {
     expect(quick.stored.map(({ isFirst }) => isFirst)).toEqual([false, false, false]);
   });
 
-  it('is none beside the marker of a wrapping: the ring has been lost', async () => {
+  it('INV-11: beside the marker of a wrapping no ring is made: the ring has been lost', async () => {
     const stage = ringStage({ keyVault: vaultWith(keys) });
     await load(stage);
     for (const one of [...stage.stored]) await stage.ringStore.remove(one);
@@ -145,7 +159,7 @@ describe('INV-11: the first start', () => {
     expect(stage.stored).toEqual([]);
   });
 
-  it('is none beside stored accounts: a missing ring is refused, and none is made', async () => {
+  it('INV-11: beside stored accounts a missing ring is refused, and none is made', async () => {
     const stage = ringStage({ keyVault: vaultWith(keys), hasAccounts: true });
     await expect(load(stage)).rejects.toMatchObject({
       name: 'Unavailable',
@@ -155,7 +169,7 @@ describe('INV-11: the first start', () => {
     expect(stage.inserts).toEqual([]);
   });
 
-  it('INV-1: stores nothing when the vault opens the KEK to other bytes', async () => {
+  it('INV-1: a first start stores nothing when the vault opens the KEK to other bytes', async () => {
     const vault = vaultWith(keys);
     const wrong: KeyVault = {
       ...vault,
@@ -166,21 +180,26 @@ describe('INV-11: the first start', () => {
     expect(stage.inserts).toEqual([]);
   });
 
-  it.each(['describe', 'unwrap'] as const)('stores nothing when the vault does not answer to %s', async (call) => {
-    const vault = { ...vaultWith(keys), [call]: async () => failing('VaultTimeout') };
-    const stage = ringStage({ keyVault: vault });
-    const refused = await load(stage).catch((error: unknown) => error);
-    expect(refused).toBeInstanceOf(Unavailable);
-    expect(refused).toMatchObject({ code: 'ServiceUnavailable', extras: { info: { cause: 'VaultTimeout' } } });
-    expect(stage.inserts).toEqual([]);
-  });
+  it.each(['describe', 'unwrap'] as const)(
+    'INV-1: a first start stores nothing when the vault does not answer to %s',
+    async (call) => {
+      const vault = { ...vaultWith(keys), [call]: async () => failing('VaultTimeout') };
+      const stage = ringStage({ keyVault: vault });
+      const refused = await load(stage).catch((error: unknown) => error);
+      expect(refused).toBeInstanceOf(Unavailable);
+      expect(refused).toMatchObject({ code: 'ServiceUnavailable', extras: { info: { cause: 'VaultTimeout' } } });
+      expect(stage.inserts).toEqual([]);
+    },
+  );
 });
 
 describe('a stored ring', () => {
-  it('gives each generation its KEK, and that which its state names to seal with: without one the lowest', async () => {
+  it('a stored ring has a KEK for each generation, and seals with the one that its state names, or with the lowest without a state', async () => {
     const link = linked('system', 10, 10, 9);
     const rows = [10, 9].map((n) => row({ generation: n, plain: payload(1, n, n), ...(n === 10 ? { link } : {}) }));
-    const stage = ringStage({ keyVault: vaultWith(keys), stored: beside(rows), hasAccounts: true });
+    const vouched = linked('at-rest', 1, 0xaa, 9, { ring: 'system', generation: 9 });
+    const all = [...rows, row({ ring: 'at-rest', link: vouched })];
+    const stage = ringStage({ keyVault: vaultWith(keys), stored: beside(all), hasAccounts: true });
     expect((await load(stage)).newest.generation).toBe(9);
     stage.states.set('system', { sealing: 10, since: start });
     const { newest, kek } = await load(stage);
@@ -188,7 +207,7 @@ describe('a stored ring', () => {
     expect(kek(9)).toMatchObject({ generation: 9, key: new Uint8Array(32).fill(9) });
   });
 
-  it('takes the newest wrapping of a KEK, and never asks for the others', async () => {
+  it('a process opens the newest wrapping of a KEK and calls no vault for the others', async () => {
     const asked: string[] = [];
     const vault = vaultWith(keys);
     const recording: KeyVault = {
@@ -205,12 +224,12 @@ describe('a stored ring', () => {
   it.each<[string, KeyVault]>([
     ['is gone', vaultWith(new Map([[oldVersion, oldKey]]))],
     ['is of another key', vaultWith(new Map([...keys, [newVersion, fixtureKey(2)]]))],
-  ])('falls back to an older wrapping when the version of the newest %s', async (_, vault) => {
+  ])('a process opens an older wrapping when the version of the newest %s', async (_, vault) => {
     const rows = [row({}), row({ by: newKey, key: identifier(newVersion), createdAt: start + 1 })];
     expect((await loadStored(rows, vault)).newest.key).toEqual(new Uint8Array(32).fill(0xaa));
   });
 
-  it('is unavailable when a row names another version than the one that wrapped it', async () => {
+  it('a ring is unavailable when a row names another version than the one that wrapped it', async () => {
     await expect(loadStored([row({ key: identifier(newVersion) })])).rejects.toMatchObject({
       name: 'Unavailable',
       code: 'ServiceUnavailable',
@@ -219,7 +238,7 @@ describe('a stored ring', () => {
   });
 
   it.each(['VaultTimeout', 'KeyDisabled', 'IdentityUnavailable'] as const)(
-    "INV-2: is unavailable for a while, with the cause, when the operator's vault says %s",
+    'INV-2: a ring is unavailable for a while, with the cause, when the operator’s vault says %s',
     async (cause) => {
       const vault: KeyVault = { ...vaultWith(keys), unwrap: async () => failing(cause) };
       await expect(loadStored([row({})], vault)).rejects.toMatchObject({
@@ -239,11 +258,11 @@ describe('a stored ring', () => {
     ['a KEK that is too long', payload(1, 1, 0xaa, 33)],
     ['the bare KEK', new Uint8Array(32).fill(0xaa)],
     ['nothing', new Uint8Array(0)],
-  ])('is KeyMaterialMismatch when a row opens to %s', async (_, plain) => {
+  ])('a ring is KeyMaterialMismatch when a row opens to %s', async (_, plain) => {
     await expect(loadStored([row({ plain })])).rejects.toThrow(KeyMaterialMismatch);
   });
 
-  it('is no substitute for another one: a row moved from ring to ring does not open', async () => {
+  it('a row that was copied from one ring to another does not open', async () => {
     await expect(
       loadStored([row({ ring: 'at-rest', plain: payload(1, 1, 0xaa) })], vaultWith(keys), 'at-rest'),
     ).rejects.toThrow(KeyMaterialMismatch);
@@ -255,7 +274,7 @@ describe('the recovery key', () => {
   const recovery = ringNames.map((ring) =>
     row({ ring, role: 'recovery', key: identifier(newVersion, 'recovery'), by: newKey }),
   );
-  /** Vaults of which each has the keys it is given. */
+  /** Vaults, each with the given keys. */
   const vaults = (of: Record<string, Map<string, typeof oldKey>>, asked: string[] = []): KeyVault => ({
     ...vaultWith(keys),
     unwrap(keyRef, version, wrapped) {
@@ -264,7 +283,7 @@ describe('the recovery key', () => {
     },
   });
 
-  it('opens what the ring’s own key did not open, and the log says so', async () => {
+  it('the recovery key opens what the ring’s own key did not open, and the log says so', async () => {
     const asked: string[] = [];
     const keyVault = vaults({ recovery: new Map([[newVersion, newKey]]) }, asked);
     const stage = ringStage({ keyVault, stored: [...beside([]), ...recovery], hasAccounts: true, keys: withRecovery });
@@ -275,7 +294,7 @@ describe('the recovery key', () => {
     expect(stage.lines.filter(({ level }) => level === 'error')).toHaveLength(3);
   });
 
-  it('is not asked while the ring’s own key opens it', async () => {
+  it('the recovery key is not used while the ring’s own key opens the ring', async () => {
     const asked: string[] = [];
     const keyVault = vaults({ operator: keys, recovery: keys }, asked);
     const stage = ringStage({ keyVault, stored: [...recovery, ...beside([])], hasAccounts: true, keys: withRecovery });
@@ -283,7 +302,7 @@ describe('the recovery key', () => {
     expect(asked).toEqual(['operator', 'operator', 'operator']);
   });
 
-  it('is the only other one: a row that names a foreign key causes no call to it', async () => {
+  it('a row that names a foreign key causes no call to that key', async () => {
     const asked: string[] = [];
     const theirs = ringNames.map((ring) => row({ ring, key: identifier(oldVersion, 'attacker') }));
     const stage = ringStage({ keyVault: vaults({ attacker: keys }, asked), stored: theirs, hasAccounts: true });
@@ -304,7 +323,7 @@ describe('the rings of a running process', () => {
     return { stage, rings, vault, later: (ms = ringAgeMs) => (stage.time.now += ms) };
   };
 
-  it('are read again when they are older than a minute, once for all who wait; a KEK is opened once', async () => {
+  it('the rings of a process are read again after a minute, once for all waiting callers; a KEK is opened once', async () => {
     const { stage, rings, later } = await running();
     await rings();
     expect(stage.reads).toBe(1);
@@ -315,7 +334,7 @@ describe('the rings of a running process', () => {
     expect(one?.system.kek(2).key).toEqual(new Uint8Array(32).fill(0xbb));
   });
 
-  it('are read again at once where the caller asks for it, after the call', async () => {
+  it('the rings are read again at once when the caller requires rings that are read after the call', async () => {
     const { stage, rings } = await running();
     stage.stored.push(second);
     expect((await rings('fresh')).system.kek(2).generation).toBe(2);
@@ -323,7 +342,7 @@ describe('the rings of a running process', () => {
     expect(stage.reads).toBeLessThanOrEqual(4);
   });
 
-  it('INV-2: go on as they are when the tables or the operator’s vault do not answer, with an alarm', async () => {
+  it('INV-2: a process uses its rings, with an alarm, while the tables or the operator’s vault do not answer', async () => {
     const { stage, rings, vault, later } = await running();
     const before = (await rings()).system.newest;
     later();
@@ -331,7 +350,7 @@ describe('the rings of a running process', () => {
     stage.stored.push(second);
     const now = await rings();
     expect(now.system.newest).toBe(before);
-    // It is there, and cannot be opened yet: later, and not never.
+    // The KEK exists and cannot be opened yet, so the call can be retried.
     expect(() => now.system.kek(2)).toThrow(Unavailable);
     expect(() => now.system.kek(3)).toThrow(KeyMaterialMismatch);
     const { read } = stage.ringStore;
@@ -350,7 +369,7 @@ describe('the rings of a running process', () => {
     expect((await rings()).system.kek(2).generation).toBe(2);
   });
 
-  it('seal with the older generation while the newest cannot be opened, until it is retiring', async () => {
+  it('a process seals with the older generation while it cannot open the newest, until the older one is retiring', async () => {
     const { stage, rings, vault, later } = await running();
     vault.current = { ...vaultWith(keys), unwrap: async () => failing('VaultTimeout') };
     stage.stored.push(second);
@@ -362,7 +381,7 @@ describe('the rings of a running process', () => {
     expect(behind.system.newest.generation).toBe(1);
     expect(behind.isFresh()).toBe(false);
     expect([behind.system.keeps(1), behind.system.keeps(2)]).toEqual([true, true]);
-    // Nine minutes after the activation at the latest: the older one can be retiring six minutes later.
+    // Nine minutes after the activation at the latest, because the older one can be retiring six minutes later.
     later(8 * 60_000 - 1);
     expect((await rings()).system.newest.generation).toBe(1);
     later(1);
@@ -376,7 +395,7 @@ describe('the rings of a running process', () => {
     expect([retiring.system.keeps(1), retiring.system.keeps(2)]).toEqual([false, true]);
   });
 
-  it('INV-2: of the audit are kept with an older generation for as long as it takes: it keeps them all', async () => {
+  it('INV-2: a process seals audit entries with an older generation for any time, because the audit ring keeps every generation', async () => {
     const { stage, rings, vault, later } = await running();
     vault.current = { ...vaultWith(keys), unwrap: async () => failing('VaultTimeout') };
     const auditLink = linked('audit', 2, 0xbb, 0xaa);
@@ -386,7 +405,7 @@ describe('the rings of a running process', () => {
     expect((await rings()).audit.newest.generation).toBe(1);
   });
 
-  it('that could not be read again for five minutes open, and seal nothing: a newer KEK may have come', async () => {
+  it('rings that could not be read again for five minutes open, and seal nothing, because a newer KEK can exist', async () => {
     const { stage, rings, later } = await running();
     const { read } = stage.ringStore;
     stage.ringStore.read = () => Promise.reject(new Unavailable('StorageUnavailable', 'no', 5));
@@ -397,14 +416,14 @@ describe('the rings of a running process', () => {
     const old = await rings();
     expect(() => old.system.newest).toThrow(Unavailable);
     expect(old.system.kek(1).generation).toBe(1);
-    // Not known here, which no longer says that there is none.
+    // This process does not know the generation. That no longer proves that it does not exist.
     expect(() => old.system.kek(2)).toThrow(Unavailable);
     stage.ringStore.read = read;
     later(10_000);
     expect((await rings()).system.newest.generation).toBe(1);
   });
 
-  it('are as old as the older of both clocks says', async () => {
+  it('the age of the rings is the larger one of the two clocks', async () => {
     const { stage, rings } = await running();
     const held = await rings();
     const clocks = (now: number, monotonic: number) =>
@@ -417,13 +436,42 @@ describe('the rings of a running process', () => {
     expect(held.isFresh()).toBe(true);
   });
 
+  it('the first call after a suspension reads the rings again, even when the previous read was interrupted or had just failed', async () => {
+    const { stage, rings } = await running();
+    const day = 24 * 3_600_000;
+    const { read } = stage.ringStore;
+    const clocks = { wall: start, monotonic: 0 };
+    Object.assign(stage.clock, { now: () => clocks.wall, monotonic: () => clocks.monotonic });
+    for (const cut of ['answered', 'failed'] as const) {
+      clocks.monotonic += ringAgeMs;
+      const awake = Promise.withResolvers<void>();
+      stage.ringStore.read = async () => {
+        stage.ringStore.read = read;
+        await awake.promise;
+        if (cut === 'failed') throw new Unavailable('StorageUnavailable', 'no', 5);
+        return read();
+      };
+      const before = rings();
+      // The monotonic clock stops while the host is suspended.
+      clocks.wall += day;
+      const first = rings();
+      awake.resolve();
+      for (const answer of await Promise.all([before, first])) expect(answer.system.newest.generation).toBe(1);
+    }
+    stage.ringStore.read = () => Promise.reject(new Unavailable('StorageUnavailable', 'no', 5));
+    await expect(rings('fresh')).rejects.toThrow(Unavailable);
+    stage.ringStore.read = read;
+    clocks.wall += day;
+    expect((await rings()).system.newest.generation).toBe(1);
+  });
+
   it.each([
     ['a generation 0', 0],
     ['a generation before that which is sealed with', 2],
     ['a generation that is no number', Number.NaN],
-  ])('pass by a row of %s, which is none of theirs, and say so', async (_, generation) => {
+  ])('a process skips a row of %s, which is not its own, and logs it', async (_, generation) => {
     const { stage, rings, later } = await running();
-    // Third generations, of which the second was destroyed.
+    // Third generations, with the second one destroyed.
     stage.stored.push(second, {
       ...row({ generation: 3, plain: payload(1, 3, 0xcc) }),
       link: linked('system', 3, 0xcc, 0xbb),
@@ -440,7 +488,7 @@ describe('the rings of a running process', () => {
     expect(stage.lines.map(({ message }) => message)).toContain('Skipped a ring row that this service did not write');
   });
 
-  it('take back a row of an older generation that was lost and is restored', async () => {
+  it('a process accepts a row of an older generation that was lost and is restored', async () => {
     const { stage, rings } = await running();
     stage.stored.push(second);
     stage.states.set('system', { sealing: 2, since: start });
@@ -454,7 +502,7 @@ describe('the rings of a running process', () => {
     expect(stage.lines).toEqual([]);
   });
 
-  it('never seal with an older generation again because a row says so', async () => {
+  it('a process never seals with an older generation again because of a row', async () => {
     const { stage, rings, later } = await running();
     stage.stored.push(second);
     stage.states.set('system', { sealing: 2, since: start });
@@ -474,14 +522,14 @@ describe('the rings of a running process', () => {
       row({ generation: 2, plain: payload(1, 2, 0xee) }),
       row({ generation: 3, plain: payload(1, 3, 0xcc), link: linked('system', 3, 0xcc, 0xbb) }),
     ],
-  ])('are not loaded at all by a new process where %s replaces another', async (_, planted, ours) => {
+  ])('INV-13: a new process loads no rings in which %s replaces another', async (_, planted, ours) => {
     const stage = ringStage({ keyVault: vaultWith(keys), stored: beside([planted, ours]), hasAccounts: true });
     await expect(createRings(stage)()).rejects.toThrow(KeyMaterialMismatch);
   });
 
-  it('take no KEK whose forerunner could not be opened, however it is linked', async () => {
+  it('INV-13: a KEK is not accepted while the KEK that proves its origin could not be opened', async () => {
     const { stage, rings, later } = await running();
-    // No key opens the one; the other is linked to it by the writer of both.
+    // No key opens the first one. The writer of both has linked the other one to it.
     stage.stored.push(row({ generation: 2, plain: payload(1, 9, 0xdd) }));
     stage.stored.push(row({ generation: 3, plain: payload(1, 3, 0xee), link: linked('system', 3, 0xee, 0xdd) }));
     stage.states.set('system', { sealing: 3, since: start });
@@ -512,7 +560,7 @@ describe('the rings of a running process', () => {
     },
   );
 
-  it('lose a KEK that was destroyed, and wipe it when no handler can be using it any more', async () => {
+  it('a destroyed KEK leaves the memory, and is wiped when no handler can be using it any more', async () => {
     const { stage, rings, later } = await running();
     const held = await rings();
     const { key } = held.system.newest;
@@ -529,7 +577,7 @@ describe('the rings of a running process', () => {
     expect(key).toEqual(new Uint8Array(32));
   });
 
-  it('INV-1: keep what is sealed with, and every KEK of the audit, when only the marker of its row is left', async () => {
+  it('INV-1: a process keeps the KEK that seals, and every KEK of the audit, when only the marker of its row remains', async () => {
     const { stage, rings, later } = await running();
     stage.stored.push({ ...second, isFirst: true });
     const auditLink = linked('audit', 2, 0xbb, 0xaa);
@@ -554,7 +602,7 @@ describe('the rings of a running process', () => {
     );
   });
 
-  it('INV-1: are the last copy when the rows are gone, and are kept', async () => {
+  it('INV-1: a process keeps its rings when their rows are gone, because it has the last copy', async () => {
     const { stage, rings, later } = await running();
     const before = (await rings()).system.newest;
     stage.stored.length = 0;

@@ -56,7 +56,7 @@ const generationsLeft = async (ring: RingName) =>
   new Set((await stored(ring, rings.service)).rows.map(({ generation }) => generation));
 
 describe('a new KEK of a ring, on request', () => {
-  test('moves every account and secret, one under an inaccessible customer key too, and then the older one is destroyed', async () => {
+  test('a new KEK on request: every account and secret comes under it, also under an inaccessible customer key, and then the older KEK is destroyed', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('whole-kv');
     await lab.account('whole-s', 'contoso');
@@ -65,7 +65,7 @@ describe('a new KEK of a ring, on request', () => {
     const names = ['whole-s', 'whole-c', 'whole-x'];
     for (const name of names)
       for (const n of [1, 2, 3]) await put(lab.service, name, 'contentKeys', keyId(n), bytes(`${name} ${n}`));
-    // An older account key that no pass moves stays readable too.
+    // An older account key stays readable too, although no pass re-wraps it.
     await rotateAccountKey('whole-s', {}, tester, await lab.another({ dailyQueue: { send: async () => undefined } }));
     const etag = secretEtagOf({
       ...(await row(lab.service, 'whole-c', 'contentKeys', keyId(1))),
@@ -110,7 +110,7 @@ describe('a new KEK of a ring, on request', () => {
       expect(await reveal(fresh, name, 'contentKeys', keyId(1))).toBe(hex(bytes(`${name} 1`)));
       expect((await auditOf(lab, name)).filter(({ type }) => type === 'AccountKeyResealed')).toHaveLength(1);
     }
-    // Moved, and not changed.
+    // Under another KEK, with the same content.
     const after = await row(fresh, 'whole-c', 'contentKeys', keyId(1));
     expect(secretEtagOf({ ...after, ref: refOf('whole-c', 'contentKeys', keyId(1)) })).toBe(etag);
     const { record } = await lab.view('whole-x');
@@ -121,7 +121,7 @@ describe('a new KEK of a ring, on request', () => {
     ).toBeUndefined();
   }, 30_000);
 
-  test('of the system ring brings the accounts under the system key along, and no secret is read', async () => {
+  test('a new KEK of the system ring re-wraps the accounts under the system key, and no secret is read', async () => {
     const { lab } = world;
     await lab.account('sysring', 'contoso');
     await put(lab.service, 'sysring', 'tokenKeys', 'k', bytes('token'));
@@ -136,7 +136,7 @@ describe('a new KEK of a ring, on request', () => {
     expect(await reveal(fresh, 'sysring', 'tokenKeys', 'k')).toBe(hex(bytes('token')));
   });
 
-  test('INV-6: of the audit ring ends with its activation: a chain that spans it is verified by both generations', async () => {
+  test('INV-6: a new KEK of the audit ring is complete with its activation: a chain that spans it is verified by both generations', async () => {
     const { lab } = world;
     await lab.account('chained', 'contoso');
     const before = await newestOf('audit');
@@ -144,19 +144,19 @@ describe('a new KEK of a ring, on request', () => {
     expect(await phaseOf('audit', rings.service)).toBe('resting');
     expect(await generationsLeft('audit')).toEqual(new Set([...Array(before + 1).keys()].map((n) => n + 1)));
     const fresh = await lab.another();
-    await putAccount('chained', { tags: { a: 'b' } }, {}, tester, fresh);
+    await putAccount({ name: 'chained', input: { tags: { a: 'b' } }, actor: tester }, fresh);
     const chain = await auditOf(lab, 'chained');
     expect(chain.map(({ keyGeneration }) => keyGeneration)).toEqual([before, before + 1]);
-    // Verified by a process that has seen neither generation being made.
+    // A process that saw neither generation being made verifies it.
     const auditor = await lab.another();
     const seen = await verifyChain(await accountChain('chained', undefined, auditor), {}, auditor);
     expect(seen).toMatchObject({ result: 'whole', entries: 2 });
   });
 
-  test('is one at a time', async () => {
+  test('a ring has one rotation at a time', async () => {
     await askForRotation('system', tester, rings.service);
     expect((await failure(askForRotation('system', tester, rings.service))).code).toBe('Conflict');
-    // Of two who ask at once, one has made the KEK when the other goes past.
+    // Of two simultaneous requests, the first has made the KEK when the second continues.
     const { ringStore } = rings.service;
     let isFirst = true;
     const overtaken = await world.lab.another({
@@ -179,7 +179,7 @@ describe('a new KEK of a ring, on request', () => {
     ]);
   });
 
-  test('starts automatically when the present one is old enough, and with 0 days never', async () => {
+  test('a rotation starts automatically when the KEK is old enough, and never with 0 days', async () => {
     const { lab } = world;
     const before = await newestOf('audit');
     const year = 365 * 24 * 60 * minutes;
@@ -194,19 +194,20 @@ describe('a new KEK of a ring, on request', () => {
   });
 });
 
-test('INV-11: a row that was put down before a new KEK is made is not taken for it', async () => {
+test('INV-11: a row that was written before a new KEK is made does not replace that KEK', async () => {
   const { ringStore } = rings.service;
   const before = await newestOf('system');
   const [first] = (await stored('system', rings.service)).rows;
   if (first === undefined) throw new Error('There is no ring.');
-  await ringStore.insert({ ...first, generation: before + 1, isFirst: true });
+  const { system } = await rings.service.rings();
+  await ringStore.insert({ ...first, generation: before + 1, isFirst: true }, system.newest);
   await rotateWhole('system', rings);
   expect(await newestOf('system')).toBe(before + 2);
   expect(await generationsLeft('system')).toEqual(new Set([before + 2]));
 });
 
 describe('a pass', () => {
-  test('goes past an account that others write to all the time, and ends when it has come to rest', async () => {
+  test('a pass skips an account that other writers change all the time, and ends after they have stopped', async () => {
     const { lab } = world;
     const before = await newestOf('at-rest');
     for (const name of ['busy-a', 'calm-b']) await lab.account(name, 'contoso');
@@ -217,7 +218,7 @@ describe('a pass', () => {
         ...accounts,
         async save(record, entries) {
           if (isBusy && record.value.name === 'busy-a') throw new LostRace('Another writer was faster.');
-          await accounts.save(record, entries);
+          return accounts.save(record, entries);
         },
       },
     });
@@ -234,7 +235,7 @@ describe('a pass', () => {
     expect(await generationsLeft('at-rest')).toEqual(new Set([before + 1]));
   });
 
-  test('that dies anywhere is begun again, and nothing is lost', async () => {
+  test('a pass that dies at any effect starts again, and nothing is lost', async () => {
     const { lab } = world;
     const names = Array.from({ length: 6 }, (_, n) => `mortal-${n}`);
     for (const name of names) {
@@ -260,7 +261,7 @@ describe('a pass', () => {
     });
     await askForRotation('at-rest', tester, rings.service);
     for (let n = 0; n < 20; n++) await dying.advance(3 * minutes, 3 * minutes).catch(() => undefined);
-    // What a process died of counts as stuck, until the operator asks again.
+    // The account at which a process died counts as stuck until the operator requests another try.
     if ((await phaseOf('at-rest', rings.service)) !== 'resting')
       await askForRotation('at-rest', tester, rings.service).catch(() => undefined);
     await rings.advance(wholeRotationMs, 3 * minutes);
@@ -270,7 +271,7 @@ describe('a pass', () => {
     for (const name of names) expect(await reveal(fresh, name, 'tokenKeys', 'k')).toBe(hex(bytes(name)));
   }, 30_000);
 
-  test('meets an account that the list has lost', async () => {
+  test('a pass processes an account that the directory has lost', async () => {
     const { lab } = world;
     await lab.account('unlisted', 'contoso');
     const etag = await rings.service.directory.find('unlisted');
@@ -280,7 +281,7 @@ describe('a pass', () => {
   });
 
   test.each(['secret', 'record'] as const)(
-    'INV-1: leaves a broken %s as it is, stops for no other row, and keeps the older KEK, with an alarm, until it is repaired',
+    'INV-1: a pass leaves a broken %s unchanged, processes all other rows, and keeps the older KEK, with an alarm, until the row is repaired',
     async (what) => {
       const { lab } = world;
       const [good, bad] = [`good-${what}`, `bad-${what}`];
@@ -316,7 +317,7 @@ describe('a pass', () => {
       expect(lab.log.map(({ message }) => message)).toContain(
         'Unreadable rows prevent the destruction of an older ring generation',
       );
-      // It comes back from a back-up, and the operator asks again.
+      // The row is restored from a back-up, and the operator requests another try.
       await edit(whole);
       await askForRotation('at-rest', tester, rings.service);
       await rings.advance(wholeRotationMs, 3 * minutes);
@@ -328,7 +329,7 @@ describe('a pass', () => {
 });
 
 describe('INV-1: a writer paused between encrypt and save, across a whole rotation with the destruction of the older KEK', () => {
-  /** A process whose first write of this kind is held up until something else has happened. */
+  /** A process whose first write of this kind waits until another event has happened. */
   const heldUp = (port: 'create' | 'save' | 'insert' | 'replace', until: () => Promise<unknown>) => {
     const { accounts, secrets } = world.lab.service;
     let first = true;
@@ -351,7 +352,7 @@ describe('INV-1: a writer paused between encrypt and save, across a whole rotati
   };
 
   const whole = (ring: RingName) => () => rotateWhole(ring, rings);
-  /** To the moment at which retiring has begun, and its pass has not. */
+  /** Until retiring has begun, and before its pass. */
   const untilRetiring = (ring: RingName) => async () => {
     await askForRotation(ring, tester, rings.service);
     await rings.advance(olderKeyWaitMs + 2 * minutes);
@@ -377,7 +378,7 @@ describe('INV-1: a writer paused between encrypt and save, across a whole rotati
         vault === undefined
           ? {}
           : { encryption: { type: 'CustomerKey', keyIdentifier: await lab.vaultWithKey(vault), identity } as const };
-      await putAccount(name, { owner: 'contoso', location, ...encryption }, {}, tester, late);
+      await putAccount({ name, input: { owner: 'contoso', location, ...encryption }, actor: tester }, late);
       const fresh = await lab.another();
       expect(await opens(name, fresh)).toMatch(/^[0-9a-f]{64}$/);
       expect(await generationOf(name)).toBe(await newestOf('at-rest'));
@@ -393,14 +394,17 @@ describe('INV-1: a writer paused between encrypt and save, across a whole rotati
   );
 
   test.each<RingName>(['system', 'at-rest'])(
-    'taking an account back to the system key, or rotating its key (%s ring): it loses, and begins again',
+    'INV-1: a paused writer that changes an account back to the system key, or rotates its key (%s ring), loses the race and starts again',
     async (ring) => {
       const { lab } = world;
       for (const [name, change] of [
         [
           `back-${ring}`,
           (late: Service, name: string) =>
-            patchAccount(name, { encryption: { type: 'SystemKey' } }, {}, tester, late, { mayRelease: true }),
+            patchAccount(
+              { name, input: { encryption: { type: 'SystemKey' } }, actor: tester, permissions: { mayRelease: true } },
+              late,
+            ),
         ],
         [`again-${ring}`, (late: Service, name: string) => rotateAccountKey(name, {}, tester, late)],
       ] as const) {
@@ -413,7 +417,7 @@ describe('INV-1: a writer paused between encrypt and save, across a whole rotati
     },
   );
 
-  test('creating a secret', async () => {
+  test('INV-1: a paused writer that creates a secret', async () => {
     const { lab } = world;
     await lab.account('late-i', 'contoso');
     const late = await heldUp('insert', whole('at-rest'));
@@ -422,7 +426,7 @@ describe('INV-1: a writer paused between encrypt and save, across a whole rotati
     expect(await reveal(await lab.another(), 'late-i', 'tokenKeys', 'k')).toBe(hex(bytes('token')));
   });
 
-  test('replacing a secret: it loses, reads again, and the value in the end is its own', async () => {
+  test('INV-1: a paused writer that replaces a secret loses the race, reads again, and its own value is stored in the end', async () => {
     const { lab } = world;
     await lab.account('late-r', 'contoso');
     await put(lab.service, 'late-r', 'tokenKeys', 'k', bytes('old'));
@@ -432,7 +436,7 @@ describe('INV-1: a writer paused between encrypt and save, across a whole rotati
     expect(await secretGenerations('late-r')).toEqual([await newestOf('at-rest')]);
   });
 
-  test('saving while the older generation is retiring, when the pass may have gone by', async () => {
+  test('INV-1: a paused writer that saves while the older generation is retiring, when the pass may already have passed its row', async () => {
     const { lab } = world;
     await lab.account('late-t', 'contoso');
     const late = await heldUp('insert', untilRetiring('at-rest'));

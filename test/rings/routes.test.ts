@@ -8,7 +8,7 @@ import { operatorVault } from './support.ts';
 const world = useStack();
 const path = '/api/operator/rings';
 
-test('rings are shown with what wraps them, and an event of the operator’s vault re-wraps them in seconds', async () => {
+test('the rings call shows which keys wrap the rings, and an event of the operator’s vault re-wraps them within seconds', async () => {
   const { api, stack } = world;
   const { headers } = await got(201, api('PUT', '/api/accounts/ringed', newAccount()));
   const shown = await got(200, api('GET', path));
@@ -33,14 +33,14 @@ test('rings are shown with what wraps them, and an event of the operator’s vau
   expect((await got(200, api('GET', '/api/accounts/ringed'))).headers.get('etag')).toBe(headers.get('etag'));
 });
 
-test('a new KEK is made on request, once at a time, and shown from the start', async () => {
+test('a new KEK is made on request, one at a time, and the rings call shows it from the start', async () => {
   const { api } = world;
   const { body } = await got(202, api('POST', `${path}/at-rest/rotate`));
   expect(rotateRingContract.answers[202]?.safeParse(body).error).toBeUndefined();
   expect(body).toMatchObject({ ring: 'at-rest', sealing: 1, rotation: { phase: 'arriving', to: 2 } });
   expect(body.generations).toHaveLength(2);
   await refused(409, 'Conflict', api('POST', `${path}/at-rest/rotate`));
-  // Nothing is due yet: a sweep leaves it as it is.
+  // No work is due yet, so a sweep changes nothing.
   await world.stack.host.invokeTimer('sweep');
   const seen = await got(200, api('GET', path));
   expect(seen.body.value[1].rotation).toEqual(body.rotation);

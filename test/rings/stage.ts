@@ -1,5 +1,6 @@
-/** In-memory ports of a ring, with real RSA behind the vault. */
+/** In-memory ports of a ring, with real RSA in the vault. */
 import { createPublicKey, type KeyObject, randomBytes, randomUUID } from 'node:crypto';
+import type { Sealing } from '../../src/core/audit/ports.ts';
 import { bytesOf } from '../../src/core/base/bytes.ts';
 import type { Cause } from '../../src/core/base/causes.ts';
 import type { LogFields } from '../../src/core/base/log.ts';
@@ -7,16 +8,16 @@ import type { EpochMs } from '../../src/core/base/time.ts';
 import type { RingName } from '../../src/core/base/vocabulary.ts';
 import type { Answer, KeyRef, KeyVault } from '../../src/core/customerKey/ports.ts';
 import type { OperatorKeys } from '../../src/core/rings/kek.ts';
-import type { RingPorts } from '../../src/core/rings/loadRings.ts';
+import type { RingPorts } from '../../src/core/rings/makeKek.ts';
 import type { RingStore } from '../../src/core/rings/ports.ts';
-import type { RingRow, RingState } from '../../src/core/rings/ring.ts';
+import type { RingRoot, RingRow, RingState } from '../../src/core/rings/ring.ts';
 import { aBinding, start } from '../builders.ts';
 import { decrypted, encrypted } from '../rsaFixtures.ts';
 
 const observed = { durationMs: 1 };
 export const failing = (cause: Cause): Answer<never> => ({ ok: false, cause, observed });
 
-/** A vault with one key; the last version added is the latest. */
+/** A vault with one key. The last added version is the latest. */
 export function vaultWith(versions: Map<string, KeyObject>): KeyVault {
   return {
     async describe() {
@@ -53,7 +54,7 @@ const inVault = (name: string, keyName: string): KeyRef => ({
   keyName,
 });
 
-/** Both of the operator's keys are the same one here: a double of a vault has one key. */
+/** Both of the operator's keys are the same here, because this vault has one key. */
 export const operatorKeys: OperatorKeys = { system: inVault('operator', 'key'), atRest: inVault('operator', 'key') };
 export const recoveryKey = inVault('recovery', 'key');
 
@@ -67,10 +68,13 @@ export interface RingStage extends RingPorts {
   readonly stored: RingRow[];
   readonly markers: RingRow[];
   readonly states: Map<RingName, RingState>;
+  readonly roots: Map<RingName, RingRoot>;
+  /** The activated generations in the head of the service's chain. */
+  readonly activated: { sealing: Sealing };
   readonly inserts: RingRow[];
   readonly lines: LogLine[];
   readonly time: { now: EpochMs };
-  /** How often the table was read. */
+  /** The number of reads of the table. */
   reads: number;
 }
 
@@ -81,15 +85,35 @@ interface StageOptions {
   readonly keys?: OperatorKeys;
 }
 
-/** Insert-only rows as the port promises them: one for each generation and key, and one first of each generation, that stays taken. */
+/**
+ * Insert-only rows as the port promises them: one for each generation and key, and one first row of each generation,
+ * whose row key stays taken.
+ */
 export function ringStage({ keyVault, hasAccounts, stored = [], keys = operatorKeys }: StageOptions): RingStage {
   const [inserts, markers, lines] = [[] as RingRow[], [] as RingRow[], [] as LogLine[]];
   const states = new Map<RingName, RingState>();
+  const roots = new Map<RingName, RingRoot>();
+  const activated = { sealing: {} };
   const time = { now: start };
   const place = ({ ring, generation, key, isFirst }: RingRow) =>
     JSON.stringify([ring, generation, isFirst ? 'first' : key]);
   const same = (a: RingRow) => (b: RingRow) => place(a) === place(b);
   const ringStore: RingStore = {
+    async load() {
+      const { rings } = await ringStore.read();
+      const { system, 'at-rest': atRest, audit } = rings;
+      return {
+        wrappings: { system: system.rows, 'at-rest': atRest.rows, audit: audit.rows },
+        roots: Object.fromEntries(roots),
+        isUsed: (ring) => rings[ring].rows.length + rings[ring].markers.length > 0 || states.has(ring),
+        isAuthentic: () => true,
+        verified: () => ({ rings }),
+      };
+    },
+    readSealing: async () => ({ ...activated, isLast: true }),
+    async saveRoot(ring, root) {
+      roots.set(ring, root);
+    },
     async read() {
       stage.reads += 1;
       const of = (ring: RingName) => {
@@ -125,6 +149,8 @@ export function ringStage({ keyVault, hasAccounts, stored = [], keys = operatorK
     stored,
     markers,
     states,
+    roots,
+    activated,
     inserts,
     lines,
     time,
@@ -133,6 +159,7 @@ export function ringStage({ keyVault, hasAccounts, stored = [], keys = operatorK
     operatorKeys: keys,
     reads: 0,
     accounts: { names: async () => (hasAccounts === true ? ['a'] : []) },
+    serviceAudit: { audit: async () => ({ rows: [] }) },
     clock: { now: () => time.now, monotonic: () => time.now - start },
     random: { bytes: (length: number) => bytesOf(randomBytes(length)), uuid: randomUUID },
     log: { info: at('info'), warn: at('warn'), error: at('error') },

@@ -1,4 +1,7 @@
-/** What the tests of the rings share: sweeps and the daily queue in virtual time, and short ways to see what is stored. */
+/**
+ * The parts that tests of the rings share: sweeps and the daily queue in virtual time, and short ways to read what is
+ * stored.
+ */
 
 import type { RingName } from '../../src/core/base/vocabulary.ts';
 import type { DailyWork } from '../../src/core/dailyPass.ts';
@@ -15,16 +18,16 @@ import { operatorVault } from '../../src/local/operator.ts';
 
 export { operatorVault };
 export const minutes = 60_000;
-/** From the request to the destruction of the older generations, with time to spare. */
+/** From the request to the destruction of the older generations, with a reserve. */
 export const wholeRotationMs = 40 * minutes;
 
 export interface RingWorld {
   /** The process that sweeps. */
   readonly service: Service;
   readonly daily: VirtualQueue<DailyWork>;
-  /** Another process, whose messages go to the same queue. */
+  /** Another process. Its messages go to the same queue. */
   another(replace?: Partial<Service>): Promise<Service>;
-  /** Lets time pass: a sweep of the rings each minute, or more seldom, and messages when they show. */
+  /** Lets time pass: a sweep of the rings each minute or less often, and each message when it becomes visible. */
   advance(ms: number, sweepEveryMs?: number): Promise<void>;
 }
 
@@ -76,7 +79,7 @@ export async function rotateWhole(ring: RingName, { service, advance }: RingWorl
   await advance(wholeRotationMs, 3 * minutes);
 }
 
-/** The versions that a key of the operator has, oldest first. */
+/** The versions of a key of the operator, oldest first. */
 export async function versionsOf(key: string, lab: Lab, vault = operatorVault): Promise<string[]> {
   const { versions } = await lab.keyVault<{ versions: { key: { kid: string } }[] }>(
     'GET',
@@ -85,14 +88,14 @@ export async function versionsOf(key: string, lab: Lab, vault = operatorVault): 
   return versions.map(({ key: { kid } }) => kid);
 }
 
-/** Types and subjects of the entries in the service's own chain since there were so many. */
+/** Types and subjects of the entries in the service's own chain after the first n. */
 export const serviceEntries = async (service: Service, since = 0): Promise<string[]> =>
   (await ownEntries(service)).slice(since).map(({ type, ring = '' }) => `${type} ${ring}`);
 
 export const requestsTo = async (vault: string, lab: Lab): Promise<{ operation: string }[]> =>
   (await lab.keyVault<{ requests: { operation: string }[] }>('GET', `/requests?vault=${vault}`)).requests;
 
-/** Rows of accounts as they stand, with their etags. */
+/** Rows of accounts as they are stored, with their ETags. */
 export async function accountEtags(names: readonly string[], { accounts }: Service): Promise<(string | undefined)[]> {
   return Promise.all(names.map(async (name) => (await accounts.read(name))?.etag));
 }

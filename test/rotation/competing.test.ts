@@ -1,6 +1,6 @@
 /**
- * Two hosts on the same tables and queue, in real time, while a key rotates twice, its vault throttles both, and accounts come, go
- * and move. Whatever they meet: every account ends on the latest version of its key, and opens.
+ * Two hosts on the same tables and queue, in real time. A key rotates twice, its vault throttles both hosts, and
+ * accounts are created, deleted and changed. In the end every account is on the latest version of its key, and opens.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -17,7 +17,7 @@ import { latestVersion, openedKey, rewrapsOf, rotateKey, versionOf } from './sup
 
 const world = useLab({ settings: { KEYWARD_VAULT_SHARE_PERCENT: '100', KEYWARD_LOOK_SPACING_SECONDS: '1' } });
 
-/** A queue for several takers in real time: delays as asked, and a message whose handler throws comes back. */
+/** A queue for several workers in real time, with delays. A message whose handler throws is delivered again. */
 function sharedQueue() {
   const waiting: { message: VaultWork; at: number }[] = [];
   return {
@@ -31,7 +31,7 @@ function sharedQueue() {
   };
 }
 
-test('every account ends on the latest version, none is lost, none is re-wrapped twice to one version', async () => {
+test('two competing hosts: every account ends on the latest version, none is lost, none is re-wrapped twice to one version', async () => {
   const { lab } = world;
   const queue = sharedQueue();
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
@@ -42,7 +42,7 @@ test('every account ends on the latest version, none is lost, none is re-wrapped
     ({ type: 'CustomerKey', keyIdentifier, identity: { useSystemAssignedIdentity: true } }) as const;
   const host = (n: number): Service => hosts[n % 2] ?? lab.service;
   const create = (name: string, key: string, n: number) =>
-    putAccount(name, { owner: 'contoso', location, encryption: encryption(key) }, {}, tester, host(n));
+    putAccount({ name, input: { owner: 'contoso', location, encryption: encryption(key) }, actor: tester }, host(n));
 
   const names = Array.from({ length: 40 }, (_, n) => `rival-${n}`);
   const keys = new Map<string, string>();
@@ -50,7 +50,7 @@ test('every account ends on the latest version, none is lost, none is re-wrapped
     await create(name, one, n);
     keys.set(name, await openedKey(name, lab));
   }
-  // Half of what the documents promise: the pace has to be found.
+  // Half of the documented limit, so that the hosts have to find the pace.
   const throttle = { enabled: true, burstSeconds: 0.2, perSecond: { 'RSA-2048': 60 } };
   await lab.keyVault('PATCH', '/vaults/rivals-kv', { throttle });
   // A busy machine may not reach that pace.
@@ -75,7 +75,7 @@ test('every account ends on the latest version, none is lost, none is re-wrapped
   const late = Array.from({ length: 5 }, (_, n) => `rival-late-${n}`);
   const patiently = async (act: () => Promise<unknown>) => {
     for (let tries = 0; tries < 40; tries++) {
-      // A vault that throttles answers 503, as to any caller.
+      // A vault that throttles leads to 503 for every caller.
       const isDone = await act().then(
         () => true,
         () => false,
@@ -90,7 +90,12 @@ test('every account ends on the latest version, none is lost, none is re-wrapped
     ...gone.map((name, n) => sleep(60 * n).then(() => patiently(() => deleteAccount(name, {}, tester, host(n))))),
     ...moved.map((name, n) =>
       sleep(90 * n).then(() =>
-        patiently(() => patchAccount(name, { encryption: encryption(two) }, {}, tester, host(n), { mayRelease: true })),
+        patiently(() =>
+          patchAccount(
+            { name, input: { encryption: encryption(two) }, actor: tester, permissions: { mayRelease: true } },
+            host(n),
+          ),
+        ),
       ),
     ),
     ...late.map((name, n) => sleep(120 * n).then(() => patiently(() => create(name, one, n)))),

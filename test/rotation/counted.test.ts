@@ -9,12 +9,12 @@ const world = useLab();
 test('a re-wrap costs the vault two calls an account, and the simple loop more than three and a half times that', async () => {
   const accounts = 120;
   const { perAccount, naivePerAccount } = await measureCalls(accounts, world.lab);
-  // Beside two an account: the look, the read of the new version, and the vault's challenge.
+  // Beside two calls per account: the look, the read of the new version, and the vault's challenge.
   expect(perAccount * accounts).toBeLessThanOrEqual(2 * accounts + 4);
   expect(naivePerAccount / 2.05).toBeGreaterThanOrEqual(3.5);
 });
 
-test('an event costs the same however many accounts there are on other keys', async () => {
+test('an event costs the same for any number of accounts on other keys', async () => {
   const { lab } = world;
   const names = namesOf('event', 20);
   await seedAccounts(names, await lab.vaultWithKey('event-kv'), lab.service);

@@ -7,7 +7,7 @@ const world = useLab();
 
 describe('INV-1: a crash between any two effects of a re-wrap', () => {
   test.each(['before', 'after'] as const)(
-    'leaves accounts that open (%s each effect), and the rotation is completed after the restart',
+    'INV-1: a crash between two effects of a re-wrap leaves accounts that open (%s each effect), and the rotation is completed after the restart',
     async (when) => {
       const { lab } = world;
       const vault = `dying-${when}-kv`;
@@ -20,7 +20,7 @@ describe('INV-1: a crash between any two effects of a re-wrap', () => {
       }
       for (let effect = 1; ; effect++) {
         const target = await rotateKey(vault, lab);
-        // Beyond the lease of the worker that died before, and due for a version check.
+        // After the lease of the dead worker, and due for a version check.
         lab.clock.set(lab.clock.now() + 300 * seconds);
         const { service, hasDied } = await dyingAt(effect, when, lab);
         await workOnVault({ vault: vaultId(vault), requestedBy: 'sweep' }, service).catch(() => undefined);
@@ -34,7 +34,7 @@ describe('INV-1: a crash between any two effects of a re-wrap', () => {
         }
         expect(effect).toBeLessThan(80);
       }
-      // What died after the record was written is not done again.
+      // A re-wrap that died after its record was written is not done again.
       const before = (await rewrapsOf(names[0] ?? '', lab)).map((entry) => entry.before);
       expect(new Set(before).size).toBe(before.length);
     },

@@ -19,7 +19,7 @@ const grant = (vault: string, permissions: unknown) =>
 const versionsOf = async (key: string) =>
   Object.fromEntries((await keyUsage(key, world.lab.service)).versions.map((one) => [one.version, one]));
 
-test('a key whose `get` is lost while unwrap works: a warning with its beginning, an audit entry, and no newest version', async () => {
+test('a key that loses `get` while unwrap works has a warning with its start, an audit entry, and no newest version', async () => {
   const { lab } = world;
   const key = await lab.vaultWithKey('unread');
   const { record } = await lab.account('unread', 'unread', key);
@@ -49,7 +49,7 @@ test('a key whose `get` is lost while unwrap works: a warning with its beginning
   expect(types.filter((type) => type.includes('Readable'))).toEqual(['KeyNotReadable', 'KeyReadable']);
 });
 
-test('the newest version is known from the moment at which a key is set, and stays unknown for a pinned one', async () => {
+test('the newest version is known as soon as a key is set, and stays unknown for a pinned key', async () => {
   const { lab } = world;
   const key = await lab.vaultWithKey('new-key');
   const { record } = await lab.account('new-key', 'new-key', key);

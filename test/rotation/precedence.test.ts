@@ -9,12 +9,12 @@ import { rotateKey, seconds, vaultId, versionOf } from './support.ts';
 /** 2 % of 400 calls a second: four accounts a second. */
 const world = useLab({ settings: { KEYWARD_VAULT_SHARE_PERCENT: '2' } });
 
-test('a rotation that the vault throttles with a Retry-After ends its message, and another continues when it is time', async () => {
+test('a rotation that the vault throttles with a Retry-After ends its message, and another message continues after that time', async () => {
   const { lab } = world;
   await lab.account('later', 'contoso', await lab.vaultWithKey('later-kv'));
   const target = await rotateKey('later-kv', lab);
   lab.clock.set(lab.clock.now() + 30 * seconds);
-  // The look and the read of the version pass; the first unwrap of the re-wrap does not.
+  // The look and the read of the version succeed; the first unwrap of the re-wrap does not.
   await workOnVault({ vault: vaultId('later-kv'), lookNow: {}, requestedBy: 'event' }, await throttledOnce());
   const waiting = (lab.queue.nextAt() ?? 0) - lab.clock.now();
   expect(waiting).toBeGreaterThan(6 * seconds);
@@ -39,7 +39,7 @@ test('looks come before re-wraps: another key of the vault is confirmed to be di
   await workOnVault({ vault: vaultId('busy-kv'), requestedBy: 'sweep' }, lab.service);
   const verdict = verdictOn(await lab.view('other'));
   expect(verdict).toMatchObject({ status: 'Inaccessible', cause: 'KeyDisabled' });
-  // The second look, ten seconds after the first and one slice of re-wraps later at most.
+  // The second look: ten seconds after the first, and at most one batch of re-wraps later.
   expect((verdict?.since ?? 0) - began).toBeLessThanOrEqual(13 * seconds);
   expect(lab.clock.now() - began).toBeGreaterThan(20 * seconds);
   for (const name of names) expect(await versionOf(name, lab)).toBe(target);

@@ -8,7 +8,7 @@ const usage = '/api/operator/keys/usage';
 const holders = '/api/operator/keys/accounts';
 const rewraps = '/api/operator/rewraps';
 
-test('usage, holders in pages and forced re-wraps, from one version to the next', async () => {
+test('the operator reads usage, lists accounts of a version in pages and forces re-wraps, from one version to the next', async () => {
   const { api } = world;
   const key = await vaultWithKey(world, 'keys-kv');
   const query = `?keyIdentifier=${encodeURIComponent(key)}`;

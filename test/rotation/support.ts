@@ -1,4 +1,7 @@
-/** What the tests of rotation share: accounts by their versions and keys, and processes that die at a chosen moment. */
+/**
+ * The parts that tests of rotation share: accounts by their versions and keys, and processes that die at a chosen
+ * effect.
+ */
 import { openAccountKey } from '../../src/core/accounts/accountKey.ts';
 import { vaultIdOf } from '../../src/core/customerKey/binding.ts';
 import type { Service } from '../../src/core/service.ts';
@@ -21,13 +24,13 @@ export async function openedKey(name: string, lab: Lab): Promise<string> {
   return Buffer.from(opened.value).toString('hex');
 }
 
-/** A new version of the vault's key `cmk`; answers with it. */
+/** Adds a new version of the vault's key `cmk`, and returns it. */
 export async function rotateKey(vault: string, lab: Lab, more: Record<string, unknown> = {}): Promise<string> {
   await lab.keyVault('POST', `/vaults/${vault}/keys/cmk`, { kty: 'RSA', size: 2048, ...more });
   return latestVersion(vault, lab);
 }
 
-/** As the emulator has it: the vault itself may be throttling. */
+/** From the emulator itself, because the vault may be throttling. */
 export async function latestVersion(vault: string, lab: Lab): Promise<string> {
   type Key = { readonly versions: readonly { readonly key: { readonly kid: string } }[] };
   const { versions } = await lab.keyVault<Key>('GET', `/vaults/${vault}/keys/cmk`);
@@ -49,7 +52,7 @@ export async function rewrapsOf(name: string, lab: Lab): Promise<{ before?: stri
 
 const ports = ['accounts', 'bindings', 'vaults', 'keyVault', 'queue'] as const;
 
-/** A process that dies at its n-th effect, before or after it takes place: from then on every call of it fails. */
+/** A process that dies at its n-th effect, before or after it. From then on every call of it fails. */
 export async function dyingAt(effect: number, when: 'before' | 'after', lab: Lab) {
   const { mortalPort, hasDied } = dying(effect, when);
   const mortals = Object.fromEntries(ports.map((name) => [name, mortalPort(lab.service[name])])) as Partial<Service>;

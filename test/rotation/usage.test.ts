@@ -34,7 +34,7 @@ describe('usage by version', () => {
     expect(versions.find(({ version }) => version === old)).toMatchObject({ accounts: 1, pinned: 1, isLatest: false });
     expect(versions.find(({ version }) => version === next)).toMatchObject({ accounts: 2, pinned: 0, isLatest: true });
 
-    // The pinned account holds it, however long; afterwards no account does.
+    // The pinned account prevents it for any time; afterwards no account does.
     await lab.advance(1200 * seconds);
     expect(await safe(key)).toEqual({ [old]: false, [next]: false });
     const { holders } = await holdersOf(key, old, { limit: 10 }, lab.service);
@@ -45,7 +45,7 @@ describe('usage by version', () => {
     expect(await safe(key)).toEqual({ [old]: true, [next]: false });
   });
 
-  test('is not safe in the first 15 minutes after a newer version was found, although no account uses it', async () => {
+  test('an old version is not safe to disable in the first 15 minutes after a newer one was found, although no account uses it', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('wait-kv');
     await lab.account('wait', 'contoso', key);
@@ -60,7 +60,7 @@ describe('usage by version', () => {
     expect((await safe(key))[old]).toBe(true);
   });
 
-  test('believes records, not rows: one that is left behind holds nothing up', async () => {
+  test('the usage of a key counts records, not rows: a row that is left behind prevents nothing', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('hint-kv');
     const view = await lab.account('hint', 'contoso', key);
@@ -76,7 +76,7 @@ describe('usage by version', () => {
     expect((await holdersOf(key, old, { limit: 10 }, lab.service)).holders).toEqual([]);
   });
 
-  test('lists who holds a version up in pages', async () => {
+  test('the usage of a key lists the accounts of a version in pages', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('pages-kv');
     const names = Array.from({ length: 5 }, (_, n) => `pages-${n}`);
@@ -94,14 +94,14 @@ describe('usage by version', () => {
     expect((await failure(forged)).code).toBe('InvalidParameter');
   });
 
-  test('of a key without bound accounts is refused', async () => {
+  test('the usage of a key without bound accounts is refused', async () => {
     const error = await failure(keyUsage('https://absent-kv.vault.azure.net/keys/cmk', world.lab.service));
     expect(error.code).toBe('NotFound');
   });
 });
 
-describe('a re-wrap that an operator asks for', () => {
-  test('of one account brings it under the newest version at once, with its name in the audit', async () => {
+describe('a re-wrap that an operator requests', () => {
+  test('a requested re-wrap of one account puts it under the newest version at once, with its name in the audit', async () => {
     const { lab } = world;
     await lab.account('force', 'contoso', await lab.vaultWithKey('force-kv'));
     const accountKey = await openedKey('force', lab);
@@ -110,7 +110,7 @@ describe('a re-wrap that an operator asks for', () => {
     expect(await versionOf('force', lab)).toBe(next);
     expect(await openedKey('force', lab)).toBe(accountKey);
     expect(await rewrapsOf('force', lab)).toMatchObject([{ actor: tester }]);
-    // And on the same version again: another blob.
+    // And again under the same version: another blob.
     const before = (await lab.view('force')).record.wrappedAccountKey;
     await forceAccount('force', tester, lab.service);
     expect((await lab.view('force')).record.wrappedAccountKey).not.toBe(before);
@@ -119,12 +119,12 @@ describe('a re-wrap that an operator asks for', () => {
     expect((await lab.view('force')).watch?.versions[next]?.status).toBe('Accessible');
   });
 
-  test('of an account under the system key is refused', async () => {
+  test('a requested re-wrap of an account under the system key is refused', async () => {
     await world.lab.account('force-system', 'contoso');
     expect((await failure(forceAccount('force-system', tester, world.lab.service))).code).toBe('Conflict');
   });
 
-  test('of a key whose access was taken away is refused, and nothing is stored', async () => {
+  test('a requested re-wrap of a revoked key is refused, and nothing is stored', async () => {
     const { lab } = world;
     await lab.account('force-denied', 'contoso', await lab.vaultWithKey('denied-kv'));
     const before = (await lab.view('force-denied')).record.wrappedAccountKey;
@@ -133,7 +133,7 @@ describe('a re-wrap that an operator asks for', () => {
     expect((await lab.view('force-denied')).record.wrappedAccountKey).toBe(before);
   });
 
-  test('of a key re-wraps every following account exactly once, also those on the newest version, and then ends', async () => {
+  test('a requested re-wrap of a key re-wraps every account on the latest version exactly once, also those already on it, and then ends', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('all-kv');
     const names = ['all-a', 'all-b', 'all-c'];

@@ -28,7 +28,7 @@ describe('a new version that cannot be used', () => {
   ];
 
   test.each(kinds)(
-    '%s: every account stays, %s is warned of and audited once, and a good version after it is used',
+    'a new version that cannot be used, %s: every account stays, %s is warned of and audited once, and a good version after it is used',
     async (kind, cause, more) => {
       const { lab } = world;
       const vault = `bad-${kind}-kv`;
@@ -46,7 +46,7 @@ describe('a new version that cannot be used', () => {
     },
   );
 
-  test('of a vault whose purge protection is gone: every account stays until it is back', async () => {
+  test('a new version in a vault that has lost purge protection: every account stays until the vault has it again', async () => {
     const { lab } = world;
     await lab.account('purge', 'contoso', await lab.vaultWithKey('purge-kv'));
     const before = await versionOf('purge', lab);
@@ -60,7 +60,7 @@ describe('a new version that cannot be used', () => {
     expect(await versionOf('purge', lab)).toBe(next);
   });
 
-  test('whose blob does not open: nothing is stored, it is tried again with one account, and followed once it opens', async () => {
+  test('a new version whose blob does not open: nothing is stored, it is tried again with one account, and used once it opens', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('wrong-kv');
     for (const name of ['wrong-a', 'wrong-b', 'wrong-c']) await lab.account(name, 'contoso', key);
@@ -89,7 +89,7 @@ describe('a new version that cannot be used', () => {
 });
 
 describe('a row that was swapped', () => {
-  test('is KeyMaterialMismatch: nothing is stored for it, all others are re-wrapped, and it is alarmed and counted', async () => {
+  test('a swapped row is KeyMaterialMismatch: nothing is stored for it, all others are re-wrapped, and it raises an alarm and is counted', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('swapped-kv');
     for (const name of ['swapped-a', 'swapped-b', 'swapped-c']) await lab.account(name, 'contoso', key);
@@ -111,7 +111,7 @@ describe('a row that was swapped', () => {
           level === 'error' && fields.account === 'swapped-a' && fields.cause === 'KeyMaterialMismatch',
       ),
     ).toBe(true);
-    // Once it is gone the rotation is over.
+    // Without that row the rotation is complete.
     await deleteAccount('swapped-a', {}, tester, lab.service);
     await lab.advance(300 * seconds);
     expect((await lab.view('swapped-b')).watch?.rotation).toBeUndefined();
@@ -119,7 +119,7 @@ describe('a row that was swapped', () => {
 });
 
 describe('rotation', () => {
-  test('is audited when it starts and when it is complete, with the number of accounts', async () => {
+  test('a rotation is audited when it starts and when it is complete, with the number of accounts', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('audited-kv');
     for (const name of ['audited-a', 'audited-b']) await lab.account(name, 'contoso', key);
@@ -136,7 +136,7 @@ describe('rotation', () => {
     expect(last).toMatchObject({ key: next, accounts: 2 });
   });
 
-  test('twice in a row, the second before the first was seen, ends on the newest', async () => {
+  test('two rotations in a row, the second before the first was found, end on the newest version', async () => {
     const { lab } = world;
     await lab.account('twice', 'contoso', await lab.vaultWithKey('twice-kv'));
     await rotateKey('twice-kv', lab);
@@ -146,7 +146,7 @@ describe('rotation', () => {
     expect(await rewrapsOf('twice', lab)).toHaveLength(1);
   });
 
-  test('half-way, with the first old version disabled in between, delays no other account', async () => {
+  test('a rotation half-way, with the first old version disabled in between, delays no other account', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('wedge-kv');
     for (const name of ['wedge-a', 'wedge-b', 'wedge-c', 'wedge-d']) await lab.account(name, 'contoso', key);
@@ -165,19 +165,19 @@ describe('rotation', () => {
       failed: 0,
       isWaiting: false,
     });
-    // The rest stands on the first version, which is disabled now; a third one comes.
+    // The rest is still on the first version, which is disabled now. A third version arrives.
     await lab.keyVault('PATCH', `/vaults/wedge-kv/keys/cmk/${first}`, { enabled: false });
     const third = await rotateKey('wedge-kv', lab);
     await lab.advance(400 * seconds);
     expect(await versionOf('wedge-a', lab)).toBe(third);
     expect(await versionOf('wedge-d', lab)).toBe(first);
-    // Enabled again, they follow.
+    // After the first version is enabled again, they are re-wrapped.
     await lab.keyVault('PATCH', `/vaults/wedge-kv/keys/cmk/${first}`, { enabled: true });
     await lab.advance(400 * seconds);
     expect(await versionOf('wedge-d', lab)).toBe(third);
   });
 
-  test('leaves pinned accounts, who see NewerVersionAvailable', async () => {
+  test('a rotation leaves pinned accounts, which show NewerVersionAvailable', async () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('pin-kv');
     await lab.account('pin-follow', 'contoso', key);
@@ -190,7 +190,7 @@ describe('rotation', () => {
     expect(await versionOf('pin-follow', lab)).toBe(next);
   });
 
-  test('warns when the version expires soon, and when it has; an expired one still unwraps and can be left', async () => {
+  test('an account shows a warning when its version expires soon and when it has expired; an expired version still unwraps and can be left', async () => {
     const { lab } = world;
     await lab.account('expiring', 'contoso', await lab.vaultWithKey('expiring-kv'));
     const at = lab.clock.now();

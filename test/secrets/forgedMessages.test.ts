@@ -1,4 +1,4 @@
-/** INV-15: a queue message is only a wake-up, whatever its sender writes into it. */
+/** INV-15: a queue message is only a wake-up, with any content. */
 import { expect, test } from 'vitest';
 import { rotateAccountKey } from '../../src/core/accounts/rotateAccountKey.ts';
 import { olderKeyWaitMs } from '../../src/core/rings/durations.ts';
@@ -11,12 +11,12 @@ import { bytes, moveAll, put, reveal } from './support.ts';
 const world = useLab();
 const older = async (account: string) => (await world.lab.view(account)).record.olderAccountKeys;
 
-test('INV-15: a message that claims how far a pass has come is dropped', async () => {
+test('INV-15: a message that claims the progress of a pass is dropped', async () => {
   const forged = { visit: 'secrets', account: 'bank', since: 1, after: 'secret;', found: 0, stuck: 0 };
   expect(dailyMessage.safeParse(forged).success).toBe(false);
 });
 
-test('INV-15: messages alone destroy no older account key while a secret is under it, however many there are', async () => {
+test('INV-15: any number of messages alone destroys no older account key while a secret is under it', async () => {
   const { lab } = world;
   await lab.account('bank', 'contoso');
   for (const name of ['a', 'b']) await put(lab.service, 'bank', 'tokenKeys', name, bytes(name));
@@ -30,7 +30,7 @@ test('INV-15: messages alone destroy no older account key while a secret is unde
   expect(await reveal(lab.service, 'bank', 'tokenKeys', 'a')).toBe('61');
 });
 
-test('INV-15: progress that was written into the record by another writer is not used', async () => {
+test('INV-15: progress that another writer put into the record is not used', async () => {
   const { lab } = world;
   await lab.account('edited', 'contoso');
   await put(lab.service, 'edited', 'tokenKeys', 'a', bytes('a'));
@@ -46,7 +46,7 @@ test('INV-15: progress that was written into the record by another writer is not
   });
 });
 
-test('INV-15: the write that destroys older keys counts for itself, also where earlier messages have stored that none is left', async () => {
+test('INV-15: the write that destroys older keys counts again itself, even when earlier messages have stored that no secret is left', async () => {
   const { lab } = world;
   await lab.account('counted', 'contoso');
   for (const name of ['a', 'b', 'c']) await put(lab.service, 'counted', 'tokenKeys', name, bytes(name));
@@ -54,7 +54,7 @@ test('INV-15: the write that destroys older keys counts for itself, also where e
   const stored = await lab.service.accounts.read('counted');
   if (stored?.value.lifecycle !== 'active' || stored.value.olderAccountKeys === undefined) expect.fail();
   const { olderAccountKeys } = stored.value;
-  // As a record would be that was brought back, and says that every secret was met.
+  // As in a record that was set back, which says that every secret was processed.
   const pass = { after: 'secret;', found: 0, stuck: 0 };
   const since = lab.clock.now();
   const value = { ...stored.value, olderAccountKeys: { ...olderAccountKeys, phase: 'retiring', since, pass } } as const;

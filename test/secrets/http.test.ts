@@ -14,7 +14,7 @@ async function account(name: string, owner = 'contoso') {
 }
 
 describe('the routes of secrets', () => {
-  test('content keys: put, read without the value, list, reveal one and a page, delete', async () => {
+  test('content keys over HTTP: put, read without the value, list, reveal one and a page, delete', async () => {
     const { api } = world;
     const at = `${await account('content')}/contentKeys`;
     const properties = { value: base64(16), labelReferenceInStreamingPolicy: 'hd' };
@@ -40,7 +40,7 @@ describe('the routes of secrets', () => {
       ({ properties: { value } }: { properties: { value: string } }) => Buffer.from(value, 'base64').length,
     );
     expect(lengths).toEqual([16, 32, 16]);
-    // What was read can be sent back: the value stays.
+    // A caller can send back what it has read: the value stays.
     await got(200, api('PUT', `${at}/${keyId(1)}`, body, { 'if-match': body.etag }));
     await refused(412, 'PreconditionFailed', api('PUT', `${at}/${keyId(1)}`, { properties }, { 'if-match': '"old"' }));
     await refused(412, 'PreconditionFailed', api('PUT', `${at}/${keyId(1)}`, { properties }, { 'if-none-match': '*' }));
@@ -50,7 +50,7 @@ describe('the routes of secrets', () => {
     await refused(404, 'AccountNotFound', api('POST', `/api/accounts/absent/contentKeys/${keyId(1)}/reveal`));
   });
 
-  test('job inputs: query strings never come back on reveal, only by resolve', async () => {
+  test('job inputs over HTTP: reveal never returns query strings, only resolve does', async () => {
     const { api } = world;
     const at = `${await account('jobs')}/jobInputs`;
     const properties = { baseUri: signed + query, files: [`a.mp4${query}`, `${signed}b.mp4${query}#t=1`], label: 'in' };
@@ -69,7 +69,7 @@ describe('the routes of secrets', () => {
     expect(resolved.headers.get('cache-control')).toBe('no-store');
   });
 
-  test('token keys', async () => {
+  test('token keys over HTTP: put, read, list, reveal and delete', async () => {
     const { api } = world;
     const at = `${await account('tokens')}/tokenKeys`;
     await got(201, api('PUT', `${at}/policy-1`, { properties: { keyValue: 'AAA=' } }));
@@ -78,7 +78,7 @@ describe('the routes of secrets', () => {
   });
 });
 
-describe('bad input is refused with the field at fault, and nothing is changed', () => {
+describe('bad input is refused with the invalid field, and nothing changes', () => {
   const long = `https://media.example.com/${'a'.repeat(4000)}`;
   const secretUrl = `https://media.example.com/a${query}`;
   const bad: [what: string, path: string, properties: unknown, code: string, target: string][] = [
@@ -212,7 +212,7 @@ describe('bad input is refused with the field at fault, and nothing is changed',
     ],
   ];
 
-  test('each of them', async () => {
+  test('each route of secrets', async () => {
     const { api } = world;
     const at = await account('bad');
     await got(201, api('PUT', `${at}/tokenKeys/k`, { properties: { keyValue: 'AAE=' } }));
@@ -238,7 +238,7 @@ describe('bad input is refused with the field at fault, and nothing is changed',
 });
 
 describe('INV-9: after a busy scenario', () => {
-  test('no row of any table, no log line and no error holds a plaintext, in any encoding', async () => {
+  test('INV-9: after many calls no row of any table, no log line and no error holds a plaintext, in any encoding', async () => {
     const { api, stack } = world;
     await account('busy');
     const at = '/api/accounts/busy';
@@ -270,7 +270,7 @@ describe('INV-9: after a busy scenario', () => {
     const plaintexts = [...keys, token, Buffer.from(url), Buffer.from(query), Buffer.from('Zm9yZ2VkLXNpZ25hdHVyZQ')];
     const forms = plaintexts.flatMap((plain) => [
       ...[plain.toString('latin1'), plain.toString('hex'), plain.toString('hex').toUpperCase()],
-      // Whatever stands before it, two of every three characters of base64 stay: look for the middle.
+      // After any prefix, two of every three characters of the base64 stay the same, so the search is for the middle.
       ...[0, 1, 2].flatMap((shift) => {
         const shifted = Buffer.concat([Buffer.alloc(shift), plain]);
         return [shifted.toString('base64'), shifted.toString('base64url')].map((text) => text.slice(4, -4));
@@ -282,7 +282,7 @@ describe('INV-9: after a busy scenario', () => {
     ];
     expect(text.length).toBeGreaterThan(30);
     for (const form of forms) expect(text.filter((row) => row.includes(form))).toEqual([]);
-    // The search would find one: the same rows hold the name of the account's vault.
+    // The search works: it finds the name of the account's vault in the same rows.
     expect(text.some((row) => row.includes('busy-kv'))).toBe(true);
   });
 });

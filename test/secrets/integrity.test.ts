@@ -16,7 +16,7 @@ const victim = refOf('victim', 'contentKeys', keyId(1));
 async function prepared(): Promise<Stored<SecretRow>> {
   const { lab } = world;
   const accounts = ['victim', 'other'];
-  // The alarm of the test before has its minute.
+  // The previous test's alarm blocks another for a minute.
   lab.clock.set(lab.clock.now() + 60_000);
   for (const account of accounts) {
     if ((await lab.service.accounts.read(account)) === undefined) await lab.account(account, 'contoso');
@@ -83,46 +83,49 @@ const edits: [what: string, edit: (before: SecretRow) => Promise<Partial<Record<
 ];
 
 describe('a stored row that was swapped or edited', () => {
-  test.each(edits)('%s: a clear error, an alarm in the audit, and nothing else changed', async (_what, edit) => {
-    const { lab } = world;
-    const before = await prepared();
-    await reveal(lab.service, 'victim', 'contentKeys', keyId(1));
-    const spoilt = { ...before.value, ...(await edit(before.value)) } as SecretRow;
-    const etag = await lab.service.secrets.replace(victim, spoilt, before.etag);
-    const others = await lab.service.secrets.page('victim', { limit: 10 });
-    const [entries, { record }] = [await auditOf(lab, 'victim'), await lab.view('victim')];
-    lab.log.length = 0;
+  test.each(edits)(
+    'a swapped or edited row, %s: a clear error, an alarm in the audit, and nothing else changed',
+    async (_what, edit) => {
+      const { lab } = world;
+      const before = await prepared();
+      await reveal(lab.service, 'victim', 'contentKeys', keyId(1));
+      const spoilt = { ...before.value, ...(await edit(before.value)) } as SecretRow;
+      const etag = await lab.service.secrets.replace(victim, spoilt, before.etag);
+      const others = await lab.service.secrets.page('victim', { limit: 10 });
+      const [entries, { record }] = [await auditOf(lab, 'victim'), await lab.view('victim')];
+      lab.log.length = 0;
 
-    const error = await failure(reveal(lab.service, 'victim', 'contentKeys', keyId(1)));
-    expect(error.code).toBe('KeyMaterialMismatch');
-    expect(error.message).toContain(`contentKeys/${keyId(1)}`);
+      const error = await failure(reveal(lab.service, 'victim', 'contentKeys', keyId(1)));
+      expect(error.code).toBe('KeyMaterialMismatch');
+      expect(error.message).toContain(`contentKeys/${keyId(1)}`);
 
-    const [alarm, ...rest] = (await auditOf(lab, 'victim')).slice(entries.length);
-    expect(alarm).toMatchObject({
-      type: 'SecretIntegrityFailed',
-      cause: 'KeyMaterialMismatch',
-      secrets: [`contentKeys/${keyId(1)}`],
-    });
-    expect(rest).toEqual([]);
-    expect(lab.log.filter(({ level }) => level === 'error')).toHaveLength(1);
-    expect(JSON.stringify(lab.log)).not.toContain(String(spoilt.sealed).slice(0, 40));
-    const { audit: _audit, ...after } = (await lab.view('victim')).record;
-    expect(record).toMatchObject(after);
-    expect(await lab.service.secrets.page('victim', { limit: 10 })).toEqual(others);
+      const [alarm, ...rest] = (await auditOf(lab, 'victim')).slice(entries.length);
+      expect(alarm).toMatchObject({
+        type: 'SecretIntegrityFailed',
+        cause: 'KeyMaterialMismatch',
+        secrets: [`contentKeys/${keyId(1)}`],
+      });
+      expect(rest).toEqual([]);
+      expect(lab.log.filter(({ level }) => level === 'error')).toHaveLength(1);
+      expect(JSON.stringify(lab.log)).not.toContain(String(spoilt.sealed).slice(0, 40));
+      const { audit: _audit, ...after } = (await lab.view('victim')).record;
+      expect(record).toMatchObject(after);
+      expect(await lab.service.secrets.page('victim', { limit: 10 })).toEqual(others);
 
-    // A page is revealed around it, and it can be written again.
-    const asked = { account: 'victim', kind: 'contentKeys', limit: 10 } as const;
-    const { secrets } = await revealPage(asked, { actor: tester }, lab.service);
-    expect(secrets.map(({ plain }) => plain && hex(plain))).toEqual([undefined, hex(bytes('second key'))]);
-    // The log has it again; the chain has it once a minute, however often it is requested.
-    expect(lab.log.filter(({ level }) => level === 'error')).toHaveLength(2);
-    expect((await auditOf(lab, 'victim')).slice(entries.length)).toEqual([alarm]);
-    expect(etag).toBeDefined();
-    await put(lab.service, 'victim', 'contentKeys', keyId(1), bytes('again'));
-    expect(await reveal(lab.service, 'victim', 'contentKeys', keyId(1))).toBe(hex(bytes('again')));
-  });
+      // A page is revealed without it, and it can be written again.
+      const asked = { account: 'victim', kind: 'contentKeys', limit: 10 } as const;
+      const { secrets } = await revealPage(asked, { actor: tester }, lab.service);
+      expect(secrets.map(({ plain }) => plain && hex(plain))).toEqual([undefined, hex(bytes('second key'))]);
+      // The log has it again. The chain has it once a minute, for any number of requests.
+      expect(lab.log.filter(({ level }) => level === 'error')).toHaveLength(2);
+      expect((await auditOf(lab, 'victim')).slice(entries.length)).toEqual([alarm]);
+      expect(etag).toBeDefined();
+      await put(lab.service, 'victim', 'contentKeys', keyId(1), bytes('again'));
+      expect(await reveal(lab.service, 'victim', 'contentKeys', keyId(1))).toBe(hex(bytes('again')));
+    },
+  );
 
-  test('of a generation that is to be destroyed keeps the older key: what may yet be repaired is not lost', async () => {
+  test('a swapped or edited row under a generation that is to be destroyed keeps the older key, so that a repair stays possible', async () => {
     const { lab } = world;
     await lab.account('repair', 'contoso');
     await put(lab.service, 'repair', 'tokenKeys', 'good', bytes('good'));
@@ -135,7 +138,7 @@ describe('a stored row that was swapped or edited', () => {
     await moveAll(lab, 'repair');
     expect((await lab.view('repair')).record.olderAccountKeys?.keys).toHaveLength(1);
     expect((await auditOf(lab, 'repair')).at(-1)?.type).toBe('SecretIntegrityFailed');
-    // The row comes back from a back-up, and the next pass takes it along.
+    // The row is restored from a back-up, and the next pass processes it.
     await lab.service.secrets.replace(ref, before.value, etag ?? '');
     await moveAll(lab, 'repair');
     expect((await lab.view('repair')).record.olderAccountKeys).toBeUndefined();

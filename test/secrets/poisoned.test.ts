@@ -1,4 +1,4 @@
-/** Rows that were written or damaged past the app: each stops nothing else, and existing calls can repair it. */
+/** Rows that were written or damaged without the app. Each stops no other work, and existing calls can repair it. */
 import { describe, expect, test } from 'vitest';
 import type { TableName } from '../../src/azure/tables.ts';
 import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
@@ -17,7 +17,7 @@ const world = useLab();
 
 const table = (name: TableName) => world.lab.table(name);
 
-/** Whatever stood there. */
+/** With any earlier content. */
 async function write(account: string, rowKey: string, v: number, data: unknown): Promise<void> {
   const text = typeof data === 'string' ? data : JSON.stringify(data);
   await table('accounts').upsertEntity({ partitionKey: account, rowKey, v, data: text }, 'Replace');
@@ -48,7 +48,7 @@ const poisons: [what: string, poison: (account: string) => Promise<void>][] = [
 describe.each(poisons.map(([what, poison], n) => ({ what, poison, account: `poison-${n}` })))(
   'a secret’s row that holds $what',
   ({ poison, account }) => {
-    test('appears in its page as unreadable and raises an alarm; it can be written again, or deleted', async () => {
+    test('a secret’s row that holds $what appears in its page as unreadable and raises an alarm; it can be written again, or deleted', async () => {
       const { lab } = world;
       await lab.account(account, 'contoso');
       for (const name of ['a', 'b', 'c']) await put(lab.service, account, 'tokenKeys', name, bytes(name));
@@ -70,7 +70,7 @@ describe.each(poisons.map(([what, poison], n) => ({ what, poison, account: `pois
       expect(await deleteSecret(refOf(account, 'tokenKeys', 'b'), {}, lab.service)).toBe(true);
     });
 
-    test('keeps an older account key, and no account from being deleted and created again', async () => {
+    test('a secret’s row that cannot be read keeps an older account key, and does not prevent the deletion and new creation of its account', async () => {
       const { lab } = world;
       await put(lab.service, account, 'tokenKeys', 'b', bytes('b'));
       await poison(account);
@@ -85,7 +85,7 @@ describe.each(poisons.map(([what, poison], n) => ({ what, poison, account: `pois
   },
 );
 
-test('a row under a name that is none is passed by when the account is deleted, and taken along', async () => {
+test('a row under an invalid name is skipped and removed when the account is deleted', async () => {
   const { lab } = world;
   await lab.account('odd', 'contoso');
   await write('odd', 'secret:odd', 1, {});
@@ -94,7 +94,7 @@ test('a row under a name that is none is passed by when the account is deleted, 
 });
 
 describe('a record that cannot be read', () => {
-  test('is one name among the others for the passes over all accounts, and stops none of them', async () => {
+  test('a record that cannot be read is one name of many for the passes over all accounts, and stops none of them', async () => {
     const { lab } = world;
     await lab.account('zz-after', 'contoso');
     await put(lab.service, 'zz-after', 'tokenKeys', 'k', bytes('k'));
@@ -127,7 +127,7 @@ describe('a record that cannot be read', () => {
     await table('directory').deleteEntity('accounts', 'broken');
   });
 
-  test('a name whose row in the list holds nothing of ours is listed all the same', async () => {
+  test('an account whose directory row holds foreign data is listed all the same', async () => {
     const { lab } = world;
     await lab.account('listed', 'contoso');
     await table('directory').updateEntity({ partitionKey: 'accounts', rowKey: 'listed', v: 9, data: '{' }, 'Replace');
@@ -135,7 +135,7 @@ describe('a record that cannot be read', () => {
   });
 });
 
-test('INV-6: however many secrets do not open, each is named in the account’s chain', async () => {
+test('INV-6: any number of secrets that do not open are each named in the account’s chain', async () => {
   const { lab } = world;
   const view = await lab.account('many', 'contoso');
   const refs = Array.from({ length: 700 }, (_, n) => refOf('many', 'contentKeys', keyId(n)));

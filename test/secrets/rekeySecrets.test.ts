@@ -46,7 +46,7 @@ const inSmallPages = (before: () => Promise<unknown> = async () => undefined): P
   });
 };
 
-/** Every message of a chain, with its delay, until it ends; time passes as they ask. */
+/** Every message of a chain, with its delay, until the chain ends. Time passes by the delays. */
 async function chain(service: Service, work: RekeyWork): Promise<number[]> {
   const delays: number[] = [];
   for (let next: Next | undefined = { work, delayMs: 0 }; next !== undefined && delays.length < 60; ) {
@@ -63,7 +63,7 @@ const alarms = async (account: string) =>
   (await auditOf(world.lab, account)).filter(({ type }) => type === 'SecretIntegrityFailed').length;
 
 describe('a row that does not open', () => {
-  test('ends the round, however many messages it takes, and raises one alarm; the next day’s pass begins the next one', async () => {
+  test('a row that does not open ends the round, after any number of messages, and raises one alarm; the next day’s pass begins the next round', async () => {
     const { lab } = world;
     await filled('stuck');
     await spoil('stuck', 'b');
@@ -85,7 +85,7 @@ describe('a row that does not open', () => {
     expect((await lab.view('stuck')).record.olderAccountKeys?.phase).toBe('moving');
   });
 
-  test('makes the refusal of a ninth account key say what to look at', async () => {
+  test('a row that does not open: the refusal of a ninth account key names what to check', async () => {
     const { lab } = world;
     await filled('ninth');
     await spoil('ninth', 'b');
@@ -96,13 +96,13 @@ describe('a row that does not open', () => {
   });
 });
 
-test('a pass over an account that is changed all the time comes to its end, and keeps what was changed', async () => {
+test('a pass over an account that is changed all the time ends, and keeps the changes', async () => {
   const { lab } = world;
   await filled('busy');
   await rotateAccountKey('busy', {}, tester, lab.service);
   let changes = 0;
   const service = await inSmallPages(() =>
-    patchAccount('busy', { tags: { n: String(++changes) } }, {}, tester, lab.service),
+    patchAccount({ name: 'busy', input: { tags: { n: String(++changes) } }, actor: tester }, lab.service),
   );
   const delays = await chain(service, { visit: 'secrets', account: 'busy' });
   expect(delays.length).toBeLessThan(12);
@@ -131,7 +131,7 @@ test('an account that is rotated again while a phase ends keeps its keys', async
 });
 
 describe('a key that cannot be had', () => {
-  test('is requested again after a minute, until it is there', async () => {
+  test('a pass whose key is unavailable is requested again after a minute, until the key is available', async () => {
     const { lab } = world;
     await filled('waits', await lab.vaultWithKey('waits-kv'));
     await rotateAccountKey('waits', {}, tester, lab.service);
@@ -148,7 +148,7 @@ describe('a key that cannot be had', () => {
     expect((await lab.view('waits')).record.olderAccountKeys).toBeUndefined();
   });
 
-  test('ends the chain after a day: the daily pass has begun another by then', async () => {
+  test('a pass whose key is unavailable ends its chain after a day, because the daily pass has begun another by then', async () => {
     const { lab } = world;
     await filled('long', await lab.vaultWithKey('long-kv'));
     await rotateAccountKey('long', {}, tester, lab.service);

@@ -32,7 +32,7 @@ async function allReadable(account: string, count: number, service: Service = wo
   expect(values).toEqual(Array.from({ length: count }, (_, n) => hex(bytes(`${n}`))));
 }
 
-/** A process whose writes of secrets are held up until something else has happened. */
+/** A process whose writes of secrets wait until another event has happened. */
 const heldUp = (until: () => Promise<unknown>) => {
   const { secrets } = world.lab.service;
   let first = true;
@@ -57,13 +57,13 @@ const heldUp = (until: () => Promise<unknown>) => {
 };
 
 describe('an account that leaves the system key', () => {
-  test('gets a new account key; its secrets are readable throughout, moved in the background, and the older key is destroyed', async () => {
+  test('an account that leaves the system key gets a new account key; its secrets stay readable, are encrypted again in the background, and the older key is destroyed', async () => {
     const { lab } = world;
     await filled('leaving', 130);
     const other = await lab.another();
     await allReadable('leaving', 3, other);
     await lab.move('leaving', await lab.vaultWithKey('leaving-kv'));
-    // A process that has a lease of the older key, and a record of a moment ago.
+    // A process with a lease of the older key and a slightly older record.
     await allReadable('leaving', 130, other);
     await put(lab.service, 'leaving', 'contentKeys', keyId(130), bytes('130'));
     expect(new Set(await generationsOf('leaving'))).toEqual(new Set([1, 2]));
@@ -81,38 +81,41 @@ describe('rotating an account key after a suspected leak', () => {
   test.each([
     ['the system key', undefined],
     ['a customer key', 'leak-kv'],
-  ])('under %s: new key, secrets readable throughout and moved, progress on the account, audit', async (_, vault) => {
-    const { lab } = world;
-    const name = vault === undefined ? 'leak-s' : 'leak-c';
-    await filled(name, 5, vault === undefined ? undefined : await lab.vaultWithKey(vault));
-    const opened = async () => {
-      const answer = await openAccountKey((await lab.view(name)).record, lab.service);
-      return answer.ok ? hex(answer.value) : answer.cause;
-    };
-    const leaked = await opened();
-    const { record } = await rotateAccountKey(name, {}, tester, lab.service);
-    expect(record).toMatchObject({
-      accountKeyGeneration: 2,
-      olderAccountKeys: { phase: 'moving', keys: [{ generation: 1 }] },
-    });
-    expect(await opened()).not.toBe(leaked);
-    await allReadable(name, 5);
-    // Again, before the first is through: all three generations are readable.
-    await put(lab.service, name, 'contentKeys', keyId(5), bytes('5'));
-    await rotateAccountKey(name, {}, tester, lab.service);
-    await put(lab.service, name, 'contentKeys', keyId(6), bytes('6'));
-    expect(new Set(await generationsOf(name))).toEqual(new Set([1, 2, 3]));
-    await allReadable(name, 7);
-    await moveAll(lab, name);
-    expect(new Set(await generationsOf(name))).toEqual(new Set([3]));
-    await allReadable(name, 7);
-    const types = (await auditOf(lab, name)).map(({ type }) => type);
-    expect(types.slice(1)).toEqual([
-      ...['AccountKeyRotated', 'AccountKeyRotated', 'OlderAccountKeysRetiring', 'OlderAccountKeysDestroyed'],
-    ]);
-  });
+  ])(
+    'a rotation of the account key under %s: new key, secrets always readable and encrypted again, progress on the account, audit',
+    async (_, vault) => {
+      const { lab } = world;
+      const name = vault === undefined ? 'leak-s' : 'leak-c';
+      await filled(name, 5, vault === undefined ? undefined : await lab.vaultWithKey(vault));
+      const opened = async () => {
+        const answer = await openAccountKey((await lab.view(name)).record, lab.service);
+        return answer.ok ? hex(answer.value) : answer.cause;
+      };
+      const leaked = await opened();
+      const { record } = await rotateAccountKey(name, {}, tester, lab.service);
+      expect(record).toMatchObject({
+        accountKeyGeneration: 2,
+        olderAccountKeys: { phase: 'moving', keys: [{ generation: 1 }] },
+      });
+      expect(await opened()).not.toBe(leaked);
+      await allReadable(name, 5);
+      // Again before the first rotation is complete: all three generations are readable.
+      await put(lab.service, name, 'contentKeys', keyId(5), bytes('5'));
+      await rotateAccountKey(name, {}, tester, lab.service);
+      await put(lab.service, name, 'contentKeys', keyId(6), bytes('6'));
+      expect(new Set(await generationsOf(name))).toEqual(new Set([1, 2, 3]));
+      await allReadable(name, 7);
+      await moveAll(lab, name);
+      expect(new Set(await generationsOf(name))).toEqual(new Set([3]));
+      await allReadable(name, 7);
+      const types = (await auditOf(lab, name)).map(({ type }) => type);
+      expect(types.slice(1)).toEqual([
+        ...['AccountKeyRotated', 'AccountKeyRotated', 'OlderAccountKeysRetiring', 'OlderAccountKeysDestroyed'],
+      ]);
+    },
+  );
 
-  test('stays on the version it is on, whatever is wrong with a newer one', async () => {
+  test('a rotation of the account key keeps the key version, with any fault of a newer version', async () => {
     const { lab } = world;
     await filled('unmoved', 1, await lab.vaultWithKey('unmoved-kv'));
     const before = (await lab.view('unmoved')).record.encryption;
@@ -122,7 +125,7 @@ describe('rotating an account key after a suspected leak', () => {
     await allReadable('unmoved', 1);
   });
 
-  test('INV-12: rests on a fresh unwrap, never on a lease', async () => {
+  test('INV-12: a rotation of the account key rests on a fresh unwrap, never on a lease', async () => {
     const { lab } = world;
     await filled('fresh', 1, await lab.vaultWithKey('fresh-kv'));
     await reveal(lab.service, 'fresh', 'contentKeys', keyId(0));
@@ -131,7 +134,7 @@ describe('rotating an account key after a suspected leak', () => {
     await reveal(lab.service, 'fresh', 'contentKeys', keyId(0));
   });
 
-  test('an older key is destroyed only when the wait is over and a second full pass finds nothing', async () => {
+  test('an older key is destroyed only after the wait, when a second full pass finds nothing', async () => {
     const { lab } = world;
     await filled('waiting', 3);
     await rotateAccountKey('waiting', {}, tester, lab.service);
@@ -151,7 +154,7 @@ describe('rotating an account key after a suspected leak', () => {
     expect(await phase()).toBeUndefined();
   });
 
-  test('a pass that dies anywhere is begun again, and nothing is lost', async () => {
+  test('a pass that dies at any effect starts again, and nothing is lost', async () => {
     const { lab } = world;
     await filled('mortal', 12);
     await rotateAccountKey('mortal', {}, tester, lab.service);
@@ -177,14 +180,14 @@ describe('rotating an account key after a suspected leak', () => {
   });
 });
 
-describe('INV-1, for what rests on an account key: a writer paused between encrypt and save, across a whole rotation', () => {
+describe('INV-1, for data under an account key: a writer paused between encrypt and save, across a whole rotation', () => {
   const wholeRotation = (account: string) => async () => {
     await rotateAccountKey(account, {}, tester, world.lab.service);
     await moveAll(world.lab, account);
     expect((await world.lab.view(account)).record.olderAccountKeys).toBeUndefined();
   };
 
-  test('creating a secret: it is sealed again before the caller gets the response', async () => {
+  test('INV-1: a paused writer that creates a secret seals it again before the caller receives the response', async () => {
     await filled('late-a', 2);
     const late = await heldUp(wholeRotation('late-a'));
     await put(late, 'late-a', 'contentKeys', keyId(2), bytes('2'));
@@ -192,7 +195,7 @@ describe('INV-1, for what rests on an account key: a writer paused between encry
     await allReadable('late-a', 3);
   });
 
-  test('replacing a secret: it loses, reads again, and the value in the end is its own', async () => {
+  test('INV-1: a paused writer that replaces a secret loses the race, reads again, and its own value is stored in the end', async () => {
     const { lab } = world;
     await filled('late-b', 2);
     const late = await heldUp(wholeRotation('late-b'));
@@ -201,7 +204,7 @@ describe('INV-1, for what rests on an account key: a writer paused between encry
     expect(new Set(await generationsOf('late-b'))).toEqual(new Set([2]));
   });
 
-  test('saving while the older key is retiring, when the pass may have gone by', async () => {
+  test('INV-1: a paused writer that saves while the older key is retiring, when the pass may already have passed its row', async () => {
     const { lab } = world;
     await filled('late-c', 2);
     const late = await heldUp(async () => {
@@ -218,7 +221,7 @@ describe('INV-1, for what rests on an account key: a writer paused between encry
     await allReadable('late-c', 3);
   });
 
-  test('a pass that is itself held up across the next rotation overwrites nothing', async () => {
+  test('INV-1: a pass that is itself paused across the next rotation overwrites nothing', async () => {
     const { lab } = world;
     await filled('late-d', 3);
     await rotateAccountKey('late-d', {}, tester, lab.service);

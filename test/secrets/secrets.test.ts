@@ -16,7 +16,7 @@ const seconds = 1000;
 const world = useLab();
 
 describe('a protected secret', () => {
-  test('of each kind comes back as it was put, under the system key and under a customer key', async () => {
+  test('a secret of each kind comes back as it was put, under the system key and under a customer key', async () => {
     const { lab } = world;
     await lab.account('kinds-s', 'contoso');
     await lab.account('kinds-c', 'contoso', await lab.vaultWithKey('kinds-kv'));
@@ -35,14 +35,14 @@ describe('a protected secret', () => {
     }
   });
 
-  test('is found under its name in any case, and keeps the case it was written in', async () => {
+  test('a secret is found under its name in any case, and keeps the case of its first write', async () => {
     const { lab } = world;
     await lab.account('cases', 'contoso');
     await put(lab.service, 'cases', 'tokenKeys', 'Mixed-Case', bytes('k'));
     expect((await getSecret(refOf('CASES', 'tokenKeys', 'mixed-CASE'), lab.service)).value.name).toBe('Mixed-Case');
   });
 
-  test('without a value is a content key made here; put again without one it stays', async () => {
+  test('a content key without a value is generated; a second put without one keeps the value', async () => {
     const { lab } = world;
     await lab.account('made', 'contoso');
     const ref = refOf('made', 'contentKeys', keyId(1));
@@ -62,7 +62,7 @@ describe('a protected secret', () => {
     expect((await failure(putSecret(ref, input(16), {}, lab.service))).code).toBe('PropertyNotChangeable');
   });
 
-  test('is replaced or deleted only while its ETag is the caller’s', async () => {
+  test('a secret is replaced or deleted only while its ETag is the caller’s', async () => {
     const { lab } = world;
     await lab.account('etags', 'contoso');
     const ref = refOf('etags', 'tokenKeys', 'k');
@@ -78,7 +78,7 @@ describe('a protected secret', () => {
     expect((await failure(reveal(lab.service, 'etags', 'tokenKeys', 'k'))).code).toBe('NotFound');
   });
 
-  test('of two writers at once both take effect, one after the other', async () => {
+  test('two simultaneous writes of a secret both take effect, one after the other', async () => {
     const { lab } = world;
     await lab.account('writers', 'contoso');
     const [one, two] = [lab.service, await lab.another()];
@@ -90,7 +90,7 @@ describe('a protected secret', () => {
     );
   });
 
-  test('is listed and revealed page by page, in the order of names, of its kind only', async () => {
+  test('secrets are listed and revealed page by page, sorted by name, of one kind only', async () => {
     const { lab } = world;
     await lab.account('pages', 'contoso');
     for (const n of [3, 1, 2]) await put(lab.service, 'pages', 'contentKeys', keyId(n), bytes(`${n}`));
@@ -109,7 +109,7 @@ describe('a protected secret', () => {
 });
 
 describe('INV-3: in the Customer Key Inaccessible state', () => {
-  test('every call on secrets is refused, in every process, from the moment the verdict is stored; and works when access is back', async () => {
+  test('INV-3: every call on secrets of an inaccessible account is refused, in every process, once the verdict is stored; the calls work when access returns', async () => {
     const { lab } = world;
     await lab.account('locked', 'contoso', await lab.vaultWithKey('locked-kv'));
     const [one, two] = [lab.service, await lab.another()];
@@ -138,7 +138,7 @@ describe('INV-3: in the Customer Key Inaccessible state', () => {
 });
 
 describe('INV-4: no unwrapped account key outlives its lease', () => {
-  test('a reveal with a warm lease asks no vault; after the lease it asks once more', async () => {
+  test('INV-4: a reveal with a warm lease calls no vault; after the lease it makes one call', async () => {
     const { lab } = world;
     await lab.account('leased', 'contoso', await lab.vaultWithKey('leased-kv'));
     await put(lab.service, 'leased', 'contentKeys', keyId(1), bytes('key'));
@@ -173,7 +173,7 @@ describe('crypto-shredding', () => {
     expect(await lab.service.accounts.read('shred')).toBeUndefined();
     const entries = await accountEntries('shred', record.instanceId, lab.service);
     expect(entries.at(-1)?.type).toBe('AccountDeleted');
-    // The next account of the name begins with nothing.
+    // The next account of the name begins empty.
     await lab.account('shred', 'contoso');
     expect((await failure(reveal(lab.service, 'shred', 'tokenKeys', 'k'))).code).toBe('NotFound');
   });
@@ -194,7 +194,7 @@ describe('crypto-shredding', () => {
     expect((await lab.service.secrets.page('halfway', { limit: 10 })).rows).toEqual([]);
   });
 
-  test('INV-7: who is held up in the middle of a delete takes nothing from the next account of the name', async () => {
+  test('INV-7: a process that is paused in the middle of a delete removes nothing of the next account of the name', async () => {
     const { lab } = world;
     const { secrets } = lab.service;
     await lab.account('reborn', 'contoso');
@@ -214,7 +214,7 @@ describe('crypto-shredding', () => {
     expect(await reveal(lab.service, 'reborn', 'tokenKeys', 'k')).toBe(hex(bytes('new')));
   });
 
-  test('a writer that was held up while its account was deleted takes its secret away again', async () => {
+  test('a writer that was paused while its account was deleted removes its secret again', async () => {
     const { lab } = world;
     await lab.account('ghost', 'contoso');
     const late = await lab.another({
@@ -232,7 +232,7 @@ describe('crypto-shredding', () => {
 });
 
 describe('the audit of reveals', () => {
-  test('has an entry for each where the account asks for them, with who asked, and leaves the account’s ETag alone', async () => {
+  test('an account that audits its reveals has an entry for each, with the caller, and the account’s ETag does not change', async () => {
     const { lab } = world;
     await audited(lab, 'audited');
     await lab.account('unaudited', 'contoso');
@@ -263,19 +263,19 @@ describe('the audit of reveals', () => {
     expect(broken).toBeUndefined();
   });
 
-  test('begins and ends with the account’s input', async () => {
+  test('the audit of reveals starts and ends with the account’s setting', async () => {
     const { lab } = world;
     await lab.account('inputs', 'contoso');
     await put(lab.service, 'inputs', 'tokenKeys', 'k', bytes('token'));
     for (const auditKeyUse of [true, false]) {
-      await patchAccount('inputs', { auditKeyUse }, {}, tester, lab.service);
+      await patchAccount({ name: 'inputs', input: { auditKeyUse }, actor: tester }, lab.service);
       await reveal(lab.service, 'inputs', 'tokenKeys', 'k');
     }
     const types = (await auditOf(lab, 'inputs')).map(({ type }) => type);
     expect(types).toEqual(['AccountCreated', 'AccountUpdated', 'SecretsRevealed', 'AccountUpdated']);
   });
 
-  test('what cannot be audited is not revealed', async () => {
+  test('a value is not revealed when its reveal cannot be audited', async () => {
     const { lab } = world;
     await audited(lab, 'strict');
     await put(lab.service, 'strict', 'tokenKeys', 'k', bytes('token'));
@@ -286,7 +286,7 @@ describe('the audit of reveals', () => {
     expect((await failure(reveal(deaf, 'strict', 'tokenKeys', 'k'))).message).toBe('no audit');
   });
 
-  test('every reveal leaves one structured line with who asked, and nothing of the secret', async () => {
+  test('every reveal leaves one structured log line with the caller, and nothing of the secret', async () => {
     const { lab } = world;
     await lab.account('logged', 'contoso');
     await put(lab.service, 'logged', 'tokenKeys', 'k', bytes('a token key'));

@@ -1,4 +1,4 @@
-/** What a PUT says of what is there already, and what it leaves of what was there before. */
+/** What a PUT returns about an existing secret, and what it keeps of it. */
 import { describe, expect, test } from 'vitest';
 import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
 import { putAccount } from '../../src/core/accounts/putAccount.ts';
@@ -12,7 +12,7 @@ import { auditOf, bytes, keyId, put, reveal, row } from './support.ts';
 
 const world = useLab();
 
-describe('what is put again without a value', () => {
+describe('a secret that is put again without a value', () => {
   const at = (index: number, value: number) => (sealed: string) => {
     const stored = fromBase64(sealed);
     stored[index] = value;
@@ -23,7 +23,7 @@ describe('what is put again without a value', () => {
     ['cut off', (sealed) => base64(fromBase64(sealed).subarray(0, 60))],
     ['under an account key that is gone', at(9, 7)],
     ['under a KEK that is gone', at(5, 77)],
-  ])('is not called kept where it is %s', async (_what, edit) => {
+  ])('a secret that is put again without a value is not reported as unchanged when it is %s', async (_what, edit) => {
     const { lab } = world;
     if ((await lab.service.accounts.read('kept')) === undefined) await lab.account('kept', 'contoso');
     const ref = refOf('kept', 'contentKeys', keyId(1));
@@ -44,13 +44,15 @@ test('a PUT of an account whose key is under a missing KEK does not succeed', as
   const stored = fromBase64(record.wrappedAccountKey);
   stored[5] = 77;
   await lab.service.accounts.save({ value: { ...record, wrappedAccountKey: base64(stored) }, etag }, []);
-  const again = await failure(putAccount('dead', { owner: 'contoso', location }, {}, tester, lab.service));
+  const again = await failure(
+    putAccount({ name: 'dead', input: { owner: 'contoso', location }, actor: tester }, lab.service),
+  );
   expect(again.code).toBe('KeyMaterialMismatch');
   expect(again.message).toContain('back-up');
 });
 
-describe('a secret that a writer left behind who died after the account was deleted', () => {
-  test('is gone before an account of this name is there', async () => {
+describe('a secret of a writer that died after the account was deleted', () => {
+  test('a secret of a writer that died after the account was deleted is removed before an account of this name exists', async () => {
     const { lab } = world;
     await lab.account('heir', 'contoso');
     await put(lab.service, 'heir', 'tokenKeys', 'k', bytes('k'));
@@ -61,7 +63,7 @@ describe('a secret that a writer left behind who died after the account was dele
     expect((await listSecrets({ account: 'heir', kind: 'tokenKeys', limit: 100 }, lab.service)).rows).toEqual([]);
   });
 
-  test('is looked for without harm to what another creator of the account has stored already', async () => {
+  test('the search for such a secret does not harm what another creator of the account has stored already', async () => {
     const { lab } = world;
     const { secrets } = lab.service;
     let first = true;
@@ -78,7 +80,7 @@ describe('a secret that a writer left behind who died after the account was dele
         },
       },
     });
-    const { created } = await putAccount('twins', { owner: 'contoso', location }, {}, tester, late);
+    const { created } = await putAccount({ name: 'twins', input: { owner: 'contoso', location }, actor: tester }, late);
     expect(created).toBe(false);
     expect(await reveal(lab.service, 'twins', 'tokenKeys', 'k')).toBe('6b');
   });

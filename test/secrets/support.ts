@@ -1,4 +1,4 @@
-/** What the tests of secrets share, on a laboratory's real tables: short ways to write, read and reveal. */
+/** The parts that tests of secrets share, on a laboratory's real tables: short ways to write, read and reveal. */
 import { putAccount } from '../../src/core/accounts/putAccount.ts';
 import type { SecretRow } from '../../src/core/accounts/secretRow.ts';
 import type { AuditEntry } from '../../src/core/audit/auditEntry.ts';
@@ -44,7 +44,7 @@ export async function row(
   return found;
 }
 
-/** Messages of one account's pass, until none is left: time passes as they ask. */
+/** The messages of one account's pass, until none is left. Time passes by their delays. */
 export async function moveAll(lab: Lab, account: string, service = lab.service): Promise<void> {
   let next = await rekeySecrets({ visit: 'secrets', account }, service);
   while (next !== undefined) {
@@ -54,4 +54,4 @@ export async function moveAll(lab: Lab, account: string, service = lab.service):
 }
 
 export const audited = (lab: Lab, name: string) =>
-  putAccount(name, { owner: 'contoso', location, auditKeyUse: true }, {}, tester, lab.service);
+  putAccount({ name, input: { owner: 'contoso', location, auditKeyUse: true }, actor: tester }, lab.service);

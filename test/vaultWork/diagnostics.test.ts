@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { targetsOfDiagnostics } from '../../src/core/vaultWork/diagnostics.ts';
 
-/** facts 1.3: a real record, shortened. */
+/** A real record, shortened (Azure docs, "Key Vault logging"). */
 const record = {
   time: '2024-04-04T06:47:34.7178619Z',
   category: 'AuditEvent',
@@ -19,7 +19,7 @@ const withProperties = (changes: object) => ({ ...record, properties: { ...recor
 
 describe('a Key Vault diagnostic record', () => {
   it.each(['KeyDelete', 'KeyPurge', 'KeyRecover', 'KeyUpdate', 'KeyCreate', 'KeyImport', 'KeyRotate', 'KEYDELETE'])(
-    'of %s targets the key',
+    'a diagnostic record of %s targets the key',
     (operationName) => {
       expect(targets({ ...record, operationName })).toEqual([key]);
     },
@@ -37,7 +37,7 @@ describe('a Key Vault diagnostic record', () => {
     ['without an id', withProperties({ id: undefined }), vault],
     ['with an id that is no key', withProperties({ id: 'https://sample-kv.vault.azure.net/secrets/x' }), vault],
     ['with an id of another host', withProperties({ id: 'https://evil.com/keys/cmk-key' }), vault],
-  ])('%s targets %j', (_, input, expected) => {
+  ])('a diagnostic record %s targets %j', (_, input, expected) => {
     expect(targets(input)).toEqual([expected]);
   });
 
@@ -55,15 +55,15 @@ describe('a Key Vault diagnostic record', () => {
     ['of a vault that cannot be', { ...record, resourceId: `${record.resourceId}.EVIL.COM` }],
     ['that is no record', 'KeyDelete'],
     ['that is null', null],
-  ])('%s targets nobody', (_, input) => {
+  ])('a diagnostic record %s targets no key', (_, input) => {
     expect(targets(input)).toEqual([]);
   });
 
-  it('is one of several in a message, each for itself', () => {
+  it('each record of a message with several is read separately', () => {
     expect(targets(record, 7, { ...record, operationName: 'KeyGet' }, record)).toEqual([key, key]);
   });
 
-  it('INV-5: is read without an error whatever it is, and can name no host but a vault of the cloud', () => {
+  it('INV-5: any diagnostic record is read without an error, and can name no host but a vault of the cloud', () => {
     const records = fc.array(
       fc.oneof(
         fc.jsonValue(),

@@ -12,7 +12,7 @@ import type { VaultWork } from '../../src/core/watch/ports.ts';
 
 const vaultId = '/subscriptions/s/resourceGroups/sample-rg/providers/Microsoft.KeyVault/vaults/sample-kv';
 const version = 'ee059b2bb5bc48398a53b168c6cdcb10';
-/** facts 1.2: the published sample with key names substituted. */
+/** The published sample of Microsoft, with other key names. */
 const keyData = {
   Id: `https://sample-kv.vault.azure.net/keys/cmk-key/${version}`,
   VaultName: 'sample-kv',
@@ -91,7 +91,7 @@ describe('a Key Vault event targets its vault and key', () => {
       },
       vault,
     ],
-  ])('%s', (_, input, expected) => {
+  ])('a Key Vault event targets its vault and key: %s', (_, input, expected) => {
     expect(target(input)).toEqual(expected);
   });
 
@@ -110,7 +110,7 @@ describe('a Key Vault event targets its vault and key', () => {
     ['of a host for a name', { ...withoutTopic, data: { ...keyData, VaultName: 'sample-kv.vault.azure.net' } }],
     ['of a name with user information', { ...withoutTopic, data: { ...keyData, VaultName: 'x@sample-kv' } }],
     ['of a hostile name in the topic', { ...eventGrid, topic: `${vaultId}.evil.com` }],
-  ])('but nothing %s', (_, input) => {
+  ])('a Key Vault event targets nothing %s', (_, input) => {
     expect(target(input)).toBeUndefined();
   });
 
@@ -124,11 +124,11 @@ describe('a Key Vault event targets its vault and key', () => {
     {},
     { ...eventGrid, eventType: 7 },
     { ...eventGrid, eventType: '' },
-  ])('and is no event when it is %j', (input) => {
+  ])('a message is no event when it is %j', (input) => {
     expect(readEvent(input)).toBeUndefined();
   });
 
-  it('is asked about under the suffix of the configured cloud', () => {
+  it('a Key Vault event targets a host with the suffix of the configured cloud', () => {
     const event = readEvent(eventGrid);
     expect(event && targetOfKeyEvent(event, 'china')?.vaultHost).toBe('sample-kv.vault.azure.cn');
   });
@@ -163,7 +163,7 @@ describe('a resource event targets the vault that it names', () => {
     ['when only the data names it', resource({ subject: '', data: { resourceUri: subject } })],
     ['when the data is in another case', resource({ subject: '', data: { RESOURCEURI: subject.toUpperCase() } })],
     ['as a CloudEvent', { id, source: '/subscriptions/s', type: 'Microsoft.Resources.ResourceDeleteSuccess', subject }],
-  ])('%s', (_, input) => {
+  ])('a resource event targets the vault that it names: %s', (_, input) => {
     expect(targetOf(input)).toEqual(vault);
   });
 
@@ -179,21 +179,21 @@ describe('a resource event targets the vault that it names', () => {
     ['a Key Vault event', resource({ eventType: newVersion })],
     ['a resource group named like a vault', resource({ subject: '/subscriptions/s/resourceGroups/vaults' })],
     ['a name that no vault has', resource({ subject: `${subject}_x` })],
-  ])('but none for %s', (_, input) => {
+  ])('a resource event targets no vault for %s', (_, input) => {
     expect(targetOf(input)).toBeUndefined();
   });
 
-  it('is asked about under the suffix of the configured cloud', () => {
+  it('a resource event targets a host with the suffix of the configured cloud', () => {
     expect(targetOf(resource({}), 'usgov')).toEqual({ vaultHost: 'sample-kv.vault.usgovcloudapi.net' });
   });
 
-  it('has the name in lower case', () => {
+  it('the target of an event has its name in lower case', () => {
     expect(vaultNameIn(subject)).toBe('sample-kv');
     expect(vaultNameIn('sample-kv')).toBeUndefined();
   });
 });
 
-describe('INV-5: whatever comes in', () => {
+describe('INV-5: any event', () => {
   const anything = fc.oneof(
     fc.jsonValue(),
     fc.record(
@@ -214,7 +214,7 @@ describe('INV-5: whatever comes in', () => {
     ),
   );
 
-  it('is read without an error, and can name no host but a vault of the cloud', () => {
+  it('INV-5: any event is read without an error, and can name no host but a vault of the cloud', () => {
     fc.assert(
       fc.property(anything, (input) => {
         const event = readEvent(input);
@@ -235,7 +235,7 @@ describe('INV-5: whatever comes in', () => {
     return { sent, service: stores as unknown as Parameters<typeof wake>[1] };
   }
 
-  it('wakes a vault that is watched, for the key named or for all', async () => {
+  it('INV-5: an event wakes a watched vault, for the named key or for all keys', async () => {
     const { sent, service } = listening(['b0']);
     expect([await wake(key, service), await wake(vault, service)]).toEqual([true, true]);
     const work = { vault: vaultIdOf('sample-kv.vault.azure.net'), requestedBy: 'event' };
@@ -245,7 +245,7 @@ describe('INV-5: whatever comes in', () => {
     ]);
   });
 
-  it('wakes nobody for a vault that nobody uses', async () => {
+  it('INV-5: an event for a vault without accounts wakes no work', async () => {
     const { sent, service } = listening([]);
     expect(await wake(key, service)).toBe(false);
     expect(sent).toEqual([]);

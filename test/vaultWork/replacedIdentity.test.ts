@@ -8,7 +8,7 @@ import { useLab } from '../lab.ts';
 
 const world = useLab();
 const minute = 60_000;
-/** Seconds that a token of the system-assigned identity lives here. */
+/** The seconds that a token of the system-assigned identity is valid here. */
 const lifetime = 3;
 
 /** As GET of the account returns it. */
@@ -19,7 +19,7 @@ async function shown(name: string) {
   return { state, ...encryption };
 }
 
-test('INV-2: the app’s identity is created again: all accounts stay Enabled, say which principal to grant, and return with the grant', async () => {
+test('INV-2: when the app’s identity is created again, all accounts stay Enabled, name the principal to grant, and return with the grant', async () => {
   const { lab } = world;
   const issuer = keyVaultControl(lab.identityUrl);
   await issuer('PUT', '/lifetime', { msi: lifetime });
@@ -56,7 +56,7 @@ test('INV-2: the app’s identity is created again: all accounts stay Enabled, s
   expect(await shown('replaced-a')).toMatchObject({ state: 'Enabled', status: 'Accessible', served: 'yes' });
   expect(await shown('replaced-b')).toMatchObject({ state: 'Enabled', cause: 'IdentityReplaced', served: 'no' });
 
-  // From here on the customer has granted this principal: to remove the grant is a revocation.
+  // From here on the customer has granted this principal, so removing the grant is a revocation.
   await lab.keyVault('DELETE', `/vaults/replaced-a/grants/${objectId}`);
   await lab.advance(3 * minute);
   expect(stateOf(await lab.view('replaced-a'))).toBe('CustomerKeyInaccessible');

@@ -18,13 +18,13 @@ beforeEach(async () => {
   for await (const vault of world.lab.service.vaults.list()) earlier.add(vault);
 });
 
-/** A process of its own that sees the vaults of this test alone. */
+/** A separate process that sees only the vaults of this test. */
 const another = async (replace: Partial<Service> = {}): Promise<Service> => {
   const service = await world.lab.another(replace);
   return { ...service, vaults: without(earlier, service.vaults), ...replace };
 };
 
-/** Vaults with a key and an account each. Answers with their names. */
+/** Creates vaults with a key and an account each. Returns their names. */
 async function vaults(count: number): Promise<string[]> {
   const { lab } = world;
   const names = Array.from({ length: count }, (_, n) => `range-${tests}-${n}`);
@@ -41,10 +41,10 @@ async function lastLookAt(vault: string): Promise<number> {
 const looks = (names: readonly string[]) => Promise.all(names.map(lastLookAt));
 
 describe('a sweep', () => {
-  test('sends as many messages for four vaults as for none, and each healthy vault is looked at without one of its own', async () => {
+  test('a sweep sends as many messages for four vaults as for none, and each healthy vault is looked at without its own message', async () => {
     const { lab } = world;
     const names = await vaults(4);
-    // The first read of the latest version is the worker's, for each vault once.
+    // The worker reads the latest version first, once for each vault.
     await lab.advance(300 * seconds);
     const before = await looks(names);
     const sent: unknown[] = [];
@@ -62,7 +62,7 @@ describe('a sweep', () => {
     for (const [n, at] of (await looks(names)).entries()) expect(at).toBe((before[n] ?? 0) + 600 * seconds);
   });
 
-  test('whose messages cannot be sent looks at what is due in its own time, and says so', async () => {
+  test('a sweep that cannot send its messages looks at the due keys in its own time, and logs it', async () => {
     const { lab } = world;
     const names = await vaults(2);
     lab.clock.set(lab.clock.now() + 60 * seconds);
@@ -82,7 +82,7 @@ describe('a sweep', () => {
 });
 
 describe('a worker on a range', () => {
-  test('that dies at any effect leaves no vault that the next sweep does not look at', async () => {
+  test('a worker on a range that dies at any effect leaves no vault that the next sweep does not look at', async () => {
     const { lab } = world;
     const names = await vaults(3);
     for (let effect = 1, isOver = false; !isOver; effect += 1) {
@@ -100,12 +100,12 @@ describe('a worker on a range', () => {
     }
   });
 
-  test('that reaches its deadline stores how far it has come, and another message continues there', async () => {
+  test('a worker on a range that reaches its deadline stores its position, and another message continues there', async () => {
     const { lab } = world;
     const names = await vaults(40);
     lab.clock.set(lab.clock.now() + 60 * seconds);
     const { keyVault } = lab.service;
-    // Each unwrap takes ten seconds here, and the deadline comes after twelve.
+    // Each unwrap takes ten seconds here, and the deadline is after twelve.
     const unwrap: typeof keyVault.unwrap = (...requested) => {
       lab.clock.set(lab.clock.now() + 10 * seconds);
       return keyVault.unwrap(...requested);
@@ -124,7 +124,7 @@ describe('a worker on a range', () => {
     expect(await lab.service.ranges.read(whole)).toMatchObject({ last: { vaults: 40, keys: { Accessible: 40 } } });
   });
 
-  test('leaves a range alone that another worker is at', async () => {
+  test('a worker leaves a range that another worker processes', async () => {
     const { lab } = world;
     const names = await vaults(1);
     const before = await looks(names);
@@ -136,7 +136,7 @@ describe('a worker on a range', () => {
     if (ticket !== undefined) await lab.service.vaults.endWork('range-1-0', ticket);
   });
 
-  test('goes past a vault whose work fails, and the oldest look of its range shows it', async () => {
+  test('a worker continues after a vault whose work fails, and the oldest look of its range shows it', async () => {
     const { lab } = world;
     const names = await vaults(3);
     await lab.advance(60 * seconds);
@@ -156,7 +156,7 @@ describe('a worker on a range', () => {
     expect(last?.oldestLookAt).toBe(before.last?.oldestLookAt);
   });
 
-  test('wakes the vault of a key that is being denied when its next look is due, and a revocation is confirmed as before', async () => {
+  test('a worker wakes the vault of a denied key when its next look is due, and a revocation is confirmed as before', async () => {
     const { lab } = world;
     const [name = ''] = await vaults(1);
     await lab.keyVault('PATCH', `/vaults/${name}/keys/cmk`, { enabled: false });

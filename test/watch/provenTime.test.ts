@@ -5,14 +5,14 @@ import { afterLook } from '../../src/core/watch/lookSchedule.ts';
 import type { Watch } from '../../src/core/watch/watch.ts';
 import { aBinding, aWatch, designPolicy, start, version1 } from '../builders.ts';
 
-/** One look of a history: which host looked, how long after the look before it, and how far that host's clock is off. */
+/** One look of a history: which host looked, the time since the previous look, and the error of that host's clock. */
 interface Step {
   readonly host: number;
   readonly afterMs: number;
   readonly clockOffMs: number;
 }
 
-/** The watch while the vault denies the key for `cause`, and when, by true time, it became Inaccessible. */
+/** The watch while the vault denies the key for `cause`, and the true time when it became Inaccessible. */
 function refusedAfterMs(steps: readonly Step[], cause: Cause): number | undefined {
   let [watch, trueMs, firstAt] = [aWatch(), 60_000, 60_000] as [Watch, number, number];
   for (const [i, { host, afterMs, clockOffMs }] of steps.entries()) {
@@ -27,7 +27,7 @@ function refusedAfterMs(steps: readonly Step[], cause: Cause): number | undefine
       cause,
       controlLook: 'good' as const,
     };
-    // Each host's monotonic clock began at another time.
+    // Each host's monotonic clock started at another time.
     const look = { beganAt, plannedAt: watch.nextLookAt, process: `host-${host}`, monotonic: host * 7_777 + trueMs };
     watch = afterLook(watch, [evidence], look, designPolicy);
     if (watch.versions[version1]?.status === 'Inaccessible') return trueMs - firstAt;
@@ -48,7 +48,7 @@ const confirmations = [
 
 describe('INV-2: clocks that are wrong', () => {
   it.each(confirmations)(
-    '%s is never confirmed before %i ms have passed, whatever the clocks of three hosts do',
+    'INV-2: %s is never confirmed before %i ms have passed, for any error of the clocks of three hosts',
     (cause, leastMs) => {
       const clockOffMs = fc.oneof(fc.constantFrom(...skews), fc.integer({ min: -24 * hour, max: 24 * hour }));
       const step = fc.record({
@@ -58,7 +58,7 @@ describe('INV-2: clocks that are wrong', () => {
       });
       fc.assert(
         fc.property(fc.array(step, { minLength: 5, maxLength: 120 }), (steps) => {
-          // The first look of a host can be trusted for no more than the planned interval: 10 s in Suspect.
+          // The first look of a host counts for the planned interval at most: 10 s in Suspect.
           const unproven = 10_000 * (new Set(steps.map(({ host }) => host)).size - 1);
           expect(refusedAfterMs(steps, cause) ?? Number.POSITIVE_INFINITY).toBeGreaterThanOrEqual(leastMs - unproven);
         }),
@@ -68,7 +68,7 @@ describe('INV-2: clocks that are wrong', () => {
   );
 
   it.each(confirmations)(
-    '%s is never confirmed by one host before %i ms, however its clock leaps',
+    'INV-2: %s is never confirmed by one host before %i ms, for any leaps of its clock',
     (cause, leastMs) => {
       const step = fc.record({
         host: fc.constant(0),
@@ -90,7 +90,7 @@ describe('INV-2: a revocation is confirmed all the same', () => {
     Array.from({ length: 120 }, (_, n) => ({ host: hostOf(n), afterMs: 10_000, clockOffMs: offOf(n) }));
 
   it.each(skews.flatMap((off) => confirmations.map(([cause, leastMs]) => [cause, off, leastMs] as const)))(
-    '%s, while two hosts take turns and the clock of one is off by %i ms: at most 20 s late',
+    'INV-2: %s, while two hosts take turns and the clock of one is off by %i ms: confirmed at most 20 s late',
     (cause, off, leastMs) => {
       const steps = looksEvery10s(
         (n) => (n % 2 === 0 ? 0 : off),
@@ -102,7 +102,7 @@ describe('INV-2: a revocation is confirmed all the same', () => {
   );
 
   it.each(confirmations)(
-    '%s, while the clock of the only host leaps a day forward and back: in time',
+    'INV-2: %s, while the clock of the only host leaps a day forward and back: confirmed in time',
     (cause, leastMs) => {
       const steps = looksEvery10s(
         (n) => (n % 3 === 1 ? 24 * hour : 0),
@@ -112,11 +112,14 @@ describe('INV-2: a revocation is confirmed all the same', () => {
     },
   );
 
-  it.each(confirmations)('%s, while every look is made by a new process: in time', (cause, leastMs) => {
-    const steps = looksEvery10s(
-      () => 0,
-      (n) => n,
-    );
-    expect(refusedAfterMs(steps, cause)).toBe(leastMs);
-  });
+  it.each(confirmations)(
+    'INV-2: %s, while every look is made by a new process: confirmed in time',
+    (cause, leastMs) => {
+      const steps = looksEvery10s(
+        () => 0,
+        (n) => n,
+      );
+      expect(refusedAfterMs(steps, cause)).toBe(leastMs);
+    },
+  );
 });

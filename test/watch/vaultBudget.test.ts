@@ -21,21 +21,21 @@ describe('what an operation costs', () => {
     ['RSA-HSM', 2048, 200],
     ['RSA-HSM', 3072, 50],
     ['RSA-HSM', 4096, 25],
-  ])('%s %i: %i a second', (keyType, bits, perSecond) => {
+  ])('an operation on a %s %i key: %i a second', (keyType, bits, perSecond) => {
     expect(1 / costOf({ keyType, bits })).toBeCloseTo(perSecond);
   });
 
-  it('is weighted: one RSA-4096-HSM operation is eight RSA-2048-HSM ones', () => {
+  it('operations are weighted: one RSA-4096-HSM operation is eight RSA-2048-HSM ones', () => {
     const [dear, cheap] = [costOf({ keyType: 'RSA-HSM', bits: 4096 }), costOf({ keyType: 'RSA-HSM', bits: 2048 })];
     expect(dear / cheap).toBeCloseTo(8);
   });
 
-  it('of a key that nobody has described is that of the cheapest: only looks ask for one', () => {
+  it('an operation on a key without a description costs that of the cheapest key, because only looks have such keys', () => {
     expect(costOf(undefined)).toBe(costOf({ keyType: 'RSA', bits: 2048 }));
   });
 });
 
-/** A vault as the service keeps it: a bucket of one second's worth, and 429 when it is empty. */
+/** A vault as Key Vault limits it: a bucket with the calls of one second, and 429 when it is empty. */
 function vaultOf(perSecond: number) {
   let tokens = perSecond;
   let at = 0;
@@ -48,7 +48,7 @@ function vaultOf(perSecond: number) {
   };
 }
 
-/** Asks as fast as the budget permits, for a minute; answers with the calls served in each half. */
+/** Calls as fast as the budget permits, for a minute; returns the served calls of each half. */
 function run(perSecond: number, share: number, retryAfterSeconds?: number) {
   const serves = vaultOf(perSecond);
   const cost = costOf(rsa3072);
@@ -71,12 +71,15 @@ function run(perSecond: number, share: number, retryAfterSeconds?: number) {
 }
 
 describe('the pace', () => {
-  it.each([1, 0.5, 0.25, 0.1])('is the share %d of the documented limit, and nobody is throttled', (share) => {
-    const { perSecond, refused } = run(100, share);
-    expect(perSecond).toBeLessThanOrEqual(100 * share + 0.1);
-    expect(perSecond).toBeGreaterThan(99 * share);
-    expect(refused).toBe(0);
-  });
+  it.each([1, 0.5, 0.25, 0.1])(
+    'the pace is the share %d of the documented limit, and no call is throttled',
+    (share) => {
+      const { perSecond, refused } = run(100, share);
+      expect(perSecond).toBeLessThanOrEqual(100 * share + 0.1);
+      expect(perSecond).toBeGreaterThan(99 * share);
+      expect(refused).toBe(0);
+    },
+  );
 
   it.each([
     [80, undefined],
@@ -87,25 +90,25 @@ describe('the pace', () => {
     [50, 1],
     [20, 1],
     [8, 1],
-  ])('settles in 30 s near what the vault has left, %i a second, with Retry-After %s', (left, retryAfter) => {
+  ])('the pace settles in 30 s near what the vault can serve, %i a second, with Retry-After %s', (left, retryAfter) => {
     const { perSecond } = run(left, 1, retryAfter);
     expect(perSecond).toBeGreaterThan(left * 0.9);
     expect(perSecond).toBeLessThanOrEqual(left * 1.1);
   });
 
-  it('is slowed once by refusals of calls that were under way together', () => {
+  it('refusals of calls that ran in parallel slow the pace once', () => {
     const slowed = afterRefusal(newBudget, 1000, undefined, 1050);
     expect(slowed.pace).toBeLessThan(1);
     expect(afterRefusal(slowed, 1040, undefined, 1060)).toMatchObject({ pace: slowed.pace, refusals: 1 });
     expect(afterRefusal(slowed, 1050, undefined, 1200).pace).toBeLessThan(slowed.pace);
   });
 
-  it('asks nothing before a Retry-After is over', () => {
+  it('no call is made before a Retry-After is over', () => {
     const budget = filled(afterRefusal(newBudget, 1000, 5, 1000), 1, 3000);
     expect(waitMs(budget, 0.01, 1)).toBe(3000);
   });
 
-  it('doubles the quiet time with each refusal in a row when there is no Retry-After', () => {
+  it('the pause doubles with each refusal in a row when there is no Retry-After', () => {
     let budget = newBudget;
     const waits = [1, 2, 3, 4].map((n) => {
       budget = afterRefusal({ ...budget, at: n * 20_000 }, n * 20_000, undefined, n * 20_000);
@@ -115,7 +118,7 @@ describe('the pace', () => {
     expect(afterAnswer(budget, 90_000).refusals).toBe(0);
   });
 
-  it('holds what looks spent in advance against what waits', () => {
+  it('budget spent in advance counts against the waiting calls', () => {
     const budget = spent(filled(newBudget, 0.25, 60_000), 0.5);
     expect(waitMs(budget, 0.01, 0.25)).toBeGreaterThan(1500);
   });

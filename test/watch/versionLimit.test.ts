@@ -14,7 +14,7 @@ const limit = 100;
 
 const versionOf = (n: number) => String(n).padStart(32, '0');
 
-/** A verdict with everything that it can hold. */
+/** A verdict with all of its possible properties. */
 const fullVerdict = deniedCauses.reduce(
   (verdict, cause, i) => judge(verdict, { ...aLook(10 * (i + 1), cause, 'good') }, designPolicy),
   aVerdict(),
@@ -43,7 +43,7 @@ test('INV-2: a watch with the largest number of versions, each with every denial
   expect((await service.bindings.readWatch(binding.id))?.value).toEqual(watch);
 });
 
-test('a PUT that would bring one version more than the limit is a conflict, and a re-wrap to one more is not', async () => {
+test('a PUT that would add one version more than the limit is a conflict, and a re-wrap to one more is not', async () => {
   const { lab } = world;
   const key = await lab.vaultWithKey('limit');
   const { record } = await lab.account('first', 'limit', key);

@@ -1,4 +1,4 @@
-/** The machine against its specification, over random histories of looks in virtual time. */
+/** The state machine against its specification, over random histories of looks in virtual time. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Cause } from '../../src/core/base/causes.ts';
@@ -18,7 +18,7 @@ import {
   version2,
 } from '../builders.ts';
 
-/** docs/architecture.md, "Confirmation": looks, least span in ms, control look needed. */
+/** docs/architecture.md, "Confirmation": number of looks, least span in ms, control look needed. */
 type Rules = Partial<Record<Cause, readonly [number, number, boolean]>>;
 const needs: Rules = {
   KeyDisabled: [2, 0, false],
@@ -28,7 +28,7 @@ const needs: Rules = {
   IdentityNotAuthorized: [3, 60_000, true],
   VaultNotFound: [3, 900_000, true],
 };
-/** The same where the operator lets the network's rules disable. */
+/** The same when the operator lets the network's rules disable. */
 const strictNeeds: Rules = {
   ...needs,
   VaultFirewallDenied: [3, 60_000, true],
@@ -36,7 +36,7 @@ const strictNeeds: Rules = {
   NetworkPerimeterDenied: [3, 60_000, true],
 };
 
-/** What neither counts nor resets. A replaced identity explains denials: see below. */
+/** Evidence that neither counts nor resets. A replaced identity explains denials: see below. */
 const outages = harmlessCauses.filter((one) => one !== 'IdentityReplaced');
 
 const gapMs = fc.oneof(
@@ -45,7 +45,7 @@ const gapMs = fc.oneof(
   fc.integer({ min: 10_000, max: 600_000 }),
 );
 const control = fc.constantFrom(undefined, 'good' as const, 'good' as const, 'failed' as const);
-/** Few different causes, so that confirmations happen; every cause now and then. */
+/** Mostly a few causes, so that confirmations happen, and sometimes any cause. */
 const cause = fc.oneof(
   { weight: 2, arbitrary: fc.constant(undefined) },
   {
@@ -71,7 +71,7 @@ const histories = (...versions: string[]) =>
   fc.array(fc.tuple(gapMs, cause, control, fc.constantFrom(...versions)), { maxLength: 40 }).map(historyOf);
 const history = histories(version1);
 
-/** A denial that needs a control look is none when that look failed. */
+/** A denial that needs a control look does not count when that look failed. */
 function isDenial({ cause: why, controlLook }: Evidence, rules = needs): boolean {
   const rule = why === undefined ? undefined : rules[why];
   return rule !== undefined && !(rule[2] && controlLook === 'failed');
@@ -80,7 +80,7 @@ function isDenial({ cause: why, controlLook }: Evidence, rules = needs): boolean
 const sinceGood = (looks: readonly Evidence[]) =>
   looks.slice(looks.findLastIndex((look) => look.cause === undefined) + 1);
 
-/** Looks that count: each at least 10 s behind the last one that counted. */
+/** The looks that count: each at least 10 s after the last one that counted. */
 function counting(looks: readonly Evidence[]): Evidence[] {
   const chosen: Evidence[] = [];
   for (const look of looks) {
@@ -90,7 +90,7 @@ function counting(looks: readonly Evidence[]): Evidence[] {
   return chosen;
 }
 
-/** Whether the last look of this history, all since the last good one, confirms its denial. */
+/** Whether the last look of this history, which is all after the last good one, confirms its denial. */
 function confirms(looks: readonly Evidence[], rules: Rules): boolean {
   const now = looks.at(-1);
   if (now?.cause === undefined || !isDenial(now, rules)) return false;
@@ -104,7 +104,7 @@ function confirms(looks: readonly Evidence[], rules: Rules): boolean {
   return seen.length >= least && covered >= span && (!controlled || now.controlLook === 'good');
 }
 
-/** The status that a whole history has earned, with no memory but the history. */
+/** The status that the whole history implies, computed without any stored state. */
 function specified(looks: readonly Evidence[], rules = needs): Verdict['status'] {
   const recent = sinceGood(looks);
   if (recent.some((_, i) => confirms(recent.slice(0, i + 1), rules))) return 'Inaccessible';
@@ -122,7 +122,7 @@ const observed = (looks: readonly Evidence[]): Watch =>
 const runs = { numRuns: 500 };
 
 describe('the watch, over random histories', () => {
-  it('INV-2: is Inaccessible with a confirmed denial, never without one, and otherwise as specified', () => {
+  it('INV-2: a watch is Inaccessible with a confirmed denial, never without one, and otherwise as specified', () => {
     const seen = new Set<string>();
     fc.assert(
       fc.property(history, (looks) => {
@@ -201,7 +201,7 @@ describe('the watch, over random histories', () => {
     expect(seen.size).toBe(4);
   });
 
-  it('is Accessible after one good look, whatever came before', () => {
+  it('a watch is Accessible after one good look, after any history', () => {
     fc.assert(
       fc.property(history, (looks) => {
         const takenAt = (looks.at(-1)?.takenAt ?? start) + 1;
@@ -231,7 +231,7 @@ describe('the watch, over random histories', () => {
     );
   });
 
-  it("INV-2: lets the network's rules disable only where the operator says so, and then as specified", () => {
+  it('INV-2: the network’s rules disable only when the operator’s policy says so, and then as specified', () => {
     const strict = { ...designPolicy, networkPolicyDisables: true, confirmNetworkPolicySeconds: 60 };
     const why = fc.constantFrom<Cause>(
       'VaultFirewallDenied',
@@ -253,7 +253,7 @@ describe('the watch, over random histories', () => {
     expect(seen).toContain('Inaccessible');
   });
 
-  it('has a cause exactly when it is not Accessible', () => {
+  it('a watch has a cause exactly when it is not Accessible', () => {
     fc.assert(
       fc.property(history, (looks) => {
         const { status, cause: why } = judged(looks);
@@ -263,7 +263,7 @@ describe('the watch, over random histories', () => {
     );
   });
 
-  it('INV-6: counts every refusal and every restoration of every version exactly once', () => {
+  it('INV-6: a watch counts every refusal and every restoration of every version exactly once', () => {
     fc.assert(
       fc.property(histories(version1, version2), (looks) => {
         const refused: Record<string, boolean> = {};
@@ -285,7 +285,7 @@ describe('the watch, over random histories', () => {
     );
   });
 
-  it('INV-5: is always due again within a minute of a look, and never sooner than 10 s after it', () => {
+  it('INV-5: a watch is due again within a minute of a look, and never sooner than 10 s after it', () => {
     const round = fc.tuple(histories(version1, version2), fc.integer({ min: -50_000, max: 150_000 }), fc.nat(5_000));
     fc.assert(
       fc.property(round, ([looks, askedAfter, tookMs]) => {

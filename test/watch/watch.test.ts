@@ -23,7 +23,7 @@ import {
   version2,
 } from '../builders.ts';
 
-/** Of the one process that looks here. */
+/** The monotonic clock of the only process that looks here. */
 const lookTime = (beganAt: number, plannedAt: number) => ({ ...aLookTime((beganAt - start) / 1000), plannedAt });
 
 const judged = (looks: readonly Evidence[], from: Verdict = aVerdict(), policy = designPolicy): Verdict =>
@@ -32,7 +32,7 @@ const judged = (looks: readonly Evidence[], from: Verdict = aVerdict(), policy =
 const denials = (cause: Cause, seconds: readonly number[], control?: Control): Evidence[] =>
   seconds.map((at) => aLook(at, cause, control));
 
-/** From 5 s on, every 20 s, over a quarter of an hour. */
+/** From 5 s on, every 20 s, for a quarter of an hour. */
 const quarterHour = Array.from({ length: 46 }, (_, i) => 5 + 20 * i);
 const almost = (seconds: readonly number[]) => seconds.with(-1, (seconds.at(-1) ?? 0) - 0.001);
 
@@ -61,11 +61,11 @@ describe('INV-2: a denial disables only when it is confirmed', () => {
     ['VaultNotFound', almost(quarterHour), 'good', 'Suspect'],
     ['VaultNotFound', [5, 300, 905], 'good', 'Suspect'],
     ['VaultNotFound', [...quarterHour, 2000], undefined, 'Suspect'],
-  ])('%s seen at %j s with control look %s: %s', (cause, seconds, control, status) => {
+  ])('INV-2: %s seen at %j s with control look %s: %s', (cause, seconds, control, status) => {
     expect(judged(denials(cause, seconds, control))).toMatchObject({ status, cause });
   });
 
-  it('counts each cause for itself: three different denials confirm none of them', () => {
+  it('INV-2: each cause is counted separately: three different denials confirm none of them', () => {
     const looks = [aLook(5, 'KeyNotFound'), aLook(40, 'KeyOperationNotAllowed'), aLook(80, 'KeyDisabled')];
     expect(judged(looks)).toMatchObject({ status: 'Suspect', cause: 'KeyDisabled', since: start + 5_000 });
   });
@@ -74,7 +74,7 @@ describe('INV-2: a denial disables only when it is confirmed', () => {
     ['KeyPermissionDenied', 'IdentityUnavailable'],
     ['IdentityNotAuthorized', 'IdentityUnavailable'],
     ['VaultNotFound', 'DnsFailure'],
-  ])('%s never disables while the control look fails: the trouble is ours, %s', (cause, ours) => {
+  ])('INV-2: %s never disables while the control look fails: Keyward’s own fault, %s', (cause, ours) => {
     const looks = denials(cause, [5, 35, 65, 95, 2000], 'failed');
     expect(judged(looks)).toMatchObject({ status: 'Unreachable', cause: ours, denials: {} });
   });
@@ -92,18 +92,18 @@ describe('INV-2: a denial disables only when it is confirmed', () => {
     expect(needsControlLook(cause, designPolicy)).toBe(needed);
   });
 
-  it('waits for a good control look when the denials before it had none', () => {
+  it('INV-2: a confirmation waits for a good control look when the earlier denials had none', () => {
     const before = judged(denials('KeyPermissionDenied', [5, 25, 45, 65]));
     expect(before.status).toBe('Suspect');
     expect(judged([aLook(75, 'KeyPermissionDenied', 'good')], before).status).toBe('Inaccessible');
   });
 });
 
-describe('INV-2: an outage changes nothing that a customer can feel', () => {
+describe('INV-2: an outage has no effect on a customer', () => {
   const suspect = judged(denials('KeyDisabled', [5]));
   const inaccessible = judged(denials('KeyDisabled', [5, 15]));
 
-  it.each(harmlessCauses)('%s makes an accessible key Unreachable and never more', (cause) => {
+  it.each(harmlessCauses)('INV-2: %s makes an accessible key Unreachable and never more', (cause) => {
     const looks = Array.from({ length: 100 }, (_, i) => aLook(60 * (i + 1), cause));
     expect(judged(looks)).toMatchObject({
       status: 'Unreachable',
@@ -113,34 +113,37 @@ describe('INV-2: an outage changes nothing that a customer can feel', () => {
     });
   });
 
-  it.each(harmlessCauses)('%s neither counts towards a confirmation nor resets one', (cause) => {
+  it.each(harmlessCauses)('INV-2: %s neither counts towards a confirmation nor resets one', (cause) => {
     const during = judged([aLook(30, cause), aLook(60, cause)], suspect);
     expect(during).toMatchObject({ status: 'Suspect', cause: 'KeyDisabled', since: start + 5_000 });
     expect(judged([aLook(90, 'KeyDisabled')], during)).toMatchObject({ status: 'Inaccessible', since: start + 90_000 });
   });
 
-  it.each(harmlessCauses)('%s does not restore an inaccessible key', (cause) => {
+  it.each(harmlessCauses)('INV-2: %s does not restore an inaccessible key', (cause) => {
     const during = judged([aLook(30, cause), aLook(3600, cause)], inaccessible);
     expect(during).toMatchObject({ status: 'Inaccessible', cause: 'KeyDisabled', since: start + 15_000 });
   });
 
-  it('tells the newest cause of an outage, and when it began', () => {
+  it('INV-2: a watch shows the newest cause of an outage, and when the outage began', () => {
     const verdict = judged([aLook(60, 'Throttled'), aLook(120, 'VaultTimeout')]);
     expect(verdict).toMatchObject({ status: 'Unreachable', cause: 'VaultTimeout', since: start + 60_000 });
   });
 
-  it('turns a denial during an outage into a suspicion like any other', () => {
+  it('INV-2: a denial during an outage starts a suspicion like any other', () => {
     const verdict = judged([aLook(60, 'VaultTimeout'), aLook(120, 'KeyDisabled')]);
     expect(verdict).toMatchObject({ status: 'Suspect', cause: 'KeyDisabled', since: start + 120_000 });
   });
 });
 
-describe("what the network's rules refuse", () => {
+describe('a refusal by the network’s rules', () => {
   const strict = { ...designPolicy, networkPolicyDisables: true };
 
-  it.each(designCauses.networkPolicy)('%s is an outage, however long, unless the operator says otherwise', (cause) => {
-    expect(judged(denials(cause, quarterHour, 'good'))).toMatchObject({ status: 'Unreachable', cause, denials: {} });
-  });
+  it.each(designCauses.networkPolicy)(
+    'INV-2: %s is an outage of any length, unless the operator’s policy says otherwise',
+    (cause) => {
+      expect(judged(denials(cause, quarterHour, 'good'))).toMatchObject({ status: 'Unreachable', cause, denials: {} });
+    },
+  );
 
   it.each<[readonly number[], Control, Verdict['status']]>([
     [[5], 'good', 'Suspect'],
@@ -149,10 +152,13 @@ describe("what the network's rules refuse", () => {
     [[5, 300, 905], 'good', 'Suspect'],
     [quarterHour, undefined, 'Suspect'],
     [quarterHour, 'failed', 'Unreachable'],
-  ])('seen at %j s with control look %s is, where the operator lets it disable, %s', (seconds, control, status) => {
-    for (const cause of designCauses.networkPolicy)
-      expect(judged(denials(cause, seconds, control), aVerdict(), strict).status).toBe(status);
-  });
+  ])(
+    'INV-2: a network refusal seen at %j s with control look %s is, when the policy lets it disable, %s',
+    (seconds, control, status) => {
+      for (const cause of designCauses.networkPolicy)
+        expect(judged(denials(cause, seconds, control), aVerdict(), strict).status).toBe(status);
+    },
+  );
 });
 
 describe('one good look', () => {
@@ -160,7 +166,7 @@ describe('one good look', () => {
     ['a suspicion', denials('KeyDisabled', [5])],
     ['a confirmed denial', denials('KeyDisabled', [5, 15])],
     ['an outage', [aLook(5, 'Throttled')]],
-  ])('ends %s, whatever its control look says, and forgets the denials', (_, looks) => {
+  ])('one good look ends %s, with any result of its control look, and resets the denials', (_, looks) => {
     for (const control of [undefined, 'good', 'failed'] as const) {
       const at = start + 100_000;
       expect(judged([...looks, aLook(100, undefined, control)])).toEqual({
@@ -173,11 +179,11 @@ describe('one good look', () => {
     }
   });
 
-  it('keeps the beginning of an accessible time', () => {
+  it('a good look does not change the start of an accessible time', () => {
     expect(judged([aLook(60), aLook(120)])).toMatchObject({ since: start, lastAccessibleAt: start + 120_000 });
   });
 
-  it('makes a flapping key begin its confirmation anew, for ever', () => {
+  it('the confirmation of a flapping key starts again after each good look', () => {
     const flapping = Array.from({ length: 60 }, (_, i) => aLook(20 * (i + 1), i % 2 === 0 ? 'KeyDisabled' : undefined));
     let verdict = aVerdict();
     for (const look of flapping) {
@@ -195,11 +201,11 @@ describe('INV-7: evidence applies only to what it was made for, and only when it
     ['just as old', aLook(50, 'KeyDisabled')],
     ['of another binding', { ...aLook(60, 'KeyDisabled'), bindingId: 'c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0' }],
     ['of a version that the watch does not know', { ...aLook(60, 'KeyDisabled'), version: version2 }],
-  ])('evidence %s changes nothing', (_, evidence) => {
+  ])('INV-7: evidence %s changes nothing', (_, evidence) => {
     expect(observe(watch, evidence, designPolicy)).toBe(watch);
   });
 
-  it('a good look that is older than a denial does not restore', () => {
+  it('INV-7: a good look that is older than a denial does not restore', () => {
     const refused = observe(
       observe(aWatch(), aLook(60, 'KeyDisabled'), designPolicy),
       aLook(70, 'KeyDisabled'),
@@ -209,7 +215,7 @@ describe('INV-7: evidence applies only to what it was made for, and only when it
     expect(observe(refused, aLook(65), designPolicy)).toBe(refused);
   });
 
-  it('a denied version says nothing about the other one of the same key', () => {
+  it('INV-7: a denied version has no effect on another version of the same key', () => {
     const both = aWatch({ versions: { [version1]: aVerdict(), [version2]: aVerdict() } });
     const after = [aLook(60, 'KeyDisabled'), aLook(70, 'KeyDisabled')].reduce(
       (w, e) => observe(w, e, designPolicy),
@@ -222,10 +228,10 @@ describe('INV-7: evidence applies only to what it was made for, and only when it
 
 describe('the transitions of a watch', () => {
   const lost = { version: version1, to: 'CustomerKeyInaccessible' };
-  /** From the first denial on nobody renews a lease of 300 s. */
+  /** After the first denial no process renews a lease of 300 s. */
   const lease = 300_000;
 
-  it('note each refusal and each restoration once, with cause, time and version, and when a lost key is released', () => {
+  it('the transitions of a watch have each refusal and each restoration once, with cause, time and version, and when a lost key is released', () => {
     const looks = [
       ...denials('KeyDisabled', [60, 70, 100, 130]),
       aLook(140, 'Throttled'),
@@ -243,14 +249,14 @@ describe('the transitions of a watch', () => {
     ]);
   });
 
-  it('are none for suspicions and outages', () => {
+  it('a watch has no transitions for suspicions and outages', () => {
     const looks = [aLook(60, 'KeyDisabled'), aLook(65), aLook(100, 'Throttled'), aLook(160)];
     const after = looks.reduce((watch, look) => observe(watch, look, designPolicy), aWatch());
     expect(after).toMatchObject({ epoch: 0, transitions: [] });
   });
 });
 
-describe('trouble of our own identity', () => {
+describe('a fault of Keyward’s own identity', () => {
   const denied = (at: number, controlLook: 'good' | 'failed') => ({ ...aLook(at, 'KeyPermissionDenied'), controlLook });
   const since = (looks: readonly Evidence[]) =>
     looks.reduce((watch, look) => observe(watch, look, designPolicy), aWatch()).identityTroubleSince;
@@ -265,13 +271,13 @@ describe('trouble of our own identity', () => {
     ['is over with a denial that our own key does not share', [denied(60, 'failed'), denied(70, 'good')], undefined],
     ['is not a lost name', [{ ...aLook(60, 'VaultNotFound'), controlLook: 'failed' }], undefined],
     ['is not known from old evidence', [aLook(80), denied(60, 'failed')], undefined],
-  ])('%s', (_, looks, seconds) => {
+  ])('a fault of Keyward’s own identity: %s', (_, looks, seconds) => {
     expect(since(looks)).toBe(seconds === undefined ? undefined : start + seconds * 1000);
   });
 });
 
 describe('the next look', () => {
-  /** The watch after rounds of looks, each begun when its evidence was taken, and as planned. */
+  /** The watch after rounds of looks at their planned times. Each round starts when its evidence is taken. */
   const looked = (looks: readonly Evidence[]) =>
     looks.reduce(
       (watch, look) => afterLook(watch, [look], lookTime(look.takenAt, watch.nextLookAt), designPolicy),
@@ -289,7 +295,7 @@ describe('the next look', () => {
       [...denials('KeyDisabled', [60, 70]), aLook(100, 'Throttled')],
       130,
     ],
-  ])('is %s', (_, looks, expectedSeconds) => {
+  ])('the next look is %s', (_, looks, expectedSeconds) => {
     const after = looked(looks);
     expect(after.nextLookAt).toBe(start + expectedSeconds * 1000);
     expect(after.lastLookAt).toBe(looks.at(-1)?.takenAt);
@@ -297,7 +303,7 @@ describe('the next look', () => {
 
   const asPlanned = lookTime(start + 60_000, start + 60_000);
 
-  it('counts from when the round of looks began, and is as soon as its most pressing version is due', () => {
+  it('the next look is planned from the start of the round, for its most urgent version', () => {
     const both = aWatch({ versions: { [version1]: aVerdict(), [version2]: aVerdict() } });
     const seen = [aLook(61), { ...aLook(62, 'KeyDisabled'), version: version2 }];
     const after = afterLook(both, seen, asPlanned, designPolicy);
@@ -306,7 +312,7 @@ describe('the next look', () => {
     expect(after.versions[version2]?.status).toBe('Suspect');
   });
 
-  it('is due again after a round that had nothing to look with', () => {
+  it('a watch is due again after a round without any version to look at', () => {
     const after = afterLook(aWatch(), [], asPlanned, designPolicy);
     expect(after).toEqual({
       ...aWatch(),
@@ -321,19 +327,19 @@ describe('the next look', () => {
     ['was asked for 3 s after the look had begun: 10 s after it', 63, 70],
     ['was asked for long after the look had begun: then', 85, 85],
     ['was asked for later than it is due: when it is due', 500, 120],
-  ])('stands when it %s', (_, requestedFor, expectedSeconds) => {
+  ])('the planned look does not change when it %s', (_, requestedFor, expectedSeconds) => {
     const asked = aWatch({ nextLookAt: start + requestedFor * 1000 });
     const broughtForward = lookTime(start + 60_000, start + 1_000_000);
     const after = afterLook(asked, [aLook(60)], broughtForward, designPolicy);
     expect(after.nextLookAt).toBe(start + expectedSeconds * 1000);
   });
 
-  it('is not the old plan again when a sweep has come by before it', () => {
+  it('the next look is not planned for its old time when a sweep has looked before that time', () => {
     const early = lookTime(start + 45_000, start + 60_000);
     expect(afterLook(aWatch(), [aLook(45)], early, designPolicy).nextLookAt).toBe(start + 105_000);
   });
 
-  it('INV-5: of a look whose evidence came late is still as far off as a look must be to count', () => {
+  it('INV-5: a look after late evidence is planned far enough away to count', () => {
     const first = lookTime(start + 60_000, start + 60_000);
     const suspect = afterLook(aWatch(), [aLook(60, 'KeyDisabled')], first, designPolicy);
     const second = lookTime(suspect.nextLookAt, suspect.nextLookAt);
@@ -341,13 +347,13 @@ describe('the next look', () => {
     expect(after.versions[version1]?.status).toBe('Inaccessible');
   });
 
-  it('INV-7: is planned, and evidence kept, by the look that was recorded first of two at once', () => {
+  it('INV-7: of two simultaneous looks, the first one recorded plans the next look, and its evidence is stored', () => {
     const both = lookTime(start + 60_000, start + 60_000);
     const first = afterLook(aWatch(), [{ ...aLook(60), afterLooks: 0 }], both, designPolicy);
     expect(afterLook(first, [{ ...aLook(60.5, 'KeyDisabled'), afterLooks: 0 }], both, designPolicy)).toBe(first);
   });
 
-  it('counts when the clock that took the last one has been set back an hour since', () => {
+  it('a look counts when the clock of the previous one has since been set back an hour', () => {
     const ahead = lookTime(start + 3_600_000, start + 3_600_000);
     const before = afterLook(aWatch(), [{ ...aLook(3600), afterLooks: 0 }], ahead, designPolicy);
     const now = lookTime(start + 10_000, before.nextLookAt);
@@ -357,7 +363,7 @@ describe('the next look', () => {
     expect(after.nextLookAt).toBe(start + 20_000);
   });
 
-  it('is asked for by no event: evidence alone does not move it', () => {
+  it('no event plans a look: evidence alone does not change the time', () => {
     const { lastLookAt, nextLookAt } = observe(aWatch(), aLook(30, 'KeyDisabled'), designPolicy);
     expect({ lastLookAt, nextLookAt }).toEqual({ lastLookAt: start, nextLookAt: start + 60_000 });
   });
@@ -367,9 +373,9 @@ describe('the next look', () => {
     [55, 50, 60],
     [60, 50, 60],
     [50, 50, 60],
-    // By a clock behind the one that looked: no longer than from now on.
+    // By a clock that is slower than that of the last look: not longer than from now on.
     [10, 50, 20],
-  ])('INV-5: asked for at %i s after a look at %i s is at %i s', (now, last, expected) => {
+  ])('INV-5: a look requested at %i s after a look at %i s is at %i s', (now, last, expected) => {
     expect(soonest(start + now * 1000, start + last * 1000, designPolicy)).toBe(start + expected * 1000);
   });
 });
@@ -383,7 +389,7 @@ describe('a look', () => {
     [59.999, true, true],
     [10, true, true],
     [9.999, true, false],
-  ])('%d s after the last one, by a sweep (%s), is due: %s', (seconds, isSweep, due) => {
+  ])('a look %d s after the last one, by a sweep (%s), is due: %s', (seconds, isSweep, due) => {
     expect(isLookDue(watch, start + seconds * 1000, isSweep, designPolicy)).toBe(due);
   });
 });
@@ -394,7 +400,7 @@ describe('the next version check', () => {
     [239.999, false, false],
     [210, true, true],
     [209.999, true, false],
-  ])('%d s after the last one, by a sweep (%s), is due: %s', (seconds, isSweep, due) => {
+  ])('a version check %d s after the last one, by a sweep (%s), is due: %s', (seconds, isSweep, due) => {
     expect(isVersionCheckDue(aWatch(), start + seconds * 1000, isSweep, designPolicy)).toBe(due);
   });
 
@@ -404,7 +410,7 @@ describe('the next version check', () => {
     ['10 s after this one when an event came during it', 100.5, 240, 110],
     ['when asked for, if that is after those 10 s', 150, 240, 150],
     ['never later than 4 minutes', 900, 1000, 340],
-  ])('is %s', (_, requestedFor, planned, expectedSeconds) => {
+  ])('the next version check is %s', (_, requestedFor, planned, expectedSeconds) => {
     const watch = aWatch({ nextVersionCheckAt: start + requestedFor * 1000 });
     const after = afterVersionCheck(watch, lookTime(start + 100_000, start + planned * 1000), designPolicy);
     expect(after).toEqual({

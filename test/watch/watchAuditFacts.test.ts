@@ -44,7 +44,7 @@ describe('an occurrence', () => {
     ['our identity still in trouble', { identityTroubleSince: 5 }, { identityTroubleSince: 5 }, []],
     ['our identity well again', { identityTroubleSince: 5 }, {}, [['IdentityAvailable', undefined, undefined]]],
     ['nothing', {}, {}, []],
-  ])('is told once: %s', (_, before, after, expected) => {
+  ])('an audit fact of a watch is reported once: %s', (_, before, after, expected) => {
     expect(told(before, after)).toEqual(expected);
   });
 });

@@ -29,6 +29,7 @@ export interface HeldKeys {
   readonly keys: MessageKeys;
   /** base64 */
   readonly wrapped: string;
+  readonly wrappedBytes: Buffer;
   isUsable(): boolean;
 }
 
@@ -96,9 +97,15 @@ export function createAccountKeys(account: string, api: DataKeyApi, clock: Clock
 
   function held(keys: MessageKeys, wrapped: string, own: Tenure): HeldKeys {
     const since = turn;
-    if (own.status.once) return { keys, wrapped, isUsable: () => turn === since && own.leftMs() > 0 };
+    const wrappedBytes = Buffer.from(wrapped, 'base64');
+    if (own.status.once) return { keys, wrapped, wrappedBytes, isUsable: () => turn === since && own.leftMs() > 0 };
     const { accountId } = own.status;
-    return { keys, wrapped, isUsable: () => turn === since && isLive() && tenure?.status.accountId === accountId };
+    return {
+      keys,
+      wrapped,
+      wrappedBytes,
+      isUsable: () => turn === since && isLive() && tenure?.status.accountId === accountId,
+    };
   }
 
   /** Runs a call; a refusal empties the account, and so makes void what other calls bring that were sent before. */

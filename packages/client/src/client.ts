@@ -79,10 +79,9 @@ export class KeywardClient {
     const bound = contextHash(context);
     const keys = this.#keysOf(account);
     const held = await keys.forEncryption(signal);
-    const wrapped = Buffer.from(held.wrapped, 'base64');
     if (plaintext instanceof Uint8Array) {
       held.bytes += plaintext.byteLength;
-      return sealMessage(held.keys, wrapped, newPrefix(), bound, plaintext);
+      return sealMessage(held.keys, held.wrappedBytes, newPrefix(), bound, plaintext);
     }
     const keysFor = async () => (held.isUsable() ? held : await keys.forDecryption(held.wrapped, signal)).keys;
     const counted = new TransformStream<Uint8Array, Uint8Array>({
@@ -94,7 +93,7 @@ export class KeywardClient {
     const prefix = Uint8Array.from(newPrefix());
     return plaintext
       .pipeThrough(counted)
-      .pipeThrough(encryptingStream(wrapped, keysFor, prefix, bound), ending(signal));
+      .pipeThrough(encryptingStream(held.wrappedBytes, keysFor, prefix, bound), ending(signal));
   }
 
   /** @throws MessageError | DataKeyError | KeywardRefusal | KeywardUnavailable | KeyStatusError */

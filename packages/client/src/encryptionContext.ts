@@ -12,42 +12,50 @@ export const maxContextPairs = 16;
 export const maxContextKeyLength = 128;
 export const maxContextValueLength = 512;
 
-const label = Buffer.from('keyward/context/1');
-
 /** SHA-256 of the canonical form. @throws TypeError | RangeError that names the pair at fault */
 export function contextHash(context: EncryptionContext): Buffer {
-  const pairs = Object.entries(context);
-  if (pairs.length === 0) return emptyHash;
-  if (pairs.length > maxContextPairs)
+  const keys = Object.keys(context);
+  if (keys.length === 0) return emptyHash;
+  if (keys.length > maxContextPairs)
     throw new RangeError(
-      `An encryption context has at most ${maxContextPairs} pairs, and this one has ${pairs.length}.`,
+      `An encryption context has at most ${maxContextPairs} pairs, and this one has ${keys.length}.`,
     );
-  const encoded = pairs.map(
-    ([key, value]) => [utf8(key, 'key', key, 1, maxContextKeyLength), textOf(key, value)] as const,
-  );
-  if (encoded.length > 1) encoded.sort(([a], [b]) => Buffer.compare(a, b));
-  return hashOf(encoded.flat());
+  if (keys.length > 1) keys.sort(byUtf8);
+  let length = label.length;
+  for (const key of keys) {
+    length += 8 + lengthOf(key, 'key', key, 1, maxContextKeyLength);
+    length += lengthOf(context[key], 'value', key, 0, maxContextValueLength);
+  }
+  // One buffer, written once: this runs for each message.
+  const form = Buffer.allocUnsafe(length);
+  let at = label.copy(form);
+  for (const key of keys) at = append(form, append(form, at, key), context[key] ?? '');
+  return hash('sha256', form, 'buffer');
 }
 
-const textOf = (key: string, value: unknown): Buffer => utf8(value, 'value', key, 0, maxContextValueLength);
-
-function utf8(text: unknown, what: string, key: string, least: number, most: number): Buffer {
-  const where = `The ${what} of '${key.slice(0, 80)}' in the encryption context`;
-  if (typeof text !== 'string') throw new TypeError(`${where} is not text.`);
-  if (!text.isWellFormed()) throw new TypeError(`${where} holds half of a surrogate pair.`);
-  const bytes = Buffer.from(text);
-  if (bytes.length < least || bytes.length > most)
-    throw new RangeError(`${where} has ${bytes.length} bytes of UTF-8: ${least} to ${most} are allowed.`);
-  return bytes;
+function append(form: Buffer, at: number, text: string): number {
+  const written = form.write(text, at + 4);
+  return form.writeUInt32BE(written, at) + written;
 }
 
-function hashOf(parts: readonly Buffer[]): Buffer {
-  const all = [label, ...parts].flatMap((part) => {
-    const length = Buffer.allocUnsafe(4);
-    length.writeUInt32BE(part.length);
-    return [length, part];
-  });
-  return hash('sha256', Buffer.concat(all), 'buffer');
+/** UTF-8 has the order of code points. That of JavaScript's strings differs from it where there are surrogates. */
+const byUtf8 = (a: string, b: string): number =>
+  surrogate.test(a) || surrogate.test(b) ? Buffer.compare(Buffer.from(a), Buffer.from(b)) : a < b ? -1 : 1;
+
+const surrogate = /[\ud800-\udfff]/;
+
+/** Bytes of UTF-8. */
+function lengthOf(text: unknown, what: string, key: string, least: number, most: number): number {
+  const where = () => `The ${what} of '${key.slice(0, 80)}' in the encryption context`;
+  if (typeof text !== 'string') throw new TypeError(`${where()} is not text.`);
+  if (!text.isWellFormed()) throw new TypeError(`${where()} holds half of a surrogate pair.`);
+  const length = Buffer.byteLength(text);
+  if (length < least || length > most)
+    throw new RangeError(`${where()} has ${length} bytes of UTF-8: ${least} to ${most} are allowed.`);
+  return length;
 }
 
-const emptyHash = hashOf([]);
+const name = 'keyward/context/1';
+/** The name behind its length. */
+const label = Buffer.concat([Buffer.from([0, 0, 0, name.length]), Buffer.from(name)]);
+const emptyHash = hash('sha256', label, 'buffer');

@@ -16,6 +16,7 @@ import type { AccountView, ActiveAccount } from './account.ts';
 import type { AccountStore } from './ports.ts';
 import type { AccountCache } from './processState.ts';
 import { findAccount, type ReadDeps } from './readAccount.ts';
+import { isAccessible, type WatchReader } from './watchReader.ts';
 
 interface Remembered {
   readonly record: ActiveAccount;
@@ -27,7 +28,11 @@ interface Remembered {
 const accountsAtOnce = 5_000;
 const bindingsAtOnce = 50_000;
 
-export function createAccountCache(tools: ReadDeps, policy: Pick<Policy, 'lookSpacingSeconds'>): AccountCache {
+export function createAccountCache(
+  tools: ReadDeps,
+  policy: Pick<Policy, 'lookSpacingSeconds'>,
+  watches: WatchReader,
+): AccountCache {
   const records = lruCache<Remembered>(accountsAtOnce);
   const bindingIds = lruCache<string>(bindingsAtOnce);
   const { clock } = tools;
@@ -38,19 +43,18 @@ export function createAccountCache(tools: ReadDeps, policy: Pick<Policy, 'lookSp
     const { record, etag } = known;
     const readAt = clock.now();
     if (record.encryption.type === 'SystemKey') return { record, etag, readAt };
-    const watch = (await tools.bindings.readWatch(record.encryption.binding.id))?.value;
+    const watch = await watches.read(record.encryption.binding.id, tools.bindings);
     if (watch?.versions[record.encryption.version] === undefined) return undefined;
-    const isAccessible = Object.values(watch.versions).every(({ status }) => status === 'Accessible');
-    return isAccessible ? { record, etag, watch, readAt } : undefined;
+    return isAccessible(watch) ? { record, etag, watch, readAt } : undefined;
   }
 
-  return {
+  const cache: AccountCache = {
     async view(asked) {
       const name = fold(asked);
       const recent = await remembered(name);
       if (recent !== undefined) return { view: recent, isRemembered: true };
       const at = clock.monotonic();
-      const view = await findAccount(name, tools);
+      const view = await findAccount(name, { ...tools, accountCache: cache });
       if (view === undefined) records.delete(name);
       else records.set(name, { record: view.record, etag: view.etag, at });
       return { view, isRemembered: false };
@@ -64,12 +68,14 @@ export function createAccountCache(tools: ReadDeps, policy: Pick<Policy, 'lookSp
       if (bindingId === undefined) bindingIds.delete(name);
       else bindingIds.set(name, bindingId);
     },
+    readWatch: (...requested) => watches.read(...requested),
   };
+  return cache;
 }
 
 /** The store. Every change by this process invalidates the cached record. */
 export function invalidatingStore<Store extends AccountStore>(accounts: Store, cache: AccountCache): Store {
-  const afterwards = (change: Promise<void>, name: string) => change.finally(() => cache.forget(name));
+  const afterwards = <T>(change: Promise<T>, name: string) => change.finally(() => cache.forget(name));
   return {
     ...accounts,
     create: (record, entries) => afterwards(accounts.create(record, entries), record.name),

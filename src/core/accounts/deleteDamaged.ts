@@ -1,6 +1,6 @@
 /**
- * Deleting an account whose record is damaged (INV-13). Nothing of the record is used. The audit entries, which are authentic,
- * tell which account it was, and get an entry of the deletion. Rows under a binding are left to the daily pass.
+ * Deletes an account whose record is damaged (INV-13). It uses nothing of the record. The audit entries are authentic:
+ * they name the account and receive an entry of the deletion. The daily pass deletes its rows under a binding.
  */
 import { type Actor, type AuditEntry, appendEntry, headOf } from '../audit/auditEntry.ts';
 import { linkedEntries } from '../audit/linkedEntries.ts';
@@ -8,7 +8,7 @@ import { LostRace } from '../base/errors.ts';
 import type { DeletingAccount } from './account.ts';
 import type { AccountsDeps } from './deps.ts';
 
-/** Ends with a record that `finishDelete` clears away, or with none. @throws LostRace when the row has changed */
+/** Leaves a record that `finishDelete` can delete, or none. @throws LostRace when the row has changed */
 export async function deleteDamaged(folded: string, etag: string, actor: Actor, service: AccountsDeps): Promise<void> {
   const { accounts, clock } = service;
   const known = await latestInstance(folded, service);
@@ -25,7 +25,7 @@ export async function deleteDamaged(folded: string, etag: string, actor: Actor, 
     lifecycle: 'deleting',
     name: folded,
     instanceId: known.last.chain,
-    // Neither is in the audit, and nothing of a deleted account depends on them.
+    // The audit has neither, and a deleted account needs neither.
     owner: '',
     location: '',
     createdAt: now,
@@ -36,7 +36,7 @@ export async function deleteDamaged(folded: string, etag: string, actor: Actor, 
   await accounts.save({ value: record, etag }, [entry]);
 }
 
-/** First and last entry of the chain that began last, of those without a tombstone. */
+/** First and last entry of the newest chain without a tombstone. */
 async function latestInstance(
   folded: string,
   { accounts, rings }: Pick<AccountsDeps, 'accounts' | 'rings'>,

@@ -1,5 +1,6 @@
 import type { Serialize } from '../base/keyedMutex.ts';
 import type { WorkQueue } from '../base/workQueue.ts';
+import type { Binding } from '../customerKey/binding.ts';
 import type { CustomerKeyDeps } from '../customerKey/deps.ts';
 import type { Rings } from '../rings/ring.ts';
 import type { WatchDeps } from '../watch/deps.ts';
@@ -20,4 +21,6 @@ export interface AccountsDeps extends CustomerKeyDeps, WatchDeps {
   /** Serializes the work of this process on one account or resource. */
   readonly serialize: Serialize;
   readonly refusedCalls: RefusedCalls;
+  /** After a denial: the key is checked soon. Never throws. */
+  readonly requestLook: (binding: Pick<Binding, 'id' | 'vaultHost' | 'keyName'>) => Promise<void>;
 }

@@ -11,7 +11,8 @@ import type { RemedyTarget } from '../base/remedies.ts';
 import { iso } from '../base/time.ts';
 import type { Answer } from '../customerKey/ports.ts';
 import { isOfReplacedIdentity } from '../watch/judge.ts';
-import { type AccountView, stateOf, verdictOn } from './account.ts';
+import { type AccountView, type ActiveAccount, stateOf, verdictOn } from './account.ts';
+import type { AccountsDeps } from './deps.ts';
 
 /** The key of an account, as a remedy names it; its version is the one in use unless another is meant. */
 export function remedyTargetOf(
@@ -21,7 +22,14 @@ export function remedyTargetOf(
   const { encryption, location } = record;
   if (encryption.type === 'SystemKey') return { vaultName: '', keyName: '', location };
   const { principalId } = watch?.calledAs ?? {};
-  return { ...encryption.binding, version: version ?? encryption.version, location, ...defined({ principalId }) };
+  const { deniedAs } = watch?.versions[encryption.version] ?? {};
+  return {
+    ...encryption.binding,
+    version: version ?? encryption.version,
+    location,
+    isControlLookFailed: deniedAs !== undefined,
+    ...defined({ principalId }),
+  };
 }
 
 type UnwrapFailure = Extract<Answer<never>, { ok: false }>;
@@ -44,6 +52,16 @@ export function causeOf({ watch }: AccountView, { cause, observed }: UnwrapFailu
   return watch !== undefined && isOfReplacedIdentity(watch, { cause, ...defined({ principal }) })
     ? 'IdentityReplaced'
     : cause;
+}
+
+/** A denial is no evidence here. It requests a look, which is. */
+export async function requestLookAfter(
+  cause: Cause,
+  { encryption }: Pick<ActiveAccount, 'encryption'>,
+  { requestLook }: Pick<AccountsDeps, 'requestLook'>,
+): Promise<void> {
+  const isDenial = ['denied', 'networkPolicy'].includes(classOf(cause));
+  if (isDenial && encryption.type === 'CustomerKey') await requestLook(encryption.binding);
 }
 
 /** A retry helps soon, or only after a person has acted. */

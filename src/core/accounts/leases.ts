@@ -8,7 +8,7 @@ import type { Verdict } from '../watch/watch.ts';
 import { type AccountView, leasePolicyOf, onceTermMs, verdictOn, wrappedByOf } from './account.ts';
 import { openAccountKey } from './accountKey.ts';
 import type { AccountsDeps } from './deps.ts';
-import { causeOf, keyUnreachable } from './gate.ts';
+import { causeOf, keyUnreachable, requestLookAfter } from './gate.ts';
 import { auditKeyUses, type KeyUse, recordingKeyVault } from './keyUse.ts';
 import type { Leases, LeaseTerm } from './processState.ts';
 
@@ -38,7 +38,10 @@ const idleInGraceMs = 2 * graceStepMs;
 const graceTermMs = 60_000;
 
 export function createLeases(
-  tools: Pick<AccountsDeps, 'keyVault' | 'accounts' | 'serialize' | 'rings' | 'random' | 'clock' | 'policy' | 'log'>,
+  tools: Pick<
+    AccountsDeps,
+    'keyVault' | 'accounts' | 'serialize' | 'rings' | 'random' | 'clock' | 'policy' | 'log' | 'requestLook'
+  >,
 ): Leases {
   const { clock, policy } = tools;
   const leases = lruCache<Lease>(maxLeases, {
@@ -59,7 +62,9 @@ export function createLeases(
     const uses: KeyUse[] = [];
     const opened = await openAccountKey(view.record, { ...tools, keyVault: recordingKeyVault(tools.keyVault, uses) });
     const audited = auditKeyUses({ record: view.record, purpose: 'lease', actor: keyward }, uses, tools);
-    return opened.ok ? { key: opened.value, audited } : causeOf(view, opened);
+    if (opened.ok) return { key: opened.value, audited };
+    await requestLookAfter(opened.cause, view.record, tools);
+    return causeOf(view, opened);
   }
 
   async function open(id: string, view: AccountView): Promise<Lease | Cause> {

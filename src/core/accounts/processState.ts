@@ -3,6 +3,8 @@ import type { Actor, SensitiveCall } from '../audit/auditEntry.ts';
 import type { Bytes } from '../base/bytes.ts';
 import type { ErrorCode } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
+import type { WatchStore } from '../watch/ports.ts';
+import type { Watch } from '../watch/watch.ts';
 import type { AccountView } from './account.ts';
 
 export interface KnownAccount {
@@ -19,6 +21,8 @@ export interface AccountCache {
   /** The binding that the account's record named when this process last read it: a guess. */
   bindingOf(foldedName: string): string | undefined;
   noteBinding(foldedName: string, bindingId: string | undefined): void;
+  /** The watch as calls read it: watchReader.ts. */
+  readWatch(bindingId: string, bindings: Pick<WatchStore, 'readWatch'>): Promise<Watch | undefined>;
 }
 
 /** How long what was opened under a lease may be used outside of this process. */
@@ -26,7 +30,7 @@ export interface LeaseTerm {
   /** When this was found: the span to `notAfter` is exact, also when the wall clock changes later. */
   readonly from: EpochMs;
   readonly notAfter: EpochMs;
-  /** The account permits no lease: what was opened is for one use. */
+  /** The account permits no lease: the opened account key is for one use. */
   readonly once: boolean;
   /** The same for all terms of one lease, but in grace, where each term is a new one. */
   readonly leaseId: string;
@@ -59,5 +63,5 @@ export interface RefusedCalls {
    * `tooMany`: this caller has reached its limit of entries per minute. @throws Unavailable when the entry cannot be
    * written
    */
-  tell(call: RefusedCall, code: ErrorCode, actor: Actor): Promise<'audited' | 'tooMany'>;
+  audit(call: RefusedCall, code: ErrorCode, actor: Actor): Promise<'audited' | 'tooMany'>;
 }

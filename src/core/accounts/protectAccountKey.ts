@@ -12,7 +12,7 @@ import type { AccountView, DataKeyGeneration, Encryption, OlderAccountKeys } fro
 import { keyContextOf, openAccountKey, type Proven, wrapByCustomerKey, wrapBySystemKey } from './accountKey.ts';
 import { refuseTooManyGenerations, takeOverGenerations } from './dataKeyGenerations.ts';
 import type { AccountsDeps } from './deps.ts';
-import { causeOf, keyUnreachable } from './gate.ts';
+import { causeOf, keyUnreachable, requestLookAfter } from './gate.ts';
 import { keepOlderKeys } from './secretLayers.ts';
 
 export type EncryptionInput = { readonly type: 'SystemKey' } | ({ readonly type: 'CustomerKey' } & CustomerKeyInput);
@@ -44,7 +44,10 @@ export async function changeKey(
   const { record } = current;
   if (record.encryption.type === 'SystemKey') return renewAccountKey(current, input, service);
   const opened = await openAccountKey(record, service);
-  if (!opened.ok) throw keyUnreachable(current, causeOf(current, opened));
+  if (!opened.ok) {
+    await requestLookAfter(opened.cause, record, service);
+    throw keyUnreachable(current, causeOf(current, opened));
+  }
   try {
     return await protect(keyContextOf(record), opened.value, input, record, service);
   } finally {
@@ -72,7 +75,10 @@ export async function renewAccountKey(
   refuseTooManyGenerations(record);
   const { atRest } = await service.rings();
   const opened = await openAccountKey(record, service);
-  if (!opened.ok) throw keyUnreachable({ record, ...view }, causeOf({ record, ...view }, opened));
+  if (!opened.ok) {
+    await requestLookAfter(opened.cause, record, service);
+    throw keyUnreachable({ record, ...view }, causeOf({ record, ...view }, opened));
+  }
   const generation = record.accountKeyGeneration + 1;
   const accountKey = service.random.bytes(32);
   try {

@@ -5,7 +5,9 @@ import { DamagedRow } from '../base/damagedRow.ts';
 import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';
 import { fold, parseAccountName } from '../base/names.ts';
-import { type AccountView, verdictOn } from './account.ts';
+import type { Stored } from '../base/stored.ts';
+import type { Watch } from '../watch/watch.ts';
+import { type AccountView, type ActiveAccount, verdictOn } from './account.ts';
 import type { AccountsDeps } from './deps.ts';
 import type { ArmPathFilter } from './ports.ts';
 
@@ -23,21 +25,33 @@ export async function findAccount(name: string, tools: ReadDeps): Promise<Accoun
   const { accounts, bindings, accountCache } = tools;
   const folded = fold(name);
   const guess = accountCache?.bindingOf(folded);
-  const early = guess === undefined ? undefined : bindings.readWatch(guess);
+  const readWatch = async (id: string) =>
+    accountCache === undefined ? (await bindings.readWatch(id))?.value : accountCache.readWatch(id, bindings);
+  const early = guess === undefined ? undefined : readWatch(guess);
   // Awaited below, or not needed.
   early?.catch(() => undefined);
   const stored = await accounts.read(folded);
   const found = stored?.value.lifecycle === 'active' ? stored.value : undefined;
-  const binding = found?.encryption.type === 'CustomerKey' ? found.encryption.binding.id : undefined;
+  const binding = found && bindingIdOf(found);
   accountCache?.noteBinding(folded, binding);
   if (stored === undefined || found === undefined) return undefined;
   const view = { record: found, etag: stored.etag, readAt: tools.clock.now() };
   if (binding === undefined) return view;
-  const guessed = binding === guess ? (await early)?.value : undefined;
+  const guessed = binding === guess ? await early : undefined;
   // A watch that was read a moment before the record may not have its version yet.
   if (guessed !== undefined && verdictOn({ ...view, watch: guessed }) !== undefined) return { ...view, watch: guessed };
-  const watch = await bindings.readWatch(binding);
-  return watch === undefined ? view : { ...view, watch: watch.value };
+  const watch = await readWatch(binding);
+  return { ...view, ...defined({ watch }) };
+}
+
+/** The account as it was just saved, so that its writer need not read it again. */
+export function savedView(
+  { value: record, etag }: Stored<ActiveAccount>,
+  watch: Watch | undefined,
+  { accountCache, clock }: Pick<AccountsDeps, 'accountCache' | 'clock'>,
+): AccountView {
+  accountCache.noteBinding(fold(record.name), bindingIdOf(record));
+  return { record, etag, readAt: clock.now(), ...defined({ watch }) };
 }
 
 /** @throws Refusal AccountNotFound */
@@ -82,23 +96,42 @@ const isListed = (
   { subscriptionId, resourceGroup = place?.resourceGroup ?? '' }: ArmPathFilter,
 ) => isSameArmPath(place, { subscriptionId, resourceGroup });
 
+/** Each watch once, after the records that name it, however many accounts of the page share it. */
 async function readListed(page: { names: string[]; next?: string }, tools: ReadDeps): Promise<AccountPage> {
   const { names, next } = page;
-  const found = await Promise.all(names.map((name) => findUnlessDamaged(name, tools)));
-  const accounts = found.filter((view) => view !== undefined && view !== 'damaged');
-  const damaged = names.filter((_, n) => found[n] === 'damaged');
-  return defined({ accounts, damaged, next });
+  const stored = await Promise.all(names.map((name) => unlessDamaged(tools.accounts.read(name))));
+  const records = stored.flatMap((one) =>
+    one === undefined || one === 'damaged' || one.value.lifecycle !== 'active'
+      ? []
+      : { record: one.value, etag: one.etag },
+  );
+  const ids = new Set(records.flatMap(({ record }) => bindingIdOf(record) ?? []));
+  const readAt = tools.clock.now();
+  const watches = new Map(
+    await Promise.all([...ids].map(async (id) => [id, await unlessDamaged(tools.bindings.readWatch(id))] as const)),
+  );
+  const accounts: AccountView[] = [];
+  const damaged = names.filter((_, n) => stored[n] === 'damaged');
+  for (const view of records) {
+    const watch = watches.get(bindingIdOf(view.record) ?? '');
+    if (watch === 'damaged') damaged.push(view.record.name);
+    else accounts.push({ ...view, readAt, ...defined({ watch: watch?.value }) });
+  }
+  return defined({ accounts, damaged: damaged.sort(), next });
 }
 
 /** One damaged row keeps no other account off a list. */
-async function findUnlessDamaged(name: string, tools: ReadDeps): Promise<AccountView | 'damaged' | undefined> {
+async function unlessDamaged<Row>(read: Promise<Row>): Promise<Row | 'damaged'> {
   try {
-    return await findAccount(name, tools);
+    return await read;
   } catch (error) {
     if (error instanceof DamagedRow) return 'damaged';
     throw error;
   }
 }
+
+const bindingIdOf = ({ encryption }: ActiveAccount): string | undefined =>
+  encryption.type === 'CustomerKey' ? encryption.binding.id : undefined;
 
 export function accountNotFound(name: string): Refusal {
   return new Refusal('AccountNotFound', `There is no account '${fold(name)}'.`, { target: 'accountName' });

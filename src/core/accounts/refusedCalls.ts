@@ -38,7 +38,7 @@ export function createRefusedCalls(
   }
 
   return {
-    async tell({ asked, account, ...about }, code, actor) {
+    async audit({ asked, account, ...about }, code, actor) {
       const stored = account === undefined ? undefined : (await tools.accounts.read(fold(account)))?.value;
       const facts: AuditFacts = { type: 'CallRefused', actor, asked, code, ...about };
       const { key, claim } = about;

@@ -4,9 +4,9 @@ import type { AccountsDeps } from './deps.ts';
 
 /**
  * Runs before an account is created. It removes rows of a writer that crashed between a late save and the removal of
- * that row, after the earlier account of this name was gone. A row that was there before the account was seen to be
- * absent belongs to no account, and is deleted under the ETag that was read.
- * @throws LostRace when another caller has created the account in the meantime.
+ * that row, after the earlier account of this name was gone. A row that existed before the account was found absent
+ * belongs to no account. It is deleted under the ETag that was read. @throws LostRace when another caller has created
+ * the account in the meantime.
  */
 export async function removeLeftovers(account: string, { accounts, secrets }: AccountsDeps): Promise<void> {
   for (let after: string | undefined, isLast = false; !isLast; isLast = after === undefined) {

@@ -5,7 +5,7 @@
  * key.
  */
 import canonicalize from 'canonicalize';
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
 import { wipe } from '../base/bytes.ts';
 import { defined } from '../base/defined.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
@@ -41,7 +41,7 @@ export function repairIdentity(
       throw new Refusal('Conflict', "The account's key is reached by this identity already.", { target: 'identity' });
     await refuseForeign(binding, record.owner, service);
 
-    await withKeyUse({ record, purpose: 'repair', actor }, service, async (recording) => {
+    return withKeyUse({ record, purpose: 'repair', actor }, service, async (recording) => {
       const repaired = { ...encryption, binding };
       const provenAt = recording.clock.now();
       const opened = await openAccountKey({ ...record, encryption: repaired }, recording);
@@ -51,16 +51,17 @@ export function repairIdentity(
       const { wrappedAccountKey, accountKeyGeneration } = record;
       const { requestId } = opened.observed;
       const facts = requestId === undefined ? {} : { keyVaultRequestId: requestId };
-      const change = {
-        ...({ type: 'IdentityRepaired', actor, key: currentKeyIdentifier(encryption) } as const),
-        before: whoReaches(encryption.binding),
-        after: whoReaches(binding),
+      const change: AuditFacts = {
+        type: 'IdentityRepaired',
+        actor,
+        key: currentKeyIdentifier(encryption),
+        before: identityText(encryption.binding),
+        after: identityText(binding),
       };
       const proof = { at: provenAt, ...defined({ principal: opened.observed.principal }) };
-      const moved = { encryption: repaired, wrappedAccountKey, accountKeyGeneration, proof, facts };
-      await saveKeyChange(current, record, moved, { pending, change }, recording);
+      const key = { encryption: repaired, wrappedAccountKey, accountKeyGeneration, proof, facts };
+      return saveKeyChange(current, record, key, { pending, change }, recording);
     });
-    return getAccount(name, service);
   });
 }
 
@@ -76,4 +77,4 @@ function repairable(view: AccountView): CustomerKeyEncryption {
 }
 
 /** For the audit: tenant and identity as one text, equal for equal identities. */
-const whoReaches = ({ tenantId, identity }: Binding): string => canonicalize({ tenantId, ...identity }) ?? '';
+const identityText = ({ tenantId, identity }: Binding): string => canonicalize({ tenantId, ...identity }) ?? '';

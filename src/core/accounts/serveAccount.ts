@@ -1,7 +1,7 @@
 /**
  * The one way in which a call gets at what an account's key protects, secrets and data keys alike: the account as the
  * call's gate reads it, the refusal of the inaccessible state, then the lease. A record from the cache can be a few
- * seconds old, so whatever fails with it is tried again with a fresh one before the caller sees a failure.
+ * seconds old, so every failure with it is retried with a fresh one before the caller receives an error.
  */
 import type { AccountView } from './account.ts';
 import type { AccountsDeps } from './deps.ts';

@@ -11,7 +11,7 @@ import type { KeyFacts } from '../customerKey/validationChecks.ts';
 import { type Check, isValid } from '../customerKey/validationReport.ts';
 import { proveWrap } from './accountKey.ts';
 import type { AccountsDeps } from './deps.ts';
-import { type AccountInput, ownedOf, refuseChange } from './putAccount.ts';
+import { type AccountInput, ownedOf, refuseChange } from './planChange.ts';
 import { findAccount } from './readAccount.ts';
 
 export interface Validation {
@@ -42,9 +42,18 @@ export async function validateEncryption(
   if (current !== undefined) refuseChange(current.record, input);
   const account = current?.record ?? ownedOf(input);
   if (encryption.type === 'SystemKey') return { valid: true, checks: [] };
+  return validateKey(encryption, account, waitSeconds, service);
+}
+
+export async function validateKey(
+  input: CustomerKeyInput,
+  account: Owned,
+  waitSeconds: number,
+  service: AccountsDeps,
+): Promise<Validation> {
   const end = service.clock.now() + waitSeconds * 1000;
   for (;;) {
-    const checks = await look(encryption, account, service);
+    const checks = await look(input, account, service);
     if (!isOnItsWay(checks) || service.clock.now() + retryEveryMs > end) return { valid: isValid(checks), checks };
     await service.pause(retryEveryMs);
   }

@@ -3,7 +3,7 @@
  * input while work is left, and never a secret.
  */
 import * as z from 'zod';
-import type { AccountInput } from '../accounts/putAccount.ts';
+import type { AccountInput } from '../accounts/planChange.ts';
 import type { Preconditions } from '../accounts/writeAccount.ts';
 import type { Actor } from '../audit/auditEntry.ts';
 import type { ArmPath } from '../base/armPath.ts';
@@ -39,7 +39,7 @@ const identity = z.union([
 ]);
 
 /**
- * What can wait in an operation. It is parsed again when the operation runs; what a value may be is checked again where it
+ * The changes that an operation can hold. It is parsed again when the operation runs; what a value may be is checked again where it
  * is used. Leaving a customer key is not in it: that needs a role, and never waits (INV-14).
  */
 const deferredChange = z.strictObject({

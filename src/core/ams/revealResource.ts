@@ -1,13 +1,26 @@
 /** A resource with its secrets. Each is revealed as by any other call: gate, lease, log line and audit are the same. */
 import { type Bytes, wipe } from '../base/bytes.ts';
 import { Refusal } from '../base/errors.ts';
+import type { SecretKind } from '../base/vocabulary.ts';
 import { refOf } from '../secrets/readSecret.ts';
 import { type RevealRequest, revealOne } from '../secrets/revealSecret.ts';
 import type { AmsDeps } from './deps.ts';
 import type { StoredResource } from './ports.ts';
 import { type Json, type NamedSecret, withAt } from './resource.ts';
 
-/** The properties with every secret in its place, as `shown`. A secret that was deleted by its own name is null. */
+/** The kind of secrets that each type of resource writes, and so the only kind that its row may name. */
+const kindOf: Readonly<Record<StoredResource['ref']['type'], SecretKind | undefined>> = {
+  streamingLocators: 'contentKeys',
+  contentKeyPolicies: 'tokenKeys',
+  jobs: 'jobInputs',
+  transforms: undefined,
+};
+
+/**
+ * The properties with every secret in its place, as `shown`. A secret that was deleted by its own name is null. A row that names another
+ * kind of secret was edited: through it `Secrets.Reveal` would read what needs another role. @throws Refusal
+ * KeyMaterialMismatch
+ */
 export async function revealResource(
   { ref, value }: StoredResource,
   shown: (plain: Bytes) => string,
@@ -15,6 +28,10 @@ export async function revealResource(
   service: AmsDeps,
 ): Promise<Json> {
   const open = async ({ kind, name, at }: NamedSecret) => {
+    if (kind !== kindOf[ref.type])
+      throw new Refusal('KeyMaterialMismatch', `A row of ${ref.type} names a secret of another kind: ${kind}.`, {
+        target: ref.name,
+      });
     try {
       const { plain } = await revealOne(refOf(ref.account, kind, name), 'SecretsRevealed', { actor }, service);
       try {

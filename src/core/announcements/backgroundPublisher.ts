@@ -33,6 +33,7 @@ export function createAnnouncer({ source, topic, outbox, clock, random, log }: T
   let waiting: Task[] = [];
   let count = 0;
   let isAtWork = false;
+  let atWork = Promise.resolve();
   const tally = createTally();
 
   /** Never rejects: no code awaits it, and an unhandled rejection would end the process. */
@@ -73,7 +74,7 @@ export function createAnnouncer({ source, topic, outbox, clock, random, log }: T
     }
     waiting.push(task);
     count += entries;
-    if (!isAtWork) void work();
+    if (!isAtWork) atWork = work();
   }
 
   return {
@@ -98,6 +99,7 @@ export function createAnnouncer({ source, topic, outbox, clock, random, log }: T
       }
     },
     report: () => tally.report(log),
+    idle: () => atWork,
   };
 }
 

@@ -77,4 +77,6 @@ export interface Announcer extends PublishTools {
    * Logs what has happened in the background since: after an invocation has ended, nothing can be logged in its name.
    */
   report(): void;
+  /** When the entries that wait now are published, or left to the sweep. */
+  idle(): Promise<void>;
 }

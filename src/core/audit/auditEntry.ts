@@ -1,7 +1,7 @@
 /**
- * Audit entries form a chain per account instance, and per binding: each entry carries the hash of the one before it and an
- * HMAC-SHA-256 over its canonical form (RFC 8785), under a key that only the process holds. Whoever can write the table but
- * not use that key cannot edit, remove, insert or reorder entries without being found out (INV-6).
+ * Audit entries form a chain per account instance and per binding. Each entry has the hash of its predecessor and an
+ * HMAC-SHA-256 over its canonical form (RFC 8785), under a key that only the process holds. A writer of the table who
+ * cannot use that key cannot edit, remove, insert or reorder entries without detection (INV-6).
  */
 import { createHmac } from 'node:crypto';
 import canonicalize from 'canonicalize';
@@ -53,14 +53,16 @@ export const auditTypes = [
   'RingGenerationRetiring',
   'RingGenerationDestroyed',
   'StateDamaged',
+  'IdentityReplaced',
+  'DenialsConfirmed',
 ] as const;
 export type AuditType = (typeof auditTypes)[number];
 
-/** What an account's key is unwrapped for. */
+/** The reasons for an unwrap of an account key. */
 export const keyPurposes = ['look', 'lease', 'rewrap', 'create', 'change', 'rotate', 'repair'] as const;
 export type KeyPurpose = (typeof keyPurposes)[number];
 
-/** Calls whose refusal is told: somebody has tried to get round a customer's hold (docs/operations.md). */
+/** Calls whose refusal is audited, because the caller tried to bypass a customer's control (docs/operations.md). */
 export const sensitiveCalls = [
   'ReleaseToSystemKey',
   'UseForeignKey',
@@ -70,23 +72,23 @@ export const sensitiveCalls = [
 ] as const;
 export type SensitiveCall = (typeof sensitiveCalls)[number];
 
-/** Who did it: a person or program that called, or Keyward by itself. */
+/** The actor of an entry: a person or program that called, or a part of Keyward. */
 export interface Actor {
   readonly kind: 'principal' | 'functionKey' | 'keyward';
   /** Object id, `functionKey`, or the part of Keyward that acted. */
   readonly id: string;
 }
 
-/** What began work that nobody called for. */
-export const triggers = ['event', 'sweep', 'admin', 'wake', 'operation'] as const;
+/** What started work that no caller requested. */
+export const triggers = ['event', 'sweep', 'admin', 'wake', 'operation', 'denial'] as const;
 
 export interface Trigger {
   readonly trigger: (typeof triggers)[number];
-  /** Of the event: what its sender wrote there, and no more than that. */
+  /** The id that the sender wrote into the event. Keyward does not verify it. */
   readonly eventId?: string;
 }
 
-/** Entries of our own doing name what began it. */
+/** Adds the trigger to the entries that have Keyward as their actor. */
 export const withTrigger = (facts: readonly AuditFacts[], trigger: Trigger | undefined): readonly AuditFacts[] =>
   trigger === undefined ? facts : facts.map((one) => (one.actor.kind === 'keyward' ? { ...one, ...trigger } : one));
 
@@ -94,9 +96,9 @@ export interface AuditFacts extends Partial<Trigger> {
   readonly type: AuditType;
   readonly actor: Actor;
   readonly cause?: Cause;
-  /** Current key identifier, or the version a verdict is about. */
+  /** The current key identifier, or the version that a verdict is about. */
   readonly key?: string;
-  /** Key Vault's request id of the call that this rests on. */
+  /** Key Vault's request id of the call that the entry is based on. */
   readonly keyVaultRequestId?: string;
   readonly epoch?: number;
   /** `<kind>/<name>` of each secret that the entry is about. */
@@ -107,30 +109,37 @@ export interface AuditFacts extends Partial<Trigger> {
   readonly claim?: string;
   /** `<ring>/<generation>`: what an entry of the service's own chain is about. */
   readonly ring?: string;
-  /** `<table>/<partition key>/<row key>`: the damaged row that an entry of the service's own chain is about. */
+  /** `<table>/<partition key>/<row key>` of a damaged row, in the service's own chain. */
   readonly row?: string;
-  /** ISO 8601: the latest moment at which the key that was lost could still be in use. */
+  /** An identity of Keyward: `systemAssigned`, or its resource id. */
+  readonly identity?: string;
+  /** The owners that the entry is about, at most 100. `count` says how many there are. */
+  readonly owners?: readonly string[];
+  /** ISO 8601: the latest time at which the lost key could still be in use. */
   readonly keyReleasedBy?: string;
-  /** ISO 8601: of the key version that the entry is about. */
+  /** ISO 8601: the expiry of the key version that the entry is about. */
   readonly expiresOn?: string;
   /** How many accounts a rotation re-wrapped. */
   readonly accounts?: number;
-  /** What a remote unwrap was for, and how long the vault took. `cause` says why it did not open; absent: it did. */
+  /**
+   * The reason for a remote unwrap, and how long the vault took. `cause` says why the unwrap failed; absent: it
+   * succeeded.
+   */
   readonly purpose?: KeyPurpose;
   readonly durationMs?: number;
-  /** Of `DataKeysUsed`: the call, how many keys it was about, and SHA-256 of each encryption context, base64url. */
+  /** For `DataKeysUsed`: the call, the number of its keys, and SHA-256 of each encryption context in base64url. */
   readonly operation?: DataKeyOperation;
   readonly count?: number;
   readonly contexts?: readonly string[];
-  /** The sensitive call that was refused, and with which code. */
+  /** The sensitive call that was refused, and the code of the refusal. */
   readonly asked?: SensitiveCall;
   readonly code?: ErrorCode;
-  /** In the service's own chain: the account that was named, which there is not. */
+  /** In the service's own chain: the name of an account that does not exist. */
   readonly account?: string;
 }
 
 export interface AuditEntry extends AuditFacts {
-  /** What the chain is about: an account instance or a binding. */
+  /** The subject of the chain: an account instance or a binding. */
   readonly chain: string;
   readonly sequence: number;
   readonly at: string;
@@ -139,7 +148,7 @@ export interface AuditEntry extends AuditFacts {
   readonly hash: string;
 }
 
-/** In keys and tokens, so that they sort by number. */
+/** The position as keys and tokens have it, so that they sort by number. */
 export const positionText = (sequence: number): string => String(sequence).padStart(10, '0');
 
 export interface ChainHead {
@@ -147,7 +156,7 @@ export interface ChainHead {
   readonly hash: string;
 }
 
-/** Before the first entry. */
+/** The head before the first entry. */
 export const emptyChain: ChainHead = { sequence: 0, hash: '' };
 
 export function appendEntry(chain: string, head: ChainHead, facts: AuditFacts, at: EpochMs, key: Kek): AuditEntry {
@@ -162,7 +171,7 @@ export function appendEntry(chain: string, head: ChainHead, facts: AuditFacts, a
   return { ...body, hash: hashOf(body, key) };
 }
 
-/** Several at once: the entries, and the chain's head after them. */
+/** Appends several entries: returns them and the chain's head after them. */
 export function appendEntries(chain: string, head: ChainHead, facts: readonly AuditFacts[], at: EpochMs, key: Kek) {
   let last = head;
   const entries = facts.map((fact) => {
@@ -175,7 +184,7 @@ export function appendEntries(chain: string, head: ChainHead, facts: readonly Au
 
 export const headOf = (entry: AuditEntry): ChainHead => ({ sequence: entry.sequence, hash: entry.hash });
 
-/** What an entry of this content is hashed to under this key. */
+/** The hash of an entry with this content under this key. */
 export function hashOf(body: object, key: Kek): string {
   const text = canonicalize(body);
   if (text === undefined) throw new TypeError('An audit entry has no canonical form.');

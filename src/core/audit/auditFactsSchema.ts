@@ -1,4 +1,4 @@
-/** The facts of an audit entry as they are told: by the operator's calls, and in announcements. */
+/** The facts of an audit entry as the operator's calls and announcements return them. */
 import * as z from 'zod';
 import { causes } from '../base/causes.ts';
 import { errorCodes } from '../base/errorCatalogue.ts';
@@ -8,11 +8,11 @@ import { type AuditFacts, keyPurposes, sensitiveCalls, triggers } from './auditE
 const text = z.string().min(1);
 const count = z.int().min(0);
 
-/** Every fact that an entry can have: one that is added there must be added here, and in docs/events.md. */
+/** Every fact that an entry can have. Add a new fact here and in docs/events.md. */
 export const auditFacts = {
   actor: z.strictObject({ kind: z.enum(['principal', 'functionKey', 'keyward']), id: text }),
-  trigger: z.enum(triggers).optional().meta({ description: 'What began it, where nobody called.' }),
-  eventId: text.optional().meta({ description: 'As its sender wrote it.' }),
+  trigger: z.enum(triggers).optional().meta({ description: 'What started the work when no caller requested it.' }),
+  eventId: text.optional().meta({ description: 'The id that the sender wrote. Keyward does not verify it.' }),
   cause: z.enum(causes).optional(),
   key: text.optional(),
   keyVaultRequestId: text.optional(),
@@ -23,6 +23,8 @@ export const auditFacts = {
   claim: text.optional(),
   ring: text.optional(),
   row: text.optional(),
+  identity: text.optional(),
+  owners: z.array(text).readonly().optional(),
   keyReleasedBy: z.iso.datetime().optional(),
   expiresOn: z.iso.datetime().optional(),
   accounts: count.optional(),

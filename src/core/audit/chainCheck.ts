@@ -1,38 +1,41 @@
 /**
- * Checking a chain, row by row, as it stands in the table, where whoever can write may have put anything. An entry is ours when
- * its hash fits it under the audit ring; it is the next link when it also names the chain, the sequence and the hash before it.
- * Pure (INV-6).
+ * Checks a chain row by row, as it is stored. Any writer of the table can have put any data there. An entry is genuine
+ * when its hash is valid under the audit ring. It is the next link when it also names the chain, the sequence and the
+ * previous hash. Pure (INV-6).
  */
 
 import type { Flaw } from '../base/vocabulary.ts';
 import { type Kek, KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
 import { type AuditEntry, type ChainHead, hashOf } from './auditEntry.ts';
 
-/** What can be wrong with a link. */
+/** The possible flaws of a link. */
 export const flaws = {
-  Missing: 'There is no entry of this sequence, and there was one.',
-  Edited: 'What stands here is not what was written: its hash does not fit.',
+  Missing: 'The entry with this sequence number is missing.',
+  Edited: 'The entry was changed: its hash does not match.',
   KeyUnknown: 'The entry names a generation of the audit ring that does not exist.',
   Foreign: 'The entry belongs to another chain.',
-  OutOfOrder: 'Another entry of this chain stands in this position.',
-  NotLinked: 'The entry follows another one than the one before it.',
-  HeadDiffers: 'The head that is kept beside the chain is not this entry.',
-  BeyondHead: 'The head that is kept beside the chain does not reach this entry.',
-  AnnouncedDiffers: 'Another entry was announced with this sequence.',
-  StateDamaged: 'The row that has the head of the chain is not as Keyward wrote it. The entries before it are whole.',
+  OutOfOrder: 'This position holds another entry of this chain.',
+  NotLinked: 'The entry does not name the hash of its predecessor.',
+  HeadDiffers: 'The head that is stored beside the chain names another entry.',
+  BeyondHead: 'The head that is stored beside the chain is older than this entry.',
+  AnnouncedDiffers: 'Another entry was published with this sequence number.',
+  StateDamaged: 'The row with the head of the chain is not as Keyward wrote it. The entries before it are intact.',
 } as const satisfies Record<Flaw, string>;
 
 export const flawNames = Object.keys(flaws) as readonly Flaw[];
 
 /** One row of a chain. */
 export interface ChainRow {
-  /** The sequence number that its key says; 0: it says none. */
+  /** The sequence number in its row key; 0 when there is none. */
   readonly position: number;
-  /** An AuditEntry, if nobody has meddled with it; undefined: the row holds nothing of ours. */
+  /** An AuditEntry, unless a writer has changed it; undefined when the row holds no entry of Keyward. */
   readonly entry: unknown;
 }
 
-/** The link that the row is, or why it is not the next one. @throws what `kekOf` does, but for a generation that does not exist */
+/**
+ * The link of the row, or the reason why it is not the next one. @throws the errors of `kekOf`, except for a generation
+ * that does not exist
+ */
 export function linkOf(
   chain: string,
   previous: ChainHead,
@@ -49,11 +52,14 @@ export function linkOf(
   return ours.previousHash === previous.hash ? { sequence, hash: ours.hash } : 'NotLinked';
 }
 
-/** Whether a holder of the audit key wrote the entry as it is. Its position in the chain is another question. @throws what `kekOf` does, but for a generation that does not exist */
+/**
+ * Whether a holder of the audit key wrote exactly this entry, at any position. @throws the errors of `kekOf`, except
+ * for a generation that does not exist
+ */
 export const isGenuine = (entry: AuditEntry, kekOf: (generation: number) => Kek): boolean =>
   flawOf(entry, kekOf) === undefined;
 
-/** Undefined: the process that had the audit key wrote exactly this. */
+/** Undefined when a process with the audit key wrote exactly this entry. */
 function flawOf(entry: unknown, kekOf: (generation: number) => Kek): 'Edited' | 'KeyUnknown' | undefined {
   if (typeof entry !== 'object' || entry === null) return 'Edited';
   const { hash, ...body } = entry as Partial<AuditEntry>;
@@ -62,7 +68,7 @@ function flawOf(entry: unknown, kekOf: (generation: number) => Kek): 'Edited' | 
   try {
     return hash === hashOf(body, kek) ? undefined : 'Edited';
   } catch {
-    // It cannot be hashed at all.
+    // It has no canonical form, so it has no hash.
     return 'Edited';
   }
 }

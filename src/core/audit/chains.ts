@@ -1,4 +1,7 @@
-/** The chains that can be read and verified: of an account instance, of a key's binding, and the service's own. */
+/**
+ * The chains that Keyward can read and verify: that of an account instance, that of a key's binding, and the service's
+ * own.
+ */
 
 import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';
@@ -14,10 +17,10 @@ type ChainTools = Pick<AuditDeps, 'accounts' | 'bindings' | 'serviceAudit'>;
 
 export interface Chain {
   readonly id: string;
-  /** As it is stored beside the chain at the moment of the call; `damaged` where the row that has it is. */
+  /** The head that is stored beside the chain at the time of the call; `damaged` when its row is damaged. */
   head(): Promise<ChainHead | 'damaged'>;
   page(asked: ChainPageRequest): Promise<ChainPage>;
-  /** What to say where neither an entry nor a head is there. The service's own chain may be empty. */
+  /** The refusal when there is neither an entry nor a head. The service's own chain may be empty. */
   readonly absent?: Refusal;
 }
 
@@ -26,12 +29,12 @@ type Holder = { readonly audit: ChainHead };
 const headIn = (row: RawRow<Holder> | undefined): ChainHead | 'damaged' =>
   row === undefined ? emptyChain : (row.value?.audit ?? 'damaged');
 
-/** One account that has, or had, the name. */
+/** One account that has or had the name. */
 export interface Instance {
   readonly instanceId: string;
   readonly owner: string;
   readonly audit: ChainHead;
-  /** Absent: it is the present one. */
+  /** Absent for the present account. */
   readonly deletedAt?: EpochMs;
 }
 
@@ -42,9 +45,9 @@ const instanceIn = (row: RawRow<Tombstone | Omit<Tombstone, 'deletedAt'>> | unde
 };
 
 /**
- * The chain of the instance; without one, of the present account, else of the one that was deleted last. An instance that neither a
- * record nor a tombstone knows has entries all the same where somebody has removed those.
- * @throws Refusal AccountNotFound; InvalidParameter where the record is damaged, and only an id would say which account it was
+ * The chain of the instance. Without an instance: of the present account, or else of the one deleted last. An instance
+ * without record and tombstone still has entries when a writer has removed those two rows. @throws Refusal
+ * AccountNotFound; InvalidParameter when the record is damaged and only an id can select the account
  */
 export async function accountChain(name: string, instanceId: string | undefined, tools: ChainTools): Promise<Chain> {
   const folded = parseAccountName(name);
@@ -74,10 +77,12 @@ async function latestInstance(name: string, tools: ChainTools): Promise<string> 
     after = { after: next };
   }
   if (latest !== undefined) return latest.instanceId;
-  throw new Refusal('AccountNotFound', `There is no account '${name}', and there was none.`, { target: 'accountName' });
+  throw new Refusal('AccountNotFound', `There is no account '${name}', and there never was one.`, {
+    target: 'accountName',
+  });
 }
 
-/** Where the record is damaged, its entries say which account it is: those of the one chain that has no tombstone. */
+/** The instance of a damaged record: the only chain of the name without a tombstone. */
 async function onlyUnburied(name: string, { accounts }: ChainTools): Promise<string> {
   const ids = await accounts.chains(name);
   const tombstones = await Promise.all(ids.map((id) => accounts.tombstone(name, id)));
@@ -85,7 +90,7 @@ async function onlyUnburied(name: string, { accounts }: ChainTools): Promise<str
   if (only !== undefined && others.length === 0) return only;
   throw new Refusal(
     'InvalidParameter',
-    `The record of '${name}' is damaged: it does not say which account it is. Name the account by ?accountId=, as it was announced or is in a back-up.`,
+    `The record of '${name}' is damaged: it does not say which account it is. Add ?accountId= with the id from an event or a back-up.`,
     { target: 'accountId' },
   );
 }
@@ -110,7 +115,7 @@ export interface InstancePage {
   readonly next?: string;
 }
 
-/** The present account first, then those that were deleted, in the order of their ids. */
+/** The present account first, then the deleted ones in the order of their ids. */
 export async function instancesOf(name: string, page: ChainPageRequest, tools: ChainTools): Promise<InstancePage> {
   const folded = parseAccountName(name);
   const [record, { tombstones, next }] = await Promise.all([
@@ -118,7 +123,7 @@ export async function instancesOf(name: string, page: ChainPageRequest, tools: C
     tools.accounts.tombstones(folded, page),
   ]);
   const present = instanceIn(record);
-  // A delete that is being finished has left both.
+  // An unfinished delete leaves both a record and a tombstone.
   const buried = instancesIn(tombstones).filter(({ instanceId }) => instanceId !== present?.instanceId);
   const instances = [...(present === undefined ? [] : [present]), ...buried];
   return { instances, ...defined({ next }) };

@@ -7,7 +7,7 @@ import type { AuditDeps } from './deps.ts';
 import { recordForService } from './serviceAudit.ts';
 
 const logEveryMs = 60_000;
-/** A row that stays damaged is read every minute, and its entry would fill the chain. */
+/** A damaged row is read every minute, and an entry per read would fill the chain. */
 const auditEveryMs = 24 * 3_600_000;
 const keyward = { kind: 'keyward', id: 'integrity' } as const;
 

@@ -4,7 +4,7 @@ import type { Trigger } from './auditEntry.ts';
 import type { AccountChainStore, BindingChainStore, ServiceAuditStore } from './ports.ts';
 
 export interface AuditDeps extends BaseDeps {
-  /** What began the work of the message that is being processed; absent in a call. */
+  /** What started the work of the current message; absent in a call. */
   readonly trigger?: Trigger;
   readonly serviceAudit: ServiceAuditStore;
   readonly accounts: AccountChainStore;

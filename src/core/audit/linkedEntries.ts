@@ -1,4 +1,7 @@
-/** What a chain proves where the row that should name its head is damaged or missing: every entry up to the first broken link. */
+/**
+ * The entries that a chain itself proves when the row with its head is damaged or missing: all entries up to the first
+ * broken link.
+ */
 import type { Keks } from '../crypto/keks.ts';
 import { type AuditEntry, type ChainHead, emptyChain } from './auditEntry.ts';
 import { linkOf } from './chainCheck.ts';
@@ -11,7 +14,7 @@ export interface ReadableChain {
   page(request: ChainPageRequest): Promise<ChainPage>;
 }
 
-/** From the first entry on, in order. Ends at the first row that is not the next link. @throws Unavailable */
+/** From the first entry on, in order. It ends before the first row that is not the next link. @throws Unavailable */
 export async function* linkedEntries({ id, page }: ReadableChain, audit: Keks): AsyncGenerator<AuditEntry> {
   let last: ChainHead = emptyChain;
   for (let request: ChainPageRequest | undefined = { limit: pageSize }; request !== undefined; ) {

@@ -1,10 +1,11 @@
-/** What the audit capability needs from outside: the stored chains and what stands at their heads. */
+/** What the audit capability needs from outside: the stored chains and their heads. */
 import type { RawRow, Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
+import type { RingName } from '../base/vocabulary.ts';
 import type { AuditEntry, ChainHead } from './auditEntry.ts';
 import type { ChainRow } from './chainCheck.ts';
 
-/** What is left of an account that was deleted. */
+/** The row that remains of a deleted account. */
 export interface Tombstone {
   readonly name: string;
   readonly instanceId: string;
@@ -15,41 +16,48 @@ export interface Tombstone {
 
 export interface ChainPageRequest {
   readonly limit: number;
-  /** A page's `next`. */
+  /** The `next` of a page. */
   readonly after?: string;
 }
 
-/** Rows of a chain as they stand, in the order of their places. */
+/** The stored rows of a chain, in the order of their positions. */
 export interface ChainPage {
   readonly rows: readonly ChainRow[];
-  /** Give it back to continue. Absent on the last page. */
+  /** Pass it to the next call. Absent on the last page. */
   readonly next?: string;
 }
 
-/** Chains of account instances, and what is stored at their heads. */
+/** Chains of account instances, and the heads that are stored for them. */
 export interface AccountChainStore {
-  /** Ids of the account instances that have entries under the name, in order. */
+  /** The ids of the account instances that have entries under the name, in order. */
   chains(name: string): Promise<string[]>;
   audit(name: string, instanceId: string, page: ChainPageRequest): Promise<ChainPage>;
-  /** The record, also where it is damaged. */
+  /** The record, even when it is damaged. */
   readRaw(name: string): Promise<RawRow<Omit<Tombstone, 'deletedAt'>> | undefined>;
   tombstone(name: string, instanceId: string): Promise<RawRow<Tombstone> | undefined>;
-  /** Of all accounts that had the name, in the order of their ids. */
+  /** The tombstones of all accounts that had the name, in the order of their ids. */
   tombstones(name: string, page: ChainPageRequest): Promise<{ tombstones: RawRow<Tombstone>[]; next?: string }>;
 }
 
 /** Chains of bindings. */
 export interface BindingChainStore {
-  /** The watch, also where it is damaged. */
+  /** The watch, even when it is damaged. */
   readRaw(bindingId: string): Promise<RawRow<{ readonly audit: ChainHead }> | undefined>;
   audit(bindingId: string, page: ChainPageRequest): Promise<ChainPage>;
+}
+
+/** By ring, the newest generation that was activated. Absent: none but the first. */
+export type Sealing = Readonly<Partial<Record<RingName, number>>>;
+
+export interface ServiceHead extends ChainHead {
+  readonly sealing?: Sealing;
 }
 
 /** The service's own chain: head and entries in one partition. */
 export interface ServiceAuditStore {
   /** Without a value where the row is damaged. */
-  head(): Promise<Stored<ChainHead | undefined> | undefined>;
+  head(): Promise<Stored<ServiceHead | undefined> | undefined>;
   /** Head and entries in one batch. @throws LostRace when another writer was faster. */
-  append(etag: string | undefined, head: ChainHead, entries: readonly AuditEntry[]): Promise<void>;
+  append(etag: string | undefined, head: ServiceHead, entries: readonly AuditEntry[]): Promise<void>;
   audit(page: ChainPageRequest): Promise<ChainPage>;
 }

@@ -1,10 +1,15 @@
-/** The service's own chain: what was done to its keys, rings and claims, and so is no one account's. */
+/**
+ * The service's own chain: changes of its keys, rings and claims, which belong to no single account. Its head also
+ * names the newest activated generation of each ring. From it a starting process knows which KEKs were rotated out.
+ */
 
 import { retryLostRaces } from '../base/errors.ts';
+import { ringNames } from '../base/vocabulary.ts';
 import type { Keks } from '../crypto/keks.ts';
-import { type AuditFacts, appendEntries, type ChainHead, emptyChain, headOf } from './auditEntry.ts';
+import { type AuditFacts, appendEntries, emptyChain, headOf } from './auditEntry.ts';
 import type { AuditDeps } from './deps.ts';
 import { linkedEntries } from './linkedEntries.ts';
+import type { Sealing, ServiceAuditStore, ServiceHead } from './ports.ts';
 
 export const serviceChain = 'service';
 
@@ -15,15 +20,28 @@ export async function recordForService(
   const { audit } = await rings();
   await retryLostRaces(async () => {
     const stored = await serviceAudit.head();
-    const head = stored === undefined ? emptyChain : (stored.value ?? (await provenHead(serviceAudit, audit)));
+    const head: ServiceHead =
+      stored === undefined ? emptyChain : (stored.value ?? (await provenHead(serviceAudit, audit)));
     const added = appendEntries(serviceChain, head, facts, clock.now(), audit.newest);
-    await serviceAudit.append(stored?.etag, added.head, added.entries);
+    const sealing = facts.reduce(sealingAfter, head.sealing ?? {});
+    await serviceAudit.append(stored?.etag, { ...added.head, sealing }, added.entries);
   });
 }
 
-/** A damaged head stops no work on rings: the entries prove where the chain ends. */
-async function provenHead({ audit: page }: Pick<AuditDeps['serviceAudit'], 'audit'>, audit: Keks): Promise<ChainHead> {
-  let head = emptyChain;
-  for await (const entry of linkedEntries({ id: serviceChain, page }, audit)) head = headOf(entry);
+/**
+ * The facts that the entries prove when the head cannot be used. A damaged head does not stop work on rings. @throws
+ * Unavailable
+ */
+export async function provenHead({ audit: page }: Pick<ServiceAuditStore, 'audit'>, audit: Keks): Promise<ServiceHead> {
+  let head: ServiceHead = emptyChain;
+  for await (const entry of linkedEntries({ id: serviceChain, page }, audit))
+    head = { ...headOf(entry), sealing: sealingAfter(head.sealing ?? {}, entry) };
   return head;
+}
+
+function sealingAfter(sealing: Sealing, { type, ring: about = '' }: AuditFacts): Sealing {
+  if (type !== 'RingGenerationActivated') return sealing;
+  const [name, generation = ''] = about.split('/');
+  const ring = ringNames.find((one) => one === name);
+  return ring === undefined ? sealing : { ...sealing, [ring]: Math.max(sealing[ring] ?? 0, Number(generation)) };
 }

@@ -1,7 +1,7 @@
 /**
- * Verifying a chain from its beginning, or from a link that was verified before, to its end: page by page, so that its length does
- * not matter, and no longer than a call may take. What the links, and the head kept beside them, cannot show is that all of it was
- * brought back together to an older state; heads that were announced do (INV-6).
+ * Verifies a chain from its beginning, or from an already verified link, to its end. It reads page by page, so that the
+ * length of the chain does not matter, and takes no longer than a call may take. The links and the stored head cannot
+ * show that all rows were set back together to an older state. Heads that were published earlier show it (INV-6).
  */
 
 import type { Flaw } from '../base/vocabulary.ts';
@@ -11,34 +11,37 @@ import type { Chain } from './chains.ts';
 import type { AuditDeps } from './deps.ts';
 
 export interface Verification {
-  /** `unfinished`: the call's time is over; go on after `verified`. */
+  /** `unfinished`: the time of the call is over; continue after `verified`. */
   readonly result: 'whole' | 'broken' | 'unfinished';
-  /** As it is kept beside the chain. */
+  /** The head that is stored beside the chain. */
   readonly head: ChainHead;
-  /** The last link that holds. */
+  /** The last link that is intact. */
   readonly verified: ChainHead;
   /** Links that this call has verified. */
   readonly entries: number;
-  /** Announced heads that this call has compared, and found to fit. */
+  /** Published heads that this call has compared and found to match. */
   readonly compared: number;
   /** The first broken link. */
   readonly broken?: { readonly sequence: number; readonly flaw: Flaw };
 }
 
 export interface VerificationRequest {
-  /** Where an earlier call has left off. */
+  /** The last link that an earlier call has verified. */
   readonly after?: ChainHead | undefined;
-  /** Those before `after` were compared by an earlier call. */
+  /** An earlier call has compared the heads before `after`. */
   readonly announced?: readonly ChainHead[] | undefined;
 }
 
 const pageSize = 1000;
-/** The load balancer of Azure Functions ends a call after 230 s. The last page has its own time, and storage its tries. */
+/**
+ * The load balancer of Azure Functions ends a call after 230 s. The last page needs time of its own, and storage its
+ * retries.
+ */
 const timeMs = 90_000;
 
 type Tools = Pick<AuditDeps, 'rings' | 'clock' | 'log'>;
 
-/** @throws Refusal NotFound where there is nothing, and nothing was announced @throws Unavailable */
+/** @throws Refusal NotFound when there are neither rows nor published heads @throws Unavailable */
 export async function verifyChain(chain: Chain, input: VerificationRequest, tools: Tools): Promise<Verification> {
   const seen = await walk(chain, input, tools);
   const { broken, verified, result } = seen;
@@ -67,7 +70,7 @@ async function walk(chain: Chain, { after = emptyChain, announced = [] }: Verifi
     compared,
   });
   const brokenAt = (sequence: number, flaw: Flaw) => ended({ result: 'broken', broken: { sequence, flaw } });
-  /** Undefined: whatever is known of this sequence from elsewhere fits. */
+  /** The flaw of a link that contradicts a head known from elsewhere; undefined when none does. */
   const flawAt = ({ sequence, hash }: ChainHead): Flaw | undefined => {
     const here = marks.filter((mark) => mark.sequence === sequence);
     compared += here.filter((mark) => mark.flaw === 'AnnouncedDiffers' && mark.hash === hash).length;
@@ -90,7 +93,8 @@ async function walk(chain: Chain, { after = emptyChain, announced = [] }: Verifi
     if (tools.clock.monotonic() > until) return ended({ result: 'unfinished' });
   }
   if (stored === 'damaged') return brokenAt(last.sequence, 'StateDamaged');
-  // Whoever adds an entry writes the head in the same batch: one that was read before the rows is never ahead of them.
+  // An entry and its head are written in one batch, and the head was read before the rows. So it is never ahead of them
+  // in an intact chain.
   if (head.sequence > last.sequence) return brokenAt(last.sequence + 1, 'Missing');
   const again = head.sequence < last.sequence ? await chain.head() : head;
   if (again === 'damaged') return brokenAt(last.sequence, 'StateDamaged');

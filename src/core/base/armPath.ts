@@ -1,6 +1,7 @@
 /**
- * Where Azure Resource Manager would have an account: subscription and resource group. Set at creation, never changed; as written,
- * and compared without case. An account without a place has no path on the routes of Azure Media Services.
+ * The path of an account in Azure Resource Manager: subscription and resource group. It is set at creation and never
+ * changes. Keyward stores it as written and compares it without case. An account without this path does not exist on
+ * the routes of Azure Media Services.
  */
 import { Refusal } from './errors.ts';
 import { fold, isGuid } from './names.ts';
@@ -36,7 +37,7 @@ export const isSameArmPath = (one: ArmPath | undefined, two: ArmPath | undefined
   isInSubscription(one, two) &&
   fold(one.resourceGroup) === fold(two.resourceGroup);
 
-/** A path can name a subscription alone. */
+/** A path can name the subscription alone. */
 export const isAt = (place: ArmPath | undefined, { subscriptionId, resourceGroup }: PlacePath): boolean =>
   resourceGroup === undefined
     ? isInSubscription(place, { subscriptionId })

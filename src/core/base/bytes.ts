@@ -1,15 +1,15 @@
-/** Small helpers over bytes. Key bytes stay in buffers from birth to `wipe`: they never become strings. */
+/** Small helpers for bytes. Key bytes stay in buffers from creation to `wipe`: they never become strings. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 
-/** In a buffer of its own: text can be a secret. */
+/** In a buffer of its own, because the text can be a secret. */
 export const utf8 = (text: string): Bytes => new TextEncoder().encode(text);
 
 export const base64 = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
 
-/** Written into the buffer that is handed out: `Buffer.from` would leave a second copy, in the pool that small buffers share. */
+/** Decodes into the returned buffer. `Buffer.from` would leave a second copy in the pool that small buffers share. */
 export function fromBase64(text: string): Bytes {
   const bytes = new Uint8Array(Buffer.byteLength(text, 'base64'));
   const length = Buffer.from(bytes.buffer).write(text, 'base64');
@@ -21,7 +21,7 @@ export const hex = (bytes: Uint8Array): string =>
 
 export const sha256 = (bytes: Uint8Array): Bytes => bytesOf(createHash('sha256').update(bytes).digest());
 
-/** A copy in a buffer of its own, so that wiping it touches nothing else (small Node buffers share a pool). */
+/** A copy in a buffer of its own, so that wiping it changes nothing else (small Node buffers share a pool). */
 export function bytesOf(source: Uint8Array): Bytes {
   const copy = new Uint8Array(source.byteLength);
   copy.set(source);
@@ -49,7 +49,7 @@ export function readUint32(bytes: Uint8Array, offset: number): number {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(offset);
 }
 
-/** Each part behind its own length (uint32), so that no two lists of parts give the same bytes. */
+/** Each part after its own length (uint32), so that no two lists of parts give the same bytes. */
 export function lengthPrefixed(...parts: readonly (Uint8Array | string)[]): Bytes {
   const all = parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'utf8') : part));
   const joined = new Uint8Array(all.reduce((sum, part) => sum + 4 + part.byteLength, 0));
@@ -63,7 +63,7 @@ export function lengthPrefixed(...parts: readonly (Uint8Array | string)[]): Byte
   return joined;
 }
 
-/** Equality in constant time for equal lengths; the lengths themselves are no secret here. */
+/** Compares in constant time for equal lengths. The lengths themselves are not secret here. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.byteLength === b.byteLength && timingSafeEqual(a, b);
 }

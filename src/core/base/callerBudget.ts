@@ -1,15 +1,21 @@
-/** How much each caller may do in a minute, in this process: a token bucket per caller that holds one minute's worth. */
+/**
+ * How many calls each caller may make per minute in this process: one token bucket per caller, which holds the calls of
+ * one minute.
+ */
 import type { Clock } from './effects.ts';
 import { lruCache } from './lruCache.ts';
 
 export interface CallerBudget {
-  /** 0: the call is within the budget, and counted. Otherwise the seconds, rounded up, until one is. */
+  /**
+   * Counts a call that is within the budget and returns 0. Otherwise it returns the seconds, rounded up, until the next
+   * call is.
+   */
   spend(caller: string): number;
 }
 
 const mostCallers = 10_000;
 
-/** A budget of 0 is none: every call is within it. */
+/** A budget of 0 sets no limit. */
 export function callerBudget(clock: Pick<Clock, 'monotonic'>, perMinute: number): CallerBudget {
   const buckets = lruCache<{ left: number; readonly filledAt: number }>(mostCallers);
   return {

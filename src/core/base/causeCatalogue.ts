@@ -1,13 +1,13 @@
 /**
- * Causes: the one code for what a look, or a check of a key, showed. A closed list: the same code is in records, logs,
- * events, answers and docs/runbook.md. Its class says what it may do to an account:
+ * Causes: the one code for the result of a look or of a check of a key. A closed list: records, logs, events, answers
+ * and docs/runbook.md use the same code. The class of a cause says what it may do to an account:
  *
  *   denied         the customer's side refused: may disable, once confirmed
- *   networkPolicy  the customer's network refused: warns, and disables only where the operator's policy says so
+ *   networkPolicy  the customer's network refused: warns, and disables only when the operator's policy says so
  *   unreachable    no usable answer: never disables
  *   misconfigured  refused when set; later like unreachable
- *   unusableKey    refused when set; for a new version: stay on the old one and warn
- *   ours           a fault of Keyward: alarm, never disables
+ *   unusableKey    refused when set; a new version: the account stays on the old one, with a warning
+ *   ours           a fault of Keyward: raises an alarm, never disables
  */
 
 export type CauseClass = 'denied' | 'networkPolicy' | 'unreachable' | 'misconfigured' | 'unusableKey' | 'ours';
@@ -18,7 +18,7 @@ interface CauseFacts {
   readonly class: CauseClass;
   /** Who must act. `none`: no action is needed. */
   readonly actor: CauseActor;
-  /** One sentence for a person who has never seen the word. */
+  /** One sentence for a reader who has never seen the code. */
   readonly meaning: string;
 }
 
@@ -46,7 +46,7 @@ export const causeCatalogue = {
   IdentityNotAuthorized: {
     class: 'denied',
     actor: 'customer',
-    meaning: "The customer's tenant refuses our application: it was removed, disabled, or never consented to.",
+    meaning: "The customer's tenant refuses Keyward's application: it was removed, disabled, or never consented to.",
   },
   VaultNotFound: {
     class: 'denied',
@@ -56,12 +56,12 @@ export const causeCatalogue = {
   VaultFirewallDenied: {
     class: 'networkPolicy',
     actor: 'customer',
-    meaning: "The vault's firewall does not let this service's address in.",
+    meaning: "The vault's firewall refuses this service's address.",
   },
   VaultPrivateLinkDenied: {
     class: 'networkPolicy',
     actor: 'customer',
-    meaning: 'The vault accepts private connections only, and this is none that it has approved.',
+    meaning: 'The vault accepts approved private connections only, and that of this service is not one of them.',
   },
   NetworkPerimeterDenied: {
     class: 'networkPolicy',
@@ -71,7 +71,7 @@ export const causeCatalogue = {
   Throttled: {
     class: 'unreachable',
     actor: 'none',
-    meaning: 'The vault answers that it gets too many requests.',
+    meaning: 'The vault answers that it receives too many requests.',
   },
   VaultUnavailable: {
     class: 'unreachable',
@@ -86,12 +86,12 @@ export const causeCatalogue = {
   DnsFailure: {
     class: 'unreachable',
     actor: 'operator',
-    meaning: 'The name of the vault could not be looked up, and nothing shows that the vault is gone.',
+    meaning: 'The name of the vault could not be resolved, and nothing shows that the vault no longer exists.',
   },
   ConnectionFailed: {
     class: 'unreachable',
     actor: 'none',
-    meaning: 'No connection to the vault could be made or kept.',
+    meaning: 'A connection to the vault failed, or was interrupted.',
   },
   TlsFailure: {
     class: 'unreachable',
@@ -106,12 +106,12 @@ export const causeCatalogue = {
   UnknownResponse: {
     class: 'unreachable',
     actor: 'operator',
-    meaning: 'The vault answered something that is in no list. It is never read as a denial.',
+    meaning: 'The vault gave an answer that Keyward does not know. It never counts as a denial.',
   },
   TenantMismatch: {
     class: 'misconfigured',
     actor: 'operator',
-    meaning: 'The vault belongs to another tenant than the account names.',
+    meaning: 'The vault belongs to a tenant other than the one that the account names.',
   },
   VaultHostNotAllowed: {
     class: 'misconfigured',
@@ -136,7 +136,7 @@ export const causeCatalogue = {
   KeySizeUnsupported: {
     class: 'unusableKey',
     actor: 'customer',
-    meaning: 'The RSA key has another size than 2048, 3072 or 4096 bits.',
+    meaning: 'The size of the RSA key is not 2048, 3072 or 4096 bits.',
   },
   KeyExpired: {
     class: 'unusableKey',
@@ -151,7 +151,7 @@ export const causeCatalogue = {
   SoftDeleteMissing: {
     class: 'unusableKey',
     actor: 'customer',
-    meaning: 'The vault has no soft delete: a deleted key could not be brought back.',
+    meaning: 'The vault has no soft delete: a deleted key could not be recovered.',
   },
   PurgeProtectionMissing: {
     class: 'unusableKey',
@@ -161,18 +161,18 @@ export const causeCatalogue = {
   RegionMismatch: {
     class: 'unusableKey',
     actor: 'customer',
-    meaning: 'The vault is in another region than the account.',
+    meaning: 'The vault and the account are in different regions.',
   },
   KeyMaterialMismatch: {
     class: 'ours',
     actor: 'operator',
-    meaning: 'The vault answered, but what came back is not the account key that the record names.',
+    meaning: 'The vault answered, but the unwrapped key is not the account key that the record names.',
   },
   IdentityReplaced: {
     class: 'ours',
     actor: 'operator',
     meaning:
-      "This service's identity was created again as another principal, and the customer has granted only the earlier one.",
+      "This service's identity was created again as another principal, and the customer has granted only the earlier one. Denials that begin together for several owners count as this too, where nothing names the principal.",
   },
   StorageUnavailable: {
     class: 'ours',

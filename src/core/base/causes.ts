@@ -1,8 +1,8 @@
-/** Questions about causes. The table is causeCatalogue.ts; what to do about each is remedies.ts. */
+/** Functions over causes. The table is in causeCatalogue.ts, and the remedies are in remedies.ts. */
 import { type Cause, type CauseActor, type CauseClass, causeCatalogue, type DeniedCause } from './causeCatalogue.ts';
 
 export type { Cause, CauseClass, DeniedCause, NetworkPolicyCause, UnusableKeyCause } from './causeCatalogue.ts';
-export { remedyOf } from './remedies.ts';
+export { meaningFor, remedyOf } from './remedies.ts';
 
 export const causes = Object.keys(causeCatalogue) as readonly Cause[];
 
@@ -10,7 +10,9 @@ export const isCause = (word: string): word is Cause => Object.hasOwn(causeCatal
 
 export const classOf = (cause: Cause): CauseClass => causeCatalogue[cause].class;
 
-/** No answer about the key, or a fault of Keyward's own: leases last through grace. */
+/**
+ * True when the vault gave no answer about the key, or when the fault is Keyward's own: leases then last through grace.
+ */
 export const isOutage = (cause: Cause): boolean =>
   causeCatalogue[cause].class === 'unreachable' || cause === 'IdentityReplaced';
 

@@ -1,17 +1,17 @@
-/** A stored row that is not as Keyward wrote it: edited, copied to another place, or of an unknown form (INV-13). */
+/** A stored row that is not as Keyward wrote it: edited, copied to another row key, or of an unknown form (INV-13). */
 import { KeywardError } from './errors.ts';
 
-/** Where a row is stored. `table` has no prefix: `accounts`. */
+/** The address of a stored row. `table` has no prefix: `accounts`. */
 export interface RowPlace {
   readonly table: string;
   readonly partitionKey: string;
   readonly rowKey: string;
 }
 
-/** As the operator's calls, logs and audit entries name it. */
+/** The address as the operator's calls, logs and audit entries show it. */
 export const placeText = ({ table, partitionKey, rowKey }: RowPlace): string => `${table}/${partitionKey}/${rowKey}`;
 
-/** Nothing acts on the row, and nothing replaces it. Other rows are not affected. */
+/** Keyward does not act on the row and does not replace it. Other rows are not affected. */
 export class DamagedRow extends KeywardError {
   override readonly name = 'DamagedRow';
   readonly place: RowPlace;

@@ -2,6 +2,6 @@ type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] }
   [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
 };
 
-/** The properties that have a value. An absent property and one that is undefined are different in JSON and in records. */
+/** The properties that have a value. JSON and records distinguish an absent property from one that is undefined. */
 export const defined = <const T extends object>(properties: T): Defined<T> =>
   Object.fromEntries(Object.entries(properties).filter(([, value]) => value !== undefined)) as Defined<T>;

@@ -4,7 +4,7 @@ import type { EpochMs } from './time.ts';
 
 export interface Clock {
   now(): EpochMs;
-  /** Milliseconds from any fixed moment: never goes back, whatever becomes of the wall clock. */
+  /** Milliseconds from any fixed moment. It never goes back, even when the wall clock is set back. */
   monotonic(): number;
 }
 

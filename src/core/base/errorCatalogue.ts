@@ -1,6 +1,6 @@
 /**
- * Every code that an answer can carry, once: HTTP status, who acts, what it means and what to do. Causes have their own table
- * (causes.ts), and with it the same four. docs/errors.md tells both; a test compares them.
+ * Every code that an answer can have, once: HTTP status, actor, meaning and remedy. Causes have the same four facts in
+ * a table of their own (causes.ts). docs/errors.md lists both tables; a test compares them with it.
  */
 import { actorOf, type Cause, causes, classOf, isCause, meaningOf } from './causes.ts';
 
@@ -10,7 +10,7 @@ interface ErrorFacts {
   readonly status: number;
   /** Who must act. `none`: no action is needed. */
   readonly actor: ErrorActor;
-  /** One sentence for a person who has never seen the word. */
+  /** One sentence for a reader who has never seen the code. */
   readonly meaning: string;
   readonly remedy: string;
 }
@@ -36,7 +36,7 @@ const catalogue = {
   DataKeyGenerationDestroyed: {
     ...{ status: 400, actor: 'operator' },
     meaning: 'The operator has destroyed the generation that the data key is wrapped under.',
-    remedy: 'Nothing opens it any more. Look for another copy of the data under a newer generation.',
+    remedy: 'No key opens it any more. Find another copy of the data under a newer generation.',
   },
   PropertyNotChangeable: {
     status: 400,
@@ -53,14 +53,14 @@ const catalogue = {
   MethodNotAllowed: {
     status: 405,
     actor: 'caller',
-    meaning: 'The path exists, and does not take this method.',
+    meaning: 'The path exists, but does not accept this method.',
     remedy: 'Use a method of the header `Allow`.',
   },
   AuthenticationFailed: {
     status: 401,
     actor: 'caller',
     meaning: 'The request has no access token, or the token is not valid for this service.',
-    remedy: 'Send a new bearer token for the audience of this service, or a function key where the service uses those.',
+    remedy: 'Send a new bearer token for the audience of this service, or a function key when the service uses those.',
   },
   AuthorizationFailed: {
     status: 403,
@@ -143,10 +143,10 @@ const catalogue = {
 
 export type ErrorCode = keyof typeof catalogue | Cause;
 
-/** Causes last. */
+/** The causes come last. */
 export const errorCodes: readonly ErrorCode[] = [...(Object.keys(catalogue) as (keyof typeof catalogue)[]), ...causes];
 
-/** The one place where a status is decided. */
+/** The status of a code. No other function chooses a status. */
 export function statusOf(code: ErrorCode): number {
   if (!isCause(code)) return catalogue[code].status;
   if (code === 'OwnerMismatch') return 403;
@@ -168,6 +168,6 @@ export const actorOfError = (code: ErrorCode): ErrorActor => (isCause(code) ? ac
 
 export const meaningOfError = (code: ErrorCode): string => (isCause(code) ? meaningOf(code) : catalogue[code].meaning);
 
-/** Undefined for a cause: its remedy names vault and key (causes.ts). */
+/** Undefined for a cause, because its remedy names vault and key (causes.ts). */
 export const remedyOfError = (code: ErrorCode): string | undefined =>
   isCause(code) ? undefined : catalogue[code].remedy;

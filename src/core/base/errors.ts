@@ -1,30 +1,30 @@
 /**
- * What a caller is told, named by what to do next. Codes form a closed union (errorCatalogue.ts) and are part of the
- * interface; messages may change.
+ * The errors that callers receive, named by what to do next. Their codes form a closed union (errorCatalogue.ts) and
+ * are part of the interface; messages may change.
  *
  *   Refusal      change the request, or the key; the same call will fail again
- *   Unavailable  the same call will work later; `retryAfterSeconds` says when to try
+ *   Unavailable  the same call will work later; `retryAfterSeconds` says when to retry
  *   LostRace     another writer was faster (inside the core only): read again and decide again
  */
 import type { ErrorCode } from './errorCatalogue.ts';
 
 export { type ErrorCode, errorCodes, statusOf } from './errorCatalogue.ts';
 
-/** One finding among several, in the shape of an ARM error detail. */
+/** One of several findings, in the shape of an ARM error detail. */
 export interface ErrorDetail {
-  /** `KeyNearExpiry` refuses nothing: it stands beside what does. */
+  /** `KeyNearExpiry` is a warning: it refuses nothing and appears beside the findings that do. */
   readonly code: ErrorCode | 'KeyNearExpiry';
   readonly message: string;
-  /** The property at fault, as the caller wrote it: `properties.encryption.keyVaultProperties.keyIdentifier`. */
+  /** The property that is wrong, as the caller wrote it: `properties.encryption.keyVaultProperties.keyIdentifier`. */
   readonly target?: string;
 }
 
 export interface ErrorExtras {
   readonly target?: string;
   readonly details?: readonly ErrorDetail[];
-  /** The methods that the path takes, where the call's is none of them. */
+  /** The methods that the path accepts, when it does not accept the call's method. */
   readonly allow?: readonly string[];
-  /** For programs: flat facts, never key material nor upstream text. */
+  /** Flat facts for programs: never key material or upstream text. */
   readonly info?: Readonly<Record<string, string | number>>;
 }
 
@@ -53,12 +53,15 @@ export class Unavailable extends KeywardError {
   }
 }
 
-/** A conditional write found that the row has changed. Never leaves the core: `retryLostRaces` reads again. */
+/** A conditional write found that the row has changed. It never leaves the core: `retryLostRaces` reads again. */
 export class LostRace extends Error {
   override readonly name = 'LostRace';
 }
 
-/** Runs a read-decide-write again when another writer was faster. Five losses in a row are a storm: try later. */
+/**
+ * Repeats read, decide and write when another writer was faster. After five lost races in a row the caller must retry
+ * later.
+ */
 export async function retryLostRaces<T>(attempt: () => Promise<T>): Promise<T> {
   for (let tries = 0; tries < 5; tries++) {
     try {
@@ -67,10 +70,13 @@ export async function retryLostRaces<T>(attempt: () => Promise<T>): Promise<T> {
       if (!(error instanceof LostRace)) throw error;
     }
   }
-  throw new Unavailable('ServiceUnavailable', 'Too many writers work on the same account. Try again.', 2);
+  throw new Unavailable('ServiceUnavailable', 'Too many writers change the same account. Retry the call.', 2);
 }
 
-/** For logs: our own errors by code, others by class alone, because their messages can hold what somebody else sent. */
+/**
+ * The error for logs: Keyward's own errors by code, others by class alone, because their messages can hold text of a
+ * caller or a vault.
+ */
 export function describeError(error: unknown): string {
   if (error instanceof KeywardError) return `${error.name} ${error.code}`;
   return error instanceof Error ? error.name : 'unknown';

@@ -1,6 +1,6 @@
 const deadlineMs = 3_000;
 
-/** The answer, or undefined when none has come in time. What comes later is dropped. */
+/** Returns the result, or undefined when the work takes longer. It ignores a later result. */
 export async function inTime<T>(
   asking: Promise<T>,
   { pause }: { readonly pause: (ms: number) => Promise<void> },

@@ -1,4 +1,6 @@
-/** Work of this process on one key, one after the other: it would otherwise compete for the same row. */
+/**
+ * Runs the work of this process on one key one after the other, because parallel work would compete for the same row.
+ */
 
 import pLimit, { type LimitFunction } from 'p-limit';
 import { lruCache } from './lruCache.ts';

@@ -2,16 +2,19 @@
 import type { Cause } from './causes.ts';
 import type { DataKeyOperation, Flaw, RingName, RingPhase, SecretKind, WrappingRole } from './vocabulary.ts';
 
-/** Constant messages, variable fields; never key material, tokens, wrapped blobs, query strings or upstream bodies. */
+/**
+ * The messages are constant and the fields vary. Neither holds key material, tokens, wrapped blobs, query strings or
+ * upstream bodies.
+ */
 export interface Log {
   info<F extends LogFields>(message: string, fields?: Known<F>): void;
   warn<F extends LogFields>(message: string, fields?: Known<F>): void;
   error<F extends LogFields>(message: string, fields?: Known<F>): void;
 }
 
-/** Every field that a log line can have: what is not in here is not logged. */
+/** Every field that a log line can have. The core cannot log any other. */
 interface FieldTypes {
-  /** Names of ours. */
+  /** Names that Keyward chose. */
   table: string;
   account: string;
   bindingId: string;
@@ -29,9 +32,9 @@ interface FieldTypes {
   actorKind: string;
   actor: string;
   chain: string;
-  /** The invocation: the `x-ms-request-id` of the answer. */
+  /** The id of the invocation: the `x-ms-request-id` of the answer. */
   requestId: string;
-  /** Of an unforeseen error: where, without its message. */
+  /** The stack frames of an unexpected error, without its message. */
   frames: string;
   eventId: string;
   eventType: string;
@@ -43,7 +46,7 @@ interface FieldTypes {
   flaw: Flaw;
   phase: RingPhase;
   role: WrappingRole;
-  /** `describeError`. */
+  /** The result of `describeError`. */
   error: string;
   /** Numbers. */
   durationMs: number;
@@ -65,7 +68,7 @@ interface FieldTypes {
   generation: number;
   sealing: number;
   sequence: number;
-  /** Of metrics (metrics.ts). */
+  /** Fields of metrics (metrics.ts). */
   metric: string;
   value: number;
   status: string;
@@ -77,5 +80,5 @@ interface FieldTypes {
 
 export type LogFields = { readonly [Name in keyof FieldTypes]?: FieldTypes[Name] | undefined };
 
-/** A spread brings no other field in either. */
+/** Rejects other fields also when a spread brings them. */
 type Known<F> = F & { readonly [Name in Exclude<keyof F, keyof LogFields>]: never };

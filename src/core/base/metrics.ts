@@ -1,7 +1,8 @@
 /**
- * What is counted and measured. A metric travels as a log line of its own, `Metric`, because that is what every Functions host
- * takes from Node, in either telemetry mode, without another SDK in the process; docs/operations.md has the queries. Labels are
- * closed unions: so there are few series, and nothing that somebody sent can become one (INV-9).
+ * The metrics that Keyward counts and measures. A metric is a log line of its own, `Metric`, because every Functions
+ * host accepts log lines from Node, in either telemetry mode, without another SDK in the process. docs/operations.md
+ * has the queries. Labels are closed unions, so there are few series, and no text of a caller can become a label
+ * (INV-9).
  */
 
 import type { Cause } from './causes.ts';
@@ -9,11 +10,11 @@ import type { ErrorCode } from './errors.ts';
 import type { Log, LogFields } from './log.ts';
 import type { DataKeyOperation, SecretKind, WatchStatus } from './vocabulary.ts';
 
-/** Name, ending in the unit where it is none of pieces, to labels. */
+/** The labels of each metric, by its name. A name ends in its unit unless the metric counts items. */
 export interface Metrics {
-  /** Looks, by what the key version is held to be after them, and what they showed. */
+  /** Looks, by the status of the key version after the look, and by cause. */
   readonly 'keyward.looks': { readonly status: WatchStatus; readonly cause: Cause | 'none' };
-  /** How long the vault took. */
+  /** How long the vault took to answer. */
   readonly 'keyward.looks.ms': { readonly cause: Cause | 'none' };
   /** Reads of a key's newest version. */
   readonly 'keyward.newest.reads': { readonly cause: Cause | 'none' };
@@ -23,26 +24,31 @@ export interface Metrics {
     readonly to: WatchStatus;
     readonly cause: Cause | 'none';
   };
-  /** Accounts that a slice of work has re-wrapped, or has not been able to. */
+  /** Accounts that one batch has re-wrapped, or could not re-wrap. */
   readonly 'keyward.rewraps': { readonly result: 'done' | 'failed' };
   /** Unwrapped account keys in this process's memory, each time one is added. */
   readonly 'keyward.leases': NoLabels;
   readonly 'keyward.reveals': { readonly kind: SecretKind };
-  /** Data keys, however many came with one call. */
+  /** Data keys; one call can have several. */
   readonly 'keyward.dataKeys': { readonly operation: DataKeyOperation };
-  /** Calls that were not served. */
+  /** Calls that Keyward refused. */
   readonly 'keyward.refusals': { readonly code: ErrorCode };
-  /** Audit entries announced; not announced, because the topic did not take them; left to the sweep, because too many waited. */
+  /**
+   * Audit entries: published; failed, because the topic did not accept them; deferred to the sweep, because too many
+   * waited.
+   */
   readonly 'keyward.announcements': { readonly result: 'published' | 'failed' | 'deferred' };
-  /** Age of the oldest entry that waits to be announced, seen by each sweep while one waits for over a minute. */
+  /**
+   * Age of the oldest entry that waits to be published. Each sweep measures it while one has waited for over a minute.
+   */
   readonly 'keyward.announcements.oldest.ms': NoLabels;
-  /** Rows that are not as Keyward wrote them; each at most once a minute. */
+  /** Rows that are not as Keyward wrote them, each at most once a minute. */
   readonly 'keyward.damagedRows': NoLabels;
-  /** From the sweep before to this one. */
+  /** The time from the start of one sweep to the start of the next. */
   readonly 'keyward.sweeps.ms': NoLabels;
   /** How long one pass over a range of vaults took. */
   readonly 'keyward.ranges.ms': NoLabels;
-  /** Age of the oldest last look of a key in a range, after a pass. */
+  /** After a pass over a range: the age of the oldest last look of its keys. */
   readonly 'keyward.looks.oldest.ms': NoLabels;
 }
 

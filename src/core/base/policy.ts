@@ -1,5 +1,5 @@
 /**
- * The numbers that Keyward's bounds rest on, with their units in the names. Defaults are the published ones;
+ * The numbers that determine Keyward's bounds, with their units in the names. The defaults are the published numbers;
  * docs/architecture.md derives the bounds from them.
  */
 import * as z from 'zod';
@@ -8,7 +8,10 @@ import { type Cause, classOf, type DeniedCause, type NetworkPolicyCause } from '
 const positiveSeconds = (fallback: number) => z.coerce.number().positive().max(86_400).default(fallback);
 const positiveCount = (fallback: number) => z.coerce.number().int().positive().max(1000).default(fallback);
 
-/** What an account may shorten its lease to, in seconds, beside 0; and the service's own lease, unless a setting shortens it. */
+/**
+ * The limits, in seconds, of an account's own lease (0 is allowed too). The longer one is also the service's lease,
+ * unless a setting shortens it.
+ */
 export const leastLeaseSeconds = 60;
 export const longestLeaseSeconds = 300;
 
@@ -17,13 +20,13 @@ export const policySchema = z
     lookIntervalHealthySeconds: positiveSeconds(60),
     lookIntervalSuspectSeconds: positiveSeconds(10),
     lookIntervalInaccessibleSeconds: positiveSeconds(30),
-    /** Looks closer together than this count as one, whatever asked for them. */
+    /** Looks closer together than this count as one, whichever trigger requested them. */
     lookSpacingSeconds: positiveSeconds(10),
     /** How long one look may take before it counts as VaultTimeout. */
     lookDeadlineSeconds: positiveSeconds(5),
-    /** How long a call to the tables or queues may wait for an answer. */
+    /** How long a call to the tables or queues may take. */
     storageDeadlineSeconds: positiveSeconds(10),
-    /** How often the latest version of a followed key is read when no event has announced one. */
+    /** How often Keyward reads the latest version of a key when no event has announced a new one. */
     versionCheckIntervalSeconds: positiveSeconds(240),
     confirmKeyDisabledLooks: positiveCount(2),
     confirmKeyNotFoundLooks: positiveCount(3),
@@ -32,34 +35,45 @@ export const policySchema = z
     confirmPermissionSeconds: positiveSeconds(60),
     confirmVaultNotFoundLooks: positiveCount(3),
     confirmVaultNotFoundSeconds: positiveSeconds(900),
-    /** Whether a firewall, private link or perimeter that shuts us out for long counts as the customer's denial. */
+    /**
+     * Whether a firewall, private link or perimeter that keeps Keyward out for long counts as the customer's denial.
+     */
     networkPolicyDisables: z.stringbool().default(false),
     confirmNetworkPolicyLooks: positiveCount(3),
     confirmNetworkPolicySeconds: positiveSeconds(900),
-    /** How long an unwrapped account key may stay in one process's memory, and how much longer while its vault is unreachable. */
+    /**
+     * How long an unwrapped account key may stay in the memory of one process, and how much longer while its vault is
+     * unreachable.
+     */
     leaseSeconds: positiveSeconds(longestLeaseSeconds),
     leaseGraceSeconds: z.coerce.number().min(0).max(86_400).default(600),
-    /** Accounts re-wrapped, or brought up to date, in one message of work; re-wraps also end after a minute. */
+    /** How many accounts one message of work re-wraps or updates. Re-wraps also end after a minute. */
     accountsPerMessage: positiveCount(1000),
-    /** How many messages a sweep sends, each for a range of vaults, however many vaults there are. */
+    /**
+     * How many messages a sweep sends. Each is for a range of vaults, so the number does not depend on that of the
+     * vaults.
+     */
     sweepRanges: z.coerce.number().int().min(1).max(4096).default(64),
-    /** How long a worker that died keeps others off its vault. */
+    /** How long a worker holds the lock of its vault. After a crash no other worker takes the vault earlier. */
     workerLeaseSeconds: positiveSeconds(60),
-    /** How much of a vault's documented limit re-wraps and looks may use: the vault is the customer's. */
+    /**
+     * The share of a vault's documented limit that re-wraps and looks may use. The rest is for the customer, who owns
+     * the vault.
+     */
     vaultSharePercent: z.coerce.number().positive().max(100).default(25),
-    /** From how long before its expiry a key version is warned of; Key Vault's own event comes 30 days before. */
+    /** How many days before its expiry Keyward warns of a key version. Key Vault's own event comes 30 days before. */
     keyNearExpiryDays: positiveCount(30),
     /**
-     * How old a ring's KEK may become before a newer one takes its place; 0: never by itself. NIST SP 800-57 part 1 gives a key that
+     * The age at which a newer KEK replaces a ring's KEK; 0: only on request. NIST SP 800-57 part 1 gives a key that
      * wraps keys at most two years of wrapping.
      */
     ringRotationDays: z.coerce.number().int().min(0).max(3650).default(365),
-    /** How soon a long-running operation that met a silent vault is tried again, and after how long it is given up. */
+    /** How soon Keyward retries a long-running operation whose vault did not answer, and after how long it gives up. */
     operationRetrySeconds: positiveSeconds(10),
     operationTimeoutSeconds: positiveSeconds(600),
-    /** How long a version must not have been the latest before it may be called safe to disable. */
+    /** How long another version must have been the latest before Keyward calls a version safe to disable. */
     safeToDisableAfterSeconds: positiveSeconds(900),
-    /** Calls that give out values (reveal, resolve), for each caller in each process; 0: no limit. */
+    /** Calls that return plaintext (reveal, resolve) per minute, for each caller in each process; 0: no limit. */
     revealsPerMinute: z.coerce.number().int().min(0).max(1_000_000).default(6_000),
   })
   .refine((policy) => policy.lookIntervalSuspectSeconds >= policy.lookSpacingSeconds, {
@@ -73,21 +87,21 @@ export const defaultPolicy: Policy = policySchema.parse({});
 
 export interface Confirmation {
   readonly looks: number;
-  /** Least time between the first and the last of the looks that count. */
+  /** The shortest time between the first and the last of the counted looks. */
   readonly overMs: number;
-  /** Whether our own ability to reach Key Vault must have been shown at the same time. */
+  /** Whether a control look must have shown at the same time that Keyward itself can reach Key Vault. */
   readonly needsControlLook: boolean;
 }
 
 export type DenyingCause = DeniedCause | NetworkPolicyCause;
 
-/** Whether this cause may lead to Inaccessible at all. */
+/** Whether this cause may lead to Inaccessible. */
 export function isDenying(cause: Cause, policy: Policy): cause is DenyingCause {
   const kind = classOf(cause);
   return kind === 'denied' || (kind === 'networkPolicy' && policy.networkPolicyDisables);
 }
 
-/** What it takes to validateRefresh a denial. Why these numbers: docs/architecture.md, "Confirmation". */
+/** The looks that confirm a denial. docs/architecture.md, "Confirmation", gives the reasons for the numbers. */
 export function confirmationOf(cause: DenyingCause, policy: Policy): Confirmation {
   switch (cause) {
     case 'KeyDisabled':

@@ -1,12 +1,12 @@
-/** Admits each id at most once within a time, so that a repeated fault raises one alarm. */
+/** Admits each id at most once in a time, so that a repeated fault raises one alarm. */
 
 import type { Clock } from './effects.ts';
 import { lruCache } from './lruCache.ts';
 
 export interface RateLimiter {
-  /** Those of the ids that were not admitted within the time. */
+  /** Returns the ids that it has not admitted within the time. */
   admit(ids: readonly string[]): string[];
-  /** Takes the admission back, when the work that it was for has failed. */
+  /** Withdraws the admission when the admitted work has failed. */
   release(ids: readonly string[]): void;
 }
 

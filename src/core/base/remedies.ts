@@ -1,29 +1,30 @@
 /**
- * What to do about each cause, as commands that fix this key when they are pasted: with the version in use, the tool and the
- * roles of a Managed HSM where it is one, the host name of the cloud, and Keyward's own principal and addresses where they are
- * known. Options: test/az/commands.json. Managed HSM: Key Vault docs, managed-hsm/access-control and recovery.
+ * The remedy of each cause, with commands that fix this key when the reader pastes them. They name the version in use,
+ * the tool and roles of a Managed HSM where the key is in one, the host name of the cloud, and Keyward's own principal
+ * and addresses where they are known. Options: test/az/commands.json. Managed HSM: Key Vault docs,
+ * managed-hsm/access-control and recovery.
  */
-import type { Cause } from './causeCatalogue.ts';
+import { type Cause, causeCatalogue } from './causeCatalogue.ts';
 
-/** The key that a remedy is about. What is absent is not known, and the text says where to find it. */
+/** The key that a remedy is about. Absent facts are unknown, and the text then says where to find them. */
 export interface RemedyTarget {
   readonly vaultName: string;
   readonly keyName: string;
-  /** Tells the cloud, and a Managed HSM from a vault. Absent: a vault of the public cloud. */
+  /** Shows the cloud, and whether it is a Managed HSM. Absent: a vault of the public cloud. */
   readonly vaultHost?: string;
   /** The version that wraps the account key, or that was checked. Absent: the newest. */
   readonly version?: string;
   /** The tenant of the vault. */
   readonly tenantId?: string;
   readonly identity?: RemedyIdentity;
-  /** The object id that grants in the vault's tenant name. */
+  /** The object id that grants in the vault's tenant use. */
   readonly principalId?: string;
   /** The addresses from which Keyward calls vaults. */
   readonly outboundAddresses?: readonly string[];
   /** The region of the account. */
   readonly location?: string;
-  /** The operator's own key that a control look uses. */
-  readonly operatorKey?: { readonly vaultHost: string; readonly vaultName: string; readonly keyName: string };
+  /** The vault denied the call, and the same identity could not use the operator's own system key either. */
+  readonly isControlLookFailed?: boolean;
 }
 
 type RemedyIdentity =
@@ -34,17 +35,17 @@ type RemedyIdentity =
       readonly federatedIdentityClientId?: string;
     };
 
-/** `https://<vault><suffix>/keys/<key>`: the second label tells what it is. */
+/** `https://<vault><suffix>/keys/<key>`: the second label of the host distinguishes a Managed HSM. */
 export const isManagedHsm = (vaultHost: string): boolean => vaultHost.split('.')[1] === 'managedhsm';
 
 interface Words {
   readonly isHsm: boolean;
   readonly host: string;
-  /** `--vault-name contoso`, or `--hsm-name contoso`, of the commands about keys. */
+  /** `--vault-name contoso` or `--hsm-name contoso`, for commands on keys. */
   readonly vaultOfKey: string;
-  /** `--name contoso`, or `--hsm-name contoso`, of the commands about the vault. */
+  /** `--name contoso` or `--hsm-name contoso`, for commands on the vault. */
   readonly vault: string;
-  /** The key, its newest version where a command needs one. */
+  /** The identifier of the key, with its newest version when a command needs one. */
   readonly key: string;
   /** The version in use. */
   readonly keyVersion: string;
@@ -73,9 +74,9 @@ const remedies: Readonly<Record<Cause, (words: Words, target: RemedyTarget) => s
   NetworkPerimeterDenied: ({ addresses }, { vaultName }) =>
     `Add an inbound access rule for ${addresses} to the network security perimeter of ${vaultName}.`,
   Throttled: ({ resourceId }) =>
-    `No action is needed: Keyward checks more slowly. If it lasts, see how many calls the vault gets, and spread the load: az monitor metrics list --resource ${resourceId} --metrics ServiceApiHit`,
+    `No action is needed: Keyward checks more slowly. If it lasts, count the calls to the vault, and spread the load: az monitor metrics list --resource ${resourceId} --metrics ServiceApiHit`,
   VaultUnavailable: (_, { vaultName }) =>
-    `No action is needed: service returns with the vault. See the Azure status page for the region of ${vaultName}.`,
+    `No action is needed: the account works again when the vault does. See the Azure status page for the region of ${vaultName}.`,
   VaultTimeout: ({ host }) =>
     `No action is needed at first. If it lasts, test the path from the console of the app: tcpping ${host}:443`,
   DnsFailure: ({ host }) => `Check name resolution from the Functions app, private DNS zones first: nslookup ${host}`,
@@ -83,10 +84,10 @@ const remedies: Readonly<Record<Cause, (words: Words, target: RemedyTarget) => s
     `No action is needed at first. If it lasts, check routes and outbound rules, then the path: tcpping ${host}:443`,
   TlsFailure: ({ host }) =>
     `Look for an inspecting proxy on the path, and check the clock: openssl s_client -connect ${host}:443 -servername ${host}`,
-  IdentityUnavailable: (_, { operatorKey, principalId }) =>
-    operatorKey === undefined
-      ? 'Check the managed identity of the Functions app, the application that it speaks for, and the health of Microsoft Entra ID; no customer need act.'
-      : `Grant the identity the system key of the operator again; no customer need act: ${grantOf(operatorKey, principalOf(undefined, principalId))}`,
+  IdentityUnavailable: (_, { isControlLookFailed = false, principalId }) =>
+    isControlLookFailed
+      ? `Restore the grant on the operator's own vault first: the role "Key Vault Crypto Service Encryption User" must be among: az role assignment list --assignee ${principalOf(undefined, principalId)} --all -o table; then check the customer's grant.`
+      : 'Check the managed identity of the Functions app, the application that it speaks for, and the health of Microsoft Entra ID; no customer need act.',
   UnknownResponse: () =>
     'Find the Key Vault request id in the log line `Looked at a key`, and open an issue with status and inner code.',
   TenantMismatch: ({ vault }) =>
@@ -110,11 +111,17 @@ const remedies: Readonly<Record<Cause, (words: Words, target: RemedyTarget) => s
   KeyMaterialMismatch: () =>
     'Do not write to the account: a row was swapped, edited or restored from an old copy. Follow the runbook first.',
   IdentityReplaced: ({ grant }) =>
-    `Write to the owner: the customer must grant the key to the principal that \`identity.principalId\` of the account names: ${grant}`,
+    `Inform the owner: the customer must grant the key to the principal in \`identity.principalId\` of the account: ${grant}`,
   StorageUnavailable: () => 'Check the storage account of the Functions app, and the roles of the app on it.',
 };
 
-/** One or two sentences; commands stand behind a colon. */
+/** What the cause means for this key: a failed control look says more than the cause alone. */
+export const meaningFor = (cause: Cause, { isControlLookFailed = false }: RemedyTarget): string =>
+  cause === 'IdentityUnavailable' && isControlLookFailed
+    ? "The vault denied the call, and the same identity cannot use the operator's own system key either, so the fault may be Keyward's grant and not the customer's refusal."
+    : causeCatalogue[cause].meaning;
+
+/** One or two sentences; a command follows a colon. */
 export const remedyOf = (cause: Cause, target: RemedyTarget): string => remedies[cause](wordsOf(target), target);
 
 function wordsOf(target: RemedyTarget): Words {
@@ -146,7 +153,7 @@ const resourceIdOf = (host: string, vaultName: string): string =>
 const createKey = (key: string, isHsm: boolean): string =>
   `az keyvault key create ${key} --kty ${isHsm ? 'RSA-HSM' : 'RSA'} --size 3072`;
 
-/** A Managed HSM has roles of its own: an Azure role assignment gives nothing on its keys. */
+/** A Managed HSM has its own roles: an Azure role assignment grants nothing on its keys. */
 function grantOf(
   { vaultHost, vaultName, keyName }: { vaultHost: string; vaultName: string; keyName: string },
   principal: string,
@@ -157,7 +164,7 @@ function grantOf(
     : `az role assignment create --role "Key Vault Crypto Service Encryption User" ${assignee} --scope "$(az keyvault show --name ${vaultName} --query id -o tsv)/keys/${keyName}"`;
 }
 
-/** Known, or a command that finds it; of the app's own identity only the operator knows it. */
+/** The known principal, or a command that finds it. Only the operator can find that of the app's own identity. */
 function principalOf(identity: RemedyIdentity | undefined, principalId: string | undefined): string {
   if (principalId !== undefined) return principalId;
   if (identity === undefined || identity.useSystemAssignedIdentity) return '"$PRINCIPAL_ID"';

@@ -1,7 +1,10 @@
-/** Milliseconds since 1970-01-01T00:00Z: the one unit of time inside; ISO 8601 text at the edges, seconds only in names that say so. */
+/**
+ * Milliseconds since 1970-01-01T00:00Z: the only unit of time inside Keyward. Texts at its edges are in ISO 8601. A
+ * number of seconds has the unit in its name.
+ */
 export type EpochMs = number;
 
-/** `2026-11-23T19:49:00.000Z`, the form of every time that leaves the process. */
+/** `2026-11-23T19:49:00.000Z`: every time that leaves the process has this form. */
 export function iso(at: EpochMs): string {
   // biome-ignore lint/style/noRestrictedGlobals: formats the instant it is given; it reads no clock.
   return new Date(at).toISOString();

@@ -1,6 +1,6 @@
 /**
- * Closed lists of terms that records, logs, metrics and responses share. They stand below every capability, because the log
- * accepts nothing else as a field.
+ * Closed lists of terms that records, logs, metrics and responses share. They belong to the lowest folder, because the
+ * log accepts no other words as fields.
  */
 
 export const ringNames = ['system', 'at-rest', 'audit'] as const;
@@ -9,7 +9,7 @@ export type RingName = (typeof ringNames)[number];
 /** Phases of a ring's rotation. */
 export type RingPhase = 'arriving' | 'moving' | 'retiring';
 
-/** Whose key wraps a KEK: the ring's own, or the recovery key. */
+/** The key that wraps a KEK: the ring's own, or the recovery key. */
 export type WrappingRole = 'operator' | 'recovery';
 
 /** Protected secrets that callers store. */
@@ -21,7 +21,7 @@ export type DataKeyOperation = (typeof dataKeyOperations)[number];
 
 export type WatchStatus = 'Accessible' | 'Suspect' | 'Inaccessible' | 'Unreachable';
 
-/** What can be wrong with a link of an audit chain; audit/chainCheck.ts explains each. */
+/** The possible flaws of a link of an audit chain; audit/chainCheck.ts explains each. */
 export type Flaw =
   | 'Missing'
   | 'Edited'

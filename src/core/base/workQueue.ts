@@ -1,6 +1,6 @@
 /** Wake-ups between invocations. */
 
-/** Wake-ups. What is due stands in the tables; a lost message costs time, never truth. */
+/** Wake-ups. The tables hold the work that is due, so a lost message delays work and loses none. */
 export interface WorkQueue<Message> {
   send(message: Message, delayMs?: number): Promise<void>;
 }

@@ -80,6 +80,8 @@ export function sealSecret(
   ring: Kek,
   nonces: Bytes,
 ): Bytes {
+  // `openSecret` refuses what is longer.
+  if (plain.byteLength > maxSecretLength) throw new RangeError(`A secret has at most ${maxSecretLength} bytes.`);
   const bound = boundTo(context, ring.generation);
   const box = sealBox('aes-256-gcm', keys.inner, nonces.subarray(0, nonceLength), plain, bound.inner);
   const inner = concat(Uint8Array.of(byAccountKey), box);

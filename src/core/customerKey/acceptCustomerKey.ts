@@ -1,6 +1,6 @@
 /**
- * Accepting a customer key: everything that is looked at before one byte is wrapped with it, in an order in which nothing
- * leaves the process before the identifier and the owner's right to the vault are known to be good (INV-8, INV-10).
+ * Accepts a customer key: all checks before it wraps one byte. Their order makes sure that no call leaves the process
+ * before the identifier is valid and the owner may use the vault (INV-8, INV-10).
  */
 
 import { actorOf, type Cause, classOf, isCause, meaningOf, remedyOf } from '../base/causes.ts';
@@ -17,7 +17,7 @@ import { type Check, checksOf, isValid, told } from './validationReport.ts';
 export interface CustomerKeyInput {
   readonly keyIdentifier: string;
   readonly identity: KeyVaultIdentity;
-  /** Instead of the one that the identifier names, or the latest. */
+  /** The version to use instead of the one in the identifier, or of the latest. */
   readonly version?: string;
 }
 
@@ -25,7 +25,7 @@ export interface AcceptedKey {
   readonly identifier: KeyIdentifier;
   readonly binding: Binding;
   readonly description: KeyDescription;
-  /** What to tell when the key does not open what was wrapped with it. */
+  /** The error when the key does not open what it has wrapped. */
   readonly refusedBy: (proof: Answer<unknown>) => Refusal | Unavailable;
 }
 
@@ -39,7 +39,7 @@ export type AcceptTools = Pick<
   'keyVault' | 'claims' | 'clock' | 'cloud' | 'homeTenantId' | 'operatorVaults' | 'policy' | 'ownerTag'
 >;
 
-/** @throws Refusal with everything that fails or warns in `details`; Unavailable when the vault could not be asked. */
+/** @throws Refusal with everything that fails or warns in `details`; Unavailable when the vault could not be called. */
 export async function acceptCustomerKey(
   input: CustomerKeyInput,
   account: Owned,
@@ -54,7 +54,7 @@ export async function acceptCustomerKey(
   return { identifier, binding, description: described.value, refusedBy };
 }
 
-/** What can be seen of a input without wrapping anything. */
+/** The facts of an input that can be found without wrapping anything. */
 export async function factsOf(input: CustomerKeyInput, { owner }: Owned, tools: AcceptTools): Promise<KeyFacts> {
   const identifier = identifierIn(input.keyIdentifier, tools);
   if (identifier instanceof Refusal) return { identifier };
@@ -95,9 +95,9 @@ async function mayBeUsed(binding: Binding, owner: string, tools: AcceptTools): P
 }
 
 /**
- * Reads a key identifier before anything is read or called for it. A key of the operator's own is refused as another
- * owner's is, so that the refusal tells nothing about the vault (INV-14).
- * @throws Refusal KeyIdentifierMalformed | VaultHostNotAllowed | OwnerMismatch
+ * Parses a key identifier before any read or call for it. A key of the operator is refused like another owner's key, so
+ * that the refusal discloses nothing about the vault (INV-14). @throws Refusal KeyIdentifierMalformed |
+ * VaultHostNotAllowed | OwnerMismatch
  */
 export function parseCustomerKey(
   text: string,
@@ -108,12 +108,12 @@ export function parseCustomerKey(
   return identifier;
 }
 
-/** Before any call leaves for the vault. @throws Refusal OwnerMismatch */
+/** Runs before any call to the vault. @throws Refusal OwnerMismatch */
 export async function refuseForeign(binding: Binding, owner: string, tools: AcceptTools): Promise<void> {
   if (!(await mayBeUsed(binding, owner, tools))) throw ownerMismatch();
 }
 
-/** The first thing that fails gives the code; all that fails, and then all that warns, stands in `details`. */
+/** The first failed check gives the code. `details` holds all failed checks, then all warnings. */
 function refusalOf(
   checks: readonly Check[],
   { described }: KeyFacts,
@@ -130,7 +130,7 @@ function refusalOf(
 const detailOf = (check: Check): ErrorDetail[] =>
   check.cause === undefined ? [] : [{ code: check.cause, message: told(check), target: keyIdentifierTarget }];
 
-/** What a caller is told when a key cannot be used now: for good, or for the moment. */
+/** The error of a call for a key that cannot be used now: permanent or temporary. */
 export function keyFailure(
   cause: Cause,
   binding: Binding,

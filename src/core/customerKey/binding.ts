@@ -1,17 +1,18 @@
-/** A binding: the (key, tenant, identity) that accounts' keys are reached by. One watch is kept for each. */
+/** A binding: the (key, tenant, identity) through which accounts' keys are unwrapped. Each has one watch. */
 
 import { fold, indexKey } from '../base/names.ts';
 import type { KeyIdentifier } from './keyIdentifier.ts';
 
-/** The identity that an account's key is reached with, in AMS's property names. */
+/** The identity through which an account's key is unwrapped, in AMS's property names. */
 export type KeyVaultIdentity =
   | { readonly useSystemAssignedIdentity: true }
   | { readonly useSystemAssignedIdentity: false; readonly userAssignedIdentity: string }
   | FederatedIdentity;
 
 /**
- * For a vault in another tenant: the managed identity speaks for a multi-tenant application, and the customer grants the key to
- * that application. Only a user-assigned identity can (Microsoft Entra docs, "Configure an application to trust a managed identity").
+ * For a vault in another tenant: the managed identity speaks for a multi-tenant application, and the customer grants
+ * the key to that application. Only a user-assigned identity can (Microsoft Entra docs, "Configure an application to
+ * trust a managed identity").
  */
 export interface FederatedIdentity {
   readonly useSystemAssignedIdentity: false;
@@ -26,7 +27,7 @@ export const isFederated = (identity: KeyVaultIdentity): identity is FederatedId
   'federatedIdentityClientId' in identity;
 
 export interface Binding {
-  /** Hash of everything below, folded: the same key written in another case is the same binding. */
+  /** Hash of everything below, folded: the same key in another case is the same binding. */
   readonly id: string;
   readonly vaultHost: string;
   readonly vaultName: string;
@@ -42,7 +43,7 @@ export function bindingOf(key: KeyIdentifier, homeTenantId: string, identity: Ke
   return { id, vaultHost, vaultName, keyName, tenantId, identity };
 }
 
-/** What tells one identity from another, folded. */
+/** The properties that distinguish identities, folded. */
 export function whoIs(identity: KeyVaultIdentity): string[] {
   if (identity.useSystemAssignedIdentity) return [''];
   const managed = fold(identity.userAssignedIdentity);

@@ -1,8 +1,9 @@
 /**
- * Claims: vaults, tenants and user-assigned identities belong to the owner whose account was the first to be bound through them
- * (INV-10). An account claims after its row stands under its binding and before its record names the binding; whoever releases
- * marks the claim, looks for rows, and removes it only as it was marked. So of the two one always sees the other: the
- * row is found, or the mark, and an account is never left without its claim.
+ * Claims: vaults, tenants and user-assigned identities belong to the owner whose account was the first to be bound
+ * through them (INV-10). An account first writes its row under the binding, then claims, and then its record names the
+ * binding. A release first marks the claim, then looks for rows, and then removes the claim only if it is unchanged. So
+ * one of the two always sees the other: the release finds the row, or the account finds the mark. An account never
+ * loses its claim.
  */
 
 import { actorOf, meaningOf, remedyOf } from '../base/causes.ts';
@@ -14,9 +15,9 @@ import { keyIdentifierTarget } from './keyIdentifier.ts';
 import type { ClaimKind } from './ports.ts';
 
 /**
- * Everything that a binding needs the owner to hold. An identity that only speaks for an application is nobody's own: operators
- * share one among all customers, and alone it opens nothing. Neither is the application: what it may open stands in a tenant
- * and a vault, and both are claimed.
+ * Everything that the owner must hold for a binding. An identity that only authenticates an application belongs to no
+ * owner: operators share one among all customers, and it opens nothing alone. The application belongs to no owner
+ * either: a tenant and a vault decide what it may open, and both are claimed.
  */
 export function claimsOf({ vaultHost, tenantId, identity }: Binding, homeTenantId: string): [ClaimKind, string][] {
   const claims: [ClaimKind, string][] = [['vault', vaultHost]];
@@ -26,7 +27,7 @@ export function claimsOf({ vaultHost, tenantId, identity }: Binding, homeTenantI
   return claims;
 }
 
-/** First come, and stays. @throws Refusal OwnerMismatch */
+/** The first owner holds the claim. @throws Refusal OwnerMismatch */
 export async function claimFor(
   owner: string,
   binding: Binding,
@@ -38,7 +39,7 @@ export async function claimFor(
   }
 }
 
-/** One answer, whatever is claimed and by whom: it must not tell one customer about another. */
+/** The same answer for every claim and every holder: it must not disclose facts about another customer. */
 export function ownerMismatch(): Refusal {
   const message = `${meaningOf('OwnerMismatch')} ${remedyOf('OwnerMismatch', { vaultName: '', keyName: '' })}`;
   const target = keyIdentifierTarget;

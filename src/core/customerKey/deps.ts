@@ -7,7 +7,7 @@ export interface CustomerKeyDeps extends BaseDeps {
   readonly claims: Claims;
   readonly cloud: Cloud;
   readonly homeTenantId: string;
-  /** Hosts of the vaults that hold the operator's own keys: no customer key is in one of them (INV-14). */
+  /** Hosts of the vaults with the operator's own keys. A customer key must not be in one of them (INV-14). */
   readonly operatorVaults: ReadonlySet<string>;
   /** The tag that a customer key must carry, with the account's owner as its value. */
   readonly ownerTag: string | undefined;

@@ -1,7 +1,8 @@
 /**
- * Key identifiers are text that a customer typed, so they are hostile until they have passed here: the host must be one
- * label under a Key Vault suffix of the configured cloud, nothing else may stand in the URL, and what is used for calls
- * is rebuilt from the checked parts, never the text itself. Forms: Key Vault docs, "About keys, secrets & certificates".
+ * Parses key identifiers. A customer typed the text, so it is hostile until it is parsed here. The host must be one
+ * label under a Key Vault suffix of the configured cloud, and the URL must hold nothing else. Calls use an identifier
+ * that is built from the checked parts, never the text itself. Forms: Key Vault docs, "About keys, secrets &
+ * certificates".
  */
 import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';
@@ -18,14 +19,14 @@ export interface KeyIdentifier {
   readonly vaultName: string;
   /** Lower case: Key Vault ignores the case of key names. */
   readonly keyName: string;
-  /** Present when pinned: 32 lower-case hex digits. Absent: follow the latest version. */
+  /** Present when pinned: 32 lower-case hex digits. Absent: the account uses the latest version. */
   readonly version?: string;
 }
 
 export { type Cloud, isKeyVaultHost, keyVaultSuffixes } from './keyVaultHosts.ts';
 
 const maxLength = 300;
-/** Before folding, and without the flag `u`: some foreign letters fold to these. */
+/** Tested before folding, and without the flag `u`, because some foreign letters fold to these. */
 const keyName = /^[A-Za-z0-9-]{1,127}$/;
 const version = /^[0-9a-fA-F]{32}$/;
 
@@ -35,14 +36,14 @@ function malformed(what: string, cloud: Cloud): Refusal {
   const form = `https://<vault>${keyVaultSuffixes[cloud][0]}/keys/<key>`;
   return new Refusal(
     'KeyIdentifierMalformed',
-    `${what} A key identifier is ${form}, with /<version> behind it to pin one version.`,
+    `${what} A key identifier has the form ${form}. Add /<version> to pin one version.`,
     { target: keyIdentifierTarget },
   );
 }
 
 /**
- * `:443`, which Azure PowerShell prints, is left out of the stored text: it is the same URL (RFC 3986, 6.2.3).
- * @throws Refusal KeyIdentifierMalformed | VaultHostNotAllowed, naming the property.
+ * Removes `:443`, which Azure PowerShell prints, from the stored text: the URL is the same (RFC 3986, 6.2.3). @throws
+ * Refusal KeyIdentifierMalformed | VaultHostNotAllowed that names the property
  */
 export function parseKeyIdentifier(written: string, cloud: Cloud): KeyIdentifier {
   const text = written.length > maxLength ? written : written.replace(/^(https:\/\/[^/@?#:\\]+):443\//i, '$1/');
@@ -72,11 +73,11 @@ export function parseKeyIdentifier(written: string, cloud: Cloud): KeyIdentifier
 
 const authorityOf = (text: string): string => text.slice('https://'.length).split('/', 1)[0] ?? '';
 
-/** What is wrong before the host is looked at. */
+/** The fault in the text before the host is checked. */
 function faultIn(text: string, cloud: Cloud): string | undefined {
   if (text.length > maxLength) return `The identifier is longer than ${maxLength} characters.`;
   if (text === '') return 'The identifier is empty.';
-  // The URL parser drops tabs, newlines and surrounding spaces and folds backslashes: refuse them before it can.
+  // The URL parser drops tabs, newlines and surrounding spaces and changes backslashes, so they are refused first.
   const strange = strangeCharacterIn(text);
   if (strange !== undefined) return `The identifier holds ${strange}, which no key identifier has.`;
   const pasted = URL.canParse(text) && !text.includes('portal.azure.') ? undefined : whatWasPasted(text, cloud);
@@ -84,9 +85,9 @@ function faultIn(text: string, cloud: Cloud): string | undefined {
   const url = URL.parse(text);
   if (url === null || url.protocol !== 'https:') return 'The identifier must begin with https://.';
   if (url.username !== '' || url.password !== '' || text.includes('@'))
-    return 'The identifier must not hold user information.';
-  if (text.includes('?') || text.includes('#')) return 'The identifier must not hold a query or fragment.';
-  if (authorityOf(text).includes(':')) return 'The identifier must not hold a port other than 443.';
+    return 'The identifier must not contain user information.';
+  if (text.includes('?') || text.includes('#')) return 'The identifier must not contain a query or fragment.';
+  if (authorityOf(text).includes(':')) return 'The identifier must not contain a port other than 443.';
   return undefined;
 }
 
@@ -98,7 +99,7 @@ function faultInPath([collection, key, pinned, ...rest]: readonly string[]): str
   if (rest.length > 0)
     return `The identifier has too many parts: nothing may follow the version, and '${rest[0]}' does.`;
   if (pinned !== undefined && !version.test(pinned))
-    return `The version is not 32 hexadecimal digits, and has ${pinned.length} characters; leave it and its slash out to follow the latest version.`;
+    return `The version must have 32 hexadecimal digits, and this one has ${pinned.length} characters. Remove it and its slash to use the latest version.`;
   return undefined;
 }
 

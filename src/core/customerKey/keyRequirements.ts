@@ -1,4 +1,7 @@
-/** What a customer key must be before it may wrap anything. The rules are AMS's; a pure table over what the vault said. */
+/**
+ * The requirements on a customer key before it may wrap anything. The rules are those of AMS: a pure table over the
+ * vault's description of the key.
+ */
 import type { UnusableKeyCause } from '../base/causes.ts';
 import { foldRegion } from '../base/names.ts';
 import { type EpochMs, iso } from '../base/time.ts';
@@ -12,22 +15,23 @@ export const ruleNames = [
 ] as const;
 export type RuleName = (typeof ruleNames)[number];
 
-/** What one rule makes of a key. `unknown`: it says nothing of this key, or the vault did not tell. */
+/** The result of one rule. `unknown`: the rule does not apply to this key, or the vault did not return the fact. */
 export interface RuleFinding {
   readonly result: 'pass' | 'fail' | 'warn' | 'unknown';
   /** Present exactly on `fail` and `warn`. */
   readonly cause?: KeyViolation | 'KeyNearExpiry';
-  /** Where the meaning of the cause does not say enough. */
+  /** Present when the meaning of the cause is not specific enough. */
   readonly message?: string;
-  /** What the vault said, for people. */
+  /** The fact that the vault returned, as readable text. */
   readonly seen: string;
 }
 
-/** What a key is held against. */
+/** What a key is compared with. */
 export interface RuleMeasure {
+  /** The region of the account. Empty: the region is not compared. */
   readonly location: string;
   readonly now: EpochMs;
-  /** From so many days before its expiry a key is warned of. */
+  /** How many days before its expiry a key version gets a warning. */
   readonly nearExpiryDays: number;
 }
 
@@ -40,7 +44,7 @@ const passIf = (isGood: boolean, cause: KeyViolation, seen: string): RuleFinding
   isGood ? { result: 'pass', seen } : { result: 'fail', cause, seen };
 const says = (seen: string): RuleFinding => ({ result: 'unknown', seen });
 
-/** In the order in which a person would mend them. */
+/** In the order in which a person would fix them. */
 const rules: Readonly<Record<RuleName, (key: KeyDescription, measure: RuleMeasure) => RuleFinding>> = {
   keyType: (key) => passIf(isRsa(key), 'KeyTypeUnsupported', key.keyType),
   keySize: (key) =>
@@ -60,15 +64,17 @@ const rules: Readonly<Record<RuleName, (key: KeyDescription, measure: RuleMeasur
     const permitsBoth = neededOperations.every((operation) => key.operations.includes(operation));
     return passIf(permitsBoth, 'KeyOperationNotAllowed', seen);
   },
-  // Key Vault docs, "recoveryLevel": purge protection is on exactly when the level does not say Purgeable.
+  // Key Vault docs, "recoveryLevel": purge protection is on exactly when the level does not contain Purgeable.
   softDelete: ({ recoveryLevel }) => passIf(recoveryLevel !== 'Purgeable', 'SoftDeleteMissing', recoveryLevel),
   purgeProtection({ recoveryLevel }) {
     if (recoveryLevel === 'Purgeable') return says('no soft delete');
     return passIf(!recoveryLevel.includes('Purgeable'), 'PurgeProtectionMissing', recoveryLevel);
   },
-  // The header that names the region is not promised in prose: absent means unknown, not wrong.
+  // The documentation does not guarantee the header that names the region, so a missing one means unknown and not
+  // wrong.
   region({ region }, { location }) {
     if (region === undefined) return says('the vault names no region');
+    if (location === '') return says(region);
     if (foldRegion(region) === foldRegion(location)) return { result: 'pass', seen: region };
     const message = `The vault is in the region ${foldRegion(region)}, and the account in ${foldRegion(location)}.`;
     return { result: 'fail', cause: 'RegionMismatch', message, seen: region };
@@ -77,7 +83,7 @@ const rules: Readonly<Record<RuleName, (key: KeyDescription, measure: RuleMeasur
 
 const dated = (what: string, at: EpochMs | undefined): string => (at === undefined ? 'no date' : `${what} ${iso(at)}`);
 
-/** What a version's expiry date means today; undefined: nothing yet. */
+/** The state of a version by its expiry date; undefined while it is far away. */
 export function expiryOf(expiresOn: EpochMs | undefined, now: EpochMs, nearDays: number) {
   if (expiresOn === undefined) return undefined;
   if (expiresOn <= now) return 'KeyExpired';
@@ -87,7 +93,7 @@ export function expiryOf(expiresOn: EpochMs | undefined, now: EpochMs, nearDays:
 export const findingOf = (rule: RuleName, key: KeyDescription, measure: RuleMeasure): RuleFinding =>
   rules[rule](key, measure);
 
-/** Every rule that the key breaks, in the order of the rules. Empty: the key may be used. */
+/** Every rule that the key violates, in the order of the rules. Empty: the key may be used. */
 export function violationsOf(key: KeyDescription, account: { location: string }, now: EpochMs): KeyViolation[] {
   const measure = { location: account.location, now, nearExpiryDays: 0 };
   return ruleNames.flatMap((rule) => {
@@ -96,6 +102,9 @@ export function violationsOf(key: KeyDescription, account: { location: string },
   });
 }
 
-/** The rules that every account's location was held against when its key was set: only the key itself can have changed. */
+/**
+ * Without the region: it was compared with the account when the key was set, and only the key itself can have changed
+ * since.
+ */
 export const brokenRules = (key: KeyDescription, now: EpochMs) =>
   violationsOf(key, { location: key.region ?? '' }, now);

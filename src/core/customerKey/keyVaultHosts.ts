@@ -1,4 +1,7 @@
-/** The hosts of Key Vault by cloud (Key Vault docs, "About keys, secrets & certificates"): the allow-list of every call. */
+/**
+ * The hosts of Key Vault by cloud (Key Vault docs, "About keys, secrets & certificates"). Every call is compared with
+ * this allow-list.
+ */
 
 export type Cloud = 'public' | 'usgov' | 'china';
 
@@ -11,7 +14,7 @@ export const keyVaultSuffixes: Readonly<Record<Cloud, readonly [vault: string, m
 
 const vaultName = /^[a-z](?:[a-z0-9]|-(?=[a-z0-9])){2,23}$/;
 
-/** The one label before a suffix of the cloud; undefined for any other host. The host is in lower case. */
+/** The single label before a suffix of the cloud; undefined for any other host. The host must be in lower case. */
 export function vaultNameOf(host: string, cloud: Cloud): string | undefined {
   const suffix = keyVaultSuffixes[cloud].find((candidate) => host.endsWith(candidate));
   if (suffix === undefined) return undefined;
@@ -19,5 +22,5 @@ export function vaultNameOf(host: string, cloud: Cloud): string | undefined {
   return vaultName.test(label) ? label : undefined;
 }
 
-/** True for exactly one vault label under a suffix of the cloud: every request is compared with it. */
+/** True for exactly one vault label under a suffix of the cloud. Every request is checked with it. */
 export const isKeyVaultHost = (host: string, cloud: Cloud): boolean => vaultNameOf(host, cloud) !== undefined;

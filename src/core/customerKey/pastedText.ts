@@ -1,6 +1,6 @@
 /**
- * Texts that people paste in place of a key identifier, because a tool or a page shows them: each with the sentence that says
- * what it is and what to send. Pure text, and only for messages: nothing here accepts an identifier.
+ * Texts that people paste instead of a key identifier because a tool or page shows them. Each has a sentence that says
+ * what it is and what to send. Pure, and only for messages: no code here accepts an identifier.
  */
 import { type Cloud, keyVaultSuffixes } from './keyVaultHosts.ts';
 
@@ -37,7 +37,7 @@ const armKey = new RegExp(`/providers/microsoft\\.keyvault/(vaults|managedhsms)/
 const otherObject = new RegExp(`^https://(${vault})(\\.[a-z.]+?)(?::443)?/(certificates|secrets)/(${key})`, 'i');
 const insidePage = new RegExp(`https?://(${vault})(\\.[a-z.]+?)(?::443)?/keys/(${key})`, 'i');
 
-/** What the text is, where it is something that is known; it ends with what to send. */
+/** What a known text is and what to send instead; undefined for an unknown text. */
 export function whatWasPasted(text: string, cloud: Cloud): string | undefined {
   const [vaultSuffix, hsmSuffix] = keyVaultSuffixes[cloud];
   const arm = armKey.exec(text);
@@ -69,7 +69,7 @@ const privateZones: Readonly<Record<Cloud, readonly string[]>> = {
   china: ['.privatelink.vaultcore.azure.cn', '.privatelink.managedhsm.azure.cn'],
 };
 
-/** What a host is that is nearly one of the cloud's. */
+/** What a host is that resembles one of the cloud's. */
 export function whichHost(host: string, cloud: Cloud): string | undefined {
   const zone = privateZones[cloud].findIndex((suffix) => host.endsWith(suffix));
   if (zone !== -1) {
@@ -80,6 +80,6 @@ export function whichHost(host: string, cloud: Cloud): string | undefined {
   const other = (Object.keys(keyVaultSuffixes) as Cloud[]).find((one) => one !== cloud && isOf(one));
   if (other !== undefined)
     return `It is a host of the cloud '${other}'; this service is set to '${cloud}' (setting KEYWARD_CLOUD).`;
-  if (host.endsWith('.')) return 'It ends with a dot: leave the dot out.';
+  if (host.endsWith('.')) return 'It ends with a dot: remove the dot.';
   return undefined;
 }

@@ -1,11 +1,11 @@
-/** What the customerKey capability needs from outside: Key Vault, and the store of claims. */
+/** The ports of the customerKey capability: Key Vault, and the store of claims. */
 import type { Bytes } from '../base/bytes.ts';
 import type { Cause } from '../base/causes.ts';
 import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { Binding } from './binding.ts';
 
-/** How a key is reached: the part of a binding that an adapter needs. */
+/** The address and identity of a key: the part of a binding that an adapter needs. */
 export type KeyRef = Pick<Binding, 'vaultHost' | 'vaultName' | 'keyName' | 'tenantId' | 'identity'>;
 
 /** A service principal of Keyward, as Microsoft Entra ID names it. GUIDs in lower case. */
@@ -16,17 +16,19 @@ export interface Principal {
   readonly clientId?: string;
 }
 
-/** What the transport saw while it asked, for logs and audit. */
+/** What the transport recorded during a call, for logs and audit. */
 export interface Observed {
   readonly status?: number;
   readonly innerCode?: string;
   readonly networkCode?: string;
-  /** Key Vault's `x-ms-request-id`: what its support asks for, and what the customer's own log shows. */
+  /** Key Vault's `x-ms-request-id`: its support needs it, and the customer's own log shows it. */
   readonly requestId?: string;
   readonly region?: string;
   readonly retryAfterSeconds?: number;
-  /** The principal that Keyward called as. Absent where nothing names it. */
+  /** The principal of Keyward's call. Absent when nothing names it. */
   readonly principal?: Principal;
+  /** Neither the token nor the answer names the principal: it is the one of the settings. */
+  readonly isPrincipalAssumed?: true;
   readonly durationMs: number;
 }
 
@@ -47,7 +49,7 @@ export interface KeyDescription {
   readonly recoveryLevel: string;
   readonly region?: string;
   readonly publicKey: RsaPublicKey;
-  /** The customer's own words. */
+  /** Tags that the customer wrote. */
   readonly tags?: Readonly<Record<string, string>>;
 }
 
@@ -56,13 +58,13 @@ export interface RsaPublicKey {
   readonly e: Bytes;
 }
 
-/** Key Vault. Causes come as values; nothing here throws for what a vault answers, or does not answer. */
+/** Key Vault. Causes are values: no function throws for an answer of a vault, or for a missing one. */
 export interface KeyVault {
   /** The named version, or the latest. */
   describe(keyRef: KeyRef, version?: string): Promise<Answer<KeyDescription>>;
   /** A remote unwrap (RSA-OAEP-256) by exactly this version. The caller wipes the value. */
   unwrap(keyRef: KeyRef, version: string, wrapped: Bytes): Promise<Answer<Bytes>>;
-  /** Local: RSA-OAEP-256 with the public key, as Key Vault's own guidance advises. Proves nothing until unwrapped remotely. */
+  /** Local: RSA-OAEP-256 with the public key, as Key Vault recommends. Proves nothing until a remote unwrap. */
   wrap(key: RsaPublicKey, plain: Bytes): Bytes;
 }
 
@@ -74,17 +76,20 @@ export interface Claim {
   readonly value: string;
   readonly owner: string;
   readonly at: EpochMs;
-  /** Somebody is about to release it. It still counts, and whoever claims it takes the mark away. */
+  /** A release is in progress. It still counts, and the next claim removes the mark. */
   readonly isReleasing?: true;
 }
 
-/** What belongs to which owner (insert if absent). */
+/** The owners of vaults, tenants and identities (insert if absent). */
 export interface Claims {
   find(kind: ClaimKind, value: string): Promise<Stored<Claim> | undefined>;
-  /** The owner that holds the claim afterwards: the caller, or whoever was first. @throws LostRace while it is being released. */
+  /**
+   * The owner that holds the claim afterwards: the caller, or an earlier one. @throws LostRace while it is being
+   * released.
+   */
   claim(kind: ClaimKind, value: string, owner: string, at: EpochMs): Promise<string>;
-  /** Only as it was read; undefined: it has changed, or is gone. */
+  /** Only if unchanged; undefined: it has changed, or is gone. */
   mark(claim: Stored<Claim>, isReleasing: boolean): Promise<Stored<Claim> | undefined>;
-  /** Only as it was read; false: it has changed, or is gone. */
+  /** Only if unchanged; false: it has changed, or is gone. */
   release(claim: Stored<Claim>): Promise<boolean>;
 }

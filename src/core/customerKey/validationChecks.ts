@@ -1,6 +1,6 @@
 /**
- * What each check of a customer key comes to, from the facts that were gathered. Pure. Undefined: it could not be looked at,
- * because something before it stood in the way.
+ * The result of each check of a customer key, from the gathered facts. Pure. Undefined: the check was not possible,
+ * because an earlier one failed.
  */
 
 import type { CauseActor } from '../base/causeCatalogue.ts';
@@ -12,47 +12,47 @@ import { findingOf, type RuleMeasure, type RuleName } from './keyRequirements.ts
 import type { Cloud } from './keyVaultHosts.ts';
 import type { Answer, KeyDescription, Observed } from './ports.ts';
 
-/** What was looked at, in this order; what is absent was not, because something before it stood in the way. */
+/** The gathered facts, in this order. A fact is absent when an earlier failure prevented it. */
 export interface KeyFacts {
-  /** Refused: the text is no identifier, or its host no Key Vault. */
+  /** A Refusal when the text is not an identifier or its host is not a Key Vault. */
   readonly identifier: KeyIdentifier | Refusal;
   readonly binding?: Binding;
   /** No other owner holds vault, tenant or identity. */
   readonly mayUse?: boolean;
   readonly described?: Answer<KeyDescription>;
-  /** What was wrapped with the key locally was opened by the vault. */
+  /** The vault's answer when it had to open what the key wrapped locally. */
   readonly proof?: Answer<unknown>;
-  /** Where reading is denied: what the vault answered when it was to open random bytes. */
+  /** When reading is denied: the vault's answer when it had to open random bytes. */
   readonly probe?: Answer<unknown>;
 }
 
 export interface Measure extends RuleMeasure {
   readonly owner: string;
-  /** The name of the tag that must hold the owner. Absent: none is asked for. */
+  /** The name of the tag that must hold the owner. Absent: no tag is required. */
   readonly ownerTag?: string;
   readonly cloud: Cloud;
 }
 
-/** What one check came to. `unknown`: not looked at, or not told by the vault. */
+/** The result of one check. `unknown`: not checked, or not returned by the vault. */
 export interface Found {
   readonly result: 'pass' | 'fail' | 'warn' | 'unknown';
   /** Present exactly on `fail` and `warn`. */
   readonly cause?: Cause | 'KeyNearExpiry';
-  /** Where the meaning of the cause does not say enough. */
+  /** Present when the meaning of the cause is not specific enough. */
   readonly message?: string;
-  /** What was seen, for people. */
+  /** The fact that was found, as readable text. */
   readonly seen?: string;
-  /** Present where there is a cause. */
+  /** Present when there is a cause. */
   readonly whoActs?: CauseActor;
-  /** Where the remedy of the cause is not the one. */
+  /** Present when the remedy of the cause does not fit. */
   readonly remedy?: string;
 }
 
-export const notLookedAt = 'Not looked at: something else stands in the way.';
+export const notChecked = 'Not checked, because an earlier check failed.';
 
 export const pass: Found = { result: 'pass' };
 
-/** The text is read from the left: where the host is none of ours, what stands behind it is not looked at. */
+/** The text is checked from the left: when the host is not allowed, the rest is not checked. */
 export function identifierFound(name: 'identifierForm' | 'hostAllowed', { identifier }: KeyFacts): Found | undefined {
   if (!(identifier instanceof Refusal)) return pass;
   const cause = identifier.code === 'VaultHostNotAllowed' ? identifier.code : 'KeyIdentifierMalformed';
@@ -61,7 +61,7 @@ export function identifierFound(name: 'identifierForm' | 'hostAllowed', { identi
     : undefined;
 }
 
-/** Which step of the first call a cause belongs to. */
+/** The step of the first call that a cause belongs to. */
 const tokenCauses: ReadonlySet<Cause> = new Set(['IdentityUnavailable', 'IdentityNotAuthorized', 'TenantMismatch']);
 function stageOf(cause: Cause) {
   if (tokenCauses.has(cause)) return 'identityToken';
@@ -71,7 +71,10 @@ function stageOf(cause: Cause) {
 
 type Stage = ReturnType<typeof stageOf>;
 
-/** A vault can refuse before it asks for a token, and a token be refused before the vault is asked: both are seen at the key only. */
+/**
+ * A vault can refuse before it requires a token, and a token can be refused before the vault is called. Both show only
+ * in the answer about the key.
+ */
 export function answerFound(stage: Stage, answer: Answer<unknown> | undefined): Found | undefined {
   if (answer === undefined) return undefined;
   const seen = stage === 'keyReadable' ? seenOf(answer.observed) : {};
@@ -81,7 +84,7 @@ export function answerFound(stage: Stage, answer: Answer<unknown> | undefined): 
   return denied(answer, 'The identity may not read the key (get).');
 }
 
-/** A grant that was made just now is the likeliest reason at this moment. */
+/** A recent grant is the most likely reason. */
 const propagation = 'If it was granted just now, wait: role assignments take up to 10 minutes.';
 
 function denied({ cause, observed }: { cause: Cause; observed: Observed }, what: string): Found {
@@ -92,13 +95,13 @@ function denied({ cause, observed }: { cause: Cause; observed: Observed }, what:
 export function ruleFound(rule: RuleName, { described, binding }: KeyFacts, measure: Measure): Found | undefined {
   if (described?.ok !== true) return undefined;
   const found = findingOf(rule, described.value, measure);
-  if (found.result === 'unknown') return { ...found, message: 'Not told by what the vault says.' };
+  if (found.result === 'unknown') return { ...found, message: 'The vault does not return this fact.' };
   if (found.result !== 'warn') return found;
   const rotate = `az keyvault key rotate --vault-name ${binding?.vaultName} --name ${binding?.keyName}`;
   return { ...found, message: 'The key version expires soon.', remedy: `Create a new version before: ${rotate}` };
 }
 
-/** Tags are the customer's own words: what is told is whether the right one is there. */
+/** Tags are the customer's own text, so the result says only whether the required one is present. */
 export function tagFound({ described, binding }: KeyFacts, { ownerTag, owner }: Measure): Found | undefined {
   if (ownerTag === undefined) return pass;
   if (described?.ok !== true || binding === undefined) return undefined;
@@ -111,26 +114,30 @@ export function tagFound({ described, binding }: KeyFacts, { ownerTag, owner }: 
     cause: 'OwnerMismatch',
     seen: value === undefined ? 'no such tag' : 'another value',
     message: `The key does not carry the tag '${ownerTag}' with the value '${owner}'.`,
-    remedy: `Set it (the other tags of the key must be named too, or they go): ${set} --tags "${ownerTag}=${owner}"`,
+    remedy: `Set it, and name the key’s other tags too, because the command removes the rest: ${set} --tags "${ownerTag}=${owner}"`,
   };
 }
 
 export function proofFound({ proof, probe }: KeyFacts, before: readonly Found[]): Found | undefined {
   if (proof?.ok === true) return { ...pass, ...seenOf(proof.observed) };
   if (proof !== undefined) {
-    const isTold = before.some(({ cause }) => cause === proof.cause);
-    if (isTold)
-      return { result: 'unknown', message: `${notLookedAt} The vault refused for it.`, ...seenOf(proof.observed) };
+    const isReported = before.some(({ cause }) => cause === proof.cause);
+    if (isReported)
+      return {
+        result: 'unknown',
+        message: `${notChecked} The vault refused for that reason.`,
+        ...seenOf(proof.observed),
+      };
     return denied(proof, 'The identity may not unwrap with the key.');
   }
   if (probe === undefined || probe.ok) return undefined;
   const seen = seenOf(probe.observed);
   if (probe.cause === 'KeyPermissionDenied') return denied(probe, 'The identity may not unwrap with the key either.');
-  // It tried to open random bytes, and said that it cannot.
+  // The vault tried to open the random bytes and could not, so the identity may unwrap.
   const mayUnwrap = probe.cause === 'KeyMaterialMismatch';
   const message = mayUnwrap
-    ? 'The identity may unwrap with this version; without get nothing can be wrapped.'
-    : notLookedAt;
+    ? 'The identity may unwrap with this version. Without get, Keyward cannot wrap.'
+    : notChecked;
   return { result: 'unknown', message, ...seen };
 }
 

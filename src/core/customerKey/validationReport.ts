@@ -1,6 +1,7 @@
 /**
- * Everything that is checked of a customer key before it may wrap, as one list in a fixed order. Pure: customerKey.ts gathers the
- * facts, this says what they mean. The dry run tells the list whole; PUT and PATCH tell of it what fails and what warns.
+ * All checks of a customer key before it may wrap, as one list in a fixed order. Pure: acceptCustomerKey.ts gathers the
+ * facts, and this file interprets them. The dry run returns the whole list. PUT and PATCH return the failed checks and
+ * the warnings.
  */
 import { actorOf, meaningOf, remedyOf } from '../base/causes.ts';
 import { defined } from '../base/defined.ts';
@@ -14,7 +15,7 @@ import {
   identifierFound,
   type KeyFacts,
   type Measure,
-  notLookedAt,
+  notChecked,
   pass,
   proofFound,
   ruleFound,
@@ -38,7 +39,7 @@ export interface Check extends Found {
 const holds: Readonly<Record<CheckName, string>> = {
   identifierForm: 'The key identifier names a key.',
   hostAllowed: 'The host is a Key Vault of the configured cloud.',
-  ownerMayUse: 'Vault, tenant and identity can be used by accounts of this owner.',
+  ownerMayUse: 'Accounts of this owner may use the vault, tenant and identity.',
   identityToken: 'The identity has a token for the vault.',
   vaultReachable: 'The vault answers.',
   keyReadable: 'The identity may read the key (get).',
@@ -51,15 +52,15 @@ const holds: Readonly<Record<CheckName, string>> = {
   softDelete: 'The vault has soft delete.',
   purgeProtection: 'The vault has purge protection.',
   region: "The vault is in the account's region.",
-  ownerTag: 'The key carries the tag that names its owner, or none is asked for.',
-  unwrapProof: 'The vault opened what was wrapped with the key.',
+  ownerTag: 'The key has the tag that names its owner, or no tag is required.',
+  unwrapProof: 'The vault opened what the key had wrapped.',
 };
 
 /** Every check, in the order of `checkNames`. */
 export function checksOf(facts: KeyFacts, measure: Measure): Check[] {
   const before: Found[] = [];
   return checkNames.map((name) => {
-    const found = look(name, facts, measure, before) ?? { result: 'unknown', message: notLookedAt };
+    const found = look(name, facts, measure, before) ?? { result: 'unknown', message: notChecked };
     before.push(found);
     const { cause } = found;
     const message = cause === undefined || cause === 'KeyNearExpiry' ? holds[name] : meaningOf(cause);
@@ -68,7 +69,7 @@ export function checksOf(facts: KeyFacts, measure: Measure): Check[] {
   });
 }
 
-/** Where the text names no vault, remedies name none either. */
+/** When the text names no vault, remedies name none either. */
 function targetOf({ binding, identifier, described }: KeyFacts, { location, cloud }: Measure): RemedyTarget {
   if (binding === undefined || identifier instanceof Refusal)
     return { vaultHost: `NAME${keyVaultSuffixes[cloud][0]}`, vaultName: 'NAME', keyName: 'KEY', location };
@@ -97,8 +98,8 @@ function look(name: CheckName, facts: KeyFacts, measure: Measure, before: readon
   }
 }
 
-/** Whether the key may be used. What is unknown does not stand in the way: a vault need not tell its region. */
+/** Whether the key may be used. An unknown result does not prevent it: a vault need not return its region. */
 export const isValid = (checks: readonly Check[]): boolean => checks.every(({ result }) => result !== 'fail');
 
-/** One check as a person reads it. */
+/** One check as readable text. */
 export const told = ({ message, remedy }: Check): string => (remedy === undefined ? message : `${message} ${remedy}`);

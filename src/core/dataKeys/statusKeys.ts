@@ -8,8 +8,10 @@
  */
 import { CompactSign, calculateJwkThumbprint } from 'jose';
 import type { AccountsDeps } from '../accounts/deps.ts';
+import { type Age, startAge } from '../base/age.ts';
 import { base64, fromBase64, wipe } from '../base/bytes.ts';
 import { describeError, Unavailable } from '../base/errors.ts';
+import { singleFlight } from '../base/singleFlight.ts';
 import type { EpochMs } from '../base/time.ts';
 import { KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
 import { openStatusKey, type StatusKeyPair, sealStatusKey, statusKeyGeneration } from '../crypto/statusKeyEnvelope.ts';
@@ -19,9 +21,9 @@ const dayMs = 24 * 3_600_000;
 /** A pair signs for this long, and is published for some time after it has been superseded. */
 export const statusKeyMs = 90 * dayMs;
 const publishedAfterMs = dayMs;
-/** A process reads the pairs again when what it has is older. */
+/** A process reads the pairs again when its copy is older. Until `arrivingMs`, no caller waits for it. */
 const readEveryMs = 60_000;
-/** Before a new pair signs: each process has read it, and each copy of the public keys in a cache has ended. */
+/** Before a new pair signs: no process publishes a copy that is older, and each cached set of public keys has ended. */
 const arrivingMs = 5 * 60_000;
 
 /** A public key as a JWK set has it. */
@@ -50,11 +52,12 @@ type OpenPair = StatusKeyPair & StatusKeyRow & { readonly kid: string; readonly 
 export function createStatusKeys(tools: StatusKeyDeps): StatusKeys {
   const { statusKeyStore: store, clock, random, log } = tools;
   const opened = new Map<string, OpenPair>();
-  let current: { readonly pairs: readonly OpenPair[]; readonly at: number } | undefined;
-  let flight: Promise<readonly OpenPair[]> | undefined;
+  let current: { readonly pairs: readonly OpenPair[]; readonly ageMs: Age } | undefined;
 
-  async function read(): Promise<readonly OpenPair[]> {
-    const at = clock.monotonic();
+  const read = singleFlight(readOnce, readEveryMs, clock);
+
+  async function readOnce(): Promise<readonly OpenPair[]> {
+    const ageMs = startAge(clock);
     const { atRest } = await tools.rings();
     let pairs = await readPairs();
     const slot = `${String(atRest.newest.generation).padStart(10, '0')}:${Math.floor(clock.now() / statusKeyMs)}`;
@@ -64,7 +67,7 @@ export function createStatusKeys(tools: StatusKeyDeps): StatusKeys {
     }
     const superseded = supersededOf(pairs);
     const published = pairs.filter((one) => !superseded.includes(one));
-    current = { pairs: published, at };
+    current = { pairs: published, ageMs };
     for (const { slot } of superseded) await store.remove(slot);
     return published;
   }
@@ -108,16 +111,19 @@ export function createStatusKeys(tools: StatusKeyDeps): StatusKeys {
     pairs.filter((_, n) => clock.now() - (pairs[n + 1]?.createdAt ?? clock.now()) > publishedAfterMs);
 
   async function pairsNow(): Promise<readonly OpenPair[]> {
-    if (current !== undefined && clock.monotonic() - current.at < readEveryMs) return current.pairs;
-    flight ??= read().finally(() => {
-      flight = undefined;
+    const held = current;
+    if (held === undefined) return read();
+    const ageMs = held.ageMs();
+    if (ageMs < readEveryMs) return held.pairs;
+    const renewed = read().catch((error: unknown) => {
+      log.warn('The keys of key statuses could not be read again', { error: describeError(error) });
+      // Every process publishes a superseded pair for a day, so statuses by the copy still verify.
+      if (ageMs < publishedAfterMs) return held.pairs;
+      throw error;
     });
-    if (current === undefined) return flight;
-    // The cached keys are valid for days: no caller waits for a refresh, and none fails with it.
-    flight.catch((error: unknown) =>
-      log.warn('The keys of key statuses were not read again', { error: describeError(error) }),
-    );
-    return current.pairs;
+    if (ageMs >= arrivingMs) return renewed;
+    renewed.catch(() => undefined);
+    return held.pairs;
   }
 
   return {

@@ -4,19 +4,19 @@ export interface RenewedPage {
   /** Rows under an older KEK. */
   readonly found: number;
   readonly renewed: number;
-  /** Of those found, not as Keyward wrote them: they stay as they are. */
+  /** Those of the found rows that are not as Keyward wrote them. They stay unchanged. */
   readonly damaged: number;
   /** Absent on the last page. */
   readonly next?: string;
 }
 
-/** The MACs of stored rows, which are under the at-rest ring (INV-13). */
+/** The MACs of stored rows, which the at-rest ring protects (INV-13). */
 export interface RowRenewal {
-  /** In the order in which a pass goes over them. */
+  /** In the order in which a pass processes them. */
   readonly tables: readonly string[];
   /**
-   * Puts the rows of a page that are under a KEK before `generation` under the newest one. `after`: the `next` of the page
-   * before it. A page can be empty and have a `next`.
+   * Puts the rows of a page whose KEK is older than `generation` under the newest KEK. `after`: the `next` of the
+   * previous page. A page can be empty and still have a `next`.
    */
   renew(table: string, generation: number, after?: string): Promise<RenewedPage>;
 }

@@ -1,6 +1,7 @@
 /**
- * The second part of a pass of the at-rest ring: the MACs of all rows come under the newest KEK, table by table. Rows that the
- * first part has written are under it already. What does not verify counts as stuck, and keeps the older KEK (INV-13).
+ * The second part of a pass of the at-rest ring: it puts the MACs of all rows under the newest KEK, table by table.
+ * Rows that the first part has written already have the newest one. A row that does not verify counts as stuck, and
+ * Keyward retains the older KEK for it (INV-13).
  */
 import type { EpochMs } from '../base/time.ts';
 import type { RingPass } from '../rings/ring.ts';

@@ -1,6 +1,6 @@
 /**
- * Bringing one account, and its secrets, under the newest KEKs: both layers are the service's own, so no account key is opened and
- * no customer key is asked. Works also while the customer key is inaccessible.
+ * Puts one account and its secrets under the newest KEKs. Both layers belong to the service, so no account key is
+ * opened and no call leaves for a customer's vault. It works also while the customer key is inaccessible.
  */
 
 import pLimit from 'p-limit';
@@ -33,14 +33,17 @@ import { alarm } from '../secrets/secretAudit.ts';
 import type { ResealDeps } from './deps.ts';
 
 export interface PageResult {
-  /** Under an older generation, or not to be told. */
+  /** Rows under an older generation, and rows whose generation cannot be read. */
   found: number;
   moved: number;
-  /** Of those found, not to be opened. */
+  /** Those of the found rows that do not open. */
   stuck: number;
 }
 
-/** Everything that the ring protects in one account. Rows that do not open are logged and left as they are. @throws Unavailable | DamagedRow */
+/**
+ * Re-seals everything that the ring protects in one account. It logs rows that do not open and leaves them unchanged.
+ * @throws Unavailable | DamagedRow
+ */
 export async function processAccount(
   name: string,
   ring: RingName,
@@ -53,7 +56,7 @@ export async function processAccount(
   return visited;
 }
 
-/** The account as it was read; undefined where there is none. @throws DamagedRow */
+/** The account as it was read; undefined when there is none. @throws DamagedRow */
 async function resealRecord(
   name: string,
   ring: RingName,
@@ -86,7 +89,9 @@ async function resealRecord(
   });
 }
 
-/** Both layers under the newest KEKs; undefined when they are, or under still newer ones. @throws KeyMaterialMismatch */
+/**
+ * Both layers under the newest KEKs; undefined when they already have these or newer ones. @throws KeyMaterialMismatch
+ */
 export function resealed(
   record: ActiveAccount,
   { system, atRest }: Rings,
@@ -151,7 +156,7 @@ async function resealSecrets(
   }
 }
 
-/** `lost`: changed by somebody since, and met by the next round. */
+/** `lost`: another writer has changed it since; the next round processes it again. */
 async function resealSecret(
   row: StoredSecret,
   record: ActiveAccount,
@@ -171,7 +176,7 @@ async function resealSecret(
   }
 }
 
-/** How many are still as they were read, in the account as it was read: others are somebody's work of this moment. */
+/** How many failed rows are unchanged, in an unchanged account. The others are another writer's current work. */
 async function alarmed(
   rows: readonly StoredSecret[],
   account: Stored<ActiveAccount>,

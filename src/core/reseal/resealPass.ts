@@ -1,6 +1,7 @@
 /**
- * A pass of a ring's rotation: every account there is, in the order of the accounts' own table, slice by slice. How far it is stands in
- * the ring's state; a message only says go on. One worker at a time, and where there are two all the same, etags keep them from harm.
+ * The pass of a ring's rotation: it processes all accounts in batches, in the order of the accounts table. The ring's
+ * state holds the progress; a message only wakes a worker. One worker runs at a time. When two run all the same, ETags
+ * prevent conflicting writes.
  */
 import { describeError, LostRace, Unavailable } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
@@ -12,11 +13,11 @@ import type { ResealDeps } from './deps.ts';
 import { renewRows } from './renewRows.ts';
 import { processAccount } from './resealAccount.ts';
 
-/** How long one message goes on; far below what a worker that died keeps others off for. */
+/** How long the work of one message lasts: far less than the lease that keeps other workers away. */
 const sliceMs = 20_000;
 const namesAPage = 48;
 const accountsAtOnce = 8;
-/** Rows that do not open are tried again once a day, or when the operator asks. */
+/** Keyward retries rows that do not open once a day, or when the operator requests it. */
 const stuckRetryMs = 24 * 3_600_000;
 
 export async function workOnPass(ring: RingName, service: ResealDeps): Promise<void> {
@@ -30,17 +31,17 @@ export async function workOnPass(ring: RingName, service: ResealDeps): Promise<v
     if (rotation?.pass === undefined || !isPassDue(rotation, clock.now())) return;
     isMoreDue = await workOneSlice(ring, stored, rotation, rotation.pass, service);
   } catch (error) {
-    // Another worker has gone on: what it did stands in the state.
+    // Another worker has continued the pass, and the state holds its progress.
     if (!(error instanceof LostRace)) throw error;
     log.info('Another worker continued the pass of a ring', { ring });
   } finally {
     await vaults.endWork(`ring-${ring}`, ticket);
   }
-  // Not before the work is given up, or whoever is woken would find it taken.
+  // After the lock is released, because the woken worker would otherwise find the lock taken.
   if (isMoreDue) await wakePass(ring, service);
 }
 
-/** Whether there is more to do at once. */
+/** Returns whether more work is due at once. */
 async function workOneSlice(
   ring: RingName,
   stored: StoredRing,
@@ -80,7 +81,10 @@ async function workOneSlice(
   return false;
 }
 
-/** What is stuck stays told until the next round; one that only found something comes again when others have settled. */
+/**
+ * Stuck rows stay reported until the next round. A round that only found rows under an older KEK is repeated after
+ * other writers have finished.
+ */
 function afterRound({ after: _done, rows: _all, ...pass }: RingPass, now: EpochMs): RingPass {
   if (pass.found === 0) return { ...pass, isClean: true };
   return pass.stuck === 0 ? nextRound(pass, now + settleMs) : { ...pass, startAt: now + stuckRetryMs };
@@ -93,7 +97,7 @@ async function processAccounts(
   service: ResealDeps,
 ): Promise<{ pass: RingPass; isOver: boolean }> {
   const until = service.clock.now() + sliceMs;
-  // A round that had to wait for stuck rows is counted anew.
+  // A round that waited for stuck rows starts its counts at zero.
   let pass =
     began.after === undefined && began.rows === undefined ? { ...began, visited: 0, found: 0, stuck: 0 } : began;
   if (pass.rows !== undefined) return renewRows(pass, rotation.to, until, service);
@@ -114,7 +118,10 @@ async function processAccounts(
   }
 }
 
-/** One account's failure stops no other, and keeps the older generation. Without storage there is no going on. */
+/**
+ * A failure of one account does not stop the others, and Keyward retains the older generation. Without storage the pass
+ * stops.
+ */
 async function visit(name: string, ring: RingName, rotation: RingRotation, service: ResealDeps) {
   try {
     return await processAccount(name, ring, rotation, service);
@@ -125,7 +132,8 @@ async function visit(name: string, ring: RingName, rotation: RingRotation, servi
       ring,
       error: describeError(error),
     });
-    // An account that others write to all the time will have its turn; what is wrong with it stays wrong.
+    // A later round processes an account that other writers change all the time. An account that is damaged stays
+    // damaged.
     return { found: 1, moved: 0, stuck: error instanceof Unavailable ? 0 : 1 };
   }
 }

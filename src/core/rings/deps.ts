@@ -10,9 +10,9 @@ import type { Rings } from './ring.ts';
 
 /** Work on rings in the background. */
 export type RingWork =
-  /** Continue the pass of this ring's rotation. */
+  /** Continues the pass of this ring's rotation. */
   | { readonly visit: 'ring'; readonly ring: RingName }
-  /** Check the operator's own keys now, unless a check has run since. */
+  /** Checks the operator's own keys now, unless a check has run since. */
   | { readonly visit: 'operatorKeys'; readonly requestedAt: EpochMs };
 
 export interface RingsDeps extends Omit<AuditDeps, 'rings'> {
@@ -20,8 +20,8 @@ export interface RingsDeps extends Omit<AuditDeps, 'rings'> {
   readonly ringStore: RingStore;
   readonly operatorKeys: OperatorKeys;
   /**
-   * As this process has them, read again once a minute; `fresh`: as they are stored after the call.
-   * @throws Unavailable while there are none yet, or none that are fresh.
+   * The rings of this process, read again once a minute. `fresh`: as they are stored after the call.
+   * @throws Unavailable while there are none, or none that are fresh.
    */
   readonly rings: (read?: 'fresh') => Promise<Rings>;
   readonly vaults: WorkLock;

@@ -1,4 +1,7 @@
-/** One KEK and its wrappings: how it is wrapped, proven and opened by the operator's keys, byte by byte as docs/envelope.md says. */
+/**
+ * One KEK and its wrappings: wrapping, proof and decryption with the operator's keys, byte by byte as docs/envelope.md
+ * says.
+ */
 import { createHmac } from 'node:crypto';
 import { type Bytes, bytesOf, concat, equalBytes, lengthPrefixed, uint32, wipe } from '../base/bytes.ts';
 import type { Cause } from '../base/causes.ts';
@@ -7,14 +10,14 @@ import type { RingName } from '../base/vocabulary.ts';
 import { type Kek, KeyMaterialMismatch, keyLength } from '../crypto/accountKeyEnvelope.ts';
 import { versionedIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { Answer, KeyDescription, KeyRef, KeyVault } from '../customerKey/ports.ts';
-import type { OpenKek, RingRow } from './ring.ts';
+import type { OpenKek, RingLink, RingRow } from './ring.ts';
 
 /** The operator's keys, as the settings name them. */
 export interface OperatorKeys {
   readonly system: KeyRef;
-  /** Of the at-rest ring and the audit ring. */
+  /** For the at-rest ring and the audit ring. */
   readonly atRest: KeyRef;
-  /** In a second vault: wraps every KEK as well. */
+  /** In a second vault; wraps every KEK too. */
   readonly recovery?: KeyRef;
 }
 
@@ -27,7 +30,7 @@ function kekPayload(ring: RingName, generation: number, key: Bytes): Bytes {
   return concat(Uint8Array.of(1, ringCode[ring]), uint32(generation), key);
 }
 
-/** Wraps locally, and hands out nothing that a remote unwrap has not opened to the same bytes (INV-11). */
+/** Wraps locally, and returns only what a remote unwrap has opened to the same bytes (INV-11). */
 export async function wrapProven(
   ring: RingName,
   kek: Kek,
@@ -47,7 +50,7 @@ export async function wrapProven(
   return proof.ok ? { ...proof, value: place } : proof;
 }
 
-/** A remote unwrap that gives exactly this KEK. */
+/** Whether a remote unwrap returns exactly this KEK. */
 export async function prove(
   row: Pick<RingRow, 'ring' | 'key' | 'wrapped'>,
   kek: Kek,
@@ -64,25 +67,38 @@ export async function prove(
 }
 
 /**
- * Anybody can wrap bytes of their own with the public part of a key. So a KEK carries a proof, under the KEK before it, that it was made
- * here: who can write the table alone cannot have the service seal with a KEK that they know.
+ * A writer of the table can wrap bytes of their own with the public part of a key. So a KEK carries an HMAC under a KEK
+ * that existed before it: an older one of its own ring or, for the oldest one of a ring, one of another ring. A writer
+ * of the table alone cannot make the service encrypt with a KEK that they know, and cannot replace a ring (INV-13).
  */
-export const linkOf = (ring: RingName, kek: Kek, before: Kek): string => {
-  const text = lengthPrefixed('keyward/ring-link/1', ring, uint32(kek.generation), kek.key);
-  const link = createHmac('sha256', before.key).update(text).digest('base64url');
+export function linkOf(ring: RingName, kek: Kek, by: RingName, before: Kek): RingLink {
+  const text = lengthPrefixed('keyward/ring-link/2', ring, uint32(kek.generation), kek.key);
+  const mac = createHmac('sha256', before.key).update(text).digest('base64url');
   wipe(text);
-  return link;
+  return { ring: by, generation: before.generation, mac };
+}
+
+/**
+ * The rings whose KEKs prove the origin of the oldest KEK of a ring. A starting process opens the rings in the order of
+ * `ringNames`. It accepts the system ring unverified; with a foreign system ring, no other ring fits. The audit ring
+ * keeps every KEK. So it also serves a process that was idle while the KEKs that it holds of the other rings were
+ * destroyed.
+ */
+export const vouchers: Readonly<Record<RingName, readonly RingName[]>> = {
+  system: ['audit'],
+  'at-rest': ['system', 'audit'],
+  audit: ['at-rest'],
 };
 
 export const versionIn = ({ key }: Pick<RingRow, 'key'>): string => key.slice(key.lastIndexOf('/') + 1);
 
-/** Only keys that the settings name are asked: a row cannot send us to another vault. */
+/** Keyward calls only keys that the settings name: a row cannot direct it to another vault. */
 export const isWrappedBy = (row: Pick<RingRow, 'key'>, key: KeyRef): boolean =>
   row.key === versionedIdentifier(key, versionIn(row));
 
 /**
- * Opens a KEK under the first of its wrappings that a vault still opens: those of the ring's own key before those of the recovery key,
- * newest first. @throws KeyMaterialMismatch when it opens to something else @throws Unavailable
+ * Decrypts a KEK with the first of its wrappings that a vault unwraps: those of the ring's own key before those of the
+ * recovery key, newest first. @throws KeyMaterialMismatch when the result is another key @throws Unavailable
  */
 export async function openKek(
   ring: RingName,
@@ -90,6 +106,7 @@ export async function openKek(
   rows: readonly RingRow[],
   keys: OperatorKeys,
   keyVault: KeyVault,
+  isAuthentic: (row: RingRow, kek: Kek) => boolean,
 ): Promise<OpenKek> {
   const newestFirst = rows.filter((row) => row.generation === generation).toSorted((a, b) => b.createdAt - a.createdAt);
   const ways: [OpenKek['openedBy'], KeyRef][] = [['operator', keyOf(ring, keys)]];
@@ -98,15 +115,20 @@ export async function openKek(
   for (const [openedBy, key] of ways) {
     for (const row of newestFirst.filter((one) => isWrappedBy(one, key))) {
       const opened = await keyVault.unwrap(key, versionIn(row), row.wrapped);
-      if (opened.ok) return { generation, key: kekIn(opened.value, ring, generation), openedBy };
-      // What the ring's own key said tells the operator more than what the recovery key did.
+      if (opened.ok) {
+        const kek = { generation, key: kekIn(opened.value, ring, generation), openedBy };
+        if (isAuthentic(row, kek)) return kek;
+        wipe(kek.key);
+        throw new KeyMaterialMismatch(`A wrapping of generation ${generation} of the ${ring} ring was edited.`);
+      }
+      // The error of the ring's own key is more useful to the operator than that of the recovery key.
       cause ??= opened.cause;
     }
   }
   throw cause === undefined ? unknownKey(ring, newestFirst) : ringUnavailable(ring, cause);
 }
 
-/** The KEK in an opened payload, which is wiped. @throws KeyMaterialMismatch */
+/** The KEK in a decrypted payload, which is wiped. @throws KeyMaterialMismatch */
 function kekIn(payload: Bytes, ring: RingName, generation: number): Bytes {
   const header = kekPayload(ring, generation, new Uint8Array(0));
   const isOurs =

@@ -1,6 +1,7 @@
 /**
- * What is due for the service's own keys: with every sweep, and when an event says so. One worker at a time. An event can only
- * bring the next look at the operator's keys forward, and not to sooner than `lookSpacingSeconds` after the last (INV-5).
+ * The due work on the service's own keys: with every sweep, and when an event requests it. One worker at a time. An
+ * event can only bring the next reading of the operator's keys forward, and not to sooner than `lookSpacingSeconds`
+ * after the last (INV-5).
  */
 import { describeError } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
@@ -12,7 +13,7 @@ import { nextRotationAt, stepRotation } from './rotateRing.ts';
 
 const busyDelayMs = 3_000;
 
-/** Mostly there is nothing to do, and it costs one query. */
+/** Mostly no work is due, and it costs one query. */
 export async function maintainRings(service: RingsDeps): Promise<void> {
   if (isAnythingDue(await service.ringStore.read(), service))
     await alone(undefined, service, (stored) => tend(stored, service));
@@ -26,11 +27,11 @@ function isAnythingDue(stored: StoredRings, service: RingsDeps): boolean {
   return isRotationDue || isCheckDue(stored, service);
 }
 
-/** An event has come that targets the operator's keys. */
+/** An event names the operator's keys. */
 export const lookAtOperatorKeys = (requestedAt: EpochMs, service: RingsDeps): Promise<void> =>
   alone(requestedAt, service, async (stored) => {
     const checkedAt = stored.check?.checkedAt ?? 0;
-    // Somebody has looked since: that look was this event's too.
+    // A later reading has already served this event.
     if (checkedAt >= requestedAt) return;
     const waitMs = checkedAt + service.policy.lookSpacingSeconds * 1000 - service.clock.now();
     if (waitMs > 0) await service.dailyQueue.send({ visit: 'operatorKeys', requestedAt }, waitMs);
@@ -43,7 +44,7 @@ async function alone(
   work: (stored: StoredRings) => Promise<void>,
 ): Promise<void> {
   const { vaults, clock, policy, dailyQueue } = service;
-  // Nobody has needed the rings yet, and the lock below needs them.
+  // No ring exists before its first use, and the lock below needs the rings.
   if (isWithoutRings(await service.ringStore.read())) return;
   const ticket = await vaults.beginWork('rings', clock.now(), clock.now() + policy.workerLeaseSeconds * 1000);
   if (ticket === undefined) {
@@ -72,7 +73,7 @@ async function tend(before: StoredRings, service: RingsDeps): Promise<void> {
   }
 }
 
-/** Wakes the work on the operator's keys if the event targets their vault. Answers whether it did. */
+/** Wakes the work on the operator's keys if the event names their vault. Returns whether it did. */
 export async function wakeRings(
   { vaultHost, keyName }: { readonly vaultHost: string; readonly keyName?: string },
   service: RingsDeps,

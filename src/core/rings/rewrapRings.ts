@@ -1,8 +1,9 @@
 /**
- * Keeping every KEK wrapped by the newest version of the operator's keys. A newer version adds a wrapping, proves it by a remote
- * unwrap, and only then drops the older ones (INV-11). The KEK is the one in memory, which a remote unwrap has opened before: so a
- * new version costs one read of the key and one unwrap for each generation, however many accounts there are. A version that
- * breaks a rule or fails the proof wraps nothing: the rings stay where they are, and it is told loudly.
+ * Keeps every KEK wrapped by the newest version of the operator's keys. A newer version adds a wrapping, proves it by a
+ * remote unwrap, and only then deletes the older ones (INV-11). The KEK is the one in memory, which a remote unwrap has
+ * opened before. So a new version costs one read of the key and one unwrap for each generation, for any number of
+ * accounts. A version that violates a rule or fails the proof wraps nothing: the rings stay as they are, and Keyward
+ * logs an error.
  */
 
 import { recordForService } from '../audit/serviceAudit.ts';
@@ -18,7 +19,7 @@ import { isWrappedBy, keyOf, type OperatorKeys, prove, wrapProven } from './kek.
 import { generationsOf, type RingRow, ringIn, type StoredRing, type StoredRings } from './ring.ts';
 
 const keyward = { kind: 'keyward', id: 'rings' } as const;
-/** After a vault did not answer: with the next sweep. */
+/** When a vault did not answer: with the next sweep. */
 const retryMs = 60_000;
 
 export const isCheckDue = ({ check }: StoredRings, { clock, policy }: Pick<RingsDeps, 'clock' | 'policy'>): boolean => {
@@ -27,7 +28,7 @@ export const isCheckDue = ({ check }: StoredRings, { clock, policy }: Pick<Rings
   return clock.now() - check.checkedAt >= (check.failed ? Math.min(retryMs, intervalMs) : intervalMs);
 };
 
-/** Reads the newest version of each of the operator's keys, and re-wraps what is under an older one. */
+/** Reads the newest version of each of the operator's keys, and re-wraps the KEKs under an older one. */
 export async function checkOperatorKeys(stored: StoredRings, service: RingsDeps): Promise<void> {
   const checkedAt = service.clock.now();
   let failed = false;
@@ -42,7 +43,7 @@ export async function checkOperatorKeys(stored: StoredRings, service: RingsDeps)
   await service.ringStore.saveCheck({ checkedAt, failed });
 }
 
-/** One key, and what it wraps. */
+/** One key, and the rings that it wraps. */
 interface Use {
   readonly key: KeyRef;
   readonly role: RingRow['role'];
@@ -82,7 +83,7 @@ async function followKey(use: Use, stored: StoredRings, now: EpochMs, service: R
         const isProven = await rewrap(ring, generation, stored.rings[ring], use, answer.value, service);
         areAllProven = areAllProven && isProven;
       } catch (error) {
-        // One generation's trouble keeps none of the others back.
+        // A failure of one generation must not stop the others.
         areAllProven = false;
         const about = { ring, generation, key: nameOf(use.key), error: describeError(error) };
         log.error('A ring could not be re-wrapped', about);
@@ -109,7 +110,7 @@ async function rewrap(
   const rings = await service.rings();
   const opened = ringIn(rings, ring);
   const kek = opened.kek(generation);
-  // A wrapping that somebody put there and did not live to drop the others for is proven again.
+  // A wrapping of a process that died before it deleted the others is proven again.
   const proven =
     present === undefined
       ? await wrapProven(ring, kek, key, description, service.keyVault)
@@ -123,13 +124,10 @@ async function rewrap(
   const link = stored.rows.find((row) => row.generation === generation)?.link;
   const linked = link === undefined ? {} : { link };
   if (proven.value !== true)
-    await service.ringStore.insert({
-      ...proven.value,
-      ...linked,
-      role,
-      isFirst: false,
-      createdAt: service.clock.now(),
-    });
+    await service.ringStore.insert(
+      { ...proven.value, ...linked, role, isFirst: false, createdAt: service.clock.now() },
+      kek,
+    );
   const isRestored = role === 'operator' && opened.isRestored(generation) && !rows.some((row) => isWrappedBy(row, key));
   const { requestId } = proven.observed;
   const fact = {
@@ -148,7 +146,7 @@ async function rewrap(
   return true;
 }
 
-/** Whether every key that is set wraps the generation. */
+/** Whether every configured key wraps the generation. */
 export const isFullyWrapped = (ring: RingName, generation: number, { rows }: StoredRing, keys: OperatorKeys): boolean =>
   [keyOf(ring, keys), keys.recovery].every(
     (key) => key === undefined || rows.some((row) => row.generation === generation && isWrappedBy(row, key)),

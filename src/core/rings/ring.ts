@@ -1,9 +1,9 @@
 /**
- * Rings: AES-256 KEKs of the service, each wrapped by RSA keys of the operator. What is stored of a ring, and what a process sees of
- * it. Pure.
+ * Rings: AES-256 KEKs of the service, each wrapped by RSA keys of the operator. The stored form of a ring, and the form
+ * in a process. Pure.
  *
- *   rows     insert-only wrappings of each generation; a first wrapping that is dropped leaves its place taken (a marker)
- *   state    which generation is sealed with, and how far a rotation to a newer one is
+ *   rows     insert-only wrappings of each generation; a deleted first wrapping leaves a marker under its row key
+ *   state    the generation that seals, and the progress of a rotation to a newer one
  */
 
 import type { Actor } from '../audit/auditEntry.ts';
@@ -15,29 +15,43 @@ import type { RingName, RingPhase, WrappingRole } from '../base/vocabulary.ts';
 import { type Kek, KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
 import { oldKekGraceMs } from './durations.ts';
 
-/** `system` wraps account keys, `at-rest` is the second layer over everything, `audit` keys the chains. */
+/** `system` wraps account keys, `at-rest` is the second layer over all secrets, `audit` keys the chains. */
+
+/** Shows that the creator of a KEK had another one: an HMAC under the key of that one (kek.ts). */
+export interface RingLink {
+  readonly ring: RingName;
+  readonly generation: number;
+  /** base64url */
+  readonly mac: string;
+}
+
+/** Links of a ring's oldest KEK, for the time after the KEK in its own link is destroyed. One valid link is enough. */
+export interface RingRoot {
+  readonly generation: number;
+  readonly links: readonly RingLink[];
+}
 
 /** One wrapping of one KEK. */
 export interface RingRow {
   readonly ring: RingName;
   readonly generation: number;
-  /** Which of the operator's keys wraps it: its own, or the one that everything can be restored with. */
+  /** The operator's key that wraps it: the ring's own, or the recovery key. */
   readonly role: WrappingRole;
   /** The key identifier, with version. */
   readonly key: string;
-  /** The wrapping that the KEK was born with. */
+  /** The wrapping that the KEK was created with. */
   readonly isFirst: boolean;
   readonly wrapped: Bytes;
-  /** Shows that who made this KEK had the one before. Absent in the first generation. */
-  readonly link?: string;
+  /** Absent in the first generation of the first ring. */
+  readonly link?: RingLink;
   readonly createdAt: EpochMs;
 }
 
 /**
- *   arriving   the newer KEK is stored and proven, and every process has time to load it; nobody seals with it
- *   moving     it is sealed with; passes over all accounts move what is under older ones
- *   retiring   begun longer after that than any handler runs: the older ones go after a pass that finds nothing under them, and
- *              every writer that reads this after its save knows that the pass may have missed it
+ *   arriving   the newer KEK is stored and proven, and every process has time to load it; no process seals with it
+ *   moving     processes seal with it; passes over all accounts re-seal what is under older ones
+ *   retiring   begins later than any handler runs: the older ones are deleted after a pass that finds nothing under them, and
+ *              a writer that reads this phase after its save knows that the pass can have missed it
  */
 export interface RingRotation {
   readonly phase: RingPhase;
@@ -48,28 +62,28 @@ export interface RingRotation {
   readonly pass?: RingPass;
 }
 
-/** A full pass over all accounts, and how far it is. */
+/** A full pass over all accounts, and its progress. */
 export interface RingPass {
   readonly round: number;
-  /** Not before. */
+  /** The earliest time of the next part. */
   readonly startAt: EpochMs;
-  /** The last account that was visited. Absent at the start. */
+  /** The last processed account. Absent at the start. */
   readonly after?: string;
-  /** Of the at-rest ring, when all accounts were visited: the table whose rows are renewed, and where to continue. */
+  /** For the at-rest ring, when all accounts are processed: the table whose rows are renewed, and the position. */
   readonly rows?: { readonly table: string; readonly after?: string };
-  /** This round found nothing under an older generation. */
+  /** This round has found nothing under an older generation. */
   readonly isClean: boolean;
   readonly visited: number;
-  /** Under an older generation when this round met them. */
+  /** The number under an older generation when this round found them. */
   readonly found: number;
-  /** Of these, not to be opened. */
+  /** The number of these that do not decrypt. */
   readonly stuck: number;
-  /** In all rounds. */
+  /** The number in all rounds. */
   readonly moved: number;
 }
 
 export interface RingState {
-  /** The generation that is sealed with, and since when. */
+  /** The generation that seals, and since when. */
   readonly sealing: number;
   readonly since: EpochMs;
   readonly rotation?: RingRotation;
@@ -77,13 +91,15 @@ export interface RingState {
 
 export interface StoredRing {
   readonly rows: readonly RingRow[];
-  /** Generations whose first wrapping has been dropped. */
+  /** Generations whose first wrapping was deleted. */
   readonly markers: readonly { readonly generation: number; readonly createdAt: EpochMs }[];
   /** Absent before the first rotation. */
   readonly state?: Stored<RingState>;
+  /** For its oldest KEK, after the older ones are destroyed. */
+  readonly root?: RingRoot;
 }
 
-/** The last time that the newest versions of the operator's keys were read. */
+/** The last reading of the newest versions of the operator's keys. */
 export interface KeyCheck {
   readonly checkedAt: EpochMs;
   /** A vault did not answer. */
@@ -95,17 +111,17 @@ export interface StoredRings {
   readonly check?: KeyCheck;
 }
 
-/** Those that have a wrapping, in order. */
+/** The generations with a wrapping, in order. */
 export const generationsOf = ({ rows }: StoredRing): number[] =>
   [...new Set(rows.map((row) => row.generation))].toSorted((a, b) => a - b);
 
-/** Numbers are never used twice, also where a generation has been destroyed. */
+/** Keyward uses no number twice, also after a generation was destroyed. */
 export const lastGeneration = ({ rows, markers }: StoredRing): number =>
   Math.max(0, ...[...rows, ...markers].map(({ generation }) => generation));
 
 /**
- * Dropped on purpose, and not only missing: nothing of it is left but the marker, and it is older than what is sealed with. The audit
- * ring keeps every generation.
+ * Destroyed on purpose, and not only missing: only the marker is left, and the generation is older than the one that
+ * seals. The audit ring keeps every generation.
  */
 export function isDestroyed(ring: RingName, stored: StoredRing, generation: number): boolean {
   const { rows, markers, state } = stored;
@@ -117,31 +133,31 @@ export function isDestroyed(ring: RingName, stored: StoredRing, generation: numb
 export const hasRow = (rows: readonly RingRow[], generation: number): boolean =>
   rows.some((row) => row.generation === generation);
 
-/** Without a state the lowest generation: one that is newer has not been activated. */
+/** Without a state the lowest generation seals: a newer one is not active yet. */
 export const sealingOf = (stored: StoredRing): number => stored.state?.value.sealing ?? generationsOf(stored)[0] ?? 1;
 
 export const bornAt = ({ rows, markers }: StoredRing, generation: number): EpochMs | undefined =>
   [...rows.filter(({ isFirst }) => isFirst), ...markers].find((one) => one.generation === generation)?.createdAt;
 
-/** A ring as a process sees it: as it was read, with what could be opened. */
+/** A ring in a process: as it was read, with the KEKs that could be decrypted. */
 export interface Ring {
   /**
-   * What to seal with. @throws Unavailable while it cannot be opened and the older ones must not be used any more, or when the
-   * ring was read too long ago to know.
+   * The KEK to seal with. @throws Unavailable while it cannot be decrypted and the older ones must not be used any
+   * more, or when the ring was read too long ago.
    */
   readonly newest: Kek;
-  /** The generation of `newest`; undefined where that throws for as long as the ring is not read again. */
+  /** The generation of `newest`; undefined where `newest` throws until the ring is read again. */
   readonly sealsWith: number | undefined;
   /**
-   * @throws KeyMaterialMismatch when no such generation exists. @throws Unavailable when it could not be opened yet, or may have
-   * come since the ring was read.
+   * @throws KeyMaterialMismatch when no such generation exists. @throws Unavailable when it could not be decrypted yet,
+   * or can have been created since the ring was read.
    */
   kek(generation: number): Kek;
-  /** Whether what is sealed under it stays readable: a pass still to come will meet it, or none is needed. */
+  /** Whether data that is sealed under it stays readable: a later pass will find it, or none is needed. */
   keeps(generation: number): boolean;
-  /** The recovery key opened it: no key of the ring itself does. */
+  /** The recovery key decrypted it, and no key of the ring itself did. */
   isRestored(generation: number): boolean;
-  /** Seals with an older generation, because the newest could not be opened. */
+  /** Seals with an older generation, because the newest could not be decrypted. */
   readonly isOutdated: boolean;
 }
 
@@ -154,7 +170,7 @@ export interface OpenKek extends Kek {
   readonly openedBy: RingRow['role'];
 }
 
-/** `isOld`: the ring was read so long ago that a newer generation may have come and be sealed with. */
+/** `isOld`: the ring was read so long ago that a newer generation can exist and seal. */
 export function ringOf(
   name: RingName,
   stored: StoredRing,
@@ -186,8 +202,8 @@ export function ringOf(
 }
 
 /**
- * What a process seals with that could not open the newest KEK: an older one, while no pass can have begun that would miss it. The
- * audit ring keeps every generation, so there any will do.
+ * The KEK of a process that could not decrypt the newest one: an older one, while no pass can have begun that would
+ * miss it. The audit ring keeps every generation, so there any of them is right.
  */
 function olderToSealWith(
   name: RingName,
@@ -203,12 +219,12 @@ function olderToSealWith(
 }
 
 const readLongAgo = (name: RingName): Unavailable =>
-  new Unavailable('ServiceUnavailable', `The ${name} ring could not be read again for minutes. Try again.`, 10);
+  new Unavailable('ServiceUnavailable', `Keyward could not read the ${name} ring for some minutes. Retry later.`, 10);
 
 const notOpened = (name: RingName, generation: number): Unavailable =>
   new Unavailable(
     'ServiceUnavailable',
-    `Generation ${generation} of the ${name} ring has not been opened in the operator's vault yet. Try again.`,
+    `Generation ${generation} of the ${name} ring is not open yet. Retry later.`,
     10,
   );
 
@@ -216,6 +232,6 @@ export interface Rings {
   readonly system: Ring;
   readonly atRest: Ring;
   readonly audit: Ring;
-  /** What is sealed with these and saved by now needs no second look (rings/late.ts). */
+  /** Data that is sealed with these and saved by now needs no second check (rings/staleWriter.ts). */
   readonly isFresh: () => boolean;
 }

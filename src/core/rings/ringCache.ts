@@ -1,67 +1,58 @@
 /**
- * The rings of this process: read when first needed, and read again when what it has is older than a minute. A KEK is opened once and
- * kept while it exists. When tables or the operator's vault do not answer, a process that has rings goes on with them, and says
- * so loudly.
+ * The rings of this process: read on first use, and read again when the copy is older than a minute. A KEK is decrypted
+ * once and kept while it exists. When tables or the operator's vault do not answer, a process with rings continues with
+ * its copy, and logs an error.
  */
+import { provenHead } from '../audit/serviceAudit.ts';
+import { type Age, startAge, unknownAge } from '../base/age.ts';
 import { wipe } from '../base/bytes.ts';
-import { describeError } from '../base/errors.ts';
-import type { EpochMs } from '../base/time.ts';
+import { describeError, Unavailable } from '../base/errors.ts';
+import { singleFlight } from '../base/singleFlight.ts';
 import { type RingName, ringNames } from '../base/vocabulary.ts';
 import { type Kek, KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
+import type { Keks } from '../crypto/keks.ts';
 import { forgetKek } from '../crypto/subkeys.ts';
 import { arrivingMs, olderKeyWaitMs, ringAgeMs, sureMs } from './durations.ts';
-import { linkOf, openKek } from './kek.ts';
-import { loadRings, type RingPorts } from './loadRings.ts';
+import { vouchers } from './kek.ts';
+import { makeRing, type RingPorts } from './makeKek.ts';
+import { noOpenKeks, type OpenFailure, type OpenKeks, openAtRest, openNew } from './openKeks.ts';
+import type { LoadedRings } from './ports.ts';
 import type { Rings } from './ring.ts';
-import {
-  generationsOf,
-  hasRow,
-  isDestroyed,
-  type OpenKek,
-  ringOf,
-  type StoredRing,
-  type StoredRings,
-  sealingOf,
-} from './ring.ts';
-import { validateRefresh } from './validateRefresh.ts';
+import { hasRow, isDestroyed, ringOf, type StoredRing, type StoredRings, sealingOf } from './ring.ts';
+import { liftedTo, validateRefresh } from './validateRefresh.ts';
 
 const retryMs = 10_000;
 
-/** `fresh`: as the tables are at a moment after the call, or an error. */
+/** `fresh`: as the tables are at a time after the call, or an error. */
 export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings> {
   const { clock, log } = ports;
-  const opened: Readonly<Record<RingName, Map<number, OpenKek>>> = {
-    system: new Map(),
-    'at-rest': new Map(),
-    audit: new Map(),
-  };
-  /** No longer handed out. Somebody may still be sealing with it, for as long as a handler runs. */
+  const opened = noOpenKeks();
+  /** No longer handed out. A handler may still be sealing with one, for as long as handlers run. */
   const leaving: { readonly kek: Kek; readonly at: number }[] = [];
   let current: Rings | undefined;
   let last: StoredRings | undefined;
-  /** By the older of both clocks. */
-  let currentAgeMs = () => Number.POSITIVE_INFINITY;
-  let retryAt = 0;
+  let currentAgeMs: Age = unknownAge;
+  let failureAgeMs: Age = unknownAge;
   let begun = 0;
   let done = 0;
-  let flight: Promise<Rings> | undefined;
 
   async function readOnce(): Promise<Rings> {
     const number = ++begun;
-    const readAt = clock.monotonic();
-    const ageMs = ageFrom(readAt, clock.now());
+    const ageMs = startAge(clock);
     try {
-      const stored = believable(await loadRings(ports, (ring) => opened[ring].size > 0));
-      for (const ring of ringNames) letGo(ring, stored);
-      await Promise.all(ringNames.map((ring) => openNew(ring, stored)));
-      current = seen(stored, ageMs);
-      last = stored;
+      const { loaded, failures } = await open();
+      const stored = validated(loaded.verified(openAtRest(opened, loaded)));
+      const lifted = last === undefined ? await neverBelow(stored, openAtRest(opened, loaded)) : stored;
+      judge(failures, lifted);
+      for (const ring of ringNames) releaseDestroyed(ring, lifted);
+      current = seen(lifted, ageMs);
+      last = lifted;
       currentAgeMs = ageMs;
       done = number;
       return current;
     } catch (error) {
       if (current !== undefined) {
-        retryAt = clock.monotonic() + retryMs;
+        failureAgeMs = startAge(clock);
         log.error('The rings could not be refreshed and the process uses its copy', {
           error: describeError(error),
         });
@@ -70,51 +61,55 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     }
   }
 
-  /** The older of the two ages that the clocks tell. */
-  const ageFrom = (readAt: number, readAtWall: EpochMs) => () =>
-    Math.max(Math.abs(clock.now() - readAtWall), clock.monotonic() - readAt);
+  /**
+   * Reads and opens everything that is stored. On the very first start it makes what is missing. @throws Unavailable
+   */
+  async function open(): Promise<{ loaded: LoadedRings; failures: readonly OpenFailure[] }> {
+    for (;;) {
+      const loaded = await ports.ringStore.load();
+      const failures = await openNew(opened, loaded, ports);
+      const missing = ringNames.find((ring) => loaded.wrappings[ring].length === 0 && opened[ring].size === 0);
+      if (missing === undefined) return { loaded, failures };
+      const [failure] = failures;
+      if (failure !== undefined) throw failure.error;
+      await makeRing(missing, loaded.isUsed(missing), voucherOf(missing, opened), ports);
+    }
+  }
 
-  function believable(stored: StoredRings): StoredRings {
+  /** A process without rings cannot determine which of two unrelated KEKs is Keyward's own. */
+  function judge(failures: readonly OpenFailure[], { rings }: StoredRings): void {
+    for (const { ring, generation, error } of failures) {
+      const isForged = error instanceof KeyMaterialMismatch;
+      if (current === undefined && (isForged || generation === sealingOf(rings[ring]))) throw error;
+      log.error('A ring generation could not be opened', { ring, generation, error: describeError(error) });
+    }
+    if (current !== undefined) return;
+    for (const ring of ringNames)
+      if (!hasRow(rings[ring].rows, sealingOf(rings[ring]))) throw newestIsMissing(ring, sealingOf(rings[ring]));
+  }
+
+  /**
+   * A KEK that was rotated out never encrypts again, even when a process starts on an older state of a ring or on none:
+   * the service's chain has an entry for each activation.
+   */
+  async function neverBelow(stored: StoredRings, atRest: Pick<Keks, 'kek'>): Promise<StoredRings> {
+    let { sealing, isLast } = await ports.ringStore.readSealing(atRest);
+    if (!isLast) {
+      log.error('The head of the audit chain of the service is not its last entry');
+      ({ sealing = {} } = await provenHead(ports.serviceAudit, auditKeks(opened)));
+    }
+    const of = (ring: RingName): StoredRing => liftedTo(sealing[ring] ?? 0, ring, stored.rings[ring], log);
+    return { ...stored, rings: { system: of('system'), 'at-rest': of('at-rest'), audit: of('audit') } };
+  }
+
+  function validated(stored: StoredRings): StoredRings {
     const of = (ring: RingName) =>
       validateRefresh(ring, stored.rings[ring], last?.rings[ring], (generation) => opened[ring].has(generation), log);
     return { ...stored, rings: { system: of('system'), 'at-rest': of('at-rest'), audit: of('audit') } };
   }
 
-  async function openNew(ring: RingName, { rings }: StoredRings): Promise<void> {
-    const stored = rings[ring];
-    for (const generation of generationsOf(stored)) {
-      if (opened[ring].has(generation)) continue;
-      try {
-        const kek = await openKek(ring, generation, stored.rows, ports.operatorKeys, ports.keyVault);
-        refuseUnlinked(ring, kek, stored);
-        opened[ring].set(generation, kek);
-        if (kek.openedBy === 'recovery')
-          log.error('A ring was opened with the recovery key because its own key did not open it', {
-            ring,
-            generation,
-          });
-      } catch (error) {
-        // Whoever has none of the ring yet cannot tell which of two KEKs that do not go together is ours.
-        const isForged = error instanceof KeyMaterialMismatch;
-        if (current === undefined && (isForged || generation === sealingOf(stored))) throw error;
-        log.error('A ring generation could not be opened', { ring, generation, error: describeError(error) });
-      }
-    }
-  }
-
-  /** @throws KeyMaterialMismatch when it was not made by somebody who had a KEK before it. */
-  function refuseUnlinked(ring: RingName, kek: Kek, stored: StoredRing): void {
-    const isOlder = (generation: number) => generation < kek.generation;
-    if (!generationsOf(stored).some(isOlder) && ![...opened[ring].keys()].some(isOlder)) return;
-    const links = stored.rows.filter((row) => row.generation === kek.generation).map((row) => row.link);
-    const before = [...opened[ring].values()].filter(({ generation }) => isOlder(generation));
-    if (before.some((one) => links.includes(linkOf(ring, kek, one)))) return;
-    wipe(kek.key);
-    throw new KeyMaterialMismatch(`Generation ${kek.generation} of the ${ring} ring was not made by this service.`);
-  }
-
-  /** Destroyed KEKs leave the memory; those whose rows are only missing are the last copy of what was there. */
-  function letGo(ring: RingName, { rings }: StoredRings): void {
+  /** Destroyed KEKs leave the memory. A KEK whose rows are only missing stays: this copy is the last one. */
+  function releaseDestroyed(ring: RingName, { rings }: StoredRings): void {
     const now = clock.monotonic();
     for (const [generation, kek] of opened[ring]) {
       if (isDestroyed(ring, rings[ring], generation)) {
@@ -130,7 +125,7 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     }
   }
 
-  function seen({ rings }: StoredRings, ageMs: () => number): Rings {
+  function seen({ rings }: StoredRings, ageMs: Age): Rings {
     const isOld = () => ageMs() >= arrivingMs;
     const of = (ring: RingName) => ringOf(ring, rings[ring], new Map(opened[ring]), clock.now(), isOld);
     const [system, atRest, audit] = [of('system'), of('at-rest'), of('audit')];
@@ -138,23 +133,18 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     return { system, atRest, audit, isFresh: () => !isOutdated && ageMs() < sureMs };
   }
 
-  function read(): Promise<Rings> {
-    flight ??= readOnce().finally(() => {
-      flight = undefined;
-    });
-    return flight;
-  }
+  const read = singleFlight(readOnce, ringAgeMs, clock);
 
   return async (asked) => {
     if (asked === 'fresh') {
-      // A read that is under way may have begun before what the caller wants to see.
+      // A read in progress may have begun before the state that the caller needs.
       const before = begun;
       for (;;) {
         const rings = await read();
         if (done > before) return rings;
       }
     }
-    if (current !== undefined && (currentAgeMs() < ringAgeMs || clock.monotonic() < retryAt)) return current;
+    if (current !== undefined && (currentAgeMs() < ringAgeMs || failureAgeMs() < retryMs)) return current;
     try {
       return await read();
     } catch (error) {
@@ -163,3 +153,28 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     }
   };
 }
+
+const newestIsMissing = (ring: RingName, generation: number): Unavailable =>
+  new Unavailable(
+    'ServiceUnavailable',
+    `Generation ${generation} of the ${ring} ring, which encrypts, is missing. Restore its rows from a back-up.`,
+    60,
+  );
+
+function voucherOf(ring: RingName, opened: OpenKeks): { readonly ring: RingName; readonly kek: Kek } | undefined {
+  const [first] = vouchers[ring];
+  const kek = first && opened[first].get(Math.max(...opened[first].keys()));
+  return first === undefined || kek === undefined ? undefined : { ring: first, kek };
+}
+
+/** For the chain that names the activated KEKs. Its entries are only read. */
+const auditKeks = ({ audit }: OpenKeks): Keks => ({
+  get newest(): Kek {
+    throw new TypeError('This ring is only read.');
+  },
+  kek(generation) {
+    const kek = audit.get(generation);
+    if (kek === undefined) throw new KeyMaterialMismatch(`The audit ring has no generation ${generation}.`);
+    return kek;
+  },
+});

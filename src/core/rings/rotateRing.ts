@@ -1,6 +1,6 @@
 /**
- * A new KEK for a ring, on request or when the present one is old, phase by phase (ring.ts). Each step is one conditional write of the
- * ring's state, and can be repeated; its entry in the service's chain comes before it, at least once.
+ * Creates a new KEK for a ring, on request or by age, phase by phase (ring.ts). Each step is one conditional write of
+ * the ring's state, and can be repeated. Its entry in the service's chain comes before it, at least once.
  *
  *   begin ─▶ arriving ─▶ moving ─▶ retiring ─▶ older generations destroyed
  *                 └─ the audit ring ends here: chains stay to be verified, so it keeps every generation
@@ -9,10 +9,12 @@ import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
 import { recordForService } from '../audit/serviceAudit.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
-import type { RingName } from '../base/vocabulary.ts';
+import { type RingName, ringNames } from '../base/vocabulary.ts';
+import type { Kek } from '../crypto/accountKeyEnvelope.ts';
 import type { RingsDeps } from './deps.ts';
 import { arrivingMs, olderKeyWaitMs, settleMs } from './durations.ts';
-import { makeKek } from './loadRings.ts';
+import { linkOf, vouchers } from './kek.ts';
+import { makeKek } from './makeKek.ts';
 import { checkOperatorKeys, isFullyWrapped } from './rewrapRings.ts';
 import {
   bornAt,
@@ -30,17 +32,17 @@ import {
 const dayMs = 86_400_000;
 const keyward = { kind: 'keyward', id: 'rings' } as const;
 
-/** Which rotations are under way is told by the state; what an operator asks of a pass that is stuck is to try again now. */
+/** The state says which rotations are in progress. For a stuck pass, the operator's request means: try again now. */
 export async function askForRotation(ring: RingName, actor: Actor, service: RingsDeps): Promise<void> {
-  // Makes the rings where nobody has needed them yet.
+  // Creates the rings when no process has needed them yet.
   await service.rings();
-  // Two who ask at once: the later one is told of the rotation that the other has begun.
+  // Of two simultaneous requests, the later one gets the rotation that the other has begun.
   await retryLostRaces(async () => {
     const stored = (await service.ringStore.read()).rings[ring];
     const rotation = stored.state?.value.rotation;
     if (rotation === undefined) return beginRotation(ring, stored, actor, service);
     if (rotation.pass === undefined || rotation.pass.stuck === 0)
-      throw new Refusal('Conflict', `A rotation of the ${ring} ring is under way already.`, { target: 'ring' });
+      throw new Refusal('Conflict', `A rotation of the ${ring} ring is already in progress.`, { target: 'ring' });
     await save(ring, stored, { ...rotation, pass: nextRound(rotation.pass, service.clock.now()) }, service);
     await wakePass(ring, service);
   });
@@ -51,13 +53,12 @@ export const wakePass = (ring: RingName, { dailyQueue }: Pick<RingsDeps, 'dailyQ
 
 async function beginRotation(ring: RingName, stored: StoredRing, actor: Actor, service: RingsDeps): Promise<void> {
   const rings = await service.rings('fresh');
-  // Whoever made it did not live to say so. It opens, and shows that it was made here; nothing is under it.
+  // Its creator died before the entry. It decrypts and proves its origin, and nothing is under it.
   const orphan = generationsOf(stored).find((one) => one > sealingOf(stored) && isOpen(ringIn(rings, ring), one));
   const before = ringIn(rings, ring).kek(sealingOf(stored));
-  const made = orphan === undefined ? await makeKek(ring, lastGeneration(stored) + 1, before, service) : undefined;
-  const to = made?.generation ?? orphan ?? 0;
-  if (made !== undefined && !(await service.ringStore.insert(made)))
-    throw new Refusal('Conflict', `A rotation of the ${ring} ring has just been begun by somebody else.`);
+  const to = orphan ?? lastGeneration(stored) + 1;
+  if (orphan === undefined && !(await makeKek(ring, to, { ring, kek: before }, service)))
+    throw new Refusal('Conflict', `Another caller has just started a rotation of the ${ring} ring.`);
   await tell('RingGenerationCreated', ring, to, actor, service);
   await save(ring, stored, { phase: 'arriving', to, since: service.clock.now(), by: actor }, service);
   service.log.info('Started a ring rotation', { ring, generation: to });
@@ -71,7 +72,7 @@ function isOpen(ring: Ring, generation: number): boolean {
   }
 }
 
-/** What is due for the ring now. */
+/** The work that is due for the ring now. */
 export async function stepRotation(ring: RingName, stored: StoredRing, service: RingsDeps): Promise<void> {
   const now = service.clock.now();
   const rotation = stored.state?.value.rotation;
@@ -94,7 +95,7 @@ export async function stepRotation(ring: RingName, stored: StoredRing, service: 
   }
 }
 
-/** When a newer KEK is due by age; undefined where none is. */
+/** When a newer KEK is due by age; undefined when none is. */
 export function nextRotationAt(stored: StoredRing, policy: { readonly ringRotationDays: number }): EpochMs | undefined {
   const since = stored.state?.value.since ?? bornAt(stored, sealingOf(stored));
   const isOff = policy.ringRotationDays === 0 || stored.state?.value.rotation !== undefined;
@@ -111,7 +112,7 @@ async function activate(ring: RingName, stored: StoredRing, rotation: RingRotati
     service.log.warn('A new ring generation waits until every key wraps it', about);
     return checkOperatorKeys(await service.ringStore.read(), service);
   }
-  // Throws when this process cannot open it: then others may not either.
+  // Throws when this process cannot decrypt it: then other processes may not either.
   ringIn(await service.rings('fresh'), ring).kek(to);
   await tell('RingGenerationActivated', ring, to, by, service);
   const now = service.clock.now();
@@ -141,8 +142,9 @@ async function retire(ring: RingName, stored: StoredRing, rotation: RingRotation
 }
 
 /**
- * A pass that began while they were retiring has found nothing under them. Rows first: a crash begins that pass again. Not beside a check
- * of the operator's keys, which could wrap anew what is being dropped: then the pass's last slice comes again.
+ * A pass that began while they were retiring has found nothing under them. Rows first: a crash begins that pass again.
+ * Never beside a check of the operator's keys, which could wrap again what is being deleted: then the last part of the
+ * pass comes again.
  */
 export async function destroyOlder(ring: RingName, rotation: RingRotation, service: RingsDeps): Promise<void> {
   const { vaults, clock, policy } = service;
@@ -162,10 +164,33 @@ async function destroy(ring: RingName, rotation: RingRotation, service: RingsDep
   const older = stored.rows.filter(({ generation }) => generation < rotation.to);
   for (const generation of new Set(older.map((row) => row.generation)))
     await tell('RingGenerationDestroyed', ring, generation, rotation.by, service);
+  await linkAgain(ring, rotation.to, service);
   for (const row of older) await service.ringStore.remove(row);
   const { rotation: _over, ...resting } = state.value;
   await service.ringStore.saveState(ring, resting, state.etag);
   service.log.info('Destroyed the older generations of a ring', { ring, sealing: resting.sealing });
+}
+
+/**
+ * Before the older KEKs are destroyed. They prove the origin of the remaining KEK, and of the oldest ones of other
+ * rings. From then on the remaining KEKs prove the origin of all of these.
+ */
+async function linkAgain(ring: RingName, to: number, service: RingsDeps): Promise<void> {
+  const rings = await service.rings('fresh');
+  const stored = (await service.ringStore.read()).rings;
+  const [oldestAudit = 1] = generationsOf(stored.audit);
+  const voucher = (by: RingName): Kek => {
+    const { kek, newest } = ringIn(rings, by);
+    if (by === 'audit') return kek(oldestAudit);
+    return by === ring ? kek(to) : newest;
+  };
+  for (const one of ringNames.filter((name) => name === ring || vouchers[name].includes(ring))) {
+    const generation = one === ring ? to : generationsOf(stored[one])[0];
+    if (generation === undefined) continue;
+    const kek = ringIn(rings, one).kek(generation);
+    const links = vouchers[one].map((by) => linkOf(one, kek, by, voucher(by)));
+    await service.ringStore.saveRoot(one, { generation, links });
+  }
 }
 
 /** @throws LostRace */

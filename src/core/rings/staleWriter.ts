@@ -1,22 +1,23 @@
 /**
- * Writers that are held up. A KEK is destroyed after a full pass that began when its generation was retiring already, and that is
- * `olderKeyWaitMs` after the activation of the next one at the earliest. So what a writer has sealed with the newest generation of
- * rings that it read no longer than `sureMs` before its save is met by that pass. A later writer reads the rings again after its
- * save: when its generation is not retiring there, its save came before, and the pass is still to come; otherwise it seals anew.
+ * Delayed writers. A KEK is destroyed after a full pass that began when its generation was retiring, which is
+ * `olderKeyWaitMs` after the activation of the next one at the earliest. So the pass finds everything that a writer has
+ * sealed with the newest generation of rings that it read at most `sureMs` before its save. A later writer reads the
+ * rings again after its save. When its generation is not retiring there, its save came before, and the pass is still to
+ * come. Otherwise it seals again.
  *
- * Replacing a record needs none of this: the pass of the retiring phase changes the etag of every record, whether or not there is
- * something to move, and a writer who reads the record after that seals with rings that are no older than `arrivingMs`. A secret is
- * replaced by one that is sealed no older than it was, and one under an older KEK is moved by the pass.
+ * Replacing a record needs none of this: the pass of the retiring phase changes the ETag of every record, also without
+ * anything to re-seal, and a writer who reads the record after that seals with rings that are at most `arrivingMs` old.
+ * A secret is replaced only by one under the same or a newer KEK, and the pass re-seals one under an older KEK.
  */
 
 import type { RingsDeps } from './deps.ts';
 import type { Ring, Rings } from './ring.ts';
 
-/** After a save. `used`: the rings as they were read before anything was sealed. @throws Unavailable */
+/** Call it after a save. `used`: the rings as they were read before sealing. @throws Unavailable */
 export async function isSealStillValid(used: Rings, { rings }: Pick<RingsDeps, 'rings'>): Promise<boolean> {
   if (used.isFresh()) return true;
   const now = await rings('fresh');
-  // A ring that could not be sealed with was not sealed with.
+  // A ring that could not seal was not used.
   const keeps = (is: Ring, was: Ring) => was.sealsWith === undefined || is.keeps(was.sealsWith);
   return keeps(now.system, used.system) && keeps(now.atRest, used.atRest);
 }

@@ -1,12 +1,13 @@
 /**
- * What a process that has a ring believes of what it reads of it anew: all but what only somebody who writes into the table can have
- * done. Generations count from 1, a new one is newer than all there were, and nobody goes back to an older one.
+ * The part of a ring that a process with a copy accepts when it reads the ring again: everything except what only
+ * another writer of the table can have written. Generations count from 1, a new one is newer than all before, and the
+ * state never returns to an older one.
  */
 import type { Log } from '../base/log.ts';
 import type { RingName } from '../base/vocabulary.ts';
 import { hasRow, type RingRow, type StoredRing, sealingOf } from './ring.ts';
 
-/** `before`: as it was believed the last time; `knows`: generations that this process has opened. */
+/** `before`: as accepted the last time; `knows`: generations that this process has decrypted. */
 export function validateRefresh(
   ring: RingName,
   read: StoredRing,
@@ -27,4 +28,14 @@ export function validateRefresh(
   if (before?.state === undefined || sealingOf(stored) >= sealingOf(before)) return stored;
   log.error('Rejected a ring state that names an older generation than before', { ring });
   return { ...stored, state: before.state };
+}
+
+/**
+ * The ring with the generation that was activated last according to the service's chain. No older one encrypts again.
+ */
+export function liftedTo(activated: number, ring: RingName, stored: StoredRing, log: Log): StoredRing {
+  if (sealingOf(stored) >= activated) return stored;
+  log.error('Rejected a ring state that names an older generation than the audit chain', { ring });
+  const { since = 0 } = stored.state?.value ?? {};
+  return { ...stored, state: { value: { sealing: activated, since }, etag: stored.state?.etag ?? '' } };
 }

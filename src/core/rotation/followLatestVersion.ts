@@ -1,6 +1,7 @@
 /**
- * VersionCheck the latest version of a key: find out that there is a newer one, see whether it may be used, and re-wrap the
- * accounts that follow, a slice at a time. A version that cannot be used is told, and everybody stays where they are.
+ * Checks the latest version of a key: finds a newer one, tests whether Keyward can use it, and re-wraps the accounts
+ * that use the latest version, batch by batch. A version that cannot be used is audited, and all accounts stay on their
+ * version.
  */
 
 import { measure } from '../base/metrics.ts';
@@ -20,24 +21,24 @@ import { batchFacts, withSlice } from './rotationProgress.ts';
 
 export interface Followed {
   readonly watch: Stored<Watch>;
-  /** There is more to re-wrap, and nothing in the way. */
+  /** More accounts must be re-wrapped, and nothing prevents it. */
   readonly unfinished: boolean;
 }
 
-/** What one message of work keeps from slice to slice. */
+/** What one message of work keeps from batch to batch. */
 export interface VersionCheck {
   readonly spending: PacedKeyVault;
-  /** By binding: so the newest version is read once a message. */
+  /** By binding, so that the newest version is read once in a message. */
   readonly runs: Map<string, RewrapRun>;
   /** Accounts that this message may still re-wrap. */
   left: number;
 }
 
-/** So many accounts are under way as make use of what the vault bears, when each takes this long. */
+/** The number of parallel accounts that uses the vault's budget, when each takes this long. */
 const accountSeconds = 0.2;
 const maxAtOnce = 16;
 
-/** One GET, or none when the message has made it, and re-wraps until the time given. */
+/** Makes one GET, or none when the message has made it already, and re-wraps until the given time. */
 export async function followLatest(
   stored: Stored<Watch>,
   until: EpochMs,
@@ -77,7 +78,7 @@ export async function followLatest(
   return { watch, unfinished: !isStopped };
 }
 
-/** Reads the newest version; a run begins where it may be used and somebody may be behind. */
+/** Reads the newest version. A run begins when it can be used and an account may be outdated. */
 export async function checkVersion(
   stored: Stored<Watch>,
   following: VersionCheck,
@@ -90,21 +91,21 @@ export async function checkVersion(
   measure(service.log, 'keyward.newest.reads', 1, { cause: answer.ok ? 'none' : answer.cause });
   const decide = (watch: Watch) => withLatest(watch, answer, when, service.policy);
   const found = await updateWatch(stored, decide, service, versionFacts);
-  // A version that has become unusable wraps nothing new, also where it wraps somebody already.
+  // A version that has become unusable wraps nothing new, also when it already wraps an account key.
   const isUsable = answer.ok && brokenRules(answer.value, beganAt).length === 0;
-  // One that refuses those who are on it is no place to go: its next look restores them first, and then the others follow.
+  // A version that denies its accounts is no target: its next look restores them first, then the others are re-wrapped.
   const isRefused = answer.ok && found.value.versions[answer.value.version]?.status === 'Inaccessible';
   if (isUsable && !isRefused && found.value.targetVersion === answer.value.version)
     following.runs.set(binding.id, beginRun(found.value, answer.value, service));
   return found;
 }
 
-/** Due by time, or because somebody is still on an older version. A key that is being denied is left in peace. */
+/** Due by time, or because an account is still on an older version. A denied key gets no check. */
 export async function isFollowDue(watch: Watch, isSweep: boolean, service: RotationDeps): Promise<boolean> {
   if (isSilent(watch)) return false;
   if (isVersionCheckDue(watch, service.clock.now(), isSweep, service.policy)) return true;
   const { targetVersion, unusableVersion, rotation, forced } = watch;
-  // What failed is tried again with the next version check, and not with every message.
+  // A failed account is tried again with the next version check, and not with every message.
   const hasFailed =
     unusableVersion?.version === targetVersion || (rotation?.to === targetVersion && rotation?.isWaiting);
   if (targetVersion === undefined || hasFailed) return false;
@@ -116,7 +117,7 @@ export async function isFollowDue(watch: Watch, isSweep: boolean, service: Rotat
   return false;
 }
 
-/** Accounts that follow, on versions that do not open now: they are left for when they do. */
+/** Accounts on versions that do not unwrap now: they wait until these do. */
 async function leavesSomebody(run: RewrapRun, service: RotationDeps): Promise<boolean> {
   for (const version of outdatedVersions(run.watch)) {
     if (run.watch.versions[version]?.status === 'Accessible' && !run.blocked.has(version)) continue;
@@ -126,7 +127,7 @@ async function leavesSomebody(run: RewrapRun, service: RotationDeps): Promise<bo
   return false;
 }
 
-/** Older versions that somebody is pinned to have expiry dates too. Once a day, and not while accounts are on the move. */
+/** Older versions of pinned accounts have expiry dates too. Checked once a day, and not during a rotation. */
 async function readExpiries(
   stored: Stored<Watch>,
   run: RewrapRun,

@@ -1,6 +1,7 @@
 /**
- * Re-wraps that an operator asks for. One account: at once, and told. A key: the worker does it, through the same budget as a
- * rotation. Both read the newest version first, whatever was seen of it before, and re-wrap in place who is on it already.
+ * Re-wraps that an operator requests. One account: within the call. A key: a worker does it, within the budget of a
+ * rotation. Both first read the newest version, even when it is known, and re-wrap the accounts that already use it
+ * too.
  */
 import { type AccountView, boundOf } from '../accounts/account.ts';
 import { keyUnreachable, refuseWhileInaccessible } from '../accounts/gate.ts';
@@ -18,7 +19,10 @@ import type { RotationDeps } from './deps.ts';
 import { boundIn, rewrapAccount } from './rewrapAccount.ts';
 import { watchesOf } from './usage.ts';
 
-/** @throws Refusal when the account has no customer key, or its version may not wrap; Unavailable when the vault does not open. */
+/**
+ * @throws Refusal when the account has no customer key, or its version cannot wrap; Unavailable when the vault does not
+ * unwrap.
+ */
 export function forceAccount(name: string, actor: Actor, service: RotationDeps): Promise<AccountView> {
   return retryLostRaces(async () => {
     const view = await getAccount(name, service);
@@ -26,7 +30,7 @@ export function forceAccount(name: string, actor: Actor, service: RotationDeps):
     const { record, etag, watch } = view;
     const account = boundIn({ value: record, etag });
     if (account === undefined)
-      throw new Refusal('Conflict', 'The account is under the system key: there is no customer key to re-wrap with.', {
+      throw new Refusal('Conflict', 'The account uses the system key, so there is no customer key to re-wrap with.', {
         target: 'account',
       });
     const { binding, follows, version } = account.encryption;
@@ -45,7 +49,7 @@ export function forceAccount(name: string, actor: Actor, service: RotationDeps):
   });
 }
 
-/** The watches that the request is written on. @throws Refusal NotFound when nothing is bound to the key. */
+/** The watches that store the request. @throws Refusal NotFound when no account uses the key. */
 export async function forceKey(keyIdentifier: string, actor: Actor, service: RotationDeps): Promise<Watch[]> {
   const watches = await watchesOf(parseKeyIdentifier(keyIdentifier, service.cloud), service);
   const asked: Watch[] = [];

@@ -1,7 +1,8 @@
 /**
- * What a read of a key's newest version means for its watch. Pure. A version that breaks a rule, or whose blob did not open, is
- * noted and told, and everybody stays where they are; one that was superseded keeps the time, because it is safe to disable
- * only a while after (a caller may have read it as the latest just before, and be wrapping with it).
+ * What a read of a key's newest version means for its watch. Pure. When the version violates a rule or its blob did not
+ * open, the watch records this, the audit has it, and all accounts stay on their version. A superseded version keeps
+ * the time of its replacement. It is safe to disable only some time after, because a caller may have read it as the
+ * latest just before and be wrapping with it.
  */
 
 import type { AuditFacts } from '../audit/auditEntry.ts';
@@ -24,7 +25,8 @@ export function withLatest(
 ): Watch {
   const { beganAt } = when;
   const { newestUnread, ...watch } = afterVersionCheck(before, when, policy);
-  // The looks judge access. A key that is denied is read again in its time, one that did not answer with the next look.
+  // The looks judge access. A denied key is read again at its usual time. A key that did not answer is read again with
+  // the next look.
   if (!answer.ok) {
     const { nextLookAt, nextVersionCheckAt } = watch;
     const unread = { ...watch, newestUnread: { since: newestUnread?.since ?? beganAt, cause: answer.cause } };
@@ -45,19 +47,19 @@ export function withLatest(
   return isUnproven ? { ...known, targetVersion: version } : { ...usable, targetVersion: version };
 }
 
-/** Versions in use whose expiry has not been read for a day: older ones, that somebody is pinned to. */
+/** Versions in use whose expiry Keyward has not read for a day: older versions of pinned accounts. */
 export function unreadExpiries(watch: Watch, now: EpochMs): string[] {
   return Object.keys(watch.versions).filter(
     (version) => version !== watch.latest?.version && now - (watch.expiries?.[version]?.readAt ?? 0) > dayMs,
   );
 }
 
-/** When the version was last known to be the latest at most; undefined while it is, or before the first read. */
+/** The latest time at which the version can have been the newest; undefined while it is, or before the first read. */
 export function notLatestSince({ latest, superseded }: Watch, version: string): EpochMs | undefined {
   return latest === undefined || latest.version === version ? undefined : (superseded?.[version] ?? latest.since);
 }
 
-/** A new version is audited once, and so is one that cannot be used, and that the newest cannot be read. */
+/** Audits once: a new version, a version that cannot be used, and a newest version that cannot be read. */
 export const versionFacts = (before: Watch, after: Watch): AuditFacts[] => [
   ...newVersionFacts(before, after),
   ...readableFacts(before, after),

@@ -1,7 +1,7 @@
 /**
- * Re-wrapping one account key: opened under the old version, wrapped locally under the new one, opened remotely under the new
- * one, and only then one conditional write names the new blob (INV-1, INV-7, INV-12). Costs two unwraps; what is encrypted
- * below the account key is untouched. It can stop anywhere and be begun again.
+ * Re-wraps one account key. A vault opens it under the old version, Keyward wraps it locally under the new one, and the
+ * vault opens the new blob. Only then one conditional write names the new blob (INV-1, INV-7, INV-12). It costs two
+ * unwraps and does not change the data below the account key. It can stop anywhere and start again.
  */
 
 import type { AccountRecord, ActiveAccount, CustomerKeyEncryption } from '../accounts/account.ts';
@@ -22,7 +22,7 @@ import { ensureWatched, type Proof } from '../watch/updateWatch.ts';
 import type { Watch } from '../watch/watch.ts';
 import type { RotationDeps } from './deps.ts';
 
-/** An account with a customer key, read together. */
+/** An account with a customer key, read together with its watch. */
 export interface CustomerKeyAccount {
   readonly stored: Stored<ActiveAccount>;
   readonly encryption: CustomerKeyEncryption;
@@ -30,14 +30,14 @@ export interface CustomerKeyAccount {
 
 export interface Goal {
   readonly target: KeyDescription;
-  /** Absent when the binding has lost it: then there are no verdicts to catch up with. */
+  /** Absent when the binding has lost its watch: then there are no verdicts to add. */
   readonly watch: Watch | undefined;
   readonly actor: Actor;
-  /** The watch learns the version with the first account: for the others it knows it already. */
+  /** The first account adds the version to the watch, so the others need not. */
   isWatched: boolean;
 }
 
-/** Which of the two versions stood in the way, and how. */
+/** Which of the two versions failed to unwrap, and why. */
 export interface UnwrapFailure {
   readonly at: 'old' | 'new';
   readonly cause: Cause;
@@ -49,7 +49,7 @@ export function boundIn(stored: Stored<AccountRecord> | undefined): CustomerKeyA
   return { stored: { value: stored.value, etag: stored.etag }, encryption: stored.value.encryption };
 }
 
-/** Whether the record still says what the row says. */
+/** Whether the record still equals the row. */
 export const isNamed = (
   { stored, encryption }: CustomerKeyAccount,
   { value: row }: BoundRow,
@@ -59,7 +59,9 @@ export const isNamed = (
   encryption.binding.id === bindingId &&
   encryption.version === row.version;
 
-/** Undefined when the account has been re-wrapped. @throws LostRace when the account's key has changed meanwhile. */
+/**
+ * Undefined when the account has been re-wrapped. @throws LostRace when another writer has changed the account's key.
+ */
 export function rewrapAccount(
   account: CustomerKeyAccount,
   goal: Goal,
@@ -100,7 +102,7 @@ const proofOf = ({ at, observed }: Proven): Proof => ({
   ...defined({ principal: observed.principal }),
 });
 
-/** Whoever has changed something else of the account meanwhile costs a read, and no second proof. */
+/** When another writer has changed other properties of the account, this costs a read but no second proof. */
 async function save(account: CustomerKeyAccount, goal: Goal, proven: Proven, service: RotationDeps): Promise<void> {
   let current = account;
   for (let tries = 1; ; tries++) {
@@ -126,7 +128,7 @@ async function saveRewrapped(
 ): Promise<void> {
   const { record, facts } = catchUp(stored.value, goal.watch);
   if (record.encryption.type !== 'CustomerKey') return;
-  // Verdicts on the new version from before the account came to it are not the account's.
+  // Verdicts on the new version from before the change do not concern this account.
   const reconciledEpoch = goal.watch?.epoch ?? record.encryption.reconciledEpoch;
   const moved = { version: goal.target.version, rewrappedAt: proven.at, reconciledEpoch };
   const encryption = { ...record.encryption, ...moved };

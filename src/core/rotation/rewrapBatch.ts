@@ -1,7 +1,8 @@
 /**
- * Re-wrapping all accounts of a key that follow its latest version, slice by slice. Rows say who to visit and records decide, so
- * it can stop anywhere and be begun again. One account's failure stops no other; one old version that does not open holds
- * up nobody on another; a new version that does not open what it has wrapped ends the run at its first account.
+ * Re-wraps all accounts of a key that use its latest version, batch by batch. Rows say which accounts to process, and
+ * records decide, so it can stop anywhere and begin again. One account's failure stops no other. An old version that
+ * does not unwrap delays no account on another one. A new version that does not unwrap its own blob ends the run at its
+ * first account.
  */
 import type { Actor } from '../audit/auditEntry.ts';
 import { classOf } from '../base/causes.ts';
@@ -22,28 +23,28 @@ import {
 
 const keyward = { kind: 'keyward', id: 'rewrap' } as const;
 
-/** The versions that still wrap somebody and are not the one to be on. */
+/** The versions that still wrap an account key and are not the target. */
 export function outdatedVersions(watch: Watch): string[] {
   if (watch.targetVersion === undefined) return [];
   return Object.keys(watch.versions).filter((version) => version !== watch.targetVersion);
 }
 
-/** Those whose accounts open now, as far as is known. */
+/** Those whose accounts unwrap now, as far as is known. */
 export const openOutdatedVersions = (watch: Watch): string[] =>
   outdatedVersions(watch).filter((version) => watch.versions[version]?.status === 'Accessible');
 
-/** One pass over the accounts of a binding, on the strength of one read of its newest version. */
+/** One pass over the accounts of a binding, based on one read of its newest version. */
 export interface RewrapRun extends Goal {
   readonly watch: Watch;
   readonly actor: Actor;
   readonly rows: AsyncGenerator<BoundRow, void>;
-  /** Rows to visit again, because the vault did not answer for them. */
+  /** Rows to process again, because the vault did not answer for them. */
   readonly again: BoundRow[];
-  /** Old versions that have just been found not to open. */
+  /** Old versions that did not unwrap in this run. */
   readonly blocked: Set<string>;
-  /** Nobody has been re-wrapped yet, and the last try failed: one account goes first. */
+  /** No account is re-wrapped yet, and the last try failed: one account goes first. */
   isInDoubt: boolean;
-  /** Every row has been visited. */
+  /** Every row is processed. */
   isOver: boolean;
   failed: number;
   moved: number;
@@ -52,7 +53,7 @@ export interface RewrapRun extends Goal {
 
 export interface RewrapBatch {
   rewrapped: number;
-  /** Why it ended before its time: the vault must be left in peace, or the new version does not open. */
+  /** Why it ended early: the vault needs a pause, or the new version does not unwrap. */
   stop?: UnwrapFailure;
   error?: unknown;
 }
@@ -91,12 +92,12 @@ async function* rowsToVisit(
 
 export interface SliceLimits {
   readonly until: EpochMs;
-  /** Accounts. */
+  /** The number of accounts. */
   readonly atOnce: number;
   readonly most: number;
 }
 
-/** Goes on with the run as far as the limits permit. Accounts that are begun are finished. */
+/** Continues the run within the limits. Finishes accounts that are begun. */
 export async function rewrapBatch(run: RewrapRun, limits: SliceLimits, service: RotationDeps): Promise<RewrapBatch> {
   const slice: RewrapBatch = { rewrapped: 0 };
   let underWay = 0;
@@ -115,7 +116,10 @@ export async function rewrapBatch(run: RewrapRun, limits: SliceLimits, service: 
   return slice;
 }
 
-/** Never throws: what is not one account's trouble ends the slice, and is told once all who are at work have finished. */
+/**
+ * Never throws. A failure of more than one account ends the batch, and is returned once all running accounts have
+ * finished.
+ */
 async function visitNext(run: RewrapRun, slice: RewrapBatch, service: RotationDeps): Promise<void> {
   try {
     const row = run.again.pop() ?? (await run.rows.next()).value;
@@ -154,7 +158,7 @@ function noteFailure(
 ): void {
   const { at, cause, observed } = trouble;
   const about = { account: row.value.name, cause, version: at, keyVaultRequestId: observed.requestId };
-  // No answer for one account is none for the next: leave it to the next look. Throttled: to the next message.
+  // No answer for one account means none for the next: wait for the next look. Throttled: wait for the next message.
   if (classOf(cause) === 'unreachable') {
     slice.stop ??= trouble;
     run.again.push(row);
@@ -168,7 +172,7 @@ function noteFailure(
   log.warn('An account key was not re-wrapped', about);
 }
 
-/** Read again when somebody else has just changed the account's key: what it needs now, the record says. */
+/** Reads again when another writer has just changed the account's key. The record says what it needs now. */
 async function rewrapRow(
   row: BoundRow,
   run: RewrapRun,
@@ -183,12 +187,12 @@ async function rewrapRow(
   if (!isDue(account, run)) return 'notDue';
   const trouble = await rewrapAccount(account, run, service);
   if (trouble !== undefined) return trouble;
-  // The row was listed before the record was read, and the record has left it: nobody can be on the way back unseen.
+  // The row was listed before the record was read, and the record no longer uses it: no writer can return to it unseen.
   if (row.value.version !== run.target.version) await service.bindings.removeAccount(bindingId, row);
   return 'done';
 }
 
-/** The record decides whether the account still waits for the version. */
+/** The record decides whether the account still needs the version. */
 function isDue({ encryption }: CustomerKeyAccount, { watch, target }: RewrapRun): boolean {
   const isForced = watch.forced !== undefined && (encryption.rewrappedAt ?? 0) < watch.forced.at;
   return encryption.follows && (encryption.version !== target.version || isForced);

@@ -1,7 +1,7 @@
 /**
- * What a slice of re-wraps means for the watch: how far the rotation is, whether it is over, and whether the new version has
- * been found not to open what it wraps. Pure. Written after each slice, so a crash forgets the count of one slice and
- * none of its work.
+ * What a batch of re-wraps means for the watch: the progress of the rotation, whether it is complete, and whether the
+ * new version failed to unwrap its own blob. Pure. It is written after each batch, so a crash loses the count of one
+ * batch and none of its work.
  */
 import type { AuditFacts } from '../audit/auditEntry.ts';
 import { classOf } from '../base/causes.ts';
@@ -10,10 +10,10 @@ import type { RewrapBatch, RewrapRun } from './rewrapBatch.ts';
 
 const keyward = { kind: 'keyward', id: 'follow' } as const;
 
-/** The same watch when there is nothing to write. */
+/** Returns the same watch when there is nothing to write. */
 export function withSlice(before: Watch, run: RewrapRun, slice: RewrapBatch, isComplete: boolean): Watch {
   const to = run.target.version;
-  // Meanwhile the rotation goes to a still newer version: what this slice did for the older one counts for nothing.
+  // The rotation has a still newer target: what this batch did for the older one does not count.
   if (before.targetVersion !== to) return before;
   const { stop } = slice;
   if (stop?.at === 'new' && classOf(stop.cause) !== 'unreachable') {
@@ -26,7 +26,7 @@ export function withSlice(before: Watch, run: RewrapRun, slice: RewrapBatch, isC
   if (!isComplete) return isBegun(before, run, slice) ? { ...watch, rotation: progressOf(before, run, slice) } : watch;
   const { rotation: _over, forced, ...rest } = watch;
   if (!isBegun(before, run, slice) && forced === undefined) return watch;
-  // A request that came while this run was under way is for the next one.
+  // A request that came during this run is for the next one.
   return forced === undefined || forced.at === run.watch.forced?.at ? rest : { ...rest, forced };
 }
 

@@ -1,6 +1,6 @@
 /**
- * A key's use by version, by fact: rows say which accounts to ask, and each account's record says what wraps it. Costs reads
- * in proportion to the key's own accounts, however many others the service has.
+ * The use of a key by version: rows say which accounts to read, and each account's record says what wraps it. It costs
+ * reads in proportion to the key's own accounts, for any number of other accounts.
  */
 
 import pLimit from 'p-limit';
@@ -21,7 +21,7 @@ import { boundIn, type CustomerKeyAccount, isNamed } from './rewrapAccount.ts';
 export interface VersionUsage {
   readonly version: string;
   readonly accounts: number;
-  /** Of these, pinned to the version: only their owner can move them. */
+  /** The number of these that are pinned to the version: only their owner can change them. */
   readonly pinned: number;
   /** Absent: the newest version of the key is not known now. */
   readonly isLatest?: boolean;
@@ -31,7 +31,7 @@ export interface VersionUsage {
 
 export interface KeyUsage {
   readonly key: KeyIdentifier;
-  /** When the reading of it began: what came later may not be in it. */
+  /** When the read began: later changes may not be in it. */
   readonly asOf: EpochMs;
   readonly versions: readonly VersionUsage[];
   readonly rotations: readonly RotationUsage[];
@@ -40,13 +40,13 @@ export interface KeyUsage {
   readonly unusable: readonly { readonly version: string; readonly cause: Cause; readonly since: EpochMs }[];
 }
 
-/** One for each binding (identity, tenant) of the key that has one under way. */
+/** One for each binding (identity, tenant) of the key with a rotation in progress. */
 export type RotationUsage = Rotation & { readonly left: number; readonly status?: WatchStatus };
 
-/** One read at a time for each of so many accounts. */
+/** The number of accounts that are read in parallel. */
 const readsAtOnce = 16;
 
-/** @throws Refusal NotFound when nothing is bound to the key. */
+/** @throws Refusal NotFound when no account uses the key. */
 export async function keyUsage(keyIdentifier: string, service: RotationDeps): Promise<KeyUsage> {
   const asOf = service.clock.now();
   const key = parseKeyIdentifier(keyIdentifier, service.cloud);
@@ -63,13 +63,13 @@ export async function keyUsage(keyIdentifier: string, service: RotationDeps): Pr
   };
 }
 
-/** The watch of every binding of the key, whichever identity or tenant reaches it. */
+/** The watch of every binding of the key, for every identity and tenant. */
 export async function watchesOf(key: KeyIdentifier, service: RotationDeps): Promise<Watch[]> {
   const ids = await service.vaults.bindings(vaultIdOf(key.vaultHost));
   const stored = await Promise.all(ids.map((id) => service.bindings.readWatch(id)));
   const watches = stored.flatMap((one) => (one?.value.binding.keyName === key.keyName ? [one.value] : []));
   if (watches.length > 0) return watches;
-  throw new Refusal('NotFound', 'No account is bound to this key.', { target: 'keyIdentifier' });
+  throw new Refusal('NotFound', 'No account uses this key.', { target: 'keyIdentifier' });
 }
 
 const knownVersions = ({ versions, latest, unusableVersion, superseded }: Watch): string[] => [
@@ -102,7 +102,7 @@ async function countByVersion({ binding }: Watch, service: RotationDeps): Promis
   return counts;
 }
 
-/** The account behind a row, if its record says what the row says: so it counts once, wherever rows are left. */
+/** The account of a row, if its record equals the row: so it counts once, also with left-over rows. */
 async function namedBy(
   row: BoundRow,
   bindingId: string,
@@ -124,7 +124,7 @@ function usageOf(
   const accounts = sum(({ following, pinned }) => following + pinned);
   const since = watches.map((watch) => notLatestSince(watch, version));
   const known = since.filter((at) => at !== undefined);
-  // Each binding reads the vault in its own time: the last one to find out decides.
+  // Each binding reads the vault at its own time: the last one to find out decides.
   const left = known.length < since.length ? undefined : Math.max(...known);
   // One binding that has read the newest version speaks for the key, and none that cannot read it.
   const readers = watches.filter((watch) => watch.latest !== undefined && unreadableNewest(watch) === undefined);
@@ -161,8 +161,8 @@ export interface HolderPage {
 }
 
 /**
- * The accounts whose records name the version, a page of rows at a time: a page can hold fewer, or none, and still not be
- * the last. @throws Refusal NotFound | InvalidParameter
+ * The accounts whose records name the version, a page of rows at a time: a page can hold fewer, or none, and still not
+ * be the last. @throws Refusal NotFound | InvalidParameter
  */
 export async function holdersOf(
   keyIdentifier: string,
@@ -175,7 +175,9 @@ export async function holdersOf(
   const [id = '', from = ''] = page.after?.split('|') ?? [ids[0]];
   const at = ids.indexOf(id);
   if (at < 0 || (from !== '' && !from.startsWith(`bound:${version}:`)))
-    throw new Refusal('InvalidParameter', '$skipToken is not one that a nextLink carried.', { target: '$skipToken' });
+    throw new Refusal('InvalidParameter', '$skipToken must come from a nextLink of this list.', {
+      target: '$skipToken',
+    });
   const asked = { version, limit: page.limit, ...(from === '' ? {} : { from }) };
   const { rows, next } = await service.bindings.accounts(id, asked);
   const holders = await Promise.all(rows.map((row) => holderOf(row, id, service)));

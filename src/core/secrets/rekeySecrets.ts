@@ -33,7 +33,7 @@ const pagesAMessage = 5;
 const rowsAtOnce = 10;
 /** Rows that are only counted. */
 const countedAPage = 1000;
-/** Before another pass, and after a pause that no progress ended: no loop runs without a pause, whatever the reason. */
+/** Before another pass, and after a pause that no progress ended: no loop runs without a pause, for any reason. */
 const pauseMs = 60_000;
 /** One day of pauses. Then the chain of messages ends, because the daily pass has started another. */
 const maxPauses = 24 * 60;

@@ -95,7 +95,7 @@ function readFresh(
 ): Promise<Attempt> {
   const attempt = async (served: Promise<AccountView>): Promise<Attempt> => {
     const reading = read();
-    // Awaited below: a refusal by the account is reported first, whatever the result for its secrets.
+    // Awaited below: a refusal by the account is reported first, before all results for its secrets.
     reading.catch(() => undefined);
     const view = await served;
     return { view, opened: await openRows(view, await reading, service) };

@@ -1,7 +1,9 @@
 import type { WorkLock } from '../base/workLock.ts';
 import type { WorkQueue } from '../base/workQueue.ts';
-import type { KeyRef } from '../customerKey/ports.ts';
+import type { KeyVaultIdentity } from '../customerKey/binding.ts';
+import type { KeyRef, Principal } from '../customerKey/ports.ts';
 import type { RotationDeps } from '../rotation/deps.ts';
+import type { IdentityDenialStore } from '../watch/ports.ts';
 import type { QueuedWork, RangeStore, SweepMark } from './ports.ts';
 
 export interface VaultWorkDeps extends RotationDeps {
@@ -9,6 +11,9 @@ export interface VaultWorkDeps extends RotationDeps {
   readonly queue: WorkQueue<QueuedWork>;
   readonly sweepMark: SweepMark;
   readonly ranges: RangeStore;
+  readonly identityDenials: IdentityDenialStore;
+  /** The managed identities of the app, as the settings name them. */
+  readonly ownIdentities: readonly { readonly identity: KeyVaultIdentity; readonly principal?: Principal }[];
   /** Unwraps with an operator-owned key under the same identity: shows whether a denial is the service's own fault. */
   readonly controlLook: (key: Pick<KeyRef, 'identity' | 'tenantId'>) => Promise<'good' | 'failed'>;
 }

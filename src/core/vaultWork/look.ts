@@ -13,13 +13,15 @@ import { LostRace } from '../base/errors.ts';
 import { measure } from '../base/metrics.ts';
 import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
+import { isFederated } from '../customerKey/binding.ts';
 import { boundAccounts, isAnyBound, staleRowMs } from '../watch/boundAccounts.ts';
-import { isOfReplacedIdentity, needsControlLook } from '../watch/judge.ts';
+import { needsControlLook } from '../watch/judge.ts';
 import { afterLook, afterSleep, duringLook } from '../watch/lookSchedule.ts';
 import type { LookTime } from '../watch/provenTime.ts';
 import { updateWatch } from '../watch/updateWatch.ts';
 import type { Evidence, Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
+import { isOwnFault } from './ownIdentity.ts';
 
 const keyward = { kind: 'keyward', id: 'look' } as const;
 
@@ -122,7 +124,7 @@ async function lookAtVersion(
   let seen: Evidence | 'unused' = 'unused';
   let tries = 0;
   for await (const sample of samplesOf(watch, version, service)) {
-    seen = { ...about, ...(await lookWith(sample, watch, round, service)) };
+    seen = { ...about, ...(await lookWith(sample, watch, about, round, service)) };
     tries += 1;
     // One account's bytes are wrong, which says nothing about the key: look with another's.
     if (seen.cause !== 'KeyMaterialMismatch' || tries === maxSamples) break;
@@ -133,15 +135,18 @@ async function lookAtVersion(
 async function lookWith(
   sample: ActiveAccount,
   watch: Watch,
+  when: Pick<Evidence, 'version' | 'takenAt'>,
   round: LookRound,
   service: VaultWorkDeps,
-): Promise<Pick<Evidence, 'cause' | 'controlLook' | 'keyVaultRequestId' | 'principal'>> {
+): Promise<Pick<Evidence, 'cause' | 'controlLook' | 'keyVaultRequestId' | 'principal' | 'isUnnamed'>> {
   const { log, policy } = service;
   const uses: KeyUse[] = [];
   const opened = await openAccountKey(sample, { ...service, keyVault: recordingKeyVault(service.keyVault, uses) });
   round.used.push({ record: sample, uses });
-  const { requestId: keyVaultRequestId, durationMs, principal } = opened.observed;
-  const proof = defined({ keyVaultRequestId, principal });
+  const { requestId: keyVaultRequestId, durationMs, principal, isPrincipalAssumed } = opened.observed;
+  const isNamed = principal !== undefined && isPrincipalAssumed === undefined;
+  const isUnnamed = isNamed || isFederated(watch.binding.identity) ? undefined : true;
+  const proof = defined({ keyVaultRequestId, principal, isUnnamed });
   const about = { account: sample.name, key: wrappedByOf(sample.encryption), keyVaultRequestId, durationMs };
   measure(log, 'keyward.looks.ms', durationMs, { cause: opened.ok ? 'none' : opened.cause });
   if (opened.ok) {
@@ -149,13 +154,12 @@ async function lookWith(
     log.info('Checked a key', { ...about, cause: 'none' });
     return proof;
   }
-  const { cause } = opened;
-  if (silences.has(cause)) round.silence = cause;
-  if (cause === 'KeyMaterialMismatch') log.error('An account key does not match its record', about);
-  const isExplained = isOfReplacedIdentity(watch, { cause, ...proof });
-  const controlLook =
-    needsControlLook(cause, policy) && !isExplained ? await service.controlLook(watch.binding) : undefined;
-  log.info('Checked a key', { ...about, cause: isExplained ? 'IdentityReplaced' : cause, controlLook });
+  if (silences.has(opened.cause)) round.silence = opened.cause;
+  if (opened.cause === 'KeyMaterialMismatch') log.error('An account key does not match its record', about);
+  const denied = { ...when, cause: opened.cause, ...proof };
+  const cause = (await isOwnFault(watch, denied, sample.owner, service)) ? 'IdentityReplaced' : opened.cause;
+  const controlLook = needsControlLook(cause, policy) ? await service.controlLook(watch.binding) : undefined;
+  log.info('Checked a key', { ...about, cause, controlLook });
   return { cause, ...defined({ controlLook }), ...proof };
 }
 

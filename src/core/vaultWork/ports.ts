@@ -11,6 +11,8 @@ export type QueuedWork = VaultWork | RangeWork;
 export interface SweepMark {
   read(): Promise<EpochMs | undefined>;
   write(at: EpochMs): Promise<void>;
+  /** Writes only over the mark that was read. False: another process was faster. */
+  replace(before: EpochMs | undefined, at: EpochMs): Promise<boolean>;
 }
 
 /** One pass over the vaults of a range, as far as it has come. */

@@ -16,6 +16,7 @@ import { defined } from '../base/defined.ts';
 import { confirmationOf, type DenyingCause, isDenying, type Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
 import { isFederated } from '../customerKey/binding.ts';
+import { burstWaitMs } from './identityDenials.ts';
 import { keyReleasedBy } from './verdictTimes.ts';
 import { accessibleVerdict, type Denials, type Evidence, type Transition, type Verdict, type Watch } from './watch.ts';
 
@@ -37,9 +38,11 @@ export function judge(
     const since = verdict.status === 'Accessible' ? verdict.since : at;
     return { ...accessibleVerdict(at), since };
   }
-  const seen = { ...verdict, evidenceAt: at };
+  const { deniedAs: _before, ...known } = verdict;
+  const seen = { ...known, evidenceAt: at };
   if (cause === 'IdentityReplaced') return afterReplacedIdentity(seen, at);
-  if (!isDenying(cause, policy)) return afterOutage(seen, cause, at);
+  const deniedAs = cause === evidence.cause ? undefined : evidence.cause;
+  if (!isDenying(cause, policy)) return afterOutage(seen, cause, at, deniedAs);
 
   const denials = { ...verdict.denials, [cause]: counted(verdict.denials[cause], at, elapsedMs, policy) };
   if (verdict.status === 'Inaccessible') return { ...seen, cause, denials };
@@ -71,15 +74,15 @@ export function isOfReplacedIdentity(
   return provenBy !== undefined && principal !== undefined && provenBy.principalId !== principal.principalId;
 }
 
-function afterOutage(seen: Verdict, cause: Cause, at: EpochMs): Verdict {
+function afterOutage(seen: Verdict, cause: Cause, at: EpochMs, deniedAs?: Cause): Verdict {
   switch (seen.status) {
     case 'Suspect':
     case 'Inaccessible':
       return seen;
     case 'Unreachable':
-      return { ...seen, cause };
+      return { ...seen, cause, ...defined({ deniedAs }) };
     case 'Accessible':
-      return { ...seen, status: 'Unreachable', cause, since: at };
+      return { ...seen, status: 'Unreachable', cause, since: at, ...defined({ deniedAs }) };
   }
 }
 
@@ -102,10 +105,12 @@ function counted(before: Denials | undefined, at: EpochMs, elapsedMs: number, po
 
 function isConfirmed(cause: DenyingCause, denials: Denials | undefined, evidence: Evidence, policy: Policy): boolean {
   const needed = confirmationOf(cause, policy);
+  // The rule of identityDenials.ts needs the looks at the other owners' keys first.
+  const waitMs = cause === 'KeyPermissionDenied' && evidence.isUnnamed ? burstWaitMs : 0;
   return (
     denials !== undefined &&
     denials.looks >= needed.looks &&
-    denials.overMs >= needed.overMs &&
+    denials.overMs >= needed.overMs + waitMs &&
     (!needed.needsControlLook || evidence.controlLook === 'good')
   );
 }

@@ -2,6 +2,8 @@
 import type { AuditEntry, Trigger } from '../audit/auditEntry.ts';
 import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
+import type { KeyVaultIdentity } from '../customerKey/binding.ts';
+import type { IdentityDenials } from './identityDenials.ts';
 import type { Budget } from './vaultBudget.ts';
 import type { Watch } from './watch.ts';
 
@@ -81,6 +83,14 @@ export interface VaultPage {
 export interface VaultBudgets {
   readBudget(vaultId: string): Promise<Budget | undefined>;
   saveBudget(vaultId: string, budget: Budget): Promise<void>;
+}
+
+/** One row for each identity of Keyward that vaults denied. */
+export interface IdentityDenialStore {
+  read(identity: KeyVaultIdentity): Promise<Stored<IdentityDenials> | undefined>;
+  /** Inserts without an ETag. False: another writer was faster. */
+  write(denials: IdentityDenials, etag?: string): Promise<boolean>;
+  list(): Promise<IdentityDenials[]>;
 }
 
 export interface VaultWork {

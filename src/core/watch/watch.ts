@@ -35,6 +35,8 @@ export interface Verdict {
   readonly keyVaultRequestId?: string;
   readonly lastAccessibleAt: EpochMs;
   readonly denials: Readonly<Partial<Record<DenyingCause, Denials>>>;
+  /** The vault's own answer, where a failed control look showed that the fault is Keyward's. */
+  readonly deniedAs?: Cause;
 }
 
 /** A verdict that refused or restored accounts, kept until every account's own chain has it. */
@@ -139,6 +141,8 @@ export interface Evidence {
   readonly controlLook?: 'good' | 'failed';
   /** The principal that the vault was called as. Absent: nothing names it. */
   readonly principal?: Principal;
+  /** The call does not name its principal, so a denial can be that of a replaced identity (identityDenials.ts). */
+  readonly isUnnamed?: true;
   readonly keyVaultRequestId?: string;
 }
 

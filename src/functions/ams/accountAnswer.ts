@@ -1,4 +1,4 @@
-/** An account as clients of Azure Media Services read it, in the shape of the version that they ask for. */
+/** An account as clients of Azure Media Services read it, in the shape of the API version that they request. */
 import {
   type AccountView,
   currentKeyIdentifier,
@@ -7,7 +7,7 @@ import {
   verdictOn,
 } from '../../core/accounts/account.ts';
 import { remedyTargetOf } from '../../core/accounts/gate.ts';
-import type { AccountInput } from '../../core/accounts/putAccount.ts';
+import type { AccountInput } from '../../core/accounts/planChange.ts';
 import type { ArmPath } from '../../core/base/armPath.ts';
 import { remedyOf } from '../../core/base/causes.ts';
 import { fold } from '../../core/base/names.ts';
@@ -35,7 +35,7 @@ export function renderAccount(
   };
 }
 
-/** An account that is to be made as soon as its vault answers. */
+/** An account that Keyward will create as soon as its vault answers. */
 export function renderAwaited(
   { name, place, input }: { readonly name: string; readonly place: ArmPath; readonly input: AccountInput },
   version: AccountVersion,
@@ -67,7 +67,7 @@ interface Parts {
   readonly provisioningState: string;
 }
 
-/** A property is shown from the API version on that introduced it. */
+/** A property appears from the API version that introduced it. */
 function propertiesOf({ kept, encryption, provisioningState }: Parts, version: AccountVersion) {
   const { storageAccounts = [], storageAuthentication, keyDelivery, publicNetworkAccess, minimumTlsVersion } = kept;
   return {
@@ -86,7 +86,7 @@ interface StoredIdentity {
   readonly userAssignedIdentities?: Readonly<Record<string, unknown>>;
 }
 
-/** The principals behind the identities are the app's own, and are not known to it by number. */
+/** The identities' principals belong to the app, which does not know their ids. */
 function renderIdentity({ identity }: PassthroughProperties, tenantId: string) {
   if (identity === undefined) return {};
   const { type, userAssignedIdentities } = identity as StoredIdentity;
@@ -107,7 +107,7 @@ function renderEncryption(encryption: Encryption, view: AccountView, version: Ac
     keyVaultProperties: { keyIdentifier, currentKeyIdentifier: currentKeyIdentifier(encryption) },
     ...identityProperty(binding.identity, version),
     ...(version < '2021-06-01' ? {} : { status: verdict?.status ?? 'Unknown' }),
-    // Not in the contract: clients pass over, or hand on, what they do not know.
+    // Not in the contract: clients ignore or pass on properties that they do not know.
     ...(version < '2021-06-01' || cause === undefined ? {} : { cause, remedy: remedyOf(cause, remedyTargetOf(view)) }),
   };
 }

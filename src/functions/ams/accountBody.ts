@@ -1,11 +1,12 @@
 /**
- * What clients of Azure Media Services write about an account. The encryption becomes a input of the core's; what means nothing here is
- * kept as it came. Fields that are in no version of the contract are refused by name, so that nothing unknown is stored.
+ * The bodies that clients of Azure Media Services write about an account. The encryption becomes an input of the core.
+ * Keyward stores the properties that have no meaning to it unchanged, and refuses by name the fields of no contract
+ * version, so that it stores nothing unknown.
  */
 
 import * as z from 'zod';
 import type { AccountView, PassthroughProperties } from '../../core/accounts/account.ts';
-import type { AccountInput } from '../../core/accounts/putAccount.ts';
+import type { AccountInput } from '../../core/accounts/planChange.ts';
 import { defined } from '../../core/base/defined.ts';
 import { Refusal } from '../../core/base/errors.ts';
 import { fold, foldRegion } from '../../core/base/names.ts';
@@ -16,12 +17,12 @@ import { readOnly } from '../http/secrets/secretJson.ts';
 import { parsed } from '../pipeline/requestBody.ts';
 import { type AccountVersion, accountVersions } from './arm.ts';
 
-/** Every reader of the account sees it: a connection string must not be here. */
+/** Every reader of the account sees this id, so a connection string is refused. */
 const resourceId = z
   .string()
   .max(500)
   .regex(/^\/subscriptions\/[^/?=;]+\/resourceGroups\/[^/?=;]+\/providers(\/[^/?=;]+){3,}$/i, {
-    error: 'This is a resource id: /subscriptions/{id}/resourceGroups/{name}/providers/{provider}/{type}/{name}.',
+    error: 'This must be a resource id: /subscriptions/{id}/resourceGroups/{name}/providers/{provider}/{type}/{name}.',
   });
 
 const resourceIdentity = z.strictObject({
@@ -46,7 +47,7 @@ const keyDelivery = z.strictObject({
 });
 
 const newer = (what: string) =>
-  z.undefined({ error: `${what} came with api-version 2021-06-01: use that version, or a later one.` }).optional();
+  z.undefined({ error: `${what} exists from api-version 2021-06-01 on. Use that version or a later one.` }).optional();
 
 const encryption = (version: AccountVersion) =>
   z.strictObject({
@@ -66,7 +67,7 @@ const serviceIdentity = (version: AccountVersion) =>
       .string()
       .max(64)
       .refine((type) => identityTypes(version).includes(fold(type.replaceAll(' ', ''))), {
-        error: `This is one of ${identityTypes(version).join('; ')}; case does not matter.`,
+        error: `This must be one of ${identityTypes(version).join('; ')}, in any case.`,
       }),
     principalId: readOnly,
     tenantId: readOnly,
@@ -111,13 +112,14 @@ const bodyOf = (version: AccountVersion) =>
 const bodies = new Map(accountVersions.map((version) => [version, bodyOf(version)] as const));
 type Body = z.infer<ReturnType<typeof bodyOf>>;
 
-/** @throws Refusal InvalidRequestContent that names every field at fault, or what contradicts itself. */
+/** @throws Refusal InvalidRequestContent that names every invalid field or the contradiction. */
 export function parseBody(body: unknown, version: AccountVersion, current: AccountView | undefined): AccountInput {
   const schema = bodies.get(version) ?? bodyOf(version);
   const given = parsed(schema, body);
   const encryptionInput = encryptionIn(given, current);
   const kept = keptIn(given);
-  // The native API may have moved the account to an identity that is not among these: a caller that names neither need not fix that.
+  // The native API may have changed the account to an identity that is not among these. A caller that names neither
+  // does not have to correct that.
   if (kept.identity !== undefined || encryptionInput !== undefined)
     refuseContradiction({ ...current?.record.kept, ...kept }, encryptionInput, current);
   return {
@@ -128,7 +130,7 @@ export function parseBody(body: unknown, version: AccountVersion, current: Accou
   };
 }
 
-/** Without what only the service sets. `null` says nothing, like what is absent. */
+/** The body without the properties that only the service sets. `null` means absent. */
 function keptIn({ identity, properties }: Body): PassthroughProperties {
   const { storageAccounts, storageAuthentication, keyDelivery: delivery, ...more } = properties ?? {};
   const accounts = storageAccounts?.map(({ status: _, ...account }) => account);
@@ -159,19 +161,23 @@ function encryptionIn({ properties }: Body, current: AccountView | undefined): A
   if (input === undefined || input === null) return undefined;
   const given = input.keyVaultProperties?.keyIdentifier ?? undefined;
   if (input.type === 'SystemKey') {
-    if (given !== undefined) throw invalid(keyIdentifierTarget, 'A key identifier goes with type CustomerKey only.');
+    if (given !== undefined)
+      throw invalid(
+        keyIdentifierTarget,
+        'Only type CustomerKey has a key identifier. Remove keyVaultProperties, or set type to CustomerKey.',
+      );
     return { type: 'SystemKey' };
   }
   const present = current?.record.encryption.type === 'CustomerKey' ? current.record.encryption : undefined;
   const keyIdentifier = given ?? present?.keyIdentifier;
   if (keyIdentifier === undefined)
-    throw invalid(keyIdentifierTarget, 'Type CustomerKey needs keyVaultProperties.keyIdentifier.');
+    throw invalid(keyIdentifierTarget, 'Type CustomerKey needs keyVaultProperties.keyIdentifier. Add it.');
   return { type: 'CustomerKey', keyIdentifier, identity: identityFor(input.identity, present?.binding.identity) };
 }
 
 /**
- * What is absent stays as it is. So does an application that a user-assigned identity speaks for, which this contract has no word for,
- * while that identity is named.
+ * An absent property keeps its value. So does the application that a user-assigned identity authenticates, as long as
+ * the body names that identity: this contract has no property for the application.
  */
 function identityFor(
   input: z.infer<typeof resourceIdentity> | null | undefined,
@@ -195,7 +201,10 @@ interface ServiceIdentity {
   readonly userAssignedIdentities?: Readonly<Record<string, unknown>>;
 }
 
-/** An account that says which identities it has reaches its key by one of them. One that says nothing has the app's own. */
+/**
+ * An account that lists its identities reaches its key through one of them. One that lists none uses the app's own
+ * identity.
+ */
 function refuseContradiction(
   kept: PassthroughProperties,
   input: AccountInput['encryption'],
@@ -211,12 +220,12 @@ function refuseContradiction(
   if (assigned === undefined && !types.includes('systemassigned'))
     throw invalid(
       'properties.encryption.identity',
-      'The customer key is reached by the system-assigned identity, and identity.type does not have it. Add SystemAssigned, or name one of identity.userAssignedIdentities in properties.encryption.identity.',
+      'The account reaches the customer key through its system-assigned identity, and identity.type does not have it. Add SystemAssigned, or name one of identity.userAssignedIdentities in properties.encryption.identity.',
     );
   const has = Object.keys(identity.userAssignedIdentities ?? {}).map(fold);
   if (assigned !== undefined && !(types.includes('userassigned') && has.includes(assigned)))
     throw invalid(
       'properties.encryption.identity.userAssignedIdentity',
-      'The customer key is reached by a user-assigned identity that is not among identity.userAssignedIdentities. Add it there, with identity.type UserAssigned.',
+      'The account reaches the customer key through a user-assigned identity that is not among identity.userAssignedIdentities. Add it there, with identity.type UserAssigned.',
     );
 }

@@ -1,4 +1,4 @@
-/** Accounts, to clients of Azure Media Services: parse, call the core, render. */
+/** The calls on accounts for clients of Azure Media Services: parse, call the core, render. */
 import type { HttpRequest, HttpResponseInit } from '@azure/functions';
 import { type AccountView, etagOf } from '../../core/accounts/account.ts';
 import { deleteAccount } from '../../core/accounts/deleteAccount.ts';
@@ -35,9 +35,9 @@ export const list: RouteHandler = async ({ request, service, ...caller }) => {
 /** @throws Refusal InvalidParameter */
 function skipIn(request: HttpRequest): string | undefined {
   const token = request.query.get('$skipToken');
-  // A group and a name.
+  // A resource group and an account name.
   if (token === null || /^[-\w.()\p{L}\p{M}\p{Nd}]{1,200}:[a-z0-9-]{1,24}$/u.test(token)) return token ?? undefined;
-  throw new Refusal('InvalidParameter', '$skipToken is not one that a nextLink carried.', { target: '$skipToken' });
+  throw new Refusal('InvalidParameter', '$skipToken must come from a nextLink of this list.', { target: '$skipToken' });
 }
 
 export const get: RouteHandler = async (call) => {
@@ -50,7 +50,7 @@ export const createOrUpdate: RouteHandler = async (call) => {
   const place = parseArmPath(placeIn(call.request));
   return answerChange(call, version, accountToPut, (body, current) => {
     const input = parseBody(body, version, current);
-    // Several accounts of a customer share a subscription, and a subscription has one customer.
+    // Several accounts of one customer share a subscription, and a subscription has one customer.
     const owned = current === undefined ? { owner: fold(place.subscriptionId) } : {};
     return { ...changeOf(call), method: 'put', input: { ...input, ...owned, place } };
   });
@@ -70,21 +70,27 @@ const changeOf = ({ request, actor, roles }: Call) => ({
   mayRelease: roles.has('Keys.Release'),
 });
 
-/** Names are unique in the whole service. @throws Refusal Conflict | AuthorizationFailed */
+/** Account names are unique in the whole service. @throws Refusal Conflict | AuthorizationFailed */
 async function accountToPut({ request, service, known, ...caller }: Call): Promise<AccountView | undefined> {
   if (!mayServe(caller, fold(placeIn(request).subscriptionId)))
-    throw new Refusal('AuthorizationFailed', 'The caller is limited to other owners than this subscription.');
+    throw new Refusal(
+      'AuthorizationFailed',
+      'The caller may use accounts of its own owners only, and this subscription is not one of them.',
+    );
   const name = parseAccountName(nameIn(request));
   const view = known === undefined ? await findAccount(name, service) : (await known).view;
   if (view === undefined || isSameArmPath(view.record.place, placeIn(request))) return view;
   throw new Refusal(
     'Conflict',
-    'An account of this name has its place elsewhere: names are unique in the whole service.',
+    'Another account of this name exists at another path. Choose another name: names are unique in the whole service.',
     { target: 'accountName' },
   );
 }
 
-/** Properties of the encryption that the body omits stay as the account has them. An account that has changed since is read again. */
+/**
+ * Encryption properties that the body omits keep the account's values. Keyward reads an account again when it has
+ * changed in between.
+ */
 async function answerChange(
   call: Call,
   version: AccountVersion,
@@ -99,7 +105,7 @@ async function answerChange(
     const isMoving = change.input.encryption?.type === 'CustomerKey' && Object.keys(conditions).length === 0;
     const seen = isMoving && current !== undefined ? { ifMatch: etagOf(current.record) } : undefined;
     try {
-      return await answerOf(change, { conditions, now: seen ?? conditions }, version, call);
+      return await answerOf(change, { current, conditions, now: seen ?? conditions }, version, call);
     } catch (error) {
       if (seen === undefined || !(error instanceof KeywardError) || error.code !== 'PreconditionFailed') throw error;
       const { known: _, ...fresh } = call;
@@ -109,19 +115,27 @@ async function answerChange(
   });
 }
 
-/** Done within the call, as every change is; an API version with long-running operations returns one. */
+/** The account as the call has read it, the caller's conditions, and the conditions of the change that is made now. */
+interface Basis {
+  readonly current: AccountView | undefined;
+  readonly conditions: Preconditions;
+  readonly now: Preconditions;
+}
+
+/** The change is complete when the call returns. API versions with long-running operations return an operation. */
 async function answerOf(
   change: RequestedChange,
-  { conditions, now }: { readonly conditions: Preconditions; readonly now: Preconditions },
+  { current, conditions, now }: Basis,
   version: AccountVersion,
   call: Call,
 ): Promise<HttpResponseInit> {
   const { service } = call;
   const { account, method, input, actor, mayRelease } = change;
   if (version < '2021-11-01') {
-    if (method === 'patch')
-      return answer(200, await patchAccount(account, input, now, actor, service, { mayRelease }), version, call);
-    const { view, created } = await putAccount(account, input, now, actor, service, { mayRelease });
+    const known = { view: current, isRemembered: false };
+    const whole = { name: account, input, conditions: now, actor, permissions: { mayRelease }, known };
+    if (method === 'patch') return answer(200, await patchAccount(whole, service), version, call);
+    const { view, created } = await putAccount(whole, service);
     return answer(created ? 201 : 200, view, version, call);
   }
   const { operation, view, created } = await beginOperation(change, conditions, service, now);
@@ -143,11 +157,11 @@ export const remove: RouteHandler = async (call) => {
   const name = parseAccountName(nameIn(request));
   const existed = await retryLostRaces(async () => {
     const view = await findAccount(name, service);
-    // At this path there is nothing to delete.
+    // No account exists at this path, so there is nothing to delete.
     if (view !== undefined && !isSameArmPath(view.record.place, placeIn(request))) return false;
-    // With a condition there is an account that it is about, or nothing happens.
+    // If-Match without an account: nothing happens, and a pending creation goes ahead.
     if (view !== undefined || conditions.ifMatch === undefined) await cancelCreation(name, placeIn(request), service);
-    // Only the account that was seen here: one of its name may be created elsewhere in between.
+    // Deletes only the account that was read here: another account of the name may be created in between.
     const seen = view === undefined || conditions.ifMatch !== undefined ? conditions : { ifMatch: etagOf(view.record) };
     return deleteAccount(name, seen, actor, service).catch((error: unknown) => {
       const isOurs = conditions.ifMatch === undefined && error instanceof KeywardError;
@@ -165,15 +179,15 @@ function answer(status: number, view: AccountView, version: AccountVersion, { se
 export const checkNameAvailability: RouteHandler = async ({ request, service }) => {
   versionIn(request, accountVersions);
   if (!isGuid(fold(placeIn(request).subscriptionId)))
-    throw new Refusal('InvalidParameter', 'A subscription id is a GUID.', { target: 'subscriptionId' });
+    throw new Refusal('InvalidParameter', 'A subscription id must be a GUID.', { target: 'subscriptionId' });
   const body = await readJson(request);
   const name = typeof body === 'object' && body !== null && 'name' in body ? body.name : undefined;
   if (typeof name !== 'string')
-    throw new Refusal('InvalidRequestContent', "The body needs a 'name'.", { target: 'name' });
+    throw new Refusal('InvalidRequestContent', "The body needs a 'name'. Add it.", { target: 'name' });
   const taken = {
     nameAvailable: false,
     reason: 'AlreadyExists',
-    message: 'There is an account of this name in this service.',
+    message: 'An account of this name exists in this service. Choose another name.',
   };
   try {
     const isTaken = (await findAccount(parseAmsName(name), service)) !== undefined;

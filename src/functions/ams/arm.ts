@@ -1,4 +1,7 @@
-/** What the routes of Azure Media Services have in common: API versions, ids and links as Azure Resource Manager writes them. */
+/**
+ * The parts that the routes of Azure Media Services share: API versions, ids and links as Azure Resource Manager writes
+ * them.
+ */
 import type { HttpRequest } from '@azure/functions';
 import type { AccountView } from '../../core/accounts/account.ts';
 import { accountNotFound, getAccount } from '../../core/accounts/readAccount.ts';
@@ -8,20 +11,20 @@ import { type EpochMs, iso } from '../../core/base/time.ts';
 import type { Call } from '../pipeline/call.ts';
 import { absoluteUrl } from '../pipeline/links.ts';
 
-/** `synchronous` before 2021-11-01, long-running operations from it on. */
+/** Calls are synchronous before 2021-11-01 and long-running operations from then on. */
 export const accountVersions = ['2020-05-01', '2021-06-01', '2021-11-01', '2023-01-01'] as const;
 export const metadataVersions = ['2022-08-01'] as const;
 export const encodingVersions = ['2022-07-01'] as const;
 
 export type AccountVersion = (typeof accountVersions)[number];
 
-/** @throws Refusal InvalidParameter that names the versions there are. */
+/** @throws Refusal InvalidParameter that lists the supported versions. */
 export function versionIn<V extends string>(request: HttpRequest, supported: readonly V[]): V {
   const asked = request.query.get('api-version');
   const version = supported.find((one) => one === asked);
   if (version !== undefined) return version;
   const what =
-    asked === null ? 'The query parameter api-version is missing.' : 'This api-version is not supported here.';
+    asked === null ? 'The query parameter api-version is missing.' : 'This route does not support this api-version.';
   throw new Refusal('InvalidParameter', `${what} Supported: ${supported.join(', ')}.`, { target: 'api-version' });
 }
 
@@ -30,7 +33,9 @@ export const placeIn = ({ params }: HttpRequest): ArmPath => ({
   resourceGroup: params.resourceGroupName ?? '',
 });
 
-/** The account of the path. One of this name that has its place elsewhere is not there. @throws Refusal AccountNotFound */
+/**
+ * The account of the path. An account of this name at another path counts as absent. @throws Refusal AccountNotFound
+ */
 export async function accountAt({ request, service, known }: Call): Promise<AccountView> {
   const name = request.params.accountName ?? '';
   const view = known === undefined ? await getAccount(name, service) : (await known).view;
@@ -49,7 +54,7 @@ export const systemData = ({ createdAt, updatedAt }: { readonly createdAt: Epoch
   lastModifiedAt: iso(updatedAt),
 });
 
-/** Clients follow it as it is, so it is absolute and names the api-version. Nothing on the last page. */
+/** Clients follow the link unchanged, so it is absolute and names the api-version. Undefined on the last page. */
 export function nextLink(request: HttpRequest, token: string | undefined, more: Readonly<Record<string, string>> = {}) {
   if (token === undefined) return {};
   const query = new URLSearchParams({

@@ -1,4 +1,7 @@
-/** Content key policies. Symmetric keys that tokens are validated with are the account's token keys; everything else is as it came. */
+/**
+ * Content key policies. Their symmetric token validation keys become the account's token keys; Keyward stores the rest
+ * unchanged.
+ */
 
 import type { StoredResource } from '../../core/ams/ports.ts';
 import { getResource } from '../../core/ams/readResource.ts';
@@ -37,7 +40,7 @@ interface Parts {
   readonly secrets: readonly ResourceSecretInput[];
 }
 
-/** The options with a hole for each symmetric key, and the keys. */
+/** The options with a placeholder for each symmetric key, and the keys. */
 function partsOf(options: readonly PolicyOption[], newId: () => string): Parts {
   const secrets: ResourceSecretInput[] = [];
   const withoutKey = (key: unknown, at: readonly (string | number)[]): unknown => {
@@ -84,7 +87,7 @@ const put = (method: 'PUT' | 'PATCH'): RouteHandler => {
         (current) => {
           const before = method === 'PATCH' ? existing(refIn(api, request), current) : current;
           const { policyId = service.random.uuid(), description: old, options: kept } = before?.value.properties ?? {};
-          // PUT replaces all; what PATCH does not name stays.
+          // PUT replaces all properties. PATCH keeps the properties that it does not name.
           const said = description ?? (method === 'PATCH' && description === undefined ? old : undefined);
           return {
             name: before?.value.name ?? nameIn(api, request),

@@ -1,6 +1,7 @@
 /**
- * What clients of Azure Media Services write about transforms and jobs. Encoding settings hold no secret in the contract and are kept as
- * they came, but for what looks like one; inputs are taken field by field, because URLs are credentials.
+ * The bodies that clients of Azure Media Services write about transforms and jobs. Encoding settings hold no secret in
+ * the contract, so Keyward stores them unchanged but refuses what looks like a secret. It reads inputs field by field,
+ * because URLs are credentials.
  */
 import * as z from 'zod';
 import { readOnly } from '../http/secrets/secretJson.ts';
@@ -9,23 +10,23 @@ import { contentsOf, tooDeep } from './names.ts';
 const text = z.string().max(4000);
 const type = <T extends string>(name: T) => z.literal(`#Microsoft.Media.${name}` as const);
 
-/** The contract has no such names here: a caller that writes one means a secret. */
+/** The contract has no such names here, so a caller that writes one means a secret. */
 export const secretName =
   /passw|secret|token|credential|privatekey|accountkey|apikey|sharedaccess|signature|connectionstring|^sas|sas$|ur[il]s?$|^(sig|keys?|auth|authorization)$/i;
 
-/** An address can hold a credential, as can the query string of one. */
+/** An address or its query string can hold a credential. */
 const secretText = /:\/\/|(^|[?&;])(sig|signature|x-amz-[a-z-]+|accountkey|sharedaccess[a-z]*|token|password|pwd)=/i;
 
-/** JSON as it came, of encoding settings. */
+/** Encoding settings, as JSON that Keyward stores unchanged. */
 const settings = z.record(z.string(), z.unknown()).superRefine((value, { addIssue }) => {
   const contents = contentsOf(value);
   const flaw =
     contents === undefined
       ? tooDeep
       : contents.names.some((name) => secretName.test(name))
-        ? 'This holds a name that a secret would have: none is kept here.'
+        ? 'This has the name of a secret. Encoding settings hold no secrets: remove it.'
         : contents.texts.some((text) => secretText.test(text))
-          ? 'This holds an address, or a signature: addresses can be credentials, and belong into JobInputHttp only.'
+          ? 'This holds an address or a signature, which can be credentials. Write addresses in JobInputHttp only.'
           : undefined;
   if (flaw !== undefined) addIssue({ code: 'custom', message: flaw });
 });
@@ -53,16 +54,16 @@ export const transformBody = z.strictObject({
 
 const clipTime = z.strictObject({ '@odata.type': text, time: text }).nullish();
 
-/** Of an asset: names of files, and no addresses. */
+/** Names of files in an asset, and no addresses. */
 const fileName = text.refine(
   (name) => !name.includes('://') && !name.includes('?'),
-  'A file of an asset is a name, not a URL.',
+  'A file of an asset must be a name, not a URL.',
 );
 
-/** Of which file, where it says so (InputFile), and which tracks. */
+/** Which tracks, and of which file when it names one (InputFile). */
 const inputDefinition = settings.refine(
   ({ filename }) => fileName.nullish().safeParse(filename).success,
-  'A filename is a name, not a URL.',
+  'A filename must be a name, not a URL.',
 );
 
 const clip = {

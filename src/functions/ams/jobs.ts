@@ -1,6 +1,7 @@
 /**
- * Jobs. Addresses that a job reads from are credentials, and become the account's job inputs: no call here returns
- * them. The program that runs the job asks for them by `resolve`, under the name in the job. Jobs are stored, not run.
+ * Jobs. The addresses that a job reads from are credentials and become the account's job inputs, which no call here
+ * returns. The program that runs the job reads them by `resolve`, under the name in the job. Keyward stores jobs and
+ * does not run them.
  */
 
 import { getResource } from '../../core/ams/readResource.ts';
@@ -20,7 +21,7 @@ const api: ResourceApi = {
   versions: encodingVersions,
   parameter: 'jobName',
   shown({ value: { properties, secrets, createdAt, updatedAt } }) {
-    // Not in the contract: clients pass over, or hand on, what they do not know.
+    // Not in the contract: clients ignore or pass on properties that they do not know.
     const named = secrets.reduce((shown, { at, name }) => withAt(shown, [...at, 'protectedInput'], name), properties);
     return { ...named, state: 'Queued', created: iso(createdAt), lastModified: iso(updatedAt) };
   },

@@ -1,13 +1,15 @@
-/** Retained contracts are at most about ten levels deep. Deeper input would exhaust the stack of the code that walks it. */
+/**
+ * JSON of these contracts has at most about ten levels. Deeper input would exhaust the stack of the code that walks it.
+ */
 const maxDepth = 50;
 
 interface Contents {
-  /** Of properties. */
+  /** The names of properties. */
   readonly names: readonly string[];
   readonly texts: readonly string[];
 }
 
-/** All values of some JSON, at any depth; undefined where it is deeper than the contract. */
+/** All names and values in some JSON, at any depth; undefined when it is deeper than `maxDepth`. */
 export function contentsOf(value: unknown): Contents | undefined {
   const [names, texts]: [string[], string[]] = [[], []];
   const left: [value: unknown, depth: number][] = [[value, 1]];
@@ -22,4 +24,4 @@ export function contentsOf(value: unknown): Contents | undefined {
   return { names, texts };
 }
 
-export const tooDeep = `This is nested more than ${maxDepth} deep.`;
+export const tooDeep = `This is nested more than ${maxDepth} levels deep. Send a flatter value.`;

@@ -1,4 +1,4 @@
-/** Long-running operations as Azure Resource Manager's clients follow them, and the list of what can be called. */
+/** Long-running operations as clients of Azure Resource Manager follow them, and the list of callable operations. */
 
 import type { HttpRequest } from '@azure/functions';
 import { findAccount, getAccount } from '../../core/accounts/readAccount.ts';
@@ -19,7 +19,7 @@ import { accountVersions, placeIn, versionIn } from './arm.ts';
 const pathOf = ({ place: { subscriptionId }, id }: Operation, location: string, kind: 'Statuses' | 'Results'): string =>
   `/subscriptions/${subscriptionId}/providers/Microsoft.Media/locations/${encodeURIComponent(foldRegion(location))}/mediaServicesOperation${kind}/${id}`;
 
-/** Where to ask how it goes, where the result will be, and when to ask again. */
+/** The addresses of the operation's status and of its result, and the time to wait before the next request. */
 export function operationHeaders(
   { operation, location }: { readonly operation: Operation; readonly location: string },
   { request, service }: Pick<Call, 'request' | 'service'>,
@@ -35,10 +35,7 @@ async function operationIn({ request, service, ...caller }: Call): Promise<Opera
   if (caller.owners === undefined) return operation;
   const view = await findAccount(operation.account, service);
   if (view !== undefined && mayServe(caller, view.record.owner)) return operation;
-  throw new Refusal(
-    'NotFound',
-    'There is no such operation on an account of the owners that the caller is limited to.',
-  );
+  throw new Refusal('NotFound', "There is no such operation on an account of the caller's owners.");
 }
 
 const locationIn = ({ params }: HttpRequest): string => params.locationName ?? '';
@@ -72,11 +69,12 @@ export const result: RouteHandler = async (call) => {
     return { status: 202, headers: operationHeaders({ operation, location: locationIn(call.request) }, call) };
   if (error !== undefined) throw failureOf(error, call);
   const view = await getAccount(account, call.service);
-  if (!isSameArmPath(view.record.place, place)) throw new Refusal('NotFound', 'The account of this operation is gone.');
+  if (!isSameArmPath(view.record.place, place))
+    throw new Refusal('NotFound', 'The account of this operation no longer exists.');
   return { status: 200, jsonBody: renderAccount(view, version, call.service) };
 };
 
-/** As it was refused; where asking for the change again may help, it says when. */
+/** The stored refusal. It has a Retry-After when the change can succeed later. */
 function failureOf(
   { code, message, details }: NonNullable<Operation['error']>,
   { service }: Pick<Call, 'service'>,
@@ -90,7 +88,7 @@ const provider = 'Microsoft Media Services';
 const calls = ['read', 'write', 'delete'].map((action) => `mediaservices/${action}`);
 const secretCalls = ['streamingLocators/listContentKeys', 'contentKeyPolicies/getPolicyPropertiesWithSecrets'];
 
-/** What Azure Resource Manager would name in a role. Here app roles decide. */
+/** The operations that a role of Azure Resource Manager would name. Keyward itself decides by app roles. */
 export const list: RouteHandler = async ({ request }) => {
   versionIn(request, accountVersions);
   const names = [...calls, ...secretCalls.map((name) => `mediaservices/${name}/action`)];

@@ -1,7 +1,7 @@
 /**
- * What clients of Azure Media Services write about a content key policy. Every field of the contract that can hold a
- * secret is named here: a symmetric token key is protected, public keys must be public, and the rest is refused.
- * Keyward rejects what is not in the contract as well, so that nothing unknown is stored.
+ * The bodies that clients of Azure Media Services write about a content key policy. This file names every field of the
+ * contract that can hold a secret: Keyward protects a symmetric token key, requires that public keys are public, and
+ * refuses the rest. It also refuses what is not in the contract, so that it stores nothing unknown.
  */
 import { X509Certificate } from 'node:crypto';
 import * as z from 'zod';
@@ -21,9 +21,9 @@ const publicNumber = (most: number, what: string) =>
   z.string().refine((value) => {
     const length = bytesIn(value)?.length ?? 0;
     return length >= 1 && length <= most;
-  }, `This is the ${what} of a public key in base64, of at most ${most} bytes.`);
+  }, `This must be the ${what} of a public key in base64, of at most ${most} bytes.`);
 
-/** A file with a private key is no certificate in this form, and is not taken. */
+/** The DER of exactly one certificate. `raw` differs from the bytes of a file that also holds a private key. */
 const certificate = z
   .string()
   .max(20_000)
@@ -34,14 +34,14 @@ const certificate = z
     } catch {
       return false;
     }
-  }, 'This is an X.509 certificate (DER, in base64) and nothing else: no private key, no PFX.');
+  }, 'This must be one X.509 certificate (DER, in base64) without a private key. A PFX file is refused.');
 
 const tokenKey = z.discriminatedUnion('@odata.type', [
   z.strictObject({
     '@odata.type': type('ContentKeyPolicySymmetricTokenKey'),
     keyValue: z
       .string({
-        error: 'The value of the key is needed. A plain read does not show it: getPolicyPropertiesWithSecrets does.',
+        error: 'The value of the key is missing. A GET does not return it; getPolicyPropertiesWithSecrets does.',
       })
       .max(2000),
   }),
@@ -71,7 +71,7 @@ const restriction = z.discriminatedUnion('@odata.type', [
   }),
 ]);
 
-/** Widevine lets a template bring the content key itself (`content_key_specs[].key`), and tokens of a session. */
+/** A Widevine template can contain the content key itself (`content_key_specs[].key`) and tokens of a session. */
 const secretOfTemplate = /^(key|iv)$|token$/i;
 
 const widevineTemplate = z
@@ -86,7 +86,7 @@ const widevineTemplate = z
     } catch {
       return false;
     }
-  }, 'A Widevine template is a JSON object, and holds no key and no token: content keys belong to streaming locators.');
+  }, 'A Widevine template must be a JSON object without keys and tokens: content keys belong to streaming locators.');
 
 const playRight = z.strictObject({
   firstPlayExpiration: duration,
@@ -130,7 +130,7 @@ const fairPlay = z
   .looseObject({ '@odata.type': type('ContentKeyPolicyFairPlayConfiguration') })
   .refine(
     () => false,
-    'FairPlay configurations are refused: ask, certificate and password are secrets that this service has no place for.',
+    'FairPlay configurations are refused: this service cannot protect their secrets ask, certificate and password.',
   );
 
 const configuration = z.discriminatedUnion('@odata.type', [

@@ -1,6 +1,6 @@
 /**
- * What the kinds of resources have in common: GET, LIST, DELETE, and how one is rendered. What a kind holds its own
- * file says.
+ * The parts that all kinds of resources share: GET, LIST, DELETE and rendering. The file of a kind defines its
+ * properties.
  */
 import type { HttpRequest } from '@azure/functions';
 import type { ResourceList, StoredResource } from '../../core/ams/ports.ts';
@@ -16,7 +16,7 @@ import { accountAt, accountId, accountType, nextLink, placeIn, systemData, versi
 export interface ResourceApi {
   readonly type: ResourceType;
   readonly versions: readonly string[];
-  /** The parameter in the path that names it. */
+  /** The parameter in the path that names the resource. */
   readonly parameter: string;
   /** The part that can be returned without decrypting a secret. */
   shown(row: StoredResource): Json;
@@ -24,7 +24,7 @@ export interface ResourceApi {
 
 export const nameIn = ({ parameter }: ResourceApi, { params }: HttpRequest): string => params[parameter] ?? '';
 
-/** A job is under its transform. */
+/** A job belongs to its transform. */
 export function listIn({ type }: Pick<ResourceApi, 'type'>, { params }: HttpRequest): ResourceList {
   const account = parseAccountName(params.accountName ?? '');
   if (type !== 'jobs') return { account, type };
@@ -36,7 +36,7 @@ export const refIn = (api: ResourceApi, request: HttpRequest): ResourceRef => ({
   name: parseResourceName(nameIn(api, request), api.parameter),
 });
 
-/** First of all: the version, and that the account is at this path. */
+/** The first step of each handler: it checks the API version, and that the account exists at this path. */
 export async function accepted({ versions }: Pick<ResourceApi, 'versions'>, call: Call): Promise<void> {
   versionIn(call.request, versions);
   await accountAt(call);
@@ -64,7 +64,7 @@ export const get =
     return { status: 200, jsonBody: render(api, await getResource(refIn(api, call.request), call.service), call) };
   };
 
-/** By name. `$top` is how many there are to be in all, as in OData. */
+/** Sorted by name. `$top` is the total number of items, as in OData. */
 export const list =
   (api: ResourceApi): RouteHandler =>
   async (call) => {
@@ -72,9 +72,13 @@ export const list =
     const { request, service } = call;
     for (const option of ['$filter', '$orderby'])
       if (request.query.has(option))
-        throw new Refusal('InvalidParameter', `${option} is not supported here: lists are whole, and by name.`, {
-          target: option,
-        });
+        throw new Refusal(
+          'InvalidParameter',
+          `${option} is not supported here: a list is always complete and sorted by name.`,
+          {
+            target: option,
+          },
+        );
     const top = topIn(request);
     const limit = Math.min(maxPageSize, top ?? maxPageSize);
     const token = request.query.get('$skipToken');
@@ -89,7 +93,7 @@ function topIn(request: HttpRequest): number | undefined {
   const top = request.query.get('$top');
   if (top === null) return undefined;
   if (/^[1-9]\d{0,5}$/.test(top)) return Number(top);
-  throw new Refusal('InvalidParameter', '$top is a whole number from 1 to 999999.', { target: '$top' });
+  throw new Refusal('InvalidParameter', '$top must be a whole number from 1 to 999999.', { target: '$top' });
 }
 
 export const remove =

@@ -1,7 +1,7 @@
 /**
- * The routes of Azure Media Services' clients. Their contract is the published one, so there is none here. The host ignores case, tries
- * functions in the order of their names, and takes the first that fits: so `amsUnknown` comes last. What handles them is loaded by the
- * first call of one of them.
+ * The routes of Azure Media Services' clients. They declare no contract, because Microsoft has published it. The host
+ * ignores case and uses the first function, by name, that fits; so `amsUnknown` comes last. The first call of one of
+ * these routes loads its handler.
  */
 import { keyChangeRefusal } from '../pipeline/auditedRefusals.ts';
 import type { RouteHandler } from '../pipeline/call.ts';
@@ -57,7 +57,7 @@ const accountRoutes: readonly Route[] = [
     readAccounts,
     async () => (await accounts()).list,
   ),
-  // 2020-05-01 and earlier.
+  // For API version 2020-05-01 and earlier.
   on(
     'AccountsGetBySubscription',
     'GET',
@@ -76,7 +76,7 @@ const accountRoutes: readonly Route[] = [
     { role: 'Accounts.Delete', whileInaccessible: 'allowed' },
     async () => (await accounts()).remove,
   ),
-  // An operation is a view of its account: following one is a GET.
+  // An operation is a view of its account, so following it is a GET.
   on(
     'OperationStatus',
     'GET',

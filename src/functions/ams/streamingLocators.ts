@@ -1,4 +1,7 @@
-/** Streaming locators. Their content keys are the account's own: given by the caller, or made here where the streaming policy encrypts. */
+/**
+ * Streaming locators. Their content keys belong to the account: the caller supplies them, or Keyward generates them
+ * when the streaming policy encrypts.
+ */
 
 import * as z from 'zod';
 import { getResource } from '../../core/ams/readResource.ts';
@@ -39,7 +42,7 @@ const locator = z.strictObject({
     contentKeys: z
       .array(contentKey)
       .max(50)
-      .refine((keys) => new Set(keys.map(({ id }) => id)).size === keys.length, 'Each id stands once.')
+      .refine((keys) => new Set(keys.map(({ id }) => id)).size === keys.length, 'Each id must be unique.')
       .nullish(),
     alternativeMediaId: text.nullish(),
     filters: z.array(text).max(50).nullish(),
@@ -53,7 +56,9 @@ const locator = z.strictObject({
 
 type Encryption = { readonly type?: string; readonly label?: string };
 
-/** Azure Media Services' predefined streaming policies: the keys that each of them makes, with their labels. */
+/**
+ * The predefined streaming policies of Azure Media Services: the keys that each policy generates, with their labels.
+ */
 const predefined: ReadonlyMap<string, readonly Encryption[]> = new Map<string, readonly Encryption[]>(
   Object.entries({
     Predefined_DownloadOnly: [],
@@ -67,10 +72,10 @@ const predefined: ReadonlyMap<string, readonly Encryption[]> = new Map<string, r
     ],
   }).map(([name, keys]) => [fold(name), keys]),
 );
-/** The needs of a custom policy are not known here: one key, without a type. */
+/** Keyward does not know what a custom policy needs: one key, without a type. */
 const unknownPolicy: readonly Encryption[] = [{}];
 
-/** AMS: the end of a locator that has none. */
+/** The end time that AMS gives a locator without one. */
 const never = '9999-12-31T23:59:59.9999999Z';
 
 const api: ResourceApi = {
@@ -83,10 +88,10 @@ const api: ResourceApi = {
   },
 };
 
-type Wish = z.infer<typeof locator>['properties'];
+type LocatorInput = z.infer<typeof locator>['properties'];
 
 /** The keys as they are shown, and their values. */
-function keysOf({ contentKeys, streamingPolicyName, defaultContentKeyPolicyName }: Wish) {
+function keysOf({ contentKeys, streamingPolicyName, defaultContentKeyPolicyName }: LocatorInput) {
   const policy = predefined.get(fold(streamingPolicyName)) ?? unknownPolicy;
   const policyName = defaultContentKeyPolicyName ?? null;
   const about = (type: string | undefined, key: string | undefined) => ({
@@ -156,7 +161,7 @@ const listContentKeys: RouteHandler = async (call) => {
   const { service, actor } = call;
   const row = await getResource(refIn(api, call.request), service);
   const { contentKeys } = await revealResource(row, base64, { actor }, service);
-  // A key that was made here has its id from the secret.
+  // A generated key takes its id from the stored secret.
   const keys = (contentKeys as readonly Json[]).map((key, index) => ({ id: row.value.secrets[index]?.name, ...key }));
   return { status: 200, headers: noStore, jsonBody: { contentKeys: keys } };
 };

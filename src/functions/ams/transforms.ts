@@ -34,7 +34,7 @@ const createOrUpdate: RouteHandler = async (call) => {
   return { status: created ? 201 : 200, jsonBody: render(api, row, call) };
 };
 
-/** Jobs under a transform that is gone could not be reached any more. */
+/** A transform with jobs is not deleted: no call could reach the jobs without it. */
 const removeEmpty: RouteHandler = async (call) => {
   await accepted(api, call);
   const { account, name } = refIn(api, call.request);

@@ -1,4 +1,7 @@
-/** Other resource types that Azure Media Services had under an account. They get an error of their own rather than a web server's 404. */
+/**
+ * Other resource types that Azure Media Services had under an account. They receive an error of their own instead of a
+ * web server's 404.
+ */
 import { Refusal } from '../../core/base/errors.ts';
 import type { RouteHandler } from '../pipeline/call.ts';
 import { accountAt } from './arm.ts';
@@ -7,7 +10,7 @@ export const unknown: RouteHandler = async (call) => {
   await accountAt(call);
   throw new Refusal(
     'NotFound',
-    'There is no such call on an account here. There are streamingLocators with listContentKeys, contentKeyPolicies with getPolicyPropertiesWithSecrets, transforms and their jobs, each by PUT, GET and DELETE; policies by PATCH as well.',
+    'An account has no such call here. It has streamingLocators with listContentKeys, contentKeyPolicies with getPolicyPropertiesWithSecrets, and transforms with their jobs, each by PUT, GET and DELETE; policies by PATCH too.',
     { target: 'path' },
   );
 };

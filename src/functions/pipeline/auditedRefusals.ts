@@ -1,6 +1,6 @@
 /**
- * Which refusals stand in the audit: a closed list, in docs/operations.md. Each route that has one names its own here; what a refusal
- * is about is read off the call.
+ * Which refusals Keyward writes to the audit: a closed list, documented in docs/operations.md. Each route names its own
+ * function from this file. The function reads from the call which account and key the refusal is about.
  */
 import type { HttpRequest } from '@azure/functions';
 import * as z from 'zod';
@@ -16,7 +16,10 @@ import { readJson } from './requestBody.ts';
 import type { Route } from './route.ts';
 import { keyward, log } from './service.ts';
 
-/** What was asked, or undefined: nothing sensitive. @throws Refusal where the call says nothing that can be read: the same */
+/**
+ * Returns the facts to audit, or undefined when the call requested nothing sensitive. @throws Refusal when the call
+ * cannot be read, which counts as undefined
+ */
 export type AuditedRefusal = (
   refusal: Refusal,
   request: HttpRequest,
@@ -26,39 +29,42 @@ export type AuditedRefusal = (
 /** @throws Refusal InvalidParameter */
 const accountIn = (request: HttpRequest): string => parseAccountName(request.params.accountName ?? '');
 
-/** As much of a body as tells which key was asked for; either contract's. */
-const keyWish = z.object({
+/** The part of either contract's body that names the requested key. */
+const keyInput = z.object({
   properties: z.object({
     encryption: z.object({ keyVaultProperties: z.object({ keyIdentifier: z.string() }).optional() }),
   }),
 });
 
-/** PUT and PATCH of an account, by either contract. */
+/** PUT and PATCH of an account, in either contract. */
 export const keyChangeRefusal: AuditedRefusal = async ({ code, extras }, request, service) => {
   const account = accountIn(request);
   if (code === 'AuthorizationFailed')
-    // The role that the route asks for has no target.
+    // A refusal for the role that the route itself requires has no target.
     return extras.target === undefined ? undefined : { asked: 'ReleaseToSystemKey', account };
   if (code !== 'OwnerMismatch' && code !== 'CustomerKeyInaccessible') return undefined;
-  const input = keyWish.safeParse(await readJson(request));
+  const input = keyInput.safeParse(await readJson(request));
   if (!input.success) return undefined;
   const { keyIdentifier } = input.data.properties.encryption.keyVaultProperties ?? {};
   const asked = code === 'OwnerMismatch' ? 'UseForeignKey' : 'ChangeKeyWhileInaccessible';
   return { asked, account, ...(keyIdentifier === undefined ? {} : keyIn(keyIdentifier, service)) };
 };
 
-/** Only what has passed as a key identifier stands in the audit. */
+/**
+ * The audit holds only text that parses as a key identifier. @throws Refusal KeyIdentifierMalformed |
+ * VaultHostNotAllowed
+ */
 const keyIn = (identifier: string, { cloud }: Service): Pick<RefusedCall, 'key'> => ({
   key: parseKeyIdentifier(identifier, cloud).text,
 });
 
-/** Repair of the identity: whatever stood in its way, but for a call that says nothing. */
+/** Repair of the identity: every refusal except that of a call that cannot be read. */
 export const repairRefusal: AuditedRefusal = async ({ code }, request) =>
   code === 'AuthorizationFailed' || code === 'Conflict' || isCause(code)
     ? { asked: 'RepairIdentity', account: accountIn(request) }
     : undefined;
 
-/** No refusal waits longer for its entry, and none fails with it. */
+/** A refusal waits no longer than this for its audit entry, and never fails because of it. */
 const auditWithinMs = 2_000;
 
 export async function auditRefusal(
@@ -72,8 +78,8 @@ export async function auditRefusal(
     const service = await keyward();
     const call = await auditedRefusal(refusal, request, service);
     if (call === undefined) return;
-    const telling = service.refusedCalls.tell(call, refusal.code, actor);
-    const outcome = (await inTime(telling, service, auditWithinMs)) ?? 'late';
+    const auditing = service.refusedCalls.audit(call, refusal.code, actor);
+    const outcome = (await inTime(auditing, service, auditWithinMs)) ?? 'late';
     if (outcome !== 'audited') log.warn('A refusal was not audited', { error: outcome, actor: actor.id });
   } catch (error) {
     if (!(error instanceof Refusal))

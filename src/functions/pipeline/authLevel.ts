@@ -1,3 +1,3 @@
-/** Read at registration: the host checks function keys only where the app asks it to. */
+/** Read at registration: the host checks function keys only when the app requests it. */
 export const authLevel = (): 'anonymous' | 'function' =>
   process.env.KEYWARD_AUTH === 'entra' ? 'anonymous' : 'function';

@@ -1,7 +1,7 @@
 /**
- * Who calls, and what they may do. Two ways, chosen by the setting KEYWARD_AUTH: `entra`, bearer tokens with app roles, verified
- * here; `functionKeys`, for development and small set-ups, verified by the Functions host. With a setting that is missing or half
- * configured no caller is authenticated.
+ * Who calls, and what the caller may do. The setting KEYWARD_AUTH selects one of two ways. `entra`: bearer tokens with
+ * app roles, verified here. `functionKeys`: for development and small set-ups, verified by the Functions host. When the
+ * setting is missing or incomplete, no caller is authenticated.
  */
 import type { HttpRequest } from '@azure/functions';
 import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from 'jose';
@@ -16,27 +16,34 @@ import { type Role, type Route, roles } from './route.ts';
 const entraSettings = z.object({
   KEYWARD_TENANT_ID: z.guid(),
   /**
-   * What tokens must be meant for; several are separated by spaces. Of version 2.0 the client id of the application, of version 1.0 the
-   * application id URI that the caller asked for (Microsoft docs, "Access token claims reference", `aud`).
+   * The accepted audiences of tokens, separated by spaces. A version 2.0 token names the client id of the application.
+   * A version 1.0 token names the application id URI that the caller requested (Microsoft docs, "Access token claims
+   * reference", `aud`).
    */
   KEYWARD_AUTH_AUDIENCE: z
     .string()
     .transform((text) => text.split(' ').filter(Boolean))
     .refine((audiences) => audiences.length > 0),
   /**
-   * Default: Microsoft Entra ID's for the tenant, of version 2.0 tokens. An application whose manifest does not ask for those
-   * (`requestedAccessTokenVersion`: 2) gets version 1.0, with the issuer https://sts.windows.net/<tenant>/.
+   * Default: the issuer of version 2.0 tokens of the tenant. An application receives version 1.0 tokens, with the
+   * issuer https://sts.windows.net/<tenant>/, unless its manifest sets `requestedAccessTokenVersion` to 2.
    */
   KEYWARD_AUTH_ISSUER: z.url().optional(),
   KEYWARD_AUTH_JWKS_URL: signingKeysUrl().optional(),
-  /** Client ids of the applications whose tokens are accepted, separated by spaces. Absent: every application that has a role. */
+  /**
+   * Client ids of the applications whose tokens are accepted, separated by spaces. Absent: every application that has a
+   * role.
+   */
   KEYWARD_AUTH_CLIENTS: z
     .string()
     .transform((text) => new Set(fold(text).split(' ').filter(Boolean)))
     .optional(),
 });
 
-/** Keys that come over an open line could be anybody's: https, but for the local issuer of a development machine. */
+/**
+ * An attacker could replace keys that arrive without TLS. Only a development machine may use http, for its local
+ * issuer.
+ */
 function signingKeysUrl() {
   return z
     .url()
@@ -46,31 +53,36 @@ function signingKeysUrl() {
     );
 }
 
-/** Who calls, and which roles they have: a call can need one more than its route names, for what it asks for. */
+/** The caller and its roles. A call can need one role more than its route names, depending on what it requests. */
 export interface Caller {
   readonly actor: Actor;
   readonly roles: ReadonlySet<Role>;
-  /** The client id of the application that the token was issued to. Absent: a function key. */
+  /** The client id of the application that the token was issued to. Absent: the caller used a function key. */
   readonly application?: string;
-  /** The caller serves accounts of these owners only: the app roles `Owner:<owner>` of its token. Absent: of all. */
+  /**
+   * The caller may use accounts of these owners only: the app roles `Owner:<owner>` of its token. Absent: of all
+   * owners.
+   */
   readonly owners?: ReadonlySet<string>;
 }
 
-/** Who calls. @throws Refusal AuthenticationFailed */
+/** Returns the caller. @throws Refusal AuthenticationFailed */
 export async function authenticate(request: HttpRequest, route: Route): Promise<Caller> {
   if (route.scope === 'public') return { actor: { kind: 'principal', id: 'anonymous' }, roles: new Set() };
   switch (process.env.KEYWARD_AUTH) {
     case 'functionKeys':
       if (route.bearerOnly)
         throw unauthenticated(
-          'Clients of Azure Media Services are authenticated by bearer tokens only, and this service is set to function keys: its operator sets KEYWARD_AUTH to entra.',
+          'This service accepts function keys, but clients of Azure Media Services need bearer tokens. Its operator can set KEYWARD_AUTH to entra.',
         );
-      // The host has compared the key already: this function is registered with authLevel `function`.
+      // The host has compared the key already, because this function is registered with authLevel `function`.
       return { actor: { kind: 'functionKey', id: 'functionKey' }, roles: new Set(roles) };
     case 'entra':
       return authenticateBearer(request, route);
     default:
-      throw unauthenticated('KEYWARD_AUTH is neither entra nor functionKeys: no caller is authenticated.');
+      throw unauthenticated(
+        'KEYWARD_AUTH is neither entra nor functionKeys, so no caller is authenticated. The operator must set it.',
+      );
   }
 }
 
@@ -81,7 +93,7 @@ export function authorize({ actor, roles: given, owners }: Caller, { scope, role
   if (scope === 'operator' && owners !== undefined)
     throw new Refusal(
       'AuthorizationFailed',
-      `The caller ${actor.id} is limited to the owners ${[...owners].join(', ')}; this call is about all accounts.`,
+      `The caller ${actor.id} is limited to the owners ${[...owners].join(', ')}, and this call is about all accounts.`,
     );
 }
 
@@ -91,29 +103,32 @@ export const mayServe = ({ owners }: Pick<Caller, 'owners'>, owner: string): boo
 async function authenticateBearer(request: HttpRequest, { scope }: Route): Promise<Caller> {
   const settings = entraSettings.safeParse(process.env);
   if (!settings.success)
-    throw unauthenticated('The settings for bearer tokens are incomplete: no caller is authenticated.');
+    throw unauthenticated(
+      'The settings for bearer tokens are incomplete, so no caller is authenticated. GET /api/health/ready names them.',
+    );
   const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(request.headers.get('authorization') ?? '')?.[1];
-  if (token === undefined) throw unauthenticated('A bearer token is needed: Authorization: Bearer <token>.');
+  if (token === undefined)
+    throw unauthenticated('The request has no bearer token. Send the header Authorization: Bearer <token>.');
   const claims = await verify(token, settings.data);
   const given: readonly unknown[] = Array.isArray(claims.roles) ? claims.roles : [];
-  // The issuer names the tenant too, but KEYWARD_AUTH_ISSUER can be one that speaks for several.
-  if (claims.tid !== fold(settings.data.KEYWARD_TENANT_ID)) throw unauthenticated('The token is of another tenant.');
+  // The issuer names the tenant too, but KEYWARD_AUTH_ISSUER can be an issuer of several tenants.
+  if (claims.tid !== fold(settings.data.KEYWARD_TENANT_ID)) throw unauthenticated('The token is from another tenant.');
   const id = claims.oid;
   if (typeof id !== 'string') throw unauthenticated('The token names no principal (oid).');
   const application = clientOfAccessToken(claims);
   if (application === undefined)
     throw unauthenticated('The token is not an access token: it names no client (azp or appid), or is an ID token.');
-  // Event Grid's application is checked by its own route.
+  // The events route checks Event Grid's application itself.
   const { KEYWARD_AUTH_CLIENTS: clients } = settings.data;
   if (scope !== 'events' && clients !== undefined && !clients.has(fold(application)))
-    throw unauthenticated(`The application ${application} is not among those of the setting KEYWARD_AUTH_CLIENTS.`);
+    throw unauthenticated(`The setting KEYWARD_AUTH_CLIENTS does not list the application ${application}.`);
   const has = new Set(roles.filter((role) => given.includes(role)));
   return { actor: { kind: 'principal', id }, roles: has, application, ...defined({ owners: ownersIn(given) }) };
 }
 
 const ownerRole = 'Owner:';
 
-/** App roles that an operator defines and assigns: each limits its holder to one more owner. */
+/** App roles that an operator defines and assigns. Each one limits its holder to its owner; several add up. */
 function ownersIn(given: readonly unknown[]): ReadonlySet<string> | undefined {
   const owners = given.flatMap((role) =>
     typeof role === 'string' && role.startsWith(ownerRole) ? [role.slice(ownerRole.length)] : [],
@@ -121,7 +136,7 @@ function ownersIn(given: readonly unknown[]): ReadonlySet<string> | undefined {
   return owners.length === 0 ? undefined : new Set(owners);
 }
 
-/** What a 401 asks for (RFC 9110, 15.5.2; RFC 6750, 3; `authorization_uri` as Azure Resource Manager has it). */
+/** The challenge of a 401 (RFC 9110, 15.5.2; RFC 6750, 3; `authorization_uri` as Azure Resource Manager sends it). */
 export function challengeFor(request: HttpRequest): string {
   const tenant = process.env.KEYWARD_TENANT_ID;
   const parts = [
@@ -152,11 +167,14 @@ async function verify(token: string, settings: z.infer<typeof entraSettings>): P
   } catch (error) {
     if (error instanceof errors.JOSEError && tokenFaults.has(error.code))
       throw unauthenticated(`The token is not valid: ${error.code}.`);
-    throw new Unavailable('ServiceUnavailable', 'The keys that tokens are verified with could not be read.', 5);
+    throw new Unavailable('ServiceUnavailable', 'Keyward could not read the keys that verify tokens. Retry later.', 5);
   }
 }
 
-/** What is wrong with a token; any other failure is one of reading the keys, and says nothing about the caller. */
+/**
+ * Errors that say that the token is wrong. Every other failure is one of reading the keys and says nothing about the
+ * caller.
+ */
 const tokenFaults: ReadonlySet<string> = new Set([
   'ERR_JWT_CLAIM_VALIDATION_FAILED',
   'ERR_JWT_EXPIRED',

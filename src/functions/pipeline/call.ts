@@ -1,4 +1,4 @@
-/** What a route's handler gets. */
+/** What a route's handler receives. */
 import type { HttpRequest, HttpResponseInit } from '@azure/functions';
 import type { AccountView } from '../../core/accounts/account.ts';
 import type { KnownAccount } from '../../core/accounts/processState.ts';
@@ -9,12 +9,12 @@ import type { Caller } from './authorize.ts';
 export interface Call extends Caller {
   readonly request: HttpRequest;
   readonly service: Service;
-  /** Where the route has a gate: the account as the gate reads it. */
+  /** The account as the gate reads it, on routes that have a gate. */
   readonly known?: Promise<KnownAccount>;
 }
 
 export type RouteHandler = (call: Call) => Promise<HttpResponseInit>;
-/** A refusal of the inaccessible state as a route gives it out. */
+/** Returns the refusal of the inaccessible state as the route sends it. */
 export type WhenRefused = (refusal: Refusal, view: AccountView, call: Call) => Promise<Refusal>;
-/** For what must answer while settings are missing or wrong. */
+/** The handler of a route that must answer even when settings are missing or wrong. */
 export type BareHandler = (call: Omit<Call, 'service' | 'known'>) => Promise<HttpResponseInit>;

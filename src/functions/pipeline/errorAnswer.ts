@@ -1,4 +1,7 @@
-/** Errors as answers: the one place where they become a status, a body and headers. An unforeseen error says nothing but its request id. */
+/**
+ * Turns an error into a status, a body and headers. No other file does. The answer to an unexpected error has only its
+ * request id.
+ */
 import type { HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import { defined } from '../../core/base/defined.ts';
 import { describeError, KeywardError, statusOf, Unavailable } from '../../core/base/errors.ts';
@@ -11,7 +14,7 @@ export function answerOf(error: unknown, request: HttpRequest, context: Invocati
   measure(log, 'keyward.refusals', 1, { code: error instanceof KeywardError ? error.code : 'InternalError' });
   if (error instanceof KeywardError)
     return { status: statusOf(error.code), headers: headersOf(error, request), jsonBody: renderError(error) };
-  // A settings error is the operator's own text; anything else may hold what a caller sent.
+  // Keyward wrote the text of a settings error. The text of any other error may hold what a caller sent.
   const isSettings = error instanceof Error && error.name === 'SettingsError';
   log.error('A call failed', { error: isSettings ? error.message : describeError(error), frames: framesOf(error) });
   return internalError(context.invocationId);

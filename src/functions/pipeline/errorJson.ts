@@ -4,10 +4,10 @@ import * as z from 'zod';
 import { defined } from '../../core/base/defined.ts';
 import { errorCodes, type KeywardError } from '../../core/base/errors.ts';
 
-const code = z.enum(errorCodes).meta({ id: 'ErrorCode', description: 'Closed list; the message may change.' });
-const target = z.string().optional().meta({ description: 'The parameter or property at fault.' });
+const code = z.enum(errorCodes).meta({ id: 'ErrorCode', description: 'One of a closed list. The message may change.' });
+const target = z.string().optional().meta({ description: 'The parameter or property that is wrong.' });
 
-/** One finding among several: an error's, or a warning's beside it. */
+/** One of several findings of an error, or a warning. */
 export const errorDetail = z
   .strictObject({ code: z.enum([...errorCodes, 'KeyNearExpiry']), message: z.string(), target })
   .meta({ id: 'ErrorDetail' });
@@ -25,7 +25,7 @@ export const errorAnswer = z
             type: z.literal('Keyward'),
             info: z
               .record(z.string(), z.union([z.string(), z.number()]))
-              .meta({ description: 'For programs: flat facts, among them `cause`.' }),
+              .meta({ description: 'Flat facts for programs, among them `cause`.' }),
           }),
         )
         .optional(),

@@ -1,4 +1,4 @@
-/** The handlers of the HTTP routes, by the name of their function: what the first HTTP call of a process loads. */
+/** The handlers of the HTTP routes, by the name of their function. The first HTTP call of a process loads this file. */
 import type { HttpHandler } from '@azure/functions';
 import { routes } from '../routes.ts';
 import { handlerOf } from './pipeline.ts';
@@ -7,6 +7,6 @@ const handlers: ReadonlyMap<string, HttpHandler> = new Map(routes.map((route) =>
 
 export function handlerNamed(name: string): HttpHandler {
   const handler = handlers.get(name);
-  if (handler === undefined) throw new Error(`The app was built with a route '${name}' that its table does not have.`);
+  if (handler === undefined) throw new Error(`The built app has a route '${name}' that is not in its route table.`);
   return handler;
 }

@@ -1,8 +1,10 @@
-/** Parts of schemas that take what tools print: `null` for what is absent, and the values of an enumeration in any case. */
+/**
+ * Schema parts that accept what tools print: `null` for an absent value, and the values of an enumeration in any case.
+ */
 import * as z from 'zod';
 import { fold } from '../../core/base/names.ts';
 
-/** ARM's services read enumerations without case, and Microsoft's own examples write them in either. */
+/** ARM's services compare enumerations without case, and Microsoft's own examples use both cases. */
 export const anyCase = <const Values extends readonly [string, ...string[]]>(values: Values) =>
   z.preprocess((value) => {
     const isText = typeof value === 'string';

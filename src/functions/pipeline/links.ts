@@ -1,16 +1,18 @@
-/** Absolute links carry the address that callers use. It is configured, or the platform's: never what a Host header says. */
+/**
+ * Absolute links have the address that callers use: the configured one or the platform's, never that of a Host header.
+ */
 import type { HttpRequest } from '@azure/functions';
 
 export function absoluteUrl(request: HttpRequest, pathAndQuery: string): string {
   return baseUrl(request, process.env).replace(/\/+$/, '') + pathAndQuery;
 }
 
-/** Without one, links are relative to the host that was called. */
+/** Without a base URL, links start with the host that was called. */
 function baseUrl(request: HttpRequest, environment: NodeJS.ProcessEnv): string {
   const { KEYWARD_PUBLIC_BASE_URL: configured, WEBSITE_HOSTNAME: ownName } = environment;
   if (configured) return configured;
   const { origin, hostname } = new URL(request.url);
-  // On a development machine the port is not known before: the machine's own name cannot mislead anybody else.
+  // A development machine does not know its port in advance, and a link to its own name cannot mislead other callers.
   if (environment.AZURE_FUNCTIONS_ENVIRONMENT === 'Development' && /^(localhost|127\.0\.0\.1|\[::1\])$/.test(hostname))
     return origin;
   return ownName ? `https://${ownName}` : '';

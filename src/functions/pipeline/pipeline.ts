@@ -1,6 +1,7 @@
 /**
- * The one way an HTTP call takes: authenticate, authorize, limit, the gate of the inaccessible state, the route's handler. Whatever is
- * thrown on the way becomes an answer here: with HTTP streaming a handler that throws never answers.
+ * The steps of every HTTP call: authenticate, authorize, limit the rate, pass the gate of the inaccessible state, run
+ * the route's handler. Every error that a step throws becomes an answer here, because with HTTP streaming a handler
+ * that throws never answers.
  */
 import type { HttpHandler, HttpRequest, HttpResponseInit } from '@azure/functions';
 import type { AccountView } from '../../core/accounts/account.ts';
@@ -13,6 +14,7 @@ import { auditRefusal } from './auditedRefusals.ts';
 import { authenticate, authorize, type Caller, mayServe } from './authorize.ts';
 import type { Call, RouteHandler } from './call.ts';
 import { answerOf } from './errorAnswer.ts';
+import { noticeOverdueSweep } from './overdueSweep.ts';
 import { checkQuery } from './queryParameters.ts';
 import { withRequestIds } from './requestIds.ts';
 import type { Role, Route } from './route.ts';
@@ -28,7 +30,7 @@ export function handlerOf(route: Route): HttpHandler {
         checkQuery(request, route);
         const answer =
           route.bare === undefined
-            ? await served(route, { request, ...caller, service: await keyward() })
+            ? await servedOnTime(route, { request, ...caller, service: await keyward() })
             : await route.bare({ request, ...caller });
         return withRequestIds(answer, request, context);
       } catch (error) {
@@ -40,12 +42,17 @@ export function handlerOf(route: Route): HttpHandler {
 
 type ServedRoute = Extract<Route, { handler: RouteHandler }>;
 
+async function servedOnTime(route: ServedRoute, call: Call): Promise<HttpResponseInit> {
+  const [answer] = await Promise.all([served(route, call), noticeOverdueSweep(call.service)]);
+  return answer;
+}
+
 function served(route: ServedRoute, call: Call): Promise<HttpResponseInit> {
   limit(route, call);
   return route.scope === 'account' ? gated(route, call) : route.handler(call);
 }
 
-/** Roles whose calls give out values: a stolen token is worth what it can read before it expires. */
+/** Roles whose calls return plaintext: a stolen token can do as much harm as the number of values that it can read. */
 const revealing: ReadonlySet<Role> = new Set(['Secrets.Reveal', 'Secrets.Resolve']);
 
 /** @throws Unavailable TooManyRequests */
@@ -54,19 +61,19 @@ function limit({ role }: Route, { actor, service }: Call): void {
   if (waitSeconds > 0)
     throw new Unavailable(
       'TooManyRequests',
-      `The caller ${actor.id} has made its ${service.policy.revealsPerMinute} calls of this minute that reveal values. Retry after ${waitSeconds} s.`,
+      `The caller ${actor.id} has used its ${service.policy.revealsPerMinute} calls of this minute that reveal values. Retry after ${waitSeconds} s.`,
       waitSeconds,
     );
 }
 
-/** The gate comes before the handler, or stands beside it: no answer leaves that the gate has not let through. */
+/** The gate runs before the handler or at the same time, but no answer leaves before the gate has allowed the call. */
 async function gated(route: ServedRoute, call: Call): Promise<HttpResponseInit> {
   const { request, service } = call;
   const isGateOpen = route.whileInaccessible === 'allowed';
-  // A list has no account; its handler leaves out those of other owners.
+  // A list names no account; its handler leaves out the accounts of other owners.
   if (isGateOpen && (call.owners === undefined || request.params.accountName === undefined)) return route.handler(call);
   const name = parseAccountName(request.params.accountName ?? '');
-  // Which owner's the account is comes first: the answer must not tell that there is one.
+  // The owner is checked first, because the answer must not show that the account exists.
   if (route.gate !== 'beside' || call.owners !== undefined) {
     const view = await findAccount(name, service);
     if (view !== undefined && !mayServe(call, view.record.owner)) throw accountNotFound(name);
@@ -75,7 +82,7 @@ async function gated(route: ServedRoute, call: Call): Promise<HttpResponseInit> 
   }
   const known = service.accountCache.view(name);
   const answer = route.handler({ ...call, known });
-  // Awaited below: the gate's refusal is answered first, whatever became of the handler.
+  // The answer is awaited below. A refusal of the gate is returned first, even when the handler fails.
   answer.catch(() => undefined);
   const { view } = await known;
   if (view !== undefined) await refuse(view, route, call);
@@ -91,7 +98,7 @@ async function refuse(view: AccountView, { whenRefused }: Route, call: Call): Pr
   }
 }
 
-/** A path that names a subscription is another's, unless the account has its place there. */
+/** A path that names a subscription is for an account that exists at exactly this path. */
 function isMeant({ record }: AccountView, { params }: HttpRequest): boolean {
   const { subscriptionId, resourceGroupName: resourceGroup } = params;
   return subscriptionId === undefined || isAt(record.place, { subscriptionId, resourceGroup });

@@ -1,12 +1,15 @@
-/** A query parameter that no code reads would be passed over in silence: `?owner=` would list every account. So it is refused. */
+/** Keyward refuses a query parameter that no code reads. If it ignored one, `?owner=` would list every account. */
 import type { HttpRequest } from '@azure/functions';
 import { Refusal } from '../../core/base/errors.ts';
 import type { Route } from './route.ts';
 
-/** The Functions host takes a function key here. */
+/** The Functions host reads a function key from this parameter. */
 const ofTheHost = 'code';
 
-/** Routes without a contract of ours, and those open to all (probes add what they like), take any. @throws Refusal InvalidParameter */
+/**
+ * Routes without a contract of Keyward's, and public routes, accept any parameter: probes add their own. @throws
+ * Refusal InvalidParameter
+ */
 export function checkQuery({ query }: HttpRequest, { contract, scope }: Route): void {
   if (contract === undefined || scope === 'public') return;
   const known = Object.keys(contract.query ?? {});
@@ -14,11 +17,12 @@ export function checkQuery({ query }: HttpRequest, { contract, scope }: Route): 
     if (name === ofTheHost) continue;
     const target = name.slice(0, 100);
     if (!known.includes(name)) throw invalid(`This call has no query parameter '${target}'. ${takes(known)}`, target);
-    if (query.getAll(name).length > 1) throw invalid(`The query parameter '${target}' is given twice.`, target);
+    if (query.getAll(name).length > 1)
+      throw invalid(`The query parameter '${target}' occurs twice. Send it once.`, target);
   }
 }
 
 const takes = (known: readonly string[]): string =>
-  known.length === 0 ? 'It takes none.' : `It takes ${known.join(', ')}.`;
+  known.length === 0 ? 'It has none.' : `It has ${known.join(', ')}.`;
 
 const invalid = (message: string, target: string): Refusal => new Refusal('InvalidParameter', message, { target });

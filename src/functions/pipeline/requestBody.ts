@@ -1,6 +1,7 @@
 /**
- * Bodies: limited before they are read, read once, and parsed by a schema. With HTTP streaming no body is held before a handler asks for
- * it, so a caller without permission cannot fill the memory (facts: one body of 100 MB took a worker from 92 to 598 MiB).
+ * Bodies: limited before they are read, read once, and parsed by a schema. With HTTP streaming the process holds no
+ * body before a handler reads it, so a caller without permission cannot fill the memory. Measured: one body of 100 MB
+ * increased the memory of a worker from 92 to 598 MiB.
  */
 import type { HttpRequest } from '@azure/functions';
 import type * as z from 'zod';
@@ -8,10 +9,10 @@ import { type Bytes, bytesOf, concat } from '../../core/base/bytes.ts';
 import { Refusal } from '../../core/base/errors.ts';
 
 const maxBodyBytes = 64 * 1024;
-/** Enough to correct a body with; the answer to a hostile one stays small. */
+/** Enough to correct a body, and few enough that the answer to a hostile body stays small. */
 const maxDetails = 20;
 
-/** A body can be read once: what a refusal is about is read off it again (auditedRefusals.ts). */
+/** The stream of a body can be read once. An audited refusal needs the body again (auditedRefusals.ts). */
 const bodies = new WeakMap<HttpRequest, Promise<Bytes>>();
 
 function bodyOf(request: HttpRequest, maxBytes: number): Promise<Bytes> {
@@ -20,7 +21,7 @@ function bodyOf(request: HttpRequest, maxBytes: number): Promise<Bytes> {
   return body;
 }
 
-/** Content-Length decides before a byte is read. Where it is absent, or wrong, the count does. */
+/** Content-Length decides before a byte is read. When it is absent or wrong, the count of bytes decides. */
 async function readLimited(request: HttpRequest, maxBytes: number): Promise<Bytes> {
   if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge(maxBytes);
   const chunks: Bytes[] = [];
@@ -35,9 +36,9 @@ async function readLimited(request: HttpRequest, maxBytes: number): Promise<Byte
 }
 
 const tooLarge = (maxBytes: number): Refusal =>
-  new Refusal('RequestTooLarge', `The body is larger than ${maxBytes} bytes. Send less.`, { target: 'body' });
+  new Refusal('RequestTooLarge', `The body is larger than ${maxBytes} bytes. Send a smaller one.`, { target: 'body' });
 
-/** A patch in these formats means something else than the same JSON here, where what is named is replaced as a whole. */
+/** A body in these formats has another meaning: Keyward replaces each named property as a whole. */
 const patchFormat = /^application\/(merge-patch|json-patch)\+json\b/i;
 
 /** The body as JSON. @throws Refusal RequestTooLarge | UnsupportedMediaType | InvalidRequestContent */
@@ -46,7 +47,7 @@ export async function readJson(request: HttpRequest, maxBytes = maxBodyBytes): P
   if (patchFormat.test(contentType))
     throw new Refusal(
       'UnsupportedMediaType',
-      `${contentType.split(';')[0]} is not supported: send application/json. What the body names, 'tags' for example, is replaced as a whole.`,
+      `${contentType.split(';')[0]} is not supported: send application/json. Keyward replaces each property of the body, 'tags' for example, as a whole.`,
       { target: 'Content-Type' },
     );
   const bytes = await bodyOf(request, maxBytes);
@@ -56,18 +57,18 @@ export async function readJson(request: HttpRequest, maxBytes = maxBodyBytes): P
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     body = JSON.parse(text);
   } catch {
-    const what = bytes.byteLength === 0 ? 'The call needs a body of JSON.' : 'The body is not JSON in UTF-8.';
+    const what = bytes.byteLength === 0 ? 'The call needs a JSON body.' : 'The body is not JSON in UTF-8.';
     throw new Refusal('InvalidRequestContent', what, { target: 'body' });
   }
   const half = /\\u[dD][89A-Fa-f]/.test(text) ? pathOfHalfCharacter(body) : undefined;
   if (half === undefined) return body;
   const target = half.slice(0, 200);
-  throw new Refusal('InvalidRequestContent', `'${target}' holds half of a surrogate pair: write whole characters.`, {
+  throw new Refusal('InvalidRequestContent', `'${target}' holds half of a surrogate pair. Write complete characters.`, {
     target,
   });
 }
 
-/** JSON can escape half of a surrogate pair, which is no text: it has no UTF-8, and no canonical form (RFC 8785, 3.2.2.2). */
+/** JSON can escape half of a surrogate pair. Such a string has no UTF-8 and no canonical form (RFC 8785, 3.2.2.2). */
 function pathOfHalfCharacter(body: unknown): string | undefined {
   const left: [path: string, value: unknown][] = [['', body]];
   for (let next = left.pop(); next !== undefined; next = left.pop()) {
@@ -81,7 +82,7 @@ function pathOfHalfCharacter(body: unknown): string | undefined {
   return undefined;
 }
 
-/** Input by its schema. @throws Refusal InvalidRequestContent that names every field at fault */
+/** Parses input by its schema. @throws Refusal InvalidRequestContent that names every invalid field */
 export function parsed<T>(schema: z.ZodType<T>, input: unknown): T {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
@@ -91,5 +92,5 @@ export function parsed<T>(schema: z.ZodType<T>, input: unknown): T {
     return { code: 'InvalidRequestContent' as const, message: issue.message.slice(0, 300), target };
   });
   const { target = 'body', message = '' } = details[0] ?? {};
-  throw new Refusal('InvalidRequestContent', `The body does not fit at '${target}': ${message}`, { target, details });
+  throw new Refusal('InvalidRequestContent', `The body is not valid at '${target}': ${message}`, { target, details });
 }

@@ -1,13 +1,13 @@
-/** What is said of an HTTP route, once: who may call it, when, and what goes in and comes out. */
+/** The facts of an HTTP route: who may call it, in which state of the account, and its input and output. */
 import type * as z from 'zod';
 import type { AuditedRefusal } from './auditedRefusals.ts';
 import type { BareHandler, RouteHandler, WhenRefused } from './call.ts';
 
-/** App roles of the bearer tokens. One does not include another. */
+/** App roles of the bearer tokens. No role includes another. */
 export const roles = [
   'Accounts.Read',
   'Accounts.Write',
-  /** Apart from writing: it destroys the account key, and with it everything that the key protects. */
+  /** Separate from writing, because it destroys the account key and everything that the key protects. */
   'Accounts.Delete',
   'Secrets.Read',
   'Secrets.Write',
@@ -15,16 +15,16 @@ export const roles = [
   'Secrets.Resolve',
   'DataKeys.Use',
   'Keys.Operate',
-  /** Releasing a customer's control: an account leaves its customer's vault, or a claim is released. */
+  /** For calls that end a customer's control: an account leaves its customer's vault, or a claim is released. */
   'Keys.Release',
   'Audit.Read',
-  /** Event Grid's: the name is the one that Microsoft's scripts for secure webhooks give the role. */
+  /** Event Grid's role. Microsoft's scripts for secure webhooks give it this name. */
   'AzureEventGridSecureWebhookSubscriber',
 ] as const;
 
 export type Role = (typeof roles)[number];
 
-/** A route has a handler, or a bare one, which answers whatever the settings are. */
+/** A route has a handler, or a bare handler, which answers even when settings are missing. */
 export type Route = RouteFacts &
   (
     | { readonly handler: RouteHandler; readonly bare?: undefined }
@@ -32,31 +32,32 @@ export type Route = RouteFacts &
   );
 
 interface RouteFacts {
-  /** The function's name in Azure. */
+  /** The name of the function in Azure. */
   readonly name: string;
   readonly method: 'GET' | 'PUT' | 'PATCH' | 'POST' | 'DELETE' | 'OPTIONS';
-  /** Under `/api`. */
+  /** The path under `/api`. */
   readonly path: string;
   /**
-   * `account`: a call on one account, or on accounts; `subscription`: what Azure Resource Manager has beside them; `operator`: the
-   * operator's own; `events`: Event Grid's; `public`: open to all, and so without effect.
+   * `account`: a call on one account or on accounts. `subscription`: calls of Azure Resource Manager beside accounts.
+   * `operator`: the operator's own calls. `events`: Event Grid's calls. `public`: open to all callers, and without
+   * effect.
    */
   readonly scope: 'account' | 'subscription' | 'operator' | 'events' | 'public';
-  /** Only a bearer token will do: a function key names nobody whom Azure Resource Manager's clients could be. */
+  /** The route accepts bearer tokens only: a function key names no client of Azure Resource Manager. */
   readonly bearerOnly?: true;
   readonly role: Role;
-  /** INV-3: exactly account GET, LIST and DELETE. */
+  /** INV-3: exactly GET, LIST and DELETE of an account. */
   readonly whileInaccessible?: 'allowed';
   /**
-   * `beside`: the handler begins while the gate is reading the account, and does nothing but read until it has the account from
-   * the gate; its answer waits for the gate. Otherwise the gate comes first.
+   * `beside`: the handler starts while the gate reads the account. It only reads until it has the account from the
+   * gate, and its answer waits for the gate. Absent: the gate comes first.
    */
   readonly gate?: 'beside';
-  /** What the refusal of the inaccessible state carries beside what it says. */
+  /** Adds facts to the refusal of the inaccessible state. */
   readonly whenRefused?: WhenRefused;
-  /** Which refusals of the call stand in the audit. */
+  /** Which refusals of the call Keyward writes to the audit. */
   readonly auditedRefusal?: AuditedRefusal;
-  /** What the OpenAPI document says of the route. Absent: the contract is somebody else's published one. */
+  /** The route in the OpenAPI document. Absent: another organisation has published the contract. */
   readonly contract?: Contract;
 }
 
@@ -64,21 +65,24 @@ interface RouteFacts {
 export type AnswerHeader = 'ETag' | 'Location' | 'Cache-Control';
 
 /**
- * What the document at /api/openapi.json says of a route. Schemas of bodies and answers have a name and an example:
- * `.meta({ id: 'Account', examples: [...] })`. Those of answers are strict objects: what is not in them is not answered.
+ * The route in the document at /api/openapi.json. Schemas of bodies and answers have a name and an example: `.meta({
+ * id: 'Account', examples: [...] })`. Schemas of answers are strict objects: an answer has no other properties.
  */
 export interface Contract {
-  /** One line, as a heading. */
+  /** One line, used as a heading. */
   readonly summary: string;
-  /** Path parameters; `accountName` is the same everywhere, and known. */
+  /** Path parameters. `accountName` is the same on all routes and is not listed. */
   readonly params?: Readonly<Record<string, z.ZodType>>;
-  /** Those that may be absent are `.optional()`. */
+  /** Optional parameters are `.optional()`. */
   readonly query?: Readonly<Record<string, z.ZodType>>;
   /** The schema that parses the body. */
   readonly body?: z.ZodType;
-  /** If-Match is honoured; `create`: If-None-Match: * too. */
+  /** `match`: the route honours If-Match. `create`: it honours If-None-Match: * too. */
   readonly conditional?: 'match' | 'create';
-  /** Statuses with the schema of their bodies; `undefined`: no body. Errors are alike on every route, but for one that is named here. */
+  /**
+   * Statuses with the schema of their bodies; `undefined`: no body. Error statuses are the same on every route, so only
+   * the different ones are named here.
+   */
   readonly answers: Readonly<Record<number, z.ZodType | undefined>>;
   /** By success status. */
   readonly headers?: Readonly<Record<number, readonly AnswerHeader[]>>;

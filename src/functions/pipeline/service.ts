@@ -1,4 +1,4 @@
-/** The core, wired once per process on the first call, and the log of the current invocation. */
+/** The core, composed once per process on the first call, and the log of the current invocation. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { InvocationContext } from '@azure/functions';
 import { compose } from '../../azure/compose.ts';
@@ -7,8 +7,18 @@ import type { Service } from '../../core/service.ts';
 
 const running = new AsyncLocalStorage<InvocationContext>();
 
-export const inInvocation = <T>(context: InvocationContext, work: () => Promise<T>): Promise<T> =>
-  running.run(context, work);
+const inFlight = new Set<Promise<unknown>>();
+
+export function inInvocation<T>(context: InvocationContext, work: () => Promise<T>): Promise<T> {
+  const invocation = running.run(context, work);
+  inFlight.add(invocation);
+  const ended = () => inFlight.delete(invocation);
+  invocation.then(ended, ended);
+  return invocation;
+}
+
+/** The invocations that run now. */
+export const invocationsInFlight = (): readonly Promise<unknown>[] => [...inFlight];
 
 export const log: Log = {
   info: (message, fields) => running.getStore()?.info(message, textOf(message, fields)),
@@ -33,3 +43,6 @@ export function keyward(): Promise<Service> {
   });
   return composed;
 }
+
+/** The core, if a call has wired it. */
+export const keywardIfWired = (): Promise<Service> | undefined => composed;

@@ -1,4 +1,7 @@
-/** What no route takes: a known path with another method, or no path of this service. It tells what a caller may correct. */
+/**
+ * Answers calls that no route accepts: a known path with another method, or an unknown path. The answer says what the
+ * caller can correct.
+ */
 import type { HttpHandler } from '@azure/functions';
 import { Refusal } from '../../core/base/errors.ts';
 import { routes } from '../routes.ts';
@@ -26,7 +29,7 @@ function refusalOf(method: string, path: string): Refusal {
   });
 }
 
-/** `accounts/{accountName}`, and `{*rest}` for all that follows. The host ignores case. */
+/** `accounts/{accountName}`, and `{*rest}` for the rest of the path. The host ignores case. */
 function takesPath(template: string, path: string): boolean {
   const pattern = template
     .split('/')

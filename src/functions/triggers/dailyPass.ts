@@ -1,7 +1,7 @@
 /**
- * Once a day: a timer begins, and a queue carries the pass on page by page, so that no one invocation has it all to do. The queue
- * carries other work in the background as well: secrets that are moved to a new account key, the service's own rings, and what waits to
- * be announced.
+ * Once a day a timer starts the pass, and queue messages continue it page by page, so that no invocation does all of
+ * it. The same queue carries other background work: re-encrypting secrets under a new account key, the service's own
+ * rings, and publishing announcements.
  */
 import type { StorageQueueHandler, TimerHandler } from '@azure/functions';
 import * as z from 'zod';
@@ -26,7 +26,7 @@ export const dailyMessage = z.union([
   }),
   z.strictObject({ visit: z.literal('ring'), ring: z.enum(ringNames) }),
   z.strictObject({ visit: z.literal('operatorKeys'), requestedAt: z.number() }),
-  // Two keys of a table, whoever wrote the row: 512 characters each.
+  // A partition key and a row key, of 512 characters each at most.
   z.strictObject({ visit: z.literal('announcements'), after: z.string().max(1025).optional() }),
   z.strictObject({ visit: z.literal('operation'), operation: z.string().max(64) }),
   z.strictObject({ visit: z.literal('operations') }),

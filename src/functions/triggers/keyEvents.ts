@@ -1,4 +1,4 @@
-/** Event Grid trigger for Key Vault events, in either schema: wakes the vault concerned, and returns. */
+/** Event Grid trigger for Key Vault events, in either schema. It queues a check of the vault and returns. */
 import type { EventGridHandler } from '@azure/functions';
 import { targetOfKeyEvent } from '../../core/vaultWork/events.ts';
 import { onEvent } from './onEvent.ts';

@@ -1,6 +1,7 @@
 /**
- * Event Hubs trigger for customers' Key Vault diagnostic records; registered only where KEYWARD_DIAGNOSTICS_EVENT_HUB names a hub.
- * A record that is none is passed by; only our own storage trouble is thrown.
+ * Event Hubs trigger for customers' Key Vault diagnostic records. It is registered only when
+ * KEYWARD_DIAGNOSTICS_EVENT_HUB names a hub. It ignores a message that is not such a record, and fails only when
+ * Keyward's own storage fails.
  */
 import type { EventHubHandler } from '@azure/functions';
 import { targetsOfDiagnostics } from '../../core/vaultWork/diagnostics.ts';

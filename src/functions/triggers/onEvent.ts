@@ -1,6 +1,7 @@
 /**
- * What both event triggers do. Returning acknowledges, throwing asks for redelivery (Event Grid extension of the Functions
- * host): so what is no event, or targets nobody, is logged and acknowledged, and only our own storage trouble is thrown.
+ * The part that both event triggers share. A trigger acknowledges an event by returning and requests redelivery by
+ * throwing (Event Grid extension of the Functions host). Keyward logs and acknowledges a message that is not an event
+ * or that concerns no key, and throws only when its own storage fails.
  */
 import type { InvocationContext } from '@azure/functions';
 import type { Cloud } from '../../core/customerKey/keyIdentifier.ts';

@@ -1,4 +1,7 @@
-/** Work that was given up after five tries. The sweep, or the next daily pass, will do it anew; that it came to this is told loudly. */
+/**
+ * Work that a worker gave up after five attempts. The sweep, or the next daily pass, does it again. The log line is an
+ * error, so that an alert fires.
+ */
 import type { StorageQueueHandler } from '@azure/functions';
 import { inInvocation, keyward } from '../pipeline/service.ts';
 
@@ -14,6 +17,6 @@ export const dailyPassPoison: StorageQueueHandler = (input, context) =>
     log.error('Work of the daily pass was given up', { visit: textIn(input, 'visit') });
   });
 
-/** Somebody else may have written the message. */
+/** Another writer may have put the message into the queue. */
 const textIn = (input: unknown, name: string): string =>
   String((input as Readonly<Record<string, unknown>> | null)?.[name] ?? '').slice(0, 32);

@@ -1,4 +1,4 @@
-/** Timer trigger: the guarantee behind every event. */
+/** Timer trigger: it finds all due work, also when every event was lost. */
 import type { TimerHandler } from '@azure/functions';
 import { wakeAnnouncing } from '../../core/announcements/outboxPass.ts';
 import { maintainRings } from '../../core/rings/maintainRings.ts';
@@ -9,6 +9,6 @@ export const sweep: TimerHandler = (_timer, context) =>
   inInvocation(context, async () => {
     const service = await keyward();
     service.log.info('Swept all vaults', { ranges: await timedSweep(service) });
-    // After the customers': trouble with our own keys, or our topic, is no reason to look at theirs late.
+    // After the customers' keys: a failure of Keyward's own keys or topic must not delay the checks of customers' keys.
     await Promise.all([maintainRings(service), wakeAnnouncing(service)]);
   });

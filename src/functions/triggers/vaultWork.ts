@@ -1,9 +1,13 @@
-/** Queue trigger: one vault's work, or that of a range of vaults in a sweep. A message that is none of ours is logged and dropped: repeating would not mend it. */
+/**
+ * Queue trigger: the work of one vault, or of a range of vaults in a sweep. It logs and drops a message that Keyward
+ * did not write, because a retry would fail too.
+ */
 import type { StorageQueueHandler } from '@azure/functions';
 import * as z from 'zod';
 import { triggers } from '../../core/audit/auditEntry.ts';
 import { sweepRange } from '../../core/vaultWork/sweepRange.ts';
 import { workOnVault } from '../../core/vaultWork/vaultWork.ts';
+import { noticeOverdueSweep } from '../pipeline/overdueSweep.ts';
 import { inInvocation, keyward } from '../pipeline/service.ts';
 
 const rangeMessage = z.strictObject({ range: z.int().min(0), of: z.int().min(1).max(4096) });
@@ -20,6 +24,7 @@ const message = z.object({
 export const vaultWork: StorageQueueHandler = (input, context) =>
   inInvocation(context, async () => {
     const service = await keyward();
+    await noticeOverdueSweep(service);
     const range = rangeMessage.safeParse(input);
     if (range.success && range.data.range < range.data.of) return sweepRange(range.data, service);
     const parsed = message.safeParse(input);

@@ -6,6 +6,7 @@ import { lineOf } from '../topic/line.ts';
 import type { CloudEvent } from '../topic/topic.ts';
 import { auditing } from './auditing.ts';
 import { expected, refused, same } from './checks.ts';
+import { dataKeyChapter } from './dataKeys.ts';
 import type { Narrator } from './narrator.ts';
 
 /** A minute becomes two seconds: the same rules in less time. */
@@ -41,6 +42,8 @@ export async function story(stack: Stack, narrator: Narrator): Promise<void> {
   await revocation(stack, api, contentKey, narrator);
   narrator.chapter('Key Vault is down, which is not a revocation');
   await outage(stack, api, narrator);
+  narrator.chapter('A service encrypts its own data');
+  await dataKeyChapter(stack, api, narrator);
   narrator.chapter('The auditor reads and verifies the audit');
   await auditing(stack, api, narrator);
 }
@@ -161,12 +164,15 @@ async function refusedKeys(stack: Stack, api: Caller, { step }: Narrator): Promi
   await step({
     title: 'Another owner’s vault is refused, before any call to it',
     run: async () => {
-      const asked = await requestsTo(stack, 'contoso-keys');
       await expected(201, api('PUT', '/api/accounts/mallory', { location, properties: { owner: 'fabrikam' } }));
-      const answer = await api('PATCH', '/api/accounts/mallory', customerKey(key));
-      const lines = refused(answer, 403, 'OwnerMismatch');
-      same('calls to the vault', await requestsTo(stack, 'contoso-keys'), asked);
-      return lines;
+      // The sweep checks alpha's key in the same vault, so the refusal is repeated until no check falls into it.
+      const attempt = async () => {
+        const before = await requestsTo(stack, 'contoso-keys');
+        const answer = await api('PATCH', '/api/accounts/mallory', customerKey(key));
+        return { answer, calls: (await requestsTo(stack, 'contoso-keys')) - before };
+      };
+      const { answer } = await until('a refusal without a call to the vault', attempt, ({ calls }) => calls === 0);
+      return refused(answer, 403, 'OwnerMismatch');
     },
   });
   await step({

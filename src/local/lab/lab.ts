@@ -15,6 +15,7 @@ import { patchAccount, putAccount } from '../../core/accounts/putAccount.ts';
 import { getAccount } from '../../core/accounts/readAccount.ts';
 import { defined } from '../../core/base/defined.ts';
 import type { Log, LogFields } from '../../core/base/log.ts';
+import type { KeyVault } from '../../core/customerKey/ports.ts';
 import type { DailyWork } from '../../core/dailyPass.ts';
 import type { Service } from '../../core/service.ts';
 import type { QueuedWork } from '../../core/vaultWork/ports.ts';
@@ -38,6 +39,8 @@ export interface LabOptions {
   readonly keyPool?: string;
   /** With a topic to which Keyward publishes. */
   readonly announces?: true;
+  /** Key Vault, as the service gets it. */
+  readonly keyVault?: (real: KeyVault) => KeyVault;
 }
 
 export interface LogLine {
@@ -107,7 +110,8 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const pause = async (ms: number) => clock.set(clock.now() + ms);
   const another = (replace: Partial<Service> = {}) =>
     compose(settings, logInto(lines), { clock, pause, queue, dailyQueue, ...replace }, tables.httpClient);
-  const service = await another();
+  const real = await another();
+  const service = options.keyVault === undefined ? real : await another({ keyVault: options.keyVault(real.keyVault) });
   let nextSweepAt = clock.now() + sweepEveryMs;
   const past = new Set<string>();
   const present = { ...service, vaults: without(past, service.vaults) };
@@ -141,11 +145,11 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
         keyIdentifier === undefined
           ? {}
           : { encryption: { type: 'CustomerKey', keyIdentifier, identity: systemAssigned } as const };
-      return (await putAccount(name, { owner, location, ...customerKey }, {}, tester, service)).view;
+      return (await putAccount({ name, input: { owner, location, ...customerKey }, actor: tester }, service)).view;
     },
     move(name, keyIdentifier) {
       const encryption = { type: 'CustomerKey', keyIdentifier, identity: systemAssigned } as const;
-      return patchAccount(name, { encryption }, {}, tester, service, { mayRelease: true });
+      return patchAccount({ name, input: { encryption }, actor: tester, permissions: { mayRelease: true } }, service);
     },
     view: (name) => getAccount(name, service),
     async turnPage() {

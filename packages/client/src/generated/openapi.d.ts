@@ -33,20 +33,20 @@ export interface paths {
          */
         get: operations["accountsGet"];
         /**
-         * Creates an account, or changes what the body names
+         * Creates an account, or changes the properties that the body names
          * @description App role: Accounts.Write.
          */
         put: operations["accountsPut"];
         post?: never;
         /**
-         * Destroys the account key, then clears the account away
+         * Destroys the account key, then deletes the rows of the account
          * @description App role: Accounts.Delete.
          */
         delete: operations["accountsDelete"];
         options?: never;
         head?: never;
         /**
-         * Changes what the body names
+         * Changes the properties that the body names
          * @description App role: Accounts.Write.
          */
         patch: operations["accountsPatch"];
@@ -62,7 +62,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Check an encryption against the vault without changing anything
+         * Checks an encryption against the vault without changing anything
          * @description App role: Accounts.Read.
          */
         post: operations["accountsValidateEncryption"];
@@ -366,7 +366,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Generates data keys, plain and wrapped. Send a random text in x-keyward-nonce: the key status repeats it.
+         * Generates data keys, plain and wrapped. Send a random text in x-keyward-nonce, and the key status repeats it.
          * @description App role: DataKeys.Use.
          */
         post: operations["dataKeysGenerate"];
@@ -426,7 +426,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Unwraps data keys; one that does not unwrap stops none of the others. Send a random text in x-keyward-nonce: the key status repeats it.
+         * Unwraps data keys. A key that does not unwrap does not stop the others. Send a random text in x-keyward-nonce, and the key status repeats it.
          * @description App role: DataKeys.Use.
          */
         post: operations["dataKeysUnwrap"];
@@ -464,7 +464,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Gets a key status; 304: the one with the ETag of If-None-Match is still the newest. Send a random text in x-keyward-nonce: the key status repeats it.
+         * Gets a key status. 304: no newer one exists than that of If-None-Match. Send a random text in x-keyward-nonce, and the key status repeats it.
          * @description App role: DataKeys.Use.
          */
         get: operations["keyStatus"];
@@ -483,7 +483,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The public keys that key statuses are signed with */
+        /** Returns the public keys that verify key statuses */
         get: operations["keyStatusJwks"];
         put?: never;
         post?: never;
@@ -501,7 +501,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Which generations of an account key have wrapped data keys, and when they were last used
+         * Lists the generations of an account key that have wrapped data keys, and their last use
          * @description App role: Keys.Operate.
          */
         get: operations["operatorDataKeyUsage"];
@@ -523,7 +523,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Destroys what opens the data keys of an older generation, for ever
+         * Destroys an older generation for ever; its wrapped data keys no longer open
          * @description App role: Keys.Operate.
          */
         post: operations["operatorDestroyDataKeyGeneration"];
@@ -543,7 +543,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Makes a new account key; secrets are moved to it in the background
+         * Makes a new account key, and encrypts the secrets again in the background
          * @description App role: Keys.Operate.
          */
         post: operations["operatorRotateAccountKey"];
@@ -563,10 +563,50 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * KeyRef an account's customer key by another identity, while it is not accessible
+         * Gives an account another identity for the same customer key, while the key is not accessible
          * @description App role: Keys.Operate.
          */
         post: operations["operatorRepairIdentity"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/accounts/{accountName}/validateEncryption": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Checks an account's key against its vault, in every state of the account
+         * @description App role: Keys.Operate.
+         */
+        post: operations["operatorValidateAccount"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/keys/validate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Checks a key against its vault
+         * @description App role: Keys.Operate.
+         */
+        post: operations["operatorValidateKey"];
         delete?: never;
         options?: never;
         head?: never;
@@ -581,17 +621,57 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Who holds a vault, tenant or identity
+         * Returns the owner that holds a vault, tenant or identity
          * @description App role: Keys.Operate.
          */
         get: operations["operatorClaimsGet"];
         put?: never;
         post?: never;
         /**
-         * Release a claim that no account is bound through
+         * Releases a claim that no account uses
          * @description App role: Keys.Release.
          */
         delete: operations["operatorClaimsRelease"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/identities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The principals that vaults are called as, and who denies them
+         * @description App role: Keys.Operate.
+         */
+        get: operations["operatorIdentities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/identities/confirmDenials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Says that denials which are held back are the customers' own
+         * @description App role: Keys.Operate.
+         */
+        post: operations["operatorConfirmDenials"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -607,7 +687,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Looks at a key now, and tells what was seen
+         * Checks a key now, and returns the result
          * @description App role: Keys.Operate.
          */
         post: operations["operatorLooks"];
@@ -625,7 +705,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Tells by version how many accounts a key wraps, and which versions are safe to disable
+         * Counts the accounts of a key by version, and says which versions are safe to disable
          * @description App role: Keys.Operate.
          */
         get: operations["operatorKeyUsage"];
@@ -685,7 +765,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The service’s own rings, what wraps them, and how far a rotation is
+         * Lists the service’s own rings, the keys that wrap them, and the progress of a rotation
          * @description App role: Keys.Operate.
          */
         get: operations["operatorRings"];
@@ -707,7 +787,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * A new KEK for a ring; where a rotation is stuck, its pass tries again now
+         * Starts a new KEK for a ring, or retries the pass of a rotation that is stuck
          * @description App role: Keys.Operate.
          */
         post: operations["operatorRotateRing"];
@@ -725,7 +805,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Reads an account's audit, also after it was deleted
+         * Reads an account's audit, also after its deletion
          * @description App role: Audit.Read.
          */
         get: operations["operatorAccountAudit"];
@@ -905,7 +985,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Says that the process answers */
+        /** Answers while the process runs */
         get: operations["healthLive"];
         put?: never;
         post?: never;
@@ -923,7 +1003,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Says what this service needs, and which of it answers
+         * Lists the dependencies of this service and whether each one answers
          * @description App role: Audit.Read.
          */
         get: operations["healthReady"];
@@ -943,7 +1023,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * This document
+         * Returns this document
          * @description App role: Accounts.Read.
          */
         get: operations["openApi"];
@@ -972,13 +1052,13 @@ export interface components {
             error: {
                 code: components["schemas"]["ErrorCode"];
                 message: string;
-                /** @description The parameter or property at fault. */
+                /** @description The parameter or property that is wrong. */
                 target?: string;
                 details?: components["schemas"]["ErrorDetail"][];
                 additionalInfo?: {
                     /** @constant */
                     type: "Keyward";
-                    /** @description For programs: flat facts, among them `cause`. */
+                    /** @description Flat facts for programs, among them `cause`. */
                     info: {
                         [key: string]: string | number;
                     };
@@ -986,7 +1066,7 @@ export interface components {
             };
         };
         /**
-         * @description Closed list; the message may change.
+         * @description One of a closed list. The message may change.
          * @enum {string}
          */
         ErrorCode: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
@@ -994,7 +1074,7 @@ export interface components {
             /** @enum {string} */
             code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "KeyNearExpiry";
             message: string;
-            /** @description The parameter or property at fault. */
+            /** @description The parameter or property that is wrong. */
             target?: string;
         };
         /**
@@ -1117,7 +1197,7 @@ export interface components {
             properties: {
                 /**
                  * Format: uuid
-                 * @description Not shared with a later account of the same name.
+                 * @description Differs from that of a later account of the same name.
                  */
                 accountId: string;
                 owner: string;
@@ -1129,7 +1209,7 @@ export interface components {
                 resourceGroupName?: string;
                 /** @constant */
                 auditKeyUse?: true;
-                /** @description Where the account shortens the lease of its key. */
+                /** @description Present when the account shortens the lease of its key. */
                 leaseSeconds?: number;
                 encryption: {
                     /** @constant */
@@ -1147,7 +1227,7 @@ export interface components {
                     type: "CustomerKey";
                     keyVaultProperties: {
                         /**
-                         * @description https://{vault}/keys/{key}, with a version or without.
+                         * @description https://{vault}/keys/{key}, with or without a version.
                          * @example https://contoso-keys.vault.azure.net/keys/media
                          */
                         keyIdentifier: string;
@@ -1164,12 +1244,12 @@ export interface components {
                         generations: number[];
                     };
                     /**
-                     * @description Unknown: the key was not checked for longer than twice the longest time between two checks.
+                     * @description Unknown: Keyward has not checked the key for longer than twice the longest time between two checks.
                      * @enum {string}
                      */
                     status: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
                     /**
-                     * @description What the data plane gets now. untilLeaseEnd: processes that hold the account key, until servedUntil.
+                     * @description Whether the data plane can use the key now. untilLeaseEnd: only processes that hold the account key, until servedUntil.
                      * @enum {string}
                      */
                     served: "yes" | "untilLeaseEnd" | "no";
@@ -1183,7 +1263,7 @@ export interface components {
                     lastAccessibleAt?: string;
                     /**
                      * Format: date-time
-                     * @description The latest moment at which an account key that was refused could still be in use.
+                     * @description The latest time at which a process could still use the account key of a revoked customer key.
                      */
                     keyReleasedBy?: string;
                     cause?: components["schemas"]["Cause"];
@@ -1193,7 +1273,7 @@ export interface components {
                      * @enum {string}
                      */
                     whoActs?: "customer" | "operator" | "none";
-                    /** @description What to type, or to do. */
+                    /** @description The command to run, or the step to take. */
                     remedy?: string;
                     /** Format: date-time */
                     nextLookAt?: string;
@@ -1201,14 +1281,14 @@ export interface components {
                 };
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
-        /** @description The managed identity that the key is reached with. */
+        /** @description The managed identity that reaches the key. */
         Identity: {
             /**
              * Format: uuid
-             * @description The object id that Keyward calls the vault as: grants name it.
+             * @description The object id of the identity that calls the vault; grants name it.
              */
             principalId?: string;
             /** Format: uuid */
@@ -1218,7 +1298,7 @@ export interface components {
         } | {
             /**
              * Format: uuid
-             * @description The object id that Keyward calls the vault as: grants name it.
+             * @description The object id of the identity that calls the vault; grants name it.
              */
             principalId?: string;
             /** Format: uuid */
@@ -1229,7 +1309,7 @@ export interface components {
         } | {
             /**
              * Format: uuid
-             * @description The object id that Keyward calls the vault as: grants name it.
+             * @description The object id of the identity that calls the vault; grants name it.
              */
             principalId?: string;
             /** Format: uuid */
@@ -1243,7 +1323,7 @@ export interface components {
             tenantId: string;
         };
         /**
-         * @description What a look at a key, or a check of it, showed.
+         * @description The cause that a check of the key found.
          * @enum {string}
          */
         Cause: "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
@@ -1278,7 +1358,7 @@ export interface components {
             /** Format: date-time */
             expiresOn: string;
         };
-        /** @description When it was created, and last written. */
+        /** @description When it was created and last written. */
         SystemData: {
             /** Format: date-time */
             createdAt: string;
@@ -1286,7 +1366,7 @@ export interface components {
             lastModifiedAt: string;
         };
         /**
-         * @description A new account needs location and owner, which never change. What is absent stays as it is.
+         * @description A new account needs location and owner, which never change. Absent properties keep their values.
          * @example {
          *       "location": "westeurope",
          *       "tags": {
@@ -1332,7 +1412,7 @@ export interface components {
                     } | null;
                     identity?: {
                         useSystemAssignedIdentity: boolean;
-                        /** @description A resource id. */
+                        /** @description This must be a resource id. */
                         userAssignedIdentity?: string | null;
                         federatedIdentityClientId?: string | null;
                         tenantId?: string | null;
@@ -1355,9 +1435,9 @@ export interface components {
                     readonly warnings?: unknown;
                     readonly olderAccountKeys?: unknown;
                 } | null;
-                /** @description Every use of the account's key, and every reveal, stands in its audit. */
+                /** @description Keyward audits every use of the account's key and every reveal. */
                 auditKeyUse?: boolean | null;
-                /** @description Shortens the time for which a process or a client may hold a key of the account: 60 to 300 seconds, or 0 when every use must ask the vault. Absent: 300. */
+                /** @description Shortens the time for which a process or a client may hold a key of the account: 60 to 300 seconds, or 0 when every use must call the vault. Absent: 300. */
                 leaseSeconds?: (0 | number) | null;
                 readonly accountId?: unknown;
                 readonly state?: unknown;
@@ -1370,7 +1450,7 @@ export interface components {
             readonly systemData?: unknown;
         };
         /**
-         * @description Every check, in a fixed order; none for the system key.
+         * @description Every check, in a fixed order; empty for the system key.
          * @example {
          *       "valid": false,
          *       "checks": [
@@ -1406,7 +1486,7 @@ export interface components {
             }[];
         };
         /**
-         * @description What PUT or PATCH would be sent. waitSeconds: how long to ask again while permission is missing.
+         * @description The body of PUT or PATCH. waitSeconds: how long Keyward repeats the checks while permission is missing.
          * @example {
          *       "properties": {
          *         "encryption": {
@@ -1444,7 +1524,7 @@ export interface components {
                     } | null;
                     identity?: {
                         useSystemAssignedIdentity: boolean;
-                        /** @description A resource id. */
+                        /** @description This must be a resource id. */
                         userAssignedIdentity?: string | null;
                         federatedIdentityClientId?: string | null;
                         tenantId?: string | null;
@@ -1467,9 +1547,9 @@ export interface components {
                     readonly warnings?: unknown;
                     readonly olderAccountKeys?: unknown;
                 } | null;
-                /** @description Every use of the account's key, and every reveal, stands in its audit. */
+                /** @description Keyward audits every use of the account's key and every reveal. */
                 auditKeyUse?: boolean | null;
-                /** @description Shortens the time for which a process or a client may hold a key of the account: 60 to 300 seconds, or 0 when every use must ask the vault. Absent: 300. */
+                /** @description Shortens the time for which a process or a client may hold a key of the account: 60 to 300 seconds, or 0 when every use must call the vault. Absent: 300. */
                 leaseSeconds?: (0 | number) | null;
                 readonly accountId?: unknown;
                 readonly state?: unknown;
@@ -1537,11 +1617,11 @@ export interface components {
                 labelReferenceInStreamingPolicy?: string;
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
-         * @description Without a value, a key that is there keeps its own.
+         * @description When absent, an existing key keeps its value.
          * @example {
          *       "properties": {
          *         "length": 16,
@@ -1554,7 +1634,7 @@ export interface components {
          *       }
          *     }
          */
-        ContentKeyWish: {
+        ContentKeyInput: {
             readonly id?: unknown;
             readonly name?: unknown;
             readonly type?: unknown;
@@ -1564,7 +1644,7 @@ export interface components {
                 /** @description 16 or 32 bytes. */
                 value?: string;
                 /**
-                 * @description Bytes of a key that is made here.
+                 * @description The length in bytes of a key that Keyward generates.
                  * @enum {number}
                  */
                 length?: 16 | 32;
@@ -1603,7 +1683,7 @@ export interface components {
                 value: string;
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
@@ -1635,7 +1715,7 @@ export interface components {
              */
             nextLink?: string;
         };
-        /** @description One that does not open to what its place says. The others of the page are not kept back. */
+        /** @description Secrets of the page that do not open, or that belong to another secret. They do not stop the others. */
         BrokenContentKey: {
             id: string;
             name: string;
@@ -1647,7 +1727,7 @@ export interface components {
                 labelReferenceInStreamingPolicy?: string;
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
             error: components["schemas"]["ErrorDetail"];
         };
@@ -1702,7 +1782,7 @@ export interface components {
                 label?: string;
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
@@ -1716,7 +1796,7 @@ export interface components {
          *       }
          *     }
          */
-        JobInputWish: {
+        JobInputInput: {
             readonly id?: unknown;
             readonly name?: unknown;
             readonly type?: unknown;
@@ -1762,7 +1842,7 @@ export interface components {
                 files: string[];
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
@@ -1796,7 +1876,7 @@ export interface components {
              */
             nextLink?: string;
         };
-        /** @description One that does not open to what its place says. The others of the page are not kept back. */
+        /** @description Secrets of the page that do not open, or that belong to another secret. They do not stop the others. */
         BrokenJobInput: {
             id: string;
             name: string;
@@ -1806,7 +1886,7 @@ export interface components {
                 label?: string;
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
             error: components["schemas"]["ErrorDetail"];
         };
@@ -1842,7 +1922,7 @@ export interface components {
                 files: string[];
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
@@ -1890,7 +1970,7 @@ export interface components {
             type: "Keyward/accounts/tokenKeys";
             properties: Record<string, never>;
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
@@ -1900,7 +1980,7 @@ export interface components {
          *       }
          *     }
          */
-        TokenKeyWish: {
+        TokenKeyInput: {
             readonly id?: unknown;
             readonly name?: unknown;
             readonly type?: unknown;
@@ -1936,7 +2016,7 @@ export interface components {
                 keyValue: string;
             };
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
         };
         /**
@@ -1966,7 +2046,7 @@ export interface components {
              */
             nextLink?: string;
         };
-        /** @description One that does not open to what its place says. The others of the page are not kept back. */
+        /** @description Secrets of the page that do not open, or that belong to another secret. They do not stop the others. */
         BrokenTokenKey: {
             id: string;
             name: string;
@@ -1974,7 +2054,7 @@ export interface components {
             type: "Keyward/accounts/tokenKeys";
             properties: Record<string, never>;
             systemData: components["schemas"]["SystemData"];
-            /** @description As in the header ETag; give it back in If-Match. */
+            /** @description The value of the header ETag; send it back in If-Match. */
             etag: string;
             error: components["schemas"]["ErrorDetail"];
         };
@@ -1994,12 +2074,12 @@ export interface components {
             value: {
                 /** @description A data key of 16 or 32 bytes. */
                 plaintext: string;
-                /** @description Store it beside the data. docs/envelope.md. */
+                /** @description Store it beside the data. Format: docs/envelope.md. */
                 wrapped: string;
             }[];
             /** @description The newest generation of the account key. */
             accountKeyGeneration: number;
-            /** @description A JWS by Ed25519. Plaintext that came with it may be used until its `notAfter`, and not afterwards. docs/envelope.md. */
+            /** @description A JWS with Ed25519. The caller may use the plaintext of this answer until its `notAfter`. Format: docs/envelope.md. */
             keyStatus: string;
         };
         /**
@@ -2014,14 +2094,14 @@ export interface components {
             /** @description Absent: 1. */
             count?: number;
             /**
-             * @description Bytes of each key. Absent: 32.
+             * @description The length of each key in bytes. Absent: 32.
              * @enum {number}
              */
             length?: 16 | 32;
             context?: components["schemas"]["EncryptionContext"];
         };
         /**
-         * @description Facts about the data that are not secret and must be the same when the key is unwrapped. At most 16 pairs; a key has 1 to 128 bytes of UTF-8, a value at most 512.
+         * @description Facts about the data that are not secret. The unwrap call must send the same ones. At most 16 pairs; a key has 1 to 128 bytes of UTF-8, a value at most 512.
          * @example {
          *       "table": "patients"
          *     }
@@ -2041,7 +2121,7 @@ export interface components {
          */
         WrappedDataKeys: {
             value: {
-                /** @description Store it beside the data. docs/envelope.md. */
+                /** @description Store it beside the data. Format: docs/envelope.md. */
                 wrapped: string;
             }[];
             /** @description The newest generation of the account key. */
@@ -2082,14 +2162,14 @@ export interface components {
             value: ({
                 /** @description A data key of 16 or 32 bytes. */
                 plaintext: string;
-                /** @description The generation that this key is wrapped under. */
+                /** @description The generation of the account key that wraps this key. */
                 accountKeyGeneration: number;
             } | {
                 error: components["schemas"]["ErrorDetail"];
             })[];
             /** @description The newest generation of the account key. */
             accountKeyGeneration: number;
-            /** @description A JWS by Ed25519. Plaintext that came with it may be used until its `notAfter`, and not afterwards. docs/envelope.md. */
+            /** @description A JWS with Ed25519. The caller may use the plaintext of this answer until its `notAfter`. Format: docs/envelope.md. */
             keyStatus: string;
         };
         /**
@@ -2106,7 +2186,7 @@ export interface components {
          */
         WrappedDataKeysInput: {
             value: {
-                /** @description Store it beside the data. docs/envelope.md. */
+                /** @description Store it beside the data. Format: docs/envelope.md. */
                 wrapped: string;
                 context?: components["schemas"]["EncryptionContext"];
             }[];
@@ -2124,9 +2204,9 @@ export interface components {
          */
         RewrappedDataKeys: {
             value: ({
-                /** @description Store it beside the data. docs/envelope.md. */
+                /** @description Store it beside the data. Format: docs/envelope.md. */
                 wrapped: string;
-                /** @description The generation that this key is wrapped under. */
+                /** @description The generation of the account key that wraps this key. */
                 accountKeyGeneration: number;
             } | {
                 error: components["schemas"]["ErrorDetail"];
@@ -2140,7 +2220,7 @@ export interface components {
          *     }
          */
         KeyStatusAnswer: {
-            /** @description A JWS by Ed25519. Plaintext that came with it may be used until its `notAfter`, and not afterwards. docs/envelope.md. */
+            /** @description A JWS with Ed25519. The caller may use the plaintext of this answer until its `notAfter`. Format: docs/envelope.md. */
             keyStatus: string;
         };
         /**
@@ -2196,14 +2276,14 @@ export interface components {
                 isNewest: boolean;
                 /**
                  * Format: date-time
-                 * @description When it began to wrap data keys.
+                 * @description When the generation began to wrap data keys.
                  */
                 since: string;
                 /** Format: date-time */
                 supersededAt?: string;
                 /**
                  * Format: date-time
-                 * @description When a key under it was last unwrapped or wrapped again, to within ten minutes. Absent: never.
+                 * @description When a data key of this generation was last unwrapped or wrapped again, to within ten minutes. Absent: never.
                  */
                 lastSeenAt?: string;
                 /** Format: date-time */
@@ -2218,7 +2298,7 @@ export interface components {
         DestroyInput: {
             /**
              * Format: date-time
-             * @description From the usage: the last use must be earlier.
+             * @description A time from the usage. Keyward refuses the call when the last use is later.
              */
             notSeenSince: string;
         };
@@ -2232,13 +2312,50 @@ export interface components {
         IdentityRepair: {
             identity: {
                 useSystemAssignedIdentity: boolean;
-                /** @description A resource id. */
+                /** @description This must be a resource id. */
                 userAssignedIdentity?: string | null;
                 federatedIdentityClientId?: string | null;
                 tenantId?: string | null;
                 readonly principalId?: unknown;
                 readonly clientId?: unknown;
             };
+        };
+        /**
+         * @description waitSeconds: how long to check again while permission is missing.
+         * @example {}
+         * @example {
+         *       "waitSeconds": 30
+         *     }
+         */
+        AccountDryRun: {
+            waitSeconds?: number;
+        };
+        /**
+         * @description Without identity: the system-assigned one. Without owner: the one that has claimed the vault. Without location: the region is not compared.
+         * @example {
+         *       "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media"
+         *     }
+         * @example {
+         *       "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media",
+         *       "owner": "contoso",
+         *       "location": "westeurope"
+         *     }
+         */
+        KeyDryRun: {
+            /** @example https://contoso-keys.vault.azure.net/keys/media */
+            keyIdentifier: string;
+            identity?: {
+                useSystemAssignedIdentity: boolean;
+                /** @description This must be a resource id. */
+                userAssignedIdentity?: string | null;
+                federatedIdentityClientId?: string | null;
+                tenantId?: string | null;
+                readonly principalId?: unknown;
+                readonly clientId?: unknown;
+            };
+            owner?: string;
+            location?: string;
+            waitSeconds?: number;
         };
         /**
          * @example {
@@ -2259,6 +2376,82 @@ export interface components {
             owner: string;
             /** Format: date-time */
             claimedAt: string;
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "identity": {
+         *             "useSystemAssignedIdentity": true,
+         *             "principalId": "3c1f8f0e-2d4b-4c6a-9f7e-1a2b3c4d5e6f",
+         *             "clientId": "8f0e3c1f-2d4b-4c6a-9f7e-1a2b3c4d5e6f"
+         *           },
+         *           "isHeldBack": false,
+         *           "denials": [
+         *             {
+         *               "owner": "contoso",
+         *               "since": "2026-11-23T19:41:00.000Z"
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        OwnIdentityList: {
+            value: components["schemas"]["OwnIdentity"][];
+        };
+        /**
+         * @example {
+         *       "identity": {
+         *         "useSystemAssignedIdentity": true,
+         *         "principalId": "3c1f8f0e-2d4b-4c6a-9f7e-1a2b3c4d5e6f",
+         *         "clientId": "8f0e3c1f-2d4b-4c6a-9f7e-1a2b3c4d5e6f"
+         *       },
+         *       "isHeldBack": false,
+         *       "denials": [
+         *         {
+         *           "owner": "contoso",
+         *           "since": "2026-11-23T19:41:00.000Z"
+         *         }
+         *       ]
+         *     }
+         */
+        OwnIdentity: {
+            identity: components["schemas"]["Identity"];
+            /** @description Denials of several owners began together: Keyward's own fault. */
+            isHeldBack: boolean;
+            /** @description Owners whose vaults denied another principal than the granted one, or one that nothing names. */
+            denials: {
+                owner: string;
+                /** Format: date-time */
+                since: string;
+            }[];
+            /** Format: date-time */
+            announcedAt?: string;
+            /**
+             * Format: date-time
+             * @description An operator said that the denials up to then count.
+             */
+            confirmedAt?: string;
+        };
+        /**
+         * @example {}
+         * @example {
+         *       "identity": {
+         *         "useSystemAssignedIdentity": true
+         *       }
+         *     }
+         */
+        DenialConfirmation: {
+            identity?: {
+                useSystemAssignedIdentity: boolean;
+                /** @description This must be a resource id. */
+                userAssignedIdentity?: string | null;
+                federatedIdentityClientId?: string | null;
+                tenantId?: string | null;
+                readonly principalId?: unknown;
+                readonly clientId?: unknown;
+            };
         };
         /**
          * @example {
@@ -2285,7 +2478,7 @@ export interface components {
         Looks: {
             value: {
                 /**
-                 * @description https://{vault}/keys/{key}, with a version or without.
+                 * @description https://{vault}/keys/{key}, with or without a version.
                  * @example https://contoso-keys.vault.azure.net/keys/media
                  */
                 key: string;
@@ -2346,7 +2539,7 @@ export interface components {
          */
         KeyUsage: {
             /**
-             * @description https://{vault}/keys/{key}, with a version or without.
+             * @description https://{vault}/keys/{key}, with or without a version.
              * @example https://contoso-keys.vault.azure.net/keys/media
              */
             keyIdentifier: string;
@@ -2355,9 +2548,9 @@ export interface components {
             versions: {
                 version: string;
                 accounts: number;
-                /** @description Of these, pinned to the version: only their owner can move them. */
+                /** @description Accounts of these that are pinned to the version: only their owner can change that. */
                 pinned: number;
-                /** @description Absent: the newest version is not known. */
+                /** @description Absent when Keyward does not know the newest version. */
                 isLatest?: boolean;
                 /** Format: date-time */
                 notLatestSince?: string;
@@ -2412,7 +2605,7 @@ export interface components {
             owner: string;
             follows: boolean;
             /**
-             * @description https://{vault}/keys/{key}, with a version or without.
+             * @description https://{vault}/keys/{key}, with or without a version.
              * @example https://contoso-keys.vault.azure.net/keys/media
              */
             keyIdentifier: string;
@@ -2444,10 +2637,10 @@ export interface components {
             value: components["schemas"]["Ring"][];
             /**
              * Format: date-time
-             * @description When the newest versions of the operator’s keys were last read.
+             * @description When Keyward last read the newest versions of the operator’s keys.
              */
             keysCheckedAt?: string;
-            /** @description Whether all of them answered, and could be proven. */
+            /** @description Whether Keyward could read and verify all of them. */
             keysAnswered?: boolean;
         };
         /**
@@ -2470,16 +2663,16 @@ export interface components {
         Ring: {
             /** @enum {string} */
             ring: "system" | "at-rest" | "audit";
-            /** @description The generation that is sealed with. */
+            /** @description The generation that encrypts. */
             sealing: number;
             /**
              * Format: date-time
-             * @description Since when.
+             * @description Since when this generation encrypts.
              */
             since?: string;
             /**
              * Format: date-time
-             * @description When a newer KEK is due by age.
+             * @description When Keyward makes the next KEK because of this one’s age.
              */
             nextRotationAt?: string;
             generations: {
@@ -2500,13 +2693,13 @@ export interface components {
                     round: number;
                     /** Format: date-time */
                     startAt: string;
-                    /** @description Accounts, in this round. */
+                    /** @description Accounts processed in this round. */
                     visited: number;
-                    /** @description Under an older generation, in this round. */
+                    /** @description Rows under an older generation, in this round. */
                     found: number;
-                    /** @description Of these, not to be opened. */
+                    /** @description Rows of these that could not be decrypted. */
                     stuck: number;
-                    /** @description In all rounds. */
+                    /** @description Rows sealed again, in all rounds. */
                     moved: number;
                 };
             };
@@ -2543,21 +2736,21 @@ export interface components {
              */
             nextLink?: string;
         };
-        /** @description As it is stored: the hash is over everything else in it (docs/envelope.md). */
+        /** @description The entry as stored: the hash covers everything else in it (docs/envelope.md). */
         AuditEntry: {
             /** @enum {string} */
-            type: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged";
+            type: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed";
             actor: {
                 /** @enum {string} */
                 kind: "principal" | "functionKey" | "keyward";
                 id: string;
             };
             /**
-             * @description What began it, where nobody called.
+             * @description What started the work when no caller requested it.
              * @enum {string}
              */
-            trigger?: "event" | "sweep" | "admin" | "wake" | "operation";
-            /** @description As its sender wrote it. */
+            trigger?: "event" | "sweep" | "admin" | "wake" | "operation" | "denial";
+            /** @description The id that the sender wrote. Keyward does not verify it. */
             eventId?: string;
             cause?: components["schemas"]["Cause"];
             key?: string;
@@ -2569,6 +2762,8 @@ export interface components {
             claim?: string;
             ring?: string;
             row?: string;
+            identity?: string;
+            readonly owners?: string[];
             /** Format: date-time */
             keyReleasedBy?: string;
             /** Format: date-time */
@@ -2597,7 +2792,7 @@ export interface components {
             /** @description HMAC-SHA-256, base64url. Empty before the first entry. */
             hash: string;
         };
-        /** @description A row that holds no entry that this version knows: somebody has written over it. */
+        /** @description A row that holds no entry that this version can read: another writer has changed it. */
         UnreadableAuditEntry: {
             sequence: number;
             /** @constant */
@@ -2623,25 +2818,25 @@ export interface components {
             /** @description An account id, a binding id, or `service`. */
             chain: string;
             /**
-             * @description `unfinished`: the call has used up its time, and found nothing so far. Go on with `after`.
+             * @description `unfinished`: the call has used its time and found no fault so far. Continue with `after`.
              * @enum {string}
              */
             result: "whole" | "broken" | "unfinished";
-            /** @description As it is kept beside the chain. */
+            /** @description The head as stored beside the chain. */
             head: {
                 sequence: number;
                 /** @description HMAC-SHA-256, base64url. Empty before the first entry. */
                 hash: string;
             };
-            /** @description The last link that holds. */
+            /** @description The last link that is intact. */
             verified: {
                 sequence: number;
                 /** @description HMAC-SHA-256, base64url. Empty before the first entry. */
                 hash: string;
             };
-            /** @description Verified by this call. */
+            /** @description Links that this call has verified. */
             entries: number;
-            /** @description Announced heads that this call has compared, and found to fit. */
+            /** @description Published heads that this call has compared and found to match. */
             compared: number;
             /** @description The first broken link. */
             broken?: {
@@ -2662,10 +2857,10 @@ export interface components {
          *       ]
          *     }
          */
-        AuditVerificationWish: {
-            /** @description `verified` of an earlier call that was unfinished. */
+        AuditVerificationInput: {
+            /** @description `verified` of an earlier call whose result was unfinished. */
             after?: components["schemas"]["AuditHead"];
-            /** @description Heads that were announced, in any order. Those before `after` are passed over. */
+            /** @description Published heads of the chain, in any order. Keyward ignores those before `after`. */
             announced?: components["schemas"]["AuditHead"][];
         };
         /**
@@ -2711,7 +2906,7 @@ export interface components {
             };
             /**
              * Format: date-time
-             * @description Absent: it is the present account.
+             * @description Absent for the present account.
              */
             deletedAt?: string;
         };
@@ -2739,7 +2934,7 @@ export interface components {
         KeyBinding: {
             bindingId: string;
             /**
-             * @description https://{vault}/keys/{key}, with a version or without.
+             * @description https://{vault}/keys/{key}, with or without a version.
              * @example https://contoso-keys.vault.azure.net/keys/media
              */
             key: string;
@@ -2753,7 +2948,7 @@ export interface components {
             };
         };
         /**
-         * @description To the Event Grid schema's validation event.
+         * @description The answer to the validation event of the Event Grid schema.
          * @example {
          *       "validationResponse": "512d38b6-c7b8-40c8-89fe-f46f9e9622b6"
          *     }
@@ -2847,12 +3042,12 @@ export interface components {
             };
             parts: {
                 /** @enum {string} */
-                name: "tables" | "queue" | "operatorVault" | "announcementTopic";
+                name: "tables" | "queue" | "operatorVault" | "keyChecks" | "announcementTopic";
                 /** @enum {string} */
                 status: "ok" | "failed";
                 durationMs: number;
                 /** @enum {string} */
-                cause?: "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "AnnouncementsLate";
+                cause?: "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "AnnouncementsLate" | "KeyChecksLate";
                 meaning?: string;
             }[];
             sweep?: {
@@ -2909,7 +3104,7 @@ export interface components {
                 "application/json": components["schemas"]["ErrorAnswer"];
             };
         };
-        /** @description AuthenticationFailed. With function keys the Functions host answers, and without a body. */
+        /** @description AuthenticationFailed. With function keys, the Functions host answers without a body. */
         Error401: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
@@ -3023,22 +3218,22 @@ export interface components {
         };
     };
     parameters: {
-        /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+        /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
         IfMatch: string;
-        /** @description Create, never replace. When it exists: 412. */
+        /** @description Creates, and never replaces. Keyward answers 412 when the resource exists. */
         IfNoneMatch: "*";
     };
     requestBodies: never;
     headers: {
-        /** @description Name it when you report an error. */
+        /** @description The id to name when you report an error. */
         RequestId: string;
         /** @description Seconds. */
         RetryAfter: string;
         /** @description Changes with every write. */
         ETag: string;
-        /** @description Where to follow the work. */
+        /** @description The address that shows the progress. */
         Location: string;
-        /** @description How long the answer may be stored: not at all, or, of public keys, a minute. */
+        /** @description How long the answer may be stored: not at all, or a minute for public keys. */
         "Cache-Control": "no-store" | "public, max-age=60";
     };
     pathItems: never;
@@ -3098,7 +3293,7 @@ export interface operations {
                     "application/json": components["schemas"]["Account"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3120,9 +3315,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
-                /** @description Create, never replace. When it exists: 412. */
+                /** @description Creates, and never replaces. Keyward answers 412 when the resource exists. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
@@ -3174,7 +3369,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -3184,7 +3379,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3192,7 +3387,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3214,7 +3409,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -3343,7 +3538,7 @@ export interface operations {
                     "application/json": components["schemas"]["ContentKey"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3365,9 +3560,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
-                /** @description Create, never replace. When it exists: 412. */
+                /** @description Creates, and never replaces. Keyward answers 412 when the resource exists. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
@@ -3378,7 +3573,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ContentKeyWish"];
+                "application/json": components["schemas"]["ContentKeyInput"];
             };
         };
         responses: {
@@ -3420,7 +3615,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -3431,7 +3626,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3439,7 +3634,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3581,7 +3776,7 @@ export interface operations {
                     "application/json": components["schemas"]["JobInput"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3603,9 +3798,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
-                /** @description Create, never replace. When it exists: 412. */
+                /** @description Creates, and never replaces. Keyward answers 412 when the resource exists. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
@@ -3616,7 +3811,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["JobInputWish"];
+                "application/json": components["schemas"]["JobInputInput"];
             };
         };
         responses: {
@@ -3658,7 +3853,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -3669,7 +3864,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3677,7 +3872,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3852,7 +4047,7 @@ export interface operations {
                     "application/json": components["schemas"]["TokenKey"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3874,9 +4069,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
-                /** @description Create, never replace. When it exists: 412. */
+                /** @description Creates, and never replaces. Keyward answers 412 when the resource exists. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
@@ -3887,7 +4082,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["TokenKeyWish"];
+                "application/json": components["schemas"]["TokenKeyInput"];
             };
         };
         responses: {
@@ -3929,7 +4124,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -3940,7 +4135,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -3948,7 +4143,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -4242,7 +4437,7 @@ export interface operations {
                     "application/json": components["schemas"]["KeyStatusAnswer"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -4361,7 +4556,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag as it was read, or `*`. When it is not the present one any more: 412. */
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -4416,6 +4611,76 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Account"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorValidateAccount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountDryRun"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EncryptionValidation"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorValidateKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyDryRun"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EncryptionValidation"];
                 };
             };
             400: components["responses"]["Error400"];
@@ -4487,6 +4752,68 @@ export interface operations {
             403: components["responses"]["Error403"];
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorIdentities: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnIdentityList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorConfirmDenials: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DenialConfirmation"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnIdentityList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -4611,7 +4938,7 @@ export interface operations {
                     "application/json": components["schemas"]["Account"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             202: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -4736,7 +5063,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AuditVerificationWish"];
+                "application/json": components["schemas"]["AuditVerificationInput"];
             };
         };
         responses: {
@@ -4868,7 +5195,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AuditVerificationWish"];
+                "application/json": components["schemas"]["AuditVerificationInput"];
             };
         };
         responses: {
@@ -4933,7 +5260,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AuditVerificationWish"];
+                "application/json": components["schemas"]["AuditVerificationInput"];
             };
         };
         responses: {
@@ -4981,7 +5308,7 @@ export interface operations {
                     "application/json": components["schemas"]["WebhookValidation"];
                 };
             };
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             202: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
@@ -5009,7 +5336,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done; no body. */
+            /** @description Done, without a body. */
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];

@@ -1,4 +1,4 @@
-/** What callers are told of an account, and the contracts of the accounts' calls. */
+/** The schemas of an account as callers read it, and the contracts of the calls on accounts. */
 import * as z from 'zod';
 import {
   cause,
@@ -38,7 +38,7 @@ const warning = z
   ])
   .meta({ id: 'KeyWarning' });
 
-/** How far the account is from resting on its newest key alone. */
+/** How far the account is from using only its newest account key. */
 const olderAccountKeys = z
   .strictObject({ phase: z.enum(['moving', 'retiring']), since: time, generations: z.array(count) })
   .optional();
@@ -55,23 +55,24 @@ const encryption = z.union([
     accountKeyGeneration: count,
     olderAccountKeys,
     status: z.enum(['Accessible', 'Suspect', 'Inaccessible', 'Unreachable', 'Unknown']).meta({
-      description: 'Unknown: the key was not checked for longer than twice the longest time between two checks.',
+      description:
+        'Unknown: Keyward has not checked the key for longer than twice the longest time between two checks.',
     }),
     served: z.enum(['yes', 'untilLeaseEnd', 'no']).meta({
       description:
-        'What the data plane gets now. untilLeaseEnd: processes that hold the account key, until servedUntil.',
+        'Whether the data plane can use the key now. untilLeaseEnd: only processes that hold the account key, until servedUntil.',
     }),
     servedUntil: time.optional(),
     lastCheckedAt: time.optional(),
     since: time.optional(),
     lastAccessibleAt: time.optional(),
     keyReleasedBy: time.optional().meta({
-      description: 'The latest moment at which an account key that was refused could still be in use.',
+      description: 'The latest time at which a process could still use the account key of a revoked customer key.',
     }),
     cause: cause.optional(),
     meaning: z.string().optional(),
     whoActs: whoActs.optional(),
-    remedy: z.string().optional().meta({ description: 'What to type, or to do.' }),
+    remedy: z.string().optional().meta({ description: 'The command to run, or the step to take.' }),
     nextLookAt: time.optional(),
     warnings: z.array(warning),
   }),
@@ -123,14 +124,14 @@ export const accountAnswer = z
     location: z.string(),
     tags: z.record(z.string(), z.string()),
     properties: z.strictObject({
-      accountId: guid.meta({ description: 'Not shared with a later account of the same name.' }),
+      accountId: guid.meta({ description: 'Differs from that of a later account of the same name.' }),
       owner: z.string(),
       state: z.enum(['Enabled', 'CustomerKeyInaccessible']),
       provisioningState: z.literal('Succeeded'),
       subscriptionId: z.string().optional(),
       resourceGroupName: z.string().optional(),
       auditKeyUse: z.literal(true).optional(),
-      leaseSeconds: count.optional().meta({ description: 'Where the account shortens the lease of its key.' }),
+      leaseSeconds: count.optional().meta({ description: 'Present when the account shortens the lease of its key.' }),
       encryption,
     }),
     systemData,
@@ -156,26 +157,26 @@ export const accountContracts = {
     headers: { 200: headers, 304: headers },
   },
   put: {
-    summary: 'Creates an account, or changes what the body names',
+    summary: 'Creates an account, or changes the properties that the body names',
     body: accountBody,
     conditional: 'create',
     answers: { 200: accountAnswer, 201: accountAnswer },
     headers: { 200: headers, 201: headers },
   },
   patch: {
-    summary: 'Changes what the body names',
+    summary: 'Changes the properties that the body names',
     body: accountBody,
     conditional: 'match',
     answers: { 200: accountAnswer },
     headers: { 200: headers },
   },
   delete: {
-    summary: 'Destroys the account key, then clears the account away',
+    summary: 'Destroys the account key, then deletes the rows of the account',
     conditional: 'match',
     answers: { 200: undefined, 204: undefined },
   },
   rotateKey: {
-    summary: 'Makes a new account key; secrets are moved to it in the background',
+    summary: 'Makes a new account key, and encrypts the secrets again in the background',
     conditional: 'match',
     answers: { 202: accountAnswer },
     headers: { 202: headers },

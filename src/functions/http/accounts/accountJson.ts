@@ -1,4 +1,7 @@
-/** An account as JSON: what a caller may write, checked by one schema, and what a caller reads. Property names are AMS's. */
+/**
+ * An account as JSON. One schema checks what a caller writes; the functions below render what a caller reads. Property
+ * names are AMS's.
+ */
 
 import canonicalize from 'canonicalize';
 import * as z from 'zod';
@@ -13,7 +16,7 @@ import {
   verdictOn,
 } from '../../../core/accounts/account.ts';
 import { remedyTargetOf } from '../../../core/accounts/gate.ts';
-import type { AccountInput } from '../../../core/accounts/putAccount.ts';
+import type { AccountInput } from '../../../core/accounts/planChange.ts';
 import { type Served, servedOf } from '../../../core/accounts/served.ts';
 import { parseArmPath } from '../../../core/base/armPath.ts';
 import { hex, sha256, utf8 } from '../../../core/base/bytes.ts';
@@ -42,16 +45,16 @@ const anyTags = z
       .regex(/^[^<>%&\\?/]*$/),
     z.string().max(256),
   )
-  .refine((value) => Object.keys(value).length <= 50, 'At most 50 tags.')
-  // A table property holds 32 Ki characters, and the whole account stands in one.
+  .refine((value) => Object.keys(value).length <= 50, 'An account has at most 50 tags.')
+  // A table property holds 32 Ki characters, and one property holds the whole account.
   .refine((value) => JSON.stringify(value).length <= 8192, 'All tags together have at most 8,192 characters.');
 
-/** A record passes this one name over without a word, so it is looked for before. */
+/** z.record drops this one name silently, so the schema looks for it first. */
 export const tags = z
   .unknown()
   .refine(
     (value) => typeof value !== 'object' || value === null || !Object.hasOwn(value, '__proto__'),
-    "No tag can be named '__proto__'.",
+    "No tag can have the name '__proto__'.",
   )
   .pipe(anyTags);
 
@@ -60,7 +63,7 @@ const keyExample = 'https://contoso-keys.vault.azure.net/keys/media';
 
 export const identity = z.strictObject({
   useSystemAssignedIdentity: z.boolean(),
-  userAssignedIdentity: orAbsent(z.string().min(1).max(500)).meta({ description: 'A resource id.' }),
+  userAssignedIdentity: orAbsent(z.string().min(1).max(500)).meta({ description: 'This must be a resource id.' }),
   federatedIdentityClientId: orAbsent(guid),
   tenantId: orAbsent(guid),
   principalId: readOnly,
@@ -114,10 +117,10 @@ export const accountBody = z
         }),
         encryption: orAbsent(encryption),
         auditKeyUse: orAbsent(z.boolean()).meta({
-          description: "Every use of the account's key, and every reveal, stands in its audit.",
+          description: "Keyward audits every use of the account's key and every reveal.",
         }),
         leaseSeconds: orAbsent(z.union([z.literal(0), z.int().min(leastLeaseSeconds).max(longestLeaseSeconds)])).meta({
-          description: `Shortens the time for which a process or a client may hold a key of the account: ${leastLeaseSeconds} to ${longestLeaseSeconds} seconds, or 0 when every use must ask the vault. Absent: ${longestLeaseSeconds}.`,
+          description: `Shortens the time for which a process or a client may hold a key of the account: ${leastLeaseSeconds} to ${longestLeaseSeconds} seconds, or 0 when every use must call the vault. Absent: ${longestLeaseSeconds}.`,
         }),
         accountId: readOnly,
         state: readOnly,
@@ -132,14 +135,14 @@ export const accountBody = z
   })
   .meta({
     id: 'AccountInput',
-    description: 'A new account needs location and owner, which never change. What is absent stays as it is.',
+    description: 'A new account needs location and owner, which never change. Absent properties keep their values.',
     examples: [
       { location: 'westeurope', tags: { team: 'media' }, properties: { owner: 'contoso' } },
       { properties: { encryption: { type: 'CustomerKey', keyVaultProperties: { keyIdentifier: keyExample } } } },
     ],
   });
 
-/** @throws Refusal InvalidRequestContent that names every field at fault. */
+/** @throws Refusal InvalidRequestContent that names every invalid field. */
 export const parseAccount = (body: unknown): AccountInput => inputIn(parsed(accountBody, body));
 
 /** @throws Refusal InvalidRequestContent when the encryption contradicts itself. */
@@ -163,7 +166,7 @@ function placeIn(properties: z.infer<typeof accountBody>['properties']): Pick<Ac
   if (subscriptionId === undefined || resourceGroup === undefined)
     throw contradiction(
       subscriptionId === undefined ? placeTargets.subscriptionId : placeTargets.resourceGroup,
-      'subscriptionId and resourceGroupName come together: they are the path of the account.',
+      'subscriptionId and resourceGroupName belong together: they are the path of the account. Send both.',
     );
   return { place: parseArmPath({ subscriptionId, resourceGroup }, placeTargets) };
 }
@@ -171,11 +174,14 @@ function placeIn(properties: z.infer<typeof accountBody>['properties']): Pick<Ac
 function encryptionInput(input: z.infer<typeof encryption>): NonNullable<AccountInput['encryption']> {
   if (input.type === 'SystemKey') {
     if (input.keyVaultProperties !== undefined)
-      throw contradiction(keyIdentifierTarget, 'A key identifier goes with type CustomerKey only.');
+      throw contradiction(
+        keyIdentifierTarget,
+        'Only type CustomerKey has a key identifier. Remove keyVaultProperties, or set type to CustomerKey.',
+      );
     return { type: 'SystemKey' };
   }
   if (input.keyVaultProperties === undefined)
-    throw contradiction(keyIdentifierTarget, 'Type CustomerKey needs keyVaultProperties.keyIdentifier.');
+    throw contradiction(keyIdentifierTarget, 'Type CustomerKey needs keyVaultProperties.keyIdentifier. Add it.');
   return {
     type: 'CustomerKey',
     keyIdentifier: input.keyVaultProperties.keyIdentifier,
@@ -194,16 +200,19 @@ export function identityOf(
 ): KeyVaultIdentity {
   const { useSystemAssignedIdentity, userAssignedIdentity, federatedIdentityClientId, tenantId } = input;
   if (useSystemAssignedIdentity && userAssignedIdentity !== undefined)
-    throw contradiction(target, 'useSystemAssignedIdentity and userAssignedIdentity exclude each other.');
+    throw contradiction(
+      target,
+      'useSystemAssignedIdentity and userAssignedIdentity exclude each other. Send one of them.',
+    );
   if (useSystemAssignedIdentity && federatedIdentityClientId !== undefined)
     throw contradiction(
       `${target}.federatedIdentityClientId`,
-      'Only a user-assigned identity can speak for an application: name it in userAssignedIdentity.',
+      'Only a user-assigned identity can authenticate an application. Name it in userAssignedIdentity.',
     );
   if (federatedIdentityClientId === undefined && tenantId !== undefined)
     throw contradiction(
       `${target}.tenantId`,
-      'A tenant goes with federatedIdentityClientId only: a managed identity alone reaches vaults of its own tenant.',
+      'Only federatedIdentityClientId has a tenant: without an application, a managed identity reaches vaults of its own tenant only.',
     );
   if (useSystemAssignedIdentity) return { useSystemAssignedIdentity };
   if (userAssignedIdentity === undefined || !userAssigned.test(userAssignedIdentity))
@@ -213,7 +222,10 @@ export function identityOf(
     );
   if (federatedIdentityClientId === undefined) return { useSystemAssignedIdentity, userAssignedIdentity };
   if (tenantId === undefined)
-    throw contradiction(`${target}.tenantId`, 'federatedIdentityClientId needs the tenant that the vault belongs to.');
+    throw contradiction(
+      `${target}.tenantId`,
+      'federatedIdentityClientId needs tenantId, the tenant of the vault. Add it.',
+    );
   return { useSystemAssignedIdentity, userAssignedIdentity, federatedIdentityClientId, tenantId };
 }
 
@@ -247,8 +259,9 @@ export function renderAccount(view: AccountView, policy: Policy) {
 }
 
 /**
- * The ETag of the record, and behind `~` what the key's watch adds to it: a status changes without a write of the record, and 304 must not
- * hide it. Times that move with every look are left out. A condition on a write compares the record alone (conditionsIn).
+ * The ETag of the record and, after `~`, a part for the status of the account's key. A status changes without a write
+ * of the record, and a 304 must not hide that change. Times that every look changes are left out. A condition on a
+ * write compares the record's part alone (conditionsIn).
  */
 function representationTag(etag: string, encryption: object): string {
   const {
@@ -288,7 +301,7 @@ function renderEncryption(view: AccountView, policy: Policy) {
 const renderServed = (one: Served) =>
   one.served === 'untilLeaseEnd' ? { served: one.served, servedUntil: iso(one.until) } : one;
 
-/** How far the account is from resting on its newest key alone. */
+/** How far the account is from using only its newest account key. */
 const renderOlder = ({ phase, since, keys }: OlderAccountKeys) => ({
   phase,
   since: iso(since),
@@ -335,7 +348,7 @@ function versionWarningsOf(view: AccountView, watch: Watch, { follows, version }
     ];
   }
   if (targetVersion === undefined || targetVersion === version) return expiry;
-  // Who follows is being re-wrapped; who is pinned has to be moved by its owner.
+  // Keyward re-wraps an account that uses the latest version. The owner of a pinned account has to change its version.
   const { since, done, failed } = rotation ?? {};
   const progress = !follows || since === undefined ? {} : { rotation: { since: iso(since), done, failed } };
   return [{ code: 'NewerVersionAvailable', keyVersion: targetVersion, ...progress }, ...expiry];

@@ -1,15 +1,16 @@
-/** The accounts' HTTP calls: parse, call the core, render. */
+/** The HTTP calls on accounts: parse, call the core, render. */
 import type { HttpRequest } from '@azure/functions';
 import type { AccountView } from '../../../core/accounts/account.ts';
 import { deleteAccount } from '../../../core/accounts/deleteAccount.ts';
-import { type Permitted, patchAccount, putAccount } from '../../../core/accounts/putAccount.ts';
+import type { Permissions } from '../../../core/accounts/planChange.ts';
+import { type AccountChange, patchAccount, putAccount } from '../../../core/accounts/putAccount.ts';
 import { getAccount, listAccounts } from '../../../core/accounts/readAccount.ts';
 import { defined } from '../../../core/base/defined.ts';
 import { Refusal } from '../../../core/base/errors.ts';
 import { parseAccountName } from '../../../core/base/names.ts';
 import type { Service } from '../../../core/service.ts';
 import { type Caller, mayServe } from '../../pipeline/authorize.ts';
-import type { RouteHandler } from '../../pipeline/call.ts';
+import type { Call, RouteHandler } from '../../pipeline/call.ts';
 import { answerWithEtag } from '../../pipeline/conditionalGet.ts';
 import { absoluteUrl } from '../../pipeline/links.ts';
 import { readJson } from '../../pipeline/requestBody.ts';
@@ -23,7 +24,7 @@ export const listAccountsRoute: RouteHandler = async ({ request, service, ...cal
   const nextLink = link === undefined ? {} : { nextLink: absoluteUrl(request, link) };
   const served = accounts.filter(({ record }) => mayServe(caller, record.owner));
   const value = served.map((view) => renderAccount(view, service.policy));
-  // The owner of a damaged record is not known, so a caller that is limited to owners is not shown its name.
+  // The owner of a damaged record is unknown, so a caller that is limited to owners does not see its name.
   const shown = damaged.length === 0 || caller.owners !== undefined ? {} : { damaged };
   return { status: 200, jsonBody: { value, ...shown, ...nextLink } };
 };
@@ -31,27 +32,31 @@ export const listAccountsRoute: RouteHandler = async ({ request, service, ...cal
 export const getAccountRoute: RouteHandler = async ({ request, service }) =>
   answerWithEtag(request, renderAccount(await getAccount(nameIn(request), service), service.policy));
 
-export const putAccountRoute: RouteHandler = async ({ request, actor, service, ...caller }) => {
-  const input = parseAccount(await readJson(request));
-  const permitted = permittedTo(caller);
-  const { view, created } = await putAccount(nameIn(request), input, conditionsIn(request), actor, service, permitted);
-  return answer(created ? 201 : 200, view, service);
+export const putAccountRoute: RouteHandler = async (call) => {
+  const { view, created } = await putAccount(await changeIn(call), call.service);
+  return answer(created ? 201 : 200, view, call.service);
 };
 
-export const patchAccountRoute: RouteHandler = async ({ request, actor, service, ...caller }) => {
-  const input = parseAccount(await readJson(request));
-  const permitted = permittedTo(caller);
-  const view = await patchAccount(nameIn(request), input, conditionsIn(request), actor, service, permitted);
-  return answer(200, view, service);
-};
+export const patchAccountRoute: RouteHandler = async (call) =>
+  answer(200, await patchAccount(await changeIn(call), call.service), call.service);
+
+/** The change that the call requests. The gate has read the account already. */
+const changeIn = async ({ request, actor, known, ...caller }: Call): Promise<AccountChange> => ({
+  name: nameIn(request),
+  input: parseAccount(await readJson(request)),
+  conditions: conditionsIn(request),
+  actor,
+  permissions: permissionsOf(caller),
+  known: await known,
+});
 
 export const deleteAccountRoute: RouteHandler = async ({ request, actor, service }) => {
   const existed = await deleteAccount(nameIn(request), conditionsIn(request), actor, service);
   return { status: existed ? 200 : 204 };
 };
 
-/** What a caller's app roles permit beyond the one that the route asks for. */
-const permittedTo = ({ roles, owners }: Pick<Caller, 'roles' | 'owners'>): Permitted => ({
+/** What the caller's app roles permit beyond the role that the route requires. */
+const permissionsOf = ({ roles, owners }: Pick<Caller, 'roles' | 'owners'>): Permissions => ({
   mayRelease: roles.has('Keys.Release'),
   ...defined({ owners }),
 });
@@ -68,6 +73,8 @@ function skipOf(token: string | null): string | undefined {
   try {
     return parseAccountName(token);
   } catch {
-    throw new Refusal('InvalidParameter', '$skipToken is not one that a nextLink carried.', { target: '$skipToken' });
+    throw new Refusal('InvalidParameter', '$skipToken must come from a nextLink of this list.', {
+      target: '$skipToken',
+    });
   }
 }

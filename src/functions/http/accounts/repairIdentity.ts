@@ -1,4 +1,7 @@
-/** `POST /api/operator/accounts/{accountName}/repairIdentity`: another identity for the same key, while it is not accessible. */
+/**
+ * `POST /api/operator/accounts/{accountName}/repairIdentity`: gives an account another identity for the same key while
+ * the key is not accessible.
+ */
 import * as z from 'zod';
 import { repairIdentity } from '../../../core/accounts/repairIdentity.ts';
 import { parseAccountName } from '../../../core/base/names.ts';
@@ -31,7 +34,7 @@ export const repairIdentityApi: Route = {
   handler,
   auditedRefusal: repairRefusal,
   contract: {
-    summary: "KeyRef an account's customer key by another identity, while it is not accessible",
+    summary: 'Gives an account another identity for the same customer key, while the key is not accessible',
     body,
     answers: { 200: accountAnswer },
     headers: { 200: ['ETag'] },

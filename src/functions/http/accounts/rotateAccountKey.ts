@@ -1,4 +1,7 @@
-/** `POST /api/operator/accounts/{accountName}/rotateAccountKey`: a new account key, after a suspected leak. */
+/**
+ * `POST /api/operator/accounts/{accountName}/rotateAccountKey`: makes a new account key, for example after a suspected
+ * leak.
+ */
 import { rotateAccountKey } from '../../../core/accounts/rotateAccountKey.ts';
 import { parseAccountName } from '../../../core/base/names.ts';
 import type { RouteHandler } from '../../pipeline/call.ts';

@@ -1,6 +1,7 @@
 /**
- * The operator's calls about the audit: reading and verifying the chain of an account, of a key's binding, and the service's own. An
- * account's can be read after it was deleted; which of the accounts of a name, `?accountId=` says.
+ * The operator's calls that read and verify audit chains: the chain of an account, of a key's binding, and the
+ * service's own. The chain of a deleted account stays readable. `?accountId=` selects one of several accounts that had
+ * the same name.
  */
 import type { HttpRequest } from '@azure/functions';
 import { flaws } from '../../../core/audit/chainCheck.ts';
@@ -38,7 +39,7 @@ const ofService: Find = async (_, service) => ownChain(service);
 function accountIdIn(request: HttpRequest): string | undefined {
   const id = request.query.get('accountId')?.toLowerCase();
   if (id === undefined || isGuid(id)) return id;
-  throw new Refusal('InvalidParameter', "accountId is the account's properties.accountId, a GUID.", {
+  throw new Refusal('InvalidParameter', "accountId must be the account's properties.accountId, a GUID.", {
     target: 'accountId',
   });
 }
@@ -46,12 +47,16 @@ function accountIdIn(request: HttpRequest): string | undefined {
 function bindingIdIn(request: HttpRequest): string {
   const id = request.params.bindingId ?? '';
   if (bindingIdPattern.test(id)) return id;
-  throw new Refusal('InvalidParameter', 'A binding id is 32 hexadecimal digits: GET operator/bindings lists them.', {
-    target: 'bindingId',
-  });
+  throw new Refusal(
+    'InvalidParameter',
+    'A binding id must have 32 hexadecimal digits. GET operator/bindings lists them.',
+    {
+      target: 'bindingId',
+    },
+  );
 }
 
-/** The place of a row, as its key says it. */
+/** The row key of an entry, which is a position in the chain. */
 const entryToken = /^\d.{0,511}$/u;
 
 function requestedPage(request: HttpRequest, isToken: (token: string) => boolean) {
@@ -59,7 +64,7 @@ function requestedPage(request: HttpRequest, isToken: (token: string) => boolean
   const after = request.query.get('$skipToken');
   if (after === null) return { limit };
   if (isToken(after)) return { limit, after };
-  throw new Refusal('InvalidParameter', '$skipToken is not one that a nextLink carried.', { target: '$skipToken' });
+  throw new Refusal('InvalidParameter', '$skipToken must come from a nextLink of this list.', { target: '$skipToken' });
 }
 
 function linkTo(request: HttpRequest, next: string | undefined, more: Readonly<Record<string, string>> = {}) {
@@ -74,7 +79,7 @@ const read =
     const asked = requestedPage(request, (token) => entryToken.test(token));
     const chain = await find(request, service);
     const { rows, next } = await readChain(chain, asked);
-    // The pages that follow are of the same account, whoever has its name by then.
+    // The next pages read the same account, even when a new account has taken its name.
     const same = find === ofAccount ? { accountId: chain.id } : {};
     const value = rows.map(({ position, entry }) => entryOf(position, entry));
     return { status: 200, jsonBody: { value, ...linkTo(request, next, same) } };

@@ -1,4 +1,4 @@
-/** The contracts of the audit: entries as they are stored, and what a verification has found. */
+/** The contracts of the audit: entries as they are stored, and the findings of a verification. */
 import * as z from 'zod';
 import { auditTypes } from '../../../core/audit/auditEntry.ts';
 import { auditFacts } from '../../../core/audit/auditFactsSchema.ts';
@@ -28,12 +28,12 @@ const entry = z
   })
   .meta({
     id: 'AuditEntry',
-    description: 'As it is stored: the hash is over everything else in it (docs/envelope.md).',
+    description: 'The entry as stored: the hash covers everything else in it (docs/envelope.md).',
   });
 
 const unreadable = z.strictObject({ sequence, unreadable: z.literal(true) }).meta({
   id: 'UnreadableAuditEntry',
-  description: 'A row that holds no entry that this version knows: somebody has written over it.',
+  description: 'A row that holds no entry that this version can read: another writer has changed it.',
 });
 
 const entryExample = {
@@ -66,25 +66,25 @@ const maxAnnounced = 200;
 
 export const verificationBody = z
   .strictObject({
-    after: head.optional().meta({ description: '`verified` of an earlier call that was unfinished.' }),
+    after: head.optional().meta({ description: '`verified` of an earlier call whose result was unfinished.' }),
     announced: z
       .array(head)
       .max(maxAnnounced)
       .optional()
-      .meta({ description: 'Heads that were announced, in any order. Those before `after` are passed over.' }),
+      .meta({ description: 'Published heads of the chain, in any order. Keyward ignores those before `after`.' }),
   })
-  .meta({ id: 'AuditVerificationWish', examples: [{}, { announced: [{ sequence: 7, hash: hashExample }] }] });
+  .meta({ id: 'AuditVerificationInput', examples: [{}, { announced: [{ sequence: 7, hash: hashExample }] }] });
 
 const verification = z
   .strictObject({
     chain,
     result: z.enum(['whole', 'broken', 'unfinished']).meta({
-      description: '`unfinished`: the call has used up its time, and found nothing so far. Go on with `after`.',
+      description: '`unfinished`: the call has used its time and found no fault so far. Continue with `after`.',
     }),
-    head: keptHead.meta({ description: 'As it is kept beside the chain.' }),
-    verified: keptHead.meta({ description: 'The last link that holds.' }),
-    entries: count.meta({ description: 'Verified by this call.' }),
-    compared: count.meta({ description: 'Announced heads that this call has compared, and found to fit.' }),
+    head: keptHead.meta({ description: 'The head as stored beside the chain.' }),
+    verified: keptHead.meta({ description: 'The last link that is intact.' }),
+    entries: count.meta({ description: 'Links that this call has verified.' }),
+    compared: count.meta({ description: 'Published heads that this call has compared and found to match.' }),
     broken: z
       .strictObject({ sequence, flaw: z.enum(flawNames), meaning: z.string() })
       .optional()
@@ -109,7 +109,7 @@ const instance = z
     accountId: guid,
     owner: z.string(),
     head: keptHead,
-    deletedAt: time.optional().meta({ description: 'Absent: it is the present account.' }),
+    deletedAt: time.optional().meta({ description: 'Absent for the present account.' }),
   })
   .meta({ id: 'AccountInstance' });
 const instanceExample = { accountId: accountExample, owner: 'contoso', head: { sequence: 7, hash: hashExample } };
@@ -125,10 +125,9 @@ const bindingListExample = {
   head: { sequence: 3, hash: hashExample },
 };
 
-const accountId = z
-  .guid()
-  .optional()
-  .meta({ description: 'Which of the accounts of this name. Default: the present one, else the one deleted last.' });
+const accountId = z.guid().optional().meta({
+  description: 'Selects one of the accounts of this name. Default: the present one, or else the one deleted last.',
+});
 export const bindingIdPattern = /^[0-9a-f]{32}$/i;
 const params = { bindingId: z.string().meta({ pattern: '^[0-9a-fA-F]{32}$', examples: [bindingExample] }) };
 
@@ -137,7 +136,7 @@ const verified = { body: verificationBody, answers: { 200: verification } } as c
 
 export const auditContracts = {
   account: {
-    summary: "Reads an account's audit, also after it was deleted",
+    summary: "Reads an account's audit, also after its deletion",
     query: { accountId, ...paging },
     answers: entries,
   },
@@ -151,7 +150,7 @@ export const auditContracts = {
     summary: 'Lists the bindings of a key: each has a chain of its own',
     query: {
       keyIdentifier: keyIdentifier.meta({
-        description: 'The key; a version in it is passed over.',
+        description: 'The key. Keyward ignores a version in it.',
         examples: [bindingListExample.key],
       }),
     },

@@ -1,4 +1,7 @@
-/** `/api/operator/claims?kind=&value=`: who holds a vault, tenant or identity (GET), and letting go of it (DELETE). */
+/**
+ * `/api/operator/claims?kind=&value=`: GET returns the owner that holds a vault, tenant or identity; DELETE releases
+ * the claim.
+ */
 import type { HttpRequest } from '@azure/functions';
 import * as z from 'zod';
 import { Refusal } from '../../../core/base/errors.ts';
@@ -44,12 +47,13 @@ const render = ({ kind, value, owner, at }: Claim): z.infer<typeof answer> => ({
 /** @throws Refusal InvalidParameter */
 function nameIn(request: HttpRequest): ClaimName {
   const kind = query.kind.safeParse(request.query.get('kind'));
-  if (!kind.success) throw new Refusal('InvalidParameter', `kind is one of ${kinds.join(', ')}.`, { target: 'kind' });
+  if (!kind.success)
+    throw new Refusal('InvalidParameter', `kind must be one of ${kinds.join(', ')}.`, { target: 'kind' });
   const value = query.value.safeParse(request.query.get('value'));
   if (!value.success)
     throw new Refusal(
       'InvalidParameter',
-      'value is the host of a vault, a tenant id, or the resource id of an identity.',
+      'value must be the host of a vault, a tenant id, or the resource id of an identity.',
       {
         target: 'value',
       },
@@ -67,11 +71,11 @@ const releaseRoute: RouteHandler = async ({ request, actor, service }) => ({
   jsonBody: render(await releaseClaim(nameIn(request), actor, service)),
 });
 
-/** A claim that is not released, because an account needs it or the caller may not. */
-const releaseDanger: AuditedRefusal = async ({ code }, request) => {
+/** Audits a refusal to release a claim: an account needs the claim, or the caller lacks the role. */
+const releaseRefusal: AuditedRefusal = async ({ code }, request) => {
   if (code !== 'AuthorizationFailed' && code !== 'Conflict') return undefined;
   const { kind, value } = nameIn(request);
-  // Only what could be the value of a claim stands in the audit.
+  // The audit holds only text that can be the value of a claim.
   if (!valuePattern.test(value)) return undefined;
   return { asked: 'ReleaseClaim', claim: `${kind}/${fold(value)}` };
 };
@@ -86,7 +90,7 @@ export const claimRoutes: readonly Route[] = [
     ...claims,
     role: 'Keys.Operate',
     handler: getRoute,
-    contract: contract('Who holds a vault, tenant or identity'),
+    contract: contract('Returns the owner that holds a vault, tenant or identity'),
   },
   {
     name: 'operatorClaimsRelease',
@@ -94,7 +98,7 @@ export const claimRoutes: readonly Route[] = [
     ...claims,
     role: 'Keys.Release',
     handler: releaseRoute,
-    auditedRefusal: releaseDanger,
-    contract: contract('Release a claim that no account is bound through'),
+    auditedRefusal: releaseRefusal,
+    contract: contract('Releases a claim that no account uses'),
   },
 ];

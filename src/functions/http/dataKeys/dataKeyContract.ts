@@ -1,4 +1,4 @@
-/** The contracts of the calls on data keys, and on key statuses. */
+/** The contracts of the calls on data keys and key statuses. */
 import * as z from 'zod';
 import { dataKeyLengths } from '../../../core/crypto/dataKeyEnvelope.ts';
 import { maxDataKeys } from '../../../core/dataKeys/dataKeys.ts';
@@ -14,11 +14,14 @@ import type { AnswerHeader, Contract } from '../../pipeline/route.ts';
 const [least, most] = dataKeyLengths;
 const base64 = z.string().max(300).meta({ contentEncoding: 'base64' });
 const plaintext = base64.meta({ contentEncoding: 'base64', description: `A data key of ${least} or ${most} bytes.` });
-const wrapped = base64.meta({ contentEncoding: 'base64', description: 'Store it beside the data. docs/envelope.md.' });
+const wrapped = base64.meta({
+  contentEncoding: 'base64',
+  description: 'Store it beside the data. Format: docs/envelope.md.',
+});
 const accountKeyGeneration = count.meta({ description: 'The newest generation of the account key.' });
 const keyStatus = z.string().meta({
   description:
-    'A JWS by Ed25519. Plaintext that came with it may be used until its `notAfter`, and not afterwards. docs/envelope.md.',
+    'A JWS with Ed25519. The caller may use the plaintext of this answer until its `notAfter`. Format: docs/envelope.md.',
 });
 
 const context = z
@@ -26,7 +29,7 @@ const context = z
   .optional()
   .meta({
     id: 'EncryptionContext',
-    description: `Facts about the data that are not secret and must be the same when the key is unwrapped. At most ${maxContextPairs} pairs; a key has 1 to ${maxContextKeyLength} bytes of UTF-8, a value at most ${maxContextValueLength}.`,
+    description: `Facts about the data that are not secret. The unwrap call must send the same ones. At most ${maxContextPairs} pairs; a key has 1 to ${maxContextKeyLength} bytes of UTF-8, a value at most ${maxContextValueLength}.`,
     examples: [{ table: 'patients' }],
   });
 
@@ -41,7 +44,7 @@ const examples = {
 export const generateBody = z
   .strictObject({
     count: z.int().min(1).max(maxDataKeys).optional().meta({ description: 'Absent: 1.' }),
-    length: z.literal([16, 32]).optional().meta({ description: 'Bytes of each key. Absent: 32.' }),
+    length: z.literal([16, 32]).optional().meta({ description: 'The length of each key in bytes. Absent: 32.' }),
     context,
   })
   .meta({ id: 'DataKeysInput', examples: [{ count: 2, context: examples.context }] });
@@ -61,7 +64,7 @@ export const wrappedBody = z
   });
 
 const failed = z.strictObject({ error: errorDetail });
-const ofItem = count.meta({ description: 'The generation that this key is wrapped under.' });
+const ofItem = count.meta({ description: 'The generation of the account key that wraps this key.' });
 
 function answer(id: string, item: z.ZodType, example: object, more: z.ZodRawShape = {}, moreExample: object = {}) {
   return z.strictObject({ value: z.array(item), accountKeyGeneration, ...more }).meta({
@@ -92,7 +95,7 @@ const unwrapped = answer(
 
 const noStore: readonly AnswerHeader[] = ['Cache-Control'];
 const headers = { 200: noStore } as const;
-const nonce = 'Send a random text in x-keyward-nonce: the key status repeats it.';
+const nonce = 'Send a random text in x-keyward-nonce, and the key status repeats it.';
 
 export const dataKeyContracts = {
   generate: {
@@ -114,7 +117,7 @@ export const dataKeyContracts = {
     headers,
   },
   unwrap: {
-    summary: `Unwraps data keys; one that does not unwrap stops none of the others. ${nonce}`,
+    summary: `Unwraps data keys. A key that does not unwrap does not stop the others. ${nonce}`,
     body: wrappedBody,
     answers: { 200: unwrapped },
     headers,
@@ -166,12 +169,12 @@ const jwks = z
 
 export const keyStatusContracts = {
   status: {
-    summary: `Gets a key status; 304: the one with the ETag of If-None-Match is still the newest. ${nonce}`,
+    summary: `Gets a key status. 304: no newer one exists than that of If-None-Match. ${nonce}`,
     answers: { 200: statusAnswer, 304: undefined },
     headers: { 200: ['ETag', 'Cache-Control'], 304: ['ETag', 'Cache-Control'] },
   },
   jwks: {
-    summary: 'The public keys that key statuses are signed with',
+    summary: 'Returns the public keys that verify key statuses',
     answers: { 200: jwks },
     headers: { 200: ['Cache-Control'] },
   },
@@ -183,10 +186,11 @@ const usage = z
       z.strictObject({
         generation: count,
         isNewest: z.boolean(),
-        since: time.meta({ description: 'When it began to wrap data keys.' }),
+        since: time.meta({ description: 'When the generation began to wrap data keys.' }),
         supersededAt: time.optional(),
         lastSeenAt: time.optional().meta({
-          description: 'When a key under it was last unwrapped or wrapped again, to within ten minutes. Absent: never.',
+          description:
+            'When a data key of this generation was last unwrapped or wrapped again, to within ten minutes. Absent: never.',
         }),
         destroyedAt: time.optional(),
       }),
@@ -212,17 +216,19 @@ const usage = z
 
 export const destroyBody = z
   .strictObject({
-    notSeenSince: z.iso.datetime().meta({ description: 'From the usage: the last use must be earlier.' }),
+    notSeenSince: z.iso
+      .datetime()
+      .meta({ description: 'A time from the usage. Keyward refuses the call when the last use is later.' }),
   })
   .meta({ id: 'DestroyInput', examples: [{ notSeenSince: '2026-11-21T00:00:00.000Z' }] });
 
 export const usageContracts = {
   usage: {
-    summary: 'Which generations of an account key have wrapped data keys, and when they were last used',
+    summary: 'Lists the generations of an account key that have wrapped data keys, and their last use',
     answers: { 200: usage },
   },
   destroy: {
-    summary: 'Destroys what opens the data keys of an older generation, for ever',
+    summary: 'Destroys an older generation for ever; its wrapped data keys no longer open',
     params: { generation: z.string().meta({ pattern: '^[1-9][0-9]{0,9}$', examples: ['1'] }) },
     body: destroyBody,
     answers: { 200: usage },

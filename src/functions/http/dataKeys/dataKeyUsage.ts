@@ -1,4 +1,7 @@
-/** The operator's calls about generations of an account key that have wrapped data keys: which are in use, and destroying one. */
+/**
+ * The operator's calls on the generations of an account key that have wrapped data keys: list those in use, and destroy
+ * one.
+ */
 import type { AccountView } from '../../../core/accounts/account.ts';
 import { getAccount } from '../../../core/accounts/readAccount.ts';
 import { Refusal } from '../../../core/base/errors.ts';
@@ -30,7 +33,7 @@ const usage: RouteHandler = async ({ request, service }) =>
 const destroy: RouteHandler = async ({ request, actor, service }) => {
   const { accountName = '', generation = '' } = request.params;
   if (!/^[1-9]\d{0,9}$/.test(generation))
-    throw new Refusal('InvalidParameter', 'A generation is a whole number from 1.', { target: 'generation' });
+    throw new Refusal('InvalidParameter', 'A generation must be a whole number from 1 on.', { target: 'generation' });
   const { notSeenSince } = parsed(destroyBody, await readJson(request));
   const at = Date.parse(notSeenSince);
   return usageOf(await destroyGeneration(accountName, Number(generation), at, actor, service), service);

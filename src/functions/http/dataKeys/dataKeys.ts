@@ -1,4 +1,4 @@
-/** The calls on data keys, below an account. */
+/** The calls on data keys of an account. */
 import type { HttpResponseInit } from '@azure/functions';
 import type * as z from 'zod';
 import { base64, wipe } from '../../../core/base/bytes.ts';
@@ -26,7 +26,7 @@ import type { Route } from '../../pipeline/route.ts';
 import { dataKeyContracts, generateBody, wrapBody, wrappedBody } from './dataKeyContract.ts';
 import { nonceIn, refusedWithStatus } from './keyStatus.ts';
 
-/** A hundred keys with the longest contexts that there can be are smaller. */
+/** A hundred keys with the longest possible contexts are smaller than this. */
 const maxBodyBytes = 1024 * 1024;
 
 const callOf = ({ request, actor, known }: Call): DataKeyCall => ({
@@ -68,7 +68,7 @@ function plainKeyIn(text: string, n: number) {
   const key = parseBase64(text, target);
   if (dataKeyLengths.includes(key.byteLength)) return key;
   wipe(key);
-  throw new Refusal('InvalidRequestContent', `A data key has ${dataKeyLengths.join(' or ')} bytes.`, { target });
+  throw new Refusal('InvalidRequestContent', `A data key must have ${dataKeyLengths.join(' or ')} bytes.`, { target });
 }
 
 function wrappedKeysIn({ value }: z.infer<typeof wrappedBody>): BoundBytes[] {
@@ -96,7 +96,7 @@ const rewrap: RouteHandler = async (call) => {
 
 const failureOf = ({ failure }: DataKeyItem) => ({ error: failure });
 
-/** With a key status where plaintext can leave. The plain bytes are wiped. */
+/** Adds a key status where the answer contains plaintext. Wipes the plain bytes. */
 async function respond(
   { request, service }: Call,
   answer: DataKeysAnswer,

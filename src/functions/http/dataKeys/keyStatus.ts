@@ -1,4 +1,4 @@
-/** Key statuses: one of an account now, the public keys of all, and the one that goes with a refusal. */
+/** Key statuses: the current one of an account, the public keys of all, and the one that a refusal carries. */
 import type { HttpRequest } from '@azure/functions';
 import { Refusal } from '../../../core/base/errors.ts';
 import { parseAccountName } from '../../../core/base/names.ts';
@@ -12,12 +12,19 @@ export function nonceIn(request: HttpRequest): string | undefined {
   const nonce = request.headers.get('x-keyward-nonce');
   if (nonce === null) return undefined;
   if (noncePattern.test(nonce)) return nonce;
-  throw new Refusal('InvalidParameter', 'x-keyward-nonce has 16 to 64 letters, digits, underscores and hyphens.', {
-    target: 'x-keyward-nonce',
-  });
+  throw new Refusal(
+    'InvalidParameter',
+    'x-keyward-nonce must have 16 to 64 letters, digits, underscores and hyphens.',
+    {
+      target: 'x-keyward-nonce',
+    },
+  );
 }
 
-/** The refusal of the inaccessible state carries a status as well, where one can be signed: its receiver can show it to others. */
+/**
+ * The refusal of the inaccessible state also carries a key status when one can be signed. The receiver can pass it on
+ * to other processes as proof.
+ */
 export const refusedWithStatus: WhenRefused = async (refusal, view, { request, service }) => {
   const { code, message, extras } = refusal;
   try {

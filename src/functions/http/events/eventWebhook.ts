@@ -1,14 +1,16 @@
 /**
- * The webhook for events of vaults in other tenants: `POST /api/events`, into the same work as the Event Grid triggers.
+ * The webhook for events of vaults in other tenants: `POST /api/events`. It starts the same work as the Event Grid
+ * triggers.
  *
- * Event Grid sends a token of Microsoft Entra ID with every message, the validation event included; it is issued in our tenant, for
- * our application, to Event Grid's own (Azure docs, event-grid/secure-webhook-delivery). Verified like any other; then it must have
- * been issued to Event Grid itself, because those docs have the customer's application that writes the subscription hold the same
- * role. With function keys the key in the subscription's URL is enough.
+ * Event Grid sends a token of Microsoft Entra ID with every message, including the validation event. The token is
+ * issued in the operator's tenant, for Keyward's application, to Event Grid's own application (Azure docs,
+ * event-grid/secure-webhook-delivery). Keyward verifies it like any other token, and then requires that it was issued
+ * to Event Grid itself. The reason: by those docs the customer's application that writes the subscription holds the
+ * same role. With function keys, the key in the subscription's URL is enough.
  *
- * The CloudEvents handshake (OPTIONS) is open: it "doesn't aim to establish an authentication or authorization context" (Azure docs,
- * event-grid/end-point-validation-cloud-events-schema), and no document says that it carries a token. It reads nothing, does
- * nothing, and gives consent to Event Grid alone; what is delivered on the strength of it needs a token all the same.
+ * The CloudEvents handshake (OPTIONS) is open: it "doesn't aim to establish an authentication or authorization context"
+ * (Azure docs, event-grid/end-point-validation-cloud-events-schema), and no document says that it carries a token. It
+ * reads and changes nothing, and it gives consent to Event Grid alone. The deliveries that follow still need a token.
  */
 import * as z from 'zod';
 import { Refusal } from '../../../core/base/errors.ts';
@@ -20,7 +22,10 @@ import type { BareHandler, RouteHandler } from '../../pipeline/call.ts';
 import { parsed, readJson } from '../../pipeline/requestBody.ts';
 import type { Route } from '../../pipeline/route.ts';
 
-/** Event Grid's application, alike in every tenant of a cloud (the scripts beside secure-webhook-delivery). China's is not published. */
+/**
+ * Event Grid's application, which is the same in every tenant of a cloud (the scripts in secure-webhook-delivery). That
+ * of China is not published.
+ */
 const eventGridApps: Readonly<Partial<Record<Cloud, string>>> = {
   public: '4962773b-9cdb-44cf-a8bf-237846a00ab7',
   usgov: '54316b56-3481-47f9-8f30-0300f5542a7b',
@@ -29,7 +34,10 @@ const eventGridApps: Readonly<Partial<Record<Cloud, string>>> = {
 /** Event Grid's own limits of a batch: 1 MiB, 5,000 events (Azure docs, event-grid/delivery-and-retry, "Output batching"). */
 const maxDeliveryBytes = 1024 * 1024;
 const maxEvents = 5000;
-/** Each costs a read and a message, and Event Grid waits for 30 s. One subscription is for one vault, or one resource group's. */
+/**
+ * Each vault costs a read and a queue message, and Event Grid waits for 30 s. One subscription is for one vault, or for
+ * the vaults of one resource group.
+ */
 const maxVaults = 100;
 
 const event = z.looseObject({});
@@ -42,12 +50,12 @@ const example = {
   data: { VaultName: 'contoso-keys', ObjectType: 'Key', ObjectName: 'media' },
 };
 const delivery = z
-  .union([z.array(event).min(1).max(maxEvents), event], 'Give an event, or an array of events.')
+  .union([z.array(event).min(1).max(maxEvents), event], 'Send an event, or an array of events.')
   .meta({ id: 'Delivery', examples: [example, [example]] });
 
 const validation = z.strictObject({ validationResponse: z.string() }).meta({
   id: 'WebhookValidation',
-  description: "To the Event Grid schema's validation event.",
+  description: 'The answer to the validation event of the Event Grid schema.',
   examples: [{ validationResponse: '512d38b6-c7b8-40c8-89fe-f46f9e9622b6' }],
 });
 
@@ -59,7 +67,8 @@ const receiveRoute: RouteHandler = async ({ request, service, ...caller }) => {
   if (code !== undefined) return { status: 200, jsonBody: { validationResponse: code } };
   const targets = targetsByVault(events, service.cloud);
   const woken = await Promise.all(targets.slice(0, maxVaults).map((target) => wake(target, service)));
-  // What is left over, or is no event, would come again unchanged: acknowledged, and left to the sweep.
+  // Event Grid would deliver the rest, and messages that are no events, again unchanged. Keyward acknowledges them and
+  // leaves the work to the sweep.
   service.log.info('Received events of another tenant', {
     events: events.length,
     strange: bodies.length - events.length,
@@ -77,15 +86,18 @@ function refuseOthers({ actor, application }: Caller, cloud: Cloud): void {
   throw new Refusal('AuthorizationFailed', `The application ${application} is not Event Grid.`);
 }
 
-/** Azure docs, event-grid/end-point-validation-event-grid-events-schema: the code goes back as it came. */
+/** Azure docs, event-grid/end-point-validation-event-grid-events-schema: the answer returns the code unchanged. */
 function validationCodeIn(first: ReceivedEvent | undefined): string | undefined {
   if (fold(first?.type ?? '') !== 'microsoft.eventgrid.subscriptionvalidationevent') return undefined;
   const code = first?.data.validationcode;
   if (typeof code === 'string' && code.length <= 256) return code;
-  throw new Refusal('InvalidRequestContent', 'The validation event holds no validationCode.', { target: 'data' });
+  throw new Refusal('InvalidRequestContent', 'The validation event has no validationCode.', { target: 'data' });
 }
 
-/** Abuse protection of CloudEvents (HTTP 1.1 Web Hooks for Event Delivery, 4). Without these headers it is no consent. */
+/**
+ * The abuse protection of CloudEvents (HTTP 1.1 Web Hooks for Event Delivery, 4). A request without these headers
+ * receives no consent.
+ */
 const handshakeRoute: BareHandler = async ({ request }) => {
   const origin = request.headers.get('webhook-request-origin') ?? '';
   const isEventGrid = /^eventgrid\.azure\.(net|us|cn)$/i.test(origin);

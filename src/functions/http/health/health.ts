@@ -1,6 +1,7 @@
 /**
- * Liveness: the process answers; open to all, and asks nobody anything. Readiness: what answers, how old the last sweep is, how the
- * keys are. Its role is Audit.Read, because who watches a service needs to read about all of it and to change nothing.
+ * Liveness: the process answers. The route is public and calls no other service. Readiness: which dependencies answer,
+ * the age of the last sweep, and the state of the keys. Its role is Audit.Read, because a monitoring program reads
+ * facts about the whole service and changes nothing.
  */
 
 import type { HttpResponseInit } from '@azure/functions';
@@ -35,10 +36,10 @@ const readySchema = z.strictObject({
   settings: z.strictObject({ status: z.enum(['ok', 'failed']), names: z.array(z.string()) }),
   parts: z.array(
     z.strictObject({
-      name: z.enum(['tables', 'queue', 'operatorVault', 'announcementTopic']),
+      name: z.enum(['tables', 'queue', 'operatorVault', 'keyChecks', 'announcementTopic']),
       status: z.enum(['ok', 'failed']),
       durationMs: z.number(),
-      cause: z.enum([...causes, 'AnnouncementsLate']).optional(),
+      cause: z.enum([...causes, 'AnnouncementsLate', 'KeyChecksLate']).optional(),
       meaning: z.string().optional(),
     }),
   ),
@@ -82,7 +83,7 @@ const ready = readySchema.meta({
   ],
 });
 
-/** 200, or 503 with the same body. Settings that are missing or wrong are told by their names, never their values. */
+/** 200, or 503 with the same body. The body names settings that are missing or wrong, but never their values. */
 const readyRoute: BareHandler = async () => {
   try {
     const service = await keyward();
@@ -118,10 +119,16 @@ const renderPart = (part: HealthCheckResult) => ({
   ...(part.cause === undefined ? {} : { meaning: meaningOfTrouble(part.cause) }),
 });
 
-const meaningOfTrouble = (cause: HealthFailure): string =>
-  cause === 'AnnouncementsLate'
-    ? 'Audit entries have been waiting for more than three minutes to be announced.'
-    : meaningOf(cause);
+function meaningOfTrouble(cause: HealthFailure): string {
+  switch (cause) {
+    case 'AnnouncementsLate':
+      return 'Audit entries have waited for more than three minutes to be published.';
+    case 'KeyChecksLate':
+      return 'A key, or every key, was not checked for more than three minutes: Keyward could miss a revocation.';
+    default:
+      return meaningOf(cause);
+  }
+}
 
 const renderKeys = ({ byStatus, isComplete, countedAt, oldestLookAt }: KeyCounts) => ({
   ...byStatus,
@@ -156,7 +163,7 @@ export const healthRoutes: readonly Route[] = [
     scope: 'public',
     role,
     bare: liveRoute,
-    contract: { summary: 'Says that the process answers', answers: { 200: alive } },
+    contract: { summary: 'Answers while the process runs', answers: { 200: alive } },
   },
   {
     name: 'healthReady',
@@ -166,7 +173,7 @@ export const healthRoutes: readonly Route[] = [
     role,
     bare: readyRoute,
     contract: {
-      summary: 'Says what this service needs, and which of it answers',
+      summary: 'Lists the dependencies of this service and whether each one answers',
       answers: { 200: ready, 503: ready },
       headers: { 200: ['Cache-Control'] },
     },

@@ -1,4 +1,4 @@
-/** `POST /api/operator/looks`: look at a key now, by account or by key identifier, and tell what was seen. */
+/** `POST /api/operator/looks`: checks a key now, by account or by key identifier, and returns the result. */
 import { iso } from '../../../core/base/time.ts';
 import { type LookTarget, lookNow } from '../../../core/vaultWork/lookNow.ts';
 import type { Watch } from '../../../core/watch/watch.ts';
@@ -23,7 +23,13 @@ function renderWatch({ binding, versions, nextLookAt }: Watch) {
       since: iso(verdict.since),
       lookedAt: iso(verdict.evidenceAt),
       lastAccessibleAt: iso(verdict.lastAccessibleAt),
-      ...(verdict.cause === undefined ? {} : renderCause(verdict.cause, { ...binding, version })),
+      ...(verdict.cause === undefined
+        ? {}
+        : renderCause(verdict.cause, {
+            ...binding,
+            version,
+            isControlLookFailed: verdict.deniedAs !== undefined,
+          })),
     })),
   };
 }

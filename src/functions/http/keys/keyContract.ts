@@ -1,4 +1,4 @@
-/** The contracts of the operator's calls about keys. */
+/** The contracts of the operator's calls on keys. */
 import * as z from 'zod';
 import { maxAccountNameLength } from '../../../core/base/names.ts';
 import {
@@ -19,7 +19,7 @@ import { accountAnswer } from '../accounts/accountContract.ts';
 
 const example = 'https://contoso-keys.vault.azure.net/keys/media';
 
-/** The body that names what to look at, or to re-wrap. */
+/** The body that names the account or key to check or to re-wrap. */
 export const accountOrKey = z
   .union(
     [
@@ -36,15 +36,17 @@ export const accountOrKey = z
           .meta({ examples: [example] }),
       }),
     ],
-    'Give either account or keyIdentifier.',
+    'Send either account or keyIdentifier.',
   )
   .meta({ id: 'AccountOrKey', examples: [{ account: 'contoso-media' }, { keyIdentifier: example }] });
 
 const versionUsage = z.strictObject({
   version: keyVersion,
   accounts: count,
-  pinned: count.meta({ description: 'Of these, pinned to the version: only their owner can move them.' }),
-  isLatest: z.boolean().optional().meta({ description: 'Absent: the newest version is not known.' }),
+  pinned: count.meta({
+    description: 'Accounts of these that are pinned to the version: only their owner can change that.',
+  }),
+  isLatest: z.boolean().optional().meta({ description: 'Absent when Keyward does not know the newest version.' }),
   notLatestSince: time.optional(),
   safeToDisable: z.boolean(),
 });
@@ -88,11 +90,11 @@ const holder = z
   .meta({ id: 'KeyHolder' });
 const holderExample = { account: 'contoso-media', owner: 'contoso', follows: true, keyIdentifier: example };
 
-const named = keyIdentifier.meta({ description: 'The key; a version in it is passed over.', examples: [example] });
+const named = keyIdentifier.meta({ description: 'The key. Keyward ignores a version in it.', examples: [example] });
 
 export const keyContracts = {
   usage: {
-    summary: 'Tells by version how many accounts a key wraps, and which versions are safe to disable',
+    summary: 'Counts the accounts of a key by version, and says which versions are safe to disable',
     query: { keyIdentifier: named },
     answers: { 200: keyUsage },
   },
@@ -154,7 +156,7 @@ const looks = z
   });
 
 export const lookContract: Contract = {
-  summary: 'Looks at a key now, and tells what was seen',
+  summary: 'Checks a key now, and returns the result',
   body: accountOrKey,
   answers: { 200: looks },
 };

@@ -1,6 +1,6 @@
 /**
- * The operator's calls about keys: how many accounts each version wraps and which may be disabled, the accounts that hold a version
- * up, and re-wraps on request. Keys are named by `?keyIdentifier=`; a version in it is taken as the key's.
+ * The operator's calls on keys: how many accounts each version wraps and which version may be disabled, the accounts
+ * that still use a version, and re-wraps on request. `?keyIdentifier=` names the key; a version in it is ignored.
  */
 import type { HttpRequest } from '@azure/functions';
 import { remedyOf } from '../../../core/base/causes.ts';
@@ -49,12 +49,12 @@ const renderVersion = ({ notLatestSince, ...usage }: VersionUsage) => ({
   ...(notLatestSince === undefined ? {} : { notLatestSince: iso(notLatestSince) }),
 });
 
-/** `GET /api/operator/keys/accounts`: those whose records name `?version=`. */
+/** `GET /api/operator/keys/accounts`: the accounts whose records name `?version=`. */
 export const keyAccountsRoute: RouteHandler = async ({ request, service }) => {
   const keyIdentifier = queryOf(request, 'keyIdentifier');
   const version = queryOf(request, 'version').toLowerCase();
   if (!/^[0-9a-f]{32}$/.test(version))
-    throw new Refusal('InvalidParameter', 'version is 32 hexadecimal digits.', { target: 'version' });
+    throw new Refusal('InvalidParameter', 'version must have 32 hexadecimal digits.', { target: 'version' });
   const limit = pageSizeOf(request);
   const token = request.query.get('$skipToken');
   const after = token === null ? {} : { after: token };
@@ -69,7 +69,10 @@ function nextLink(request: HttpRequest, query: URLSearchParams, { next }: Holder
   return { nextLink: absoluteUrl(request, `/api/operator/keys/accounts?${query}`) };
 }
 
-/** `POST /api/operator/rewraps`: one account at once; a key's accounts by the worker, to be followed by their usage. */
+/**
+ * `POST /api/operator/rewraps`: re-wraps one account at once. A worker re-wraps the accounts of a key; their usage
+ * shows the progress.
+ */
 export const rewrapRoute: RouteHandler = async ({ request, actor, service }) => {
   const target = parsed(accountOrKey, await readJson(request));
   if ('account' in target) {
@@ -85,5 +88,5 @@ export const rewrapRoute: RouteHandler = async ({ request, actor, service }) => 
 export function queryOf(request: HttpRequest, name: string): string {
   const value = request.query.get(name) ?? '';
   if (value !== '') return value;
-  throw new Refusal('InvalidParameter', `This call needs ?${name}=.`, { target: name });
+  throw new Refusal('InvalidParameter', `This call needs the query parameter ${name}. Add it.`, { target: name });
 }

@@ -1,6 +1,6 @@
 /**
- * The OpenAPI 3.1 document, made from the route table: its schemas are the ones that parse bodies, and the ones that answers are
- * tested against. https://spec.openapis.org/oas/v3.1.1
+ * The OpenAPI 3.1 document, made from the route table. Its schemas are those that parse bodies and those that tests
+ * compare answers with. https://spec.openapis.org/oas/v3.1.1
  */
 import * as z from 'zod';
 import { errorCodes, statusOf } from '../../../core/base/errors.ts';
@@ -41,7 +41,7 @@ Not described here: routes whose contract is somebody else's published one, belo
 
 type SchemaOf = (schema: z.ZodType, io: 'input' | 'output') => Json;
 
-/** Schemas with an id go into the components, once. */
+/** A schema with an id goes into the components, once. */
 function collectSchemas(): { schemaOf: SchemaOf; components: Json } {
   const components: Json = {};
   const schemaOf: SchemaOf = (schema, io) => {
@@ -52,16 +52,17 @@ function collectSchemas(): { schemaOf: SchemaOf; components: Json } {
   return { schemaOf, components };
 }
 
-/** Where zod leaves out what we know. */
+/** Completes schemas that zod cannot express in JSON Schema. */
 const completing =
   (io: 'input' | 'output') =>
   ({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodTypes; jsonSchema: z.core.JSONSchema.BaseSchema }): void => {
-    // An example beside a transform could be of what goes in or of what comes out: ours are as a caller writes them.
+    // For a schema with a transform, zod cannot know whether an example is input or output. The examples are input, as
+    // a caller writes them.
     const { examples } = z.globalRegistry.get(zodSchema) ?? {};
     if (Array.isArray(examples)) jsonSchema.examples = examples;
-    // `z.unknown().refine(...).pipe(schema)`: the guard before a schema says nothing that JSON Schema could.
+    // `z.unknown().refine(...).pipe(schema)`: JSON Schema cannot express the check before the schema.
     const { def } = zodSchema._zod;
-    // `anyCase`: a transform before the schema that says which values there are.
+    // `anyCase`: a transform before the schema that lists the values.
     if (def.type !== 'pipe' || !['unknown', 'transform'].includes((def.in as z.core.$ZodTypes)._zod.def.type)) return;
     const { $schema, ...behind } = z.toJSONSchema(def.out, { io });
     Object.assign(jsonSchema, behind);
@@ -91,11 +92,13 @@ function operationOf(route: Omit<Route, 'contract'>, contract: Contract, schemaO
   };
 }
 
-/** Errors are alike on every route, but for those that need a body, a condition or a value to give out. */
+/**
+ * Error statuses are the same on every route, except those that only a body, a condition or a returned value can cause.
+ */
 function canAnswer(status: number, { role }: Pick<Route, 'role'>, { body, conditional }: Contract): boolean {
   switch (status) {
     case 405:
-      // The path takes the method.
+      // The path accepts the method.
       return false;
     case 412:
       return conditional !== undefined;
@@ -109,7 +112,10 @@ function canAnswer(status: number, { role }: Pick<Route, 'role'>, { body, condit
   }
 }
 
-/** The last word that is no parameter and no verb: `accounts`, `contentKeys`; all of the operator's calls are together. */
+/**
+ * The last word of the path that is no parameter and no verb, such as `accounts` or `contentKeys`. All calls of the
+ * operator have one tag.
+ */
 function tagOf(path: string): string {
   const [first = '', , third] = path.split('/');
   return first === 'accounts' ? (third ?? first) : first.replace('.json', '');
@@ -140,23 +146,27 @@ const conditionParameters = {
     name: 'If-Match',
     in: 'header',
     schema: { type: 'string', examples: ['"0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff.2"'] },
-    description: 'An ETag as it was read, or `*`. When it is not the present one any more: 412.',
+    description: 'The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one.',
   },
   IfNoneMatch: {
     name: 'If-None-Match',
     in: 'header',
     schema: { const: '*' },
-    description: 'Create, never replace. When it exists: 412.',
+    description: 'Creates, and never replaces. Keyward answers 412 when the resource exists.',
   },
 };
 
 const headers = {
-  RequestId: { description: 'Name it when you report an error.', required: true, schema: { type: 'string' } },
+  RequestId: { description: 'The id to name when you report an error.', required: true, schema: { type: 'string' } },
   RetryAfter: { description: 'Seconds.', required: true, schema: { type: 'string', pattern: '^[0-9]+$' } },
   ETag: { description: 'Changes with every write.', required: true, schema: { type: 'string' } },
-  Location: { description: 'Where to follow the work.', required: true, schema: { type: 'string', format: 'uri' } },
+  Location: {
+    description: 'The address that shows the progress.',
+    required: true,
+    schema: { type: 'string', format: 'uri' },
+  },
   'Cache-Control': {
-    description: 'How long the answer may be stored: not at all, or, of public keys, a minute.',
+    description: 'How long the answer may be stored: not at all, or a minute for public keys.',
     required: true,
     schema: { enum: ['no-store', 'public, max-age=60'] },
   },
@@ -170,12 +180,12 @@ const headersOf = (...names: readonly AnswerHeader[]): Json => ({
 const json = (schema: Json): Json => ({ 'application/json': { schema } });
 
 const answerOf = (schema: Json | undefined, names: readonly AnswerHeader[]): Json => ({
-  description: schema === undefined ? 'Done; no body.' : 'Done.',
+  description: schema === undefined ? 'Done, without a body.' : 'Done.',
   headers: headersOf(...names),
   ...(schema === undefined ? {} : { content: json(schema) }),
 });
 
-/** An error as everywhere; `own`: or what this route says instead. */
+/** The error schema of all routes. `own` is the schema that this route returns instead. */
 function errorOf(status: number, own: z.ZodType | undefined, schemaOf: SchemaOf): Json {
   if (own === undefined) return { $ref: `#/components/responses/Error${status}` };
   return errorResponse(status, json({ anyOf: [own, errorAnswer].map((schema) => schemaOf(schema, 'output')) }));
@@ -190,7 +200,7 @@ function errorResponses(schemaOf: SchemaOf): Json {
 
 function errorResponse(status: number, content: Json): Json {
   const codes = errorCodes.filter((code) => statusOf(code) === status).join(', ');
-  const byHost = status === 401 ? ' With function keys the Functions host answers, and without a body.' : '';
+  const byHost = status === 401 ? ' With function keys, the Functions host answers without a body.' : '';
   const retry = status === 503 || status === 429 ? { 'Retry-After': { $ref: '#/components/headers/RetryAfter' } } : {};
   return { description: `${codes}.${byHost}`, headers: { ...headersOf(), ...retry }, content };
 }
@@ -200,12 +210,12 @@ const securitySchemes = {
     type: 'http',
     scheme: 'bearer',
     bearerFormat: 'JWT',
-    description: 'Microsoft Entra ID, with the app role that the operation names. Where KEYWARD_AUTH is `entra`.',
+    description: 'Microsoft Entra ID, with the app role that the operation names. Used when KEYWARD_AUTH is `entra`.',
   },
   functionKey: {
     type: 'apiKey',
     in: 'header',
     name: 'x-functions-key',
-    description: 'Where KEYWARD_AUTH is `functionKeys`.',
+    description: 'Used when KEYWARD_AUTH is `functionKeys`.',
   },
 };

@@ -1,4 +1,7 @@
-/** `GET /api/openapi.json`. Like every route but liveness it asks for a role: what there is to call is nobody else's business. */
+/**
+ * `GET /api/openapi.json`. It requires a role, like every route except liveness: other callers do not need to know
+ * which calls there are.
+ */
 import * as z from 'zod';
 import { absoluteUrl } from '../../pipeline/links.ts';
 import type { Route } from '../../pipeline/route.ts';
@@ -9,7 +12,7 @@ const document = z.looseObject({ openapi: z.string(), info: z.looseObject({}), p
   examples: [{ openapi: '3.1.1', info: {}, paths: {} }],
 });
 
-/** Made on the first call of a process: most never ask. */
+/** The document is made on the first call of a process, because most processes never need it. */
 export function openApiRoute(routes: () => readonly Route[]): Route {
   let made: Promise<object> | undefined;
   return {
@@ -18,7 +21,7 @@ export function openApiRoute(routes: () => readonly Route[]): Route {
     path: 'openapi.json',
     scope: 'operator',
     role: 'Accounts.Read',
-    contract: { summary: 'This document', answers: { 200: document } },
+    contract: { summary: 'Returns this document', answers: { 200: document } },
     async handler({ request }) {
       made ??= import('./openApi.ts').then(({ openApiOf }) => openApiOf(routes()));
       return { status: 200, jsonBody: { ...(await made), servers: [{ url: absoluteUrl(request, '') }] } };

@@ -1,4 +1,7 @@
-/** The operator's calls about the service's own rings: what wraps them, how far a rotation is, and a new KEK on request. */
+/**
+ * The operator's calls on the service's own rings: which keys wrap them, the progress of a rotation, and a new KEK on
+ * request.
+ */
 import * as z from 'zod';
 import { Refusal } from '../../../core/base/errors.ts';
 import { type EpochMs, iso } from '../../../core/base/time.ts';
@@ -15,9 +18,9 @@ const wrapping = 'https://keyward-operator.vault.azure.net/keys/system/2f1c0d9e8
 const ringBody = z
   .object({
     ring: z.enum(ringNames),
-    sealing: z.number().describe('The generation that is sealed with.'),
-    since: time.optional().describe('Since when.'),
-    nextRotationAt: time.optional().describe('When a newer KEK is due by age.'),
+    sealing: z.number().describe('The generation that encrypts.'),
+    since: time.optional().describe('Since when this generation encrypts.'),
+    nextRotationAt: time.optional().describe('When Keyward makes the next KEK because of this one’s age.'),
     generations: z.array(
       z.object({
         generation: z.number(),
@@ -35,10 +38,10 @@ const ringBody = z
           .object({
             round: z.number(),
             startAt: time,
-            visited: z.number().describe('Accounts, in this round.'),
-            found: z.number().describe('Under an older generation, in this round.'),
-            stuck: z.number().describe('Of these, not to be opened.'),
-            moved: z.number().describe('In all rounds.'),
+            visited: z.number().describe('Accounts processed in this round.'),
+            found: z.number().describe('Rows under an older generation, in this round.'),
+            stuck: z.number().describe('Rows of these that could not be decrypted.'),
+            moved: z.number().describe('Rows sealed again, in all rounds.'),
           })
           .optional(),
       })
@@ -61,8 +64,8 @@ type RingBody = z.infer<typeof ringBody>;
 const ringsBody = z
   .object({
     value: z.array(ringBody),
-    keysCheckedAt: time.optional().describe('When the newest versions of the operator’s keys were last read.'),
-    keysAnswered: z.boolean().optional().describe('Whether all of them answered, and could be proven.'),
+    keysCheckedAt: time.optional().describe('When Keyward last read the newest versions of the operator’s keys.'),
+    keysAnswered: z.boolean().optional().describe('Whether Keyward could read and verify all of them.'),
   })
   .meta({
     id: 'RingList',
@@ -83,12 +86,12 @@ const ringsBody = z
   });
 
 export const ringsContract: Contract = {
-  summary: 'The service’s own rings, what wraps them, and how far a rotation is',
+  summary: 'Lists the service’s own rings, the keys that wrap them, and the progress of a rotation',
   answers: { 200: ringsBody },
 };
 
 export const rotateRingContract: Contract = {
-  summary: 'A new KEK for a ring; where a rotation is stuck, its pass tries again now',
+  summary: 'Starts a new KEK for a ring, or retries the pass of a rotation that is stuck',
   params: { ring: z.enum(ringNames).meta({ examples: ['system'] }) },
   answers: { 202: ringBody },
 };
@@ -108,7 +111,7 @@ export const ringsRoute: RouteHandler = async ({ service }) => {
 export const rotateRingRoute: RouteHandler = async ({ request, actor, service }) => {
   const ring = ringNames.find((name) => name === request.params.ring);
   if (ring === undefined)
-    throw new Refusal('InvalidParameter', `A ring is one of ${ringNames.join(', ')}.`, { target: 'ring' });
+    throw new Refusal('InvalidParameter', `The ring must be one of ${ringNames.join(', ')}.`, { target: 'ring' });
   await askForRotation(ring, actor, service);
   const stored = (await service.ringStore.read()).rings[ring];
   return { status: 202, jsonBody: render(ring, stored, service) };

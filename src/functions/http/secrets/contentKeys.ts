@@ -1,4 +1,4 @@
-/** Content keys: named by a UUID; given, or made here. */
+/** Content keys, named by a UUID. The caller supplies the value, or Keyward generates it. */
 
 import * as z from 'zod';
 import { base64 } from '../../../core/base/bytes.ts';
@@ -11,7 +11,7 @@ import { type SecretApi, secretRoutes } from './secrets.ts';
 
 const value = z.string().max(100).meta({ contentEncoding: 'base64', description: '16 or 32 bytes.' });
 const id = '9d5d2b1e-6c1f-4f0a-8c53-4d9c1f6f0001';
-const told = { labelReferenceInStreamingPolicy: 'cenc-default' };
+const shown = { labelReferenceInStreamingPolicy: 'cenc-default' };
 const revealed = { value: 'hJ5h5tHxPYp6JQ3dqYRz0g==' };
 
 const contentKey = z
@@ -20,7 +20,10 @@ const contentKey = z
     properties: z
       .strictObject({
         value: value.optional(),
-        length: z.literal([16, 32]).optional().meta({ description: 'Bytes of a key that is made here.' }),
+        length: z
+          .literal([16, 32])
+          .optional()
+          .meta({ description: 'The length in bytes of a key that Keyward generates.' }),
         labelReferenceInStreamingPolicy: label,
         id: readOnly,
         accountKeyGeneration: readOnly,
@@ -28,9 +31,9 @@ const contentKey = z
       .optional(),
   })
   .meta({
-    id: 'ContentKeyWish',
-    description: 'Without a value, a key that is there keeps its own.',
-    examples: [{ properties: { length: 16, ...told } }, { properties: revealed }],
+    id: 'ContentKeyInput',
+    description: 'When absent, an existing key keeps its value.',
+    examples: [{ properties: { length: 16, ...shown } }, { properties: revealed }],
   });
 
 const api: SecretApi = {
@@ -43,7 +46,7 @@ const api: SecretApi = {
       value: value === undefined ? { ofLength: length } : { given: parseContentKey(value, 'properties.value') },
     };
   },
-  told({ ref, value }) {
+  shown({ ref, value }) {
     return {
       id: ref.name,
       ...defined({ labelReferenceInStreamingPolicy: value.label }),
@@ -56,8 +59,8 @@ const api: SecretApi = {
     name: guid.meta({ examples: [id] }),
     nameExample: id,
     body: contentKey,
-    told: { id: guid, labelReferenceInStreamingPolicy: label },
-    readExample: { id, ...told },
+    shown: { id: guid, labelReferenceInStreamingPolicy: label },
+    readExample: { id, ...shown },
     revealed: { value },
     revealedExample: revealed,
   },

@@ -1,6 +1,6 @@
 /**
- * Job inputs: URLs whose query strings are credentials. They never come back, not even on reveal; what the data plane needs in
- * full it asks for by `resolve`, which has a permission of its own.
+ * Job inputs: URLs whose query strings are credentials. No call returns the query string, not even reveal. The data
+ * plane reads the full URL by `resolve`, which has a role of its own.
  */
 
 import * as z from 'zod';
@@ -31,17 +31,17 @@ const example = (credential: string) => ({
 
 const jobInput = z
   .strictObject({ ...resource, properties: z.strictObject({ baseUri, files, label }) })
-  .meta({ id: 'JobInputWish', examples: [{ properties: { ...example(query), label: 'trailer' } }] });
+  .meta({ id: 'JobInputInput', examples: [{ properties: { ...example(query), label: 'trailer' } }] });
 
 const api: SecretApi = {
   kind: 'jobInputs',
   parameter: 'name',
   parse(body) {
-    const { baseUri, files, label: told } = parsed(jobInput, body).properties;
+    const { baseUri, files, label: newLabel } = parsed(jobInput, body).properties;
     const given = parseJobInput(baseUri === undefined ? { files } : { baseUri, files });
-    return { ...defined({ label: told }), value: { given } };
+    return { ...defined({ label: newLabel }), value: { given } };
   },
-  told: ({ value }) => (value.label === undefined ? {} : { label: value.label }),
+  shown: ({ value }) => (value.label === undefined ? {} : { label: value.label }),
   revealed: (plain) => ({ ...withoutQueries(jobInputIn(plain)) }),
   schemas: {
     noun: 'JobInput',
@@ -49,7 +49,7 @@ const api: SecretApi = {
     name: secretName,
     nameExample: 'trailer',
     body: jobInput,
-    told: { label },
+    shown: { label },
     readExample: { label: 'trailer' },
     revealed: { baseUri, files },
     revealedExample: example(''),

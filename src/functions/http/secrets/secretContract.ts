@@ -1,4 +1,4 @@
-/** The contracts of the calls that the kinds of secrets have in common, made of what each kind says of itself. */
+/** The contracts of the calls that all kinds of secrets share, made from the facts of each kind. */
 import * as z from 'zod';
 import { etag, pageOf, paging, systemData, systemDataExample } from '../../pipeline/contractParts.ts';
 import { errorDetail } from '../../pipeline/errorJson.ts';
@@ -13,8 +13,8 @@ export interface SecretSchemas {
   readonly name: z.ZodType;
   readonly nameExample: string;
   readonly body: z.ZodType;
-  /** Properties that may always be told. */
-  readonly told: z.ZodRawShape;
+  /** Properties that every answer shows. */
+  readonly shown: z.ZodRawShape;
   readonly readExample: Readonly<Record<string, unknown>>;
   /** Properties that reveal adds. */
   readonly revealed: z.ZodRawShape;
@@ -23,7 +23,7 @@ export interface SecretSchemas {
 
 const noStore: readonly AnswerHeader[] = ['Cache-Control'];
 
-/** A secret with the properties given, as it is answered. */
+/** The schema of an answer: a secret with the given properties. */
 export function secretAnswer(
   { nameExample }: SecretSchemas,
   { id, kind, shape, example }: { id: string; kind: string; shape: z.ZodRawShape; example: object },
@@ -49,14 +49,14 @@ export function secretAnswer(
 }
 
 export function secretContracts(kind: string, schemas: SecretSchemas) {
-  const { noun, called, body, told, revealed } = schemas;
-  const plain = secretAnswer(schemas, { id: noun, kind, shape: told, example: schemas.readExample });
-  const shape = { ...told, ...revealed };
+  const { noun, called, body, shown, revealed } = schemas;
+  const plain = secretAnswer(schemas, { id: noun, kind, shape: shown, example: schemas.readExample });
+  const shape = { ...shown, ...revealed };
   const example = { ...schemas.readExample, ...schemas.revealedExample };
   const open = secretAnswer(schemas, { id: `Revealed${noun}`, kind, shape, example });
   const broken = z.strictObject({ ...plain.parts, error: errorDetail }).meta({
     id: `Broken${noun}`,
-    description: 'One that does not open to what its place says. The others of the page are not kept back.',
+    description: 'Secrets of the page that do not open, or that belong to another secret. They do not stop the others.',
   });
   const params = { [kind === 'contentKeys' ? 'id' : 'name']: schemas.name };
   const contracts = {

@@ -1,16 +1,19 @@
-/** What the JSON of every kind of secret has in common. */
+/** The JSON that all kinds of secrets share. */
 import * as z from 'zod';
 
-/** What only the service sets: accepted and ignored, so that what was read can be sent back. */
+/**
+ * A property that only the service sets. Keyward accepts and ignores it, so that a caller can send back what it has
+ * read.
+ */
 export const readOnly = z.unknown().optional().meta({ readOnly: true });
 export const resource = { id: readOnly, name: readOnly, type: readOnly, etag: readOnly, systemData: readOnly } as const;
 
-/** Told to everybody who may read: no place for a secret. */
+/** Every reader sees the label, so it must not hold a secret. */
 export const label = z.string().min(1).max(128).optional();
 
 /** In the path of job inputs and token keys (core/secrets/read.ts). */
 export const secretName = z.string().meta({
-  description: 'Case does not matter.',
+  description: 'In any case.',
   pattern: '^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9_-])?$',
   examples: ['trailer'],
 });

@@ -1,6 +1,6 @@
 /**
- * The HTTP calls that the kinds of secrets have in common: PUT, GET, LIST, DELETE, and POST to reveal one or a page of many. What a
- * kind holds, and how it is written, its own file says.
+ * The HTTP calls that all kinds of secrets share: PUT, GET, LIST, DELETE, and POST to reveal one secret or a page of
+ * them. The file of a kind defines its properties.
  */
 import type { HttpRequest } from '@azure/functions';
 import type { SecretRef, StoredSecret } from '../../../core/accounts/secretRow.ts';
@@ -25,12 +25,12 @@ type Properties = Readonly<Record<string, unknown>>;
 
 export interface SecretApi {
   readonly kind: SecretKind;
-  /** The name of functions and, with its first letter small, of the parameter in the route. */
+  /** The name of the functions and, with a small first letter, of the parameter in the route. */
   readonly parameter: string;
   /** @throws Refusal InvalidRequestContent */
   parse(body: unknown): Omit<SecretInput, 'name'>;
-  /** What may always be told. */
-  told(secret: StoredSecret): Properties;
+  /** The properties that every answer shows. */
+  shown(secret: StoredSecret): Properties;
   revealed(plain: Bytes): Properties;
   readonly schemas: SecretSchemas;
 }
@@ -48,13 +48,13 @@ export function render(api: SecretApi, secret: StoredSecret, more: Properties = 
     id: `/accounts/${account}/${kind}/${name}`,
     name,
     type: `Keyward/accounts/${kind}`,
-    properties: { ...api.told(secret), ...more },
+    properties: { ...api.shown(secret), ...more },
     systemData: { createdAt: iso(createdAt), lastModifiedAt: iso(updatedAt) },
     etag: secretEtagOf(secret),
   };
 }
 
-/** The secret, with what its plain bytes hold. The bytes are wiped. */
+/** The secret with the content of its plain bytes. Wipes the bytes. */
 export function renderRevealed(api: SecretApi, secret: StoredSecret, plain: Bytes, show = api.revealed) {
   try {
     return render(api, secret, show(plain));
@@ -84,7 +84,7 @@ const get =
     return answerWithEtag(request, render(api, secret));
   };
 
-/** One page, as `$top` and `$skipToken` say. */
+/** One page, selected by `$top` and `$skipToken`. */
 function pageOf({ kind }: SecretApi, { request }: Call) {
   const token = request.query.get('$skipToken');
   const after = token === null ? {} : { after: parseSecretName(kind, token) };
@@ -119,7 +119,7 @@ const reveal =
     return { status: 200, headers: noStore, jsonBody: renderRevealed(api, row, plain) };
   };
 
-/** A row that does not open stands in its place with the error, and stops none of the others. */
+/** A row that does not open appears in the page with its error, and does not stop the others. */
 const revealMany =
   (api: SecretApi): RouteHandler =>
   async (call) => {

@@ -1,4 +1,4 @@
-/** Symmetric keys that tokens are validated with. */
+/** Symmetric keys that validate tokens. */
 import * as z from 'zod';
 import { base64 } from '../../../core/base/bytes.ts';
 import { parseTokenKey } from '../../../core/secrets/secretValues.ts';
@@ -11,7 +11,7 @@ const example = { keyValue: '5tHxPYp6JQ3dqYRz0gBv2Q==' };
 
 const tokenKey = z
   .strictObject({ ...resource, properties: z.strictObject({ keyValue }) })
-  .meta({ id: 'TokenKeyWish', examples: [{ properties: example }] });
+  .meta({ id: 'TokenKeyInput', examples: [{ properties: example }] });
 
 const api: SecretApi = {
   kind: 'tokenKeys',
@@ -19,7 +19,7 @@ const api: SecretApi = {
   parse: (body) => ({
     value: { given: parseTokenKey(parsed(tokenKey, body).properties.keyValue, 'properties.keyValue') },
   }),
-  told: () => ({}),
+  shown: () => ({}),
   revealed: (plain) => ({ keyValue: base64(plain) }),
   schemas: {
     noun: 'TokenKey',
@@ -27,7 +27,7 @@ const api: SecretApi = {
     name: secretName,
     nameExample: 'player',
     body: tokenKey,
-    told: {},
+    shown: {},
     readExample: {},
     revealed: { keyValue },
     revealedExample: example,

@@ -1,0 +1,141 @@
+/** Denials that are Keyward's own fault, because its identity is another than the one that the customers granted. */
+import type { Actor } from '../audit/auditEntry.ts';
+import { recordForService } from '../audit/serviceAudit.ts';
+import { defined } from '../base/defined.ts';
+import { LostRace, retryLostRaces } from '../base/errors.ts';
+import type { EpochMs } from '../base/time.ts';
+import { isFederated, type KeyVaultIdentity, whoIs } from '../customerKey/binding.ts';
+import {
+  type IdentityDenials,
+  isInBurst,
+  ownersAtFault,
+  ownersToAnnounce,
+  withDenial,
+} from '../watch/identityDenials.ts';
+import { isOfReplacedIdentity } from '../watch/judge.ts';
+import type { Evidence, Verdict, Watch } from '../watch/watch.ts';
+import type { VaultWorkDeps } from './deps.ts';
+
+const keyward = { kind: 'keyward', id: 'watch' } as const;
+
+type Denied = Pick<Evidence, 'version' | 'takenAt' | 'cause' | 'principal' | 'isUnnamed'>;
+
+/**
+ * Whether a denied look shows another principal than the granted one, or is held back as part of a burst. It notes the
+ * owner, and IdentityReplaced is announced once for all of them.
+ */
+export async function isOwnFault(
+  watch: Watch,
+  evidence: Denied,
+  owner: string,
+  service: VaultWorkDeps,
+): Promise<boolean> {
+  const { version, takenAt, cause, principal, isUnnamed } = evidence;
+  const { identity } = watch.binding;
+  const verdict = watch.versions[version];
+  if (cause !== 'KeyPermissionDenied' || isFederated(identity)) return false;
+  if (verdict === undefined || verdict.status === 'Inaccessible') return false;
+  const isReplaced = isOfReplacedIdentity(watch, evidence);
+  if (isUnnamed === undefined && !isReplaced) return false;
+
+  // A held denial stays held, however the burst is forgotten, until access is back or an operator confirms it.
+  const isHeld = verdict.status === 'Unreachable' && verdict.cause === 'IdentityReplaced';
+  const { state, since } = await noted(identity, { owner, takenAt, isReplaced, isHeld, verdict }, service);
+  const isOurs = isReplaced || (isHeld ? verdict.since > (state.confirmedAt ?? 0) : isInBurst(state, since));
+  if (isOurs) await announce(state, watch, principal?.principalId, takenAt, service);
+  return isOurs;
+}
+
+interface DeniedOwner {
+  readonly owner: string;
+  readonly takenAt: EpochMs;
+  readonly isReplaced: boolean;
+  readonly isHeld: boolean;
+  readonly verdict: Verdict;
+}
+
+async function noted(
+  identity: KeyVaultIdentity,
+  { owner, takenAt, isReplaced, isHeld, verdict }: DeniedOwner,
+  { identityDenials }: Pick<VaultWorkDeps, 'identityDenials'>,
+): Promise<{ readonly state: IdentityDenials; readonly since: EpochMs }> {
+  return retryLostRaces(async () => {
+    const stored = await identityDenials.read(identity);
+    const before: IdentityDenials = stored?.value ?? { identity, denials: [] };
+    const known = before.denials.find((one) => one.owner === owner);
+    const isContinuing = known !== undefined && known.since > verdict.lastAccessibleAt;
+    if (isHeld || isContinuing) return { state: before, since: known?.since ?? takenAt };
+    const state = withDenial(before, { owner, since: takenAt, ...(isReplaced ? { isReplaced: true as const } : {}) });
+    if (!(await identityDenials.write(state, stored?.etag))) throw new LostRace('Another look noted its denial.');
+    return { state, since: takenAt };
+  });
+}
+
+const maxOwnersInEntry = 100;
+
+/** The write under the ETag decides which of several looks announces. */
+async function announce(
+  state: IdentityDenials,
+  { binding: { identity }, provenBy }: Watch,
+  principalId: string | undefined,
+  now: EpochMs,
+  service: VaultWorkDeps,
+): Promise<void> {
+  if (ownersToAnnounce(state, principalId, now).length === 0) return;
+  const stored = await service.identityDenials.read(identity);
+  if (stored === undefined) return;
+  const owners = ownersToAnnounce(stored.value, principalId, now);
+  if (owners.length === 0) return;
+  const announced = { at: now, ...defined({ principalId }) };
+  if (!(await service.identityDenials.write({ ...stored.value, announced }, stored.etag))) return;
+  const about = { identity: nameOf(identity), ...defined({ before: provenBy?.principalId, after: principalId }) };
+  service.log.error('An identity of this service was replaced', { count: owners.length });
+  const listed = { owners: owners.slice(0, maxOwnersInEntry), count: owners.length };
+  await recordForService([{ type: 'IdentityReplaced', actor: keyward, ...about, ...listed }], service);
+}
+
+export const nameOf = (identity: KeyVaultIdentity): string => whoIs(identity).join(' ') || 'systemAssigned';
+
+export interface OwnIdentity extends Partial<Pick<IdentityDenials, 'denials' | 'announced' | 'confirmedAt'>> {
+  readonly identity: KeyVaultIdentity;
+  readonly principalId?: string;
+  readonly clientId?: string;
+  /** Denials of a burst are held back as Keyward's own fault. */
+  readonly isHeldBack: boolean;
+}
+
+/** The identities that the settings name, and each that vaults denied. */
+export async function ownIdentities(service: VaultWorkDeps): Promise<OwnIdentity[]> {
+  const denied = await service.identityDenials.list();
+  const known = service.ownIdentities.map(({ identity }) => identity);
+  const others = denied.map(({ identity }) => identity).filter((one) => !known.some(isSame(one)));
+  return [...known, ...others].map((identity) => {
+    const state = denied.find((one) => isSame(identity)(one.identity));
+    const isHeldBack = state?.denials.some(({ since }) => isInBurst(state, since)) ?? false;
+    return {
+      identity,
+      ...service.ownIdentities.find((one) => isSame(identity)(one.identity))?.principal,
+      ...(state === undefined ? {} : { denials: state.denials, ...confirmationOf(state) }),
+      isHeldBack,
+    };
+  });
+}
+
+const confirmationOf = ({ announced, confirmedAt }: IdentityDenials) => defined({ announced, confirmedAt });
+
+const isSame = (one: KeyVaultIdentity) => (other: KeyVaultIdentity) => nameOf(one) === nameOf(other);
+
+/** The operator says that the denials so far are the customers' own: from now on their looks count. Without denials, nothing changes. */
+export async function confirmDenials(identity: KeyVaultIdentity, actor: Actor, service: VaultWorkDeps): Promise<void> {
+  const before = await retryLostRaces(async () => {
+    const stored = await service.identityDenials.read(identity);
+    if (stored === undefined) return undefined;
+    const after = { ...stored.value, confirmedAt: service.clock.now() };
+    if (!(await service.identityDenials.write(after, stored.etag))) throw new LostRace('A look noted a denial.');
+    return stored.value;
+  });
+  if (before === undefined) return;
+  const owners = ownersAtFault(before).map(({ owner }) => owner);
+  const facts = { owners: owners.slice(0, maxOwnersInEntry), count: owners.length };
+  await recordForService([{ type: 'DenialsConfirmed', actor, identity: nameOf(identity), ...facts }], service);
+}

@@ -1,0 +1,81 @@
+import { expect, test } from 'vitest';
+import { stateOf } from '../../src/core/accounts/account.ts';
+import { keyChecks } from '../../src/core/health.ts';
+import { sweepIfOverdue, timedSweep } from '../../src/core/vaultWork/sweep.ts';
+import { sweepRange } from '../../src/core/vaultWork/sweepRange.ts';
+import { workOnVault } from '../../src/core/vaultWork/vaultWork.ts';
+import { failure, useLab } from '../lab.ts';
+
+const world = useLab();
+const second = 1_000;
+
+/** Time without the sweep's timer: messages are delivered as they become visible. */
+async function withoutTimer(ms: number): Promise<void> {
+  const { clock, queue, service } = world.lab;
+  const end = clock.now() + ms;
+  for (let at = queue.nextAt() ?? end + 1; at <= end; at = queue.nextAt() ?? end + 1) {
+    clock.set(Math.max(clock.now(), at));
+    await queue.deliver((message) =>
+      'range' in message ? sweepRange(message, service) : workOnVault(message, service),
+    );
+  }
+  clock.set(end);
+}
+
+test('readiness fails within 180 s after the sweep timer stopped, and is well again after one sweep', async () => {
+  const { lab } = world;
+  await lab.account('blind', 'contoso', await lab.vaultWithKey('blind'));
+  const ask = keyChecks(lab.service);
+  await timedSweep(lab.service);
+  await withoutTimer(10 * second);
+  expect(await ask()).toBeUndefined();
+  await withoutTimer(171 * second);
+  expect(await ask()).toBe('KeyChecksLate');
+  await timedSweep(lab.service);
+  await withoutTimer(10 * second);
+  expect(await ask()).toBeUndefined();
+});
+
+test('of two processes that find the sweep overdue, one runs it; a revocation is then found without the timer', async () => {
+  const { lab } = world;
+  await lab.account('overdue', 'contoso', await lab.vaultWithKey('overdue'));
+  const [one, other] = [lab.service, await lab.another()];
+  await timedSweep(one);
+  await withoutTimer(119 * second);
+  expect(await sweepIfOverdue(one)).toBe(false);
+  await lab.keyVault('PATCH', '/vaults/overdue/keys/cmk', { enabled: false });
+  await withoutTimer(2 * second);
+  const ran = await Promise.all([sweepIfOverdue(one), sweepIfOverdue(other)]);
+  expect(ran.filter(Boolean)).toHaveLength(1);
+  await withoutTimer(40 * second);
+  expect(stateOf(await lab.view('overdue'))).toBe('CustomerKeyInaccessible');
+  const [line] = lab.log.filter(
+    ({ message }) => message === 'The sweep timer is overdue, so another call ran the sweep',
+  );
+  expect(line).toMatchObject({ level: 'error', fields: { lateMs: 121 * second } });
+});
+
+test('a mark of the future, left by a wrong clock, does not keep the sweep from running', async () => {
+  const { lab } = world;
+  await lab.service.sweepMark.write(lab.clock.now() + 3_600_000);
+  expect(await sweepIfOverdue(lab.service)).toBe(true);
+  expect(await sweepIfOverdue(lab.service)).toBe(false);
+});
+
+test('a denial that a lease or a change meets requests a look, which blocks the account without a sweep', async () => {
+  const { lab } = world;
+  for (const name of ['met-by-lease', 'met-by-change']) {
+    await lab.account(name, name, await lab.vaultWithKey(name));
+    await withoutTimer(30 * second);
+    await lab.keyVault('PATCH', `/vaults/${name}/keys/cmk`, { enabled: false });
+    const { leases } = await lab.another();
+    const view = await lab.view(name);
+    const call =
+      name === 'met-by-lease'
+        ? leases.withAccountKey(view, () => undefined)
+        : lab.move(name, await lab.vaultWithKey(`${name}-2`));
+    expect(await failure(call)).toMatchObject({ extras: { info: { cause: 'KeyDisabled' } } });
+    await withoutTimer(26 * second);
+    expect(stateOf(await lab.view(name)), name).toBe('CustomerKeyInaccessible');
+  }
+});
