@@ -143,7 +143,11 @@ export const ownChain = ({ serviceAudit }: Pick<ChainTools, 'serviceAudit'>): Ch
   id: serviceChain,
   head: async () => {
     const row = await serviceAudit.head();
-    return row === undefined ? emptyChain : (row.value ?? 'damaged');
+    if (row === undefined) return emptyChain;
+    if (row.value === undefined) return 'damaged';
+    // The row also has the generations that encrypt, which are no part of the chain.
+    const { sequence, hash } = row.value;
+    return { sequence, hash };
   },
   page: (asked) => serviceAudit.audit(asked),
 });
