@@ -334,6 +334,15 @@ var alerts = [
     threshold: 0
   }
   {
+    name: 'settings-of-authentication'
+    section: 'operations.md#the-service'
+    severity: 0
+    query: 'AppTraces | where Message startswith "Settings of authentication are missing or wrong"'
+    window: 'PT5M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
     name: 'sweeps-slow'
     section: 'operations.md#the-service'
     severity: 1

@@ -43,9 +43,17 @@ function callOn(api: ReturnType<typeof bearer>, { method, path }: Pick<Route, 'm
 }
 
 const guarded = routes.filter(({ scope }) => scope !== 'public');
+/** Readiness names settings of authentication that are wrong, because no caller could ask for them then. */
+const needsAuthSettings = guarded.filter(({ name }) => name !== 'healthReady');
 
-async function refusedEverywhere(headers: Record<string, string>): Promise<void> {
-  for (const route of guarded) {
+const onlySetting = (name: string) => ({
+  status: 503,
+  settings: { status: 'failed', names: [name] },
+  parts: [],
+});
+
+async function refusedEverywhere(headers: Record<string, string>, among = guarded): Promise<void> {
+  for (const route of among) {
     const answer = await refused(401, 'AuthenticationFailed', callOn(callWith(headers), route));
     expect(answer.headers.get('x-ms-request-id')).toMatch(/\S/);
   }
@@ -481,14 +489,16 @@ describe('a forged token', () => {
     },
   );
 
-  test('with incomplete settings every call is rejected', async () => {
+  test('with incomplete settings every call is rejected, and readiness names the setting', async () => {
     const token = await signed(claims());
     for (const name of ['KEYWARD_AUTH_AUDIENCE', 'KEYWARD_TENANT_ID']) {
       for (const value of [undefined, '']) {
         const was = process.env[name];
         set({ [name]: value });
         try {
-          await refusedEverywhere({ authorization: `Bearer ${token}` });
+          await refusedEverywhere({ authorization: `Bearer ${token}` }, needsAuthSettings);
+          const ready = await callWith({})('GET', '/api/health/ready');
+          expect({ ...ready.body, status: ready.status }).toEqual(onlySetting(name));
         } finally {
           set({ [name]: was });
         }
@@ -509,7 +519,7 @@ describe('an instance', () => {
     return host;
   };
 
-  test('an instance without KEYWARD_AUTH, or with an unknown value, rejects every call', async () => {
+  test('an instance without KEYWARD_AUTH, or with an unknown value, rejects every call, and readiness names the setting', async () => {
     const was = process.env.KEYWARD_AUTH;
     // A child has the environment of its parent, and this one must have no such setting.
     delete process.env.KEYWARD_AUTH;
@@ -518,10 +528,12 @@ describe('an instance', () => {
     const token = await tokenOf('everything');
     for (const host of [unset, unknown]) {
       const both = { authorization: `Bearer ${token}`, 'x-functions-key': host.keys.master };
-      for (const route of guarded) {
+      for (const route of needsAuthSettings) {
         await refused(401, 'AuthenticationFailed', callOn(caller(host.url, both), route));
         expect((await callOn(caller(host.url, { authorization: `Bearer ${token}` }), route)).status).toBe(401);
       }
+      const ready = await caller(host.url, { 'x-functions-key': host.keys.function })('GET', '/api/health/ready');
+      expect({ ...ready.body, status: ready.status }).toEqual(onlySetting('KEYWARD_AUTH'));
     }
   });
 

@@ -132,7 +132,7 @@ describe('INV-4: a key status', () => {
     const account = await underCustomerKey('shortened');
     const { service } = await process({});
     await statusOf(account, service);
-    await patchAccount(account, { leaseSeconds: 60 }, {}, tester, service);
+    await patchAccount({ name: account, input: { leaseSeconds: 60 }, actor: tester }, service);
     expect((await statusOf(account, service)).spanMs).toBeLessThanOrEqual(60_000);
   });
 
@@ -140,7 +140,7 @@ describe('INV-4: a key status', () => {
     const account = await underCustomerKey('unleased');
     const answer: Parameters<typeof process>[0] = {};
     const { service, unwraps } = await process(answer);
-    await patchAccount(account, { leaseSeconds: 0 }, {}, tester, service);
+    await patchAccount({ name: account, input: { leaseSeconds: 0 }, actor: tester }, service);
     const input = { count: 1, length: 32, contextHash: contextHashOf({}), isPlain: true };
     const { term } = await generateDataKeys(input, { account, actor: tester }, service);
     expect(term.once).toBe(true);

@@ -80,6 +80,7 @@ test('an account that moves to another key is listed under that key only', async
 
 test('the time line has the entries of accounts and keys in both orders, by owner and by type', async () => {
   const { lab } = world;
+  await lab.advance(1);
   const from = lab.clock.now();
   const key = await lab.vaultWithKey('overview-t');
   await lab.account('ov-t1', 'ovt', key);

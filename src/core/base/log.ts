@@ -46,6 +46,8 @@ interface FieldTypes {
   flaw: Flaw;
   phase: RingPhase;
   role: WrappingRole;
+  /** Names of settings, separated by spaces. */
+  settings: string;
   /** The result of `describeError`. */
   error: string;
   /** Numbers. */

@@ -176,5 +176,5 @@ const notAuthentic = {
 const destroyed = (generation: number) =>
   ({
     code: 'DataKeyGenerationDestroyed',
-    message: `The operator has destroyed generation ${generation} of the account key for data keys: what was wrapped under it cannot be unwrapped any more.`,
+    message: `The operator has destroyed generation ${generation} of the account key for data keys. Keys that it wrapped cannot be unwrapped any more.`,
   }) as const;

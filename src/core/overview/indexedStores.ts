@@ -10,12 +10,14 @@ export function indexing(
     accounts: {
       ...accounts,
       async create(record, entries) {
-        await accounts.create(record, entries);
+        const etag = await accounts.create(record, entries);
         overview.account(record, entries);
+        return etag;
       },
       async save(record, entries) {
-        await accounts.save(record, entries);
+        const etag = await accounts.save(record, entries);
         overview.account(record.value, entries);
+        return etag;
       },
     },
     bindings: {

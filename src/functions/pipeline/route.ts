@@ -46,6 +46,8 @@ interface RouteFacts {
   /** The route accepts bearer tokens only: a function key names no client of Azure Resource Manager. */
   readonly bearerOnly?: true;
   readonly role: Role;
+  /** The route answers without a token while settings of authentication are wrong, and then names only them. */
+  readonly namesSettings?: true;
   /** INV-3: exactly GET, LIST and DELETE of an account. */
   readonly whileInaccessible?: 'allowed';
   /**
