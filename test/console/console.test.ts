@@ -163,7 +163,7 @@ describe.each([
     for (const [view, sign] of [
       ['Accounts', 'alpha'],
       ['Keys', 'contoso-keys'],
-      ['Timeline', 'WatchCreated'],
+      ['Timeline', /keyward watch|WatchCreated/],
       ['Audit', 'Verify the chain'],
       ['Play the customer', 'Vault contoso-keys'],
       ['Now', 'Readiness'],
