@@ -110,9 +110,9 @@ describe('an app role', () => {
   );
 
   // The handshake of CloudEvents carries no token (test/app/webhook.test.ts): it only consents to Event Grid.
-  test('no route is public except liveness, the handshake of the webhook and the public keys of key statuses', () => {
+  test('no route is public except liveness, the handshake of the webhook and the public keys that verify what Keyward signed', () => {
     const open = routes.filter(({ scope }) => scope === 'public').map(({ method, path }) => `${method} ${path}`);
-    expect(open.toSorted()).toEqual(['GET health/live', 'GET keyStatus/jwks', 'OPTIONS events']);
+    expect(open.toSorted()).toEqual(['GET audit/jwks', 'GET health/live', 'GET keyStatus/jwks', 'OPTIONS events']);
   });
 
   test('all roles of a caller count', async () => {
