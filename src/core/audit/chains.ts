@@ -143,9 +143,7 @@ export const ownChain = ({ serviceAudit }: Pick<ChainTools, 'serviceAudit'>): Ch
   id: serviceChain,
   head: async () => {
     const row = await serviceAudit.head();
-    if (row === undefined) return emptyChain;
-    if (row.value === undefined) return 'damaged';
-    // The row also has the generations that encrypt, which are no part of the chain.
+    if (row?.value === undefined) return row === undefined ? emptyChain : 'damaged';
     const { sequence, hash } = row.value;
     return { sequence, hash };
   },
