@@ -46,8 +46,18 @@ export type TableName =
   | 'rings'
   | 'service'
   | 'outbox'
-  | 'operations';
+  | 'operations'
+  | 'overview';
 export type OpenTable = (name: TableName) => Table;
+
+export interface PutRow {
+  readonly put: Row;
+  readonly etag: string | undefined;
+}
+
+export interface RemoveRow {
+  readonly remove: RowKey;
+}
 
 const renewedAtOnce = 50;
 
@@ -306,6 +316,25 @@ export class Table {
     const etag = etagOf(entity);
     const saved = await unlessLost(() => this.#run((client) => client.updateEntity(renewed, 'Merge', { etag })));
     return saved === undefined ? 'changed' : 'renewed';
+  }
+
+  /**
+   * At most 100 writes of one partition: all or nothing. A row is put whatever is there (`*`), in place of the row that had the ETag, or
+   * where there is none (`undefined`). @throws LostRace
+   */
+  async transact(writes: readonly (PutRow | RemoveRow)[]): Promise<void> {
+    const transaction = new TableTransaction();
+    for (const write of writes) {
+      if ('remove' in write) {
+        transaction.deleteEntity(write.remove.partitionKey, write.remove.rowKey);
+        continue;
+      }
+      const entity = await this.#entityOf(write.put);
+      if (write.etag === undefined) transaction.createEntity(entity);
+      else if (write.etag === '*') transaction.upsertEntity(entity, 'Replace');
+      else transaction.updateEntity(entity, 'Replace', { etag: write.etag });
+    }
+    await goneIsLost(this.#run((client) => client.submitTransaction(transaction.actions)));
   }
 
   /** Deletes at most 100 rows of one partition. Returns false, and deletes none, when one of them is already gone. */

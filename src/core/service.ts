@@ -6,6 +6,7 @@ import type { WorkQueue } from './base/workQueue.ts';
 import type { DailyWork } from './dailyPass.ts';
 import type { DataKeysDeps } from './dataKeys/deps.ts';
 import type { HealthDeps } from './health.ts';
+import type { OverviewDeps } from './overview/deps.ts';
 import type { ResealDeps } from './reseal/deps.ts';
 import type { RingsDeps } from './rings/deps.ts';
 import type { SecretsDeps } from './secrets/deps.ts';
@@ -16,6 +17,7 @@ type All = AccountsDeps &
   AnnouncementsDeps &
   DataKeysDeps &
   HealthDeps &
+  OverviewDeps &
   RingsDeps &
   SecretsDeps &
   VaultWorkDeps &

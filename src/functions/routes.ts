@@ -27,6 +27,7 @@ import { lookNowRoute } from './http/keys/checkKey.ts';
 import { keyContracts, lookContract } from './http/keys/keyContract.ts';
 import { keyAccountsRoute, keyUsageRoute, rewrapRoute } from './http/keys/keys.ts';
 import { openApiRoute } from './http/openApi/openApiRoute.ts';
+import { overviewRoutes } from './http/overview/overview.ts';
 import { ringsContract, ringsRoute, rotateRingContract, rotateRingRoute } from './http/rings/rings.ts';
 import { contentKeyRoutes } from './http/secrets/contentKeys.ts';
 import { jobInputRoutes } from './http/secrets/jobInputs.ts';
@@ -159,6 +160,7 @@ const documented: readonly Route[] = [
     contract: rotateRingContract,
     handler: rotateRingRoute,
   },
+  ...overviewRoutes,
   ...auditRoutes,
   ...eventRoutes,
   ...healthRoutes,

@@ -38,7 +38,7 @@ export function repairIdentity(
     const key = parseKeyIdentifier(encryption.keyIdentifier, service.cloud);
     const binding = bindingOf(key, service.homeTenantId, identity);
     if (binding.id === encryption.binding.id)
-      throw new Refusal('Conflict', "The account's key is reached by this identity already.", { target: 'identity' });
+      throw new Refusal('Conflict', 'The account already reaches its key by this identity.', { target: 'identity' });
     await refuseForeign(binding, record.owner, service);
 
     return withKeyUse({ record, purpose: 'repair', actor }, service, async (recording) => {
@@ -69,10 +69,10 @@ export function repairIdentity(
 function repairable(view: AccountView): CustomerKeyEncryption {
   const { encryption } = view.record;
   if (encryption.type === 'SystemKey')
-    throw new Refusal('Conflict', 'The account is under the system key: no identity of a customer key to repair.');
+    throw new Refusal('Conflict', 'The account uses the system key, so it has no identity to repair.');
   const status = verdictOn(view)?.status;
   if (status === undefined || status === 'Accessible')
-    throw new Refusal('Conflict', "The account's key is accessible: change its identity with PATCH.");
+    throw new Refusal('Conflict', "The account's key is accessible. Change its identity with PATCH.");
   return encryption;
 }
 

@@ -84,7 +84,7 @@ export function checkPreconditions(conditions: Preconditions, current: string | 
     throw new Refusal(
       'PreconditionFailed',
       current === undefined
-        ? `If-Match is set, and there is no such ${what}.`
+        ? `If-Match is set, but the ${what} does not exist.`
         : `The ${what} has changed, or exists: its ETag is ${current}. Read it again.`,
       { target: ifMatch === undefined ? 'If-None-Match' : 'If-Match' },
     );

@@ -196,7 +196,7 @@ async function refuseOvertaken(change: Change, basis: Basis | undefined, service
   if (isDone && (basis === undefined || basis.instanceId === now.instanceId)) return;
   throw new Refusal(
     'Conflict',
-    'The account was created, deleted or moved to another key while this operation waited.',
+    'The account was created or deleted, or changed to another key, while this operation waited.',
   );
 }
 
@@ -226,12 +226,12 @@ const graceMs = 120_000;
 export async function findOperation(id: string, subscriptionId: string, service: AmsDeps): Promise<Operation> {
   const found = isOperationId(fold(id)) ? (await service.operations.read(fold(id)))?.value : undefined;
   if (found === undefined || !isInSubscription(found.place, { subscriptionId }))
-    throw new Refusal('NotFound', 'This subscription has no such operation; one is kept for two days.', {
+    throw new Refusal('NotFound', 'This subscription has no such operation. Operations are stored for two days.', {
       target: 'operationId',
     });
   const latest = found.startedAt + service.policy.operationTimeoutSeconds * 1000 + graceMs;
   if (found.status !== 'InProgress' || service.clock.now() < latest) return found;
-  const message = 'The operation was given up without being done. Ask for the change again.';
+  const message = 'The operation was given up before its change. Send the change again.';
   const error = found.pending?.failure ?? { code: 'ServiceUnavailable', message };
   return { ...found, status: 'Failed', endedAt: latest, error };
 }

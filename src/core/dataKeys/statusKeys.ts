@@ -131,7 +131,7 @@ export function createStatusKeys(tools: StatusKeyDeps): StatusKeys {
       const pairs = await pairsNow();
       const pair = signing(pairs, clock.now());
       if (pair === undefined)
-        throw new Unavailable('ServiceUnavailable', 'There is no key to sign key statuses with yet. Try again.', 5);
+        throw new Unavailable('ServiceUnavailable', 'There is no key yet that signs key statuses. Retry later.', 5);
       return new CompactSign(new TextEncoder().encode(JSON.stringify(claims)))
         .setProtectedHeader({ alg: 'EdDSA', kid: pair.kid, typ: 'keyward-key-status' })
         .sign(pair.privateKey);
