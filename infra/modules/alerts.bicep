@@ -46,6 +46,15 @@ var alerts = [
     threshold: 0
   }
   {
+    name: 'audit-verification-late'
+    section: 'audit.md#the-daily-verification'
+    severity: 1
+    query: 'AppTraces | where Message startswith "The daily verification of the audit chains has not finished"'
+    window: 'PT1H'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
     name: 'account-key-rotation-stuck'
     section: 'operations.md#rows-that-do-not-decrypt'
     severity: 2

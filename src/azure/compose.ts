@@ -146,11 +146,12 @@ async function openStores(settings: Settings, transport: HttpClient | undefined,
     import('./resourceTable.ts'),
     import('./operationTable.ts'),
     import('./dataKeyTables.ts'),
+    import('./attestationTables.ts'),
     import('./rowRenewal.ts'),
     import('./overviewTable.ts'),
   ]);
-  const [accounts, secrets, bindings, rings, small, outbox, resources, operations, dataKeys, renewal, overview] =
-    adapters;
+  const [accounts, secrets, bindings, rings, small, outbox, resources, operations, dataKeys, ...others] = adapters;
+  const [attestation, renewal, overview] = others;
   const { AzureWebJobsStorage: connection = '', KEYWARD_TABLES_ENDPOINT: endpoint } = settings;
   const credential = endpoint === undefined ? undefined : await ownCredential();
   const options = {
@@ -171,6 +172,8 @@ async function openStores(settings: Settings, transport: HttpClient | undefined,
     secrets: secrets.createSecretStore(open),
     dataKeyUse: dataKeys.createDataKeyUseStore(open),
     statusKeyStore: dataKeys.createStatusKeyStore(open),
+    chainDirectory: attestation.createChainDirectory(open),
+    verifications: attestation.createVerificationStore(open),
     resources: resources.createResourceStore(open),
     operations: operations.createOperationStore(open),
     bindings: bindings.createBindingStore(open),
