@@ -9,7 +9,7 @@ import type { ChainPage, ChainPageRequest } from './ports.ts';
 
 const pageSize = 1000;
 
-export interface ReadableChain {
+interface ReadableChain {
   readonly id: string;
   page(request: ChainPageRequest): Promise<ChainPage>;
 }
