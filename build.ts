@@ -1,9 +1,11 @@
 /**
  * Builds the app that the Functions host loads: code-split ESM in dist/, each SDK in a chunk of its own behind
- * `import()`, so that a cold start pays for what it uses. `@azure/functions-core` exists only inside the host's worker.
+ * `import()`, so that a cold start pays for what it uses. `@azure/functions-core` exists only inside the host's worker. The console's
+ * files lie beside the chunks.
  */
 import { readFile, rm } from 'node:fs/promises';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
+import { buildConsole } from './console/build.ts';
 import { routes } from './src/functions/routes.ts';
 
 /**
@@ -50,5 +52,5 @@ export const bundle = {
 
 if (import.meta.main) {
   await rm('dist', { recursive: true, force: true });
-  await build(bundle);
+  await Promise.all([build(bundle), buildConsole()]);
 }

@@ -15,14 +15,17 @@ const noTime = new Date(1980, 0, 1);
 
 export type Files = Readonly<Record<string, Uint8Array>>;
 
-/** The files of the package by path: host.json and package.json at the root, where the Functions host reads them, and the chunks. */
+/** The files by path: host.json and package.json at the root, where the Functions host reads them, the chunks and the console. */
 export async function packageFiles(): Promise<Files> {
   const inDist = await readdir(join(root, 'dist'), { recursive: true, withFileTypes: true });
-  const chunks = inDist
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.js'))
-    .map((entry) => relative(root, join(entry.parentPath, entry.name)).replaceAll(sep, '/'));
+  const built = inDist
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)).replaceAll(sep, '/'))
+    .filter((path) => path.endsWith('.js') || path.startsWith('dist/console/'));
+  if (!built.includes('dist/console/index.html'))
+    throw new Error('dist/ has no console. Run `npm ci`, then build again.');
   const files = await Promise.all(
-    ['host.json', 'LICENSE', ...chunks].map(async (path) => [path, await readFile(join(root, path))] as const),
+    ['host.json', 'LICENSE', ...built].map(async (path) => [path, await readFile(join(root, path))] as const),
   );
   const all = [...files, ['package.json', await reducedPackageJson()] as const];
   return Object.fromEntries(all.toSorted(([a], [b]) => (a < b ? -1 : 1)));
@@ -57,13 +60,16 @@ if (import.meta.main) {
 
 /** Every file but the many small chunks, which are counted. */
 function contentsOf(files: Files): string {
-  const isChunk = (path: string) => path.startsWith('dist/') && path !== 'dist/functions/index.js';
-  const named = Object.entries(files).filter(([path]) => !isChunk(path));
-  const chunks = Object.entries(files).filter(([path]) => isChunk(path));
-  const bytes = chunks.reduce((sum, [, { length }]) => sum + length, 0);
+  const isConsole = (path: string) => path.startsWith('dist/console/');
+  const isChunk = (path: string) => path.startsWith('dist/') && path !== 'dist/functions/index.js' && !isConsole(path);
+  const named = Object.entries(files).filter(([path]) => !isChunk(path) && !isConsole(path));
+  const those = (are: (path: string) => boolean) => Object.entries(files).filter(([path]) => are(path));
+  const bytesOf = (some: readonly [string, Uint8Array][]) => some.reduce((sum, [, { length }]) => sum + length, 0);
+  const [chunks, page] = [those(isChunk), those(isConsole)];
   const rows = [
     ...named.map(([path, { length }]) => [path, length] as const),
-    [`dist/: ${chunks.length} chunks`, bytes] as const,
+    [`dist/: ${chunks.length} chunks`, bytesOf(chunks)] as const,
+    [`dist/console/: ${page.length} files`, bytesOf(page)] as const,
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, length]) => `${name.padEnd(width)}  ${kib(length).padStart(7)} KiB`).join('\n');

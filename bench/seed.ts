@@ -43,7 +43,7 @@ async function createFirst(name: string, keyIdentifier: string, service: Service
   const identity = { useSystemAssignedIdentity: true } as const;
   const encryption = { type: 'CustomerKey', keyIdentifier, identity } as const;
   const owner = new URL(keyIdentifier).hostname.split('.', 1)[0] ?? '';
-  return (await putAccount(name, { owner, location, encryption }, {}, actor, service)).view.record;
+  return (await putAccount({ name, input: { owner, location, encryption }, actor }, service)).view.record;
 }
 
 /** Row, name in the directory, record with its entry: the order of writes of core/accounts/putAccount.ts. */

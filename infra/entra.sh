@@ -2,6 +2,7 @@
 # The application in Microsoft Entra ID that callers request tokens for, and who has which of its app roles. Can be repeated.
 #
 #   infra/entra.sh application                      creates or updates the application, and prints its client id
+#   infra/entra.sh console <address>                lets the console at that address sign users in
 #   infra/entra.sh allow <principal> <role>...      assigns app roles to an object id, or to the signed-in user: me
 #
 # KEYWARD_APPLICATION_NAME names the application; Keyward is the default. Two environments need two names.
@@ -9,6 +10,8 @@ set -euo pipefail
 
 name=${KEYWARD_APPLICATION_NAME:-Keyward}
 root=$(cd "$(dirname "$0")" && pwd)
+# The Azure CLI (azure-cli, _constants: AZURE_CLI_CLIENT_ID).
+AZURE_CLI=04b07795-8ddb-461a-bbee-02f9e1bf7b46
 graph=https://graph.microsoft.com/v1.0
 
 fail() {
@@ -41,6 +44,18 @@ make_application() {
   echo "$id"
 }
 
+# <address of the console, with its last slash>. The page signs in to the application and calls it, so the application
+# allows itself.
+allow_console() {
+  local id scope
+  id=$(client_id)
+  [[ -n $id ]] || fail "The tenant has no application named $name. Run: infra/entra.sh application"
+  scope=$(az ad app show --id "$id" --query "api.oauth2PermissionScopes[?value=='user_impersonation'].id" --output tsv)
+  call_graph "applications(appId='$id')" PATCH "{\"spa\":{\"redirectUris\":[\"$1\"]}}"
+  call_graph "applications(appId='$id')" PATCH \
+    "{\"api\":{\"preAuthorizedApplications\":[{\"appId\":\"$AZURE_CLI\",\"delegatedPermissionIds\":[\"$scope\"]},{\"appId\":\"$id\",\"delegatedPermissionIds\":[\"$scope\"]}]}}"
+}
+
 # <object id, or me> <app role>...
 allow() {
   local principal=$1 id service role role_id assigned
@@ -61,9 +76,13 @@ allow() {
 
 case ${1:-} in
   application) make_application ;;
+  console)
+    [[ ${2:-} == https://*/console/ ]] || fail 'Usage: infra/entra.sh console https://<app>.azurewebsites.net/console/'
+    allow_console "$2"
+    ;;
   allow)
     [[ $# -ge 3 ]] || fail 'Usage: infra/entra.sh allow <object id, or me> <app role>...'
     allow "${@:2}"
     ;;
-  *) fail 'Usage: infra/entra.sh application, or: infra/entra.sh allow <object id, or me> <app role>...' ;;
+  *) fail 'Usage: infra/entra.sh application, infra/entra.sh console <address>, or infra/entra.sh allow <object id, or me> <app role>...' ;;
 esac

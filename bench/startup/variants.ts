@@ -8,9 +8,18 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = `${root}build/startup`;
 const entry = `${root}${bundle.entryPoints['functions/index']}`;
 
+const emptyApp = `import { app } from '@azure/functions';
+app.setup({ enableHttpStream: true });
+app.http('accountsGet', { route: 'accounts/{accountName}', handler: async () => ({ status: 404, jsonBody: {} }) });
+app.http('healthLive', { route: 'health/live', handler: async () => ({ status: 200, jsonBody: {} }) });
+app.timer('sweep', { schedule: '0 * * * * *', handler: async () => undefined });
+`;
+
 export interface Variants {
   /** The minimum of every app with this library: `@azure/functions`, as it is published. */
   readonly floor: string;
+  /** The smallest app with a GET, a liveness probe and a timer: their handlers only return. */
+  readonly empty: string;
   /** The deployed app. */
   readonly bundled: string;
   /**
@@ -31,6 +40,8 @@ export async function buildVariants(): Promise<Variants> {
   await mkdir(folder, { recursive: true });
   const floor = `${folder}/floor.js`;
   await writeFile(floor, "import '@azure/functions';\n");
+  const empty = `${folder}/empty.js`;
+  await writeFile(empty, emptyApp);
   const shared = { ...bundle, absWorkingDir: root };
   const { metafile } = await build({ ...shared, outdir: `${folder}/bundled`, metafile: true });
   await build({
@@ -57,6 +68,7 @@ export async function buildVariants(): Promise<Variants> {
   const chunks = Object.entries(metafile.outputs).filter(([path]) => path.endsWith('.js'));
   return {
     floor,
+    empty,
     loader,
     bundled: `${folder}/bundled/${index}`,
     unbundled: `${folder}/unbundled/${index}`,

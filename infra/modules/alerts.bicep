@@ -49,6 +49,15 @@ var alerts = [
     threshold: 0
   }
   {
+    name: 'audit-verification-late'
+    section: 'audit.md#the-daily-verification'
+    severity: 1
+    query: 'AppTraces | where Message startswith "The daily verification of the audit chains has not finished"'
+    window: 'PT1H'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
     name: 'account-key-rotation-stuck'
     section: 'operations.md#rows-that-do-not-decrypt'
     severity: 2
@@ -332,6 +341,15 @@ var alerts = [
     section: 'operations.md#keys-that-are-not-checked'
     severity: 1
     query: 'AppTraces | where Message startswith "The sweep timer is overdue, so another call ran the sweep"'
+    window: 'PT5M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'settings-of-authentication'
+    section: 'operations.md#the-service'
+    severity: 0
+    query: 'AppTraces | where Message startswith "Settings of authentication are missing or wrong"'
     window: 'PT5M'
     operator: 'GreaterThan'
     threshold: 0

@@ -29,13 +29,11 @@ export function createAccountStore(open: OpenTable): AccountStore & AccountChain
 
     removeRecord: (name, etag) => table.remove(recordKey(name), etag),
 
-    async create(record, entries) {
-      await table.batch(rowOf(recordKey(record.name), record), undefined, auditRows(record.name, entries));
-    },
+    create: (record, entries) =>
+      table.batch(rowOf(recordKey(record.name), record), undefined, auditRows(record.name, entries)),
 
-    async save({ value, etag }, entries) {
-      await table.batch(rowOf(recordKey(value.name), value), etag, auditRows(value.name, entries));
-    },
+    save: ({ value, etag }, entries) =>
+      table.batch(rowOf(recordKey(value.name), value), etag, auditRows(value.name, entries)),
 
     async replaceWithTombstone({ value: record, etag }) {
       const { name, instanceId, owner, audit } = record;

@@ -32,6 +32,8 @@ import type { DailyWork } from '../core/dailyPass.ts';
 import { seenStepMs } from '../core/dataKeys/lastSeen.ts';
 import { createStatusKeys } from '../core/dataKeys/statusKeys.ts';
 import { type HealthCheck, keyChecks } from '../core/health.ts';
+import { indexing } from '../core/overview/indexedStores.ts';
+import { createOverviewWriter } from '../core/overview/overviewWriter.ts';
 import { isWrappedBy, type OperatorKeys, versionIn } from '../core/rings/kek.ts';
 import { createRings } from '../core/rings/ringCache.ts';
 import type { Service } from '../core/service.ts';
@@ -77,7 +79,9 @@ export async function compose(
       ? undefined
       : createAnnouncer({ ...ports, topic: ports.topic, source: sourceIn(environment) });
   // Every store that is created from these publishes what it commits.
-  const parts = announcer === undefined ? ports : { ...ports, ...announcing(ports, announcer) };
+  const announced = announcer === undefined ? ports : { ...ports, ...announcing(ports, announcer) };
+  const overview = createOverviewWriter(announced);
+  const parts = { ...announced, ...indexing(announced, overview) };
   const rings: Service['rings'] = replace.rings ?? createRings(parts);
   const reportDamage: ReportDamage = createDamageReporter({ ...parts, rings });
   const watches = createWatchReader(parts.clock);
@@ -121,6 +125,7 @@ export async function compose(
     poisoned: async () => (await countOf('vault-work-poison')) + (await countOf('daily-pass-poison')),
     ...replace,
     announcer,
+    overview,
     bindings: invalidatingWatches(parts.bindings, watches),
     serviceAudit: parts.serviceAudit,
     accounts,
@@ -141,9 +146,12 @@ async function openStores(settings: Settings, transport: HttpClient | undefined,
     import('./resourceTable.ts'),
     import('./operationTable.ts'),
     import('./dataKeyTables.ts'),
+    import('./attestationTables.ts'),
     import('./rowRenewal.ts'),
+    import('./overviewTable.ts'),
   ]);
-  const [accounts, secrets, bindings, rings, small, outbox, resources, operations, dataKeys, renewal] = adapters;
+  const [accounts, secrets, bindings, rings, small, outbox, resources, operations, dataKeys, ...others] = adapters;
+  const [attestation, renewal, overview] = others;
   const { AzureWebJobsStorage: connection = '', KEYWARD_TABLES_ENDPOINT: endpoint } = settings;
   const credential = endpoint === undefined ? undefined : await ownCredential();
   const options = {
@@ -161,6 +169,8 @@ async function openStores(settings: Settings, transport: HttpClient | undefined,
     secrets: secrets.createSecretStore(open),
     dataKeyUse: dataKeys.createDataKeyUseStore(open),
     statusKeyStore: dataKeys.createStatusKeyStore(open),
+    chainDirectory: attestation.createChainDirectory(open),
+    verifications: attestation.createVerificationStore(open),
     resources: resources.createResourceStore(open),
     operations: operations.createOperationStore(open),
     bindings: bindings.createBindingStore(open),
@@ -174,6 +184,8 @@ async function openStores(settings: Settings, transport: HttpClient | undefined,
     identityDenials: small.createIdentityDenialStore(open),
     outbox: outbox.createOutbox(open),
     rowRenewal: renewal.createRowRenewal(open),
+    overviewIndex: overview.createOverviewIndex(open),
+    timelineIndex: overview.createTimelineIndex(open),
   };
 }
 

@@ -5,6 +5,7 @@ import type { OpenTable, TableName } from './tables.ts';
 /** Those with authentic rows, in the order in which a pass goes over them. */
 const tables: readonly TableName[] = [
   ...(['accounts', 'bindings', 'vaults', 'directory', 'claims', 'rings', 'service', 'outbox', 'operations'] as const),
+  'overview',
 ];
 
 export const createRowRenewal = (open: OpenTable): RowRenewal => ({

@@ -170,7 +170,7 @@ export function identifierIn(name: (typeof operatorKeyNames)[number], settings: 
   try {
     return parseKeyIdentifier(settings[name] ?? '', settings.KEYWARD_CLOUD);
   } catch (error) {
-    throw new SettingsError([name], `${name}: ${error instanceof Error ? error.message : 'is no key identifier'}`);
+    throw new SettingsError([name], `${name}: ${error instanceof Error ? error.message : 'is not a key identifier'}`);
   }
 }
 

@@ -223,7 +223,9 @@ export function createRangeStore(open: OpenTable): RangeStore {
     async all(of) {
       const [from, to] = [rangesOf(of), rangesOf(of).replace(':', ';')];
       const range = odata`PartitionKey eq ${partitionKey} and RowKey gt ${from} and RowKey lt ${to}`;
-      return (await table.query<RangeState>(range, of)).map(({ value }) => value ?? {});
+      const rows = await table.query<RangeState>(range, of);
+      const states = new Map(rows.map(({ rowKey, value }) => [rowKey, value ?? {}]));
+      return Array.from({ length: of }, (_, number) => states.get(`${from}${padded(number)}`) ?? {});
     },
   };
 }

@@ -46,8 +46,18 @@ export type TableName =
   | 'rings'
   | 'service'
   | 'outbox'
-  | 'operations';
+  | 'operations'
+  | 'overview';
 export type OpenTable = (name: TableName) => Table;
+
+export interface PutRow {
+  readonly put: Row;
+  readonly etag: string | undefined;
+}
+
+export interface RemoveRow {
+  readonly remove: RowKey;
+}
 
 const renewedAtOnce = 50;
 
@@ -308,6 +318,25 @@ export class Table {
     return saved === undefined ? 'changed' : 'renewed';
   }
 
+  /**
+   * At most 100 writes of one partition: all or nothing. A row is put whatever is there (`*`), in place of the row that had the ETag, or
+   * where there is none (`undefined`). @throws LostRace
+   */
+  async transact(writes: readonly (PutRow | RemoveRow)[]): Promise<void> {
+    const transaction = new TableTransaction();
+    for (const write of writes) {
+      if ('remove' in write) {
+        transaction.deleteEntity(write.remove.partitionKey, write.remove.rowKey);
+        continue;
+      }
+      const entity = await this.#entityOf(write.put);
+      if (write.etag === undefined) transaction.createEntity(entity);
+      else if (write.etag === '*') transaction.upsertEntity(entity, 'Replace');
+      else transaction.updateEntity(entity, 'Replace', { etag: write.etag });
+    }
+    await goneIsLost(this.#run((client) => client.submitTransaction(transaction.actions)));
+  }
+
   /** Deletes at most 100 rows of one partition. Returns false, and deletes none, when one of them is already gone. */
   async removeAll(keys: readonly RowKey[]): Promise<boolean> {
     const transaction = new TableTransaction();
@@ -351,5 +380,7 @@ const keyOf = ({ partitionKey, rowKey }: Entity): RowKey => ({
 
 const rowIn = <T>(entity: Entity, value: T): ReadRow<T> => ({
   ...keyOf(entity),
-  ...{ value, etag: etagOf(entity), writtenAt: Date.parse(String(entity.timestamp)) },
+  value,
+  etag: etagOf(entity),
+  writtenAt: Date.parse(String(entity.timestamp)),
 });

@@ -2,10 +2,12 @@
 import type { AccountsDeps } from './accounts/deps.ts';
 import type { AmsDeps } from './ams/deps.ts';
 import type { AnnouncementsDeps } from './announcements/deps.ts';
+import type { AttestationDeps } from './attestation/deps.ts';
 import type { WorkQueue } from './base/workQueue.ts';
 import type { DailyWork } from './dailyPass.ts';
 import type { DataKeysDeps } from './dataKeys/deps.ts';
 import type { HealthDeps } from './health.ts';
+import type { OverviewDeps } from './overview/deps.ts';
 import type { ResealDeps } from './reseal/deps.ts';
 import type { RingsDeps } from './rings/deps.ts';
 import type { SecretsDeps } from './secrets/deps.ts';
@@ -14,8 +16,10 @@ import type { VaultWorkDeps } from './vaultWork/deps.ts';
 type All = AccountsDeps &
   AmsDeps &
   AnnouncementsDeps &
+  AttestationDeps &
   DataKeysDeps &
   HealthDeps &
+  OverviewDeps &
   RingsDeps &
   SecretsDeps &
   VaultWorkDeps &

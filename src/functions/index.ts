@@ -26,7 +26,7 @@ for (const { name, method, path, scope, bearerOnly } of routes) {
   app.http(name, {
     // Front doors probe with HEAD.
     methods: method === 'GET' && scope === 'public' ? ['GET', 'HEAD'] : [method],
-    route: path,
+    route: `api/${path}`,
     // The host requests no key for a route that no function key opens: the app's own refusal says what the caller
     // needs.
     authLevel: scope === 'public' || bearerOnly ? 'anonymous' : authLevel(),
@@ -34,10 +34,18 @@ for (const { name, method, path, scope, bearerOnly } of routes) {
   });
 }
 
+// Static files. The host adds no prefix to routes, because the address of this page does not begin with `api`.
+app.http('console', {
+  methods: ['GET', 'HEAD'],
+  route: 'console/{*path}',
+  authLevel: 'anonymous',
+  handler: answering(lazy(async () => (await import('./console/console.ts')).consoleRoute)),
+});
+
 // The host uses the first function, by name, whose route and method fit. This one is last and receives all other calls.
 app.http('zUnknown', {
   methods: ['GET', 'HEAD', 'PUT', 'PATCH', 'POST', 'DELETE', 'OPTIONS', 'TRACE'],
-  route: '{*path}',
+  route: 'api/{*path}',
   authLevel: 'anonymous',
   handler: answering(lazy(async () => (await import('./pipeline/unknownRoute.ts')).unknownRoute)),
 });

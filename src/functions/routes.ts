@@ -15,6 +15,7 @@ import {
 import { repairIdentityApi } from './http/accounts/repairIdentity.ts';
 import { rotateAccountKeyRoute } from './http/accounts/rotateAccountKey.ts';
 import { operatorDryRunRoutes, validateEncryptionApi } from './http/accounts/validateEncryption.ts';
+import { attestationRoutes } from './http/audit/attestation.ts';
 import { auditRoutes } from './http/audit/audit.ts';
 import { claimRoutes } from './http/claims/claims.ts';
 import { dataKeyRoutes } from './http/dataKeys/dataKeys.ts';
@@ -27,6 +28,7 @@ import { lookNowRoute } from './http/keys/checkKey.ts';
 import { keyContracts, lookContract } from './http/keys/keyContract.ts';
 import { keyAccountsRoute, keyUsageRoute, rewrapRoute } from './http/keys/keys.ts';
 import { openApiRoute } from './http/openApi/openApiRoute.ts';
+import { overviewRoutes } from './http/overview/overview.ts';
 import { ringsContract, ringsRoute, rotateRingContract, rotateRingRoute } from './http/rings/rings.ts';
 import { contentKeyRoutes } from './http/secrets/contentKeys.ts';
 import { jobInputRoutes } from './http/secrets/jobInputs.ts';
@@ -159,7 +161,9 @@ const documented: readonly Route[] = [
     contract: rotateRingContract,
     handler: rotateRingRoute,
   },
+  ...overviewRoutes,
   ...auditRoutes,
+  ...attestationRoutes,
   ...eventRoutes,
   ...healthRoutes,
   ...amsRoutes,

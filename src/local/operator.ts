@@ -31,6 +31,9 @@ const auditorIds = {
   objectId: '44444444-4444-4444-8444-444444444442',
 };
 
+/** LOCAL ONLY: the application in which users of the console sign in. */
+export const consoleClientId = '66666666-6666-4666-8666-666666666661';
+
 const operatorRoles = [
   ...['Accounts.Read', 'Accounts.Write', 'Accounts.Delete', 'Keys.Operate', 'Keys.Release', 'Audit.Read'],
   ...['Secrets.Read', 'Secrets.Write', 'Secrets.Reveal', 'Secrets.Resolve', 'DataKeys.Use'],
@@ -43,6 +46,12 @@ const onCallIds = {
 };
 const onCallRoles = ['Accounts.Read', 'Keys.Operate', 'Audit.Read'];
 
+/** A person who has every role of the operator. */
+const administratorIds = {
+  userPrincipalName: 'administrator@operator.example',
+  objectId: '55555555-5555-4555-8555-555555555553',
+};
+
 /** The initial directory of the Entra emulator. */
 export const directory: IdentityOptions = {
   apiAudience,
@@ -51,6 +60,7 @@ export const directory: IdentityOptions = {
     { name: 'keyward-app', tenantId: homeTenantId, kind: 'systemAssigned', objectId: appPrincipalId },
     { name: 'operator', ...application, ...operatorIds, roles: operatorRoles },
     { name: 'auditor', ...application, ...auditorIds, roles: ['Accounts.Read'] },
+    { name: 'administrator', tenantId: homeTenantId, kind: 'user', ...administratorIds, roles: operatorRoles },
     { name: 'on-call', tenantId: homeTenantId, kind: 'user', secret: 'local-only', ...onCallIds, roles: onCallRoles },
   ],
 };
@@ -88,9 +98,20 @@ export function operatorSettings(storage: string, identity: Identity, keyVaultUr
     KEYWARD_SWEEP_RANGES: '4',
     KEYWARD_AUTH: 'functionKeys',
     KEYWARD_AUTH_AUDIENCE: apiAudience,
+    KEYWARD_CONSOLE_CLIENT_ID: consoleClientId,
     KEYWARD_AUTH_ISSUER: `${identity.url}/${homeTenantId}/v2.0`,
     KEYWARD_AUTH_JWKS_URL: `${identity.url}/${homeTenantId}/discovery/v2.0/keys`,
   };
+}
+
+/** Registers the application in which users of the console sign in. Its redirect URI has the port of the host. */
+export async function registerConsole(identity: Identity, hostUrl: string): Promise<void> {
+  const app = { tenantId: homeTenantId, kind: 'application', clientId: consoleClientId };
+  const response = await fetch(`${identity.url}/control/identities/console`, {
+    method: 'PUT',
+    body: JSON.stringify({ ...app, redirectUris: [`${hostUrl}/console/`] }),
+  });
+  if (!response.ok) throw new Error(`The token issuer answered ${response.status} ${await response.text()}`);
 }
 
 /** The topic of the app's announcements, to which only the app's identity can publish. */

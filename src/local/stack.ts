@@ -19,6 +19,7 @@ import {
   localHostKeys,
   location,
   operatorSettings,
+  registerConsole,
   subscriptionId,
   topicOf,
 } from './operator.ts';
@@ -98,6 +99,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       ...given(options, 'port', 'timers', 'drainMs', 'onLog'),
     });
     running.push(host);
+    await registerConsole(identity, host.url);
     const actions = vaultActions(keyVault, host);
     const announced = topic === undefined ? {} : { topic };
     return { host, azurite, identity, keyVault, keyVaultUrl: emulator.url, ...announced, settings, ...actions, stop };

@@ -21,7 +21,7 @@ const usage = `npm start -- [options]
   --port N       where the API listens; 0 takes any free port (7071)
   --dir FOLDER   the folder of the data (.keyward in the project)
   --fresh        deletes the data first
-  --auth entra   bearer tokens of the local issuer, instead of function keys`;
+  --auth functionKeys   function keys instead of the local issuer's tokens; no user can sign in to the console then`;
 
 /** Functions whose information lines are printed. */
 const shownFunctions = ['vaultWork', 'keyEvents', 'resourceEvents', 'sweep'];
@@ -42,7 +42,7 @@ function readOptions(): Options {
       port: { type: 'string', default: '7071' },
       dir: { type: 'string', default: fileURLToPath(new URL('../../.keyward', import.meta.url)) },
       fresh: { type: 'boolean', default: false },
-      auth: { type: 'string', default: 'functionKeys' },
+      auth: { type: 'string', default: 'entra' },
       help: { type: 'boolean', default: false },
     },
   });

@@ -61,7 +61,7 @@ test('INV-6, INV-7: an account’s key is changed in one round of vault calls, w
   const { service, unwraps } = await overtaken('busy-c');
   const encryption = { type: 'CustomerKey', keyIdentifier, identity: { useSystemAssignedIdentity: true } } as const;
   const ifMatch = etagOf((await lab.view('busy-c')).record);
-  await patchAccount('busy-c', { encryption }, { ifMatch }, tester, service);
+  await patchAccount({ name: 'busy-c', input: { encryption }, conditions: { ifMatch }, actor: tester }, service);
   expect(unwraps()).toBe(1);
   await expectWholeChain('busy-c', { AccountKeyChanged: 1, SecretsRevealed: 1 });
 });
@@ -83,7 +83,7 @@ test('INV-7: a writer that another change overtook loses, and writes nothing', a
   await lab.account('changed', 'contoso');
   const read = await lab.service.accounts.read('changed');
   if (read === undefined) expect.fail();
-  await patchAccount('changed', { tags: { a: 'b' } }, {}, tester, lab.service);
+  await patchAccount({ name: 'changed', input: { tags: { a: 'b' } }, actor: tester }, lab.service);
   const saving = saveAccount(read, read.value, [{ type: 'AccountUpdated', actor: tester }], lab.service);
   await expect(saving).rejects.toThrow(LostRace);
   expect((await lab.view('changed')).record.tags).toEqual({ a: 'b' });

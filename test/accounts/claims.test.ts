@@ -17,7 +17,7 @@ const by = (keyIdentifier: string) => ({
   encryption: { type: 'CustomerKey', keyIdentifier, identity: { useSystemAssignedIdentity: true } } as const,
 });
 const put = (name: string, owner: string, key: string, service: Service = world.lab.service) =>
-  putAccount(name, { owner, location, ...by(key) }, {}, tester, service);
+  putAccount({ name, input: { owner, location, ...by(key) }, actor: tester }, service);
 const holder = async (vault: string): Promise<string | undefined> => {
   const { kind, value } = claimOf(vault);
   return (await world.lab.service.claims.find(kind, value))?.value.owner;
@@ -53,7 +53,15 @@ describe('INV-10: the operator releases a claim', () => {
     const key = await lab.vaultWithKey('freed-kv');
     await put('freed', 'contoso', key);
     await put('freed-2', 'contoso', key);
-    await patchAccount('freed-2', { encryption: { type: 'SystemKey' } }, {}, tester, lab.service, { mayRelease: true });
+    await patchAccount(
+      {
+        name: 'freed-2',
+        input: { encryption: { type: 'SystemKey' } },
+        actor: tester,
+        permissions: { mayRelease: true },
+      },
+      lab.service,
+    );
     await deleteAccount('freed', {}, tester, lab.service);
     expect(await failure(put('freed-3', 'fabrikam', key))).toMatchObject({ code: 'OwnerMismatch' });
     expect(await release('freed-kv')).toMatchObject({ owner: 'contoso' });
@@ -82,7 +90,7 @@ describe('INV-10: the operator releases a claim', () => {
     await lab.keyVault('PUT', `/vaults/identity-kv/grants/${objectId}`, { permissions });
     const identity = { useSystemAssignedIdentity: false, userAssignedIdentity: resourceId } as const;
     const input = { owner: 'contoso', location, encryption: { ...by(key).encryption, identity } };
-    await putAccount('identified', input, {}, tester, lab.service);
+    await putAccount({ name: 'identified', input, actor: tester }, lab.service);
     const claim = { kind: 'userAssignedIdentity', value: resourceId } as const;
     expect(await failure(releaseClaim(claim, operator, lab.service))).toMatchObject({ code: 'Conflict' });
     await deleteAccount('identified', {}, tester, lab.service);

@@ -30,10 +30,9 @@ async function account(name: string, auditKeyUse = true): Promise<string> {
     owner: 'contoso',
     location,
     auditKeyUse,
-    encryption: { type: 'CustomerKey', keyIdentifier, identity },
+    encryption: { type: 'CustomerKey' as const, keyIdentifier, identity },
   };
-  return (await putAccount(name, input as Parameters<typeof putAccount>[1], {}, tester, lab.service)).view.record
-    .instanceId;
+  return (await putAccount({ name, input, actor: tester }, lab.service)).view.record.instanceId;
 }
 
 const entriesOf = async (name: string): Promise<AuditEntry[]> => {
@@ -116,11 +115,11 @@ describe('an account that audits its key use', () => {
     const { lab } = world;
     await account('deaf');
     await put(lab.service, 'deaf', 'tokenKeys', 'k', bytes('token'));
-    await patchAccount('deaf', { auditKeyUse: true, tags: { a: 'b' } }, {}, tester, lab.service);
+    await patchAccount({ name: 'deaf', input: { auditKeyUse: true, tags: { a: 'b' } }, actor: tester }, lab.service);
     const { accounts } = lab.service;
     const save: Service['accounts']['save'] = async (record, entries) => {
       if (entries.every(({ type }) => type === 'KeyUsed')) throw new Error('no audit');
-      await accounts.save(record, entries);
+      return accounts.save(record, entries);
     };
     const deaf = await lab.another({ accounts: { ...accounts, save } });
     const before = (await entriesOf('deaf')).length;
@@ -141,11 +140,11 @@ const silent: Service['keyVault']['unwrap'] = async () => ({
 });
 
 /** A process whose `saveUse` writes the entries of key use. */
-async function tellingBy(saveUse: () => Promise<void>, replace: Partial<Service> = {}): Promise<Service> {
+async function savingUseBy(saveUse: () => Promise<void>, replace: Partial<Service> = {}): Promise<Service> {
   const { accounts } = world.lab.service;
   const save: Service['accounts']['save'] = async (record, entries) => {
     if (entries.every(({ type }) => type === 'KeyUsed')) await saveUse();
-    await accounts.save(record, entries);
+    return accounts.save(record, entries);
   };
   return world.lab.another({ accounts: { ...accounts, save }, ...replace });
 }
@@ -157,7 +156,7 @@ test('a lease that cannot be renewed serves without waiting for its audit entry'
   const { keyVault } = lab.service;
   const unwrap: typeof keyVault.unwrap = (...asked) => (isSilent ? silent(...asked) : keyVault.unwrap(...asked));
   const never = () => (isSilent ? new Promise<never>(() => undefined) : Promise.resolve());
-  const service = await tellingBy(never, { keyVault: { ...keyVault, unwrap } });
+  const service = await savingUseBy(never, { keyVault: { ...keyVault, unwrap } });
   const view = await lab.view('held');
   const use = () => service.leases.withAccountKey(view, () => 'served');
   expect(await use()).toBe('served');
@@ -177,7 +176,7 @@ test('a worker holds the lock of its vault while its looks are audited, however 
   };
   const pass = (ms: number) => lab.clock.set(lab.clock.now() + ms);
   const replace = { keyVault: { ...keyVault, unwrap: silent }, vaults: { ...vaults, keepWork }, rings };
-  const service = await tellingBy(async () => pass(25_000), replace);
+  const service = await savingUseBy(async () => pass(25_000), replace);
   pass(11_000);
   await workOnVault({ vault: vaultIdOf('slow-kv.vault.azure.net'), lookNow: {}, requestedBy: 'admin' }, service);
   expect((await usesOf('slow')).at(-1)).toBe('look ConnectionFailed look');

@@ -49,17 +49,28 @@ test('INV-7: a read returns the watch that the record names, after any change by
   await lab.account('moved', 'moved', await lab.vaultWithKey('moved-kv'));
   const reader = await lab.another();
   const first = await findAccount('moved', reader);
-  await patchAccount('moved', keyOf(await lab.vaultWithKey('moved-2-kv')), {}, tester, lab.service, {
-    mayRelease: true,
-  });
+  await patchAccount(
+    {
+      name: 'moved',
+      input: keyOf(await lab.vaultWithKey('moved-2-kv')),
+      actor: tester,
+      permissions: {
+        mayRelease: true,
+      },
+    },
+    lab.service,
+  );
   const second = await findAccount('moved', reader);
   expect([first, second].map((view) => view?.watch?.binding.vaultName)).toEqual(['moved-kv', 'moved-2-kv']);
 
-  await patchAccount('moved', { encryption: { type: 'SystemKey' } }, {}, tester, lab.service, { mayRelease: true });
+  await patchAccount(
+    { name: 'moved', input: { encryption: { type: 'SystemKey' } }, actor: tester, permissions: { mayRelease: true } },
+    lab.service,
+  );
   expect((await findAccount('moved', reader))?.watch).toBeUndefined();
   await deleteAccount('moved', {}, tester, lab.service);
   expect(await findAccount('moved', reader)).toBeUndefined();
-  await putAccount('moved', { owner: 'moved', location }, {}, tester, lab.service);
+  await putAccount({ name: 'moved', input: { owner: 'moved', location }, actor: tester }, lab.service);
   expect((await findAccount('moved', reader))?.record.encryption).toEqual({ type: 'SystemKey' });
 });
 

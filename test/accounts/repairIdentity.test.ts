@@ -115,7 +115,7 @@ describe('repair of the identity', () => {
     await repair('early', identity);
 
     const encryption = { type: 'CustomerKey', keyIdentifier: key, identity: lost.identity } as const;
-    await putAccount('early-2', { owner: 'early', location, encryption }, {}, tester, lab.service);
+    await putAccount({ name: 'early-2', input: { owner: 'early', location, encryption }, actor: tester }, lab.service);
     // Without a control look, a denial is Keyward's own fault.
     for (const vault of ['early-kv', 'keyward-operator'])
       await lab.keyVault('DELETE', `/vaults/${vault}/grants/${lost.objectId}`);
@@ -132,7 +132,7 @@ test('the repair accepts another application too, when the vault is in another t
   const keyIdentifier = await lab.vaultWithKey('far-kv', { tenantId: lost.tenantId });
   await installApplication('far', 'far-kv', controls);
   const encryption = { type: 'CustomerKey', keyIdentifier, identity: lost } as const;
-  await putAccount('far', { owner: 'far', location, encryption }, {}, tester, lab.service);
+  await putAccount({ name: 'far', input: { owner: 'far', location, encryption }, actor: tester }, lab.service);
   const { roleAssignments } = await lab.keyVault<{ roleAssignments: { principal: string }[] }>('GET', '/vaults/far-kv');
   for (const { principal } of roleAssignments) await lab.keyVault('DELETE', `/vaults/far-kv/grants/${principal}`);
   await lab.advance(70_000);
@@ -193,7 +193,7 @@ describe('repair is refused, and the account stays as it is,', () => {
     const keyIdentifier = await lab.vaultWithKey('owned-kv');
     const { identity } = await identityFor('owned', 'owned-kv');
     const encryption = { type: 'CustomerKey', keyIdentifier, identity } as const;
-    await putAccount('owned', { owner: 'owned', location, encryption }, {}, tester, lab.service);
+    await putAccount({ name: 'owned', input: { owner: 'owned', location, encryption }, actor: tester }, lab.service);
     await lostGrant('thief-kv');
     const total = async () => (await lab.keyVault<{ total: number }>('GET', '/requests')).total;
     const before = await total();
@@ -209,7 +209,7 @@ test('a change of identity by PATCH leaves no row under the old binding', async 
   const old = await encryptionOf('patched');
   const { identity } = await identityFor('patched', 'patch-kv');
   const encryption = { type: 'CustomerKey', keyIdentifier: key, identity } as const;
-  const { record } = await patchAccount('patched', { encryption }, {}, tester, lab.service);
+  const { record } = await patchAccount({ name: 'patched', input: { encryption }, actor: tester }, lab.service);
   const row = { name: 'patched', instanceId: record.instanceId, version: old.version, follows: true };
   expect(await lab.service.bindings.readAccount(old.binding.id, row)).toBeUndefined();
 });

@@ -53,7 +53,10 @@ describe('a dry run', () => {
     await dryRun(key);
     expect(await stored('dry-nothing', lab)).toEqual(before);
     await dryRun(key, { owner: 'fabrikam' });
-    await putAccount('dry-real', { owner: 'contoso', location, ...by(key) }, {}, tester, lab.service);
+    await putAccount(
+      { name: 'dry-real', input: { owner: 'contoso', location, ...by(key) }, actor: tester },
+      lab.service,
+    );
     expect(failed((await dryRun(key, { owner: 'fabrikam' })).checks)).toEqual(['OwnerMismatch']);
   });
 
@@ -179,8 +182,10 @@ describe('PUT and PATCH', () => {
   const refusals = async (key: string, owner = 'contoso', name = 'dry-same') => {
     const { lab } = world;
     const errors = [
-      await failure(patchAccount(name, by(key), {}, tester, lab.service)),
-      await failure(putAccount('dry-never', { owner, location, ...by(key) }, {}, tester, lab.service)),
+      await failure(patchAccount({ name, input: by(key), actor: tester }, lab.service)),
+      await failure(
+        putAccount({ name: 'dry-never', input: { owner, location, ...by(key) }, actor: tester }, lab.service),
+      ),
     ];
     return errors.map((error) => (error instanceof KeywardError ? error : expect.fail(String(error))));
   };
@@ -248,7 +253,8 @@ describe('INV-10: with KEYWARD_OWNER_TAG a key must name its owner', () => {
     const { lab } = world;
     const key = await lab.vaultWithKey('dry-tag');
     const service = await lab.another({ ownerTag: 'keyward-owner' });
-    const put = () => putAccount('dry-tagged', { owner: 'contoso', location, ...by(key) }, {}, tester, service);
+    const put = () =>
+      putAccount({ name: 'dry-tagged', input: { owner: 'contoso', location, ...by(key) }, actor: tester }, service);
     for (const tags of [{}, { 'keyward-owner': 'fabrikam' }]) {
       await lab.keyVault('PATCH', '/vaults/dry-tag/keys/cmk', { tags });
       expect(failed((await dryRun(key, { service })).checks)).toEqual(['OwnerMismatch']);

@@ -458,7 +458,7 @@ describe('authorization', () => {
         'AuthenticationFailed',
         api('GET', `${accountPath('walk')}?api-version=2021-11-01`),
       );
-      expect(refusal.body.error.message).toMatch(/bearer tokens only.*KEYWARD_AUTH/);
+      expect(refusal.body.error.message).toMatch(/need bearer tokens.*KEYWARD_AUTH/);
     } finally {
       process.env.KEYWARD_AUTH = was;
     }

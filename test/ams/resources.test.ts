@@ -35,7 +35,7 @@ const hour = 3_600_000;
 const place = { subscriptionId: '5B1C7C1E-53A1-4A67-9D0F-0C6D3D1F0A01', resourceGroup: 'Media' };
 
 const placed = (name: string, service = world.lab.service) =>
-  putAccount(name, { owner: 'contoso', location, place }, {}, tester, service);
+  putAccount({ name, input: { owner: 'contoso', location, place }, actor: tester }, service);
 const policy = (account: string): ResourceRef => ({ account, type: 'contentKeyPolicies', name: 'policy' });
 
 const write = (ref: ResourceRef, values: readonly Bytes[], service: Service) =>
@@ -358,7 +358,10 @@ describe('an account is listed at the path in its record, and at no other path,'
     expect(await listed()).not.toContain('unmade');
     // Created at another path afterwards, it is listed there.
     const elsewhere = { ...place, resourceGroup: 'another' };
-    await putAccount('unmade', { owner: 'contoso', location, place: elsewhere }, {}, tester, lab.service);
+    await putAccount(
+      { name: 'unmade', input: { owner: 'contoso', location, place: elsewhere }, actor: tester },
+      lab.service,
+    );
     expect(await listed()).not.toContain('unmade');
   });
 
@@ -407,7 +410,10 @@ describe('operations', () => {
     const wanted = 'https://held-kv.vault.azure.net/keys/wanted';
     const by = (keyIdentifier: string) =>
       ({ type: 'CustomerKey', keyIdentifier, identity: { useSystemAssignedIdentity: true } }) as const;
-    await putAccount('waiting', { owner: 'contoso', location, place, encryption: by(held) }, {}, tester, lab.service);
+    await putAccount(
+      { name: 'waiting', input: { owner: 'contoso', location, place, encryption: by(held) }, actor: tester },
+      lab.service,
+    );
     await lab.keyVault('POST', '/faults', { vault: 'held-kv', action: 'status', status: 503, body: 'empty' });
     const change = {
       account: 'waiting',
@@ -464,12 +470,12 @@ describe('operations', () => {
       const ifMatch = etagOf((await lab.view('guarded')).record);
       const input = { tags: { by: 'operation' }, encryption };
       const guarded = await beginOperation(change('guarded', 'patch', input), { ifMatch }, lab.service);
-      await patchAccount('guarded', { tags: { by: 'another' } }, {}, tester, lab.service);
+      await patchAccount({ name: 'guarded', input: { tags: { by: 'another' } }, actor: tester }, lab.service);
       const fresh = { owner: 'contoso', location, encryption };
       const creation = await beginOperation(change('fresh', 'put', fresh), { ifNoneMatch: '*' }, lab.service);
       await lab.keyVault('DELETE', '/faults');
       // Another caller creates it with the same key, so this operation did not.
-      await putAccount('fresh', { ...fresh, place }, {}, tester, lab.service);
+      await putAccount({ name: 'fresh', input: { ...fresh, place }, actor: tester }, lab.service);
       for (const { operation: one } of [guarded, creation])
         expect(await ended(one)).toMatchObject({ status: 'Failed', error: { code: 'PreconditionFailed' } });
       expect((await lab.view('guarded')).record).toMatchObject({
@@ -556,9 +562,15 @@ test.each(['2021-06-01', '2021-11-01'])(
     const by = (keyIdentifier: string) =>
       ({ type: 'CustomerKey', keyIdentifier, identity: { useSystemAssignedIdentity: true } }) as const;
     const [old, next] = [await lab.vaultWithKey(`old-${version}`), await lab.vaultWithKey(`next-${version}`)];
-    await putAccount(account, { owner: 'contoso', location, place, encryption: by(old) }, {}, tester, service);
+    await putAccount(
+      { name: account, input: { owner: 'contoso', location, place, encryption: by(old) }, actor: tester },
+      service,
+    );
     const seen = await lab.view(account);
-    await patchAccount(account, { encryption: by(next) }, {}, tester, service, { mayRelease: true });
+    await patchAccount(
+      { name: account, input: { encryption: by(next) }, actor: tester, permissions: { mayRelease: true } },
+      service,
+    );
     const body = { tags: { a: 'b' }, properties: { encryption: { type: 'CustomerKey' } } };
     const request = new HttpRequest({
       method: 'PATCH',

@@ -7,7 +7,8 @@ import { keyVaultControl } from '../../packages/key-vault-emulator/src/controlCl
 import { startKeyVault } from '../../packages/key-vault-emulator/src/emulator.ts';
 import { compose } from '../../src/azure/compose.ts';
 import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
-import { type AccountInput, patchAccount, putAccount } from '../../src/core/accounts/putAccount.ts';
+import type { AccountInput } from '../../src/core/accounts/planChange.ts';
+import { patchAccount, putAccount } from '../../src/core/accounts/putAccount.ts';
 import { findAccount, getAccount } from '../../src/core/accounts/readAccount.ts';
 import { wakeAnnouncing } from '../../src/core/announcements/outboxPass.ts';
 import type { Service } from '../../src/core/service.ts';
@@ -100,20 +101,28 @@ const by = (key: string) => ({
     keyIdentifier: `https://${key.replace('/', '.vault.azure.net/keys/')}`,
   },
 });
-/** The writer of an account passes the gate, which reads the account. */
+/** The gate reads the account, and the writer uses what it has read. */
+const gate = async (name: string, service: Service) => ({
+  view: await findAccount(name, service),
+  isRemembered: false,
+});
+
 const put =
   (name: string, key?: string): Act =>
   async (service, which) => {
-    await findAccount(accountOf(name, which), service);
+    const known = await gate(accountOf(name, which), service);
     const input = { owner: 'contoso', location, ...(key === undefined ? {} : by(key.replace('*', which))) };
-    return putAccount(accountOf(name, which), input, {}, tester, service);
+    return putAccount({ name: accountOf(name, which), input, actor: tester, known }, service);
   };
 const patch =
   (name: string, input: AccountInput | string): Act =>
   async (service, which) => {
-    await findAccount(accountOf(name, which), service);
+    const known = await gate(accountOf(name, which), service);
     const change = typeof input === 'string' ? by(input.replace('*', which)) : input;
-    return patchAccount(accountOf(name, which), change, {}, tester, service, { mayRelease: true });
+    return patchAccount(
+      { name: accountOf(name, which), input: change, actor: tester, known, permissions: { mayRelease: true } },
+      service,
+    );
   };
 const get =
   (name: string): Act =>

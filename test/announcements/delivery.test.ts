@@ -30,9 +30,9 @@ const seen = () => arrived(topic().published);
 const ids = (name: string) => seen().flatMap(({ id, data }) => (data.accountName === name ? [id] : []));
 
 const create = (name: string, service: Service = world.lab.service) =>
-  putAccount(name, { owner: 'contoso', location }, {}, tester, service);
+  putAccount({ name, input: { owner: 'contoso', location }, actor: tester }, service);
 const tag = (name: string, value: string, service: Service = world.lab.service) =>
-  patchAccount(name, { tags: { value } }, {}, tester, service);
+  patchAccount({ name, input: { tags: { value } }, actor: tester }, service);
 
 async function entriesOf(name: string) {
   const stored = await world.lab.service.accounts.read(name);
@@ -182,8 +182,9 @@ describe('INV-6: of writers that race for a sequence number', () => {
     let tries = 0;
     const save: typeof accounts.save = async (record, entries) => {
       tries += 1;
-      await silent.accounts.save(record, entries);
+      const etag = await silent.accounts.save(record, entries);
       if (tries === 1) throw new LostRace('reported as lost');
+      return etag;
     };
     const service = await lab.another({ accounts: { ...accounts, save }, rings });
     await tag('overtaken', 'a', service);

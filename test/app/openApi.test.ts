@@ -264,8 +264,15 @@ test('the calls of data keys match the document: generated, wrapped, unwrapped, 
   const { body } = await api('POST', `${keys}/generate`, { count: 2, length: 16, context });
   const [{ wrapped, plaintext }] = body.value;
   await api('POST', `${keys}/generateWithoutPlaintext`, {});
-  await api('POST', `${keys}/wrap`, { value: [{ plaintext, context }] });
-  await api('POST', `${keys}/unwrap`, { value: [{ wrapped, context }, { wrapped }] });
+  const noContext = { k: 'v'.repeat(513) };
+  const outcomesOf = ({ body: { value } }: Awaited<ReturnType<typeof api>>) =>
+    value.map((one: { error?: { code: string; target?: string } }) => one.error?.target ?? one.error?.code ?? 'ok');
+  const own = [{ plaintext, context }, { plaintext: 'AAAA' }, { plaintext }];
+  expect(outcomesOf(await api('POST', `${keys}/wrap`, { value: own }))).toEqual(['ok', 'value.1.plaintext', 'ok']);
+  const sent = [{ wrapped }, { wrapped: 'not base64' }, { wrapped, context: noContext }, { wrapped, context }];
+  expect(outcomesOf(await api('POST', `${keys}/unwrap`, { value: sent }))).toEqual([
+    ...['DataKeyNotAuthentic', 'value.1.wrapped', 'value.2.context.k', 'ok'],
+  ]);
   await api('POST', `${keys}/rewrap`, { value: [{ wrapped, context }, { wrapped: 'AAAA' }] });
   for (const hostile of [
     { count: 101 },
@@ -277,13 +284,8 @@ test('the calls of data keys match the document: generated, wrapped, unwrapped, 
     { context: { k: 1 } },
   ])
     await refused(400, 'InvalidRequestContent', api('POST', `${keys}/generate`, hostile));
-  for (const hostile of [
-    { value: [] },
-    { value: [{ wrapped: 'not base64' }] },
-    { value: Array(101).fill({ wrapped }) },
-  ])
+  for (const hostile of [{ value: [] }, { value: [{ wrapped: 1 }] }, { value: Array(101).fill({ wrapped }) }])
     await refused(400, 'InvalidRequestContent', api('POST', `${keys}/unwrap`, hostile));
-  await refused(400, 'InvalidRequestContent', api('POST', `${keys}/wrap`, { value: [{ plaintext: 'AAAA' }] }));
   await refused(404, 'AccountNotFound', api('POST', '/api/accounts/nowhere/dataKeys/generate', {}));
 
   // A lease that is renewed between two calls has another ETag.
@@ -336,11 +338,42 @@ test('the audit of a deleted account, of its key, and of the service matches the
   await api('POST', `${binding}/verify`, {});
   await api('GET', '/api/operator/audit');
   await api('POST', '/api/operator/audit/verify', {});
+  await api('GET', '/api/operator/audit/verification');
+  await api('GET', '/api/operator/audit/checkpoints');
+  await api('GET', '/api/operator/accounts/busy/revocationReceipts');
+  await api('GET', '/api/operator/accounts/nobody/revocationReceipts');
+  await api('GET', '/api/audit/jwks');
   const { rowKey } = await entityOf('busy', `audit:${body.value[2].chain}:0000000003`);
   await accountsTable().updateEntity({ partitionKey: 'busy', rowKey: rowKey ?? '', data: '{' }, 'Merge');
   const broken = await got(200, api('POST', `${audit}/verify`, {}));
   expect(broken.body.broken).toMatchObject({ sequence: 3, flaw: 'Edited' });
   expect((await got(200, api('GET', audit))).body.value[2]).toEqual({ sequence: 3, unreadable: true });
+});
+
+test('the overview matches the document: accounts, keys, an owner and the time line, whole and filtered', async () => {
+  const { body: accounts } = await got(200, api('GET', '/api/operator/accounts?$top=2'));
+  expect(accounts.value).toHaveLength(2);
+  await got(200, api('GET', accounts.nextLink.replace(/^.*\/api/, '/api')));
+  await got(200, api('GET', '/api/operator/accounts?state=CustomerKeyInaccessible&served=no'));
+  await got(200, api('GET', '/api/operator/keys'));
+  const [{ owner }] = accounts.value;
+  await got(200, api('GET', `/api/operator/owners/${owner}`));
+  await refused(404, 'NotFound', api('GET', '/api/operator/owners/no-such-owner'));
+  const { body: timeline } = await got(200, api('GET', '/api/operator/timeline?order=oldest&$top=3'));
+  expect(timeline.value).toHaveLength(3);
+  await got(200, api('GET', timeline.nextLink.replace(/^.*\/api/, '/api')));
+  for (const query of [
+    'state=down',
+    'status=bad',
+    'cause=KeyLost',
+    'served=maybe',
+    'owner=%20',
+    'key=media',
+    'name=a_b',
+  ])
+    await refused(400, 'InvalidParameter', api('GET', `/api/operator/accounts?${query}`));
+  for (const query of ['from=yesterday', 'to=02:00', 'order=up', 'type=Other', '$skipToken=/'])
+    await refused(400, 'InvalidParameter', api('GET', `/api/operator/timeline?${query}`));
 });
 
 test('no response contains what the document does not describe', () => {

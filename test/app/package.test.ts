@@ -19,10 +19,15 @@ for (const [path, bytes] of Object.entries(unzipSync(zip))) {
 }
 
 describe('the package', () => {
-  test('the package has the files of the Functions host at its root, the chunks, and nothing else', () => {
+  test('the package has the files of the Functions host at its root, the chunks, the console, and nothing else', () => {
     const paths = Object.keys(unzipSync(zip));
-    expect(paths).toEqual(expect.arrayContaining(['host.json', 'package.json', 'dist/functions/index.js']));
-    const others = paths.filter((path) => !/^(host\.json|package\.json|LICENSE|dist\/[\w/-]+\.js)$/.test(path));
+    expect(paths).toEqual(
+      expect.arrayContaining(['host.json', 'package.json', 'dist/functions/index.js', 'dist/console/index.html']),
+    );
+    const others = paths.filter(
+      (path) =>
+        !/^(host\.json|package\.json|LICENSE|dist\/[\w/-]+\.js|dist\/console\/[\w/-]+\.(js|css|html|svg))$/.test(path),
+    );
     expect(others).toEqual([]);
   });
 

@@ -3,7 +3,8 @@ import type { AddressInfo } from 'node:net';
 import { exportJWK, exportSPKI, generateKeyPair, importJWK, type JWTPayload, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ChildHost } from '../../packages/functions-host/src/child.ts';
-import { type Route, roles } from '../../src/functions/pipeline/route.ts';
+import { roles } from '../../src/functions/pipeline/caller.ts';
+import type { Route } from '../../src/functions/pipeline/route.ts';
 import { routes } from '../../src/functions/routes.ts';
 import { type Answer, caller } from '../../src/local/client.ts';
 import { apiAudience, homeTenantId, operatorVault } from '../../src/local/operator.ts';
@@ -43,9 +44,17 @@ function callOn(api: ReturnType<typeof bearer>, { method, path }: Pick<Route, 'm
 }
 
 const guarded = routes.filter(({ scope }) => scope !== 'public');
+/** Readiness names settings of authentication that are wrong, because no caller could ask for them then. */
+const needsAuthSettings = guarded.filter(({ name }) => name !== 'healthReady');
 
-async function refusedEverywhere(headers: Record<string, string>): Promise<void> {
-  for (const route of guarded) {
+const onlySetting = (name: string) => ({
+  status: 503,
+  settings: { status: 'failed', names: [name] },
+  parts: [],
+});
+
+async function refusedEverywhere(headers: Record<string, string>, among = guarded): Promise<void> {
+  for (const route of among) {
     const answer = await refused(401, 'AuthenticationFailed', callOn(callWith(headers), route));
     expect(answer.headers.get('x-ms-request-id')).toMatch(/\S/);
   }
@@ -101,9 +110,9 @@ describe('an app role', () => {
   );
 
   // The handshake of CloudEvents carries no token (test/app/webhook.test.ts): it only consents to Event Grid.
-  test('no route is public except liveness, the handshake of the webhook and the public keys of key statuses', () => {
+  test('no route is public except liveness, the handshake of the webhook and the public keys that verify what Keyward signed', () => {
     const open = routes.filter(({ scope }) => scope === 'public').map(({ method, path }) => `${method} ${path}`);
-    expect(open.toSorted()).toEqual(['GET health/live', 'GET keyStatus/jwks', 'OPTIONS events']);
+    expect(open.toSorted()).toEqual(['GET audit/jwks', 'GET health/live', 'GET keyStatus/jwks', 'OPTIONS events']);
   });
 
   test('all roles of a caller count', async () => {
@@ -481,14 +490,16 @@ describe('a forged token', () => {
     },
   );
 
-  test('with incomplete settings every call is rejected', async () => {
+  test('with incomplete settings every call is rejected, and readiness names the setting', async () => {
     const token = await signed(claims());
     for (const name of ['KEYWARD_AUTH_AUDIENCE', 'KEYWARD_TENANT_ID']) {
       for (const value of [undefined, '']) {
         const was = process.env[name];
         set({ [name]: value });
         try {
-          await refusedEverywhere({ authorization: `Bearer ${token}` });
+          await refusedEverywhere({ authorization: `Bearer ${token}` }, needsAuthSettings);
+          const ready = await callWith({})('GET', '/api/health/ready');
+          expect({ ...ready.body, status: ready.status }).toEqual(onlySetting(name));
         } finally {
           set({ [name]: was });
         }
@@ -509,7 +520,7 @@ describe('an instance', () => {
     return host;
   };
 
-  test('an instance without KEYWARD_AUTH, or with an unknown value, rejects every call', async () => {
+  test('an instance without KEYWARD_AUTH, or with an unknown value, rejects every call, and readiness names the setting', async () => {
     const was = process.env.KEYWARD_AUTH;
     // A child has the environment of its parent, and this one must have no such setting.
     delete process.env.KEYWARD_AUTH;
@@ -518,10 +529,12 @@ describe('an instance', () => {
     const token = await tokenOf('everything');
     for (const host of [unset, unknown]) {
       const both = { authorization: `Bearer ${token}`, 'x-functions-key': host.keys.master };
-      for (const route of guarded) {
+      for (const route of needsAuthSettings) {
         await refused(401, 'AuthenticationFailed', callOn(caller(host.url, both), route));
         expect((await callOn(caller(host.url, { authorization: `Bearer ${token}` }), route)).status).toBe(401);
       }
+      const ready = await caller(host.url, { 'x-functions-key': host.keys.function })('GET', '/api/health/ready');
+      expect({ ...ready.body, status: ready.status }).toEqual(onlySetting('KEYWARD_AUTH'));
     }
   });
 

@@ -34,7 +34,7 @@ test('INV-13: an account whose record was edited is not served, is named, and hi
     code: 'StateDamaged',
     message: expect.stringContaining('accounts/edited/record'),
   });
-  const again = putAccount('edited', { owner: 'contoso', location }, {}, tester, lab.service);
+  const again = putAccount({ name: 'edited', input: { owner: 'contoso', location }, actor: tester }, lab.service);
   expect(await failure(again)).toMatchObject({ code: 'StateDamaged' });
   const { accounts, damaged } = await listAccounts(100, undefined, lab.service);
   expect(accounts.map(({ record: { name } }) => name)).toContain('beside');

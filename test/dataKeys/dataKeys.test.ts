@@ -89,7 +89,15 @@ describe('a data key', () => {
       async () => lab.move('moving', await lab.vaultWithKey('moving-kv-2')),
       () => rotated('moving'),
       () =>
-        patchAccount('moving', { encryption: { type: 'SystemKey' } }, {}, tester, lab.service, { mayRelease: true }),
+        patchAccount(
+          {
+            name: 'moving',
+            input: { encryption: { type: 'SystemKey' } },
+            actor: tester,
+            permissions: { mayRelease: true },
+          },
+          lab.service,
+        ),
     ];
     for (const change of changes) {
       await change();
@@ -233,7 +241,7 @@ describe('the audit of data keys', () => {
   test('of an account that requests it has each call before its answer, with a hash of each context and no context', async () => {
     const { lab } = world;
     await lab.account('audited', 'contoso');
-    await patchAccount('audited', { auditKeyUse: true }, {}, tester, lab.service);
+    await patchAccount({ name: 'audited', input: { auditKeyUse: true }, actor: tester }, lab.service);
     const { wrapped } = await generated('audited', { patient: 'Jane' });
     await unwrapped('audited', wrapped, { context: { patient: 'Jane' } });
     const entries = (await auditOf(lab, 'audited')).filter(({ type }) => type === 'DataKeysUsed');
@@ -248,7 +256,7 @@ describe('the audit of data keys', () => {
   test('that cannot be written keeps the keys back, and wipes them', async () => {
     const { lab } = world;
     await lab.account('unwritten', 'contoso');
-    await patchAccount('unwritten', { auditKeyUse: true }, {}, tester, lab.service);
+    await patchAccount({ name: 'unwritten', input: { auditKeyUse: true }, actor: tester }, lab.service);
     await generated('unwritten');
     const made: Uint8Array[] = [];
     const { accounts, random } = lab.service;

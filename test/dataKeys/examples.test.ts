@@ -74,7 +74,7 @@ describe('the service in TypeScript', () => {
 });
 
 describe('the migration of existing data keys', () => {
-  test('wraps each key, proves it, goes on where it was stopped, and what it has wrapped opens to the same key', async () => {
+  test('the migration wraps each key, proves it, continues where it was stopped, and each wrapped key opens to the same key', async () => {
     const [from, to] = [join(folder, 'keys.jsonl'), join(folder, 'wrapped.jsonl')];
     const line = (n: number) => {
       const [account, plaintext] = [n % 2 === 0 ? 'contoso' : tenant, Buffer.alloc(32, n).toString('base64')];

@@ -70,7 +70,11 @@ describe('INV-4: a key status', () => {
     const { service } = await process({});
     const { claims, spanMs } = await statusOf(account, service);
     expect(claims).toMatchObject({
-      ...{ account, accountId: record.instanceId, accountKeyGeneration: 1, epoch: watch?.epoch, nonce },
+      account,
+      accountId: record.instanceId,
+      accountKeyGeneration: 1,
+      epoch: watch?.epoch,
+      nonce,
       binding: watch?.binding.id,
     });
     expect(spanMs).toBeLessThanOrEqual(300_000);
@@ -124,7 +128,8 @@ describe('INV-4: a key status', () => {
     expect((await statusOf(account, service)).claims.notAfter).toBe(claims.notAfter);
     world.lab.clock.set(Date.parse(claims.notAfter) + 1);
     expect(await failure(statusOf(account, service))).toMatchObject({
-      ...{ code: 'CustomerKeyUnreachable', extras: { info: { cause: 'KeyDisabled' } } },
+      code: 'CustomerKeyUnreachable',
+      extras: { info: { cause: 'KeyDisabled' } },
     });
   });
 
@@ -132,7 +137,7 @@ describe('INV-4: a key status', () => {
     const account = await underCustomerKey('shortened');
     const { service } = await process({});
     await statusOf(account, service);
-    await patchAccount(account, { leaseSeconds: 60 }, {}, tester, service);
+    await patchAccount({ name: account, input: { leaseSeconds: 60 }, actor: tester }, service);
     expect((await statusOf(account, service)).spanMs).toBeLessThanOrEqual(60_000);
   });
 
@@ -140,7 +145,7 @@ describe('INV-4: a key status', () => {
     const account = await underCustomerKey('unleased');
     const answer: Parameters<typeof process>[0] = {};
     const { service, unwraps } = await process(answer);
-    await patchAccount(account, { leaseSeconds: 0 }, {}, tester, service);
+    await patchAccount({ name: account, input: { leaseSeconds: 0 }, actor: tester }, service);
     const input = { count: 1, length: 32, contextHash: contextHashOf({}), isPlain: true };
     const { term } = await generateDataKeys(input, { account, actor: tester }, service);
     expect(term.once).toBe(true);

@@ -147,10 +147,11 @@ async function createVault(vault: string): Promise<void> {
 
 const createAccount = (service: Service, name: string, encryption?: ReturnType<typeof by>) =>
   putAccount(
-    name,
-    { owner: 'contoso', location, auditKeyUse: true, ...(encryption === undefined ? {} : { encryption }) },
-    {},
-    tester,
+    {
+      name,
+      input: { owner: 'contoso', location, auditKeyUse: true, ...(encryption === undefined ? {} : { encryption }) },
+      actor: tester,
+    },
     service,
   );
 
@@ -200,7 +201,10 @@ const operations: Record<string, Operation> = {
     announces: true,
     setUp: async () => undefined,
     act: ({ service }, account) =>
-      putAccount(account, { owner: 'contoso', location, place: placeOf(account) }, {}, tester, service),
+      putAccount(
+        { name: account, input: { owner: 'contoso', location, place: placeOf(account) }, actor: tester },
+        service,
+      ),
   },
   'PUT creates an account under a customer key': {
     announces: true,
@@ -210,23 +214,34 @@ const operations: Record<string, Operation> = {
   'PUT changes an account': {
     announces: true,
     setUp: underSystemKey,
-    act: ({ service }, account) => putAccount(account, { tags: { a: 'b' } }, {}, tester, service),
+    act: ({ service }, account) => putAccount({ name: account, input: { tags: { a: 'b' } }, actor: tester }, service),
   },
   'PATCH to a customer key': {
     setUp: withSecrets,
     act: ({ service, vault }, account) =>
-      patchAccount(account, { encryption: by(vault) }, {}, tester, service, { mayRelease: true }),
+      patchAccount(
+        { name: account, input: { encryption: by(vault) }, actor: tester, permissions: { mayRelease: true } },
+        service,
+      ),
   },
   'PATCH back to the system key': {
     setUp: underCustomerKey,
     act: ({ service }, account) =>
-      patchAccount(account, { encryption: { type: 'SystemKey' } }, {}, tester, service, { mayRelease: true }),
+      patchAccount(
+        {
+          name: account,
+          input: { encryption: { type: 'SystemKey' } },
+          actor: tester,
+          permissions: { mayRelease: true },
+        },
+        service,
+      ),
   },
   'DELETE of an account, at a place and with a resource': {
     announces: true,
     setUp: async (bench, account) => {
       const input = { owner: 'contoso', location, place: placeOf(account), encryption: by(bench.vault) };
-      await putAccount(account, input, {}, tester, bench.service);
+      await putAccount({ name: account, input, actor: tester }, bench.service);
       await put(bench.service, account, 'a', 'value a');
       await putPolicy(bench, account, 'value b');
     },
@@ -394,7 +409,7 @@ const isDoneAgain = (type: AuditType, before: AuditType | undefined) =>
 /** Reveals without an audit entry. */
 const reader = async (): Promise<Service> => ({
   ...witness,
-  accounts: { ...witness.accounts, save: async () => undefined },
+  accounts: { ...witness.accounts, save: async () => 'no etag' },
 });
 
 async function isNewest(account: string): Promise<boolean> {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ActiveAccount, CustomerKeyEncryption, Encryption } from '../../src/core/accounts/account.ts';
-import type { AccountInput } from '../../src/core/accounts/putAccount.ts';
+import type { AccountInput } from '../../src/core/accounts/planChange.ts';
 import { Refusal } from '../../src/core/base/errors.ts';
 import type { FederatedIdentity } from '../../src/core/customerKey/binding.ts';
 import type { Verdict } from '../../src/core/watch/watch.ts';

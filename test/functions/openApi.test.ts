@@ -45,7 +45,9 @@ test('an operation has exactly the parameters of its path', () => {
 test('the document has every query parameter that the code reads, and no other', () => {
   const sources = globSync('src/functions/{http,pipeline}/**/*.ts').map((file) => readFileSync(file, 'utf8'));
   const read = sources.flatMap((text) =>
-    [...text.matchAll(/(?:query\.get\(|queryOf\(request, )'([^']+)'/g)].map(([, name]) => name),
+    [...text.matchAll(/(?:query\.get\(|(?:queryOf|choiceIn|timeIn|nameIn)\(request, )'([^']+)'/g)].map(
+      ([, name]) => name,
+    ),
   );
   const told = operations.flatMap(({ spec }) => spec.parameters.map(resolve).filter((one: Json) => one.in === 'query'));
   expect(new Set(told.map((one: Json) => one.name))).toEqual(new Set(read));

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
-import { roles } from '../../src/functions/pipeline/route.ts';
+import { roles } from '../../src/functions/pipeline/caller.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'keyward-entra-'));
@@ -70,6 +70,20 @@ describe('infra/entra.sh application', () => {
   it('refuses to choose between two applications of the same name', async () => {
     const { code, stderr } = await entra({ application: 'one\ntwo\n' }, 'application');
     expect([code, stderr]).toEqual([1, expect.stringContaining('several applications named Keyward')]);
+  });
+});
+
+describe('infra/entra.sh console', () => {
+  it('registers the address for sign-in, and allows the application to call itself', async () => {
+    const { code, calls } = await entra({ application: 'old-id\n' }, 'console', 'https://app.example/console/');
+    const patches = calls.filter((call) => call.includes('PATCH'));
+    expect(code).toBe(0);
+    expect(patches[0]).toContain('{"spa":{"redirectUris":["https://app.example/console/"]}}');
+    expect(patches[1]).toMatch(/"appId":"04b07795-.*"appId":"old-id"/);
+  });
+
+  it('refuses an address that is not the one of a console', async () => {
+    expect(await entra({}, 'console', 'http://app.example/')).toMatchObject({ code: 1, calls: [''] });
   });
 });
 

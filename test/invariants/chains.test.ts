@@ -78,7 +78,10 @@ describe('an entry that is added during a change', () => {
     const fact = { type: 'SecretsRevealed', actor: tester, secrets: ['tokenKeys/a'] } as const;
     const busy = await beforeSaving(() => appendToChain(view.record, [fact], lab.service));
     const ifMatch = `"${view.record.instanceId}.1"`;
-    const changed = await patchAccount('beside', { tags: { a: 'b' } }, { ifMatch }, tester, busy);
+    const changed = await patchAccount(
+      { name: 'beside', input: { tags: { a: 'b' } }, conditions: { ifMatch }, actor: tester },
+      busy,
+    );
     expect(changed.record).toMatchObject({ revision: 2, tags: { a: 'b' } });
     const types = ['AccountCreated', 'SecretsRevealed', 'AccountUpdated'];
     expect(await typesOf('beside', view.record.instanceId)).toEqual(types);
@@ -87,9 +90,13 @@ describe('an entry that is added during a change', () => {
   test('an entry that is added during a change does not hide another change', async () => {
     const { lab } = world;
     const view = await lab.account('changed', 'contoso');
-    const busy = await beforeSaving(() => patchAccount('changed', { tags: { b: 'c' } }, {}, tester, lab.service));
+    const busy = await beforeSaving(() =>
+      patchAccount({ name: 'changed', input: { tags: { b: 'c' } }, actor: tester }, lab.service),
+    );
     const ifMatch = `"${view.record.instanceId}.1"`;
-    await expect(patchAccount('changed', { tags: { a: 'b' } }, { ifMatch }, tester, busy)).rejects.toMatchObject({
+    await expect(
+      patchAccount({ name: 'changed', input: { tags: { a: 'b' } }, conditions: { ifMatch }, actor: tester }, busy),
+    ).rejects.toMatchObject({
       code: 'PreconditionFailed',
     });
   });
@@ -125,11 +132,17 @@ describe('a change of settings', () => {
     const { lab } = world;
     const { record } = await lab.account('told', 'contoso');
     const proto = JSON.parse('{"__proto__":"x","team":"media"}');
-    await patchAccount('told', { tags: { team: 'media', cost: '1' } }, {}, tester, lab.service);
-    await patchAccount('told', { tags: { team: 'media', cost: '2' }, auditKeyUse: true }, {}, tester, lab.service);
-    await patchAccount('told', { tags: { team: 'media', cost: '2' }, auditKeyUse: true }, {}, tester, lab.service);
-    await patchAccount('told', { tags: proto }, {}, tester, lab.service);
-    await patchAccount('told', { tags: { long: 'x'.repeat(5_000) } }, {}, tester, lab.service);
+    await patchAccount({ name: 'told', input: { tags: { team: 'media', cost: '1' } }, actor: tester }, lab.service);
+    await patchAccount(
+      { name: 'told', input: { tags: { team: 'media', cost: '2' }, auditKeyUse: true }, actor: tester },
+      lab.service,
+    );
+    await patchAccount(
+      { name: 'told', input: { tags: { team: 'media', cost: '2' }, auditKeyUse: true }, actor: tester },
+      lab.service,
+    );
+    await patchAccount({ name: 'told', input: { tags: proto }, actor: tester }, lab.service);
+    await patchAccount({ name: 'told', input: { tags: { long: 'x'.repeat(5_000) } }, actor: tester }, lab.service);
     const entries = await accountEntries('told', record.instanceId, lab.service);
     expect(entries.slice(1).map(({ before, after }) => [before, after])).toEqual([
       ['{"tags":{}}', '{"tags":{"cost":"1","team":"media"}}'],
@@ -144,7 +157,10 @@ describe('a change of settings', () => {
     const { record } = await lab.account('both', 'contoso');
     const keyIdentifier = await lab.vaultWithKey('both-kv');
     const encryption = { type: 'CustomerKey', keyIdentifier, identity: { useSystemAssignedIdentity: true } } as const;
-    await patchAccount('both', { tags: { a: 'b' }, encryption }, {}, tester, lab.service, { mayRelease: true });
+    await patchAccount(
+      { name: 'both', input: { tags: { a: 'b' }, encryption }, actor: tester, permissions: { mayRelease: true } },
+      lab.service,
+    );
     expect((await typesOf('both', record.instanceId)).toSorted()).toEqual([
       ...['AccountCreated', 'AccountKeyChanged', 'AccountUpdated'],
     ]);

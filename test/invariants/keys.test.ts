@@ -46,7 +46,9 @@ describe('INV-1: Keyward never loses an account key', () => {
     const keyVault: KeyVault = { ...lab.service.keyVault, wrap: rsa('sha1') };
     await lab.service.rings();
     const wrongly = await lab.another({ keyVault });
-    const error = await failure(putAccount('sha1', { owner: 'contoso', location, ...by(key) }, {}, tester, wrongly));
+    const error = await failure(
+      putAccount({ name: 'sha1', input: { owner: 'contoso', location, ...by(key) }, actor: tester }, wrongly),
+    );
     expect(error.code).toBe('KeyMaterialMismatch');
     expect(await lab.service.accounts.read('sha1')).toBeUndefined();
   });
@@ -129,7 +131,10 @@ describe('INV-1: Keyward never loses an account key', () => {
       await lab.account(name, 'contoso', from);
       accountKeys.add(await openedKey(name));
       const { service, hasDied } = dyingAt(lab, effect);
-      const moved = await patchAccount(name, by(to), {}, tester, await service, { mayRelease: true }).then(
+      const moved = await patchAccount(
+        { name, input: by(to), actor: tester, permissions: { mayRelease: true } },
+        await service,
+      ).then(
         () => true,
         () => false,
       );
@@ -150,7 +155,7 @@ describe('INV-7: two instances never overwrite each other', () => {
     const [one, two] = [lab.service, await lab.another()];
     await Promise.all(
       Array.from({ length: 4 }, (_, n) =>
-        patchAccount('contended', { tags: { n: String(n) } }, {}, tester, n % 2 === 0 ? one : two),
+        patchAccount({ name: 'contended', input: { tags: { n: String(n) } }, actor: tester }, n % 2 === 0 ? one : two),
       ),
     );
     const { record } = await lab.view('contended');
@@ -236,9 +241,17 @@ describe('INV-12: no caller moves an account off a revoked key', () => {
     await lab.account('fugitive', 'contoso', from);
     await lab.keyVault('PATCH', '/vaults/revoked-kv/keys/cmk', { enabled: false });
     expect((await failure(lab.move('fugitive', to))).code).toBe('CustomerKeyUnreachable');
-    const back = patchAccount('fugitive', { encryption: { type: 'SystemKey' } }, {}, tester, lab.service, {
-      mayRelease: true,
-    });
+    const back = patchAccount(
+      {
+        name: 'fugitive',
+        input: { encryption: { type: 'SystemKey' } },
+        actor: tester,
+        permissions: {
+          mayRelease: true,
+        },
+      },
+      lab.service,
+    );
     expect((await failure(back)).code).toBe('CustomerKeyUnreachable');
     expect((await lab.view('fugitive')).record.encryption).toMatchObject({ keyIdentifier: from });
   });

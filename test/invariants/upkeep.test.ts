@@ -76,7 +76,10 @@ test('an account created again over an interrupted delete is listed', async () =
   await lab.account('phoenix', 'contoso');
   const accounts = { ...lab.service.accounts, replaceWithTombstone: () => Promise.reject(new Error('died')) };
   await failure(deleteAccount('phoenix', {}, tester, await lab.another({ accounts })));
-  const { created } = await putAccount('phoenix', { owner: 'fabrikam', location }, {}, tester, lab.service);
+  const { created } = await putAccount(
+    { name: 'phoenix', input: { owner: 'fabrikam', location }, actor: tester },
+    lab.service,
+  );
   expect(created).toBe(true);
   expect((await lab.service.directory.page(100)).names).toContain('phoenix');
 });

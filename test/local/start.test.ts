@@ -71,7 +71,7 @@ async function paste(line: string) {
 it('npm start stores an account and its key over a restart, and every printed line works', {
   timeout: 120_000,
 }, async () => {
-  const first = start('main');
+  const first = start('main', '--auth', 'functionKeys');
   const page = await first.ready();
   const lines = curlLines(page);
   expect(lines).toHaveLength(10);
@@ -104,7 +104,7 @@ it('npm start stores an account and its key over a restart, and every printed li
   expect(await first.ended).toMatchObject({ code: 0, err: '' });
   expect(Date.now() - requestedAt).toBeLessThan(6_000);
 
-  const second = start('main');
+  const second = start('main', '--auth', 'functionKeys');
   const again = await second.ready();
   const keyVault = keyVaultControl(urlOf(again, 'Key Vault'));
   // The function key that the first run printed still works.
@@ -135,10 +135,14 @@ it('npm start stores an account and its key over a restart, and every printed li
   expect(await second.ended).toMatchObject({ code: 0, err: '' });
 });
 
-it('npm start with --auth entra accepts bearer tokens and refuses function keys', { timeout: 60_000 }, async () => {
-  const entra = start("it's entra", '--auth', 'entra');
+it('npm start prints the console first, accepts bearer tokens and refuses function keys', {
+  timeout: 60_000,
+}, async () => {
+  const entra = start("it's entra");
   const page = await entra.ready();
   expect(page).toMatch(/KEYWARD_AUTH +entra/);
+  expect(/http:\S+/.exec(page)?.[0]).toMatch(/\/console\/$/);
+  expect(await (await fetch(`${urlOf(page, 'Console')}/console/`)).text()).toContain('<title>Keyward console</title>');
   for (const line of curlLines(page)) {
     const { status, text } = await paste(line);
     expect([200, 201], `${line}\n${text}`).toContain(status);

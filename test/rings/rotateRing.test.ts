@@ -144,7 +144,7 @@ describe('a new KEK of a ring, on request', () => {
     expect(await phaseOf('audit', rings.service)).toBe('resting');
     expect(await generationsLeft('audit')).toEqual(new Set([...Array(before + 1).keys()].map((n) => n + 1)));
     const fresh = await lab.another();
-    await putAccount('chained', { tags: { a: 'b' } }, {}, tester, fresh);
+    await putAccount({ name: 'chained', input: { tags: { a: 'b' } }, actor: tester }, fresh);
     const chain = await auditOf(lab, 'chained');
     expect(chain.map(({ keyGeneration }) => keyGeneration)).toEqual([before, before + 1]);
     // A process that saw neither generation being made verifies it.
@@ -218,7 +218,7 @@ describe('a pass', () => {
         ...accounts,
         async save(record, entries) {
           if (isBusy && record.value.name === 'busy-a') throw new LostRace('Another writer was faster.');
-          await accounts.save(record, entries);
+          return accounts.save(record, entries);
         },
       },
     });
@@ -378,7 +378,7 @@ describe('INV-1: a writer paused between encrypt and save, across a whole rotati
         vault === undefined
           ? {}
           : { encryption: { type: 'CustomerKey', keyIdentifier: await lab.vaultWithKey(vault), identity } as const };
-      await putAccount(name, { owner: 'contoso', location, ...encryption }, {}, tester, late);
+      await putAccount({ name, input: { owner: 'contoso', location, ...encryption }, actor: tester }, late);
       const fresh = await lab.another();
       expect(await opens(name, fresh)).toMatch(/^[0-9a-f]{64}$/);
       expect(await generationOf(name)).toBe(await newestOf('at-rest'));
@@ -401,7 +401,10 @@ describe('INV-1: a writer paused between encrypt and save, across a whole rotati
         [
           `back-${ring}`,
           (late: Service, name: string) =>
-            patchAccount(name, { encryption: { type: 'SystemKey' } }, {}, tester, late, { mayRelease: true }),
+            patchAccount(
+              { name, input: { encryption: { type: 'SystemKey' } }, actor: tester, permissions: { mayRelease: true } },
+              late,
+            ),
         ],
         [`again-${ring}`, (late: Service, name: string) => rotateAccountKey(name, {}, tester, late)],
       ] as const) {

@@ -42,7 +42,7 @@ test('two competing hosts: every account ends on the latest version, none is los
     ({ type: 'CustomerKey', keyIdentifier, identity: { useSystemAssignedIdentity: true } }) as const;
   const host = (n: number): Service => hosts[n % 2] ?? lab.service;
   const create = (name: string, key: string, n: number) =>
-    putAccount(name, { owner: 'contoso', location, encryption: encryption(key) }, {}, tester, host(n));
+    putAccount({ name, input: { owner: 'contoso', location, encryption: encryption(key) }, actor: tester }, host(n));
 
   const names = Array.from({ length: 40 }, (_, n) => `rival-${n}`);
   const keys = new Map<string, string>();
@@ -90,7 +90,12 @@ test('two competing hosts: every account ends on the latest version, none is los
     ...gone.map((name, n) => sleep(60 * n).then(() => patiently(() => deleteAccount(name, {}, tester, host(n))))),
     ...moved.map((name, n) =>
       sleep(90 * n).then(() =>
-        patiently(() => patchAccount(name, { encryption: encryption(two) }, {}, tester, host(n), { mayRelease: true })),
+        patiently(() =>
+          patchAccount(
+            { name, input: { encryption: encryption(two) }, actor: tester, permissions: { mayRelease: true } },
+            host(n),
+          ),
+        ),
       ),
     ),
     ...late.map((name, n) => sleep(120 * n).then(() => patiently(() => create(name, one, n)))),

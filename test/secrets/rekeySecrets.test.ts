@@ -102,7 +102,7 @@ test('a pass over an account that is changed all the time ends, and keeps the ch
   await rotateAccountKey('busy', {}, tester, lab.service);
   let changes = 0;
   const service = await inSmallPages(() =>
-    patchAccount('busy', { tags: { n: String(++changes) } }, {}, tester, lab.service),
+    patchAccount({ name: 'busy', input: { tags: { n: String(++changes) } }, actor: tester }, lab.service),
   );
   const delays = await chain(service, { visit: 'secrets', account: 'busy' });
   expect(delays.length).toBeLessThan(12);

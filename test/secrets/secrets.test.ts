@@ -268,7 +268,7 @@ describe('the audit of reveals', () => {
     await lab.account('inputs', 'contoso');
     await put(lab.service, 'inputs', 'tokenKeys', 'k', bytes('token'));
     for (const auditKeyUse of [true, false]) {
-      await patchAccount('inputs', { auditKeyUse }, {}, tester, lab.service);
+      await patchAccount({ name: 'inputs', input: { auditKeyUse }, actor: tester }, lab.service);
       await reveal(lab.service, 'inputs', 'tokenKeys', 'k');
     }
     const types = (await auditOf(lab, 'inputs')).map(({ type }) => type);

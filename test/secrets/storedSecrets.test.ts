@@ -44,7 +44,9 @@ test('a PUT of an account whose key is under a missing KEK does not succeed', as
   const stored = fromBase64(record.wrappedAccountKey);
   stored[5] = 77;
   await lab.service.accounts.save({ value: { ...record, wrappedAccountKey: base64(stored) }, etag }, []);
-  const again = await failure(putAccount('dead', { owner: 'contoso', location }, {}, tester, lab.service));
+  const again = await failure(
+    putAccount({ name: 'dead', input: { owner: 'contoso', location }, actor: tester }, lab.service),
+  );
   expect(again.code).toBe('KeyMaterialMismatch');
   expect(again.message).toContain('back-up');
 });
@@ -78,7 +80,7 @@ describe('a secret of a writer that died after the account was deleted', () => {
         },
       },
     });
-    const { created } = await putAccount('twins', { owner: 'contoso', location }, {}, tester, late);
+    const { created } = await putAccount({ name: 'twins', input: { owner: 'contoso', location }, actor: tester }, late);
     expect(created).toBe(false);
     expect(await reveal(lab.service, 'twins', 'tokenKeys', 'k')).toBe('6b');
   });

@@ -54,4 +54,4 @@ export async function moveAll(lab: Lab, account: string, service = lab.service):
 }
 
 export const audited = (lab: Lab, name: string) =>
-  putAccount(name, { owner: 'contoso', location, auditKeyUse: true }, {}, tester, lab.service);
+  putAccount({ name, input: { owner: 'contoso', location, auditKeyUse: true }, actor: tester }, lab.service);

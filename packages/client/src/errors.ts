@@ -18,7 +18,7 @@ export interface RefusalFacts {
   readonly cause?: string | undefined;
   /** ISO 8601: since when. */
   readonly since?: string | undefined;
-  /** What to type, or to do. */
+  /** The command to run, or the step to take. */
   readonly remedy?: string | undefined;
   /** Who must act: `customer`, `operator` or `caller`. */
   readonly actor?: string | undefined;

@@ -146,6 +146,9 @@ export function createDirectory() {
     if (body.secret !== undefined && body.kind !== 'application' && body.kind !== 'user') {
       refuse('BadRequest', 'secret', 'only an application or a user has a secret');
     }
+    if (body.redirectUris !== undefined && body.kind !== 'application') {
+      refuse('BadRequest', 'redirectUris', 'only an application has redirect URIs');
+    }
     if (body.userPrincipalName !== undefined && body.kind !== 'user') {
       refuse('BadRequest', 'userPrincipalName', 'only a user has a userPrincipalName');
     }

@@ -11,6 +11,27 @@ const noMatch = (what: string) => (value: string) =>
   `No matching federated identity record found for presented assertion ${what} '${value}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion. https://learn.microsoft.com/entra/workload-id/workload-identity-federation`;
 
 const ERRORS = {
+  50011: {
+    status: 400,
+    error: 'invalid_client',
+    text: (uri, app) =>
+      `The redirect URI '${uri}' specified in the request does not match the redirect URIs configured for the application '${app}'. Make sure the redirect URI sent in the request matches one added to your application in the Azure portal.`,
+  },
+  50058: {
+    status: 400,
+    error: 'interaction_required',
+    text: () => 'A silent sign-in request was sent but no user is signed in.',
+  },
+  501481: {
+    status: 400,
+    error: 'invalid_grant',
+    text: () => 'The Code_Verifier does not match the code_challenge supplied in the authorization request.',
+  },
+  9002325: {
+    status: 400,
+    error: 'invalid_request',
+    text: () => 'Proof Key for Code Exchange is required for cross-origin authorization code redemption.',
+  },
   50034: {
     status: 400,
     error: 'invalid_grant',

@@ -71,6 +71,7 @@ function createWorld(seeds: z.output<typeof Seeds>, clock: () => EpochMs): World
     lifetimeSeconds: { ...LIFETIME_SECONDS, ...seeds.lifetimeSeconds },
     apiAudiences: new Set([seeds.apiAudience ?? 'api://keyward']),
     refreshTokens: new Map(),
+    codes: new Map(),
   };
 }
 

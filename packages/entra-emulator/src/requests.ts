@@ -1,6 +1,7 @@
 /** Routes a request to its endpoint, unless a fault affects it first. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { answerAuthorize, answerLogout } from './authorizationCode.ts';
 import { answerControl } from './control/control.ts';
 import { answerInstance, answerKeys, answerMetadata, answerUserRealm } from './discovery.ts';
 import type { Target } from './faults.ts';
@@ -10,7 +11,7 @@ import { answerTokenRequest } from './tokenEndpoint.ts';
 import type { World } from './world.ts';
 
 const TENANT_PATH =
-  /^\/([^/]+)\/(oauth2(?:\/v2\.0)?\/token|discovery(?:\/v2\.0)?\/keys|(?:v2\.0\/)?\.well-known\/openid-configuration)$/;
+  /^\/([^/]+)\/(oauth2(?:\/v2\.0)?\/(?:token|authorize|logout)|discovery(?:\/v2\.0)?\/keys|(?:v2\.0\/)?\.well-known\/openid-configuration)$/;
 const USER_REALM = /^\/common\/userrealm\/([^/]+)$/i;
 
 export async function answer(world: World, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -38,8 +39,13 @@ export async function answer(world: World, request: IncomingMessage, response: S
       const target = { clientId: form.get('client_id')?.toLowerCase(), tenantId: tenant.toLowerCase() };
       if (await playFault(world, response, { endpoint: 'token', ...target })) return;
       const tokenRequest = { tenant: tenant.toLowerCase(), version, form, authority } as const;
-      return send(response, await answerTokenRequest(world, tokenRequest));
+      return send(response, crossOrigin(request, await answerTokenRequest(world, tokenRequest)));
     }
+    case 'GET oauth2/authorize':
+    case 'POST oauth2/authorize':
+      return send(response, answerAuthorize(world, tenant.toLowerCase(), query, new URLSearchParams(text)));
+    case 'GET oauth2/logout':
+      return send(response, answerLogout(world, query));
     case 'GET discovery/keys':
       return send(response, await answerKeys(world, tenant));
     case 'GET .well-known/openid-configuration':
@@ -52,6 +58,13 @@ export async function answer(world: World, request: IncomingMessage, response: S
 /** The origin that the client called: the public one behind a proxy with TLS, otherwise the emulator's own. */
 function authorityOf({ url }: World, { headers }: IncomingMessage): string {
   return headers['x-forwarded-proto'] === 'https' ? `https://${headers.host}` : url;
+}
+
+/** A page of another origin can read the answer, as Entra has it for single-page applications. */
+function crossOrigin({ headers: { origin } }: IncomingMessage, reply: Answer): Answer {
+  return origin === undefined
+    ? reply
+    : { ...reply, headers: { ...reply.headers, 'access-control-allow-origin': origin } };
 }
 
 /** Applies the matching fault, if any. False: the request still needs its answer. */

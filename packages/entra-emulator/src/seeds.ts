@@ -30,6 +30,8 @@ export const IdentityBody = z.strictObject({
   resourceId: z.string().startsWith('/subscriptions/', 'must be an ARM id: /subscriptions/...').exactOptional(),
   /** Client secret of an application, or password of a user. */
   secret: z.string().min(1).exactOptional(),
+  /** Of an application: where a browser returns after the sign-in. Each is compared as a whole. */
+  redirectUris: z.array(z.url()).max(20).exactOptional(),
   /** Of a user, who signs in with it; default: `{name}@{tenantId}.example`. */
   userPrincipalName: z
     .string()

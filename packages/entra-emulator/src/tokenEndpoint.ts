@@ -1,4 +1,5 @@
 /** `POST /{tenant}/oauth2/v2.0/token` and `POST /{tenant}/oauth2/token`: one grant for each flow. */
+import { grantByCode } from './authorizationCode.ts';
 import { grantClient } from './clientCredentials.ts';
 import { EntraRefusal } from './entraErrors.ts';
 import type { Answer } from './http.ts';
@@ -12,6 +13,8 @@ export async function answerTokenRequest(world: World, request: TokenRequest): P
     switch (grantType) {
       case 'client_credentials':
         return await grantClient(world, request);
+      case 'authorization_code':
+        return await grantByCode(world, request);
       case 'password':
         return await grantByPassword(world, request);
       case 'refresh_token':

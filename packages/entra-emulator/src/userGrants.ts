@@ -1,6 +1,6 @@
 /**
  * Users, who sign in to an application with their password (Microsoft docs: "OAuth 2.0 Resource Owner Password
- * Credentials"), and whose refresh token gets tokens for other resources. There is no interactive sign-in.
+ * Credentials") or in a browser (authorizationCode.ts), and whose refresh token gets tokens for other resources.
  */
 import { randomUUID } from 'node:crypto';
 import type { Principal } from './directory.ts';
@@ -18,7 +18,12 @@ export const AZURE_CLI = '04b07795-8ddb-461a-bbee-02f9e1bf7b46';
 export function userGrant(user: Principal, audience: string, clientId = AZURE_CLI): Grant {
   const { tenantId, objectId, roles, name, userPrincipalName = '' } = user;
   return {
-    ...{ tenantId, objectId, roles, audience, clientId, proof: '0' },
+    tenantId,
+    objectId,
+    roles,
+    audience,
+    clientId,
+    proof: '0',
     user: { userPrincipalName, displayName: name, scope: 'user_impersonation' },
   };
 }
@@ -56,7 +61,14 @@ function knownClient({ directory }: World, request: TokenRequest): string {
   return clientId;
 }
 
-async function userAnswer(world: World, request: TokenRequest, user: Principal, clientId: string): Promise<Answer> {
+/** `nonce`: what the application sent with its authorization request, for the ID token. */
+export async function userAnswer(
+  world: World,
+  request: TokenRequest,
+  user: Principal,
+  clientId: string,
+  nonce?: string,
+): Promise<Answer> {
   const audience = audienceOf(request);
   const minted = await mintFor(world, 'token', userGrant(user, audience, clientId));
   const refreshToken = randomUUID();
@@ -64,18 +76,37 @@ async function userAnswer(world: World, request: TokenRequest, user: Principal, 
   return tokenAnswer(world, request, minted, audience, {
     scope: request.form.get('scope') ?? 'user_impersonation',
     refresh_token: refreshToken,
-    id_token: await idToken(world, request, user, clientId),
-    client_info: Buffer.from(JSON.stringify({ uid: user.objectId, utid: user.tenantId })).toString('base64url'),
+    id_token: await idToken(world, request, user, clientId, nonce),
+    client_info: clientInfo(user),
   });
 }
 
+/** What MSAL makes its account of. */
+export const clientInfo = ({ objectId, tenantId }: Principal): string =>
+  Buffer.from(JSON.stringify({ uid: objectId, utid: tenantId })).toString('base64url');
+
 /** For the client only. A resource must not accept it, although it has the user's app roles for the client. */
-function idToken(world: World, request: TokenRequest, user: Principal, clientId: string): Promise<string> {
+function idToken(
+  world: World,
+  request: TokenRequest,
+  user: Principal,
+  clientId: string,
+  nonce: string | undefined,
+): Promise<string> {
   const { tenantId, objectId, name, userPrincipalName } = user;
   const issuedAt = Math.floor(nowOf(world) / 1000);
   return sign(tenantId, {
-    ...{ iss: `${request.authority}/${tenantId}/v2.0`, aud: clientId, tid: tenantId, oid: objectId, sub: objectId },
-    ...{ name, preferred_username: userPrincipalName, ver: '2.0' },
-    ...{ iat: issuedAt, nbf: issuedAt, exp: issuedAt + world.lifetimeSeconds.token },
+    iss: `${request.authority}/${tenantId}/v2.0`,
+    aud: clientId,
+    tid: tenantId,
+    oid: objectId,
+    sub: objectId,
+    name,
+    preferred_username: userPrincipalName,
+    ver: '2.0',
+    ...(nonce === undefined ? {} : { nonce }),
+    iat: issuedAt,
+    nbf: issuedAt,
+    exp: issuedAt + world.lifetimeSeconds.token,
   });
 }

@@ -17,6 +17,17 @@ export type World = {
   lifetimeSeconds: { msi: number; token: number };
   apiAudiences: Set<string>;
   refreshTokens: Map<string, { objectId: string; clientId: string }>;
+  codes: Map<string, AuthorizationCode>;
+};
+
+export type AuthorizationCode = {
+  objectId: string;
+  clientId: string;
+  redirectUri: string;
+  /** SHA-256 of the verifier, base64url. */
+  challenge: string;
+  nonce: string | undefined;
+  expiresAt: EpochMs;
 };
 
 export const nowOf = (world: World): EpochMs => world.clock() + world.clockOffsetMs;

@@ -26,7 +26,10 @@ async function post(path: string, form: Record<string, string>, headers = {}): P
 }
 
 const password = {
-  ...{ grant_type: 'password', client_id: AZURE_CLI, username: 'Alex@contoso.example', password: 'pass' },
+  grant_type: 'password',
+  client_id: AZURE_CLI,
+  username: 'Alex@contoso.example',
+  password: 'pass',
   scope: `${API}/.default openid profile offline_access`,
 };
 
@@ -36,7 +39,11 @@ describe('a user', () => {
     expect(status).toBe(200);
     const { objectId } = await control(identity, 'GET', 'identities/alex');
     expect(decodeJwt(body.access_token)).toMatchObject({
-      ...{ aud: API, oid: objectId, azp: AZURE_CLI, scp: 'user_impersonation', roles: ['Keys.Operate'] },
+      aud: API,
+      oid: objectId,
+      azp: AZURE_CLI,
+      scp: 'user_impersonation',
+      roles: ['Keys.Operate'],
     });
     // What MSAL makes its account of.
     expect(decodeJwt(body.id_token)).toMatchObject({ aud: AZURE_CLI, oid: objectId, preferred_username: ALEX });
@@ -119,5 +126,80 @@ describe('a client behind a proxy with TLS', () => {
   it('the realm of a user is managed', async () => {
     const { body } = await call(identity, 'GET', `/common/userrealm/${ALEX}?api-version=1.0`);
     expect(body).toMatchObject({ account_type: 'Managed', domain_name: 'contoso.example' });
+  });
+});
+
+describe('the authorization code flow', () => {
+  const page = 'http://127.0.0.1:7071/console/';
+  const clientId = '66666666-6666-4666-8666-666666666666';
+  const verifier = 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk';
+  // The pair of RFC 7636, appendix B.
+  const challenge = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM';
+  const asked = {
+    client_id: clientId,
+    redirect_uri: page,
+    response_type: 'code',
+    state: 's1',
+    nonce: 'n1',
+    code_challenge: challenge,
+    code_challenge_method: 'S256',
+    scope: `${API}/user_impersonation openid`,
+  };
+  const address = (change = {}) =>
+    `${identity.url}/${HOME}/oauth2/v2.0/authorize?${new URLSearchParams({ ...asked, ...change })}`;
+  const signIn = async (change = {}) => {
+    const user = String((await control(identity, 'GET', 'identities/alex')).objectId);
+    const body = new URLSearchParams({ user });
+    const response = await fetch(address(change), { method: 'POST', body, redirect: 'manual' });
+    const location = response.headers.get('location') ?? '';
+    return { status: response.status, location, at: new URLSearchParams(location.split('#')[1]) };
+  };
+  const redeem = (code: string | null, change = {}) =>
+    post(
+      `/${HOME}/oauth2/v2.0/token`,
+      {
+        grant_type: 'authorization_code',
+        client_id: clientId,
+        redirect_uri: page,
+        code_verifier: verifier,
+        code: code ?? '',
+        scope: asked.scope,
+        ...change,
+      },
+      { origin: 'http://127.0.0.1:7071' },
+    );
+  beforeAll(async () => {
+    const app = { tenantId: HOME, kind: 'application', clientId, redirectUris: [page] };
+    await control(identity, 'PUT', 'identities/spa', app);
+  });
+
+  it('a user signs in at the page and the application redeems the code once, with its verifier', async () => {
+    expect(await (await fetch(address())).text()).toContain('alex@contoso.example');
+    const { status, location, at } = await signIn();
+    expect([status, location.startsWith(`${page}#`), at.get('state')]).toEqual([302, true, 's1']);
+    const { body } = await redeem(at.get('code'));
+    expect(decodeJwt(body.access_token)).toMatchObject({ aud: API, azp: clientId, scp: 'user_impersonation' });
+    expect(decodeJwt(body.id_token)).toMatchObject({ aud: clientId, nonce: 'n1' });
+    expect(await redeem(at.get('code'))).toMatchObject({ status: 400, body: { error_codes: [70000] } });
+  });
+
+  it.each([
+    ['another verifier', { code_verifier: 'x'.repeat(43) }, 501481],
+    ['another redirect URI', { redirect_uri: 'http://127.0.0.1:7072/' }, 70000],
+    ['another client', { client_id: STRANGER }, 700016],
+  ])('a code with %s is refused', async (_what, change, code) => {
+    await control(identity, 'DELETE', 'identities/app').catch(() => undefined);
+    const { at } = await signIn();
+    expect(await redeem(at.get('code'), change)).toMatchObject({ status: 400, body: { error_codes: [code] } });
+  });
+
+  it('a request without PKCE or without a user returns to the application with an error', async () => {
+    expect((await signIn({ code_challenge_method: 'plain' })).at.get('error')).toBe('invalid_request');
+    expect((await signIn({ prompt: 'none' })).at.get('error')).toBe('interaction_required');
+  });
+
+  it('a redirect URI that is not registered gets a page instead of a redirect', async () => {
+    const { status, location } = await signIn({ redirect_uri: 'http://evil.example/' });
+    expect([status, location]).toEqual([400, '']);
   });
 });

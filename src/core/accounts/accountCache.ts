@@ -75,7 +75,7 @@ export function createAccountCache(
 
 /** The store. Every change by this process invalidates the cached record. */
 export function invalidatingStore<Store extends AccountStore>(accounts: Store, cache: AccountCache): Store {
-  const afterwards = (change: Promise<void>, name: string) => change.finally(() => cache.forget(name));
+  const afterwards = <T>(change: Promise<T>, name: string) => change.finally(() => cache.forget(name));
   return {
     ...accounts,
     create: (record, entries) => afterwards(accounts.create(record, entries), record.name),

@@ -135,7 +135,7 @@ export async function assertRingsOpenStoredKey(
     if (!(error instanceof KeyMaterialMismatch)) throw error;
     throw new Refusal(
       'KeyMaterialMismatch',
-      'The stored key of this account does not open under the key-encrypting keys that there are. Nothing was changed. Restore its record, with the ring rows of that time, from a back-up; an account that protects nothing yet can be deleted and created again.',
+      'The stored key of this account does not open under any KEK of the rings. Nothing was changed. Restore its record, with the ring rows of that time, from a back-up; an account that protects nothing yet can be deleted and created again.',
       { target: record.name },
     );
   }

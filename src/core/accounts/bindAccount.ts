@@ -9,6 +9,7 @@ import type { Stored } from '../base/stored.ts';
 import { claimFor } from '../customerKey/claims.ts';
 import type { BoundAccount } from '../watch/ports.ts';
 import { ensureWatched, type Proof } from '../watch/updateWatch.ts';
+import type { Watch } from '../watch/watch.ts';
 import { type ActiveAccount, boundOf, type Encryption, wrappedByOf } from './account.ts';
 import type { AccountsDeps } from './deps.ts';
 
@@ -31,13 +32,18 @@ export async function bind(
 }
 
 /**
- * Runs after the record is written: a version that no account seemed to use may have left the watch in the meantime.
+ * Returns the watch after the record is written: a version that no account seemed to use may have left the watch in the
+ * meantime.
  */
-export async function confirmWatched(encryption: Encryption, proof: Proof, service: AccountsDeps): Promise<void> {
-  if (encryption.type === 'SystemKey') return;
-  const watch = await service.bindings.readWatch(encryption.binding.id);
-  if (watch?.value.versions[encryption.version] === undefined)
-    await ensureWatched(encryption.binding, encryption.version, proof, service);
+export async function confirmWatched(
+  encryption: Encryption,
+  proof: Proof,
+  service: AccountsDeps,
+): Promise<Watch | undefined> {
+  if (encryption.type === 'SystemKey') return undefined;
+  const { binding, version } = encryption;
+  const watch = (await service.bindings.readWatch(binding.id))?.value;
+  return watch?.versions[version] === undefined ? ensureWatched(binding, version, proof, service) : watch;
 }
 
 /** The row of the key that the account is leaving, as it is before the record is written. */

@@ -39,7 +39,7 @@ export function refuseTooManyGenerations({ dataKeyGenerations: known = [] }: Pic
   if (known.filter(isOpen).length < maxOpenGenerations) return;
   throw new Refusal(
     'Conflict',
-    `Data keys can still be unwrapped under ${maxOpenGenerations} generations of the account key, and no more are retained. See dataKeyUsage for generations that are not in use any more, and destroy those.`,
+    `Data keys can still be unwrapped under ${maxOpenGenerations} generations of the account key, and no more are retained. Destroy the generations that dataKeyUsage shows as no longer in use.`,
   );
 }
 

@@ -41,7 +41,7 @@ export function refuseWhileInaccessible(view: AccountView): void {
   const info = infoOf(view, cause);
   throw new Refusal(
     'CustomerKeyInaccessible',
-    `The customer key of this account is inaccessible since ${iso(since)} (${cause}): ${meaningOf(cause)} Until access is back, the account can be read, listed and deleted, and nothing else. ${info.remedy}`,
+    `The customer key of this account is inaccessible since ${iso(since)} (${cause}): ${meaningOf(cause)} Until access returns, only GET, LIST and DELETE of the account work. ${info.remedy}`,
     { target: view.record.name, info },
   );
 }

@@ -77,7 +77,11 @@ export function createLeases(
     const jitter = 1 - (tools.random.bytes(1)[0] ?? 0) / 2560;
     const lifeMs = leaseMs * jitter;
     const lease: Lease = {
-      ...{ accountKey: opened.key, openedAt, openedMonotonic, lifeMs, isInGrace: false },
+      accountKey: opened.key,
+      openedAt,
+      openedMonotonic,
+      lifeMs,
+      isInGrace: false,
       longestMs: leaseMs + leaseGraceSeconds * 1000,
       renewAfter: openedMonotonic + lifeMs * 0.8,
     };

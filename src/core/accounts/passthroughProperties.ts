@@ -11,7 +11,7 @@ export function boundedKept(kept: PassthroughProperties): PassthroughProperties 
   if (JSON.stringify(kept).length <= maxKeptLength) return kept;
   throw new Refusal(
     'InvalidRequestContent',
-    `The properties that are kept as they came have at most ${maxKeptLength} characters as JSON, all together.`,
+    `The properties without a meaning to Keyward have at most ${maxKeptLength} characters as JSON, all together.`,
     { target: 'properties' },
   );
 }

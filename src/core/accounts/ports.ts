@@ -13,10 +13,10 @@ export interface AccountStore {
   damagedEtag(name: string): Promise<string | undefined>;
   /** Returns false when the record has changed, or is gone. */
   removeRecord(name: string, etag: string): Promise<boolean>;
-  /** Inserts record and entries in one batch. @throws LostRace when the name is taken. */
-  create(record: AccountRecord, entries: readonly AuditEntry[]): Promise<void>;
-  /** Replaces the record and inserts the entries, in one batch. */
-  save(record: Stored<AccountRecord>, entries: readonly AuditEntry[]): Promise<void>;
+  /** Inserts record and entries in one batch. Returns the row's ETag. @throws LostRace when the name is taken. */
+  create(record: AccountRecord, entries: readonly AuditEntry[]): Promise<string>;
+  /** Replaces the record and inserts the entries, in one batch. Returns the row's new ETag. @throws LostRace */
+  save(record: Stored<AccountRecord>, entries: readonly AuditEntry[]): Promise<string>;
   /** Replaces the record by a tombstone that retains the head of the audit chain. The entries stay. */
   replaceWithTombstone(record: Stored<AccountRecord>): Promise<void>;
   /** Names of all records, in order, from the accounts table itself: an account that a list has lost is included. */

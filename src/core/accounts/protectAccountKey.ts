@@ -70,7 +70,7 @@ export async function renewAccountKey(
   if ((kept?.keys.length ?? 0) >= maxOlderKeys)
     throw new Refusal(
       'Conflict',
-      `Secrets are still under ${maxOlderKeys} earlier account keys, and no more are kept. Try again when olderAccountKeys is gone from the account. If it has been there for an hour, rows that do not open hold it up: the account's SecretIntegrityFailed entries and the log name them.`,
+      `Secrets are still under ${maxOlderKeys} earlier account keys, which is the limit. Retry when the account has no olderAccountKeys. After an hour, the reason is rows that do not open: the account's SecretIntegrityFailed entries and the log name them.`,
     );
   refuseTooManyGenerations(record);
   const { atRest } = await service.rings();

@@ -5,6 +5,8 @@ import { DamagedRow } from '../base/damagedRow.ts';
 import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';
 import { fold, parseAccountName } from '../base/names.ts';
+import type { Stored } from '../base/stored.ts';
+import type { Watch } from '../watch/watch.ts';
 import { type AccountView, type ActiveAccount, verdictOn } from './account.ts';
 import type { AccountsDeps } from './deps.ts';
 import type { ArmPathFilter } from './ports.ts';
@@ -40,6 +42,16 @@ export async function findAccount(name: string, tools: ReadDeps): Promise<Accoun
   if (guessed !== undefined && verdictOn({ ...view, watch: guessed }) !== undefined) return { ...view, watch: guessed };
   const watch = await readWatch(binding);
   return { ...view, ...defined({ watch }) };
+}
+
+/** The account as it was just saved, so that its writer need not read it again. */
+export function savedView(
+  { value: record, etag }: Stored<ActiveAccount>,
+  watch: Watch | undefined,
+  { accountCache, clock }: Pick<AccountsDeps, 'accountCache' | 'clock'>,
+): AccountView {
+  accountCache.noteBinding(fold(record.name), bindingIdOf(record));
+  return { record, etag, readAt: clock.now(), ...defined({ watch }) };
 }
 
 /** @throws Refusal AccountNotFound */

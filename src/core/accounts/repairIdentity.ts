@@ -5,7 +5,7 @@
  * key.
  */
 import canonicalize from 'canonicalize';
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
 import { wipe } from '../base/bytes.ts';
 import { defined } from '../base/defined.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
@@ -38,10 +38,10 @@ export function repairIdentity(
     const key = parseKeyIdentifier(encryption.keyIdentifier, service.cloud);
     const binding = bindingOf(key, service.homeTenantId, identity);
     if (binding.id === encryption.binding.id)
-      throw new Refusal('Conflict', "The account's key is reached by this identity already.", { target: 'identity' });
+      throw new Refusal('Conflict', 'The account already reaches its key by this identity.', { target: 'identity' });
     await refuseForeign(binding, record.owner, service);
 
-    await withKeyUse({ record, purpose: 'repair', actor }, service, async (recording) => {
+    return withKeyUse({ record, purpose: 'repair', actor }, service, async (recording) => {
       const repaired = { ...encryption, binding };
       const provenAt = recording.clock.now();
       const opened = await openAccountKey({ ...record, encryption: repaired }, recording);
@@ -51,16 +51,17 @@ export function repairIdentity(
       const { wrappedAccountKey, accountKeyGeneration } = record;
       const { requestId } = opened.observed;
       const facts = requestId === undefined ? {} : { keyVaultRequestId: requestId };
-      const change = {
-        ...({ type: 'IdentityRepaired', actor, key: currentKeyIdentifier(encryption) } as const),
-        before: whoReaches(encryption.binding),
-        after: whoReaches(binding),
+      const change: AuditFacts = {
+        type: 'IdentityRepaired',
+        actor,
+        key: currentKeyIdentifier(encryption),
+        before: identityText(encryption.binding),
+        after: identityText(binding),
       };
       const proof = { at: provenAt, ...defined({ principal: opened.observed.principal }) };
-      const moved = { encryption: repaired, wrappedAccountKey, accountKeyGeneration, proof, facts };
-      await saveKeyChange(current, record, moved, { pending, change }, recording);
+      const key = { encryption: repaired, wrappedAccountKey, accountKeyGeneration, proof, facts };
+      return saveKeyChange(current, record, key, { pending, change }, recording);
     });
-    return getAccount(name, service);
   });
 }
 
@@ -68,12 +69,12 @@ export function repairIdentity(
 function repairable(view: AccountView): CustomerKeyEncryption {
   const { encryption } = view.record;
   if (encryption.type === 'SystemKey')
-    throw new Refusal('Conflict', 'The account is under the system key: no identity of a customer key to repair.');
+    throw new Refusal('Conflict', 'The account uses the system key, so it has no identity to repair.');
   const status = verdictOn(view)?.status;
   if (status === undefined || status === 'Accessible')
-    throw new Refusal('Conflict', "The account's key is accessible: change its identity with PATCH.");
+    throw new Refusal('Conflict', "The account's key is accessible. Change its identity with PATCH.");
   return encryption;
 }
 
 /** For the audit: tenant and identity as one text, equal for equal identities. */
-const whoReaches = ({ tenantId, identity }: Binding): string => canonicalize({ tenantId, ...identity }) ?? '';
+const identityText = ({ tenantId, identity }: Binding): string => canonicalize({ tenantId, ...identity }) ?? '';

@@ -32,14 +32,13 @@ export function rotateAccountKey(
     refuseWhileInaccessible(current);
     checkPreconditions(conditions, etagOf(current.record));
     const { record, facts: pending } = catchUp(current.record, current.watch);
-    await withKeyUse({ record, purpose: 'rotate', actor }, service, async (recording) => {
+    return withKeyUse({ record, purpose: 'rotate', actor }, service, async (recording) => {
       const renewed = await renewAccountKey({ ...current, record }, inputOf(record.encryption), recording);
       const change = { type: 'AccountKeyRotated', actor } as const;
-      await withPreconditions(conditions, () =>
+      return withPreconditions(conditions, () =>
         saveKeyChange(current, record, renewed, { pending, change }, recording),
       );
     });
-    return getAccount(name, service);
   });
 }
 

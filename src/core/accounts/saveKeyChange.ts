@@ -6,6 +6,7 @@ import { type AccountView, type ActiveAccount, wrappedByOf } from './account.ts'
 import { bind, confirmWatched, leaveBinding, rowToLeave } from './bindAccount.ts';
 import type { AccountsDeps } from './deps.ts';
 import type { Protected } from './protectAccountKey.ts';
+import { savedView } from './readAccount.ts';
 import { requestRekey } from './requestRekey.ts';
 import { saveAccount, storedOf } from './writeAccount.ts';
 
@@ -19,13 +20,15 @@ export async function saveKeyChange(
   { proof, facts, ...key }: Protected,
   audit: { readonly pending: readonly AuditFacts[]; readonly change: AuditFacts },
   service: AccountsDeps,
-): Promise<void> {
+): Promise<AccountView> {
   const leaving = await rowToLeave(record, service);
   const encryption = await bind(record, key.encryption, proof, service);
   const [before, after] = [wrappedByOf(record.encryption), wrappedByOf(encryption)];
   const change: AuditFacts = { before, after, ...audit.change, ...facts };
-  await saveAccount(storedOf(current), { ...record, ...key, encryption }, [...audit.pending, change], service);
-  await confirmWatched(encryption, proof, service);
+  const next = { ...record, ...key, encryption };
+  const saved = await saveAccount(storedOf(current), next, [...audit.pending, change], service);
+  const watch = await confirmWatched(encryption, proof, service);
   await leaveBinding(record.encryption, encryption, leaving, service);
   if (key.olderAccountKeys !== undefined) await requestRekey(fold(record.name), service);
+  return savedView(saved, watch, service);
 }

@@ -5,6 +5,7 @@
 import type { Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
 import { currentStatus, keyReleasedBy } from '../watch/verdictTimes.ts';
+import type { Verdict } from '../watch/watch.ts';
 import { type AccountView, leasePolicyOf, verdictOn } from './account.ts';
 
 export type Served =
@@ -13,11 +14,15 @@ export type Served =
   | { readonly served: 'untilLeaseEnd'; readonly until: EpochMs };
 
 export function servedOf(view: AccountView, ofService: Policy): Served {
-  const policy = leasePolicyOf(view.record, ofService);
   if (view.record.encryption.type === 'SystemKey') return { served: 'yes' };
   const verdict = verdictOn(view);
-  if (verdict === undefined || verdict.status === 'Inaccessible') return { served: 'no' };
-  const now = view.readAt ?? verdict.evidenceAt;
+  if (verdict === undefined) return { served: 'no' };
+  return servedBy(verdict, view.readAt ?? verdict.evidenceAt, leasePolicyOf(view.record, ofService));
+}
+
+/** By the verdict on the version that wraps the account key. `policy`: as it is for the account. */
+export function servedBy(verdict: Verdict, now: EpochMs, policy: Policy): Served {
+  if (verdict.status === 'Inaccessible') return { served: 'no' };
   if (currentStatus(verdict, now, policy) === 'Accessible') return { served: 'yes' };
   const until = keyReleasedBy(verdict, policy) ?? verdict.evidenceAt + policy.leaseSeconds * 1000;
   return now < until ? { served: 'untilLeaseEnd', until } : { served: 'no' };

@@ -11,7 +11,7 @@ import type { KeyFacts } from '../customerKey/validationChecks.ts';
 import { type Check, isValid } from '../customerKey/validationReport.ts';
 import { proveWrap } from './accountKey.ts';
 import type { AccountsDeps } from './deps.ts';
-import { type AccountInput, ownedOf, refuseChange } from './putAccount.ts';
+import { type AccountInput, ownedOf, refuseChange } from './planChange.ts';
 import { findAccount } from './readAccount.ts';
 
 export interface Validation {

@@ -13,22 +13,23 @@ export async function insertAccount(
   record: Omit<ActiveAccount, 'audit' | 'revision'>,
   facts: AuditFacts,
   tools: WriteTools,
-): Promise<void> {
+): Promise<Stored<ActiveAccount>> {
   const { audit } = await tools.rings();
   const [fact = facts] = withTrigger([facts], tools.trigger);
   const entry = appendEntry(record.instanceId, emptyChain, fact, tools.clock.now(), audit.newest);
-  await tools.accounts.create({ ...record, revision: 1, audit: headOf(entry) }, [entry]);
+  const value = { ...record, revision: 1, audit: headOf(entry) };
+  return { value, etag: await tools.accounts.create(value, [entry]) };
 }
 
 /** @throws LostRace when another writer was faster. */
-export async function saveAccount(
+export function saveAccount<T extends AccountRecord>(
   before: Stored<AccountRecord>,
-  next: AccountRecord,
+  next: T,
   facts: readonly AuditFacts[],
   tools: WriteTools,
-): Promise<void> {
+): Promise<Stored<T>> {
   const revised = { ...next, revision: before.value.revision + 1, updatedAt: tools.clock.now() };
-  await saveWithSameEtag(before, revised, facts, tools);
+  return saveWithSameEtag(before, revised, facts, tools);
 }
 
 const maxTries = 5;
@@ -37,20 +38,21 @@ const maxTries = 5;
  * A change that no caller sees: the account's ETag and time stay. Entries that were added since the record was read,
  * and changed nothing else of it, are no conflict. @throws LostRace when another writer was faster.
  */
-export async function saveWithSameEtag(
+export async function saveWithSameEtag<T extends AccountRecord>(
   before: Stored<AccountRecord>,
-  next: AccountRecord,
+  next: T,
   facts: readonly AuditFacts[],
   tools: WriteTools,
-): Promise<void> {
+): Promise<Stored<T>> {
   const { audit } = await tools.rings();
   const triggered = withTrigger(facts, tools.trigger);
   let current = before;
   for (let tries = 1; ; tries++) {
     const now = tools.clock.now();
     const { entries, head } = appendEntries(next.instanceId, current.value.audit, triggered, now, audit.newest);
+    const value = { ...next, audit: head };
     try {
-      return await tools.accounts.save({ value: { ...next, audit: head }, etag: current.etag }, entries);
+      return { value, etag: await tools.accounts.save({ value, etag: current.etag }, entries) };
     } catch (error) {
       const again = error instanceof LostRace && tries < maxTries ? await tools.accounts.read(next.name) : undefined;
       if (again === undefined || !isSameButForAudit(again.value, before.value)) throw error;
@@ -82,7 +84,7 @@ export function checkPreconditions(conditions: Preconditions, current: string | 
     throw new Refusal(
       'PreconditionFailed',
       current === undefined
-        ? `If-Match is set, and there is no such ${what}.`
+        ? `If-Match is set, but the ${what} does not exist.`
         : `The ${what} has changed, or exists: its ETag is ${current}. Read it again.`,
       { target: ifMatch === undefined ? 'If-None-Match' : 'If-Match' },
     );
@@ -94,9 +96,9 @@ export async function withPreconditions<T>(conditions: Preconditions, write: () 
   try {
     return await write();
   } catch (error) {
-    if (!(error instanceof LostRace) || conditions.ifMatch === undefined) throw error;
-    throw new Refusal('PreconditionFailed', 'The account changed while this call was at work. Read it again.', {
-      target: 'If-Match',
-    });
+    throw error instanceof LostRace && conditions.ifMatch !== undefined ? changedDuringCall() : error;
   }
 }
+
+export const changedDuringCall = (): Refusal =>
+  new Refusal('PreconditionFailed', 'The account changed during this call. Read it again.', { target: 'If-Match' });

@@ -3,7 +3,7 @@
  * input while work is left, and never a secret.
  */
 import * as z from 'zod';
-import type { AccountInput } from '../accounts/putAccount.ts';
+import type { AccountInput } from '../accounts/planChange.ts';
 import type { Preconditions } from '../accounts/writeAccount.ts';
 import type { Actor } from '../audit/auditEntry.ts';
 import type { ArmPath } from '../base/armPath.ts';

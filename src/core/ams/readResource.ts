@@ -13,7 +13,7 @@ export async function getResource(ref: ResourceRef, service: AmsDeps): Promise<S
     logDamagedRow(row, service);
     throw new Refusal(
       'KeyMaterialMismatch',
-      'The stored row of this resource is not what belongs there: it was edited or damaged. Nothing was changed. Restore it from a back-up, or delete the resource and write it again.',
+      'The stored row of this resource was edited or damaged. Nothing was changed. Restore it from a back-up, or delete the resource and write it again.',
       { target: ref.type },
     );
   }

@@ -13,7 +13,8 @@ import { type AccountView, etagOf } from '../accounts/account.ts';
 import { appendToChain } from '../accounts/appendAuditEntry.ts';
 import { deleteAccount } from '../accounts/deleteAccount.ts';
 import { refuseWhileInaccessible } from '../accounts/gate.ts';
-import { isRelease, patchAccount, putAccount, type SavedAccount } from '../accounts/putAccount.ts';
+import { isRelease } from '../accounts/planChange.ts';
+import { patchAccount, putAccount, type SavedAccount } from '../accounts/putAccount.ts';
 import { findAccount } from '../accounts/readAccount.ts';
 import type { Preconditions } from '../accounts/writeAccount.ts';
 import { recordForService } from '../audit/serviceAudit.ts';
@@ -100,8 +101,9 @@ async function carryOut(
   conditions: Preconditions,
   service: AmsDeps,
 ): Promise<SavedAccount> {
-  if (method === 'put') return putAccount(account, input, conditions, actor, service, { mayRelease });
-  return { view: await patchAccount(account, input, conditions, actor, service, { mayRelease }), created: false };
+  const change = { name: account, input, conditions, actor, permissions: { mayRelease } };
+  if (method === 'put') return putAccount(change, service);
+  return { view: await patchAccount(change, service), created: false };
 }
 
 /** The customer's vault did not answer, or throttled. Any other failure is Keyward's, and the caller tries again. */
@@ -118,7 +120,7 @@ function basisOf({ record: { instanceId, encryption } }: AccountView): Basis {
   return { instanceId, encryption: `${encryption.binding.id} ${encryption.keyIdentifier}` };
 }
 
-function wishedBy({ input: { encryption } }: Change, { cloud, homeTenantId }: AmsDeps): string {
+function requestedKeyOf({ input: { encryption } }: Change, { cloud, homeTenantId }: AmsDeps): string {
   if (encryption?.type !== 'CustomerKey') return 'SystemKey';
   const { keyIdentifier, identity } = encryption;
   return `${bindingOf(parseKeyIdentifier(keyIdentifier, cloud), homeTenantId, identity).id} ${keyIdentifier}`;
@@ -190,11 +192,11 @@ async function refuseOvertaken(change: Change, basis: Basis | undefined, service
   const now = view === undefined ? undefined : basisOf(view);
   if (now?.instanceId === basis?.instanceId && now?.encryption === basis?.encryption) return;
   // An earlier try did it and crashed before it could report that: repeating it changes nothing.
-  const isDone = now !== undefined && now.encryption === wishedBy(change, service);
+  const isDone = now !== undefined && now.encryption === requestedKeyOf(change, service);
   if (isDone && (basis === undefined || basis.instanceId === now.instanceId)) return;
   throw new Refusal(
     'Conflict',
-    'The account was created, deleted or moved to another key while this operation waited.',
+    'The account was created or deleted, or changed to another key, while this operation waited.',
   );
 }
 
@@ -224,12 +226,12 @@ const graceMs = 120_000;
 export async function findOperation(id: string, subscriptionId: string, service: AmsDeps): Promise<Operation> {
   const found = isOperationId(fold(id)) ? (await service.operations.read(fold(id)))?.value : undefined;
   if (found === undefined || !isInSubscription(found.place, { subscriptionId }))
-    throw new Refusal('NotFound', 'This subscription has no such operation; one is kept for two days.', {
+    throw new Refusal('NotFound', 'This subscription has no such operation. Operations are stored for two days.', {
       target: 'operationId',
     });
   const latest = found.startedAt + service.policy.operationTimeoutSeconds * 1000 + graceMs;
   if (found.status !== 'InProgress' || service.clock.now() < latest) return found;
-  const message = 'The operation was given up without being done. Ask for the change again.';
+  const message = 'The operation was given up before its change. Send the change again.';
   const error = found.pending?.failure ?? { code: 'ServiceUnavailable', message };
   return { ...found, status: 'Failed', endedAt: latest, error };
 }

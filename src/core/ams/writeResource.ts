@@ -149,7 +149,7 @@ async function conditionsFor(
   const stands = await service.secrets.read(secretRef);
   if (stands === undefined) return { ifNoneMatch: '*' };
   if (stands.value.of !== pathOfResource(ref) || namesSecret(current?.value, secretRef))
-    throw new Refusal('Conflict', `The account has a content key of the id ${secretRef.name} already.`, {
+    throw new Refusal('Conflict', `The account already has a content key with the id ${secretRef.name}.`, {
       target: at.join('.'),
     });
   // After the secret: a row that has come since it was read may name it.
@@ -263,5 +263,5 @@ export const existing = (ref: ResourceRef, current: StoredResource | undefined):
 /** @throws Refusal Conflict */
 export function refuseExisting(current: StoredResource | undefined): void {
   if (current === undefined) return;
-  throw new Refusal('Conflict', 'There is a resource of this name already. Delete it first, or take another name.');
+  throw new Refusal('Conflict', 'A resource of this name exists already. Delete it first, or choose another name.');
 }

@@ -143,7 +143,9 @@ export const ownChain = ({ serviceAudit }: Pick<ChainTools, 'serviceAudit'>): Ch
   id: serviceChain,
   head: async () => {
     const row = await serviceAudit.head();
-    return row === undefined ? emptyChain : (row.value ?? 'damaged');
+    if (row?.value === undefined) return row === undefined ? emptyChain : 'damaged';
+    const { sequence, hash } = row.value;
+    return { sequence, hash };
   },
   page: (asked) => serviceAudit.audit(asked),
 });

@@ -33,6 +33,8 @@ interface FieldTypes {
   actorKind: string;
   actor: string;
   chain: string;
+  /** SHA-256 of a signed checkpoint, base64url. */
+  hash: string;
   /** The id of the invocation: the `x-ms-request-id` of the answer. */
   requestId: string;
   /** The stack frames of an unexpected error, without its message. */
@@ -47,6 +49,8 @@ interface FieldTypes {
   flaw: Flaw;
   phase: RingPhase;
   role: WrappingRole;
+  /** Names of settings, separated by spaces. */
+  settings: string;
   /** The result of `describeError`. */
   error: string;
   /** Numbers. */

@@ -34,7 +34,14 @@ export interface DataKeyItem {
   readonly generation?: number;
   /** Under which a wrapped form came in and opened. */
   readonly seen?: number;
-  readonly failure?: { readonly code: ErrorCode; readonly message: string };
+  readonly failure?: ItemFailure;
+}
+
+export interface ItemFailure {
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** The field at fault. */
+  readonly target?: string;
 }
 
 export interface DataKeysAnswer {
@@ -48,6 +55,9 @@ export interface BoundBytes {
   readonly bytes: Bytes;
   readonly contextHash: Bytes;
 }
+
+/** One key of a batch as it came. A failure stays in its place among the results. */
+export type GivenKey = BoundBytes | { readonly failure: ItemFailure };
 
 /** New keys under one context. @throws Refusal AccountNotFound | CustomerKeyInaccessible @throws Unavailable */
 export function generateDataKeys(
@@ -71,45 +81,52 @@ export function generateDataKeys(
 
 /** Keys that the caller has: the bytes stay the caller's. @throws Refusal AccountNotFound | CustomerKeyInaccessible @throws Unavailable */
 export function wrapDataKeys(
-  keys: readonly BoundBytes[],
+  keys: readonly GivenKey[],
   call: DataKeyCall,
   service: DataKeysDeps,
 ): Promise<DataKeysAnswer> {
   return run('wrap', contextsOf(keys), call, service, (view, materialOf) =>
-    keys.map(wrapper(view, materialOf, service)),
+    keys.map(unlessFailed(wrapper(view, materialOf, service))),
   );
 }
 
 /** @throws Refusal AccountNotFound | CustomerKeyInaccessible @throws Unavailable */
 export function unwrapDataKeys(
-  keys: readonly BoundBytes[],
+  keys: readonly GivenKey[],
   call: DataKeyCall,
   service: DataKeysDeps,
 ): Promise<DataKeysAnswer> {
   return run('unwrap', contextsOf(keys), call, service, (view, materialOf) =>
-    keys.map((key) => unwrapOne(key, view, materialOf)),
+    keys.map(unlessFailed((key) => unwrapOne(key, view, materialOf))),
   );
 }
 
 /** The same keys under the newest generation; plaintext stays here. @throws Refusal AccountNotFound | CustomerKeyInaccessible @throws Unavailable */
 export function rewrapDataKeys(
-  keys: readonly BoundBytes[],
+  keys: readonly GivenKey[],
   call: DataKeyCall,
   service: DataKeysDeps,
 ): Promise<DataKeysAnswer> {
   return run('rewrap', contextsOf(keys), call, service, (view, materialOf) => {
     const seal = wrapper(view, materialOf, service);
-    return keys.map(({ bytes, contextHash }) => {
+    const rewrapOne = ({ bytes, contextHash }: BoundBytes): DataKeyItem => {
       const { plain, ...opened } = unwrapOne({ bytes, contextHash }, view, materialOf);
       if (plain === undefined) return opened;
       const item = seal({ bytes: plain, contextHash });
       wipe(plain);
       return { ...opened, ...item };
-    });
+    };
+    return keys.map(unlessFailed(rewrapOne));
   });
 }
 
-const contextsOf = (keys: readonly BoundBytes[]): Bytes[] => keys.map(({ contextHash }) => contextHash);
+const unlessFailed =
+  (work: (key: BoundBytes) => DataKeyItem) =>
+  (key: GivenKey): DataKeyItem =>
+    'failure' in key ? key : work(key);
+
+const contextsOf = (keys: readonly GivenKey[]): Bytes[] =>
+  keys.flatMap((key) => ('failure' in key ? [] : [key.contextHash]));
 
 /** The path of every call: gate, lease, work, audit. */
 async function run(
@@ -176,5 +193,5 @@ const notAuthentic = {
 const destroyed = (generation: number) =>
   ({
     code: 'DataKeyGenerationDestroyed',
-    message: `The operator has destroyed generation ${generation} of the account key for data keys: what was wrapped under it cannot be unwrapped any more.`,
+    message: `The operator has destroyed generation ${generation} of the account key for data keys. Keys that it wrapped cannot be unwrapped any more.`,
   }) as const;

@@ -55,14 +55,14 @@ function refuseWhileInUse(
   const { generation, isNewest, supersededAt, lastSeenAt } = usage;
   if (isNewest)
     throw conflict(
-      `Generation ${generation} is the newest: rotate the account key, and wrap the data keys again first.`,
+      `Generation ${generation} is the newest one. First rotate the account key and wrap the data keys again.`,
     );
   // A process that has not read the newer key yet may still wrap under this one: for seconds, and far shorter than a lease.
   const freeAt = (supersededAt ?? now) + leaseSeconds * 1000;
-  if (now < freeAt) throw conflict(`Generation ${generation} can still be in use. Try again after ${iso(freeAt)}.`);
+  if (now < freeAt) throw conflict(`Generation ${generation} can still be in use. Retry after ${iso(freeAt)}.`);
   if (lastSeenAt === undefined || lastSeenAt + seenStepMs <= notSeenSince) return;
   throw conflict(
-    `A data key under generation ${generation} was seen at ${iso(lastSeenAt)}, or up to ten minutes later. Wrap it again, or name a later time in notSeenSince when its data may be lost.`,
+    `A data key under generation ${generation} was seen at ${iso(lastSeenAt)}, or up to ten minutes later. Wrap it again, or set a later time in notSeenSince if its data may be lost.`,
   );
 }
 

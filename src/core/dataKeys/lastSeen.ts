@@ -26,7 +26,7 @@ export async function noteSeen(
       await dataKeyUse.markSeen(fold(name), instanceId, generation, clock.now());
     } catch (error) {
       seenLimiter.release([id]);
-      log.warn('The use of a data key generation was not noted', {
+      log.warn('The use of a data key generation was not recorded', {
         account: fold(name),
         generation,
         error: describeError(error),

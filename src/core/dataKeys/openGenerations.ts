@@ -62,7 +62,7 @@ function damaged({ record: { name } }: AccountView, { log }: OpenTools): Refusal
   log.error('An account key does not match its record', { account: fold(name) });
   return new Refusal(
     'KeyMaterialMismatch',
-    'What the data keys of this account are wrapped with does not open: its record was edited or damaged. Nothing was changed. Restore the record from a back-up.',
+    'The key that wraps the data keys of this account does not open, because its record was edited or damaged. Nothing was changed. Restore the record from a back-up.',
     { target: name },
   );
 }

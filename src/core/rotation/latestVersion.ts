@@ -55,7 +55,10 @@ export function unreadExpiries(watch: Watch, now: EpochMs): string[] {
 }
 
 /** The latest time at which the version can have been the newest; undefined while it is, or before the first read. */
-export function notLatestSince({ latest, superseded }: Watch, version: string): EpochMs | undefined {
+export function notLatestSince(
+  { latest, superseded }: Pick<Watch, 'latest' | 'superseded'>,
+  version: string,
+): EpochMs | undefined {
   return latest === undefined || latest.version === version ? undefined : (superseded?.[version] ?? latest.since);
 }
 

@@ -27,7 +27,7 @@ export function storedBytes({ ref, value }: StoredSecret): Bytes {
   if (typeof sealed !== 'string' || typeof name !== 'string' || fold(name) !== ref.name)
     throw new KeyMaterialMismatch('The row is not that of this secret.');
   const bytes = fromBase64(sealed);
-  if (base64(bytes) !== sealed) throw new KeyMaterialMismatch('The stored secret is no base64.');
+  if (base64(bytes) !== sealed) throw new KeyMaterialMismatch('The stored secret is not base64.');
   return bytes;
 }
 

@@ -91,6 +91,6 @@ function pieces(names: readonly string[]): string[][] {
 export const integrityFailure = (ref: SecretRef): Refusal =>
   new Refusal(
     'KeyMaterialMismatch',
-    `The stored bytes of ${pathOf(ref)} are not what belongs there: the row was edited, swapped or damaged. Nothing was changed. Write the secret again, or restore its row from a back-up.`,
+    `The stored bytes of ${pathOf(ref)} are not those of this secret: the row was edited, swapped or damaged. Nothing was changed. Write the secret again, or restore its row from a back-up.`,
     { target: ref.name },
   );

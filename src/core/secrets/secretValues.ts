@@ -71,7 +71,7 @@ function checkText(text: string, where: string): void {
   if (text.length === 0 || text.length > maxUrlLength)
     throw invalid(where, `This has 1 to ${maxUrlLength} characters.`);
   if (unfit.test(text) || !text.isWellFormed())
-    throw invalid(where, 'This holds a space, a control character, a backslash or half a character.');
+    throw invalid(where, 'This contains a space, a control character, a backslash or half a character.');
 }
 
 function checkUrl(text: string, where: string): void {
@@ -79,7 +79,7 @@ function checkUrl(text: string, where: string): void {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || url.protocol !== 'https:') throw invalid(where, 'This must be an absolute https URL.');
   if (url.username !== '' || url.password !== '')
-    throw invalid(where, 'A URL with a user name or password is not taken: put the credential into the query string.');
+    throw invalid(where, 'A URL with a user name or password is refused. Write the credential in the query string.');
 }
 
 /** What was protected. @throws KeyMaterialMismatch */

@@ -1,7 +1,7 @@
 /**
- * Key Vault diagnostic records (category AuditEvent), where a customer streams them: the only push source that sees a key deleted
- * or disabled. Judged by `properties.httpStatusCode`, because `resultType` says Success for a 404 as well (Key Vault docs,
- * "Azure Key Vault logging"). Like every event they mean "look now" and nothing else (INV-5).
+ * Key Vault diagnostic records (category AuditEvent), for customers that stream them. No other push source reports a
+ * deleted or disabled key. The result comes from `properties.httpStatusCode`, because `resultType` says Success for a
+ * 404 too (Key Vault docs, "Azure Key Vault logging"). Like every event, a record only requests a look (INV-5).
  */
 
 import { fold } from '../base/names.ts';
@@ -25,7 +25,9 @@ const telling = new Set(
   ].map(fold),
 );
 
-/** The targets of one Event Hubs message: an envelope of several records, or anything else, which targets nobody. */
+/**
+ * The targets of one Event Hubs message: an envelope of several records, or any other message, which has no targets.
+ */
 export function targetsOfDiagnostics(message: unknown, cloud: Cloud): EventTarget[] {
   const records = fieldOf(message, 'records');
   if (!Array.isArray(records)) return [];

@@ -1,6 +1,7 @@
 /**
- * Events say who to look at, never what to do (INV-5). Each is read as tolerantly as the real ones demand (keys in any case,
- * numbers as text, fields missing), and nothing in it is trusted: it can only name a vault that is already watched.
+ * Events select the key to look at, never what to do (INV-5). The reader is as tolerant as real events require (names
+ * in any case, numbers as text, missing fields). It trusts nothing in an event: an event can only name a vault that is
+ * already watched.
  */
 
 import { fold } from '../base/names.ts';
@@ -13,7 +14,7 @@ import type { VaultWorkDeps } from './deps.ts';
 export interface EventTarget {
   readonly vaultHost: string;
   readonly keyName?: string;
-  /** For the audit: the event that says so, as far as its id can be told. */
+  /** The id of the event for the audit, when it has the form of an id. */
   readonly eventId?: string;
 }
 
@@ -26,7 +27,10 @@ export interface ReceivedEvent {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** Undefined when it is no event at all; then it is acknowledged and logged, since redelivery would not mend it. */
+/**
+ * Undefined when the message is not an event. It is then acknowledged and logged, because a redelivery would be the
+ * same.
+ */
 export function readEvent(input: unknown): ReceivedEvent | undefined {
   const fields = folded(input);
   if (fields === undefined) return undefined;
@@ -51,7 +55,7 @@ const keyEventTypes = new Set(
   ),
 );
 
-/** The vault, and key, that a Key Vault event targets; undefined for types that say nothing about keys. */
+/** The vault and key that a Key Vault event targets; undefined for types that report nothing about keys. */
 export function targetOfKeyEvent(event: ReceivedEvent, cloud: Cloud): EventTarget | undefined {
   if (!keyEventTypes.has(fold(event.type))) return undefined;
   const vaultName = vaultNameIn(event.source) ?? textOf(event.data.vaultname);
@@ -61,13 +65,13 @@ export function targetOfKeyEvent(event: ReceivedEvent, cloud: Cloud): EventTarge
   return keyName === undefined ? vault : { ...vault, keyName: fold(keyName) };
 }
 
-/** Undefined when the name is no vault's. */
+/** Undefined when the name is not that of a vault. */
 export function targetOfVault(vaultName: string | undefined, cloud: Cloud): EventTarget | undefined {
   const vaultHost = fold(vaultName ?? '') + keyVaultSuffixes[cloud][0];
   return isKeyVaultHost(vaultHost, cloud) ? { vaultHost } : undefined;
 }
 
-/** The vault below, or named in, an Azure Resource Manager id. Its letter case differs from event to event. */
+/** The vault in an Azure Resource Manager id, or that the id is below. Its letter case differs from event to event. */
 export function vaultNameIn(resourceId: string): string | undefined {
   return /\/providers\/microsoft\.keyvault\/vaults\/([^/]+)/.exec(fold(resourceId))?.[1];
 }
@@ -75,7 +79,7 @@ export function vaultNameIn(resourceId: string): string | undefined {
 const textOf = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' && value.length <= 127 ? value : undefined;
 
-/** Wakes the vault if anybody's key is there. Answers whether it did. */
+/** Wakes the vault if an account uses a key in it. Returns whether it did. */
 export async function wake(target: EventTarget, service: Pick<VaultWorkDeps, 'vaults' | 'queue'>): Promise<boolean> {
   const vault = vaultIdOf(target.vaultHost);
   if ((await service.vaults.bindings(vault)).length === 0) return false;
@@ -88,8 +92,8 @@ export async function wake(target: EventTarget, service: Pick<VaultWorkDeps, 'va
 const resourceEventTypes = /^microsoft\.resources\.resource(write|delete|action)success$/;
 
 /**
- * The vault that an Azure Resource Manager event targets: itself deleted, recovered or changed, or a role assignment on it. An
- * assignment at a wider scope names no vault, and is left to the next sweep.
+ * The vault that an Azure Resource Manager event targets: the vault was deleted, recovered or changed, or a role
+ * assignment on it was. An assignment at a wider scope names no vault, so the next sweep finds its effect.
  */
 export function targetOfResourceEvent(event: ReceivedEvent, cloud: Cloud): EventTarget | undefined {
   if (!resourceEventTypes.test(fold(event.type))) return undefined;
@@ -98,15 +102,15 @@ export function targetOfResourceEvent(event: ReceivedEvent, cloud: Cloud): Event
   return targetOfVault(vaultName, cloud);
 }
 
-/** Of an event of either kind. */
+/** The target of an event of either kind. */
 export const targetOfEvent = (event: ReceivedEvent, cloud: Cloud): EventTarget | undefined =>
   targetOfKeyEvent(event, cloud) ?? targetOfResourceEvent(event, cloud);
 
-/** An id that could be anything but one is not told. */
+/** The id when it has the form of an id; any other text is left out. */
 export const eventIdOf = ({ id }: ReceivedEvent): Pick<EventTarget, 'eventId'> =>
   /^[\w-]{1,64}$/.test(id) ? { eventId: id } : {};
 
-/** One target a vault: where events name several of its keys, the vault itself. */
+/** One target per vault: the vault itself when events name several of its keys. */
 export function targetsByVault(events: readonly ReceivedEvent[], cloud: Cloud): EventTarget[] {
   const targets = new Map<string, EventTarget>();
   for (const event of events) {
@@ -114,7 +118,7 @@ export function targetsByVault(events: readonly ReceivedEvent[], cloud: Cloud): 
     if (target === undefined) continue;
     const { vaultHost, keyName } = target;
     const known = targets.get(vaultHost);
-    // Of several events the first is told.
+    // Of several events, the audit names the first.
     const { keyName: _, ...vault } = known ?? {};
     if (known === undefined) targets.set(vaultHost, { ...target, ...eventIdOf(event) });
     else if (known.keyName !== keyName) targets.set(vaultHost, { vaultHost, ...vault });

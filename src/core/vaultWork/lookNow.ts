@@ -27,7 +27,7 @@ export async function lookNow(target: LookTarget, service: VaultWorkDeps): Promi
   }
   await auditLooks(round, asked);
   if (looked.length > 0) return looked;
-  throw new Refusal('NotFound', 'No account is bound to this key: there is nothing to look with.', {
+  throw new Refusal('NotFound', 'No account uses this key, so Keyward cannot check it.', {
     target: 'keyIdentifier',
   });
 }
@@ -35,7 +35,7 @@ export async function lookNow(target: LookTarget, service: VaultWorkDeps): Promi
 async function bindingOfAccount(name: string, service: VaultWorkDeps): Promise<string[]> {
   const { encryption } = (await getAccount(name, service)).record;
   if (encryption.type === 'CustomerKey') return [encryption.binding.id];
-  throw new Refusal('NotFound', 'The account is under the system key: it has no customer key to look at.', {
+  throw new Refusal('NotFound', 'The account uses the system key, so it has no customer key to check.', {
     target: 'account',
   });
 }

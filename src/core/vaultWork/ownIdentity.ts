@@ -1,4 +1,4 @@
-/** Denials that are Keyward's own fault, because its identity is another than the one that the customers granted. */
+/** Denials that are Keyward's own fault, because its identity differs from the one that the customers granted. */
 import type { Actor } from '../audit/auditEntry.ts';
 import { recordForService } from '../audit/serviceAudit.ts';
 import { defined } from '../base/defined.ts';
@@ -21,8 +21,8 @@ const keyward = { kind: 'keyward', id: 'watch' } as const;
 type Denied = Pick<Evidence, 'version' | 'takenAt' | 'cause' | 'principal' | 'isUnnamed'>;
 
 /**
- * Whether a denied look shows another principal than the granted one, or is held back as part of a burst. It notes the
- * owner, and IdentityReplaced is announced once for all of them.
+ * Whether a denied look shows another principal than the granted one, or is held back as part of a burst. It records
+ * the owner. IdentityReplaced is announced once for all owners.
  */
 export async function isOwnFault(
   watch: Watch,
@@ -38,7 +38,7 @@ export async function isOwnFault(
   const isReplaced = isOfReplacedIdentity(watch, evidence);
   if (isUnnamed === undefined && !isReplaced) return false;
 
-  // A held denial stays held, however the burst is forgotten, until access is back or an operator confirms it.
+  // A held denial stays held, even after the burst is forgotten, until access returns or an operator confirms it.
   const isHeld = verdict.status === 'Unreachable' && verdict.cause === 'IdentityReplaced';
   const { state, since } = await noted(identity, { owner, takenAt, isReplaced, isHeld, verdict }, service);
   const isOurs = isReplaced || (isHeld ? verdict.since > (state.confirmedAt ?? 0) : isInBurst(state, since));
@@ -66,7 +66,8 @@ async function noted(
     const isContinuing = known !== undefined && known.since > verdict.lastAccessibleAt;
     if (isHeld || isContinuing) return { state: before, since: known?.since ?? takenAt };
     const state = withDenial(before, { owner, since: takenAt, ...(isReplaced ? { isReplaced: true as const } : {}) });
-    if (!(await identityDenials.write(state, stored?.etag))) throw new LostRace('Another look noted its denial.');
+    if (!(await identityDenials.write(state, stored?.etag)))
+      throw new LostRace('Another look has recorded its denial.');
     return { state, since: takenAt };
   });
 }
@@ -104,7 +105,7 @@ export interface OwnIdentity extends Partial<Pick<IdentityDenials, 'denials' | '
   readonly isHeldBack: boolean;
 }
 
-/** The identities that the settings name, and each that vaults denied. */
+/** The identities in the settings, and every identity that a vault has denied. */
 export async function ownIdentities(service: VaultWorkDeps): Promise<OwnIdentity[]> {
   const denied = await service.identityDenials.list();
   const known = service.ownIdentities.map(({ identity }) => identity);
@@ -131,7 +132,7 @@ export async function confirmDenials(identity: KeyVaultIdentity, actor: Actor, s
     const stored = await service.identityDenials.read(identity);
     if (stored === undefined) return undefined;
     const after = { ...stored.value, confirmedAt: service.clock.now() };
-    if (!(await service.identityDenials.write(after, stored.etag))) throw new LostRace('A look noted a denial.');
+    if (!(await service.identityDenials.write(after, stored.etag))) throw new LostRace('A look has recorded a denial.');
     return stored.value;
   });
   if (before === undefined) return;

@@ -39,6 +39,6 @@ export interface RangeState {
 export interface RangeStore {
   read(range: RangeWork): Promise<RangeState>;
   write(range: RangeWork, state: RangeState): Promise<void>;
-  /** The states of all ranges that a worker has written, of so many. */
+  /** The states of all ranges, of so many, in order; empty where no worker has written one. */
   all(of: number): Promise<RangeState[]>;
 }

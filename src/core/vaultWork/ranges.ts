@@ -1,7 +1,10 @@
-/** Ranges of vaults: equal parts of the space of vault ids. Ids are hashes, so every range has about as many vaults as any other. */
+/**
+ * Ranges of vaults: equal parts of the space of vault ids. Ids are hashes, so all ranges have about the same number of
+ * vaults.
+ */
 import type { VaultRange } from '../watch/ports.ts';
 
-/** What one message of a sweep names: a part of all vaults, and of how many parts. */
+/** The content of one message of a sweep: the number of a range, and the number of all ranges. */
 export interface RangeWork {
   readonly range: number;
   readonly of: number;
@@ -9,7 +12,7 @@ export interface RangeWork {
 
 const digits = 4;
 const space = 16 ** digits;
-/** Above every id: ids are hexadecimal. */
+/** Greater than every id, because ids are hexadecimal. */
 const end = 'g';
 
 /** The ids of a range, by their first digits. */

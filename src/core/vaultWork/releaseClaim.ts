@@ -44,7 +44,7 @@ export function releaseClaim(name: ClaimName, actor: Actor, service: VaultWorkDe
 async function found({ kind, value }: ClaimName, { claims }: VaultWorkDeps) {
   const claim = await claims.find(kind, fold(value));
   if (claim !== undefined) return claim;
-  throw new Refusal('NotFound', 'Nobody holds this claim.', { target: 'value' });
+  throw new Refusal('NotFound', 'No owner holds this claim.', { target: 'value' });
 }
 
 interface BoundThrough {
@@ -54,7 +54,7 @@ interface BoundThrough {
 
 function inUse({ count, first }: BoundThrough): Refusal {
   const many = count < maxCounted ? String(count) : `${maxCounted} or more`;
-  const message = `Accounts are bound through it, or were being bound in the last hour: ${many}, '${first}' among them. Delete or move them first.`;
+  const message = `Accounts are bound through it, or were being bound in the last hour: ${many}, '${first}' among them. Delete them, or change their keys, first.`;
   return new Refusal('Conflict', message, { target: 'value', info: { accounts: count, account: first } });
 }
 

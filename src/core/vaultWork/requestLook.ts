@@ -1,6 +1,6 @@
 /**
- * A denial that a lease, a reveal, a data key or a change meets requests a look through the queue: verdict, audit and
- * announcement follow within the bound, also where no timer runs. The denial itself is no evidence.
+ * When a lease, a reveal, a data key or a change meets a denial, it requests a look through the queue. Verdict, audit
+ * and announcement follow within the bound, even when no timer runs. The denial itself is not evidence.
  */
 import type { AccountsDeps } from '../accounts/deps.ts';
 import { describeError } from '../base/errors.ts';

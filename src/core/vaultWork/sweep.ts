@@ -1,6 +1,6 @@
 /**
- * The timer's part of a sweep: one message for each range of vaults, however many vaults there are. What is due stands in the tables, and
- * the workers decide.
+ * The timer's part of a sweep: one message for each range of vaults, for any number of vaults. The tables hold the due
+ * work, and the workers decide.
  */
 import pLimit from 'p-limit';
 import { describeError } from '../base/errors.ts';
@@ -11,10 +11,10 @@ import { sweepRange } from './sweepRange.ts';
 
 const sendsAtOnce = 32;
 const rangesAtOnce = 4;
-/** A handler may run for ten minutes, and the next sweep comes after one. */
+/** A handler may run for ten minutes, and the next sweep starts after one. */
 const workMs = 45_000;
 
-/** Returns the number of ranges. A range whose message cannot be sent is worked on here, as far as the time lasts. */
+/** Returns the number of ranges. It works itself on a range whose message cannot be sent, while its time lasts. */
 export async function sweep(service: VaultWorkDeps): Promise<number> {
   const { queue, log, policy } = service;
   const ranges = allRanges(policy.sweepRanges);
@@ -41,7 +41,7 @@ async function workHere(ranges: readonly RangeWork[], service: VaultWorkDeps): P
     try {
       await sweepRange(range, service);
     } catch (error) {
-      // One range's failure stops no other. How old its looks become shows it.
+      // A failure of one range does not stop the others. The age of its looks shows it.
       service.log.error('Work on a vault failed', { range: range.range, error: describeError(error) });
     }
   });
@@ -51,8 +51,8 @@ async function workHere(ranges: readonly RangeWork[], service: VaultWorkDeps): P
 const overdueMs = 120_000;
 
 /**
- * A timer can die while calls and messages are still served. Each of them that finds the sweep overdue runs it, and the
- * conditional write lets one of them do so. A mark of the future comes from a wrong clock.
+ * A timer can stop while calls and messages are still served. Each of them that finds the sweep overdue tries to run
+ * it, and the conditional write admits one. A mark of the future comes from a wrong clock.
  */
 export async function sweepIfOverdue(service: VaultWorkDeps): Promise<boolean> {
   const { clock, sweepMark, log } = service;
@@ -67,7 +67,7 @@ export async function sweepIfOverdue(service: VaultWorkDeps): Promise<boolean> {
   return true;
 }
 
-/** A sweep as the timer makes it: it leaves a mark, which shows how long ago it was. */
+/** A sweep as the timer runs it: it stores its time, which shows how long ago it was. */
 export async function timedSweep(service: VaultWorkDeps): Promise<number> {
   const before = await service.sweepMark.read();
   const ranges = await sweep(service);

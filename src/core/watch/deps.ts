@@ -6,6 +6,6 @@ export interface WatchDeps extends AuditDeps {
   readonly bindings: AuditDeps['bindings'] & WatchStore & BoundAccountStore;
   readonly vaults: VaultDirectory & VaultBudgets;
   readonly keyVault: KeyVault;
-  /** Tells the looks of this process from those of others. */
+  /** Distinguishes the looks of this process from those of others. */
   readonly processId: string;
 }

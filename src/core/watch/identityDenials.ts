@@ -1,17 +1,17 @@
 /**
- * Permission denials behind one identity of Keyward. Where neither the token nor the refusal names the caller, a denial
- * cannot be compared with the principal that the customer granted. A replaced identity is denied by all its customers
- * together, so the denials of one burst are Keyward's own fault until an operator says otherwise. Pure.
+ * Permission denials of one identity of Keyward. When neither the token nor the refusal names the caller, a denial
+ * cannot be compared with the principal that the customer granted. All customers of a replaced identity deny it at the
+ * same time. So the denials of one burst count as Keyward's own fault until an operator says otherwise. Pure.
  *
- * The count is of owners. One customer is one owner, however many keys it has, and so is never held back.
+ * The count is of owners. A single customer is one owner with any number of keys, so its denials are never held back.
  */
 import type { EpochMs } from '../base/time.ts';
 import type { KeyVaultIdentity } from '../customerKey/binding.ts';
 
-/** So many owners, whose denials began within this time, make a burst. Two sweeps see every key. */
+/** This many owners whose denials began within this time make a burst. Two sweeps see every key. */
 export const burstOwners = 3;
 export const burstMs = 120_000;
-/** A look may come by a key this much later than by another: no denial of an unnamed principal is confirmed before. */
+/** Looks at two keys can be this far apart. No denial of an unnamed principal is confirmed earlier. */
 export const burstWaitMs = 30_000;
 /** By then the sweeps have seen all owners, and the announcement names them. */
 const announceAfterMs = 180_000;
@@ -43,7 +43,7 @@ export function withDenial(state: IdentityDenials, denial: OwnerDenial): Identit
   return { ...state, denials: [...others, denial].slice(-maxOwners) };
 }
 
-/** Whether a denial that began then is part of a burst that no operator has confirmed. */
+/** Whether a denial that began at this time is part of a burst that no operator has confirmed. */
 export function isInBurst({ denials, confirmedAt = 0 }: IdentityDenials, began: EpochMs): boolean {
   if (began <= confirmedAt) return false;
   const near = denials.filter(({ since }) => since > confirmedAt && Math.abs(since - began) <= burstMs);

@@ -8,8 +8,8 @@
  *       │  └─────────┘ a good look   │                                        │
  *       └────────────────────────────┴────────────────────────────────────────┘  a good look, at any time
  *
- * An outage changes nothing that a customer can notice: in Suspect it neither counts nor resets, in Inaccessible it does not
- * restore. Pure: no I/O, no clock.
+ * An outage has no effect on a customer: in Suspect it neither counts nor resets, in Inaccessible it does not restore.
+ * Pure: no I/O, no clock.
  */
 import { type Cause, classOf } from '../base/causes.ts';
 import { defined } from '../base/defined.ts';
@@ -21,8 +21,9 @@ import { keyReleasedBy } from './verdictTimes.ts';
 import { accessibleVerdict, type Denials, type Evidence, type Transition, type Verdict, type Watch } from './watch.ts';
 
 /**
- * The verdict after one more piece of evidence; the same object when the evidence is not newer than what it rests on.
- * `elapsedMs` is the proven time of the look; a time of day, where the evidence is no look of the binding's own.
+ * The verdict after one more piece of evidence. Returns the same object when the evidence is not newer than that of the
+ * verdict. `elapsedMs` is the proven time of the look, or a time of day when the evidence is not a look at this
+ * binding.
  */
 export function judge(
   verdict: Verdict,
@@ -44,14 +45,14 @@ export function judge(
   const deniedAs = cause === evidence.cause ? undefined : evidence.cause;
   if (!isDenying(cause, policy)) return afterOutage(seen, cause, at, deniedAs);
 
-  const denials = { ...verdict.denials, [cause]: counted(verdict.denials[cause], at, elapsedMs, policy) };
+  const denials = { ...verdict.denials, [cause]: counted(verdict.denials[cause], evidence, elapsedMs, policy) };
   if (verdict.status === 'Inaccessible') return { ...seen, cause, denials };
   return isConfirmed(cause, denials[cause], evidence, policy)
     ? { ...seen, status: 'Inaccessible', cause, denials, since: at }
     : { ...seen, status: 'Suspect', cause, denials, since: verdict.status === 'Suspect' ? verdict.since : at };
 }
 
-/** Whether a look that showed this cause must be followed by a control look. */
+/** Whether a control look must follow a look with this cause. */
 export function needsControlLook(cause: Cause, policy: Policy): boolean {
   return isDenying(cause, policy) && confirmationOf(cause, policy).needsControlLook;
 }
@@ -63,8 +64,9 @@ function attributed({ cause, controlLook }: Evidence, policy: Policy): Cause | u
 }
 
 /**
- * A denial of another principal than the one of the last good look: the customer granted that one, and has not refused this one.
- * The principal of an application in the customer's tenant is the customer's to remove and to create again.
+ * A denial of another principal than that of the last good look: the customer granted the earlier one, and has not
+ * refused this one. The principal of an application in the customer's tenant belongs to the customer, who can remove it
+ * and create it again.
  */
 export function isOfReplacedIdentity(
   { binding, provenBy }: Pick<Watch, 'binding' | 'provenBy'>,
@@ -86,7 +88,7 @@ function afterOutage(seen: Verdict, cause: Cause, at: EpochMs, deniedAs?: Cause)
   }
 }
 
-/** Permission denials that were being confirmed are explained: they are Keyward's own fault, and no longer count. */
+/** Permission denials in confirmation are explained: they are Keyward's own fault and no longer count. */
 function afterReplacedIdentity(seen: Verdict, at: EpochMs): Verdict {
   if (seen.status !== 'Suspect') return afterOutage(seen, 'IdentityReplaced', at);
   const { KeyPermissionDenied: _explained, ...denials } = seen.denials;
@@ -95,17 +97,23 @@ function afterReplacedIdentity(seen: Verdict, at: EpochMs): Verdict {
   return { ...seen, denials, status: 'Unreachable', cause: 'IdentityReplaced', since: at };
 }
 
-function counted(before: Denials | undefined, at: EpochMs, elapsedMs: number, policy: Policy): Denials {
-  if (before === undefined) return { looks: 1, overMs: 0, firstAt: at, lastMs: elapsedMs };
+function counted(
+  before: Denials | undefined,
+  { takenAt, keyVaultRequestId }: Evidence,
+  elapsedMs: number,
+  policy: Policy,
+): Denials {
+  const first = defined({ firstKeyVaultRequestId: keyVaultRequestId });
+  if (before === undefined) return { looks: 1, overMs: 0, firstAt: takenAt, lastMs: elapsedMs, ...first };
   const gapMs = elapsedMs - before.lastMs;
   if (gapMs < policy.lookSpacingSeconds * 1000) return before;
   const overMs = before.overMs + Math.min(gapMs, 2 * policy.lookIntervalSuspectSeconds * 1000);
-  return { looks: before.looks + 1, overMs, firstAt: before.firstAt, lastMs: elapsedMs };
+  return { ...before, looks: before.looks + 1, overMs, lastMs: elapsedMs };
 }
 
 function isConfirmed(cause: DenyingCause, denials: Denials | undefined, evidence: Evidence, policy: Policy): boolean {
   const needed = confirmationOf(cause, policy);
-  // The rule of identityDenials.ts needs the looks at the other owners' keys first.
+  // The rule of identityDenials.ts first needs the looks at the keys of other owners.
   const waitMs = cause === 'KeyPermissionDenied' && evidence.isUnnamed ? burstWaitMs : 0;
   return (
     denials !== undefined &&
@@ -119,7 +127,7 @@ function isConfirmed(cause: DenyingCause, denials: Denials | undefined, evidence
 export function observe(watch: Watch, evidence: Evidence, policy: Policy, elapsedMs?: number): Watch {
   const before = Object.hasOwn(watch.versions, evidence.version) ? watch.versions[evidence.version] : undefined;
   if (before === undefined || evidence.bindingId !== watch.binding.id) return watch;
-  // No look was recorded since this one began: it is the newest, also where a clock was set back since the last.
+  // No look was recorded since this one began, so it is the newest, even when a clock was set back since the last look.
   const isNewest = evidence.afterLooks === undefined ? undefined : evidence.afterLooks === watch.lookCount;
   const attributedEvidence: Evidence = isOfReplacedIdentity(watch, evidence)
     ? { ...evidence, cause: 'IdentityReplaced' }
@@ -143,17 +151,28 @@ export function observe(watch: Watch, evidence: Evidence, policy: Policy, elapse
     at: evidence.takenAt,
     ...defined({ cause: after.cause }),
     ...proof,
-    ...defined({ keyReleasedBy: refusedAfter ? keyReleasedBy(after, policy) : undefined }),
+    ...(refusedAfter ? refusalFacts(after, policy) : {}),
   };
   return { ...seen, epoch: transition.epoch, transitions: bounded([...watch.transitions, transition]) };
 }
 
-/** Far more than verdicts change between two passes over the accounts. */
+/** What a receipt of the revocation says (attestation/revocationReceipt.ts). */
+function refusalFacts(verdict: Verdict, policy: Policy): Partial<Transition> {
+  const [first] = Object.values(verdict.denials).toSorted((a, b) => a.firstAt - b.firstAt);
+  return defined({
+    keyReleasedBy: keyReleasedBy(verdict, policy),
+    lastUsedAt: verdict.lastAccessibleAt,
+    firstRefusedAt: first?.firstAt,
+    firstKeyVaultRequestId: first?.firstKeyVaultRequestId,
+  });
+}
+
+/** Far more than the number of verdicts that change between two passes over the accounts. */
 const maxTransitions = 300;
 
 /**
- * A watch that is not reconciled for very long keeps the newest transition of each version: what its accounts are now. The binding's own
- * chain has all of them.
+ * A watch that is not reconciled for a very long time keeps the newest transition of each version, which is the present
+ * state of its accounts. The binding's own chain has all transitions.
  */
 function bounded(transitions: readonly Transition[]): readonly Transition[] {
   if (transitions.length <= maxTransitions) return transitions;
@@ -162,7 +181,10 @@ function bounded(transitions: readonly Transition[]): readonly Transition[] {
   return transitions.filter((one) => one !== oldest);
 }
 
-/** What the evidence shows of Keyward's own identity, apart from the verdict. No answer shows nothing about it. */
+/**
+ * The facts that the evidence shows about Keyward's own identity, separate from the verdict. A missing answer shows
+ * none.
+ */
 function withIdentity(watch: Watch, evidence: Evidence, policy: Policy): Watch {
   const cause = attributed(evidence, policy);
   const named = evidence.principal === undefined ? watch : { ...watch, calledAs: evidence.principal };

@@ -1,6 +1,7 @@
 /**
- * What is known of a key's newest version, and of the expiry of versions in use. Pure. A superseded version keeps the time, because it
- * is safe to disable only a while later: a caller may have read it as the latest just before, and be wrapping with it.
+ * The facts about a key's newest version, and about the expiry of versions in use. Pure. A superseded version keeps the
+ * time of its replacement. It is safe to disable only some time after, because a caller may have read it as the latest
+ * just before and be wrapping with it.
  */
 import { isDenied } from '../base/causes.ts';
 import { defined } from '../base/defined.ts';
@@ -13,10 +14,10 @@ import type { Expiry, Watch } from './watch.ts';
 /** A batch of the tables holds 100 rows. */
 const maxWarningsAtOnce = 60;
 
-/** Of superseded versions that wrap no account, this many are remembered. */
+/** The number of superseded versions without accounts that a watch remembers. */
 const maxSuperseded = 50;
 
-/** The watch that knows the newest version from the operation that has just proven it. */
+/** The watch with the newest version from the operation that has just proven it. */
 export const withProvenNewest = (watch: Watch, newest: KeyDescription, at: EpochMs, policy: Policy): Watch => ({
   ...withExpiry(withNewest(watch, newest, at), newest, at, policy),
   targetVersion: newest.version,
@@ -25,8 +26,8 @@ export const withProvenNewest = (watch: Watch, newest: KeyDescription, at: Epoch
 const halfAnHourMs = 1_800_000;
 
 /**
- * Since when, and why, Keyward does not see new versions of a key that it can use: at once when the vault denies the read, and after
- * half an hour without an answer.
+ * Since when, and why, Keyward cannot see new versions of a key that it can use: at once when the vault denies the
+ * read, and after half an hour without an answer.
  */
 export function unreadableNewest({ newestUnread, lastVersionCheckAt }: Watch): Watch['newestUnread'] {
   if (newestUnread === undefined) return undefined;
@@ -34,7 +35,7 @@ export function unreadableNewest({ newestUnread, lastVersionCheckAt }: Watch): W
   return isDenied(cause) || lastVersionCheckAt - since >= halfAnHourMs ? newestUnread : undefined;
 }
 
-/** Every other version that is known is not the latest from now on, unless it was found not to be before. */
+/** From now on every other known version is not the latest, unless that was already found earlier. */
 export function withNewest(watch: Watch, { version, keyType, bits }: KeyDescription, at: EpochMs): Watch {
   const { latest } = watch;
   if (latest?.version === version) return watch;
@@ -47,7 +48,10 @@ export function withNewest(watch: Watch, { version, keyType, bits }: KeyDescript
   return { ...watch, latest: { version, since: at, keyType, bits }, superseded: Object.fromEntries(kept) };
 }
 
-/** The watch that knows this version's expiry, and warns of every version's as of now. Versions that wrap nobody are forgotten. */
+/**
+ * The watch with this version's expiry, and with the current warnings of all versions. It drops versions without
+ * accounts.
+ */
 export function withExpiry(watch: Watch, key: KeyDescription, now: EpochMs, policy: Policy): Watch {
   const { expiresOn } = key;
   const read: Expiry = { readAt: now, ...defined({ expiresOn }) };
@@ -57,7 +61,7 @@ export function withExpiry(watch: Watch, key: KeyDescription, now: EpochMs, poli
     .map(([version, expiry]) => {
       const warned = withWarning(expiry, now, policy);
       if (warned.warning !== watch.expiries?.[version]?.warning) changed += 1;
-      // Each new warning has an audit entry in the same batch: the rest follows with the next read.
+      // Each new warning has an audit entry in the same batch. The remaining ones follow with the next read.
       return [version, changed <= maxWarningsAtOnce ? warned : expiry];
     });
   return { ...watch, expiries: Object.fromEntries(known) };

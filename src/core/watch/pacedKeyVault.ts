@@ -1,8 +1,8 @@
 /**
- * PacedKeyVault a vault's budget within one message of work. Looks are asked at once and held against what comes after them;
- * re-wraps wait their turn, in order, and only for moments: when the vault needs longer, the message ends and another one
- * comes when it is time. Leases and checks of new keys are not in the budget: they come first, from the part of the limit
- * that is never ours, and where the vault throttles it is the re-wraps that slow down.
+ * The calls to one vault within one message of work, paced by the vault's budget. Looks are sent at once and count
+ * against later calls. Re-wraps wait for their turn, in order, and only for a short time: when the vault needs longer,
+ * the message ends and a delayed one continues. Leases and checks of new keys are outside the budget and come first,
+ * from the part of the limit that Keyward leaves free. When the vault throttles, only re-wraps slow down.
  */
 
 import type { EpochMs } from '../base/time.ts';
@@ -11,25 +11,25 @@ import type { WatchDeps } from './deps.ts';
 import { afterAnswer, afterRefusal, type Budget, filled, newBudget, spent, waitMs } from './vaultBudget.ts';
 
 export interface PacedKeyVault {
-  /** The vault as looks ask it. `cost` in seconds of the vault (vaultBudget.ts). */
+  /** The vault for looks. `cost` in seconds of the vault (vaultBudget.ts). */
   counted(cost: number): KeyVault;
-  /** The vault as re-wraps ask it. Answers Throttled without asking when it would have to wait long: see `resumeAt`. */
+  /** The vault for re-wraps. It returns Throttled without a call when the wait would be long: see `resumeAt`. */
   paced(cost: number): KeyVault;
-  /** Reads what is left of the vault's budget; before any re-wrap. Looks that came before are held against it. */
+  /** Reads the remaining budget of the vault. Call it before any re-wrap. Earlier looks count against the budget. */
   open(): Promise<void>;
   readonly isOpen: boolean;
-  /** How many operations of this cost a second the vault bears now. */
+  /** How many operations of this cost the vault can serve per second now. */
   perSecond(cost: number): number;
-  /** When re-wraps may go on; absent while they may. */
+  /** When re-wraps may continue; absent while they may. */
   readonly resumeAt: EpochMs | undefined;
   readonly budget: Budget;
 }
 
 /** Longer waits are delayed messages. */
 const maxPauseMs = 500;
-/** What is sent evenly does not arrive so: to keep within the share at the vault's end takes a little less. */
+/** Evenly sent calls do not arrive evenly. A slightly lower pace stays within the share at the vault. */
 const margin = 0.98;
-/** So often one call is asked again before its account is left for later. */
+/** How often one call is sent before its account is left for later. */
 const maxTries = 8;
 
 export function createPacedKeyVault(

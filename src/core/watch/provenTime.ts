@@ -1,7 +1,7 @@
 /**
- * Time that has passed for sure between the looks of one binding, whatever the clocks of the hosts show. Each process knows by its
- * monotonic clock how long ago its own last look was, and nothing else can prove an interval: a wall clock can leap, and that of
- * another host can be hours off. Pure.
+ * The time between the looks of one binding that has passed for certain, with any error of the hosts' clocks. Each
+ * process knows by its monotonic clock how long ago its own last look was. Nothing else can prove an interval: a wall
+ * clock can leap, and that of another host can be hours off. Pure.
  *
  *   process A  look ─────────── 20 s ───────────▶ look        proven: at least 20 s
  *   process B              look ─────────── 20 s ───────────▶ look
@@ -9,7 +9,7 @@
 import type { EpochMs } from '../base/time.ts';
 
 export interface ProvenTime {
-  /** From the first look on. Never more than has passed. */
+  /** Since the first look. Never more than the time that has really passed. */
   readonly elapsedMs: number;
   /** The last looks of processes, the newest first. */
   readonly marks: readonly ProcessMark[];
@@ -17,26 +17,26 @@ export interface ProvenTime {
 
 interface ProcessMark {
   readonly process: string;
-  /** Of that process's monotonic clock. */
+  /** The time on that process's monotonic clock. */
   readonly monotonic: number;
   readonly elapsedMs: number;
 }
 
-/** When a look began. */
+/** The start of a look. */
 export interface LookTime {
   readonly beganAt: EpochMs;
-  /** The planned time of the look, which it may be ahead of. */
+  /** The planned time of the look, which may be later than its start. */
   readonly plannedAt: EpochMs;
   readonly process: string;
   readonly monotonic: number;
 }
 
-/** More hosts than take turns at one vault. */
+/** More hosts than share the work on one vault. */
 const maxMarks = 8;
 
 /**
- * The proven time at a look that began after all others that are recorded. For the first look of a process the wall clock speaks,
- * up to the planned interval: a fresh process with a wrong clock cannot bring more than one look ahead of its time.
+ * The proven time at a look that began after all recorded ones. The first look of a process uses the wall clock, up to
+ * the planned interval: a new process with a wrong clock can bring one look forward at most.
  */
 export function provenTimeAt(
   before: ProvenTime | undefined,

@@ -1,4 +1,4 @@
-/** Reading and writing watches: what the stories do around the pure machine of watch.ts. */
+/** Reads and writes watches: the use cases around the pure state machine of watch.ts. */
 import { type AuditFacts, appendEntries, emptyChain, withTrigger } from '../audit/auditEntry.ts';
 import { defined } from '../base/defined.ts';
 import { LostRace, Refusal, retryLostRaces } from '../base/errors.ts';
@@ -16,16 +16,19 @@ import { withProvenNewest } from './newestVersion.ts';
 import { accessibleVerdict, type Evidence, type Verdict, type Watch } from './watch.ts';
 import { occurrenceFacts } from './watchAuditFacts.ts';
 
-/** Versions of one key that accounts may be set on. A rotation may add more: it leaves versions behind. */
+/**
+ * The number of versions of one key that accounts may be set on. A rotation may add more, because it leaves versions
+ * behind.
+ */
 export const maxVersions = 100;
 const maxVersionsOfRotation = 128;
 
-/** A remote unwrap that has just succeeded, and what its operation has read of the key. */
+/** A remote unwrap that has just succeeded, and the facts about the key that its operation has read. */
 export interface Proof {
   /** When the unwrap began. */
   readonly at: EpochMs;
   readonly principal?: Principal;
-  /** The newest version of the key, where the operation has read it. */
+  /** The newest version of the key, when the operation has read it. */
   readonly newest?: KeyDescription;
   /** The account is being re-wrapped. */
   readonly isRotation?: true;
@@ -36,8 +39,8 @@ type WatchTools = Pick<WatchDeps, 'bindings' | 'vaults' | 'rings' | 'policy' | '
 const keyward = { kind: 'keyward', id: 'watch' } as const;
 
 /**
- * Makes sure that the binding is watched and its watch knows this version, on the strength of a remote unwrap that has just
- * succeeded. Comes before any record names the version, so that there is always somebody to say no.
+ * Makes sure that the binding has a watch with this version, based on a remote unwrap that has just succeeded. It runs
+ * before any record names the version, so that looks cover every account from the start.
  */
 export async function ensureWatched(
   binding: Binding,
@@ -63,7 +66,7 @@ function withProof(watch: Watch, version: string, { at, principal, newest, isRot
     watch.versions[version] === undefined
       ? { ...withPrincipal(checked, principal), versions: { ...watch.versions, [version]: accessibleVerdict(at) } }
       : observe(checked, evidence, policy);
-  // A version check that was made since the proof knows better.
+  // A later version check has newer facts than the proof.
   return newest === undefined || proven.latest !== undefined ? proven : withProvenNewest(proven, newest, at, policy);
 }
 
@@ -73,7 +76,7 @@ function refuseTooManyVersions({ versions }: Watch, isRotation: boolean): void {
   if (inUse < (isRotation ? maxVersionsOfRotation : maxVersions)) return;
   throw new Refusal(
     'Conflict',
-    `Accounts use ${inUse} versions of this key already, and Keyward watches no more of one key. Move accounts that are pinned to older versions to one version, or use another key.`,
+    `Accounts use ${inUse} versions of this key already, which is the limit. Change the accounts that are pinned to older versions to one version, or use another key.`,
     { target: keyIdentifierTarget },
   );
 }
@@ -117,8 +120,9 @@ async function createWatch(
 }
 
 /**
- * Changes a watch by a pure decision; when another writer was faster, reads it again and decides again. A changed verdict goes
- * with its audit entry, in one batch (INV-6). `facts` are entries of other kinds that the decision calls for.
+ * Changes a watch by a pure decision. When another writer was faster, it reads the watch again and decides again. A
+ * changed verdict and its audit entry are in one batch (INV-6). `facts` are entries of other types that the decision
+ * requires.
  */
 export async function updateWatch(
   stored: Stored<Watch>,

@@ -1,12 +1,15 @@
-/** What a verdict means at a moment: until when the account key can be in use, and whether the verdict is still current. Pure. */
+/**
+ * The meaning of a verdict at a time: until when the account key can be in use, and whether the verdict is still
+ * current. Pure.
+ */
 import type { Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { WatchStatus } from '../base/vocabulary.ts';
 import type { Verdict } from './watch.ts';
 
 /**
- * The latest moment at which the account key could still be in use anywhere, once the key has been denied or its vault has stopped
- * answering: leases are renewed on good evidence only (INV-4). Absent while the key is accessible.
+ * The latest time at which any process could still use the account key, after the key was denied or its vault stopped
+ * answering: only good evidence renews a lease (INV-4). Absent while the key is accessible.
  */
 export function keyReleasedBy(verdict: Verdict, policy: Policy): EpochMs | undefined {
   const firstDenials = Object.values(verdict.denials).map((denials) => denials.firstAt);
@@ -21,7 +24,7 @@ export function keyReleasedBy(verdict: Verdict, policy: Policy): EpochMs | undef
   }
 }
 
-/** Twice the longest time between two looks: a verdict that no look has renewed for longer is not current. */
+/** Twice the longest time between two looks. A verdict that no look has renewed for longer is not current. */
 export const currentForMs = (policy: Policy): number =>
   2 *
   1000 *

@@ -1,6 +1,7 @@
 /**
- * What a change of a watch tells beside its verdicts, once when it comes about and not with every look: a key version that comes
- * near its expiry, or passes it; our own identity, that could not be used for the binding and can be again. Pure.
+ * The audit facts of a change of a watch beside its verdicts. Each is reported once, when it begins, and not with every
+ * look: a key version that is near or past its expiry, and an identity of Keyward that stopped or started to work for
+ * the binding. Pure.
  */
 import type { AuditFacts } from '../audit/auditEntry.ts';
 import { iso } from '../base/time.ts';
@@ -16,7 +17,7 @@ export const occurrenceFacts = (before: Watch, after: Watch): AuditFacts[] => [
 function expiryFacts(before: Watch, after: Watch): AuditFacts[] {
   if (before.expiries === after.expiries) return [];
   return Object.entries(after.expiries ?? {}).flatMap(([key, { warning, expiresOn }]) => {
-    // That a new version cannot be used is told as such, with the cause.
+    // A new version that cannot be used has its own entry, with the cause.
     if (warning === undefined || expiresOn === undefined || key === after.unusableVersion?.version) return [];
     if (warning === before.expiries?.[key]?.warning) return [];
     return [{ type: warning, actor: keyward, key, expiresOn: iso(expiresOn) }];

@@ -7,7 +7,7 @@ import {
   verdictOn,
 } from '../../core/accounts/account.ts';
 import { remedyTargetOf } from '../../core/accounts/gate.ts';
-import type { AccountInput } from '../../core/accounts/putAccount.ts';
+import type { AccountInput } from '../../core/accounts/planChange.ts';
 import type { ArmPath } from '../../core/base/armPath.ts';
 import { remedyOf } from '../../core/base/causes.ts';
 import { fold } from '../../core/base/names.ts';

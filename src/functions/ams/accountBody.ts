@@ -6,7 +6,7 @@
 
 import * as z from 'zod';
 import type { AccountView, PassthroughProperties } from '../../core/accounts/account.ts';
-import type { AccountInput } from '../../core/accounts/putAccount.ts';
+import type { AccountInput } from '../../core/accounts/planChange.ts';
 import { defined } from '../../core/base/defined.ts';
 import { Refusal } from '../../core/base/errors.ts';
 import { fold, foldRegion } from '../../core/base/names.ts';

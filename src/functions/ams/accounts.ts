@@ -105,7 +105,7 @@ async function answerChange(
     const isMoving = change.input.encryption?.type === 'CustomerKey' && Object.keys(conditions).length === 0;
     const seen = isMoving && current !== undefined ? { ifMatch: etagOf(current.record) } : undefined;
     try {
-      return await answerOf(change, { conditions, now: seen ?? conditions }, version, call);
+      return await answerOf(change, { current, conditions, now: seen ?? conditions }, version, call);
     } catch (error) {
       if (seen === undefined || !(error instanceof KeywardError) || error.code !== 'PreconditionFailed') throw error;
       const { known: _, ...fresh } = call;
@@ -115,19 +115,27 @@ async function answerChange(
   });
 }
 
+/** The account as the call has read it, the caller's conditions, and the conditions of the change that is made now. */
+interface Basis {
+  readonly current: AccountView | undefined;
+  readonly conditions: Preconditions;
+  readonly now: Preconditions;
+}
+
 /** The change is complete when the call returns. API versions with long-running operations return an operation. */
 async function answerOf(
   change: RequestedChange,
-  { conditions, now }: { readonly conditions: Preconditions; readonly now: Preconditions },
+  { current, conditions, now }: Basis,
   version: AccountVersion,
   call: Call,
 ): Promise<HttpResponseInit> {
   const { service } = call;
   const { account, method, input, actor, mayRelease } = change;
   if (version < '2021-11-01') {
-    if (method === 'patch')
-      return answer(200, await patchAccount(account, input, now, actor, service, { mayRelease }), version, call);
-    const { view, created } = await putAccount(account, input, now, actor, service, { mayRelease });
+    const known = { view: current, isRemembered: false };
+    const whole = { name: account, input, conditions: now, actor, permissions: { mayRelease }, known };
+    if (method === 'patch') return answer(200, await patchAccount(whole, service), version, call);
+    const { view, created } = await putAccount(whole, service);
     return answer(created ? 201 : 200, view, version, call);
   }
   const { operation, view, created } = await beginOperation(change, conditions, service, now);

@@ -5,70 +5,22 @@
  */
 import type { HttpRequest } from '@azure/functions';
 import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from 'jose';
-import * as z from 'zod';
-import type { Actor } from '../../core/audit/auditEntry.ts';
+import type * as z from 'zod';
 import { defined } from '../../core/base/defined.ts';
 import { Refusal, Unavailable } from '../../core/base/errors.ts';
 import { fold } from '../../core/base/names.ts';
 import { clientOfAccessToken } from './accessToken.ts';
-import { type Role, type Route, roles } from './route.ts';
+import { entraSettings, wrongAuthSettings } from './authSettings.ts';
+import { type Caller, roles } from './caller.ts';
+import type { Route } from './route.ts';
 
-const entraSettings = z.object({
-  KEYWARD_TENANT_ID: z.guid(),
-  /**
-   * The accepted audiences of tokens, separated by spaces. A version 2.0 token names the client id of the application.
-   * A version 1.0 token names the application id URI that the caller requested (Microsoft docs, "Access token claims
-   * reference", `aud`).
-   */
-  KEYWARD_AUTH_AUDIENCE: z
-    .string()
-    .transform((text) => text.split(' ').filter(Boolean))
-    .refine((audiences) => audiences.length > 0),
-  /**
-   * Default: the issuer of version 2.0 tokens of the tenant. An application receives version 1.0 tokens, with the
-   * issuer https://sts.windows.net/<tenant>/, unless its manifest sets `requestedAccessTokenVersion` to 2.
-   */
-  KEYWARD_AUTH_ISSUER: z.url().optional(),
-  KEYWARD_AUTH_JWKS_URL: signingKeysUrl().optional(),
-  /**
-   * Client ids of the applications whose tokens are accepted, separated by spaces. Absent: every application that has a
-   * role.
-   */
-  KEYWARD_AUTH_CLIENTS: z
-    .string()
-    .transform((text) => new Set(fold(text).split(' ').filter(Boolean)))
-    .optional(),
-});
-
-/**
- * An attacker could replace keys that arrive without TLS. Only a development machine may use http, for its local
- * issuer.
- */
-function signingKeysUrl() {
-  return z
-    .url()
-    .refine(
-      (url) => url.startsWith('https://') || process.env.AZURE_FUNCTIONS_ENVIRONMENT === 'Development',
-      'https only',
-    );
-}
-
-/** The caller and its roles. A call can need one role more than its route names, depending on what it requests. */
-export interface Caller {
-  readonly actor: Actor;
-  readonly roles: ReadonlySet<Role>;
-  /** The client id of the application that the token was issued to. Absent: the caller used a function key. */
-  readonly application?: string;
-  /**
-   * The caller may use accounts of these owners only: the app roles `Owner:<owner>` of its token. Absent: of all
-   * owners.
-   */
-  readonly owners?: ReadonlySet<string>;
-}
+const anonymous = { kind: 'principal', id: 'anonymous' } as const;
 
 /** Returns the caller. @throws Refusal AuthenticationFailed */
 export async function authenticate(request: HttpRequest, route: Route): Promise<Caller> {
-  if (route.scope === 'public') return { actor: { kind: 'principal', id: 'anonymous' }, roles: new Set() };
+  if (route.scope === 'public') return { actor: anonymous, roles: new Set() };
+  // Readiness then answers only which settings are at fault: with them wrong, no caller could ask for that.
+  if (route.namesSettings && wrongAuthSettings().length > 0) return { actor: anonymous, roles: new Set([route.role]) };
   switch (process.env.KEYWARD_AUTH) {
     case 'functionKeys':
       if (route.bearerOnly)
@@ -81,7 +33,7 @@ export async function authenticate(request: HttpRequest, route: Route): Promise<
       return authenticateBearer(request, route);
     default:
       throw unauthenticated(
-        'KEYWARD_AUTH is neither entra nor functionKeys, so no caller is authenticated. The operator must set it.',
+        'KEYWARD_AUTH is neither entra nor functionKeys, so no caller is authenticated. The operator must set it. GET /api/health/ready answers without a token until then.',
       );
   }
 }
@@ -104,7 +56,7 @@ async function authenticateBearer(request: HttpRequest, { scope }: Route): Promi
   const settings = entraSettings.safeParse(process.env);
   if (!settings.success)
     throw unauthenticated(
-      'The settings for bearer tokens are incomplete, so no caller is authenticated. GET /api/health/ready names them.',
+      'The settings for bearer tokens are incomplete, so no caller is authenticated. GET /api/health/ready names them, without a token.',
     );
   const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(request.headers.get('authorization') ?? '')?.[1];
   if (token === undefined)

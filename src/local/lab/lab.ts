@@ -145,11 +145,11 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
         keyIdentifier === undefined
           ? {}
           : { encryption: { type: 'CustomerKey', keyIdentifier, identity: systemAssigned } as const };
-      return (await putAccount(name, { owner, location, ...customerKey }, {}, tester, service)).view;
+      return (await putAccount({ name, input: { owner, location, ...customerKey }, actor: tester }, service)).view;
     },
     move(name, keyIdentifier) {
       const encryption = { type: 'CustomerKey', keyIdentifier, identity: systemAssigned } as const;
-      return patchAccount(name, { encryption }, {}, tester, service, { mayRelease: true });
+      return patchAccount({ name, input: { encryption }, actor: tester, permissions: { mayRelease: true } }, service);
     },
     view: (name) => getAccount(name, service),
     async turnPage() {

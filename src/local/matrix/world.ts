@@ -93,7 +93,7 @@ export async function accountWithOwnIdentity(world: World, vault: string, keyIde
   await grantEverywhere(world, vault, principal);
   const identity = { useSystemAssignedIdentity: false, userAssignedIdentity: principal.resourceId } as const;
   const encryption = { type: 'CustomerKey', keyIdentifier, identity } as const;
-  await putAccount(vault, { owner: vault, location, encryption }, {}, tester, world.lab.service);
+  await putAccount({ name: vault, input: { owner: vault, location, encryption }, actor: tester }, world.lab.service);
 }
 
 export const controlsOf = ({ identity, lab }: World): Controls => ({ identity, keyVault: lab.keyVault });
@@ -104,5 +104,7 @@ export async function accountAcrossTenants(world: World, vault: string): Promise
   const keyIdentifier = await world.lab.vaultWithKey(vault, { tenantId: tenantOf(vault) });
   await installApplication(vault, vault, controlsOf(world));
   const encryption = { type: 'CustomerKey', keyIdentifier, identity } as const;
-  await patiently(() => putAccount(vault, { owner: vault, location, encryption }, {}, tester, world.lab.service));
+  await patiently(() =>
+    putAccount({ name: vault, input: { owner: vault, location, encryption }, actor: tester }, world.lab.service),
+  );
 }

@@ -406,7 +406,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Wraps the caller's own data keys
+         * Wraps the caller's own data keys; one that is no data key stops none of the others
          * @description App role: DataKeys.Use.
          */
         post: operations["dataKeysWrap"];
@@ -797,6 +797,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/operator/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists accounts by state, status, cause, owner, key and name, with counts
+         * @description App role: Accounts.Read.
+         */
+        get: operations["operatorAccounts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists customer keys with their status, versions and accounts
+         * @description App role: Keys.Operate.
+         */
+        get: operations["operatorKeys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/owners/{owner}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Gets an owner: its keys, and the counts of its accounts
+         * @description App role: Keys.Operate.
+         */
+        get: operations["operatorOwner"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists audit entries of all accounts, keys and the service by time
+         * @description App role: Audit.Read.
+         */
+        get: operations["operatorTimeline"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/operator/accounts/{accountName}/audit": {
         parameters: {
             query?: never;
@@ -951,6 +1031,83 @@ export interface paths {
          * @description App role: Audit.Read.
          */
         post: operations["operatorAuditVerify"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/audit/verification": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns the result of the daily verification of all chains
+         * @description App role: Audit.Read.
+         */
+        get: operations["operatorAuditVerification"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/audit/checkpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the signed checkpoints of the last 30 days, the oldest first
+         * @description App role: Audit.Read.
+         */
+        get: operations["operatorAuditCheckpoints"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/accounts/{accountName}/revocationReceipts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns the signed receipts of an account's revocations, the newest last
+         * @description App role: Audit.Read.
+         */
+        get: operations["operatorRevocationReceipts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/jwks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns all public keys that ever verified receipts and checkpoints */
+        get: operations["auditJwks"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2131,6 +2288,26 @@ export interface components {
          * @example {
          *       "value": [
          *         {
+         *           "wrapped": "AQMPHi08S1pJeIaVpLPC0eD/AAAAAobVqmGkGwXs4xRCvL1WnWcUuPVo8yKbXQ9cUfc3o5b4tWSe0y2pUPOSnQpbV6e1cE9hH0mC3KpQm7k1Zc8oXwDpx2lYhQvVb0m3pP4="
+         *         }
+         *       ],
+         *       "accountKeyGeneration": 2
+         *     }
+         */
+        WrappedOwnDataKeys: {
+            value: ({
+                /** @description Store it beside the data. Format: docs/envelope.md. */
+                wrapped: string;
+            } | {
+                error: components["schemas"]["ErrorDetail"];
+            })[];
+            /** @description The newest generation of the account key. */
+            accountKeyGeneration: number;
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
          *           "plaintext": "hJ5h5tHxPYp6JQ3dqYRz0hJ5h5tHxPYp6JQ3dqYRz0g=",
          *           "context": {
          *             "table": "patients"
@@ -2186,7 +2363,7 @@ export interface components {
          */
         WrappedDataKeysInput: {
             value: {
-                /** @description Store it beside the data. Format: docs/envelope.md. */
+                /** @description As Keyward returned it. */
                 wrapped: string;
                 context?: components["schemas"]["EncryptionContext"];
             }[];
@@ -2708,33 +2885,376 @@ export interface components {
          * @example {
          *       "value": [
          *         {
-         *           "type": "AccountKeyRewrapped",
-         *           "actor": {
-         *             "kind": "keyward",
-         *             "id": "rewrap"
-         *           },
-         *           "trigger": "event",
-         *           "eventId": "9d5d2b1e-6c1f-4f0a-8c53-4d9c1f6f0001",
-         *           "before": "https://contoso-keys.vault.azure.net/keys/media/2f1c0d9e8b7a46559483726150a1b2c3",
-         *           "after": "https://contoso-keys.vault.azure.net/keys/media/9f1c0d9e8b7a46559483726150a1b2c3",
-         *           "keyVaultRequestId": "c1f9a1d0-5d2e-4b5f-9d4e-0a1b2c3d4e5f",
-         *           "chain": "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff",
-         *           "sequence": 7,
-         *           "at": "2026-11-23T19:50:00.000Z",
-         *           "keyGeneration": 1,
-         *           "previousHash": "Y2k0b9J5m0hYb0n0xk8l3gq7Jt9zqv7w2H5EmbY0dWc",
-         *           "hash": "mbY0dWcUq1vQ7r5m0hYb0n0xk8l3gq7Jt9zqv7w2H5E"
+         *           "name": "contoso-media",
+         *           "accountId": "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff",
+         *           "owner": "contoso",
+         *           "location": "westeurope",
+         *           "createdAt": "2026-11-23T19:40:00.000Z",
+         *           "state": "CustomerKeyInaccessible",
+         *           "served": "no",
+         *           "encryption": "CustomerKey",
+         *           "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media",
+         *           "status": "Inaccessible",
+         *           "since": "2026-11-23T19:49:00.000Z",
+         *           "cause": "KeyDisabled",
+         *           "meaning": "The key version that wraps the account key is disabled.",
+         *           "whoActs": "customer",
+         *           "remedy": "Enable it again: az keyvault key set-attributes --vault-name contoso-keys --name media --version 2f1c0d9e8b7a46559483726150a1b2c3 --enabled true",
+         *           "keyReleasedBy": "2026-11-23T19:54:00.000Z"
          *         }
          *       ]
          *     }
          */
-        AuditEntryList: {
-            value: (components["schemas"]["AuditEntry"] | components["schemas"]["UnreadableAuditEntry"])[];
+        OverviewAccountList: {
+            value: components["schemas"]["OverviewAccount"][];
+            /** @description On the first page: of the key or owner of the filter, or of the service. */
+            counts?: components["schemas"]["OverviewCounts"];
+            /**
+             * Format: date-time
+             * @description No key of the service was last checked before this time.
+             */
+            checkedSince?: string;
             /**
              * Format: uri
              * @description Absent on the last page.
              */
             nextLink?: string;
+        };
+        /** @description GET of the account has everything about it. */
+        OverviewAccount: {
+            name: string;
+            /** Format: uuid */
+            accountId: string;
+            owner: string;
+            location: string;
+            /** Format: date-time */
+            createdAt: string;
+            /** @enum {string} */
+            state: "Enabled" | "CustomerKeyInaccessible";
+            /**
+             * @description What the data plane gets now.
+             * @enum {string}
+             */
+            served: "yes" | "untilLeaseEnd" | "no";
+            /** Format: date-time */
+            servedUntil?: string;
+            /** @enum {string} */
+            encryption: "SystemKey" | "CustomerKey";
+            /**
+             * @description https://{vault}/keys/{key}, with or without a version.
+             * @example https://contoso-keys.vault.azure.net/keys/media
+             */
+            keyIdentifier?: string;
+            /**
+             * @description Of the key. Unknown: Keyward has not checked the key for too long.
+             * @enum {string}
+             */
+            status?: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
+            /** Format: date-time */
+            since?: string;
+            cause?: components["schemas"]["Cause"];
+            meaning?: string;
+            /**
+             * @description Who must act. `none`: no action is needed.
+             * @enum {string}
+             */
+            whoActs?: "customer" | "operator" | "none";
+            /** @description What to type, or to do. */
+            remedy?: string;
+            /** Format: date-time */
+            keyReleasedBy?: string;
+        };
+        /**
+         * @description Of accounts, but for `keys`. A value that counts no account is absent.
+         * @example {
+         *       "accounts": 3,
+         *       "keys": 2,
+         *       "encryption": {
+         *         "SystemKey": 1,
+         *         "CustomerKey": 2
+         *       },
+         *       "state": {
+         *         "Enabled": 2,
+         *         "CustomerKeyInaccessible": 1
+         *       },
+         *       "status": {
+         *         "Accessible": 1,
+         *         "Inaccessible": 1
+         *       },
+         *       "cause": {
+         *         "KeyDisabled": 1
+         *       },
+         *       "served": {
+         *         "yes": 2,
+         *         "no": 1
+         *       }
+         *     }
+         */
+        OverviewCounts: {
+            accounts: number;
+            keys: number;
+            encryption: {
+                [key: string]: number;
+            };
+            state: {
+                [key: string]: number;
+            };
+            status: {
+                [key: string]: number;
+            };
+            cause: {
+                [key: string]: number;
+            };
+            /** @description untilLeaseEnd: accounts whose key is Suspect or Unreachable, also where no process can serve them. */
+            served: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "key": "https://contoso-keys.vault.azure.net/keys/media",
+         *           "bindingId": "6a09e667f3bcc908b2fb1366ea957d3e",
+         *           "identity": {
+         *             "useSystemAssignedIdentity": true
+         *           },
+         *           "owner": "contoso",
+         *           "accounts": 1,
+         *           "status": "Inaccessible",
+         *           "since": "2026-11-23T19:49:00.000Z",
+         *           "cause": "KeyDisabled",
+         *           "meaning": "The key version that wraps the account key is disabled.",
+         *           "whoActs": "customer",
+         *           "remedy": "Enable it again: az keyvault key set-attributes --vault-name contoso-keys --name media --version 2f1c0d9e8b7a46559483726150a1b2c3 --enabled true",
+         *           "checkedAt": "2026-11-23T19:50:00.000Z",
+         *           "nextCheckAt": "2026-11-23T19:50:40.000Z",
+         *           "versions": [
+         *             {
+         *               "version": "2f1c0d9e8b7a46559483726150a1b2c3",
+         *               "inUse": true,
+         *               "status": "Inaccessible",
+         *               "since": "2026-11-23T19:49:00.000Z",
+         *               "cause": "KeyDisabled",
+         *               "isLatest": true,
+         *               "safeToDisable": false
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        OverviewKeyList: {
+            value: components["schemas"]["OverviewKey"][];
+            /** @description On the first page: of the key or owner of the filter, or of the service. */
+            counts?: components["schemas"]["OverviewCounts"];
+            /**
+             * Format: date-time
+             * @description No key of the service was last checked before this time.
+             */
+            checkedSince?: string;
+            /**
+             * Format: uri
+             * @description Absent on the last page.
+             */
+            nextLink?: string;
+        };
+        /** @description A customer key. Its status is the worst of its versions in use. */
+        OverviewKey: {
+            /**
+             * @description https://{vault}/keys/{key}, with or without a version.
+             * @example https://contoso-keys.vault.azure.net/keys/media
+             */
+            key: string;
+            bindingId: string;
+            identity: components["schemas"]["Identity"];
+            owner: string;
+            accounts: number;
+            /**
+             * @description Of the key. Unknown: Keyward has not checked the key for too long.
+             * @enum {string}
+             */
+            status: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
+            /** Format: date-time */
+            since: string;
+            cause?: components["schemas"]["Cause"];
+            meaning?: string;
+            /**
+             * @description Who must act. `none`: no action is needed.
+             * @enum {string}
+             */
+            whoActs?: "customer" | "operator" | "none";
+            /** @description What to type, or to do. */
+            remedy?: string;
+            /**
+             * Format: date-time
+             * @description The last check was at this time or later.
+             */
+            checkedAt: string;
+            /**
+             * Format: date-time
+             * @description The next check is at this time or earlier.
+             */
+            nextCheckAt: string;
+            versions: {
+                version: string;
+                /** @description The version wraps the key of an account. */
+                inUse: boolean;
+                /**
+                 * @description Of the key. Unknown: Keyward has not checked the key for too long.
+                 * @enum {string}
+                 */
+                status?: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
+                /** Format: date-time */
+                since?: string;
+                cause?: components["schemas"]["Cause"];
+                /** @description Absent: the newest version is not known. */
+                isLatest?: boolean;
+                /** Format: date-time */
+                notLatestSince?: string;
+                /** Format: date-time */
+                expiresOn?: string;
+                safeToDisable: boolean;
+            }[];
+            rotation?: {
+                to: string;
+                /** Format: date-time */
+                since: string;
+                failed: number;
+            };
+            newestUnknown?: {
+                /** Format: date-time */
+                since: string;
+                cause: components["schemas"]["Cause"];
+            };
+            unusableVersion?: {
+                version: string;
+                cause: components["schemas"]["Cause"];
+                /** Format: date-time */
+                since: string;
+                remedy: string;
+            };
+        };
+        /**
+         * @description An owner's keys, and the counts of its accounts.
+         * @example {
+         *       "owner": "contoso",
+         *       "counts": {
+         *         "accounts": 3,
+         *         "keys": 2,
+         *         "encryption": {
+         *           "SystemKey": 1,
+         *           "CustomerKey": 2
+         *         },
+         *         "state": {
+         *           "Enabled": 2,
+         *           "CustomerKeyInaccessible": 1
+         *         },
+         *         "status": {
+         *           "Accessible": 1,
+         *           "Inaccessible": 1
+         *         },
+         *         "cause": {
+         *           "KeyDisabled": 1
+         *         },
+         *         "served": {
+         *           "yes": 2,
+         *           "no": 1
+         *         }
+         *       },
+         *       "value": [
+         *         {
+         *           "key": "https://contoso-keys.vault.azure.net/keys/media",
+         *           "bindingId": "6a09e667f3bcc908b2fb1366ea957d3e",
+         *           "identity": {
+         *             "useSystemAssignedIdentity": true
+         *           },
+         *           "owner": "contoso",
+         *           "accounts": 1,
+         *           "status": "Inaccessible",
+         *           "since": "2026-11-23T19:49:00.000Z",
+         *           "cause": "KeyDisabled",
+         *           "meaning": "The key version that wraps the account key is disabled.",
+         *           "whoActs": "customer",
+         *           "remedy": "Enable it again: az keyvault key set-attributes --vault-name contoso-keys --name media --version 2f1c0d9e8b7a46559483726150a1b2c3 --enabled true",
+         *           "checkedAt": "2026-11-23T19:50:00.000Z",
+         *           "nextCheckAt": "2026-11-23T19:50:40.000Z",
+         *           "versions": [
+         *             {
+         *               "version": "2f1c0d9e8b7a46559483726150a1b2c3",
+         *               "inUse": true,
+         *               "status": "Inaccessible",
+         *               "since": "2026-11-23T19:49:00.000Z",
+         *               "cause": "KeyDisabled",
+         *               "isLatest": true,
+         *               "safeToDisable": false
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        OverviewOwner: {
+            owner: string;
+            counts: components["schemas"]["OverviewCounts"];
+            value: components["schemas"]["OverviewKey"][];
+            nextLink?: string;
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "at": "2026-11-23T19:49:00.000Z",
+         *           "subject": {
+         *             "kind": "account",
+         *             "account": "contoso-media",
+         *             "owner": "contoso"
+         *           },
+         *           "entry": {
+         *             "type": "CustomerKeyInaccessible",
+         *             "actor": {
+         *               "kind": "keyward",
+         *               "id": "reconcile"
+         *             },
+         *             "cause": "KeyDisabled",
+         *             "epoch": 1,
+         *             "key": "https://contoso-keys.vault.azure.net/keys/media/2f1c0d9e8b7a46559483726150a1b2c3",
+         *             "chain": "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff",
+         *             "sequence": 3,
+         *             "at": "2026-11-23T19:49:00.000Z",
+         *             "keyGeneration": 1,
+         *             "previousHash": "Y2k0b9J5m0hYb0n0xk8l3gq7Jt9zqv7w2H5EmbY0dWc",
+         *             "hash": "mbY0dWcUq1vQ7r5m0hYb0n0xk8l3gq7Jt9zqv7w2H5E"
+         *           }
+         *         }
+         *       ]
+         *     }
+         */
+        Timeline: {
+            value: components["schemas"]["TimelineEntry"][];
+            /**
+             * Format: uri
+             * @description Absent on the last page.
+             */
+            nextLink?: string;
+        };
+        /** @description An audit entry, with what its chain is about. */
+        TimelineEntry: {
+            /** Format: date-time */
+            at: string;
+            subject: components["schemas"]["TimelineSubject"];
+            entry: components["schemas"]["AuditEntry"];
+        };
+        TimelineSubject: {
+            /** @enum {string} */
+            kind: "account" | "key" | "service";
+            account?: string;
+            /**
+             * @description https://{vault}/keys/{key}, with or without a version.
+             * @example https://contoso-keys.vault.azure.net/keys/media
+             */
+            key?: string;
+            owner?: string;
         };
         /** @description The entry as stored: the hash covers everything else in it (docs/envelope.md). */
         AuditEntry: {
@@ -2767,6 +3287,13 @@ export interface components {
             /** Format: date-time */
             keyReleasedBy?: string;
             /** Format: date-time */
+            lastUsedAt?: string;
+            /** Format: date-time */
+            firstRefusedAt?: string;
+            /** Format: date-time */
+            confirmedAt?: string;
+            firstKeyVaultRequestId?: string;
+            /** Format: date-time */
             expiresOn?: string;
             accounts?: number;
             /** @enum {string} */
@@ -2791,6 +3318,38 @@ export interface components {
             keyGeneration: number;
             /** @description HMAC-SHA-256, base64url. Empty before the first entry. */
             hash: string;
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "type": "AccountKeyRewrapped",
+         *           "actor": {
+         *             "kind": "keyward",
+         *             "id": "rewrap"
+         *           },
+         *           "trigger": "event",
+         *           "eventId": "9d5d2b1e-6c1f-4f0a-8c53-4d9c1f6f0001",
+         *           "before": "https://contoso-keys.vault.azure.net/keys/media/2f1c0d9e8b7a46559483726150a1b2c3",
+         *           "after": "https://contoso-keys.vault.azure.net/keys/media/9f1c0d9e8b7a46559483726150a1b2c3",
+         *           "keyVaultRequestId": "c1f9a1d0-5d2e-4b5f-9d4e-0a1b2c3d4e5f",
+         *           "chain": "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff",
+         *           "sequence": 7,
+         *           "at": "2026-11-23T19:50:00.000Z",
+         *           "keyGeneration": 1,
+         *           "previousHash": "Y2k0b9J5m0hYb0n0xk8l3gq7Jt9zqv7w2H5EmbY0dWc",
+         *           "hash": "mbY0dWcUq1vQ7r5m0hYb0n0xk8l3gq7Jt9zqv7w2H5E"
+         *         }
+         *       ]
+         *     }
+         */
+        AuditEntryList: {
+            value: (components["schemas"]["AuditEntry"] | components["schemas"]["UnreadableAuditEntry"])[];
+            /**
+             * Format: uri
+             * @description Absent on the last page.
+             */
+            nextLink?: string;
         };
         /** @description A row that holds no entry that this version can read: another writer has changed it. */
         UnreadableAuditEntry: {
@@ -2946,6 +3505,105 @@ export interface components {
                 /** @description HMAC-SHA-256, base64url. Empty before the first entry. */
                 hash: string;
             };
+        };
+        /**
+         * @example {
+         *       "last": {
+         *         "startedAt": "2026-11-23T03:00:00.000Z",
+         *         "finishedAt": "2026-11-23T03:00:00.000Z",
+         *         "chains": 1200,
+         *         "brokenCount": 0,
+         *         "broken": []
+         *       }
+         *     }
+         */
+        AuditVerificationState: {
+            /** @description The last verification that finished. Absent: none has. */
+            last?: {
+                /** Format: date-time */
+                startedAt: string;
+                /** Format: date-time */
+                finishedAt: string;
+                /** @description Chains that were verified. */
+                chains: number;
+                brokenCount: number;
+                /** @description The first of them. */
+                broken: {
+                    chain: string;
+                    sequence: number;
+                    /** @enum {string} */
+                    flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged";
+                    meaning: string;
+                }[];
+            };
+            /** @description The verification in progress. */
+            running?: {
+                /** Format: date-time */
+                startedAt: string;
+                chains: number;
+                brokenCount: number;
+            };
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "run": "2026-11-23T03:00:00.000Z",
+         *           "page": 1,
+         *           "checkpoint": "eyJhbGciOiJFZERTQSIsImtpZCI6Ii4uLiJ9.eyJpYXQiOjE3OTU0NjM0NjB9.c2lnbmF0dXJl"
+         *         }
+         *       ]
+         *     }
+         */
+        AuditCheckpointList: {
+            value: components["schemas"]["AuditCheckpoint"][];
+            /**
+             * Format: uri
+             * @description Absent on the last page.
+             */
+            nextLink?: string;
+        };
+        /** @description Heads of verified chains, signed (docs/envelope.md). */
+        AuditCheckpoint: {
+            /** Format: date-time */
+            run: string;
+            page: number;
+            /** @description A compact JWS (RFC 7515), signed with Ed25519. */
+            checkpoint: string;
+        };
+        /**
+         * @example {
+         *       "receipts": [
+         *         {
+         *           "accountId": "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff",
+         *           "sequence": 9,
+         *           "receipt": "eyJhbGciOiJFZERTQSIsImtpZCI6Ii4uLiJ9.eyJpYXQiOjE3OTU0NjM0NjB9.c2lnbmF0dXJl"
+         *         }
+         *       ],
+         *       "keys": []
+         *     }
+         */
+        RevocationReceipts: {
+            receipts: {
+                /** Format: uuid */
+                accountId: string;
+                sequence: number;
+                /** @description A compact JWS (RFC 7515), signed with Ed25519. */
+                receipt: string;
+            }[];
+            /** @description The public keys, so that a saved answer can be verified offline. */
+            keys: {
+                /** @constant */
+                kty: "OKP";
+                /** @constant */
+                crv: "Ed25519";
+                x: string;
+                kid: string;
+                /** @constant */
+                alg: "EdDSA";
+                /** @constant */
+                use: "sig";
+            }[];
         };
         /**
          * @description The answer to the validation event of the Event Grid schema.
@@ -4323,7 +4981,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["WrappedDataKeys"];
+                    "application/json": components["schemas"]["WrappedOwnDataKeys"];
                 };
             };
             400: components["responses"]["Error400"];
@@ -5013,6 +5671,149 @@ export interface operations {
             503: components["responses"]["Error503"];
         };
     };
+    operatorAccounts: {
+        parameters: {
+            query?: {
+                state?: "Enabled" | "CustomerKeyInaccessible";
+                owner?: string;
+                status?: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
+                cause?: components["schemas"]["Cause"];
+                served?: "yes" | "untilLeaseEnd" | "no";
+                key?: string;
+                name?: string;
+                $top?: number;
+                $skipToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OverviewAccountList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorKeys: {
+        parameters: {
+            query?: {
+                owner?: string;
+                status?: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
+                cause?: components["schemas"]["Cause"];
+                $top?: number;
+                $skipToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OverviewKeyList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorOwner: {
+        parameters: {
+            query?: {
+                $top?: number;
+                $skipToken?: string;
+            };
+            header?: never;
+            path: {
+                owner: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OverviewOwner"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorTimeline: {
+        parameters: {
+            query?: {
+                from?: string;
+                to?: string;
+                order?: "newest" | "oldest";
+                owner?: string;
+                account?: string;
+                key?: string;
+                type?: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed";
+                $top?: number;
+                $skipToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Timeline"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
     operatorAccountAudit: {
         parameters: {
             query?: {
@@ -5278,6 +6079,126 @@ export interface operations {
             409: components["responses"]["Error409"];
             413: components["responses"]["Error413"];
             415: components["responses"]["Error415"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorAuditVerification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditVerificationState"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorAuditCheckpoints: {
+        parameters: {
+            query?: {
+                $top?: number;
+                $skipToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditCheckpointList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorRevocationReceipts: {
+        parameters: {
+            query?: {
+                accountId?: string;
+            };
+            header?: never;
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevocationReceipts"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    auditJwks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyStatusKeys"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };

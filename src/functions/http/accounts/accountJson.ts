@@ -16,7 +16,7 @@ import {
   verdictOn,
 } from '../../../core/accounts/account.ts';
 import { remedyTargetOf } from '../../../core/accounts/gate.ts';
-import type { AccountInput } from '../../../core/accounts/putAccount.ts';
+import type { AccountInput } from '../../../core/accounts/planChange.ts';
 import { type Served, servedOf } from '../../../core/accounts/served.ts';
 import { parseArmPath } from '../../../core/base/armPath.ts';
 import { hex, sha256, utf8 } from '../../../core/base/bytes.ts';

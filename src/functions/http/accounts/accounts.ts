@@ -2,14 +2,16 @@
 import type { HttpRequest } from '@azure/functions';
 import type { AccountView } from '../../../core/accounts/account.ts';
 import { deleteAccount } from '../../../core/accounts/deleteAccount.ts';
-import { type Permitted, patchAccount, putAccount } from '../../../core/accounts/putAccount.ts';
+import type { Permissions } from '../../../core/accounts/planChange.ts';
+import { type AccountChange, patchAccount, putAccount } from '../../../core/accounts/putAccount.ts';
 import { getAccount, listAccounts } from '../../../core/accounts/readAccount.ts';
 import { defined } from '../../../core/base/defined.ts';
 import { Refusal } from '../../../core/base/errors.ts';
 import { parseAccountName } from '../../../core/base/names.ts';
 import type { Service } from '../../../core/service.ts';
-import { type Caller, mayServe } from '../../pipeline/authorize.ts';
-import type { RouteHandler } from '../../pipeline/call.ts';
+import { mayServe } from '../../pipeline/authorize.ts';
+import type { Call, RouteHandler } from '../../pipeline/call.ts';
+import type { Caller } from '../../pipeline/caller.ts';
 import { answerWithEtag } from '../../pipeline/conditionalGet.ts';
 import { absoluteUrl } from '../../pipeline/links.ts';
 import { readJson } from '../../pipeline/requestBody.ts';
@@ -31,19 +33,23 @@ export const listAccountsRoute: RouteHandler = async ({ request, service, ...cal
 export const getAccountRoute: RouteHandler = async ({ request, service }) =>
   answerWithEtag(request, renderAccount(await getAccount(nameIn(request), service), service.policy));
 
-export const putAccountRoute: RouteHandler = async ({ request, actor, service, ...caller }) => {
-  const input = parseAccount(await readJson(request));
-  const permitted = permittedTo(caller);
-  const { view, created } = await putAccount(nameIn(request), input, conditionsIn(request), actor, service, permitted);
-  return answer(created ? 201 : 200, view, service);
+export const putAccountRoute: RouteHandler = async (call) => {
+  const { view, created } = await putAccount(await changeIn(call), call.service);
+  return answer(created ? 201 : 200, view, call.service);
 };
 
-export const patchAccountRoute: RouteHandler = async ({ request, actor, service, ...caller }) => {
-  const input = parseAccount(await readJson(request));
-  const permitted = permittedTo(caller);
-  const view = await patchAccount(nameIn(request), input, conditionsIn(request), actor, service, permitted);
-  return answer(200, view, service);
-};
+export const patchAccountRoute: RouteHandler = async (call) =>
+  answer(200, await patchAccount(await changeIn(call), call.service), call.service);
+
+/** The change that the call requests. The gate has read the account already. */
+const changeIn = async ({ request, actor, known, ...caller }: Call): Promise<AccountChange> => ({
+  name: nameIn(request),
+  input: parseAccount(await readJson(request)),
+  conditions: conditionsIn(request),
+  actor,
+  permissions: permissionsOf(caller),
+  known: await known,
+});
 
 export const deleteAccountRoute: RouteHandler = async ({ request, actor, service }) => {
   const existed = await deleteAccount(nameIn(request), conditionsIn(request), actor, service);
@@ -51,7 +57,7 @@ export const deleteAccountRoute: RouteHandler = async ({ request, actor, service
 };
 
 /** What the caller's app roles permit beyond the role that the route requires. */
-const permittedTo = ({ roles, owners }: Pick<Caller, 'roles' | 'owners'>): Permitted => ({
+const permissionsOf = ({ roles, owners }: Pick<Caller, 'roles' | 'owners'>): Permissions => ({
   mayRelease: roles.has('Keys.Release'),
   ...defined({ owners }),
 });

@@ -36,7 +36,7 @@ const ofBinding: Find = async (request, service) => bindingChain(bindingIdIn(req
 const ofService: Find = async (_, service) => ownChain(service);
 
 /** @throws Refusal InvalidParameter */
-function accountIdIn(request: HttpRequest): string | undefined {
+export function accountIdIn(request: HttpRequest): string | undefined {
   const id = request.query.get('accountId')?.toLowerCase();
   if (id === undefined || isGuid(id)) return id;
   throw new Refusal('InvalidParameter', "accountId must be the account's properties.accountId, a GUID.", {
@@ -59,7 +59,7 @@ function bindingIdIn(request: HttpRequest): string {
 /** The row key of an entry, which is a position in the chain. */
 const entryToken = /^\d.{0,511}$/u;
 
-function requestedPage(request: HttpRequest, isToken: (token: string) => boolean) {
+export function requestedPage(request: HttpRequest, isToken: (token: string) => boolean) {
   const limit = pageSizeOf(request);
   const after = request.query.get('$skipToken');
   if (after === null) return { limit };
@@ -67,7 +67,7 @@ function requestedPage(request: HttpRequest, isToken: (token: string) => boolean
   throw new Refusal('InvalidParameter', '$skipToken must come from a nextLink of this list.', { target: '$skipToken' });
 }
 
-function linkTo(request: HttpRequest, next: string | undefined, more: Readonly<Record<string, string>> = {}) {
+export function linkTo(request: HttpRequest, next: string | undefined, more: Readonly<Record<string, string>> = {}) {
   if (next === undefined) return {};
   const query = new URLSearchParams({ ...more, $top: String(pageSizeOf(request)), $skipToken: next });
   return { nextLink: absoluteUrl(request, `${new URL(request.url).pathname}?${query}`) };
@@ -90,7 +90,10 @@ const verify =
   async ({ request, service }) => {
     const input = parsed(verificationBody, await readJson(request));
     const chain = await find(request, service);
-    const { broken, ...seen } = await verifyChain(chain, input, service);
+    const { broken, ...found } = await verifyChain(chain, input, service);
+    // The head of the service's chain has more, which belongs to the rings.
+    const { sequence, hash } = found.head;
+    const seen = { ...found, head: { sequence, hash } };
     const told = broken === undefined ? {} : { broken: { ...broken, meaning: flaws[broken.flaw] } };
     return { status: 200, jsonBody: { chain: chain.id, ...seen, ...told } };
   };

@@ -14,7 +14,7 @@ const chain = z.string().meta({ description: 'An account id, a binding id, or `s
 const sequence = z.int().min(0).max(9_999_999_999);
 const hash = z.string().meta({ description: 'HMAC-SHA-256, base64url. Empty before the first entry.' });
 
-const entry = z
+export const auditEntry = z
   .strictObject({
     type: z.enum(auditTypes),
     ...auditFacts,
@@ -52,8 +52,8 @@ const entryExample = {
   hash: hashExample,
 };
 
-export const entryOf = (place: number, stored: unknown): z.infer<typeof entry> | z.infer<typeof unreadable> => {
-  const read = entry.safeParse(stored);
+export const entryOf = (place: number, stored: unknown): z.infer<typeof auditEntry> | z.infer<typeof unreadable> => {
+  const read = auditEntry.safeParse(stored);
   return read.success ? read.data : { sequence: place, unreadable: true };
 };
 
@@ -131,7 +131,7 @@ const accountId = z.guid().optional().meta({
 export const bindingIdPattern = /^[0-9a-f]{32}$/i;
 const params = { bindingId: z.string().meta({ pattern: '^[0-9a-fA-F]{32}$', examples: [bindingExample] }) };
 
-const entries = { 200: pageOf('AuditEntryList', z.union([entry, unreadable]), [entryExample]) };
+const entries = { 200: pageOf('AuditEntryList', z.union([auditEntry, unreadable]), [entryExample]) };
 const verified = { body: verificationBody, answers: { 200: verification } } as const;
 
 export const auditContracts = {

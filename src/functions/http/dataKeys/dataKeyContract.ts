@@ -13,6 +13,8 @@ import type { AnswerHeader, Contract } from '../../pipeline/route.ts';
 
 const [least, most] = dataKeyLengths;
 const base64 = z.string().max(300).meta({ contentEncoding: 'base64' });
+/** As long as a message of the client can hold: what does not unwrap is the fault of its item, not of the call. */
+const wrappedInput = z.string().max(1368).meta({ contentEncoding: 'base64', description: 'As Keyward returned it.' });
 const plaintext = base64.meta({ contentEncoding: 'base64', description: `A data key of ${least} or ${most} bytes.` });
 const wrapped = base64.meta({
   contentEncoding: 'base64',
@@ -57,7 +59,12 @@ export const wrapBody = z
   });
 
 export const wrappedBody = z
-  .strictObject({ value: z.array(z.strictObject({ wrapped, context })).min(1).max(maxDataKeys) })
+  .strictObject({
+    value: z
+      .array(z.strictObject({ wrapped: wrappedInput, context }))
+      .min(1)
+      .max(maxDataKeys),
+  })
   .meta({
     id: 'WrappedDataKeysInput',
     examples: [{ value: [{ wrapped: examples.wrapped, context: examples.context }] }],
@@ -85,6 +92,9 @@ const generated = answer(
   ...status,
 );
 const generatedWithout = answer('WrappedDataKeys', z.strictObject({ wrapped }), { wrapped: examples.wrapped });
+const wrappedOwn = answer('WrappedOwnDataKeys', z.union([z.strictObject({ wrapped }), failed]), {
+  wrapped: examples.wrapped,
+});
 const rewrapped = answer('RewrappedDataKeys', z.union([wrappedItem, failed]), wrappedExample);
 const unwrapped = answer(
   'UnwrappedDataKeys',
@@ -111,9 +121,9 @@ export const dataKeyContracts = {
     headers,
   },
   wrap: {
-    summary: "Wraps the caller's own data keys",
+    summary: "Wraps the caller's own data keys; one that is no data key stops none of the others",
     body: wrapBody,
-    answers: { 200: generatedWithout },
+    answers: { 200: wrappedOwn },
     headers,
   },
   unwrap: {
@@ -135,7 +145,7 @@ const statusAnswer = z.strictObject({ keyStatus }).meta({
   examples: [{ keyStatus: examples.keyStatus }],
 });
 
-const jwks = z
+export const jwkSet = z
   .strictObject({
     keys: z.array(
       z.strictObject({
@@ -175,7 +185,7 @@ export const keyStatusContracts = {
   },
   jwks: {
     summary: 'Returns the public keys that verify key statuses',
-    answers: { 200: jwks },
+    answers: { 200: jwkSet },
     headers: { 200: ['Cache-Control'] },
   },
 } as const satisfies Record<string, Contract>;

@@ -1,23 +1,23 @@
 /** The calls on data keys of an account. */
 import type { HttpResponseInit } from '@azure/functions';
 import type * as z from 'zod';
-import { base64, wipe } from '../../../core/base/bytes.ts';
+import { type Bytes, base64, wipe } from '../../../core/base/bytes.ts';
 import { defined } from '../../../core/base/defined.ts';
 import { Refusal } from '../../../core/base/errors.ts';
 import { parseAccountName } from '../../../core/base/names.ts';
 import { dataKeyLengths } from '../../../core/crypto/dataKeyEnvelope.ts';
 import {
-  type BoundBytes,
   type DataKeyCall,
   type DataKeyItem,
   type DataKeysAnswer,
+  type GivenKey,
   generateDataKeys,
   rewrapDataKeys,
   unwrapDataKeys,
   wipeItems,
   wrapDataKeys,
 } from '../../../core/dataKeys/dataKeys.ts';
-import { contextHashOf } from '../../../core/dataKeys/encryptionContext.ts';
+import { contextHashOf, type EncryptionContext } from '../../../core/dataKeys/encryptionContext.ts';
 import { signKeyStatus } from '../../../core/dataKeys/keyStatus.ts';
 import { parseBase64 } from '../../../core/secrets/secretValues.ts';
 import type { Call, RouteHandler } from '../../pipeline/call.ts';
@@ -49,21 +49,19 @@ const generate =
 
 const wrap: RouteHandler = async (call) => {
   const { value } = parsed(wrapBody, await readJson(call.request, maxBodyBytes));
-  const keys: BoundBytes[] = [];
+  const keys = value.map(({ plaintext, context }, n) => given(plaintext, context, n, plainKeyIn));
   try {
-    for (const [n, { plaintext, context = {} }] of value.entries())
-      keys.push({ bytes: plainKeyIn(plaintext, n), contextHash: contextHashOf(context, `value.${n}.context`) });
     const answer = await wrapDataKeys(keys, callOf(call), call.service);
-    return await respond(call, answer, false, ({ wrapped }) =>
-      wrapped === undefined ? {} : { wrapped: base64(wrapped) },
+    return await respond(call, answer, false, ({ wrapped, ...item }) =>
+      wrapped === undefined ? failureOf(item) : { wrapped: base64(wrapped) },
     );
   } finally {
-    wipe(...keys.map(({ bytes }) => bytes));
+    wipe(...keys.flatMap((key) => ('failure' in key ? [] : [key.bytes])));
   }
 };
 
 /** @throws Refusal InvalidRequestContent */
-function plainKeyIn(text: string, n: number) {
+function plainKeyIn(text: string, n: number): Bytes {
   const target = `value.${n}.plaintext`;
   const key = parseBase64(text, target);
   if (dataKeyLengths.includes(key.byteLength)) return key;
@@ -71,11 +69,24 @@ function plainKeyIn(text: string, n: number) {
   throw new Refusal('InvalidRequestContent', `A data key must have ${dataKeyLengths.join(' or ')} bytes.`, { target });
 }
 
-function wrappedKeysIn({ value }: z.infer<typeof wrappedBody>): BoundBytes[] {
-  return value.map(({ wrapped, context = {} }, n) => ({
-    bytes: parseBase64(wrapped, `value.${n}.wrapped`),
-    contextHash: contextHashOf(context, `value.${n}.context`),
-  }));
+const wrappedKeysIn = ({ value }: z.infer<typeof wrappedBody>): GivenKey[] =>
+  value.map(({ wrapped, context }, n) => given(wrapped, context, n, (text) => parseBase64(text, `value.${n}.wrapped`)));
+
+/** A key that cannot be read fails alone: the other keys of the call are served. */
+function given(
+  text: string,
+  context: EncryptionContext = {},
+  n: number,
+  bytesIn: (text: string, n: number) => Bytes,
+): GivenKey {
+  try {
+    const contextHash = contextHashOf(context, `value.${n}.context`);
+    return { bytes: bytesIn(text, n), contextHash };
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    const { code, message, extras } = error;
+    return { failure: { code, message, ...defined({ target: extras.target }) } };
+  }
 }
 
 const unwrap: RouteHandler = async (call) => {

@@ -19,6 +19,7 @@ import {
   readiness,
 } from '../../../core/health.ts';
 import type { Service } from '../../../core/service.ts';
+import { wrongAuthSettings } from '../../pipeline/authSettings.ts';
 import type { BareHandler } from '../../pipeline/call.ts';
 import type { Route } from '../../pipeline/route.ts';
 import { keyward } from '../../pipeline/service.ts';
@@ -85,18 +86,19 @@ const ready = readySchema.meta({
 
 /** 200, or 503 with the same body. The body names settings that are missing or wrong, but never their values. */
 const readyRoute: BareHandler = async () => {
+  const names = wrongAuthSettings();
+  if (names.length > 0) return withoutSettings(names);
   try {
     const service = await keyward();
     return answer(await readiness(service), service);
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
-    return answerOf(503, {
-      status: 'notReady',
-      settings: { status: 'failed', names: [...error.settings] },
-      parts: [],
-    });
+    return withoutSettings(error.settings);
   }
 };
+
+const withoutSettings = (names: readonly string[]): HttpResponseInit =>
+  answerOf(503, { status: 'notReady', settings: { status: 'failed', names: [...names] }, parts: [] });
 
 function answer(
   { isReady, parts, sweep, keys, poisoned, announcements }: Readiness,
@@ -170,6 +172,7 @@ export const healthRoutes: readonly Route[] = [
     method: 'GET',
     path: 'health/ready',
     scope: 'operator',
+    namesSettings: true,
     role,
     bare: readyRoute,
     contract: {

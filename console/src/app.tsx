@@ -1,0 +1,99 @@
+/** The frame of the console: the views, and who is signed in. A view is loaded when it is first shown. */
+import { Button } from '@fluentui/react-components';
+import { type ComponentType, lazy, type ReactNode, Suspense, useEffect, useRef } from 'react';
+import { useConsole } from './context.ts';
+import { Link, useAddress } from './navigation.tsx';
+import { Empty, Loading } from './parts/states.tsx';
+
+interface View {
+  readonly name: string;
+  readonly path: string;
+  readonly view: ComponentType;
+  readonly isLocal?: true;
+}
+
+const views: readonly View[] = [
+  { name: 'Now', path: '/', view: lazy(() => import('./views/now.tsx')) },
+  { name: 'Accounts', path: '/accounts', view: lazy(() => import('./views/accounts.tsx')) },
+  { name: 'Keys', path: '/keys', view: lazy(() => import('./views/keys.tsx')) },
+  { name: 'Timeline', path: '/timeline', view: lazy(() => import('./views/timeline.tsx')) },
+  { name: 'Audit', path: '/audit', view: lazy(() => import('./views/audit.tsx')) },
+  { name: 'Play the customer', path: '/play', view: lazy(() => import('./views/play.tsx')), isLocal: true },
+];
+const AccountView = lazy(() => import('./views/account.tsx'));
+const KeyView = lazy(() => import('./views/key.tsx'));
+
+export function App() {
+  const { session, config } = useConsole();
+  const { path, query } = useAddress();
+  const shown = views.filter(({ isLocal }) => isLocal === undefined || config.local !== undefined);
+  const { title, view: View } = viewAt(path, query, shown);
+  return (
+    <>
+      <a href="#content" className="skip">
+        Skip to the content
+      </a>
+      <header className="top">
+        <strong className="brand">Keyward</strong>
+        <nav aria-label="Views">
+          <ul>
+            {shown.map(({ name, path: to }) => (
+              <li key={to} data-current={isWithin(path, to)}>
+                <Link to={to}>{name}</Link>
+              </li>
+            ))}
+          </ul>
+        </nav>
+        <div className="user">
+          <span>{session.user}</span>
+          <Button size="small" onClick={() => void session.signOut()}>
+            Sign out
+          </Button>
+        </div>
+        {config.local === undefined ? null : (
+          <p className="local">This is the embedded stack on this machine: its issuer, vaults and data are local.</p>
+        )}
+      </header>
+      <Content title={title}>
+        <Suspense fallback={<Loading what="the view" />}>
+          {View === undefined ? (
+            <Empty title="The console has no such view.">
+              <Link to="/">Show what is down now.</Link>
+            </Empty>
+          ) : (
+            <View key={title} />
+          )}
+        </Suspense>
+      </Content>
+    </>
+  );
+}
+
+const isWithin = (path: string, view: string): boolean => path === view || path.startsWith(`${view}/`);
+
+function viewAt(path: string, query: URLSearchParams, shown: readonly View[]): { title: string; view?: ComponentType } {
+  const [, account] = /^\/accounts\/([^/]+)$/.exec(path) ?? [];
+  if (account !== undefined) return { title: decodeURIComponent(account), view: AccountView };
+  if (path === '/keys/one') return { title: query.get('key')?.replace('https://', '') ?? 'Key', view: KeyView };
+  const found = shown.find((one) => one.path === path);
+  return found === undefined ? { title: 'Not found' } : { title: found.name, view: found.view };
+}
+
+/** The heading gets the focus when the view changes, so that a screen reader reads the new view. */
+function Content({ title, children }: { title: string; children: ReactNode }) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  const shown = useRef(title);
+  useEffect(() => {
+    document.title = `${title} · Keyward`;
+    if (shown.current !== title) heading.current?.focus();
+    shown.current = title;
+  }, [title]);
+  return (
+    <main id="content" className="page">
+      <h1 ref={heading} tabIndex={-1}>
+        {title}
+      </h1>
+      {children}
+    </main>
+  );
+}

@@ -1,0 +1,55 @@
+/** The page: configuration, sign-in, then the console. A customer's page comes with a link, and needs no sign-in. */
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { type ReactNode, StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { ApiError, createApi } from './api.ts';
+import { App } from './app.tsx';
+import { readConfig } from './config.ts';
+import { ConsoleContext } from './context.ts';
+import { NoSignIn } from './noSignIn.tsx';
+import { Failure } from './parts/states.tsx';
+import './styles.css';
+import { Themed } from './themed.tsx';
+
+const root = createRoot(document.getElementById('root') ?? document.body);
+const show = (page: ReactNode) =>
+  root.render(
+    <StrictMode>
+      <Themed>{page}</Themed>
+    </StrictMode>,
+  );
+
+/** A refusal stays one, however often the call is repeated. */
+const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 2_000,
+      retry: (count, error) => count < 2 && !(error instanceof ApiError && error.status < 500),
+    },
+  },
+});
+
+async function start(): Promise<void> {
+  const config = await readConfig();
+  const { clientId, auth } = config;
+  if (auth === 'functionKeys' || clientId === undefined) return show(<NoSignIn config={config} />);
+  const { signIn } = await import('./signIn.ts');
+  const session = await signIn({ ...config, clientId });
+  if (session === undefined) return;
+  const console = { config, session, api: createApi(session) };
+  show(
+    <QueryClientProvider client={queries}>
+      <ConsoleContext value={console}>
+        <App />
+      </ConsoleContext>
+    </QueryClientProvider>,
+  );
+}
+
+start().catch((error: unknown) =>
+  show(
+    <main className="page">
+      <Failure error={error instanceof Error ? error : new Error(String(error))} retry={() => location.reload()} />
+    </main>,
+  ),
+);

@@ -1,0 +1,51 @@
+/** The address of the page: views are paths below /console, and filters are its query, so that a link shows what its sender saw. */
+import { Link as FluentLink } from '@fluentui/react-components';
+import { type MouseEvent, type ReactNode, useSyncExternalStore } from 'react';
+
+const base = '/console';
+const listeners = new Set<() => void>();
+const notify = () => {
+  for (const listener of listeners) listener();
+};
+window.addEventListener('popstate', notify);
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/** The path below /console and the query, of the address that is shown. */
+export function useAddress(): { readonly path: string; readonly query: URLSearchParams } {
+  const href = useSyncExternalStore(subscribe, () => window.location.pathname + window.location.search);
+  const { pathname, searchParams } = new URL(href, window.location.origin);
+  return { path: pathname.slice(base.length).replace(/\/$/, '') || '/', query: searchParams };
+}
+
+export function navigate(to: string, { replace = false } = {}): void {
+  window.history[replace ? 'replaceState' : 'pushState'](null, '', base + to);
+  notify();
+}
+
+/** Changes filters of the view that is shown; an empty value removes its filter. */
+export function setQuery(changes: Readonly<Record<string, string>>): void {
+  const url = new URL(window.location.href);
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === '') url.searchParams.delete(name);
+    else url.searchParams.set(name, value);
+  }
+  window.history.replaceState(null, '', url.pathname + url.search);
+  notify();
+}
+
+export function Link({ to, children, className }: { to: string; children: ReactNode; className?: string }) {
+  const onClick = (event: MouseEvent) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    navigate(to);
+  };
+  return (
+    <FluentLink href={base + to} onClick={onClick} {...(className === undefined ? {} : { className })}>
+      {children}
+    </FluentLink>
+  );
+}

@@ -1,0 +1,148 @@
+/** One account: its two states, its keys, what to do now, the validation checks, the changes that an operator makes, and its audit. */
+import { useQuery } from '@tanstack/react-query';
+import { type Account, bodyOf } from '../api.ts';
+import { useConsole } from '../context.ts';
+import { useAddress } from '../navigation.tsx';
+import { Remedy } from '../parts/copyable.tsx';
+import { Failure, Loading } from '../parts/states.tsx';
+import { Status } from '../parts/status.tsx';
+import { Ago, Time } from '../parts/time.tsx';
+import { AccountActions } from './accountActions.tsx';
+import { AuditOf } from './audit.tsx';
+import { DryRun } from './dryRun.tsx';
+
+type Encryption = Extract<Account['properties']['encryption'], { type: 'CustomerKey' }>;
+
+export default function AccountView() {
+  const { api } = useConsole();
+  const { path } = useAddress();
+  const name = decodeURIComponent(path.split('/').at(-1) ?? '');
+  const { data, error, refetch } = useQuery({
+    queryKey: ['account', name],
+    queryFn: () => bodyOf(api.GET('/api/accounts/{accountName}', { params: { path: { accountName: name } } })),
+    refetchInterval: 3_000,
+  });
+  if (error !== null) return <Failure error={error} retry={refetch} />;
+  if (data === undefined) return <Loading what="the account" />;
+  const { properties } = data;
+  const { encryption } = properties;
+  return (
+    <>
+      <dl className="facts">
+        <dt>State</dt>
+        <dd>
+          <Status of={properties.state} />
+        </dd>
+        <dt>Owner</dt>
+        <dd>{properties.owner}</dd>
+        <dt>Account id</dt>
+        <dd>
+          <code>{properties.accountId}</code>
+        </dd>
+        <dt>Location</dt>
+        <dd>{data.location}</dd>
+        <dt>Created</dt>
+        <dd>
+          <Time at={data.systemData.createdAt} />
+        </dd>
+      </dl>
+      <AccountActions account={data} />
+      {encryption.type === 'CustomerKey' ? <CustomerKey of={encryption} /> : <SystemKey />}
+      <Hierarchy of={encryption} />
+      {encryption.type === 'CustomerKey' ? <DryRun account={name} /> : null}
+      <h2>Audit</h2>
+      <AuditOf account={name} />
+    </>
+  );
+}
+
+const SystemKey = () => (
+  <>
+    <h2>Key</h2>
+    <p>The operator's system key wraps the account key. No customer key is involved.</p>
+  </>
+);
+
+function CustomerKey({ of }: { of: Encryption }) {
+  return (
+    <>
+      <h2>Customer key</h2>
+      <dl className="facts">
+        <dt>Status</dt>
+        <dd>
+          <Status of={of.status} /> <Status of={of.served} />
+        </dd>
+        <dt>Since</dt>
+        <dd>
+          <Ago at={of.since} />
+        </dd>
+        <dt>Last check</dt>
+        <dd>
+          <Ago at={of.lastCheckedAt} />
+        </dd>
+        {of.servedUntil === undefined ? null : (
+          <>
+            <dt>Served until</dt>
+            <dd>
+              <Time at={of.servedUntil} />
+            </dd>
+          </>
+        )}
+        {of.keyReleasedBy === undefined ? null : (
+          <>
+            <dt>Key released by</dt>
+            <dd>
+              <Time at={of.keyReleasedBy} />
+            </dd>
+          </>
+        )}
+        <dt>Key identifier</dt>
+        <dd>
+          <code>{of.keyVaultProperties.keyIdentifier}</code>
+        </dd>
+        <dt>Current version</dt>
+        <dd>
+          <code>{of.keyVaultProperties.currentKeyIdentifier.split('/').at(-1)}</code>
+        </dd>
+        {of.cause === undefined ? null : (
+          <>
+            <dt>Cause</dt>
+            <dd>
+              {of.cause}: {of.meaning}
+            </dd>
+            <dt>Who acts</dt>
+            <dd>{of.whoActs}</dd>
+            <dt>What to do</dt>
+            <dd>
+              <Remedy text={of.remedy} />
+            </dd>
+          </>
+        )}
+      </dl>
+      {of.warnings.map((warning) => (
+        <p key={warning.code}>
+          <Status of="warn" /> {warning.code} {'remedy' in warning ? <Remedy text={warning.remedy} /> : null}
+          {'expiresOn' in warning ? <Time at={warning.expiresOn} /> : null}
+        </p>
+      ))}
+    </>
+  );
+}
+
+/** Which key wraps which, from the customer's down to the data (docs/envelope.md). */
+function Hierarchy({ of }: { of: Account['properties']['encryption'] }) {
+  const outer =
+    of.type === 'CustomerKey' ? of.keyVaultProperties.currentKeyIdentifier : 'the system ring, under the system key';
+  return (
+    <>
+      <h2>Key hierarchy</h2>
+      <ol className="hierarchy">
+        <li>
+          <code>{outer}</code>
+        </li>
+        <li>wraps the account key, generation {of.accountKeyGeneration}</li>
+        <li>which encrypts secrets and wraps data keys</li>
+      </ol>
+    </>
+  );
+}

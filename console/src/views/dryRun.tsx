@@ -1,0 +1,44 @@
+/** The dry run of the account's key: every check against the vault, and nothing is changed. */
+import { Button } from '@fluentui/react-components';
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import { bodyOf } from '../api.ts';
+import { useConsole } from '../context.ts';
+import { Remedy } from '../parts/copyable.tsx';
+import { Failure, Loading } from '../parts/states.tsx';
+import { Status } from '../parts/status.tsx';
+
+export function DryRun({ account }: { account: string }) {
+  const { api } = useConsole();
+  const [isOn, setOn] = useState(false);
+  const { data, error, refetch, isFetching } = useQuery({
+    queryKey: ['dryRun', account],
+    queryFn: () =>
+      bodyOf(
+        api.POST('/api/operator/accounts/{accountName}/validateEncryption', {
+          params: { path: { accountName: account } },
+          body: {},
+        }),
+      ),
+    enabled: isOn,
+    refetchInterval: 5_000,
+  });
+  return (
+    <>
+      <h2>Validation checks</h2>
+      <Button onClick={() => setOn(!isOn)}>{isOn ? 'Stop the checks' : 'Run the checks'}</Button>
+      {error === null ? null : <Failure error={error} retry={refetch} />}
+      {isOn && data === undefined && isFetching ? <Loading what="the checks" /> : null}
+      {!isOn || data === undefined ? null : (
+        <ul className="plain checks" aria-live="polite">
+          {data.checks.map(({ name, result, message, remedy }) => (
+            <li key={name}>
+              <Status of={result} /> <strong>{name}</strong> {message}
+              {result === 'pass' ? null : <Remedy text={remedy} />}
+            </li>
+          ))}
+        </ul>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,80 @@
+/**
+ * Creates an account. Order: the key is validated and proven by a remote unwrap (nothing is stored yet) → directory →
+ * binding (bindAccount.ts) → record with its audit entry. A crash in between leaves rows that a new try removes or uses,
+ * and never a record without them.
+ */
+
+import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
+import { type Bytes, wipe } from '../base/bytes.ts';
+import { retryLostRaces } from '../base/errors.ts';
+import { fold } from '../base/names.ts';
+import type { Stored } from '../base/stored.ts';
+import type { Rings } from '../rings/ring.ts';
+import { isSealStillValid } from '../rings/staleWriter.ts';
+import { type AccountView, type ActiveAccount, wrappedByOf } from './account.ts';
+import { keyContextOf } from './accountKey.ts';
+import { bind, confirmWatched } from './bindAccount.ts';
+import { finishDelete } from './deleteAccount.ts';
+import type { AccountsDeps } from './deps.ts';
+import type { NewAccount } from './planChange.ts';
+import { type EncryptionInput, protect, resealAccountKey } from './protectAccountKey.ts';
+import { savedView } from './readAccount.ts';
+import { removeLeftovers } from './removeLeftovers.ts';
+import { insertAccount, saveAccount } from './writeAccount.ts';
+
+/** @throws LostRace when another caller has taken the name in the meantime. */
+export async function createAccount(
+  account: NewAccount & Pick<ActiveAccount, 'instanceId'>,
+  input: EncryptionInput,
+  actor: Actor,
+  service: AccountsDeps,
+): Promise<AccountView> {
+  const { name, instanceId, place } = account;
+  const now = service.clock.now();
+  const rings = await service.rings();
+  const accountKey = service.random.bytes(32);
+  try {
+    const context = { instanceId, account: fold(name), generation: 1 };
+    const { proof, facts, ...key } = await protect(context, accountKey, input, account, service);
+    await finishDelete(fold(name), service);
+    await removeLeftovers(fold(name), service);
+    await service.directory.put(fold(name));
+    if (place !== undefined) await service.directory.put(fold(name), place);
+    const encryption = await bind(account, key.encryption, proof, service);
+    const created: AuditFacts = { type: 'AccountCreated', actor, key: wrappedByOf(encryption), ...facts };
+    const record = { lifecycle: 'active', ...account, createdAt: now, updatedAt: now, ...key, encryption } as const;
+    const inserted = await insertAccount(record, created, service);
+    const saved = await resealUntilValid(inserted, accountKey, rings, service);
+    return savedView(saved, await confirmWatched(encryption, proof, service), service);
+  } finally {
+    wipe(accountKey);
+  }
+}
+
+/**
+ * Repeats until the saved key is under ring generations that will not be destroyed without it (rings/staleWriter.ts).
+ */
+async function resealUntilValid(
+  inserted: Stored<ActiveAccount>,
+  accountKey: Bytes,
+  used: Rings,
+  service: AccountsDeps,
+): Promise<Stored<ActiveAccount>> {
+  let [saved, rings] = [inserted, used];
+  while (!(await isSealStillValid(rings, service))) {
+    rings = await service.rings();
+    const { encryption, wrappedAccountKey } = saved.value;
+    const again = await resealAccountKey(keyContextOf(saved.value), accountKey, encryption, service);
+    const resealed = await retryLostRaces(async () => {
+      const stored = await service.accounts.read(fold(saved.value.name));
+      // Another writer has changed or deleted the record since: nothing is left to do here.
+      if (stored?.value.lifecycle !== 'active' || stored.value.wrappedAccountKey !== wrappedAccountKey)
+        return undefined;
+      const fact = { type: 'AccountKeyResealed', actor: { kind: 'keyward', id: 'rings' } } as const;
+      return saveAccount(stored, { ...stored.value, wrappedAccountKey: again }, [fact], service);
+    });
+    if (resealed === undefined) return saved;
+    saved = resealed;
+  }
+  return saved;
+}

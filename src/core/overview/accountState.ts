@@ -1,0 +1,85 @@
+/**
+ * The state of an indexed account, from the row of its key. A key's row has the times of its last change. That all keys of a range of
+ * vaults have been checked since, the range says: `checkedAt` is the oldest last check of any key there. Pure.
+ */
+import { leasePolicyOf } from '../accounts/account.ts';
+import { servedBy } from '../accounts/served.ts';
+import type { Cause } from '../base/causes.ts';
+import type { Policy } from '../base/policy.ts';
+import type { EpochMs } from '../base/time.ts';
+import type { WatchStatus } from '../base/vocabulary.ts';
+import { currentForMs, currentStatus, keyReleasedBy } from '../watch/verdictTimes.ts';
+import type { Verdict } from '../watch/watch.ts';
+import { type IndexedAccount, type IndexedKey, worstVersion } from './indexRows.ts';
+
+export type ListedStatus = WatchStatus | 'Unknown';
+
+export interface ListedVerdict {
+  readonly version: string;
+  readonly status: ListedStatus;
+  readonly cause?: Cause;
+  readonly since: EpochMs;
+  /** The verdict as of the last check that is known of. */
+  readonly verdict: Verdict;
+  /** The last check of the key was at this time or later. */
+  readonly checkedAt: EpochMs;
+}
+
+const sweepMs = 60_000;
+
+export interface ListedAccount {
+  readonly account: IndexedAccount;
+  readonly state: 'Enabled' | 'CustomerKeyInaccessible';
+  readonly served: 'yes' | 'untilLeaseEnd' | 'no';
+  readonly servedUntil?: EpochMs;
+  /** Absent under the system key. */
+  readonly key?: ListedVerdict & { readonly row: IndexedKey; readonly keyReleasedBy?: EpochMs };
+}
+
+/** `version`: where the account is known to be on one of several versions. */
+export function listedVerdict(
+  { watch }: Pick<IndexedKey, 'watch'>,
+  checkedAt: EpochMs | undefined,
+  now: EpochMs,
+  policy: Policy,
+  version?: string,
+): ListedVerdict | undefined {
+  const known = version === undefined ? undefined : watch.versions[version];
+  const found = version === undefined || known === undefined ? worstVersion(watch) : ([version, known] as const);
+  if (found === undefined) return undefined;
+  const [name, stored] = found;
+  const seenAt = Math.max(stored.evidenceAt, checkedAt ?? 0);
+  // The bound is as of the end of a sweep, and the next sweep may be about to end.
+  const evidenceAt = now - seenAt <= currentForMs(policy) + sweepMs ? Math.max(now, seenAt) : seenAt;
+  const verdict = {
+    ...stored,
+    evidenceAt,
+    lastAccessibleAt: stored.status === 'Accessible' ? seenAt : stored.lastAccessibleAt,
+  };
+  const { cause, since } = verdict;
+  const status = currentStatus(verdict, now, policy);
+  return { version: name, status, since, verdict, checkedAt: seenAt, ...(cause === undefined ? {} : { cause }) };
+}
+
+export function listedAccount(
+  account: IndexedAccount,
+  row: IndexedKey | undefined,
+  checkedAt: EpochMs | undefined,
+  now: EpochMs,
+  ofService: Policy,
+  version?: string,
+): ListedAccount {
+  if (account.key === undefined) return { account, state: 'Enabled', served: 'yes' };
+  const policy = leasePolicyOf(account, ofService);
+  const key = row === undefined ? undefined : listedVerdict(row, checkedAt, now, ofService, version);
+  if (row === undefined || key === undefined) return { account, state: 'Enabled', served: 'no' };
+  const served = servedBy(key.verdict, now, policy);
+  const releasedBy = keyReleasedBy(key.verdict, policy);
+  return {
+    account,
+    state: key.verdict.status === 'Inaccessible' ? 'CustomerKeyInaccessible' : 'Enabled',
+    served: served.served,
+    ...('until' in served ? { servedUntil: served.until } : {}),
+    key: { ...key, row, ...(releasedBy === undefined ? {} : { keyReleasedBy: releasedBy }) },
+  };
+}

@@ -1,0 +1,43 @@
+/** The stores, with every change noted for the overview. Every batch that holds an entry passes here, and so does every new state. */
+import type { AnnouncedStores } from '../announcements/publishingStores.ts';
+import type { OverviewWriter } from './overviewWriter.ts';
+
+export function indexing(
+  { accounts, bindings, serviceAudit }: AnnouncedStores,
+  overview: OverviewWriter,
+): AnnouncedStores {
+  return {
+    accounts: {
+      ...accounts,
+      async create(record, entries) {
+        const etag = await accounts.create(record, entries);
+        overview.account(record, entries);
+        return etag;
+      },
+      async save(record, entries) {
+        const etag = await accounts.save(record, entries);
+        overview.account(record.value, entries);
+        return etag;
+      },
+    },
+    bindings: {
+      ...bindings,
+      async createWatch(watch, entries) {
+        await bindings.createWatch(watch, entries);
+        overview.watch(watch, entries);
+      },
+      async saveWatch(watch, entries) {
+        const saved = await bindings.saveWatch(watch, entries);
+        overview.watch(watch.value, entries);
+        return saved;
+      },
+    },
+    serviceAudit: {
+      ...serviceAudit,
+      async append(etag, head, entries) {
+        await serviceAudit.append(etag, head, entries);
+        overview.service(entries);
+      },
+    },
+  };
+}

@@ -1,0 +1,91 @@
+/** What the overview capability needs from outside: its index. Each function but `timeline` and `write` is one call to the tables. */
+import type { ChainSubject } from '../announcements/announcement.ts';
+import type { AuditEntry } from '../audit/auditEntry.ts';
+import type { Stored } from '../base/stored.ts';
+import type { EpochMs } from '../base/time.ts';
+import type { Counts } from './counts.ts';
+import type { IndexedAccount, IndexedKey, IndexPosition, IndexRow, MarkedKey } from './indexRows.ts';
+
+/** A change of rows in the partition of one owner, on the condition that its counts are as they were read before all other rows. */
+export interface OwnerChange {
+  /** Without an ETag there were no counts. */
+  readonly counts: { readonly value: Counts; readonly etag: string | undefined };
+  readonly keys: readonly {
+    readonly bindingId: string;
+    /** Absent: the row is removed. */
+    readonly value?: IndexedKey;
+  }[];
+  readonly put?: IndexedAccount;
+  readonly remove?: IndexedAccount;
+}
+
+export interface IndexPage {
+  readonly rows: readonly IndexRow[];
+  /** There are no more rows behind these. */
+  readonly isLast: boolean;
+}
+
+export interface OverviewIndex {
+  /** Where an account is in the index, by its name. */
+  locate(name: string): Promise<Stored<IndexedAccount> | undefined>;
+  setLocation(account: IndexedAccount): Promise<void>;
+  /** Only as it was read. */
+  removeLocation(account: Stored<IndexedAccount>): Promise<void>;
+  /** Accounts whose names begin with the text, in order. */
+  named(prefix: string, limit: number, after?: string): Promise<readonly IndexedAccount[]>;
+
+  account(at: IndexedAccount): Promise<IndexedAccount | undefined>;
+  key(owner: string, bindingId: string): Promise<IndexedKey | undefined>;
+  /** Of an owner, or of the service. */
+  counts(owner?: string): Promise<Stored<Counts> | undefined>;
+  /** All or nothing. @throws LostRace */
+  write(owner: string, change: OwnerChange): Promise<void>;
+  /** @throws LostRace */
+  writeCounts(counts: Counts, etag: string | undefined): Promise<void>;
+
+  /** Rows behind the position, in order, of its owner. */
+  ofOwner(after: IndexPosition, limit: number, kind?: 'keys'): Promise<IndexPage>;
+  /** Rows of the owners after this one, in order; absent: of all. */
+  ofLaterOwners(owner: string | undefined, limit: number, kind?: 'keys'): Promise<IndexPage>;
+
+  /** Lists a key that is not well apart from the others. */
+  mark(key: MarkedKey): Promise<void>;
+  unmark(owner: string, bindingId: string): Promise<void>;
+  /** Marked keys in order, from that of the position on; of one owner, or of all. */
+  marked(from: IndexPosition | undefined, owner: string | undefined, limit: number): Promise<readonly MarkedKey[]>;
+}
+
+/** An audit entry in the time index, with what its chain is about. */
+export interface TimelineEntry {
+  readonly subject: ChainSubject;
+  /** Of a key: the owner that it is claimed for. Of an account it is in the subject. */
+  readonly owner?: string;
+  readonly entry: AuditEntry;
+}
+
+export type TimelineOrder = 'newest' | 'oldest';
+
+export interface TimelinePage {
+  readonly rows: readonly {
+    /** The position of the row. */
+    readonly at: string;
+    /** Absent: the row is damaged. */
+    readonly entry?: TimelineEntry;
+  }[];
+  readonly isLast: boolean;
+}
+
+/** Entries by time, with a partition per day, once in either order. */
+export interface TimelineIndex {
+  /** Idempotent. Up to 50 entries of a day cost two calls. */
+  add(entries: readonly TimelineEntry[]): Promise<void>;
+  has(entry: AuditEntry): Promise<boolean>;
+  /** One call: rows from `from` up to, and without, `to`. */
+  page(request: {
+    readonly order: TimelineOrder;
+    readonly from: EpochMs;
+    readonly to: EpochMs;
+    readonly limit: number;
+    readonly after?: string;
+  }): Promise<TimelinePage>;
+}

@@ -1,0 +1,270 @@
+/** The contracts of the overview. */
+import * as z from 'zod';
+import { auditTypes } from '../../../core/audit/auditEntry.ts';
+import { causes } from '../../../core/base/causes.ts';
+import {
+  cause,
+  count,
+  guid,
+  identity,
+  keyIdentifier,
+  keyVersion,
+  pageOf,
+  paging,
+  time,
+  versionExample,
+  whoActs,
+} from '../../pipeline/contractParts.ts';
+import type { Contract } from '../../pipeline/route.ts';
+import { auditEntry } from '../audit/auditContract.ts';
+
+export const states = ['Enabled', 'CustomerKeyInaccessible'] as const;
+export const statuses = ['Accessible', 'Suspect', 'Inaccessible', 'Unreachable', 'Unknown'] as const;
+export const servedValues = ['yes', 'untilLeaseEnd', 'no'] as const;
+export const orders = ['newest', 'oldest'] as const;
+
+const example = 'https://contoso-keys.vault.azure.net/keys/media';
+const state = z.enum(states);
+const status = z
+  .enum(statuses)
+  .meta({ description: 'Of the key. Unknown: Keyward has not checked the key for too long.' });
+const served = z.enum(servedValues).meta({ description: 'What the data plane gets now.' });
+const owner = z.string();
+
+const byName = <T extends readonly string[]>(names: T) =>
+  z.partialRecord(z.enum(names as unknown as [string, ...string[]]), count);
+
+const countsExample = {
+  accounts: 3,
+  keys: 2,
+  encryption: { SystemKey: 1, CustomerKey: 2 },
+  state: { Enabled: 2, CustomerKeyInaccessible: 1 },
+  status: { Accessible: 1, Inaccessible: 1 },
+  cause: { KeyDisabled: 1 },
+  served: { yes: 2, no: 1 },
+};
+
+const counts = z
+  .strictObject({
+    accounts: count,
+    keys: count,
+    encryption: byName(['SystemKey', 'CustomerKey']),
+    state: byName(states),
+    status: byName(statuses),
+    cause: byName(causes),
+    served: byName(servedValues).meta({
+      description: 'untilLeaseEnd: accounts whose key is Suspect or Unreachable, also where no process can serve them.',
+    }),
+  })
+  .meta({
+    id: 'OverviewCounts',
+    description: 'Of accounts, but for `keys`. A value that counts no account is absent.',
+    examples: [countsExample],
+  });
+const head = {
+  counts: counts
+    .optional()
+    .meta({ description: 'On the first page: of the key or owner of the filter, or of the service.' }),
+  checkedSince: time.optional().meta({ description: 'No key of the service was last checked before this time.' }),
+};
+
+const failure = {
+  cause: cause.optional(),
+  meaning: z.string().optional(),
+  whoActs: whoActs.optional(),
+  remedy: z.string().optional().meta({ description: 'What to type, or to do.' }),
+};
+const failureExample = {
+  cause: 'KeyDisabled',
+  meaning: 'The key version that wraps the account key is disabled.',
+  whoActs: 'customer',
+  remedy: `Enable it again: az keyvault key set-attributes --vault-name contoso-keys --name media --version ${versionExample} --enabled true`,
+};
+
+const account = z
+  .strictObject({
+    name: z.string(),
+    accountId: guid,
+    owner,
+    location: z.string(),
+    createdAt: time,
+    state,
+    served,
+    servedUntil: time.optional(),
+    encryption: z.enum(['SystemKey', 'CustomerKey']),
+    keyIdentifier: keyIdentifier.optional(),
+    status: status.optional(),
+    since: time.optional(),
+    ...failure,
+    keyReleasedBy: time.optional(),
+  })
+  .meta({ id: 'OverviewAccount', description: 'GET of the account has everything about it.' });
+
+const accountExample = {
+  name: 'contoso-media',
+  accountId: '0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff',
+  owner: 'contoso',
+  location: 'westeurope',
+  createdAt: '2026-11-23T19:40:00.000Z',
+  state: 'CustomerKeyInaccessible',
+  served: 'no',
+  encryption: 'CustomerKey',
+  keyIdentifier: example,
+  status: 'Inaccessible',
+  since: '2026-11-23T19:49:00.000Z',
+  ...failureExample,
+  keyReleasedBy: '2026-11-23T19:54:00.000Z',
+};
+
+const version = z.strictObject({
+  version: keyVersion,
+  inUse: z.boolean().meta({ description: 'The version wraps the key of an account.' }),
+  status: status.optional(),
+  since: time.optional(),
+  cause: cause.optional(),
+  isLatest: z.boolean().optional().meta({ description: 'Absent: the newest version is not known.' }),
+  notLatestSince: time.optional(),
+  expiresOn: time.optional(),
+  safeToDisable: z.boolean(),
+});
+
+const key = z
+  .strictObject({
+    key: keyIdentifier,
+    bindingId: z.string(),
+    identity,
+    owner,
+    accounts: count,
+    status,
+    since: time,
+    ...failure,
+    checkedAt: time.meta({ description: 'The last check was at this time or later.' }),
+    nextCheckAt: time.meta({ description: 'The next check is at this time or earlier.' }),
+    versions: z.array(version),
+    rotation: z.strictObject({ to: keyVersion, since: time, failed: count }).optional(),
+    newestUnknown: z.strictObject({ since: time, cause }).optional(),
+    unusableVersion: z.strictObject({ version: keyVersion, cause, since: time, remedy: z.string() }).optional(),
+  })
+  .meta({ id: 'OverviewKey', description: 'A customer key. Its status is the worst of its versions in use.' });
+
+const keyExample = {
+  key: example,
+  bindingId: '6a09e667f3bcc908b2fb1366ea957d3e',
+  identity: { useSystemAssignedIdentity: true },
+  owner: 'contoso',
+  accounts: 1,
+  status: 'Inaccessible',
+  since: '2026-11-23T19:49:00.000Z',
+  ...failureExample,
+  checkedAt: '2026-11-23T19:50:00.000Z',
+  nextCheckAt: '2026-11-23T19:50:40.000Z',
+  versions: [
+    {
+      version: versionExample,
+      inUse: true,
+      status: 'Inaccessible',
+      since: '2026-11-23T19:49:00.000Z',
+      cause: 'KeyDisabled',
+      isLatest: true,
+      safeToDisable: false,
+    },
+  ],
+};
+
+const subject = z
+  .strictObject({
+    kind: z.enum(['account', 'key', 'service']),
+    account: z.string().optional(),
+    key: keyIdentifier.optional(),
+    owner: owner.optional(),
+  })
+  .meta({ id: 'TimelineSubject' });
+
+const timelineEntry = z
+  .strictObject({ at: time, subject, entry: auditEntry })
+  .meta({ id: 'TimelineEntry', description: 'An audit entry, with what its chain is about.' });
+
+const timelineExample = {
+  at: '2026-11-23T19:49:00.000Z',
+  subject: { kind: 'account', account: 'contoso-media', owner: 'contoso' },
+  entry: {
+    type: 'CustomerKeyInaccessible',
+    actor: { kind: 'keyward', id: 'reconcile' },
+    cause: 'KeyDisabled',
+    epoch: 1,
+    key: `${example}/${versionExample}`,
+    chain: '0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff',
+    sequence: 3,
+    at: '2026-11-23T19:49:00.000Z',
+    keyGeneration: 1,
+    previousHash: 'Y2k0b9J5m0hYb0n0xk8l3gq7Jt9zqv7w2H5EmbY0dWc',
+    hash: 'mbY0dWcUq1vQ7r5m0hYb0n0xk8l3gq7Jt9zqv7w2H5E',
+  },
+};
+
+const ownerAnswer = z.strictObject({ owner, counts, value: z.array(key), nextLink: z.string().optional() }).meta({
+  id: 'OverviewOwner',
+  description: "An owner's keys, and the counts of its accounts.",
+  examples: [{ owner: 'contoso', counts: countsExample, value: [keyExample] }],
+});
+
+const filters = {
+  owner: owner.optional().meta({ examples: ['contoso'] }),
+  status: status.optional().meta({ examples: ['Inaccessible'] }),
+  cause: cause.optional().meta({ examples: ['KeyDisabled'] }),
+};
+const keyFilter = keyIdentifier
+  .optional()
+  .meta({ description: 'With a version: on that version.', examples: [example] });
+
+export const overviewContracts = {
+  accounts: {
+    summary: 'Lists accounts by state, status, cause, owner, key and name, with counts',
+    query: {
+      state: state.optional().meta({ examples: ['CustomerKeyInaccessible'] }),
+      ...filters,
+      served: served.optional().meta({ examples: ['no'] }),
+      key: keyFilter,
+      name: z
+        .string()
+        .optional()
+        .meta({ description: 'What the name begins with.', pattern: '^[A-Za-z0-9-]{1,64}$', examples: ['contoso-'] }),
+      ...paging,
+    },
+    answers: { 200: pageOf('OverviewAccountList', account, [accountExample], head) },
+  },
+  keys: {
+    summary: 'Lists customer keys with their status, versions and accounts',
+    query: { ...filters, ...paging },
+    answers: { 200: pageOf('OverviewKeyList', key, [keyExample], head) },
+  },
+  owner: {
+    summary: 'Gets an owner: its keys, and the counts of its accounts',
+    params: { owner: owner.meta({ examples: ['contoso'] }) },
+    query: paging,
+    answers: { 200: ownerAnswer },
+  },
+  timeline: {
+    summary: 'Lists audit entries of all accounts, keys and the service by time',
+    query: {
+      from: time.optional().meta({ description: 'Default: 24 hours before `to`.', examples: ['2026-11-23T02:00:00Z'] }),
+      to: time.optional().meta({ description: 'Not included. Default: now.', examples: ['2026-11-23T04:00:00Z'] }),
+      order: z
+        .enum(orders)
+        .optional()
+        .meta({ description: 'Default: newest first.', examples: ['newest'] }),
+      owner: filters.owner,
+      account: z
+        .string()
+        .optional()
+        .meta({ pattern: '^[A-Za-z0-9-]{1,64}$', examples: ['contoso-media'] }),
+      key: keyIdentifier.optional(),
+      type: z
+        .enum(auditTypes)
+        .optional()
+        .meta({ examples: ['CustomerKeyInaccessible'] }),
+      ...paging,
+    },
+    answers: { 200: pageOf('Timeline', timelineEntry, [timelineExample]) },
+  },
+} as const satisfies Record<string, Contract>;

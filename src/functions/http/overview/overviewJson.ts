@@ -1,0 +1,105 @@
+/** Accounts and keys of the overview as JSON. */
+import { actorOf, meaningOf, remedyOf } from '../../../core/base/causes.ts';
+import type { RemedyTarget } from '../../../core/base/remedies.ts';
+import { iso } from '../../../core/base/time.ts';
+import type { ListedAccount, ListedVerdict } from '../../../core/overview/accountState.ts';
+import { type Counts, countsBy } from '../../../core/overview/counts.ts';
+import type { IndexedKey } from '../../../core/overview/indexRows.ts';
+import type { ListedKey, ListedVersion } from '../../../core/overview/listKeys.ts';
+
+const keyOf = ({ watch }: IndexedKey): string => `https://${watch.binding.vaultHost}/keys/${watch.binding.keyName}`;
+
+const targetOf = ({ watch }: IndexedKey, version: string, location?: string): RemedyTarget => {
+  const principalId = watch.calledAs?.principalId;
+  return {
+    ...watch.binding,
+    version,
+    ...(location === undefined ? {} : { location }),
+    ...(principalId === undefined ? {} : { principalId }),
+  };
+};
+
+function renderFailure(row: IndexedKey, { cause, version }: ListedVerdict, location?: string) {
+  if (cause === undefined) return {};
+  const target = targetOf(row, version, location);
+  return { cause, meaning: meaningOf(cause), whoActs: actorOf(cause), remedy: remedyOf(cause, target) };
+}
+
+export function renderListedAccount({ account, state, served, servedUntil, key }: ListedAccount) {
+  return {
+    name: account.name,
+    accountId: account.instanceId,
+    owner: account.owner,
+    location: account.location,
+    createdAt: iso(account.createdAt),
+    state,
+    served,
+    ...(servedUntil === undefined ? {} : { servedUntil: iso(servedUntil) }),
+    encryption: account.key === undefined ? 'SystemKey' : 'CustomerKey',
+    ...(account.key === undefined ? {} : { keyIdentifier: account.key.keyIdentifier }),
+    ...(key === undefined
+      ? {}
+      : {
+          status: key.status,
+          since: iso(key.since),
+          ...renderFailure(key.row, key, account.location),
+          ...(key.keyReleasedBy === undefined ? {} : { keyReleasedBy: iso(key.keyReleasedBy) }),
+        }),
+  };
+}
+
+export function renderListedKey({ row, worst, versions, checkedAt, nextCheckAt }: ListedKey) {
+  const { rotation, newestUnread, unusableVersion } = row.watch;
+  return {
+    key: keyOf(row),
+    bindingId: row.watch.binding.id,
+    identity: { ...row.watch.binding.identity, ...row.watch.calledAs },
+    owner: row.owner,
+    accounts: row.accounts,
+    status: worst.status,
+    since: iso(worst.since),
+    ...renderFailure(row, worst),
+    checkedAt: iso(checkedAt),
+    nextCheckAt: iso(nextCheckAt),
+    versions: versions.map(renderVersion),
+    ...(rotation === undefined
+      ? {}
+      : { rotation: { to: rotation.to, since: iso(rotation.since), failed: rotation.failed } }),
+    ...(newestUnread === undefined
+      ? {}
+      : { newestUnknown: { since: iso(newestUnread.since), cause: newestUnread.cause } }),
+    ...(unusableVersion === undefined
+      ? {}
+      : {
+          unusableVersion: {
+            version: unusableVersion.version,
+            cause: unusableVersion.cause,
+            since: iso(unusableVersion.since),
+            remedy: remedyOf(unusableVersion.cause, targetOf(row, unusableVersion.version)),
+          },
+        }),
+  };
+}
+
+function renderVersion({ version, verdict, isLatest, notLatestSince, expiresOn, safeToDisable }: ListedVersion) {
+  return {
+    version,
+    inUse: verdict !== undefined,
+    ...(verdict === undefined ? {} : { status: verdict.status, since: iso(verdict.since) }),
+    ...(verdict?.cause === undefined ? {} : { cause: verdict.cause }),
+    ...(isLatest === undefined ? {} : { isLatest }),
+    ...(notLatestSince === undefined ? {} : { notLatestSince: iso(notLatestSince) }),
+    ...(expiresOn === undefined ? {} : { expiresOn: iso(expiresOn) }),
+    safeToDisable,
+  };
+}
+
+export const renderCounts = (counts: Counts) => ({
+  accounts: counts.accounts ?? 0,
+  keys: counts.keys ?? 0,
+  encryption: countsBy('encryption', counts),
+  state: countsBy('state', counts),
+  status: countsBy('status', counts),
+  cause: countsBy('cause', counts),
+  served: countsBy('served', counts),
+});

@@ -1,0 +1,76 @@
+/** A real browser for the tests of the console: Chromium of an npm package, or the one of CHROME_PATH. */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import chromium from '@sparticuz/chromium';
+import { type Browser, type BrowserContextOptions, type Page, chromium as playwright } from 'playwright-core';
+import { afterAll, beforeAll, expect } from 'vitest';
+import type { Stack } from '../../src/local/stack.ts';
+
+/** A machine that is busy with other work takes longer for each step; a test fails by what is shown, not by how fast. */
+const patienceMs = 45_000;
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+export async function launch(): Promise<Browser> {
+  const executablePath = process.env.CHROME_PATH ?? (await chromium.executablePath());
+  return playwright.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--font-render-hinting=none'] });
+}
+
+export interface OpenPage {
+  readonly page: Page;
+  /** Violations of the Content-Security-Policy, and errors that no code has caught. */
+  readonly problems: readonly string[];
+  /** Origins that the page has called. */
+  readonly origins: ReadonlySet<string>;
+}
+
+/** One browser for a test file. */
+export function useBrowser() {
+  let browser: Browser | undefined;
+  beforeAll(async () => {
+    browser = await launch();
+  });
+  afterAll(() => browser?.close());
+  return {
+    async open(address: string, options: BrowserContextOptions = {}): Promise<OpenPage> {
+      if (browser === undefined) throw new Error('The browser starts when the tests begin.');
+      const context = await browser.newContext({ locale: 'en-GB', timezoneId: 'Europe/Berlin', ...options });
+      context.setDefaultTimeout(patienceMs);
+      const page = await context.newPage();
+      const problems: string[] = [];
+      const origins = new Set<string>();
+      page.on('pageerror', (error) => problems.push(error.message));
+      page.on('console', (message) => {
+        if (/Content.Security.Policy/i.test(message.text())) problems.push(message.text());
+      });
+      page.on('request', (request) => origins.add(new URL(request.url()).origin));
+      await page.goto(address);
+      return { page, problems, origins };
+    },
+  };
+}
+
+/** Opens a view of the console and signs in at the local issuer. */
+export async function openConsole(
+  browser: ReturnType<typeof useBrowser>,
+  { host }: Stack,
+  path = '/',
+  { user = 'administrator', ...options }: BrowserContextOptions & { user?: string } = {},
+): Promise<OpenPage> {
+  const opened = await browser.open(`${host.url}/console${path}`, options);
+  await opened.page.getByRole('button', { name: user, exact: true }).click();
+  await opened.page.getByText(`${user}@operator.example`).waitFor();
+  return opened;
+}
+
+/** The rules of axe-core that the page breaks, each with the first element that breaks it. */
+export async function accessibilityViolations(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    type Found = { violations: { id: string; help: string; nodes: { html: string }[] }[] };
+    const { violations } = await (globalThis as unknown as { axe: { run(): Promise<Found> } }).axe.run();
+    return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes[0]?.html}`);
+  });
+}
+
+export const expectAccessible = async (page: Page): Promise<void> =>
+  expect(await accessibilityViolations(page)).toEqual([]);
