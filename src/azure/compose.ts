@@ -159,10 +159,13 @@ async function openStores(settings: Settings, transport: HttpClient | undefined,
     retryOptions: tableRetries,
     allowInsecureConnection: isDevelopment(settings),
   };
-  const clientOf = (name: string) =>
-    endpoint === undefined || credential === undefined
-      ? TableClient.fromConnectionString(connection, name, options)
-      : new TableClient(endpoint, name, credential, options);
+  const clientOf = (name: string) => {
+    // The address of a batch names no table: the storage log and tests tell it from here.
+    const named = { ...options, userAgentOptions: { userAgentPrefix: name } };
+    return endpoint === undefined || credential === undefined
+      ? TableClient.fromConnectionString(connection, name, named)
+      : new TableClient(endpoint, name, credential, named);
+  };
   const open = openTables(clientOf, authentication);
   return {
     accounts: accounts.createAccountStore(open),
