@@ -8,7 +8,17 @@ import { dirname, join, normalize, sep } from 'node:path';
 /** The capabilities of src/core, low to high: a file imports from its own folder and from lower ones only. */
 export const capabilities = [
   ...['base', 'crypto', 'customerKey', 'audit', 'rings', 'watch', 'accounts', 'secrets', 'dataKeys', 'rotation'],
-  ...['vaultWork', 'reseal', 'announcements', 'overview', 'ams', 'dailyPass.ts', 'health.ts', 'service.ts'],
+  ...[
+    'vaultWork',
+    'reseal',
+    'announcements',
+    'attestation',
+    'overview',
+    'ams',
+    'dailyPass.ts',
+    'health.ts',
+    'service.ts',
+  ],
 ];
 
 export interface Arrow {

@@ -1,7 +1,7 @@
 /** Rows of data keys: when generations were last seen, in the account's partition; and the keys of key statuses, in the service's. */
 import { fold } from '../core/base/names.ts';
 import type { EpochMs } from '../core/base/time.ts';
-import type { DataKeyUseStore, StatusKeyRow, StatusKeyStore } from '../core/dataKeys/ports.ts';
+import type { DataKeyUseStore, PublicKeyRow, StatusKeyRow, StatusKeyStore } from '../core/dataKeys/ports.ts';
 import { type OpenTable, odata, rowOf } from './tables.ts';
 
 export function createDataKeyUseStore(open: OpenTable): DataKeyUseStore {
@@ -45,6 +45,13 @@ export function createStatusKeyStore(open: OpenTable): StatusKeyStore {
     },
     async remove(slot) {
       await table.remove(key(slot));
+    },
+    async retain(publicKey) {
+      await table.insert(rowOf({ partitionKey: 'publicKeys', rowKey: publicKey.kid }, publicKey));
+    },
+    async retained() {
+      const rows = await table.query<PublicKeyRow>(odata`PartitionKey eq 'publicKeys'`, 1000);
+      return rows.map(({ value }) => value).filter((value) => value !== undefined);
     },
   };
 }

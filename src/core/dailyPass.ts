@@ -10,6 +10,7 @@ import type { RekeyWork } from './accounts/ports.ts';
 import { requestRekey } from './accounts/requestRekey.ts';
 import type { OperationWork, OrphanedSecretsWork } from './ams/ports.ts';
 import type { AnnouncementWork } from './announcements/deps.ts';
+import type { VerificationWork } from './attestation/deps.ts';
 import { describeError, retryLostRaces, Unavailable } from './base/errors.ts';
 import type { WorkQueue } from './base/workQueue.ts';
 import { vaultIdOf } from './customerKey/binding.ts';
@@ -25,7 +26,8 @@ export type DailyWork =
   | AnnouncementWork
   | OperationWork
   | OrphanedSecretsWork
-  | RekeyWork;
+  | RekeyWork
+  | VerificationWork;
 
 interface DailyPassDeps extends Omit<VaultWorkDeps, 'dailyQueue'> {
   readonly dailyQueue: WorkQueue<DailyWork>;

@@ -2,6 +2,7 @@
 import type { AccountsDeps } from './accounts/deps.ts';
 import type { AmsDeps } from './ams/deps.ts';
 import type { AnnouncementsDeps } from './announcements/deps.ts';
+import type { AttestationDeps } from './attestation/deps.ts';
 import type { WorkQueue } from './base/workQueue.ts';
 import type { DailyWork } from './dailyPass.ts';
 import type { DataKeysDeps } from './dataKeys/deps.ts';
@@ -15,6 +16,7 @@ import type { VaultWorkDeps } from './vaultWork/deps.ts';
 type All = AccountsDeps &
   AmsDeps &
   AnnouncementsDeps &
+  AttestationDeps &
   DataKeysDeps &
   HealthDeps &
   OverviewDeps &

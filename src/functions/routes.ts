@@ -15,6 +15,7 @@ import {
 import { repairIdentityApi } from './http/accounts/repairIdentity.ts';
 import { rotateAccountKeyRoute } from './http/accounts/rotateAccountKey.ts';
 import { operatorDryRunRoutes, validateEncryptionApi } from './http/accounts/validateEncryption.ts';
+import { attestationRoutes } from './http/audit/attestation.ts';
 import { auditRoutes } from './http/audit/audit.ts';
 import { claimRoutes } from './http/claims/claims.ts';
 import { dataKeyRoutes } from './http/dataKeys/dataKeys.ts';
@@ -162,6 +163,7 @@ const documented: readonly Route[] = [
   },
   ...overviewRoutes,
   ...auditRoutes,
+  ...attestationRoutes,
   ...eventRoutes,
   ...healthRoutes,
   ...amsRoutes,

@@ -338,6 +338,11 @@ test('the audit of a deleted account, of its key, and of the service matches the
   await api('POST', `${binding}/verify`, {});
   await api('GET', '/api/operator/audit');
   await api('POST', '/api/operator/audit/verify', {});
+  await api('GET', '/api/operator/audit/verification');
+  await api('GET', '/api/operator/audit/checkpoints');
+  await api('GET', '/api/operator/accounts/busy/revocationReceipts');
+  await api('GET', '/api/operator/accounts/nobody/revocationReceipts');
+  await api('GET', '/api/audit/jwks');
   const { rowKey } = await entityOf('busy', `audit:${body.value[2].chain}:0000000003`);
   await accountsTable().updateEntity({ partitionKey: 'busy', rowKey: rowKey ?? '', data: '{' }, 'Merge');
   const broken = await got(200, api('POST', `${audit}/verify`, {}));

@@ -3,7 +3,8 @@ import type { AddressInfo } from 'node:net';
 import { exportJWK, exportSPKI, generateKeyPair, importJWK, type JWTPayload, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ChildHost } from '../../packages/functions-host/src/child.ts';
-import { type Route, roles } from '../../src/functions/pipeline/route.ts';
+import { roles } from '../../src/functions/pipeline/caller.ts';
+import type { Route } from '../../src/functions/pipeline/route.ts';
 import { routes } from '../../src/functions/routes.ts';
 import { type Answer, caller } from '../../src/local/client.ts';
 import { apiAudience, homeTenantId, operatorVault } from '../../src/local/operator.ts';
@@ -109,9 +110,9 @@ describe('an app role', () => {
   );
 
   // The handshake of CloudEvents carries no token (test/app/webhook.test.ts): it only consents to Event Grid.
-  test('no route is public except liveness, the handshake of the webhook and the public keys of key statuses', () => {
+  test('no route is public except liveness, the handshake of the webhook and the public keys that verify what Keyward signed', () => {
     const open = routes.filter(({ scope }) => scope === 'public').map(({ method, path }) => `${method} ${path}`);
-    expect(open.toSorted()).toEqual(['GET health/live', 'GET keyStatus/jwks', 'OPTIONS events']);
+    expect(open.toSorted()).toEqual(['GET audit/jwks', 'GET health/live', 'GET keyStatus/jwks', 'OPTIONS events']);
   });
 
   test('all roles of a caller count', async () => {

@@ -242,10 +242,15 @@ describe('the transitions of a watch', () => {
     const after = looks.reduce((watch, look) => observe(watch, look, designPolicy), aWatch({ epoch: 7 }));
     expect(after.epoch).toBe(10);
     expect(after.reconciledEpoch).toBe(0);
+    const refused = (lastUsed: number, first: number) => ({
+      lastUsedAt: start + lastUsed * 1000,
+      firstRefusedAt: start + first * 1000,
+      keyReleasedBy: start + first * 1000 + lease,
+    });
     expect(after.transitions).toEqual([
-      { ...lost, epoch: 8, cause: 'KeyDisabled', at: start + 70_000, keyReleasedBy: start + 60_000 + lease },
+      { ...lost, epoch: 8, cause: 'KeyDisabled', at: start + 70_000, ...refused(0, 60) },
       { epoch: 9, version: version1, to: 'Enabled', at: start + 170_000 },
-      { ...lost, epoch: 10, cause: 'KeyNotFound', at: start + 330_000, keyReleasedBy: start + 300_000 + lease },
+      { ...lost, epoch: 10, cause: 'KeyNotFound', at: start + 330_000, ...refused(230, 300) },
     ]);
   });
 

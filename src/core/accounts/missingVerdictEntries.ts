@@ -5,7 +5,7 @@
 
 import type { AuditFacts } from '../audit/auditEntry.ts';
 import { defined } from '../base/defined.ts';
-import { iso } from '../base/time.ts';
+import { type EpochMs, iso } from '../base/time.ts';
 import type { Transition, Watch } from '../watch/watch.ts';
 import { type ActiveAccount, type DeletingAccount, wrappedByOf } from './account.ts';
 
@@ -56,6 +56,17 @@ function factsOf(transition: Transition, key: string): AuditFacts {
     key,
     epoch: transition.epoch,
     ...defined({ cause: transition.cause, keyVaultRequestId: transition.keyVaultRequestId }),
-    ...(transition.keyReleasedBy === undefined ? {} : { keyReleasedBy: iso(transition.keyReleasedBy) }),
+    ...(transition.to === 'CustomerKeyInaccessible' ? refusalFacts(transition) : {}),
   };
 }
+
+function refusalFacts(transition: Transition): Partial<AuditFacts> {
+  const { at, keyReleasedBy, lastUsedAt, firstRefusedAt, firstKeyVaultRequestId } = transition;
+  return {
+    ...isoOf({ keyReleasedBy, lastUsedAt, firstRefusedAt, confirmedAt: at }),
+    ...defined({ firstKeyVaultRequestId }),
+  };
+}
+
+const isoOf = (times: Readonly<Record<string, EpochMs | undefined>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(times).flatMap(([name, at]) => (at === undefined ? [] : [[name, iso(at)]])));

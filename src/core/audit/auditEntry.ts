@@ -117,6 +117,12 @@ export interface AuditFacts extends Partial<Trigger> {
   readonly owners?: readonly string[];
   /** ISO 8601: the latest time at which the lost key could still be in use. */
   readonly keyReleasedBy?: string;
+  /** ISO 8601, of `CustomerKeyInaccessible`: the last good check, the first refusal, and the one that confirmed it. */
+  readonly lastUsedAt?: string;
+  readonly firstRefusedAt?: string;
+  readonly confirmedAt?: string;
+  /** Key Vault's request id of the first refusal. */
+  readonly firstKeyVaultRequestId?: string;
   /** ISO 8601: the expiry of the key version that the entry is about. */
   readonly expiresOn?: string;
   /** How many accounts a rotation re-wrapped. */

@@ -17,6 +17,7 @@ interface FieldTypes {
   /** Names that Keyward chose. */
   table: string;
   account: string;
+  owner: string;
   bindingId: string;
   vault: string;
   visit: string;
@@ -32,6 +33,8 @@ interface FieldTypes {
   actorKind: string;
   actor: string;
   chain: string;
+  /** SHA-256 of a signed checkpoint, base64url. */
+  hash: string;
   /** The id of the invocation: the `x-ms-request-id` of the answer. */
   requestId: string;
   /** The stack frames of an unexpected error, without its message. */
@@ -53,6 +56,7 @@ interface FieldTypes {
   /** Numbers. */
   durationMs: number;
   lateMs: number;
+  sinceMs: number;
   range: number;
   ranges: number;
   targets: number;

@@ -42,6 +42,8 @@ export interface Metrics {
    * Age of the oldest entry that waits to be published. Each sweep measures it while one has waited for over a minute.
    */
   readonly 'keyward.announcements.oldest.ms': NoLabels;
+  /** Audit chains that the daily verification has verified. */
+  readonly 'keyward.chains': { readonly result: 'whole' | 'broken' };
   /** Rows that are not as Keyward wrote them, each at most once a minute. */
   readonly 'keyward.damagedRows': NoLabels;
   /** The time from the start of one sweep to the start of the next. */

@@ -23,4 +23,17 @@ export interface StatusKeyStore {
   /** Only where the slot is free. */
   insert(row: StatusKeyRow): Promise<void>;
   remove(slot: string): Promise<void>;
+  /** Retains a public key for good. */
+  retain(key: PublicKeyRow): Promise<void>;
+  /** In any order. */
+  retained(): Promise<readonly PublicKeyRow[]>;
+}
+
+/** The public part of a pair. */
+export interface PublicKeyRow {
+  /** The JWK thumbprint (RFC 7638). */
+  readonly kid: string;
+  /** base64url. */
+  readonly x: string;
+  readonly createdAt: EpochMs;
 }

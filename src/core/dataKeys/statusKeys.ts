@@ -15,7 +15,7 @@ import { singleFlight } from '../base/singleFlight.ts';
 import type { EpochMs } from '../base/time.ts';
 import { KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
 import { openStatusKey, type StatusKeyPair, sealStatusKey, statusKeyGeneration } from '../crypto/statusKeyEnvelope.ts';
-import type { StatusKeyRow, StatusKeyStore } from './ports.ts';
+import type { PublicKeyRow, StatusKeyRow, StatusKeyStore } from './ports.ts';
 
 const dayMs = 24 * 3_600_000;
 /** A pair signs for this long, and is published for some time after it has been superseded. */
@@ -37,10 +37,12 @@ export interface PublicStatusKey {
 }
 
 export interface StatusKeys {
-  /** A compact JWS over the claims. @throws Unavailable */
-  sign(claims: object): Promise<string>;
+  /** A compact JWS over the claims. `typ` of its header says what it is. @throws Unavailable */
+  sign(claims: object, typ?: string): Promise<string>;
   /** @throws Unavailable */
   published(): Promise<readonly PublicStatusKey[]>;
+  /** All public keys since the first, so that a receipt can be verified years later. @throws Unavailable */
+  ever(): Promise<readonly PublicStatusKey[]>;
 }
 
 interface StatusKeyDeps extends Pick<AccountsDeps, 'rings' | 'random' | 'clock' | 'log'> {
@@ -52,6 +54,7 @@ type OpenPair = StatusKeyPair & StatusKeyRow & { readonly kid: string; readonly 
 export function createStatusKeys(tools: StatusKeyDeps): StatusKeys {
   const { statusKeyStore: store, clock, random, log } = tools;
   const opened = new Map<string, OpenPair>();
+  const retained = new Set<string>();
   let current: { readonly pairs: readonly OpenPair[]; readonly ageMs: Age } | undefined;
 
   const read = singleFlight(readOnce, readEveryMs, clock);
@@ -64,6 +67,10 @@ export function createStatusKeys(tools: StatusKeyDeps): StatusKeys {
     if (!pairs.some((one) => one.slot === slot)) {
       await make(slot);
       pairs = await readPairs();
+    }
+    for (const { kid, x, createdAt } of pairs.filter((one) => !retained.has(one.kid))) {
+      await store.retain({ kid, x, createdAt });
+      retained.add(kid);
     }
     const superseded = supersededOf(pairs);
     const published = pairs.filter((one) => !superseded.includes(one));
@@ -127,20 +134,30 @@ export function createStatusKeys(tools: StatusKeyDeps): StatusKeys {
   }
 
   return {
-    async sign(claims) {
+    async sign(claims, typ = 'keyward-key-status') {
       const pairs = await pairsNow();
       const pair = signing(pairs, clock.now());
       if (pair === undefined)
         throw new Unavailable('ServiceUnavailable', 'There is no key yet that signs key statuses. Retry later.', 5);
       return new CompactSign(new TextEncoder().encode(JSON.stringify(claims)))
-        .setProtectedHeader({ alg: 'EdDSA', kid: pair.kid, typ: 'keyward-key-status' })
+        .setProtectedHeader({ alg: 'EdDSA', kid: pair.kid, typ })
         .sign(pair.privateKey);
     },
     async published() {
-      return (await pairsNow()).map(({ x, kid }) => ({ kty: 'OKP', crv: 'Ed25519', x, kid, alg: 'EdDSA', use: 'sig' }));
+      return (await pairsNow()).map(publicKeyOf);
+    },
+    async ever() {
+      const known = new Map((await pairsNow()).map((pair) => [pair.kid, publicKeyOf(pair)]));
+      for (const key of await store.retained()) known.set(key.kid, publicKeyOf(key));
+      return [...known.values()];
     },
   };
 }
+
+const publicKeyOf = ({ x, kid }: Pick<PublicKeyRow, 'x' | 'kid'>): PublicStatusKey => ({
+  ...{ kty: 'OKP', crv: 'Ed25519' },
+  ...{ x, kid, alg: 'EdDSA', use: 'sig' },
+});
 
 /** The newest that has been published long enough; where there is none, the oldest, which every process agrees on. */
 const signing = (pairs: readonly OpenPair[], now: EpochMs): OpenPair | undefined =>

@@ -45,7 +45,7 @@ export function judge(
   const deniedAs = cause === evidence.cause ? undefined : evidence.cause;
   if (!isDenying(cause, policy)) return afterOutage(seen, cause, at, deniedAs);
 
-  const denials = { ...verdict.denials, [cause]: counted(verdict.denials[cause], at, elapsedMs, policy) };
+  const denials = { ...verdict.denials, [cause]: counted(verdict.denials[cause], evidence, elapsedMs, policy) };
   if (verdict.status === 'Inaccessible') return { ...seen, cause, denials };
   return isConfirmed(cause, denials[cause], evidence, policy)
     ? { ...seen, status: 'Inaccessible', cause, denials, since: at }
@@ -97,12 +97,18 @@ function afterReplacedIdentity(seen: Verdict, at: EpochMs): Verdict {
   return { ...seen, denials, status: 'Unreachable', cause: 'IdentityReplaced', since: at };
 }
 
-function counted(before: Denials | undefined, at: EpochMs, elapsedMs: number, policy: Policy): Denials {
-  if (before === undefined) return { looks: 1, overMs: 0, firstAt: at, lastMs: elapsedMs };
+function counted(
+  before: Denials | undefined,
+  { takenAt, keyVaultRequestId }: Evidence,
+  elapsedMs: number,
+  policy: Policy,
+): Denials {
+  const first = defined({ firstKeyVaultRequestId: keyVaultRequestId });
+  if (before === undefined) return { looks: 1, overMs: 0, firstAt: takenAt, lastMs: elapsedMs, ...first };
   const gapMs = elapsedMs - before.lastMs;
   if (gapMs < policy.lookSpacingSeconds * 1000) return before;
   const overMs = before.overMs + Math.min(gapMs, 2 * policy.lookIntervalSuspectSeconds * 1000);
-  return { looks: before.looks + 1, overMs, firstAt: before.firstAt, lastMs: elapsedMs };
+  return { ...before, looks: before.looks + 1, overMs, lastMs: elapsedMs };
 }
 
 function isConfirmed(cause: DenyingCause, denials: Denials | undefined, evidence: Evidence, policy: Policy): boolean {
@@ -145,9 +151,20 @@ export function observe(watch: Watch, evidence: Evidence, policy: Policy, elapse
     at: evidence.takenAt,
     ...defined({ cause: after.cause }),
     ...proof,
-    ...defined({ keyReleasedBy: refusedAfter ? keyReleasedBy(after, policy) : undefined }),
+    ...(refusedAfter ? refusalFacts(after, policy) : {}),
   };
   return { ...seen, epoch: transition.epoch, transitions: bounded([...watch.transitions, transition]) };
+}
+
+/** What a receipt of the revocation says (attestation/revocationReceipt.ts). */
+function refusalFacts(verdict: Verdict, policy: Policy): Partial<Transition> {
+  const [first] = Object.values(verdict.denials).toSorted((a, b) => a.firstAt - b.firstAt);
+  return defined({
+    keyReleasedBy: keyReleasedBy(verdict, policy),
+    lastUsedAt: verdict.lastAccessibleAt,
+    firstRefusedAt: first?.firstAt,
+    firstKeyVaultRequestId: first?.firstKeyVaultRequestId,
+  });
 }
 
 /** Far more than the number of verdicts that change between two passes over the accounts. */

@@ -21,6 +21,8 @@ export interface Denials {
   readonly firstAt: EpochMs;
   /** The proven time (provenTime.ts) of the last look that counts. */
   readonly lastMs: number;
+  /** Key Vault's request id of the first look, where there is one. */
+  readonly firstKeyVaultRequestId?: string;
 }
 
 export interface Verdict {
@@ -49,6 +51,10 @@ export interface Transition {
   readonly at: EpochMs;
   /** Where it refused: the latest moment at which the key could still be in use. */
   readonly keyReleasedBy?: EpochMs;
+  /** Where it refused: the last good look before it, the first refusal, and Key Vault's request id of that. */
+  readonly lastUsedAt?: EpochMs;
+  readonly firstRefusedAt?: EpochMs;
+  readonly firstKeyVaultRequestId?: string;
 }
 
 export interface UnusableVersion {

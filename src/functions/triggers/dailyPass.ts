@@ -8,6 +8,7 @@ import * as z from 'zod';
 import { deleteOrphanedSecrets } from '../../core/ams/orphanedSecrets.ts';
 import { clearOperations, continueOperation } from '../../core/ams/runOperation.ts';
 import { announceWaiting } from '../../core/announcements/outboxPass.ts';
+import { reportLateVerification, verifyAllChains } from '../../core/attestation/verifyAllChains.ts';
 import { maxAccountNameLength } from '../../core/base/names.ts';
 import { ringNames } from '../../core/base/vocabulary.ts';
 import { clearRows, processAccounts } from '../../core/dailyPass.ts';
@@ -30,6 +31,7 @@ export const dailyMessage = z.union([
   z.strictObject({ visit: z.literal('announcements'), after: z.string().max(1025).optional() }),
   z.strictObject({ visit: z.literal('operation'), operation: z.string().max(64) }),
   z.strictObject({ visit: z.literal('operations') }),
+  z.strictObject({ visit: z.literal('chains') }),
   z.strictObject({
     visit: z.literal('unnamed'),
     account: z.string().max(maxAccountNameLength),
@@ -39,8 +41,11 @@ export const dailyMessage = z.union([
 
 export const startDailyPass: TimerHandler = (_timer, context) =>
   inInvocation(context, async () => {
-    const { dailyQueue, vaults } = await keyward();
+    const service = await keyward();
+    const { dailyQueue, vaults } = service;
+    await reportLateVerification(service);
     await dailyQueue.send({ visit: 'accounts' });
+    await dailyQueue.send({ visit: 'chains' });
     await dailyQueue.send({ visit: 'operations' });
     for await (const vault of vaults.list()) await dailyQueue.send({ visit: 'rows', vault });
   });
@@ -64,6 +69,8 @@ export const dailyPass: StorageQueueHandler = (input, context) =>
     if (message.data.visit === 'operation') return continueOperation(message.data.operation, service);
     if (message.data.visit === 'operations')
       return (await clearOperations(service)) ? service.dailyQueue.send({ visit: 'operations' }) : undefined;
+    if (message.data.visit === 'chains')
+      return (await verifyAllChains(service)) ? service.dailyQueue.send({ visit: 'chains' }) : undefined;
     if (message.data.visit === 'unnamed') {
       const next = await deleteOrphanedSecrets(message.data, service);
       return next && service.dailyQueue.send(next);

@@ -1037,6 +1037,83 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/operator/audit/verification": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns the result of the daily verification of all chains
+         * @description App role: Audit.Read.
+         */
+        get: operations["operatorAuditVerification"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/audit/checkpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the signed checkpoints of the last 30 days, the oldest first
+         * @description App role: Audit.Read.
+         */
+        get: operations["operatorAuditCheckpoints"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/accounts/{accountName}/revocationReceipts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns the signed receipts of an account's revocations, the newest last
+         * @description App role: Audit.Read.
+         */
+        get: operations["operatorRevocationReceipts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/jwks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns all public keys that ever verified receipts and checkpoints */
+        get: operations["auditJwks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/events": {
         parameters: {
             query?: never;
@@ -3210,6 +3287,13 @@ export interface components {
             /** Format: date-time */
             keyReleasedBy?: string;
             /** Format: date-time */
+            lastUsedAt?: string;
+            /** Format: date-time */
+            firstRefusedAt?: string;
+            /** Format: date-time */
+            confirmedAt?: string;
+            firstKeyVaultRequestId?: string;
+            /** Format: date-time */
             expiresOn?: string;
             accounts?: number;
             /** @enum {string} */
@@ -3421,6 +3505,105 @@ export interface components {
                 /** @description HMAC-SHA-256, base64url. Empty before the first entry. */
                 hash: string;
             };
+        };
+        /**
+         * @example {
+         *       "last": {
+         *         "startedAt": "2026-11-23T03:00:00.000Z",
+         *         "finishedAt": "2026-11-23T03:00:00.000Z",
+         *         "chains": 1200,
+         *         "brokenCount": 0,
+         *         "broken": []
+         *       }
+         *     }
+         */
+        AuditVerificationState: {
+            /** @description The last verification that finished. Absent: none has. */
+            last?: {
+                /** Format: date-time */
+                startedAt: string;
+                /** Format: date-time */
+                finishedAt: string;
+                /** @description Chains that were verified. */
+                chains: number;
+                brokenCount: number;
+                /** @description The first of them. */
+                broken: {
+                    chain: string;
+                    sequence: number;
+                    /** @enum {string} */
+                    flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged";
+                    meaning: string;
+                }[];
+            };
+            /** @description The verification in progress. */
+            running?: {
+                /** Format: date-time */
+                startedAt: string;
+                chains: number;
+                brokenCount: number;
+            };
+        };
+        /**
+         * @example {
+         *       "value": [
+         *         {
+         *           "run": "2026-11-23T03:00:00.000Z",
+         *           "page": 1,
+         *           "checkpoint": "eyJhbGciOiJFZERTQSIsImtpZCI6Ii4uLiJ9.eyJpYXQiOjE3OTU0NjM0NjB9.c2lnbmF0dXJl"
+         *         }
+         *       ]
+         *     }
+         */
+        AuditCheckpointList: {
+            value: components["schemas"]["AuditCheckpoint"][];
+            /**
+             * Format: uri
+             * @description Absent on the last page.
+             */
+            nextLink?: string;
+        };
+        /** @description Heads of verified chains, signed (docs/envelope.md). */
+        AuditCheckpoint: {
+            /** Format: date-time */
+            run: string;
+            page: number;
+            /** @description A compact JWS (RFC 7515), signed with Ed25519. */
+            checkpoint: string;
+        };
+        /**
+         * @example {
+         *       "receipts": [
+         *         {
+         *           "accountId": "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff",
+         *           "sequence": 9,
+         *           "receipt": "eyJhbGciOiJFZERTQSIsImtpZCI6Ii4uLiJ9.eyJpYXQiOjE3OTU0NjM0NjB9.c2lnbmF0dXJl"
+         *         }
+         *       ],
+         *       "keys": []
+         *     }
+         */
+        RevocationReceipts: {
+            receipts: {
+                /** Format: uuid */
+                accountId: string;
+                sequence: number;
+                /** @description A compact JWS (RFC 7515), signed with Ed25519. */
+                receipt: string;
+            }[];
+            /** @description The public keys, so that a saved answer can be verified offline. */
+            keys: {
+                /** @constant */
+                kty: "OKP";
+                /** @constant */
+                crv: "Ed25519";
+                x: string;
+                kid: string;
+                /** @constant */
+                alg: "EdDSA";
+                /** @constant */
+                use: "sig";
+            }[];
         };
         /**
          * @description The answer to the validation event of the Event Grid schema.
@@ -4017,6 +4200,7 @@ export interface operations {
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4254,6 +4438,7 @@ export interface operations {
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4524,6 +4709,7 @@ export interface operations {
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5896,6 +6082,126 @@ export interface operations {
             409: components["responses"]["Error409"];
             413: components["responses"]["Error413"];
             415: components["responses"]["Error415"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorAuditVerification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditVerificationState"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorAuditCheckpoints: {
+        parameters: {
+            query?: {
+                $top?: number;
+                $skipToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditCheckpointList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorRevocationReceipts: {
+        parameters: {
+            query?: {
+                accountId?: string;
+            };
+            header?: never;
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevocationReceipts"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    auditJwks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyStatusKeys"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };

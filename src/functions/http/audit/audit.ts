@@ -36,7 +36,7 @@ const ofBinding: Find = async (request, service) => bindingChain(bindingIdIn(req
 const ofService: Find = async (_, service) => ownChain(service);
 
 /** @throws Refusal InvalidParameter */
-function accountIdIn(request: HttpRequest): string | undefined {
+export function accountIdIn(request: HttpRequest): string | undefined {
   const id = request.query.get('accountId')?.toLowerCase();
   if (id === undefined || isGuid(id)) return id;
   throw new Refusal('InvalidParameter', "accountId must be the account's properties.accountId, a GUID.", {
@@ -59,7 +59,7 @@ function bindingIdIn(request: HttpRequest): string {
 /** The row key of an entry, which is a position in the chain. */
 const entryToken = /^\d.{0,511}$/u;
 
-function requestedPage(request: HttpRequest, isToken: (token: string) => boolean) {
+export function requestedPage(request: HttpRequest, isToken: (token: string) => boolean) {
   const limit = pageSizeOf(request);
   const after = request.query.get('$skipToken');
   if (after === null) return { limit };
@@ -67,7 +67,7 @@ function requestedPage(request: HttpRequest, isToken: (token: string) => boolean
   throw new Refusal('InvalidParameter', '$skipToken must come from a nextLink of this list.', { target: '$skipToken' });
 }
 
-function linkTo(request: HttpRequest, next: string | undefined, more: Readonly<Record<string, string>> = {}) {
+export function linkTo(request: HttpRequest, next: string | undefined, more: Readonly<Record<string, string>> = {}) {
   if (next === undefined) return {};
   const query = new URLSearchParams({ ...more, $top: String(pageSizeOf(request)), $skipToken: next });
   return { nextLink: absoluteUrl(request, `${new URL(request.url).pathname}?${query}`) };
@@ -76,9 +76,9 @@ function linkTo(request: HttpRequest, next: string | undefined, more: Readonly<R
 const read =
   (find: Find): RouteHandler =>
   async ({ request, service }) => {
-    const asked = requestedPage(request, (token) => entryToken.test(token));
+    const wanted = requestedPage(request, (token) => entryToken.test(token));
     const chain = await find(request, service);
-    const { rows, next } = await readChain(chain, asked);
+    const { rows, next } = await readChain(chain, wanted);
     // The next pages read the same account, even when a new account has taken its name.
     const same = find === ofAccount ? { accountId: chain.id } : {};
     const value = rows.map(({ position, entry }) => entryOf(position, entry));
@@ -99,8 +99,8 @@ const verify =
   };
 
 const instances: RouteHandler = async ({ request, service }) => {
-  const asked = requestedPage(request, isGuid);
-  const page = await instancesOf(request.params.accountName ?? '', asked, service);
+  const wanted = requestedPage(request, isGuid);
+  const page = await instancesOf(request.params.accountName ?? '', wanted, service);
   const value = page.instances.map(({ instanceId, owner, audit, deletedAt }) => ({
     accountId: instanceId,
     owner,

@@ -145,7 +145,7 @@ const statusAnswer = z.strictObject({ keyStatus }).meta({
   examples: [{ keyStatus: examples.keyStatus }],
 });
 
-const jwks = z
+export const jwkSet = z
   .strictObject({
     keys: z.array(
       z.strictObject({
@@ -185,7 +185,7 @@ export const keyStatusContracts = {
   },
   jwks: {
     summary: 'Returns the public keys that verify key statuses',
-    answers: { 200: jwks },
+    answers: { 200: jwkSet },
     headers: { 200: ['Cache-Control'] },
   },
 } as const satisfies Record<string, Contract>;

@@ -1,0 +1,79 @@
+/** What the attestation capability needs from outside: where chains are, and rows for what a verification found. */
+import type { ChainHead } from '../audit/auditEntry.ts';
+import type { Stored } from '../base/stored.ts';
+import type { EpochMs } from '../base/time.ts';
+import type { Flaw } from '../base/vocabulary.ts';
+
+/** The tables that hold chains: one partition for each account name, and one for each binding. */
+export type ChainTable = 'accounts' | 'bindings';
+
+export interface ChainDirectory {
+  /** The first partition after this one, in the order of the table, whatever rows it has. Undefined: there is none. */
+  partitionAfter(table: ChainTable, after: string | undefined): Promise<string | undefined>;
+}
+
+export interface BrokenChain {
+  readonly chain: string;
+  readonly sequence: number;
+  readonly flaw: Flaw;
+}
+
+export interface VerificationResult {
+  readonly startedAt: EpochMs;
+  readonly finishedAt: EpochMs;
+  readonly chains: number;
+  readonly brokenCount: number;
+  /** The first of them. */
+  readonly broken: readonly BrokenChain[];
+}
+
+/** How far a verification of all chains has come. */
+export interface VerificationRun extends Omit<VerificationResult, 'finishedAt'> {
+  readonly table: ChainTable | 'service';
+  /** The last partition of the table that is done. Absent: it begins. */
+  readonly after?: string;
+  /** In the partition that follows: the chain that took longer than one message, and its last verified link. */
+  readonly partial?: { readonly chain: string; readonly verified: ChainHead };
+  /** Checkpoints that the run has signed. */
+  readonly pages: number;
+  /** SHA-256 of the last one, base64url. */
+  readonly lastPage: string;
+}
+
+export interface VerificationState {
+  /** Absent: none is in progress. */
+  readonly run?: VerificationRun;
+  readonly last?: VerificationResult;
+}
+
+export interface CheckpointRow {
+  /** When the run of the checkpoint started. */
+  readonly run: EpochMs;
+  readonly page: number;
+  /** A compact JWS. */
+  readonly checkpoint: string;
+}
+
+/** The head of a chain as a verification last found it. */
+export interface VerifiedHead extends ChainHead {
+  readonly at: EpochMs;
+}
+
+export interface VerificationStore {
+  /** Without a value where the row is damaged. */
+  read(): Promise<Stored<VerificationState | undefined> | undefined>;
+  /** Returns the new ETag. @throws LostRace */
+  save(state: VerificationState, etag: string | undefined): Promise<string>;
+  verifiedHead(chain: string): Promise<VerifiedHead | undefined>;
+  saveHead(chain: string, head: VerifiedHead): Promise<void>;
+  /** Chains whose head was last verified before this moment; at most `limit`. */
+  notVerifiedSince(at: EpochMs, limit: number): Promise<readonly string[]>;
+  saveCheckpoint(row: CheckpointRow): Promise<void>;
+  /** In order, the oldest first. `after`: the `next` of the page before. */
+  checkpoints(
+    limit: number,
+    after?: string,
+  ): Promise<{ readonly rows: readonly CheckpointRow[]; readonly next?: string }>;
+  /** Removes checkpoints of runs that started before this moment; at most a page of them. */
+  removeCheckpoints(before: EpochMs): Promise<void>;
+}

@@ -1,0 +1,187 @@
+/**
+ * Once a day, verifies every chain: of all account instances, also of deleted ones, of all bindings, and of the service.
+ * A message verifies some chains, signs a checkpoint of their heads, and stores how far it came (INV-15). Each chain is
+ * also compared with its head of the run before, so a chain that was cut together with its head, brought back to an
+ * older state, or removed is found (INV-13).
+ */
+import type { ChainHead } from '../audit/auditEntry.ts';
+import { accountChain, bindingChain, type Chain, ownChain } from '../audit/chains.ts';
+import { serviceChain } from '../audit/serviceAudit.ts';
+import { type Verification, verifyChain } from '../audit/verifyChain.ts';
+import { LostRace, Refusal } from '../base/errors.ts';
+import { measure } from '../base/metrics.ts';
+import { accountNamePattern, fold } from '../base/names.ts';
+import type { EpochMs } from '../base/time.ts';
+import { type ChainHeadOf, checkpointClaims, checkpointType, hashOfCheckpoint } from './checkpoint.ts';
+import type { AttestationDeps } from './deps.ts';
+import type { BrokenChain, VerificationRun, VerificationState } from './ports.ts';
+
+const hourMs = 3_600_000;
+/** The timer runs once a day. An earlier message finds nothing due. */
+const dueAfterMs = 20 * hourMs;
+/** The alert on a verification that does not finish. */
+export const verificationLateMs = 36 * hourMs;
+const keepCheckpointsMs = 30 * 24 * hourMs;
+/** A page of heads is one row, and the token of one checkpoint. */
+const chainsAMessage = 100;
+const messageMs = 60_000;
+const maxNamedBroken = 50;
+const following = { accounts: 'bindings', bindings: 'service', service: undefined } as const;
+
+/** Returns true when more is left: the caller sends another message. @throws Unavailable */
+export async function verifyAllChains(deps: AttestationDeps): Promise<boolean> {
+  const { verifications, clock, log } = deps;
+  const stored = await verifications.read();
+  const before = stored?.value ?? {};
+  const begun = before.run ?? nextRun(before, clock.now());
+  if (begun === undefined) return false;
+  const heads: ChainHeadOf[] = [];
+  const until = clock.monotonic() + messageMs;
+  let run: VerificationRun | undefined = begun;
+  let reached: VerificationRun = begun;
+  while (run !== undefined && heads.length < chainsAMessage && clock.monotonic() < until) {
+    run = await step(run, heads, deps);
+    reached = run ?? reached;
+  }
+  // Only chains of the last partition are verified again when two processes work at the same time: the loser stops here.
+  try {
+    const signed = await withCheckpoint(reached, heads, deps);
+    if (run !== undefined) {
+      await verifications.save({ ...before, run: signed }, stored?.etag);
+      return true;
+    }
+    const finished = await withMissing(signed, deps);
+    await verifications.save({ last: resultOf(finished, clock.now()) }, stored?.etag);
+    await verifications.removeCheckpoints(clock.now() - keepCheckpointsMs);
+    log.info('Verified all audit chains', { count: finished.chains, found: finished.brokenCount });
+    return false;
+  } catch (error) {
+    if (error instanceof LostRace) return false;
+    throw error;
+  }
+}
+
+/** Called by the daily timer: logs the alert when runs do not finish. */
+export async function reportLateVerification({ verifications, clock, log }: AttestationDeps): Promise<void> {
+  const state = (await verifications.read())?.value;
+  const since = state?.last?.finishedAt ?? state?.run?.startedAt;
+  if (since !== undefined && clock.now() - since > verificationLateMs)
+    log.error('The daily verification of the audit chains has not finished', { lateMs: clock.now() - since });
+}
+
+function nextRun({ last }: VerificationState, now: EpochMs): VerificationRun | undefined {
+  if (last !== undefined && now >= last.startedAt && now - last.startedAt < dueAfterMs) return undefined;
+  const none = { chains: 0, brokenCount: 0, broken: [], pages: 0, lastPage: '' } as const;
+  return { startedAt: now, table: 'accounts', ...none };
+}
+
+/** One partition, with all its chains. Undefined: the run is done. */
+async function step(
+  { partial, ...run }: VerificationRun,
+  heads: ChainHeadOf[],
+  deps: AttestationDeps,
+): Promise<VerificationRun | undefined> {
+  const partition = await partitionOf(run, deps);
+  if (partition === undefined) {
+    const { after: _, ...rest } = run;
+    const table = following[run.table];
+    return table === undefined ? undefined : { ...rest, table };
+  }
+  let now: VerificationRun = run;
+  for (const chain of await chainsIn(run.table, partition, deps)) {
+    if (partial !== undefined && chain.id < partial.chain) continue;
+    const after = partial?.chain === chain.id ? partial.verified : undefined;
+    const seen = await verified(chain, after, deps);
+    if (seen === undefined) continue;
+    if (seen.result === 'unfinished') return { ...now, partial: { chain: chain.id, verified: seen.verified } };
+    now = await noted(now, chain.id, seen, heads, deps);
+  }
+  return { ...now, after: partition };
+}
+
+const partitionOf = ({ table, after }: VerificationRun, { chainDirectory }: AttestationDeps) =>
+  table === 'service'
+    ? Promise.resolve(after === undefined ? serviceChain : undefined)
+    : chainDirectory.partitionAfter(table, after);
+
+async function chainsIn(table: VerificationRun['table'], partition: string, deps: AttestationDeps): Promise<Chain[]> {
+  if (table === 'service') return [ownChain(deps)];
+  // Keyward writes no other partition keys: such a partition has no chain.
+  if (fold(partition) !== partition) return [];
+  if (table === 'bindings') return [bindingChain(partition, deps)];
+  if (!accountNamePattern.test(partition)) return [];
+  const ids = await deps.accounts.chains(partition);
+  return Promise.all(ids.map((id) => accountChain(partition, id, deps)));
+}
+
+/** Undefined: there is no chain, only rows of another writer. */
+async function verified(chain: Chain, after: ChainHead | undefined, deps: AttestationDeps) {
+  const known = await deps.verifications.verifiedHead(chain.id);
+  const announced = known === undefined ? [] : [{ sequence: known.sequence, hash: known.hash }];
+  try {
+    return await verifyChain(chain, { after, announced }, deps);
+  } catch (error) {
+    if (error instanceof Refusal) return undefined;
+    throw error;
+  }
+}
+
+async function noted(
+  run: VerificationRun,
+  chain: string,
+  { broken, verified: head, result }: Verification,
+  heads: ChainHeadOf[],
+  deps: AttestationDeps,
+): Promise<VerificationRun> {
+  measure(deps.log, 'keyward.chains', 1, { result: result === 'whole' ? 'whole' : 'broken' });
+  if (broken !== undefined) return { ...withBroken(run, { chain, ...broken }), chains: run.chains + 1 };
+  if (head.sequence > 0) {
+    await deps.verifications.saveHead(chain, { sequence: head.sequence, hash: head.hash, at: run.startedAt });
+    heads.push({ chain, ...head });
+  }
+  return { ...run, chains: run.chains + 1 };
+}
+
+const withBroken = (run: VerificationRun, one: BrokenChain): VerificationRun => ({
+  ...run,
+  brokenCount: run.brokenCount + 1,
+  broken: run.broken.length < maxNamedBroken ? [...run.broken, one] : run.broken,
+});
+
+/** Chains that an earlier run verified and this run did not meet: all their entries are gone. */
+async function withMissing(run: VerificationRun, { verifications, log }: AttestationDeps): Promise<VerificationRun> {
+  // Not all broken chains are named: one of those is not missing.
+  if (run.brokenCount > run.broken.length) return run;
+  const known = new Set(run.broken.map(({ chain }) => chain));
+  let after = run;
+  for (const chain of await verifications.notVerifiedSince(run.startedAt, maxNamedBroken)) {
+    if (known.has(chain)) continue;
+    const broken = { chain, sequence: 1, flaw: 'Missing' } as const;
+    log.error('Audit verification found a broken chain', broken);
+    after = withBroken(after, broken);
+  }
+  return after;
+}
+
+async function withCheckpoint(
+  run: VerificationRun,
+  heads: readonly ChainHeadOf[],
+  { verifications, statusKeys, clock, log }: AttestationDeps,
+): Promise<VerificationRun> {
+  if (heads.length === 0) return run;
+  const claims = checkpointClaims(run, heads, clock.now());
+  const checkpoint = await statusKeys.sign(claims, checkpointType);
+  await verifications.saveCheckpoint({ run: run.startedAt, page: claims.page, checkpoint });
+  const lastPage = hashOfCheckpoint(checkpoint);
+  // The log is outside the tables: a later reader compares the hash with the stored checkpoint.
+  log.info('Signed a checkpoint of audit chains', { count: heads.length, sequence: claims.page, hash: lastPage });
+  return { ...run, pages: claims.page, lastPage };
+}
+
+const resultOf = ({ startedAt, chains, brokenCount, broken }: VerificationRun, finishedAt: EpochMs) => ({
+  startedAt,
+  finishedAt,
+  chains,
+  brokenCount,
+  broken,
+});
