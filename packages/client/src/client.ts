@@ -17,7 +17,7 @@ import { createTransport } from './transport.ts';
 import { headerOf, openMessage, sealMessage, withWrappedKey } from './wholeMessage.ts';
 
 export interface KeywardClientOptions {
-  /** The scope of the token. Default: `api://keyward/.default`. */
+  /** Of the token: `api://<client id of Keyward's application>/.default`. Default: that of the embedded stack. */
   readonly scope?: string;
   /** Seconds that one call to Keyward may take, with all retries. Default: 30. */
   readonly deadlineSeconds?: number;
