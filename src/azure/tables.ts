@@ -131,7 +131,7 @@ export class Table {
     return entity && { value: plainValue(entity), etag: etagOf(entity) };
   }
 
-  /** The ETag of a row that is used by its key only, whatever it holds. */
+  /** The ETag of a row that is used by its key only, with any content. */
   async readEtag(key: RowKey): Promise<string | undefined> {
     const entity = await this.#entity(key);
     return entity && etagOf(entity);
@@ -149,7 +149,7 @@ export class Table {
     return (await this.#entities(filter, limit)).map((entity) => this.#rowIn(entity, plainValue(entity)));
   }
 
-  /** Rows that are used by their keys only, whatever they hold. */
+  /** Rows that are used by their keys only, with any content. */
   async queryKeys(filter: string, limit: number): Promise<ReadRow<undefined>[]> {
     return (await this.#entities(filter, limit)).map((entity) => this.#rowIn(entity, undefined));
   }

@@ -17,6 +17,7 @@ interface FieldTypes {
   /** Names that Keyward chose. */
   table: string;
   account: string;
+  owner: string;
   bindingId: string;
   vault: string;
   visit: string;
@@ -56,6 +57,7 @@ interface FieldTypes {
   durationMs: number;
   lateMs: number;
   aheadMs: number;
+  sinceMs: number;
   range: number;
   ranges: number;
   targets: number;
