@@ -53,7 +53,6 @@ type Answer = { readonly value: unknown } | { readonly refused: string };
 type Snapshot = ReadonlyMap<TableName, readonly Entity[]>;
 
 const settle = 61_000;
-const fillers = ['one', 'two', 'three', 'four', 'five', 'six'];
 
 export interface TamperingWorld {
   readonly edits: readonly Edit[];
@@ -61,11 +60,12 @@ export interface TamperingWorld {
   stop(): Promise<void>;
 }
 
-export async function startTamperingWorld(keyPool: string): Promise<TamperingWorld> {
+/** `secretNames`: the secrets of each account. Each adds rows to edit, and questions. */
+export async function startTamperingWorld(keyPool: string, secretNames: readonly string[]): Promise<TamperingWorld> {
   const lab = await startLab({ keyPool });
-  const { before, keys, instances } = await fill(lab);
+  const { before, keys, instances } = await fill(lab, secretNames);
   const snapshot = await read(lab);
-  const questions = questionsOf(keys, instances);
+  const questions = questionsOf(keys, instances, secretNames);
   const baseline = await answersOf(lab, questions, false);
   return {
     edits: editsOf(snapshot, before),
@@ -74,7 +74,7 @@ export async function startTamperingWorld(keyPool: string): Promise<TamperingWor
       const logged = lab.log.length;
       await lab.table(edit.table).upsertEntity(edit.row, 'Replace');
       const after = await answersOf(lab, questions, edit.table === 'rings');
-      await putBack(lab, snapshot);
+      await putBack(lab, snapshot, edit.table);
       return outcomeOf(
         edit,
         baseline,
@@ -86,7 +86,7 @@ export async function startTamperingWorld(keyPool: string): Promise<TamperingWor
   };
 }
 
-async function fill(lab: Lab) {
+async function fill(lab: Lab, secretNames: readonly string[]) {
   const { service } = lab;
   const keys = { acme: await lab.vaultWithKey('acme-keys'), beside: await lab.vaultWithKey('beside-keys') };
   await lab.account('acme', 'contoso', keys.acme);
@@ -101,7 +101,7 @@ async function fill(lab: Lab) {
       service,
     );
   for (const account of ['acme', 'beside', 'plain'])
-    for (const name of fillers) await secret(account, name, `${account} ${name}`);
+    for (const name of secretNames) await secret(account, name, `${account} ${name}`);
   await putResource(
     { account: 'acme', type: 'contentKeyPolicies', name: 'policy' },
     () => ({ name: 'policy', properties: { description: 'a policy', options: [] }, secrets: [] }),
@@ -121,9 +121,9 @@ async function fill(lab: Lab) {
   return { before, keys, instances: { acme: acme.record, beside: beside.record, plain: plain.record } };
 }
 
-async function read(lab: Lab): Promise<Snapshot> {
+async function read(lab: Lab, of: readonly TableName[] = tables): Promise<Snapshot> {
   const all = new Map<TableName, Entity[]>();
-  for (const table of tables) {
+  for (const table of of) {
     const rows: Entity[] = [];
     try {
       for await (const { etag: _, timestamp: __, ...row } of lab.table(table).listEntities()) rows.push(row as Entity);
@@ -136,11 +136,12 @@ async function read(lab: Lab): Promise<Snapshot> {
 }
 
 /** Also undoes what the processes wrote since, such as the entry of a damaged secret. */
-async function putBack(lab: Lab, snapshot: Snapshot): Promise<void> {
-  const now = await read(lab);
+async function putBack(lab: Lab, snapshot: Snapshot, edited: TableName): Promise<void> {
+  const now = await read(lab, [...new Set([edited, 'accounts', 'bindings'] as const)]);
   const keyOf = ({ partitionKey, rowKey }: Entity) => `${partitionKey}|${rowKey}`;
-  for (const [table, rows] of snapshot) {
-    const there = new Map((now.get(table) ?? []).map((row) => [keyOf(row), row]));
+  for (const [table, present] of now) {
+    const rows = snapshot.get(table) ?? [];
+    const there = new Map(present.map((row) => [keyOf(row), row]));
     for (const row of rows) {
       const current = there.get(keyOf(row));
       there.delete(keyOf(row));
@@ -156,6 +157,7 @@ type Questions = ReadonlyMap<string, (service: Service) => Promise<unknown>>;
 function questionsOf(
   keys: Readonly<Record<string, string>>,
   records: Readonly<Record<string, Awaited<ReturnType<typeof getAccount>>['record']>>,
+  secretNames: readonly string[],
 ): Questions {
   const all = new Map<string, (service: Service) => Promise<unknown>>();
   for (const [account, { instanceId, encryption }] of Object.entries(records)) {
@@ -164,7 +166,7 @@ function questionsOf(
       const { owner, tags, accountKeyGeneration, location: place } = view.record;
       return [owner, tags, accountKeyGeneration, place, wrappedByOf(view.record.encryption), stateOf(view)];
     });
-    for (const name of fillers)
+    for (const name of secretNames)
       all.set(`${account} secret ${name}`, async (service) =>
         hex((await revealOne(refOf(account, 'tokenKeys', name), 'SecretsRevealed', { actor: tester }, service)).plain),
       );
