@@ -19,7 +19,7 @@ import {
   sealBySystemRing,
 } from '../src/core/crypto/accountKeyEnvelope.ts';
 import { checkNames } from '../src/core/customerKey/validationReport.ts';
-import { roles } from '../src/functions/pipeline/route.ts';
+import { roles } from '../src/functions/pipeline/caller.ts';
 import { settingRows, settingsInSource, sourceOfApp } from './settings.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));

@@ -13,18 +13,21 @@ interface View {
 }
 
 const views: readonly View[] = [
+  { name: 'Now', path: '/', view: lazy(() => import('./views/now.tsx')) },
   { name: 'Accounts', path: '/accounts', view: lazy(() => import('./views/accounts.tsx')) },
+  { name: 'Keys', path: '/keys', view: lazy(() => import('./views/keys.tsx')) },
+  { name: 'Timeline', path: '/timeline', view: lazy(() => import('./views/timeline.tsx')) },
   { name: 'Audit', path: '/audit', view: lazy(() => import('./views/audit.tsx')) },
-  { name: 'Health', path: '/health', view: lazy(() => import('./views/health.tsx')) },
+  { name: 'Play the customer', path: '/play', view: lazy(() => import('./views/play.tsx')), isLocal: true },
 ];
 const AccountView = lazy(() => import('./views/account.tsx'));
+const KeyView = lazy(() => import('./views/key.tsx'));
 
 export function App() {
   const { session, config } = useConsole();
-  const { path } = useAddress();
+  const { path, query } = useAddress();
   const shown = views.filter(({ isLocal }) => isLocal === undefined || config.local !== undefined);
-  const current = shown.find((one) => one.path === path) ?? (path === '/' ? shown[0] : undefined);
-  const [, account] = /^\/accounts\/([^/]+)$/.exec(path) ?? [];
+  const { title, view: View } = viewAt(path, query, shown);
   return (
     <>
       <a href="#content" className="skip">
@@ -35,10 +38,7 @@ export function App() {
         <nav aria-label="Views">
           <ul>
             {shown.map(({ name, path: to }) => (
-              <li
-                key={to}
-                {...(path.startsWith(to) || (path === '/' && to === shown[0]?.path) ? { 'data-current': 'true' } : {})}
-              >
+              <li key={to} data-current={isWithin(path, to)}>
                 <Link to={to}>{name}</Link>
               </li>
             ))}
@@ -54,21 +54,29 @@ export function App() {
           <p className="local">This is the embedded stack on this machine: its issuer, vaults and data are local.</p>
         )}
       </header>
-      <Content title={account === undefined ? (current?.name ?? 'Not found') : decodeURIComponent(account)}>
+      <Content title={title}>
         <Suspense fallback={<Loading what="the view" />}>
-          {account !== undefined ? (
-            <AccountView key={account} />
-          ) : current === undefined ? (
+          {View === undefined ? (
             <Empty title="The console has no such view.">
-              <Link to="/">Show the first view.</Link>
+              <Link to="/">Show what is down now.</Link>
             </Empty>
           ) : (
-            <current.view />
+            <View key={title} />
           )}
         </Suspense>
       </Content>
     </>
   );
+}
+
+const isWithin = (path: string, view: string): boolean => path === view || path.startsWith(`${view}/`);
+
+function viewAt(path: string, query: URLSearchParams, shown: readonly View[]): { title: string; view?: ComponentType } {
+  const [, account] = /^\/accounts\/([^/]+)$/.exec(path) ?? [];
+  if (account !== undefined) return { title: decodeURIComponent(account), view: AccountView };
+  if (path === '/keys/one') return { title: query.get('key')?.replace('https://', '') ?? 'Key', view: KeyView };
+  const found = shown.find((one) => one.path === path);
+  return found === undefined ? { title: 'Not found' } : { title: found.name, view: found.view };
 }
 
 /** The heading gets the focus when the view changes, so that a screen reader reads the new view. */

@@ -29,12 +29,17 @@ export interface Row extends RowKey, RowContent {
 
 /** `columns`: what the service filters by. They are authenticated too. */
 export const rowOf = ({ partitionKey, rowKey }: RowKey, value: unknown, columns: RowContent['columns'] = {}): Row => ({
-  ...{ partitionKey, rowKey, columns },
+  partitionKey,
+  rowKey,
+  columns,
   data: canonicalText(value),
 });
 
 export const plainRowOf = ({ partitionKey, rowKey }: RowKey, value: unknown): Row => ({
-  ...{ partitionKey, rowKey, columns: {}, isPlain: true },
+  partitionKey,
+  rowKey,
+  columns: {},
+  isPlain: true,
   data: JSON.stringify(value),
 });
 
@@ -62,7 +67,9 @@ export const ownKeyValue = (entity: Entity): unknown => (entity.v === ownKeyVers
 export const isUnderOwnKey = (place: RowPlace, entity: Entity, kek: Kek): boolean => isMacOf(place, entity, kek);
 
 export const plainEntityOf = ({ partitionKey, rowKey, data }: Row): TableEntity => ({
-  ...{ partitionKey, rowKey, v: plainVersion },
+  partitionKey,
+  rowKey,
+  v: plainVersion,
   ...partsOf(data),
 });
 
@@ -119,8 +126,10 @@ function isMacOf(place: RowPlace, entity: Entity, kek: Kek): boolean {
 
 /** An authentic row again, to be written under another KEK. */
 export const contentOf = (entity: Entity): Row => ({
-  ...{ partitionKey: String(entity.partitionKey), rowKey: String(entity.rowKey) },
-  ...{ data: dataOf(entity) ?? '', columns: columnsOf(entity) },
+  partitionKey: String(entity.partitionKey),
+  rowKey: String(entity.rowKey),
+  data: dataOf(entity) ?? '',
+  columns: columnsOf(entity),
 });
 
 /** For rows that authenticate their own content. Undefined: the row holds no value of Keyward. */

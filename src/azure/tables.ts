@@ -380,5 +380,7 @@ const keyOf = ({ partitionKey, rowKey }: Entity): RowKey => ({
 
 const rowIn = <T>(entity: Entity, value: T): ReadRow<T> => ({
   ...keyOf(entity),
-  ...{ value, etag: etagOf(entity), writtenAt: Date.parse(String(entity.timestamp)) },
+  value,
+  etag: etagOf(entity),
+  writtenAt: Date.parse(String(entity.timestamp)),
 });

@@ -8,12 +8,18 @@ const kid = `https://contoso.vault.azure.net/keys/cmk/${version}`;
 /** Recorded traffic of the real service (azure-sdk-for-js, recording_can_create_a_key). */
 const recordedBundle = {
   key: {
-    ...{ kid, kty: 'RSA', key_ops: ['encrypt', 'decrypt', 'sign', 'verify', 'wrapKey', 'unwrapKey'] },
-    ...{ n: 'AAECAwQFBgcICQoLDA0ODw', e: 'AQAB' },
+    kid,
+    kty: 'RSA',
+    key_ops: ['encrypt', 'decrypt', 'sign', 'verify', 'wrapKey', 'unwrapKey'],
+    n: 'AAECAwQFBgcICQoLDA0ODw',
+    e: 'AQAB',
   },
   attributes: {
-    ...{ enabled: true, created: 1633481898, updated: 1633481898 },
-    ...{ recoveryLevel: 'CustomizedRecoverable+Purgeable', recoverableDays: 7 },
+    enabled: true,
+    created: 1633481898,
+    updated: 1633481898,
+    recoveryLevel: 'CustomizedRecoverable+Purgeable',
+    recoverableDays: 7,
   },
 };
 const recordedResult = { kid, value: 'AAECAwQFBgcICQoLDA0ODw' };

@@ -225,7 +225,8 @@ describe('the record of a call', () => {
 
   it('the record of a call holds a Retry-After of at most a minute, for any value of the vault', async () => {
     expect(await wireOf({ status: 503, headers: { 'retry-after': '86400' } })).toEqual({
-      ...{ status: 503, retryAfterSeconds: 60 },
+      status: 503,
+      retryAfterSeconds: 60,
     });
   });
 
@@ -332,7 +333,8 @@ describe('the principal of a call', () => {
 
   it('the principal of a call is read from the refusal when the token is opaque', async () => {
     expect(await principalOf('opaque', `Caller is not authorized.\r\n${caller}\r\n`)).toEqual({
-      ...{ principalId: oid, clientId: appid },
+      principalId: oid,
+      clientId: appid,
     });
   });
 

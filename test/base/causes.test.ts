@@ -66,7 +66,8 @@ describe('the list of causes', () => {
   it('the meaning of IdentityNotAuthorized names the application when the account has one', () => {
     const federatedIdentityClientId = 'cccccccc-0000-4000-8000-000000000001';
     const identity = {
-      ...({ useSystemAssignedIdentity: false, userAssignedIdentity: '/subscriptions/s/x/a' } as const),
+      useSystemAssignedIdentity: false as const,
+      userAssignedIdentity: '/subscriptions/s/x/a',
       federatedIdentityClientId,
       tenantId: 'aaaaaaaa-0000-4000-8000-000000000001',
     };

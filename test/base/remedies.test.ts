@@ -10,14 +10,21 @@ const userAssignedIdentity =
   '/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/media';
 
 const vault: RemedyTarget = {
-  ...{ vaultHost: 'acme-keys.vault.azure.net', vaultName: 'acme-keys', keyName: 'cmk', version, principalId },
-  ...{ outboundAddresses: ['203.0.113.7', '203.0.113.8'], location: 'westeurope' },
+  vaultHost: 'acme-keys.vault.azure.net',
+  vaultName: 'acme-keys',
+  keyName: 'cmk',
+  version,
+  principalId,
+  outboundAddresses: ['203.0.113.7', '203.0.113.8'],
+  location: 'westeurope',
 };
 const hsm: RemedyTarget = { ...vault, vaultHost: 'acmehsm.managedhsm.azure.net', vaultName: 'acmehsm' };
 const china: RemedyTarget = { ...vault, vaultHost: 'acme-keys.vault.azure.cn' };
 const unknown: RemedyTarget = { vaultName: 'acme-keys', keyName: 'cmk' };
 const federated: RemedyTarget = {
-  ...{ vaultHost: 'acme-keys.vault.azure.net', vaultName: 'acme-keys', keyName: 'cmk' },
+  vaultHost: 'acme-keys.vault.azure.net',
+  vaultName: 'acme-keys',
+  keyName: 'cmk',
   identity: { useSystemAssignedIdentity: false, userAssignedIdentity, federatedIdentityClientId: clientId },
 };
 const targets = { vault, hsm, china, unknown, federated };

@@ -70,7 +70,11 @@ describe('INV-4: a key status', () => {
     const { service } = await process({});
     const { claims, spanMs } = await statusOf(account, service);
     expect(claims).toMatchObject({
-      ...{ account, accountId: record.instanceId, accountKeyGeneration: 1, epoch: watch?.epoch, nonce },
+      account,
+      accountId: record.instanceId,
+      accountKeyGeneration: 1,
+      epoch: watch?.epoch,
+      nonce,
       binding: watch?.binding.id,
     });
     expect(spanMs).toBeLessThanOrEqual(300_000);
@@ -124,7 +128,8 @@ describe('INV-4: a key status', () => {
     expect((await statusOf(account, service)).claims.notAfter).toBe(claims.notAfter);
     world.lab.clock.set(Date.parse(claims.notAfter) + 1);
     expect(await failure(statusOf(account, service))).toMatchObject({
-      ...{ code: 'CustomerKeyUnreachable', extras: { info: { cause: 'KeyDisabled' } } },
+      code: 'CustomerKeyUnreachable',
+      extras: { info: { cause: 'KeyDisabled' } },
     });
   });
 

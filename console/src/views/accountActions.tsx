@@ -1,20 +1,11 @@
 /** What an operator does to an account. A deletion needs the account's name, because it destroys the account key. */
-import {
-  Button,
-  Dialog,
-  DialogActions,
-  DialogBody,
-  DialogContent,
-  DialogSurface,
-  DialogTitle,
-  Field,
-  Input,
-} from '@fluentui/react-components';
+import { Button, Field, Input } from '@fluentui/react-components';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { type Account, bodyOf, type Schemas } from '../api.ts';
 import { useConsole } from '../context.ts';
 import { navigate } from '../navigation.tsx';
+import { Modal } from '../parts/modal.tsx';
 import { Failure } from '../parts/states.tsx';
 
 export function AccountActions({ account }: { account: Account }) {
@@ -78,31 +69,24 @@ function DeleteDialog({ account: { name, etag }, onClose }: { account: Account; 
           params: { path: { accountName: name }, header: { 'If-Match': etag } },
         }),
       ),
-    onSuccess: async () => {
-      await queries.invalidateQueries();
+    onSuccess: () => {
       navigate('/accounts');
+      return queries.invalidateQueries();
     },
   });
   return (
-    <Dialog open onOpenChange={(_, { open }) => (open ? undefined : onClose())}>
-      <DialogSurface>
-        <DialogBody>
-          <DialogTitle>Delete {name}?</DialogTitle>
-          <DialogContent>
-            <p>This destroys the account key of {name}, and with it everything that the key protects.</p>
-            <Field label={`Type ${name} to confirm`}>
-              <Input value={typed} onChange={(_, { value }) => setTyped(value)} />
-            </Field>
-            {remove.error === null ? null : <Failure error={remove.error} />}
-          </DialogContent>
-          <DialogActions>
-            <Button onClick={onClose}>Cancel</Button>
-            <Button appearance="primary" disabled={typed !== name || remove.isPending} onClick={() => remove.mutate()}>
-              Delete {name}
-            </Button>
-          </DialogActions>
-        </DialogBody>
-      </DialogSurface>
-    </Dialog>
+    <Modal title={`Delete ${name}?`} onClose={onClose}>
+      <p>This destroys the account key of {name}, and with it everything that the key protects.</p>
+      <Field label={`Type ${name} to confirm`}>
+        <Input value={typed} onChange={(_, { value }) => setTyped(value)} />
+      </Field>
+      {remove.error === null ? null : <Failure error={remove.error} />}
+      <div className="actions">
+        <Button onClick={onClose}>Cancel</Button>
+        <Button appearance="primary" disabled={typed !== name || remove.isPending} onClick={() => remove.mutate()}>
+          Delete {name}
+        </Button>
+      </div>
+    </Modal>
   );
 }

@@ -1,56 +1,90 @@
-/** Every account, page by page as the reader scrolls. */
-import { useInfiniteQuery } from '@tanstack/react-query';
-import { type Account, bodyOf, skipTokenOf } from '../api.ts';
+/** Accounts by what is the matter with them. The filters are in the address, so a link shows what its sender saw. */
+import { bodyOf, type Schemas } from '../api.ts';
 import { useConsole } from '../context.ts';
-import { Link } from '../navigation.tsx';
+import { given, useList } from '../list.ts';
+import { Link, useAddress } from '../navigation.tsx';
+import { Counts } from '../parts/counts.tsx';
 import { type Column, DataTable } from '../parts/dataTable.tsx';
+import { ChoiceFilter, TextFilter } from '../parts/filters.tsx';
 import { Empty, Failure, Loading } from '../parts/states.tsx';
 import { Status } from '../parts/status.tsx';
 import { Ago } from '../parts/time.tsx';
 
-const columns: readonly Column<Account>[] = [
-  { name: 'Account', width: '2fr', cell: ({ name }) => <Link to={`/accounts/${name}`}>{name}</Link> },
-  { name: 'Owner', width: '1.2fr', cell: ({ properties }) => properties.owner },
-  { name: 'State', width: '1.5fr', cell: ({ properties }) => <Status of={properties.state} /> },
-  { name: 'Key status', width: '1.2fr', cell: ({ properties: { encryption } }) => <KeyStatus of={encryption} /> },
-  {
-    name: 'Since',
-    width: '1.2fr',
-    cell: ({ properties: { encryption } }) =>
-      encryption.type === 'CustomerKey' ? <Ago at={encryption.since} /> : <span>–</span>,
-  },
-];
+type Listed = Schemas['OverviewAccount'];
 
-const KeyStatus = ({ of }: { of: Account['properties']['encryption'] }) =>
-  of.type === 'CustomerKey' ? <Status of={of.status} /> : <span className="muted">system key</span>;
+export const statuses = ['Accessible', 'Suspect', 'Inaccessible', 'Unreachable', 'Unknown'] as const;
+
+const columns: readonly Column<Listed>[] = [
+  { name: 'Account', width: '1.6fr', cell: ({ name }) => <Link to={`/accounts/${name}`}>{name}</Link> },
+  { name: 'Owner', width: '1fr', cell: ({ owner }) => <Link to={`/accounts?owner=${owner}`}>{owner}</Link> },
+  { name: 'State', width: '1.6fr', cell: ({ state }) => <Status of={state} /> },
+  {
+    name: 'Key status',
+    width: '1fr',
+    cell: ({ status }) => (status === undefined ? <span className="muted">system key</span> : <Status of={status} />),
+  },
+  { name: 'Data plane', width: '1.4fr', cell: ({ served }) => <Status of={served} /> },
+  { name: 'Cause', width: '1.4fr', cell: ({ cause }) => cause ?? '–' },
+  { name: 'Since', width: '1fr', cell: ({ since }) => <Ago at={since} /> },
+];
 
 export default function Accounts() {
   const { api } = useConsole();
-  const { data, error, refetch, hasNextPage, fetchNextPage, isFetchingNextPage } = useInfiniteQuery({
-    queryKey: ['accounts'],
-    queryFn: ({ pageParam }) =>
-      bodyOf(
-        api.GET('/api/accounts', {
-          params: { query: { $top: 100, ...(pageParam === undefined ? {} : { $skipToken: pageParam }) } },
-        }),
-      ),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: ({ nextLink }) => skipTokenOf(nextLink),
+  const { query } = useAddress();
+  const get = (name: string) => query.get(name);
+  const filters = given({
+    ...{ state: get('state'), status: get('status'), served: get('served'), cause: get('cause') },
+    ...{ owner: get('owner'), key: get('key'), name: get('name') },
   });
-  if (error !== null) return <Failure error={error} retry={refetch} />;
-  if (data === undefined) return <Loading what="accounts" />;
-  const rows = data.pages.flatMap(({ value }) => value);
-  if (rows.length === 0)
-    return <Empty title="There is no account.">Create the first one: PUT /api/accounts/&lt;name&gt;.</Empty>;
+  const { rows, first, error, refetch, more, isComplete } = useList<Listed, Schemas['OverviewAccountList']>(
+    ['accounts', filters],
+    {
+      // The API checks each value, and names the filter that it refuses.
+      read: (page) =>
+        bodyOf(api.GET('/api/operator/accounts', { params: { query: { ...page, ...filters } as never } })),
+      refetchInterval: 15_000,
+    },
+  );
   return (
-    <DataTable
-      label="Accounts"
-      columns={columns}
-      rows={rows}
-      keyOf={({ name }) => name}
-      onEnd={() => {
-        if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
-      }}
-    />
+    <>
+      <div className="filters">
+        <ChoiceFilter name="state" label="State" choices={['Enabled', 'CustomerKeyInaccessible']} />
+        <ChoiceFilter name="status" label="Key status" choices={statuses} />
+        <ChoiceFilter name="served" label="Data plane" choices={['yes', 'untilLeaseEnd', 'no']} />
+        <TextFilter name="owner" label="Owner" />
+        <TextFilter name="name" label="Name begins with" />
+        <TextFilter name="cause" label="Cause" />
+        <TextFilter name="key" label="Key identifier" />
+      </div>
+      {first?.counts === undefined ? null : (
+        <section className="cards" aria-label="Counts">
+          <div className="card">
+            <span className="figure">{first.counts.accounts.toLocaleString()}</span> accounts
+          </div>
+          <div className="card">
+            <h2>State</h2>
+            <Counts of={first.counts.state} to={(value) => `/accounts?state=${value}`} />
+          </div>
+          <div className="card">
+            <h2>Key status</h2>
+            <Counts of={first.counts.status} to={(value) => `/accounts?status=${value}`} />
+          </div>
+        </section>
+      )}
+      {error === null ? null : <Failure error={error} retry={refetch} />}
+      {rows === undefined && error === null ? <Loading what="accounts" /> : null}
+      {rows?.length === 0 && isComplete ? (
+        <Empty title="No account fits.">
+          {Object.keys(filters).length === 0 ? (
+            <>Create the first one: PUT /api/accounts/&lt;name&gt;.</>
+          ) : (
+            <Link to="/accounts">Remove the filters.</Link>
+          )}
+        </Empty>
+      ) : null}
+      {rows === undefined || rows.length === 0 ? null : (
+        <DataTable label="Accounts" columns={columns} rows={rows} keyOf={({ accountId }) => accountId} onEnd={more} />
+      )}
+    </>
   );
 }

@@ -6,6 +6,7 @@ import { type Api, bodyOf, type Schemas, skipTokenOf } from '../api.ts';
 import { useConsole } from '../context.ts';
 import { setQuery, useAddress } from '../navigation.tsx';
 import { type Column, DataTable } from '../parts/dataTable.tsx';
+import { EntryFacts, entryActor } from '../parts/entry.tsx';
 import { Empty, Failure, Loading } from '../parts/states.tsx';
 import { Status } from '../parts/status.tsx';
 import { Time } from '../parts/time.tsx';
@@ -20,19 +21,10 @@ const columns: readonly Column<Entry>[] = [
   {
     name: 'Actor',
     width: '1.4fr',
-    cell: (entry) => ('actor' in entry ? `${entry.actor.kind} ${entry.actor.id}` : '–'),
+    cell: entryActor,
   },
-  { name: 'Facts', width: '2.4fr', cell: (entry) => <Facts entry={entry} /> },
+  { name: 'Facts', width: '2.4fr', cell: (entry) => <EntryFacts entry={entry} /> },
 ];
-
-const shownApart = new Set(['type', 'actor', 'at', 'sequence', 'chain', 'previousHash', 'hash', 'keyGeneration']);
-
-function Facts({ entry }: { entry: Entry }) {
-  const facts = Object.entries(entry).filter(([name]) => !shownApart.has(name));
-  return <span>{facts.map(([name, value]) => `${name}: ${text(value)}`).join(' · ') || '–'}</span>;
-}
-
-const text = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
 
 export default function Audit() {
   const { query } = useAddress();

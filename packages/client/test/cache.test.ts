@@ -24,7 +24,10 @@ const unreachable = () =>
   errorAnswer(503, 'CustomerKeyUnreachable', { cause: 'VaultTimeout' }, { 'retry-after': '10' });
 const inaccessible = () =>
   errorAnswer(403, 'CustomerKeyInaccessible', {
-    ...{ cause: 'KeyDisabled', since: '2026-11-28T11:59:00.000Z', remedy: 'Enable the key.', whoActs: 'customer' },
+    cause: 'KeyDisabled',
+    since: '2026-11-28T11:59:00.000Z',
+    remedy: 'Enable the key.',
+    whoActs: 'customer',
   });
 
 describe('the cache of one account', () => {
@@ -75,7 +78,9 @@ describe('the cache of one account', () => {
     await settled();
     clock.pass(1);
     await expect(client.decrypt('contoso', message)).rejects.toMatchObject({
-      ...{ name: 'KeywardUnavailable', code: 'CustomerKeyUnreachable', retryAfterSeconds: 10 },
+      name: 'KeywardUnavailable',
+      code: 'CustomerKeyUnreachable',
+      retryAfterSeconds: 10,
     });
     await expect(client.encrypt('contoso', plain)).rejects.toMatchObject({ name: 'KeywardUnavailable' });
   });
@@ -110,8 +115,13 @@ describe('the cache of one account', () => {
     await client.decrypt('contoso', message);
     await settled();
     await expect(client.decrypt('contoso', message)).rejects.toMatchObject({
-      ...{ name: 'KeywardRefusal', code: 'CustomerKeyInaccessible', status: 403, cause: 'KeyDisabled' },
-      ...{ since: '2026-11-28T11:59:00.000Z', remedy: 'Enable the key.', actor: 'customer' },
+      name: 'KeywardRefusal',
+      code: 'CustomerKeyInaccessible',
+      status: 403,
+      cause: 'KeyDisabled',
+      since: '2026-11-28T11:59:00.000Z',
+      remedy: 'Enable the key.',
+      actor: 'customer',
     });
     expect(await client.decrypt('contoso', message)).toEqual(plain);
   });

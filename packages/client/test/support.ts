@@ -68,13 +68,15 @@ export function keywardDouble(clock: SettableClock) {
   function statusFor(nonce: string | null): string {
     const iso = (at: number) => new Date(at).toISOString();
     const claims = {
-      ...{ account: 'contoso', accountId: account.accountId, accountKeyGeneration: account.generation, nonce },
-      ...{ epoch: account.epoch, binding: account.binding },
-      ...{
-        issuedAt: iso(clock.now()),
-        notAfter: iso(clock.now() + account.spanMs),
-        ...(account.once ? { once: true } : {}),
-      },
+      account: 'contoso',
+      accountId: account.accountId,
+      accountKeyGeneration: account.generation,
+      nonce,
+      epoch: account.epoch,
+      binding: account.binding,
+      issuedAt: iso(clock.now()),
+      notAfter: iso(clock.now() + account.spanMs),
+      ...(account.once ? { once: true } : {}),
     };
     const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
     const header = { alg: 'EdDSA', kid: 'k1', typ: 'keyward-key-status', ...tampering.header };

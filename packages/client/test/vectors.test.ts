@@ -94,7 +94,9 @@ describe.skipIf(python === undefined)('the implementation in Python', () => {
     );
     expect(streamed).toEqual(whole);
     const input = JSON.stringify({
-      ...{ dataKey: vectors.dataKey, contextHashes: [], broken: [] },
+      dataKey: vectors.dataKey,
+      contextHashes: [],
+      broken: [],
       good: [{ name: 'ours', context, message: whole.toString('base64'), plaintext: plain.toString('base64') }],
     });
     expect(execFileSync(python ?? '', [example, '-'], { input, encoding: 'utf8' })).toContain('1 messages open');

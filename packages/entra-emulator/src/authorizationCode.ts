@@ -29,8 +29,11 @@ export function answerAuthorize(world: World, tenant: string, query: URLSearchPa
     if (user === undefined) return signInPage(client, users, query);
     const code = randomUUID();
     world.codes.set(code, {
-      ...{ objectId: user.objectId, clientId: client.clientId, redirectUri },
-      ...{ challenge: query.get('code_challenge') ?? '', nonce: query.get('nonce') ?? undefined },
+      objectId: user.objectId,
+      clientId: client.clientId,
+      redirectUri,
+      challenge: query.get('code_challenge') ?? '',
+      nonce: query.get('nonce') ?? undefined,
       expiresAt: nowOf(world) + CODE_LIFETIME_MS,
     });
     return back({ code, client_info: clientInfo(user), session_state: randomUUID() });

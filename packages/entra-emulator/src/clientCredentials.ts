@@ -19,7 +19,12 @@ export async function grantClient(world: World, request: TokenRequest): Promise<
   const { objectId } = installation;
   const { roles } = app;
   const minted = await mintFor(world, 'token', {
-    ...{ tenantId: tenant.tenantId, clientId, objectId, roles, audience, proof },
+    tenantId: tenant.tenantId,
+    clientId,
+    objectId,
+    roles,
+    audience,
+    proof,
   });
   return tokenAnswer(world, request, minted, audience);
 }

@@ -18,7 +18,12 @@ export const AZURE_CLI = '04b07795-8ddb-461a-bbee-02f9e1bf7b46';
 export function userGrant(user: Principal, audience: string, clientId = AZURE_CLI): Grant {
   const { tenantId, objectId, roles, name, userPrincipalName = '' } = user;
   return {
-    ...{ tenantId, objectId, roles, audience, clientId, proof: '0' },
+    tenantId,
+    objectId,
+    roles,
+    audience,
+    clientId,
+    proof: '0',
     user: { userPrincipalName, displayName: name, scope: 'user_impersonation' },
   };
 }
@@ -91,8 +96,17 @@ function idToken(
   const { tenantId, objectId, name, userPrincipalName } = user;
   const issuedAt = Math.floor(nowOf(world) / 1000);
   return sign(tenantId, {
-    ...{ iss: `${request.authority}/${tenantId}/v2.0`, aud: clientId, tid: tenantId, oid: objectId, sub: objectId },
-    ...{ name, preferred_username: userPrincipalName, ver: '2.0', ...(nonce === undefined ? {} : { nonce }) },
-    ...{ iat: issuedAt, nbf: issuedAt, exp: issuedAt + world.lifetimeSeconds.token },
+    iss: `${request.authority}/${tenantId}/v2.0`,
+    aud: clientId,
+    tid: tenantId,
+    oid: objectId,
+    sub: objectId,
+    name,
+    preferred_username: userPrincipalName,
+    ver: '2.0',
+    ...(nonce === undefined ? {} : { nonce }),
+    iat: issuedAt,
+    nbf: issuedAt,
+    exp: issuedAt + world.lifetimeSeconds.token,
   });
 }

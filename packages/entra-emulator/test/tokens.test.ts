@@ -102,7 +102,8 @@ describe('a token of a user', () => {
       scp: 'user_impersonation',
       roles: ['Keys.Operate'],
       // The client id of the Azure CLI, as azure-cli's source has it.
-      ...{ azp: '04b07795-8ddb-461a-bbee-02f9e1bf7b46', preferred_username: 'alex@contoso.example' },
+      azp: '04b07795-8ddb-461a-bbee-02f9e1bf7b46',
+      preferred_username: 'alex@contoso.example',
     });
     expect(payload).not.toHaveProperty('idtyp');
     expect(payload.sub).not.toBe(objectId);

@@ -26,7 +26,10 @@ async function post(path: string, form: Record<string, string>, headers = {}): P
 }
 
 const password = {
-  ...{ grant_type: 'password', client_id: AZURE_CLI, username: 'Alex@contoso.example', password: 'pass' },
+  grant_type: 'password',
+  client_id: AZURE_CLI,
+  username: 'Alex@contoso.example',
+  password: 'pass',
   scope: `${API}/.default openid profile offline_access`,
 };
 
@@ -36,7 +39,11 @@ describe('a user', () => {
     expect(status).toBe(200);
     const { objectId } = await control(identity, 'GET', 'identities/alex');
     expect(decodeJwt(body.access_token)).toMatchObject({
-      ...{ aud: API, oid: objectId, azp: AZURE_CLI, scp: 'user_impersonation', roles: ['Keys.Operate'] },
+      aud: API,
+      oid: objectId,
+      azp: AZURE_CLI,
+      scp: 'user_impersonation',
+      roles: ['Keys.Operate'],
     });
     // What MSAL makes its account of.
     expect(decodeJwt(body.id_token)).toMatchObject({ aud: AZURE_CLI, oid: objectId, preferred_username: ALEX });
@@ -128,12 +135,18 @@ describe('the authorization code flow', () => {
   const verifier = 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk';
   // The pair of RFC 7636, appendix B.
   const challenge = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM';
-  const asked = {
-    ...{ client_id: clientId, redirect_uri: page, response_type: 'code', state: 's1', nonce: 'n1' },
-    ...{ code_challenge: challenge, code_challenge_method: 'S256', scope: `${API}/user_impersonation openid` },
+  const query = {
+    client_id: clientId,
+    redirect_uri: page,
+    response_type: 'code',
+    state: 's1',
+    nonce: 'n1',
+    code_challenge: challenge,
+    code_challenge_method: 'S256',
+    scope: `${API}/user_impersonation openid`,
   };
   const address = (change = {}) =>
-    `${identity.url}/${HOME}/oauth2/v2.0/authorize?${new URLSearchParams({ ...asked, ...change })}`;
+    `${identity.url}/${HOME}/oauth2/v2.0/authorize?${new URLSearchParams({ ...query, ...change })}`;
   const signIn = async (change = {}) => {
     const user = String((await control(identity, 'GET', 'identities/alex')).objectId);
     const body = new URLSearchParams({ user });
@@ -145,8 +158,13 @@ describe('the authorization code flow', () => {
     post(
       `/${HOME}/oauth2/v2.0/token`,
       {
-        ...{ grant_type: 'authorization_code', client_id: clientId, redirect_uri: page, code_verifier: verifier },
-        ...{ code: code ?? '', scope: asked.scope, ...change },
+        grant_type: 'authorization_code',
+        client_id: clientId,
+        redirect_uri: page,
+        code_verifier: verifier,
+        code: code ?? '',
+        scope: query.scope,
+        ...change,
       },
       { origin: 'http://127.0.0.1:7071' },
     );

@@ -100,7 +100,9 @@ export async function spawnGroups(options: ChildOptions, onStderr?: (text: strin
     throw error;
   }
   return {
-    ...{ url, keys, groups },
+    url,
+    keys,
+    groups,
     async replace(group) {
       await groups.get(group)?.kill();
       await spawnGroup(group);

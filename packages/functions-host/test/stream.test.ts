@@ -19,7 +19,11 @@ test('a streaming app receives method, URL, headers, params and body, and its an
   const answer = await fetch(host.url + path, { method: 'POST', headers: { 'x-mark': 'm' }, body: 'hällo' });
   expect([answer.status, answer.headers.get('x-back')]).toEqual([201, 'yes']);
   expect(await answer.json()).toEqual({
-    ...{ method: 'POST', url: host.url + path, params: { id: '7' }, header: 'm', text: 'hällo' },
+    method: 'POST',
+    url: host.url + path,
+    params: { id: '7' },
+    header: 'm',
+    text: 'hällo',
   });
 });
 

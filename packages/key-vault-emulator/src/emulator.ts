@@ -144,11 +144,22 @@ async function handle(world: World, request: IncomingMessage, response: ServerRe
     address: request.socket.remoteAddress ?? '127.0.0.1',
   };
   if (isControlHost(wire.host)) {
-    const { status, headers, body: text } = await answerControl(world, wire);
-    send(response, status, headers, text);
+    const allowed = crossOrigin(wire);
+    const {
+      status,
+      headers,
+      body: text,
+    } = wire.method === 'OPTIONS' ? { status: 204, headers: {}, body: '' } : await answerControl(world, wire);
+    send(response, status, { ...headers, ...allowed }, text);
     return;
   }
   play(await answerDataPlane(world, wire), response);
+}
+
+/** A page that this machine serves can make the control calls; a page of another origin cannot. */
+function crossOrigin({ headers: { origin = '' } }: WireRequest): Record<string, string> {
+  if (!/^http:\/\/(127\.0\.0\.1|localhost)(:\d+)?$/.test(origin)) return {};
+  return { 'access-control-allow-origin': origin, 'access-control-allow-methods': 'GET, POST, PUT, PATCH, DELETE' };
 }
 
 function play(outcome: Outcome, response: ServerResponse): void {

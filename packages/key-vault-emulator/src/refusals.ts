@@ -141,9 +141,8 @@ export const deletedButRecoverable = (name: string) =>
 
 // 501: the emulator's own, so that no answer that looks like the vault's misleads the reader.
 
-export const notEmulated = (what: string) => ({
-  ...({ status: 501, code: 'NotEmulated', message: `The Key Vault emulator does not have ${what}.` } as const),
-});
+export const notEmulated = (what: string) =>
+  ({ status: 501, code: 'NotEmulated', message: `The Key Vault emulator does not have ${what}.` }) as const;
 
 // 429: AzureSignTool #219, captured without a Retry-After header.
 

@@ -29,12 +29,14 @@ const catalogue = {
     remedy: 'Correct the value that `target` names.',
   },
   DataKeyNotAuthentic: {
-    ...{ status: 400, actor: 'caller' },
+    status: 400,
+    actor: 'caller',
     meaning: 'A wrapped data key does not open: edited, of another account, or under another encryption context.',
     remedy: 'Send it as it was received, to its own account, with the encryption context that it was wrapped with.',
   },
   DataKeyGenerationDestroyed: {
-    ...{ status: 400, actor: 'operator' },
+    status: 400,
+    actor: 'operator',
     meaning: 'The operator has destroyed the generation that the data key is wrapped under.',
     remedy: 'No key opens it any more. Find another copy of the data under a newer generation.',
   },
@@ -123,7 +125,8 @@ const catalogue = {
     remedy: 'Find the line `The tables refused a request` in the log, and open an issue with its `table` and `code`.',
   },
   StateDamaged: {
-    ...{ status: 500, actor: 'operator' },
+    status: 500,
+    actor: 'operator',
     meaning: 'A stored row is not as Keyward wrote it. Keyward does not use it, and changes nothing.',
     remedy: 'Restore the row that the message names from a back-up, or remove it. Find out who can write the tables.',
   },

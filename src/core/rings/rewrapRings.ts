@@ -6,6 +6,7 @@
  * logs an error.
  */
 
+import type { AuditFacts } from '../audit/auditEntry.ts';
 import { recordForService } from '../audit/serviceAudit.ts';
 import { defined } from '../base/defined.ts';
 import { describeError } from '../base/errors.ts';
@@ -130,12 +131,10 @@ async function rewrap(
     );
   const isRestored = role === 'operator' && opened.isRestored(generation) && !rows.some((row) => isWrappedBy(row, key));
   const { requestId } = proven.observed;
-  const fact = {
-    ...({
-      type: isRestored ? 'RingRestored' : 'RingRewrapped',
-      actor: keyward,
-      ring: `${ring}/${generation}`,
-    } as const),
+  const fact: AuditFacts = {
+    type: isRestored ? 'RingRestored' : 'RingRewrapped',
+    actor: keyward,
+    ring: `${ring}/${generation}`,
     key: target,
     before: older.map((row) => row.key).join(' ') || 'none',
     ...defined({ keyVaultRequestId: requestId }),

@@ -11,20 +11,11 @@ import { inTime } from '../../core/base/inTime.ts';
 import { parseAccountName } from '../../core/base/names.ts';
 import { parseKeyIdentifier } from '../../core/customerKey/keyIdentifier.ts';
 import type { Service } from '../../core/service.ts';
-import type { Caller } from './authorize.ts';
+import type { AuditedRefusal } from './call.ts';
+import type { Caller } from './caller.ts';
 import { readJson } from './requestBody.ts';
 import type { Route } from './route.ts';
 import { keyward, log } from './service.ts';
-
-/**
- * Returns the facts to audit, or undefined when the call requested nothing sensitive. @throws Refusal when the call
- * cannot be read, which counts as undefined
- */
-export type AuditedRefusal = (
-  refusal: Refusal,
-  request: HttpRequest,
-  service: Service,
-) => Promise<RefusedCall | undefined>;
 
 /** @throws Refusal InvalidParameter */
 const accountIn = (request: HttpRequest): string => parseAccountName(request.params.accountName ?? '');

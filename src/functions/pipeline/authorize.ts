@@ -6,26 +6,13 @@
 import type { HttpRequest } from '@azure/functions';
 import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from 'jose';
 import type * as z from 'zod';
-import type { Actor } from '../../core/audit/auditEntry.ts';
 import { defined } from '../../core/base/defined.ts';
 import { Refusal, Unavailable } from '../../core/base/errors.ts';
 import { fold } from '../../core/base/names.ts';
 import { clientOfAccessToken } from './accessToken.ts';
 import { entraSettings, wrongAuthSettings } from './authSettings.ts';
-import { type Role, type Route, roles } from './route.ts';
-
-/** The caller and its roles. A call can need one role more than its route names, depending on what it requests. */
-export interface Caller {
-  readonly actor: Actor;
-  readonly roles: ReadonlySet<Role>;
-  /** The client id of the application that the token was issued to. Absent: the caller used a function key. */
-  readonly application?: string;
-  /**
-   * The caller may use accounts of these owners only: the app roles `Owner:<owner>` of its token. Absent: of all
-   * owners.
-   */
-  readonly owners?: ReadonlySet<string>;
-}
+import { type Caller, roles } from './caller.ts';
+import type { Route } from './route.ts';
 
 const anonymous = { kind: 'principal', id: 'anonymous' } as const;
 

@@ -11,13 +11,14 @@ import { isAt } from '../../core/base/armPath.ts';
 import { Refusal, Unavailable } from '../../core/base/errors.ts';
 import { parseAccountName } from '../../core/base/names.ts';
 import { auditRefusal } from './auditedRefusals.ts';
-import { authenticate, authorize, type Caller, mayServe } from './authorize.ts';
+import { authenticate, authorize, mayServe } from './authorize.ts';
 import type { Call, RouteHandler } from './call.ts';
+import type { Caller, Role } from './caller.ts';
 import { answerOf } from './errorAnswer.ts';
 import { noticeOverdueSweep } from './overdueSweep.ts';
 import { checkQuery } from './queryParameters.ts';
 import { withRequestIds } from './requestIds.ts';
-import type { Role, Route } from './route.ts';
+import type { Route } from './route.ts';
 import { inInvocation, keyward } from './service.ts';
 
 export function handlerOf(route: Route): HttpHandler {

@@ -1,28 +1,7 @@
 /** The facts of an HTTP route: who may call it, in which state of the account, and its input and output. */
 import type * as z from 'zod';
-import type { AuditedRefusal } from './auditedRefusals.ts';
-import type { BareHandler, RouteHandler, WhenRefused } from './call.ts';
-
-/** App roles of the bearer tokens. No role includes another. */
-export const roles = [
-  'Accounts.Read',
-  'Accounts.Write',
-  /** Separate from writing, because it destroys the account key and everything that the key protects. */
-  'Accounts.Delete',
-  'Secrets.Read',
-  'Secrets.Write',
-  'Secrets.Reveal',
-  'Secrets.Resolve',
-  'DataKeys.Use',
-  'Keys.Operate',
-  /** For calls that end a customer's control: an account leaves its customer's vault, or a claim is released. */
-  'Keys.Release',
-  'Audit.Read',
-  /** Event Grid's role. Microsoft's scripts for secure webhooks give it this name. */
-  'AzureEventGridSecureWebhookSubscriber',
-] as const;
-
-export type Role = (typeof roles)[number];
+import type { AuditedRefusal, BareHandler, RouteHandler, WhenRefused } from './call.ts';
+import type { Role } from './caller.ts';
 
 /** A route has a handler, or a bare handler, which answers even when settings are missing. */
 export type Route = RouteFacts &

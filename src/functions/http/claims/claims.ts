@@ -9,8 +9,7 @@ import { fold } from '../../../core/base/names.ts';
 import { iso } from '../../../core/base/time.ts';
 import type { Claim, ClaimKind } from '../../../core/customerKey/ports.ts';
 import { type ClaimName, getClaim, releaseClaim } from '../../../core/vaultWork/releaseClaim.ts';
-import type { AuditedRefusal } from '../../pipeline/auditedRefusals.ts';
-import type { RouteHandler } from '../../pipeline/call.ts';
+import type { AuditedRefusal, RouteHandler } from '../../pipeline/call.ts';
 import type { Contract, Route } from '../../pipeline/route.ts';
 
 const kinds = ['vault', 'tenant', 'userAssignedIdentity'] as const satisfies readonly ClaimKind[];

@@ -17,8 +17,8 @@ import { Refusal } from '../../../core/base/errors.ts';
 import { fold } from '../../../core/base/names.ts';
 import type { Cloud } from '../../../core/customerKey/keyIdentifier.ts';
 import { type ReceivedEvent, readEvent, targetsByVault, wake } from '../../../core/vaultWork/events.ts';
-import type { Caller } from '../../pipeline/authorize.ts';
 import type { BareHandler, RouteHandler } from '../../pipeline/call.ts';
+import type { Caller } from '../../pipeline/caller.ts';
 import { parsed, readJson } from '../../pipeline/requestBody.ts';
 import type { Route } from '../../pipeline/route.ts';
 

@@ -1,0 +1,42 @@
+/** A list of the API, page by page. A page of a filtered list can be empty and have a next one, so pages follow until rows fill a screen. */
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { useCallback, useEffect } from 'react';
+import { skipTokenOf } from './api.ts';
+
+const screenful = 40;
+
+interface Page<T> {
+  readonly value: readonly T[];
+  readonly nextLink?: string;
+}
+
+interface Options<P> {
+  readonly refetchInterval?: number;
+  readonly read: (page: { $top: number; $skipToken?: string }) => Promise<P>;
+}
+
+export function useList<T, P extends Page<T>>(key: readonly unknown[], { read, refetchInterval }: Options<P>) {
+  const query = useInfiniteQuery({
+    queryKey: key,
+    queryFn: ({ pageParam }) => read({ $top: 100, ...(pageParam === undefined ? {} : { $skipToken: pageParam }) }),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (page: P) => skipTokenOf(page.nextLink),
+    ...(refetchInterval === undefined ? {} : { refetchInterval }),
+  });
+  const { data, hasNextPage, isFetchingNextPage, fetchNextPage } = query;
+  const rows: readonly T[] | undefined = data?.pages.flatMap(({ value }) => value);
+  const count = rows?.length ?? 0;
+  const more = useCallback(() => {
+    if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
+  }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
+  useEffect(() => {
+    if (count < screenful) more();
+  }, [count, more]);
+  return { rows, first: data?.pages[0], error: query.error, refetch: query.refetch, more, isComplete: !hasNextPage };
+}
+
+/** The parameters that have a value: an empty one is no filter. */
+export function given<T extends Readonly<Record<string, string | null>>>(filters: T): Partial<Record<keyof T, string>> {
+  const entries = Object.entries(filters).filter(([, value]) => value !== null && value !== '');
+  return Object.fromEntries(entries) as Partial<Record<keyof T, string>>;
+}

@@ -1,0 +1,57 @@
+/** Filters of a view: their values are the query of its address. */
+import { Field, Input, Select } from '@fluentui/react-components';
+import { useEffect, useState } from 'react';
+import { setQuery, useAddress } from '../navigation.tsx';
+
+export function ChoiceFilter({ name, label, choices }: { name: string; label: string; choices: readonly string[] }) {
+  const { query } = useAddress();
+  return (
+    <Field label={label}>
+      <Select value={query.get(name) ?? ''} onChange={(_, { value }) => setQuery({ [name]: value })}>
+        <option value="">all</option>
+        {choices.map((choice) => (
+          <option key={choice}>{choice}</option>
+        ))}
+      </Select>
+    </Field>
+  );
+}
+
+/** Takes effect with Enter or when the field is left, so that no call is made for each letter. */
+export function TextFilter({ name, label, hint }: { name: string; label: string; hint?: string }) {
+  const { query } = useAddress();
+  const value = query.get(name) ?? '';
+  const [text, setText] = useState(value);
+  useEffect(() => setText(value), [value]);
+  const apply = () => setQuery({ [name]: text.trim() });
+  return (
+    <Field label={label} {...(hint === undefined ? {} : { hint })}>
+      <Input
+        value={text}
+        onChange={(_, { value: typed }) => setText(typed)}
+        onBlur={apply}
+        onKeyDown={({ key }) => (key === 'Enter' ? apply() : undefined)}
+      />
+    </Field>
+  );
+}
+
+/** A moment in the reader's zone; the address has it in UTC. */
+export function TimeFilter({ name, label }: { name: string; label: string }) {
+  const { query } = useAddress();
+  return (
+    <Field label={label}>
+      <Input
+        type="datetime-local"
+        value={localOf(query.get(name))}
+        onChange={(_, { value }) => setQuery({ [name]: value === '' ? '' : new Date(value).toISOString() })}
+      />
+    </Field>
+  );
+}
+
+function localOf(utc: string | null): string {
+  if (utc === null || Number.isNaN(Date.parse(utc))) return '';
+  const at = new Date(utc);
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}

@@ -1,0 +1,107 @@
+/** Customer keys: status now and over the last 24 hours, versions, accounts. */
+import { useQuery } from '@tanstack/react-query';
+import { type Api, bodyOf, type Schemas } from '../api.ts';
+import { useConsole } from '../context.ts';
+import { given, useList } from '../list.ts';
+import { Link, useAddress } from '../navigation.tsx';
+import { type Column, DataTable } from '../parts/dataTable.tsx';
+import { ChoiceFilter, TextFilter } from '../parts/filters.tsx';
+import { Empty, Failure, Loading } from '../parts/states.tsx';
+import { Status } from '../parts/status.tsx';
+import { StatusStrip, spansOf } from '../parts/statusStrip.tsx';
+import { Ago } from '../parts/time.tsx';
+import { statuses } from './accounts.tsx';
+
+export type Key = Schemas['OverviewKey'];
+type Change = Schemas['TimelineEntry'];
+
+export const keyPath = (key: string) => `/keys/one?key=${encodeURIComponent(key)}`;
+
+/** Changes of status within the last 24 hours, of one key or of all: one call. */
+export function useChanges(api: Api, key?: string) {
+  return useQuery({
+    queryKey: ['changes', key],
+    queryFn: () =>
+      bodyOf(
+        api.GET('/api/operator/timeline', {
+          params: { query: { type: 'VerdictChanged', $top: 200, ...(key === undefined ? {} : { key }) } },
+        }),
+      ),
+    refetchInterval: 15_000,
+  });
+}
+
+function columnsOf(changes: readonly Change[]): readonly Column<Key>[] {
+  const now = Date.now();
+  return [
+    { name: 'Key', width: '2.4fr', cell: ({ key }) => <Link to={keyPath(key)}>{key.replace('https://', '')}</Link> },
+    { name: 'Owner', width: '1fr', cell: ({ owner }) => <Link to={`/keys?owner=${owner}`}>{owner}</Link> },
+    { name: 'Status', width: '1fr', cell: ({ status }) => <Status of={status} /> },
+    { name: 'Since', width: '1fr', cell: ({ since }) => <Ago at={since} /> },
+    {
+      name: 'Last 24 hours',
+      width: '1.6fr',
+      cell: ({ key, status }) => (
+        <StatusStrip
+          spans={spansOf(
+            changes.filter(({ subject }) => subject.key === key),
+            status,
+            now,
+          )}
+        />
+      ),
+    },
+    {
+      name: 'Accounts',
+      width: '0.7fr',
+      cell: ({ key, accounts }) => <Link to={`/accounts?key=${encodeURIComponent(key)}`}>{accounts}</Link>,
+    },
+    { name: 'Versions', width: '1.6fr', cell: ({ versions }) => <Versions of={versions} /> },
+    { name: 'Next check', width: '1fr', cell: ({ nextCheckAt }) => <Ago at={nextCheckAt} /> },
+  ];
+}
+
+function Versions({ of }: { of: Key['versions'] }) {
+  const [inUse, safe] = [of.filter((one) => one.inUse).length, of.filter((one) => one.safeToDisable).length];
+  return (
+    <span>
+      {inUse} in use, {safe} safe to disable
+    </span>
+  );
+}
+
+export default function Keys() {
+  const { api } = useConsole();
+  const { query } = useAddress();
+  const filters = given({ status: query.get('status'), cause: query.get('cause'), owner: query.get('owner') });
+  const { rows, error, refetch, more, isComplete } = useList<Key, Schemas['OverviewKeyList']>(['keys', filters], {
+    read: (page) => bodyOf(api.GET('/api/operator/keys', { params: { query: { ...page, ...filters } as never } })),
+    refetchInterval: 15_000,
+  });
+  const changes = useChanges(api);
+  return (
+    <>
+      <div className="filters">
+        <ChoiceFilter name="status" label="Status" choices={statuses} />
+        <TextFilter name="owner" label="Owner" />
+        <TextFilter name="cause" label="Cause" />
+      </div>
+      {error === null ? null : <Failure error={error} retry={refetch} />}
+      {rows === undefined && error === null ? <Loading what="keys" /> : null}
+      {rows?.length === 0 && isComplete ? (
+        <Empty title="No customer key fits.">
+          <Link to="/keys">Show all keys.</Link> An account gets a customer key with PUT or PATCH.
+        </Empty>
+      ) : null}
+      {rows === undefined || rows.length === 0 ? null : (
+        <DataTable
+          label="Keys"
+          columns={columnsOf(changes.data?.value ?? [])}
+          rows={rows}
+          keyOf={({ bindingId }) => bindingId}
+          onEnd={more}
+        />
+      )}
+    </>
+  );
+}
