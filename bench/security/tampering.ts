@@ -16,7 +16,7 @@ import { accountChain, bindingChain, type Chain, ownChain } from '../../src/core
 import { recordForService } from '../../src/core/audit/serviceAudit.ts';
 import { verifyChain } from '../../src/core/audit/verifyChain.ts';
 import { hex } from '../../src/core/base/bytes.ts';
-import { askForRotation } from '../../src/core/rings/rotateRing.ts';
+import { requestRotation } from '../../src/core/rings/rotateRing.ts';
 import { holdersOf } from '../../src/core/rotation/usage.ts';
 import { refOf } from '../../src/core/secrets/readSecret.ts';
 import { revealOne } from '../../src/core/secrets/revealSecret.ts';
@@ -113,7 +113,7 @@ async function fill(lab: Lab, secretNames: readonly string[]) {
   const before = await read(lab);
   for (const a of ['1', '2']) await patchAccount({ name: 'acme', input: { tags: { a } }, actor: tester }, service);
   await deleteAccount('gone', {}, tester, service);
-  await askForRotation('system', tester, service);
+  await requestRotation('system', tester, service);
   await verifyAllChains(service);
   const acme = await lab.view('acme');
   const beside = await lab.view('beside');
