@@ -5,7 +5,7 @@
 import type { TableName } from '../../azure/tables.ts';
 import { boundOf } from '../../core/accounts/account.ts';
 import { indexKey } from '../../core/base/names.ts';
-import { vaultIdOf, whoIs } from '../../core/customerKey/binding.ts';
+import { identityParts, vaultIdOf } from '../../core/customerKey/binding.ts';
 import { putSecret } from '../../core/secrets/writeSecret.ts';
 import type { Lab } from '../lab/lab.ts';
 
@@ -69,7 +69,7 @@ export const rowKinds: Readonly<Record<string, RowKind>> = {
 export const sharedRows: Readonly<Record<string, Row>> = {
   'head of the service’s chain': at('service', 'service', 'head'),
   'audit entry of the service': at('service', 'service', 'audit:service:0000000001'),
-  'denials of an identity': at('service', 'identityDenials', indexKey('identity', ...whoIs(systemAssigned))),
+  'denials of an identity': at('service', 'identityDenials', indexKey('identity', ...identityParts(systemAssigned))),
   'mark of the last sweep': at('service', 'sweep', 'last'),
   'state of a range': at('service', 'ranges', '0002:0000'),
   'wrapping of a ring': at('rings', 'system', '0000000001:first'),
