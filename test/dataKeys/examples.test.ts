@@ -92,6 +92,13 @@ describe('the migration of existing data keys', () => {
       .split('\n')
       .map((text) => JSON.parse(text));
     expect(new Set(lines.map(({ id }) => id)).size).toBe(150);
+    const short = JSON.stringify({ id: 'short', account: 'contoso', plaintext: 'AAAA' });
+    await writeFile(from, `${[short, line(150)].join('\n')}\n`);
+    await expect(migrate()).rejects.toMatchObject({
+      stdout: expect.stringMatching(/, 1 failed/),
+      stderr: expect.stringMatching(/^short: InvalidRequestContent A data key has 16 or 32 bytes/),
+    });
+    expect(await readFile(to, 'utf8')).toMatch(/"id":"150"/);
     const { wrapped } = lines.find(({ id }) => id === '42');
     const value = [{ wrapped, context: { n: '42' } }];
     const { body } = await got(200, world.api('POST', '/api/accounts/contoso/dataKeys/unwrap', { value }));

@@ -16,7 +16,7 @@ import { createTransport } from './transport.ts';
 import { headerOf, openMessage, sealMessage, withWrappedKey } from './wholeMessage.ts';
 
 export interface KeywardClientOptions {
-  /** Of the token. Default: `api://keyward/.default`. */
+  /** Of the token: `api://<client id of Keyward's application>/.default`. Default: that of the embedded stack. */
   readonly scope?: string;
   /** Seconds that one call to Keyward may take, with all tries. Default: 30. */
   readonly deadlineSeconds?: number;
