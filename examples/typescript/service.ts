@@ -33,7 +33,7 @@ async function answer(method: string, tenant: string, record: string, body: Uint
   return [200, Buffer.from(await keyward.decrypt(tenant, message, context)).toString()];
 }
 
-/** Who must act decides the answer: the customer has taken the key away, or Keyward is to be asked again later. */
+/** Who must act decides the answer: the customer has revoked the key, or the call must be retried later. */
 function failed(error: unknown): [number, string] {
   if (error instanceof KeywardRefusal)
     return [
