@@ -35,10 +35,8 @@ const linesOf = async <T>(file: string): Promise<T[]> =>
 
 const done = new Set((await linesOf<{ id: string }>(to)).map(({ id }) => id));
 const all = await linesOf<Line>(from);
-const left = Object.groupBy(
-  all.filter(({ id }) => !done.has(id)),
-  ({ account }) => account,
-);
+const missing = all.filter(({ id }) => !done.has(id));
+const left = Object.groupBy(missing, ({ account }) => account);
 const began = performance.now();
 let count = 0;
 let failures = 0;
@@ -47,7 +45,9 @@ for (const [account, lines = []] of Object.entries(left)) {
   for (let at = 0; at < lines.length; at += atOnce) {
     await migrate(account, lines.slice(at, at + atOnce));
     const perSecond = Math.round(count / ((performance.now() - began) / 1000));
-    console.log(`${done.size + count} of ${all.length} keys, ${failures} failed, ${perSecond} a second`);
+    console.log(
+      `${all.length - missing.length + count} of ${all.length} keys, ${failures} failed, ${perSecond} a second`,
+    );
   }
 }
 process.exitCode = failures > 0 ? 1 : 0;

@@ -319,8 +319,8 @@ export class Table {
   }
 
   /**
-   * At most 100 writes of one partition: all or nothing. A row is put whatever is there (`*`), in place of the row that had the ETag, or
-   * where there is none (`undefined`). @throws LostRace
+   * At most 100 writes of one partition: all or nothing. The ETag of a put row means: `*` replaces any row, a value
+   * replaces the row with that ETag, and `undefined` inserts. @throws LostRace
    */
   async transact(writes: readonly (PutRow | RemoveRow)[]): Promise<void> {
     const transaction = new TableTransaction();

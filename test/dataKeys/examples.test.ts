@@ -95,8 +95,8 @@ describe('the migration of existing data keys', () => {
     const short = JSON.stringify({ id: 'short', account: 'contoso', plaintext: 'AAAA' });
     await writeFile(from, `${[short, line(150)].join('\n')}\n`);
     await expect(migrate()).rejects.toMatchObject({
-      stdout: expect.stringMatching(/, 1 failed/),
-      stderr: expect.stringMatching(/^short: InvalidRequestContent A data key has 16 or 32 bytes/),
+      stdout: expect.stringMatching(/^1 of 2 keys, 1 failed/),
+      stderr: expect.stringMatching(/^short: InvalidRequestContent A data key .*16 or 32 bytes/),
     });
     expect(await readFile(to, 'utf8')).toMatch(/"id":"150"/);
     const { wrapped } = lines.find(({ id }) => id === '42');
