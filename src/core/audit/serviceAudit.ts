@@ -35,7 +35,10 @@ export async function provenHead({ audit: page }: Pick<ServiceAuditStore, 'audit
   let head: ServiceHead = emptyChain;
   for await (const placed of placedEntries({ id: serviceChain, page }, audit)) {
     const { sealing = {} } = head;
-    head = { ...headBehind(placed), sealing: placed.entry === undefined ? sealing : sealingAfter(sealing, placed.entry) };
+    head = {
+      ...headBehind(placed),
+      sealing: placed.entry === undefined ? sealing : sealingAfter(sealing, placed.entry),
+    };
   }
   return head;
 }
