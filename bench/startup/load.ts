@@ -20,6 +20,15 @@ export interface Loaded {
   readonly residentMiB: number;
 }
 
+const statuses: Record<string, number> = { accountsGet: 404, healthLive: 200 };
+
+const forwarded = {
+  'x-ms-invocation-id': 'first',
+  'x-forwarded-host': 'localhost',
+  'x-forwarded-proto': 'http',
+  'x-functions-key': 'bench',
+};
+
 const [entry = '', name] = process.argv.slice(2);
 const registration = createRegistration(() => undefined);
 installFunctionsCore();
@@ -62,15 +71,6 @@ async function invoke(wanted: string, app: Registration): Promise<void> {
   const status = await Promise.race([answered, failed.then(() => answered)]);
   if (status !== statuses[wanted]) throw new Error(`${wanted} answered ${status}.`);
 }
-
-const statuses: Record<string, number> = { accountsGet: 404, healthLive: 200 };
-
-const forwarded = {
-  'x-ms-invocation-id': 'first',
-  'x-forwarded-host': 'localhost',
-  'x-forwarded-proto': 'http',
-  'x-functions-key': 'bench',
-};
 
 /** Sent as the host forwards a request to its worker. */
 function statusOf(url: string): Promise<number | undefined> {

@@ -17,6 +17,9 @@ param revealsPerHour int
 var fields = '| extend fields = parse_json(substring(Message, indexof(Message, "{")))'
 // A metric is a log line too.
 var metrics = 'AppTraces | where Message startswith "Metric {" ${fields}'
+// The owner and the key of a customer, for the person that the alert wakes.
+var customer = '| extend owner = tostring(fields.owner), key = tostring(fields.key)'
+var rulesByCustomer = ['key-taken-away', 'key-unreachable', 'customer-refused']
 var alerts = [
   {
     name: 'stored-secret-damaged'
@@ -364,8 +367,26 @@ var alerts = [
     name: 'key-taken-away'
     section: 'runbook.md#denied'
     severity: 2
-    query: '${metrics} | where tostring(fields.metric) == "keyward.transitions" and tostring(fields.to) == "Inaccessible"'
+    query: 'AppTraces | where Message startswith "The status of a customer key changed" ${fields} | where tostring(fields.to) == "Inaccessible" ${customer}'
     window: 'PT5M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'key-unreachable'
+    section: 'runbook.md#unreachable'
+    severity: 1
+    query: 'AppTraces | where Message startswith "A customer key is unreachable for longer than lease and grace" ${fields} ${customer}'
+    window: 'PT5M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'customer-refused'
+    section: 'runbook.md#log-in-and-read-the-account'
+    severity: 1
+    query: 'AppTraces | where Message startswith "A call was refused because its customer key did not work" ${fields} ${customer} | summarize first = min(TimeGenerated), last = max(TimeGenerated) by owner, key | where last - first >= 10m'
+    window: 'PT1H'
     operator: 'GreaterThan'
     threshold: 0
   }
@@ -493,6 +514,11 @@ resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
             timeAggregation: 'Count'
             operator: alert.operator
             threshold: alert.threshold
+            dimensions: map(contains(rulesByCustomer, alert.name) ? ['owner', 'key'] : [], column => {
+              name: column
+              operator: 'Include'
+              values: ['*']
+            })
             failingPeriods: {
               numberOfEvaluationPeriods: 1
               minFailingPeriodsToAlert: 1

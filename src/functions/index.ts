@@ -30,8 +30,13 @@ for (const { name, method, path, scope, bearerOnly } of routes) {
     // The host requests no key for a route that no function key opens: the app's own refusal says what the caller
     // needs.
     authLevel: scope === 'public' || bearerOnly ? 'anonymous' : authLevel(),
-    handler: answering(lazy(async () => (await import('./pipeline/handlers.ts')).handlerNamed(name))),
+    handler: answering(lazy(() => loadHandler(name))),
   });
+}
+
+async function loadHandler(name: string): Promise<HttpHandler> {
+  if (name === 'healthLive') return (await import('./http/health/live.ts')).live;
+  return (await import('./pipeline/handlers.ts')).handlerNamed(name);
 }
 
 // Static files. The host adds no prefix to routes, because the address of this page does not begin with `api`.

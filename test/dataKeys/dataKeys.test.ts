@@ -293,6 +293,7 @@ describe('a call on data keys of a warm process', () => {
       const { wrapped } = await generated(account, {}, service);
       await unwrapped(account, wrapped, { service });
       await keyStatusNow(account, undefined, service);
+      await Promise.all([lab.service.overview.settled(), service.overview.settled()]);
       const before = [lab.tableRequests(), await unwraps()];
       await generated(account, {}, service);
       await unwrapped(account, wrapped, { service });

@@ -17,6 +17,7 @@ interface FieldTypes {
   /** Names that Keyward chose. */
   table: string;
   account: string;
+  owner: string;
   bindingId: string;
   vault: string;
   visit: string;
@@ -55,6 +56,7 @@ interface FieldTypes {
   /** Numbers. */
   durationMs: number;
   lateMs: number;
+  sinceMs: number;
   range: number;
   ranges: number;
   targets: number;

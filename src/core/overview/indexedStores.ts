@@ -24,7 +24,7 @@ export function indexing(
       ...bindings,
       async createWatch(watch, entries) {
         await bindings.createWatch(watch, entries);
-        overview.watch(watch, entries);
+        overview.createdWatch(watch, entries);
       },
       async saveWatch(watch, entries) {
         const saved = await bindings.saveWatch(watch, entries);

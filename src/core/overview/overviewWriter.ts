@@ -10,6 +10,7 @@ import type { AccountRecord } from '../accounts/account.ts';
 import type { AccountsDeps } from '../accounts/deps.ts';
 import type { ChainSubject } from '../announcements/announcement.ts';
 import type { AuditEntry } from '../audit/auditEntry.ts';
+import { defined } from '../base/defined.ts';
 import { describeError, retryLostRaces } from '../base/errors.ts';
 import { keyedMutex } from '../base/keyedMutex.ts';
 import { lruCache } from '../base/lruCache.ts';
@@ -21,6 +22,7 @@ import { type Counts, sum } from './counts.ts';
 import {
   type IndexedAccount,
   type IndexedKey,
+  type IndexedWatch,
   indexedAccountOf,
   indexedWatchOf,
   isMixed,
@@ -34,6 +36,8 @@ import type { OverviewIndex, TimelineEntry, TimelineIndex } from './ports.ts';
 export interface OverviewWriter {
   /** A record was saved, with the entries of its chain. */
   account(record: AccountRecord, entries: readonly AuditEntry[]): void;
+  /** A watch was created: no account is bound to it yet, and its vault may be about to be claimed. */
+  createdWatch(watch: Watch, entries: readonly AuditEntry[]): void;
   /** A watch was saved. */
   watch(watch: Watch, entries: readonly AuditEntry[]): void;
   /** Entries of the service's own chain. */
@@ -54,6 +58,8 @@ const atOnce = 8;
 /** Accounts and keys that this process remembers as written: 100 bytes each. */
 const mostRemembered = 20_000;
 const ownerMs = 60_000;
+const mostWatches = 500;
+const watchMs = 10_000;
 /** A key with so few accounts is marked together with them. */
 const fewAccounts = 10;
 
@@ -64,6 +70,8 @@ export function createOverviewWriter(tools: WriterDeps): OverviewWriter {
   const perOwner = keyedMutex();
   const known = { accounts: lruCache<IndexedAccount>(mostRemembered), keys: lruCache<string>(mostRemembered) };
   const owners = lruCache<{ readonly owner: string; readonly at: number }>(mostRemembered);
+  /** Seen by this process just now: an account is bound right after its watch was saved. */
+  const watches = lruCache<{ readonly watch: IndexedWatch; readonly at: number }>(mostWatches);
   let entriesWaiting: (() => Promise<TimelineEntry>)[] = [];
   let differenceWaiting: Counts = {};
   let work: Promise<void> | undefined;
@@ -176,12 +184,18 @@ export function createOverviewWriter(tools: WriterDeps): OverviewWriter {
           keyOf(next),
         ]);
         if (was === undefined && next === undefined) return;
-        const watched =
-          newKey === undefined && next?.key !== undefined ? await bindings.readWatch(next.key.bindingId) : undefined;
-        const watch = watched === undefined ? {} : { watch: indexedWatchOf(watched.value) };
-        await write(owner, changedByAccount({ counts, was, is, oldKey, newKey, ...watch }, next));
+        const isNew = newKey === undefined && next?.key !== undefined;
+        const watch = isNew ? await watchOf(next.key.bindingId) : undefined;
+        await write(owner, changedByAccount({ counts, was, is, oldKey, newKey, ...defined({ watch }) }, next));
       }),
     );
+  }
+
+  async function watchOf(bindingId: string): Promise<IndexedWatch | undefined> {
+    const seen = watches.get(bindingId);
+    if (seen !== undefined && clock.now() - seen.at < watchMs) return seen.watch;
+    const stored = await bindings.readWatch(bindingId);
+    return stored && indexedWatchOf(stored.value);
   }
 
   const keyOf = async (account: IndexedAccount | undefined): Promise<IndexedKey | undefined> =>
@@ -231,6 +245,8 @@ export function createOverviewWriter(tools: WriterDeps): OverviewWriter {
   return {
     account(record, entries) {
       inTimeline({ kind: 'account', name: fold(record.name), owner: record.owner }, entries, async () => record.owner);
+      if (record.lifecycle === 'active' && record.encryption.type === 'CustomerKey')
+        owners.set(record.encryption.binding.vaultHost, { owner: record.owner, at: clock.now() });
       const remembered = known.accounts.get(fold(record.name));
       const isKnown =
         record.lifecycle === 'active' &&
@@ -238,10 +254,14 @@ export function createOverviewWriter(tools: WriterDeps): OverviewWriter {
         isSameAccount(remembered, indexedAccountOf(record));
       if (!isKnown) later(`account:${fold(record.name)}`, () => accountNow(record));
     },
+    createdWatch(watch, entries) {
+      watches.set(watch.binding.id, { watch: indexedWatchOf(watch), at: clock.now() });
+      inTimeline(subjectOf(watch), entries, async () => undefined);
+    },
     watch(watch, entries) {
-      const { id, vaultHost, keyName } = watch.binding;
-      const keyIdentifier = `https://${vaultHost}/keys/${keyName}`;
-      inTimeline({ kind: 'binding', keyIdentifier }, entries, () => ownerOf(vaultHost));
+      const { id, vaultHost } = watch.binding;
+      watches.set(id, { watch: indexedWatchOf(watch), at: clock.now() });
+      inTimeline(subjectOf(watch), entries, () => ownerOf(vaultHost));
       // Without entries a look has changed times, which the overview does not have; a process that is new to the key assumes so.
       const text = shownText(indexedWatchOf(watch));
       const remembered = known.keys.get(id);
@@ -258,6 +278,11 @@ export function createOverviewWriter(tools: WriterDeps): OverviewWriter {
     watchNow,
   };
 }
+
+const subjectOf = ({ binding }: Watch): ChainSubject => ({
+  kind: 'binding',
+  keyIdentifier: `https://${binding.vaultHost}/keys/${binding.keyName}`,
+});
 
 /** The index has a later state of the account, or a later account of the name. A deletion is the last state of an account. */
 const isLaterThan = (was: IndexedAccount, { instanceId, revision, createdAt, lifecycle }: AccountRecord): boolean =>

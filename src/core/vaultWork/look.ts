@@ -21,6 +21,7 @@ import type { LookTime } from '../watch/provenTime.ts';
 import { updateWatch } from '../watch/updateWatch.ts';
 import type { Evidence, Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
+import { logKeyStatus } from './keyStatusLog.ts';
 import { isOwnFault } from './ownIdentity.ts';
 
 const keyward = { kind: 'keyward', id: 'look' } as const;
@@ -83,6 +84,7 @@ export async function lookAtBinding(
     return withoutUnused(asleep, unused, service);
   }
   const observed = await recordLook(stored, evidence, when, service);
+  logKeyStatus(stored.value, observed.value, round.used.at(-1)?.record.owner, service);
   for (const { version, cause = 'none' } of evidence) {
     const status = observed.value.versions[version]?.status;
     if (status !== undefined) measure(service.log, 'keyward.looks', 1, { status, cause });

@@ -213,6 +213,10 @@ const header = fc.constantFrom<readonly string[]>(
   ...[
     ['If-Match', '"a"', 'If-Match', '*'],
     ['If-Match', 'x'.repeat(5000)],
+    // Bytes that are not UTF-8, bytes that are, and a character that no client can send.
+    ['If-Match', '\u00e4\u00ff"'],
+    ['If-Match', '"\u00c3\u00a4"'],
+    ['If-Match', '"\u20ac"'],
   ],
   ...[
     ['If-None-Match', '*'],

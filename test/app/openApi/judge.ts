@@ -26,6 +26,8 @@ export interface Judge {
   operationAt(method: string, path: string): Operation | undefined;
   /** The differences from the document. */
   faultsOf(operation: Operation, seen: Seen): string[];
+  /** The differences from what the app answers to a path or a method that the document does not have. */
+  faultsOfUnknown(seen: Seen): string[];
   validates(schema: Json, value: unknown): string | undefined;
   resolve(json: Json): Json;
 }
@@ -90,6 +92,14 @@ export function judgeBy(document: Json): Judge {
       }
       faults.push(...bodyFaults(response, headers, text));
       return faults.map((fault) => `${operation.id} ${status}: ${fault}`);
+    },
+    faultsOfUnknown({ status, headers, text }) {
+      const codes: Record<number, string> = { 404: 'NotFound', 405: 'MethodNotAllowed' };
+      const body = text === '' ? undefined : JSON.parse(text);
+      const fault = validates({ $ref: '#/components/schemas/ErrorAnswer' }, body);
+      if (fault !== undefined) return [`${status} for no operation: ${fault} in ${text.slice(0, 500)}`];
+      const isExpected = body.error.code === codes[status] && (headers.get('Allow') !== null) === (status === 405);
+      return isExpected ? [] : [`${status} for no operation, with code ${body.error.code}`];
     },
   };
 

@@ -4200,6 +4200,7 @@ export interface operations {
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4437,6 +4438,7 @@ export interface operations {
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4707,6 +4709,7 @@ export interface operations {
             304: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content?: never;

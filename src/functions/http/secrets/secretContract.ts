@@ -69,7 +69,7 @@ export function secretContracts(kind: string, schemas: SecretSchemas) {
       summary: `Gets ${called}, without its value`,
       params,
       answers: { 200: plain.schema, 304: undefined },
-      headers: { 200: ['ETag'] },
+      headers: { 200: ['ETag'], 304: ['ETag'] },
     },
     put: {
       summary: `Creates or changes ${called}`,
