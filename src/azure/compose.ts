@@ -160,7 +160,7 @@ async function openStores(settings: Settings, transport: HttpClient | undefined,
     allowInsecureConnection: isDevelopment(settings),
   };
   const clientOf = (name: string) => {
-    // The address of a batch names no table: the storage log and tests tell it from here.
+    // The address of a batch names no table: the storage log and tests recognise this process by it.
     const named = { ...options, userAgentOptions: { userAgentPrefix: name } };
     return endpoint === undefined || credential === undefined
       ? TableClient.fromConnectionString(connection, name, named)

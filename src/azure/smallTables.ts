@@ -183,7 +183,7 @@ export function createServiceAuditStore(open: OpenTable): ServiceAuditStore {
   };
 }
 
-/** Plain, so that a process without rings can tell its health. It decides nothing. */
+/** Plain, so that a process without rings can report its health. It decides nothing. */
 export function createSweepMark(open: OpenTable): SweepMark {
   const table = open('service');
   const key = { partitionKey: 'sweep', rowKey: 'last' };

@@ -14,6 +14,8 @@ import type { VerificationWork } from './attestation/deps.ts';
 import { describeError, retryLostRaces, Unavailable } from './base/errors.ts';
 import type { WorkQueue } from './base/workQueue.ts';
 import { vaultIdOf } from './customerKey/binding.ts';
+import { compareAccount, compareWatch } from './overview/compareIndex.ts';
+import type { OverviewDeps } from './overview/deps.ts';
 import type { RingWork } from './rings/deps.ts';
 import type { VaultWorkDeps } from './vaultWork/deps.ts';
 import { boundAccounts, staleRowMs } from './watch/boundAccounts.ts';
@@ -22,6 +24,7 @@ import { boundAccounts, staleRowMs } from './watch/boundAccounts.ts';
 export type DailyWork =
   | { readonly visit: 'accounts'; readonly after?: string }
   | { readonly visit: 'rows'; readonly vault: string }
+  | { readonly visit: 'overview'; readonly after?: string }
   | RingWork
   | AnnouncementWork
   | OperationWork
@@ -33,10 +36,12 @@ interface DailyPassDeps extends Omit<VaultWorkDeps, 'dailyQueue'> {
   readonly dailyQueue: WorkQueue<DailyWork>;
 }
 
+type ComparedDeps = DailyPassDeps & Pick<OverviewDeps, 'overview' | 'overviewIndex' | 'timelineIndex'>;
+
 const pageSize = 200;
 
 /** One page of accounts; where to continue, or undefined at the end. */
-export async function processAccounts(after: string | undefined, service: DailyPassDeps): Promise<string | undefined> {
+export async function processAccounts(after: string | undefined, service: ComparedDeps): Promise<string | undefined> {
   const { names, next } = await service.directory.page(pageSize, after);
   for (const name of names) {
     try {
@@ -50,10 +55,11 @@ export async function processAccounts(after: string | undefined, service: DailyP
   return next;
 }
 
-async function processAccount(name: string, service: DailyPassDeps): Promise<void> {
+async function processAccount(name: string, service: ComparedDeps): Promise<void> {
   const stored = await service.accounts.read(name);
   if (stored?.value.lifecycle === 'deleting') return finishDelete(name, service);
   if (stored === undefined) return;
+  await compareAccount(stored.value, service);
   if (stored.value.olderAccountKeys !== undefined) await requestRekey(name, service);
   if (stored.value.place !== undefined) await service.dailyQueue.send({ visit: 'unnamed', account: name });
   if (stored.value.encryption.type === 'SystemKey') return;
@@ -74,10 +80,11 @@ async function processAccount(name: string, service: DailyPassDeps): Promise<voi
 }
 
 /** Deletes the rows of one vault's keys that belong to no account any more, and that no writer can be about to use. */
-export async function clearRows(vaultId: string, service: DailyPassDeps): Promise<number> {
+export async function clearRows(vaultId: string, service: ComparedDeps): Promise<number> {
   let cleared = 0;
   for (const bindingId of await service.vaults.bindings(vaultId)) {
     const watch = await service.bindings.readWatch(bindingId);
+    if (watch !== undefined) await compareWatch(watch.value, service);
     for (const version of Object.keys(watch?.value.versions ?? {})) {
       for await (const row of boundAccounts(bindingId, { version }, service)) {
         if (service.clock.now() - row.writtenAt < staleRowMs) continue;

@@ -67,7 +67,9 @@ export async function keyUsage(keyIdentifier: string, service: RotationDeps): Pr
 export async function watchesOf(key: KeyIdentifier, service: RotationDeps): Promise<Watch[]> {
   const ids = await service.vaults.bindings(vaultIdOf(key.vaultHost));
   const stored = await Promise.all(ids.map((id) => service.bindings.readWatch(id)));
-  const watches = stored.flatMap((one) => (one?.value.binding.keyName === key.keyName ? [one.value] : []));
+  // The rows that name bindings are only hints: a copied one can name a binding of another vault (INV-13).
+  const isOfKey = ({ binding }: Watch) => binding.keyName === key.keyName && binding.vaultHost === key.vaultHost;
+  const watches = stored.flatMap((one) => (one !== undefined && isOfKey(one.value) ? [one.value] : []));
   if (watches.length > 0) return watches;
   throw new Refusal('NotFound', 'No account uses this key.', { target: 'keyIdentifier' });
 }
