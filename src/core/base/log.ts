@@ -56,6 +56,7 @@ interface FieldTypes {
   /** Numbers. */
   durationMs: number;
   lateMs: number;
+  aheadMs: number;
   sinceMs: number;
   range: number;
   ranges: number;
