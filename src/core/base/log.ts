@@ -56,6 +56,8 @@ interface FieldTypes {
   /** Numbers. */
   durationMs: number;
   lateMs: number;
+  refusedMs: number;
+  restoredMs: number;
   sinceMs: number;
   range: number;
   ranges: number;
