@@ -1,7 +1,7 @@
 /**
  * Builds the app that the Functions host loads: code-split ESM in dist/, each SDK in a chunk of its own behind
  * `import()`, so that a cold start pays for what it uses. `@azure/functions-core` exists only inside the host's worker. The console's
- * files lie beside the chunks.
+ * files are beside the chunks.
  */
 import { readFile, rm } from 'node:fs/promises';
 import { type BuildOptions, build, type Plugin } from 'esbuild';

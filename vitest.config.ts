@@ -1,8 +1,35 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 // Dozens of processes load the same SDKs and Azurite: V8 compiles them once (Node's documentation, module.enableCompileCache).
 process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('node_modules/.cache/node', import.meta.url));
+
+/** The files that take longest, the longest first: one that began last would run alone at the end. */
+const slowest = [
+  'test/faults/storageFaults',
+  'test/app/openApiFuzz',
+  'test/matrix.test',
+  'test/twoHosts',
+  'test/app/inaccessible',
+  'test/app/openApi.test',
+  'test/local/start',
+  'test/matrix/scenarios',
+  'test/app/permissions',
+  'test/rotation/dying',
+  'test/app/announcements',
+  'test/ams/',
+];
+
+class SlowestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification) => {
+      const at = slowest.findIndex((name) => moduleId.includes(name));
+      return at === -1 ? slowest.length : at;
+    };
+    return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b));
+  }
+}
 
 export default defineConfig({
   test: {
@@ -13,6 +40,7 @@ export default defineConfig({
     // Most files wait more than they compute (queues polled, looks that come due): more of them at once than cores.
     maxWorkers: 4,
     isolate: false,
+    sequence: { sequencer: SlowestFirst },
     setupFiles: ['test/resetModules.ts'],
     // The built bundle is loaded as Node loads it: Vite must not rewrite it.
     server: { deps: { external: [/\/dist\//] } },

@@ -15,6 +15,7 @@ const benches: Readonly<Record<string, string>> = {
   rotation: './rotation.ts',
   http: './http.ts',
   startup: './startup.ts',
+  security: './security.ts',
 };
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } });

@@ -23,12 +23,12 @@ export async function runInOwnProcess(file: URL, { figure, progress }: Listener)
   if (code !== 0) throw new Error(`${file.pathname.split('/').slice(-2).join('/')} ended with ${code ?? signal}`);
 }
 
-function reportTo(tell: (said: Said) => void): Report {
+function reportTo(send: (said: Said) => void): Report {
   return {
-    figure: (...figure) => tell({ figure: judged(...figure) }),
-    progress: (text) => tell({ progress: text }),
+    figure: (...figure) => send({ figure: judged(...figure) }),
+    progress: (text) => send({ progress: text }),
     inOwnProcess: (file) =>
-      runInOwnProcess(file, { figure: (figure) => tell({ figure }), progress: (text) => tell({ progress: text }) }),
+      runInOwnProcess(file, { figure: (figure) => send({ figure }), progress: (text) => send({ progress: text }) }),
   };
 }
 

@@ -240,6 +240,21 @@ describe('docs/envelope.md', () => {
   });
 });
 
+describe('SECURITY.md', () => {
+  const [, guarantees = ''] = read('SECURITY.md').split(/^### (?:Guarantees|Limits of these guarantees)$/m);
+  const bullets = guarantees.split(/^- /m).slice(1);
+
+  it('SECURITY.md names for each guarantee the tests that hold it, and each of them quotes the invariant of the guarantee', () => {
+    expect(bullets.length).toBeGreaterThan(20);
+    const unheld = bullets.filter((bullet) => {
+      const files = [...bullet.matchAll(/\]\((test\/[\w/.]+)\)/g)].map(([, file = '']) => read(file));
+      const ids = [...bullet.matchAll(/INV-\d+/g)].map(([id]) => id);
+      return files.length === 0 || !ids.every((id) => files.some((file) => new RegExp(`${id}\\b`).test(file)));
+    });
+    expect(unheld).toEqual([]);
+  });
+});
+
 describe.each(documents)('%s', (document) => {
   const text = read(document);
 

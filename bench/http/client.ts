@@ -22,7 +22,7 @@ export function keepAliveClient(url: string, functionKey: string, connections: n
         sent === undefined ? {} : { 'content-length': sent.byteLength, 'content-type': 'application/json' };
       const headers = { 'x-functions-key': functionKey, ...length, ...more };
       return new Promise((resolve, reject) => {
-        const asked = request({ agent, hostname, port, method, path, headers, timeout: 30_000 }, (answer) => {
+        const sending = request({ agent, hostname, port, method, path, headers, timeout: 30_000 }, (answer) => {
           const chunks: Buffer[] = [];
           answer.on('data', (chunk: Buffer) => chunks.push(chunk));
           answer.on('error', reject);
@@ -34,9 +34,9 @@ export function keepAliveClient(url: string, functionKey: string, connections: n
             }),
           );
         });
-        asked.on('timeout', () => asked.destroy(new Error(`${method} ${path}: no answer within 30 s`)));
-        asked.on('error', reject);
-        asked.end(sent);
+        sending.on('timeout', () => sending.destroy(new Error(`${method} ${path}: no answer within 30 s`)));
+        sending.on('error', reject);
+        sending.end(sent);
       });
     },
     close: () => agent.destroy(),

@@ -46,7 +46,7 @@ const load: Bench = async (report) => {
       if (version === before.get(vault)?.version) throw new Error(`${vault} was not rotated during the load.`);
       if (looks <= (before.get(vault)?.looks ?? 0)) throw new Error(`${vault} had no look during the load.`);
     }
-    report.progress(`${tally.calls} calls, of which an expected 412: ${tally.asked}`);
+    report.progress(`${tally.calls} calls, of which an expected 412: ${tally.expected412}`);
     for (const [what, times] of tally.errors) report.progress(`${times} times ${what}`);
     report.figure('http.errorsUnderLoad', tally.failed, 'errors', { exactly: 0 });
   } finally {
@@ -56,7 +56,7 @@ const load: Bench = async (report) => {
 
 class Tally {
   calls = 0;
-  asked = 0;
+  expected412 = 0;
   failed = 0;
   readonly errors = new Map<string, number>();
 
@@ -101,9 +101,9 @@ async function standOfAccount(name: string, { accounts, bindings }: Service) {
 const pick = <T>(from: readonly T[]): T => from[Math.floor(Math.random() * from.length)] as T;
 
 async function callUntil(end: number, caller: number, client: Client, tally: Tally): Promise<void> {
-  const call: Client['call'] = (...asked) => {
+  const call: Client['call'] = (...request) => {
     tally.calls += 1;
-    return client.call(...asked);
+    return client.call(...request);
   };
   for (let n = 0; performance.now() < end; n++) {
     const account = `/api/accounts/${Math.random() < 0.25 ? names[0] : pick(names)}`;
@@ -142,7 +142,7 @@ const writeIfMatch: Act = async ({ account, caller, n, call, tally }, expect) =>
   const tags = { caller: String(caller), only: String(n) };
   const answer = await call('PATCH', account, { tags }, { 'if-match': etag });
   expect([200, 412], answer);
-  if (answer.status === 412) tally.asked += 1;
+  if (answer.status === 412) tally.expected412 += 1;
 };
 
 const putSecret: Act = async ({ account, caller, call }, expect) =>

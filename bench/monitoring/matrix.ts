@@ -5,7 +5,7 @@
 import { startLab } from '../../src/local/lab/lab.ts';
 import { rows } from '../../src/local/matrix/rows.ts';
 import { runMatrix } from '../../src/local/matrix/run.ts';
-import { causesTold, runSetTime } from '../../src/local/matrix/setTime.ts';
+import { reportedCauses, runSetTime } from '../../src/local/matrix/setTime.ts';
 import type { Bench } from '../report.ts';
 import { keyPool } from '../seed.ts';
 
@@ -18,7 +18,7 @@ const matrix: Bench = async (report) => {
   const lab = await startLab({ keyPool });
   const refusals = await runSetTime(lab);
   await lab.stop();
-  const causes = new Set([...outcomes.flatMap(({ cause }) => cause ?? []), ...causesTold(refusals)]);
+  const causes = new Set([...outcomes.flatMap(({ cause }) => cause ?? []), ...reportedCauses(refusals)]);
   report.figure('monitoring.wrongDisables', wrong.length, 'rows', { exactly: 0 });
   report.figure('monitoring.missedDisables', missed.length, 'rows', { exactly: 0 });
   report.figure('monitoring.causes', causes.size, 'causes', { atLeast: 20 });

@@ -84,7 +84,7 @@ async function createKeys({ keyVault }: Lab): Promise<string[]> {
 }
 
 /** Adds accounts until every key has the given number. */
-async function seed(lab: Lab, keys: readonly string[], perKey: number, tell: (done: number) => void): Promise<void> {
+async function seed(lab: Lab, keys: readonly string[], perKey: number, report: (done: number) => void): Promise<void> {
   const limit = pLimit(4);
   let done = 0;
   await Promise.all(
@@ -100,7 +100,7 @@ async function seed(lab: Lab, keys: readonly string[], perKey: number, tell: (do
         );
         seeded.set(key, perKey);
         done += perKey;
-        if (++finished % 50 === 0) tell(done);
+        if (++finished % 50 === 0) report(done);
       }),
     ),
   );

@@ -1,4 +1,7 @@
-/** What the app says of itself before a user signs in: `GET /console/config.json` (src/functions/console/consoleConfig.ts). */
+/**
+ * The public configuration of the app before a user signs in: `GET /console/config.json`
+ * (src/functions/console/consoleConfig.ts).
+ */
 import type { ConsoleConfig } from '../../src/functions/console/consoleConfig.ts';
 
 export type { ConsoleConfig };

@@ -19,7 +19,7 @@ const show = (page: ReactNode) =>
     </StrictMode>,
   );
 
-/** A refusal stays one, however often the call is repeated. */
+/** A refusal stays the same when the call is repeated. */
 const queries = new QueryClient({
   defaultOptions: {
     queries: {

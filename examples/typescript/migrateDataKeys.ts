@@ -5,11 +5,12 @@
  *
  * keys.jsonl has one line for each key: {"id": "42", "account": "contoso", "plaintext": "<base64>", "context": {"table": "patients"}}.
  * wrapped.jsonl gets {"id": "42", "wrapped": "<base64>"}. A line is written when Keyward has unwrapped what it wrapped to the same
- * bytes: until then, keep the plain key. Settings: KEYWARD_ENDPOINT, and KEYWARD_FUNCTION_KEY for a local Keyward.
+ * bytes: until then, keep the plain key. Settings: KEYWARD_ENDPOINT, and KEYWARD_FUNCTION_KEY for a local Keyward, or else
+ * KEYWARD_SCOPE, `api://<client id of Keyward's application>/.default`.
  */
 import { timingSafeEqual } from 'node:crypto';
 import { appendFile, readFile } from 'node:fs/promises';
-import { KeywardClient } from '@keyward/client';
+import { type Item, KeywardClient } from '@keyward/client';
 
 interface Line {
   readonly id: string;
@@ -21,9 +22,9 @@ interface Line {
 /** As many as one call takes. */
 const atOnce = 100;
 
-const { KEYWARD_ENDPOINT: endpoint = '', KEYWARD_FUNCTION_KEY: key } = process.env;
+const { KEYWARD_ENDPOINT: endpoint = '', KEYWARD_FUNCTION_KEY: key, KEYWARD_SCOPE: scope = '' } = process.env;
 const credential = key ? { key } : new (await import('@azure/identity')).ManagedIdentityCredential();
-const { dataKeys } = new KeywardClient(endpoint, credential);
+const { dataKeys } = new KeywardClient(endpoint, credential, { scope });
 const [from = 'keys.jsonl', to = 'wrapped.jsonl'] = process.argv.slice(2);
 
 const linesOf = async <T>(file: string): Promise<T[]> =>
@@ -34,10 +35,8 @@ const linesOf = async <T>(file: string): Promise<T[]> =>
 
 const done = new Set((await linesOf<{ id: string }>(to)).map(({ id }) => id));
 const all = await linesOf<Line>(from);
-const left = Object.groupBy(
-  all.filter(({ id }) => !done.has(id)),
-  ({ account }) => account,
-);
+const missing = all.filter(({ id }) => !done.has(id));
+const left = Object.groupBy(missing, ({ account }) => account);
 const began = performance.now();
 let count = 0;
 let failures = 0;
@@ -46,7 +45,9 @@ for (const [account, lines = []] of Object.entries(left)) {
   for (let at = 0; at < lines.length; at += atOnce) {
     await migrate(account, lines.slice(at, at + atOnce));
     const perSecond = Math.round(count / ((performance.now() - began) / 1000));
-    console.log(`${done.size + count} of ${all.length} keys, ${failures} failed, ${perSecond} a second`);
+    console.log(
+      `${all.length - missing.length + count} of ${all.length} keys, ${failures} failed, ${perSecond} a second`,
+    );
   }
 }
 process.exitCode = failures > 0 ? 1 : 0;
@@ -62,11 +63,15 @@ async function migrate(account: string, lines: readonly Line[]): Promise<void> {
     const [proof, plain] = [proofs[n], keys[n]?.plaintext ?? Buffer.alloc(0)];
     const isSame = proof?.ok === true && proof.value.length === plain.length && timingSafeEqual(proof.value, plain);
     if (isSame) text += `${JSON.stringify({ id, wrapped: asked[n]?.wrapped })}\n`;
-    else console.error(`${id}: ${proof?.ok === false ? proof.error.code : 'the proof has other bytes'}`);
+    else console.error(`${id}: ${errorIn(wrapped[n]) ?? errorIn(proof) ?? 'the proof has other bytes'}`);
     if (isSame) count += 1;
     else failures += 1;
     plain.fill(0);
     if (proof?.ok) proof.value.fill(0);
   }
   await appendFile(to, text);
+}
+
+function errorIn(item: Item<unknown> | undefined): string | undefined {
+  return item?.ok === false ? `${item.error.code} ${item.error.message}` : undefined;
 }

@@ -3,15 +3,21 @@
  *
  *     node examples/typescript/service.ts
  *
- * Settings: KEYWARD_ENDPOINT, and KEYWARD_FUNCTION_KEY for a local Keyward. Without it the service's managed identity is used. Here
- * the records are in memory; a real service has them in its database.
+ * Settings: KEYWARD_ENDPOINT, and KEYWARD_FUNCTION_KEY for a local Keyward. Without it the service uses its managed identity,
+ * and KEYWARD_SCOPE is `api://<client id of Keyward's application>/.default`. Here the records are in memory; a real
+ * service has them in its database.
  */
 import { createServer, type IncomingMessage } from 'node:http';
 import { KeywardClient, KeywardRefusal, KeywardUnavailable, MessageError } from '@keyward/client';
 
-const { KEYWARD_ENDPOINT: endpoint = '', KEYWARD_FUNCTION_KEY: key, PORT = '8080' } = process.env;
+const {
+  KEYWARD_ENDPOINT: endpoint = '',
+  KEYWARD_FUNCTION_KEY: key,
+  KEYWARD_SCOPE: scope = '',
+  PORT = '8080',
+} = process.env;
 const credential = key ? { key } : new (await import('@azure/identity')).ManagedIdentityCredential();
-const keyward = new KeywardClient(endpoint, credential);
+const keyward = new KeywardClient(endpoint, credential, { scope });
 const records = new Map<string, Uint8Array>();
 
 /** The context says which record it is: the message of another record does not open in its place. */
@@ -27,7 +33,7 @@ async function answer(method: string, tenant: string, record: string, body: Uint
   return [200, Buffer.from(await keyward.decrypt(tenant, message, context)).toString()];
 }
 
-/** Who must act decides the answer: the customer has taken the key away, or Keyward is to be asked again later. */
+/** Who must act decides the answer: the customer has revoked the key, or the call must be retried later. */
 function failed(error: unknown): [number, string] {
   if (error instanceof KeywardRefusal)
     return [

@@ -26,7 +26,7 @@ import { keyedMutex } from '../core/base/keyedMutex.ts';
 import type { Log } from '../core/base/log.ts';
 import { rateLimiter } from '../core/base/rateLimiter.ts';
 import type { WorkQueue } from '../core/base/workQueue.ts';
-import { bindingOf, isFederated, whoIs } from '../core/customerKey/binding.ts';
+import { bindingOf, identityParts, isFederated } from '../core/customerKey/binding.ts';
 import type { KeyRef, KeyVault } from '../core/customerKey/ports.ts';
 import type { DailyWork } from '../core/dailyPass.ts';
 import { seenStepMs } from '../core/dataKeys/lastSeen.ts';
@@ -163,7 +163,7 @@ async function openStores(settings: Settings, transport: HttpClient | undefined,
     allowInsecureConnection: isDevelopment(settings),
   };
   const clientOf = (name: string) => {
-    // The address of a batch names no table: the storage log and tests tell it from here.
+    // The address of a batch names no table: the storage log and tests recognise this process by it.
     const named = { ...options, userAgentOptions: { userAgentPrefix: name } };
     return endpoint === undefined || credential === undefined
       ? TableClient.fromConnectionString(connection, name, named)
@@ -273,14 +273,14 @@ function lazyKeyVault(
     const { exchangesAtHome } = credentials;
     const lookUp = emulatorUrl === undefined ? vaultNames.dnsAliases() : vaultNames.emulatedAliases(emulatorUrl);
     const names = vaultNames.createVaultNames(lookUp, identifierIn('KEYWARD_SYSTEM_KEY', settings).vaultHost);
-    const own = new Map(ownIdentitiesIn(settings).map((one) => [whoIs(one.identity).join(' '), one.principal]));
-    const principalOf = (identity: KeyRef['identity']) => own.get(whoIs(identity).join(' '));
+    const own = new Map(ownIdentitiesIn(settings).map((one) => [identityParts(one.identity).join(' '), one.principal]));
+    const principalOf = (identity: KeyRef['identity']) => own.get(identityParts(identity).join(' '));
     return { ...createKeyVault({ httpClient, credentials, names, deadlineSeconds, principalOf }), exchangesAtHome };
   });
   return {
     keyVault: {
-      describe: async (...asked) => (await remote()).describe(...asked),
-      unwrap: async (...asked) => (await remote()).unwrap(...asked),
+      describe: async (...parameters) => (await remote()).describe(...parameters),
+      unwrap: async (...parameters) => (await remote()).unwrap(...parameters),
       wrap: wrapRsaOaep256,
     },
     canaryKeys: { setEnabled: async (...change) => (await remote()).setEnabled(...change) },

@@ -15,7 +15,7 @@ import {
   type TokenCredential,
 } from '@azure/identity';
 import { lruCache } from '../core/base/lruCache.ts';
-import { type FederatedIdentity, isFederated, whoIs } from '../core/customerKey/binding.ts';
+import { type FederatedIdentity, identityParts, isFederated } from '../core/customerKey/binding.ts';
 import type { Cloud } from '../core/customerKey/keyIdentifier.ts';
 import type { KeyRef } from '../core/customerKey/ports.ts';
 import { throughEmulator } from './emulators.ts';
@@ -96,14 +96,14 @@ export function createCredentials(options: CredentialOptions): Credentials {
 
   return {
     of(who) {
-      const id = [who.tenantId, ...whoIs(who.identity)].join(' ');
+      const id = [who.tenantId, ...identityParts(who.identity)].join(' ');
       return {
-        async getToken(scopes, asked: GetTokenOptions = {}) {
+        async getToken(scopes, requested: GetTokenOptions = {}) {
           const credential = known.get(id) ?? credentialOf(who);
           known.set(id, credential);
           try {
-            checkTenant(who.tenantId, asked.tenantId);
-            return await awaitingToken(() => credential.getToken(scopes, { ...asked, tenantId: who.tenantId }));
+            checkTenant(who.tenantId, requested.tenantId);
+            return await awaitingToken(() => credential.getToken(scopes, { ...requested, tenantId: who.tenantId }));
           } catch (error) {
             // MSAL repeats a failure of the token endpoint for a minute without a call. The next look must call.
             known.delete(id);
@@ -115,8 +115,8 @@ export function createCredentials(options: CredentialOptions): Credentials {
     },
 
     exchangesAtHome(identity) {
-      const asked = async () => federated(identity, options.homeTenantId).getToken(keyVault);
-      return inTime(asked, options.deadlineSeconds * 1000).then(
+      const requested = async () => federated(identity, options.homeTenantId).getToken(keyVault);
+      return inTime(requested, options.deadlineSeconds * 1000).then(
         () => true,
         () => false,
       );

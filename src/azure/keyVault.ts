@@ -5,7 +5,7 @@ import { type Bytes, bytesOf, wipe } from '../core/base/bytes.ts';
 import { defined } from '../core/base/defined.ts';
 import { lruCache } from '../core/base/lruCache.ts';
 import type { EpochMs } from '../core/base/time.ts';
-import { whoIs } from '../core/customerKey/binding.ts';
+import { identityParts } from '../core/customerKey/binding.ts';
 import { versionedIdentifier } from '../core/customerKey/keyIdentifier.ts';
 import type { Answer, KeyDescription, KeyRef, KeyVault, Observed, Principal } from '../core/customerKey/ports.ts';
 import type { CanaryKeys } from '../core/drill.ts';
@@ -102,7 +102,7 @@ function bytesIf(isResult: boolean, result: Uint8Array | undefined): Bytes | und
   return value;
 }
 
-const identityOf = (keyRef: KeyRef): string => [keyRef.tenantId, ...whoIs(keyRef.identity)].join(' ');
+const identityOf = (keyRef: KeyRef): string => [keyRef.tenantId, ...identityParts(keyRef.identity)].join(' ');
 
 /**
  * A key without material, operations or dates. With it the client sends every operation to the vault, and does not

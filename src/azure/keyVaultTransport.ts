@@ -133,8 +133,8 @@ export function createKeyVaultTransport(options: TransportOptions): KeyVaultTran
       set(wire, 'principal', principalInToken(request.headers.get('authorization')));
       const response = await sendOnWire(wireClient, request, host, options.emulatorUrl, wire);
       if (response.status === 401) setBearsToken(call, false);
-      const asked = response.headers.get('www-authenticate');
-      if (response.status === 401 && asked !== undefined) challenges.set(host, asked);
+      const wwwAuthenticate = response.headers.get('www-authenticate');
+      if (response.status === 401 && wwwAuthenticate !== undefined) challenges.set(host, wwwAuthenticate);
       call.body = parsed(response.bodyAsText);
       readInto(wire, response, call.body);
       return response;

@@ -8,7 +8,7 @@ import { LostRace } from '../core/base/errors.ts';
 import { fold, indexKey } from '../core/base/names.ts';
 import type { EpochMs } from '../core/base/time.ts';
 import type { WorkLock, WorkTicket } from '../core/base/workLock.ts';
-import { vaultIdOf, whoIs } from '../core/customerKey/binding.ts';
+import { identityParts, vaultIdOf } from '../core/customerKey/binding.ts';
 import type { Claim, Claims } from '../core/customerKey/ports.ts';
 import type { DrillResult, DrillStore } from '../core/drill.ts';
 import type { RangeState, RangeStore, SweepMark } from '../core/vaultWork/ports.ts';
@@ -184,7 +184,7 @@ export function createServiceAuditStore(open: OpenTable): ServiceAuditStore {
   };
 }
 
-/** Plain, so that a process without rings can tell its health. It decides nothing. */
+/** Plain, so that a process without rings can report its health. It decides nothing. */
 export function createSweepMark(open: OpenTable): SweepMark {
   const table = open('service');
   const key = { partitionKey: 'sweep', rowKey: 'last' };
@@ -254,7 +254,7 @@ export function createIdentityDenialStore(open: OpenTable): IdentityDenialStore 
   const partitionKey = 'identityDenials';
   const keyOf = (identity: IdentityDenials['identity']) => ({
     partitionKey,
-    rowKey: indexKey('identity', ...whoIs(identity)),
+    rowKey: indexKey('identity', ...identityParts(identity)),
   });
 
   return {

@@ -114,7 +114,7 @@ export class Table {
     return entity && { value: plainValue(entity), etag: etagOf(entity) };
   }
 
-  /** The ETag of a row that is used by its key only, whatever it holds. */
+  /** The ETag of a row that is used by its key only, with any content. */
   async readEtag(key: RowKey): Promise<string | undefined> {
     const entity = await this.#entity(key);
     return entity && etagOf(entity);
@@ -132,7 +132,7 @@ export class Table {
     return (await this.#entities(filter, limit)).map((entity) => rowIn(entity, plainValue(entity)));
   }
 
-  /** Rows that are used by their keys only, whatever they hold. */
+  /** Rows that are used by their keys only, with any content. */
   async queryKeys(filter: string, limit: number): Promise<ReadRow<undefined>[]> {
     return (await this.#entities(filter, limit)).map((entity) => rowIn(entity, undefined));
   }
@@ -319,8 +319,8 @@ export class Table {
   }
 
   /**
-   * At most 100 writes of one partition: all or nothing. A row is put whatever is there (`*`), in place of the row that had the ETag, or
-   * where there is none (`undefined`). @throws LostRace
+   * At most 100 writes of one partition: all or nothing. The ETag of a put row means: `*` replaces any row, a value
+   * replaces the row with that ETag, and `undefined` inserts. @throws LostRace
    */
   async transact(writes: readonly (PutRow | RemoveRow)[]): Promise<void> {
     const transaction = new TableTransaction();

@@ -18,8 +18,8 @@ export interface VaultNames {
 export function createVaultNames(lookUp: LookUpAlias, knownHost: string): VaultNames {
   return {
     async isGone(host) {
-      const [asked, known] = await Promise.all([lookUp(host), lookUp(knownHost)]);
-      return asked === 'noSuchName' && known === 'alias';
+      const [vault, known] = await Promise.all([lookUp(host), lookUp(knownHost)]);
+      return vault === 'noSuchName' && known === 'alias';
     },
   };
 }

@@ -70,7 +70,7 @@ describe('what is due', () => {
     const { batches, removed, tools } = stage(() => ({ outcome: 'failed', status: '503' }));
     const all = Array.from({ length: 100 }, (_, n) => due(n + 1, 1, { secrets }));
     const outcome = await publishDue(all, tools);
-    expect(outcome).toEqual({ published: 0, left: all, trouble: { outcome: 'failed', status: '503' } });
+    expect(outcome).toEqual({ published: 0, left: all, failure: { outcome: 'failed', status: '503' } });
     expect([batches.length, removed.length]).toEqual([1, 0]);
   });
 
@@ -83,7 +83,7 @@ describe('what is due', () => {
       Array.from({ length: 100 }, (_, n) => due(n + 1, 1, { secrets })),
       tools,
     );
-    expect(outcome.trouble).toEqual({ outcome: 'refused', status: '400' });
+    expect(outcome.failure).toEqual({ outcome: 'refused', status: '400' });
     expect(outcome.published).toBe(100 - outcome.left.length);
     expect(outcome.left[0]?.row.first).toBe(1);
     expect(outcome.published).toBeGreaterThan(50);

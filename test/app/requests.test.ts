@@ -1,4 +1,4 @@
-/** What every HTTP call has in common: who is let in, how much, which ids and links come back, and what is no call at all. */
+/** What every HTTP call has in common: authorization, limits, ids and links of answers, and unknown routes. */
 import { once } from 'node:events';
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -132,7 +132,7 @@ describe('applications', () => {
 });
 
 describe('reveals', () => {
-  test('beyond the budget of a caller are 429 with Retry-After, and other callers and calls go on', async () => {
+  test('reveals beyond the budget of a caller are 429 with Retry-After, and other callers and calls are served', async () => {
     const api = await as('greedy');
     const reveal = (from: Caller) => from('POST', '/api/accounts/mine/tokenKeys/klaus/reveal');
     for (let n = 0; n < revealsPerMinute; n++) await got(200, reveal(api));

@@ -51,7 +51,7 @@ async function restore(table: TableName, partitionKey: string, rows: readonly En
 }
 
 describe('INV-13: the daily verification of all chains', () => {
-  test('verifies the chains of accounts, of deleted accounts, of bindings and of the service', async () => {
+  test('the daily verification covers the chains of accounts, of deleted accounts, of bindings and of the service', async () => {
     const { instanceId } = (await lab.view('acme')).record;
     expect(await run()).toMatchObject({ chains: 4, brokenCount: 0, broken: [] });
     const [first, ...more] = await checkpoints();
@@ -62,7 +62,7 @@ describe('INV-13: the daily verification of all chains', () => {
     expect(heads).toHaveLength(4);
   });
 
-  test('is done once a day, whatever messages arrive', async () => {
+  test('the daily verification runs once a day, for any messages that arrive', async () => {
     const { finishedAt } = await run();
     lab.clock.set(lab.clock.now() + hours);
     expect((await run()).finishedAt).toBe(finishedAt);
@@ -70,7 +70,7 @@ describe('INV-13: the daily verification of all chains', () => {
     expect((await run()).finishedAt).toBeGreaterThan(finishedAt);
   });
 
-  test('finds an account that was brought back to an older state with its audit entries', async () => {
+  test('INV-13: the daily verification finds an account that was set back to an older state with its audit entries', async () => {
     const before = await copyOf('accounts', 'acme');
     await patchAccount({ name: 'acme', input: { tags: { a: '1' } }, actor: tester }, lab.service);
     const { instanceId, audit } = (await lab.view('acme')).record;
@@ -84,7 +84,7 @@ describe('INV-13: the daily verification of all chains', () => {
     expect(lab.log.map(({ message }) => message)).toContain('Audit verification found a broken chain');
   });
 
-  test('finds a chain all of whose rows were deleted', async () => {
+  test('INV-13: the daily verification finds a chain all of whose rows were deleted', async () => {
     const { instanceId } = (await lab.view('acme')).record;
     await run();
     await restore('accounts', 'acme', []);
@@ -92,28 +92,28 @@ describe('INV-13: the daily verification of all chains', () => {
     expect((await run()).broken).toEqual([{ chain: instanceId, sequence: 1, flaw: 'Missing' }]);
   });
 
-  test('names an edited entry, and verifies the other chains', async () => {
+  test('INV-13: the daily verification names an edited entry, and verifies the other chains', async () => {
     const { instanceId } = (await lab.view('acme')).record;
     const row = { partitionKey: 'acme', rowKey: `audit:${instanceId}:0000000001` };
     await lab.table('accounts').updateEntity({ ...row, data: '{"type":"AccountCreated"}' }, 'Merge');
     expect(await run()).toMatchObject({ chains: 4, broken: [{ chain: instanceId, sequence: 1, flaw: 'KeyUnknown' }] });
   });
 
-  test('is not stopped by rows of another writer', async () => {
+  test('INV-13: rows of another writer do not stop the daily verification', async () => {
     await lab.table('accounts').createEntity({ partitionKey: 'Not an account', rowKey: 'audit:x', v: 1, data: '{' });
     await lab.table('accounts').createEntity({ partitionKey: 'aaa', rowKey: 'audit:x', v: 1, data: '{' });
     await lab.table('bindings').createEntity({ partitionKey: '0', rowKey: 'audit', v: 1, data: '{' });
     expect(await run()).toMatchObject({ chains: 4, brokenCount: 0 });
   });
 
-  test('begins again where its stored state was edited', async () => {
+  test('INV-13: the daily verification starts again when its stored state was edited', async () => {
     await run();
     const state = { partitionKey: 'verification', rowKey: 'state' };
     await lab.table('service').updateEntity({ ...state, data: '{"last":{}}' }, 'Merge');
     expect(await run()).toMatchObject({ chains: 4, brokenCount: 0 });
   });
 
-  test('logs an error when none has finished for 36 hours', async () => {
+  test('the daily verification logs an error when none has finished for 36 hours', async () => {
     await run();
     const late = () => lab.log.filter(({ message }) => message.startsWith('The daily verification')).length;
     await reportLateVerification(lab.service);
@@ -125,7 +125,7 @@ describe('INV-13: the daily verification of all chains', () => {
 });
 
 describe('a checkpoint', () => {
-  test('names the hash of the one before, which the log has too', async () => {
+  test('a checkpoint names the hash of the previous one, which the log has too', async () => {
     for (let n = 0; n < 110; n++) await lab.account(`many-${n}`, 'contoso');
     expect(await run()).toMatchObject({ chains: 114 });
     const rows = await checkpoints();
@@ -137,7 +137,7 @@ describe('a checkpoint', () => {
     expect(logged).toEqual(rows.map(({ checkpoint }) => hashOfCheckpoint(checkpoint)));
   });
 
-  test('does not verify when a character of it was edited, or under another key', async () => {
+  test('a checkpoint does not verify when a character of it was edited, or under another key', async () => {
     await run();
     const [row] = await checkpoints();
     const [header, payload = '', signature] = (row?.checkpoint ?? '').split('.');
@@ -150,7 +150,7 @@ describe('a checkpoint', () => {
     await expect(verifyText(row?.checkpoint ?? '', [other])).rejects.toThrow(/thumbprint/);
   });
 
-  test('is found in a saved answer of the API', () => {
+  test('a checkpoint is found in a saved answer of the API', () => {
     expect(textsIn('{"value":[{"run":"x","page":1,"checkpoint":"a.b.c"}]}').texts).toEqual(['a.b.c']);
   });
 });

@@ -9,6 +9,9 @@ import { listAccounts } from '../../src/core/accounts/readAccount.ts';
 import { accountChain, ownChain } from '../../src/core/audit/chains.ts';
 import { recordForService } from '../../src/core/audit/serviceAudit.ts';
 import { verifyChain } from '../../src/core/audit/verifyChain.ts';
+import { vaultIdOf } from '../../src/core/customerKey/binding.ts';
+import { parseKeyIdentifier } from '../../src/core/customerKey/keyIdentifier.ts';
+import { watchesOf } from '../../src/core/rotation/usage.ts';
 import { until } from '../../src/local/client.ts';
 import { ownEntries } from '../../src/local/entries.ts';
 import { tester } from '../../src/local/lab/lab.ts';
@@ -80,4 +83,22 @@ test('INV-13: the entries replace a damaged head of the service’s chain, and t
   await lab.table('service').updateEntity({ partitionKey: 'service', rowKey: 'head', data: '{}' }, 'Merge');
   await recordForService([{ type: 'ClaimReleased', actor: tester, claim: 'vault/b' }], lab.service);
   expect(await verifyChain(ownChain(lab.service), {}, lab.service)).toMatchObject({ result: 'whole' });
+});
+
+test('INV-13: the usage of a key does not list accounts of another vault when a row that names their binding was copied', async () => {
+  const { lab } = world;
+  const [mine, other] = [await lab.vaultWithKey('mine-kv'), await lab.vaultWithKey('other-kv')];
+  await lab.account('mine', 'contoso', mine);
+  await lab.account('other', 'fabrikam', other);
+  const { encryption } = (await lab.view('other')).record;
+  if (encryption.type !== 'CustomerKey') throw new Error('The account has a customer key.');
+  const rowKey = `binding:${encryption.binding.id}`;
+  const {
+    etag: _,
+    timestamp: __,
+    ...row
+  } = await lab.table('vaults').getEntity(vaultIdOf('other-kv.vault.azure.net'), rowKey);
+  await lab.table('vaults').createEntity({ ...row, partitionKey: vaultIdOf('mine-kv.vault.azure.net'), rowKey });
+  const watches = await watchesOf(parseKeyIdentifier(mine, lab.service.cloud), lab.service);
+  expect(watches.map(({ binding }) => binding.vaultHost)).toEqual(['mine-kv.vault.azure.net']);
 });

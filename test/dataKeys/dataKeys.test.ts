@@ -1,4 +1,7 @@
-/** Data keys in the core: what opens them, after which change of the account, and what is left when the operator destroys a generation. */
+/**
+ * Data keys in the core: which changes of the account they survive, and what remains when the operator destroys a
+ * generation.
+ */
 import { describe, expect, test } from 'vitest';
 import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
 import { patchAccount } from '../../src/core/accounts/putAccount.ts';
@@ -50,7 +53,7 @@ async function unwrapped(
 const rotated = (account: string) => rotateAccountKey(account, {}, tester, world.lab.service);
 
 describe('a data key', () => {
-  test('opens in its own account, under its own context, and nowhere else; one that does not stops none of the others', async () => {
+  test('a data key opens in its own account, under its own context, and nowhere else; one that does not open stops no other', async () => {
     await world.lab.account('mine', 'contoso', await world.lab.vaultWithKey('mine-kv'));
     await world.lab.account('theirs', 'contoso');
     const [mine, theirs] = [await generated('mine', { table: 'a' }), await generated('theirs', { table: 'a' })];
@@ -72,14 +75,14 @@ describe('a data key', () => {
     ]);
   });
 
-  test('that a service brings along is wrapped like one that is generated here', async () => {
+  test('a data key of the service is wrapped like one that Keyward generates', async () => {
     await world.lab.account('brought', 'contoso');
     const bytes = new Uint8Array(16).fill(9);
     const { items } = await wrapDataKeys([{ bytes, contextHash: noContext }], call('brought'), world.lab.service);
     expect(await unwrapped('brought', base64(items[0]?.wrapped ?? bytes))).toBe('09'.repeat(16));
   });
 
-  test('opens after each change of the account key: rotation, a customer key, another one, the system key again', async () => {
+  test('a data key opens after each change of the account key: rotation, a customer key, another one, the system key again', async () => {
     const { lab } = world;
     await lab.account('moving', 'contoso');
     const keys = [await generated('moving')];
@@ -106,11 +109,11 @@ describe('a data key', () => {
     await moveAll(lab, 'moving');
     expect((await lab.view('moving')).record.olderAccountKeys).toBeUndefined();
     for (const { wrapped, plain } of keys) expect(await unwrapped('moving', wrapped)).toBe(plain);
-    // Another customer key leaves the account key as it is.
+    // A change to another customer key does not change the account key.
     expect(keys.map(({ generation }) => generation)).toEqual([1, 2, 3, 3, 4, 4]);
   });
 
-  test('opens after the at-rest ring has destroyed its older KEK', async () => {
+  test('a data key opens after the at-rest ring has destroyed its older KEK', async () => {
     const { lab } = world;
     const rings = await ringWorld(lab);
     await lab.account('resealed', 'contoso');
@@ -124,7 +127,7 @@ describe('a data key', () => {
       expect(await unwrapped('resealed', wrapped, { service: fresh })).toBe(plain);
   });
 
-  test('of an account that was deleted opens nowhere, also not in a later account of the same name', async () => {
+  test('a data key of a deleted account opens nowhere, also not in a later account of the same name', async () => {
     const { lab } = world;
     await lab.account('again', 'contoso');
     const { wrapped } = await generated('again');
@@ -136,7 +139,7 @@ describe('a data key', () => {
     expect(await lab.service.dataKeyUse.lastSeen('again', record.instanceId)).toEqual(new Map());
   });
 
-  test('that is wrapped again is under the newest generation, and the same', async () => {
+  test('a data key that is wrapped again is under the newest generation, and has the same value', async () => {
     await world.lab.account('rewrapped', 'contoso');
     const { wrapped, plain } = await generated('rewrapped', { a: 'b' });
     await rotated('rewrapped');
@@ -155,7 +158,7 @@ describe('a data key', () => {
     );
   });
 
-  test('whose wrapping key was edited in the record is an alarm, and never another key', async () => {
+  test('a data key whose wrapping key was edited in the record raises an alarm, and never becomes another key', async () => {
     const { lab } = world;
     await lab.account('edited', 'contoso');
     const { wrapped } = await generated('edited');
@@ -173,7 +176,7 @@ describe('a data key', () => {
 });
 
 describe('two processes that make the first data key of an account at once', () => {
-  test('wrap under one material: each opens what the other has wrapped (INV-7)', async () => {
+  test('INV-7: two processes that make the first data key of an account at once wrap under one key: each opens what the other has wrapped', async () => {
     await world.lab.account('raced', 'contoso');
     const [one, other] = [await world.lab.another(), await world.lab.another()];
     const keys = await Promise.all([generated('raced', {}, one), generated('raced', {}, other)]);
@@ -191,7 +194,7 @@ describe('destroying a generation', () => {
   const destroy = (account: string, generation: number, notSeenSince = world.lab.clock.now()) =>
     destroyGeneration(account, generation, notSeenSince, tester, world.lab.service);
 
-  test('is refused for the newest, just after a rotation, and while its keys are seen; then its keys are lost, and no others', async () => {
+  test('the destruction of a generation is refused for the newest, just after a rotation, and while its keys are seen; then its keys are lost, and no others', async () => {
     const { lab } = world;
     await lab.account('ending', 'contoso');
     const first = await generated('ending');
@@ -222,7 +225,7 @@ describe('destroying a generation', () => {
     expect(ends).toMatchObject([{ before: '1', actor: tester }]);
   });
 
-  test('is not done by the pass that destroys older account keys: no secret is under them, and data keys are (INV-1)', async () => {
+  test('INV-1: the pass that destroys older account keys keeps a generation of data keys, although no secret is under it', async () => {
     const { lab } = world;
     await lab.account('passed', 'contoso');
     const { wrapped, plain } = await generated('passed');
@@ -238,7 +241,7 @@ describe('destroying a generation', () => {
 });
 
 describe('the audit of data keys', () => {
-  test('of an account that requests it has each call before its answer, with a hash of each context and no context', async () => {
+  test('an account that audits its key use has each call on data keys before its answer, with a hash of each context and no context', async () => {
     const { lab } = world;
     await lab.account('audited', 'contoso');
     await patchAccount({ name: 'audited', input: { auditKeyUse: true }, actor: tester }, lab.service);
@@ -253,7 +256,7 @@ describe('the audit of data keys', () => {
     expect(JSON.stringify(entries)).not.toContain('Jane');
   });
 
-  test('that cannot be written keeps the keys back, and wipes them', async () => {
+  test('a call on data keys that cannot be audited returns no keys, and wipes them', async () => {
     const { lab } = world;
     await lab.account('unwritten', 'contoso');
     await patchAccount({ name: 'unwritten', input: { auditKeyUse: true }, actor: tester }, lab.service);
@@ -280,7 +283,7 @@ describe('the audit of data keys', () => {
 });
 
 describe('a call on data keys of a warm process', () => {
-  test('costs what docs/costs.md says: no call to a vault, and the read of the watch under a customer key', async () => {
+  test('a call on data keys of a warm process costs what docs/costs.md says: no call to a vault, and the read of the watch under a customer key', async () => {
     const { lab } = world;
     await lab.account('cheap', 'contoso');
     await lab.account('cheap-cmk', 'contoso', await lab.vaultWithKey('cheap-kv'));

@@ -1,4 +1,4 @@
-/** The examples, as a reader runs them: each in a process of its own, against the embedded stack. */
+/** The examples as a reader runs them: each in a process of its own, with the embedded stack. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -50,7 +50,7 @@ describe('the service in TypeScript', () => {
     throw new Error('The service has ended.');
   }
 
-  test('stores a record, and refuses it when the customer has revoked the key, with the remedy; then restores it', async () => {
+  test('the service in TypeScript stores a record, refuses it when the customer has revoked the key, with the remedy, and then restores it', async () => {
     const url = `${await started()}/${tenant}/42`;
     expect((await fetch(url, { method: 'PUT', body: 'blood group 0' })).status).toBe(204);
     const read = async () => {
@@ -62,7 +62,7 @@ describe('the service in TypeScript', () => {
     const set = (enabled: boolean) => world.stack.keyVault('PATCH', '/vaults/tenant-kv/keys/cmk', { enabled });
     await set(false);
     await sweptUntil(world, tenant, ({ properties }) => properties.state === 'CustomerKeyInaccessible');
-    // What the service still holds ends with the key status, and with the lease: after three seconds.
+    // The service's cached key ends with the key status, and with the lease: after three seconds.
     await new Promise((resolve) => setTimeout(resolve, 3_000));
     expect(await read()).toMatch(
       /^403 CustomerKeyInaccessible: KeyDisabled since \d{4}.*az keyvault key set-attributes/,
@@ -92,6 +92,13 @@ describe('the migration of existing data keys', () => {
       .split('\n')
       .map((text) => JSON.parse(text));
     expect(new Set(lines.map(({ id }) => id)).size).toBe(150);
+    const short = JSON.stringify({ id: 'short', account: 'contoso', plaintext: 'AAAA' });
+    await writeFile(from, `${[short, line(150)].join('\n')}\n`);
+    await expect(migrate()).rejects.toMatchObject({
+      stdout: expect.stringMatching(/^1 of 2 keys, 1 failed/),
+      stderr: expect.stringMatching(/^short: InvalidRequestContent A data key .*16 or 32 bytes/),
+    });
+    expect(await readFile(to, 'utf8')).toMatch(/"id":"150"/);
     const { wrapped } = lines.find(({ id }) => id === '42');
     const value = [{ wrapped, context: { n: '42' } }];
     const { body } = await got(200, world.api('POST', '/api/accounts/contoso/dataKeys/unwrap', { value }));
@@ -119,7 +126,7 @@ describe.skipIf(python === undefined)('the plain HTTP of the example in Python',
       },
     );
 
-  test('gives the same pseudonym to the same address in each run, and another to another address', async () => {
+  test('the Python example gives the same pseudonym to the same address in each run, and another one to another address', async () => {
     const [first, again] = [await pseudonyms('contoso'), await pseudonyms('contoso')];
     const [jane, same, john] = first.stdout
       .trim()
@@ -131,7 +138,7 @@ describe.skipIf(python === undefined)('the plain HTTP of the example in Python',
     expect(again.stdout).toBe(first.stdout);
   });
 
-  test('says what to do when it is refused', async () => {
+  test('the Python example says what to do when it is refused', async () => {
     await expect(pseudonyms('nowhere')).rejects.toMatchObject({
       stderr: expect.stringMatching(/^Refused\. AccountNotFound/),
     });

@@ -64,7 +64,7 @@ test('INV-4: no data key is generated, wrapped or unwrapped under a lease that h
   const { term } = await calls.generate();
   expect(term.notAfter - lab.clock.now()).toBeLessThanOrEqual(300_000);
   await setEnabled(false);
-  // No look confirms the denial: only the lease stands between the account key and its use.
+  // No look confirms the denial, so only the lease ends the use of the account key.
   lab.clock.set(term.notAfter - 1);
   expect((await calls.unwrap()).term.notAfter).toBeLessThanOrEqual(term.notAfter);
   lab.clock.set(term.notAfter + 1);
@@ -86,13 +86,13 @@ test('INV-9: no row of any table and no log line holds a data key, its wrapped f
   const unpadded = (bytes: Uint8Array) => base64(bytes).replace(/.=*$/, '');
   const hidden = [unpadded(plain), plain.toString('hex'), plain.toString('latin1'), unpadded(wrapped), patient];
   for (const form of hidden) expect(said.filter((one) => one.includes(form))).toEqual([]);
-  // The search would find one: the hash of the context is audited, and the account's name is in the log.
+  // The search works: the hash of the context is in the audit, and the account's name is in the log.
   for (const form of [Buffer.from(contextHash).toString('base64url'), 'Data keys used'])
     expect(said.some((one) => one.includes(form))).toBe(true);
 });
 
 describe('INV-12: a key that was just disabled, while the lease of its account still serves data keys', () => {
-  test('INV-12: allows neither a new account key nor a move to the system key, and no new generation wraps data keys', async () => {
+  test('INV-12: a key that was just disabled allows neither a new account key nor a change to the system key, and no new generation wraps data keys', async () => {
     const { lab } = world;
     const { calls, setEnabled, plain } = await withDataKey('revoked');
     await setEnabled(false);

@@ -1,4 +1,4 @@
-/** Key statuses: that each ends with the lease that it was given under, and the keys that they are signed with. */
+/** Key statuses: each ends with the lease under which it was given. And the keys that sign them. */
 import { createPublicKey, verify } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { createStatusKeyStore } from '../../src/azure/dataKeyTables.ts';
@@ -22,7 +22,7 @@ const longestSpan = (defaultPolicy.leaseSeconds + defaultPolicy.leaseGraceSecond
 // biome-ignore lint/suspicious/noExplicitAny: claims of many kinds; each test looks at its own.
 type Claims = any;
 
-/** The claims of a JWS, once its signature has been verified by a published key: by other code than that which signs. */
+/** The claims of a JWS, after other code than the signing code has verified its signature with a published key. */
 async function verified(jws: string, service: Service): Promise<Claims> {
   const [head = '', body = '', signature = ''] = jws.split('.');
   const { kid } = JSON.parse(Buffer.from(head, 'base64url').toString());
@@ -39,7 +39,7 @@ async function statusOf(account: string, service: Service = world.lab.service) {
   return { claims, etag, spanMs: Date.parse(claims.notAfter) - Date.parse(claims.issuedAt) };
 }
 
-/** A process whose vault can be made silent, or to deny. */
+/** A process whose vault the test makes silent or denying. */
 async function process(answer: { cause?: 'VaultUnavailable' | 'KeyDisabled' }) {
   const { keyVault } = world.lab.service;
   let unwraps = 0;
@@ -64,7 +64,7 @@ async function underCustomerKey(account: string) {
 }
 
 describe('INV-4: a key status', () => {
-  test('ends with the lease: it says account, generation, epoch, binding and the nonce of the call', async () => {
+  test('INV-4: a key status ends with the lease, and has account, generation, epoch, binding and the nonce of the call', async () => {
     const account = await underCustomerKey('stated');
     const { record, watch } = await world.lab.view(account);
     const { service } = await process({});
@@ -85,7 +85,7 @@ describe('INV-4: a key status', () => {
     expect(later.etag).toBe((await statusOf(account, service)).etag);
   });
 
-  test('costs no call to the vault while the lease lasts, and is renewed with it in its last fifth', async () => {
+  test('INV-4: a key status costs no call to the vault while the lease lasts, and is renewed with it in its last fifth', async () => {
     const account = await underCustomerKey('renewed');
     const { service, unwraps } = await process({});
     const first = await statusOf(account, service);
@@ -99,7 +99,7 @@ describe('INV-4: a key status', () => {
     expect(Date.parse(renewed.claims.notAfter)).toBeGreaterThan(Date.parse(first.claims.notAfter));
   });
 
-  test('in grace ends within a minute, and with the grace at last; a denial ends it at once', async () => {
+  test('INV-4: a key status in grace ends within a minute, and at the latest with the grace; a denial ends it at once', async () => {
     const account = await underCustomerKey('silent');
     const answer: Parameters<typeof process>[0] = {};
     const { service } = await process(answer);
@@ -118,7 +118,7 @@ describe('INV-4: a key status', () => {
     expect(await failure(statusOf(account, service))).toMatchObject({ code: 'CustomerKeyUnreachable' });
   });
 
-  test('is not given after a denial once the lease has ended: 503 until the verdict is confirmed (INV-2)', async () => {
+  test('INV-2: no key status is given after a denial once the lease has ended: 503 until the verdict is confirmed', async () => {
     const account = await underCustomerKey('denied');
     const answer: Parameters<typeof process>[0] = {};
     const { service } = await process(answer);
@@ -133,7 +133,7 @@ describe('INV-4: a key status', () => {
     });
   });
 
-  test('of an account that shortens its lease ends with the shorter one, whatever the process held before', async () => {
+  test('INV-4: the key status of an account that shortens its lease ends with the shorter one, also in a process with an older lease', async () => {
     const account = await underCustomerKey('shortened');
     const { service } = await process({});
     await statusOf(account, service);
@@ -141,7 +141,7 @@ describe('INV-4: a key status', () => {
     expect((await statusOf(account, service)).spanMs).toBeLessThanOrEqual(60_000);
   });
 
-  test('of an account without a lease is for one use, and each use asks the vault; without an answer there is none', async () => {
+  test('INV-4: the key status of an account without a lease is for one use, and each use calls the vault; without its answer there is none', async () => {
     const account = await underCustomerKey('unleased');
     const answer: Parameters<typeof process>[0] = {};
     const { service, unwraps } = await process(answer);
@@ -158,7 +158,7 @@ describe('INV-4: a key status', () => {
     expect(await failure(statusOf(account, service))).toMatchObject({ code: 'CustomerKeyUnreachable' });
   });
 
-  test('of a refused account has no span, and says why', async () => {
+  test('INV-4: the key status of a refused account has no span, and names the cause', async () => {
     const account = await underCustomerKey('refused');
     const view = await world.lab.view(account);
     const claims = await verified(await signRefusedStatus(view, nonce, world.lab.service), world.lab.service);
@@ -167,7 +167,7 @@ describe('INV-4: a key status', () => {
 });
 
 describe('the keys of key statuses', () => {
-  test('are one for all processes, also where several start at once', async () => {
+  test('the keys of key statuses are the same for all processes, also when several start at once', async () => {
     await world.lab.account('signed', 'contoso');
     const services = await Promise.all([1, 2, 3].map(() => world.lab.another()));
     const published = await Promise.all(services.map((service) => service.statusKeys.published()));
@@ -175,7 +175,7 @@ describe('the keys of key statuses', () => {
     for (const service of services) await statusOf('signed', service);
   });
 
-  test('of a process are followed by new ones after 90 days, which are published before they sign, and alone a day later', async () => {
+  test('new keys of key statuses follow after 90 days: they are published before they sign, and alone a day later', async () => {
     const { clock } = world.lab;
     await world.lab.account('later', 'contoso');
     const service = await world.lab.another();
@@ -198,7 +198,7 @@ describe('the keys of key statuses', () => {
     expect(await kidOf()).toBe(second);
   });
 
-  test('are followed by new ones when the at-rest ring is rotated, and one under a destroyed KEK stops nothing', async () => {
+  test('new keys of key statuses follow when the at-rest ring is rotated, and one under a destroyed KEK stops nothing', async () => {
     const rings = await ringWorld(world.lab);
     await world.lab.account('rotated', 'contoso');
     await statusOf('rotated');
@@ -207,7 +207,7 @@ describe('the keys of key statuses', () => {
     await statusOf('rotated', fresh);
   });
 
-  test('that were edited or written by a stranger are not published, and sign nothing', async () => {
+  test('keys of key statuses that were edited or written by a stranger are not published, and sign nothing', async () => {
     const service = await world.lab.another();
     const before = (await service.statusKeys.published()).map(({ kid }) => kid);
     const authentication = {

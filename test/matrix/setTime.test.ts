@@ -11,7 +11,7 @@ beforeAll(async () => {
 test.each(setTimeRows.map((row, index) => [row.name, index] as const))(
   '%s is rejected with its own cause, and the account does not change',
   (_name, index) => {
-    const { row, told, isUnchanged } = outcomes[index] ?? {};
-    expect({ told, isUnchanged }).toEqual({ told: row?.cause, isUnchanged: true });
+    const { row, reported, isUnchanged } = outcomes[index] ?? {};
+    expect({ reported, isUnchanged }).toEqual({ reported: row?.cause, isUnchanged: true });
   },
 );

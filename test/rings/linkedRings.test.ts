@@ -9,7 +9,7 @@ import { wrapRsaOaep256 } from '../../src/azure/rsaWrap.ts';
 import { base64, bytesOf, concat, uint32 } from '../../src/core/base/bytes.ts';
 import type { RingName } from '../../src/core/base/vocabulary.ts';
 import type { Kek } from '../../src/core/crypto/accountKeyEnvelope.ts';
-import { askForRotation } from '../../src/core/rings/rotateRing.ts';
+import { requestRotation } from '../../src/core/rings/rotateRing.ts';
 import type { Service } from '../../src/core/service.ts';
 import { type Lab, startLab, tester } from '../../src/local/lab/lab.ts';
 import { failure, keyPool } from '../lab.ts';
@@ -83,7 +83,7 @@ describe('a KEK that was rotated out', () => {
   async function activated(): Promise<{ readonly before: Record<string, unknown> }> {
     const rings = await ringWorld(lab);
     await lab.service.rings();
-    await askForRotation('system', tester, rings.service);
+    await requestRotation('system', tester, rings.service);
     const before = await lab.table('rings').getEntity('system', 'state');
     await rings.advance(7 * minutes);
     const { sealsWith } = at(await (await started()).rings(), 'system');

@@ -11,7 +11,7 @@ import { atRestGeneration } from '../../src/core/crypto/accountKeyEnvelope.ts';
 import { parseSecret } from '../../src/core/crypto/secretEnvelope.ts';
 import { olderKeyWaitMs } from '../../src/core/rings/durations.ts';
 import { maintainRings } from '../../src/core/rings/maintainRings.ts';
-import { askForRotation } from '../../src/core/rings/rotateRing.ts';
+import { requestRotation } from '../../src/core/rings/rotateRing.ts';
 import { refOf, secretEtagOf } from '../../src/core/secrets/readSecret.ts';
 import type { Service } from '../../src/core/service.ts';
 import { ownEntries } from '../../src/local/entries.ts';
@@ -77,7 +77,7 @@ describe('a new KEK of a ring, on request', () => {
     const before = await newestOf('at-rest');
     const entries = (await ownEntries(rings.service)).length;
 
-    await askForRotation('at-rest', tester, rings.service);
+    await requestRotation('at-rest', tester, rings.service);
     const readable = async () => {
       for (const name of ['whole-s', 'whole-c'])
         expect(await reveal(lab.service, name, 'contentKeys', keyId(2))).toBe(hex(bytes(`${name} 2`)));
@@ -154,8 +154,8 @@ describe('a new KEK of a ring, on request', () => {
   });
 
   test('a ring has one rotation at a time', async () => {
-    await askForRotation('system', tester, rings.service);
-    expect((await failure(askForRotation('system', tester, rings.service))).code).toBe('Conflict');
+    await requestRotation('system', tester, rings.service);
+    expect((await failure(requestRotation('system', tester, rings.service))).code).toBe('Conflict');
     // Of two simultaneous requests, the first has made the KEK when the second continues.
     const { ringStore } = rings.service;
     let isFirst = true;
@@ -165,13 +165,13 @@ describe('a new KEK of a ring, on request', () => {
         async saveState(...state) {
           if (isFirst) {
             isFirst = false;
-            await askForRotation('at-rest', tester, rings.service);
+            await requestRotation('at-rest', tester, rings.service);
           }
           await ringStore.saveState(...state);
         },
       },
     });
-    expect((await failure(askForRotation('at-rest', tester, overtaken))).code).toBe('Conflict');
+    expect((await failure(requestRotation('at-rest', tester, overtaken))).code).toBe('Conflict');
     await rings.advance(wholeRotationMs, 3 * minutes);
     expect([await phaseOf('system', rings.service), await phaseOf('at-rest', rings.service)]).toEqual([
       'resting',
@@ -222,7 +222,7 @@ describe('a pass', () => {
         },
       },
     });
-    await askForRotation('at-rest', tester, besides.service);
+    await requestRotation('at-rest', tester, besides.service);
     await besides.advance(20 * minutes, 3 * minutes);
     expect(await generationOf('calm-b')).toBe(before + 1);
     expect((await stored('at-rest', besides.service)).state?.value.rotation).toMatchObject({
@@ -259,11 +259,11 @@ describe('a pass', () => {
       secrets: { ...secrets, replace: mortal(secrets.replace) },
       ringStore: { ...ringStore, saveState: mortal(ringStore.saveState), remove: mortal(ringStore.remove) },
     });
-    await askForRotation('at-rest', tester, rings.service);
+    await requestRotation('at-rest', tester, rings.service);
     for (let n = 0; n < 20; n++) await dying.advance(3 * minutes, 3 * minutes).catch(() => undefined);
     // The account at which a process died counts as stuck until the operator requests another try.
     if ((await phaseOf('at-rest', rings.service)) !== 'resting')
-      await askForRotation('at-rest', tester, rings.service).catch(() => undefined);
+      await requestRotation('at-rest', tester, rings.service).catch(() => undefined);
     await rings.advance(wholeRotationMs, 3 * minutes);
     expect(effects).toBeGreaterThan(10);
     expect(await generationsLeft('at-rest')).toEqual(new Set([before + 1]));
@@ -319,7 +319,7 @@ describe('a pass', () => {
       );
       // The row is restored from a back-up, and the operator requests another try.
       await edit(whole);
-      await askForRotation('at-rest', tester, rings.service);
+      await requestRotation('at-rest', tester, rings.service);
       await rings.advance(wholeRotationMs, 3 * minutes);
       expect(await generationsLeft('at-rest')).toEqual(new Set([before + 1]));
       expect(await reveal(await lab.another(), bad, 'tokenKeys', 'k')).toBe(hex(bytes(bad)));
@@ -354,7 +354,7 @@ describe('INV-1: a writer paused between encrypt and save, across a whole rotati
   const whole = (ring: RingName) => () => rotateWhole(ring, rings);
   /** Until retiring has begun, and before its pass. */
   const untilRetiring = (ring: RingName) => async () => {
-    await askForRotation(ring, tester, rings.service);
+    await requestRotation(ring, tester, rings.service);
     await rings.advance(olderKeyWaitMs + 2 * minutes);
     for (let n = 0; n < 10 && (await phaseOf(ring, rings.service)) === 'moving'; n++) {
       world.lab.clock.set(world.lab.clock.now() + 1 * minutes);

@@ -8,7 +8,7 @@ import type { DailyWork } from '../../src/core/dailyPass.ts';
 import { workOnPass } from '../../src/core/reseal/resealPass.ts';
 import { lookAtOperatorKeys, maintainRings } from '../../src/core/rings/maintainRings.ts';
 import type { Rings, StoredRing } from '../../src/core/rings/ring.ts';
-import { askForRotation } from '../../src/core/rings/rotateRing.ts';
+import { requestRotation } from '../../src/core/rings/rotateRing.ts';
 import { rekeySecrets } from '../../src/core/secrets/rekeySecrets.ts';
 import type { Service } from '../../src/core/service.ts';
 import { ownEntries } from '../../src/local/entries.ts';
@@ -75,7 +75,7 @@ export const phaseOf = async (ring: RingName, service: Service) =>
   (await stored(ring, service)).state?.value.rotation?.phase ?? 'resting';
 
 export async function rotateWhole(ring: RingName, { service, advance }: RingWorld): Promise<void> {
-  await askForRotation(ring, tester, service);
+  await requestRotation(ring, tester, service);
   await advance(wholeRotationMs, 3 * minutes);
 }
 

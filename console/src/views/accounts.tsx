@@ -1,4 +1,4 @@
-/** Accounts by what is the matter with them. The filters are in the address, so a link shows what its sender saw. */
+/** Accounts by their state. The filters are in the address, so a link shows what its sender saw. */
 import { bodyOf, type Schemas } from '../api.ts';
 import { useConsole } from '../context.ts';
 import { given, useList } from '../list.ts';

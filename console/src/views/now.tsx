@@ -1,4 +1,4 @@
-/** What is down, for whom, since when, who acts and with which command; and whether Keyward itself works. */
+/** Which accounts do not work, since when, who acts and with which command; and whether Keyward itself works. */
 import { useQueries, useQuery } from '@tanstack/react-query';
 import { type Api, bodyOf, errorOf, type Schemas } from '../api.ts';
 import { useConsole } from '../context.ts';

@@ -1,12 +1,12 @@
 /**
- * The keys of one account that this process holds, and for how long.
+ * The keys of one account that this process holds, and how long it holds them.
  *
  *   answered ─── in use ───┬── 80 % of the span ── refreshed by the next use, in the background
  *                          ├── Keyward does not answer: in use until the status ends
  *                          ├── status ends: wiped; the next use waits for Keyward
- *                          └── refused, or `empty` called: wiped at once; what was under way is thrown away
+ *                          └── refused, or `empty` called: wiped at once; results of running calls are dropped
  *
- * A refresh for encryption brings a new data key with it, so that no data key encrypts for longer than one status.
+ * A refresh for encryption also brings a new data key, so that no data key encrypts for longer than one status.
  */
 
 import type { Attested, CallOptions, DataKeyApi } from './dataKeyApi.ts';
@@ -15,16 +15,19 @@ import { deriveKeys, type MessageKeys, messageKeyContext } from './message.ts';
 import { type Clock, type Tenure, tenureOf } from './tenure.ts';
 import { unlessAborted } from './waiting.ts';
 
-/** Messages under one data key: their random prefixes of 64 bits meet with a probability below 2^-32. */
+/**
+ * Messages under one data key. With this number, two of their random prefixes of 64 bits are equal with a probability
+ * below 2^-32.
+ */
 export const maxMessages = 65_536;
-/** Bytes under one data key, 1 TiB: with the longest message above it still below 2^48 blocks of AES. */
+/** Bytes under one data key: 1 TiB. With the longest message above it, it is still below 2^48 blocks of AES. */
 export const maxBytes = 2 ** 40;
 const maxCachedKeys = 1_000;
-/** After a refresh in the background that failed, unless Keyward names a longer time. */
+/** The pause after a failed refresh in the background, unless Keyward names a longer one. */
 const refreshPauseMs = 5_000;
 const maxTries = 3;
 
-/** Keys that may be used as long as `isUsable` says so: ask in the same turn as the use. */
+/** Keys that may be used while `isUsable` returns true. Call it in the same turn as the use. */
 export interface HeldKeys {
   readonly keys: MessageKeys;
   /** base64 */
@@ -39,11 +42,11 @@ export interface EncryptingKeys extends HeldKeys {
 }
 
 export interface AccountKeys {
-  /** For one message, whose bytes the caller adds to `bytes`. @throws KeywardRefusal | KeywardUnavailable */
+  /** For one message. The caller adds its bytes to `bytes`. @throws KeywardRefusal | KeywardUnavailable */
   forEncryption(signal: AbortSignal | undefined): Promise<EncryptingKeys>;
   /** @throws KeywardRefusal | KeywardUnavailable | DataKeyError */
   forDecryption(wrapped: string, signal: AbortSignal | undefined): Promise<HeldKeys>;
-  /** Wipes everything, and throws away what is under way. */
+  /** Wipes all keys, and drops the results of running calls. */
   empty(): void;
   /** Of the customer key, as far as it is known. */
   readonly binding: string | undefined;
@@ -81,7 +84,7 @@ export function createAccountKeys(account: string, api: DataKeyApi, clock: Clock
     return false;
   }
 
-  /** The answer's keys are under this status from now on; and with them all that are held of the same account. */
+  /** Puts the keys of the answer under this status, and with them all held keys of the same account. */
   function adopt(attested: Attested, newEtag?: string): Tenure {
     const fresh = tenureOf(attested.status, attested.sent, clock);
     if (tenure !== undefined && tenure.status.accountId !== attested.status.accountId) wipe();
@@ -108,7 +111,7 @@ export function createAccountKeys(account: string, api: DataKeyApi, clock: Clock
     };
   }
 
-  /** Runs a call; a refusal empties the account, and so makes void what other calls bring that were sent before. */
+  /** Runs a call. A refusal empties the account, and so voids the results of calls that were sent earlier. */
   async function ask<T>(call: () => Promise<T>): Promise<T> {
     for (let tries = 0; tries < maxTries; tries++) {
       const since = turn;
@@ -147,7 +150,7 @@ export function createAccountKeys(account: string, api: DataKeyApi, clock: Clock
     return fresh;
   }
 
-  /** The least recently used goes first. */
+  /** Drops the least recently used key first. */
   function remember(keys: HeldKeys): void {
     opened.delete(keys.wrapped);
     opened.set(keys.wrapped, keys);
@@ -155,7 +158,10 @@ export function createAccountKeys(account: string, api: DataKeyApi, clock: Clock
     if (opened.size > maxCachedKeys && oldest !== undefined) opened.delete(oldest);
   }
 
-  /** In the background: what fails leaves the keys as they are until their status ends; a refusal has emptied them. */
+  /**
+   * In the background: after a failure the keys stay until their status ends. After a refusal the account is already
+   * empty.
+   */
   async function refresh(): Promise<void> {
     refreshing = true;
     try {
@@ -172,7 +178,7 @@ export function createAccountKeys(account: string, api: DataKeyApi, clock: Clock
   async function refreshStatus(): Promise<void> {
     const fresh = await ask(() => api.keyStatus(account, etag, { isSingleTry: true }));
     if (fresh === undefined) {
-      // Nothing newer: the status that is held ends when it says.
+      // No newer status exists, so the held status ends at its own time.
       refreshAt = clock.monotonic() + refreshPauseMs;
       return;
     }
@@ -184,7 +190,7 @@ export function createAccountKeys(account: string, api: DataKeyApi, clock: Clock
     if (tenure?.isDue() && !refreshing && clock.monotonic() >= refreshAt) void refresh();
   }
 
-  /** Keys that may be used in this turn: those that are held, or new ones. */
+  /** Keys that may be used in this turn: held or new ones. */
   async function usable<K extends HeldKeys>(
     held: () => K | undefined,
     name: string,
@@ -199,7 +205,10 @@ export function createAccountKeys(account: string, api: DataKeyApi, clock: Clock
     throw new KeywardUnavailable('KeyStatusOver', 'Every key status had ended when it came. Try again.', 1);
   }
 
-  /** One flight for all who wait for the same. What it brings may be for one use: then the others each begin their own. */
+  /**
+   * One call for all callers that wait for the same keys. When its result is for one use only, the others each start
+   * their own call.
+   */
   async function inFlight<K extends HeldKeys>(
     name: string,
     begin: () => Promise<K>,

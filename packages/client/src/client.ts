@@ -1,6 +1,7 @@
 /**
- * Encrypts and decrypts a service's own data under the customer-managed keys of its accounts. Data keys come from Keyward, are cached as
- * long as the signed key status permits, and are gone when it ends: what Keyward publishes as its bound holds for this process too.
+ * Encrypts and decrypts a service's own data under the customer-managed keys of its accounts. Keyward returns the data
+ * keys. The client caches them as long as the signed key status permits, and wipes them when it ends. So the bound that
+ * Keyward publishes also holds in this process.
  */
 import { randomFillSync } from 'node:crypto';
 import type { KeyCredential, TokenCredential } from '@azure/core-auth';
@@ -16,9 +17,9 @@ import { createTransport } from './transport.ts';
 import { headerOf, openMessage, sealMessage, withWrappedKey } from './wholeMessage.ts';
 
 export interface KeywardClientOptions {
-  /** Of the token. Default: `api://keyward/.default`. */
+  /** Of the token: `api://<client id of Keyward's application>/.default`. Default: that of the embedded stack. */
   readonly scope?: string;
-  /** Seconds that one call to Keyward may take, with all tries. Default: 30. */
+  /** Seconds that one call to Keyward may take, with all retries. Default: 30. */
   readonly deadlineSeconds?: number;
   readonly fetch?: typeof fetch;
   readonly clock?: Clock;
@@ -31,14 +32,14 @@ export interface UseOptions {
 const noContext: EncryptionContext = {};
 
 export class KeywardClient {
-  /** The calls on data keys themselves, for services that have a format of their own. What they give out is the caller's to wipe. */
+  /** The calls on data keys, for services with their own format. The caller wipes the returned plaintext. */
   readonly dataKeys: DataKeyApi;
   readonly #accounts = new Map<string, AccountKeys>();
   readonly #clock: Clock;
 
   /**
-   * `endpoint`: `https://<host of Keyward>`; http is accepted for this machine alone. `credential`: of @azure/identity, for the app
-   * role DataKeys.Use; or a function key, where Keyward is set to those.
+   * `endpoint`: `https://<host of Keyward>`; http is accepted only for this machine. `credential`: a credential of
+   * @azure/identity with the app role DataKeys.Use, or a function key when Keyward uses those.
    */
   constructor(endpoint: string, credential: TokenCredential | KeyCredential, options: KeywardClientOptions = {}) {
     const { scope = 'api://keyward/.default', deadlineSeconds = 30, clock = systemClock } = options;
@@ -55,8 +56,8 @@ export class KeywardClient {
   }
 
   /**
-   * A message of ../FORMAT.md. The same `context` is needed to decrypt it; it is not secret and not in the message.
-   * @throws KeywardRefusal | KeywardUnavailable | KeyStatusError
+   * Returns a message of ../FORMAT.md. The decryption needs the same `context`, which is not secret and not in the
+   * message. @throws KeywardRefusal | KeywardUnavailable | KeyStatusError
    */
   encrypt(
     account: string,
@@ -124,8 +125,9 @@ export class KeywardClient {
   }
 
   /**
-   * The messages with their data keys wrapped under the newest generation of the account key: plaintext is not touched, and what was
-   * encrypted stays as it is. At most 100 at once. @throws MessageError | DataKeyError | KeywardRefusal | KeywardUnavailable
+   * The messages with their data keys wrapped under the newest generation of the account key. Their ciphertext does not
+   * change, and no plaintext appears here. At most 100 at once. @throws MessageError | DataKeyError | KeywardRefusal |
+   * KeywardUnavailable
    */
   async rewrap(account: string, messages: readonly Uint8Array[], options: UseOptions = {}): Promise<Uint8Array[]> {
     const parsed = messages.map((message) => ({ bytes: bufferOver(message), header: headerOf(bufferOver(message)) }));
@@ -142,8 +144,9 @@ export class KeywardClient {
   }
 
   /**
-   * Takes announcements of Keyward (CloudEvents, one or several, as Event Grid or a webhook delivers them) and empties what they are about,
-   * before the next key status would. Answers how many accounts that were. An event only empties: a forged one costs a request.
+   * Accepts events of Keyward (CloudEvents, one or several, as Event Grid or a webhook delivers them), and wipes the
+   * keys of the named accounts before their key status ends. Returns the number of accounts. An event can only wipe
+   * keys, so a forged one costs one request.
    */
   refuse(events: unknown): number {
     const all = Array.isArray(events) ? events : [events];
@@ -152,7 +155,7 @@ export class KeywardClient {
     return names.size;
   }
 
-  /** Empties every account. The client can be used afterwards. */
+  /** Wipes the keys of every account. The client can be used afterwards. */
   close(): void {
     for (const keys of this.#accounts.values()) keys.empty();
     this.#accounts.clear();
@@ -173,7 +176,7 @@ export class KeywardClient {
     return keys;
   }
 
-  /** Names of accounts that this client holds something of. */
+  /** The accounts that the event is about and that this client holds keys of. */
   #concerned(event: unknown): string[] {
     const { type, data } = (event ?? {}) as { type?: unknown; data?: Readonly<Record<string, unknown>> };
     const { accountName, chain, after } = data ?? {};
@@ -210,7 +213,10 @@ const ending = (signal: AbortSignal | undefined): { readonly signal?: AbortSigna
 const random = Buffer.allocUnsafeSlow(512 * prefixLength);
 let randomAt = random.length;
 
-/** Eight random bytes, valid in this turn: read from the system many at once, because one call costs as much as a message. */
+/**
+ * Eight random bytes, valid in this turn. The process reads many at once, because one system call costs as much as a
+ * message.
+ */
 function newPrefix(): Buffer {
   if (randomAt === random.length) {
     randomFillSync(random);

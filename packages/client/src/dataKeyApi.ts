@@ -1,4 +1,7 @@
-/** The calls on data keys, one function each. Every answer with plaintext carries a key status, and is given out with it or not at all. */
+/**
+ * The calls on data keys, one function each. Every answer with plaintext has a key status, and is only returned
+ * together with it.
+ */
 import { randomBytes } from 'node:crypto';
 import type { EncryptionContext } from './encryptionContext.ts';
 import { DataKeyError, KeyStatusError } from './errors.ts';
@@ -9,18 +12,18 @@ import type { Answer, Send } from './transport.ts';
 
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
-  /** For work in the background: one try, no waiting. */
+  /** For work in the background: one attempt, no waiting. */
   readonly isSingleTry?: boolean;
 }
 
-/** What a status allows counts from `sent`. */
+/** The time that a status allows counts from `sent`. */
 export interface Attested {
   readonly status: KeyStatus;
   readonly sent: Moment;
 }
 
 export interface PlainDataKey {
-  /** The caller wipes it when the key status ends, at the latest. */
+  /** The caller wipes it at the latest when the key status ends. */
   readonly plaintext: Uint8Array;
   readonly wrapped: string;
 }
@@ -30,17 +33,17 @@ export interface WrappedDataKey {
   readonly context?: EncryptionContext;
 }
 
-/** One of a batch: what was asked, or why not. One that fails stops no other. */
+/** One result of a batch: the value, or the reason of the failure. A failure does not stop the others. */
 export type Item<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: DataKeyError };
 
 export interface DataKeyApi {
-  /** `length`: bytes, 16 or 32. At most 100 at once. */
+  /** `length`: bytes, 16 or 32. At most 100 keys at once. */
   generate(
     account: string,
     input: { readonly count?: number; readonly length?: 16 | 32; readonly context?: EncryptionContext },
     options?: CallOptions,
   ): Promise<Attested & { readonly keys: readonly PlainDataKey[] }>;
-  /** The caller's own data keys of 16 or 32 bytes, wrapped; at most 100 at once. */
+  /** Wraps the caller's own data keys of 16 or 32 bytes; at most 100 at once. */
   wrap(
     account: string,
     keys: readonly { readonly plaintext: Uint8Array; readonly context?: EncryptionContext }[],
@@ -52,9 +55,12 @@ export interface DataKeyApi {
     keys: readonly WrappedDataKey[],
     options?: CallOptions,
   ): Promise<Attested & { readonly keys: readonly Item<Uint8Array>[] }>;
-  /** The same data keys under the newest generation of the account key; plaintext stays with Keyward. At most 100 at once. */
+  /**
+   * The same data keys under the newest generation of the account key. Keyward returns no plaintext. At most 100 at
+   * once.
+   */
   rewrap(account: string, keys: readonly WrappedDataKey[], options?: CallOptions): Promise<readonly Item<string>[]>;
-  /** A fresh status; undefined: the one with this ETag is still the newest. */
+  /** A new status; undefined: the status with this ETag is still the newest. */
   keyStatus(
     account: string,
     etag?: string,
@@ -77,7 +83,7 @@ export function createDataKeyApi(send: Send, keyOf: KeyOf): DataKeyApi {
     return inSpan(operation, { 'keyward.account': account, 'keyward.count': count }, () => send(request));
   }
 
-  /** Wipes what came under a status that is not to be believed. */
+  /** Wipes the keys of an answer whose status does not verify. */
   async function attested(account: string, nonce: string, { body, sent }: Answer, plain: readonly Uint8Array[] = []) {
     try {
       const expected = { account: account.toLowerCase(), nonce };
@@ -151,7 +157,7 @@ interface Body {
   readonly keyStatus?: unknown;
 }
 
-/** @throws KeyStatusError when the answer is not one of Keyward's */
+/** @throws KeyStatusError when the answer does not have Keyward's form */
 function itemsOf({ body }: Answer, count: number): readonly ItemBody[] {
   const value = (body as Body | undefined)?.value;
   if (Array.isArray(value) && value.length === count && value.every((one) => typeof one === 'object' && one !== null))
@@ -171,7 +177,8 @@ function textOf(value: unknown): string {
 
 const bytesOf = (value: unknown): Uint8Array => {
   const decoded = Buffer.from(textOf(value), 'base64');
-  // Out of the pool that small buffers share: it is wiped as a whole, and nothing else can see it.
+  // Copied out of the pool that small buffers share, so that the whole buffer can be wiped and nothing else can read
+  // it.
   const own = Uint8Array.from(decoded);
   decoded.fill(0);
   return own;

@@ -1,7 +1,8 @@
 /**
- * The encryption context: facts about the data that are not secret and must be the same when it is decrypted. Only its hash is used.
- * Canonical form: lp("keyward/context/1", key, value, key, value, ...) with the pairs in the order of their keys' UTF-8 bytes;
- * `lp` puts each part behind its length as four bytes, big-endian. Text is compared byte by byte and is not normalized.
+ * The encryption context: facts about the data that are not secret and must be the same for the decryption. Only its
+ * hash is used. Canonical form: lp("keyward/context/1", key, value, key, value, ...) with the pairs in the order of
+ * their keys' UTF-8 bytes; `lp` writes the length of each part, four bytes big-endian, before the part. Text is
+ * compared byte by byte and is not normalized.
  */
 import { hash } from 'node:crypto';
 
@@ -12,7 +13,7 @@ export const maxContextPairs = 16;
 export const maxContextKeyLength = 128;
 export const maxContextValueLength = 512;
 
-/** SHA-256 of the canonical form. @throws TypeError | RangeError that names the pair at fault */
+/** SHA-256 of the canonical form. @throws TypeError | RangeError that names the invalid pair */
 export function contextHash(context: EncryptionContext): Buffer {
   const keys = Object.keys(context);
   if (keys.length === 0) return emptyHash;
@@ -38,7 +39,7 @@ function append(form: Buffer, at: number, text: string): number {
   return form.writeUInt32BE(written, at) + written;
 }
 
-/** UTF-8 has the order of code points. That of JavaScript's strings differs from it where there are surrogates. */
+/** UTF-8 sorts by code points. The order of JavaScript's strings differs when there are surrogates. */
 const byUtf8 = (a: string, b: string): number =>
   surrogate.test(a) || surrogate.test(b) ? Buffer.compare(Buffer.from(a), Buffer.from(b)) : a < b ? -1 : 1;
 
@@ -56,6 +57,6 @@ function lengthOf(text: unknown, what: string, key: string, least: number, most:
 }
 
 const name = 'keyward/context/1';
-/** The name behind its length. */
+/** The name after its length. */
 const label = Buffer.concat([Buffer.from([0, 0, 0, name.length]), Buffer.from(name)]);
 const emptyHash = hash('sha256', label, 'buffer');

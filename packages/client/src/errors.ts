@@ -1,12 +1,12 @@
 /**
- * What can go wrong, named by what to do next. Every error of this client has a stable `code`; messages may change. A wrong
- * argument is a TypeError or RangeError.
+ * The errors of this client, named by what to do next. Each has a stable `code`; messages may change. A wrong argument
+ * is a TypeError or RangeError.
  *
  *   KeywardRefusal      Keyward refuses the account or the caller: the same call fails again until `actor` has acted
  *   KeywardUnavailable  Keyward gave no usable answer in time: the same call works later
  *   DataKeyError        one wrapped data key does not open
- *   MessageError        the bytes are no message that opens under this account and context
- *   KeyStatusError      a key status is forged, replayed or malformed: what came with it is not used
+ *   MessageError        the bytes are not a message that opens under this account and context
+ *   KeyStatusError      a key status is forged, replayed or malformed: its keys are not used
  */
 
 export abstract class KeywardError extends Error {
@@ -14,20 +14,20 @@ export abstract class KeywardError extends Error {
 }
 
 export interface RefusalFacts {
-  /** Why, as one word of docs/errors.md: `KeyDisabled`. Absent where the code says it all. */
+  /** The cause, a code of docs/errors.md: `KeyDisabled`. Absent when `code` is specific enough. */
   readonly cause?: string | undefined;
-  /** ISO 8601: since when. */
+  /** ISO 8601: the start of the cause. */
   readonly since?: string | undefined;
   /** The command to run, or the step to take. */
   readonly remedy?: string | undefined;
   /** Who must act: `customer`, `operator` or `caller`. */
   readonly actor?: string | undefined;
   readonly status: number;
-  /** Of the answer, for the operator's log. */
+  /** The request id of the answer, for the operator's log. */
   readonly requestId?: string | undefined;
 }
 
-/** Keyward refuses. The cached keys of the account are gone when this is thrown. */
+/** Keyward refuses. The client has wiped its keys of the account when it throws this. */
 export class KeywardRefusal extends KeywardError {
   override readonly name = 'KeywardRefusal';
   readonly code: string;
@@ -50,11 +50,11 @@ export class KeywardRefusal extends KeywardError {
   }
 }
 
-/** No usable answer before the deadline. Never a revocation: what is cached stays until its key status ends. */
+/** No usable answer before the deadline. This is never a revocation: cached keys stay until their key status ends. */
 export class KeywardUnavailable extends KeywardError {
   override readonly name = 'KeywardUnavailable';
   readonly code: string;
-  /** Seconds, as Keyward or the last failure suggests. */
+  /** Seconds to wait, as Keyward or the last failure suggests. */
   readonly retryAfterSeconds: number;
 
   constructor(code: string, message: string, retryAfterSeconds: number, options: ErrorOptions = {}) {
@@ -64,7 +64,10 @@ export class KeywardUnavailable extends KeywardError {
   }
 }
 
-/** Keyward opened others of the same call, and not this wrapped data key: edited, of another account or context, or destroyed. */
+/**
+ * Keyward opened other keys of the same call, but not this one: it was edited or destroyed, or belongs to another
+ * account or context.
+ */
 export class DataKeyError extends KeywardError {
   override readonly name = 'DataKeyError';
   readonly code: string;

@@ -10,5 +10,6 @@ export {
   MessageError,
   type MessageErrorCode,
 } from './errors.ts';
+export type { components, paths } from './generated/openapi.d.ts';
 export type { KeyStatus } from './keyStatus.ts';
 export type { Clock } from './tenure.ts';

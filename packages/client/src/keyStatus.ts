@@ -1,6 +1,7 @@
 /**
- * The key status: what Keyward signs about an account's key at one moment (docs/envelope.md of Keyward, "Key status"). Plaintext that
- * came under it may be used until `notAfter` and never after. A compact JWS (RFC 7515) by Ed25519 (RFC 8037), verified here.
+ * The key status: Keyward's signed statement about an account's key at one time (docs/envelope.md of Keyward, "Key
+ * status"). Plaintext that came with it may be used until `notAfter` and never after. A compact JWS (RFC 7515) by
+ * Ed25519 (RFC 8037), which this file verifies.
  */
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
 import { KeyStatusError } from './errors.ts';
@@ -8,24 +9,24 @@ import { KeyStatusError } from './errors.ts';
 export interface KeyStatus {
   /** In lower case. */
   readonly account: string;
-  /** Of this account alone: a later account of the same name has another. */
+  /** Of this account only: a later account of the same name has another. */
   readonly accountId: string;
   /** The newest generation of the account key. */
   readonly accountKeyGeneration: number;
   /** Counts verdicts on the customer key; 0 under the system key. */
   readonly epoch: number;
-  /** Which customer key, as announcements about keys name it. Absent under the system key. */
+  /** The customer key, as events about keys name it. Absent under the system key. */
   readonly binding?: string;
   /** Milliseconds since 1970, by Keyward's clock. */
   readonly issuedAt: number;
   readonly notAfter: number;
-  /** The account permits no cache: what came with this is used at once, and once. */
+  /** The account permits no cache: the plaintext of this answer is used at once, and once. */
   readonly once: boolean;
-  /** Why the account is refused. Absent: it is not. */
+  /** The cause when the account is refused. Absent: it is not. */
   readonly cause?: string;
 }
 
-/** No status may reach further: the longest lease and grace that Keyward has, in milliseconds. */
+/** The longest span of any status: Keyward's longest lease and grace, in milliseconds. */
 export const longestMs = 900_000;
 const maxLength = 4096;
 const form = /^([\w-]+)\.([\w-]+)\.([\w-]{86})$/;
@@ -34,11 +35,11 @@ export type KeyOf = (kid: string) => Promise<KeyObject>;
 
 export interface Expected {
   readonly account: string;
-  /** The random text that the request carried: shows that the status was made for it, and is no older. */
+  /** The random text of the request. It shows that the status was made for this request. */
   readonly nonce: string;
 }
 
-/** @throws KeyStatusError when it is forged, malformed, of another account, or was not made for this request */
+/** @throws KeyStatusError when the status is forged, malformed, of another account, or of another request */
 export async function verifyKeyStatus(jws: unknown, expected: Expected, keyOf: KeyOf): Promise<KeyStatus> {
   const [, head = '', body = '', signature = ''] =
     (typeof jws === 'string' && jws.length <= maxLength && form.exec(jws)) || [];
@@ -85,7 +86,7 @@ const isCount = (value: unknown): value is number => Number.isSafeInteger(value)
 const isTextOrAbsent = (value: unknown): value is string | undefined =>
   value === undefined || typeof value === 'string';
 
-/** ISO 8601 with milliseconds, in UTC: the one form that Keyward writes. */
+/** ISO 8601 with milliseconds, in UTC: Keyward writes no other form. */
 function timeIn(value: unknown): number {
   const at = typeof value === 'string' ? Date.parse(value) : Number.NaN;
   return Number.isNaN(at) || new Date(at).toISOString() !== value ? Number.NaN : at;
@@ -96,14 +97,17 @@ function objectIn(part: string): Record<string, unknown> {
     const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(part, 'base64url')));
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   } catch {
-    // Refused below like any other that is no object.
+    // Refused below, like any other text that is not an object.
   }
   throw new KeyStatusError('The key status is no JWS of JSON objects.');
 }
 
 const maxKeys = 20;
 
-/** The Ed25519 keys of a JWK set by their ids; everything else in it is left out. @throws KeyStatusError when it is no JWK set */
+/**
+ * The Ed25519 keys of a JWK set by their ids. Other entries are left out. @throws KeyStatusError when it is not a JWK
+ * set
+ */
 export function keysIn(jwks: unknown): Map<string, KeyObject> {
   const listed: unknown = typeof jwks === 'object' && jwks !== null ? (jwks as { keys?: unknown }).keys : undefined;
   if (!Array.isArray(listed) || listed.length > maxKeys)

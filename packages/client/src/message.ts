@@ -1,10 +1,11 @@
 /**
- * The message format, byte by byte as ../FORMAT.md says. Pure.
+ * The message format of ../FORMAT.md, byte by byte. Pure.
  *
- *   01 | 01 | chunk exponent | wrapped key length (2) | wrapped key | nonce prefix (8) | commitment (32) | chunk | chunk | ...
+ *   01 | 01 | chunk exponent | wrapped key length (2) | wrapped key | nonce prefix (8) | commitment (32) | chunk |
+ *   chunk | ...
  *
- * Each chunk is AES-256-GCM ciphertext and tag. Its nonce says where it stands and whether it is the last (the STREAM construction), so
- * that a cut, doubled or reordered chunk does not open.
+ * Each chunk is AES-256-GCM ciphertext and tag. Its nonce has its position and marks the last chunk (the STREAM
+ * construction), so that a cut, doubled or reordered chunk does not open.
  */
 import {
   createCipheriv,
@@ -32,7 +33,7 @@ export const maxWrappedLength = 1024;
 /** The counter has 31 bits beside the flag of the last chunk. */
 const maxChunks = 2 ** 31;
 
-/** What a wrapped data key of a message is bound to at Keyward: such a key opens messages and nothing else. */
+/** The context of a message's wrapped data key at Keyward: such a key opens messages and nothing else. */
 export const messageKeyContext = { 'keyward:use': 'message/1' } as const;
 
 /** Derived from one data key. The bytes are in native memory, which Node.js clears when the objects are collected. */
@@ -41,7 +42,7 @@ export interface MessageKeys {
   readonly commit: KeyObject;
 }
 
-/** Wipes the data key. @throws MessageError when it has not 32 bytes */
+/** Wipes the data key. @throws MessageError when it does not have 32 bytes */
 export function deriveKeys(dataKey: Uint8Array): MessageKeys {
   try {
     if (dataKey.byteLength !== dataKeyLength)
@@ -56,18 +57,18 @@ export function deriveKeys(dataKey: Uint8Array): MessageKeys {
 }
 
 export interface Header {
-  /** Plaintext bytes of every chunk but the last are 2 to this power. */
+  /** Every chunk but the last has 2 to this power bytes of plaintext. */
   readonly exponent: number;
   readonly wrapped: Buffer;
   readonly prefix: Buffer;
   readonly commitment: Buffer;
-  /** Bytes: where the first chunk begins. */
+  /** Bytes up to the start of the first chunk. */
   readonly length: number;
 }
 
 export const chunkLengthOf = ({ exponent }: Pick<Header, 'exponent'>): number => 2 ** exponent;
 
-/** Undefined: more bytes are needed to know. @throws MessageError MessageMalformed */
+/** Undefined: more bytes are needed. @throws MessageError MessageMalformed */
 export function parseHeader(bytes: Buffer): Header | undefined {
   const [version, bySuite, exponent = 0] = bytes;
   if (version !== undefined && version !== formatVersion) throw malformed(`It has the format version ${version}.`);
@@ -110,8 +111,8 @@ export function writeHeader(out: Buffer, { exponent, wrapped, prefix, commitment
 const commitmentLabel = Buffer.from('keyward/message/1');
 
 /**
- * Binds the data key, the context and every field of the header but the wrapped form of the key, which can so be wrapped again without
- * the message being encrypted again.
+ * Binds the data key, the context and every field of the header except the wrapped form of the key. So the key can be
+ * wrapped again without encrypting the message again.
  */
 export function commitmentOf(keys: MessageKeys, exponent: number, prefix: Uint8Array, context: Uint8Array): Buffer {
   const fields = Buffer.allocUnsafe(commitmentLabel.length + 3 + prefixLength + context.byteLength);
@@ -134,7 +135,7 @@ export function checkCommitment(header: Header, keys: MessageKeys, context: Uint
     );
 }
 
-/** What all chunks of a message share. */
+/** The facts that all chunks of a message share. */
 export interface ChunkFacts {
   readonly prefix: Uint8Array;
   readonly commitment: Uint8Array;
@@ -166,7 +167,7 @@ export function sealChunk(
   out.set(cipher.getAuthTag(), plain.byteLength);
 }
 
-/** The plaintext. @throws MessageError MessageNotAuthentic: the chunk was edited, or stood elsewhere */
+/** The plaintext. @throws MessageError MessageNotAuthentic: the chunk was edited, or comes from another position */
 export function openChunk(
   keys: MessageKeys,
   facts: ChunkFacts,

@@ -1,11 +1,14 @@
-/** The public keys that key statuses are signed with: read when a status names one that is not known, and again after an hour. */
+/**
+ * The public keys that verify key statuses. The client reads them when a status names an unknown one, and again after
+ * an hour.
+ */
 import type { KeyObject } from 'node:crypto';
 import { KeyStatusError } from './errors.ts';
 import { type KeyOf, keysIn } from './keyStatus.ts';
 import { ageOf, type Clock, type Moment } from './tenure.ts';
 import type { Send } from './transport.ts';
 
-/** A key that Keyward has withdrawn is believed no longer than this. */
+/** A key that Keyward has withdrawn is accepted no longer than this. */
 const believedMs = 3_600_000;
 /** A status with an invented key id costs at most one request in this time. */
 const spacingMs = 5_000;

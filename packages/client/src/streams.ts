@@ -1,7 +1,7 @@
 /**
- * Messages as Web Streams. A chunk leaves a stream only when it is authentic. Before each chunk the stream asks for its keys again, so
- * that it stops when the key status ends, however long the stream takes. An encrypting stream holds one chunk back, because the last
- * one is marked; a decrypting stream ends with an error unless it has seen that mark.
+ * Messages as Web Streams. A chunk leaves a stream only when it is authentic. Before each chunk the stream requests its
+ * keys again, so that it stops when the key status ends, for a stream of any length. An encrypting stream retains one
+ * chunk, because it marks the last one. A decrypting stream ends with an error unless it has seen that mark.
  */
 import type { MessageError } from './errors.ts';
 import {
@@ -115,7 +115,7 @@ function bytesOf(piece: unknown): Uint8Array {
   throw new TypeError('A stream of bytes has Uint8Array pieces.');
 }
 
-/** Bytes that have come and have not been used: joined once, when they are taken. */
+/** Received bytes that are not used yet. They are joined once, when they are taken. */
 class Pieces {
   #pieces: Uint8Array[] = [];
   length = 0;

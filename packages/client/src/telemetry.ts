@@ -1,4 +1,4 @@
-/** A span for each request, by @opentelemetry/api where the service has it; without it nothing is recorded. */
+/** A span for each request, by @opentelemetry/api when the service has it. Without it nothing is recorded. */
 import type { Span } from '@opentelemetry/api';
 import { KeywardError } from './errors.ts';
 
@@ -6,7 +6,7 @@ type Api = typeof import('@opentelemetry/api');
 
 let loading: Promise<Api | undefined> | undefined;
 
-/** Codes and counts only: no key, context or account data but the account's name. */
+/** Codes and counts only. Of keys, contexts and account data, only the account's name is recorded. */
 export async function inSpan<T>(
   operation: string,
   attributes: Readonly<Record<string, string | number>>,

@@ -1,7 +1,7 @@
 /**
- * How long plaintext may be used: the span of a key status (`notAfter` less `issuedAt`), counted from the moment before its request was
- * sent. So Keyward's clock and this one need not agree. Two clocks measure it, and the one that says more time has passed decides: the
- * monotonic clock stands still while a machine sleeps, and the wall clock can be set.
+ * How long plaintext may be used: the span of a key status (`notAfter` minus `issuedAt`), counted from the time before
+ * its request was sent. So Keyward's clock and this one need not agree. Two clocks measure the time, and the larger
+ * result decides: the monotonic clock stops while a machine sleeps, and the wall clock can be set.
  */
 import type { KeyStatus } from './keyStatus.ts';
 
@@ -21,16 +21,16 @@ export interface Moment {
 
 export const momentOf = (clock: Clock): Moment => ({ wall: clock.now(), monotonic: clock.monotonic() });
 
-/** The older of the two ages, in milliseconds. A wall clock that was set back makes nothing younger. */
+/** The larger of the two ages, in milliseconds. A wall clock that was set back makes nothing younger. */
 export const ageOf = (since: Moment, clock: Clock): number =>
   Math.max(Math.abs(clock.now() - since.wall), clock.monotonic() - since.monotonic);
 
-/** From this part of its span on, a status is refreshed when its account is used. */
+/** After this part of its span, a use of the account refreshes the status. */
 const refreshFrom = 0.8;
 
 export interface Tenure {
   readonly status: KeyStatus;
-  /** Milliseconds until it ends; 0 or less: nothing may be used any more. */
+  /** Milliseconds until it ends; 0 or less: no key may be used any more. */
   leftMs(): number;
   isDue(): boolean;
 }

@@ -1,8 +1,8 @@
 /**
- * HTTP to Keyward: the token, one deadline over all tries, waiting as Retry-After says, and answers that refuse turned into errors.
+ * HTTP to Keyward: the token, one deadline over all attempts, waits as Retry-After says, and errors for refusals.
  *
  *   2xx, 304          the answer
- *   408, 429, 5xx,    tried again until the deadline, then KeywardUnavailable
+ *   408, 429, 5xx,    retried until the deadline, then KeywardUnavailable
  *   no answer
  *   any other         KeywardRefusal
  */
@@ -18,7 +18,7 @@ export interface TransportOptions {
   readonly scope: string;
   readonly fetch: typeof fetch;
   readonly clock: Clock;
-  /** Milliseconds for all tries of one call. */
+  /** Milliseconds for all attempts of one call. */
   readonly deadlineMs: number;
 }
 
@@ -29,7 +29,7 @@ export interface Request {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
-  /** Once only, without waiting: for work in the background. */
+  /** One attempt, without waiting: for work in the background. */
   readonly isSingleTry?: boolean;
   /** A public route. */
   readonly isPublic?: boolean;
@@ -39,7 +39,7 @@ export interface Answer {
   readonly status: number;
   readonly etag: string | undefined;
   readonly body: unknown;
-  /** Before the try that was answered began. */
+  /** The time before the answered attempt began. */
   readonly sent: Moment;
 }
 
@@ -90,7 +90,7 @@ export function createTransport(options: TransportOptions): Send {
     for (let tries = 0; ; tries++) {
       const leftMs = deadlineMs - (clock.monotonic() - began);
       const answer = await once(request, leftMs);
-      // A token that was held may have been revoked: once more with a new one.
+      // The held token may have been revoked: one more attempt with a new one.
       if (answer === 'unauthenticated') continue;
       if (!(answer instanceof KeywardUnavailable)) return answer;
       const pauseMs = Math.max(answer.retryAfterSeconds * 1000, Math.min(firstPauseMs * 2 ** tries, longestPauseMs));
@@ -101,7 +101,7 @@ export function createTransport(options: TransportOptions): Send {
   };
 }
 
-/** Read no further than any answer of Keyward reaches; undefined where it is no JSON. */
+/** Reads no more bytes than Keyward's longest answer; undefined when the body is not JSON. */
 async function bodyOf(response: Response): Promise<unknown> {
   const pieces: Uint8Array[] = [];
   let length = 0;
@@ -163,7 +163,7 @@ const byKey = ({ key }: KeyCredential): Identification => ({
 interface Identification {
   /** The headers that say who calls. */
   identify(): Promise<Record<string, string>>;
-  /** Whether there was a token that had been used before. */
+  /** Returns whether a token had been used before. */
   forget(): boolean;
 }
 

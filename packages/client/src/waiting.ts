@@ -17,7 +17,7 @@ export function sleep(ms: number, signal: AbortSignal | undefined): Promise<void
   });
 }
 
-/** The work's result, unless the signal comes first: the work then continues for others who wait for it. */
+/** The work's result, unless the signal comes first. The work continues for other callers that wait for it. */
 export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
   return new Promise((resolve, reject) => {

@@ -48,7 +48,7 @@ export function headerOf(message: Buffer): Header {
 export const truncated = (): MessageError =>
   new MessageError('MessageTruncated', 'The message ends before it is complete.');
 
-/** Every chunk, or none: what was opened is wiped when a later chunk does not open. @throws MessageError */
+/** Every chunk, or none: the opened chunks are wiped when a later one does not open. @throws MessageError */
 export function openMessage(message: Buffer, header: Header, keys: MessageKeys, context: Uint8Array): Buffer {
   checkCommitment(header, keys, context);
   const stride = chunkLengthOf(header) + tagLength;
@@ -59,7 +59,7 @@ export function openMessage(message: Buffer, header: Header, keys: MessageKeys, 
       const at = header.length + index * stride;
       const sealed = message.subarray(at, at + stride);
       const isLast = index === chunks - 1;
-      // An empty chunk stands alone or not at all: so each plaintext has one form.
+      // An empty chunk is the only chunk of its message, so each plaintext has one form.
       if (sealed.length < tagLength || (sealed.length === tagLength && index > 0)) throw truncated();
       const plain = openChunk(keys, header, index, isLast, sealed);
       out.set(plain, index * (stride - tagLength));

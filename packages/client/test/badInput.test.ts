@@ -1,6 +1,6 @@
 /**
- * Bad input, generated: messages, wrapped keys and streams that were cut, edited, swapped or moved; answers that a
- * stranger or a fault wrote; clocks that leap. Each gives an error of the client's own classes and no plaintext.
+ * Bad input, generated: messages, wrapped keys and streams that were cut, edited, swapped or moved, answers of a
+ * stranger or a faulty server, and clocks that leap. Each gives an error of the client's own classes and no plaintext.
  */
 import { generateKeyPairSync } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
@@ -42,7 +42,10 @@ async function threeChunks(bound = context): Promise<Buffer> {
   return sealMessage(deriveKeys(key.plaintext), wrapped, prefix, contextHash(bound), plain, chunkExponent);
 }
 
-/** What comes out of a message, whole and as a stream in pieces. A stream may give out authentic chunks before it fails. */
+/**
+ * The plaintext of a message, read as a whole and as a stream in pieces. A stream may return authentic chunks before it
+ * fails.
+ */
 async function outcome(message: Uint8Array, bound: typeof context, pieceLength: number) {
   const whole = await client.decrypt('contoso', message, bound).catch((error: unknown) => error);
   const seen: Uint8Array[] = [];
@@ -56,7 +59,7 @@ async function outcome(message: Uint8Array, bound: typeof context, pieceLength: 
 const isOfTheClient = (error: unknown) => error instanceof MessageError || error instanceof DataKeyError;
 
 describe('a message', () => {
-  test('of any length, context and pieces opens to what was encrypted, whole and as a stream', async () => {
+  test('a message of any length, context and pieces opens to what was encrypted, whole and as a stream', async () => {
     const bytes = fc.uint8Array({ maxLength: 70_000, size: 'max' });
     const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 });
     const run = fc.asyncProperty(
@@ -74,7 +77,7 @@ describe('a message', () => {
     await fc.assert(run, { numRuns: 30 });
   });
 
-  test('that was edited, cut, lengthened, or has chunks swapped, doubled or dropped gives an error and no bytes that are not its own', async () => {
+  test('a message that was edited, cut, lengthened, or has chunks swapped, doubled or dropped gives an error and no bytes that are not its own', async () => {
     const message = await threeChunks();
     const start = message.length - plain.length - 3 * 16;
     const chunks = [0, 1, 2].map((n) => message.subarray(start + n * stride, start + (n + 1) * stride));
@@ -103,7 +106,7 @@ describe('a message', () => {
     await fc.assert(run, { numRuns: 200 });
   });
 
-  test('does not open under another context, with the header of another message, or with the wrapped key of another', async () => {
+  test('a message does not open under another context, with the header of another message, or with the wrapped key of another', async () => {
     const [message, other] = [await threeChunks(), await threeChunks({ table: 'patients', record: '43' })];
     const start = message.length - plain.length - 3 * 16;
     const keyEnd = start - 40;
@@ -125,7 +128,7 @@ const pair = generateKeyPairSync('ed25519');
 const keyOf = async () => pair.publicKey;
 
 describe('a key status', () => {
-  test('of any text is refused as KeyStatusError', async () => {
+  test('a key status of any text is refused as KeyStatusError', async () => {
     const part = fc.oneof(
       fc.base64String().map((text) => text.replace(/=/g, '')),
       fc.json().map((json) => Buffer.from(json).toString('base64url')),
@@ -149,7 +152,7 @@ describe('a key status', () => {
     await fc.assert(run, { numRuns: 300 });
   });
 
-  test('with any claim replaced, rightly signed, is refused, or spans no more than the longest lease', async () => {
+  test('a key status with any claim replaced, correctly signed, is refused, or spans no more than the longest lease', async () => {
     const names = [
       'account',
       'accountId',
@@ -179,7 +182,7 @@ describe('a key status', () => {
     await fc.assert(run, { numRuns: 200 });
   });
 
-  test('is judged by keys of any JWK set without another error: what is no Ed25519 key is left out', () => {
+  test('a key status is judged by the keys of any JWK set without another error: other keys than Ed25519 are left out', () => {
     const jwk = fc.record(
       {
         kty: fc.constantFrom('OKP', 'RSA', 'oct'),
@@ -210,7 +213,7 @@ describe('a key status', () => {
 });
 
 describe('an answer', () => {
-  test('of any status and body gives no plaintext, an error of the client, and leaves nothing in the cache', async () => {
+  test('an answer of any status and body gives no plaintext, an error of the client, and leaves nothing in the cache', async () => {
     const bodies = fc.oneof(
       fc.jsonValue(),
       fc.record({
@@ -231,7 +234,7 @@ describe('an answer', () => {
 });
 
 describe('a cached key', () => {
-  test('INV-4: is used only while less than the span of its status has passed by either clock, however the clocks leap', async () => {
+  test('INV-4: a cached key is used only while less than the span of its status has passed by either clock, for any leaps of the clocks', async () => {
     const leap = fc.record({
       wall: fc.oneof(fc.integer({ min: -400_000, max: 400_000 }), fc.integer({ min: -1e12, max: 1e12 })),
       monotonic: fc.integer({ min: 0, max: 200_000 }),
@@ -245,7 +248,7 @@ describe('a cached key', () => {
         await client.decrypt('contoso', message, context);
         const age = Math.max(Math.abs(clock.now() - sentAt.wall), clock.monotonic() - sentAt.monotonic);
         if (age >= 300_000) expect(keyward.calls.length).toBeGreaterThan(calls);
-        // A refresh in the background ends before the next leap, so that the time it was sent at is known here.
+        // A refresh in the background ends before the next leap, so that its time is known here.
         await setImmediate();
       }
       client.close();

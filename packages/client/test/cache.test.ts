@@ -1,4 +1,4 @@
-/** What the client caches, how long, and what ends it. The clock is the test's; signatures and ciphers are real. */
+/** What the client caches, for how long, and what ends it. The test sets the clock; signatures and ciphers are real. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { KeywardClient } from '../src/index.ts';
 import { anyCredential, collected, errorAnswer, inPieces, keywardDouble, settableClock } from './support.ts';
@@ -18,7 +18,7 @@ beforeEach(() => {
   });
 });
 
-/** Lets what was begun in the background come to its end. */
+/** Lets the work in the background end. */
 const settled = () => new Promise((resolve) => setTimeout(resolve, 20));
 const unreachable = () =>
   errorAnswer(503, 'CustomerKeyUnreachable', { cause: 'VaultTimeout' }, { 'retry-after': '10' });
@@ -31,7 +31,7 @@ const inaccessible = () =>
   });
 
 describe('the cache of one account', () => {
-  it('takes one data key for a thousand messages with a thousand contexts, also of callers at the same time', async () => {
+  it('the client uses one data key for a thousand messages with a thousand contexts, also of simultaneous callers', async () => {
     const messages = await Promise.all(
       Array.from({ length: 1000 }, (_, n) => client.encrypt('contoso', plain, { record: String(n) })),
     );
@@ -41,7 +41,7 @@ describe('the cache of one account', () => {
     expect(keyward.counts()).toEqual({ generate: 1 });
   });
 
-  it('unwraps the key of a message once for all who decrypt under it, under any spelling of the account', async () => {
+  it('the client unwraps the key of a message once for all callers that decrypt under it, under any spelling of the account', async () => {
     const message = await client.encrypt('Contoso', plain);
     const other = new KeywardClient('https://keyward.example', anyCredential, { fetch: keyward.fetch, clock });
     const opened = await Promise.all([1, 2, 3].map(() => other.decrypt('CONTOSO', message)));
@@ -49,7 +49,7 @@ describe('the cache of one account', () => {
     expect(keyward.counts()).toEqual({ generate: 1, unwrap: 1 });
   });
 
-  it('refreshes the status at 80 % of its span by the next use, without letting that use wait', async () => {
+  it('the client refreshes the status at 80 % of its span with the next use, and that use does not wait', async () => {
     const message = await client.encrypt('contoso', plain);
     await client.decrypt('contoso', message);
     clock.pass(239_000);
@@ -70,7 +70,7 @@ describe('the cache of one account', () => {
     expect(keyward.counts()).toEqual({ generate: 2, keyStatus: 1 });
   });
 
-  it('uses no key after the end of its status, while Keyward does not answer (INV-4)', async () => {
+  it('INV-4: the client uses no key after the end of its status, while Keyward does not answer', async () => {
     const message = await client.encrypt('contoso', plain);
     keyward.next.push(...Array.from({ length: 20 }, () => unreachable));
     clock.pass(299_999);
@@ -85,7 +85,7 @@ describe('the cache of one account', () => {
     await expect(client.encrypt('contoso', plain)).rejects.toMatchObject({ name: 'KeywardUnavailable' });
   });
 
-  it('ends by either clock: by the wall clock after the machine has slept or the clock was set, by the other when it stood still', async () => {
+  it('a status ends by either clock: by the wall clock after the machine has slept or the clock was set, by the other when it stopped', async () => {
     for (const change of [{ wall: 300_000 }, { wall: -300_000 }, { monotonic: 300_000 }]) {
       const message = await client.encrypt('contoso', plain);
       const before = keyward.calls.length;
@@ -97,7 +97,7 @@ describe('the cache of one account', () => {
     }
   });
 
-  it('counts the span from before the request was sent, whatever time Keyward believes it is', async () => {
+  it('the span counts from before the request was sent, for any time that Keyward’s clock shows', async () => {
     keyward.next.push(() => {
       clock.pass(100_000);
       return undefined;
@@ -108,7 +108,7 @@ describe('the cache of one account', () => {
     expect(keyward.counts()).toEqual({ generate: 1, unwrap: 1 });
   });
 
-  it('is emptied by a refusal at once, for everybody, with cause, since, remedy and who acts', async () => {
+  it('a refusal empties the cache at once, for all callers, with cause, since, remedy and who acts', async () => {
     const message = await client.encrypt('contoso', plain);
     clock.pass(240_000);
     keyward.next.push(inaccessible, inaccessible);
@@ -126,7 +126,7 @@ describe('the cache of one account', () => {
     expect(await client.decrypt('contoso', message)).toEqual(plain);
   });
 
-  it('throws away what was sent before a refusal and comes after it', async () => {
+  it('the client drops an answer that was sent before a refusal and arrives after it', async () => {
     const message = await client.encrypt('contoso', plain);
     client.close();
     const late = Promise.withResolvers<undefined>();
@@ -138,7 +138,7 @@ describe('the cache of one account', () => {
     await expect(waiting).rejects.toMatchObject({ code: 'CustomerKeyInaccessible' });
   });
 
-  it('holds nothing for an account that permits no cache: every use asks Keyward', async () => {
+  it('the client caches nothing for an account that permits no cache: every use calls Keyward', async () => {
     keyward.account.once = true;
     keyward.account.spanMs = 10_000;
     const messages = await Promise.all([1, 2, 3].map(() => client.encrypt('contoso', plain)));
@@ -147,7 +147,7 @@ describe('the cache of one account', () => {
     expect(keyward.counts()).toEqual({ generate: 3, unwrap: 3 });
   });
 
-  it('ends when the account is another of the same name', async () => {
+  it('a cached key ends when the account is another of the same name', async () => {
     const message = await client.encrypt('contoso', plain);
     keyward.account.accountId = '00000000-0000-4000-8000-000000000000';
     clock.pass(240_000);
@@ -157,7 +157,7 @@ describe('the cache of one account', () => {
     expect(keyward.counts()).toEqual({ generate: 2, unwrap: 1 });
   });
 
-  it('is emptied by announcements about the account or its key, and by no others', async () => {
+  it('events about the account or its key empty the cache, and no other events do', async () => {
     const about = (type: string, data: object) => ({ specversion: '1.0', type: `Keyward.${type}`, data });
     await client.encrypt('contoso', plain);
     expect(
@@ -185,7 +185,7 @@ describe('the cache of one account', () => {
     expect(keyward.counts()).toEqual({ generate: 3 });
   });
 
-  it('stops a stream when the key is refused in the middle of it', async () => {
+  it('a stream stops when the key is refused in the middle of it', async () => {
     const message = await client.encrypt('contoso', Buffer.alloc(200_000, 1));
     const seen: Uint8Array[] = [];
     let pieces = 0;
@@ -207,7 +207,7 @@ describe('the cache of one account', () => {
 });
 
 describe('calls to Keyward', () => {
-  it('are tried again as Retry-After says, until the deadline', async () => {
+  it('calls to Keyward are retried as Retry-After says, until the deadline', async () => {
     client = new KeywardClient('https://keyward.example', anyCredential, { fetch: keyward.fetch, deadlineSeconds: 5 });
     keyward.next.push(
       () => errorAnswer(503, 'ServiceUnavailable', undefined, { 'retry-after': '1' }),
@@ -217,7 +217,7 @@ describe('calls to Keyward', () => {
     expect(keyward.counts()).toEqual({ generate: 3 });
   });
 
-  it('end with the signal of their caller, and go on for others who wait for the same', async () => {
+  it('calls to Keyward end with the signal of their caller, and continue for others that wait for the same', async () => {
     const late = Promise.withResolvers<undefined>();
     keyward.next.push(() => late.promise);
     const abort = new AbortController();
@@ -230,7 +230,7 @@ describe('calls to Keyward', () => {
     expect(keyward.counts()).toEqual({ generate: 1 });
   });
 
-  it('refuse an endpoint that is not encrypted, and a name that is no account', async () => {
+  it('the client refuses an endpoint without TLS, and a name that no account can have', async () => {
     expect(() => new KeywardClient('http://keyward.example', anyCredential)).toThrow(TypeError);
     await expect(client.encrypt('../contoso', plain)).rejects.toThrow(TypeError);
     await expect(client.encrypt('contoso', plain, { k: '\ud800' })).rejects.toThrow(TypeError);
@@ -238,7 +238,7 @@ describe('calls to Keyward', () => {
     expect(keyward.calls).toEqual([]);
   });
 
-  it('read a new token when the one that they have used is not accepted any more', async () => {
+  it('calls to Keyward read a new token when the used one is no longer accepted', async () => {
     let tokens = 0;
     const getToken = async () => ({ token: `t${++tokens}`, expiresOnTimestamp: Number.MAX_SAFE_INTEGER });
     client = new KeywardClient('https://keyward.example', { getToken }, { fetch: keyward.fetch, clock });

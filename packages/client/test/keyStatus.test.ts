@@ -1,4 +1,7 @@
-/** What the client believes of a key status: nothing that was edited, forged, replayed, or made for another. */
+/**
+ * Which key statuses the client accepts: none that was edited, forged, replayed, or made for another request or
+ * account.
+ */
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { KeywardClient } from '../src/index.ts';
@@ -54,7 +57,7 @@ const tamperings: [string, (tampering: ReturnType<typeof keywardDouble>['tamperi
 ];
 
 describe('a key status', () => {
-  it.each(tamperings)('%s gives no plaintext', async (_, tamper) => {
+  it.each(tamperings)('a key status %s gives no plaintext', async (_, tamper) => {
     const message = await client.encrypt('contoso', Buffer.from('x'));
     client.close();
     tamper(keyward.tampering);
@@ -63,14 +66,14 @@ describe('a key status', () => {
     await expect(client.decrypt('contoso', message)).rejects.toMatchObject(expected);
   });
 
-  it('that has ended, or says why the account is refused, gives no plaintext', async () => {
+  it('a key status that has ended, or names a cause of refusal, gives no plaintext', async () => {
     keyward.tampering.claims = (all) => ({ ...all, cause: 'KeyDisabled' });
     await expect(client.encrypt('contoso', Buffer.from('x'))).rejects.toMatchObject({ code: 'KeyStatusOver' });
     keyward.tampering.claims = (all) => ({ ...all, notAfter: all.issuedAt });
     await expect(client.encrypt('contoso', Buffer.from('x'))).rejects.toMatchObject({ code: 'KeyStatusOver' });
   });
 
-  it('of a key with an invented id costs one request for the public keys in five seconds', async () => {
+  it('a key status of a key with an invented id costs one request for the public keys in five seconds', async () => {
     let reads = 0;
     const counting: typeof fetch = (input, init) => {
       if (String(input).endsWith('/jwks')) reads += 1;
@@ -92,7 +95,7 @@ describe('a key status', () => {
 
 describe('the published keys', () => {
   const good = { ...generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' }), kid: 'k1' };
-  it('are taken where they are Ed25519, and everything else in the set is left out', () => {
+  it('the published Ed25519 keys are accepted, and everything else in the set is left out', () => {
     const rsa = {
       ...generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' }),
       kid: 'r',
@@ -115,7 +118,7 @@ describe('the published keys', () => {
     ['text', 'keys'],
     ['no list', { keys: {} }],
     ['too many', { keys: Array(21).fill(good) }],
-  ])('are refused when the set is %s', (_, jwks) => {
+  ])('the published keys are refused when the set is %s', (_, jwks) => {
     expect(() => keysIn(jwks)).toThrow(expect.objectContaining({ code: 'KeyStatusInvalid' }));
   });
 });

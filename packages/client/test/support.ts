@@ -1,4 +1,4 @@
-/** What tests of the client share. */
+/** The parts that tests of the client share. */
 import {
   createCipheriv,
   createDecipheriv,
@@ -20,7 +20,7 @@ export function inPieces(bytes: Uint8Array, pieceLength: number): ReadableStream
   });
 }
 
-/** All that a stream gives out. @throws what the stream ends with */
+/** All bytes that a stream returns. @throws the error that ends the stream */
 export async function collected(stream: ReadableStream<Uint8Array>, seen: Uint8Array[] = []): Promise<Buffer> {
   for await (const piece of stream) seen.push(piece);
   return Buffer.concat(seen);
@@ -48,17 +48,17 @@ export interface Call {
 }
 
 /**
- * Keyward as a client sees it: statuses with real signatures, data keys that are wrapped by AES-256-GCM, and whatever answers a test
- * puts before them. The app itself is met in test/dataKeys/client.test.ts.
+ * Keyward as a client sees it: statuses with real signatures, data keys that are wrapped by AES-256-GCM, and the
+ * answers that a test inserts. test/dataKeys/client.test.ts tests the client with the app itself.
  */
 export function keywardDouble(clock: SettableClock) {
   const signing = generateKeyPairSync('ed25519');
   const wrapping = randomBytes(32);
   const calls: Call[] = [];
   const account = { spanMs: 300_000, once: false, generation: 1, accountId: randomUUID(), epoch: 1, binding: 'b1' };
-  /** Answers in place of the next calls; undefined: as always. */
+  /** The answers of the next calls; undefined: the usual answer. */
   const next: ((call: Call) => Response | Promise<Response | undefined> | undefined)[] = [];
-  /** Changes what is signed. */
+  /** Changes the signed claims. */
   const tampering: { claims?: (claims: Record<string, unknown>) => object; header?: object; key?: KeyObject } = {};
 
   const jwks = () => ({

@@ -1,4 +1,4 @@
-/** The message format against another implementation's frozen vectors. */
+/** The message format, tested with the frozen vectors of another implementation. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -80,11 +80,11 @@ describe.skipIf(python === undefined)('the implementation in Python', () => {
   const recipe = fileURLToPath(new URL('../vectors/makeMessageVectors.py', import.meta.url));
   const example = fileURLToPath(new URL('../../../examples/python/keyward_message.py', import.meta.url));
 
-  test('makes the same vectors again, byte by byte', () => {
+  test('the implementation of messages in Python makes the same vectors again, byte by byte', () => {
     expect(execFileSync(python ?? '', [recipe], { encoding: 'utf8' })).toBe(text);
   });
 
-  test('opens what the client seals, and a stream seals the same bytes as a whole message', async () => {
+  test('the implementation of messages in Python opens what the client seals, and a stream seals the same bytes as a whole message', async () => {
     const [wrapped, prefix] = [bytes(vectors.wrapped), Buffer.alloc(8, 7)];
     const context = { tenant: 'contoso' };
     const plain = Buffer.alloc(70_000, 5);

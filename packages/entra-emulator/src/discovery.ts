@@ -7,7 +7,7 @@ import type { Answer } from './http.ts';
 import { jwksOf } from './signing.ts';
 import { nowOf, type World } from './world.ts';
 
-/** Tenants in a path that stand for any tenant, for clients that do not know the user's. */
+/** Tenants in a path that mean any tenant, for clients that do not know the user's. */
 const anyTenant = new Set(['common', 'organizations']);
 
 function tenantOr404(world: World, tenant: string): string | Answer {

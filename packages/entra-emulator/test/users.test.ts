@@ -135,7 +135,7 @@ describe('the authorization code flow', () => {
   const verifier = 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk';
   // The pair of RFC 7636, appendix B.
   const challenge = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM';
-  const asked = {
+  const query = {
     client_id: clientId,
     redirect_uri: page,
     response_type: 'code',
@@ -146,7 +146,7 @@ describe('the authorization code flow', () => {
     scope: `${API}/user_impersonation openid`,
   };
   const address = (change = {}) =>
-    `${identity.url}/${HOME}/oauth2/v2.0/authorize?${new URLSearchParams({ ...asked, ...change })}`;
+    `${identity.url}/${HOME}/oauth2/v2.0/authorize?${new URLSearchParams({ ...query, ...change })}`;
   const signIn = async (change = {}) => {
     const user = String((await control(identity, 'GET', 'identities/alex')).objectId);
     const body = new URLSearchParams({ user });
@@ -163,7 +163,7 @@ describe('the authorization code flow', () => {
         redirect_uri: page,
         code_verifier: verifier,
         code: code ?? '',
-        scope: asked.scope,
+        scope: query.scope,
         ...change,
       },
       { origin: 'http://127.0.0.1:7071' },

@@ -17,12 +17,10 @@ export interface TableEmulator {
 
 const accountName = 'memory';
 export const tableEndpoint = `https://${accountName}.table.core.windows.net`;
+// Access by a signature in the address: the client then signs no request, which would be a tenth of a call's CPU time.
 const connectionString = [
-  'DefaultEndpointsProtocol=https',
-  `AccountName=${accountName}`,
-  // Signatures are not verified.
-  `AccountKey=${Buffer.from('not a secret').toString('base64')}`,
   `TableEndpoint=${tableEndpoint}`,
+  'SharedAccessSignature=sv=2019-02-02&sig=not-verified',
 ].join(';');
 
 export function createTableEmulator(): TableEmulator {

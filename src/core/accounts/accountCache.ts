@@ -49,8 +49,8 @@ export function createAccountCache(
   }
 
   const cache: AccountCache = {
-    async view(asked) {
-      const name = fold(asked);
+    async view(requested) {
+      const name = fold(requested);
       const recent = await remembered(name);
       if (recent !== undefined) return { view: recent, isRemembered: true };
       const at = clock.monotonic();

@@ -23,14 +23,14 @@ export function recordingKeyVault(keyVault: KeyVault, uses: KeyUse[]): KeyVault 
     ...keyVault,
     async unwrap(keyRef, version, wrapped) {
       const answer = await keyVault.unwrap(keyRef, version, wrapped);
-      if (wasAsked(answer)) uses.push(useOf(versionedIdentifier(keyRef, version), answer));
+      if (wasSent(answer)) uses.push(useOf(versionedIdentifier(keyRef, version), answer));
       return answer;
     },
   };
 }
 
 /** A paced vault whose budget is spent is not called at all (watch/pacedKeyVault.ts). */
-const wasAsked = ({ observed }: Answer<unknown>): boolean =>
+const wasSent = ({ observed }: Answer<unknown>): boolean =>
   observed.durationMs > 0 || observed.status !== undefined || observed.networkCode !== undefined;
 
 function useOf(key: string, answer: Answer<unknown>): KeyUse {
@@ -50,12 +50,12 @@ export interface KeyUser {
   readonly actor: Actor;
 }
 
-type TellTools = AppendTools & Pick<AccountsDeps, 'log'>;
+type AuditTools = AppendTools & Pick<AccountsDeps, 'log'>;
 
 export async function auditKeyUses(
   { record, purpose, actor }: KeyUser,
   uses: readonly KeyUse[],
-  tools: TellTools,
+  tools: AuditTools,
 ): Promise<void> {
   if (record.auditKeyUse !== true || uses.length === 0) return;
   try {
@@ -68,15 +68,15 @@ export async function auditKeyUses(
 }
 
 /** Runs `work` with a vault that records its unwraps, and audits them at the end, however it ends. */
-export async function withKeyUse<S extends TellTools & Pick<AccountsDeps, 'keyVault'>, T>(
+export async function withKeyUse<S extends AuditTools & Pick<AccountsDeps, 'keyVault'>, T>(
   user: KeyUser,
   service: S,
-  story: (service: S) => Promise<T>,
+  work: (service: S) => Promise<T>,
 ): Promise<T> {
-  if (user.record.auditKeyUse !== true) return story(service);
+  if (user.record.auditKeyUse !== true) return work(service);
   const uses: KeyUse[] = [];
   try {
-    return await story({ ...service, keyVault: recordingKeyVault(service.keyVault, uses) });
+    return await work({ ...service, keyVault: recordingKeyVault(service.keyVault, uses) });
   } finally {
     await auditKeyUses(user, uses, service);
   }

@@ -4,23 +4,23 @@ import { Refusal } from '../base/errors.ts';
 import type { PassthroughProperties } from './account.ts';
 
 /** A table property holds 32 Ki characters, and the whole account is in one. */
-const maxKeptLength = 8192;
+const maxLength = 8192;
 
 /** @throws Refusal InvalidRequestContent */
-export function boundedKept(kept: PassthroughProperties): PassthroughProperties {
-  if (JSON.stringify(kept).length <= maxKeptLength) return kept;
+export function boundedProperties(kept: PassthroughProperties): PassthroughProperties {
+  if (JSON.stringify(kept).length <= maxLength) return kept;
   throw new Refusal(
     'InvalidRequestContent',
-    `The properties without a meaning to Keyward have at most ${maxKeptLength} characters as JSON, all together.`,
+    `The properties without a meaning to Keyward have at most ${maxLength} characters as JSON, all together.`,
     { target: 'properties' },
   );
 }
 
 /** The same object when nothing changes. @throws Refusal InvalidRequestContent */
-export function keptAfter(
+export function propertiesAfter(
   kept: PassthroughProperties | undefined,
   input: PassthroughProperties | undefined,
 ): PassthroughProperties | undefined {
   const next = { ...kept, ...input };
-  return canonicalize(next) === canonicalize(kept ?? {}) ? kept : boundedKept(next);
+  return canonicalize(next) === canonicalize(kept ?? {}) ? kept : boundedProperties(next);
 }

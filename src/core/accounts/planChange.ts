@@ -11,7 +11,7 @@ import { keyIdentifierTarget, parseKeyIdentifier } from '../customerKey/keyIdent
 import type { AccountView, ActiveAccount, Encryption, PassthroughProperties } from './account.ts';
 import type { AccountsDeps } from './deps.ts';
 import { catchUp } from './missingVerdictEntries.ts';
-import { boundedKept, keptAfter } from './passthroughProperties.ts';
+import { boundedProperties, propertiesAfter } from './passthroughProperties.ts';
 import type { EncryptionInput } from './protectAccountKey.ts';
 import { settingsFacts } from './settingsFacts.ts';
 
@@ -102,14 +102,14 @@ function newAccount(name: string, input: AccountInput, { owners }: Permissions):
     ...owned,
     tags,
     auditKeyUse,
-    ...defined({ leaseSeconds, place, kept: kept === undefined ? undefined : boundedKept(kept) }),
+    ...defined({ leaseSeconds, place, kept: kept === undefined ? undefined : boundedProperties(kept) }),
   };
 }
 
 function planUpdate(before: AccountView, input: AccountInput, actor: Actor, configuration: Configuration): AccountPlan {
   const { record, facts: missing } = catchUp(before.record, before.watch);
   const { tags = record.tags, auditKeyUse = record.auditKeyUse ?? false, leaseSeconds, encryption } = input;
-  const kept = keptAfter(record.kept, input.kept);
+  const kept = propertiesAfter(record.kept, input.kept);
   const next = { ...record, tags, auditKeyUse, ...defined({ leaseSeconds, kept }) };
   const changes = settingsFacts(record, next, actor);
   const facts = [...missing, ...changes];

@@ -139,7 +139,7 @@ export function resealOuter(stored: Bytes, context: SecretContext, atRest: Keks,
   return moveOuterLayer(stored, context, from, to);
 }
 
-type KeptKey = OlderAccountKeys['keys'][number];
+type OlderKey = OlderAccountKeys['keys'][number];
 
 /** The replaced key, and the older keys that it protected, each encrypted under the new one. */
 export function keepOlderKeys(
@@ -148,9 +148,9 @@ export function keepOlderKeys(
   fresh: { readonly accountKey: Bytes; readonly generation: number },
   atRest: Keks,
   random: Random,
-): KeptKey[] {
+): OlderKey[] {
   const after = { ...before, accountKeyGeneration: fresh.generation };
-  const keep = (key: Bytes, generation: number): KeptKey => ({
+  const keep = (key: Bytes, generation: number): OlderKey => ({
     generation,
     sealed: sealInRecord('accountKeys', generation, key, fresh.accountKey, after, { atRest, random }),
   });

@@ -22,12 +22,12 @@ export async function deleteOrphanedSecrets(
   const { rows, next } = await service.secrets.page(account, asked);
   let cleared = 0;
   for (const row of rows)
-    if (await isUnnamed(row, service)) cleared += Number(await service.secrets.remove(row.ref, row.etag));
+    if (await isOrphaned(row, service)) cleared += Number(await service.secrets.remove(row.ref, row.etag));
   if (cleared > 0) service.log.info('Deleted orphaned secrets', { account, cleared });
   return next === undefined ? undefined : { visit: 'unnamed', account, after: next };
 }
 
-async function isUnnamed({ ref, value }: StoredSecret, service: AmsDeps): Promise<boolean> {
+async function isOrphaned({ ref, value }: StoredSecret, service: AmsDeps): Promise<boolean> {
   if (value.of === undefined || service.clock.now() - value.updatedAt < staleRowMs) return false;
   const resource = resourceAt(ref.account, value.of);
   if (resource === undefined) return false;

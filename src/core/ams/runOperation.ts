@@ -236,9 +236,9 @@ export async function findOperation(id: string, subscriptionId: string, service:
   return { ...found, status: 'Failed', endedAt: latest, error };
 }
 
-const keptMs = 2 * 86_400_000;
+const retainedMs = 2 * 86_400_000;
 
 /** Deletes some operations of past days. Returns whether there are more. */
 export async function clearOperations({ operations, clock }: AmsDeps): Promise<boolean> {
-  return (await operations.clearBefore(dayOf(clock.now() - keptMs))) > 0;
+  return (await operations.clearBefore(dayOf(clock.now() - retainedMs))) > 0;
 }

@@ -81,7 +81,7 @@ export function putResource(
       return { row, created: current === undefined };
     } catch (error) {
       // Tables that did not answer may have stored the row all the same.
-      if (!(error instanceof Unavailable)) await removeUnnamed(ref, written, service);
+      if (!(error instanceof Unavailable)) await removeOrphaned(ref, written, service);
       throw error;
     }
   });
@@ -227,7 +227,7 @@ async function ownSecrets(
 }
 
 /** Those that were written without a row: the row may be another writer's, and name them. */
-async function removeUnnamed(ref: ResourceRef, written: readonly SavedResource[], service: AmsDeps): Promise<void> {
+async function removeOrphaned(ref: ResourceRef, written: readonly SavedResource[], service: AmsDeps): Promise<void> {
   if (written.length === 0) return;
   const row = await service.resources.read(ref).catch((error: unknown) => {
     if (!(error instanceof Unavailable)) throw error;

@@ -50,9 +50,9 @@ export function createAnnouncer({ source, topic, outbox, clock, random, log }: T
 
   async function announce(tasks: readonly Task[]): Promise<void> {
     const due = (await Promise.all(tasks.map(committed))).filter((one) => one !== undefined);
-    const { published, left, trouble } = await publishDue(due, { topic, outbox, source });
+    const { published, left, failure } = await publishDue(due, { topic, outbox, source });
     tally.add('published', published);
-    tally.add('failed', entriesIn(left), trouble?.status);
+    tally.add('failed', entriesIn(left), failure?.status);
   }
 
   async function committed(task: Task): Promise<Due | undefined> {

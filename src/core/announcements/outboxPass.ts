@@ -91,10 +91,10 @@ async function dueOf(rows: readonly OutboxRow[], { outbox }: Announcer, service:
     try {
       const standing = await outbox.entries(row);
       const { entries } = standing;
-      const fate = outboxDecision(row, standing, clock.now());
-      if (fate === 'drop') await outbox.remove(row);
-      if (fate === 'unreadable') logUnreadableRow(row, 'noEntry', log);
-      if (fate !== 'announce') return undefined;
+      const decision = outboxDecision(row, standing, clock.now());
+      if (decision === 'drop') await outbox.remove(row);
+      if (decision === 'unreadable') logUnreadableRow(row, 'noEntry', log);
+      if (decision !== 'announce') return undefined;
       if (areOurs(row, entries, audit)) return { row, entries };
       log.error('A waiting audit entry did not verify', { chain: row.chain, sequence: row.first });
       return undefined;
@@ -126,17 +126,17 @@ async function publishAll(
 ): Promise<'failed' | 'done'> {
   const together = await publishDue(due, announcer);
   let { published } = together;
-  let failure = together.trouble?.outcome === 'failed' ? together.trouble : undefined;
+  let failure = together.failure?.outcome === 'failed' ? together.failure : undefined;
   const refused: { readonly row: OutboxRow; readonly status: string }[] = [];
   for (const one of failure === undefined ? together.left : []) {
     const alone = await publishDue([one], announcer);
     published += alone.published;
-    if (alone.trouble?.outcome === 'refused') {
-      refused.push({ row: one.row, status: alone.trouble.status });
+    if (alone.failure?.outcome === 'refused') {
+      refused.push({ row: one.row, status: alone.failure.status });
       if (one.row.isRefused !== true) await announcer.outbox.put({ ...one.row, isRefused: true });
     }
-    if (alone.trouble?.outcome !== 'failed') continue;
-    failure = alone.trouble;
+    if (alone.failure?.outcome !== 'failed') continue;
+    failure = alone.failure;
     break;
   }
   const left = due.reduce((sum, { entries }) => sum + entries.length, 0) - published;

@@ -38,7 +38,7 @@ export interface Outbox {
   /** Harmless when it is gone. */
   remove(row: OutboxRow): Promise<void>;
   /** Rows written before the time given, in order of chain and sequence. */
-  page(asked: { before: EpochMs; limit: number; after?: string | undefined }): Promise<OutboxPage>;
+  page(request: { before: EpochMs; limit: number; after?: string | undefined }): Promise<OutboxPage>;
   /**
    * The entries at the row's positions of the chain, by any writer. Each is read on its own: a batch may come in
    * between.

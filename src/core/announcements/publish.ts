@@ -26,16 +26,16 @@ export interface Outcome {
   readonly published: number;
   /** What the topic did not accept, and its first response that said so. */
   readonly left: readonly Due[];
-  readonly trouble?: Exclude<Published, { outcome: 'published' }>;
+  readonly failure?: Exclude<Published, { outcome: 'published' }>;
 }
 
 /** In the order given. Stops where the topic does not answer; a refused batch stops none behind it. */
 export async function publishDue(due: readonly Due[], tools: PublishTools): Promise<Outcome> {
   let published = 0;
   const left: Due[] = [];
-  let trouble: Outcome['trouble'];
+  let failure: Outcome['failure'];
   for (const batch of batchesOf(due, tools.source)) {
-    if (trouble?.outcome === 'failed') {
+    if (failure?.outcome === 'failed') {
       left.push(...batch.due);
       continue;
     }
@@ -44,11 +44,11 @@ export async function publishDue(due: readonly Due[], tools: PublishTools): Prom
       published += batch.announcements.length;
       await removeRows(batch.due, tools.outbox);
     } else {
-      trouble = answer.outcome === 'failed' ? answer : (trouble ?? answer);
+      failure = answer.outcome === 'failed' ? answer : (failure ?? answer);
       left.push(...batch.due);
     }
   }
-  return { published, left, ...defined({ trouble }) };
+  return { published, left, ...defined({ failure }) };
 }
 
 interface Batch {

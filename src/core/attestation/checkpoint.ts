@@ -1,12 +1,12 @@
 /**
- * A checkpoint: the heads of verified chains at a moment, signed. A holder of a checkpoint can prove later that a chain
- * was cut or brought back to an older state. Each checkpoint of a run names the hash of the one before. Pure.
+ * A checkpoint: the signed heads of verified chains at one time. A holder of a checkpoint can prove later that a chain
+ * was cut or set back to an older state. Each checkpoint of a run has the hash of the previous one. Pure.
  */
 import { createHash } from 'node:crypto';
 import type { ChainHead } from '../audit/auditEntry.ts';
 import { type EpochMs, iso } from '../base/time.ts';
 
-/** The `typ` of the JWS header, so that no other signed text passes for a checkpoint. */
+/** The `typ` of the JWS header, so that no other signed text is accepted as a checkpoint. */
 export const checkpointType = 'keyward-checkpoint';
 
 export interface ChainHeadOf extends ChainHead {
@@ -20,7 +20,7 @@ export interface CheckpointClaims {
   readonly run: string;
   /** From 1. */
   readonly page: number;
-  /** `sha256` of the checkpoint before, base64url. Empty in the first of a run. */
+  /** `sha256` of the previous checkpoint, base64url. Empty in the first of a run. */
   readonly previous: string;
   readonly heads: readonly ChainHeadOf[];
 }

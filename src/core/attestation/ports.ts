@@ -1,4 +1,6 @@
-/** What the attestation capability needs from outside: where chains are, and rows for what a verification found. */
+/**
+ * What the attestation capability needs from outside: the places of chains, and rows for the results of a verification.
+ */
 import type { ChainHead } from '../audit/auditEntry.ts';
 import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
@@ -8,7 +10,7 @@ import type { Flaw } from '../base/vocabulary.ts';
 export type ChainTable = 'accounts' | 'bindings';
 
 export interface ChainDirectory {
-  /** The first partition after this one, in the order of the table, whatever rows it has. Undefined: there is none. */
+  /** The first partition after this one, in the order of the table, with any rows. Undefined: there is none. */
   partitionAfter(table: ChainTable, after: string | undefined): Promise<string | undefined>;
 }
 
@@ -27,12 +29,12 @@ export interface VerificationResult {
   readonly broken: readonly BrokenChain[];
 }
 
-/** How far a verification of all chains has come. */
+/** The progress of a verification of all chains. */
 export interface VerificationRun extends Omit<VerificationResult, 'finishedAt'> {
   readonly table: ChainTable | 'service';
-  /** The last partition of the table that is done. Absent: it begins. */
+  /** The last complete partition of the table. Absent at the start. */
   readonly after?: string;
-  /** In the partition that follows: the chain that took longer than one message, and its last verified link. */
+  /** In the next partition: the chain that took longer than one message, and its last verified link. */
   readonly partial?: { readonly chain: string; readonly verified: ChainHead };
   /** Checkpoints that the run has signed. */
   readonly pages: number;
@@ -54,13 +56,13 @@ export interface CheckpointRow {
   readonly checkpoint: string;
 }
 
-/** The head of a chain as a verification last found it. */
+/** The head of a chain at its last verification. */
 export interface VerifiedHead extends ChainHead {
   readonly at: EpochMs;
 }
 
 export interface VerificationStore {
-  /** Without a value where the row is damaged. */
+  /** Without a value when the row is damaged. */
   read(): Promise<Stored<VerificationState | undefined> | undefined>;
   /** Returns the new ETag. @throws LostRace */
   save(state: VerificationState, etag: string | undefined): Promise<string>;
@@ -69,7 +71,7 @@ export interface VerificationStore {
   /** Chains whose head was last verified before this moment; at most `limit`. */
   notVerifiedSince(at: EpochMs, limit: number): Promise<readonly string[]>;
   saveCheckpoint(row: CheckpointRow): Promise<void>;
-  /** In order, the oldest first. `after`: the `next` of the page before. */
+  /** In order, the oldest first. `after`: the `next` of the previous page. */
   checkpoints(
     limit: number,
     after?: string,

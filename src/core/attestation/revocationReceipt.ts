@@ -1,6 +1,6 @@
 /**
- * The receipt of a revocation: what Keyward saw and did after a customer took the key away, signed. It is made from the
- * entry in the account's chain, so it can be requested again at any time, and says the same.
+ * The receipt of a revocation: a signed statement of what Keyward saw and did after a customer revoked the key. It is
+ * made from the entry in the account's chain, so it can be requested again at any time with the same content.
  */
 import { type AuditEntry, headOf } from '../audit/auditEntry.ts';
 import { accountChain, type Chain } from '../audit/chains.ts';
@@ -9,7 +9,7 @@ import { defined } from '../base/defined.ts';
 import { fold } from '../base/names.ts';
 import type { AttestationDeps } from './deps.ts';
 
-/** The `typ` of the JWS header, so that no other signed text passes for a receipt. */
+/** The `typ` of the JWS header, so that no other signed text is accepted as a receipt. */
 export const receiptType = 'keyward-revocation-receipt';
 /** The newest ones: an account is revoked a few times in its life. */
 const maxReceipts = 20;

@@ -19,7 +19,7 @@ export interface Chain {
   readonly id: string;
   /** The head that is stored beside the chain at the time of the call; `damaged` when its row is damaged. */
   head(): Promise<ChainHead | 'damaged'>;
-  page(asked: ChainPageRequest): Promise<ChainPage>;
+  page(request: ChainPageRequest): Promise<ChainPage>;
   /** The refusal when there is neither an entry nor a head. The service's own chain may be empty. */
   readonly absent?: Refusal;
 }
@@ -55,7 +55,7 @@ export async function accountChain(name: string, instanceId: string | undefined,
   return {
     id,
     head: () => headOfInstance(folded, id, tools),
-    page: (asked) => tools.accounts.audit(folded, id, asked),
+    page: (request) => tools.accounts.audit(folded, id, request),
     absent: new Refusal('NotFound', `No account of the name '${folded}' has, or had, this id.`, {
       target: 'accountId',
     }),
@@ -66,7 +66,7 @@ async function latestInstance(name: string, tools: ChainTools): Promise<string> 
   const row = await tools.accounts.readRaw(name);
   const present = instanceIn(row)?.instanceId;
   if (present !== undefined) return present;
-  if (row !== undefined) return onlyUnburied(name, tools);
+  if (row !== undefined) return onlyWithoutTombstone(name, tools);
   let latest: Instance | undefined;
   let after: { after?: string } = {};
   for (;;) {
@@ -83,7 +83,7 @@ async function latestInstance(name: string, tools: ChainTools): Promise<string> 
 }
 
 /** The instance of a damaged record: the only chain of the name without a tombstone. */
-async function onlyUnburied(name: string, { accounts }: ChainTools): Promise<string> {
+async function onlyWithoutTombstone(name: string, { accounts }: ChainTools): Promise<string> {
   const ids = await accounts.chains(name);
   const tombstones = await Promise.all(ids.map((id) => accounts.tombstone(name, id)));
   const [only, ...others] = ids.filter((_, n) => tombstones[n] === undefined);
@@ -124,8 +124,8 @@ export async function instancesOf(name: string, page: ChainPageRequest, tools: C
   ]);
   const present = instanceIn(record);
   // An unfinished delete leaves both a record and a tombstone.
-  const buried = instancesIn(tombstones).filter(({ instanceId }) => instanceId !== present?.instanceId);
-  const instances = [...(present === undefined ? [] : [present]), ...buried];
+  const deleted = instancesIn(tombstones).filter(({ instanceId }) => instanceId !== present?.instanceId);
+  const instances = [...(present === undefined ? [] : [present]), ...deleted];
   return { instances, ...defined({ next }) };
 }
 
@@ -134,7 +134,7 @@ export function bindingChain(bindingId: string, { bindings }: ChainTools): Chain
   return {
     id,
     head: async () => headIn(await bindings.readRaw(id)),
-    page: (asked) => bindings.audit(id, asked),
+    page: (request) => bindings.audit(id, request),
     absent: new Refusal('NotFound', 'There is no binding of this id.', { target: 'bindingId' }),
   };
 }
@@ -147,13 +147,13 @@ export const ownChain = ({ serviceAudit }: Pick<ChainTools, 'serviceAudit'>): Ch
     const { sequence, hash } = row.value;
     return { sequence, hash };
   },
-  page: (asked) => serviceAudit.audit(asked),
+  page: (request) => serviceAudit.audit(request),
 });
 
 /** @throws Refusal NotFound */
-export async function readChain(chain: Chain, asked: ChainPageRequest): Promise<ChainPage> {
-  const page = await chain.page(asked);
-  const isEmpty = page.rows.length === 0 && asked.after === undefined;
+export async function readChain(chain: Chain, request: ChainPageRequest): Promise<ChainPage> {
+  const page = await chain.page(request);
+  const isEmpty = page.rows.length === 0 && request.after === undefined;
   if (isEmpty && chain.absent !== undefined && isEmptyHead(await chain.head())) throw chain.absent;
   return page;
 }

@@ -12,7 +12,7 @@ import type { CustomerKeyDeps } from './deps.ts';
 import { type KeyIdentifier, keyIdentifierTarget, parseKeyIdentifier } from './keyIdentifier.ts';
 import type { Answer, KeyDescription, Observed } from './ports.ts';
 import type { KeyFacts } from './validationChecks.ts';
-import { type Check, checksOf, isValid, told } from './validationReport.ts';
+import { type Check, checksOf, isValid, messageOf } from './validationReport.ts';
 
 export interface CustomerKeyInput {
   readonly keyIdentifier: string;
@@ -124,11 +124,11 @@ function refusalOf(
   if (first?.cause === undefined || !isCause(first.cause)) throw new TypeError('No check of the key has failed.');
   const details = [...failed, ...checks.filter(({ result }) => result === 'warn')].flatMap(detailOf);
   const observed = proof?.observed ?? described?.observed;
-  return trouble(first.cause, told(first), observed, { target: keyIdentifierTarget, details });
+  return errorOf(first.cause, messageOf(first), observed, { target: keyIdentifierTarget, details });
 }
 
 const detailOf = (check: Check): ErrorDetail[] =>
-  check.cause === undefined ? [] : [{ code: check.cause, message: told(check), target: keyIdentifierTarget }];
+  check.cause === undefined ? [] : [{ code: check.cause, message: messageOf(check), target: keyIdentifierTarget }];
 
 /** The error of a call for a key that cannot be used now: permanent or temporary. */
 export function keyFailure(
@@ -137,10 +137,10 @@ export function keyFailure(
   observed: Observed,
   target: string = keyIdentifierTarget,
 ): Refusal | Unavailable {
-  return trouble(cause, `${meaningOf(cause)} ${remedyOf(cause, binding)}`, observed, { target });
+  return errorOf(cause, `${meaningOf(cause)} ${remedyOf(cause, binding)}`, observed, { target });
 }
 
-function trouble(
+function errorOf(
   cause: Cause,
   message: string,
   observed: Observed | undefined,

@@ -39,12 +39,12 @@ export interface Binding {
 export function bindingOf(key: KeyIdentifier, homeTenantId: string, identity: KeyVaultIdentity): Binding {
   const { vaultHost, vaultName, keyName } = key;
   const tenantId = fold(isFederated(identity) ? identity.tenantId : homeTenantId);
-  const id = indexKey('binding', vaultHost, keyName, tenantId, ...whoIs(identity));
+  const id = indexKey('binding', vaultHost, keyName, tenantId, ...identityParts(identity));
   return { id, vaultHost, vaultName, keyName, tenantId, identity };
 }
 
 /** The properties that distinguish identities, folded. */
-export function whoIs(identity: KeyVaultIdentity): string[] {
+export function identityParts(identity: KeyVaultIdentity): string[] {
   if (identity.useSystemAssignedIdentity) return [''];
   const managed = fold(identity.userAssignedIdentity);
   return isFederated(identity) ? [managed, fold(identity.federatedIdentityClientId)] : [managed];

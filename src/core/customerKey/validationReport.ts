@@ -102,4 +102,5 @@ function look(name: CheckName, facts: KeyFacts, measure: Measure, before: readon
 export const isValid = (checks: readonly Check[]): boolean => checks.every(({ result }) => result !== 'fail');
 
 /** One check as readable text. */
-export const told = ({ message, remedy }: Check): string => (remedy === undefined ? message : `${message} ${remedy}`);
+export const messageOf = ({ message, remedy }: Check): string =>
+  remedy === undefined ? message : `${message} ${remedy}`;

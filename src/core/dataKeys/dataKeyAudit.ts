@@ -1,4 +1,6 @@
-/** The audit of calls on data keys: a log line for each, and an entry where the account requests its own access log. */
+/**
+ * The audit of calls on data keys: a log line for each call, and an entry when the account requests its own access log.
+ */
 import type { AccountView } from '../accounts/account.ts';
 import { type AppendTools, appendToChain } from '../accounts/appendAuditEntry.ts';
 import { accountNotFound } from '../accounts/readAccount.ts';
@@ -10,8 +12,8 @@ import type { DataKeyOperation } from '../base/vocabulary.ts';
 import type { DataKeysDeps } from './deps.ts';
 
 /**
- * Comes before the answer leaves: what cannot be audited is not given out, nor what belongs to an account that has been deleted since it
- * was read. @throws Refusal AccountNotFound
+ * Runs before the answer leaves. An answer that cannot be audited, or whose account was deleted since its read, does
+ * not leave. @throws Refusal AccountNotFound
  */
 export async function auditDataKeys(
   { record }: AccountView,

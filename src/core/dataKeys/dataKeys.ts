@@ -1,6 +1,7 @@
 /**
- * Data keys: AES keys for the service's own data, made here or brought along, and given out wrapped. Nothing of them is stored. Each
- * call is one turn of the account's lease, whatever the number of keys; one key that does not unwrap stops none of the others.
+ * Data keys: AES keys for the service's own data. Keyward generates or receives them, returns them wrapped, and stores
+ * none. Each call uses the account's lease once, for any number of keys. A key that does not unwrap does not stop the
+ * others.
  */
 import type { AccountView } from '../accounts/account.ts';
 import type { KnownAccount, LeaseTerm } from '../accounts/processState.ts';
@@ -21,18 +22,18 @@ export const maxDataKeys = 100;
 export interface DataKeyCall {
   readonly account: string;
   readonly actor: Actor;
-  /** The account, where the caller has begun to read it already. */
+  /** The account, when the caller has already started to read it. */
   readonly known?: Promise<KnownAccount>;
 }
 
-/** What came of one key of a call. */
+/** The result for one key of a call. */
 export interface DataKeyItem {
   /** The caller wipes it. */
   readonly plain?: Bytes;
   readonly wrapped?: Bytes;
-  /** That the wrapped form is under: the one that was given, or the one that was made. */
+  /** The generation of the wrapped form: of the received one, or of the new one. */
   readonly generation?: number;
-  /** Under which a wrapped form came in and opened. */
+  /** The generation of a received wrapped form that opened. */
   readonly seen?: number;
   readonly failure?: ItemFailure;
 }
@@ -40,7 +41,7 @@ export interface DataKeyItem {
 export interface ItemFailure {
   readonly code: ErrorCode;
   readonly message: string;
-  /** The field at fault. */
+  /** The invalid field. */
   readonly target?: string;
 }
 
@@ -56,10 +57,10 @@ export interface BoundBytes {
   readonly contextHash: Bytes;
 }
 
-/** One key of a batch as it came. A failure stays in its place among the results. */
+/** One received key of a batch. A failure keeps its position among the results. */
 export type GivenKey = BoundBytes | { readonly failure: ItemFailure };
 
-/** New keys under one context. @throws Refusal AccountNotFound | CustomerKeyInaccessible @throws Unavailable */
+/** Generates keys under one context. @throws Refusal AccountNotFound | CustomerKeyInaccessible @throws Unavailable */
 export function generateDataKeys(
   input: { readonly count: number; readonly length: number; readonly contextHash: Bytes; readonly isPlain: boolean },
   call: DataKeyCall,
@@ -79,7 +80,10 @@ export function generateDataKeys(
   });
 }
 
-/** Keys that the caller has: the bytes stay the caller's. @throws Refusal AccountNotFound | CustomerKeyInaccessible @throws Unavailable */
+/**
+ * Wraps the caller's own keys; the caller wipes them. @throws Refusal AccountNotFound | CustomerKeyInaccessible @throws
+ * Unavailable
+ */
 export function wrapDataKeys(
   keys: readonly GivenKey[],
   call: DataKeyCall,
@@ -101,7 +105,10 @@ export function unwrapDataKeys(
   );
 }
 
-/** The same keys under the newest generation; plaintext stays here. @throws Refusal AccountNotFound | CustomerKeyInaccessible @throws Unavailable */
+/**
+ * The same keys under the newest generation, without returning plaintext. @throws Refusal AccountNotFound |
+ * CustomerKeyInaccessible @throws Unavailable
+ */
 export function rewrapDataKeys(
   keys: readonly GivenKey[],
   call: DataKeyCall,
@@ -128,7 +135,7 @@ const unlessFailed =
 const contextsOf = (keys: readonly GivenKey[]): Bytes[] =>
   keys.flatMap((key) => ('failure' in key ? [] : [key.contextHash]));
 
-/** The path of every call: gate, lease, work, audit. */
+/** The steps of every call: gate, lease, work, audit. */
 async function run(
   operation: DataKeyOperation,
   contexts: readonly Bytes[],
@@ -153,7 +160,7 @@ async function run(
   }
 }
 
-/** Plain bytes of an answer that is not given out, or has been. */
+/** Wipes the plain bytes of an answer that has left, or that does not leave. */
 export const wipeItems = ({ items }: Pick<DataKeysAnswer, 'items'>): void => wipe(...items.map(({ plain }) => plain));
 
 function wrapper({ record }: AccountView, materialOf: MaterialOf, { random }: Pick<DataKeysDeps, 'random'>) {

@@ -5,7 +5,7 @@ import type { StatusKeys } from './statusKeys.ts';
 
 export interface DataKeysDeps extends AccountsDeps {
   readonly dataKeyUse: DataKeyUseStore;
-  /** One write in `seenStepMs` for each generation that is in use. */
+  /** Admits one write in `seenStepMs` for each generation in use. */
   readonly seenLimiter: RateLimiter;
   readonly statusKeys: StatusKeys;
 }

@@ -1,4 +1,6 @@
-/** Destroying what opens the data keys of an older generation: every key that was wrapped under it is lost with it, for ever. */
+/**
+ * Destroys the key that opens the data keys of an older generation. Every data key that it wrapped is lost for ever.
+ */
 import type { AccountView, DataKeyGeneration } from '../accounts/account.ts';
 import { isOpen } from '../accounts/dataKeyGenerations.ts';
 import { getAccount } from '../accounts/readAccount.ts';
@@ -12,8 +14,8 @@ import type { DataKeysDeps } from './deps.ts';
 import { dataKeyUsage, type GenerationUsage, seenStepMs } from './lastSeen.ts';
 
 /**
- * `notSeenSince`: what the operator believes of it, from the usage call; a key that was seen since then stops the destruction. Harmless
- * when it is destroyed already. @throws Refusal AccountNotFound | NotFound | Conflict
+ * `notSeenSince`: a time from the usage call. A key that was seen since then stops the destruction. Has no effect when
+ * the generation is already destroyed. @throws Refusal AccountNotFound | NotFound | Conflict
  */
 export function destroyGeneration(
   account: string,
@@ -57,7 +59,8 @@ function refuseWhileInUse(
     throw conflict(
       `Generation ${generation} is the newest one. First rotate the account key and wrap the data keys again.`,
     );
-  // A process that has not read the newer key yet may still wrap under this one: for seconds, and far shorter than a lease.
+  // A process that has not read the newer key yet may still wrap under this one: for seconds, which is far shorter than
+  // a lease.
   const freeAt = (supersededAt ?? now) + leaseSeconds * 1000;
   if (now < freeAt) throw conflict(`Generation ${generation} can still be in use. Retry after ${iso(freeAt)}.`);
   if (lastSeenAt === undefined || lastSeenAt + seenStepMs <= notSeenSince) return;

@@ -1,7 +1,8 @@
 /**
- * The encryption context of a data key: facts about the data that are not secret, and must be the same when the key is unwrapped. Only
- * its hash is used; nothing of it is stored. Canonical form: lp("keyward/context/1", key, value, key, value, ...) with the pairs in the
- * order of their keys' UTF-8 bytes (docs/envelope.md). Text is compared byte by byte, and is not normalized.
+ * The encryption context of a data key: facts about the data that are not secret, and must be the same for the unwrap.
+ * Only its hash is used, and nothing of it is stored. Canonical form: lp("keyward/context/1", key, value, key, value,
+ * ...) with the pairs in the order of their keys' UTF-8 bytes (docs/envelope.md). Text is compared byte by byte, and is
+ * not normalized.
  */
 import { type Bytes, lengthPrefixed, sha256, utf8 } from '../base/bytes.ts';
 import { Refusal } from '../base/errors.ts';
@@ -13,7 +14,7 @@ export const maxContextPairs = 16;
 export const maxContextKeyLength = 128;
 export const maxContextValueLength = 512;
 
-/** SHA-256 of the canonical form. @throws Refusal InvalidRequestContent that names the pair at fault */
+/** SHA-256 of the canonical form. @throws Refusal InvalidRequestContent that names the invalid pair */
 export function contextHashOf(context: EncryptionContext, target = 'context'): Bytes {
   const pairs = Object.entries(context);
   if (pairs.length > maxContextPairs)

@@ -1,7 +1,7 @@
 /**
- * The key status: what Keyward signs about an account's key at one moment. A holder of plaintext that came with it may
- * use the plaintext until `notAfter`, which is the end of the lease that it was opened under, and not afterwards. So
- * the bound that Keyward publishes for itself holds in every client that keeps this rule.
+ * The key status: Keyward's signed statement about an account's key at one time. A caller may use the plaintext that
+ * came with it until `notAfter`, which is the end of the lease under which it was opened, and not afterwards. So the
+ * bound that Keyward publishes also holds in every client that follows this rule.
  */
 import { type AccountView, verdictOn } from '../accounts/account.ts';
 import type { KnownAccount, LeaseTerm } from '../accounts/processState.ts';
@@ -11,7 +11,7 @@ import { fold, indexKey } from '../base/names.ts';
 import { iso } from '../base/time.ts';
 import type { DataKeysDeps } from './deps.ts';
 
-/** A caller's random text, which the status repeats: it shows that the status is no older than the call. */
+/** A caller's random text, which the status repeats. It shows that the status is no older than the call. */
 export const noncePattern = /^[\w-]{16,64}$/;
 
 type SignTools = Pick<DataKeysDeps, 'statusKeys'>;
@@ -30,7 +30,7 @@ export function signKeyStatus(
   });
 }
 
-/** Of an account that is refused: nothing may be used any more, and why. */
+/** The status of a refused account: no key may be used any more, and why. */
 export function signRefusedStatus(
   view: AccountView,
   nonce: string | undefined,
@@ -56,14 +56,14 @@ function aboutAccount({ record, watch }: AccountView, nonce: string | undefined)
 export interface StatusNow {
   readonly view: AccountView;
   readonly term: LeaseTerm;
-  /** Stays while a new status would end when the one before it does. */
+  /** Stays the same while a new status would end at the same time as the previous one. */
   readonly etag: string;
 }
 
 /**
- * The status as it is now: record and watch are read, and the lease is the one that unwraps data keys, which is renewed
- * in its last fifth and costs nothing before. @throws Refusal AccountNotFound | CustomerKeyInaccessible @throws
- * Unavailable CustomerKeyUnreachable
+ * The current status. It reads record and watch. The lease is the one that unwraps data keys: it is renewed in its last
+ * fifth and costs nothing before. @throws Refusal AccountNotFound | CustomerKeyInaccessible @throws Unavailable
+ * CustomerKeyUnreachable
  */
 export function keyStatusNow(
   account: string,

@@ -1,6 +1,6 @@
 /**
- * When wrapped data keys of a generation were last seen, for the operator who wants to destroy it: exact to some minutes, so that most
- * calls write nothing.
+ * When wrapped data keys of a generation were last seen, for the operator who wants to destroy it. It is exact to some
+ * minutes, so that most calls write nothing.
  */
 import type { AccountView } from '../accounts/account.ts';
 import { defined } from '../base/defined.ts';
@@ -9,10 +9,10 @@ import { fold } from '../base/names.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { DataKeysDeps } from './deps.ts';
 
-/** A generation that is in use all the time is marked again after this time, by each process. */
+/** Each process records a generation in constant use again after this time. */
 export const seenStepMs = 10 * 60_000;
 
-/** Nothing fails for it: what could not be marked is marked by the next call. */
+/** No call fails for this: the next call records what this one could not. */
 export async function noteSeen(
   { record }: AccountView,
   generations: ReadonlySet<number>,

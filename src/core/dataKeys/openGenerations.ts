@@ -1,4 +1,4 @@
-/** What wraps the data keys of an account, opened for one turn with its leased account key. */
+/** The keys that wrap the data keys of an account, opened for one use of its leased account key. */
 import type { AccountView } from '../accounts/account.ts';
 import { isOpen, type OpenGeneration, withNewGeneration } from '../accounts/dataKeyGenerations.ts';
 import { refuseWhileInaccessible } from '../accounts/gate.ts';
@@ -23,7 +23,9 @@ export interface InTurn<T> {
 
 type OpenTools = Pick<DataKeysDeps, 'rings' | 'leases' | 'log'>;
 
-/** Runs `work` in one turn of the lease. @throws Unavailable CustomerKeyUnreachable @throws Refusal KeyMaterialMismatch */
+/**
+ * Runs `work` with one use of the lease. @throws Unavailable CustomerKeyUnreachable @throws Refusal KeyMaterialMismatch
+ */
 export async function withMaterial<T>(
   view: AccountView,
   tools: OpenTools,
@@ -42,7 +44,7 @@ export async function withMaterial<T>(
       opened.set(generation, material);
       return material;
     };
-    /** Damage of the record is an alarm; what a caller sends is checked elsewhere, and never one. */
+    /** Damage of the record raises an alarm. Input of a caller is checked elsewhere and never raises one. */
     const open = (found: OpenGeneration): DataKeyMaterial => {
       try {
         return dataKeyMaterialIn(openInRecord('dataKeys', found, accountKey, record, atRest));
@@ -67,7 +69,10 @@ function damaged({ record: { name } }: AccountView, { log }: OpenTools): Refusal
   );
 }
 
-/** The account with material for its newest key, which is made at the first use. @throws Refusal AccountNotFound | CustomerKeyInaccessible */
+/**
+ * The account with a key that wraps data keys under its newest account key, made at the first use. @throws Refusal
+ * AccountNotFound | CustomerKeyInaccessible
+ */
 export async function withNewestGeneration(view: AccountView, service: DataKeysDeps): Promise<AccountView> {
   if (hasNewest(view)) return view;
   const { name, instanceId } = view.record;

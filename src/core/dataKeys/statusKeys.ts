@@ -1,10 +1,10 @@
 /**
- * The key pairs that key statuses are signed with: sealed by the at-rest ring, made when there is none, every 90 days,
- * and when the ring has a newer KEK. A new pair is published for some minutes before it signs, so that every process
- * and client knows it by then.
+ * The key pairs that sign key statuses. The at-rest ring seals them. Keyward makes a pair when there is none, every 90
+ * days, and when the ring has a newer KEK. A new pair is published for some minutes before it signs, so that every
+ * process and client knows it by then.
  *
- * Losing a pair loses nothing: a status is verified when it comes and lives for minutes. So a pair under a KEK that has
- * been destroyed is left out, and no pass of the ring waits for it.
+ * The loss of a pair does no harm: a status is verified when it arrives and lives for minutes. So a pair under a
+ * destroyed KEK is left out, and no pass of the ring waits for it.
  */
 import { CompactSign, calculateJwkThumbprint } from 'jose';
 import type { AccountsDeps } from '../accounts/deps.ts';
@@ -18,12 +18,15 @@ import { openStatusKey, type StatusKeyPair, sealStatusKey, statusKeyGeneration }
 import type { PublicKeyRow, StatusKeyRow, StatusKeyStore } from './ports.ts';
 
 const dayMs = 24 * 3_600_000;
-/** A pair signs for this long, and is published for some time after it has been superseded. */
+/** A pair signs for this long, and stays published for some time after its replacement. */
 export const statusKeyMs = 90 * dayMs;
 const publishedAfterMs = dayMs;
 /** A process reads the pairs again when its copy is older. Until `arrivingMs`, no caller waits for it. */
 const readEveryMs = 60_000;
-/** Before a new pair signs: no process publishes a copy that is older, and each cached set of public keys has ended. */
+/**
+ * The time before a new pair signs. By then no process publishes an older copy, and each cached set of public keys has
+ * ended.
+ */
 const arrivingMs = 5 * 60_000;
 
 /** A public key as a JWK set has it. */
@@ -37,7 +40,7 @@ export interface PublicStatusKey {
 }
 
 export interface StatusKeys {
-  /** A compact JWS over the claims. `typ` of its header says what it is. @throws Unavailable */
+  /** A compact JWS over the claims. The `typ` of its header names the kind of statement. @throws Unavailable */
   sign(claims: object, typ?: string): Promise<string>;
   /** @throws Unavailable */
   published(): Promise<readonly PublicStatusKey[]>;
@@ -79,7 +82,7 @@ export function createStatusKeys(tools: StatusKeyDeps): StatusKeys {
     return published;
   }
 
-  /** Oldest first. A row that does not open is left out: there are others, or there will be one. */
+  /** Oldest first. A row that does not open is left out: other pairs exist, or will be made. */
   async function readPairs(): Promise<readonly OpenPair[]> {
     const pairs: OpenPair[] = [];
     for (const row of await store.list()) {
@@ -124,7 +127,7 @@ export function createStatusKeys(tools: StatusKeyDeps): StatusKeys {
     if (ageMs < readEveryMs) return held.pairs;
     const renewed = read().catch((error: unknown) => {
       log.warn('The keys of key statuses could not be read again', { error: describeError(error) });
-      // Every process publishes a superseded pair for a day, so statuses by the copy still verify.
+      // Every process publishes a replaced pair for a day, so statuses of the copy still verify.
       if (ageMs < publishedAfterMs) return held.pairs;
       throw error;
     });
@@ -159,6 +162,6 @@ const publicKeyOf = ({ x, kid }: Pick<PublicKeyRow, 'x' | 'kid'>): PublicStatusK
   ...{ x, kid, alg: 'EdDSA', use: 'sig' },
 });
 
-/** The newest that has been published long enough; where there is none, the oldest, which every process agrees on. */
+/** The newest pair that has been published long enough, or else the oldest, which is the same in every process. */
 const signing = (pairs: readonly OpenPair[], now: EpochMs): OpenPair | undefined =>
   pairs.findLast(({ createdAt }) => now - createdAt >= arrivingMs) ?? pairs[0];

@@ -76,7 +76,7 @@ export function createOverviewWriter(tools: WriterDeps): OverviewWriter {
   let differenceWaiting: Counts = {};
   let work: Promise<void> | undefined;
 
-  /** A later change of the same subject takes the place of one that has not begun. */
+  /** A later change of the same subject replaces one that has not started. */
   function later(subject: string, task: () => Promise<void>): void {
     waiting.set(subject, task);
     work ??= workOff().finally(() => {

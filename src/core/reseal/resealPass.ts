@@ -106,8 +106,8 @@ async function processAccounts(
     for (let next = 0; next < names.length; next += accountsAtOnce) {
       if (service.clock.now() >= until) return { pass, isOver: false };
       const some = names.slice(next, next + accountsAtOnce);
-      const visits = await Promise.all(some.map((name) => visit(name, ring, rotation, service)));
-      const sum = (of: 'found' | 'moved' | 'stuck') => visits.reduce((total, one) => total + one[of], pass[of]);
+      const results = await Promise.all(some.map((name) => processOne(name, ring, rotation, service)));
+      const sum = (of: 'found' | 'moved' | 'stuck') => results.reduce((total, one) => total + one[of], pass[of]);
       const counts = { found: sum('found'), moved: sum('moved'), stuck: sum('stuck') };
       pass = { ...pass, ...counts, visited: pass.visited + some.length, after: some.at(-1) ?? '' };
     }
@@ -122,7 +122,7 @@ async function processAccounts(
  * A failure of one account does not stop the others, and Keyward retains the older generation. Without storage the pass
  * stops.
  */
-async function visit(name: string, ring: RingName, rotation: RingRotation, service: ResealDeps) {
+async function processOne(name: string, ring: RingName, rotation: RingRotation, service: ResealDeps) {
   try {
     return await processAccount(name, ring, rotation, service);
   } catch (error) {

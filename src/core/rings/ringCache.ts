@@ -135,8 +135,8 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
 
   const read = singleFlight(readOnce, ringAgeMs, clock);
 
-  return async (asked) => {
-    if (asked === 'fresh') {
+  return async (requested) => {
+    if (requested === 'fresh') {
       // A read in progress may have begun before the state that the caller needs.
       const before = begun;
       for (;;) {

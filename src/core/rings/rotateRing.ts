@@ -33,7 +33,7 @@ const dayMs = 86_400_000;
 const keyward = { kind: 'keyward', id: 'rings' } as const;
 
 /** The state says which rotations are in progress. For a stuck pass, the operator's request means: try again now. */
-export async function askForRotation(ring: RingName, actor: Actor, service: RingsDeps): Promise<void> {
+export async function requestRotation(ring: RingName, actor: Actor, service: RingsDeps): Promise<void> {
   // Creates the rings when no process has needed them yet.
   await service.rings();
   // Of two simultaneous requests, the later one gets the rotation that the other has begun.
@@ -59,7 +59,7 @@ async function beginRotation(ring: RingName, stored: StoredRing, actor: Actor, s
   const to = orphan ?? lastGeneration(stored) + 1;
   if (orphan === undefined && !(await makeKek(ring, to, { ring, kek: before }, service)))
     throw new Refusal('Conflict', `Another caller has just started a rotation of the ${ring} ring.`);
-  await tell('RingGenerationCreated', ring, to, actor, service);
+  await auditStep('RingGenerationCreated', ring, to, actor, service);
   await save(ring, stored, { phase: 'arriving', to, since: service.clock.now(), by: actor }, service);
   service.log.info('Started a ring rotation', { ring, generation: to });
 }
@@ -114,7 +114,7 @@ async function activate(ring: RingName, stored: StoredRing, rotation: RingRotati
   }
   // Throws when this process cannot decrypt it: then other processes may not either.
   ringIn(await service.rings('fresh'), ring).kek(to);
-  await tell('RingGenerationActivated', ring, to, by, service);
+  await auditStep('RingGenerationActivated', ring, to, by, service);
   const now = service.clock.now();
   const state: RingState = { sealing: to, since: now };
   const pass: RingPass = { ...firstRound, startAt: now + settleMs };
@@ -134,7 +134,7 @@ export const nextRound = ({ round, moved }: RingPass, startAt: EpochMs): RingPas
 
 async function retire(ring: RingName, stored: StoredRing, rotation: RingRotation, service: RingsDeps): Promise<void> {
   for (const generation of generationsOf(stored).filter((one) => one < rotation.to))
-    await tell('RingGenerationRetiring', ring, generation, rotation.by, service);
+    await auditStep('RingGenerationRetiring', ring, generation, rotation.by, service);
   const now = service.clock.now();
   const pass = { ...firstRound, moved: rotation.pass?.moved ?? 0, startAt: now };
   await save(ring, stored, { ...rotation, phase: 'retiring', since: now, pass }, service);
@@ -163,7 +163,7 @@ async function destroy(ring: RingName, rotation: RingRotation, service: RingsDep
   if (state?.value.rotation?.phase !== 'retiring' || state.value.rotation.to !== rotation.to) return;
   const older = stored.rows.filter(({ generation }) => generation < rotation.to);
   for (const generation of new Set(older.map((row) => row.generation)))
-    await tell('RingGenerationDestroyed', ring, generation, rotation.by, service);
+    await auditStep('RingGenerationDestroyed', ring, generation, rotation.by, service);
   await linkAgain(ring, rotation.to, service);
   for (const row of older) await service.ringStore.remove(row);
   const { rotation: _over, ...resting } = state.value;
@@ -207,7 +207,7 @@ export async function save(
   await ringStore.saveState(ring, { sealing, since, rotation }, stored.state?.etag);
 }
 
-function tell(
+function auditStep(
   type: AuditFacts['type'],
   ring: RingName,
   generation: number,

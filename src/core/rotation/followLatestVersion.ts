@@ -66,7 +66,7 @@ export async function followLatest(
   if (slice.rewrapped > 0) measure(service.log, 'keyward.rewraps', slice.rewrapped, { result: 'done' });
   if (run.failed > failedBefore)
     measure(service.log, 'keyward.rewraps', run.failed - failedBefore, { result: 'failed' });
-  const isComplete = run.isOver && run.failed === 0 && !(await leavesSomebody(run, service));
+  const isComplete = run.isOver && run.failed === 0 && !(await leavesAccounts(run, service));
   const current = (slice.rewrapped > 0 ? await service.bindings.readWatch(bindingId) : undefined) ?? watch;
   const decide = (before: Watch) => withSlice(before, run, slice, isComplete);
   const facts = (before: Watch) => batchFacts(before, run, slice, isComplete);
@@ -118,7 +118,7 @@ export async function isFollowDue(watch: Watch, isSweep: boolean, service: Rotat
 }
 
 /** Accounts on versions that do not unwrap now: they wait until these do. */
-async function leavesSomebody(run: RewrapRun, service: RotationDeps): Promise<boolean> {
+async function leavesAccounts(run: RewrapRun, service: RotationDeps): Promise<boolean> {
   for (const version of outdatedVersions(run.watch)) {
     if (run.watch.versions[version]?.status === 'Accessible' && !run.blocked.has(version)) continue;
     const behind = { version, onlyFollowing: true, limit: 1 };

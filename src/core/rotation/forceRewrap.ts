@@ -40,10 +40,10 @@ export function forceAccount(name: string, actor: Actor, service: RotationDeps):
     if (broken !== undefined) throw keyFailure(broken, binding, described.observed);
     const { value: target } = described;
     const leaving = await service.bindings.readAccount(binding.id, boundOf(record, account.encryption));
-    const trouble = await rewrapAccount(account, { target, watch, actor, isWatched: false }, service);
-    if (trouble?.at === 'old' || (trouble !== undefined && classOf(trouble.cause) === 'unreachable'))
-      throw keyUnreachable(view, trouble.cause);
-    if (trouble !== undefined) throw keyFailure(trouble.cause, binding, trouble.observed);
+    const failure = await rewrapAccount(account, { target, watch, actor, isWatched: false }, service);
+    if (failure?.at === 'old' || (failure !== undefined && classOf(failure.cause) === 'unreachable'))
+      throw keyUnreachable(view, failure.cause);
+    if (failure !== undefined) throw keyFailure(failure.cause, binding, failure.observed);
     if (leaving !== undefined && target.version !== version) await service.bindings.removeAccount(binding.id, leaving);
     return getAccount(name, service);
   });
@@ -52,15 +52,15 @@ export function forceAccount(name: string, actor: Actor, service: RotationDeps):
 /** The watches that store the request. @throws Refusal NotFound when no account uses the key. */
 export async function forceKey(keyIdentifier: string, actor: Actor, service: RotationDeps): Promise<Watch[]> {
   const watches = await watchesOf(parseKeyIdentifier(keyIdentifier, service.cloud), service);
-  const asked: Watch[] = [];
+  const requested: Watch[] = [];
   for (const { binding } of watches) {
     const stored = await service.bindings.readWatch(binding.id);
     if (stored === undefined) continue;
     const { value } = await updateWatch(stored, (watch) => withForce(watch, actor, service), service);
-    asked.push(value);
+    requested.push(value);
     await service.queue.send({ vault: vaultIdOf(binding.vaultHost), requestedBy: 'admin' });
   }
-  return asked;
+  return requested;
 }
 
 function withForce(watch: Watch, by: Actor, { clock }: RotationDeps): Watch {

@@ -106,11 +106,11 @@ export async function rewrapBatch(run: RewrapRun, limits: SliceLimits, service: 
   const visitor = async () => {
     while (mayBegin()) {
       underWay += 1;
-      await visitNext(run, slice, service);
+      await processNext(run, slice, service);
       underWay -= 1;
     }
   };
-  if (run.isInDoubt || !run.isWatched) await visitNext(run, slice, service);
+  if (run.isInDoubt || !run.isWatched) await processNext(run, slice, service);
   await Promise.all(Array.from({ length: limits.atOnce }, visitor));
   if (run.again.length > 0) run.isOver = false;
   return slice;
@@ -120,17 +120,17 @@ export async function rewrapBatch(run: RewrapRun, limits: SliceLimits, service: 
  * Never throws. A failure of more than one account ends the batch, and is returned once all running accounts have
  * finished.
  */
-async function visitNext(run: RewrapRun, slice: RewrapBatch, service: RotationDeps): Promise<void> {
+async function processNext(run: RewrapRun, slice: RewrapBatch, service: RotationDeps): Promise<void> {
   try {
     const row = run.again.pop() ?? (await run.rows.next()).value;
-    if (row !== undefined) await visit(row, run, slice, service);
+    if (row !== undefined) await processRow(row, run, slice, service);
     else if (slice.error === undefined) run.isOver = true;
   } catch (error) {
     slice.error ??= error;
   }
 }
 
-async function visit(row: BoundRow, run: RewrapRun, slice: RewrapBatch, service: RotationDeps): Promise<void> {
+async function processRow(row: BoundRow, run: RewrapRun, slice: RewrapBatch, service: RotationDeps): Promise<void> {
   const account = row.value.name;
   try {
     const outcome = await retryLostRaces(() => rewrapRow(row, run, service));
@@ -150,20 +150,20 @@ async function visit(row: BoundRow, run: RewrapRun, slice: RewrapBatch, service:
 }
 
 function noteFailure(
-  trouble: UnwrapFailure,
+  failure: UnwrapFailure,
   row: BoundRow,
   run: RewrapRun,
   slice: RewrapBatch,
   { log }: RotationDeps,
 ): void {
-  const { at, cause, observed } = trouble;
+  const { at, cause, observed } = failure;
   const about = { account: row.value.name, cause, version: at, keyVaultRequestId: observed.requestId };
   // No answer for one account means none for the next: wait for the next look. Throttled: wait for the next message.
   if (classOf(cause) === 'unreachable') {
-    slice.stop ??= trouble;
+    slice.stop ??= failure;
     run.again.push(row);
     if (cause === 'Throttled') return;
-  } else if (at === 'new') slice.stop = trouble;
+  } else if (at === 'new') slice.stop = failure;
   else if (cause === 'KeyMaterialMismatch') {
     run.failed += 1;
     log.error('An account key does not match its record', about);
@@ -185,8 +185,8 @@ async function rewrapRow(
     return 'notDue';
   }
   if (!isDue(account, run)) return 'notDue';
-  const trouble = await rewrapAccount(account, run, service);
-  if (trouble !== undefined) return trouble;
+  const failure = await rewrapAccount(account, run, service);
+  if (failure !== undefined) return failure;
   // The row was listed before the record was read, and the record no longer uses it: no writer can return to it unseen.
   if (row.value.version !== run.target.version) await service.bindings.removeAccount(bindingId, row);
   return 'done';

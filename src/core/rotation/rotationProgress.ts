@@ -35,10 +35,10 @@ export function batchFacts(before: Watch, run: RewrapRun, slice: RewrapBatch, is
   if (before.targetVersion !== to) return [];
   const { stop } = slice;
   if (stop?.at === 'new' && classOf(stop.cause) !== 'unreachable') {
-    const isTold = before.unusableVersion?.version === to;
+    const isReported = before.unusableVersion?.version === to;
     const { requestId } = stop.observed;
     const proof = requestId === undefined ? {} : { keyVaultRequestId: requestId };
-    return isTold ? [] : [{ type: 'NewVersionUnusable', actor: keyward, key: to, cause: stop.cause, ...proof }];
+    return isReported ? [] : [{ type: 'NewVersionUnusable', actor: keyward, key: to, cause: stop.cause, ...proof }];
   }
   if (!isBegun(before, run, slice)) return [];
   const { actor } = run;

@@ -67,7 +67,9 @@ export async function keyUsage(keyIdentifier: string, service: RotationDeps): Pr
 export async function watchesOf(key: KeyIdentifier, service: RotationDeps): Promise<Watch[]> {
   const ids = await service.vaults.bindings(vaultIdOf(key.vaultHost));
   const stored = await Promise.all(ids.map((id) => service.bindings.readWatch(id)));
-  const watches = stored.flatMap((one) => (one?.value.binding.keyName === key.keyName ? [one.value] : []));
+  // The rows that name bindings are only hints: a copied one can name a binding of another vault (INV-13).
+  const isOfKey = ({ binding }: Watch) => binding.keyName === key.keyName && binding.vaultHost === key.vaultHost;
+  const watches = stored.flatMap((one) => (one !== undefined && isOfKey(one.value) ? [one.value] : []));
   if (watches.length > 0) return watches;
   throw new Refusal('NotFound', 'No account uses this key.', { target: 'keyIdentifier' });
 }
@@ -86,9 +88,9 @@ interface Count {
 async function countByVersion({ binding }: Watch, service: RotationDeps): Promise<Map<string, Count>> {
   const counts = new Map<string, Count>();
   const limit = pLimit(readsAtOnce);
-  const visits: Promise<void>[] = [];
+  const reads: Promise<void>[] = [];
   for await (const row of boundAccounts(binding.id, {}, service)) {
-    const visit = async () => {
+    const read = async () => {
       const account = await namedBy(row, binding.id, service);
       if (account === undefined) return;
       const { encryption } = account;
@@ -96,9 +98,9 @@ async function countByVersion({ binding }: Watch, service: RotationDeps): Promis
       count[encryption.follows ? 'following' : 'pinned'] += 1;
       counts.set(encryption.version, count);
     };
-    visits.push(limit(visit));
+    reads.push(limit(read));
   }
-  await Promise.all(visits);
+  await Promise.all(reads);
   return counts;
 }
 
@@ -178,8 +180,8 @@ export async function holdersOf(
     throw new Refusal('InvalidParameter', '$skipToken must come from a nextLink of this list.', {
       target: '$skipToken',
     });
-  const asked = { version, limit: page.limit, ...(from === '' ? {} : { from }) };
-  const { rows, next } = await service.bindings.accounts(id, asked);
+  const request = { version, limit: page.limit, ...(from === '' ? {} : { from }) };
+  const { rows, next } = await service.bindings.accounts(id, request);
   const holders = await Promise.all(rows.map((row) => holderOf(row, id, service)));
   const following = next === undefined ? ids[at + 1] : `${id}|${next}`;
   const found = holders.filter((holder) => holder !== undefined);

@@ -9,7 +9,7 @@ import type { SecretKind } from '../base/vocabulary.ts';
 export interface SecretStore {
   read(ref: SecretRef): Promise<StoredSecret | undefined>;
   /** In the order of names; of one kind, or of all. */
-  page(account: string, asked: { kind?: SecretKind; limit: number; after?: string }): Promise<SecretPage>;
+  page(account: string, request: { kind?: SecretKind; limit: number; after?: string }): Promise<SecretPage>;
   insert(ref: SecretRef, row: SecretRow): Promise<string | undefined>;
   replace(ref: SecretRef, row: SecretRow, etag: string): Promise<string | undefined>;
   remove(ref: SecretRef, etag: string): Promise<boolean>;

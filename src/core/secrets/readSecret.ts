@@ -53,12 +53,12 @@ export async function getSecret(ref: SecretRef, service: SecretsDeps): Promise<S
 
 /** By name, at most `limit` per page. */
 export async function listSecrets(
-  asked: { readonly account: string; readonly kind: SecretKind; readonly limit: number; readonly after?: string },
+  request: { readonly account: string; readonly kind: SecretKind; readonly limit: number; readonly after?: string },
   service: SecretsDeps,
 ): Promise<SecretPage> {
   const [, page] = await Promise.all([
-    accountToServe(asked.account, service),
-    service.secrets.page(asked.account, asked),
+    accountToServe(request.account, service),
+    service.secrets.page(request.account, request),
   ]);
   return page;
 }

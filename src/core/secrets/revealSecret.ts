@@ -61,17 +61,17 @@ export interface RevealedPage {
  * One page, in the order of names. A row that cannot be decrypted fails no other row: its plain bytes are undefined.
  */
 export async function revealPage(
-  asked: { readonly account: string; readonly kind: SecretKind; readonly limit: number; readonly after?: string },
+  request: { readonly account: string; readonly kind: SecretKind; readonly limit: number; readonly after?: string },
   { actor, known }: RevealRequest,
   service: SecretsDeps,
 ): Promise<RevealedPage> {
   let next: string | undefined;
   const read = async () => {
-    const page = await service.secrets.page(asked.account, asked);
+    const page = await service.secrets.page(request.account, request);
     next = page.next;
     return page.rows;
   };
-  const { view, opened } = await readFresh(asked.account, read, known, service);
+  const { view, opened } = await readFresh(request.account, read, known, service);
   const refs = (areBroken: boolean) =>
     opened.filter(({ plain }) => (plain === undefined) === areBroken).map(({ row }) => row.ref);
   await wipeOnError(opened, async () => {

@@ -69,7 +69,7 @@ async function keepsValue(
   service: SecretsDeps,
 ): Promise<boolean> {
   if ('given' in value) return false;
-  const length = await keptLength(view, row, service);
+  const length = await storedLength(view, row, service);
   if (value.ofLength === undefined || value.ofLength === length) return true;
   throw new Refusal('PropertyNotChangeable', `The value has ${length} bytes. Give a value, or delete the key first.`, {
     target: 'properties.length',
@@ -77,7 +77,7 @@ async function keepsValue(
 }
 
 /** A value whose key is missing is not reported as retained. The account key is not opened for that. */
-async function keptLength(view: AccountView, row: StoredSecret, service: SecretsDeps): Promise<number> {
+async function storedLength(view: AccountView, row: StoredSecret, service: SecretsDeps): Promise<number> {
   try {
     const stored = storedBytes(row);
     const { generation, ringGeneration } = parseSecret(stored);
@@ -179,8 +179,8 @@ async function resealUntilValid(
   }
   const { accountKeyGeneration, olderAccountKeys: older } = view.record;
   const generation = sealedBy.accountKeyGeneration;
-  const isBeingMoved = older?.phase === 'moving' && older.keys.some((one) => one.generation === generation);
-  if (isAtRest && (generation === accountKeyGeneration || isBeingMoved)) return secret;
+  const isBeingRekeyed = older?.phase === 'moving' && older.keys.some((one) => one.generation === generation);
+  if (isAtRest && (generation === accountKeyGeneration || isBeingRekeyed)) return secret;
   const rings = await service.rings();
   const value = { ...secret.value, sealed: await sealedUnder(view, secret.ref, plain, service) };
   const etag = await service.secrets.replace(secret.ref, value, secret.etag);

@@ -45,5 +45,9 @@ async function bindingsOfKey({ keyIdentifier }: { keyIdentifier: string }, servi
   const key = parseKeyIdentifier(keyIdentifier, service.cloud);
   const ids = await service.vaults.bindings(vaultIdOf(key.vaultHost));
   const watches = await Promise.all(ids.map((id) => service.bindings.readWatch(id)));
-  return watches.flatMap((watch) => (watch?.value.binding.keyName === key.keyName ? [watch.value.binding.id] : []));
+  // A copied row can name a binding of another vault (INV-13).
+  return watches.flatMap((watch) => {
+    const { id, keyName, vaultHost } = watch?.value.binding ?? {};
+    return id !== undefined && keyName === key.keyName && vaultHost === key.vaultHost ? [id] : [];
+  });
 }

@@ -4,7 +4,7 @@ import { recordForService } from '../audit/serviceAudit.ts';
 import { defined } from '../base/defined.ts';
 import { LostRace, retryLostRaces } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
-import { isFederated, type KeyVaultIdentity, whoIs } from '../customerKey/binding.ts';
+import { identityParts, isFederated, type KeyVaultIdentity } from '../customerKey/binding.ts';
 import {
   type IdentityDenials,
   isInBurst,
@@ -95,7 +95,7 @@ async function announce(
   await recordForService([{ type: 'IdentityReplaced', actor: keyward, ...about, ...listed }], service);
 }
 
-export const nameOf = (identity: KeyVaultIdentity): string => whoIs(identity).join(' ') || 'systemAssigned';
+export const nameOf = (identity: KeyVaultIdentity): string => identityParts(identity).join(' ') || 'systemAssigned';
 
 export interface OwnIdentity extends Partial<Pick<IdentityDenials, 'denials' | 'announced' | 'confirmedAt'>> {
   readonly identity: KeyVaultIdentity;

@@ -117,7 +117,7 @@ export function parseBody(body: unknown, version: AccountVersion, current: Accou
   const schema = bodies.get(version) ?? bodyOf(version);
   const given = parsed(schema, body);
   const encryptionInput = encryptionIn(given, current);
-  const kept = keptIn(given);
+  const kept = retainedIn(given);
   // The native API may have changed the account to an identity that is not among these. A caller that names neither
   // does not have to correct that.
   if (kept.identity !== undefined || encryptionInput !== undefined)
@@ -131,7 +131,7 @@ export function parseBody(body: unknown, version: AccountVersion, current: Accou
 }
 
 /** The body without the properties that only the service sets. `null` means absent. */
-function keptIn({ identity, properties }: Body): PassthroughProperties {
+function retainedIn({ identity, properties }: Body): PassthroughProperties {
   const { storageAccounts, storageAuthentication, keyDelivery: delivery, ...more } = properties ?? {};
   const accounts = storageAccounts?.map(({ status: _, ...account }) => account);
   const { publicNetworkAccess, minimumTlsVersion } = more;

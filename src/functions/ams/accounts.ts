@@ -24,9 +24,9 @@ const nameIn = ({ params }: HttpRequest): string => params.accountName ?? '';
 export const list: RouteHandler = async ({ request, service, ...caller }) => {
   const version = versionIn(request, accountVersions);
   const { subscriptionId, resourceGroup } = placeIn(request);
-  const asked = { subscriptionId, ...(resourceGroup === '' ? {} : { resourceGroup }) };
+  const filter = { subscriptionId, ...(resourceGroup === '' ? {} : { resourceGroup }) };
   const after = skipIn(request);
-  const { accounts, next } = await listAccountsOf(asked, maxPageSize, after, service);
+  const { accounts, next } = await listAccountsOf(filter, maxPageSize, after, service);
   const served = accounts.filter(({ record }) => mayServe(caller, record.owner));
   const value = served.map((view) => renderAccount(view, version, service));
   return { status: 200, jsonBody: { value, ...nextLink(request, next) } };
@@ -102,8 +102,8 @@ async function answerChange(
   const body = await readJson(call.request);
   return retryLostRaces(async () => {
     const change = changeFrom(body, current);
-    const isMoving = change.input.encryption?.type === 'CustomerKey' && Object.keys(conditions).length === 0;
-    const seen = isMoving && current !== undefined ? { ifMatch: etagOf(current.record) } : undefined;
+    const isKeyChange = change.input.encryption?.type === 'CustomerKey' && Object.keys(conditions).length === 0;
+    const seen = isKeyChange && current !== undefined ? { ifMatch: etagOf(current.record) } : undefined;
     try {
       return await answerOf(change, { current, conditions, now: seen ?? conditions }, version, call);
     } catch (error) {

@@ -20,11 +20,13 @@ export type AccountVersion = (typeof accountVersions)[number];
 
 /** @throws Refusal InvalidParameter that lists the supported versions. */
 export function versionIn<V extends string>(request: HttpRequest, supported: readonly V[]): V {
-  const asked = request.query.get('api-version');
-  const version = supported.find((one) => one === asked);
+  const requested = request.query.get('api-version');
+  const version = supported.find((one) => one === requested);
   if (version !== undefined) return version;
   const what =
-    asked === null ? 'The query parameter api-version is missing.' : 'This route does not support this api-version.';
+    requested === null
+      ? 'The query parameter api-version is missing.'
+      : 'This route does not support this api-version.';
   throw new Refusal('InvalidParameter', `${what} Supported: ${supported.join(', ')}.`, { target: 'api-version' });
 }
 

@@ -177,7 +177,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   return lab;
 }
 
-/** The vaults, but for those that are over. */
+/** The vaults, except those that are complete. */
 export const without = (over: ReadonlySet<string>, vaults: Service['vaults']): Service['vaults'] => ({
   ...vaults,
   async page(...requested) {

@@ -8,7 +8,7 @@ import { startLab } from '../lab/lab.ts';
 import { headLine, lineOf, lineOfRefusal, summaryOf, toJson, toJsonOfRefusal } from './print.ts';
 import { rows } from './rows.ts';
 import { runMatrix } from './run.ts';
-import { causesTold, runSetTime } from './setTime.ts';
+import { reportedCauses, runSetTime } from './setTime.ts';
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } });
 const wanted = positionals.join(' ').toLowerCase();
@@ -42,10 +42,10 @@ if (!values.json && refusals.length > 0) console.log('\nRejected when the key is
 for (const outcome of refusals)
   console.log(values.json ? JSON.stringify(toJsonOfRefusal(outcome)) : lineOfRefusal(outcome));
 if (!values.json) {
-  const told = new Set([...outcomes.flatMap(({ cause }) => cause ?? []), ...causesTold(refusals)]);
-  console.log(`\n${told.size} distinct causes in looks and rejections together`);
+  const causes = new Set([...outcomes.flatMap(({ cause }) => cause ?? []), ...reportedCauses(refusals)]);
+  console.log(`\n${causes.size} distinct causes in looks and rejections together`);
 }
 const isAsExpected =
   outcomes.every(({ differences }) => differences.length === 0) &&
-  refusals.every(({ row, told, isUnchanged }) => told === row.cause && isUnchanged);
+  refusals.every(({ row, reported, isUnchanged }) => reported === row.cause && isUnchanged);
 process.exitCode = isAsExpected ? 0 : 1;

@@ -54,13 +54,13 @@ export function toJson({ row, ...outcome }: Outcome): Record<string, unknown> {
   return { name: row.name, evidence: row.evidence, ...outcome };
 }
 
-export function lineOfRefusal({ row, told, isUnchanged }: SetTimeOutcome): string {
+export function lineOfRefusal({ row, reported, isUnchanged }: SetTimeOutcome): string {
   const [cause, injected] = columns;
   const line = [row.cause.padEnd(cause?.width ?? 0), row.name.padEnd(injected?.width ?? 0), row.evidence].join('  ');
-  if (told !== row.cause) return `${line}\n    NOT AS EXPECTED: ${told}`;
+  if (reported !== row.cause) return `${line}\n    NOT AS EXPECTED: ${reported}`;
   return isUnchanged ? line : `${line}\n    NOT AS EXPECTED: the account has changed`;
 }
 
-export function toJsonOfRefusal({ row, told, isUnchanged }: SetTimeOutcome): Record<string, unknown> {
-  return { name: row.name, evidence: row.evidence, cause: row.cause, told, isUnchanged };
+export function toJsonOfRefusal({ row, reported, isUnchanged }: SetTimeOutcome): Record<string, unknown> {
+  return { name: row.name, evidence: row.evidence, cause: row.cause, reported, isUnchanged };
 }

@@ -91,10 +91,10 @@ export const harmless: Expectation = {
 /** A fault that cannot be undone. */
 export const forGood = (expectation: Expectation): Expectation => ({ ...expectation, afterEnd: refused });
 
-type Story = Pick<Row, 'inject' | 'end'>;
+type Fault = Pick<Row, 'inject' | 'end'>;
 
 /** A fault of the emulator, in the form of its control API. */
-export function fault(body: Readonly<Record<string, unknown>>): Story {
+export function fault(body: Readonly<Record<string, unknown>>): Fault {
   return {
     inject: ({ lab }, vault) => lab.keyVault('POST', '/faults', { vault, ...body }),
     end: (world, vault) => clearFaults(world, vault),
@@ -107,7 +107,7 @@ export async function clearFaults({ lab }: World, vault: string): Promise<void> 
 }
 
 /** Chosen bytes that replace the vault's response. */
-export function played(player: Player): Story {
+export function played(player: Player): Fault {
   return {
     inject: async ({ wire }, vault) => wire.play(vault, player),
     end: async ({ wire }, vault) => wire.release(vault),
@@ -115,7 +115,7 @@ export function played(player: Player): Story {
 }
 
 /** A change of the vault, and the change back. */
-export function vaultChange(there: Readonly<Record<string, unknown>>, back: Readonly<Record<string, unknown>>): Story {
+export function vaultChange(there: Readonly<Record<string, unknown>>, back: Readonly<Record<string, unknown>>): Fault {
   return {
     inject: ({ lab }, vault) => lab.keyVault('PATCH', `/vaults/${vault}`, there),
     end: ({ lab }, vault) => lab.keyVault('PATCH', `/vaults/${vault}`, back),
@@ -123,7 +123,7 @@ export function vaultChange(there: Readonly<Record<string, unknown>>, back: Read
 }
 
 /** A change of the key's latest version, and the change back. */
-export function keyChange(there: Readonly<Record<string, unknown>>, back: Readonly<Record<string, unknown>>): Story {
+export function keyChange(there: Readonly<Record<string, unknown>>, back: Readonly<Record<string, unknown>>): Fault {
   return {
     inject: ({ lab }, vault) => lab.keyVault('PATCH', `/vaults/${vault}/keys/cmk`, there),
     end: ({ lab }, vault) => lab.keyVault('PATCH', `/vaults/${vault}/keys/cmk`, back),
@@ -131,7 +131,7 @@ export function keyChange(there: Readonly<Record<string, unknown>>, back: Readon
 }
 
 /** Removes the grant of the system-assigned identity on a vault, and grants it again. */
-export const grantRemoved: Story = {
+export const grantRemoved: Fault = {
   inject: ({ lab }, vault) => lab.keyVault('DELETE', `/vaults/${vault}/grants/${appPrincipalId}`),
   end: (world, vault) => giveGrant(world, vault),
 };

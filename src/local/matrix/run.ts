@@ -75,16 +75,16 @@ export async function runMatrix(rows: readonly Row[], options: RunOptions = {}):
   }
 }
 
-async function runIn(world: World, rows: readonly Row[], tell: (text: string) => void): Promise<Outcome[]> {
+async function runIn(world: World, rows: readonly Row[], report: (text: string) => void): Promise<Outcome[]> {
   const pump = createPump(world.lab);
   const courses = rows.map((row, index): Course => {
     return { row, vault: `row-${index + 1}`, bindingId: '', beganAt: 0, endedAt: 0, looks: 0, seen: {} };
   });
   const together = courses.filter(({ row }) => row.alone === undefined);
   const alone = courses.filter(({ row }) => row.alone);
-  if (together.length > 0) await runTogether(together, world, pump, tell);
+  if (together.length > 0) await runTogether(together, world, pump, report);
   for (const course of alone) {
-    tell(`alone: ${course.row.name}`);
+    report(`alone: ${course.row.name}`);
     await runTogether([course], world, pump, () => undefined);
   }
   return Promise.all(courses.map((course) => outcomeOf(course, world, pump.stuck)));
@@ -94,17 +94,17 @@ async function runTogether(
   courses: readonly Course[],
   world: World,
   pump: Pump,
-  tell: (text: string) => void,
+  report: (text: string) => void,
 ): Promise<void> {
   const { clock } = world.lab;
   const limit = pLimit(setUpAtATime);
-  tell(`${courses.length} vaults and accounts`);
+  report(`${courses.length} vaults and accounts`);
   await Promise.all(courses.map((course) => limit(() => setUp(course, world))));
   await pump.advancePastSweep();
   for (const course of courses) await expectAccessible(course, world);
   if (courses.some(({ row }) => row.ownIdentity || row.acrossTenants)) await sleep(tokensForgottenMs);
 
-  tell('faults begin');
+  report('faults begin');
   for (const course of courses) {
     await course.row.inject(world, course.vault);
     course.beganAt = clock.now();
@@ -112,17 +112,17 @@ async function runTogether(
   const follow = lookFollower(courses, world);
   for (let passed = 1; passed <= 10; passed++) {
     await pump.advance(minute, follow);
-    tell(`minute ${passed}`);
+    report(`minute ${passed}`);
   }
   const [short, long] = [false, true].map((isLong) =>
     courses.filter(({ row }) => (row.expect.afterTwentyMinutes !== undefined) === isLong),
   ) as [Course[], Course[]];
   for (const course of courses) await sample(course, 'afterTenMinutes', world);
   await finish(short, world, pump, follow);
-  tell('faults end');
+  report('faults end');
   if (long.length === 0) return;
   await pump.advance(9 * minute, follow);
-  tell('minute 20');
+  report('minute 20');
   for (const course of long) await sample(course, 'afterTwentyMinutes', world);
   await finish(long, world, pump, follow);
 }

@@ -18,7 +18,7 @@ export interface SetTimeRow {
 export interface SetTimeOutcome {
   readonly row: SetTimeRow;
   /** The code of the rejection, or the actual result. */
-  readonly told: string;
+  readonly reported: string;
   /** The account did not change. */
   readonly isUnchanged: boolean;
 }
@@ -111,15 +111,15 @@ export async function runSetTime(lab: Lab, rows: readonly SetTimeRow[] = setTime
   for (const [index, row] of rows.entries()) {
     const name = `set-${index}`;
     const before = await lab.account(name, 'contoso');
-    const told = await lab.move(name, await row.input(lab, `set-time-${index}`)).then(
+    const reported = await lab.move(name, await row.input(lab, `set-time-${index}`)).then(
       () => 'accepted',
       (error: unknown) => (error instanceof KeywardError ? error.code : String(error)),
     );
-    outcomes.push({ row, told, isUnchanged: (await lab.view(name)).etag === before.etag });
+    outcomes.push({ row, reported, isUnchanged: (await lab.view(name)).etag === before.etag });
   }
   return outcomes;
 }
 
 /** The causes that Keyward returned as expected. */
-export const causesTold = (outcomes: readonly SetTimeOutcome[]): Cause[] =>
-  outcomes.flatMap(({ row, told }) => (row.cause === told ? [row.cause] : []));
+export const reportedCauses = (outcomes: readonly SetTimeOutcome[]): Cause[] =>
+  outcomes.flatMap(({ row, reported }) => (row.cause === reported ? [row.cause] : []));

@@ -22,10 +22,10 @@ export async function startWire(): Promise<Wire> {
   const players = new Map<string, Player>();
   const agent = new Agent({ keepAlive: true });
   let emulatorUrl: string | undefined;
-  const server = createServer((asked, response) => {
-    const player = players.get(asked.headers.host?.split('.', 1)[0] ?? '');
-    if (player !== undefined) asked.resume().on('end', () => player(response, asked.url ?? '/'));
-    else forward(asked, response, emulatorUrl ?? '', agent);
+  const server = createServer((received, response) => {
+    const player = players.get(received.headers.host?.split('.', 1)[0] ?? '');
+    if (player !== undefined) received.resume().on('end', () => player(response, received.url ?? '/'));
+    else forward(received, response, emulatorUrl ?? '', agent);
   });
   server.keepAliveTimeout = 120_000;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -44,8 +44,8 @@ export async function startWire(): Promise<Wire> {
   };
 }
 
-function forward(asked: IncomingMessage, response: ServerResponse, emulatorUrl: string, agent: Agent): void {
-  const { method, headers, url } = asked;
+function forward(received: IncomingMessage, response: ServerResponse, emulatorUrl: string, agent: Agent): void {
+  const { method, headers, url } = received;
   const onward = request(new URL(url ?? '/', emulatorUrl), { method, headers, agent }, (answer) => {
     response.writeHead(answer.statusCode ?? 500, answer.headers);
     answer.pipe(response);
@@ -54,5 +54,5 @@ function forward(asked: IncomingMessage, response: ServerResponse, emulatorUrl: 
   response.on('close', () => {
     if (!response.writableFinished) onward.destroy();
   });
-  asked.pipe(onward);
+  received.pipe(onward);
 }

@@ -76,9 +76,9 @@ export function linkTo(request: HttpRequest, next: string | undefined, more: Rea
 const read =
   (find: Find): RouteHandler =>
   async ({ request, service }) => {
-    const asked = requestedPage(request, (token) => entryToken.test(token));
+    const wanted = requestedPage(request, (token) => entryToken.test(token));
     const chain = await find(request, service);
-    const { rows, next } = await readChain(chain, asked);
+    const { rows, next } = await readChain(chain, wanted);
     // The next pages read the same account, even when a new account has taken its name.
     const same = find === ofAccount ? { accountId: chain.id } : {};
     const value = rows.map(({ position, entry }) => entryOf(position, entry));
@@ -99,8 +99,8 @@ const verify =
   };
 
 const instances: RouteHandler = async ({ request, service }) => {
-  const asked = requestedPage(request, isGuid);
-  const page = await instancesOf(request.params.accountName ?? '', asked, service);
+  const wanted = requestedPage(request, isGuid);
+  const page = await instancesOf(request.params.accountName ?? '', wanted, service);
   const value = page.instances.map(({ instanceId, owner, audit, deletedAt }) => ({
     accountId: instanceId,
     owner,

@@ -60,7 +60,7 @@ export const entryOf = (place: number, stored: unknown): z.infer<typeof auditEnt
 const head = z
   .strictObject({ sequence: sequence.min(1), hash: z.string().regex(/^[\w-]{43}$/) })
   .meta({ id: 'AuditHead', examples: [{ sequence: 7, hash: hashExample }] });
-const keptHead = z.strictObject({ sequence, hash });
+const chainHead = z.strictObject({ sequence, hash });
 
 const maxAnnounced = 200;
 
@@ -81,8 +81,8 @@ const verification = z
     result: z.enum(['whole', 'broken', 'unfinished']).meta({
       description: '`unfinished`: the call has used its time and found no fault so far. Continue with `after`.',
     }),
-    head: keptHead.meta({ description: 'The head as stored beside the chain.' }),
-    verified: keptHead.meta({ description: 'The last link that is intact.' }),
+    head: chainHead.meta({ description: 'The head as stored beside the chain.' }),
+    verified: chainHead.meta({ description: 'The last link that is intact.' }),
     entries: count.meta({ description: 'Links that this call has verified.' }),
     compared: count.meta({ description: 'Published heads that this call has compared and found to match.' }),
     broken: z
@@ -108,14 +108,14 @@ const instance = z
   .strictObject({
     accountId: guid,
     owner: z.string(),
-    head: keptHead,
+    head: chainHead,
     deletedAt: time.optional().meta({ description: 'Absent for the present account.' }),
   })
   .meta({ id: 'AccountInstance' });
 const instanceExample = { accountId: accountExample, owner: 'contoso', head: { sequence: 7, hash: hashExample } };
 
 const binding = z
-  .strictObject({ bindingId: z.string(), key: keyIdentifier, tenantId: guid, identity, head: keptHead })
+  .strictObject({ bindingId: z.string(), key: keyIdentifier, tenantId: guid, identity, head: chainHead })
   .meta({ id: 'KeyBinding' });
 const bindingListExample = {
   bindingId: bindingExample,

@@ -13,7 +13,7 @@ import type { AnswerHeader, Contract } from '../../pipeline/route.ts';
 
 const [least, most] = dataKeyLengths;
 const base64 = z.string().max(300).meta({ contentEncoding: 'base64' });
-/** As long as a message of the client can hold: what does not unwrap is the fault of its item, not of the call. */
+/** As long as a message of the client can hold: a key that does not unwrap fails its item, not the call. */
 const wrappedInput = z.string().max(1368).meta({ contentEncoding: 'base64', description: 'As Keyward returned it.' });
 const plaintext = base64.meta({ contentEncoding: 'base64', description: `A data key of ${least} or ${most} bytes.` });
 const wrapped = base64.meta({

@@ -118,10 +118,10 @@ function answer(
 
 const renderPart = (part: HealthCheckResult) => ({
   ...part,
-  ...(part.cause === undefined ? {} : { meaning: meaningOfTrouble(part.cause) }),
+  ...(part.cause === undefined ? {} : { meaning: meaningOfFailure(part.cause) }),
 });
 
-function meaningOfTrouble(cause: HealthFailure): string {
+function meaningOfFailure(cause: HealthFailure): string {
   switch (cause) {
     case 'AnnouncementsLate':
       return 'Audit entries have waited for more than three minutes to be published.';

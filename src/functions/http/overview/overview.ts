@@ -85,7 +85,7 @@ const timelineRoute: RouteHandler = async ({ request, service }) => {
   const order = choiceIn(request, 'order', orders) ?? 'newest';
   const asked = { order, from, to, limit: pageSizeOf(request), ...defined({ after }) };
   const { entries, next } = await readTimeline(filter, asked, service);
-  // The next page is of the same span of time, whatever the time is then.
+  // The next page covers the same span of time, at any later time.
   request.query.set('from', iso(from));
   request.query.set('to', iso(to));
   return { status: 200, jsonBody: { value: entries.map(renderEntry), ...nextLinkTo(request, next) } };

@@ -7,7 +7,7 @@ import { Refusal } from '../../../core/base/errors.ts';
 import { type EpochMs, iso } from '../../../core/base/time.ts';
 import { type RingName, ringNames } from '../../../core/base/vocabulary.ts';
 import { bornAt, generationsOf, type RingRotation, type StoredRing, sealingOf } from '../../../core/rings/ring.ts';
-import { askForRotation, nextRotationAt } from '../../../core/rings/rotateRing.ts';
+import { nextRotationAt, requestRotation } from '../../../core/rings/rotateRing.ts';
 import type { Service } from '../../../core/service.ts';
 import type { RouteHandler } from '../../pipeline/call.ts';
 import type { Contract } from '../../pipeline/route.ts';
@@ -112,7 +112,7 @@ export const rotateRingRoute: RouteHandler = async ({ request, actor, service })
   const ring = ringNames.find((name) => name === request.params.ring);
   if (ring === undefined)
     throw new Refusal('InvalidParameter', `The ring must be one of ${ringNames.join(', ')}.`, { target: 'ring' });
-  await askForRotation(ring, actor, service);
+  await requestRotation(ring, actor, service);
   const stored = (await service.ringStore.read()).rings[ring];
   return { status: 202, jsonBody: render(ring, stored, service) };
 };

@@ -70,8 +70,8 @@ const resolveContract: Contract = {
   headers: { 200: ['Cache-Control'] },
 };
 
-const resolve: RouteHandler = async ({ request, service, ...asking }) => {
-  const { row, plain } = await revealOne(refIn(api, request), 'JobInputResolved', asking, service);
+const resolve: RouteHandler = async ({ request, service, ...requester }) => {
+  const { row, plain } = await revealOne(refIn(api, request), 'JobInputResolved', requester, service);
   const jsonBody = renderRevealed(api, row, plain, (bytes) => ({ ...jobInputIn(bytes) }));
   return { status: 200, headers: { 'Cache-Control': 'no-store' }, jsonBody };
 };

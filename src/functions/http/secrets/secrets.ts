@@ -99,9 +99,9 @@ function linkTo(request: HttpRequest, path: string, limit: number, next: string 
 const list =
   (api: SecretApi): RouteHandler =>
   async (call) => {
-    const asked = pageOf(api, call);
-    const { rows, next } = await listSecrets(asked, call.service);
-    const link = linkTo(call.request, `accounts/${asked.account}/${api.kind}`, asked.limit, next);
+    const wanted = pageOf(api, call);
+    const { rows, next } = await listSecrets(wanted, call.service);
+    const link = linkTo(call.request, `accounts/${wanted.account}/${api.kind}`, wanted.limit, next);
     return { status: 200, jsonBody: { value: rows.map((row) => render(api, row)), ...link } };
   };
 
@@ -114,8 +114,8 @@ const remove =
 
 const reveal =
   (api: SecretApi): RouteHandler =>
-  async ({ request, service, ...asking }) => {
-    const { row, plain } = await revealOne(refIn(api, request), 'SecretsRevealed', asking, service);
+  async ({ request, service, ...requester }) => {
+    const { row, plain } = await revealOne(refIn(api, request), 'SecretsRevealed', requester, service);
     return { status: 200, headers: noStore, jsonBody: renderRevealed(api, row, plain) };
   };
 
@@ -123,16 +123,16 @@ const reveal =
 const revealMany =
   (api: SecretApi): RouteHandler =>
   async (call) => {
-    const { request, service, ...asking } = call;
-    const asked = pageOf(api, call);
-    const { secrets, next } = await revealPage(asked, asking, service);
+    const { request, service, ...requester } = call;
+    const wanted = pageOf(api, call);
+    const { secrets, next } = await revealPage(wanted, requester, service);
     try {
       const value = secrets.map(({ row, plain }) => {
         if (plain !== undefined) return renderRevealed(api, row, plain);
         const { code, message } = integrityFailure(row.ref);
         return { ...render(api, row), error: { code, message } };
       });
-      const link = linkTo(request, `accounts/${asked.account}/${api.kind}/reveal`, asked.limit, next);
+      const link = linkTo(request, `accounts/${wanted.account}/${api.kind}/reveal`, wanted.limit, next);
       return { status: 200, headers: noStore, jsonBody: { value, ...link } };
     } finally {
       wipe(...secrets.map(({ plain }) => plain));
