@@ -10,6 +10,7 @@ import { type Figure, tableOf } from './report.ts';
 /** The name of each bench, and the file whose default export runs it. */
 const benches: Readonly<Record<string, string>> = {
   monitoring: './monitoring.ts',
+  overview: './overview.ts',
   secrets: './secrets.ts',
   dataKeys: './dataKeys.ts',
   rotation: './rotation.ts',

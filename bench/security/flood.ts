@@ -2,7 +2,6 @@
  * The memory of a host with the app while four callers without a token each send a body of 100 MB at once, as a multiple
  * of its memory before. The memory is `VmRSS` of Linux.
  */
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { startProcesses } from '../processes.ts';
@@ -54,8 +53,9 @@ async function send(url: string, count: number): Promise<number | undefined> {
       response.resume().on('close', resolve);
     });
   });
+  // The callback comes when the chunk is sent, or the connection has ended.
   for (let n = 0; n < count && !call.destroyed; n++)
-    if (!call.write(chunk)) await Promise.race([once(call, 'drain').catch(() => undefined), done]);
+    await Promise.race([new Promise<void>((sent) => call.write(chunk, () => sent())), done]);
   if (!call.destroyed) call.end();
   await done;
   call.destroy();

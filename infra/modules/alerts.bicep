@@ -176,10 +176,28 @@ var alerts = [
   }
   {
     name: 'account-not-watched'
-    section: 'operations.md#customers-keys'
+    section: 'operations.md#damaged-rows'
     severity: 1
-    query: 'AppTraces | where Message startswith "An account was not watched"'
+    query: 'AppTraces | where Message startswith "An account was not watched" or Message startswith "A lost watch was restored" or Message startswith "Keys are missing in the sweep"'
     window: 'PT1H'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'time-from-future'
+    section: 'operations.md#customers-keys'
+    severity: 2
+    query: 'AppTraces | where Message startswith "Ignored a stored time from the future"'
+    window: 'PT1H'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'tables-refuse'
+    section: 'operations.md#the-service'
+    severity: 1
+    query: 'AppTraces | where Message startswith "The tables refused a request"'
+    window: 'PT15M'
     operator: 'GreaterThan'
     threshold: 0
   }

@@ -9,7 +9,7 @@ import { iso } from '../core/base/time.ts';
 import type { Counts } from '../core/overview/counts.ts';
 import type { IndexedAccount, IndexedKey, IndexPosition, IndexRow, MarkedKey } from '../core/overview/indexRows.ts';
 import type { IndexPage, OverviewIndex, TimelineEntry, TimelineIndex, TimelineOrder } from '../core/overview/ports.ts';
-import { type OpenTable, odata, type ReadRow, type RowKey, rowOf } from './tables.ts';
+import { type OpenTable, odata, type ReadRow, type Row, type RowKey, rowOf } from './tables.ts';
 
 const systemKey = '-';
 const ofOwnerText = (owner: string) => `owner:${owner}`;
@@ -42,10 +42,13 @@ function rowIn({ rowKey, value }: ReadRow<unknown>): IndexRow[] {
     : [{ kind: 'key', key: value as IndexedKey }];
 }
 
+export const accountRow = (account: IndexedAccount): Row => rowOf(accountKey(account), account);
+export const keyRow = (key: IndexedKey): Row => rowOf(keyKey(key.owner, key.watch.binding.id), key, { isKey: true });
+export const markRow = (marked: MarkedKey): Row =>
+  rowOf(markKey(marked.key.owner, marked.key.watch.binding.id), marked);
+
 export function createOverviewIndex(open: OpenTable): OverviewIndex {
   const table = open('overview');
-  const isKey = { isKey: true };
-  const keyRow = (value: IndexedKey) => rowOf(keyKey(value.owner, value.watch.binding.id), value, isKey);
   const page = async (range: string, limit: number, kind: 'keys' | undefined): Promise<IndexPage> => {
     const rows = await table.query(kind === undefined ? range : `${range} and isKey eq true`, limit);
     return { rows: rows.flatMap(rowIn), isLast: rows.length < limit };
@@ -64,17 +67,6 @@ export function createOverviewIndex(open: OpenTable): OverviewIndex {
     async removeLocation({ value, etag }) {
       await table.remove(nameKey(value.name), etag);
     },
-    async named(prefix, limit, after) {
-      // `~` is behind every character of a name.
-      const [from, to] = [after ?? prefix, `${prefix}~`];
-      const range = after === undefined ? odata`RowKey ge ${from}` : odata`RowKey gt ${from}`;
-      const rows = await table.query<IndexedAccount>(
-        `PartitionKey eq 'names' and ${range} and ${odata`RowKey lt ${to}`}`,
-        limit,
-      );
-      return rows.flatMap(({ value }) => value ?? []);
-    },
-
     account: async (at) => (await table.readIfAuthentic<IndexedAccount>(accountKey(at)))?.value,
     key: async (owner, bindingId) => (await table.readIfAuthentic<IndexedKey>(keyKey(owner, bindingId)))?.value,
     async counts(owner) {
@@ -88,7 +80,7 @@ export function createOverviewIndex(open: OpenTable): OverviewIndex {
         ...keys.map(({ bindingId, value }) =>
           value === undefined ? { remove: keyKey(owner, bindingId) } : { put: keyRow(value), etag: '*' },
         ),
-        ...(put === undefined ? [] : [{ put: rowOf(accountKey(put), put), etag: '*' }]),
+        ...(put === undefined ? [] : [{ put: accountRow(put), etag: '*' }]),
         ...(remove === undefined ? [] : [{ remove: accountKey(remove) }]),
       ]);
     },
@@ -97,7 +89,12 @@ export function createOverviewIndex(open: OpenTable): OverviewIndex {
     ofOwner: (after, limit, kind) => page(behind(after), limit, kind),
     ofLaterOwners: (owner, limit, kind) => page(later(owner), limit, kind),
 
-    mark: (marked) => table.put(rowOf(markKey(marked.key.owner, marked.key.watch.binding.id), marked)),
+    async nextOwner(owner) {
+      const [row] = await table.queryKeys(later(owner), 1);
+      return row?.partitionKey.slice('owner:'.length);
+    },
+
+    mark: (marked) => table.put(markRow(marked)),
     async unmark(owner, bindingId) {
       await table.remove(markKey(owner, bindingId));
     },
@@ -112,7 +109,7 @@ export function createOverviewIndex(open: OpenTable): OverviewIndex {
         odata`PartitionKey eq 'marks' and RowKey ge ${begin} and RowKey lt ${end}`,
         limit,
       );
-      return rows.flatMap(({ value }) => value ?? []);
+      return { marks: rows.flatMap(({ value }) => value ?? []), isLast: rows.length < limit };
     },
   };
 }

@@ -20,7 +20,6 @@ import { type OpenTable, odata, plainRowOf, type RowKey, rowOf } from './tables.
 
 const everything = Number.POSITIVE_INFINITY;
 const rowsAPage = 1000;
-const clockSkewMs = 30_000;
 /** Ids of vaults are hexadecimal. */
 const allVaults = { from: '0', to: 'g' };
 
@@ -37,10 +36,8 @@ export function createVaultStore(open: OpenTable): VaultDirectory & VaultBudgets
   const table = open('vaults');
   const workerKey = (vaultId: string) => ({ partitionKey: vaultId, rowKey: 'worker' });
   const budgetKey = (vaultId: string) => ({ partitionKey: vaultId, rowKey: 'budget' });
-  type Work = { readonly until: EpochMs };
-  /** No worker holds a vault for longer than `until`: a row that says so is void. Clocks differ by seconds. */
-  const isHeld = (work: Work | undefined, now: EpochMs, until: EpochMs) =>
-    work !== undefined && work.until > now && work.until <= until + clockSkewMs;
+  const waitingKey = (vaultId: string) => ({ partitionKey: vaultId, rowKey: 'waiting' });
+  type Work = { readonly forMs: number };
 
   async function bindings(vaultId: string): Promise<string[]> {
     const range = odata`PartitionKey eq ${vaultId} and RowKey gt 'binding:' and RowKey lt 'binding;'`;
@@ -81,23 +78,32 @@ export function createVaultStore(open: OpenTable): VaultDirectory & VaultBudgets
       }
     },
 
-    async beginWork(vaultId, now, until) {
-      const row = rowOf(workerKey(vaultId), { until } satisfies Work);
+    async beginWork(vaultId, forMs) {
+      const row = rowOf(workerKey(vaultId), { forMs } satisfies Work);
       const fresh = await table.insert(row);
       if (fresh !== undefined) return fresh as WorkTicket;
       const current = await table.readIfAuthentic<Work>(workerKey(vaultId));
-      if (current === undefined || isHeld(current.value, now, until)) return undefined;
-      // Left behind by a worker that died, by a clock that was wrong, or by another writer of the table.
-      return (await table.replaceIfUnchanged(row, current.etag)) as WorkTicket | undefined;
+      if (current === undefined) return undefined;
+      const isHeld = current.value !== undefined && current.ageMs < current.value.forMs;
+      // Left behind by a worker that died, or by another writer of the table.
+      return isHeld ? undefined : ((await table.replaceIfUnchanged(row, current.etag)) as WorkTicket | undefined);
     },
 
-    async keepWork(vaultId, ticket, until) {
-      const row = rowOf(workerKey(vaultId), { until } satisfies Work);
+    async keepWork(vaultId, ticket, forMs) {
+      const row = rowOf(workerKey(vaultId), { forMs } satisfies Work);
       return (await table.replaceIfUnchanged(row, ticket)) as WorkTicket | undefined;
     },
 
     async endWork(vaultId, ticket) {
       await table.remove(workerKey(vaultId), ticket);
+    },
+
+    async mayWait(vaultId, delayMs) {
+      const row = rowOf(waitingKey(vaultId), {});
+      if ((await table.insert(row)) !== undefined) return true;
+      const current = await table.readIfAuthentic(waitingKey(vaultId));
+      if (current !== undefined && current.ageMs < delayMs) return false;
+      return current === undefined || (await table.replaceIfUnchanged(row, current.etag)) !== undefined;
     },
 
     readBudget: async (vaultId) => (await table.readIfAuthentic<Budget>(budgetKey(vaultId)))?.value,
@@ -258,7 +264,10 @@ export function createIdentityDenialStore(open: OpenTable): IdentityDenialStore 
   });
 
   return {
-    read: (identity) => table.read<IdentityDenials>(keyOf(identity)),
+    async read(identity) {
+      const row = await table.readIfAuthentic<IdentityDenials>(keyOf(identity));
+      return row && { value: row.value ?? { identity, denials: [] }, etag: row.etag };
+    },
     async write(denials, etag) {
       const row = rowOf(keyOf(denials.identity), denials);
       const written = etag === undefined ? await table.insert(row) : await table.replaceIfUnchanged(row, etag);

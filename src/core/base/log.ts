@@ -58,6 +58,7 @@ interface FieldTypes {
   lateMs: number;
   refusedMs: number;
   restoredMs: number;
+  aheadMs: number;
   sinceMs: number;
   range: number;
   ranges: number;

@@ -80,7 +80,8 @@ export async function listIndexedAccounts(
     const listed = listedAccount(account, key, checked.of(hostOf(key)), tools.clock.now(), tools.policy, version);
     return passes(listed, filter) ? listed : undefined;
   };
-  const request = { limit, after, select };
+  const isWhole = Object.keys(filter).every((name) => name === 'owner');
+  const request = { limit, after, select, isWhole };
   const { rows, next = stops?.next } =
     stops === undefined
       ? await readAll(request, filter.owner, budget, tools)
@@ -127,8 +128,8 @@ async function stopsFor(
     return { keys: keys.filter(isWanted).map((key) => ({ key })) };
   }
   if (!isAboutFailures(filter)) return undefined;
-  const marks = await budget.spend(overviewIndex.marked(after, owner, marksPerCall));
+  const { marks, isLast } = await budget.spend(overviewIndex.marked(after, owner, marksPerCall));
   const last = marks.at(-1)?.key;
-  if (last === undefined || marks.length < marksPerCall) return { keys: marks };
+  if (last === undefined || isLast) return { keys: marks };
   return { keys: marks, next: { owner: last.owner, bindingId: last.watch.binding.id, name: behindAll } };
 }

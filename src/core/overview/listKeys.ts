@@ -105,7 +105,7 @@ const readMarked: Read = async ({ owner }, limit, after, budget, { overviewIndex
   const keys: ListedKey[] = [];
   let at = after;
   while (budget.left > 0) {
-    const marks = await budget.spend(index.marked(at, owner, marksPerCall));
+    const { marks, isLast } = await budget.spend(index.marked(at, owner, marksPerCall));
     for (const { key: row } of marks) {
       const { id } = row.watch.binding;
       // The position itself is the last key of the page before.
@@ -115,7 +115,7 @@ const readMarked: Read = async ({ owner }, limit, after, budget, { overviewIndex
       if (key !== undefined) keys.push(key);
       if (keys.length === limit) return { keys, next: at };
     }
-    if (marks.length < marksPerCall) return { keys };
+    if (isLast) return { keys };
   }
   return { keys, ...defined({ next: at }) };
 };

@@ -47,6 +47,10 @@ export interface OverviewWriter {
   /** The same at once, for the daily pass: nothing that this process remembers is taken as known. Throws where `account` logs. */
   accountNow(record: AccountRecord): Promise<void>;
   watchNow(watch: Watch): Promise<void>;
+  /** Removes an account that is gone. */
+  removeNow(account: IndexedAccount): Promise<void>;
+  /** Adds to the counts of the service. */
+  countNow(difference: Counts): Promise<void>;
 }
 
 type WriterDeps = Pick<AccountsDeps, 'bindings' | 'claims' | 'clock' | 'log'> & {
@@ -274,8 +278,25 @@ export function createOverviewWriter(tools: WriterDeps): OverviewWriter {
     async settled() {
       while (work !== undefined) await work;
     },
-    accountNow,
-    watchNow,
+    async accountNow(record) {
+      await accountNow(record);
+      await writeCounts();
+    },
+    async watchNow(watch) {
+      await watchNow(watch);
+      await writeCounts();
+    },
+    async removeNow(account) {
+      await apply(account, undefined);
+      const located = await index.locate(account.name);
+      if (located?.value.instanceId === account.instanceId) await index.removeLocation(located);
+      known.accounts.delete(account.name);
+      await writeCounts();
+    },
+    async countNow(difference) {
+      differenceWaiting = sum(differenceWaiting, difference);
+      await writeCounts();
+    },
   };
 }
 

@@ -31,8 +31,6 @@ export interface OverviewIndex {
   setLocation(account: IndexedAccount): Promise<void>;
   /** Only as it was read. */
   removeLocation(account: Stored<IndexedAccount>): Promise<void>;
-  /** Accounts whose names begin with the text, in order. */
-  named(prefix: string, limit: number, after?: string): Promise<readonly IndexedAccount[]>;
 
   account(at: IndexedAccount): Promise<IndexedAccount | undefined>;
   key(owner: string, bindingId: string): Promise<IndexedKey | undefined>;
@@ -48,11 +46,18 @@ export interface OverviewIndex {
   /** Rows of the owners after this one, in order; absent: of all. */
   ofLaterOwners(owner: string | undefined, limit: number, kind?: 'keys'): Promise<IndexPage>;
 
+  /** The owner behind this one that has rows; absent: the first. */
+  nextOwner(owner: string | undefined): Promise<string | undefined>;
+
   /** Lists a key that is not well apart from the others. */
   mark(key: MarkedKey): Promise<void>;
   unmark(owner: string, bindingId: string): Promise<void>;
   /** Marked keys in order, from that of the position on; of one owner, or of all. */
-  marked(from: IndexPosition | undefined, owner: string | undefined, limit: number): Promise<readonly MarkedKey[]>;
+  marked(
+    from: IndexPosition | undefined,
+    owner: string | undefined,
+    limit: number,
+  ): Promise<{ readonly marks: readonly MarkedKey[]; readonly isLast: boolean }>;
 }
 
 /** An audit entry in the time index, with what its chain is about. */

@@ -21,6 +21,8 @@ export interface ReadRequest<T> {
   readonly after: IndexPosition | undefined;
   /** Undefined: the account is left out. */
   readonly select: (account: ReadAccount) => T | undefined;
+  /** No account is left out: a call reads no more rows than a page needs. */
+  readonly isWhole?: boolean;
 }
 
 export interface ReadPage<T> {
@@ -33,15 +35,18 @@ export interface ReadPage<T> {
 export const behindAll = '~';
 /** The table service returns at most 1,000 rows a call. */
 const rowsPerCall = 1000;
+/** The counts of an owner, a key and an account. */
+const rowsPerAccount = 3;
 
 export async function readAll<T>(
-  { limit, after, select }: ReadRequest<T>,
+  { limit, after, select, isWhole }: ReadRequest<T>,
   owner: string | undefined,
   budget: CallBudget,
   tools: OverviewDeps,
 ): Promise<ReadPage<T>> {
   const index = tools.overviewIndex;
   const versionOf = versionReader(budget, tools);
+  const take = isWhole ? Math.min(rowsPerCall, limit * rowsPerAccount) : rowsPerCall;
   const rows: T[] = [];
   let at = after ?? (owner === undefined ? undefined : { owner });
   // A page can begin between a key and its accounts.
@@ -49,8 +54,8 @@ export async function readAll<T>(
   while (budget.left > 0) {
     const isOfOwner: boolean = at !== undefined && at.bindingId !== behindAll;
     const page = isOfOwner
-      ? await budget.spend(index.ofOwner(at as IndexPosition, rowsPerCall))
-      : await budget.spend(index.ofLaterOwners(at?.owner, rowsPerCall));
+      ? await budget.spend(index.ofOwner(at as IndexPosition, take))
+      : await budget.spend(index.ofLaterOwners(at?.owner, take));
     for (const row of page.rows) {
       if (row.kind === 'key') key = row.key;
       else {

@@ -1,14 +1,18 @@
+import type { LRUCache } from 'lru-cache';
 import type { WorkLock } from '../base/workLock.ts';
 import type { WorkQueue } from '../base/workQueue.ts';
 import type { KeyVaultIdentity } from '../customerKey/binding.ts';
 import type { KeyRef, Principal } from '../customerKey/ports.ts';
 import type { RotationDeps } from '../rotation/deps.ts';
 import type { IdentityDenialStore } from '../watch/ports.ts';
-import type { QueuedWork, RangeStore, SweepMark } from './ports.ts';
+import type { AccountsVisit, QueuedWork, RangeStore, SweepMark } from './ports.ts';
 
 export interface VaultWorkDeps extends RotationDeps {
   readonly vaults: RotationDeps['vaults'] & WorkLock;
   readonly queue: WorkQueue<QueuedWork>;
+  readonly dailyQueue: RotationDeps['dailyQueue'] & WorkQueue<AccountsVisit>;
+  /** Wrapped keys that this process found wrong: they are no samples again until they change. */
+  readonly wrongSamples: LRUCache<string, string>;
   readonly sweepMark: SweepMark;
   readonly ranges: RangeStore;
   readonly identityDenials: IdentityDenialStore;

@@ -3,10 +3,10 @@
  * many accounts share it. What it showed is evidence for the watch, and for nothing else (INV-7).
  */
 import pLimit from 'p-limit';
-import { type ActiveAccount, wrappedByOf } from '../accounts/account.ts';
+import { type ActiveAccount, isWrappedBy, wrappedByOf } from '../accounts/account.ts';
 import { openAccountKey } from '../accounts/accountKey.ts';
 import { auditKeyUses, type KeyUse, recordingKeyVault } from '../accounts/keyUse.ts';
-import { wipe } from '../base/bytes.ts';
+import { hex, sha256, utf8, wipe } from '../base/bytes.ts';
 import type { Cause } from '../base/causes.ts';
 import { defined } from '../base/defined.ts';
 import { LostRace } from '../base/errors.ts';
@@ -23,6 +23,7 @@ import type { Evidence, Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
 import { logKeyStatus } from './keyStatusLog.ts';
 import { isOwnFault } from './ownIdentity.ts';
+import { readIfWhole } from './restoreWatch.ts';
 
 const keyward = { kind: 'keyward', id: 'look' } as const;
 
@@ -74,16 +75,18 @@ export async function lookAtBinding(
   };
   const evidence: Evidence[] = [];
   const unused: string[] = [];
+  const samplesAfter: Record<string, string> = {};
   for (const version of Object.keys(watch.versions)) {
-    const seen = await lookAtVersion(watch, version, when.beganAt, round, service);
-    if (seen === 'unused') unused.push(version);
-    else evidence.push(seen);
+    const look = await lookAtVersion(watch, version, when.beganAt, round, service);
+    if (look.samplesAfter !== undefined) samplesAfter[version] = look.samplesAfter;
+    if (look.seen === 'unused') unused.push(version);
+    else evidence.push(look.seen);
   }
   if (evidence.length === 0) {
     const asleep = await updateWatch(stored, (before) => afterSleep(before, when, service.policy), service);
     return withoutUnused(asleep, unused, service);
   }
-  const observed = await recordLook(stored, evidence, when, service);
+  const observed = await recordLook(stored, evidence, samplesAfter, when, service);
   logKeyStatus(stored.value, observed.value, round.used.at(-1)?.record.owner, service);
   for (const { version, cause = 'none' } of evidence) {
     const status = observed.value.versions[version]?.status;
@@ -98,6 +101,7 @@ const maxVerdictsAtOnce = 60;
 async function recordLook(
   stored: Stored<Watch>,
   evidence: readonly Evidence[],
+  samplesAfter: Readonly<Record<string, string>>,
   when: LookTime,
   service: VaultWorkDeps,
 ): Promise<Stored<Watch>> {
@@ -105,33 +109,75 @@ async function recordLook(
   for (let from = 0; ; from += maxVerdictsAtOnce) {
     const slice = evidence.slice(from, from + maxVerdictsAtOnce);
     const isLast = from + slice.length === evidence.length;
-    const decide = isLast ? afterLook : duringLook;
-    watch = await updateWatch(watch, (before) => decide(before, slice, when, service.policy), service);
+    const decide = (before: Watch) =>
+      isLast
+        ? withSamples(afterLook(before, slice, when, service.policy), samplesAfter)
+        : duringLook(before, slice, when, service.policy);
+    watch = await updateWatch(watch, decide, service);
     if (isLast) return watch;
   }
 }
 
-const maxSamples = 5;
+function withSamples(watch: Watch, samplesAfter: Readonly<Record<string, string>>): Watch {
+  const { samplesAfter: _before, ...rest } = watch;
+  return Object.keys(samplesAfter).length === 0 ? rest : { ...rest, samplesAfter };
+}
 
+/** What the samples of one version showed, and where the next look continues. */
+interface VersionLook {
+  readonly seen: Evidence | 'unused';
+  readonly samplesAfter?: string;
+}
+
+/** A vault answers a sample in a moment, and one that cannot be opened here costs a read. */
+const maxVaultCalls = 20;
+const maxSamples = 500;
+
+/**
+ * Looks with one account's wrapped key after another until the vault has answered for the key: wrong bytes of one account say nothing
+ * about it. A look that reaches its limits continues with the next account at the next look, so no number of wrong rows hides the key.
+ */
 async function lookAtVersion(
   watch: Watch,
   version: string,
   takenAt: EpochMs,
   round: LookRound,
   service: VaultWorkDeps,
-): Promise<Evidence | 'unused'> {
+): Promise<VersionLook> {
+  const { clock, policy, wrongSamples } = service;
   // All evidence of a look is as old as its beginning: so the next look, planned from there, is far enough off to count.
   const about = { bindingId: watch.binding.id, version, takenAt, afterLooks: watch.lookCount };
-  if (round.silence !== undefined) return { ...about, cause: round.silence };
+  if (round.silence !== undefined) return { seen: { ...about, cause: round.silence } };
+  const until = clock.monotonic() + policy.lookDeadlineSeconds * 1000;
   let seen: Evidence | 'unused' = 'unused';
-  let tries = 0;
-  for await (const sample of samplesOf(watch, version, service)) {
-    seen = { ...about, ...(await lookWith(sample, watch, about, round, service)) };
-    tries += 1;
-    // One account's bytes are wrong, which says nothing about the key: look with another's.
-    if (seen.cause !== 'KeyMaterialMismatch' || tries === maxSamples) break;
+  let samplesAfter = watch.samplesAfter?.[version];
+  let [samples, calls] = [0, 0];
+  for await (const { record, position } of samplesOf(watch, version, service)) {
+    const id = sampleId(record);
+    samples += 1;
+    if (!wrongSamples.has(id)) {
+      const { isAboutKey, isCalled, ...shown } = await lookWith(record, watch, about, round, service);
+      if (isAboutKey) return { seen: { ...about, ...shown }, ...defined({ samplesAfter }) };
+      // The vault itself can be at fault for wrong bytes. What does not open before it is called stays wrong.
+      if (isCalled) calls += 1;
+      else wrongSamples.set(id, position);
+    }
+    seen = { ...about, cause: 'KeyMaterialMismatch' };
+    samplesAfter = position;
+    if (samples === maxSamples || calls === maxVaultCalls || clock.monotonic() > until) break;
   }
-  return seen;
+  return { seen, ...defined({ samplesAfter }) };
+}
+
+/** The same account with another wrapped key is another sample. */
+const sampleId = ({ instanceId, wrappedAccountKey }: ActiveAccount): string =>
+  `${instanceId} ${hex(sha256(utf8(wrappedAccountKey)))}`;
+
+interface Sampled {
+  /** False: the bytes of this account are wrong, which says nothing about the key. */
+  readonly isAboutKey: boolean;
+  /** The vault was called. */
+  readonly isCalled: boolean;
 }
 
 async function lookWith(
@@ -140,7 +186,7 @@ async function lookWith(
   when: Pick<Evidence, 'version' | 'takenAt'>,
   round: LookRound,
   service: VaultWorkDeps,
-): Promise<Pick<Evidence, 'cause' | 'controlLook' | 'keyVaultRequestId' | 'principal' | 'isUnnamed'>> {
+): Promise<Pick<Evidence, 'cause' | 'controlLook' | 'keyVaultRequestId' | 'principal' | 'isUnnamed'> & Sampled> {
   const { log, policy } = service;
   const uses: KeyUse[] = [];
   const opened = await openAccountKey(sample, { ...service, keyVault: recordingKeyVault(service.keyVault, uses) });
@@ -154,7 +200,7 @@ async function lookWith(
   if (opened.ok) {
     wipe(opened.value);
     log.info('Checked a key', { ...about, cause: 'none' });
-    return proof;
+    return { ...proof, isAboutKey: true, isCalled: true };
   }
   if (silences.has(opened.cause)) round.silence = opened.cause;
   if (opened.cause === 'KeyMaterialMismatch') log.error('An account key does not match its record', about);
@@ -162,21 +208,34 @@ async function lookWith(
   const cause = (await isOwnFault(watch, denied, sample.owner, service)) ? 'IdentityReplaced' : opened.cause;
   const controlLook = needsControlLook(cause, policy) ? await service.controlLook(watch.binding) : undefined;
   log.info('Checked a key', { ...about, cause, controlLook });
-  return { cause, ...defined({ controlLook }), ...proof };
+  const sampled = { isAboutKey: cause !== 'KeyMaterialMismatch', isCalled: opened.observed.status !== undefined };
+  return { cause, ...defined({ controlLook }), ...proof, ...sampled };
 }
 
-/** Accounts that this version really wraps. Rows are hints: the record decides, and a row that misleads is passed by. */
-async function* samplesOf(watch: Watch, version: string, service: VaultWorkDeps): AsyncGenerator<ActiveAccount> {
+interface Sample {
+  readonly record: ActiveAccount;
+  readonly position: string;
+}
+
+/**
+ * Accounts that this version really wraps, beginning after those that the last look found wrong. Rows are hints: the record decides. A row
+ * that misleads is passed by, and a damaged record stops no other.
+ */
+async function* samplesOf(watch: Watch, version: string, service: VaultWorkDeps): AsyncGenerator<Sample> {
   const bindingId = watch.binding.id;
-  for await (const row of boundAccounts(bindingId, { version }, service)) {
-    const stored = await service.accounts.read(row.value.name);
-    if (stored?.value.lifecycle === 'active' && isWrappedBy(stored.value, bindingId, version)) yield stored.value;
-    else if (service.clock.now() - row.writtenAt > staleRowMs) await service.bindings.removeAccount(bindingId, row);
+  const from = watch.samplesAfter?.[version];
+  const parts = from === undefined ? [{}] : [{ from }, { until: from }];
+  for (const { until, ...wanted } of parts as { from?: string; until?: string }[]) {
+    for await (const row of boundAccounts(bindingId, { version, ...wanted }, service)) {
+      const stored = await readIfWhole(row.value.name, service);
+      if (stored === 'damaged') continue;
+      const record = stored?.value;
+      if (record?.lifecycle === 'active' && isWrappedBy(record, bindingId, version))
+        yield { record, position: row.position };
+      else if (row.ageMs > staleRowMs) await service.bindings.removeAccount(bindingId, row);
+      if (row.position === until) return;
+    }
   }
-}
-
-function isWrappedBy({ encryption }: ActiveAccount, bindingId: string, version: string): boolean {
-  return encryption.type === 'CustomerKey' && encryption.binding.id === bindingId && encryption.version === version;
 }
 
 /**

@@ -1,12 +1,14 @@
 /** An operator's look: at once, and told. What it shows counts like any other look, so asking often confirms nothing sooner. */
 
-import { getAccount } from '../accounts/readAccount.ts';
+import { accountNotFound } from '../accounts/readAccount.ts';
 import { Refusal } from '../base/errors.ts';
+import { fold, parseAccountName } from '../base/names.ts';
 import { vaultIdOf } from '../customerKey/binding.ts';
 import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
 import { auditLooks, type LookRound, lookAtBinding } from './look.ts';
+import { openWatch, watchAccount } from './restoreWatch.ts';
 
 export type LookTarget = { readonly account: string } | { readonly keyIdentifier: string };
 
@@ -18,7 +20,7 @@ export async function lookNow(target: LookTarget, service: VaultWorkDeps): Promi
   const round: LookRound = { used: [] };
   const asked = { ...service, trigger: { trigger: 'admin' } as const };
   for (const id of ids) {
-    const stored = await service.bindings.readWatch(id);
+    const stored = await openWatch(id, asked);
     if (stored === undefined) continue;
     const { value } = await lookAtBinding(stored, round, asked);
     looked.push(value);
@@ -33,8 +35,13 @@ export async function lookNow(target: LookTarget, service: VaultWorkDeps): Promi
 }
 
 async function bindingOfAccount(name: string, service: VaultWorkDeps): Promise<string[]> {
-  const { encryption } = (await getAccount(name, service)).record;
-  if (encryption.type === 'CustomerKey') return [encryption.binding.id];
+  const stored = await service.accounts.read(fold(parseAccountName(name)));
+  if (stored?.value.lifecycle !== 'active') throw accountNotFound(name);
+  const { encryption } = stored.value;
+  if (encryption.type === 'CustomerKey') {
+    await watchAccount(stored.value, encryption, service);
+    return [encryption.binding.id];
+  }
   throw new Refusal('NotFound', 'The account uses the system key, so it has no customer key to check.', {
     target: 'account',
   });
@@ -44,7 +51,7 @@ async function bindingOfAccount(name: string, service: VaultWorkDeps): Promise<s
 async function bindingsOfKey({ keyIdentifier }: { keyIdentifier: string }, service: VaultWorkDeps): Promise<string[]> {
   const key = parseKeyIdentifier(keyIdentifier, service.cloud);
   const ids = await service.vaults.bindings(vaultIdOf(key.vaultHost));
-  const watches = await Promise.all(ids.map((id) => service.bindings.readWatch(id)));
+  const watches = await Promise.all(ids.map((id) => openWatch(id, service)));
   // A copied row can name a binding of another vault (INV-13).
   return watches.flatMap((watch) => {
     const { id, keyName, vaultHost } = watch?.value.binding ?? {};

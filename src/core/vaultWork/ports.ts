@@ -7,6 +7,12 @@ import type { RangeWork } from './ranges.ts';
 /** A message of the queue vault-work: one vault's work, or that of a range of vaults in a sweep. */
 export type QueuedWork = VaultWork | RangeWork;
 
+/** A page of the daily pass over the accounts: it finds what looks do not cover. */
+export interface AccountsVisit {
+  readonly visit: 'accounts';
+  readonly after?: string;
+}
+
 /** When the last sweep ended: shows whether the timer runs. */
 export interface SweepMark {
   read(): Promise<EpochMs | undefined>;
@@ -21,6 +27,8 @@ export interface RangePass {
   /** The last vault that the pass has checked. Absent before the first, and when the pass is over. */
   readonly after?: string;
   readonly vaults: number;
+  /** The first digits of the ids of all bindings: Keyward deletes none, so one that is missing in the next pass is lost. */
+  readonly bindings: readonly string[];
   /** Bindings whose work failed. */
   readonly failed: number;
   /** Keys by status, each by the worst of its versions in use. */

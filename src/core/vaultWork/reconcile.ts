@@ -11,6 +11,7 @@ import { boundAccounts } from '../watch/boundAccounts.ts';
 import { updateWatch } from '../watch/updateWatch.ts';
 import type { Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
+import { readIfWhole } from './restoreWatch.ts';
 
 export async function reconcile(
   stored: Stored<Watch>,
@@ -30,8 +31,9 @@ export async function reconcile(
 
 /** Whether there was anything to write. */
 async function reconcileAccount(name: string, watch: Watch, service: VaultWorkDeps): Promise<boolean> {
-  const stored = await service.accounts.read(name);
-  if (stored === undefined) return false;
+  const stored = await readIfWhole(name, service);
+  // A damaged record cannot take an entry. The binding's own chain has it.
+  if (stored === undefined || stored === 'damaged') return false;
   const { value } = stored;
   const { record, facts } = value.lifecycle === 'active' ? catchUp(value, watch) : catchUpDeleted(value, watch);
   if (facts.length > 0) await saveAccount(stored, record, facts, service);

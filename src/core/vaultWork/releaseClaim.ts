@@ -11,6 +11,7 @@ import { claimsOf } from '../customerKey/claims.ts';
 import type { Claim, ClaimKind } from '../customerKey/ports.ts';
 import { type BoundRow, boundAccounts, staleRowMs } from '../watch/boundAccounts.ts';
 import type { VaultWorkDeps } from './deps.ts';
+import { readIfWhole } from './restoreWatch.ts';
 
 export interface ClaimName {
   readonly kind: ClaimKind;
@@ -85,10 +86,11 @@ async function* vaultsOf({ kind, value }: ClaimName, { vaults }: VaultWorkDeps):
 const isThrough = (claims: readonly [ClaimKind, string][], { kind, value }: ClaimName): boolean =>
   claims.some(([k, v]) => k === kind && fold(v) === fold(value));
 
-/** The record says so, or nobody knows yet: a row is put down before its record is written. */
-async function mayStand(row: BoundRow, bindingId: string, { accounts, clock }: VaultWorkDeps): Promise<boolean> {
-  if (clock.now() - row.writtenAt < staleRowMs) return true;
-  const stored = await accounts.read(row.value.name);
+/** The record says so, or the record is not known: a row is stored before its record, and a record can be damaged. */
+async function mayStand(row: BoundRow, bindingId: string, service: VaultWorkDeps): Promise<boolean> {
+  if (row.ageMs < staleRowMs) return true;
+  const stored = await readIfWhole(row.value.name, service);
+  if (stored === 'damaged') return true;
   if (stored?.value.lifecycle !== 'active' || stored.value.instanceId !== row.value.instanceId) return false;
   const { encryption } = stored.value;
   return encryption.type === 'CustomerKey' && encryption.binding.id === bindingId;

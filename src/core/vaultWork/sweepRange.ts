@@ -22,6 +22,8 @@ const vaultsAtOnce = 16;
 const rowsAPage = 256;
 /** How long one message works; functionTimeout in host.json is far above it. */
 const workMs = 120_000;
+/** Of a binding's id. */
+const digits = 8;
 /** How long a worker that died keeps others off its range: less than a sweep's period, so that the next sweep finds it free. */
 const leaseMs = 30_000;
 
@@ -46,7 +48,7 @@ export async function sweepRange(work: RangeWork, tools: VaultWorkDeps): Promise
   const first = await vaults.page(rangeOf(work), rowsAPage);
   // Most ranges of a small installation: they cost two reads a sweep.
   if (first.vaults.length === 0 && (await ranges.read(work)).last?.vaults === 0) return;
-  const ticket = await vaults.beginWork(lockOf(work), now, now + leaseMs);
+  const ticket = await vaults.beginWork(lockOf(work), leaseMs);
   if (ticket === undefined) return;
   let held: WorkTicket | undefined = ticket;
   let isOver = false;
@@ -66,6 +68,7 @@ export async function sweepRange(work: RangeWork, tools: VaultWorkDeps): Promise
 const newPass = (beganAt: EpochMs): RangePass => ({
   beganAt,
   vaults: 0,
+  bindings: [],
   failed: 0,
   keys: { Accessible: 0, Suspect: 0, Inaccessible: 0, Unreachable: 0 },
 });
@@ -88,21 +91,30 @@ async function sweepFrom(began: RangePass, worker: RangeWorker, first?: VaultPag
   return true;
 }
 
-async function endPass({ after: _over, ...pass }: RangePass, { work, service }: RangeWorker): Promise<void> {
+async function endPass({ after: _over, ...pass }: RangePass, { work, service, last }: RangeWorker): Promise<void> {
   const endedAt = service.clock.now();
+  const found = new Set(pass.bindings);
+  const lost = last?.bindings.filter((binding) => !found.has(binding)) ?? [];
+  if (lost.length > 0) await searchLost(lost.length, service);
   await service.ranges.write(work, { last: { ...pass, endedAt } });
   measure(service.log, 'keyward.ranges.ms', endedAt - pass.beganAt, {});
   if (pass.oldestLookAt !== undefined) measure(service.log, 'keyward.looks.oldest.ms', endedAt - pass.oldestLookAt, {});
 }
 
-type Swept = SweptVault & { readonly id: string };
+/** The rows by which sweeps find bindings are gone. The records of the accounts name them. */
+async function searchLost(count: number, { log, dailyQueue }: VaultWorkDeps): Promise<void> {
+  log.error('Keys are missing in the sweep', { count });
+  await dailyQueue.send({ visit: 'accounts' });
+}
+
+type Swept = SweptVault & VaultBindings;
 
 /** The vaults that were begun before the deadline, in order: those behind them are left. */
 async function sweepPage(vaults: readonly VaultBindings[], worker: RangeWorker): Promise<Swept[]> {
   const isInTime = async () => (await keepLock(worker)) && worker.service.clock.now() < worker.until;
   const swept = await pLimit(vaultsAtOnce).map(vaults, async (vault): Promise<Swept | undefined> => {
     if (!(await isInTime())) return undefined;
-    return { ...(await sweepSafely(vault, isInTime, worker.service)), id: vault.id };
+    return { ...(await sweepSafely(vault, isInTime, worker.service)), ...vault };
   });
   const end = swept.indexOf(undefined);
   return (end === -1 ? swept : swept.slice(0, end)).filter((one) => one !== undefined);
@@ -127,13 +139,13 @@ async function keepLock(worker: RangeWorker): Promise<boolean> {
   const now = service.clock.now();
   if (ticket !== undefined && now - worker.keptAt > leaseMs / 3) {
     worker.keptAt = now;
-    worker.ticket = await service.vaults.keepWork(lockOf(work), ticket, now + leaseMs);
+    worker.ticket = await service.vaults.keepWork(lockOf(work), ticket, leaseMs);
   }
   return worker.ticket !== undefined;
 }
 
 /** A binding whose work failed is as old as the last pass found its range: what nothing is known of does not look young. */
-function withVault(pass: RangePass, { id, watches, failed }: Swept, last: RangeState['last']): RangePass {
+function withVault(pass: RangePass, { id, bindings, watches, failed }: Swept, last: RangeState['last']): RangePass {
   const keys: Record<WatchStatus, number> = { ...pass.keys };
   for (const watch of watches) keys[statusOfKey(watch)] += 1;
   const unknown = failed === 0 ? [] : [last?.oldestLookAt ?? pass.beganAt];
@@ -143,6 +155,7 @@ function withVault(pass: RangePass, { id, watches, failed }: Swept, last: RangeS
     ...pass,
     after: id,
     vaults: pass.vaults + 1,
+    bindings: [...pass.bindings, ...bindings.map((bindingId) => bindingId.slice(0, digits))],
     failed: pass.failed + failed,
     keys,
     ...defined({ oldestLookAt: looks.length === 0 ? undefined : Math.min(...looks) }),

@@ -13,7 +13,8 @@ import type { VaultBindings } from '../watch/ports.ts';
 import type { Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
 import { auditLooks, type LookRound, lookAtBinding } from './look.ts';
-import { isBeforeNextSweep, nextWakeOf, noteLateness } from './wake.ts';
+import { openWatch } from './restoreWatch.ts';
+import { isBeforeNextSweep, logPlans, nextWakeOf } from './wake.ts';
 
 export interface SweptVault {
   readonly watches: readonly Watch[];
@@ -68,9 +69,9 @@ async function sweepBinding(
   round: LookRound,
   service: VaultWorkDeps,
 ): Promise<Stored<Watch> | undefined> {
-  const stored = await service.bindings.readWatch(bindingId);
+  const stored = await openWatch(bindingId, service);
   if (stored === undefined) return undefined;
-  noteLateness(stored.value, service);
+  logPlans(stored.value, service);
   const isDue = isLookDue(stored.value, service.clock.now(), true, service.policy);
   const seen = isDue ? await lookAtBinding(stored, round, service) : stored;
   return isCheckedHere(seen.value, service) ? checkLatest(seen, service) : seen;

@@ -12,16 +12,18 @@ import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { WorkTicket } from '../base/workLock.ts';
 import { followLatest, isFollowDue, type VersionCheck } from '../rotation/followLatestVersion.ts';
+import { logFutureTime } from '../watch/futureTime.ts';
 import { isLookDue, soonest } from '../watch/lookSchedule.ts';
 import { createPacedKeyVault } from '../watch/pacedKeyVault.ts';
 import type { VaultWork } from '../watch/ports.ts';
 import { updateWatch } from '../watch/updateWatch.ts';
-import { costOf } from '../watch/vaultBudget.ts';
+import { type Budget, costOf } from '../watch/vaultBudget.ts';
 import type { Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
 import { auditLooks, type LookRound, lookAtBinding } from './look.ts';
 import { reconcile } from './reconcile.ts';
-import { isBeforeNextSweep, nextWakeOf, noteLateness } from './wake.ts';
+import { openWatch } from './restoreWatch.ts';
+import { isBeforeNextSweep, logPlans, nextWakeOf } from './wake.ts';
 
 /** How long one message of work goes on; functionTimeout in host.json is far above it. */
 const budgetMs = 120_000;
@@ -55,7 +57,7 @@ async function requestLooks(
 ): Promise<Set<EpochMs>> {
   const starts = new Set<EpochMs>();
   for (const id of ids) {
-    const stored = await service.bindings.readWatch(id);
+    const stored = await openWatch(id, service);
     if (stored === undefined) continue;
     if (wanted.keyName !== undefined && stored.value.binding.keyName !== wanted.keyName) continue;
     const asked = await updateWatch(stored, (watch) => broughtForward(watch, now, service.policy), service);
@@ -95,10 +97,13 @@ async function workOnDue(
   const began = clock.now();
   const eventId = service.trigger?.eventId;
   const event = eventId === undefined ? {} : { eventId };
-  const ticket = await vaults.beginWork(vault, began, began + policy.workerLeaseSeconds * 1000);
-  if (ticket === undefined)
-    return queue.send({ vault, requestedBy: isSweep ? 'sweep' : 'wake', ...event }, busyDelayMs);
-  const spending = createPacedKeyVault(() => vaults.readBudget(vault), service);
+  const ticket = await vaults.beginWork(vault, policy.workerLeaseSeconds * 1000);
+  if (ticket === undefined) {
+    if (await vaults.mayWait(vault, busyDelayMs))
+      await queue.send({ vault, requestedBy: isSweep ? 'sweep' : 'wake', ...event }, busyDelayMs);
+    return;
+  }
+  const spending = createPacedKeyVault(() => readBudget(vault, service), service);
   const about = { vault, ids, began, service, ticket, keptAt: began, left: policy.accountsPerMessage };
   const message: Message = { ...about, spending, runs: new Map(), wakes: new Map() };
   try {
@@ -112,6 +117,12 @@ async function workOnDue(
   const wakeAt = Math.min(...message.wakes.values());
   if (isBeforeNextSweep(wakeAt, clock.now(), policy))
     await queue.send({ vault, requestedBy: 'wake' }, Math.max(0, wakeAt - clock.now()));
+}
+
+async function readBudget(vault: string, { vaults, clock, log }: VaultWorkDeps): Promise<Budget | undefined> {
+  const budget = await vaults.readBudget(vault);
+  if (budget !== undefined) logFutureTime(`vaults/${vault}/budget`, budget.at, clock.now(), log);
+  return budget;
 }
 
 /**
@@ -174,7 +185,7 @@ async function keepWork(message: Message): Promise<boolean> {
   const leaseMs = service.policy.workerLeaseSeconds * 1000;
   if (ticket !== undefined && now - message.keptAt > leaseMs / 3) {
     message.keptAt = now;
-    message.ticket = await service.vaults.keepWork(vault, ticket, now + leaseMs);
+    message.ticket = await service.vaults.keepWork(vault, ticket, leaseMs);
   }
   return message.ticket !== undefined;
 }
@@ -182,9 +193,9 @@ async function keepWork(message: Message): Promise<boolean> {
 /** The watch after its look, and its accounts' audit; none when there is more audit to write than fits a message. */
 async function lookIfDue(id: string, isSweep: boolean, round: LookRound, message: Message): Promise<Stored<Watch>[]> {
   const { service, spending, wakes } = message;
-  let watch = await service.bindings.readWatch(id);
+  let watch = await openWatch(id, service);
   if (watch === undefined) return [];
-  noteLateness(watch.value, service);
+  logPlans(watch.value, service);
   if (isLookDue(watch.value, service.clock.now(), isSweep, service.policy)) {
     const keyVault = spending.counted(costOf(watch.value.latest));
     watch = await lookAtBinding(watch, round, { ...service, keyVault });

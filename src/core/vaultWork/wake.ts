@@ -1,7 +1,7 @@
 /** When a vault's worker is needed before the next sweep. */
 import type { Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
-import { isSilent } from '../watch/lookSchedule.ts';
+import { isSilent, logFuturePlans } from '../watch/lookSchedule.ts';
 import type { Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
 
@@ -16,8 +16,12 @@ export const nextWakeOf = (watch: Watch): EpochMs =>
 export const isBeforeNextSweep = (wakeAt: EpochMs, now: EpochMs, policy: Policy): boolean =>
   wakeAt < now + (policy.lookIntervalHealthySeconds - policy.lookSpacingSeconds) * 1000;
 
-/** A look that comes a whole interval late shows that sweeps, or workers, do not keep up: docs/operations.md has the alert. */
-export function noteLateness(watch: Watch, { clock, policy, log }: VaultWorkDeps): void {
+/**
+ * A look that comes a whole interval late shows that sweeps, or workers, do not keep up: docs/operations.md has the alert. A plan from
+ * the future shows a host with a wrong clock.
+ */
+export function logPlans(watch: Watch, { clock, policy, log }: VaultWorkDeps): void {
+  logFuturePlans(watch, clock.now(), policy, log);
   const lateMs = clock.now() - watch.nextLookAt;
   if (lateMs > policy.lookIntervalHealthySeconds * 1000)
     log.warn('A key check came late', { bindingId: watch.binding.id, lateMs });

@@ -13,10 +13,10 @@ export const staleRowMs = 3_600_000;
 
 export async function* boundAccounts(
   bindingId: string,
-  wanted: Pick<AccountPageRequest, 'version' | 'onlyFollowing'>,
+  wanted: Pick<AccountPageRequest, 'version' | 'onlyFollowing' | 'from'>,
   service: Pick<WatchDeps, 'bindings'>,
 ): AsyncGenerator<BoundRow> {
-  let from: string | undefined;
+  let { from } = wanted;
   do {
     const page = await service.bindings.accounts(bindingId, {
       ...wanted,
@@ -26,6 +26,21 @@ export async function* boundAccounts(
     yield* page.rows;
     from = page.next;
   } while (from !== undefined);
+}
+
+/** Each version that a row names, once: a query each, however many accounts there are. */
+export async function* boundVersions(
+  bindingId: string,
+  { bindings }: Pick<WatchDeps, 'bindings'>,
+): AsyncGenerator<string> {
+  for (let from: string | undefined; ; ) {
+    const { rows, next } = await bindings.accounts(bindingId, { limit: 1, ...defined({ from }) });
+    const version = rows[0]?.value.version;
+    if (version !== undefined) yield version;
+    if (next === undefined) return;
+    // `;` is the character after the `:` behind the version.
+    from = version === undefined ? next : `bound:${version};`;
+  }
 }
 
 export async function isAnyBound(

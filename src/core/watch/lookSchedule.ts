@@ -1,7 +1,9 @@
 /** When looks and version checks are due, and the watch after one. Pure. */
+import type { Log } from '../base/log.ts';
 import type { Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { WatchStatus } from '../base/vocabulary.ts';
+import { clockToleranceMs, logFutureTime } from './futureTime.ts';
 import { observe } from './judge.ts';
 import { type LookTime, provenTimeAt } from './provenTime.ts';
 import type { Evidence, Watch } from './watch.ts';
@@ -55,9 +57,6 @@ function intervalSeconds(status: WatchStatus, policy: Policy): number {
   }
 }
 
-/** Clocks of hosts that agree differ by less. */
-const clockToleranceMs = 5_000;
-
 /**
  * Whether a look is due. A sweep looks at every binding that was not looked at just before: a look that is due a moment after the
  * sweep would wait for the next one. So no two looks are further apart than one sweep and `lookSpacingSeconds`.
@@ -68,6 +67,13 @@ export function isLookDue(watch: Watch, now: EpochMs, isSweep: boolean, policy: 
     return true;
   const isHealthyPace = watch.nextLookAt - watch.lastLookAt >= policy.lookIntervalHealthySeconds * 1000;
   return isSweep && isHealthyPace && watch.lastLookAt + policy.lookSpacingSeconds * 1000 <= now;
+}
+
+/** The times of a watch that a look, and a version check, do not wait for. */
+export function logFuturePlans(watch: Watch, now: EpochMs, policy: Policy, log: Log): void {
+  const row = `bindings/${watch.binding.id}/watch`;
+  logFutureTime(row, watch.nextLookAt, now + plannedIntervalMs(watch, policy), log);
+  logFutureTime(row, watch.nextVersionCheckAt, now + longestVersionWaitMs(watch, policy), log);
 }
 
 /** The same for the latest version: a sweep does early what would be due before the next one is half-way. */

@@ -1,7 +1,6 @@
 /** What the watch capability needs from outside: bindings with their bound accounts, and vaults with their work. */
 import type { AuditEntry, Trigger } from '../audit/auditEntry.ts';
 import type { Stored } from '../base/stored.ts';
-import type { EpochMs } from '../base/time.ts';
 import type { KeyVaultIdentity } from '../customerKey/binding.ts';
 import type { IdentityDenials } from './identityDenials.ts';
 import type { Budget } from './vaultBudget.ts';
@@ -18,8 +17,16 @@ export interface BoundAccount {
   readonly follows: boolean;
 }
 
+/** A row that is damaged names its account by its key, which is enough for a hint. */
+export type StoredBound = Stored<BoundAccount> & { readonly isDamaged?: true };
+
 export interface BoundPage {
-  readonly rows: readonly (Stored<BoundAccount> & { readonly writtenAt: EpochMs })[];
+  readonly rows: readonly (StoredBound & {
+    /** Since the row was written, by the clock of the tables. */
+    readonly ageMs: number;
+    /** Give it back as `from` to continue after this row. */
+    readonly position: string;
+  })[];
   /** Give it back to continue. Absent on the last page. */
   readonly next?: string;
 }
@@ -35,8 +42,10 @@ export interface AccountPageRequest {
 /** Watches with their audit entries, one partition per binding. */
 export interface WatchStore {
   readWatch(bindingId: string): Promise<Stored<Watch> | undefined>;
-  /** Insert if absent. @throws LostRace when it exists. */
-  createWatch(watch: Watch, entries: readonly AuditEntry[]): Promise<void>;
+  /** Inserts if absent, or replaces the damaged row of this ETag. @throws LostRace when there is another watch. */
+  createWatch(watch: Watch, entries: readonly AuditEntry[], damagedEtag?: string): Promise<void>;
+  /** The ETag of a watch that is damaged; undefined where it is whole, or there is none. */
+  damagedWatch(bindingId: string): Promise<string | undefined>;
   /** @throws LostRace when the etag no longer fits. Answers with the new etag. */
   saveWatch(watch: Stored<Watch>, entries: readonly AuditEntry[]): Promise<Stored<Watch>>;
 }
@@ -45,7 +54,7 @@ export interface WatchStore {
 export interface BoundAccountStore {
   /** Idempotent; changes the row's etag every time. */
   putAccount(bindingId: string, account: BoundAccount): Promise<void>;
-  readAccount(bindingId: string, account: BoundAccount): Promise<Stored<BoundAccount> | undefined>;
+  readAccount(bindingId: string, account: BoundAccount): Promise<StoredBound | undefined>;
   /** Only while the etag fits; a row that has changed, or is gone, is left as it is. */
   removeAccount(bindingId: string, row: Stored<BoundAccount>): Promise<void>;
   accounts(bindingId: string, page: AccountPageRequest): Promise<BoundPage>;
@@ -87,6 +96,7 @@ export interface VaultBudgets {
 
 /** One row for each identity of Keyward that vaults denied. */
 export interface IdentityDenialStore {
+  /** A damaged row counts as one without denials, so that it holds no denial back and stops no look. */
   read(identity: KeyVaultIdentity): Promise<Stored<IdentityDenials> | undefined>;
   /** Inserts without an ETag. False: another writer was faster. */
   write(denials: IdentityDenials, etag?: string): Promise<boolean>;

@@ -58,9 +58,17 @@ export function costOf(key: KeyKind | undefined): number {
   return 10 / (per10 ?? otherPer10Seconds);
 }
 
+/** The same budget on a clock that shows less: that of another host, or one that went back. It loses no time to the difference. */
+function onClock(budget: Budget, now: EpochMs): Budget {
+  const aheadMs = budget.at - now;
+  const { slowedAt, quietUntil } = budget;
+  return { ...budget, at: now, slowedAt: slowedAt - aheadMs, quietUntil: quietUntil - aheadMs };
+}
+
 /** The budget as it stands now. A clock that went back fills nothing. */
 export function filled(budget: Budget, share: number, now: EpochMs): Budget {
-  const elapsed = Math.max(0, now - budget.at) / 1000;
+  if (now < budget.at) return onClock(budget, now);
+  const elapsed = (now - budget.at) / 1000;
   if (elapsed === 0) return budget;
   // Only time in which the vault was asked shows that it bears more.
   const asking = Math.min(elapsed, Math.max(0, now - budget.quietUntil) / 1000);

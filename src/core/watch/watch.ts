@@ -129,6 +129,8 @@ export interface Watch {
   readonly provenBy?: Principal;
   /** The principal of the last call that names one: the one to grant. */
   readonly calledAs?: Principal;
+  /** By version: looks begin with the account after this one, because those before it have wrong wrapped keys. */
+  readonly samplesAfter?: Readonly<Record<string, string>>;
   /** Time that has passed for sure, from look to look. Absent before the first one. */
   readonly provenTime?: ProvenTime;
   readonly audit: { readonly sequence: number; readonly hash: string };

@@ -12,6 +12,7 @@ import { reportLateVerification, verifyAllChains } from '../../core/attestation/
 import { maxAccountNameLength } from '../../core/base/names.ts';
 import { ringNames } from '../../core/base/vocabulary.ts';
 import { clearRows, processAccounts } from '../../core/dailyPass.ts';
+import { compareOwners } from '../../core/overview/compareIndex.ts';
 import { workOnPass } from '../../core/reseal/resealPass.ts';
 import { lookAtOperatorKeys } from '../../core/rings/maintainRings.ts';
 import { rekeySecrets } from '../../core/secrets/rekeySecrets.ts';
@@ -19,6 +20,7 @@ import { inInvocation, keyward } from '../pipeline/service.ts';
 
 export const dailyMessage = z.union([
   z.strictObject({ visit: z.literal('accounts'), after: z.string().max(maxAccountNameLength).optional() }),
+  z.strictObject({ visit: z.literal('overview'), after: z.string().max(128).optional() }),
   z.strictObject({ visit: z.literal('rows'), vault: z.string().regex(/^[0-9a-f]{32}$/) }),
   z.strictObject({
     visit: z.literal('secrets'),
@@ -47,6 +49,7 @@ export const startDailyPass: TimerHandler = (_timer, context) =>
     await dailyQueue.send({ visit: 'accounts' });
     await dailyQueue.send({ visit: 'chains' });
     await dailyQueue.send({ visit: 'operations' });
+    await dailyQueue.send({ visit: 'overview' });
     for await (const vault of vaults.list()) await dailyQueue.send({ visit: 'rows', vault });
   });
 
@@ -62,6 +65,10 @@ export const dailyPass: StorageQueueHandler = (input, context) =>
     if (message.data.visit === 'secrets') {
       const next = await rekeySecrets(message.data, service);
       return next && service.dailyQueue.send(next.work, next.delayMs);
+    }
+    if (message.data.visit === 'overview') {
+      const owner = await compareOwners(message.data.after, service);
+      return owner === undefined ? undefined : service.dailyQueue.send({ visit: 'overview', after: owner });
     }
     if (message.data.visit === 'ring') return workOnPass(message.data.ring, service);
     if (message.data.visit === 'operatorKeys') return lookAtOperatorKeys(message.data.requestedAt, service);
