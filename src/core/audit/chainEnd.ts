@@ -1,6 +1,6 @@
 /**
- * What a chain shows where the row that should name its head is damaged or missing. A damaged entry takes its place and nothing else, so
- * that the chain continues behind it. Verification names the entry.
+ * The facts that a chain shows when the row with its head is damaged or missing. A damaged entry takes its own position
+ * only, so the chain continues after it. Verification names the entry.
  */
 import type { Keks } from '../crypto/keks.ts';
 import type { AuditEntry, ChainHead } from './auditEntry.ts';
@@ -16,7 +16,7 @@ interface ReadableChain {
 
 export interface PlacedEntry {
   readonly position: number;
-  /** Undefined: Keyward did not write what is there. */
+  /** Undefined: Keyward did not write the stored row. */
   readonly entry: AuditEntry | undefined;
 }
 
@@ -34,7 +34,7 @@ export async function* placedEntries({ id, page }: ReadableChain, audit: Keks): 
   }
 }
 
-/** The head behind this row. The hash of a damaged entry is not known, and the next entry follows none. */
+/** The head after this row. The hash of a damaged entry is unknown, and the next entry follows none. */
 export const headBehind = ({ position, entry }: PlacedEntry): ChainHead => ({
   sequence: position,
   hash: entry?.hash ?? '',

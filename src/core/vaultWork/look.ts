@@ -1,6 +1,6 @@
 /**
- * A look: one remote unwrap of a real wrapped account key for each version of a binding that still wraps somebody, however
- * many accounts share it. What it showed is evidence for the watch, and for nothing else (INV-7).
+ * A look: one remote unwrap of a real wrapped account key for each version of a binding that still wraps one, for any
+ * number of accounts that share it. The result is evidence for the watch, and for nothing else (INV-7).
  */
 import pLimit from 'p-limit';
 import { type ActiveAccount, isWrappedBy, wrappedByOf } from '../accounts/account.ts';
@@ -27,16 +27,19 @@ import { readIfWhole } from './restoreWatch.ts';
 
 const keyward = { kind: 'keyward', id: 'look' } as const;
 
-/** What the looks of one round at a vault have in common: a vault that does not answer is asked once for all its keys. */
+/**
+ * The state that the looks of one round at a vault share. After a vault did not answer once, the round sends no more
+ * calls for its other keys.
+ */
 export interface LookRound {
   silence?: Cause;
-  /** Told once the looks are done: they wait for nobody's audit. */
+  /** Audited after the looks, so that no look waits for the audit of an account. */
   readonly used: { readonly record: ActiveAccount; readonly uses: readonly KeyUse[] }[];
 }
 
 const tellAtOnce = 10;
 
-/** `keep` comes after each: the worker goes on to be the vault's, however slowly the tables answer. */
+/** `keep` runs after each entry, so that the worker holds its vault even when the tables answer slowly. */
 export async function auditLooks(
   { used }: LookRound,
   service: VaultWorkDeps,
@@ -51,7 +54,9 @@ export async function auditLooks(
   await Promise.all(used.splice(0).map(tell));
 }
 
-/** Causes that speak of the vault, or the way to it: asking for its next key would only wait, or burden it, again. */
+/**
+ * Causes about the vault or the network: a call for the vault's next key would only wait, or burden the vault, again.
+ */
 const silences: ReadonlySet<Cause> = new Set([
   'Throttled',
   'VaultTimeout',
@@ -60,7 +65,7 @@ const silences: ReadonlySet<Cause> = new Set([
   'TlsFailure',
 ]);
 
-/** Looks at every version in use, and records what was seen. */
+/** Looks at every version in use, and records the results. */
 export async function lookAtBinding(
   stored: Stored<Watch>,
   round: LookRound,
@@ -95,7 +100,7 @@ export async function lookAtBinding(
   return unused.length === 0 ? observed : withoutUnused(observed, unused, service);
 }
 
-/** Each verdict that changes has an audit entry, and a batch of the tables holds 100 rows with the watch's own. */
+/** Each changed verdict has an audit entry. A batch of the tables holds 100 rows, with the watch's own. */
 const maxVerdictsAtOnce = 60;
 
 async function recordLook(
@@ -123,19 +128,20 @@ function withSamples(watch: Watch, samplesAfter: Readonly<Record<string, string>
   return Object.keys(samplesAfter).length === 0 ? rest : { ...rest, samplesAfter };
 }
 
-/** What the samples of one version showed, and where the next look continues. */
+/** The results of the samples of one version, and where the next look continues. */
 interface VersionLook {
   readonly seen: Evidence | 'unused';
   readonly samplesAfter?: string;
 }
 
-/** A vault answers a sample in a moment, and one that cannot be opened here costs a read. */
+/** A vault answers a sample quickly, and a sample that cannot be opened here costs a read. */
 const maxVaultCalls = 20;
 const maxSamples = 500;
 
 /**
- * Looks with one account's wrapped key after another until the vault has answered for the key: wrong bytes of one account say nothing
- * about it. A look that reaches its limits continues with the next account at the next look, so no number of wrong rows hides the key.
+ * Looks with the wrapped keys of one account after another until the vault has answered for the key: wrong bytes of one
+ * account say nothing about the key. A look that reaches its limits continues with the next account at the next look,
+ * so that no number of wrong rows hides the key.
  */
 async function lookAtVersion(
   watch: Watch,
@@ -145,7 +151,8 @@ async function lookAtVersion(
   service: VaultWorkDeps,
 ): Promise<VersionLook> {
   const { clock, policy, wrongSamples } = service;
-  // All evidence of a look is as old as its beginning: so the next look, planned from there, is far enough off to count.
+  // All evidence of a look has the time of its start. So the next look, which is planned from that time, is late enough
+  // to count.
   const about = { bindingId: watch.binding.id, version, takenAt, afterLooks: watch.lookCount };
   if (round.silence !== undefined) return { seen: { ...about, cause: round.silence } };
   const until = clock.monotonic() + policy.lookDeadlineSeconds * 1000;
@@ -158,7 +165,7 @@ async function lookAtVersion(
     if (!wrongSamples.has(id)) {
       const { isAboutKey, isCalled, ...shown } = await lookWith(record, watch, about, round, service);
       if (isAboutKey) return { seen: { ...about, ...shown }, ...defined({ samplesAfter }) };
-      // The vault itself can be at fault for wrong bytes. What does not open before it is called stays wrong.
+      // The vault itself can cause wrong bytes. A sample that fails before the call stays wrong.
       if (isCalled) calls += 1;
       else wrongSamples.set(id, position);
     }
@@ -218,8 +225,8 @@ interface Sample {
 }
 
 /**
- * Accounts that this version really wraps, beginning after those that the last look found wrong. Rows are hints: the record decides. A row
- * that misleads is passed by, and a damaged record stops no other.
+ * The accounts that this version really wraps, starting after those that the last look found wrong. Rows are hints, and
+ * the record decides. A surplus row is skipped, and a damaged record stops no other.
  */
 async function* samplesOf(watch: Watch, version: string, service: VaultWorkDeps): AsyncGenerator<Sample> {
   const bindingId = watch.binding.id;
@@ -239,8 +246,8 @@ async function* samplesOf(watch: Watch, version: string, service: VaultWorkDeps)
 }
 
 /**
- * A version that wraps nobody leaves the watch, once no row names it. A row is put down before its version is made known to the
- * watch, so whoever moves onto the version meanwhile changes the watch, and this write loses the race.
+ * A version without accounts leaves the watch when no row names it. A row is stored before the watch learns its
+ * version. So an account that changes to the version at the same time changes the watch, and this write loses the race.
  */
 async function withoutUnused(
   stored: Stored<Watch>,

@@ -1,4 +1,7 @@
-/** An operator's look: at once, and told. What it shows counts like any other look, so asking often confirms nothing sooner. */
+/**
+ * A look that an operator requests: it runs at once and returns its result. It counts like any other look, so frequent
+ * requests do not confirm a denial sooner.
+ */
 
 import { accountNotFound } from '../accounts/readAccount.ts';
 import { Refusal } from '../base/errors.ts';
@@ -12,7 +15,7 @@ import { openWatch, watchAccount } from './restoreWatch.ts';
 
 export type LookTarget = { readonly account: string } | { readonly keyIdentifier: string };
 
-/** The watches after the look. @throws Refusal when nothing is bound to what is named. */
+/** The watches after the look. @throws Refusal when no account uses the named key. */
 export async function lookNow(target: LookTarget, service: VaultWorkDeps): Promise<Watch[]> {
   const ids =
     'account' in target ? await bindingOfAccount(target.account, service) : await bindingsOfKey(target, service);
@@ -24,7 +27,7 @@ export async function lookNow(target: LookTarget, service: VaultWorkDeps): Promi
     if (stored === undefined) continue;
     const { value } = await lookAtBinding(stored, round, asked);
     looked.push(value);
-    // Accounts' audit, and the next look of a Suspect key, are the worker's.
+    // The vault's worker writes the accounts' audit and makes the next look at a Suspect key.
     await service.queue.send({ vault: vaultIdOf(value.binding.vaultHost), requestedBy: 'admin' });
   }
   await auditLooks(round, asked);
@@ -47,7 +50,7 @@ async function bindingOfAccount(name: string, service: VaultWorkDeps): Promise<s
   });
 }
 
-/** Every binding of the key, whichever identity or tenant reaches it. */
+/** Every binding of the key, for every identity and tenant. */
 async function bindingsOfKey({ keyIdentifier }: { keyIdentifier: string }, service: VaultWorkDeps): Promise<string[]> {
   const key = parseKeyIdentifier(keyIdentifier, service.cloud);
   const ids = await service.vaults.bindings(vaultIdOf(key.vaultHost));

@@ -1,6 +1,6 @@
 /**
- * Verdicts refuse and restore accounts the moment they are stored; this visits every account that a verdict touched, so that
- * its own chain has it too. Can stop anywhere and be begun again: the watch is marked last.
+ * A verdict refuses or restores accounts as soon as it is stored. This work adds it to the chain of every affected
+ * account. It can stop anywhere and start again, because the watch is marked last.
  */
 
 import { catchUp, catchUpDeleted } from '../accounts/missingVerdictEntries.ts';
@@ -29,7 +29,7 @@ export async function reconcile(
   return { watch: await updateWatch(stored, (before) => reconciledUpTo(before, watch.epoch), service), done: true };
 }
 
-/** Whether there was anything to write. */
+/** Returns whether there was an entry to write. */
 async function reconcileAccount(name: string, watch: Watch, service: VaultWorkDeps): Promise<boolean> {
   const stored = await readIfWhole(name, service);
   // A damaged record cannot take an entry. The binding's own chain has it.

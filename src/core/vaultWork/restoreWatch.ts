@@ -1,7 +1,8 @@
 /**
- * A watch that is lost or damaged is made again: its accounts would not be looked at otherwise, and a revocation would be missed. Bound
- * rows and records say which versions are in use. The binding's own chain says what was decided, so an account whose key was lost stays
- * blocked until a look shows that the key works (INV-2). Everything else is unknown until the look that follows.
+ * Restores a watch that is lost or damaged. Without it no look would cover its accounts, and a revocation would be
+ * missed. Bound rows and records show which versions are in use. The binding's own chain shows what was decided, so an
+ * account whose key was lost stays blocked until a look shows that the key works (INV-2). Everything else is unknown
+ * until the next look.
  */
 import {
   type AccountRecord,
@@ -28,7 +29,7 @@ import type { VaultWorkDeps } from './deps.ts';
 
 const keyward = { kind: 'keyward', id: 'watch' } as const;
 
-/** The watch, restored where it was lost. Undefined: no account needs one. */
+/** The watch, restored when it was lost. Undefined: no account needs one. */
 export async function openWatch(bindingId: string, service: VaultWorkDeps): Promise<Stored<Watch> | undefined> {
   try {
     const stored = await service.bindings.readWatch(bindingId);
@@ -57,7 +58,7 @@ async function restoreWatch(
     await service.bindings.createWatch(watch, [entry], damagedEtag);
     service.log.error('A lost watch was restored', { bindingId, count: samples.size });
   } catch (error) {
-    // Another worker was faster, or an account has just come to the key.
+    // Another worker was faster, or an account has just been bound to the key.
     if (!(error instanceof LostRace)) throw error;
   }
   return service.bindings.readWatch(bindingId);
@@ -65,7 +66,7 @@ async function restoreWatch(
 
 type Sample = Pick<ActiveAccount, 'createdAt'> & { readonly encryption: CustomerKeyEncryption };
 
-/** An account for each version that wraps one: a version without is not in use. */
+/** One account for each version that wraps one. Other versions are not in use. */
 async function samplesByVersion(bindingId: string, service: VaultWorkDeps): Promise<Map<string, Sample>> {
   const samples = new Map<string, Sample>();
   for await (const version of boundVersions(bindingId, service)) {
@@ -101,7 +102,7 @@ function sampleIn(stored: Awaited<ReturnType<typeof readIfWhole>>, bindingId: st
 
 interface ReadChain {
   readonly head: ChainHead;
-  /** Entries of verdicts, in order. Rows that Keyward did not write are left out: verification reports them. */
+  /** Entries of verdicts, in order. Rows that Keyward did not write are left out; verification reports them. */
   readonly verdicts: readonly AuditEntry[];
 }
 
@@ -141,7 +142,7 @@ function watchFrom(
     reconciledEpoch: (transitions[0]?.epoch ?? Math.max(0, ...reached) + 1) - 1,
     transitions,
     lastLookAt: 0,
-    // No look that began before can have begun after so many.
+    // Greater than the count of any earlier look.
     lookCount: now,
     nextLookAt: now,
     lastVersionCheckAt: 0,
@@ -149,10 +150,10 @@ function watchFrom(
   };
 }
 
-/** As many as a watch holds. */
+/** The number of transitions that a watch holds. */
 const maxTransitions = 300;
 
-/** Nothing newer than the chain and the record is known. A confirmed denial stays confirmed. */
+/** No newer facts than the chain and the record exist. A confirmed denial stays confirmed. */
 function verdictFrom(entries: readonly AuditEntry[], { encryption, createdAt }: Sample): Verdict {
   const goodAt = entries.findLast(({ after }) => after === 'Accessible')?.at;
   const lastAccessibleAt = Math.max(
@@ -185,7 +186,8 @@ function transitionOf({ epoch, key, after, at, cause, keyVaultRequestId, keyRele
 }
 
 /**
- * Makes sure that looks cover the account: its rows are there, and its watch knows its version. Returns whether anything was missing.
+ * Makes sure that looks cover the account: its rows exist, and its watch has its version. Returns whether anything was
+ * missing.
  */
 export async function watchAccount(
   record: ActiveAccount,

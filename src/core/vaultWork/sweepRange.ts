@@ -1,7 +1,7 @@
 /**
- * One range of a sweep: its vaults in the order of their ids, page by page, some at once. A worker that reaches its deadline stores how
- * far it has come and continues by a message. One that dies leaves a short lock and that position: the next sweep continues there, and
- * then begins again.
+ * One range of a sweep: its vaults in the order of their ids, page by page, several in parallel. A worker that reaches
+ * its deadline stores its position, and a message continues there. A worker that dies leaves a short lock and that
+ * position. The next sweep continues there, and then starts again.
  */
 import pLimit from 'p-limit';
 import { defined } from '../base/defined.ts';
@@ -20,33 +20,35 @@ import { type SweptVault, sweepVault } from './sweepVault.ts';
 const vaultsAtOnce = 16;
 /** Rows of bindings. */
 const rowsAPage = 256;
-/** How long one message works; functionTimeout in host.json is far above it. */
+/** How long the work of one message lasts; functionTimeout in host.json is far longer. */
 const workMs = 120_000;
-/** Of a binding's id. */
+/** Digits of a binding's id. */
 const digits = 8;
-/** How long a worker that died keeps others off its range: less than a sweep's period, so that the next sweep finds it free. */
+/**
+ * How long the lock of a dead worker lasts: less than a sweep's period, so that the next sweep finds the range free.
+ */
 const leaseMs = 30_000;
 
-/** What one worker has in its hands. */
+/** The state of one worker. */
 interface RangeWorker {
   readonly work: RangeWork;
   readonly service: VaultWorkDeps;
   readonly until: EpochMs;
   readonly last: RangeState['last'];
-  /** Undefined: the lock had run out, and another worker has it. */
+  /** Undefined: the lock had expired, and another worker has it. */
   ticket: WorkTicket | undefined;
   keptAt: EpochMs;
 }
 
 const lockOf = ({ range, of }: RangeWork): string => `range-${of}-${range}`;
 
-/** Ends at once where another worker is at the range. */
+/** Returns at once when another worker processes the range. */
 export async function sweepRange(work: RangeWork, tools: VaultWorkDeps): Promise<void> {
   const service = { ...tools, trigger: { trigger: 'sweep' } as const };
   const { clock, vaults, queue, ranges } = service;
   const now = clock.now();
   const first = await vaults.page(rangeOf(work), rowsAPage);
-  // Most ranges of a small installation: they cost two reads a sweep.
+  // Most ranges of a small installation are empty, and cost two reads a sweep.
   if (first.vaults.length === 0 && (await ranges.read(work)).last?.vaults === 0) return;
   const ticket = await vaults.beginWork(lockOf(work), leaseMs);
   if (ticket === undefined) return;
@@ -56,7 +58,7 @@ export async function sweepRange(work: RangeWork, tools: VaultWorkDeps): Promise
     const { pass, last } = await ranges.read(work);
     const worker: RangeWorker = { work, service, last, ticket, keptAt: now, until: now + workMs };
     isOver = await (pass === undefined ? sweepFrom(newPass(now), worker, first) : sweepFrom(pass, worker));
-    // Another message had begun the pass: sweeps have gone by since, and its first vaults are due again.
+    // Another message had started the pass. Sweeps have run since then, and its first vaults are due again.
     if (isOver && pass !== undefined) isOver = await sweepFrom(newPass(clock.now()), worker);
     held = worker.ticket;
   } finally {
@@ -73,7 +75,7 @@ const newPass = (beganAt: EpochMs): RangePass => ({
   keys: { Accessible: 0, Suspect: 0, Inaccessible: 0, Unreachable: 0 },
 });
 
-/** Whether the pass came to its end. */
+/** Returns whether the pass is complete. */
 async function sweepFrom(began: RangePass, worker: RangeWorker, first?: VaultPage): Promise<boolean> {
   const { work, service, last } = worker;
   let pass = began;
@@ -101,7 +103,7 @@ async function endPass({ after: _over, ...pass }: RangePass, { work, service, la
   if (pass.oldestLookAt !== undefined) measure(service.log, 'keyward.looks.oldest.ms', endedAt - pass.oldestLookAt, {});
 }
 
-/** The rows by which sweeps find bindings are gone. The records of the accounts name them. */
+/** The rows by which sweeps find bindings are lost. The records of the accounts name the bindings. */
 async function searchLost(count: number, { log, dailyQueue }: VaultWorkDeps): Promise<void> {
   log.error('Keys are missing in the sweep', { count });
   await dailyQueue.send({ visit: 'accounts' });
@@ -109,7 +111,7 @@ async function searchLost(count: number, { log, dailyQueue }: VaultWorkDeps): Pr
 
 type Swept = SweptVault & VaultBindings;
 
-/** The vaults that were begun before the deadline, in order: those behind them are left. */
+/** The vaults that were started before the deadline, in order. The others are left. */
 async function sweepPage(vaults: readonly VaultBindings[], worker: RangeWorker): Promise<Swept[]> {
   const isInTime = async () => (await keepLock(worker)) && worker.service.clock.now() < worker.until;
   const swept = await pLimit(vaultsAtOnce).map(vaults, async (vault): Promise<Swept | undefined> => {
@@ -120,7 +122,7 @@ async function sweepPage(vaults: readonly VaultBindings[], worker: RangeWorker):
   return (end === -1 ? swept : swept.slice(0, end)).filter((one) => one !== undefined);
 }
 
-/** One vault's failure stops no other. */
+/** A failure of one vault does not stop the others. */
 async function sweepSafely(
   vault: VaultBindings,
   isInTime: () => Promise<boolean>,
@@ -144,7 +146,10 @@ async function keepLock(worker: RangeWorker): Promise<boolean> {
   return worker.ticket !== undefined;
 }
 
-/** A binding whose work failed is as old as the last pass found its range: what nothing is known of does not look young. */
+/**
+ * A binding whose work failed counts with the age that the last pass found for its range, so that unknown bindings do
+ * not look recent.
+ */
 function withVault(pass: RangePass, { id, bindings, watches, failed }: Swept, last: RangeState['last']): RangePass {
   const keys: Record<WatchStatus, number> = { ...pass.keys };
   for (const watch of watches) keys[statusOfKey(watch)] += 1;

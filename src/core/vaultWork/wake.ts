@@ -1,4 +1,4 @@
-/** When a vault's worker is needed before the next sweep. */
+/** When a vault needs its worker before the next sweep. */
 import type { Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
 import { isSilent, logFuturePlans } from '../watch/lookSchedule.ts';
@@ -10,15 +10,15 @@ export const nextWakeOf = (watch: Watch): EpochMs =>
   isSilent(watch) ? watch.nextLookAt : Math.min(watch.nextLookAt, watch.nextVersionCheckAt);
 
 /**
- * A healthy key is due one interval after its look began, which is before the next sweep has come by it. That sweep looks at it all the
- * same, so what is due in the last moments before it needs no message of its own.
+ * A healthy key is due one interval after the start of its look, which is before the next sweep reaches it. That sweep
+ * looks at it anyway, so work that is due just before the sweep needs no message of its own.
  */
 export const isBeforeNextSweep = (wakeAt: EpochMs, now: EpochMs, policy: Policy): boolean =>
   wakeAt < now + (policy.lookIntervalHealthySeconds - policy.lookSpacingSeconds) * 1000;
 
 /**
- * A look that comes a whole interval late shows that sweeps, or workers, do not keep up: docs/operations.md has the alert. A plan from
- * the future shows a host with a wrong clock.
+ * A look that is a whole interval late shows that sweeps or workers do not keep up: docs/operations.md has the alert. A
+ * plan from the future shows a host with a wrong clock.
  */
 export function logPlans(watch: Watch, { clock, policy, log }: VaultWorkDeps): void {
   logFuturePlans(watch, clock.now(), policy, log);

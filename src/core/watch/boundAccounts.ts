@@ -1,4 +1,4 @@
-/** The accounts of a binding, page by page: hints of who to visit. */
+/** The accounts of a binding, page by page. The rows are hints of which accounts to process. */
 
 import { defined } from '../base/defined.ts';
 import type { WatchDeps } from './deps.ts';
@@ -8,7 +8,7 @@ export type BoundRow = BoundPage['rows'][number];
 
 const pageSize = 100;
 
-/** A row is put down before its record is written: one that misleads is left alone until no writer can be that slow. */
+/** A row is stored before its record. A surplus row stays until no writer can be this slow. */
 export const staleRowMs = 3_600_000;
 
 export async function* boundAccounts(
@@ -28,7 +28,7 @@ export async function* boundAccounts(
   } while (from !== undefined);
 }
 
-/** Each version that a row names, once: a query each, however many accounts there are. */
+/** Each version that a row names, once: one query per version, for any number of accounts. */
 export async function* boundVersions(
   bindingId: string,
   { bindings }: Pick<WatchDeps, 'bindings'>,
@@ -38,7 +38,7 @@ export async function* boundVersions(
     const version = rows[0]?.value.version;
     if (version !== undefined) yield version;
     if (next === undefined) return;
-    // `;` is the character after the `:` behind the version.
+    // `;` is the character after the `:` that follows the version.
     from = version === undefined ? next : `bound:${version};`;
   }
 }

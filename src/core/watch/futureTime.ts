@@ -1,4 +1,4 @@
-/** Stored times that a host with a wrong clock has written. Nothing waits for them, and the log names their row. */
+/** Stored times of a host with a wrong clock. No work waits for them, and the log names their row. */
 import type { Log } from '../base/log.ts';
 import type { EpochMs } from '../base/time.ts';
 
