@@ -16,6 +16,7 @@ const benches: Readonly<Record<string, string>> = {
   rotation: './rotation.ts',
   http: './http.ts',
   startup: './startup.ts',
+  console: './console.ts',
   security: './security.ts',
 };
 

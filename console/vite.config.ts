@@ -8,5 +8,11 @@ export default defineConfig({
   plugins: [react()],
   logLevel: 'warn',
   // The Content-Security-Policy allows no inline script and no data: script.
-  build: { assetsInlineLimit: 0, modulePreload: { polyfill: false }, target: 'es2023', reportCompressedSize: false },
+  build: {
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    target: 'es2023',
+    reportCompressedSize: false,
+    chunkSizeWarningLimit: 700,
+  },
 });

@@ -50,7 +50,7 @@ describe('a part', () => {
 
 describe('readiness', () => {
   const keys = { Accessible: 1, Suspect: 0, Inaccessible: 0, Unreachable: 0 };
-  const ended = { beganAt: 4, endedAt: 5, vaults: 1, failed: 0, keys };
+  const ended = { beganAt: 4, endedAt: 5, vaults: 1, bindings: [], failed: 0, keys };
   const good = {
     clock,
     pause: never,
@@ -108,6 +108,7 @@ describe('keys by their status', () => {
       beganAt: endedAt - 1,
       endedAt,
       vaults: 1,
+      bindings: [],
       failed: 0,
       keys: { Accessible: 0, Suspect: 0, Inaccessible: 0, Unreachable: 0, ...keys },
       ...defined({ oldestLookAt }),

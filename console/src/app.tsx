@@ -1,9 +1,17 @@
-/** The frame of the console: the views, and who is signed in. A view is loaded when it is first shown. */
+/** The frame of the console: the views, and who is signed in. */
 import { Button } from '@fluentui/react-components';
-import { type ComponentType, lazy, type ReactNode, Suspense, useEffect, useRef } from 'react';
+import { type ComponentType, type ReactNode, useEffect, useRef } from 'react';
 import { useConsole } from './context.ts';
 import { Link, useAddress } from './navigation.tsx';
-import { Empty, Loading } from './parts/states.tsx';
+import { Empty } from './parts/states.tsx';
+import AccountView from './views/account.tsx';
+import Accounts from './views/accounts.tsx';
+import Audit from './views/audit.tsx';
+import KeyView from './views/key.tsx';
+import Keys from './views/keys.tsx';
+import Now from './views/now.tsx';
+import Play from './views/play.tsx';
+import Timeline from './views/timeline.tsx';
 
 interface View {
   readonly name: string;
@@ -13,15 +21,13 @@ interface View {
 }
 
 const views: readonly View[] = [
-  { name: 'Now', path: '/', view: lazy(() => import('./views/now.tsx')) },
-  { name: 'Accounts', path: '/accounts', view: lazy(() => import('./views/accounts.tsx')) },
-  { name: 'Keys', path: '/keys', view: lazy(() => import('./views/keys.tsx')) },
-  { name: 'Timeline', path: '/timeline', view: lazy(() => import('./views/timeline.tsx')) },
-  { name: 'Audit', path: '/audit', view: lazy(() => import('./views/audit.tsx')) },
-  { name: 'Play the customer', path: '/play', view: lazy(() => import('./views/play.tsx')), isLocal: true },
+  { name: 'Now', path: '/', view: Now },
+  { name: 'Accounts', path: '/accounts', view: Accounts },
+  { name: 'Keys', path: '/keys', view: Keys },
+  { name: 'Timeline', path: '/timeline', view: Timeline },
+  { name: 'Audit', path: '/audit', view: Audit },
+  { name: 'Play the customer', path: '/play', view: Play, isLocal: true },
 ];
-const AccountView = lazy(() => import('./views/account.tsx'));
-const KeyView = lazy(() => import('./views/key.tsx'));
 
 export function App() {
   const { session, config } = useConsole();
@@ -55,15 +61,13 @@ export function App() {
         )}
       </header>
       <Content title={title}>
-        <Suspense fallback={<Loading what="the view" />}>
-          {View === undefined ? (
-            <Empty title="The console has no such view.">
-              <Link to="/">Show what is down now.</Link>
-            </Empty>
-          ) : (
-            <View key={title} />
-          )}
-        </Suspense>
+        {View === undefined ? (
+          <Empty title="The console has no such view.">
+            <Link to="/">Show what is down now.</Link>
+          </Empty>
+        ) : (
+          <View key={title} />
+        )}
       </Content>
     </>
   );

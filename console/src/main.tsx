@@ -30,10 +30,9 @@ const queries = new QueryClient({
 });
 
 async function start(): Promise<void> {
-  const config = await readConfig();
+  const [config, { signIn }] = await Promise.all([readConfig(), import('./signIn.ts')]);
   const { clientId, auth } = config;
   if (auth === 'functionKeys' || clientId === undefined) return show(<NoSignIn config={config} />);
-  const { signIn } = await import('./signIn.ts');
   const session = await signIn({ ...config, clientId });
   if (session === undefined) return;
   const console = { config, session, api: createApi(session) };

@@ -13,6 +13,9 @@ import {
 import type { ConsoleConfig } from './config.ts';
 import type { Session } from './session.ts';
 
+/** How long before its expiry a token is renewed; MSAL renews in the same time. */
+const RENEWAL_MS = 5 * 60_000;
+
 /** @returns undefined: the browser is on its way to the sign-in page. */
 export async function signIn(config: ConsoleConfig & { clientId: string }): Promise<Session | undefined> {
   const { authority, clientId, scope, local } = config;
@@ -32,11 +35,18 @@ export async function signIn(config: ConsoleConfig & { clientId: string }): Prom
   }
   const silently = () =>
     client.acquireTokenSilent({ ...request, account, cacheLookupPolicy: CacheLookupPolicy.AccessTokenAndRefreshToken });
+  // MSAL decrypts its cache for each request, which takes as long as a call of the API.
+  let accessToken = '';
+  let freshUntil = 0;
   return {
     user: account.username,
     async token() {
+      if (Date.now() < freshUntil) return accessToken;
       try {
-        return (await silently()).accessToken;
+        const renewed = await silently();
+        freshUntil = (renewed.expiresOn?.getTime() ?? 0) - RENEWAL_MS;
+        accessToken = renewed.accessToken;
+        return accessToken;
       } catch (error) {
         // The refresh token has expired: after a day for a page in a browser.
         if (error instanceof InteractionRequiredAuthError) await client.acquireTokenRedirect({ ...request, account });

@@ -176,10 +176,28 @@ var alerts = [
   }
   {
     name: 'account-not-watched'
-    section: 'operations.md#customers-keys'
+    section: 'operations.md#damaged-rows'
     severity: 1
-    query: 'AppTraces | where Message startswith "An account was not watched"'
+    query: 'AppTraces | where Message startswith "An account was not watched" or Message startswith "A lost watch was restored" or Message startswith "Keys are missing in the sweep"'
     window: 'PT1H'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'time-from-future'
+    section: 'operations.md#customers-keys'
+    severity: 2
+    query: 'AppTraces | where Message startswith "Ignored a stored time from the future"'
+    window: 'PT1H'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'tables-refuse'
+    section: 'operations.md#the-service'
+    severity: 1
+    query: 'AppTraces | where Message startswith "The tables refused a request"'
+    window: 'PT15M'
     operator: 'GreaterThan'
     threshold: 0
   }
@@ -351,6 +369,24 @@ var alerts = [
     severity: 0
     query: 'AppTraces | where Message startswith "Settings of authentication are missing or wrong"'
     window: 'PT5M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'drill-missed'
+    section: 'operations.md#the-revocation-drill'
+    severity: 1
+    query: 'AppTraces | where Message startswith "The revocation drill missed a published bound"'
+    window: 'PT15M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'drill-not-made'
+    section: 'operations.md#the-revocation-drill'
+    severity: 2
+    query: 'AppTraces | where Message startswith "The revocation drill could not be made"'
+    window: 'PT1H'
     operator: 'GreaterThan'
     threshold: 0
   }

@@ -8,6 +8,13 @@ import type { Watch } from '../core/watch/watch.ts';
 import { auditPage, auditRow } from './auditRows.ts';
 import { type OpenTable, odata, rowOf } from './tables.ts';
 
+/** The key of a row names its account too. Whether the account follows its key's newest version, only its record says then. */
+function accountIn(rowKey: string): BoundAccount | undefined {
+  const [, version, name, instanceId, ...more] = rowKey.split(':');
+  if (version === undefined || name === undefined || instanceId === undefined || more.length > 0) return undefined;
+  return { version, name, instanceId, follows: false };
+}
+
 export function createBindingStore(open: OpenTable): WatchStore & BoundAccountStore & BindingChainStore {
   const table = open('bindings');
   const watchKey = (bindingId: string) => ({ partitionKey: bindingId, rowKey: 'watch' });
@@ -21,8 +28,13 @@ export function createBindingStore(open: OpenTable): WatchStore & BoundAccountSt
     readWatch: (bindingId) => table.read<Watch>(watchKey(bindingId)),
     readRaw: (bindingId) => table.readIfAuthentic(watchKey(bindingId)),
 
-    async createWatch(watch, entries) {
-      await table.batch(rowOf(watchKey(watch.binding.id), watch), undefined, auditRows(entries));
+    async damagedWatch(bindingId) {
+      const row = await table.readIfAuthentic(watchKey(bindingId));
+      return row?.value === undefined ? row?.etag : undefined;
+    },
+
+    async createWatch(watch, entries, damagedEtag) {
+      await table.batch(rowOf(watchKey(watch.binding.id), watch), damagedEtag, auditRows(entries));
     },
 
     async saveWatch({ value, etag }, entries) {
@@ -35,7 +47,12 @@ export function createBindingStore(open: OpenTable): WatchStore & BoundAccountSt
       // `follows` is also a column, so that the service can filter by it.
       table.put(rowOf(boundKey(bindingId, account), account, { follows: account.follows })),
 
-    readAccount: (bindingId, account) => table.read<BoundAccount>(boundKey(bindingId, account)),
+    async readAccount(bindingId, account) {
+      const row = await table.readIfAuthentic<BoundAccount>(boundKey(bindingId, account));
+      if (row === undefined) return undefined;
+      const { value, etag } = row;
+      return value === undefined ? { value: account, etag, isDamaged: true } : { value, etag };
+    },
 
     async removeAccount(bindingId, { value, etag }) {
       await table.remove(boundKey(bindingId, value), etag);
@@ -48,8 +65,11 @@ export function createBindingStore(open: OpenTable): WatchStore & BoundAccountSt
       const filter = onlyFollowing === true ? `${range} and follows eq true` : range;
       const found = await table.query<BoundAccount>(filter, limit);
       const last = found.at(-1);
-      // A damaged row is only a hint too few: the daily pass writes it again.
-      const rows = found.flatMap(({ value, ...row }) => (value === undefined ? [] : [{ ...row, value }]));
+      const rows = found.flatMap(({ value, rowKey: position, etag, ageMs }) => {
+        const named = value ?? accountIn(position);
+        const damaged = value === undefined ? ({ isDamaged: true } as const) : {};
+        return named === undefined ? [] : [{ value: named, etag, ageMs, position, ...damaged }];
+      });
       return found.length < limit || last === undefined ? { rows } : { rows, next: last.rowKey };
     },
 

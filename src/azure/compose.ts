@@ -24,6 +24,7 @@ import { describeError, Unavailable } from '../core/base/errors.ts';
 import { inTime } from '../core/base/inTime.ts';
 import { keyedMutex } from '../core/base/keyedMutex.ts';
 import type { Log } from '../core/base/log.ts';
+import { lruCache } from '../core/base/lruCache.ts';
 import { rateLimiter } from '../core/base/rateLimiter.ts';
 import type { WorkQueue } from '../core/base/workQueue.ts';
 import { bindingOf, identityParts, isFederated } from '../core/customerKey/binding.ts';
@@ -31,10 +32,12 @@ import type { KeyRef, KeyVault } from '../core/customerKey/ports.ts';
 import type { DailyWork } from '../core/dailyPass.ts';
 import { seenStepMs } from '../core/dataKeys/lastSeen.ts';
 import { createStatusKeys } from '../core/dataKeys/statusKeys.ts';
+import type { CanaryKeys } from '../core/drill.ts';
 import { type HealthCheck, keyChecks } from '../core/health.ts';
 import { indexing } from '../core/overview/indexedStores.ts';
 import { createOverviewWriter } from '../core/overview/overviewWriter.ts';
 import { isWrappedBy, type OperatorKeys, versionIn } from '../core/rings/kek.ts';
+import type { RingRow } from '../core/rings/ring.ts';
 import { createRings } from '../core/rings/ringCache.ts';
 import type { Service } from '../core/service.ts';
 import type { QueuedWork } from '../core/vaultWork/ports.ts';
@@ -69,10 +72,12 @@ export async function compose(
   });
   const { countOf, ...queues } = lazyQueues(settings);
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
-  const { keyVault, exchangesAtHome } = lazyKeyVault(settings);
+  const { keyVault, canaryKeys, exchangesAtHome } = lazyKeyVault(settings);
   const operatorKeys = operatorKeysIn(settings);
   const topic = lazyTopic(settings);
-  const ports = { ...stores, ...queues, topic, keyVault, operatorKeys, clock, pause, random, log, ...replace };
+  const given = { ...stores, ...queues, topic, keyVault, operatorKeys, clock, pause, random, log, ...replace };
+  const { lastWrapping, ringStore } = withSystemWrapping(given);
+  const ports = { ...given, ringStore };
   const { policy } = settings;
   const announcer =
     ports.topic === undefined
@@ -109,15 +114,18 @@ export async function compose(
     requestLook,
     leases: createLeases({ ...parts, accounts, serialize, rings, policy, requestLook }),
     processId: random.uuid().slice(0, 8),
+    wrongSamples: lruCache<string>(10_000, { ttl: 3_600_000 }),
     ownIdentities: ownIdentitiesIn(settings),
-    controlLook: (keyRef) => controlLook(keyRef, { ...parts, exchangesAtHome }),
+    canaryKeys,
+    ...defined({ canaryKey: canaryKeyIn(settings) }),
+    controlLook: (keyRef) => controlLook(keyRef, { ...parts, exchangesAtHome, lastWrapping }),
     parts: [
       { name: 'tables', silence: 'StorageUnavailable', ask: async () => void (await parts.sweepMark.read()) },
       { name: 'queue', silence: 'StorageUnavailable', ask: async () => void (await countOf('vault-work')) },
       {
         name: 'operatorVault',
         silence: 'VaultTimeout',
-        ask: () => systemKeyFailure(systemAssigned, withShortRingRead(parts), 'keyWillDo'),
+        ask: () => systemKeyFailure(systemAssigned, { ...withShortRingRead(parts), lastWrapping }, 'keyWillDo'),
       },
       { name: 'keyChecks', silence: 'StorageUnavailable', ask: keyChecks({ ...parts, policy }) },
       ...(announcer === undefined ? [] : [announcementTopic(announcer, { ...parts, rings })]),
@@ -185,6 +193,7 @@ async function openStores(settings: Settings, transport: HttpClient | undefined,
     sweepMark: small.createSweepMark(open),
     ranges: small.createRangeStore(open),
     identityDenials: small.createIdentityDenialStore(open),
+    drills: small.createDrillStore(open),
     outbox: outbox.createOutbox(open),
     rowRenewal: renewal.createRowRenewal(open),
     overviewIndex: overview.createOverviewIndex(open),
@@ -246,7 +255,9 @@ function lazyTopic({ KEYWARD_ANNOUNCEMENTS_ENDPOINT: endpoint }: Settings): Anno
   };
 }
 
-function lazyKeyVault(settings: Settings): { keyVault: KeyVault } & Pick<Credentials, 'exchangesAtHome'> {
+function lazyKeyVault(
+  settings: Settings,
+): { keyVault: KeyVault; canaryKeys: CanaryKeys } & Pick<Credentials, 'exchangesAtHome'> {
   const remote = lazy(async () => {
     const [{ createKeyVault }, { createKeyVaultTransport }, { createCredentials }, vaultNames] = await Promise.all([
       import('./keyVault.ts'),
@@ -277,8 +288,15 @@ function lazyKeyVault(settings: Settings): { keyVault: KeyVault } & Pick<Credent
       unwrap: async (...parameters) => (await remote()).unwrap(...parameters),
       wrap: wrapRsaOaep256,
     },
+    canaryKeys: { setEnabled: async (...change) => (await remote()).setEnabled(...change) },
     exchangesAtHome: async (identity) => (await remote()).exchangesAtHome(identity),
   };
+}
+
+/** Its vault is none of the operator's key vaults: the canary account is an account like any other (INV-14). */
+function canaryKeyIn(settings: Settings): KeyRef | undefined {
+  if (settings.KEYWARD_DRILL_KEY === undefined) return undefined;
+  return bindingOf(identifierIn('KEYWARD_DRILL_KEY', settings), settings.KEYWARD_TENANT_ID, systemAssigned);
 }
 
 function operatorKeysIn(settings: Settings): OperatorKeys {
@@ -289,13 +307,32 @@ function operatorKeysIn(settings: Settings): OperatorKeys {
   return { system, atRest, ...recovery };
 }
 
+interface ControlTools extends Pick<Service, 'keyVault' | 'operatorKeys' | 'ringStore'> {
+  readonly lastWrapping: () => RingRow | undefined;
+}
+
+/**
+ * The newest wrapping of the system ring by the system key. While its row is damaged or lost, the one that the process read last shows as
+ * well whether an identity works, so a damaged row hides no denial.
+ */
+function withSystemWrapping({ ringStore, operatorKeys }: Pick<Service, 'ringStore' | 'operatorKeys'>) {
+  let last: RingRow | undefined;
+  const load: Service['ringStore']['load'] = async () => {
+    const stored = await ringStore.load();
+    const ours = stored.wrappings.system.filter((one) => isWrappedBy(one, operatorKeys.system));
+    last = ours.toSorted((a, b) => b.createdAt - a.createdAt)[0] ?? last;
+    return stored;
+  };
+  return { ringStore: { ...ringStore, load }, lastWrapping: () => last };
+}
+
 /**
  * The same identity unwraps with the operator's system key. An application has no grant there: for it the app's own
  * identity unwraps, and the token exchange must work in the home tenant.
  */
 async function controlLook(
   { identity }: Pick<KeyRef, 'identity' | 'tenantId'>,
-  ports: Pick<Service, 'keyVault' | 'ringStore' | 'operatorKeys'> & Pick<Credentials, 'exchangesAtHome'>,
+  ports: ControlTools & Pick<Credentials, 'exchangesAtHome'>,
 ): Promise<'good' | 'failed'> {
   const [failure, speaks] = await Promise.all([
     systemKeyFailure(isFederated(identity) ? systemAssigned : identity, ports),
@@ -310,14 +347,13 @@ async function controlLook(
  */
 async function systemKeyFailure(
   identity: KeyRef['identity'],
-  { keyVault, ringStore, operatorKeys }: Pick<Service, 'keyVault' | 'ringStore' | 'operatorKeys'>,
+  { keyVault, operatorKeys, ringStore, lastWrapping }: ControlTools,
   withoutRing?: 'keyWillDo',
 ): Promise<Cause | undefined> {
   const key = { ...operatorKeys.system, identity };
   // As stored: a process needs no rings for this.
-  const { wrappings } = await ringStore.load();
-  const ours = wrappings.system.filter((one) => isWrappedBy(one, operatorKeys.system));
-  const [row] = ours.toSorted((a, b) => b.createdAt - a.createdAt);
+  await ringStore.load();
+  const row = lastWrapping();
   if (row === undefined && withoutRing === undefined) return 'UnknownResponse';
   const answer =
     row === undefined ? await keyVault.describe(key) : await keyVault.unwrap(key, versionIn(row), row.wrapped);

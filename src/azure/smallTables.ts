@@ -10,6 +10,7 @@ import type { EpochMs } from '../core/base/time.ts';
 import type { WorkLock, WorkTicket } from '../core/base/workLock.ts';
 import { identityParts, vaultIdOf } from '../core/customerKey/binding.ts';
 import type { Claim, Claims } from '../core/customerKey/ports.ts';
+import type { DrillResult, DrillStore } from '../core/drill.ts';
 import type { RangeState, RangeStore, SweepMark } from '../core/vaultWork/ports.ts';
 import type { IdentityDenials } from '../core/watch/identityDenials.ts';
 import type { IdentityDenialStore, VaultBindings, VaultBudgets, VaultDirectory } from '../core/watch/ports.ts';
@@ -19,7 +20,6 @@ import { type OpenTable, odata, plainRowOf, type RowKey, rowOf } from './tables.
 
 const everything = Number.POSITIVE_INFINITY;
 const rowsAPage = 1000;
-const clockSkewMs = 30_000;
 /** Ids of vaults are hexadecimal. */
 const allVaults = { from: '0', to: 'g' };
 
@@ -36,10 +36,8 @@ export function createVaultStore(open: OpenTable): VaultDirectory & VaultBudgets
   const table = open('vaults');
   const workerKey = (vaultId: string) => ({ partitionKey: vaultId, rowKey: 'worker' });
   const budgetKey = (vaultId: string) => ({ partitionKey: vaultId, rowKey: 'budget' });
-  type Work = { readonly until: EpochMs };
-  /** No worker holds a vault for longer than `until`: a row that says so is void. Clocks differ by seconds. */
-  const isHeld = (work: Work | undefined, now: EpochMs, until: EpochMs) =>
-    work !== undefined && work.until > now && work.until <= until + clockSkewMs;
+  const waitingKey = (vaultId: string) => ({ partitionKey: vaultId, rowKey: 'waiting' });
+  type Work = { readonly forMs: number };
 
   async function bindings(vaultId: string): Promise<string[]> {
     const range = odata`PartitionKey eq ${vaultId} and RowKey gt 'binding:' and RowKey lt 'binding;'`;
@@ -80,23 +78,32 @@ export function createVaultStore(open: OpenTable): VaultDirectory & VaultBudgets
       }
     },
 
-    async beginWork(vaultId, now, until) {
-      const row = rowOf(workerKey(vaultId), { until } satisfies Work);
+    async beginWork(vaultId, forMs) {
+      const row = rowOf(workerKey(vaultId), { forMs } satisfies Work);
       const fresh = await table.insert(row);
       if (fresh !== undefined) return fresh as WorkTicket;
       const current = await table.readIfAuthentic<Work>(workerKey(vaultId));
-      if (current === undefined || isHeld(current.value, now, until)) return undefined;
-      // Left behind by a worker that died, by a clock that was wrong, or by another writer of the table.
-      return (await table.replaceIfUnchanged(row, current.etag)) as WorkTicket | undefined;
+      if (current === undefined) return undefined;
+      const isHeld = current.value !== undefined && current.ageMs < current.value.forMs;
+      // Left behind by a worker that died, or by another writer of the table.
+      return isHeld ? undefined : ((await table.replaceIfUnchanged(row, current.etag)) as WorkTicket | undefined);
     },
 
-    async keepWork(vaultId, ticket, until) {
-      const row = rowOf(workerKey(vaultId), { until } satisfies Work);
+    async keepWork(vaultId, ticket, forMs) {
+      const row = rowOf(workerKey(vaultId), { forMs } satisfies Work);
       return (await table.replaceIfUnchanged(row, ticket)) as WorkTicket | undefined;
     },
 
     async endWork(vaultId, ticket) {
       await table.remove(workerKey(vaultId), ticket);
+    },
+
+    async mayWait(vaultId, delayMs) {
+      const row = rowOf(waitingKey(vaultId), {});
+      if ((await table.insert(row)) !== undefined) return true;
+      const current = await table.readIfAuthentic(waitingKey(vaultId));
+      if (current !== undefined && current.ageMs < delayMs) return false;
+      return current === undefined || (await table.replaceIfUnchanged(row, current.etag)) !== undefined;
     },
 
     readBudget: async (vaultId) => (await table.readIfAuthentic<Budget>(budgetKey(vaultId)))?.value,
@@ -230,6 +237,23 @@ export function createRangeStore(open: OpenTable): RangeStore {
   };
 }
 
+export function createDrillStore(open: OpenTable): DrillStore {
+  const table = open('service');
+  const key = { partitionKey: 'drills', rowKey: 'last' };
+
+  return {
+    async read() {
+      const stored = await table.readIfAuthentic<{ readonly results: readonly DrillResult[] }>(key);
+      return stored && { value: stored.value?.results ?? [], etag: stored.etag };
+    },
+    async write(results, etag) {
+      const row = rowOf(key, { results });
+      const written = etag === undefined ? await table.insert(row) : await table.replaceIfUnchanged(row, etag);
+      return written !== undefined;
+    },
+  };
+}
+
 /** In one partition, so that all of them are a query. */
 export function createIdentityDenialStore(open: OpenTable): IdentityDenialStore {
   const table = open('service');
@@ -240,7 +264,10 @@ export function createIdentityDenialStore(open: OpenTable): IdentityDenialStore 
   });
 
   return {
-    read: (identity) => table.read<IdentityDenials>(keyOf(identity)),
+    async read(identity) {
+      const row = await table.readIfAuthentic<IdentityDenials>(keyOf(identity));
+      return row && { value: row.value ?? { identity, denials: [] }, etag: row.etag };
+    },
     async write(denials, etag) {
       const row = rowOf(keyOf(denials.identity), denials);
       const written = etag === undefined ? await table.insert(row) : await table.replaceIfUnchanged(row, etag);

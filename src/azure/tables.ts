@@ -31,7 +31,12 @@ import { goneIsLost, isFromStorage, NotThere, Rejected, translated, unavailable,
 
 export { odata, plainRowOf, type Row, type RowKey, rowOf };
 
-export interface ReadRow<T> extends Stored<T> {
+/** `ageMs`: since the row was written, by the clock of the Table service. At most a second too much. */
+export interface AgedRow<T> extends Stored<T> {
+  readonly ageMs: number;
+}
+
+export interface ReadRow<T> extends AgedRow<T> {
   readonly rowKey: string;
   readonly partitionKey: string;
   readonly writtenAt: EpochMs;
@@ -86,11 +91,22 @@ export class Table {
   readonly #client: TableClient;
   readonly #authentication: RowAuthentication;
   #created: Promise<unknown> | undefined;
+  /** The service's time of its last answer. */
+  #answeredAt: EpochMs | undefined;
 
   constructor(name: TableName, client: TableClient, authentication: RowAuthentication) {
     this.name = name;
     this.#client = client;
     this.#authentication = authentication;
+    client.pipeline.addPolicy({
+      name: 'timeOfTheService',
+      sendRequest: async (request, next) => {
+        const response = await next(request);
+        const answeredAt = Date.parse(response.headers.get('date') ?? '');
+        if (!Number.isNaN(answeredAt)) this.#answeredAt = answeredAt;
+        return response;
+      },
+    });
   }
 
   /** @throws DamagedRow */
@@ -101,11 +117,12 @@ export class Table {
   }
 
   /** The value is undefined when the row is damaged. */
-  async readIfAuthentic<T>(key: RowKey): Promise<Stored<T | undefined> | undefined> {
+  async readIfAuthentic<T>(key: RowKey): Promise<AgedRow<T | undefined> | undefined> {
     const entity = await this.#entity(key);
     if (entity === undefined) return undefined;
+    const ageMs = this.#ageOf(entity);
     const keks = await this.#authentication.keks();
-    return { value: this.#valueOf<T>(key, entity, keks), etag: etagOf(entity) };
+    return { value: this.#valueOf<T>(key, entity, keks), etag: etagOf(entity), ageMs };
   }
 
   /** Of a plain row, which authenticates its own content. The value is undefined when it holds none of Keyward. */
@@ -125,16 +142,16 @@ export class Table {
     const entities = await this.#entities(filter, limit);
     if (entities.length === 0) return [];
     const keks = await this.#authentication.keks();
-    return entities.map((entity) => rowIn(entity, this.#valueOf<T>(keyOf(entity), entity, keks)));
+    return entities.map((entity) => this.#rowIn(entity, this.#valueOf<T>(keyOf(entity), entity, keks)));
   }
 
   async queryPlain(filter: string, limit: number): Promise<ReadRow<unknown>[]> {
-    return (await this.#entities(filter, limit)).map((entity) => rowIn(entity, plainValue(entity)));
+    return (await this.#entities(filter, limit)).map((entity) => this.#rowIn(entity, plainValue(entity)));
   }
 
   /** Rows that are used by their keys only, with any content. */
   async queryKeys(filter: string, limit: number): Promise<ReadRow<undefined>[]> {
-    return (await this.#entities(filter, limit)).map((entity) => rowIn(entity, undefined));
+    return (await this.#entities(filter, limit)).map((entity) => this.#rowIn(entity, undefined));
   }
 
   /** Rows as the table has them, for a reader that verifies them with keys of its own. */
@@ -171,6 +188,16 @@ export class Table {
       }
       return entities;
     });
+  }
+
+  /** The header has whole seconds. */
+  #ageOf(entity: Entity): number {
+    return (this.#answeredAt ?? Date.now()) + 999 - writtenAtOf(entity);
+  }
+
+  #rowIn<T>(entity: Entity, value: T): ReadRow<T> {
+    const ages = { writtenAt: writtenAtOf(entity), ageMs: this.#ageOf(entity) };
+    return { ...keyOf(entity), value, etag: etagOf(entity), ...ages };
   }
 
   #placeOf({ partitionKey, rowKey }: RowKey): RowPlace {
@@ -378,9 +405,4 @@ const keyOf = ({ partitionKey, rowKey }: Entity): RowKey => ({
   rowKey: String(rowKey ?? ''),
 });
 
-const rowIn = <T>(entity: Entity, value: T): ReadRow<T> => ({
-  ...keyOf(entity),
-  value,
-  etag: etagOf(entity),
-  writtenAt: Date.parse(String(entity.timestamp)),
-});
+const writtenAtOf = ({ timestamp }: Entity): EpochMs => Date.parse(String(timestamp));

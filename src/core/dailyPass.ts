@@ -4,7 +4,7 @@
  * key although no pass runs; and rows that accounts have left behind (deletes them).
  */
 
-import { boundOf, wrappedByOf } from './accounts/account.ts';
+import { isWrappedBy, wrappedByOf } from './accounts/account.ts';
 import { finishDelete } from './accounts/deleteAccount.ts';
 import type { RekeyWork } from './accounts/ports.ts';
 import { requestRekey } from './accounts/requestRekey.ts';
@@ -18,11 +18,13 @@ import { compareAccount, compareWatch } from './overview/compareIndex.ts';
 import type { OverviewDeps } from './overview/deps.ts';
 import type { RingWork } from './rings/deps.ts';
 import type { VaultWorkDeps } from './vaultWork/deps.ts';
+import type { AccountsVisit } from './vaultWork/ports.ts';
+import { openWatch, readIfWhole, watchAccount } from './vaultWork/restoreWatch.ts';
 import { boundAccounts, staleRowMs } from './watch/boundAccounts.ts';
 
 /** One page of the daily pass, and other work in the background. */
 export type DailyWork =
-  | { readonly visit: 'accounts'; readonly after?: string }
+  | AccountsVisit
   | { readonly visit: 'rows'; readonly vault: string }
   | { readonly visit: 'overview'; readonly after?: string }
   | RingWork
@@ -64,41 +66,30 @@ async function processAccount(name: string, service: ComparedDeps): Promise<void
   if (stored.value.place !== undefined) await service.dailyQueue.send({ visit: 'unnamed', account: name });
   if (stored.value.encryption.type === 'SystemKey') return;
   const { encryption } = stored.value;
-  const bound = boundOf(stored.value, encryption);
-  const { id, vaultHost } = encryption.binding;
-  const [row, watch, ofVault] = await Promise.all([
-    service.bindings.readAccount(id, bound),
-    service.bindings.readWatch(id),
-    service.vaults.bindings(vaultIdOf(vaultHost)),
-  ]);
-  if (row !== undefined && watch?.value.versions[encryption.version] !== undefined && ofVault.includes(id)) return;
+  if (!(await watchAccount(stored.value, encryption, service))) return;
   service.log.error('An account was not watched', { account: name, key: wrappedByOf(encryption) });
-  await service.vaults.addBinding(vaultHost, id);
-  await service.bindings.putAccount(id, bound);
-  if (watch !== undefined && watch.value.versions[encryption.version] === undefined)
-    await service.queue.send({ vault: vaultIdOf(vaultHost), lookNow: {}, requestedBy: 'sweep' });
+  await service.queue.send({ vault: vaultIdOf(encryption.binding.vaultHost), lookNow: {}, requestedBy: 'sweep' });
 }
 
 /** Deletes the rows of one vault's keys that belong to no account any more, and that no writer can be about to use. */
 export async function clearRows(vaultId: string, service: ComparedDeps): Promise<number> {
   let cleared = 0;
   for (const bindingId of await service.vaults.bindings(vaultId)) {
-    const watch = await service.bindings.readWatch(bindingId);
+    const watch = await openWatch(bindingId, service);
     if (watch !== undefined) await compareWatch(watch.value, service);
-    for (const version of Object.keys(watch?.value.versions ?? {})) {
-      for await (const row of boundAccounts(bindingId, { version }, service)) {
-        if (service.clock.now() - row.writtenAt < staleRowMs) continue;
-        const stored = await service.accounts.read(row.value.name);
-        const encryption = stored?.value.lifecycle === 'active' ? stored.value.encryption : undefined;
-        const isMeant =
-          stored?.value.instanceId === row.value.instanceId &&
-          encryption?.type === 'CustomerKey' &&
-          encryption.binding.id === bindingId &&
-          encryption.version === version;
-        if (isMeant) continue;
-        await service.bindings.removeAccount(bindingId, row);
-        cleared += 1;
-      }
+    // Of every version that a row names, also one that the watch never learned.
+    for await (const row of boundAccounts(bindingId, {}, service)) {
+      if (row.ageMs < staleRowMs) continue;
+      const stored = await readIfWhole(row.value.name, service);
+      if (stored === 'damaged') continue;
+      const record = stored?.value;
+      const isMeant =
+        record?.lifecycle === 'active' &&
+        record.instanceId === row.value.instanceId &&
+        isWrappedBy(record, bindingId, row.value.version);
+      if (isMeant) continue;
+      await service.bindings.removeAccount(bindingId, row);
+      cleared += 1;
     }
   }
   return cleared;

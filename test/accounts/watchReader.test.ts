@@ -20,6 +20,7 @@ function bench() {
       return { value: watch(), etag: String(reads) };
     },
     createWatch: async () => undefined,
+    damagedWatch: async () => undefined,
     saveWatch: async (saved: Stored<Watch>) => saved,
   };
   const reader = createWatchReader({ now: () => ms, monotonic: () => ms });

@@ -377,7 +377,7 @@ describe('a pass', () => {
   test('one pass runs at a time: another wake-up has no effect, and a page to continue waits', async () => {
     const { lab } = world;
     const { sweep, service, daily } = await sweeper();
-    const ticket = await service.vaults.beginWork('announcements', lab.clock.now(), lab.clock.now() + minute);
+    const ticket = await service.vaults.beginWork('announcements', minute);
     if (ticket === undefined) throw new Error('No worker holds the lock.');
     await announceWaiting(undefined, service);
     expect(daily.length).toBe(0);

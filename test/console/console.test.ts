@@ -133,8 +133,9 @@ describe('a night', () => {
     await page.getByText('Every customer key works.').waitFor();
   });
 
-  test('a key shows its versions, the accounts on each, and which is safe to disable', async () => {
+  test('a key shows its last 24 hours, its versions, the accounts on each, and which is safe to disable', async () => {
     const { page } = await openConsole(browser, world.stack, '/keys');
+    await page.getByRole('img', { name: /Last 24 hours: .*Inaccessible/ }).waitFor();
     await page.getByRole('link', { name: /contoso-keys/ }).click();
     await page.getByText('Not safe to disable.').waitFor();
     await page.getByRole('link', { name: '1 account', exact: true }).waitFor();

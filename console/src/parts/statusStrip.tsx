@@ -47,7 +47,8 @@ export function StatusStrip({ spans }: { spans: readonly Span[] }) {
         <rect
           key={from}
           className={`span ${status}`}
-          x={240 - ((spans.at(-1)?.to ?? to) - from) * (240 / dayMs)}
+          // The last span is short, and must not be cut off.
+          x={Math.min(238, 240 - ((spans.at(-1)?.to ?? to) - from) * (240 / dayMs))}
           width={Math.max(2, (to - from) * (240 / dayMs))}
           height={12}
         />

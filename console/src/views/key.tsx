@@ -60,7 +60,11 @@ export default function KeyView() {
         )),
       )}
       <h2>Last 24 hours</h2>
-      <StatusStrip spans={spansOf(changes.data?.value ?? [], 'Accessible', Date.now())} />
+      {changes.data === undefined ? (
+        <Loading what="the last 24 hours" />
+      ) : (
+        <StatusStrip spans={spansOf(changes.data, 'Accessible', Date.now())} />
+      )}
       <h2>Versions</h2>
       <p className="muted">
         As of <Time at={asOf} />

@@ -1,6 +1,6 @@
 /** Customer keys: status now and over the last 24 hours, versions, accounts. */
 import { useQuery } from '@tanstack/react-query';
-import { type Api, bodyOf, type Schemas } from '../api.ts';
+import { type Api, bodyOf, type Schemas, skipTokenOf } from '../api.ts';
 import { useConsole } from '../context.ts';
 import { given, useList } from '../list.ts';
 import { Link, useAddress } from '../navigation.tsx';
@@ -17,22 +17,41 @@ type Change = Schemas['TimelineEntry'];
 
 export const keyPath = (key: string) => `/keys/one?key=${encodeURIComponent(key)}`;
 
-/** Changes of status within the last 24 hours, of one key or of all: one call. */
+/** Changes of status within the last 24 hours, of one key or of all. */
 export function useChanges(api: Api, key?: string) {
   return useQuery({
     queryKey: ['changes', key],
-    queryFn: () =>
-      bodyOf(
-        api.GET('/api/operator/timeline', {
-          params: { query: { type: 'VerdictChanged', $top: 200, ...(key === undefined ? {} : { key }) } },
-        }),
-      ),
+    queryFn: () => changesOf(api, key),
     refetchInterval: 15_000,
   });
 }
 
-function columnsOf(changes: readonly Change[]): readonly Column<Key>[] {
-  const now = Date.now();
+/** A busy day has more changes than a strip can show. */
+const maxPages = 5;
+
+async function changesOf(api: Api, key: string | undefined): Promise<Change[]> {
+  const changes: Change[] = [];
+  let skipToken: string | undefined;
+  for (let page = 0; page < maxPages; page++) {
+    const filter = key === undefined ? {} : { key };
+    const position = skipToken === undefined ? {} : { $skipToken: skipToken };
+    const query = { type: 'VerdictChanged', $top: 100, ...filter, ...position } as const;
+    const { value, nextLink } = await bodyOf(api.GET('/api/operator/timeline', { params: { query } }));
+    changes.push(...value);
+    skipToken = skipTokenOf(nextLink);
+    if (skipToken === undefined) break;
+  }
+  return changes;
+}
+
+/** Nothing is drawn before the changes are known: a strip of one color would say that there was none. */
+function Strip({ of: { key, status }, changes }: { of: Key; changes: readonly Change[] | undefined }) {
+  if (changes === undefined) return null;
+  const ofKey = changes.filter(({ subject }) => subject.key === key);
+  return <StatusStrip spans={spansOf(ofKey, status, Date.now())} />;
+}
+
+function columnsOf(changes: readonly Change[] | undefined): readonly Column<Key>[] {
   return [
     { name: 'Key', width: '2.4fr', cell: ({ key }) => <Link to={keyPath(key)}>{key.replace('https://', '')}</Link> },
     { name: 'Owner', width: '1fr', cell: ({ owner }) => <Link to={`/keys?owner=${owner}`}>{owner}</Link> },
@@ -41,15 +60,7 @@ function columnsOf(changes: readonly Change[]): readonly Column<Key>[] {
     {
       name: 'Last 24 hours',
       width: '1.6fr',
-      cell: ({ key, status }) => (
-        <StatusStrip
-          spans={spansOf(
-            changes.filter(({ subject }) => subject.key === key),
-            status,
-            now,
-          )}
-        />
-      ),
+      cell: (key) => <Strip of={key} changes={changes} />,
     },
     {
       name: 'Accounts',
@@ -87,6 +98,7 @@ export default function Keys() {
         <TextFilter name="cause" label="Cause" />
       </div>
       {error === null ? null : <Failure error={error} retry={refetch} />}
+      {changes.error === null ? null : <Failure error={changes.error} retry={changes.refetch} />}
       {rows === undefined && error === null ? <Loading what="keys" /> : null}
       {rows?.length === 0 && isComplete ? (
         <Empty title="No customer key fits.">
@@ -96,7 +108,7 @@ export default function Keys() {
       {rows === undefined || rows.length === 0 ? null : (
         <DataTable
           label="Keys"
-          columns={columnsOf(changes.data?.value ?? [])}
+          columns={columnsOf(changes.data)}
           rows={rows}
           keyOf={({ bindingId }) => bindingId}
           onEnd={more}

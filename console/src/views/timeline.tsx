@@ -15,7 +15,7 @@ type Entry = Schemas['TimelineEntry'];
 const columns: readonly Column<Entry>[] = [
   { name: 'At', width: '190px', cell: ({ at }) => <Time at={at} /> },
   { name: 'Of', width: '1.6fr', cell: ({ subject }) => <Subject of={subject} /> },
-  { name: 'Type', width: '1.2fr', cell: ({ entry }) => ('type' in entry ? entry.type : 'unreadable row') },
+  { name: 'Type', width: '210px', cell: ({ entry }) => ('type' in entry ? entry.type : 'unreadable row') },
   { name: 'Actor', width: '1.2fr', cell: ({ entry }) => entryActor(entry) },
   { name: 'Facts', width: '2.2fr', cell: ({ entry }) => <EntryFacts entry={entry} /> },
 ];

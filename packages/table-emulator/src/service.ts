@@ -15,8 +15,8 @@ const maxBodyBytes = 4 * 1024 * 1024;
 const maxPageSize = 1000;
 const tableName = /^[A-Za-z][A-Za-z0-9]{2,62}$/;
 
-export function createService(): Service {
-  const nextTimestamp = createTimestamps(Date.now);
+export function createService(now: () => number): Service {
+  const nextTimestamp = createTimestamps(now);
   /** By lower-case name: the names of tables do not distinguish case. */
   const tables = new Map<string, { readonly name: string; readonly table: Table }>();
 

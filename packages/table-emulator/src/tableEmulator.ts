@@ -23,8 +23,9 @@ const connectionString = [
   'SharedAccessSignature=sv=2019-02-02&sig=not-verified',
 ].join(';');
 
-export function createTableEmulator(): TableEmulator {
-  const service = createService();
+/** @param now is the service's clock: of timestamps, and of answers. */
+export function createTableEmulator(now: () => number = Date.now): TableEmulator {
+  const service = createService(now);
   let requests = 0;
   return {
     connectionString,
@@ -44,7 +45,7 @@ export function createTableEmulator(): TableEmulator {
         return {
           request,
           status: answer.status,
-          headers: createHttpHeaders({ ...system, date: new Date().toUTCString(), ...answer.headers }),
+          headers: createHttpHeaders({ ...system, date: new Date(now()).toUTCString(), ...answer.headers }),
           bodyAsText: answer.body,
         };
       },

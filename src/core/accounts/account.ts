@@ -156,6 +156,9 @@ export function stateOf(view: Pick<AccountView, 'record' | 'watch'>): AccountSta
   return verdictOn(view)?.status === 'Inaccessible' ? 'CustomerKeyInaccessible' : 'Enabled';
 }
 
+export const isWrappedBy = ({ encryption }: ActiveAccount, bindingId: string, version: string): boolean =>
+  encryption.type === 'CustomerKey' && encryption.binding.id === bindingId && encryption.version === version;
+
 export const etagOf = (record: AccountRecord): string => `"${record.instanceId}.${record.revision}"`;
 
 /** The value that the outer layer binds: the current key identifier, or `SystemKey`. */

@@ -2,8 +2,8 @@
  * Deletes an account whose record is damaged (INV-13). It uses nothing of the record. The audit entries are authentic:
  * they name the account and receive an entry of the deletion. The daily pass deletes its rows under a binding.
  */
-import { type Actor, type AuditEntry, appendEntry, headOf } from '../audit/auditEntry.ts';
-import { linkedEntries } from '../audit/linkedEntries.ts';
+import { type Actor, type AuditEntry, appendEntry, type ChainHead, headOf } from '../audit/auditEntry.ts';
+import { headBehind, placedEntries } from '../audit/chainEnd.ts';
 import { LostRace } from '../base/errors.ts';
 import type { DeletingAccount } from './account.ts';
 import type { AccountsDeps } from './deps.ts';
@@ -20,11 +20,11 @@ export async function deleteDamaged(folded: string, etag: string, actor: Actor, 
   }
   const { audit } = await service.rings();
   const now = clock.now();
-  const entry = appendEntry(known.last.chain, headOf(known.last), { type: 'AccountDeleted', actor }, now, audit.newest);
+  const entry = appendEntry(known.first.chain, known.head, { type: 'AccountDeleted', actor }, now, audit.newest);
   const record: DeletingAccount = {
     lifecycle: 'deleting',
     name: folded,
-    instanceId: known.last.chain,
+    instanceId: known.first.chain,
     // The audit has neither, and a deleted account needs neither.
     owner: '',
     location: '',
@@ -36,23 +36,28 @@ export async function deleteDamaged(folded: string, etag: string, actor: Actor, 
   await accounts.save({ value: record, etag }, [entry]);
 }
 
-/** First and last entry of the newest chain without a tombstone. */
+interface KnownInstance {
+  readonly first: AuditEntry;
+  readonly head: ChainHead;
+}
+
+/** First entry and end of the newest chain without a tombstone. */
 async function latestInstance(
   folded: string,
   { accounts, rings }: Pick<AccountsDeps, 'accounts' | 'rings'>,
-): Promise<{ readonly first: AuditEntry; readonly last: AuditEntry } | undefined> {
+): Promise<KnownInstance | undefined> {
   const { audit } = await rings();
-  let latest: { readonly first: AuditEntry; readonly last: AuditEntry } | undefined;
+  let latest: KnownInstance | undefined;
   for (const id of await accounts.chains(folded)) {
     if ((await accounts.tombstone(folded, id)) !== undefined) continue;
     let first: AuditEntry | undefined;
-    let last: AuditEntry | undefined;
-    for await (const entry of linkedEntries({ id, page: (page) => accounts.audit(folded, id, page) }, audit)) {
-      first ??= entry;
-      last = entry;
+    let head: ChainHead | undefined;
+    for await (const placed of placedEntries({ id, page: (page) => accounts.audit(folded, id, page) }, audit)) {
+      first ??= placed.entry;
+      head = headBehind(placed);
     }
-    if (first === undefined || last === undefined) continue;
-    if (latest === undefined || first.at > latest.first.at) latest = { first, last };
+    if (first === undefined || head === undefined) continue;
+    if (latest === undefined || first.at > latest.first.at) latest = { first, head };
   }
   return latest;
 }

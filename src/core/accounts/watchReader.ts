@@ -55,8 +55,8 @@ export const isAccessible = ({ versions }: Watch): boolean =>
 export function invalidatingWatches<Store extends WatchStore>(bindings: Store, reader: WatchReader): Store {
   return {
     ...bindings,
-    createWatch: (watch, entries) =>
-      bindings.createWatch(watch, entries).finally(() => reader.forget(watch.binding.id)),
+    createWatch: (watch, ...more) =>
+      bindings.createWatch(watch, ...more).finally(() => reader.forget(watch.binding.id)),
     saveWatch: (watch, entries) =>
       bindings.saveWatch(watch, entries).finally(() => reader.forget(watch.value.binding.id)),
   };

@@ -49,7 +49,7 @@ export async function announceWaiting(after: string | undefined, service: Announ
   const { announcer, vaults, clock, dailyQueue } = service;
   if (announcer === undefined) return;
   const until = clock.now() + passMs;
-  const ticket = await vaults.beginWork('announcements', clock.now(), until + passMs);
+  const ticket = await vaults.beginWork('announcements', 2 * passMs);
   if (ticket === undefined) {
     // Another pass is running. A message that continues a pass must not be lost: no other reaches its position.
     if (after !== undefined) await dailyQueue.send({ visit: 'announcements', after }, busyDelayMs);

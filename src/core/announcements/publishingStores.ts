@@ -22,8 +22,8 @@ export function announcing(
     },
     bindings: {
       ...bindings,
-      createWatch: (watch, entries) =>
-        commit(ofBinding(watch.binding), entries, () => bindings.createWatch(watch, entries)),
+      createWatch: (watch, entries, damagedEtag) =>
+        commit(ofBinding(watch.binding), entries, () => bindings.createWatch(watch, entries, damagedEtag)),
       saveWatch: (watch, entries) =>
         commit(ofBinding(watch.value.binding), entries, () => bindings.saveWatch(watch, entries)),
     },

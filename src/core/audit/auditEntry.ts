@@ -34,6 +34,7 @@ export const auditTypes = [
   'CustomerKeyInaccessible',
   'CustomerKeyRestored',
   'WatchCreated',
+  'WatchRestored',
   'VerdictChanged',
   'KeyNearExpiry',
   'KeyExpired',

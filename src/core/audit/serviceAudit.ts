@@ -6,9 +6,9 @@
 import { retryLostRaces } from '../base/errors.ts';
 import { ringNames } from '../base/vocabulary.ts';
 import type { Keks } from '../crypto/keks.ts';
-import { type AuditFacts, appendEntries, emptyChain, headOf } from './auditEntry.ts';
+import { type AuditFacts, appendEntries, emptyChain } from './auditEntry.ts';
+import { headBehind, placedEntries } from './chainEnd.ts';
 import type { AuditDeps } from './deps.ts';
-import { linkedEntries } from './linkedEntries.ts';
 import type { Sealing, ServiceAuditStore, ServiceHead } from './ports.ts';
 
 export const serviceChain = 'service';
@@ -20,8 +20,7 @@ export async function recordForService(
   const { audit } = await rings();
   await retryLostRaces(async () => {
     const stored = await serviceAudit.head();
-    const head: ServiceHead =
-      stored === undefined ? emptyChain : (stored.value ?? (await provenHead(serviceAudit, audit)));
+    const head = stored?.value ?? (await provenHead(serviceAudit, audit));
     const added = appendEntries(serviceChain, head, facts, clock.now(), audit.newest);
     const sealing = facts.reduce(sealingAfter, head.sealing ?? {});
     await serviceAudit.append(stored?.etag, { ...added.head, sealing }, added.entries);
@@ -29,13 +28,18 @@ export async function recordForService(
 }
 
 /**
- * The facts that the entries prove when the head cannot be used. A damaged head does not stop work on rings. @throws
- * Unavailable
+ * The facts that the entries prove when the head cannot be used. A damaged or lost head does not stop work on rings.
+ * @throws Unavailable
  */
 export async function provenHead({ audit: page }: Pick<ServiceAuditStore, 'audit'>, audit: Keks): Promise<ServiceHead> {
   let head: ServiceHead = emptyChain;
-  for await (const entry of linkedEntries({ id: serviceChain, page }, audit))
-    head = { ...headOf(entry), sealing: sealingAfter(head.sealing ?? {}, entry) };
+  for await (const placed of placedEntries({ id: serviceChain, page }, audit)) {
+    const { sealing = {} } = head;
+    head = {
+      ...headBehind(placed),
+      sealing: placed.entry === undefined ? sealing : sealingAfter(sealing, placed.entry),
+    };
+  }
   return head;
 }
 

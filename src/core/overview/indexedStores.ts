@@ -22,8 +22,8 @@ export function indexing(
     },
     bindings: {
       ...bindings,
-      async createWatch(watch, entries) {
-        await bindings.createWatch(watch, entries);
+      async createWatch(watch, entries, damagedEtag) {
+        await bindings.createWatch(watch, entries, damagedEtag);
         overview.createdWatch(watch, entries);
       },
       async saveWatch(watch, entries) {

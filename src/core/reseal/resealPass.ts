@@ -22,7 +22,7 @@ const stuckRetryMs = 24 * 3_600_000;
 
 export async function workOnPass(ring: RingName, service: ResealDeps): Promise<void> {
   const { vaults, clock, policy, log } = service;
-  const ticket = await vaults.beginWork(`ring-${ring}`, clock.now(), clock.now() + policy.workerLeaseSeconds * 1000);
+  const ticket = await vaults.beginWork(`ring-${ring}`, policy.workerLeaseSeconds * 1000);
   if (ticket === undefined) return;
   let isMoreDue = false;
   try {

@@ -43,10 +43,10 @@ async function alone(
   service: RingsDeps,
   work: (stored: StoredRings) => Promise<void>,
 ): Promise<void> {
-  const { vaults, clock, policy, dailyQueue } = service;
+  const { vaults, policy, dailyQueue } = service;
   // No ring exists before its first use, and the lock below needs the rings.
   if (isWithoutRings(await service.ringStore.read())) return;
-  const ticket = await vaults.beginWork('rings', clock.now(), clock.now() + policy.workerLeaseSeconds * 1000);
+  const ticket = await vaults.beginWork('rings', policy.workerLeaseSeconds * 1000);
   if (ticket === undefined) {
     if (requestedAt !== undefined) await dailyQueue.send({ visit: 'operatorKeys', requestedAt }, busyDelayMs);
     return;

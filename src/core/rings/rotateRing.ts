@@ -147,8 +147,8 @@ async function retire(ring: RingName, stored: StoredRing, rotation: RingRotation
  * pass comes again.
  */
 export async function destroyOlder(ring: RingName, rotation: RingRotation, service: RingsDeps): Promise<void> {
-  const { vaults, clock, policy } = service;
-  const ticket = await vaults.beginWork('rings', clock.now(), clock.now() + policy.workerLeaseSeconds * 1000);
+  const { vaults, policy } = service;
+  const ticket = await vaults.beginWork('rings', policy.workerLeaseSeconds * 1000);
   if (ticket === undefined) return;
   try {
     await destroy(ring, rotation, service);

@@ -181,7 +181,7 @@ async function rewrapRow(
   const bindingId = run.watch.binding.id;
   const account = boundIn(await service.accounts.read(row.value.name));
   if (account === undefined || !isNamed(account, row, bindingId)) {
-    if (service.clock.now() - row.writtenAt > staleRowMs) await service.bindings.removeAccount(bindingId, row);
+    if (row.ageMs > staleRowMs) await service.bindings.removeAccount(bindingId, row);
     return 'notDue';
   }
   if (!isDue(account, run)) return 'notDue';

@@ -5,6 +5,7 @@
 
 import pLimit from 'p-limit';
 import type { Cause } from '../base/causes.ts';
+import { DamagedRow } from '../base/damagedRow.ts';
 import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
@@ -93,10 +94,11 @@ async function countByVersion({ binding }: Watch, service: RotationDeps): Promis
     const read = async () => {
       const account = await namedBy(row, binding.id, service);
       if (account === undefined) return;
-      const { encryption } = account;
-      const count = counts.get(encryption.version) ?? { following: 0, pinned: 0 };
-      count[encryption.follows ? 'following' : 'pinned'] += 1;
-      counts.set(encryption.version, count);
+      // The content of a damaged record is unknown. Its account counts where its row is, so that no version looks unused.
+      const { version, follows } = account === 'damaged' ? row.value : account.encryption;
+      const count = counts.get(version) ?? { following: 0, pinned: 0 };
+      count[follows ? 'following' : 'pinned'] += 1;
+      counts.set(version, count);
     };
     reads.push(limit(read));
   }
@@ -109,8 +111,14 @@ async function namedBy(
   row: BoundRow,
   bindingId: string,
   service: RotationDeps,
-): Promise<CustomerKeyAccount | undefined> {
-  const account = boundIn(await service.accounts.read(row.value.name));
+): Promise<CustomerKeyAccount | 'damaged' | undefined> {
+  let account: CustomerKeyAccount | undefined;
+  try {
+    account = boundIn(await service.accounts.read(row.value.name));
+  } catch (error) {
+    if (error instanceof DamagedRow) return 'damaged';
+    throw error;
+  }
   return account !== undefined && isNamed(account, row, bindingId) ? account : undefined;
 }
 
@@ -190,7 +198,7 @@ export async function holdersOf(
 
 async function holderOf(row: BoundRow, bindingId: string, service: RotationDeps): Promise<Holder | undefined> {
   const account = await namedBy(row, bindingId, service);
-  if (account === undefined) return undefined;
+  if (account === undefined || account === 'damaged') return undefined;
   const { name, owner } = account.stored.value;
   const { follows, keyIdentifier } = account.encryption;
   return { account: name, owner, follows, keyIdentifier };

@@ -1,12 +1,12 @@
 /**
- * A look: one remote unwrap of a real wrapped account key for each version of a binding that still wraps somebody, however
- * many accounts share it. What it showed is evidence for the watch, and for nothing else (INV-7).
+ * A look: one remote unwrap of a real wrapped account key for each version of a binding that still wraps one, for any
+ * number of accounts that share it. The result is evidence for the watch, and for nothing else (INV-7).
  */
 import pLimit from 'p-limit';
-import { type ActiveAccount, wrappedByOf } from '../accounts/account.ts';
+import { type ActiveAccount, isWrappedBy, wrappedByOf } from '../accounts/account.ts';
 import { openAccountKey } from '../accounts/accountKey.ts';
 import { auditKeyUses, type KeyUse, recordingKeyVault } from '../accounts/keyUse.ts';
-import { wipe } from '../base/bytes.ts';
+import { hex, sha256, utf8, wipe } from '../base/bytes.ts';
 import type { Cause } from '../base/causes.ts';
 import { defined } from '../base/defined.ts';
 import { LostRace } from '../base/errors.ts';
@@ -23,19 +23,23 @@ import type { Evidence, Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
 import { logKeyStatus } from './keyStatusLog.ts';
 import { isOwnFault } from './ownIdentity.ts';
+import { readIfWhole } from './restoreWatch.ts';
 
 const keyward = { kind: 'keyward', id: 'look' } as const;
 
-/** What the looks of one round at a vault have in common: a vault that does not answer is asked once for all its keys. */
+/**
+ * The state that the looks of one round at a vault share. After a vault did not answer once, the round sends no more
+ * calls for its other keys.
+ */
 export interface LookRound {
   silence?: Cause;
-  /** Told once the looks are done: they wait for nobody's audit. */
+  /** Audited after the looks, so that no look waits for the audit of an account. */
   readonly used: { readonly record: ActiveAccount; readonly uses: readonly KeyUse[] }[];
 }
 
 const tellAtOnce = 10;
 
-/** `keep` comes after each: the worker goes on to be the vault's, however slowly the tables answer. */
+/** `keep` runs after each entry, so that the worker holds its vault even when the tables answer slowly. */
 export async function auditLooks(
   { used }: LookRound,
   service: VaultWorkDeps,
@@ -50,7 +54,9 @@ export async function auditLooks(
   await Promise.all(used.splice(0).map(tell));
 }
 
-/** Causes that speak of the vault, or the way to it: asking for its next key would only wait, or burden it, again. */
+/**
+ * Causes about the vault or the network: a call for the vault's next key would only wait, or burden the vault, again.
+ */
 const silences: ReadonlySet<Cause> = new Set([
   'Throttled',
   'VaultTimeout',
@@ -59,7 +65,7 @@ const silences: ReadonlySet<Cause> = new Set([
   'TlsFailure',
 ]);
 
-/** Looks at every version in use, and records what was seen. */
+/** Looks at every version in use, and records the results. */
 export async function lookAtBinding(
   stored: Stored<Watch>,
   round: LookRound,
@@ -74,16 +80,18 @@ export async function lookAtBinding(
   };
   const evidence: Evidence[] = [];
   const unused: string[] = [];
+  const samplesAfter: Record<string, string> = {};
   for (const version of Object.keys(watch.versions)) {
-    const seen = await lookAtVersion(watch, version, when.beganAt, round, service);
-    if (seen === 'unused') unused.push(version);
-    else evidence.push(seen);
+    const look = await lookAtVersion(watch, version, when.beganAt, round, service);
+    if (look.samplesAfter !== undefined) samplesAfter[version] = look.samplesAfter;
+    if (look.seen === 'unused') unused.push(version);
+    else evidence.push(look.seen);
   }
   if (evidence.length === 0) {
     const asleep = await updateWatch(stored, (before) => afterSleep(before, when, service.policy), service);
     return withoutUnused(asleep, unused, service);
   }
-  const observed = await recordLook(stored, evidence, when, service);
+  const observed = await recordLook(stored, evidence, samplesAfter, when, service);
   logKeyStatus(stored.value, observed.value, round.used.at(-1)?.record.owner, service);
   for (const { version, cause = 'none' } of evidence) {
     const status = observed.value.versions[version]?.status;
@@ -92,12 +100,13 @@ export async function lookAtBinding(
   return unused.length === 0 ? observed : withoutUnused(observed, unused, service);
 }
 
-/** Each verdict that changes has an audit entry, and a batch of the tables holds 100 rows with the watch's own. */
+/** Each changed verdict has an audit entry. A batch of the tables holds 100 rows, with the watch's own. */
 const maxVerdictsAtOnce = 60;
 
 async function recordLook(
   stored: Stored<Watch>,
   evidence: readonly Evidence[],
+  samplesAfter: Readonly<Record<string, string>>,
   when: LookTime,
   service: VaultWorkDeps,
 ): Promise<Stored<Watch>> {
@@ -105,33 +114,77 @@ async function recordLook(
   for (let from = 0; ; from += maxVerdictsAtOnce) {
     const slice = evidence.slice(from, from + maxVerdictsAtOnce);
     const isLast = from + slice.length === evidence.length;
-    const decide = isLast ? afterLook : duringLook;
-    watch = await updateWatch(watch, (before) => decide(before, slice, when, service.policy), service);
+    const decide = (before: Watch) =>
+      isLast
+        ? withSamples(afterLook(before, slice, when, service.policy), samplesAfter)
+        : duringLook(before, slice, when, service.policy);
+    watch = await updateWatch(watch, decide, service);
     if (isLast) return watch;
   }
 }
 
-const maxSamples = 5;
+function withSamples(watch: Watch, samplesAfter: Readonly<Record<string, string>>): Watch {
+  const { samplesAfter: _before, ...rest } = watch;
+  return Object.keys(samplesAfter).length === 0 ? rest : { ...rest, samplesAfter };
+}
 
+/** The results of the samples of one version, and where the next look continues. */
+interface VersionLook {
+  readonly seen: Evidence | 'unused';
+  readonly samplesAfter?: string;
+}
+
+/** A vault answers a sample quickly, and a sample that cannot be opened here costs a read. */
+const maxVaultCalls = 20;
+const maxSamples = 500;
+
+/**
+ * Looks with the wrapped keys of one account after another until the vault has answered for the key: wrong bytes of one
+ * account say nothing about the key. A look that reaches its limits continues with the next account at the next look,
+ * so that no number of wrong rows hides the key.
+ */
 async function lookAtVersion(
   watch: Watch,
   version: string,
   takenAt: EpochMs,
   round: LookRound,
   service: VaultWorkDeps,
-): Promise<Evidence | 'unused'> {
-  // All evidence of a look is as old as its beginning: so the next look, planned from there, is far enough off to count.
+): Promise<VersionLook> {
+  const { clock, policy, wrongSamples } = service;
+  // All evidence of a look has the time of its start. So the next look, which is planned from that time, is late enough
+  // to count.
   const about = { bindingId: watch.binding.id, version, takenAt, afterLooks: watch.lookCount };
-  if (round.silence !== undefined) return { ...about, cause: round.silence };
+  if (round.silence !== undefined) return { seen: { ...about, cause: round.silence } };
+  const until = clock.monotonic() + policy.lookDeadlineSeconds * 1000;
   let seen: Evidence | 'unused' = 'unused';
-  let tries = 0;
-  for await (const sample of samplesOf(watch, version, service)) {
-    seen = { ...about, ...(await lookWith(sample, watch, about, round, service)) };
-    tries += 1;
-    // One account's bytes are wrong, which says nothing about the key: look with another's.
-    if (seen.cause !== 'KeyMaterialMismatch' || tries === maxSamples) break;
+  let samplesAfter = watch.samplesAfter?.[version];
+  let [samples, calls] = [0, 0];
+  for await (const { record, position } of samplesOf(watch, version, service)) {
+    const id = sampleId(record);
+    samples += 1;
+    if (!wrongSamples.has(id)) {
+      const { isAboutKey, isCalled, ...shown } = await lookWith(record, watch, about, round, service);
+      if (isAboutKey) return { seen: { ...about, ...shown }, ...defined({ samplesAfter }) };
+      // The vault itself can cause wrong bytes. A sample that fails before the call stays wrong.
+      if (isCalled) calls += 1;
+      else wrongSamples.set(id, position);
+    }
+    seen = { ...about, cause: 'KeyMaterialMismatch' };
+    samplesAfter = position;
+    if (samples === maxSamples || calls === maxVaultCalls || clock.monotonic() > until) break;
   }
-  return seen;
+  return { seen, ...defined({ samplesAfter }) };
+}
+
+/** The same account with another wrapped key is another sample. */
+const sampleId = ({ instanceId, wrappedAccountKey }: ActiveAccount): string =>
+  `${instanceId} ${hex(sha256(utf8(wrappedAccountKey)))}`;
+
+interface Sampled {
+  /** False: the bytes of this account are wrong, which says nothing about the key. */
+  readonly isAboutKey: boolean;
+  /** The vault was called. */
+  readonly isCalled: boolean;
 }
 
 async function lookWith(
@@ -140,7 +193,7 @@ async function lookWith(
   when: Pick<Evidence, 'version' | 'takenAt'>,
   round: LookRound,
   service: VaultWorkDeps,
-): Promise<Pick<Evidence, 'cause' | 'controlLook' | 'keyVaultRequestId' | 'principal' | 'isUnnamed'>> {
+): Promise<Pick<Evidence, 'cause' | 'controlLook' | 'keyVaultRequestId' | 'principal' | 'isUnnamed'> & Sampled> {
   const { log, policy } = service;
   const uses: KeyUse[] = [];
   const opened = await openAccountKey(sample, { ...service, keyVault: recordingKeyVault(service.keyVault, uses) });
@@ -154,7 +207,7 @@ async function lookWith(
   if (opened.ok) {
     wipe(opened.value);
     log.info('Checked a key', { ...about, cause: 'none' });
-    return proof;
+    return { ...proof, isAboutKey: true, isCalled: true };
   }
   if (silences.has(opened.cause)) round.silence = opened.cause;
   if (opened.cause === 'KeyMaterialMismatch') log.error('An account key does not match its record', about);
@@ -162,26 +215,39 @@ async function lookWith(
   const cause = (await isOwnFault(watch, denied, sample.owner, service)) ? 'IdentityReplaced' : opened.cause;
   const controlLook = needsControlLook(cause, policy) ? await service.controlLook(watch.binding) : undefined;
   log.info('Checked a key', { ...about, cause, controlLook });
-  return { cause, ...defined({ controlLook }), ...proof };
+  const sampled = { isAboutKey: cause !== 'KeyMaterialMismatch', isCalled: opened.observed.status !== undefined };
+  return { cause, ...defined({ controlLook }), ...proof, ...sampled };
 }
 
-/** Accounts that this version really wraps. Rows are hints: the record decides, and a row that misleads is passed by. */
-async function* samplesOf(watch: Watch, version: string, service: VaultWorkDeps): AsyncGenerator<ActiveAccount> {
-  const bindingId = watch.binding.id;
-  for await (const row of boundAccounts(bindingId, { version }, service)) {
-    const stored = await service.accounts.read(row.value.name);
-    if (stored?.value.lifecycle === 'active' && isWrappedBy(stored.value, bindingId, version)) yield stored.value;
-    else if (service.clock.now() - row.writtenAt > staleRowMs) await service.bindings.removeAccount(bindingId, row);
-  }
-}
-
-function isWrappedBy({ encryption }: ActiveAccount, bindingId: string, version: string): boolean {
-  return encryption.type === 'CustomerKey' && encryption.binding.id === bindingId && encryption.version === version;
+interface Sample {
+  readonly record: ActiveAccount;
+  readonly position: string;
 }
 
 /**
- * A version that wraps nobody leaves the watch, once no row names it. A row is put down before its version is made known to the
- * watch, so whoever moves onto the version meanwhile changes the watch, and this write loses the race.
+ * The accounts that this version really wraps, starting after those that the last look found wrong. Rows are hints, and
+ * the record decides. A surplus row is skipped, and a damaged record stops no other.
+ */
+async function* samplesOf(watch: Watch, version: string, service: VaultWorkDeps): AsyncGenerator<Sample> {
+  const bindingId = watch.binding.id;
+  const from = watch.samplesAfter?.[version];
+  const parts = from === undefined ? [{}] : [{ from }, { until: from }];
+  for (const { until, ...wanted } of parts as { from?: string; until?: string }[]) {
+    for await (const row of boundAccounts(bindingId, { version, ...wanted }, service)) {
+      const stored = await readIfWhole(row.value.name, service);
+      if (stored === 'damaged') continue;
+      const record = stored?.value;
+      if (record?.lifecycle === 'active' && isWrappedBy(record, bindingId, version))
+        yield { record, position: row.position };
+      else if (row.ageMs > staleRowMs) await service.bindings.removeAccount(bindingId, row);
+      if (row.position === until) return;
+    }
+  }
+}
+
+/**
+ * A version without accounts leaves the watch when no row names it. A row is stored before the watch learns its
+ * version. So an account that changes to the version at the same time changes the watch, and this write loses the race.
  */
 async function withoutUnused(
   stored: Stored<Watch>,

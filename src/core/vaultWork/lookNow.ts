@@ -1,16 +1,21 @@
-/** An operator's look: at once, and told. What it shows counts like any other look, so asking often confirms nothing sooner. */
+/**
+ * A look that an operator requests: it runs at once and returns its result. It counts like any other look, so frequent
+ * requests do not confirm a denial sooner.
+ */
 
-import { getAccount } from '../accounts/readAccount.ts';
+import { accountNotFound } from '../accounts/readAccount.ts';
 import { Refusal } from '../base/errors.ts';
+import { fold, parseAccountName } from '../base/names.ts';
 import { vaultIdOf } from '../customerKey/binding.ts';
 import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
 import { auditLooks, type LookRound, lookAtBinding } from './look.ts';
+import { openWatch, watchAccount } from './restoreWatch.ts';
 
 export type LookTarget = { readonly account: string } | { readonly keyIdentifier: string };
 
-/** The watches after the look. @throws Refusal when nothing is bound to what is named. */
+/** The watches after the look. @throws Refusal when no account uses the named key. */
 export async function lookNow(target: LookTarget, service: VaultWorkDeps): Promise<Watch[]> {
   const ids =
     'account' in target ? await bindingOfAccount(target.account, service) : await bindingsOfKey(target, service);
@@ -18,11 +23,11 @@ export async function lookNow(target: LookTarget, service: VaultWorkDeps): Promi
   const round: LookRound = { used: [] };
   const asked = { ...service, trigger: { trigger: 'admin' } as const };
   for (const id of ids) {
-    const stored = await service.bindings.readWatch(id);
+    const stored = await openWatch(id, asked);
     if (stored === undefined) continue;
     const { value } = await lookAtBinding(stored, round, asked);
     looked.push(value);
-    // Accounts' audit, and the next look of a Suspect key, are the worker's.
+    // The vault's worker writes the accounts' audit and makes the next look at a Suspect key.
     await service.queue.send({ vault: vaultIdOf(value.binding.vaultHost), requestedBy: 'admin' });
   }
   await auditLooks(round, asked);
@@ -33,18 +38,23 @@ export async function lookNow(target: LookTarget, service: VaultWorkDeps): Promi
 }
 
 async function bindingOfAccount(name: string, service: VaultWorkDeps): Promise<string[]> {
-  const { encryption } = (await getAccount(name, service)).record;
-  if (encryption.type === 'CustomerKey') return [encryption.binding.id];
+  const stored = await service.accounts.read(fold(parseAccountName(name)));
+  if (stored?.value.lifecycle !== 'active') throw accountNotFound(name);
+  const { encryption } = stored.value;
+  if (encryption.type === 'CustomerKey') {
+    await watchAccount(stored.value, encryption, service);
+    return [encryption.binding.id];
+  }
   throw new Refusal('NotFound', 'The account uses the system key, so it has no customer key to check.', {
     target: 'account',
   });
 }
 
-/** Every binding of the key, whichever identity or tenant reaches it. */
+/** Every binding of the key, for every identity and tenant. */
 async function bindingsOfKey({ keyIdentifier }: { keyIdentifier: string }, service: VaultWorkDeps): Promise<string[]> {
   const key = parseKeyIdentifier(keyIdentifier, service.cloud);
   const ids = await service.vaults.bindings(vaultIdOf(key.vaultHost));
-  const watches = await Promise.all(ids.map((id) => service.bindings.readWatch(id)));
+  const watches = await Promise.all(ids.map((id) => openWatch(id, service)));
   // A copied row can name a binding of another vault (INV-13).
   return watches.flatMap((watch) => {
     const { id, keyName, vaultHost } = watch?.value.binding ?? {};

@@ -4,10 +4,16 @@ import type { WatchStatus } from '../base/vocabulary.ts';
 import type { VaultWork } from '../watch/ports.ts';
 import type { RangeWork } from './ranges.ts';
 
-/** A message of the queue vault-work: one vault's work, or that of a range of vaults in a sweep. */
+/** A message of the queue vault-work: the work of one vault, or of a range of vaults in a sweep. */
 export type QueuedWork = VaultWork | RangeWork;
 
-/** When the last sweep ended: shows whether the timer runs. */
+/** A page of the daily pass over the accounts, which finds the accounts that looks do not cover. */
+export interface AccountsVisit {
+  readonly visit: 'accounts';
+  readonly after?: string;
+}
+
+/** When the last sweep ended. It shows whether the timer runs. */
 export interface SweepMark {
   read(): Promise<EpochMs | undefined>;
   write(at: EpochMs): Promise<void>;
@@ -15,21 +21,26 @@ export interface SweepMark {
   replace(before: EpochMs | undefined, at: EpochMs): Promise<boolean>;
 }
 
-/** One pass over the vaults of a range, as far as it has come. */
+/** One pass over the vaults of a range, with its progress. */
 export interface RangePass {
   readonly beganAt: EpochMs;
-  /** The last vault that the pass has checked. Absent before the first, and when the pass is over. */
+  /** The last vault that the pass has checked. Absent before the first one, and when the pass is complete. */
   readonly after?: string;
   readonly vaults: number;
+  /**
+   * The first digits of the ids of all bindings. Keyward deletes no binding, so one that is missing in the next pass is
+   * lost.
+   */
+  readonly bindings: readonly string[];
   /** Bindings whose work failed. */
   readonly failed: number;
   /** Keys by status, each by the worst of its versions in use. */
   readonly keys: Readonly<Record<WatchStatus, number>>;
-  /** The oldest last look of a key, after the pass. Absent where the range has no key. */
+  /** The oldest last look of a key, after the pass. Absent when the range has no key. */
   readonly oldestLookAt?: EpochMs;
 }
 
-/** What the sweeps of a range have left: the pass that a worker has not ended, and the last one that came to its end. */
+/** The state that the sweeps of a range leave: the unfinished pass of a worker, and the last complete one. */
 export interface RangeState {
   readonly pass?: RangePass;
   readonly last?: RangePass & { readonly endedAt: EpochMs };
@@ -39,6 +50,6 @@ export interface RangeState {
 export interface RangeStore {
   read(range: RangeWork): Promise<RangeState>;
   write(range: RangeWork, state: RangeState): Promise<void>;
-  /** The states of all ranges, of so many, in order; empty where no worker has written one. */
+  /** The states of all ranges, in order. A state is empty when no worker has written it. */
   all(of: number): Promise<RangeState[]>;
 }

@@ -1,6 +1,6 @@
 /**
- * Verdicts refuse and restore accounts the moment they are stored; this visits every account that a verdict touched, so that
- * its own chain has it too. Can stop anywhere and be begun again: the watch is marked last.
+ * A verdict refuses or restores accounts as soon as it is stored. This work adds it to the chain of every affected
+ * account. It can stop anywhere and start again, because the watch is marked last.
  */
 
 import { catchUp, catchUpDeleted } from '../accounts/missingVerdictEntries.ts';
@@ -11,6 +11,7 @@ import { boundAccounts } from '../watch/boundAccounts.ts';
 import { updateWatch } from '../watch/updateWatch.ts';
 import type { Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
+import { readIfWhole } from './restoreWatch.ts';
 
 export async function reconcile(
   stored: Stored<Watch>,
@@ -28,10 +29,11 @@ export async function reconcile(
   return { watch: await updateWatch(stored, (before) => reconciledUpTo(before, watch.epoch), service), done: true };
 }
 
-/** Whether there was anything to write. */
+/** Returns whether there was an entry to write. */
 async function reconcileAccount(name: string, watch: Watch, service: VaultWorkDeps): Promise<boolean> {
-  const stored = await service.accounts.read(name);
-  if (stored === undefined) return false;
+  const stored = await readIfWhole(name, service);
+  // A damaged record cannot take an entry. The binding's own chain has it.
+  if (stored === undefined || stored === 'damaged') return false;
   const { value } = stored;
   const { record, facts } = value.lifecycle === 'active' ? catchUp(value, watch) : catchUpDeleted(value, watch);
   if (facts.length > 0) await saveAccount(stored, record, facts, service);

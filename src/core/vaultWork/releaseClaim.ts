@@ -1,6 +1,7 @@
 /**
- * The operator lets go of a claim: the vault, tenant or identity is then free for whoever is bound through it first. Refused while
- * any account is bound through it, or is being bound: claims.ts says how the two see each other.
+ * The operator releases a claim: the vault, tenant or identity then belongs to the owner of the next account that is
+ * bound through it. The release is refused while any account is bound or being bound through it. claims.ts explains how
+ * the two see each other.
  */
 import type { Actor } from '../audit/auditEntry.ts';
 import { recordForService } from '../audit/serviceAudit.ts';
@@ -11,6 +12,7 @@ import { claimsOf } from '../customerKey/claims.ts';
 import type { Claim, ClaimKind } from '../customerKey/ports.ts';
 import { type BoundRow, boundAccounts, staleRowMs } from '../watch/boundAccounts.ts';
 import type { VaultWorkDeps } from './deps.ts';
+import { readIfWhole } from './restoreWatch.ts';
 
 export interface ClaimName {
   readonly kind: ClaimKind;
@@ -22,19 +24,20 @@ export async function getClaim(name: ClaimName, service: VaultWorkDeps): Promise
   return (await found(name, service)).value;
 }
 
-/** Answers with the claim that was released. @throws Refusal NotFound | Conflict */
+/** Returns the released claim. @throws Refusal NotFound | Conflict */
 export function releaseClaim(name: ClaimName, actor: Actor, service: VaultWorkDeps): Promise<Claim> {
   return retryLostRaces(async () => {
     const marked = await service.claims.mark(await found(name, service), true);
     if (marked === undefined) throw new LostRace();
-    // A re-wrap steps from row to row, and can step past the reader: who finds nobody looks again.
+    // A re-wrap moves from row to row, and can pass the reader. So a read that finds no account is repeated.
     const bound = (await boundThrough(name, service)) ?? (await boundThrough(name, service));
     if (bound !== undefined) {
       await service.claims.mark(marked, false);
       throw inUse(bound);
     }
     const { kind, value, owner } = marked.value;
-    // Before the deed, so that there is none without its entry; an account that is bound in this moment leaves one too many.
+    // Before the release, so that no release lacks its entry. An account that is bound at this time leaves a surplus
+    // entry.
     await recordForService([{ type: 'ClaimReleased', actor, claim: `${kind}/${value}`, before: owner }], service);
     if (!(await service.claims.release(marked))) throw new LostRace();
     return marked.value;
@@ -58,7 +61,7 @@ function inUse({ count, first }: BoundThrough): Refusal {
   return new Refusal('Conflict', message, { target: 'value', info: { accounts: count, account: first } });
 }
 
-/** Counting stops here: the number only says whether it is few or many. */
+/** The count stops here, because the number only shows whether there are few or many. */
 const maxCounted = 100;
 
 async function boundThrough(name: ClaimName, service: VaultWorkDeps): Promise<BoundThrough | undefined> {
@@ -85,10 +88,14 @@ async function* vaultsOf({ kind, value }: ClaimName, { vaults }: VaultWorkDeps):
 const isThrough = (claims: readonly [ClaimKind, string][], { kind, value }: ClaimName): boolean =>
   claims.some(([k, v]) => k === kind && fold(v) === fold(value));
 
-/** The record says so, or nobody knows yet: a row is put down before its record is written. */
-async function mayStand(row: BoundRow, bindingId: string, { accounts, clock }: VaultWorkDeps): Promise<boolean> {
-  if (clock.now() - row.writtenAt < staleRowMs) return true;
-  const stored = await accounts.read(row.value.name);
+/**
+ * The record names the binding, or the record is unknown: a row is stored before its record, and a record can be
+ * damaged.
+ */
+async function mayStand(row: BoundRow, bindingId: string, service: VaultWorkDeps): Promise<boolean> {
+  if (row.ageMs < staleRowMs) return true;
+  const stored = await readIfWhole(row.value.name, service);
+  if (stored === 'damaged') return true;
   if (stored?.value.lifecycle !== 'active' || stored.value.instanceId !== row.value.instanceId) return false;
   const { encryption } = stored.value;
   return encryption.type === 'CustomerKey' && encryption.binding.id === bindingId;

@@ -1,7 +1,7 @@
 /**
- * One range of a sweep: its vaults in the order of their ids, page by page, some at once. A worker that reaches its deadline stores how
- * far it has come and continues by a message. One that dies leaves a short lock and that position: the next sweep continues there, and
- * then begins again.
+ * One range of a sweep: its vaults in the order of their ids, page by page, several in parallel. A worker that reaches
+ * its deadline stores its position, and a message continues there. A worker that dies leaves a short lock and that
+ * position. The next sweep continues there, and then starts again.
  */
 import pLimit from 'p-limit';
 import { defined } from '../base/defined.ts';
@@ -20,33 +20,37 @@ import { type SweptVault, sweepVault } from './sweepVault.ts';
 const vaultsAtOnce = 16;
 /** Rows of bindings. */
 const rowsAPage = 256;
-/** How long one message works; functionTimeout in host.json is far above it. */
+/** How long the work of one message lasts; functionTimeout in host.json is far longer. */
 const workMs = 120_000;
-/** How long a worker that died keeps others off its range: less than a sweep's period, so that the next sweep finds it free. */
+/** Digits of a binding's id. */
+const digits = 8;
+/**
+ * How long the lock of a dead worker lasts: less than a sweep's period, so that the next sweep finds the range free.
+ */
 const leaseMs = 30_000;
 
-/** What one worker has in its hands. */
+/** The state of one worker. */
 interface RangeWorker {
   readonly work: RangeWork;
   readonly service: VaultWorkDeps;
   readonly until: EpochMs;
   readonly last: RangeState['last'];
-  /** Undefined: the lock had run out, and another worker has it. */
+  /** Undefined: the lock had expired, and another worker has it. */
   ticket: WorkTicket | undefined;
   keptAt: EpochMs;
 }
 
 const lockOf = ({ range, of }: RangeWork): string => `range-${of}-${range}`;
 
-/** Ends at once where another worker is at the range. */
+/** Returns at once when another worker processes the range. */
 export async function sweepRange(work: RangeWork, tools: VaultWorkDeps): Promise<void> {
   const service = { ...tools, trigger: { trigger: 'sweep' } as const };
   const { clock, vaults, queue, ranges } = service;
   const now = clock.now();
   const first = await vaults.page(rangeOf(work), rowsAPage);
-  // Most ranges of a small installation: they cost two reads a sweep.
+  // Most ranges of a small installation are empty, and cost two reads a sweep.
   if (first.vaults.length === 0 && (await ranges.read(work)).last?.vaults === 0) return;
-  const ticket = await vaults.beginWork(lockOf(work), now, now + leaseMs);
+  const ticket = await vaults.beginWork(lockOf(work), leaseMs);
   if (ticket === undefined) return;
   let held: WorkTicket | undefined = ticket;
   let isOver = false;
@@ -54,7 +58,7 @@ export async function sweepRange(work: RangeWork, tools: VaultWorkDeps): Promise
     const { pass, last } = await ranges.read(work);
     const worker: RangeWorker = { work, service, last, ticket, keptAt: now, until: now + workMs };
     isOver = await (pass === undefined ? sweepFrom(newPass(now), worker, first) : sweepFrom(pass, worker));
-    // Another message had begun the pass: sweeps have gone by since, and its first vaults are due again.
+    // Another message had started the pass. Sweeps have run since then, and its first vaults are due again.
     if (isOver && pass !== undefined) isOver = await sweepFrom(newPass(clock.now()), worker);
     held = worker.ticket;
   } finally {
@@ -66,11 +70,12 @@ export async function sweepRange(work: RangeWork, tools: VaultWorkDeps): Promise
 const newPass = (beganAt: EpochMs): RangePass => ({
   beganAt,
   vaults: 0,
+  bindings: [],
   failed: 0,
   keys: { Accessible: 0, Suspect: 0, Inaccessible: 0, Unreachable: 0 },
 });
 
-/** Whether the pass came to its end. */
+/** Returns whether the pass is complete. */
 async function sweepFrom(began: RangePass, worker: RangeWorker, first?: VaultPage): Promise<boolean> {
   const { work, service, last } = worker;
   let pass = began;
@@ -88,27 +93,36 @@ async function sweepFrom(began: RangePass, worker: RangeWorker, first?: VaultPag
   return true;
 }
 
-async function endPass({ after: _over, ...pass }: RangePass, { work, service }: RangeWorker): Promise<void> {
+async function endPass({ after: _over, ...pass }: RangePass, { work, service, last }: RangeWorker): Promise<void> {
   const endedAt = service.clock.now();
+  const found = new Set(pass.bindings);
+  const lost = last?.bindings.filter((binding) => !found.has(binding)) ?? [];
+  if (lost.length > 0) await searchLost(lost.length, service);
   await service.ranges.write(work, { last: { ...pass, endedAt } });
   measure(service.log, 'keyward.ranges.ms', endedAt - pass.beganAt, {});
   if (pass.oldestLookAt !== undefined) measure(service.log, 'keyward.looks.oldest.ms', endedAt - pass.oldestLookAt, {});
 }
 
-type Swept = SweptVault & { readonly id: string };
+/** The rows by which sweeps find bindings are lost. The records of the accounts name the bindings. */
+async function searchLost(count: number, { log, dailyQueue }: VaultWorkDeps): Promise<void> {
+  log.error('Keys are missing in the sweep', { count });
+  await dailyQueue.send({ visit: 'accounts' });
+}
 
-/** The vaults that were begun before the deadline, in order: those behind them are left. */
+type Swept = SweptVault & VaultBindings;
+
+/** The vaults that were started before the deadline, in order. The others are left. */
 async function sweepPage(vaults: readonly VaultBindings[], worker: RangeWorker): Promise<Swept[]> {
   const isInTime = async () => (await keepLock(worker)) && worker.service.clock.now() < worker.until;
   const swept = await pLimit(vaultsAtOnce).map(vaults, async (vault): Promise<Swept | undefined> => {
     if (!(await isInTime())) return undefined;
-    return { ...(await sweepSafely(vault, isInTime, worker.service)), id: vault.id };
+    return { ...(await sweepSafely(vault, isInTime, worker.service)), ...vault };
   });
   const end = swept.indexOf(undefined);
   return (end === -1 ? swept : swept.slice(0, end)).filter((one) => one !== undefined);
 }
 
-/** One vault's failure stops no other. */
+/** A failure of one vault does not stop the others. */
 async function sweepSafely(
   vault: VaultBindings,
   isInTime: () => Promise<boolean>,
@@ -127,13 +141,16 @@ async function keepLock(worker: RangeWorker): Promise<boolean> {
   const now = service.clock.now();
   if (ticket !== undefined && now - worker.keptAt > leaseMs / 3) {
     worker.keptAt = now;
-    worker.ticket = await service.vaults.keepWork(lockOf(work), ticket, now + leaseMs);
+    worker.ticket = await service.vaults.keepWork(lockOf(work), ticket, leaseMs);
   }
   return worker.ticket !== undefined;
 }
 
-/** A binding whose work failed is as old as the last pass found its range: what nothing is known of does not look young. */
-function withVault(pass: RangePass, { id, watches, failed }: Swept, last: RangeState['last']): RangePass {
+/**
+ * A binding whose work failed counts with the age that the last pass found for its range, so that unknown bindings do
+ * not look recent.
+ */
+function withVault(pass: RangePass, { id, bindings, watches, failed }: Swept, last: RangeState['last']): RangePass {
   const keys: Record<WatchStatus, number> = { ...pass.keys };
   for (const watch of watches) keys[statusOfKey(watch)] += 1;
   const unknown = failed === 0 ? [] : [last?.oldestLookAt ?? pass.beganAt];
@@ -143,6 +160,7 @@ function withVault(pass: RangePass, { id, watches, failed }: Swept, last: RangeS
     ...pass,
     after: id,
     vaults: pass.vaults + 1,
+    bindings: [...pass.bindings, ...bindings.map((bindingId) => bindingId.slice(0, digits))],
     failed: pass.failed + failed,
     keys,
     ...defined({ oldestLookAt: looks.length === 0 ? undefined : Math.min(...looks) }),

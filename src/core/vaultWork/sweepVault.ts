@@ -1,7 +1,7 @@
 /**
- * One vault as a sweep meets it: look at each binding, and check the latest version of its key where that is due. It takes no lock,
- * because looks of two workers harm nothing: newness of evidence is a counter. What needs the vault's only worker (audit of accounts,
- * re-wraps) is left to it by a message.
+ * The part of a sweep for one vault: it looks at each binding, and checks the latest version of its key when that is
+ * due. It takes no lock, because looks of two workers do no harm: a counter decides which evidence is newer. A message
+ * leaves the work that needs the vault's only worker (audit of accounts, re-wraps) to that worker.
  */
 import { describeError } from '../base/errors.ts';
 import type { Stored } from '../base/stored.ts';
@@ -13,7 +13,8 @@ import type { VaultBindings } from '../watch/ports.ts';
 import type { Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
 import { auditLooks, type LookRound, lookAtBinding } from './look.ts';
-import { isBeforeNextSweep, nextWakeOf, noteLateness } from './wake.ts';
+import { openWatch } from './restoreWatch.ts';
+import { isBeforeNextSweep, logPlans, nextWakeOf } from './wake.ts';
 
 export interface SweptVault {
   readonly watches: readonly Watch[];
@@ -21,7 +22,7 @@ export interface SweptVault {
   readonly failed: number;
 }
 
-/** @param isInTime false: the time has run out, and the vault's worker does the rest. */
+/** @param isInTime false: the time is over, and the vault's worker does the rest. */
 export async function sweepVault(
   { id: vault, bindings }: VaultBindings,
   isInTime: () => Promise<boolean>,
@@ -42,7 +43,7 @@ export async function sweepVault(
       watches.push(stored.value);
       wakeAt = Math.min(wakeAt, (await needsWorker(stored.value, service)) ? 0 : nextWakeOf(stored.value));
     } catch (error) {
-      // One binding's failure stops no other.
+      // A failure of one binding does not stop the others.
       failed += 1;
       service.log.error('Work on a binding failed', { bindingId, error: describeError(error) });
     }
@@ -52,7 +53,7 @@ export async function sweepVault(
   return { watches, failed };
 }
 
-/** A queue that does not answer stops no look. What is due stands in the tables, and the next sweep meets it. */
+/** A queue that does not answer stops no look. The tables hold the due work, and the next sweep finds it. */
 async function wakeWorker(vault: string, wakeAt: EpochMs, { clock, policy, queue, log }: VaultWorkDeps): Promise<void> {
   const now = clock.now();
   if (!isBeforeNextSweep(wakeAt, now, policy)) return;
@@ -68,15 +69,15 @@ async function sweepBinding(
   round: LookRound,
   service: VaultWorkDeps,
 ): Promise<Stored<Watch> | undefined> {
-  const stored = await service.bindings.readWatch(bindingId);
+  const stored = await openWatch(bindingId, service);
   if (stored === undefined) return undefined;
-  noteLateness(stored.value, service);
+  logPlans(stored.value, service);
   const isDue = isLookDue(stored.value, service.clock.now(), true, service.policy);
   const seen = isDue ? await lookAtBinding(stored, round, service) : stored;
   return isCheckedHere(seen.value, service) ? checkLatest(seen, service) : seen;
 }
 
-/** Where one version is in use, and it is the latest known, a check finds nothing to do but for a new version. */
+/** When one version is in use, and it is the latest known one, a check only finds a new version. */
 const isCheckedHere = (watch: Watch, { clock, policy }: VaultWorkDeps): boolean =>
   !isSilent(watch) &&
   isVersionCheckDue(watch, clock.now(), true, policy) &&
@@ -88,6 +89,6 @@ function checkLatest(stored: Stored<Watch>, service: VaultWorkDeps): Promise<Sto
   return checkVersion(stored, { spending, runs: new Map(), left: 0 }, service);
 }
 
-/** Whether the vault's only worker has something to do. */
+/** Whether the vault's only worker has work to do. */
 const needsWorker = async (watch: Watch, service: VaultWorkDeps): Promise<boolean> =>
   watch.reconciledEpoch !== watch.epoch || (await isFollowDue(watch, true, service));

@@ -1,8 +1,9 @@
 /**
- * One vault's work: look at each due binding, re-wrap what is due, catch the accounts' audit up. Every trigger ends here.
+ * The work of one vault: look at each due binding, re-wrap due accounts, and add verdicts to the accounts' audit. Every
+ * trigger ends here.
  *
  *   event, admin ─▶ requestLooks: marks the watch due, now or as soon as a look can count
- *   sweep, wake  ─┐        │ only the call that marked it goes on, so a storm of events is one look
+ *   sweep, wake  ─┐        │ only the call that marked it continues, so a storm of events is one look
  *                 └────────┴─▶ one worker a vault ─▶ each due binding: look ─▶ reconcile ─▶ follow the latest version
  */
 
@@ -12,24 +13,26 @@ import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { WorkTicket } from '../base/workLock.ts';
 import { followLatest, isFollowDue, type VersionCheck } from '../rotation/followLatestVersion.ts';
+import { logFutureTime } from '../watch/futureTime.ts';
 import { isLookDue, soonest } from '../watch/lookSchedule.ts';
 import { createPacedKeyVault } from '../watch/pacedKeyVault.ts';
 import type { VaultWork } from '../watch/ports.ts';
 import { updateWatch } from '../watch/updateWatch.ts';
-import { costOf } from '../watch/vaultBudget.ts';
+import { type Budget, costOf } from '../watch/vaultBudget.ts';
 import type { Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
 import { auditLooks, type LookRound, lookAtBinding } from './look.ts';
 import { reconcile } from './reconcile.ts';
-import { isBeforeNextSweep, nextWakeOf, noteLateness } from './wake.ts';
+import { openWatch } from './restoreWatch.ts';
+import { isBeforeNextSweep, logPlans, nextWakeOf } from './wake.ts';
 
-/** How long one message of work goes on; functionTimeout in host.json is far above it. */
+/** How long the work of one message lasts; functionTimeout in host.json is far longer. */
 const budgetMs = 120_000;
-/** How long of that re-wraps go on, and how long at a stretch before looks that are due come first. */
+/** How much of that time re-wraps may take, and how long they run before due looks come first. */
 const rewrapMs = 60_000;
 const maxSliceMs = 3_000;
 const minSliceMs = 500;
-/** When a vault has a worker already, its due looks wait this long. */
+/** When a vault already has a worker, its due looks wait this long. */
 const busyDelayMs = 3_000;
 
 export async function workOnVault(message: VaultWork, tools: VaultWorkDeps): Promise<void> {
@@ -46,7 +49,7 @@ export async function workOnVault(message: VaultWork, tools: VaultWorkDeps): Pro
   if ([...starts].some((startAt) => startAt <= now)) await workOnDue(vault, ids, false, service);
 }
 
-/** The times that this request brought forward; none when others have asked for the same already. */
+/** The times that this request brought forward; none when earlier requests have done so already. */
 async function requestLooks(
   ids: readonly string[],
   wanted: { readonly keyName?: string },
@@ -55,7 +58,7 @@ async function requestLooks(
 ): Promise<Set<EpochMs>> {
   const starts = new Set<EpochMs>();
   for (const id of ids) {
-    const stored = await service.bindings.readWatch(id);
+    const stored = await openWatch(id, service);
     if (stored === undefined) continue;
     if (wanted.keyName !== undefined && stored.value.binding.keyName !== wanted.keyName) continue;
     const asked = await updateWatch(stored, (watch) => broughtForward(watch, now, service.policy), service);
@@ -64,7 +67,7 @@ async function requestLooks(
   return starts;
 }
 
-/** The same watch when nothing comes sooner. */
+/** The same watch when no look comes sooner. */
 function broughtForward(watch: Watch, now: EpochMs, policy: Policy): Watch {
   const nextLookAt = Math.min(watch.nextLookAt, soonest(now, watch.lastLookAt, policy));
   const nextVersionCheckAt = Math.min(watch.nextVersionCheckAt, soonest(now, watch.lastVersionCheckAt, policy));
@@ -72,16 +75,16 @@ function broughtForward(watch: Watch, now: EpochMs, policy: Policy): Watch {
   return isSooner ? { ...watch, nextLookAt, nextVersionCheckAt } : watch;
 }
 
-/** What one message keeps while it works, round by round. */
+/** The state of one message, round by round. */
 interface Message extends VersionCheck {
   readonly vault: string;
   readonly ids: readonly string[];
   readonly began: EpochMs;
   readonly service: VaultWorkDeps;
-  /** Undefined: the time had run out, and somebody else has begun. */
+  /** Undefined: the time had expired, and another worker has begun. */
   ticket: WorkTicket | undefined;
   keptAt: EpochMs;
-  /** By binding: when it needs its vault awake again. */
+  /** By binding: when its vault needs a worker again. */
   readonly wakes: Map<string, EpochMs>;
 }
 
@@ -95,10 +98,13 @@ async function workOnDue(
   const began = clock.now();
   const eventId = service.trigger?.eventId;
   const event = eventId === undefined ? {} : { eventId };
-  const ticket = await vaults.beginWork(vault, began, began + policy.workerLeaseSeconds * 1000);
-  if (ticket === undefined)
-    return queue.send({ vault, requestedBy: isSweep ? 'sweep' : 'wake', ...event }, busyDelayMs);
-  const spending = createPacedKeyVault(() => vaults.readBudget(vault), service);
+  const ticket = await vaults.beginWork(vault, policy.workerLeaseSeconds * 1000);
+  if (ticket === undefined) {
+    if (await vaults.mayWait(vault, busyDelayMs))
+      await queue.send({ vault, requestedBy: isSweep ? 'sweep' : 'wake', ...event }, busyDelayMs);
+    return;
+  }
+  const spending = createPacedKeyVault(() => readBudget(vault, service), service);
   const about = { vault, ids, began, service, ticket, keptAt: began, left: policy.accountsPerMessage };
   const message: Message = { ...about, spending, runs: new Map(), wakes: new Map() };
   try {
@@ -114,9 +120,15 @@ async function workOnDue(
     await queue.send({ vault, requestedBy: 'wake' }, Math.max(0, wakeAt - clock.now()));
 }
 
+async function readBudget(vault: string, { vaults, clock, log }: VaultWorkDeps): Promise<Budget | undefined> {
+  const budget = await vaults.readBudget(vault);
+  if (budget !== undefined) logFutureTime(`vaults/${vault}/budget`, budget.at, clock.now(), log);
+  return budget;
+}
+
 /**
- * Looks at every binding first; then re-wraps for a few seconds, or until the next look is due: however long a rotation takes, no
- * look waits for it. Answers whether this message goes on with another round.
+ * Looks at every binding first. Then it re-wraps for a few seconds, or until the next look is due, so that no look
+ * waits for a rotation of any length. Returns whether this message continues with another round.
  */
 async function workOneRound(isSweep: boolean, message: Message): Promise<boolean> {
   const { began, spending, service } = message;
@@ -139,21 +151,21 @@ async function workOneRound(isSweep: boolean, message: Message): Promise<boolean
   return isUnfinished && spending.resumeAt === undefined && message.left > 0 && clock.now() - began < rewrapMs;
 }
 
-/** The watches afterwards; undefined: somebody else works on the vault now. */
+/** The watches afterwards; undefined: another worker has the vault now. */
 async function lookAtAll(isSweep: boolean, round: LookRound, message: Message): Promise<Stored<Watch>[] | undefined> {
   const { began, wakes, service } = message;
   const { clock } = service;
   const watches: Stored<Watch>[] = [];
   for (const id of message.ids) {
     if (!(await keepWork(message))) return undefined;
-    // What is left stands in the tables: the next message goes on there, well inside the function's own time limit.
+    // The tables hold the remaining work. The next message continues there, well inside the function's own time limit.
     if (clock.now() - began > budgetMs) wakes.set(id, clock.now());
     else watches.push(...(await onBinding(id, service, () => lookIfDue(id, isSweep, round, message), [])));
   }
   return watches;
 }
 
-/** One binding's failure stops no other. */
+/** A failure of one binding does not stop the others. */
 async function onBinding<T>(
   bindingId: string,
   { log }: VaultWorkDeps,
@@ -174,17 +186,17 @@ async function keepWork(message: Message): Promise<boolean> {
   const leaseMs = service.policy.workerLeaseSeconds * 1000;
   if (ticket !== undefined && now - message.keptAt > leaseMs / 3) {
     message.keptAt = now;
-    message.ticket = await service.vaults.keepWork(vault, ticket, now + leaseMs);
+    message.ticket = await service.vaults.keepWork(vault, ticket, leaseMs);
   }
   return message.ticket !== undefined;
 }
 
-/** The watch after its look, and its accounts' audit; none when there is more audit to write than fits a message. */
+/** The watch after its look and its accounts' audit; none when there is more audit to write than one message can. */
 async function lookIfDue(id: string, isSweep: boolean, round: LookRound, message: Message): Promise<Stored<Watch>[]> {
   const { service, spending, wakes } = message;
-  let watch = await service.bindings.readWatch(id);
+  let watch = await openWatch(id, service);
   if (watch === undefined) return [];
-  noteLateness(watch.value, service);
+  logPlans(watch.value, service);
   if (isLookDue(watch.value, service.clock.now(), isSweep, service.policy)) {
     const keyVault = spending.counted(costOf(watch.value.latest));
     watch = await lookAtBinding(watch, round, { ...service, keyVault });
@@ -193,12 +205,12 @@ async function lookIfDue(id: string, isSweep: boolean, round: LookRound, message
   const isOutdated = watch.value.reconciledEpoch !== watch.value.epoch;
   const reconciled = await reconcile(watch, service);
   if (!reconciled.done) wakes.set(id, service.clock.now());
-  // The message that should have told of the next look may be lost, or was the one that had no time to end.
+  // The message for the next look may be lost, or it had no time to finish.
   else if (isOutdated || isSweep) wakes.set(id, nextWakeOf(reconciled.watch.value));
   return reconciled.done ? [reconciled.watch] : [];
 }
 
-/** Whether there is more to re-wrap. */
+/** Returns whether there is more to re-wrap. */
 async function followIfDue(watch: Stored<Watch>, until: EpochMs, isSweep: boolean, message: Message): Promise<boolean> {
   const { service, runs, spending, wakes } = message;
   const { id } = watch.value.binding;

@@ -1,7 +1,7 @@
-/** When a vault's worker is needed before the next sweep. */
+/** When a vault needs its worker before the next sweep. */
 import type { Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
-import { isSilent } from '../watch/lookSchedule.ts';
+import { isSilent, logFuturePlans } from '../watch/lookSchedule.ts';
 import type { Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
 
@@ -10,14 +10,18 @@ export const nextWakeOf = (watch: Watch): EpochMs =>
   isSilent(watch) ? watch.nextLookAt : Math.min(watch.nextLookAt, watch.nextVersionCheckAt);
 
 /**
- * A healthy key is due one interval after its look began, which is before the next sweep has come by it. That sweep looks at it all the
- * same, so what is due in the last moments before it needs no message of its own.
+ * A healthy key is due one interval after the start of its look, which is before the next sweep reaches it. That sweep
+ * looks at it anyway, so work that is due just before the sweep needs no message of its own.
  */
 export const isBeforeNextSweep = (wakeAt: EpochMs, now: EpochMs, policy: Policy): boolean =>
   wakeAt < now + (policy.lookIntervalHealthySeconds - policy.lookSpacingSeconds) * 1000;
 
-/** A look that comes a whole interval late shows that sweeps, or workers, do not keep up: docs/operations.md has the alert. */
-export function noteLateness(watch: Watch, { clock, policy, log }: VaultWorkDeps): void {
+/**
+ * A look that is a whole interval late shows that sweeps or workers do not keep up: docs/operations.md has the alert. A
+ * plan from the future shows a host with a wrong clock.
+ */
+export function logPlans(watch: Watch, { clock, policy, log }: VaultWorkDeps): void {
+  logFuturePlans(watch, clock.now(), policy, log);
   const lateMs = clock.now() - watch.nextLookAt;
   if (lateMs > policy.lookIntervalHealthySeconds * 1000)
     log.warn('A key check came late', { bindingId: watch.binding.id, lateMs });

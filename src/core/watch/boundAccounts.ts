@@ -1,4 +1,4 @@
-/** The accounts of a binding, page by page: hints of who to visit. */
+/** The accounts of a binding, page by page. The rows are hints of which accounts to process. */
 
 import { defined } from '../base/defined.ts';
 import type { WatchDeps } from './deps.ts';
@@ -8,15 +8,15 @@ export type BoundRow = BoundPage['rows'][number];
 
 const pageSize = 100;
 
-/** A row is put down before its record is written: one that misleads is left alone until no writer can be that slow. */
+/** A row is stored before its record. A surplus row stays until no writer can be this slow. */
 export const staleRowMs = 3_600_000;
 
 export async function* boundAccounts(
   bindingId: string,
-  wanted: Pick<AccountPageRequest, 'version' | 'onlyFollowing'>,
+  wanted: Pick<AccountPageRequest, 'version' | 'onlyFollowing' | 'from'>,
   service: Pick<WatchDeps, 'bindings'>,
 ): AsyncGenerator<BoundRow> {
-  let from: string | undefined;
+  let { from } = wanted;
   do {
     const page = await service.bindings.accounts(bindingId, {
       ...wanted,
@@ -26,6 +26,21 @@ export async function* boundAccounts(
     yield* page.rows;
     from = page.next;
   } while (from !== undefined);
+}
+
+/** Each version that a row names, once: one query per version, for any number of accounts. */
+export async function* boundVersions(
+  bindingId: string,
+  { bindings }: Pick<WatchDeps, 'bindings'>,
+): AsyncGenerator<string> {
+  for (let from: string | undefined; ; ) {
+    const { rows, next } = await bindings.accounts(bindingId, { limit: 1, ...defined({ from }) });
+    const version = rows[0]?.value.version;
+    if (version !== undefined) yield version;
+    if (next === undefined) return;
+    // `;` is the character after the `:` that follows the version.
+    from = version === undefined ? next : `bound:${version};`;
+  }
 }
 
 export async function isAnyBound(

@@ -1,16 +1,19 @@
 /** When looks and version checks are due, and the watch after one. Pure. */
+import type { Log } from '../base/log.ts';
 import type { Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { WatchStatus } from '../base/vocabulary.ts';
+import { clockToleranceMs, logFutureTime } from './futureTime.ts';
 import { observe } from './judge.ts';
 import { type LookTime, provenTimeAt } from './provenTime.ts';
 import type { Evidence, Watch } from './watch.ts';
 
 /**
- * The watch after a look at every version of the binding. A look that was brought forward since this one began stays planned.
+ * The watch after a look at every version of the binding. A look that was brought forward since this one began stays
+ * planned.
  */
 export function afterLook(watch: Watch, evidence: readonly Evidence[], look: LookTime, policy: Policy): Watch {
-  // Another worker's look was recorded while this one was under way.
+  // Another worker's look was recorded during this one.
   if (evidence.some(({ afterLooks }) => afterLooks !== undefined && afterLooks !== watch.lookCount)) return watch;
   const last = { at: watch.lastLookAt, plannedIntervalMs: plannedIntervalMs(watch, policy) };
   const provenTime = provenTimeAt(watch.provenTime, look, last);
@@ -30,7 +33,7 @@ export function afterLook(watch: Watch, evidence: readonly Evidence[], look: Loo
   };
 }
 
-/** The watch after some of the evidence of a look that is not over: `afterLook` comes with the rest. */
+/** The watch after some of the evidence of an unfinished look. `afterLook` gets the rest. */
 export function duringLook(watch: Watch, evidence: readonly Evidence[], look: LookTime, policy: Policy): Watch {
   const last = { at: watch.lastLookAt, plannedIntervalMs: plannedIntervalMs(watch, policy) };
   const { elapsedMs } = provenTimeAt(watch.provenTime, look, last);
@@ -55,22 +58,28 @@ function intervalSeconds(status: WatchStatus, policy: Policy): number {
   }
 }
 
-/** Clocks of hosts that agree differ by less. */
-const clockToleranceMs = 5_000;
-
 /**
- * Whether a look is due. A sweep looks at every binding that was not looked at just before: a look that is due a moment after the
- * sweep would wait for the next one. So no two looks are further apart than one sweep and `lookSpacingSeconds`.
+ * Whether a look is due. A sweep looks at every binding without a recent look, because a look that is due just after
+ * the sweep would wait for the next one. So two looks are at most one sweep and `lookSpacingSeconds` apart.
  */
 export function isLookDue(watch: Watch, now: EpochMs, isSweep: boolean, policy: Policy): boolean {
-  // Further ahead than any plan: a clock that was wrong has made it, and it is void.
+  // A time further ahead than any plan comes from a wrong clock, and is void.
   if (watch.nextLookAt <= now || watch.nextLookAt > now + plannedIntervalMs(watch, policy) + clockToleranceMs)
     return true;
   const isHealthyPace = watch.nextLookAt - watch.lastLookAt >= policy.lookIntervalHealthySeconds * 1000;
   return isSweep && isHealthyPace && watch.lastLookAt + policy.lookSpacingSeconds * 1000 <= now;
 }
 
-/** The same for the latest version: a sweep does early what would be due before the next one is half-way. */
+/** The times of a watch for which a look, and a version check, do not wait. */
+export function logFuturePlans(watch: Watch, now: EpochMs, policy: Policy, log: Log): void {
+  const row = `bindings/${watch.binding.id}/watch`;
+  logFutureTime(row, watch.nextLookAt, now + plannedIntervalMs(watch, policy), log);
+  logFutureTime(row, watch.nextVersionCheckAt, now + longestVersionWaitMs(watch, policy), log);
+}
+
+/**
+ * The same for the latest version: a sweep checks early what would be due before half of the time to the next sweep.
+ */
 export function isVersionCheckDue(watch: Watch, now: EpochMs, isSweep: boolean, policy: Policy): boolean {
   const isVoid = watch.nextVersionCheckAt > now + longestVersionWaitMs(watch, policy) + clockToleranceMs;
   return isVoid || watch.nextVersionCheckAt <= now + (isSweep ? policy.lookIntervalHealthySeconds * 500 : 0);
@@ -82,24 +91,26 @@ const dayMs = 86_400_000;
 const longestVersionWaitMs = ({ isAsleep }: Watch, policy: Policy): number =>
   isAsleep === true ? dayMs : policy.versionCheckIntervalSeconds * 1000;
 
-/** No account is bound: there is nothing to look with, and no reason to call the customer's vault. */
+/** No account is bound, so there is no key to unwrap and no reason to call the customer's vault. */
 export const afterSleep = (watch: Watch, look: LookTime, policy: Policy): Watch => ({
   ...afterLook(watch, [], look, policy),
   isAsleep: true,
   nextVersionCheckAt: look.beganAt + dayMs,
 });
 
-/** Some version of the key got no answer: the newest version is read once one does. */
+/** A version of the key got no answer, so the newest version is read when the vault answers again. */
 export const isSilent = ({ versions }: Watch): boolean =>
   Object.values(versions).some(({ status }) => status === 'Unreachable');
 
-/** When a look, or a version check, is requested: at once, or as soon as it is no repetition. */
+/** The time of a requested look or version check: at once, or as soon as it is not a repetition. */
 export function soonest(now: EpochMs, lastAt: EpochMs, policy: Policy): EpochMs {
   const spacingMs = policy.lookSpacingSeconds * 1000;
   return Math.min(Math.max(now, lastAt + spacingMs), now + spacingMs);
 }
 
-/** The watch after a read of the key's latest version; a check that was brought forward since it began stays planned. */
+/**
+ * The watch after a read of the key's latest version. A check that was brought forward since it began stays planned.
+ */
 export function afterVersionCheck(
   watch: Watch,
   { beganAt, plannedAt }: { readonly beganAt: EpochMs; readonly plannedAt: EpochMs },

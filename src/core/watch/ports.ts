@@ -1,15 +1,15 @@
 /** What the watch capability needs from outside: bindings with their bound accounts, and vaults with their work. */
 import type { AuditEntry, Trigger } from '../audit/auditEntry.ts';
 import type { Stored } from '../base/stored.ts';
-import type { EpochMs } from '../base/time.ts';
 import type { KeyVaultIdentity } from '../customerKey/binding.ts';
 import type { IdentityDenials } from './identityDenials.ts';
 import type { Budget } from './vaultBudget.ts';
 import type { Watch } from './watch.ts';
 
 /**
- * One account's row under its binding and version: a hint of who to visit, never the truth about the account. A row is put
- * down before a record names its version, and taken away under its etag after the record has left it.
+ * The row of one account under its binding and version. It is a hint of which account to process, and no fact about the
+ * account. It is stored before a record names its version, and deleted under its ETag after the record has left the
+ * version.
  */
 export interface BoundAccount {
   readonly name: string;
@@ -18,14 +18,22 @@ export interface BoundAccount {
   readonly follows: boolean;
 }
 
+/** The key of a damaged row names its account, which is enough for a hint. */
+export type StoredBound = Stored<BoundAccount> & { readonly isDamaged?: true };
+
 export interface BoundPage {
-  readonly rows: readonly (Stored<BoundAccount> & { readonly writtenAt: EpochMs })[];
-  /** Give it back to continue. Absent on the last page. */
+  readonly rows: readonly (StoredBound & {
+    /** The time since the row was written, by the clock of the tables. */
+    readonly ageMs: number;
+    /** Pass it as `from` to continue after this row. */
+    readonly position: string;
+  })[];
+  /** Pass it to the next call. Absent on the last page. */
   readonly next?: string;
 }
 
 export interface AccountPageRequest {
-  /** Absent: whatever version. */
+  /** Absent: any version. */
   readonly version?: string;
   readonly limit: number;
   readonly onlyFollowing?: boolean;
@@ -35,34 +43,39 @@ export interface AccountPageRequest {
 /** Watches with their audit entries, one partition per binding. */
 export interface WatchStore {
   readWatch(bindingId: string): Promise<Stored<Watch> | undefined>;
-  /** Insert if absent. @throws LostRace when it exists. */
-  createWatch(watch: Watch, entries: readonly AuditEntry[]): Promise<void>;
-  /** @throws LostRace when the etag no longer fits. Answers with the new etag. */
+  /** Inserts if absent, or replaces the damaged row of this ETag. @throws LostRace when there is another watch. */
+  createWatch(watch: Watch, entries: readonly AuditEntry[], damagedEtag?: string): Promise<void>;
+  /** The ETag of a damaged watch; undefined when it is intact or absent. */
+  damagedWatch(bindingId: string): Promise<string | undefined>;
+  /** Returns the new ETag. @throws LostRace when the row has changed. */
   saveWatch(watch: Stored<Watch>, entries: readonly AuditEntry[]): Promise<Stored<Watch>>;
 }
 
 /** The accounts of a binding, in its partition. */
 export interface BoundAccountStore {
-  /** Idempotent; changes the row's etag every time. */
+  /** Idempotent. It changes the row's ETag every time. */
   putAccount(bindingId: string, account: BoundAccount): Promise<void>;
-  readAccount(bindingId: string, account: BoundAccount): Promise<Stored<BoundAccount> | undefined>;
-  /** Only while the etag fits; a row that has changed, or is gone, is left as it is. */
+  readAccount(bindingId: string, account: BoundAccount): Promise<StoredBound | undefined>;
+  /** Only while the ETag matches. A row that has changed or is gone stays unchanged. */
   removeAccount(bindingId: string, row: Stored<BoundAccount>): Promise<void>;
   accounts(bindingId: string, page: AccountPageRequest): Promise<BoundPage>;
 }
 
-/** Which bindings a vault has. */
+/** The bindings of each vault. */
 export interface VaultDirectory {
-  /** Idempotent: puts the binding into the vault's partition. */
+  /** Idempotent: writes the binding into the vault's partition. */
   addBinding(vaultHost: string, bindingId: string): Promise<void>;
   bindings(vaultId: string): Promise<string[]>;
-  /** The vaults of a range in the order of their ids, each with all its bindings; `rows` says how many bindings a page reads. */
+  /**
+   * The vaults of a range in the order of their ids, each with all its bindings. `rows` is the number of bindings that
+   * a page reads.
+   */
   page(range: VaultRange, rows: number, after?: string): Promise<VaultPage>;
   /** Every vault that has a binding. */
   list(): AsyncIterable<string>;
 }
 
-/** Ids of vaults from `from` on and below `to`. */
+/** Vault ids from `from` up to, and without, `to`. */
 export interface VaultRange {
   readonly from: string;
   readonly to: string;
@@ -75,18 +88,19 @@ export interface VaultBindings {
 
 export interface VaultPage {
   readonly vaults: readonly VaultBindings[];
-  /** Give it back to continue. Absent on the last page. */
+  /** Pass it to the next call. Absent on the last page. */
   readonly next?: string;
 }
 
-/** What the vault's workers have left to spend: travels from one to the next. Only the worker writes it. */
+/** The remaining budget of a vault, which passes from one worker to the next. Only the vault's worker writes it. */
 export interface VaultBudgets {
   readBudget(vaultId: string): Promise<Budget | undefined>;
   saveBudget(vaultId: string, budget: Budget): Promise<void>;
 }
 
-/** One row for each identity of Keyward that vaults denied. */
+/** One row for each identity of Keyward that a vault denied. */
 export interface IdentityDenialStore {
+  /** A damaged row counts as one without denials, so that it holds no denial back and stops no look. */
   read(identity: KeyVaultIdentity): Promise<Stored<IdentityDenials> | undefined>;
   /** Inserts without an ETag. False: another writer was faster. */
   write(denials: IdentityDenials, etag?: string): Promise<boolean>;
@@ -95,9 +109,9 @@ export interface IdentityDenialStore {
 
 export interface VaultWork {
   readonly vault: string;
-  /** Look at the vault's keys now (at most once per key per `lookSpacingSeconds`): all of them, or the one named. */
+  /** Look at the vault's keys now (at most once per key in `lookSpacingSeconds`): all of them, or the named one. */
   readonly lookNow?: { readonly keyName?: string };
-  /** Who asked; of an event, which. */
+  /** What requested the look, and for an event, which one. */
   readonly requestedBy: Trigger['trigger'];
   readonly eventId?: string;
 }

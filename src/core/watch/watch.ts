@@ -1,6 +1,6 @@
 /**
- * The watch: what is known of one binding. It holds a verdict for every key version that still wraps an account key, because in
- * the middle of a rotation the old version can be disabled while the new one works. judge.ts turns evidence into verdicts,
+ * The watch: the state of one binding. It has a verdict for every key version that still wraps an account key, because
+ * during a rotation the old version can be disabled while the new one works. judge.ts turns evidence into verdicts, and
  * lookSchedule.ts plans the looks.
  */
 
@@ -13,15 +13,18 @@ import type { Binding } from '../customerKey/binding.ts';
 import type { Principal } from '../customerKey/ports.ts';
 import type { ProvenTime } from './provenTime.ts';
 
-/** Denied looks of one cause since the last good look. Looks at least `lookSpacingSeconds` of proven time apart count. */
+/**
+ * Denied looks of one cause since the last good look. Looks count when at least `lookSpacingSeconds` of proven time lie
+ * between them.
+ */
 export interface Denials {
   readonly looks: number;
-  /** Proven time from the first to the last look that counts: each gap contributes at most twice the planned interval. */
+  /** Proven time from the first to the last counted look. Each gap contributes at most twice the planned interval. */
   readonly overMs: number;
   readonly firstAt: EpochMs;
-  /** The proven time (provenTime.ts) of the last look that counts. */
+  /** The proven time (provenTime.ts) of the last counted look. */
   readonly lastMs: number;
-  /** Key Vault's request id of the first look, where there is one. */
+  /** Key Vault's request id of the first look, when there is one. */
   readonly firstKeyVaultRequestId?: string;
 }
 
@@ -31,17 +34,17 @@ export interface Verdict {
   readonly cause?: Cause;
   /** When this status began. */
   readonly since: EpochMs;
-  /** When the evidence that this verdict rests on was taken. */
+  /** When the evidence of this verdict was taken. */
   readonly evidenceAt: EpochMs;
-  /** Key Vault's request id of it, where there is one. */
+  /** Key Vault's request id of the evidence, when there is one. */
   readonly keyVaultRequestId?: string;
   readonly lastAccessibleAt: EpochMs;
   readonly denials: Readonly<Partial<Record<DenyingCause, Denials>>>;
-  /** The vault's own answer, where a failed control look showed that the fault is Keyward's. */
+  /** The vault's own answer, when a failed control look showed that the fault is Keyward's. */
   readonly deniedAs?: Cause;
 }
 
-/** A verdict that refused or restored accounts, kept until every account's own chain has it. */
+/** A verdict that refused or restored accounts. It stays until every account's own chain has it. */
 export interface Transition {
   readonly epoch: number;
   readonly version: string;
@@ -49,9 +52,9 @@ export interface Transition {
   readonly cause?: Cause;
   readonly keyVaultRequestId?: string;
   readonly at: EpochMs;
-  /** Where it refused: the latest moment at which the key could still be in use. */
+  /** For a refusal: the latest time at which a process could still use the key. */
   readonly keyReleasedBy?: EpochMs;
-  /** Where it refused: the last good look before it, the first refusal, and Key Vault's request id of that. */
+  /** For a refusal: the last good look before it, the first refusal, and Key Vault's request id of that refusal. */
   readonly lastUsedAt?: EpochMs;
   readonly firstRefusedAt?: EpochMs;
   readonly firstKeyVaultRequestId?: string;
@@ -61,11 +64,11 @@ export interface UnusableVersion {
   readonly version: string;
   readonly cause: Cause;
   readonly since: EpochMs;
-  /** It breaks no rule, but the vault did not open what it had wrapped: only a proof clears it. */
+  /** The version violates no rule, but the vault did not open what it had wrapped. Only a proof clears this. */
   readonly failedProof?: true;
 }
 
-/** With what its operations weigh in the vault's limits. */
+/** With the key type and size, which determine the cost of its operations. */
 export interface LatestVersion {
   readonly version: string;
   readonly since: EpochMs;
@@ -87,65 +90,77 @@ export interface Rotation {
   readonly done: number;
   /** Accounts that could not be re-wrapped in the present pass. */
   readonly failed: number;
-  /** The pass is over: those that failed are tried again with the next version check. */
+  /** The pass is complete. Failed accounts are tried again with the next version check. */
   readonly isWaiting: boolean;
 }
 
 export interface Watch {
   readonly binding: Binding;
   readonly versions: Readonly<Record<string, Verdict>>;
-  /** Counts verdicts that refuse or restore. */
+  /** Counts the verdicts that refuse or restore. */
   readonly epoch: number;
-  /** The last epoch that stands in the chain of every account it touched. */
+  /** The last epoch that the chains of all its accounts have. */
   readonly reconciledEpoch: number;
   readonly transitions: readonly Transition[];
   readonly nextLookAt: EpochMs;
   readonly lastLookAt: EpochMs;
-  /** Counts recorded looks: what shows, whatever clocks say, that nobody has looked since. */
+  /** Counts recorded looks. It shows, with any error of the clocks, that no look was recorded since. */
   readonly lookCount: number;
-  /** The version that accounts following the latest belong on. Absent until the first read. */
+  /** The version to which accounts on the latest version belong. Absent until the first read. */
   readonly targetVersion?: string;
   readonly nextVersionCheckAt: EpochMs;
   readonly lastVersionCheckAt: EpochMs;
   /** No account was bound at the last look. */
   readonly isAsleep?: true;
-  /** A newer version that cannot be used, and why: accounts stay where they are. */
+  /** A newer version that cannot be used, and the reason. Accounts stay on their version. */
   readonly unusableVersion?: UnusableVersion;
-  /** The newest version as the vault tells it, usable or not, and since when it is known to be. Absent until the first read. */
+  /**
+   * The newest version as the vault describes it, usable or not, and since when it is known. Absent until the first
+   * read.
+   */
   readonly latest?: LatestVersion;
-  /** The newest version cannot be read since then, for the cause of the last try. Absent: the last try has read it. */
+  /**
+   * Since when the newest version cannot be read, with the cause of the last attempt. Absent: the last attempt has read
+   * it.
+   */
   readonly newestUnread?: { readonly since: EpochMs; readonly cause: Cause };
-  /** When a version was found not to be the latest any more. */
+  /** When each version was found to be no longer the latest. */
   readonly superseded?: Readonly<Record<string, EpochMs>>;
-  /** What is known of versions' expiry dates. */
+  /** The known expiry dates of versions. */
   readonly expiries?: Readonly<Record<string, Expiry>>;
-  /** Under way, or waiting to try again the accounts that could not be re-wrapped. */
+  /** In progress, or waiting to retry the accounts that could not be re-wrapped. */
   readonly rotation?: Rotation;
-  /** An operator wants every account that follows re-wrapped that has not been since. */
+  /** An operator requests a re-wrap of every account on the latest version that has not been re-wrapped since. */
   readonly forced?: { readonly at: EpochMs; readonly by: Actor };
-  /** When Keyward's own identity was first found to fail; until a look shows that it works. */
+  /** When Keyward's own identity was first found to fail, until a look shows that it works. */
   readonly identityTroubleSince?: EpochMs;
   /** The principal of the last good look. Absent: nothing names it. */
   readonly provenBy?: Principal;
-  /** The principal of the last call that names one: the one to grant. */
+  /** The principal of the last call that names one. The customer must grant this one. */
   readonly calledAs?: Principal;
-  /** Time that has passed for sure, from look to look. Absent before the first one. */
+  /**
+   * By version: looks start with the account after this one, because the accounts before it have wrong wrapped keys.
+   */
+  readonly samplesAfter?: Readonly<Record<string, string>>;
+  /** The proven time from look to look. Absent before the first one. */
   readonly provenTime?: ProvenTime;
   readonly audit: { readonly sequence: number; readonly hash: string };
 }
 
-/** What one look showed. It names its binding and version, and when it was taken: it proves nothing else. */
+/** The result of one look. It names its binding, its version and its time, and proves nothing else. */
 export interface Evidence {
   readonly bindingId: string;
   readonly version: string;
   readonly takenAt: EpochMs;
-  /** The watch's `lookCount` when a look began. Absent on other evidence, which is held against the time of the last. */
+  /**
+   * The watch's `lookCount` when a look began. Absent on other evidence, which is compared with the time of the last.
+   */
   readonly afterLooks?: number;
-  /** Absent: the account key was opened. */
+  /** Absent: the vault opened the account key. */
   readonly cause?: Cause;
-  /** Whether the same identity could unwrap with the operator's control key just then; absent when not tried. */
+  /** Whether the same identity could unwrap with the operator's control key at that time; absent when not tried. */
   readonly controlLook?: 'good' | 'failed';
-  /** The principal that the vault was called as. Absent: nothing names it. */
+  /** The principal of the call to the vault. Absent: nothing names it. */
   readonly principal?: Principal;
   /** The call does not name its principal, so a denial can be that of a replaced identity (identityDenials.ts). */
   readonly isUnnamed?: true;
@@ -158,7 +173,7 @@ export function accessibleVerdict(at: EpochMs): Verdict {
 
 const fromWorst = ['Inaccessible', 'Suspect', 'Unreachable', 'Accessible'] as const satisfies readonly WatchStatus[];
 
-/** A key counts as the worst of its versions in use. */
+/** A key has the status of the worst of its versions in use. */
 export function statusOfKey({ versions }: Pick<Watch, 'versions'>): WatchStatus {
   const seen = new Set(Object.values(versions).map(({ status }) => status));
   return fromWorst.find((status) => seen.has(status)) ?? 'Accessible';

@@ -19,6 +19,7 @@ import type { KeyVault } from '../../core/customerKey/ports.ts';
 import type { DailyWork } from '../../core/dailyPass.ts';
 import type { Service } from '../../core/service.ts';
 import type { QueuedWork } from '../../core/vaultWork/ports.ts';
+import { allRanges } from '../../core/vaultWork/ranges.ts';
 import { sweep } from '../../core/vaultWork/sweep.ts';
 import { sweepRange } from '../../core/vaultWork/sweepRange.ts';
 import { workOnVault } from '../../core/vaultWork/vaultWork.ts';
@@ -53,6 +54,7 @@ export interface Lab {
   readonly service: Service;
   readonly clock: VirtualClock;
   readonly queue: VirtualQueue;
+  readonly dailyQueue: VirtualQueue<DailyWork>;
   readonly keyVault: KeyVaultControl;
   readonly keyVaultUrl: string;
   readonly identityUrl: string;
@@ -83,7 +85,8 @@ export const tester = { kind: 'principal', id: 'tester' } as const;
 const systemAssigned = { useSystemAssignedIdentity: true } as const;
 
 export async function startLab(options: LabOptions = {}): Promise<Lab> {
-  const tables = createTableEmulator();
+  const clock = createVirtualClock(Date.now());
+  const tables = createTableEmulator(() => clock.now());
   const identity = await startIdentity(directory);
   const emulator = await startKeyVault({
     identityUrl: identity.url,
@@ -103,7 +106,6 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     KEYWARD_SWEEP_RANGES: '2',
     ...options.settings,
   };
-  const clock = createVirtualClock(Date.now());
   const queue = createVirtualQueue(clock);
   const dailyQueue = createVirtualQueue<DailyWork>(clock);
   const lines: LogLine[] = [];
@@ -124,6 +126,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     service,
     clock,
     queue,
+    dailyQueue,
     keyVault,
     keyVaultUrl: emulator.url,
     identityUrl: identity.url,
@@ -154,6 +157,9 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     view: (name) => getAccount(name, service),
     async turnPage() {
       for await (const vault of service.vaults.list()) past.add(vault);
+      if (past.size === 0) return;
+      // The sweeps would take these vaults for lost.
+      for (const range of allRanges(service.policy.sweepRanges)) await service.ranges.write(range, {});
     },
     async advance(ms) {
       const end = clock.now() + ms;

@@ -1,0 +1,55 @@
+/**
+ * `node console/screenshots.ts` after `npm run build`: the pictures of the console in README.md and docs/, from the running
+ * stack. Some customers have taken their keys away, and one has rotated its key.
+ */
+import { mkdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { caller, until } from '../src/local/client.ts';
+import { compressedTime } from '../src/local/demo/story.ts';
+import { location, operatorToken } from '../src/local/operator.ts';
+import { startStack } from '../src/local/stack.ts';
+import { launch } from '../test/console/browser.ts';
+
+const folder = fileURLToPath(new URL('../docs/images/', import.meta.url));
+const owners = ['contoso', 'fabrikam', 'litware', 'northwind'];
+
+const stack = await startStack({ settings: { KEYWARD_AUTH: 'entra', ...compressedTime } });
+const browser = await launch();
+try {
+  const api = caller(stack.host.url, { authorization: `Bearer ${await operatorToken(stack.identity)}` });
+  for (const owner of owners) {
+    await stack.createCustomerVault(`${owner}-keys`);
+    await stack.keyVault('POST', `/vaults/${owner}-keys/keys/media`, { kty: 'RSA', size: 2048 });
+    const keyIdentifier = `https://${owner}-keys.vault.azure.net/keys/media`;
+    const encryption = { type: 'CustomerKey', keyVaultProperties: { keyIdentifier } };
+    for (const use of ['media', 'archive']) {
+      await api('PUT', `/api/accounts/${owner}-${use}`, { location, properties: { owner, encryption } });
+    }
+  }
+  await api('PUT', '/api/accounts/adatum-trial', { location, properties: { owner: 'adatum' } });
+  await stack.keyVault('POST', '/vaults/litware-keys/keys/media/rotate');
+  await stack.keyVault('PATCH', '/vaults/contoso-keys/keys/media', { enabled: false });
+  await stack.keyVault('DELETE', '/vaults/fabrikam-keys/keys/media');
+  const down = async () => (await api('GET', '/api/operator/keys?status=Inaccessible')).body.value.length;
+  await until('two keys are inaccessible', down, (count) => count === 2);
+
+  await mkdir(folder, { recursive: true });
+  for (const [name, path, sign, colorScheme] of [
+    ['console-now', '/', 'fabrikam-keys', 'light'],
+    ['console-keys', '/keys', 'fabrikam-keys', 'light'],
+    ['console-account', '/accounts/contoso-media', 'KeyDisabled', 'dark'],
+    ['console-timeline', '/timeline', 'CustomerKeyInaccessible', 'light'],
+  ] as const) {
+    const context = await browser.newContext({ viewport: { width: 1200, height: 780 }, colorScheme, locale: 'en-GB' });
+    const page = await context.newPage();
+    await page.goto(`${stack.host.url}/console${path}`);
+    await page.getByRole('button', { name: 'administrator' }).click();
+    await page.locator('main').getByText(sign).locator('visible=true').first().waitFor();
+    if (path === '/keys') await page.locator('svg.strip').first().waitFor();
+    await page.screenshot({ path: `${folder}${name}.png` });
+    await context.close();
+  }
+} finally {
+  await browser.close();
+  await stack.stop();
+}

@@ -1,0 +1,41 @@
+/**
+ * The facts that a chain shows when the row with its head is damaged or missing. A damaged entry takes its own position
+ * only, so the chain continues after it. Verification names the entry.
+ */
+import type { Keks } from '../crypto/keks.ts';
+import type { AuditEntry, ChainHead } from './auditEntry.ts';
+import { isGenuine } from './chainCheck.ts';
+import type { ChainPage, ChainPageRequest } from './ports.ts';
+
+const pageSize = 1000;
+
+interface ReadableChain {
+  readonly id: string;
+  page(request: ChainPageRequest): Promise<ChainPage>;
+}
+
+export interface PlacedEntry {
+  readonly position: number;
+  /** Undefined: Keyward did not write the stored row. */
+  readonly entry: AuditEntry | undefined;
+}
+
+/** In order. Rows whose keys are no sequence numbers are left out. @throws Unavailable */
+export async function* placedEntries({ id, page }: ReadableChain, audit: Keks): AsyncGenerator<PlacedEntry> {
+  for (let request: ChainPageRequest | undefined = { limit: pageSize }; request !== undefined; ) {
+    const { rows, next }: ChainPage = await page(request);
+    for (const { position, entry } of rows) {
+      if (position === 0) continue;
+      const ours = entry as AuditEntry;
+      const isOurs = isGenuine(ours, (generation) => audit.kek(generation)) && ours.chain === id;
+      yield { position, entry: isOurs ? ours : undefined };
+    }
+    request = next === undefined ? undefined : { limit: pageSize, after: next };
+  }
+}
+
+/** The head after this row. The hash of a damaged entry is unknown, and the next entry follows none. */
+export const headBehind = ({ position, entry }: PlacedEntry): ChainHead => ({
+  sequence: position,
+  hash: entry?.hash ?? '',
+});

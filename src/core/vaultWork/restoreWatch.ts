@@ -1,0 +1,219 @@
+/**
+ * Restores a watch that is lost or damaged. Without it no look would cover its accounts, and a revocation would be
+ * missed. Bound rows and records show which versions are in use. The binding's own chain shows what was decided, so an
+ * account whose key was lost stays blocked until a look shows that the key works (INV-2). Everything else is unknown
+ * until the next look.
+ */
+import {
+  type AccountRecord,
+  type ActiveAccount,
+  boundOf,
+  type CustomerKeyEncryption,
+  isWrappedBy,
+} from '../accounts/account.ts';
+import { type AuditEntry, appendEntry, type ChainHead, emptyChain, headOf } from '../audit/auditEntry.ts';
+import { headBehind, placedEntries } from '../audit/chainEnd.ts';
+import type { ChainPageRequest } from '../audit/ports.ts';
+import { isCause } from '../base/causes.ts';
+import { DamagedRow } from '../base/damagedRow.ts';
+import { defined } from '../base/defined.ts';
+import { LostRace } from '../base/errors.ts';
+import type { DenyingCause } from '../base/policy.ts';
+import type { Stored } from '../base/stored.ts';
+import { type EpochMs, instantOf } from '../base/time.ts';
+import { type Binding, vaultIdOf } from '../customerKey/binding.ts';
+import { boundAccounts, boundVersions } from '../watch/boundAccounts.ts';
+import { updateWatch } from '../watch/updateWatch.ts';
+import { accessibleVerdict, type Transition, type Verdict, type Watch } from '../watch/watch.ts';
+import type { VaultWorkDeps } from './deps.ts';
+
+const keyward = { kind: 'keyward', id: 'watch' } as const;
+
+/** The watch, restored when it was lost. Undefined: no account needs one. */
+export async function openWatch(bindingId: string, service: VaultWorkDeps): Promise<Stored<Watch> | undefined> {
+  try {
+    const stored = await service.bindings.readWatch(bindingId);
+    return stored ?? (await restoreWatch(bindingId, undefined, service));
+  } catch (error) {
+    if (!(error instanceof DamagedRow)) throw error;
+    const etag = await service.bindings.damagedWatch(bindingId);
+    return etag === undefined ? service.bindings.readWatch(bindingId) : restoreWatch(bindingId, etag, service);
+  }
+}
+
+async function restoreWatch(
+  bindingId: string,
+  damagedEtag: string | undefined,
+  service: VaultWorkDeps,
+): Promise<Stored<Watch> | undefined> {
+  const samples = await samplesByVersion(bindingId, service);
+  const binding = samples.values().next().value?.encryption.binding;
+  if (binding === undefined) return undefined;
+  const chain = await readChain(bindingId, service);
+  const { audit } = await service.rings();
+  const now = service.clock.now();
+  const entry = appendEntry(bindingId, chain.head, { type: 'WatchRestored', actor: keyward }, now, audit.newest);
+  const watch = { ...watchFrom(binding, samples, chain, now), audit: headOf(entry) };
+  try {
+    await service.bindings.createWatch(watch, [entry], damagedEtag);
+    service.log.error('A lost watch was restored', { bindingId, count: samples.size });
+  } catch (error) {
+    // Another worker was faster, or an account has just been bound to the key.
+    if (!(error instanceof LostRace)) throw error;
+  }
+  return service.bindings.readWatch(bindingId);
+}
+
+type Sample = Pick<ActiveAccount, 'createdAt'> & { readonly encryption: CustomerKeyEncryption };
+
+/** One account for each version that wraps one. Other versions are not in use. */
+async function samplesByVersion(bindingId: string, service: VaultWorkDeps): Promise<Map<string, Sample>> {
+  const samples = new Map<string, Sample>();
+  for await (const version of boundVersions(bindingId, service)) {
+    for await (const row of boundAccounts(bindingId, { version }, service)) {
+      const sample = sampleIn(await readIfWhole(row.value.name, service), bindingId, version);
+      if (sample === undefined) continue;
+      samples.set(version, sample);
+      break;
+    }
+  }
+  return samples;
+}
+
+/** A damaged record stops no other account. */
+export async function readIfWhole(
+  name: string,
+  { accounts }: Pick<VaultWorkDeps, 'accounts'>,
+): Promise<Stored<AccountRecord> | 'damaged' | undefined> {
+  try {
+    return await accounts.read(name);
+  } catch (error) {
+    if (error instanceof DamagedRow) return 'damaged';
+    throw error;
+  }
+}
+
+function sampleIn(stored: Awaited<ReturnType<typeof readIfWhole>>, bindingId: string, version: string) {
+  if (stored === undefined || stored === 'damaged' || stored.value.lifecycle !== 'active') return undefined;
+  if (!isWrappedBy(stored.value, bindingId, version)) return undefined;
+  const { encryption, createdAt } = stored.value;
+  return encryption.type === 'CustomerKey' ? { encryption, createdAt } : undefined;
+}
+
+interface ReadChain {
+  readonly head: ChainHead;
+  /** Entries of verdicts, in order. Rows that Keyward did not write are left out; verification reports them. */
+  readonly verdicts: readonly AuditEntry[];
+}
+
+async function readChain(bindingId: string, service: VaultWorkDeps): Promise<ReadChain> {
+  const { audit } = await service.rings();
+  const verdicts: AuditEntry[] = [];
+  let head = emptyChain;
+  const chain = { id: bindingId, page: (page: ChainPageRequest) => service.bindings.audit(bindingId, page) };
+  for await (const placed of placedEntries(chain, audit)) {
+    head = headBehind(placed);
+    if (placed.entry?.type === 'VerdictChanged') verdicts.push(placed.entry);
+  }
+  return { head, verdicts };
+}
+
+function watchFrom(
+  binding: Binding,
+  samples: ReadonlyMap<string, Sample>,
+  { verdicts }: ReadChain,
+  now: EpochMs,
+): Omit<Watch, 'audit'> {
+  const versions = Object.fromEntries(
+    [...samples].map(([version, sample]) => [
+      version,
+      verdictFrom(
+        verdicts.filter(({ key }) => key === version),
+        sample,
+      ),
+    ]),
+  );
+  const transitions = verdicts.flatMap(transitionOf).slice(-maxTransitions);
+  const reached = [...samples.values()].map(({ encryption }) => encryption.reconciledEpoch);
+  return {
+    binding,
+    versions,
+    epoch: Math.max(0, ...reached, ...transitions.map(({ epoch }) => epoch)),
+    reconciledEpoch: (transitions[0]?.epoch ?? Math.max(0, ...reached) + 1) - 1,
+    transitions,
+    lastLookAt: 0,
+    // Greater than the count of any earlier look.
+    lookCount: now,
+    nextLookAt: now,
+    lastVersionCheckAt: 0,
+    nextVersionCheckAt: now,
+  };
+}
+
+/** The number of transitions that a watch holds. */
+const maxTransitions = 300;
+
+/** No newer facts than the chain and the record exist. A confirmed denial stays confirmed. */
+function verdictFrom(entries: readonly AuditEntry[], { encryption, createdAt }: Sample): Verdict {
+  const goodAt = entries.findLast(({ after }) => after === 'Accessible')?.at;
+  const lastAccessibleAt = Math.max(
+    createdAt,
+    encryption.rewrappedAt ?? 0,
+    goodAt === undefined ? 0 : instantOf(goodAt),
+  );
+  const known = accessibleVerdict(lastAccessibleAt);
+  const last = entries.at(-1);
+  if (last?.after !== 'Inaccessible' || last.cause === undefined || !isCause(last.cause))
+    return { ...known, status: 'Unreachable', cause: 'UnknownResponse' };
+  const at = instantOf(last.at);
+  const denials = { [last.cause as DenyingCause]: { looks: 1, overMs: 0, firstAt: at, lastMs: 0 } };
+  return { ...known, status: 'Inaccessible', cause: last.cause, since: at, evidenceAt: at, denials };
+}
+
+function transitionOf({ epoch, key, after, at, cause, keyVaultRequestId, keyReleasedBy }: AuditEntry): Transition[] {
+  if (epoch === undefined || key === undefined) return [];
+  const to = after === 'Inaccessible' ? 'CustomerKeyInaccessible' : 'Enabled';
+  const releasedBy = keyReleasedBy === undefined ? undefined : instantOf(keyReleasedBy);
+  return [
+    {
+      epoch,
+      version: key,
+      to,
+      at: instantOf(at),
+      ...defined({ cause, keyVaultRequestId, keyReleasedBy: releasedBy }),
+    },
+  ];
+}
+
+/**
+ * Makes sure that looks cover the account: its rows exist, and its watch has its version. Returns whether anything was
+ * missing.
+ */
+export async function watchAccount(
+  record: ActiveAccount,
+  encryption: CustomerKeyEncryption,
+  service: VaultWorkDeps,
+): Promise<boolean> {
+  const { binding, version } = encryption;
+  const bound = boundOf(record, encryption);
+  const [row, ofVault] = await Promise.all([
+    service.bindings.readAccount(binding.id, bound),
+    service.vaults.bindings(vaultIdOf(binding.vaultHost)),
+  ]);
+  const isBound = row !== undefined && row.isDamaged === undefined;
+  const isListed = ofVault.includes(binding.id);
+  if (!isBound) await service.bindings.putAccount(binding.id, bound);
+  if (!isListed) await service.vaults.addBinding(binding.vaultHost, binding.id);
+  const watch = await openWatch(binding.id, service);
+  const isKnown = watch?.value.versions[version] !== undefined;
+  if (watch !== undefined && !isKnown) {
+    const unproven = verdictFrom([], { encryption, createdAt: record.createdAt });
+    const add = (before: Watch): Watch => ({
+      ...before,
+      versions: { [version]: unproven, ...before.versions },
+      nextLookAt: service.clock.now(),
+    });
+    await updateWatch(watch, add, service);
+  }
+  return !isBound || !isListed || !isKnown;
+}
