@@ -75,6 +75,9 @@ param publicBaseUrl string = ''
 @description('Name of the tag by which a customer key must name the owner of its account. Empty: none is required.')
 param ownerTag string = ''
 
+@description('Makes a vault with a canary key, which Keyward disables for minutes each hour to prove its published bounds.')
+param revocationDrill bool = false
+
 @description('Client id whose token a delivery to the webhook must carry. Empty: Event Grid\'s own, which is unknown for China.')
 param eventGridApplication string = ''
 
@@ -184,6 +187,7 @@ var appName = '${name}-${suffix}'
 var insightsName = '${appName}-insights'
 var operatorVaultName = '${name}-op-${suffix}'
 var recoveryVaultName = '${name}-rc-${suffix}'
+var drillVaultName = '${name}-dr-${suffix}'
 var topicName = '${name}-announcements-${suffix}'
 // A name of a storage account has small letters and digits only.
 var storagePrefix = toLower(replace(name, '-', ''))
@@ -202,7 +206,8 @@ var keySettings = union(
   },
   !empty(recoveryKey)
     ? { KEYWARD_RECOVERY_KEY: recoveryKey }
-    : recoveryVault ? { KEYWARD_RECOVERY_KEY: '${recoveryKeys}/recovery' } : {}
+    : recoveryVault ? { KEYWARD_RECOVERY_KEY: '${recoveryKeys}/recovery' } : {},
+  revocationDrill ? { KEYWARD_DRILL_KEY: 'https://${drillVaultName}${vaultSuffix}/keys/canary' } : {}
 )
 
 // ---- Resources
@@ -304,6 +309,21 @@ module recovery 'modules/vault.bicep' = if (recoveryVault) {
   }
 }
 
+module drill 'modules/vault.bicep' = if (revocationDrill) {
+  name: 'drill'
+  params: {
+    name: drillVaultName
+    location: location
+    tags: allTags
+    hsm: hsm
+    keyNames: [
+      'canary'
+    ]
+    isPrivate: isPrivate
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
+
 module announcements 'modules/announcements.bicep' = {
   name: 'announcements'
   params: {
@@ -367,6 +387,7 @@ module grants 'modules/grants.bicep' = {
     stateStorageName: stateStorageName
     operatorVaultName: operatorVaultName
     recoveryVaultName: recoveryVault ? recoveryVaultName : ''
+    drillVaultName: revocationDrill ? drillVaultName : ''
     announcementTopicName: topicName
     insightsName: insightsName
   }
@@ -374,6 +395,7 @@ module grants 'modules/grants.bicep' = {
     stateStorage
     operatorVault
     recovery
+    drill
   ]
 }
 
@@ -406,6 +428,15 @@ var closedServices = concat(
         {
           name: recoveryVaultName
           resourceId: resourceId('Microsoft.KeyVault/vaults', recoveryVaultName)
+          group: 'vault'
+        }
+      ]
+    : [],
+  revocationDrill
+    ? [
+        {
+          name: drillVaultName
+          resourceId: resourceId('Microsoft.KeyVault/vaults', drillVaultName)
           group: 'vault'
         }
       ]

@@ -16,6 +16,7 @@ export const capabilities = [
     'overview',
     'ams',
     'dailyPass.ts',
+    'drill.ts',
     'health.ts',
     'service.ts',
   ],

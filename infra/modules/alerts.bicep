@@ -373,6 +373,24 @@ var alerts = [
     threshold: 0
   }
   {
+    name: 'drill-missed'
+    section: 'operations.md#the-revocation-drill'
+    severity: 1
+    query: 'AppTraces | where Message startswith "The revocation drill missed a published bound"'
+    window: 'PT15M'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'drill-not-made'
+    section: 'operations.md#the-revocation-drill'
+    severity: 2
+    query: 'AppTraces | where Message startswith "The revocation drill could not be made"'
+    window: 'PT1H'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
     name: 'sweeps-slow'
     section: 'operations.md#the-service'
     severity: 1

@@ -19,7 +19,7 @@ param packageContainer string
 param stateStorageName string
 param insightsName string
 param announcementsEndpoint string
-@description('KEYWARD_SYSTEM_KEY, KEYWARD_AT_REST_KEY and, where there is one, KEYWARD_RECOVERY_KEY.')
+@description('KEYWARD_SYSTEM_KEY, KEYWARD_AT_REST_KEY and, where there is one, KEYWARD_RECOVERY_KEY and KEYWARD_DRILL_KEY.')
 param keySettings {
   *: string
 }

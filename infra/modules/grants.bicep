@@ -8,6 +8,8 @@ param stateStorageName string
 param operatorVaultName string
 @description('Empty where no recovery vault is made.')
 param recoveryVaultName string
+@description('Empty where no revocation drill is made.')
+param drillVaultName string
 param announcementTopicName string
 param insightsName string
 
@@ -15,6 +17,7 @@ var blobDataOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
 var queueDataContributor = '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
 var tableDataContributor = '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
 var cryptoServiceEncryptionUser = 'e147488a-f6f5-4113-8e2d-b22465e65bf6'
+var cryptoOfficer = '14b46e9e-c2b7-41b4-b07b-48a6ebf60603'
 var eventGridDataSender = 'd5a91429-5739-47e2-a06b-3470a27159e7'
 var monitoringMetricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
 
@@ -54,6 +57,15 @@ resource recoveryVault 'Microsoft.KeyVault/vaults@2026-02-01' existing = if (!em
 resource recoveryKey 'Microsoft.KeyVault/vaults/keys@2026-02-01' existing = if (!empty(recoveryVaultName)) {
   parent: recoveryVault
   name: 'recovery'
+}
+
+resource drillVault 'Microsoft.KeyVault/vaults@2026-02-01' existing = if (!empty(drillVaultName)) {
+  name: empty(drillVaultName) ? 'none' : drillVaultName
+}
+
+resource canaryKey 'Microsoft.KeyVault/vaults/keys@2026-02-01' existing = if (!empty(drillVaultName)) {
+  parent: drillVault
+  name: 'canary'
 }
 
 resource topic 'Microsoft.EventGrid/topics@2025-02-15' existing = {
@@ -103,6 +115,17 @@ resource onRecoveryKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = if
   scope: recoveryKey
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', cryptoServiceEncryptionUser)
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
+// The drill disables and enables the canary key. The role is on that key alone.
+resource onCanaryKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(drillVaultName)) {
+  name: guid(resourceGroup().id, drillVaultName, principalId, cryptoOfficer)
+  scope: canaryKey
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', cryptoOfficer)
     principalId: principalId
     principalType: 'ServicePrincipal'
   }

@@ -32,6 +32,7 @@ import type { KeyRef, KeyVault } from '../core/customerKey/ports.ts';
 import type { DailyWork } from '../core/dailyPass.ts';
 import { seenStepMs } from '../core/dataKeys/lastSeen.ts';
 import { createStatusKeys } from '../core/dataKeys/statusKeys.ts';
+import type { CanaryKeys } from '../core/drill.ts';
 import { type HealthCheck, keyChecks } from '../core/health.ts';
 import { indexing } from '../core/overview/indexedStores.ts';
 import { createOverviewWriter } from '../core/overview/overviewWriter.ts';
@@ -71,7 +72,7 @@ export async function compose(
   });
   const { countOf, ...queues } = lazyQueues(settings);
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
-  const { keyVault, exchangesAtHome } = lazyKeyVault(settings);
+  const { keyVault, canaryKeys, exchangesAtHome } = lazyKeyVault(settings);
   const operatorKeys = operatorKeysIn(settings);
   const topic = lazyTopic(settings);
   const given = { ...stores, ...queues, topic, keyVault, operatorKeys, clock, pause, random, log, ...replace };
@@ -115,6 +116,8 @@ export async function compose(
     processId: random.uuid().slice(0, 8),
     wrongSamples: lruCache<string>(10_000, { ttl: 3_600_000 }),
     ownIdentities: ownIdentitiesIn(settings),
+    canaryKeys,
+    ...defined({ canaryKey: canaryKeyIn(settings) }),
     controlLook: (keyRef) => controlLook(keyRef, { ...parts, exchangesAtHome, lastWrapping }),
     parts: [
       { name: 'tables', silence: 'StorageUnavailable', ask: async () => void (await parts.sweepMark.read()) },
@@ -190,6 +193,7 @@ async function openStores(settings: Settings, transport: HttpClient | undefined,
     sweepMark: small.createSweepMark(open),
     ranges: small.createRangeStore(open),
     identityDenials: small.createIdentityDenialStore(open),
+    drills: small.createDrillStore(open),
     outbox: outbox.createOutbox(open),
     rowRenewal: renewal.createRowRenewal(open),
     overviewIndex: overview.createOverviewIndex(open),
@@ -251,7 +255,9 @@ function lazyTopic({ KEYWARD_ANNOUNCEMENTS_ENDPOINT: endpoint }: Settings): Anno
   };
 }
 
-function lazyKeyVault(settings: Settings): { keyVault: KeyVault } & Pick<Credentials, 'exchangesAtHome'> {
+function lazyKeyVault(
+  settings: Settings,
+): { keyVault: KeyVault; canaryKeys: CanaryKeys } & Pick<Credentials, 'exchangesAtHome'> {
   const remote = lazy(async () => {
     const [{ createKeyVault }, { createKeyVaultTransport }, { createCredentials }, vaultNames] = await Promise.all([
       import('./keyVault.ts'),
@@ -282,8 +288,15 @@ function lazyKeyVault(settings: Settings): { keyVault: KeyVault } & Pick<Credent
       unwrap: async (...parameters) => (await remote()).unwrap(...parameters),
       wrap: wrapRsaOaep256,
     },
+    canaryKeys: { setEnabled: async (...change) => (await remote()).setEnabled(...change) },
     exchangesAtHome: async (identity) => (await remote()).exchangesAtHome(identity),
   };
+}
+
+/** Its vault is none of the operator's key vaults: the canary account is an account like any other (INV-14). */
+function canaryKeyIn(settings: Settings): KeyRef | undefined {
+  if (settings.KEYWARD_DRILL_KEY === undefined) return undefined;
+  return bindingOf(identifierIn('KEYWARD_DRILL_KEY', settings), settings.KEYWARD_TENANT_ID, systemAssigned);
 }
 
 function operatorKeysIn(settings: Settings): OperatorKeys {

@@ -8,6 +8,7 @@ import type { EpochMs } from '../core/base/time.ts';
 import { identityParts } from '../core/customerKey/binding.ts';
 import { versionedIdentifier } from '../core/customerKey/keyIdentifier.ts';
 import type { Answer, KeyDescription, KeyRef, KeyVault, Observed, Principal } from '../core/customerKey/ports.ts';
+import type { CanaryKeys } from '../core/drill.ts';
 import { causeOf } from './causeTable.ts';
 import type { Credentials } from './credentials.ts';
 import { inTime } from './inTime.ts';
@@ -27,7 +28,7 @@ export interface KeyVaultOptions {
 /** The caller retries: the next look follows a failed one, and each look counts. */
 const noRetries = { retryOptions: { maxRetries: 0 } };
 
-export function createKeyVault(options: KeyVaultOptions): Pick<KeyVault, 'describe' | 'unwrap'> {
+export function createKeyVault(options: KeyVaultOptions): Pick<KeyVault, 'describe' | 'unwrap'> & CanaryKeys {
   const clients = lruCache<KeyClient>(500);
   const cryptography = lruCache<CryptographyClient>(2000);
 
@@ -78,6 +79,12 @@ export function createKeyVault(options: KeyVaultOptions): Pick<KeyVault, 'descri
           const bundle = keyBundleIn(body, keyRef.keyName);
           return bundle === undefined ? undefined : descriptionOf(bundle, wire);
         },
+      ),
+    setEnabled: (keyRef, version, enabled) =>
+      call(
+        keyRef,
+        (abortSignal) => clientOf(keyRef).updateKeyProperties(keyRef.keyName, version, { enabled, abortSignal }),
+        (_key, body) => (keyBundleIn(body, keyRef.keyName) === undefined ? undefined : (true as const)),
       ),
     unwrap: (keyRef, version, wrapped) =>
       call(

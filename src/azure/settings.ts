@@ -46,6 +46,8 @@ const schema = z
     KEYWARD_OWNER_TAG: z.string().max(256).optional(),
     /** RSA key in a second vault of the operator, which wraps every KEK too; versionless. */
     KEYWARD_RECOVERY_KEY: z.string().optional(),
+    /** RSA key of the operator in a vault of its own, which the revocation drill disables every hour; versionless. */
+    KEYWARD_DRILL_KEY: z.string().optional(),
     /** The app's system-assigned identity, as the deployment knows it. */
     KEYWARD_IDENTITY_PRINCIPAL_ID: z.guid().optional(),
     KEYWARD_IDENTITY_CLIENT_ID: z.guid().optional(),
@@ -134,7 +136,12 @@ export function readSettings(environment: Readonly<Record<string, string | undef
   return { ...settings, policy };
 }
 
-const operatorKeyNames = ['KEYWARD_SYSTEM_KEY', 'KEYWARD_AT_REST_KEY', 'KEYWARD_RECOVERY_KEY'] as const;
+const operatorKeyNames = [
+  'KEYWARD_SYSTEM_KEY',
+  'KEYWARD_AT_REST_KEY',
+  'KEYWARD_RECOVERY_KEY',
+  'KEYWARD_DRILL_KEY',
+] as const;
 
 /** The app's managed identities, with the principals that the deployment knows. */
 export function ownIdentitiesIn(settings: Settings): { identity: KeyVaultIdentity; principal?: Principal }[] {
@@ -157,7 +164,7 @@ const lower = ({ principalId, clientId }: Principal): Principal => ({
 
 function sharesVault(settings: z.infer<typeof schema>): boolean {
   if (settings.KEYWARD_RECOVERY_KEY === undefined) return false;
-  const [system, atRest, recovery] = operatorKeyNames.map((name) => identifierIn(name, settings).vaultHost);
+  const [system, atRest, recovery] = operatorKeyNames.slice(0, 3).map((name) => identifierIn(name, settings).vaultHost);
   return recovery === system || recovery === atRest;
 }
 

@@ -10,6 +10,7 @@ import type { EpochMs } from '../core/base/time.ts';
 import type { WorkLock, WorkTicket } from '../core/base/workLock.ts';
 import { identityParts, vaultIdOf } from '../core/customerKey/binding.ts';
 import type { Claim, Claims } from '../core/customerKey/ports.ts';
+import type { DrillResult, DrillStore } from '../core/drill.ts';
 import type { RangeState, RangeStore, SweepMark } from '../core/vaultWork/ports.ts';
 import type { IdentityDenials } from '../core/watch/identityDenials.ts';
 import type { IdentityDenialStore, VaultBindings, VaultBudgets, VaultDirectory } from '../core/watch/ports.ts';
@@ -232,6 +233,23 @@ export function createRangeStore(open: OpenTable): RangeStore {
       const rows = await table.query<RangeState>(range, of);
       const states = new Map(rows.map(({ rowKey, value }) => [rowKey, value ?? {}]));
       return Array.from({ length: of }, (_, number) => states.get(`${from}${padded(number)}`) ?? {});
+    },
+  };
+}
+
+export function createDrillStore(open: OpenTable): DrillStore {
+  const table = open('service');
+  const key = { partitionKey: 'drills', rowKey: 'last' };
+
+  return {
+    async read() {
+      const stored = await table.readIfAuthentic<{ readonly results: readonly DrillResult[] }>(key);
+      return stored && { value: stored.value?.results ?? [], etag: stored.etag };
+    },
+    async write(results, etag) {
+      const row = rowOf(key, { results });
+      const written = etag === undefined ? await table.insert(row) : await table.replaceIfUnchanged(row, etag);
+      return written !== undefined;
     },
   };
 }

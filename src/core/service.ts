@@ -6,6 +6,7 @@ import type { AttestationDeps } from './attestation/deps.ts';
 import type { WorkQueue } from './base/workQueue.ts';
 import type { DailyWork } from './dailyPass.ts';
 import type { DataKeysDeps } from './dataKeys/deps.ts';
+import type { DrillDeps } from './drill.ts';
 import type { HealthDeps } from './health.ts';
 import type { OverviewDeps } from './overview/deps.ts';
 import type { ResealDeps } from './reseal/deps.ts';
@@ -18,6 +19,7 @@ type All = AccountsDeps &
   AnnouncementsDeps &
   AttestationDeps &
   DataKeysDeps &
+  DrillDeps &
   HealthDeps &
   OverviewDeps &
   RingsDeps &

@@ -72,6 +72,12 @@ app.timer('sweep', {
   schedule: '%KEYWARD_SWEEP_SCHEDULE%',
   handler: lazy(async () => (await import('./triggers/sweep.ts')).sweep),
 });
+if (process.env.KEYWARD_DRILL_KEY) {
+  app.timer('drill', {
+    schedule: '0 17 * * * *',
+    handler: lazy(async () => (await import('./triggers/drill.ts')).drill),
+  });
+}
 app.timer('startDailyPass', {
   schedule: '0 30 3 * * *',
   handler: lazy(async () => (await import('./triggers/dailyPass.ts')).startDailyPass),

@@ -21,6 +21,7 @@ import { claimRoutes } from './http/claims/claims.ts';
 import { dataKeyRoutes } from './http/dataKeys/dataKeys.ts';
 import { dataKeyUsageRoutes } from './http/dataKeys/dataKeyUsage.ts';
 import { keyStatusRoutes } from './http/dataKeys/keyStatus.ts';
+import { drillRoutes } from './http/drills/drills.ts';
 import { eventRoutes } from './http/events/eventWebhook.ts';
 import { healthRoutes } from './http/health/health.ts';
 import { identityRoutes } from './http/identities/identities.ts';
@@ -106,6 +107,7 @@ const documented: readonly Route[] = [
   repairIdentityApi,
   ...operatorDryRunRoutes,
   ...claimRoutes,
+  ...drillRoutes,
   ...identityRoutes,
   {
     name: 'operatorLooks',

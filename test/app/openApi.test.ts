@@ -110,6 +110,7 @@ test('the calls of accounts match the document: created, changed, moved, rotated
   await api('POST', `/api/operator${account.replace('/api', '')}/validateEncryption`, {});
   await api('POST', '/api/operator/keys/validate', { keyIdentifier: key, owner: 'contoso' });
   await api('GET', '/api/operator/identities');
+  await api('GET', '/api/operator/drills');
   await api('POST', '/api/operator/identities/confirmDenials', {});
   const claim = '/api/operator/claims?kind=vault&value=';
   await api('GET', `${claim}busy-kv.vault.azure.net`);

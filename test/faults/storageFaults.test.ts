@@ -321,7 +321,8 @@ const operations: Record<string, Operation> = {
   },
   'POST repairIdentity': {
     setUp: async (bench, account) => {
-      await underOwnKey(bench, account);
+      // One owner for all: an identity belongs to the first owner that uses it.
+      await underOwnKey({ ...bench, vault: 'spare' }, account);
       await keyVault('PUT', `/vaults/${account}/grants/${spare.objectId}`, { permissions });
       await keyVault('DELETE', `/vaults/${account}/grants/${appPrincipalId}`);
       await lookNow({ account }, bench.service);

@@ -26,6 +26,7 @@ param authClients = '22222222-0000-4000-8000-000000000002 22222222-0000-4000-800
 param authJwksUrl = 'https://sts.example/keys'
 param publicBaseUrl = 'https://keys.contoso.example'
 param ownerTag = 'owner'
+param revocationDrill = true
 param eventGridApplication = '00000000-0000-0000-0000-000000000002'
 param inboundAddresses = [
   '203.0.113.0/24'

@@ -35,6 +35,7 @@ describe('the roles that a deployment assigns', () => {
     const storage = 'Microsoft.Storage/storageAccounts/keyward';
     expect(grantsOf(everything)).toEqual(
       [
+        `${app}: Key Vault Crypto Officer on ${vault}-dr-rr353pys/keys/canary`,
         `${app}: Storage Blob Data Owner on ${storage}hostrr353pys`,
         `${app}: Storage Queue Data Contributor on ${storage}hostrr353pys`,
         `${app}: Storage Table Data Contributor on ${storage}rr353pys`,

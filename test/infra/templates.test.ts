@@ -103,6 +103,7 @@ describe("the operator's keys", () => {
     ).toEqual([
       [true, true],
       [true, true],
+      [true, true],
     ]);
     for (const { properties } of of('Microsoft.KeyVault/vaults/keys'))
       expect(properties.rotationPolicy.lifetimeActions[0]).toEqual({

@@ -56,6 +56,8 @@ interface FieldTypes {
   /** Numbers. */
   durationMs: number;
   lateMs: number;
+  refusedMs: number;
+  restoredMs: number;
   aheadMs: number;
   sinceMs: number;
   range: number;

@@ -46,6 +46,9 @@ export interface Metrics {
   readonly 'keyward.chains': { readonly result: 'whole' | 'broken' };
   /** Rows that are not as Keyward wrote them, each at most once a minute. */
   readonly 'keyward.damagedRows': NoLabels;
+  /** From the change of the canary key until its account was refused, and until it was served again. */
+  readonly 'keyward.drill.refused.ms': NoLabels;
+  readonly 'keyward.drill.restored.ms': NoLabels;
   /** The time from the start of one sweep to the start of the next. */
   readonly 'keyward.sweeps.ms': NoLabels;
   /** How long one pass over a range of vaults took. */

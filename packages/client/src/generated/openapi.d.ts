@@ -637,6 +637,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/operator/drills": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The published bounds of a revocation, and what the last drills measured
+         * @description App role: Keys.Operate.
+         */
+        get: operations["operatorDrills"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/operator/identities": {
         parameters: {
             query?: never;
@@ -2553,6 +2573,43 @@ export interface components {
             owner: string;
             /** Format: date-time */
             claimedAt: string;
+        };
+        /**
+         * @example {
+         *       "isOn": true,
+         *       "bounds": {
+         *         "refusedSeconds": 96,
+         *         "restoredSeconds": 38
+         *       },
+         *       "value": [
+         *         {
+         *           "at": "2026-11-23T19:17:00.000Z",
+         *           "outcome": "met",
+         *           "refusedSeconds": 71.4,
+         *           "restoredSeconds": 22.1
+         *         }
+         *       ]
+         *     }
+         */
+        DrillList: {
+            /** @description KEYWARD_DRILL_KEY is set. */
+            isOn: boolean;
+            bounds: {
+                refusedSeconds: number;
+                restoredSeconds: number;
+            };
+            /** @description The newest first, at most 48. */
+            value: components["schemas"]["Drill"][];
+        };
+        /** @description missed: a bound was exceeded. failed: the drill could not be made. */
+        Drill: {
+            /** Format: date-time */
+            at: string;
+            /** @enum {string} */
+            outcome: "met" | "missed" | "failed";
+            refusedSeconds?: number;
+            restoredSeconds?: number;
+            error?: string;
         };
         /**
          * @example {
@@ -5403,6 +5460,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Claim"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorDrills: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DrillList"];
                 };
             };
             400: components["responses"]["Error400"];

@@ -1,0 +1,171 @@
+/**
+ * The revocation drill proves the published bounds in production. An operator-owned canary key is disabled, and the time
+ * until Keyward refuses a reveal of the canary account is measured. Then the key is enabled, and the time until the reveal
+ * works again is measured. A drill that dies leaves a disabled canary key, and the next drill enables it first.
+ */
+import { putAccount } from './accounts/putAccount.ts';
+import { findAccount } from './accounts/readAccount.ts';
+import { wipe } from './base/bytes.ts';
+import { defined } from './base/defined.ts';
+import { describeError, KeywardError, Refusal, Unavailable } from './base/errors.ts';
+import { measure } from './base/metrics.ts';
+import type { Policy } from './base/policy.ts';
+import type { Stored } from './base/stored.ts';
+import type { EpochMs } from './base/time.ts';
+import type { Answer, KeyRef } from './customerKey/ports.ts';
+import type { SecretsDeps } from './secrets/deps.ts';
+import { accountToServe, refOf } from './secrets/readSecret.ts';
+import { revealOne } from './secrets/revealSecret.ts';
+import { putSecret } from './secrets/writeSecret.ts';
+
+export interface DrillResult {
+  readonly at: EpochMs;
+  /** `missed`: a bound was exceeded. `failed`: the drill could not be made. */
+  readonly outcome: 'met' | 'missed' | 'failed';
+  readonly refusedMs?: number;
+  readonly restoredMs?: number;
+  /** Of a failed drill. */
+  readonly error?: string;
+}
+
+/** The results of the last drills, the newest first. */
+export interface DrillStore {
+  read(): Promise<Stored<readonly DrillResult[]> | undefined>;
+  /** False: another writer was faster. */
+  write(results: readonly DrillResult[], etag?: string): Promise<boolean>;
+}
+
+/** Enables and disables the canary key. The app's identity has no such right on any other key. */
+export interface CanaryKeys {
+  setEnabled(key: KeyRef, version: string, isEnabled: boolean): Promise<Answer<true>>;
+}
+
+export interface DrillDeps extends SecretsDeps {
+  readonly drills: DrillStore;
+  readonly canaryKeys: CanaryKeys;
+  /** Absent: no drill is made. */
+  readonly canaryKey?: KeyRef;
+}
+
+export const canaryAccount = 'keyward-drill';
+const owner = 'keyward-drill';
+const actor = { kind: 'keyward', id: 'drill' } as const;
+const secret = refOf(canaryAccount, 'tokenKeys', 'canary');
+const pollMs = 1_000;
+const keptResults = 48;
+/** How long a message waits in the queue, as docs/states-and-bounds.md assumes. */
+const queueMs = 3_000;
+
+/** The published bounds of KeyDisabled: docs/states-and-bounds.md. */
+export function drillBounds(policy: Policy): { readonly refusedMs: number; readonly restoredMs: number } {
+  const { lookIntervalHealthySeconds: healthy, lookSpacingSeconds: spacing, lookDeadlineSeconds: deadline } = policy;
+  const confirming = (policy.confirmKeyDisabledLooks - 1) * (policy.lookIntervalSuspectSeconds * 1000 + queueMs);
+  return {
+    refusedMs: (healthy + spacing + 2 * deadline) * 1000 + queueMs + confirming,
+    restoredMs: (policy.lookIntervalInaccessibleSeconds + deadline) * 1000 + queueMs,
+  };
+}
+
+/** Never throws: a drill that cannot be made is a result too. */
+export async function runDrill(service: DrillDeps): Promise<DrillResult | undefined> {
+  const { canaryKey, log, clock } = service;
+  if (canaryKey === undefined) return undefined;
+  const at = clock.now();
+  const result = await drilled(canaryKey, service).then(
+    (measured) => ({ at, ...measured }),
+    (error: unknown): DrillResult => ({ at, outcome: 'failed', error: describeError(error) }),
+  );
+  const { outcome, refusedMs, restoredMs, error } = result;
+  const about = defined({ refusedMs, restoredMs, error });
+  if (outcome === 'failed') log.error('The revocation drill could not be made', about);
+  else if (outcome === 'missed') log.error('The revocation drill missed a published bound', about);
+  else log.info('The revocation drill met the published bounds', about);
+  const stored = await service.drills.read();
+  await service.drills.write([result, ...(stored?.value ?? [])].slice(0, keptResults), stored?.etag);
+  return result;
+}
+
+type Measured = Omit<DrillResult, 'at'>;
+
+async function drilled(key: KeyRef, service: DrillDeps): Promise<Measured> {
+  const { policy, log, canaryKeys } = service;
+  const bounds = drillBounds(policy);
+  const version = await canaryVersion(key, service);
+  const setEnabled = async (isEnabled: boolean) => {
+    const answer = await canaryKeys.setEnabled(key, version, isEnabled);
+    if (!answer.ok)
+      throw new Unavailable('CustomerKeyUnreachable', `The canary key was not changed (${answer.cause}).`, 60);
+  };
+  // The longest wait is twice the bound: a drill that measures more shows no more.
+  await setEnabled(true);
+  const ready = await until('served', 2 * bounds.refusedMs, service);
+  if (ready === undefined) throw new Unavailable('CustomerKeyUnreachable', 'The canary account is not served.', 60);
+  let refusedMs: number | undefined;
+  try {
+    await setEnabled(false);
+    refusedMs = await until('refused', 2 * bounds.refusedMs, service);
+  } finally {
+    await setEnabled(true);
+  }
+  const restoredMs = await until('served', 2 * bounds.restoredMs + 2 * bounds.refusedMs, service);
+  if (refusedMs !== undefined) measure(log, 'keyward.drill.refused.ms', refusedMs, {});
+  if (restoredMs !== undefined) measure(log, 'keyward.drill.restored.ms', restoredMs, {});
+  const isMet =
+    refusedMs !== undefined &&
+    restoredMs !== undefined &&
+    refusedMs <= bounds.refusedMs &&
+    restoredMs <= bounds.restoredMs;
+  return { outcome: isMet ? 'met' : 'missed', ...defined({ refusedMs, restoredMs }) };
+}
+
+/** The version that wraps the canary account's key. Creates the account with the first drill. */
+async function canaryVersion(key: KeyRef, service: DrillDeps): Promise<string> {
+  const known = await findAccount(canaryAccount, service);
+  const view = known ?? (await createCanary(key, service));
+  const { encryption } = view.record;
+  if (encryption.type === 'CustomerKey' && encryption.binding.vaultHost === key.vaultHost) return encryption.version;
+  throw new Refusal('Conflict', `The account ${canaryAccount} is not under the canary key. Delete it.`);
+}
+
+async function createCanary(key: KeyRef, service: DrillDeps) {
+  const described = await service.keyVault.describe(key);
+  if (!described.ok)
+    throw new Unavailable('CustomerKeyUnreachable', `The canary key was not read (${described.cause}).`, 60);
+  const keyIdentifier = `https://${key.vaultHost}/keys/${key.keyName}`;
+  const encryption = { type: 'CustomerKey', keyIdentifier, identity: key.identity } as const;
+  const location = described.value.region ?? 'global';
+  const input = { owner, location, encryption };
+  const { view } = await putAccount({ name: canaryAccount, input, actor }, service);
+  await putSecret(secret, { name: secret.name, value: { given: service.random.bytes(32) } }, {}, service);
+  return view;
+}
+
+/** How long until a reveal has this outcome; undefined: it has not within the time. */
+async function until(wanted: 'served' | 'refused', withinMs: number, service: DrillDeps): Promise<number | undefined> {
+  const began = service.clock.monotonic();
+  for (;;) {
+    const isReached = (await outcomeOfGate(service)) === wanted && (await outcomeOfReveal(service)) === wanted;
+    const passed = service.clock.monotonic() - began;
+    if (isReached) return Math.round(passed);
+    if (passed > withinMs) return undefined;
+    await service.pause(pollMs);
+  }
+}
+
+type Outcome = 'served' | 'refused' | 'unavailable';
+
+/** The gate of each call, which writes no audit entry. */
+const outcomeOfGate = (service: DrillDeps): Promise<Outcome> => outcomeOf(() => accountToServe(canaryAccount, service));
+
+const outcomeOfReveal = (service: DrillDeps): Promise<Outcome> =>
+  outcomeOf(async () => wipe((await revealOne(secret, 'SecretsRevealed', { actor }, service)).plain));
+
+async function outcomeOf(call: () => Promise<unknown>): Promise<Outcome> {
+  try {
+    await call();
+    return 'served';
+  } catch (error) {
+    if (!(error instanceof KeywardError)) throw error;
+    return error.code === 'CustomerKeyInaccessible' ? 'refused' : 'unavailable';
+  }
+}
