@@ -66,6 +66,9 @@ param authIssuer string = ''
 @description('Client ids of the applications whose tokens are accepted, separated by spaces. Empty: every application that has a role.')
 param authClients string = ''
 
+@description('Client id of the application in which users of the console sign in. Default: that of authAudience.')
+param consoleClientId string = ''
+
 @description('Only in a cloud with another address of the signing keys than the public one.')
 param authJwksUrl string = ''
 
@@ -362,6 +365,7 @@ module app 'modules/app.bicep' = {
       : authAudience
     authIssuer: authIssuer
     authClients: authClients
+    consoleClientId: consoleClientId
     authJwksUrl: authJwksUrl
     publicBaseUrl: publicBaseUrl
     ownerTag: ownerTag

@@ -28,6 +28,7 @@ param auth string
 param authAudience string
 param authIssuer string
 param authClients string
+param consoleClientId string
 param authJwksUrl string
 param publicBaseUrl string
 param ownerTag string
@@ -74,6 +75,7 @@ var optionalSettings = {
   KEYWARD_AUTH_AUDIENCE: authAudience
   KEYWARD_AUTH_ISSUER: authIssuer
   KEYWARD_AUTH_CLIENTS: authClients
+  KEYWARD_CONSOLE_CLIENT_ID: consoleClientId
   KEYWARD_AUTH_JWKS_URL: authJwksUrl
   KEYWARD_PUBLIC_BASE_URL: publicBaseUrl
   KEYWARD_OWNER_TAG: ownerTag
