@@ -33,6 +33,15 @@ describe('a Key Vault diagnostic record', () => {
     ],
     ['with its id in upper case', withProperties({ id: record.properties.id.toUpperCase() }), key],
     ['with its status as text', withProperties({ httpStatusCode: '200' }), key],
+    [
+      'with spaces around every value',
+      {
+        operationName: ' KeyDelete ',
+        properties: { id: ` ${record.properties.id} `, httpStatusCode: ' 200 ' },
+        resourceId: `${record.resourceId} `,
+      },
+      key,
+    ],
     ['of the vault itself', { ...record, operationName: 'VaultDelete', properties: { httpStatusCode: 200 } }, vault],
     ['without an id', withProperties({ id: undefined }), vault],
     ['with an id that is no key', withProperties({ id: 'https://sample-kv.vault.azure.net/secrets/x' }), vault],

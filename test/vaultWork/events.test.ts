@@ -65,6 +65,17 @@ describe('a Key Vault event targets its vault and key', () => {
     ['with the resource id in upper case', { ...eventGrid, topic: vaultId.toUpperCase() }, key],
     ['with camelCase data', withData({ vaultName: 'sample-kv', objectType: 'Key', objectName: 'cmk-key' }), key],
     ['with a space behind a name, as published', withData({ 'ObjectType ': 'Key', 'ObjectName ': 'cmk-key' }), key],
+    [
+      'with spaces around every value',
+      {
+        eventType: ` ${newVersion}\n`,
+        topic: `${vaultId}  `,
+        data: { VaultName: '\tsample-kv ', ObjectType: ' Key ', ObjectName: 'cmk-key ' },
+      },
+      key,
+    ],
+    ['with spaces around the vault in the data alone', { ...withoutTopic, data: { VaultName: ' sample-kv ' } }, vault],
+    ['with spaces for a key name: the whole vault', withData({ ...keyData, ObjectName: '  ' }), vault],
     ['with numbers for dates', withData({ ...keyData, NBF: 1559081980, EXP: null }), key],
     ['with the vault named in the data alone', withoutTopic, key],
     ['with the vault named in the topic alone', withData({ ObjectType: 'Key', ObjectName: 'cmk-key' }), key],
@@ -124,6 +135,7 @@ describe('a Key Vault event targets its vault and key', () => {
     {},
     { ...eventGrid, eventType: 7 },
     { ...eventGrid, eventType: '' },
+    { ...eventGrid, eventType: '  ' },
   ])('a message is no event when it is %j', (input) => {
     expect(readEvent(input)).toBeUndefined();
   });

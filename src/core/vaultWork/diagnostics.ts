@@ -7,7 +7,7 @@
 import { fold } from '../base/names.ts';
 import { type Cloud, keyVaultSuffixes } from '../customerKey/keyIdentifier.ts';
 import type { EventTarget } from './events.ts';
-import { targetOfVault, vaultNameIn } from './events.ts';
+import { targetOfVault, trimmed, vaultNameIn } from './events.ts';
 
 const telling = new Set(
   [
@@ -56,6 +56,6 @@ function keyNameIn(id: unknown, cloud: Cloud): string | undefined {
 
 function fieldOf(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
-    ? (value as Record<string, unknown>)[name]
+    ? trimmed((value as Record<string, unknown>)[name])
     : undefined;
 }

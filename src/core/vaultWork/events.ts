@@ -43,11 +43,13 @@ export function readEvent(input: unknown): ReceivedEvent | undefined {
   return { id: text('id') as string, type, source, subject, data: folded(fields.data) ?? {} };
 }
 
-/** Keys trimmed and in lower case: published samples of Key Vault events differ in both. */
+/** Names trimmed and in lower case: published samples of Key Vault events differ in both. Text values are trimmed. */
 function folded(input: unknown): Readonly<Record<string, unknown>> | undefined {
   if (typeof input !== 'object' || input === null || Array.isArray(input)) return undefined;
-  return Object.fromEntries(Object.entries(input).map(([key, value]) => [fold(key.trim()), value]));
+  return Object.fromEntries(Object.entries(input).map(([name, value]) => [fold(name.trim()), trimmed(value)]));
 }
+
+export const trimmed = (value: unknown): unknown => (typeof value === 'string' ? value.trim() : value);
 
 const keyEventTypes = new Set(
   ['KeyNewVersionCreated', 'KeyNearExpiry', 'KeyExpired', 'VaultAccessPolicyChanged'].map((type) =>

@@ -1,7 +1,7 @@
 /**
  * Event Hubs trigger for customers' Key Vault diagnostic records. It is registered only when
  * KEYWARD_DIAGNOSTICS_EVENT_HUB names a hub. It ignores a message that is not such a record, and fails only when
- * Keyward's own storage fails.
+ * Keyward's own storage fails, after it has tried each target: Event Hubs does not repeat the others.
  */
 import type { EventHubHandler } from '@azure/functions';
 import { targetsOfDiagnostics } from '../../core/vaultWork/diagnostics.ts';
@@ -13,7 +13,9 @@ export const keyVaultLogs: EventHubHandler = (messages, context) =>
     const service = await keyward();
     const targets = [messages].flat().flatMap((message) => targetsOfDiagnostics(message, service.cloud));
     const distinct = new Map(targets.map((target) => [`${target.vaultHost} ${target.keyName ?? ''}`, target]));
-    let woken = 0;
-    for (const target of distinct.values()) if (await wake(target, service)) woken += 1;
+    const results = await Promise.allSettled([...distinct.values()].map((target) => wake(target, service)));
+    const woken = results.filter((result) => result.status === 'fulfilled' && result.value).length;
     service.log.info('Received diagnostic records', { targets: distinct.size, woken });
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   });

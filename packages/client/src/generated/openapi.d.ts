@@ -3699,9 +3699,7 @@ export interface components {
          *       }
          *     ]
          */
-        Delivery: {
-            [key: string]: unknown;
-        }[] | {
+        Delivery: unknown[] | {
             [key: string]: unknown;
         };
         /**

@@ -49,8 +49,10 @@ const example = {
   source: '/subscriptions/<id>/resourceGroups/keys/providers/Microsoft.KeyVault/vaults/contoso-keys',
   data: { VaultName: 'contoso-keys', ObjectType: 'Key', ObjectName: 'media' },
 };
+/** An element of another form is only counted: a refusal would withhold the events beside it. */
+const element = z.unknown().describe('An event. An element of another form is ignored.');
 const delivery = z
-  .union([z.array(event).min(1).max(maxEvents), event], 'Send an event, or an array of events.')
+  .union([z.array(element).min(1).max(maxEvents), event], 'Send an event, or an array of events.')
   .meta({ id: 'Delivery', examples: [example, [example]] });
 
 const validation = z.strictObject({ validationResponse: z.string() }).meta({
