@@ -418,6 +418,7 @@ var alerts = [
     threshold: 0
   }
   {
+    // Callers get CustomerKeyUnreachable (503) for each of these lines.
     name: 'customer-refused'
     section: 'runbook.md#log-in-and-read-the-account'
     severity: 1

@@ -6,14 +6,14 @@ import { putAccount } from '../../src/core/accounts/putAccount.ts';
 import { amsRoutes } from '../../src/functions/ams/routes.ts';
 import { caller } from '../../src/local/client.ts';
 import { tester } from '../../src/local/lab/lab.ts';
-import { homeTenantId, location, operatorToken } from '../../src/local/operator.ts';
+import { appPrincipalId, homeTenantId, location, operatorToken } from '../../src/local/operator.ts';
 import { got, keyIdentifierTarget, newAccount, refused, requestsTo, vaultWithKey } from '../app/support.ts';
 import { accountPath, all, group, poll, subscriptionId, thrown, useAms } from './support.ts';
 
 const world = useAms();
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const otherSubscription = 'aaaaaaaa-53a1-4a67-9d0f-0c6d3d1f0a02';
-const versions = ['2020-05-01', '2021-06-01', '2021-11-01', '2023-01-01'] as const;
+const versions = ['2020-05-01', '2021-05-01', '2021-06-01', '2021-11-01', '2023-01-01'] as const;
 
 const by = (
   keyIdentifier: string,
@@ -206,12 +206,13 @@ describe('an account', () => {
     const shown = Object.fromEntries(
       await Promise.all(versions.map(async (one) => [one, (await got(200, raw('GET', path, one))).body.properties])),
     );
-    const { publicNetworkAccess, ...old } = kept;
+    const { publicNetworkAccess, keyDelivery, ...old } = kept;
     expect(shown['2020-05-01']).toEqual({
       mediaServiceId: expect.any(String),
       ...old,
       encryption: { type: 'SystemKey' },
     });
+    expect(shown['2021-05-01']).toEqual({ ...shown['2020-05-01'], keyDelivery });
     expect(shown['2021-06-01']).toMatchObject({ publicNetworkAccess });
     expect(shown['2021-11-01']).toMatchObject({ ...kept, provisioningState: 'Succeeded' });
     expect(shown['2021-11-01']).not.toHaveProperty('minimumTlsVersion');
@@ -277,12 +278,30 @@ describe('versions', () => {
     await refused(400, 'InvalidParameter', raw('GET', accountPath('absent'), '2018-07-01'));
     await create('versioned');
     const child = `${accountPath('versioned')}/streamingLocators`;
-    const other = await refused(400, 'InvalidParameter', raw('GET', child, '2021-11-01'));
+    const other = await refused(400, 'InvalidParameter', raw('GET', child, '2023-01-01'));
     expect(other.body.error.message).toContain('2022-08-01');
   });
 
-  test.each(['2020-05-01', '2021-06-01'])('api-version %s is synchronous', async (version) => {
-    const path = accountPath(`sync-${version.slice(0, 4)}`);
+  test('locators, policies, transforms and jobs are read in every API version from 2020-05-01 on', async () => {
+    await create('old-clients');
+    const at = (path: string) => `${accountPath('old-clients')}/${path}`;
+    const older = ['2020-05-01', '2021-05-01', '2021-06-01', '2021-11-01'];
+    await got(201, raw('PUT', at('transforms/encode'), '2020-05-01', { properties: { outputs: [{ preset: {} }] } }));
+    for (const path of ['transforms', 'transforms/encode/jobs'])
+      for (const version of [...older, '2022-07-01']) await got(200, raw('GET', at(path), version));
+    for (const path of ['streamingLocators', 'contentKeyPolicies'])
+      for (const version of [...older, '2022-08-01']) await got(200, raw('GET', at(path), version));
+    const oldest = (await got(200, raw('GET', at('transforms/encode'), '2020-05-01'))).body;
+    const later = (await got(200, raw('GET', at('transforms/encode'), '2021-05-01'))).body;
+    expect(later).toEqual({
+      ...oldest,
+      systemData: { createdAt: expect.any(String), lastModifiedAt: expect.any(String) },
+    });
+    expect(oldest).not.toHaveProperty('systemData');
+  });
+
+  test.each(['2020-05-01', '2021-05-01', '2021-06-01'])('api-version %s is synchronous', async (version) => {
+    const path = accountPath(`sync-${version}`);
     const made = await got(201, raw('PUT', path, version, { location }));
     expect(made.headers.get('azure-asyncoperation')).toBeNull();
     await got(200, raw('PUT', path, version, { location, tags: { a: 'b' } }));
@@ -337,14 +356,17 @@ describe('versions', () => {
     const path = accountPath('byok');
     const storage = {
       id: `/subscriptions/${subscriptionId}/resourceGroups/${group}/providers/Microsoft.Storage/storageAccounts/byok`,
-      type: 'Primary',
     };
     const first = {
       location: 'West Europe',
       identity: { type: 'SystemAssigned' },
       properties: { storageAccounts: [storage], encryption: { type: 'SystemKey' } },
     };
-    await got(201, raw('PUT', path, '2020-05-01', first));
+    const made = (await got(201, raw('PUT', path, '2020-05-01', first))).body;
+    expect(made.properties.storageAccounts).toEqual([{ ...storage, type: 'Primary' }]);
+    // The sample grants the key to this principal.
+    expect(made.identity).toEqual({ type: 'SystemAssigned', principalId: appPrincipalId, tenantId: homeTenantId });
+    expect(made).not.toHaveProperty('systemData');
     const second = {
       location: 'West Europe',
       identity: { type: 'SystemAssigned' },

@@ -5,6 +5,7 @@
 import { Refusal } from '../base/errors.ts';
 import type { KeyVaultIdentity } from '../customerKey/binding.ts';
 import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
+import { checkRegion } from '../customerKey/regions.ts';
 import type { AccountsDeps } from './deps.ts';
 import { getAccount } from './readAccount.ts';
 import { type Validation, validateKey } from './validateEncryption.ts';
@@ -31,12 +32,13 @@ export interface KeyToValidate {
   readonly location?: string;
 }
 
-/** @throws Refusal InvalidRequestContent when no owner is named and none has claimed the vault */
+/** @throws Refusal InvalidRequestContent of an unknown region, or when no owner is named and none has claimed the vault */
 export async function validateKeyOf(
   { keyIdentifier, identity, owner, location = '' }: KeyToValidate,
   waitSeconds: number,
   service: AccountsDeps,
 ): Promise<Validation> {
+  if (location !== '') checkRegion(location, service.cloud);
   const of = owner ?? (await claimant(keyIdentifier, service));
   return validateKey({ keyIdentifier, identity }, { owner: of, location }, waitSeconds, service);
 }

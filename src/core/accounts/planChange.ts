@@ -8,6 +8,7 @@ import { foldRegion, parseAmsName, parseOwner } from '../base/names.ts';
 import { type Owned, parseCustomerKey } from '../customerKey/acceptCustomerKey.ts';
 import { type Binding, bindingOf } from '../customerKey/binding.ts';
 import { keyIdentifierTarget, parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
+import { checkRegion } from '../customerKey/regions.ts';
 import type { AccountView, ActiveAccount, Encryption, PassthroughProperties } from './account.ts';
 import type { AccountsDeps } from './deps.ts';
 import { catchUp } from './missingVerdictEntries.ts';
@@ -81,6 +82,7 @@ export function planChange(
   const { encryption = { type: 'SystemKey' } } = input;
   if (current === undefined) {
     const account = newAccount(name, input, permissions);
+    checkRegion(account.location, configuration.cloud);
     if (encryption.type === 'CustomerKey') parseCustomerKey(encryption.keyIdentifier, configuration);
     return { kind: 'create', account, encryption };
   }

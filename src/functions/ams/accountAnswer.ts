@@ -11,16 +11,18 @@ import type { AccountInput } from '../../core/accounts/planChange.ts';
 import type { ArmPath } from '../../core/base/armPath.ts';
 import { remedyOf } from '../../core/base/causes.ts';
 import { fold } from '../../core/base/names.ts';
-import type { KeyVaultIdentity } from '../../core/customerKey/binding.ts';
+import { identityParts, type KeyVaultIdentity } from '../../core/customerKey/binding.ts';
 import type { Service } from '../../core/service.ts';
 import { type AccountVersion, accountId, accountType, systemData } from './arm.ts';
+
+type OwnPrincipals = Pick<Service, 'homeTenantId' | 'ownIdentities'>;
 
 const nowhere: ArmPath = { subscriptionId: '', resourceGroup: '' };
 
 export function renderAccount(
   view: AccountView,
   version: AccountVersion,
-  { homeTenantId }: Pick<Service, 'homeTenantId'>,
+  service: OwnPrincipals,
   provisioningState: 'Succeeded' | 'InProgress' = 'Succeeded',
 ) {
   const { name, place = nowhere, location, tags, kept = {}, instanceId } = view.record;
@@ -29,9 +31,9 @@ export function renderAccount(
     ...headOf(name, place),
     location,
     tags,
-    ...renderIdentity(kept, homeTenantId),
+    ...renderIdentity(kept, service),
     properties: { mediaServiceId: instanceId, ...propertiesOf({ kept, encryption, provisioningState }, version) },
-    systemData: systemData(view.record),
+    ...systemData(view.record, version),
   };
 }
 
@@ -39,7 +41,7 @@ export function renderAccount(
 export function renderAwaited(
   { name, place, input }: { readonly name: string; readonly place: ArmPath; readonly input: AccountInput },
   version: AccountVersion,
-  { homeTenantId }: Pick<Service, 'homeTenantId'>,
+  service: OwnPrincipals,
 ) {
   const { location, tags = {}, kept = {}, encryption: given } = input;
   const encryption =
@@ -54,7 +56,7 @@ export function renderAwaited(
     ...headOf(name, place),
     location,
     tags,
-    ...renderIdentity(kept, homeTenantId),
+    ...renderIdentity(kept, service),
     properties: propertiesOf({ kept, encryption, provisioningState: 'InProgress' }, version),
   };
 }
@@ -67,15 +69,17 @@ interface Parts {
   readonly provisioningState: string;
 }
 
-/** A property appears from the API version that introduced it. */
+const openToAll = { accessControl: { defaultAction: 'Allow', ipAllowList: [] } } as const;
+
+/** A property appears from the API version that introduced it, with the default of Azure Media Services. */
 function propertiesOf({ kept, encryption, provisioningState }: Parts, version: AccountVersion) {
   const { storageAccounts = [], storageAuthentication, keyDelivery, publicNetworkAccess, minimumTlsVersion } = kept;
   return {
     storageAccounts,
-    storageAuthentication,
+    storageAuthentication: storageAuthentication ?? 'System',
     encryption,
-    keyDelivery,
-    ...(version < '2021-06-01' ? {} : { publicNetworkAccess }),
+    ...(version < '2021-05-01' ? {} : { keyDelivery: keyDelivery ?? openToAll }),
+    ...(version < '2021-06-01' ? {} : { publicNetworkAccess: publicNetworkAccess ?? 'Enabled' }),
     ...(version < '2021-11-01' ? {} : { provisioningState, privateEndpointConnections: [] }),
     ...(version < '2023-01-01' ? {} : { minimumTlsVersion }),
   };
@@ -86,12 +90,21 @@ interface StoredIdentity {
   readonly userAssignedIdentities?: Readonly<Record<string, unknown>>;
 }
 
-/** The identities' principals belong to the app, which does not know their ids. */
-function renderIdentity({ identity }: PassthroughProperties, tenantId: string) {
+/**
+ * The identities are those of the app. Its settings name their principals, to which customers grant their keys; `null`
+ * where they do not.
+ */
+function renderIdentity({ identity }: PassthroughProperties, { homeTenantId: tenantId, ownIdentities }: OwnPrincipals) {
   if (identity === undefined) return {};
   const { type, userAssignedIdentities } = identity as StoredIdentity;
-  const ids = Object.keys(userAssignedIdentities ?? {}).map((id) => [id, { clientId: null, principalId: null }]);
-  const system = fold(type).includes('systemassigned') ? { principalId: null, tenantId } : {};
+  const principalOf = (managed: string) =>
+    ownIdentities.find((own) => identityParts(own.identity)[0] === fold(managed))?.principal;
+  const ids = Object.keys(userAssignedIdentities ?? {}).map((id) => {
+    const { clientId = null, principalId = null } = principalOf(id) ?? {};
+    return [id, { clientId, principalId }];
+  });
+  const own = principalOf('')?.principalId ?? null;
+  const system = fold(type).includes('systemassigned') ? { principalId: own, tenantId } : {};
   return {
     identity: { type, ...system, ...(ids.length === 0 ? {} : { userAssignedIdentities: Object.fromEntries(ids) }) },
   };

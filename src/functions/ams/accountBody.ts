@@ -32,7 +32,8 @@ const resourceIdentity = z.strictObject({
 
 const storageAccount = z.strictObject({
   id: resourceId.nullish(),
-  type: z.enum(['Primary', 'Secondary']),
+  // Clients of 2020-05-01 omit it, such as Microsoft's sample of a customer's own key.
+  type: z.enum(['Primary', 'Secondary']).default('Primary'),
   identity: resourceIdentity.nullish(),
   status: readOnly,
 });
@@ -55,7 +56,7 @@ const encryption = (version: AccountVersion) =>
     keyVaultProperties: z
       .strictObject({ keyIdentifier: z.string().min(1).max(300).nullish(), currentKeyIdentifier: readOnly })
       .nullish(),
-    identity: version === '2020-05-01' ? newer('The identity of an encryption') : resourceIdentity.nullish(),
+    identity: version < '2021-06-01' ? newer('The identity of an encryption') : resourceIdentity.nullish(),
     status: readOnly,
     cause: readOnly,
     remedy: readOnly,
@@ -77,7 +78,7 @@ const serviceIdentity = (version: AccountVersion) =>
   });
 
 const identityTypes = (version: AccountVersion): readonly string[] =>
-  version === '2020-05-01'
+  version < '2021-06-01'
     ? ['systemassigned', 'none']
     : ['systemassigned', 'userassigned', 'systemassigned,userassigned', 'none'];
 

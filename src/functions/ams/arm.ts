@@ -12,9 +12,9 @@ import type { Call } from '../pipeline/call.ts';
 import { absoluteUrl } from '../pipeline/links.ts';
 
 /** Calls are synchronous before 2021-11-01 and long-running operations from then on. */
-export const accountVersions = ['2020-05-01', '2021-06-01', '2021-11-01', '2023-01-01'] as const;
-export const metadataVersions = ['2022-08-01'] as const;
-export const encodingVersions = ['2022-07-01'] as const;
+export const accountVersions = ['2020-05-01', '2021-05-01', '2021-06-01', '2021-11-01', '2023-01-01'] as const;
+export const metadataVersions = ['2020-05-01', '2021-05-01', '2021-06-01', '2021-11-01', '2022-08-01'] as const;
+export const encodingVersions = ['2020-05-01', '2021-05-01', '2021-06-01', '2021-11-01', '2022-07-01'] as const;
 
 export type AccountVersion = (typeof accountVersions)[number];
 
@@ -51,10 +51,14 @@ export const accountType = 'Microsoft.Media/mediaservices';
 export const accountId = ({ subscriptionId, resourceGroup }: ArmPath, name: string): string =>
   `/subscriptions/${subscriptionId}/resourceGroups/${resourceGroup}/providers/${accountType}/${name}`;
 
-export const systemData = ({ createdAt, updatedAt }: { readonly createdAt: EpochMs; readonly updatedAt: EpochMs }) => ({
-  createdAt: iso(createdAt),
-  lastModifiedAt: iso(updatedAt),
-});
+interface Times {
+  readonly createdAt: EpochMs;
+  readonly updatedAt: EpochMs;
+}
+
+/** 2020-05-01 does not have it. */
+export const systemData = ({ createdAt, updatedAt }: Times, version: string | null) =>
+  version === '2020-05-01' ? {} : { systemData: { createdAt: iso(createdAt), lastModifiedAt: iso(updatedAt) } };
 
 /** Clients follow the link unchanged, so it is absolute and names the api-version. Undefined on the last page. */
 export function nextLink(request: HttpRequest, token: string | undefined, more: Readonly<Record<string, string>> = {}) {

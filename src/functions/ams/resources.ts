@@ -53,7 +53,7 @@ export function render(api: ResourceApi, row: StoredResource, { request }: Pick<
     name,
     type: `${accountType}/${kind}`,
     properties: api.shown(row),
-    systemData: systemData(row.value),
+    ...systemData(row.value, request.query.get('api-version')),
   };
 }
 

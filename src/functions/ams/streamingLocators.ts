@@ -4,6 +4,7 @@
  */
 
 import * as z from 'zod';
+import type { StoredResource } from '../../core/ams/ports.ts';
 import { getResource } from '../../core/ams/readResource.ts';
 import type { Json } from '../../core/ams/resource.ts';
 import { revealResource } from '../../core/ams/revealResource.ts';
@@ -82,11 +83,17 @@ const api: ResourceApi = {
   type: 'streamingLocators',
   versions: metadataVersions,
   parameter: 'streamingLocatorName',
-  shown({ value: { properties, createdAt } }) {
-    const { contentKeys: _, ...shown } = properties;
-    return { ...shown, created: iso(createdAt) };
-  },
+  shown: (row) => ({
+    filters: [],
+    ...row.value.properties,
+    contentKeys: keysIn(row),
+    created: iso(row.value.createdAt),
+  }),
 };
+
+/** The content keys without values. A generated key takes its id from the secret that the row names. */
+const keysIn = ({ value: { properties, secrets } }: StoredResource, contentKeys = properties.contentKeys) =>
+  ((contentKeys ?? []) as readonly Json[]).map((key, index) => ({ id: secrets[index]?.name, ...key }));
 
 type LocatorInput = z.infer<typeof locator>['properties'];
 
@@ -161,9 +168,7 @@ const listContentKeys: RouteHandler = async (call) => {
   const { service, actor } = call;
   const row = await getResource(refIn(api, call.request), service);
   const { contentKeys } = await revealResource(row, base64, { actor }, service);
-  // A generated key takes its id from the stored secret.
-  const keys = (contentKeys as readonly Json[]).map((key, index) => ({ id: row.value.secrets[index]?.name, ...key }));
-  return { status: 200, headers: noStore, jsonBody: { contentKeys: keys } };
+  return { status: 200, headers: noStore, jsonBody: { contentKeys: keysIn(row, contentKeys) } };
 };
 
 export const streamingLocators = { list: list(api), get: get(api), create, remove: remove(api), listContentKeys };

@@ -5,6 +5,7 @@
 import { amsSettings } from '../amsClient.ts';
 import { startStack } from '../stack.ts';
 import { amsChapter } from './amsClient.ts';
+import { drillSettings } from './drill.ts';
 import { createNarrator } from './narrator.ts';
 import { compressedTime, story } from './story.ts';
 
@@ -18,7 +19,7 @@ if (!json) {
   );
 }
 const stack = await startStack({
-  settings: { ...compressedTime, ...amsSettings },
+  settings: { ...compressedTime, ...amsSettings, ...drillSettings },
   onPublished: () => undefined,
 });
 try {

@@ -7,6 +7,7 @@ import type { CloudEvent } from '../topic/topic.ts';
 import { auditing } from './auditing.ts';
 import { expected, refused, same } from './checks.ts';
 import { dataKeyChapter } from './dataKeys.ts';
+import { drillChapter } from './drill.ts';
 import type { Narrator } from './narrator.ts';
 
 /** A minute becomes two seconds: the same rules in less time. */
@@ -44,6 +45,8 @@ export async function story(stack: Stack, narrator: Narrator): Promise<void> {
   await outage(stack, api, narrator);
   narrator.chapter('A service encrypts its own data');
   await dataKeyChapter(stack, api, narrator);
+  narrator.chapter('Keyward proves its own bounds');
+  await drillChapter(stack, api, narrator);
   narrator.chapter('The auditor reads and verifies the audit');
   await auditing(stack, api, narrator);
 }
