@@ -8,6 +8,7 @@ const parts = [
   './monitoring/refusal.ts',
   './monitoring/matrix.ts',
   './monitoring/missed.ts',
+  './monitoring/drill.ts',
   './monitoring/grace.ts',
   './monitoring/sweepCost.ts',
 ];

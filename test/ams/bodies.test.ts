@@ -1,4 +1,6 @@
 /** Bodies and names on the routes of Azure Media Services, parsed without the app. */
+import { generateKeyPairSync } from 'node:crypto';
+import forge from 'node-forge';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { AccountView } from '../../src/core/accounts/account.ts';
 import { parseResourceName } from '../../src/core/ams/resource.ts';
@@ -77,6 +79,46 @@ test.each<[what: string, template: string]>([
     });
   expect(messages(policyOf(widevineTemplate))).toContain('Widevine');
   expect(policyOf('{"allowed_track_types":"SD_HD"}').success).toBe(true);
+});
+
+test('a certificate in PEM or DER is stored as DER, and one with its private key is refused', () => {
+  const keys = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  });
+  const made = forge.pki.createCertificate();
+  made.publicKey = forge.pki.publicKeyFromPem(keys.publicKey);
+  made.sign(forge.pki.privateKeyFromPem(keys.privateKey), forge.md.sha256.create());
+  const pem = forge.pki.certificateToPem(made);
+  const der = forge.util.encode64(forge.asn1.toDer(forge.pki.certificateToAsn1(made)).getBytes());
+  const policyOf = (rawBody: string) =>
+    wholePolicy.safeParse({
+      properties: {
+        options: [
+          {
+            configuration: { '@odata.type': '#Microsoft.Media.ContentKeyPolicyClearKeyConfiguration' },
+            restriction: {
+              '@odata.type': '#Microsoft.Media.ContentKeyPolicyTokenRestriction',
+              issuer: 'i',
+              audience: 'a',
+              restrictionTokenType: 'Jwt',
+              primaryVerificationKey: {
+                '@odata.type': '#Microsoft.Media.ContentKeyPolicyX509CertificateTokenKey',
+                rawBody,
+              },
+            },
+          },
+        ],
+      },
+    });
+  const inBase64 = (text: string) => Buffer.from(text).toString('base64');
+  for (const taken of [der, inBase64(pem), inBase64(`${pem}\n`)])
+    expect(policyOf(taken).data?.properties.options[0]?.restriction).toMatchObject({
+      primaryVerificationKey: { rawBody: der },
+    });
+  for (const more of [pem + keys.privateKey, keys.privateKey + pem, pem + pem, keys.privateKey])
+    expect(messages(policyOf(inBase64(more)))).toContain('without a private key');
 });
 
 describe('an account', () => {

@@ -132,6 +132,37 @@ describe.concurrent('a change that meets a silent vault', () => {
     });
   });
 
+  /** An account under one of two keys of a vault, and the change to the other. */
+  async function withTwoKeys(name: string) {
+    const vault = `${name}-kv`;
+    const own = await vaultWithKey(world, vault);
+    await world.stack.keyVault('POST', `/vaults/${vault}/keys/next`, { kty: 'RSA', size: 2048, fixture: 1 });
+    await got(201, raw('PUT', accountPath(name), '2021-11-01', { location }));
+    const changeTo = (key: string) => ({ properties: { encryption: encryption(key) } });
+    await got(200, raw('PATCH', accountPath(name), '2021-06-01', changeTo(own)));
+    const disable = () => world.stack.keyVault('PATCH', `/vaults/${vault}/keys/cmk`, { enabled: false });
+    return { vault, disable, change: changeTo(`https://${vault}.vault.azure.net/keys/next`) };
+  }
+
+  test('INV-2: a change of an account whose key is denied fails with the cause, and does not wait', async () => {
+    const { disable, change } = await withTwoKeys('denied');
+    await disable();
+    const answer = await refused(
+      ...([503, 'CustomerKeyUnreachable'] as const),
+      raw('PATCH', accountPath('denied'), '2021-11-01', change),
+    );
+    expect(JSON.stringify(answer.body)).toContain('KeyDisabled');
+  });
+
+  test('INV-2: a change that waits fails when the account’s own key turns out to be denied', async () => {
+    const { vault, disable, change } = await withTwoKeys('waits');
+    const { id } = await silence(vault);
+    const { ended } = await waiting('PATCH', 'waits', change);
+    await disable();
+    await world.stack.keyVault('DELETE', `/faults/${id}`);
+    expect(await ended()).toMatchObject({ status: 'Failed', error: { code: 'CustomerKeyUnreachable' } });
+  });
+
   test('a change that meets a silent vault returns 503 with Retry-After in an API version without operations', async () => {
     const key = await vaultWithKey(world, 'sync-kv');
     await silence('sync-kv');

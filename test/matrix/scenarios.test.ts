@@ -12,6 +12,7 @@ import {
   operatorVault,
   tokensForgottenMs,
 } from '../../src/local/matrix/world.ts';
+import { failure } from '../lab.ts';
 import { minute, second, useStage } from './support.ts';
 
 const world = useStage();
@@ -110,7 +111,7 @@ describe('INV-2: a fault of Keyward that affects every vault at once', () => {
   });
 
   test.each([['EAI_AGAIN'], ['ENOTFOUND']])(
-    'INV-2: when the resolver answers %s to every name for half an hour, no account is blocked',
+    'INV-2: when the resolver answers %s to every name for half an hour, no account is blocked and PUT is retried',
     async (code) => {
       const { stage } = world;
       const names = ['dns-a', 'dns-b'].map((name) => `${name}-${code.toLowerCase().replace('_', '')}`);
@@ -119,6 +120,8 @@ describe('INV-2: a fault of Keyward that affects every vault at once', () => {
       const { id } = await stage.lab.keyVault<{ id: string }>('POST', '/faults', { action: 'network', code });
       await stage.pump.advance(30 * minute);
       for (const name of names) expect(await stage.status(name)).toBe('Enabled Unreachable DnsFailure');
+      const made = stage.lab.account('dns-new', 'contoso', 'https://no-such-kv.vault.azure.net/keys/cmk');
+      expect(await failure(made)).toMatchObject({ name: 'Unavailable', code: 'DnsFailure' });
       await stage.lab.keyVault('DELETE', `/faults/${id}`);
       await stage.pump.advance(60 * second);
       for (const name of names) expect(await stage.status(name)).toBe(accessible);

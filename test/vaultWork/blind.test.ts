@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest';
-import { stateOf } from '../../src/core/accounts/account.ts';
+import { stateOf, verdictOn } from '../../src/core/accounts/account.ts';
 import { keyChecks } from '../../src/core/health.ts';
+import { lookNow } from '../../src/core/vaultWork/lookNow.ts';
 import { sweepIfOverdue, timedSweep } from '../../src/core/vaultWork/sweep.ts';
 import { sweepRange } from '../../src/core/vaultWork/sweepRange.ts';
 import { workOnVault } from '../../src/core/vaultWork/vaultWork.ts';
+import { damage } from '../../src/local/matrix/damage.ts';
 import { failure, useLab } from '../lab.ts';
 
 const world = useLab();
@@ -79,3 +81,22 @@ test('a denial that a lease or a change meets requests a look, which blocks the 
     expect(stateOf(await lab.view(name)), name).toBe('CustomerKeyInaccessible');
   }
 });
+
+test.each(['a read', 'an operator'] as const)(
+  'INV-13: a read of an account names its damaged watch, and a look that %s requests restores it without a sweep',
+  async (asker) => {
+    const { lab } = world;
+    const name = `damaged-${asker.slice(-4)}`.replace(' ', '');
+    const { record } = await lab.account(name, name, await lab.vaultWithKey(name));
+    const bindingId = record.encryption.type === 'CustomerKey' ? record.encryption.binding.id : '';
+    await withoutTimer(10 * second);
+    await damage(lab, { table: 'bindings', partitionKey: bindingId, rowKey: 'watch' }, () => ({ data: '{' }));
+    if (asker === 'an operator') await lookNow({ account: name }, lab.service);
+    else {
+      const read = await failure(lab.view(name));
+      expect(read).toMatchObject({ code: 'StateDamaged', extras: { info: { row: `bindings/${bindingId}/watch` } } });
+      await withoutTimer(1 * second);
+    }
+    expect(verdictOn(await lab.view(name))?.status).toBe('Accessible');
+  },
+);

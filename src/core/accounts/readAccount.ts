@@ -6,12 +6,15 @@ import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';
 import { fold, parseAccountName } from '../base/names.ts';
 import type { Stored } from '../base/stored.ts';
+import type { Binding } from '../customerKey/binding.ts';
 import type { Watch } from '../watch/watch.ts';
 import { type AccountView, type ActiveAccount, verdictOn } from './account.ts';
 import type { AccountsDeps } from './deps.ts';
 import type { ArmPathFilter } from './ports.ts';
 
-export interface ReadDeps extends Partial<Pick<AccountsDeps, 'accountCache'>>, Pick<AccountsDeps, 'clock'> {
+export interface ReadDeps
+  extends Partial<Pick<AccountsDeps, 'accountCache' | 'requestLook'>>,
+    Pick<AccountsDeps, 'clock'> {
   readonly accounts: Pick<AccountsDeps['accounts'], 'read'>;
   readonly bindings: Pick<AccountsDeps['bindings'], 'readWatch'>;
 }
@@ -20,6 +23,7 @@ export interface ReadDeps extends Partial<Pick<AccountsDeps, 'accountCache'>>, P
  * Undefined when there is no such account, or it is being deleted. The watch that the record named last time is read at
  * the same time as the record. That is a guess, and costs a read when it is wrong: only the watch that this record
  * names counts.
+ * @throws DamagedRow after a look was requested when the row is the watch
  */
 export async function findAccount(name: string, tools: ReadDeps): Promise<AccountView | undefined> {
   const { accounts, bindings, accountCache } = tools;
@@ -32,16 +36,22 @@ export async function findAccount(name: string, tools: ReadDeps): Promise<Accoun
   early?.catch(() => undefined);
   const stored = await accounts.read(folded);
   const found = stored?.value.lifecycle === 'active' ? stored.value : undefined;
-  const binding = found && bindingIdOf(found);
-  accountCache?.noteBinding(folded, binding);
+  const binding = found && bindingOf(found);
+  accountCache?.noteBinding(folded, binding?.id);
   if (stored === undefined || found === undefined) return undefined;
   const view = { record: found, etag: stored.etag, readAt: tools.clock.now() };
   if (binding === undefined) return view;
-  const guessed = binding === guess ? await early : undefined;
-  // A watch that was read a moment before the record may not have its version yet.
-  if (guessed !== undefined && verdictOn({ ...view, watch: guessed }) !== undefined) return { ...view, watch: guessed };
-  const watch = await readWatch(binding);
-  return { ...view, ...defined({ watch }) };
+  try {
+    const guessed = binding.id === guess ? await early : undefined;
+    // A watch that was read a moment before the record may not have its version yet.
+    if (guessed !== undefined && verdictOn({ ...view, watch: guessed }) !== undefined)
+      return { ...view, watch: guessed };
+    return { ...view, ...defined({ watch: await readWatch(binding.id) }) };
+  } catch (error) {
+    // A look restores the watch.
+    if (error instanceof DamagedRow) await tools.requestLook?.(binding);
+    throw error;
+  }
 }
 
 /** The account as it was just saved, so that its writer need not read it again. */
@@ -130,8 +140,10 @@ async function unlessDamaged<Row>(read: Promise<Row>): Promise<Row | 'damaged'> 
   }
 }
 
-const bindingIdOf = ({ encryption }: ActiveAccount): string | undefined =>
-  encryption.type === 'CustomerKey' ? encryption.binding.id : undefined;
+const bindingOf = ({ encryption }: ActiveAccount): Binding | undefined =>
+  encryption.type === 'CustomerKey' ? encryption.binding : undefined;
+
+const bindingIdOf = (account: ActiveAccount): string | undefined => bindingOf(account)?.id;
 
 export function accountNotFound(name: string): Refusal {
   return new Refusal('AccountNotFound', `There is no account '${fold(name)}'.`, { target: 'accountName' });

@@ -109,7 +109,16 @@ async function carryOut(
 /** The customer's vault did not answer, or throttled. Any other failure is Keyward's, and the caller tries again. */
 const isSilence = (error: unknown): error is Unavailable =>
   error instanceof Unavailable &&
+  !isDenial(error) &&
   (error.code === 'CustomerKeyUnreachable' || (isCause(error.code) && classOf(error.code) === 'unreachable'));
+
+/** The account's key is denied. Only the customer can end that, so the change does not wait. */
+function isDenial({ code, extras }: KeywardError): boolean {
+  const cause = extras.info?.cause;
+  return (
+    code === 'CustomerKeyUnreachable' && typeof cause === 'string' && isCause(cause) && classOf(cause) === 'denied'
+  );
+}
 
 const tryAgain = (operation: string, { dailyQueue, policy }: AmsDeps) =>
   dailyQueue.send({ visit: 'operation', operation }, policy.operationRetrySeconds * 1000);
@@ -151,9 +160,10 @@ export async function continueOperation(id: string, service: AmsDeps): Promise<v
     const { view, created } = await carryOut(request, conditions, { ...service, trigger });
     if (created) await refuseDeleted(stored.value, service, view);
   } catch (error) {
-    if (!(error instanceof KeywardError) || (error instanceof Unavailable && !isSilence(error))) throw error;
+    if (!(error instanceof KeywardError)) throw error;
     const failure = failureOf(error, change, service);
-    if (!(error instanceof Unavailable)) return end({ status: 'Failed', error: failure });
+    if (!(error instanceof Unavailable) || isDenial(error)) return end({ status: 'Failed', error: failure });
+    if (!isSilence(error)) throw error;
     await tryAgain(id, service);
     if (failure.message !== pending.failure.message) await save({ ...stored.value, pending: { ...pending, failure } });
     return;

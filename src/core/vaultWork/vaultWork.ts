@@ -49,7 +49,7 @@ export async function workOnVault(message: VaultWork, tools: VaultWorkDeps): Pro
   if ([...starts].some((startAt) => startAt <= now)) await workOnDue(vault, ids, false, service);
 }
 
-/** The times that this request brought forward; none when earlier requests have done so already. */
+/** The times that this request brought forward, and now where work is due; none when earlier requests have done so. */
 async function requestLooks(
   ids: readonly string[],
   wanted: { readonly keyName?: string },
@@ -63,6 +63,8 @@ async function requestLooks(
     if (wanted.keyName !== undefined && stored.value.binding.keyName !== wanted.keyName) continue;
     const asked = await updateWatch(stored, (watch) => broughtForward(watch, now, service.policy), service);
     if (asked !== stored) starts.add(asked.value.nextLookAt).add(asked.value.nextVersionCheckAt);
+    // A watch that was just restored, or that no sweep has reached.
+    else if (nextWakeOf(stored.value) <= now) starts.add(now);
   }
   return starts;
 }

@@ -23,18 +23,34 @@ const publicNumber = (most: number, what: string) =>
     return length >= 1 && length <= most;
   }, `This must be the ${what} of a public key in base64, of at most ${most} bytes.`);
 
-/** The DER of exactly one certificate. `raw` differs from the bytes of a file that also holds a private key. */
+const pem = /^\s*-----BEGIN CERTIFICATE-----[\w+/=\s]+-----END CERTIFICATE-----\s*$/;
+
+/**
+ * The DER of exactly one certificate, in DER or PEM. `raw` differs from the bytes of a DER file that also holds a
+ * private key, and the text of such a PEM file has more than the certificate.
+ */
+function derIn(bytes: Buffer): Buffer | undefined {
+  try {
+    const { raw } = new X509Certificate(bytes);
+    return raw.equals(bytes) || pem.test(bytes.toString('latin1')) ? raw : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Azure Media Services took both forms, and returned DER. */
 const certificate = z
   .string()
   .max(20_000)
-  .refine((value) => {
+  .transform((value, context) => {
     const bytes = bytesIn(value);
-    try {
-      return bytes !== undefined && new X509Certificate(bytes).raw.equals(bytes);
-    } catch {
-      return false;
-    }
-  }, 'This must be one X.509 certificate (DER, in base64) without a private key. A PFX file is refused.');
+    const der = bytes === undefined ? undefined : derIn(bytes);
+    if (der !== undefined) return der.toString('base64');
+    const message =
+      'This must be one X.509 certificate (DER or PEM, in base64) without a private key. A PFX file is refused.';
+    context.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  });
 
 const tokenKey = z.discriminatedUnion('@odata.type', [
   z.strictObject({

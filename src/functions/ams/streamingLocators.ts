@@ -4,13 +4,13 @@
  */
 
 import * as z from 'zod';
+import type { StoredResource } from '../../core/ams/ports.ts';
 import { getResource } from '../../core/ams/readResource.ts';
 import type { Json } from '../../core/ams/resource.ts';
 import { revealResource } from '../../core/ams/revealResource.ts';
 import { putResource, type ResourceSecretInput, refuseExisting } from '../../core/ams/writeResource.ts';
 import { base64, wipe } from '../../core/base/bytes.ts';
 import { defined } from '../../core/base/defined.ts';
-import { fold } from '../../core/base/names.ts';
 import { iso } from '../../core/base/time.ts';
 import { parseContentKey } from '../../core/secrets/secretValues.ts';
 import { label, readOnly } from '../http/secrets/secretJson.ts';
@@ -18,6 +18,7 @@ import type { RouteHandler } from '../pipeline/call.ts';
 import { parsed, readJson } from '../pipeline/requestBody.ts';
 import { metadataVersions, noStore } from './arm.ts';
 import { accepted, get, list, nameIn, type ResourceApi, refIn, remove, render } from './resources.ts';
+import { keysOfPolicy } from './streamingPolicies.ts';
 
 const text = z.string().min(1).max(260);
 const time = z.iso.datetime({ offset: true });
@@ -54,27 +55,6 @@ const locator = z.strictObject({
   systemData: readOnly,
 });
 
-type Encryption = { readonly type?: string; readonly label?: string };
-
-/**
- * The predefined streaming policies of Azure Media Services: the keys that each policy generates, with their labels.
- */
-const predefined: ReadonlyMap<string, readonly Encryption[]> = new Map<string, readonly Encryption[]>(
-  Object.entries({
-    Predefined_DownloadOnly: [],
-    Predefined_ClearStreamingOnly: [],
-    Predefined_DownloadAndClearStreaming: [],
-    Predefined_ClearKey: [{ type: 'EnvelopeEncryption', label: 'clearKeyDefault' }],
-    Predefined_MultiDrmCencStreaming: [{ type: 'CommonEncryptionCenc', label: 'cencDefaultKey' }],
-    Predefined_MultiDrmStreaming: [
-      { type: 'CommonEncryptionCenc', label: 'cencDefaultKey' },
-      { type: 'CommonEncryptionCbcs', label: 'cbcsDefaultKey' },
-    ],
-  }).map(([name, keys]) => [fold(name), keys]),
-);
-/** Keyward does not know what a custom policy needs: one key, without a type. */
-const unknownPolicy: readonly Encryption[] = [{}];
-
 /** The end time that AMS gives a locator without one. */
 const never = '9999-12-31T23:59:59.9999999Z';
 
@@ -82,17 +62,23 @@ const api: ResourceApi = {
   type: 'streamingLocators',
   versions: metadataVersions,
   parameter: 'streamingLocatorName',
-  shown({ value: { properties, createdAt } }) {
-    const { contentKeys: _, ...shown } = properties;
-    return { ...shown, created: iso(createdAt) };
-  },
+  shown: (row) => ({
+    filters: [],
+    ...row.value.properties,
+    contentKeys: keysIn(row),
+    created: iso(row.value.createdAt),
+  }),
 };
+
+/** The content keys without values. A generated key takes its id from the secret that the row names. */
+const keysIn = ({ value: { properties, secrets } }: StoredResource, contentKeys = properties.contentKeys) =>
+  ((contentKeys ?? []) as readonly Json[]).map((key, index) => ({ id: secrets[index]?.name, ...key }));
 
 type LocatorInput = z.infer<typeof locator>['properties'];
 
 /** The keys as they are shown, and their values. */
 function keysOf({ contentKeys, streamingPolicyName, defaultContentKeyPolicyName }: LocatorInput) {
-  const policy = predefined.get(fold(streamingPolicyName)) ?? unknownPolicy;
+  const policy = keysOfPolicy(streamingPolicyName);
   const policyName = defaultContentKeyPolicyName ?? null;
   const about = (type: string | undefined, key: string | undefined) => ({
     ...defined({ type }),
@@ -161,9 +147,7 @@ const listContentKeys: RouteHandler = async (call) => {
   const { service, actor } = call;
   const row = await getResource(refIn(api, call.request), service);
   const { contentKeys } = await revealResource(row, base64, { actor }, service);
-  // A generated key takes its id from the stored secret.
-  const keys = (contentKeys as readonly Json[]).map((key, index) => ({ id: row.value.secrets[index]?.name, ...key }));
-  return { status: 200, headers: noStore, jsonBody: { contentKeys: keys } };
+  return { status: 200, headers: noStore, jsonBody: { contentKeys: keysIn(row, contentKeys) } };
 };
 
 export const streamingLocators = { list: list(api), get: get(api), create, remove: remove(api), listContentKeys };

@@ -8,14 +8,19 @@ import type { Narrator } from './narrator.ts';
 const vault = 'keyward-canary';
 export const drillSettings = { KEYWARD_DRILL_KEY: `https://${vault}.vault.azure.net/keys/canary` };
 
+/** The canary key in a vault of its own, on which the app is *Key Vault Crypto Officer*. */
+export async function prepareCanary({ keyVault }: Stack): Promise<void> {
+  await keyVault('POST', '/vaults', { name: vault, tenantId: homeTenantId, location });
+  await keyVault('POST', `/vaults/${vault}/keys/canary`, { kty: 'RSA', size: 2048 });
+  await keyVault('PUT', `/vaults/${vault}/grants/${appPrincipalId}`, { permissions: 'cryptoOfficer' });
+}
+
 export async function drillChapter(stack: Stack, api: Caller, { step }: Narrator): Promise<void> {
   await step({
     title:
       'Keyward disables the canary key, waits for the refusal, enables it, and waits until the account works again',
     run: async () => {
-      await stack.keyVault('POST', '/vaults', { name: vault, tenantId: homeTenantId, location });
-      await stack.keyVault('POST', `/vaults/${vault}/keys/canary`, { kty: 'RSA', size: 2048 });
-      await stack.keyVault('PUT', `/vaults/${vault}/grants/${appPrincipalId}`, { permissions: 'cryptoOfficer' });
+      await prepareCanary(stack);
       await stack.host.invokeTimer('drill');
       const { body } = await expected(200, api('GET', '/api/operator/drills'));
       const { bounds, value } = body;
