@@ -465,7 +465,7 @@ test('an unsupported resource type returns an error in Azure Resource Manager’
   for (const [method, path] of [
     ['GET', 'assets'],
     ['GET', 'assets/a/tracks'],
-    ['POST', 'syncStorageKeys'],
+    ['POST', 'listEdgePolicies'],
     ['PUT', 'liveEvents/a'],
     ['PATCH', 'streamingLocators/a'],
     ['DELETE', 'streamingPolicies/a'],

@@ -1,4 +1,5 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import type { Job } from '@azure/arm-mediaservices';
 import { TableClient, TableServiceClient } from '@azure/data-tables';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { location } from '../../src/local/operator.ts';
@@ -429,8 +430,25 @@ const sas = `https://contoso.blob.core.windows.net/input/?sv=2025-05-05&sig=c2Vj
 const output = { odataType: '#Microsoft.Media.JobOutputAsset' as const, assetName: 'out' };
 const preset = { odataType: '#Microsoft.Media.BuiltInStandardEncoderPreset' as const, presetName: 'AdaptiveStreaming' };
 
+test('the client reads the predefined streaming policies, and its calls about what an account does not have change nothing', async () => {
+  const { ams } = world;
+  expect(await ams.streamingPolicies.get(group, name, 'predefined_multidrmstreaming')).toMatchObject({
+    name: 'Predefined_MultiDrmStreaming',
+    commonEncryptionCenc: {
+      enabledProtocols: { download: false, dash: true, hls: false, smoothStreaming: true },
+      contentKeys: { defaultKey: { label: 'cencDefaultKey' } },
+    },
+    commonEncryptionCbcs: { contentKeys: { defaultKey: { label: 'cbcsDefaultKey' } } },
+  });
+  expect(await all(ams.streamingPolicies.list(group, name))).toHaveLength(6);
+  expect(await thrown(ams.streamingPolicies.get(group, name, 'own'))).toMatchObject({ statusCode: 404 });
+  expect((await ams.privateEndpointConnections.list(group, name)).value).toEqual([]);
+  expect((await ams.privateLinkResources.list(group, name)).value).toEqual([]);
+  await ams.mediaservices.syncStorageKeys(group, name, { id: 'any' });
+});
+
 describe('transforms and jobs', () => {
-  test('a job’s addresses are the account’s job inputs, and none of these calls returns them', async () => {
+  test('a job’s addresses are the account’s job inputs, which these calls return without their query strings', async () => {
     const { ams, api } = world;
     const transform = await ams.transforms.createOrUpdate(group, name, 'encode', {
       description: 'a',
@@ -468,7 +486,11 @@ describe('transforms and jobs', () => {
       state: 'Queued',
       correlationData: { a: 'b' },
     });
-    for (const job of seen) expect(JSON.stringify(job)).not.toMatch(/sig=|baseUri|a\.mp4|secret-of/);
+    const shown = { odataType: http.odataType, label: 'main', files: ['a.mp4', 'b.mp4'], baseUri: sas.split('?')[0] };
+    for (const job of seen) {
+      expect(JSON.stringify(job)).not.toMatch(/sig=|secret-of/);
+      if (job.name === 'one') expect(job.input).toMatchObject(shown);
+    }
     const { body } = await got(200, raw('GET', 'transforms/encode/jobs/two', undefined, '2022-07-01'));
     const [{ protectedInput: first }, sequence] = body.properties.input.inputs;
     const resolve = async (input_: string) =>
@@ -483,6 +505,14 @@ describe('transforms and jobs', () => {
       statusCode: 409,
       code: 'Conflict',
     });
+    const updated = await ams.jobs.update(group, name, 'encode', 'one', { ...seen[0], priority: 'Low' } as Job);
+    expect(updated).toMatchObject({ priority: 'Low', state: 'Queued', correlationData: { a: 'b' }, input: shown });
+    expect(await resolve(first)).toMatchObject({ files: http.files });
+    await ams.jobs.cancelJob(group, name, 'encode', 'one');
+    expect(await ams.jobs.get(group, name, 'encode', 'one')).toMatchObject({ state: 'Canceled', priority: 'Low' });
+    const described = { description: 'b', outputs: [{ preset }] };
+    await ams.transforms.update(group, name, 'encode', described);
+    expect(await ams.transforms.get(group, name, 'encode')).toMatchObject(described);
     await ams.jobs.delete(group, name, 'encode', 'two');
     await ams.jobs.delete(group, name, 'encode', 'one');
     expect(await named('jobInputs')).toEqual([]);

@@ -6,7 +6,7 @@ import { refOf } from '../secrets/readSecret.ts';
 import { type RevealRequest, revealOne } from '../secrets/revealSecret.ts';
 import type { AmsDeps } from './deps.ts';
 import type { StoredResource } from './ports.ts';
-import { type Json, type NamedSecret, withAt } from './resource.ts';
+import { type Json, type JsonPath, type NamedSecret, withAt } from './resource.ts';
 
 /** The kind of secrets that each type of resource writes, and so the only kind that its row may name. */
 const kindOf: Readonly<Record<StoredResource['ref']['type'], SecretKind | undefined>> = {
@@ -16,16 +16,26 @@ const kindOf: Readonly<Record<StoredResource['ref']['type'], SecretKind | undefi
   transforms: undefined,
 };
 
+/** What a secret shows: a value at its place, or properties of the object at its place. */
+type Shown = string | null | Json;
+
+/** The properties with what a secret shows. */
+export const showAt = (properties: Json, at: JsonPath, shown: Shown): Json =>
+  typeof shown !== 'object' || shown === null
+    ? withAt(properties, at, shown)
+    : Object.entries(shown).reduce((all, [name, value]) => withAt(all, [...at, name], value), properties);
+
 /**
- * The properties with every secret in its place, as `shown`. A secret that was deleted by its own name is null. A row that names another
- * kind of secret was edited: through it `Secrets.Reveal` would read what needs another role. @throws Refusal
+ * The properties with every secret in its place, as `shown`. A secret that was deleted by its own name is `deleted`. A
+ * row that names another kind of secret was edited: through it `Secrets.Reveal` would read what needs another role. @throws Refusal
  * KeyMaterialMismatch
  */
 export async function revealResource(
   { ref, value }: StoredResource,
-  shown: (plain: Bytes) => string,
+  shown: (plain: Bytes) => Shown,
   { actor }: Pick<RevealRequest, 'actor'>,
   service: AmsDeps,
+  deleted: Shown = null,
 ): Promise<Json> {
   const open = async ({ kind, name, at }: NamedSecret) => {
     if (kind !== kindOf[ref.type])
@@ -35,15 +45,15 @@ export async function revealResource(
     try {
       const { plain } = await revealOne(refOf(ref.account, kind, name), 'SecretsRevealed', { actor }, service);
       try {
-        return { at, text: shown(plain) };
+        return { at, value: shown(plain) };
       } finally {
         wipe(plain);
       }
     } catch (error) {
-      if (error instanceof Refusal && error.code === 'NotFound') return { at, text: null };
+      if (error instanceof Refusal && error.code === 'NotFound') return { at, value: deleted };
       throw error;
     }
   };
   const opened = await Promise.all(value.secrets.map(open));
-  return opened.reduce((properties, { at, text }) => withAt(properties, at, text), value.properties);
+  return opened.reduce((properties, one) => showAt(properties, one.at, one.value), value.properties);
 }

@@ -33,24 +33,30 @@ const settings = z.record(z.string(), z.unknown()).superRefine((value, { addIssu
 
 const resource = { id: readOnly, name: readOnly, type: readOnly, systemData: readOnly } as const;
 
-export const transformBody = z.strictObject({
-  ...resource,
-  properties: z.strictObject({
-    created: readOnly,
-    lastModified: readOnly,
-    description: text.nullish(),
-    outputs: z
-      .array(
-        z.strictObject({
-          onError: z.string().max(64).nullish(),
-          relativePriority: z.string().max(64).nullish(),
-          preset: settings,
-        }),
-      )
-      .min(1)
-      .max(50),
-  }),
-});
+const outputs = z
+  .array(
+    z.strictObject({
+      onError: z.string().max(64).nullish(),
+      relativePriority: z.string().max(64).nullish(),
+      preset: settings,
+    }),
+  )
+  .min(1)
+  .max(50);
+
+const transformWith = <O extends z.ZodType>(outputsOf: O) =>
+  z.strictObject({
+    ...resource,
+    properties: z.strictObject({
+      created: readOnly,
+      lastModified: readOnly,
+      description: text.nullish(),
+      outputs: outputsOf,
+    }),
+  });
+
+export const transformBody = transformWith(outputs);
+export const transformChange = transformWith(outputs.optional());
 
 const clipTime = z.strictObject({ '@odata.type': text, time: text }).nullish();
 
@@ -106,18 +112,36 @@ const input = z.discriminatedUnion('@odata.type', [httpInput, assetInput, clipIn
 
 export type JobInput = z.infer<typeof input>;
 
+const ofService = {
+  created: readOnly,
+  state: readOnly,
+  lastModified: readOnly,
+  startTime: readOnly,
+  endTime: readOnly,
+} as const;
+const priority = z.string().max(64).nullish();
+
 export const jobBody = z.strictObject({
   ...resource,
   properties: z.strictObject({
-    created: readOnly,
-    state: readOnly,
-    lastModified: readOnly,
-    startTime: readOnly,
-    endTime: readOnly,
+    ...ofService,
     description: text.nullish(),
     input,
     outputs: z.array(settings).min(1).max(50),
-    priority: z.string().max(64).nullish(),
+    priority,
     correlationData: z.record(z.string().max(260), text).nullish(),
+  }),
+});
+
+/** Description and priority can change. Clients send the rest as they have read it. */
+export const jobChange = z.strictObject({
+  ...resource,
+  properties: z.strictObject({
+    ...ofService,
+    description: text.nullish(),
+    priority,
+    input: readOnly,
+    outputs: readOnly,
+    correlationData: readOnly,
   }),
 });

@@ -20,6 +20,8 @@ export interface ResourceApi {
   readonly parameter: string;
   /** The part that can be returned without decrypting a secret. */
   shown(row: StoredResource): Json;
+  /** Adds what GET and LIST show of a secret. Absent: nothing. */
+  opened?(row: StoredResource, call: Call): Promise<StoredResource>;
 }
 
 export const nameIn = ({ parameter }: ResourceApi, { params }: HttpRequest): string => params[parameter] ?? '';
@@ -61,7 +63,8 @@ export const get =
   (api: ResourceApi): RouteHandler =>
   async (call) => {
     await accepted(api, call);
-    return { status: 200, jsonBody: render(api, await getResource(refIn(api, call.request), call.service), call) };
+    const row = await getResource(refIn(api, call.request), call.service);
+    return { status: 200, jsonBody: render(api, (await api.opened?.(row, call)) ?? row, call) };
   };
 
 /** Sorted by name. `$top` is the total number of items, as in OData. */
@@ -86,7 +89,9 @@ export const list =
     const { rows, next } = await listResources(listIn(api, request), limit, after, service);
     const left = top === undefined ? undefined : top - limit;
     const link = left === 0 ? {} : nextLink(request, next, left === undefined ? {} : { $top: String(left) });
-    return { status: 200, jsonBody: { value: rows.map((row) => render(api, row, call)), ...link } };
+    const value: object[] = [];
+    for (const row of rows) value.push(render(api, (await api.opened?.(row, call)) ?? row, call));
+    return { status: 200, jsonBody: { value, ...link } };
   };
 
 function topIn(request: HttpRequest): number | undefined {

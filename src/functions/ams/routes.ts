@@ -48,6 +48,8 @@ const locators = async () => (await import('./streamingLocators.ts')).streamingL
 const policies = async () => (await import('./contentKeyPolicies.ts')).contentKeyPolicies;
 const transforms = async () => (await import('./transforms.ts')).transforms;
 const jobs = async () => (await import('./jobs.ts')).jobs;
+const streaming = async () => (await import('./streamingPolicies.ts')).streamingPolicies;
+const harmless = () => import('./harmless.ts');
 
 const accountRoutes: readonly Route[] = [
   on(
@@ -111,6 +113,7 @@ const locator = `${account}/streamingLocators/{streamingLocatorName}`;
 const policy = `${account}/contentKeyPolicies/{contentKeyPolicyName}`;
 const transform = `${account}/transforms/{transformName}`;
 const job = `${transform}/jobs/{jobName}`;
+const streamingPolicy = `${account}/streamingPolicies/{streamingPolicyName}`;
 
 const resourceRoutes: readonly Route[] = [
   on('LocatorsList', 'GET', `${account}/streamingLocators`, readSecrets, async () => (await locators()).list),
@@ -139,11 +142,30 @@ const resourceRoutes: readonly Route[] = [
   on('TransformsList', 'GET', `${account}/transforms`, readSecrets, async () => (await transforms()).list),
   on('TransformsGet', 'GET', transform, readSecrets, async () => (await transforms()).get),
   on('TransformsPut', 'PUT', transform, writeSecrets, async () => (await transforms()).createOrUpdate),
+  on('TransformsPatch', 'PATCH', transform, writeSecrets, async () => (await transforms()).update),
   on('TransformsDelete', 'DELETE', transform, writeSecrets, async () => (await transforms()).remove),
   on('JobsList', 'GET', `${transform}/jobs`, readSecrets, async () => (await jobs()).list),
   on('JobsGet', 'GET', job, readSecrets, async () => (await jobs()).get),
   on('JobsPut', 'PUT', job, writeSecrets, async () => (await jobs()).create),
+  on('JobsPatch', 'PATCH', job, writeSecrets, async () => (await jobs()).update),
+  on('JobsCancel', 'POST', `${job}/cancelJob`, writeSecrets, async () => (await jobs()).cancel),
   on('JobsDelete', 'DELETE', job, writeSecrets, async () => (await jobs()).remove),
+  on('StreamingPoliciesList', 'GET', `${account}/streamingPolicies`, readSecrets, async () => (await streaming()).list),
+  on('StreamingPoliciesGet', 'GET', streamingPolicy, readSecrets, async () => (await streaming()).get),
+];
+
+const own = { role: 'Accounts.Read' } as const;
+
+const harmlessRoutes: readonly Route[] = [
+  on(
+    'EndpointConnections',
+    'GET',
+    `${account}/privateEndpointConnections`,
+    own,
+    async () => (await harmless()).emptyList,
+  ),
+  on('LinkResources', 'GET', `${account}/privateLinkResources`, own, async () => (await harmless()).emptyList),
+  on('SyncStorageKeys', 'POST', `${account}/syncStorageKeys`, own, async () => (await harmless()).nothingToDo),
 ];
 
 const methods = { GET: 'Get', PUT: 'Put', PATCH: 'Patch', POST: 'Post', DELETE: 'Delete' } as const;
@@ -158,4 +180,4 @@ const unknownRoutes = Object.entries(methods).map(([method, word]) =>
   ),
 );
 
-export const amsRoutes: readonly Route[] = [...accountRoutes, ...resourceRoutes, ...unknownRoutes];
+export const amsRoutes: readonly Route[] = [...accountRoutes, ...resourceRoutes, ...harmlessRoutes, ...unknownRoutes];

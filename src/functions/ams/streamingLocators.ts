@@ -11,7 +11,6 @@ import { revealResource } from '../../core/ams/revealResource.ts';
 import { putResource, type ResourceSecretInput, refuseExisting } from '../../core/ams/writeResource.ts';
 import { base64, wipe } from '../../core/base/bytes.ts';
 import { defined } from '../../core/base/defined.ts';
-import { fold } from '../../core/base/names.ts';
 import { iso } from '../../core/base/time.ts';
 import { parseContentKey } from '../../core/secrets/secretValues.ts';
 import { label, readOnly } from '../http/secrets/secretJson.ts';
@@ -19,6 +18,7 @@ import type { RouteHandler } from '../pipeline/call.ts';
 import { parsed, readJson } from '../pipeline/requestBody.ts';
 import { metadataVersions, noStore } from './arm.ts';
 import { accepted, get, list, nameIn, type ResourceApi, refIn, remove, render } from './resources.ts';
+import { keysOfPolicy } from './streamingPolicies.ts';
 
 const text = z.string().min(1).max(260);
 const time = z.iso.datetime({ offset: true });
@@ -55,27 +55,6 @@ const locator = z.strictObject({
   systemData: readOnly,
 });
 
-type Encryption = { readonly type?: string; readonly label?: string };
-
-/**
- * The predefined streaming policies of Azure Media Services: the keys that each policy generates, with their labels.
- */
-const predefined: ReadonlyMap<string, readonly Encryption[]> = new Map<string, readonly Encryption[]>(
-  Object.entries({
-    Predefined_DownloadOnly: [],
-    Predefined_ClearStreamingOnly: [],
-    Predefined_DownloadAndClearStreaming: [],
-    Predefined_ClearKey: [{ type: 'EnvelopeEncryption', label: 'clearKeyDefault' }],
-    Predefined_MultiDrmCencStreaming: [{ type: 'CommonEncryptionCenc', label: 'cencDefaultKey' }],
-    Predefined_MultiDrmStreaming: [
-      { type: 'CommonEncryptionCenc', label: 'cencDefaultKey' },
-      { type: 'CommonEncryptionCbcs', label: 'cbcsDefaultKey' },
-    ],
-  }).map(([name, keys]) => [fold(name), keys]),
-);
-/** Keyward does not know what a custom policy needs: one key, without a type. */
-const unknownPolicy: readonly Encryption[] = [{}];
-
 /** The end time that AMS gives a locator without one. */
 const never = '9999-12-31T23:59:59.9999999Z';
 
@@ -99,7 +78,7 @@ type LocatorInput = z.infer<typeof locator>['properties'];
 
 /** The keys as they are shown, and their values. */
 function keysOf({ contentKeys, streamingPolicyName, defaultContentKeyPolicyName }: LocatorInput) {
-  const policy = predefined.get(fold(streamingPolicyName)) ?? unknownPolicy;
+  const policy = keysOfPolicy(streamingPolicyName);
   const policyName = defaultContentKeyPolicyName ?? null;
   const about = (type: string | undefined, key: string | undefined) => ({
     ...defined({ type }),

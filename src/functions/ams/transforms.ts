@@ -1,14 +1,16 @@
 /** Transforms, the parents of jobs. They hold no secret, and Keyward encodes nothing. */
 
+import type { StoredResource } from '../../core/ams/ports.ts';
 import { listResources } from '../../core/ams/readResource.ts';
-import { putResource } from '../../core/ams/writeResource.ts';
+import { existing, putResource } from '../../core/ams/writeResource.ts';
+import { defined } from '../../core/base/defined.ts';
 import { Refusal } from '../../core/base/errors.ts';
 import { iso } from '../../core/base/time.ts';
 import type { RouteHandler } from '../pipeline/call.ts';
 import { parsed, readJson } from '../pipeline/requestBody.ts';
 import { maxPageSize } from '../pipeline/requestParams.ts';
 import { encodingVersions } from './arm.ts';
-import { transformBody } from './jobBody.ts';
+import { transformBody, transformChange } from './jobBody.ts';
 import { accepted, get, list, nameIn, type ResourceApi, refIn, remove, render } from './resources.ts';
 
 const api: ResourceApi = {
@@ -34,6 +36,19 @@ const createOrUpdate: RouteHandler = async (call) => {
   return { status: created ? 201 : 200, jsonBody: render(api, row, call) };
 };
 
+/** Changes the properties that the body names. */
+const update: RouteHandler = async (call) => {
+  await accepted(api, call);
+  const { description, outputs } = parsed(transformChange, await readJson(call.request)).properties;
+  const ref = refIn(api, call.request);
+  const decide = (current: StoredResource | undefined) => {
+    const { name, properties } = existing(ref, current).value;
+    return { name, properties: { ...properties, ...defined({ description, outputs }) } };
+  };
+  const { row } = await putResource(ref, decide, call.service);
+  return { status: 200, jsonBody: render(api, row, call) };
+};
+
 /** A transform with jobs is not deleted: no call could reach the jobs without it. */
 const removeEmpty: RouteHandler = async (call) => {
   await accepted(api, call);
@@ -43,4 +58,4 @@ const removeEmpty: RouteHandler = async (call) => {
   throw new Refusal('Conflict', 'The transform has jobs. Delete them first.', { target: 'transformName' });
 };
 
-export const transforms = { list: list(api), get: get(api), createOrUpdate, remove: removeEmpty };
+export const transforms = { list: list(api), get: get(api), createOrUpdate, update, remove: removeEmpty };

@@ -10,7 +10,7 @@ export const unknown: RouteHandler = async (call) => {
   await accountAt(call);
   throw new Refusal(
     'NotFound',
-    'An account has no such call here. It has streamingLocators with listContentKeys, contentKeyPolicies with getPolicyPropertiesWithSecrets, and transforms with their jobs, each by PUT, GET and DELETE; policies by PATCH too.',
+    'An account has no such call here. It has streamingLocators with listContentKeys, contentKeyPolicies with getPolicyPropertiesWithSecrets, and transforms with their jobs, each by PUT, GET and DELETE; policies, transforms and jobs by PATCH too; and the predefined streamingPolicies by GET.',
     { target: 'path' },
   );
 };

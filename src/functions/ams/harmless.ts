@@ -1,0 +1,16 @@
+/** Calls of tools about what Keyward does not have. The answers of Azure Media Services for nothing are harmless. */
+import type { RouteHandler } from '../pipeline/call.ts';
+import { accountVersions } from './arm.ts';
+import { accepted } from './resources.ts';
+
+/** Private endpoints of an account. */
+export const emptyList: RouteHandler = async (call) => {
+  await accepted({ versions: accountVersions }, call);
+  return { status: 200, jsonBody: { value: [] } };
+};
+
+/** The keys of storage accounts: Keyward has none. */
+export const nothingToDo: RouteHandler = async (call) => {
+  await accepted({ versions: accountVersions }, call);
+  return { status: 200 };
+};
