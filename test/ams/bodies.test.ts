@@ -166,9 +166,32 @@ describe('an account', () => {
     expect(() => parseBody(body, '2021-11-01', undefined)).toThrow(field);
   });
 
+  test('an account body may write every enumeration in any case, and the account has the spelling of the contract', () => {
+    const settings = (write: (text: string) => string) => ({
+      storageAccounts: [{ id: `${userAssignedIdentity}`, type: write('Primary') }],
+      storageAuthentication: write('ManagedIdentity'),
+      keyDelivery: { accessControl: { defaultAction: write('Deny') } },
+      publicNetworkAccess: write('Disabled'),
+      minimumTlsVersion: write('Tls12'),
+      encryption: { type: write('SystemKey') },
+    });
+    const given = (write: (text: string) => string) => ({
+      identity: { type: 'SystemAssigned' },
+      properties: settings(write),
+    });
+    const asInContract = parseBody(
+      given((text) => text),
+      '2021-11-01',
+      undefined,
+    );
+    for (const write of [(text: string) => text.toLowerCase(), (text: string) => text.toUpperCase()])
+      expect(parseBody(given(write), '2021-11-01', undefined)).toEqual(asInContract);
+    expect(asInContract.kept).toMatchObject({ minimumTlsVersion: 'Tls12', storageAuthentication: 'ManagedIdentity' });
+  });
+
   test('an account body with null changes nothing: stored properties stay', () => {
     const properties = { storageAccounts: null, keyDelivery: null, storageAuthentication: null };
-    expect(parseBody({ tags: null, properties }, '2021-11-01', undefined)).toEqual({});
+    expect(parseBody({ location: null, tags: null, properties }, '2021-11-01', undefined)).toEqual({});
   });
 });
 

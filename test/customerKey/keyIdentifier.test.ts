@@ -109,11 +109,74 @@ describe('a key identifier', () => {
       'https://portal.azure.com/#@contoso.com/resource/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/contoso/keys',
       /Azure portal\. Send the field 'Key Identifier'/,
     ],
+    [
+      'a page of the portal under another host name',
+      'https://ms.portal.azure.com/#@contoso.com/asset/Microsoft_Azure_KeyVault/Key/https://contoso.vault.azure.net/keys/cmk',
+      /Azure portal\. Send https:\/\/contoso\.vault\.azure\.net\/keys\/cmk\./,
+    ],
+    [
+      'a call of Azure Resource Manager',
+      'https://management.azure.com/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/contoso/keys/cmk?api-version=2023-07-01',
+      /resource id.*https:\/\/contoso\.vault\.azure\.net\/keys\/cmk\./,
+    ],
+    [
+      'a key name with an underscore',
+      'https://contoso.vault.azure.net/keys/my_key',
+      /holds '_' \(U\+005F\) at position 3/,
+    ],
+    [
+      'a version with a wrong letter',
+      `https://contoso.vault.azure.net/keys/cmk/g${hex32.slice(1)}`,
+      /holds 'g' \(U\+0067\) at position 1/,
+    ],
+    ['a quoted identifier', '"https://contoso.vault.azure.net/keys/cmk"', /has it at position 2/],
   ])('KeyIdentifierMalformed says what or where the fault of %s is', (_, text, sentence) => {
     expect(refusalOf(text).message).toMatch(sentence);
   });
 
+  const meant = 'https://contoso.vault.azure.net/keys/cmk';
+  it.each([
+    `"${meant}"`,
+    `'${meant}'`,
+    `<${meant}>`,
+    `\u201c${meant}\u201d`,
+    `\ufeff${meant}`,
+    `\u00a0${meant}\u00a0`,
+    `${meant}\n`,
+    `{"kid":"${meant}"}`,
+    `[key](${meant})`,
+    `${meant},`,
+    `${meant}/`,
+    `${meant}?api-version=7.4`,
+    `${meant}#overview`,
+    meant.replace('https', 'http'),
+    meant.replace('https://', ''),
+    meant.replace('https://', 'https:/'),
+    meant.replace('/keys', '//keys'),
+    meant.replace('/keys', '/KEYS'),
+    meant.replaceAll('/', '\\'),
+    meant.replace('cmk', 'c\u200bmk'),
+    encodeURIComponent(meant),
+  ])('the refusal of %j shows the key identifier that was meant', (text) => {
+    expect(refusalOf(text).message).toContain(`Send ${meant}.`);
+  });
+
+  it.each([
+    meant.replace('contoso', '\u0441ontoso'),
+    meant.replace('contoso', 'cont\u043eso'),
+    `${meant}/${hex32.slice(1)}`,
+    `${meant} and more`,
+    `${meant}/${hex32}/wrapkey`,
+    meant.replace('cmk', 'c mk'),
+    meant.replace('cmk', 'cm\u212a'),
+  ])('the refusal of %j shows no key identifier, because the text may mean another one', (text) => {
+    expect(refusalOf(text).message).not.toContain('Send ');
+  });
+
   it.each<[Cloud, string, RegExp]>([
+    ['public', 'https://contoso.privatelink.vaultcore.azure.cn/keys/cmk', /cloud 'china'.*KEYWARD_CLOUD/],
+    ['public', 'https://contoso.vaultcore.azure.net/keys/cmk', /contoso\.vault\.azure\.net,/],
+    ['usgov', 'https://contoso.privatelink.managedhsm.usgovcloudapi.net/keys/cmk', /managedhsm\.usgovcloudapi\.net,/],
     ['public', 'https://contoso.vault.azure.cn/keys/cmk', /cloud 'china'.*KEYWARD_CLOUD/],
     ['china', 'https://contoso.vault.azure.net/keys/cmk', /cloud 'public'.*KEYWARD_CLOUD/],
     ['public', 'https://contoso.privatelink.vaultcore.azure.net/keys/cmk', /contoso\.vault\.azure\.net,/],

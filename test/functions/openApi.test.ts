@@ -101,3 +101,23 @@ test('the schemas of answers are closed: a property that is not in them does not
   }
   expect(open).toEqual([]);
 });
+
+test('a body may write null for every optional property, because tools print absent values so', () => {
+  const refusing: string[] = [];
+  const visit = (written: Json, path: string): void => {
+    const schema = resolve(written);
+    for (const inner of schema.anyOf ?? []) visit(inner, path);
+    if (schema.type === 'array') visit(schema.items, `${path}[]`);
+    for (const [name, property] of Object.entries<Json>(schema.properties ?? {})) {
+      const at = `${path}.${name}`;
+      const isOptional = !schema.required?.includes(name) && resolve(property).readOnly !== true;
+      const { anyOf = [], type } = resolve(property);
+      const takesNull = [type, ...anyOf.map((one: Json) => one.type)].flat().includes('null');
+      if (isOptional && !takesNull) refusing.push(at);
+      visit(property, at);
+    }
+  };
+  for (const { id, spec } of operations)
+    if (bodyOf(spec.requestBody) !== undefined) visit(bodyOf(spec.requestBody), id);
+  expect(refusing).toEqual([]);
+});

@@ -8,7 +8,7 @@ import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
 import { type Cloud, keyVaultSuffixes, vaultNameOf } from './keyVaultHosts.ts';
-import { strangeCharacterIn, whatWasPasted, whichHost } from './pastedText.ts';
+import { isOfOtherSite, strangeCharacterIn, whatWasMeant, whatWasPasted, whichHost } from './pastedText.ts';
 
 export interface KeyIdentifier {
   /** As the customer wrote it; never rewritten. */
@@ -53,14 +53,16 @@ export function parseKeyIdentifier(written: string, cloud: Cloud): KeyIdentifier
   const vaultHost = fold(authority);
   const name = vaultNameOf(vaultHost, cloud);
   if (name === undefined || URL.parse(text)?.host !== vaultHost) {
-    const what = whichHost(vaultHost, cloud) ?? `It must be one name under ${keyVaultSuffixes[cloud].join(' or ')}.`;
+    const what =
+      whichHost(vaultHost, cloud) ??
+      `It must be one name under ${keyVaultSuffixes[cloud].join(' or ')}.${whatWasMeant(text, cloud)}`;
     throw new Refusal('VaultHostNotAllowed', `The host of the key identifier is not a Key Vault. ${what}`, {
       target: keyIdentifierTarget,
     });
   }
   const segments = text.slice('https://'.length + authority.length + 1).split('/');
   const wrong = faultInPath(segments);
-  if (wrong !== undefined) throw malformed(whatWasPasted(text, cloud) ?? wrong, cloud);
+  if (wrong !== undefined) throw malformed(whatWasPasted(text, cloud) ?? `${wrong}${whatWasMeant(text, cloud)}`, cloud);
   const [, key = '', pinned] = segments;
   return {
     text,
@@ -73,15 +75,21 @@ export function parseKeyIdentifier(written: string, cloud: Cloud): KeyIdentifier
 
 const authorityOf = (text: string): string => text.slice('https://'.length).split('/', 1)[0] ?? '';
 
-/** The fault in the text before the host is checked. */
+/** The fault in the text before the host is checked, with what was meant. */
 function faultIn(text: string, cloud: Cloud): string | undefined {
   if (text.length > maxLength) return `The identifier is longer than ${maxLength} characters.`;
+  const pasted = URL.canParse(text) && !isOfOtherSite(text) ? undefined : whatWasPasted(text, cloud);
+  const fault = pasted ?? faultBeforeHost(text);
+  return fault === undefined || fault === pasted ? fault : `${fault}${whatWasMeant(text, cloud)}`;
+}
+
+function faultBeforeHost(text: string): string | undefined {
   if (text === '') return 'The identifier is empty.';
   // The URL parser drops tabs, newlines and surrounding spaces and changes backslashes, so they are refused first.
   const strange = strangeCharacterIn(text);
   if (strange !== undefined) return `The identifier holds ${strange}, which no key identifier has.`;
-  const pasted = URL.canParse(text) && !text.includes('portal.azure.') ? undefined : whatWasPasted(text, cloud);
-  if (pasted !== undefined) return pasted;
+  const begin = text.toLowerCase().indexOf('https://');
+  if (begin > 0) return `The identifier must begin with https://, and this one has it at position ${begin + 1}.`;
   const url = URL.parse(text);
   if (url === null || url.protocol !== 'https:') return 'The identifier must begin with https://.';
   if (url.username !== '' || url.password !== '' || text.includes('@'))
@@ -92,14 +100,17 @@ function faultIn(text: string, cloud: Cloud): string | undefined {
 }
 
 function faultInPath([collection, key, pinned, ...rest]: readonly string[]): string | undefined {
-  if (collection !== 'keys') return 'The identifier must name a key: its path begins with /keys/.';
+  if (collection !== 'keys') return 'The identifier must name a key: its path begins with /keys/, in lower case.';
+  const inName = strangeCharacterIn(key ?? '', /[^A-Za-z0-9-]/);
   if (key === undefined || !keyName.test(key))
-    return 'The name of the key must have 1 to 127 letters, digits and hyphens.';
+    return `The name of the key must have 1 to 127 letters, digits and hyphens${inName === undefined ? '' : `, and it holds ${inName}`}.`;
   if (pinned === '' && rest.length === 0) return 'The identifier ends with a slash: leave it out.';
+  if (rest.length === 1 && rest[0] === '') return 'The identifier ends with a slash: leave it out.';
   if (rest.length > 0)
     return `The identifier has too many parts: nothing may follow the version, and '${rest[0]}' does.`;
+  const inVersion = strangeCharacterIn(pinned ?? '', /[^0-9a-fA-F]/);
   if (pinned !== undefined && !version.test(pinned))
-    return `The version must have 32 hexadecimal digits, and this one has ${pinned.length} characters. Remove it and its slash to use the latest version.`;
+    return `The version must have 32 hexadecimal digits, and this one has ${pinned.length} characters${inVersion === undefined ? '' : `, and holds ${inVersion}`}. Remove it and its slash to use the latest version.`;
   return undefined;
 }
 

@@ -20,15 +20,41 @@ const characterNames: Readonly<Record<string, string>> = {
   '\ufeff': 'a byte order mark',
 };
 
-/** `a line break (U+000A) at position 46, the end`. Positions count from 1. Undefined: every character can be in a URL. */
-export function strangeCharacterIn(text: string): string | undefined {
-  const index = text.search(/[^\x21-\x7e]|\\/);
+/**
+ * `a line break (U+000A) at position 46, the end`. Positions count from 1. Undefined: every character can be in a URL,
+ * or is one of those that the caller takes.
+ */
+export function strangeCharacterIn(text: string, strange = /[^\x21-\x7e]|\\/): string | undefined {
+  const index = text.search(strange);
   if (index === -1) return undefined;
   const [character = ''] = text.slice(index);
   const code = (text.codePointAt(index) ?? 0).toString(16).toUpperCase().padStart(4, '0');
-  const name = characterNames[character] ?? 'the character';
+  const name = characterNames[character] ?? (/[\x21-\x7e]/.test(character) ? `'${character}'` : 'the character');
   const isEnd = text.slice(index).trim() === '' || index === text.length - 1;
   return `${name} (U+${code}) at position ${index + 1}${isEnd ? ', the end' : ''}`;
+}
+
+/**
+ * The one identifier inside a text with quotes, brackets, wrong slashes or letter case, a query or characters that do
+ * not show: ` Send https://…`. Empty when the text holds none of this cloud, or has more that can have a meaning.
+ */
+export function whatWasMeant(text: string, cloud: Cloud): string {
+  const plain = text
+    .replaceAll(/%(3a|2f|2d)/gi, (code) => decodeURIComponent(code))
+    .replaceAll('\\', '/')
+    .replaceAll(/\p{Cf}/gu, '')
+    // A letter that looks alike must not disappear: the rest could be the name of another vault.
+    .replaceAll(/[^\x21-\x7e]/g, (character) => (/[\s\p{P}]/u.test(character) ? ' ' : '_'));
+  const suffix = keyVaultSuffixes[cloud].map((one) => one.replaceAll('.', '\\.')).join('|');
+  const host = `(?<host>[a-z][a-z0-9-]{2,23}(?:${suffix}))(?::443)?`;
+  const path = '/+keys/+(?<key>[a-z0-9-]{1,127})(?:/+(?:versions/+)?(?<version>[0-9a-f]{32}))?';
+  const {
+    host: vaultHost,
+    key: keyName,
+    version,
+  } = new RegExp(`(?<![\\w.-])${host}${path}(?=[^\\w%-]*(?:$|[?#]))`, 'i').exec(plain)?.groups ?? {};
+  if (vaultHost === undefined) return '';
+  return ` Send https://${vaultHost}/keys/${keyName}${version === undefined ? '' : `/${version}`}.`;
 }
 
 const key = '[A-Za-z0-9-]{1,127}';
@@ -37,11 +63,15 @@ const armKey = new RegExp(`/providers/microsoft\\.keyvault/(vaults|managedhsms)/
 const otherObject = new RegExp(`^https://(${vault})(\\.[a-z.]+?)(?::443)?/(certificates|secrets)/(${key})`, 'i');
 const insidePage = new RegExp(`https?://(${vault})(\\.[a-z.]+?)(?::443)?/keys/(${key})`, 'i');
 
+/** Pages of the portal and calls of Azure Resource Manager name a key inside their own address. */
+const otherSite = /^https:\/\/(?:[a-z0-9-]+\.)*(portal\.azure\.(?:com|us|cn)|management\.[a-z]+\.[a-z.]+)\//i;
+export const isOfOtherSite = (text: string): boolean => otherSite.test(text);
+
 /** What a known text is and what to send instead; undefined for an unknown text. */
 export function whatWasPasted(text: string, cloud: Cloud): string | undefined {
   const [vaultSuffix, hsmSuffix] = keyVaultSuffixes[cloud];
   const arm = armKey.exec(text);
-  if (/^https:\/\/portal\.azure\.(com|us|cn)\//i.test(text)) {
+  if (otherSite.exec(text)?.[1]?.startsWith('portal') === true) {
     const found = insidePage.exec(text.slice(8).replaceAll('%2F', '/').replaceAll('%3A', ':'));
     const where =
       found === null ? "the field 'Key Identifier' of that page" : `https://${found[1]}${found[2]}/keys/${found[3]}`;
@@ -63,20 +93,18 @@ export function whatWasPasted(text: string, cloud: Cloud): string | undefined {
 }
 
 /** Zones of private endpoints: Key Vault docs, "Integrate Key Vault with Azure Private Link". */
-const privateZones: Readonly<Record<Cloud, readonly string[]>> = {
-  public: ['.privatelink.vaultcore.azure.net', '.privatelink.managedhsm.azure.net'],
-  usgov: ['.privatelink.vaultcore.usgovcloudapi.net', '.privatelink.managedhsm.usgovcloudapi.net'],
-  china: ['.privatelink.vaultcore.azure.cn', '.privatelink.managedhsm.azure.cn'],
-};
+const anyHost = /^([a-z][a-z0-9-]*)(\.privatelink)?\.(vault|vaultcore|managedhsm)(\.[a-z.]+)$/;
 
 /** What a host is that resembles one of the cloud's. */
 export function whichHost(host: string, cloud: Cloud): string | undefined {
-  const zone = privateZones[cloud].findIndex((suffix) => host.endsWith(suffix));
-  if (zone !== -1) {
-    const name = host.slice(0, -(privateZones[cloud][zone]?.length ?? 0));
-    return `It is the name of a private endpoint: use the public name ${name}${keyVaultSuffixes[cloud][zone]}, which resolves to the private address.`;
-  }
-  const isOf = (one: Cloud) => keyVaultSuffixes[one].some((suffix) => host.endsWith(suffix));
+  const [, name = '', link, zone = '', domain = ''] = anyHost.exec(host) ?? [];
+  const isHsm = zone === 'managedhsm';
+  const own = keyVaultSuffixes[cloud][isHsm ? 1 : 0];
+  const isPrivate = link !== undefined || zone === 'vaultcore';
+  if (isPrivate && own === `.${isHsm ? zone : 'vault'}${domain}`)
+    return `It is the name of a private endpoint: use the public name ${name}${own}, which resolves to the private address.`;
+  const isOf = (one: Cloud) =>
+    keyVaultSuffixes[one].some((suffix) => host.endsWith(suffix) || keyVaultSuffixes[one][0] === `.vault${domain}`);
   const other = (Object.keys(keyVaultSuffixes) as Cloud[]).find((one) => one !== cloud && isOf(one));
   if (other !== undefined)
     return `It is a host of the cloud '${other}'; this service is set to '${cloud}' (setting KEYWARD_CLOUD).`;

@@ -14,6 +14,7 @@ import type { KeyVaultIdentity } from '../../core/customerKey/binding.ts';
 import { keyIdentifierTarget } from '../../core/customerKey/keyIdentifier.ts';
 import { identityOf, tags } from '../http/accounts/accountJson.ts';
 import { readOnly } from '../http/secrets/secretJson.ts';
+import { anyCase } from '../pipeline/lenientInput.ts';
 import { parsed } from '../pipeline/requestBody.ts';
 import { type AccountVersion, accountVersions } from './arm.ts';
 
@@ -33,7 +34,7 @@ const resourceIdentity = z.strictObject({
 const storageAccount = z.strictObject({
   id: resourceId.nullish(),
   // Clients of 2020-05-01 omit it, such as Microsoft's sample of a customer's own key.
-  type: z.enum(['Primary', 'Secondary']).default('Primary'),
+  type: anyCase(['Primary', 'Secondary']).default('Primary'),
   identity: resourceIdentity.nullish(),
   status: readOnly,
 });
@@ -41,7 +42,7 @@ const storageAccount = z.strictObject({
 const keyDelivery = z.strictObject({
   accessControl: z
     .strictObject({
-      defaultAction: z.enum(['Allow', 'Deny']).nullish(),
+      defaultAction: anyCase(['Allow', 'Deny']).nullish(),
       ipAllowList: z.array(z.string().max(64)).nullish(),
     })
     .nullish(),
@@ -52,7 +53,7 @@ const newer = (what: string) =>
 
 const encryption = (version: AccountVersion) =>
   z.strictObject({
-    type: z.enum(['SystemKey', 'CustomerKey']),
+    type: anyCase(['SystemKey', 'CustomerKey']),
     keyVaultProperties: z
       .strictObject({ keyIdentifier: z.string().min(1).max(300).nullish(), currentKeyIdentifier: readOnly })
       .nullish(),
@@ -88,17 +89,17 @@ const bodyOf = (version: AccountVersion) =>
       .string()
       .max(90)
       .refine((location) => foldRegion(location) !== '', { error: 'This names a region.' })
-      .optional(),
+      .nullish(),
     tags: tags.nullish(),
     identity: serviceIdentity(version).nullish(),
     properties: z
       .strictObject({
         storageAccounts: z.array(storageAccount).max(100).nullish(),
-        storageAuthentication: z.enum(['System', 'ManagedIdentity']).nullish(),
+        storageAuthentication: anyCase(['System', 'ManagedIdentity']).nullish(),
         encryption: encryption(version).nullish(),
         keyDelivery: keyDelivery.nullish(),
-        publicNetworkAccess: z.enum(['Enabled', 'Disabled']).nullish(),
-        minimumTlsVersion: z.enum(['Unspecified', 'Tls10', 'Tls11', 'Tls12', 'Tls13']).nullish(),
+        publicNetworkAccess: anyCase(['Enabled', 'Disabled']).nullish(),
+        minimumTlsVersion: anyCase(['Unspecified', 'Tls10', 'Tls11', 'Tls12', 'Tls13']).nullish(),
         mediaServiceId: readOnly,
         provisioningState: readOnly,
         privateEndpointConnections: readOnly,
@@ -124,7 +125,7 @@ export function parseBody(body: unknown, version: AccountVersion, current: Accou
   if (kept.identity !== undefined || encryptionInput !== undefined)
     refuseContradiction({ ...current?.record.kept, ...kept }, encryptionInput, current);
   return {
-    ...defined({ location: given.location }),
+    ...defined({ location: given.location ?? undefined }),
     ...(given.tags === undefined || given.tags === null ? {} : { tags: given.tags }),
     ...defined({ encryption: encryptionInput }),
     ...(Object.keys(kept).length === 0 ? {} : { kept }),

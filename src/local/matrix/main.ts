@@ -5,7 +5,7 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startLab } from '../lab/lab.ts';
-import { headLine, lineOf, lineOfRefusal, summaryOf, toJson, toJsonOfRefusal } from './print.ts';
+import { headLines, linesOf, linesOfRefusals, summaryOf, toJson, toJsonOfRefusal } from './print.ts';
 import { rows } from './rows.ts';
 import { runMatrix } from './run.ts';
 import { reportedCauses, runSetTime } from './setTime.ts';
@@ -30,17 +30,18 @@ const outcomes = await runMatrix(chosen, { onProgress, keyPool });
 if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
 if (values.json) for (const outcome of outcomes) console.log(JSON.stringify(toJson(outcome)));
 else {
-  console.log(headLine);
-  for (const outcome of outcomes) console.log(lineOf(outcome));
+  for (const line of [...headLines, ...linesOf(outcomes)]) console.log(line);
   console.log(summaryOf(outcomes));
 }
 
 const lab = await startLab({ keyPool });
 const refusals = wanted === '' ? await runSetTime(lab) : [];
 await lab.stop();
-if (!values.json && refusals.length > 0) console.log('\nRejected when the key is set, before any write');
-for (const outcome of refusals)
-  console.log(values.json ? JSON.stringify(toJsonOfRefusal(outcome)) : lineOfRefusal(outcome));
+if (values.json) for (const outcome of refusals) console.log(JSON.stringify(toJsonOfRefusal(outcome)));
+else if (refusals.length > 0) {
+  console.log('\nRejected when the key is set, before any write');
+  for (const line of linesOfRefusals(refusals)) console.log(line);
+}
 if (!values.json) {
   const causes = new Set([...outcomes.flatMap(({ cause }) => cause ?? []), ...reportedCauses(refusals)]);
   console.log(`\n${causes.size} distinct causes in looks and rejections together`);

@@ -1,41 +1,61 @@
-/** Prints the matrix as a table. */
+/** Prints the matrix as a table of at most 120 columns, grouped by cause, with colour on a terminal. */
+import { styleText } from 'node:util';
 import type { Outcome } from './run.ts';
 import type { SetTimeOutcome } from './setTime.ts';
 
-interface Column {
-  readonly title: string;
-  readonly width: number;
-  readonly text: (outcome: Outcome) => string;
-}
+const nameWidth = 66;
+const evidenceWidth = 10;
+
+/** One letter for each status of a key, and its colour. */
+const letters = {
+  Accessible: ['A', 'green'],
+  Suspect: ['S', 'yellow'],
+  Inaccessible: ['I', 'red'],
+  Unreachable: ['U', 'blue'],
+} as const;
 
 /** "Enabled Suspect" is "Suspect": an account is blocked exactly when its watch is Inaccessible. */
-const short = (state: string | undefined): string => state?.split(' ').at(-1) ?? '-';
-const inSeconds = (value: number | undefined): string => (value === undefined ? '' : `${value} s`);
+function letterOf(state: string | undefined, width: number): string {
+  const status = state?.split(' ').at(-1) as keyof typeof letters | undefined;
+  const [letter, colour] = (status && letters[status]) ?? ['-', 'gray'];
+  return styleText(colour, letter) + ' '.repeat(width - 1);
+}
 
-const columns: readonly Column[] = [
-  { title: 'cause', width: 24, text: ({ cause }) => cause ?? '(none)' },
-  { title: 'injected', width: 100, text: ({ row }) => row.name },
-  { title: 'evidence', width: 10, text: ({ row }) => row.evidence },
-  { title: '1 look', width: 12, text: ({ after1 }) => short(after1) },
-  { title: '2 looks', width: 12, text: ({ after2 }) => short(after2) },
-  { title: '3 looks', width: 12, text: ({ after3 }) => short(after3) },
-  { title: '10 min', width: 12, text: ({ afterTenMinutes }) => short(afterTenMinutes) },
-  { title: 'after the end', width: 13, text: ({ afterEnd }) => short(afterEnd) },
-  { title: 'refused', width: 8, text: ({ refusedAfterSeconds }) => inSeconds(refusedAfterSeconds) },
-  { title: 'restored', width: 8, text: ({ restoredAfterSeconds }) => inSeconds(restoredAfterSeconds) },
+const inSeconds = (value: number | undefined): string => (value === undefined ? '' : `${value} s`).padStart(6);
+
+export const headLines: readonly string[] = [
+  `Status after each look: ${Object.entries(letters)
+    .map(([status, [letter, colour]]) => `${styleText(colour, letter)} ${status}`)
+    .join(', ')}`,
+  `${'cause and injected fault'.padEnd(nameWidth + 2)}  ${'evidence'.padEnd(evidenceWidth)}  1 2 3  10min  end   blocked  restored`,
 ];
 
-const joined = (cells: readonly string[]): string =>
-  columns
-    .map(({ width }, index) => (cells[index] ?? '').padEnd(width))
-    .join('  ')
-    .trimEnd();
+/** Causes in the order in which the rows first name them; a row without a cause is a fault that Keyward must not notice. */
+export function linesOf(outcomes: readonly Outcome[]): readonly string[] {
+  const groups = Map.groupBy(outcomes, ({ cause }) => cause ?? '(none)');
+  return [...groups].flatMap(([cause, rows]) => [styleText('bold', cause), ...rows.flatMap(linesOfRow)]);
+}
 
-export const headLine = joined(columns.map(({ title }) => title));
+function linesOfRow(outcome: Outcome): readonly string[] {
+  const { row, after1, after2, after3, afterTenMinutes, afterEnd, refusedAfterSeconds, restoredAfterSeconds } = outcome;
+  const [name = '', ...more] = wrapped(row.name);
+  const looks = [after1, after2, after3].map((state) => letterOf(state, 1)).join(' ');
+  const times = `${inSeconds(refusedAfterSeconds)}  ${inSeconds(restoredAfterSeconds)}`.trimEnd();
+  const first = `  ${name.padEnd(nameWidth)}  ${row.evidence.padEnd(evidenceWidth)}  ${looks}  ${letterOf(afterTenMinutes, 5)}  ${letterOf(afterEnd, 5)} ${times}`;
+  const differences = outcome.differences.map((one) => styleText('red', `    NOT AS EXPECTED: ${one}`));
+  return [first.trimEnd(), ...more.map((part) => `    ${part}`), ...differences];
+}
 
-export function lineOf(outcome: Outcome): string {
-  const line = joined(columns.map(({ text }) => text(outcome)));
-  return [line, ...outcome.differences.map((difference) => `    NOT AS EXPECTED: ${difference}`)].join('\n');
+/** Words in lines of the width of a name; lines after the first are indented by two more. */
+function wrapped(name: string): readonly string[] {
+  const lines = [''];
+  for (const word of name.split(' ')) {
+    const last = lines.at(-1) ?? '';
+    const room = lines.length === 1 ? nameWidth : nameWidth - 2;
+    if (last !== '' && last.length + 1 + word.length > room) lines.push(word);
+    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`;
+  }
+  return lines;
 }
 
 export function summaryOf(outcomes: readonly Outcome[]): string {
@@ -44,8 +64,8 @@ export function summaryOf(outcomes: readonly Outcome[]): string {
   const slowest = (values: readonly (number | undefined)[]) => Math.max(0, ...values.flatMap((value) => value ?? []));
   return [
     '',
-    `${outcomes.length} rows, ${count(({ differences }) => differences.length === 0)} as expected; ${causes.size} distinct causes; ` +
-      `wrong disables: ${count(({ wrongDisable }) => wrongDisable)}; missed disables: ${count(({ missedDisable }) => missedDisable)}; ` +
+    `${outcomes.length} rows, ${count(({ differences }) => differences.length === 0)} as expected; ${causes.size} distinct causes`,
+    `wrong disables: ${count(({ wrongDisable }) => wrongDisable)}; missed disables: ${count(({ missedDisable }) => missedDisable)}; ` +
       `slowest restore: ${slowest(outcomes.map(({ restoredAfterSeconds }) => restoredAfterSeconds))} s`,
   ].join('\n');
 }
@@ -54,11 +74,16 @@ export function toJson({ row, ...outcome }: Outcome): Record<string, unknown> {
   return { name: row.name, evidence: row.evidence, ...outcome };
 }
 
-export function lineOfRefusal({ row, reported, isUnchanged }: SetTimeOutcome): string {
-  const [cause, injected] = columns;
-  const line = [row.cause.padEnd(cause?.width ?? 0), row.name.padEnd(injected?.width ?? 0), row.evidence].join('  ');
-  if (reported !== row.cause) return `${line}\n    NOT AS EXPECTED: ${reported}`;
-  return isUnchanged ? line : `${line}\n    NOT AS EXPECTED: the account has changed`;
+export function linesOfRefusals(outcomes: readonly SetTimeOutcome[]): readonly string[] {
+  const groups = Map.groupBy(outcomes, ({ row }) => row.cause);
+  return [...groups].flatMap(([cause, rows]) => [styleText('bold', cause), ...rows.flatMap(linesOfRefusal)]);
+}
+
+function linesOfRefusal({ row, reported, isUnchanged }: SetTimeOutcome): readonly string[] {
+  const [name = '', ...more] = wrapped(row.name);
+  const lines = [`  ${name.padEnd(nameWidth)}  ${row.evidence}`, ...more.map((part) => `    ${part}`)];
+  if (reported !== row.cause) return [...lines, styleText('red', `    NOT AS EXPECTED: ${reported}`)];
+  return isUnchanged ? lines : [...lines, styleText('red', '    NOT AS EXPECTED: the account has changed')];
 }
 
 export function toJsonOfRefusal({ row, reported, isUnchanged }: SetTimeOutcome): Record<string, unknown> {

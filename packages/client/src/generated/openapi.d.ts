@@ -1737,7 +1737,7 @@ export interface components {
             readonly type?: unknown;
             readonly etag?: unknown;
             readonly systemData?: unknown;
-            waitSeconds?: number;
+            waitSeconds?: number | null;
         };
         /**
          * @example {
@@ -1818,17 +1818,13 @@ export interface components {
             readonly etag?: unknown;
             readonly systemData?: unknown;
             properties?: {
-                /** @description 16 or 32 bytes. */
-                value?: string;
-                /**
-                 * @description The length in bytes of a key that Keyward generates.
-                 * @enum {number}
-                 */
-                length?: 16 | 32;
-                labelReferenceInStreamingPolicy?: string;
+                value?: string | null;
+                /** @description The length in bytes of a key that Keyward generates. */
+                length?: (16 | 32) | null;
+                labelReferenceInStreamingPolicy?: string | null;
                 readonly id?: unknown;
                 readonly accountKeyGeneration?: unknown;
-            };
+            } | null;
         };
         /**
          * @example {
@@ -1980,11 +1976,10 @@ export interface components {
             readonly etag?: unknown;
             readonly systemData?: unknown;
             properties: {
-                /** @description An absolute https URL. */
-                baseUri?: string;
+                baseUri?: string | null;
                 /** @description Absolute https URLs, or paths below baseUri. */
                 files: string[];
-                label?: string;
+                label?: string | null;
             };
         };
         /**
@@ -2269,13 +2264,10 @@ export interface components {
          */
         DataKeysInput: {
             /** @description Absent: 1. */
-            count?: number;
-            /**
-             * @description The length of each key in bytes. Absent: 32.
-             * @enum {number}
-             */
-            length?: 16 | 32;
-            context?: components["schemas"]["EncryptionContext"];
+            count?: number | null;
+            /** @description The length of each key in bytes. Absent: 32. */
+            length?: (16 | 32) | null;
+            context?: components["schemas"]["EncryptionContext"] | null;
         };
         /**
          * @description Facts about the data that are not secret. The unwrap call must send the same ones. At most 16 pairs; a key has 1 to 128 bytes of UTF-8, a value at most 512.
@@ -2340,7 +2332,7 @@ export interface components {
             value: {
                 /** @description A data key of 16 or 32 bytes. */
                 plaintext: string;
-                context?: components["schemas"]["EncryptionContext"];
+                context?: components["schemas"]["EncryptionContext"] | null;
             }[];
         };
         /**
@@ -2385,7 +2377,7 @@ export interface components {
             value: {
                 /** @description As Keyward returned it. */
                 wrapped: string;
-                context?: components["schemas"]["EncryptionContext"];
+                context?: components["schemas"]["EncryptionContext"] | null;
             }[];
         };
         /**
@@ -2525,7 +2517,7 @@ export interface components {
          *     }
          */
         AccountDryRun: {
-            waitSeconds?: number;
+            waitSeconds?: number | null;
         };
         /**
          * @description Without identity: the system-assigned one. Without owner: the one that has claimed the vault. Without location: the region is not compared.
@@ -2549,10 +2541,10 @@ export interface components {
                 tenantId?: string | null;
                 readonly principalId?: unknown;
                 readonly clientId?: unknown;
-            };
-            owner?: string;
-            location?: string;
-            waitSeconds?: number;
+            } | null;
+            owner?: string | null;
+            location?: string | null;
+            waitSeconds?: number | null;
         };
         /**
          * @example {
@@ -2685,7 +2677,7 @@ export interface components {
                 tenantId?: string | null;
                 readonly principalId?: unknown;
                 readonly clientId?: unknown;
-            };
+            } | null;
         };
         /**
          * @example {
@@ -3475,9 +3467,9 @@ export interface components {
          */
         AuditVerificationInput: {
             /** @description `verified` of an earlier call whose result was unfinished. */
-            after?: components["schemas"]["AuditHead"];
+            after?: components["schemas"]["AuditHead"] | null;
             /** @description Published heads of the chain, in any order. Keyward ignores those before `after`. */
-            announced?: components["schemas"]["AuditHead"][];
+            announced?: components["schemas"]["AuditHead"][] | null;
         };
         /**
          * @example {

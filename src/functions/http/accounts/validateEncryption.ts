@@ -11,13 +11,15 @@ import { parseAccountName } from '../../../core/base/names.ts';
 import { checkNames, checkResults } from '../../../core/customerKey/validationReport.ts';
 import type { RouteHandler } from '../../pipeline/call.ts';
 import { whoActs } from '../../pipeline/contractParts.ts';
+import { orAbsent } from '../../pipeline/lenientInput.ts';
 import { parsed, readJson } from '../../pipeline/requestBody.ts';
 import type { Route } from '../../pipeline/route.ts';
 import { accountBody, identity, identityOf, inputIn } from './accountJson.ts';
 
 const keyIdentifier = 'https://contoso-keys.vault.azure.net/keys/media';
 
-const body = accountBody.extend({ waitSeconds: z.number().min(0).max(maxWaitSeconds).optional() }).meta({
+const waitSeconds = orAbsent(z.number().min(0).max(maxWaitSeconds));
+const body = accountBody.extend({ waitSeconds }).meta({
   id: 'EncryptionDryRun',
   description:
     'The body of PUT or PATCH. waitSeconds: how long Keyward repeats the checks while permission is missing.',
@@ -77,7 +79,6 @@ export const validateEncryptionApi: Route = {
   },
 };
 
-const waitSeconds = z.number().min(0).max(maxWaitSeconds).optional();
 const waitOnly = z.strictObject({ waitSeconds }).meta({
   id: 'AccountDryRun',
   description: 'waitSeconds: how long to check again while permission is missing.',
@@ -91,9 +92,9 @@ const keyToValidate = z
       .min(1)
       .max(300)
       .meta({ examples: [keyIdentifier] }),
-    identity: identity.optional(),
-    owner: z.string().min(1).max(128).optional(),
-    location: z.string().min(1).max(90).optional(),
+    identity: orAbsent(identity),
+    owner: orAbsent(z.string().min(1).max(128)),
+    location: orAbsent(z.string().min(1).max(90)),
     waitSeconds,
   })
   .meta({

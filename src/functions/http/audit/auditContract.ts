@@ -4,6 +4,7 @@ import { auditTypes } from '../../../core/audit/auditEntry.ts';
 import { auditFacts } from '../../../core/audit/auditFactsSchema.ts';
 import { flawNames } from '../../../core/audit/chainCheck.ts';
 import { cause, count, guid, identity, keyIdentifier, pageOf, paging, time } from '../../pipeline/contractParts.ts';
+import { orAbsent } from '../../pipeline/lenientInput.ts';
 import type { Contract } from '../../pipeline/route.ts';
 
 const accountExample = '0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff';
@@ -66,12 +67,10 @@ const maxAnnounced = 200;
 
 export const verificationBody = z
   .strictObject({
-    after: head.optional().meta({ description: '`verified` of an earlier call whose result was unfinished.' }),
-    announced: z
-      .array(head)
-      .max(maxAnnounced)
-      .optional()
-      .meta({ description: 'Published heads of the chain, in any order. Keyward ignores those before `after`.' }),
+    after: orAbsent(head).meta({ description: '`verified` of an earlier call whose result was unfinished.' }),
+    announced: orAbsent(z.array(head).max(maxAnnounced)).meta({
+      description: 'Published heads of the chain, in any order. Keyward ignores those before `after`.',
+    }),
   })
   .meta({ id: 'AuditVerificationInput', examples: [{}, { announced: [{ sequence: 7, hash: hashExample }] }] });
 

@@ -9,6 +9,7 @@ import {
 } from '../../../core/dataKeys/encryptionContext.ts';
 import { count, time } from '../../pipeline/contractParts.ts';
 import { errorDetail } from '../../pipeline/errorJson.ts';
+import { orAbsent } from '../../pipeline/lenientInput.ts';
 import type { AnswerHeader, Contract } from '../../pipeline/route.ts';
 
 const [least, most] = dataKeyLengths;
@@ -26,14 +27,13 @@ const keyStatus = z.string().meta({
     'A JWS with Ed25519. The caller may use the plaintext of this answer until its `notAfter`. Format: docs/envelope.md.',
 });
 
-const context = z
-  .record(z.string(), z.string())
-  .optional()
-  .meta({
+const context = orAbsent(
+  z.record(z.string(), z.string()).meta({
     id: 'EncryptionContext',
     description: `Facts about the data that are not secret. The unwrap call must send the same ones. At most ${maxContextPairs} pairs; a key has 1 to ${maxContextKeyLength} bytes of UTF-8, a value at most ${maxContextValueLength}.`,
     examples: [{ table: 'patients' }],
-  });
+  }),
+);
 
 const examples = {
   wrapped:
@@ -45,8 +45,8 @@ const examples = {
 
 export const generateBody = z
   .strictObject({
-    count: z.int().min(1).max(maxDataKeys).optional().meta({ description: 'Absent: 1.' }),
-    length: z.literal([16, 32]).optional().meta({ description: 'The length of each key in bytes. Absent: 32.' }),
+    count: orAbsent(z.int().min(1).max(maxDataKeys)).meta({ description: 'Absent: 1.' }),
+    length: orAbsent(z.literal([16, 32])).meta({ description: 'The length of each key in bytes. Absent: 32.' }),
     context,
   })
   .meta({ id: 'DataKeysInput', examples: [{ count: 2, context: examples.context }] });

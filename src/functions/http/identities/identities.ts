@@ -7,6 +7,7 @@ import { iso } from '../../../core/base/time.ts';
 import { confirmDenials, type OwnIdentity, ownIdentities } from '../../../core/vaultWork/ownIdentity.ts';
 import type { RouteHandler } from '../../pipeline/call.ts';
 import { identity as identityShape, time } from '../../pipeline/contractParts.ts';
+import { orAbsent } from '../../pipeline/lenientInput.ts';
 import { parsed, readJson } from '../../pipeline/requestBody.ts';
 import type { Route } from '../../pipeline/route.ts';
 import { identity, identityOf } from '../accounts/accountJson.ts';
@@ -38,7 +39,7 @@ const answer = z
   .meta({ id: 'OwnIdentityList', examples: [{ value: [example] }] });
 
 const confirmation = z
-  .strictObject({ identity: identity.optional() })
+  .strictObject({ identity: orAbsent(identity) })
   .meta({ id: 'DenialConfirmation', examples: [{}, { identity: { useSystemAssignedIdentity: true } }] });
 
 function render(own: OwnIdentity): z.infer<typeof identityState> {

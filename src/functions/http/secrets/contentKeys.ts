@@ -5,8 +5,9 @@ import { base64 } from '../../../core/base/bytes.ts';
 import { defined } from '../../../core/base/defined.ts';
 import { parseContentKey } from '../../../core/secrets/secretValues.ts';
 import { guid } from '../../pipeline/contractParts.ts';
+import { orAbsent } from '../../pipeline/lenientInput.ts';
 import { parsed } from '../../pipeline/requestBody.ts';
-import { label, readOnly, resource } from './secretJson.ts';
+import { givenLabel, label, readOnly, resource } from './secretJson.ts';
 import { type SecretApi, secretRoutes } from './secrets.ts';
 
 const value = z.string().max(100).meta({ contentEncoding: 'base64', description: '16 or 32 bytes.' });
@@ -17,18 +18,17 @@ const revealed = { value: 'hJ5h5tHxPYp6JQ3dqYRz0g==' };
 const contentKey = z
   .strictObject({
     ...resource,
-    properties: z
-      .strictObject({
-        value: value.optional(),
-        length: z
-          .literal([16, 32])
-          .optional()
-          .meta({ description: 'The length in bytes of a key that Keyward generates.' }),
-        labelReferenceInStreamingPolicy: label,
+    properties: orAbsent(
+      z.strictObject({
+        value: orAbsent(value),
+        length: orAbsent(z.literal([16, 32])).meta({
+          description: 'The length in bytes of a key that Keyward generates.',
+        }),
+        labelReferenceInStreamingPolicy: givenLabel,
         id: readOnly,
         accountKeyGeneration: readOnly,
-      })
-      .optional(),
+      }),
+    ),
   })
   .meta({
     id: 'ContentKeyInput',

@@ -14,10 +14,11 @@ import {
   withoutQueries,
 } from '../../../core/secrets/secretValues.ts';
 import type { RouteHandler } from '../../pipeline/call.ts';
+import { orAbsent } from '../../pipeline/lenientInput.ts';
 import { parsed } from '../../pipeline/requestBody.ts';
 import type { Contract, Route } from '../../pipeline/route.ts';
 import { secretAnswer } from './secretContract.ts';
-import { label, resource, secretName } from './secretJson.ts';
+import { givenLabel, label, resource, secretName } from './secretJson.ts';
 import { refIn, renderRevealed, type SecretApi, secretRoutes } from './secrets.ts';
 
 const url = z.string().min(1).max(maxUrlLength);
@@ -30,7 +31,7 @@ const example = (credential: string) => ({
 });
 
 const jobInput = z
-  .strictObject({ ...resource, properties: z.strictObject({ baseUri, files, label }) })
+  .strictObject({ ...resource, properties: z.strictObject({ baseUri: orAbsent(url), files, label: givenLabel }) })
   .meta({ id: 'JobInputInput', examples: [{ properties: { ...example(query), label: 'trailer' } }] });
 
 const api: SecretApi = {

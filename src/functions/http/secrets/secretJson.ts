@@ -1,5 +1,6 @@
 /** The JSON that all kinds of secrets share. */
 import * as z from 'zod';
+import { orAbsent } from '../../pipeline/lenientInput.ts';
 
 /**
  * A property that only the service sets. Keyward accepts and ignores it, so that a caller can send back what it has
@@ -10,6 +11,7 @@ export const resource = { id: readOnly, name: readOnly, type: readOnly, etag: re
 
 /** Every reader sees the label, so it must not hold a secret. */
 export const label = z.string().min(1).max(128).optional();
+export const givenLabel = orAbsent(z.string().min(1).max(128));
 
 /** In the path of job inputs and token keys (core/secrets/read.ts). */
 export const secretName = z.string().meta({
