@@ -4,6 +4,7 @@ import type { AccountInput } from '../../src/core/accounts/planChange.ts';
 import { Refusal } from '../../src/core/base/errors.ts';
 import type { FederatedIdentity } from '../../src/core/customerKey/binding.ts';
 import type { Verdict } from '../../src/core/watch/watch.ts';
+import { renderAccount as renderAmsAccount } from '../../src/functions/ams/accountAnswer.ts';
 import { parseAccount, renderAccount } from '../../src/functions/http/accounts/accountJson.ts';
 import { aBinding, aVerdict, aWatch, designPolicy, start, version1, version2 } from '../builders.ts';
 
@@ -261,6 +262,19 @@ describe('an account as JSON', () => {
       },
     });
   });
+
+  it.each<[about: string, readAfterMs: number, status: string]>([
+    ['within twice the longest interval', 2 * 70_000, 'Accessible'],
+    ['for longer than twice the longest interval', 2 * 70_000 + 1, 'Unknown'],
+  ])(
+    'INV-7: a verdict that no look has renewed %s is read %s ms after its look as %s in both APIs',
+    (_, readAfterMs, status) => {
+      const view = { record: record(own), etag: 'W/"store"', watch: aWatch({}), readAt: start + readAfterMs };
+      const service = { policy: designPolicy, homeTenantId: 't', ownIdentities: [] };
+      expect(renderAccount(view, designPolicy).properties.encryption).toMatchObject({ status });
+      expect(renderAmsAccount(view, '2023-01-01', service).properties.encryption).toMatchObject({ status });
+    },
+  );
 
   it.each<[string, Encryption]>([
     ['the system key', { type: 'SystemKey' }],

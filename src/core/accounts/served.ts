@@ -4,6 +4,7 @@
  */
 import type { Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
+import type { WatchStatus } from '../base/vocabulary.ts';
 import { currentStatus, keyReleasedBy } from '../watch/verdictTimes.ts';
 import type { Verdict } from '../watch/watch.ts';
 import { type AccountView, leasePolicyOf, verdictOn } from './account.ts';
@@ -26,4 +27,10 @@ export function servedBy(verdict: Verdict, now: EpochMs, policy: Policy): Served
   if (currentStatus(verdict, now, policy) === 'Accessible') return { served: 'yes' };
   const until = keyReleasedBy(verdict, policy) ?? verdict.evidenceAt + policy.leaseSeconds * 1000;
   return now < until ? { served: 'untilLeaseEnd', until } : { served: 'no' };
+}
+
+/** Of an account under a customer key. `Unknown` without a verdict, and where no look has renewed it. */
+export function statusOf(view: AccountView, policy: Policy): WatchStatus | 'Unknown' {
+  const verdict = verdictOn(view);
+  return verdict === undefined ? 'Unknown' : currentStatus(verdict, view.readAt ?? verdict.evidenceAt, policy);
 }

@@ -8,6 +8,7 @@ import {
 } from '../../core/accounts/account.ts';
 import { remedyTargetOf } from '../../core/accounts/gate.ts';
 import type { AccountInput } from '../../core/accounts/planChange.ts';
+import { statusOf } from '../../core/accounts/served.ts';
 import type { ArmPath } from '../../core/base/armPath.ts';
 import { remedyOf } from '../../core/base/causes.ts';
 import { fold } from '../../core/base/names.ts';
@@ -16,17 +17,18 @@ import type { Service } from '../../core/service.ts';
 import { type AccountVersion, accountId, accountType, systemData } from './arm.ts';
 
 type OwnPrincipals = Pick<Service, 'homeTenantId' | 'ownIdentities'>;
+type AnswerDeps = OwnPrincipals & Pick<Service, 'policy'>;
 
 const nowhere: ArmPath = { subscriptionId: '', resourceGroup: '' };
 
 export function renderAccount(
   view: AccountView,
   version: AccountVersion,
-  service: OwnPrincipals,
+  service: AnswerDeps,
   provisioningState: 'Succeeded' | 'InProgress' = 'Succeeded',
 ) {
   const { name, place = nowhere, location, tags, kept = {}, instanceId } = view.record;
-  const encryption = renderEncryption(view.record.encryption, view, version);
+  const encryption = renderEncryption(view.record.encryption, view, version, service);
   return {
     ...headOf(name, place),
     location,
@@ -110,7 +112,12 @@ function renderIdentity({ identity }: PassthroughProperties, { homeTenantId: ten
   };
 }
 
-function renderEncryption(encryption: Encryption, view: AccountView, version: AccountVersion) {
+function renderEncryption(
+  encryption: Encryption,
+  view: AccountView,
+  version: AccountVersion,
+  { policy }: Pick<Service, 'policy'>,
+) {
   if (encryption.type === 'SystemKey') return { type: 'SystemKey' };
   const verdict = verdictOn(view);
   const { cause } = verdict ?? {};
@@ -119,7 +126,7 @@ function renderEncryption(encryption: Encryption, view: AccountView, version: Ac
     type: 'CustomerKey',
     keyVaultProperties: { keyIdentifier, currentKeyIdentifier: currentKeyIdentifier(encryption) },
     ...identityProperty(binding.identity, version),
-    ...(version < '2021-06-01' ? {} : { status: verdict?.status ?? 'Unknown' }),
+    ...(version < '2021-06-01' ? {} : { status: statusOf(view, policy) }),
     // Not in the contract: clients ignore or pass on properties that they do not know.
     ...(version < '2021-06-01' || cause === undefined ? {} : { cause, remedy: remedyOf(cause, remedyTargetOf(view)) }),
   };

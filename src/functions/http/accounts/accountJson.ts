@@ -17,7 +17,7 @@ import {
 } from '../../../core/accounts/account.ts';
 import { remedyTargetOf } from '../../../core/accounts/gate.ts';
 import type { AccountInput } from '../../../core/accounts/planChange.ts';
-import { type Served, servedOf } from '../../../core/accounts/served.ts';
+import { type Served, servedOf, statusOf } from '../../../core/accounts/served.ts';
 import { parseArmPath } from '../../../core/base/armPath.ts';
 import { hex, sha256, utf8 } from '../../../core/base/bytes.ts';
 import { remedyOf } from '../../../core/base/causes.ts';
@@ -29,7 +29,7 @@ import { iso } from '../../../core/base/time.ts';
 import type { KeyVaultIdentity } from '../../../core/customerKey/binding.ts';
 import { keyIdentifierTarget } from '../../../core/customerKey/keyIdentifier.ts';
 import { unreadableNewest } from '../../../core/watch/newestVersion.ts';
-import { currentStatus, keyReleasedBy } from '../../../core/watch/verdictTimes.ts';
+import { keyReleasedBy } from '../../../core/watch/verdictTimes.ts';
 import type { Verdict, Watch } from '../../../core/watch/watch.ts';
 import { anyCase, orAbsent } from '../../pipeline/lenientInput.ts';
 import { parsed } from '../../pipeline/requestBody.ts';
@@ -289,7 +289,7 @@ function renderEncryption(view: AccountView, policy: Policy) {
     identity: { ...current.binding.identity, ...view.watch?.calledAs },
     accountKeyGeneration,
     ...older,
-    status: verdict === undefined ? 'Unknown' : currentStatus(verdict, view.readAt ?? verdict.evidenceAt, policy),
+    status: statusOf(view, policy),
     ...renderServed(servedOf(view, policy)),
     ...renderVerdict(verdict, leasePolicyOf(view.record, policy)),
     ...(cause === undefined ? {} : renderCause(cause, remedyTargetOf(view))),
