@@ -20,6 +20,12 @@ const markKey = (day: string, account: string, { subscriptionId, resourceGroup }
   rowKey: `deleted-${indexKey(account, fold(subscriptionId), fold(resourceGroup))}`,
 });
 
+/** The last creation of an account on that day that waits, or waited. */
+const creationKey = (day: string, account: string): RowKey => ({
+  partitionKey: day,
+  rowKey: `creating-${indexKey(account)}`,
+});
+
 export function createOperationStore(open: OpenTable): OperationStore {
   const table = open('operations');
   return {
@@ -36,6 +42,16 @@ export function createOperationStore(open: OpenTable): OperationStore {
       const days = [...new Set([dayOf(from), dayOf(to)])];
       const marks = await Promise.all(days.map((day) => table.read<{ at: EpochMs }>(markKey(day, account, place))));
       return marks.some((mark) => mark !== undefined && mark.value.at >= from);
+    },
+    async markCreation({ id, account, startedAt }) {
+      await table.put(rowOf(creationKey(dayOf(startedAt), account), { id }));
+    },
+    async lastCreation(account, { from, to }) {
+      for (const day of new Set([dayOf(to), dayOf(from)])) {
+        const id = (await table.read<{ id: string }>(creationKey(day, account)))?.value.id;
+        if (id !== undefined) return (await table.read<Operation>(keyOf(id)))?.value;
+      }
+      return undefined;
     },
     async clearBefore(day) {
       const rows = await table.queryKeys(odata`PartitionKey lt ${day}`, batchLimit);

@@ -93,8 +93,19 @@ describe.concurrent('a change that meets a silent vault', () => {
   test('a deferred change creates no account that was deleted in between', async () => {
     const key = await vaultWithKey(world, 'gone-kv');
     const { id } = await silence('gone-kv');
-    const { ended, result } = await waiting('PUT', 'gone', { location, properties: { encryption: encryption(key) } });
+    const body = { location, properties: { encryption: encryption(key) } };
+    const { ended, result } = await waiting('PUT', 'gone', body);
+    // It is visible at its path alone, and its name is taken.
+    const { properties } = (await got(200, raw('GET', accountPath('gone'), '2021-11-01'))).body;
+    expect(properties).toMatchObject({ provisioningState: 'InProgress', encryption: { type: 'CustomerKey' } });
+    const elsewhere = accountPath('gone', subscriptionId, 'elsewhere');
+    await refused(404, 'AccountNotFound', raw('GET', elsewhere, '2021-11-01'));
+    await refused(409, 'Conflict', raw('PUT', elsewhere, '2021-11-01', { location }));
+    const check = `/api/subscriptions/${subscriptionId}/providers/Microsoft.Media/locations/x/checkNameAvailability`;
+    const asked = raw('POST', check, '2021-11-01', { name: 'gone', type: 'Microsoft.Media/mediaservices' });
+    expect((await got(200, asked)).body).toMatchObject({ nameAvailable: false, reason: 'AlreadyExists' });
     await got(204, raw('DELETE', accountPath('gone'), '2021-11-01'));
+    await refused(404, 'AccountNotFound', raw('GET', accountPath('gone'), '2021-11-01'));
     await world.stack.keyVault('DELETE', `/faults/${id}`);
     expect(await ended()).toMatchObject({ status: 'Failed', error: { code: 'Conflict' } });
     await refused(409, 'Conflict', world.api('GET', result));

@@ -41,6 +41,10 @@ export interface OperationStore {
   markDeleted(account: string, place: ArmPath, at: EpochMs): Promise<void>;
   /** Whether there is such a mark within that time. */
   isDeletedSince(account: string, place: ArmPath, time: { from: EpochMs; to: EpochMs }): Promise<boolean>;
+  /** Marks that the operation, which is stored, creates its account. */
+  markCreation(operation: Operation): Promise<void>;
+  /** The last marked operation of the account, begun within that time or earlier on its first day. */
+  lastCreation(account: string, time: { from: EpochMs; to: EpochMs }): Promise<Operation | undefined>;
   /**
    * Deletes some operations of days before the given one (`20261127`), and returns how many: none are left when it is
    * 0.

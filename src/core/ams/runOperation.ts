@@ -75,6 +75,7 @@ export async function beginOperation(
     const operation = { ...about, status: 'InProgress' as const, pending };
     await tryAgain(id, service);
     await service.operations.insert(operation);
+    if (before === undefined) await service.operations.markCreation(operation);
     await auditDeferred(before, change, id, service);
     return { operation, view: before, created: before === undefined };
   }

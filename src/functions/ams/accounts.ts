@@ -3,11 +3,12 @@ import type { HttpRequest, HttpResponseInit } from '@azure/functions';
 import { type AccountView, etagOf } from '../../core/accounts/account.ts';
 import { deleteAccount } from '../../core/accounts/deleteAccount.ts';
 import { patchAccount, putAccount } from '../../core/accounts/putAccount.ts';
-import { findAccount, listAccountsOf } from '../../core/accounts/readAccount.ts';
+import { accountNotFound, findAccount, listAccountsOf } from '../../core/accounts/readAccount.ts';
 import type { Preconditions } from '../../core/accounts/writeAccount.ts';
+import { awaitedCreation } from '../../core/ams/awaitedCreation.ts';
 import type { RequestedChange } from '../../core/ams/operation.ts';
 import { beginOperation, cancelCreation } from '../../core/ams/runOperation.ts';
-import { isSameArmPath, parseArmPath } from '../../core/base/armPath.ts';
+import { isAt, isSameArmPath, parseArmPath } from '../../core/base/armPath.ts';
 import { KeywardError, LostRace, Refusal, retryLostRaces } from '../../core/base/errors.ts';
 import { fold, isGuid, parseAccountName, parseAmsName } from '../../core/base/names.ts';
 import { mayServe } from '../pipeline/authorize.ts';
@@ -16,7 +17,16 @@ import { readJson } from '../pipeline/requestBody.ts';
 import { conditionsIn, maxPageSize } from '../pipeline/requestParams.ts';
 import { renderAccount, renderAwaited } from './accountAnswer.ts';
 import { parseBody } from './accountBody.ts';
-import { type AccountVersion, accountAt, accountVersions, nextLink, placeIn, versionIn } from './arm.ts';
+import {
+  type AccountVersion,
+  accountAt,
+  accountIn,
+  accountVersions,
+  nextLink,
+  pathIn,
+  placeIn,
+  versionIn,
+} from './arm.ts';
 import { operationHeaders } from './operations.ts';
 
 const nameIn = ({ params }: HttpRequest): string => params.accountName ?? '';
@@ -42,7 +52,13 @@ function skipIn(request: HttpRequest): string | undefined {
 
 export const get: RouteHandler = async (call) => {
   const version = versionIn(call.request, accountVersions);
-  return answer(200, await accountAt(call), version, call);
+  const view = await accountIn(call);
+  if (view !== undefined) return answer(200, view, version, call);
+  const { request, service, ...caller } = call;
+  const awaited = await awaitedCreation(nameIn(request), service);
+  const isServed = awaited !== undefined && mayServe(caller, awaited.input.owner ?? '');
+  if (!isServed || !isAt(awaited.place, pathIn(request))) throw accountNotFound(nameIn(request));
+  return { status: 200, jsonBody: renderAwaited(awaited, version, service) };
 };
 
 export const createOrUpdate: RouteHandler = async (call) => {
@@ -79,7 +95,8 @@ async function accountToPut({ request, service, known, ...caller }: Call): Promi
     );
   const name = parseAccountName(nameIn(request));
   const view = known === undefined ? await findAccount(name, service) : (await known).view;
-  if (view === undefined || isSameArmPath(view.record.place, placeIn(request))) return view;
+  const place = view === undefined ? (await awaitedCreation(name, service))?.place : view.record.place;
+  if ((view === undefined && place === undefined) || isSameArmPath(place, placeIn(request))) return view;
   throw new Refusal(
     'Conflict',
     'Another account of this name exists at another path. Choose another name: names are unique in the whole service.',
@@ -190,7 +207,8 @@ export const checkNameAvailability: RouteHandler = async ({ request, service }) 
     message: 'An account of this name exists in this service. Choose another name.',
   };
   try {
-    const isTaken = (await findAccount(parseAmsName(name), service)) !== undefined;
+    const parsed = parseAmsName(name);
+    const isTaken = ((await findAccount(parsed, service)) ?? (await awaitedCreation(parsed, service))) !== undefined;
     return { status: 200, jsonBody: isTaken ? taken : { nameAvailable: true } };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;

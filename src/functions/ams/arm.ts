@@ -4,9 +4,10 @@
  */
 import type { HttpRequest } from '@azure/functions';
 import type { AccountView } from '../../core/accounts/account.ts';
-import { accountNotFound, getAccount } from '../../core/accounts/readAccount.ts';
+import { accountNotFound, findAccount } from '../../core/accounts/readAccount.ts';
 import { type ArmPath, isAt } from '../../core/base/armPath.ts';
 import { Refusal } from '../../core/base/errors.ts';
+import { parseAccountName } from '../../core/base/names.ts';
 import { type EpochMs, iso } from '../../core/base/time.ts';
 import type { Call } from '../pipeline/call.ts';
 import { absoluteUrl } from '../pipeline/links.ts';
@@ -35,16 +36,25 @@ export const placeIn = ({ params }: HttpRequest): ArmPath => ({
   resourceGroup: params.resourceGroupName ?? '',
 });
 
-/**
- * The account of the path. An account of this name at another path counts as absent. @throws Refusal AccountNotFound
- */
-export async function accountAt({ request, service, known }: Call): Promise<AccountView> {
-  const name = request.params.accountName ?? '';
-  const view = known === undefined ? await getAccount(name, service) : (await known).view;
-  const { subscriptionId = '', resourceGroupName: resourceGroup } = request.params;
-  if (view === undefined || !isAt(view.record.place, { subscriptionId, resourceGroup })) throw accountNotFound(name);
+/** The account of the path. An account of this name at another path counts as absent. */
+export async function accountIn({ request, service, known }: Call): Promise<AccountView | undefined> {
+  const name = parseAccountName(request.params.accountName ?? '');
+  const view = known === undefined ? await findAccount(name, service) : (await known).view;
+  return isAt(view?.record.place, pathIn(request)) ? view : undefined;
+}
+
+/** @throws Refusal AccountNotFound */
+export async function accountAt(call: Call): Promise<AccountView> {
+  const view = await accountIn(call);
+  if (view === undefined) throw accountNotFound(call.request.params.accountName ?? '');
   return view;
 }
+
+/** The resource group is undefined on the path of a subscription. */
+export const pathIn = ({ params: { subscriptionId = '', resourceGroupName: resourceGroup } }: HttpRequest) => ({
+  subscriptionId,
+  resourceGroup,
+});
 
 export const accountType = 'Microsoft.Media/mediaservices';
 
