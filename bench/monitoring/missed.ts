@@ -1,39 +1,15 @@
 /**
- * Revocations that could be missed, in virtual time: with the largest number of versions of one key. A revocation counts as missed for
- * each account that is not blocked within the published bound of its cause.
+ * Revocations that could be missed, in virtual time: with the largest number of versions of one key, with every kind of damaged row, and
+ * with a wrong clock on one of two hosts. A revocation counts as missed for each account that is not blocked within its published bound.
  */
 import { stateOf } from '../../src/core/accounts/account.ts';
 import { type Lab, startLab } from '../../src/local/lab/lab.ts';
-import { appPrincipalId } from '../../src/local/operator.ts';
+import { underWrongClock, wrongClocks } from '../../src/local/matrix/clockMatrix.ts';
+import { damages } from '../../src/local/matrix/damage.ts';
+import { allCells, missedWithDamage, missedWithSharedDamage } from '../../src/local/matrix/damageMatrix.ts';
+import { revocations, versionsOf } from '../../src/local/matrix/revocations.ts';
 import type { Bench } from '../report.ts';
 import { keyPool } from '../seed.ts';
-
-/** docs/states-and-bounds.md, "Bounds", in ms. */
-const revocations = {
-  disabled: { withinMs: 96_000, revoke: setEnabled(false), giveBack: setEnabled(true) },
-  deleted: {
-    withinMs: 126_000,
-    revoke: (lab: Lab, vault: string) => lab.keyVault('DELETE', `/vaults/${vault}/keys/cmk`),
-    giveBack: (lab: Lab, vault: string) => lab.keyVault('POST', `/vaults/${vault}/keys/cmk/recover`),
-  },
-  'grant removed': {
-    withinMs: 156_000,
-    revoke: (lab: Lab, vault: string) => lab.keyVault('DELETE', `/vaults/${vault}/grants/${appPrincipalId}`),
-    giveBack: (lab: Lab, vault: string) =>
-      lab.keyVault('PUT', `/vaults/${vault}/grants/${appPrincipalId}`, { permissions: 'cryptoServiceEncryptionUser' }),
-  },
-} as const;
-
-function setEnabled(enabled: boolean) {
-  return async (lab: Lab, vault: string) => {
-    const { versions } = await versionsOf(lab, vault);
-    for (const { key } of versions)
-      await lab.keyVault('PATCH', `/vaults/${vault}/keys/cmk/${key.kid.split('/').at(-1)}`, { enabled });
-  };
-}
-
-const versionsOf = (lab: Lab, vault: string) =>
-  lab.keyVault<{ versions: { key: { kid: string } }[] }>('GET', `/vaults/${vault}/keys/cmk`);
 
 /** docs/storage.md, "Limits". */
 const limit = 100;
@@ -43,9 +19,9 @@ async function atVersionLimit(lab: Lab, progress: (text: string) => void): Promi
   await lab.vaultWithKey(vault);
   for (let n = 1; n < limit; n++)
     await lab.keyVault('POST', `/vaults/${vault}/keys/cmk`, { kty: 'RSA', size: 2048, fixture: n % 8 });
-  const { versions } = await versionsOf(lab, vault);
+  const versions = await versionsOf(lab, vault);
   const names = versions.map((_, n) => `limit-${n}`);
-  for (const [n, name] of names.entries()) await lab.account(name, 'limit', versions[n]?.key.kid);
+  for (const [n, name] of names.entries()) await lab.account(name, 'limit', versions[n]);
   let missed = 0;
   for (const [what, { withinMs, revoke, giveBack }] of Object.entries(revocations)) {
     await lab.advance(120_000);
@@ -60,14 +36,47 @@ async function atVersionLimit(lab: Lab, progress: (text: string) => void): Promi
   return missed;
 }
 
-const missed: Bench = async (report) => {
+/** Each batch in its own laboratory: a search for lost keys reads every account there is. */
+const cellsAtOnce = 54;
+
+async function rowDamage(progress: (text: string) => void): Promise<number> {
+  const cells = allCells();
+  const missed: string[] = [];
+  for (let n = 0; n < cells.length; n += cellsAtOnce) {
+    missed.push(...(await inLab((lab) => missedWithDamage(lab, cells.slice(n, n + cellsAtOnce)))));
+    progress(`damaged rows: ${Math.min(n + cellsAtOnce, cells.length)} of ${cells.length} cells`);
+  }
+  await inLab(async (lab) => {
+    for (const how of Object.keys(damages)) missed.push(...(await missedWithSharedDamage(lab, how)));
+  });
+  for (const what of missed) progress(what);
+  return missed.length;
+}
+
+async function inLab<Result>(use: (lab: Lab) => Promise<Result>): Promise<Result> {
   const lab = await startLab({ keyPool });
   try {
-    const progress = (text: string) => report.progress(`missed: ${text}`);
-    report.figure('missed.atVersionLimit', await atVersionLimit(lab, progress), 'accounts', { exactly: 0 });
+    return await use(lab);
   } finally {
     await lab.stop();
   }
+}
+
+const missed: Bench = async (report) => {
+  const progress = (text: string) => report.progress(`missed: ${text}`);
+  const none = (name: string, value: number) => report.figure(name, value, 'accounts', { exactly: 0 });
+  const clocks = { missed: [] as string[], wrong: [] as string[] };
+  for (const clock of Object.keys(wrongClocks)) {
+    const outcome = await inLab((lab) => underWrongClock(lab, clock));
+    clocks.missed.push(...outcome.missed);
+    clocks.wrong.push(...outcome.wrong);
+  }
+  for (const what of clocks.missed) progress(`missed: ${what}`);
+  for (const what of clocks.wrong) progress(`wrongly blocked: ${what}`);
+  none('missed.clockMatrix', clocks.missed.length);
+  none('wrong.clockMatrix', clocks.wrong.length);
+  none('missed.rowDamageMatrix', await rowDamage(progress));
+  none('missed.atVersionLimit', await inLab((lab) => atVersionLimit(lab, progress)));
 };
 
 export default missed;

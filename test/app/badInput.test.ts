@@ -261,6 +261,11 @@ describe('a hostile key identifier', () => {
 });
 
 describe('names, conditions and pages', () => {
+  test('the kind of a claim may be written in any case', async () => {
+    const path = '/api/operator/claims?kind=VAULT&value=sound-kv.vault.azure.net';
+    expect((await got(200, world.api('GET', path))).body).toMatchObject({ kind: 'vault', owner: 'contoso' });
+  });
+
   test.each([
     ['ab'],
     ['a'.repeat(65)],
@@ -351,6 +356,13 @@ describe('a body as bytes', () => {
     return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
   }
   const whole = JSON.stringify(newAccount());
+
+  test('the refusal of a body that is not JSON says where the fault is, and quotes nothing of the body', async () => {
+    const { body } = await refused(400, 'InvalidRequestContent', send("{'tags':{}}"));
+    expect(body.error.message).toBe('The body is not JSON in UTF-8. The fault is at position 2.');
+    const { body: comma } = await refused(400, 'InvalidRequestContent', send('{"tags":{},}'));
+    expect(comma.error.message).toBe('The body is not JSON in UTF-8. The fault is at position 12.');
+  });
 
   test('a body that is not UTF-8 is rejected', async () => {
     const latin1 = Buffer.from(whole.replace('contoso', 'contöso'), 'latin1');

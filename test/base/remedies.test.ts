@@ -20,6 +20,11 @@ const vault: RemedyTarget = {
 };
 const hsm: RemedyTarget = { ...vault, vaultHost: 'acmehsm.managedhsm.azure.net', vaultName: 'acmehsm' };
 const china: RemedyTarget = { ...vault, vaultHost: 'acme-keys.vault.azure.cn' };
+const chinaHsm: RemedyTarget = { ...hsm, vaultHost: 'acmehsm.managedhsm.azure.cn' };
+const usGov: RemedyTarget = { ...vault, vaultHost: 'acme-keys.vault.usgovcloudapi.net' };
+const usGovHsm: RemedyTarget = { ...hsm, vaultHost: 'acmehsm.managedhsm.usgovcloudapi.net' };
+const versionless = ({ version: _, ...target }: RemedyTarget): RemedyTarget => target;
+const otherClouds = { china, chinaHsm, usGov, usGovHsm };
 const unknown: RemedyTarget = { vaultName: 'acme-keys', keyName: 'cmk' };
 const federated: RemedyTarget = {
   vaultHost: 'acme-keys.vault.azure.net',
@@ -27,7 +32,15 @@ const federated: RemedyTarget = {
   keyName: 'cmk',
   identity: { useSystemAssignedIdentity: false, userAssignedIdentity, federatedIdentityClientId: clientId },
 };
-const targets = { vault, hsm, china, unknown, federated };
+const targets = {
+  vault,
+  versionless: versionless(vault),
+  hsm,
+  versionlessHsm: versionless(hsm),
+  ...otherClouds,
+  unknown,
+  federated,
+};
 
 const cases = causes.flatMap((cause) =>
   Object.entries(targets).map(([name, target]) => ({ cause, name, remedy: remedyOf(cause, target) })),
@@ -85,8 +98,13 @@ describe('a remedy', () => {
     expect(remedyOf(cause, hsm)).not.toMatch(/--vault-name|vault\.azure\.net|--name acmehsm/);
   });
 
-  it.each(causes)('the remedy of %s in the cloud China names no host of the public cloud', (cause) => {
-    expect(remedyOf(cause, china)).not.toContain('azure.net');
+  it.each(causes)('the remedy of %s in the other clouds names no host of the public cloud', (cause) => {
+    for (const target of Object.values(otherClouds)) expect(remedyOf(cause, target)).not.toContain('azure.net');
+  });
+
+  it.each(causes)('the remedy of %s for a Managed HSM of another cloud names no vault', (cause) => {
+    for (const target of [chinaHsm, usGovHsm])
+      expect(remedyOf(cause, target)).not.toMatch(/--vault-name|\.vault\.|--name acmehsm/);
   });
 
   it('the remedy of IdentityUnavailable distinguishes a missing token from a missing grant on the system key', () => {

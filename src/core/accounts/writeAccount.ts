@@ -78,7 +78,7 @@ export interface Preconditions {
 export function checkPreconditions(conditions: Preconditions, current: string | undefined, what = 'account'): void {
   const { ifMatch, ifNoneMatch } = conditions;
   const failed =
-    (ifMatch !== undefined && (current === undefined || (ifMatch !== '*' && ifMatch !== current))) ||
+    (ifMatch !== undefined && (current === undefined || !isListed(current, ifMatch))) ||
     (ifNoneMatch === '*' && current !== undefined);
   if (failed) {
     throw new Refusal(
@@ -90,6 +90,10 @@ export function checkPreconditions(conditions: Preconditions, current: string | 
     );
   }
 }
+
+/** `*`, or a list of ETags, of which a weak one never matches (RFC 9110, 13.1.1). Keyward's ETags hold no comma. */
+const isListed = (etag: string, ifMatch: string): boolean =>
+  ifMatch.split(',').some((one) => one.trim() === '*' || one.trim() === etag);
 
 /** With a condition of the caller, a lost race is reported to the caller. Without one, the decision is made again. */
 export async function withPreconditions<T>(conditions: Preconditions, write: () => Promise<T>): Promise<T> {

@@ -56,8 +56,11 @@ export async function readJson(request: HttpRequest, maxBytes = maxBodyBytes): P
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     body = JSON.parse(text);
-  } catch {
-    const what = bytes.byteLength === 0 ? 'The call needs a JSON body.' : 'The body is not JSON in UTF-8.';
+  } catch (error) {
+    // Of the parser's message only the position, because the rest quotes the body, which can hold a secret.
+    const [, index] = /at position (\d+)/.exec(String(error)) ?? [];
+    const where = index === undefined ? '' : ` The fault is at position ${Number(index) + 1}.`;
+    const what = bytes.byteLength === 0 ? 'The call needs a JSON body.' : `The body is not JSON in UTF-8.${where}`;
     throw new Refusal('InvalidRequestContent', what, { target: 'body' });
   }
   const half = /\\u[dD][89A-Fa-f]/.test(text) ? pathOfHalfCharacter(body) : undefined;

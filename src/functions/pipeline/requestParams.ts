@@ -17,7 +17,7 @@ export function conditionsIn(request: HttpRequest): Preconditions {
     throw new Refusal('InvalidParameter', 'If-None-Match can only be *: it creates, and never replaces.', {
       target: 'If-None-Match',
     });
-  const record = ifMatch?.replace(/~[0-9a-f]+"$/, '"');
+  const record = ifMatch?.replaceAll(/~[0-9a-f]+"/g, '"');
   return { ...defined({ ifMatch: record }), ...(ifNoneMatch === null ? {} : { ifNoneMatch: '*' as const }) };
 }
 

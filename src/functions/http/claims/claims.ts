@@ -10,6 +10,7 @@ import { iso } from '../../../core/base/time.ts';
 import type { Claim, ClaimKind } from '../../../core/customerKey/ports.ts';
 import { type ClaimName, getClaim, releaseClaim } from '../../../core/vaultWork/releaseClaim.ts';
 import type { AuditedRefusal, RouteHandler } from '../../pipeline/call.ts';
+import { anyCase } from '../../pipeline/lenientInput.ts';
 import type { Contract, Route } from '../../pipeline/route.ts';
 
 const kinds = ['vault', 'tenant', 'userAssignedIdentity'] as const satisfies readonly ClaimKind[];
@@ -45,7 +46,7 @@ const render = ({ kind, value, owner, at }: Claim): z.infer<typeof answer> => ({
 
 /** @throws Refusal InvalidParameter */
 function nameIn(request: HttpRequest): ClaimName {
-  const kind = query.kind.safeParse(request.query.get('kind'));
+  const kind = anyCase(kinds).safeParse(request.query.get('kind'));
   if (!kind.success)
     throw new Refusal('InvalidParameter', `kind must be one of ${kinds.join(', ')}.`, { target: 'kind' });
   const value = query.value.safeParse(request.query.get('value'));
