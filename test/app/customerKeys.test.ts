@@ -225,7 +225,7 @@ describe('POST validateEncryption', () => {
     expect(body.valid).toBe(true);
   });
 
-  test.each([[61], [-1], ['5'], [null]])(
+  test.each([[61], [-1], ['5'], [true]])(
     'POST validateEncryption rejects a wait of %j seconds',
     async (waitSeconds) => {
       const input = customerKey('https://good-kv.vault.azure.net/keys/cmk');
