@@ -1,6 +1,5 @@
 /** The table transactions of calls on accounts, with and without a topic, compared with docs/costs.md. */
 import { readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startIdentity } from '../../packages/entra-emulator/src/issuer.ts';
 import { keyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
@@ -58,8 +57,8 @@ beforeAll(async () => {
     for (const vault of ['warm', 'one', 'two']) await createVault(`${vault}-${name}`, emulator.url);
     await put('warm', 'warm-*/cmk')(service, name);
     await remove('warm')(service, name);
+    await service.announcer?.idle();
   }
-  await sleep(settledMs);
 });
 afterAll(async () => {
   for (const step of undo.reverse()) await step();
@@ -73,13 +72,10 @@ async function createVault(vault: string, emulatorUrl: string): Promise<void> {
     await keyVault('POST', `/vaults/${vault}/keys/${key}`, { kty: 'RSA', size: 2048, fixture: 0 });
 }
 
-const settledMs = 60;
-
-async function costOf(act: () => Promise<unknown>): Promise<number> {
+async function costOf(service: Service, act: () => Promise<unknown>): Promise<number> {
   proxy.arm(1);
   await act();
-  // By then all announcements are published.
-  await sleep(settledMs);
+  await service.announcer?.idle();
   return proxy.disarm().methods.length;
 }
 
@@ -151,13 +147,17 @@ test.each<[row: string, nth: number, act: Act, batches: number]>([
   '%s (%d) costs what docs/costs.md says; with a topic two more for each batch with entries',
   async (row, nth, act, batches) => {
     const costs = { without: 0, with: 0 };
-    for (const which of ['without', 'with'] as const) costs[which] = await costOf(() => act(serviceOf(which), which));
+    for (const which of ['without', 'with'] as const) {
+      const service = serviceOf(which);
+      costs[which] = await costOf(service, () => act(service, which));
+    }
     const without = documented(row)[nth] ?? Number.NaN;
     expect(costs).toEqual({ without, with: without + 2 * batches });
   },
 );
 
 test('a sweep costs one query more with a topic', async () => {
-  expect(await costOf(() => wakeAnnouncing(serviceOf('without')))).toBe(0);
-  expect(await costOf(() => wakeAnnouncing(serviceOf('with')))).toBe(1);
+  const [without, withTopic] = [serviceOf('without'), serviceOf('with')];
+  expect(await costOf(without, () => wakeAnnouncing(without))).toBe(0);
+  expect(await costOf(withTopic, () => wakeAnnouncing(withTopic))).toBe(1);
 });
