@@ -53,6 +53,8 @@ export function openMessage(message: Buffer, header: Header, keys: MessageKeys, 
   checkCommitment(header, keys, context);
   const stride = chunkLengthOf(header) + tagLength;
   const chunks = Math.ceil((message.length - header.length) / stride);
+  // Cut within the last tag: the plaintext of the chunks before would not fit into what remains.
+  if (message.length - header.length - (chunks - 1) * stride < tagLength) throw truncated();
   const out = Buffer.allocUnsafeSlow(message.length - header.length - chunks * tagLength);
   try {
     for (let index = 0; index < chunks; index++) {
@@ -60,7 +62,7 @@ export function openMessage(message: Buffer, header: Header, keys: MessageKeys, 
       const sealed = message.subarray(at, at + stride);
       const isLast = index === chunks - 1;
       // An empty chunk is the only chunk of its message, so each plaintext has one form.
-      if (sealed.length < tagLength || (sealed.length === tagLength && index > 0)) throw truncated();
+      if (sealed.length === tagLength && index > 0) throw truncated();
       const plain = openChunk(keys, header, index, isLast, sealed);
       out.set(plain, index * (stride - tagLength));
       plain.fill(0);

@@ -103,7 +103,8 @@ describe('a message', () => {
       expect(seen.equals(plain.subarray(0, seen.length))).toBe(true);
       expect(seen.length % 4096).toBe(0);
     });
-    await fc.assert(run, { numRuns: 200 });
+    // Cut within the last tag: what is left of that chunk is shorter than a tag.
+    await fc.assert(run, { numRuns: 200, examples: [[message.subarray(0, start + 2 * stride + 7), 5_000]] });
   });
 
   test('a message does not open under another context, with the header of another message, or with the wrapped key of another', async () => {
