@@ -63,7 +63,8 @@ test('a handler of a streaming app that throws never answers, so the front end d
 
 test('a stop of a streaming app waits for the request, and closes the server that the app opened', async () => {
   const servers = () => process.getActiveResourcesInfo().filter((one) => one === 'TCPServerWrap').length;
-  await eventually(servers).toBe(0);
+  // Test files share a process: another file can have left servers that still close.
+  const before = servers();
   const { opened, open } = gate();
   const { host, probe } = await startApp({
     source: `${setup} app.http('slow', { authLevel: 'anonymous', async handler(request) {
@@ -77,5 +78,5 @@ test('a stop of a streaming app waits for the request, and closes the server tha
   open();
   expect(await (await answer).text()).toBe('done');
   await stopped;
-  await eventually(servers).toBe(0);
+  await eventually(() => servers() <= before).toBe(true);
 });
