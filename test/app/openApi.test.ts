@@ -342,7 +342,7 @@ test('the audit of a deleted account, of its key, and of the service matches the
   await api('GET', '/api/operator/audit/verification');
   await api('GET', '/api/operator/audit/checkpoints');
   await api('GET', '/api/operator/accounts/busy/revocationReceipts');
-  await api('GET', '/api/operator/accounts/nobody/revocationReceipts');
+  await api('GET', '/api/operator/accounts/absent/revocationReceipts');
   await api('GET', '/api/audit/jwks');
   const { rowKey } = await entityOf('busy', `audit:${body.value[2].chain}:0000000003`);
   await accountsTable().updateEntity({ partitionKey: 'busy', rowKey: rowKey ?? '', data: '{' }, 'Merge');

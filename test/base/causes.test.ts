@@ -142,7 +142,7 @@ describe('INV-9: an error in a log', () => {
     [new TypeError('secret'), 'TypeError'],
     ['secret', 'unknown'],
     [undefined, 'unknown'],
-  ])('INV-9: the log shows %o as %s, without text of another system', (error, told) => {
-    expect(describeError(error)).toBe(told);
+  ])('INV-9: the log shows %o as %s, without text of another system', (error, logged) => {
+    expect(describeError(error)).toBe(logged);
   });
 });
