@@ -17,17 +17,15 @@ import { announcing } from '../core/announcements/publishingStores.ts';
 import { createDamageReporter, type ReportDamage } from '../core/audit/damagedRows.ts';
 import { bytesOf } from '../core/base/bytes.ts';
 import { callerBudget } from '../core/base/callerBudget.ts';
-import type { Cause } from '../core/base/causes.ts';
 import { defined } from '../core/base/defined.ts';
 import type { Random } from '../core/base/effects.ts';
-import { describeError, Unavailable } from '../core/base/errors.ts';
-import { inTime } from '../core/base/inTime.ts';
+import { describeError } from '../core/base/errors.ts';
 import { keyedMutex } from '../core/base/keyedMutex.ts';
 import type { Log } from '../core/base/log.ts';
 import { lruCache } from '../core/base/lruCache.ts';
 import { rateLimiter } from '../core/base/rateLimiter.ts';
 import type { WorkQueue } from '../core/base/workQueue.ts';
-import { bindingOf, identityParts, isFederated } from '../core/customerKey/binding.ts';
+import { bindingOf, identityParts } from '../core/customerKey/binding.ts';
 import type { KeyRef, KeyVault } from '../core/customerKey/ports.ts';
 import type { DailyWork } from '../core/dailyPass.ts';
 import { seenStepMs } from '../core/dataKeys/lastSeen.ts';
@@ -36,12 +34,12 @@ import type { CanaryKeys } from '../core/drill.ts';
 import { type HealthCheck, keyChecks } from '../core/health.ts';
 import { indexing } from '../core/overview/indexedStores.ts';
 import { createOverviewWriter } from '../core/overview/overviewWriter.ts';
-import { isWrappedBy, type OperatorKeys, versionIn } from '../core/rings/kek.ts';
-import type { RingRow } from '../core/rings/ring.ts';
+import type { OperatorKeys } from '../core/rings/kek.ts';
 import { createRings } from '../core/rings/ringCache.ts';
 import type { Service } from '../core/service.ts';
 import type { QueuedWork } from '../core/vaultWork/ports.ts';
 import { createLookRequests } from '../core/vaultWork/requestLook.ts';
+import { controlLook, systemAssigned, systemKeyFailure, withShortRingRead, withSystemWrapping } from './controlLook.ts';
 import type { Credentials } from './credentials.ts';
 import { wrapRsaOaep256 } from './rsaWrap.ts';
 import { identifierIn, isDevelopment, ownIdentitiesIn, readSettings, type Settings } from './settings.ts';
@@ -53,8 +51,6 @@ export { SettingsError } from './settings.ts';
 const random: Random = { bytes: (length) => bytesOf(randomBytes(length)), uuid: randomUUID };
 
 const pause = (ms: number): Promise<void> => sleep(ms);
-
-const systemAssigned = { useSystemAssignedIdentity: true } as const;
 
 /** @param tableTransport carries the requests of the Table Storage client where they do not go over the network. */
 export async function compose(
@@ -305,71 +301,6 @@ function operatorKeysIn(settings: Settings): OperatorKeys {
   const [system, atRest] = [keyRef('KEYWARD_SYSTEM_KEY'), keyRef('KEYWARD_AT_REST_KEY')];
   const recovery = settings.KEYWARD_RECOVERY_KEY === undefined ? {} : { recovery: keyRef('KEYWARD_RECOVERY_KEY') };
   return { system, atRest, ...recovery };
-}
-
-interface ControlTools extends Pick<Service, 'keyVault' | 'operatorKeys' | 'ringStore'> {
-  readonly lastWrapping: () => RingRow | undefined;
-}
-
-/**
- * The newest wrapping of the system ring by the system key. While its row is damaged or lost, the one that the process read last shows as
- * well whether an identity works, so a damaged row hides no denial.
- */
-function withSystemWrapping({ ringStore, operatorKeys }: Pick<Service, 'ringStore' | 'operatorKeys'>) {
-  let last: RingRow | undefined;
-  const load: Service['ringStore']['load'] = async () => {
-    const stored = await ringStore.load();
-    const ours = stored.wrappings.system.filter((one) => isWrappedBy(one, operatorKeys.system));
-    last = ours.toSorted((a, b) => b.createdAt - a.createdAt)[0] ?? last;
-    return stored;
-  };
-  return { ringStore: { ...ringStore, load }, lastWrapping: () => last };
-}
-
-/**
- * The same identity unwraps with the operator's system key. An application has no grant there: for it the app's own
- * identity unwraps, and the token exchange must work in the home tenant.
- */
-async function controlLook(
-  { identity }: Pick<KeyRef, 'identity' | 'tenantId'>,
-  ports: ControlTools & Pick<Credentials, 'exchangesAtHome'>,
-): Promise<'good' | 'failed'> {
-  const [failure, speaks] = await Promise.all([
-    systemKeyFailure(isFederated(identity) ? systemAssigned : identity, ports),
-    isFederated(identity) ? ports.exchangesAtHome(identity) : true,
-  ]);
-  return failure === undefined && speaks ? 'good' : 'failed';
-}
-
-/**
- * The identity unwraps the newest wrapping of the system ring by the system key. Returns the cause of a failure, or
- * undefined. Before a ring exists there is nothing to unwrap; readiness then reads the description of the key.
- */
-async function systemKeyFailure(
-  identity: KeyRef['identity'],
-  { keyVault, operatorKeys, ringStore, lastWrapping }: ControlTools,
-  withoutRing?: 'keyWillDo',
-): Promise<Cause | undefined> {
-  const key = { ...operatorKeys.system, identity };
-  // As stored: a process needs no rings for this.
-  await ringStore.load();
-  const row = lastWrapping();
-  if (row === undefined && withoutRing === undefined) return 'UnknownResponse';
-  const answer =
-    row === undefined ? await keyVault.describe(key) : await keyVault.unwrap(key, versionIn(row), row.wrapped);
-  if (!answer.ok) return answer.cause;
-  if (answer.value instanceof Uint8Array) answer.value.fill(0);
-  return undefined;
-}
-
-/** Slow tables must not count as a failure of the vault, so the read ends well before the vault's own deadline. */
-function withShortRingRead<Ports extends Pick<Service, 'ringStore' | 'pause'>>(ports: Ports): Ports {
-  const load: Service['ringStore']['load'] = async () => {
-    const rings = await inTime(ports.ringStore.load(), ports, 1_000);
-    if (rings === undefined) throw new Unavailable('StorageUnavailable', 'The rings could not be read in time.', 5);
-    return rings;
-  };
-  return { ...ports, ringStore: { ...ports.ringStore, load } };
 }
 
 /** Loads once and shares the result. A failed load is repeated by the next call. */

@@ -1,6 +1,6 @@
 /**
  * Writes the overview in the background, after the state. No caller waits for it, and no caller fails with it: a change that a crash or
- * a failing table has lost is found by the daily pass (rebuild.ts). A reader in the same process waits for what this process has to write.
+ * a failing table has lost is found by the daily pass (compareIndex.ts). A reader in the same process waits for what this process has to write.
  *
  *   record or watch ─▶ committed with its entries ─▶ row of the account or key, with the counts of its owner, in one batch
  *                                                └─▶ entries in the time index, those of concurrent changes together

@@ -13,7 +13,7 @@ export const resource = { id: readOnly, name: readOnly, type: readOnly, etag: re
 export const label = z.string().min(1).max(128).optional();
 export const givenLabel = orAbsent(z.string().min(1).max(128));
 
-/** In the path of job inputs and token keys (core/secrets/read.ts). */
+/** In the path of job inputs and token keys (core/secrets/readSecret.ts). */
 export const secretName = z.string().meta({
   description: 'In any case.',
   pattern: '^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9_-])?$',
