@@ -2,6 +2,7 @@
  * `npm run demo`: shows the main job step by step on the embedded stack. `-- --json` prints one JSON object for each
  * step.
  */
+import { isAtLeast, printWarnings } from '../../../packages/functions-host/src/logs.ts';
 import { amsSettings } from '../amsClient.ts';
 import { startStack } from '../stack.ts';
 import { amsChapter } from './amsClient.ts';
@@ -21,6 +22,10 @@ if (!json) {
 const stack = await startStack({
   settings: { ...compressedTime, ...amsSettings, ...drillSettings },
   onPublished: () => undefined,
+  // Each step shows what its changes of a key did, so the app's warnings about them would say it twice.
+  onLog: (record) => {
+    if (isAtLeast(record.level, 'error')) printWarnings(record);
+  },
 });
 try {
   await story(stack, narrator);
