@@ -7,10 +7,9 @@ import type { OperationStore } from '../core/ams/ports.ts';
 import type { ArmPath } from '../core/base/armPath.ts';
 import { fold, indexKey } from '../core/base/names.ts';
 import type { EpochMs } from '../core/base/time.ts';
-import { type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
+import { batchLimit, type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
 
 /** Azure Table Storage: 100 operations in an entity-group transaction. */
-const batchLimit = 100;
 
 const keyOf = (id: string): RowKey => ({ partitionKey: id.slice(0, 8), rowKey: id });
 

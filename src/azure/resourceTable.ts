@@ -10,7 +10,6 @@ import { recordKey } from './accountTable.ts';
 import { type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
 
 /** Azure Table Storage: 100 operations in an entity-group transaction. */
-const batchLimit = 100;
 
 /** Names can hold `#`, which row keys cannot, and cannot hold `%`. */
 const encode = (name: string): string => name.replaceAll('#', '%23');
@@ -55,13 +54,9 @@ export function createResourceStore(open: OpenTable): ResourceStore {
     replace: (ref, row, etag) => table.replaceIfUnchanged(rowOf(keyOf(ref), row), etag),
     remove: (ref, etag) => table.remove(keyOf(ref), etag),
 
-    async clear(account, recordEtag) {
-      for (let etag = recordEtag; ; ) {
-        const range = odata`PartitionKey eq ${account} and RowKey gt ${'resource:'} and RowKey lt ${'resource;'}`;
-        const rows = await table.queryKeys(range, batchLimit - 1);
-        if (rows.length === 0) return etag;
-        etag = await table.removeTogether(rows, recordKey(account), etag);
-      }
+    clear(account, recordEtag) {
+      const range = odata`PartitionKey eq ${account} and RowKey gt ${'resource:'} and RowKey lt ${'resource;'}`;
+      return table.clearBeside(range, recordKey(account), recordEtag);
     },
   };
 }

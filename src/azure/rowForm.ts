@@ -48,7 +48,6 @@ export type Entity = Readonly<Record<string, unknown>>;
 
 export function entityOf(table: string, row: Row, keks: Keks): TableEntity {
   const { partitionKey, rowKey, data, columns } = row;
-  if (row.isPlain) return plainEntityOf(row);
   const kek = keks.newest;
   const mac = rowMac({ table, partitionKey, rowKey }, row, kek);
   return { partitionKey, rowKey, v: authenticVersion, ...partsOf(data), ...columns, generation: kek.generation, mac };

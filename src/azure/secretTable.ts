@@ -7,7 +7,6 @@ import { recordKey } from './accountTable.ts';
 import { type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
 
 /** Azure Table Storage: 100 operations in an entity-group transaction. */
-const batchLimit = 100;
 
 const keyOf = ({ account, kind, name }: SecretRef): RowKey => ({
   partitionKey: account,
@@ -57,12 +56,6 @@ export function createSecretStore(open: OpenTable): SecretStore {
     replace: (ref, row, etag) => table.replaceIfUnchanged(rowOf(keyOf(ref), row), etag),
     remove: (ref, etag) => table.remove(keyOf(ref), etag),
 
-    async clear(account, recordEtag) {
-      for (let etag = recordEtag; ; ) {
-        const rows = await table.queryKeys(rangeOf(account, undefined), batchLimit - 1);
-        if (rows.length === 0) return etag;
-        etag = await table.removeTogether(rows, recordKey(account), etag);
-      }
-    },
+    clear: (account, recordEtag) => table.clearBeside(rangeOf(account, undefined), recordKey(account), recordEtag),
   };
 }

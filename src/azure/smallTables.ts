@@ -206,9 +206,7 @@ export function createSweepMark(open: OpenTable): SweepMark {
     async replace(before, at) {
       const stored = await table.readPlain(key);
       if (markIn(stored) !== before) return false;
-      const row = plainRowOf(key, { at });
-      const written = stored === undefined ? await table.insert(row) : await table.replaceIfUnchanged(row, stored.etag);
-      return written !== undefined;
+      return (await table.writeIfUnchanged(plainRowOf(key, { at }), stored?.etag)) !== undefined;
     },
   };
 }
@@ -247,9 +245,7 @@ export function createDrillStore(open: OpenTable): DrillStore {
       return stored && { value: stored.value?.results ?? [], etag: stored.etag };
     },
     async write(results, etag) {
-      const row = rowOf(key, { results });
-      const written = etag === undefined ? await table.insert(row) : await table.replaceIfUnchanged(row, etag);
-      return written !== undefined;
+      return (await table.writeIfUnchanged(rowOf(key, { results }), etag)) !== undefined;
     },
   };
 }
@@ -269,9 +265,7 @@ export function createIdentityDenialStore(open: OpenTable): IdentityDenialStore 
       return row && { value: row.value ?? { identity, denials: [] }, etag: row.etag };
     },
     async write(denials, etag) {
-      const row = rowOf(keyOf(denials.identity), denials);
-      const written = etag === undefined ? await table.insert(row) : await table.replaceIfUnchanged(row, etag);
-      return written !== undefined;
+      return (await table.writeIfUnchanged(rowOf(keyOf(denials.identity), denials), etag)) !== undefined;
     },
     async list() {
       const rows = await table.query<IdentityDenials>(odata`PartitionKey eq ${partitionKey}`, rowsAPage);

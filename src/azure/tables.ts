@@ -42,17 +42,20 @@ export interface ReadRow<T> extends AgedRow<T> {
   readonly writtenAt: EpochMs;
 }
 
-export type TableName =
-  | 'accounts'
-  | 'bindings'
-  | 'vaults'
-  | 'directory'
-  | 'claims'
-  | 'rings'
-  | 'service'
-  | 'outbox'
-  | 'operations'
-  | 'overview';
+/** In the order in which a pass renews their rows. */
+export const tableNames = [
+  'accounts',
+  'bindings',
+  'vaults',
+  'directory',
+  'claims',
+  'rings',
+  'service',
+  'outbox',
+  'operations',
+  'overview',
+] as const;
+export type TableName = (typeof tableNames)[number];
 export type OpenTable = (name: TableName) => Table;
 
 export interface PutRow {
@@ -65,6 +68,8 @@ export interface RemoveRow {
 }
 
 const renewedAtOnce = 50;
+/** Entities in a transaction (Table service, "Performing entity group transactions"). */
+export const batchLimit = 100;
 
 /** What authenticates rows. */
 export interface RowAuthentication {
@@ -139,24 +144,19 @@ export class Table {
 
   /** At most `limit` rows in key order that pass the filter. The value of a damaged row is undefined. */
   async query<T>(filter: string, limit: number): Promise<ReadRow<T | undefined>[]> {
-    const entities = await this.#entities(filter, limit);
+    const entities = await this.queryEntities(filter, limit);
     if (entities.length === 0) return [];
     const keks = await this.#authentication.keks();
     return entities.map((entity) => this.#rowIn(entity, this.#valueOf<T>(keyOf(entity), entity, keks)));
   }
 
   async queryPlain(filter: string, limit: number): Promise<ReadRow<unknown>[]> {
-    return (await this.#entities(filter, limit)).map((entity) => this.#rowIn(entity, plainValue(entity)));
+    return (await this.queryEntities(filter, limit)).map((entity) => this.#rowIn(entity, plainValue(entity)));
   }
 
   /** Rows that are used by their keys only, with any content. */
   async queryKeys(filter: string, limit: number): Promise<ReadRow<undefined>[]> {
-    return (await this.#entities(filter, limit)).map((entity) => this.#rowIn(entity, undefined));
-  }
-
-  /** Rows as the table has them, for a reader that verifies them with keys of its own. */
-  queryEntities(filter: string, limit: number): Promise<Entity[]> {
-    return this.#entities(filter, limit);
+    return (await this.queryEntities(filter, limit)).map((entity) => this.#rowIn(entity, undefined));
   }
 
   /** The process's at-rest ring. @throws Unavailable */
@@ -178,7 +178,8 @@ export class Table {
     }
   }
 
-  #entities(filter: string, limit: number): Promise<Entity[]> {
+  /** Rows as the table has them, for a reader that verifies them with keys of its own. */
+  queryEntities(filter: string, limit: number): Promise<Entity[]> {
     return this.#run(async (client) => {
       const entities: Entity[] = [];
       const pages = client.listEntities({ queryOptions: { filter } }).byPage({ maxPageSize: Math.min(limit, 1000) });
@@ -250,6 +251,11 @@ export class Table {
     return unlessLost(() => this.replace(row, etag));
   }
 
+  /** Inserts the row, or replaces it under the ETag. Returns the new ETag, or undefined when the row is another now. */
+  writeIfUnchanged(row: Row, etag: string | undefined): Promise<string | undefined> {
+    return etag === undefined ? this.insert(row) : this.replaceIfUnchanged(row, etag);
+  }
+
   /** Returns false when the row has changed, or is gone. */
   async remove(key: RowKey, etag = '*'): Promise<boolean> {
     try {
@@ -273,8 +279,7 @@ export class Table {
     else transaction.updateEntity(entity, 'Replace', { etag });
     for (const other of others) transaction.createEntity(other);
     try {
-      const result = await goneIsLost(this.#run((client) => client.submitTransaction(transaction.actions)));
-      return result.subResponses[0]?.etag ?? '';
+      return await this.#submit(transaction);
     } catch (error) {
       // After a lost answer the SDK tries again, and the second try loses to the first: then the stored row is this
       // one.
@@ -286,14 +291,17 @@ export class Table {
   }
 
   /**
-   * Deletes at most 99 rows of one partition if another row there is unchanged. Returns that row's new ETag. All or
-   * nothing.
-   * @throws LostRace
+   * Deletes all rows of a range of one partition, in transactions, while another row there is unchanged. Returns that
+   * row's new ETag. @throws LostRace
    */
-  removeTogether(keys: readonly RowKey[], beside: RowKey, etag: string): Promise<string> {
-    return this.#whileAsRead(beside, etag, (transaction) => {
-      for (const key of keys) transaction.deleteEntity(key.partitionKey, key.rowKey);
-    });
+  async clearBeside(range: string, beside: RowKey, unchanged: string): Promise<string> {
+    for (let etag = unchanged; ; ) {
+      const rows = await this.queryKeys(range, batchLimit - 1);
+      if (rows.length === 0) return etag;
+      etag = await this.#whileAsRead(beside, etag, (transaction) => {
+        for (const { partitionKey, rowKey } of rows) transaction.deleteEntity(partitionKey, rowKey);
+      });
+    }
   }
 
   /** Writes a row if another row of its partition is unchanged. Returns that row's new ETag. @throws LostRace */
@@ -311,6 +319,11 @@ export class Table {
     const transaction = new TableTransaction();
     transaction.updateEntity({ partitionKey, rowKey }, 'Merge', { etag });
     add(transaction);
+    return this.#submit(transaction);
+  }
+
+  /** Returns the ETag of the first row. @throws LostRace */
+  async #submit(transaction: TableTransaction): Promise<string> {
     const result = await goneIsLost(this.#run((client) => client.submitTransaction(transaction.actions)));
     return result.subResponses[0]?.etag ?? '';
   }
@@ -361,14 +374,14 @@ export class Table {
       else if (write.etag === '*') transaction.upsertEntity(entity, 'Replace');
       else transaction.updateEntity(entity, 'Replace', { etag: write.etag });
     }
-    await goneIsLost(this.#run((client) => client.submitTransaction(transaction.actions)));
+    await this.#submit(transaction);
   }
 
   /** Deletes at most 100 rows of one partition. Returns false, and deletes none, when one of them is already gone. */
   async removeAll(keys: readonly RowKey[]): Promise<boolean> {
     const transaction = new TableTransaction();
     for (const key of keys) transaction.deleteEntity(key.partitionKey, key.rowKey);
-    return (await unlessLost(() => this.#run((client) => client.submitTransaction(transaction.actions)))) !== undefined;
+    return (await unlessLost(() => this.#submit(transaction))) !== undefined;
   }
 
   async #run<R>(operation: (client: TableClient) => Promise<R>): Promise<R> {
