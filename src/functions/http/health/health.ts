@@ -23,13 +23,13 @@ import { wrongAuthSettings } from '../../pipeline/authSettings.ts';
 import type { BareHandler } from '../../pipeline/call.ts';
 import type { Route } from '../../pipeline/route.ts';
 import { keyward } from '../../pipeline/service.ts';
+import { alive } from './live.ts';
 
-const alive = z.strictObject({ status: z.literal('alive') }).meta({ id: 'Alive', examples: [{ status: 'alive' }] });
+const aliveSchema = z
+  .strictObject({ status: z.literal('alive') })
+  .meta({ id: 'Alive', examples: [{ status: 'alive' }] });
 
-const liveRoute: BareHandler = async () => ({
-  status: 200,
-  jsonBody: { status: 'alive' } satisfies z.infer<typeof alive>,
-});
+const liveRoute: BareHandler = async () => alive;
 
 const count = z.int().min(0);
 const readySchema = z.strictObject({
@@ -165,7 +165,7 @@ export const healthRoutes: readonly Route[] = [
     scope: 'public',
     role,
     bare: liveRoute,
-    contract: { summary: 'Answers while the process runs', answers: { 200: alive } },
+    contract: { summary: 'Answers while the process runs', answers: { 200: aliveSchema } },
   },
   {
     name: 'healthReady',
