@@ -12,6 +12,7 @@ import { measure } from './base/metrics.ts';
 import type { Policy } from './base/policy.ts';
 import type { Stored } from './base/stored.ts';
 import type { EpochMs } from './base/time.ts';
+import { versionlessIdentifier } from './customerKey/keyIdentifier.ts';
 import type { Answer, KeyRef } from './customerKey/ports.ts';
 import type { SecretsDeps } from './secrets/deps.ts';
 import { accountToServe, refOf } from './secrets/readSecret.ts';
@@ -131,7 +132,7 @@ async function createCanary(key: KeyRef, service: DrillDeps) {
   const described = await service.keyVault.describe(key);
   if (!described.ok)
     throw new Unavailable('CustomerKeyUnreachable', `The canary key was not read (${described.cause}).`, 60);
-  const keyIdentifier = `https://${key.vaultHost}/keys/${key.keyName}`;
+  const keyIdentifier = versionlessIdentifier(key);
   const encryption = { type: 'CustomerKey', keyIdentifier, identity: key.identity } as const;
   const location = described.value.region ?? 'global';
   const input = { owner, location, encryption };

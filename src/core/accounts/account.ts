@@ -6,6 +6,7 @@ import type { Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { RingName } from '../base/vocabulary.ts';
 import type { Binding } from '../customerKey/binding.ts';
+import { versionedIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { BoundAccount } from '../watch/ports.ts';
 import type { Verdict, Watch } from '../watch/watch.ts';
 
@@ -163,9 +164,7 @@ export const etagOf = (record: AccountRecord): string => `"${record.instanceId}.
 
 /** The value that the outer layer binds: the current key identifier, or `SystemKey`. */
 export function wrappedByOf(encryption: Encryption): string {
-  return encryption.type === 'SystemKey'
-    ? 'SystemKey'
-    : `https://${encryption.binding.vaultHost}/keys/${encryption.binding.keyName}/${encryption.version}`;
+  return encryption.type === 'SystemKey' ? 'SystemKey' : versionedIdentifier(encryption.binding, encryption.version);
 }
 
 export const currentKeyIdentifier = (encryption: CustomerKeyEncryption): string => wrappedByOf(encryption);

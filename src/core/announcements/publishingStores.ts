@@ -5,6 +5,7 @@
 import type { AccountRecord } from '../accounts/account.ts';
 import type { AccountsDeps } from '../accounts/deps.ts';
 import type { Binding } from '../customerKey/binding.ts';
+import { versionlessIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { ChainSubject } from './announcement.ts';
 import type { Announcer } from './ports.ts';
 
@@ -37,7 +38,7 @@ export function announcing(
 
 const ofAccount = ({ name, owner }: AccountRecord): ChainSubject => ({ kind: 'account', name, owner });
 
-const ofBinding = ({ vaultHost, keyName }: Binding): ChainSubject => ({
+const ofBinding = (binding: Binding): ChainSubject => ({
   kind: 'binding',
-  keyIdentifier: `https://${vaultHost}/keys/${keyName}`,
+  keyIdentifier: versionlessIdentifier(binding),
 });

@@ -114,7 +114,12 @@ function faultInPath([collection, key, pinned, ...rest]: readonly string[]): str
   return undefined;
 }
 
+type KeyParts = Pick<KeyIdentifier, 'vaultHost' | 'keyName'>;
+
+/** The identifier of a key without a version, always built from checked parts. */
+export const versionlessIdentifier = ({ vaultHost, keyName }: KeyParts): string =>
+  `https://${vaultHost}/keys/${keyName}`;
+
 /** The identifier of one version, always built from checked parts. */
-export function versionedIdentifier(key: Pick<KeyIdentifier, 'vaultHost' | 'keyName'>, keyVersion: string): string {
-  return `https://${key.vaultHost}/keys/${key.keyName}/${keyVersion}`;
-}
+export const versionedIdentifier = (key: KeyParts, keyVersion: string): string =>
+  `${versionlessIdentifier(key)}/${keyVersion}`;

@@ -11,6 +11,7 @@ import type { ChainPage, ChainPageRequest } from '../audit/ports.ts';
 import { retryLostRaces } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
 import { iso } from '../base/time.ts';
+import { versionlessIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { Watch } from '../watch/watch.ts';
 import { type Counts, minus, ofKey, ofSystemAccount, sum } from './counts.ts';
 import type { OverviewDeps } from './deps.ts';
@@ -44,10 +45,10 @@ export async function compareAccount(record: AccountRecord, service: CompareDeps
 
 export async function compareWatch(watch: Watch, service: CompareDeps): Promise<void> {
   const { overview, overviewIndex: index, claims, bindings, log } = service;
-  const { id, vaultHost, keyName } = watch.binding;
+  const { id, vaultHost } = watch.binding;
   const owner = (await claims.find('vault', vaultHost))?.value.owner;
   if (owner === undefined) return;
-  const subject: ChainSubject = { kind: 'binding', keyIdentifier: `https://${vaultHost}/keys/${keyName}` };
+  const subject: ChainSubject = { kind: 'binding', keyIdentifier: versionlessIdentifier(watch.binding) };
   const held = { instanceId: id, audit: watch.audit };
   await addMissing(held, subject, owner, (page) => bindings.audit(id, page), service);
   const key = await index.key(owner, id);

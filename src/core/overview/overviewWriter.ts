@@ -15,6 +15,7 @@ import { describeError, retryLostRaces } from '../base/errors.ts';
 import { keyedMutex } from '../base/keyedMutex.ts';
 import { lruCache } from '../base/lruCache.ts';
 import { fold } from '../base/names.ts';
+import { versionlessIdentifier } from '../customerKey/keyIdentifier.ts';
 import { boundAccounts } from '../watch/boundAccounts.ts';
 import type { Watch } from '../watch/watch.ts';
 import { type ChangedIndex, changedByAccount, changedByWatch } from './changeIndex.ts';
@@ -302,7 +303,7 @@ export function createOverviewWriter(tools: WriterDeps): OverviewWriter {
 
 const subjectOf = ({ binding }: Watch): ChainSubject => ({
   kind: 'binding',
-  keyIdentifier: `https://${binding.vaultHost}/keys/${binding.keyName}`,
+  keyIdentifier: versionlessIdentifier(binding),
 });
 
 /** The index has a later state of the account, or a later account of the name. A deletion is the last state of an account. */

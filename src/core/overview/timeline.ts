@@ -4,7 +4,7 @@
  */
 import type { AuditType } from '../audit/auditEntry.ts';
 import type { EpochMs } from '../base/time.ts';
-import type { KeyIdentifier } from '../customerKey/keyIdentifier.ts';
+import { type KeyIdentifier, versionlessIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { OverviewDeps } from './deps.ts';
 import type { TimelineEntry, TimelineOrder } from './ports.ts';
 
@@ -62,5 +62,5 @@ export function passes({ subject, owner, entry }: TimelineEntry, filter: Timelin
 }
 
 /** Entries of accounts name the version too. */
-const isAbout = (about: string | undefined, { vaultHost, keyName }: KeyIdentifier): boolean =>
-  about !== undefined && `${about}/`.startsWith(`https://${vaultHost}/keys/${keyName}/`);
+const isAbout = (about: string | undefined, key: KeyIdentifier): boolean =>
+  about !== undefined && `${about}/`.startsWith(`${versionlessIdentifier(key)}/`);

@@ -17,7 +17,7 @@ import { verifyChain } from '../../../core/audit/verifyChain.ts';
 import { Refusal } from '../../../core/base/errors.ts';
 import { isGuid } from '../../../core/base/names.ts';
 import { iso } from '../../../core/base/time.ts';
-import { parseKeyIdentifier } from '../../../core/customerKey/keyIdentifier.ts';
+import { parseKeyIdentifier, versionlessIdentifier } from '../../../core/customerKey/keyIdentifier.ts';
 import { watchesOf } from '../../../core/rotation/usage.ts';
 import type { Service } from '../../../core/service.ts';
 import type { RouteHandler } from '../../pipeline/call.ts';
@@ -112,11 +112,11 @@ const instances: RouteHandler = async ({ request, service }) => {
 
 const bindings: RouteHandler = async ({ request, service }) => {
   const watches = await watchesOf(parseKeyIdentifier(queryOf(request, 'keyIdentifier'), service.cloud), service);
-  const value = watches.map(({ binding: { id, vaultHost, keyName, tenantId, identity }, audit }) => ({
-    bindingId: id,
-    key: `https://${vaultHost}/keys/${keyName}`,
-    tenantId,
-    identity,
+  const value = watches.map(({ binding, audit }) => ({
+    bindingId: binding.id,
+    key: versionlessIdentifier(binding),
+    tenantId: binding.tenantId,
+    identity: binding.identity,
     head: audit,
   }));
   return { status: 200, jsonBody: { value } };

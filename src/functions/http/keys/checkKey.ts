@@ -1,5 +1,6 @@
 /** `POST /api/operator/looks`: checks a key now, by account or by key identifier, and returns the result. */
 import { iso } from '../../../core/base/time.ts';
+import { versionlessIdentifier } from '../../../core/customerKey/keyIdentifier.ts';
 import { type LookTarget, lookNow } from '../../../core/vaultWork/lookNow.ts';
 import type { Watch } from '../../../core/watch/watch.ts';
 import type { RouteHandler } from '../../pipeline/call.ts';
@@ -14,7 +15,7 @@ export const lookNowRoute: RouteHandler = async ({ request, service }) => {
 
 function renderWatch({ binding, versions, nextLookAt }: Watch) {
   return {
-    key: `https://${binding.vaultHost}/keys/${binding.keyName}`,
+    key: versionlessIdentifier(binding),
     identity: binding.identity,
     nextLookAt: iso(nextLookAt),
     versions: Object.entries(versions).map(([version, verdict]) => ({

@@ -6,6 +6,7 @@ import type { HttpRequest } from '@azure/functions';
 import { remedyOf } from '../../../core/base/causes.ts';
 import { Refusal } from '../../../core/base/errors.ts';
 import { iso } from '../../../core/base/time.ts';
+import { versionlessIdentifier } from '../../../core/customerKey/keyIdentifier.ts';
 import { forceAccount, forceKey } from '../../../core/rotation/forceRewrap.ts';
 import { type HolderPage, holdersOf, keyUsage, type VersionUsage } from '../../../core/rotation/usage.ts';
 import type { RouteHandler } from '../../pipeline/call.ts';
@@ -22,7 +23,7 @@ export const keyUsageRoute: RouteHandler = async ({ request, service }) => {
     service,
   );
   const body = {
-    keyIdentifier: `https://${key.vaultHost}/keys/${key.keyName}`,
+    keyIdentifier: versionlessIdentifier(key),
     asOf: iso(asOf),
     versions: versions.map(renderVersion),
     rotations: rotations.map(({ to, since, done, left, failed, isWaiting }) => ({
