@@ -1,13 +1,13 @@
 /** Accounts and keys of the overview as JSON. */
-import { actorOf, meaningOf, remedyOf } from '../../../core/base/causes.ts';
+import { remedyOf } from '../../../core/base/causes.ts';
 import type { RemedyTarget } from '../../../core/base/remedies.ts';
 import { iso } from '../../../core/base/time.ts';
+import { versionlessIdentifier } from '../../../core/customerKey/keyIdentifier.ts';
 import type { ListedAccount, ListedVerdict } from '../../../core/overview/accountState.ts';
 import { type Counts, countsBy } from '../../../core/overview/counts.ts';
 import type { IndexedKey } from '../../../core/overview/indexRows.ts';
 import type { ListedKey, ListedVersion } from '../../../core/overview/listKeys.ts';
-
-const keyOf = ({ watch }: IndexedKey): string => `https://${watch.binding.vaultHost}/keys/${watch.binding.keyName}`;
+import { renderCause } from '../accounts/causeJson.ts';
 
 const targetOf = ({ watch }: IndexedKey, version: string, location?: string): RemedyTarget => {
   const principalId = watch.calledAs?.principalId;
@@ -19,10 +19,10 @@ const targetOf = ({ watch }: IndexedKey, version: string, location?: string): Re
   };
 };
 
-function renderFailure(row: IndexedKey, { cause, version }: ListedVerdict, location?: string) {
+function renderFailure(row: IndexedKey, { cause, version, verdict }: ListedVerdict, location?: string) {
   if (cause === undefined) return {};
-  const target = targetOf(row, version, location);
-  return { cause, meaning: meaningOf(cause), whoActs: actorOf(cause), remedy: remedyOf(cause, target) };
+  const isControlLookFailed = verdict.deniedAs !== undefined;
+  return renderCause(cause, { ...targetOf(row, version, location), isControlLookFailed });
 }
 
 export function renderListedAccount({ account, state, served, servedUntil, key }: ListedAccount) {
@@ -51,7 +51,7 @@ export function renderListedAccount({ account, state, served, servedUntil, key }
 export function renderListedKey({ row, worst, versions, checkedAt, nextCheckAt }: ListedKey) {
   const { rotation, newestUnread, unusableVersion } = row.watch;
   return {
-    key: keyOf(row),
+    key: versionlessIdentifier(row.watch.binding),
     bindingId: row.watch.binding.id,
     identity: { ...row.watch.binding.identity, ...row.watch.calledAs },
     owner: row.owner,
