@@ -10,9 +10,15 @@ interface Page<T> {
   readonly nextLink?: string;
 }
 
+/** The query of one page. */
+export interface ListPage {
+  readonly $top: number;
+  readonly $skipToken?: string;
+}
+
 interface Options<P> {
   readonly refetchInterval?: number;
-  readonly read: (page: { $top: number; $skipToken?: string }) => Promise<P>;
+  readonly read: (page: ListPage) => Promise<P>;
 }
 
 export function useList<T, P extends Page<T>>(key: readonly unknown[], { read, refetchInterval }: Options<P>) {

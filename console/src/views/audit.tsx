@@ -1,12 +1,13 @@
 /** The chain of the service or of one account: its entries, and its verification with progress. */
-import { Button, Field, Input } from '@fluentui/react-components';
-import { useInfiniteQuery } from '@tanstack/react-query';
+import { Button } from '@fluentui/react-components';
 import { useState } from 'react';
-import { type Api, bodyOf, type Schemas, skipTokenOf } from '../api.ts';
+import { type Api, bodyOf, type Schemas } from '../api.ts';
 import { useConsole } from '../context.ts';
-import { setQuery, useAddress } from '../navigation.tsx';
+import { type ListPage, useList } from '../list.ts';
+import { useAddress } from '../navigation.tsx';
 import { type Column, DataTable } from '../parts/dataTable.tsx';
 import { EntryFacts, entryActor } from '../parts/entry.tsx';
+import { TextFilter } from '../parts/filters.tsx';
 import { Empty, Failure, Loading } from '../parts/states.tsx';
 import { Status } from '../parts/status.tsx';
 import { Time } from '../parts/time.tsx';
@@ -32,9 +33,7 @@ export default function Audit() {
   return (
     <>
       <div className="filters">
-        <Field label="Account" hint="Empty: the chain of the service">
-          <Input value={account} onChange={(_, { value }) => setQuery({ account: value })} />
-        </Field>
+        <TextFilter name="account" label="Account" hint="Empty: the chain of the service" />
       </div>
       <AuditOf key={account} account={account} />
     </>
@@ -43,37 +42,29 @@ export default function Audit() {
 
 export function AuditOf({ account }: { account: string }) {
   const { api } = useConsole();
-  const { data, error, refetch, hasNextPage, fetchNextPage, isFetchingNextPage } = useInfiniteQuery({
-    queryKey: ['audit', account],
-    queryFn: ({ pageParam }) => entriesOf(api, account, pageParam),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: ({ nextLink }) => skipTokenOf(nextLink),
+  const { rows, error, refetch, more } = useList<Entry, Schemas['AuditEntryList']>(['audit', account], {
+    read: (page) => entriesOf(api, account, page),
   });
   return (
     <>
       <Verify account={account} />
       {error !== null ? <Failure error={error} retry={refetch} /> : null}
-      {data === undefined && error === null ? <Loading what="the audit" /> : null}
-      {data?.pages[0]?.value.length === 0 ? (
-        <Empty title="The chain has no entry.">Entries appear with the first change.</Empty>
-      ) : null}
-      {data === undefined || data.pages[0]?.value.length === 0 ? null : (
+      {rows === undefined && error === null ? <Loading what="the audit" /> : null}
+      {rows?.length === 0 ? <Empty title="The chain has no entry.">Entries appear with the first change.</Empty> : null}
+      {rows === undefined || rows.length === 0 ? null : (
         <DataTable
           label="Audit entries"
           columns={columns}
-          rows={data.pages.flatMap(({ value }) => value)}
+          rows={rows}
           keyOf={({ sequence }) => String(sequence)}
-          onEnd={() => {
-            if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
-          }}
+          onEnd={more}
         />
       )}
     </>
   );
 }
 
-function entriesOf(api: Api, account: string, skipToken: string | undefined) {
-  const query = { $top: 100, ...(skipToken === undefined ? {} : { $skipToken: skipToken }) };
+function entriesOf(api: Api, account: string, query: ListPage) {
   return account === ''
     ? bodyOf(api.GET('/api/operator/audit', { params: { query } }))
     : bodyOf(

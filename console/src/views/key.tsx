@@ -27,10 +27,7 @@ export default function KeyView() {
     onSuccess: () => queries.invalidateQueries(),
   });
   const rewrap = useMutation({
-    mutationFn: async () => {
-      const { error, response } = await api.POST('/api/operator/rewraps', { body: { keyIdentifier: key } });
-      if (error !== undefined) throw new Error(`The API answered ${response.status} ${JSON.stringify(error)}`);
-    },
+    mutationFn: (): Promise<unknown> => bodyOf(api.POST('/api/operator/rewraps', { body: { keyIdentifier: key } })),
     onSuccess: () => queries.invalidateQueries(),
   });
   if (usage.error !== null) return <Failure error={usage.error} retry={usage.refetch} />;
@@ -60,9 +57,10 @@ export default function KeyView() {
         )),
       )}
       <h2>Last 24 hours</h2>
-      {changes.data === undefined ? (
-        <Loading what="the last 24 hours" />
-      ) : (
+      {changes.data === undefined ? <Loading what="the last 24 hours" /> : null}
+      {/* Without a change, the usage of a key does not tell its status. */}
+      {changes.data?.length === 0 ? <p className="muted">The status did not change.</p> : null}
+      {changes.data === undefined || changes.data.length === 0 ? null : (
         <StatusStrip spans={spansOf(changes.data, 'Accessible', Date.now())} />
       )}
       <h2>Versions</h2>
