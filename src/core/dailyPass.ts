@@ -4,7 +4,7 @@
  * key although no pass runs; and rows that accounts have left behind (deletes them).
  */
 
-import { isWrappedBy, wrappedByOf } from './accounts/account.ts';
+import { wrappedByOf } from './accounts/account.ts';
 import { finishDelete } from './accounts/deleteAccount.ts';
 import type { RekeyWork } from './accounts/ports.ts';
 import { requestRekey } from './accounts/requestRekey.ts';
@@ -17,6 +17,7 @@ import { vaultIdOf } from './customerKey/binding.ts';
 import { compareAccount, compareWatch } from './overview/compareIndex.ts';
 import type { OverviewDeps } from './overview/deps.ts';
 import type { RingWork } from './rings/deps.ts';
+import { boundIn, isNamed } from './rotation/rewrapAccount.ts';
 import type { VaultWorkDeps } from './vaultWork/deps.ts';
 import type { AccountsVisit } from './vaultWork/ports.ts';
 import { openWatch, readIfWhole, watchAccount } from './vaultWork/restoreWatch.ts';
@@ -82,12 +83,8 @@ export async function clearRows(vaultId: string, service: ComparedDeps): Promise
       if (row.ageMs < staleRowMs) continue;
       const stored = await readIfWhole(row.value.name, service);
       if (stored === 'damaged') continue;
-      const record = stored?.value;
-      const isMeant =
-        record?.lifecycle === 'active' &&
-        record.instanceId === row.value.instanceId &&
-        isWrappedBy(record, bindingId, row.value.version);
-      if (isMeant) continue;
+      const account = boundIn(stored);
+      if (account !== undefined && isNamed(account, row, bindingId)) continue;
       await service.bindings.removeAccount(bindingId, row);
       cleared += 1;
     }

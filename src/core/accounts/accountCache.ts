@@ -12,11 +12,12 @@
 import { lruCache } from '../base/lruCache.ts';
 import { fold } from '../base/names.ts';
 import type { Policy } from '../base/policy.ts';
+import { isAccessible } from '../watch/watch.ts';
 import type { AccountView, ActiveAccount } from './account.ts';
 import type { AccountStore } from './ports.ts';
 import type { AccountCache } from './processState.ts';
 import { findAccount, type ReadDeps } from './readAccount.ts';
-import { isAccessible, type WatchReader } from './watchReader.ts';
+import type { WatchReader } from './watchReader.ts';
 
 interface Remembered {
   readonly record: ActiveAccount;

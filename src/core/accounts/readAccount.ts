@@ -1,7 +1,7 @@
 /** Reads accounts: the record and its watch, as every call sees them. */
 
 import { type ArmPath, isSameArmPath } from '../base/armPath.ts';
-import { DamagedRow } from '../base/damagedRow.ts';
+import { DamagedRow, unlessDamaged } from '../base/damagedRow.ts';
 import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';
 import { fold, parseAccountName } from '../base/names.ts';
@@ -128,16 +128,6 @@ async function readListed(page: { names: string[]; next?: string }, tools: ReadD
     else accounts.push({ ...view, readAt, ...defined({ watch: watch?.value }) });
   }
   return defined({ accounts, damaged: damaged.sort(), next });
-}
-
-/** One damaged row keeps no other account off a list. */
-async function unlessDamaged<Row>(read: Promise<Row>): Promise<Row | 'damaged'> {
-  try {
-    return await read;
-  } catch (error) {
-    if (error instanceof DamagedRow) return 'damaged';
-    throw error;
-  }
 }
 
 const bindingOf = ({ encryption }: ActiveAccount): Binding | undefined =>

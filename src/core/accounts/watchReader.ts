@@ -6,7 +6,7 @@
 import type { Clock } from '../base/effects.ts';
 import { lruCache } from '../base/lruCache.ts';
 import type { WatchStore } from '../watch/ports.ts';
-import type { Watch } from '../watch/watch.ts';
+import { isAccessible, type Watch } from '../watch/watch.ts';
 
 export interface WatchReader {
   read(bindingId: string, bindings: Pick<WatchStore, 'readWatch'>): Promise<Watch | undefined>;
@@ -47,9 +47,6 @@ export function createWatchReader(clock: Clock): WatchReader {
     forget: (bindingId) => void known.delete(bindingId),
   };
 }
-
-export const isAccessible = ({ versions }: Watch): boolean =>
-  Object.values(versions).every(({ status }) => status === 'Accessible');
 
 /** The store. Every change by this process invalidates its copy of the watch. */
 export function invalidatingWatches<Store extends WatchStore>(bindings: Store, reader: WatchReader): Store {

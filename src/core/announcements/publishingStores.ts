@@ -38,7 +38,8 @@ export function announcing(
 
 const ofAccount = ({ name, owner }: AccountRecord): ChainSubject => ({ kind: 'account', name, owner });
 
-const ofBinding = (binding: Binding): ChainSubject => ({
+/** The chain of a binding, by its key. */
+export const ofBinding = (binding: Binding): ChainSubject => ({
   kind: 'binding',
   keyIdentifier: versionlessIdentifier(binding),
 });

@@ -37,10 +37,13 @@ export async function verifyAllChains(deps: AttestationDeps): Promise<boolean> {
   if (begun === undefined) return false;
   const heads: ChainHeadOf[] = [];
   const until = clock.monotonic() + messageMs;
+  // Read once for all chains of the message: a new generation is stored minutes before an entry is under it.
+  const rings = await deps.rings('fresh');
+  const held = { ...deps, rings: async () => rings };
   let run: VerificationRun | undefined = begun;
   let reached: VerificationRun = begun;
   while (run !== undefined && heads.length < chainsAMessage && clock.monotonic() < until) {
-    run = await step(run, heads, deps);
+    run = await step(run, heads, held);
     reached = run ?? reached;
   }
   // Only chains of the last partition are verified again when two processes work at the same time: the loser stops here.

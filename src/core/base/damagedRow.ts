@@ -25,3 +25,13 @@ export class DamagedRow extends KeywardError {
     this.place = place;
   }
 }
+
+/** For a reader that a damaged row must not stop. */
+export async function unlessDamaged<Row>(read: Promise<Row>): Promise<Row | 'damaged'> {
+  try {
+    return await read;
+  } catch (error) {
+    if (error instanceof DamagedRow) return 'damaged';
+    throw error;
+  }
+}

@@ -3,8 +3,9 @@
  * and by how much the service's counts change.
  */
 import type { Stored } from '../base/stored.ts';
+import { isAccessible } from '../watch/watch.ts';
 import { type Counts, minus, ofKey, ofSystemAccount, sum } from './counts.ts';
-import { type IndexedAccount, type IndexedKey, type IndexedWatch, isMixed, isWell } from './indexRows.ts';
+import { type IndexedAccount, type IndexedKey, type IndexedWatch, isMixed } from './indexRows.ts';
 import type { OwnerChange } from './ports.ts';
 
 export interface ChangedIndex {
@@ -97,7 +98,8 @@ const withCounts = (counts: Stored<Counts> | undefined, difference: Counts): Pic
   counts: { value: sum(counts?.value ?? {}, difference), etag: counts?.etag },
 });
 
-const needsMark = (key: IndexedKey | undefined): boolean => key !== undefined && !isLeft(key) && !isWell(key.watch);
+const needsMark = (key: IndexedKey | undefined): boolean =>
+  key !== undefined && !isLeft(key) && !isAccessible(key.watch);
 
 const marksOf = (changes: readonly KeyChange[]): ChangedIndex['marks'] => ({
   put: changes.flatMap(({ key }) => (needsMark(key) ? [key] : [])),

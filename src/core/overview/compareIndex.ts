@@ -5,22 +5,23 @@
 import canonicalize from 'canonicalize';
 import type { AccountRecord } from '../accounts/account.ts';
 import type { ChainSubject } from '../announcements/announcement.ts';
+import { ofBinding } from '../announcements/publishingStores.ts';
 import { type AuditEntry, type ChainHead, positionText } from '../audit/auditEntry.ts';
 import { isGenuine } from '../audit/chainCheck.ts';
 import type { ChainPage, ChainPageRequest } from '../audit/ports.ts';
 import { retryLostRaces } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
 import { iso } from '../base/time.ts';
-import { versionlessIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { Watch } from '../watch/watch.ts';
 import { type Counts, minus, ofKey, ofSystemAccount, sum } from './counts.ts';
 import type { OverviewDeps } from './deps.ts';
 import {
   type IndexedAccount,
   type IndexedKey,
+  type IndexPosition,
   indexedAccountOf,
-  indexedWatchOf,
   isSameAccount,
+  positionOf,
   shownText,
 } from './indexRows.ts';
 
@@ -48,11 +49,10 @@ export async function compareWatch(watch: Watch, service: CompareDeps): Promise<
   const { id, vaultHost } = watch.binding;
   const owner = (await claims.find('vault', vaultHost))?.value.owner;
   if (owner === undefined) return;
-  const subject: ChainSubject = { kind: 'binding', keyIdentifier: versionlessIdentifier(watch.binding) };
   const held = { instanceId: id, audit: watch.audit };
-  await addMissing(held, subject, owner, (page) => bindings.audit(id, page), service);
+  await addMissing(held, ofBinding(watch.binding), owner, (page) => bindings.audit(id, page), service);
   const key = await index.key(owner, id);
-  if (key === undefined || shownText(key.watch) === shownText(indexedWatchOf(watch))) return;
+  if (key === undefined || shownText(key.watch) === shownText(watch)) return;
   log.warn('The overview did not have a key as it is', { bindingId: id });
   await overview.watchNow(watch);
 }
@@ -75,11 +75,11 @@ async function addMissing(
   for (let last = head.sequence; last > 0; last -= entriesAtOnce) {
     const first = Math.max(1, last - entriesAtOnce + 1);
     const { rows } = await read({ limit: last - first + 1, after: positionText(first - 1) });
-    const genuine = rows.flatMap(({ entry }) => {
-      const read = entry as AuditEntry;
+    const recent = rows.flatMap(({ entry }) => {
+      const read = entry as AuditEntry | undefined;
+      if (typeof read?.at !== 'string' || read.at <= since) return [];
       return isGenuine(read, (generation) => audit.kek(generation)) ? [read] : [];
     });
-    const recent = genuine.filter(({ at }) => at > since);
     const missing = await Promise.all(recent.map(async (entry) => ((await timelineIndex.has(entry)) ? [] : [entry])));
     const ours = missing.flat();
     if (ours.length > 0) {
@@ -101,18 +101,13 @@ export async function compareOwner(owner: string, service: CompareDeps): Promise
     const keys = new Map<string, IndexedKey>();
     const found = new Map<string, number>();
     let system = 0;
-    let at: { owner: string; bindingId?: string; name?: string } | undefined = { owner };
+    let at: IndexPosition | undefined = { owner };
     while (at !== undefined) {
       const page = await index.ofOwner(at, rowsPerCall);
       at = undefined;
       for (const row of page.rows) {
         const id = row.kind === 'key' ? row.key.watch.binding.id : row.account.key?.bindingId;
-        if (!page.isLast)
-          at = {
-            owner,
-            ...(id === undefined ? {} : { bindingId: id }),
-            ...(row.kind === 'key' ? {} : { name: row.account.name }),
-          };
+        if (!page.isLast) at = positionOf(row);
         if (row.kind === 'key') keys.set(row.key.watch.binding.id, row.key);
         else if (!(await isPresent(row.account, accounts))) {
           log.warn('The overview had an account that is gone', { account: row.account.name });

@@ -106,15 +106,12 @@ export function shownText(watch: IndexedWatch): string {
   const { latest, unusableVersion, newestUnread, superseded, targetVersion, rotation, calledAs } = watch;
   const rotating = rotation && { to: rotation.to, since: rotation.since, failed: rotation.failed };
   const shown = { versions, expiries, latest, unusableVersion, newestUnread, superseded, targetVersion, calledAs };
-  return canonicalize(JSON.parse(JSON.stringify({ ...shown, rotation: rotating }))) ?? '';
+  return canonicalize({ ...shown, rotation: rotating }) ?? '';
 }
 
 /** Whether the first is a later state of the same watch, or the same state. Entries and looks only grow in number. */
 export const isNoOlder = (one: IndexedWatch, other: IndexedWatch): boolean =>
   one.audit.sequence >= other.audit.sequence && one.lookCount >= other.lookCount;
-
-/** Every version in use opens account keys. */
-export const isWell = (watch: Pick<Watch, 'versions'>): boolean => statusOfKey(watch) === 'Accessible';
 
 /** Versions in use differ in status: the state of an account depends on the version that it is on. */
 export const isMixed = ({ versions }: Pick<Watch, 'versions'>): boolean =>

@@ -4,7 +4,8 @@ import { defined } from '../base/defined.ts';
 import type { Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { WatchStatus } from '../base/vocabulary.ts';
-import { notLatestSince } from '../rotation/latestVersion.ts';
+import { isLongNotLatest, notLatestSince } from '../rotation/latestVersion.ts';
+import { intervalSeconds } from '../watch/lookSchedule.ts';
 import { type ListedVerdict, listedVerdict } from './accountState.ts';
 import { type CallBudget, callBudget } from './budget.ts';
 import { readCheckedRanges } from './checkedRanges.ts';
@@ -144,25 +145,18 @@ export function listedKey(
 
 /** The longest time between two checks of a key, as docs/states-and-bounds.md has it: the sweep adds a spacing. */
 function betweenChecksMs(status: WatchStatus, policy: Policy): number {
-  const healthy = status === 'Accessible' || status === 'Unreachable';
-  const interval = healthy
-    ? policy.lookIntervalHealthySeconds
-    : status === 'Suspect'
-      ? policy.lookIntervalSuspectSeconds
-      : policy.lookIntervalInaccessibleSeconds;
-  return (interval + policy.lookSpacingSeconds) * 1000;
+  return (intervalSeconds(status, policy) + policy.lookSpacingSeconds) * 1000;
 }
 
 /** A version that wraps no account key can be disabled a while after it was the latest (rotation/usage.ts counts the accounts). */
 function listedVersion(watch: IndexedWatch, version: string, now: EpochMs, policy: Policy): ListedVersion {
   const { latest, expiries, versions } = watch;
   const left = notLatestSince(watch, version);
-  const isAgo = left !== undefined && now - left >= policy.safeToDisableAfterSeconds * 1000;
   const isLatest = latest === undefined ? undefined : latest.version === version;
   const { expiresOn } = expiries?.[version] ?? {};
   return {
     version,
-    safeToDisable: versions[version] === undefined && isAgo,
+    safeToDisable: versions[version] === undefined && isLongNotLatest(left, now, policy),
     ...defined({ isLatest, notLatestSince: left, expiresOn }),
   };
 }

@@ -9,13 +9,13 @@ import pLimit from 'p-limit';
 import type { AccountRecord } from '../accounts/account.ts';
 import type { AccountsDeps } from '../accounts/deps.ts';
 import type { ChainSubject } from '../announcements/announcement.ts';
+import { ofBinding } from '../announcements/publishingStores.ts';
 import type { AuditEntry } from '../audit/auditEntry.ts';
 import { defined } from '../base/defined.ts';
 import { describeError, retryLostRaces } from '../base/errors.ts';
 import { keyedMutex } from '../base/keyedMutex.ts';
 import { lruCache } from '../base/lruCache.ts';
 import { fold } from '../base/names.ts';
-import { versionlessIdentifier } from '../customerKey/keyIdentifier.ts';
 import { boundAccounts } from '../watch/boundAccounts.ts';
 import type { Watch } from '../watch/watch.ts';
 import { type ChangedIndex, changedByAccount, changedByWatch } from './changeIndex.ts';
@@ -77,7 +77,7 @@ export function createOverviewWriter(tools: WriterDeps): OverviewWriter {
   const owners = lruCache<{ readonly owner: string; readonly at: number }>(mostRemembered);
   /** Seen by this process just now: an account is bound right after its watch was saved. */
   const watches = lruCache<{ readonly watch: IndexedWatch; readonly at: number }>(mostWatches);
-  let entriesWaiting: (() => Promise<TimelineEntry>)[] = [];
+  let entriesWaiting: (() => Promise<readonly TimelineEntry[]>)[] = [];
   let differenceWaiting: Counts = {};
   let work: Promise<void> | undefined;
 
@@ -111,7 +111,7 @@ export function createOverviewWriter(tools: WriterDeps): OverviewWriter {
   async function writeEntries(): Promise<void> {
     const taken = entriesWaiting;
     entriesWaiting = [];
-    const entries = await Promise.all(taken.map((entry) => entry()));
+    const entries = (await Promise.all(taken.map((one) => one()))).flat();
     if (entries.length > 0) await timelineIndex.add(entries);
   }
 
@@ -239,11 +239,10 @@ export function createOverviewWriter(tools: WriterDeps): OverviewWriter {
     owner: () => Promise<string | undefined>,
   ): void {
     if (entries.length === 0) return;
-    for (const entry of entries)
-      entriesWaiting.push(async () => {
-        const known = await owner();
-        return { subject, entry, ...(known === undefined ? {} : { owner: known }) };
-      });
+    entriesWaiting.push(async () => {
+      const known = await owner();
+      return entries.map((entry) => ({ subject, entry, ...defined({ owner: known }) }));
+    });
     later('timeline', writeEntries);
   }
 
@@ -261,14 +260,14 @@ export function createOverviewWriter(tools: WriterDeps): OverviewWriter {
     },
     createdWatch(watch, entries) {
       watches.set(watch.binding.id, { watch: indexedWatchOf(watch), at: clock.now() });
-      inTimeline(subjectOf(watch), entries, async () => undefined);
+      inTimeline(ofBinding(watch.binding), entries, async () => undefined);
     },
     watch(watch, entries) {
       const { id, vaultHost } = watch.binding;
       watches.set(id, { watch: indexedWatchOf(watch), at: clock.now() });
-      inTimeline(subjectOf(watch), entries, () => ownerOf(vaultHost));
+      inTimeline(ofBinding(watch.binding), entries, () => ownerOf(vaultHost));
       // Without entries a look has changed times, which the overview does not have; a process that is new to the key assumes so.
-      const text = shownText(indexedWatchOf(watch));
+      const text = shownText(watch);
       const remembered = known.keys.get(id);
       if (entries.length === 0 && remembered === undefined) known.keys.set(id, text);
       else if (remembered !== text) later(`key:${id}`, () => watchNow(watch));
@@ -300,11 +299,6 @@ export function createOverviewWriter(tools: WriterDeps): OverviewWriter {
     },
   };
 }
-
-const subjectOf = ({ binding }: Watch): ChainSubject => ({
-  kind: 'binding',
-  keyIdentifier: versionlessIdentifier(binding),
-});
 
 /** The index has a later state of the account, or a later account of the name. A deletion is the last state of an account. */
 const isLaterThan = (was: IndexedAccount, { instanceId, revision, createdAt, lifecycle }: AccountRecord): boolean =>

@@ -10,7 +10,7 @@ import type { Keks } from '../crypto/keks.ts';
 import { linkOf, openKek } from './kek.ts';
 import type { RingPorts } from './makeKek.ts';
 import type { LoadedRings } from './ports.ts';
-import type { OpenKek, RingLink, RingRow } from './ring.ts';
+import { generationsOf, hasRow, type OpenKek, type RingLink } from './ring.ts';
 
 export type OpenKeks = Readonly<Record<RingName, Map<number, OpenKek>>>;
 
@@ -22,13 +22,10 @@ export interface OpenFailure {
   readonly error: unknown;
 }
 
-const generationsIn = (rows: readonly RingRow[]): number[] =>
-  [...new Set(rows.map(({ generation }) => generation))].toSorted((a, b) => a - b);
-
 /** Opens the KEKs that are not open yet into `opened`. Returns those that it could not open or accept. */
 export async function openNew(opened: OpenKeks, loaded: LoadedRings, ports: RingPorts): Promise<OpenFailure[]> {
   const due = ringNames.flatMap((ring) =>
-    generationsIn(loaded.wrappings[ring])
+    generationsOf({ rows: loaded.wrappings[ring] })
       .filter((generation) => generation > 0 && !opened[ring].has(generation))
       .map((generation) => ({ ring, generation })),
   );
@@ -58,7 +55,7 @@ export async function openNew(opened: OpenKeks, loaded: LoadedRings, ports: Ring
 /** @throws KeyMaterialMismatch when no KEK proves its origin; Unavailable when the KEK that can is not open */
 function refuseUnlinked(ring: RingName, kek: OpenKek, opened: OpenKeks, loaded: LoadedRings): void {
   const isOlder = (generation: number) => generation < kek.generation;
-  const isOldest = !generationsIn(loaded.wrappings[ring]).some(isOlder);
+  const isOldest = !loaded.wrappings[ring].some(({ generation }) => isOlder(generation));
   // A starting process accepts the oldest KEK of the first ring unverified, because it has no earlier one.
   if (isOldest && ring === ringNames[0] && ![...opened[ring].keys()].some(isOlder)) return;
   const mayVouch = (link: RingLink) => (link.ring === ring ? isOlder(link.generation) : isOldest);
@@ -88,14 +85,14 @@ function isGood(link: RingLink, ring: RingName, kek: OpenKek, opened: OpenKeks):
 
 /** The KEK that the link names exists and is not open yet. */
 const isAwaited = ({ ring, generation }: RingLink, opened: OpenKeks, { wrappings }: LoadedRings): boolean =>
-  !opened[ring].has(generation) && generationsIn(wrappings[ring]).includes(generation);
+  !opened[ring].has(generation) && hasRow(wrappings[ring], generation);
 
 /** The open at-rest ring, for the rows that a process reads before it has all rings. */
 export const openAtRest = (opened: OpenKeks, loaded: LoadedRings): Pick<Keks, 'kek'> => ({
   kek(generation) {
     const kek = opened['at-rest'].get(generation);
     if (kek !== undefined) return kek;
-    if (generationsIn(loaded.wrappings['at-rest']).includes(generation))
+    if (hasRow(loaded.wrappings['at-rest'], generation))
       throw new Unavailable('ServiceUnavailable', `Generation ${generation} of the at-rest ring is not open.`, 10);
     throw new KeyMaterialMismatch(`The at-rest ring has no generation ${generation}.`);
   },

@@ -12,7 +12,7 @@ import { defined } from '../base/defined.ts';
 import { describeError } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
 import { type RingName, ringNames } from '../base/vocabulary.ts';
-import { versionedIdentifier } from '../customerKey/keyIdentifier.ts';
+import { versionedIdentifier, versionlessIdentifier } from '../customerKey/keyIdentifier.ts';
 import { brokenRules } from '../customerKey/keyRequirements.ts';
 import type { KeyDescription, KeyRef } from '../customerKey/ports.ts';
 import type { RingsDeps } from './deps.ts';
@@ -57,7 +57,7 @@ const usesOf = (keys: OperatorKeys): Use[] => [
   ...(keys.recovery === undefined ? [] : [{ key: keys.recovery, role: 'recovery', rings: ringNames } as const]),
 ];
 
-const nameOf = (key: KeyRef): string => versionedIdentifier(key, '').slice(0, -1);
+const nameOf = (key: KeyRef): string => versionlessIdentifier(key);
 
 /** False when the vault did not answer, or its answer proves nothing. */
 async function followKey(use: Use, stored: StoredRings, now: EpochMs, service: RingsDeps): Promise<boolean> {

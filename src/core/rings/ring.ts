@@ -112,7 +112,7 @@ export interface StoredRings {
 }
 
 /** The generations with a wrapping, in order. */
-export const generationsOf = ({ rows }: StoredRing): number[] =>
+export const generationsOf = ({ rows }: Pick<StoredRing, 'rows'>): number[] =>
   [...new Set(rows.map((row) => row.generation))].toSorted((a, b) => a - b);
 
 /** Keyward uses no number twice, also after a generation was destroyed. */

@@ -8,6 +8,7 @@ import { measure } from '../base/metrics.ts';
 import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import { brokenRules } from '../customerKey/keyRequirements.ts';
+import { isAnyBound } from '../watch/boundAccounts.ts';
 import { isSilent, isVersionCheckDue } from '../watch/lookSchedule.ts';
 import { withExpiry } from '../watch/newestVersion.ts';
 import type { PacedKeyVault } from '../watch/pacedKeyVault.ts';
@@ -111,8 +112,7 @@ export async function isFollowDue(watch: Watch, isSweep: boolean, service: Rotat
   if (targetVersion === undefined || hasFailed) return false;
   if (forced !== undefined) return true;
   for (const version of openOutdatedVersions(watch)) {
-    const behind = { version, onlyFollowing: true, limit: 1 };
-    if ((await service.bindings.accounts(watch.binding.id, behind)).rows.length > 0) return true;
+    if (await isAnyBound(watch.binding.id, { version, onlyFollowing: true }, service)) return true;
   }
   return false;
 }
@@ -121,8 +121,7 @@ export async function isFollowDue(watch: Watch, isSweep: boolean, service: Rotat
 async function leavesAccounts(run: RewrapRun, service: RotationDeps): Promise<boolean> {
   for (const version of outdatedVersions(run.watch)) {
     if (run.watch.versions[version]?.status === 'Accessible' && !run.blocked.has(version)) continue;
-    const behind = { version, onlyFollowing: true, limit: 1 };
-    if ((await service.bindings.accounts(run.watch.binding.id, behind)).rows.length > 0) return true;
+    if (await isAnyBound(run.watch.binding.id, { version, onlyFollowing: true }, service)) return true;
   }
   return false;
 }

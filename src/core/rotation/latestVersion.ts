@@ -62,6 +62,10 @@ export function notLatestSince(
   return latest === undefined || latest.version === version ? undefined : (superseded?.[version] ?? latest.since);
 }
 
+/** The age at which a version that wraps no account key can be disabled. `left`: from `notLatestSince`. */
+export const isLongNotLatest = (left: EpochMs | undefined, now: EpochMs, policy: Policy): boolean =>
+  left !== undefined && now - left >= policy.safeToDisableAfterSeconds * 1000;
+
 /** Audits once: a new version, a version that cannot be used, and a newest version that cannot be read. */
 export const versionFacts = (before: Watch, after: Watch): AuditFacts[] => [
   ...newVersionFacts(before, after),

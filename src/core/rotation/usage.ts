@@ -5,7 +5,7 @@
 
 import pLimit from 'p-limit';
 import type { Cause } from '../base/causes.ts';
-import { DamagedRow } from '../base/damagedRow.ts';
+import { unlessDamaged } from '../base/damagedRow.ts';
 import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
@@ -16,7 +16,7 @@ import { type BoundRow, boundAccounts } from '../watch/boundAccounts.ts';
 import { unreadableNewest } from '../watch/newestVersion.ts';
 import type { Rotation, Watch } from '../watch/watch.ts';
 import type { RotationDeps } from './deps.ts';
-import { notLatestSince } from './latestVersion.ts';
+import { isLongNotLatest, notLatestSince } from './latestVersion.ts';
 import { boundIn, type CustomerKeyAccount, isNamed } from './rewrapAccount.ts';
 
 export interface VersionUsage {
@@ -112,13 +112,9 @@ async function namedBy(
   bindingId: string,
   service: RotationDeps,
 ): Promise<CustomerKeyAccount | 'damaged' | undefined> {
-  let account: CustomerKeyAccount | undefined;
-  try {
-    account = boundIn(await service.accounts.read(row.value.name));
-  } catch (error) {
-    if (error instanceof DamagedRow) return 'damaged';
-    throw error;
-  }
+  const stored = await unlessDamaged(service.accounts.read(row.value.name));
+  if (stored === 'damaged') return stored;
+  const account = boundIn(stored);
   return account !== undefined && isNamed(account, row, bindingId) ? account : undefined;
 }
 
@@ -139,14 +135,13 @@ function usageOf(
   // One binding that has read the newest version speaks for the key, and none that cannot read it.
   const readers = watches.filter((watch) => watch.latest !== undefined && unreadableNewest(watch) === undefined);
   const isLatest = readers.length === 0 ? undefined : readers.some(({ latest }) => latest?.version === version);
-  const isAgo = left !== undefined && asOf - left >= policy.safeToDisableAfterSeconds * 1000;
   return {
     version,
     accounts,
     pinned: sum(({ pinned }) => pinned),
     ...defined({ isLatest }),
     ...defined({ notLatestSince: left }),
-    safeToDisable: accounts === 0 && isAgo,
+    safeToDisable: accounts === 0 && isLongNotLatest(left, asOf, policy),
   };
 }
 

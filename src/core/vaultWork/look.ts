@@ -257,7 +257,7 @@ async function withoutUnused(
   const { binding, versions } = stored.value;
   const gone: string[] = [];
   for (const version of unused) {
-    if (!(await isAnyBound(binding.id, version, service))) gone.push(version);
+    if (!(await isAnyBound(binding.id, { version }, service))) gone.push(version);
   }
   const rest = Object.fromEntries(Object.entries(versions).filter(([version]) => !gone.includes(version)));
   if (gone.length === 0 || Object.keys(rest).length === 0) return stored;

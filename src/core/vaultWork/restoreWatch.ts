@@ -15,7 +15,7 @@ import { type AuditEntry, appendEntry, type ChainHead, emptyChain, headOf } from
 import { headBehind, placedEntries } from '../audit/chainEnd.ts';
 import type { ChainPageRequest } from '../audit/ports.ts';
 import { isCause } from '../base/causes.ts';
-import { DamagedRow } from '../base/damagedRow.ts';
+import { DamagedRow, unlessDamaged } from '../base/damagedRow.ts';
 import { defined } from '../base/defined.ts';
 import { LostRace } from '../base/errors.ts';
 import type { DenyingCause } from '../base/policy.ts';
@@ -23,6 +23,7 @@ import type { Stored } from '../base/stored.ts';
 import { type EpochMs, instantOf } from '../base/time.ts';
 import { type Binding, vaultIdOf } from '../customerKey/binding.ts';
 import { boundAccounts, boundVersions } from '../watch/boundAccounts.ts';
+import { maxTransitions } from '../watch/judge.ts';
 import { updateWatch } from '../watch/updateWatch.ts';
 import { accessibleVerdict, type Transition, type Verdict, type Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
@@ -81,17 +82,10 @@ async function samplesByVersion(bindingId: string, service: VaultWorkDeps): Prom
 }
 
 /** A damaged record stops no other account. */
-export async function readIfWhole(
+export const readIfWhole = (
   name: string,
   { accounts }: Pick<VaultWorkDeps, 'accounts'>,
-): Promise<Stored<AccountRecord> | 'damaged' | undefined> {
-  try {
-    return await accounts.read(name);
-  } catch (error) {
-    if (error instanceof DamagedRow) return 'damaged';
-    throw error;
-  }
-}
+): Promise<Stored<AccountRecord> | 'damaged' | undefined> => unlessDamaged(accounts.read(name));
 
 function sampleIn(stored: Awaited<ReturnType<typeof readIfWhole>>, bindingId: string, version: string) {
   if (stored === undefined || stored === 'damaged' || stored.value.lifecycle !== 'active') return undefined;
@@ -149,9 +143,6 @@ function watchFrom(
     nextVersionCheckAt: now,
   };
 }
-
-/** The number of transitions that a watch holds. */
-const maxTransitions = 300;
 
 /** No newer facts than the chain and the record exist. A confirmed denial stays confirmed. */
 function verdictFrom(entries: readonly AuditEntry[], { encryption, createdAt }: Sample): Verdict {

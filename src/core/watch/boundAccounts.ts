@@ -45,8 +45,8 @@ export async function* boundVersions(
 
 export async function isAnyBound(
   bindingId: string,
-  version: string,
+  of: { readonly version: string; readonly onlyFollowing?: true },
   service: Pick<WatchDeps, 'bindings'>,
 ): Promise<boolean> {
-  return (await service.bindings.accounts(bindingId, { version, limit: 1 })).rows.length > 0;
+  return (await service.bindings.accounts(bindingId, { ...of, limit: 1 })).rows.length > 0;
 }

@@ -168,7 +168,7 @@ function refusalFacts(verdict: Verdict, policy: Policy): Partial<Transition> {
 }
 
 /** Far more than the number of verdicts that change between two passes over the accounts. */
-const maxTransitions = 300;
+export const maxTransitions = 300;
 
 /**
  * A watch that is not reconciled for a very long time keeps the newest transition of each version, which is the present

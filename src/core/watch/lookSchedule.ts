@@ -46,7 +46,8 @@ function plannedIntervalMs({ versions }: Watch, policy: Policy): number {
   return Math.min(policy.lookIntervalHealthySeconds, ...intervals) * 1000;
 }
 
-function intervalSeconds(status: WatchStatus, policy: Policy): number {
+/** The planned time between two looks at a version of this status. */
+export function intervalSeconds(status: WatchStatus, policy: Policy): number {
   switch (status) {
     case 'Suspect':
       return policy.lookIntervalSuspectSeconds;

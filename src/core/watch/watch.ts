@@ -173,6 +173,9 @@ export function accessibleVerdict(at: EpochMs): Verdict {
 
 const fromWorst = ['Inaccessible', 'Suspect', 'Unreachable', 'Accessible'] as const satisfies readonly WatchStatus[];
 
+/** Every version in use opens account keys. */
+export const isAccessible = (watch: Pick<Watch, 'versions'>): boolean => statusOfKey(watch) === 'Accessible';
+
 /** A key has the status of the worst of its versions in use. */
 export function statusOfKey({ versions }: Pick<Watch, 'versions'>): WatchStatus {
   const seen = new Set(Object.values(versions).map(({ status }) => status));
