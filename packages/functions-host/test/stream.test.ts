@@ -1,7 +1,8 @@
 /** Apps with `enableHttpStream`, through the library's own server, as the real host forwards to it. */
 import { once } from 'node:events';
 import { request } from 'node:http';
-import { expect, test } from 'vitest';
+import { Server } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
 import { eventually, gate, startApp } from './app.ts';
 
 const setup = 'app.setup({ enableHttpStream: true });';
@@ -62,9 +63,7 @@ test('a handler of a streaming app that throws never answers, so the front end d
 });
 
 test('a stop of a streaming app waits for the request, and closes the server that the app opened', async () => {
-  const servers = () => process.getActiveResourcesInfo().filter((one) => one === 'TCPServerWrap').length;
-  // Test files share a process: another file can have left servers that still close.
-  const before = servers();
+  const servers = listening();
   const { opened, open } = gate();
   const { host, probe } = await startApp({
     source: `${setup} app.http('slow', { authLevel: 'anonymous', async handler(request) {
@@ -78,5 +77,21 @@ test('a stop of a streaming app waits for the request, and closes the server tha
   open();
   expect(await (await answer).text()).toBe('done');
   await stopped;
-  await eventually(() => servers() <= before).toBe(true);
+  // The host's own, and the library's.
+  expect(servers).toHaveLength(2);
+  expect(servers.map(({ listening }) => listening)).toEqual([false, false]);
 });
+
+/** The servers that listen from now on. The process has others, of other test files. */
+function listening(): Server[] {
+  const servers: Server[] = [];
+  const { listen } = Server.prototype;
+  Server.prototype.listen = function (this: Server, ...args: Parameters<typeof listen>) {
+    servers.push(this);
+    return listen.apply(this, args);
+  } as typeof listen;
+  onTestFinished(() => {
+    Server.prototype.listen = listen;
+  });
+  return servers;
+}
