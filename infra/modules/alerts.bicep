@@ -19,7 +19,6 @@ var fields = '| extend fields = parse_json(substring(Message, indexof(Message, "
 var metrics = 'AppTraces | where Message startswith "Metric {" ${fields}'
 // The owner and the key of a customer, for the person that the alert wakes.
 var customer = '| extend owner = tostring(fields.owner), key = tostring(fields.key)'
-var rulesByCustomer = ['key-taken-away', 'key-unreachable', 'customer-refused']
 var alerts = [
   {
     name: 'stored-secret-damaged'
@@ -551,7 +550,7 @@ resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
             timeAggregation: 'Count'
             operator: alert.operator
             threshold: alert.threshold
-            dimensions: map(contains(rulesByCustomer, alert.name) ? ['owner', 'key'] : [], column => {
+            dimensions: map(contains(alert.query, customer) ? ['owner', 'key'] : [], column => {
               name: column
               operator: 'Include'
               values: ['*']
