@@ -91,9 +91,14 @@ async function announce(
   if (!(await service.identityDenials.write({ ...stored.value, announced }, stored.etag))) return;
   const about = { identity: nameOf(identity), ...defined({ before: provenBy?.principalId, after: principalId }) };
   service.log.error('An identity of this service was replaced', { count: owners.length });
-  const listed = { owners: owners.slice(0, maxOwnersInEntry), count: owners.length };
-  await recordForService([{ type: 'IdentityReplaced', actor: keyward, ...about, ...listed }], service);
+  await recordForService([{ type: 'IdentityReplaced', actor: keyward, ...about, ...listed(owners) }], service);
 }
+
+/** Looks record owners in any order. */
+const listed = (owners: readonly string[]) => ({
+  owners: owners.toSorted().slice(0, maxOwnersInEntry),
+  count: owners.length,
+});
 
 export const nameOf = (identity: KeyVaultIdentity): string => identityParts(identity).join(' ') || 'systemAssigned';
 
@@ -136,7 +141,6 @@ export async function confirmDenials(identity: KeyVaultIdentity, actor: Actor, s
     return stored.value;
   });
   if (before === undefined) return;
-  const owners = ownersAtFault(before).map(({ owner }) => owner);
-  const facts = { owners: owners.slice(0, maxOwnersInEntry), count: owners.length };
+  const facts = listed(ownersAtFault(before).map(({ owner }) => owner));
   await recordForService([{ type: 'DenialsConfirmed', actor, identity: nameOf(identity), ...facts }], service);
 }
