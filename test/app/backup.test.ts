@@ -7,11 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { TableClient, TableTransaction } from '@azure/data-tables';
+import { QueueServiceClient } from '@azure/storage-queue';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { restore } from '../../infra/backup/restore.ts';
 import { all, type Clients, linesOf, type TableName, tableNames } from '../../infra/backup/rows.ts';
 import { save } from '../../infra/backup/save.ts';
-import { caller } from '../../src/local/client.ts';
+import { caller, until } from '../../src/local/client.ts';
 import { failure } from '../lab.ts';
 import { appDir, got, newAccount, spawnInstance, useStack, vaultWithKey, withCustomerKey } from './support.ts';
 
@@ -57,6 +58,12 @@ beforeAll(async () => {
   for (const name of ['backup-s', 'backup-c'])
     await got(201, api('PUT', `/api/accounts/${name}/tokenKeys/k`, { properties: { keyValue: secret } }));
   await world.stack.host.invokeTimer('sweep');
+  // Its workers write rows until their messages are deleted: this count has those in work also.
+  const queue = QueueServiceClient.fromConnectionString(world.stack.azurite.connectionString).getQueueClient(
+    'vault-work',
+  );
+  const messages = async () => (await queue.getProperties()).approximateMessagesCount;
+  await until('the end of the sweep', messages, (count) => count === 0);
   // Characters that end a line for some readers, and that JSON does not escape.
   const odd = { partitionKey: 'odd', rowKey: 'odd', v: 1, data: '"one\u2028two\u2029three\\r\\n"' };
   await clients('keywardclaims').createEntity(odd);
