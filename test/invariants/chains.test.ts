@@ -130,20 +130,26 @@ describe('a refused call', () => {
 describe('a change of settings', () => {
   test('the entry of a settings change has the values before and after, only of changed settings', async () => {
     const { lab } = world;
-    const { record } = await lab.account('changed', 'contoso');
+    const { record } = await lab.account('changed-settings', 'contoso');
     const proto = JSON.parse('{"__proto__":"x","team":"media"}');
-    await patchAccount({ name: 'changed', input: { tags: { team: 'media', cost: '1' } }, actor: tester }, lab.service);
     await patchAccount(
-      { name: 'changed', input: { tags: { team: 'media', cost: '2' }, auditKeyUse: true }, actor: tester },
+      { name: 'changed-settings', input: { tags: { team: 'media', cost: '1' } }, actor: tester },
       lab.service,
     );
     await patchAccount(
-      { name: 'changed', input: { tags: { team: 'media', cost: '2' }, auditKeyUse: true }, actor: tester },
+      { name: 'changed-settings', input: { tags: { team: 'media', cost: '2' }, auditKeyUse: true }, actor: tester },
       lab.service,
     );
-    await patchAccount({ name: 'changed', input: { tags: proto }, actor: tester }, lab.service);
-    await patchAccount({ name: 'changed', input: { tags: { long: 'x'.repeat(5_000) } }, actor: tester }, lab.service);
-    const entries = await accountEntries('changed', record.instanceId, lab.service);
+    await patchAccount(
+      { name: 'changed-settings', input: { tags: { team: 'media', cost: '2' }, auditKeyUse: true }, actor: tester },
+      lab.service,
+    );
+    await patchAccount({ name: 'changed-settings', input: { tags: proto }, actor: tester }, lab.service);
+    await patchAccount(
+      { name: 'changed-settings', input: { tags: { long: 'x'.repeat(5_000) } }, actor: tester },
+      lab.service,
+    );
+    const entries = await accountEntries('changed-settings', record.instanceId, lab.service);
     expect(entries.slice(1).map(({ before, after }) => [before, after])).toEqual([
       ['{"tags":{}}', '{"tags":{"cost":"1","team":"media"}}'],
       ['{"auditKeyUse":false,"tags":{"cost":"1"}}', '{"auditKeyUse":true,"tags":{"cost":"2"}}'],
