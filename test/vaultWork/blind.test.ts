@@ -2,8 +2,7 @@ import { expect, test } from 'vitest';
 import { stateOf, verdictOn } from '../../src/core/accounts/account.ts';
 import { keyChecks } from '../../src/core/health.ts';
 import { lookNow } from '../../src/core/vaultWork/lookNow.ts';
-import { sweepIfOverdue, timedSweep } from '../../src/core/vaultWork/sweep.ts';
-import { sweepRange } from '../../src/core/vaultWork/sweepRange.ts';
+import { sweepIfOverdue, sweepRanges, timedSweep } from '../../src/core/vaultWork/sweep.ts';
 import { workOnVault } from '../../src/core/vaultWork/vaultWork.ts';
 import { damage } from '../../src/local/matrix/damage.ts';
 import { failure, useLab } from '../lab.ts';
@@ -18,7 +17,7 @@ async function withoutTimer(ms: number): Promise<void> {
   for (let at = queue.nextAt() ?? end + 1; at <= end; at = queue.nextAt() ?? end + 1) {
     clock.set(Math.max(clock.now(), at));
     await queue.deliver((message) =>
-      'range' in message ? sweepRange(message, service) : workOnVault(message, service),
+      'vault' in message ? workOnVault(message, service) : sweepRanges(message, service),
     );
   }
   clock.set(end);

@@ -2,10 +2,11 @@
 import type { EpochMs } from '../base/time.ts';
 import type { WatchStatus } from '../base/vocabulary.ts';
 import type { VaultWork } from '../watch/ports.ts';
-import type { RangeWork } from './ranges.ts';
+import type { AllRanges, RangeWork } from './ranges.ts';
 
-/** A message of the queue vault-work: the work of one vault, or of a range of vaults in a sweep. */
-export type QueuedWork = VaultWork | RangeWork;
+/** A message of the queue vault-work: the work of one vault, or of a range of vaults in a sweep, or of all ranges. */
+export type QueuedWork = VaultWork | SweepWork;
+export type SweepWork = RangeWork | AllRanges;
 
 /** A page of the daily pass over the accounts, which finds the accounts that looks do not cover. */
 export interface AccountsVisit {
