@@ -1,9 +1,11 @@
 /**
  * Once a day, page by page, a pass over everything finds what no other path would: an account whose bound row is
  * missing, so that no look covers it (raises an alarm and restores the row); one whose secrets are still under an older
- * key although no pass runs; and rows that accounts have left behind (deletes them).
+ * key although no pass runs; and rows that accounts have left behind (deletes them). Pages of accounts and ranges of
+ * vaults are messages of their own, so that any number of hosts does the pass, and none collects a whole table.
  */
 
+import pLimit from 'p-limit';
 import { wrappedByOf } from './accounts/account.ts';
 import { finishDelete } from './accounts/deleteAccount.ts';
 import type { RekeyWork } from './accounts/ports.ts';
@@ -11,6 +13,7 @@ import { requestRekey } from './accounts/requestRekey.ts';
 import type { OperationWork, OrphanedSecretsWork } from './ams/ports.ts';
 import type { AnnouncementWork } from './announcements/deps.ts';
 import type { VerificationWork } from './attestation/deps.ts';
+import { defined } from './base/defined.ts';
 import { describeError, retryLostRaces, Unavailable } from './base/errors.ts';
 import type { WorkQueue } from './base/workQueue.ts';
 import { vaultIdOf } from './customerKey/binding.ts';
@@ -20,13 +23,14 @@ import type { RingWork } from './rings/deps.ts';
 import { boundIn, isNamed } from './rotation/rewrapAccount.ts';
 import type { VaultWorkDeps } from './vaultWork/deps.ts';
 import type { AccountsVisit } from './vaultWork/ports.ts';
+import { type RangeWork, rangeOf } from './vaultWork/ranges.ts';
 import { openWatch, readIfWhole, watchAccount } from './vaultWork/restoreWatch.ts';
 import { boundAccounts, staleRowMs } from './watch/boundAccounts.ts';
 
 /** One page of the daily pass, and other work in the background. */
 export type DailyWork =
   | AccountsVisit
-  | { readonly visit: 'rows'; readonly vault: string }
+  | RowsVisit
   | { readonly visit: 'overview'; readonly after?: string }
   | RingWork
   | AnnouncementWork
@@ -42,20 +46,53 @@ interface DailyPassDeps extends Omit<VaultWorkDeps, 'dailyQueue'> {
 type ComparedDeps = DailyPassDeps & Pick<OverviewDeps, 'overview' | 'overviewIndex' | 'timelineIndex'>;
 
 const pageSize = 200;
+const accountsAtOnce = 8;
+/** Rows of bindings. */
+const vaultsAPage = 256;
+const vaultsAtOnce = 8;
+/** How long one message lists or clears before another continues; functionTimeout in host.json is far longer. */
+const messageMs = 60_000;
 
-/** One page of accounts; where to continue, or undefined at the end. */
-export async function processAccounts(after: string | undefined, service: ComparedDeps): Promise<string | undefined> {
-  const { names, next } = await service.directory.page(pageSize, after);
-  for (const name of names) {
-    try {
-      await retryLostRaces(() => processAccount(name, service));
-    } catch (error) {
-      // Without storage the pass cannot continue: the message is retried.
-      if (error instanceof Unavailable && error.code === 'StorageUnavailable') throw error;
-      service.log.error('The daily pass skipped an account', { account: name, error: describeError(error) });
-    }
+/**
+ * Sends a message for each page of names, so that several hosts process the accounts at the same time. Returns where the
+ * next message continues, or undefined at the end.
+ */
+export async function divideAccounts(after: string | undefined, service: ComparedDeps): Promise<string | undefined> {
+  const { clock, directory, dailyQueue } = service;
+  const end = clock.now() + messageMs;
+  for (let from = after; ; ) {
+    const { names, next } = await directory.page(pageSize, from);
+    const until = names.at(-1);
+    if (until !== undefined) await dailyQueue.send({ visit: 'accounts', until, ...defined({ after: from }) });
+    if (next === undefined || clock.now() >= end) return next;
+    from = next;
   }
-  return next;
+}
+
+/** At most one page of the accounts after a name, up to and with `until`; where to continue, or undefined at the end. */
+export async function processAccounts(
+  after: string | undefined,
+  service: ComparedDeps,
+  until?: string,
+): Promise<string | undefined> {
+  const { names, next } = await service.directory.page(pageSize, after);
+  const wanted = until === undefined ? names : names.filter((name) => name <= until);
+  const outages = await pLimit(accountsAtOnce).map(wanted, (name) => outageOf(name, service));
+  const outage = outages.find((error) => error !== undefined);
+  // Without storage the pass cannot continue: the message is delivered again.
+  if (outage !== undefined) throw outage;
+  return wanted.length < names.length || next === until ? undefined : next;
+}
+
+/** Every account is processed before an outage is reported, because nothing may run on when the message has ended. */
+async function outageOf(name: string, service: ComparedDeps): Promise<Unavailable | undefined> {
+  try {
+    await retryLostRaces(() => processAccount(name, service));
+  } catch (error) {
+    if (error instanceof Unavailable && error.code === 'StorageUnavailable') return error;
+    service.log.error('The daily pass skipped an account', { account: name, error: describeError(error) });
+  }
+  return undefined;
 }
 
 async function processAccount(name: string, service: ComparedDeps): Promise<void> {
@@ -70,6 +107,36 @@ async function processAccount(name: string, service: ComparedDeps): Promise<void
   if (!(await watchAccount(stored.value, encryption, service))) return;
   service.log.error('An account was not watched', { account: name, key: wrappedByOf(encryption) });
   await service.queue.send({ vault: vaultIdOf(encryption.binding.vaultHost), lookNow: {}, requestedBy: 'sweep' });
+}
+
+export interface RowsVisit extends RangeWork {
+  readonly visit: 'rows';
+  /** The last vault that is done. */
+  readonly after?: string;
+}
+
+/** Clears the vaults of a range, several at the same time; where to continue, or undefined at the end. */
+export async function clearRange(
+  { range, of, after }: RowsVisit,
+  service: ComparedDeps,
+): Promise<{ readonly cleared: number; readonly next?: string }> {
+  const { clock, vaults, log } = service;
+  const end = clock.now() + messageMs;
+  let cleared = 0;
+  for (let from = after; ; ) {
+    const page = await vaults.page(rangeOf({ range, of }), vaultsAPage, from);
+    await pLimit(vaultsAtOnce).map(page.vaults, async ({ id }) => {
+      try {
+        cleared += await clearRows(id, service);
+      } catch (error) {
+        // The next day finds the same rows.
+        log.error('Work on a vault failed', { vault: id, error: describeError(error) });
+      }
+    });
+    if (page.next === undefined) return { cleared };
+    if (clock.now() >= end) return { cleared, next: page.next };
+    from = page.next;
+  }
 }
 
 /** Deletes the rows of one vault's keys that belong to no account any more, and that no writer can be about to use. */

@@ -8,10 +8,14 @@ import type { AllRanges, RangeWork } from './ranges.ts';
 export type QueuedWork = VaultWork | SweepWork;
 export type SweepWork = RangeWork | AllRanges;
 
-/** A page of the daily pass over the accounts, which finds the accounts that looks do not cover. */
+/**
+ * The daily pass over the accounts, which finds the accounts that looks do not cover. Without `until` it begins, and
+ * divides the accounts; with it, the accounts after one name up to and with another are processed.
+ */
 export interface AccountsVisit {
   readonly visit: 'accounts';
   readonly after?: string;
+  readonly until?: string;
 }
 
 /** When the last sweep ended. It shows whether the timer runs. */

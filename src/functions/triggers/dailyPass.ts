@@ -4,24 +4,39 @@
  * rings, and publishing announcements.
  */
 import type { StorageQueueHandler, TimerHandler } from '@azure/functions';
+import pLimit from 'p-limit';
 import * as z from 'zod';
 import { deleteOrphanedSecrets } from '../../core/ams/orphanedSecrets.ts';
 import { clearOperations, continueOperation } from '../../core/ams/runOperation.ts';
 import { announceWaiting } from '../../core/announcements/outboxPass.ts';
 import { reportLateVerification, verifyAllChains } from '../../core/attestation/verifyAllChains.ts';
+import { defined } from '../../core/base/defined.ts';
 import { maxAccountNameLength } from '../../core/base/names.ts';
 import { ringNames } from '../../core/base/vocabulary.ts';
-import { clearRows, processAccounts } from '../../core/dailyPass.ts';
+import { clearRange, divideAccounts, processAccounts } from '../../core/dailyPass.ts';
 import { compareOwners } from '../../core/overview/compareIndex.ts';
 import { workOnPass } from '../../core/reseal/resealPass.ts';
 import { lookAtOperatorKeys } from '../../core/rings/maintainRings.ts';
 import { rekeySecrets } from '../../core/secrets/rekeySecrets.ts';
+import { allRanges } from '../../core/vaultWork/ranges.ts';
 import { inInvocation, keyward } from '../pipeline/service.ts';
 
+const sendsAtOnce = 32;
+const vaultId = z.string().regex(/^[0-9a-f]{32}$/);
+
 export const dailyMessage = z.union([
-  z.strictObject({ visit: z.literal('accounts'), after: z.string().max(maxAccountNameLength).optional() }),
+  z.strictObject({
+    visit: z.literal('accounts'),
+    after: z.string().max(maxAccountNameLength).optional(),
+    until: z.string().max(maxAccountNameLength).optional(),
+  }),
   z.strictObject({ visit: z.literal('overview'), after: z.string().max(128).optional() }),
-  z.strictObject({ visit: z.literal('rows'), vault: z.string().regex(/^[0-9a-f]{32}$/) }),
+  z.strictObject({
+    visit: z.literal('rows'),
+    range: z.int().min(0),
+    of: z.int().min(1).max(4096),
+    after: vaultId.optional(),
+  }),
   z.strictObject({
     visit: z.literal('secrets'),
     account: z.string().max(maxAccountNameLength),
@@ -44,13 +59,15 @@ export const dailyMessage = z.union([
 export const startDailyPass: TimerHandler = (_timer, context) =>
   inInvocation(context, async () => {
     const service = await keyward();
-    const { dailyQueue, vaults } = service;
+    const { dailyQueue, policy } = service;
     await reportLateVerification(service);
     await dailyQueue.send({ visit: 'accounts' });
     await dailyQueue.send({ visit: 'chains' });
     await dailyQueue.send({ visit: 'operations' });
     await dailyQueue.send({ visit: 'overview' });
-    for await (const vault of vaults.list()) await dailyQueue.send({ visit: 'rows', vault });
+    await pLimit(sendsAtOnce).map(allRanges(policy.sweepRanges), (range) =>
+      dailyQueue.send({ visit: 'rows', ...range }),
+    );
   });
 
 export const dailyPass: StorageQueueHandler = (input, context) =>
@@ -59,8 +76,9 @@ export const dailyPass: StorageQueueHandler = (input, context) =>
     const message = dailyMessage.safeParse(input);
     if (!message.success) return service.log.error('Dropped a malformed daily pass message');
     if (message.data.visit === 'rows') {
-      const cleared = await clearRows(message.data.vault, service);
-      return service.log.info('Deleted stale rows of accounts', { vault: message.data.vault, cleared });
+      const { cleared, next } = await clearRange(defined(message.data), service);
+      service.log.info('Deleted stale rows of accounts', { range: message.data.range, cleared });
+      return next === undefined ? undefined : service.dailyQueue.send(defined({ ...message.data, after: next }));
     }
     if (message.data.visit === 'secrets') {
       const next = await rekeySecrets(message.data, service);
@@ -82,6 +100,7 @@ export const dailyPass: StorageQueueHandler = (input, context) =>
       const next = await deleteOrphanedSecrets(message.data, service);
       return next && service.dailyQueue.send(next);
     }
-    const after = await processAccounts(message.data.after, service);
-    if (after !== undefined) await service.dailyQueue.send({ visit: 'accounts', after });
+    const { after: from, until } = message.data;
+    const after = await (until === undefined ? divideAccounts(from, service) : processAccounts(from, service, until));
+    if (after !== undefined) await service.dailyQueue.send(defined({ visit: 'accounts', after, until } as const));
   });
