@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { Unavailable } from '../src/core/base/errors.ts';
 import { vaultIdOf } from '../src/core/customerKey/binding.ts';
-import { clearRange, type DailyWork, divideAccounts, processAccounts } from '../src/core/dailyPass.ts';
+import { beginDailyPass, clearRange, type DailyWork, divideAccounts, processAccounts } from '../src/core/dailyPass.ts';
+import { progressOf } from '../src/core/dailyProgress.ts';
 import type { Service } from '../src/core/service.ts';
 import { allRanges } from '../src/core/vaultWork/ranges.ts';
 import { staleRowMs } from '../src/core/watch/boundAccounts.ts';
@@ -36,8 +37,13 @@ test('the daily pass processes every account once, in messages that any host can
   const names = named(450);
   for (const name of names) await lab.service.directory.put(name);
   const { service, read, sent } = await noting();
+  await beginDailyPass(service);
+  const ranges = allRanges(service.policy.sweepRanges);
+  expect(sent.splice(0)).toEqual([{ visit: 'accounts' }, ...ranges.map((range) => ({ visit: 'rows', ...range }))]);
   expect(await divideAccounts(undefined, service)).toBeUndefined();
   expect(read).toEqual([]);
+  const messages = ranges.length + sent.length;
+  expect(await service.dailyPass.read()).toEqual({ startedAt: lab.clock.now(), messages, isDivided: true });
   // Into the middle of the first page, so that it is longer than a page now.
   await lab.service.directory.put('daily-0007-new');
   const queue = sent.splice(0).reverse();
@@ -48,6 +54,16 @@ test('the daily pass processes every account once, in messages that any host can
     if (after !== undefined) queue.push({ ...work, after });
   }
   expect(read.toSorted()).toEqual([...names, 'daily-0007-new'].toSorted());
+});
+
+test('the daily pass is expected to end at the speed that it had until now, once all accounts are in messages', () => {
+  const state = { startedAt: 1_000, messages: 100, isDivided: true };
+  const done75 = { startedAt: 1_000, messages: 100, left: 25 };
+  expect(progressOf(state, 25, 61_000)).toEqual({ ...done75, expectedEndAt: 81_000 });
+  expect(progressOf({ ...state, isDivided: false }, 25, 61_000)).toEqual(done75);
+  expect(progressOf(state, 0, 61_000)).toEqual({ ...done75, left: 0 });
+  // Other work in the queue does not count as more than everything.
+  expect(progressOf(state, 400, 61_000)).toEqual({ ...done75, left: 100 });
 });
 
 test('tables that do not answer for one account return the message to the queue after its other accounts', async () => {

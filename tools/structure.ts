@@ -15,6 +15,7 @@ export const capabilities = [
     'attestation',
     'overview',
     'ams',
+    'dailyProgress.ts',
     'dailyPass.ts',
     'drill.ts',
     'health.ts',

@@ -17,13 +17,14 @@ import { defined } from './base/defined.ts';
 import { describeError, retryLostRaces, Unavailable } from './base/errors.ts';
 import type { WorkQueue } from './base/workQueue.ts';
 import { vaultIdOf } from './customerKey/binding.ts';
+import type { DailyPassStore } from './dailyProgress.ts';
 import { compareAccount, compareWatch } from './overview/compareIndex.ts';
 import type { OverviewDeps } from './overview/deps.ts';
 import type { RingWork } from './rings/deps.ts';
 import { boundIn, isNamed } from './rotation/rewrapAccount.ts';
 import type { VaultWorkDeps } from './vaultWork/deps.ts';
 import type { AccountsVisit } from './vaultWork/ports.ts';
-import { type RangeWork, rangeOf } from './vaultWork/ranges.ts';
+import { allRanges, type RangeWork, rangeOf } from './vaultWork/ranges.ts';
 import { openWatch, readIfWhole, watchAccount } from './vaultWork/restoreWatch.ts';
 import { boundAccounts, staleRowMs } from './watch/boundAccounts.ts';
 
@@ -41,11 +42,13 @@ export type DailyWork =
 
 interface DailyPassDeps extends Omit<VaultWorkDeps, 'dailyQueue'> {
   readonly dailyQueue: WorkQueue<DailyWork>;
+  readonly dailyPass: DailyPassStore;
 }
 
 type ComparedDeps = DailyPassDeps & Pick<OverviewDeps, 'overview' | 'overviewIndex' | 'timelineIndex'>;
 
 const pageSize = 200;
+const sendsAtOnce = 32;
 const accountsAtOnce = 8;
 /** Rows of bindings. */
 const vaultsAPage = 256;
@@ -53,18 +56,35 @@ const vaultsAtOnce = 8;
 /** How long one message lists or clears before another continues; functionTimeout in host.json is far longer. */
 const messageMs = 60_000;
 
+/** Begins the pass: its messages divide the accounts, and clear the vaults range by range. */
+export async function beginDailyPass({ dailyPass, dailyQueue, clock, policy }: DailyPassDeps): Promise<void> {
+  const ranges = allRanges(policy.sweepRanges);
+  await dailyPass.write({ startedAt: clock.now(), messages: ranges.length, isDivided: false });
+  await dailyQueue.send({ visit: 'accounts' });
+  await pLimit(sendsAtOnce).map(ranges, (range) => dailyQueue.send({ visit: 'rows', ...range }));
+}
+
 /**
  * Sends a message for each page of names, so that several hosts process the accounts at the same time. Returns where the
  * next message continues, or undefined at the end.
  */
 export async function divideAccounts(after: string | undefined, service: ComparedDeps): Promise<string | undefined> {
-  const { clock, directory, dailyQueue } = service;
-  const end = clock.now() + messageMs;
+  const { clock, directory, dailyQueue, dailyPass } = service;
+  const began = clock.now();
+  const end = began + messageMs;
+  const state = (await dailyPass.read()) ?? { startedAt: began, messages: 0, isDivided: false };
+  let messages = 0;
   for (let from = after; ; ) {
     const { names, next } = await directory.page(pageSize, from);
     const until = names.at(-1);
-    if (until !== undefined) await dailyQueue.send({ visit: 'accounts', until, ...defined({ after: from }) });
-    if (next === undefined || clock.now() >= end) return next;
+    if (until !== undefined) {
+      await dailyQueue.send({ visit: 'accounts', until, ...defined({ after: from }) });
+      messages += 1;
+    }
+    if (next === undefined || clock.now() >= end) {
+      await dailyPass.write({ ...state, messages: state.messages + messages, isDivided: next === undefined });
+      return next;
+    }
     from = next;
   }
 }

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { vaultIdOf } from '../../src/core/customerKey/binding.ts';
 import type { Service } from '../../src/core/service.ts';
-import type { QueuedWork, RangeStore } from '../../src/core/vaultWork/ports.ts';
+import type { QueuedWork } from '../../src/core/vaultWork/ports.ts';
 import { allRanges } from '../../src/core/vaultWork/ranges.ts';
 import { sweep, sweepRanges } from '../../src/core/vaultWork/sweep.ts';
 import { sweepRange } from '../../src/core/vaultWork/sweepRange.ts';
@@ -64,23 +64,22 @@ describe('a sweep', () => {
     for (const [n, at] of (await looks(names)).entries()) expect(at).toBe((before[n] ?? 0) + 600 * seconds);
   });
 
-  test('a service with at most 64 vaults sends one message a sweep, a service with more sends one for each range', async () => {
-    const { ranges, policy } = await another();
-    const few = { ...policy, sweepRanges: 16 };
-    const pass = { beganAt: 0, endedAt: 0, bindings: [], failed: 0 };
-    const keys = { Accessible: 0, Suspect: 0, Inaccessible: 0, Unreachable: 0 };
-    const sentAfter = async (vaultsARange: readonly number[]) => {
+  test('a service with at most 64 keys sends one message a sweep, a service with more sends one for each range', async () => {
+    const { policy, vaults: real } = await another();
+    const sentWith = async (keys: number) => {
       const sent: QueuedWork[] = [];
-      const states = vaultsARange.map((count) => ({ last: { ...pass, keys, vaults: count } }));
-      const stored: RangeStore = { ...ranges, read: async () => states[0] ?? {}, all: async () => states };
+      const bindings = (rows: number) => Array.from({ length: Math.min(keys, rows) }, (_, n) => `binding-${n}`);
+      const page: typeof real.page = async (_range, rows) => ({
+        vaults: [{ id: '0', bindings: bindings(rows) }],
+        ...(keys < rows ? {} : { next: '0' }),
+      });
       const queue = { send: async (message: QueuedWork) => void sent.push(message) };
-      await sweep({ ...(await another({ queue, ranges: stored })), policy: few });
+      const service = await another({ queue, vaults: { ...real, page } });
+      await sweep({ ...service, policy: { ...policy, sweepRanges: 16 } });
       return sent;
     };
-    expect(await sentAfter(Array(16).fill(4))).toEqual([{ allRanges: 16 }]);
-    expect(await sentAfter([5, ...Array(15).fill(4)])).toEqual(allRanges(16));
-    // A range without a complete pass can have any number of vaults.
-    expect(await sentAfter([])).toEqual(allRanges(16));
+    expect(await sentWith(64)).toEqual([{ allRanges: 16 }]);
+    expect(await sentWith(65)).toEqual(allRanges(16));
   });
 
   test('the one message of a service with few vaults looks at the keys of every range, also when one range fails', async () => {

@@ -12,10 +12,8 @@ import { sweepRange } from './sweepRange.ts';
 
 const sendsAtOnce = 32;
 const rangesAtOnce = 4;
-/** So many vaults are the work of one message. Each invocation costs a second, and a process that starts sends slowly. */
-const fewVaults = 64;
-/** Rows of bindings. Few vaults have fewer, as a rule. */
-const rowsAtOnce = 256;
+/** So many keys are the work of one message. Each invocation costs a second, and a process that starts sends slowly. */
+const fewKeys = 64;
 /** A handler may run for ten minutes, and the next sweep starts after one. */
 const workMs = 45_000;
 
@@ -40,16 +38,11 @@ export async function sweep(service: VaultWorkDeps): Promise<number> {
   return messages.length;
 }
 
-/** As the last passes have counted. A range without a complete pass can have any number. */
-async function hasFewVaults({ ranges, policy }: VaultWorkDeps): Promise<boolean> {
-  const of = policy.sweepRanges;
-  if (of === 1 || of > fewVaults) return false;
+/** One query of so many rows, for any number of vaults. */
+async function hasFewVaults({ vaults, policy }: VaultWorkDeps): Promise<boolean> {
+  if (policy.sweepRanges === 1) return false;
   try {
-    const first = (await ranges.read({ range: 0, of })).last;
-    // In a large service the states of all ranges are long, and the first one shows that.
-    if (first === undefined || first.vaults > fewVaults) return false;
-    const counts = (await ranges.all(of)).map(({ last }) => last?.vaults ?? Number.POSITIVE_INFINITY);
-    return counts.reduce((sum, count) => sum + count, 0) <= fewVaults;
+    return (await vaults.page(allVaults, fewKeys + 1)).next === undefined;
   } catch {
     // The workers of the ranges report tables that do not answer.
     return false;
@@ -67,7 +60,7 @@ export async function sweepRanges(work: SweepWork, service: VaultWorkDeps): Prom
 
 /** The ranges that hold a vault, did so at the last pass, or had no pass: an empty range of few vaults costs nothing. */
 async function occupied(of: number, { vaults, ranges }: VaultWorkDeps): Promise<RangeWork[]> {
-  const [page, states] = await Promise.all([vaults.page(allVaults, rowsAtOnce), ranges.all(of)]);
+  const [page, states] = await Promise.all([vaults.page(allVaults, fewKeys + 1), ranges.all(of)]);
   if (page.next !== undefined) return allRanges(of);
   return allRanges(of).filter((range, n) => {
     const { from, to } = rangeOf(range);

@@ -4,7 +4,6 @@
  * rings, and publishing announcements.
  */
 import type { StorageQueueHandler, TimerHandler } from '@azure/functions';
-import pLimit from 'p-limit';
 import * as z from 'zod';
 import { deleteOrphanedSecrets } from '../../core/ams/orphanedSecrets.ts';
 import { clearOperations, continueOperation } from '../../core/ams/runOperation.ts';
@@ -13,15 +12,13 @@ import { reportLateVerification, verifyAllChains } from '../../core/attestation/
 import { defined } from '../../core/base/defined.ts';
 import { maxAccountNameLength } from '../../core/base/names.ts';
 import { ringNames } from '../../core/base/vocabulary.ts';
-import { clearRange, divideAccounts, processAccounts } from '../../core/dailyPass.ts';
+import { beginDailyPass, clearRange, divideAccounts, processAccounts } from '../../core/dailyPass.ts';
 import { compareOwners } from '../../core/overview/compareIndex.ts';
 import { workOnPass } from '../../core/reseal/resealPass.ts';
 import { lookAtOperatorKeys } from '../../core/rings/maintainRings.ts';
 import { rekeySecrets } from '../../core/secrets/rekeySecrets.ts';
-import { allRanges } from '../../core/vaultWork/ranges.ts';
 import { inInvocation, keyward } from '../pipeline/service.ts';
 
-const sendsAtOnce = 32;
 const vaultId = z.string().regex(/^[0-9a-f]{32}$/);
 
 export const dailyMessage = z.union([
@@ -59,15 +56,12 @@ export const dailyMessage = z.union([
 export const startDailyPass: TimerHandler = (_timer, context) =>
   inInvocation(context, async () => {
     const service = await keyward();
-    const { dailyQueue, policy } = service;
+    const { dailyQueue } = service;
     await reportLateVerification(service);
-    await dailyQueue.send({ visit: 'accounts' });
+    await beginDailyPass(service);
     await dailyQueue.send({ visit: 'chains' });
     await dailyQueue.send({ visit: 'operations' });
     await dailyQueue.send({ visit: 'overview' });
-    await pLimit(sendsAtOnce).map(allRanges(policy.sweepRanges), (range) =>
-      dailyQueue.send({ visit: 'rows', ...range }),
-    );
   });
 
 export const dailyPass: StorageQueueHandler = (input, context) =>

@@ -3731,6 +3731,12 @@ export interface components {
          *         "oldestCheckAt": "2026-11-23T19:49:02.000Z"
          *       },
          *       "poisonedMessages": 0,
+         *       "dailyPass": {
+         *         "startedAt": "2026-11-23T19:30:00.000Z",
+         *         "messages": 5064,
+         *         "left": 2110,
+         *         "expectedEndAt": "2026-11-23T20:02:42.000Z"
+         *       },
          *       "announcements": {
          *         "waiting": 0,
          *         "isComplete": true
@@ -3772,6 +3778,14 @@ export interface components {
                 oldestCheckAt?: string;
             };
             poisonedMessages?: number;
+            dailyPass?: {
+                /** Format: date-time */
+                startedAt: string;
+                messages: number;
+                left: number;
+                /** Format: date-time */
+                expectedEndAt?: string;
+            };
             announcements?: {
                 waiting: number;
                 isComplete: boolean;
