@@ -263,10 +263,7 @@ describe('restoring', () => {
       /^backup\.json was edited/,
       async (folder) => {
         const path = join(folder, 'backup.json');
-        await writeFile(
-          path,
-          (await readFile(path, 'utf8')).replace('"savedAt": "2', '"savedAt": "3'),
-        );
+        await writeFile(path, (await readFile(path, 'utf8')).replace('"savedAt": "2', '"savedAt": "3'));
       },
     ],
     [
@@ -283,7 +280,7 @@ describe('restoring', () => {
   ];
 
   test.for(edits)(
-    'a restore of a backup with %s is refused with the place, and writes nothing',
+    'INV-13: a restore of a backup with %s is refused with the place, and writes nothing',
     async ([what, message, edit]) => {
       const folder = to(`edited-${what}`);
       await cp(to('again'), folder, { recursive: true });
