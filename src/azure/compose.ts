@@ -34,6 +34,7 @@ import type { CanaryKeys } from '../core/drill.ts';
 import { type HealthCheck, keyChecks } from '../core/health.ts';
 import { indexing } from '../core/overview/indexedStores.ts';
 import { createOverviewWriter } from '../core/overview/overviewWriter.ts';
+import { ownedAccounts } from '../core/overview/ownedAccounts.ts';
 import type { OperatorKeys } from '../core/rings/kek.ts';
 import { createRings } from '../core/rings/ringCache.ts';
 import type { Service } from '../core/service.ts';
@@ -41,16 +42,26 @@ import type { QueuedWork } from '../core/vaultWork/ports.ts';
 import { createLookRequests } from '../core/vaultWork/requestLook.ts';
 import { controlLook, systemAssigned, systemKeyFailure, withShortRingRead, withSystemWrapping } from './controlLook.ts';
 import type { Credentials } from './credentials.ts';
+import type { MetricExport } from './otlpMetrics.ts';
 import { wrapRsaOaep256 } from './rsaWrap.ts';
 import { identifierIn, isDevelopment, ownIdentitiesIn, readSettings, type Settings } from './settings.ts';
 import { checkSweepSchedule } from './sweepSchedule.ts';
 import type { RowAuthentication } from './tables.ts';
 
 export { SettingsError } from './settings.ts';
+export type { MetricExport };
 
 const random: Random = { bytes: (length) => bytesOf(randomBytes(length)), uuid: randomUUID };
 
 const pause = (ms: number): Promise<void> => sleep(ms);
+
+/** Undefined without a collector: the OpenTelemetry SDK is then not loaded. */
+export async function openMetricExport(
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<MetricExport | undefined> {
+  if (!environment.OTEL_EXPORTER_OTLP_METRICS_ENDPOINT) return undefined;
+  return (await import('./otlpMetrics.ts')).openMetricExport(environment.WEBSITE_SITE_NAME);
+}
 
 /** @param tableTransport carries the requests of the Table Storage client where they do not go over the network. */
 export async function compose(
@@ -112,6 +123,7 @@ export async function compose(
     processId: random.uuid().slice(0, 8),
     wrongSamples: lruCache<string>(10_000, { ttl: 3_600_000 }),
     ownIdentities: ownIdentitiesIn(settings),
+    ownedAccounts: (owner) => ownedAccounts(owner, { ...parts, overview }),
     canaryKeys,
     ...defined({ canaryKey: canaryKeyIn(settings) }),
     controlLook: (keyRef) => controlLook(keyRef, { ...parts, exchangesAtHome, lastWrapping }),

@@ -1,13 +1,15 @@
 /**
  * Once a day, page by page, a pass over everything finds what no other path would: an account whose bound row is
- * missing, so that no look covers it (raises an alarm and restores the row); one whose secrets are still under an older
- * key although no pass runs; and rows that accounts have left behind (deletes them). Pages of accounts and ranges of
- * vaults are messages of their own, so that any number of hosts does the pass, and none collects a whole table.
+ * missing, so that no look covers it, or whose name is missing in LIST (raises an alarm and restores the row); one whose
+ * secrets are still under an older key although no pass runs; and rows that accounts have left behind (deletes them).
+ * Pages of accounts and ranges of vaults are messages of their own, so that any number of hosts does the pass, and none
+ * collects a whole table.
  */
 
 import pLimit from 'p-limit';
 import { wrappedByOf } from './accounts/account.ts';
 import { finishDelete } from './accounts/deleteAccount.ts';
+import { restoreNames } from './accounts/leftNames.ts';
 import type { RekeyWork } from './accounts/ports.ts';
 import { requestRekey } from './accounts/requestRekey.ts';
 import type { OperationWork, OrphanedSecretsWork } from './ams/ports.ts';
@@ -33,6 +35,7 @@ export type DailyWork =
   | AccountsVisit
   | RowsVisit
   | { readonly visit: 'overview'; readonly after?: string }
+  | { readonly visit: 'names'; readonly after?: string }
   | RingWork
   | AnnouncementWork
   | OperationWork
@@ -69,14 +72,14 @@ export async function beginDailyPass({ dailyPass, dailyQueue, clock, policy }: D
  * next message continues, or undefined at the end.
  */
 export async function divideAccounts(after: string | undefined, service: ComparedDeps): Promise<string | undefined> {
-  const { clock, directory, dailyQueue, dailyPass } = service;
+  const { clock, dailyQueue, dailyPass } = service;
   const began = clock.now();
   const end = began + messageMs;
   const state = (await dailyPass.read()) ?? { startedAt: began, messages: 0, isDivided: false };
   let messages = 0;
   for (let from = after; ; ) {
-    const { names, next } = await directory.page(pageSize, from);
-    const until = names.at(-1);
+    const { names, next } = await accountsPage(from, service);
+    const until = next ?? names.at(-1);
     if (until !== undefined) {
       await dailyQueue.send({ visit: 'accounts', until, ...defined({ after: from }) });
       messages += 1;
@@ -89,25 +92,42 @@ export async function divideAccounts(after: string | undefined, service: Compare
   }
 }
 
+interface AccountsPage {
+  /** In order: names of the directory, and names that have a record. */
+  readonly names: readonly string[];
+  readonly isListed: ReadonlySet<string>;
+  readonly next: string | undefined;
+}
+
+async function accountsPage(after: string | undefined, service: ComparedDeps): Promise<AccountsPage> {
+  const listed = await service.directory.page(pageSize, after);
+  const stored = await service.accounts.names(pageSize, after);
+  // Both lists are complete up to here.
+  const ends = [listed.next, stored.length < pageSize ? undefined : stored.at(-1)].filter((end) => end !== undefined);
+  const [next] = ends.toSorted();
+  const names = [...new Set([...listed.names, ...stored])].filter((name) => next === undefined || name <= next);
+  return { names: names.toSorted(), isListed: new Set(listed.names), next };
+}
+
 /** At most one page of the accounts after a name, up to and with `until`; where to continue, or undefined at the end. */
 export async function processAccounts(
   after: string | undefined,
   service: ComparedDeps,
   until?: string,
 ): Promise<string | undefined> {
-  const { names, next } = await service.directory.page(pageSize, after);
+  const { names, isListed, next } = await accountsPage(after, service);
   const wanted = until === undefined ? names : names.filter((name) => name <= until);
-  const outages = await pLimit(accountsAtOnce).map(wanted, (name) => outageOf(name, service));
+  const outages = await pLimit(accountsAtOnce).map(wanted, (name) => outageOf(name, isListed.has(name), service));
   const outage = outages.find((error) => error !== undefined);
   // Without storage the pass cannot continue: the message is delivered again.
   if (outage !== undefined) throw outage;
-  return wanted.length < names.length || next === until ? undefined : next;
+  return next === undefined || (until !== undefined && next >= until) ? undefined : next;
 }
 
 /** Every account is processed before an outage is reported, because nothing may run on when the message has ended. */
-async function outageOf(name: string, service: ComparedDeps): Promise<Unavailable | undefined> {
+async function outageOf(name: string, isListed: boolean, service: ComparedDeps): Promise<Unavailable | undefined> {
   try {
-    await retryLostRaces(() => processAccount(name, service));
+    await retryLostRaces(() => processAccount(name, isListed, service));
   } catch (error) {
     if (error instanceof Unavailable && error.code === 'StorageUnavailable') return error;
     service.log.error('The daily pass skipped an account', { account: name, error: describeError(error) });
@@ -115,10 +135,12 @@ async function outageOf(name: string, service: ComparedDeps): Promise<Unavailabl
   return undefined;
 }
 
-async function processAccount(name: string, service: ComparedDeps): Promise<void> {
+async function processAccount(name: string, isListed: boolean, service: ComparedDeps): Promise<void> {
   const stored = await service.accounts.read(name);
   if (stored?.value.lifecycle === 'deleting') return finishDelete(name, service);
   if (stored === undefined) return;
+  if (await restoreNames(stored.value, isListed, service))
+    service.log.error('An account was not listed', { account: name });
   await compareAccount(stored.value, service);
   if (stored.value.olderAccountKeys !== undefined) await requestRekey(name, service);
   if (stored.value.place !== undefined) await service.dailyQueue.send({ visit: 'unnamed', account: name });

@@ -22,6 +22,7 @@ function bench() {
     readWatchWithSample: async () => ({}),
     createWatch: async () => undefined,
     damagedWatch: async () => undefined,
+    beginningWith: async () => [],
     saveWatch: async (saved: Stored<Watch>) => saved,
   };
   const reader = createWatchReader({ now: () => ms, monotonic: () => ms });

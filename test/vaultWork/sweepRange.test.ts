@@ -98,7 +98,7 @@ describe('a sweep', () => {
     expect(await looks(names)).toEqual([before, lab.clock.now()]);
   });
 
-  test('a sweep that cannot send its messages looks at the due keys in its own time, and logs it', async () => {
+  test('INV-5: a sweep that cannot send its messages looks at the due keys in its own time, and logs it', async () => {
     const { lab } = world;
     const names = await vaults(2);
     lab.clock.set(lab.clock.now() + 60 * seconds);
