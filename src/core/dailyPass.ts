@@ -167,14 +167,16 @@ export async function clearRange(
   let cleared = 0;
   for (let from = after; ; ) {
     const page = await vaults.page(rangeOf({ range, of }), vaultsAPage, from);
-    await pLimit(vaultsAtOnce).map(page.vaults, async ({ id }) => {
+    const counts = await pLimit(vaultsAtOnce).map(page.vaults, async ({ id }) => {
       try {
-        cleared += await clearRows(id, service);
+        return await clearRows(id, service);
       } catch (error) {
         // The next day finds the same rows.
         log.error('Work on a vault failed', { vault: id, error: describeError(error) });
+        return 0;
       }
     });
+    cleared += counts.reduce((sum, count) => sum + count, 0);
     if (page.next === undefined) return { cleared };
     if (clock.now() >= end) return { cleared, next: page.next };
     from = page.next;
