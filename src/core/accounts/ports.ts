@@ -2,6 +2,7 @@
 import type { AuditEntry } from '../audit/auditEntry.ts';
 import type { ArmPath } from '../base/armPath.ts';
 import type { Stored } from '../base/stored.ts';
+import type { EpochMs } from '../base/time.ts';
 import type { AccountRecord } from './account.ts';
 import type { SecretPage, SecretRef } from './secretRow.ts';
 
@@ -39,6 +40,26 @@ export interface Directory {
   page(limit: number, after?: string): Promise<{ names: string[]; next?: string }>;
   /** Of a subscription, or of one of its resource groups. */
   pageOf(list: ArmPathFilter, limit: number, after?: string): Promise<{ names: string[]; next?: string }>;
+}
+
+/** When Keyward purges a deleted account. The row is a hint: the record decides. */
+export interface ScheduledPurge {
+  /** Folded. */
+  readonly name: string;
+  readonly purgeAt: EpochMs;
+}
+
+export interface DuePurge extends ScheduledPurge {
+  /** When the row was read, by the tables' own clock. */
+  readonly readAt: EpochMs;
+}
+
+export interface PurgeSchedule {
+  /** Idempotent. */
+  put(purge: ScheduledPurge): Promise<void>;
+  /** Rows up to this time, the earliest first. */
+  due(until: EpochMs, limit: number, after?: string): Promise<{ rows: DuePurge[]; next?: string }>;
+  remove(purge: ScheduledPurge): Promise<void>;
 }
 
 /** A wake-up of the pass that brings an account's secrets under its newest key. The record says how far it has come. */
