@@ -13,6 +13,7 @@ import { parseAccountName } from '../base/names.ts';
 import { type AccountView, boundOf, etagOf, wrappedByOf } from './account.ts';
 import { deleteDamaged } from './deleteDamaged.ts';
 import type { AccountsDeps } from './deps.ts';
+import { removeLeftName } from './leftNames.ts';
 import { catchUp, catchUpDeleted } from './missingVerdictEntries.ts';
 import { hasProtectedData, scheduleDeletion } from './pendingDeletion.ts';
 import { findAccount } from './readAccount.ts';
@@ -56,7 +57,10 @@ async function deleted(
     const current = await findUnlessDamaged(folded, conditions, actor, service);
     if (current === 'damaged') return 'deleted';
     checkPreconditions(conditions, current && etagOf(current.record));
-    if (current === undefined) return 'absent';
+    if (current === undefined) {
+      await removeLeftName(folded, service);
+      return 'absent';
+    }
     if (await waits(current))
       return current.record.pendingDeletion === undefined ? scheduleDeletion(current, actor, service) : current;
     await shred(current, actor, service);
@@ -132,13 +136,14 @@ export async function finishDelete(folded: string, service: AccountsDeps): Promi
     // Under the ETag read before: a row that a new account of this name has written in the meantime stays.
     const listed = await listedAs(folded, place, service);
     await service.accounts.replaceWithTombstone({ ...stored, etag });
-    for (const { list, etag: asListed } of listed) await service.directory.remove(folded, asListed, list);
+    // That of the subscription first: the other one leads a DELETE after a crash to the name.
+    for (const { list, etag: asListed } of listed.reverse()) await service.directory.remove(folded, asListed, list);
   });
 }
 
 /** The account's rows in the directory: among all accounts, and among those of its subscription. */
 async function listedAs(folded: string, place: ArmPath | undefined, { directory }: Pick<AccountsDeps, 'directory'>) {
   const lists = place === undefined ? [undefined] : [undefined, place];
-  const rows = lists.map(async (list) => ({ list, etag: await directory.find(folded, list) }));
+  const rows = lists.map(async (list) => ({ list, etag: (await directory.find(folded, list))?.etag }));
   return (await Promise.all(rows)).flatMap(({ list, etag }) => (etag === undefined ? [] : [{ list, etag }]));
 }

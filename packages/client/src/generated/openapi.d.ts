@@ -2748,7 +2748,7 @@ export interface components {
                 versions: {
                     version: string;
                     /** @enum {string} */
-                    status: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable";
+                    status: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
                     /** Format: date-time */
                     since: string;
                     /** Format: date-time */
@@ -2979,6 +2979,7 @@ export interface components {
          *           "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media",
          *           "status": "Inaccessible",
          *           "since": "2026-11-23T19:49:00.000Z",
+         *           "lastCheckedAt": "2026-11-23T19:52:00.000Z",
          *           "cause": "KeyDisabled",
          *           "meaning": "The key version that wraps the account key is disabled.",
          *           "whoActs": "customer",
@@ -3039,6 +3040,11 @@ export interface components {
             status?: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
             /** Format: date-time */
             since?: string;
+            /**
+             * Format: date-time
+             * @description The last check of the key was at this time or later.
+             */
+            lastCheckedAt?: string;
             cause?: components["schemas"]["Cause"];
             meaning?: string;
             /**
@@ -3092,7 +3098,7 @@ export interface components {
             cause: {
                 [key: string]: number;
             };
-            /** @description untilLeaseEnd: accounts whose key is Suspect or Unreachable, also where no process can serve them. */
+            /** @description untilLeaseEnd: accounts whose key is Suspect, Unreachable or Unknown, also where no process can serve them. */
             served: {
                 [key: string]: number;
             };
@@ -3766,6 +3772,7 @@ export interface components {
          *         "Suspect": 0,
          *         "Inaccessible": 1,
          *         "Unreachable": 0,
+         *         "Unknown": 0,
          *         "isComplete": true,
          *         "countedAt": "2026-11-23T19:49:10.000Z",
          *         "oldestCheckAt": "2026-11-23T19:49:02.000Z"
@@ -3805,6 +3812,8 @@ export interface components {
                 Suspect: number;
                 Inaccessible: number;
                 Unreachable: number;
+                /** @description Keys that Keyward has not checked for too long. */
+                Unknown: number;
                 isComplete: boolean;
                 /** Format: date-time */
                 countedAt: string;
