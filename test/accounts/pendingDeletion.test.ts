@@ -234,7 +234,11 @@ test('the overview lists and counts an account whose deletion is pending apart f
   const seen = async (state?: 'PendingDeletion') => {
     const filter = { owner: 'counted', ...(state === undefined ? {} : { state }) };
     const { accounts, counts } = await listIndexedAccounts(filter, 100, undefined, lab.service);
-    return { names: accounts.map(({ account, state }) => `${account.name} ${state}`).sort(), counts };
+    const shown = Object.entries(counts ?? {}).filter(([name]) => !name.startsWith('part.'));
+    return {
+      names: accounts.map(({ account, state }) => `${account.name} ${state}`).sort(),
+      counts: Object.fromEntries(shown),
+    };
   };
   await erase('counted-1');
   expect(await seen()).toEqual({
