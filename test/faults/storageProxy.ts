@@ -6,8 +6,8 @@
 import { createServer, type IncomingMessage, request as requestTo, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { HttpClient } from '@azure/core-rest-pipeline';
-import { tableHttp } from '../../src/azure/storageClients.ts';
 import { createTableEmulator, tableEndpoint } from '../../packages/table-emulator/src/tableEmulator.ts';
+import { tableHttp } from '../../src/azure/storageClients.ts';
 import { ACCOUNT_KEY, ACCOUNT_NAME, type Azurite } from '../../src/local/azurite.ts';
 
 /** Azure Storage answers these to writes only (Table service and Queue service error codes). */
