@@ -1,28 +1,22 @@
 import { expect, test } from 'vitest';
 import { stateOf, verdictOn } from '../../src/core/accounts/account.ts';
-import { keyChecks } from '../../src/core/health.ts';
+import { statusOf } from '../../src/core/accounts/served.ts';
+import { countKeys, keyChecks } from '../../src/core/health.ts';
+import { countsBy } from '../../src/core/overview/counts.ts';
+import { listIndexedAccounts } from '../../src/core/overview/listAccounts.ts';
+import { listKeys } from '../../src/core/overview/listKeys.ts';
 import { lookNow } from '../../src/core/vaultWork/lookNow.ts';
 import { sweepIfOverdue, timedSweep } from '../../src/core/vaultWork/sweep.ts';
-import { sweepRange } from '../../src/core/vaultWork/sweepRange.ts';
-import { workOnVault } from '../../src/core/vaultWork/vaultWork.ts';
+import { startLab } from '../../src/local/lab/lab.ts';
+import { blindnesses, secondsUntilSeen } from '../../src/local/matrix/blindness.ts';
 import { damage } from '../../src/local/matrix/damage.ts';
-import { failure, useLab } from '../lab.ts';
+import { failure, keyPool, useLab } from '../lab.ts';
 
 const world = useLab();
 const second = 1_000;
 
 /** Time without the sweep's timer: messages are delivered as they become visible. */
-async function withoutTimer(ms: number): Promise<void> {
-  const { clock, queue, service } = world.lab;
-  const end = clock.now() + ms;
-  for (let at = queue.nextAt() ?? end + 1; at <= end; at = queue.nextAt() ?? end + 1) {
-    clock.set(Math.max(clock.now(), at));
-    await queue.deliver((message) =>
-      'range' in message ? sweepRange(message, service) : workOnVault(message, service),
-    );
-  }
-  clock.set(end);
-}
+const withoutTimer = (ms: number): Promise<void> => world.lab.advance(ms, 'withoutTimer');
 
 test('readiness fails within 180 s after the sweep timer stopped, and is well again after one sweep', async () => {
   const { lab } = world;
@@ -36,6 +30,55 @@ test('readiness fails within 180 s after the sweep timer stopped, and is well ag
   await timedSweep(lab.service);
   await withoutTimer(10 * second);
   expect(await ask()).toBeUndefined();
+});
+
+test('INV-2: when looks stop, each list and count shows the key as Unknown, and one sweep shows it as Accessible again', async () => {
+  const { lab } = world;
+  await lab.account('unseen', 'unseen', await lab.vaultWithKey('unseen'));
+  await lab.account('unseen-by-system', 'unseen');
+  const shown = async () => {
+    const keys = await listKeys({ owner: 'unseen' }, 10, undefined, lab.service);
+    const accounts = await listIndexedAccounts({ owner: 'unseen' }, 10, undefined, lab.service);
+    const { byStatus } = (await countKeys(lab.service)) ?? {};
+    return {
+      get: statusOf(await lab.view('unseen'), lab.service.policy),
+      keys: keys.keys.map(({ worst, versions }) => [worst.status, ...versions.map(({ verdict }) => verdict?.status)]),
+      accounts: accounts.accounts.map(({ key, served }) => [key?.status, served]),
+      counts: [keys.counts, accounts.counts].map((counts = {}) => [
+        countsBy('status', counts),
+        countsBy('served', counts),
+      ]),
+      // Keys of earlier tests too.
+      health: Object.entries(byStatus ?? {}).flatMap(([status, count]) => (count > 0 ? [status] : [])),
+    };
+  };
+  const well = {
+    get: 'Accessible',
+    keys: [['Accessible', 'Accessible']],
+    accounts: [
+      [undefined, 'yes'],
+      ['Accessible', 'yes'],
+    ],
+    counts: Array(2).fill([{ Accessible: 1 }, { yes: 2 }]),
+    health: ['Accessible'],
+  };
+  await timedSweep(lab.service);
+  await withoutTimer(10 * second);
+  expect(await shown()).toEqual(well);
+  await withoutTimer(400 * second);
+  expect(await shown()).toEqual({
+    get: 'Unknown',
+    keys: [['Unknown', 'Unknown']],
+    accounts: [
+      [undefined, 'yes'],
+      ['Unknown', 'no'],
+    ],
+    counts: Array(2).fill([{ Unknown: 1 }, { yes: 1, untilLeaseEnd: 1 }]),
+    health: ['Unknown'],
+  });
+  await timedSweep(lab.service);
+  await withoutTimer(10 * second);
+  expect(await shown()).toEqual(well);
 });
 
 test('of two processes that find the sweep overdue, one runs it; a revocation is then found without the timer', async () => {
@@ -98,5 +141,18 @@ test.each(['a read', 'an operator'] as const)(
       await withoutTimer(1 * second);
     }
     expect(verdictOn(await lab.view(name))?.status).toBe('Accessible');
+  },
+);
+
+test.each(Object.keys(blindnesses))(
+  'INV-5: a fault that could hide a revocation is reported, or has no effect, within 180 s (%s)',
+  async (what) => {
+    const lab = await startLab({ keyPool });
+    try {
+      const { [what]: blindness = expect.fail() } = blindnesses;
+      expect(await secondsUntilSeen(lab, blindness, 'blinded')).toBeLessThanOrEqual(180);
+    } finally {
+      await lab.stop();
+    }
   },
 );
