@@ -19,14 +19,14 @@ test('INV-1: a crash before any effect of a re-wrap leaves accounts that open, a
     const target = await rotateKey(vault, lab);
     // After the lease of the dead worker, and due for a version check.
     lab.clock.set(lab.clock.now() + 300 * seconds);
-    // A process that dies after an effect leaves the same rows as one that dies before the next effect.
-    const { service, hasDied } = await dyingAt(effect, 'before', lab);
+    const { service, hasDied } = await dyingAt(effect, lab);
     await workOnVault({ vault: vaultId(vault), requestedBy: 'sweep' }, service).catch(() => undefined);
-    for (const name of names) expect(await openedKey(name, lab), `${name} after effect ${effect}`).toBe(keys.get(name));
+    for (const name of names)
+      expect(await openedKey(name, lab), `${name} before effect ${effect}`).toBe(keys.get(name));
     if (!hasDied()) break;
     await lab.advance(180 * seconds);
     for (const name of names) {
-      expect(await versionOf(name, lab), `${name} after effect ${effect}`).toBe(target);
+      expect(await versionOf(name, lab), `${name} before effect ${effect}`).toBe(target);
       expect(await openedKey(name, lab)).toBe(keys.get(name));
     }
     expect(effect).toBeLessThan(80);
