@@ -89,7 +89,7 @@ const remedies: Readonly<Record<Cause, (words: Words, target: RemedyTarget) => s
       ? `Restore the grant on the operator's own vault first: the role "Key Vault Crypto Service Encryption User" must be among: az role assignment list --assignee ${principalOf(undefined, principalId)} --all -o table; then check the customer's grant.`
       : 'Check the managed identity of the Functions app, the application that it speaks for, and the health of Microsoft Entra ID; no customer need act.',
   UnknownResponse: () =>
-    'Find the Key Vault request id in the log line `Looked at a key`, and open an issue with status and inner code.',
+    'Find the Key Vault request id in the log line `Checked a key`, and open an issue with status and inner code.',
   TenantMismatch: ({ vault }) =>
     `Compare the tenant of the vault with the one in the account: az keyvault show ${vault} --query properties.tenantId -o tsv`,
   VaultHostNotAllowed: (_, target) => `Use an identifier of the form https://NAME${suffixOf(target)}/keys/KEY.`,
