@@ -6,6 +6,7 @@
 
 import type { Actor } from '../audit/auditEntry.ts';
 import type { Cause } from '../base/causes.ts';
+import type { ErrorCode } from '../base/errors.ts';
 import type { DenyingCause } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { WatchStatus } from '../base/vocabulary.ts';
@@ -84,12 +85,20 @@ export interface Expiry {
   readonly warning?: 'KeyNearExpiry' | 'KeyExpired';
 }
 
+/** An account that could not be re-wrapped, and why. */
+export interface RewrapFailure {
+  readonly account: string;
+  readonly code: ErrorCode;
+}
+
 export interface Rotation {
   readonly to: string;
   readonly since: EpochMs;
   readonly done: number;
   /** Accounts that could not be re-wrapped in the present pass. */
   readonly failed: number;
+  /** The first of these. Absent in rows of earlier releases. */
+  readonly failures?: readonly RewrapFailure[];
   /** The pass is complete. Failed accounts are tried again with the next version check. */
   readonly isWaiting: boolean;
 }

@@ -8,6 +8,7 @@ import { type Counts, countsBy } from '../../../core/overview/counts.ts';
 import type { IndexedKey } from '../../../core/overview/indexRows.ts';
 import type { ListedKey, ListedVersion } from '../../../core/overview/listKeys.ts';
 import { renderCause } from '../accounts/causeJson.ts';
+import { renderFailures } from '../keys/rewrapFailureJson.ts';
 
 const targetOf = ({ watch }: IndexedKey, version: string, location?: string): RemedyTarget => {
   const principalId = watch.calledAs?.principalId;
@@ -64,7 +65,14 @@ export function renderListedKey({ row, worst, versions, checkedAt, nextCheckAt }
     versions: versions.map(renderVersion),
     ...(rotation === undefined
       ? {}
-      : { rotation: { to: rotation.to, since: iso(rotation.since), failed: rotation.failed } }),
+      : {
+          rotation: {
+            to: rotation.to,
+            since: iso(rotation.since),
+            failed: rotation.failed,
+            ...renderFailures(rotation, targetOf(row, rotation.to)),
+          },
+        }),
     ...(newestUnread === undefined
       ? {}
       : { newestUnknown: { since: iso(newestUnread.since), cause: newestUnread.cause } }),
