@@ -120,7 +120,7 @@ const faults: Readonly<Record<string, Fault>> = {
   },
   'the timer stops, and a call runs the sweep': {
     rules: ['no-sweep', 'sweep-overdue'],
-    async play(replay) {
+    async play() {
       await account('r-timer');
       await timedSweep(world.lab.service);
       world.lab.clock.set(world.lab.clock.now() + 12 * minute);
@@ -129,7 +129,7 @@ const faults: Readonly<Record<string, Fault>> = {
   },
   'sweeps are three minutes apart': {
     rules: ['sweeps-slow'],
-    async play(replay) {
+    async play() {
       await timedSweep(world.lab.service);
       world.lab.clock.set(world.lab.clock.now() + 3 * minute);
       await timedSweep(world.lab.service);

@@ -43,6 +43,8 @@ export interface Verdict {
   readonly denials: Readonly<Partial<Record<DenyingCause, Denials>>>;
   /** The vault's own answer, when a failed control look showed that the fault is Keyward's. */
   readonly deniedAs?: Cause;
+  /** The address of Keyward that the vault's firewall refused. */
+  readonly clientAddress?: string;
 }
 
 /** A verdict that refused or restored accounts. It stays until every account's own chain has it. */
@@ -174,6 +176,8 @@ export interface Evidence {
   /** The call does not name its principal, so a denial can be that of a replaced identity (identityDenials.ts). */
   readonly isUnnamed?: true;
   readonly keyVaultRequestId?: string;
+  /** The address of the call, as a refusal of the vault's firewall names it. */
+  readonly clientAddress?: string;
 }
 
 export function accessibleVerdict(at: EpochMs): Verdict {

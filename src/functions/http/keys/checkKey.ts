@@ -1,4 +1,5 @@
 /** `POST /api/operator/looks`: checks a key now, by account or by key identifier, and returns the result. */
+import { defined } from '../../../core/base/defined.ts';
 import { iso } from '../../../core/base/time.ts';
 import { versionlessIdentifier } from '../../../core/customerKey/keyIdentifier.ts';
 import { type LookTarget, lookNow } from '../../../core/vaultWork/lookNow.ts';
@@ -13,10 +14,10 @@ export const lookNowRoute: RouteHandler = async ({ request, service }) => {
   return { status: 200, jsonBody: { value: (await lookNow(target, service)).map(renderWatch) } };
 };
 
-function renderWatch({ binding, versions, nextLookAt }: Watch) {
+function renderWatch({ binding, versions, nextLookAt, calledAs }: Watch) {
   return {
     key: versionlessIdentifier(binding),
-    identity: binding.identity,
+    identity: { ...binding.identity, ...calledAs },
     nextLookAt: iso(nextLookAt),
     versions: Object.entries(versions).map(([version, verdict]) => ({
       version,
@@ -30,6 +31,7 @@ function renderWatch({ binding, versions, nextLookAt }: Watch) {
             ...binding,
             version,
             isControlLookFailed: verdict.deniedAs !== undefined,
+            ...defined({ principalId: calledAs?.principalId, clientAddress: verdict.clientAddress }),
           })),
     })),
   };
