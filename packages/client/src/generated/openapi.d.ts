@@ -2714,7 +2714,7 @@ export interface components {
                 versions: {
                     version: string;
                     /** @enum {string} */
-                    status: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable";
+                    status: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
                     /** Format: date-time */
                     since: string;
                     /** Format: date-time */
@@ -2789,6 +2789,16 @@ export interface components {
                 done: number;
                 left: number;
                 failed: number;
+                /** @description The first accounts that could not be re-wrapped. */
+                failures?: {
+                    account: string;
+                    /** @enum {string} */
+                    code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+                    meaning: string;
+                    /** @enum {string} */
+                    whoActs: "customer" | "operator" | "caller" | "none";
+                    remedy: string;
+                }[];
                 /** @constant */
                 waiting?: true;
             }[];
@@ -2945,6 +2955,7 @@ export interface components {
          *           "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media",
          *           "status": "Inaccessible",
          *           "since": "2026-11-23T19:49:00.000Z",
+         *           "lastCheckedAt": "2026-11-23T19:52:00.000Z",
          *           "cause": "KeyDisabled",
          *           "meaning": "The key version that wraps the account key is disabled.",
          *           "whoActs": "customer",
@@ -3001,6 +3012,11 @@ export interface components {
             status?: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
             /** Format: date-time */
             since?: string;
+            /**
+             * Format: date-time
+             * @description The last check of the key was at this time or later.
+             */
+            lastCheckedAt?: string;
             cause?: components["schemas"]["Cause"];
             meaning?: string;
             /**
@@ -3054,7 +3070,7 @@ export interface components {
             cause: {
                 [key: string]: number;
             };
-            /** @description untilLeaseEnd: accounts whose key is Suspect or Unreachable, also where no process can serve them. */
+            /** @description untilLeaseEnd: accounts whose key is Suspect, Unreachable or Unknown, also where no process can serve them. */
             served: {
                 [key: string]: number;
             };
@@ -3170,6 +3186,16 @@ export interface components {
                 /** Format: date-time */
                 since: string;
                 failed: number;
+                /** @description The first accounts that could not be re-wrapped. */
+                failures?: {
+                    account: string;
+                    /** @enum {string} */
+                    code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+                    meaning: string;
+                    /** @enum {string} */
+                    whoActs: "customer" | "operator" | "caller" | "none";
+                    remedy: string;
+                }[];
             };
             newestUnknown?: {
                 /** Format: date-time */
@@ -3448,10 +3474,19 @@ export interface components {
             compared: number;
             /** @description The first broken link. */
             broken?: {
+                /** @description The name of the account, for the chain of one. */
+                account?: string;
                 sequence: number;
                 /** @enum {string} */
                 flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged";
                 meaning: string;
+                /**
+                 * @description Who must act. `none`: no action is needed.
+                 * @enum {string}
+                 */
+                whoActs: "customer" | "operator" | "none";
+                /** @description What to type, or to do. */
+                remedy: string;
             };
         };
         /**
@@ -3579,10 +3614,24 @@ export interface components {
                 /** @description The first of them. */
                 broken: {
                     chain: string;
+                    /**
+                     * @description https://{vault}/keys/{key}, with or without a version.
+                     * @example https://contoso-keys.vault.azure.net/keys/media
+                     */
+                    key?: string;
+                    /** @description The name of the account, for the chain of one. */
+                    account?: string;
                     sequence: number;
                     /** @enum {string} */
                     flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged";
                     meaning: string;
+                    /**
+                     * @description Who must act. `none`: no action is needed.
+                     * @enum {string}
+                     */
+                    whoActs: "customer" | "operator" | "none";
+                    /** @description What to type, or to do. */
+                    remedy: string;
                 }[];
             };
             /** @description The verification in progress. */
@@ -3591,6 +3640,28 @@ export interface components {
                 startedAt: string;
                 chains: number;
                 brokenCount: number;
+                /** @description The first of them. */
+                broken: {
+                    chain: string;
+                    /**
+                     * @description https://{vault}/keys/{key}, with or without a version.
+                     * @example https://contoso-keys.vault.azure.net/keys/media
+                     */
+                    key?: string;
+                    /** @description The name of the account, for the chain of one. */
+                    account?: string;
+                    sequence: number;
+                    /** @enum {string} */
+                    flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged";
+                    meaning: string;
+                    /**
+                     * @description Who must act. `none`: no action is needed.
+                     * @enum {string}
+                     */
+                    whoActs: "customer" | "operator" | "none";
+                    /** @description What to type, or to do. */
+                    remedy: string;
+                }[];
             };
         };
         /**
@@ -3726,6 +3797,7 @@ export interface components {
          *         "Suspect": 0,
          *         "Inaccessible": 1,
          *         "Unreachable": 0,
+         *         "Unknown": 0,
          *         "isComplete": true,
          *         "countedAt": "2026-11-23T19:49:10.000Z",
          *         "oldestCheckAt": "2026-11-23T19:49:02.000Z"
@@ -3765,6 +3837,8 @@ export interface components {
                 Suspect: number;
                 Inaccessible: number;
                 Unreachable: number;
+                /** @description Keys that Keyward has not checked for too long. */
+                Unknown: number;
                 isComplete: boolean;
                 /** Format: date-time */
                 countedAt: string;

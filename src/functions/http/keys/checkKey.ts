@@ -2,7 +2,9 @@
 import { defined } from '../../../core/base/defined.ts';
 import { iso } from '../../../core/base/time.ts';
 import { versionlessIdentifier } from '../../../core/customerKey/keyIdentifier.ts';
+import type { Service } from '../../../core/service.ts';
 import { type LookTarget, lookNow } from '../../../core/vaultWork/lookNow.ts';
+import { currentStatus } from '../../../core/watch/verdictTimes.ts';
 import type { Watch } from '../../../core/watch/watch.ts';
 import type { RouteHandler } from '../../pipeline/call.ts';
 import { parsed, readJson } from '../../pipeline/requestBody.ts';
@@ -11,17 +13,23 @@ import { accountOrKey } from './keyContract.ts';
 
 export const lookNowRoute: RouteHandler = async ({ request, service }) => {
   const target: LookTarget = parsed(accountOrKey, await readJson(request));
-  return { status: 200, jsonBody: { value: (await lookNow(target, service)).map(renderWatch) } };
+  return {
+    status: 200,
+    jsonBody: { value: (await lookNow(target, service)).map((watch) => renderWatch(watch, service)) },
+  };
 };
 
-function renderWatch({ binding, versions, nextLookAt, calledAs }: Watch) {
+function renderWatch(
+  { binding, versions, nextLookAt, calledAs }: Watch,
+  { clock, policy }: Pick<Service, 'clock' | 'policy'>,
+) {
   return {
     key: versionlessIdentifier(binding),
     identity: { ...binding.identity, ...calledAs },
     nextLookAt: iso(nextLookAt),
     versions: Object.entries(versions).map(([version, verdict]) => ({
       version,
-      status: verdict.status,
+      status: currentStatus(verdict, clock.now(), policy),
       since: iso(verdict.since),
       lookedAt: iso(verdict.evidenceAt),
       lastAccessibleAt: iso(verdict.lastAccessibleAt),
