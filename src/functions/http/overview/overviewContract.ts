@@ -19,7 +19,7 @@ import type { Contract } from '../../pipeline/route.ts';
 import { auditEntry } from '../audit/auditContract.ts';
 import { rewrapFailures } from '../keys/keyContract.ts';
 
-export const states = ['Enabled', 'CustomerKeyInaccessible'] as const;
+export const states = ['Enabled', 'CustomerKeyInaccessible', 'PendingDeletion'] as const;
 export const statuses = ['Accessible', 'Suspect', 'Inaccessible', 'Unreachable', 'Unknown'] as const;
 export const servedValues = ['yes', 'untilLeaseEnd', 'no'] as const;
 export const orders = ['newest', 'oldest'] as const;
@@ -91,7 +91,9 @@ const account = z
     location: z.string(),
     createdAt: time,
     state,
-    served,
+    deletedAt: time.optional(),
+    scheduledPurgeAt: time.optional(),
+    served: served.optional(),
     servedUntil: time.optional(),
     encryption: z.enum(['SystemKey', 'CustomerKey']),
     keyIdentifier: keyIdentifier.optional(),

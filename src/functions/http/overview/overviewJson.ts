@@ -8,6 +8,7 @@ import type { ListedAccount, ListedVerdict } from '../../../core/overview/accoun
 import { type Counts, countsBy } from '../../../core/overview/counts.ts';
 import type { IndexedKey } from '../../../core/overview/indexRows.ts';
 import type { ListedKey, ListedVersion } from '../../../core/overview/listKeys.ts';
+import { renderPending } from '../accounts/accountJson.ts';
 import { renderCause } from '../accounts/causeJson.ts';
 import { renderFailures } from '../keys/rewrapFailureJson.ts';
 
@@ -24,6 +25,7 @@ function renderFailure(row: IndexedKey, { cause, version, verdict }: ListedVerdi
 }
 
 export function renderListedAccount({ account, state, served, servedUntil, key }: ListedAccount) {
+  const { keyIdentifier } = account.key ?? account.pendingDeletion ?? {};
   return {
     name: account.name,
     accountId: account.instanceId,
@@ -31,10 +33,11 @@ export function renderListedAccount({ account, state, served, servedUntil, key }
     location: account.location,
     createdAt: iso(account.createdAt),
     state,
-    served,
+    ...renderPending(account.pendingDeletion),
+    ...(served === undefined ? {} : { served }),
     ...(servedUntil === undefined ? {} : { servedUntil: iso(servedUntil) }),
-    encryption: account.key === undefined ? 'SystemKey' : 'CustomerKey',
-    ...(account.key === undefined ? {} : { keyIdentifier: account.key.keyIdentifier }),
+    encryption: keyIdentifier === undefined ? 'SystemKey' : 'CustomerKey',
+    ...(keyIdentifier === undefined ? {} : { keyIdentifier }),
     ...(key === undefined
       ? {}
       : {
