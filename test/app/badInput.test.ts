@@ -62,6 +62,8 @@ const bodies: [title: string, body: unknown, target: string][] = [
     `${'{"a":'.repeat(9000)}"\\udbff"${'}'.repeat(9000)}`,
     'a.'.repeat(100),
   ],
+  ['a property twice', '{"location":"westeurope","tags":{},"location":"westus"}', 'location'],
+  ['a tag twice, once with an escape', '{"tags":{"a":"1","\\u0061":"2"}}', 'tags.a'],
   ['an unknown property', { colour: 'red' }, 'colour'],
   ['an unknown property of properties', { properties: { colour: 1 } }, 'properties.colour'],
   ['an unknown property of encryption', byKey({ colour: 1 }), 'properties.encryption.colour'],
