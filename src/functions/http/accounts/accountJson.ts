@@ -12,6 +12,7 @@ import {
   etagOf,
   leasePolicyOf,
   type OlderAccountKeys,
+  type PendingDeletion,
   stateOf,
   verdictOn,
 } from '../../../core/accounts/account.ts';
@@ -124,6 +125,8 @@ export const accountBody = z
         }),
         accountId: readOnly,
         state: readOnly,
+        deletedAt: readOnly,
+        scheduledPurgeAt: readOnly,
         provisioningState: readOnly,
       }),
     ),
@@ -245,6 +248,7 @@ export function renderAccount(view: AccountView, policy: Policy) {
       accountId: record.instanceId,
       owner: record.owner,
       state: stateOf(view),
+      ...renderPending(record.pendingDeletion),
       provisioningState: 'Succeeded',
       ...(record.place === undefined
         ? {}
@@ -257,6 +261,9 @@ export function renderAccount(view: AccountView, policy: Policy) {
     etag: representationTag(etagOf(record), encryption),
   };
 }
+
+export const renderPending = (pending: PendingDeletion | undefined) =>
+  pending === undefined ? {} : { deletedAt: iso(pending.deletedAt), scheduledPurgeAt: iso(pending.purgeAt) };
 
 /**
  * The ETag of the record and, after `~`, a part for the status of the account's key. A status changes without a write
