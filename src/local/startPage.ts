@@ -1,6 +1,7 @@
 /** The page that `npm start` prints: the addresses, the settings in force, and calls to paste into a shell. */
 import { readSettings } from '../azure/settings.ts';
-import { location } from './operator.ts';
+import { homeTenantId, location, operatorCredentials } from './operator.ts';
+import { mediaSubscriptionId } from './proxy/targets.ts';
 import type { Stack } from './stack.ts';
 
 export const vault = 'contoso-keys';
@@ -8,6 +9,31 @@ const keyIdentifier = `https://${vault}.vault.azure.net/keys/media`;
 
 /** One argument of a POSIX shell. */
 export const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
+
+/** The variables for a shell whose clients use this stack: proxy, certificate authority and sign-in. */
+function proxyLines({ proxy }: Stack): string {
+  if (proxy === undefined) return '';
+  const { clientId, secret } = operatorCredentials;
+  const values = {
+    HTTPS_PROXY: proxy.url,
+    NODE_EXTRA_CA_CERTS: proxy.caFile,
+    REQUESTS_CA_BUNDLE: proxy.caFile,
+    SSL_CERT_FILE: proxy.caFile,
+    CURL_CA_BUNDLE: proxy.caFile,
+    AZURE_TENANT_ID: homeTenantId,
+    AZURE_CLIENT_ID: clientId,
+    AZURE_CLIENT_SECRET: secret,
+    AZURE_SUBSCRIPTION_ID: mediaSubscriptionId,
+  };
+  return `In a shell with these lines, unmodified clients for Node, Python, Go and curl reach this stack and nothing else. Vaults,
+login.microsoftonline.com and the Media Services calls of management.azure.com have their public names:
+
+${Object.entries(values)
+  .map(([name, value]) => `export ${name}=${quoted(value)}`)
+  .join('\n')}
+
+`;
+}
 
 /** `credential` identifies the caller, as arguments of curl. */
 export function startPage(stack: Stack, credential: string, dir: string): string {
@@ -59,7 +85,7 @@ The customer recovers the key. The account becomes Enabled again automatically:
 ${customer('POST', '/media/recover')}
 ${api('GET', '')}
 
-All calls to the vaults and to the identities:
+${proxyLines(stack)}All calls to the vaults and to the identities:
 
 ${curl('GET', `${keyVaultUrl}/control`)}
 ${curl('GET', `${identity.url}/control`)}
