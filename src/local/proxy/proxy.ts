@@ -5,6 +5,7 @@
  */
 import {
   createServer,
+  type IncomingHttpHeaders,
   type IncomingMessage,
   type Server,
   type ServerResponse,
@@ -72,17 +73,24 @@ function forward(parts: Parts, request: IncomingMessage, response: ServerRespons
     response.writeHead(target.status, { 'content-type': 'application/json; charset=utf-8' });
     return void response.end(JSON.stringify(target.body));
   }
-  const headers = { ...request.headers, host, 'x-forwarded-proto': 'https', 'x-forwarded-host': host };
+  const forwarded = { host, 'x-forwarded-proto': 'https', 'x-forwarded-host': host };
+  const headers = { ...endToEnd(request.headers), ...forwarded };
   const upstream = sendRequest(target.forwardTo, { method: request.method ?? 'GET', headers });
   upstream.once('response', (answer) => {
     // The vault's name does not resolve. A client behind a real proxy sees its connection fail.
     if (answer.headers['x-emulator-network-error'] !== undefined) return void response.destroy();
-    response.writeHead(answer.statusCode ?? 502, answer.headers);
+    response.writeHead(answer.statusCode ?? 502, endToEnd(answer.headers));
     answer.pipe(response);
   });
   upstream.once('error', () => response.destroy());
   response.once('close', () => upstream.destroy());
   request.pipe(upstream);
+}
+
+/** Without the headers of the connection on one side, which do not hold for the other (RFC 9110, 7.6.1). */
+function endToEnd(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  const { connection: _connection, 'keep-alive': _keepAlive, ...others } = headers;
+  return others;
 }
 
 function listen(server: Server, port: number): Promise<void> {
