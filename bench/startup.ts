@@ -9,6 +9,7 @@ import { homeTenantId } from '../src/local/operator.ts';
 import type { Bench } from './report.ts';
 import type { Loaded } from './startup/load.ts';
 import { buildVariants } from './startup/variants.ts';
+import { median } from './timing.ts';
 
 const rounds = 4;
 
@@ -86,12 +87,5 @@ const settingsWith = (connectionString: string): NodeJS.ProcessEnv => ({
   KEYWARD_SWEEP_SCHEDULE: '0 * * * * *',
   KEYWARD_AUTH: 'functionKeys',
 });
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const [low = Number.NaN, high = Number.NaN] = [sorted[Math.ceil(sorted.length / 2) - 1], sorted[middle]];
-  return (low + high) / 2;
-}
 
 export default startup;

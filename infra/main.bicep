@@ -292,6 +292,10 @@ module operatorVault 'modules/vault.bicep' = {
       'system'
       'at-rest'
     ]
+    // `npm run backup` signs with it. The app has no role on it.
+    signingKeyNames: [
+      'backup'
+    ]
     isPrivate: isPrivate
     workspaceId: monitoring.outputs.workspaceId
   }

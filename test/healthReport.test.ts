@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { defined } from '../src/core/base/defined.ts';
 import { Unavailable } from '../src/core/base/errors.ts';
 import { defaultPolicy } from '../src/core/base/policy.ts';
-import type { WatchStatus } from '../src/core/base/vocabulary.ts';
+import type { ShownStatus, WatchStatus } from '../src/core/base/vocabulary.ts';
 import { countKeys, type HealthCheck, readiness, runHealthChecks } from '../src/core/health.ts';
 import type { RangeState } from '../src/core/vaultWork/ports.ts';
+import { noKeys } from '../src/core/vaultWork/sweepRange.ts';
 import { statusOfKey, type Verdict, type Watch } from '../src/core/watch/watch.ts';
 
 const monotonic = 0;
@@ -49,7 +50,7 @@ describe('a part', () => {
 });
 
 describe('readiness', () => {
-  const keys = { Accessible: 1, Suspect: 0, Inaccessible: 0, Unreachable: 0 };
+  const keys = { ...noKeys, Accessible: 1 };
   const ended = { beganAt: 4, endedAt: 5, vaults: 1, bindings: [], failed: 0, keys };
   const good = {
     clock,
@@ -103,30 +104,42 @@ describe('keys by their status', () => {
     expect(statusOfKey(watchOf(...versions))).toBe(status);
   });
 
-  const pass = (endedAt: number, keys: Partial<Record<WatchStatus, number>>, oldestLookAt?: number) => ({
+  const pass = (endedAt: number, keys: Partial<Record<ShownStatus, number>>, oldestLookAt?: number) => ({
     last: {
       beganAt: endedAt - 1,
       endedAt,
       vaults: 1,
       bindings: [],
       failed: 0,
-      keys: { Accessible: 0, Suspect: 0, Inaccessible: 0, Unreachable: 0, ...keys },
+      keys: { ...noKeys, ...keys },
       ...defined({ oldestLookAt }),
     },
   });
   const policy = { ...defaultPolicy, sweepRanges: 3 };
   const rangesOf = (...states: readonly RangeState[]) => ({
     policy,
+    clock: { now: () => 1_000, monotonic: () => 1_000 },
     ranges: { read: never, write: never, all: async () => [...states] },
   });
 
   it('keys are counted by what the last pass over each range has left, with the oldest look of all', async () => {
     const states = [pass(900, { Accessible: 2 }, 850), pass(700, { Suspect: 1, Accessible: 1 }, 690), pass(950, {})];
     expect(await countKeys(rangesOf(...states))).toEqual({
-      byStatus: { Accessible: 3, Suspect: 1, Inaccessible: 0, Unreachable: 0 },
+      byStatus: { Accessible: 3, Suspect: 1, Inaccessible: 0, Unreachable: 0, Unknown: 0 },
       isComplete: true,
       countedAt: 700,
       oldestLookAt: 690,
+    });
+  });
+
+  it('INV-2: keys of a range that no pass has counted for more than twice the longest time between looks are Unknown', async () => {
+    // docs/states-and-bounds.md: 70 s between two looks, and a sweep of 60 s.
+    const [current, late] = [
+      pass(-199_000, { Accessible: 2, Unknown: 1 }),
+      pass(-199_001, { Accessible: 4, Suspect: 1 }),
+    ];
+    expect(await countKeys(rangesOf(current, late))).toMatchObject({
+      byStatus: { Accessible: 2, Suspect: 0, Inaccessible: 0, Unreachable: 0, Unknown: 6 },
     });
   });
 

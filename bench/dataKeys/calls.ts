@@ -1,22 +1,22 @@
 /** Calls on data keys over HTTP, warm: a hundred keys beside one, calls to the vault, and a key status beside GET of the account. */
 import type { Bench } from '../report.ts';
-import { account, median, vault, withDataKeys } from './stack.ts';
+import { median, timed } from '../timing.ts';
+import { account, vault, withDataKeys } from './stack.ts';
 
 const rounds = 61;
 
 const calls: Bench = (report) =>
   withDataKeys(async ({ stack, api }) => {
-    const timed = async (method: string, path: string, body?: unknown): Promise<number> => {
-      const began = performance.now();
-      const { status } = await api(method, path, body);
-      if (status !== 200) throw new Error(`${method} ${path} answered ${status}.`);
-      return performance.now() - began;
-    };
+    const timeOf = (method: string, path: string, body?: unknown): Promise<number> =>
+      timed(async () => {
+        const { status } = await api(method, path, body);
+        if (status !== 200) throw new Error(`${method} ${path} answered ${status}.`);
+      });
     const vaultCalls = async (): Promise<number> =>
       (await stack.keyVault<{ requests: unknown[] }>('GET', `/requests?vault=${vault}`)).requests.length;
-    const generate = (count: number) => timed('POST', `/api/accounts/${account}/dataKeys/generate`, { count });
-    const status = () => timed('GET', `/api/accounts/${account}/keyStatus`);
-    const get = () => timed('GET', `/api/accounts/${account}`);
+    const generate = (count: number) => timeOf('POST', `/api/accounts/${account}/dataKeys/generate`, { count });
+    const status = () => timeOf('GET', `/api/accounts/${account}/keyStatus`);
+    const get = () => timeOf('GET', `/api/accounts/${account}`);
     for (let n = 0; n < 20; n++) for (const warm of [() => generate(1), () => generate(100), status, get]) await warm();
 
     report.progress('a hundred data keys beside one, and a key status beside GET of the account');

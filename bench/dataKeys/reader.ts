@@ -5,6 +5,9 @@ import { KeywardClient, KeywardRefusal } from '@keyward/client';
 const [endpoint = '', key = '', account = '', message = ''] = process.argv.slice(2);
 const client = new KeywardClient(endpoint, { key }, { deadlineSeconds: 5 });
 
+// The bench ended, or was ended.
+process.once('disconnect', () => process.exit());
+
 let lastAt = 0;
 let hasRead = false;
 for (;;) {

@@ -42,6 +42,3 @@ export async function withDataKeys(
     await stack.stop();
   }
 }
-
-export const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;

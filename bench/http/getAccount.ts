@@ -7,11 +7,11 @@ import { TableClient } from '@azure/data-tables';
 import type { Service } from '../../src/core/service.ts';
 import { startProcesses } from '../processes.ts';
 import type { Bench } from '../report.ts';
+import { median, timed } from '../timing.ts';
 import { keepAliveClient } from './client.ts';
 
 const warmUps = 300;
 const rounds = 1_000;
-const median = (values: number[]): number => values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
 const getAccount: Bench = async (report) => {
   const processes = await startProcesses();
@@ -57,12 +57,6 @@ async function bindingOf(name: string, { accounts }: Service): Promise<string> {
   if (stored?.value.lifecycle !== 'active' || stored.value.encryption.type !== 'CustomerKey')
     throw new Error(`${name} has no customer key.`);
   return stored.value.encryption.binding.id;
-}
-
-async function timed(work: () => Promise<unknown>): Promise<number> {
-  const began = performance.now();
-  await work();
-  return performance.now() - began;
 }
 
 export default getAccount;

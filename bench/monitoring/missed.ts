@@ -36,17 +36,12 @@ async function atVersionLimit(lab: Lab, progress: (text: string) => void): Promi
   return missed;
 }
 
-/** Each batch in its own laboratory: a search for lost keys reads every account there is. */
-const cellsAtOnce = 54;
-
 async function rowDamage(progress: (text: string) => void): Promise<number> {
   const cells = allCells();
   const missed: string[] = [];
-  for (let n = 0; n < cells.length; n += cellsAtOnce) {
-    missed.push(...(await inLab((lab) => missedWithDamage(lab, cells.slice(n, n + cellsAtOnce)))));
-    progress(`damaged rows: ${Math.min(n + cellsAtOnce, cells.length)} of ${cells.length} cells`);
-  }
   await inLab(async (lab) => {
+    missed.push(...(await missedWithDamage(lab, cells)));
+    progress(`damaged rows: ${cells.length} cells`);
     for (const how of Object.keys(damages)) missed.push(...(await missedWithSharedDamage(lab, how)));
   });
   for (const what of missed) progress(what);

@@ -7,6 +7,7 @@ import type { Service } from '../../src/core/service.ts';
 import { postNewVersionEvent, startProcesses } from '../processes.ts';
 import type { Bench } from '../report.ts';
 import { seedAccounts } from '../seed.ts';
+import { median } from '../timing.ts';
 
 const times = 20;
 const giveUpMs = 60_000;
@@ -33,9 +34,7 @@ const eventToRewrapped: Bench = async (report) => {
       seconds.push((performance.now() - began) / 1000);
       report.progress(`rotation: event ${n + 1} of ${times}: ${seconds.at(-1)?.toFixed(2)} s`);
     }
-    const sorted = seconds.toSorted((a, b) => a - b);
-    const median = ((sorted[times / 2 - 1] ?? 0) + (sorted[times / 2] ?? 0)) / 2;
-    report.figure('rotation.eventToRewrappedSeconds', median, 's', { atMost: 3 });
+    report.figure('rotation.eventToRewrappedSeconds', median(seconds), 's', { atMost: 3 });
   } finally {
     await processes.stop();
   }

@@ -14,6 +14,7 @@ import { location } from '../../src/local/operator.ts';
 import { type Stack, startStack } from '../../src/local/stack.ts';
 import type { Bench } from '../report.ts';
 import { keyPool } from '../seed.ts';
+import { median, timed } from '../timing.ts';
 
 const auditEntries = 50_000;
 const reveals = 100;
@@ -21,7 +22,6 @@ const contentKeys = 100;
 const rounds = 31;
 const vault = 'bench-secrets';
 const keyId = (n: number): string => `9d5d2b1e-6c1f-4f0a-8c53-${String(n).padStart(12, '0')}`;
-const median = (values: number[]): number => values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
 const calls: Bench = async (report) => {
   const stack = await startStack({ keyPool, timers: false, onLog: () => undefined });
@@ -111,12 +111,6 @@ async function expected(api: Caller, method: string, path: string, body?: unknow
   const answer = await api(method, path, body);
   if (answer.status >= 400) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
   return answer;
-}
-
-async function timed(work: () => Promise<unknown>): Promise<number> {
-  const began = performance.now();
-  await work();
-  return performance.now() - began;
 }
 
 export default calls;

@@ -8,6 +8,7 @@ import { protectSecret, revealSecret } from '../../src/core/accounts/secretLayer
 import { type Bytes, bytesOf } from '../../src/core/base/bytes.ts';
 import type { Cipher } from '../../src/core/crypto/accountKeyEnvelope.ts';
 import type { Bench } from '../report.ts';
+import { median } from '../timing.ts';
 
 const rounds = 31;
 const operationsARound = 2_000;
@@ -54,7 +55,7 @@ function ratioOf(ours: () => unknown, raw: () => unknown): number {
     const bare = rate(raw);
     return rate(ours) / bare;
   });
-  return ratios.sort((a, b) => a - b)[Math.floor(rounds / 2)] ?? 0;
+  return median(ratios);
 }
 
 const ciphers: Bench = async (report) => {

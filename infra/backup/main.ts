@@ -1,16 +1,22 @@
-/** `npm run backup`: docs/deploy.md, "Back up and restore". */
+/** `npm run backup`: docs/backup-and-restore.md. */
 import { parseArgs } from 'node:util';
 import { TableClient } from '@azure/data-tables';
-import { AzureCliCredential } from '@azure/identity';
+import { AzureCliCredential, ChainedTokenCredential, ManagedIdentityCredential } from '@azure/identity';
+import { throughEmulator } from '../../src/azure/emulators.ts';
+import { type BackupKey, createBackupKey } from './backupKey.ts';
 import { restore } from './restore.ts';
 import { BackupError, type Clients } from './rows.ts';
 import { save } from './save.ts';
 
-const usage = `Usage: npm run backup -- save <folder> --tables <table endpoint>
-       npm run backup -- restore <folder> --tables <table endpoint>
+const usage = `Usage: npm run backup -- save <folder> --tables <table endpoint> --key <key identifier>
+       npm run backup -- restore <folder> --tables <table endpoint> --key <key identifier>
 
-The table endpoint is https://<storage account>.table.core.windows.net; you are who is logged in to the Azure CLI.
+The table endpoint is https://<storage account>.table.core.windows.net. The key signs the backup: it is
+https://<vault>.vault.azure.net/keys/backup in the operator's vault. The command runs as the user of the Azure CLI, or as
+the managed identity of this machine.
 Without --tables the connection string in AZURE_STORAGE_CONNECTION_STRING is used.`;
+
+const credential = new ChainedTokenCredential(new AzureCliCredential(), new ManagedIdentityCredential());
 
 const verbs: Readonly<Record<string, typeof save>> = { save, restore };
 
@@ -21,19 +27,29 @@ function clientsFor(tables: string | undefined): Clients {
       throw new BackupError(
         `--tables is '${tables}', which is not an address. This command prints the address: az storage account show --name <storage account> --query primaryEndpoints.table -o tsv`,
       );
-    const credential = new AzureCliCredential();
     return (name) => new TableClient(tables, name, credential);
   }
   if (connection === undefined) throw new BackupError(usage);
   return (name) => TableClient.fromConnectionString(connection, name, { allowInsecureConnection: true });
 }
 
+function keyFor(identifier: string | undefined): BackupKey {
+  if (identifier === undefined) throw new BackupError(usage);
+  // Development only, as for the app.
+  const emulator = process.env.KEYWARD_KEY_VAULT_EMULATOR;
+  if (emulator === undefined) return createBackupKey(identifier, credential);
+  return createBackupKey(identifier, credential, throughEmulator(new URL(identifier).origin, emulator));
+}
+
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({ options: { tables: { type: 'string' } }, allowPositionals: true });
+  const { values, positionals } = parseArgs({
+    options: { tables: { type: 'string' }, key: { type: 'string' } },
+    allowPositionals: true,
+  });
   const [verb = '', folder, ...more] = positionals;
   const run = verbs[verb];
   if (run === undefined || folder === undefined || more.length > 0) throw new BackupError(usage);
-  await run(clientsFor(values.tables), folder, (line) => console.log(line));
+  await run(clientsFor(values.tables), folder, keyFor(values.key), (line) => console.log(line));
 }
 
 try {

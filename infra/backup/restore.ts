@@ -1,10 +1,11 @@
 /**
- * Restores a backup into empty tables. The app must not run. A second run continues: it leaves rows that equal the
+ * Restores a backup into empty tables, after it has verified the signature and every row. The app must not run. A second run continues: it leaves rows that equal the
  * saved ones. It never overwrites another row, and writes nothing while there is one.
  */
-import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RestError, type TableClient, type TableEntity, TableTransaction } from '@azure/data-tables';
+import type { BackupKey } from './backupKey.ts';
+import { type Manifest, readManifest, verifiedLines } from './manifest.ts';
 import {
   BackupError,
   type Clients,
@@ -15,9 +16,6 @@ import {
   type Partition,
   partitionsIn,
   type Say,
-  type Summary,
-  savedLines,
-  summaryIn,
   type TableName,
   tableNames,
 } from './rows.ts';
@@ -27,45 +25,35 @@ const partitionsAtOnce = 20;
 const rowsAtOnce = 100;
 const bytesAtOnce = 3 * 1024 * 1024;
 
-export async function restore(clients: Clients, folder: string, say: Say): Promise<void> {
-  const summary = await summaryOf(folder);
+export async function restore(clients: Clients, folder: string, key: BackupKey, say: Say): Promise<void> {
+  const manifest = await readManifest(folder, key);
+  say(`The backup of ${manifest.savedAt}, as the operator's key signed it.`);
   const there = new Map<TableName, ReadonlySet<string>>();
-  for (const table of tableNames) there.set(table, await savedBefore(table, clients(table), folder, summary));
+  for (const table of tableNames) there.set(table, await savedBefore(table, clients(table), folder, manifest));
   for (const table of tableNames) {
     const client = clients(table);
     await createTable(client);
     const back = counterOf(table, say);
     const isMissing = (line: string) => !there.get(table)?.has(hashOf(line));
-    for await (const group of inGroups(partitionsIn(savedLines(folder, table)), partitionsAtOnce)) {
+    for await (const group of inGroups(partitionsIn(verifiedLines(folder, table, manifest)), partitionsAtOnce)) {
       const missing = group.map((one) => ({ ...one, lines: one.lines.filter(isMissing) }));
       await Promise.all(missing.map((partition) => putBack(partition, client)));
       back.add(missing.reduce((sum, { lines }) => sum + lines.length, 0));
     }
-    say(`${table}: ${summary.rows[table]} rows, ${back.count} of them restored now`);
+    say(`${table}: ${manifest.tables[table].rows} rows, ${back.count} of them restored now`);
   }
   say('Done.');
 }
 
-async function summaryOf(folder: string): Promise<Summary> {
-  const text = await readFile(summaryIn(folder), 'utf8').catch(() => undefined);
-  if (text === undefined) throw new BackupError(`${folder} holds no complete backup: backup.json is missing.`);
-  return JSON.parse(text);
-}
-
-/** Hashes of the rows that exist already. @throws BackupError when one of them differs from the saved one */
-async function savedBefore(table: TableName, client: TableClient, folder: string, { rows }: Summary) {
+/**
+ * Hashes of the rows that exist already. @throws BackupError when one of them differs from the saved one, or the file is
+ * not the one that the backup saved
+ */
+async function savedBefore(table: TableName, client: TableClient, folder: string, manifest: Manifest) {
   const found = new Set<string>();
   for await (const line of linesOf(client)) found.add(hashOf(line));
   const others = new Set(found);
-  let count = 0;
-  for await (const line of savedLines(folder, table)) {
-    others.delete(hashOf(line));
-    count += 1;
-  }
-  if (count !== rows[table])
-    throw new BackupError(
-      `The file of ${table} has ${count} rows, but the backup saved ${rows[table]}. The file is damaged.`,
-    );
+  for await (const line of verifiedLines(folder, table, manifest)) others.delete(hashOf(line));
   if (others.size > 0)
     throw new BackupError(
       `${table} holds ${others.size} rows that differ from this backup, or are not in it. Nothing was written. Delete the tables, then restore.`,

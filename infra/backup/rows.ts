@@ -9,7 +9,7 @@ import { odata, RestError, type TableClient } from '@azure/data-tables';
 
 /**
  * In the order to copy and to restore. Without rings no account key decrypts. Rows that point to accounts are easier to
- * repair than accounts.
+ * repair than accounts. All tables of the app except `keywardoverview`, which the daily pass writes again.
  */
 export const tableNames = [
   'keywardrings',
@@ -20,6 +20,7 @@ export const tableNames = [
   'keywardclaims',
   'keywardservice',
   'keywardoutbox',
+  'keywardoperations',
 ] as const;
 export type TableName = (typeof tableNames)[number];
 
@@ -38,10 +39,6 @@ export interface Partition {
 }
 
 export const fileOf = (folder: string, table: TableName): string => join(folder, `${table}.jsonl`);
-/** Written last: a folder without it holds no complete backup. Rows by table. */
-export const summaryIn = (folder: string): string => join(folder, 'backup.json');
-export type Summary = { readonly savedAt: string; readonly rows: Readonly<Record<TableName, number>> };
-
 export const hashOf = (line: string): string => createHash('sha256').update(line).digest('base64');
 
 export const keysIn = (line: string): { partitionKey: string; rowKey: string } => JSON.parse(line);
@@ -116,8 +113,10 @@ export async function* inGroups<T>(items: AsyncIterable<T>, size: number): Async
   if (group.length > 0) yield group;
 }
 
+/** @throws BackupError when the file is missing */
 export async function* savedLines(folder: string, table: TableName): AsyncGenerator<string> {
-  const file = await open(fileOf(folder, table));
+  const file = await open(fileOf(folder, table)).catch(() => undefined);
+  if (file === undefined) throw new BackupError(`${folder} holds no complete backup: ${table}.jsonl is missing.`);
   try {
     for await (const line of file.readLines()) yield line;
   } finally {

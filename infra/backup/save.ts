@@ -3,11 +3,13 @@
  * is read until two readings are equal. Accounts need the rings of their time: the rings are copied first, must not be
  * in rotation, and must be equal at the end. A second run in the same folder does not copy complete tables again.
  */
-import { access, mkdir, open, rename, writeFile } from 'node:fs/promises';
+import { access, mkdir, open, rename } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TableClient } from '@azure/data-tables';
 import { ringNames } from '../../src/core/base/vocabulary.ts';
 import type { RingState } from '../../src/core/rings/ring.ts';
+import type { BackupKey } from './backupKey.ts';
+import { signatureIn, writeManifest } from './manifest.ts';
 import {
   all,
   BackupError,
@@ -21,9 +23,7 @@ import {
   partitionOf,
   partitionsIn,
   type Say,
-  type Summary,
   savedLines,
-  summaryIn,
   type TableName,
   tableNames,
 } from './rows.ts';
@@ -31,12 +31,12 @@ import {
 const partitionsAtOnce = 20;
 const readings = 10;
 
-export async function save(clients: Clients, folder: string, say: Say): Promise<void> {
+export async function save(clients: Clients, folder: string, key: BackupKey, say: Say): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  if (await isThere(summaryIn(folder))) throw new BackupError(`${folder} holds a backup already. Name another folder.`);
+  if (await isThere(signatureIn(folder)))
+    throw new BackupError(`${folder} holds a backup already. Name another folder.`);
   await ringsAtRest(linesOf(clients('keywardrings')));
-  const rows: Partial<Record<TableName, number>> = {};
-  for (const table of tableNames) rows[table] = await saveTable(table, clients(table), folder, say);
+  for (const table of tableNames) await saveTable(table, clients(table), folder, say);
   const [first, last] = await Promise.all([
     ringsAtRest(savedLines(folder, 'keywardrings')),
     ringsAtRest(linesOf(clients('keywardrings'))),
@@ -45,8 +45,7 @@ export async function save(clients: Clients, folder: string, say: Say): Promise<
     throw new BackupError(
       `The rings have changed since they were copied, by a new version of your keys or by a rotation. Start again in another folder, and delete ${folder}.`,
     );
-  const summary = { savedAt: new Date().toISOString(), rows } as Summary;
-  await writeFile(summaryIn(folder), `${JSON.stringify(summary, undefined, 2)}\n`, { mode: 0o600 });
+  await writeManifest(folder, key);
   say(`Done: ${folder}`);
 }
 
@@ -74,13 +73,13 @@ function stateIn(line: string): RingState {
   return JSON.parse(typeof data === 'string' ? data : data.value);
 }
 
-async function saveTable(table: TableName, client: TableClient, folder: string, say: Say): Promise<number> {
+async function saveTable(table: TableName, client: TableClient, folder: string, say: Say): Promise<void> {
   const path = fileOf(folder, table);
   if (await isThere(path)) {
     let count = 0;
     for await (const _ of savedLines(folder, table)) count += 1;
     say(`${table}: ${count} rows, copied before`);
-    return count;
+    return;
   }
   const file = await open(`${path}.part`, 'w', 0o600);
   const written = counterOf(table, say);
@@ -97,7 +96,6 @@ async function saveTable(table: TableName, client: TableClient, folder: string, 
   }
   await rename(`${path}.part`, path);
   say(`${table}: ${written.count} rows`);
-  return written.count;
 }
 
 /** The partition as it was at one moment: a page can end anywhere, and a writer can change a row between two pages. */

@@ -177,7 +177,7 @@ var alerts = [
     name: 'account-not-watched'
     section: 'operations.md#damaged-rows'
     severity: 1
-    query: 'AppTraces | where Message startswith "An account was not watched" or Message startswith "A lost watch was restored" or Message startswith "Keys are missing in the sweep"'
+    query: 'AppTraces | where Message startswith "An account was not watched" or Message startswith "A lost watch was restored" or Message startswith "Keys are missing in the sweep" or Message startswith "An account was not listed"'
     window: 'PT1H'
     operator: 'GreaterThan'
     threshold: 0

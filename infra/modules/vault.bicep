@@ -6,6 +6,8 @@ param location string
 param tags tagList
 param hsm bool
 param keyNames string[]
+@description('Keys that sign, and wrap nothing.')
+param signingKeyNames string[] = []
 @description('True: reached through a private endpoint only.')
 param isPrivate bool
 param workspaceId string
@@ -34,17 +36,14 @@ resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
 }
 
 resource keys 'Microsoft.KeyVault/vaults/keys@2026-02-01' = [
-  for keyName in keyNames: {
+  for keyName in concat(keyNames, signingKeyNames): {
     parent: vault
     name: keyName
     tags: tags
     properties: {
       kty: hsm ? 'RSA-HSM' : 'RSA'
       keySize: 3072
-      keyOps: [
-        'wrapKey'
-        'unwrapKey'
-      ]
+      keyOps: contains(signingKeyNames, keyName) ? ['sign', 'verify'] : ['wrapKey', 'unwrapKey']
       rotationPolicy: {
         attributes: {
           expiryTime: 'P2Y'

@@ -71,6 +71,12 @@ export function createAccountStore(open: OpenTable): AccountStore & AccountChain
       return next === undefined ? { tombstones } : { tombstones, next };
     },
 
+    async lastDeletedAt(name) {
+      const range = odata`PartitionKey eq ${fold(name)} and RowKey gt 'tombstone:' and RowKey lt 'tombstone;'`;
+      const rows = await table.queryKeys(range, Number.POSITIVE_INFINITY);
+      return rows.length === 0 ? undefined : Math.max(...rows.map(({ writtenAt }) => writtenAt));
+    },
+
     async names(limit, after = '') {
       const filter = odata`PartitionKey gt ${after} and RowKey eq 'record'`;
       return (await table.queryKeys(filter, limit)).map((row) => row.partitionKey);

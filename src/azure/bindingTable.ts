@@ -15,6 +15,9 @@ function accountIn(rowKey: string): BoundAccount | undefined {
   return { version, name, instanceId, follows: false };
 }
 
+/** Far more than the bindings whose ids begin alike. */
+const maxAlike = 16;
+
 export function createBindingStore(open: OpenTable): WatchStore & BoundAccountStore & BindingChainStore {
   const table = open('bindings');
   const watchKey = (bindingId: string) => ({ partitionKey: bindingId, rowKey: 'watch' });
@@ -31,6 +34,18 @@ export function createBindingStore(open: OpenTable): WatchStore & BoundAccountSt
     async damagedWatch(bindingId) {
       const row = await table.readIfAuthentic(watchKey(bindingId));
       return row?.value === undefined ? row?.etag : undefined;
+    },
+
+    async beginningWith(digits) {
+      const ids: string[] = [];
+      // One row of each partition. Ids are hexadecimal, so `g` is behind them.
+      for (let after = digits; ids.length < maxAlike; ) {
+        const [row] = await table.queryKeys(odata`PartitionKey gt ${after} and PartitionKey lt ${`${digits}g`}`, 1);
+        if (row === undefined) break;
+        after = row.partitionKey;
+        ids.push(after);
+      }
+      return ids;
     },
 
     async createWatch(watch, entries, damagedEtag) {

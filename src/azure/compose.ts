@@ -34,6 +34,7 @@ import type { CanaryKeys } from '../core/drill.ts';
 import { type HealthCheck, keyChecks } from '../core/health.ts';
 import { indexing } from '../core/overview/indexedStores.ts';
 import { createOverviewWriter } from '../core/overview/overviewWriter.ts';
+import { ownedAccounts } from '../core/overview/ownedAccounts.ts';
 import type { OperatorKeys } from '../core/rings/kek.ts';
 import { createRings } from '../core/rings/ringCache.ts';
 import type { Service } from '../core/service.ts';
@@ -112,6 +113,7 @@ export async function compose(
     processId: random.uuid().slice(0, 8),
     wrongSamples: lruCache<string>(10_000, { ttl: 3_600_000 }),
     ownIdentities: ownIdentitiesIn(settings),
+    ownedAccounts: (owner) => ownedAccounts(owner, { ...parts, overview }),
     canaryKeys,
     ...defined({ canaryKey: canaryKeyIn(settings) }),
     controlLook: (keyRef) => controlLook(keyRef, { ...parts, exchangesAtHome, lastWrapping }),

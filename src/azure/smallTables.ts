@@ -1,6 +1,6 @@
 /** The tables of small rows: vaults, directory, claims, the service's own chain, and the mark of the last sweep. */
 
-import type { Directory } from '../core/accounts/ports.ts';
+import type { Directory, DirectoryRow } from '../core/accounts/ports.ts';
 import type { ServiceAuditStore, ServiceHead } from '../core/audit/ports.ts';
 import { serviceChain } from '../core/audit/serviceAudit.ts';
 import type { ArmPath } from '../core/base/armPath.ts';
@@ -16,7 +16,7 @@ import type { IdentityDenials } from '../core/watch/identityDenials.ts';
 import type { IdentityDenialStore, VaultBindings, VaultBudgets, VaultDirectory } from '../core/watch/ports.ts';
 import type { Budget } from '../core/watch/vaultBudget.ts';
 import { auditPage, auditRow } from './auditRows.ts';
-import { type OpenTable, odata, plainRowOf, type RowKey, rowOf } from './tables.ts';
+import { type OpenTable, odata, plainRowOf, type ReadRow, type RowKey, rowOf } from './tables.ts';
 
 const everything = Number.POSITIVE_INFINITY;
 const rowsAPage = 1000;
@@ -111,17 +111,20 @@ export function createVaultStore(open: OpenTable): VaultDirectory & VaultBudgets
   };
 }
 
+const subscriptions = 'subscription:';
+
 export function createDirectory(open: OpenTable): Directory {
   const table = open('directory');
   const key = (name: string, place?: ArmPath) =>
     place === undefined
       ? { partitionKey: 'accounts', rowKey: fold(name) }
       : { partitionKey: subscription(place), rowKey: `${fold(place.resourceGroup)}:${fold(name)}` };
-  const subscription = ({ subscriptionId }: Pick<ArmPath, 'subscriptionId'>) => `subscription:${fold(subscriptionId)}`;
+  const subscription = ({ subscriptionId }: Pick<ArmPath, 'subscriptionId'>) =>
+    `${subscriptions}${fold(subscriptionId)}`;
 
   return {
     put: (name, place) => table.put(rowOf(key(name, place), {})),
-    find: (name, place) => table.readEtag(key(name, place)),
+    find: (name, place) => table.readKey(key(name, place)),
     async remove(name, etag, place) {
       await table.remove(key(name, place), etag);
     },
@@ -141,7 +144,29 @@ export function createDirectory(open: OpenTable): Directory {
       const next = rows.at(-1)?.rowKey;
       return rows.length < limit || next === undefined ? { names } : { names, next };
     },
+
+    async rows(limit, after) {
+      // A line break is in no key.
+      const [partition = '', row = ''] = after?.split('\n') ?? [];
+      const rest = odata`PartitionKey gt ${partition}`;
+      const filter =
+        after === undefined ? rest : `(${odata`PartitionKey eq ${partition} and RowKey gt ${row}`}) or ${rest}`;
+      const found = await table.queryKeys(filter, limit);
+      const last = found.at(-1);
+      const rows = found.flatMap((one) => directoryRowIn(one) ?? []);
+      if (found.length < limit || last === undefined) return { rows };
+      return { rows, next: `${last.partitionKey}\n${last.rowKey}` };
+    },
   };
+}
+
+/** Undefined: the row is not Keyward's. */
+function directoryRowIn({ partitionKey, rowKey, ...read }: ReadRow<undefined>): DirectoryRow | undefined {
+  if (partitionKey === 'accounts') return { ...read, name: rowKey };
+  const end = rowKey.indexOf(':');
+  if (!partitionKey.startsWith(subscriptions) || end < 0) return undefined;
+  const place = { subscriptionId: partitionKey.slice(subscriptions.length), resourceGroup: rowKey.slice(0, end) };
+  return { ...read, name: rowKey.slice(end + 1), place };
 }
 
 const groupRange = (group: string) => [`${fold(group)}:`, `${fold(group)};`] as const;

@@ -138,8 +138,13 @@ export class Table {
 
   /** The ETag of a row that is used by its key only, with any content. */
   async readEtag(key: RowKey): Promise<string | undefined> {
+    return (await this.readKey(key))?.etag;
+  }
+
+  /** A row that is used by its key only, with any content. */
+  async readKey(key: RowKey): Promise<ReadRow<undefined> | undefined> {
     const entity = await this.#entity(key);
-    return entity && etagOf(entity);
+    return entity && this.#rowIn(entity, undefined);
   }
 
   /** At most `limit` rows in key order that pass the filter. The value of a damaged row is undefined. */

@@ -1,11 +1,12 @@
 /**
  * Once a day, page by page, a pass over everything finds what no other path would: an account whose bound row is
- * missing, so that no look covers it (raises an alarm and restores the row); one whose secrets are still under an older
- * key although no pass runs; and rows that accounts have left behind (deletes them).
+ * missing, so that no look covers it, or whose name is missing in LIST (raises an alarm and restores the row); one whose
+ * secrets are still under an older key although no pass runs; and rows that accounts have left behind (deletes them).
  */
 
 import { wrappedByOf } from './accounts/account.ts';
 import { finishDelete } from './accounts/deleteAccount.ts';
+import { restoreNames } from './accounts/leftNames.ts';
 import type { RekeyWork } from './accounts/ports.ts';
 import { requestRekey } from './accounts/requestRekey.ts';
 import type { OperationWork, OrphanedSecretsWork } from './ams/ports.ts';
@@ -28,6 +29,7 @@ export type DailyWork =
   | AccountsVisit
   | { readonly visit: 'rows'; readonly vault: string }
   | { readonly visit: 'overview'; readonly after?: string }
+  | { readonly visit: 'names'; readonly after?: string }
   | RingWork
   | AnnouncementWork
   | OperationWork
@@ -45,10 +47,16 @@ const pageSize = 200;
 
 /** One page of accounts; where to continue, or undefined at the end. */
 export async function processAccounts(after: string | undefined, service: ComparedDeps): Promise<string | undefined> {
-  const { names, next } = await service.directory.page(pageSize, after);
+  const listed = await service.directory.page(pageSize, after);
+  const stored = await service.accounts.names(pageSize, after);
+  // Both lists are complete up to here.
+  const ends = [listed.next, stored.length < pageSize ? undefined : stored.at(-1)].filter((end) => end !== undefined);
+  const [next] = ends.toSorted();
+  const isListed = new Set(listed.names);
+  const names = new Set([...listed.names, ...stored].filter((name) => next === undefined || name <= next));
   for (const name of names) {
     try {
-      await retryLostRaces(() => processAccount(name, service));
+      await retryLostRaces(() => processAccount(name, isListed.has(name), service));
     } catch (error) {
       // Without storage the pass cannot continue: the message is retried.
       if (error instanceof Unavailable && error.code === 'StorageUnavailable') throw error;
@@ -58,10 +66,12 @@ export async function processAccounts(after: string | undefined, service: Compar
   return next;
 }
 
-async function processAccount(name: string, service: ComparedDeps): Promise<void> {
+async function processAccount(name: string, isListed: boolean, service: ComparedDeps): Promise<void> {
   const stored = await service.accounts.read(name);
   if (stored?.value.lifecycle === 'deleting') return finishDelete(name, service);
   if (stored === undefined) return;
+  if (await restoreNames(stored.value, isListed, service))
+    service.log.error('An account was not listed', { account: name });
   await compareAccount(stored.value, service);
   if (stored.value.olderAccountKeys !== undefined) await requestRekey(name, service);
   if (stored.value.place !== undefined) await service.dailyQueue.send({ visit: 'unnamed', account: name });

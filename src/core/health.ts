@@ -12,9 +12,11 @@ import type { BaseDeps } from './base/deps.ts';
 import { KeywardError } from './base/errors.ts';
 import { inTime } from './base/inTime.ts';
 import type { EpochMs } from './base/time.ts';
-import type { WatchStatus } from './base/vocabulary.ts';
+import type { ShownStatus } from './base/vocabulary.ts';
 import type { VaultWorkDeps } from './vaultWork/deps.ts';
 import type { SweepMark } from './vaultWork/ports.ts';
+import { noKeys } from './vaultWork/sweepRange.ts';
+import { isCurrentAsSwept } from './watch/verdictTimes.ts';
 
 /** Entries have been waiting for long to be published; some key, or every key, was not checked for long. */
 export type HealthFailure = Cause | 'AnnouncementsLate' | 'KeyChecksLate';
@@ -66,7 +68,7 @@ async function answerOf(part: HealthCheck): Promise<{ readonly cause: HealthFail
 }
 
 export interface KeyCounts {
-  readonly byStatus: Readonly<Record<WatchStatus, number>>;
+  readonly byStatus: Readonly<Record<ShownStatus, number>>;
   /** False: no pass over some range of vaults has come to its end yet. */
   readonly isComplete: boolean;
   /** The end of the oldest pass that is counted. */
@@ -75,19 +77,22 @@ export interface KeyCounts {
   readonly oldestLookAt?: EpochMs;
 }
 
-/** Of what each pass over a range has left: as old as a sweep, and as cheap to read for any number of keys. */
+/**
+ * Of what each pass over a range has left: as old as a sweep, and as cheap to read for any number of keys. The status of
+ * keys that no pass has counted for too long is Unknown.
+ */
 export async function countKeys({
   ranges,
   policy,
-}: Pick<VaultWorkDeps, 'ranges' | 'policy'>): Promise<KeyCounts | undefined> {
+  clock,
+}: Pick<HealthDeps, 'ranges' | 'policy' | 'clock'>): Promise<KeyCounts | undefined> {
   const passes = (await ranges.all(policy.sweepRanges)).flatMap(({ last }) => last ?? []);
   if (passes.length === 0) return undefined;
-  const byStatus = { Accessible: 0, Suspect: 0, Inaccessible: 0, Unreachable: 0 };
-  for (const { keys } of passes) {
-    byStatus.Accessible += keys.Accessible;
-    byStatus.Suspect += keys.Suspect;
-    byStatus.Inaccessible += keys.Inaccessible;
-    byStatus.Unreachable += keys.Unreachable;
+  const now = clock.now();
+  const byStatus: Record<ShownStatus, number> = { ...noKeys };
+  for (const { keys, endedAt } of passes) {
+    const isCurrent = isCurrentAsSwept(endedAt, now, policy);
+    for (const status of Object.keys(noKeys) as ShownStatus[]) byStatus[isCurrent ? status : 'Unknown'] += keys[status];
   }
   const looks = passes.flatMap(({ oldestLookAt }) => oldestLookAt ?? []);
   return {

@@ -27,6 +27,7 @@ const operatorIds = {
   clientId: '33333333-3333-4333-8333-333333333331',
   objectId: '33333333-3333-4333-8333-333333333332',
 };
+export const operatorPrincipalId = operatorIds.objectId;
 const auditorIds = {
   clientId: '44444444-4444-4444-8444-444444444441',
   objectId: '44444444-4444-4444-8444-444444444442',

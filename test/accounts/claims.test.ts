@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { boundOf } from '../../src/core/accounts/account.ts';
 import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
 import { patchAccount, putAccount } from '../../src/core/accounts/putAccount.ts';
+import { vaultIdOf } from '../../src/core/customerKey/binding.ts';
 import type { Service } from '../../src/core/service.ts';
 import { getClaim, releaseClaim } from '../../src/core/vaultWork/releaseClaim.ts';
 import { ownEntries } from '../../src/local/entries.ts';
@@ -97,6 +99,33 @@ describe('INV-10: the operator releases a claim', () => {
     expect(await releaseClaim(claim, operator, lab.service)).toMatchObject({ owner: 'contoso' });
   });
 });
+
+test.each([
+  ['row', 'the row under its vault'],
+  ['watch', 'its watch'],
+  ['both', 'its watch and its bound row'],
+  ['all', 'all three'],
+] as const)(
+  'INV-10: a claim is not released while an account is bound through it, also when the key has lost (%s) %s',
+  async (id, lost) => {
+    const { lab } = world;
+    const vault = `lost-${id}-kv`;
+    const { view } = await put(`lost-${id}`, 'contoso', await lab.vaultWithKey(vault));
+    const { encryption } = view.record;
+    if (encryption.type !== 'CustomerKey') expect.fail();
+    const { id: bindingId } = encryption.binding;
+    const [bindings, vaults] = [lab.table('bindings'), lab.table('vaults')];
+    if (lost === 'the row under its vault' || lost === 'all three')
+      await vaults.deleteEntity(vaultIdOf(encryption.binding.vaultHost), `binding:${bindingId}`);
+    if (lost !== 'the row under its vault') await bindings.deleteEntity(bindingId, 'watch');
+    if (lost === 'its watch and its bound row' || lost === 'all three') {
+      const { version, name, instanceId } = boundOf(view.record, encryption);
+      await bindings.deleteEntity(bindingId, `bound:${version}:${name}:${instanceId}`);
+    }
+    expect(await failure(release(vault))).toMatchObject({ code: 'Conflict', extras: { info: { accounts: 1 } } });
+    expect(await holder(vault)).toBe('contoso');
+  },
+);
 
 /** Runs `between` once, before the nth call that reads or changes claims or rows. */
 function interrupted(at: number, between: () => Promise<unknown>): { replace: Partial<Service>; steps: () => number } {

@@ -21,6 +21,7 @@ function bench() {
     },
     createWatch: async () => undefined,
     damagedWatch: async () => undefined,
+    beginningWith: async () => [],
     saveWatch: async (saved: Stored<Watch>) => saved,
   };
   const reader = createWatchReader({ now: () => ms, monotonic: () => ms });

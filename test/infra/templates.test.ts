@@ -80,7 +80,17 @@ describe("the operator's keys", () => {
     const read = ['KEYWARD_SYSTEM_KEY', 'KEYWARD_AT_REST_KEY', 'KEYWARD_RECOVERY_KEY'].map((name) =>
       settings[name]?.replace(/^https:\/\/(.+)\.vault\.azure\.net\/keys\/(.+)$/, '$1/$2'),
     );
-    expect(made).toEqual(read);
+    const signing = made.filter((name) => name.endsWith('/backup'));
+    expect(made.filter((name) => !signing.includes(name))).toEqual(read);
+  });
+
+  it('includes one that signs backups, wraps nothing, and is in no role of the app', () => {
+    const [key, ...others] = asShipped
+      .of('Microsoft.KeyVault/vaults/keys')
+      .filter(({ name }) => name.endsWith('/backup'));
+    expect([key?.properties.keyOps, others]).toEqual([['sign', 'verify'], []]);
+    const scopes = asShipped.of('Microsoft.Authorization/roleAssignments').map((role) => JSON.stringify(role));
+    expect(scopes.filter((scope) => scope.includes('/keys/backup') || scope.includes('/backup'))).toEqual([]);
   });
 
   it('can be keys that the operator names', () => {

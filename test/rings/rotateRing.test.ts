@@ -274,8 +274,8 @@ describe('a pass', () => {
   test('a pass processes an account that the directory has lost', async () => {
     const { lab } = world;
     await lab.account('unlisted', 'contoso');
-    const etag = await rings.service.directory.find('unlisted');
-    await rings.service.directory.remove('unlisted', etag ?? '');
+    const row = await rings.service.directory.find('unlisted');
+    await rings.service.directory.remove('unlisted', row?.etag ?? '');
     await rotateWhole('at-rest', rings);
     expect(await generationOf('unlisted')).toBe(await newestOf('at-rest'));
   });

@@ -1,6 +1,10 @@
 import { expect, test } from 'vitest';
 import { stateOf, verdictOn } from '../../src/core/accounts/account.ts';
-import { keyChecks } from '../../src/core/health.ts';
+import { statusOf } from '../../src/core/accounts/served.ts';
+import { countKeys, keyChecks } from '../../src/core/health.ts';
+import { countsBy } from '../../src/core/overview/counts.ts';
+import { listIndexedAccounts } from '../../src/core/overview/listAccounts.ts';
+import { listKeys } from '../../src/core/overview/listKeys.ts';
 import { lookNow } from '../../src/core/vaultWork/lookNow.ts';
 import { sweepIfOverdue, timedSweep } from '../../src/core/vaultWork/sweep.ts';
 import { sweepRange } from '../../src/core/vaultWork/sweepRange.ts';
@@ -36,6 +40,55 @@ test('readiness fails within 180 s after the sweep timer stopped, and is well ag
   await timedSweep(lab.service);
   await withoutTimer(10 * second);
   expect(await ask()).toBeUndefined();
+});
+
+test('INV-2: when looks stop, each list and count shows the key as Unknown, and one sweep shows it as Accessible again', async () => {
+  const { lab } = world;
+  await lab.account('unseen', 'unseen', await lab.vaultWithKey('unseen'));
+  await lab.account('unseen-by-system', 'unseen');
+  const shown = async () => {
+    const keys = await listKeys({ owner: 'unseen' }, 10, undefined, lab.service);
+    const accounts = await listIndexedAccounts({ owner: 'unseen' }, 10, undefined, lab.service);
+    const { byStatus } = (await countKeys(lab.service)) ?? {};
+    return {
+      get: statusOf(await lab.view('unseen'), lab.service.policy),
+      keys: keys.keys.map(({ worst, versions }) => [worst.status, ...versions.map(({ verdict }) => verdict?.status)]),
+      accounts: accounts.accounts.map(({ key, served }) => [key?.status, served]),
+      counts: [keys.counts, accounts.counts].map((counts = {}) => [
+        countsBy('status', counts),
+        countsBy('served', counts),
+      ]),
+      // Keys of earlier tests too.
+      health: Object.entries(byStatus ?? {}).flatMap(([status, count]) => (count > 0 ? [status] : [])),
+    };
+  };
+  const well = {
+    get: 'Accessible',
+    keys: [['Accessible', 'Accessible']],
+    accounts: [
+      [undefined, 'yes'],
+      ['Accessible', 'yes'],
+    ],
+    counts: Array(2).fill([{ Accessible: 1 }, { yes: 2 }]),
+    health: ['Accessible'],
+  };
+  await timedSweep(lab.service);
+  await withoutTimer(10 * second);
+  expect(await shown()).toEqual(well);
+  await withoutTimer(400 * second);
+  expect(await shown()).toEqual({
+    get: 'Unknown',
+    keys: [['Unknown', 'Unknown']],
+    accounts: [
+      [undefined, 'yes'],
+      ['Unknown', 'no'],
+    ],
+    counts: Array(2).fill([{ Unknown: 1 }, { yes: 1, untilLeaseEnd: 1 }]),
+    health: ['Unknown'],
+  });
+  await timedSweep(lab.service);
+  await withoutTimer(10 * second);
+  expect(await shown()).toEqual(well);
 });
 
 test('of two processes that find the sweep overdue, one runs it; a revocation is then found without the timer', async () => {

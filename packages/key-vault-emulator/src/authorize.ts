@@ -36,6 +36,7 @@ export const needs: Readonly<Record<Operation, Need>> = {
   unwrapkey: need('unwrapKey', `${keys}/unwrap/action`),
   encrypt: need('encrypt', `${keys}/encrypt/action`),
   decrypt: need('decrypt', `${keys}/decrypt/action`),
+  sign: need('sign', `${keys}/sign/action`),
 };
 
 /** The resource that a refusal names: the key, or the vault if the operation concerns no single key. */

@@ -6,7 +6,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { needs, resourceId } from './authorize.ts';
-import { isRsaAlgorithm } from './crypto.ts';
+import { isRsaAlgorithm, isSignatureAlgorithm } from './crypto.ts';
 import type { Caller, Refusal } from './errors.ts';
 import type { KeyVersion, Vault } from './model.ts';
 import {
@@ -22,6 +22,7 @@ import {
   keyExpired,
   keyNotFound,
   keyNotYetValid,
+  notEmulated,
   operationNotPermitted,
 } from './refusals.ts';
 import { isCrypto, type Operation } from './routes.ts';
@@ -108,6 +109,7 @@ const concernsLiveKey = new Set<Operation>([
   'unwrapkey',
   'encrypt',
   'decrypt',
+  'sign',
 ]);
 
 function keyIsMissing({ operation, key = '', version, found }: Facts): Refusal | undefined {
@@ -115,7 +117,13 @@ function keyIsMissing({ operation, key = '', version, found }: Facts): Refusal |
 }
 
 /** The names of the operations as key_ops and messages write them. */
-const operationNames = { wrapkey: 'wrapKey', unwrapkey: 'unwrapKey', encrypt: 'encrypt', decrypt: 'decrypt' } as const;
+const operationNames = {
+  wrapkey: 'wrapKey',
+  unwrapkey: 'unwrapKey',
+  encrypt: 'encrypt',
+  decrypt: 'decrypt',
+  sign: 'sign',
+} as const;
 
 function keyIsDisabled({ vault, operation, found }: Facts): Refusal | undefined {
   if (!isCrypto(operation) || found?.enabled !== false) return undefined;
@@ -124,7 +132,7 @@ function keyIsDisabled({ vault, operation, found }: Facts): Refusal | undefined 
 }
 
 function keyIsOutsideItsTime({ vault, operation, found, now }: Facts): Refusal | undefined {
-  if (operation !== 'wrapkey' && operation !== 'encrypt') return undefined;
+  if (operation !== 'wrapkey' && operation !== 'encrypt' && operation !== 'sign') return undefined;
   if (found?.nbf !== undefined && now < found.nbf) return keyNotYetValid(operationNames[operation]);
   if (found?.exp !== undefined && now >= found.exp) {
     return keyExpired(vault.answers.expiredInnerCode, operationNames[operation]);
@@ -140,6 +148,8 @@ function keyOpsForbid({ operation, found }: Facts): Refusal | undefined {
 
 function algorithmDoesNotFit({ operation, found, alg }: Facts): Refusal | undefined {
   if (!isCrypto(operation) || found === undefined) return undefined;
-  if (typeof alg !== 'string' || !isRsaAlgorithm(alg)) return invalidValue();
+  if (typeof alg !== 'string') return invalidValue();
+  if (operation === 'sign' && !isSignatureAlgorithm(alg)) return notEmulated(`signatures of the type ${alg}`);
+  if (operation !== 'sign' && !isRsaAlgorithm(alg)) return invalidValue();
   return found.kty.startsWith('RSA') ? undefined : badParameter('Key and algorithm are incompatible.');
 }

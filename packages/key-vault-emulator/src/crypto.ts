@@ -6,6 +6,7 @@ import {
   generateKeyPair,
   type KeyObject,
   privateDecrypt,
+  privateEncrypt,
   publicEncrypt,
 } from 'node:crypto';
 import { promisify } from 'node:util';
@@ -63,6 +64,25 @@ export function decrypt(key: KeyObject, alg: string, value: Buffer): Buffer | un
   } catch {
     return undefined;
   }
+}
+
+/** RFC 8017 9.2, note 1: what precedes the digest in a PKCS #1 signature. RFC 7518 3.3: the names. */
+const digestInfos: Readonly<Record<string, { readonly prefix: string; readonly length: number }>> = {
+  RS256: { prefix: '3031300d060960864801650304020105000420', length: 32 },
+  RS384: { prefix: '3041300d060960864801650304020205000430', length: 48 },
+  RS512: { prefix: '3051300d060960864801650304020305000440', length: 64 },
+};
+
+export function isSignatureAlgorithm(alg: string): boolean {
+  return Object.hasOwn(digestInfos, alg);
+}
+
+/** Undefined when the value is no digest of the algorithm. */
+export function sign(key: KeyObject, alg: string, digest: Buffer): Buffer | undefined {
+  const info = digestInfos[alg];
+  if (info === undefined || digest.byteLength !== info.length) return undefined;
+  const padding = constants.RSA_PKCS1_PADDING;
+  return privateEncrypt({ key, padding }, Buffer.concat([Buffer.from(info.prefix, 'hex'), digest]));
 }
 
 /** The public members of a JWK, as in a key bundle. */

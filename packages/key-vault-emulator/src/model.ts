@@ -43,6 +43,7 @@ export const permissions = [
   'unwrapKey',
   'encrypt',
   'decrypt',
+  'sign',
   'getDeleted',
   'getRotationPolicy',
   'setRotationPolicy',

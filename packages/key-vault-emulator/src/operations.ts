@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { deletedKeyBundle, keyBundle, keyId, keyUrl } from './bundles.ts';
 import { seconds } from './clock.ts';
-import { decrypt, encrypt, fromBase64url, fromJwk } from './crypto.ts';
+import { decrypt, encrypt, fromBase64url, fromJwk, sign } from './crypto.ts';
 import { Refused } from './errors.ts';
 import * as keys from './keys.ts';
 import { deletedItems, liveItems, page, versionItems } from './lists.ts';
@@ -135,7 +135,8 @@ export async function carryOut(world: World, vault: Vault, route: Route, body: u
     case 'wrapkey':
     case 'unwrapkey':
     case 'encrypt':
-    case 'decrypt': {
+    case 'decrypt':
+    case 'sign': {
       const { key, version } = existing(live(), route);
       return { status: 200, body: crypt(vault, key, version, route.operation, body) };
     }
@@ -163,6 +164,11 @@ function crypt(vault: Vault, key: Key, version: KeyVersion, operation: string, b
   const { alg, value } = parse(cryptoBody, body);
   const bytes = fromBase64url(value);
   if (bytes === undefined) throw new Refused(notBase64url('value'));
+  if (operation === 'sign') {
+    const signature = sign(version.privateKey, alg, bytes);
+    if (signature === undefined) throw new Refused(invalidValue());
+    return { kid: keyId(vault, key, version), value: signature.toString('base64url') };
+  }
   const forward = operation === 'wrapkey' || operation === 'encrypt';
   const result = forward ? encrypt(version.privateKey, alg, bytes) : decrypt(version.privateKey, alg, bytes);
   if (result === undefined) throw new Refused(forward ? invalidValue() : undecryptable(vault.answers.undecryptable));

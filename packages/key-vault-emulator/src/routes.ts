@@ -24,18 +24,19 @@ export const operations = [
   'unwrapkey',
   'encrypt',
   'decrypt',
+  'sign',
 ] as const;
 export type Operation = (typeof operations)[number];
 
-export type CryptoOperation = 'wrapkey' | 'unwrapkey' | 'encrypt' | 'decrypt';
+export type CryptoOperation = 'wrapkey' | 'unwrapkey' | 'encrypt' | 'decrypt' | 'sign';
 
 export type Route = { operation: Operation; key?: string; version?: string; query: URLSearchParams };
 
 export type NoRoute = { status: 404 | 405 | 501; code: string; message: string };
 
 const KEY_NAME = /^[0-9a-zA-Z-]{1,127}$/;
-const crypto = new Set(['wrapkey', 'unwrapkey', 'encrypt', 'decrypt']);
-const operationsLeftOut = new Set(['sign', 'verify', 'release', 'backup', 'attestation']);
+const crypto = new Set(['wrapkey', 'unwrapkey', 'encrypt', 'decrypt', 'sign']);
+const operationsLeftOut = new Set(['verify', 'release', 'backup', 'attestation']);
 /** Routes of a vault or Managed HSM beside keys: azure-rest-api-specs, specification/keyvault/data-plane. */
 const collectionsLeftOut = new Set([
   ...['secrets', 'deletedsecrets', 'certificates', 'deletedcertificates', 'storage', 'deletedstorage', 'rng'],

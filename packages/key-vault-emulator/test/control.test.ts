@@ -65,7 +65,7 @@ describe('the control API', () => {
     ['PUT', '/vaults/base/keys/k', { pem: 'not a key' }, 'pem: not a private key'],
     ['POST', '/faults', { action: 'explode' }, 'action: '],
     ['POST', '/faults', { action: 'status', status: 99 }, 'status: '],
-    ['POST', '/faults', { action: 'reset', operation: 'sign' }, 'operation: '],
+    ['POST', '/faults', { action: 'reset', operation: 'verify' }, 'operation: '],
     ['PUT', '/clock', {}, 'now: give now'],
     ['PUT', '/timings', { eventRetryMs: [] }, 'eventRetryMs: '],
     ['PUT', '/vaults/base/eventSubscriptions/s', { endpoint: 'ftp://x' }, 'endpoint: '],

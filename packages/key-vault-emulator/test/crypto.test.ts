@@ -1,4 +1,12 @@
-import { constants, createHash, createPublicKey, type JsonWebKey, publicEncrypt, randomBytes } from 'node:crypto';
+import {
+  constants,
+  createHash,
+  createPublicKey,
+  type JsonWebKey,
+  publicEncrypt,
+  randomBytes,
+  verify,
+} from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openStage, SERVICE, type Stage } from './helpers.ts';
 
@@ -91,6 +99,47 @@ describe('wrapping', () => {
     const kid = await stage.key(vault, 'cmk');
     const value = randomBytes(200).toString('base64url');
     expect((await stage.call(vault, 'POST', path(kid, 'wrapkey'), { alg: 'RSA-OAEP-256', value })).status).toBe(400);
+  });
+});
+
+describe('signing', () => {
+  const grant = (permissions: readonly string[]) =>
+    stage.control('PUT', `/vaults/${vault}/grants/${SERVICE}`, { permissions });
+  beforeEach(() => grant(['get', 'sign']));
+
+  it.each(['RS256', 'RS384', 'RS512'] as const)(
+    'a signature that the SDK requests with %s fits the public key',
+    async (alg) => {
+      const kid = await stage.key(vault, 'cmk');
+      const hash = alg.replace('RS', 'sha');
+      const data = Buffer.from('a text to sign');
+      const { result } = await stage.cryptography(kid).signData(alg, data);
+      const { json } = await stage.call(vault, 'GET', new URL(kid).pathname);
+      const key = createPublicKey({ key: json.key as JsonWebKey, format: 'jwk' });
+      expect(verify(hash, data, key, result)).toBe(true);
+      expect(verify(hash, Buffer.from('another text'), key, result)).toBe(false);
+    },
+  );
+
+  it.each([
+    [{ alg: 'RS256', value: 'AAAA' }, 400],
+    [{ alg: 'RSA-OAEP-256', value: 'AAAA' }, 501],
+    [{ alg: 'PS256', value: 'AAAA' }, 501],
+    [{ value: 'AAAA' }, 400],
+  ])('sign with the body %j is refused with %i', async (body, status) => {
+    const kid = await stage.key(vault, 'cmk');
+    expect((await stage.call(vault, 'POST', path(kid, 'sign'), body)).status).toBe(status);
+  });
+
+  it('a caller whose grant has no sign, and a key whose operations have none, get no signature', async () => {
+    const body = { alg: 'RS256', value: createHash('sha256').update('x').digest('base64url') };
+    const wrapping = await stage.key(vault, 'wrapping', { keyOps: ['wrapKey'] });
+    expect((await stage.call(vault, 'POST', path(wrapping, 'sign'), body)).json.error.innererror.code).toBe(
+      'KeyOperationForbidden',
+    );
+    const kid = await stage.key(vault, 'cmk');
+    await grant(['get', 'wrapKey']);
+    expect((await stage.call(vault, 'POST', path(kid, 'sign'), body)).status).toBe(403);
   });
 });
 

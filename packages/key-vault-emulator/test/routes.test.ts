@@ -28,6 +28,7 @@ describe('routes', () => {
     ['POST', '/keys/n//unwrapkey', 'unwrapkey', 'n', undefined],
     ['POST', '/keys/n/unwrapkey/', 'unwrapkey', 'n', undefined],
     ['POST', `/keys/n/${VERSION}/decrypt`, 'decrypt', 'n', VERSION],
+    ['POST', `/keys/n/${VERSION}/sign`, 'sign', 'n', VERSION],
   ])('the route %s %s is the operation %s', (method, target, operation, key, version) => {
     const route = parseRoute(method, `${target}?api%2Dversion=7.4`);
     expect(route).toMatchObject({ operation, ...(key ? { key } : {}), ...(version ? { version } : {}) });
@@ -39,7 +40,7 @@ describe('routes', () => {
     ['GET', '/keys/with_underscore', 404],
     ['POST', '/keys/n', 405],
     ['GET', '/keys/n/v/wrapkey', 405],
-    ['POST', '/keys/n/v/sign', 501],
+    ['POST', '/keys/n/v/verify', 501],
     ['POST', '/keys/n/v/release', 501],
     ['GET', '/keys/n/v/attestation', 501],
     ['POST', '/keys/n/backup', 501],

@@ -13,6 +13,7 @@ import { parseAccountName } from '../base/names.ts';
 import { type AccountView, boundOf, etagOf, wrappedByOf } from './account.ts';
 import { deleteDamaged } from './deleteDamaged.ts';
 import type { AccountsDeps } from './deps.ts';
+import { removeLeftName } from './leftNames.ts';
 import { catchUp, catchUpDeleted } from './missingVerdictEntries.ts';
 import { findAccount } from './readAccount.ts';
 import { checkPreconditions, type Preconditions, saveAccount, storedOf } from './writeAccount.ts';
@@ -29,7 +30,10 @@ export async function deleteAccount(
     const current = await findUnlessDamaged(folded, conditions, actor, service);
     if (current === 'damaged') return true;
     checkPreconditions(conditions, current && etagOf(current.record));
-    if (current === undefined) return false;
+    if (current === undefined) {
+      await removeLeftName(folded, service);
+      return false;
+    }
     const { record, facts: pending } = catchUp(current.record, current.watch);
     const { tags: _tags, kept: _kept, encryption, accountKeyGeneration: _, auditKeyUse: __, ...settings } = record;
     const { leaseSeconds: ___, wrappedAccountKey: _shredded, ...keys } = settings;
@@ -98,13 +102,14 @@ export async function finishDelete(folded: string, service: AccountsDeps): Promi
     // Under the ETag read before: a row that a new account of this name has written in the meantime stays.
     const listed = await listedAs(folded, place, service);
     await service.accounts.replaceWithTombstone({ ...stored, etag });
-    for (const { list, etag: asListed } of listed) await service.directory.remove(folded, asListed, list);
+    // That of the subscription first: the other one leads a DELETE after a crash to the name.
+    for (const { list, etag: asListed } of listed.reverse()) await service.directory.remove(folded, asListed, list);
   });
 }
 
 /** The account's rows in the directory: among all accounts, and among those of its subscription. */
 async function listedAs(folded: string, place: ArmPath | undefined, { directory }: Pick<AccountsDeps, 'directory'>) {
   const lists = place === undefined ? [undefined] : [undefined, place];
-  const rows = lists.map(async (list) => ({ list, etag: await directory.find(folded, list) }));
+  const rows = lists.map(async (list) => ({ list, etag: (await directory.find(folded, list))?.etag }));
   return (await Promise.all(rows)).flatMap(({ list, etag }) => (etag === undefined ? [] : [{ list, etag }]));
 }

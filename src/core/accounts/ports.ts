@@ -2,6 +2,7 @@
 import type { AuditEntry } from '../audit/auditEntry.ts';
 import type { ArmPath } from '../base/armPath.ts';
 import type { Stored } from '../base/stored.ts';
+import type { EpochMs } from '../base/time.ts';
 import type { AccountRecord } from './account.ts';
 import type { SecretPage, SecretRef } from './secretRow.ts';
 
@@ -21,6 +22,8 @@ export interface AccountStore {
   replaceWithTombstone(record: Stored<AccountRecord>): Promise<void>;
   /** Names of all records, in order, from the accounts table itself: an account that a list has lost is included. */
   names(limit: number, after?: string): Promise<string[]>;
+  /** When the last account of this name got its tombstone, by the clock of the tables. */
+  lastDeletedAt(name: string): Promise<EpochMs | undefined>;
 }
 
 export type ArmPathFilter = Pick<ArmPath, 'subscriptionId'> & Partial<ArmPath>;
@@ -32,13 +35,24 @@ export interface Directory {
    * and name.
    */
   put(name: string, place?: ArmPath): Promise<void>;
-  /** The row's ETag. */
-  find(name: string, place?: ArmPath): Promise<string | undefined>;
+  find(name: string, place?: ArmPath): Promise<Omit<DirectoryRow, 'name' | 'place'> | undefined>;
   /** Only while the ETag fits. */
   remove(name: string, etag: string, place?: ArmPath): Promise<void>;
   page(limit: number, after?: string): Promise<{ names: string[]; next?: string }>;
   /** Of a subscription, or of one of its resource groups. */
   pageOf(list: ArmPathFilter, limit: number, after?: string): Promise<{ names: string[]; next?: string }>;
+  /** All rows: of all accounts, and then of the accounts of each subscription. `after`: the `next` of the page before. */
+  rows(limit: number, after?: string): Promise<{ rows: DirectoryRow[]; next?: string }>;
+}
+
+export interface DirectoryRow {
+  readonly name: string;
+  /** Absent: the row is among all accounts. The path is folded. */
+  readonly place?: ArmPath;
+  readonly etag: string;
+  /** Both by the clock of the tables. */
+  readonly writtenAt: EpochMs;
+  readonly ageMs: number;
 }
 
 /** A wake-up of the pass that brings an account's secrets under its newest key. The record says how far it has come. */

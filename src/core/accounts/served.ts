@@ -4,7 +4,7 @@
  */
 import type { Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
-import type { WatchStatus } from '../base/vocabulary.ts';
+import type { ShownStatus } from '../base/vocabulary.ts';
 import { currentStatus, keyReleasedBy } from '../watch/verdictTimes.ts';
 import type { Verdict } from '../watch/watch.ts';
 import { type AccountView, leasePolicyOf, verdictOn } from './account.ts';
@@ -30,7 +30,7 @@ export function servedBy(verdict: Verdict, now: EpochMs, policy: Policy): Served
 }
 
 /** Of an account under a customer key. `Unknown` without a verdict, and where no look has renewed it. */
-export function statusOf(view: AccountView, policy: Policy): WatchStatus | 'Unknown' {
+export function statusOf(view: AccountView, policy: Policy): ShownStatus {
   const verdict = verdictOn(view);
   return verdict === undefined ? 'Unknown' : currentStatus(verdict, view.readAt ?? verdict.evidenceAt, policy);
 }

@@ -21,6 +21,9 @@ export type DataKeyOperation = (typeof dataKeyOperations)[number];
 
 export type WatchStatus = 'Accessible' | 'Suspect' | 'Inaccessible' | 'Unreachable';
 
+/** As answers and counts show it. `Unknown`: no look has renewed the verdict for too long. */
+export type ShownStatus = WatchStatus | 'Unknown';
+
 /** The possible flaws of a link of an audit chain; audit/chainCheck.ts explains each. */
 export type Flaw =
   | 'Missing'

@@ -7,16 +7,14 @@ import { servedBy } from '../accounts/served.ts';
 import type { Cause } from '../base/causes.ts';
 import type { Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
-import type { WatchStatus } from '../base/vocabulary.ts';
-import { currentForMs, currentStatus, keyReleasedBy } from '../watch/verdictTimes.ts';
+import type { ShownStatus } from '../base/vocabulary.ts';
+import { currentStatus, isCurrentAsSwept, keyReleasedBy } from '../watch/verdictTimes.ts';
 import type { Verdict } from '../watch/watch.ts';
 import { type IndexedAccount, type IndexedKey, worstVersion } from './indexRows.ts';
 
-export type ListedStatus = WatchStatus | 'Unknown';
-
 export interface ListedVerdict {
   readonly version: string;
-  readonly status: ListedStatus;
+  readonly status: ShownStatus;
   readonly cause?: Cause;
   readonly since: EpochMs;
   /** The verdict as of the last check that is known of. */
@@ -24,8 +22,6 @@ export interface ListedVerdict {
   /** The last check of the key was at this time or later. */
   readonly checkedAt: EpochMs;
 }
-
-const sweepMs = 60_000;
 
 export interface ListedAccount {
   readonly account: IndexedAccount;
@@ -49,8 +45,7 @@ export function listedVerdict(
   if (found === undefined) return undefined;
   const [name, stored] = found;
   const seenAt = Math.max(stored.evidenceAt, checkedAt ?? 0);
-  // The bound is as of the end of a sweep, and the next sweep may be about to end.
-  const evidenceAt = now - seenAt <= currentForMs(policy) + sweepMs ? Math.max(now, seenAt) : seenAt;
+  const evidenceAt = isCurrentAsSwept(seenAt, now, policy) ? now : seenAt;
   const verdict = {
     ...stored,
     evidenceAt,

@@ -8,6 +8,8 @@ import { allRanges, rangeOf } from '../vaultWork/ranges.ts';
 export interface CheckedRanges {
   /** Absent: no pass over the vault's range has ended. */
   of(vaultHost: string): EpochMs | undefined;
+  /** The oldest of the ranges that vaults with such an id can be in. */
+  ofPart(digits: string): EpochMs | undefined;
   /** Of all keys of the service. */
   readonly oldest?: EpochMs;
 }
@@ -17,6 +19,10 @@ export async function readCheckedRanges(ranges: RangeStore, { sweepRanges }: Pol
   const known = allRanges(sweepRanges).map((range, n) => ({ ...rangeOf(range), at: states[n]?.last?.oldestLookAt }));
   const times = known.flatMap(({ at }) => at ?? []);
   return {
+    ofPart(digits) {
+      const ofThis = known.filter(({ from, to }) => from < `${digits}g` && to > digits).flatMap(({ at }) => at ?? []);
+      return ofThis.length === 0 ? undefined : Math.min(...ofThis);
+    },
     of(vaultHost) {
       const id = vaultIdOf(vaultHost);
       return known.find(({ from, to }) => id >= from && id < to)?.at;

@@ -2,9 +2,18 @@
  * Counts of accounts and keys, for the service and for one owner. A count is a sum of contributions: of each key with its accounts, and
  * of each account under the system key. A change of a row changes the counts by the difference. Pure.
  */
+import type { Policy } from '../base/policy.ts';
+import type { EpochMs } from '../base/time.ts';
+import type { WatchStatus } from '../base/vocabulary.ts';
+import { vaultIdOf } from '../customerKey/binding.ts';
+import { isCurrentAsSwept } from '../watch/verdictTimes.ts';
+import type { CheckedRanges } from './checkedRanges.ts';
 import type { IndexedKey } from './indexRows.ts';
 
-/** By dotted name: `accounts`, `encryption.SystemKey`, `state.Enabled`, `status.Suspect`, `cause.KeyDisabled`, `keys.Accessible`. */
+/**
+ * By dotted name: `accounts`, `encryption.SystemKey`, `state.Enabled`, `status.Suspect`, `cause.KeyDisabled`, and
+ * `part.3f.Suspect`: the part of `status.Suspect` whose vaults' ids begin with these digits.
+ */
 export type Counts = Readonly<Record<string, number>>;
 
 export const noCounts: Counts = {};
@@ -29,6 +38,7 @@ export function ofKey(key: IndexedKey | undefined): Counts {
   const { watch, accounts, byVersion } = key;
   const parts = Object.entries(watch.versions);
   const [only] = parts;
+  const part = vaultIdOf(watch.binding.vaultHost).slice(0, partDigits);
   const verdicts = byVersion === undefined ? (only === undefined ? [] : [only]) : parts;
   return sum(
     { keys: 1, accounts, 'encryption.CustomerKey': accounts },
@@ -38,11 +48,31 @@ export function ofKey(key: IndexedKey | undefined): Counts {
         [`state.${status === 'Inaccessible' ? 'CustomerKeyInaccessible' : 'Enabled'}`]: count,
         [`status.${status}`]: count,
         [`served.${servedBy[status]}`]: count,
+        [`part.${part}.${status}`]: count,
         ...(cause === undefined ? {} : { [`cause.${cause}`]: count }),
       };
     }),
   );
 }
+
+/** A part is no larger than a range of the sweep, unless an operator sets more than 256 ranges. */
+const partDigits = 2;
+
+/** The counts, where a status that no sweep has renewed for too long is `Unknown`. No process renews a lease then. */
+export function currentCounts(counts: Counts, checked: CheckedRanges, now: EpochMs, policy: Policy): Counts {
+  const late = Object.entries(counts).flatMap(([name, count]) => {
+    const [kind, part = '', status] = name.split('.');
+    if (kind !== 'part') return [];
+    const at = checked.ofPart(part);
+    if (at === undefined || isCurrentAsSwept(at, now, policy)) return [];
+    const served = servedBy[status as WatchStatus];
+    return [{ [`status.${status}`]: -count, 'status.Unknown': count }, servedLater(served, count)];
+  });
+  return sum(counts, ...late);
+}
+
+const servedLater = (served: 'yes' | 'untilLeaseEnd' | 'no', count: number): Counts =>
+  served === 'yes' ? { 'served.yes': -count, 'served.untilLeaseEnd': count } : {};
 
 /** Names with a count of 0 are left out. */
 export function sum(...all: readonly Counts[]): Counts {

@@ -5,18 +5,19 @@
  */
 import type { Cause } from '../base/causes.ts';
 import { defined } from '../base/defined.ts';
+import type { ShownStatus } from '../base/vocabulary.ts';
 import type { KeyIdentifier } from '../customerKey/keyIdentifier.ts';
-import { type ListedAccount, type ListedStatus, listedAccount } from './accountState.ts';
+import { type ListedAccount, listedAccount } from './accountState.ts';
 import { type CallBudget, callBudget } from './budget.ts';
 import { readCheckedRanges } from './checkedRanges.ts';
-import { type Counts, ofKey, sum } from './counts.ts';
+import { type Counts, currentCounts, ofKey, sum } from './counts.ts';
 import type { OverviewDeps } from './deps.ts';
 import type { IndexedKey, IndexPosition } from './indexRows.ts';
 import { behindAll, type KeyStop, type ReadAccount, readAll, readStops } from './readIndex.ts';
 
 export interface AccountFilter {
   readonly state?: ListedAccount['state'];
-  readonly status?: ListedStatus;
+  readonly status?: ShownStatus;
   readonly cause?: Cause;
   readonly served?: ListedAccount['served'];
   readonly owner?: string;
@@ -75,7 +76,9 @@ export async function listIndexedAccounts(
   const budget = callBudget();
   const checked = await budget.spend(readCheckedRanges(tools.ranges, tools.policy));
   const stops = await stopsFor(filter, after, budget, tools);
-  const counts = after === undefined ? await countsFor(filter, stops, budget, tools) : undefined;
+  const { clock, policy } = tools;
+  const stored = after === undefined ? await countsFor(filter, stops, budget, tools) : undefined;
+  const counts = stored && currentCounts(stored, checked, clock.now(), policy);
   const select = ({ account, key, version }: ReadAccount) => {
     const listed = listedAccount(account, key, checked.of(hostOf(key)), tools.clock.now(), tools.policy, version);
     return passes(listed, filter) ? listed : undefined;

@@ -9,7 +9,7 @@ import { intervalSeconds } from '../watch/lookSchedule.ts';
 import { type ListedVerdict, listedVerdict } from './accountState.ts';
 import { type CallBudget, callBudget } from './budget.ts';
 import { readCheckedRanges } from './checkedRanges.ts';
-import type { Counts } from './counts.ts';
+import { type Counts, currentCounts } from './counts.ts';
 import type { OverviewDeps } from './deps.ts';
 import type { IndexedKey, IndexedWatch, IndexPosition } from './indexRows.ts';
 import { behindAll } from './readIndex.ts';
@@ -66,7 +66,8 @@ export async function listKeys(
   };
   const isAboutFailures = filter.cause !== undefined || !['Accessible', 'Unknown', undefined].includes(filter.status);
   const { keys, next } = await (isAboutFailures ? readMarked : readKeys)(filter, limit, after, budget, tools, select);
-  const known = after === undefined ? (counts?.value ?? {}) : undefined;
+  const { clock, policy } = tools;
+  const known = after === undefined ? currentCounts(counts?.value ?? {}, checked, clock.now(), policy) : undefined;
   return { keys, ...defined({ counts: known, checkedSince: checked.oldest, next }) };
 }
 

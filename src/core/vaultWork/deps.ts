@@ -5,7 +5,7 @@ import type { KeyVaultIdentity } from '../customerKey/binding.ts';
 import type { KeyRef, Principal } from '../customerKey/ports.ts';
 import type { RotationDeps } from '../rotation/deps.ts';
 import type { IdentityDenialStore } from '../watch/ports.ts';
-import type { AccountsVisit, QueuedWork, RangeStore, SweepMark } from './ports.ts';
+import type { AccountsVisit, OwnedAccount, QueuedWork, RangeStore, SweepMark } from './ports.ts';
 
 export interface VaultWorkDeps extends RotationDeps {
   readonly vaults: RotationDeps['vaults'] & WorkLock;
@@ -16,6 +16,8 @@ export interface VaultWorkDeps extends RotationDeps {
   readonly sweepMark: SweepMark;
   readonly ranges: RangeStore;
   readonly identityDenials: IdentityDenialStore;
+  /** All accounts of an owner that have a customer key: found also where rows of their vaults and keys are lost. */
+  readonly ownedAccounts: (owner: string) => AsyncIterable<OwnedAccount>;
   /** The managed identities of the app, as the settings name them. */
   readonly ownIdentities: readonly { readonly identity: KeyVaultIdentity; readonly principal?: Principal }[];
   /**

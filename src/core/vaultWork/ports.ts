@@ -1,6 +1,7 @@
 /** What the vaultWork capability needs from outside. */
 import type { EpochMs } from '../base/time.ts';
-import type { WatchStatus } from '../base/vocabulary.ts';
+import type { ShownStatus } from '../base/vocabulary.ts';
+import type { Binding } from '../customerKey/binding.ts';
 import type { VaultWork } from '../watch/ports.ts';
 import type { RangeWork } from './ranges.ts';
 
@@ -11,6 +12,13 @@ export type QueuedWork = VaultWork | RangeWork;
 export interface AccountsVisit {
   readonly visit: 'accounts';
   readonly after?: string;
+}
+
+/** An account under a customer key, as the overview lists it. */
+export interface OwnedAccount {
+  readonly name: string;
+  /** Absent: the overview has lost the row of the key. */
+  readonly binding?: Binding;
 }
 
 /** When the last sweep ended. It shows whether the timer runs. */
@@ -34,8 +42,8 @@ export interface RangePass {
   readonly bindings: readonly string[];
   /** Bindings whose work failed. */
   readonly failed: number;
-  /** Keys by status, each by the worst of its versions in use. */
-  readonly keys: Readonly<Record<WatchStatus, number>>;
+  /** Keys by status, each by the worst of its versions in use; Unknown: without a recent look, or its work failed. */
+  readonly keys: Readonly<Record<ShownStatus, number>>;
   /** The oldest last look of a key, after the pass. Absent when the range has no key. */
   readonly oldestLookAt?: EpochMs;
 }

@@ -7,12 +7,12 @@ import type { Actor } from '../audit/auditEntry.ts';
 import { recordForService } from '../audit/serviceAudit.ts';
 import { LostRace, Refusal, retryLostRaces } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
-import { vaultIdOf } from '../customerKey/binding.ts';
+import { type Binding, vaultIdOf } from '../customerKey/binding.ts';
 import { claimsOf } from '../customerKey/claims.ts';
 import type { Claim, ClaimKind } from '../customerKey/ports.ts';
 import { type BoundRow, boundAccounts, staleRowMs } from '../watch/boundAccounts.ts';
 import type { VaultWorkDeps } from './deps.ts';
-import { readIfWhole } from './restoreWatch.ts';
+import { openWatch, readIfWhole } from './restoreWatch.ts';
 
 export interface ClaimName {
   readonly kind: ClaimKind;
@@ -30,7 +30,8 @@ export function releaseClaim(name: ClaimName, actor: Actor, service: VaultWorkDe
     const marked = await service.claims.mark(await found(name, service), true);
     if (marked === undefined) throw new LostRace();
     // A re-wrap moves from row to row, and can pass the reader. So a read that finds no account is repeated.
-    const bound = (await boundThrough(name, service)) ?? (await boundThrough(name, service));
+    const { owner: holder } = marked.value;
+    const bound = (await boundThrough(name, holder, service)) ?? (await boundThrough(name, holder, service));
     if (bound !== undefined) {
       await service.claims.mark(marked, false);
       throw inUse(bound);
@@ -64,20 +65,46 @@ function inUse({ count, first }: BoundThrough): Refusal {
 /** The count stops here, because the number only shows whether there are few or many. */
 const maxCounted = 100;
 
-async function boundThrough(name: ClaimName, service: VaultWorkDeps): Promise<BoundThrough | undefined> {
+async function boundThrough(
+  claim: ClaimName,
+  owner: string,
+  service: VaultWorkDeps,
+): Promise<BoundThrough | undefined> {
   const names = new Set<string>();
-  for await (const vault of vaultsOf(name, service)) {
-    for (const id of await service.vaults.bindings(vault)) {
-      const watch = await service.bindings.readWatch(id);
-      if (watch === undefined || !isThrough(claimsOf(watch.value.binding, service.homeTenantId), name)) continue;
-      for await (const row of boundAccounts(id, {}, service)) {
-        if (await mayStand(row, id, service)) names.add(row.value.name);
-        if (names.size >= maxCounted) break;
-      }
+  for (const found of [ofBindings(claim, service), ofOverview(claim, owner, service)]) {
+    for await (const name of found) {
+      names.add(name);
+      if (names.size >= maxCounted) break;
     }
   }
   const [first] = names;
   return first === undefined ? undefined : { count: names.size, first };
+}
+
+/** By the rows of vaults and bindings, which also have the accounts that are being bound. */
+async function* ofBindings(claim: ClaimName, service: VaultWorkDeps): AsyncGenerator<string> {
+  for await (const vault of vaultsOf(claim, service)) {
+    for (const id of await service.vaults.bindings(vault)) {
+      const watch = await openWatch(id, service);
+      if (watch === undefined || !isThrough(claimsOf(watch.value.binding, service.homeTenantId), claim)) continue;
+      for await (const row of boundAccounts(id, {}, service))
+        if (await mayStand(row, id, service)) yield row.value.name;
+    }
+  }
+}
+
+/** A row of a vault or a binding can be lost: the overview has the owner's accounts too, and their records decide. */
+async function* ofOverview(claim: ClaimName, owner: string, service: VaultWorkDeps): AsyncGenerator<string> {
+  const isOf = (binding: Binding) => isThrough(claimsOf(binding, service.homeTenantId), claim);
+  for await (const { name, binding } of service.ownedAccounts(owner)) {
+    if (binding !== undefined && !isOf(binding)) continue;
+    const stored = await readIfWhole(name, service);
+    if (stored === 'damaged') yield name;
+    else if (stored?.value.lifecycle === 'active') {
+      const { encryption } = stored.value;
+      if (encryption.type === 'CustomerKey' && isOf(encryption.binding)) yield name;
+    }
+  }
 }
 
 async function* vaultsOf({ kind, value }: ClaimName, { vaults }: VaultWorkDeps): AsyncGenerator<string> {

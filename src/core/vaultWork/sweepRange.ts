@@ -8,11 +8,12 @@ import { defined } from '../base/defined.ts';
 import { describeError } from '../base/errors.ts';
 import { measure } from '../base/metrics.ts';
 import type { EpochMs } from '../base/time.ts';
-import type { WatchStatus } from '../base/vocabulary.ts';
+import type { ShownStatus } from '../base/vocabulary.ts';
 import type { WorkTicket } from '../base/workLock.ts';
 import type { VaultBindings, VaultPage } from '../watch/ports.ts';
-import { statusOfKey } from '../watch/watch.ts';
+import { currentStatusOfKey } from '../watch/verdictTimes.ts';
 import type { VaultWorkDeps } from './deps.ts';
+import { restoreLost } from './lostBindings.ts';
 import type { RangePass, RangeState } from './ports.ts';
 import { type RangeWork, rangeOf } from './ranges.ts';
 import { type SweptVault, sweepVault } from './sweepVault.ts';
@@ -67,12 +68,14 @@ export async function sweepRange(work: RangeWork, tools: VaultWorkDeps): Promise
   if (!isOver && held !== undefined) await queue.send(work);
 }
 
+export const noKeys: RangePass['keys'] = { Accessible: 0, Suspect: 0, Inaccessible: 0, Unreachable: 0, Unknown: 0 };
+
 const newPass = (beganAt: EpochMs): RangePass => ({
   beganAt,
   vaults: 0,
   bindings: [],
   failed: 0,
-  keys: { Accessible: 0, Suspect: 0, Inaccessible: 0, Unreachable: 0 },
+  keys: noKeys,
 });
 
 /** Returns whether the pass is complete. */
@@ -82,7 +85,7 @@ async function sweepFrom(began: RangePass, worker: RangeWorker, first?: VaultPag
   for (let known = first; ; known = undefined) {
     const page = known ?? (await service.vaults.page(rangeOf(work), rowsAPage, pass.after));
     const swept = await sweepPage(page.vaults, worker);
-    pass = swept.reduce((before, vault) => withVault(before, vault, last), pass);
+    pass = swept.reduce((before, vault) => withVault(before, vault, worker), pass);
     if (worker.ticket === undefined) return false;
     const isWhole = swept.length === page.vaults.length;
     if (isWhole && page.next === undefined) break;
@@ -97,16 +100,10 @@ async function endPass({ after: _over, ...pass }: RangePass, { work, service, la
   const endedAt = service.clock.now();
   const found = new Set(pass.bindings);
   const lost = last?.bindings.filter((binding) => !found.has(binding)) ?? [];
-  if (lost.length > 0) await searchLost(lost.length, service);
+  if (lost.length > 0) await restoreLost(lost, service);
   await service.ranges.write(work, { last: { ...pass, endedAt } });
   measure(service.log, 'keyward.ranges.ms', endedAt - pass.beganAt, {});
   if (pass.oldestLookAt !== undefined) measure(service.log, 'keyward.looks.oldest.ms', endedAt - pass.oldestLookAt, {});
-}
-
-/** The rows by which sweeps find bindings are lost. The records of the accounts name the bindings. */
-async function searchLost(count: number, { log, dailyQueue }: VaultWorkDeps): Promise<void> {
-  log.error('Keys are missing in the sweep', { count });
-  await dailyQueue.send({ visit: 'accounts' });
 }
 
 type Swept = SweptVault & VaultBindings;
@@ -150,9 +147,13 @@ async function keepLock(worker: RangeWorker): Promise<boolean> {
  * A binding whose work failed counts with the age that the last pass found for its range, so that unknown bindings do
  * not look recent.
  */
-function withVault(pass: RangePass, { id, bindings, watches, failed }: Swept, last: RangeState['last']): RangePass {
-  const keys: Record<WatchStatus, number> = { ...pass.keys };
-  for (const watch of watches) keys[statusOfKey(watch)] += 1;
+function withVault(
+  pass: RangePass,
+  { id, bindings, watches, failed }: Swept,
+  { last, service: { clock, policy } }: RangeWorker,
+): RangePass {
+  const keys: Record<ShownStatus, number> = { ...pass.keys, Unknown: pass.keys.Unknown + failed };
+  for (const watch of watches) keys[currentStatusOfKey(watch, clock.now(), policy)] += 1;
   const unknown = failed === 0 ? [] : [last?.oldestLookAt ?? pass.beganAt];
   const known = pass.oldestLookAt === undefined ? [] : [pass.oldestLookAt];
   const looks = [...known, ...unknown, ...watches.map(({ lastLookAt }) => lastLookAt)];

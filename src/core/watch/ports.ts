@@ -47,6 +47,8 @@ export interface WatchStore {
   createWatch(watch: Watch, entries: readonly AuditEntry[], damagedEtag?: string): Promise<void>;
   /** The ETag of a damaged watch; undefined when it is intact or absent. */
   damagedWatch(bindingId: string): Promise<string | undefined>;
+  /** Ids of bindings that begin with these digits, by any row that is left of them. */
+  beginningWith(digits: string): Promise<string[]>;
   /** Returns the new ETag. @throws LostRace when the row has changed. */
   saveWatch(watch: Stored<Watch>, entries: readonly AuditEntry[]): Promise<Stored<Watch>>;
 }

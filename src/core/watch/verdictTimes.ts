@@ -4,8 +4,8 @@
  */
 import type { Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
-import type { WatchStatus } from '../base/vocabulary.ts';
-import type { Verdict } from './watch.ts';
+import type { ShownStatus } from '../base/vocabulary.ts';
+import { statusOfKey, type Verdict, type Watch } from './watch.ts';
 
 /**
  * The latest time at which any process could still use the account key, after the key was denied or its vault stopped
@@ -35,7 +35,25 @@ export const currentForMs = (policy: Policy): number =>
   ) +
     policy.lookSpacingSeconds);
 
-/** `Unknown`: looks have stopped, or the time of the last one is from a clock that was wrong. */
-export function currentStatus({ status, evidenceAt }: Verdict, now: EpochMs, policy: Policy): WatchStatus | 'Unknown' {
-  return Math.abs(now - evidenceAt) > currentForMs(policy) ? 'Unknown' : status;
+/** False: looks have stopped, or the time of the last one is from a clock that was wrong. */
+const isCurrent = (at: EpochMs, now: EpochMs, forMs: number): boolean => Math.abs(now - at) <= forMs;
+
+export function currentStatus({ status, evidenceAt }: Verdict, now: EpochMs, policy: Policy): ShownStatus {
+  return isCurrent(evidenceAt, now, currentForMs(policy)) ? status : 'Unknown';
 }
+
+/** Of a key, which may have no account: a look without a sample renews it too. */
+export function currentStatusOfKey(
+  watch: Pick<Watch, 'versions' | 'lastLookAt'>,
+  now: EpochMs,
+  policy: Policy,
+): ShownStatus {
+  return isCurrent(watch.lastLookAt, now, currentForMs(policy)) ? statusOfKey(watch) : 'Unknown';
+}
+
+/** How often the sweep runs (docs/states-and-bounds.md). */
+const sweepMs = 60_000;
+
+/** What the last pass over a range of vaults has left is as of its end, and the next pass may be about to end. */
+export const isCurrentAsSwept = (at: EpochMs, now: EpochMs, policy: Policy): boolean =>
+  isCurrent(at, now, currentForMs(policy) + sweepMs);

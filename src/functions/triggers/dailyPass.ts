@@ -5,6 +5,7 @@
  */
 import type { StorageQueueHandler, TimerHandler } from '@azure/functions';
 import * as z from 'zod';
+import { removeLeftNames } from '../../core/accounts/leftNames.ts';
 import { deleteOrphanedSecrets } from '../../core/ams/orphanedSecrets.ts';
 import { clearOperations, continueOperation } from '../../core/ams/runOperation.ts';
 import { announceWaiting } from '../../core/announcements/outboxPass.ts';
@@ -19,7 +20,9 @@ import { rekeySecrets } from '../../core/secrets/rekeySecrets.ts';
 import { inInvocation, keyward } from '../pipeline/service.ts';
 
 export const dailyMessage = z.union([
-  z.strictObject({ visit: z.literal('accounts'), after: z.string().max(maxAccountNameLength).optional() }),
+  // A row key or a partition key, also of a row that another writer made.
+  z.strictObject({ visit: z.literal('accounts'), after: z.string().max(512).optional() }),
+  z.strictObject({ visit: z.literal('names'), after: z.string().max(1025).optional() }),
   z.strictObject({ visit: z.literal('overview'), after: z.string().max(128).optional() }),
   z.strictObject({ visit: z.literal('rows'), vault: z.string().regex(/^[0-9a-f]{32}$/) }),
   z.strictObject({
@@ -47,6 +50,7 @@ export const startDailyPass: TimerHandler = (_timer, context) =>
     const { dailyQueue, vaults } = service;
     await reportLateVerification(service);
     await dailyQueue.send({ visit: 'accounts' });
+    await dailyQueue.send({ visit: 'names' });
     await dailyQueue.send({ visit: 'chains' });
     await dailyQueue.send({ visit: 'operations' });
     await dailyQueue.send({ visit: 'overview' });
@@ -69,6 +73,10 @@ export const dailyPass: StorageQueueHandler = (input, context) =>
     if (message.data.visit === 'overview') {
       const owner = await compareOwners(message.data.after, service);
       return owner === undefined ? undefined : service.dailyQueue.send({ visit: 'overview', after: owner });
+    }
+    if (message.data.visit === 'names') {
+      const next = await removeLeftNames(message.data.after, service);
+      return next === undefined ? undefined : service.dailyQueue.send({ visit: 'names', after: next });
     }
     if (message.data.visit === 'ring') return workOnPass(message.data.ring, service);
     if (message.data.visit === 'operatorKeys') return lookAtOperatorKeys(message.data.requestedAt, service);

@@ -26,8 +26,6 @@ export interface Target {
 export interface RowKind {
   readonly row: (target: Target) => Row;
   readonly isOwn?: true;
-  /** Sweeps that find and restore the row before looks begin again. */
-  readonly sweeps?: Readonly<Record<string, number>>;
 }
 
 const systemAssigned = { useSystemAssignedIdentity: true } as const;
@@ -54,7 +52,6 @@ export const rowKinds: Readonly<Record<string, RowKind>> = {
   vault: ofVault('vault'),
   'binding of a vault': {
     row: ({ vault, bindingId }) => at('vaults', vaultIdOf(hostOf(vault)), `binding:${bindingId}`),
-    sweeps: { deleted: 2 },
   },
   worker: ofVault('worker'),
   'waiting message': ofVault('waiting'),

@@ -1,6 +1,5 @@
 /** Revocations that damaged rows could hide, in virtual time: an account is missed that is not blocked within the published bound. */
 import { stateOf } from '../../core/accounts/account.ts';
-import { processAccounts } from '../../core/dailyPass.ts';
 import type { Lab } from '../lab/lab.ts';
 import { aTarget, type Damage, damage, damages, type Row, rowKinds, sharedRows } from './damage.ts';
 import { revocations } from './revocations.ts';
@@ -51,8 +50,7 @@ export async function missedWithDamage(lab: Lab, cells: readonly Cell[]): Promis
     const isLost = kinds.some(({ isOwn }) => isOwn);
     const accounts = isLost ? [`${target.vault}-b`] : [`${target.vault}-a`, `${target.vault}-b`];
     const what = `${cell.kinds.join(', ')} ${cell.damage}, then ${cell.revocation}`;
-    const sweeps = Math.max(...kinds.map((kind) => kind.sweeps?.[cell.damage] ?? 0));
-    checks.push({ what, accounts, withinMs: withinMs + sweeps * sweepMs });
+    checks.push({ what, accounts, withinMs });
   }
   return missedIn(lab, checks);
 }
@@ -101,20 +99,11 @@ async function missedIn(lab: Lab, checks: readonly Check[]): Promise<string[]> {
   for (const withinMs of [...new Set(checks.map((check) => check.withinMs))].toSorted((a, b) => a - b)) {
     await lab.advance(withinMs - passed);
     passed = withinMs;
-    await searchAccounts(lab);
     for (const check of checks.filter((one) => one.withinMs === withinMs))
       for (const account of check.accounts)
         if (!(await isBlocked(lab, account))) missed.push(`${account}: ${check.what}`);
   }
   return missed;
-}
-
-/** What the queue of background work does with the sweep's request. */
-async function searchAccounts({ clock, dailyQueue, service }: Lab): Promise<void> {
-  while ((dailyQueue.nextAt() ?? Number.POSITIVE_INFINITY) <= clock.now())
-    await dailyQueue.deliver(async (work) => {
-      if (work.visit === 'accounts') await processAccounts(work.after, service);
-    });
 }
 
 async function isBlocked(lab: Lab, account: string): Promise<boolean> {

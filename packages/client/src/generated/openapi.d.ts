@@ -2714,7 +2714,7 @@ export interface components {
                 versions: {
                     version: string;
                     /** @enum {string} */
-                    status: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable";
+                    status: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
                     /** Format: date-time */
                     since: string;
                     /** Format: date-time */
@@ -2945,6 +2945,7 @@ export interface components {
          *           "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media",
          *           "status": "Inaccessible",
          *           "since": "2026-11-23T19:49:00.000Z",
+         *           "lastCheckedAt": "2026-11-23T19:52:00.000Z",
          *           "cause": "KeyDisabled",
          *           "meaning": "The key version that wraps the account key is disabled.",
          *           "whoActs": "customer",
@@ -3001,6 +3002,11 @@ export interface components {
             status?: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
             /** Format: date-time */
             since?: string;
+            /**
+             * Format: date-time
+             * @description The last check of the key was at this time or later.
+             */
+            lastCheckedAt?: string;
             cause?: components["schemas"]["Cause"];
             meaning?: string;
             /**
@@ -3054,7 +3060,7 @@ export interface components {
             cause: {
                 [key: string]: number;
             };
-            /** @description untilLeaseEnd: accounts whose key is Suspect or Unreachable, also where no process can serve them. */
+            /** @description untilLeaseEnd: accounts whose key is Suspect, Unreachable or Unknown, also where no process can serve them. */
             served: {
                 [key: string]: number;
             };
@@ -3726,6 +3732,7 @@ export interface components {
          *         "Suspect": 0,
          *         "Inaccessible": 1,
          *         "Unreachable": 0,
+         *         "Unknown": 0,
          *         "isComplete": true,
          *         "countedAt": "2026-11-23T19:49:10.000Z",
          *         "oldestCheckAt": "2026-11-23T19:49:02.000Z"
@@ -3765,6 +3772,8 @@ export interface components {
                 Suspect: number;
                 Inaccessible: number;
                 Unreachable: number;
+                /** @description Keys that Keyward has not checked for too long. */
+                Unknown: number;
                 isComplete: boolean;
                 /** Format: date-time */
                 countedAt: string;

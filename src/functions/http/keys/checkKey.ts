@@ -1,7 +1,9 @@
 /** `POST /api/operator/looks`: checks a key now, by account or by key identifier, and returns the result. */
 import { iso } from '../../../core/base/time.ts';
 import { versionlessIdentifier } from '../../../core/customerKey/keyIdentifier.ts';
+import type { Service } from '../../../core/service.ts';
 import { type LookTarget, lookNow } from '../../../core/vaultWork/lookNow.ts';
+import { currentStatus } from '../../../core/watch/verdictTimes.ts';
 import type { Watch } from '../../../core/watch/watch.ts';
 import type { RouteHandler } from '../../pipeline/call.ts';
 import { parsed, readJson } from '../../pipeline/requestBody.ts';
@@ -10,17 +12,20 @@ import { accountOrKey } from './keyContract.ts';
 
 export const lookNowRoute: RouteHandler = async ({ request, service }) => {
   const target: LookTarget = parsed(accountOrKey, await readJson(request));
-  return { status: 200, jsonBody: { value: (await lookNow(target, service)).map(renderWatch) } };
+  return {
+    status: 200,
+    jsonBody: { value: (await lookNow(target, service)).map((watch) => renderWatch(watch, service)) },
+  };
 };
 
-function renderWatch({ binding, versions, nextLookAt }: Watch) {
+function renderWatch({ binding, versions, nextLookAt }: Watch, { clock, policy }: Pick<Service, 'clock' | 'policy'>) {
   return {
     key: versionlessIdentifier(binding),
     identity: binding.identity,
     nextLookAt: iso(nextLookAt),
     versions: Object.entries(versions).map(([version, verdict]) => ({
       version,
-      status: verdict.status,
+      status: currentStatus(verdict, clock.now(), policy),
       since: iso(verdict.since),
       lookedAt: iso(verdict.evidenceAt),
       lastAccessibleAt: iso(verdict.lastAccessibleAt),

@@ -117,7 +117,7 @@ export const keyContracts = {
 
 const version = z.strictObject({
   version: keyVersion,
-  status: z.enum(['Accessible', 'Suspect', 'Inaccessible', 'Unreachable']),
+  status: z.enum(['Accessible', 'Suspect', 'Inaccessible', 'Unreachable', 'Unknown']),
   since: time,
   lookedAt: time,
   lastAccessibleAt: time,

@@ -5,6 +5,8 @@ import { defined } from '../../../core/base/defined.ts';
 import { Refusal } from '../../../core/base/errors.ts';
 import { parseOwner } from '../../../core/base/names.ts';
 import { iso } from '../../../core/base/time.ts';
+import { readCheckedRanges } from '../../../core/overview/checkedRanges.ts';
+import { currentCounts } from '../../../core/overview/counts.ts';
 import { listIndexedAccounts } from '../../../core/overview/listAccounts.ts';
 import { listKeys } from '../../../core/overview/listKeys.ts';
 import type { TimelineEntry } from '../../../core/overview/ports.ts';
@@ -59,9 +61,11 @@ const ownerRoute: RouteHandler = async ({ request, service }) => {
   const owner = parseOwner(request.params.owner ?? '');
   const position = positionIn(request);
   const { keys, next } = await listKeys({ owner }, pageSizeOf(request), position, service);
-  const counts = (await service.overviewIndex.counts(owner))?.value;
-  if (counts?.accounts === undefined)
+  const stored = (await service.overviewIndex.counts(owner))?.value;
+  if (stored?.accounts === undefined)
     throw new Refusal('NotFound', `No account has the owner '${owner}'.`, { target: 'owner' });
+  const { clock, policy } = service;
+  const counts = currentCounts(stored, await readCheckedRanges(service.ranges, policy), clock.now(), policy);
   const link = nextLinkTo(request, next && tokenOf(next));
   return { status: 200, jsonBody: { owner, counts: renderCounts(counts), value: keys.map(renderListedKey), ...link } };
 };

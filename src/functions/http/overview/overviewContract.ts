@@ -53,7 +53,8 @@ const counts = z
     status: byName(statuses),
     cause: byName(causes),
     served: byName(servedValues).meta({
-      description: 'untilLeaseEnd: accounts whose key is Suspect or Unreachable, also where no process can serve them.',
+      description:
+        'untilLeaseEnd: accounts whose key is Suspect, Unreachable or Unknown, also where no process can serve them.',
     }),
   })
   .meta({
@@ -95,6 +96,7 @@ const account = z
     keyIdentifier: keyIdentifier.optional(),
     status: status.optional(),
     since: time.optional(),
+    lastCheckedAt: time.optional().meta({ description: 'The last check of the key was at this time or later.' }),
     ...failure,
     keyReleasedBy: time.optional(),
   })
@@ -112,6 +114,7 @@ const accountExample = {
   keyIdentifier: example,
   status: 'Inaccessible',
   since: '2026-11-23T19:49:00.000Z',
+  lastCheckedAt: '2026-11-23T19:52:00.000Z',
   ...failureExample,
   keyReleasedBy: '2026-11-23T19:54:00.000Z',
 };

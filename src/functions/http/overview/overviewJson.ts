@@ -42,6 +42,7 @@ export function renderListedAccount({ account, state, served, servedUntil, key }
       : {
           status: key.status,
           since: iso(key.since),
+          lastCheckedAt: iso(key.checkedAt),
           ...renderFailure(key.row, key, account.location),
           ...(key.keyReleasedBy === undefined ? {} : { keyReleasedBy: iso(key.keyReleasedBy) }),
         }),

@@ -1,0 +1,59 @@
+/**
+ * Names in the directory. A crash in a delete, or in a creation, leaves a name without an account: LIST skips it, and the
+ * next DELETE or the daily pass removes it. A name that is missing hides its account from LIST: the daily pass, which
+ * also reads the accounts' own table, writes it again.
+ */
+import { isSameArmPath } from '../base/armPath.ts';
+import { unlessDamaged } from '../base/damagedRow.ts';
+import { fold } from '../base/names.ts';
+import { staleRowMs } from '../watch/boundAccounts.ts';
+import type { ActiveAccount } from './account.ts';
+import type { AccountsDeps } from './deps.ts';
+import type { DirectoryRow } from './ports.ts';
+
+type NameDeps = Pick<AccountsDeps, 'accounts' | 'directory'>;
+
+/** The name without an account among all accounts. The row of its subscription stays for the daily pass. */
+export async function removeLeftName(name: string, service: NameDeps): Promise<void> {
+  const row = await service.directory.find(name);
+  if (row !== undefined && (await isLeft({ ...row, name }, service))) await service.directory.remove(name, row.etag);
+}
+
+const rowsAPage = 1000;
+
+/** One page over all rows of the directory; where to continue, or undefined at the end. */
+export async function removeLeftNames(after: string | undefined, service: NameDeps): Promise<string | undefined> {
+  const { rows, next } = await service.directory.rows(rowsAPage, after);
+  for (const row of rows) {
+    const stored = await unlessDamaged(service.accounts.read(row.name));
+    if (stored === 'damaged' || stored?.value.lifecycle === 'deleting') continue;
+    const isThere = stored !== undefined && (row.place === undefined || isSameArmPath(stored.value.place, row.place));
+    if (!isThere && (await isLeft(row, service))) await service.directory.remove(row.name, row.etag, row.place);
+  }
+  return next;
+}
+
+/**
+ * A creation writes the name before the record, and after an earlier account of the name has its tombstone. So a row from
+ * before the tombstone belongs to the deleted account. Otherwise the row stays until no writer can be this slow.
+ */
+async function isLeft(
+  { name, writtenAt, ageMs }: Pick<DirectoryRow, 'name' | 'writtenAt' | 'ageMs'>,
+  { accounts }: NameDeps,
+): Promise<boolean> {
+  if (ageMs > staleRowMs) return true;
+  const deletedAt = await accounts.lastDeletedAt(name);
+  return deletedAt !== undefined && writtenAt < deletedAt;
+}
+
+/** Writes the names of an account that are missing. `isListed`: among all accounts, as far as the caller knows. */
+export async function restoreNames(
+  { name, place }: Pick<ActiveAccount, 'name' | 'place'>,
+  isListed: boolean,
+  { directory }: Pick<AccountsDeps, 'directory'>,
+): Promise<boolean> {
+  const isPlaced = place === undefined || (await directory.find(fold(name), place)) !== undefined;
+  if (!isListed) await directory.put(fold(name));
+  if (!isPlaced) await directory.put(fold(name), place);
+  return !isListed || !isPlaced;
+}
