@@ -1,12 +1,13 @@
 /** The tables of small rows: vaults, directory, claims, the service's own chain, and the mark of the last sweep. */
 
-import type { Directory, DirectoryRow } from '../core/accounts/ports.ts';
+import type { Directory, DirectoryRow, PurgeSchedule, ScheduledPurge } from '../core/accounts/ports.ts';
 import type { ServiceAuditStore, ServiceHead } from '../core/audit/ports.ts';
 import { serviceChain } from '../core/audit/serviceAudit.ts';
 import type { ArmPath } from '../core/base/armPath.ts';
+import { defined } from '../core/base/defined.ts';
 import { LostRace } from '../core/base/errors.ts';
 import { fold, indexKey } from '../core/base/names.ts';
-import type { EpochMs } from '../core/base/time.ts';
+import { type EpochMs, instantOf, iso } from '../core/base/time.ts';
 import type { WorkLock, WorkTicket } from '../core/base/workLock.ts';
 import { identityParts, vaultIdOf } from '../core/customerKey/binding.ts';
 import type { Claim, Claims } from '../core/customerKey/ports.ts';
@@ -84,7 +85,8 @@ export function createVaultStore(open: OpenTable): VaultDirectory & VaultBudgets
       if (fresh !== undefined) return fresh as WorkTicket;
       const current = await table.readIfAuthentic<Work>(workerKey(vaultId));
       if (current === undefined) return undefined;
-      const isHeld = current.value !== undefined && current.ageMs < current.value.forMs;
+      // No lease is longer than one of this kind: a longer one comes from a host with other settings, and is void.
+      const isHeld = current.value !== undefined && current.ageMs < Math.min(current.value.forMs, forMs);
       // Left behind by a worker that died, or by another writer of the table.
       return isHeld ? undefined : ((await table.replaceIfUnchanged(row, current.etag)) as WorkTicket | undefined);
     },
@@ -156,6 +158,31 @@ export function createDirectory(open: OpenTable): Directory {
       const rows = found.flatMap((one) => directoryRowIn(one) ?? []);
       if (found.length < limit || last === undefined) return { rows };
       return { rows, next: `${last.partitionKey}\n${last.rowKey}` };
+    },
+  };
+}
+
+/** By time, in one partition of the directory. Rows are used by their keys only. */
+export function createPurgeSchedule(open: OpenTable): PurgeSchedule {
+  const table = open('directory');
+  const partitionKey = 'purges';
+  const key = ({ name, purgeAt }: ScheduledPurge) => ({ partitionKey, rowKey: `${iso(purgeAt)}!${name}` });
+
+  return {
+    put: (purge) => table.put(rowOf(key(purge), {})),
+    async due(until, limit, after = '') {
+      // `"` is the character after `!`, and neither is in a time.
+      const end = `${iso(until)}"`;
+      const filter = odata`PartitionKey eq ${partitionKey} and RowKey gt ${after} and RowKey lt ${end}`;
+      const found = await table.queryKeys(filter, limit);
+      const rows = found.map(({ rowKey, writtenAt, ageMs }) => {
+        const [at = '', name = ''] = rowKey.split('!');
+        return { name, purgeAt: instantOf(at), readAt: writtenAt + ageMs };
+      });
+      return { rows, ...(found.length < limit ? {} : defined({ next: found.at(-1)?.rowKey })) };
+    },
+    async remove(purge) {
+      await table.remove(key(purge));
     },
   };
 }

@@ -73,6 +73,9 @@ async function processAccount(name: string, isListed: boolean, service: Compared
   if (await restoreNames(stored.value, isListed, service))
     service.log.error('An account was not listed', { account: name });
   await compareAccount(stored.value, service);
+  const { pendingDeletion } = stored.value;
+  // A schedule that was lost, with a restore of the tables for example.
+  if (pendingDeletion !== undefined) await service.purgeSchedule.put({ name, purgeAt: pendingDeletion.purgeAt });
   if (stored.value.olderAccountKeys !== undefined) await requestRekey(name, service);
   if (stored.value.place !== undefined) await service.dailyQueue.send({ visit: 'unnamed', account: name });
   if (stored.value.encryption.type === 'SystemKey') return;

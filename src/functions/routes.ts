@@ -11,6 +11,7 @@ import {
   listAccountsRoute,
   patchAccountRoute,
   putAccountRoute,
+  recoverAccountRoute,
 } from './http/accounts/accounts.ts';
 import { repairIdentityApi } from './http/accounts/repairIdentity.ts';
 import { rotateAccountKeyRoute } from './http/accounts/rotateAccountKey.ts';
@@ -87,6 +88,16 @@ const documented: readonly Route[] = [
     whileInaccessible: 'allowed',
     contract: accountContracts.delete,
     handler: deleteAccountRoute,
+  },
+  {
+    name: 'accountsRecover',
+    method: 'POST',
+    path: 'accounts/{accountName}/recover',
+    scope: 'account',
+    role: 'Accounts.Delete',
+    whilePendingDeletion: 'allowed',
+    contract: accountContracts.recover,
+    handler: recoverAccountRoute,
   },
   validateEncryptionApi,
   ...contentKeyRoutes,

@@ -63,6 +63,10 @@ test('operations cost the table transactions of docs/costs.md', async () => {
   );
   const secret = { properties: { keyValue: 'AAAA' } };
   expect(await both(201, (at) => api('PUT', `${at}/tokenKeys/k`, secret))).toEqual(told('secret: PUT'));
+  expect(await both(202, (at) => api('DELETE', at))).toEqual(
+    told('DELETE that begins a waiting window, system key / customer key'),
+  );
+  for (const name of ['costs-s', 'costs-c']) await got(200, api('POST', `/api/accounts/${name}/recover`));
   expect(await both(200, (at) => api('GET', `${at}/tokenKeys`))).toEqual(
     told('secret: GET, LIST of a page, system key / customer key'),
   );

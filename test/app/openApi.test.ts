@@ -127,7 +127,12 @@ test('the calls of accounts match the document: created, changed, moved, rotated
 
   await api('PUT', '/api/accounts/plain', newAccount());
   await api('POST', '/api/operator/rewraps', { account: 'plain' });
-  await api('DELETE', '/api/accounts/plain');
+  await api('PUT', '/api/accounts/plain/tokenKeys/one', { properties: { keyValue: 'AAAA' } });
+  await got(202, api('DELETE', '/api/accounts/plain'));
+  await api('GET', '/api/accounts/plain');
+  await api('PUT', '/api/accounts/plain', newAccount());
+  await got(200, api('POST', '/api/accounts/plain/recover'));
+  await got(200, api('DELETE', '/api/accounts/plain?now=true'));
   await api('DELETE', '/api/accounts/plain');
 });
 

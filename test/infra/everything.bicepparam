@@ -51,6 +51,8 @@ param userAssignedIdentities = [
   }
 ]
 param cloud = 'public'
+param metricsEndpoint = 'https://collector.contoso.example/v1/metrics'
+param metricsHeaders = '@Microsoft.KeyVault(SecretUri=https://collector-kv.vault.azure.net/secrets/headers)'
 param storageSku = 'Standard_GZRS'
 param storageKeyIdentifier = 'https://storage-kv.vault.azure.net/keys/storage'
 param storageKeyIdentityId = '/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/storage'
@@ -97,6 +99,7 @@ param policy = {
   KEYWARD_VAULT_SHARE_PERCENT: 26
   KEYWARD_KEY_NEAR_EXPIRY_DAYS: 31
   KEYWARD_REVEALS_PER_MINUTE: 6001
+  KEYWARD_DELETE_AFTER_DAYS: 8
   KEYWARD_RING_ROTATION_DAYS: 366
   KEYWARD_SAFE_TO_DISABLE_AFTER_SECONDS: 901
   KEYWARD_OPERATION_RETRY_SECONDS: 11

@@ -102,7 +102,8 @@ it('npm start stores an account and its key over a restart, and every printed li
   const requestedAt = Date.now();
   first.child.kill('SIGINT');
   expect(await first.ended).toMatchObject({ code: 0, err: '' });
-  expect(Date.now() - requestedAt).toBeLessThan(6_000);
+  // Three seconds for work in flight, with what a busy machine adds.
+  expect(Date.now() - requestedAt).toBeLessThan(20_000);
 
   const second = start('main', '--auth', 'functionKeys');
   const again = await second.ready();
@@ -141,8 +142,9 @@ it('npm start prints the console first, accepts bearer tokens and refuses functi
   const entra = start("it's entra");
   const page = await entra.ready();
   expect(page).toMatch(/KEYWARD_AUTH +entra/);
-  expect(/http:\S+/.exec(page)?.[0]).toMatch(/\/console\/$/);
-  expect(await (await fetch(`${urlOf(page, 'Console')}/console/`)).text()).toContain('<title>Keyward console</title>');
+  const [address = ''] = /http:\S+/.exec(page) ?? [];
+  expect(page.trimStart()).toMatch(new RegExp(`^Console: ${address} `));
+  expect(await (await fetch(address)).text()).toContain('<title>Keyward console</title>');
   for (const line of curlLines(page)) {
     const { status, text } = await paste(line);
     expect([200, 201], `${line}\n${text}`).toContain(status);

@@ -7,26 +7,16 @@ import { listIndexedAccounts } from '../../src/core/overview/listAccounts.ts';
 import { listKeys } from '../../src/core/overview/listKeys.ts';
 import { lookNow } from '../../src/core/vaultWork/lookNow.ts';
 import { sweepIfOverdue, timedSweep } from '../../src/core/vaultWork/sweep.ts';
-import { sweepRange } from '../../src/core/vaultWork/sweepRange.ts';
-import { workOnVault } from '../../src/core/vaultWork/vaultWork.ts';
+import { startLab } from '../../src/local/lab/lab.ts';
+import { blindnesses, secondsUntilSeen } from '../../src/local/matrix/blindness.ts';
 import { damage } from '../../src/local/matrix/damage.ts';
-import { failure, useLab } from '../lab.ts';
+import { failure, keyPool, useLab } from '../lab.ts';
 
 const world = useLab();
 const second = 1_000;
 
 /** Time without the sweep's timer: messages are delivered as they become visible. */
-async function withoutTimer(ms: number): Promise<void> {
-  const { clock, queue, service } = world.lab;
-  const end = clock.now() + ms;
-  for (let at = queue.nextAt() ?? end + 1; at <= end; at = queue.nextAt() ?? end + 1) {
-    clock.set(Math.max(clock.now(), at));
-    await queue.deliver((message) =>
-      'range' in message ? sweepRange(message, service) : workOnVault(message, service),
-    );
-  }
-  clock.set(end);
-}
+const withoutTimer = (ms: number): Promise<void> => world.lab.advance(ms, 'withoutTimer');
 
 test('readiness fails within 180 s after the sweep timer stopped, and is well again after one sweep', async () => {
   const { lab } = world;
@@ -136,7 +126,7 @@ test('a denial that a lease or a change meets requests a look, which blocks the 
 });
 
 test.each(['a read', 'an operator'] as const)(
-  'INV-13: a read of an account names its damaged watch, and a look that %s requests restores it without a sweep',
+  'INV-13, INV-2: a read of an account names its damaged watch, and a look that %s requests restores it without a sweep',
   async (asker) => {
     const { lab } = world;
     const name = `damaged-${asker.slice(-4)}`.replace(' ', '');
@@ -151,5 +141,35 @@ test.each(['a read', 'an operator'] as const)(
       await withoutTimer(1 * second);
     }
     expect(verdictOn(await lab.view(name))?.status).toBe('Accessible');
+  },
+);
+
+test.each(['account', 'key'] as const)(
+  'INV-2: a look that the operator requests by %s restores a deleted watch, and a revoked key then blocks the account',
+  async (by) => {
+    const { lab } = world;
+    const name = `deleted-by-${by}`;
+    const key = await lab.vaultWithKey(name);
+    const { record } = await lab.account(name, name, key);
+    const bindingId = record.encryption.type === 'CustomerKey' ? record.encryption.binding.id : '';
+    await lab.table('bindings').deleteEntity(bindingId, 'watch');
+    await lab.keyVault('PATCH', `/vaults/${name}/keys/cmk`, { enabled: false });
+    const [watch] = await lookNow(by === 'account' ? { account: name } : { keyIdentifier: key }, lab.service);
+    expect(Object.values(watch?.versions ?? {}).map(({ status }) => status)).toEqual(['Suspect']);
+    await withoutTimer(26 * second);
+    expect(stateOf(await lab.view(name))).toBe('CustomerKeyInaccessible');
+  },
+);
+
+test.each(Object.keys(blindnesses))(
+  'INV-5: a fault that could hide a revocation is reported, or has no effect, within 180 s (%s)',
+  async (what) => {
+    const lab = await startLab({ keyPool });
+    try {
+      const { [what]: blindness = expect.fail() } = blindnesses;
+      expect(await secondsUntilSeen(lab, blindness, 'blinded')).toBeLessThanOrEqual(180);
+    } finally {
+      await lab.stop();
+    }
   },
 );

@@ -15,6 +15,7 @@ import { assertRingsOpenStoredKey } from './accountKey.ts';
 import { createAccount } from './createAccount.ts';
 import type { AccountsDeps } from './deps.ts';
 import { withKeyUse } from './keyUse.ts';
+import { refuseWhilePending } from './pendingDeletion.ts';
 import { type AccountPlan, planChange, type RequestedAccount } from './planChange.ts';
 import type { KnownAccount } from './processState.ts';
 import { changeKey } from './protectAccountKey.ts';
@@ -67,6 +68,8 @@ function untilWon<T>(
       const current = read === undefined ? await findAccount(folded, service) : read.view;
       read = undefined;
       checkPreconditions(conditions, current && etagOf(current.record));
+      // Deleted since the gate has read it.
+      if (current !== undefined) refuseWhilePending(current.record);
       try {
         return await attempt(current);
       } catch (error) {

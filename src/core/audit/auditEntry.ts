@@ -21,6 +21,8 @@ export const auditTypes = [
   'AccountKeyResealed',
   'OlderAccountKeysRetiring',
   'OlderAccountKeysDestroyed',
+  'AccountDeletionScheduled',
+  'AccountRecovered',
   'AccountDeleted',
   'SecretsRevealed',
   'JobInputResolved',
@@ -126,6 +128,8 @@ export interface AuditFacts extends Partial<Trigger> {
   readonly firstKeyVaultRequestId?: string;
   /** ISO 8601: the expiry of the key version that the entry is about. */
   readonly expiresOn?: string;
+  /** ISO 8601, of `AccountDeletionScheduled`: when Keyward destroys the account key, unless the account is recovered. */
+  readonly scheduledPurgeAt?: string;
   /** How many accounts a rotation re-wrapped. */
   readonly accounts?: number;
   /**

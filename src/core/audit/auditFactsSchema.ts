@@ -31,6 +31,7 @@ export const auditFacts = {
   confirmedAt: z.iso.datetime().optional(),
   firstKeyVaultRequestId: text.optional(),
   expiresOn: z.iso.datetime().optional(),
+  scheduledPurgeAt: z.iso.datetime().optional(),
   accounts: count.optional(),
   purpose: z.enum(keyPurposes).optional(),
   durationMs: z.number().min(0).optional(),

@@ -31,9 +31,10 @@ export function renderAccount(
   view: AccountView,
   version: AccountVersion,
   service: AnswerDeps,
-  provisioningState: 'Succeeded' | 'InProgress' = 'Succeeded',
+  changeState: 'Succeeded' | 'InProgress' = 'Succeeded',
 ) {
-  const { name, place = nowhere, location, tags, kept = {}, instanceId } = view.record;
+  const { name, place = nowhere, location, tags, kept = {}, instanceId, pendingDeletion } = view.record;
+  const provisioningState = pendingDeletion === undefined ? changeState : 'Deleting';
   const encryption = renderEncryption(view.record.encryption, view, version, service);
   return {
     ...headOf(name, place),

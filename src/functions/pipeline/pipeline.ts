@@ -5,7 +5,7 @@
  */
 import type { HttpHandler, HttpRequest, HttpResponseInit } from '@azure/functions';
 import type { AccountView } from '../../core/accounts/account.ts';
-import { refuseWhileInaccessible } from '../../core/accounts/gate.ts';
+import { refuseUnlessEnabled } from '../../core/accounts/gate.ts';
 import { accountNotFound, findAccount } from '../../core/accounts/readAccount.ts';
 import { isAt } from '../../core/base/armPath.ts';
 import { Refusal, Unavailable } from '../../core/base/errors.ts';
@@ -90,10 +90,11 @@ async function gated(route: ServedRoute, call: Call): Promise<HttpResponseInit> 
   return answer;
 }
 
-/** @throws Refusal CustomerKeyInaccessible */
-async function refuse(view: AccountView, { whenRefused }: Route, call: Call): Promise<void> {
+/** @throws Refusal AccountPendingDeletion | CustomerKeyInaccessible */
+async function refuse(view: AccountView, { whenRefused, whilePendingDeletion }: Route, call: Call): Promise<void> {
+  if (whilePendingDeletion === 'allowed' && view.record.pendingDeletion !== undefined) return;
   try {
-    refuseWhileInaccessible(view);
+    refuseUnlessEnabled(view);
   } catch (error) {
     throw error instanceof Refusal && whenRefused !== undefined ? await whenRefused(error, view, call) : error;
   }

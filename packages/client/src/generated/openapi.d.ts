@@ -39,7 +39,7 @@ export interface paths {
         put: operations["accountsPut"];
         post?: never;
         /**
-         * Destroys the account key, then deletes the rows of the account
+         * Deletes an account: after a waiting window when it protects secrets or data keys, else at once
          * @description App role: Accounts.Delete.
          */
         delete: operations["accountsDelete"];
@@ -50,6 +50,26 @@ export interface paths {
          * @description App role: Accounts.Write.
          */
         patch: operations["accountsPatch"];
+        trace?: never;
+    };
+    "/api/accounts/{accountName}/recover": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Recovers a deleted account before its scheduled purge
+         * @description App role: Accounts.Delete.
+         */
+        post: operations["accountsRecover"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/accounts/{accountName}/validateEncryption": {
@@ -1246,10 +1266,10 @@ export interface components {
          * @description One of a closed list. The message may change.
          * @enum {string}
          */
-        ErrorCode: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+        ErrorCode: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
         ErrorDetail: {
             /** @enum {string} */
-            code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "KeyNearExpiry";
+            code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "KeyNearExpiry";
             message: string;
             /** @description The parameter or property that is wrong. */
             target?: string;
@@ -1379,7 +1399,17 @@ export interface components {
                 accountId: string;
                 owner: string;
                 /** @enum {string} */
-                state: "Enabled" | "CustomerKeyInaccessible";
+                state: "Enabled" | "CustomerKeyInaccessible" | "PendingDeletion";
+                /**
+                 * Format: date-time
+                 * @description Present while the deletion of the account is pending.
+                 */
+                deletedAt?: string;
+                /**
+                 * Format: date-time
+                 * @description When Keyward destroys the key of the deleted account. Until then, recover brings it back.
+                 */
+                scheduledPurgeAt?: string;
                 /** @constant */
                 provisioningState: "Succeeded";
                 subscriptionId?: string;
@@ -1618,6 +1648,8 @@ export interface components {
                 leaseSeconds?: (0 | number) | null;
                 readonly accountId?: unknown;
                 readonly state?: unknown;
+                readonly deletedAt?: unknown;
+                readonly scheduledPurgeAt?: unknown;
                 readonly provisioningState?: unknown;
             } | null;
             readonly id?: unknown;
@@ -1730,6 +1762,8 @@ export interface components {
                 leaseSeconds?: (0 | number) | null;
                 readonly accountId?: unknown;
                 readonly state?: unknown;
+                readonly deletedAt?: unknown;
+                readonly scheduledPurgeAt?: unknown;
                 readonly provisioningState?: unknown;
             } | null;
             readonly id?: unknown;
@@ -2789,6 +2823,16 @@ export interface components {
                 done: number;
                 left: number;
                 failed: number;
+                /** @description The first accounts that could not be re-wrapped. */
+                failures?: {
+                    account: string;
+                    /** @enum {string} */
+                    code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+                    meaning: string;
+                    /** @enum {string} */
+                    whoActs: "customer" | "operator" | "caller" | "none";
+                    remedy: string;
+                }[];
                 /** @constant */
                 waiting?: true;
             }[];
@@ -2980,12 +3024,16 @@ export interface components {
             /** Format: date-time */
             createdAt: string;
             /** @enum {string} */
-            state: "Enabled" | "CustomerKeyInaccessible";
+            state: "Enabled" | "CustomerKeyInaccessible" | "PendingDeletion";
+            /** Format: date-time */
+            deletedAt?: string;
+            /** Format: date-time */
+            scheduledPurgeAt?: string;
             /**
              * @description What the data plane gets now.
              * @enum {string}
              */
-            served: "yes" | "untilLeaseEnd" | "no";
+            served?: "yes" | "untilLeaseEnd" | "no";
             /** Format: date-time */
             servedUntil?: string;
             /** @enum {string} */
@@ -3176,6 +3224,16 @@ export interface components {
                 /** Format: date-time */
                 since: string;
                 failed: number;
+                /** @description The first accounts that could not be re-wrapped. */
+                failures?: {
+                    account: string;
+                    /** @enum {string} */
+                    code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+                    meaning: string;
+                    /** @enum {string} */
+                    whoActs: "customer" | "operator" | "caller" | "none";
+                    remedy: string;
+                }[];
             };
             newestUnknown?: {
                 /** Format: date-time */
@@ -3314,7 +3372,7 @@ export interface components {
         /** @description The entry as stored: the hash covers everything else in it (docs/envelope.md). */
         AuditEntry: {
             /** @enum {string} */
-            type: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "WatchRestored" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed";
+            type: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeletionScheduled" | "AccountRecovered" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "WatchRestored" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed";
             actor: {
                 /** @enum {string} */
                 kind: "principal" | "functionKey" | "keyward";
@@ -3350,6 +3408,8 @@ export interface components {
             firstKeyVaultRequestId?: string;
             /** Format: date-time */
             expiresOn?: string;
+            /** Format: date-time */
+            scheduledPurgeAt?: string;
             accounts?: number;
             /** @enum {string} */
             purpose?: "look" | "lease" | "rewrap" | "create" | "change" | "rotate" | "repair";
@@ -3361,7 +3421,7 @@ export interface components {
             /** @enum {string} */
             asked?: "ReleaseToSystemKey" | "UseForeignKey" | "ChangeKeyWhileInaccessible" | "RepairIdentity" | "ReleaseClaim";
             /** @enum {string} */
-            code?: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+            code?: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
             account?: string;
             /** @description An account id, a binding id, or `service`. */
             chain: string;
@@ -3454,10 +3514,19 @@ export interface components {
             compared: number;
             /** @description The first broken link. */
             broken?: {
+                /** @description The name of the account, for the chain of one. */
+                account?: string;
                 sequence: number;
                 /** @enum {string} */
                 flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged";
                 meaning: string;
+                /**
+                 * @description Who must act. `none`: no action is needed.
+                 * @enum {string}
+                 */
+                whoActs: "customer" | "operator" | "none";
+                /** @description What to type, or to do. */
+                remedy: string;
             };
         };
         /**
@@ -3585,10 +3654,24 @@ export interface components {
                 /** @description The first of them. */
                 broken: {
                     chain: string;
+                    /**
+                     * @description https://{vault}/keys/{key}, with or without a version.
+                     * @example https://contoso-keys.vault.azure.net/keys/media
+                     */
+                    key?: string;
+                    /** @description The name of the account, for the chain of one. */
+                    account?: string;
                     sequence: number;
                     /** @enum {string} */
                     flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged";
                     meaning: string;
+                    /**
+                     * @description Who must act. `none`: no action is needed.
+                     * @enum {string}
+                     */
+                    whoActs: "customer" | "operator" | "none";
+                    /** @description What to type, or to do. */
+                    remedy: string;
                 }[];
             };
             /** @description The verification in progress. */
@@ -3597,6 +3680,28 @@ export interface components {
                 startedAt: string;
                 chains: number;
                 brokenCount: number;
+                /** @description The first of them. */
+                broken: {
+                    chain: string;
+                    /**
+                     * @description https://{vault}/keys/{key}, with or without a version.
+                     * @example https://contoso-keys.vault.azure.net/keys/media
+                     */
+                    key?: string;
+                    /** @description The name of the account, for the chain of one. */
+                    account?: string;
+                    sequence: number;
+                    /** @enum {string} */
+                    flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged";
+                    meaning: string;
+                    /**
+                     * @description Who must act. `none`: no action is needed.
+                     * @enum {string}
+                     */
+                    whoActs: "customer" | "operator" | "none";
+                    /** @description What to type, or to do. */
+                    remedy: string;
+                }[];
             };
         };
         /**
@@ -3858,7 +3963,7 @@ export interface components {
                 "application/json": components["schemas"]["ErrorAnswer"];
             };
         };
-        /** @description Conflict. */
+        /** @description AccountPendingDeletion, Conflict. */
         Error409: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
@@ -4081,7 +4186,9 @@ export interface operations {
     };
     accountsDelete: {
         parameters: {
-            query?: never;
+            query?: {
+                now?: "true" | "false";
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4100,6 +4207,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Done. */
+            202: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
             };
             /** @description Done, without a body. */
             204: {
@@ -4156,6 +4274,41 @@ export interface operations {
             412: components["responses"]["Error412"];
             413: components["responses"]["Error413"];
             415: components["responses"]["Error415"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    accountsRecover: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            412: components["responses"]["Error412"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -5761,7 +5914,7 @@ export interface operations {
     operatorAccounts: {
         parameters: {
             query?: {
-                state?: "Enabled" | "CustomerKeyInaccessible";
+                state?: "Enabled" | "CustomerKeyInaccessible" | "PendingDeletion";
                 owner?: string;
                 status?: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
                 cause?: components["schemas"]["Cause"];
@@ -5872,7 +6025,7 @@ export interface operations {
                 owner?: string;
                 account?: string;
                 key?: string;
-                type?: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "WatchRestored" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed";
+                type?: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeletionScheduled" | "AccountRecovered" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "WatchRestored" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed";
                 $top?: number;
                 $skipToken?: string;
             };

@@ -11,6 +11,7 @@ import {
   etagOf,
   leasePolicyOf,
   type OlderAccountKeys,
+  type PendingDeletion,
   stateOf,
   verdictOn,
 } from '../../../core/accounts/account.ts';
@@ -123,6 +124,8 @@ export const accountBody = z
         }),
         accountId: readOnly,
         state: readOnly,
+        deletedAt: readOnly,
+        scheduledPurgeAt: readOnly,
         provisioningState: readOnly,
       }),
     ),
@@ -244,6 +247,7 @@ export function renderAccount(view: AccountView, policy: Policy) {
       accountId: record.instanceId,
       owner: record.owner,
       state: stateOf(view),
+      ...renderPending(record.pendingDeletion),
       provisioningState: 'Succeeded',
       ...(record.place === undefined
         ? {}
@@ -256,6 +260,9 @@ export function renderAccount(view: AccountView, policy: Policy) {
     etag: representationTag(etagOf(record), encryption),
   };
 }
+
+export const renderPending = (pending: PendingDeletion | undefined) =>
+  pending === undefined ? {} : { deletedAt: iso(pending.deletedAt), scheduledPurgeAt: iso(pending.purgeAt) };
 
 function renderEncryption(view: AccountView, policy: Policy) {
   const { encryption: current, accountKeyGeneration, olderAccountKeys } = view.record;

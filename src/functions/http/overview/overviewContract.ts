@@ -17,8 +17,9 @@ import {
 } from '../../pipeline/contractParts.ts';
 import type { Contract } from '../../pipeline/route.ts';
 import { auditEntry } from '../audit/auditContract.ts';
+import { rewrapFailures } from '../keys/keyContract.ts';
 
-export const states = ['Enabled', 'CustomerKeyInaccessible'] as const;
+export const states = ['Enabled', 'CustomerKeyInaccessible', 'PendingDeletion'] as const;
 export const statuses = ['Accessible', 'Suspect', 'Inaccessible', 'Unreachable', 'Unknown'] as const;
 export const servedValues = ['yes', 'untilLeaseEnd', 'no'] as const;
 export const orders = ['newest', 'oldest'] as const;
@@ -90,7 +91,9 @@ const account = z
     location: z.string(),
     createdAt: time,
     state,
-    served,
+    deletedAt: time.optional(),
+    scheduledPurgeAt: time.optional(),
+    served: served.optional(),
     servedUntil: time.optional(),
     encryption: z.enum(['SystemKey', 'CustomerKey']),
     keyIdentifier: keyIdentifier.optional(),
@@ -144,7 +147,7 @@ const key = z
     checkedAt: time.meta({ description: 'The last check was at this time or later.' }),
     nextCheckAt: time.meta({ description: 'The next check is at this time or earlier.' }),
     versions: z.array(version),
-    rotation: z.strictObject({ to: keyVersion, since: time, failed: count }).optional(),
+    rotation: z.strictObject({ to: keyVersion, since: time, failed: count, failures: rewrapFailures }).optional(),
     newestUnknown: z.strictObject({ since: time, cause }).optional(),
     unusableVersion: z.strictObject({ version: keyVersion, cause, since: time, remedy: z.string() }).optional(),
   })
