@@ -23,13 +23,13 @@ export function remedyTargetOf(
   const { encryption, location } = record;
   if (encryption.type === 'SystemKey') return { vaultName: '', keyName: '', location };
   const { principalId } = watch?.calledAs ?? {};
-  const { deniedAs } = watch?.versions[encryption.version] ?? {};
+  const { deniedAs, clientAddress } = watch?.versions[encryption.version] ?? {};
   return {
     ...encryption.binding,
     version: version ?? encryption.version,
     location,
     isControlLookFailed: deniedAs !== undefined,
-    ...defined({ principalId }),
+    ...defined({ principalId, clientAddress }),
   };
 }
 

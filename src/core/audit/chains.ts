@@ -22,6 +22,8 @@ export interface Chain {
   page(request: ChainPageRequest): Promise<ChainPage>;
   /** The refusal when there is neither an entry nor a head. The service's own chain may be empty. */
   readonly absent?: Refusal;
+  /** The name of the account, for the chain of one. */
+  readonly account?: string;
 }
 
 type Holder = { readonly audit: ChainHead };
@@ -54,6 +56,7 @@ export async function accountChain(name: string, instanceId: string | undefined,
   const id = instanceId ?? (await latestInstance(folded, tools));
   return {
     id,
+    account: folded,
     head: () => headOfInstance(folded, id, tools),
     page: (request) => tools.accounts.audit(folded, id, request),
     absent: new Refusal('NotFound', `No account of the name '${folded}' has, or had, this id.`, {

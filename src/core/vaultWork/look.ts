@@ -193,15 +193,17 @@ async function lookWith(
   when: Pick<Evidence, 'version' | 'takenAt'>,
   round: LookRound,
   service: VaultWorkDeps,
-): Promise<Pick<Evidence, 'cause' | 'controlLook' | 'keyVaultRequestId' | 'principal' | 'isUnnamed'> & Sampled> {
+): Promise<
+  Pick<Evidence, 'cause' | 'controlLook' | 'keyVaultRequestId' | 'principal' | 'isUnnamed' | 'clientAddress'> & Sampled
+> {
   const { log, policy } = service;
   const uses: KeyUse[] = [];
   const opened = await openAccountKey(sample, { ...service, keyVault: recordingKeyVault(service.keyVault, uses) });
   round.used.push({ record: sample, uses });
-  const { requestId: keyVaultRequestId, durationMs, principal, isPrincipalAssumed } = opened.observed;
+  const { requestId: keyVaultRequestId, durationMs, principal, isPrincipalAssumed, clientAddress } = opened.observed;
   const isNamed = principal !== undefined && isPrincipalAssumed === undefined;
   const isUnnamed = isNamed || isFederated(watch.binding.identity) ? undefined : true;
-  const proof = defined({ keyVaultRequestId, principal, isUnnamed });
+  const proof = defined({ keyVaultRequestId, principal, isUnnamed, clientAddress });
   const about = { account: sample.name, key: wrappedByOf(sample.encryption), keyVaultRequestId, durationMs };
   measure(log, 'keyward.looks.ms', durationMs, { cause: opened.ok ? 'none' : opened.cause });
   if (opened.ok) {
@@ -210,7 +212,8 @@ async function lookWith(
     return { ...proof, isAboutKey: true, isCalled: true };
   }
   if (silences.has(opened.cause)) round.silence = opened.cause;
-  if (opened.cause === 'KeyMaterialMismatch') log.error('An account key does not match its record', about);
+  if (opened.cause === 'KeyMaterialMismatch')
+    log.error('An account key does not match its record', { ...about, owner: sample.owner });
   const denied = { ...when, cause: opened.cause, ...proof };
   const cause = (await isOwnFault(watch, denied, sample.owner, service)) ? 'IdentityReplaced' : opened.cause;
   const controlLook = needsControlLook(cause, policy) ? await service.controlLook(watch.binding) : undefined;

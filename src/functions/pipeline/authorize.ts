@@ -10,6 +10,7 @@ import { defined } from '../../core/base/defined.ts';
 import { Refusal, Unavailable } from '../../core/base/errors.ts';
 import { fold } from '../../core/base/names.ts';
 import { clientOfAccessToken } from './accessToken.ts';
+import { authorityOf } from './authority.ts';
 import { entraSettings, wrongAuthSettings } from './authSettings.ts';
 import { type Caller, roles } from './caller.ts';
 import type { Route } from './route.ts';
@@ -94,7 +95,7 @@ export function challengeFor(request: HttpRequest): string {
   const tenant = process.env.KEYWARD_TENANT_ID;
   const parts = [
     'realm="keyward"',
-    ...(tenant === undefined ? [] : [`authorization_uri="https://login.microsoftonline.com/${tenant}"`]),
+    ...(tenant === undefined ? [] : [`authorization_uri="${authorityOf(process.env, tenant)}"`]),
     ...(request.headers.has('authorization') ? ['error="invalid_token"'] : []),
   ];
   return `Bearer ${parts.join(', ')}`;
@@ -104,7 +105,7 @@ type KeySet = ReturnType<typeof createRemoteJWKSet>;
 const keySets = new Map<string, KeySet>();
 
 async function verify(token: string, settings: z.infer<typeof entraSettings>): Promise<JWTPayload> {
-  const authority = `https://login.microsoftonline.com/${settings.KEYWARD_TENANT_ID}`;
+  const authority = authorityOf(process.env, settings.KEYWARD_TENANT_ID);
   const url = settings.KEYWARD_AUTH_JWKS_URL ?? `${authority}/discovery/v2.0/keys`;
   const keys = keySets.get(url) ?? createRemoteJWKSet(new URL(url));
   keySets.set(url, keys);

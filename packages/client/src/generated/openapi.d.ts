@@ -2876,6 +2876,16 @@ export interface components {
                 /** Format: date-time */
                 since: string;
                 failed: number;
+                /** @description The first accounts that could not be re-wrapped. */
+                failures?: {
+                    account: string;
+                    /** @enum {string} */
+                    code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+                    meaning: string;
+                    /** @enum {string} */
+                    whoActs: "customer" | "operator" | "caller" | "none";
+                    remedy: string;
+                }[];
             };
             newestUnknown?: {
                 /** Format: date-time */
@@ -3160,6 +3170,16 @@ export interface components {
                 done: number;
                 left: number;
                 failed: number;
+                /** @description The first accounts that could not be re-wrapped. */
+                failures?: {
+                    account: string;
+                    /** @enum {string} */
+                    code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+                    meaning: string;
+                    /** @enum {string} */
+                    whoActs: "customer" | "operator" | "caller" | "none";
+                    remedy: string;
+                }[];
                 /** @constant */
                 waiting?: true;
             }[];
@@ -3757,10 +3777,19 @@ export interface components {
             compared: number;
             /** @description The first broken link. */
             broken?: {
+                /** @description The name of the account, for the chain of one. */
+                account?: string;
                 sequence: number;
                 /** @enum {string} */
                 flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged";
                 meaning: string;
+                /**
+                 * @description Who must act. `none`: no action is needed.
+                 * @enum {string}
+                 */
+                whoActs: "customer" | "operator" | "none";
+                /** @description What to type, or to do. */
+                remedy: string;
             };
         };
         /**
@@ -3888,10 +3917,24 @@ export interface components {
                 /** @description The first of them. */
                 broken: {
                     chain: string;
+                    /**
+                     * @description https://{vault}/keys/{key}, with or without a version.
+                     * @example https://contoso-keys.vault.azure.net/keys/media
+                     */
+                    key?: string;
+                    /** @description The name of the account, for the chain of one. */
+                    account?: string;
                     sequence: number;
                     /** @enum {string} */
                     flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged";
                     meaning: string;
+                    /**
+                     * @description Who must act. `none`: no action is needed.
+                     * @enum {string}
+                     */
+                    whoActs: "customer" | "operator" | "none";
+                    /** @description What to type, or to do. */
+                    remedy: string;
                 }[];
             };
             /** @description The verification in progress. */
@@ -3900,6 +3943,28 @@ export interface components {
                 startedAt: string;
                 chains: number;
                 brokenCount: number;
+                /** @description The first of them. */
+                broken: {
+                    chain: string;
+                    /**
+                     * @description https://{vault}/keys/{key}, with or without a version.
+                     * @example https://contoso-keys.vault.azure.net/keys/media
+                     */
+                    key?: string;
+                    /** @description The name of the account, for the chain of one. */
+                    account?: string;
+                    sequence: number;
+                    /** @enum {string} */
+                    flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged";
+                    meaning: string;
+                    /**
+                     * @description Who must act. `none`: no action is needed.
+                     * @enum {string}
+                     */
+                    whoActs: "customer" | "operator" | "none";
+                    /** @description What to type, or to do. */
+                    remedy: string;
+                }[];
             };
         };
         /**

@@ -17,6 +17,7 @@ import {
 } from '../../pipeline/contractParts.ts';
 import type { Contract } from '../../pipeline/route.ts';
 import { auditEntry } from '../audit/auditContract.ts';
+import { rewrapFailures } from '../keys/keyContract.ts';
 
 export const states = ['Enabled', 'CustomerKeyInaccessible', 'PendingDeletion'] as const;
 export const statuses = ['Accessible', 'Suspect', 'Inaccessible', 'Unreachable', 'Unknown'] as const;
@@ -146,7 +147,7 @@ export const overviewKey = z
     checkedAt: time.meta({ description: 'The last check was at this time or later.' }),
     nextCheckAt: time.meta({ description: 'The next check is at this time or earlier.' }),
     versions: z.array(version),
-    rotation: z.strictObject({ to: keyVersion, since: time, failed: count }).optional(),
+    rotation: z.strictObject({ to: keyVersion, since: time, failed: count, failures: rewrapFailures }).optional(),
     newestUnknown: z.strictObject({ since: time, cause }).optional(),
     unusableVersion: z.strictObject({ version: keyVersion, cause, since: time, remedy: z.string() }).optional(),
   })
