@@ -139,7 +139,7 @@ describe('a key identifier', () => {
     [
       'two identifiers, of which neither is chosen',
       'https://contoso.vault.azure.net/keys/a https://contoso.vault.azure.net/keys/b',
-      /^(?!.* Send ).*a space \(U\+0020\) at position 38/,
+      /^(?!.* Send ).*a space \(U\+0020\) at position 39/,
     ],
     [
       'a key name with an underscore',

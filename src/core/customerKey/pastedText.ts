@@ -128,7 +128,10 @@ export function whichHost(host: string, cloud: Cloud): string | undefined {
   if (other !== undefined)
     return `It is a host of the cloud '${other}'; this service is set to '${cloud}' (setting KEYWARD_CLOUD).`;
   if (host.endsWith('.')) return 'It ends with a dot: remove the dot.';
-  if (keyVaultSuffixes[cloud].some((suffix) => host.endsWith(suffix) && !host.slice(0, -suffix.length).includes('.')))
+  const label = keyVaultSuffixes[cloud].flatMap((suffix) =>
+    host.endsWith(suffix) ? [host.slice(0, -suffix.length)] : [],
+  );
+  if (label.some((one) => one !== '' && !one.includes('.')) && vaultNameOf(host, cloud) === undefined)
     return 'The name of a vault has 3 to 24 letters, digits and single hyphens, begins with a letter, and does not end with a hyphen.';
   return undefined;
 }
