@@ -36,7 +36,15 @@ const auditorIds = {
 export const consoleClientId = '66666666-6666-4666-8666-666666666661';
 
 const operatorRoles = [
-  ...['Accounts.Read', 'Accounts.Write', 'Accounts.Delete', 'Keys.Operate', 'Keys.Release', 'Audit.Read'],
+  ...[
+    'Accounts.Read',
+    'Accounts.Write',
+    'Accounts.Delete',
+    'Keys.Operate',
+    'Keys.Release',
+    'Audit.Read',
+    'Links.Create',
+  ],
   ...['Secrets.Read', 'Secrets.Write', 'Secrets.Reveal', 'Secrets.Resolve', 'DataKeys.Use'],
 ];
 

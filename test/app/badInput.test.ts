@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Answer } from '../../src/local/client.ts';
 import { location } from '../../src/local/operator.ts';
+import { anyText } from '../anyText.ts';
 import {
   accountOf,
   customerKey,
@@ -406,7 +407,7 @@ describe('a body as bytes', () => {
 describe('any JSON', () => {
   const word = fc.oneof(
     fc.constantFrom('westeurope', 'contoso', 'SystemKey', 'CustomerKey', key, 'https://x.vault.azure.net/keys/k', ''),
-    fc.string({ unit: 'binary', maxLength: 40 }),
+    anyText(40),
     fc.string({ maxLength: 400 }),
   );
   const anything = fc.oneof({ weight: 3, arbitrary: word }, { weight: 1, arbitrary: fc.jsonValue() });
@@ -419,7 +420,7 @@ describe('any JSON', () => {
       weight: 5,
       arbitrary: some({
         location: sound(fc.constant('westeurope')),
-        tags: sound(fc.dictionary(fc.string({ unit: 'binary', maxLength: 20 }), sound(fc.string({ unit: 'binary' })))),
+        tags: sound(fc.dictionary(anyText(20), sound(anyText(40)))),
         properties: sound(
           some({
             owner: sound(fc.constantFrom('contoso', 'fabrikam')),

@@ -204,16 +204,15 @@ describe.concurrent('INV-5: forged events', () => {
         Id: 'https://evil/',
       },
     }));
-    const end = Date.now() + 2200;
-    while (Date.now() < end) {
+    const startedAt = Date.now();
+    while (Date.now() < startedAt + 2200) {
       expect(await deliver('keyEvents', forged)).toBe(202);
       await sleep(50);
     }
-    const looks = (await looksAt('storm-kv')).slice(begun).map(({ at }) => Date.parse(at));
+    const looks = (await looksAt('storm-kv')).slice(begun);
     expect(looks.length).toBeGreaterThan(0);
-    // 5 % for the time between the decision for a look and its arrival.
-    for (const [index, at] of looks.slice(1).entries())
-      expect(at - (looks[index] ?? 0)).toBeGreaterThanOrEqual(spacingMs * 0.95);
+    // Looks begin at least a second apart, and one that began before the events can arrive after them.
+    expect(looks.length).toBeLessThanOrEqual(2 + Math.floor((Date.now() - startedAt) / spacingMs));
     await world.stack.keyVault('PATCH', '/vaults/storm-kv/keys/cmk', { enabled: true });
   });
 });
