@@ -14,6 +14,7 @@ export const capabilities = [
     'announcements',
     'attestation',
     'overview',
+    'customerPage',
     'ams',
     'dailyProgress.ts',
     'dailyPass.ts',

@@ -49,9 +49,18 @@ export const accountMachine: Machine = {
   states: [
     { name: 'Enabled', meaning: 'Every call is served.', x: 120, y: 40 },
     { name: 'CustomerKeyInaccessible', meaning: 'Every call that needs the key is refused.', x: 470, y: 40 },
+    {
+      name: 'PendingDeletion',
+      meaning: 'Every call is refused. Until its purge, recover brings it back.',
+      x: 120,
+      y: 170,
+    },
   ],
   changes: [
     { from: 'Enabled', to: 'CustomerKeyInaccessible', on: 'the key becomes Inaccessible' },
     { from: 'CustomerKeyInaccessible', to: 'Enabled', on: 'the key becomes Accessible' },
+    { from: 'Enabled', to: 'PendingDeletion', on: 'deleted' },
+    { from: 'CustomerKeyInaccessible', to: 'PendingDeletion', on: 'deleted' },
+    { from: 'PendingDeletion', to: 'Enabled', on: 'recovered' },
   ],
 };

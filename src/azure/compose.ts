@@ -53,6 +53,9 @@ export type { MetricExport };
 
 const random: Random = { bytes: (length) => bytesOf(randomBytes(length)), uuid: randomUUID };
 
+/** Each use of a link is an entry of the service's own chain, which a holder of the link must not flood. */
+const linkCallsPerMinute = 60;
+
 const pause = (ms: number): Promise<void> => sleep(ms);
 
 /** Undefined without a collector: the OpenTelemetry SDK is then not loaded. */
@@ -115,6 +118,7 @@ export async function compose(
     serialize,
     alarmLimiter,
     revealBudget,
+    linkBudget: callerBudget(parts.clock, linkCallsPerMinute),
     refusedCalls: createRefusedCalls({ ...parts, accounts, serialize, rings }),
     seenLimiter: rateLimiter(parts.clock, seenStepMs),
     statusKeys: createStatusKeys({ ...parts, rings }),
@@ -197,6 +201,7 @@ async function openStores(settings: Settings, transport: HttpClient | undefined,
     vaults: small.createVaultStore(open),
     directory: small.createDirectory(open),
     purgeSchedule: small.createPurgeSchedule(open),
+    customerLinks: small.createCustomerLinkStore(open),
     claims: small.createClaims(open),
     ringStore: rings.createRingStore(open),
     serviceAudit: small.createServiceAuditStore(open),

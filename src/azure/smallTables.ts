@@ -11,6 +11,7 @@ import { type EpochMs, instantOf, iso } from '../core/base/time.ts';
 import type { WorkLock, WorkTicket } from '../core/base/workLock.ts';
 import { identityParts, vaultIdOf } from '../core/customerKey/binding.ts';
 import type { Claim, Claims } from '../core/customerKey/ports.ts';
+import type { CustomerLink, CustomerLinkStore } from '../core/customerPage/ports.ts';
 import type { DailyPassState, DailyPassStore } from '../core/dailyProgress.ts';
 import type { DrillResult, DrillStore } from '../core/drill.ts';
 import type { RangeState, RangeStore, SweepMark } from '../core/vaultWork/ports.ts';
@@ -315,6 +316,25 @@ export function createDrillStore(open: OpenTable): DrillStore {
     async write(results, etag) {
       return (await table.writeIfUnchanged(rowOf(key, { results }), etag)) !== undefined;
     },
+  };
+}
+
+/** One partition for each owner. */
+export function createCustomerLinkStore(open: OpenTable): CustomerLinkStore {
+  const table = open('service');
+  const partitionOf = (owner: string) => `links:${indexKey('link', owner)}`;
+  const key = (owner: string, id: string) => ({ partitionKey: partitionOf(owner), rowKey: id });
+
+  return {
+    async insert(link) {
+      await table.insert(rowOf(key(link.owner, link.id), link));
+    },
+    read: async (owner, id) => (await table.readIfAuthentic<CustomerLink>(key(owner, id)))?.value,
+    async list(owner) {
+      const rows = await table.query<CustomerLink>(odata`PartitionKey eq ${partitionOf(owner)}`, rowsAPage);
+      return rows.flatMap(({ value }) => value ?? []);
+    },
+    remove: (owner, id) => table.remove(key(owner, id)),
   };
 }
 

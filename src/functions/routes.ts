@@ -19,6 +19,8 @@ import { operatorDryRunRoutes, validateEncryptionApi } from './http/accounts/val
 import { attestationRoutes } from './http/audit/attestation.ts';
 import { auditRoutes } from './http/audit/audit.ts';
 import { claimRoutes } from './http/claims/claims.ts';
+import { customerRoutes } from './http/customer/customer.ts';
+import { customerLinkRoutes } from './http/customer/links.ts';
 import { dataKeyRoutes } from './http/dataKeys/dataKeys.ts';
 import { dataKeyUsageRoutes } from './http/dataKeys/dataKeyUsage.ts';
 import { keyStatusRoutes } from './http/dataKeys/keyStatus.ts';
@@ -118,6 +120,8 @@ const documented: readonly Route[] = [
   repairIdentityApi,
   ...operatorDryRunRoutes,
   ...claimRoutes,
+  ...customerLinkRoutes,
+  ...customerRoutes,
   ...drillRoutes,
   ...identityRoutes,
   {

@@ -187,7 +187,7 @@ describe('the response for a rejected key', () => {
     });
   });
 
-  test('INV-9: the response for a rejected key contains no text of Key Vault, and of its facts only the address to admit', async () => {
+  test('INV-9: the response for a rejected key contains no text of Key Vault, and of its facts only whom to grant and which address to admit', async () => {
     const identifier = await vaultWithKey(world, 'quiet-kv', { firewall: 'ForbiddenByFirewall' });
     const { body } = await refusedEverywhere(identifier, 400, 'VaultFirewallDenied');
     for (const upstream of ['Client address', 'appid=', 'oid=', 'iss=', 'trusted service'])

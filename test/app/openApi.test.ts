@@ -250,6 +250,24 @@ test('the repair of an identity and the release of a claim match the document', 
   await got(200, api('DELETE', claim));
 });
 
+test('the calls of a customer’s link match the document', async () => {
+  const links = '/api/operator/owners/contoso/links';
+  const { body } = await got(201, api('POST', links, { hours: 1 }));
+  await api('POST', links, { hours: 0 });
+  await api('GET', links);
+  const token = new URL(body.address).hash.slice(1);
+  const customer = recorded(caller(world.stack.host.url, { authorization: `Bearer ${token}` }));
+  await got(200, customer('GET', '/api/customer/keys'));
+  await got(200, customer('GET', '/api/customer/receipts'));
+  await got(
+    200,
+    customer('POST', '/api/customer/dryRun', { keyIdentifier: 'https://busy-kv.vault.azure.net/keys/cmk' }),
+  );
+  await got(200, api('DELETE', `${links}/${body.id}`));
+  await api('DELETE', `${links}/${body.id}`);
+  await customer('GET', '/api/customer/keys');
+});
+
 test('an account whose key is deleted matches the document: refused, read, listed and deleted', async () => {
   const { body } = await api('GET', account);
   const version = body.properties.encryption.keyVaultProperties.currentKeyIdentifier.split('/').at(-1);

@@ -146,14 +146,26 @@ describe('the console', () => {
     await page.getByText(/refused after – s of/).waitFor();
   });
 
-  test('an account is deleted only after its name is typed', async () => {
+  test('an account with a secret is deleted after its name is typed, recovered, and destroyed only after its name is typed again', async () => {
     await got(201, world.api('PUT', '/api/accounts/gamma', newAccount('contoso')));
+    await got(201, world.api('PUT', '/api/accounts/gamma/tokenKeys/one', { properties: { keyValue: 'AAAA' } }));
     const { page } = await openConsole(browser, world.stack, '/accounts/gamma');
     await page.getByRole('button', { name: 'Delete the account' }).click();
     const confirm = page.getByRole('button', { name: 'Delete gamma' });
     expect(await confirm.isDisabled()).toBe(true);
     await page.getByLabel('Type gamma to confirm').fill('gamma');
     await confirm.click();
+    await page.getByRole('heading', { name: 'Accounts' }).waitFor();
+
+    await page.goto(`${world.stack.host.url}/console/accounts/gamma`);
+    await page.getByRole('img', { name: /^State of the account: now PendingDeletion/ }).waitFor();
+    await page.getByRole('button', { name: 'Recover the account' }).click();
+    await page.getByRole('img', { name: /^State of the account: now Enabled/ }).waitFor();
+
+    await page.getByRole('button', { name: 'Delete the account' }).click();
+    await page.getByLabel('Destroy its key at once').check();
+    await page.getByLabel('Type gamma to confirm').fill('gamma');
+    await page.getByRole('button', { name: 'Destroy gamma' }).click();
     await page.getByRole('heading', { name: 'Accounts' }).waitFor();
     expect((await world.api('GET', '/api/accounts/gamma')).status).toBe(404);
   });

@@ -121,6 +121,28 @@ describe('a key identifier', () => {
       /resource id.*https:\/\/contoso\.vault\.azure\.net\/keys\/cmk\./,
     ],
     [
+      'the resource id of one version',
+      `/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/contoso/keys/cmk/versions/${hex32}`,
+      new RegExp(`https://contoso\\.vault\\.azure\\.net/keys/cmk/${hex32}\\.`),
+    ],
+    [
+      'the page of one version in the portal',
+      `https://portal.azure.com/#@contoso.com/asset/Microsoft_Azure_KeyVault/Key/https://contoso.vault.azure.net/keys/cmk/${hex32}`,
+      new RegExp(`Send https://contoso\\.vault\\.azure\\.net/keys/cmk/${hex32}\\.`),
+    ],
+    [
+      'the recovery id of a deleted key',
+      'https://contoso.vault.azure.net/deletedkeys/cmk',
+      /deleted key\. Recover the key, then send https:\/\/contoso\.vault\.azure\.net\/keys\/cmk\./,
+    ],
+    ['a vault with the default port and no key', 'https://contoso.vault.azure.net:443', /names no key/],
+    ['a vault name with two hyphens in a row', 'https://con--toso.vault.azure.net/keys/cmk', /single hyphens/],
+    [
+      'two identifiers, of which neither is chosen',
+      'https://contoso.vault.azure.net/keys/a https://contoso.vault.azure.net/keys/b',
+      /^(?!.* Send ).*a space \(U\+0020\) at position 39/,
+    ],
+    [
       'a key name with an underscore',
       'https://contoso.vault.azure.net/keys/my_key',
       /holds '_' \(U\+005F\) at position 3/,

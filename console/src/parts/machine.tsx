@@ -5,7 +5,7 @@ import type { Change, Machine, State } from '../machines.ts';
 /** Half of the width and of the height of a box. */
 const half = { x: 62, y: 16 };
 const wide = { x: 108, y: 16 };
-const sizeOf = ({ name }: State) => (name.length > 14 ? wide : half);
+const sizeOf = ({ name }: State) => (name.length > 15 ? wide : half);
 
 export function MachineDrawing({ of: { title, states, changes }, now }: { of: Machine; now: string }) {
   const arrow = useId();
@@ -81,6 +81,12 @@ function across(from: State, to: State) {
     const [start, end] = isDown ? [from.y + half.y, to.y - half.y] : [from.y - half.y, to.y + half.y];
     return { path: `M${x} ${start}V${end}`, x: isDown ? x - 28 : x + 40, y: isDown ? 90 : 116 };
   }
+  if (isDown)
+    return {
+      path: `M${from.x + half.x / 2} ${from.y + half.y}L${to.x + half.x} ${to.y}`,
+      x: (from.x + to.x) / 2 + 80,
+      y: (from.y + to.y) / 2 + 30,
+    };
   return {
     path: `M${from.x + half.x} ${from.y}L${to.x - half.x / 2} ${to.y + half.y}`,
     x: (from.x + to.x) / 2 + 60,

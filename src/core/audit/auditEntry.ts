@@ -58,6 +58,9 @@ export const auditTypes = [
   'StateDamaged',
   'IdentityReplaced',
   'DenialsConfirmed',
+  'LinkCreated',
+  'LinkRevoked',
+  'LinkUsed',
 ] as const;
 export type AuditType = (typeof auditTypes)[number];
 
@@ -77,8 +80,8 @@ export type SensitiveCall = (typeof sensitiveCalls)[number];
 
 /** The actor of an entry: a person or program that called, or a part of Keyward. */
 export interface Actor {
-  readonly kind: 'principal' | 'functionKey' | 'keyward';
-  /** Object id, `functionKey`, or the part of Keyward that acted. */
+  readonly kind: 'principal' | 'functionKey' | 'customerLink' | 'keyward';
+  /** Object id, `functionKey`, the id of a customer's link, or the part of Keyward that acted. */
   readonly id: string;
 }
 
@@ -145,6 +148,9 @@ export interface AuditFacts extends Partial<Trigger> {
   /** The sensitive call that was refused, and the code of the refusal. */
   readonly asked?: SensitiveCall;
   readonly code?: ErrorCode;
+  /** The id of a customer's link, and the route that was called with it. */
+  readonly link?: string;
+  readonly call?: string;
   /** In the service's own chain: the name of an account that does not exist. */
   readonly account?: string;
 }

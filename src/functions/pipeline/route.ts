@@ -18,10 +18,10 @@ interface RouteFacts {
   readonly path: string;
   /**
    * `account`: a call on one account or on accounts. `subscription`: calls of Azure Resource Manager beside accounts.
-   * `operator`: the operator's own calls. `events`: Event Grid's calls. `public`: open to all callers, and without
-   * effect.
+   * `operator`: the operator's own calls. `events`: Event Grid's calls. `customer`: calls with a customer's link, which
+   * has no role. `public`: open to all callers, and without effect.
    */
-  readonly scope: 'account' | 'subscription' | 'operator' | 'events' | 'public';
+  readonly scope: 'account' | 'subscription' | 'operator' | 'events' | 'customer' | 'public';
   /** The route accepts bearer tokens only: a function key names no client of Azure Resource Manager. */
   readonly bearerOnly?: true;
   readonly role: Role;

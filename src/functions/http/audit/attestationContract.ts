@@ -39,7 +39,7 @@ const checkpoint = z
   .strictObject({ run: time, page: count, checkpoint: jws })
   .meta({ id: 'AuditCheckpoint', description: 'Heads of verified chains, signed (docs/envelope.md).' });
 
-const receipts = z
+export const receipts = z
   .strictObject({
     receipts: z.array(z.strictObject({ accountId: guid, sequence: count, receipt: jws })),
     keys: jwkSet.shape.keys.meta({ description: 'The public keys, so that a saved answer can be verified offline.' }),

@@ -134,7 +134,7 @@ const version = z.strictObject({
   safeToDisable: z.boolean(),
 });
 
-const key = z
+export const overviewKey = z
   .strictObject({
     key: keyIdentifier,
     bindingId: z.string(),
@@ -153,7 +153,7 @@ const key = z
   })
   .meta({ id: 'OverviewKey', description: 'A customer key. Its status is the worst of its versions in use.' });
 
-const keyExample = {
+export const overviewKeyExample = {
   key: example,
   bindingId: '6a09e667f3bcc908b2fb1366ea957d3e',
   identity: { useSystemAssignedIdentity: true },
@@ -208,11 +208,13 @@ const timelineExample = {
   },
 };
 
-const ownerAnswer = z.strictObject({ owner, counts, value: z.array(key), nextLink: z.string().optional() }).meta({
-  id: 'OverviewOwner',
-  description: "An owner's keys, and the counts of its accounts.",
-  examples: [{ owner: 'contoso', counts: countsExample, value: [keyExample] }],
-});
+const ownerAnswer = z
+  .strictObject({ owner, counts, value: z.array(overviewKey), nextLink: z.string().optional() })
+  .meta({
+    id: 'OverviewOwner',
+    description: "An owner's keys, and the counts of its accounts.",
+    examples: [{ owner: 'contoso', counts: countsExample, value: [overviewKeyExample] }],
+  });
 
 const filters = {
   owner: owner.optional().meta({ examples: ['contoso'] }),
@@ -242,7 +244,7 @@ export const overviewContracts = {
   keys: {
     summary: 'Lists customer keys with their status, versions and accounts',
     query: { ...filters, ...paging },
-    answers: { 200: pageOf('OverviewKeyList', key, [keyExample], head) },
+    answers: { 200: pageOf('OverviewKeyList', overviewKey, [overviewKeyExample], head) },
   },
   owner: {
     summary: 'Gets an owner: its keys, and the counts of its accounts',
