@@ -205,11 +205,13 @@ describe.concurrent('INV-5: forged events', () => {
       },
     }));
     const startedAt = Date.now();
-    while (Date.now() < startedAt + 2200) {
+    let looks: unknown[] = [];
+    // A busy machine may need longer for the first look.
+    while (Date.now() < startedAt + 2200 || (looks.length === 0 && Date.now() < startedAt + 30_000)) {
       expect(await deliver('keyEvents', forged)).toBe(202);
       await sleep(50);
+      looks = (await looksAt('storm-kv')).slice(begun);
     }
-    const looks = (await looksAt('storm-kv')).slice(begun);
     expect(looks.length).toBeGreaterThan(0);
     // Looks begin at least a second apart, and one that began before the events can arrive after them.
     expect(looks.length).toBeLessThanOrEqual(2 + Math.floor((Date.now() - startedAt) / spacingMs));

@@ -327,12 +327,14 @@ describe.concurrent('INV-2: an outage', () => {
       });
       // Many more looks than the confirmation of any denial needs.
       const end = Date.now() + 1500;
-      while (Date.now() < end) {
+      const hasLooked = async () => (await requestsTo(world, name, 'unwrapkey')).length > unwraps;
+      // A busy machine may need longer for the next look.
+      while (Date.now() < end || (!(await hasLooked()) && Date.now() < end + 30_000)) {
         await sweepOnce(world);
         expect((await accountOf(api, name)).properties.state).toBe('Enabled');
         await new Promise((resolve) => setTimeout(resolve, 250));
       }
-      expect((await requestsTo(world, name, 'unwrapkey')).length).toBeGreaterThan(unwraps);
+      expect(await hasLooked()).toBe(true);
       // Calls that need the key wait, and the others work.
       await got(200, api('PATCH', `/api/accounts/${name}`, { tags: { a: 'b' } }));
       const system = { properties: { encryption: { type: 'SystemKey' } } };
