@@ -16,6 +16,7 @@ export const capabilities = [
     'overview',
     'customerPage',
     'ams',
+    'dailyProgress.ts',
     'dailyPass.ts',
     'drill.ts',
     'health.ts',

@@ -12,6 +12,7 @@ import type { WorkLock, WorkTicket } from '../core/base/workLock.ts';
 import { identityParts, vaultIdOf } from '../core/customerKey/binding.ts';
 import type { Claim, Claims } from '../core/customerKey/ports.ts';
 import type { CustomerLink, CustomerLinkStore } from '../core/customerPage/ports.ts';
+import type { DailyPassState, DailyPassStore } from '../core/dailyProgress.ts';
 import type { DrillResult, DrillStore } from '../core/drill.ts';
 import type { RangeState, RangeStore, SweepMark } from '../core/vaultWork/ports.ts';
 import type { IdentityDenials } from '../core/watch/identityDenials.ts';
@@ -285,6 +286,21 @@ export function createRangeStore(open: OpenTable): RangeStore {
       const states = new Map(rows.map(({ rowKey, value }) => [rowKey, value ?? {}]));
       return Array.from({ length: of }, (_, number) => states.get(`${from}${padded(number)}`) ?? {});
     },
+  };
+}
+
+/** Plain, as the sweep's mark: readiness shows it, and it decides nothing. */
+export function createDailyPassStore(open: OpenTable): DailyPassStore {
+  const table = open('service');
+  const key = { partitionKey: 'dailyPass', rowKey: 'last' };
+
+  return {
+    async read() {
+      const { startedAt, messages, isDivided } = Object((await table.readPlain(key))?.value) as Partial<DailyPassState>;
+      if (typeof startedAt !== 'number' || typeof messages !== 'number') return undefined;
+      return { startedAt, messages, isDivided: isDivided === true };
+    },
+    write: (state) => table.put(plainRowOf(key, state)),
   };
 }
 

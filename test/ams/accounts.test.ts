@@ -460,6 +460,32 @@ test('in 2020-05-01 an account is found by its subscription alone, and by no oth
     await refused(400, 'InvalidParameter', world.api('GET', `${list}&$skipToken=${token}`));
 });
 
+test('an account’s answers have its ETag, and a GET that names it is 304 until the account changes', async () => {
+  const { body, headers } = await got(201, raw('PUT', accountPath('tagged'), '2021-11-01', { location }));
+  const tag = headers.get('etag') ?? '';
+  expect(tag).toMatch(/^"[^"]+"$/);
+  const get = (etag: string) =>
+    world.api('GET', `${accountPath('tagged')}?api-version=2021-11-01`, undefined, { 'if-none-match': etag });
+  expect((await got(200, raw('GET', accountPath('tagged'), '2021-11-01'))).headers.get('etag')).toBe(tag);
+  expect((await get(tag)).status).toBe(304);
+  const changed = await got(202, raw('PATCH', accountPath('tagged'), '2021-11-01', { tags: { a: 'b' } }));
+  expect(changed.headers.get('etag')).not.toBe(tag);
+  expect(await got(200, get(tag))).toMatchObject({
+    body: { ...body, tags: { a: 'b' }, systemData: expect.anything() },
+  });
+});
+
+test('an answer repeats the client’s request id when the client asks for it', async () => {
+  const id = '0b8a5f4e-29a5-4ae8-8b0e-5b9a4d1f0a01';
+  const list = `${accountPath('')}?api-version=2021-11-01`;
+  const echoOf = async (more: Record<string, string>) =>
+    (await world.api('GET', list, undefined, { 'x-ms-client-request-id': id, ...more })).headers.get(
+      'x-ms-client-request-id',
+    );
+  expect(await echoOf({ 'x-ms-return-client-request-id': 'true' })).toBe(id);
+  expect(await echoOf({})).toBeNull();
+});
+
 test('an unsupported resource type returns an error in Azure Resource Manager’s shape', async () => {
   await create('childless');
   for (const [method, path] of [
@@ -473,7 +499,7 @@ test('an unsupported resource type returns an error in Azure Resource Manager’
   ] as const)
     await refused(
       404,
-      'NotFound',
+      'InvalidResourceType',
       raw(method, `${accountPath('childless')}/${path}`, '2022-08-01', method === 'GET' ? undefined : {}),
     );
 });

@@ -1,7 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { vaultIdOf } from '../../src/core/customerKey/binding.ts';
 import type { Service } from '../../src/core/service.ts';
-import { sweep } from '../../src/core/vaultWork/sweep.ts';
+import type { QueuedWork } from '../../src/core/vaultWork/ports.ts';
+import { allRanges } from '../../src/core/vaultWork/ranges.ts';
+import { sweep, sweepRanges } from '../../src/core/vaultWork/sweep.ts';
 import { noKeys, sweepRange } from '../../src/core/vaultWork/sweepRange.ts';
 import { without } from '../../src/local/lab/lab.ts';
 import { dying } from '../dying.ts';
@@ -60,6 +62,40 @@ describe('a sweep', () => {
     }
     expect(sent).toEqual(Array.from({ length: 10 }, () => whole));
     for (const [n, at] of (await looks(names)).entries()) expect(at).toBe((before[n] ?? 0) + 600 * seconds);
+  });
+
+  test('a service with at most 64 keys sends one message a sweep, a service with more sends one for each range', async () => {
+    const { policy, vaults: real } = await another();
+    const sentWith = async (keys: number) => {
+      const sent: QueuedWork[] = [];
+      const bindings = (rows: number) => Array.from({ length: Math.min(keys, rows) }, (_, n) => `binding-${n}`);
+      const page: typeof real.page = async (_range, rows) => ({
+        vaults: [{ id: '0', bindings: bindings(rows) }],
+        ...(keys < rows ? {} : { next: '0' }),
+      });
+      const queue = { send: async (message: QueuedWork) => void sent.push(message) };
+      const service = await another({ queue, vaults: { ...real, page } });
+      await sweep({ ...service, policy: { ...policy, sweepRanges: 16 } });
+      return sent;
+    };
+    expect(await sentWith(64)).toEqual([{ allRanges: 16 }]);
+    expect(await sentWith(65)).toEqual(allRanges(16));
+  });
+
+  test('the one message of a service with few vaults looks at the keys of every range, also when one range fails', async () => {
+    const { lab } = world;
+    const isInFirst = (name: string) => vaultIdOf(`${name}.vault.azure.net`) < '8';
+    const candidates = Array.from({ length: 64 }, (_, n) => `half-${tests}-${n}`);
+    const names = [candidates.find(isInFirst), candidates.find((name) => !isInFirst(name))].map(String);
+    for (const name of names) await lab.account(name, 'contoso', await lab.vaultWithKey(name));
+    const [before] = await looks(names);
+    lab.clock.set(lab.clock.now() + 60 * seconds);
+    const service = await another();
+    const beginWork: typeof service.vaults.beginWork = (id, ...more) =>
+      id === 'range-2-0' ? Promise.reject(new Error('no answer')) : service.vaults.beginWork(id, ...more);
+    const work = sweepRanges({ allRanges: 2 }, { ...service, vaults: { ...service.vaults, beginWork } });
+    await expect(work).rejects.toThrow('no answer');
+    expect(await looks(names)).toEqual([before, lab.clock.now()]);
   });
 
   test('INV-5: a sweep that cannot send its messages looks at the due keys in its own time, and logs it', async () => {
@@ -170,11 +206,11 @@ describe('a worker on a range', () => {
     lab.clock.set(lab.clock.now() + 60 * seconds);
     const [bad = ''] = await lab.service.vaults.bindings(vaultIdOf(`${names[1]}.vault.azure.net`));
     const { bindings } = lab.service;
-    const readWatch: typeof bindings.readWatch = async (id) => {
+    const readWatchWithSample: typeof bindings.readWatchWithSample = async (id) => {
       if (id === bad) throw new Error('damaged');
-      return bindings.readWatch(id);
+      return bindings.readWatchWithSample(id);
     };
-    await sweepRange(whole, await another({ bindings: { ...bindings, readWatch } }));
+    await sweepRange(whole, await another({ bindings: { ...bindings, readWatchWithSample } }));
     const now = lab.clock.now();
     expect(await looks(names)).toEqual([now, now - 60 * seconds, now]);
     const { last } = await lab.service.ranges.read(whole);

@@ -174,8 +174,18 @@ export const isWrappedBy = ({ encryption }: ActiveAccount, bindingId: string, ve
 
 export const etagOf = (record: AccountRecord): string => `"${record.instanceId}.${record.revision}"`;
 
+/** What opening an account key needs of its record. */
+export type WrappedAccount = Pick<
+  ActiveAccount,
+  'name' | 'instanceId' | 'accountKeyGeneration' | 'wrappedAccountKey'
+> & {
+  readonly encryption: WrappedBy;
+};
+
+type WrappedBy = { readonly type: 'SystemKey' } | Pick<CustomerKeyEncryption, 'type' | 'binding' | 'version'>;
+
 /** The value that the outer layer binds: the current key identifier, or `SystemKey`. */
-export function wrappedByOf(encryption: Encryption): string {
+export function wrappedByOf(encryption: WrappedBy): string {
   return encryption.type === 'SystemKey' ? 'SystemKey' : versionedIdentifier(encryption.binding, encryption.version);
 }
 

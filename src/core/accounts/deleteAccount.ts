@@ -132,6 +132,7 @@ export async function finishDelete(folded: string, service: AccountsDeps): Promi
       }
       const row = await service.bindings.readAccount(bound.bindingId, bound.account);
       if (row !== undefined) await service.bindings.removeAccount(bound.bindingId, row);
+      await service.bindings.removeSample(bound.bindingId);
     }
     // Under the ETag read before: a row that a new account of this name has written in the meantime stays.
     const listed = await listedAs(folded, place, service);

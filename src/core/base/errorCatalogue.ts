@@ -88,6 +88,12 @@ const catalogue = {
     meaning: 'The call names an item that does not exist.',
     remedy: 'Check the name in `target`.',
   },
+  InvalidResourceType: {
+    status: 404,
+    actor: 'caller',
+    meaning: 'An account has no resources or calls of this name in this API.',
+    remedy: 'Use one of the calls that the message lists.',
+  },
   AccountPendingDeletion: {
     status: 409,
     actor: 'operator',

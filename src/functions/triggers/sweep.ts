@@ -10,7 +10,7 @@ import { inInvocation, keyward } from '../pipeline/service.ts';
 export const sweep: TimerHandler = (_timer, context) =>
   inInvocation(context, async () => {
     const service = await keyward();
-    service.log.info('Swept all vaults', { ranges: await timedSweep(service) });
+    service.log.info('Swept all vaults', { count: await timedSweep(service) });
     // After the customers' keys: a failure of Keyward's own keys or topic must not delay the checks of customers' keys.
     await Promise.all([maintainRings(service), wakeAnnouncing(service), purgeAndLog(service)]);
   });

@@ -3,7 +3,6 @@
  * names are AMS's.
  */
 
-import canonicalize from 'canonicalize';
 import * as z from 'zod';
 import {
   type AccountView,
@@ -20,7 +19,6 @@ import { remedyTargetOf } from '../../../core/accounts/gate.ts';
 import type { AccountInput } from '../../../core/accounts/planChange.ts';
 import { type Served, servedOf, statusOf } from '../../../core/accounts/served.ts';
 import { parseArmPath } from '../../../core/base/armPath.ts';
-import { hex, sha256, utf8 } from '../../../core/base/bytes.ts';
 import { remedyOf } from '../../../core/base/causes.ts';
 import { defined } from '../../../core/base/defined.ts';
 import { Refusal } from '../../../core/base/errors.ts';
@@ -32,6 +30,7 @@ import { keyIdentifierTarget } from '../../../core/customerKey/keyIdentifier.ts'
 import { unreadableNewest } from '../../../core/watch/newestVersion.ts';
 import { keyReleasedBy } from '../../../core/watch/verdictTimes.ts';
 import type { Verdict, Watch } from '../../../core/watch/watch.ts';
+import { representationTag } from '../../pipeline/conditionalGet.ts';
 import { anyCase, orAbsent } from '../../pipeline/lenientInput.ts';
 import { parsed } from '../../pipeline/requestBody.ts';
 import { readOnly } from '../secrets/secretJson.ts';
@@ -264,22 +263,6 @@ export function renderAccount(view: AccountView, policy: Policy) {
 
 export const renderPending = (pending: PendingDeletion | undefined) =>
   pending === undefined ? {} : { deletedAt: iso(pending.deletedAt), scheduledPurgeAt: iso(pending.purgeAt) };
-
-/**
- * The ETag of the record and, after `~`, a part for the status of the account's key. A status changes without a write
- * of the record, and a 304 must not hide that change. Times that every look changes are left out. A condition on a
- * write compares the record's part alone (conditionsIn).
- */
-function representationTag(etag: string, encryption: object): string {
-  const {
-    lastAccessibleAt: _,
-    nextLookAt: __,
-    lastCheckedAt: ___,
-    ...shown
-  }: Record<string, unknown> = { ...encryption };
-  const isPlain = shown.status === undefined || (shown.status === 'Accessible' && String(shown.warnings) === '');
-  return isPlain ? etag : etag.replace(/"$/, `~${hex(sha256(utf8(canonicalize(shown) ?? ''))).slice(0, 12)}"`);
-}
 
 function renderEncryption(view: AccountView, policy: Policy) {
   const { encryption: current, accountKeyGeneration, olderAccountKeys } = view.record;

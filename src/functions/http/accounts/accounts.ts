@@ -31,8 +31,10 @@ export const listAccountsRoute: RouteHandler = async ({ request, service, ...cal
   return { status: 200, jsonBody: { value, ...shown, ...nextLink } };
 };
 
-export const getAccountRoute: RouteHandler = async ({ request, service }) =>
-  answerWithEtag(request, renderAccount(await getAccount(nameIn(request), service), service.policy));
+export const getAccountRoute: RouteHandler = async ({ request, service }) => {
+  const account = renderAccount(await getAccount(nameIn(request), service), service.policy);
+  return answerWithEtag(request, account.etag, account);
+};
 
 export const putAccountRoute: RouteHandler = async (call) => {
   const { view, created } = await putAccount(await changeIn(call), call.service);

@@ -1,0 +1,23 @@
+/** One sweep as the timer and the queue run it: the messages of the ranges, each handled by a worker, some at the same time. */
+import pLimit from 'p-limit';
+import { sweepRanges, timedSweep } from '../../src/core/vaultWork/sweep.ts';
+import { workOnVault } from '../../src/core/vaultWork/vaultWork.ts';
+import type { World } from './world.ts';
+
+const workersAtOnce = 4;
+
+/** Handles every message that is due, and the messages that those send. Returns the number of handled ones. */
+export async function sweepOnce(world: World, done: (handled: number) => void = () => undefined): Promise<number> {
+  await timedSweep(world.service);
+  let handled = 0;
+  const limit = pLimit(workersAtOnce);
+  while (world.messages.length > 0) {
+    const due = world.messages.splice(0);
+    await limit.map(due, async ({ work }) => {
+      await ('vault' in work ? workOnVault(work, world.service) : sweepRanges(work, world.service));
+      handled += 1;
+      done(handled);
+    });
+  }
+  return handled;
+}
