@@ -17,7 +17,7 @@ const messages: Bench = async ({ figure, progress }) => {
   const world = await startWorld();
   await seedVaults(vaults, world);
   world.forward(minuteMs);
-  // Until every key had its check of the latest version: from then on its time is that of a sweep. Each comes a minute after the one before.
+  // Until every key had its check of the latest version: from then on its time is that of a sweep.
   for (let warmUp = 1; warmUp <= warmUps; warmUp++) {
     const beganAt = performance.now();
     await sweepOnce(world);

@@ -7,8 +7,8 @@ import type { World } from './world.ts';
 const workersAtOnce = 4;
 
 /**
- * Handles every message that is due, and those that they send. Delayed ones are for the time between two sweeps, and count only. Returns the
- * number of messages.
+ * Handles every message that is due, and those that they send. A delayed message is for the time between two sweeps: it
+ * is counted, and not handled. Returns the number of messages.
  */
 export async function sweepOnce(world: World, done: (handled: number) => void = () => undefined): Promise<number> {
   await timedSweep(world.service);
