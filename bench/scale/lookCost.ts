@@ -18,6 +18,7 @@ const lookCost: Bench = async ({ figure, progress }) => {
   world.forward(minuteMs);
   await sweepOnce(world);
   const before = { requests: world.tableRequests(), unwraps: world.keyVault.unwraps };
+  const cpu = process.cpuUsage();
   for (let n = 1; n <= sweeps; n++) {
     world.forward(minuteMs);
     await sweepOnce(world);
@@ -25,6 +26,9 @@ const lookCost: Bench = async ({ figure, progress }) => {
   }
   const looks = world.keyVault.unwraps - before.unwraps;
   if (looks !== vaults * sweeps) throw new Error(`${looks} looks instead of ${vaults * sweeps}.`);
+  const { user, system } = process.cpuUsage(cpu);
+  const ms = ((user + system) / 1000 / looks).toFixed(2);
+  progress(`look cost: ${ms} ms of processor time a check, with the tables and the vault in this process`);
   figure('scale.transactionsPerKeyLook', (world.tableRequests() - before.requests) / looks, 'transactions', {
     atMost: 2.5,
   });

@@ -1,6 +1,8 @@
 /**
- * Replays faults on the laboratory, and evaluates the deployed alert rules over the log that it writes. A rule whose fault
- * the laboratory cannot make is evaluated over the line that the code writes for it.
+ * Replays faults on the laboratory, and evaluates the deployed alert rules over the log that the app writes. The faults
+ * of audit chains and rotations are in nightWalk.test.ts. A rule without a replay is evaluated over lines that are made
+ * from its own query: that shows its window and its threshold, and not that the app writes such a line. That the code
+ * has each message, alerts.test.ts compares.
  */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { boundOf } from '../../src/core/accounts/account.ts';
@@ -197,22 +199,24 @@ describe('the alert rules', () => {
   const replayed = Object.values(faults).flatMap((fault) => fault.rules);
   const others = rules.filter(({ name, query }) => !replayed.includes(name) && query.startsWith('AppTraces'));
 
-  test.each(others)('$name fires on the lines that its query names', (rule) => {
-    const now = 1_795_435_200_000;
-    const [, message = ''] = /startswith "([^"]+)"/.exec(rule.query) ?? [];
-    const words = [...rule.query.matchAll(/tostring\(fields\.(\w+)\) == "([^"]+)"/g)].map(([, field, word]) => [
-      field,
-      word,
-    ]);
-    const numbers = [...rule.query.matchAll(/(?:todouble|toint)\(fields\.(\w+)\) > (\d+)/g)].map(([, field, least]) => [
-      field,
-      Number(least) + 1,
-    ]);
-    const fields = JSON.stringify({ value: 1_000_000, ...Object.fromEntries([...words, ...numbers]) });
-    const line = { TimeGenerated: now, Message: `${message.replace(/ ?\{$/, '')} ${fields}` };
-    const enough = Array.from({ length: rule.threshold + 1 }, () => line);
-    expect(firesAt(rule, now, { AppTraces: enough })).toBe(true);
-    expect(firesAt(rule, now, { AppTraces: [] })).toBe(false);
-    expect(firesAt(rule, now + 61 * minute, { AppTraces: enough })).toBe(false);
-  });
+  test.each(others)(
+    '$name, which has no replay, fires on lines that fit its query, and not after its window',
+    (rule) => {
+      const now = 1_795_435_200_000;
+      const [, message = ''] = /startswith "([^"]+)"/.exec(rule.query) ?? [];
+      const words = [...rule.query.matchAll(/tostring\(fields\.(\w+)\) == "([^"]+)"/g)].map(([, field, word]) => [
+        field,
+        word,
+      ]);
+      const numbers = [...rule.query.matchAll(/(?:todouble|toint)\(fields\.(\w+)\) > (\d+)/g)].map(
+        ([, field, least]) => [field, Number(least) + 1],
+      );
+      const fields = JSON.stringify({ value: 1_000_000, ...Object.fromEntries([...words, ...numbers]) });
+      const line = { TimeGenerated: now, Message: `${message.replace(/ ?\{$/, '')} ${fields}` };
+      const enough = Array.from({ length: rule.threshold + 1 }, () => line);
+      expect(firesAt(rule, now, { AppTraces: enough })).toBe(true);
+      expect(firesAt(rule, now, { AppTraces: [] })).toBe(false);
+      expect(firesAt(rule, now + 61 * minute, { AppTraces: enough })).toBe(false);
+    },
+  );
 });

@@ -3355,6 +3355,13 @@ export interface components {
              * @description No key of the service was last checked before this time.
              */
             checkedSince?: string;
+            /** @description On the first page without a filter: the last daily verification of all audit chains that finished. `GET /api/operator/audit/verification` names broken chains. */
+            auditVerification?: {
+                /** Format: date-time */
+                finishedAt: string;
+                chains: number;
+                brokenCount: number;
+            };
             /**
              * Format: uri
              * @description Absent on the last page.

@@ -111,7 +111,7 @@ export const customerLinkRoutes: readonly Route[] = [
     handler: revoke,
     contract: {
       summary: 'Revokes a link at once',
-      params: { owner, linkId: guid },
+      params: { owner, linkId: guid.meta({ examples: ['0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff'] }) },
       answers: { 200: undefined, 204: undefined },
     },
   },
