@@ -54,6 +54,11 @@ try {
     await page.screenshot({ path: `${folder}${name}.png` });
     await context.close();
   }
+  const { address } = (await api('POST', '/api/operator/owners/litware/links', { hours: 1 })).body;
+  const page = await browser.newPage({ viewport: { width: 1200, height: 780 }, colorScheme: 'light', locale: 'en-GB' });
+  await page.goto(address);
+  await page.getByText('Revocation receipts').waitFor();
+  await page.screenshot({ path: `${folder}console-customer.png` });
 } finally {
   await browser.close();
   await stack.stop();

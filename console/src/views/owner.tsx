@@ -3,13 +3,14 @@ import { bodyOf, type Schemas } from '../api.ts';
 import { useConsole } from '../context.ts';
 import { useList } from '../list.ts';
 import { Link, useAddress } from '../navigation.tsx';
-import { Copyable, Remedy } from '../parts/copyable.tsx';
+import { Remedy } from '../parts/copyable.tsx';
 import { countOf } from '../parts/count.ts';
 import { Counts } from '../parts/counts.tsx';
 import { accountsPath, KeyLink } from '../parts/links.tsx';
 import { Empty, Failure, Loading } from '../parts/states.tsx';
 import { Status } from '../parts/status.tsx';
 import { Ago } from '../parts/time.tsx';
+import { Versions } from '../parts/versions.tsx';
 import type { Key } from './keys.tsx';
 
 export default function Owner() {
@@ -51,7 +52,8 @@ export default function Owner() {
   );
 }
 
-function KeyOfOwner({ of: { key, status, accounts, since, cause, meaning, remedy, versions } }: { of: Key }) {
+function KeyOfOwner({ of }: { of: Key }) {
+  const { key, status, accounts, since, cause, meaning, remedy } = of;
   return (
     <section aria-label={key}>
       <h2>
@@ -62,16 +64,7 @@ function KeyOfOwner({ of: { key, status, accounts, since, cause, meaning, remedy
         {cause === undefined ? '' : `${cause}: ${meaning ?? ''}`}
       </p>
       <Remedy text={remedy} />
-      <ul className="plain versions">
-        {versions.map(({ version, isLatest, inUse, safeToDisable }) => (
-          <li key={version}>
-            <Copyable text={`${key}/${version}`} label="Copy the version" />
-            {isLatest === true ? 'The latest version. ' : ''}
-            {inUse ? 'In use. ' : 'Not in use. '}
-            {safeToDisable ? <strong>Safe to disable.</strong> : 'Not safe to disable.'}
-          </li>
-        ))}
-      </ul>
+      <Versions of={of} />
     </section>
   );
 }
