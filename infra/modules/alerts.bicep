@@ -176,6 +176,15 @@ var alerts = [
     threshold: 0
   }
   {
+    name: 'account-not-purged'
+    section: 'operations.md#deleted-accounts-that-are-not-purged'
+    severity: 2
+    query: 'AppTraces | where Message startswith "A deleted account was not purged"'
+    window: 'PT1H'
+    operator: 'GreaterThan'
+    threshold: 3
+  }
+  {
     name: 'account-not-watched'
     section: 'operations.md#damaged-rows'
     severity: 1
