@@ -8,13 +8,9 @@ import { type FormEvent, useMemo, useState } from 'react';
 import { type Api, bodyOf, createApi, type Schemas, skipTokenOf } from './api.ts';
 import { useList } from './list.ts';
 import { Checks } from './parts/checks.tsx';
-import { Remedy } from './parts/copyable.tsx';
-import { countOf } from './parts/count.ts';
 import { Download } from './parts/download.tsx';
+import { KeySummary } from './parts/keySummary.tsx';
 import { Empty, Failure, Loading } from './parts/states.tsx';
-import { Status } from './parts/status.tsx';
-import { Ago } from './parts/time.tsx';
-import { Versions } from './parts/versions.tsx';
 
 type Key = Schemas['OverviewKey'];
 
@@ -48,7 +44,7 @@ export function CustomerPage({ token }: { token: string }) {
             <Empty title="No account of yours has a key of its own.">Check your key below, then connect it.</Empty>
           ) : null}
           {rows.map((key) => (
-            <OwnKey key={key.bindingId} of={key} />
+            <KeySummary key={key.bindingId} of={key} name={key.key.replace('https://', '')} />
           ))}
           <CheckKey api={api} />
           <h2>Revocation receipts</h2>
@@ -75,23 +71,6 @@ const Bounds = ({ of }: { of: Schemas['CustomerKeys']['bounds'] }) => (
     </dl>
   </section>
 );
-
-function OwnKey({ of }: { of: Key }) {
-  const { key, status, accounts, since, cause, meaning, remedy } = of;
-  return (
-    <section aria-label={key}>
-      <h2>
-        <Status of={status} /> {key.replace('https://', '')}
-      </h2>
-      <p>
-        {countOf(accounts, 'account')}, {status} since <Ago at={since} />.{' '}
-        {cause === undefined ? '' : `${cause}: ${meaning ?? ''}`}
-      </p>
-      <Remedy text={remedy} />
-      <Versions of={of} />
-    </section>
-  );
-}
 
 /** Repeats the dry run until every check passes, so that the reader sees the effect of each change. */
 function CheckKey({ api }: { api: Api }) {
