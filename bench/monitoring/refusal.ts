@@ -3,9 +3,10 @@
  * hosts: in real time, with the default intervals and the shipped host.json, and as if every event were lost. Each
  * change is made right after a look, because Keyward then takes longest to see it. An account is blocked when a PATCH
  * through that host answers 403 CustomerKeyInaccessible, and works again when a GET returns Enabled (for the first and
- * the last: when a PATCH succeeds). A hundred accounts, spread over all, are polled until each has the expected state
- * on both hosts. Then each other account is polled once, and again only if it does not have that state. So the figure
- * measures Keyward, and not two thousand calls.
+ * the last: when a PATCH succeeds). Twenty accounts, spread over all, are polled until each has the expected state on
+ * both hosts. Then each other account is polled once on one of the hosts, a few at a time, and again only if it does not
+ * have that state. So the figure measures Keyward, and not the calls of this bench, which compete with the looks at the
+ * other vaults.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -55,8 +56,10 @@ const scenarios: readonly Scenario[] = [
 const restoreGoalSeconds = 60;
 const pollMs = 500;
 const callsAtATime = 16;
+/** Of all vaults together. */
+const otherCalls = pLimit(4);
 /** The number of accounts, of a thousand, that are polled first. */
-const spread = 100;
+const spread = 20;
 /** Far beyond every goal, so that a missed figure is reported too. */
 const giveUpMs = 330_000;
 
@@ -158,8 +161,17 @@ async function secondsUntilAll(
   const step = Math.max(1, Math.floor(names.length / spread));
   const [first, others] = [true, false].map((isFirst) => names.filter((_, n) => (n % step === 0) === isFirst));
   const sampled = await untilEach(first ?? [], isIt, from, hosts);
-  const rest = await untilEach(others ?? [], isIt, from, hosts);
-  return ((rest.lateAt ?? sampled.lastAt) - from) / 1000;
+  const rests = hosts.map((host, n) =>
+    untilEach(
+      (others ?? []).filter((_, m) => m % hosts.length === n),
+      isIt,
+      from,
+      [host],
+      otherCalls,
+    ),
+  );
+  const late = (await Promise.all(rests)).map(({ lateAt }) => lateAt ?? 0);
+  return (Math.max(sampled.lastAt, ...late) - from) / 1000;
 }
 
 /**
@@ -171,8 +183,8 @@ async function untilEach(
   isIt: Probe,
   from: number,
   hosts: readonly Caller[],
+  limit = pLimit(callsAtATime),
 ): Promise<{ lastAt: number; lateAt?: number }> {
-  const limit = pLimit(callsAtATime);
   const moments: { lastAt: number; lateAt?: number } = { lastAt: from };
   const untilIt = async (host: Caller, name: string) => {
     let isLate = false;
