@@ -7,7 +7,6 @@ import { Socket } from 'node:net';
 import { createHttpHeaders, type HttpClient, type PipelineRequest } from '@azure/core-rest-pipeline';
 import type { AzuriteServer } from './azuriteLibrary.ts';
 
-
 export const inProcess = ({ httpServer }: Pick<AzuriteServer, 'httpServer'>): HttpClient => ({
   async sendRequest(request) {
     const incoming = incomingOf(request);

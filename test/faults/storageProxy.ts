@@ -52,8 +52,8 @@ export interface StorageProxy {
   readonly connectionString: string;
   /**
    * The same, with a transport for the table clients that costs less: only a request with a fault takes the way through
-   * the proxy, and the others go to Azurite without a socket. Both ways count. The overview, which gets no faults and which no
-   * case reads, is in memory.
+   * the proxy, and the others go to Azurite without a socket. Both ways count. The overview, which gets no faults and
+   * which no case reads, is in memory.
    */
   readonly direct: { readonly connectionString: string; readonly tables: HttpClient };
   /** From 1. Without a fault, only counts. */
