@@ -16,7 +16,7 @@ const times = [
   '2032-01-01T00:00:00.000Z',
 ];
 const entryAt = (at: string): AuditEntry => ({
-  ...({ at, chain: 'service', sequence: 1, type: 'RingCreated', actor: { kind: 'keyward', id: 'rings' } } as const),
+  ...({ at, chain: 'service', sequence: 1, type: 'LinkCreated', actor: { kind: 'keyward', id: 'rings' } } as const),
   ...{ previousHash: '', hash: '', keyGeneration: 1 },
 });
 
