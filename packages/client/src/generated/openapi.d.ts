@@ -503,7 +503,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Returns the public keys that verify key statuses */
+        /**
+         * Returns the public keys that verify key statuses
+         * @description Open to all callers.
+         */
         get: operations["keyStatusJwks"];
         put?: never;
         post?: never;
@@ -708,7 +711,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the keys of the link's owner */
+        /**
+         * Lists the keys of the link's owner
+         * @description With a customer's link.
+         */
         get: operations["customerKeys"];
         put?: never;
         post?: never;
@@ -725,7 +731,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the signed receipts of revocations of the link's owner */
+        /**
+         * Lists the signed receipts of revocations of the link's owner
+         * @description With a customer's link.
+         */
         get: operations["customerReceipts"];
         put?: never;
         post?: never;
@@ -744,7 +753,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Checks a key of the link's owner against its vault */
+        /**
+         * Checks a key of the link's owner against its vault
+         * @description With a customer's link.
+         */
         post: operations["customerDryRun"];
         delete?: never;
         options?: never;
@@ -1239,7 +1251,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Returns all public keys that ever verified receipts and checkpoints */
+        /**
+         * Returns all public keys that ever verified receipts and checkpoints
+         * @description Open to all callers.
+         */
         get: operations["auditJwks"];
         put?: never;
         post?: never;
@@ -1264,7 +1279,10 @@ export interface paths {
          */
         post: operations["eventsReceive"];
         delete?: never;
-        /** Consents to deliveries of Event Grid in the CloudEvents schema */
+        /**
+         * Consents to deliveries of Event Grid in the CloudEvents schema
+         * @description Open to all callers.
+         */
         options: operations["eventsHandshake"];
         head?: never;
         patch?: never;
@@ -1277,7 +1295,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Answers while the process runs */
+        /**
+         * Answers while the process runs
+         * @description Open to all callers.
+         */
         get: operations["healthLive"];
         put?: never;
         post?: never;
@@ -1361,10 +1382,10 @@ export interface components {
          * @description One of a closed list. The message may change.
          * @enum {string}
          */
-        ErrorCode: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+        ErrorCode: "InvalidRequestContent" | "InvalidParameter" | "UnsupportedApiVersionValue" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
         ErrorDetail: {
             /** @enum {string} */
-            code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "KeyNearExpiry";
+            code: "InvalidRequestContent" | "InvalidParameter" | "UnsupportedApiVersionValue" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "KeyNearExpiry";
             message: string;
             /** @description The parameter or property that is wrong. */
             target?: string;
@@ -2088,6 +2109,7 @@ export interface components {
             etag: string;
         };
         /**
+         * @description When baseUri and files are absent, an existing job input keeps them.
          * @example {
          *       "properties": {
          *         "baseUri": "https://contoso.blob.core.windows.net/input/?sv=2025-05-05&sig=c2lnbmF0dXJl",
@@ -2104,12 +2126,11 @@ export interface components {
             readonly type?: unknown;
             readonly etag?: unknown;
             readonly systemData?: unknown;
-            properties: {
+            properties?: {
                 baseUri?: string | null;
-                /** @description Absolute https URLs, or paths below baseUri. */
-                files: string[];
+                files?: string[] | null;
                 label?: string | null;
-            };
+            } | null;
         };
         /**
          * @example {
@@ -2275,6 +2296,7 @@ export interface components {
             etag: string;
         };
         /**
+         * @description When keyValue is absent, an existing key keeps its value.
          * @example {
          *       "properties": {
          *         "keyValue": "5tHxPYp6JQ3dqYRz0gBv2Q=="
@@ -2287,10 +2309,9 @@ export interface components {
             readonly type?: unknown;
             readonly etag?: unknown;
             readonly systemData?: unknown;
-            properties: {
-                /** @description 1 to 1,024 bytes. */
-                keyValue: string;
-            };
+            properties?: {
+                keyValue?: string | null;
+            } | null;
         };
         /**
          * @example {
@@ -2880,7 +2901,7 @@ export interface components {
                 failures?: {
                     account: string;
                     /** @enum {string} */
-                    code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+                    code: "InvalidRequestContent" | "InvalidParameter" | "UnsupportedApiVersionValue" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
                     meaning: string;
                     /** @enum {string} */
                     whoActs: "customer" | "operator" | "caller" | "none";
@@ -3174,7 +3195,7 @@ export interface components {
                 failures?: {
                     account: string;
                     /** @enum {string} */
-                    code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+                    code: "InvalidRequestContent" | "InvalidParameter" | "UnsupportedApiVersionValue" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
                     meaning: string;
                     /** @enum {string} */
                     whoActs: "customer" | "operator" | "caller" | "none";
@@ -3689,7 +3710,7 @@ export interface components {
             /** @enum {string} */
             asked?: "ReleaseToSystemKey" | "UseForeignKey" | "ChangeKeyWhileInaccessible" | "RepairIdentity" | "ReleaseClaim";
             /** @enum {string} */
-            code?: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+            code?: "InvalidRequestContent" | "InvalidParameter" | "UnsupportedApiVersionValue" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
             link?: string;
             call?: string;
             account?: string;
@@ -4197,10 +4218,11 @@ export interface components {
         };
     };
     responses: {
-        /** @description InvalidRequestContent, InvalidParameter, DataKeyNotAuthentic, DataKeyGenerationDestroyed, PropertyNotChangeable, KeyDisabled, KeyNotFound, KeyPermissionDenied, KeyOperationNotAllowed, IdentityNotAuthorized, VaultNotFound, VaultFirewallDenied, VaultPrivateLinkDenied, NetworkPerimeterDenied, TenantMismatch, VaultHostNotAllowed, KeyIdentifierMalformed, KeyTypeUnsupported, KeySizeUnsupported, KeyExpired, KeyNotYetValid, SoftDeleteMissing, PurgeProtectionMissing, RegionMismatch. */
+        /** @description InvalidRequestContent, InvalidParameter, UnsupportedApiVersionValue, DataKeyNotAuthentic, DataKeyGenerationDestroyed, PropertyNotChangeable, KeyDisabled, KeyNotFound, KeyPermissionDenied, KeyOperationNotAllowed, IdentityNotAuthorized, VaultNotFound, VaultFirewallDenied, VaultPrivateLinkDenied, NetworkPerimeterDenied, TenantMismatch, VaultHostNotAllowed, KeyIdentifierMalformed, KeyTypeUnsupported, KeySizeUnsupported, KeyExpired, KeyNotYetValid, SoftDeleteMissing, PurgeProtectionMissing, RegionMismatch. */
         Error400: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4211,6 +4233,7 @@ export interface components {
         Error401: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4221,6 +4244,7 @@ export interface components {
         Error403: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4231,16 +4255,7 @@ export interface components {
         Error404: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/json": components["schemas"]["ErrorAnswer"];
-            };
-        };
-        /** @description MethodNotAllowed. */
-        Error405: {
-            headers: {
-                "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4251,6 +4266,7 @@ export interface components {
         Error409: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4261,6 +4277,7 @@ export interface components {
         Error412: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4271,6 +4288,7 @@ export interface components {
         Error413: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4281,6 +4299,7 @@ export interface components {
         Error415: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4291,6 +4310,7 @@ export interface components {
         Error429: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 "Retry-After": components["headers"]["RetryAfter"];
                 [name: string]: unknown;
             };
@@ -4302,6 +4322,7 @@ export interface components {
         Error500: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4312,7 +4333,19 @@ export interface components {
         Error503: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorAnswer"];
+            };
+        };
+        /** @description Any other error, in the same form. */
+        Error: {
+            headers: {
+                "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4321,6 +4354,8 @@ export interface components {
         };
     };
     parameters: {
+        /** @description The version of the API. Without it, the call gets the newest version. */
+        ApiVersion: "2026-11-28";
         /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
         IfMatch: string;
         /** @description Creates, and never replaces. Keyward answers 412 when the resource exists. */
@@ -4330,6 +4365,8 @@ export interface components {
     headers: {
         /** @description The id to name when you report an error. */
         RequestId: string;
+        /** @description The version of the API that answered. Absent where a call has no `api-version`. */
+        "x-ms-version": "2026-11-28";
         /** @description Seconds. */
         RetryAfter: string;
         /** @description Changes with every write. */
@@ -4348,6 +4385,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -4359,6 +4398,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4372,11 +4412,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     accountsGet: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -4390,6 +4434,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4401,6 +4446,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4412,11 +4458,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     accountsPut: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4439,6 +4489,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4450,6 +4501,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4466,12 +4518,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     accountsDelete: {
         parameters: {
             query?: {
                 now?: "true" | "false";
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
@@ -4488,6 +4543,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4497,6 +4553,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4507,6 +4564,7 @@ export interface operations {
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4519,11 +4577,15 @@ export interface operations {
             412: components["responses"]["Error412"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     accountsPatch: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4544,6 +4606,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4560,11 +4623,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     accountsRecover: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4581,6 +4648,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4595,11 +4663,15 @@ export interface operations {
             412: components["responses"]["Error412"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     accountsValidateEncryption: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -4616,6 +4688,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4631,6 +4704,7 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     contentKeysList: {
@@ -4638,6 +4712,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -4651,6 +4727,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4664,11 +4741,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     contentKeysGet: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -4683,6 +4764,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4694,6 +4776,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4705,11 +4788,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     contentKeysPut: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4733,6 +4820,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4744,6 +4832,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4760,11 +4849,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     contentKeysDelete: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4781,6 +4874,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4789,6 +4883,7 @@ export interface operations {
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4801,11 +4896,15 @@ export interface operations {
             412: components["responses"]["Error412"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     contentKeysReveal: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -4820,6 +4919,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4834,6 +4934,7 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     contentKeysRevealPage: {
@@ -4841,6 +4942,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -4855,6 +4958,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4869,6 +4973,7 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsList: {
@@ -4876,6 +4981,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -4889,6 +4996,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4902,11 +5010,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsGet: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -4921,6 +5033,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4932,6 +5045,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4943,11 +5057,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsPut: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4971,6 +5089,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4982,6 +5101,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4998,11 +5118,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsDelete: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5019,6 +5143,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5027,6 +5152,7 @@ export interface operations {
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5039,11 +5165,15 @@ export interface operations {
             412: components["responses"]["Error412"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsReveal: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5058,6 +5188,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5072,6 +5203,7 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsRevealPage: {
@@ -5079,6 +5211,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -5093,6 +5227,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5107,11 +5242,15 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsResolve: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5126,6 +5265,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5140,6 +5280,7 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     tokenKeysList: {
@@ -5147,6 +5288,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -5160,6 +5303,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5173,11 +5317,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     tokenKeysGet: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5192,6 +5340,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5203,6 +5352,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5214,11 +5364,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     tokenKeysPut: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5242,6 +5396,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5253,6 +5408,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5269,11 +5425,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     tokenKeysDelete: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5290,6 +5450,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5298,6 +5459,7 @@ export interface operations {
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5310,11 +5472,15 @@ export interface operations {
             412: components["responses"]["Error412"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     tokenKeysReveal: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5329,6 +5495,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5343,6 +5510,7 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     tokenKeysRevealPage: {
@@ -5350,6 +5518,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -5364,6 +5534,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5378,11 +5549,15 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     dataKeysGenerate: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5400,6 +5575,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5415,11 +5591,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     dataKeysGenerateWithoutPlaintext: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5437,6 +5617,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5452,11 +5633,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     dataKeysWrap: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5474,6 +5659,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5489,11 +5675,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     dataKeysUnwrap: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5511,6 +5701,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5526,11 +5717,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     dataKeysRewrap: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5548,6 +5743,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5563,11 +5759,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     keyStatus: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5582,6 +5782,7 @@ export interface operations {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5594,6 +5795,7 @@ export interface operations {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5605,6 +5807,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     keyStatusJwks: {
@@ -5634,11 +5837,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorDataKeyUsage: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5651,6 +5858,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5664,11 +5872,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorDestroyDataKeyGeneration: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5686,6 +5898,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5701,11 +5914,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorRotateAccountKey: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5722,6 +5939,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5736,11 +5954,15 @@ export interface operations {
             412: components["responses"]["Error412"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorRepairIdentity: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5758,6 +5980,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5773,11 +5996,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorValidateAccount: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5794,6 +6021,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5809,11 +6037,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorValidateKey: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -5828,6 +6060,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5843,6 +6076,7 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorClaimsGet: {
@@ -5850,6 +6084,8 @@ export interface operations {
             query: {
                 kind: "vault" | "tenant" | "userAssignedIdentity";
                 value: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -5861,6 +6097,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5874,6 +6111,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorClaimsRelease: {
@@ -5881,6 +6119,8 @@ export interface operations {
             query: {
                 kind: "vault" | "tenant" | "userAssignedIdentity";
                 value: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -5892,6 +6132,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5905,11 +6146,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorLinksList: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 owner: string;
@@ -5922,6 +6167,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5935,11 +6181,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorLinksCreate: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 owner: string;
@@ -5957,6 +6207,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5972,11 +6223,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorLinksRevoke: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 owner: string;
@@ -5990,6 +6245,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5998,6 +6254,7 @@ export interface operations {
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -6009,12 +6266,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     customerKeys: {
         parameters: {
             query?: {
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6026,6 +6286,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6040,12 +6301,15 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     customerReceipts: {
         parameters: {
             query?: {
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6057,6 +6321,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6071,11 +6336,15 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     customerDryRun: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6090,6 +6359,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6106,11 +6376,15 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorDrills: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6121,6 +6395,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6134,11 +6409,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorIdentities: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6149,6 +6428,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6162,11 +6442,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorConfirmDenials: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6181,6 +6465,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6196,11 +6481,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorLooks: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6215,6 +6504,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6230,12 +6520,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorKeyUsage: {
         parameters: {
             query: {
                 keyIdentifier: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6247,6 +6540,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6260,6 +6554,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorKeyAccounts: {
@@ -6269,6 +6564,8 @@ export interface operations {
                 version: string;
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6280,6 +6577,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6293,11 +6591,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorRewraps: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6312,6 +6614,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6323,6 +6626,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     Location: components["headers"]["Location"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -6336,11 +6640,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorRings: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6351,6 +6659,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6364,11 +6673,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorRotateRing: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 ring: "system" | "at-rest" | "audit";
@@ -6381,6 +6694,7 @@ export interface operations {
             202: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6394,6 +6708,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAccounts: {
@@ -6408,6 +6723,8 @@ export interface operations {
                 name?: string;
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6419,6 +6736,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6432,6 +6750,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorKeys: {
@@ -6442,6 +6761,8 @@ export interface operations {
                 cause?: components["schemas"]["Cause"];
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6453,6 +6774,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6466,6 +6788,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorOwner: {
@@ -6473,6 +6796,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -6486,6 +6811,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6499,6 +6825,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorTimeline: {
@@ -6513,6 +6840,8 @@ export interface operations {
                 type?: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeletionScheduled" | "AccountRecovered" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "WatchRestored" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed" | "LinkCreated" | "LinkRevoked" | "LinkUsed";
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6524,6 +6853,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6537,6 +6867,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAccountAudit: {
@@ -6545,6 +6876,8 @@ export interface operations {
                 accountId?: string;
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -6558,6 +6891,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6571,12 +6905,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAccountAuditVerify: {
         parameters: {
             query?: {
                 accountId?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -6594,6 +6931,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6609,6 +6947,7 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAccountInstances: {
@@ -6616,6 +6955,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -6629,6 +6970,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6642,12 +6984,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorBindings: {
         parameters: {
             query: {
                 keyIdentifier: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6659,6 +7004,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6672,6 +7018,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorBindingAudit: {
@@ -6679,6 +7026,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -6692,6 +7041,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6705,11 +7055,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorBindingAuditVerify: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 bindingId: string;
@@ -6726,6 +7080,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6741,6 +7096,7 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAudit: {
@@ -6748,6 +7104,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6759,6 +7117,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6772,11 +7131,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAuditVerify: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6791,6 +7154,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6806,11 +7170,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAuditVerification: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6821,6 +7189,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6834,6 +7203,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAuditCheckpoints: {
@@ -6841,6 +7211,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6852,6 +7224,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6865,12 +7238,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorRevocationReceipts: {
         parameters: {
             query?: {
                 accountId?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -6884,6 +7260,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6897,6 +7274,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     auditJwks: {
@@ -6926,6 +7304,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     eventsReceive: {
@@ -6968,6 +7347,7 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     eventsHandshake: {
@@ -6994,6 +7374,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     healthLive: {
@@ -7022,11 +7403,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     healthReady: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -7038,6 +7423,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7054,6 +7440,7 @@ export interface operations {
             503: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     "Retry-After": components["headers"]["RetryAfter"];
                     [name: string]: unknown;
                 };
@@ -7061,11 +7448,15 @@ export interface operations {
                     "application/json": components["schemas"]["Readiness"] | components["schemas"]["ErrorAnswer"];
                 };
             };
+            default: components["responses"]["Error"];
         };
     };
     openApi: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -7076,6 +7467,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7089,6 +7481,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
 }
