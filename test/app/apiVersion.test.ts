@@ -161,11 +161,3 @@ describe('a client made from the document', () => {
     return [resolved, ...all].map(({ status, body }) => [status, body]);
   };
 });
-
-test.each([
-  ['tokenKeys', 'properties.keyValue'],
-  ['jobInputs', 'properties.files'],
-])('a new secret of %s without a value gets 400 that names %s', async (kind, target) => {
-  const call = world.api('PUT', `/api/accounts/films/${kind}/new`, { properties: {} });
-  expect((await refused(400, 'InvalidRequestContent', call)).body.error.target).toBe(target);
-});
