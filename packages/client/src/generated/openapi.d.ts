@@ -503,7 +503,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Returns the public keys that verify key statuses */
+        /**
+         * Returns the public keys that verify key statuses
+         * @description Open to all callers.
+         */
         get: operations["keyStatusJwks"];
         put?: never;
         post?: never;
@@ -708,7 +711,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the keys of the link's owner */
+        /**
+         * Lists the keys of the link's owner
+         * @description With a customer's link.
+         */
         get: operations["customerKeys"];
         put?: never;
         post?: never;
@@ -725,7 +731,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the signed receipts of revocations of the link's owner */
+        /**
+         * Lists the signed receipts of revocations of the link's owner
+         * @description With a customer's link.
+         */
         get: operations["customerReceipts"];
         put?: never;
         post?: never;
@@ -744,7 +753,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Checks a key of the link's owner against its vault */
+        /**
+         * Checks a key of the link's owner against its vault
+         * @description With a customer's link.
+         */
         post: operations["customerDryRun"];
         delete?: never;
         options?: never;
@@ -759,7 +771,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How to connect a key, with the ids of this service */
+        /**
+         * How to connect a key, with the ids of this service
+         * @description With a customer's link.
+         */
         get: operations["customerPlan"];
         put?: never;
         post?: never;
@@ -778,7 +793,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** What would happen if the customer changed a key or its vault */
+        /**
+         * What would happen if the customer changed a key or its vault
+         * @description With a customer's link.
+         */
         post: operations["customerWhatIf"];
         delete?: never;
         options?: never;
@@ -1273,7 +1291,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Returns all public keys that ever verified receipts and checkpoints */
+        /**
+         * Returns all public keys that ever verified receipts and checkpoints
+         * @description Open to all callers.
+         */
         get: operations["auditJwks"];
         put?: never;
         post?: never;
@@ -1298,7 +1319,10 @@ export interface paths {
          */
         post: operations["eventsReceive"];
         delete?: never;
-        /** Consents to deliveries of Event Grid in the CloudEvents schema */
+        /**
+         * Consents to deliveries of Event Grid in the CloudEvents schema
+         * @description Open to all callers.
+         */
         options: operations["eventsHandshake"];
         head?: never;
         patch?: never;
@@ -1311,7 +1335,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Answers while the process runs */
+        /**
+         * Answers while the process runs
+         * @description Open to all callers.
+         */
         get: operations["healthLive"];
         put?: never;
         post?: never;
@@ -1395,10 +1422,10 @@ export interface components {
          * @description One of a closed list. The message may change.
          * @enum {string}
          */
-        ErrorCode: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+        ErrorCode: "InvalidRequestContent" | "InvalidParameter" | "UnsupportedApiVersionValue" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
         ErrorDetail: {
             /** @enum {string} */
-            code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "KeyNearExpiry";
+            code: "InvalidRequestContent" | "InvalidParameter" | "UnsupportedApiVersionValue" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "KeyNearExpiry";
             message: string;
             /** @description The parameter or property that is wrong. */
             target?: string;
@@ -2122,6 +2149,7 @@ export interface components {
             etag: string;
         };
         /**
+         * @description When baseUri and files are absent, an existing job input keeps them.
          * @example {
          *       "properties": {
          *         "baseUri": "https://contoso.blob.core.windows.net/input/?sv=2025-05-05&sig=c2lnbmF0dXJl",
@@ -2138,12 +2166,11 @@ export interface components {
             readonly type?: unknown;
             readonly etag?: unknown;
             readonly systemData?: unknown;
-            properties: {
+            properties?: {
                 baseUri?: string | null;
-                /** @description Absolute https URLs, or paths below baseUri. */
-                files: string[];
+                files?: string[] | null;
                 label?: string | null;
-            };
+            } | null;
         };
         /**
          * @example {
@@ -2309,6 +2336,7 @@ export interface components {
             etag: string;
         };
         /**
+         * @description When keyValue is absent, an existing key keeps its value.
          * @example {
          *       "properties": {
          *         "keyValue": "5tHxPYp6JQ3dqYRz0gBv2Q=="
@@ -2321,10 +2349,9 @@ export interface components {
             readonly type?: unknown;
             readonly etag?: unknown;
             readonly systemData?: unknown;
-            properties: {
-                /** @description 1 to 1,024 bytes. */
-                keyValue: string;
-            };
+            properties?: {
+                keyValue?: string | null;
+            } | null;
         };
         /**
          * @example {
@@ -2923,7 +2950,7 @@ export interface components {
                 failures?: {
                     account: string;
                     /** @enum {string} */
-                    code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+                    code: "InvalidRequestContent" | "InvalidParameter" | "UnsupportedApiVersionValue" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
                     meaning: string;
                     /** @enum {string} */
                     whoActs: "customer" | "operator" | "caller" | "none";
@@ -3367,7 +3394,7 @@ export interface components {
                 failures?: {
                     account: string;
                     /** @enum {string} */
-                    code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+                    code: "InvalidRequestContent" | "InvalidParameter" | "UnsupportedApiVersionValue" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
                     meaning: string;
                     /** @enum {string} */
                     whoActs: "customer" | "operator" | "caller" | "none";
@@ -3882,7 +3909,7 @@ export interface components {
             /** @enum {string} */
             asked?: "ReleaseToSystemKey" | "UseForeignKey" | "ChangeKeyWhileInaccessible" | "RepairIdentity" | "ReleaseClaim";
             /** @enum {string} */
-            code?: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+            code?: "InvalidRequestContent" | "InvalidParameter" | "UnsupportedApiVersionValue" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
             link?: string;
             call?: string;
             account?: string;
@@ -4390,10 +4417,11 @@ export interface components {
         };
     };
     responses: {
-        /** @description InvalidRequestContent, InvalidParameter, DataKeyNotAuthentic, DataKeyGenerationDestroyed, PropertyNotChangeable, KeyDisabled, KeyNotFound, KeyPermissionDenied, KeyOperationNotAllowed, IdentityNotAuthorized, VaultNotFound, VaultFirewallDenied, VaultPrivateLinkDenied, NetworkPerimeterDenied, TenantMismatch, VaultHostNotAllowed, KeyIdentifierMalformed, KeyTypeUnsupported, KeySizeUnsupported, KeyExpired, KeyNotYetValid, SoftDeleteMissing, PurgeProtectionMissing, RegionMismatch. */
+        /** @description InvalidRequestContent, InvalidParameter, UnsupportedApiVersionValue, DataKeyNotAuthentic, DataKeyGenerationDestroyed, PropertyNotChangeable, KeyDisabled, KeyNotFound, KeyPermissionDenied, KeyOperationNotAllowed, IdentityNotAuthorized, VaultNotFound, VaultFirewallDenied, VaultPrivateLinkDenied, NetworkPerimeterDenied, TenantMismatch, VaultHostNotAllowed, KeyIdentifierMalformed, KeyTypeUnsupported, KeySizeUnsupported, KeyExpired, KeyNotYetValid, SoftDeleteMissing, PurgeProtectionMissing, RegionMismatch. */
         Error400: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4404,6 +4432,7 @@ export interface components {
         Error401: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4414,6 +4443,7 @@ export interface components {
         Error403: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4424,16 +4454,7 @@ export interface components {
         Error404: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/json": components["schemas"]["ErrorAnswer"];
-            };
-        };
-        /** @description MethodNotAllowed. */
-        Error405: {
-            headers: {
-                "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4444,6 +4465,7 @@ export interface components {
         Error409: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4454,6 +4476,7 @@ export interface components {
         Error412: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4464,6 +4487,7 @@ export interface components {
         Error413: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4474,6 +4498,7 @@ export interface components {
         Error415: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4484,6 +4509,7 @@ export interface components {
         Error429: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 "Retry-After": components["headers"]["RetryAfter"];
                 [name: string]: unknown;
             };
@@ -4495,6 +4521,7 @@ export interface components {
         Error500: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4505,7 +4532,19 @@ export interface components {
         Error503: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorAnswer"];
+            };
+        };
+        /** @description Any other error, in the same form. */
+        Error: {
+            headers: {
+                "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4514,6 +4553,8 @@ export interface components {
         };
     };
     parameters: {
+        /** @description The version of the API. Without it, the call gets the newest version. */
+        ApiVersion: "2026-11-28";
         /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
         IfMatch: string;
         /** @description Creates, and never replaces. Keyward answers 412 when the resource exists. */
@@ -4523,6 +4564,8 @@ export interface components {
     headers: {
         /** @description The id to name when you report an error. */
         RequestId: string;
+        /** @description The version of the API that answered. Absent where a call has no `api-version`. */
+        "x-ms-version": "2026-11-28";
         /** @description Seconds. */
         RetryAfter: string;
         /** @description Changes with every write. */
@@ -4541,6 +4584,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -4552,6 +4597,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4565,11 +4611,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     accountsGet: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -4583,6 +4633,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4594,6 +4645,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4605,11 +4657,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     accountsPut: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4632,6 +4688,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4643,6 +4700,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4659,12 +4717,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     accountsDelete: {
         parameters: {
             query?: {
                 now?: "true" | "false";
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
@@ -4681,6 +4742,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4690,6 +4752,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4700,6 +4763,7 @@ export interface operations {
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4712,11 +4776,15 @@ export interface operations {
             412: components["responses"]["Error412"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     accountsPatch: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4737,6 +4805,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4753,11 +4822,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     accountsRecover: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4774,6 +4847,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4788,11 +4862,15 @@ export interface operations {
             412: components["responses"]["Error412"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     accountsValidateEncryption: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -4809,6 +4887,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4824,6 +4903,7 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     contentKeysList: {
@@ -4831,6 +4911,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -4844,6 +4926,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4857,11 +4940,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     contentKeysGet: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -4876,6 +4963,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4887,6 +4975,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4898,11 +4987,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     contentKeysPut: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4926,6 +5019,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4937,6 +5031,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4953,11 +5048,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     contentKeysDelete: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4974,6 +5073,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4982,6 +5082,7 @@ export interface operations {
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4994,11 +5095,15 @@ export interface operations {
             412: components["responses"]["Error412"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     contentKeysReveal: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5013,6 +5118,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5027,6 +5133,7 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     contentKeysRevealPage: {
@@ -5034,6 +5141,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -5048,6 +5157,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5062,6 +5172,7 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsList: {
@@ -5069,6 +5180,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -5082,6 +5195,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5095,11 +5209,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsGet: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5114,6 +5232,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5125,6 +5244,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5136,11 +5256,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsPut: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5164,6 +5288,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5175,6 +5300,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5191,11 +5317,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsDelete: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5212,6 +5342,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5220,6 +5351,7 @@ export interface operations {
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5232,11 +5364,15 @@ export interface operations {
             412: components["responses"]["Error412"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsReveal: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5251,6 +5387,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5265,6 +5402,7 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsRevealPage: {
@@ -5272,6 +5410,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -5286,6 +5426,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5300,11 +5441,15 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsResolve: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5319,6 +5464,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5333,6 +5479,7 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     tokenKeysList: {
@@ -5340,6 +5487,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -5353,6 +5502,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5366,11 +5516,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     tokenKeysGet: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5385,6 +5539,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5396,6 +5551,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5407,11 +5563,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     tokenKeysPut: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5435,6 +5595,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5446,6 +5607,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5462,11 +5624,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     tokenKeysDelete: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5483,6 +5649,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5491,6 +5658,7 @@ export interface operations {
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5503,11 +5671,15 @@ export interface operations {
             412: components["responses"]["Error412"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     tokenKeysReveal: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5522,6 +5694,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5536,6 +5709,7 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     tokenKeysRevealPage: {
@@ -5543,6 +5717,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -5557,6 +5733,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5571,11 +5748,15 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     dataKeysGenerate: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5593,6 +5774,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5608,11 +5790,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     dataKeysGenerateWithoutPlaintext: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5630,6 +5816,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5645,11 +5832,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     dataKeysWrap: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5667,6 +5858,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5682,11 +5874,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     dataKeysUnwrap: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5704,6 +5900,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5719,11 +5916,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     dataKeysRewrap: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5741,6 +5942,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5756,11 +5958,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     keyStatus: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5775,6 +5981,7 @@ export interface operations {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5787,6 +5994,7 @@ export interface operations {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5798,6 +6006,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     keyStatusJwks: {
@@ -5827,11 +6036,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorDataKeyUsage: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5844,6 +6057,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5857,11 +6071,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorDestroyDataKeyGeneration: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5879,6 +6097,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5894,11 +6113,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorRotateAccountKey: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5915,6 +6138,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5929,11 +6153,15 @@ export interface operations {
             412: components["responses"]["Error412"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorRepairIdentity: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5951,6 +6179,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5966,11 +6195,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorValidateAccount: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5987,6 +6220,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6002,11 +6236,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorValidateKey: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6021,6 +6259,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6036,6 +6275,7 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorClaimsGet: {
@@ -6043,6 +6283,8 @@ export interface operations {
             query: {
                 kind: "vault" | "tenant" | "userAssignedIdentity";
                 value: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6054,6 +6296,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6067,6 +6310,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorClaimsRelease: {
@@ -6074,6 +6318,8 @@ export interface operations {
             query: {
                 kind: "vault" | "tenant" | "userAssignedIdentity";
                 value: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6085,6 +6331,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6098,11 +6345,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorLinksList: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 owner: string;
@@ -6115,6 +6366,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6128,11 +6380,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorLinksCreate: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 owner: string;
@@ -6150,6 +6406,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6165,11 +6422,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorLinksRevoke: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 owner: string;
@@ -6183,6 +6444,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -6191,6 +6453,7 @@ export interface operations {
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -6202,12 +6465,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     customerKeys: {
         parameters: {
             query?: {
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6219,6 +6485,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6233,12 +6500,15 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     customerReceipts: {
         parameters: {
             query?: {
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6250,6 +6520,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6264,11 +6535,15 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     customerDryRun: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6283,6 +6558,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6299,6 +6575,7 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     customerPlan: {
@@ -6306,6 +6583,8 @@ export interface operations {
             query: {
                 keyIdentifier: string;
                 location?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6317,6 +6596,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6331,11 +6611,15 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     customerWhatIf: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6350,6 +6634,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6366,11 +6651,15 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorDrills: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6381,6 +6670,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6394,11 +6684,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorIdentities: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6409,6 +6703,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6422,11 +6717,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorConfirmDenials: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6441,6 +6740,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6456,11 +6756,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorLooks: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6475,6 +6779,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6490,12 +6795,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorKeyUsage: {
         parameters: {
             query: {
                 keyIdentifier: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6507,6 +6815,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6520,6 +6829,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorKeyAccounts: {
@@ -6529,6 +6839,8 @@ export interface operations {
                 version: string;
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6540,6 +6852,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6553,11 +6866,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorRewraps: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6572,6 +6889,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6583,6 +6901,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     Location: components["headers"]["Location"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -6596,11 +6915,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorRings: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6611,6 +6934,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6624,11 +6948,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorRotateRing: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 ring: "system" | "at-rest" | "audit";
@@ -6641,6 +6969,7 @@ export interface operations {
             202: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6654,6 +6983,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAccounts: {
@@ -6668,6 +6998,8 @@ export interface operations {
                 name?: string;
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6679,6 +7011,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6692,6 +7025,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorKeys: {
@@ -6702,6 +7036,8 @@ export interface operations {
                 cause?: components["schemas"]["Cause"];
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6713,6 +7049,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6726,6 +7063,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorOwner: {
@@ -6733,6 +7071,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -6746,6 +7086,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6759,6 +7100,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorTimeline: {
@@ -6773,6 +7115,8 @@ export interface operations {
                 type?: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeletionScheduled" | "AccountRecovered" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "WatchRestored" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed" | "LinkCreated" | "LinkRevoked" | "LinkUsed";
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6784,6 +7128,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6797,6 +7142,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAccountAudit: {
@@ -6805,6 +7151,8 @@ export interface operations {
                 accountId?: string;
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -6818,6 +7166,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6831,12 +7180,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAccountAuditVerify: {
         parameters: {
             query?: {
                 accountId?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -6854,6 +7206,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6869,6 +7222,7 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAccountInstances: {
@@ -6876,6 +7230,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -6889,6 +7245,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6902,12 +7259,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorBindings: {
         parameters: {
             query: {
                 keyIdentifier: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6919,6 +7279,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6932,6 +7293,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorBindingAudit: {
@@ -6939,6 +7301,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -6952,6 +7316,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6965,11 +7330,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorBindingAuditVerify: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 bindingId: string;
@@ -6986,6 +7355,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7001,6 +7371,7 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAudit: {
@@ -7008,6 +7379,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -7019,6 +7392,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7032,11 +7406,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAuditVerify: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -7051,6 +7429,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7066,11 +7445,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAuditVerification: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -7081,6 +7464,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7094,6 +7478,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAuditCheckpoints: {
@@ -7101,6 +7486,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -7112,6 +7499,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7125,12 +7513,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorRevocationReceipts: {
         parameters: {
             query?: {
                 accountId?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -7144,6 +7535,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7157,6 +7549,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     auditJwks: {
@@ -7186,6 +7579,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     eventsReceive: {
@@ -7228,6 +7622,7 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     eventsHandshake: {
@@ -7254,6 +7649,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     healthLive: {
@@ -7282,11 +7678,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     healthReady: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -7298,6 +7698,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7314,6 +7715,7 @@ export interface operations {
             503: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     "Retry-After": components["headers"]["RetryAfter"];
                     [name: string]: unknown;
                 };
@@ -7321,11 +7723,15 @@ export interface operations {
                     "application/json": components["schemas"]["Readiness"] | components["schemas"]["ErrorAnswer"];
                 };
             };
+            default: components["responses"]["Error"];
         };
     };
     openApi: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -7336,6 +7742,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7349,6 +7756,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
 }
