@@ -84,7 +84,7 @@ export function createOverviewIndex(open: OpenTable): OverviewIndex {
         ...(remove === undefined ? [] : [{ remove: accountKey(remove) }]),
       ]);
     },
-    writeCounts: (counts, etag) => table.transact([{ put: rowOf(countsKey(), counts), etag }]),
+    writeCounts: async (counts, etag) => void (await table.transact([{ put: rowOf(countsKey(), counts), etag }])),
 
     ofOwner: (after, limit, kind) => page(behind(after), limit, kind),
     ofLaterOwners: (owner, limit, kind) => page(later(owner), limit, kind),

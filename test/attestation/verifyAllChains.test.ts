@@ -1,4 +1,5 @@
 /** The daily verification of all chains, and the checkpoints that it signs. */
+import { HttpRequest } from '@azure/functions';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { TableName } from '../../src/azure/tables.ts';
 import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
@@ -6,6 +7,7 @@ import { patchAccount } from '../../src/core/accounts/putAccount.ts';
 import { hashOfCheckpoint } from '../../src/core/attestation/checkpoint.ts';
 import { reportLateVerification, verifyAllChains } from '../../src/core/attestation/verifyAllChains.ts';
 import { recordForService } from '../../src/core/audit/serviceAudit.ts';
+import { overviewRoutes } from '../../src/functions/http/overview/overview.ts';
 import { type Lab, startLab, tester } from '../../src/local/lab/lab.ts';
 import { textsIn, verifyText } from '../../tools/verifyReceipt.ts';
 import { keyPool } from '../lab.ts';
@@ -153,4 +155,18 @@ describe('a checkpoint', () => {
   test('a checkpoint is found in a saved answer of the API', () => {
     expect(textsIn('{"value":[{"run":"x","page":1,"checkpoint":"a.b.c"}]}').texts).toEqual(['a.b.c']);
   });
+});
+
+test('the first page of the overview has the result of the last daily verification, and a page of a filter has not', async () => {
+  const handler = overviewRoutes.find(({ name }) => name === 'operatorAccounts')?.handler ?? expect.fail();
+  const bodyOf = async (query: string) => {
+    const request = new HttpRequest({ method: 'GET', url: `https://keyward.example/api/operator/accounts${query}` });
+    const answer = await handler({ request, service: lab.service, actor: tester } as Parameters<typeof handler>[0]);
+    return 'jsonBody' in answer ? answer.jsonBody : expect.fail();
+  };
+  expect(await bodyOf('')).not.toHaveProperty('auditVerification');
+  const { finishedAt, chains } = await run();
+  const auditVerification = { finishedAt: new Date(finishedAt).toISOString(), chains, brokenCount: 0 };
+  expect(await bodyOf('')).toMatchObject({ auditVerification });
+  expect(await bodyOf('?owner=contoso')).not.toHaveProperty('auditVerification');
 });

@@ -4,8 +4,11 @@
  * wait for.
  */
 
+import { findAccount } from '../accounts/readAccount.ts';
 import type { StoredSecret } from '../accounts/secretRow.ts';
 import { defined } from '../base/defined.ts';
+import { removeSecret } from '../secrets/saveSecret.ts';
+import { keyward } from '../secrets/secretAudit.ts';
 import { staleRowMs } from '../watch/boundAccounts.ts';
 import type { AmsDeps } from './deps.ts';
 import type { OrphanedSecretsWork } from './ports.ts';
@@ -20,9 +23,12 @@ export async function deleteOrphanedSecrets(
 ): Promise<OrphanedSecretsWork | undefined> {
   const asked = { limit: pageSize, ...defined({ after }) };
   const { rows, next } = await service.secrets.page(account, asked);
+  const record = (await findAccount(account, service))?.record;
   let cleared = 0;
-  for (const row of rows)
-    if (await isOrphaned(row, service)) cleared += Number(await service.secrets.remove(row.ref, row.etag));
+  for (const row of rows) {
+    if (record === undefined || !(await isOrphaned(row, service))) continue;
+    cleared += Number(await removeSecret(row, record, keyward, service));
+  }
   if (cleared > 0) service.log.info('Deleted orphaned secrets', { account, cleared });
   return next === undefined ? undefined : { visit: 'unnamed', account, after: next };
 }

@@ -18,6 +18,8 @@ export interface BrokenChain {
   readonly chain: string;
   readonly sequence: number;
   readonly flaw: Flaw;
+  /** `<kind>/<name>` where the flaw is about a secret. */
+  readonly secret?: string;
 }
 
 export interface VerificationResult {

@@ -22,6 +22,8 @@ export const auditTypes = [
   'OlderAccountKeysRetiring',
   'OlderAccountKeysDestroyed',
   'AccountDeleted',
+  'SecretWritten',
+  'SecretDeleted',
   'SecretsRevealed',
   'JobInputResolved',
   'KeyUsed',

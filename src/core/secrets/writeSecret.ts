@@ -4,7 +4,8 @@
  *
  *   replacing   is conditional on the row that was read. Before an older key is destroyed, a pass has changed every row under it,
  *               so the condition of the delayed writer fails and it begins again
- *   after it    the writer reads the record again, and the rings where it is stale (rings/staleWriter.ts). It is done only when the
+ *   after it    the writer knows the record of that moment, which the same batch has written, and reads the rings again where it is stale
+ *               (rings/staleWriter.ts). It is done only when the
  *               keys that it used are ones that a later pass over the secrets will find. Otherwise it encrypts again: it still
  *               has the plain bytes
  */
@@ -14,9 +15,10 @@ import { accountNotFound, findAccount } from '../accounts/readAccount.ts';
 import { protectSecret } from '../accounts/secretLayers.ts';
 import type { SecretRef, SecretRow, StoredSecret } from '../accounts/secretRow.ts';
 import { checkPreconditions, type Preconditions } from '../accounts/writeAccount.ts';
+import type { Actor } from '../audit/auditEntry.ts';
 import { type Bytes, base64, wipe } from '../base/bytes.ts';
 import { defined } from '../base/defined.ts';
-import { LostRace, Refusal, retryLostRaces } from '../base/errors.ts';
+import { Refusal, retryLostRaces } from '../base/errors.ts';
 import { KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
 import { parseSecret, plainLengthOf } from '../crypto/secretEnvelope.ts';
 import type { Rings } from '../rings/ring.ts';
@@ -24,7 +26,8 @@ import { isSealStillValid } from '../rings/staleWriter.ts';
 import type { SecretsDeps } from './deps.ts';
 import { headerOf, secretAddressOf, storedBytes } from './openStoredSecrets.ts';
 import { accountToServe, secretEtagOf } from './readSecret.ts';
-import { alarm, integrityFailure } from './secretAudit.ts';
+import { saveSecret } from './saveSecret.ts';
+import { alarm, integrityFailure, keyward } from './secretAudit.ts';
 
 export interface SecretInput {
   /** As written. The reference has its folded form. */
@@ -44,6 +47,7 @@ export function putSecret(
   input: SecretInput,
   conditions: Preconditions,
   service: SecretsDeps,
+  actor: Actor = keyward,
 ): Promise<{ secret: StoredSecret; created: boolean }> {
   // A lost race is read again even where the caller sets a condition: the ETag says whether the value is still the
   // caller's.
@@ -55,8 +59,8 @@ export function putSecret(
       view = await accountToServe(ref.account, service);
     const secret =
       row !== undefined && (await keepsValue(view, row, input, service))
-        ? await relabel(row, input, service)
-        : await seal(view, row, ref, input, service);
+        ? await relabel(view, row, input, actor, service)
+        : await seal(view, row, ref, input, actor, service);
     return { secret, created: row === undefined };
   });
 }
@@ -94,11 +98,19 @@ async function storedLength(view: AccountView, row: StoredSecret, service: Secre
   }
 }
 
-async function relabel(row: StoredSecret, { name, label }: SecretInput, service: SecretsDeps): Promise<StoredSecret> {
+async function relabel(
+  { record }: AccountView,
+  row: StoredSecret,
+  { name, label }: SecretInput,
+  actor: Actor,
+  service: SecretsDeps,
+): Promise<StoredSecret> {
   if (row.value.name === name && row.value.label === label) return row;
   const { label: _, ...kept } = row.value;
   const changes = { name, version: service.random.uuid(), updatedAt: service.clock.now() };
-  return saved(row.ref, { ...kept, ...changes, ...defined({ label }) }, row.etag, service);
+  const value = { ...kept, ...changes, ...defined({ label }) };
+  const { etag } = await saveSecret({ ref: row.ref, row: value, etag: row.etag }, record, actor, service);
+  return { ref: row.ref, value, etag };
 }
 
 async function seal(
@@ -106,6 +118,7 @@ async function seal(
   row: StoredSecret | undefined,
   ref: SecretRef,
   input: SecretInput,
+  actor: Actor,
   service: SecretsDeps,
 ): Promise<StoredSecret> {
   const made = 'given' in input.value ? undefined : service.random.bytes(input.value.ofLength ?? defaultLength);
@@ -123,8 +136,10 @@ async function seal(
     };
     const rings = await ringsFor(row, service);
     const sealed = await sealedUnder(view, ref, plain, service);
-    const secret = await saved(ref, { ...about, sealed }, row?.etag, service);
-    return await resealUntilValid(secret, view.record, rings, plain, service);
+    const value = { ...about, sealed };
+    const committed = await saveSecret({ ref, row: value, etag: row?.etag }, view.record, actor, service);
+    const secret = { ref, value, etag: committed.etag };
+    return await resealUntilValid(secret, view.record, rings, plain, service, committed.record);
   } finally {
     wipe(made);
   }
@@ -151,37 +166,31 @@ async function sealedUnder(view: AccountView, ref: SecretRef, plain: Bytes, serv
   );
 }
 
-async function saved(
-  ref: SecretRef,
-  value: SecretRow,
-  etag: string | undefined,
-  { secrets }: Pick<SecretsDeps, 'secrets'>,
-): Promise<StoredSecret> {
-  const saving = etag === undefined ? secrets.insert(ref, value) : secrets.replace(ref, value, etag);
-  const newEtag = await saving;
-  if (newEtag === undefined) throw new LostRace('The secret has changed.');
-  return { ref, value, etag: newEtag };
-}
-
-/** Repeats until the saved secret is under a key that will not be destroyed without it. */
+/**
+ * Repeats until the saved secret is under a key that will not be destroyed without it. `committed`: the record in the
+ * moment of the save.
+ */
 async function resealUntilValid(
   secret: StoredSecret,
   sealedBy: ActiveAccount,
   used: Rings,
   plain: Bytes,
   service: SecretsDeps,
+  committed?: ActiveAccount,
 ): Promise<StoredSecret> {
   const isAtRest = await isSealStillValid(used, service);
-  const view = await findAccount(secret.ref.account, service);
-  if (view === undefined || view.record.instanceId !== sealedBy.instanceId) {
+  const seenRecord = () => findAccount(secret.ref.account, service).then((found) => found?.record);
+  const record = committed ?? (await seenRecord());
+  if (record === undefined || record.instanceId !== sealedBy.instanceId) {
     await service.secrets.remove(secret.ref, secret.etag);
     throw accountNotFound(secret.ref.account);
   }
-  const { accountKeyGeneration, olderAccountKeys: older } = view.record;
+  const { accountKeyGeneration, olderAccountKeys: older } = record;
   const generation = sealedBy.accountKeyGeneration;
   const isBeingRekeyed = older?.phase === 'moving' && older.keys.some((one) => one.generation === generation);
   if (isAtRest && (generation === accountKeyGeneration || isBeingRekeyed)) return secret;
   const rings = await service.rings();
+  const view = await accountToServe(secret.ref.account, service);
   const value = { ...secret.value, sealed: await sealedUnder(view, secret.ref, plain, service) };
   const etag = await service.secrets.replace(secret.ref, value, secret.etag);
   // Another writer has changed, replaced or deleted it since: this writer no longer left it under the older key.

@@ -2964,6 +2964,13 @@ export interface components {
              * @description No key of the service was last checked before this time.
              */
             checkedSince?: string;
+            /** @description On the first page without a filter: the last daily verification of all audit chains that finished. `GET /api/operator/audit/verification` names broken chains. */
+            auditVerification?: {
+                /** Format: date-time */
+                finishedAt: string;
+                chains: number;
+                brokenCount: number;
+            };
             /**
              * Format: uri
              * @description Absent on the last page.
@@ -3314,7 +3321,7 @@ export interface components {
         /** @description The entry as stored: the hash covers everything else in it (docs/envelope.md). */
         AuditEntry: {
             /** @enum {string} */
-            type: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "WatchRestored" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed";
+            type: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeleted" | "SecretWritten" | "SecretDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "WatchRestored" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed";
             actor: {
                 /** @enum {string} */
                 kind: "principal" | "functionKey" | "keyward";
@@ -3456,8 +3463,9 @@ export interface components {
             broken?: {
                 sequence: number;
                 /** @enum {string} */
-                flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged";
+                flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged" | "SecretDiffers";
                 meaning: string;
+                secret?: string;
             };
         };
         /**
@@ -3587,8 +3595,9 @@ export interface components {
                     chain: string;
                     sequence: number;
                     /** @enum {string} */
-                    flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged";
+                    flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged" | "SecretDiffers";
                     meaning: string;
+                    secret?: string;
                 }[];
             };
             /** @description The verification in progress. */
@@ -5872,7 +5881,7 @@ export interface operations {
                 owner?: string;
                 account?: string;
                 key?: string;
-                type?: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "WatchRestored" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed";
+                type?: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeleted" | "SecretWritten" | "SecretDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "WatchRestored" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed";
                 $top?: number;
                 $skipToken?: string;
             };

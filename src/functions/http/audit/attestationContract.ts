@@ -10,7 +10,13 @@ const accountExample = '0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff';
 const jwsExample = 'eyJhbGciOiJFZERTQSIsImtpZCI6Ii4uLiJ9.eyJpYXQiOjE3OTU0NjM0NjB9.c2lnbmF0dXJl';
 const timeExample = '2026-11-23T03:00:00.000Z';
 
-const broken = z.strictObject({ chain: z.string(), sequence: count, flaw: z.enum(flawNames), meaning: z.string() });
+const broken = z.strictObject({
+  chain: z.string(),
+  sequence: count,
+  flaw: z.enum(flawNames),
+  meaning: z.string(),
+  secret: z.string().optional(),
+});
 
 const result = z.strictObject({
   startedAt: time,

@@ -85,7 +85,7 @@ const verification = z
     entries: count.meta({ description: 'Links that this call has verified.' }),
     compared: count.meta({ description: 'Published heads that this call has compared and found to match.' }),
     broken: z
-      .strictObject({ sequence, flaw: z.enum(flawNames), meaning: z.string() })
+      .strictObject({ sequence, flaw: z.enum(flawNames), meaning: z.string(), secret: z.string().optional() })
       .optional()
       .meta({ description: 'The first broken link.' }),
   })

@@ -1,4 +1,5 @@
 /** The overview: accounts by what is the matter with them, keys, an owner, and one time line over all chains. */
+import type { VerificationState } from '../../../core/attestation/ports.ts';
 import { auditTypes } from '../../../core/audit/auditEntry.ts';
 import { causes } from '../../../core/base/causes.ts';
 import { defined } from '../../../core/base/defined.ts';
@@ -28,11 +29,17 @@ const accountsRoute: RouteHandler = async ({ request, service }) => {
     key: keyIn(request, service.cloud),
     name: nameIn(request, 'name'),
   });
-  const page = await listIndexedAccounts(filter, pageSizeOf(request), positionIn(request), service);
+  const position = positionIn(request);
+  const isWhole = position === undefined && Object.keys(filter).length === 0;
+  const [page, verification] = await Promise.all([
+    listIndexedAccounts(filter, pageSizeOf(request), position, service),
+    isWhole ? service.verifications.read() : undefined,
+  ]);
   const next = page.next && tokenOf(page.next);
+  const head = { ...headOf(page), ...renderVerification(verification?.value) };
   return {
     status: 200,
-    jsonBody: { value: page.accounts.map(renderListedAccount), ...headOf(page), ...nextLinkTo(request, next) },
+    jsonBody: { value: page.accounts.map(renderListedAccount), ...head, ...nextLinkTo(request, next) },
   };
 };
 
@@ -49,6 +56,12 @@ const keysRoute: RouteHandler = async ({ request, service }) => {
     jsonBody: { value: page.keys.map(renderListedKey), ...headOf(page), ...nextLinkTo(request, next) },
   };
 };
+
+function renderVerification(state: VerificationState | undefined) {
+  if (state?.last === undefined) return {};
+  const { finishedAt, chains, brokenCount } = state.last;
+  return { auditVerification: { finishedAt: iso(finishedAt), chains, brokenCount } };
+}
 
 type Page = Awaited<ReturnType<typeof listKeys>> | Awaited<ReturnType<typeof listIndexedAccounts>>;
 

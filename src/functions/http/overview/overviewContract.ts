@@ -69,6 +69,11 @@ const head = {
   checkedSince: time.optional().meta({ description: 'No key of the service was last checked before this time.' }),
 };
 
+const auditVerification = z.strictObject({ finishedAt: time, chains: count, brokenCount: count }).optional().meta({
+  description:
+    'On the first page without a filter: the last daily verification of all audit chains that finished. `GET /api/operator/audit/verification` names broken chains.',
+});
+
 const failure = {
   cause: cause.optional(),
   meaning: z.string().optional(),
@@ -234,7 +239,7 @@ export const overviewContracts = {
         .meta({ description: 'What the name begins with.', pattern: '^[A-Za-z0-9-]{1,64}$', examples: ['contoso-'] }),
       ...paging,
     },
-    answers: { 200: pageOf('OverviewAccountList', account, [accountExample], head) },
+    answers: { 200: pageOf('OverviewAccountList', account, [accountExample], { ...head, auditVerification }) },
   },
   keys: {
     summary: 'Lists customer keys with their status, versions and accounts',
